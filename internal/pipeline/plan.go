@@ -1,0 +1,37 @@
+package pipeline
+
+import "time"
+
+// Levels of an export, as the Bulk Data guide names them.
+const (
+	LevelSystem  = "system"
+	LevelPatient = "patient"
+	LevelGroup   = "group"
+)
+
+// Plan is one recurring export. A plan owns its schema: two plans never write
+// the same tables.
+type Plan struct {
+	Name       string // [a-z][a-z0-9-]*, at most 40 characters; part of ids and paths
+	Level      string
+	Group      string // for LevelGroup
+	Types      []string
+	TypeFilter []string
+	// Deleted asks the server for deletes on incremental exports.
+	Deleted bool
+	Schema  string
+	// Schedule says when the plan is due; nil means only by hand.
+	Schedule Schedule
+	// Lag is how far behind the server's clock an export ends, so that writes
+	// still under way are left to the next one. Overlap is how far the next one
+	// begins before the end of the last.
+	Lag, Overlap time.Duration
+	// MaxBad is the share of bad lines of an export, 0 to 1, above which it fails.
+	MaxBad float64
+}
+
+// Schedule is a recurring instant.
+type Schedule interface {
+	// Next is the first instant after t.
+	Next(t time.Time) time.Time
+}

@@ -1,0 +1,243 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+)
+
+// ErrConflict is returned by Journal.Write when the document is not at the
+// ETag the caller read, or exists although it should be created.
+var ErrConflict = errors.New("changed by someone else")
+
+// ErrChanged is returned by Lake.Open when the blob is no longer at the ETag
+// asked for.
+var ErrChanged = errors.New("rewritten since it was listed")
+
+// Area is one of the three places of the lake; an adapter maps it to a container.
+type Area string
+
+// The areas.
+const (
+	// Landing is where the FHIR server writes: <export folder>/<Type>-*.ndjson.
+	// The pipeline only reads it.
+	Landing Area = "landing"
+	// Staging holds what prepare made of a file.
+	Staging Area = "staging"
+	// Quarantine holds bad lines with their reasons.
+	Quarantine Area = "quarantine"
+)
+
+// File is one blob as a listing shows it.
+type File struct {
+	Path     string    // inside the area, with slashes, no leading one
+	ETag     string    // opaque, without quotes; changes with every commit of the blob
+	Size     int64     // bytes
+	Modified time.Time // by the storage's clock
+}
+
+// Lake is the storage account that the FHIR server exports into.
+// A missing blob is fs.ErrNotExist everywhere.
+type Lake interface {
+	// List yields the blobs whose path starts with prefix, in order of path.
+	// It stops after the first error. A prefix without blobs yields nothing.
+	List(ctx context.Context, area Area, prefix string) iter.Seq2[File, error]
+	// Stat describes one blob.
+	Stat(ctx context.Context, area Area, path string) (File, error)
+	// Open streams a blob as it stood at etag, or as it is now when etag is
+	// empty. It fails with ErrChanged when the blob has another etag; a blob
+	// that is rewritten while it is read fails the read, or yields the old bytes
+	// to the end, but never a mixture.
+	Open(ctx context.Context, area Area, path, etag string) (io.ReadCloser, error)
+	// Put writes a blob, whole or not at all, over whatever was there. When r
+	// fails, Put fails with r's error and nothing becomes visible.
+	Put(ctx context.Context, area Area, path string, r io.Reader) (File, error)
+}
+
+// Entry is one document of the journal.
+type Entry struct {
+	Data []byte
+	ETag string
+}
+
+// Journal holds small JSON documents that change by compare-and-swap alone.
+// Keys are slash-separated: "exports/nightly/000012".
+type Journal interface {
+	// Read gives the document, or fs.ErrNotExist.
+	Read(ctx context.Context, key string) (Entry, error)
+	// Write replaces the document at etag and returns the new one; an empty
+	// etag creates it. It fails with ErrConflict when someone else was faster.
+	// A write whose outcome is unknown may have happened.
+	Write(ctx context.Context, key, etag string, data []byte) (string, error)
+	// List yields the keys that start with prefix, in order.
+	List(ctx context.Context, prefix string) iter.Seq2[string, error]
+}
+
+// Message is one step to be done, now or later.
+type Message struct {
+	// ID lets the queue drop a message that it has already taken within its
+	// duplicate window (an hour or more).
+	ID   string
+	Body []byte
+	// At is when the message becomes visible; zero means at once.
+	At time.Time
+}
+
+// Queue sends steps. Delivery is at least once and in any order.
+type Queue interface {
+	// Send returns when every message is durable. After an error any number of
+	// them may have been sent: sending again with the same ids is harmless.
+	Send(ctx context.Context, messages ...Message) error
+}
+
+// Request is one $export to be started.
+type Request struct {
+	Level      string   // "system", "patient" or "group"
+	Group      string   // id of the Group, for level group
+	Types      []string // _type; empty means all
+	TypeFilter []string // _typeFilter, one FHIR search each
+	Since      time.Time
+	Till       time.Time
+	Deleted    bool // ask for deletes, where the server can tell them
+}
+
+// Accepted is the server's promise to do an export.
+type Accepted struct {
+	StatusURL string
+	// Folder identifies the export's blobs in the landing area: their first path
+	// segment is "<anything>-<Folder>" or Folder itself. Empty for servers that
+	// keep the files to themselves.
+	Folder string
+}
+
+// OutputFile is one entry of a manifest.
+type OutputFile struct {
+	Type string `json:"type"`
+	URL  string `json:"url"`
+	// Path is the blob in the landing area, when URL names one of ours.
+	Path string `json:"path,omitempty"`
+	// Count is the number of resources in the file; -1 when the server did not say.
+	Count int64 `json:"count"`
+}
+
+// Manifest is what a finished job made.
+type Manifest struct {
+	TransactionTime time.Time    `json:"transactionTime"`
+	Output          []OutputFile `json:"output"`
+	// Errors are the server's error files; kept and summarised, never loaded.
+	Errors []OutputFile `json:"errors,omitempty"`
+	// Raw is the server's answer, byte for byte.
+	Raw []byte `json:"-"`
+}
+
+// Status is the state of a job at the server.
+type Status struct {
+	Manifest *Manifest     // nil while the job runs
+	RetryIn  time.Duration // the server's wish; zero when it has none
+	Progress string        // free text of the server, for people
+}
+
+// Source is a FHIR server that exports in bulk.
+// Errors are classified: a job that the server gave up is Permanent.
+type Source interface {
+	// Now is the server's clock, to the millisecond.
+	Now(ctx context.Context) (time.Time, error)
+	// KickOff starts a job. It is not idempotent: a second call is a second job.
+	KickOff(ctx context.Context, r Request) (Accepted, error)
+	// Status asks once.
+	Status(ctx context.Context, statusURL string) (Status, error)
+	// Cancel ends a job; one that is unknown or ended already is no error.
+	Cancel(ctx context.Context, statusURL string) error
+}
+
+// Warehouse holds the tables. Several plans share it, each in its own schema.
+type Warehouse interface {
+	// Commit makes one batch visible, all of it or nothing, and reports what
+	// became of each of its files. Files that the ledger already has are left
+	// out; committing a batch again changes nothing. See the design's section
+	// on commit for the order of things.
+	Commit(ctx context.Context, b Batch) error
+	// Ledger lists the committed files of an export.
+	Ledger(ctx context.Context, schema, export string) ([]LedgerEntry, error)
+}
+
+// Batch is all prepared files of one export and type.
+type Batch struct {
+	Schema  string
+	Plan    string
+	Export  string
+	Type    string // resource type
+	ViewSet int
+	// Attempt names the staging tables of this try; unique, [0-9a-f]+.
+	Attempt string
+	Files   []PreparedFile
+}
+
+// PreparedFile is one file after prepare.
+type PreparedFile struct {
+	File        // in the landing area
+	Dir  string // in the staging area, without trailing slash: <view>.parquet, head.parquet
+	Done Done
+}
+
+// Done is what prepare says of a file: the content of done.json.
+// Lines = resources + Blank + Quarantined + Filtered, where the resources are
+// the lines of head.parquet.
+type Done struct {
+	Lines       int64 `json:"lines"` // all lines, blank ones included
+	Blank       int64 `json:"blank"`
+	Quarantined int64 `json:"quarantined"`
+	Filtered    int64 `json:"filtered"`
+	Deleted     int64 `json:"deleted"` // tombstones among the resources
+	// Nulled counts values that did not fit their column's type, by table.column.
+	Nulled map[string]int64 `json:"nulled,omitempty"`
+	// Rows counts the rows per table; a table without rows has no Parquet file.
+	Rows map[string]int64 `json:"rows"`
+	// Heads is the number of rows of head.parquet; 0 means there is no such file.
+	Heads int64 `json:"heads"`
+}
+
+// LedgerEntry says what became of one committed file.
+// Lines = Applied + Superseded + Filtered + Quarantined + Blank.
+type LedgerEntry struct {
+	Path        string `json:"path"`
+	ETag        string `json:"etag"`
+	Type        string `json:"type"`
+	Lines       int64  `json:"lines"`
+	Applied     int64  `json:"applied"`
+	Superseded  int64  `json:"superseded"`
+	Filtered    int64  `json:"filtered"`
+	Quarantined int64  `json:"quarantined"`
+	Blank       int64  `json:"blank"`
+	Deleted     int64  `json:"deleted"` // applied tombstones
+}
+
+// Flattening is one file to be flattened.
+type Flattening struct {
+	Plan   string
+	Export string
+	Type   string
+	Path   string // of the file, for the quarantine
+	// LastUpdated stands in for resources that carry none; zero means it is not
+	// known yet, and a resource without one fails with ErrNoInstant.
+	LastUpdated time.Time
+	// Dir is where the Parquet files go in the staging area; quarantined lines
+	// go to Dir+".ndjson" in the quarantine area.
+	Dir string
+}
+
+// ErrNoInstant says that a resource has no meta.lastUpdated and the job's
+// transactionTime is not known yet.
+var ErrNoInstant = errors.New("a resource has no meta.lastUpdated, and the manifest is not here yet")
+
+// Flattener turns NDJSON into the prepared form of the plan's present views.
+type Flattener interface {
+	// ViewSet fingerprints the plan's views: equal text, equal tables.
+	ViewSet(plan string) (string, error)
+	// Flatten reads r to its end and writes one Parquet file per table with rows,
+	// and head.parquet. Bad lines are counted and quarantined, never an error.
+	// The same input gives the same files.
+	Flatten(ctx context.Context, f Flattening, r io.Reader) (Done, error)
+}
