@@ -1,0 +1,121 @@
+package pipelinetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// MemoryLake is a pipeline.Lake in memory.
+type MemoryLake struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	etag  int
+	blobs map[pipeline.Area]map[string]blob
+}
+
+type blob struct {
+	file pipeline.File
+	data []byte
+}
+
+// NewMemoryLake makes an empty lake; now dates the blobs.
+func NewMemoryLake(now func() time.Time) *MemoryLake {
+	return &MemoryLake{now: now, blobs: map[pipeline.Area]map[string]blob{}}
+}
+
+// List implements pipeline.Lake.
+func (l *MemoryLake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+	return func(yield func(pipeline.File, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(pipeline.File{}, err)
+			return
+		}
+		for _, f := range l.matching(area, prefix) {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l *MemoryLake) matching(area pipeline.Area, prefix string) []pipeline.File {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var files []pipeline.File
+	for path, b := range l.blobs[area] {
+		if strings.HasPrefix(path, prefix) {
+			files = append(files, b.file)
+		}
+	}
+	slices.SortFunc(files, func(a, b pipeline.File) int { return strings.Compare(a.Path, b.Path) })
+	return files
+}
+
+// Stat implements pipeline.Lake.
+func (l *MemoryLake) Stat(ctx context.Context, area pipeline.Area, path string) (pipeline.File, error) {
+	b, err := l.blob(ctx, area, path)
+	return b.file, err
+}
+
+// Open implements pipeline.Lake.
+func (l *MemoryLake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+	b, err := l.blob(ctx, area, path)
+	if err != nil {
+		return nil, err
+	}
+	if etag != "" && etag != b.file.ETag {
+		return nil, fmt.Errorf("open %s: %w", path, pipeline.ErrChanged)
+	}
+	return io.NopCloser(bytes.NewReader(b.data)), nil
+}
+
+func (l *MemoryLake) blob(ctx context.Context, area pipeline.Area, path string) (blob, error) {
+	if err := ctx.Err(); err != nil {
+		return blob{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.blobs[area][path]
+	if !ok {
+		return blob{}, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return b, nil
+}
+
+// Put implements pipeline.Lake.
+func (l *MemoryLake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return pipeline.File{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.etag++
+	f := pipeline.File{Path: path, ETag: fmt.Sprintf("0x%X", 0x8DC000+l.etag), Size: int64(len(data)), Modified: l.now()}
+	if l.blobs[area] == nil {
+		l.blobs[area] = map[string]blob{}
+	}
+	l.blobs[area][path] = blob{file: f, data: data}
+	return f, nil
+}
+
+// Remove deletes a blob, as a lifecycle rule would.
+func (l *MemoryLake) Remove(area pipeline.Area, path string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.blobs[area], path)
+}
