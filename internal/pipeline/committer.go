@@ -1,0 +1,156 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// commit takes all prepared files of one export and type to the tables.
+func (p *Pipeline) commit(ctx context.Context, s Step) error {
+	e, err := p.export(ctx, s.Export)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	if e.State.Final() {
+		return nil
+	}
+	jobs, err := p.jobs(ctx, e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	files, complete, err := p.filesOf(ctx, jobs, s.Type)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	if !complete || len(files) == 0 {
+		return p.finish(ctx, e.ID, "")
+	}
+	now, err := p.survey(ctx, e, outputs(files))
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	if again := rewritten(e, files, now); len(again) > 0 {
+		return p.send(ctx, time.Time{}, again...)
+	}
+	batch, err := p.batch(ctx, e, s.Type, now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	if err := p.commitBatch(ctx, e, batch); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	return p.finish(ctx, e.ID, "")
+}
+
+// rewritten lists the steps for files whose prepared form is not of their
+// present ETag: an export may write a blob again after it was prepared.
+func rewritten(e Export, files []listed, now []surveyed) []Step {
+	var again []Step
+	for i, f := range now {
+		if !f.prepared {
+			again = append(again, Step{Kind: StepPrepare, Export: e.ID, Job: files[i].job, Type: f.Type, Path: f.Path, ETag: f.blob.ETag, Round: e.Round})
+		}
+	}
+	return again
+}
+
+// batch reads what prepare said of each file and holds it against the manifest.
+func (p *Pipeline) batch(ctx context.Context, e Export, typ string, files []surveyed) (Batch, error) {
+	set, err := p.viewSet(ctx, e.Plan)
+	if err != nil {
+		return Batch{}, err
+	}
+	b := Batch{Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: p.Token()}
+	place := stagingOf(e.ID, typ, set)
+	var wrong []error
+	var lines, bad int64
+	for _, f := range files {
+		done, err := p.readDone(ctx, place.done(f.blob))
+		if err != nil {
+			return b, err
+		}
+		if read := done.Lines - done.Blank; f.Count >= 0 && read != f.Count {
+			wrong = append(wrong, fmt.Errorf("file %s: the manifest counts %d resources, the file has %d", f.Path, f.Count, read))
+		}
+		lines, bad = lines+done.Lines, bad+done.Quarantined
+		b.Files = append(b.Files, PreparedFile{File: f.blob, Dir: place.dir(f.blob), Done: done})
+	}
+	if plan, ok := p.plan(e.Plan); ok && float64(bad) > plan.MaxBad*float64(lines) {
+		wrong = append(wrong, fmt.Errorf("%d of %d lines are bad, more than the plan's %g %%: see the quarantine container under %s", bad, lines, plan.MaxBad*100, place))
+	}
+	if len(wrong) > 0 {
+		return b, &fault.Error{Class: fault.Permanent, Err: errors.Join(wrong...)}
+	}
+	return b, nil
+}
+
+func (p *Pipeline) readDone(ctx context.Context, path string) (Done, error) {
+	var done Done
+	r, err := p.Lake.Open(ctx, Staging, path, "")
+	if err != nil {
+		return done, err
+	}
+	data, err := io.ReadAll(r)
+	if closeErr := r.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return done, fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := json.Unmarshal(data, &done); err != nil {
+		return done, fault.Permanentf("read %s: it is no document of ours: %w", path, err)
+	}
+	return done, nil
+}
+
+// lease keeps other committers from doing the same work. It saves work and no
+// more: a holder that wakes up late is harmless, the warehouse sees to that.
+type lease struct {
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
+}
+
+func (p *Pipeline) commitBatch(ctx context.Context, e Export, b Batch) error {
+	d, err := readOrNew[lease](ctx, p.Journal, leaseKey(b.Schema, b.Type))
+	if err != nil {
+		return err
+	}
+	if left := d.value.Until.Sub(p.Now()); left > 0 {
+		return &fault.Error{After: min(left, leasePatience), Err: errors.New("another committer is at the same tables")}
+	}
+	d.value = lease{Holder: b.Attempt, Until: p.Now().Add(p.LeaseFor)}
+	if err := d.write(ctx, p.Journal); err != nil {
+		return err
+	}
+	began := p.Now()
+	err = p.Warehouse.Commit(ctx, b)
+	p.release(ctx, &d)
+	if err != nil {
+		return err
+	}
+	p.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files", len(b.Files), "took", p.Now().Sub(began))
+	_, err = p.updateExport(ctx, e.ID, func(e *Export) error {
+		e.TouchedAt = p.Now()
+		return nil
+	})
+	return err
+}
+
+// leasePatience is the longest wait before a busy table is tried again.
+const leasePatience = 20 * time.Second
+
+// release gives the lease back at once; when it fails, it runs out by itself.
+func (p *Pipeline) release(ctx context.Context, d *document[lease]) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	d.value.Until = time.Time{}
+	if err := d.write(ctx, p.Journal); err != nil {
+		p.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.key, "error", err)
+	}
+}

@@ -1,0 +1,78 @@
+package pipeline
+
+import (
+	"cmp"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Pipeline is the story with its ports. The zero values of Options are filled in
+// by New; the ports and Now are required.
+type Pipeline struct {
+	Options
+	Ports
+
+	mu        sync.Mutex
+	manifests map[string]Manifest // by job; a manifest never changes
+	viewSets  map[string]int      // by plan and fingerprint; numbers never change
+}
+
+// Ports are what the pipeline needs of the world.
+type Ports struct {
+	Lake      Lake
+	Journal   Journal
+	Queue     Queue
+	Warehouse Warehouse
+	Flattener Flattener
+	// Source gives the FHIR server of a plan.
+	Source func(plan string) (Source, error)
+	// Now is the local clock. It times waiting, never data.
+	Now func() time.Time
+	// Token gives a new random name of hexadecimal digits.
+	Token func() string
+	Log   *slog.Logger
+}
+
+// Options are the pipeline's settings.
+type Options struct {
+	Plans []Plan
+	// Settle is how long after its event a blob is left alone: the FHIR server
+	// commits the same bytes several times.
+	Settle time.Duration // 30 s
+	// PollMin and PollMax bound the wait between polls where the server says nothing.
+	PollMin, PollMax time.Duration // 10 s, 5 min
+	// SilentAfter is how long an unfinished export may be silent before its steps
+	// are sent again.
+	SilentAfter time.Duration // 15 min
+	// StepTimeout ends a step before the host would kill the whole handler.
+	StepTimeout time.Duration // 55 min
+	// ExportTimeout is how long the FHIR server may take over one job.
+	ExportTimeout time.Duration // 24 h
+	// LeaseFor is how long a committer may keep others from the same tables.
+	LeaseFor time.Duration // 10 min
+	// MaxTries bounds how often a step is sent again.
+	MaxTries int // 30
+}
+
+// New makes a pipeline, with defaults for the options that are zero.
+func New(o Options, ports Ports) *Pipeline {
+	o.Settle = cmp.Or(o.Settle, 30*time.Second)
+	o.PollMin = cmp.Or(o.PollMin, 10*time.Second)
+	o.PollMax = max(o.PollMin, cmp.Or(o.PollMax, 5*time.Minute))
+	o.SilentAfter = cmp.Or(o.SilentAfter, 15*time.Minute)
+	o.StepTimeout = cmp.Or(o.StepTimeout, 55*time.Minute)
+	o.ExportTimeout = cmp.Or(o.ExportTimeout, 24*time.Hour)
+	o.LeaseFor = cmp.Or(o.LeaseFor, 10*time.Minute)
+	o.MaxTries = cmp.Or(o.MaxTries, 30)
+	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}}
+}
+
+func (p *Pipeline) plan(name string) (Plan, bool) {
+	for _, plan := range p.Plans {
+		if plan.Name == name {
+			return plan, true
+		}
+	}
+	return Plan{}, false
+}

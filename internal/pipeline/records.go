@@ -1,0 +1,234 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// planRecord is the journal's document of a plan: which export is in flight.
+type planRecord struct {
+	Seq         int       `json:"seq"`
+	Current     string    `json:"current,omitempty"`
+	RequestedAt time.Time `json:"requestedAt"`
+}
+
+// Export is the journal's document of one run of a plan.
+type Export struct {
+	ID          string    `json:"id"`
+	Plan        string    `json:"plan"`
+	Schema      string    `json:"schema"`
+	State       State     `json:"state"`
+	Jobs        []Request `json:"jobs"` // what each job asks; job n is Jobs[n-1]
+	RequestedAt time.Time `json:"requestedAt"`
+	// TouchedAt is when the export last got further; the watchdog reads it.
+	TouchedAt  time.Time `json:"touchedAt"`
+	FinishedAt time.Time `json:"finishedAt,omitzero"`
+	// Round counts how often the watchdog sent the steps of this export again: it
+	// makes their message ids new, so that the queue does not drop them.
+	Round   int      `json:"round"`
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// Failure tells a person why an export failed.
+type Failure struct {
+	Step  string `json:"step"`
+	Cause string `json:"cause"`
+}
+
+// Job is the journal's document of one $export request.
+type Job struct {
+	ID     string `json:"id"`
+	Export string `json:"export"`
+	N      int    `json:"n"`
+	// KickOffAt is when the kick-off was last tried: the intent.
+	KickOffAt time.Time `json:"kickOffAt,omitzero"`
+	KickOffs  int       `json:"kickOffs"`
+	StatusURL string    `json:"statusUrl,omitempty"`
+	Folder    string    `json:"folder,omitempty"`
+	// AcceptedAt is when the server promised to do it.
+	AcceptedAt time.Time `json:"acceptedAt,omitzero"`
+	// PollN is the poll that is due next, at PollAt; lower ones are of an older chain.
+	PollN    int       `json:"pollN"`
+	PollAt   time.Time `json:"pollAt,omitzero"`
+	Progress string    `json:"progress,omitempty"`
+	// ManifestAt is when the manifest came; it is a document of its own.
+	ManifestAt      time.Time `json:"manifestAt,omitzero"`
+	TransactionTime time.Time `json:"transactionTime,omitzero"`
+	Files           int       `json:"files"`
+}
+
+func (j Job) collected() bool { return !j.ManifestAt.IsZero() }
+
+// folderRecord leads from a folder of the landing area to the job that owns it.
+type folderRecord struct {
+	Export string `json:"export"`
+	Job    int    `json:"job"`
+}
+
+// Keys of the journal.
+func planKey(plan string) string          { return "plans/" + plan }
+func exportKey(plan string, n int) string { return fmt.Sprintf("exports/%s/%06d", plan, n) }
+func jobKey(job string) string            { return "jobs/" + job }
+func folderKey(folder string) string      { return "folders/" + folder }
+func manifestKey(job string) string       { return "manifests/" + job }
+func rawManifestKey(job string) string    { return "manifests/" + job + ".raw" }
+func viewSetsKey(plan string) string      { return "viewsets/" + plan }
+func leaseKey(schema, typ string) string  { return "leases/" + schema + "/" + typ }
+
+func exportID(plan string, n int) string { return fmt.Sprintf("%s-%06d", plan, n) }
+func jobID(export string, n int) string  { return fmt.Sprintf("%s.%d", export, n) }
+
+// exportKeyOf finds the key in an id: plan names may hold dashes, numbers not.
+func exportKeyOf(id string) (string, error) {
+	for i := len(id) - 1; i > 0; i-- {
+		if id[i] != '-' {
+			continue
+		}
+		var n int
+		if _, err := fmt.Sscanf(id[i+1:], "%d", &n); err != nil || exportID(id[:i], n) != id {
+			break
+		}
+		return exportKey(id[:i], n), nil
+	}
+	return "", fault.BadDataf("%q is no export id: it reads <plan>-<number of six digits>", id)
+}
+
+// document is one JSON document of the journal with the ETag it was read at.
+type document[T any] struct {
+	key   string
+	etag  string
+	value T
+}
+
+// read gives the document of a key, or fs.ErrNotExist.
+func read[T any](ctx context.Context, j Journal, key string) (document[T], error) {
+	d := document[T]{key: key}
+	e, err := j.Read(ctx, key)
+	if err != nil {
+		return d, fmt.Errorf("read journal %s: %w", key, err)
+	}
+	if err := json.Unmarshal(e.Data, &d.value); err != nil {
+		return d, fault.Permanentf("read journal %s: it is no document of ours: %w", key, err)
+	}
+	d.etag = e.ETag
+	return d, nil
+}
+
+// readOrNew is read, with the zero value for a document that does not exist.
+func readOrNew[T any](ctx context.Context, j Journal, key string) (document[T], error) {
+	d, err := read[T](ctx, j, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return document[T]{key: key}, nil
+	}
+	return d, err
+}
+
+// write stores the document where it was read; ErrConflict when it has changed.
+func (d *document[T]) write(ctx context.Context, j Journal) error {
+	data, err := json.Marshal(d.value)
+	if err != nil {
+		return fmt.Errorf("write journal %s: %w", d.key, err)
+	}
+	etag, err := j.Write(ctx, d.key, d.etag, data)
+	if err != nil {
+		return fmt.Errorf("write journal %s: %w", d.key, err)
+	}
+	d.etag = etag
+	return nil
+}
+
+// swapTries bounds compare-and-swap: more rivals than this at one document and
+// the step is better sent again.
+const swapTries = 16
+
+// errUnchanged ends an update without a write.
+var errUnchanged = errors.New("nothing to change")
+
+// update reads a document, changes it and writes it back, again as long as
+// others are faster. change may run several times; errUnchanged ends it quietly.
+func update[T any](ctx context.Context, j Journal, key string, change func(*T) error) (T, error) {
+	for range swapTries {
+		d, err := readOrNew[T](ctx, j, key)
+		if err != nil {
+			return d.value, err
+		}
+		if err := change(&d.value); errors.Is(err, errUnchanged) {
+			return d.value, nil
+		} else if err != nil {
+			return d.value, err
+		}
+		if err := d.write(ctx, j); !errors.Is(err, ErrConflict) {
+			return d.value, err
+		}
+	}
+	var zero T
+	return zero, fault.Transientf("write journal %s: others were faster %d times", key, swapTries)
+}
+
+func (p *Pipeline) export(ctx context.Context, id string) (Export, error) {
+	key, err := exportKeyOf(id)
+	if err != nil {
+		return Export{}, err
+	}
+	d, err := read[Export](ctx, p.Journal, key)
+	return d.value, err
+}
+
+// updateExport changes an export that exists and has not ended.
+func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*Export) error) (Export, error) {
+	key, err := exportKeyOf(id)
+	if err != nil {
+		return Export{}, err
+	}
+	return update(ctx, p.Journal, key, func(e *Export) error {
+		if e.State.Final() {
+			return errUnchanged
+		}
+		before := e.State
+		if err := change(e); err != nil {
+			return err
+		}
+		if !before.May(e.State) {
+			return fault.Permanentf("export %s: it is %s and cannot become %s", id, before, e.State)
+		}
+		return nil
+	})
+}
+
+func (p *Pipeline) job(ctx context.Context, export string, n int) (Job, error) {
+	id := jobID(export, n)
+	d, err := readOrNew[Job](ctx, p.Journal, jobKey(id))
+	if d.value.ID == "" {
+		d.value = Job{ID: id, Export: export, N: n}
+	}
+	return d.value, err
+}
+
+func (p *Pipeline) updateJob(ctx context.Context, export string, n int, change func(*Job) error) (Job, error) {
+	id := jobID(export, n)
+	return update(ctx, p.Journal, jobKey(id), func(j *Job) error {
+		if j.ID == "" {
+			*j = Job{ID: id, Export: export, N: n}
+		}
+		return change(j)
+	})
+}
+
+// jobs reads every job of an export.
+func (p *Pipeline) jobs(ctx context.Context, e Export) ([]Job, error) {
+	jobs := make([]Job, len(e.Jobs))
+	for i := range e.Jobs {
+		j, err := p.job(ctx, e.ID, i+1)
+		if err != nil {
+			return nil, err
+		}
+		jobs[i] = j
+	}
+	return jobs, nil
+}

@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// TypeReport accounts for one resource type of an export.
+type TypeReport struct {
+	Type        string `json:"type"`
+	Files       int    `json:"files"`
+	Manifest    int64  `json:"manifest"` // resources, by the manifest; -1 when it does not say
+	Lines       int64  `json:"lines"`
+	Applied     int64  `json:"applied"`
+	Superseded  int64  `json:"superseded"`
+	Filtered    int64  `json:"filtered"`
+	Quarantined int64  `json:"quarantined"`
+	Blank       int64  `json:"blank"`
+	Deleted     int64  `json:"deleted"`
+}
+
+// Check holds the sums of a report: every line accounted for, and as many
+// resources read as the manifest counts.
+func (r TypeReport) Check() error {
+	var wrong []error
+	if sum := r.Applied + r.Superseded + r.Filtered + r.Quarantined + r.Blank; sum != r.Lines {
+		wrong = append(wrong, fmt.Errorf("%s: %d lines read, %d accounted for", r.Type, r.Lines, sum))
+	}
+	if read := r.Lines - r.Blank; r.Manifest >= 0 && read != r.Manifest {
+		wrong = append(wrong, fmt.Errorf("%s: %d resources read, the manifest counts %d", r.Type, read, r.Manifest))
+	}
+	return errors.Join(wrong...)
+}
+
+// Report accounts for every file of an export: the manifests against the ledger.
+func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, error) {
+	e, err := p.export(ctx, export)
+	if err != nil {
+		return nil, fmt.Errorf("report on export %s: %w", export, err)
+	}
+	jobs, err := p.jobs(ctx, e)
+	if err != nil {
+		return nil, fmt.Errorf("report on export %s: %w", export, err)
+	}
+	files, complete, err := p.filesOf(ctx, jobs, "")
+	if err != nil {
+		return nil, fmt.Errorf("report on export %s: %w", export, err)
+	}
+	if !complete {
+		return nil, fmt.Errorf("report on export %s: its manifest is not here yet; it is %s", export, e.State)
+	}
+	entries, err := p.Warehouse.Ledger(ctx, e.Schema, e.ID)
+	if err != nil {
+		return nil, fmt.Errorf("report on export %s: %w", export, err)
+	}
+	reports := map[string]*TypeReport{}
+	of := func(typ string) *TypeReport {
+		if reports[typ] == nil {
+			reports[typ] = &TypeReport{Type: typ}
+		}
+		return reports[typ]
+	}
+	for _, f := range files {
+		r := of(f.Type)
+		r.Files++
+		if f.Count < 0 {
+			r.Manifest = -1
+		} else if r.Manifest >= 0 {
+			r.Manifest += f.Count
+		}
+	}
+	for _, l := range entries {
+		r := of(l.Type)
+		r.Lines += l.Lines
+		r.Applied += l.Applied
+		r.Superseded += l.Superseded
+		r.Filtered += l.Filtered
+		r.Quarantined += l.Quarantined
+		r.Blank += l.Blank
+		r.Deleted += l.Deleted
+	}
+	out := make([]TypeReport, 0, len(reports))
+	for _, r := range reports {
+		out = append(out, *r)
+	}
+	slices.SortFunc(out, func(a, b TypeReport) int { return strings.Compare(a.Type, b.Type) })
+	return out, nil
+}
+
+// ExportSummary is an export with the sums of its jobs, for people.
+type ExportSummary struct {
+	Export
+	Files    int    `json:"files"`
+	Progress string `json:"progress,omitempty"`
+}
+
+// Exports lists the exports of the journal, plan by plan, the newest first, at
+// most most of each plan.
+func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSummary, error) {
+	p := &Pipeline{Ports: Ports{Journal: j}}
+	plans := []string{plan}
+	if plan == "" {
+		plans = nil
+		for key, err := range j.List(ctx, planKey("")) {
+			if err != nil {
+				return nil, fmt.Errorf("list exports: %w", err)
+			}
+			plans = append(plans, strings.TrimPrefix(key, planKey("")))
+		}
+	}
+	var out []ExportSummary
+	for _, plan := range plans {
+		keys, err := p.lastExports(ctx, plan, most)
+		if err != nil {
+			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+		}
+		for _, key := range keys {
+			d, err := read[Export](ctx, j, key)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			s := ExportSummary{Export: d.value}
+			jobs, err := p.jobs(ctx, d.value)
+			if err != nil {
+				return nil, err
+			}
+			for _, job := range jobs {
+				s.Files += job.Files
+				if job.Progress != "" {
+					s.Progress = job.Progress
+				}
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,290 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Tick is the timer: it looks after every export in flight and starts the plans
+// that are due. One plan's fault does not keep the others waiting; all faults
+// are returned together. The next tick is the retry.
+func (p *Pipeline) Tick(ctx context.Context) error {
+	ctx, done := context.WithTimeoutCause(ctx, p.StepTimeout, errDeadline)
+	defer done()
+	var faults []error
+	for name, err := range p.planNames(ctx) {
+		if err == nil {
+			err = p.tickPlan(ctx, name)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("plan %s: %w", name, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// planNames yields the plans of the configuration, then those that only the
+// journal still knows: their exports in flight must end too.
+func (p *Pipeline) planNames(ctx context.Context) func(func(string, error) bool) {
+	return func(yield func(string, error) bool) {
+		for _, plan := range p.Plans {
+			if !yield(plan.Name, nil) {
+				return
+			}
+		}
+		for key, err := range p.Journal.List(ctx, planKey("")) {
+			name := strings.TrimPrefix(key, planKey(""))
+			if _, known := p.plan(name); known && err == nil {
+				continue
+			}
+			if !yield(name, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
+	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(name))
+	if err != nil {
+		return err
+	}
+	plan, configured := p.plan(name)
+	if current := d.value.Current; current != "" {
+		e, err := p.export(ctx, current)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && configured:
+			return p.request(ctx, plan, d.value) // killed between the intent and the export
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case !e.State.Final() && !configured:
+			return p.failExport(ctx, e.ID, "tick", fault.Permanentf("plan %s is no longer in the configuration: put it back to load this export", name))
+		case !e.State.Final():
+			return p.lookAfter(ctx, plan, e)
+		}
+	}
+	if !configured || !p.due(plan, d.value) {
+		return nil
+	}
+	return p.start(ctx, plan, d)
+}
+
+// due says whether the schedule has come round since the last request. Slots
+// missed meanwhile count once.
+func (p *Pipeline) due(plan Plan, r planRecord) bool {
+	if plan.Schedule == nil {
+		return false
+	}
+	return r.Seq == 0 || !plan.Schedule.Next(r.RequestedAt).After(p.Now())
+}
+
+// Start begins an export of a plan at once, whatever its schedule says. It fails
+// when one is in flight.
+func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error) {
+	plan, ok := p.plan(name)
+	if !ok {
+		return "", fault.Permanentf("start plan %s: there is no such plan in the configuration", name)
+	}
+	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(name))
+	if err != nil {
+		return "", fmt.Errorf("start plan %s: %w", name, err)
+	}
+	if d.value.Current != "" {
+		e, err := p.export(ctx, d.value.Current)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("start plan %s: %w", name, err)
+		}
+		if err == nil && !e.State.Final() {
+			return "", fault.Permanentf("start plan %s: export %s is still %s", name, e.ID, e.State)
+		}
+	}
+	if err := p.start(ctx, plan, d); err != nil {
+		return "", fmt.Errorf("start plan %s: %w", name, err)
+	}
+	return exportID(name, d.value.Seq+1), nil
+}
+
+// start reserves the next number of the plan: whoever swaps the plan's document
+// has the export, everyone else was late.
+func (p *Pipeline) start(ctx context.Context, plan Plan, d document[planRecord]) error {
+	d.value.Seq++
+	d.value.Current = exportID(plan.Name, d.value.Seq)
+	d.value.RequestedAt = p.Now()
+	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return p.request(ctx, plan, d.value)
+}
+
+// request writes down what is to be exported, then asks the server for it.
+func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
+	source, err := p.Source(plan.Name)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", r.Current, err)
+	}
+	now, err := source.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", r.Current, err)
+	}
+	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
+	marks, err := p.Watermarks(ctx, plan.Name)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", r.Current, err)
+	}
+	e := Export{
+		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested,
+		Jobs: requests(plan, marks, till), RequestedAt: p.Now(), TouchedAt: p.Now(),
+	}
+	if len(e.Jobs) == 0 {
+		p.Log.WarnContext(ctx, "no export: the watermark is not behind the server's clock", "plan", plan.Name, "till", till)
+		e.State, e.FinishedAt = Cancelled, p.Now()
+	}
+	d := document[Export]{key: exportKey(plan.Name, r.Seq), value: e}
+	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
+		return nil // another tick was faster and goes on with it
+	} else if err != nil {
+		return err
+	}
+	if e.State.Final() {
+		return nil
+	}
+	p.Log.InfoContext(ctx, "export requested", "export", e.ID, "jobs", len(e.Jobs), "till", till)
+	return p.kickOff(ctx, plan, e)
+}
+
+// requests makes the jobs of an export: one for all types with the same
+// watermark. A type without one starts full, and so does every export below
+// system level: there a server applies _since to the Patient first and would
+// leave out what is new of an unchanged patient.
+func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
+	types := plan.Types
+	if len(types) == 0 {
+		types = []string{AllTypes}
+	}
+	var jobs []Request
+	for _, t := range types {
+		var since time.Time
+		if mark := marks[t]; !mark.IsZero() && plan.Level == LevelSystem {
+			since = mark.Add(-plan.Overlap)
+			if !since.Before(till) {
+				continue
+			}
+		}
+		i := slices.IndexFunc(jobs, func(r Request) bool { return r.Since.Equal(since) })
+		if i < 0 {
+			i = len(jobs)
+			jobs = append(jobs, Request{
+				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since, Till: till,
+				Deleted: plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
+			})
+		}
+		if t != AllTypes {
+			jobs[i].Types = append(jobs[i].Types, t)
+		}
+	}
+	return jobs
+}
+
+// kickOffPatience is how long after a kick-off whose outcome nobody wrote down
+// the next one is made: longer than any server takes to answer it.
+const kickOffPatience = 4 * time.Minute
+
+// kickOff starts every job that the server has not promised yet. It may run
+// again at any time, and twice at once.
+func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
+	source, err := p.Source(plan.Name)
+	if err != nil {
+		return fmt.Errorf("kick off %s: %w", e.ID, err)
+	}
+	for i, r := range e.Jobs {
+		j, err := p.job(ctx, e.ID, i+1)
+		if err != nil {
+			return err
+		}
+		if j.StatusURL == "" {
+			if j, err = p.accept(ctx, source, e, j, r); err != nil {
+				if fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout {
+					return p.failExport(ctx, e.ID, "kick-off", err)
+				}
+				return err
+			}
+			if j.StatusURL == "" {
+				return nil // someone else is at it
+			}
+		}
+		if err := p.record(ctx, e, j); err != nil {
+			return err
+		}
+	}
+	_, err = p.updateExport(ctx, e.ID, func(e *Export) error {
+		if e.State != Requested {
+			return errUnchanged
+		}
+		e.State, e.TouchedAt = Exporting, p.Now()
+		return nil
+	})
+	return err
+}
+
+// accept makes one kick-off, intent first. It returns the job without a status
+// URL when a kick-off of someone else may still be under way.
+func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r Request) (Job, error) {
+	mine := false
+	j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+		if mine = j.StatusURL == "" && (j.KickOffAt.IsZero() || p.Now().Sub(j.KickOffAt) >= kickOffPatience); !mine {
+			return errUnchanged
+		}
+		j.KickOffAt = p.Now()
+		j.KickOffs++
+		return nil
+	})
+	if err != nil || !mine {
+		return j, err
+	}
+	accepted, err := source.KickOff(ctx, r)
+	if err != nil {
+		return j, fmt.Errorf("kick off job %s: %w", j.ID, err)
+	}
+	kept := accepted.StatusURL
+	j, err = p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+		if kept = j.StatusURL; kept != "" {
+			return errUnchanged
+		}
+		kept = accepted.StatusURL
+		j.StatusURL, j.Folder, j.AcceptedAt = accepted.StatusURL, accepted.Folder, p.Now()
+		j.PollN, j.PollAt = 1, p.Now().Add(p.PollMin)
+		return nil
+	})
+	if err == nil && kept != accepted.StatusURL {
+		// Two kick-offs were made; the other one was written down first.
+		if err := source.Cancel(ctx, accepted.StatusURL); err != nil {
+			p.Log.WarnContext(ctx, "second kick-off not cancelled at the server", "job", j.ID, "error", err)
+		}
+	}
+	return j, err
+}
+
+// record makes a promised job findable by its folder and sends its first poll.
+func (p *Pipeline) record(ctx context.Context, e Export, j Job) error {
+	if j.Folder != "" {
+		d := document[folderRecord]{key: folderKey(j.Folder), value: folderRecord{Export: e.ID, Job: j.N}}
+		if err := d.write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	if j.collected() {
+		return nil
+	}
+	return p.send(ctx, j.PollAt, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN})
+}

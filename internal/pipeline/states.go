@@ -1,0 +1,55 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// State is where an export stands.
+type State string
+
+// The states of an export, in the order in which a lucky one passes them.
+const (
+	Requested State = "requested" // intent is in the journal; the server may or may not know
+	Exporting State = "exporting" // the server works; blobs land and are prepared
+	Loading   State = "loading"   // every manifest is here; files are prepared and committed
+	Loaded    State = "loaded"    // every file is in the ledger, the watermark has moved
+	Failed    State = "failed"    // a person has to look; the cause is in the journal
+	Cancelled State = "cancelled" // a person ended it
+)
+
+// States lists every state.
+var States = []State{Requested, Exporting, Loading, Loaded, Failed, Cancelled}
+
+// moves is the whole life of an export. A state may always stay as it is.
+var moves = map[State][]State{
+	Requested: {Exporting, Failed, Cancelled},
+	Exporting: {Loading, Failed, Cancelled},
+	Loading:   {Loaded, Failed, Cancelled},
+	Loaded:    {},
+	Failed:    {},
+	Cancelled: {},
+}
+
+// Final says that nothing happens to an export in this state any more.
+func (s State) Final() bool { return len(moves[s]) == 0 }
+
+// May says whether an export in state s may be in state next afterwards.
+func (s State) May(next State) bool { return s == next || slices.Contains(moves[s], next) }
+
+// Diagram draws the moves for the documentation, as Mermaid text.
+func Diagram() string {
+	var b strings.Builder
+	b.WriteString("stateDiagram-v2\n")
+	fmt.Fprintf(&b, "    [*] --> %s\n", Requested)
+	for _, from := range States {
+		for _, to := range moves[from] {
+			fmt.Fprintf(&b, "    %s --> %s\n", from, to)
+		}
+		if from.Final() {
+			fmt.Fprintf(&b, "    %s --> [*]\n", from)
+		}
+	}
+	return b.String()
+}

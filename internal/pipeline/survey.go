@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// surveyed is one file of a manifest and what there is of it now. It is worked
+// out from listings each time: nothing records the state of a file.
+type surveyed struct {
+	OutputFile
+	blob     File // zero when the landing area does not hold the file
+	prepared bool // at the blob's ETag and the present view set
+}
+
+// survey compares files of a manifest with the landing and the staging area.
+func (p *Pipeline) survey(ctx context.Context, e Export, files []OutputFile) ([]surveyed, error) {
+	set, err := p.viewSet(ctx, e.Plan)
+	if err != nil {
+		return nil, err
+	}
+	prepared := map[string]bool{}
+	for _, typ := range distinct(files, func(f OutputFile) string { return f.Type }) {
+		if err := p.listDone(ctx, stagingOf(e.ID, typ, set), func(f File) { prepared[f.Path] = true }); err != nil {
+			return nil, err
+		}
+	}
+	landed := map[string]File{}
+	for _, folder := range distinct(files, func(f OutputFile) string { return folderOf(f.Path) }) {
+		for f, err := range p.Lake.List(ctx, Landing, folder) {
+			if err != nil {
+				return nil, fmt.Errorf("list landing area %s: %w", folder, err)
+			}
+			landed[f.Path] = f
+		}
+	}
+	out := make([]surveyed, len(files))
+	for i, f := range files {
+		blob := landed[f.Path]
+		out[i] = surveyed{OutputFile: f, blob: blob, prepared: prepared[stagingOf(e.ID, f.Type, set).done(blob)]}
+	}
+	return out, nil
+}
+
+func (p *Pipeline) listDone(ctx context.Context, place staging, each func(File)) error {
+	for f, err := range p.Lake.List(ctx, Staging, place.doneFolder()) {
+		if err != nil {
+			return fmt.Errorf("list staging area %s: %w", place.doneFolder(), err)
+		}
+		each(f)
+	}
+	return nil
+}
+
+// folderOf is the listing prefix that holds a file: its folder with the slash,
+// or the file itself at the container's root.
+func folderOf(path string) string {
+	folder, _, nested := strings.Cut(path, "/")
+	if !nested {
+		return path
+	}
+	return folder + "/"
+}
+
+func distinct[T any](items []T, of func(T) string) []string {
+	var out []string
+	for _, item := range items {
+		if s := of(item); !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// filesOf gathers what the manifests of all jobs list, one entry per path, of
+// one type, or of all when typ is empty. complete is false while a manifest is
+// missing.
+func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (files []listed, complete bool, err error) {
+	seen := map[string]bool{}
+	for _, j := range jobs {
+		if !j.collected() {
+			return nil, false, nil
+		}
+		m, err := p.manifest(ctx, j.ID)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, f := range m.Output {
+			if (typ == "" || f.Type == typ) && !seen[f.Path] {
+				seen[f.Path] = true
+				files = append(files, listed{f, j.N})
+			}
+		}
+	}
+	return files, true, nil
+}
+
+// listed is a file of a manifest with the number of its job.
+type listed struct {
+	OutputFile
+	job int
+}
+
+func outputs(files []listed) []OutputFile {
+	out := make([]OutputFile, len(files))
+	for i, f := range files {
+		out[i] = f.OutputFile
+	}
+	return out
+}

@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// lookAfter is the watchdog: it goes on with an export that was killed between
+// intent and promise, and sends a step again for one that has been silent past
+// its deadline. Whatever the step finds, it sends what follows from there.
+func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
+	switch e.State {
+	case Requested:
+		return p.kickOff(ctx, plan, e)
+	case Exporting:
+		return p.nudge(ctx, e)
+	case Loading:
+		silentSince, err := p.lastSign(ctx, e)
+		if err != nil || p.Now().Sub(silentSince) < p.SilentAfter {
+			return err
+		}
+		if e, err = p.updateExport(ctx, e.ID, func(e *Export) error {
+			e.Round++
+			e.TouchedAt = p.Now()
+			return nil
+		}); err != nil {
+			return err
+		}
+		p.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
+		return p.nudge(ctx, e)
+	case Loaded, Failed, Cancelled:
+	}
+	return nil
+}
+
+// lastSign is when an export that is loading got further for the last time, in
+// the journal or in the staging area.
+func (p *Pipeline) lastSign(ctx context.Context, e Export) (time.Time, error) {
+	last := e.TouchedAt
+	if p.Now().Sub(last) < p.SilentAfter {
+		return last, nil
+	}
+	for f, err := range p.Lake.List(ctx, Staging, e.ID+"/") {
+		if err != nil {
+			return last, err
+		}
+		if f.Modified.After(last) {
+			last = f.Modified
+		}
+	}
+	return last, nil
+}
+
+// nudge sends the poll of each job whose chain is overdue. The number goes up in
+// the journal first, so that what is left of the old chain is dropped.
+func (p *Pipeline) nudge(ctx context.Context, e Export) error {
+	jobs, err := p.jobs(ctx, e)
+	if err != nil {
+		return err
+	}
+	overdue := func(j Job) bool {
+		if e.State == Loading {
+			return j.collected()
+		}
+		last := j.PollAt
+		if j.ManifestAt.After(last) {
+			last = j.ManifestAt
+		}
+		return j.StatusURL != "" && p.Now().Sub(last) >= p.SilentAfter
+	}
+	for _, j := range jobs {
+		if !overdue(j) {
+			continue
+		}
+		j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+			j.PollN++
+			j.PollAt = p.Now()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := p.send(ctx, time.Time{}, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
