@@ -1,0 +1,289 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Config is everything that a process of ours is told from outside.
+type Config struct {
+	// Warehouse is where the tables are.
+	Warehouse Warehouse
+	// Bus and Lake are how the two Azure services are reached.
+	Bus  Connection
+	Lake Connection
+
+	StepsQueue, BlobEventsQueue string
+
+	LandingContainer, StagingContainer, QuarantineContainer, JournalContainer string
+
+	// ExportsFile says where exports.yaml is. Exports is its content, and empty
+	// where it lies in the journal container: then the app reads it, and
+	// ParseExports parses it.
+	ExportsFile ExportsFile
+	Exports     Exports
+
+	// ViewsFolder replaces the bundled ViewDefinitions; empty keeps them.
+	ViewsFolder string
+
+	Settle, StepTimeout, PollMin, PollMax, SilentAfter time.Duration
+
+	// LineLimit is the longest line of an NDJSON file, in bytes.
+	LineLimit int
+	LogLevel  slog.Level
+
+	// Warnings are for the log: what works and is probably not meant.
+	Warnings []string
+}
+
+// Warehouse is the setting of that name, cut at its first colon.
+type Warehouse struct {
+	Scheme string
+	// Rest may carry a password, as connection strings do.
+	Rest Secret
+}
+
+// Connection is how one Azure service is reached: by a connection string, or at
+// an address with a managed identity.
+type Connection struct {
+	ConnectionString Secret
+	// Address is a host name for Service Bus and a URL for storage.
+	Address  string
+	ClientID string // of a user-assigned identity; empty for the system-assigned one
+}
+
+// Identity says that the connection signs in with a managed identity.
+func (c Connection) Identity() bool { return c.ConnectionString.IsZero() }
+
+// ExportsFile is where exports.yaml is: exactly one of the two is set.
+type ExportsFile struct {
+	Path string // of a file
+	Blob string // inside the journal container
+}
+
+// FromEnv reads the settings from environ (as os.Environ gives them) and files
+// with readFile (as os.ReadFile reads them). Schemes are the warehouses that the
+// caller can open. The error joins every fault and is permanent; a Config that
+// comes with an error is not to be used.
+func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ...string) (Config, error) {
+	e := newEnv(environ)
+	c := Config{
+		StepsQueue:          e.queue("StepsQueue"),
+		BlobEventsQueue:     e.queue("BlobEventsQueue"),
+		LandingContainer:    e.container("LandingContainer"),
+		StagingContainer:    e.container("StagingContainer"),
+		QuarantineContainer: e.container("QuarantineContainer"),
+		JournalContainer:    e.container("JournalContainer"),
+		Settle:              e.duration("Settle", 0),
+		StepTimeout:         e.duration("StepTimeout", time.Second),
+		PollMin:             e.duration("PollMin", time.Millisecond),
+		PollMax:             e.duration("PollMax", time.Millisecond),
+		SilentAfter:         e.duration("SilentAfter", time.Second),
+		LineLimit:           e.lineLimit("LineLimit"),
+		LogLevel:            e.level("LogLevel"),
+		ViewsFolder:         e.path(e.get("ViewsFolder")),
+		Warehouse:           e.warehouse(schemes),
+		Bus:                 e.bus(),
+		Lake:                e.lake(),
+	}
+	e.distinct("StepsQueue", "BlobEventsQueue")
+	e.distinct("LandingContainer", "StagingContainer", "QuarantineContainer", "JournalContainer")
+	if c.PollMin > c.PollMax {
+		e.fault("PollMin", "%s is above PollMax, %s", c.PollMin, c.PollMax)
+	}
+	if c.SilentAfter <= c.PollMax {
+		e.fault("SilentAfter", "%s must be above PollMax, %s: an export that waits for its next poll is not silent", c.SilentAfter, c.PollMax)
+	}
+	e.functionTimeout(c.StepTimeout, readFile)
+	e.exports(&c, readFile)
+	e.misspelt()
+
+	c.Warnings = append(e.warnings, c.Exports.Warnings...)
+	if len(e.faults) > 0 {
+		return c, &fault.Error{Class: fault.Permanent, Err: errors.Join(e.faults...)}
+	}
+	return c, nil
+}
+
+// env is the environment, with the faults found in it.
+type env struct {
+	values   map[string]string
+	folded   map[string]string // lower-case name -> name
+	faults   []error
+	warnings []string
+}
+
+func newEnv(environ []string) *env {
+	e := &env{values: map[string]string{}, folded: map[string]string{}}
+	for _, line := range environ {
+		name, value, _ := strings.Cut(line, "=")
+		if name == "" {
+			continue // Windows keeps its drives' directories as "=C:=..."
+		}
+		e.values[name] = value
+		e.folded[strings.ToLower(name)] = name
+	}
+	return e
+}
+
+// given is the value of a setting, or "". Names are compared as the host does,
+// without regard to case; an exact match goes first.
+func (e *env) given(name string) string {
+	if v, ok := e.values[name]; ok {
+		return strings.TrimSpace(v)
+	}
+	return strings.TrimSpace(e.values[e.folded[strings.ToLower(name)]])
+}
+
+// get is the value of a setting, or its documented default.
+func (e *env) get(name string) string {
+	if v := e.given(name); v != "" {
+		return v
+	}
+	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
+	return settings[i].fallback
+}
+
+func (e *env) fault(name, format string, args ...any) {
+	e.faults = append(e.faults, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
+}
+
+// path is one that starts beside host.json when it is relative.
+func (e *env) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(e.given(appRoot), p)
+}
+
+func (e *env) duration(name string, least time.Duration) time.Duration {
+	d, err := parseDuration(e.get(name))
+	switch {
+	case err != nil:
+		e.fault(name, "%w", err)
+	case d < least:
+		e.fault(name, "%s is below the least, %s", d, least)
+	}
+	return d
+}
+
+func (e *env) lineLimit(name string) int {
+	// A resource of a few kilobytes must fit; a line is held in memory whole.
+	const least, most = 64 << 10, 1 << 30
+	n, err := parseSize(e.get(name))
+	switch {
+	case err != nil:
+		e.fault(name, "%w", err)
+	case n < least || n > most:
+		e.fault(name, "must be from 64KiB to 1GiB, since a line is held in memory whole")
+	}
+	return int(n)
+}
+
+func (e *env) level(name string) slog.Level {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	l, ok := levels[strings.ToLower(e.get(name))]
+	if !ok {
+		e.fault(name, "%q is no level: write debug, info, warn or error", e.get(name))
+	}
+	return l
+}
+
+// exports reads and parses exports.yaml, unless it is in the journal.
+func (e *env) exports(c *Config, readFile func(string) ([]byte, error)) {
+	const name = "ExportsFile"
+	text := e.get(name)
+	if blob, ok := strings.CutPrefix(text, "blob:"); ok {
+		c.ExportsFile.Blob = strings.TrimPrefix(blob, "/")
+		if c.ExportsFile.Blob == "" {
+			e.fault(name, "blob: needs a path inside the journal container")
+		}
+		return
+	}
+	c.ExportsFile.Path = e.path(text)
+	data, err := readFile(c.ExportsFile.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.fault(name, "there is no file %s: start from exports.sample.yaml", c.ExportsFile.Path)
+		return
+	case err != nil:
+		e.fault(name, "read plans: %w", err)
+		return
+	}
+	if c.Exports, err = ParseExports(filepath.Base(c.ExportsFile.Path), data, e.given); err != nil {
+		e.faults = append(e.faults, err)
+	}
+}
+
+// Azure's naming rules for queues and containers.
+var (
+	queueName     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?$`)
+	containerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]$`)
+)
+
+func (e *env) queue(name string) string {
+	v := e.get(name)
+	if !queueName.MatchString(v) {
+		e.fault(name, "%q is no queue name: up to 260 letters, digits, dots, hyphens, underscores and slashes, beginning and ending with a letter or digit", v)
+	}
+	return v
+}
+
+func (e *env) container(name string) string {
+	v := e.get(name)
+	if !containerName.MatchString(v) || strings.Contains(v, "--") {
+		e.fault(name, "%q is no container name: 3 to 63 small letters, digits and single hyphens", v)
+	}
+	return v
+}
+
+func (e *env) distinct(names ...string) {
+	for i, a := range names {
+		for _, b := range names[:i] {
+			if strings.EqualFold(e.get(a), e.get(b)) {
+				e.fault(a, "%q is also the value of %s: they must differ", e.get(a), b)
+			}
+		}
+	}
+}
+
+// misspelt warns of settings that look like ours and are not.
+func (e *env) misspelt() {
+	var known []string
+	for _, s := range settings {
+		known = append(known, s.name)
+	}
+	known = append(known, foreign...)
+	isKnown := func(name string) bool {
+		return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) })
+	}
+	var warnings []string
+	for name := range e.values {
+		if isKnown(name) {
+			continue
+		}
+		// Two letters may be wrong in a short word by chance: PATH is not Path.
+		if m := meant(name, known); m != "" && len(name) > 5 {
+			warnings = append(warnings, fmt.Sprintf("setting %s is not known: did you mean %s?", name, m))
+			continue
+		}
+		for _, prefix := range []string{serviceBus + "__", lakeStorage + "__"} {
+			if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+				warnings = append(warnings, fmt.Sprintf("setting %s is not known", name))
+			}
+		}
+	}
+	slices.Sort(warnings)
+	e.warnings = append(e.warnings, warnings...)
+}

@@ -1,0 +1,229 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // Functions images and bare containers come without a zone database
+
+	"fhirsynapse/internal/pipeline"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/robfig/cron/v3"
+)
+
+// Defaults of a plan. The lag leaves writes still under way at the server to the
+// next export; the overlap sees those that took longer (Microsoft's
+// transactionTime is when the job was made, not a consistent snapshot).
+const (
+	defaultLag     = 3 * time.Minute
+	defaultOverlap = 15 * time.Minute
+	defaultMaxBad  = "5%"
+	manual         = "manual"
+)
+
+var (
+	levels     = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
+	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "deleted", "schema", "schedule", "timezone", "lag", "overlap", "maxBad"}
+	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+	schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+	// fhirID is the id type of FHIR R4 §2.24.0.1.
+	fhirID = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
+	// reserved schemas belong to the engines.
+	reserved = []string{"information_schema", "pg_catalog", "sys", "temp", "system"}
+	fields5  = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+)
+
+func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
+	names, schemas := map[string]bool{}, map[string]string{}
+	for i, n := range list.Values {
+		what := fmt.Sprintf("plan %d", i+1)
+		o, ok := r.object(n, what, planKeys...)
+		if !ok {
+			continue
+		}
+		p := pipeline.Plan{Name: o.text("name", "")}
+		switch {
+		case p.Name == "":
+			o.fault("name", "is missing")
+		case !planName.MatchString(p.Name):
+			o.fault("name", "%q: a name has small letters, digits and hyphens, starts with a letter and has at most 40 characters", p.Name)
+		case names[p.Name]:
+			o.fault("name", "there is another plan %s", p.Name)
+		}
+		names[p.Name] = true
+		if p.Name != "" {
+			o.what = "plan " + p.Name
+		}
+		source := r.planSource(o, e)
+		r.scope(o, &p, e, source.Dialect)
+		r.schema(o, &p, schemas)
+		p.Schedule = r.schedule(o)
+		p.Lag = o.duration("lag", defaultLag)
+		p.Overlap = o.duration("overlap", defaultOverlap)
+		share, err := parsePercent(o.text("maxBad", defaultMaxBad))
+		if err != nil {
+			o.fault("maxBad", "%w", err)
+		}
+		p.MaxBad = share
+		e.Plans = append(e.Plans, p)
+		e.SourceOf[p.Name] = source.Name
+	}
+}
+
+func (r *reader) planSource(o object, e *Exports) Source {
+	name := o.text("source", "")
+	s, known := e.Sources[name]
+	switch {
+	case known:
+		return s
+	case name == "" && !o.has("source"):
+		if len(e.Sources) == 1 {
+			for _, only := range e.Sources {
+				return only
+			}
+		}
+		o.fault("source", "is missing: name one of the sources")
+	default:
+		var names []string
+		for n := range e.Sources {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		o.fault("source", "unknown source %q%s", name, hint(name, names))
+	}
+	return Source{Name: name}
+}
+
+// scope reads what is exported: level, group, types, filters, deletes.
+func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, dialect string) {
+	p.Level = o.text("level", pipeline.LevelSystem)
+	p.Group = o.text("group", "")
+	switch {
+	case !slices.Contains(levels, p.Level):
+		o.fault("level", "unknown level %q%s", p.Level, hint(p.Level, levels))
+	case p.Level == pipeline.LevelGroup && p.Group == "":
+		o.fault("group", "is missing: level group needs the id of a Group")
+	case p.Level != pipeline.LevelGroup && p.Group != "":
+		o.fault("group", "has no meaning at level %s: remove it, or write level: group", p.Level)
+	case p.Group != "" && !fhirID.MatchString(p.Group):
+		o.fault("group", "must be the id of a Group: up to 64 letters, digits, hyphens and dots")
+	}
+	p.Types = r.types(o)
+	p.TypeFilter = o.texts("typeFilter")
+	filters(o, p, dialect)
+
+	p.Deleted = o.boolean("deleted", p.Level == pipeline.LevelSystem)
+	if dialect != DialectAzure {
+		return
+	}
+	// Microsoft's server: includeAssociatedData is bound at system level only and
+	// refused together with _typeFilter.
+	if p.Deleted && len(p.TypeFilter) > 0 {
+		o.fault("typeFilter", "this server cannot report deletes of a filtered export: remove typeFilter, or accept that deletes are not seen and write deleted: false")
+	}
+	if p.Level != pipeline.LevelSystem {
+		if p.Deleted {
+			o.fault("deleted", "this server reports deletes at level system only: write deleted: false, or level: system")
+		}
+		if slices.Contains(levels, p.Level) {
+			// Its _since is applied to the Patient first.
+			e.warn("%s: at level %s this server leaves new resources of unchanged patients out of incremental exports: prefer level system", o.what, p.Level)
+		}
+	}
+}
+
+func (r *reader) types(o object) []string {
+	types := o.texts("types")
+	for i, t := range types {
+		at := o.fields["types"].(*ast.SequenceNode)
+		switch {
+		case slices.Contains(types[:i], t):
+			r.fault(at, "%s: types: %s is listed twice", o.what, t)
+		case !slices.Contains(resourceTypes, t):
+			r.fault(at, "%s: types: %q is no resource type of FHIR R4%s", o.what, t, hint(t, resourceTypes))
+		}
+	}
+	return types
+}
+
+// filters checks _typeFilter: one FHIR search per entry, "Type?param=value".
+func filters(o object, p *pipeline.Plan, dialect string) {
+	if len(p.TypeFilter) > 0 && len(p.Types) == 0 && dialect == DialectAzure {
+		o.fault("typeFilter", "this server takes filters only with types: list them")
+	}
+	for _, f := range p.TypeFilter {
+		t, search, ok := strings.Cut(f, "?")
+		switch {
+		case !ok || search == "":
+			o.fault("typeFilter", "%q is not of the form Type?search", f)
+		case !slices.Contains(resourceTypes, t):
+			o.fault("typeFilter", "%q is no resource type of FHIR R4%s", t, hint(t, resourceTypes))
+		case len(p.Types) > 0 && !slices.Contains(p.Types, t):
+			o.fault("typeFilter", "%s is not among the plan's types", t)
+		case dialect == DialectAzure && strings.Contains(f, ","):
+			// It splits the parameter at every comma (microsoft/fhir-server #1780).
+			o.fault("typeFilter", "%q: this server cannot take a comma in a filter: write one filter per value", f)
+		}
+	}
+}
+
+func (r *reader) schema(o object, p *pipeline.Plan, taken map[string]string) {
+	p.Schema = o.text("schema", strings.ReplaceAll(p.Name, "-", "_"))
+	key := strings.ToLower(p.Schema) // engines fold case
+	switch {
+	case p.Schema == "":
+	case !schemaName.MatchString(p.Schema):
+		o.fault("schema", "%q: a schema has letters, digits and underscores, starts with no digit and has at most 63 characters", p.Schema)
+	case slices.Contains(reserved, key):
+		o.fault("schema", "%s belongs to the database: choose another", p.Schema)
+	case taken[key] != "":
+		o.fault("schema", "%s is that of %s: two plans never write the same tables", p.Schema, taken[key])
+	default:
+		taken[key] = o.what
+	}
+}
+
+// schedule reads a cron line of five fields, or "manual" (nil).
+func (r *reader) schedule(o object) pipeline.Schedule {
+	text, zone := strings.TrimSpace(o.text("schedule", "")), o.text("timezone", "")
+	location := time.UTC
+	if zone != "" {
+		l, err := time.LoadLocation(zone)
+		if err != nil || zone == "Local" {
+			o.fault("timezone", "unknown time zone %q: write a name of the IANA database, for example Europe/Berlin", zone)
+		} else {
+			location = l
+		}
+	}
+	switch {
+	case text == "":
+		o.fault("schedule", `is missing: write five cron fields such as "0 2 * * *", or manual`)
+		return nil
+	case text == manual:
+		if zone != "" {
+			o.fault("timezone", "has no meaning without a schedule")
+		}
+		return nil
+	}
+	if n := len(strings.Fields(text)); n != 5 {
+		o.fault("schedule", "%q has %d fields: write five (minute hour day month weekday), unlike the host's NCRONTAB of six", text, n)
+		return nil
+	}
+	s, err := fields5.Parse(text)
+	if err != nil {
+		o.fault("schedule", "%q: %w", text, err)
+		return nil
+	}
+	if spec, ok := s.(*cron.SpecSchedule); ok {
+		spec.Location = location
+	}
+	// Any instant will do: cron looks five years ahead and gives up at 30 February.
+	if s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		o.fault("schedule", "%q is never due", text)
+		return nil
+	}
+	return s
+}
