@@ -1,0 +1,112 @@
+package sbemu
+
+import (
+	"slices"
+	"time"
+)
+
+// CutPoint is where in a send the connection breaks.
+type CutPoint int
+
+// The cut points. The sender cannot tell them apart, which is what they are for.
+const (
+	CutNever  CutPoint = iota
+	CutBefore          // nothing was stored
+	CutAfter           // everything was stored, the acknowledgement is lost
+)
+
+// faults are the faults that a queue still has to make.
+type faults struct {
+	cuts  int
+	point CutPoint
+	delay time.Duration
+	loss  int
+	twice int
+}
+
+func (f *faults) nextCut() CutPoint {
+	if f.cuts == 0 {
+		return CutNever
+	}
+	f.cuts--
+	return f.point
+}
+
+func (f *faults) nextLoss() bool  { return count(&f.loss) }
+func (f *faults) nextTwice() bool { return count(&f.twice) }
+
+func count(n *int) bool {
+	if *n == 0 {
+		return false
+	}
+	*n--
+	return true
+}
+
+// change makes a change under the mutex and wakes those who wait.
+func (s *Server) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	s.notify()
+}
+
+// CutConnections breaks every connection, as a failing network does. Clients may
+// come back at once. Messages that they hold stay locked.
+func (s *Server) CutConnections() { s.change(s.cutAll) }
+
+func (s *Server) cutAll() {
+	for c := range s.conns {
+		c.cut()
+	}
+}
+
+// RefuseConnections closes new connections unheard while on. Those that are there
+// go on: see CutConnections.
+func (s *Server) RefuseConnections(on bool) { s.change(func() { s.refuseClients = on }) }
+
+// RefuseSends answers every send with server-busy while on, an error that the SDK
+// retries; receiving and settling go on.
+func (s *Server) RefuseSends(on bool) { s.change(func() { s.refuseSends = on }) }
+
+// CutSends cuts the connection of each of the next n sends to the queue; a batch is
+// one send.
+func (q *Queue) CutSends(n int, point CutPoint) {
+	q.s.change(func() { q.faults.cuts, q.faults.point = n, point })
+}
+
+// DelayDeliveries makes every message available d later than it should be, from
+// now until it is called with zero. Such messages count as scheduled.
+func (q *Queue) DelayDeliveries(d time.Duration) {
+	q.s.change(func() { q.faults.delay = d })
+}
+
+// LoseLocks takes the lock away from each of the next n deliveries as soon as the
+// receiver has the message: it is delivered again, and settling the first delivery
+// fails with lock-lost. Receive-and-delete deliveries are left alone.
+func (q *Queue) LoseLocks(n int) { q.s.change(func() { q.faults.loss = n }) }
+
+// DeliverTwice delivers each of the next n messages once more, even when the first
+// delivery is completed.
+func (q *Queue) DeliverTwice(n int) { q.s.change(func() { q.faults.twice = n }) }
+
+// ExpireLocks ends all locks that are held now, as if their time were over, and
+// says how many.
+func (q *Queue) ExpireLocks() int {
+	n := 0
+	q.s.change(func() {
+		var held []*message
+		for _, m := range q.locked {
+			held = append(held, m)
+		}
+		slices.SortFunc(held, func(a, b *message) int { return int(a.seq - b.seq) })
+		for _, m := range held {
+			q.unlock(m.token)
+			m.failures++
+			q.retry(m)
+		}
+		q.pump()
+		n = len(held)
+	})
+	return n
+}

@@ -1,0 +1,480 @@
+package sbemu_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+
+	"fhirsynapse/internal/local/sbemu"
+)
+
+// start is when the driven clocks of these tests begin.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// world is a namespace with the queue "jobs", and the real SDK before it.
+type world struct {
+	srv    *sbemu.Server
+	clock  *sbemu.ManualClock
+	jobs   *sbemu.Queue
+	client *azservicebus.Client
+	sender *azservicebus.Sender
+}
+
+func quickRetries() azservicebus.RetryOptions {
+	return azservicebus.RetryOptions{MaxRetries: 5, RetryDelay: 5 * time.Millisecond, MaxRetryDelay: 20 * time.Millisecond}
+}
+
+func newWorld(t *testing.T, cfg sbemu.QueueConfig) *world {
+	t.Helper()
+	w := &world{clock: sbemu.NewManualClock(start)}
+	w.srv = sbemu.New(sbemu.Options{Clock: w.clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	t.Cleanup(w.srv.Close)
+	w.jobs = w.srv.AddQueue("jobs", cfg)
+	if _, err := w.srv.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	w.client = newClient(t, w.srv.ConnectionString())
+	var err error
+	w.sender, err = w.client.NewSender("jobs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func newClient(t *testing.T, connection string) *azservicebus.Client {
+	t.Helper()
+	client, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{RetryOptions: quickRetries()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeClient(client) })
+	return client
+}
+
+// closeClient closes without waiting for a server that is gone.
+func closeClient(c *azservicebus.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = c.Close(ctx)
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) send(t *testing.T, m *azservicebus.Message) {
+	t.Helper()
+	must(t, w.sender.SendMessage(testContext(t), m, nil))
+}
+
+func (w *world) sendText(t *testing.T, body string) {
+	t.Helper()
+	w.send(t, &azservicebus.Message{Body: []byte(body)})
+}
+
+func (w *world) receiver(t *testing.T, o *azservicebus.ReceiverOptions) *azservicebus.Receiver {
+	t.Helper()
+	r, err := w.client.NewReceiverForQueue("jobs", o)
+	must(t, err)
+	return r
+}
+
+// one receives one message; after a cut the SDK may come back with none.
+func one(t *testing.T, r *azservicebus.Receiver) *azservicebus.ReceivedMessage {
+	t.Helper()
+	ctx := testContext(t)
+	for {
+		m, err := r.ReceiveMessages(ctx, 1, nil)
+		must(t, err)
+		if len(m) == 1 {
+			return m[0]
+		}
+	}
+}
+
+func codeOf(err error) azservicebus.Code {
+	if e, ok := errors.AsType[*azservicebus.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// wantStats compares the counts that move, leaving out the totals.
+func (w *world) wantStats(t *testing.T, want sbemu.Stats) {
+	t.Helper()
+	got := w.jobs.Stats()
+	got.Sent, got.Duplicates, got.Delivered, got.Completed = 0, 0, 0, 0
+	if got != want {
+		t.Fatalf("stats: got %+v, want %+v", got, want)
+	}
+}
+
+func TestAMessageArrivesWithItsPropertiesAndIsCompleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	w.send(t, &azservicebus.Message{
+		Body: []byte("a"), MessageID: to.Ptr("m1"), Subject: to.Ptr("s"), CorrelationID: to.Ptr("c"),
+		ContentType: to.Ptr("text/plain"), ApplicationProperties: map[string]any{"n": int64(7)},
+	})
+	w.wantStats(t, sbemu.Stats{Active: 1})
+	r := w.receiver(t, nil)
+	m := one(t, r)
+	if string(m.Body) != "a" || m.MessageID != "m1" || *m.Subject != "s" || *m.CorrelationID != "c" || m.ApplicationProperties["n"] != int64(7) {
+		t.Fatalf("got %+v", m)
+	}
+	if m.DeliveryCount != 1 || *m.SequenceNumber != 1 || !m.EnqueuedTime.Equal(start) || !m.LockedUntil.Equal(start.Add(30*time.Second)) {
+		t.Fatalf("got %+v", m)
+	}
+	w.wantStats(t, sbemu.Stats{Locked: 1})
+	must(t, r.CompleteMessage(testContext(t), m, nil))
+	if st := w.jobs.Stats(); !st.Idle() || st.Completed != 1 || st.Sent != 1 || st.Delivered != 1 {
+		t.Fatalf("got %+v", st)
+	}
+}
+
+func TestARenewedLockHoldsAndAnExpiredOneDoesNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{LockDuration: 10 * time.Second})
+	r := w.receiver(t, nil)
+	w.sendText(t, "slow")
+	m := one(t, r)
+	ctx := testContext(t)
+	w.clock.Advance(9 * time.Second)
+	must(t, r.RenewMessageLock(ctx, m, nil))
+	if !m.LockedUntil.Equal(start.Add(19 * time.Second)) {
+		t.Fatalf("locked until %v", m.LockedUntil)
+	}
+	w.clock.Advance(9 * time.Second)
+	w.wantStats(t, sbemu.Stats{Locked: 1})
+	w.clock.Advance(time.Second)
+	w.wantStats(t, sbemu.Stats{Active: 1})
+	if err := r.CompleteMessage(ctx, m, nil); codeOf(err) != azservicebus.CodeLockLost {
+		t.Fatalf("complete: got %v", err)
+	}
+	if err := r.RenewMessageLock(ctx, m, nil); codeOf(err) != azservicebus.CodeLockLost {
+		t.Fatalf("renew: got %v", err)
+	}
+	if m = one(t, r); m.DeliveryCount != 2 {
+		t.Fatalf("delivery count %d", m.DeliveryCount)
+	}
+	must(t, r.CompleteMessage(ctx, m, nil))
+}
+
+func TestAScheduledMessageArrivesAtItsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	w.send(t, &azservicebus.Message{Body: []byte("later"), MessageID: to.Ptr("p/1"), ScheduledEnqueueTime: to.Ptr(start.Add(time.Minute))})
+	w.wantStats(t, sbemu.Stats{Scheduled: 1})
+	if got := w.jobs.Messages(); len(got) != 1 || got[0].ID != "p/1" || !got[0].Due.Equal(start.Add(time.Minute)) || got[0].State != sbemu.StateScheduled {
+		t.Fatalf("got %+v", got)
+	}
+	w.clock.Advance(time.Minute - 1)
+	w.wantStats(t, sbemu.Stats{Scheduled: 1})
+	w.clock.Advance(1)
+	w.wantStats(t, sbemu.Stats{Active: 1})
+	r := w.receiver(t, nil)
+	m := one(t, r)
+	if string(m.Body) != "later" || !m.EnqueuedTime.Equal(start.Add(time.Minute)) || *m.SequenceNumber != 2 {
+		t.Fatalf("got %+v", m)
+	}
+	must(t, r.CompleteMessage(testContext(t), m, nil))
+}
+
+func TestScheduledMessagesCanBePeekedAndCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	ctx := testContext(t)
+	seqs, err := w.sender.ScheduleMessages(ctx, []*azservicebus.Message{{Body: []byte("s1")}, {Body: []byte("s2")}}, start.Add(time.Minute), nil)
+	must(t, err)
+	must(t, w.sender.CancelScheduledMessages(ctx, seqs[:1], nil))
+	r := w.receiver(t, nil)
+	peeked, err := r.PeekMessages(ctx, 10, nil)
+	must(t, err)
+	if len(peeked) != 1 || peeked[0].State != azservicebus.MessageStateScheduled {
+		t.Fatalf("peeked %d", len(peeked))
+	}
+	w.clock.Advance(time.Minute)
+	if m := one(t, r); string(m.Body) != "s2" {
+		t.Fatalf("got %q", m.Body)
+	}
+	w.wantStats(t, sbemu.Stats{Locked: 1})
+}
+
+func TestAMessageAbandonedTooOftenIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{MaxDeliveryCount: 3})
+	ctx := testContext(t)
+	r := w.receiver(t, nil)
+	w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")})
+	for i := range 3 {
+		m := one(t, r)
+		if m.DeliveryCount != uint32(i+1) {
+			t.Fatalf("delivery count %d at try %d", m.DeliveryCount, i)
+		}
+		must(t, r.AbandonMessage(ctx, m, nil))
+	}
+	w.wantStats(t, sbemu.Stats{DeadLettered: 1})
+	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].ID != "m" || got[0].DeadLetterReason != "MaxDeliveryCountExceeded" || string(got[0].Body) != "x" || got[0].Failures != 3 {
+		t.Fatalf("got %+v", got)
+	}
+	dead := w.receiver(t, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	m := one(t, dead)
+	if *m.DeadLetterReason != "MaxDeliveryCountExceeded" || *m.DeadLetterSource != "jobs" {
+		t.Fatalf("got %+v", m)
+	}
+	must(t, dead.CompleteMessage(ctx, m, nil))
+	w.wantStats(t, sbemu.Stats{})
+}
+
+func TestAReceiverCanDeadLetterWithAReason(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	ctx := testContext(t)
+	r := w.receiver(t, nil)
+	w.sendText(t, "bad")
+	must(t, r.DeadLetterMessage(ctx, one(t, r), &azservicebus.DeadLetterOptions{
+		Reason: to.Ptr("R"), ErrorDescription: to.Ptr("D"), PropertiesToModify: map[string]any{"try": int64(2)},
+	}))
+	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].DeadLetterReason != "R" || got[0].DeadLetterDescription != "D" {
+		t.Fatalf("got %+v", got)
+	}
+	dead := w.receiver(t, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	m := one(t, dead)
+	if *m.DeadLetterReason != "R" || *m.DeadLetterErrorDescription != "D" || m.ApplicationProperties["try"] != int64(2) {
+		t.Fatalf("got %+v", m)
+	}
+	must(t, dead.CompleteMessage(ctx, m, nil))
+}
+
+func TestADeferredMessageIsReceivedByItsNumber(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{LockDuration: 10 * time.Second})
+	ctx := testContext(t)
+	r := w.receiver(t, nil)
+	w.sendText(t, "d")
+	m := one(t, r)
+	must(t, r.DeferMessage(ctx, m, nil))
+	w.wantStats(t, sbemu.Stats{Deferred: 1})
+	for range 2 { // the second time after its lock ran out
+		got, err := r.ReceiveDeferredMessages(ctx, []int64{*m.SequenceNumber}, nil)
+		must(t, err)
+		w.wantStats(t, sbemu.Stats{Locked: 1})
+		if string(got[0].Body) != "d" {
+			t.Fatalf("got %q", got[0].Body)
+		}
+		w.clock.Advance(10 * time.Second)
+		w.wantStats(t, sbemu.Stats{Deferred: 1})
+	}
+	got, err := r.ReceiveDeferredMessages(ctx, []int64{*m.SequenceNumber}, nil)
+	must(t, err)
+	must(t, r.CompleteMessage(ctx, got[0], nil))
+	w.wantStats(t, sbemu.Stats{})
+}
+
+func TestADuplicateWithinTheWindowIsThrownAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{DuplicateWindow: time.Hour})
+	w.send(t, &azservicebus.Message{Body: []byte("1"), MessageID: to.Ptr("m")})
+	w.send(t, &azservicebus.Message{Body: []byte("2"), MessageID: to.Ptr("m")})
+	w.send(t, &azservicebus.Message{Body: []byte("3")}) // no id, no duplicate
+	w.send(t, &azservicebus.Message{Body: []byte("4")})
+	w.clock.Advance(time.Hour - 1)
+	w.send(t, &azservicebus.Message{Body: []byte("5"), MessageID: to.Ptr("m"), ScheduledEnqueueTime: to.Ptr(start.Add(3 * time.Hour))})
+	w.wantStats(t, sbemu.Stats{Active: 3})
+	w.clock.Advance(1)
+	w.send(t, &azservicebus.Message{Body: []byte("6"), MessageID: to.Ptr("m")})
+	if st := w.jobs.Stats(); st.Active != 4 || st.Duplicates != 2 || st.Sent != 6 {
+		t.Fatalf("got %+v", st)
+	}
+}
+
+func TestABatchArrivesInOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	ctx := testContext(t)
+	b, err := w.sender.NewMessageBatch(ctx, nil)
+	must(t, err)
+	const n = 50
+	for i := range n {
+		must(t, b.AddMessage(&azservicebus.Message{Body: fmt.Appendf(nil, "b%d", i)}, nil))
+	}
+	must(t, w.sender.SendMessageBatch(ctx, b, nil))
+	r := w.receiver(t, nil)
+	for got := 0; got < n; {
+		ms, err := r.ReceiveMessages(ctx, 20, nil)
+		must(t, err)
+		for _, m := range ms {
+			if want := fmt.Sprintf("b%d", got); string(m.Body) != want {
+				t.Fatalf("got %q, want %q", m.Body, want)
+			}
+			must(t, r.CompleteMessage(ctx, m, nil))
+			got++
+		}
+	}
+	w.wantStats(t, sbemu.Stats{})
+}
+
+func TestALargeMessageCrossesInSeveralFrames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	body := bytes.Repeat([]byte("x"), 900<<10)
+	w.send(t, &azservicebus.Message{Body: body})
+	r := w.receiver(t, nil)
+	m := one(t, r)
+	if !bytes.Equal(m.Body, body) {
+		t.Fatalf("got %d bytes", len(m.Body))
+	}
+	must(t, r.CompleteMessage(testContext(t), m, nil))
+}
+
+func TestAMessageOverTheLimitIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	err := w.sender.SendMessage(testContext(t), &azservicebus.Message{Body: make([]byte, 2<<20)}, nil)
+	if !errors.Is(err, azservicebus.ErrMessageTooLarge) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestReceiveAndDeleteLeavesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	w.sendText(t, "1")
+	r := w.receiver(t, &azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
+	if m := one(t, r); string(m.Body) != "1" {
+		t.Fatalf("got %q", m.Body)
+	}
+	w.wantStats(t, sbemu.Stats{})
+}
+
+func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	ctx := testContext(t)
+	missing, err := w.client.NewSender("nope", nil)
+	must(t, err)
+	// The SDK gives the AMQP error as it is; its CodeNotFound is for management alone.
+	err = missing.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil)
+	if e, ok := errors.AsType[*amqp.Error](err); !ok || e.Condition != amqp.ErrCondNotFound {
+		t.Fatalf("missing queue: got %v", err)
+	}
+	other := sbemu.New(sbemu.Options{Key: "d3Jvbmc="})
+	defer other.Close()
+	wrong, err := azservicebus.NewClientFromConnectionString(other.ConnectionString(), pipeOptions(w.srv))
+	must(t, err)
+	defer closeClient(wrong)
+	s, err := wrong.NewSender("jobs", nil)
+	must(t, err)
+	if err := s.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil); codeOf(err) != azservicebus.CodeUnauthorizedAccess {
+		t.Fatalf("wrong key: got %v", err)
+	}
+}
+
+// pipeOptions takes a client to the server without a network.
+func pipeOptions(srv *sbemu.Server) *azservicebus.ClientOptions {
+	return &azservicebus.ClientOptions{
+		RetryOptions: quickRetries(),
+		NewWebSocketConn: func(context.Context, azservicebus.NewWebSocketConnArgs) (net.Conn, error) {
+			return srv.Pipe(), nil
+		},
+	}
+}
+
+type credential struct{}
+
+func (credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: "jwt for " + o.Scopes[0], ExpiresOn: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
+}
+
+func TestATokenCredentialWorksThroughAPipe(t *testing.T) {
+	t.Parallel()
+	for name, refuse := range map[string]error{"accepted": nil, "refused": errors.New("not you")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seen := make(chan string, 100)
+			srv := sbemu.New(sbemu.Options{CheckToken: func(token string) error { seen <- token; return refuse }})
+			defer srv.Close()
+			jobs := srv.AddQueue("jobs", sbemu.QueueConfig{})
+			client, err := azservicebus.NewClient("ns.servicebus.windows.net", credential{}, pipeOptions(srv))
+			must(t, err)
+			defer closeClient(client)
+			s, err := client.NewSender("jobs", nil)
+			must(t, err)
+			err = s.SendMessage(testContext(t), &azservicebus.Message{Body: []byte("1")}, nil)
+			if (err == nil) != (refuse == nil) || refuse != nil && codeOf(err) != azservicebus.CodeUnauthorizedAccess {
+				t.Fatalf("got %v", err)
+			}
+			if got := <-seen; got != "jwt for https://servicebus.azure.net//.default" {
+				t.Fatalf("token %q", got)
+			}
+			if got := jobs.Stats().Active; (got == 1) != (refuse == nil) {
+				t.Fatalf("active %d", got)
+			}
+		})
+	}
+}
+
+func TestWaitUntilReturnsAtTheChangeAndWithTheContext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sbemu.QueueConfig{})
+	ctx := testContext(t)
+	result := make(chan error, 1)
+	go func() { result <- w.jobs.WaitUntil(ctx, func(s sbemu.Stats) bool { return s.Active == 2 }) }()
+	w.sendText(t, "1")
+	w.sendText(t, "2")
+	must(t, <-result)
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := w.srv.WaitIdle(gone); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	r := w.receiver(t, &azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
+	one(t, r)
+	one(t, r)
+	must(t, w.srv.WaitIdle(ctx))
+}
+
+func TestWaitUntilEndsAtClose(t *testing.T) {
+	t.Parallel()
+	srv := sbemu.New(sbemu.Options{})
+	q := srv.AddQueue("jobs", sbemu.QueueConfig{})
+	result := make(chan error, 1)
+	go func() { result <- q.WaitUntil(context.Background(), func(sbemu.Stats) bool { return false }) }()
+	srv.Close()
+	if err := <-result; !errors.Is(err, net.ErrClosed) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestListenRefusesWhatIsNotLoopback(t *testing.T) {
+	t.Parallel()
+	srv := sbemu.New(sbemu.Options{})
+	defer srv.Close()
+	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "example.org:0", "nonsense"} {
+		if _, err := srv.Listen(addr); err == nil {
+			t.Errorf("%s: listens", addr)
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package sbemu
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	// sessionWindow is what we announce: the links' credit is our brake.
+	sessionWindow = 1 << 28
+	// maxLinks per session; the SDK attaches two at most.
+	maxLinks = 256
+	// linkCredit is what a sender gets; refilled at half.
+	linkCredit = 1000
+	// maxMessage is the limit of the Standard tier's neighbour up: 1 MiB.
+	maxMessage = 1 << 20
+)
+
+type session struct {
+	c         *conn
+	channel   uint16
+	nextIn    uint32
+	nextOut   uint32 // transfer id of the next transfer that we send
+	delivery  uint32 // id of the next delivery that we send
+	window    int64  // transfers that the peer takes
+	backlog   []transfer
+	links     map[uint32]*link
+	unsettled map[uint32]delivery
+}
+
+// transfer is a frame that waits for the peer's window.
+type transfer struct {
+	performative described
+	payload      []byte
+}
+
+// delivery is a locked message that the peer has.
+type delivery struct {
+	q     *Queue
+	token [16]byte
+}
+
+func (c *conn) begin(f frame) {
+	c.sessions[f.channel] = &session{
+		c: c, channel: f.channel, nextIn: f.fields.uint32(1), window: int64(f.fields.uint32(2)),
+		links: map[uint32]*link{}, unsettled: map[uint32]delivery{},
+	}
+	c.frame(frameAMQP, f.channel, described{codeBegin, []any{f.channel, uint32(0), uint32(sessionWindow), uint32(sessionWindow), uint32(maxLinks - 1)}}, nil)
+}
+
+func (ses *session) frame(code uint64, members ...any) {
+	ses.c.frame(frameAMQP, ses.channel, described{code, members}, nil)
+}
+
+// drop forgets the links. Messages that the peer holds stay locked until their
+// locks run out, as in the real service.
+func (ses *session) drop() {
+	for _, l := range ses.links {
+		l.drop()
+	}
+	ses.links, ses.backlog = map[uint32]*link{}, nil
+}
+
+// attach opens a link, or refuses it the way the specification asks for: attach
+// without source and target, then detach with the error (part 2, section 2.6.3).
+func (ses *session) attach(f fields) error {
+	handle := f.uint32(1)
+	if ses.links[handle] != nil || len(ses.links) >= maxLinks {
+		return fmt.Errorf("amqp attach: handle %d is taken, or there are too many", handle)
+	}
+	l := &link{ses: ses, handle: handle, sender: f.bool(2)}
+	var deliveryCount any
+	if l.sender {
+		l.addr, l.reply = list(f.at(5)).string(0), list(f.at(6)).string(0)
+		mode, _ := f.at(3).(uint8)
+		l.presettled = mode == 1
+		deliveryCount = uint32(0)
+	} else {
+		l.addr = list(f.at(6)).string(0)
+	}
+	answer := []any{f.at(0), handle, !l.sender, f.at(3), f.at(4), f.at(5), f.at(6), nil, nil, deliveryCount, uint64(maxMessage)}
+	condition, text := ses.c.admit(l)
+	if condition != "" {
+		answer[5], answer[6] = nil, nil
+		ses.frame(codeAttach, answer...)
+		ses.frame(codeDetach, handle, true, amqpError(condition, text))
+		return nil
+	}
+	ses.links[handle] = l
+	ses.frame(codeAttach, answer...)
+	switch {
+	case !l.sender:
+		l.credit = linkCredit
+		ses.sendFlow(l)
+	case l.q != nil && !l.management:
+		l.q.consumers = append(l.q.consumers, l)
+	}
+	return nil
+}
+
+// admit finds the node of a link; a condition says why the peer may not have it.
+func (c *conn) admit(l *link) (condition, text string) {
+	if l.addr == cbsNode {
+		return "", ""
+	}
+	l.q, l.management = c.s.entity(l.addr)
+	if l.q == nil {
+		return "amqp:not-found", "The messaging entity '" + l.addr + "' could not be found."
+	}
+	addr := strings.ToLower(l.addr)
+	if !c.claims[addr] && !c.claims[strings.TrimSuffix(addr, managementSuffix)] {
+		return "amqp:unauthorized-access", "Unauthorized access. 'Send' or 'Listen' claim is required to perform this operation."
+	}
+	return "", ""
+}
+
+func (ses *session) detach(handle uint32) {
+	if l := ses.links[handle]; l != nil {
+		l.drop()
+		delete(ses.links, handle)
+		ses.frame(codeDetach, handle, true)
+	}
+}
+
+func (ses *session) sendFlow(l *link) {
+	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0)))
+}
+
+// flow takes the peer's window and credit (part 2, sections 2.5.6 and 2.6.7). The
+// differences are of serial numbers, which wrap.
+func (ses *session) flow(f fields) {
+	if next, ok := f.at(0).(uint32); ok {
+		ses.window = int64(int32(next + f.uint32(1) - ses.nextOut))
+	} else {
+		ses.window = int64(f.uint32(1))
+	}
+	ses.drain()
+	handle, ok := f.at(4).(uint32)
+	if !ok {
+		ses.pump()
+		return
+	}
+	l := ses.links[handle]
+	if l == nil || !l.sender {
+		return
+	}
+	l.credit = int64(int32(f.uint32(5) + f.uint32(6) - l.count))
+	if l.q != nil {
+		l.q.pump()
+	}
+	drain, echo := f.bool(8), f.bool(9)
+	if drain && l.credit > 0 {
+		l.count += uint32(l.credit)
+		l.credit = 0
+	}
+	if drain || echo {
+		ses.sendFlow(l)
+	}
+}
+
+// pump resumes deliveries to the links of the session.
+func (ses *session) pump() {
+	for _, l := range ses.links {
+		if l.sender && l.q != nil {
+			l.q.pump()
+		}
+	}
+}
+
+// send puts a transfer on the line, in order, when the window allows.
+func (ses *session) send(t transfer) {
+	ses.backlog = append(ses.backlog, t)
+	ses.drain()
+}
+
+func (ses *session) drain() {
+	for len(ses.backlog) > 0 && ses.window > 0 {
+		t := ses.backlog[0]
+		ses.backlog = ses.backlog[1:]
+		ses.window--
+		ses.nextOut++
+		ses.c.frame(frameAMQP, ses.channel, t.performative, t.payload)
+	}
+}
+
+// disposition settles deliveries that the peer has. It wants to see each settled
+// in return, or hangs.
+func (ses *session) disposition(f fields) {
+	if !f.bool(0) {
+		return // about deliveries that the peer sent, and we settled those at once
+	}
+	first := f.uint32(1)
+	span := uint32(0)
+	if last, ok := f.at(2).(uint32); ok {
+		span = last - first
+	}
+	state, ok := f.at(4).(described)
+	if !ok {
+		return
+	}
+	var ids []uint32 // from what we know, not from what the peer claims: its range may span 2^32
+	for id := range ses.unsettled {
+		if id-first <= span {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b uint32) int { return int(int32(a - b)) })
+	for _, id := range ids {
+		d := ses.unsettled[id]
+		delete(ses.unsettled, id)
+		echo := state
+		if state.code == codeRejected {
+			echo = stateRejected // an error in the echo would read as a failed settlement
+		}
+		if !d.q.settle(d.token, outcomeOf(state)) {
+			echo = rejected("com.microsoft:message-lock-lost", "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue.")
+		}
+		if !f.bool(3) {
+			ses.frame(codeDisposition, false, id, id, true, echo)
+		}
+	}
+}
