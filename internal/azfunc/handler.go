@@ -1,0 +1,173 @@
+package azfunc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Func does the work of one function. The context ends when the host is gone or
+// the program stops; a deadline is the Func's own matter. An error is a failed
+// invocation: the trigger's own retry rules apply, and these are crude, so a
+// Func returns one only when it could not make the failure durable itself.
+type Func func(ctx context.Context, in Invocation) error
+
+// success is the answer to every invocation that went well: the host hangs on an
+// empty 200 until functionTimeout, and fails one that is not JSON.
+const success = `{"Outputs":{},"Logs":[],"ReturnValue":null}`
+
+// headerInvocation carries the host's id of the call.
+const headerInvocation = "X-Azure-Functions-InvocationId"
+
+// Handler answers POST /<function> by calling the function, and GET / (the
+// host's readiness probe) at once. It writes exactly one log line per
+// invocation, with function, invocation, duration and outcome; error texts go
+// there, and so must hold no health data. now is the clock for the duration.
+func Handler(funcs map[string]Func, log *slog.Logger, now func() time.Time) http.Handler {
+	return &handler{funcs: maps.Clone(funcs), log: log, now: now}
+}
+
+type handler struct {
+	funcs map[string]Func
+	log   *slog.Logger
+	now   func() time.Time
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	switch {
+	case name == "":
+		answer(w, http.StatusOK, success)
+	case h.funcs[name] == nil:
+		h.unknown(w, r, name)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		h.log.LogAttrs(r.Context(), slog.LevelWarn, "not an invocation",
+			slog.String("function", name), slog.String("method", r.Method))
+		refuse(w, http.StatusMethodNotAllowed, "method not allowed", "")
+	default:
+		h.invoke(w, r, name)
+	}
+}
+
+func (h *handler) unknown(w http.ResponseWriter, r *http.Request, name string) {
+	known := slices.Sorted(maps.Keys(h.funcs))
+	h.log.LogAttrs(r.Context(), slog.LevelError, "unknown function: its folder is deployed, but this program has no route of that name",
+		slog.String("function", clip(name)),
+		slog.String("invocation", clip(r.Header.Get(headerInvocation))),
+		slog.Any("known", known),
+		slog.String("outcome", "unknown function"))
+	refuse(w, http.StatusNotFound, "unknown function", "")
+}
+
+func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
+	started := h.now()
+	in := Invocation{Function: name, ID: clip(r.Header.Get(headerInvocation))}
+	line := func(level slog.Level, outcome string, more ...slog.Attr) {
+		attrs := append([]slog.Attr{
+			slog.String("function", name),
+			slog.String("invocation", in.ID),
+			slog.Duration("duration", h.now().Sub(started)),
+			slog.String("outcome", outcome),
+		}, more...)
+		if n := in.Skipped(); n > 0 {
+			attrs = append(attrs, slog.Int64("skipped_bytes", n))
+		}
+		h.log.LogAttrs(r.Context(), level, "invocation", attrs...)
+	}
+
+	b, err := decode(r.Body)
+	if err != nil {
+		line(slog.LevelError, "unreadable", slog.String("error", err.Error()))
+		refuse(w, http.StatusBadRequest, "unreadable invocation", "")
+		return
+	}
+	// Read to the end: only then does net/http notice that the host has gone.
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		line(slog.LevelError, "unreadable", slog.String("error", err.Error()))
+		refuse(w, http.StatusBadRequest, "unreadable invocation", "")
+		return
+	}
+	in.Data, in.Metadata = b.data, b.metadata
+
+	err = call(r.Context(), h.funcs[name], in)
+	var p *panicked
+	switch {
+	case err == nil:
+		line(slog.LevelInfo, "ok")
+		answer(w, http.StatusOK, success)
+	case errors.As(err, &p):
+		line(slog.LevelError, "panic", slog.String("error", p.Error()), slog.String("stack", p.stack))
+		refuse(w, http.StatusInternalServerError, "panic", in.ID)
+	default:
+		class := fault.Of(err).String()
+		line(slog.LevelError, "failed", slog.String("class", class), slog.String("error", err.Error()))
+		refuse(w, http.StatusInternalServerError, class, in.ID)
+	}
+}
+
+// panicked is a recovered panic.
+type panicked struct {
+	what  string
+	stack string
+}
+
+func (p *panicked) Error() string { return "panic: " + p.what }
+
+// call runs f and turns a panic into an error: one bad invocation must not end
+// the process, and with it all others in flight.
+func call(ctx context.Context, f Func, in Invocation) (err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		// The value of a panic may quote what it choked on, health data perhaps;
+		// the runtime's own texts do not.
+		what := fmt.Sprintf("a value of type %T", v)
+		if re, ok := v.(runtime.Error); ok {
+			what = re.Error()
+		}
+		err = &panicked{what: what, stack: string(debug.Stack())}
+	}()
+	return f(ctx, in)
+}
+
+// answer writes a JSON body.
+func answer(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// A host that has gone cannot be answered, and needs no answer.
+	_, _ = io.WriteString(w, body)
+}
+
+// refuse answers a failure. The host throws the body away; it is there for
+// people with curl, and holds no error text.
+func refuse(w http.ResponseWriter, status int, what, invocation string) {
+	b, err := json.Marshal(map[string]string{"error": what, "invocation": invocation, "see": "the log of the handler"})
+	if err != nil { // strings always marshal
+		b = []byte("{}")
+	}
+	answer(w, status, string(b))
+}
+
+// clip bounds what a stranger can put into a log line.
+func clip(s string) string {
+	const limit = 128
+	if len(s) > limit {
+		return s[:limit] + "..."
+	}
+	return s
+}

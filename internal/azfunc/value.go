@@ -1,0 +1,151 @@
+package azfunc
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Value is one member of an invocation's Data or Metadata, as irregular as the
+// host sent it. Its methods find the meaning; what has none is the zero value.
+// The zero Value is an absent member.
+type Value struct {
+	raw     []byte
+	skipped int64
+}
+
+// Present says whether the member was there and not null.
+func (v Value) Present() bool {
+	return v.skipped > 0 || len(v.raw) > 0 && !bytes.Equal(v.raw, []byte("null"))
+}
+
+// Skipped is the size of a value that was too large to be kept; 0 for others.
+func (v Value) Skipped() int64 { return v.skipped }
+
+// Text is the text of a string, or the JSON of anything else. The host writes
+// strings of Metadata as JSON in a string; that layer is taken off.
+func (v Value) Text() string {
+	s, ok := unquote(v.raw)
+	if !ok {
+		if !v.Present() {
+			return ""
+		}
+		return string(v.raw)
+	}
+	if inner, ok := unquote([]byte(s)); ok {
+		return inner
+	}
+	return s
+}
+
+// JSON is the object or array that the value is, or that its string holds, at
+// any of the depths met in practice; nil when there is none.
+func (v Value) JSON() []byte {
+	raw := v.raw
+	for range 3 {
+		if isComposite(raw) {
+			if !json.Valid(raw) {
+				return nil
+			}
+			return raw
+		}
+		s, ok := unquote(raw)
+		if !ok {
+			return nil
+		}
+		raw = trim([]byte(s))
+	}
+	if isComposite(raw) && json.Valid(raw) {
+		return raw
+	}
+	return nil
+}
+
+// Int is the value of a number, or of a string that holds one.
+func (v Value) Int() (int64, bool) {
+	s := strings.TrimSpace(v.Text())
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// Bool is the value of a boolean, or of a string that holds one.
+func (v Value) Bool() bool {
+	return strings.EqualFold(strings.TrimSpace(v.Text()), "true")
+}
+
+// layouts are the ways a time has been seen to come: a zone is often missing
+// (azure-functions-host#6997 and #7391) and then means UTC.
+var layouts = []string{
+	time.RFC3339Nano,
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999",
+	"01/02/2006 15:04:05 -07:00", // DateTimeOffset.ToString() of the invariant culture
+	"01/02/2006 15:04:05",
+	time.RFC1123,
+}
+
+// Time is the instant in UTC. The year 1, which .NET sends for "never", is the
+// zero time, like everything that is no time.
+func (v Value) Time() time.Time {
+	s := strings.TrimSpace(v.Text())
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			if t = t.UTC(); t.Year() <= 1 {
+				return time.Time{}
+			}
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// member is the member of the JSON object that v is or holds, by its name in
+// any case.
+func (v Value) member(name string) Value {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(v.JSON(), &m) != nil {
+		return Value{}
+	}
+	if raw, ok := m[name]; ok {
+		return Value{raw: raw}
+	}
+	for k, raw := range m {
+		if strings.EqualFold(k, name) {
+			return Value{raw: raw}
+		}
+	}
+	return Value{}
+}
+
+// unquote gives the text of a JSON string.
+func unquote(raw []byte) (string, bool) {
+	raw = trim(raw)
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// trim takes off white space and the byte order mark that some senders write.
+func trim(b []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
+}
+
+func isComposite(raw []byte) bool {
+	raw = trim(raw)
+	return len(raw) > 0 && (raw[0] == '{' || raw[0] == '[')
+}
