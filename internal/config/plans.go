@@ -198,11 +198,11 @@ func (r *reader) schedule(o object) pipeline.Schedule {
 			location = l
 		}
 	}
-	switch {
-	case text == "":
+	switch text {
+	case "":
 		o.fault("schedule", `is missing: write five cron fields such as "0 2 * * *", or manual`)
 		return nil
-	case text == manual:
+	case manual:
 		if zone != "" {
 			o.fault("timezone", "has no meaning without a schedule")
 		}

@@ -224,7 +224,7 @@ func kind(n ast.Node) string {
 	if n == nil {
 		return "nothing"
 	}
-	switch n.Type() { //nolint:exhaustive // the rest share one name
+	switch n.Type() {
 	case ast.MappingType, ast.MappingValueType:
 		return "an object"
 	case ast.SequenceType:
@@ -239,6 +239,7 @@ func kind(n ast.Node) string {
 		return "a number"
 	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
 		return "an anchor or alias (they are not supported)"
+	default:
+		return "this"
 	}
-	return "this"
 }

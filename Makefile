@@ -1,0 +1,133 @@
+# fhirsynapse: `make help` lists what there is. The same commands run at the desk
+# and in CI.
+
+GO            ?= go
+GO_LEAST      := 1.26
+LINT_VERSION  := v2.15.0
+CACHE         := $(CURDIR)/.cache
+LINT          := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
+AZURITE       := tools/azurite
+FUZZTIME      ?= 60s
+COUNT         ?= 5
+
+# make demo: DATA=<folder of NDJSON>, or PATIENTS=<n> SEED=<s>; STOP=full ends
+# after the full export.
+DEMO_FLAGS    := $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(STOP),--stop $(STOP))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9\/-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+##### what a person runs
+
+.PHONY: demo
+demo: need-all ## everything on this machine, once: full export, changes, incremental, reconciliation
+	@$(GO) run ./cmd/desk demo $(DEMO_FLAGS)
+
+.PHONY: run
+run: need-all ## the same, staying up
+	@$(GO) run ./cmd/desk run $(DEMO_FLAGS)
+
+.PHONY: bench-e2e
+bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
+	@$(GO) run ./cmd/desk bench
+
+.PHONY: start
+start: package-local ## the local package under Azure Functions Core Tools
+	@command -v func >/dev/null || { echo "make: func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4)" >&2; exit 1; }
+	func start --script-root dist-local
+
+##### packages
+
+.PHONY: package
+package: need-go ## dist/ for Azure: the static Linux handler and its functions
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags='-s -w' -o out/handler ./handler
+	$(GO) run ./cmd/desk package --handler out/handler --out dist
+
+.PHONY: package-local
+package-local: need-go need-cxx ## dist-local/ for this machine: the same functions, with DuckDB
+	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
+	$(GO) run ./cmd/desk package --local --handler out/fhirsynapse --out dist-local
+
+##### checks
+
+.PHONY: test
+test: need-all ## all tests, with the race detector and in random order
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+.PHONY: test/quick
+test/quick: need-all ## all tests, without the race detector
+	CGO_ENABLED=1 $(GO) test -short ./...
+
+.PHONY: test/race
+test/race: need-all ## all tests COUNT times over, to find what fails seldom
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=$(COUNT) ./...
+
+.PHONY: fuzz
+fuzz: need-go need-cxx ## each fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
+		dir=$$($(GO) list -f '{{.Dir}}' $$pkg); \
+		for target in $$(cat $$dir/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+			echo "fuzz $$pkg $$target"; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: lint
+lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod
+	@$(GO) mod tidy -diff
+	@$(GO) mod verify
+	@$(GO) vet ./...
+	@$(LINT) run ./...
+
+.PHONY: fmt
+fmt: need-go $(LINT) ## formats the Go files
+	@$(LINT) fmt ./...
+
+.PHONY: golden
+golden: need-go need-cxx ## rewrites golden files and generated documents; look at the diff
+	@set -e; for pkg in $$(grep -lr 'flag.Bool("update"' --include='*_test.go' internal cmd 2>/dev/null | xargs -r -n1 dirname | sort -u); do \
+		$(GO) test ./$$pkg -update; \
+	done
+
+.PHONY: clean
+clean: ## removes what was built; downloads in .cache/ stay
+	rm -rf dist dist-* out .demo
+
+##### tools
+
+# A program built by an older compiler cannot read newer code, hence GOTOOLCHAIN.
+$(LINT): | need-go
+	@echo "make: installing golangci-lint $(LINT_VERSION) (once, some minutes)" >&2
+	@mkdir -p $(@D)/tmp-lint
+	@GOBIN=$(@D)/tmp-lint GOFLAGS= GOTOOLCHAIN=local $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(@D)/tmp-lint/golangci-lint $@
+	@rmdir $(@D)/tmp-lint
+
+# npm writes this file last.
+$(AZURITE)/node_modules/.package-lock.json: $(AZURITE)/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 or newer; the storage stand-in, Azurite, runs on it" >&2; exit 1; }
+	npm ci --prefix $(AZURITE) --no-audit --no-fund
+	@touch $@
+
+.PHONY: need-all need-go need-cxx need-node need-azurite
+need-all: need-go need-cxx need-azurite
+
+need-go:
+	@command -v $(GO) >/dev/null || { echo "make: go is missing: install Go $(GO_LEAST) or newer, https://go.dev/dl" >&2; exit 1; }
+	@v=$$($(GO) env GOVERSION | sed 's/^go//'); [ "$$(printf '%s\n' $(GO_LEAST) $$v | sort -V | head -1)" = "$(GO_LEAST)" ] || \
+		{ echo "make: go $$v is too old: install Go $(GO_LEAST) or newer, https://go.dev/dl" >&2; exit 1; }
+
+need-cxx: need-go
+	@cxx=$$($(GO) env CXX); command -v $${cxx%% *} >/dev/null || \
+		{ echo "make: the C++ compiler $$cxx is missing: DuckDB is linked with it; install g++ (Debian: apt-get install g++) or set CXX" >&2; exit 1; }
+	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null || \
+		{ echo "make: the C compiler $$cc is missing: cgo needs it; install gcc (Debian: apt-get install gcc libc6-dev) or set CC" >&2; exit 1; }
+
+need-node:
+	@command -v node >/dev/null || { echo "make: node is missing: install Node.js 20 or newer; the storage stand-in, Azurite, runs on it" >&2; exit 1; }
+
+need-azurite: need-node $(AZURITE)/node_modules/.package-lock.json

@@ -1,0 +1,242 @@
+// Package internal has no code: only the test of how the rooms may lean on each
+// other.
+package internal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const module = "fhirsynapse"
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath string
+	Name       string
+	Dir        string
+	GoFiles    []string
+	CgoFiles   []string
+	Imports    []string
+	Deps       []string
+}
+
+// load lists our packages with their dependencies, once for all tests.
+func load(t *testing.T) []pkg {
+	t.Helper()
+	pkgs, err := listed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+// listed works from parsed imports alone: quick, and no C++ compiler is needed.
+var listed = sync.OnceValues(func() ([]pkg, error) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=ImportPath,Name,Dir,GoFiles,CgoFiles,Imports,Deps", "./...")
+	cmd.Dir = ".."
+	// With cgo, since what is forbidden must be seen where it would be used.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read go list: %w", err)
+		}
+		pkgs = append(pkgs, p)
+	}
+})
+
+// under says that path is root or inside it; a root that ends in a slash means
+// only what is inside. Both are as imported.
+func under(path, root string) bool {
+	return path == strings.TrimSuffix(root, "/") && !strings.HasSuffix(root, "/") ||
+		strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/")
+}
+
+// ours is the import path of one of our folders.
+func ours(folder string) string { return module + "/" + folder }
+
+// wall forbids packages under from to depend, however far, on packages under
+// never. A folder that begins with a slash-free word of ours ("internal/...",
+// "cmd/...", "handler") is ours; everything else is an import path.
+type wall struct {
+	from  string
+	never []string
+	why   string
+}
+
+var walls = []wall{
+	{"handler", []string{"internal/warehouse/duck", "github.com/duckdb"}, "cgo and a native library have no place in the static binary of the cloud"},
+	{"handler", []string{"internal/local"}, "the desk world is no part of the product"},
+	{"cmd/fhirsynapse", []string{"internal/local"}, "the desk world is no part of the product"},
+	{"handler", []string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"}, "nobody types at the handler"},
+	{
+		"internal/pipeline",
+		[]string{"net/http", "database/sql", "github.com/Azure", "github.com/duckdb", "github.com/microsoft"},
+		"the story knows ports; protocols, engines and SDKs belong to the adapters",
+	},
+	{"internal/fault", []string{"internal/"}, "the floor stands on nothing"},
+	{"internal/ndjson", []string{"internal/pipeline", "internal/sof", "net/http"}, "lines are lines, whoever reads them"},
+	{"internal/sof", []string{"net/http", "database/sql", "github.com/duckdb", "github.com/Azure"}, "a compiler needs no server"},
+	{"internal/azfunc", []string{"internal/pipeline", "internal/bulkfhir", "internal/sof"}, "the host's wire format knows no FHIR"},
+	{"internal/warehouse", []string{"internal/azure", "internal/bulkfhir", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
+	{"internal/azure", []string{"internal/warehouse", "internal/bulkfhir", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
+	{"internal/bulkfhir", []string{"internal/warehouse", "internal/azure", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
+	{"internal/config", []string{"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http", "github.com/Azure", "github.com/duckdb"}, "reading settings opens nothing"},
+	{"internal/query", []string{"github.com/duckdb", "internal/warehouse"}, "formats do not care which engine answered"},
+	{"internal/cli", []string{"internal/local"}, "the desk world is no part of the product"},
+}
+
+// only says that packages under from may import, of ours, nothing but what is
+// under allowed.
+var only = []struct {
+	from    string
+	allowed []string
+	why     string
+}{
+	{"internal/pipeline", []string{"internal/pipeline", "internal/fault"}, "the story leans on nothing but the error classes"},
+	{"internal/sof", []string{"internal/sof", "internal/fault", "internal/ndjson"}, "the compiler is of use without the pipeline"},
+}
+
+func TestWallsBetweenRooms(t *testing.T) {
+	t.Parallel()
+	pkgs := load(t)
+	path := func(p string) string {
+		first, _, _ := strings.Cut(p, "/")
+		if slices.Contains([]string{"internal", "cmd", "handler", "tools"}, first) {
+			return ours(p)
+		}
+		return p
+	}
+	for _, p := range pkgs {
+		for _, w := range walls {
+			if !under(p.ImportPath, path(w.from)) {
+				continue
+			}
+			for _, d := range p.Deps {
+				for _, never := range w.never {
+					if under(d, path(never)) {
+						t.Errorf("%s depends on %s: %s", p.ImportPath, d, w.why)
+					}
+				}
+			}
+		}
+		for _, o := range only {
+			if !under(p.ImportPath, ours(o.from)) {
+				continue
+			}
+			for _, d := range p.Deps {
+				if !under(d, module) || slices.ContainsFunc(o.allowed, func(a string) bool { return under(d, ours(a)) }) {
+					continue
+				}
+				t.Errorf("%s depends on %s: %s", p.ImportPath, d, o.why)
+			}
+		}
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("%s has cgo files: only libraries may, behind internal/warehouse/duck", p.ImportPath)
+		}
+		if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, "github.com/duckdb") }) && !under(p.ImportPath, ours("internal/warehouse/duck")) {
+			t.Errorf("%s imports DuckDB: internal/warehouse/duck is the only room that does", p.ImportPath)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	const least = 20 // characters: a name is no description
+	for _, p := range load(t) {
+		var with []string
+		files := token.NewFileSet()
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Errorf("%v", err)
+				continue
+			}
+			if f.Doc != nil && len(strings.TrimSpace(f.Doc.Text())) >= least {
+				with = append(with, name)
+			}
+		}
+		if len(p.GoFiles) > 0 && len(with) != 1 {
+			t.Errorf("%s has %d package comments, want 1: %v", p.ImportPath, len(with), with)
+		}
+	}
+}
+
+func TestMainPackagesAreSmall(t *testing.T) {
+	t.Parallel()
+	const most = 120
+	for _, p := range load(t) {
+		if p.Name != "main" {
+			continue
+		}
+		lines := 0
+		for _, name := range p.GoFiles {
+			data, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += bytes.Count(data, []byte("\n"))
+		}
+		if lines > most {
+			t.Errorf("%s has %d lines, at most %d: a main package wires, and tests cannot reach it", p.ImportPath, lines, most)
+		}
+	}
+}
+
+// Exported names without a comment are caught by revive; init functions and
+// package-level loggers by nothing else.
+func TestNoHiddenStart(t *testing.T) {
+	t.Parallel()
+	for _, p := range load(t) {
+		files := token.NewFileSet()
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Errorf("%v", err)
+				continue
+			}
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+					t.Errorf("%s: init(): what runs at import time cannot be told, tested or stopped", files.Position(fn.Pos()))
+				}
+			}
+		}
+	}
+}
+
+func TestGoModReplacesNothing(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(string(data), "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "replace") || strings.Contains(line, "=>") {
+			t.Errorf("go.mod:%d: a replace line builds here and nowhere else", i+1)
+		}
+	}
+}
