@@ -1,0 +1,205 @@
+package azure
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"fhirsynapse/internal/fault"
+)
+
+// The SDKs retry within a step for seconds only; a server that asks for more gets
+// it from the pipeline, which sends the step again later.
+const (
+	retries       = 3
+	retryDelay    = 500 * time.Millisecond
+	maxRetryDelay = 5 * time.Second
+)
+
+// Account says where a service is and who we are there: a connection string, or an
+// address and an identity. It never prints its connection string.
+type Account struct {
+	ConnectionString string
+	// Address is the blob service URI, or the Service Bus namespace's full name.
+	Address string
+	// ClientID chooses a user-assigned managed identity; empty takes the default
+	// chain: environment, workload identity, managed identity, Azure CLI.
+	ClientID string
+}
+
+// Given says that there is something to connect to.
+func (a Account) Given() bool { return a.ConnectionString != "" || a.Address != "" }
+
+// String hides the connection string.
+func (a Account) String() string {
+	if a.ConnectionString != "" {
+		return "[redacted]"
+	}
+	return a.Address
+}
+
+// GoString hides the connection string from %#v.
+func (a Account) GoString() string { return a.String() }
+
+// Format hides the connection string from every verb.
+func (a Account) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(a.String())) }
+
+// LogValue hides the connection string from slog.
+func (a Account) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// MarshalText hides the connection string from encoders.
+func (a Account) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// Settings are the services to connect to. One that is not given is left out.
+type Settings struct {
+	Storage    Account
+	ServiceBus Account
+}
+
+// Clients are the SDK clients; one is nil where its service was not given.
+type Clients struct {
+	Storage    *service.Client
+	ServiceBus *azservicebus.Client
+}
+
+// Connect makes the clients. It does no I/O, so it fails only for settings that
+// cannot be right, all of them at once.
+func Connect(s Settings) (Clients, error) {
+	var c Clients
+	var errs []error
+	if s.Storage.Given() {
+		storage, err := connectStorage(s.Storage)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		c.Storage = storage
+	}
+	if s.ServiceBus.Given() {
+		bus, err := connectServiceBus(s.ServiceBus)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		c.ServiceBus = bus
+	}
+	if len(errs) > 0 {
+		return Clients{}, errors.Join(errs...)
+	}
+	return c, nil
+}
+
+// azurite is what "UseDevelopmentStorage=true" stands for. The key is public: every
+// Azurite has it.
+const azurite = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
+	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" + //nolint:gosec // published by Microsoft, opens nothing
+	"BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+
+func connectStorage(a Account) (*service.Client, error) {
+	options := &service.ClientOptions{ClientOptions: clientOptions()}
+	if a.ConnectionString != "" {
+		text := a.ConnectionString
+		if text == "UseDevelopmentStorage=true" || text == "UseDevelopmentStorage=true;" {
+			text = azurite
+		}
+		// The SDK's errors are left out here and below: they may quote the text.
+		client, err := service.NewClientFromConnectionString(text, options)
+		if err != nil {
+			return nil, fault.Permanentf("the storage connection string does not parse: " +
+				"want DefaultEndpointsProtocol=https;AccountName=...;AccountKey=...;EndpointSuffix=core.windows.net")
+		}
+		return client, nil
+	}
+	u, err := url.Parse(a.Address)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
+		return nil, fault.Permanentf("the blob service URI must look like https://ACCOUNT.blob.core.windows.net/, without a query: " +
+			"tokens travel over https only")
+	}
+	cred, err := credential(a.ClientID)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
+	}
+	client, err := service.NewClient(a.Address, cred, options)
+	if err != nil {
+		return nil, fault.Permanentf("connect to %s: %w", u.Host, err)
+	}
+	return client, nil
+}
+
+func connectServiceBus(a Account) (*azservicebus.Client, error) {
+	options := &azservicebus.ClientOptions{
+		ApplicationID: application,
+		RetryOptions:  azservicebus.RetryOptions{MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay},
+	}
+	if a.ConnectionString != "" {
+		client, err := azservicebus.NewClientFromConnectionString(a.ConnectionString, options)
+		if err != nil {
+			return nil, fault.Permanentf("the Service Bus connection string does not parse: " +
+				"want Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=...;SharedAccessKey=...")
+		}
+		return client, nil
+	}
+	cred, err := credential(a.ClientID)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", a.Address, err)
+	}
+	client, err := azservicebus.NewClient(a.Address, cred, options)
+	if err != nil {
+		return nil, fault.Permanentf("connect to %s: %w", a.Address, err)
+	}
+	return client, nil
+}
+
+func credential(clientID string) (azcore.TokenCredential, error) {
+	if clientID != "" {
+		c, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(clientID)})
+		if err != nil {
+			return nil, fault.Permanentf("use managed identity %s: %w", clientID, err)
+		}
+		return c, nil
+	}
+	c, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, fault.Permanentf("find a credential: %w", err)
+	}
+	return c, nil
+}
+
+// application is how Azure's own logs name us; the service allows 24 characters.
+const application = "fhirsynapse"
+
+func clientOptions() azcore.ClientOptions {
+	return azcore.ClientOptions{
+		Telemetry: policy.TelemetryOptions{ApplicationID: application},
+		Retry:     policy.RetryOptions{MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay},
+		Transport: &http.Client{Transport: transport()},
+	}
+}
+
+// transport is for many small requests to one host: net/http keeps two idle links
+// per host, and every further request would pay for a new TLS session. Reads of
+// large blobs may take any time, so only the wait for an answer is bounded.
+func transport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 60 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		MaxIdleConns:          64,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       60 * time.Second,
+		// A blob's Content-Encoding is part of it, nothing to be undone on the way.
+		DisableCompression: true,
+	}
+}

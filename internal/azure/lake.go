@@ -1,0 +1,204 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// A Put holds at most uploadBuffers blocks; 50,000 blocks are the service's limit,
+// so a blob can have 195 GiB.
+const (
+	blockSize     = 4 << 20
+	uploadBuffers = 2
+)
+
+// The roles that the remedies name.
+const (
+	reader      = "Storage Blob Data Reader"
+	contributor = "Storage Blob Data Contributor"
+)
+
+// Containers names the containers of the lake's areas.
+type Containers struct {
+	Landing, Staging, Quarantine string
+}
+
+// Lake is a pipeline.Lake: one storage account, one container for each area.
+type Lake struct {
+	client   *service.Client
+	areas    Containers
+	origin   origin
+	pageSize int32 // of listings; 0 is the service's own, 5,000
+}
+
+var _ pipeline.Lake = (*Lake)(nil)
+
+// NewLake makes a lake of three containers of an account. It does no I/O, and the
+// containers must exist when the lake is used.
+func NewLake(client *service.Client, areas Containers) *Lake {
+	return &Lake{client: client, areas: areas, origin: originOf(client.URL())}
+}
+
+// EnsureContainers makes the containers that are missing. It is for machines of
+// developers: in Azure the deployment makes them, and the app has no such right.
+func (l *Lake) EnsureContainers(ctx context.Context) error {
+	var errs []error
+	for _, name := range []string{l.areas.Landing, l.areas.Staging, l.areas.Quarantine} {
+		errs = append(errs, ensure(ctx, l.client.NewContainerClient(name), name))
+	}
+	return errors.Join(errs...)
+}
+
+func ensure(ctx context.Context, c *container.Client, name string) error {
+	_, err := c.Create(ctx, nil)
+	if err == nil || bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+		return nil
+	}
+	return fmt.Errorf("create container %s: %w", name, classifyBlob(err, name, contributor))
+}
+
+// place is one area as the errors speak of it.
+type place struct {
+	client    *container.Client
+	container string
+	role      string
+}
+
+func (l *Lake) place(area pipeline.Area) place {
+	p := place{role: contributor}
+	switch area {
+	case pipeline.Landing:
+		p.container, p.role = l.areas.Landing, reader
+	case pipeline.Staging:
+		p.container = l.areas.Staging
+	case pipeline.Quarantine:
+		p.container = l.areas.Quarantine
+	}
+	p.client = l.client.NewContainerClient(p.container)
+	return p
+}
+
+// fail names what went wrong with one blob.
+func (p place) fail(verb, path string, err error) error {
+	switch {
+	case isMissing(err):
+		err = &fs.PathError{Op: verb, Path: p.container + "/" + path, Err: fs.ErrNotExist}
+		return err
+	case bloberror.HasCode(err, bloberror.ConditionNotMet):
+		err = pipeline.ErrChanged
+	default:
+		err = classifyBlob(err, p.container, p.role)
+	}
+	return fmt.Errorf("%s blob %s/%s: %w", verb, p.container, path, err)
+}
+
+// isMissing tells a missing blob from a missing container. The codes of a missing
+// path differ between flat and hierarchical accounts, so the status decides.
+func isMissing(err error) bool {
+	var re *azcore.ResponseError
+	return errors.As(err, &re) && re.StatusCode == http.StatusNotFound && !hasCode(re, bloberror.ContainerNotFound)
+}
+
+// Stat implements pipeline.Lake.
+func (l *Lake) Stat(ctx context.Context, area pipeline.Area, path string) (pipeline.File, error) {
+	p := l.place(area)
+	r, err := p.client.NewBlobClient(path).GetProperties(ctx, nil)
+	if err != nil {
+		return pipeline.File{}, p.fail("stat", path, err)
+	}
+	if isFolder(r.Metadata) {
+		return pipeline.File{}, &fs.PathError{Op: "stat", Path: p.container + "/" + path, Err: fs.ErrNotExist}
+	}
+	return pipeline.File{Path: path, ETag: bare(r.ETag), Size: value(r.ContentLength), Modified: value(r.LastModified)}, nil
+}
+
+// Put implements pipeline.Lake. The blob appears with the last call, which commits
+// its blocks; the blocks of a Put that failed are dropped by the service in a week.
+func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	p := l.place(area)
+	src := &source{ctx: ctx, r: r}
+	resp, err := p.client.NewBlockBlobClient(path).UploadStream(ctx, src, &blockblob.UploadStreamOptions{
+		BlockSize:   blockSize,
+		Concurrency: uploadBuffers,
+		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: contentType(path)},
+	})
+	switch {
+	case src.err != nil:
+		return pipeline.File{}, fmt.Errorf("write blob %s/%s: %w", p.container, path, src.err)
+	case err != nil:
+		return pipeline.File{}, p.fail("write", path, err)
+	}
+	return pipeline.File{Path: path, ETag: bare(resp.ETag), Size: src.n, Modified: value(resp.LastModified)}, nil
+}
+
+func contentType(path string) *string {
+	t := "application/octet-stream"
+	switch {
+	case strings.HasSuffix(path, ".ndjson"):
+		t = "application/fhir+ndjson"
+	case strings.HasSuffix(path, ".json"):
+		t = "application/json"
+	}
+	return &t
+}
+
+// source is the reader of a Put. It keeps the reader's error for the caller and
+// shows the SDK another one: UploadStream takes every error that wraps io.EOF for
+// the end of the data, and would commit what it has.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+	n   int64
+	err error
+}
+
+var errSource = errors.New("the data to be written cannot be read")
+
+func (s *source) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped EOF is a failure, see source
+		s.err = err
+		return n, errSource
+	}
+	return n, err
+}
+
+// bare is an ETag without its quotes, quoted the reverse.
+func bare(e *azcore.ETag) string {
+	if e == nil {
+		return ""
+	}
+	return strings.Trim(strings.TrimPrefix(string(*e), "W/"), `"`)
+}
+
+func quoted(etag string) *azcore.ETag {
+	e := azcore.ETag(`"` + etag + `"`)
+	return &e
+}
+
+func value[T int64 | time.Time | string](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
