@@ -1,0 +1,192 @@
+package fhirserver
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/local/fhirserver/jobs"
+)
+
+// faults are what a test has switched on. Counters count down to zero.
+type faults struct {
+	mu            sync.Mutex
+	kickOffs      countdown
+	kickOffStatus int
+	throttled     countdown
+	retryAfter    time.Duration
+	cuts          countdown
+	truncated     countdown
+	failed        countdown
+	failure       jobs.Failure
+	orphans       countdown
+	empties       countdown
+	hold          chan struct{}
+	slow          time.Duration
+	outage        bool
+}
+
+type countdown int
+
+func (c *countdown) next() bool {
+	if *c <= 0 {
+		return false
+	}
+	*c--
+	return true
+}
+
+// FailKickOffs refuses the next n export requests with a status.
+func (s *Server) FailKickOffs(n, status int) {
+	s.faults.set(func(f *faults) { f.kickOffs, f.kickOffStatus = countdown(n), status })
+}
+
+// CutKickOffs makes the jobs of the next n export requests, and then drops the
+// connection without an answer: orphan jobs.
+func (s *Server) CutKickOffs(n int) { s.faults.set(func(f *faults) { f.cuts = countdown(n) }) }
+
+// ThrottlePolls answers the next n polls with 429 and Retry-After, in seconds.
+func (s *Server) ThrottlePolls(n int, retryAfter time.Duration) {
+	s.faults.set(func(f *faults) { f.throttled, f.retryAfter = countdown(n), retryAfter })
+}
+
+// FailJobs fails the next n jobs after they have written their files.
+func (s *Server) FailJobs(n, status int, reason string) {
+	s.faults.set(func(f *faults) { f.failed, f.failure = countdown(n), jobs.Failure{Status: status, Reason: reason} })
+}
+
+// HoldJobs keeps every job started from now on running, its files written, until
+// release is called; release may be called again.
+func (s *Server) HoldJobs() (release func()) {
+	hold := make(chan struct{})
+	s.faults.set(func(f *faults) { f.hold = hold })
+	return sync.OnceFunc(func() {
+		s.faults.set(func(f *faults) {
+			if f.hold == hold {
+				f.hold = nil
+			}
+		})
+		close(hold)
+	})
+}
+
+// LeaveOrphans makes the next n jobs leave a blob in their folder that their
+// manifest does not list: half a file of a type that it does.
+func (s *Server) LeaveOrphans(n int) { s.faults.set(func(f *faults) { f.orphans = countdown(n) }) }
+
+// AddEmptyFiles makes the next n jobs list a file of length zero more.
+func (s *Server) AddEmptyFiles(n int) { s.faults.set(func(f *faults) { f.empties = countdown(n) }) }
+
+// Slow delays every answer from now on; zero ends it.
+func (s *Server) Slow(by time.Duration) { s.faults.set(func(f *faults) { f.slow = by }) }
+
+// Outage answers every request with 503 while it is on. Jobs go on.
+func (s *Server) Outage(on bool) { s.faults.set(func(f *faults) { f.outage = on }) }
+
+// TruncateAnswers cuts the connection in the middle of the next n answers that
+// have a body.
+func (s *Server) TruncateAnswers(n int) {
+	s.faults.set(func(f *faults) { f.truncated = countdown(n) })
+}
+
+// RewriteBlob writes one file of a finished job again (number as in the
+// manifest, from 0) with the same bytes and new ETags, and returns its path
+// inside the container.
+func (s *Server) RewriteBlob(ctx context.Context, jobID string, file int) (string, error) {
+	return s.runner.Rewrite(ctx, jobID, file)
+}
+
+func (f *faults) set(change func(*faults)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+func (f *faults) kickOff() (status int) {
+	f.set(func(f *faults) {
+		if f.kickOffs.next() {
+			status = f.kickOffStatus
+		}
+	})
+	return status
+}
+
+func (f *faults) cut() (cut bool) {
+	f.set(func(f *faults) { cut = f.cuts.next() })
+	return cut
+}
+
+func (f *faults) poll() (wait time.Duration, throttled bool) {
+	f.set(func(f *faults) { wait, throttled = f.retryAfter, f.throttled.next() })
+	return wait, throttled
+}
+
+func (f *faults) trouble() (t jobs.Trouble) {
+	f.set(func(f *faults) {
+		t.Hold, t.Orphan, t.Empty = f.hold, f.orphans.next(), f.empties.next()
+		if f.failed.next() {
+			failure := f.failure
+			t.Failure = &failure
+		}
+	})
+	return t
+}
+
+// faulty puts the faults of the whole server in front of it.
+func (s *Server) faulty(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var slow time.Duration
+		var outage, truncating bool
+		s.faults.set(func(f *faults) { slow, outage, truncating = f.slow, f.outage, f.truncated > 0 })
+		if slow > 0 {
+			timer := time.NewTimer(slow)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		switch {
+		case outage:
+			refuse(w, http.StatusServiceUnavailable, issue{codeOf(http.StatusServiceUnavailable), "The server is switched off on purpose."})
+		case truncating:
+			s.truncate(w, r, next)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// truncate lets the answer begin and promises all of its length.
+func (s *Server) truncate(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	whole := &recorder{header: w.Header(), status: http.StatusOK}
+	next.ServeHTTP(whole, r)
+	cut := false
+	if whole.body.Len() > 0 {
+		s.faults.set(func(f *faults) { cut = f.truncated.next() })
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(whole.body.Len()))
+	w.WriteHeader(whole.status)
+	if !cut {
+		_, _ = w.Write(whole.body.Bytes()) // a client that went away is its own fault
+		return
+	}
+	_, _ = w.Write(whole.body.Bytes()[:whole.body.Len()/2])
+	_ = http.NewResponseController(w).Flush() // what a recorder of a test cannot flush, it has
+	panic(http.ErrAbortHandler)
+}
+
+// recorder holds an answer back.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header            { return r.header }
+func (r *recorder) WriteHeader(status int)         { r.status = status }
+func (r *recorder) Write(text []byte) (int, error) { return r.body.Write(text) }

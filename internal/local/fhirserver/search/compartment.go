@@ -1,0 +1,68 @@
+package search
+
+import (
+	_ "embed" // the compartment's table
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/local/fhirserver/rawjson"
+)
+
+// patientCompartment is the official R4 CompartmentDefinition with its search
+// parameters' expressions (HL7 FHIR 4.0.1, CC0).
+//
+//go:embed patient-compartment.tsv
+var patientCompartment string
+
+var compartmentPaths = func() map[string][][]string {
+	paths := map[string][][]string{}
+	for row := range strings.Lines(patientCompartment) {
+		cells := strings.Split(strings.TrimSpace(row), "\t")
+		if len(cells) != 3 || cells[0] == "type" {
+			continue
+		}
+		expression, _, _ := strings.Cut(cells[2], ".where(")
+		paths[cells[0]] = append(paths[cells[0]], strings.Split(expression, ".")[1:])
+	}
+	return paths
+}()
+
+// InCompartment tells whether resources of the type can be in a patient's
+// compartment at all.
+func InCompartment(typ string) bool { return len(compartmentPaths[typ]) > 0 }
+
+// Patients lists the ids of the patients in whose compartments a resource is,
+// each once. A Patient is in its own.
+func Patients(typ, id string, line []byte) []string {
+	var ids []string
+	seen := map[string]bool{}
+	add := func(id string) {
+		if !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	if typ == "Patient" {
+		add(id)
+	}
+	for _, path := range compartmentPaths[typ] {
+		for _, text := range rawjson.At(line, slices.Concat(path, []string{"reference"})...) {
+			if id, ok := referenced(text, "Patient"); ok {
+				add(id)
+			}
+		}
+	}
+	return ids
+}
+
+// referenced is the id of a literal relative reference to a type.
+func referenced(text []byte, typ string) (string, bool) {
+	var ref string
+	if json.Unmarshal(text, &ref) != nil {
+		return "", false
+	}
+	id, ok := strings.CutPrefix(ref, typ+"/")
+	id, _, _ = strings.Cut(id, "/") // a versioned reference
+	return id, ok && id != ""
+}

@@ -1,0 +1,92 @@
+package search
+
+import (
+	"errors"
+	"time"
+
+	"fhirsynapse/internal/local/fhirserver/rawjson"
+)
+
+// ErrCharacteristicGroup says that a Group describes its members instead of
+// listing them; the Azure server exports no such Group.
+var ErrCharacteristicGroup = errors.New("the group is defined by characteristics, not by members")
+
+// Members lists the patients of a Group as of a time, each once: inactive
+// members and those out of their period are left out, nested Groups are
+// expanded, each once. The function line gives the text of a Group, or nil.
+func Members(group []byte, asOf time.Time, line func(groupID string) []byte) ([]string, error) {
+	var patients []string
+	seen := map[string]bool{}
+	expanded := map[string]bool{}
+	pending := [][]byte{group}
+	for len(pending) > 0 {
+		g := pending[0]
+		pending = pending[1:]
+		o, err := rawjson.Parse(g)
+		if err != nil {
+			return nil, err
+		}
+		if string(o.Get("actual")) == "false" {
+			return nil, ErrCharacteristicGroup
+		}
+		expanded[o.String("id")] = true
+		for _, m := range rawjson.At(g, "member") {
+			if !activeMember(m, asOf) {
+				continue
+			}
+			for _, ref := range rawjson.At(m, "entity", "reference") {
+				if id, ok := referenced(ref, "Patient"); ok && !seen[id] {
+					seen[id] = true
+					patients = append(patients, id)
+				}
+				if id, ok := referenced(ref, "Group"); ok && !expanded[id] {
+					expanded[id] = true
+					if nested := line(id); nested != nil {
+						pending = append(pending, nested)
+					}
+				}
+			}
+		}
+	}
+	return patients, nil
+}
+
+func activeMember(member []byte, asOf time.Time) bool {
+	o, err := rawjson.Parse(member)
+	if err != nil || string(o.Get("inactive")) == "true" {
+		return false
+	}
+	for _, p := range rawjson.At(member, "period") {
+		period, err := rawjson.Parse(p)
+		if err != nil {
+			return false
+		}
+		if end, ok := partialTime(period.String("end"), true); ok && end.Before(asOf) {
+			return false
+		}
+		if start, ok := partialTime(period.String("start"), false); ok && start.After(asOf) {
+			return false
+		}
+	}
+	return true
+}
+
+// partialTime reads a FHIR dateTime; a partial one is its first instant, or the
+// last when end is wanted.
+func partialTime(text string, end bool) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, true
+	}
+	for _, p := range []struct {
+		layout              string
+		years, months, days int
+	}{{"2006-01-02", 0, 0, 1}, {"2006-01", 0, 1, 0}, {"2006", 1, 0, 0}} {
+		if t, err := time.Parse(p.layout, text); err == nil {
+			if end {
+				t = t.AddDate(p.years, p.months, p.days).Add(-time.Nanosecond)
+			}
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

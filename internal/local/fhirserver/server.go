@@ -1,0 +1,155 @@
+// Package fhirserver is a FHIR server that exports in bulk, for a desk: it runs
+// in the process, on loopback, and writes its exports where it is told.
+//
+// It speaks the dialect "azure", that of microsoft/fhir-server: its strict rules
+// for headers and parameters, its status answers, its files. Protocol is here,
+// data in package store, export jobs in package jobs, made-up data in package
+// synthetic; a dialect is one dispatch function (azure.go) over the same three.
+// Tests break it on purpose with the methods of faults.go.
+package fhirserver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/local/fhirserver/store"
+)
+
+// Options of a server. Store, Blobs and Now are needed.
+type Options struct {
+	Store *store.Store
+	Blobs jobs.Blobs
+	Now   func() time.Time
+	Log   *slog.Logger // nil means none
+	// OnCommit hears of every creation (PutBlob, size 0) and commit (PutBlockList)
+	// of a blob; the etag has no quotes. It may be called from several goroutines.
+	OnCommit func(container, path, etag string, size int64, api string)
+	// PollsBeforeDone is how many polls of a job are answered with 202, even when
+	// it is done earlier.
+	PollsBeforeDone int
+	// MaxCount is the number of resources per file where the request has no
+	// _maxCount; zero means the server's 10,000.
+	MaxCount int
+	// Authorize refuses a request by an error, which becomes a 401; nil lets all in.
+	Authorize func(*http.Request) error
+	// ConflictOnCancel answers the cancel of an ended job with 409, as builds
+	// before February 2026 did, instead of 202.
+	ConflictOnCancel bool
+}
+
+// Server is the stand-in. Its methods are safe for concurrent use.
+type Server struct {
+	o      Options
+	runner *jobs.Runner
+	faults faults
+	http   *http.Server
+	polls  polls
+}
+
+// New makes a server; Listen or Handler put it to use, Close ends it.
+func New(o Options) (*Server, error) {
+	var errs []error
+	if o.Store == nil {
+		errs = append(errs, errors.New("fhirserver needs a Store"))
+	}
+	if o.Blobs == nil {
+		errs = append(errs, errors.New("fhirserver needs Blobs to write to"))
+	}
+	if o.Now == nil {
+		errs = append(errs, errors.New("fhirserver needs a clock: Now"))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.MaxCount = cmp.Or(o.MaxCount, maxMaxCount)
+	s := &Server{o: o}
+	s.runner = jobs.New(jobs.Options{Store: o.Store, Blobs: o.Blobs, Now: o.Now, Log: o.Log, OnCommit: o.OnCommit})
+	s.http = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
+	return s, nil
+}
+
+// Listen serves on an address of this machine's loopback, port 0 for any, and
+// returns the base URL, without a slash at its end.
+func (s *Server) Listen(addr string) (string, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return "", fmt.Errorf("listen on %s: the stand-in serves on loopback only, such as 127.0.0.1:0", addr)
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.o.Log.Error("fhir server stand-in stopped", slog.Any("error", err))
+		}
+	}()
+	return "http://" + l.Addr().String(), nil
+}
+
+// Close cuts the connections, cancels the jobs that run, and waits for them.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	s.runner.Close()
+	return err
+}
+
+// Store is the server's data, to change it or to compare with.
+func (s *Server) Store() *store.Store { return s.o.Store }
+
+// Wait waits for a job to end, well or not. It says nothing of polls that are
+// still to be answered with 202.
+func (s *Server) Wait(ctx context.Context, jobID string) error {
+	j, ok := s.runner.Job(jobID)
+	if !ok {
+		return fmt.Errorf("wait for job %s: %w", jobID, jobs.ErrNotDone)
+	}
+	select {
+	case <-j.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for job %s: %w", jobID, ctx.Err())
+	}
+}
+
+// Handler serves the dialect with the faults in front.
+func (s *Server) Handler() http.Handler {
+	return s.dated(s.faulty(s.authorized(http.HandlerFunc(s.azure))))
+}
+
+// dated puts the given clock's time on every answer: clients take the server's
+// now from there. HTTP dates have whole seconds.
+func (s *Server) dated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authorized is the one place where a bearer token is looked at.
+func (s *Server) authorized(next http.Handler) http.Handler {
+	if s.o.Authorize == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.o.Authorize(r); err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(w, http.StatusUnauthorized, issue{"login", "Authentication failed."})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

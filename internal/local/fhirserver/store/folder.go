@@ -1,0 +1,124 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// LoadFolder adds the lines of every *.ndjson and *.ndjson.gz file of a folder,
+// in order of file name, and says how many there were. A folder without such
+// files is an error. Errors name file and line, never content.
+func (s *Store) LoadFolder(dir string) (int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, fmt.Errorf("list the data folder: %w", err)
+	}
+	total, files := 0, 0
+	for _, e := range entries { // sorted by name
+		if e.IsDir() || !strings.HasSuffix(e.Name(), ".ndjson") && !strings.HasSuffix(e.Name(), ".ndjson.gz") {
+			continue
+		}
+		files++
+		err := Lines(filepath.Join(dir, e.Name()), func(_ int, line []byte) error {
+			total++
+			return s.Add(line)
+		})
+		if err != nil {
+			return total, err
+		}
+	}
+	if files == 0 {
+		return 0, fmt.Errorf("no *.ndjson or *.ndjson.gz file in %s", dir)
+	}
+	return total, nil
+}
+
+// Lines reads the non-blank lines of an NDJSON file, plain or .gz, with their
+// numbers; the slice is valid until the next call. It stops at the first error
+// and says where it was.
+func Lines(path string, each func(number int, line []byte) error) (err error) {
+	f, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return fmt.Errorf("open data: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", filepath.Base(path), err)
+		}
+		r = z
+	}
+	in := bufio.NewReaderSize(r, 1<<16)
+	var long []byte
+	for number := 1; ; number++ {
+		line, err := readLine(in, &long)
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			if err := each(number, line); err != nil {
+				return fmt.Errorf("%s line %d: %w", filepath.Base(path), number, err)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", filepath.Base(path), err)
+		}
+	}
+}
+
+func readLine(in *bufio.Reader, long *[]byte) ([]byte, error) {
+	part, err := in.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return part, err
+	}
+	*long = (*long)[:0]
+	for errors.Is(err, bufio.ErrBufferFull) {
+		*long = append(*long, part...)
+		part, err = in.ReadSlice('\n')
+	}
+	*long = append(*long, part...)
+	return *long, err
+}
+
+// Dump writes the present state into <dir>/<Type>.ndjson, making the folder
+// where needed, and returns the counts. Other files of the folder are left.
+func (s *Store) Dump(dir string) (map[string]int, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the dump folder: %w", err)
+	}
+	var open []*dumpFile
+	err := s.Present(func(typ string) (io.Writer, error) {
+		f, err := os.Create(filepath.Clean(filepath.Join(dir, typ+".ndjson")))
+		if err != nil {
+			return nil, err
+		}
+		d := &dumpFile{Writer: bufio.NewWriterSize(f, 1<<20), f: f}
+		open = append(open, d)
+		return d, nil
+	})
+	for _, d := range slices.Backward(open) {
+		err = errors.Join(err, d.Flush(), d.f.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dump the present state: %w", err)
+	}
+	return s.Counts(), nil
+}
+
+type dumpFile struct {
+	*bufio.Writer
+	f *os.File
+}
