@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -34,7 +35,7 @@ func (p place) open(ctx context.Context, path, etag string) (*content, error) {
 	}
 	resp, err := p.client.NewBlobClient(path).DownloadStream(ctx, options)
 	if err != nil {
-		return nil, p.fail("read", path, err)
+		return nil, p.cannotOpen(ctx, path, err)
 	}
 	body := resp.NewRetryReader(ctx, &blob.RetryReaderOptions{MaxRetries: readRetries, EarlyCloseAsError: true})
 	c := &content{place: p, path: path, body: body, etag: bare(resp.ETag), size: value(resp.ContentLength)}
@@ -48,6 +49,17 @@ func (p place) open(ctx context.Context, path, etag string) (*content, error) {
 		return nil, fault.Transientf("read blob %s/%s: the answer has no ETag", p.container, path)
 	}
 	return c, nil
+}
+
+// cannotOpen tells a blob that has changed from one that is gone: a condition on
+// what is not there fails with 404 or, in Azurite, with 412.
+func (p place) cannotOpen(ctx context.Context, path string, err error) error {
+	if bloberror.HasCode(err, bloberror.ConditionNotMet) {
+		if _, serr := p.client.NewBlobClient(path).GetProperties(ctx, nil); isMissing(serr) {
+			err = serr
+		}
+	}
+	return p.fail("read", path, err)
 }
 
 // content is a blob's bytes, of one ETag and counted.
