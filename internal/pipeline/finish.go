@@ -33,18 +33,23 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 	return p.finishAll(ctx, e, files)
 }
 
+// loading moves an export on once every manifest is here. A poll may be faster
+// than the tick that kicked off: then the export passes both states at once.
 func (p *Pipeline) loading(ctx context.Context, id string) (Export, error) {
+	e, err := p.advance(ctx, id, Requested, Exporting)
+	if err != nil || e.State != Exporting {
+		return e, err
+	}
+	return p.advance(ctx, id, Exporting, Loading)
+}
+
+func (p *Pipeline) advance(ctx context.Context, id string, from, to State) (Export, error) {
 	return p.updateExport(ctx, id, func(e *Export) error {
-		switch e.State {
-		case Requested: // the poll was faster than the tick that kicked off
-			e.State = Exporting
-			fallthrough
-		case Exporting:
-			e.State, e.TouchedAt = Loading, p.Now()
-			return nil
-		default:
+		if e.State != from {
 			return errUnchanged
 		}
+		e.State, e.TouchedAt = to, p.Now()
+		return nil
 	})
 }
 

@@ -227,13 +227,7 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 			return err
 		}
 	}
-	_, err = p.updateExport(ctx, e.ID, func(e *Export) error {
-		if e.State != Requested {
-			return errUnchanged
-		}
-		e.State, e.TouchedAt = Exporting, p.Now()
-		return nil
-	})
+	_, err = p.advance(ctx, e.ID, Requested, Exporting)
 	return err
 }
 

@@ -1,0 +1,452 @@
+package pipeline_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) } //nolint:gosec // a test's dice
+
+// The blockers that a review of the design found, each by its name.
+
+func TestTwoCommittersWithAStalledOneWakingLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.tables.stalled = func() {
+		// While the first committer sleeps, its lease runs out, its message comes
+		// again and a whole second export passes.
+		w.clock = w.clock.Add(11 * time.Minute)
+		other := w.p
+		w.boot()
+		if err := w.p.Handle(w.t.Context(), []byte(`{"step":"commit","export":"nightly-000001","type":"Patient","round":7}`)); err != nil {
+			t.Error(err)
+		}
+		w.server.put("Patient", "p1", "second", 2, false)
+		w.clock = w.clock.Add(2 * time.Hour)
+		w.run("nightly-000002")
+		w.p = other
+	}
+	w.run("nightly-000001")
+	w.matches()
+	if w.tables.commits < 3 {
+		t.Errorf("got %d commits, want the late one to have run too", w.tables.commits)
+	}
+}
+
+func TestSameVersionInTwoFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "only", 1, false)
+	w.server.data = append(w.server.data, w.server.data[0])
+	w.server.fileSize = 1
+	w.loaded("nightly-000001")
+}
+
+func TestEventForAnOrphanBlob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.orphan = true
+	w.loaded("nightly-000001")
+	if _, there := w.tables.present()["Patient/orphan"]; there {
+		t.Error("a blob that no manifest lists was loaded")
+	}
+}
+
+func TestBlobRewrittenAfterItWasPrepared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.put("Observation", "o1", "first", 1, false)
+	w.server.rewrite = true
+	w.loaded("nightly-000001")
+}
+
+func TestBlobRewrittenBetweenPrepareAndCommit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	once := true
+	w.gate.before = func(_ int, call string) error {
+		if call == "warehouse ledger" && once {
+			once = false
+			for _, j := range w.server.jobs {
+				w.server.write(j)
+			}
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+}
+
+func TestLostEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.loseEvents = true
+	story(w)
+}
+
+func TestDuplicatedAndLateEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.loaded("nightly-000001")
+	var all []event
+	for f, err := range w.lake.List(t.Context(), pipeline.Landing, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, event{f.Path, f.ETag, f.Size}, event{f.Path, f.ETag, f.Size}, event{f.Path, "0x0", f.Size})
+	}
+	w.events = append(all, all...)
+	w.server.put("Patient", "p1", "second", 2, false)
+	w.clock = w.clock.Add(2 * time.Hour)
+	w.loaded("nightly-000002")
+}
+
+func TestLostPollChain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	lost := 0
+	w.beforeStep = func() {
+		if lost < 3 {
+			lost += w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, "/poll/") })
+		}
+	}
+	w.loaded("nightly-000001")
+	if lost < 3 {
+		t.Errorf("only %d polls were lost", lost)
+	}
+}
+
+func TestLostStepsOfALoadingExport(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"/file/", "/commit/"} {
+		t.Run(strings.Trim(kind, "/"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.server.put("Patient", "p1", "first", 1, false)
+			w.server.loseEvents = true
+			lost := 0
+			w.beforeStep = func() {
+				if lost < 2 {
+					lost += w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, kind) })
+				}
+			}
+			w.loaded("nightly-000001")
+			if e, _ := w.export("nightly-000001"); e.Round == 0 || lost < 2 {
+				t.Errorf("round %d after %d lost steps, want the watchdog to have been there", e.Round, lost)
+			}
+		})
+	}
+}
+
+func TestEmptyOutput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.loaded("nightly-000001")
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	w.loaded("nightly-000002")
+	w.loaded("nightly-000003") // nothing changed
+}
+
+func TestZeroLengthFinalFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.pollsBeforeDone = 1
+	w.gate.before = func(_ int, call string) error {
+		for _, j := range w.server.jobs {
+			if j.written && len(j.output) == 1 {
+				path := j.folder + "/Observation-1-1.ndjson"
+				w.server.blob(path, nil)
+				j.output = append(j.output, pipeline.OutputFile{Type: "Observation", Path: path, URL: "u"})
+			}
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+	if got := len(w.tables.exports["nightly-000001"]); got != 2 {
+		t.Errorf("got %d ledger rows, want one for the empty file too", got)
+	}
+}
+
+func TestMessagesInAnyOrderAndTwice(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		w := newWorld(t)
+		random := newRandom(seed)
+		w.pick = random.IntN
+		left := 8 // each time doubles what waits
+		w.gate.before = func(int, string) error {
+			if left > 0 && random.IntN(20) == 0 {
+				left--
+				w.queue.Redeliver()
+			}
+			return nil
+		}
+		story(w)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func TestTypeNewToAPlanStartsFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.plans[0].Types = []string{"Patient"}
+	w.boot()
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.put("Observation", "o1", "old", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	w.run("nightly-000001")
+	w.plans[0].Types = []string{"Patient", "Observation"}
+	w.boot()
+	w.clock = w.clock.Add(2 * time.Hour)
+	w.loaded("nightly-000002")
+	e, _ := w.export("nightly-000002")
+	if len(e.Jobs) != 2 || e.Jobs[0].Since.IsZero() || !e.Jobs[1].Since.IsZero() {
+		t.Errorf("got %+v, want an incremental job for Patient and a full one for Observation", e.Jobs)
+	}
+	if !e.Jobs[0].Deleted || e.Jobs[1].Deleted {
+		t.Error("deletes are to be asked for on the incremental job alone")
+	}
+}
+
+func TestWatermarkMovesOnlyWithLoadedExports(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.status = func() error { return fault.Permanentf("export operation failed") }
+	if e := w.run("nightly-000001"); e.State != pipeline.Failed || e.Failure == nil || e.Failure.Step != "poll" {
+		t.Fatalf("got %+v, want it failed by its poll", e)
+	}
+	w.server.status = nil
+	w.loaded("nightly-000002")
+	if e, _ := w.export("nightly-000002"); !e.Jobs[0].Since.IsZero() {
+		t.Errorf("the export after a failed first one begins at %v, want full", e.Jobs[0].Since)
+	}
+	first, _ := w.export("nightly-000002")
+	w.loaded("nightly-000003")
+	e, _ := w.export("nightly-000003")
+	if want := first.Jobs[0].Till.Add(-10 * time.Minute); !e.Jobs[0].Since.Equal(want) {
+		t.Errorf("since is %v, want the last till minus the overlap, %v", e.Jobs[0].Since, want)
+	}
+}
+
+func TestManifestAndFileDisagree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.gate.before = func(int, string) error {
+		for _, j := range w.server.jobs {
+			for i := range j.output {
+				j.output[i].Count = 3
+			}
+		}
+		return nil
+	}
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts 3 resources, the file has 1") {
+		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+	if len(w.tables.heads) != 0 {
+		t.Error("a part of it was loaded")
+	}
+}
+
+func TestTooManyBadLines(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "", "no id", 1, false)
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "1 of 1 lines are bad") {
+		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+}
+
+func TestGivesUpAfterManyTries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.gate.before = func(_ int, call string) error {
+		if call == "warehouse commit" {
+			return errOutage
+		}
+		return nil
+	}
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "tried 31 times, at last: ") {
+		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+	if took := e.FinishedAt.Sub(e.RequestedAt); took < 90*time.Minute {
+		t.Errorf("gave up after %v, want a longer patience", took)
+	}
+	if dead := w.queue.Dead(); len(dead) > 0 {
+		t.Errorf("%d dead letters", len(dead))
+	}
+}
+
+func TestAnExportThatNeverEndsIsCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.pollsBeforeDone = 1 << 30
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h") {
+		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+	for _, j := range w.server.jobs {
+		if !j.ended {
+			t.Error("the job was not cancelled at the server")
+		}
+	}
+}
+
+func TestViewsChangedDuringAnExport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.put("Observation", "o1", "first", 1, false)
+	n := 0
+	w.gate.before = func(_ int, call string) error {
+		if call == "lake open" {
+			if n++; n == 2 {
+				w.views = "views-2"
+			}
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+}
+
+func TestMessageThatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"not JSON":              "hello",
+		"of something else":     `{"order":7}`,
+		"an unknown step":       `{"step":"dance","export":"nightly-000001"}`,
+		"a poll without export": `{"step":"poll","job":1}`,
+		"a strange export id":   `{"step":"poll","export":"../../x","job":1}`,
+		"empty":                 "",
+	} {
+		w := newWorld(t)
+		if err := w.p.Handle(t.Context(), []byte(body)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		kept := 0
+		for f, err := range w.lake.List(t.Context(), pipeline.Quarantine, "messages/") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept++
+			if f.Size != int64(len(body)) {
+				t.Errorf("%s: kept %d bytes of %d", name, f.Size, len(body))
+			}
+		}
+		if kept != 1 {
+			t.Errorf("%s: kept %d times", name, kept)
+		}
+	}
+}
+
+func TestEventOfAForeignFolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.blob("somebody-else/Patient-1.ndjson", []byte("{}\n"))
+	w.server.blob("top.ndjson", []byte("{}\n"))
+	w.loaded("nightly-000001")
+}
+
+func TestStartByHandRefusesASecondExport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	id, err := w.p.Start(t.Context(), "nightly")
+	if err != nil || id != "nightly-000001" {
+		t.Fatalf("got %q, %v", id, err)
+	}
+	if _, err := w.p.Start(t.Context(), "nightly"); err == nil || fault.Of(err) != fault.Permanent {
+		t.Errorf("a second start while the first export runs: %v", err)
+	}
+	if _, err := w.p.Start(t.Context(), "weekly"); err == nil {
+		t.Error("a plan that does not exist was started")
+	}
+	w.loaded(id)
+}
+
+func TestTwoTicksAtOnceKickOffOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	inside := false
+	w.gate.before = func(_ int, call string) error {
+		if call == "source kick-off" && !inside {
+			inside = true
+			if err := w.p.Tick(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+	if w.server.kickOffs != 1 {
+		t.Errorf("got %d kick-offs, want 1", w.server.kickOffs)
+	}
+}
+
+func TestPlanTakenOutOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.step()
+	w.plans = nil
+	w.boot()
+	if err := w.p.Tick(t.Context()); err != nil {
+		t.Error(err)
+	}
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "no longer in the configuration") {
+		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+}
+
+func TestJournalHoldsNoHealthData(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "secret-id-4711", "secret-value", 1, false)
+	w.loaded("nightly-000001")
+	var keys []string
+	for key, err := range w.journal.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+		d, err := w.journal.Read(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(d.Data), "secret") {
+			t.Errorf("%s holds data of a resource", key)
+		}
+	}
+	want := []string{
+		"exports/nightly/000001", "folders/101", "jobs/nightly-000001.1", "leases/main/Patient",
+		"manifests/nightly-000001.1", "manifests/nightly-000001.1.raw", "plans/nightly", "viewsets/nightly",
+	}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Errorf("documents of the journal (-want +got):\n%s", diff)
+	}
+}

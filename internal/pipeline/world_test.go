@@ -1,0 +1,592 @@
+package pipeline_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+)
+
+var dawn = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+
+// world is everything around one pipeline, on a clock that the test drives:
+// a FHIR server, storage with events, a queue, and tables.
+type world struct {
+	t       *testing.T
+	clock   time.Time
+	lake    *pipelinetest.MemoryLake
+	journal *pipelinetest.MemoryJournal
+	queue   *pipelinetest.MemoryQueue
+	server  *server
+	tables  *tables
+	gate    *gate
+	pick    func(int) int
+	events  []event
+	// views stands for the deployed view set.
+	views string
+	plans []pipeline.Plan
+	p     *pipeline.Pipeline
+	ticks time.Duration
+	next  time.Time // tick
+	// tickErr is what the last tick said.
+	tickErr error
+	// beforeStep meddles with what is about to happen.
+	beforeStep func()
+	// brokerDown holds every delivery.
+	brokerDown bool
+}
+
+type event struct {
+	path, etag string
+	size       int64
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, clock: dawn, views: "views-1", ticks: 5 * time.Minute, next: dawn}
+	w.lake = pipelinetest.NewMemoryLake(w.now)
+	w.journal = pipelinetest.NewMemoryJournal()
+	w.queue = pipelinetest.NewMemoryQueue(w.now)
+	w.server = &server{w: w, jobs: map[string]*serverJob{}, pollsBeforeDone: 2}
+	w.tables = &tables{lake: w.lake, heads: map[string]head{}, ledger: map[[2]string]pipeline.LedgerEntry{}}
+	w.gate = &gate{}
+	w.plans = []pipeline.Plan{{
+		Name: "nightly", Level: pipeline.LevelSystem, Types: []string{"Patient", "Observation"}, Schema: "main",
+		Deleted: true, Schedule: every(time.Hour), MaxBad: 0.5, Overlap: 10 * time.Minute,
+	}}
+	w.boot()
+	return w
+}
+
+func (w *world) now() time.Time { return w.clock }
+
+type every time.Duration
+
+func (e every) Next(t time.Time) time.Time { return t.Add(time.Duration(e)) }
+
+// boot starts a handler: what it kept in memory is gone.
+func (w *world) boot() {
+	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls))) //nolint:gosec // names of tables in a test
+	w.p = pipeline.New(pipeline.Options{Plans: w.plans}, pipeline.Ports{
+		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
+		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
+		Source: func(string) (pipeline.Source, error) { return gatedSource{w.server, w.gate}, nil },
+		Now:    w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// step does the next thing that is due: an event, a message, or a tick; it moves
+// the clock when nothing is. A crash kills the handler and boots another.
+func (w *world) step() {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, killed := r.(crash); !killed {
+				panic(r)
+			}
+			w.boot()
+		}
+	}()
+	if w.beforeStep != nil {
+		w.beforeStep()
+	}
+	if len(w.events) > 0 && !w.brokerDown {
+		e := w.events[0]
+		err := w.p.BlobWritten(w.t.Context(), e.path, e.etag, e.size)
+		w.events = w.events[1:] // not when the handler was killed over it
+		if err != nil {
+			w.events = append(w.events, e)
+		}
+		return
+	}
+	handle := func(ctx context.Context, m pipeline.Message) error { return w.p.Handle(ctx, m.Body) }
+	if !w.brokerDown && w.queue.Receive(w.t.Context(), w.pick, handle) {
+		return
+	}
+	at, waiting := w.queue.Next()
+	if !waiting || at.After(w.next) || w.brokerDown {
+		w.clock = later(w.clock, w.next)
+		w.next = w.clock.Add(w.ticks)
+		w.tickErr = w.p.Tick(w.t.Context())
+		return
+	}
+	w.clock = later(w.clock, at)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// run goes on until the export has ended.
+func (w *world) run(export string) pipeline.Export {
+	w.t.Helper()
+	for range 20_000 {
+		if e, ok := w.export(export); ok && e.State.Final() {
+			return e
+		}
+		w.step()
+	}
+	e, _ := w.export(export)
+	w.t.Fatalf("export %s did not end; it is %q at %v", export, e.State, w.clock)
+	return e
+}
+
+func (w *world) export(id string) (pipeline.Export, bool) {
+	all, err := pipeline.Exports(w.t.Context(), w.journal, "", 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range all {
+		if e.ID == id {
+			return e.Export, true
+		}
+	}
+	return pipeline.Export{}, false
+}
+
+// loaded runs an export and holds its end against the server's present data.
+func (w *world) loaded(export string) {
+	w.t.Helper()
+	e := w.run(export)
+	if e.State != pipeline.Loaded {
+		w.t.Fatalf("export %s is %s: %+v", export, e.State, e.Failure)
+	}
+	w.matches()
+	w.gate.open = true
+	defer func() { w.gate.open = false }()
+	reports, err := w.p.Report(w.t.Context(), export)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range reports {
+		if err := r.Check(); err != nil {
+			w.t.Error(err)
+		}
+	}
+	if dead := w.queue.Dead(); len(dead) > 0 {
+		w.t.Errorf("%d dead letters, the first: %s", len(dead), dead[0].Body)
+	}
+}
+
+func (w *world) matches() {
+	w.t.Helper()
+	if diff := cmp.Diff(w.server.present(), w.tables.present()); diff != "" {
+		w.t.Errorf("tables differ from the server's data (-server +tables):\n%s", diff)
+	}
+}
+
+// resource is one version of a resource in the world's own little NDJSON.
+type resource struct {
+	Type    string    `json:"resourceType"`
+	ID      string    `json:"id"`
+	Updated time.Time `json:"updated"`
+	Number  int       `json:"number"`
+	Deleted bool      `json:"deleted,omitempty"`
+	Value   string    `json:"value"`
+}
+
+func (r resource) version() string {
+	return fmt.Sprintf("%s/%06d/%t", r.Updated.UTC().Format("2006-01-02T15:04:05.000000000Z"), r.Number, r.Deleted)
+}
+
+// server exports in the Azure manner: it writes into our lake, each blob empty
+// first and then the same bytes twice.
+type server struct {
+	w               *world
+	data            []resource // every version ever
+	jobs            map[string]*serverJob
+	kickOffs        int
+	pollsBeforeDone int
+	fileSize        int
+	// rewrite, orphan: what child jobs that were picked up again leave behind.
+	rewrite, orphan bool
+	loseEvents      bool
+	status          func() error
+	noCount         bool
+}
+
+type serverJob struct {
+	request pipeline.Request
+	folder  string
+	polls   int
+	written bool
+	output  []pipeline.OutputFile
+	ended   bool
+}
+
+func (s *server) put(typ, id, value string, number int, deleted bool) {
+	s.w.clock = s.w.clock.Add(time.Second)
+	s.data = append(s.data, resource{Type: typ, ID: id, Updated: s.w.clock, Number: number, Deleted: deleted, Value: value})
+}
+
+func (s *server) newest(typ string, since, till time.Time) []resource {
+	last := map[string]resource{}
+	for _, r := range s.data {
+		if r.Type == typ && r.version() > last[r.ID].version() {
+			last[r.ID] = r
+		}
+	}
+	var out []resource
+	for _, id := range slices.Sorted(maps.Keys(last)) {
+		if r := last[id]; !r.Updated.Before(since) && (till.IsZero() || r.Updated.Before(till)) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (s *server) present() map[string]string {
+	out := map[string]string{}
+	for _, typ := range []string{"Patient", "Observation"} {
+		for _, r := range s.newest(typ, time.Time{}, time.Time{}) {
+			if !r.Deleted {
+				out[typ+"/"+r.ID] = r.Value
+			}
+		}
+	}
+	return out
+}
+
+func (s *server) Now(context.Context) (time.Time, error) { return s.w.clock.Add(time.Second), nil }
+
+func (s *server) KickOff(_ context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	s.kickOffs++
+	id := fmt.Sprint(100 + s.kickOffs)
+	s.jobs["status/"+id] = &serverJob{request: r, folder: s.w.clock.Format("20060102T150405") + "-" + id}
+	return pipeline.Accepted{StatusURL: "status/" + id, Folder: id}, nil
+}
+
+func (s *server) Status(_ context.Context, url string) (pipeline.Status, error) {
+	j := s.jobs[url]
+	if s.status != nil {
+		if err := s.status(); err != nil {
+			return pipeline.Status{}, err
+		}
+	}
+	if j == nil || j.ended {
+		return pipeline.Status{}, fault.Permanentf("no such job")
+	}
+	if j.polls++; j.polls <= s.pollsBeforeDone {
+		if !j.written {
+			s.write(j)
+		}
+		return pipeline.Status{Progress: "half way"}, nil
+	}
+	if !j.written {
+		s.write(j)
+	}
+	if s.rewrite && len(j.output) > 0 {
+		s.rewrite = false
+		s.write(j) // a child job picked up again: same names, same bytes
+	}
+	return pipeline.Status{Manifest: &pipeline.Manifest{TransactionTime: s.w.clock, Output: j.output, Raw: []byte("{}")}}, nil
+}
+
+func (s *server) Cancel(_ context.Context, url string) error {
+	if j := s.jobs[url]; j != nil {
+		j.ended = true
+	}
+	return nil
+}
+
+func (s *server) write(j *serverJob) {
+	j.written, j.output = true, nil
+	for n, typ := range j.request.Types {
+		resources := s.newest(typ, j.request.Since, j.request.Till)
+		size := max(s.fileSize, 1)
+		for k := 0; k*size < len(resources); k++ {
+			var b bytes.Buffer
+			part := resources[k*size : min(len(resources), (k+1)*size)]
+			for _, r := range part {
+				line, _ := json.Marshal(r)
+				b.Write(append(line, '\n'))
+			}
+			path := fmt.Sprintf("%s/%s-%d-%d.ndjson", j.folder, typ, n+1, k+1)
+			s.blob(path, b.Bytes())
+			count := int64(len(part))
+			if s.noCount {
+				count = -1
+			}
+			j.output = append(j.output, pipeline.OutputFile{Type: typ, URL: "https://lake/" + path, Path: path, Count: count})
+		}
+	}
+	if s.orphan {
+		s.blob(j.folder+"/Patient-9-9.ndjson", []byte(`{"resourceType":"Patient","id":"orphan","number":1}`+"\n"))
+	}
+}
+
+func (s *server) blob(path string, data []byte) {
+	for _, content := range [][]byte{nil, data, data} {
+		f, err := s.w.lake.Put(context.Background(), pipeline.Landing, path, bytes.NewReader(content))
+		if err != nil {
+			panic(err)
+		}
+		if !s.loseEvents {
+			s.w.events = append(s.w.events, event{f.Path, f.ETag, f.Size})
+		}
+	}
+}
+
+// flattener stores the lines as one document; "bad" lines are those without an id.
+type flattener struct{ w *world }
+
+func (f flattener) ViewSet(string) (string, error) { return f.w.views, nil }
+
+func (f flattener) Flatten(ctx context.Context, t pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+	var done pipeline.Done
+	var rows []row
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		done.Lines++
+		var x resource
+		if err := json.Unmarshal(lines.Bytes(), &x); err != nil || x.ID == "" || x.Type != t.Type {
+			done.Quarantined++
+			continue
+		}
+		if x.Updated.IsZero() {
+			if x.Updated = t.LastUpdated; x.Updated.IsZero() {
+				return done, pipeline.ErrNoInstant
+			}
+		}
+		done.Heads++
+		rows = append(rows, row{Line: int(done.Lines), Resource: x})
+	}
+	if err := lines.Err(); err != nil {
+		return done, err
+	}
+	data, _ := json.Marshal(rows)
+	_, err := gatedLake{f.w.lake, f.w.gate}.Put(ctx, pipeline.Staging, t.Dir+"/rows.json", bytes.NewReader(data))
+	return done, err
+}
+
+type row struct {
+	Line     int
+	Resource resource
+}
+
+// tables is a warehouse of one table per type: id and value.
+type tables struct {
+	lake    *pipelinetest.MemoryLake
+	heads   map[string]head
+	ledger  map[[2]string]pipeline.LedgerEntry
+	exports map[string][]pipeline.LedgerEntry
+	// stalled, when set, holds a commit between stage and transaction.
+	stalled func()
+	commits int
+}
+
+type head struct {
+	resource resource
+	viewSet  int
+}
+
+func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
+	staged := make([][]row, len(b.Files))
+	for i, f := range b.Files {
+		r, err := d.lake.Open(ctx, pipeline.Staging, f.Dir+"/rows.json", "")
+		if err != nil {
+			return err
+		}
+		if err := json.NewDecoder(r).Decode(&staged[i]); err != nil {
+			return err
+		}
+	}
+	if d.stalled != nil {
+		stall := d.stalled
+		d.stalled = nil
+		stall()
+	}
+	d.commits++
+	for i, f := range b.Files {
+		if _, there := d.ledger[[2]string{f.Path, f.ETag}]; there {
+			continue
+		}
+		entry := pipeline.LedgerEntry{Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: f.Done.Lines, Quarantined: f.Done.Quarantined}
+		for _, s := range staged[i] {
+			key := b.Type + "/" + s.Resource.ID
+			old, known := d.heads[key]
+			if known && (s.Resource.version() < old.resource.version() || s.Resource.version() == old.resource.version() && b.ViewSet <= old.viewSet) {
+				entry.Superseded++
+				continue
+			}
+			d.heads[key] = head{s.Resource, b.ViewSet}
+			entry.Applied++
+		}
+		d.ledger[[2]string{f.Path, f.ETag}] = entry
+		if d.exports == nil {
+			d.exports = map[string][]pipeline.LedgerEntry{}
+		}
+		d.exports[b.Export] = append(d.exports[b.Export], entry)
+	}
+	return nil
+}
+
+func (d *tables) Ledger(_ context.Context, _, export string) ([]pipeline.LedgerEntry, error) {
+	return slices.Clone(d.exports[export]), nil
+}
+
+func (d *tables) present() map[string]string {
+	out := map[string]string{}
+	for key, h := range d.heads {
+		if !h.resource.Deleted {
+			out[key] = h.resource.Value
+		}
+	}
+	return out
+}
+
+// gate stands before every port: it counts the calls and lets a test break them.
+type gate struct {
+	calls int
+	log   []string
+	// before and after run around call n (the first is 1). An error of before
+	// refuses the call; an error of after loses its answer.
+	before, after func(n int, port string) error
+	// open lets everything through: the test looks for itself.
+	open bool
+}
+
+type crash struct{}
+
+func (g *gate) enter(port string) (func(error) error, error) {
+	if g.open {
+		return func(err error) error { return err }, nil
+	}
+	g.calls++
+	n := g.calls
+	g.log = append(g.log, port)
+	if g.before != nil {
+		if err := g.before(n, port); err != nil {
+			return nil, err
+		}
+	}
+	return func(err error) error {
+		if err == nil && g.after != nil {
+			return g.after(n, port)
+		}
+		return err
+	}, nil
+}
+
+type (
+	gatedLake struct {
+		pipeline.Lake
+		*gate
+	}
+	gatedJournal struct {
+		pipeline.Journal
+		*gate
+	}
+	gatedQueue struct {
+		pipeline.Queue
+		*gate
+	}
+	gatedWarehouse struct {
+		pipeline.Warehouse
+		*gate
+	}
+	gatedSource struct {
+		pipeline.Source
+		*gate
+	}
+)
+
+func (l gatedLake) List(ctx context.Context, a pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+	leave, err := l.enter("lake list")
+	if err == nil {
+		err = leave(nil)
+	}
+	if err != nil {
+		return func(yield func(pipeline.File, error) bool) { yield(pipeline.File{}, err) }
+	}
+	return l.Lake.List(ctx, a, prefix)
+}
+
+func (l gatedLake) Stat(ctx context.Context, a pipeline.Area, path string) (pipeline.File, error) {
+	return gated(l.gate, "lake stat", func() (pipeline.File, error) { return l.Lake.Stat(ctx, a, path) })
+}
+
+func (l gatedLake) Open(ctx context.Context, a pipeline.Area, path, etag string) (io.ReadCloser, error) {
+	return gated(l.gate, "lake open", func() (io.ReadCloser, error) { return l.Lake.Open(ctx, a, path, etag) })
+}
+
+func (l gatedLake) Put(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	return gated(l.gate, "lake put", func() (pipeline.File, error) { return l.Lake.Put(ctx, a, path, r) })
+}
+
+func (j gatedJournal) Read(ctx context.Context, key string) (pipeline.Entry, error) {
+	return gated(j.gate, "journal read", func() (pipeline.Entry, error) { return j.Journal.Read(ctx, key) })
+}
+
+func (j gatedJournal) Write(ctx context.Context, key, etag string, data []byte) (string, error) {
+	return gated(j.gate, "journal write", func() (string, error) { return j.Journal.Write(ctx, key, etag, data) })
+}
+
+func (j gatedJournal) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	leave, err := j.enter("journal list")
+	if err == nil {
+		err = leave(nil)
+	}
+	if err != nil {
+		return func(yield func(string, error) bool) { yield("", err) }
+	}
+	return j.Journal.List(ctx, prefix)
+}
+
+func (q gatedQueue) Send(ctx context.Context, m ...pipeline.Message) error {
+	_, err := gated(q.gate, "queue send", func() (struct{}, error) { return struct{}{}, q.Queue.Send(ctx, m...) })
+	return err
+}
+
+func (w gatedWarehouse) Commit(ctx context.Context, b pipeline.Batch) error {
+	_, err := gated(w.gate, "warehouse commit", func() (struct{}, error) { return struct{}{}, w.Warehouse.Commit(ctx, b) })
+	return err
+}
+
+func (w gatedWarehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+	return gated(w.gate, "warehouse ledger", func() ([]pipeline.LedgerEntry, error) { return w.Warehouse.Ledger(ctx, schema, export) })
+}
+
+func (s gatedSource) Now(ctx context.Context) (time.Time, error) {
+	return gated(s.gate, "source now", func() (time.Time, error) { return s.Source.Now(ctx) })
+}
+
+func (s gatedSource) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	return gated(s.gate, "source kick-off", func() (pipeline.Accepted, error) { return s.Source.KickOff(ctx, r) })
+}
+
+func (s gatedSource) Status(ctx context.Context, url string) (pipeline.Status, error) {
+	return gated(s.gate, "source status", func() (pipeline.Status, error) { return s.Source.Status(ctx, url) })
+}
+
+func gated[T any](g *gate, port string, call func() (T, error)) (T, error) {
+	leave, err := g.enter(port)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	v, err := call()
+	return v, leave(err)
+}
+
+var errOutage = errors.New("503 from nowhere")
+
+func portOf(call string) string { name, _, _ := strings.Cut(call, " "); return name }
