@@ -1,0 +1,162 @@
+package prepared
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// decimalSize is the bytes of a decimal in Parquet: 38 digits fit into 127 bits.
+const decimalSize = 16
+
+// maxExponent is beyond every number that fits: it keeps the sums below small.
+const maxExponent = 1 << 20
+
+// parseDecimal computes the number text s as precision digits, scale of them after
+// the point, in big-endian two's complement. Digits beyond the scale are rounded
+// half away from zero. It is false when s is no JSON number, or does not fit.
+func parseDecimal(s []byte, precision, scale int) (out [decimalSize]byte, ok bool) {
+	negative := len(s) > 0 && s[0] == '-'
+	if negative {
+		s = s[1:]
+	}
+	whole, s := leadingDigits(s)
+	var fraction []byte
+	if len(s) > 0 && s[0] == '.' {
+		if fraction, s = leadingDigits(s[1:]); len(fraction) == 0 {
+			return out, false
+		}
+	}
+	exponent, ok := parseExponent(s)
+	if len(whole) == 0 || !ok {
+		return out, false
+	}
+	hi, lo, ok := scaled(whole, fraction, exponent, precision, scale)
+	if !ok {
+		return out, false
+	}
+	if negative {
+		var borrow uint64
+		lo, borrow = bits.Sub64(0, lo, 0)
+		hi, _ = bits.Sub64(0, hi, borrow)
+	}
+	binary.BigEndian.PutUint64(out[:8], hi)
+	binary.BigEndian.PutUint64(out[8:], lo)
+	return out, true
+}
+
+// scaled is whole.fraction × 10^(exponent+scale), rounded to an integer.
+func scaled(whole, fraction []byte, exponent, precision, scale int) (hi, lo uint64, ok bool) {
+	digit := func(i int) byte {
+		if i < len(whole) {
+			return whole[i] - '0'
+		}
+		return fraction[i-len(whole)] - '0'
+	}
+	n, first := len(whole)+len(fraction), 0
+	for first < n && digit(first) == 0 {
+		first++
+	}
+	if first == n {
+		return 0, 0, true
+	}
+	// keep is how many digits from the first on are left of the rounding place.
+	keep := len(whole) + exponent + scale - first
+	switch {
+	case keep > precision:
+		return 0, 0, false
+	case keep < 0:
+		return 0, 0, true
+	}
+	for i := first; i < first+keep; i++ {
+		d := byte(0)
+		if i < n {
+			d = digit(i)
+		}
+		hi, lo = timesTen(hi, lo, d)
+	}
+	if i := first + keep; i < n && digit(i) >= 5 {
+		var carry uint64
+		lo, carry = bits.Add64(lo, 1, 0)
+		hi += carry
+		if keep == precision {
+			topHi, topLo := uint64(0), uint64(1)
+			for range precision {
+				topHi, topLo = timesTen(topHi, topLo, 0)
+			}
+			if hi == topHi && lo == topLo {
+				return 0, 0, false
+			}
+		}
+	}
+	return hi, lo, true
+}
+
+func timesTen(hi, lo uint64, plus byte) (uint64, uint64) {
+	over, low := bits.Mul64(lo, 10)
+	low, carry := bits.Add64(low, uint64(plus), 0)
+	return hi*10 + over + carry, low
+}
+
+func leadingDigits(s []byte) (digits, rest []byte) {
+	i := 0
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	return s[:i], s[i:]
+}
+
+// parseExponent reads what follows the digits: nothing, or e with a number.
+func parseExponent(s []byte) (int, bool) {
+	if len(s) == 0 {
+		return 0, true
+	}
+	if s[0] != 'e' && s[0] != 'E' {
+		return 0, false
+	}
+	s = s[1:]
+	negative := len(s) > 0 && s[0] == '-'
+	if negative || len(s) > 0 && s[0] == '+' {
+		s = s[1:]
+	}
+	ds, rest := leadingDigits(s)
+	if len(ds) == 0 || len(rest) > 0 {
+		return 0, false
+	}
+	n := 0
+	for _, c := range ds {
+		n = min(10*n+int(c-'0'), maxExponent)
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
+
+// decimalText writes a decimal with exactly scale digits after the point.
+func decimalText(b []byte, scale int) []byte {
+	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	negative := hi>>63 == 1
+	if negative {
+		var borrow uint64
+		lo, borrow = bits.Sub64(0, lo, 0)
+		hi, _ = bits.Sub64(0, hi, borrow)
+	}
+	var buf [48]byte
+	i := len(buf)
+	for n := 0; hi != 0 || lo != 0 || n <= scale; n++ {
+		if n == scale && scale > 0 {
+			i--
+			buf[i] = '.'
+		}
+		var r uint64
+		hi, r = bits.Div64(0, hi, 10)
+		lo, r = bits.Div64(r, lo, 10)
+		i--
+		buf[i] = byte('0' + r)
+	}
+	if negative {
+		i--
+		buf[i] = '-'
+	}
+	return append([]byte(nil), buf[i:]...)
+}

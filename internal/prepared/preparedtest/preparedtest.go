@@ -1,0 +1,99 @@
+// Package preparedtest makes prepared files for tests without a compiler of
+// views: its lines say themselves which rows they have.
+//
+//	{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"..","versionId":"1"},
+//	 "rows":{"patient":[["Doe",null]]}}
+package preparedtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/prepared"
+)
+
+// Line is one resource as the engine of this package reads it.
+type Line struct {
+	ResourceType string `json:"resourceType"`
+	ID           string `json:"id,omitempty"`
+	Meta         Meta   `json:"meta"`
+	// Rows are the rows per table: cells in the order of its columns, nil for NULL.
+	Rows map[string][][]*string `json:"rows,omitempty"`
+}
+
+// Meta is what a line says of its version.
+type Meta struct {
+	LastUpdated string `json:"lastUpdated,omitempty"`
+	VersionID   string `json:"versionId,omitempty"`
+	Deleted     bool   `json:"deleted,omitempty"`
+	Subsetted   bool   `json:"subsetted,omitempty"`
+}
+
+// Views is prepared.PlanViews for tables alone: the tables by plan.
+type Views map[string][]prepared.Table
+
+// Tables implements prepared.PlanViews.
+func (v Views) Tables(plan string) ([]prepared.Table, error) {
+	t, ok := v[plan]
+	if !ok {
+		return nil, fault.Permanentf("no plan %s", plan)
+	}
+	return t, nil
+}
+
+// ViewSet implements prepared.PlanViews.
+func (v Views) ViewSet(plan string) (string, error) {
+	t, err := v.Tables(plan)
+	if err != nil {
+		return "", err
+	}
+	return prepared.Fingerprint(t), nil
+}
+
+// Engine implements prepared.PlanViews.
+func (v Views) Engine(plan, resource string) (func() prepared.Evaluator, error) {
+	t, err := v.Tables(plan)
+	if err != nil {
+		return nil, err
+	}
+	return func() prepared.Evaluator { return evaluator(prepared.TablesOf(t, resource)) }, nil
+}
+
+type evaluator []prepared.Table
+
+// Eval implements prepared.Evaluator. The rows of a line whose last row has the
+// wrong number of cells are emitted up to it: the line is bad, and its rows must
+// not be seen.
+func (e evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+	var l Line
+	if err := json.Unmarshal(line, &l); err != nil {
+		return prepared.Resource{}, fault.BadDataf("no JSON object")
+	}
+	for view, t := range e {
+		for _, row := range l.Rows[t.Name] {
+			if len(row) != len(t.Columns) {
+				return prepared.Resource{}, fault.BadDataf("a row of %d cells for %s", len(row), t.Name)
+			}
+			var cells [][]byte
+			for _, cell := range row {
+				if cell == nil {
+					cells = append(cells, nil)
+					continue
+				}
+				cells = append(cells, append([]byte{}, *cell...))
+			}
+			if err := emit(view, slices.Clip(cells)); err != nil {
+				return prepared.Resource{}, fmt.Errorf("emit a row of %s: %w", t.Name, err)
+			}
+			for _, c := range cells {
+				clear(c) // valid until emit returns
+			}
+		}
+	}
+	return prepared.Resource{
+		Type: []byte(l.ResourceType), ID: []byte(l.ID), VersionID: []byte(l.Meta.VersionID), LastUpdated: []byte(l.Meta.LastUpdated),
+		Deleted: l.Meta.Deleted, Subsetted: l.Meta.Subsetted,
+	}, nil
+}

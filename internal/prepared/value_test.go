@@ -1,0 +1,240 @@
+package prepared
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/sof"
+)
+
+func TestAVersionSortsAsTheServerWrote(t *testing.T) {
+	t.Parallel()
+	at := func(s string) time.Time {
+		i, ok := parseInstant([]byte(s))
+		if !ok {
+			t.Fatalf("no instant: %s", s)
+		}
+		return i
+	}
+	ordered := []string{
+		Version(at("2024-01-01T00:00:00Z"), "99", true),
+		Version(at("2024-01-01T00:00:00.000000001Z"), "a", false),
+		Version(at("2024-01-01T00:00:00.000000001Z"), "b", false),
+		Version(at("2024-01-01T00:00:00.000000001Z"), "2", false),
+		Version(at("2024-01-01T00:00:00.000000001Z"), "2", true),
+		Version(at("2024-01-01T00:00:00.000000001Z"), "10", false),
+		Version(at("2024-01-01T00:00:00.000000001Z"), "18446744073709551616", false),
+		Version(at("2024-01-01T02:00:00.5+01:00"), "1", false),
+		Version(at("2024-01-01T01:00:00.51Z"), "1", false),
+		Version(at("2016-12-31T23:59:60Z").AddDate(10, 0, 0), "1", false),
+	}
+	for i := range ordered[1:] {
+		if ordered[i] >= ordered[i+1] {
+			t.Errorf("%s is not before %s", ordered[i], ordered[i+1])
+		}
+	}
+	if want := "2024-01-01T00:00:00.000000001Z/00000000000000000002/2/1"; ordered[4] != want {
+		t.Errorf("got %s, want %s", ordered[4], want)
+	}
+	if want := "2024-01-01T01:00:00.500Z"; LastUpdated(ordered[7]) != want {
+		t.Errorf("got %s, want %s", LastUpdated(ordered[7]), want)
+	}
+}
+
+func TestInstants(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ in, want string }{
+		{"2024-02-29T23:59:59Z", "2024-02-29T23:59:59.000000000Z"},
+		{"2024-01-01T00:00:00.1234567899+00:00", "2024-01-01T00:00:00.123456789Z"},
+		{"2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000000Z"},
+		{"2024-01-01T00:30:00+14:00", "2023-12-31T10:30:00.000000000Z"},
+		{"2024-01-01T00:30:00-00:45", "2024-01-01T01:15:00.000000000Z"},
+		{"0000-01-01T00:00:00+00:00", "0000-01-01T00:00:00.000000000Z"},
+		{"0000-01-01T00:00:00+00:01", ""},
+		{"9999-12-31T23:59:59-00:01", ""},
+		{"2023-02-29T00:00:00Z", ""},
+		{"2024-01-01", ""},
+		{"2024-01-01T00:00Z", ""},
+		{"2024-01-01T00:00:00", ""},
+		{"2024-01-01T00:00:00.Z", ""},
+		{"2024-01-01T24:00:00Z", ""},
+		{"2024-01-01T00:00:61Z", ""},
+		{"2024-01-01T00:00:00+0100", ""},
+		{"2024-01-01 00:00:00Z", ""},
+		{"2024-13-01T00:00:00Z", ""},
+		{"2024-00-10T00:00:00Z", ""},
+		{"yesterday", ""},
+		{"", ""},
+		{"2024-01-01T00:00:00Z ", ""},
+	}
+	for _, tt := range tests {
+		got, ok := parseInstant([]byte(tt.in))
+		if ok != (tt.want != "") {
+			t.Errorf("%q: usable is %v", tt.in, ok)
+		}
+		if ok && got.Format(instantLayout) != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.in, got.Format(instantLayout), tt.want)
+		}
+	}
+}
+
+func TestCellsBecomeTheirColumnsType(t *testing.T) {
+	t.Parallel()
+	dec := sof.Column{Kind: sof.Decimal}
+	small := sof.Column{Kind: sof.Decimal, Precision: 5, Scale: 2}
+	tests := []struct {
+		column   sof.Column
+		in, want string // want empty: NULL
+	}{
+		{sof.Column{}, "x", "x"},
+		{sof.Column{Kind: sof.Boolean}, "true", "true"},
+		{sof.Column{Kind: sof.Boolean}, "TRUE", ""},
+		{sof.Column{Kind: sof.Integer}, "-2147483648", "-2147483648"},
+		{sof.Column{Kind: sof.Integer}, "2147483648", ""},
+		{sof.Column{Kind: sof.Integer}, "1.0", ""},
+		{sof.Column{Kind: sof.BigInt}, "9223372036854775807", "9223372036854775807"},
+		{sof.Column{Kind: sof.BigInt}, "9223372036854775808", ""},
+		{dec, "12.340", "12.340000000000"},
+		{dec, "-0", "0.000000000000"},
+		{dec, "0.1", "0.100000000000"},
+		{dec, "1e3", "1000.000000000000"},
+		{dec, "-1.5E-2", "-0.015000000000"},
+		{dec, "99999999999999999999999999.999999999999", "99999999999999999999999999.999999999999"},
+		{dec, "99999999999999999999999999.9999999999995", ""},
+		{dec, "100000000000000000000000000", ""},
+		{dec, "-99999999999999999999999999.999999999999", "-99999999999999999999999999.999999999999"},
+		{dec, "0.0000000000005", "0.000000000001"},
+		{dec, "0.00000000000049", "0.000000000000"},
+		{dec, "1e-999999999999", "0.000000000000"},
+		{dec, "1e999999999999", ""},
+		{dec, "0e999999999999", "0.000000000000"},
+		{dec, "1.", ""},
+		{dec, ".5", ""},
+		{dec, "1e", ""},
+		{dec, "+1", ""},
+		{dec, "NaN", ""},
+		{dec, "", ""},
+		{small, "999.994", "999.99"},
+		{small, "999.995", ""},
+		{small, "-999.995", ""},
+		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "12.5", "13"},
+		{sof.Column{Kind: sof.Date}, "1969-12-31", "1969-12-31"},
+		{sof.Column{Kind: sof.Date}, "2024-02-29T10:00:00Z", "2024-02-29"},
+		{sof.Column{Kind: sof.Date}, "2024-02", ""},
+		{sof.Column{Kind: sof.Date}, "2023-02-29", ""},
+		{sof.Column{Kind: sof.Date}, "2024-02-29x", ""},
+		{sof.Column{Kind: sof.Timestamp}, "2024-02-29T10:00:00.1239+02:00", "2024-02-29T08:00:00.123Z"},
+		{sof.Column{Kind: sof.Timestamp}, "1950-01-01T00:00:00.0001Z", "1950-01-01T00:00:00.000Z"},
+		{sof.Column{Kind: sof.Timestamp}, "2024-02-29", ""},
+	}
+	for _, tt := range tests {
+		var a arena
+		got, fits := value(&tt.column, []byte(tt.in), &a)
+		if fits != (tt.want != "") {
+			t.Errorf("kind %d, %q: fits is %v", tt.column.Kind, tt.in, fits)
+			continue
+		}
+		if fits && string(text(&tt.column, got)) != tt.want {
+			t.Errorf("kind %d, %q: got %s, want %s", tt.column.Kind, tt.in, text(&tt.column, got), tt.want)
+		}
+	}
+}
+
+func FuzzDecimalsAgreeWithBigNumbers(f *testing.F) {
+	f.Add("12.340", uint8(38), uint8(12))
+	f.Add("-9.995e1", uint8(4), uint8(2))
+	f.Fuzz(func(t *testing.T, s string, precision, scale uint8) {
+		c := sof.Column{Kind: sof.Decimal, Precision: 1 + int(precision)%38}
+		c.Scale = int(scale) % (c.Precision + 1)
+		got, ok := parseDecimal([]byte(s), c.Precision, c.Scale)
+		want, fits := bigDecimal(s, c.Precision, c.Scale)
+		if ok != fits {
+			t.Fatalf("%q as DECIMAL(%d,%d): fits is %v, want %v", s, c.Precision, c.Scale, ok, fits)
+		}
+		if ok && !bytes.Equal(decimalText(got[:], c.Scale), []byte(want)) {
+			t.Fatalf("%q as DECIMAL(%d,%d): got %s, want %s", s, c.Precision, c.Scale, decimalText(got[:], c.Scale), want)
+		}
+	})
+}
+
+// bigDecimal is the model of parseDecimal, for short numbers.
+func bigDecimal(s string, precision, scale int) (string, bool) {
+	digits := strings.TrimPrefix(s, "-")
+	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(digits), "e")
+	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
+	all := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	sign := strings.TrimLeft(exponent, "+-")
+	if !all(whole) || hasPoint && !all(fraction) || hasExponent && (!all(sign) || len(exponent)-len(sign) > 1) {
+		return "", false
+	}
+	if len(strings.TrimLeft(sign, "0")) > 4 {
+		if strings.Trim(whole+fraction, "0") == "" {
+			return new(big.Rat).FloatString(scale), true
+		}
+		if len(s) > 1000 {
+			return parseAs(s, precision, scale)
+		}
+		if exponent[0] == '-' {
+			return new(big.Rat).FloatString(scale), true
+		}
+		return "", false
+	}
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return "", false
+	}
+	text := r.FloatString(scale) // rounds half away from zero
+	if strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-")
+	}
+	if n := strings.Trim(text, "-"); len(strings.TrimLeft(strings.Replace(n, ".", "", 1), "0")) > precision {
+		return "", false
+	}
+	return text, true
+}
+
+// parseAs is the answer itself, where the model would be too slow.
+func parseAs(s string, precision, scale int) (string, bool) {
+	got, ok := parseDecimal([]byte(s), precision, scale)
+	return string(decimalText(got[:], scale)), ok
+}
+
+func TestTheArenaNeverMovesWhatItKeeps(t *testing.T) {
+	t.Parallel()
+	var a arena
+	for range 3 {
+		var kept [][]byte
+		for i := range 5000 {
+			kept = append(kept, a.copy(fmt.Appendf(nil, "%0*d", 1+i%300, i)))
+		}
+		kept = append(kept, a.copy(make([]byte, 2*pieceSize)), a.copy(nil))
+		for i := range 5000 {
+			if string(kept[i]) != fmt.Sprintf("%0*d", 1+i%300, i) {
+				t.Fatalf("text %d changed", i)
+			}
+		}
+		if kept[5001] == nil {
+			t.Error("an empty text became NULL")
+		}
+		a.reset()
+	}
+}
+
+func TestQuarantinedTextEndsAtACharacter(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		in    string
+		limit int
+		want  string
+	}{
+		{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aé", 2, "a"}, {"aéb", 3, "aé"}, {"a\U0001F600", 4, "a"}, {"\xff\xff\xff", 2, "\xff\xff"},
+	} {
+		if got := string(cutText([]byte(tt.in), tt.limit)); got != tt.want {
+			t.Errorf("%q to %d: got %q, want %q", tt.in, tt.limit, got, tt.want)
+		}
+	}
+}

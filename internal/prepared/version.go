@@ -1,0 +1,175 @@
+package prepared
+
+import (
+	"strings"
+	"time"
+)
+
+const (
+	instantLayout = "2006-01-02T15:04:05.000000000Z"
+	// shownLayout is what every engine can cast; the version keeps the rest.
+	shownLayout = "2006-01-02T15:04:05.000Z"
+	numberWidth = 20
+	maxID       = 64 // FHIR's type id
+)
+
+// Version is the sortable text of one state of a resource: versions of one id,
+// compared byte by byte, are in the order in which they came to be.
+//
+//	UTC lastUpdated, nine digits / versionId as a number, padded / versionId / 1 if deleted
+//
+// A versionId that is no number of up to twenty digits counts as 0, and its text
+// decides.
+func Version(lastUpdated time.Time, versionID string, deleted bool) string {
+	return string(appendVersion(nil, lastUpdated, []byte(versionID), deleted))
+}
+
+func appendVersion(to []byte, lastUpdated time.Time, versionID []byte, deleted bool) []byte {
+	to = lastUpdated.UTC().AppendFormat(to, instantLayout)
+	to = append(to, '/')
+	number := number(versionID)
+	for range numberWidth - len(number) {
+		to = append(to, '0')
+	}
+	to = append(to, number...)
+	to = append(to, '/')
+	to = append(to, versionID...)
+	if deleted {
+		return append(to, "/1"...)
+	}
+	return append(to, "/0"...)
+}
+
+// number is versionID without leading zeros when it is a number that fits.
+func number(versionID []byte) []byte {
+	for _, c := range versionID {
+		if c < '0' || c > '9' {
+			return nil
+		}
+	}
+	for len(versionID) > 0 && versionID[0] == '0' {
+		versionID = versionID[1:]
+	}
+	if len(versionID) > numberWidth {
+		return nil
+	}
+	return versionID
+}
+
+// usableVersionID says whether a versionId can be part of a version: warehouses
+// keep versions in narrow, bytewise columns. FHIR allows less.
+func usableVersionID(versionID []byte) bool {
+	for _, c := range versionID {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return len(versionID) <= maxID
+}
+
+// usableID is FHIR's rule for ids. It also keeps ids apart that a warehouse would
+// merge, such as those that differ by trailing blanks.
+func usableID(id []byte) bool {
+	for _, c := range id {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.':
+		default:
+			return false
+		}
+	}
+	return len(id) >= 1 && len(id) <= maxID
+}
+
+// parseInstant reads a FHIR instant: a whole day, a time with seconds, and a zone.
+// Digits after the ninth of a second are cut; a leap second, 60, is the first
+// instant of the next minute. Both keep the order, up to a tie.
+func parseInstant(s []byte) (time.Time, bool) {
+	year, month, day, ok := parseDay(s)
+	if !ok || len(s) < len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return time.Time{}, false
+	}
+	hour, ok1 := digits(s[11:13])
+	minute, ok2 := digits(s[14:16])
+	second, ok3 := digits(s[17:19])
+	if !ok1 || !ok2 || !ok3 || hour > 23 || minute > 59 || second > 60 {
+		return time.Time{}, false
+	}
+	nanos, rest, ok := parseFraction(s[19:])
+	if !ok {
+		return time.Time{}, false
+	}
+	east, ok := parseZone(rest)
+	if !ok {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute-east, second, nanos, time.UTC)
+	// A zone may carry the first and the last year out of what four digits hold.
+	return t, t.Year() >= 0 && t.Year() <= 9999
+}
+
+func parseFraction(s []byte) (nanos int, rest []byte, ok bool) {
+	if len(s) == 0 || s[0] != '.' {
+		return 0, s, true
+	}
+	i, unit := 1, 100_000_000
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		nanos += int(s[i]-'0') * unit
+		unit /= 10
+	}
+	return nanos, s[i:], i > 1
+}
+
+// parseZone reads Z or ±hh:mm as minutes east of Greenwich.
+func parseZone(s []byte) (east int, ok bool) {
+	if string(s) == "Z" {
+		return 0, true
+	}
+	if len(s) != 6 || s[3] != ':' || (s[0] != '+' && s[0] != '-') {
+		return 0, false
+	}
+	hours, ok1 := digits(s[1:3])
+	minutes, ok2 := digits(s[4:6])
+	if !ok1 || !ok2 || hours > 14 || minutes > 59 {
+		return 0, false
+	}
+	east = 60*hours + minutes
+	if s[0] == '-' {
+		east = -east
+	}
+	return east, true
+}
+
+// parseDay reads the whole day that s begins with.
+func parseDay(s []byte) (year, month, day int, ok bool) {
+	if len(s) < len("2006-01-02") || s[4] != '-' || s[7] != '-' {
+		return 0, 0, 0, false
+	}
+	year, ok1 := digits(s[:4])
+	month, ok2 := digits(s[5:7])
+	day, ok3 := digits(s[8:10])
+	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 {
+		return 0, 0, 0, false
+	}
+	// The last day of the month is the day before the first of the next.
+	return year, month, day, day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+func digits(s []byte) (n int, ok bool) {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n, true
+}
+
+// LastUpdated is the instant that a version begins with, to the millisecond, as
+// the _last_updated column shows it.
+func LastUpdated(version string) string {
+	instant, _, _ := strings.Cut(version, "/")
+	if len(instant) != len(instantLayout) {
+		return instant
+	}
+	return instant[:len(shownLayout)-1] + "Z"
+}
