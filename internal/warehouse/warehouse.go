@@ -1,0 +1,115 @@
+// Package warehouse is what all engines with tables share: the names of the
+// tables and columns that are ours, what a batch must be like before it is
+// touched, and the order in which its files are numbered.
+//
+// The engines are below: duck is DuckDB; memory is the commit written from the
+// laws, without SQL, which the others are held against.
+package warehouse
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+)
+
+// The columns that every table has beside the view's. A view's column cannot
+// begin with an underscore.
+const (
+	IDColumn          = "_id"
+	VersionColumn     = "_version"
+	LastUpdatedColumn = "_last_updated"
+	ExportColumn      = "_export"
+)
+
+// LedgerTable is the ledger of a schema.
+const LedgerTable = "_ledger"
+
+// HeadTable holds the newest version of each id of a resource type.
+func HeadTable(resource string) string { return "_head_" + resource }
+
+// Views gives the tables of a plan's present views.
+type Views func(plan string) ([]prepared.Table, error)
+
+// Tables are the tables of one resource type of a plan.
+func (v Views) Tables(plan, resource string) ([]prepared.Table, error) {
+	all, err := v(plan)
+	if err != nil {
+		return nil, fmt.Errorf("read the views of plan %s: %w", plan, err)
+	}
+	return prepared.TablesOf(all, resource), nil
+}
+
+var (
+	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
+	typeName   = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
+	attemptHex = regexp.MustCompile(`^[0-9a-f]+$`)
+)
+
+// Check holds a batch against what every engine relies on: names that can be part
+// of a statement, and files whose lines are all accounted for. All faults are
+// reported together; they are Permanent.
+func Check(b pipeline.Batch) error {
+	var faults []error
+	for _, n := range []struct {
+		what, name string
+		ok         *regexp.Regexp
+	}{{"schema", b.Schema, schemaName}, {"resource type", b.Type, typeName}, {"attempt", b.Attempt, attemptHex}} {
+		if !n.ok.MatchString(n.name) {
+			faults = append(faults, fmt.Errorf("%s %q is no name that a warehouse takes", n.what, n.name))
+		}
+	}
+	for _, f := range b.Files {
+		d := f.Done
+		if sum := d.Heads + d.Blank + d.Quarantined + d.Filtered; sum != d.Lines {
+			faults = append(faults, fmt.Errorf("file %s has %d lines, but %d are accounted for: prepare it again", f.Path, d.Lines, sum))
+		}
+		if slices.Min([]int64{d.Heads, d.Blank, d.Quarantined, d.Filtered}) < 0 {
+			faults = append(faults, fmt.Errorf("file %s has a negative count: prepare it again", f.Path))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
+}
+
+// Numbered is the files in the order of their numbers, each once. The order
+// decides between lines of one version, so it must not depend on the caller.
+func Numbered(files []pipeline.PreparedFile) []pipeline.PreparedFile {
+	out := slices.Clone(files)
+	slices.SortFunc(out, func(a, b pipeline.PreparedFile) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.ETag, b.ETag))
+	})
+	return slices.CompactFunc(out, func(a, b pipeline.PreparedFile) bool { return a.Path == b.Path && a.ETag == b.ETag })
+}
+
+// Content is the tables of a schema as text, for tests: rows in order, of which
+// the cells that are not NULL.
+type Content map[string][]string
+
+// Add puts a row into a table. Names and cells belong together; a nil is NULL.
+func (c Content) Add(table string, names []string, cells []*string) {
+	var parts []string
+	for i, cell := range cells {
+		if cell != nil {
+			parts = append(parts, names[i]+"="+strconv.Quote(*cell))
+		}
+	}
+	slices.Sort(parts)
+	c[table] = append(c[table], strings.Join(parts, " "))
+}
+
+// Sort puts the rows of every table in order.
+func (c Content) Sort() {
+	for _, rows := range c {
+		slices.Sort(rows)
+	}
+}
