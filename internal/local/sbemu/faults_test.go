@@ -176,8 +176,8 @@ func TestAMessageIsDeliveredTwiceThoughCompleted(t *testing.T) {
 	w.wantStats(t, sbemu.Stats{})
 }
 
-// Many clients, cut at random moments by their own number of messages: nothing is
-// lost, and nothing is left.
+// Sends are cut before and after they are stored, connections while messages are
+// held: nothing is lost, and nothing is left.
 func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sbemu.QueueConfig{DuplicateWindow: time.Hour, MaxDeliveryCount: 1000})
@@ -210,9 +210,10 @@ func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 		if n%7 == 3 {
 			w.srv.CutConnections()
 			w.jobs.ExpireLocks()
+			continue // settling these would wait for the dead link, and their locks are gone
 		}
 		for _, m := range ms {
-			if err := r.CompleteMessage(ctx, &azservicebus.ReceivedMessage{LockToken: m.LockToken}, nil); err != nil {
+			if err := r.CompleteMessage(ctx, m, nil); err != nil {
 				if codeOf(err) != azservicebus.CodeLockLost {
 					t.Fatal(err)
 				}

@@ -1,0 +1,264 @@
+// Package azurite starts Azurite, the storage emulator, for the tests and for the
+// local world: its blob service alone, on a loopback port, from the version that
+// tools/azurite pins. It installs that version where it is missing.
+//
+// Azurite has no Event Grid (see package storageevents) and no Data Lake Gen2.
+package azurite
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// Account is the one storage account there is.
+	Account = "devstoreaccount1"
+	// AccountKey is its key: public, the same in every Azurite.
+	AccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==" //nolint:gosec // not a secret: printed in Microsoft's documentation
+
+	startTimeout = 60 * time.Second
+	stopTimeout  = 5 * time.Second
+
+	nodeMissing = "node is not on PATH: install Node.js 20"
+	host        = "127.0.0.1"
+	entryPoint  = "node_modules/azurite/dist/src/blob/main.js"
+	listensOn   = "successfully listens on http://"
+)
+
+// wrapper runs the entry point and ends it in good order when its standard input
+// ends: so Azurite never outlives the process that started it, not even one that
+// was killed.
+const wrapper = `process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).resume(); require(process.env.AZURITE_ENTRY_POINT)`
+
+// Options of Start.
+type Options struct {
+	// Tools is the folder that Install filled: tools/azurite of the project.
+	Tools string
+	// Dir holds the data; it is made where missing. Empty: data lives in memory.
+	Dir string
+	// BlobPort on 127.0.0.1; 0 means any that is free.
+	BlobPort int
+	// Log gets what Azurite prints; may be nil.
+	Log *slog.Logger
+}
+
+// Server is a running Azurite.
+type Server struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	addr  string
+	done  chan struct{} // closed when the process has ended and is reaped
+	err   error         // its end; read after done
+	stop  sync.Once
+}
+
+// Start runs Azurite and returns when it takes connections. Its life ends with
+// Stop, or with this process; ctx bounds the start alone.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	cmd, err := command(o)
+	if err != nil {
+		return nil, fmt.Errorf("start azurite: %w", err)
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start azurite: %w", err)
+	}
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	out := &output{log: log, addr: make(chan string, 1)}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start azurite: %w", err)
+	}
+	s := &Server{cmd: cmd, stdin: stdin, done: make(chan struct{})}
+	go func() {
+		s.err = cmd.Wait()
+		close(s.done)
+	}()
+	limit := time.NewTimer(startTimeout)
+	defer limit.Stop()
+	select {
+	case s.addr = <-out.addr:
+		log.Debug("azurite listens", slog.String("addr", s.addr))
+		return s, nil
+	case <-s.done:
+		return nil, fmt.Errorf("start azurite: it ended (%w): %s", s.ended(), out.tail())
+	case <-limit.C:
+		err = fmt.Errorf("it does not listen after %v: %s", startTimeout, out.tail())
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	s.Stop()
+	return nil, fmt.Errorf("start azurite: %w", err)
+}
+
+// command checks what can be wrong beforehand, all of it, and builds the command.
+func command(o Options) (*exec.Cmd, error) {
+	var faults []error
+	node, err := exec.LookPath("node")
+	if err != nil {
+		faults = append(faults, errors.New(nodeMissing))
+	}
+	entry, err := filepath.Abs(filepath.Join(o.Tools, entryPoint))
+	if err != nil {
+		faults = append(faults, err)
+	} else if _, err := os.Stat(entry); err != nil {
+		faults = append(faults, fmt.Errorf("azurite is not installed in %s: run npm ci --prefix %s", o.Tools, o.Tools))
+	}
+	if err := portFree(o.BlobPort); err != nil {
+		faults = append(faults, err)
+	}
+	args := []string{
+		"-e", wrapper, "azurite-blob", // the third stands where a script's name does
+		"--silent", "--disableTelemetry",
+		"--skipApiVersionCheck", // azblob speaks a newer version than 3.35.0 knows
+		"--blobHost", host, "--blobPort", strconv.Itoa(o.BlobPort),
+	}
+	if o.Dir == "" {
+		args = append(args, "--inMemoryPersistence")
+	} else {
+		dir, err := filepath.Abs(o.Dir)
+		if err == nil {
+			err = os.MkdirAll(dir, 0o750)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("make the data folder: %w", err))
+		}
+		args = append(args, "--location", dir)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(context.Background(), node, args...) //nolint:gosec // node from PATH, arguments of our own
+	cmd.Env = append(os.Environ(), "AZURITE_ENTRY_POINT="+entry)
+	if o.Dir != "" {
+		cmd.Dir = o.Dir
+	}
+	// A group of its own: a Ctrl-C at the terminal stops us, and we stop Azurite
+	// when nothing needs it any more.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = stopTimeout
+	return cmd, nil
+}
+
+// portFree names the port that somebody has; Azurite's own message does not say
+// what to do.
+func portFree(port int) error {
+	if port == 0 {
+		return nil
+	}
+	addr := net.JoinHostPort(host, strconv.Itoa(port))
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+	if err == nil {
+		return ln.Close()
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d is in use: stop what listens on %s, or choose another port", port, addr)
+	}
+	return fmt.Errorf("listen on %s: %w", addr, err)
+}
+
+// Addr is host and port of the blob service.
+func (s *Server) Addr() string { return s.addr }
+
+// Endpoint is the URL of the blob service of Account, without a slash at its end.
+func (s *Server) Endpoint() string { return "http://" + s.addr + "/" + Account }
+
+// ConnectionString is what azblob's NewClientFromConnectionString takes.
+func (s *Server) ConnectionString() string {
+	return "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + AccountKey + ";BlobEndpoint=" + s.Endpoint() + ";"
+}
+
+// Done is closed when Azurite has ended, for whatever reason.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Stop ends Azurite, gently first, since it keeps listings in memory for some
+// seconds, and returns when the process is gone. It may be called twice.
+func (s *Server) Stop() {
+	s.stop.Do(func() {
+		_ = s.stdin.Close() // the wrapper turns it into a SIGTERM
+		limit := time.NewTimer(stopTimeout)
+		defer limit.Stop()
+		select {
+		case <-s.done:
+		case <-limit.C:
+		}
+		// Whatever is left of the group; an error says that nothing is.
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	})
+	<-s.done
+}
+
+func (s *Server) ended() error {
+	if s.err == nil {
+		return errors.New("exit status 0")
+	}
+	return s.err
+}
+
+// output reads what Azurite prints: the address once, the last lines for an
+// error, all of it for the log.
+type output struct {
+	log  *slog.Logger
+	addr chan string
+
+	mu   sync.Mutex
+	part string
+	last []string
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	sc := bufio.NewReader(io.MultiReader(strings.NewReader(o.part), strings.NewReader(string(b))))
+	for {
+		line, err := sc.ReadString('\n')
+		if err != nil {
+			o.part = line[:min(len(line), 4096)]
+			return len(b), nil
+		}
+		o.line(strings.TrimSpace(line))
+	}
+}
+
+func (o *output) line(line string) {
+	if line == "" {
+		return
+	}
+	o.log.Debug("azurite", slog.String("line", line))
+	if len(o.last) == 10 {
+		o.last = o.last[1:]
+	}
+	o.last = append(o.last, line)
+	if _, addr, ok := strings.Cut(line, listensOn); ok {
+		select {
+		case o.addr <- addr:
+		default:
+		}
+	}
+}
+
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.last) == 0 {
+		return "it printed nothing"
+	}
+	return strings.Join(o.last, "; ")
+}

@@ -1,0 +1,126 @@
+package azurite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	lockFile = ".install.lock"
+	// stampFile holds the hash of the lock file that node_modules was made from.
+	// It lies in node_modules, so that it goes when they go.
+	stampFile = "node_modules/.fhirsynapse-stamp"
+
+	lockPoll = 200 * time.Millisecond
+)
+
+// Install runs npm ci in toolsDir unless node_modules there already come from the
+// present package-lock.json. Processes that do so at once wait for each other; ctx
+// bounds the wait and the installation, which takes a minute at most on a good line.
+func Install(ctx context.Context, toolsDir string) error {
+	if fresh, err := installed(toolsDir); err != nil {
+		return fmt.Errorf("install azurite: %w", err)
+	} else if fresh {
+		return nil
+	}
+	unlock, err := lock(ctx, filepath.Join(toolsDir, lockFile))
+	if err != nil {
+		return fmt.Errorf("install azurite: %w", err)
+	}
+	defer unlock()
+	if fresh, err := installed(toolsDir); err != nil || fresh { // another one was faster
+		return err
+	}
+	if err := npmCI(ctx, toolsDir); err != nil {
+		return fmt.Errorf("install azurite: %w", err)
+	}
+	return nil
+}
+
+// installed says whether node_modules are those of package-lock.json.
+func installed(toolsDir string) (bool, error) {
+	want, err := stamp(toolsDir)
+	if err != nil {
+		return false, err
+	}
+	got, err := os.ReadFile(filepath.Join(toolsDir, stampFile)) //nolint:gosec // a folder of the project
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	return string(got) == want, nil
+}
+
+func stamp(toolsDir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(toolsDir, "package-lock.json")) //nolint:gosec // a folder of the project
+	if err != nil {
+		return "", fmt.Errorf("%s is not the tools folder of azurite: %w", toolsDir, err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func npmCI(ctx context.Context, toolsDir string) error {
+	var faults []error
+	for tool, remedy := range map[string]string{"node": nodeMissing, "npm": "npm is not on PATH: it comes with Node.js 20"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			faults = append(faults, errors.New(remedy))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	want, err := stamp(toolsDir)
+	if err != nil {
+		return err
+	}
+	// No package of the pinned set needs its install script.
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--prefix", toolsDir, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error") //nolint:gosec // a folder of the project
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // npm has children
+	cmd.WaitDelay = stopTimeout
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return fmt.Errorf("npm ci --prefix %s: %w: %s", toolsDir, err, bytes.TrimSpace(last(out.Bytes(), 2000)))
+	}
+	return os.WriteFile(filepath.Join(toolsDir, stampFile), []byte(want), 0o600)
+}
+
+func last(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
+
+// lock takes the lock of a file, waiting for whoever has it. The system gives it
+// free when a process ends, in whatever way.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a folder of the project
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil // closing unlocks
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("wait for another installation, which holds %s: %w", path, context.Cause(ctx)), f.Close())
+		}
+	}
+}
