@@ -1,0 +1,143 @@
+// Package cli is the command line of fhirsynapse: one file per command.
+//
+// It parses, checks and prints; what a command does is a function in Commands,
+// which the main package fills. Results go to stdout, everything else to stderr.
+// The exit code is 0 for success, 1 for a failure and 2 for a wrong call.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/query"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	ok     = 0
+	failed = 1
+	misuse = 2
+)
+
+// portSetting is how the Functions host tells its child that it is one.
+const portSetting = "FUNCTIONS_CUSTOMHANDLER_PORT"
+
+// Commands are what the command line can do. A nil function means that this
+// build has no such command.
+type Commands struct {
+	// Serve is the custom handler; it returns when ctx ends, or when it cannot go on.
+	Serve func(ctx context.Context) error
+	// Query answers one statement on a DuckDB file, which it opens read-only, and
+	// hands the answer to show.
+	Query func(ctx context.Context, db, statement string, show func(query.Result) error) error
+	// Load puts the NDJSON files of a folder into a warehouse.
+	Load func(ctx context.Context, r LoadRequest) (LoadReport, error)
+	// Exports lists the exports of the journal, of all plans where plan is empty.
+	Exports func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	// Version describes the build.
+	Version string
+}
+
+// Streams are those of the process.
+type Streams struct {
+	Out, Err io.Writer
+	// ErrIsTerminal says that a person watches Err: progress is drawn there.
+	ErrIsTerminal bool
+}
+
+// Run does what args (without the program's name) say and gives the exit code.
+func Run(ctx context.Context, args []string, getenv func(string) string, s Streams, c Commands) int {
+	root := newRoot(getenv, s, c)
+	root.SetArgs(args)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ok
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(s.Err, "fhirsynapse: %s\n", line)
+	}
+	var wrong usageError
+	if errors.As(err, &wrong) {
+		fmt.Fprintf(s.Err, "fhirsynapse: see %s --help\n", wrong.command)
+		return misuse
+	}
+	return failed
+}
+
+// usageError is a wrong call, as opposed to a failure.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(c *cobra.Command, format string, args ...any) error {
+	return usageError{command: c.CommandPath(), err: fmt.Errorf(format, args...)}
+}
+
+func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "fhirsynapse",
+		Short:         "FHIR bulk exports into tables, continuously and without loss",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return usagef(cmd, "unknown command %q: did you mean %s?", args[0], near[0])
+			}
+			return usagef(cmd, "unknown command %q", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// The Functions host starts its handler without arguments.
+			if c.Serve != nil && getenv(portSetting) != "" {
+				return c.Serve(cmd.Context())
+			}
+			return cmd.Help()
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
+	if c.Serve != nil {
+		root.AddCommand(serveCommand(getenv, c))
+	}
+	if c.Query != nil {
+		root.AddCommand(queryCommand(s, c))
+	}
+	if c.Load != nil {
+		root.AddCommand(loadCommand(s, c))
+	}
+	if c.Exports != nil {
+		root.AddCommand(exportsCommand(s, c))
+	}
+	root.AddCommand(versionCommand(s, c))
+	return root
+}
+
+// arguments checks how many there are; what names them.
+func arguments(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < n:
+			return usagef(cmd, "%s is missing", what)
+		case len(args) > n && n == 0:
+			return usagef(cmd, "%q is one argument too many: there are none", args[n])
+		case len(args) > n:
+			return usagef(cmd, "%q is one argument too many: quote %s", args[n], what)
+		}
+		return nil
+	}
+}

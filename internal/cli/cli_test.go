@@ -1,0 +1,249 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/query"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// twelve answers every statement with one row.
+func twelve(_ context.Context, _, _ string, show func(query.Result) error) error {
+	return show(query.Result{
+		Columns: []query.Column{{Name: "n", Type: "BIGINT"}},
+		Rows:    func(yield func([]any, error) bool) { yield([]any{int64(12)}, nil) },
+	})
+}
+
+// commands do nothing worth mentioning.
+func commands() cli.Commands {
+	return cli.Commands{
+		Serve: func(context.Context) error { return nil },
+		Query: twelve,
+		Load: func(context.Context, cli.LoadRequest) (cli.LoadReport, error) {
+			return cli.LoadReport{}, nil
+		},
+		Exports: func(context.Context, string, int) ([]pipeline.ExportSummary, error) { return nil, nil },
+		Version: "fhirsynapse v1",
+	}
+}
+
+type outcome struct {
+	code     int
+	out, err string
+}
+
+func run(t *testing.T, c cli.Commands, env map[string]string, args ...string) outcome {
+	t.Helper()
+	var out, errs strings.Builder
+	code := cli.Run(t.Context(), args, func(n string) string { return env[n] }, cli.Streams{Out: &out, Err: &errs}, c)
+	return outcome{code, out.String(), errs.String()}
+}
+
+func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown command":    {[]string{"frobnicate"}, "fhirsynapse: unknown command \"frobnicate\"\nfhirsynapse: see fhirsynapse --help\n"},
+		"misspelt command":   {[]string{"exprots"}, "fhirsynapse: unknown command \"exprots\": did you mean exports?\nfhirsynapse: see fhirsynapse --help\n"},
+		"unknown flag":       {[]string{"query", "--bd", "x"}, "fhirsynapse: unknown flag: --bd\nfhirsynapse: see fhirsynapse query --help\n"},
+		"no statement":       {[]string{"query", "--db", "x"}, "fhirsynapse: the SQL statement is missing\nfhirsynapse: see fhirsynapse query --help\n"},
+		"blank statement":    {[]string{"query", "--db", "x", " "}, "fhirsynapse: the SQL statement is empty\nfhirsynapse: see fhirsynapse query --help\n"},
+		"statement unquoted": {[]string{"query", "--db", "x", "select", "1"}, "fhirsynapse: \"1\" is one argument too many: quote the SQL statement\nfhirsynapse: see fhirsynapse query --help\n"},
+		"no database":        {[]string{"query", "select 1"}, "fhirsynapse: --db is missing: name the DuckDB file\nfhirsynapse: see fhirsynapse query --help\n"},
+		"two formats":        {[]string{"query", "--db", "x", "--csv", "--json", "select 1"}, "fhirsynapse: --csv and --json: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
+		"header of a table":  {[]string{"query", "--db", "x", "--no-header", "select 1"}, "fhirsynapse: --no-header has a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n"},
+		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb\nfhirsynapse: see fhirsynapse load --help\n"},
+		"no folder":          {[]string{"load", "--to", "duckdb:x"}, "fhirsynapse: the folder is missing\nfhirsynapse: see fhirsynapse load --help\n"},
+		"number that is none": {
+			[]string{"exports", "--last", "many"},
+			"fhirsynapse: invalid argument \"many\" for \"--last\" flag: strconv.ParseInt: parsing \"many\": invalid syntax\nfhirsynapse: see fhirsynapse exports --help\n",
+		},
+		"arguments to none": {[]string{"version", "x"}, "fhirsynapse: \"x\" is one argument too many: there are none\nfhirsynapse: see fhirsynapse version --help\n"},
+		"serve by hand":     {[]string{"serve"}, "fhirsynapse: FUNCTIONS_CUSTOMHANDLER_PORT is not set: a Functions host starts this command, or set a port to listen on\nfhirsynapse: see fhirsynapse serve --help\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(outcome{code: 2, err: tt.want}, run(t, commands(), nil, tt.args...), cmp.AllowUnexported(outcome{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestFailuresExitWithOneAndNoUsage(t *testing.T) {
+	t.Parallel()
+	c := commands()
+	c.Query = func(context.Context, string, string, func(query.Result) error) error {
+		return errors.Join(errors.New("open x: there is no such file"), errors.New("and it rains"))
+	}
+	want := outcome{code: 1, err: "fhirsynapse: open x: there is no such file\nfhirsynapse: and it rains\n"}
+	if diff := cmp.Diff(want, run(t, c, nil, "query", "--db", "x", "select 1"), cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestQueryFormats(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		flags []string
+		want  string
+	}{
+		"table":             {nil, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
+		"table when asked":  {[]string{"--table"}, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
+		"csv":               {[]string{"--csv"}, "n\n12\n"},
+		"csv without names": {[]string{"--csv", "--no-header"}, "12\n"},
+		"json":              {[]string{"--json"}, "[\n{\"n\":12}\n]\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"query", "--db", "x", "select 12 as n"}, tt.flags...)
+			if diff := cmp.Diff(outcome{out: tt.want}, run(t, commands(), nil, args...), cmp.AllowUnexported(outcome{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTheHostStartsItWithoutArguments(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"serve"}} {
+		c, served := commands(), 0
+		c.Serve = func(context.Context) error { served++; return errors.New("port 7071 is in use") }
+		got := run(t, c, map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": "7071"}, args...)
+		want := outcome{code: 1, err: "fhirsynapse: port 7071 is in use\n"}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" || served != 1 {
+			t.Errorf("%v: served %d times: %s", args, served, diff)
+		}
+	}
+	got := run(t, commands(), nil)
+	if got.code != 0 || !strings.Contains(got.out, "Usage:") {
+		t.Errorf("without a host: %+v", got)
+	}
+}
+
+func TestCommandsThatABuildLacksAreNotOffered(t *testing.T) {
+	t.Parallel()
+	got := run(t, cli.Commands{Version: "v"}, map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": "1"}, "--help")
+	for _, name := range []string{"serve", "query", "load", "exports"} {
+		if strings.Contains(got.out, "\n  "+name) {
+			t.Errorf("%s is offered", name)
+		}
+	}
+}
+
+func TestLoadReportsAndChecksItsSums(t *testing.T) {
+	t.Parallel()
+	c := commands()
+	var asked cli.LoadRequest
+	report := cli.LoadReport{
+		Types: []pipeline.TypeReport{
+			{Type: "Patient", Files: 2, Manifest: -1, Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2},
+		},
+		Quarantine: "fhir.quarantine",
+	}
+	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+		asked = r
+		r.Progress.Total(100)
+		r.Progress.Add(50)
+		return report, nil
+	}
+	got := run(t, c, nil, "load", "data", "--to", "duckdb:C:/x.duckdb", "--schema", "s")
+	if asked.Dir != "data" || asked.Scheme != "duckdb" || asked.Rest != "C:/x.duckdb" || asked.Schema != "s" {
+		t.Errorf("asked for %+v", asked)
+	}
+	want := outcome{out: "" +
+		"┌─────────┬───────┬───────┬─────────┬────────────┬──────────┬─────────────┬───────┬─────────┐\n" +
+		"│ type    │ files │ lines │ applied │ superseded │ filtered │ quarantined │ blank │ deleted │\n" +
+		"├─────────┼───────┼───────┼─────────┼────────────┼──────────┼─────────────┼───────┼─────────┤\n" +
+		"│ Patient │     2 │    10 │       7 │          1 │        0 │           1 │     1 │       2 │\n" +
+		"├─────────┼───────┼───────┼─────────┼────────────┼──────────┼─────────────┼───────┼─────────┤\n" +
+		"│ all     │     2 │    10 │       7 │          1 │        0 │           1 │     1 │       2 │\n" +
+		"└─────────┴───────┴───────┴─────────┴────────────┴──────────┴─────────────┴───────┴─────────┘\n" +
+		"bad lines and their reasons: fhir.quarantine\n"}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Error(diff)
+	}
+	report.Types[0].Lines = 11
+	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 1 || got.err != "fhirsynapse: Patient: 11 lines read, 10 accounted for\n" {
+		t.Errorf("a wrong sum: %+v", got)
+	}
+}
+
+func TestExportsAreListed(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c := commands()
+	list := []pipeline.ExportSummary{
+		{
+			Export: pipeline.Export{
+				ID: "nightly-000002", Plan: "nightly", State: pipeline.Exporting,
+				Jobs: []pipeline.Request{{Since: at, Till: at.Add(time.Hour)}}, RequestedAt: at, TouchedAt: at,
+			}, Progress: "half",
+		},
+		{
+			Export: pipeline.Export{
+				ID: "nightly-000001", Plan: "nightly", State: pipeline.Failed, Jobs: []pipeline.Request{{}}, RequestedAt: at,
+				Failure: &pipeline.Failure{Step: "poll", Cause: "the server said no"},
+			}, Files: 3,
+		},
+	}
+	var plan string
+	var most int
+	c.Exports = func(_ context.Context, p string, m int) ([]pipeline.ExportSummary, error) {
+		plan, most = p, m
+		return list, nil
+	}
+	got := run(t, c, nil, "exports", "--plan", "nightly", "--last", "2")
+	if got.code != 0 || plan != "nightly" || most != 2 {
+		t.Errorf("code %d, plan %q, most %d", got.code, plan, most)
+	}
+	for _, want := range []string{
+		"│ nightly-000002 │ nightly │ exporting │ 2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z │     0 │", "│ half ",
+		"│ nightly-000001 │ nightly │ failed    │ full ", "│ poll: the server said no │",
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("no %q in:\n%s", want, got.out)
+		}
+	}
+	var back []pipeline.ExportSummary
+	if err := json.Unmarshal([]byte(run(t, c, nil, "exports", "--json").out), &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(list, back); diff != "" {
+		t.Error(diff)
+	}
+	list = nil
+	if got := run(t, c, nil, "exports", "--json"); got.out != "[]\n" {
+		t.Errorf("no exports = %q", got.out)
+	}
+}
+
+func TestVersionNamesTheCommit(t *testing.T) {
+	t.Parallel()
+	info := &debug.BuildInfo{GoVersion: "go1.26", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"},
+	}}
+	if got, want := cli.Version(info), "fhirsynapse v1.2.3 0123456789ab with changes go1.26"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := cli.Version(nil); got == "" {
+		t.Error("nothing without build information")
+	}
+	if got := run(t, commands(), nil, "version"); got.out != "fhirsynapse v1\n" {
+		t.Errorf("got %+v", got)
+	}
+}

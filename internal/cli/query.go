@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"strings"
+
+	"fhirsynapse/internal/query"
+
+	"github.com/spf13/cobra"
+)
+
+func queryCommand(s Streams, c Commands) *cobra.Command {
+	var db string
+	var asCSV, asJSON, asTable, noHeader bool
+	cmd := &cobra.Command{
+		Use:   "query --db FILE SQL",
+		Short: "Ask the tables of a DuckDB file",
+		Long: "Ask the tables of a DuckDB file, which is opened read-only. While another process writes to\n" +
+			"it, the command waits up to five seconds and then names that process.\n\n" +
+			"CSV follows RFC 4180 with LF at the ends of lines; NULL is an empty field, the empty text is \"\".\n" +
+			"JSON is an array of objects; decimals keep all their digits.",
+		Example: "  fhirsynapse query --db .demo/fhir.duckdb 'select gender, count(*) as n from patient group by gender'\n" +
+			"  fhirsynapse query --db .demo/fhir.duckdb --csv --no-header 'select count(*) from patient'",
+		Args: arguments(1, "the SQL statement"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case db == "":
+				return usagef(cmd, "--db is missing: name the DuckDB file")
+			case strings.TrimSpace(args[0]) == "":
+				return usagef(cmd, "the SQL statement is empty")
+			case noHeader && !asCSV:
+				return usagef(cmd, "--no-header has a meaning with --csv only")
+			}
+			return c.Query(cmd.Context(), db, args[0], func(r query.Result) error {
+				switch {
+				case asCSV:
+					return query.CSV(s.Out, r, !noHeader)
+				case asJSON:
+					return query.JSON(s.Out, r)
+				default:
+					return query.Table(s.Out, r)
+				}
+			})
+		},
+	}
+	cmd.Flags().StringVar(&db, "db", "", "the DuckDB `FILE`")
+	cmd.Flags().BoolVar(&asTable, "table", false, "print a table for people (the default)")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV with a header")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of objects")
+	cmd.Flags().BoolVar(&noHeader, "no-header", false, "leave out the header of --csv")
+	exclusive(cmd, "table", "csv", "json")
+	return cmd
+}
+
+// exclusive refuses two of the flags at once. Cobra's own check does not pass
+// through the flag error function, so it would count as a failure.
+func exclusive(cmd *cobra.Command, names ...string) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		var set []string
+		for _, name := range names {
+			if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() != "false" {
+				set = append(set, "--"+name)
+			}
+		}
+		if len(set) > 1 {
+			return usagef(cmd, "%s: choose one", strings.Join(set, " and "))
+		}
+		return nil
+	}
+}
