@@ -1,0 +1,182 @@
+package bulkfhir
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"fhirsynapse/internal/fault"
+)
+
+// refused classifies an answer that is none of those that were hoped for.
+func (s *Source) refused(a answer) error {
+	o := outcomeOf(a)
+	what := "HTTP " + strconv.Itoa(a.status)
+	if o.present {
+		what += ": " + o.text()
+	} else {
+		what += " (" + a.excerpt() + ")"
+	}
+	f := &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("the FHIR server answered %s", what)}
+	switch a.status {
+	case http.StatusUnauthorized:
+		f.Remedy = "check the identity: the token must be for the FHIR base URL as its audience"
+	case http.StatusForbidden:
+		f.Remedy = "give this app's identity the role FHIR Data Exporter"
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		f.Remedy = "check the FHIR base URL, the Group, and that the server exports in bulk"
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		f.Class, f.After = fault.Transient, s.retryIn(a)
+	default:
+		if a.status >= 500 {
+			f.Class, f.After = fault.Transient, s.retryIn(a)
+		}
+	}
+	return f
+}
+
+// Bounds of what a Retry-After may ask: servers have asked for hours.
+const (
+	shortestWait = time.Second
+	longestWait  = 5 * time.Minute
+)
+
+// retryIn is the server's wish; zero when it has none, or none that makes sense.
+// A date is measured against the answer's own clock where it shows one.
+func (s *Source) retryIn(a answer) time.Duration {
+	v := strings.TrimSpace(a.header.Get("Retry-After"))
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		if n < 0 || n > maxSeconds {
+			return 0
+		}
+		return clamp(time.Duration(n) * time.Second)
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(a.header.Get("Date"))
+	if err != nil {
+		now = s.now()
+	}
+	return clamp(at.Sub(now))
+}
+
+// maxSeconds is a month: more is no wait but, for example, a Unix time.
+const maxSeconds = 31 * 24 * 60 * 60
+
+func clamp(d time.Duration) time.Duration { return min(max(d, shortestWait), longestWait) }
+
+// outcome is what matters of an OperationOutcome.
+type outcome struct {
+	present bool
+	issues  []issue
+}
+
+type issue struct {
+	Severity    string `json:"severity"`
+	Code        string `json:"code"`
+	Diagnostics string `json:"diagnostics"`
+	Details     struct {
+		Text string `json:"text"`
+	} `json:"details"`
+}
+
+func (i issue) words() string {
+	if i.Diagnostics != "" {
+		return i.Diagnostics
+	}
+	return i.Details.Text
+}
+
+// outcomeOf reads an OperationOutcome, whatever the Content-Type says.
+func outcomeOf(a answer) outcome {
+	var o struct {
+		ResourceType string  `json:"resourceType"`
+		Issue        []issue `json:"issue"`
+	}
+	if a.tooLong || json.Unmarshal(a.body, &o) != nil || o.ResourceType != "OperationOutcome" {
+		return outcome{}
+	}
+	return outcome{present: true, issues: o.Issue}
+}
+
+// begins says that an issue's words begin with prefix, in either case of letters.
+func (o outcome) begins(prefix string) bool {
+	return prefix != "" && slices.ContainsFunc(o.issues, func(i issue) bool {
+		w := strings.TrimSpace(i.words())
+		return len(w) >= len(prefix) && strings.EqualFold(w[:len(prefix)], prefix)
+	})
+}
+
+// transient says that an issue is of FHIR's transient family, for which the guide
+// has clients ask again.
+func (o outcome) transient() bool {
+	return slices.ContainsFunc(o.issues, func(i issue) bool {
+		switch i.Code {
+		case "transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled":
+			return true
+		}
+		return false
+	})
+}
+
+// maxWords bounds the server's words in an error.
+const maxWords = 300
+
+func (o outcome) text() string {
+	var parts []string
+	for _, i := range o.issues {
+		w := strings.TrimSpace(clip(i.Code, 40) + " " + strings.TrimSpace(i.words()))
+		if w != "" {
+			parts = append(parts, w)
+		}
+	}
+	if len(parts) == 0 {
+		return "an OperationOutcome without issues"
+	}
+	return clip(strings.Join(parts, "; "), maxWords)
+}
+
+func (o outcome) suffix() string {
+	if !o.present {
+		return ""
+	}
+	return ": " + o.text()
+}
+
+// excerpt tells type and length of a body that is not shown.
+func (a answer) excerpt() string {
+	t, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	if err != nil {
+		t = "no content type"
+	}
+	n := strconv.Itoa(len(a.body)) + " bytes"
+	if a.tooLong {
+		n = "more than " + strconv.Itoa(len(a.body)-1) + " bytes"
+	}
+	return clip(t, 60) + ", " + n
+}
+
+// clip makes a server's text fit for one line of a log.
+func clip(s string, most int) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > most {
+			b.WriteString("…")
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

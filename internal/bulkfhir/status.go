@@ -1,0 +1,96 @@
+package bulkfhir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// ErrUnknownJob says that the server does not know a job: it was cancelled, has
+// expired, or started only just now at a server with replicas. It comes as
+// Permanent; the caller knows how old the job is.
+var ErrUnknownJob = errors.New("the server does not know this job")
+
+// Status implements pipeline.Source.
+func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status, error) {
+	a, err := s.exchange(ctx, s.client, request{method: http.MethodGet, url: statusURL, accept: plainJSON, limit: s.maxManifest})
+	if err != nil {
+		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", err)
+	}
+	st, err := s.status(a)
+	if err != nil {
+		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", err)
+	}
+	return st, nil
+}
+
+func (s *Source) status(a answer) (pipeline.Status, error) {
+	switch a.status {
+	case http.StatusAccepted:
+		return pipeline.Status{RetryIn: s.retryIn(a), Progress: progress(a)}, nil
+	case http.StatusOK:
+		m, err := s.manifest(a)
+		if err != nil {
+			return pipeline.Status{}, err
+		}
+		return pipeline.Status{Manifest: m}, nil
+	}
+	// The status of an answer may be that of the poll or that of the job. The
+	// outcome's words tell, where the dialect has such words.
+	o := outcomeOf(a)
+	if o.begins(s.dialect.failure) {
+		return pipeline.Status{}, &fault.Error{
+			Class:  fault.Permanent,
+			Err:    fmt.Errorf("the export failed at the server with HTTP %d: %s", a.status, o.text()),
+			Remedy: jobRemedy(a.status),
+		}
+	}
+	switch a.status {
+	case http.StatusNotFound, http.StatusGone:
+		return pipeline.Status{}, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("%w (HTTP %d%s)", ErrUnknownJob, a.status, o.suffix())}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if in := s.retryIn(a); in > 0 {
+			return pipeline.Status{RetryIn: in, Progress: progress(a)}, nil
+		}
+	}
+	err := s.refused(a)
+	if a.status >= 400 && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden && o.transient() {
+		// The guide: an error of this family may be asked again.
+		return pipeline.Status{}, &fault.Error{Class: fault.Transient, After: s.retryIn(a), Err: err}
+	}
+	return pipeline.Status{}, err
+}
+
+// jobRemedy is what to do about a job's own status.
+func jobRemedy(status int) string {
+	switch status {
+	case http.StatusForbidden, http.StatusNotFound:
+		return "let the FHIR service's own identity write the export container (role Storage Blob Data Contributor), and check that its export storage account is set"
+	case http.StatusRequestEntityTooLarge:
+		return "ask for fewer resources per query"
+	}
+	return "start the export again when the cause is gone"
+}
+
+// progress is the server's text for people; the guide allows 100 characters.
+func progress(a answer) string {
+	return clip(strings.TrimSpace(a.header.Get("X-Progress")), 100)
+}
+
+// Cancel implements pipeline.Source.
+func (s *Source) Cancel(ctx context.Context, statusURL string) error {
+	a, err := s.exchange(ctx, s.client, request{method: http.MethodDelete, url: statusURL, accept: plainJSON, limit: maxErrorBody})
+	if err != nil {
+		return fmt.Errorf("cancel the export: %w", err)
+	}
+	switch a.status {
+	case http.StatusOK, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound, http.StatusGone:
+		return nil
+	}
+	return fmt.Errorf("cancel the export: %w", s.refused(a))
+}
