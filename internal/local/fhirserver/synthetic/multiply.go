@@ -1,0 +1,211 @@
+package synthetic
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/local/fhirserver/store"
+)
+
+// maxID is the length of a FHIR id.
+const maxID = 64
+
+// template is a line with the places where a copy's suffix goes.
+type template struct {
+	typ  string
+	line []byte
+	cuts []int
+}
+
+// newTemplate prepares a resource for many copies: each has another id,
+// id-k, and refers to the k-th copies of what the resource refers to.
+// References that are relative and literal (Type/id) are rewritten, others not.
+func newTemplate(line []byte) (template, error) {
+	if !json.Valid(line) {
+		return template{}, errors.New("not valid JSON")
+	}
+	o, err := rawjson.Parse(line)
+	if err != nil {
+		return template{}, errors.New("not a JSON object")
+	}
+	t := template{typ: o.String("resourceType"), line: bytes.Clone(line)}
+	if t.typ == "" {
+		return template{}, errors.New("no resourceType")
+	}
+	id := o.String("id")
+	if id == "" || len(id) > maxID-8 {
+		return template{}, fmt.Errorf("the id must have 1 to %d characters to take a suffix", maxID-8)
+	}
+	for _, m := range o.Members() {
+		if m.Key == "id" {
+			t.cuts = append(t.cuts, m.End-1)
+		}
+	}
+	for at := 0; ; {
+		i := bytes.Index(t.line[at:], []byte(`"reference"`))
+		if i < 0 {
+			break
+		}
+		at += i + len(`"reference"`)
+		if cut := referenceEnd(t.line, at); cut > 0 {
+			t.cuts = append(t.cuts, cut)
+		}
+	}
+	slices.Sort(t.cuts) // the id may come behind a reference
+	return t, nil
+}
+
+// referenceEnd is the place behind the id of "Type/id" in the value of a member
+// whose name ends at i; 0 when the value is something else.
+func referenceEnd(line []byte, i int) int {
+	skip := func(c byte) bool {
+		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
+			i++
+		}
+		if i < len(line) && line[i] == c {
+			i++
+			return true
+		}
+		return false
+	}
+	if !skip(':') || !skip('"') {
+		return 0
+	}
+	end := bytes.IndexByte(line[i:], '"')
+	if end < 0 {
+		return 0
+	}
+	value := string(line[i : i+end])
+	typ, id, found := strings.Cut(value, "/")
+	if !found || typ == "" || typ[0] < 'A' || typ[0] > 'Z' || strings.ContainsAny(value, ":\\?#") {
+		return 0
+	}
+	id, _, _ = strings.Cut(id, "/")
+	return i + len(typ) + 1 + len(id)
+}
+
+func (t template) append(out []byte, suffix string) []byte {
+	from := 0
+	for _, cut := range t.cuts {
+		out = append(append(out, t.line[from:cut]...), suffix...)
+		from = cut
+	}
+	return append(out, t.line[from:]...)
+}
+
+// Multiply gives copies 1 to n of every line of a folder's *.ndjson and
+// *.ndjson.gz files to emit, file by file, copy after copy: a resource x
+// becomes x-k, a reference Patient/x Patient/x-k. The line is valid until emit
+// returns. The templates of one file are held in memory.
+func Multiply(dir string, n int, emit func(typ string, line []byte) error) error {
+	files, err := dataFiles(dir)
+	if err != nil {
+		return err
+	}
+	var buf []byte
+	for _, f := range files {
+		templates, err := readTemplates(f)
+		if err != nil {
+			return err
+		}
+		for k := 1; k <= n; k++ {
+			suffix := "-" + strconv.Itoa(k)
+			for _, t := range templates {
+				buf = t.append(buf[:0], suffix)
+				if err := emit(t.typ, buf); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// MultiplyFolder writes n copies of a folder's data into <dst>/<Type>.ndjson,
+// making the folder where needed, and returns the bytes written. Existing files
+// of those names are replaced.
+func MultiplyFolder(src, dst string, n int) (written int64, err error) {
+	if err := os.MkdirAll(dst, 0o750); err != nil {
+		return 0, fmt.Errorf("make the folder: %w", err)
+	}
+	out := map[string]*bufio.Writer{}
+	var closers []io.Closer
+	err = Multiply(src, n, func(typ string, line []byte) error {
+		w := out[typ]
+		if w == nil {
+			f, err := os.Create(filepath.Clean(filepath.Join(dst, typ+".ndjson")))
+			if err != nil {
+				return err
+			}
+			w = bufio.NewWriterSize(f, 1<<20)
+			out[typ], closers = w, append(closers, f)
+		}
+		written += int64(len(line)) + 1
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+		return w.WriteByte('\n')
+	})
+	for _, w := range out {
+		err = errors.Join(err, w.Flush())
+	}
+	for _, c := range closers {
+		err = errors.Join(err, c.Close())
+	}
+	return written, err
+}
+
+// Size is the number of bytes of one copy, newlines included, to work out how
+// many copies make a gigabyte.
+func Size(dir string) (int64, error) {
+	files, err := dataFiles(dir)
+	if err != nil {
+		return 0, err
+	}
+	var size int64
+	for _, f := range files {
+		err := store.Lines(f, func(_ int, line []byte) error {
+			size += int64(len(line)) + 1
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return size, nil
+}
+
+func readTemplates(file string) ([]template, error) {
+	var templates []template
+	err := store.Lines(file, func(_ int, line []byte) error {
+		t, err := newTemplate(line)
+		templates = append(templates, t)
+		return err
+	})
+	return templates, err
+}
+
+func dataFiles(dir string) ([]string, error) {
+	var files []string
+	for _, pattern := range []string{"*.ndjson", "*.ndjson.gz"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("list the data folder: %w", err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no *.ndjson or *.ndjson.gz file in %s", dir)
+	}
+	return files, nil
+}
