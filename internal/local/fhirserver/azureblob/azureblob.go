@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -40,8 +41,15 @@ func (a *Account) Ensure(ctx context.Context, container string) error {
 	return nil
 }
 
-// URL is the blob's address in the account.
-func (a *Account) URL(container, path string) string { return a.block(container, path).URL() }
+// URL is the blob's address in the account, with the path's slashes as they are,
+// the way the .NET SDK spells it; the one for Go escapes them.
+func (a *Account) URL(container, path string) string {
+	u := a.client.ServiceClient().NewContainerClient(container).URL()
+	for segment := range strings.SplitSeq(path, "/") {
+		u += "/" + url.PathEscape(segment)
+	}
+	return u
+}
 
 // Create puts an empty blob in place of whatever was there.
 func (a *Account) Create(ctx context.Context, container, path string) (jobs.Blob, error) {

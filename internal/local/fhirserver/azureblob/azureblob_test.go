@@ -1,0 +1,132 @@
+package azureblob_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/local/fhirserver/azureblob"
+	"fhirsynapse/internal/local/fhirserver/jobs"
+)
+
+const tools = "../../../../tools/azurite"
+
+func account(t *testing.T) (*azblob.Client, *azureblob.Account) {
+	t.Helper()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	if err := azurite.Install(ctx, tools); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := azurite.Start(ctx, azurite.Options{Tools: tools, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Stop)
+	client, err := azblob.NewClientFromConnectionString(srv.ConnectionString(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, azureblob.New(client)
+}
+
+func TestBlobsAreWrittenAsTheServersSDKDoes(t *testing.T) {
+	t.Parallel()
+	client, a := account(t)
+	ctx := t.Context()
+	for range 2 { // the second finds the container there
+		if err := a.Ensure(ctx, "lake"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := a.Create(ctx, "lake", "job/Patient-2-1.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("0123456789abcde\n"), (9<<20)/16) // more than two blocks
+	stat := func() (string, int64) {
+		t.Helper()
+		p, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient("job/Patient-2-1.ndjson").GetProperties(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(*p.ETag), *p.ContentLength
+	}
+	etag, size := stat()
+	if size != 0 || etag != `"`+b.ETag()+`"` && etag != b.ETag() {
+		t.Fatalf("created with %d bytes at %s, the writer knows %s", size, etag, b.ETag())
+	}
+	seen := map[string]bool{b.ETag(): true}
+	for half := content; len(half) > 0; half = half[len(half)/2+len(half)%2:] {
+		if err := b.Write(ctx, half[:len(half)/2+len(half)%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, size := stat(); size != 0 {
+		t.Fatalf("%d bytes are visible before the commit", size)
+	}
+	for range 3 {
+		n, err := b.Commit(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, size := stat(); n != int64(len(content)) || size != n {
+			t.Fatalf("committed %d, visible %d, want %d", n, size, len(content))
+		}
+		seen[b.ETag()] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d different etags, want 4", len(seen))
+	}
+	got := make([]byte, len(content))
+	if _, err := client.DownloadBuffer(ctx, "lake", "job/Patient-2-1.ndjson", got, nil); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("the content differs, %v", err)
+	}
+	if a.URL("lake", "job/Patient-2-1.ndjson") != client.URL()+"lake/job/Patient-2-1.ndjson" {
+		t.Errorf("URL is %s", a.URL("lake", "job/Patient-2-1.ndjson"))
+	}
+
+	// Whoever touches the blob while the job runs breaks the next commit.
+	value := "x"
+	if _, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient("job/Patient-2-1.ndjson").SetMetadata(ctx, map[string]*string{"touched": &value}, &blob.SetMetadataOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var refused *jobs.StorageError
+	if _, err := b.Commit(ctx); !errors.As(err, &refused) || refused.Status != 412 {
+		t.Errorf("commit of a touched blob: %v, want status 412", err)
+	}
+	if _, err := a.Create(ctx, "missing", "x.ndjson"); !errors.As(err, &refused) || refused.Status != 404 {
+		t.Errorf("create in a missing container: %v, want status 404", err)
+	}
+	if err := a.Ensure(ctx, "Not A Container"); err == nil || errors.As(err, new(*azcore.ResponseError)) {
+		t.Errorf("a bad container name: %v, want the storage's refusal", err)
+	}
+}
+
+func TestAnEmptyBlobCanBeCommitted(t *testing.T) {
+	t.Parallel()
+	_, a := account(t)
+	if err := a.Ensure(t.Context(), "lake"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := a.Create(t.Context(), "lake", "empty.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.Commit(t.Context()); n != 0 || err != nil {
+		t.Errorf("committed %d, %v", n, err)
+	}
+}
