@@ -25,14 +25,16 @@ const (
 	misuse = 2
 )
 
-// portSetting is how the Functions host tells its child that it is one.
-const portSetting = "FUNCTIONS_CUSTOMHANDLER_PORT"
+// portSettings are how a Functions host tells its child that it is one, now and
+// formerly.
+var portSettings = []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"}
 
 // Commands are what the command line can do. A nil function means that this
 // build has no such command.
 type Commands struct {
-	// Serve is the custom handler; it returns when ctx ends, or when it cannot go on.
-	Serve func(ctx context.Context) error
+	// Serve is the custom handler; it returns when ctx ends, or when it cannot go
+	// on, after it has logged why, and gives the exit code.
+	Serve func(ctx context.Context) int
 	// Query answers one statement on a DuckDB file, which it opens read-only, and
 	// hands the answer to show.
 	Query func(ctx context.Context, db, statement string, show func(query.Result) error) error
@@ -58,8 +60,12 @@ func Run(ctx context.Context, args []string, getenv func(string) string, s Strea
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	var code exitCode
+	switch {
+	case err == nil:
 		return ok
+	case errors.As(err, &code):
+		return int(code)
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(s.Err, "fhirsynapse: %s\n", line)
@@ -80,6 +86,18 @@ type usageError struct {
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
+
+// exitCode is the end of a command that has said everything itself.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func ended(code int) error {
+	if code == ok {
+		return nil
+	}
+	return exitCode(code)
+}
 
 func usagef(c *cobra.Command, format string, args ...any) error {
 	return usageError{command: c.CommandPath(), err: fmt.Errorf(format, args...)}
@@ -102,8 +120,10 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The Functions host starts its handler without arguments.
-			if c.Serve != nil && getenv(portSetting) != "" {
-				return c.Serve(cmd.Context())
+			for _, name := range portSettings {
+				if c.Serve != nil && getenv(name) != "" {
+					return ended(c.Serve(cmd.Context()))
+				}
 			}
 			return cmd.Help()
 		},
@@ -112,7 +132,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
 	if c.Serve != nil {
-		root.AddCommand(serveCommand(getenv, c))
+		root.AddCommand(serveCommand(c))
 	}
 	if c.Query != nil {
 		root.AddCommand(queryCommand(s, c))

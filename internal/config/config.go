@@ -41,7 +41,8 @@ type Config struct {
 	LineLimit int
 	LogLevel  slog.Level
 
-	// Warnings are for the log: what works and is probably not meant.
+	// Warnings are for the log: what works and is probably not meant. Those about
+	// the plans are in Exports.
 	Warnings []string
 }
 
@@ -107,7 +108,7 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 	e.exports(&c, readFile)
 	e.misspelt()
 
-	c.Warnings = append(e.warnings, c.Exports.Warnings...)
+	c.Warnings = e.warnings
 	if len(e.faults) > 0 {
 		return c, &fault.Error{Class: fault.Permanent, Err: errors.Join(e.faults...)}
 	}
@@ -285,5 +286,5 @@ func (e *env) misspelt() {
 		}
 	}
 	slices.Sort(warnings)
-	e.warnings = append(e.warnings, warnings...)
+	e.warnings = warnings
 }

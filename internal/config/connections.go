@@ -19,6 +19,7 @@ func (e *env) warehouse(schemes []string) Warehouse {
 	for _, s := range schemes {
 		known = append(known, s+":...")
 	}
+	slices.Sort(known)
 	text := e.get(name)
 	scheme, rest, ok := strings.Cut(text, ":")
 	switch {

@@ -28,7 +28,7 @@ var (
 	levels     = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
 	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "deleted", "schema", "schedule", "timezone", "lag", "overlap", "maxBad"}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-	schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	// fhirID is the id type of FHIR R4 §2.24.0.1.
 	fhirID = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
 	// reserved schemas belong to the engines.
@@ -176,7 +176,7 @@ func (r *reader) schema(o object, p *pipeline.Plan, taken map[string]string) {
 	switch {
 	case p.Schema == "":
 	case !schemaName.MatchString(p.Schema):
-		o.fault("schema", "%q: a schema has letters, digits and underscores, starts with no digit and has at most 63 characters", p.Schema)
+		o.fault("schema", "%q: a schema has letters, digits and underscores, starts with a letter and has at most 63 characters", p.Schema)
 	case slices.Contains(reserved, key):
 		o.fault("schema", "%s belongs to the database: choose another", p.Schema)
 	case taken[key] != "":
