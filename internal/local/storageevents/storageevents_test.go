@@ -1,0 +1,382 @@
+package storageevents_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/local/storageevents"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// fakeContainer lists what it holds.
+type fakeContainer struct {
+	mu    sync.Mutex
+	blobs []storageevents.Blob
+	err   error
+}
+
+func (f *fakeContainer) set(blobs ...storageevents.Blob) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.blobs = blobs
+}
+
+func (f *fakeContainer) Blobs(context.Context) iter.Seq2[storageevents.Blob, error] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	blobs, err := slices.Clone(f.blobs), f.err
+	return func(yield func(storageevents.Blob, error) bool) {
+		for _, b := range blobs {
+			if !yield(b, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(storageevents.Blob{}, err)
+		}
+	}
+}
+
+// fakeQueue keeps what is sent.
+type fakeQueue struct {
+	mu   sync.Mutex
+	sent []*azservicebus.Message
+	err  error
+	came chan struct{} // one for each message or refusal, when set
+}
+
+func (f *fakeQueue) SendMessage(_ context.Context, m *azservicebus.Message, _ *azservicebus.SendMessageOptions) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.came != nil {
+		f.came <- struct{}{}
+	}
+	if f.err != nil {
+		return f.err
+	}
+	f.sent = append(f.sent, m)
+	return nil
+}
+
+func (f *fakeQueue) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// events is what was sent, as "<api> <size> <etag> <path>".
+func (f *fakeQueue) events(t *testing.T) []string {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for _, m := range f.sent {
+		out = append(out, brief(t, m.Body))
+	}
+	return out
+}
+
+type gridEvent struct {
+	ID, Topic, Subject, EventType string
+	EventTime                     time.Time
+	Data                          struct {
+		API, ContentType, BlobType, ETag, URL, Sequencer string
+		ContentLength                                    int64
+	}
+}
+
+func decode(t *testing.T, body []byte) gridEvent {
+	t.Helper()
+	var e gridEvent
+	if err := json.Unmarshal(body, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func brief(t *testing.T, body []byte) string {
+	t.Helper()
+	e := decode(t, body)
+	_, path, _ := strings.Cut(e.Subject, "/blobs/")
+	return fmt.Sprintf("%s %d %s %s", e.Data.API, e.Data.ContentLength, e.Data.ETag, path)
+}
+
+func newWatcher(t *testing.T, change func(*storageevents.Options)) (*storageevents.Watcher, *fakeContainer, *fakeQueue) {
+	t.Helper()
+	c, q := &fakeContainer{}, &fakeQueue{}
+	o := storageevents.Options{
+		Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Container: "lake", Lister: c, Sender: q,
+		Now: func() time.Time { return start }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	if change != nil {
+		change(&o)
+	}
+	w, err := storageevents.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, c, q
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnEventHasEventGridsSchema(t *testing.T) {
+	t.Parallel()
+	w, _, q := newWatcher(t, nil)
+	w.Created("20260102T030405-7/Patient-1 ü.ndjson", `"0x8D1"`, 42, storageevents.APIPutBlockList)
+	must(t, w.Flush(t.Context()))
+	if len(q.sent) != 1 {
+		t.Fatalf("%d messages", len(q.sent))
+	}
+	var got map[string]any
+	must(t, json.Unmarshal(q.sent[0].Body, &got))
+	data := got["data"].(map[string]any)
+	for _, k := range []string{"clientRequestId", "requestId", "sequencer"} {
+		if s, _ := data[k].(string); s == "" {
+			t.Errorf("%s is empty", k)
+		}
+		delete(data, k)
+	}
+	if *q.sent[0].MessageID != got["id"] || got["id"] == "" {
+		t.Errorf("message id %q, event id %q", *q.sent[0].MessageID, got["id"])
+	}
+	delete(got, "id")
+	want := map[string]any{
+		"topic":     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/devstoreaccount1",
+		"subject":   "/blobServices/default/containers/lake/blobs/20260102T030405-7/Patient-1 ü.ndjson",
+		"eventType": "Microsoft.Storage.BlobCreated", "eventTime": "2026-01-02T03:04:05Z", "dataVersion": "", "metadataVersion": "1",
+		"data": map[string]any{
+			"api": "PutBlockList", "contentType": "application/octet-stream", "contentLength": 42.0, "blobType": "BlockBlob", "eTag": "0x8D1",
+			"url": "http://127.0.0.1:10000/devstoreaccount1/lake/20260102T030405-7/Patient-1%20%C3%BC.ndjson",
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestEveryCommitIsAnnouncedOnceHoweverItIsLearned(t *testing.T) {
+	t.Parallel()
+	w, c, q := newWatcher(t, nil)
+	ctx := t.Context()
+	// Our own writer tells: create, then commits of the same bytes.
+	w.Created("f/a", "1", 0, storageevents.APIPutBlob)
+	w.Created("f/a", "2", 10, storageevents.APIPutBlockList)
+	w.Created("f/a", "2", 10, storageevents.APIPutBlockList)
+	c.set(
+		storageevents.Blob{Path: "f/a", ETag: `"1"`, Size: 0}, // a listing from before the second commit
+		storageevents.Blob{Path: "f/b", ETag: "7", Size: 5},   // a stranger's
+		storageevents.Blob{Path: "f/empty", ETag: "8"},
+	)
+	must(t, w.Scan(ctx))
+	must(t, w.Scan(ctx))
+	w.Created("f/b", "7", 5, storageevents.APIPutBlob) // the listing was faster
+	c.set(storageevents.Blob{Path: "f/a", ETag: "2", Size: 10}, storageevents.Blob{Path: "f/b", ETag: "9", Size: 5})
+	must(t, w.Scan(ctx))
+	want := []string{
+		"PutBlob 0 1 f/a", "PutBlockList 10 2 f/a",
+		"PutBlob 0 0x0 f/b", "PutBlockList 5 7 f/b", "PutBlob 0 8 f/empty",
+		"PutBlockList 5 9 f/b",
+	}
+	if diff := cmp.Diff(want, q.events(t)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestABlobThatWentAndCameBackIsNew(t *testing.T) {
+	t.Parallel()
+	w, c, q := newWatcher(t, nil)
+	ctx := t.Context()
+	a := storageevents.Blob{Path: "a", ETag: "1", Size: 1}
+	for _, blobs := range [][]storageevents.Blob{{a}, nil, {a}} {
+		c.set(blobs...)
+		must(t, w.Scan(ctx))
+	}
+	if got := q.events(t); len(got) != 4 {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestTheBaselineIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	w, c, q := newWatcher(t, nil)
+	ctx := t.Context()
+	old := storageevents.Blob{Path: "old", ETag: "1", Size: 1}
+	c.set(old)
+	must(t, w.Baseline(ctx))
+	c.set(old, storageevents.Blob{Path: "new", ETag: "2", Size: 2})
+	must(t, w.Scan(ctx))
+	if diff := cmp.Diff([]string{"PutBlob 0 0x0 new", "PutBlockList 2 2 new"}, q.events(t)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+// run sends n events through a watcher with faults.
+func run(t *testing.T, seed uint64, n int, change func(*storageevents.Options)) []string {
+	t.Helper()
+	w, _, q := newWatcher(t, func(o *storageevents.Options) { o.Seed = seed; change(o) })
+	for i := range n {
+		w.Created(fmt.Sprintf("f/%d", i), "1", 1, storageevents.APIPutBlockList)
+	}
+	must(t, w.Flush(t.Context()))
+	return q.events(t)
+}
+
+func TestFaultsFollowTheSeed(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	const n = 1000
+	plain := run(t, seed, n, func(*storageevents.Options) {})
+	if len(plain) != n || plain[0] != "PutBlockList 1 1 f/0" || plain[n-1] != fmt.Sprintf("PutBlockList 1 1 f/%d", n-1) {
+		t.Fatalf("without faults: %d events", len(plain))
+	}
+	all := func(o *storageevents.Options) { o.Duplicate, o.Lose, o.Disorder = 0.3, 0.2, 5 }
+	if diff := cmp.Diff(run(t, seed, n, all), run(t, seed, n, all)); diff != "" {
+		t.Fatal("the same seed gives something else:", diff)
+	}
+	if cmp.Equal(run(t, seed, n, all), run(t, seed+1, n, all)) {
+		t.Fatal("another seed gives the same")
+	}
+	double := run(t, seed, n, func(o *storageevents.Options) { o.Duplicate = 1 })
+	if len(double) != 2*n {
+		t.Fatalf("all doubled: %d events", len(double))
+	}
+	if got := run(t, seed, n, func(o *storageevents.Options) { o.Lose = 1 }); len(got) != 0 {
+		t.Fatalf("all lost: %d events", len(got))
+	}
+	if got := len(run(t, seed, n, func(o *storageevents.Options) { o.Lose = 0.5 })); got < 400 || got > 600 {
+		t.Fatalf("half lost: %d events", got)
+	}
+	mixed := run(t, seed, n, func(o *storageevents.Options) { o.Disorder = 10 })
+	if cmp.Equal(mixed, plain) {
+		t.Fatal("in order")
+	}
+	slices.Sort(mixed)
+	slices.Sort(plain)
+	if diff := cmp.Diff(plain, mixed); diff != "" {
+		t.Fatal("disorder changed the events:", diff)
+	}
+}
+
+func TestWhatAQueueRefusesIsSentLaterInOrder(t *testing.T) {
+	t.Parallel()
+	w, c, q := newWatcher(t, nil)
+	ctx := t.Context()
+	away := errors.New("away")
+	q.fail(away)
+	w.Created("a", "1", 1, storageevents.APIPutBlob)
+	c.set(storageevents.Blob{Path: "a", ETag: "1", Size: 1})
+	w.Created("b", "1", 1, storageevents.APIPutBlob)
+	for range 3 {
+		if err := w.Flush(ctx); !errors.Is(err, away) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	q.fail(nil)
+	must(t, w.Scan(ctx))
+	if diff := cmp.Diff([]string{"PutBlob 1 1 a", "PutBlob 1 1 b"}, q.events(t)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestRunSendsAtOnceLooksAtTicksAndOutlivesFailures(t *testing.T) {
+	t.Parallel()
+	ticks := make(chan time.Time)
+	w, c, q := newWatcher(t, func(o *storageevents.Options) { o.Ticks = ticks; o.Disorder = 1 })
+	q.came = make(chan struct{}, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.Run(ctx) }()
+	w.Created("a", "1", 1, storageevents.APIPutBlob)
+	w.Created("b", "1", 1, storageevents.APIPutBlob) // pushes one of them out
+	<-q.came
+	c.set(storageevents.Blob{Path: "a", ETag: "1", Size: 1}, storageevents.Blob{Path: "b", ETag: "1", Size: 1})
+	ticks <- start
+	ticks <- start // a quiet one: the other leaves
+	<-q.came
+	q.fail(errors.New("away"))
+	w.Created("c", "1", 1, storageevents.APIPutBlob)
+	w.Created("d", "1", 1, storageevents.APIPutBlob)
+	<-q.came // refused
+	q.fail(nil)
+	c.set(storageevents.Blob{Path: "c", ETag: "1", Size: 1}, storageevents.Blob{Path: "d", ETag: "1", Size: 1})
+	ticks <- start
+	ticks <- start
+	ticks <- start // the second has gone through when this one is taken
+	got := q.events(t)
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"PutBlob 1 1 a", "PutBlob 1 1 b", "PutBlob 1 1 c", "PutBlob 1 1 d"}, got); diff != "" {
+		t.Fatal(diff)
+	}
+	cancel()
+	<-ended
+}
+
+func TestAContainerThatIsAwayIsAnErrorAndForgetsNothing(t *testing.T) {
+	t.Parallel()
+	w, c, q := newWatcher(t, nil)
+	ctx := t.Context()
+	a := storageevents.Blob{Path: "a", ETag: "1", Size: 1}
+	c.set(a)
+	must(t, w.Scan(ctx))
+	away := errors.New("away")
+	c.blobs, c.err = nil, away
+	if err := w.Scan(ctx); !errors.Is(err, away) {
+		t.Fatalf("got %v", err)
+	}
+	c.blobs, c.err = []storageevents.Blob{a}, nil
+	must(t, w.Scan(ctx))
+	if got := q.events(t); len(got) != 2 {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestNewNamesEveryFaultOfItsOptions(t *testing.T) {
+	t.Parallel()
+	_, err := storageevents.New(storageevents.Options{Duplicate: 2, Lose: -1, Disorder: -1})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"Endpoint", "Container", "Lister", "Sender", "Now", "Duplicate", "Lose", "Disorder"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not name %s", err, want)
+		}
+	}
+}
+
+func TestSequencersOfABlobRise(t *testing.T) {
+	t.Parallel()
+	w, _, q := newWatcher(t, nil)
+	for i := range 20 {
+		w.Created("a", fmt.Sprint(i), 1, storageevents.APIPutBlockList)
+	}
+	must(t, w.Flush(t.Context()))
+	last := ""
+	for _, m := range q.sent {
+		s := decode(t, m.Body).Data.Sequencer
+		if s <= last {
+			t.Fatalf("%s after %s", s, last)
+		}
+		last = s
+	}
+}
