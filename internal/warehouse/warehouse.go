@@ -48,7 +48,7 @@ func (v Views) Tables(plan, resource string) ([]prepared.Table, error) {
 }
 
 var (
-	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
+	schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 	typeName   = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 	attemptHex = regexp.MustCompile(`^[0-9a-f]+$`)
 )

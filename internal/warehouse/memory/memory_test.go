@@ -1,0 +1,30 @@
+package memory_test
+
+import (
+	"testing"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+)
+
+type store struct{ *memory.Store }
+
+func (s store) Open(_ *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	return s.Warehouse(lake, views)
+}
+
+func (s store) Content(t *testing.T, schema string) warehouse.Content {
+	t.Helper()
+	c, err := s.Warehouse(nil, nil).Content(t.Context(), schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWarehouse(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestWarehouse(t, func(*testing.T) pipelinetest.Store { return store{memory.NewStore()} })
+}
