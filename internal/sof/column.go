@@ -21,6 +21,11 @@ const (
 	Timestamp // an instant, UTC, milliseconds
 )
 
+// String names the kind.
+func (k Kind) String() string {
+	return [...]string{"text", "boolean", "integer", "big integer", "decimal", "date", "timestamp"}[k]
+}
+
 // Column is one column of a view's table.
 type Column struct {
 	Name        string

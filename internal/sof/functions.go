@@ -1,0 +1,456 @@
+package sof
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/sof/fhirpath"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// The functions that a Call may name. Where, Select, All, OfType, Is, the keys
+// and the operators have expressions of their own, extension(url) is a Filter.
+const (
+	FuncItem         Func = "[]" // the item at a position
+	FuncExists       Func = "exists"
+	FuncEmpty        Func = "empty"
+	FuncNot          Func = "not"
+	FuncCount        Func = "count"
+	FuncFirst        Func = "first"
+	FuncLast         Func = "last"
+	FuncTail         Func = "tail"
+	FuncSkip         Func = "skip"
+	FuncTake         Func = "take"
+	FuncSingle       Func = "single"
+	FuncDistinct     Func = "distinct"
+	FuncIsDistinct   Func = "isDistinct"
+	FuncAllTrue      Func = "allTrue"
+	FuncAnyTrue      Func = "anyTrue"
+	FuncAllFalse     Func = "allFalse"
+	FuncAnyFalse     Func = "anyFalse"
+	FuncCombine      Func = "combine"
+	FuncIntersect    Func = "intersect"
+	FuncExclude      Func = "exclude"
+	FuncSubsetOf     Func = "subsetOf"
+	FuncSupersetOf   Func = "supersetOf"
+	FuncIif          Func = "iif"
+	FuncJoin         Func = "join"
+	FuncTrim         Func = "trim"
+	FuncUpper        Func = "upper"
+	FuncLower        Func = "lower"
+	FuncSubstring    Func = "substring"
+	FuncStartsWith   Func = "startsWith"
+	FuncEndsWith     Func = "endsWith"
+	FuncContains     Func = "contains"
+	FuncMatches      Func = "matches"
+	FuncMatchesFull  Func = "matchesFull"
+	FuncReplace      Func = "replace"
+	FuncReplaceMatch Func = "replaceMatches"
+	FuncIndexOf      Func = "indexOf"
+	FuncLength       Func = "length"
+	FuncSplit        Func = "split"
+	FuncToString     Func = "toString"
+	FuncToInteger    Func = "toInteger"
+	FuncToDecimal    Func = "toDecimal"
+	FuncToBoolean    Func = "toBoolean"
+	FuncToDate       Func = "toDate"
+	FuncToDateTime   Func = "toDateTime"
+	FuncToTime       Func = "toTime"
+	FuncAbs          Func = "abs"
+	FuncCeiling      Func = "ceiling"
+	FuncFloor        Func = "floor"
+	FuncTruncate     Func = "truncate"
+	FuncRound        Func = "round"
+	FuncLowBoundary  Func = "lowBoundary"
+	FuncHighBoundary Func = "highBoundary"
+)
+
+// signature says how a function is called. Input and Args name what they accept,
+// see accepts; Result is a system type, or "in" for the input's type and "one"
+// for one item of it.
+type signature struct {
+	Input  string
+	Args   []string
+	Needed int // of the arguments
+	Result string
+}
+
+var signatures = map[Func]signature{
+	FuncEmpty:        {"any", nil, 0, "Boolean"},
+	FuncNot:          {"boolean", nil, 0, "Boolean"},
+	FuncCount:        {"any", nil, 0, "Integer"},
+	FuncFirst:        {"any", nil, 0, "one"},
+	FuncLast:         {"any", nil, 0, "one"},
+	FuncTail:         {"any", nil, 0, "in"},
+	FuncSkip:         {"any", []string{"integer"}, 1, "in"},
+	FuncTake:         {"any", []string{"integer"}, 1, "in"},
+	FuncSingle:       {"any", nil, 0, "one"},
+	FuncDistinct:     {"any", nil, 0, "in"},
+	FuncIsDistinct:   {"any", nil, 0, "Boolean"},
+	FuncAllTrue:      {"boolean", nil, 0, "Boolean"},
+	FuncAnyTrue:      {"boolean", nil, 0, "Boolean"},
+	FuncAllFalse:     {"boolean", nil, 0, "Boolean"},
+	FuncAnyFalse:     {"boolean", nil, 0, "Boolean"},
+	FuncCombine:      {"any", []string{"any"}, 1, "union"},
+	FuncIntersect:    {"any", []string{"any"}, 1, "in"},
+	FuncExclude:      {"any", []string{"any"}, 1, "in"},
+	FuncSubsetOf:     {"any", []string{"any"}, 1, "Boolean"},
+	FuncSupersetOf:   {"any", []string{"any"}, 1, "Boolean"},
+	FuncJoin:         {"string", []string{"string"}, 0, "String"},
+	FuncTrim:         {"string", nil, 0, "String"},
+	FuncUpper:        {"string", nil, 0, "String"},
+	FuncLower:        {"string", nil, 0, "String"},
+	FuncSubstring:    {"string", []string{"integer", "integer"}, 1, "String"},
+	FuncStartsWith:   {"string", []string{"string"}, 1, "Boolean"},
+	FuncEndsWith:     {"string", []string{"string"}, 1, "Boolean"},
+	FuncContains:     {"string", []string{"string"}, 1, "Boolean"},
+	FuncMatches:      {"string", []string{"regex"}, 1, "Boolean"},
+	FuncMatchesFull:  {"string", []string{"regex"}, 1, "Boolean"},
+	FuncReplace:      {"string", []string{"string", "string"}, 2, "String"},
+	FuncReplaceMatch: {"string", []string{"regex", "string"}, 2, "String"},
+	FuncIndexOf:      {"string", []string{"string"}, 1, "Integer"},
+	FuncLength:       {"string", nil, 0, "Integer"},
+	FuncSplit:        {"string", []string{"string"}, 1, "Strings"},
+	FuncToString:     {"primitive", nil, 0, "String"},
+	FuncToInteger:    {"primitive", nil, 0, "Integer"},
+	FuncToDecimal:    {"primitive", nil, 0, "Decimal"},
+	FuncToBoolean:    {"primitive", nil, 0, "Boolean"},
+	FuncToDate:       {"primitive", nil, 0, "Date"},
+	FuncToDateTime:   {"primitive", nil, 0, "DateTime"},
+	FuncToTime:       {"primitive", nil, 0, "Time"},
+	FuncAbs:          {"number", nil, 0, "one"},
+	FuncCeiling:      {"number", nil, 0, "Integer"},
+	FuncFloor:        {"number", nil, 0, "Integer"},
+	FuncTruncate:     {"number", nil, 0, "Integer"},
+	FuncRound:        {"number", []string{"integer"}, 0, "Decimal"},
+	FuncLowBoundary:  {"bounded", nil, 0, "one"},
+	FuncHighBoundary: {"bounded", nil, 0, "one"},
+}
+
+// accepts maps the words of signature to the system types that fit.
+var accepts = map[string][]schema.System{
+	"boolean":   {schema.Boolean},
+	"integer":   {schema.Integer},
+	"number":    {schema.Integer, schema.Decimal},
+	"string":    {schema.String},
+	"regex":     {schema.String},
+	"bounded":   {schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
+	"primitive": {schema.Boolean, schema.String, schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
+}
+
+// refused are functions that exist, with the reason why a view has none of them.
+var refused = map[string]string{
+	"now":         "a view depends on its data alone, not on when it runs",
+	"today":       "a view depends on its data alone, not on when it runs",
+	"timeOfDay":   "a view depends on its data alone, not on when it runs",
+	"resolve":     "a view sees one resource; join the tables on getReferenceKey()",
+	"memberOf":    "a view has no terminology server; join with a table of codes",
+	"subsumes":    "a view has no terminology server; join with a table of codes",
+	"subsumedBy":  "a view has no terminology server; join with a table of codes",
+	"conformsTo":  "a view has no validator",
+	"repeat":      "use repeat of the select instead",
+	"descendants": "name the elements; use repeat of the select for recursive ones",
+	"children":    "name the elements",
+	"aggregate":   "aggregate in SQL",
+	"trace":       "",
+}
+
+func (t *typer) call(n *fhirpath.Call) Expr {
+	var in Expr = &This{t.this}
+	if n.X != nil {
+		if in = t.expr(n.X); in == nil {
+			return nil
+		}
+	}
+	switch n.Name {
+	case "where", "select", "all", "exists":
+		return t.lambda(n, in)
+	case "ofType", "is", "as":
+		if name, offset, ok := t.typeArgument(n); ok {
+			return t.typeTest(in, n.Name, name, offset)
+		}
+		return nil
+	case "iif":
+		return t.iif(n, in)
+	case "extension":
+		return t.extension(n, in)
+	case "hasValue":
+		if t.arity(n, 0, 0) {
+			return &Call{Func: FuncExists, In: in, T: system("Boolean")}
+		}
+		return nil
+	case "getResourceKey":
+		return t.resourceKey(n, in)
+	case "getReferenceKey":
+		return t.referenceKey(n, in)
+	case "union":
+		if !t.arity(n, 1, 1) {
+			return nil
+		}
+		other := t.expr(n.Args[0])
+		if other == nil {
+			return nil
+		}
+		return &Binary{Op: "|", L: in, R: other, T: union(in.Type(), other.Type())}
+	}
+	sig, ok := signatures[Func(n.Name)]
+	if !ok {
+		return t.unknownFunction(n)
+	}
+	return t.plainCall(n, sig, in)
+}
+
+func (t *typer) unknownFunction(n *fhirpath.Call) Expr {
+	if why, ok := refused[n.Name]; ok {
+		return t.faultAt(n.Pos(), why, "%s() is not supported", n.Name)
+	}
+	names := []string{"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "hasValue",
+		"getResourceKey", "getReferenceKey", "union"}
+	for f := range signatures {
+		names = append(names, string(f))
+	}
+	slices.Sort(names)
+	return t.faultAt(n.Pos(), didYouMean(n.Name, names), "the function %s() is not supported", n.Name)
+}
+
+func (t *typer) arity(n *fhirpath.Call, least, most int) bool {
+	if got := len(n.Args); got < least || got > most {
+		want := fmt.Sprint(least)
+		if most != least {
+			want = fmt.Sprintf("%d to %d", least, most)
+		}
+		t.faultAt(n.Pos(), "", "%s() takes %s arguments, got %d", n.Name, want, got)
+		return false
+	}
+	return true
+}
+
+func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
+	if !t.arity(n, sig.Needed, len(sig.Args)) {
+		return nil
+	}
+	if want, ok := accepts[sig.Input]; ok && !isSystem(in.Type(), want...) {
+		return t.faultAt(n.Pos(), inputHint(sig.Input, in.Type()), "%s() needs %s, got %s", n.Name, article(sig.Input), typeNames(in.Type()))
+	}
+	e := &Call{Func: Func(n.Name), In: in}
+	for i, a := range n.Args {
+		arg := t.expr(a)
+		if arg == nil {
+			return nil
+		}
+		if want, ok := accepts[sig.Args[i]]; ok && !isSystem(arg.Type(), want...) {
+			return t.faultAt(a.Pos(), "", "%s() needs %s here, got %s", n.Name, article(sig.Args[i]), typeNames(arg.Type()))
+		}
+		if sig.Args[i] == "regex" && !t.regex(n, a, arg) {
+			return nil
+		}
+		e.Args = append(e.Args, arg)
+	}
+	switch sig.Result {
+	case "in":
+		e.T = in.Type()
+	case "one":
+		e.T = one(in.Type())
+	case "union":
+		e.T = union(in.Type(), e.Args[0].Type())
+	case "Strings":
+		e.T = many(system("String"))
+	default:
+		e.T = system(sig.Result)
+	}
+	if (e.Func == FuncLowBoundary || e.Func == FuncHighBoundary) && isSystem(in.Type(), schema.Integer) {
+		e.T = system("Decimal")
+	}
+	return e
+}
+
+// regex checks a pattern when the view is compiled, so that a bad one is never
+// met by data.
+func (t *typer) regex(n *fhirpath.Call, a fhirpath.Node, arg Expr) bool {
+	l, ok := arg.(*Literal)
+	if !ok || l.Value == nil {
+		t.faultAt(a.Pos(), "write the pattern as a string or a constant", "the pattern of %s() must be known when the view is compiled", n.Name)
+		return false
+	}
+	if _, err := regexp.Compile(l.Value.Text); err != nil {
+		t.faultAt(a.Pos(), "", "%s", err)
+		return false
+	}
+	return true
+}
+
+func article(word string) string {
+	switch word {
+	case "bounded":
+		return "a number, a date or a time"
+	case "primitive":
+		return "a primitive value"
+	case "integer":
+		return "an integer"
+	}
+	return "a " + word
+}
+
+func inputHint(want string, got Type) string {
+	switch {
+	case want == "boolean":
+		return "append .exists(), or compare with a value"
+	case want == "string" && isSystem(got, accepts["primitive"]...):
+		return "convert it with toString()"
+	case want == "bounded" && slices.ContainsFunc(got.Any, func(t *schema.Type) bool { return t.Name == "Quantity" }):
+		return "take its .value"
+	}
+	return ""
+}
+
+func (t *typer) lambda(n *fhirpath.Call, in Expr) Expr {
+	least := 1
+	if n.Name == "exists" {
+		least = 0
+	}
+	if len(n.Args) < least {
+		return t.faultAt(n.Pos(), "for example "+n.Name+"(use = 'official')", "%s() needs an expression", n.Name)
+	}
+	if !t.arity(n, least, 1) {
+		return nil
+	}
+	if len(n.Args) == 0 {
+		return &Call{Func: FuncExists, In: in, T: system("Boolean")}
+	}
+	body := t.within(in.Type()).expr(n.Args[0])
+	if body == nil {
+		return nil
+	}
+	if n.Name == "select" {
+		out := body.Type()
+		out.Many = out.Many || in.Type().Many
+		return &Select{In: in, Body: body, T: out}
+	}
+	if !booleans(body.Type()) {
+		return t.faultAt(n.Args[0].Pos(), "append .exists(), or compare with a value",
+			"%s() needs a boolean, got %s", n.Name, typeNames(body.Type()))
+	}
+	switch n.Name {
+	case "all":
+		return &All{in, body}
+	case "exists":
+		return &Call{Func: FuncExists, In: &Filter{in, body}, T: system("Boolean")}
+	}
+	return &Filter{in, body}
+}
+
+func (t *typer) typeArgument(n *fhirpath.Call) (name string, offset int, ok bool) {
+	if !t.arity(n, 1, 1) {
+		return "", 0, false
+	}
+	if m, is := n.Args[0].(*fhirpath.Member); is {
+		if m.X == nil {
+			return m.Name, m.Pos(), true
+		}
+		if ns, is := m.X.(*fhirpath.Member); is && ns.X == nil {
+			return ns.Name + "." + m.Name, ns.Pos(), true
+		}
+	}
+	t.faultAt(n.Args[0].Pos(), "for example "+n.Name+"(Quantity)", "%s() needs the name of a type", n.Name)
+	return "", 0, false
+}
+
+func (t *typer) iif(n *fhirpath.Call, in Expr) Expr {
+	if !t.arity(n, 2, 3) {
+		return nil
+	}
+	// iif looks at its input as a whole, so the focus stays
+	inner := t
+	if n.X != nil {
+		inner = t.within(in.Type())
+		inner.this.Many = in.Type().Many
+	}
+	e := &Call{Func: FuncIif, In: in}
+	for i, a := range n.Args {
+		arg := inner.expr(a)
+		if arg == nil {
+			return nil
+		}
+		if i == 0 && !booleans(arg.Type()) {
+			return t.faultAt(a.Pos(), "append .exists(), or compare with a value", "iif() needs a boolean, got %s", typeNames(arg.Type()))
+		}
+		e.Args = append(e.Args, arg)
+	}
+	e.T = e.Args[1].Type()
+	if len(e.Args) == 3 {
+		both := e.T.Many || e.Args[2].Type().Many
+		e.T = union(e.T, e.Args[2].Type())
+		e.T.Many = both
+	}
+	return e
+}
+
+// extension(url) is extension.where(url = '...').
+func (t *typer) extension(n *fhirpath.Call, in Expr) Expr {
+	if !t.arity(n, 1, 1) {
+		return nil
+	}
+	url := t.expr(n.Args[0])
+	if url == nil {
+		return nil
+	}
+	if !isSystem(url.Type(), schema.String) {
+		return t.faultAt(n.Args[0].Pos(), "", "extension() needs the URL of an extension, got %s", typeNames(url.Type()))
+	}
+	if _, ok := url.(*Literal); !ok {
+		return t.faultAt(n.Args[0].Pos(), "write it as a string or a constant", "the URL of extension() must be known when the view is compiled")
+	}
+	ext := t.child(in, fhirpath.NewMember(nil, "extension", n.Pos()))
+	if ext == nil {
+		return nil
+	}
+	x, _ := t.schema.Type("Extension")
+	uri, _ := x.Element("url")
+	key := &Child{
+		In: &This{one(ext.Type())}, Name: "url",
+		Properties: []Property{{"url", uri.Types[0]}}, T: Type{Any: uri.Types},
+	}
+	return &Filter{ext, &Binary{Op: "=", L: key, R: url, T: system("Boolean")}}
+}
+
+func (t *typer) resourceKey(n *fhirpath.Call, in Expr) Expr {
+	if !t.arity(n, 0, 0) {
+		return nil
+	}
+	for _, typ := range in.Type().Any {
+		if typ.Kind != schema.Resource {
+			return t.faultAt(n.Pos(), "use %resource.getResourceKey() inside forEach", "getResourceKey() needs a resource, got %s", typeNames(in.Type()))
+		}
+	}
+	return &ResourceKey{in}
+}
+
+func (t *typer) referenceKey(n *fhirpath.Call, in Expr) Expr {
+	if !t.arity(n, 0, 1) {
+		return nil
+	}
+	for _, typ := range in.Type().Any {
+		if typ.Name != "Reference" {
+			hint := ""
+			if strings.Contains(typeNames(in.Type()), "Reference") {
+				hint = "select the References with ofType(Reference)"
+			}
+			return t.faultAt(n.Pos(), hint, "getReferenceKey() needs a Reference, got %s", typeNames(in.Type()))
+		}
+	}
+	e := &ReferenceKey{In: in}
+	if len(n.Args) == 1 {
+		name, offset, ok := t.typeArgument(n)
+		if !ok {
+			return nil
+		}
+		name = strings.TrimPrefix(name, "FHIR.")
+		if !t.schema.IsResource(name) && !t.lenient {
+			return t.faultAt(offset, didYouMean(name, t.schema.Names(schema.Resource)), "there is no resource type %s", name)
+		}
+		e.Target = name
+	}
+	return e
+}

@@ -1,0 +1,127 @@
+package sof
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// value is a JSON value of a ViewDefinition with the path that leads to it.
+// Numbers keep their text, members their order.
+type value struct {
+	path    string
+	kind    byte // 'o', 'a', 's', 'n', 'b' or '0' for null
+	text    string
+	truth   bool
+	items   []value
+	members []member
+}
+
+type member struct {
+	name string
+	value
+}
+
+func (v value) describe() string {
+	return map[byte]string{
+		'o': "an object", 'a': "a list", 's': "a string", 'n': "a number", 'b': "true or false", '0': "null",
+	}[v.kind]
+}
+
+func (v value) member(name string) (value, bool) {
+	for _, m := range v.members {
+		if m.name == name {
+			return m.value, true
+		}
+	}
+	return value{}, false
+}
+
+// maxViewDepth bounds the nesting of a ViewDefinition.
+const maxViewDepth = 200
+
+// readJSON reads one JSON document. Repeated member names go to fault.
+func readJSON(src []byte, fault func(path, msg, hint string)) (value, error) {
+	dec := json.NewDecoder(bytes.NewReader(src))
+	dec.UseNumber()
+	v, err := readValue(dec, "", 0, fault)
+	if err != nil {
+		return value{}, place(src, dec, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return value{}, fmt.Errorf("line %d: text after the end of the JSON object", lineAt(src, dec.InputOffset()))
+	}
+	return v, nil
+}
+
+func lineAt(src []byte, offset int64) int {
+	return 1 + bytes.Count(src[:min(int(offset), len(src))], []byte("\n"))
+}
+
+func place(src []byte, dec *json.Decoder, err error) error {
+	offset := dec.InputOffset()
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		offset = syntax.Offset
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("line %d: the JSON ends too early", lineAt(src, offset))
+	}
+	return fmt.Errorf("line %d: %w", lineAt(src, offset), err)
+}
+
+func readValue(dec *json.Decoder, path string, depth int, fault func(path, msg, hint string)) (value, error) {
+	if depth > maxViewDepth {
+		return value{}, fmt.Errorf("nested deeper than %d levels", maxViewDepth)
+	}
+	t, err := dec.Token()
+	if err != nil {
+		return value{}, err
+	}
+	v := value{path: path}
+	switch t := t.(type) {
+	case json.Delim:
+		if t == '[' {
+			v.kind = 'a'
+			for dec.More() {
+				item, err := readValue(dec, fmt.Sprintf("%s[%d]", path, len(v.items)), depth+1, fault)
+				if err != nil {
+					return value{}, err
+				}
+				v.items = append(v.items, item)
+			}
+		} else {
+			v.kind = 'o'
+			for dec.More() {
+				key, err := dec.Token()
+				if err != nil {
+					return value{}, err
+				}
+				name, _ := key.(string)
+				item, err := readValue(dec, strings.TrimPrefix(path+"."+name, "."), depth+1, fault)
+				if err != nil {
+					return value{}, err
+				}
+				if _, twice := v.member(name); twice {
+					fault(item.path, "the element is there twice", "")
+				}
+				v.members = append(v.members, member{name, item})
+			}
+		}
+		if _, err := dec.Token(); err != nil {
+			return value{}, err
+		}
+	case string:
+		v.kind, v.text = 's', t
+	case json.Number:
+		v.kind, v.text = 'n', t.String()
+	case bool:
+		v.kind, v.truth, v.text = 'b', t, fmt.Sprint(t)
+	case nil:
+		v.kind = '0'
+	}
+	return v, nil
+}

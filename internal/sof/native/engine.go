@@ -1,0 +1,216 @@
+// Package native runs compiled views over NDJSON: one pass over a line feeds
+// all views of its resource type.
+//
+// A line is validated as a whole and parsed once; only the members that some
+// view reads are kept, and strings are decoded only where they are used. Numbers
+// keep their text. A line either gives all of its rows or an error of class
+// fault.BadData, which tells the place and never the content.
+package native
+
+import (
+	"errors"
+	"fmt"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/sof"
+)
+
+// Option changes what an Engine expects of a line.
+type Option func(*Engine)
+
+// IDOptional lets resources without an id pass. By default they are bad lines,
+// since a table cannot hold what has no key.
+func IDOptional() Option { return func(e *Engine) { e.idOptional = true } }
+
+// Engine holds the views of one resource type, ready to run. It does not change
+// and may be shared.
+type Engine struct {
+	resource   string
+	views      []view
+	root       *shape
+	resourceOf meta
+	idOptional bool
+}
+
+// view is one compiled view.
+type view struct {
+	columns int
+	where   []op
+	rows    row
+}
+
+// New readies views, all of one resource type. Without views the engine still
+// tells the Resource of every line, whatever its type.
+func New(views []*sof.View, options ...Option) (*Engine, error) {
+	e := &Engine{root: newShape()}
+	for _, o := range options {
+		o(e)
+	}
+	for _, v := range views {
+		if e.resource == "" {
+			e.resource = v.Resource
+		}
+		if v.Resource != e.resource {
+			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name, v.Resource, e.resource)
+		}
+	}
+	o := outline{e.root}
+	for _, v := range views {
+		for _, w := range v.Where {
+			o.expr(w, []*shape{e.root})
+		}
+		o.row(v.Rows, []*shape{e.root})
+	}
+	e.resourceOf.outline(e.root)
+	e.root = e.root.find()
+	numbers := nameNumbers{}
+	if err := e.root.freeze(numbers); err != nil {
+		return nil, fmt.Errorf("make engine: %w", err)
+	}
+	for _, v := range views {
+		b := builder{view: v.Name, columns: v.Columns, numbers: numbers}
+		out := view{columns: len(v.Columns)}
+		for _, w := range v.Where {
+			out.where = append(out.where, b.op(w))
+		}
+		out.rows = b.row(v.Rows)
+		if b.err != nil {
+			return nil, fmt.Errorf("make engine: view %s: %w", v.Name, b.err)
+		}
+		e.views = append(e.views, out)
+	}
+	e.resourceOf.number(numbers)
+	return e, nil
+}
+
+// Evaluator makes an evaluator of its own for one goroutine.
+func (e *Engine) Evaluator() *Evaluator { return &Evaluator{engine: e} }
+
+// LineError says what is wrong with a line, and where. Its text never holds data
+// of the line.
+type LineError struct {
+	Offset int // byte
+	Reason string
+}
+
+// Error gives the offset and the reason.
+func (e *LineError) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Reason) }
+
+// dataError is a fault that an expression met in the data.
+type dataError struct{ reason string }
+
+func (e *dataError) Error() string { return e.reason }
+
+func badData(offset int, reason string) error {
+	return &fault.Error{Class: fault.BadData, Err: &LineError{offset, reason}}
+}
+
+// Evaluator works lines one after the other and reuses its memory.
+type Evaluator struct {
+	engine *Engine
+	tape   tape
+	stack  []item // of the collections being computed
+	arena  []byte // text that is not in the line
+	root   item
+
+	rowIndex  int
+	itemIndex int
+
+	cells [][]byte // of the row being made
+	conts []cont
+	out   [][]byte // finished rows, one after the other
+	rows  []rowRef
+	view  int
+}
+
+type rowRef struct{ view, start int }
+
+// keep is how much memory an evaluator holds on to between lines.
+const keep = 4 << 20
+
+// Eval reads one resource and emits the rows of all views, view by view. A row
+// has the cells in the order of the columns; a nil cell is NULL, others are
+// canonical text. A line that is bad emits nothing and gives an error of class
+// fault.BadData; any other error is emit's. What Eval gives is valid until the
+// next Eval.
+//
+// A resource of another type than the engine's and a deleted one have no rows.
+func (v *Evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (Resource, error) {
+	v.reset()
+	root := v.tape.read(line, v.engine.root)
+	if root < 0 {
+		return Resource{}, badData(v.tape.failedAt, v.tape.reason)
+	}
+	r := v.resource(root)
+	if r.Type == nil {
+		return Resource{}, badData(0, "there is no resourceType")
+	}
+	if v.engine.resource != "" && string(r.Type) != v.engine.resource {
+		return r, nil
+	}
+	if r.ID == nil && !v.engine.idOptional {
+		return Resource{}, badData(0, "the resource has no id")
+	}
+	if r.Deleted {
+		return r, nil
+	}
+	v.root = item{kind: kindObject, node: root}
+	for i := range v.engine.views {
+		if err := v.run(i); err != nil {
+			var d *dataError
+			if errors.As(err, &d) {
+				return Resource{}, badData(0, d.reason)
+			}
+			return Resource{}, err
+		}
+	}
+	for _, ref := range v.rows {
+		n := v.engine.views[ref.view].columns
+		if err := emit(ref.view, v.out[ref.start:ref.start+n:ref.start+n]); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func (v *Evaluator) reset() {
+	v.stack, v.conts, v.out, v.rows = v.stack[:0], v.conts[:0], v.out[:0], v.rows[:0]
+	v.rowIndex, v.itemIndex = 0, 0
+	if cap(v.arena) > keep {
+		v.arena = nil
+	}
+	v.arena = v.arena[:0]
+	if cap(v.tape.nodes)*32 > keep {
+		v.tape.nodes = nil
+	}
+	if cap(v.tape.slots)*4 > keep {
+		v.tape.slots = nil
+	}
+	if cap(v.out)*24 > keep {
+		v.out, v.rows = nil, nil
+	}
+	if cap(v.stack)*56 > keep {
+		v.stack = nil
+	}
+}
+
+// run makes the rows of one view.
+func (v *Evaluator) run(i int) error {
+	w := &v.engine.views[i]
+	v.view = i
+	if cap(v.cells) < w.columns {
+		v.cells = make([][]byte, w.columns)
+	}
+	v.cells = v.cells[:w.columns]
+	clear(v.cells)
+	for _, p := range w.where {
+		truth, err := v.truth(p, &v.root)
+		if err != nil {
+			return err
+		}
+		if truth != yes {
+			return nil
+		}
+	}
+	return w.rows.run(v, &v.root, -1)
+}

@@ -1,0 +1,381 @@
+package native
+
+import (
+	"bytes"
+	"strconv"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/decimal"
+)
+
+func (b *builder) binary(e *sof.Binary) op {
+	l, r := b.op(e.L), b.op(e.R)
+	switch e.Op {
+	case "and", "or", "xor", "implies":
+		return &logicOp{l, r, e.Op}
+	case "=", "!=":
+		return &equalOp{l, r, e.Op == "!="}
+	case "~", "!~":
+		return &equivalentOp{l, r, e.Op == "!~"}
+	case "<", "<=", ">", ">=":
+		return &orderOp{l, r, e.Op}
+	case "in":
+		return &memberOp{l, r}
+	case "contains":
+		return &memberOp{r, l}
+	case "|":
+		return &unionOp{l, r}
+	case "&":
+		return &concatOp{l, r, true}
+	case "+":
+		if e.T.Any[0].Name == "System.String" {
+			return &concatOp{l, r, false}
+		}
+	case "-", "*", "/", "div", "mod":
+	default:
+		b.fail("the operator %s", e.Op)
+	}
+	return &arithmeticOp{l, r, e.Op}
+}
+
+// logicOp follows the truth tables of FHIRPath N1, 6.5.
+type logicOp struct {
+	l, r op
+	sign string
+}
+
+func (o *logicOp) eval(v *Evaluator, this *item) error {
+	l, err := v.truth(o.l, this)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.sign == "and" && l == no, o.sign == "or" && l == yes:
+		v.pushTruth(l)
+		return nil
+	case o.sign == "implies" && l == no:
+		v.pushTruth(yes)
+		return nil
+	}
+	r, err := v.truth(o.r, this)
+	if err != nil {
+		return err
+	}
+	v.pushTruth(combine(o.sign, l, r))
+	return nil
+}
+
+func combine(sign string, l, r truth) truth {
+	switch sign {
+	case "and":
+		switch {
+		case l == no || r == no:
+			return no
+		case l == yes && r == yes:
+			return yes
+		}
+		return unknown
+	case "or":
+		return combine("and", l.not(), r.not()).not()
+	case "implies":
+		return combine("or", l.not(), r)
+	}
+	if l == unknown || r == unknown {
+		return unknown
+	}
+	return of(l != r)
+}
+
+// both evaluates two operands; their items lie on the stack one behind the
+// other until drop.
+func (v *Evaluator) both(l, r op, this *item) (a, b []item, base int, err error) {
+	base = len(v.stack)
+	if err := l.eval(v, this); err != nil {
+		return nil, nil, base, err
+	}
+	middle := len(v.stack)
+	if err := r.eval(v, this); err != nil {
+		return nil, nil, base, err
+	}
+	return v.stack[base:middle:middle], v.stack[middle:], base, nil
+}
+
+type equalOp struct {
+	l, r   op
+	negate bool
+}
+
+func (o *equalOp) eval(v *Evaluator, this *item) error {
+	a, b, base, err := v.both(o.l, o.r, this)
+	if err != nil {
+		return err
+	}
+	t := v.equalLists(a, b)
+	v.stack = v.stack[:base]
+	if o.negate {
+		t = t.not()
+	}
+	v.pushTruth(t)
+	return nil
+}
+
+// equalLists is = on collections: empty gives empty, order counts.
+func (v *Evaluator) equalLists(a, b []item) truth {
+	if len(a) == 0 || len(b) == 0 {
+		return unknown
+	}
+	if len(a) != len(b) {
+		return no
+	}
+	out := yes
+	for i := range a {
+		out = combine("and", out, v.equal(&a[i], &b[i]))
+	}
+	return out
+}
+
+type orderOp struct {
+	l, r op
+	sign string
+}
+
+func (o *orderOp) eval(v *Evaluator, this *item) error {
+	a, ok, err := v.single(o.l, this, o.sign)
+	if err != nil {
+		return err
+	}
+	b, ok2, err := v.single(o.r, this, o.sign)
+	if err != nil || !ok || !ok2 {
+		return err
+	}
+	order, known, err := v.order(&a, &b)
+	if err != nil || !known {
+		return err
+	}
+	var t bool
+	switch o.sign {
+	case "<":
+		t = order < 0
+	case "<=":
+		t = order <= 0
+	case ">":
+		t = order > 0
+	case ">=":
+		t = order >= 0
+	}
+	v.push(boolItem(t))
+	return nil
+}
+
+// memberOp is in, and contains with its operands swapped.
+type memberOp struct{ one, list op }
+
+func (o *memberOp) eval(v *Evaluator, this *item) error {
+	it, ok, err := v.single(o.one, this, "in and contains")
+	if err != nil || !ok {
+		return err
+	}
+	base := len(v.stack)
+	if err := o.list.eval(v, this); err != nil {
+		return err
+	}
+	found := v.has(v.stack[base:], &it)
+	v.stack = v.stack[:base]
+	v.push(boolItem(found))
+	return nil
+}
+
+func (v *Evaluator) has(items []item, it *item) bool {
+	for i := range items {
+		if v.equal(&items[i], it) == yes {
+			return true
+		}
+	}
+	return false
+}
+
+// distinct drops repeated items from the stack above base, first ones stay.
+func (v *Evaluator) distinct(base int) {
+	kept := base
+	for i := base; i < len(v.stack); i++ {
+		if !v.has(v.stack[base:kept], &v.stack[i]) {
+			v.stack[kept] = v.stack[i]
+			kept++
+		}
+	}
+	v.stack = v.stack[:kept]
+}
+
+type unionOp struct{ l, r op }
+
+func (o *unionOp) eval(v *Evaluator, this *item) error {
+	_, _, base, err := v.both(o.l, o.r, this)
+	if err != nil {
+		return err
+	}
+	v.distinct(base)
+	return nil
+}
+
+// concatOp joins two strings; & takes a missing one as empty, + gives nothing.
+type concatOp struct {
+	l, r    op
+	missing bool
+}
+
+func (o *concatOp) eval(v *Evaluator, this *item) error {
+	a, ok, err := v.single(o.l, this, "joining strings")
+	if err != nil {
+		return err
+	}
+	b, ok2, err := v.single(o.r, this, "joining strings")
+	if err != nil || !o.missing && (!ok || !ok2) {
+		return err
+	}
+	if ok && a.kind != kindString || ok2 && b.kind != kindString {
+		return &dataError{"joining strings met a value that is no string"}
+	}
+	x, y := v.str(&a), v.str(&b)
+	from := len(v.arena)
+	v.arena = append(append(v.arena, x...), y...)
+	v.push(v.made(from))
+	return nil
+}
+
+// made is the arena from an offset on, as a string.
+func (v *Evaluator) made(from int) item {
+	return item{typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindString}
+}
+
+func (v *Evaluator) integer(n int) item {
+	from := len(v.arena)
+	v.arena = strconv.AppendInt(v.arena, int64(n), 10)
+	return item{typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindNumber}
+}
+
+func (v *Evaluator) number(d decimal.Decimal) item {
+	from := len(v.arena)
+	v.arena = d.Append(v.arena)
+	it := item{typ: decimalType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindNumber}
+	if d.Scale() == 0 {
+		it.typ = integerType
+	}
+	return it
+}
+
+// decimalOf is the number of an item.
+func (v *Evaluator) decimalOf(it *item) (decimal.Decimal, error) {
+	if it.kind != kindNumber {
+		return decimal.Decimal{}, &dataError{"arithmetic met a value that is no number"}
+	}
+	d, ok := decimal.Parse(it.text)
+	if !ok {
+		return decimal.Decimal{}, &dataError{"a number is out of range"}
+	}
+	return d, nil
+}
+
+type arithmeticOp struct {
+	l, r op
+	sign string
+}
+
+func (o *arithmeticOp) eval(v *Evaluator, this *item) error {
+	a, ok, err := v.single(o.l, this, o.sign)
+	if err != nil {
+		return err
+	}
+	b, ok2, err := v.single(o.r, this, o.sign)
+	if err != nil || !ok || !ok2 {
+		return err
+	}
+	x, err := v.decimalOf(&a)
+	if err != nil {
+		return err
+	}
+	y, err := v.decimalOf(&b)
+	if err != nil {
+		return err
+	}
+	var z decimal.Decimal
+	ok = true
+	switch o.sign {
+	case "+":
+		z = x.Add(y)
+	case "-":
+		z = x.Sub(y)
+	case "*":
+		z = x.Mul(y)
+	case "/":
+		z, ok = x.Div(y)
+	case "div":
+		z, ok = x.IntDiv(y)
+	case "mod":
+		z, ok = x.Mod(y)
+	}
+	if ok {
+		v.push(v.number(z))
+	}
+	return nil
+}
+
+type negateOp struct{ in op }
+
+func (o *negateOp) eval(v *Evaluator, this *item) error {
+	it, ok, err := v.single(o.in, this, "-")
+	if err != nil || !ok {
+		return err
+	}
+	d, err := v.decimalOf(&it)
+	if err != nil {
+		return err
+	}
+	v.push(v.number(d.Neg()))
+	return nil
+}
+
+// equivalentOp is ~: never empty, without regard to order, case and white space.
+type equivalentOp struct {
+	l, r   op
+	negate bool
+}
+
+func (o *equivalentOp) eval(v *Evaluator, this *item) error {
+	a, b, base, err := v.both(o.l, o.r, this)
+	if err != nil {
+		return err
+	}
+	same := len(a) == len(b)
+	used := make([]bool, len(b))
+	for i := 0; same && i < len(a); i++ {
+		same = false
+		for j := range b {
+			if !used[j] && v.equivalent(&a[i], &b[j]) {
+				used[j], same = true, true
+				break
+			}
+		}
+	}
+	v.stack = v.stack[:base]
+	v.push(boolItem(same != o.negate))
+	return nil
+}
+
+func (v *Evaluator) equivalent(a, b *item) bool {
+	switch {
+	case a.kind == kindString && b.kind == kindString && !(temporal(a.system()) && temporal(b.system())):
+		return bytes.Equal(normal(v.str(a)), normal(v.str(b)))
+	case a.kind == kindNumber && b.kind == kindNumber:
+		x, ok := decimal.Parse(a.text)
+		y, ok2 := decimal.Parse(b.text)
+		if !ok || !ok2 {
+			return false
+		}
+		// compared at the precision of the less precise one
+		scale := min(x.Scale(), y.Scale())
+		return x.Round(scale).Cmp(y.Round(scale)) == 0
+	case a.kind == kindObject && b.kind == kindObject:
+		return equalJSON(a.text, b.text, true)
+	}
+	return v.equal(a, b) == yes
+}

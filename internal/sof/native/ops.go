@@ -1,0 +1,342 @@
+package native
+
+import (
+	"bytes"
+	"fmt"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// op is one expression, ready to run: it pushes its items onto the stack.
+type op interface {
+	eval(v *Evaluator, this *item) error
+}
+
+// builder turns the expressions of one view into ops.
+type builder struct {
+	view    string
+	columns []sof.Column
+	numbers nameNumbers
+	err     error
+}
+
+func (b *builder) op(e sof.Expr) op {
+	switch e := e.(type) {
+	case *sof.This:
+		return thisOp{}
+	case *sof.Root:
+		return rootOp{}
+	case *sof.RowIndex:
+		return rowIndexOp{}
+	case *sof.ItemIndex:
+		return itemIndexOp{}
+	case *sof.Literal:
+		if e.Value == nil {
+			return emptyOp{}
+		}
+		return &literalOp{literal(e.Value.Type, e.Value.Text)}
+	case *sof.Child:
+		return b.child(e)
+	case *sof.Filter:
+		return &filterOp{b.op(e.In), b.op(e.Pred)}
+	case *sof.Select:
+		return &selectOp{b.op(e.In), b.op(e.Body)}
+	case *sof.All:
+		return &allOp{b.op(e.In), b.op(e.Pred)}
+	case *sof.OfType:
+		return &ofTypeOp{b.op(e.In), b.want(e.Want), e.Single}
+	case *sof.Is:
+		return &isOp{b.op(e.In), b.want(e.Want)}
+	case *sof.ResourceKey:
+		return &path{in: b.op(e.In), steps: []hop{{[]property{{b.numbers.of("id"), stringType}}}}}
+	case *sof.ReferenceKey:
+		return &referenceKeyOp{b.op(e.In), e.Target, hop{[]property{{b.numbers.of("reference"), stringType}}}}
+	case *sof.Call:
+		return b.call(e)
+	case *sof.Binary:
+		return b.binary(e)
+	case *sof.Negate:
+		return &negateOp{b.op(e.In)}
+	}
+	b.fail("%T", e)
+	return emptyOp{}
+}
+
+func (b *builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf("no way to run "+format, args...)
+	}
+}
+
+// single evaluates o and gives its one item; ok is false for none. More than one
+// is a fault of the data.
+func (v *Evaluator) single(o op, this *item, what string) (it item, ok bool, err error) {
+	base := len(v.stack)
+	if err := o.eval(v, this); err != nil {
+		return item{}, false, err
+	}
+	n := len(v.stack) - base
+	if n > 0 {
+		it = v.stack[base]
+	}
+	v.stack = v.stack[:base]
+	if n > 1 {
+		return item{}, false, &dataError{what + " met more than one item"}
+	}
+	return it, n == 1, nil
+}
+
+// truth evaluates o as a boolean; unknown for no item.
+func (v *Evaluator) truth(o op, this *item) (truth, error) {
+	it, ok, err := v.single(o, this, "a condition")
+	if err != nil || !ok {
+		return unknown, err
+	}
+	switch it.kind {
+	case kindTrue:
+		return yes, nil
+	case kindFalse:
+		return no, nil
+	case kindNone, kindObject, kindArray, kindString, kindNumber:
+	}
+	return unknown, &dataError{"a condition met a value that is not true or false"}
+}
+
+func (v *Evaluator) push(it item) { v.stack = append(v.stack, it) }
+
+func (v *Evaluator) pushTruth(t truth) {
+	if t != unknown {
+		v.push(boolItem(t == yes))
+	}
+}
+
+type (
+	thisOp      struct{}
+	rootOp      struct{}
+	emptyOp     struct{}
+	rowIndexOp  struct{}
+	itemIndexOp struct{}
+	literalOp   struct{ it item }
+)
+
+func (thisOp) eval(v *Evaluator, this *item) error {
+	if this.kind != kindNone {
+		v.push(*this)
+	}
+	return nil
+}
+
+func (rootOp) eval(v *Evaluator, _ *item) error {
+	v.push(v.root)
+	return nil
+}
+
+func (emptyOp) eval(*Evaluator, *item) error { return nil }
+
+func (rowIndexOp) eval(v *Evaluator, _ *item) error {
+	v.push(v.integer(v.rowIndex))
+	return nil
+}
+
+func (itemIndexOp) eval(v *Evaluator, _ *item) error {
+	v.push(v.integer(v.itemIndex))
+	return nil
+}
+
+func (o *literalOp) eval(v *Evaluator, _ *item) error {
+	v.push(o.it)
+	return nil
+}
+
+type filterOp struct{ in, pred op }
+
+// each calls f for the items of in, with $index set, and gives how many there
+// were. They lie on the stack from base; what f pushes is above them.
+func (v *Evaluator) each(in op, this *item, f func(it *item, i int) error) (base, n int, err error) {
+	base = len(v.stack)
+	if err := in.eval(v, this); err != nil {
+		return base, 0, err
+	}
+	n = len(v.stack) - base
+	outer := v.itemIndex
+	for i := range n {
+		v.itemIndex = i
+		// a pointer into the stack stays good when the stack moves: what is below
+		// the top does not change
+		if err := f(&v.stack[base+i], i); err != nil {
+			return base, n, err
+		}
+	}
+	v.itemIndex = outer
+	return base, n, nil
+}
+
+func (o *filterOp) eval(v *Evaluator, this *item) error {
+	kept := 0
+	base := len(v.stack)
+	_, _, err := v.each(o.in, this, func(it *item, _ int) error {
+		t, err := v.truth(o.pred, it)
+		if t == yes {
+			v.stack[base+kept] = *it
+			kept++
+		}
+		return err
+	})
+	v.stack = v.stack[:base+kept]
+	return err
+}
+
+type selectOp struct{ in, body op }
+
+func (o *selectOp) eval(v *Evaluator, this *item) error {
+	base, n, err := v.each(o.in, this, func(it *item, _ int) error { return o.body.eval(v, it) })
+	if err != nil {
+		return err
+	}
+	m := copy(v.stack[base:], v.stack[base+n:])
+	v.stack = v.stack[:base+m]
+	return nil
+}
+
+type allOp struct{ in, pred op }
+
+func (o *allOp) eval(v *Evaluator, this *item) error {
+	all := true
+	base, _, err := v.each(o.in, this, func(it *item, _ int) error {
+		t, err := v.truth(o.pred, it)
+		all = all && t == yes
+		return err
+	})
+	v.stack = v.stack[:base]
+	v.push(boolItem(all))
+	return err
+}
+
+// wanted is the type that an item is tested for.
+type wanted struct {
+	typ          *schema.Type
+	resourceType int // number of the name
+}
+
+func (b *builder) want(t *schema.Type) wanted { return wanted{t, b.numbers.of("resourceType")} }
+
+// is says that the item has the type. A resource says itself which it is.
+func (v *Evaluator) is(it *item, w wanted) bool {
+	if w.typ.Kind == schema.Resource && it.kind == kindObject && it.node >= 0 {
+		if it.node == v.root.node {
+			if t, ok := schema.R4().Type(v.engine.resource); ok {
+				return t.Is(w.typ)
+			}
+			return w.typ.Name == v.engine.resource
+		}
+		name := v.stringAt(v.member(it.node, w.resourceType))
+		t, ok := schema.R4().Type(string(name))
+		return ok && t.Is(w.typ)
+	}
+	if w.typ.Kind == schema.SystemType {
+		return it.system() == w.typ.System
+	}
+	return it.typ != nil && it.typ.Is(w.typ)
+}
+
+type ofTypeOp struct {
+	in     op
+	want   wanted
+	single bool
+}
+
+func (o *ofTypeOp) eval(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	if err := o.in.eval(v, this); err != nil {
+		return err
+	}
+	if o.single && len(v.stack)-base > 1 {
+		return &dataError{"as met more than one item"}
+	}
+	kept := base
+	for i := base; i < len(v.stack); i++ {
+		if v.is(&v.stack[i], o.want) {
+			v.stack[kept] = v.stack[i]
+			if o.want.typ.Kind == schema.Resource {
+				v.stack[kept].typ = o.want.typ
+			}
+			kept++
+		}
+	}
+	v.stack = v.stack[:kept]
+	return nil
+}
+
+type isOp struct {
+	in   op
+	want wanted
+}
+
+func (o *isOp) eval(v *Evaluator, this *item) error {
+	it, ok, err := v.single(o.in, this, "is")
+	if ok {
+		v.push(boolItem(v.is(&it, o.want)))
+	}
+	return err
+}
+
+type referenceKeyOp struct {
+	in        op
+	target    string
+	reference hop
+}
+
+func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	if err := o.in.eval(v, this); err != nil {
+		return err
+	}
+	top := len(v.stack)
+	for i := base; i < top; i++ {
+		v.follow(v.stack[i].node, []hop{o.reference})
+	}
+	kept := base
+	for i := top; i < len(v.stack); i++ {
+		it := v.stack[i]
+		if it.kind != kindString {
+			continue
+		}
+		typ, id, ok := splitReference(v.str(&it))
+		if ok && (o.target == "" || o.target == string(typ)) {
+			v.stack[kept] = item{typ: stringType, text: id, node: -1, kind: kindString}
+			kept++
+		}
+	}
+	v.stack = v.stack[:kept]
+	return nil
+}
+
+// splitReference takes the type and the id out of a literal reference: relative
+// (Patient/1), absolute (https://host/fhir/Patient/1), either with a version
+// (/_history/2). Contained (#x), urn: and conditional references (Patient?x=y)
+// point to no row.
+func splitReference(ref []byte) (typ, id []byte, ok bool) {
+	if bytes.IndexByte(ref, '?') >= 0 || bytes.IndexByte(ref, '#') >= 0 || bytes.HasPrefix(ref, []byte("urn:")) {
+		return nil, nil, false
+	}
+	if i := bytes.Index(ref, []byte("/_history/")); i >= 0 {
+		ref = ref[:i]
+	}
+	slash := bytes.LastIndexByte(ref, '/')
+	if slash < 1 {
+		return nil, nil, false
+	}
+	id = ref[slash+1:]
+	typ = ref[:slash]
+	typ = typ[bytes.LastIndexByte(typ, '/')+1:]
+	if len(id) == 0 || len(typ) == 0 || typ[0] < 'A' || typ[0] > 'Z' {
+		return nil, nil, false
+	}
+	for _, c := range typ {
+		if c|0x20 < 'a' || c|0x20 > 'z' {
+			return nil, nil, false
+		}
+	}
+	return typ, id, true
+}

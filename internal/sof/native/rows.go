@@ -1,0 +1,274 @@
+package native
+
+import (
+	"fmt"
+
+	"fhirsynapse/internal/sof"
+)
+
+// row is a node of the row plan. run fills its columns and, for every row it
+// yields, resumes with what is left to do.
+type row interface {
+	run(v *Evaluator, this *item, then int) error
+}
+
+// cont is what is left to do once a node has filled its columns: run next on
+// this, then go on. Continuations live in a stack, not in closures, so that a
+// line makes no garbage.
+type cont struct {
+	next     row
+	this     *item
+	rowIndex int
+	then     int
+}
+
+// resume goes on with continuation k; below zero the row is complete.
+func (v *Evaluator) resume(k int) error {
+	if k < 0 {
+		v.rows = append(v.rows, rowRef{v.view, len(v.out)})
+		v.out = append(v.out, v.cells...)
+		return nil
+	}
+	c := v.conts[k]
+	inner := v.rowIndex
+	v.rowIndex = c.rowIndex
+	err := c.next.run(v, c.this, c.then)
+	v.rowIndex = inner
+	return err
+}
+
+func (b *builder) row(r sof.Row) row {
+	switch r := r.(type) {
+	case *sof.Project:
+		p := &projectRow{}
+		for _, c := range r.Cells {
+			p.cells = append(p.cells, b.cell(c))
+		}
+		return p
+	case *sof.Product:
+		// a Project yields exactly one row, so it may run before its siblings,
+		// once, instead of once for each of their rows
+		p := &productRow{}
+		for _, first := range []bool{true, false} {
+			for _, part := range r.Parts {
+				if _, is := part.(*sof.Project); is == first {
+					p.parts = append(p.parts, b.row(part))
+				}
+			}
+		}
+		return p
+	case *sof.Union:
+		u := &unionRow{}
+		for _, branch := range r.Branches {
+			u.branches = append(u.branches, b.row(branch))
+		}
+		return u
+	case *sof.Iterate:
+		return &iterateRow{b.op(r.Over), b.row(r.Body), r.Outer, r.Columns, r.Index}
+	case *sof.Recurse:
+		out := &recurseRow{body: b.row(r.Body)}
+		for _, p := range r.Paths {
+			out.paths = append(out.paths, b.op(p))
+		}
+		return out
+	}
+	b.fail("%T", r)
+	return &projectRow{}
+}
+
+type projectRow struct{ cells []cell }
+
+func (p *projectRow) run(v *Evaluator, this *item, then int) error {
+	for i := range p.cells {
+		if err := p.cells[i].fill(v, this); err != nil {
+			return err
+		}
+	}
+	return v.resume(then)
+}
+
+type productRow struct{ parts []row }
+
+func (p *productRow) run(v *Evaluator, this *item, then int) error {
+	top := len(v.conts)
+	for i := len(p.parts) - 1; i > 0; i-- {
+		v.conts = append(v.conts, cont{p.parts[i], this, v.rowIndex, then})
+		then = len(v.conts) - 1
+	}
+	err := p.parts[0].run(v, this, then)
+	v.conts = v.conts[:top]
+	return err
+}
+
+type unionRow struct{ branches []row }
+
+func (u *unionRow) run(v *Evaluator, this *item, then int) error {
+	for _, b := range u.branches {
+		if err := b.run(v, this, then); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type iterateRow struct {
+	over    op
+	body    row
+	outer   bool
+	columns []int
+	index   []int
+}
+
+var zeroText = []byte("0")
+
+func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
+	base := len(v.stack)
+	if err := r.over.eval(v, this); err != nil {
+		return err
+	}
+	n := len(v.stack) - base
+	if n == 0 {
+		if !r.outer {
+			return nil
+		}
+		for _, c := range r.columns {
+			v.cells[c] = nil
+		}
+		for _, c := range r.index {
+			v.cells[c] = zeroText
+		}
+		return v.resume(then)
+	}
+	outer := v.rowIndex
+	for i := range n {
+		v.rowIndex = i
+		if err := r.body.run(v, &v.stack[base+i], then); err != nil {
+			return err
+		}
+	}
+	v.rowIndex = outer
+	v.stack = v.stack[:base]
+	return nil
+}
+
+type recurseRow struct {
+	paths []op
+	body  row
+}
+
+func (r *recurseRow) run(v *Evaluator, this *item, then int) error {
+	outer := v.rowIndex
+	count := 0
+	err := r.walk(v, this, then, &count)
+	v.rowIndex = outer
+	return err
+}
+
+// walk goes as deep as the line nests, which the scanner bounds.
+func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error {
+	for _, p := range r.paths {
+		base := len(v.stack)
+		if err := p.eval(v, this); err != nil {
+			return err
+		}
+		n := len(v.stack) - base
+		for i := range n {
+			it := &v.stack[base+i]
+			if it.node == this.node {
+				return &dataError{"repeat does not get deeper"}
+			}
+			v.rowIndex = *count
+			*count++
+			if err := r.body.run(v, it, then); err != nil {
+				return err
+			}
+			if err := r.walk(v, it, then, count); err != nil {
+				return err
+			}
+		}
+		v.stack = v.stack[:base]
+	}
+	return nil
+}
+
+// cell is one column of a row.
+type cell struct {
+	column     int
+	value      op
+	collection bool
+	plural     string // what to say of more than one item
+}
+
+func (b *builder) cell(c sof.Cell) cell {
+	col := b.columns[c.Column]
+	return cell{
+		column: c.Column, value: b.op(c.Value), collection: col.Collection,
+		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
+	}
+}
+
+func (c *cell) fill(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	if err := c.value.eval(v, this); err != nil {
+		return err
+	}
+	items := v.stack[base:]
+	v.stack = v.stack[:base]
+	if c.collection {
+		v.cells[c.column] = v.list(items)
+		return nil
+	}
+	switch len(items) {
+	case 0:
+		v.cells[c.column] = nil
+		return nil
+	case 1:
+		v.cells[c.column] = v.text(&items[0])
+		return nil
+	}
+	return &dataError{c.plural}
+}
+
+// text is an item as the canonical text of a cell; never nil.
+func (v *Evaluator) text(it *item) []byte {
+	switch it.kind {
+	case kindString:
+		if s := v.str(it); s != nil {
+			return s
+		}
+		return []byte{}
+	case kindObject, kindArray:
+		from := len(v.arena)
+		v.arena = appendCompact(v.arena, it.text)
+		return v.arena[from:len(v.arena):len(v.arena)]
+	case kindNone, kindNumber, kindTrue, kindFalse:
+	}
+	return it.text
+}
+
+// list is a collection as a JSON array.
+func (v *Evaluator) list(items []item) []byte {
+	// decoding grows the arena too, so it comes before
+	for i := range items {
+		if items[i].kind == kindString {
+			v.str(&items[i])
+		}
+	}
+	from := len(v.arena)
+	v.arena = append(v.arena, '[')
+	for i := range items {
+		if i > 0 {
+			v.arena = append(v.arena, ',')
+		}
+		switch items[i].kind {
+		case kindString:
+			v.arena = appendQuoted(v.arena, items[i].text)
+		case kindObject, kindArray:
+			v.arena = appendCompact(v.arena, items[i].text)
+		case kindNone, kindNumber, kindTrue, kindFalse:
+			v.arena = append(v.arena, items[i].text...)
+		}
+	}
+	v.arena = append(v.arena, ']')
+	return v.arena[from:len(v.arena):len(v.arena)]
+}

@@ -1,0 +1,450 @@
+package native
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// scalar is a function on one item; args are single items too. ok is false where
+// the result is empty.
+type scalar func(v *Evaluator, in *item, args []item) (out item, ok bool, err error)
+
+// scalarOp evaluates its input and arguments as single items; where one is
+// missing the result is empty.
+type scalarOp struct {
+	name string
+	f    scalar
+	in   op
+	args []op
+}
+
+func (o *scalarOp) eval(v *Evaluator, this *item) error {
+	in, ok, err := v.single(o.in, this, o.name)
+	if err != nil || !ok {
+		return err
+	}
+	base := len(v.stack)
+	for _, a := range o.args {
+		it, ok, err := v.single(a, this, o.name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			v.stack = v.stack[:base]
+			return nil
+		}
+		v.push(it)
+	}
+	out, ok, err := o.f(v, &in, v.stack[base:])
+	v.stack = v.stack[:base]
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return nil
+	}
+	if out.kind == kindNone && out.node == splitMark {
+		return v.pushParts(&in, &out)
+	}
+	v.push(out)
+	return nil
+}
+
+var scalars map[sof.Func]scalar
+
+func init() { //nolint:gochecknoinits // the table refers to functions that refer to it
+	scalars = map[sof.Func]scalar{
+		sof.FuncNot:          not,
+		sof.FuncTrim:         onText(bytes.TrimSpace),
+		sof.FuncUpper:        onText(bytes.ToUpper),
+		sof.FuncLower:        onText(bytes.ToLower),
+		sof.FuncSubstring:    substring,
+		sof.FuncStartsWith:   testText(bytes.HasPrefix),
+		sof.FuncEndsWith:     testText(bytes.HasSuffix),
+		sof.FuncContains:     testText(bytes.Contains),
+		sof.FuncReplace:      replace,
+		sof.FuncIndexOf:      indexOf,
+		sof.FuncLength:       length,
+		sof.FuncSplit:        split,
+		sof.FuncToString:     toString,
+		sof.FuncToInteger:    toInteger,
+		sof.FuncToDecimal:    toDecimal,
+		sof.FuncToBoolean:    toBoolean,
+		sof.FuncToDate:       toMoment("Date", fhirtime.ParseDate),
+		sof.FuncToDateTime:   toMoment("DateTime", fhirtime.ParseDate),
+		sof.FuncToTime:       toMoment("Time", fhirtime.ParseTime),
+		sof.FuncAbs:          onNumber(func(d decimal.Decimal) decimal.Decimal { return sign(d, 1) }),
+		sof.FuncCeiling:      onNumber(func(d decimal.Decimal) decimal.Decimal { return whole(d, 1) }),
+		sof.FuncFloor:        onNumber(func(d decimal.Decimal) decimal.Decimal { return whole(d, -1) }),
+		sof.FuncTruncate:     onNumber(func(d decimal.Decimal) decimal.Decimal { return whole(d, 0) }),
+		sof.FuncRound:        round,
+		sof.FuncLowBoundary:  boundary(false),
+		sof.FuncHighBoundary: boundary(true),
+	}
+}
+
+func wrongType(what string) error {
+	return &dataError{"a function met a value that is no " + what}
+}
+
+func not(_ *Evaluator, in *item, _ []item) (item, bool, error) {
+	switch in.kind {
+	case kindTrue, kindFalse:
+		return boolItem(in.kind == kindFalse), true, nil
+	case kindNone, kindObject, kindArray, kindString, kindNumber:
+	}
+	return item{}, false, wrongType("boolean")
+}
+
+func (v *Evaluator) textOf(it *item) ([]byte, error) {
+	if it.kind != kindString {
+		return nil, wrongType("string")
+	}
+	return v.str(it), nil
+}
+
+func textItem(b []byte) item { return item{typ: stringType, text: b, node: -1, kind: kindString} }
+
+func onText(f func([]byte) []byte) scalar {
+	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
+		s, err := v.textOf(in)
+		return textItem(f(s)), true, err
+	}
+}
+
+func testText(f func(s, t []byte) bool) scalar {
+	return func(v *Evaluator, in *item, args []item) (item, bool, error) {
+		s, err := v.textOf(in)
+		if err != nil {
+			return item{}, false, err
+		}
+		t, err := v.textOf(&args[0])
+		return boolItem(f(s, t)), true, err
+	}
+}
+
+// runeAt is the byte offset of the n-th character, or len(s).
+func runeAt(s []byte, n int) int {
+	i := 0
+	for ; n > 0 && i < len(s); n-- {
+		_, size := utf8.DecodeRune(s[i:])
+		i += size
+	}
+	return i
+}
+
+func substring(v *Evaluator, in *item, args []item) (item, bool, error) {
+	s, err := v.textOf(in)
+	if err != nil {
+		return item{}, false, err
+	}
+	start, err := v.count(&args[0])
+	if err != nil || start < 0 || start >= utf8.RuneCount(s) {
+		return item{}, false, err
+	}
+	s = s[runeAt(s, start):]
+	if len(args) > 1 {
+		n, err := v.count(&args[1])
+		if err != nil {
+			return item{}, false, err
+		}
+		s = s[:runeAt(s, n)]
+	}
+	return textItem(s), true, nil
+}
+
+func (v *Evaluator) count(it *item) (int, error) {
+	d, err := v.decimalOf(it)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := d.Int64()
+	const far = 1 << 40
+	if !ok || n > far || n < -far {
+		return 0, wrongType("position")
+	}
+	return int(n), nil
+}
+
+func replace(v *Evaluator, in *item, args []item) (item, bool, error) {
+	s, err := v.textOf(in)
+	if err != nil {
+		return item{}, false, err
+	}
+	old, err := v.textOf(&args[0])
+	if err != nil {
+		return item{}, false, err
+	}
+	with, err := v.textOf(&args[1])
+	return textItem(bytes.ReplaceAll(s, old, with)), true, err
+}
+
+func indexOf(v *Evaluator, in *item, args []item) (item, bool, error) {
+	s, err := v.textOf(in)
+	if err != nil {
+		return item{}, false, err
+	}
+	t, err := v.textOf(&args[0])
+	i := bytes.Index(s, t)
+	if i > 0 {
+		i = utf8.RuneCount(s[:i])
+	}
+	return v.integer(i), true, err
+}
+
+func length(v *Evaluator, in *item, _ []item) (item, bool, error) {
+	s, err := v.textOf(in)
+	return v.integer(utf8.RuneCount(s)), true, err
+}
+
+// splitMark is the node of the placeholder that stands for the parts of a split.
+const splitMark = -2
+
+func split(v *Evaluator, in *item, args []item) (item, bool, error) {
+	if _, err := v.textOf(in); err != nil {
+		return item{}, false, err
+	}
+	separator, err := v.textOf(&args[0])
+	return item{text: separator, node: splitMark}, true, err
+}
+
+func (v *Evaluator) pushParts(in, mark *item) error {
+	for _, part := range bytes.Split(in.text, mark.text) {
+		v.push(textItem(part))
+	}
+	return nil
+}
+
+func toString(v *Evaluator, in *item, _ []item) (item, bool, error) {
+	switch in.kind {
+	case kindString:
+		return textItem(v.str(in)), true, nil
+	case kindNumber, kindTrue, kindFalse:
+		return textItem(in.text), true, nil
+	case kindNone, kindObject, kindArray:
+	}
+	return item{}, false, nil
+}
+
+func toInteger(v *Evaluator, in *item, _ []item) (item, bool, error) {
+	switch in.kind {
+	case kindTrue:
+		return v.integer(1), true, nil
+	case kindFalse:
+		return v.integer(0), true, nil
+	case kindString:
+		n, err := strconv.ParseInt(string(v.str(in)), 10, 32)
+		return v.integer(int(n)), err == nil, nil
+	case kindNumber:
+		d, err := v.decimalOf(in)
+		if err != nil || d.Scale() > 0 {
+			return item{}, false, err
+		}
+		return v.number(d), true, nil
+	case kindNone, kindObject, kindArray:
+	}
+	return item{}, false, nil
+}
+
+func toDecimal(v *Evaluator, in *item, _ []item) (item, bool, error) {
+	text := in.text
+	switch in.kind {
+	case kindTrue:
+		text = []byte("1.0")
+	case kindFalse:
+		text = []byte("0.0")
+	case kindString:
+		text = v.str(in)
+	case kindNumber:
+	case kindNone, kindObject, kindArray:
+		return item{}, false, nil
+	}
+	d, ok := decimal.Parse(text)
+	if !ok {
+		return item{}, false, nil
+	}
+	out := v.number(d)
+	out.typ = decimalType
+	return out, true, nil
+}
+
+// toBoolean knows the texts that FHIRPath N1, 5.5.1 lists.
+func toBoolean(v *Evaluator, in *item, _ []item) (item, bool, error) {
+	switch in.kind {
+	case kindTrue, kindFalse:
+		return boolItem(in.kind == kindTrue), true, nil
+	case kindNumber:
+		d, ok := decimal.Parse(in.text)
+		if !ok {
+			return item{}, false, nil
+		}
+		zero := d.Sign() == 0
+		return boolItem(!zero), zero || d.Cmp(decimal.Int(1)) == 0, nil
+	case kindString:
+		switch strings.ToLower(string(v.str(in))) {
+		case "true", "t", "yes", "y", "1", "1.0":
+			return boolItem(true), true, nil
+		case "false", "f", "no", "n", "0", "0.0":
+			return boolItem(false), true, nil
+		}
+	case kindNone, kindObject, kindArray:
+	}
+	return item{}, false, nil
+}
+
+func toMoment(name string, parse func([]byte) (fhirtime.Value, bool)) scalar {
+	typ := systemType(name)
+	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
+		if in.kind != kindString {
+			return item{}, false, nil
+		}
+		s := v.str(in)
+		m, ok := parse(s)
+		if ok && name == "Date" && m.Precision > fhirtime.Day {
+			s = s[:len("2024-01-31")]
+		}
+		return item{typ: typ, text: s, node: -1, kind: kindString}, ok, nil
+	}
+}
+
+func onNumber(f func(decimal.Decimal) decimal.Decimal) scalar {
+	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
+		d, err := v.decimalOf(in)
+		if err != nil {
+			return item{}, false, err
+		}
+		return v.number(f(d)), true, nil
+	}
+}
+
+func sign(d decimal.Decimal, want int) decimal.Decimal {
+	if d.Sign() == -want {
+		return d.Neg()
+	}
+	return d
+}
+
+// whole cuts the fraction off, towards the given side.
+func whole(d decimal.Decimal, side int) decimal.Decimal {
+	q, _ := d.IntDiv(decimal.Int(1))
+	if side != 0 && d.Sub(q).Sign() == side {
+		q = q.Add(decimal.Int(int64(side)))
+	}
+	return q
+}
+
+func round(v *Evaluator, in *item, args []item) (item, bool, error) {
+	d, err := v.decimalOf(in)
+	if err != nil {
+		return item{}, false, err
+	}
+	digits := 0
+	if len(args) > 0 {
+		if digits, err = v.count(&args[0]); err != nil || digits < 0 {
+			return item{}, false, err
+		}
+	}
+	return v.number(d.Round(digits)), true, nil
+}
+
+func boundary(high bool) scalar {
+	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
+		if in.kind == kindNumber {
+			d, err := v.decimalOf(in)
+			if err != nil {
+				return item{}, false, err
+			}
+			low, up := d.Boundaries()
+			if high {
+				low = up
+			}
+			return v.number(low), true, nil
+		}
+		m, ok := v.moment(in)
+		if !ok {
+			return item{}, false, &dataError{"a date or time is not in FHIR's form"}
+		}
+		from := len(v.arena)
+		switch in.system() {
+		case schema.Date:
+			v.arena = fhirtime.DateBoundary(v.arena, m, high)
+		case schema.Time:
+			v.arena = fhirtime.TimeBoundary(v.arena, m, high)
+		case schema.DateTime, schema.None, schema.Boolean, schema.String, schema.Integer, schema.Decimal:
+			v.arena = fhirtime.DateTimeBoundary(v.arena, m, high)
+		}
+		out := v.made(from)
+		out.typ = in.typ
+		return out, true, nil
+	}
+}
+
+// regexOp is a function whose first argument is a pattern; the compiler has
+// made sure that it is a constant.
+type regexOp struct {
+	pattern *regexp.Regexp
+	in      op
+	with    op // of replaceMatches
+}
+
+func (b *builder) regexOp(e *sof.Call, in op, args []op) op {
+	var l *sof.Literal
+	if len(e.Args) > 0 {
+		l, _ = e.Args[0].(*sof.Literal)
+	}
+	if l == nil || l.Value == nil {
+		b.fail("the function %s()", e.Func)
+		return emptyOp{}
+	}
+	o := &regexOp{in: in}
+	text := l.Value.Text
+	switch e.Func {
+	case sof.FuncMatches:
+	case sof.FuncMatchesFull:
+		text = "^(?:" + text + ")$"
+	case sof.FuncReplaceMatch:
+		o.with = args[1]
+	default:
+		b.fail("the function %s()", e.Func)
+	}
+	// N1, 5.6.9: the pattern runs in single-line mode, a dot matches all
+	p, err := regexp.Compile("(?s)" + text)
+	if err != nil {
+		b.fail("the pattern: %w", err)
+	}
+	o.pattern = p
+	return o
+}
+
+func (o *regexOp) eval(v *Evaluator, this *item) error {
+	it, ok, err := v.single(o.in, this, "matching a pattern")
+	if err != nil || !ok {
+		return err
+	}
+	s, err := v.textOf(&it)
+	if err != nil {
+		return err
+	}
+	if o.with == nil {
+		v.push(boolItem(o.pattern.Match(s)))
+		return nil
+	}
+	with, ok, err := v.single(o.with, this, "replaceMatches()")
+	if err != nil || !ok {
+		return err
+	}
+	t, err := v.textOf(&with)
+	if err != nil {
+		return err
+	}
+	v.push(textItem(o.pattern.ReplaceAll(s, t)))
+	return nil
+}

@@ -1,0 +1,524 @@
+package native
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deep a line may nest. FHIR itself stays below 50; T-SQL
+// refuses beyond 128.
+const maxDepth = 1000
+
+type kind uint8
+
+const (
+	kindNone kind = iota // the missing focus of a row of nulls
+	kindObject
+	kindArray
+	kindString
+	kindNumber
+	kindTrue
+	kindFalse
+)
+
+// node is one value of the line that a view may read.
+type node struct {
+	shape      *shape
+	start, end int32 // of a string without its quotes, of other values whole
+	next       int32 // in an array; -1 ends it
+	first      int32 // of an array: its first item, or -1; of an object: its slots
+	kind       kind
+	escaped    bool
+}
+
+// tape holds the values of one line. Slots of an object hold 1 + the node of
+// each member, 0 where it is missing, -1 where it is null.
+type tape struct {
+	line  []byte
+	nodes []node
+	slots []int32
+	depth int
+
+	failedAt int
+	reason   string
+}
+
+const (
+	low  = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+// fail notes the first fault and gives -1.
+func (t *tape) fail(at int, reason string) int {
+	if t.reason == "" {
+		t.failedAt, t.reason = at, reason
+	}
+	return -1
+}
+
+// read validates the line and keeps what root asks for. It gives the node of
+// the root object, or -1 after a fault.
+func (t *tape) read(line []byte, root *shape) int32 {
+	t.line, t.nodes, t.slots, t.depth, t.reason = line, t.nodes[:0], t.slots[:0], 0, ""
+	if !utf8.Valid(line) {
+		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
+	}
+	i := t.space(0)
+	if i >= len(line) {
+		return int32(t.fail(i, "the line is empty")) //nolint:gosec // -1
+	}
+	if line[i] != '{' {
+		return int32(t.fail(i, "expected a JSON object")) //nolint:gosec // -1
+	}
+	i, n := t.value(i, root)
+	if i < 0 {
+		return -1
+	}
+	if i = t.space(i); i < len(line) {
+		return int32(t.fail(i, "text after the end of the JSON object")) //nolint:gosec // -1
+	}
+	return n
+}
+
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(b)
+}
+
+func (t *tape) space(i int) int {
+	b := t.line
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+func (t *tape) tooShort() int { return t.fail(len(t.line), "the line ends too early") }
+
+// value reads the value at i, which is no space, and gives the offset behind it
+// and its node; -1 for null.
+func (t *tape) value(i int, s *shape) (int, int32) {
+	if i >= len(t.line) {
+		return t.tooShort(), -1
+	}
+	n := node{next: -1, first: -1, start: int32(i)} //nolint:gosec // lines are far shorter than 2 GB
+	switch t.line[i] {
+	case '{':
+		if len(s.names) > 0 {
+			return t.object(i, s)
+		}
+		n.kind = kindObject
+		i = t.skip(i)
+	case '[':
+		return t.array(i, s)
+	case '"':
+		n.kind = kindString
+		n.start++
+		i, n.escaped = t.text(i + 1)
+		if i < 0 {
+			return -1, -1
+		}
+		n.end = int32(i) - 1 //nolint:gosec // as above
+		return i, t.add(n)
+	case 't':
+		n.kind = kindTrue
+		i = t.word(i, "true")
+	case 'f':
+		n.kind = kindFalse
+		i = t.word(i, "false")
+	case 'n':
+		return t.word(i, "null"), -1
+	default:
+		n.kind = kindNumber
+		i = t.number(i)
+	}
+	if i < 0 {
+		return -1, -1
+	}
+	n.end = int32(i) //nolint:gosec // as above
+	return i, t.add(n)
+}
+
+func (t *tape) add(n node) int32 {
+	t.nodes = append(t.nodes, n)
+	return int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
+}
+
+func (t *tape) enter(i int) bool {
+	if t.depth++; t.depth > maxDepth {
+		t.fail(i, "nested too deeply")
+		return false
+	}
+	return true
+}
+
+func (t *tape) object(i int, s *shape) (int, int32) {
+	if !t.enter(i) {
+		return -1, -1
+	}
+	self := t.add(node{shape: s, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
+	base := len(t.slots)
+	for range s.names {
+		t.slots = append(t.slots, 0)
+	}
+	i = t.space(i + 1)
+	if i < len(t.line) && t.line[i] == '}' {
+		i++
+	} else {
+		for {
+			var slot, at int
+			at = i
+			if i, slot = t.key(i, s); i < 0 {
+				return -1, -1
+			}
+			if slot < 0 {
+				if i = t.skip(i); i < 0 {
+					return -1, -1
+				}
+			} else {
+				if t.slots[base+slot] != 0 {
+					return t.fail(at, "the same member twice"), -1
+				}
+				var n int32
+				if i, n = t.value(i, s.below[slot]); i < 0 {
+					return -1, -1
+				}
+				if n++; n == 0 {
+					n = -1
+				}
+				t.slots[base+slot] = n
+			}
+			if i >= len(t.line) || t.line[i] <= ' ' {
+				if i = t.space(i); i >= len(t.line) {
+					return t.tooShort(), -1
+				}
+			}
+			if c := t.line[i]; c == ',' {
+				i = t.space(i + 1)
+				continue
+			} else if c == '}' {
+				i++
+				break
+			}
+			return t.fail(i, "expected a comma or }"), -1
+		}
+	}
+	t.depth--
+	t.nodes[self].end = int32(i) //nolint:gosec // as above
+	return i, self
+}
+
+// key reads a member name and the colon; it gives where the value starts.
+func (t *tape) key(i int, s *shape) (int, int) {
+	if i >= len(t.line) {
+		return t.tooShort(), -1
+	}
+	if t.line[i] != '"' {
+		return t.fail(i, "expected a member name in double quotes"), -1
+	}
+	start := i + 1
+	i, escaped := t.text(start)
+	if i < 0 {
+		return -1, -1
+	}
+	name := t.line[start : i-1]
+	if escaped {
+		name = appendUnescaped(nil, name)
+	}
+	slot := s.lookup(name)
+	return t.colon(i), slot
+}
+
+func (t *tape) colon(i int) int {
+	if i = t.space(i); i >= len(t.line) {
+		return t.tooShort()
+	}
+	if t.line[i] != ':' {
+		return t.fail(i, "expected a colon")
+	}
+	if i++; i < len(t.line) && t.line[i] > ' ' {
+		return i
+	}
+	if i = t.space(i); i >= len(t.line) {
+		return t.tooShort()
+	}
+	return i
+}
+
+func (t *tape) array(i int, s *shape) (int, int32) {
+	if !t.enter(i) {
+		return -1, -1
+	}
+	self := t.add(node{kind: kindArray, start: int32(i), next: -1, first: -1}) //nolint:gosec // as above
+	last := int32(-1)
+	i = t.space(i + 1)
+	if i < len(t.line) && t.line[i] == ']' {
+		i++
+	} else {
+		for {
+			var n int32
+			if i, n = t.value(i, s); i < 0 {
+				return -1, -1
+			}
+			switch {
+			case n < 0: // null is no item
+			case last < 0:
+				t.nodes[self].first, last = n, n
+			default:
+				t.nodes[last].next, last = n, n
+			}
+			if i = t.space(i); i >= len(t.line) {
+				return t.tooShort(), -1
+			}
+			if c := t.line[i]; c == ',' {
+				i = t.space(i + 1)
+				continue
+			} else if c == ']' {
+				i++
+				break
+			}
+			return t.fail(i, "expected a comma or ]"), -1
+		}
+	}
+	t.depth--
+	t.nodes[self].end = int32(i) //nolint:gosec // as above
+	return i, self
+}
+
+// skip validates the value at i without keeping anything, and gives the offset
+// behind it. It does not recurse: bit d of open says that level d is an object.
+func (t *tape) skip(i int) int {
+	b := t.line
+	var open [maxDepth/64 + 1]uint64
+	depth := 0
+value:
+	if i >= len(b) {
+		return t.tooShort()
+	}
+	switch b[i] {
+	case '"':
+		i, _ = t.text(i + 1)
+	case '{':
+		if i = t.space(i + 1); i < len(b) && b[i] == '}' {
+			i++
+			goto after
+		}
+		if depth++; depth+t.depth > maxDepth {
+			return t.fail(i, "nested too deeply")
+		}
+		open[depth>>6] |= 1 << (depth & 63)
+		goto key
+	case '[':
+		if i = t.space(i + 1); i < len(b) && b[i] == ']' {
+			i++
+			goto after
+		}
+		if depth++; depth+t.depth > maxDepth {
+			return t.fail(i, "nested too deeply")
+		}
+		open[depth>>6] &^= 1 << (depth & 63)
+		goto value
+	case 't':
+		i = t.word(i, "true")
+	case 'f':
+		i = t.word(i, "false")
+	case 'n':
+		i = t.word(i, "null")
+	default:
+		i = t.number(i)
+	}
+	if i < 0 {
+		return -1
+	}
+after:
+	if depth == 0 {
+		return i
+	}
+	if i >= len(b) || b[i] <= ' ' {
+		if i = t.space(i); i >= len(b) {
+			return t.tooShort()
+		}
+	}
+	if open[depth>>6]&(1<<(depth&63)) != 0 {
+		switch b[i] {
+		case ',':
+			i = t.space(i + 1)
+			goto key
+		case '}':
+			depth--
+			i++
+			goto after
+		}
+		return t.fail(i, "expected a comma or }")
+	}
+	switch b[i] {
+	case ',':
+		i = t.space(i + 1)
+		goto value
+	case ']':
+		depth--
+		i++
+		goto after
+	}
+	return t.fail(i, "expected a comma or ]")
+key:
+	if i >= len(b) {
+		return t.tooShort()
+	}
+	if b[i] != '"' {
+		return t.fail(i, "expected a member name in double quotes")
+	}
+	if i, _ = t.text(i + 1); i < 0 {
+		return -1
+	}
+	if i+1 < len(b) && b[i] == ':' && b[i+1] > ' ' {
+		i++
+	} else if i = t.colon(i); i < 0 {
+		return -1
+	}
+	goto value
+}
+
+// text reads a string behind its opening quote and gives the offset behind the
+// closing one. Eight bytes at a time are searched for a quote, a backslash or a
+// control character.
+func (t *tape) text(i int) (int, bool) {
+	b := t.line
+	escaped := false
+	for {
+		for i+8 <= len(b) {
+			w := binary.LittleEndian.Uint64(b[i:])
+			q := w ^ 0x22*low
+			s := w ^ 0x5c*low
+			m := ((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)
+			if m &= high; m != 0 {
+				i += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return t.tooShort(), false
+		}
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1, escaped
+		case c == '\\':
+			escaped = true
+			if i = t.escape(i); i < 0 {
+				return -1, false
+			}
+		case c < ' ':
+			return t.fail(i, "a control character in a string"), false
+		default:
+			i++
+		}
+	}
+}
+
+// escape validates the escape sequence at i and gives the offset behind it.
+func (t *tape) escape(i int) int {
+	b := t.line
+	if i+1 >= len(b) {
+		return t.tooShort()
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		r, ok := hex4(b, i+2)
+		if !ok {
+			return t.fail(i, `\u needs four hexadecimal digits`)
+		}
+		switch {
+		case r >= 0xdc00 && r < 0xe000:
+			return t.fail(i, "half of a surrogate pair")
+		case r >= 0xd800 && r < 0xdc00:
+			next, ok := hex4(b, i+8)
+			if !ok || b[i+6] != '\\' || b[i+7] != 'u' || next < 0xdc00 || next >= 0xe000 {
+				return t.fail(i, "half of a surrogate pair")
+			}
+			return i + 12
+		}
+		return i + 6
+	}
+	return t.fail(i, "unknown escape sequence")
+}
+
+func hex4(b []byte, i int) (rune, bool) {
+	if i+4 > len(b) {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[i : i+4] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+func (t *tape) word(i int, w string) int {
+	if len(t.line)-i < len(w) || string(t.line[i:i+len(w)]) != w {
+		return t.fail(i, "expected a JSON value")
+	}
+	return i + len(w)
+}
+
+// number validates a number after RFC 8259, section 6.
+func (t *tape) number(i int) int {
+	b := t.line
+	start := i
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	switch {
+	case i < len(b) && b[i] == '0':
+		i++
+	case i < len(b) && b[i] >= '1' && b[i] <= '9':
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+	default:
+		if i >= len(b) {
+			return t.tooShort()
+		}
+		return t.fail(start, "expected a JSON value")
+	}
+	if i < len(b) && b[i] == '.' {
+		i++
+		from := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		if i == from {
+			return t.fail(i, "expected a digit after the decimal point")
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		from := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		if i == from {
+			return t.fail(i, "expected a digit in the exponent")
+		}
+	}
+	return i
+}

@@ -1,0 +1,279 @@
+package native
+
+import (
+	"fmt"
+	"slices"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// shape says which members of a JSON object some view reads; the rest of the
+// object is validated and skipped. The shapes of an engine form a trie over
+// property names, with cycles where a view recurses.
+type shape struct {
+	fields map[string]*shape
+	merged *shape // set when this shape became part of another
+
+	// made by freeze:
+	names  []string
+	below  []*shape
+	slots  map[string]int
+	byName []uint8 // 1 + slot by the engine's number of the name; 0 is none
+	table  []uint8 // 1 + slot by hash; 0 is none
+	factor uint32
+}
+
+// nameNumbers numbers the property names that an engine reads.
+type nameNumbers map[string]int
+
+func (n nameNumbers) of(name string) int {
+	id, ok := n[name]
+	if !ok {
+		id = len(n)
+		n[name] = id
+	}
+	return id
+}
+
+func newShape() *shape { return &shape{fields: map[string]*shape{}} }
+
+func (s *shape) find() *shape {
+	for s.merged != nil {
+		s = s.merged
+	}
+	return s
+}
+
+func (s *shape) field(name string) *shape {
+	s = s.find()
+	f, ok := s.fields[name]
+	if !ok {
+		f = newShape()
+		s.fields[name] = f
+	}
+	return f.find()
+}
+
+// merge makes a and b one shape.
+func merge(a, b *shape) *shape {
+	a, b = a.find(), b.find()
+	if a == b {
+		return a
+	}
+	b.merged = a
+	for name, f := range b.fields {
+		a = a.find()
+		if own, ok := a.fields[name]; ok {
+			merge(own, f)
+		} else {
+			a.fields[name] = f
+		}
+	}
+	return a.find()
+}
+
+// maxFields is what one table can number; no FHIR type has so many elements.
+const maxFields = 250
+
+// freeze numbers the fields of s and all shapes below it.
+func (s *shape) freeze(numbers nameNumbers) error {
+	var all []*shape
+	s.find().sortFields(&all)
+	for _, f := range all {
+		if len(f.names) > maxFields {
+			return fmt.Errorf("the views read more than %d members of one object", maxFields)
+		}
+		for _, name := range f.names {
+			numbers.of(name)
+		}
+	}
+	for _, f := range all {
+		f.byName = make([]uint8, len(numbers))
+		for i, name := range f.names {
+			f.byName[numbers[name]] = uint8(i + 1) //nolint:gosec // at most maxFields
+		}
+		f.hash()
+	}
+	return nil
+}
+
+// sortFields orders the fields of s and of all shapes below it.
+func (s *shape) sortFields(all *[]*shape) {
+	if s.names != nil || len(s.fields) == 0 {
+		return
+	}
+	*all = append(*all, s)
+	for name := range s.fields {
+		s.names = append(s.names, name)
+	}
+	slices.Sort(s.names)
+	s.slots = map[string]int{}
+	s.below = make([]*shape, len(s.names))
+	for i, name := range s.names {
+		s.slots[name] = i
+		s.below[i] = s.fields[name].find()
+	}
+	for _, f := range s.below {
+		f.sortFields(all)
+	}
+}
+
+// hash finds a multiplier and a size with which no two names collide, so that a
+// lookup compares once.
+func (s *shape) hash() {
+	for size := 16; ; size *= 2 {
+		for factor := uint32(0x9e3779b1); factor < 0x9e3779b1+512; factor += 2 {
+			table := make([]uint8, size)
+			clash := false
+			for i, name := range s.names {
+				h := hashOf([]byte(name), factor) & uint32(size-1) //nolint:gosec // size is a small power of two
+				if table[h] != 0 {
+					clash = true
+					break
+				}
+				table[h] = uint8(i + 1) //nolint:gosec // at most maxFields
+			}
+			// names that agree in all that the hash looks at can only be told apart
+			// by the slow map; none of FHIR's do
+			if !clash {
+				s.table, s.factor = table, factor
+				return
+			}
+		}
+		if size > 1<<14 {
+			return
+		}
+	}
+}
+
+func hashOf(name []byte, factor uint32) uint32 {
+	n := len(name)
+	if n == 0 {
+		return 0
+	}
+	h := uint32(name[0]) | uint32(name[n-1])<<8 | uint32(name[n/2])<<16 | uint32(n)<<24 //nolint:gosec // only mixed
+	h ^= uint32(name[n/3]) << 4
+	h *= factor
+	return h ^ h>>15
+}
+
+// lookup gives the slot of a member, or -1.
+func (s *shape) lookup(name []byte) int {
+	if s.table == nil {
+		if i, ok := s.slots[string(name)]; ok {
+			return i
+		}
+		return -1
+	}
+	i := int(s.table[int(hashOf(name, s.factor))&(len(s.table)-1)]) - 1
+	if i < 0 || s.names[i] != string(name) {
+		return -1
+	}
+	return i
+}
+
+// outline walks plans and notes in the shapes what they read. It evaluates
+// expressions over shapes instead of items.
+type outline struct{ root *shape }
+
+func (o *outline) row(r sof.Row, this []*shape) {
+	switch r := r.(type) {
+	case *sof.Project:
+		for _, c := range r.Cells {
+			o.expr(c.Value, this)
+		}
+	case *sof.Product:
+		for _, p := range r.Parts {
+			o.row(p, this)
+		}
+	case *sof.Union:
+		for _, b := range r.Branches {
+			o.row(b, this)
+		}
+	case *sof.Iterate:
+		o.row(r.Body, o.expr(r.Over, this))
+	case *sof.Recurse:
+		o.recurse(r, this)
+	}
+}
+
+// recurse makes all items that the paths can reach one shape, so that its
+// fields lead back to itself.
+func (o *outline) recurse(r *sof.Recurse, this []*shape) {
+	all := newShape()
+	focus := this
+	for range 2 {
+		for _, p := range r.Paths {
+			for _, s := range o.expr(p, focus) {
+				all = merge(all, s)
+			}
+		}
+		focus = []*shape{all}
+	}
+	o.row(r.Body, []*shape{all.find()})
+}
+
+func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
+	switch e := e.(type) {
+	case *sof.This:
+		return this
+	case *sof.Root:
+		return []*shape{o.root}
+	case *sof.Child:
+		var out []*shape
+		for _, s := range o.expr(e.In, this) {
+			for _, p := range e.Properties {
+				out = append(out, s.field(p.Name))
+			}
+		}
+		return out
+	case *sof.Filter:
+		in := o.expr(e.In, this)
+		o.expr(e.Pred, in)
+		return in
+	case *sof.All:
+		o.expr(e.Pred, o.expr(e.In, this))
+	case *sof.Select:
+		return o.expr(e.Body, o.expr(e.In, this))
+	case *sof.OfType:
+		return o.typed(e.In, e.Want, this)
+	case *sof.Is:
+		o.typed(e.In, e.Want, this)
+	case *sof.ResourceKey:
+		for _, s := range o.expr(e.In, this) {
+			s.field("id")
+		}
+	case *sof.ReferenceKey:
+		for _, s := range o.expr(e.In, this) {
+			s.field("reference")
+		}
+	case *sof.Call:
+		out := slices.Clone(o.expr(e.In, this))
+		focus := this
+		if e.Func == sof.FuncIif {
+			focus = out
+		}
+		for _, a := range e.Args {
+			out = append(out, o.expr(a, focus)...)
+		}
+		return out
+	case *sof.Binary:
+		return append(slices.Clone(o.expr(e.L, this)), o.expr(e.R, this)...)
+	case *sof.Negate:
+		o.expr(e.In, this)
+	case *sof.Literal, *sof.RowIndex, *sof.ItemIndex:
+	}
+	return nil
+}
+
+// typed is the shapes of in; what resource an item is, its resourceType tells.
+func (o *outline) typed(in sof.Expr, want *schema.Type, this []*shape) []*shape {
+	out := o.expr(in, this)
+	if want.Kind == schema.Resource {
+		for _, s := range out {
+			s.field("resourceType")
+		}
+	}
+	return out
+}

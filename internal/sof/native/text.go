@@ -1,0 +1,83 @@
+package native
+
+import "unicode/utf8"
+
+// appendUnescaped decodes the inside of a JSON string, which is valid.
+func appendUnescaped(out, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		c := raw[i]
+		if c != '\\' {
+			out = append(out, c)
+			i++
+			continue
+		}
+		c = raw[i+1]
+		i += 2
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r, _ := hex4(raw, i)
+			i += 4
+			if r >= 0xd800 && r < 0xdc00 {
+				next, _ := hex4(raw, i+2)
+				i += 6
+				r = (r-0xd800)<<10 | (next - 0xdc00) + 0x10000
+			}
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// appendQuoted writes s as a JSON string: only what must be escaped is.
+func appendQuoted(out, s []byte) []byte {
+	const hexDigits = "0123456789abcdef"
+	out = append(out, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			out = append(out, '\\', c)
+		case c == '\n':
+			out = append(out, '\\', 'n')
+		case c == '\r':
+			out = append(out, '\\', 'r')
+		case c == '\t':
+			out = append(out, '\\', 't')
+		case c < ' ':
+			out = append(out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			out = append(out, c)
+		}
+	}
+	return append(out, '"')
+}
+
+// appendCompact writes JSON text without the space between its tokens.
+func appendCompact(out, raw []byte) []byte {
+	inString := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			out = append(out, c, raw[i+1])
+			i++
+		case c == '"':
+			inString = !inString
+			out = append(out, c)
+		case !inString && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}

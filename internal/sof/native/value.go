@@ -1,0 +1,189 @@
+package native
+
+import (
+	"bytes"
+
+	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// item is one value: a node of the tape, or one that was computed.
+type item struct {
+	typ     *schema.Type // nil: not known
+	text    []byte       // inside of a string, else the value's JSON text
+	node    int32        // on the tape, or -1
+	kind    kind
+	escaped bool // text is the inside of a JSON string with escapes
+}
+
+var (
+	booleanType = systemType("Boolean")
+	stringType  = systemType("String")
+	integerType = systemType("Integer")
+	decimalType = systemType("Decimal")
+
+	trueText  = []byte("true")
+	falseText = []byte("false")
+)
+
+func systemType(name string) *schema.Type {
+	t, _ := schema.R4().Type("System." + name)
+	return t
+}
+
+func boolItem(b bool) item {
+	if b {
+		return item{typ: booleanType, text: trueText, node: -1, kind: kindTrue}
+	}
+	return item{typ: booleanType, text: falseText, node: -1, kind: kindFalse}
+}
+
+// literal is a constant as an item.
+func literal(typ *schema.Type, text string) item {
+	it := item{typ: typ, text: []byte(text), node: -1, kind: kindString}
+	switch typ.System {
+	case schema.Boolean:
+		return boolItem(text == "true")
+	case schema.Integer, schema.Decimal:
+		it.kind = kindNumber
+	case schema.None, schema.String, schema.Date, schema.DateTime, schema.Time:
+	}
+	return it
+}
+
+// str is the decoded text of a string item.
+func (v *Evaluator) str(it *item) []byte {
+	if it.escaped {
+		it.text, it.escaped = v.decode(it.text), false
+	}
+	return it.text
+}
+
+func (it *item) system() schema.System {
+	if it.typ == nil {
+		switch it.kind {
+		case kindString:
+			return schema.String
+		case kindNumber:
+			return schema.Decimal
+		case kindTrue, kindFalse:
+			return schema.Boolean
+		case kindNone, kindObject, kindArray:
+		}
+		return schema.None
+	}
+	return it.typ.System
+}
+
+// moment reads a date or a time; ok is false where the text is none.
+func (v *Evaluator) moment(it *item) (m fhirtime.Value, ok bool) {
+	if it.kind != kindString {
+		return m, false
+	}
+	switch it.system() {
+	case schema.Date, schema.DateTime:
+		return fhirtime.ParseDate(v.str(it))
+	case schema.Time:
+		return fhirtime.ParseTime(v.str(it))
+	case schema.None, schema.Boolean, schema.String, schema.Integer, schema.Decimal:
+	}
+	return m, false
+}
+
+func temporal(s schema.System) bool {
+	return s == schema.Date || s == schema.DateTime || s == schema.Time
+}
+
+// truth is a value of three-valued logic.
+type truth int8
+
+const (
+	unknown truth = iota
+	yes
+	no
+)
+
+func of(b bool) truth {
+	if b {
+		return yes
+	}
+	return no
+}
+
+func (t truth) not() truth {
+	switch t {
+	case yes:
+		return no
+	case no:
+		return yes
+	case unknown:
+	}
+	return unknown
+}
+
+// equal compares two items after FHIRPath N1, 6.1.1: unknown where two dates
+// differ in precision.
+func (v *Evaluator) equal(a, b *item) truth {
+	switch {
+	case a.kind == kindString && b.kind == kindString:
+		if temporal(a.system()) && temporal(b.system()) {
+			return v.equalMoments(a, b)
+		}
+		return of(bytes.Equal(v.str(a), v.str(b)))
+	case a.kind == kindNumber && b.kind == kindNumber:
+		if bytes.Equal(a.text, b.text) {
+			return yes
+		}
+		x, ok := decimal.Parse(a.text)
+		y, ok2 := decimal.Parse(b.text)
+		return of(ok && ok2 && x.Cmp(y) == 0)
+	case a.kind != b.kind:
+		return no
+	case a.kind == kindObject || a.kind == kindArray:
+		return of(equalJSON(a.text, b.text, false))
+	}
+	return yes
+}
+
+func (v *Evaluator) equalMoments(a, b *item) truth {
+	if bytes.Equal(v.str(a), v.str(b)) {
+		return yes
+	}
+	x, ok := v.moment(a)
+	y, ok2 := v.moment(b)
+	if !ok || !ok2 {
+		return no
+	}
+	order, known := fhirtime.Compare(x, y)
+	if !known {
+		return unknown
+	}
+	return of(order == 0)
+}
+
+// order compares two items; known is false where N1 says empty.
+func (v *Evaluator) order(a, b *item) (order int, known bool, err error) {
+	switch {
+	case a.kind == kindNumber && b.kind == kindNumber:
+		x, ok := decimal.Parse(a.text)
+		y, ok2 := decimal.Parse(b.text)
+		if !ok || !ok2 {
+			return 0, false, &dataError{"a number is out of range"}
+		}
+		return x.Cmp(y), true, nil
+	case a.kind == kindString && b.kind == kindString:
+		s, s2 := a.system(), b.system()
+		if !temporal(s) && !temporal(s2) {
+			return bytes.Compare(v.str(a), v.str(b)), true, nil
+		}
+		x, ok := v.moment(a)
+		y, ok2 := v.moment(b)
+		if !ok || !ok2 {
+			return 0, false, &dataError{"a date or time is not in FHIR's form"}
+		}
+		order, known = fhirtime.Compare(x, y)
+		return order, known, nil
+	}
+	return 0, false, &dataError{"values of different types are compared"}
+}

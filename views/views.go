@@ -1,0 +1,103 @@
+// Package views holds the ViewDefinitions that come with fhirsynapse: one file
+// per table, named after it. People add tables or replace bundled ones by
+// dropping files of the same form into a folder of their own.
+package views
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+)
+
+//go:embed *.json
+var bundled embed.FS
+
+// FS is the folder of the bundled views.
+func FS() fs.FS { return bundled }
+
+// Bundled gives the compiled bundled views, ordered by table name.
+func Bundled() ([]*sof.View, error) { return Load(nil) }
+
+// Load gives the bundled views and those of extra, ordered by table name; a file
+// of extra replaces the bundled one of the same name. A nil extra adds nothing.
+// The faults of all files are reported at once.
+func Load(extra fs.FS) ([]*sof.View, error) {
+	files := map[string][]byte{}
+	var faults []error
+	for _, dir := range []fs.FS{bundled, extra} {
+		if dir == nil {
+			continue
+		}
+		found, err := read(dir)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		maps.Copy(files, found)
+	}
+	views, err := compile(files)
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, err
+	}
+	return views, nil
+}
+
+// Dir gives the views of one folder alone, without the bundled ones.
+func Dir(dir fs.FS) ([]*sof.View, error) {
+	files, err := read(dir)
+	if err != nil {
+		return nil, err
+	}
+	return compile(files)
+}
+
+func read(dir fs.FS) (map[string][]byte, error) {
+	names, err := fs.Glob(dir, "*.json")
+	if err != nil {
+		return nil, fmt.Errorf("list the views: %w", err)
+	}
+	out := map[string][]byte{}
+	var faults []error
+	for _, name := range names {
+		b, err := fs.ReadFile(dir, name)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("read the view: %w", err))
+			continue
+		}
+		out[name] = b
+	}
+	return out, errors.Join(faults...)
+}
+
+func compile(files map[string][]byte) ([]*sof.View, error) {
+	var out []*sof.View
+	var faults []error
+	tables := map[string]string{}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		v, err := sof.Compile(file, files[file])
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		table := strings.TrimSuffix(path.Base(file), ".json")
+		if v.Name != table {
+			faults = append(faults, &sof.Fault{
+				File: file, Path: "name", Msg: fmt.Sprintf("the file is named %s, the view %s", table, v.Name),
+				Hint: "name both after the table",
+			})
+		}
+		key := strings.ToLower(v.Name)
+		if first, twice := tables[key]; twice {
+			faults = append(faults, &sof.Fault{File: file, Path: "name", Msg: "the table is made by " + first + " already"})
+		}
+		tables[key] = file
+		out = append(out, v)
+	}
+	return out, errors.Join(faults...)
+}
