@@ -1,0 +1,52 @@
+package funchost
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 10 << 20
+
+// judge applies the host's rules to an answer; an error is a failed invocation.
+// Its text never holds the answer.
+func judge(status int, contentType string, body []byte) error {
+	if status < 200 || status > 299 {
+		return fmt.Errorf("response status code does not indicate success: %d %s", status, http.StatusText(status))
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return errors.New("the answer is empty: the real host would hang until functionTimeout; answer a JSON object")
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil || media != "application/json" && media != "text/json" {
+		return fmt.Errorf("invalid HttpResponseMessage: its content type is %q, must be application/json", contentType)
+	}
+	if string(bytes.TrimSpace(body)) == "null" {
+		return errors.New("the answer is null: the real host would hang until functionTimeout; answer a JSON object")
+	}
+	var result struct {
+		Outputs     map[string]json.RawMessage
+		Logs        []string
+		ReturnValue json.RawMessage
+	}
+	if len(body) >= maxAnswer {
+		return fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch err := json.Unmarshal(body, &result); {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("invalid HttpResponseMessage: the answer is not JSON, at byte %d", syntax.Offset)
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("invalid HttpResponseMessage: the answer is a JSON %s, must be an object", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("invalid HttpResponseMessage: %s of the answer is a JSON %s, must be a %s", kind.Field, kind.Value, kind.Type)
+	case err != nil:
+		return errors.New("invalid HttpResponseMessage: the answer is not JSON")
+	}
+	return nil
+}

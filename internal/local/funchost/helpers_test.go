@@ -1,0 +1,54 @@
+package funchost
+
+import (
+	"bytes"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lockedBuffer collects a log.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// steps is a clock that a test moves.
+type steps struct {
+	mu sync.Mutex
+	at time.Duration
+}
+
+func (s *steps) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC).Add(s.at)
+}
+
+func (s *steps) advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at += d
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path) // #nosec G304 -- a test's own file
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,42 @@
+package funchost
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+)
+
+// isolate gives the handler its own process group and ties its life to ours: a
+// host that is killed leaves no orphan. Linux ties it to the thread that starts
+// the child, see (*process).run.
+func isolate(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// killGroup ends the handler and whatever it has started.
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// peakMemory is the largest resident size of a running process, in bytes; 0 when
+// unknown. Not from rusage after the end: Linux starts a child's maxrss with that
+// of its parent, whose memory it shares until exec.
+func peakMemory(pid int) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	_, after, ok := bytes.Cut(text, []byte("VmHWM:"))
+	if !ok {
+		return 0 // a zombie has none
+	}
+	f := bytes.Fields(after)
+	if len(f) == 0 {
+		return 0
+	}
+	kb, err := strconv.ParseInt(string(f[0]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kb << 10
+}

@@ -1,0 +1,19 @@
+package funchost
+
+import (
+	"os"
+	"os/exec"
+)
+
+// isolate does nothing: Windows has no process groups of this kind.
+func isolate(*exec.Cmd) {}
+
+// killGroup ends the handler.
+func killGroup(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_ = p.Kill()
+	}
+}
+
+// peakMemory is unknown here.
+func peakMemory(int) int64 { return 0 }

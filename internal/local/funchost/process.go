@@ -1,0 +1,212 @@
+package funchost
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	probeEvery = 25 * time.Millisecond // as the real host
+	maxLine    = 1 << 20               // of the handler's output; longer ones are cut into several
+	// drainOutput is how long output may still come from grandchildren after the
+	// handler has ended.
+	drainOutput = 2 * time.Second
+)
+
+// process is one run of the handler.
+type process struct {
+	pid    int
+	url    string // http://127.0.0.1:port
+	client *http.Client
+	// forgiven is set when the host itself ends the process for a timeout, which
+	// is no crash.
+	forgiven atomic.Bool
+	exited   chan struct{} // closed when it is reaped
+	code     int           // after exited; -1 for a signal
+}
+
+// launch starts the handler. The error is that of the start alone.
+func (h *Host) launch(ctx context.Context) (*process, error) {
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find a port for the handler: %w", err)
+	}
+	p := &process{
+		url:    "http://127.0.0.1:" + port,
+		exited: make(chan struct{}),
+		client: &http.Client{
+			// Own transport: no proxy, and connections end with the process.
+			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	worker := uuid.NewString()
+	cmd := exec.CommandContext(ctx, h.app.executable, h.app.arguments...) // #nosec G204 -- running the app's handler is our job
+	cmd.Dir = h.app.dir
+	cmd.Env = append(h.environment(),
+		"FUNCTIONS_CUSTOMHANDLER_PORT="+port,
+		"FUNCTIONS_HTTPWORKER_PORT="+port,
+		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID="+worker,
+		"FUNCTIONS_HTTPWORKER_ID="+worker,
+		"FUNCTIONS_APP_ROOT_PATH="+h.app.root,
+	)
+	out, faults := &lines{sink: h.stdoutLine}, &lines{sink: h.stderrLine}
+	cmd.Stdout, cmd.Stderr = out, faults
+	cmd.WaitDelay = drainOutput
+	cmd.Cancel = func() error { killGroup(cmd.Process.Pid); return nil }
+	isolate(cmd)
+
+	started := make(chan error)
+	go func() {
+		// Pdeathsig fires when the thread that started the child ends, not the
+		// process: keep the thread for as long as the child lives.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		p.pid = cmd.Process.Pid
+		started <- nil
+		_ = cmd.Wait() // the state tells the same
+		killGroup(p.pid)
+		out.flush()
+		faults.flush()
+		p.code = cmd.ProcessState.ExitCode()
+		p.client.CloseIdleConnections()
+		close(p.exited)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start the handler: %w", err)
+	}
+	return p, nil
+}
+
+// environment is what the handler inherits: the host's own environment with all
+// app settings.
+func (h *Host) environment() []string {
+	env := append([]string(nil), h.opt.Env...)
+	for k, v := range h.opt.Settings {
+		env = append(env, k+"="+v)
+	}
+	return env
+}
+
+// freePort asks the system for a port that is free now. Another program may
+// take it before the handler does; the handler then ends, and is restarted.
+func freePort(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return "", errors.New("not a TCP address")
+	}
+	return strconv.Itoa(tcp.Port), nil
+}
+
+// errExited says that the handler ended before it was ready.
+var errExited = errors.New("the handler ended")
+
+// answers waits until the handler answers GET / with anything at all.
+func (p *process) answers(ctx context.Context, limit time.Duration) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		if p.ping(ctx) == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return errExited
+		case <-ctx.Done():
+			return fmt.Errorf("the handler did not answer GET / on its port (FUNCTIONS_CUSTOMHANDLER_PORT) within %s", limit)
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *process) ping(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/", nil)
+	if err != nil {
+		return err
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
+	return res.Body.Close()
+}
+
+// kill ends the process and waits until it is reaped.
+func (p *process) kill() {
+	select {
+	case <-p.exited:
+		return
+	default:
+	}
+	killGroup(p.pid)
+	<-p.exited
+}
+
+// lines cuts output into whole lines.
+type lines struct {
+	mu   sync.Mutex
+	part []byte
+	sink func([]byte)
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(b)
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			l.part = append(l.part, b...)
+			if len(l.part) >= maxLine {
+				l.emit()
+			}
+			break
+		}
+		l.part = append(l.part, b[:i]...)
+		b = b[i+1:]
+		l.emit()
+	}
+	return n, nil
+}
+
+func (l *lines) emit() {
+	l.sink(bytes.TrimSuffix(l.part, []byte("\r")))
+	l.part = l.part[:0]
+}
+
+// flush hands over a last line without an end.
+func (l *lines) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.part) > 0 {
+		l.emit()
+	}
+}
