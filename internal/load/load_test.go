@@ -1,0 +1,302 @@
+package load_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/pipeline"
+)
+
+// counter is a Flattener that counts lines, and stages them as they are.
+type counter struct{ lake pipeline.Lake }
+
+func (counter) ViewSet(string) (string, error) { return "", nil }
+
+func (c counter) Flatten(ctx context.Context, f pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+	var d pipeline.Done
+	var all strings.Builder
+	for s := bufio.NewScanner(r); ; {
+		if !s.Scan() {
+			if err := s.Err(); err != nil {
+				return d, err
+			}
+			break
+		}
+		d.Lines++
+		if s.Text() == "" {
+			d.Blank++
+			continue
+		}
+		d.Heads++
+		all.WriteString(s.Text() + "\n")
+	}
+	_, err := c.lake.Put(ctx, pipeline.Staging, f.Dir+"/lines", strings.NewReader(all.String()))
+	return d, err
+}
+
+// shelf is a Warehouse that keeps the lines of each schema and type.
+type shelf struct {
+	lake    pipeline.Lake
+	content map[string][]string
+	ledger  []pipeline.LedgerEntry
+	fail    error
+}
+
+func (s *shelf) Commit(ctx context.Context, b pipeline.Batch) error {
+	if s.fail != nil {
+		return s.fail
+	}
+	for _, f := range b.Files {
+		r, err := s.lake.Open(ctx, pipeline.Staging, f.Dir+"/lines", "")
+		if err != nil {
+			return err
+		}
+		data, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+		key := b.Schema + "." + b.Type
+		s.content[key] = append(s.content[key], strings.Fields(string(data))...)
+		s.ledger = append(s.ledger, pipeline.LedgerEntry{
+			Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: f.Done.Lines, Applied: f.Done.Heads, Blank: f.Done.Blank,
+		})
+	}
+	return nil
+}
+
+func (s *shelf) Ledger(context.Context, string, string) ([]pipeline.LedgerEntry, error) {
+	return s.ledger, nil
+}
+
+type world struct {
+	load.Loader
+	shelf       *shelf
+	staging     string
+	total, read atomic.Int64
+}
+
+func newWorld(t *testing.T, files map[string]string) *world {
+	t.Helper()
+	w := &world{staging: filepath.Join(t.TempDir(), "staging")}
+	landing := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(landing, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, ".gz") && !strings.HasPrefix(text, "raw:") {
+			text = packed(t, text)
+		}
+		if err := os.WriteFile(path, []byte(strings.TrimPrefix(text, "raw:")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lake := load.NewFolders(landing, w.staging, filepath.Join(t.TempDir(), "quarantine"))
+	w.shelf = &shelf{lake: lake, content: map[string][]string{}}
+	w.Loader = load.Loader{
+		Lake: lake, Flattener: counter{lake}, Warehouse: w.shelf,
+		Now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+		Token: func() string { return "ab12" },
+		Total: func(n int64) { w.total.Store(n) }, Read: func(n int64) { w.read.Add(n) },
+	}
+	return w
+}
+
+func packed(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+const (
+	patient     = `{"resourceType":"Patient","id":"1"}`
+	observation = `{"id":"2","resourceType":"Observation"}`
+)
+
+func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"Patient.000.ndjson.gz":  patient + "\n\n" + patient + "\n",
+		"deep/1.Patient.ndjson":  patient + "\n",
+		"Observation-1-1.ndjson": observation,
+		"Condition.ndjson":       "no JSON\n" + patient + "\n",
+		"Device.ndjson":          "",
+		"log.ndjson":             `{"eventId":"kickoff"}` + "\n",
+		"manifest.json":          "{}",
+		".hidden/Patient.ndjson": patient,
+	})
+	report, err := w.Load(t.Context(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := load.Report{
+		Export: "load-20260102T030405Z-ab12",
+		Types: []pipeline.TypeReport{
+			{Type: "Condition", Files: 1, Manifest: -1, Lines: 2, Applied: 2},
+			{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1},
+			{Type: "Patient", Files: 2, Manifest: -1, Lines: 4, Applied: 3, Blank: 1},
+		},
+		Skipped: []string{"Device.ndjson", "log.ndjson"},
+	}
+	if diff := cmp.Diff(want, report); diff != "" {
+		t.Error(diff)
+	}
+	if got := len(w.shelf.content["main.Patient"]); got != 3 {
+		t.Errorf("%d patients", got)
+	}
+	if got, want := w.read.Load(), w.total.Load(); got != want || got == 0 {
+		t.Errorf("%d bytes read of %d", got, want)
+	}
+	if left, err := os.ReadDir(w.staging); err == nil && len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestLoadFindsAllFaultsBeforeItLoadsAnything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"a.ndjson":          "no JSON\n",
+		"b.ndjson.gz":       "raw:no gzip",
+		"Patient.ndjson.gz": "raw:" + packed(t, strings.Repeat(patient+"\n", 9))[:30],
+		"Patient.ndjson":    patient,
+	})
+	_, err := w.Load(t.Context(), "main")
+	if fault.Of(err) != fault.Permanent {
+		t.Errorf("class = %s", fault.Of(err))
+	}
+	for _, want := range []string{
+		"a.ndjson: neither its first line nor its name tells the resource type",
+		"open b.ndjson.gz: it is no gzip file", "unpack Patient.ndjson.gz: it is damaged or cut off",
+	} {
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+	if len(w.shelf.content) != 0 {
+		t.Errorf("loaded all the same: %v", w.shelf.content)
+	}
+}
+
+func TestLoadSaysHowFarItGot(t *testing.T) {
+	t.Parallel()
+	whole := packed(t, patient+"\n"+strings.Repeat("x\n", 1<<19))
+	w := newWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
+	report, err := w.Load(t.Context(), "main")
+	if err == nil || !strings.HasPrefix(err.Error(), "load Patient: ") || fault.Of(err) != fault.Permanent {
+		t.Errorf("error = %v", err)
+	}
+	if len(report.Types) != 1 || report.Types[0].Type != "Observation" {
+		t.Errorf("report = %+v", report)
+	}
+	if left, err := os.ReadDir(w.staging); err == nil && len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestLoadOfNothing(t *testing.T) {
+	t.Parallel()
+	_, err := newWorld(t, map[string]string{"a.json": "{}"}).Load(t.Context(), "main")
+	if err == nil || !strings.Contains(err.Error(), "no *.ndjson or *.ndjson.gz file") {
+		t.Errorf("error = %v", err)
+	}
+	w := newWorld(t, nil)
+	w.Lake = load.NewFolders(filepath.Join(t.TempDir(), "none"), w.staging, w.staging)
+	if _, err := w.Load(t.Context(), "main"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+func TestLoadReportsAFailedCommit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"Patient.ndjson": patient})
+	w.shelf.fail = fault.Permanentf("the disk is full")
+	if _, err := w.Load(t.Context(), "main"); err == nil || err.Error() != "load Patient: commit: the disk is full" {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestLoadStopsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := newWorld(t, map[string]string{"Patient.ndjson": patient}).Load(ctx, "main"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestFoldersAreALake(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	landing, other := t.TempDir(), t.TempDir()
+	lake := load.NewFolders(landing, filepath.Join(other, "s"), filepath.Join(other, "q"))
+	for f, err := range lake.List(ctx, pipeline.Staging, "") {
+		t.Errorf("a folder that is not there lists %v, %v", f, err)
+	}
+	for _, path := range []string{"a-b/x", "a/x", "a/y"} {
+		if _, err := lake.Put(ctx, pipeline.Staging, path, strings.NewReader(path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var paths []string
+	for f, err := range lake.List(ctx, pipeline.Staging, "a") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := lake.Stat(ctx, pipeline.Staging, f.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(f, s); diff != "" {
+			t.Errorf("Stat differs from List: %s", diff)
+		}
+		paths = append(paths, f.Path)
+	}
+	if want := []string{"a-b/x", "a/x", "a/y"}; !slices.Equal(paths, want) {
+		t.Errorf("paths = %v, want the order of bytes, %v", paths, want)
+	}
+	broken := errors.New("broken")
+	if _, err := lake.Put(ctx, pipeline.Staging, "a/z", io.MultiReader(strings.NewReader("x"), failing{broken})); !errors.Is(err, broken) {
+		t.Errorf("Put of a broken reader: %v", err)
+	}
+	if _, err := lake.Stat(ctx, pipeline.Staging, "a/z"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half a file is there: %v", err)
+	}
+	if _, err := lake.Open(ctx, pipeline.Staging, "a/x", "other"); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("Open at another etag: %v", err)
+	}
+	for _, path := range []string{"../x", "/etc/passwd", "", "a/../../x"} {
+		if _, err := lake.Open(ctx, pipeline.Staging, path, ""); err == nil {
+			t.Errorf("%q leads out", path)
+		}
+	}
+	if _, err := lake.Put(ctx, pipeline.Landing, "x", strings.NewReader("")); fault.Of(err) != fault.Permanent {
+		t.Errorf("Put into the folder to load: %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
