@@ -98,9 +98,9 @@ func Connect(s Settings) (Clients, error) {
 	return c, nil
 }
 
-// azurite is what "UseDevelopmentStorage=true" stands for. The key is public: every
+// development is what "UseDevelopmentStorage=true" stands for. The key is public: every
 // Azurite has it.
-const azurite = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
+const development = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" + //nolint:gosec // published by Microsoft, opens nothing
 	"BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
 
@@ -109,7 +109,7 @@ func connectStorage(a Account) (*service.Client, error) {
 	if a.ConnectionString != "" {
 		text := a.ConnectionString
 		if text == "UseDevelopmentStorage=true" || text == "UseDevelopmentStorage=true;" {
-			text = azurite
+			text = development
 		}
 		// The SDK's errors are left out here and below: they may quote the text.
 		client, err := service.NewClientFromConnectionString(text, options)

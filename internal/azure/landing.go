@@ -52,5 +52,8 @@ func (l *Lake) Landing(blobURL string) (path string, ok bool) {
 		return "", false
 	}
 	path, ok = strings.CutPrefix(rest, l.areas.Landing+"/")
-	return path, ok && path != ""
+	if !ok || path == "" {
+		return "", false
+	}
+	return path, true
 }

@@ -112,7 +112,7 @@ func TestNowFailsWithoutADate(t *testing.T) {
 func TestCancelTakesEveryEndForDone(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]string{
-		200: "ok", 202: "ok", 204: "ok", 404: "ok", 410: "ok",
+		200: "ok", 202: "ok", 204: "ok", 404: "ok", 409: "ok", 410: "ok",
 		401: "permanent", 403: "permanent", 405: "permanent", 429: "transient", 500: "transient",
 	} {
 		s, srv := serve(t, func(w http.ResponseWriter, r *http.Request) {

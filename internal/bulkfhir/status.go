@@ -89,7 +89,9 @@ func (s *Source) Cancel(ctx context.Context, statusURL string) error {
 		return fmt.Errorf("cancel the export: %w", err)
 	}
 	switch a.status {
-	case http.StatusOK, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound, http.StatusGone:
+	case http.StatusOK, http.StatusAccepted, http.StatusNoContent,
+		http.StatusNotFound, http.StatusGone, // unknown
+		http.StatusConflict: // ended already, at servers from before February 2026
 		return nil
 	}
 	return fmt.Errorf("cancel the export: %w", s.refused(a))

@@ -1,0 +1,81 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+)
+
+const tools = "../../tools/azurite"
+
+// smallPages makes listings of a few blobs go over several pages.
+const smallPages = 7
+
+// storage starts Azurite for one test and its subtests, or skips.
+func storage(t *testing.T) *service.Client {
+	t.Helper()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	if err := azurite.Install(ctx, tools); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := azurite.Start(ctx, azurite.Options{Tools: tools, Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Stop)
+	clients, err := Connect(Settings{Storage: Account{ConnectionString: srv.ConnectionString()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clients.Storage
+}
+
+func TestStorageKeepsThePortsContracts(t *testing.T) {
+	t.Parallel()
+	client := storage(t)
+	var n atomic.Int64
+	t.Run("lake", func(t *testing.T) {
+		pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake {
+			i := n.Add(1)
+			l := NewLake(client, Containers{
+				Landing: fmt.Sprintf("landing%d", i), Staging: fmt.Sprintf("staging%d", i), Quarantine: fmt.Sprintf("quarantine%d", i),
+			})
+			l.pageSize = smallPages
+			for range 2 { // making them again is no error
+				if err := l.EnsureContainers(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return l
+		})
+	})
+	t.Run("journal", func(t *testing.T) {
+		pipelinetest.TestJournal(t, func(t *testing.T) pipeline.Journal {
+			j := NewJournal(client, fmt.Sprintf("journal%d", n.Add(1)))
+			j.pageSize = smallPages
+			for range 2 {
+				if err := j.EnsureContainer(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return j
+		})
+	})
+	t.Run("a container that is missing needs a person", func(t *testing.T) { missingContainer(t, client) })
+}
