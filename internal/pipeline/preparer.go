@@ -49,7 +49,7 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 		return nil
 	}
 	f, err := p.Lake.Stat(ctx, Landing, s.Path)
-	if there, err := exists(err); !there || f.ETag != s.ETag {
+	if there, err := exists(err); !there || (s.ETag != "" && f.ETag != s.ETag) {
 		return err // gone, or the event of a later commit speaks for it
 	}
 	err = p.prepareFile(ctx, e, s, f, time.Time{})

@@ -57,10 +57,19 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
+	return Account(outputs(files), entries), nil
+}
+
+// Account sums manifest entries and ledger entries by resource type. Without a
+// manifest the counts of the manifest are -1.
+func Account(files []OutputFile, entries []LedgerEntry) []TypeReport {
 	reports := map[string]*TypeReport{}
 	of := func(typ string) *TypeReport {
 		if reports[typ] == nil {
 			reports[typ] = &TypeReport{Type: typ}
+			if files == nil {
+				reports[typ].Manifest = -1
+			}
 		}
 		return reports[typ]
 	}
@@ -75,6 +84,9 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	}
 	for _, l := range entries {
 		r := of(l.Type)
+		if files == nil {
+			r.Files++
+		}
 		r.Lines += l.Lines
 		r.Applied += l.Applied
 		r.Superseded += l.Superseded
@@ -88,7 +100,7 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 		out = append(out, *r)
 	}
 	slices.SortFunc(out, func(a, b TypeReport) int { return strings.Compare(a.Type, b.Type) })
-	return out, nil
+	return out
 }
 
 // ExportSummary is an export with the sums of its jobs, for people.
