@@ -27,7 +27,7 @@ const (
 	// Account is the one storage account there is.
 	Account = "devstoreaccount1"
 	// AccountKey is its key: public, the same in every Azurite.
-	AccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==" //nolint:gosec // not a secret: printed in Microsoft's documentation
+	AccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 	startTimeout = 60 * time.Second
 	stopTimeout  = 5 * time.Second
@@ -41,7 +41,7 @@ const (
 // wrapper runs the entry point and ends it in good order when its standard input
 // ends: so Azurite never outlives the process that started it, not even one that
 // was killed.
-const wrapper = `process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).resume(); require(process.env.AZURITE_ENTRY_POINT)`
+const wrapper = `process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).resume(); require(process.argv[1])`
 
 // Options of Start.
 type Options struct {
@@ -68,7 +68,7 @@ type Server struct {
 // Start runs Azurite and returns when it takes connections. Its life ends with
 // Stop, or with this process; ctx bounds the start alone.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	cmd, err := command(o)
+	cmd, err := command(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("start azurite: %w", err)
 	}
@@ -108,7 +108,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 }
 
 // command checks what can be wrong beforehand, all of it, and builds the command.
-func command(o Options) (*exec.Cmd, error) {
+func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 	var faults []error
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -120,11 +120,11 @@ func command(o Options) (*exec.Cmd, error) {
 	} else if _, err := os.Stat(entry); err != nil {
 		faults = append(faults, fmt.Errorf("azurite is not installed in %s: run npm ci --prefix %s", o.Tools, o.Tools))
 	}
-	if err := portFree(o.BlobPort); err != nil {
+	if err := portFree(ctx, o.BlobPort); err != nil {
 		faults = append(faults, err)
 	}
 	args := []string{
-		"-e", wrapper, "azurite-blob", // the third stands where a script's name does
+		"-e", wrapper, entry,
 		"--silent", "--disableTelemetry",
 		"--skipApiVersionCheck", // azblob speaks a newer version than 3.35.0 knows
 		"--blobHost", host, "--blobPort", strconv.Itoa(o.BlobPort),
@@ -144,11 +144,7 @@ func command(o Options) (*exec.Cmd, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(context.Background(), node, args...) //nolint:gosec // node from PATH, arguments of our own
-	cmd.Env = append(os.Environ(), "AZURITE_ENTRY_POINT="+entry)
-	if o.Dir != "" {
-		cmd.Dir = o.Dir
-	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), node, args...) //nolint:gosec // node from PATH, arguments of our own
 	// A group of its own: a Ctrl-C at the terminal stops us, and we stop Azurite
 	// when nothing needs it any more.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -158,12 +154,12 @@ func command(o Options) (*exec.Cmd, error) {
 
 // portFree names the port that somebody has; Azurite's own message does not say
 // what to do.
-func portFree(port int) error {
+func portFree(ctx context.Context, port int) error {
 	if port == 0 {
 		return nil
 	}
 	addr := net.JoinHostPort(host, strconv.Itoa(port))
-	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err == nil {
 		return ln.Close()
 	}

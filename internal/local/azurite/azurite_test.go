@@ -125,11 +125,11 @@ func fakeNPM(t *testing.T, script string) (dir, calls string) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // a script has to be executable
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")) //nolint:forbidigo // the fake goes before what is there
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return dir, calls
 }
 
@@ -145,7 +145,7 @@ func TestInstallRunsOnceUntilTheLockFileChanges(t *testing.T) {
 		}
 	}
 	count := func() int {
-		b, err := os.ReadFile(calls) //nolint:gosec // of this test
+		b, err := os.ReadFile(calls)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func installed(toolsDir string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	got, err := os.ReadFile(filepath.Join(toolsDir, stampFile)) //nolint:gosec // a folder of the project
+	got, err := os.ReadFile(filepath.Join(toolsDir, stampFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, err
 	}
@@ -60,7 +60,7 @@ func installed(toolsDir string) (bool, error) {
 }
 
 func stamp(toolsDir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(toolsDir, "package-lock.json")) //nolint:gosec // a folder of the project
+	b, err := os.ReadFile(filepath.Join(toolsDir, "package-lock.json"))
 	if err != nil {
 		return "", fmt.Errorf("%s is not the tools folder of azurite: %w", toolsDir, err)
 	}
@@ -103,7 +103,7 @@ func last(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
 // lock takes the lock of a file, waiting for whoever has it. The system gives it
 // free when a process ends, in whatever way.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a folder of the project
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

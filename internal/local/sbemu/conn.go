@@ -24,8 +24,10 @@ const (
 
 	// heartbeat keeps the SDK, which gives up after 60 s of silence, on the line.
 	heartbeat = 10 * time.Second
-	// maxSilence ends a connection whose peer is gone. We announce half of it.
+	// maxSilence ends a connection whose peer is gone.
 	maxSilence = 4 * time.Minute
+	// idleTimeout in ms is what we announce: peers talk twice as often, at least.
+	idleTimeout = 120_000
 )
 
 type conn struct {
@@ -251,7 +253,7 @@ func (c *conn) handle(f frame) (end bool, err error) {
 		if n := f.fields.uint32(2); n >= minFrame && n < maxFrame {
 			c.maxFrame = int(n)
 		}
-		c.frame(frameAMQP, 0, described{codeOpen, []any{"sbemu", nil, uint32(maxFrame), uint16(maxSessions - 1), uint32((maxSilence / 2).Milliseconds())}}, nil)
+		c.frame(frameAMQP, 0, described{codeOpen, []any{"sbemu", nil, uint32(maxFrame), uint16(maxSessions - 1), uint32(idleTimeout)}}, nil)
 	case codeBegin:
 		if ses != nil || len(c.sessions) >= maxSessions {
 			return false, fmt.Errorf("amqp begin: channel %d is taken, or there are too many", f.channel)

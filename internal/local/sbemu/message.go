@@ -17,7 +17,7 @@ const (
 	annFirstSequence  = "x-opt-enqueue-sequence-number" // int64
 	annState          = "x-opt-message-state"           // int32
 	annDeadSource     = "x-opt-deadletter-source"       // string
-	annLockToken      = "x-opt-lock-token"              // amqp.UUID, a delivery annotation
+	annLockToken      = "x-opt-lock-token"              //nolint:gosec // G101: a name; amqp.UUID, a delivery annotation
 	propDeadReason    = "DeadLetterReason"
 	propDeadErrorText = "DeadLetterErrorDescription"
 )

@@ -238,7 +238,7 @@ func (q *Queue) retry(m *message) {
 	switch {
 	case m.deferred:
 		q.deferred[m.seq] = m
-	case q.dead != nil && m.failures >= uint32(q.cfg.MaxDeliveryCount):
+	case q.dead != nil && int(m.failures) >= q.cfg.MaxDeliveryCount:
 		q.deadLetter(m, "MaxDeliveryCountExceeded", "Message could not be consumed after the maximum number of delivery attempts.", nil)
 	default:
 		q.insert(m)

@@ -124,14 +124,18 @@ func (ses *session) detach(handle uint32) {
 }
 
 func (ses *session) sendFlow(l *link) {
-	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0)))
+	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0))) //nolint:gosec // G115: credit came as 32 bits
 }
 
-// flow takes the peer's window and credit (part 2, sections 2.5.6 and 2.6.7). The
-// differences are of serial numbers, which wrap.
+// serial is a difference of two serial numbers, which wrap (RFC 1982).
+func serial(d uint32) int64 {
+	return int64(int32(d)) //nolint:gosec // G115: the wrap is the point
+}
+
+// flow takes the peer's window and credit (part 2, sections 2.5.6 and 2.6.7).
 func (ses *session) flow(f fields) {
 	if next, ok := f.at(0).(uint32); ok {
-		ses.window = int64(int32(next + f.uint32(1) - ses.nextOut))
+		ses.window = serial(next + f.uint32(1) - ses.nextOut)
 	} else {
 		ses.window = int64(f.uint32(1))
 	}
@@ -145,13 +149,13 @@ func (ses *session) flow(f fields) {
 	if l == nil || !l.sender {
 		return
 	}
-	l.credit = int64(int32(f.uint32(5) + f.uint32(6) - l.count))
+	l.credit = serial(f.uint32(5) + f.uint32(6) - l.count)
 	if l.q != nil {
 		l.q.pump()
 	}
 	drain, echo := f.bool(8), f.bool(9)
 	if drain && l.credit > 0 {
-		l.count += uint32(l.credit)
+		l.count += uint32(l.credit) //nolint:gosec // G115: credit came as 32 bits
 		l.credit = 0
 	}
 	if drain || echo {
@@ -205,7 +209,7 @@ func (ses *session) disposition(f fields) {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b uint32) int { return int(int32(a - b)) })
+	slices.SortFunc(ids, func(a, b uint32) int { return int(serial(a - b)) })
 	for _, id := range ids {
 		d := ses.unsettled[id]
 		delete(ses.unsettled, id)

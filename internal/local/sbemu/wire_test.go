@@ -16,9 +16,12 @@ func TestValuesSurviveTheWire(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
 		nil, true, false, uint8(1), uint16(2), uint32(3), uint64(4), int8(-1), int32(-2), int64(-3), 1.5,
-		[]byte("b"), "s", symbol("y"), []any{}, []any{uint32(1), nil, []any{"x"}},
+		[]byte("b"), "s", symbol("y"),
+		[]any{},
+		[]any{uint32(1), nil, []any{"x"}},
 		map[any]any{"k": uint32(1), symbol("s"): nil},
-		described{0x24, []any{}}, described{1 << 40, "x"},
+		described{0x24, []any{}},
+		described{1 << 40, "x"},
 	} {
 		b := appendValue(nil, v)
 		got, rest, err := decodeValue(append(b, 0xff))
