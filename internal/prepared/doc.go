@@ -2,8 +2,11 @@
 // the staging area and commit puts into the tables.
 //
 //	<dir>/head.parquet      id, version, last_updated, deleted, line: one row a resource
-//	<dir>/<table>.parquet   _id, _line, and the view's columns: the rows of one view
+//	<dir>/<table>.parquet   _id, _line, _version, and the view's columns: the rows of one view
 //	<dir>.ndjson            in the quarantine area: the bad lines with their reasons
+//
+// The version is in every row so that a commit need not join the rows to the heads:
+// of a file whose resources all win, they go into the table as they are.
 //
 // [Flattener] writes it, streaming and in parallel; [Heads] and [Rows] read it.
 // The same input gives the same bytes. A file without rows does not exist.

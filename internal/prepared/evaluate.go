@@ -205,29 +205,30 @@ func (e *evaluation) takeBack() {
 func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	a, h := &e.r.arena, e.r.head
 	id := parquet.ByteArrayValue(a.copy(res.ID))
+	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
+	version := parquet.ByteArrayValue(a.copy(e.version))
 	for _, m := range e.marks {
 		t := e.r.tables[m.table]
 		for i := m.rows; i < t.rows; i++ {
 			t.values[0][i] = id.Level(0, 0, 0)
+			t.values[2][i] = version.Level(0, 0, 2)
 		}
-		t.size += (t.rows - m.rows) * len(res.ID)
+		t.size += (t.rows - m.rows) * (len(res.ID) + len(e.version))
 	}
 	for _, m := range e.misfits {
 		e.r.nulled[m[0]][m[1]]++
 	}
-	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
-	version := a.copy(e.version)
 	shown := lastUpdated.UTC().AppendFormat(e.version[len(e.version):], shownLayout)
 	h.required(0, id)
-	h.required(1, parquet.ByteArrayValue(version))
+	h.required(1, version)
 	h.required(2, parquet.ByteArrayValue(a.copy(shown)))
 	h.required(3, parquet.BooleanValue(res.Deleted))
 	h.required(4, parquet.Int64Value(e.number))
 	h.rows++
-	h.size += len(res.ID) + len(version) + len(shownLayout) + 9
+	h.size += len(res.ID) + len(e.version) + len(shownLayout) + 9
 }
 
-// row takes one row of a view. The id is not known yet: keep puts it in.
+// row takes one row of a view. Id and version are not known yet: keep puts them in.
 func (e *evaluation) row(view int, cells [][]byte) error {
 	if view < 0 || view >= len(e.tables) {
 		return fmt.Errorf("the engine has a row for view %d of %d", view, len(e.tables))
@@ -241,6 +242,7 @@ func (e *evaluation) row(view int, cells [][]byte) error {
 	}
 	t.required(0, parquet.Value{})
 	t.required(1, parquet.Int64Value(e.number))
+	t.required(2, parquet.Value{})
 	t.size += 8
 	for i, cell := range cells {
 		if cell == nil {

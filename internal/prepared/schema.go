@@ -15,13 +15,14 @@ import (
 // The names inside the prepared form. Columns of ours begin with an underscore,
 // which a view's may not.
 const (
-	HeadFile   = "head.parquet"
-	IDColumn   = "_id"
-	LineColumn = "_line"
+	HeadFile      = "head.parquet"
+	IDColumn      = "_id"
+	LineColumn    = "_line"
+	VersionColumn = "_version"
 )
 
 // keyColumns is how many columns of ours precede the view's in a table's file.
-const keyColumns = 2
+const keyColumns = 3
 
 // File is the path of a table's Parquet file under dir.
 func File(dir, table string) string { return dir + "/" + table + ".parquet" }
@@ -65,7 +66,11 @@ func headSchema() *parquet.Schema {
 }
 
 func tableSchema(t Table) *parquet.Schema {
-	fields := []field{{plain(parquet.String()), IDColumn}, {plain(parquet.Leaf(parquet.Int64Type)), LineColumn}}
+	fields := []field{
+		{plain(parquet.String()), IDColumn},
+		{plain(parquet.Leaf(parquet.Int64Type)), LineColumn},
+		{plain(parquet.String()), VersionColumn},
+	}
 	for _, c := range t.Columns {
 		fields = append(fields, field{parquet.Optional(leafOf(c)), c.Name})
 	}
