@@ -1,0 +1,235 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/azfunc"
+	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/bulkfhir"
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/viewset"
+)
+
+// Resources are what a warehouse is opened with.
+type Resources struct {
+	Lake  *azure.Lake
+	Views prepared.PlanViews
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// OpenWarehouse opens the warehouse that the setting Warehouse names after its
+// scheme. It does no I/O.
+type OpenWarehouse func(rest config.Secret, r Resources) (pipeline.Warehouse, error)
+
+// App is a handler with its settings.
+type App struct {
+	config  config.Config
+	environ []string
+	open    map[string]OpenWarehouse
+	views   prepared.PlanViews
+	now     func() time.Time
+	log     *slog.Logger
+
+	lake    *azure.Lake
+	journal *azure.Journal
+	queue   *azure.Queue
+
+	mu    sync.Mutex
+	built *pipeline.Pipeline
+}
+
+// Environment is what a program is given from outside.
+type Environment struct {
+	Environ    []string
+	ReadFile   func(string) ([]byte, error)
+	Now        func() time.Time
+	Warehouses map[string]OpenWarehouse
+}
+
+// New reads the settings and makes the adapters, without I/O but for the files
+// that the settings name. All faults of the settings are reported together.
+func New(e Environment, log *slog.Logger) (*App, error) {
+	schemes := make([]string, 0, len(e.Warehouses))
+	for scheme := range e.Warehouses {
+		schemes = append(schemes, scheme)
+	}
+	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, schemes...)
+	views, viewsErr := viewset.Load(cfg.ViewsFolder)
+	if err := errors.Join(configErr, viewsErr); err != nil {
+		return nil, err
+	}
+	for _, w := range append(cfg.Warnings, cfg.Exports.Warnings...) {
+		log.Warn("configuration", "warning", w)
+	}
+	clients, err := azure.Connect(azure.Settings{Storage: account(cfg.Lake), ServiceBus: account(cfg.Bus)})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{config: cfg, environ: e.Environ, open: e.Warehouses, views: views, now: e.Now, log: log}
+	a.lake = azure.NewLake(clients.Storage, azure.Containers{
+		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
+	})
+	a.journal = azure.NewJournal(clients.Storage, cfg.JournalContainer)
+	a.queue = azure.NewQueue(clients.ServiceBus, cfg.StepsQueue)
+	return a, nil
+}
+
+func account(c config.Connection) azure.Account {
+	return azure.Account{ConnectionString: c.ConnectionString.Reveal(), Address: c.Address, ClientID: c.ClientID}
+}
+
+// Lake is the storage of the app, to make its containers on a developer's machine.
+func (a *App) Lake() *azure.Lake { return a.lake }
+
+// Journal is the journal of the app.
+func (a *App) Journal() *azure.Journal { return a.journal }
+
+// Pipeline builds the pipeline at its first use. The plans may lie in the
+// journal; while they cannot be read, each call tries again.
+func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.built != nil {
+		return a.built, nil
+	}
+	exports, err := a.exports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := a.sources(exports)
+	if err != nil {
+		return nil, err
+	}
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: a.views, LineLimit: a.config.LineLimit})
+	if err != nil {
+		return nil, err
+	}
+	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{Lake: a.lake, Views: a.views, Now: a.now, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	a.built = pipeline.New(pipeline.Options{
+		Plans: exports.Plans, Settle: a.config.Settle, StepTimeout: a.config.StepTimeout,
+		PollMin: a.config.PollMin, PollMax: a.config.PollMax, SilentAfter: a.config.SilentAfter,
+	}, pipeline.Ports{
+		Lake: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
+		Source: sources, Now: a.now, Token: token, Log: a.log,
+	})
+	return a.built, nil
+}
+
+func token() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	return hex.EncodeToString(b[:])
+}
+
+func (a *App) exports(ctx context.Context) (config.Exports, error) {
+	key := a.config.ExportsFile.Blob
+	if key == "" {
+		return a.config.Exports, nil
+	}
+	doc, err := a.journal.Read(ctx, key)
+	if err != nil {
+		return config.Exports{}, fmt.Errorf("read the plans from the journal container, blob %s: %w", key, err)
+	}
+	exports, err := config.ParseExports(key, doc.Data, a.getenv)
+	for _, w := range exports.Warnings {
+		a.log.WarnContext(ctx, "configuration", "warning", w)
+	}
+	return exports, err
+}
+
+func (a *App) getenv(name string) string {
+	for _, pair := range a.environ {
+		if k, v, ok := strings.Cut(pair, "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// sources makes the FHIR servers of all plans; plans may share one.
+func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Source, error), error) {
+	made := map[string]pipeline.Source{}
+	var faults []error
+	for name, s := range exports.Sources {
+		source, err := bulkfhir.New(bulkfhir.Options{
+			BaseURL: s.URL, HTTP: &http.Client{Timeout: requestTimeout}, Token: signIn(s.Auth),
+			Container: a.config.LandingContainer, Landing: a.lake.Landing, Now: a.now,
+		})
+		if err != nil {
+			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
+		}
+		made[name] = source
+	}
+	return func(plan string) (pipeline.Source, error) {
+		source, ok := made[exports.SourceOf[plan]]
+		if !ok {
+			return nil, unknownPlan(plan)
+		}
+		return source, nil
+	}, errors.Join(faults...)
+}
+
+// requestTimeout bounds one request to a FHIR server, a manifest of many MB
+// included.
+const requestTimeout = 5 * time.Minute
+
+// Serve is the whole life of a handler: settings, port, invocations. What it
+// returns is the exit code; the host restarts a handler only when that is not 0.
+func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
+	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: levelOf(e.Environ)}))
+	a, err := New(e, log)
+	if err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			log.Error("configuration", "fault", line)
+		}
+		return 1
+	}
+	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), log); err != nil {
+		log.Error("handler ended", "error", err)
+		return 1
+	}
+	return 1 // told to stop: not a success that the host would leave alone
+}
+
+// port is the host's, or one for people who start the handler by hand.
+func (a *App) port() string {
+	for _, name := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"} {
+		if port := a.getenv(name); port != "" {
+			return port
+		}
+	}
+	return "8080"
+}
+
+// levelOf reads the log level ahead of the configuration, whose faults are logged.
+func levelOf(environ []string) slog.Level {
+	var level slog.Level
+	for _, pair := range environ {
+		if k, v, _ := strings.Cut(pair, "="); k == "LogLevel" {
+			_ = level.UnmarshalText([]byte(v)) // a bad one is a fault of the configuration
+		}
+	}
+	return level
+}
+
+// FromProcess is the environment of this process.
+func FromProcess(warehouses map[string]OpenWarehouse) Environment {
+	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Warehouses: warehouses}
+}

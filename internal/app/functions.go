@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"fhirsynapse/internal/azfunc"
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Functions are the functions of the host, by name.
+func (a *App) Functions() map[string]azfunc.Func {
+	return map[string]azfunc.Func{
+		azfunc.TimerExport: a.tick,
+		azfunc.PollExport:  a.step,
+		azfunc.BlobLoaded:  a.blob,
+	}
+}
+
+// tick answers well even when it failed: the next tick is the retry, and the
+// host would not call again before it either.
+func (a *App) tick(ctx context.Context, in azfunc.Invocation) error {
+	p, err := a.Pipeline(ctx)
+	if err == nil {
+		err = p.Tick(ctx)
+	}
+	if err != nil {
+		a.log.ErrorContext(ctx, "tick failed; the next one tries again", "invocation", in.ID, "class", fault.Of(err).String(), "error", err)
+	}
+	return nil
+}
+
+func (a *App) step(ctx context.Context, in azfunc.Invocation) error {
+	m, err := in.Message()
+	if err != nil {
+		return a.notOurs(ctx, in, err)
+	}
+	p, err := a.Pipeline(ctx)
+	if err != nil {
+		return a.postpone(ctx, in, m, err)
+	}
+	return p.Handle(ctx, m.Body)
+}
+
+// postpone sends a step again that met no pipeline, as when the plans lie in a
+// journal that does not answer: failing would use up its deliveries in seconds.
+func (a *App) postpone(ctx context.Context, in azfunc.Invocation, m azfunc.Message, cause error) error {
+	a.log.WarnContext(ctx, "step postponed", "invocation", in.ID, "class", fault.Of(cause).String(), "error", cause, "wait", postponed)
+	id := m.ID
+	if len(id) > 96 { // Service Bus allows 128
+		id = id[:96]
+	}
+	return a.queue.Send(ctx, pipeline.Message{ID: fmt.Sprintf("%s/later/%d", id, m.Sequence), Body: m.Body, At: a.now().Add(postponed)})
+}
+
+const postponed = time.Minute
+
+func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
+	events, err := in.BlobEvents()
+	if err != nil {
+		return a.notOurs(ctx, in, err)
+	}
+	// An event needs the queue alone: the rest of the world may be away.
+	p := pipeline.New(pipeline.Options{Settle: a.config.Settle}, pipeline.Ports{Queue: a.queue, Now: a.now, Log: a.log})
+	for _, e := range events {
+		if e.Type != "" && e.Type != blobCreated {
+			a.log.InfoContext(ctx, "event of another kind", "invocation", in.ID, "type", e.Type)
+			continue
+		}
+		path, ours := a.lake.Landing(e.URL)
+		if !ours {
+			a.log.WarnContext(ctx, "event of a blob outside the landing container", "invocation", in.ID, "landing", a.config.LandingContainer)
+			continue
+		}
+		if err := p.BlobWritten(ctx, path, e.ETag, e.Length); err != nil {
+			return fmt.Errorf("event of blob %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+const blobCreated = "Microsoft.Storage.BlobCreated"
+
+// notOurs acknowledges an invocation that cannot be read: it would not read any
+// better the next time.
+func (a *App) notOurs(ctx context.Context, in azfunc.Invocation, err error) error {
+	if fault.Of(err) != fault.BadData {
+		return err
+	}
+	a.log.WarnContext(ctx, "invocation that is not ours", "invocation", in.ID, "function", in.Function, "reason", err)
+	return nil
+}
+
+func unknownPlan(plan string) error {
+	return fault.Permanentf("plan %s is not in the configuration", plan)
+}
+
+// signIn gives the bearer tokens of a source; nil where it wants none.
+func signIn(auth config.Auth) func(context.Context) (string, error) {
+	if auth.Kind != config.AuthManagedIdentity {
+		return nil
+	}
+	var once sync.Once
+	var credential azcore.TokenCredential
+	var made error
+	return func(ctx context.Context) (string, error) {
+		once.Do(func() {
+			options := azidentity.ManagedIdentityCredentialOptions{}
+			if auth.ClientID != "" {
+				options.ID = azidentity.ClientID(auth.ClientID)
+			}
+			credential, made = azidentity.NewManagedIdentityCredential(&options)
+		})
+		if made != nil {
+			return "", fault.Permanentf("sign in to the FHIR server: %w", made)
+		}
+		ctx, done := context.WithTimeout(ctx, time.Minute)
+		defer done()
+		t, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{auth.Audience + "/.default"}})
+		if err != nil {
+			return "", fmt.Errorf("sign in to the FHIR server: %w", err)
+		}
+		return t.Token, nil
+	}
+}
