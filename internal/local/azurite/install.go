@@ -3,8 +3,6 @@ package azurite
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -16,16 +14,16 @@ import (
 
 const (
 	lockFile = ".install.lock"
-	// stampFile holds the hash of the lock file that node_modules was made from.
-	// It lies in node_modules, so that it goes when they go.
-	stampFile = "node_modules/.fhirsynapse-stamp"
+	// stampFile is what npm writes last, and npm ci removes first. The Makefile goes
+	// by it too.
+	stampFile = "node_modules/.package-lock.json"
 
 	lockPoll = 200 * time.Millisecond
 )
 
-// Install runs npm ci in toolsDir unless node_modules there already come from the
-// present package-lock.json. Processes that do so at once wait for each other; ctx
-// bounds the wait and the installation, which takes a minute at most on a good line.
+// Install runs npm ci in toolsDir unless node_modules there are younger than
+// package-lock.json. Processes that do so at once wait for each other; ctx bounds the
+// wait and the installation, which takes a minute or two.
 func Install(ctx context.Context, toolsDir string) error {
 	if fresh, err := installed(toolsDir); err != nil {
 		return fmt.Errorf("install azurite: %w", err)
@@ -46,26 +44,17 @@ func Install(ctx context.Context, toolsDir string) error {
 	return nil
 }
 
-// installed says whether node_modules are those of package-lock.json.
+// installed says whether node_modules are there and not older than their lock file.
 func installed(toolsDir string) (bool, error) {
-	want, err := stamp(toolsDir)
+	want, err := os.Stat(filepath.Join(toolsDir, "package-lock.json"))
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("%s is not the tools folder of azurite: %w", toolsDir, err)
 	}
-	got, err := os.ReadFile(filepath.Join(toolsDir, stampFile))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return false, err
+	got, err := os.Stat(filepath.Join(toolsDir, stampFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
 	}
-	return string(got) == want, nil
-}
-
-func stamp(toolsDir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(toolsDir, "package-lock.json"))
-	if err != nil {
-		return "", fmt.Errorf("%s is not the tools folder of azurite: %w", toolsDir, err)
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	return err == nil && !got.ModTime().Before(want.ModTime()), err
 }
 
 func npmCI(ctx context.Context, toolsDir string) error {
@@ -76,10 +65,6 @@ func npmCI(ctx context.Context, toolsDir string) error {
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
-		return err
-	}
-	want, err := stamp(toolsDir)
-	if err != nil {
 		return err
 	}
 	// No package of the pinned set needs its install script.
@@ -95,7 +80,7 @@ func npmCI(ctx context.Context, toolsDir string) error {
 		}
 		return fmt.Errorf("npm ci --prefix %s: %w: %s", toolsDir, err, bytes.TrimSpace(last(out.Bytes(), 2000)))
 	}
-	return os.WriteFile(filepath.Join(toolsDir, stampFile), []byte(want), 0o600)
+	return nil
 }
 
 func last(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

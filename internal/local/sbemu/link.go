@@ -43,7 +43,7 @@ func (l *link) drop() {
 
 // takes says whether a delivery may go out on the link now.
 func (l *link) takes() bool {
-	return l.credit > 0 && l.ses.window > 0 && len(l.ses.backlog) == 0 && !l.ses.c.dead && !l.ses.c.out.full()
+	return l.credit > 0 && l.ses.window > 0 && len(l.ses.backlog) == 0 && len(l.ses.unsettled) < maxUnsettled && !l.ses.c.dead && !l.ses.c.out.full()
 }
 
 // send transfers one delivery, cut to the peer's frame size, and returns its id.

@@ -15,6 +15,9 @@ const (
 	linkCredit = 1000
 	// maxMessage is the limit of the Standard tier's neighbour up: 1 MiB.
 	maxMessage = 1 << 20
+	// maxUnsettled deliveries of a session stop further ones; the SDK takes 5000 at
+	// a time.
+	maxUnsettled = 1 << 16
 )
 
 type session struct {
@@ -25,6 +28,7 @@ type session struct {
 	delivery  uint32 // id of the next delivery that we send
 	window    int64  // transfers that the peer takes
 	backlog   []transfer
+	waiting   int // bytes of backlog
 	links     map[uint32]*link
 	unsettled map[uint32]delivery
 }
@@ -59,7 +63,7 @@ func (ses *session) drop() {
 	for _, l := range ses.links {
 		l.drop()
 	}
-	ses.links, ses.backlog = map[uint32]*link{}, nil
+	ses.links, ses.backlog, ses.waiting = map[uint32]*link{}, nil, 0
 }
 
 // attach opens a link, or refuses it the way the specification asks for: attach
@@ -175,13 +179,19 @@ func (ses *session) pump() {
 // send puts a transfer on the line, in order, when the window allows.
 func (ses *session) send(t transfer) {
 	ses.backlog = append(ses.backlog, t)
+	ses.waiting += len(t.payload)
 	ses.drain()
+	if ses.waiting > hardOutbox {
+		ses.c.s.log.Warn("service bus stand-in: client opens no window, connection cut")
+		ses.c.cut()
+	}
 }
 
 func (ses *session) drain() {
 	for len(ses.backlog) > 0 && ses.window > 0 {
 		t := ses.backlog[0]
 		ses.backlog = ses.backlog[1:]
+		ses.waiting -= len(t.payload)
 		ses.window--
 		ses.nextOut++
 		ses.c.frame(frameAMQP, ses.channel, t.performative, t.payload)
@@ -203,6 +213,7 @@ func (ses *session) disposition(f fields) {
 	if !ok {
 		return
 	}
+	full := len(ses.unsettled) >= maxUnsettled
 	var ids []uint32 // from what we know, not from what the peer claims: its range may span 2^32
 	for id := range ses.unsettled {
 		if id-first <= span {
@@ -223,5 +234,8 @@ func (ses *session) disposition(f fields) {
 		if !f.bool(3) {
 			ses.frame(codeDisposition, false, id, id, true, echo)
 		}
+	}
+	if full {
+		ses.pump()
 	}
 }

@@ -246,6 +246,25 @@ func TestADeliveryWaitsForTheWindow(t *testing.T) {
 	}
 }
 
+func TestAPeerThatOpensNoWindowIsCut(t *testing.T) {
+	t.Parallel()
+	c := newConn(New(Options{}), nopConn{})
+	defer c.idle.Stop()
+	c.maxFrame = maxFrame
+	ses := &session{c: c, links: map[uint32]*link{}}
+	l := &link{ses: ses, sender: true}
+	msg := make([]byte, maxMessage)
+	for n := 0; !c.dead; n++ { // answers to its requests
+		if n*len(msg) > 2*hardOutbox {
+			t.Fatal("not cut")
+		}
+		l.send([]byte("r"), msg, true)
+	}
+	if ses.drop(); ses.waiting != 0 {
+		t.Fatalf("%d bytes wait in an ended session", ses.waiting)
+	}
+}
+
 // Not parallel: it counts goroutines, by the package's name in their stacks.
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	srv := New(Options{})
