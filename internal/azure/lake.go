@@ -175,7 +175,7 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	n, err := s.r.Read(p)
 	s.n += int64(n)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped EOF is a failure, see source
+	if err != nil && err != io.EOF { // a wrapped EOF is a failure, see source
 		s.err = err
 		return n, errSource
 	}

@@ -138,8 +138,13 @@ func TestManifests(t *testing.T) {
 			begin + `"output":[{"type":"A","url":"1"},{"type":"A","url":"2","count":"7"},{"type":"A","url":"3","count":-5},` +
 				`{"type":"A","url":"4","count":1.5},{"type":"A","url":"5","count":null},{"type":"A","url":"6","count":3.0},{"type":"A","url":"7","count":{"x":1}}]}`,
 			pipeline.Manifest{TransactionTime: at, Output: []pipeline.OutputFile{
-				{Type: "A", URL: "1", Count: -1}, {Type: "A", URL: "2", Count: 7}, {Type: "A", URL: "3", Count: -1}, {Type: "A", URL: "4", Count: -1},
-				{Type: "A", URL: "5", Count: -1}, {Type: "A", URL: "6", Count: 3}, {Type: "A", URL: "7", Count: -1},
+				{Type: "A", URL: "1", Count: -1},
+				{Type: "A", URL: "2", Count: 7},
+				{Type: "A", URL: "3", Count: -1},
+				{Type: "A", URL: "4", Count: -1},
+				{Type: "A", URL: "5", Count: -1},
+				{Type: "A", URL: "6", Count: 3},
+				{Type: "A", URL: "7", Count: -1},
 			}},
 		},
 		"error and outcome": {
