@@ -54,7 +54,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, level, group str
 		return
 	}
 	req.URL = base(r) + r.URL.RequestURI()
-	j := s.runner.Start(req, s.faults.trouble())
+	j := s.runner.Start(r.Context(), req, s.faults.trouble())
 	if s.faults.cut() {
 		panic(http.ErrAbortHandler) // the job is there, the client never hears of it
 	}

@@ -1,6 +1,7 @@
 package fhirserver
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,7 +17,7 @@ import (
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func request(headers map[string][]string, rawQuery string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/$export?"+rawQuery, nil)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/$export?"+rawQuery, http.NoBody)
 	r.Header = http.Header{"Accept": {"application/fhir+json"}, "Prefer": {"respond-async"}}
 	for name, values := range headers {
 		r.Header[name] = values

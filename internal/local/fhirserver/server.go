@@ -94,7 +94,7 @@ func (s *Server) Listen(addr string) (string, error) {
 	}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.o.Log.Error("fhir server stand-in stopped", slog.Any("error", err))
+			s.o.Log.LogAttrs(context.Background(), slog.LevelError, "fhir server stand-in stopped", slog.Any("error", err))
 		}
 	}()
 	return "http://" + l.Addr().String(), nil

@@ -88,13 +88,13 @@ type Options struct {
 // Runner runs jobs, each in a goroutine of its own, until it is closed.
 type Runner struct {
 	o     Options
-	ctx   context.Context // the life of the runner, to which its jobs are bound
-	stop  context.CancelFunc
 	group sync.WaitGroup
 
-	mu     sync.Mutex
-	lastID int64
-	jobs   map[string]*Job
+	mu      sync.Mutex
+	closed  bool
+	lastID  int64
+	jobs    map[string]*Job // that can be asked for
+	running map[*Job]struct{}
 }
 
 // Job is one export job.
@@ -118,24 +118,27 @@ func New(o Options) *Runner {
 		o.OnCommit = func(string, string, string, int64, string) {}
 	}
 	o.Workers = cmp.Or(o.Workers, 2)
-	ctx, stop := context.WithCancel(context.Background())
-	return &Runner{o: o, ctx: ctx, stop: stop, jobs: map[string]*Job{}}
+	return &Runner{o: o, jobs: map[string]*Job{}, running: map[*Job]struct{}{}}
 }
 
 // Close cancels the jobs that run and waits for them.
 func (r *Runner) Close() {
 	r.mu.Lock()
-	r.stop()
+	r.closed = true
+	for j := range r.running {
+		j.cancel()
+	}
 	r.mu.Unlock()
 	r.group.Wait()
 }
 
-// Start begins a job. Equal requests are two jobs, as on the Azure server.
-// On a closed runner the job never ends.
-func (r *Runner) Start(req Request, trouble Trouble) *Job {
+// Start begins a job, which ends with the runner and not with ctx: the request
+// that asked for it does not wait. Equal requests are two jobs, as on the Azure
+// server. On a closed runner the job never ends.
+func (r *Runner) Start(ctx context.Context, req Request, trouble Trouble) *Job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ctx, cancel := context.WithCancel(r.ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.lastID++
 	j := &Job{
 		ID:      strconv.FormatInt(r.lastID, 10),
@@ -150,7 +153,8 @@ func (r *Runner) Start(req Request, trouble Trouble) *Job {
 		j.Container, j.Folder = req.Container, j.Created.Format("20060102T150405")+"-"+j.ID
 	}
 	r.jobs[j.ID] = j
-	if ctx.Err() == nil {
+	if !r.closed {
+		r.running[j] = struct{}{}
 		r.group.Go(func() { r.run(ctx, j) })
 	}
 	return j
@@ -184,7 +188,12 @@ func (j *Job) Done() <-chan struct{} { return j.done }
 func (j *Job) Result() ([]Output, *Failure) { return j.output, j.failure }
 
 func (r *Runner) run(ctx context.Context, j *Job) {
-	defer j.cancel()
+	defer func() {
+		j.cancel()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.running, j)
+	}()
 	output, err := r.export(ctx, j)
 	if err == nil && j.trouble.Hold != nil {
 		select {

@@ -38,7 +38,7 @@ func (s *Store) Change(seed uint64, shares Shares, at time.Time) (Changed, error
 	defer s.mu.Unlock()
 	s.generations++
 	c := Changed{Updated: map[string]int{}, Added: map[string]int{}, Deleted: map[string]int{}, Recreated: map[string]int{}}
-	rng := rand.New(rand.NewPCG(seed, uint64(s.generations))) //nolint:gosec // made-up data that must repeat by seed
+	rng := rand.New(rand.NewPCG(seed, s.generations)) //nolint:gosec // made-up data that must repeat by seed
 	for _, typ := range sortedKeys(s.types) {
 		if err := s.changeType(typ, rng, shares, at, c); err != nil {
 			return c, fmt.Errorf("change %s: %w", typ, err)

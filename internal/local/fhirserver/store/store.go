@@ -55,9 +55,9 @@ type Store struct {
 
 	mu          sync.RWMutex
 	types       map[string]*table
-	given       int64 // resources that came without lastUpdated
-	size        int64 // of the spill file
-	generations int   // calls of Change
+	given       int64  // resources that came without lastUpdated
+	size        int64  // of the spill file
+	generations uint64 // calls of Change
 }
 
 type table struct {

@@ -188,7 +188,7 @@ func TestChangeRepeatsBySeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, typ := range s.Types() {
-			text, err := os.ReadFile(filepath.Join(dir, typ+".ndjson")) //nolint:gosec // a path of the test's own
+			text, err := os.ReadFile(filepath.Join(dir, typ+".ndjson"))
 			if err != nil {
 				t.Fatal(err)
 			}

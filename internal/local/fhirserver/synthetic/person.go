@@ -91,8 +91,11 @@ func (g *generator) encounter(patient string) string {
 }
 
 var conditions = [][2]string{
-	{"38341003", "Hypertensive disorder"}, {"44054006", "Diabetes mellitus type 2"}, {"195967001", "Asthma"},
-	{"192127007", "Child attention deficit disorder"}, {"267036007", "Dyspnea \\u2014 at rest"},
+	{"38341003", "Hypertensive disorder"},
+	{"44054006", "Diabetes mellitus type 2"},
+	{"195967001", "Asthma"},
+	{"192127007", "Child attention deficit disorder"},
+	{"267036007", "Dyspnea \\u2014 at rest"},
 }
 
 func (g *generator) condition(patient, encounter string) {

@@ -48,7 +48,6 @@ type generator struct {
 	organizations []string
 	practitioners []string
 	lastPatient   string
-	smokers       int
 }
 
 func (g *generator) out(typ, format string, args ...any) {
