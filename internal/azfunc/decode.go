@@ -204,38 +204,55 @@ func (s *scanner) object(member func(name string) error) error {
 
 // value reads one value, of any size, into the capture.
 func (s *scanner) value(c *capture) error {
+	first, err := s.next()
+	if err != nil {
+		return err
+	}
+	switch first {
+	case '"':
+		return s.text(c)
+	case '{', '[':
+		return s.nested(c)
+	case '}', ']', ',', ':':
+		return errors.New("a value is missing")
+	default:
+		return s.literal(c)
+	}
+}
+
+// nested reads an object or array, looking at nothing but brackets and strings.
+func (s *scanner) nested(c *capture) error {
 	var open []byte // the brackets that are still to close
+next:
 	for {
-		first, err := s.next()
+		w, err := s.window()
 		if err != nil {
 			return err
 		}
-		switch first {
-		case '"':
-			err = s.text(c)
-		case '{', '[':
-			if len(open) == maxDepth {
-				return errors.New("the body is nested too deeply")
+		for i, b := range w {
+			switch b {
+			case '"':
+				s.take(c, w, i)
+				if err := s.text(c); err != nil {
+					return err
+				}
+				continue next
+			case '{', '[':
+				if len(open) == maxDepth {
+					return errors.New("the body is nested too deeply")
+				}
+				open = append(open, b+2) // '{' and '}' are two apart, so are '[' and ']'
+			case '}', ']':
+				if open[len(open)-1] != b {
+					return errors.New("brackets do not match")
+				}
+				if open = open[:len(open)-1]; len(open) == 0 {
+					s.take(c, w, i+1)
+					return nil
+				}
 			}
-			open = append(open, first+2) // '{' and '}' are two apart, so are '[' and ']'
-			err = s.one(c)
-		case '}', ']':
-			if len(open) == 0 || open[len(open)-1] != first {
-				return errors.New("brackets do not match")
-			}
-			open = open[:len(open)-1]
-			err = s.one(c)
-		case ',', ':':
-			if len(open) == 0 {
-				return errors.New("a value is missing")
-			}
-			err = s.one(c)
-		default:
-			err = s.literal(c)
 		}
-		if err != nil || len(open) == 0 {
-			return err
-		}
+		s.take(c, w, len(w))
 	}
 }
 

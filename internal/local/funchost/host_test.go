@@ -152,9 +152,9 @@ func TestAHandlerThatNeverComesUpEndsTheStart(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			_, err := tryStart(t, newApp(t, map[string]string{"Ok": timerFunction}), mode, func(o *Options) {
-				o.Settings["AzureFunctionsJobHost__customHandler__initializationTimeout"] = "00:00:00.3"
-				if mode == "crash" {
-					o.Settings["AzureFunctionsJobHost__customHandler__initializationTimeout"] = "00:00:30"
+				o.Settings["AzureFunctionsJobHost__customHandler__initializationTimeout"] = "00:00:30"
+				if mode == "deaf" {
+					o.Settings["AzureFunctionsJobHost__customHandler__initializationTimeout"] = "00:00:00.3"
 				}
 			})
 			if !errors.Is(err, want) {

@@ -120,7 +120,7 @@ func (h *Host) await(ctx context.Context) (*process, error) {
 		p, dead, changed := h.ready, h.dead, h.changed
 		h.mu.Unlock()
 		switch {
-		case p != nil:
+		case p != nil && !p.gone():
 			return p, nil
 		case dead:
 			return nil, errors.New("the handler has ended with exit code 0 and is not restarted")
@@ -168,18 +168,30 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 	}
 	res, err := p.client.Do(req)
 	if err != nil {
-		return h.cut(p, err)
+		return h.cut(ctx, p, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return h.cut(p, err)
+		return h.cut(ctx, p, err)
 	}
 	return judge(res.StatusCode, res.Header.Get("Content-Type"), answer)
 }
 
+// noticeLimit is how long a cut request waits for the end of the handler to be
+// noticed. Without it the broker's next deliveries would all fail on a handler
+// that is dead but not reaped, and a busy machine would fill dead-letter queues.
+const noticeLimit = 2 * time.Second
+
 // cut names what ended a request in the middle, in a text that repeats.
-func (h *Host) cut(p *process, err error) error {
+func (h *Host) cut(ctx context.Context, p *process, err error) error {
+	noticed := time.NewTimer(noticeLimit)
+	defer noticed.Stop()
+	select {
+	case <-p.exited:
+	case <-noticed.C:
+	case <-ctx.Done():
+	}
 	if p.forgiven.Load() {
 		return fmt.Errorf("the handler was killed at a functionTimeout of %s", h.app.functionTimeout)
 	}

@@ -170,6 +170,16 @@ func (p *process) kill() {
 	<-p.exited
 }
 
+// gone says whether the process is reaped.
+func (p *process) gone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // lines cuts output into whole lines.
 type lines struct {
 	mu   sync.Mutex

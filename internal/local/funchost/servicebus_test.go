@@ -144,6 +144,7 @@ func TestTheListenerComesBackAfterAnOutage(t *testing.T) {
 	w.event(t, MessageCompleted)
 	s.RefuseConnections(true)
 	s.CutConnections()
+	log.wait(t, "cannot be received from")
 	s.RefuseConnections(false)
 	send(t, s, "y")
 	w.event(t, MessageCompleted)
