@@ -226,7 +226,7 @@ func TestDecodeAllowsTheOddButHarmless(t *testing.T) {
 
 // Not parallel: it counts what the process allocates.
 func TestHugeValuesAreStreamedPastInBoundedMemory(t *testing.T) {
-	const size = 16 << 20
+	const size = 9 << 20
 	for name, value := range map[string]io.Reader{
 		"blob":           wrap(`"`, repeat("QUJD", size), `"`),
 		"escaped string": wrap(`"`, repeat(`\"a\\`, size), `"`),
