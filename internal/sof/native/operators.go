@@ -14,6 +14,9 @@ func (b *builder) binary(e *sof.Binary) op {
 	case "and", "or", "xor", "implies":
 		return &logicOp{l, r, e.Op}
 	case "=", "!=":
+		if lit, ok := r.(*literalOp); ok && lit.it.kind == kindString && !temporal(lit.it.system()) {
+			return &isText{l, lit.it.text, e.Op == "!="}
+		}
 		return &equalOp{l, r, e.Op == "!="}
 	case "~", "!~":
 		return &equivalentOp{l, r, e.Op == "!~"}
@@ -45,24 +48,26 @@ type logicOp struct {
 }
 
 func (o *logicOp) eval(v *Evaluator, this *item) error {
+	t, err := o.judge(v, this)
+	if err == nil {
+		v.pushTruth(t)
+	}
+	return err
+}
+
+func (o *logicOp) judge(v *Evaluator, this *item) (truth, error) {
 	l, err := v.truth(o.l, this)
 	if err != nil {
-		return err
+		return unknown, err
 	}
 	switch {
 	case o.sign == "and" && l == no, o.sign == "or" && l == yes:
-		v.pushTruth(l)
-		return nil
+		return l, nil
 	case o.sign == "implies" && l == no:
-		v.pushTruth(yes)
-		return nil
+		return yes, nil
 	}
 	r, err := v.truth(o.r, this)
-	if err != nil {
-		return err
-	}
-	v.pushTruth(combine(o.sign, l, r))
-	return nil
+	return combine(o.sign, l, r), err
 }
 
 func combine(sign string, l, r truth) truth {

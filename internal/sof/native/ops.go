@@ -72,35 +72,23 @@ func (b *builder) fail(format string, args ...any) {
 // single evaluates o and gives its one item; ok is false for none. More than one
 // is a fault of the data.
 func (v *Evaluator) single(o op, this *item, what string) (it item, ok bool, err error) {
-	base := len(v.stack)
-	if err := o.eval(v, this); err != nil {
-		return item{}, false, err
+	it, n, err := v.pick(o, this, 2)
+	if err == nil && n > 1 {
+		err = &dataError{what + " met more than one item"}
 	}
-	n := len(v.stack) - base
-	if n > 0 {
-		it = v.stack[base]
-	}
-	v.stack = v.stack[:base]
-	if n > 1 {
-		return item{}, false, &dataError{what + " met more than one item"}
-	}
-	return it, n == 1, nil
+	return it, n == 1 && err == nil, err
 }
 
 // truth evaluates o as a boolean; unknown for no item.
 func (v *Evaluator) truth(o op, this *item) (truth, error) {
-	it, ok, err := v.single(o, this, "a condition")
-	if err != nil || !ok {
+	if j, ok := o.(judge); ok {
+		return j.judge(v, this)
+	}
+	it, n, err := v.pick(o, this, 2)
+	if err != nil {
 		return unknown, err
 	}
-	switch it.kind {
-	case kindTrue:
-		return yes, nil
-	case kindFalse:
-		return no, nil
-	case kindNone, kindObject, kindArray, kindString, kindNumber:
-	}
-	return unknown, &dataError{"a condition met a value that is not true or false"}
+	return judged(it, n)
 }
 
 func (v *Evaluator) push(it item) { v.stack = append(v.stack, it) }

@@ -208,25 +208,27 @@ func (b *builder) cell(c sof.Cell) cell {
 }
 
 func (c *cell) fill(v *Evaluator, this *item) error {
-	base := len(v.stack)
-	if err := c.value.eval(v, this); err != nil {
-		return err
-	}
-	items := v.stack[base:]
-	v.stack = v.stack[:base]
 	if c.collection {
-		v.cells[c.column] = v.list(items)
+		base := len(v.stack)
+		if err := c.value.eval(v, this); err != nil {
+			return err
+		}
+		v.cells[c.column] = v.list(v.stack[base:])
+		v.stack = v.stack[:base]
 		return nil
 	}
-	switch len(items) {
-	case 0:
+	it, n, err := v.pick(c.value, this, 2)
+	switch {
+	case err != nil:
+		return err
+	case n > 1:
+		return &dataError{c.plural}
+	case n == 0:
 		v.cells[c.column] = nil
-		return nil
-	case 1:
-		v.cells[c.column] = v.text(&items[0])
-		return nil
+	default:
+		v.cells[c.column] = v.text(&it)
 	}
-	return &dataError{c.plural}
+	return nil
 }
 
 // text is an item as the canonical text of a cell; never nil.

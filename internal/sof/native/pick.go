@@ -1,0 +1,223 @@
+package native
+
+import (
+	"bytes"
+
+	"fhirsynapse/internal/sof"
+)
+
+// picker is an op that can give its first item without building the collection.
+// Most columns of a flat view need no more.
+type picker interface {
+	// pick gives the first item and how many there are, counting no further than
+	// limit.
+	pick(v *Evaluator, this *item, limit int) (it item, n int, err error)
+}
+
+// judge is an op that can give a truth value without making an item of it.
+type judge interface {
+	judge(v *Evaluator, this *item) (truth, error)
+}
+
+// pick asks o the short way if it has one.
+func (v *Evaluator) pick(o op, this *item, limit int) (it item, n int, err error) {
+	if p, ok := o.(picker); ok {
+		return p.pick(v, this, limit)
+	}
+	base := len(v.stack)
+	if err := o.eval(v, this); err != nil {
+		return item{}, 0, err
+	}
+	if n = len(v.stack) - base; n > 0 {
+		it = v.stack[base]
+	}
+	v.stack = v.stack[:base]
+	return it, n, nil
+}
+
+func (thisOp) pick(_ *Evaluator, this *item, _ int) (item, int, error) {
+	if this.kind == kindNone {
+		return item{}, 0, nil
+	}
+	return *this, 1, nil
+}
+
+func (o *literalOp) pick(*Evaluator, *item, int) (item, int, error) { return o.it, 1, nil }
+
+func (p *path) pick(v *Evaluator, this *item, limit int) (item, int, error) {
+	f := finding{limit: limit}
+	if p.in == nil {
+		f.follow(v, this.node, p.steps)
+	} else if in, ok := p.in.(*collectionOp); ok && in.name == sof.FuncFirst {
+		it, n, err := in.pick(v, this, 1)
+		if err != nil || n == 0 {
+			return item{}, 0, err
+		}
+		f.follow(v, it.node, p.steps)
+	} else {
+		base := len(v.stack)
+		if err := p.in.eval(v, this); err != nil {
+			return item{}, 0, err
+		}
+		for i := base; i < len(v.stack) && f.n < limit; i++ {
+			f.follow(v, v.stack[i].node, p.steps)
+		}
+		v.stack = v.stack[:base]
+	}
+	if f.n == 0 {
+		return item{}, 0, nil
+	}
+	return v.itemAt(f.node, f.from.typ), f.n, nil
+}
+
+// finding is the first node that a path leads to, and how many there are.
+type finding struct {
+	node     int32
+	from     *property
+	n, limit int
+}
+
+func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
+	for at >= 0 && len(steps) > 0 {
+		d := &v.tape.nodes[at]
+		if d.kind != kindObject || d.shape == nil {
+			return
+		}
+		properties := steps[0].properties
+		if len(properties) > 1 {
+			break
+		}
+		p := &properties[0]
+		slot := int(d.shape.byName[p.number]) - 1
+		if slot < 0 {
+			return
+		}
+		n := v.tape.slots[int(d.first)+slot] - 1
+		if n < 0 {
+			return
+		}
+		if c := &v.tape.nodes[n]; c.kind == kindArray {
+			for n = c.first; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
+				f.arrive(v, n, p, steps)
+			}
+			return
+		}
+		if len(steps) == 1 {
+			f.arrive(v, n, p, steps)
+			return
+		}
+		at, steps = n, steps[1:]
+	}
+	if at >= 0 && len(steps) > 0 {
+		f.alternatives(v, at, steps)
+	}
+}
+
+// alternatives follows a step that has several property names.
+func (f *finding) alternatives(v *Evaluator, at int32, steps []hop) {
+	d := &v.tape.nodes[at]
+	for i := range steps[0].properties {
+		p := &steps[0].properties[i]
+		slot := int(d.shape.byName[p.number]) - 1
+		if slot < 0 {
+			continue
+		}
+		n := v.tape.slots[int(d.first)+slot] - 1
+		if n < 0 {
+			continue
+		}
+		if c := &v.tape.nodes[n]; c.kind != kindArray {
+			f.arrive(v, n, p, steps)
+			continue
+		}
+		for n = v.tape.nodes[n].first; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
+			f.arrive(v, n, p, steps)
+		}
+	}
+}
+
+func (f *finding) arrive(v *Evaluator, n int32, p *property, steps []hop) {
+	if len(steps) > 1 {
+		f.follow(v, n, steps[1:])
+		return
+	}
+	if f.n == 0 {
+		f.node, f.from = n, p
+	}
+	f.n++
+}
+
+// pick gives first() without the rest of its input.
+func (o *collectionOp) pick(v *Evaluator, this *item, _ int) (item, int, error) {
+	switch o.name {
+	case sof.FuncFirst:
+		it, n, err := v.pick(o.in, this, 1)
+		return it, min(n, 1), err
+	case sof.FuncExists, sof.FuncEmpty:
+		t, err := o.judge(v, this)
+		return boolItem(t == yes), 1, err
+	}
+	base := len(v.stack)
+	if err := o.eval(v, this); err != nil {
+		return item{}, 0, err
+	}
+	n := len(v.stack) - base
+	it := item{}
+	if n > 0 {
+		it = v.stack[base]
+	}
+	v.stack = v.stack[:base]
+	return it, n, nil
+}
+
+func (o *collectionOp) judge(v *Evaluator, this *item) (truth, error) {
+	switch o.name {
+	case sof.FuncExists, sof.FuncEmpty:
+		_, n, err := v.pick(o.in, this, 1)
+		return of((n > 0) == (o.name == sof.FuncExists)), err
+	}
+	it, n, err := o.pick(v, this, 2)
+	if err != nil {
+		return unknown, err
+	}
+	return judged(it, n)
+}
+
+// judged is an item as a truth value.
+func judged(it item, n int) (truth, error) {
+	switch {
+	case n == 0:
+		return unknown, nil
+	case n > 1:
+		return unknown, &dataError{"a condition met more than one item"}
+	case it.kind == kindTrue:
+		return yes, nil
+	case it.kind == kindFalse:
+		return no, nil
+	}
+	return unknown, &dataError{"a condition met a value that is not true or false"}
+}
+
+// isText is = between a path and a string: the form of nearly every where().
+type isText struct {
+	l      op
+	text   []byte
+	negate bool
+}
+
+func (o *isText) judge(v *Evaluator, this *item) (truth, error) {
+	it, n, err := v.pick(o.l, this, 2)
+	if err != nil || n == 0 {
+		return unknown, err
+	}
+	same := n == 1 && it.kind == kindString && bytes.Equal(v.str(&it), o.text)
+	return of(same != o.negate), nil
+}
+
+func (o *isText) eval(v *Evaluator, this *item) error {
+	t, err := o.judge(v, this)
+	if err == nil {
+		v.pushTruth(t)
+	}
+	return err
+}
