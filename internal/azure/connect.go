@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -172,6 +173,31 @@ func credential(clientID string) (azcore.TokenCredential, error) {
 		return nil, fault.Permanentf("find a credential: %w", err)
 	}
 	return c, nil
+}
+
+// FHIRToken gives bearer tokens for an Azure FHIR service, whose audience is its
+// base URL's origin. The credential keeps a token until it is about to end. It does
+// no I/O before the first token; clientID is as in Account.
+func FHIRToken(baseURL, clientID string) (func(context.Context) (string, error), error) {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" {
+		return nil, fault.Permanentf("the FHIR base URL must look like https://NAME.fhir.azurehealthcareapis.com")
+	}
+	cred, err := credential(clientID)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
+	}
+	return tokens(cred, "https://"+u.Host+"/.default"), nil
+}
+
+func tokens(cred azcore.TokenCredential, scope string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+		if err != nil {
+			return "", classifyTransport(err)
+		}
+		return t.Token, nil
+	}
 }
 
 // application is how Azure's own logs name us; the service allows 24 characters.

@@ -1,13 +1,17 @@
 package azure
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
@@ -78,6 +82,49 @@ func TestAnAccountPrintsNoSecret(t *testing.T) {
 		if strings.Contains(text, "secret") || strings.Contains(text, fmt.Sprintf("%x", "secret")) || !strings.Contains(text, "[redacted]") {
 			t.Errorf("printed: %s", text)
 		}
+	}
+}
+
+// credentials hands out a token or an error, and notes what it was asked for.
+type credentials struct {
+	err    error
+	scopes []string
+}
+
+func (c *credentials) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.scopes = o.Scopes
+	return azcore.AccessToken{Token: "t"}, c.err
+}
+
+func TestTokensKeepTheirClass(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"given":   {nil, ""},
+		"refused": {&azidentity.AuthenticationFailedError{RawResponse: &http.Response{StatusCode: 401}}, "permanent"},
+		"busy":    {&azidentity.AuthenticationFailedError{RawResponse: &http.Response{StatusCode: 503}}, "transient"},
+		"none":    {noCredential{}, "transient"},
+		"ended":   {context.Canceled, "transient"},
+	} {
+		cred := &credentials{err: c.err}
+		token, err := tokens(cred, "https://x/.default")(t.Context())
+		got := ""
+		if err != nil {
+			got = fault.Of(err).String()
+		}
+		if got != c.want || (token == "t") != (c.err == nil) || len(cred.scopes) != 1 || cred.scopes[0] != "https://x/.default" {
+			t.Errorf("%s: token %q for %v, %v, want %q", name, token, cred.scopes, err, c.want)
+		}
+	}
+	for _, base := range []string{"", "x.fhir.azurehealthcareapis.com", "http://x"} {
+		if _, err := FHIRToken(base, ""); fault.Of(err) != fault.Permanent {
+			t.Errorf("%q: %v, want a permanent error", base, err)
+		}
+	}
+	if f, err := FHIRToken("https://x.fhir.azurehealthcareapis.com/", ""); err != nil || f == nil {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -231,7 +231,9 @@ func (s *Source) send(ctx context.Context, c *http.Client, r request, token stri
 	}
 	if !r.noBody || resp.StatusCode != http.StatusOK {
 		a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
-		if err != nil {
+		// Only a manifest must be whole. A job that was accepted is in the headers,
+		// and would be lost with them.
+		if err != nil && resp.StatusCode == http.StatusOK {
 			return answer{}, transportError(req, err)
 		}
 		a.tooLong = int64(len(a.body)) > limit

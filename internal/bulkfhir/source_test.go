@@ -434,6 +434,20 @@ func TestKickOffClassifiesAnswers(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsCutAfterItsHeadersIsStillAnAnswer(t *testing.T) {
+	t.Parallel()
+	s, srv := serve(t, answers(202, "{", "Content-Location", "/fhir/_operations/export/17", "Content-Length", "100"))
+	if a, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"}); err != nil || a.Folder != "17" {
+		t.Errorf("KickOff: %+v, %v", a, err)
+	}
+	if _, err := s.Status(t.Context(), srv.URL+"/fhir/_operations/export/17"); err != nil {
+		t.Errorf("Status: %v", err)
+	}
+	if err := s.Cancel(t.Context(), srv.URL+"/fhir/_operations/export/17"); err != nil {
+		t.Errorf("Cancel: %v", err)
+	}
+}
+
 func TestKickOffThatIsCutIsUnknown(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
