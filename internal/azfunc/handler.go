@@ -75,7 +75,7 @@ func (h *handler) unknown(w http.ResponseWriter, r *http.Request, name string) {
 func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 	started := h.now()
 	in := Invocation{Function: name, ID: clip(r.Header.Get(headerInvocation))}
-	line := func(level slog.Level, outcome string, more ...slog.Attr) {
+	line := func(ctx context.Context, level slog.Level, outcome string, more ...slog.Attr) {
 		attrs := append([]slog.Attr{
 			slog.String("function", name),
 			slog.String("invocation", in.ID),
@@ -85,18 +85,18 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 		if n := in.Skipped(); n > 0 {
 			attrs = append(attrs, slog.Int64("skipped_bytes", n))
 		}
-		h.log.LogAttrs(r.Context(), level, "invocation", attrs...)
+		h.log.LogAttrs(ctx, level, "invocation", attrs...)
 	}
 
 	b, err := decode(r.Body)
 	if err != nil {
-		line(slog.LevelError, "unreadable", slog.String("error", err.Error()))
+		line(r.Context(), slog.LevelError, "unreadable", slog.String("error", err.Error()))
 		refuse(w, http.StatusBadRequest, "unreadable invocation", "")
 		return
 	}
 	// Read to the end: only then does net/http notice that the host has gone.
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		line(slog.LevelError, "unreadable", slog.String("error", err.Error()))
+		line(r.Context(), slog.LevelError, "unreadable", slog.String("error", err.Error()))
 		refuse(w, http.StatusBadRequest, "unreadable invocation", "")
 		return
 	}
@@ -106,14 +106,14 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 	var p *panicked
 	switch {
 	case err == nil:
-		line(slog.LevelInfo, "ok")
+		line(r.Context(), slog.LevelInfo, "ok")
 		answer(w, http.StatusOK, success)
 	case errors.As(err, &p):
-		line(slog.LevelError, "panic", slog.String("error", p.Error()), slog.String("stack", p.stack))
+		line(r.Context(), slog.LevelError, "panic", slog.String("error", p.Error()), slog.String("stack", p.stack))
 		refuse(w, http.StatusInternalServerError, "panic", in.ID)
 	default:
 		class := fault.Of(err).String()
-		line(slog.LevelError, "failed", slog.String("class", class), slog.String("error", err.Error()))
+		line(r.Context(), slog.LevelError, "failed", slog.String("class", class), slog.String("error", err.Error()))
 		refuse(w, http.StatusInternalServerError, class, in.ID)
 	}
 }

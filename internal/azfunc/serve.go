@@ -73,6 +73,8 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 			return fmt.Errorf("stop serving invocations: %w", err)
 		}
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve invocations: %w", err)
+	}
 	return nil
 }

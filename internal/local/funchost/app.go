@@ -268,25 +268,6 @@ func (s settings) find(name string) (string, bool) {
 	return "", false
 }
 
-// names lists all settings that start with a prefix, in any case.
-func (s settings) names(prefix string) []string {
-	var names []string
-	add := func(k string) {
-		if len(k) > len(prefix) && strings.EqualFold(k[:len(prefix)], prefix) && !slices.Contains(names, k) {
-			names = append(names, k)
-		}
-	}
-	for k := range s.given {
-		add(k)
-	}
-	for _, e := range s.environment {
-		k, _, _ := strings.Cut(e, "=")
-		add(k)
-	}
-	slices.Sort(names)
-	return names
-}
-
 var reference = regexp.MustCompile(`%([^%]+)%`)
 
 // expand puts settings in the place of %NAME%.

@@ -111,7 +111,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		return nil, fmt.Errorf("start the functions host: %w", err)
 	}
 	for _, n := range a.notes {
-		h.log.LogAttrs(ctx, slog.LevelWarn, n)
+		h.log.LogAttrs(ctx, slog.LevelWarn, "function app", slog.String("note", n))
 	}
 	for _, f := range a.functions {
 		h.log.LogAttrs(ctx, slog.LevelInfo, "function found", slog.String("function", f.name), slog.String("trigger", f.trigger.Type))

@@ -40,7 +40,7 @@ func actAsHost(root string) int {
 	ctx := context.Background()
 	_, err := Start(ctx, Options{Root: root, Log: slog.New(slog.DiscardHandler), Now: time.Now, Stdout: os.Stdout})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		say(os.Stderr, "%v\n", err)
 		return 1
 	}
 	<-ctx.Done() // never
@@ -52,7 +52,7 @@ func actAsProduct(port string) int {
 	echo := func(name string, read func(azfunc.Invocation) (any, error)) azfunc.Func {
 		return func(_ context.Context, in azfunc.Invocation) error {
 			got, err := read(in)
-			fmt.Fprintf(os.Stdout, "%s %+v %v\n", name, got, err)
+			say(os.Stdout, "%s %+v %v\n", name, got, err)
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func actAsProduct(port string) int {
 		m, err := in.Message()
 		return string(m.Body) + " " + m.ID + " " + m.Subject + " " + fmt.Sprint(m.DeliveryCount, " ", !m.Enqueued.IsZero()), err
 	}
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	err := azfunc.Serve(context.Background(), port, azfunc.Handler(map[string]azfunc.Func{
 		azfunc.TimerExport: echo("timer", func(in azfunc.Invocation) (any, error) { t, err := in.Timer(); return t.PastDue, err }),
 		azfunc.PollExport:  echo("message", message),
@@ -70,7 +70,7 @@ func actAsProduct(port string) int {
 			return fmt.Sprintf("%+v skipped=%v", e, in.Skipped() > 0), err
 		}),
 	}, log, time.Now), log)
-	fmt.Fprintln(os.Stderr, err)
+	say(os.Stderr, "%v\n", err)
 	return 1
 }
 
@@ -88,41 +88,41 @@ func actAsHandler(port, mode string) int {
 		wd, _ := os.Getwd()
 		for _, name := range []string{"FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "FUNCTIONS_HTTPWORKER_ID", "FUNCTIONS_APP_ROOT_PATH", "Inherited", "Setting"} {
 			v, _ := os.LookupEnv(name)
-			fmt.Fprintln(os.Stdout, name+"="+v)
+			say(os.Stdout, "%v\n", name+"="+v)
 		}
-		fmt.Fprintln(os.Stdout, "port="+port+" wd="+wd)
-		fmt.Fprintln(os.Stderr, "a Warning\nan error")
+		say(os.Stdout, "%v\n", "port="+port+" wd="+wd)
+		say(os.Stderr, "%v\n", "a Warning\nan error")
 	}
 	if mode == "address" {
-		fmt.Fprintln(os.Stdout, "127.0.0.1:"+port)
+		say(os.Stdout, "%v\n", "127.0.0.1:"+port)
 	}
 	ok := func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		fmt.Fprint(w, `{"Outputs":{},"Logs":[],"ReturnValue":null}`)
+		say(w, "%s", `{"Outputs":{},"Logs":[],"ReturnValue":null}`)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	mux.HandleFunc("POST /Ok", func(w http.ResponseWriter, _ *http.Request) { ok(w) })
 	mux.HandleFunc("POST /Fail", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	mux.HandleFunc("POST /Empty", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("POST /Plain", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
+	mux.HandleFunc("POST /Plain", func(w http.ResponseWriter, _ *http.Request) { say(w, "%s", "{}") })
 	mux.HandleFunc("POST /Exit0", func(http.ResponseWriter, *http.Request) { os.Exit(0) })
 	mux.HandleFunc("POST /Exit200", func(http.ResponseWriter, *http.Request) { os.Exit(200) })
 	mux.HandleFunc("POST /Crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
 	mux.HandleFunc("POST /Hang", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	mux.HandleFunc("POST /Slow", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(os.Stdout, "slow")
+		say(os.Stdout, "%v\n", "slow")
 		<-time.After(1500 * time.Millisecond)
 		ok(w)
 	})
 	mux.HandleFunc("POST /Echo", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		fmt.Fprintf(os.Stdout, "%v %q %q %s\n", r.TransferEncoding, r.Header.Get("Content-Type"), r.Header.Get("X-Azure-Functions-InvocationId"), b)
+		say(os.Stdout, "%v %q %q %s\n", r.TransferEncoding, r.Header.Get("Content-Type"), r.Header.Get("X-Azure-Functions-InvocationId"), b)
 		ok(w)
 	})
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		say(os.Stderr, "%v\n", err)
 		return 1
 	}
 	fmt.Fprintln(os.Stderr, http.Serve(l, mux)) // #nosec G114 -- a test's own
@@ -134,6 +134,9 @@ const (
 	queueFunction = `{"bindings":[{"type":"serviceBusTrigger","name":"message","queueName":"%Queue%","connection":"Bus","dataType":"binary"}]}`
 	otherFunction = `{"bindings":[{"type":"eventGridTrigger","name":"event"}]}`
 )
+
+// say writes for whoever reads the other end; nobody is told when nobody does.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // newApp writes a function app whose handler is this test binary .
 func newApp(t *testing.T, functions map[string]string) string {
