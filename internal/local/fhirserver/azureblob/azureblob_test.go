@@ -3,8 +3,12 @@ package azureblob_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,9 +16,14 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
+	"github.com/google/go-cmp/cmp"
+
 	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/local/fhirserver"
 	"fhirsynapse/internal/local/fhirserver/azureblob"
 	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/fhirserver/synthetic"
 )
 
 const tools = "../../../../tools/azurite"
@@ -128,5 +137,86 @@ func TestAnEmptyBlobCanBeCommitted(t *testing.T) {
 	}
 	if n, err := b.Commit(t.Context()); n != 0 || err != nil {
 		t.Errorf("committed %d, %v", n, err)
+	}
+}
+
+func TestAnExportCanBeReadFromTheURLsOfItsManifest(t *testing.T) {
+	t.Parallel()
+	client, a := account(t)
+	data, err := store.New(store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := fhirserver.New(fhirserver.Options{Store: data, Blobs: a, Now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := srv.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	get := func(url string) (*http.Response, []byte) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "application/fhir+json")
+		req.Header.Set("Prefer", "respond-async")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, body
+	}
+	kickOff, _ := get(base + "/$export?_container=lake&_maxCount=20")
+	status := kickOff.Header.Get("Content-Location")
+	if err := srv.Wait(t.Context(), status[strings.LastIndex(status, "/")+1:]); err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Output []struct {
+			Type, URL string
+			Count     int
+		}
+	}
+	res, body := get(status)
+	if err := json.Unmarshal(body, &manifest); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, %v", res.StatusCode, err)
+	}
+	got := map[string]int{}
+	for _, o := range manifest.Output {
+		parts, err := blob.ParseURL(o.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := client.DownloadStream(t.Context(), parts.ContainerName, parts.BlobName, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(stream.Body)
+		if err = errors.Join(err, stream.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(text, []byte("\n")); n != o.Count {
+			t.Errorf("%s: %d lines, the manifest says %d", o.Type, n, o.Count)
+		}
+		got[o.Type] += o.Count
+	}
+	if diff := cmp.Diff(data.Counts(), got); diff != "" {
+		t.Errorf("resources by type (-present +exported):\n%s", diff)
 	}
 }

@@ -28,6 +28,7 @@ type Member struct {
 type Object struct {
 	text    []byte
 	members []Member
+	edited  bool // members are those of the text before the last edit
 }
 
 // Parse finds the members of an object. The text is not copied, and not
@@ -44,7 +45,14 @@ func Parse(text []byte) (*Object, error) {
 func (o *Object) Text() []byte { return o.text }
 
 // Members lists the object's members in order.
-func (o *Object) Members() []Member { return o.members }
+func (o *Object) Members() []Member {
+	if o.edited {
+		// An object stays one when values that are JSON go in.
+		o.members, _ = scan(o.text)
+		o.edited = false
+	}
+	return o.members
+}
 
 // Get is the text of the first member of that name, nil when there is none.
 func (o *Object) Get(key string) []byte {
@@ -70,8 +78,8 @@ func (o *Object) Set(key string, value []byte) error {
 		return o.splice(o.members[i].ValueStart, o.members[i].End, value)
 	}
 	last := ""
-	if n := len(o.members); n > 0 {
-		last = o.members[n-1].Key
+	if members := o.Members(); len(members) > 0 {
+		last = members[len(members)-1].Key
 	}
 	return o.InsertAfter(last, key, value)
 }
@@ -110,7 +118,7 @@ func (o *Object) Remove(key string) error {
 }
 
 func (o *Object) index(key string) int {
-	for i, m := range o.members {
+	for i, m := range o.Members() {
 		if m.Key == key {
 			return i
 		}
@@ -123,10 +131,6 @@ func (o *Object) splice(from, to int, with []byte) error {
 	text = append(text, o.text[:from]...)
 	text = append(text, with...)
 	text = append(text, o.text[to:]...)
-	members, err := scan(text)
-	if err != nil {
-		return err
-	}
-	o.text, o.members = text, members
+	o.text, o.edited = text, true
 	return nil
 }

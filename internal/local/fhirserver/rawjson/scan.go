@@ -147,14 +147,12 @@ func skip(text []byte, i int) int {
 
 func skipString(text []byte, i int) int {
 	for i++; i < len(text); i++ {
-		j := bytes.IndexAny(text[i:], "\"\\")
-		if j < 0 {
-			return -1
-		}
-		if i += j; text[i] == '"' {
+		switch text[i] {
+		case '"':
 			return i + 1
+		case '\\':
+			i++ // the escaped byte
 		}
-		i++ // the escaped byte
 	}
 	return -1
 }

@@ -16,7 +16,7 @@ import (
 type Shares struct {
 	Update, Add, Delete float64
 	// Recreate is the share of the deleted resources, old and new ones, that come
-	// back with their last content.
+	// back with their last content; of each type at least one stays deleted.
 	Recreate float64
 }
 
@@ -87,7 +87,7 @@ func (s *Store) changeType(typ string, rng *rand.Rand, shares Shares, at time.Ti
 	}
 
 	rng.Shuffle(len(gone), func(i, j int) { gone[i], gone[j] = gone[j], gone[i] })
-	for _, r := range gone[:share(shares.Recreate, len(gone))] {
+	for _, r := range gone[:min(share(shares.Recreate, len(gone)), max(0, len(gone)-1))] {
 		back, err := s.recreate(r, at)
 		if err != nil {
 			return err

@@ -22,8 +22,8 @@ type Options struct {
 // Generate makes Organizations, Practitioners, and for each patient a Patient,
 // Encounters, Conditions and Observations that refer to each other, and gives
 // them to emit one by one, a line without newline each; emit may keep it. It
-// stops at emit's first error. With one patient or more, every kind of oddity
-// named in the package comment is there once ten patients are.
+// stops at emit's first error. From twelve patients on, every oddity that the
+// package comment names is there.
 func Generate(o Options, emit func(typ string, line []byte) error) error {
 	g := &generator{
 		rng:  rand.New(rand.NewPCG(o.Seed, 0x66686972)), //nolint:gosec // made-up data that must repeat by seed
