@@ -1,0 +1,179 @@
+package duck
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+	"golang.org/x/sync/semaphore"
+
+	"fhirsynapse/internal/fault"
+)
+
+// attached is the name of the database file inside a connection. The connection's
+// own database is in memory and has the temporary tables.
+const attached = "w"
+
+// settings are those of a DuckDB instance.
+type settings struct {
+	memoryLimit string
+	threads     int
+	tempDir     string
+}
+
+// database is one DuckDB instance with one connection.
+type database struct {
+	pool *sql.DB
+	*sql.Conn
+}
+
+func openDatabase(ctx context.Context, s settings) (*database, error) {
+	q := url.Values{
+		// Nothing is ever downloaded: the build has what is used here.
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"preserve_insertion_order":     {"false"},
+	}
+	if s.memoryLimit != "" {
+		q.Set("memory_limit", s.memoryLimit)
+	}
+	if s.threads > 0 {
+		q.Set("threads", strconv.Itoa(s.threads))
+	}
+	if s.tempDir != "" {
+		q.Set("temp_directory", s.tempDir)
+	}
+	connector, err := duckdb.NewConnector("?"+q.Encode(), nil)
+	if err != nil {
+		return nil, fault.Permanentf("start DuckDB: %w", err)
+	}
+	pool := sql.OpenDB(connector)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", err), pool.Close())
+	}
+	return &database{pool, conn}, nil
+}
+
+// close ends the instance, which writes what is left of the log into the files.
+func (db *database) close() error {
+	if err := errors.Join(db.Conn.Close(), db.pool.Close()); err != nil {
+		return fmt.Errorf("close the database: %w", classified(err))
+	}
+	return nil
+}
+
+type mode int
+
+const (
+	readWrite mode = iota
+	readOnly
+)
+
+// rowGroup is how many rows DuckDB keeps uncompressed for each table and thread;
+// its default, 122,880, takes too much memory for wide tables.
+const rowGroup = 30720
+
+// attach opens a database file. Another process at it is a Transient error.
+func (db *database) attach(ctx context.Context, path, as string, m mode) error {
+	options := fmt.Sprintf("ROW_GROUP_SIZE %d", rowGroup)
+	if m == readOnly {
+		options = "READ_ONLY"
+	}
+	_, err := db.ExecContext(ctx, "ATTACH "+text(path)+" AS "+name(as)+" ("+options+")")
+	if err == nil {
+		return nil
+	}
+	return attachError(ctx, path, m, err)
+}
+
+func attachError(ctx context.Context, path string, m mode, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if typeOf(err) != duckdb.ErrorTypeIO {
+		return fmt.Errorf("open database %s: %w", path, classified(err))
+	}
+	// DuckDB has one error for all that an operating system can say no to.
+	flag := os.O_RDWR
+	if m == readOnly {
+		flag = os.O_RDONLY
+	}
+	if cause := probe(path, flag, m); errors.Is(cause, os.ErrPermission) || errors.Is(cause, os.ErrNotExist) {
+		return fault.Permanentf("open database: %w", cause)
+	}
+	return fault.Transientf("database %s is in use by another process, or is no DuckDB file: %w", path, err)
+}
+
+// probe asks the operating system about a file that DuckDB could not open. It
+// closes no file that this process may have locked: POSIX would drop the lock.
+func probe(path string, flag int, m mode) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	if m == readOnly {
+		return nil
+	}
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// typeOf is DuckDB's code of an error.
+func typeOf(err error) duckdb.ErrorType {
+	var d *duckdb.Error
+	if errors.As(err, &d) {
+		return d.Type
+	}
+	return duckdb.ErrorTypeInvalid
+}
+
+// classified gives an error of DuckDB its class: statements that can never do are
+// Permanent; what depends on the machine may pass.
+func classified(err error) error {
+	switch typeOf(err) { //nolint:exhaustive // the others may pass
+	case duckdb.ErrorTypeCatalog, duckdb.ErrorTypeBinder, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeConversion,
+		duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType:
+		return &fault.Error{Class: fault.Permanent, Err: err}
+	}
+	return err
+}
+
+// name quotes an identifier, text a literal.
+func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+func text(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
+
+// Several readers of a path go together; a writer goes alone. DuckDB's own lock,
+// which is POSIX's, does not know the readers and writers of one process apart.
+const (
+	shared = 1
+	alone  = 1 << 20
+)
+
+var paths = struct {
+	sync.Mutex
+	locks map[string]*semaphore.Weighted
+}{locks: map[string]*semaphore.Weighted{}}
+
+func lockPath(ctx context.Context, path string, weight int64) (release func(), err error) {
+	paths.Lock()
+	l := paths.locks[path]
+	if l == nil {
+		l = semaphore.NewWeighted(alone)
+		paths.locks[path] = l
+	}
+	paths.Unlock()
+	if err := l.Acquire(ctx, weight); err != nil {
+		return nil, fmt.Errorf("wait for database %s: %w", path, err)
+	}
+	return func() { l.Release(weight) }, nil
+}

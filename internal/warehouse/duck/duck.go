@@ -1,0 +1,194 @@
+// Package duck is the warehouse on DuckDB: the default on a desk, one file, no
+// server. It is the only package that needs cgo; handler/ never reaches it.
+//
+// The database file is opened for a commit and closed after it, so that others can
+// read it in between. DuckDB lets in one process that writes, or several that
+// read: that is the exclusion of a commit between processes, and a lock per path
+// is the one inside a process. A commit stages first, without either: it downloads
+// the prepared Parquet into a folder of its own. Then, in one transaction, it
+// finds the winners, replaces their rows, writes heads and ledger, and holds the
+// counts against each other before COMMIT.
+//
+// What a batch may cost is bounded: DuckDB by its memory limit, beyond which it
+// goes to the temporary folder, and staging by the batch on disk.
+package duck
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/warehouse"
+)
+
+// Options are what a Warehouse is made of. Path, Lake, Views and Now are needed;
+// the zero values of the others mean the defaults.
+type Options struct {
+	// Path is the database file. It and its folder are made when they are missing.
+	Path string
+	// Lake holds the prepared files.
+	Lake pipeline.Lake
+	// Views gives the tables of a plan.
+	Views warehouse.Views
+	// TempDir is where batches are staged and where DuckDB puts what does not fit
+	// into memory; empty means the system's.
+	TempDir string
+	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 160MB.
+	MemoryLimit string
+	// Threads is how many DuckDB uses; 0 means 2.
+	Threads int
+	// Downloads is how many prepared files are fetched at a time; 0 means 4.
+	Downloads int
+	// Now dates the ledger.
+	Now func() time.Time
+	// Log may be nil.
+	Log *slog.Logger
+
+	// before is called ahead of every statement of a commit, for tests that end
+	// the process there.
+	before func(step string)
+}
+
+// Warehouse is pipeline.Warehouse on a DuckDB file.
+type Warehouse struct {
+	o Options
+}
+
+// Open makes a Warehouse. It does not touch the database yet.
+func Open(o Options) (*Warehouse, error) {
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, "160MB")
+	o.Threads = cmp.Or(o.Threads, 2)
+	o.Downloads = cmp.Or(o.Downloads, 4)
+	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
+	if o.Path == "" || o.Lake == nil || o.Views == nil || o.Now == nil {
+		return nil, errors.New("a warehouse on DuckDB needs a path, a lake, views and a clock")
+	}
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return nil, fmt.Errorf("find database %s: %w", o.Path, err)
+	}
+	o.Path = path
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.before == nil {
+		o.before = func(string) {}
+	}
+	return &Warehouse{o: o}, nil
+}
+
+// Commit implements pipeline.Warehouse.
+func (w *Warehouse) Commit(ctx context.Context, b pipeline.Batch) error {
+	if err := w.commit(ctx, b); err != nil {
+		return fmt.Errorf("commit %s of %s: %w", b.Type, b.Export, err)
+	}
+	return nil
+}
+
+func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
+	if err := warehouse.Check(b); err != nil {
+		return err
+	}
+	tables, err := w.o.Views.Tables(b.Plan, b.Type)
+	if err != nil {
+		return err
+	}
+	// What the ledger has already need not be fetched. The answer may be old by
+	// the time of the transaction, which therefore asks again.
+	b.Files, err = w.missing(ctx, b)
+	if err != nil || len(b.Files) == 0 {
+		return err
+	}
+	s, err := w.stage(ctx, b, tables)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.remove()) }()
+	w.o.before("open")
+	return w.write(ctx, func(db *database) error { return w.apply(ctx, db, s) })
+}
+
+// missing is the files of a batch, in the order of their numbers, that the ledger
+// does not have.
+func (w *Warehouse) missing(ctx context.Context, b pipeline.Batch) ([]pipeline.PreparedFile, error) {
+	there, err := w.Ledger(ctx, b.Schema, b.Export)
+	if err != nil {
+		return nil, err
+	}
+	return without(warehouse.Numbered(b.Files), there), nil
+}
+
+func without(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipeline.PreparedFile {
+	known := map[[2]string]bool{}
+	for _, e := range there {
+		known[[2]string{e.Path, e.ETag}] = true
+	}
+	var left []pipeline.PreparedFile
+	for _, f := range files {
+		if !known[[2]string{f.Path, f.ETag}] {
+			left = append(left, f)
+		}
+	}
+	return left
+}
+
+// Ledger implements pipeline.Warehouse.
+func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+	if _, err := os.Stat(w.o.Path); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var out []pipeline.LedgerEntry
+	err := w.read(ctx, func(db *database) (err error) {
+		out, err = db.ledger(ctx, schema, export)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger of %s: %w", export, err)
+	}
+	return out, nil
+}
+
+// write opens the database for do, alone.
+func (w *Warehouse) write(ctx context.Context, do func(*database) error) error {
+	if err := os.MkdirAll(filepath.Dir(w.o.Path), 0o750); err != nil {
+		return fault.Permanentf("make the folder of the database: %w", err)
+	}
+	release, err := lockPath(ctx, w.o.Path, alone)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return w.with(ctx, readWrite, do)
+}
+
+// read opens the database for do, beside other readers.
+func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
+	release, err := lockPath(ctx, w.o.Path, shared)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return w.with(ctx, readOnly, do)
+}
+
+func (w *Warehouse) with(ctx context.Context, m mode, do func(*database) error) error {
+	db, err := openDatabase(ctx, w.o.settings())
+	if err != nil {
+		return err
+	}
+	if err = db.attach(ctx, w.o.Path, attached, m); err == nil {
+		err = do(db)
+	}
+	return errors.Join(err, db.close())
+}
+
+func (o *Options) settings() settings {
+	return settings{memoryLimit: o.MemoryLimit, threads: o.Threads, tempDir: filepath.Join(o.TempDir, "fhirsynapse-duckdb")}
+}

@@ -1,0 +1,143 @@
+package duck
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/warehouse"
+)
+
+var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+// store is a database file under test.
+type store struct{ path string }
+
+func newStore(t *testing.T) store {
+	t.Helper()
+	return store{filepath.Join(t.TempDir(), "sub", "fhir.duckdb")}
+}
+
+func (s store) options(t *testing.T, lake pipeline.Lake, views warehouse.Views) Options {
+	t.Helper()
+	return Options{Path: s.path, Lake: lake, Views: views, TempDir: filepath.Join(filepath.Dir(s.path), "tmp"), Now: func() time.Time { return start }}
+}
+
+func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	t.Helper()
+	w, err := Open(s.options(t, lake, views))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Content implements pipelinetest.Store.
+func (s store) Content(t *testing.T, schema string) warehouse.Content {
+	t.Helper()
+	c := warehouse.Content{}
+	if _, err := os.Stat(s.path); err != nil {
+		return c
+	}
+	w := &Warehouse{o: s.options(t, nil, nil)}
+	err := w.read(t.Context(), func(db *database) error {
+		there, err := db.columns(t.Context(), schema)
+		if err != nil {
+			return err
+		}
+		rows, err := db.QueryContext(t.Context(), "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND lower(schema_name) = lower(?)", attached, schema)
+		if err != nil {
+			return err
+		}
+		var tables []string
+		for rows.Next() {
+			var table string
+			if err := rows.Scan(&table); err != nil {
+				return err
+			}
+			tables = append(tables, table)
+		}
+		for _, table := range tables {
+			if table == warehouse.LedgerTable || there == nil {
+				continue
+			}
+			if err := s.table(t, db, schema, table, c); err != nil {
+				return fmt.Errorf("%s: %w", table, err)
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sort()
+	return c
+}
+
+func (s store) table(t *testing.T, db *database, schema, table string, c warehouse.Content) error {
+	t.Helper()
+	// Timestamps are compared as the prepared form shows them.
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+tableName(schema, table))
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // a test
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return err
+	}
+	var names, exprs []string
+	for _, ct := range types {
+		names = append(names, ct.Name())
+		expr := name(ct.Name()) + "::VARCHAR"
+		if ct.DatabaseTypeName() == "TIMESTAMP" {
+			expr = "strftime(" + name(ct.Name()) + ", '%Y-%m-%dT%H:%M:%S.%gZ')"
+		}
+		exprs = append(exprs, expr)
+	}
+	return s.cells(t, db, "SELECT "+joined(exprs)+" FROM "+tableName(schema, table), table, names, c)
+}
+
+func joined(s []string) string {
+	out := s[0]
+	for _, e := range s[1:] {
+		out += ", " + e
+	}
+	return out
+}
+
+func (s store) cells(t *testing.T, db *database, query, table string, names []string, c warehouse.Content) error {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // a test
+	for rows.Next() {
+		cells, to := make([]sql.NullString, len(names)), make([]any, len(names))
+		for i := range cells {
+			to[i] = &cells[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			return err
+		}
+		out := make([]*string, len(names))
+		for i := range cells {
+			if cells[i].Valid {
+				out[i] = &cells[i].String
+			}
+		}
+		c.Add(table, names, out)
+	}
+	return rows.Err()
+}
+
+func TestWarehouse(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { t.Helper(); return newStore(t) })
+}

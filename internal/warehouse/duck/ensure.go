@@ -1,0 +1,178 @@
+package duck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse"
+)
+
+// column is a column as DuckDB describes it.
+type column struct{ name, kind string }
+
+// kindOf is the type of a column in DuckDB. A timestamp is UTC without a zone, so
+// that it reads the same whatever the session's zone is.
+func kindOf(c sof.Column) string {
+	switch c.Kind {
+	case sof.Boolean:
+		return "BOOLEAN"
+	case sof.Integer:
+		return "INTEGER"
+	case sof.BigInt:
+		return "BIGINT"
+	case sof.Decimal:
+		precision, scale := prepared.DecimalSize(c)
+		return fmt.Sprintf("DECIMAL(%d,%d)", precision, scale)
+	case sof.Date:
+		return "DATE"
+	case sof.Timestamp:
+		return "TIMESTAMP"
+	case sof.Text:
+	}
+	return "VARCHAR"
+}
+
+// wanted is the tables that a batch of one type needs, with their columns.
+type wanted struct {
+	table   string
+	columns []column
+}
+
+func wantedTables(resource string, tables []prepared.Table) []wanted {
+	all := []wanted{
+		{warehouse.HeadTable(resource), []column{{"id", "VARCHAR"}, {"version", "VARCHAR"}, {"deleted", "BOOLEAN"}, {"view_set", "INTEGER"}}},
+		{warehouse.LedgerTable, []column{
+			{"path", "VARCHAR"}, {"etag", "VARCHAR"}, {"export", "VARCHAR"}, {"type", "VARCHAR"},
+			{"lines", "BIGINT"}, {"blank", "BIGINT"}, {"quarantined", "BIGINT"}, {"filtered", "BIGINT"},
+			{"applied", "BIGINT"}, {"superseded", "BIGINT"}, {"deleted", "BIGINT"}, {"view_set", "INTEGER"}, {"committed_at", "TIMESTAMP"},
+		}},
+	}
+	for _, t := range tables {
+		w := wanted{table: t.Name}
+		for _, c := range t.Columns {
+			w.columns = append(w.columns, column{c.Name, kindOf(c)})
+		}
+		for _, own := range []string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn} {
+			w.columns = append(w.columns, column{own, "VARCHAR"})
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// ensure makes what is missing of a schema: itself, its tables, their columns. A
+// column that a view has no more stays; one that changed its type is refused,
+// since its values would be lost.
+func (db *database) ensure(ctx context.Context, schema, resource string, tables []prepared.Table) error {
+	there, err := db.columns(ctx, schema)
+	if err != nil {
+		return err
+	}
+	var ddl []string
+	if there == nil {
+		ddl = append(ddl, "CREATE SCHEMA IF NOT EXISTS "+name(attached)+"."+name(schema))
+	}
+	var faults []error
+	for _, want := range wantedTables(resource, tables) {
+		more, err := missingColumns(schema, want, there[strings.ToLower(want.table)])
+		ddl, faults = append(ddl, more...), append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return &fault.Error{Class: fault.Permanent, Err: err}
+	}
+	if len(ddl) == 0 {
+		return nil
+	}
+	return db.inTransaction(ctx, func() error {
+		for _, statement := range ddl {
+			if _, err := db.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("make the tables of schema %s: %w", schema, classified(err))
+			}
+		}
+		return nil
+	})
+}
+
+// missingColumns is the statements that give a table its columns.
+func missingColumns(schema string, want wanted, there map[string]string) (ddl []string, err error) {
+	table := tableName(schema, want.table)
+	var definitions []string
+	var faults []error
+	for _, c := range want.columns {
+		kind, known := there[strings.ToLower(c.name)]
+		switch {
+		case known && kind != c.kind:
+			faults = append(faults, fmt.Errorf("column %s.%s is %s in the database and %s in the view: give the view's column another name, or load into another schema",
+				want.table, c.name, kind, c.kind))
+		case !known && there != nil:
+			ddl = append(ddl, "ALTER TABLE "+table+" ADD COLUMN "+name(c.name)+" "+c.kind)
+		case !known:
+			definitions = append(definitions, name(c.name)+" "+c.kind)
+		}
+	}
+	if len(definitions) > 0 {
+		ddl = append(ddl, "CREATE TABLE "+table+" ("+strings.Join(definitions, ", ")+")")
+	}
+	return ddl, errors.Join(faults...)
+}
+
+func tableName(schema, table string) string {
+	return name(attached) + "." + name(schema) + "." + name(table)
+}
+
+// columns is the types of all columns of a schema by table and name in lower
+// case, which is how DuckDB compares names; nil when there is no such schema.
+func (db *database) columns(ctx context.Context, schema string) (map[string]map[string]string, error) {
+	rows, err := db.QueryContext(ctx, `SELECT lower(t.table_name), lower(c.column_name), c.data_type
+		FROM duckdb_schemas() s
+		LEFT JOIN duckdb_tables() t ON t.database_name = s.database_name AND t.schema_name = s.schema_name
+		LEFT JOIN duckdb_columns() c ON c.table_oid = t.table_oid AND c.database_name = t.database_name AND c.schema_name = t.schema_name
+		WHERE s.database_name = ? AND lower(s.schema_name) = lower(?)`, attached, schema)
+	if err != nil {
+		return nil, fmt.Errorf("read the tables of schema %s: %w", schema, classified(err))
+	}
+	defer rows.Close() //nolint:errcheck // read to the end, or given up
+	var there map[string]map[string]string
+	for rows.Next() {
+		var table, column, kind *string
+		if err := rows.Scan(&table, &column, &kind); err != nil {
+			return nil, fmt.Errorf("read the tables of schema %s: %w", schema, err)
+		}
+		if there == nil {
+			there = map[string]map[string]string{}
+		}
+		if table == nil || column == nil || kind == nil {
+			continue
+		}
+		if there[*table] == nil {
+			there[*table] = map[string]string{}
+		}
+		there[*table][*column] = *kind
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the tables of schema %s: %w", schema, err)
+	}
+	return there, nil
+}
+
+// inTransaction runs do between BEGIN and COMMIT, or ROLLBACK when it fails.
+func (db *database) inTransaction(ctx context.Context, do func() error) error {
+	if _, err := db.ExecContext(ctx, "BEGIN"); err != nil {
+		return fmt.Errorf("begin: %w", classified(err))
+	}
+	err := do()
+	if err == nil {
+		if _, err = db.ExecContext(ctx, "COMMIT"); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("commit: %w", classified(err))
+	}
+	// DuckDB may have ended the transaction itself; the connection is closed next.
+	_, _ = db.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	return err
+}

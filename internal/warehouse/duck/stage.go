@@ -1,0 +1,148 @@
+package duck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+)
+
+// staged is a batch on the local disk.
+type staged struct {
+	batch  pipeline.Batch
+	tables []prepared.Table
+	dir    string
+	// files are the batch's; their index is their number.
+	files []stagedFile
+}
+
+// stagedFile is one prepared file on the local disk.
+type stagedFile struct {
+	pipeline.PreparedFile
+	head   string            // path; empty without heads
+	tables map[string]string // path by table that has rows
+}
+
+// stage downloads the prepared files of a batch into a folder of its own, and
+// holds what came against what was counted.
+func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []prepared.Table) (_ *staged, err error) {
+	if err := os.MkdirAll(w.o.TempDir, 0o750); err != nil {
+		return nil, fault.Permanentf("make the folder for temporary files: %w", err)
+	}
+	dir, err := os.MkdirTemp(w.o.TempDir, "fhirsynapse-stage-*")
+	if err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
+	}
+	s := &staged{batch: b, tables: tables, dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.remove())
+		}
+	}()
+	s.files = make([]stagedFile, len(b.Files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.o.Downloads)
+	for i, f := range b.Files {
+		s.files[i] = stagedFile{PreparedFile: f, tables: map[string]string{}}
+		if err := s.known(f); err != nil {
+			return nil, errors.Join(err, g.Wait())
+		}
+		g.Go(func() error {
+			if err := w.fetchFile(ctx, s, i); err != nil {
+				return fmt.Errorf("stage file %s: %w", f.Path, err)
+			}
+			return nil
+		})
+	}
+	return s, g.Wait()
+}
+
+// known refuses rows of tables that this process has no view of. They were
+// prepared by a process with other views: the next try may meet that one.
+func (s *staged) known(f pipeline.PreparedFile) error {
+	for table, n := range f.Done.Rows {
+		if n > 0 && !slices.ContainsFunc(s.tables, func(t prepared.Table) bool { return t.Name == table }) {
+			return fault.Transientf("file %s has rows of table %s, which is no view of plan %s here", f.Path, table, s.batch.Plan)
+		}
+	}
+	return nil
+}
+
+func (s *staged) remove() error { return os.RemoveAll(s.dir) }
+
+func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
+	f := &s.files[i]
+	if f.Done.Heads > 0 {
+		f.head = filepath.Join(s.dir, fmt.Sprintf("%08d.head.parquet", i))
+		if err := w.fetch(ctx, f.Dir+"/"+prepared.HeadFile, f.head, f.Done.Heads, nil); err != nil {
+			return err
+		}
+	}
+	for _, t := range s.tables {
+		if f.Done.Rows[t.Name] == 0 {
+			continue
+		}
+		to := filepath.Join(s.dir, fmt.Sprintf("%08d.%s.parquet", i, t.Name))
+		if err := w.fetch(ctx, prepared.File(f.Dir, t.Name), to, f.Done.Rows[t.Name], &t); err != nil {
+			return err
+		}
+		f.tables[t.Name] = to
+	}
+	return nil
+}
+
+// fetch downloads one Parquet file, which must have rows rows, and the columns of t.
+func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *prepared.Table) (err error) {
+	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	f, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a name made here
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := io.Copy(f, r)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	p, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return fault.Permanentf("read %s: %w: prepare the file again", path, err)
+	}
+	if p.NumRows() != rows {
+		return fault.Permanentf("%s has %d rows, %d were counted: prepare the file again", path, p.NumRows(), rows)
+	}
+	if t == nil {
+		return nil
+	}
+	return sameColumns(p, path, *t)
+}
+
+func sameColumns(p *parquet.File, path string, t prepared.Table) error {
+	want := []string{prepared.IDColumn, prepared.LineColumn, prepared.VersionColumn}
+	for _, c := range t.Columns {
+		want = append(want, c.Name)
+	}
+	var got []string
+	for _, c := range p.Schema().Columns() {
+		got = append(got, c[0])
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) {
+		return fault.Transientf("%s has other columns than the view has here", path)
+	}
+	return nil
+}
