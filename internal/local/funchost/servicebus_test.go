@@ -33,12 +33,17 @@ func bus(s *sbemu.Server) func(*Options) {
 
 func send(t *testing.T, s *sbemu.Server, bodies ...string) {
 	t.Helper()
+	sendTo(t, s, "steps", bodies...)
+}
+
+func sendTo(t *testing.T, s *sbemu.Server, queue string, bodies ...string) {
+	t.Helper()
 	client, err := azservicebus.NewClientFromConnectionString(s.ConnectionString(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close(within(t)) }()
-	sender, err := client.NewSender("steps", nil)
+	sender, err := client.NewSender(queue, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,5 +267,50 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 	}
 	if got := w.line(t, "blob"); !strings.Contains(got, "http://127.0.0.1:1/a/b/c") || !strings.Contains(got, "skipped=true") {
 		t.Error(got)
+	}
+}
+
+func TestStopDoesNotWaitForABrokerThatIsGone(t *testing.T) {
+	t.Parallel()
+	s, _ := broker(t, sbemu.QueueConfig{})
+	w := start(t, newApp(t, map[string]string{"Slow": queueFunction}), "serve", bus(s))
+	send(t, s, "x")
+	w.line(t, "slow")
+	s.Close()
+	began := time.Now()
+	w.Stop()
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("Stop took %s", took)
+	}
+}
+
+// Law 2 needs a host whose own crashes lose no message and dead-letter none.
+func TestNoMessageIsLostOrDeadLetteredWhenHandlersAndHostsDie(t *testing.T) {
+	t.Parallel()
+	s, q := broker(t, sbemu.QueueConfig{})
+	root := newApp(t, map[string]string{"Ok": queueFunction, "Slow": strings.ReplaceAll(queueFunction, "%Queue%", "slow")})
+	slow := s.AddQueue("slow", sbemu.QueueConfig{})
+	var bodies []string
+	for i := range 300 {
+		bodies = append(bodies, fmt.Sprint(i))
+	}
+	sendTo(t, s, "slow", "a", "b")
+	for round := range 4 {
+		w := start(t, root, "serve", bus(s))
+		send(t, s, bodies[round*75:(round+1)*75]...)
+		w.event(t, InvocationEnded)
+		w.KillHandler()
+		w.event(t, HandlerReady)
+		w.event(t, InvocationEnded)
+		if err := w.Err(); err != nil {
+			t.Fatal(err)
+		}
+		w.Stop()
+	}
+	start(t, root, "serve", bus(s))
+	idle(t, q)
+	idle(t, slow)
+	if n := len(q.DeadLetters()) + len(slow.DeadLetters()); n != 0 {
+		t.Errorf("%d dead letters", n)
 	}
 }

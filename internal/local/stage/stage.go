@@ -38,8 +38,9 @@ const (
 type Options struct {
 	// Root is the repository: host.json and functions/ are taken from it.
 	Root string
-	// Out is the folder to make. What an earlier run made there is replaced; a
-	// folder that is something else is left alone.
+	// Out is the folder to make. What an earlier run made there is replaced, but
+	// for a local.settings.json, which a person has put there for Core Tools; a
+	// folder that is something else, or holds a database, is left alone.
 	Out string
 	// Executable is the built program that becomes the handler.
 	Executable string
@@ -55,6 +56,7 @@ const (
 	functionFile = "function.json"
 	pollingFile  = "function.polling.json"
 	exportsFile  = "exports.yaml"
+	settingsFile = "local.settings.json"
 )
 
 // Stage builds the folder beside Out and then puts it in Out's place, so that a
@@ -222,7 +224,9 @@ func replaceable(out string) error {
 	case len(entries) == 0:
 		return nil
 	}
-	foreign := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "go.mod" || e.Name() == ".git" })
+	foreign := slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() == "go.mod" || e.Name() == ".git" || filepath.Ext(e.Name()) == ".duckdb"
+	})
 	staged := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == hostFile })
 	if foreign || !staged {
 		return fmt.Errorf("stage %s: the folder holds something else than a staged app; remove it yourself or choose another", out)
@@ -260,6 +264,10 @@ func (o Options) fill(dir, executable string, functions map[string]string) error
 		if err := copyFile(o.Exports, filepath.Join(dir, exportsFile), 0o644); err != nil {
 			return err
 		}
+	}
+	err := copyFile(filepath.Join(o.Out, settingsFile), filepath.Join(dir, settingsFile), 0o600)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	for name, source := range functions {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o750); err != nil {

@@ -182,7 +182,7 @@ func TestPollingTakesTheOtherTriggerOfBlobLoaded(t *testing.T) {
 func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 	t.Parallel()
 	o := stageInto(t, func(o *Options) { o.BlobTrigger = BlobTriggerPolling })
-	for _, name := range []string{filepath.Join(o.Out, "stale"), filepath.Join(o.Out, "TimerExport", "run.go")} {
+	for _, name := range []string{filepath.Join(o.Out, "stale"), filepath.Join(o.Out, "local.settings.json"), filepath.Join(o.Out, "TimerExport", "run.go")} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 	if err := Stage(o); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"BlobLoaded/function.json", "PollExport/function.json", "TimerExport/function.json", "exports.yaml", "handler", "host.json"}
+	want := []string{"BlobLoaded/function.json", "PollExport/function.json", "TimerExport/function.json", "exports.yaml", "handler", "host.json", "local.settings.json"}
 	if diff := cmp.Diff(want, files(t, o.Out)); diff != "" {
 		t.Error(diff)
 	}
@@ -206,7 +206,7 @@ func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 
 func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	for name, file := range map[string]string{"a stranger's": "thesis.txt", "a repository with a host.json": "go.mod"} {
+	for name, file := range map[string]string{"a stranger's": "thesis.txt", "a repository with a host.json": "go.mod", "an app with a database": "fhir.duckdb"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out := t.TempDir()
@@ -215,7 +215,7 @@ func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if file == "go.mod" {
+			if file != "thesis.txt" {
 				if err := os.WriteFile(filepath.Join(out, "host.json"), nil, 0o600); err != nil {
 					t.Fatal(err)
 				}
