@@ -18,7 +18,7 @@ import (
 // after it, taken together, are the present state, byte for byte.
 func TestAFullAndItsIncrementalExportsFoldIntoThePresentState(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64() //nolint:gosec // printed, to repeat a failure
+	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := newWorld(t, nil)
 	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 15}, func(_ string, line []byte) error { return w.store.Add(line) }); err != nil {
