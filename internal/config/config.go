@@ -32,10 +32,10 @@ type Config struct {
 	ExportsFile ExportsFile
 	Exports     Exports
 
-	// ViewsFolder replaces the bundled ViewDefinitions; empty keeps them.
+	// ViewsFolder adds to the bundled ViewDefinitions, or replaces those of the same name.
 	ViewsFolder string
 
-	Settle, StepTimeout, PollMin, PollMax, SilentAfter time.Duration
+	Settle, StepTimeout, PollMin, PollMax, SilentAfter, KickOffPatience, LeaseFor time.Duration
 
 	// LineLimit is the longest line of an NDJSON file, in bytes.
 	LineLimit int
@@ -89,6 +89,8 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		PollMin:             e.duration("PollMin", time.Millisecond),
 		PollMax:             e.duration("PollMax", time.Millisecond),
 		SilentAfter:         e.duration("SilentAfter", time.Second),
+		KickOffPatience:     e.duration("KickOffPatience", time.Second),
+		LeaseFor:            e.duration("LeaseFor", time.Second),
 		LineLimit:           e.lineLimit("LineLimit"),
 		LogLevel:            e.level("LogLevel"),
 		ViewsFolder:         e.path(e.get("ViewsFolder")),

@@ -180,7 +180,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			[]string{"deleted: must be true or false, not text"},
 		},
 		"schedules": {
-			head + "- {name: a, source: s, schedule: 0 */5 * * * *}\n- {name: b, source: s, schedule: 61 * * * *}\n- {name: c, source: s, schedule: 0 0 30 2 *}\n- {name: d, source: s, schedule: '@daily'}\n" +
+			head + "- {name: a, source: s, schedule: 0 */5 * * * *}\n- {name: b, source: s, schedule: 61 * * * *}\n- {name: c, source: s, schedule: 0 0 30 2 *}\n- {name: d, source: s, schedule: 'daily'}\n" +
 				"- {name: e, source: s, schedule: 'TZ=UTC * * * *'}\n",
 			[]string{"has 6 fields: write five", `plan b: schedule: "61 * * * *": end of range (61) above maximum (59)`, "plan c: schedule: \"0 0 30 2 *\" is never due", "has 1 fields", "plan e: schedule"},
 		},

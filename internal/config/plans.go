@@ -33,7 +33,7 @@ var (
 	fhirID = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
 	// reserved schemas belong to the engines.
 	reserved = []string{"information_schema", "pg_catalog", "sys", "temp", "system"}
-	fields5  = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+	fields5  = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 )
 
 func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
@@ -186,7 +186,8 @@ func (r *reader) schema(o object, p *pipeline.Plan, taken map[string]string) {
 	}
 }
 
-// schedule reads a cron line of five fields, or "manual" (nil).
+// schedule reads a cron line of five fields, a descriptor such as @daily or
+// @every 6h, or "manual" (nil).
 func (r *reader) schedule(o object) pipeline.Schedule {
 	text, zone := strings.TrimSpace(o.text("schedule", "")), o.text("timezone", "")
 	location := time.UTC
@@ -200,7 +201,7 @@ func (r *reader) schedule(o object) pipeline.Schedule {
 	}
 	switch text {
 	case "":
-		o.fault("schedule", `is missing: write five cron fields such as "0 2 * * *", or manual`)
+		o.fault("schedule", `is missing: write five cron fields such as "0 2 * * *", @every 6h, or manual`)
 		return nil
 	case manual:
 		if zone != "" {
@@ -208,7 +209,7 @@ func (r *reader) schedule(o object) pipeline.Schedule {
 		}
 		return nil
 	}
-	if n := len(strings.Fields(text)); n != 5 {
+	if n := len(strings.Fields(text)); n != 5 && !strings.HasPrefix(text, "@") {
 		o.fault("schedule", "%q has %d fields: write five (minute hour day month weekday), unlike the host's NCRONTAB of six", text, n)
 		return nil
 	}

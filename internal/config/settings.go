@@ -31,7 +31,7 @@ var settings = []setting{
 	{lakeStorage + suffixBlobURI, "", "Blob endpoint of the account, for managed identity: `https://name.blob.core.windows.net`."},
 	{lakeStorage + suffixClientID, "", "Client id of a user-assigned identity for the account; the system-assigned one where empty."},
 	{"ExportsFile", "exports.yaml", "The plans. A path (relative ones start beside host.json), or `blob:<path>` in the journal container."},
-	{"ViewsFolder", "", "Folder of ViewDefinitions to use instead of the bundled ones."},
+	{"ViewsFolder", "", "Folder of ViewDefinitions that add to the bundled ones, or replace those of the same file name."},
 	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit."},
 	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events."},
 	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into."},
@@ -43,6 +43,8 @@ var settings = []setting{
 	{"PollMin", "10s", "Shortest wait between two polls of an export."},
 	{"PollMax", "5m", "Longest wait between two polls of an export."},
 	{"SilentAfter", "15m", "An export that nothing was heard of for so long gets its step sent again. Must be above `PollMax`."},
+	{"KickOffPatience", "4m", "How long after a kick-off without a recorded outcome the next one is made: longer than the FHIR server takes to answer."},
+	{"LeaseFor", "10m", "How long a committer may keep others from the same tables. It saves work and is no lock: too short a lease is harmless."},
 	{"LineLimit", "64MB", "Longest line of an NDJSON file; a longer one is quarantined. Units: KB, MB, GB, KiB, MiB, GiB."},
 	{"LogLevel", "info", "debug, info, warn or error."},
 }

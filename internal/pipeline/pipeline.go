@@ -49,6 +49,9 @@ type Options struct {
 	StepTimeout time.Duration // 55 min
 	// ExportTimeout is how long the FHIR server may take over one job.
 	ExportTimeout time.Duration // 24 h
+	// KickOffPatience is how long after a kick-off whose outcome nobody wrote down
+	// the next one is made: longer than any server takes to answer it.
+	KickOffPatience time.Duration // 4 min
 	// LeaseFor is how long a committer may keep others from the same tables.
 	LeaseFor time.Duration // 10 min
 	// MaxTries bounds how often a step is sent again.
@@ -63,6 +66,7 @@ func New(o Options, ports Ports) *Pipeline {
 	o.SilentAfter = cmp.Or(o.SilentAfter, 15*time.Minute)
 	o.StepTimeout = cmp.Or(o.StepTimeout, 55*time.Minute)
 	o.ExportTimeout = cmp.Or(o.ExportTimeout, 24*time.Hour)
+	o.KickOffPatience = cmp.Or(o.KickOffPatience, 4*time.Minute)
 	o.LeaseFor = cmp.Or(o.LeaseFor, 10*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
 	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}}

@@ -196,10 +196,6 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 	return jobs
 }
 
-// kickOffPatience is how long after a kick-off whose outcome nobody wrote down
-// the next one is made: longer than any server takes to answer it.
-const kickOffPatience = 4 * time.Minute
-
 // kickOff starts every job that the server has not promised yet. It may run
 // again at any time, and twice at once.
 func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
@@ -236,7 +232,7 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r Request) (Job, error) {
 	mine := false
 	j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
-		if mine = j.StatusURL == "" && (j.KickOffAt.IsZero() || p.Now().Sub(j.KickOffAt) >= kickOffPatience); !mine {
+		if mine = j.StatusURL == "" && (j.KickOffAt.IsZero() || p.Now().Sub(j.KickOffAt) >= p.KickOffPatience); !mine {
 			return errUnchanged
 		}
 		j.KickOffAt = p.Now()

@@ -1,0 +1,23 @@
+// Command desk runs the whole system on one machine, for people who work on it:
+// the demo, the benchmark, and the packaging of the function app.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"fhirsynapse/internal/local/desk"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := desk.Command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
+		stop()
+		fmt.Fprintf(os.Stderr, "desk: %v\n", err)
+		os.Exit(1) //nolint:gocritic // stop has run
+	}
+}

@@ -1,0 +1,172 @@
+package desk
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/local/funchost"
+)
+
+// Bench measures one full export: from the first blob event to loaded.
+type Bench struct {
+	World     Options
+	Data      string // what is multiplied; made up when empty
+	Megabytes int64
+	Seed      uint64
+	Out       io.Writer
+}
+
+// benchPatience bounds the export; a run that needs it is no result.
+const benchPatience = 15 * time.Minute
+
+// Run prints MB/s, the handler's peak memory and where the time went.
+func (b Bench) Run(ctx context.Context) error {
+	size, resources, data, err := b.data()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = data.Close() }()
+	b.World.Store = data
+	b.say("%d resources, %.0f MB of NDJSON, %d cores", resources, float64(size)/1e6, runtime.NumCPU())
+	staged, err := Package(ctx, b.World.Root, b.World.Dir)
+	if err != nil {
+		return err
+	}
+	w, err := StartWorld(ctx, b.World)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	// The export is written first and its events wait, so that what is timed is
+	// our work and not the FHIR server's.
+	release := w.Server.HoldJobs()
+	var first atomic.Int64
+	host, err := w.StartHost(ctx, staged, func(e funchost.Event) {
+		if e.Kind == funchost.InvocationEnded && e.Function == "BlobLoaded" {
+			first.CompareAndSwap(0, b.World.Now().UnixNano())
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer host.Stop()
+	release()
+	ctx, done := context.WithTimeoutCause(ctx, benchPatience, fmt.Errorf("no end after %v", benchPatience))
+	defer done()
+	e, err := w.Export(ctx, host)
+	if err != nil {
+		return err
+	}
+	took := b.World.Now().Sub(time.Unix(0, first.Load()))
+	peak := host.Stats().PeakMemory
+	host.Stop()
+	b.say("%-28s %8.1f MB/s (%.1f s from the first blob event to loaded, export %s)", "end to end", float64(size)/1e6/took.Seconds(), took.Seconds(), e.ID)
+	b.say("%-28s %8.0f MiB", "peak memory of the handler", float64(peak)/(1<<20))
+	return b.split(size)
+}
+
+func (b Bench) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.Out, "bench: "+format+"\n", args...)
+}
+
+// data multiplies the given folder until it has the size asked for.
+func (b Bench) data() (size int64, resources int, s *store.Store, err error) {
+	from := b.Data
+	if from == "" {
+		if from, err = b.makeUp(); err != nil {
+			return 0, 0, nil, err
+		}
+	}
+	one, err := synthetic.Size(from)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	s, err = store.New(store.Options{Base: b.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second), Spill: b.World.Dir})
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	copies := max(1, int(b.Megabytes*1_000_000/one))
+	err = synthetic.Multiply(from, copies, func(_ string, line []byte) error {
+		size += int64(len(line)) + 1
+		resources++
+		return s.Add(line)
+	})
+	return size, resources, s, err
+}
+
+func (b Bench) makeUp() (string, error) {
+	dir := filepath.Join(b.World.Dir, "made-up")
+	s, err := store.New(store.Options{})
+	if err != nil {
+		return "", err
+	}
+	if err := synthetic.Generate(synthetic.Options{Seed: b.Seed, Patients: 500}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+		return "", err
+	}
+	_, err = s.Dump(dir)
+	return dir, err
+}
+
+// split sums what the handler's log says of its steps.
+func (b Bench) split(size int64) error {
+	f, err := os.Open(filepath.Join(b.World.Dir, "handler.log"))
+	if err != nil {
+		return fmt.Errorf("read the handler's log: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	type line struct {
+		Msg, Type string
+		Took      time.Duration
+		Bytes     int64
+	}
+	sums := map[string]line{}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var l line
+		if json.Unmarshal(lines.Bytes(), &l) != nil || (l.Msg != "prepared" && l.Msg != "committed") {
+			continue
+		}
+		for _, key := range []string{l.Msg, l.Msg + " " + l.Type} {
+			s := sums[key]
+			sums[key] = line{Took: s.Took + l.Took, Bytes: s.Bytes + l.Bytes}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the handler's log: %w", err)
+	}
+	keys := make([]string, 0, len(sums))
+	for key := range sums {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, c string) int { return int(sums[c].Took - sums[a].Took) })
+	b.say("time of the steps, summed over what ran side by side:")
+	for _, key := range keys {
+		if s := sums[key]; s.Took > 100*time.Millisecond {
+			b.say("  %-26s %8.1f s%s", key, s.Took.Seconds(), rate(key, s.Bytes, s.Took, size))
+		}
+	}
+	return nil
+}
+
+func rate(key string, bytes int64, took time.Duration, all int64) string {
+	if !strings.HasPrefix(key, "prepared") {
+		if key == "committed" {
+			return fmt.Sprintf("  %8.1f MB/s", float64(all)/1e6/took.Seconds())
+		}
+		return ""
+	}
+	return fmt.Sprintf("  %8.1f MB/s", float64(bytes)/1e6/took.Seconds())
+}

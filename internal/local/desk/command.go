@@ -1,0 +1,214 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/local/stage"
+)
+
+// Command is the command line of the desk.
+func Command(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use: "desk", Short: "The whole system on one machine",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), packageCommand())
+	return root
+}
+
+// common are the flags of every story.
+type common struct {
+	dir, data string
+	patients  int
+	seed      uint64
+}
+
+func (c *common) flags(cmd *cobra.Command, dir string) {
+	cmd.Flags().StringVar(&c.dir, "dir", dir, "folder of the run; replaced by it")
+	cmd.Flags().StringVar(&c.data, "data", "", "folder of NDJSON files that the FHIR server serves")
+	cmd.Flags().IntVar(&c.patients, "patients", 100, "how many patients to make up, without --data")
+	cmd.Flags().Uint64Var(&c.seed, "seed", 1, "seed of what is made up and of the changes")
+}
+
+// world prepares a run: its folder, its lock, its logs.
+func (c *common) world(out io.Writer) (o Options, done func(), err error) {
+	root, err := repository()
+	if err != nil {
+		return o, nil, err
+	}
+	if c.dir, err = filepath.Abs(c.dir); err != nil {
+		return o, nil, err
+	}
+	if c.data != "" {
+		if info, err := os.Stat(c.data); err != nil || !info.IsDir() {
+			return o, nil, fmt.Errorf("--data %s is no folder", c.data)
+		}
+	}
+	unlock, err := Lock(c.dir)
+	if err != nil {
+		return o, nil, err
+	}
+	if err := Clear(c.dir); err != nil {
+		unlock()
+		return o, nil, err
+	}
+	logs, err := os.Create(filepath.Join(c.dir, "desk.log"))
+	if err != nil {
+		unlock()
+		return o, nil, err
+	}
+	handler, err := os.Create(filepath.Join(c.dir, "handler.log"))
+	if err != nil {
+		unlock()
+		return o, nil, errors.Join(err, logs.Close())
+	}
+	_, _ = fmt.Fprintf(out, "desk: logs are in %s and %s\n", logs.Name(), handler.Name())
+	return Options{
+			Root: root, Dir: c.dir, Now: time.Now, HandlerOutput: handler, Warehouses: Warehouses,
+			Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		}, func() {
+			_ = logs.Close()
+			_ = handler.Close()
+			unlock()
+		}, nil
+}
+
+// repository finds the checkout that the desk is run in.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("this is not the repository: run it where host.json is")
+		}
+	}
+}
+
+func demoCommand(out io.Writer) *cobra.Command {
+	var c common
+	var stop string
+	cmd := &cobra.Command{
+		Use: "demo", Short: "One full export, changes, one incremental export, and the comparison with a fresh load", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if stop != "" && stop != "full" {
+				return fmt.Errorf("--stop %s: only full is known", stop)
+			}
+			o, done, err := c.world(out)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return Demo{
+				World: o, Data: c.data, Patients: c.patients, Seed: c.seed, StopFull: stop == "full",
+				Out: out, Patience: 10 * time.Minute,
+			}.Run(cmd.Context())
+		},
+	}
+	c.flags(cmd, ".demo")
+	cmd.Flags().StringVar(&stop, "stop", "", "full: end after the full export")
+	return cmd
+}
+
+func runCommand(out io.Writer) *cobra.Command {
+	var c common
+	cmd := &cobra.Command{
+		Use: "run", Short: "The same world, staying up: an export every five minutes", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, done, err := c.world(out)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return Demo{World: o, Data: c.data, Patients: c.patients, Seed: c.seed, Out: out}.Stay(cmd.Context())
+		},
+	}
+	c.flags(cmd, ".demo")
+	return cmd
+}
+
+func benchCommand(out io.Writer) *cobra.Command {
+	var c common
+	var size int64
+	cmd := &cobra.Command{
+		Use: "bench", Short: "From the first blob event to loaded: MB/s, peak memory, the time of each step", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, done, err := c.world(out)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return Bench{World: o, Data: c.data, Megabytes: size, Seed: c.seed, Out: out}.Run(cmd.Context())
+		},
+	}
+	c.flags(cmd, ".demo/bench")
+	cmd.Flags().Int64Var(&size, "megabytes", 1000, "how much NDJSON")
+	return cmd
+}
+
+func packageCommand() *cobra.Command {
+	var o stage.Options
+	cmd := &cobra.Command{
+		Use: "package", Short: "Stage a function app: host.json, the handler, its functions", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			root, err := repository()
+			if err != nil {
+				return err
+			}
+			o.Root = root
+			return stage.Stage(o)
+		},
+	}
+	cmd.Flags().StringVar(&o.Executable, "handler", "", "the built handler")
+	cmd.Flags().StringVar(&o.Out, "out", "dist", "the folder to make")
+	cmd.Flags().StringVar(&o.BlobTrigger, "blob-trigger", stage.BlobTriggerEvents, "events, or polling for Core Tools with Azurite")
+	return cmd
+}
+
+// Stay keeps the world up until ctx ends.
+func (d Demo) Stay(ctx context.Context) error {
+	data, err := d.data()
+	if err != nil {
+		return err
+	}
+	d.World.Store = data
+	staged, err := Package(ctx, d.World.Root, d.World.Dir)
+	if err != nil {
+		return err
+	}
+	w, err := StartWorld(ctx, d.World)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	host, err := w.StartHost(ctx, staged, nil)
+	if err != nil {
+		return err
+	}
+	defer host.Stop()
+	d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(), w.database())
+	if err := host.FireTimer(ctx, "TimerExport"); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-host.Done():
+		return errors.Join(errors.New("the functions host ended"), host.Err())
+	}
+}

@@ -1,0 +1,235 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Demo is one full export, changes at the server, one incremental export, and
+// the comparison with a fresh load.
+type Demo struct {
+	World Options
+	// Data is a folder of NDJSON; empty makes data up.
+	Data     string
+	Patients int
+	Seed     uint64
+	// StopFull ends the demo after the full export.
+	StopFull bool
+	Out      io.Writer
+	Tables   Tables
+	// Patience bounds each export.
+	Patience time.Duration
+}
+
+// Tables is what the demo does with the database, which another process of the
+// same world has written.
+type Tables interface {
+	// Rows counts the rows of every table of a schema.
+	Rows(ctx context.Context, file, schema string) (map[string]int64, error)
+	// Load puts a folder of NDJSON into a new database.
+	Load(ctx context.Context, dir, file, schema string) error
+	// Compare says in which tables two databases differ; nil when they are equal.
+	Compare(ctx context.Context, a, b, schema string) error
+}
+
+// Run tells the story. It fails when a sum does not hold, when a resource is
+// missing, or when the tables differ from those of a fresh load.
+func (d Demo) Run(ctx context.Context) error {
+	data, err := d.data()
+	if err != nil {
+		return err
+	}
+	d.World.Store = data
+	d.say("building the handler")
+	staged, err := Package(ctx, d.World.Root, d.World.Dir)
+	if err != nil {
+		return err
+	}
+	d.say("starting storage, service bus and the FHIR server: %s", counts(data.Counts()))
+	w, err := StartWorld(ctx, d.World)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	host, err := w.StartHost(ctx, staged, nil)
+	if err != nil {
+		return err
+	}
+	defer host.Stop()
+	full, err := d.export(ctx, w, host, "full")
+	if err != nil || d.StopFull {
+		return d.end(err, full)
+	}
+	changed, err := data.Change(d.Seed+1, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.05, Recreate: 0.1}, Lately(d.World.Now))
+	if err != nil {
+		return fmt.Errorf("change the server's data: %w", err)
+	}
+	d.say("changed at the server: %d updated, %d added, %d deleted, %d created again",
+		sum(changed.Updated), sum(changed.Added), sum(changed.Deleted), sum(changed.Recreated))
+	incremental, err := d.export(ctx, w, host, "incremental")
+	if err != nil {
+		return d.end(err, full, incremental)
+	}
+	host.Stop()
+	return d.end(d.compare(ctx, w, data), full, incremental)
+}
+
+// Lately is an instant that the next export's window is sure to hold: the server
+// tells its clock in whole seconds, and the window ends before it.
+func Lately(now func() time.Time) time.Time { return now().UTC().Add(-2 * time.Second) }
+
+func (d Demo) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.Out, "demo: "+format+"\n", args...)
+}
+
+func counts(byType map[string]int) string {
+	return fmt.Sprintf("%d resources of %d types", sum(byType), len(byType))
+}
+
+func sum(byType map[string]int) (n int) {
+	for _, c := range byType {
+		n += c
+	}
+	return n
+}
+
+// data fills the FHIR server.
+func (d Demo) data() (*store.Store, error) {
+	// What the demo serves was written before it began; changes come later.
+	s, err := store.New(store.Options{Base: d.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second)})
+	if err != nil {
+		return nil, err
+	}
+	if d.Data != "" {
+		if _, err := s.LoadFolder(d.Data); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return s, synthetic.Generate(synthetic.Options{Seed: d.Seed, Patients: d.Patients}, func(_ string, line []byte) error { return s.Add(line) })
+}
+
+// export runs one export and prints its reconciliation.
+func (d Demo) export(ctx context.Context, w *World, host *funchost.Host, kind string) ([]pipeline.TypeReport, error) {
+	ctx, done := context.WithTimeoutCause(ctx, d.Patience, fmt.Errorf("no end after %v", d.Patience))
+	defer done()
+	began := d.World.Now()
+	e, err := w.Export(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("%s export: %w", kind, err)
+	}
+	p, err := w.App.Pipeline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reports, err := p.Report(ctx, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.Tables.Rows(ctx, w.database(), schema)
+	if err != nil {
+		return nil, err
+	}
+	d.say("%s export %s, loaded in %v", kind, e.ID, d.World.Now().Sub(began).Round(10*time.Millisecond))
+	d.print(reports, rows)
+	var wrong []error
+	for _, r := range reports {
+		wrong = append(wrong, r.Check())
+	}
+	for _, queue := range []string{stepsQueue, eventsQueue} {
+		if dead := len(w.Bus.Queue(queue).DeadLetters()); dead > 0 {
+			wrong = append(wrong, fmt.Errorf("%d dead letters in queue %s", dead, queue))
+		}
+	}
+	return reports, errors.Join(wrong...)
+}
+
+func (w *World) database() string {
+	_, file, _ := strings.Cut(w.settings["Warehouse"], ":")
+	return file
+}
+
+// compare loads the server's present data afresh and holds the tables against it.
+func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
+	present := filepath.Join(d.World.Dir, "present")
+	n, err := data.Dump(present)
+	if err != nil {
+		return fmt.Errorf("dump the server's present data: %w", err)
+	}
+	fresh := filepath.Join(d.World.Dir, "fresh.duckdb")
+	if err := d.Tables.Load(ctx, present, fresh, schema); err != nil {
+		return fmt.Errorf("load the server's present data afresh: %w", err)
+	}
+	if err := d.Tables.Compare(ctx, w.database(), fresh, schema); err != nil {
+		return fmt.Errorf("the tables differ from those of a fresh full load: %w", err)
+	}
+	d.say("the tables are those of a fresh full load of the server's present %s", counts(n))
+	return os.RemoveAll(present)
+}
+
+// print shows the reconciliation, and the rows that each type's tables now have.
+func (d Demo) print(reports []pipeline.TypeReport, rows map[string]int64) {
+	t := table.NewWriter()
+	t.SetOutputMirror(d.Out)
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"type", "files", "manifest", "lines", "applied", "superseded", "filtered", "quarantined", "deleted"})
+	var all pipeline.TypeReport
+	for _, r := range reports {
+		t.AppendRow(table.Row{r.Type, r.Files, r.Manifest, r.Lines, r.Applied, r.Superseded, r.Filtered, r.Quarantined, r.Deleted})
+		all.Files += r.Files
+		all.Manifest += r.Manifest
+		all.Lines += r.Lines
+		all.Applied += r.Applied
+		all.Superseded += r.Superseded
+		all.Filtered += r.Filtered
+		all.Quarantined += r.Quarantined
+		all.Deleted += r.Deleted
+	}
+	t.AppendFooter(table.Row{"all", all.Files, all.Manifest, all.Lines, all.Applied, all.Superseded, all.Filtered, all.Quarantined, all.Deleted})
+	columns := make([]table.ColumnConfig, 0, 8)
+	for n := 2; n <= 9; n++ {
+		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignFooter: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Format.Footer = text.FormatDefault
+	t.Render()
+	var line strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		fmt.Fprintf(&line, " %s %d", name, rows[name])
+	}
+	_, _ = fmt.Fprintf(d.Out, "rows per table:%s\n", line.String())
+}
+
+// end is the last line, for people and for scripts.
+func (d Demo) end(err error, exports ...[]pipeline.TypeReport) error {
+	if err != nil {
+		return err
+	}
+	var loaded, listed, quarantined int64
+	for _, reports := range exports {
+		for _, r := range reports {
+			loaded += r.Applied + r.Superseded + r.Filtered
+			listed += r.Manifest
+			quarantined += r.Quarantined
+		}
+	}
+	d.say("ok %d/%d resources, %d quarantined", loaded, listed, quarantined)
+	return nil
+}

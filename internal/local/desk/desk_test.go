@@ -1,0 +1,232 @@
+package desk_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/local/desk"
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/local/standin"
+	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/viewset"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+)
+
+const root = "../../.."
+
+// cloud is the cloud's handler with a warehouse in this process.
+type cloud struct {
+	store *memory.Store
+	views *viewset.Set
+	mu    sync.Mutex
+	lake  pipeline.Lake
+}
+
+func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	lake := c.lake
+	c.mu.Unlock()
+	standin.Server(c.store.Warehouse(lake, c.views.Tables)).ServeHTTP(w, r)
+}
+
+func (c *cloud) content(t *testing.T) warehouse.Content {
+	t.Helper()
+	content, err := c.store.Warehouse(c.lake, c.views.Tables).Content(t.Context(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// stageCloud builds the cloud's handler, with the stand-in warehouse, and stages it.
+func stageCloud(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	handler := filepath.Join(dir, "built")
+	t.Setenv("CGO_ENABLED", "0")
+	if err := desk.Build(t.Context(), root, "./handler", handler, "-tags", "standin"); err != nil {
+		t.Fatal(err)
+	}
+	staged := filepath.Join(dir, "app")
+	if err := stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler}); err != nil {
+		t.Fatal(err)
+	}
+	return staged
+}
+
+func needNode(t *testing.T) {
+	t.Helper()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
+		}
+	}
+}
+
+func newCloud(t *testing.T, o desk.Options) (*desk.World, *cloud) {
+	t.Helper()
+	views, err := viewset.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cloud{store: memory.NewStore(), views: views}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	o.Root, o.Dir, o.Now = root, t.TempDir(), time.Now
+	o.Log = slog.New(slog.DiscardHandler)
+	if testing.Verbose() && os.Getenv("FHIRSYNAPSE_TEST_LOG") != "" {
+		o.HandlerOutput = os.Stderr
+	} else {
+		o.HandlerOutput = io.Discard
+	}
+	if o.Settings == nil {
+		o.Settings = map[string]string{}
+	}
+	o.Settings["Warehouse"] = standin.Scheme + ":" + server.URL
+	o.Warehouses = map[string]app.OpenWarehouse{standin.Scheme: func(rest config.Secret, _ app.Resources) (pipeline.Warehouse, error) {
+		return standin.NewClient(rest.Reveal())
+	}}
+	w, err := desk.StartWorld(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	c.mu.Lock()
+	c.lake = w.App.Lake()
+	c.mu.Unlock()
+	return w, c
+}
+
+// fresh is what a full load of the server's present data gives.
+func fresh(t *testing.T, data *store.Store, views *viewset.Set) warehouse.Content {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := data.Dump(filepath.Join(dir, "present")); err != nil {
+		t.Fatal(err)
+	}
+	lake := load.NewFolders(filepath.Join(dir, "present"), filepath.Join(dir, "staging"), filepath.Join(dir, "quarantine"))
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := memory.NewWarehouse(lake, views.Tables)
+	n := 0
+	loader := load.Loader{Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
+	if _, err := loader.Load(t.Context(), "main"); err != nil {
+		t.Fatal(err)
+	}
+	content, err := w.Content(t.Context(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func made(t *testing.T, patients int, seed uint64) *store.Store {
+	t.Helper()
+	s, err := store.New(store.Options{Base: time.Now().UTC().Add(-time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: patients}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// changes are what happens at the server between two exports.
+func change(t *testing.T, data *store.Store, seed uint64) {
+	t.Helper()
+	if _, err := data.Change(seed, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.1, Recreate: 0.2}, desk.Lately(time.Now)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sameTables(t *testing.T, want, got warehouse.Content) {
+	t.Helper()
+	if diff := cmp.Diff(rows(want), rows(got)); diff != "" {
+		t.Errorf("tables differ from those of a fresh load (-fresh +tables):\n%.4000s", diff)
+	}
+}
+
+var export = regexp.MustCompile(`_export="[^"]*" ?`)
+
+// rows are the tables that people read, without the export that wrote each row.
+func rows(c warehouse.Content) warehouse.Content {
+	out := warehouse.Content{}
+	for table, lines := range c {
+		if strings.HasPrefix(table, "_") {
+			continue // heads remember what is deleted; a fresh load knows nothing of it
+		}
+		for _, line := range lines {
+			out[table] = append(out[table], export.ReplaceAllString(line, ""))
+		}
+	}
+	out.Sort()
+	return out
+}
+
+// The cloud's program runs a full and an incremental export under the stand-in
+// host, with events duplicated, lost and out of order.
+func TestCloudHandlerFullAndIncremental(t *testing.T) {
+	needNode(t)
+	data := made(t, 12, 3)
+	w, c := newCloud(t, desk.Options{
+		Store: data, MaxCount: 40, Events: storageevents.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
+	})
+	host, err := w.StartHost(t.Context(), stageCloud(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Stop()
+	ctx, done := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer done()
+	for round := range 3 {
+		e, err := w.Export(ctx, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := w.App.Pipeline(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports, err := p.Report(ctx, e.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range reports {
+			if err := r.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+		sameTables(t, fresh(t, data, c.views), c.content(t))
+		change(t, data, uint64(round))
+	}
+	for name, f := range host.Stats().Functions {
+		if len(f.Reasons) > 0 {
+			t.Errorf("%s failed: %v", name, f.Reasons)
+		}
+	}
+}

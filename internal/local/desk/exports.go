@@ -1,0 +1,87 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/pipeline"
+)
+
+// lookEvery is how often the desk looks whether something has come about.
+const lookEvery = 50 * time.Millisecond
+
+// await looks until what it waits for is there, or ctx ends.
+func await(ctx context.Context, there func(context.Context) (bool, error)) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		if ok, err := there(ctx); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-look.C:
+		}
+	}
+}
+
+// Last is the newest export of the plan; false when there is none yet.
+func (w *World) Last(ctx context.Context) (pipeline.ExportSummary, bool, error) {
+	all, err := pipeline.Exports(ctx, w.App.Journal(), planName, 1)
+	if err != nil || len(all) == 0 {
+		return pipeline.ExportSummary{}, false, err
+	}
+	return all[0], true, nil
+}
+
+// Export fires the timer until the plan's next export is on its way, then waits
+// for its end. A host that ends meanwhile is an error.
+func (w *World) Export(ctx context.Context, host *funchost.Host) (pipeline.Export, error) {
+	before, _, err := w.Last(ctx)
+	if err != nil {
+		return pipeline.Export{}, err
+	}
+	var last pipeline.ExportSummary
+	err = await(ctx, func(ctx context.Context) (bool, error) {
+		if err := host.FireTimer(ctx, "TimerExport"); err != nil {
+			return false, err
+		}
+		var there bool
+		last, there, err = w.Last(ctx)
+		return there && last.ID != before.ID, err
+	})
+	if err != nil {
+		return last.Export, fmt.Errorf("wait for an export to start: %w", err)
+	}
+	return w.Await(ctx, host, last.ID)
+}
+
+// Await waits for the end of an export.
+func (w *World) Await(ctx context.Context, host *funchost.Host, id string) (pipeline.Export, error) {
+	var e pipeline.ExportSummary
+	err := await(ctx, func(ctx context.Context) (bool, error) {
+		select {
+		case <-host.Done():
+			return false, errors.Join(errors.New("the functions host ended"), host.Err())
+		default:
+		}
+		var err error
+		e, _, err = w.Last(ctx)
+		return e.ID == id && e.State.Final(), err
+	})
+	if err != nil {
+		return e.Export, fmt.Errorf("wait for export %s, which is %s: %w", id, e.State, err)
+	}
+	if e.State != pipeline.Loaded {
+		cause := "cancelled"
+		if e.Failure != nil {
+			cause = e.Failure.Step + ": " + e.Failure.Cause
+		}
+		return e.Export, fmt.Errorf("export %s is %s: %s", id, e.State, cause)
+	}
+	return e.Export, nil
+}

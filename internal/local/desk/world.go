@@ -1,0 +1,232 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/local/fhirserver"
+	"fhirsynapse/internal/local/fhirserver/azureblob"
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/local/storageevents"
+)
+
+// Options of a World.
+type Options struct {
+	// Root is the repository: tools, host.json and functions come from it.
+	Root string
+	// Dir is the folder of this run; what it holds is the run's to replace.
+	Dir string
+	// Store is the FHIR server's data.
+	Store *store.Store
+	// Settings are added to the handler's own, and win.
+	Settings map[string]string
+	// Warehouses are those that this process can open, to read the ledger.
+	Warehouses map[string]app.OpenWarehouse
+	// Events says what storage events go through: duplicates, losses, disorder.
+	Events storageevents.Options
+	// LockDuration of messages; half a minute when zero.
+	LockDuration time.Duration
+	// MaxCount is how many resources the FHIR server writes into a file.
+	MaxCount int
+	Now      func() time.Time
+	Log      *slog.Logger
+	// HandlerOutput gets the handler's log lines.
+	HandlerOutput io.Writer
+}
+
+// World is everything but the Functions host, which may be started and killed in
+// it any number of times.
+type World struct {
+	Server *fhirserver.Server
+	Bus    *sbemu.Server
+	App    *app.App // the handler's own view of the world, in this process
+
+	options  Options
+	settings map[string]string
+	azurite  *azurite.Server
+	watcher  *storageevents.Watcher
+	base     string
+
+	closers []func()
+}
+
+// Queues and containers of the desk.
+const (
+	stepsQueue  = "export-steps"
+	eventsQueue = "blob-events"
+	landing     = "fhir-landing"
+	planName    = "demo"
+	schema      = "main"
+)
+
+// StartWorld starts storage, broker and FHIR server, and writes exports.yaml with
+// one plan. When it fails, nothing is left running.
+func StartWorld(ctx context.Context, o Options) (w *World, err error) {
+	w = &World{options: o}
+	defer func() {
+		if err != nil {
+			w.Close()
+			w = nil
+		}
+	}()
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // a folder for the person who runs the demo
+		return w, fmt.Errorf("start the desk: %w", err)
+	}
+	tools := filepath.Join(o.Root, "tools", "azurite")
+	if err := azurite.Install(ctx, tools); err != nil {
+		return w, err
+	}
+	if w.azurite, err = azurite.Start(ctx, azurite.Options{Tools: tools, Dir: filepath.Join(o.Dir, "azurite"), Log: o.Log}); err != nil {
+		return w, err
+	}
+	w.closers = append(w.closers, w.azurite.Stop)
+	w.Bus = sbemu.New(sbemu.Options{Log: o.Log})
+	w.closers = append(w.closers, w.Bus.Close)
+	for _, queue := range []string{stepsQueue, eventsQueue} {
+		c := sbemu.QueueConfig{LockDuration: o.LockDuration}
+		if queue == stepsQueue {
+			c.DuplicateWindow = time.Hour
+		}
+		w.Bus.AddQueue(queue, c)
+	}
+	if _, err := w.Bus.Listen("127.0.0.1:0"); err != nil {
+		return w, fmt.Errorf("start the service bus stand-in: %w", err)
+	}
+	if err := w.startServer(ctx); err != nil {
+		return w, err
+	}
+	return w, w.configure(ctx)
+}
+
+// startServer starts the FHIR server and the storage events behind its container.
+func (w *World) startServer(ctx context.Context) error {
+	client, err := azblob.NewClientFromConnectionString(w.azurite.ConnectionString(), nil)
+	if err != nil {
+		return fmt.Errorf("start the FHIR server: %w", err)
+	}
+	bus, err := azservicebus.NewClientFromConnectionString(w.Bus.ConnectionString(), nil)
+	if err != nil {
+		return fmt.Errorf("start storage events: %w", err)
+	}
+	sender, err := bus.NewSender(eventsQueue, nil)
+	if err != nil {
+		return fmt.Errorf("start storage events: %w", err)
+	}
+	events := w.options.Events
+	events.Endpoint, events.Container, events.Sender, events.Now, events.Log = w.azurite.Endpoint(), landing, sender, w.options.Now, w.options.Log
+	events.Lister = storageevents.ContainerLister{Client: client.ServiceClient().NewContainerClient(landing)}
+	if w.watcher, err = storageevents.New(events); err != nil {
+		return err
+	}
+	w.Server, err = fhirserver.New(fhirserver.Options{
+		Store: w.options.Store, Blobs: azureblob.New(client), Now: w.options.Now, Log: w.options.Log, PollsBeforeDone: 1, MaxCount: w.options.MaxCount,
+		OnCommit: func(_, path, etag string, size int64, api string) { w.watcher.Created(path, etag, size, api) },
+	})
+	if err != nil {
+		return err
+	}
+	if w.base, err = w.Server.Listen("127.0.0.1:0"); err != nil {
+		return err
+	}
+	w.closers = append(w.closers, func() { closing(w.options.Log, "FHIR server", w.Server.Close) })
+	if err := azureblob.New(client).Ensure(ctx, landing); err != nil {
+		return err
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	done.Go(func() { w.watcher.Run(watching) })
+	w.closers = append(w.closers, func() {
+		stop()
+		done.Wait()
+		closing(w.options.Log, "storage events", func() error { return bus.Close(context.WithoutCancel(ctx)) })
+	})
+	return nil
+}
+
+// configure writes exports.yaml and makes the handler's settings.
+func (w *World) configure(ctx context.Context) error {
+	exports := filepath.Join(w.options.Dir, "exports.yaml")
+	text := fmt.Sprintf(`version: 1
+sources:
+  desk: {url: %q, dialect: azure, auth: {kind: none}}
+plans:
+  - name: %s
+    source: desk
+    level: system
+    schema: %s
+    schedule: "@every 1s"
+    lag: 0s
+    overlap: 1m
+`, w.base, planName, schema)
+	if err := os.WriteFile(exports, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	w.settings = map[string]string{
+		"FUNCTIONS_WORKER_RUNTIME": "custom", "ExportSchedule": "0 */5 * * * *",
+		"ServiceBusConnection": w.Bus.ConnectionString(), "LakeStorage": w.azurite.ConnectionString(),
+		"StepsQueue": stepsQueue, "BlobEventsQueue": eventsQueue, "LandingContainer": landing, "ExportsFile": exports,
+		"Warehouse": "duckdb:" + filepath.Join(w.options.Dir, "fhir.duckdb"),
+		"Settle":    "300ms", "PollMin": "200ms", "PollMax": "2s", "SilentAfter": "1m",
+	}
+	maps.Copy(w.settings, w.options.Settings)
+	environ := make([]string, 0, len(w.settings))
+	for name, value := range w.settings {
+		environ = append(environ, name+"="+value)
+	}
+	var err error
+	w.App, err = app.New(app.Environment{Environ: environ, ReadFile: os.ReadFile, Now: w.options.Now, Warehouses: w.options.Warehouses}, w.options.Log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.App.Lake().EnsureContainers(ctx), w.App.Journal().EnsureContainer(ctx))
+}
+
+// StartHost runs a staged function app in the world.
+func (w *World) StartHost(ctx context.Context, staged string, onEvent func(funchost.Event)) (*funchost.Host, error) {
+	return funchost.Start(ctx, funchost.Options{
+		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log, Now: w.options.Now,
+		Stdout: w.options.HandlerOutput, Stderr: w.options.HandlerOutput, OnEvent: onEvent,
+	})
+}
+
+// Settings are the handler's.
+func (w *World) Settings() map[string]string { return maps.Clone(w.settings) }
+
+// BaseURL is the FHIR server's.
+func (w *World) BaseURL() *url.URL {
+	u, err := url.Parse(w.base)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// Close ends the world, the last started first.
+func (w *World) Close() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		w.closers[i]()
+	}
+	w.closers = nil
+}
+
+func closing(log *slog.Logger, what string, end func() error) {
+	if err := end(); err != nil {
+		log.Warn("closing", "what", what, "error", err)
+	}
+}
