@@ -167,7 +167,7 @@ func (d Decimal) Div(e Decimal) (q Decimal, ok bool) {
 		}
 		q.coef.Add(&q.coef, big.NewInt(step))
 	}
-	return q.trim(), true
+	return q.Trim(), true
 }
 
 // IntDiv is the quotient cut towards zero, Mod what it leaves.
@@ -191,8 +191,8 @@ func (d Decimal) Mod(e Decimal) (r Decimal, ok bool) {
 	return r, true
 }
 
-// trim drops zeros at the end of the fraction.
-func (d Decimal) trim() Decimal {
+// Trim is d without zeros at the end of its fraction.
+func (d Decimal) Trim() Decimal {
 	ten, rem, q := big.NewInt(10), new(big.Int), new(big.Int)
 	for d.scale > 0 {
 		if q.QuoRem(&d.coef, ten, rem); rem.Sign() != 0 {
@@ -205,11 +205,11 @@ func (d Decimal) trim() Decimal {
 }
 
 // IsInteger says that d has no fraction by value: 2.0 is one.
-func (d Decimal) IsInteger() bool { return d.trim().scale == 0 }
+func (d Decimal) IsInteger() bool { return d.Trim().scale == 0 }
 
 // Int64 is d as a whole number; ok is false where it is none or too large.
 func (d Decimal) Int64() (n int64, ok bool) {
-	t := d.trim()
+	t := d.Trim()
 	return t.coef.Int64(), t.scale == 0 && t.coef.IsInt64()
 }
 

@@ -113,7 +113,13 @@ func (v jsonValue) equal(w jsonValue, loose bool) bool {
 	return true
 }
 
-// normal is a string as ~ sees it: lower case, runs of white space as one blank.
+// normal is a string as ~ sees it: without regard to case, every white space
+// character like every other (N1, 6.1.2).
 func normal(s []byte) []byte {
-	return bytes.ToLower(bytes.Join(bytes.Fields(s), []byte(" ")))
+	return bytes.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' {
+			return ' '
+		}
+		return r
+	}, bytes.ToLower(s))
 }

@@ -376,7 +376,8 @@ func (v *Evaluator) equivalent(a, b *item) bool {
 		if !ok || !ok2 {
 			return false
 		}
-		// compared at the precision of the less precise one
+		// compared at the precision of the less precise one, zeros at the end aside
+		x, y = x.Trim(), y.Trim()
 		scale := min(x.Scale(), y.Scale())
 		return x.Round(scale).Cmp(y.Round(scale)) == 0
 	case a.kind == kindObject && b.kind == kindObject:
