@@ -1,7 +1,9 @@
 package azfunc
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"runtime"
@@ -307,6 +309,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		in := Invocation{Data: b.data, Metadata: b.metadata}
+		sameAsEncodingJSON(t, text, b)
 		kept := 0
 		for _, m := range []map[string]Value{in.Data, in.Metadata} {
 			for _, v := range m {
@@ -331,6 +334,35 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("not bad data: %v", err)
 		}
 	})
+}
+
+// sameAsEncodingJSON holds the scanner against the standard library, on texts
+// that are JSON.
+func sameAsEncodingJSON(t *testing.T, text []byte, got body) {
+	t.Helper()
+	var want struct{ Data, Metadata map[string]json.RawMessage }
+	if json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &want) != nil {
+		return
+	}
+	for name, raw := range want.Data {
+		if v := got.data[name]; name != "" && len(name) < maxName && v.Skipped() == 0 && !bytes.Equal(compact(t, raw), compact(t, v.raw)) {
+			t.Errorf("Data %q: got %s, want %s", name, v.raw, raw)
+		}
+	}
+	for name, raw := range want.Metadata {
+		if v := got.metadata[name]; name != "" && len(name) < maxName && v.Skipped() == 0 && !bytes.Equal(compact(t, raw), compact(t, v.raw)) {
+			t.Errorf("Metadata %q: got %s, want %s", name, v.raw, raw)
+		}
+	}
+}
+
+func compact(t *testing.T, raw []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		t.Errorf("kept what is not JSON: %q", raw)
+	}
+	return b.Bytes()
 }
 
 // repeat reads the unit again and again, at least n bytes.
