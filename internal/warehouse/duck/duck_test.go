@@ -25,7 +25,7 @@ func newStore(t *testing.T) store {
 
 func (s store) options(t *testing.T, lake pipeline.Lake, views warehouse.Views) Options {
 	t.Helper()
-	return Options{Path: s.path, Lake: lake, Views: views, TempDir: filepath.Join(filepath.Dir(s.path), "tmp"), Now: func() time.Time { return start }}
+	return Options{Path: s.path, Lake: lake, Views: views, TempDir: filepath.Join(filepath.Dir(s.path), "tmp"), Now: nowOf(start)}
 }
 
 func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
@@ -141,3 +141,5 @@ func TestWarehouse(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { t.Helper(); return newStore(t) })
 }
+
+func nowOf(t time.Time) func() time.Time { return func() time.Time { return t } }

@@ -1,0 +1,300 @@
+// Package localdir is a lake in a folder: one subfolder an area, one file a blob.
+// It serves the commands that load files of this machine, and tests.
+package localdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Lake is pipeline.Lake on folders. A blob's ETag is its size and the time of its
+// last change, which every Put moves on; so files that others put into the folder
+// have one, too.
+//
+// A lake may hold the blobs a and a/b, a file system not: folders have a tilde at
+// the end of their names, and files whose names end so have an underscore more.
+// In the folder of WithLanding names are as they are.
+type Lake struct {
+	folders map[pipeline.Area]string
+	temp    string
+	landing bool // as it is
+
+	mu sync.Mutex // a rename and the look at what was there before belong together
+}
+
+// New makes a lake below root, which need not exist yet.
+func New(root string) *Lake {
+	l := &Lake{folders: map[pipeline.Area]string{}, temp: filepath.Join(root, ".tmp")}
+	for _, a := range []pipeline.Area{pipeline.Landing, pipeline.Staging, pipeline.Quarantine} {
+		l.folders[a] = filepath.Join(root, string(a))
+	}
+	return l
+}
+
+// WithLanding is the lake with another folder as its landing area: that of files
+// which are there already.
+func (l *Lake) WithLanding(dir string) *Lake {
+	other := &Lake{folders: map[pipeline.Area]string{}, temp: l.temp}
+	for a, f := range l.folders {
+		other.folders[a] = f
+	}
+	other.folders[pipeline.Landing], other.landing = dir, true
+	return other
+}
+
+// file is where a blob is on the disk.
+func (l *Lake) file(area pipeline.Area, path string) (string, error) {
+	folder, ok := l.folders[area]
+	if !ok || !fs.ValidPath(path) || path == "." || strings.ContainsRune(path, '\x00') {
+		return "", fault.Permanentf("no blob can be at %s/%s", area, path)
+	}
+	name := filepath.FromSlash(l.encode(area, path))
+	if !filepath.IsLocal(name) {
+		return "", fault.Permanentf("no blob can be at %s/%s", area, path)
+	}
+	return filepath.Join(folder, name), nil
+}
+
+const folderMark, fileMark = "~", "_"
+
+// encode is the name of a blob's file below the area's folder, with slashes.
+func (l *Lake) encode(area pipeline.Area, path string) string {
+	if area == pipeline.Landing && l.landing {
+		return path
+	}
+	parts := strings.Split(path, "/")
+	last := len(parts) - 1
+	for i := range parts[:last] {
+		parts[i] += folderMark
+	}
+	if strings.HasSuffix(strings.TrimRight(parts[last], fileMark), folderMark) {
+		parts[last] += fileMark
+	}
+	return strings.Join(parts, "/")
+}
+
+// decode is the blob of a file.
+func (l *Lake) decode(area pipeline.Area, name string) string {
+	if area == pipeline.Landing && l.landing {
+		return name
+	}
+	parts := strings.Split(name, "/")
+	last := len(parts) - 1
+	for i := range parts[:last] {
+		parts[i] = strings.TrimSuffix(parts[i], folderMark)
+	}
+	if strings.HasSuffix(strings.TrimRight(parts[last], fileMark), folderMark) {
+		parts[last] = strings.TrimSuffix(parts[last], fileMark)
+	}
+	return strings.Join(parts, "/")
+}
+
+func describe(path string, info fs.FileInfo) pipeline.File {
+	return pipeline.File{Path: path, ETag: etag(info), Size: info.Size(), Modified: info.ModTime().UTC()}
+}
+
+func etag(info fs.FileInfo) string {
+	return fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size())
+}
+
+// List implements pipeline.Lake.
+func (l *Lake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+	return func(yield func(pipeline.File, error) bool) {
+		files, err := l.list(ctx, area, prefix)
+		for _, f := range files {
+			if err := ctx.Err(); err != nil {
+				yield(pipeline.File{}, err)
+				return
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(pipeline.File{}, err)
+		}
+	}
+}
+
+func (l *Lake) list(ctx context.Context, area pipeline.Area, prefix string) ([]pipeline.File, error) {
+	folder, ok := l.folders[area]
+	if !ok {
+		return nil, fault.Permanentf("no area %s", area)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// Only what is below the last whole folder of the prefix can match it.
+	below := folder
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		if !fs.ValidPath(prefix[:i]) {
+			return nil, nil
+		}
+		below = filepath.Join(folder, filepath.Dir(filepath.FromSlash(l.encode(area, prefix[:i]+"/x"))))
+	}
+	var files []pipeline.File
+	err := filepath.WalkDir(below, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went away meanwhile, or was never there
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(folder, name)
+		path := l.decode(area, filepath.ToSlash(rel))
+		if err != nil || d.IsDir() || !strings.HasPrefix(path, prefix) {
+			return errors.Join(err, ctx.Err())
+		}
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && info.Mode().IsRegular() {
+			files = append(files, describe(path, info))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s/%s: %w", area, prefix, err)
+	}
+	slices.SortFunc(files, func(a, b pipeline.File) int { return strings.Compare(a.Path, b.Path) })
+	return files, nil
+}
+
+// Stat implements pipeline.Lake.
+func (l *Lake) Stat(ctx context.Context, area pipeline.Area, path string) (pipeline.File, error) {
+	if err := ctx.Err(); err != nil {
+		return pipeline.File{}, err
+	}
+	name, err := l.file(area, path)
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	return describe(path, info), nil
+}
+
+// Open implements pipeline.Lake.
+func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name, err := l.file(area, path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name) //nolint:gosec // below the area's folder
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	case err == nil && etag != "" && etag != describe(path, info).ETag:
+		err = fmt.Errorf("open %s: %w", path, pipeline.ErrChanged)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &reader{File: f, ctx: ctx, opened: info}, nil
+}
+
+// reader is an open blob. A Put leaves it the old file; one that is written in
+// place by others fails at its end.
+type reader struct {
+	*os.File
+	ctx    context.Context //nolint:containedctx // that of Open, which the reading belongs to
+	opened fs.FileInfo
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := r.File.Read(p)
+	if errors.Is(err, io.EOF) {
+		now, statErr := r.Stat()
+		if statErr != nil {
+			return n, statErr
+		}
+		if etag(now) != etag(r.opened) {
+			return n, fmt.Errorf("read %s: %w", r.Name(), pipeline.ErrChanged)
+		}
+	}
+	return n, err
+}
+
+// Put implements pipeline.Lake.
+func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	name, err := l.file(area, path)
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	if err := errors.Join(os.MkdirAll(l.temp, 0o750), os.MkdirAll(filepath.Dir(name), 0o750)); err != nil {
+		return pipeline.File{}, fmt.Errorf("put %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(l.temp, "put-*")
+	if err != nil {
+		return pipeline.File{}, fmt.Errorf("put %s: %w", path, err)
+	}
+	_, err = io.Copy(f, r)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return pipeline.File{}, errors.Join(err, os.Remove(f.Name()))
+	}
+	file, err := l.place(f.Name(), name, path)
+	if err != nil {
+		return pipeline.File{}, errors.Join(fmt.Errorf("put %s: %w", path, err), os.Remove(f.Name()))
+	}
+	return file, nil
+}
+
+// place renames a finished file. Its time is moved past that of the file it
+// replaces: the clocks of file systems are coarse.
+func (l *Lake) place(temp, name, path string) (pipeline.File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	info, err := os.Stat(temp)
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	if old, err := os.Stat(name); err == nil && !info.ModTime().After(old.ModTime()) {
+		next := old.ModTime().Add(time.Microsecond)
+		if err := os.Chtimes(temp, next, next); err != nil {
+			return pipeline.File{}, err
+		}
+	}
+	if err := os.Rename(temp, name); err != nil {
+		return pipeline.File{}, err
+	}
+	if info, err = os.Stat(name); err != nil {
+		return pipeline.File{}, err
+	}
+	return describe(path, info), nil
+}

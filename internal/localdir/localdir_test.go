@@ -1,0 +1,90 @@
+package localdir_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+)
+
+func TestLake(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { t.Helper(); return localdir.New(t.TempDir()) })
+}
+
+func TestFilesOfOthersAreBlobs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "Patient.ndjson")
+	if err := os.WriteFile(name, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := localdir.New(t.TempDir()).WithLanding(dir)
+	f, err := l.Stat(t.Context(), pipeline.Landing, "Patient.ndjson")
+	if err != nil || f.Size != 3 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	r, err := l.Open(t.Context(), pipeline.Landing, "Patient.ndjson", f.ETag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Written in place while it is read: the read fails.
+	if err := os.WriteFile(name, []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(r); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("read: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPathsStayInsideTheArea(t *testing.T) {
+	t.Parallel()
+	l := localdir.New(t.TempDir())
+	for _, path := range []string{"", ".", "..", "../x", "a/../../x", "/x", "a//b", "a/"} {
+		if _, err := l.Put(t.Context(), pipeline.Staging, path, strings.NewReader("x")); fault.Of(err) != fault.Permanent {
+			t.Errorf("put %q: %v", path, err)
+		}
+		if _, err := l.Open(t.Context(), pipeline.Staging, path, ""); err == nil {
+			t.Errorf("open %q: no error", path)
+		}
+	}
+}
+
+func TestNamesThatAFileSystemWouldMixUp(t *testing.T) {
+	t.Parallel()
+	l := localdir.New(t.TempDir())
+	paths := []string{"a", "a/b", "a~", "a~/b", "a~_", "a~_/b", "a~__", "a_", "a_/b", "~", "~/~", "~_"}
+	for _, p := range paths {
+		if _, err := l.Put(t.Context(), pipeline.Staging, p, strings.NewReader(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := 0
+	for f, err := range l.List(t.Context(), pipeline.Staging, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := l.Open(t.Context(), pipeline.Staging, f.Path, f.ETag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil || string(data) != f.Path {
+			t.Errorf("%s holds %s: %v", f.Path, data, err)
+		}
+		seen++
+	}
+	if seen != len(paths) {
+		t.Errorf("%d blobs, want %d", seen, len(paths))
+	}
+}

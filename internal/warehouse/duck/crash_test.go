@@ -1,0 +1,224 @@
+package duck
+
+import (
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/prepared/preparedtest"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+)
+
+const killHelper = "kill"
+
+func TestMain(m *testing.M) {
+	var err error
+	switch os.Getenv(helperVariable) {
+	case holdHelper:
+		err = hold(os.Args[1])
+	case killHelper:
+		err = commitAndDie(os.Args[1], os.Args[2])
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+var crashViews = preparedtest.Views{"plan": {
+	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
+	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
+}}
+
+// crashStore is the store, the lake and the batch below one folder.
+func crashStore(dir string) (path, lake, batch string) {
+	return filepath.Join(dir, "x.duckdb"), filepath.Join(dir, "lake"), filepath.Join(dir, "batch")
+}
+
+// commitAndDie commits the batch of a folder and dies by SIGKILL ahead of the nth
+// statement.
+func commitAndDie(dir, nth string) error {
+	n, err := strconv.Atoi(nth)
+	if err != nil {
+		return err
+	}
+	path, lakeDir, batchFile := crashStore(dir)
+	f, err := os.Open(batchFile) //nolint:gosec // the test's
+	if err != nil {
+		return err
+	}
+	var b pipeline.Batch
+	if err := errors.Join(gob.NewDecoder(f).Decode(&b), f.Close()); err != nil {
+		return err
+	}
+	w, err := Open(Options{Path: path, Lake: localdir.New(lakeDir), Views: crashViews.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start), before: func(string) {
+		if n--; n == 0 {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // until it arrives
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	return w.Commit(context.Background(), b)
+}
+
+// prepareCrash makes a batch in which every statement has something to do.
+func prepareCrash(t *testing.T, lake pipeline.Lake, export, lines string) pipeline.Batch {
+	t.Helper()
+	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: crashViews})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := pipeline.Flattening{Plan: "plan", Type: "Patient", Path: export + ".ndjson", Dir: export}
+	done, err := f.Flatten(t.Context(), in, strings.NewReader(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1, Attempt: "a1", Files: []pipeline.PreparedFile{
+		{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done},
+	}}
+}
+
+func crashLine(id string, hour int, family string) string {
+	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]]}}`+"\n", id, hour, family)
+}
+
+func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a process for each statement of a commit")
+	}
+	dir := t.TempDir()
+	path, lakeDir, batchFile := crashStore(dir)
+	lake, model := localdir.New(lakeDir), memory.NewStore()
+	s := store{path}
+	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B"))
+	second := prepareCrash(t, lake, "plan-2", crashLine("a", 9, "A2")+crashLine("a", 7, "A0")+crashLine("b", 7, "B0")+crashLine("c", 9, "C"))
+	content := func(b pipeline.Batch) warehouse.Content {
+		m := model.Warehouse(lake, crashViews.Tables)
+		if err := m.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Content(t.Context(), "fhir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	before := content(first)
+	if err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	after := content(second)
+	f, err := os.Create(batchFile) //nolint:gosec // below the test's folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(gob.NewEncoder(f).Encode(second), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	pristine, err := os.ReadFile(path) //nolint:gosec // below the test's folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; ; n++ {
+		if n > 100 {
+			t.Fatal("the commit has no end")
+		}
+		if err := errors.Join(os.WriteFile(path, pristine, 0o600), os.RemoveAll(path+".wal")); err != nil {
+			t.Fatal(err)
+		}
+		killed := runKilled(t, dir, n)
+		want := before
+		if !killed {
+			want = after
+		}
+		if d := cmp.Diff(want, s.Content(t, "fhir")); d != "" {
+			t.Errorf("killed ahead of statement %d (-want +got):\n%s", n, d)
+		}
+		if !killed {
+			t.Logf("%d statements", n-1)
+			break
+		}
+		if err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), second); err != nil {
+			t.Errorf("commit after a kill ahead of statement %d: %v", n, err)
+		}
+		if d := cmp.Diff(after, s.Content(t, "fhir")); d != "" {
+			t.Errorf("committed again after a kill ahead of statement %d (-want +got):\n%s", n, d)
+		}
+	}
+}
+
+// runKilled commits in another process and says whether that was killed.
+func runKilled(t *testing.T, dir string, n int) bool {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe, dir, strconv.Itoa(n))
+	cmd.Env = append(os.Environ(), helperVariable+"="+killHelper)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
+			return true
+		}
+	}
+	if err != nil {
+		t.Fatalf("commit in another process: %v: %s", err, out)
+	}
+	return false
+}
+
+func TestADatabaseInUseIsTransient(t *testing.T) {
+	t.Parallel()
+	path := databaseOf(t)
+	_, release := holder(t, path)
+	defer release()
+	lake := localdir.New(t.TempDir())
+	b := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A"))
+	w := store{path}.Open(t, lake, crashViews.Tables)
+	if err := w.Commit(t.Context(), b); fault.Of(err) != fault.Transient || err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("commit: %v", err)
+	}
+	if _, err := w.Ledger(t.Context(), "fhir", "plan-1"); fault.Of(err) != fault.Transient || err == nil {
+		t.Errorf("ledger: %v", err)
+	}
+}
+
+func TestNothingIsLeftInTheTemporaryFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lake := localdir.New(filepath.Join(dir, "lake"))
+	b := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A"))
+	s := store{filepath.Join(dir, "db", "x.duckdb")}
+	if err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "db", "tmp", "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

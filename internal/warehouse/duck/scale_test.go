@@ -1,0 +1,152 @@
+package duck
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+)
+
+// wideViews is a table as wide as the bundled one of observations, filled without
+// a compiler of views, so that what is measured is preparing and committing.
+type wideViews struct{ columns []sof.Column }
+
+func newWideViews() wideViews {
+	var v wideViews
+	for i := range 25 {
+		c := sof.Column{Name: fmt.Sprintf("c%02d", i)}
+		if i%8 == 3 {
+			c.Kind = sof.Decimal
+		}
+		v.columns = append(v.columns, c)
+	}
+	return v
+}
+
+func (v wideViews) Tables(string) ([]prepared.Table, error) {
+	return []prepared.Table{{Name: "observation", Resource: "Observation", Columns: v.columns}}, nil
+}
+
+func (v wideViews) ViewSet(string) (string, error) { return "wide", nil }
+
+func (v wideViews) Engine(string, string) (func() prepared.Evaluator, error) {
+	return func() prepared.Evaluator { return &wideEvaluator{cells: make([][]byte, len(v.columns))} }, nil
+}
+
+type wideEvaluator struct{ cells [][]byte }
+
+// Eval reads a line "id,hour".
+func (e *wideEvaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+	id, hour, _ := bytes.Cut(line, []byte{','})
+	for i := range e.cells {
+		switch {
+		case i%8 == 3:
+			e.cells[i] = append(append([]byte{}, id[len(id)-3:]...), ".25"...)
+		case i%8 == 5:
+			e.cells[i] = nil
+		case i%8 == 6:
+			e.cells[i] = []byte("http://loinc.org")
+		default:
+			e.cells[i] = append([]byte("text of the value "), id[len(id)-4:]...)
+		}
+	}
+	if err := emit(0, e.cells); err != nil {
+		return prepared.Resource{}, err
+	}
+	return prepared.Resource{
+		Type: []byte("Observation"), ID: id, VersionID: []byte("1"), LastUpdated: fmt.Appendf(nil, "2024-01-01T%s:00:00.123Z", hour),
+	}, nil
+}
+
+// lines gives n lines without holding them.
+func lines(from, n int, hour string) io.Reader {
+	r, w := io.Pipe()
+	go func() {
+		b := bufio.NewWriterSize(w, 1<<20)
+		for i := range n {
+			_, _ = fmt.Fprintf(b, "%08x-0000-4000-8000-%012d,%s\n", i*2654435761, from+i, hour)
+		}
+		_ = w.CloseWithError(b.Flush())
+	}()
+	return r
+}
+
+// peak is the most memory this process has had, in MiB, since it was last asked.
+func peak(t testing.TB) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("needs /proc")
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+				t.Log("peak memory is that since the start")
+			}
+			return kb >> 10
+		}
+	}
+	t.Skip("/proc tells no peak memory")
+	return 0
+}
+
+// BenchmarkCommit prepares and commits 500,000 wide resources in four files; then
+// the same again, and then a newer version of each, and prints what each took.
+func BenchmarkCommit(b *testing.B) {
+	for b.Loop() {
+		dir := b.TempDir()
+		lake := localdir.New(filepath.Join(dir, "lake"))
+		views := newWideViews()
+		w, err := Open(Options{Path: filepath.Join(dir, "x.duckdb"), Lake: lake, Views: views.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i, round := range []struct{ name, hour string }{{"new", "08"}, {"again", "08"}, {"newer", "09"}} {
+			batch, err := wideBatch(b, lake, views, round.name, round.hour, 500_000)
+			if err != nil {
+				b.Fatal(err)
+			}
+			prepareElapsed, prepareMiB := b.Elapsed(), peak(b)
+			if err := w.Commit(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			b.Logf("round %d, %s: prepare peak %d MiB; commit %s, peak %d MiB", i, round.name, prepareMiB, b.Elapsed()-prepareElapsed, peak(b))
+		}
+		if info, err := os.Stat(filepath.Join(dir, "x.duckdb")); err == nil {
+			b.Logf("database: %d MiB", info.Size()>>20)
+		}
+	}
+}
+
+func wideBatch(b *testing.B, lake pipeline.Lake, views wideViews, export, hour string, n int) (pipeline.Batch, error) {
+	b.Helper()
+	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
+	batch := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Observation", ViewSet: 1, Attempt: "a"}
+	const files = 4
+	var errs []error
+	for i := range files {
+		in := pipeline.Flattening{Plan: "plan", Type: "Observation", Path: fmt.Sprint(export, "/", i), Dir: fmt.Sprint(export, "/", i, "@1")}
+		done, err := f.Flatten(b.Context(), in, lines(i*n/files, n/files, hour))
+		errs = append(errs, err)
+		batch.Files = append(batch.Files, pipeline.PreparedFile{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done})
+	}
+	return batch, errors.Join(errs...)
+}
