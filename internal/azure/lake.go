@@ -13,14 +13,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"fhirsynapse/internal/pipeline"
 )
 
-// A Put holds at most uploadBuffers blocks; 50,000 blocks are the service's limit,
+// A Put sends uploadBuffers blocks at a time and reads one ahead; 50,000 blocks are the service's limit,
 // so a blob can have 195 GiB.
 const (
 	blockSize     = 4 << 20
@@ -132,18 +131,15 @@ func (l *Lake) Stat(ctx context.Context, area pipeline.Area, path string) (pipel
 func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
 	p := l.place(area)
 	src := &source{ctx: ctx, r: r}
-	resp, err := p.client.NewBlockBlobClient(path).UploadStream(ctx, src, &blockblob.UploadStreamOptions{
-		BlockSize:   blockSize,
-		Concurrency: uploadBuffers,
-		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: contentType(path)},
-	})
+	f, err := upload(ctx, p.client.NewBlockBlobClient(path), src, &blob.HTTPHeaders{BlobContentType: contentType(path)})
 	switch {
 	case src.err != nil:
 		return pipeline.File{}, fmt.Errorf("write blob %s/%s: %w", p.container, path, src.err)
 	case err != nil:
 		return pipeline.File{}, p.fail("write", path, err)
 	}
-	return pipeline.File{Path: path, ETag: bare(resp.ETag), Size: src.n, Modified: value(resp.LastModified)}, nil
+	f.Path, f.Size = path, src.n
+	return f, nil
 }
 
 func contentType(path string) *string {
@@ -158,8 +154,8 @@ func contentType(path string) *string {
 }
 
 // source is the reader of a Put. It keeps the reader's error for the caller and
-// shows the SDK another one: UploadStream takes every error that wraps io.EOF for
-// the end of the data, and would commit what it has.
+// shows upload another one: an error that wraps io.EOF, or io.ErrUnexpectedEOF,
+// must not be taken for the end of the data.
 type source struct {
 	ctx context.Context
 	r   io.Reader

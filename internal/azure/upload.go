@@ -1,0 +1,91 @@
+package azure
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// upload writes what src gives, in one request or as blocks that the last request
+// commits. The SDK's UploadStream is not used: its buffers are mapped memory, which
+// it unmaps when a request has failed, while net/http may still be reading the
+// request's body from it, and that kills the process.
+func upload(ctx context.Context, to *blockblob.Client, src io.Reader, headers *blob.HTTPHeaders) (pipeline.File, error) {
+	first, err := io.ReadAll(io.LimitReader(src, blockSize))
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	if len(first) < blockSize {
+		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: headers})
+		if err != nil {
+			return pipeline.File{}, err
+		}
+		return pipeline.File{ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+	}
+	ids, err := stage(ctx, to, first, src)
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: headers})
+	if err != nil {
+		return pipeline.File{}, err
+	}
+	return pipeline.File{ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+}
+
+// stage sends first and the rest of src as blocks, and returns their ids in order.
+func stage(ctx context.Context, to *blockblob.Client, first []byte, src io.Reader) ([]string, error) {
+	// The ids of a blob have one length; a prefix of its own keeps Puts apart.
+	prefix := uuid.New()
+	var ids []string
+	free := make(chan []byte, uploadBuffers)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(uploadBuffers)
+	send := func(block []byte) {
+		id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s%08d", prefix, len(ids)))
+		ids = append(ids, id)
+		g.Go(func() error {
+			if _, err := to.StageBlock(gctx, id, streaming.NopCloser(bytes.NewReader(block)), nil); err != nil {
+				return err // and the buffer is left alone: a request that failed may still be read from
+			}
+			select {
+			case free <- block[:cap(block)]:
+			default:
+			}
+			return nil
+		})
+	}
+	send(first[:len(first):len(first)])
+	var readErr error
+	for readErr == nil && gctx.Err() == nil {
+		var buf []byte
+		select {
+		case buf = <-free:
+		default:
+			buf = make([]byte, blockSize)
+		}
+		var n int
+		if n, readErr = io.ReadFull(src, buf); n > 0 {
+			send(buf[:n])
+		}
+	}
+	err := g.Wait()
+	if readErr != nil && !errors.Is(readErr, io.EOF) && !errors.Is(readErr, io.ErrUnexpectedEOF) {
+		return nil, readErr
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return ids, err
+}
