@@ -50,7 +50,7 @@ package: need-go ## dist/ for Azure: the static Linux handler and its functions
 .PHONY: package-local
 package-local: need-go need-cxx ## dist-local/ for this machine: the same functions, with DuckDB
 	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
-	$(GO) run ./cmd/desk package --local --handler out/fhirsynapse --out dist-local
+	$(GO) run ./cmd/desk package --handler out/fhirsynapse --out dist-local
 
 ##### checks
 

@@ -55,7 +55,7 @@ type Streams struct {
 
 // Run does what args (without the program's name) say and gives the exit code.
 func Run(ctx context.Context, args []string, getenv func(string) string, s Streams, c Commands) int {
-	root := newRoot(getenv, s, c)
+	root := newRoot(getenv, s, c) //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(args)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)

@@ -42,6 +42,8 @@ type LoadReport struct {
 	Types []pipeline.TypeReport `json:"types"`
 	// Quarantine is where bad lines and their reasons lie; empty when there are none.
 	Quarantine string `json:"quarantine,omitempty"`
+	// Skipped are files that hold no resources.
+	Skipped []string `json:"skipped,omitempty"`
 }
 
 func loadCommand(s Streams, c Commands) *cobra.Command {
@@ -68,6 +70,9 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 			r.Progress = bar
 			report, err := c.Load(cmd.Context(), r)
 			bar.done()
+			for _, name := range report.Skipped {
+				fmt.Fprintf(s.Err, "fhirsynapse: %s holds no resources: left out\n", name)
+			}
 			if err != nil {
 				return err
 			}
