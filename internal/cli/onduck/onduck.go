@@ -37,6 +37,9 @@ func Open(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
 // Query answers one statement on a file, which it opens read-only; it waits five
 // seconds for another process that writes.
 func Query(ctx context.Context, db, statement string, show func(query.Result) error) (err error) {
+	if err := query.One(statement); err != nil {
+		return err
+	}
 	rows, err := duck.Query(ctx, db, statement, writerWait)
 	if err != nil {
 		return err
