@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -20,7 +21,8 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/viewset"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/views"
 )
 
 // Resources are what a warehouse is opened with.
@@ -68,7 +70,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 		schemes = append(schemes, scheme)
 	}
 	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, schemes...)
-	views, viewsErr := viewset.Load(cfg.ViewsFolder)
+	set, viewsErr := Views(cfg.ViewsFolder)
 	if err := errors.Join(configErr, viewsErr); err != nil {
 		return nil, err
 	}
@@ -79,13 +81,28 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{config: cfg, environ: e.Environ, open: e.Warehouses, views: views, now: e.Now, log: log}
+	a := &App{config: cfg, environ: e.Environ, open: e.Warehouses, views: set, now: e.Now, log: log}
 	a.lake = azure.NewLake(clients.Storage, azure.Containers{
 		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
 	})
 	a.journal = azure.NewJournal(clients.Storage, cfg.JournalContainer)
 	a.queue = azure.NewQueue(clients.ServiceBus, cfg.StepsQueue)
 	return a, nil
+}
+
+// Views compiles the bundled views and those of folder, which add to them or take
+// their place; an empty folder means the bundled ones alone. All plans have the
+// same ones.
+func Views(folder string) (prepared.PlanViews, error) {
+	var extra fs.FS
+	if folder != "" {
+		extra = os.DirFS(folder)
+	}
+	set, err := views.Load(extra)
+	if err != nil {
+		return nil, err
+	}
+	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
 }
 
 func account(c config.Connection) azure.Account {
@@ -169,8 +186,13 @@ func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Sourc
 	made := map[string]pipeline.Source{}
 	var faults []error
 	for name, s := range exports.Sources {
+		token, err := signIn(s.Auth)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
+			continue
+		}
 		source, err := bulkfhir.New(bulkfhir.Options{
-			BaseURL: s.URL, HTTP: &http.Client{Timeout: requestTimeout}, Token: signIn(s.Auth),
+			BaseURL: s.URL, HTTP: &http.Client{Timeout: requestTimeout}, Token: token,
 			Container: a.config.LandingContainer, Landing: a.lake.Landing, Now: a.now,
 		})
 		if err != nil {

@@ -3,14 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-
 	"fhirsynapse/internal/azfunc"
+	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -104,30 +100,9 @@ func unknownPlan(plan string) error {
 }
 
 // signIn gives the bearer tokens of a source; nil where it wants none.
-func signIn(auth config.Auth) func(context.Context) (string, error) {
+func signIn(auth config.Auth) (func(context.Context) (string, error), error) {
 	if auth.Kind != config.AuthManagedIdentity {
-		return nil
+		return nil, nil
 	}
-	var once sync.Once
-	var credential azcore.TokenCredential
-	var made error
-	return func(ctx context.Context) (string, error) {
-		once.Do(func() {
-			options := azidentity.ManagedIdentityCredentialOptions{}
-			if auth.ClientID != "" {
-				options.ID = azidentity.ClientID(auth.ClientID)
-			}
-			credential, made = azidentity.NewManagedIdentityCredential(&options)
-		})
-		if made != nil {
-			return "", fault.Permanentf("sign in to the FHIR server: %w", made)
-		}
-		ctx, done := context.WithTimeout(ctx, time.Minute)
-		defer done()
-		t, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{auth.Audience + "/.default"}})
-		if err != nil {
-			return "", fmt.Errorf("sign in to the FHIR server: %w", err)
-		}
-		return t.Token, nil
-	}
+	return azure.FHIRToken(auth.Audience, auth.ClientID)
 }

@@ -2,7 +2,6 @@ package bulkfhir
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,7 +13,7 @@ import (
 // ErrUnknownJob says that the server does not know a job: it was cancelled, has
 // expired, or started only just now at a server with replicas. It comes as
 // Permanent; the caller knows how old the job is.
-var ErrUnknownJob = errors.New("the server does not know this job")
+var ErrUnknownJob = pipeline.ErrUnknownJob
 
 // Status implements pipeline.Source.
 func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status, error) {

@@ -314,6 +314,27 @@ func TestAnExportThatNeverEndsIsCancelled(t *testing.T) {
 	}
 }
 
+func TestAJobThatAReplicaDoesNotKnowYet(t *testing.T) {
+	t.Parallel()
+	unknown := &fault.Error{Class: fault.Permanent, Err: pipeline.ErrUnknownJob}
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	polls := 0
+	w.server.status = func() error {
+		if polls++; polls <= 2 {
+			return unknown
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+	w.server.put("Patient", "p2", "first", 1, false)
+	w.server.status = func() error { return unknown }
+	w.clock = w.clock.Add(2 * time.Hour)
+	if e := w.run("nightly-000002"); e.State != pipeline.Failed || e.FinishedAt.Sub(e.RequestedAt) < time.Minute {
+		t.Errorf("got %s after %v, want it failed once the first minute is over", e.State, e.FinishedAt.Sub(e.RequestedAt))
+	}
+}
+
 func TestViewsChangedDuringAnExport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

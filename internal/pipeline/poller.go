@@ -35,6 +35,9 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	status, err := source.Status(ctx, j.StatusURL)
+	if errors.Is(err, ErrUnknownJob) && p.Now().Sub(j.AcceptedAt) < replicaLag {
+		return p.pollAgain(ctx, source, s, j, Status{})
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -57,6 +60,9 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	p.Log.InfoContext(ctx, "manifest", "export", e.ID, "job", j.ID, "files", j.Files, "errorFiles", len(status.Manifest.Errors))
 	return p.collected(ctx, e, j)
 }
+
+// replicaLag is how long after its promise a server may not know a job yet.
+const replicaLag = time.Minute
 
 // pollAgain sends the next poll before it moves the journal on: killed between
 // the two, this poll comes again and its successor is a duplicate for the queue.

@@ -139,6 +139,10 @@ type Status struct {
 	Progress string        // free text of the server, for people
 }
 
+// ErrUnknownJob is returned by Source.Status for a job that the server does not
+// know: cancelled, expired, or so new that a replica has not heard of it.
+var ErrUnknownJob = errors.New("the server does not know this job")
+
 // Source is a FHIR server that exports in bulk.
 // Errors are classified: a job that the server gave up is Permanent.
 type Source interface {

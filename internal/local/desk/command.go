@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/local/stage"
 )
 
@@ -75,7 +77,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	}
 	_, _ = fmt.Fprintf(out, "desk: logs are in %s and %s\n", logs.Name(), handler.Name())
 	return Options{
-			Root: root, Dir: c.dir, Now: time.Now, HandlerOutput: handler, Warehouses: Warehouses,
+			Root: root, Dir: c.dir, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
 			Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		}, func() {
 			_ = logs.Close()

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,20 +30,8 @@ type Demo struct {
 	// StopFull ends the demo after the full export.
 	StopFull bool
 	Out      io.Writer
-	Tables   Tables
 	// Patience bounds each export.
 	Patience time.Duration
-}
-
-// Tables is what the demo does with the database, which another process of the
-// same world has written.
-type Tables interface {
-	// Rows counts the rows of every table of a schema.
-	Rows(ctx context.Context, file, schema string) (map[string]int64, error)
-	// Load puts a folder of NDJSON into a new database.
-	Load(ctx context.Context, dir, file, schema string) error
-	// Compare says in which tables two databases differ; nil when they are equal.
-	Compare(ctx context.Context, a, b, schema string) error
 }
 
 // Run tells the story. It fails when a sum does not hold, when a resource is
@@ -142,7 +128,7 @@ func (d Demo) export(ctx context.Context, w *World, host *funchost.Host, kind st
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.Tables.Rows(ctx, w.database(), schema)
+	rows, err := rowsPerTable(ctx, w.database())
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +158,7 @@ func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
 	if err != nil {
 		return fmt.Errorf("dump the server's present data: %w", err)
 	}
-	fresh := filepath.Join(d.World.Dir, "fresh.duckdb")
-	if err := d.Tables.Load(ctx, present, fresh, schema); err != nil {
-		return fmt.Errorf("load the server's present data afresh: %w", err)
-	}
-	if err := d.Tables.Compare(ctx, w.database(), fresh, schema); err != nil {
+	if err := sameAsFresh(ctx, present, w.database()); err != nil {
 		return fmt.Errorf("the tables differ from those of a fresh full load: %w", err)
 	}
 	d.say("the tables are those of a fresh full load of the server's present %s", counts(n))
@@ -184,14 +166,24 @@ func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
 }
 
 // print shows the reconciliation, and the rows that each type's tables now have.
-func (d Demo) print(reports []pipeline.TypeReport, rows map[string]int64) {
+func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) {
 	t := table.NewWriter()
 	t.SetOutputMirror(d.Out)
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"type", "files", "manifest", "lines", "applied", "superseded", "filtered", "quarantined", "deleted"})
-	var all pipeline.TypeReport
+	t.AppendHeader(table.Row{"type", "files", "manifest", "lines", "applied", "superseded", "filtered", "quarantined", "deleted", "rows per table"})
+	all := pipeline.TypeReport{Type: "all"}
+	row := func(r pipeline.TypeReport, rows string) table.Row {
+		return table.Row{r.Type, r.Files, r.Manifest, r.Lines, r.Applied, r.Superseded, r.Filtered, r.Quarantined, r.Deleted, rows}
+	}
 	for _, r := range reports {
-		t.AppendRow(table.Row{r.Type, r.Files, r.Manifest, r.Lines, r.Applied, r.Superseded, r.Filtered, r.Quarantined, r.Deleted})
+		var tables []string
+		for _, t := range rows[r.Type] {
+			if t.rows == 0 {
+				continue
+			}
+			tables = append(tables, fmt.Sprintf("%s %d", t.table, t.rows))
+		}
+		t.AppendRow(row(r, strings.Join(tables, ", ")))
 		all.Files += r.Files
 		all.Manifest += r.Manifest
 		all.Lines += r.Lines
@@ -201,20 +193,16 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string]int64) {
 		all.Quarantined += r.Quarantined
 		all.Deleted += r.Deleted
 	}
-	t.AppendFooter(table.Row{"all", all.Files, all.Manifest, all.Lines, all.Applied, all.Superseded, all.Filtered, all.Quarantined, all.Deleted})
+	t.AppendFooter(row(all, ""))
 	columns := make([]table.ColumnConfig, 0, 8)
 	for n := 2; n <= 9; n++ {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignFooter: text.AlignRight, AlignHeader: text.AlignRight})
 	}
+	columns = append(columns, table.ColumnConfig{Number: 10, WidthMax: 64})
 	t.SetColumnConfigs(columns)
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Format.Footer = text.FormatDefault
 	t.Render()
-	var line strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		fmt.Fprintf(&line, " %s %d", name, rows[name])
-	}
-	_, _ = fmt.Fprintf(d.Out, "rows per table:%s\n", line.String())
 }
 
 // end is the last line, for people and for scripts.

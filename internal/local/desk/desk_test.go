@@ -29,7 +29,6 @@ import (
 	"fhirsynapse/internal/local/storageevents"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/viewset"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
 )
@@ -39,7 +38,7 @@ const root = "../../.."
 // cloud is the cloud's handler with a warehouse in this process.
 type cloud struct {
 	store *memory.Store
-	views *viewset.Set
+	views prepared.PlanViews
 	mu    sync.Mutex
 	lake  pipeline.Lake
 }
@@ -87,7 +86,7 @@ func needNode(t *testing.T) {
 
 func newCloud(t *testing.T, o desk.Options) (*desk.World, *cloud) {
 	t.Helper()
-	views, err := viewset.Load("")
+	views, err := app.Views("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +119,7 @@ func newCloud(t *testing.T, o desk.Options) (*desk.World, *cloud) {
 }
 
 // fresh is what a full load of the server's present data gives.
-func fresh(t *testing.T, data *store.Store, views *viewset.Set) warehouse.Content {
+func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.Content {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := data.Dump(filepath.Join(dir, "present")); err != nil {
