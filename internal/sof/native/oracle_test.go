@@ -1,0 +1,593 @@
+package native
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// The oracle evaluates plans over values that encoding/json has decoded: slow,
+// plain, and sharing no code with the engine. It knows the expressions that
+// generate_test.go makes.
+
+// thing is one item.
+type thing struct {
+	v any // string, json.Number, bool, map[string]any or []any
+	t *schema.Type
+}
+
+var errOracle = errors.New("the data is at fault")
+
+type oracle struct {
+	root     thing
+	rowIndex int
+	index    int
+}
+
+// fail leaves the evaluation; rows catches it.
+func fail() { panic(errOracle) }
+
+func (o *oracle) view(v *sof.View, line []byte) (rows [][]string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if r != any(errOracle) {
+				panic(r)
+			}
+			rows, err = nil, errOracle
+		}
+	}()
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.UseNumber()
+	var root map[string]any
+	if err := dec.Decode(&root); err != nil {
+		return nil, err
+	}
+	o.root = thing{v: root}
+	for _, w := range v.Where {
+		if o.truth(w, &o.root) != "t" {
+			return nil, nil
+		}
+	}
+	for _, cells := range o.row(v, v.Rows, &o.root) {
+		row := make([]string, len(v.Columns))
+		for i := range row {
+			row[i] = "NULL"
+			if c, ok := cells[i]; ok {
+				row[i] = c
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+type cells map[int]string
+
+func (o *oracle) row(v *sof.View, r sof.Row, this *thing) []cells {
+	switch r := r.(type) {
+	case *sof.Project:
+		out := cells{}
+		for _, c := range r.Cells {
+			items := o.eval(c.Value, this)
+			switch col := v.Columns[c.Column]; {
+			case col.Collection:
+				list := []any{}
+				for _, it := range items {
+					list = append(list, it.v)
+				}
+				out[c.Column] = text(list)
+			case len(items) > 1:
+				fail()
+			case len(items) == 1:
+				out[c.Column] = text(items[0].v)
+			}
+		}
+		return []cells{out}
+	case *sof.Product:
+		rows := []cells{{}}
+		var parts []sof.Row
+		for _, first := range []bool{true, false} {
+			for _, p := range r.Parts {
+				if _, is := p.(*sof.Project); is == first {
+					parts = append(parts, p)
+				}
+			}
+		}
+		for _, p := range parts {
+			var next []cells
+			for _, left := range rows {
+				for _, right := range o.row(v, p, this) {
+					both := cells{}
+					for k, c := range left {
+						both[k] = c
+					}
+					for k, c := range right {
+						both[k] = c
+					}
+					next = append(next, both)
+				}
+			}
+			rows = next
+		}
+		return rows
+	case *sof.Union:
+		var out []cells
+		for _, b := range r.Branches {
+			out = append(out, o.row(v, b, this)...)
+		}
+		return out
+	case *sof.Iterate:
+		items := o.eval(r.Over, this)
+		if len(items) == 0 && r.Outer {
+			out := cells{}
+			for _, c := range r.Index {
+				out[c] = "0"
+			}
+			return []cells{out}
+		}
+		return o.each(v, r.Body, items, new(int), func(thing) []thing { return nil })
+	case *sof.Recurse:
+		var down func(t thing) []thing
+		down = func(t thing) []thing {
+			var out []thing
+			for _, p := range r.Paths {
+				out = append(out, o.eval(p, &t)...)
+			}
+			return out
+		}
+		// the native engine walks path by path; with one path this is the same
+		return o.each(v, r.Body, down(*this), new(int), down)
+	}
+	panic("unknown row")
+}
+
+func (o *oracle) each(v *sof.View, body sof.Row, items []thing, n *int, down func(thing) []thing) []cells {
+	outer := o.rowIndex
+	defer func() { o.rowIndex = outer }()
+	var out []cells
+	for _, it := range items {
+		o.rowIndex = *n
+		*n++
+		out = append(out, o.row(v, body, &it)...)
+		out = append(out, o.each(v, body, down(it), n, down)...)
+	}
+	return out
+}
+
+// text is a value as a cell.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func boolThing(b bool) []thing { return []thing{{b, booleanType}} }
+
+// truth is "t", "f" or "" for unknown.
+func (o *oracle) truth(e sof.Expr, this *thing) string {
+	items := o.eval(e, this)
+	switch {
+	case len(items) == 0:
+		return ""
+	case len(items) > 1:
+		fail()
+	}
+	b, ok := items[0].v.(bool)
+	if !ok {
+		fail()
+	}
+	if b {
+		return "t"
+	}
+	return "f"
+}
+
+func truthThing(t string) []thing {
+	if t == "" {
+		return nil
+	}
+	return boolThing(t == "t")
+}
+
+func (o *oracle) eval(e sof.Expr, this *thing) []thing {
+	switch e := e.(type) {
+	case *sof.This:
+		return []thing{*this}
+	case *sof.Root:
+		return []thing{o.root}
+	case *sof.RowIndex:
+		return []thing{{num(int64(o.rowIndex)), integerType}}
+	case *sof.ItemIndex:
+		return []thing{{num(int64(o.index)), integerType}}
+	case *sof.Literal:
+		if e.Value == nil {
+			return nil
+		}
+		switch e.Value.Type.System {
+		case schema.Boolean:
+			return boolThing(e.Value.Text == "true")
+		case schema.Integer, schema.Decimal:
+			return []thing{{json.Number(e.Value.Text), e.Value.Type}}
+		}
+		return []thing{{e.Value.Text, e.Value.Type}}
+	case *sof.Child:
+		return o.child(e, this)
+	case *sof.Filter:
+		var out []thing
+		o.over(e.In, this, func(it thing) {
+			if o.truth(e.Pred, &it) == "t" {
+				out = append(out, it)
+			}
+		})
+		return out
+	case *sof.Select:
+		var out []thing
+		o.over(e.In, this, func(it thing) { out = append(out, o.eval(e.Body, &it)...) })
+		return out
+	case *sof.All:
+		all := true
+		o.over(e.In, this, func(it thing) { all = o.truth(e.Pred, &it) == "t" && all })
+		return boolThing(all)
+	case *sof.OfType:
+		return slices.DeleteFunc(o.eval(e.In, this), func(it thing) bool { return it.t == nil || !it.t.Is(e.Want) })
+	case *sof.ResourceKey:
+		return o.child(&sof.Child{In: e.In, Properties: []sof.Property{{Name: "id", Type: stringType}}}, this)
+	case *sof.ReferenceKey:
+		return o.referenceKey(e, this)
+	case *sof.Call:
+		return o.call(e, this)
+	case *sof.Binary:
+		return o.binary(e, this)
+	}
+	panic("the oracle does not know this expression")
+}
+
+func (o *oracle) over(in sof.Expr, this *thing, f func(thing)) {
+	items := o.eval(in, this)
+	outer := o.index
+	for i, it := range items {
+		o.index = i
+		f(it)
+	}
+	o.index = outer
+}
+
+func num(n int64) json.Number { return json.Number(big.NewInt(n).String()) }
+
+func (o *oracle) child(e *sof.Child, this *thing) []thing {
+	var out []thing
+	for _, it := range o.eval(e.In, this) {
+		object, ok := it.v.(map[string]any)
+		if !ok {
+			continue
+		}
+		for _, p := range e.Properties {
+			switch v := object[p.Name].(type) {
+			case nil:
+			case []any:
+				for _, item := range v {
+					if item != nil {
+						out = append(out, thing{item, p.Type})
+					}
+				}
+			default:
+				out = append(out, thing{v, p.Type})
+			}
+		}
+	}
+	return out
+}
+
+func (o *oracle) referenceKey(e *sof.ReferenceKey, this *thing) []thing {
+	var out []thing
+	for _, it := range o.child(&sof.Child{In: e.In, Properties: []sof.Property{{Name: "reference"}}}, this) {
+		s, ok := it.v.(string)
+		if !ok || strings.ContainsAny(s, "?#") || strings.HasPrefix(s, "urn:") {
+			continue
+		}
+		parts := strings.Split(s, "/")
+		if len(parts) > 3 && parts[len(parts)-2] == "_history" {
+			parts = parts[:len(parts)-2]
+		}
+		if len(parts) < 2 || e.Target != "" && parts[len(parts)-2] != e.Target {
+			continue
+		}
+		out = append(out, thing{parts[len(parts)-1], stringType})
+	}
+	return out
+}
+
+// one is the single item of e; ok is false for none.
+func (o *oracle) one(e sof.Expr, this *thing) (thing, bool) {
+	items := o.eval(e, this)
+	if len(items) > 1 {
+		fail()
+	}
+	if len(items) == 0 {
+		return thing{}, false
+	}
+	return items[0], true
+}
+
+func (o *oracle) call(e *sof.Call, this *thing) []thing {
+	if e.Func == sof.FuncIif {
+		in, ok := o.one(e.In, this)
+		if !ok {
+			panic("the generator makes no iif on nothing")
+		}
+		switch {
+		case o.truth(e.Args[0], &in) == "t":
+			return o.eval(e.Args[1], &in)
+		case len(e.Args) > 2:
+			return o.eval(e.Args[2], &in)
+		}
+		return nil
+	}
+	in := o.eval(e.In, this)
+	switch e.Func {
+	case sof.FuncExists:
+		return boolThing(len(in) > 0)
+	case sof.FuncEmpty:
+		return boolThing(len(in) == 0)
+	case sof.FuncCount:
+		return []thing{{num(int64(len(in))), integerType}}
+	case sof.FuncFirst:
+		return in[:min(1, len(in))]
+	case sof.FuncLast:
+		return in[max(0, len(in)-1):]
+	case sof.FuncTail:
+		return in[min(1, len(in)):]
+	case sof.FuncDistinct:
+		return unique(in)
+	case sof.FuncCombine:
+		return append(slices.Clone(in), o.eval(e.Args[0], this)...)
+	case sof.FuncItem:
+		it, ok := o.one(e.Args[0], this)
+		if !ok {
+			return nil
+		}
+		n, ok := it.v.(json.Number)
+		if !ok {
+			fail()
+		}
+		i, err := n.Int64()
+		if err != nil {
+			fail()
+		}
+		if i < 0 || i >= int64(len(in)) {
+			return nil
+		}
+		return in[i : i+1]
+	case sof.FuncJoin:
+		var parts []string
+		separator, _ := o.one(e.Args[0], this)
+		for _, it := range in {
+			s, ok := it.v.(string)
+			if !ok {
+				fail()
+			}
+			parts = append(parts, s)
+		}
+		return []thing{{strings.Join(parts, separator.v.(string)), stringType}}
+	}
+	if len(in) > 1 {
+		fail()
+	}
+	if len(in) == 0 {
+		return nil
+	}
+	switch v := in[0].v.(type) {
+	case bool:
+		if e.Func == sof.FuncNot {
+			return boolThing(!v)
+		}
+	case string:
+		switch e.Func {
+		case sof.FuncUpper:
+			return []thing{{strings.ToUpper(v), stringType}}
+		case sof.FuncLength:
+			return []thing{{num(int64(len([]rune(v)))), integerType}}
+		}
+	}
+	fail()
+	return nil
+}
+
+func unique(in []thing) []thing {
+	var out []thing
+	for _, it := range in {
+		if !slices.ContainsFunc(out, func(have thing) bool { return equalThings(have, it) == "t" }) {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+func not3(t string) string { return map[string]string{"t": "f", "f": "t", "": ""}[t] }
+
+func and3(a, b string) string {
+	switch {
+	case a == "f" || b == "f":
+		return "f"
+	case a == "t" && b == "t":
+		return "t"
+	}
+	return ""
+}
+
+func (o *oracle) binary(e *sof.Binary, this *thing) []thing {
+	switch e.Op {
+	case "and", "or":
+		a := o.truth(e.L, this)
+		if e.Op == "and" && a == "f" || e.Op == "or" && a == "t" {
+			return truthThing(a)
+		}
+		b := o.truth(e.R, this)
+		if e.Op == "and" {
+			return truthThing(and3(a, b))
+		}
+		return truthThing(not3(and3(not3(a), not3(b))))
+	case "=", "!=":
+		l, r := o.eval(e.L, this), o.eval(e.R, this)
+		t := "t"
+		switch {
+		case len(l) == 0 || len(r) == 0:
+			t = ""
+		case len(l) != len(r):
+			t = "f"
+		default:
+			for i := range l {
+				t = and3(t, equalThings(l[i], r[i]))
+			}
+		}
+		if e.Op == "!=" {
+			t = not3(t)
+		}
+		return truthThing(t)
+	case "|":
+		return unique(append(slices.Clone(o.eval(e.L, this)), o.eval(e.R, this)...))
+	case "<", ">", "<=", ">=":
+		return o.compare(e, this)
+	case "+":
+		l, ok := o.one(e.L, this)
+		r, ok2 := o.one(e.R, this)
+		if !ok || !ok2 {
+			return nil
+		}
+		x, ok := rat(l)
+		y, ok2 := rat(r)
+		if !ok || !ok2 {
+			fail()
+		}
+		places := max(digits(l), digits(r))
+		return []thing{{json.Number(x.Add(x, y).FloatString(places)), decimalType}}
+	}
+	panic("the oracle does not know " + e.Op)
+}
+
+func rat(t thing) (*big.Rat, bool) {
+	n, ok := t.v.(json.Number)
+	if !ok {
+		return nil, false
+	}
+	return new(big.Rat).SetString(n.String())
+}
+
+func digits(t thing) int {
+	_, frac, _ := strings.Cut(text(t.v), ".")
+	return len(frac)
+}
+
+func isMoment(t thing) bool {
+	if t.t == nil {
+		return false
+	}
+	return t.t.System == schema.Date || t.t.System == schema.DateTime
+}
+
+func equalThings(a, b thing) string {
+	x, ok := rat(a)
+	y, ok2 := rat(b)
+	same := false
+	switch {
+	case ok && ok2:
+		same = x.Cmp(y) == 0
+	case ok != ok2:
+	default:
+		if isMoment(a) && isMoment(b) {
+			return equalDates(a, b)
+		}
+		same = text(a.v) == text(b.v) && kindName(a.v) == kindName(b.v)
+	}
+	if same {
+		return "t"
+	}
+	return "f"
+}
+
+func kindName(v any) string {
+	switch v.(type) {
+	case string:
+		return "string"
+	case bool:
+		return "bool"
+	case map[string]any:
+		return "object"
+	case []any:
+		return "array"
+	}
+	return "number"
+}
+
+// goodDate says that the text is one of the dates that the generator makes.
+func goodDate(s string) bool {
+	return strings.HasPrefix(s, "20") && (len(s) == 4 || len(s) == 7 || len(s) == 10)
+}
+
+// equalDates compares partial dates by their text.
+func equalDates(a, b thing) string {
+	x, ok := a.v.(string)
+	y, ok2 := b.v.(string)
+	n := min(len(x), len(y))
+	switch {
+	case !ok || !ok2:
+		if kindName(a.v) == kindName(b.v) && text(a.v) == text(b.v) {
+			return "t"
+		}
+		return "f"
+	case x == y:
+		return "t"
+	case !goodDate(x) || !goodDate(y):
+		return "f"
+	case x[:n] == y[:n]:
+		return ""
+	}
+	return "f"
+}
+
+func (o *oracle) compare(e *sof.Binary, this *thing) []thing {
+	l, ok := o.one(e.L, this)
+	r, ok2 := o.one(e.R, this)
+	if !ok || !ok2 {
+		return nil
+	}
+	order := 0
+	x, ok := rat(l)
+	y, ok2 := rat(r)
+	a, ok3 := l.v.(string)
+	b, ok4 := r.v.(string)
+	switch {
+	case ok && ok2:
+		order = x.Cmp(y)
+	case ok3 && ok4 && isMoment(l) && isMoment(r):
+		if !goodDate(a) || !goodDate(b) {
+			fail()
+		}
+		n := min(len(a), len(b))
+		if a[:n] == b[:n] && len(a) != len(b) {
+			return nil
+		}
+		order = strings.Compare(a, b)
+	case ok3 && ok4 && !isMoment(l) && !isMoment(r):
+		order = strings.Compare(a, b)
+	default:
+		fail()
+	}
+	return boolThing(map[string]bool{"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[e.Op])
+}
