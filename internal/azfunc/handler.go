@@ -83,7 +83,7 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 			slog.String("outcome", outcome),
 		}, more...)
 		if n := in.Skipped(); n > 0 {
-			attrs = append(attrs, slog.Int64("skipped_bytes", n))
+			attrs = append(attrs, slog.Int64("skippedBytes", n))
 		}
 		h.log.LogAttrs(ctx, level, "invocation", attrs...)
 	}

@@ -174,8 +174,8 @@ func TestHandlerSaysHowMuchOfAPushedBlobItSkipped(t *testing.T) {
 	if w.Code != 200 || len(events) != 1 || events[0].URL != "u" {
 		t.Errorf("status %d, events %v", w.Code, events)
 	}
-	if n, _ := lines.all(t)[0]["skipped_bytes"].(float64); n < 32<<20 {
-		t.Errorf("skipped_bytes is %v", n)
+	if n, _ := lines.all(t)[0]["skippedBytes"].(float64); n < 32<<20 {
+		t.Errorf("skippedBytes is %v", n)
 	}
 }
 

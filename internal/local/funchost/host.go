@@ -332,7 +332,7 @@ func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 			}
 			faults, last = faults+1, now
 			h.counters.change(func(s *Stats) { s.Crashes++ })
-			h.log.LogAttrs(ctx, slog.LevelError, "handler crashed", slog.Int("pid", p.pid), slog.Int("exit_code", p.code), slog.Int("errors", faults))
+			h.log.LogAttrs(ctx, slog.LevelError, "handler crashed", slog.Int("pid", p.pid), slog.Int("exitCode", p.code), slog.Int("errors", faults))
 			if faults >= maxErrors {
 				h.finish(ErrCrashing)
 				return

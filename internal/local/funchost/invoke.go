@@ -156,7 +156,7 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 		t := time.AfterFunc(h.app.functionTimeout, func() {
 			p.forgiven.Store(true)
 			h.log.LogAttrs(ctx, slog.LevelError, "timeout: the handler is killed, with everything in flight",
-				slog.String("function", f.name), slog.String("invocation", id), slog.Duration("function_timeout", h.app.functionTimeout))
+				slog.String("function", f.name), slog.String("invocation", id), slog.Duration("functionTimeout", h.app.functionTimeout))
 			h.sample(p)
 			p.kill()
 		})
