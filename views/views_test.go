@@ -1,7 +1,9 @@
 package views
 
 import (
+	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 func TestBundledViewsCompile(t *testing.T) {
@@ -18,6 +20,53 @@ func TestBundledViewsCompile(t *testing.T) {
 			if c.Description == "" {
 				t.Errorf("%s.%s has no description", v.Name, c.Name)
 			}
+		}
+	}
+}
+
+func TestAFolderReplacesAndAddsTables(t *testing.T) {
+	t.Parallel()
+	column := `"select":[{"column":[{"name":"only","path":"id"}]}]}`
+	got, err := Load(fstest.MapFS{
+		"patient.json": {Data: []byte(`{"name":"patient","resource":"Patient",` + column)},
+		"mine.json":    {Data: []byte(`{"resource":"Observation",` + column)},
+		"notes.txt":    {Data: []byte("not a view")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundled, err := Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(bundled)+1 {
+		t.Errorf("%d views, want one more than %d", len(got), len(bundled))
+	}
+	found := 0
+	for _, v := range got {
+		if (v.Name == "patient" || v.Name == "mine") && len(v.Columns) == 1 {
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d of the two tables of the folder are there", found)
+	}
+}
+
+func TestFaultsOfAllFilesComeAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := Load(fstest.MapFS{
+		"a.json":       {Data: []byte(`{"resource":"Patient","select":[{"column":[{"name":"x","path":"nmae"}]}]}`)},
+		"b.json":       {Data: []byte(`{"name":"c","resource":"Patient","select":[{"column":[{"name":"x","path":"id"}]}]}`)},
+		"Patient.json": {Data: []byte(`{"resource":"Patient","select":[{"column":[{"name":"x","path":"id"}]}]}`)},
+	})
+	for _, want := range []string{
+		"a.json: select[0].column[0].path:1:1: Patient has no element nmae; did you mean name?",
+		"b.json: name: the file is named b, the view c",
+		"patient.json: name: the table is made by Patient.json already",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
 		}
 	}
 }
