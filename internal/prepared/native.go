@@ -90,7 +90,7 @@ func describe(s *strings.Builder, v reflect.Value) {
 		case v.IsNil():
 			s.WriteString("nil")
 		case ok:
-			s.WriteString(t.Name)
+			s.WriteString(t.Path)
 		default:
 			describe(s, v.Elem())
 		}

@@ -6,6 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 )
@@ -20,7 +23,24 @@ func compiled(t *testing.T, texts ...string) prepared.Native {
 		}
 		views = append(views, v)
 	}
-	return func(string) ([]*sof.View, error) { return views, nil }
+	return func(p string) ([]*sof.View, error) {
+		if p != plan && p != pipelinetest.FlattenerPlan {
+			return nil, fault.Permanentf("no plan %s", p)
+		}
+		return views, nil
+	}
+}
+
+func TestFlattener(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestFlattener(t, func(t *testing.T, lake pipeline.Lake) pipeline.Flattener {
+		t.Helper()
+		f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: compiled(t, patientView), Evaluators: 2, Block: 16 << 10, RowGroup: 64 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	})
 }
 
 const (

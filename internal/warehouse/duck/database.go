@@ -59,8 +59,16 @@ func openDatabase(ctx context.Context, s settings) (*database, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", err), pool.Close())
 	}
-	return &database{pool, conn}, nil
+	db := &database{pool, conn}
+	if _, err := db.ExecContext(ctx, plainTexts); err != nil {
+		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", classified(err)), db.close())
+	}
+	return db, nil
 }
+
+// plainTexts stores texts as they are: looking for a better form took most of a
+// commit's processor time.
+const plainTexts = "SET disabled_compression_methods = 'fsst,dictionary,dict_fsst,zstd'"
 
 // close ends the instance, which writes what is left of the log into the files.
 func (db *database) close() error {
