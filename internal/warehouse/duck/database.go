@@ -152,6 +152,8 @@ func classified(err error) error {
 	case duckdb.ErrorTypeCatalog, duckdb.ErrorTypeBinder, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeConversion,
 		duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType:
 		return &fault.Error{Class: fault.Permanent, Err: err}
+	case duckdb.ErrorTypeOutOfMemory: // the limit is ours, so it does not pass
+		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB"}
 	}
 	return err
 }

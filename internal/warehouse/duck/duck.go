@@ -40,7 +40,9 @@ type Options struct {
 	// TempDir is where batches are staged and where DuckDB puts what does not fit
 	// into memory; empty means the system's.
 	TempDir string
-	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 160MB.
+	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 96MB,
+	// with which a commit of half a million wide rows peaked at 215 MiB in all; with
+	// 160MB it was no faster, and peaked at 302.
 	MemoryLimit string
 	// Threads is how many DuckDB uses; 0 means 2.
 	Threads int
@@ -63,7 +65,7 @@ type Warehouse struct {
 
 // Open makes a Warehouse. It does not touch the database yet.
 func Open(o Options) (*Warehouse, error) {
-	o.MemoryLimit = cmp.Or(o.MemoryLimit, "160MB")
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, "96MB")
 	o.Threads = cmp.Or(o.Threads, 2)
 	o.Downloads = cmp.Or(o.Downloads, 4)
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
