@@ -166,14 +166,12 @@ func (c *compiler) selection(s *selectDef, focus Type, base int) (Row, []Column)
 
 func (c *compiler) iterate(s *selectDef, over exprDef, outer bool, focus Type, base int) (Row, []Column) {
 	n := &Iterate{Over: c.expression(over, focus), Outer: outer}
-	inner := Type{}
 	if n.Over == nil {
 		// its fault is known; what depends on it would only repeat it
 		return &Project{}, nil
 	}
-	inner = one(n.Over.Type())
 	var columns []Column
-	n.Body, columns = c.body(s, inner, base)
+	n.Body, columns = c.body(s, one(n.Over.Type()), base)
 	for i := range columns {
 		n.Columns = append(n.Columns, base+i)
 	}

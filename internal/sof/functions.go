@@ -206,8 +206,10 @@ func (t *typer) unknownFunction(n *fhirpath.Call) Expr {
 	if why, ok := refused[n.Name]; ok {
 		return t.faultAt(n.Pos(), why, "%s() is not supported", n.Name)
 	}
-	names := []string{"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "hasValue",
-		"getResourceKey", "getReferenceKey", "union"}
+	names := []string{
+		"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "hasValue",
+		"getResourceKey", "getReferenceKey", "union",
+	}
 	for f := range signatures {
 		names = append(names, string(f))
 	}

@@ -254,12 +254,11 @@ func (l *lexer) quoted(quote byte) (string, error) {
 	l.i++
 	var b strings.Builder
 	for l.i < len(l.src) {
-		c := l.src[l.i]
-		switch {
-		case c == quote:
+		switch c := l.src[l.i]; c {
+		case quote:
 			l.i++
 			return b.String(), nil
-		case c == '\\':
+		case '\\':
 			if err := l.escape(&b); err != nil {
 				return "", err
 			}

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"bytes"
+
 	"fhirsynapse/internal/sof"
 )
 
@@ -17,9 +19,12 @@ func (b *builder) call(e *sof.Call) op {
 	case sof.FuncItem, sof.FuncExists, sof.FuncEmpty, sof.FuncCount, sof.FuncFirst, sof.FuncLast, sof.FuncTail, sof.FuncSkip,
 		sof.FuncTake, sof.FuncSingle, sof.FuncDistinct, sof.FuncIsDistinct, sof.FuncAllTrue, sof.FuncAnyTrue, sof.FuncAllFalse,
 		sof.FuncAnyFalse, sof.FuncCombine, sof.FuncIntersect, sof.FuncExclude, sof.FuncSubsetOf, sof.FuncSupersetOf:
-		return &collectionOp{e.Func, in, args}
+		return &collectionOp{e.Func, in, short(in), args}
 	case sof.FuncJoin:
 		return &joinOp{in, args}
+	case sof.FuncSplit:
+		return &splitOp{in, args[0]}
+	default:
 	}
 	if f, ok := scalars[e.Func]; ok {
 		return &scalarOp{string(e.Func) + "()", f, in, args}
@@ -29,9 +34,10 @@ func (b *builder) call(e *sof.Call) op {
 
 // collectionOp is a function on a collection as a whole.
 type collectionOp struct {
-	name sof.Func
-	in   op
-	args []op
+	name  sof.Func
+	in    op
+	short picker // in
+	args  []op
 }
 
 func (o *collectionOp) eval(v *Evaluator, this *item) error {
@@ -78,8 +84,9 @@ func (o *collectionOp) eval(v *Evaluator, this *item) error {
 		return v.quantify(base, func(t truth) bool { return t == no }, false)
 	case sof.FuncItem, sof.FuncSkip, sof.FuncTake:
 		return o.position(v, this, base, n)
+	default:
+		return o.other(v, this, base, n)
 	}
-	return o.other(v, this, base, n)
 }
 
 // slice keeps items from to to of what is above base.
@@ -163,8 +170,7 @@ func (o *collectionOp) other(v *Evaluator, this *item, base, n int) error {
 		return nil
 	}
 	a, b := v.stack[base:base+n], v.stack[base+n:]
-	switch o.name {
-	case sof.FuncSubsetOf, sof.FuncSupersetOf:
+	if o.name == sof.FuncSubsetOf || o.name == sof.FuncSupersetOf {
 		if o.name == sof.FuncSupersetOf {
 			a, b = b, a
 		}
@@ -263,5 +269,31 @@ func (o *joinOp) eval(v *Evaluator, this *item) error {
 		v.arena = append(v.arena, v.stack[i].text...)
 	}
 	v.stack = append(v.stack[:base], v.made(from))
+	return nil
+}
+
+// splitOp cuts a string at a separator.
+type splitOp struct{ in, separator op }
+
+func (o *splitOp) eval(v *Evaluator, this *item) error {
+	in, ok, err := v.single(o.in, this, "split()")
+	if err != nil || !ok {
+		return err
+	}
+	separator, ok, err := v.single(o.separator, this, "split()")
+	if err != nil || !ok {
+		return err
+	}
+	s, err := v.textOf(&in)
+	if err != nil {
+		return err
+	}
+	by, err := v.textOf(&separator)
+	if err != nil {
+		return err
+	}
+	for _, part := range bytes.Split(s, by) {
+		v.push(textItem(part))
+	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Engine struct {
 	resource   string
 	views      []view
 	root       *shape
+	shapes     []*shape // by number
 	resourceOf meta
 	idOptional bool
 }
@@ -64,7 +65,8 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 	e.resourceOf.outline(e.root)
 	e.root = e.root.find()
 	numbers := nameNumbers{}
-	if err := e.root.freeze(numbers); err != nil {
+	var err error
+	if e.shapes, err = e.root.freeze(numbers); err != nil {
 		return nil, fmt.Errorf("make engine: %w", err)
 	}
 	for _, v := range views {

@@ -112,24 +112,29 @@ func TestResourceTellsWhatTheLineIs(t *testing.T) {
 	}{
 		"plain": {
 			`{"resourceType":"Patient","id":"a","meta":{"versionId":"7","lastUpdated":"2024-01-01T00:00:00Z"}}`,
-			Resource{Type: []byte("Patient"), ID: []byte("a"), VersionID: []byte("7"), LastUpdated: []byte("2024-01-01T00:00:00Z")}, 1,
+			Resource{Type: []byte("Patient"), ID: []byte("a"), VersionID: []byte("7"), LastUpdated: []byte("2024-01-01T00:00:00Z")},
+			1,
 		},
 		"other type": {`{"resourceType":"Observation","id":"a"}`, Resource{Type: []byte("Observation"), ID: []byte("a")}, 0},
 		"deleted": {
 			`{"resourceType":"Patient","id":"a","meta":{"extension":[{"url":"x"},` + tombstone + `]}}`,
-			Resource{Type: []byte("Patient"), ID: []byte("a"), Deleted: true}, 0,
+			Resource{Type: []byte("Patient"), ID: []byte("a"), Deleted: true},
+			0,
 		},
 		"not deleted": {
 			`{"resourceType":"Patient","id":"a","meta":{"extension":[{"url":"x","valueString":"soft-deleted"}]}}`,
-			Resource{Type: []byte("Patient"), ID: []byte("a")}, 1,
+			Resource{Type: []byte("Patient"), ID: []byte("a")},
+			1,
 		},
 		"subsetted": {
 			`{"resourceType":"Patient","id":"a","meta":{"tag":[{"code":"x"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}}`,
-			Resource{Type: []byte("Patient"), ID: []byte("a"), Subsetted: true}, 1,
+			Resource{Type: []byte("Patient"), ID: []byte("a"), Subsetted: true},
+			1,
 		},
 		"another system's tag": {
 			`{"resourceType":"Patient","id":"a","meta":{"tag":[{"system":"urn:mine","code":"SUBSETTED"}]}}`,
-			Resource{Type: []byte("Patient"), ID: []byte("a")}, 1,
+			Resource{Type: []byte("Patient"), ID: []byte("a")},
+			1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ func (b *builder) binary(e *sof.Binary) op {
 		return &logicOp{l, r, e.Op}
 	case "=", "!=":
 		if lit, ok := r.(*literalOp); ok && lit.it.kind == kindString && !temporal(lit.it.system()) {
-			return &isText{l, lit.it.text, e.Op == "!="}
+			return &isText{short(l), lit.it.text, e.Op == "!="}
 		}
 		return &equalOp{l, r, e.Op == "!="}
 	case "~", "!~":
@@ -368,7 +368,7 @@ func (o *equivalentOp) eval(v *Evaluator, this *item) error {
 
 func (v *Evaluator) equivalent(a, b *item) bool {
 	switch {
-	case a.kind == kindString && b.kind == kindString && !(temporal(a.system()) && temporal(b.system())):
+	case a.kind == kindString && b.kind == kindString && (!temporal(a.system()) || !temporal(b.system())):
 		return bytes.Equal(normal(v.str(a)), normal(v.str(b)))
 	case a.kind == kindNumber && b.kind == kindNumber:
 		x, ok := decimal.Parse(a.text)

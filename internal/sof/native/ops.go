@@ -51,7 +51,7 @@ func (b *builder) op(e sof.Expr) op {
 	case *sof.ResourceKey:
 		return &path{in: b.op(e.In), steps: []hop{{[]property{{b.numbers.of("id"), stringType}}}}}
 	case *sof.ReferenceKey:
-		return &referenceKeyOp{b.op(e.In), e.Target, hop{[]property{{b.numbers.of("reference"), stringType}}}}
+		return &referenceKeyOp{short(b.op(e.In)), b.op(e.In), e.Target, []hop{{[]property{{b.numbers.of("reference"), stringType}}}}}
 	case *sof.Call:
 		return b.call(e)
 	case *sof.Binary:
@@ -270,9 +270,32 @@ func (o *isOp) eval(v *Evaluator, this *item) error {
 }
 
 type referenceKeyOp struct {
+	short     picker // in
 	in        op
 	target    string
-	reference hop
+	reference []hop
+}
+
+// pick is the short way for a single Reference.
+func (o *referenceKeyOp) pick(v *Evaluator, this *item, limit int) (item, int, error) {
+	it, n, err := o.short.pick(v, this, 2)
+	if err != nil || n == 0 {
+		return item{}, 0, err
+	}
+	if n > 1 {
+		return whole{o}.pick(v, this, limit)
+	}
+	f := finding{limit: 2}
+	f.follow(v, it.node, o.reference)
+	if f.n == 1 {
+		if it := v.itemAt(f.node, nil); it.kind == kindString {
+			if typ, id, ok := splitReference(v.str(&it)); ok && (o.target == "" || o.target == string(typ)) {
+				return textItem(id), 1, nil
+			}
+		}
+		return item{}, 0, nil
+	}
+	return whole{o}.pick(v, this, limit)
 }
 
 func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
@@ -282,7 +305,7 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 	}
 	top := len(v.stack)
 	for i := base; i < top; i++ {
-		v.follow(v.stack[i].node, []hop{o.reference})
+		v.follow(v.stack[i].node, o.reference)
 	}
 	kept := base
 	for i := top; i < len(v.stack); i++ {

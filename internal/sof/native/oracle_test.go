@@ -224,6 +224,7 @@ func (o *oracle) eval(e sof.Expr, this *thing) []thing {
 			return boolThing(e.Value.Text == "true")
 		case schema.Integer, schema.Decimal:
 			return []thing{{json.Number(e.Value.Text), e.Value.Type}}
+		default:
 		}
 		return []thing{{e.Value.Text, e.Value.Type}}
 	case *sof.Child:
@@ -385,6 +386,7 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 			parts = append(parts, s)
 		}
 		return []thing{{strings.Join(parts, separator.v.(string)), stringType}}
+	default:
 	}
 	if len(in) > 1 {
 		fail()
@@ -403,6 +405,7 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 			return []thing{{strings.ToUpper(v), stringType}}
 		case sof.FuncLength:
 			return []thing{{num(int64(len([]rune(v)))), integerType}}
+		default:
 		}
 	}
 	fail()

@@ -12,10 +12,10 @@ func (v *Evaluator) member(object int32, number int) int32 {
 		return -1
 	}
 	d := &v.tape.nodes[object]
-	if d.kind != kindObject || d.shape == nil {
+	if d.kind != kindObject || d.shape < 0 {
 		return -1
 	}
-	slot := int(d.shape.byName[number]) - 1
+	slot := int(v.engine.shapes[d.shape].byName[number]) - 1
 	if slot < 0 {
 		return -1
 	}
@@ -27,7 +27,8 @@ func (v *Evaluator) member(object int32, number int) int32 {
 
 // path follows properties from the items of in, or from the focus.
 type path struct {
-	in    op // nil: the focus
+	in    op            // nil: the focus
+	first *collectionOp // in, where it is first()
 	steps []hop
 }
 
@@ -64,12 +65,13 @@ func (v *Evaluator) follow(at int32, steps []hop) {
 		return
 	}
 	d := &v.tape.nodes[at]
-	if d.kind != kindObject || d.shape == nil {
+	if d.kind != kindObject || d.shape < 0 {
 		return
 	}
+	names := v.engine.shapes[d.shape].byName
 	for i := range steps[0].properties {
 		p := &steps[0].properties[i]
-		slot := int(d.shape.byName[p.number]) - 1
+		slot := int(names[p.number]) - 1
 		if slot < 0 {
 			continue
 		}
@@ -123,6 +125,9 @@ func (b *builder) child(e *sof.Child) op {
 	out := &path{steps: hops}
 	if _, focus := in.(*sof.This); !focus {
 		out.in = b.op(in)
+		if f, ok := out.in.(*collectionOp); ok && f.name == sof.FuncFirst {
+			out.first = f
+		}
 	}
 	return out
 }

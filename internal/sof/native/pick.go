@@ -19,13 +19,12 @@ type judge interface {
 	judge(v *Evaluator, this *item) (truth, error)
 }
 
-// pick asks o the short way if it has one.
-func (v *Evaluator) pick(o op, this *item, limit int) (it item, n int, err error) {
-	if p, ok := o.(picker); ok {
-		return p.pick(v, this, limit)
-	}
+// whole picks from an op that knows no short way.
+type whole struct{ op }
+
+func (w whole) pick(v *Evaluator, this *item, _ int) (it item, n int, err error) {
 	base := len(v.stack)
-	if err := o.eval(v, this); err != nil {
+	if err := w.eval(v, this); err != nil {
 		return item{}, 0, err
 	}
 	if n = len(v.stack) - base; n > 0 {
@@ -33,6 +32,22 @@ func (v *Evaluator) pick(o op, this *item, limit int) (it item, n int, err error
 	}
 	v.stack = v.stack[:base]
 	return it, n, nil
+}
+
+// short is o as a picker.
+func short(o op) picker {
+	if p, ok := o.(picker); ok {
+		return p
+	}
+	return whole{o}
+}
+
+// pick asks o the short way if it has one.
+func (v *Evaluator) pick(o op, this *item, limit int) (it item, n int, err error) {
+	if p, ok := o.(picker); ok {
+		return p.pick(v, this, limit)
+	}
+	return whole{o}.pick(v, this, limit)
 }
 
 func (thisOp) pick(_ *Evaluator, this *item, _ int) (item, int, error) {
@@ -48,8 +63,8 @@ func (p *path) pick(v *Evaluator, this *item, limit int) (item, int, error) {
 	f := finding{limit: limit}
 	if p.in == nil {
 		f.follow(v, this.node, p.steps)
-	} else if in, ok := p.in.(*collectionOp); ok && in.name == sof.FuncFirst {
-		it, n, err := in.pick(v, this, 1)
+	} else if p.first != nil {
+		it, n, err := p.first.pick(v, this, 1)
 		if err != nil || n == 0 {
 			return item{}, 0, err
 		}
@@ -80,7 +95,7 @@ type finding struct {
 func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 	for at >= 0 && len(steps) > 0 {
 		d := &v.tape.nodes[at]
-		if d.kind != kindObject || d.shape == nil {
+		if d.kind != kindObject || d.shape < 0 {
 			return
 		}
 		properties := steps[0].properties
@@ -88,7 +103,7 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 			break
 		}
 		p := &properties[0]
-		slot := int(d.shape.byName[p.number]) - 1
+		slot := int(v.engine.shapes[d.shape].byName[p.number]) - 1
 		if slot < 0 {
 			return
 		}
@@ -116,9 +131,10 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 // alternatives follows a step that has several property names.
 func (f *finding) alternatives(v *Evaluator, at int32, steps []hop) {
 	d := &v.tape.nodes[at]
+	names := v.engine.shapes[d.shape].byName
 	for i := range steps[0].properties {
 		p := &steps[0].properties[i]
-		slot := int(d.shape.byName[p.number]) - 1
+		slot := int(names[p.number]) - 1
 		if slot < 0 {
 			continue
 		}
@@ -151,29 +167,19 @@ func (f *finding) arrive(v *Evaluator, n int32, p *property, steps []hop) {
 func (o *collectionOp) pick(v *Evaluator, this *item, _ int) (item, int, error) {
 	switch o.name {
 	case sof.FuncFirst:
-		it, n, err := v.pick(o.in, this, 1)
+		it, n, err := o.short.pick(v, this, 1)
 		return it, min(n, 1), err
 	case sof.FuncExists, sof.FuncEmpty:
 		t, err := o.judge(v, this)
 		return boolItem(t == yes), 1, err
+	default:
+		return whole{o}.pick(v, this, 2)
 	}
-	base := len(v.stack)
-	if err := o.eval(v, this); err != nil {
-		return item{}, 0, err
-	}
-	n := len(v.stack) - base
-	it := item{}
-	if n > 0 {
-		it = v.stack[base]
-	}
-	v.stack = v.stack[:base]
-	return it, n, nil
 }
 
 func (o *collectionOp) judge(v *Evaluator, this *item) (truth, error) {
-	switch o.name {
-	case sof.FuncExists, sof.FuncEmpty:
-		_, n, err := v.pick(o.in, this, 1)
+	if o.name == sof.FuncExists || o.name == sof.FuncEmpty {
+		_, n, err := o.short.pick(v, this, 1)
 		return of((n > 0) == (o.name == sof.FuncExists)), err
 	}
 	it, n, err := o.pick(v, this, 2)
@@ -200,13 +206,13 @@ func judged(it item, n int) (truth, error) {
 
 // isText is = between a path and a string: the form of nearly every where().
 type isText struct {
-	l      op
+	l      picker
 	text   []byte
 	negate bool
 }
 
 func (o *isText) judge(v *Evaluator, this *item) (truth, error) {
-	it, n, err := v.pick(o.l, this, 2)
+	it, n, err := o.l.pick(v, this, 2)
 	if err != nil || n == 0 {
 		return unknown, err
 	}

@@ -174,8 +174,8 @@ func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error 
 		n := len(v.stack) - base
 		for i := range n {
 			it := &v.stack[base+i]
-			if it.node == this.node {
-				return &dataError{"repeat does not get deeper"}
+			if !v.below(it, this) {
+				return &dataError{"repeat: a path leads back to where it came from"}
 			}
 			v.rowIndex = *count
 			*count++
@@ -191,18 +191,30 @@ func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error 
 	return nil
 }
 
+// below says that an item lies inside another on the line: what repeat reaches
+// must, or the walk would have no end.
+func (v *Evaluator) below(it, this *item) bool {
+	if it.node < 0 || this.node < 0 || it.node == this.node {
+		return false
+	}
+	inner, outer := &v.tape.nodes[it.node], &v.tape.nodes[this.node]
+	return inner.start >= outer.start && inner.end <= outer.end
+}
+
 // cell is one column of a row.
 type cell struct {
 	column     int
 	value      op
+	short      picker // value
 	collection bool
 	plural     string // what to say of more than one item
 }
 
 func (b *builder) cell(c sof.Cell) cell {
 	col := b.columns[c.Column]
+	value := b.op(c.Value)
 	return cell{
-		column: c.Column, value: b.op(c.Value), collection: col.Collection,
+		column: c.Column, value: value, short: short(value), collection: col.Collection,
 		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
 	}
 }
@@ -217,7 +229,7 @@ func (c *cell) fill(v *Evaluator, this *item) error {
 		v.stack = v.stack[:base]
 		return nil
 	}
-	it, n, err := v.pick(c.value, this, 2)
+	it, n, err := c.short.pick(v, this, 2)
 	switch {
 	case err != nil:
 		return err

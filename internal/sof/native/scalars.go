@@ -48,13 +48,9 @@ func (o *scalarOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return nil
+	if ok {
+		v.push(out)
 	}
-	if out.kind == kindNone && out.node == splitMark {
-		return v.pushParts(&in, &out)
-	}
-	v.push(out)
 	return nil
 }
 
@@ -73,7 +69,6 @@ func init() { //nolint:gochecknoinits // the table refers to functions that refe
 		sof.FuncReplace:      replace,
 		sof.FuncIndexOf:      indexOf,
 		sof.FuncLength:       length,
-		sof.FuncSplit:        split,
 		sof.FuncToString:     toString,
 		sof.FuncToInteger:    toInteger,
 		sof.FuncToDecimal:    toDecimal,
@@ -82,9 +77,9 @@ func init() { //nolint:gochecknoinits // the table refers to functions that refe
 		sof.FuncToDateTime:   toMoment("DateTime", fhirtime.ParseDate),
 		sof.FuncToTime:       toMoment("Time", fhirtime.ParseTime),
 		sof.FuncAbs:          onNumber(func(d decimal.Decimal) decimal.Decimal { return sign(d, 1) }),
-		sof.FuncCeiling:      onNumber(func(d decimal.Decimal) decimal.Decimal { return whole(d, 1) }),
-		sof.FuncFloor:        onNumber(func(d decimal.Decimal) decimal.Decimal { return whole(d, -1) }),
-		sof.FuncTruncate:     onNumber(func(d decimal.Decimal) decimal.Decimal { return whole(d, 0) }),
+		sof.FuncCeiling:      onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 1) }),
+		sof.FuncFloor:        onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, -1) }),
+		sof.FuncTruncate:     onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 0) }),
 		sof.FuncRound:        round,
 		sof.FuncLowBoundary:  boundary(false),
 		sof.FuncHighBoundary: boundary(true),
@@ -205,24 +200,6 @@ func length(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	return v.integer(utf8.RuneCount(s)), true, err
 }
 
-// splitMark is the node of the placeholder that stands for the parts of a split.
-const splitMark = -2
-
-func split(v *Evaluator, in *item, args []item) (item, bool, error) {
-	if _, err := v.textOf(in); err != nil {
-		return item{}, false, err
-	}
-	separator, err := v.textOf(&args[0])
-	return item{text: separator, node: splitMark}, true, err
-}
-
-func (v *Evaluator) pushParts(in, mark *item) error {
-	for _, part := range bytes.Split(in.text, mark.text) {
-		v.push(textItem(part))
-	}
-	return nil
-}
-
 func toString(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
 	case kindString:
@@ -332,8 +309,8 @@ func sign(d decimal.Decimal, want int) decimal.Decimal {
 	return d
 }
 
-// whole cuts the fraction off, towards the given side.
-func whole(d decimal.Decimal, side int) decimal.Decimal {
+// cut takes the fraction off, towards the given side.
+func cut(d decimal.Decimal, side int) decimal.Decimal {
 	q, _ := d.IntDiv(decimal.Int(1))
 	if side != 0 && d.Sub(q).Sign() == side {
 		q = q.Add(decimal.Int(int64(side)))

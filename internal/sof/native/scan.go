@@ -24,10 +24,10 @@ const (
 
 // node is one value of the line that a view may read.
 type node struct {
-	shape      *shape
 	start, end int32 // of a string without its quotes, of other values whole
 	next       int32 // in an array; -1 ends it
 	first      int32 // of an array: its first item, or -1; of an object: its slots
+	shape      int16 // of an object: number of its shape, or -1
 	kind       kind
 	escaped    bool
 }
@@ -108,7 +108,7 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	if i >= len(t.line) {
 		return t.tooShort(), -1
 	}
-	n := node{next: -1, first: -1, start: int32(i)} //nolint:gosec // lines are far shorter than 2 GB
+	n := node{next: -1, first: -1, shape: -1, start: int32(i)} //nolint:gosec // lines are far shorter than 2 GB
 	switch t.line[i] {
 	case '{':
 		if len(s.names) > 0 {
@@ -163,7 +163,7 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(node{shape: s, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
+	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
 	base := len(t.slots)
 	for range s.names {
 		t.slots = append(t.slots, 0)
@@ -256,7 +256,7 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(node{kind: kindArray, start: int32(i), next: -1, first: -1}) //nolint:gosec // as above
+	self := t.add(node{shape: -1, kind: kindArray, start: int32(i), next: -1, first: -1}) //nolint:gosec // as above
 	last := int32(-1)
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == ']' {
@@ -293,8 +293,30 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 }
 
 // skip validates the value at i without keeping anything, and gives the offset
-// behind it. It does not recurse: bit d of open says that level d is an object.
+// behind it.
 func (t *tape) skip(i int) int {
+	if i >= len(t.line) {
+		return t.tooShort()
+	}
+	switch t.line[i] {
+	case '"':
+		i, _ = t.text(i + 1)
+		return i
+	case '{', '[':
+		return t.skipNested(i)
+	case 't':
+		return t.word(i, "true")
+	case 'f':
+		return t.word(i, "false")
+	case 'n':
+		return t.word(i, "null")
+	}
+	return t.number(i)
+}
+
+// skipNested is skip for objects and arrays. It does not recurse: bit d of open
+// says that level d is an object.
+func (t *tape) skipNested(i int) int {
 	b := t.line
 	var open [maxDepth/64 + 1]uint64
 	depth := 0

@@ -16,6 +16,7 @@ type shape struct {
 	merged *shape // set when this shape became part of another
 
 	// made by freeze:
+	number int16
 	names  []string
 	below  []*shape
 	slots  map[string]int
@@ -76,26 +77,33 @@ func merge(a, b *shape) *shape {
 // maxFields is what one table can number; no FHIR type has so many elements.
 const maxFields = 250
 
-// freeze numbers the fields of s and all shapes below it.
-func (s *shape) freeze(numbers nameNumbers) error {
-	var all []*shape
+// maxShapes is what a node can number.
+const maxShapes = 1<<15 - 1
+
+// freeze numbers the fields of s and all shapes below it, and gives the shapes
+// by number. A shape without fields has none: its objects are skipped.
+func (s *shape) freeze(numbers nameNumbers) (all []*shape, err error) {
 	s.find().sortFields(&all)
+	if len(all) > maxShapes {
+		return nil, fmt.Errorf("the views read more than %d kinds of object", maxShapes)
+	}
 	for _, f := range all {
 		if len(f.names) > maxFields {
-			return fmt.Errorf("the views read more than %d members of one object", maxFields)
+			return nil, fmt.Errorf("the views read more than %d members of one object", maxFields)
 		}
 		for _, name := range f.names {
 			numbers.of(name)
 		}
 	}
-	for _, f := range all {
+	for i, f := range all {
+		f.number = int16(i)
 		f.byName = make([]uint8, len(numbers))
-		for i, name := range f.names {
-			f.byName[numbers[name]] = uint8(i + 1) //nolint:gosec // at most maxFields
+		for slot, name := range f.names {
+			f.byName[numbers[name]] = uint8(slot + 1)
 		}
 		f.hash()
 	}
-	return nil
+	return all, nil
 }
 
 // sortFields orders the fields of s and of all shapes below it.
@@ -132,7 +140,7 @@ func (s *shape) hash() {
 					clash = true
 					break
 				}
-				table[h] = uint8(i + 1) //nolint:gosec // at most maxFields
+				table[h] = uint8(i + 1)
 			}
 			// names that agree in all that the hash looks at can only be told apart
 			// by the slow map; none of FHIR's do
