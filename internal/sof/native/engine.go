@@ -156,7 +156,7 @@ func (v *Evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (
 	if r.Deleted {
 		return r, nil
 	}
-	v.root = item{kind: kindObject, node: root}
+	v.root = v.itemAt(root, nil)
 	for i := range v.engine.views {
 		if err := v.run(i); err != nil {
 			var d *dataError

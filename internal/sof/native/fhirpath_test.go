@@ -234,6 +234,8 @@ func TestPathsOnAPatient(t *testing.T) {
 		// complex values are JSON text
 		{"maritalStatus.coding", `[{"code":"M"},{"code":"m"}]`},
 		{"name.first().given.first() | {}", `["Ann"]`},
+		{"%resource = $this", `[true]`},
+		{"($this | %resource).count()", `[1]`},
 		{"%sct", `["http://snomed.info/sct"]`},
 		{"{}", `[]`},
 	} {
