@@ -202,7 +202,7 @@ func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) 
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(name) //nolint:gosec // below the area's folder
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) 
 // place by others fails at its end.
 type reader struct {
 	*os.File
-	ctx    context.Context //nolint:containedctx // that of Open, which the reading belongs to
+	ctx    context.Context // that of Open, which the reading belongs to
 	opened fs.FileInfo
 }
 

@@ -23,7 +23,7 @@ type attempt struct {
 	*database
 	w      *Warehouse
 	s      *staged
-	ctx    context.Context //nolint:containedctx // lives as long as one call
+	ctx    context.Context // lives as long as one call
 	head   string          // the quoted head table
 	ledger string
 	// The temporary tables and views of the attempt.
@@ -325,7 +325,7 @@ func (a *attempt) checkCounts() error {
 	if err != nil {
 		return fmt.Errorf("check the counts: %w", classified(err))
 	}
-	defer rows.Close() //nolint:errcheck // read to the end, or given up
+	defer rows.Close()
 	if rows.Next() {
 		if err := rows.Scan(&path, &lines, &sum); err != nil {
 			return fmt.Errorf("check the counts: %w", err)
@@ -346,7 +346,7 @@ func (db *database) ledger(ctx context.Context, schema, export string) ([]pipeli
 	if err != nil {
 		return nil, classified(err)
 	}
-	defer rows.Close() //nolint:errcheck // read to the end, or given up
+	defer rows.Close()
 	var out []pipeline.LedgerEntry
 	for rows.Next() {
 		var e pipeline.LedgerEntry

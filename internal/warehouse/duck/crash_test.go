@@ -62,7 +62,7 @@ func commitAndDie(dir, nth string) error {
 		return err
 	}
 	path, lakeDir, batchFile := crashStore(dir)
-	f, err := os.Open(batchFile) //nolint:gosec // the test's
+	f, err := os.Open(batchFile)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := content(second)
-	f, err := os.Create(batchFile) //nolint:gosec // below the test's folder
+	f, err := os.Create(batchFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	pristine, err := os.ReadFile(path) //nolint:gosec // below the test's folder
+	pristine, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,14 +148,15 @@ func typeOf(err error) duckdb.ErrorType {
 // classified gives an error of DuckDB its class: statements that can never do are
 // Permanent; what depends on the machine may pass.
 func classified(err error) error {
-	switch typeOf(err) { //nolint:exhaustive // the others may pass
+	switch typeOf(err) {
 	case duckdb.ErrorTypeCatalog, duckdb.ErrorTypeBinder, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeConversion,
 		duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType:
 		return &fault.Error{Class: fault.Permanent, Err: err}
 	case duckdb.ErrorTypeOutOfMemory: // the limit is ours, so it does not pass
 		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB"}
+	default: // may pass
+		return err
 	}
-	return err
 }
 
 // name quotes an identifier, text a literal.

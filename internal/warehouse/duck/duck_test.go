@@ -50,17 +50,9 @@ func (s store) Content(t *testing.T, schema string) warehouse.Content {
 		if err != nil {
 			return err
 		}
-		rows, err := db.QueryContext(t.Context(), "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND lower(schema_name) = lower(?)", attached, schema)
+		tables, err := db.strings(t.Context(), "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND lower(schema_name) = lower(?)", attached, schema)
 		if err != nil {
 			return err
-		}
-		var tables []string
-		for rows.Next() {
-			var table string
-			if err := rows.Scan(&table); err != nil {
-				return err
-			}
-			tables = append(tables, table)
 		}
 		for _, table := range tables {
 			if table == warehouse.LedgerTable || there == nil {
@@ -70,7 +62,7 @@ func (s store) Content(t *testing.T, schema string) warehouse.Content {
 				return fmt.Errorf("%s: %w", table, err)
 			}
 		}
-		return rows.Err()
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +78,7 @@ func (s store) table(t *testing.T, db *database, schema, table string, c warehou
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // a test
+	defer rows.Close()
 	types, err := rows.ColumnTypes()
 	if err != nil {
 		return err
@@ -117,7 +109,7 @@ func (s store) cells(t *testing.T, db *database, query, table string, names []st
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // a test
+	defer rows.Close()
 	for rows.Next() {
 		cells, to := make([]sql.NullString, len(names)), make([]any, len(names))
 		for i := range cells {

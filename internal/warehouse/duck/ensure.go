@@ -136,7 +136,7 @@ func (db *database) columns(ctx context.Context, schema string) (map[string]map[
 	if err != nil {
 		return nil, fmt.Errorf("read the tables of schema %s: %w", schema, classified(err))
 	}
-	defer rows.Close() //nolint:errcheck // read to the end, or given up
+	defer rows.Close()
 	var there map[string]map[string]string
 	for rows.Next() {
 		var table, column, kind *string

@@ -117,7 +117,7 @@ func (db *database) strings(ctx context.Context, query string, args ...any) (out
 	if err != nil {
 		return nil, classified(err)
 	}
-	defer rows.Close() //nolint:errcheck // read to the end, or given up
+	defer rows.Close()
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {

@@ -154,14 +154,20 @@ func TestAQueryWaitsForAWriterAndThenNamesIt(t *testing.T) {
 	if fault.Of(err) != fault.Transient || err == nil || !strings.Contains(err.Error(), "in use by another process") || !strings.Contains(err.Error(), strconv.Itoa(pid)) {
 		t.Errorf("error: %v", err)
 	}
-	time.AfterFunc(300*time.Millisecond, release)
+	released := make(chan struct{})
+	time.AfterFunc(300*time.Millisecond, func() {
+		defer close(released)
+		release()
+	})
 	rows, err := Query(t.Context(), path, "SELECT n FROM t", time.Minute)
 	if err != nil {
+		<-released
 		t.Fatal(err)
 	}
 	if err := rows.Close(); err != nil {
 		t.Error(err)
 	}
+	<-released
 }
 
 func TestAQueryWaitsForAWriterOfThisProcess(t *testing.T) {
