@@ -1,0 +1,149 @@
+package native
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// One byte in each of eight.
+const (
+	low  = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+// text reads a string behind its opening quote and gives the offset behind the
+// closing one. Eight bytes at a time are searched for a quote, a backslash or a
+// control character.
+func (t *tape) text(i int) (int, bool) {
+	b := t.line
+	escaped := false
+	for {
+		for i+8 <= len(b) {
+			w := binary.LittleEndian.Uint64(b[i:])
+			q := w ^ 0x22*low
+			s := w ^ 0x5c*low
+			m := ((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)
+			if m &= high; m != 0 {
+				i += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return t.tooShort(), false
+		}
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1, escaped
+		case c == '\\':
+			escaped = true
+			if i = t.escape(i); i < 0 {
+				return -1, false
+			}
+		case c < ' ':
+			return t.fail(i, "a control character in a string"), false
+		default:
+			i++
+		}
+	}
+}
+
+// escape validates the escape sequence at i and gives the offset behind it.
+func (t *tape) escape(i int) int {
+	b := t.line
+	if i+1 >= len(b) {
+		return t.tooShort()
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		r, ok := hex4(b, i+2)
+		if !ok {
+			return t.fail(i, `\u needs four hexadecimal digits`)
+		}
+		switch {
+		case r >= 0xdc00 && r < 0xe000:
+			return t.fail(i, "half of a surrogate pair")
+		case r >= 0xd800 && r < 0xdc00:
+			next, ok := hex4(b, i+8)
+			if !ok || b[i+6] != '\\' || b[i+7] != 'u' || next < 0xdc00 || next >= 0xe000 {
+				return t.fail(i, "half of a surrogate pair")
+			}
+			return i + 12
+		}
+		return i + 6
+	}
+	return t.fail(i, "unknown escape sequence")
+}
+
+func hex4(b []byte, i int) (rune, bool) {
+	if i+4 > len(b) {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[i : i+4] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+func (t *tape) word(i int, w string) int {
+	if len(t.line)-i < len(w) || string(t.line[i:i+len(w)]) != w {
+		return t.fail(i, "expected a JSON value")
+	}
+	return i + len(w)
+}
+
+// number validates a number after RFC 8259, section 6.
+func (t *tape) number(i int) int {
+	b := t.line
+	start := i
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	switch {
+	case i < len(b) && b[i] == '0':
+		i++
+	case i < len(b) && b[i] >= '1' && b[i] <= '9':
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+	default:
+		if i >= len(b) {
+			return t.tooShort()
+		}
+		return t.fail(start, "expected a JSON value")
+	}
+	if i < len(b) && b[i] == '.' {
+		i++
+		from := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		if i == from {
+			return t.fail(i, "expected a digit after the decimal point")
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		from := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		if i == from {
+			return t.fail(i, "expected a digit in the exponent")
+		}
+	}
+	return i
+}
