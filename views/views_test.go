@@ -70,3 +70,12 @@ func TestFaultsOfAllFilesComeAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A cold start of the handler pays this once.
+func BenchmarkCompileAllBundledViews(b *testing.B) {
+	for b.Loop() {
+		if _, err := Bundled(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package sof
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,20 @@ func inferKind(t Type) Kind {
 		k = next
 	}
 	return k
+}
+
+// holds says that a column of kind k can hold some item of t.
+func holds(k Kind, t Type) bool {
+	var fits []schema.System
+	switch k {
+	case Boolean:
+		fits = accepts["boolean"]
+	case Integer, BigInt, Decimal:
+		fits = accepts["number"]
+	case Text, Date, Timestamp:
+		return true
+	}
+	return len(t.Any) == 0 || slices.ContainsFunc(t.Any, func(typ *schema.Type) bool { return slices.Contains(fits, typ.System) })
 }
 
 var ansiForm = regexp.MustCompile(`^([A-Z][A-Z ]*?) *(?:\( *([0-9]+|MAX) *(?:, *([0-9]+) *)?\))? *((?:WITH|WITHOUT) TIME ZONE)?$`)

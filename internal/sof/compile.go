@@ -341,6 +341,13 @@ func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
 		})
 	default:
 		col.Kind = k
+		if e != nil && !holds(k, e.Type()) {
+			c.fault(&Fault{
+				Path: def.expr.path, Text: def.expr.text,
+				Msg:  fmt.Sprintf("the path gives %s, the column is declared %s", typeNames(e.Type()), def.fhirType),
+				Hint: "no value would ever fit",
+			})
+		}
 	}
 	if col.Kind == Decimal {
 		col.Precision, col.Scale = defaultPrecision, defaultScale
