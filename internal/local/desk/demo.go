@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -120,6 +118,7 @@ func (d Demo) export(ctx context.Context, w *World, host *funchost.Host, kind st
 	if err != nil {
 		return nil, fmt.Errorf("%s export: %w", kind, err)
 	}
+	took := d.World.Now().Sub(began)
 	p, err := w.App.Pipeline(ctx)
 	if err != nil {
 		return nil, err
@@ -132,7 +131,7 @@ func (d Demo) export(ctx context.Context, w *World, host *funchost.Host, kind st
 	if err != nil {
 		return nil, err
 	}
-	d.say("%s export %s, loaded in %v", kind, e.ID, d.World.Now().Sub(began).Round(10*time.Millisecond))
+	d.say("%s export %s, loaded in %v", kind, e.ID, took.Round(10*time.Millisecond))
 	d.print(reports, rows)
 	var wrong []error
 	for _, r := range reports {
@@ -151,18 +150,13 @@ func (w *World) database() string {
 	return file
 }
 
-// compare loads the server's present data afresh and holds the tables against it.
+// compare holds the tables against those of a fresh load.
 func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
-	present := filepath.Join(d.World.Dir, "present")
-	n, err := data.Dump(present)
-	if err != nil {
-		return fmt.Errorf("dump the server's present data: %w", err)
-	}
-	if err := sameAsFresh(ctx, present, w.database()); err != nil {
+	if err := SameAsFresh(ctx, data, w.database(), d.World.Dir); err != nil {
 		return fmt.Errorf("the tables differ from those of a fresh full load: %w", err)
 	}
-	d.say("the tables are those of a fresh full load of the server's present %s", counts(n))
-	return os.RemoveAll(present)
+	d.say("the tables are those of a fresh full load of the server's present %s", counts(data.Counts()))
+	return nil
 }
 
 // print shows the reconciliation, and the rows that each type's tables now have.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
+	"fhirsynapse/internal/local/fhirserver/store"
 	"fhirsynapse/internal/warehouse/duck"
 )
 
@@ -27,15 +29,30 @@ func rowsPerTable(ctx context.Context, file string) (map[string][]tableRows, err
 	if err != nil {
 		return nil, err
 	}
-	out := map[string][]tableRows{}
+	resource := map[string]string{}
 	for _, t := range tables {
-		n, err := count(ctx, file, t.Name)
-		if err != nil {
-			return nil, err
+		resource[t.Name] = t.Resource
+	}
+	names, err := ask(ctx, file, "SELECT table_name, 0 FROM information_schema.tables WHERE table_schema = '"+schema+"' ORDER BY table_name")
+	if err != nil {
+		return nil, err
+	}
+	var queries []string
+	for _, t := range names {
+		if resource[t.table] != "" {
+			queries = append(queries, fmt.Sprintf(`SELECT '%[1]s', count(*) FROM "%[2]s"."%[1]s"`, t.table, schema))
 		}
-		if n >= 0 {
-			out[t.Resource] = append(out[t.Resource], tableRows{t.Name, n})
-		}
+	}
+	out := map[string][]tableRows{}
+	if len(queries) == 0 {
+		return out, nil
+	}
+	counts, err := ask(ctx, file, strings.Join(queries, " UNION ALL ")+" ORDER BY 1")
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range counts {
+		out[resource[t.table]] = append(out[resource[t.table]], t)
 	}
 	return out, nil
 }
@@ -45,39 +62,40 @@ type tableRows struct {
 	rows  int64
 }
 
-// count is -1 for a table that is not there.
-func count(ctx context.Context, file, table string) (n int64, err error) {
-	there, err := number(ctx, file, fmt.Sprintf("SELECT count(*) FROM information_schema.tables WHERE table_schema = '%s' AND table_name = '%s'", schema, table))
-	if err != nil || there == 0 {
-		return -1, err
-	}
-	return number(ctx, file, fmt.Sprintf(`SELECT count(*) FROM "%s"."%s"`, schema, table))
-}
-
-func number(ctx context.Context, file, query string) (n int64, err error) {
+// ask gives the rows of a query for names and numbers.
+func ask(ctx context.Context, file, query string) (out []tableRows, err error) {
 	rows, err := duck.Query(ctx, file, query, queryPatience)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		if err := rows.Scan(&n); err != nil {
-			return 0, err
+		var t tableRows
+		if err := rows.Scan(&t.table, &t.rows); err != nil {
+			return nil, err
 		}
+		out = append(out, t)
 	}
-	return n, rows.Err()
+	return out, rows.Err()
 }
 
-// sameAsFresh loads the NDJSON files of present into a database of its own and
-// holds the tables of file against it.
-func sameAsFresh(ctx context.Context, present, file string) error {
-	fresh := filepath.Join(filepath.Dir(file), "fresh.duckdb")
-	if err := os.RemoveAll(fresh); err != nil {
+// SameAsFresh loads the server's present data into a database of its own, in the
+// folder work, and holds the tables of file against it.
+func SameAsFresh(ctx context.Context, data *store.Store, file, work string) error {
+	present := filepath.Join(work, "present")
+	fresh := filepath.Join(work, "fresh.duckdb")
+	if err := errors.Join(os.RemoveAll(present), os.RemoveAll(fresh)); err != nil {
 		return err
+	}
+	if _, err := data.Dump(present); err != nil {
+		return fmt.Errorf("dump the server's present data: %w", err)
 	}
 	load := onduck.Loader(time.Now)
 	if _, err := load(ctx, cli.LoadRequest{Dir: present, Scheme: onduck.Scheme, Rest: fresh, Schema: schema, Progress: unseen{}}); err != nil {
 		return fmt.Errorf("load the server's present data afresh: %w", err)
+	}
+	if err := os.RemoveAll(present); err != nil {
+		return err
 	}
 	differences, err := duck.Compare(ctx, file, fresh, schema)
 	if err != nil {

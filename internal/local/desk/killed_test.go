@@ -1,0 +1,237 @@
+package desk_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/cli/onduck"
+	"fhirsynapse/internal/local/desk"
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/pipeline"
+)
+
+// hostVariable makes the test binary a Functions host: it holds the staged app.
+const hostVariable = "FHIRSYNAPSE_TEST_HOST"
+
+func TestMain(m *testing.M) {
+	if staged := os.Getenv(hostVariable); staged != "" {
+		os.Exit(beHost(staged))
+	}
+	os.Exit(m.Run())
+}
+
+// beHost runs the staged app with the settings on standard input until it is
+// killed, and tells the handler's process id on standard output.
+func beHost(staged string) int {
+	var settings map[string]string
+	if err := json.NewDecoder(os.Stdin).Decode(&settings); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	h, err := funchost.Start(ctx, funchost.Options{
+		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now, Stdout: os.Stderr, Stderr: os.Stderr,
+		OnEvent: func(e funchost.Event) {
+			if e.Kind == funchost.HandlerReady {
+				_, _ = os.Stdout.WriteString(fmt.Sprintln(e.PID))
+			}
+		},
+	})
+	if err != nil {
+		log.Error("host", "error", err)
+		return 1
+	}
+	if h.Wait() != nil {
+		return 1
+	}
+	return 0
+}
+
+// host is a Functions host in a process of its own.
+type host struct {
+	cmd     *exec.Cmd
+	handler atomic.Int64 // process id
+	ended   chan struct{}
+}
+
+func startHost(t *testing.T, w *desk.World, staged string) *host {
+	t.Helper()
+	settings, err := json.Marshal(w.Settings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:gosec,noctx // this binary; killed by the test
+	h.cmd.Env = append(os.Environ(), hostVariable+"="+staged)
+	h.cmd.Stdin = strings.NewReader(string(settings))
+	if os.Getenv("FHIRSYNAPSE_TEST_LOG") != "" {
+		h.cmd.Stderr = os.Stderr
+	}
+	out, err := h.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			var pid int64
+			if _, err := fmt.Sscan(lines.Text(), &pid); err == nil {
+				h.handler.Store(pid)
+			}
+		}
+		_ = h.cmd.Wait() // it was killed
+		close(h.ended)
+	}()
+	return h
+}
+
+func (h *host) kill() {
+	_ = h.cmd.Process.Kill()
+	<-h.ended
+}
+
+func (h *host) killHandler() {
+	if pid := h.handler.Load(); pid != 0 {
+		_ = syscall.Kill(int(pid), syscall.SIGKILL)
+	}
+}
+
+// killing starts a host, kills it or its handler at random moments, and starts it
+// again, until enough were killed and an export that saw everything is loaded.
+func killing(ctx context.Context, t *testing.T, w *desk.World, staged string, random *rand.Rand, changed time.Time) {
+	t.Helper()
+	kills := 2 + random.IntN(4)
+	h := startHost(t, w, staged)
+	defer func() { h.kill() }()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	strike := time.NewTimer(time.Duration(100+random.IntN(2500)) * time.Millisecond)
+	defer strike.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, _, err := w.Last(context.WithoutCancel(ctx))
+			t.Fatalf("no end: export %s is %s, %v", last.ID, last.State, err)
+		case <-h.ended: // it gave up, as hosts do after three crashes
+			h = startHost(t, w, staged)
+		case <-strike.C:
+			if kills--; kills < 0 {
+				continue
+			}
+			if random.IntN(2) == 0 {
+				h.killHandler()
+			} else {
+				h.kill()
+				h = startHost(t, w, staged)
+			}
+			strike.Reset(time.Duration(100+random.IntN(2500)) * time.Millisecond)
+		case <-look.C:
+			if kills >= 0 {
+				continue
+			}
+			last, there, err := w.Last(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if there && last.State == pipeline.Failed {
+				t.Fatalf("export %s failed: %+v", last.ID, last.Failure)
+			}
+			if there && last.State == pipeline.Loaded && last.Jobs[0].Till.After(changed) {
+				return
+			}
+		}
+	}
+}
+
+// impatient settings: what waits minutes for a dead process waits a second here.
+func impatient() map[string]string {
+	return map[string]string{
+		"ExportSchedule": "* * * * * *", "PollMin": "200ms", "PollMax": "1s", "SilentAfter": "3s",
+		"KickOffPatience": "1s", "LeaseFor": "1s", "Settle": "200ms",
+	}
+}
+
+const seeds = 20
+
+func exerciseKilled(t *testing.T, w *desk.World, staged string, data *store.Store, same func(t *testing.T)) {
+	t.Helper()
+	for seed := range uint64(seeds) {
+		random := rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // a test's dice
+		ctx, done := context.WithTimeout(t.Context(), 2*time.Minute)
+		changed := desk.Lately(time.Now)
+		killing(ctx, t, w, staged, random, changed)
+		done()
+		same(t)
+		for name, stats := range w.Bus.Stats() {
+			if stats.DeadLettered > 0 {
+				t.Errorf("%d dead letters in %s", stats.DeadLettered, name)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+		change(t, data, seed)
+	}
+}
+
+// SIGKILL of the cloud's handler and of its host at random points ends in the
+// tables of a fresh load, for every seed.
+func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
+	needNode(t)
+	data := made(t, 4, 5)
+	w, c := newCloud(t, desk.Options{
+		Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(),
+		Events: storageevents.Options{Seed: 5, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
+	})
+	exerciseKilled(t, w, stageCloud(t), data, func(t *testing.T) { sameTables(t, fresh(t, data, c.views), c.content(t)) })
+}
+
+// The same for the local handler, with DuckDB.
+func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
+	needNode(t)
+	data := made(t, 4, 6)
+	dir := t.TempDir()
+	w, err := desk.StartWorld(t.Context(), desk.Options{
+		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
+		Events: storageevents.Options{Seed: 6, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	staged, err := desk.Package(t.Context(), root, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exerciseKilled(t, w, staged, data, func(t *testing.T) {
+		t.Helper()
+		if err := desk.SameAsFresh(t.Context(), data, filepath.Join(dir, "fhir.duckdb"), t.TempDir()); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Stat(filepath.Join(dir, "fhir.duckdb")); errors.Is(err, os.ErrNotExist) {
+		t.Error("there is no database")
+	}
+}
