@@ -63,7 +63,8 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		"statement unquoted": {[]string{"query", "--db", "x", "select", "1"}, "fhirsynapse: \"1\" is one argument too many: quote the SQL statement\nfhirsynapse: see fhirsynapse query --help\n"},
 		"no database":        {[]string{"query", "select 1"}, "fhirsynapse: --db is missing: name the DuckDB file\nfhirsynapse: see fhirsynapse query --help\n"},
 		"two formats":        {[]string{"query", "--db", "x", "--csv", "--json", "select 1"}, "fhirsynapse: --csv and --json: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
-		"header of a table":  {[]string{"query", "--db", "x", "--no-header", "select 1"}, "fhirsynapse: --no-header has a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n"},
+		"header of a table":  {[]string{"query", "--db", "x", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header have a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n"},
+		"both headers":       {[]string{"query", "--db", "x", "--csv", "--header", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
 		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb\nfhirsynapse: see fhirsynapse load --help\n"},
 		"no folder":          {[]string{"load", "--to", "duckdb:x"}, "fhirsynapse: the folder is missing\nfhirsynapse: see fhirsynapse load --help\n"},
 		"number that is none": {
@@ -102,7 +103,8 @@ func TestQueryFormats(t *testing.T) {
 	}{
 		"table":             {nil, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
 		"table when asked":  {[]string{"--table"}, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
-		"csv":               {[]string{"--csv"}, "n\n12\n"},
+		"csv of one value":  {[]string{"--csv"}, "12\n"},
+		"csv with names":    {[]string{"--csv", "--header"}, "n\n12\n"},
 		"csv without names": {[]string{"--csv", "--no-header"}, "12\n"},
 		"json":              {[]string{"--json"}, "[\n{\"n\":12}\n]\n"},
 	}

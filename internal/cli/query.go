@@ -10,16 +10,18 @@ import (
 
 func queryCommand(s Streams, c Commands) *cobra.Command {
 	var db string
-	var asCSV, asJSON, asTable, noHeader bool
+	var asCSV, asJSON, asTable, header, noHeader bool
 	cmd := &cobra.Command{
 		Use:   "query --db FILE SQL",
 		Short: "Ask the tables of a DuckDB file",
 		Long: "Ask the tables of a DuckDB file, which is opened read-only. While another process writes to\n" +
 			"it, the command waits up to five seconds and then names that process.\n\n" +
 			"CSV follows RFC 4180 with LF at the ends of lines; NULL is an empty field, the empty text is \"\".\n" +
+			"An answer of one row and one column is the bare value, without header or quotes, for scripts;\n" +
+			"every other CSV has its header. --header and --no-header decide otherwise, and quote as usual.\n" +
 			"JSON is an array of objects; decimals keep all their digits.",
 		Example: "  fhirsynapse query --db .demo/fhir.duckdb 'select gender, count(*) as n from patient group by gender'\n" +
-			"  fhirsynapse query --db .demo/fhir.duckdb --csv --no-header 'select count(*) from patient'",
+			"  fhirsynapse query --db .demo/fhir.duckdb --csv 'select count(*) from patient'",
 		Args: arguments(1, "the SQL statement"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -27,13 +29,22 @@ func queryCommand(s Streams, c Commands) *cobra.Command {
 				return usagef(cmd, "--db is missing: name the DuckDB file")
 			case strings.TrimSpace(args[0]) == "":
 				return usagef(cmd, "the SQL statement is empty")
-			case noHeader && !asCSV:
-				return usagef(cmd, "--no-header has a meaning with --csv only")
+			case (header || noHeader) && !asCSV:
+				return usagef(cmd, "--header and --no-header have a meaning with --csv only")
+			}
+			names := query.HeaderAuto
+			switch {
+			case header && noHeader:
+				return usagef(cmd, "--header and --no-header: choose one")
+			case header:
+				names = query.HeaderAlways
+			case noHeader:
+				names = query.HeaderNever
 			}
 			return c.Query(cmd.Context(), db, args[0], func(r query.Result) error {
 				switch {
 				case asCSV:
-					return query.CSV(s.Out, r, !noHeader)
+					return query.CSV(s.Out, r, names)
 				case asJSON:
 					return query.JSON(s.Out, r)
 				default:
@@ -44,8 +55,9 @@ func queryCommand(s Streams, c Commands) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&db, "db", "", "the DuckDB `FILE`")
 	cmd.Flags().BoolVar(&asTable, "table", false, "print a table for people (the default)")
-	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV with a header")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV, or the bare value where there is only one")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of objects")
+	cmd.Flags().BoolVar(&header, "header", false, "begin --csv with the names, even for a single value")
 	cmd.Flags().BoolVar(&noHeader, "no-header", false, "leave out the header of --csv")
 	exclusive(cmd, "table", "csv", "json")
 	return cmd

@@ -111,7 +111,7 @@ func TestValuesKeepTheirDigitsAndTypes(t *testing.T) {
 				r.Columns[0].Type = tt.typ
 				return r
 			}
-			gotCSV := written(t, func(b *strings.Builder) error { return query.CSV(b, r(), false) })
+			gotCSV := written(t, func(b *strings.Builder) error { return query.CSV(b, r(), query.HeaderNever) })
 			if want := tt.csv + "\n"; gotCSV != want {
 				t.Errorf("CSV = %q, want %q", gotCSV, want)
 			}
@@ -129,11 +129,13 @@ func TestValuesKeepTheirDigitsAndTypes(t *testing.T) {
 func TestCSVHasAHeaderAndOneRecordARow(t *testing.T) {
 	t.Parallel()
 	r := answer("id:VARCHAR name:VARCHAR", []any{"1", nil}, []any{nil, ""}, []any{nil, nil}, []any{"2", "a,b"})
-	got := written(t, func(b *strings.Builder) error { return query.CSV(b, r, true) })
+	got := written(t, func(b *strings.Builder) error { return query.CSV(b, r, query.HeaderAlways) })
 	if want := "id,name\n1,\n,\"\"\n,\n2,\"a,b\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	alone := written(t, func(b *strings.Builder) error { return query.CSV(b, answer("v", []any{nil}, []any{"x"}), true) })
+	alone := written(t, func(b *strings.Builder) error {
+		return query.CSV(b, answer("v", []any{nil}, []any{"x"}), query.HeaderAlways)
+	})
 	records, err := csv.NewReader(strings.NewReader(alone)).ReadAll()
 	if err != nil {
 		t.Fatal(err)
@@ -143,13 +145,40 @@ func TestCSVHasAHeaderAndOneRecordARow(t *testing.T) {
 	}
 }
 
+func TestCSVOfASingleValueIsTheBareValue(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		columns string
+		rows    [][]any
+		want    string
+	}{
+		"a number":     {"n:BIGINT", [][]any{{int64(12)}}, "12\n"},
+		"a text":       {"v", [][]any{{`a "b", c`}}, "a \"b\", c\n"},
+		"NULL":         {"v", [][]any{{nil}}, "\n"},
+		"no row":       {"v", nil, "v\n"},
+		"two rows":     {"v", [][]any{{"a,b"}, {nil}}, "v\n\"a,b\"\n\"\"\n"},
+		"three rows":   {"v", [][]any{{"a"}, {"b"}, {"c"}}, "v\na\nb\nc\n"},
+		"two columns":  {"v w", [][]any{{"a", nil}}, "v,w\na,\n"},
+		"nothing else": {"v", [][]any{{""}}, "\n"},
+	} {
+		got := written(t, func(b *strings.Builder) error { return query.CSV(b, answer(tt.columns, tt.rows...), query.HeaderAuto) })
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+	var b strings.Builder
+	if err := query.CSV(&b, cut(answer("v", []any{"x"})), query.HeaderAuto); !errors.Is(err, errCut) || b.String() != "v\nx\n" {
+		t.Errorf("an answer that breaks off: %q, %v", b.String(), err)
+	}
+}
+
 func FuzzCSVReadsBack(f *testing.F) {
 	f.Add("a", "b")
 	f.Add("", " ")
 	f.Add("x\"y", "1,2\r\n3")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		var out strings.Builder
-		if err := query.CSV(&out, answer("x y", []any{a, b}), false); err != nil {
+		if err := query.CSV(&out, answer("x y", []any{a, b}), query.HeaderNever); err != nil {
 			t.Fatal(err)
 		}
 		records, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
@@ -214,7 +243,7 @@ func TestTableEndsAtItsLimit(t *testing.T) {
 func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*strings.Builder, query.Result) error{
-		"csv":   func(b *strings.Builder, r query.Result) error { return query.CSV(b, r, true) },
+		"csv":   func(b *strings.Builder, r query.Result) error { return query.CSV(b, r, query.HeaderAlways) },
 		"json":  func(b *strings.Builder, r query.Result) error { return query.JSON(b, r) },
 		"table": func(b *strings.Builder, r query.Result) error { return query.Table(b, r) },
 	} {
