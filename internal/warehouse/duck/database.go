@@ -1,17 +1,20 @@
 package duck
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 
 	"fhirsynapse/internal/fault"
@@ -47,9 +50,9 @@ func openDatabase(ctx context.Context, s settings) (*database, error) {
 	if s.threads > 0 {
 		q.Set("threads", strconv.Itoa(s.threads))
 	}
-	if s.tempDir != "" {
-		q.Set("temp_directory", s.tempDir)
-	}
+	// Instances name what they spill alike, so each has a folder of its own, which
+	// DuckDB makes when it needs one and removes in the end.
+	q.Set("temp_directory", filepath.Join(cmp.Or(s.tempDir, os.TempDir()), "fhirsynapse-duckdb-"+uuid.NewString()))
 	connector, err := duckdb.NewConnector("?"+q.Encode(), nil)
 	if err != nil {
 		return nil, fault.Permanentf("start DuckDB: %w", err)

@@ -192,5 +192,5 @@ func (w *Warehouse) with(ctx context.Context, m mode, do func(*database) error) 
 }
 
 func (o *Options) settings() settings {
-	return settings{memoryLimit: o.MemoryLimit, threads: o.Threads, tempDir: filepath.Join(o.TempDir, "fhirsynapse-duckdb")}
+	return settings{memoryLimit: o.MemoryLimit, threads: o.Threads, tempDir: o.TempDir}
 }
