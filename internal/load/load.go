@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -26,7 +27,8 @@ const Plan = "load"
 
 // Loader loads a folder. All fields but Total and Read are needed.
 type Loader struct {
-	Lake      *Folders
+	// Lake has the folder to load as its landing area.
+	Lake      *localdir.Lake
 	Flattener pipeline.Flattener
 	Warehouse pipeline.Warehouse
 	Now       func() time.Time
@@ -35,6 +37,12 @@ type Loader struct {
 	// Total is told the size of all files, before the first is read; Read, how
 	// many bytes more were read.
 	Total, Read func(bytes int64)
+}
+
+// NewFolders makes the lake of a load: the folder to load, one for what is staged,
+// which the load empties again, and one for the bad lines.
+func NewFolders(landing, staging, quarantine string) *localdir.Lake {
+	return localdir.New(staging).WithLanding(landing).WithQuarantine(quarantine)
 }
 
 // Report accounts for a load.
@@ -91,7 +99,7 @@ func byType(files []source) func(yield func(string, []source) bool) {
 
 // commit loads the files of one type. What it staged is gone when it returns.
 func (l Loader) commit(ctx context.Context, schema, export, typ string, files []source, started time.Time) (report pipeline.TypeReport, err error) {
-	defer func() { err = errors.Join(err, l.Lake.remove(pipeline.Staging, export)) }()
+	defer func() { err = errors.Join(err, l.Lake.Remove(pipeline.Staging, export)) }()
 	batch := pipeline.Batch{Schema: schema, Plan: Plan, Export: export, Type: typ, ViewSet: 1, Attempt: l.Token()}
 	report = pipeline.TypeReport{Type: typ, Files: len(files), Manifest: -1}
 	var lines int64

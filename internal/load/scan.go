@@ -31,7 +31,7 @@ func (l Loader) scan(ctx context.Context, report *Report) ([]source, error) {
 		if err != nil {
 			return nil, err
 		}
-		if name := strings.TrimSuffix(f.Path, ".gz"); !strings.HasSuffix(name, ".ndjson") {
+		if name := strings.TrimSuffix(f.Path, ".gz"); !strings.HasSuffix(name, ".ndjson") || hidden(f.Path) {
 			continue
 		}
 		seen++
@@ -52,6 +52,12 @@ func (l Loader) scan(ctx context.Context, report *Report) ([]source, error) {
 		return nil, &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
 	}
 	return files, nil
+}
+
+// hidden says that a file or one of its folders is not meant to be seen: half a
+// download, what a version control system keeps.
+func hidden(path string) bool {
+	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.")
 }
 
 // byName is "Patient" of Patient.000.ndjson and Patient-1.ndjson.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,18 +27,19 @@ import (
 //
 // A lake may hold the blobs a and a/b, a file system not: folders have a tilde at
 // the end of their names, and files whose names end so have an underscore more.
-// In the folder of WithLanding names are as they are.
+// In the folders of WithLanding and WithQuarantine, which people look into, names
+// are as they are.
 type Lake struct {
 	folders map[pipeline.Area]string
 	temp    string
-	landing bool // as it is
+	plain   map[pipeline.Area]bool // names are as they are
 
 	mu sync.Mutex // a rename and the look at what was there before belong together
 }
 
 // New makes a lake below root, which need not exist yet.
 func New(root string) *Lake {
-	l := &Lake{folders: map[pipeline.Area]string{}, temp: filepath.Join(root, ".tmp")}
+	l := &Lake{folders: map[pipeline.Area]string{}, plain: map[pipeline.Area]bool{}, temp: filepath.Join(root, ".tmp")}
 	for _, a := range []pipeline.Area{pipeline.Landing, pipeline.Staging, pipeline.Quarantine} {
 		l.folders[a] = filepath.Join(root, string(a))
 	}
@@ -45,14 +47,30 @@ func New(root string) *Lake {
 }
 
 // WithLanding is the lake with another folder as its landing area: that of files
-// which are there already.
-func (l *Lake) WithLanding(dir string) *Lake {
-	other := &Lake{folders: map[pipeline.Area]string{}, temp: l.temp}
-	for a, f := range l.folders {
-		other.folders[a] = f
-	}
-	other.folders[pipeline.Landing], other.landing = dir, true
+// which are there already. The folder must be there when it is listed.
+func (l *Lake) WithLanding(dir string) *Lake { return l.with(pipeline.Landing, dir) }
+
+// WithQuarantine is the lake with another folder for the bad lines, which is made
+// when the first one comes, and is on the same disk as the lake.
+func (l *Lake) WithQuarantine(dir string) *Lake { return l.with(pipeline.Quarantine, dir) }
+
+func (l *Lake) with(area pipeline.Area, dir string) *Lake {
+	other := &Lake{folders: maps.Clone(l.folders), plain: maps.Clone(l.plain), temp: l.temp}
+	other.folders[area], other.plain[area] = dir, true
 	return other
+}
+
+// Remove deletes the blobs of an area whose path begins with a folder, if any.
+func (l *Lake) Remove(area pipeline.Area, folder string) error {
+	// The folder is that of a file in it.
+	name, err := l.file(area, folder+"/x")
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Dir(name)); err != nil {
+		return fmt.Errorf("remove %s/%s: %w", area, folder, err)
+	}
+	return nil
 }
 
 // file is where a blob is on the disk.
@@ -72,7 +90,7 @@ const folderMark, fileMark = "~", "_"
 
 // encode is the name of a blob's file below the area's folder, with slashes.
 func (l *Lake) encode(area pipeline.Area, path string) string {
-	if area == pipeline.Landing && l.landing {
+	if l.plain[area] {
 		return path
 	}
 	parts := strings.Split(path, "/")
@@ -88,7 +106,7 @@ func (l *Lake) encode(area pipeline.Area, path string) string {
 
 // decode is the blob of a file.
 func (l *Lake) decode(area pipeline.Area, name string) string {
-	if area == pipeline.Landing && l.landing {
+	if l.plain[area] {
 		return name
 	}
 	parts := strings.Split(name, "/")
@@ -147,10 +165,12 @@ func (l *Lake) list(ctx context.Context, area pipeline.Area, prefix string) ([]p
 	}
 	var files []pipeline.File
 	err := filepath.WalkDir(below, func(name string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		switch missing := errors.Is(err, fs.ErrNotExist); {
+		case missing && name == folder && area == pipeline.Landing && l.plain[area]:
+			return err // someone named it
+		case missing:
 			return nil // it went away meanwhile, or was never there
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 		rel, err := filepath.Rel(folder, name)

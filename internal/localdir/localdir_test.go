@@ -88,3 +88,45 @@ func TestNamesThatAFileSystemWouldMixUp(t *testing.T) {
 		t.Errorf("%d blobs, want %d", seen, len(paths))
 	}
 }
+
+func TestRemoveTakesAFolderAndNothingElse(t *testing.T) {
+	t.Parallel()
+	l := localdir.New(t.TempDir()).WithQuarantine(t.TempDir())
+	for _, area := range []pipeline.Area{pipeline.Staging, pipeline.Quarantine} {
+		for _, p := range []string{"a/b/c", "a/d", "ab/c", "b"} {
+			if _, err := l.Put(t.Context(), area, p, strings.NewReader(p)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, folder := range []string{"a", "none"} {
+			if err := l.Remove(area, folder); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var left []string
+		for f, err := range l.List(t.Context(), area, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			left = append(left, f.Path)
+		}
+		if got := strings.Join(left, " "); got != "ab/c b" {
+			t.Errorf("%s: left %s", area, got)
+		}
+		if err := l.Remove(area, ".."); fault.Of(err) != fault.Permanent {
+			t.Errorf("%s: remove the folder above: %v", area, err)
+		}
+	}
+}
+
+func TestAFolderThatWasNamedMustBeThere(t *testing.T) {
+	t.Parallel()
+	l := localdir.New(t.TempDir()).WithLanding(filepath.Join(t.TempDir(), "none"))
+	for _, err := range l.List(t.Context(), pipeline.Landing, "") {
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("error = %v", err)
+		}
+		return
+	}
+	t.Error("no error")
+}
