@@ -5,6 +5,21 @@
 // view reads are kept, and strings are decoded only where they are used. Numbers
 // keep their text. A line either gives all of its rows or an error of class
 // fault.BadData, which tells the place and never the content.
+//
+// What a line may be: one JSON object (RFC 8259) in UTF-8, with white space
+// around it, so a CR at its end does no harm. A byte order mark, a blank line, a
+// truncated line, text behind the object, an invalid byte, half of a surrogate
+// pair and nesting beyond 1,000 levels make it bad. A member that is there twice
+// makes it bad where a view reads that member; elsewhere it is skipped like
+// everything that no view reads. null is the same as absent, in lists too. An
+// object where FHIR has a list is a list of one, and a list where FHIR has one
+// value is all of its items. Limits of length and blank lines are package
+// ndjson's matter.
+//
+// Where data has not the type that FHIR gives it, a column that only copies it
+// shows it as it is (an object as JSON text); an operator or a function that
+// needs the type makes the line bad. A value is present when it has a JSON value:
+// a primitive with nothing but extensions is absent.
 package native
 
 import (

@@ -328,20 +328,26 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 // (/_history/2). Contained (#x), urn: and conditional references (Patient?x=y)
 // point to no row.
 func splitReference(ref []byte) (typ, id []byte, ok bool) {
-	if bytes.IndexByte(ref, '?') >= 0 || bytes.IndexByte(ref, '#') >= 0 || bytes.HasPrefix(ref, []byte("urn:")) {
+	// the positions of the last four slashes, the last one first
+	slash := [4]int{-1, -1, -1, -1}
+	for i, c := range ref {
+		switch c {
+		case '/':
+			slash = [4]int{i, slash[0], slash[1], slash[2]}
+		case '?', '#':
+			return nil, nil, false
+		}
+	}
+	end := len(ref)
+	last, before := slash[0], slash[1]
+	if last > 0 && string(ref[before+1:last]) == "_history" {
+		end, last, before = before, slash[2], slash[3]
+	}
+	if last < 1 || last+1 >= end || bytes.HasPrefix(ref, []byte("urn:")) {
 		return nil, nil, false
 	}
-	if i := bytes.Index(ref, []byte("/_history/")); i >= 0 {
-		ref = ref[:i]
-	}
-	slash := bytes.LastIndexByte(ref, '/')
-	if slash < 1 {
-		return nil, nil, false
-	}
-	id = ref[slash+1:]
-	typ = ref[:slash]
-	typ = typ[bytes.LastIndexByte(typ, '/')+1:]
-	if len(id) == 0 || len(typ) == 0 || typ[0] < 'A' || typ[0] > 'Z' {
+	typ, id = ref[before+1:last], ref[last+1:end]
+	if len(typ) == 0 || typ[0] < 'A' || typ[0] > 'Z' {
 		return nil, nil, false
 	}
 	for _, c := range typ {

@@ -224,6 +224,9 @@ func (t *tape) key(i int, s *shape) (int, int) {
 		name = appendUnescaped(nil, name)
 	}
 	slot := s.lookup(name)
+	if i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
+		return i + 1, slot
+	}
 	return t.colon(i), slot
 }
 
