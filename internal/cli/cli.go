@@ -143,7 +143,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	if c.Exports != nil {
 		root.AddCommand(exportsCommand(s, c))
 	}
-	root.AddCommand(versionCommand(s, c))
+	root.AddCommand(conformanceCommand(s), versionCommand(s, c))
 	return root
 }
 
