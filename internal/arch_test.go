@@ -14,7 +14,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -238,5 +240,35 @@ func TestGoModReplacesNothing(t *testing.T) {
 		if strings.HasPrefix(strings.TrimSpace(line), "replace") || strings.Contains(line, "=>") {
 			t.Errorf("go.mod:%d: a replace line builds here and nowhere else", i+1)
 		}
+	}
+}
+
+// Each direct dependency has one line of reason in the documentation.
+func TestEachDirectDependencyHasItsReason(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "## Direct dependencies")
+	block, _, _ := strings.Cut(string(mod), "\n)")
+	found := 0
+	for _, line := range strings.Split(block, "\n") {
+		fields := strings.Fields(line)
+		if len(fields) != 2 || !strings.Contains(fields[0], ".") {
+			continue
+		}
+		found++
+		name := path.Base(regexp.MustCompile(`/v[0-9]+$`).ReplaceAllString(fields[0], ""))
+		if !strings.Contains(table, name) {
+			t.Errorf("%s: docs/architecture.md gives no reason for it", fields[0])
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d direct dependencies found in go.mod", found)
 	}
 }
