@@ -11,6 +11,14 @@ const (
 	high = 0x8080808080808080
 )
 
+// special marks, by its high bit, the first byte of w that is a quote, a
+// backslash or a control character; bytes behind that one may be marked too.
+func special(w uint64) uint64 {
+	q := w ^ 0x22*low
+	s := w ^ 0x5c*low
+	return (((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
+}
+
 // text reads a string behind its opening quote and gives the offset behind the
 // closing one. Eight bytes at a time are searched for a quote, a backslash or a
 // control character.
@@ -19,11 +27,7 @@ func (t *tape) text(i int) (int, bool) {
 	escaped := false
 	for {
 		for i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
-			q := w ^ 0x22*low
-			s := w ^ 0x5c*low
-			m := ((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)
-			if m &= high; m != 0 {
+			if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
 				break
 			}

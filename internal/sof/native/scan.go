@@ -1,6 +1,10 @@
 package native
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
 
 // maxDepth bounds how deep a line may nest. FHIR itself stays below 50; T-SQL
 // refuses beyond 128.
@@ -215,6 +219,18 @@ func (t *tape) key(i int, s *shape) (int, int) {
 		return t.fail(i, "expected a member name in double quotes"), -1
 	}
 	start := i + 1
+	if start+8 <= len(t.line) {
+		w := binary.LittleEndian.Uint64(t.line[start:])
+		if m := special(w); m != 0 {
+			if n := bits.TrailingZeros64(m) >> 3; t.line[start+n] == '"' {
+				slot := s.short.lookup(w & (1<<(8*n) - 1))
+				if i = start + n + 1; i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
+					return i + 1, slot
+				}
+				return t.colon(i), slot
+			}
+		}
+	}
 	i, escaped := t.text(start)
 	if i < 0 {
 		return -1, -1

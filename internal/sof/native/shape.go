@@ -3,9 +3,6 @@ package native
 import (
 	"fmt"
 	"slices"
-
-	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/sof/schema"
 )
 
 // shape says which members of a JSON object some view reads; the rest of the
@@ -23,6 +20,7 @@ type shape struct {
 	byName []uint8 // 1 + slot by the engine's number of the name; 0 is none
 	table  []uint8 // 1 + slot by hash; 0 is none
 	factor uint32
+	short  shortNames
 }
 
 // nameNumbers numbers the property names that an engine reads.
@@ -102,6 +100,7 @@ func (s *shape) freeze(numbers nameNumbers) (all []*shape, err error) {
 			f.byName[numbers[name]] = uint8(slot + 1)
 		}
 		f.hash()
+		f.short = newShortNames(f.names)
 	}
 	return all, nil
 }
@@ -181,107 +180,59 @@ func (s *shape) lookup(name []byte) int {
 	return i
 }
 
-// outline walks plans and notes in the shapes what they read. It evaluates
-// expressions over shapes instead of items.
-type outline struct{ root *shape }
-
-func (o *outline) row(r sof.Row, this []*shape) {
-	switch r := r.(type) {
-	case *sof.Project:
-		for _, c := range r.Cells {
-			o.expr(c.Value, this)
-		}
-	case *sof.Product:
-		for _, p := range r.Parts {
-			o.row(p, this)
-		}
-	case *sof.Union:
-		for _, b := range r.Branches {
-			o.row(b, this)
-		}
-	case *sof.Iterate:
-		o.row(r.Body, o.expr(r.Over, this))
-	case *sof.Recurse:
-		o.recurse(r, this)
-	}
+// shortNames finds names of up to seven bytes, which most of FHIR's are, by
+// their bytes as one word: no loop, no comparison of strings.
+type shortNames struct {
+	words  []uint64 // by hash; 0 is none
+	slots  []uint8  // by hash
+	factor uint64
+	shift  uint8
 }
 
-// recurse makes all items that the paths can reach one shape, so that its
-// fields lead back to itself.
-func (o *outline) recurse(r *sof.Recurse, this []*shape) {
-	all := newShape()
-	focus := this
-	for range 2 {
-		for _, p := range r.Paths {
-			for _, s := range o.expr(p, focus) {
-				all = merge(all, s)
+// maxShort is the longest name that a word holds with a byte to spare: what
+// follows it, the quote.
+const maxShort = 7
+
+func wordOf(name string) uint64 {
+	var w uint64
+	for i := range len(name) {
+		w |= uint64(name[i]) << (8 * i)
+	}
+	return w
+}
+
+func newShortNames(names []string) shortNames {
+	for bits := uint8(4); ; bits++ {
+		for factor := uint64(0x9e3779b97f4a7c15); factor < 0x9e3779b97f4a7c15+512; factor += 2 {
+			n := shortNames{make([]uint64, 1<<bits), make([]uint8, 1<<bits), factor, 64 - bits}
+			if n.fill(names) {
+				return n
 			}
 		}
-		focus = []*shape{all}
 	}
-	o.row(r.Body, []*shape{all.find()})
 }
 
-func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
-	switch e := e.(type) {
-	case *sof.This:
-		return this
-	case *sof.Root:
-		return []*shape{o.root}
-	case *sof.Child:
-		var out []*shape
-		for _, s := range o.expr(e.In, this) {
-			for _, p := range e.Properties {
-				out = append(out, s.field(p.Name))
-			}
+// fill says whether all short names have a place of their own.
+func (n *shortNames) fill(names []string) bool {
+	for slot, name := range names {
+		if len(name) == 0 || len(name) > maxShort {
+			continue
 		}
-		return out
-	case *sof.Filter:
-		in := o.expr(e.In, this)
-		o.expr(e.Pred, in)
-		return in
-	case *sof.All:
-		o.expr(e.Pred, o.expr(e.In, this))
-	case *sof.Select:
-		return o.expr(e.Body, o.expr(e.In, this))
-	case *sof.OfType:
-		return o.typed(e.In, e.Want, this)
-	case *sof.Is:
-		o.typed(e.In, e.Want, this)
-	case *sof.ResourceKey:
-		for _, s := range o.expr(e.In, this) {
-			s.field("id")
+		w := wordOf(name)
+		h := w * n.factor >> n.shift
+		if n.words[h] != 0 {
+			return false
 		}
-	case *sof.ReferenceKey:
-		for _, s := range o.expr(e.In, this) {
-			s.field("reference")
-		}
-	case *sof.Call:
-		out := slices.Clone(o.expr(e.In, this))
-		focus := this
-		if e.Func == sof.FuncIif {
-			focus = out
-		}
-		for _, a := range e.Args {
-			out = append(out, o.expr(a, focus)...)
-		}
-		return out
-	case *sof.Binary:
-		return append(slices.Clone(o.expr(e.L, this)), o.expr(e.R, this)...)
-	case *sof.Negate:
-		o.expr(e.In, this)
-	case *sof.Literal, *sof.RowIndex, *sof.ItemIndex:
+		n.words[h], n.slots[h] = w, uint8(slot)
 	}
-	return nil
+	return true
 }
 
-// typed is the shapes of in; what resource an item is, its resourceType tells.
-func (o *outline) typed(in sof.Expr, want *schema.Type, this []*shape) []*shape {
-	out := o.expr(in, this)
-	if want.Kind == schema.Resource {
-		for _, s := range out {
-			s.field("resourceType")
-		}
+// lookup gives the slot of the name with these bytes, or -1.
+func (n *shortNames) lookup(w uint64) int {
+	h := w * n.factor >> n.shift
+	if n.words[h] != w || w == 0 {
+		return -1
 	}
-	return out
+	return int(n.slots[h])
 }

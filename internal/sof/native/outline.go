@@ -1,0 +1,113 @@
+package native
+
+import (
+	"slices"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// outline walks plans and notes in the shapes what they read. It evaluates
+// expressions over shapes instead of items.
+type outline struct{ root *shape }
+
+func (o *outline) row(r sof.Row, this []*shape) {
+	switch r := r.(type) {
+	case *sof.Project:
+		for _, c := range r.Cells {
+			o.expr(c.Value, this)
+		}
+	case *sof.Product:
+		for _, p := range r.Parts {
+			o.row(p, this)
+		}
+	case *sof.Union:
+		for _, b := range r.Branches {
+			o.row(b, this)
+		}
+	case *sof.Iterate:
+		o.row(r.Body, o.expr(r.Over, this))
+	case *sof.Recurse:
+		o.recurse(r, this)
+	}
+}
+
+// recurse makes all items that the paths can reach one shape, so that its
+// fields lead back to itself.
+func (o *outline) recurse(r *sof.Recurse, this []*shape) {
+	all := newShape()
+	focus := this
+	for range 2 {
+		for _, p := range r.Paths {
+			for _, s := range o.expr(p, focus) {
+				all = merge(all, s)
+			}
+		}
+		focus = []*shape{all}
+	}
+	o.row(r.Body, []*shape{all.find()})
+}
+
+func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
+	switch e := e.(type) {
+	case *sof.This:
+		return this
+	case *sof.Root:
+		return []*shape{o.root}
+	case *sof.Child:
+		var out []*shape
+		for _, s := range o.expr(e.In, this) {
+			for _, p := range e.Properties {
+				out = append(out, s.field(p.Name))
+			}
+		}
+		return out
+	case *sof.Filter:
+		in := o.expr(e.In, this)
+		o.expr(e.Pred, in)
+		return in
+	case *sof.All:
+		o.expr(e.Pred, o.expr(e.In, this))
+	case *sof.Select:
+		return o.expr(e.Body, o.expr(e.In, this))
+	case *sof.OfType:
+		return o.typed(e.In, e.Want, this)
+	case *sof.Is:
+		o.typed(e.In, e.Want, this)
+	case *sof.ResourceKey:
+		for _, s := range o.expr(e.In, this) {
+			s.field("id")
+		}
+	case *sof.ReferenceKey:
+		for _, s := range o.expr(e.In, this) {
+			s.field("reference")
+		}
+	case *sof.Call:
+		out := slices.Clone(o.expr(e.In, this))
+		focus := this
+		if e.Func == sof.FuncIif {
+			focus = out
+		}
+		for _, a := range e.Args {
+			out = append(out, o.expr(a, focus)...)
+		}
+		return out
+	case *sof.Binary:
+		return append(slices.Clone(o.expr(e.L, this)), o.expr(e.R, this)...)
+	case *sof.Negate:
+		o.expr(e.In, this)
+	case *sof.Literal, *sof.RowIndex, *sof.ItemIndex:
+	}
+	return nil
+}
+
+// typed is the shapes of in; what resource an item is, its resourceType tells.
+func (o *outline) typed(in sof.Expr, want *schema.Type, this []*shape) []*shape {
+	out := o.expr(in, this)
+	if want.Kind == schema.Resource {
+		for _, s := range out {
+			s.field("resourceType")
+		}
+	}
+	return out
+}
