@@ -79,3 +79,22 @@ func BenchmarkCompileAllBundledViews(b *testing.B) {
 		}
 	}
 }
+
+func TestMarkdownNamesEveryColumn(t *testing.T) {
+	t.Parallel()
+	views, err := Load(fstest.MapFS{"mine.json": {Data: []byte(`{"resource":"Observation","description":"Mine.","select":[{"column":[
+		{"name":"a","path":"value.ofType(Quantity).value","type":"decimal","description":"x | y"},
+		{"name":"b","path":"category.text","type":"string","collection":true,"description":"z"}]}]}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := Markdown(views)
+	for _, want := range []string{
+		"\n## mine\n\nMine. From `Observation`.\n", "| `a` | decimal(38,12) | x \\| y |\n", "| `b` | list, as JSON text | z |\n",
+		"| `patient_id` | text | Id of the patient; joins patient.id. |\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
 )
@@ -328,14 +329,15 @@ func TestEngineAgreesWithThePlainEvaluator(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
 	rows, faulty := 0, 0
-	for i := range uint64(1500) {
+	const views = 500
+	for i := range uint64(views) {
 		n, f := checkAgainstOracle(t, first+i)
 		rows += n
 		if f {
 			faulty++
 		}
 	}
-	t.Logf("%d rows, %d of 1500 views met faulty data", rows, faulty)
+	t.Logf("%d rows, %d of %d views met faulty data", rows, faulty, views)
 	if rows < 1000 {
 		t.Errorf("only %d rows: the generator makes nothing to compare", rows)
 	}
@@ -344,4 +346,41 @@ func TestEngineAgreesWithThePlainEvaluator(t *testing.T) {
 func FuzzEngineAgreesWithThePlainEvaluator(f *testing.F) {
 	f.Add(uint64(1))
 	f.Fuzz(func(t *testing.T, seed uint64) { checkAgainstOracle(t, seed) })
+}
+
+// Any expression that compiles runs on any line without a panic.
+func FuzzAnyPathOnAnyLine(f *testing.F) {
+	for _, c := range patientPaths {
+		f.Add(c.path, []byte(patient))
+	}
+	f.Add("name.where($this = %resource.name).given.first().length() div 0", []byte(`{"resourceType":"Patient","name":{"given":"x"}}`))
+	f.Fuzz(func(t *testing.T, path string, line []byte) {
+		src, err := json.Marshal(map[string]any{
+			"resource": "Patient",
+			"select": []any{
+				map[string]any{"column": []any{map[string]any{"name": "v", "path": path, "collection": true}}},
+				map[string]any{"forEachOrNull": path, "column": []any{map[string]any{"name": "w", "path": "$this"}}},
+			},
+		})
+		if err != nil {
+			t.Skip("the path is not UTF-8")
+		}
+		v, err := sof.Compile("v.json", src)
+		if err != nil {
+			return
+		}
+		e, err := New([]*sof.View{v}, IDOptional())
+		if err != nil {
+			t.Fatalf("%s compiles, but does not run: %v", path, err)
+		}
+		_, err = e.Evaluator().Eval(line, func(_ int, row [][]byte) error {
+			if !json.Valid(row[0]) {
+				t.Errorf("%s gives %s", path, row[0])
+			}
+			return nil
+		})
+		if err != nil && fault.Of(err) != fault.BadData {
+			t.Errorf("%s: %v", path, err)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -243,4 +244,36 @@ func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
 			t.Fatalf("%q is refused: %v", line, err)
 		}
 	})
+}
+
+func TestAnEngineServesManyGoroutines(t *testing.T) {
+	t.Parallel()
+	var views []*sof.View
+	for _, c := range patientPaths {
+		views = append(views, viewOf(t, "Patient", c.path))
+	}
+	e, err := New(views)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			eval := e.Evaluator()
+			for range 20 {
+				seen := 0
+				_, err := eval.Eval([]byte(patient), func(view int, row [][]byte) error {
+					seen++
+					if want := patientPaths[view].want; string(row[0]) != want {
+						t.Errorf("%s = %s, want %s", patientPaths[view].path, row[0], want)
+					}
+					return nil
+				})
+				if err != nil || seen != len(patientPaths) {
+					t.Errorf("%d views, %v", seen, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
