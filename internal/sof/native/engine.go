@@ -97,6 +97,11 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 		e.views = append(e.views, out)
 	}
 	e.resourceOf.number(numbers)
+	// names that only occur where no object can be, as in 'x'.length().foo, were
+	// numbered last
+	for _, f := range e.shapes {
+		f.byName = append(f.byName, make([]uint8, len(numbers)-len(f.byName))...)
+	}
 	return e, nil
 }
 

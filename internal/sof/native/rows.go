@@ -1,8 +1,6 @@
 package native
 
 import (
-	"fmt"
-
 	"fhirsynapse/internal/sof"
 )
 
@@ -79,8 +77,14 @@ func (b *builder) row(r sof.Row) row {
 type projectRow struct{ cells []cell }
 
 func (p *projectRow) run(v *Evaluator, this *item, then int) error {
+	names, slots := v.members(this)
 	for i := range p.cells {
-		if err := p.cells[i].fill(v, this); err != nil {
+		c := &p.cells[i]
+		if c.absent(names, slots) {
+			v.cells[c.column] = nil
+			continue
+		}
+		if err := c.fill(v, this); err != nil {
 			return err
 		}
 	}
@@ -199,90 +203,4 @@ func (v *Evaluator) below(it, this *item) bool {
 	}
 	inner, outer := &v.tape.nodes[it.node], &v.tape.nodes[this.node]
 	return inner.start >= outer.start && inner.end <= outer.end
-}
-
-// cell is one column of a row.
-type cell struct {
-	column     int
-	value      op
-	short      picker // value
-	collection bool
-	plural     string // what to say of more than one item
-}
-
-func (b *builder) cell(c sof.Cell) cell {
-	col := b.columns[c.Column]
-	value := b.op(c.Value)
-	return cell{
-		column: c.Column, value: value, short: short(value), collection: col.Collection,
-		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
-	}
-}
-
-func (c *cell) fill(v *Evaluator, this *item) error {
-	if c.collection {
-		base := len(v.stack)
-		if err := c.value.eval(v, this); err != nil {
-			return err
-		}
-		v.cells[c.column] = v.list(v.stack[base:])
-		v.stack = v.stack[:base]
-		return nil
-	}
-	it, n, err := c.short.pick(v, this, 2)
-	switch {
-	case err != nil:
-		return err
-	case n > 1:
-		return &dataError{c.plural}
-	case n == 0:
-		v.cells[c.column] = nil
-	default:
-		v.cells[c.column] = v.text(&it)
-	}
-	return nil
-}
-
-// text is an item as the canonical text of a cell; never nil.
-func (v *Evaluator) text(it *item) []byte {
-	switch it.kind {
-	case kindString:
-		if s := v.str(it); s != nil {
-			return s
-		}
-		return []byte{}
-	case kindObject, kindArray:
-		from := len(v.arena)
-		v.arena = appendCompact(v.arena, it.text)
-		return v.arena[from:len(v.arena):len(v.arena)]
-	case kindNone, kindNumber, kindTrue, kindFalse:
-	}
-	return it.text
-}
-
-// list is a collection as a JSON array.
-func (v *Evaluator) list(items []item) []byte {
-	// decoding grows the arena too, so it comes before
-	for i := range items {
-		if items[i].kind == kindString {
-			v.str(&items[i])
-		}
-	}
-	from := len(v.arena)
-	v.arena = append(v.arena, '[')
-	for i := range items {
-		if i > 0 {
-			v.arena = append(v.arena, ',')
-		}
-		switch items[i].kind {
-		case kindString:
-			v.arena = appendQuoted(v.arena, items[i].text)
-		case kindObject, kindArray:
-			v.arena = appendCompact(v.arena, items[i].text)
-		case kindNone, kindNumber, kindTrue, kindFalse:
-			v.arena = append(v.arena, items[i].text...)
-		}
-	}
-	v.arena = append(v.arena, ']')
-	return v.arena[from:len(v.arena):len(v.arena)]
 }
