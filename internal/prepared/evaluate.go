@@ -52,6 +52,64 @@ func (c *columns) null(i int) {
 	c.values[i] = append(c.values[i], parquet.NullValue().Level(0, 0, i))
 }
 
+// mark is where a run of rows stands.
+type mark struct{ rows, size int }
+
+// rows is a run of rows of one table.
+type rows interface {
+	// add takes a row of a line: cells as an Evaluator emits them. A text that is
+	// no value of its column's type becomes NULL, and misfit is told the column.
+	add(line int64, cells [][]byte, misfit func(column int))
+	mark() mark
+	// truncate takes back the rows after m.
+	truncate(m mark)
+	reset()
+}
+
+// parquetRows are rows as Parquet has them.
+type parquetRows struct {
+	columns
+	table *Table
+	arena *arena
+	keys  int // columns of ours before the view's: keyColumns in the prepared form
+}
+
+func (p *parquetRows) add(line int64, cells [][]byte, misfit func(column int)) {
+	if p.keys > 0 {
+		// Id and version are not known yet: key puts them in.
+		p.required(0, parquet.Value{})
+		p.required(1, parquet.Int64Value(line))
+		p.required(2, parquet.Value{})
+		p.size += 8
+	}
+	for i, cell := range cells {
+		if cell == nil {
+			p.null(p.keys + i)
+			continue
+		}
+		v, fits := value(&p.table.Columns[i], cell, p.arena)
+		if !fits {
+			p.null(p.keys + i)
+			misfit(i)
+			continue
+		}
+		p.optional(p.keys+i, v, len(cell)+4)
+	}
+	p.rows++
+}
+
+func (p *parquetRows) mark() mark      { return mark{p.rows, p.size} }
+func (p *parquetRows) truncate(m mark) { p.columns.truncate(m.rows, m.size) }
+
+// key gives the rows after m their id and version.
+func (p *parquetRows) key(m mark, id, version parquet.Value) {
+	for i := m.rows; i < p.rows; i++ {
+		p.values[0][i] = id.Level(0, 0, 0)
+		p.values[2][i] = version.Level(0, 0, 2)
+	}
+	p.size += (p.rows - m.rows) * (len(id.ByteArray()) + len(version.ByteArray()))
+}
+
 // badLine is a line for the quarantine. Its text is part of the block.
 type badLine struct {
 	line   ndjson.Line
@@ -60,33 +118,58 @@ type badLine struct {
 
 // result is what became of a block.
 type result struct {
-	head   *columns
-	tables []*columns
-	nulled [][]int64 // per table and column
-	bad    []badLine
-	arena  arena
+	head    *columns       // nil where no heads are asked for
+	tables  []rows         // by table
+	parquet []*parquetRows // the same; nil for other forms
+	texts   []*textRows    // the same; nil for other forms
+	nulled  [][]int64      // per table and column
+	bad     []badLine
+	arena   arena
 
-	lines, blank, filtered, deleted int64
+	lines, blank, filtered, deleted, resources int64
 }
 
+// newResult is a result in the prepared form.
 func newResult(tables []Table) *result {
 	r := &result{head: newColumns(len(headSchema().Fields()))}
-	for _, t := range tables {
-		r.tables = append(r.tables, newColumns(keyColumns+len(t.Columns)))
-		r.nulled = append(r.nulled, make([]int64, len(t.Columns)))
-	}
+	r.addParquet(tables, keyColumns)
 	return r
 }
 
+func (r *result) addParquet(tables []Table, keys int) {
+	for i := range tables {
+		p := &parquetRows{columns: *newColumns(keys + len(tables[i].Columns)), table: &tables[i], arena: &r.arena, keys: keys}
+		r.parquet = append(r.parquet, p)
+		r.add(p, &tables[i])
+	}
+}
+
+func (r *result) add(to rows, t *Table) {
+	r.tables = append(r.tables, to)
+	r.nulled = append(r.nulled, make([]int64, len(t.Columns)))
+}
+
 func (r *result) reset() {
-	r.head.reset()
+	if r.head != nil {
+		r.head.reset()
+	}
 	for i, t := range r.tables {
 		t.reset()
 		clear(r.nulled[i])
 	}
 	r.arena.reset()
 	r.bad = r.bad[:0]
-	r.lines, r.blank, r.filtered, r.deleted = 0, 0, 0, 0
+	r.lines, r.blank, r.filtered, r.deleted, r.resources = 0, 0, 0, 0, 0
+}
+
+// tally adds the counts of a result to those of its file.
+func (r *result) tally(done *pipeline.Done) {
+	done.Lines += r.lines
+	done.Blank += r.blank
+	done.Filtered += r.filtered
+	done.Deleted += r.deleted
+	done.Quarantined += int64(len(r.bad))
+	done.Heads += r.resources
 }
 
 // evaluation is one goroutine's evaluator with what it remembers of a line.
@@ -97,18 +180,23 @@ type evaluation struct {
 	emit    func(view int, row [][]byte) error
 	r       *result
 	number  int64
-	id      int      // of the first row of the line, per table
-	marks   []mark   // tables that the line has rows in
+	marks   []before // tables that the line has rows in
+	view    int      // of the row at hand
+	misfit  func(column int)
 	misfits [][2]int // table and column of values that became NULL
 	version []byte
 }
 
-// mark is where a table stood before the line.
-type mark struct{ table, rows, size int }
+// before is where a table stood before the line.
+type before struct {
+	table int
+	mark
+}
 
 func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evaluation {
 	e := &evaluation{in: in, tables: tables, ev: ev}
 	e.emit = e.row
+	e.misfit = func(column int) { e.misfits = append(e.misfits, [2]int{e.view, column}) }
 	return e
 }
 
@@ -196,27 +284,27 @@ func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string,
 // takeBack forgets the rows of the line.
 func (e *evaluation) takeBack() {
 	for _, m := range e.marks {
-		e.r.tables[m.table].truncate(m.rows, m.size)
+		e.r.tables[m.table].truncate(m.mark)
 	}
 	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
 }
 
-// keep gives the rows of the line their id and the resource its head.
+// keep counts the resource, and gives the rows of the line their id and the
+// resource its head where the form has them.
 func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
+	for _, m := range e.misfits {
+		e.r.nulled[m[0]][m[1]]++
+	}
+	e.r.resources++
 	a, h := &e.r.arena, e.r.head
+	if h == nil {
+		return
+	}
 	id := parquet.ByteArrayValue(a.copy(res.ID))
 	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
 	version := parquet.ByteArrayValue(a.copy(e.version))
 	for _, m := range e.marks {
-		t := e.r.tables[m.table]
-		for i := m.rows; i < t.rows; i++ {
-			t.values[0][i] = id.Level(0, 0, 0)
-			t.values[2][i] = version.Level(0, 0, 2)
-		}
-		t.size += (t.rows - m.rows) * (len(res.ID) + len(e.version))
-	}
-	for _, m := range e.misfits {
-		e.r.nulled[m[0]][m[1]]++
+		e.r.parquet[m.table].key(m.mark, id, version)
 	}
 	shown := lastUpdated.UTC().AppendFormat(e.version[len(e.version):], shownLayout)
 	h.required(0, id)
@@ -228,36 +316,20 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	h.size += len(res.ID) + len(e.version) + len(shownLayout) + 9
 }
 
-// row takes one row of a view. Id and version are not known yet: keep puts them in.
+// row takes one row of a view.
 func (e *evaluation) row(view int, cells [][]byte) error {
 	if view < 0 || view >= len(e.tables) {
 		return fmt.Errorf("the engine has a row for view %d of %d", view, len(e.tables))
 	}
-	table, t := &e.tables[view], e.r.tables[view]
-	if len(cells) != len(table.Columns) {
+	if table := &e.tables[view]; len(cells) != len(table.Columns) {
 		return fmt.Errorf("the engine has %d cells for the %d columns of %s", len(cells), len(table.Columns), table.Name)
 	}
+	t := e.r.tables[view]
 	if !e.marked(view) {
-		e.marks = append(e.marks, mark{view, t.rows, t.size})
+		e.marks = append(e.marks, before{view, t.mark()})
 	}
-	t.required(0, parquet.Value{})
-	t.required(1, parquet.Int64Value(e.number))
-	t.required(2, parquet.Value{})
-	t.size += 8
-	for i, cell := range cells {
-		if cell == nil {
-			t.null(keyColumns + i)
-			continue
-		}
-		v, fits := value(&table.Columns[i], cell, &e.r.arena)
-		if !fits {
-			t.null(keyColumns + i)
-			e.misfits = append(e.misfits, [2]int{view, i})
-			continue
-		}
-		t.optional(keyColumns+i, v, len(cell)+4)
-	}
-	t.rows++
+	e.view = view
+	t.add(e.number, cells, e.misfit)
 	return nil
 }
 

@@ -50,6 +50,7 @@ type Codec string
 const (
 	Snappy Codec = "snappy"
 	Zstd   Codec = "zstd"
+	None   Codec = "none"
 )
 
 // Options are what a Flattener is made of. Lake and Views are needed; the zero
@@ -68,6 +69,9 @@ type Options struct {
 	RowGroup int
 	// Codec is Snappy unless said otherwise.
 	Codec Codec
+	// Quarantined is told, from any goroutine, how many more lines went to the
+	// quarantine, of files whose flattening may still fail; it may be nil.
+	Quarantined func(lines int64)
 }
 
 // Flattener is pipeline.Flattener over an engine of views.
@@ -125,11 +129,25 @@ func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 		return pipeline.Done{}, fmt.Errorf("compile the views of %s: %w", in.Type, err)
 	}
 	sink := newSink(ctx, f.o, in, tables)
-	done, err := f.run(ctx, in, r, tables, engine, sink)
-	return done, sink.close(err)
+	err = sink.close(f.run(ctx, r, shape{
+		evaluation: func() *evaluation { return newEvaluation(in, tables, engine()) },
+		result:     func() *result { return newResult(tables) },
+		write:      sink.write,
+	}))
+	return sink.done, err
 }
 
-func (f *Flattener) run(ctx context.Context, in pipeline.Flattening, r io.Reader, tables []Table, engine func() Evaluator, sink *sink) (pipeline.Done, error) {
+// shape is what the rows are to be made into.
+type shape struct {
+	evaluation func() *evaluation // one a goroutine
+	result     func() *result
+	// write takes the results in the order of their blocks; each is used again
+	// when it returns.
+	write func(*result) error
+}
+
+// run evaluates the lines of r, block by block, on every processor.
+func (f *Flattener) run(ctx context.Context, r io.Reader, s shape) error {
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan *job)
 	order := make(chan *job, f.o.Evaluators+1)
@@ -165,9 +183,11 @@ func (f *Flattener) run(ctx context.Context, in pipeline.Flattening, r io.Reader
 	})
 	for range f.o.Evaluators {
 		g.Go(func() error {
-			e := newEvaluation(in, tables, engine())
+			e := s.evaluation()
 			for j := range work {
-				j.result = cmp.Or(take(results), newResult(tables))
+				if j.result = take(results); j.result == nil {
+					j.result = s.result()
+				}
 				j.err = e.block(j.block, j.result)
 				close(j.done)
 			}
@@ -184,7 +204,7 @@ func (f *Flattener) run(ctx context.Context, in pipeline.Flattening, r io.Reader
 			if j.err != nil {
 				return j.err
 			}
-			if err := sink.write(j.result); err != nil {
+			if err := s.write(j.result); err != nil {
 				return err
 			}
 			weights.Release(j.weight)
@@ -196,8 +216,7 @@ func (f *Flattener) run(ctx context.Context, in pipeline.Flattening, r io.Reader
 		}
 		return nil
 	})
-	err := g.Wait()
-	return sink.done, err
+	return g.Wait()
 }
 
 func take[T any](from <-chan T) (v T) {

@@ -66,11 +66,15 @@ func headSchema() *parquet.Schema {
 }
 
 func tableSchema(t Table) *parquet.Schema {
-	fields := []field{
-		{plain(parquet.String()), IDColumn},
-		{plain(parquet.Leaf(parquet.Int64Type)), LineColumn},
-		{plain(parquet.String()), VersionColumn},
-	}
+	return viewSchema(t,
+		field{plain(parquet.String()), IDColumn},
+		field{plain(parquet.Leaf(parquet.Int64Type)), LineColumn},
+		field{plain(parquet.String()), VersionColumn},
+	)
+}
+
+// viewSchema is the columns of a view, behind those of ours.
+func viewSchema(t Table, fields ...field) *parquet.Schema {
 	for _, c := range t.Columns {
 		fields = append(fields, field{parquet.Optional(leafOf(c)), c.Name})
 	}

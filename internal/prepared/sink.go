@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/compress/snappy"
+	"github.com/parquet-go/parquet-go/compress/uncompressed"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"fhirsynapse/internal/pipeline"
@@ -27,13 +28,15 @@ type sink struct {
 	puts       *puts
 	head       *parquetFile
 	files      []*parquetFile // by table; nil before the first row
-	quarantine *upload
+	quarantine *quarantine
 }
 
 func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table) *sink {
+	p := newPuts(ctx, o.Lake)
 	return &sink{
-		o: o, in: in, tables: tables, files: make([]*parquetFile, len(tables)), puts: newPuts(ctx, o.Lake),
-		done: pipeline.Done{Rows: map[string]int64{}},
+		o: o, in: in, tables: tables, files: make([]*parquetFile, len(tables)), puts: p,
+		done:       pipeline.Done{Rows: map[string]int64{}},
+		quarantine: &quarantine{puts: p, path: in.Dir + ".ndjson", told: o.Quarantined},
 	}
 }
 
@@ -42,33 +45,29 @@ func (s *sink) write(r *result) error {
 		return err
 	}
 	for i, t := range s.tables {
-		if err := s.columns(&s.files[i], t.Name, func() *parquet.Schema { return tableSchema(t) }, r.tables[i]); err != nil {
+		if err := s.columns(&s.files[i], t.Name, func() *parquet.Schema { return tableSchema(t) }, &r.parquet[i].columns); err != nil {
 			return err
 		}
-		s.count(t, r.tables[i].rows, r.nulled[i])
+		count(&s.done, t, r.parquet[i].rows, r.nulled[i])
 	}
-	if err := s.bad(r.bad); err != nil {
+	if err := s.quarantine.add(r.bad); err != nil {
 		return err
 	}
-	s.done.Lines += r.lines
-	s.done.Blank += r.blank
-	s.done.Filtered += r.filtered
-	s.done.Deleted += r.deleted
-	s.done.Quarantined += int64(len(r.bad))
-	s.done.Heads += int64(r.head.rows)
-	return s.bound()
+	r.tally(&s.done)
+	return bound(s.o.RowGroup, append(s.files, s.head))
 }
 
-func (s *sink) count(t Table, rows int, nulled []int64) {
+// count adds the rows of a table and its misfits to the counts of a file.
+func count(done *pipeline.Done, t Table, rows int, nulled []int64) {
 	if rows > 0 {
-		s.done.Rows[t.Name] += int64(rows)
+		done.Rows[t.Name] += int64(rows)
 	}
 	for i, n := range nulled {
 		if n > 0 {
-			if s.done.Nulled == nil {
-				s.done.Nulled = map[string]int64{}
+			if done.Nulled == nil {
+				done.Nulled = map[string]int64{}
 			}
-			s.done.Nulled[t.Name+"."+t.Columns[i].Name] += n
+			done.Nulled[t.Name+"."+t.Columns[i].Name] += n
 		}
 	}
 }
@@ -90,11 +89,13 @@ func (s *sink) columns(file **parquetFile, name string, schema func() *parquet.S
 	return nil
 }
 
-// bound ends row groups, largest first, until little enough is waiting.
-func (s *sink) bound() error {
+// bound ends row groups, largest first, until no more than limit bytes wait for
+// theirs. A nil file has none.
+func bound(limit int, files []*parquetFile) error {
 	for {
-		largest, waiting := s.head, 0
-		for _, f := range append(s.files, s.head) {
+		var largest *parquetFile
+		waiting := 0
+		for _, f := range files {
 			if f == nil {
 				continue
 			}
@@ -103,7 +104,7 @@ func (s *sink) bound() error {
 				largest = f
 			}
 		}
-		if waiting <= s.o.RowGroup {
+		if waiting <= limit {
 			return nil
 		}
 		if err := largest.flush(); err != nil {
@@ -123,11 +124,25 @@ type quarantined struct {
 // quarantinedText is how much of a bad line the quarantine keeps.
 const quarantinedText = 1 << 20
 
-func (s *sink) bad(lines []badLine) error {
+// quarantine is the bad lines of a file; it is made by the first.
+type quarantine struct {
+	puts *puts
+	path string
+	told func(lines int64)
+	to   *upload
+}
+
+func (q *quarantine) add(lines []badLine) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	if q.told != nil {
+		q.told(int64(len(lines)))
+	}
+	if q.to == nil {
+		q.to = q.puts.start(pipeline.Quarantine, q.path)
+	}
 	for _, b := range lines {
-		if s.quarantine == nil {
-			s.quarantine = s.puts.start(pipeline.Quarantine, s.in.Dir+".ndjson")
-		}
 		var buf bytes.Buffer
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
@@ -135,11 +150,18 @@ func (s *sink) bad(lines []badLine) error {
 		if err := enc.Encode(quarantined{b.line.Number, b.line.Offset, b.reason, text}); err != nil {
 			return fmt.Errorf("quarantine line %d: %w", b.line.Number, err)
 		}
-		if _, err := s.quarantine.Write(buf.Bytes()); err != nil {
+		if _, err := q.to.Write(buf.Bytes()); err != nil {
 			return fmt.Errorf("quarantine line %d: %w", b.line.Number, err)
 		}
 	}
 	return nil
+}
+
+func (q *quarantine) close() error {
+	if q.to == nil {
+		return nil
+	}
+	return q.to.Close()
 }
 
 // close ends the files, so that they become visible, or gives them up when err is
@@ -150,22 +172,15 @@ func (s *sink) close(err error) error {
 			err = f.close()
 		}
 	}
-	if s.quarantine != nil && err == nil {
-		err = s.quarantine.Close()
+	if err == nil {
+		err = s.quarantine.close()
 	}
-	if err != nil {
-		s.puts.abort(err)
-	}
-	// A write into a closed pipe has its cause in the Put behind it.
-	if putErr := s.puts.wait(); err == nil || putErr != nil && errors.Is(err, io.ErrClosedPipe) {
-		return putErr
-	}
-	return err
+	return s.puts.end(err)
 }
 
 // parquetFile is one Parquet file under way.
 type parquetFile struct {
-	to      *upload
+	to      io.WriteCloser
 	w       *parquet.Writer
 	columns []*parquet.ColumnWriter
 	waiting int // bytes that wait for their row group
@@ -175,10 +190,12 @@ func codecOf(c Codec) (compress.Codec, error) {
 	switch c {
 	case Snappy:
 		return &snappy.Codec{}, nil
+	case None:
+		return &uncompressed.Codec{}, nil
 	case Zstd:
 		return &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}, nil
 	}
-	return nil, fmt.Errorf("no codec %q: use %s or %s", c, Snappy, Zstd)
+	return nil, fmt.Errorf("no codec %q: use %s, %s or %s", c, Snappy, Zstd, None)
 }
 
 const (
@@ -189,7 +206,7 @@ const (
 	writeBuffer   = 256 << 10
 )
 
-func newParquetFile(to *upload, schema *parquet.Schema, codec compress.Codec) *parquetFile {
+func newParquetFile(to io.WriteCloser, schema *parquet.Schema, codec compress.Codec) *parquetFile {
 	w := parquet.NewWriter(to, schema,
 		parquet.CreatedBy("fhirsynapse", "1", ""),
 		parquet.Compression(codec),
@@ -270,6 +287,19 @@ func (p *puts) abort(cause error) {
 		_ = u.CloseWithError(fmt.Errorf("%w: %w", errAborted, cause))
 	}
 	p.cancel(cause)
+}
+
+// end waits for all Puts, which it aborts when err is not nil. It returns err, or
+// what went wrong.
+func (p *puts) end(err error) error {
+	if err != nil {
+		p.abort(err)
+	}
+	// A write into a closed pipe has its cause in the Put behind it.
+	if putErr := p.wait(); err == nil || putErr != nil && errors.Is(err, io.ErrClosedPipe) {
+		return putErr
+	}
+	return err
 }
 
 func (p *puts) wait() error {

@@ -76,11 +76,10 @@ func value(c *sof.Column, cell []byte, a *arena) (v parquet.Value, fits bool) {
 		}
 		return parquet.FixedLenByteArrayValue(a.copy(n[:])), true
 	case sof.Date:
-		// Of a dateTime, the day as it is written, which is what SQL's CAST gives.
-		year, month, day, ok := parseDay(cell)
-		if !ok || year == 0 || len(cell) > 10 && cell[10] != 'T' {
+		if !isDay(cell) {
 			return v, false
 		}
+		year, month, day, _ := parseDay(cell)
 		days := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
 		return parquet.Int32Value(int32(days)), true //nolint:gosec // the days of four-digit years fit
 	case sof.Timestamp:
@@ -89,6 +88,13 @@ func value(c *sof.Column, cell []byte, a *arena) (v parquet.Value, fits bool) {
 	case sof.Text:
 	}
 	return parquet.ByteArrayValue(a.copy(cell)), true
+}
+
+// isDay says whether a text is a day, or begins with one: of a dateTime it is the
+// day as it is written, which is what SQL's CAST gives.
+func isDay(text []byte) bool {
+	year, _, _, ok := parseDay(text)
+	return ok && year != 0 && (len(text) == len("2006-01-02") || text[len("2006-01-02")] == 'T')
 }
 
 const secondsPerDay = 24 * 60 * 60

@@ -1,0 +1,176 @@
+package prepared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// Format is how an Extraction writes its tables.
+type Format string
+
+// The formats.
+const (
+	// Parquet has the columns in their own types; a decimal has the scale of its
+	// column.
+	Parquet Format = "parquet"
+	// CSV is RFC 4180 with LF at the ends of lines and the names first. NULL is an
+	// empty field, the empty text is "".
+	CSV Format = "csv"
+	// NDJSON is one object a row, with a member for every column: numbers with all
+	// their digits, booleans, lists, null.
+	NDJSON Format = "ndjson"
+)
+
+// Extraction writes the rows of one resource type's views as files for people: one
+// a table, without ids, lines and versions of ours. Each line is a source of rows:
+// of two versions of a resource both have theirs, and a tombstone has none. It is
+// used by one goroutine at a time.
+type Extraction struct {
+	f      *Flattener
+	tables []Table
+	engine func() Evaluator
+	format Format
+	files  []*extracted
+}
+
+// extracted is the file of one table.
+type extracted struct {
+	to      io.WriteCloser
+	parquet *parquetFile // for Parquet
+}
+
+// Extraction begins the files of the tables of a resource type. Create is called
+// once for every table, whether it will have rows or not. Close closes what it
+// gave; after an error that is left to whoever made it.
+func (f *Flattener) Extraction(plan, resource string, format Format, create func(table string) (io.WriteCloser, error)) (*Extraction, error) {
+	all, err := f.o.Views.Tables(plan)
+	if err != nil {
+		return nil, fmt.Errorf("read the views: %w", err)
+	}
+	x := &Extraction{f: f, tables: TablesOf(all, resource), format: format}
+	if x.engine, err = f.o.Views.Engine(plan, resource); err != nil {
+		return nil, fmt.Errorf("compile the views of %s: %w", resource, err)
+	}
+	for _, t := range x.tables {
+		if err := x.begin(t, create); err != nil {
+			return nil, fmt.Errorf("begin %s: %w", t.Name, err)
+		}
+	}
+	return x, nil
+}
+
+func (x *Extraction) begin(t Table, create func(table string) (io.WriteCloser, error)) error {
+	to, err := create(t.Name)
+	if err != nil {
+		return err
+	}
+	file := &extracted{to: to}
+	x.files = append(x.files, file)
+	switch x.format {
+	case Parquet:
+		codec, err := codecOf(x.f.o.Codec)
+		if err != nil {
+			return err
+		}
+		file.parquet = newParquetFile(to, viewSchema(t), codec)
+	case CSV:
+		_, err = to.Write(header(t))
+	case NDJSON:
+	default:
+		err = fmt.Errorf("no format %q: use %s, %s or %s", x.format, Parquet, CSV, NDJSON)
+	}
+	return err
+}
+
+// Tables are the names of the tables.
+func (x *Extraction) Tables() []string {
+	names := make([]string, len(x.tables))
+	for i, t := range x.tables {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Add appends the rows of the lines of r. Bad lines go to the quarantine as those
+// of Flatten do; Done.Heads counts the resources, tombstones among them. After an
+// error the files are of no use.
+func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+	done := pipeline.Done{Rows: map[string]int64{}}
+	puts := newPuts(ctx, x.f.o.Lake)
+	bad := &quarantine{puts: puts, path: in.Dir + ".ndjson", told: x.f.o.Quarantined}
+	err := x.f.run(ctx, r, shape{
+		evaluation: func() *evaluation { return newEvaluation(in, x.tables, x.engine()) },
+		result:     x.result,
+		write: func(r *result) error {
+			if err := x.write(r, &done); err != nil {
+				return err
+			}
+			r.tally(&done)
+			return bad.add(r.bad)
+		},
+	})
+	if err == nil {
+		err = bad.close()
+	}
+	if err := puts.end(err); err != nil {
+		return pipeline.Done{}, fmt.Errorf("extract %s: %w", in.Path, err)
+	}
+	return done, nil
+}
+
+func (x *Extraction) result() *result {
+	r := &result{}
+	if x.format == Parquet {
+		r.addParquet(x.tables, 0)
+		return r
+	}
+	for i := range x.tables {
+		t := newTextRows(&x.tables[i], x.format)
+		r.texts = append(r.texts, t)
+		r.add(t, &x.tables[i])
+	}
+	return r
+}
+
+func (x *Extraction) write(r *result, done *pipeline.Done) error {
+	var waiting []*parquetFile
+	for i, t := range x.tables {
+		file, n := x.files[i], r.tables[i].mark().rows
+		count(done, t, n, r.nulled[i])
+		var err error
+		switch {
+		case n == 0:
+		case file.parquet != nil:
+			err = file.parquet.write(&r.parquet[i].columns)
+		default:
+			_, err = file.to.Write(r.texts[i].buf)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", t.Name, err)
+		}
+		if file.parquet != nil {
+			waiting = append(waiting, file.parquet)
+		}
+	}
+	return bound(x.f.o.RowGroup, waiting)
+}
+
+// Close ends the files and closes them all. The files are whole when it returns
+// nil.
+func (x *Extraction) Close() error {
+	var errs []error
+	for i, f := range x.files {
+		var err error
+		if f.parquet != nil {
+			err = f.parquet.w.Close()
+		}
+		if err := errors.Join(err, f.to.Close()); err != nil {
+			errs = append(errs, fmt.Errorf("end %s: %w", x.tables[i].Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,203 @@
+package prepared
+
+import (
+	"bytes"
+	"strconv"
+
+	"fhirsynapse/internal/sof"
+)
+
+// textRows are rows as text: CSV or NDJSON.
+type textRows struct {
+	table   *Table
+	members [][]byte // NDJSON: what stands before each value; nil for CSV
+	buf     []byte
+	rows    int
+}
+
+func newTextRows(t *Table, format Format) *textRows {
+	r := &textRows{table: t}
+	if format == NDJSON {
+		for i, c := range t.Columns {
+			before := byte(',')
+			if i == 0 {
+				before = '{'
+			}
+			r.members = append(r.members, append(appendJSONText([]byte{before}, []byte(c.Name)), ':'))
+		}
+	}
+	return r
+}
+
+func (r *textRows) mark() mark      { return mark{r.rows, len(r.buf)} }
+func (r *textRows) truncate(m mark) { r.rows, r.buf = m.rows, r.buf[:m.size] }
+
+// keptText is how much room for text a run keeps when it is used again: a single
+// line may have taken far more.
+const keptText = 8 << 20
+
+func (r *textRows) reset() {
+	r.truncate(mark{})
+	if cap(r.buf) > keptText {
+		r.buf = nil
+	}
+}
+
+func (r *textRows) add(_ int64, cells [][]byte, misfit func(column int)) {
+	if r.members != nil {
+		r.addObject(cells, misfit)
+	} else {
+		r.addRecord(cells, misfit)
+	}
+	r.buf = append(r.buf, '\n')
+	r.rows++
+}
+
+// addObject writes a JSON object with a member for every column.
+func (r *textRows) addObject(cells [][]byte, misfit func(column int)) {
+	for i, cell := range cells {
+		r.buf = append(r.buf, r.members[i]...)
+		c, fits := &r.table.Columns[i], cell != nil
+		switch {
+		case !fits:
+		case c.Kind == sof.Text && c.Collection:
+			r.buf = append(r.buf, cell...)
+		case c.Kind == sof.Text:
+			r.buf = appendJSONText(r.buf, cell)
+		default:
+			quoted := c.Kind == sof.Date || c.Kind == sof.Timestamp
+			start := len(r.buf)
+			if quoted {
+				r.buf = append(r.buf, '"')
+			}
+			if r.buf, fits = appendValue(r.buf, c, cell); !fits {
+				r.buf = r.buf[:start]
+				misfit(i)
+			} else if quoted {
+				r.buf = append(r.buf, '"')
+			}
+		}
+		if !fits {
+			r.buf = append(r.buf, "null"...)
+		}
+	}
+	r.buf = append(r.buf, '}')
+}
+
+// addRecord writes a record after RFC 4180: NULL is an empty field, the empty text
+// a quoted one. A lone NULL is quoted too, since an empty line is no record.
+func (r *textRows) addRecord(cells [][]byte, misfit func(column int)) {
+	for i, cell := range cells {
+		if i > 0 {
+			r.buf = append(r.buf, ',')
+		}
+		c, fits := &r.table.Columns[i], cell != nil
+		switch {
+		case !fits:
+		case c.Kind == sof.Text:
+			r.buf = appendField(r.buf, cell)
+		default:
+			start := len(r.buf)
+			if r.buf, fits = appendValue(r.buf, c, cell); !fits {
+				r.buf = r.buf[:start]
+				misfit(i)
+			}
+		}
+		if !fits && len(cells) == 1 {
+			r.buf = append(r.buf, `""`...)
+		}
+	}
+}
+
+// header is the first line of a CSV file.
+func header(t Table) []byte {
+	var b []byte
+	for i, c := range t.Columns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendField(b, []byte(c.Name))
+	}
+	return append(b, '\n')
+}
+
+func appendField(to, text []byte) []byte {
+	if len(text) > 0 && text[0] != ' ' && text[len(text)-1] != ' ' && !bytes.ContainsAny(text, ",\"\r\n") {
+		return append(to, text...)
+	}
+	to = append(to, '"')
+	for {
+		i := bytes.IndexByte(text, '"')
+		if i < 0 {
+			return append(append(to, text...), '"')
+		}
+		to = append(append(to, text[:i]...), `""`...)
+		text = text[i+1:]
+	}
+}
+
+// appendJSONText writes a JSON string. The text is valid UTF-8: lines that are not
+// have gone to the quarantine.
+func appendJSONText(to, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	to = append(to, '"')
+	from := 0
+	for i, c := range text {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		to = append(to, text[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			to = append(to, '\\', c)
+		case '\n':
+			to = append(to, `\n`...)
+		case '\r':
+			to = append(to, `\r`...)
+		case '\t':
+			to = append(to, `\t`...)
+		default:
+			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	return append(append(to, text[from:]...), '"')
+}
+
+// appendValue writes the text of a value whose column is not Text. It says no
+// where value says that the text is no value of the type; otherwise both are the
+// same, except that a decimal keeps the digits which the column's scale lacks.
+func appendValue(to []byte, c *sof.Column, cell []byte) ([]byte, bool) {
+	switch c.Kind {
+	case sof.Boolean:
+		return append(to, cell...), string(cell) == "true" || string(cell) == "false"
+	case sof.Integer:
+		n, err := strconv.ParseInt(string(cell), 10, 32)
+		return strconv.AppendInt(to, n, 10), err == nil
+	case sof.BigInt:
+		n, err := strconv.ParseInt(string(cell), 10, 64)
+		return strconv.AppendInt(to, n, 10), err == nil
+	case sof.Decimal:
+		precision, scale := DecimalSize(*c)
+		_, fits := parseDecimal(cell, precision, scale)
+		return appendNumber(to, cell), fits
+	case sof.Date:
+		return append(to, cell[:min(len(cell), len("2006-01-02"))]...), isDay(cell)
+	case sof.Timestamp:
+		t, ok := parseInstant(cell)
+		return t.UTC().AppendFormat(to, shownLayout), ok && t.Year() > 0
+	case sof.Text:
+	}
+	return append(to, cell...), true
+}
+
+// appendNumber writes a decimal as it is, less the leading zeros that JSON forbids.
+func appendNumber(to, text []byte) []byte {
+	if len(text) > 0 && text[0] == '-' {
+		to, text = append(to, '-'), text[1:]
+	}
+	for len(text) > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9' {
+		text = text[1:]
+	}
+	return append(to, text...)
+}
