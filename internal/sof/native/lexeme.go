@@ -19,11 +19,51 @@ func special(w uint64) uint64 {
 	return (((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
 }
 
+// quotes is special for lines that have nothing special but quotes.
+func quotes(w uint64) uint64 {
+	q := w ^ 0x22*low
+	return (q - low) &^ q & high
+}
+
+// survey looks over a whole line: ascii says that it is valid UTF-8 without
+// further ado, plain that no byte is a backslash or a control character. Most
+// lines are both, and strings in plain lines end at the next quote.
+func survey(b []byte) (ascii, plain bool) {
+	var all, odd uint64
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		s := w ^ 0x5c*low
+		all |= w
+		odd |= ((s - low) &^ s) | ((w - 0x20*low) &^ w)
+	}
+	for ; i < len(b); i++ {
+		all |= uint64(b[i])
+		if b[i] == '\\' || b[i] < ' ' {
+			odd |= high
+		}
+	}
+	return all&high == 0, odd&high == 0
+}
+
 // text reads a string behind its opening quote and gives the offset behind the
 // closing one. Eight bytes at a time are searched for a quote, a backslash or a
 // control character.
 func (t *tape) text(i int) (int, bool) {
 	b := t.line
+	if t.plain {
+		for ; i+8 <= len(b); i += 8 {
+			if m := quotes(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+				return i + bits.TrailingZeros64(m)>>3 + 1, false
+			}
+		}
+		for ; i < len(b); i++ {
+			if b[i] == '"' {
+				return i + 1, false
+			}
+		}
+		return t.tooShort(), false
+	}
 	escaped := false
 	for {
 		for i+8 <= len(b) {

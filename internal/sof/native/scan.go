@@ -39,6 +39,7 @@ type tape struct {
 	nodes []node
 	slots []int32
 	depth int
+	plain bool // see survey
 
 	failedAt int
 	reason   string
@@ -56,7 +57,8 @@ func (t *tape) fail(at int, reason string) int {
 // the root object, or -1 after a fault.
 func (t *tape) read(line []byte, root *shape) int32 {
 	t.line, t.nodes, t.slots, t.depth, t.reason = line, t.nodes[:0], t.slots[:0], 0, ""
-	if !utf8.Valid(line) {
+	var ascii bool
+	if ascii, t.plain = survey(line); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
 	}
 	i := t.space(0)
