@@ -21,6 +21,10 @@ func (e *env) warehouse(schemes []string) Warehouse {
 	}
 	slices.Sort(known)
 	text := e.get(name)
+	if len(schemes) == 0 {
+		e.fault(name, "this program was built without a warehouse that it could open")
+		return Warehouse{}
+	}
 	scheme, rest, ok := strings.Cut(text, ":")
 	switch {
 	case text == "":

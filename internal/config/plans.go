@@ -130,7 +130,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, dialect string) {
 		}
 		if slices.Contains(levels, p.Level) {
 			// Its _since is applied to the Patient first.
-			e.warn("%s: at level %s this server leaves new resources of unchanged patients out of incremental exports: prefer level system", o.what, p.Level)
+			e.warn("%s: at level %s every export is full, since this server would leave new resources of unchanged patients out of incremental ones: prefer level system", o.what, p.Level)
 		}
 	}
 }

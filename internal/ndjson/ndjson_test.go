@@ -193,7 +193,10 @@ func (stuck) Read([]byte) (int, error) { return 0, nil }
 
 func TestTheWalkCanStop(t *testing.T) {
 	t.Parallel()
-	for l := range Lines(strings.NewReader("1\n2\n3\n"), 0) {
+	for l, err := range Lines(strings.NewReader("1\n2\n3\n"), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if l.Number == 2 {
 			return
 		}

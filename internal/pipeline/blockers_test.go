@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) } //nolint:gosec // a test's dice
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
 // The blockers that a review of the design found, each by its name.
 

@@ -82,7 +82,7 @@ func (e every) Next(t time.Time) time.Time { return t.Add(time.Duration(e)) }
 
 // boot starts a handler: what it kept in memory is gone.
 func (w *world) boot() {
-	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls))) //nolint:gosec // names of tables in a test
+	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls)))
 	w.p = pipeline.New(pipeline.Options{Plans: w.plans}, pipeline.Ports{
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},

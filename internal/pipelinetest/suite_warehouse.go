@@ -246,9 +246,17 @@ func warehouseApart(t *testing.T, w *tables) {
 
 func warehouseKinds(t *testing.T, w *tables) {
 	w.views = preparedtest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{
-		{Name: "text"}, {Name: "boolean", Kind: sof.Boolean}, {Name: "int32", Kind: sof.Integer}, {Name: "int64", Kind: sof.BigInt},
-		{Name: "number", Kind: sof.Decimal}, {Name: "money", Kind: sof.Decimal, Precision: 9, Scale: 2}, {Name: "whole", Kind: sof.Decimal, Precision: 38},
-		{Name: "day", Kind: sof.Date}, {Name: "at", Kind: sof.Timestamp}, {Name: "select"}, {Name: "Mixed_Case"},
+		{Name: "text"},
+		{Name: "boolean", Kind: sof.Boolean},
+		{Name: "int32", Kind: sof.Integer},
+		{Name: "int64", Kind: sof.BigInt},
+		{Name: "number", Kind: sof.Decimal},
+		{Name: "money", Kind: sof.Decimal, Precision: 9, Scale: 2},
+		{Name: "whole", Kind: sof.Decimal, Precision: 38},
+		{Name: "day", Kind: sof.Date},
+		{Name: "at", Kind: sof.Timestamp},
+		{Name: "select"},
+		{Name: "Mixed_Case"},
 	}}}}
 	rows := [][]string{
 		{"", "true", "-2147483648", "9223372036854775807", "12.340", "1234567.89", "1e37", "1969-12-31", "2024-02-29T23:59:59.9999+01:00", "from", "M"},

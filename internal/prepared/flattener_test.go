@@ -192,7 +192,10 @@ func TestAFileWithoutResourcesLeavesNothing(t *testing.T) {
 func expectNothing(t *testing.T, lake pipeline.Lake) {
 	t.Helper()
 	for _, area := range []pipeline.Area{pipeline.Staging, pipeline.Quarantine} {
-		for f := range lake.List(t.Context(), area, "") {
+		for f, err := range lake.List(t.Context(), area, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
 			t.Errorf("%s holds %s", area, f.Path)
 		}
 	}
@@ -252,7 +255,10 @@ func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 		}
 		files := map[string]string{}
 		for _, area := range []pipeline.Area{pipeline.Staging, pipeline.Quarantine} {
-			for f := range o.Lake.List(t.Context(), area, "") {
+			for f, err := range o.Lake.List(t.Context(), area, "") {
+				if err != nil {
+					t.Fatal(err)
+				}
 				files[f.Path] = string(read(t, o.Lake, area, f.Path))
 			}
 		}

@@ -181,7 +181,7 @@ func (s *sink) close(err error) error {
 // parquetFile is one Parquet file under way.
 type parquetFile struct {
 	to      io.WriteCloser
-	w       *parquet.Writer
+	w       *parquet.Writer //nolint:staticcheck // its columns are written one by one; the generic writer wants a Go struct
 	columns []*parquet.ColumnWriter
 	waiting int // bytes that wait for their row group
 }

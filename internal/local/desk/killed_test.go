@@ -52,7 +52,7 @@ func beHost(staged string) int {
 		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now, Stdout: os.Stderr, Stderr: os.Stderr,
 		OnEvent: func(e funchost.Event) {
 			if e.Kind == funchost.HandlerReady {
-				_, _ = os.Stdout.WriteString(fmt.Sprintln(e.PID))
+				_, _ = fmt.Fprintln(os.Stdout, e.PID)
 			}
 		},
 	})
@@ -79,7 +79,7 @@ func startHost(t *testing.T, w *desk.World, staged string) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:gosec,noctx // this binary; killed by the test
+	h := &host{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:noctx // killed by the test
 	h.cmd.Env = append(os.Environ(), hostVariable+"="+staged)
 	h.cmd.Stdin = strings.NewReader(string(settings))
 	if os.Getenv("FHIRSYNAPSE_TEST_LOG") != "" {
@@ -177,7 +177,7 @@ const seeds = 20
 func exerciseKilled(t *testing.T, w *desk.World, staged string, data *store.Store, same func(t *testing.T)) {
 	t.Helper()
 	for seed := range uint64(seeds) {
-		random := rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // a test's dice
+		random := rand.New(rand.NewPCG(seed, 9))
 		ctx, done := context.WithTimeout(t.Context(), 2*time.Minute)
 		changed := desk.Lately(time.Now)
 		killing(ctx, t, w, staged, random, changed)

@@ -105,7 +105,7 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 		}
 		w.Bus.AddQueue(queue, c)
 	}
-	if _, err := w.Bus.Listen("127.0.0.1:0"); err != nil {
+	if _, err := w.Bus.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // it lives as long as the world, not the start
 		return w, fmt.Errorf("start the service bus stand-in: %w", err)
 	}
 	if err := w.startServer(ctx); err != nil {
@@ -141,7 +141,7 @@ func (w *World) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.base, err = w.Server.Listen("127.0.0.1:0"); err != nil {
+	if w.base, err = w.Server.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // the same
 		return err
 	}
 	w.closers = append(w.closers, func() { closing(w.options.Log, "FHIR server", w.Server.Close) })

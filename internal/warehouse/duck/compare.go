@@ -134,8 +134,10 @@ func compareTable(ctx context.Context, a, b side, table string) (d Difference, e
 		to    *int64
 		query string
 	}{
-		{&d.A, all(a, table, ofA)}, {&d.B, all(b, table, ofB)},
-		{&d.OnlyA, except(from(a, ofA), from(b, ofB), all(a, table, ofA))}, {&d.OnlyB, except(from(b, ofB), from(a, ofA), all(b, table, ofB))},
+		{&d.A, all(a, table, ofA)},
+		{&d.B, all(b, table, ofB)},
+		{&d.OnlyA, except(from(a, ofA), from(b, ofB), all(a, table, ofA))},
+		{&d.OnlyB, except(from(b, ofB), from(a, ofA), all(b, table, ofB))},
 	} {
 		if n.query == "" {
 			continue

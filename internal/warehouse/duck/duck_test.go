@@ -92,6 +92,9 @@ func (s store) table(t *testing.T, db *database, schema, table string, c warehou
 		}
 		exprs = append(exprs, expr)
 	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
 	return s.cells(t, db, "SELECT "+joined(exprs)+" FROM "+tableName(schema, table), table, names, c)
 }
 

@@ -47,9 +47,19 @@ func wantedTables(resource string, tables []prepared.Table) []wanted {
 	all := []wanted{
 		{warehouse.HeadTable(resource), []column{{"id", "VARCHAR"}, {"version", "VARCHAR"}, {"deleted", "BOOLEAN"}, {"view_set", "INTEGER"}}},
 		{warehouse.LedgerTable, []column{
-			{"path", "VARCHAR"}, {"etag", "VARCHAR"}, {"export", "VARCHAR"}, {"type", "VARCHAR"},
-			{"lines", "BIGINT"}, {"blank", "BIGINT"}, {"quarantined", "BIGINT"}, {"filtered", "BIGINT"},
-			{"applied", "BIGINT"}, {"superseded", "BIGINT"}, {"deleted", "BIGINT"}, {"view_set", "INTEGER"}, {"committed_at", "TIMESTAMP"},
+			{"path", "VARCHAR"},
+			{"etag", "VARCHAR"},
+			{"export", "VARCHAR"},
+			{"type", "VARCHAR"},
+			{"lines", "BIGINT"},
+			{"blank", "BIGINT"},
+			{"quarantined", "BIGINT"},
+			{"filtered", "BIGINT"},
+			{"applied", "BIGINT"},
+			{"superseded", "BIGINT"},
+			{"deleted", "BIGINT"},
+			{"view_set", "INTEGER"},
+			{"committed_at", "TIMESTAMP"},
 		}},
 	}
 	for _, t := range tables {

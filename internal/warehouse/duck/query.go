@@ -50,7 +50,7 @@ func Query(ctx context.Context, path, query string, wait time.Duration) (*Rows, 
 		release()
 		return nil, err
 	}
-	rows, err := db.query(ctx, query)
+	rows, err := db.query(ctx, query) //nolint:rowserrcheck // the caller reads them
 	if err != nil {
 		err = errors.Join(err, db.close())
 		release()

@@ -54,12 +54,12 @@ func (e *wideEvaluator) Eval(line []byte, emit func(view int, row [][]byte) erro
 	id, rest, _ := bytes.Cut(line, []byte{','})
 	hour, _, _ := bytes.Cut(rest, []byte{','})
 	for i := range e.cells {
-		switch {
-		case i%8 == 3:
+		switch i % 8 {
+		case 3:
 			e.cells[i] = append(append([]byte{}, id[len(id)-3:]...), ".25"...)
-		case i%8 == 5:
+		case 5:
 			e.cells[i] = nil
-		case i%8 == 6:
+		case 6:
 			e.cells[i] = []byte("http://loinc.org")
 		default:
 			e.cells[i] = append([]byte("text of the value "), id[len(id)-4:]...)
