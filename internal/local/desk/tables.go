@@ -115,3 +115,4 @@ type unseen struct{}
 
 func (unseen) Total(int64) {}
 func (unseen) Add(int64)   {}
+func (unseen) Bad(int64)   {}
