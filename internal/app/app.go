@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -216,6 +217,7 @@ const requestTimeout = 5 * time.Minute
 // Serve is the whole life of a handler: settings, port, invocations. What it
 // returns is the exit code; the host restarts a handler only when that is not 0.
 func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
+	tuneMemory(e.Environ)
 	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: levelOf(e.Environ)}))
 	a, err := New(e, log)
 	if err != nil {
@@ -229,6 +231,18 @@ func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 		return 1
 	}
 	return 1 // told to stop: not a success that the host would leave alone
+}
+
+// tuneMemory trades memory that is there for time in the garbage collector, unless
+// the environment decides. The limit leaves room for DuckDB in 300 MiB.
+func tuneMemory(environ []string) {
+	for _, pair := range environ {
+		if strings.HasPrefix(pair, "GOGC=") || strings.HasPrefix(pair, "GOMEMLIMIT=") {
+			return
+		}
+	}
+	debug.SetGCPercent(200)
+	debug.SetMemoryLimit(112 << 20)
 }
 
 // port is the host's, or one for people who start the handler by hand.

@@ -24,6 +24,7 @@ import (
 	"fhirsynapse/internal/local/funchost"
 	"fhirsynapse/internal/local/sbemu"
 	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/pipeline"
 )
 
 // Options of a World.
@@ -42,6 +43,8 @@ type Options struct {
 	Events storageevents.Options
 	// LockDuration of messages; half a minute when zero.
 	LockDuration time.Duration
+	// HoldEvents keeps storage events back until ReleaseEvents.
+	HoldEvents bool
 	// MaxCount is how many resources the FHIR server writes into a file.
 	MaxCount int
 	Now      func() time.Time
@@ -61,6 +64,7 @@ type World struct {
 	settings map[string]string
 	azurite  *azurite.Server
 	watcher  *storageevents.Watcher
+	release  func()
 	base     string
 
 	closers []func()
@@ -149,8 +153,19 @@ func (w *World) startServer(ctx context.Context) error {
 		return err
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	released := make(chan struct{})
+	w.release = sync.OnceFunc(func() { close(released) })
+	if !w.options.HoldEvents {
+		w.release()
+	}
 	var done sync.WaitGroup
-	done.Go(func() { w.watcher.Run(watching) })
+	done.Go(func() {
+		select {
+		case <-released:
+			w.watcher.Run(watching)
+		case <-watching.Done():
+		}
+	})
 	w.closers = append(w.closers, func() {
 		stop()
 		done.Wait()
@@ -203,6 +218,21 @@ func (w *World) StartHost(ctx context.Context, staged string, onEvent func(funch
 		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log, Now: w.options.Now,
 		Stdout: w.options.HandlerOutput, Stderr: w.options.HandlerOutput, OnEvent: onEvent,
 	})
+}
+
+// ReleaseEvents lets the storage events go that Options.HoldEvents kept back.
+func (w *World) ReleaseEvents() { w.release() }
+
+// Landed is the number and the bytes of the blobs in the landing area.
+func (w *World) Landed(ctx context.Context) (files int, bytes int64, err error) {
+	for f, err := range w.App.Lake().List(ctx, pipeline.Landing, "") {
+		if err != nil {
+			return 0, 0, err
+		}
+		files++
+		bytes += f.Size
+	}
+	return files, bytes, nil
 }
 
 // Settings are the handler's.

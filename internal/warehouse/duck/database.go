@@ -92,11 +92,18 @@ const (
 // its default, 122,880, takes too much memory for wide tables.
 const rowGroup = 30720
 
+// blockSize is what a new database file is made of. Every column of every table
+// that a transaction touches holds at least one block in memory, filled or not;
+// DuckDB's default, 262,144, takes 100 MB for the tables of one resource type.
+const blockSize = 32768
+
 // attach opens a database file. Another process at it is a Transient error.
 func (db *database) attach(ctx context.Context, path, as string, m mode) error {
 	options := fmt.Sprintf("ROW_GROUP_SIZE %d", rowGroup)
 	if m == readOnly {
 		options = "READ_ONLY"
+	} else if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) { //nolint:gosec // the database that the person names
+		options += fmt.Sprintf(", BLOCK_SIZE %d", blockSize)
 	}
 	_, err := db.ExecContext(ctx, "ATTACH "+text(path)+" AS "+name(as)+" ("+options+")")
 	if err == nil {
