@@ -31,7 +31,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	info, _ := debug.ReadBuildInfo()
-	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd()))}
+	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
 		Serve:   serve,
 		Query:   onduck.Query,

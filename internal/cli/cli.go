@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/query"
@@ -51,6 +52,11 @@ type Streams struct {
 	Out, Err io.Writer
 	// ErrIsTerminal says that a person watches Err: progress is drawn there.
 	ErrIsTerminal bool
+	// Now is the clock.
+	Now func() time.Time
+	// Ticks gives a tick every so often, until stop is called; nil means those of a
+	// time.Ticker.
+	Ticks func(every time.Duration) (ticks <-chan time.Time, stop func())
 }
 
 // Run does what args (without the program's name) say and gives the exit code.

@@ -45,7 +45,10 @@ type outcome struct {
 func run(t *testing.T, c cli.Commands, env map[string]string, args ...string) outcome {
 	t.Helper()
 	var out, errs strings.Builder
-	code := cli.Run(t.Context(), args, func(n string) string { return env[n] }, cli.Streams{Out: &out, Err: &errs}, c)
+	// Each look at the clock takes two seconds.
+	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	now := func() time.Time { clock = clock.Add(2 * time.Second); return clock }
+	code := cli.Run(t.Context(), args, func(n string) string { return env[n] }, cli.Streams{Out: &out, Err: &errs, Now: now}, c)
 	return outcome{code, out.String(), errs.String()}
 }
 
@@ -66,6 +69,7 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		"header of a table":  {[]string{"query", "--db", "x", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header have a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n"},
 		"both headers":       {[]string{"query", "--db", "x", "--csv", "--header", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
 		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb\nfhirsynapse: see fhirsynapse load --help\n"},
+		"compressed CSV":     {[]string{"load", ".", "--to", "csv:x", "--compression", "zstd"}, "fhirsynapse: --compression has a meaning with --to parquet:DIR only\nfhirsynapse: see fhirsynapse load --help\n"},
 		"no folder":          {[]string{"load", "--to", "duckdb:x"}, "fhirsynapse: the folder is missing\nfhirsynapse: see fhirsynapse load --help\n"},
 		"number that is none": {
 			[]string{"exports", "--last", "many"},
@@ -154,7 +158,8 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 		Types: []pipeline.TypeReport{
 			{Type: "Patient", Files: 2, Manifest: -1, Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2},
 		},
-		Quarantine: "fhir.quarantine",
+		Quarantine: "fhir.quarantine", Bytes: 100e6,
+		Rows: map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0}, Nulled: map[string]int64{"patient.born": 3},
 	}
 	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
 		asked = r
@@ -174,7 +179,9 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 		"├─────────┼───────┼───────┼─────────┼────────────┼──────────┼─────────────┼───────┼─────────┤\n" +
 		"│ all     │     2 │    10 │       7 │          1 │        0 │           1 │     1 │       2 │\n" +
 		"└─────────┴───────┴───────┴─────────┴────────────┴──────────┴─────────────┴───────┴─────────┘\n" +
-		"bad lines and their reasons: fhir.quarantine\n"}
+		"did not fit and is NULL: 3 of patient.born\n" +
+		"bad lines and their reasons: fhir.quarantine\n" +
+		"loaded 5 resources, 9 rows in 2 tables, 1 quarantined, 3 values did not fit, 2.0 seconds, 50.0 MB/s\n"}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Error(diff)
 	}

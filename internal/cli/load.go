@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/pipeline"
@@ -24,17 +25,20 @@ type LoadRequest struct {
 	Schema       string
 	// Views is a folder of ViewDefinitions; empty means the bundled ones.
 	Views string
-	// Progress is told, from any goroutine, how many bytes of the files on disk
-	// there are in all and how many more were read.
+	// Compression is that of Parquet files; empty means the default.
+	Compression string
+	// Progress is told, from any goroutine, how far the load got.
 	Progress Progress
 }
 
 // Progress shows how far a load got.
 type Progress interface {
-	// Total says how many bytes there are.
+	// Total says how many bytes there are in the files on disk.
 	Total(bytes int64)
 	// Add says that so many more were read.
 	Add(bytes int64)
+	// Bad says that so many more lines went to the quarantine.
+	Bad(lines int64)
 }
 
 // LoadReport accounts for a load, by resource type.
@@ -44,6 +48,14 @@ type LoadReport struct {
 	Quarantine string `json:"quarantine,omitempty"`
 	// Skipped are files that hold no resources.
 	Skipped []string `json:"skipped,omitempty"`
+	// Rows counts the rows that the load wrote, by table.
+	Rows map[string]int64 `json:"rows"`
+	// Nulled counts values that did not fit their column's type, by table.column.
+	Nulled map[string]int64 `json:"nulled,omitempty"`
+	// Bytes is the size of the files on disk.
+	Bytes int64 `json:"bytes"`
+	// Seconds is how long the load took.
+	Seconds float64 `json:"seconds"`
 }
 
 func loadCommand(s Streams, c Commands) *cobra.Command {
@@ -51,25 +63,41 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 	var to string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "load DIR --to duckdb:FILE",
-		Short: "Load a folder of NDJSON files straight into a warehouse",
-		Long: "Load the *.ndjson and *.ndjson.gz files of a folder straight into a warehouse, without a server.\n" +
-			"The newest version of each resource wins, so that loading twice changes nothing.",
-		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb",
-		Args:    arguments(1, "the folder"),
+		Use:   "load DIR --to duckdb:FILE|parquet:DIR|csv:DIR|ndjson:DIR",
+		Short: "Load a folder of NDJSON files into a database or into files, a table each",
+		Long: `Load the *.ndjson and *.ndjson.gz files of a folder, without a server.
+
+duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing.
+parquet:DIR   <table>.parquet, with the columns in their own types; see --compression.
+csv:DIR       <table>.csv, RFC 4180 with LF at the ends of lines and a header. NULL is an empty
+              field, the empty text is "" (a table of one column has "" for both).
+ndjson:DIR    <table>.ndjson, one object a row with a member for every column: numbers with all
+              their digits, booleans, lists; null where there is no value.
+
+Into files every line is a source of rows: no version of a resource supersedes another, and a
+deleted resource has no rows. There is a file for every table of the resource types that came, with
+rows or without; the files appear together at the end and replace those of the same name. Only
+their owner may read them.
+
+Bad lines are left out and lie with their reasons beside the output, in FILE.quarantine or
+DIR.quarantine. A value that does not fit the type of its column is NULL in all formats, and is
+counted.`,
+		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb\n" +
+			"  fhirsynapse load ./export --to parquet:tables --compression zstd",
+		Args: arguments(1, "the folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ok bool
 			if r.Scheme, r.Rest, ok = strings.Cut(to, ":"); !ok || r.Rest == "" {
 				return usagef(cmd, "--to must name a warehouse, for example duckdb:fhir.duckdb")
 			}
-			r.Dir = args[0]
-			bar := &bar{w: io.Discard}
-			if s.ErrIsTerminal {
-				bar.w = s.Err
+			if r.Compression != "" && r.Scheme != "parquet" {
+				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
 			}
-			r.Progress = bar
+			r.Dir = args[0]
+			p := newProgress(s)
+			r.Progress = p
 			report, err := c.Load(cmd.Context(), r)
-			bar.done()
+			report.Seconds = p.done()
 			for _, name := range report.Skipped {
 				fmt.Fprintf(s.Err, "fhirsynapse: %s holds no resources: left out\n", name)
 			}
@@ -84,8 +112,9 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 			return errors.Join(err, accounted(report))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`, for example duckdb:fhir.duckdb")
-	cmd.Flags().StringVar(&r.Schema, "schema", "main", "the schema of the tables")
+	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, parquet:DIR, csv:DIR or ndjson:DIR")
+	cmd.Flags().StringVar(&r.Schema, "schema", "main", "the schema of the tables in DuckDB")
+	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use instead of the bundled ones")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
@@ -101,6 +130,7 @@ func accounted(r LoadReport) error {
 }
 
 func loadTable(w io.Writer, r LoadReport) error {
+	var b strings.Builder
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
@@ -121,42 +151,30 @@ func loadTable(w io.Writer, r LoadReport) error {
 	}
 	sum.Type = "all"
 	t.AppendFooter(loadRow(sum))
-	if _, err := fmt.Fprintln(w, t.Render()); err != nil {
-		return fmt.Errorf("write table: %w", err)
+	b.WriteString(t.Render() + "\n")
+	var misfits int64
+	for _, column := range slices.Sorted(maps.Keys(r.Nulled)) {
+		misfits += r.Nulled[column]
+		fmt.Fprintf(&b, "did not fit and is NULL: %d of %s\n", r.Nulled[column], column)
 	}
 	if r.Quarantine != "" {
-		if _, err := fmt.Fprintf(w, "bad lines and their reasons: %s\n", r.Quarantine); err != nil {
-			return fmt.Errorf("write table: %w", err)
+		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
+	}
+	var rows, tables int64
+	for _, n := range r.Rows {
+		rows += n
+		if n > 0 {
+			tables++
 		}
+	}
+	fmt.Fprintf(&b, "loaded %d resources, %d rows in %d tables, %d quarantined, %d values did not fit, %.1f seconds, %.1f MB/s\n",
+		sum.Applied-sum.Deleted, rows, tables, sum.Quarantined, misfits, r.Seconds, perSecond(r.Bytes, r.Seconds))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write table: %w", err)
 	}
 	return nil
 }
 
 func loadRow(x pipeline.TypeReport) table.Row {
 	return table.Row{x.Type, x.Files, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
-}
-
-// bar is a progress bar for a person, and nothing for a log.
-type bar struct {
-	w   io.Writer
-	bar *progressbar.ProgressBar
-}
-
-// Total implements Progress.
-func (b *bar) Total(bytes int64) {
-	b.bar = progressbar.NewOptions64(bytes, progressbar.OptionSetWriter(b.w), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription("load"), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
-}
-
-// Add implements Progress.
-func (b *bar) Add(bytes int64) {
-	if b.bar != nil {
-		_ = b.bar.Add64(bytes) // a bar that cannot be drawn stops nothing
-	}
-}
-
-func (b *bar) done() {
-	if b.bar != nil {
-		_ = b.bar.Finish()
-	}
 }

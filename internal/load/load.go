@@ -4,18 +4,16 @@
 // Each run is an export of its own in the ledger. The newest version of each
 // resource wins as everywhere, so that loading a folder twice changes nothing; a
 // resource without meta.lastUpdated counts as written when the load began.
+//
+// Where there is no warehouse but files, an [Extractor] takes the place of the
+// [Loader]: the rows of every line, without heads and versions.
 package load
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/localdir"
@@ -51,6 +49,28 @@ type Report struct {
 	Types  []pipeline.TypeReport // in order of type
 	// Skipped are files that hold no resources: logs, manifests.
 	Skipped []string
+	// Bytes is the size of the files on the disk.
+	Bytes int64
+	// Rows counts the rows that were made, by table; those of superseded resources
+	// are among them. A table of the types that came is there even without rows.
+	Rows map[string]int64
+	// Nulled counts values that did not fit their column's type, by table.column.
+	Nulled map[string]int64
+}
+
+func newReport(started time.Time, token func() string) Report {
+	export := Plan + "-" + started.Format("20060102T150405Z") + "-" + token()
+	return Report{Export: export, Rows: map[string]int64{}, Nulled: map[string]int64{}}
+}
+
+// add counts what became of a file.
+func (r *Report) add(d pipeline.Done) {
+	for table, n := range d.Rows {
+		r.Rows[table] += n
+	}
+	for column, n := range d.Nulled {
+		r.Nulled[column] += n
+	}
 }
 
 // Load loads all files into the tables of a schema, one resource type after the
@@ -58,20 +78,17 @@ type Report struct {
 // types are there.
 func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
 	started := l.Now().UTC()
-	report := Report{Export: Plan + "-" + started.Format("20060102T150405Z") + "-" + l.Token()}
-	files, err := l.scan(ctx, &report)
+	report := newReport(started, l.Token)
+	files, skipped, err := folder{lake: l.Lake}.scan(ctx)
 	if err != nil {
 		return report, err
 	}
+	report.Skipped, report.Bytes = skipped, size(files)
 	if l.Total != nil {
-		var total int64
-		for _, f := range files {
-			total += f.Size
-		}
-		l.Total(total)
+		l.Total(report.Bytes)
 	}
 	for typ, group := range byType(files) {
-		t, err := l.commit(ctx, schema, report.Export, typ, group, started)
+		t, err := l.commit(ctx, schema, &report, typ, group, started)
 		if err != nil {
 			return report, fmt.Errorf("load %s: %w", typ, err)
 		}
@@ -80,25 +97,9 @@ func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
 	return report, nil
 }
 
-// byType yields the files of each resource type, in order.
-func byType(files []source) func(yield func(string, []source) bool) {
-	return func(yield func(string, []source) bool) {
-		slices.SortStableFunc(files, func(a, b source) int { return strings.Compare(a.typ, b.typ) })
-		for i := 0; i < len(files); {
-			j := i
-			for j < len(files) && files[j].typ == files[i].typ {
-				j++
-			}
-			if !yield(files[i].typ, files[i:j]) {
-				return
-			}
-			i = j
-		}
-	}
-}
-
 // commit loads the files of one type. What it staged is gone when it returns.
-func (l Loader) commit(ctx context.Context, schema, export, typ string, files []source, started time.Time) (report pipeline.TypeReport, err error) {
+func (l Loader) commit(ctx context.Context, schema string, all *Report, typ string, files []source, started time.Time) (report pipeline.TypeReport, err error) {
+	export := all.Export
 	defer func() { err = errors.Join(err, l.Lake.Remove(pipeline.Staging, export)) }()
 	batch := pipeline.Batch{Schema: schema, Plan: Plan, Export: export, Type: typ, ViewSet: 1, Attempt: l.Token()}
 	report = pipeline.TypeReport{Type: typ, Files: len(files), Manifest: -1}
@@ -108,6 +109,7 @@ func (l Loader) commit(ctx context.Context, schema, export, typ string, files []
 		if p.Done, err = l.flatten(ctx, export, f, p.Dir, started); err != nil {
 			return report, err
 		}
+		all.add(p.Done)
 		lines += p.Done.Lines
 		batch.Files = append(batch.Files, p)
 	}
@@ -137,7 +139,7 @@ func (l Loader) commit(ctx context.Context, schema, export, typ string, files []
 }
 
 func (l Loader) flatten(ctx context.Context, export string, f source, dir string, started time.Time) (done pipeline.Done, err error) {
-	r, err := l.open(ctx, f.File)
+	r, err := folder{l.Lake, l.Read}.open(ctx, f.File)
 	if err != nil {
 		return done, err
 	}
@@ -146,53 +148,3 @@ func (l Loader) flatten(ctx context.Context, export string, f source, dir string
 		Plan: Plan, Export: export, Type: f.typ, Path: f.Path, LastUpdated: started, Dir: dir,
 	}, r)
 }
-
-// open streams a file's lines, unpacked where its name ends in .gz.
-func (l Loader) open(ctx context.Context, f pipeline.File) (io.ReadCloser, error) {
-	raw, err := l.Lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
-	if err != nil {
-		return nil, err
-	}
-	counted := &counting{ReadCloser: raw, read: l.Read}
-	if !strings.HasSuffix(f.Path, ".gz") {
-		return counted, nil
-	}
-	z, err := gzip.NewReader(counted)
-	if err != nil {
-		return nil, errors.Join(fault.Permanentf("open %s: it is no gzip file: %w", f.Path, err), raw.Close())
-	}
-	return &unpacked{Reader: z, path: f.Path, under: counted}, nil
-}
-
-type counting struct {
-	io.ReadCloser
-	read func(int64)
-}
-
-func (c *counting) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	if c.read != nil {
-		c.read(int64(n))
-	}
-	return n, err
-}
-
-// unpacked names the file when its packing turns out broken half way.
-type unpacked struct {
-	*gzip.Reader
-	path  string
-	under io.Closer
-}
-
-func (u *unpacked) Read(p []byte) (int, error) {
-	n, err := u.Reader.Read(p)
-	switch {
-	case err == nil || err == io.EOF: //nolint:errorlint // a Reader's end is io.EOF itself
-		return n, err
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
-		return n, fault.Permanentf("unpack %s: it is damaged or cut off: %w", u.path, err)
-	}
-	return n, fmt.Errorf("unpack %s: %w", u.path, err)
-}
-
-func (u *unpacked) Close() error { return errors.Join(u.Reader.Close(), u.under.Close()) }

@@ -173,6 +173,9 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 			{Type: "Patient", Files: 2, Manifest: -1, Lines: 4, Applied: 3, Blank: 1},
 		},
 		Skipped: []string{"Device.ndjson", "log.ndjson"},
+		Bytes:   w.total.Load(),
+		Rows:    map[string]int64{},
+		Nulled:  map[string]int64{},
 	}
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Error(diff)

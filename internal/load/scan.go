@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
+	"slices"
 	"strings"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -20,27 +23,32 @@ type source struct {
 	typ string
 }
 
+// folder is the folder to load.
+type folder struct {
+	lake *localdir.Lake
+	read func(bytes int64) // told of what is read, may be nil
+}
+
 // scan finds the files of the folder and their resource types, by the first line
-// of each: names differ from server to server. All faults come together, before
-// anything is loaded.
-func (l Loader) scan(ctx context.Context, report *Report) ([]source, error) {
-	var files []source
+// of each: names differ from server to server. It says which files have no
+// resources. All faults come together, before anything is loaded.
+func (d folder) scan(ctx context.Context) (files []source, skipped []string, err error) {
 	var faults []error
 	seen := 0
-	for f, err := range l.Lake.List(ctx, pipeline.Landing, "") {
+	for f, err := range d.lake.List(ctx, pipeline.Landing, "") {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if name := strings.TrimSuffix(f.Path, ".gz"); !strings.HasSuffix(name, ".ndjson") || hidden(f.Path) {
 			continue
 		}
 		seen++
-		typ, err := l.typeOf(ctx, f)
+		typ, err := folder{lake: d.lake}.typeOf(ctx, f)
 		switch {
 		case err != nil:
 			faults = append(faults, err)
 		case typ == "":
-			report.Skipped = append(report.Skipped, f.Path)
+			skipped = append(skipped, f.Path)
 		default:
 			files = append(files, source{f, typ})
 		}
@@ -49,9 +57,35 @@ func (l Loader) scan(ctx context.Context, report *Report) ([]source, error) {
 		faults = append(faults, errors.New("there is no *.ndjson or *.ndjson.gz file in the folder"))
 	}
 	if len(faults) > 0 {
-		return nil, &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
+		return nil, nil, &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
 	}
-	return files, nil
+	slices.SortStableFunc(files, func(a, b source) int { return strings.Compare(a.typ, b.typ) })
+	return files, skipped, nil
+}
+
+// size is that of all files on the disk.
+func size(files []source) int64 {
+	var n int64
+	for _, f := range files {
+		n += f.Size
+	}
+	return n
+}
+
+// byType yields the files of each resource type, in order.
+func byType(files []source) iter.Seq2[string, []source] {
+	return func(yield func(string, []source) bool) {
+		for i := 0; i < len(files); {
+			j := i
+			for j < len(files) && files[j].typ == files[i].typ {
+				j++
+			}
+			if !yield(files[i].typ, files[i:j]) {
+				return
+			}
+			i = j
+		}
+	}
 }
 
 // hidden says that a file or one of its folders is not meant to be seen: half a
@@ -70,8 +104,8 @@ var (
 const longestFirst = 64 << 20
 
 // typeOf gives the resource type of a file, or "" for one without resources.
-func (l Loader) typeOf(ctx context.Context, f pipeline.File) (string, error) {
-	r, err := Loader{Lake: l.Lake}.open(ctx, f)
+func (d folder) typeOf(ctx context.Context, f pipeline.File) (string, error) {
+	r, err := d.open(ctx, f)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/app"
@@ -17,9 +18,11 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/query"
+	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/duck"
 )
 
@@ -64,33 +67,37 @@ func Loader(now func() time.Time) func(context.Context, cli.LoadRequest) (cli.Lo
 }
 
 func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (out cli.LoadReport, err error) {
-	if r.Scheme != Scheme {
-		return out, fault.Permanentf("load goes to %s:FILE only, not to %q", Scheme, r.Scheme)
-	}
+	rest := filepath.Clean(r.Rest)
+	quarantine := rest + ".quarantine"
 	views, err := app.Views(r.Views)
 	if err != nil {
 		return out, err
 	}
-	work, err := os.MkdirTemp(filepath.Dir(r.Rest), ".fhirsynapse-load-")
+	work, err := workFolder(filepath.Dir(rest))
 	if err != nil {
-		return out, fault.Permanentf("make a folder beside the database: %w", err)
+		return out, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	quarantine := r.Rest + ".quarantine"
 	lake := load.NewFolders(r.Dir, filepath.Join(work, "staging"), quarantine)
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	flattener, err := prepared.NewFlattener(prepared.Options{
+		Lake: lake, Views: views, Codec: prepared.Codec(r.Compression), Quarantined: r.Progress.Bad,
+	})
 	if err != nil {
 		return out, err
 	}
-	tables, err := duck.Open(duck.Options{Path: r.Rest, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
-	if err != nil {
-		return out, err
+	var report load.Report
+	switch r.Scheme {
+	case Scheme:
+		report, err = loadDuck(ctx, r, lake, flattener, views, work, now)
+	case string(prepared.Parquet), string(prepared.CSV), string(prepared.NDJSON):
+		report, err = load.Extractor{
+			Lake: lake, Flattener: flattener, Format: prepared.Format(r.Scheme), Dir: rest, Now: now, Token: token,
+			Total: r.Progress.Total, Read: r.Progress.Add,
+		}.Extract(ctx)
+	default:
+		err = fault.Permanentf("load goes to duckdb:FILE, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
 	}
-	report, err := load.Loader{
-		Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
-		Total: r.Progress.Total, Read: r.Progress.Add,
-	}.Load(ctx, r.Schema)
-	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped}
+	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped, Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
 	for _, t := range report.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)
@@ -98,6 +105,67 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	}
 	return out, err
 }
+
+// workFolder makes a folder beside the output, so that what is staged can be
+// renamed into its place.
+func workFolder(parent string) (string, error) {
+	if err := os.MkdirAll(parent, 0o750); err != nil {
+		return "", fault.Permanentf("make a folder beside the output: %w", err)
+	}
+	work, err := os.MkdirTemp(parent, ".fhirsynapse-load-")
+	if err != nil {
+		return "", fault.Permanentf("make a folder beside the output: %w", err)
+	}
+	return work, nil
+}
+
+func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *prepared.Flattener, views prepared.PlanViews, work string, now func() time.Time) (load.Report, error) {
+	tables, err := duck.Open(duck.Options{Path: r.Rest, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
+	if err != nil {
+		return load.Report{}, err
+	}
+	report, err := load.Loader{
+		Lake: lake, Flattener: f, Warehouse: tables, Now: now, Token: token,
+		Total: r.Progress.Total, Read: r.Progress.Add,
+	}.Load(ctx, r.Schema)
+	if err != nil {
+		return report, err
+	}
+	// What was made of superseded resources is in no table.
+	report.Rows, err = rowsOf(ctx, r.Rest, r.Schema, report)
+	return report, err
+}
+
+// rowsOf counts the rows that a load wrote, by table.
+func rowsOf(ctx context.Context, db, schema string, report load.Report) (map[string]int64, error) {
+	rows := map[string]int64{}
+	var counts []string
+	for table := range report.Rows {
+		rows[table] = 0
+		counts = append(counts, fmt.Sprintf("SELECT %s, count(*) FROM %s.%s WHERE %s = %s",
+			literal(table), name(schema), name(table), name(warehouse.ExportColumn), literal(report.Export)))
+	}
+	if len(counts) == 0 {
+		return rows, nil
+	}
+	answer, err := duck.Query(ctx, db, strings.Join(counts, " UNION ALL "), writerWait)
+	if err != nil {
+		return rows, fmt.Errorf("count the rows: %w", err)
+	}
+	for answer.Next() {
+		var table string
+		var n int64
+		if err := answer.Scan(&table, &n); err != nil {
+			return rows, errors.Join(fmt.Errorf("count the rows: %w", err), answer.Close())
+		}
+		rows[table] = n
+	}
+	return rows, errors.Join(answer.Err(), answer.Close())
+}
+
+// name quotes an identifier, literal a text.
+func name(s string) string    { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+func literal(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
 
 func token() string {
 	var b [8]byte

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// plainEvery is how often a line tells a log how far a load got.
+const plainEvery = 5 * time.Second
+
+// progress is a bar for a person, and now and then a line for a log.
+type progress struct {
+	w       io.Writer
+	bar     *progressbar.ProgressBar // for a terminal, once the total is known
+	draws   bool
+	now     func() time.Time
+	started time.Time
+	stop    chan struct{}
+	lines   sync.WaitGroup
+
+	mu               sync.Mutex
+	total, read, bad int64
+}
+
+func newProgress(s Streams) *progress {
+	p := &progress{w: s.Err, draws: s.ErrIsTerminal, now: s.Now, stop: make(chan struct{})}
+	if p.now == nil {
+		p.now = func() time.Time { return time.Time{} }
+	}
+	p.started = p.now()
+	if !p.draws {
+		ticks := s.Ticks
+		if ticks == nil {
+			ticks = func(every time.Duration) (<-chan time.Time, func()) {
+				t := time.NewTicker(every)
+				return t.C, t.Stop
+			}
+		}
+		c, stop := ticks(plainEvery)
+		p.lines.Go(func() {
+			defer stop()
+			p.print(c)
+		})
+	}
+	return p
+}
+
+// print writes a line at each tick.
+func (p *progress) print(ticks <-chan time.Time) {
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-ticks:
+			fmt.Fprintf(p.w, "fhirsynapse: %s\n", p.line())
+		}
+	}
+}
+
+// line says how far the load got: bytes, speed, time left, bad lines.
+func (p *progress) line() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seconds := p.now().Sub(p.started).Seconds()
+	left := "unknown time"
+	if p.read > 0 && p.total > 0 {
+		left = time.Duration(seconds * float64(p.total-p.read) / float64(p.read) * float64(time.Second)).Round(time.Second).String()
+	}
+	return fmt.Sprintf("%.1f of %.1f MB, %.1f MB/s, %s left, %s",
+		megabytes(p.read), megabytes(p.total), perSecond(p.read, seconds), left, badLines(p.bad))
+}
+
+func badLines(n int64) string {
+	if n == 1 {
+		return "1 bad line"
+	}
+	return fmt.Sprintf("%d bad lines", n)
+}
+
+func megabytes(bytes int64) float64 { return float64(bytes) / 1e6 }
+
+// perSecond is a speed in MB/s.
+func perSecond(bytes int64, seconds float64) float64 {
+	if seconds <= 0 {
+		return 0
+	}
+	return megabytes(bytes) / seconds
+}
+
+// Total implements Progress.
+func (p *progress) Total(bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total = bytes
+	if p.draws {
+		// The bar writes bytes done and in all, MB/s, the time gone and the time left.
+		p.bar = progressbar.NewOptions64(bytes, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
+			progressbar.OptionShowTotalBytes(true), progressbar.OptionSetDescription("load, "+badLines(p.bad)), progressbar.OptionFullWidth(),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	}
+}
+
+// Add implements Progress.
+func (p *progress) Add(bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read += bytes
+	if p.bar != nil {
+		_ = p.bar.Add64(bytes) // a bar that cannot be drawn stops nothing
+	}
+}
+
+// Bad implements Progress.
+func (p *progress) Bad(lines int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bad += lines
+	if p.bar != nil {
+		p.bar.Describe("load, " + badLines(p.bad))
+	}
+}
+
+// done takes the bar away and gives the seconds since the beginning.
+func (p *progress) done() float64 {
+	close(p.stop)
+	p.lines.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+	return p.now().Sub(p.started).Seconds()
+}
