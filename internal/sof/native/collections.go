@@ -26,7 +26,7 @@ func (b *builder) call(e *sof.Call) op {
 		return &splitOp{in, args[0]}
 	default:
 	}
-	if f, ok := scalars[e.Func]; ok {
+	if f := scalarOf(e.Func); f != nil {
 		return &scalarOp{string(e.Func) + "()", f, in, args}
 	}
 	return b.regexOp(e, in, args)

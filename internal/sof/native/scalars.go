@@ -54,36 +54,61 @@ func (o *scalarOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-var scalars map[sof.Func]scalar
-
-func init() { //nolint:gochecknoinits // the table refers to functions that refer to it
-	scalars = map[sof.Func]scalar{
-		sof.FuncNot:          not,
-		sof.FuncTrim:         onText(bytes.TrimSpace),
-		sof.FuncUpper:        onText(bytes.ToUpper),
-		sof.FuncLower:        onText(bytes.ToLower),
-		sof.FuncSubstring:    substring,
-		sof.FuncStartsWith:   testText(bytes.HasPrefix),
-		sof.FuncEndsWith:     testText(bytes.HasSuffix),
-		sof.FuncContains:     testText(bytes.Contains),
-		sof.FuncReplace:      replace,
-		sof.FuncIndexOf:      indexOf,
-		sof.FuncLength:       length,
-		sof.FuncToString:     toString,
-		sof.FuncToInteger:    toInteger,
-		sof.FuncToDecimal:    toDecimal,
-		sof.FuncToBoolean:    toBoolean,
-		sof.FuncToDate:       toMoment("Date", fhirtime.ParseDate),
-		sof.FuncToDateTime:   toMoment("DateTime", fhirtime.ParseDate),
-		sof.FuncToTime:       toMoment("Time", fhirtime.ParseTime),
-		sof.FuncAbs:          onNumber(func(d decimal.Decimal) decimal.Decimal { return sign(d, 1) }),
-		sof.FuncCeiling:      onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 1) }),
-		sof.FuncFloor:        onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, -1) }),
-		sof.FuncTruncate:     onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 0) }),
-		sof.FuncRound:        round,
-		sof.FuncLowBoundary:  boundary(false),
-		sof.FuncHighBoundary: boundary(true),
+// scalarOf is the function of at most one item, or nil.
+func scalarOf(f sof.Func) scalar {
+	switch f { //nolint:exhaustive // the others work on collections
+	case sof.FuncNot:
+		return not
+	case sof.FuncTrim:
+		return onText(bytes.TrimSpace)
+	case sof.FuncUpper:
+		return onText(bytes.ToUpper)
+	case sof.FuncLower:
+		return onText(bytes.ToLower)
+	case sof.FuncSubstring:
+		return substring
+	case sof.FuncStartsWith:
+		return testText(bytes.HasPrefix)
+	case sof.FuncEndsWith:
+		return testText(bytes.HasSuffix)
+	case sof.FuncContains:
+		return testText(bytes.Contains)
+	case sof.FuncReplace:
+		return replace
+	case sof.FuncIndexOf:
+		return indexOf
+	case sof.FuncLength:
+		return length
+	case sof.FuncToString:
+		return toString
+	case sof.FuncToInteger:
+		return toInteger
+	case sof.FuncToDecimal:
+		return toDecimal
+	case sof.FuncToBoolean:
+		return toBoolean
+	case sof.FuncToDate:
+		return toMoment("Date", fhirtime.ParseDate)
+	case sof.FuncToDateTime:
+		return toMoment("DateTime", fhirtime.ParseDate)
+	case sof.FuncToTime:
+		return toMoment("Time", fhirtime.ParseTime)
+	case sof.FuncAbs:
+		return onNumber(func(d decimal.Decimal) decimal.Decimal { return sign(d, 1) })
+	case sof.FuncCeiling:
+		return onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 1) })
+	case sof.FuncFloor:
+		return onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, -1) })
+	case sof.FuncTruncate:
+		return onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 0) })
+	case sof.FuncRound:
+		return round
+	case sof.FuncLowBoundary:
+		return boundary(false)
+	case sof.FuncHighBoundary:
+		return boundary(true)
 	}
+	return nil
 }
 
 func wrongType(what string) error {
