@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -51,7 +52,7 @@ func (b *builder) op(e sof.Expr) op {
 	case *sof.ResourceKey:
 		return &path{in: b.op(e.In), steps: []hop{{[]property{{b.numbers.of("id"), stringType}}}}}
 	case *sof.ReferenceKey:
-		return &referenceKeyOp{short(b.op(e.In)), b.op(e.In), e.Target, []hop{{[]property{{b.numbers.of("reference"), stringType}}}}}
+		return newReferenceKey(b.op(e.In), e.Target, hop{[]property{{b.numbers.of("reference"), stringType}}})
 	case *sof.Call:
 		return b.call(e)
 	case *sof.Binary:
@@ -270,32 +271,46 @@ func (o *isOp) eval(v *Evaluator, this *item) error {
 }
 
 type referenceKeyOp struct {
-	short     picker // in
 	in        op
 	target    string
 	reference []hop
+	legs      []leg // to the text of the reference, where in is a plain path
+}
+
+func newReferenceKey(in op, target string, reference hop) *referenceKeyOp {
+	o := &referenceKeyOp{in: in, target: target, reference: []hop{reference}}
+	o.legs = legsOf(in)
+	if n := len(o.legs); n > 0 && o.legs[n-1].limit > 1 {
+		o.legs[n-1].steps = append(slices.Clone(o.legs[n-1].steps), reference)
+	} else if n > 0 {
+		o.legs = append(o.legs, leg{o.reference, 2})
+	}
+	return o
 }
 
 // pick is the short way for a single Reference.
 func (o *referenceKeyOp) pick(v *Evaluator, this *item, limit int) (item, int, error) {
-	it, n, err := o.short.pick(v, this, 2)
-	if err != nil || n == 0 {
-		return item{}, 0, err
-	}
-	if n > 1 {
+	if o.legs == nil {
 		return whole{o}.pick(v, this, limit)
 	}
-	f := finding{limit: 2}
-	f.follow(v, it.node, o.reference)
-	if f.n == 1 {
-		if it := v.itemAt(f.node, nil); it.kind == kindString {
-			if typ, id, ok := splitReference(v.str(&it)); ok && (o.target == "" || o.target == string(typ)) {
-				return textItem(id), 1, nil
-			}
+	at := this.node
+	for i := range o.legs {
+		f := finding{limit: o.legs[i].limit}
+		f.follow(v, at, o.legs[i].steps)
+		switch {
+		case f.n == 0:
+			return item{}, 0, nil
+		case f.n > 1:
+			return whole{o}.pick(v, this, limit)
 		}
-		return item{}, 0, nil
+		at = f.node
 	}
-	return whole{o}.pick(v, this, limit)
+	if ref := v.stringAt(at); ref != nil {
+		if typ, id, ok := splitReference(ref); ok && (o.target == "" || o.target == string(typ)) {
+			return textItem(id), 1, nil
+		}
+	}
+	return item{}, 0, nil
 }
 
 func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
