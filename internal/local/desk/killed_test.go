@@ -79,7 +79,7 @@ func startHost(t *testing.T, w *desk.World, staged string) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:noctx // killed by the test
+	h := &host{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
 	h.cmd.Env = append(os.Environ(), hostVariable+"="+staged)
 	h.cmd.Stdin = strings.NewReader(string(settings))
 	if os.Getenv("FHIRSYNAPSE_TEST_LOG") != "" {
