@@ -63,7 +63,7 @@ func printConformance(w io.Writer, results []conformance.FileResult) error {
 		}
 	}
 	passed, failures := conformance.Totals(results)
-	fmt.Fprintf(&b, "%d passed, %d failed of %d cases\n", passed, failures, passed+failures)
+	fmt.Fprintf(&b, "%d passed, %d failed\n", passed, failures)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
