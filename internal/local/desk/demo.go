@@ -192,7 +192,7 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 	for n := 2; n <= 9; n++ {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignFooter: text.AlignRight, AlignHeader: text.AlignRight})
 	}
-	columns = append(columns, table.ColumnConfig{Number: 10, WidthMax: 64})
+	columns = append(columns, table.ColumnConfig{Number: 10, WidthMax: 64, WidthMaxEnforcer: text.WrapSoft})
 	t.SetColumnConfigs(columns)
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Format.Footer = text.FormatDefault
