@@ -67,7 +67,8 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 		Short: "Load a folder of NDJSON files into a database or into files, a table each",
 		Long: `Load the *.ndjson and *.ndjson.gz files of a folder, without a server.
 
-duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing.
+duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing; a
+              resource without meta.lastUpdated counts as written when the load began.
 parquet:DIR   <table>.parquet, with the columns in their own types; see --compression.
 csv:DIR       <table>.csv, RFC 4180 with LF at the ends of lines and a header. NULL is an empty
               field, the empty text is "" (a table of one column has "" for both).

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,9 +39,12 @@ func Open(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
 }
 
 // Query answers one statement on a file, which it opens read-only; it waits five
-// seconds for another process that writes.
+// seconds for another process that writes. A file of another kind fails at once.
 func Query(ctx context.Context, db, statement string, show func(query.Result) error) (err error) {
 	if err := query.One(statement); err != nil {
+		return err
+	}
+	if err := looksLikeDuckDB(db); err != nil {
 		return err
 	}
 	rows, err := duck.Query(ctx, db, statement, writerWait)
@@ -53,6 +57,26 @@ func Query(ctx context.Context, db, statement string, show func(query.Result) er
 		return err
 	}
 	return show(result)
+}
+
+// looksLikeDuckDB refuses a file that does not begin as DuckDB's do: DuckDB has the
+// same error for one that is in use, which is worth waiting for. An empty file is
+// one that a writer is about to fill.
+func looksLikeDuckDB(path string) error {
+	// As in the storage format's main header: a checksum of eight bytes, then this.
+	const magic, at = "DUCK", 8
+	f, err := os.Open(path)
+	if err != nil {
+		return fault.Permanentf("open database: %w", err)
+	}
+	var head [at + len(magic)]byte
+	n, err := io.ReadFull(f, head[:])
+	if err := errors.Join(err, f.Close()); n == 0 && errors.Is(err, io.EOF) || n == len(head) && string(head[at:]) == magic {
+		return nil
+	} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault.Permanentf("open database %s: %w", path, err)
+	}
+	return fault.Permanentf("open database: %s is no DuckDB file", path)
 }
 
 // Loader gives the command load, with a clock.

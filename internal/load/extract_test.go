@@ -1,0 +1,163 @@
+package load_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+)
+
+const (
+	patientView = `{"resourceType":"ViewDefinition","name":"patient","resource":"Patient","status":"active","select":[{"column":[
+		{"name":"id","path":"id"},{"name":"born","path":"birthDate","tag":[{"name":"ansi/type","value":"DATE"}]}]}]}`
+	linkView = `{"resourceType":"ViewDefinition","name":"patient_link","resource":"Patient","status":"active","select":[
+		{"forEach":"link","column":[{"name":"type","path":"type"}]}]}`
+	deviceView = `{"resourceType":"ViewDefinition","name":"device","resource":"Device","status":"active","select":[{"column":[{"name":"id","path":"id"}]}]}`
+)
+
+func extractor(t *testing.T, w *world, format prepared.Format, dir string) load.Extractor {
+	t.Helper()
+	var views []*sof.View
+	for _, text := range []string{patientView, linkView, deviceView} {
+		v, err := sof.Compile("view.json", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		views = append(views, v)
+	}
+	f, err := prepared.NewFlattener(prepared.Options{Lake: w.Lake, Views: prepared.Native(func(string) ([]*sof.View, error) { return views, nil })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return load.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, Total: w.Loader.Total, Read: w.Loader.Read}
+}
+
+// contents is the files of a folder.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		out[d.Name()] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"Patient.1.ndjson":    `{"resourceType":"Patient","id":"b","birthDate":"2000-01-02"}` + "\n\nno JSON\n" + `{"resourceType":"Patient","id":"b","birthDate":"2000"}`,
+		"Patient.0.ndjson.gz": `{"resourceType":"Patient","id":"a"}` + "\n",
+		"Observation.ndjson":  observation,
+	})
+	dir := filepath.Join(t.TempDir(), "out")
+	for range 2 { // the second replaces the files of the first
+		report, err := extractor(t, w, prepared.CSV, dir).Extract(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := load.Report{
+			Export: "load-20260102T030405Z-ab12",
+			Types: []pipeline.TypeReport{
+				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1},
+				{Type: "Patient", Files: 2, Manifest: -1, Lines: 5, Applied: 3, Blank: 1, Quarantined: 1},
+			},
+			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0}, Nulled: map[string]int64{"patient.born": 1},
+		}
+		if d := cmp.Diff(want, report); d != "" {
+			t.Error(d)
+		}
+		files := map[string]string{"patient.csv": "id,born\na,\nb,2000-01-02\nb,\n", "patient_link.csv": "type\n"}
+		if d := cmp.Diff(files, contents(t, dir)); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestAFailedExtractLeavesNothing(t *testing.T) {
+	t.Parallel()
+	whole := packed(t, patient+"\n"+strings.Repeat("x\n", 1<<19))
+	w := newWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
+	for _, format := range []prepared.Format{prepared.Parquet, prepared.CSV, prepared.NDJSON} {
+		fresh := filepath.Join(t.TempDir(), "out")
+		if _, err := extractor(t, w, format, fresh).Extract(t.Context()); err == nil {
+			t.Errorf("%s: no error", format)
+		}
+		if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+			t.Errorf("%s: the folder is there: %v", format, err)
+		}
+		old := t.TempDir()
+		if err := os.WriteFile(filepath.Join(old, "device."+string(format)), []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := extractor(t, w, format, old).Extract(t.Context()); err == nil {
+			t.Errorf("%s: no error", format)
+		}
+		if d := cmp.Diff(map[string]string{"device." + string(format): "old"}, contents(t, old)); d != "" {
+			t.Errorf("%s: %s", format, d)
+		}
+	}
+}
+
+func TestExtractWhereAFileCannotTakeItsPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`})
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "device.ndjson", "x"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := extractor(t, w, prepared.NDJSON, dir).Extract(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if left := contents(t, dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := extractor(t, w, prepared.NDJSON, file).Extract(t.Context()); err == nil {
+		t.Error("a file as the folder: no error")
+	}
+}
+
+func TestManyFilesGoIntoOneTableInTheirOrder(t *testing.T) {
+	t.Parallel()
+	files, want := map[string]string{}, []string{}
+	for i := range 40 {
+		var lines strings.Builder
+		for j := range 50 {
+			id := fmt.Sprintf("d-%02d-%02d", i, j)
+			want = append(want, id)
+			lines.WriteString(`{"resourceType":"Device","id":"` + id + `"}` + "\n")
+		}
+		files[fmt.Sprintf("Device.%02d.ndjson", i)] = lines.String()
+	}
+	w, dir := newWorld(t, files), t.TempDir()
+	x := extractor(t, w, prepared.CSV, dir)
+	x.Now = func() time.Time { return time.Unix(0, 0) }
+	if _, err := x.Extract(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(contents(t, dir)["device.csv"])[1:]; !slices.Equal(got, want) {
+		t.Errorf("%d rows, in order: %v", len(got), slices.IsSorted(got))
+	}
+}
