@@ -40,7 +40,7 @@ func extractor(t *testing.T, w *world, format prepared.Format, dir string) load.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return load.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, Total: w.Loader.Total, Read: w.Loader.Read}
+	return load.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, Total: w.Total, Read: w.Read}
 }
 
 // contents is the files of a folder.
