@@ -36,9 +36,12 @@ bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
 	@$(GO) run ./cmd/desk bench
 
 .PHONY: start
-start: package-local ## the local package under Azure Functions Core Tools
+start: need-go need-cxx ## the local handler under Azure Functions Core Tools, which scan the container themselves
 	@command -v func >/dev/null || { echo "make: func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4)" >&2; exit 1; }
-	func start --script-root dist-local
+	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
+	$(GO) run ./cmd/desk package --handler out/fhirsynapse --out dist-start --blob-trigger polling
+	@test -f dist-start/local.settings.json || cp local.settings.sample.json dist-start/local.settings.json
+	cd dist-start && func start
 
 ##### packages
 
