@@ -21,7 +21,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 // Paths below the server's base URL.
@@ -224,45 +225,60 @@ func (s *SignIn) asserted(form url.Values, address string) (Client, *oauthError)
 	if form.Get("client_assertion_type") != assertionType {
 		return Client{}, refusef("invalid_request", "client_assertion_type must be %s", assertionType)
 	}
-	var claims jwt.RegisteredClaims
-	var client Client
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS384", "ES384"}), jwt.WithTimeFunc(s.o.Now), jwt.WithExpirationRequired(), jwt.WithAudience(address))
-	_, err := parser.ParseWithClaims(form.Get("client_assertion"), &claims, func(t *jwt.Token) (any, error) {
-		if typ, _ := t.Header["typ"].(string); typ != "JWT" {
-			return nil, errors.New("typ must be JWT")
-		}
-		var known bool
-		if client, known = s.o.Clients[claims.Issuer]; !known || claims.Issuer == "" {
-			return nil, errors.New("iss is no client of this server")
-		}
-		kid, _ := t.Header["kid"].(string)
-		return keyFor(t.Method.Alg(), client.Keys[kid])
-	})
-	switch {
-	case err != nil:
-		return Client{}, refusef("invalid_client", "the assertion is not good: %s", err)
+	token, err := jwt.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.RS384, jose.ES384})
+	if err != nil {
+		return Client{}, refusef("invalid_client", "the assertion is no JWT signed by RS384 or ES384")
+	}
+	var claims jwt.Claims
+	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
+		return Client{}, refusef("invalid_client", "the claims of the assertion cannot be read")
+	}
+	client, known := s.o.Clients[claims.Issuer]
+	if !known || claims.Issuer == "" {
+		return Client{}, refusef("invalid_client", "iss is no client of this server")
+	}
+	header := token.Headers[0]
+	key, err := keyFor(header.Algorithm, client.Keys[header.KeyID])
+	if err != nil {
+		return Client{}, refusef("invalid_client", "%s", err)
+	}
+	if err := token.Claims(key, &claims); err != nil {
+		return Client{}, refusef("invalid_client", "the signature of the assertion is not that of the client's key")
+	}
+	return client, s.claims(claims, header, address)
+}
+
+// claims holds a verified assertion to SMART's rules.
+func (s *SignIn) claims(claims jwt.Claims, header jose.Header, address string) *oauthError {
+	now := s.o.Now()
+	switch typ, _ := header.ExtraHeaders[jose.HeaderType].(string); {
+	case typ != "JWT":
+		return refusef("invalid_client", "typ must be JWT")
 	case claims.Subject != claims.Issuer:
-		return Client{}, refusef("invalid_client", "iss and sub must both be the client id")
-	case claims.ExpiresAt.After(s.o.Now().Add(maxAssertionLife)):
-		return Client{}, refusef("invalid_client", "exp is more than five minutes ahead")
+		return refusef("invalid_client", "iss and sub must both be the client id")
+	case !claims.Audience.Contains(address):
+		return refusef("invalid_client", "aud must be the token endpoint")
+	case claims.Expiry == nil || !now.Before(claims.Expiry.Time()):
+		return refusef("invalid_client", "exp is missing or has passed")
+	case claims.Expiry.Time().After(now.Add(maxAssertionLife)):
+		return refusef("invalid_client", "exp is more than five minutes ahead")
 	case claims.ID == "":
-		return Client{}, refusef("invalid_client", "jti is missing")
+		return refusef("invalid_client", "jti is missing")
+	case !s.first(claims.Issuer+" "+claims.ID, claims.Expiry.Time()):
+		return refusef("invalid_client", "jti was used before")
 	}
-	if !s.first(claims.Issuer+" "+claims.ID, claims.ExpiresAt.Time) {
-		return Client{}, refusef("invalid_client", "jti was used before")
-	}
-	return client, nil
+	return nil
 }
 
 // keyFor holds a key to the algorithm that the assertion names.
 func keyFor(alg string, key crypto.PublicKey) (any, error) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		if alg == "RS384" {
+		if alg == string(jose.RS384) {
 			return k, nil
 		}
 	case *ecdsa.PublicKey:
-		if alg == "ES384" {
+		if alg == string(jose.ES384) {
 			return k, nil
 		}
 	case nil:

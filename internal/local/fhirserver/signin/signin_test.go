@@ -16,7 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"fhirsynapse/internal/local/fhirserver/signin"
 )
@@ -114,23 +115,26 @@ func bearer(token string) func(*http.Request) {
 }
 
 // assertion is a good one, but for what change does to it.
-func (d *desk) assertion(alg, kid string, change func(claims jwt.MapClaims, header map[string]any)) url.Values {
+func (d *desk) assertion(alg, kid string, change func(claims map[string]any, o *jose.SignerOptions)) url.Values {
 	d.t.Helper()
 	r, e := keys()
-	claims := jwt.MapClaims{"iss": "app", "sub": "app", "aud": d.base + signin.TokenPath, "exp": d.now.Add(4 * time.Minute).Unix(), "jti": rand.Text()}
-	t := jwt.NewWithClaims(jwt.GetSigningMethod(alg), claims)
-	t.Header["kid"] = kid
+	claims := map[string]any{"iss": "app", "sub": "app", "aud": d.base + signin.TokenPath, "exp": d.now.Add(4 * time.Minute).Unix(), "jti": rand.Text()}
+	o := (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", kid)
 	if change != nil {
-		change(claims, t.Header)
+		change(claims, o)
 	}
 	var key any = r
 	switch {
 	case strings.HasPrefix(alg, "ES"):
 		key = e
 	case strings.HasPrefix(alg, "HS"):
-		key = []byte("a public key as a secret")
+		key = []byte("a public key as a secret, which must be of forty eight bytes or more")
 	}
-	text, err := t.SignedString(key)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, o)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	text, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -142,9 +146,9 @@ func (d *desk) assertion(alg, kid string, change func(claims jwt.MapClaims, head
 
 func TestAssertions(t *testing.T) {
 	t.Parallel()
-	type change = func(jwt.MapClaims, map[string]any)
+	type change = func(map[string]any, *jose.SignerOptions)
 	set := func(name string, value any) change {
-		return func(c jwt.MapClaims, _ map[string]any) { c[name] = value }
+		return func(c map[string]any, _ *jose.SignerOptions) { c[name] = value }
 	}
 	for _, tt := range []struct {
 		name, alg, kid string
@@ -163,9 +167,9 @@ func TestAssertions(t *testing.T) {
 		{name: "aud is someone else", alg: "RS384", kid: "rsa", change: set("aud", "http://127.0.0.1/"), refused: "invalid_client"},
 		{name: "expired", alg: "RS384", kid: "rsa", change: set("exp", now.Add(-time.Second).Unix()), refused: "invalid_client"},
 		{name: "too far ahead", alg: "RS384", kid: "rsa", change: set("exp", now.Add(6*time.Minute).Unix()), refused: "invalid_client"},
-		{name: "no exp", alg: "RS384", kid: "rsa", change: func(c jwt.MapClaims, _ map[string]any) { delete(c, "exp") }, refused: "invalid_client"},
+		{name: "no exp", alg: "RS384", kid: "rsa", change: func(c map[string]any, _ *jose.SignerOptions) { delete(c, "exp") }, refused: "invalid_client"},
 		{name: "no jti", alg: "RS384", kid: "rsa", change: set("jti", ""), refused: "invalid_client"},
-		{name: "no typ", alg: "RS384", kid: "rsa", change: func(_ jwt.MapClaims, h map[string]any) { delete(h, "typ") }, refused: "invalid_client"},
+		{name: "no typ", alg: "RS384", kid: "rsa", change: func(_ map[string]any, o *jose.SignerOptions) { delete(o.ExtraHeaders, "typ") }, refused: "invalid_client"},
 		{name: "another scope", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Set("scope", "system/Patient.cruds") }, refused: "invalid_scope"},
 		{name: "no scope", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Del("scope") }, refused: "invalid_scope"},
 		{name: "another grant", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Set("grant_type", "password") }, refused: "unsupported_grant_type"},
