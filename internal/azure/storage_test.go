@@ -1,7 +1,9 @@
 package azure
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
 	"fmt"
 	"log/slog"
 	"os/exec"
@@ -50,21 +52,26 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 	t.Parallel()
 	client := storage(t)
 	var n atomic.Int64
-	t.Run("lake", func(t *testing.T) {
-		pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake {
-			i := n.Add(1)
-			l := NewLake(client, Containers{
-				Landing: fmt.Sprintf("landing%d", i), Staging: fmt.Sprintf("staging%d", i), Quarantine: fmt.Sprintf("quarantine%d", i),
-			})
-			l.pageSize = smallPages
-			for range 2 { // making them again is no error
-				if err := l.EnsureContainers(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			return l
+	lake := func(t *testing.T) *Lake {
+		i := n.Add(1)
+		l := NewLake(client, Containers{
+			Landing: fmt.Sprintf("landing%d", i), Staging: fmt.Sprintf("staging%d", i), Quarantine: fmt.Sprintf("quarantine%d", i),
 		})
+		l.pageSize = smallPages
+		for range 2 { // making them again is no error
+			if err := l.EnsureContainers(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return l
+	}
+	t.Run("lake", func(t *testing.T) {
+		pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { return lake(t) })
 	})
+	t.Run("landings", func(t *testing.T) {
+		pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { return lake(t) })
+	})
+	t.Run("a fetched blob carries its checksum", func(t *testing.T) { checksum(t, lake(t)) })
 	t.Run("journal", func(t *testing.T) {
 		pipelinetest.TestJournal(t, func(t *testing.T) pipeline.Journal {
 			j := NewJournal(client, fmt.Sprintf("journal%d", n.Add(1)))
@@ -78,4 +85,20 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 		})
 	})
 	t.Run("a container that is missing needs a person", func(t *testing.T) { missingContainer(t, client) })
+}
+
+func checksum(t *testing.T, l *Lake) {
+	t.Parallel()
+	for _, size := range []int{100, 9 << 20} {
+		data := bytes.Repeat([]byte("x"), size)
+		path := fmt.Sprintf("e/%d.ndjson", size)
+		if _, err := l.Create(t.Context(), pipeline.Landing, path, bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+		props, err := l.client.NewContainerClient(l.areas.Landing).NewBlobClient(path).GetProperties(t.Context(), nil)
+		want := md5.Sum(data)
+		if err != nil || !bytes.Equal(props.ContentMD5, want[:]) {
+			t.Errorf("%d bytes: MD5 %x, %v, want %x", size, props.ContentMD5, err, want)
+		}
+	}
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -17,17 +19,43 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
+// writing says how a blob is written.
+type writing struct {
+	contentType *string
+	onlyNew     bool      // where there is none
+	sum         hash.Hash // of the content, for the blob's MD5; nil leaves it out
+}
+
+func (w writing) headers() *blob.HTTPHeaders {
+	h := &blob.HTTPHeaders{BlobContentType: w.contentType}
+	if w.sum != nil {
+		h.BlobContentMD5 = w.sum.Sum(nil)
+	}
+	return h
+}
+
+func (w writing) conditions() *blob.AccessConditions {
+	if !w.onlyNew {
+		return nil
+	}
+	star := azcore.ETagAny
+	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &star}}
+}
+
 // upload writes what src gives, in one request or as blocks that the last request
 // commits. The SDK's UploadStream is not used: its buffers are mapped memory, which
 // it unmaps when a request has failed, while net/http may still be reading the
 // request's body from it, and that kills the process.
-func upload(ctx context.Context, to *blockblob.Client, src io.Reader, headers *blob.HTTPHeaders) (pipeline.File, error) {
+func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing) (pipeline.File, error) {
+	if w.sum != nil {
+		src = io.TeeReader(src, w.sum)
+	}
 	first, err := io.ReadAll(io.LimitReader(src, blockSize))
 	if err != nil {
 		return pipeline.File{}, err
 	}
 	if len(first) < blockSize {
-		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: headers})
+		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: w.headers(), AccessConditions: w.conditions()})
 		if err != nil {
 			return pipeline.File{}, err
 		}
@@ -37,7 +65,7 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, headers *b
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: headers})
+	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: w.headers(), AccessConditions: w.conditions()})
 	if err != nil {
 		return pipeline.File{}, err
 	}
