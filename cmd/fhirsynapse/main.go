@@ -36,6 +36,7 @@ func run() int {
 		Serve:   serve,
 		Query:   onduck.Query,
 		Load:    onduck.Loader(time.Now),
+		Start:   onduck.Starter(time.Now),
 		Exports: exports,
 		Version: cli.Version(info),
 	})

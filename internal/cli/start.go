@@ -65,8 +65,6 @@ type StartAuth struct {
 // StartReport accounts for `start --once`.
 type StartReport struct {
 	once.Result
-	// Issues counts what the server reported in its error files, by severity and code.
-	Issues map[string]int64 `json:"issues,omitempty"`
 	// Quarantine is where bad lines and their reasons lie; empty when there are none.
 	Quarantine string `json:"quarantine,omitempty"`
 	// Seconds is how long it took.
@@ -116,7 +114,7 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 		Short: "Export once from any bulk server into tables, without a configuration file",
 		Long:  startLong,
 		Example: "  fhirsynapse start --once --source https://bulk.example.org/fhir --level patient --types Patient,Observation --to duckdb:out/x.duckdb\n" +
-			"  fhirsynapse start --once --source https://bulk.example.org/fhir --auth smart --client-id my-app --key file:key.pem --key-id k1 --to duckdb:out/x.duckdb",
+			"  fhirsynapse start --once --source https://bulk.example.org/fhir --auth smart --client-id app --key file:key.json --to duckdb:x.duckdb",
 		Args: arguments(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := f.request()
@@ -313,6 +311,7 @@ func startTable(w io.Writer, r StartReport) error {
 	style.Format.Header = text.FormatDefault
 	style.Format.Footer = text.FormatDefault
 	t.SetStyle(style)
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "manifest", Align: text.AlignRight, AlignFooter: text.AlignRight}})
 	t.AppendHeader(table.Row{"type", "files", "manifest", "read", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
 	sum := pipeline.TypeReport{Type: "all"}
 	for _, x := range r.Types {

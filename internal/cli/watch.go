@@ -38,15 +38,19 @@ func (w *watch) tell(p once.Progress) {
 	}
 	if w.draws {
 		// Back to the beginning of the line, and everything behind it away.
-		fmt.Fprintf(w.w, "\r\x1b[K%s", line)
+		fmt.Fprintf(w.w, "\r\x1b[K%.*s", narrow, line)
 		w.said = line
 		return
 	}
-	if now := w.now(); p.State != w.state || now.Sub(w.at) >= plainEvery {
+	// Files come fast, everything else is news.
+	if now := w.now(); p.State != w.state || p.State != pipeline.Loading || now.Sub(w.at) >= plainEvery {
 		fmt.Fprintf(w.w, "fhirsynapse: %s\n", line)
 		w.said, w.state, w.at = line, p.State, now
 	}
 }
+
+// narrow keeps a line on one row of a terminal.
+const narrow = 78
 
 // end takes the line away.
 func (w *watch) end() {

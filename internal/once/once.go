@@ -31,9 +31,8 @@ type Options struct {
 	Lake         pipeline.Lake
 	Warehouse    pipeline.Warehouse
 	Flattener    pipeline.Flattener
-	// Ports is given the ports before the pipeline is made, for those that only
-	// some servers need; nil leaves them.
-	Ports func(*pipeline.Ports)
+	// Landings takes the files of servers that keep them; it is the Lake's own.
+	Landings pipeline.Landings
 	// Pipeline overrides the pipeline's own settings where they are not zero.
 	Pipeline pipeline.Options
 	Now      func() time.Time
@@ -68,6 +67,8 @@ type Result struct {
 	Export string                `json:"export"`
 	State  pipeline.State        `json:"state"`
 	Types  []pipeline.TypeReport `json:"types"`
+	// Issues counts what the server reported in its error files, by severity and code.
+	Issues map[string]int64 `json:"issues,omitempty"`
 }
 
 // Check holds law 5 against a result: the export is loaded, and every line of
@@ -85,6 +86,12 @@ func (r Result) Check() error {
 
 // tickEvery is how often the watchdog looks after the export.
 const tickEvery = 15 * time.Second
+
+// Someone may be waiting: the first polls are soon.
+const (
+	pollMin = time.Second
+	pollMax = time.Minute
+)
 
 // releaseTimeout bounds the farewell to the server.
 const releaseTimeout = 30 * time.Second
@@ -118,17 +125,17 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	// The tables remember the export of every run: its name must be new.
 	o.Plan.Name = "once-" + o.Token()[:min(16, len(o.Token()))]
 	o.Plan.Schedule = nil
+	o.Plan.OpenEnd = o.Until.IsZero()
 	r := &run{Options: o, journal: inprocess.NewJournal(), queue: inprocess.NewQueue(o.Now), seen: Progress{Files: -1}}
 	settings := o.Pipeline
 	settings.Plans = []pipeline.Plan{o.Plan}
-	source := windowed(o.Source, o.Since, o.Until)
+	settings.PollMin = cmp.Or(settings.PollMin, pollMin)
+	settings.PollMax = cmp.Or(settings.PollMax, pollMax)
+	source := windowed(o)
 	ports := pipeline.Ports{
-		Lake: o.Lake, Journal: r.journal, Queue: r.queue, Warehouse: o.Warehouse, Flattener: o.Flattener,
+		Lake: o.Lake, Landings: o.Landings, Journal: r.journal, Queue: r.queue, Warehouse: o.Warehouse, Flattener: o.Flattener,
 		Source: func(string) (pipeline.Source, error) { return source, nil },
 		Now:    o.Now, Token: o.Token, Log: o.Log,
-	}
-	if o.Ports != nil {
-		o.Ports(&ports)
 	}
 	r.pipeline = pipeline.New(settings, ports)
 	e, err := r.drive(ctx)
@@ -144,7 +151,11 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result,
 	}
 	types, reportErr := r.pipeline.Report(ctx, e.ID)
 	out.Types = types
-	return out, errors.Join(err, reportErr)
+	issues, issuesErr := r.pipeline.Issues(ctx, e.ID)
+	if len(issues) > 0 {
+		out.Issues = issues
+	}
+	return out, errors.Join(err, reportErr, issuesErr)
 }
 
 // drive starts the export and does its steps until it has ended.
@@ -152,6 +163,7 @@ func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 	deadline := r.Now().Add(r.Patience)
 	work := newWorkers(ctx, r.Workers, r.pipeline.Handle)
 	defer work.stop()
+	r.look(ctx, nil)
 	_, err := r.pipeline.Start(ctx, r.Plan.Name)
 	tick := r.Now().Add(tickEvery)
 	for {
@@ -160,7 +172,7 @@ func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 		case ctx.Err() != nil:
 			return e, fmt.Errorf("the run was broken off: %w", context.Cause(ctx))
 		case ended && e.State == pipeline.Loaded:
-			return e, nil
+			return e, r.drain(ctx, work)
 		case ended:
 			return e, causeOf(e, err)
 		case err != nil && fault.Of(err) != fault.Transient:
@@ -178,6 +190,21 @@ func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 		tick = r.Now().Add(tickEvery)
 		err = r.pipeline.Tick(ctx)
 	}
+}
+
+// drain does the steps that an export leaves when it is loaded: what the server
+// reports of its own errors is still to be read. What would have to wait is left.
+func (r *run) drain(ctx context.Context, work *workers) error {
+	due := true
+	for due && ctx.Err() == nil {
+		if err := r.dispatch(work); err != nil {
+			return err
+		}
+		work.stop()
+		next, some := r.queue.Next()
+		due = some && !next.After(r.Now())
+	}
+	return nil
 }
 
 // dispatch hands out the steps whose time has come, as long as hands are free, and
@@ -230,6 +257,9 @@ func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
 	if err != nil {
 		p.Trouble = err.Error()
 	}
+	if p.Trouble == "" && r.declined(ctx) {
+		p.Trouble = "the server does not take an export now"
+	}
 	var e pipeline.Export
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		e = list[0].Export
@@ -276,8 +306,13 @@ func (r *run) count(ctx context.Context, e pipeline.Export, p *Progress) {
 
 // causeOf is why an export did not end well.
 func causeOf(e pipeline.Export, err error) error {
-	if e.Failure != nil {
-		return fault.Permanentf("%s: %s", e.Failure.Step, e.Failure.Cause)
+	if f := e.Failure; f != nil {
+		// The cause ends with the remedy where there is one.
+		whose := ""
+		if f.Whose != "" {
+			whose = " (" + f.Whose + ")"
+		}
+		return fault.Permanentf("%s%s: %s", f.Step, whose, f.Cause)
 	}
 	return errors.Join(fault.Permanentf("the export was %s", e.State), err)
 }
