@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -18,7 +17,6 @@ import (
 
 	"fhirsynapse/internal/azfunc"
 	"fhirsynapse/internal/azure"
-	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
@@ -42,6 +40,7 @@ type OpenWarehouse func(rest config.Secret, r Resources) (pipeline.Warehouse, er
 type App struct {
 	config  config.Config
 	environ []string
+	read    func(string) ([]byte, error)
 	open    map[string]OpenWarehouse
 	views   prepared.PlanViews
 	now     func() time.Time
@@ -82,7 +81,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{config: cfg, environ: e.Environ, open: e.Warehouses, views: set, now: e.Now, log: log}
+	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, views: set, now: e.Now, log: log}
 	a.lake = azure.NewLake(clients.Storage, azure.Containers{
 		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
 	})
@@ -145,7 +144,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		PollMin: a.config.PollMin, PollMax: a.config.PollMax, SilentAfter: a.config.SilentAfter,
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
-		Lake: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
+		Lake: a.lake, Landings: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
 		Source: sources, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil
@@ -181,38 +180,6 @@ func (a *App) getenv(name string) string {
 	}
 	return ""
 }
-
-// sources makes the FHIR servers of all plans; plans may share one.
-func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Source, error), error) {
-	made := map[string]pipeline.Source{}
-	var faults []error
-	for name, s := range exports.Sources {
-		token, err := signIn(s.Auth)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
-			continue
-		}
-		source, err := bulkfhir.New(bulkfhir.Options{
-			BaseURL: s.URL, HTTP: &http.Client{Timeout: requestTimeout}, Token: token,
-			Container: a.config.LandingContainer, Landing: a.lake.Landing, Now: a.now,
-		})
-		if err != nil {
-			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
-		}
-		made[name] = source
-	}
-	return func(plan string) (pipeline.Source, error) {
-		source, ok := made[exports.SourceOf[plan]]
-		if !ok {
-			return nil, unknownPlan(plan)
-		}
-		return source, nil
-	}, errors.Join(faults...)
-}
-
-// requestTimeout bounds one request to a FHIR server, a manifest of many MB
-// included.
-const requestTimeout = 5 * time.Minute
 
 // Serve is the whole life of a handler: settings, port, invocations. What it
 // returns is the exit code; the host restarts a handler only when that is not 0.

@@ -63,12 +63,14 @@ func (s *Source) download(ctx context.Context, f pipeline.OutputFile, requiresTo
 	case fileTokenNever:
 		w.signed = false
 	}
-	if err := w.open(); err != nil {
+	if err := w.open(); err != nil { //nolint:contextcheck // it is in the wire: a Read that takes a link up again is given none
 		w.finish()
 		return nil, err
 	}
 	return decode(w, u)
 }
+
+const gzipMagic = "\x1f\x8b"
 
 // decode undoes Content-Encoding. A file whose name ends in .gz may be one without
 // saying so.
@@ -79,7 +81,8 @@ func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 			return w, nil
 		}
 		b := bufio.NewReader(w)
-		if magic, err := b.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		// An error of the link comes again with the first Read.
+		if magic, _ := b.Peek(len(gzipMagic)); string(magic) != gzipMagic {
 			return &decoded{Reader: b, wire: w}, nil
 		}
 		return unzip(w, b)

@@ -48,7 +48,7 @@ var errIdle = errors.New("the server sends nothing any more")
 
 // open asks for the file from the start.
 func (w *wire) open() error {
-	resp, err := w.ask(0)
+	resp, err := w.ask(0) //nolint:bodyclose // the body is the wire's, which Close closes
 	if err != nil {
 		return err
 	}

@@ -361,7 +361,7 @@ func (t *tally) Read(b []byte) (int, error) {
 		t.begun = false
 		part = part[i+1:]
 	}
-	if err == io.EOF && t.want >= 0 && t.lines != t.want { //nolint:errorlint // io.Reader's contract is the bare value
+	if err == io.EOF && t.want >= 0 && t.lines != t.want {
 		return n, fmt.Errorf("%w: %d resources, the file has %d", errCount, t.want, t.lines)
 	}
 	return n, err

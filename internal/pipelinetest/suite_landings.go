@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -39,8 +41,8 @@ func landingsRoundTrip(t *testing.T, l LakeWithLandings) {
 			t.Fatalf("size %d: %v", size, err)
 		}
 		s, err := l.Stat(t.Context(), pipeline.Landing, path)
-		if err != nil || s != f || f.Size != int64(size) {
-			t.Errorf("size %d: Create says %+v, Stat %+v, %v", size, f, s, err)
+		if diff := cmp.Diff(f, s); err != nil || diff != "" || f.Size != int64(size) {
+			t.Errorf("size %d: %d, %v; Stat differs from Create (-create +stat):\n%s", size, f.Size, err, diff)
 		}
 		if got := read(t, l, pipeline.Landing, path, f.ETag); !bytes.Equal(got, data) {
 			t.Errorf("size %d: other bytes came back, %d of them", size, len(got))

@@ -299,9 +299,9 @@ func TestDiscoveryThatLeadsNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for conf, want := range map[string]string{
-		"{}":                                        "names no token_endpoint",
-		"<html>":                                    "names no token_endpoint",
-		`{"token_endpoint":"http://example.org/t"}`: "without TLS",
+		"{}":     "names no token_endpoint",
+		"<html>": "names no token_endpoint",
+		`{"token_endpoint":"http://example.org/t"}`:                                               "without TLS",
 		`{"token_endpoint":"TOKEN","token_endpoint_auth_signing_alg_values_supported":["ES384"]}`: "RS384",
 	} {
 		s := newSignIn(t)
@@ -320,7 +320,7 @@ func TestDiscoveryThatLeadsNowhere(t *testing.T) {
 func TestKeysThatAreNone(t *testing.T) {
 	t.Parallel()
 	r, e := keys()
-	short, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it is to be refused
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Skipf("this Go makes no short keys: %v", err)
 	}
