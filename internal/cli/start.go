@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -25,9 +27,10 @@ import (
 type StartRequest struct {
 	// Source is the FHIR base URL.
 	Source string
-	Auth   StartAuth
-	Level  string
-	Group  string
+	// Auth has the secret itself, never its file.
+	Auth  config.Auth
+	Level string
+	Group string
 	// Types, TypeFilters and Patients narrow the export.
 	Types, TypeFilters, Patients []string
 	Since, Until                 time.Time
@@ -49,19 +52,6 @@ type StartRequest struct {
 	Watch func(once.Progress)
 }
 
-// StartAuth is how `start --once` signs in.
-type StartAuth struct {
-	Kind     string
-	ClientID string
-	// Secret is the client secret, or the token of kind bearer.
-	Secret config.Secret
-	// Key is the text of a private key, KeyID the name it has at the server.
-	Key      config.Secret
-	KeyID    string
-	TokenURL string
-	Scope    string
-}
-
 // StartReport accounts for `start --once`.
 type StartReport struct {
 	once.Result
@@ -70,15 +60,6 @@ type StartReport struct {
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
 }
-
-// Kinds of sign-in.
-const (
-	AuthNone            = "none"
-	AuthBearer          = "bearer"
-	AuthClientSecret    = "client-secret"
-	AuthSMART           = "smart"
-	AuthManagedIdentity = "managed-identity"
-)
 
 const startLong = `Export once from any FHIR server of the Bulk Data guide into tables, without a configuration
 file: kick-off, wait, download, flatten, commit. What the server was asked to do is cancelled when the
@@ -92,15 +73,20 @@ them. A server of Azure Health Data Services writes into a storage account of it
 for it in exports.yaml.
 
 Sign-in, --auth KIND:
-  none              no sign-in
-  bearer            a token that you have: --secret
-  client-secret     OAuth 2 client credentials: --client-id, --secret; --token-url, --scope
-  smart             SMART Backend Services, assertions signed by RS384 or ES384: --client-id, --key;
-                    --key-id, --token-url, --scope
-  managed-identity  the identity of this machine in Azure: --client-id for a user-assigned one, --scope
+  none               no sign-in
+  bearer             a token that you have: --token
+  client-secret      OAuth 2 client credentials: --client-id, --secret; --token-url, --scope
+  smart              SMART Backend Services, assertions signed by RS384 or ES384: --client-id, --key;
+                     --key-id, --token-url, --scope
+  managed-identity   Microsoft Entra, the identity of this machine in Azure: --client-id for one that
+                     was assigned; --audience or --scope
+  workload-identity  Microsoft Entra, the identity of this workload: --client-id, --tenant-id;
+                     --audience or --scope
+  client-credential  Microsoft Entra, an app registration: --tenant-id, --client-id, --secret;
+                     --audience or --scope
 
-A secret is never written on the command line, where others can read it, but as env:NAME, an
-environment variable, or file:PATH.
+A secret, key or token is never written on the command line, where others can read it, but as
+env:NAME, an environment variable, or file:PATH.
 
 Parameters of the export: --types (_type), --type-filter (_typeFilter), --since (_since), --until
 (_until), --patient (patient, by POST), --group. There is no _elements: it leaves out what tables
@@ -142,11 +128,12 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 
 // startFlags are the flags as they were typed.
 type startFlags struct {
-	getenv                        func(string) string
-	r                             StartRequest
-	once, asJSON                  bool
-	to, since, until, secret, key string
-	maxBad                        float64
+	getenv                 func(string) string
+	r                      StartRequest
+	once, asJSON           bool
+	to, since, until, kind string
+	secrets                struct{ secret, key, token string } // references
+	maxBad                 float64
 }
 
 func (f *startFlags) add(cmd *cobra.Command) {
@@ -164,13 +151,16 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.r.Patients, "patient", nil, "the `ID` of a Patient, below --level system; may be repeated")
 	flags.StringVar(&f.since, "since", "", "only what changed since this `INSTANT`, for example 2026-01-31T00:00:00Z")
 	flags.StringVar(&f.until, "until", "", "only what changed until this `INSTANT`, at servers of guide version 3")
-	flags.StringVar(&f.r.Auth.Kind, "auth", AuthNone, "the `KIND` of sign-in: none, bearer, client-secret, smart, managed-identity")
+	flags.StringVar(&f.kind, "auth", string(config.AuthNone), "the `KIND` of sign-in, see above")
 	flags.StringVar(&f.r.Auth.ClientID, "client-id", "", "the client `ID` under which the server knows us")
-	flags.StringVar(&f.secret, "secret", "", "the client secret or token, as env:NAME or file:PATH")
-	flags.StringVar(&f.key, "key", "", "the private key, PEM or JWK, as env:NAME or file:PATH")
+	flags.StringVar(&f.secrets.secret, "secret", "", "the client secret, as env:NAME or file:PATH")
+	flags.StringVar(&f.secrets.key, "key", "", "the private key, PEM or JWK, as env:NAME or file:PATH")
+	flags.StringVar(&f.secrets.token, "token", "", "the bearer token, as env:NAME or file:PATH")
 	flags.StringVar(&f.r.Auth.KeyID, "key-id", "", "the kid of the key at the server, where the key does not say it")
 	flags.StringVar(&f.r.Auth.TokenURL, "token-url", "", "the token endpoint's `URL`; without it .well-known/smart-configuration is asked")
-	flags.StringVar(&f.r.Auth.Scope, "scope", "", "the scope to ask for; without it system/*.rs or system/*.read, or the server's own in Azure")
+	flags.StringVar(&f.r.Auth.Scope, "scope", "", "the scope to ask for; without it system/*.rs or system/*.read, or the audience's own")
+	flags.StringVar(&f.r.Auth.TenantID, "tenant-id", "", "the `ID` of the Entra tenant")
+	flags.StringVar(&f.r.Auth.Audience, "audience", "", "the `URI` that an Entra token is for; without it the server of --source")
 	flags.StringVar(&f.r.Method, "method", "", "GET or POST for the kick-off; without it the client finds out")
 	flags.BoolVar(&f.r.Lenient, "lenient", false, "ask the server to pass over parameters that it does not know (Prefer: handling=lenient)")
 	flags.StringVar(&f.r.FileToken, "file-token", "", "always or never send our token for files; without it as the manifest says")
@@ -189,8 +179,13 @@ func (f *startFlags) request() (StartRequest, error) {
 	if !f.once {
 		wrong("--once is missing: an export of a plan is started by its schedule")
 	}
-	if r.Source == "" {
+	switch u, err := url.Parse(r.Source); {
+	case r.Source == "":
 		wrong("--source is missing: name the FHIR base URL")
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		wrong("--source must look like https://HOST/PATH") // the text may hold a password
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		wrong("--source must be https: health data does not leave a machine unencrypted")
 	}
 	var ok bool
 	if r.Scheme, r.Rest, ok = strings.Cut(f.to, ":"); !ok || r.Rest == "" {
@@ -227,6 +222,11 @@ func (f *startFlags) request() (StartRequest, error) {
 	return r, errors.Join(errs...)
 }
 
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 func (f *startFlags) instant(name, value string, errs *[]error) time.Time {
 	if value == "" {
 		return time.Time{}
@@ -238,36 +238,51 @@ func (f *startFlags) instant(name, value string, errs *[]error) time.Time {
 	return t.UTC()
 }
 
-// authNeeds says which flags a kind of sign-in cannot do without, and takes.
-var authNeeds = map[string]struct{ needs, takes []string }{
-	AuthNone:            {},
-	AuthBearer:          {needs: []string{"secret"}},
-	AuthClientSecret:    {needs: []string{"client-id", "secret"}, takes: []string{"token-url", "scope"}},
-	AuthSMART:           {needs: []string{"client-id", "key"}, takes: []string{"key-id", "token-url", "scope"}},
-	AuthManagedIdentity: {takes: []string{"client-id", "scope"}},
-}
-
-func (f *startFlags) auth(a *StartAuth) (errs []error) {
-	kind, known := authNeeds[a.Kind]
-	if !known {
-		return []error{fmt.Errorf("--auth %q is unknown: use %s", a.Kind, strings.Join(slices.Sorted(maps.Keys(authNeeds)), ", "))}
+// auth holds the flags of sign-in to what its kind takes, and follows the reference
+// to its secret.
+func (f *startFlags) auth(a *config.Auth) (errs []error) {
+	forms := config.AuthForms()
+	i := slices.IndexFunc(forms, func(form config.AuthForm) bool { return string(form.Kind) == f.kind })
+	if i < 0 {
+		var kinds []string
+		for _, form := range forms {
+			kinds = append(kinds, string(form.Kind))
+		}
+		return []error{fmt.Errorf("--auth %q is unknown: use %s", f.kind, strings.Join(kinds, ", "))}
 	}
-	given := map[string]string{"client-id": a.ClientID, "secret": f.secret, "key": f.key, "key-id": a.KeyID, "token-url": a.TokenURL, "scope": a.Scope}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		needed := slices.Contains(kind.needs, name)
+	form := forms[i]
+	a.Kind = form.Kind
+	// The forms have the keys of exports.yaml.
+	given := []struct{ key, flag, value string }{
+		{"clientId", "client-id", a.ClientID},
+		{"tenantId", "tenant-id", a.TenantID},
+		{"secret", "secret", f.secrets.secret},
+		{"key", "key", f.secrets.key},
+		{"token", "token", f.secrets.token},
+		{"keyId", "key-id", a.KeyID},
+		{"tokenUrl", "token-url", a.TokenURL},
+		{"scope", "scope", a.Scope},
+		{"audience", "audience", a.Audience},
+	}
+	for _, g := range given {
+		needed := g.key == form.Secret || slices.Contains(form.Required, g.key)
 		switch {
-		case needed && given[name] == "":
-			errs = append(errs, fmt.Errorf("--%s is missing: --auth %s needs it", name, a.Kind))
-		case !needed && given[name] != "" && !slices.Contains(kind.takes, name):
-			errs = append(errs, fmt.Errorf("--%s has no meaning with --auth %s", name, a.Kind))
+		case needed && g.value == "":
+			errs = append(errs, fmt.Errorf("--%s is missing: --auth %s needs it", g.flag, a.Kind))
+		case !needed && g.value != "" && !slices.Contains(form.Optional, g.key):
+			errs = append(errs, fmt.Errorf("--%s has no meaning with --auth %s", g.flag, a.Kind))
+		case g.key == form.Secret && g.value != "":
+			var err error
+			if a.Secret, err = f.reveal(g.flag, g.value); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
-	var err error
-	if a.Secret, err = f.reveal("secret", f.secret); err != nil {
-		errs = append(errs, err)
+	if a.Audience != "" && a.Scope != "" {
+		errs = append(errs, errors.New("--audience and --scope: the scope is the audience with /.default; give one"))
 	}
-	if a.Key, err = f.reveal("key", f.key); err != nil {
-		errs = append(errs, err)
+	if base, err := url.Parse(f.r.Source); a.Audience == "" && err == nil && slices.Contains(form.Optional, "audience") {
+		a.Audience = base.Scheme + "://" + base.Host
 	}
 	return errs
 }
@@ -278,8 +293,6 @@ func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
 	kind, place, _ := strings.Cut(reference, ":")
 	var value string
 	switch {
-	case reference == "":
-		return config.Secret{}, nil
 	case kind == "env" && place != "":
 		value = f.getenv(place)
 	case kind == "file" && place != "":

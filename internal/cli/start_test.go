@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 )
@@ -43,12 +44,12 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 	}
 	r.Log, r.Watch = nil, nil
 	want := cli.StartRequest{
-		Source: "https://bulk.example.org/fhir", Auth: cli.StartAuth{Kind: cli.AuthNone}, Level: "group", Group: "g1",
+		Source: "https://bulk.example.org/fhir", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
 		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
 		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
 		Method: "POST", Lenient: true, FileToken: "never", Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, Timeout: time.Hour,
 	}
-	if diff := cmp.Diff(want, *r, cmp.AllowUnexported(want.Auth.Secret)); diff != "" {
+	if diff := cmp.Diff(want, *r, cmp.AllowUnexported(config.Secret{})); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 }
@@ -69,7 +70,7 @@ func TestSecretsComeByReference(t *testing.T) {
 		{"hunter2", "", "must be env:NAME or file:PATH"},
 		{"pass:hunter2", "", "must be env:NAME or file:PATH"},
 	} {
-		got, r := started(t, env, startArgs("--auth", "bearer", "--secret", tt.reference)...)
+		got, r := started(t, env, startArgs("--auth", "bearer", "--token", tt.reference)...)
 		switch {
 		case tt.says == "" && (r == nil || r.Auth.Secret.Reveal() != tt.value):
 			t.Errorf("%s: %+v", tt.reference, got)
@@ -89,6 +90,8 @@ func TestWrongCallsOfStart(t *testing.T) {
 		says []string
 	}{
 		{[]string{"start"}, []string{"--once is missing", "--source is missing", "--to must name a warehouse"}},
+		{startArgs("--source", "bulk.example.org"), []string{"--source must look like"}},
+		{startArgs("--source", "http://bulk.example.org"), []string{"--source must be https"}},
 		{startArgs("--level", "all"), []string{`--level "all" is unknown`}},
 		{startArgs("--level", "group"), []string{"--group is missing"}},
 		{startArgs("--group", "g"), []string{"--group has a meaning with --level group only"}},
@@ -96,9 +99,10 @@ func TestWrongCallsOfStart(t *testing.T) {
 		{startArgs("--since", "yesterday", "--until", "2026-01-01"), []string{"--since", "--until"}},
 		{startArgs("--method", "PUT", "--file-token", "maybe"), []string{"--method", "--file-token"}},
 		{startArgs("--max-bad", "101", "--downloads", "0", "--timeout", "0s"), []string{"--max-bad", "--downloads", "--timeout"}},
-		{startArgs("--auth", "kerberos"), []string{"use bearer, client-secret, managed-identity, none, smart"}},
+		{startArgs("--auth", "kerberos"), []string{"use none, managed-identity, workload-identity, client-credential, smart, client-secret, bearer"}},
 		{startArgs("--auth", "smart"), []string{"--client-id is missing: --auth smart needs it", "--key is missing"}},
 		{startArgs("--auth", "client-secret", "--key-id", "k"), []string{"--client-id is missing", "--secret is missing", "--key-id has no meaning with --auth client-secret"}},
+		{startArgs("--auth", "client-credential", "--audience", "a", "--scope", "b"), []string{"--tenant-id is missing", "--audience and --scope"}},
 		{startArgs("--secret", "env:X"), []string{"--secret has no meaning with --auth none"}},
 		{startArgs("extra"), []string{"one argument too many"}},
 	} {
@@ -118,7 +122,7 @@ func TestHelpOfStartNamesEverything(t *testing.T) {
 	t.Parallel()
 	got, _ := started(t, nil, "start", "--once", "--help")
 	for _, want := range []string{
-		"none", "bearer", "client-secret", "smart", "managed-identity", "env:NAME", "file:PATH",
+		"none", "bearer", "client-secret", "smart", "managed-identity", "workload-identity", "client-credential", "--tenant-id", "--audience", "--token ", "env:NAME", "file:PATH",
 		"_type", "_typeFilter", "_since", "_until", "_elements", "--patient", "--group", "--key-id", "--token-url", "--scope", "RS384", "ES384", "exit code",
 	} {
 		if !strings.Contains(got.out, want) {

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/bulkfhir"
-	"fhirsynapse/internal/bulkfhir/auth"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/localdir"
@@ -86,40 +82,8 @@ func sourceOf(r cli.StartRequest, now func() time.Time) (pipeline.Source, error)
 		Patients: r.Patients, FileToken: r.FileToken, AllowPrivate: r.AllowPrivate, Downloads: r.Downloads,
 	}
 	var err error
-	if o.Token, o.Renew, err = signIn(r, now); err != nil {
+	if o.Token, o.Renew, err = app.SignIn(r.Source, r.Auth, now); err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
 	return bulkfhir.New(o)
-}
-
-// signIn gives the tokens for a server; nil where it wants none.
-func signIn(r cli.StartRequest, now func() time.Time) (token func(context.Context) (string, error), renew func(context.Context, string) (string, error), err error) {
-	client := auth.Client{BaseURL: r.Source, TokenURL: r.Auth.TokenURL, ClientID: r.Auth.ClientID, Scope: r.Auth.Scope, Now: now}
-	var tokens *auth.Tokens
-	switch r.Auth.Kind {
-	case cli.AuthNone:
-		return nil, nil, nil
-	case cli.AuthManagedIdentity:
-		audience := strings.TrimSuffix(r.Auth.Scope, "/.default")
-		if base, err := url.Parse(r.Source); audience == "" && err == nil {
-			audience = base.Scheme + "://" + base.Host
-		}
-		token, err = azure.FHIRToken(audience, r.Auth.ClientID)
-		return token, nil, err
-	case cli.AuthBearer:
-		tokens = auth.Static(r.Auth.Secret.Reveal())
-	case cli.AuthClientSecret:
-		tokens, err = auth.ClientSecret(client, r.Auth.Secret.Reveal())
-	case cli.AuthSMART:
-		var key *auth.Key
-		if key, err = auth.ParseKey([]byte(r.Auth.Key.Reveal()), r.Auth.KeyID); err == nil {
-			tokens, err = auth.SMART(client, key)
-		}
-	default:
-		err = fault.Permanentf("there is no sign-in %q", r.Auth.Kind)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return tokens.Token, tokens.Renew, nil
 }

@@ -205,8 +205,8 @@ func TestStartOnceSignsIn(t *testing.T) {
 		{"smart", []string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k1"}, ""},
 		{"smart with another key id", []string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k2"}, "invalid_client"},
 		{"client secret", []string{"--auth", "client-secret", "--client-id", "old", "--secret", file("secret", "s3cret\n")}, ""},
-		{"bearer", []string{"--auth", "bearer", "--secret", file("token", "fixed")}, ""},
-		{"a bad token", []string{"--auth", "bearer", "--secret", file("bad", "other-token")}, "401"},
+		{"bearer", []string{"--auth", "bearer", "--token", file("token", "fixed")}, ""},
+		{"a bad token", []string{"--auth", "bearer", "--token", file("bad", "other-token")}, "401"},
 		{"nothing", nil, "401"},
 	} {
 		got := s.start(t.Context(), append(tt.args, "--types", "Patient")...)
