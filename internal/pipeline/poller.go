@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 		return p.pollAgain(ctx, source, s, j, Status{})
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
+		return p.pollFailed(ctx, source, s, j, err)
 	}
 	if status.Manifest == nil {
 		return p.pollAgain(ctx, source, s, j, status)
@@ -59,6 +60,27 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	}
 	p.Log.InfoContext(ctx, "manifest", "export", e.ID, "job", j.ID, "files", j.Files, "errorFiles", len(status.Manifest.Errors))
 	return p.collected(ctx, e, j)
+}
+
+// pollFailed keeps the watchdog from a poll that is about to be tried again: a new
+// chain would begin to count its tries anew, and never come to an end.
+func (p *Pipeline) pollFailed(ctx context.Context, source Source, s Step, j Job, cause error) error {
+	if fault.Of(cause) == fault.Transient {
+		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
+			return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server has not finished it within %v; at last: %s", p.ExportTimeout, cause))
+		}
+		next := p.Now().Add(again(s.Try+1, cause))
+		if _, err := p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
+			if !next.After(j.PollAt) {
+				return errUnchanged
+			}
+			j.PollAt = next
+			return nil
+		}); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", s, cause)
 }
 
 // replicaLag is how long after its promise a server may not know a job yet.
@@ -83,6 +105,7 @@ func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, 
 		for range min(s.N, 64) {
 			wait = min(wait*3/2, p.PollMax)
 		}
+		wait = min(wait+jitter(wait, s), p.PollMax)
 	}
 	next, at := Step{Kind: StepPoll, Export: s.Export, Job: s.Job, N: s.N + 1}, p.Now().Add(wait)
 	if err := p.send(ctx, at, next); err != nil {
@@ -96,6 +119,15 @@ func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, 
 		return nil
 	})
 	return err
+}
+
+// jitter is up to a fifth of a wait: jobs that began at the same tick must not all
+// ask at the same instant. It is made of the step, and so is the same when the step
+// comes again.
+func jitter(wait time.Duration, s Step) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.id())) // never fails, says its documentation
+	return wait * time.Duration(h.Sum32()%20) / 100
 }
 
 // giveUp ends a job at the server, so that it does not stand in the next one's way.

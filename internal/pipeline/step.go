@@ -176,11 +176,16 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 		p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Transient.String(), "error", err)
 		return p.fail(ctx, s, fmt.Errorf("tried %d times, at last: %w", s.Try+1, err))
 	}
-	again := s
-	again.Try++
-	wait := max(backOff(s.Try), min(fault.After(err), longestWait))
+	next := s
+	next.Try++
+	wait := again(next.Try, err)
 	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error", err, "wait", wait)
-	return p.send(ctx, p.Now().Add(wait), again)
+	return p.send(ctx, p.Now().Add(wait), next)
+}
+
+// again is the wait before try n of a step, the first being try 0.
+func again(try int, cause error) time.Duration {
+	return max(backOff(try-1), min(fault.After(cause), longestWait))
 }
 
 var errDeadline = errors.New("the step's time is up; the rest is done by the next one")
