@@ -230,17 +230,23 @@ func (r *run) dispatch(work *workers) error {
 	return nil
 }
 
-// wait ends when a step is done, one comes or is due, or at tick.
+// wait ends when a step is done, one comes or is due. The watchdog looks at what is
+// silent, so its tick counts only while no step is under way.
 func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
-	at := tick
-	if next, ok := r.queue.Next(); ok && next.Before(at) && work.free() {
-		at = next
+	next, due := r.queue.Next()
+	due = due && work.free()
+	if !work.busy() && (!due || tick.Before(next)) {
+		next, due = tick, true
 	}
-	if !at.After(r.Now()) {
-		return
+	var fires <-chan time.Time
+	if due {
+		if !next.After(r.Now()) {
+			return
+		}
+		var stop func()
+		fires, stop = r.Timer(next)
+		defer stop()
 	}
-	fires, stop := r.Timer(at)
-	defer stop()
 	select {
 	case <-ctx.Done():
 	case <-fires:

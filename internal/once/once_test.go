@@ -132,9 +132,12 @@ func patients(n int) string {
 	return b.String()
 }
 
+// bundled compiles the views once for all tests.
+var bundled = sync.OnceValues(func() (prepared.PlanViews, error) { return app.Views("") })
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	views, err := app.Views("")
+	views, err := bundled()
 	if err != nil {
 		t.Fatal(err)
 	}

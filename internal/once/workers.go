@@ -35,6 +35,8 @@ func newWorkers(ctx context.Context, n int, handle func(context.Context, []byte)
 
 func (w *workers) free() bool { return len(w.hands) < cap(w.hands) }
 
+func (w *workers) busy() bool { return len(w.hands) > 0 }
+
 // do begins a step; a hand must be free.
 func (w *workers) do(m pipeline.Message) {
 	w.hands <- struct{}{}

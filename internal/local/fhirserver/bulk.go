@@ -88,9 +88,10 @@ type bulk struct {
 
 	mu        sync.Mutex
 	faults    Faults
-	asked     map[string]int // requests so far, by what they were for
-	downloads int            // that run now
-	current   string         // the job that OneAtATime waits for
+	asked     map[string]int // requests since SetFaults, by what they were for
+	total     Asked
+	downloads int    // that run now
+	current   string // the job that OneAtATime waits for
 }
 
 func newBulk(o Options, runner *jobs.Runner) (*bulk, error) {

@@ -121,6 +121,20 @@ func Page(status int) Answer {
 	return Answer{Status: status, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html><body><h1>Gateway</h1></body></html>"}
 }
 
+// Asked counts the requests that a server of dialect bulk got, those that Faults
+// answered included.
+type Asked struct{ KickOffs, Polls, Cancels, Tokens, Metadata, Files int }
+
+// Asked tells what the server was asked so far.
+func (s *Server) Asked() Asked {
+	if s.bulk == nil {
+		return Asked{}
+	}
+	s.bulk.mu.Lock()
+	defer s.bulk.mu.Unlock()
+	return s.bulk.total
+}
+
 // SetFaults changes the faults of dialect bulk and begins their lists anew.
 func (s *Server) SetFaults(f Faults) {
 	if s.bulk == nil {
@@ -171,6 +185,7 @@ func (b *bulk) next(r *http.Request) Answer {
 	kind, list := b.script(r)
 	n := b.asked[kind]
 	b.asked[kind]++
+	b.total.count(kind)
 	if kind == "file" && b.faults.AllFiles != nil {
 		return *b.faults.AllFiles
 	}
@@ -178,6 +193,24 @@ func (b *bulk) next(r *http.Request) Answer {
 		return list[n]
 	}
 	return Answer{}
+}
+
+func (a *Asked) count(kind string) {
+	switch kind {
+	case "kick-off":
+		a.KickOffs++
+	case "poll":
+		a.Polls++
+	case "cancel":
+		a.Cancels++
+	case "token":
+		a.Tokens++
+	case "metadata":
+		a.Metadata++
+	case "other":
+	default: // each file is of a kind of its own
+		a.Files++
+	}
 }
 
 // script is the list for a request, and what its requests are counted by.

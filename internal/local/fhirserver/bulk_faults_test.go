@@ -357,3 +357,19 @@ func TestTwentyThousandTinyFiles(t *testing.T) {
 		t.Errorf("the last file has %d lines", len(got))
 	}
 }
+
+func TestTheServerCountsWhatItIsAsked(t *testing.T) {
+	t.Parallel()
+	w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{fhirserver.Throttled("1")}}}, patient("a"), observation("o", "a", "1"))
+	w.said(http.MethodGet, w.base+"/$export", asyncly...)
+	status := w.start("/$export")
+	w.srv.SetFaults(fhirserver.Faults{})
+	for _, o := range w.page(status).Output {
+		w.lines(o.URL)
+	}
+	w.mustAsk(http.MethodDelete, status, "")
+	w.mustAsk(http.MethodGet, w.base+"/metadata", "")
+	if got, want := w.srv.Asked(), (fhirserver.Asked{KickOffs: 2, Polls: 1, Cancels: 1, Metadata: 1, Files: 2}); got != want {
+		t.Errorf("asked %+v, want %+v", got, want)
+	}
+}
