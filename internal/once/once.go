@@ -103,7 +103,7 @@ type run struct {
 	journal  *inprocess.Journal
 	queue    *inprocess.Queue
 	seen     Progress
-	counted  time.Time // when the lake was looked into last
+	countAt  time.Time // when the lake may be looked into again
 }
 
 // Run does one export. After an error the result tells what is known of it.
@@ -272,7 +272,7 @@ func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
 		p.State, p.Server = e.State, list[0].Progress
 		if e.State == pipeline.Loading || e.State == pipeline.Loaded {
 			p.Files = list[0].Files
-			r.count(ctx, e, &p)
+			r.survey(ctx, e, &p)
 		}
 	}
 	if p != r.seen {
@@ -282,16 +282,21 @@ func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
 	return e, e.State.Final()
 }
 
-// countEvery spares the lake a listing at every step.
-const countEvery = time.Second
+// countEvery spares the lake a listing at every step, and countShare keeps them
+// below one part in so many of the time where there are many files.
+const (
+	countEvery = time.Second
+	countShare = 50
+)
 
-// count looks into the lake: what is landed and what is prepared. It is for people;
+// survey looks into the lake: what is landed and what is prepared. It is for people;
 // what cannot be read is left as it was.
-func (r *run) count(ctx context.Context, e pipeline.Export, p *Progress) {
-	if !e.State.Final() && r.Now().Sub(r.counted) < countEvery {
+func (r *run) survey(ctx context.Context, e pipeline.Export, p *Progress) {
+	began := r.Now()
+	if !e.State.Final() && began.Before(r.countAt) {
 		return
 	}
-	r.counted = r.Now()
+	defer func() { r.countAt = r.Now().Add(max(countEvery, countShare*r.Now().Sub(began))) }()
 	p.Landed, p.Bytes, p.Prepared = 0, 0, 0
 	for f, err := range r.Lake.List(ctx, pipeline.Landing, "") {
 		if err != nil {
