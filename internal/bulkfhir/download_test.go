@@ -55,7 +55,6 @@ type breaking struct {
 	after  int
 	ranges bool
 	etag   string
-	gzip   bool
 
 	mu       sync.Mutex
 	requests []string // Range headers

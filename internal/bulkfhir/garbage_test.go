@@ -48,7 +48,7 @@ func newGarbage(t testing.TB) *garbage {
 			g.open.Add(1)
 			go func() {
 				defer g.open.Add(-1)
-				defer c.Close()
+				defer func() { _ = c.Close() }() // the end of a talk
 				g.talk(c)
 			}()
 		}

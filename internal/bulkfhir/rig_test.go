@@ -54,7 +54,6 @@ type script struct {
 	asked   map[string]int // polls by job
 	gone    map[string]bool
 	request string // the last kick-off
-	server2 *httptest.Server
 }
 
 type scriptFile struct {
@@ -267,7 +266,6 @@ type rig struct {
 	said    bytes.Buffer // the log
 	next    time.Time    // tick
 	boots   uint64
-	token   *rand.Rand
 }
 
 // compiled are the bundled views of two types: enough for every test here.
