@@ -185,6 +185,9 @@ func (a *App) getenv(name string) string {
 // returns is the exit code; the host restarts a handler only when that is not 0.
 func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 	tuneMemory(e.Environ)
+	// net/http writes the beginning of what it cannot use of an answer to the global
+	// log: that may be health data.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: levelOf(e.Environ)}))
 	a, err := New(e, log)
 	if err != nil {

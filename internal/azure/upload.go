@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -23,15 +24,22 @@ import (
 type writing struct {
 	contentType *string
 	onlyNew     bool      // where there is none
-	sum         hash.Hash // of the content, for the blob's MD5; nil leaves it out
+	sum         hash.Hash // of the content, for the blob's metadata; nil leaves it out
 }
 
+// checksumKey names the checksum of a fetched blob in its metadata.
+const checksumKey = "crc32c"
+
 func (w writing) headers() *blob.HTTPHeaders {
-	h := &blob.HTTPHeaders{BlobContentType: w.contentType}
-	if w.sum != nil {
-		h.BlobContentMD5 = w.sum.Sum(nil)
+	return &blob.HTTPHeaders{BlobContentType: w.contentType}
+}
+
+func (w writing) metadata() map[string]*string {
+	if w.sum == nil {
+		return nil
 	}
-	return h
+	sum := hex.EncodeToString(w.sum.Sum(nil))
+	return map[string]*string{checksumKey: &sum}
 }
 
 func (w writing) conditions() *blob.AccessConditions {
@@ -55,7 +63,7 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 		return pipeline.File{}, err
 	}
 	if len(first) < blockSize {
-		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: w.headers(), AccessConditions: w.conditions()})
+		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
 		if err != nil {
 			return pipeline.File{}, err
 		}
@@ -65,7 +73,7 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: w.headers(), AccessConditions: w.conditions()})
+	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
 	if err != nil {
 		return pipeline.File{}, err
 	}

@@ -341,7 +341,7 @@ func retryAfterForms(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"45":                            45 * time.Second,
 		"0":                             time.Second,
-		"clock+90s":       90 * time.Second, // an HTTP date
+		"clock+90s":                     90 * time.Second, // an HTTP date
 		"epoch+100s":                    100 * time.Second,
 		"7200":                          5 * time.Minute,
 		"-5":                            0,

@@ -170,7 +170,7 @@ const clockSlack = 5 * time.Minute
 
 // head reads what concerns the export as a whole.
 func (s *Source) head(m *pipeline.Manifest, w wireManifest, a answer, errs *[]error) {
-	m.RequiresToken, m.Request = bool(w.RequiresAccessToken), clip(string(w.Request), maxKeptBody)
+	m.RequiresToken, m.Request = bool(w.RequiresAccessToken), clip(a.scrub(string(w.Request)), maxKeptBody)
 	if v := a.header.Get("X-Export-Status"); v != "" {
 		*errs = append(*errs, errors.New("it comes with X-Export-Status, for which nobody asked: this client reads the status of HTTP"))
 	}

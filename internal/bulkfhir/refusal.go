@@ -59,12 +59,13 @@ func (s *Source) rightRemedy() string {
 	return "have our client registered for system/*.read of the types of the plan"
 }
 
-// scrub takes our token out of a server's words.
+// scrub takes our token out of a server's words, which JSON may have hidden from
+// clean by its escapes.
 func (a answer) scrub(text string) string {
 	if a.token == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, a.token, "[redacted]")
+	return strings.ReplaceAll(text, a.token, redacted)
 }
 
 // outcome is what matters of an OperationOutcome.

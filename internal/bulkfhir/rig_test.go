@@ -54,7 +54,6 @@ type script struct {
 	asked   map[string]int // polls by job
 	gone    map[string]bool
 	request string // the last kick-off
-	server2 *httptest.Server
 }
 
 type scriptFile struct {
@@ -260,13 +259,13 @@ type rig struct {
 	lake    *pipelinetest.MemoryLake
 	journal *pipelinetest.MemoryJournal
 	queue   *pipelinetest.MemoryQueue
+	sends   pipeline.Queue // in place of queue
 	store   *memory.Store
 	source  pipeline.Source
 	p       *pipeline.Pipeline
 	said    bytes.Buffer // the log
 	next    time.Time    // tick
 	boots   uint64
-	token   *rand.Rand
 }
 
 // compiled are the bundled views of two types: enough for every test here.
@@ -343,8 +342,12 @@ func (r *rig) boot() {
 	}
 	r.boots++
 	token := rand.New(rand.NewPCG(7, r.boots))
+	var queue pipeline.Queue = r.queue
+	if r.sends != nil {
+		queue = r.sends
+	}
 	r.p = pipeline.New(pipeline.Options{Plans: []pipeline.Plan{r.plan}}, pipeline.Ports{
-		Lake: r.lake, Landings: r.lake, Journal: r.journal, Queue: r.queue, Flattener: flattener,
+		Lake: r.lake, Landings: r.lake, Journal: r.journal, Queue: queue, Flattener: flattener,
 		Warehouse: r.store.Warehouse(r.lake, compiledViews.Tables),
 		Source:    func(string) (pipeline.Source, error) { return r.source, nil },
 		Now:       r.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.NewTextHandler(&r.said, nil)),

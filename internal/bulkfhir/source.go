@@ -206,13 +206,13 @@ func (s *Source) Now(ctx context.Context) (time.Time, error) {
 			Err: errors.New("ask the FHIR server for its time: its answers carry no Date: a proxy may drop it"),
 		}
 	}
-	known := softwareOf(a.body)
+	known := softwareOf(a)
 	s.software.Store(&known)
 	return now.UTC(), nil
 }
 
 // softwareOf reads what it can: a CapabilityStatement of another form is no fault.
-func softwareOf(body []byte) software {
+func softwareOf(a answer) software {
 	var c struct {
 		FHIRVersion string `json:"fhirVersion"`
 		Software    struct {
@@ -221,7 +221,7 @@ func softwareOf(body []byte) software {
 		} `json:"software"`
 		Instantiates []string `json:"instantiates"`
 	}
-	if json.Unmarshal(body, &c) != nil {
+	if json.Unmarshal(a.body, &c) != nil {
 		return software{}
 	}
 	name := strings.TrimSpace(clip(c.Software.Name, 100) + " " + clip(c.Software.Version, 60))
@@ -232,7 +232,7 @@ func softwareOf(body []byte) software {
 		profile, version, _ := strings.Cut(canonical, "|")
 		return strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") && strings.HasPrefix(version, "4")
 	})
-	return software{name: strings.TrimPrefix(name, ", "), post: post}
+	return software{name: a.scrub(strings.TrimPrefix(name, ", ")), post: post}
 }
 
 const (
@@ -258,6 +258,22 @@ type answer struct {
 	// token is what the request carried: a server may repeat it in its answer.
 	token string
 }
+
+// clean takes our token out of an answer that repeats it, before anything is read,
+// shown or kept.
+func (a *answer) clean() {
+	if a.token == "" {
+		return
+	}
+	a.body = bytes.ReplaceAll(a.body, []byte(a.token), []byte(redacted))
+	for _, values := range a.header {
+		for i, v := range values {
+			values[i] = strings.ReplaceAll(v, a.token, redacted)
+		}
+	}
+}
+
+const redacted = "[redacted]"
 
 // exchange sends a request and reads its answer. A token that is refused is
 // renewed once: it may have ended since it was cached.
@@ -337,6 +353,7 @@ func (s *Source) send(ctx context.Context, c *http.Client, r request, token stri
 		return answer{}, transportError(req, err)
 	}
 	a.tooLong = int64(len(a.body)) > limit
+	a.clean()
 	// A link whose body was read to its end can be used again.
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 	return a, nil
@@ -349,11 +366,15 @@ func sign(req *http.Request, token string) {
 	}
 }
 
-// transportError leaves out the URL: a status URL's query may be a capability.
+// transportError leaves out the URL, since a status URL's query may be a capability,
+// and our token, which a malformed answer may repeat.
 func transportError(req *http.Request, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
+	}
+	if token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "); token != "" && strings.Contains(err.Error(), token) {
+		err = &scrubbed{text: strings.ReplaceAll(err.Error(), token, redacted), err: err}
 	}
 	f := &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
 	var mine *fault.Error
@@ -362,3 +383,12 @@ func transportError(req *http.Request, err error) error {
 	}
 	return f
 }
+
+// scrubbed is an error with other words.
+type scrubbed struct {
+	text string
+	err  error
+}
+
+func (s *scrubbed) Error() string { return s.text }
+func (s *scrubbed) Unwrap() error { return s.err }

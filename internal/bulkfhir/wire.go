@@ -115,6 +115,7 @@ func (w *wire) ask(from int64) (*http.Response, error) {
 	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, token: token}
 	a.body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	_ = resp.Body.Close() // read as far as it matters
+	a.clean()
 	if err := w.s.throttle(a, began); err != nil {
 		return nil, err
 	}
