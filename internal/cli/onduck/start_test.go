@@ -165,7 +165,7 @@ func TestStartOnceEndsWithTheReconciliation(t *testing.T) {
 
 func TestStartOnceAgainWithDeletes(t *testing.T) {
 	t.Parallel()
-	s := newBulkServer(t, fhirserver.Bulk{PageSize: 3}, 5)
+	s := newBulkServer(t, fhirserver.Bulk{PageSize: 3}, 25)
 	if got := s.start(t.Context()); got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
