@@ -82,6 +82,9 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	if e.State.Final() && (e.State != Loaded || kind != errorFile) {
 		return nil
 	}
+	if s.Round < e.Round && kind != errorFile {
+		return nil // the watchdog has sent a newer one
+	}
 	f.file = file
 	if f.source, err = p.Source(e.Plan); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
@@ -97,13 +100,32 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	case outputFile:
 		err = p.fetchOutput(ctx, f)
 	}
+	if err == nil {
+		return nil
+	}
+	// Tries and turns are counted by one chain of steps. The watchdog must not begin
+	// another one, or no count comes to its end.
+	p.stillAtWork(ctx, e)
 	if errors.Is(err, ErrThrottled) {
 		return p.anotherTurn(ctx, f, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
+	return fmt.Errorf("%s: %w", s, err)
+}
+
+// stillAtWork tells the watchdog that an export is not silent, as often as that
+// takes.
+func (p *Pipeline) stillAtWork(ctx context.Context, e Export) {
+	if p.Now().Sub(e.TouchedAt) < p.SilentAfter/3 {
+		return
 	}
-	return nil
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	if _, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+		e.TouchedAt = p.Now()
+		return nil
+	}); err != nil {
+		p.Log.WarnContext(ctx, "sign of life not written", "export", e.ID, "error", err)
+	}
 }
 
 // anotherTurn sends a fetch again that was told to wait: no try was made, so none
@@ -152,7 +174,7 @@ func (p *Pipeline) land(ctx context.Context, f fetching, path string) (File, err
 		if err != nil {
 			return err
 		}
-		counted = &tally{r: r, want: f.file.Count}
+		counted = &tally{r: p.beating(ctx, f.export, r), want: f.file.Count}
 		blob, err = p.Landings.Create(ctx, Landing, path, counted)
 		if closeErr := r.Close(); err == nil {
 			err = closeErr
@@ -323,6 +345,22 @@ func (p *Pipeline) Issues(ctx context.Context, export string) (map[string]int64,
 	return total, nil
 }
 
+// beating is a reader that tells the watchdog of a long download.
+func (p *Pipeline) beating(ctx context.Context, e Export, r io.Reader) io.Reader {
+	return readerFunc(func(b []byte) (int, error) {
+		n, err := r.Read(b)
+		if p.Now().Sub(e.TouchedAt) >= p.SilentAfter/3 {
+			p.stillAtWork(ctx, e)
+			e.TouchedAt = p.Now()
+		}
+		return n, err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
 // errCount says that a file has another number of lines than the manifest.
 var errCount = errors.New("the manifest counts otherwise")
 
@@ -454,7 +492,7 @@ func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) 
 		return nil, err
 	}
 	s := splitter{p: p, f: f, held: map[string]*tombstones{}}
-	err = s.run(ctx, &tally{r: r, want: f.file.Count})
+	err = s.run(ctx, &tally{r: p.beating(ctx, f.export, r), want: f.file.Count})
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}
