@@ -142,6 +142,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	a.built = pipeline.New(pipeline.Options{
 		Plans: exports.Plans, Settle: a.config.Settle, StepTimeout: a.config.StepTimeout,
 		PollMin: a.config.PollMin, PollMax: a.config.PollMax, SilentAfter: a.config.SilentAfter,
+		ExportTimeout: a.config.ExportTimeout, StuckAfter: a.config.StuckAfter,
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
 		Lake: a.lake, Landings: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,

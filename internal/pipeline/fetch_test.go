@@ -420,6 +420,52 @@ func TestALostFetchIsSentAgain(t *testing.T) {
 	}
 }
 
+// A download that takes hours is not silent: the watchdog begins no second one.
+func TestALongDownloadIsNotTakenForLost(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	for i := range 3 {
+		w.server.put("Patient", fmt.Sprintf("p%d", i), "first", 1, false)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	w.wrap = func(s gatedSource) pipeline.Source { return slow{keeper{s, k}} }
+	w.boot()
+	w.loaded("nightly-000001")
+	if e, _ := w.export("nightly-000001"); e.Round != 0 || e.FinishedAt.Sub(e.RequestedAt) < 2*time.Hour {
+		t.Errorf("round %d after %v", e.Round, e.FinishedAt.Sub(e.RequestedAt))
+	}
+	for url, n := range k.reads {
+		if n != 1 {
+			t.Errorf("%s was downloaded %d times", url, n)
+		}
+	}
+}
+
+// slow is a keeper whose files come byte by byte, a minute each, while the timer
+// ticks on.
+type slow struct{ keeper }
+
+func (s slow) Download(ctx context.Context, f pipeline.OutputFile, token bool) (io.ReadCloser, error) {
+	r, err := s.keeper.Download(ctx, f, token)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(oneByte{r, s.w}), nil
+}
+
+type oneByte struct {
+	r io.Reader
+	w *world
+}
+
+func (o oneByte) Read(b []byte) (int, error) {
+	o.w.clock = o.w.clock.Add(time.Minute)
+	if err := o.w.p.Tick(o.w.t.Context()); err != nil {
+		o.w.t.Error(err)
+	}
+	return o.r.Read(b[:min(1, len(b))])
+}
+
 // Of many files: the documents of the journal stay small, and a fetch is four
 // requests.
 func TestManyFiles(t *testing.T) {

@@ -1,22 +1,15 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 	"time"
 
 	"fhirsynapse/internal/fault"
 )
-
-// errorFileTries bounds the patience for error files: they are kept for people, and
-// no export fails for the want of one.
-const errorFileTries = 5
 
 // fetches lists the fetch steps of a job's files that are not in the lake yet.
 func (p *Pipeline) fetches(ctx context.Context, e Export, j Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
@@ -29,7 +22,7 @@ func (p *Pipeline) fetches(ctx context.Context, e Export, j Job, m Manifest, d d
 	var steps []Step
 	if len(m.Errors) > 0 {
 		known := map[string]bool{}
-		for key, err := range p.Journal.List(ctx, issuesKey(j.ID, 0)[:len(issuesKey(j.ID, 0))-6]) {
+		for key, err := range p.Journal.List(ctx, issuesFolder(j.ID)) {
 			if err != nil {
 				return nil, err
 			}
@@ -82,6 +75,9 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	if e.State.Final() && (e.State != Loaded || kind != errorFile) {
 		return nil
 	}
+	if s.Round < e.Round && kind != errorFile {
+		return nil // the watchdog has sent a newer one
+	}
 	f.file = file
 	if f.source, err = p.Source(e.Plan); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
@@ -97,13 +93,32 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	case outputFile:
 		err = p.fetchOutput(ctx, f)
 	}
+	if err == nil {
+		return nil
+	}
+	// Tries and turns are counted by one chain of steps. The watchdog must not begin
+	// another one, or no count comes to its end.
+	p.stillAtWork(ctx, e)
 	if errors.Is(err, ErrThrottled) {
 		return p.anotherTurn(ctx, f, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
+	return fmt.Errorf("%s: %w", s, err)
+}
+
+// stillAtWork tells the watchdog that an export is not silent, as often as that
+// takes.
+func (p *Pipeline) stillAtWork(ctx context.Context, e Export) {
+	if p.Now().Sub(e.TouchedAt) < p.SilentAfter/3 {
+		return
 	}
-	return nil
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	if _, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+		e.TouchedAt = p.Now()
+		return nil
+	}); err != nil {
+		p.Log.WarnContext(ctx, "sign of life not written", "export", e.ID, "error", err)
+	}
 }
 
 // anotherTurn sends a fetch again that was told to wait: no try was made, so none
@@ -152,7 +167,7 @@ func (p *Pipeline) land(ctx context.Context, f fetching, path string) (File, err
 		if err != nil {
 			return err
 		}
-		counted = &tally{r: r, want: f.file.Count}
+		counted = &tally{r: p.beating(ctx, f.export, r), want: f.file.Count}
 		blob, err = p.Landings.Create(ctx, Landing, path, counted)
 		if closeErr := r.Close(); err == nil {
 			err = closeErr
@@ -262,273 +277,4 @@ func sameFiles(a, b Manifest) bool {
 			return false
 		}
 	}
-}
-
-// fetchErrors keeps an error file and counts what it says. Its absence is recorded,
-// and fails nothing.
-func (p *Pipeline) fetchErrors(ctx context.Context, f fetching) error {
-	issues, err := p.issuesOf(ctx, f)
-	if err != nil {
-		if fault.Of(err) == fault.Transient && f.step.Try < errorFileTries {
-			return err
-		}
-		p.Log.WarnContext(ctx, "error file of the server not kept", "export", f.export.ID, "job", f.job, "number", f.step.File, "error", err)
-		issues = map[string]int64{"unavailable": 1}
-	}
-	data, err := json.Marshal(issues)
-	if err != nil {
-		return err
-	}
-	_, err = p.Journal.Write(ctx, issuesKey(f.job, f.step.File), "", data)
-	if errors.Is(err, ErrConflict) {
-		return nil
-	}
-	if err == nil {
-		p.Log.WarnContext(ctx, "error file of the server", "export", f.export.ID, "job", f.job, "file", f.file.Path, "issues", issues)
-	}
-	return err
-}
-
-func (p *Pipeline) issuesOf(ctx context.Context, f fetching) (map[string]int64, error) {
-	f.file.Count = -1 // of no use: nothing is loaded from it
-	if _, err := p.land(ctx, f, f.file.Path); err != nil {
-		return nil, err
-	}
-	r, err := p.Lake.Open(ctx, Landing, f.file.Path, "")
-	if err != nil {
-		return nil, err
-	}
-	issues, err := f.files.Issues(r)
-	if closeErr := r.Close(); err == nil {
-		err = closeErr
-	}
-	return issues, err
-}
-
-// Issues sums what the error files of an export say, by severity and code.
-func (p *Pipeline) Issues(ctx context.Context, export string) (map[string]int64, error) {
-	total := map[string]int64{}
-	for key, err := range p.Journal.List(ctx, "issues/"+export+".") {
-		if err != nil {
-			return nil, fmt.Errorf("issues of export %s: %w", export, err)
-		}
-		d, err := read[map[string]int64](ctx, p.Journal, key)
-		if err != nil {
-			return nil, fmt.Errorf("issues of export %s: %w", export, err)
-		}
-		for kind, n := range d.value {
-			total[kind] += n
-		}
-	}
-	return total, nil
-}
-
-// errCount says that a file has another number of lines than the manifest.
-var errCount = errors.New("the manifest counts otherwise")
-
-// tally counts the lines of what it reads, blank ones left out, and fails at the
-// end when they are not as many as was said.
-type tally struct {
-	r     io.Reader
-	want  int64 // -1: nobody said
-	lines int64
-	begun bool // the present line has something on it
-	first bool // a byte order mark may only be at the very beginning
-}
-
-const byteOrderMark = "\xef\xbb\xbf"
-
-func (t *tally) Read(b []byte) (int, error) {
-	n, err := t.r.Read(b)
-	part := b[:n]
-	if !t.first && n > 0 {
-		t.first = true
-		part = bytes.TrimPrefix(part, []byte(byteOrderMark))
-	}
-	for len(part) > 0 {
-		i := bytes.IndexByte(part, '\n')
-		line := part
-		if i >= 0 {
-			line = part[:i]
-		}
-		if !t.begun && len(bytes.TrimLeft(line, " \t\r")) > 0 {
-			t.begun = true
-			t.lines++
-		}
-		if i < 0 {
-			break
-		}
-		t.begun = false
-		part = part[i+1:]
-	}
-	if err == io.EOF && t.want >= 0 && t.lines != t.want {
-		return n, fmt.Errorf("%w: %d resources, the file has %d", errCount, t.want, t.lines)
-	}
-	return n, err
-}
-
-// deletes is what became of a job's files of deletes.
-type deletes struct {
-	files   []OutputFile // of tombstones, in the landing area
-	missing []int        // numbers of the files that were not split yet
-}
-
-// deletesOf reads what the splits of a job have left. It is kept in memory once
-// they are complete.
-func (p *Pipeline) deletesOf(ctx context.Context, job string, m Manifest) (deletes, error) {
-	if len(m.Deleted) == 0 {
-		return deletes{}, nil
-	}
-	p.mu.Lock()
-	d, known := p.deletes[job]
-	p.mu.Unlock()
-	if known {
-		return d, nil
-	}
-	for i := range m.Deleted {
-		n := m.number(deletedFile, i)
-		doc, err := read[[]OutputFile](ctx, p.Journal, deletesKey(job, n))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			d.missing = append(d.missing, n)
-		case err != nil:
-			return d, err
-		default:
-			d.files = append(d.files, doc.value...)
-		}
-	}
-	if len(d.missing) > 0 {
-		return d, nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.deletes) >= keptManifests {
-		clear(p.deletes)
-	}
-	p.deletes[job] = d
-	return d, nil
-}
-
-// fetchDeletes splits one file of deletes into files of tombstones, one or more a
-// type, and sends their prepare steps. The document that lists them comes last:
-// with it the split counts. The same file makes the same parts, whoever does it.
-func (p *Pipeline) fetchDeletes(ctx context.Context, f fetching) error {
-	doc, err := read[[]OutputFile](ctx, p.Journal, deletesKey(f.job, f.step.File))
-	files := doc.value
-	if there, err := exists(err); err != nil {
-		return err
-	} else if !there {
-		err := p.twice(func() error {
-			files, err = p.split(ctx, f)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		data, err := json.Marshal(files)
-		if err != nil {
-			return err
-		}
-		if _, err := p.Journal.Write(ctx, deletesKey(f.job, f.step.File), "", data); err != nil && !errors.Is(err, ErrConflict) {
-			return err
-		}
-		p.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number", f.step.File, "files", len(files))
-	}
-	steps := make([]Step, len(files))
-	for i, t := range files {
-		steps[i] = Step{Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: t.Type, Path: t.Path, Round: f.step.Round}
-	}
-	if err := p.send(ctx, time.Time{}, steps...); err != nil {
-		return err
-	}
-	return p.finish(ctx, f.export.ID, "")
-}
-
-// heldTombstones bounds the memory of a split: some hundred thousand deletes.
-const heldTombstones = 16 << 20
-
-// split reads one file of deletes to its end.
-func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) {
-	r, err := p.download(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	s := splitter{p: p, f: f, held: map[string]*tombstones{}}
-	err = s.run(ctx, &tally{r: r, want: f.file.Count})
-	if closeErr := r.Close(); err == nil {
-		err = closeErr
-	}
-	return s.files, err
-}
-
-type tombstones struct {
-	lines bytes.Buffer
-	count int64
-	part  int
-}
-
-// splitter holds tombstones by type and writes the longest of them when they grow
-// too many.
-type splitter struct {
-	p     *Pipeline
-	f     fetching
-	held  map[string]*tombstones
-	size  int
-	files []OutputFile
-}
-
-func (s *splitter) run(ctx context.Context, r io.Reader) error {
-	for t, err := range s.f.files.Deletes(r) {
-		if err != nil {
-			return err
-		}
-		if !resourceType.MatchString(t.Type) {
-			return fault.Permanentf("the deletes name a resource of no type")
-		}
-		held := s.held[t.Type]
-		if held == nil {
-			held = &tombstones{}
-			s.held[t.Type] = held
-		}
-		held.lines.Write(t.Line)
-		held.lines.WriteByte('\n')
-		held.count++
-		if s.size += len(t.Line) + 1; s.size > heldTombstones {
-			if err := s.write(ctx, s.longest()); err != nil {
-				return err
-			}
-		}
-	}
-	for typ := s.longest(); typ != ""; typ = s.longest() {
-		if err := s.write(ctx, typ); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// longest is the type with the most bytes held; the first by name among equals.
-func (s *splitter) longest() string {
-	best, size := "", 0
-	for typ, held := range s.held {
-		if n := held.lines.Len(); n > size || (n == size && n > 0 && typ < best) {
-			best, size = typ, n
-		}
-	}
-	return best
-}
-
-// write puts the tombstones of a type, over those of an earlier try.
-func (s *splitter) write(ctx context.Context, typ string) error {
-	held := s.held[typ]
-	held.part++
-	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", s.f.job, typ, s.f.step.File, held.part)
-	if _, err := s.p.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
-		return err
-	}
-	s.files = append(s.files, OutputFile{Type: typ, Path: path, Count: held.count})
-	s.size -= held.lines.Len()
-	held.lines.Reset()
-	held.count = 0
-	return nil
 }
