@@ -97,7 +97,7 @@ func (b Bench) export(ctx context.Context, w *World, host *funchost.Host) (files
 }
 
 // settled is how many looks at an unchanged landing area mean that it is complete.
-const settled = 40
+const settled = 10
 
 func (b Bench) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.Out, "bench: "+format+"\n", args...)
