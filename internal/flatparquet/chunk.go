@@ -31,10 +31,12 @@ type chunk struct {
 	present    []int32 // its rows that have a value, unless all have
 	data       []byte  // its values, plain
 	numbers    []int32 // or their numbers in the dictionary
-	levels     []byte  // scratch
-	scratch    []byte
-	packed     []byte
+	*scratch
 }
+
+// scratch is room that all columns of a file encode their pages in, one after the
+// other.
+type scratch struct{ levels, page, packed []byte }
 
 func (c *chunk) usesDictionary() bool { return c.Type == Text && !c.Distinct && !c.abandoned }
 
@@ -110,7 +112,7 @@ func (c *chunk) endPage() error {
 	if c.rows == 0 {
 		return nil
 	}
-	page := c.scratch[:0]
+	page := c.page[:0]
 	count := c.rows
 	if !c.Required {
 		count = len(c.present)
@@ -138,7 +140,7 @@ func (c *chunk) endPage() error {
 		c.plainPage = true
 		page = append(page, c.data...)
 	}
-	c.scratch = page
+	c.page = page
 	err := c.appendPage(&format.PageHeader{
 		Type: format.DataPage,
 		DataPageHeader: thrift.New(format.DataPageHeader{

@@ -30,8 +30,9 @@ type Writer struct {
 // to write.
 func NewWriter(name string, columns []Column, codec Codec) *Writer {
 	w := &Writer{name: name, schema: schemaOf(name, columns)}
+	room := &scratch{}
 	for _, c := range columns {
-		w.chunks = append(w.chunks, &chunk{Column: c, codec: codec})
+		w.chunks = append(w.chunks, &chunk{Column: c, codec: codec, scratch: room})
 	}
 	return w
 }

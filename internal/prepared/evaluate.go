@@ -279,7 +279,7 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	for _, m := range e.marks {
 		e.r.parquet[m.table].key(m.mark, res.ID, version)
 	}
-	shown := lastUpdated.UTC().AppendFormat(version[len(version):], shownLayout)
+	shown := appendInstant(version[len(version):], lastUpdated, 3)
 	h.values[0].Text(h.rows, res.ID)
 	h.values[1].Text(h.rows, version)
 	h.values[2].Text(h.rows, shown)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/pipeline"
@@ -37,7 +36,7 @@ type Extraction struct {
 	tables []Table
 	format Format
 	files  []*extracted
-	free   sync.Pool // results
+	free   shelf[*kit, *result]
 }
 
 // extracted is the file of one table.
@@ -54,8 +53,7 @@ func (f *Flattener) Extraction(plan, resource string, format Format, create func
 	if err != nil {
 		return nil, err
 	}
-	x := &Extraction{f: f, kit: k, tables: k.tables, format: format}
-	x.free.New = func() any { return x.result() }
+	x := &Extraction{f: f, kit: k, tables: k.tables, format: format, free: shelf[*kit, *result]{most: keptResults}}
 	for _, t := range x.tables {
 		if err := x.begin(t, create); err != nil {
 			return nil, fmt.Errorf("begin %s: %w", t.Name, err)
@@ -100,8 +98,8 @@ func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reade
 	puts := newPuts(ctx, x.f.o.Lake)
 	bad := &quarantine{puts: puts, path: in.Dir + ".ndjson", told: x.f.o.Quarantined}
 	err := x.f.run(ctx, r, in, x.kit, shape{
-		result: func() *result { return x.free.Get().(*result) }, //nolint:forcetypeassert // by New
-		done:   func(r *result) { x.free.Put(r) },
+		result: x.result,
+		done:   func(r *result) { x.free.put(x.kit, r) },
 		write: func(r *result) error {
 			if err := x.write(r, &done); err != nil {
 				return err
@@ -120,6 +118,9 @@ func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reade
 }
 
 func (x *Extraction) result() *result {
+	if r, ok := x.free.take(x.kit); ok {
+		return r
+	}
 	r := &result{}
 	if x.format == Parquet {
 		r.addParquet(x.tables, nil)

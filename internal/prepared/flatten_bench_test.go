@@ -6,7 +6,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"fhirsynapse/internal/local/fhirserver/store"
@@ -55,7 +54,7 @@ func BenchmarkFlatten(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			file := bytes.Repeat(data[typ], 9<<20/len(data[typ]))
+			file := data[typ]
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()
 			var done pipeline.Done
@@ -79,7 +78,8 @@ func BenchmarkFlatten(b *testing.B) {
 	}
 }
 
-// madeUp is what the generator makes of so many patients, by type, with meta.
+// madeUp is what the generator makes of so many patients, by type, with meta, and
+// copies of it, up to 9 MB a type.
 func madeUp(b *testing.B, patients int) map[string][]byte {
 	b.Helper()
 	s, err := store.New(store.Options{})
@@ -93,20 +93,15 @@ func madeUp(b *testing.B, patients int) map[string][]byte {
 	if _, err := s.Dump(dir); err != nil {
 		b.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+	out := map[string][]byte{}
+	err = synthetic.Multiply(dir, 40, func(typ string, line []byte) error {
+		if len(out[typ]) < 9<<20 {
+			out[typ] = append(append(out[typ], line...), '\n')
+		}
+		return nil
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	out := map[string][]byte{}
-	for _, f := range files {
-		if out[typeOf(f)], err = os.ReadFile(f); err != nil {
-			b.Fatal(err)
-		}
-	}
 	return out
-}
-
-func typeOf(path string) string {
-	name := filepath.Base(path)
-	return name[:len(name)-len(filepath.Ext(name))]
 }

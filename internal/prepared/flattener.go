@@ -85,17 +85,35 @@ type Flattener struct {
 	mu   sync.Mutex
 	kits map[[2]string]*kit // by plan and type
 	sets map[string]string  // fingerprints by plan
+
+	evaluators shelf[*kit, Evaluator]
+	results    shelf[*kit, *result]
+	writers    shelf[*kit, []*flatparquet.Writer]
+	buffers    shelf[struct{}, []byte] // of blocks
 }
 
-// kit is what files of one type are flattened with, used again and again.
+// What is kept of each is what two files take that are flattened side by side.
+const (
+	keptEvaluators = 4
+	keptResults    = 6
+	keptWriters    = 2
+	keptBuffers    = 6
+)
+
+// kit is what files of one type are flattened with.
 type kit struct {
-	tables     []Table
-	evaluators sync.Pool
-	results    sync.Pool
-	writers    []sync.Pool // by table, the heads' last
+	tables []Table
+	engine func() Evaluator
 }
 
-func (k *kit) writer(i int) *flatparquet.Writer { return k.writers[i].Get().(*flatparquet.Writer) } //nolint:forcetypeassert // by New
+// newWriters makes the writers of a kit's tables, the heads' last.
+func (f *Flattener) newWriters(k *kit) []*flatparquet.Writer {
+	var writers []*flatparquet.Writer
+	for _, t := range k.tables {
+		writers = append(writers, flatparquet.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
+	}
+	return append(writers, flatparquet.NewWriter("head", headColumns, f.codec))
+}
 
 // inFlight bounds the bytes of lines that are being evaluated; a single line may
 // be longer.
@@ -113,7 +131,11 @@ func NewFlattener(o Options) (*Flattener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Flattener{o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{}}, nil
+	return &Flattener{
+		o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{},
+		evaluators: shelf[*kit, Evaluator]{most: keptEvaluators}, results: shelf[*kit, *result]{most: keptResults},
+		writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
+	}, nil
 }
 
 // kit makes the tools of a type at their first use.
@@ -131,15 +153,7 @@ func (f *Flattener) kit(plan, resource string) (*kit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the views of %s: %w", resource, err)
 	}
-	k := &kit{tables: TablesOf(all, resource)}
-	k.evaluators.New = func() any { return engine() }
-	k.results.New = func() any { return newResult(k.tables) }
-	k.writers = make([]sync.Pool, len(k.tables)+1)
-	for i, t := range k.tables {
-		columns := tableColumns(t, keyColumns)
-		k.writers[i].New = func() any { return flatparquet.NewWriter(t.Name, columns, f.codec) }
-	}
-	k.writers[len(k.tables)].New = func() any { return flatparquet.NewWriter("head", headColumns, f.codec) }
+	k := &kit{tables: TablesOf(all, resource), engine: engine}
 	f.kits[[2]string{plan, resource}] = k
 	return k, nil
 }
@@ -181,11 +195,21 @@ func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 	if err != nil {
 		return pipeline.Done{}, err
 	}
-	sink := newSink(ctx, f.o, in, k)
+	writers, ok := f.writers.take(k)
+	if !ok {
+		writers = f.newWriters(k)
+	}
+	defer f.writers.put(k, writers)
+	sink := newSink(ctx, f.o, in, k.tables, writers)
 	err = sink.close(f.run(ctx, r, in, k, shape{
-		result: func() *result { return k.results.Get().(*result) }, //nolint:forcetypeassert // by New
-		write:  sink.write,
-		done:   func(r *result) { k.results.Put(r) },
+		result: func() *result {
+			if r, ok := f.results.take(k); ok {
+				return r
+			}
+			return newResult(k.tables)
+		},
+		write: sink.write,
+		done:  func(r *result) { f.results.put(k, r) },
 	}))
 	return sink.done, err
 }
@@ -204,8 +228,6 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan *job)
 	order := make(chan *job, f.o.Evaluators+1)
-	// What the writer is through with goes back to be filled again.
-	buffers := make(chan []byte, cap(order)+2)
 	weights := semaphore.NewWeighted(inFlight)
 
 	g.Go(func() error {
@@ -213,7 +235,8 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 		defer close(order)
 		blocks := ndjson.NewReader(r, ndjson.Options{Limit: f.o.LineLimit, Block: f.o.Block})
 		for {
-			b, err := blocks.Next(take(buffers))
+			buffer, _ := f.buffers.take(struct{}{})
+			b, err := blocks.Next(buffer)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -235,8 +258,11 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 	})
 	for range f.o.Evaluators {
 		g.Go(func() error {
-			engine := k.evaluators.Get().(Evaluator) //nolint:forcetypeassert // by New
-			defer k.evaluators.Put(engine)
+			engine, ok := f.evaluators.take(k)
+			if !ok {
+				engine = k.engine()
+			}
+			defer f.evaluators.put(k, engine)
 			e := newEvaluation(in, k.tables, engine)
 			for j := range work {
 				j.result = s.result()
@@ -263,25 +289,10 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 			j.result.reset()
 			s.done(j.result)
 			if cap(j.block.Data) <= 4*ndjson.DefaultBlock {
-				give(buffers, j.block.Data)
+				f.buffers.put(struct{}{}, j.block.Data)
 			}
 		}
 		return nil
 	})
 	return g.Wait()
-}
-
-func take[T any](from <-chan T) (v T) {
-	select {
-	case v = <-from:
-	default:
-	}
-	return v
-}
-
-func give[T any](to chan<- T, v T) {
-	select {
-	case to <- v:
-	default:
-	}
 }

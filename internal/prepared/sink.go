@@ -16,30 +16,31 @@ import (
 
 // sink writes results, in order, into the lake: one blob a table that has rows.
 type sink struct {
-	o    Options
-	in   pipeline.Flattening
-	kit  *kit
-	done pipeline.Done
+	o       Options
+	in      pipeline.Flattening
+	tables  []Table
+	writers []*flatparquet.Writer // by table, the heads' last
+	done    pipeline.Done
 
 	puts       *puts
-	files      []*parquetFile // by table, the heads last; nil before the first row
+	files      []*parquetFile // as the writers; nil before the first row
 	quarantine *quarantine
 }
 
-func newSink(ctx context.Context, o Options, in pipeline.Flattening, k *kit) *sink {
+func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table, writers []*flatparquet.Writer) *sink {
 	p := newPuts(ctx, o.Lake)
 	return &sink{
-		o: o, in: in, kit: k, files: make([]*parquetFile, len(k.tables)+1), puts: p,
+		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), puts: p,
 		done:       pipeline.Done{Rows: map[string]int64{}},
 		quarantine: &quarantine{puts: p, path: in.Dir + ".ndjson", told: o.Quarantined},
 	}
 }
 
 func (s *sink) write(r *result) error {
-	if err := s.columns(len(s.kit.tables), "head", r.head); err != nil {
+	if err := s.columns(len(s.tables), "head", r.head); err != nil {
 		return err
 	}
-	for i, t := range s.kit.tables {
+	for i, t := range s.tables {
 		if err := s.columns(i, t.Name, &r.parquet[i].columns); err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func (s *sink) columns(i int, name string, c *columns) error {
 		return nil
 	}
 	if s.files[i] == nil {
-		s.files[i] = newParquetFile(s.puts.start(pipeline.Staging, File(s.in.Dir, name)), s.kit.writer(i))
+		s.files[i] = newParquetFile(s.puts.start(pipeline.Staging, File(s.in.Dir, name)), s.writers[i])
 	}
 	if err := s.files[i].Write(c.rows, c.values); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -159,14 +160,10 @@ func (q *quarantine) close() error {
 // close ends the files, so that they become visible, or gives them up when err is
 // not nil. It returns err, or what went wrong.
 func (s *sink) close(err error) error {
-	for i, f := range s.files {
-		if f == nil {
-			continue
-		}
-		if err == nil {
+	for _, f := range s.files {
+		if f != nil && err == nil {
 			err = f.close()
 		}
-		s.kit.writers[i].Put(f.Writer)
 	}
 	if err == nil {
 		err = s.quarantine.close()

@@ -234,6 +234,21 @@ func throughParquet(t *testing.T, c sof.Column, cell string) (got string, fits b
 	return got, fits
 }
 
+func TestInstantsAreWrittenAsTheirLayoutsSay(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{
+		{},
+		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Date(9999, 12, 31, 23, 59, 59, 120_000_001, time.UTC),
+		time.Date(2024, 2, 29, 23, 30, 0, 5_000_000, time.FixedZone("", -3600)),
+	} {
+		for fraction, layout := range map[int]string{9: instantLayout, 3: shownLayout} {
+			if got, want := string(appendInstant([]byte("x"), at, fraction)), "x"+at.UTC().Format(layout); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+	}
+}
+
 func TestQuarantinedTextEndsAtACharacter(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
