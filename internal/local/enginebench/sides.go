@@ -210,8 +210,7 @@ func readLines(ctx context.Context, j job) (int64, error) {
 // column is the values of one column of a block, one behind the other.
 type column struct {
 	text []byte
-	ends []int32 // of each value; 0 less than the one before is NULL
-	null []bool
+	ends []int32 // of each value in text; ^end of a NULL
 }
 
 // evaluate puts every cell into a column in memory, which is dropped block by
@@ -236,15 +235,18 @@ func evaluate(ctx context.Context, j job) (int64, error) {
 				for i, cell := range row {
 					c := &columns[i]
 					c.text = append(c.text, cell...)
-					c.ends = append(c.ends, int32(len(c.text))) //nolint:gosec // of a block
-					c.null = append(c.null, cell == nil)
+					end := int32(len(c.text)) //nolint:gosec // of a block
+					if cell == nil {
+						end = ^end
+					}
+					c.ends = append(c.ends, end)
 				}
 				return nil
 			}
 			return func(b ndjson.Block) error {
 				rows = 0
 				for i := range columns {
-					columns[i] = column{columns[i].text[:0], columns[i].ends[:0], columns[i].null[:0]}
+					columns[i] = column{columns[i].text[:0], columns[i].ends[:0]}
 				}
 				for l, err := range b.Lines() {
 					if err != nil {

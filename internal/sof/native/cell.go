@@ -6,18 +6,14 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// cell is one column of a row. Wide tables are mostly empty, so a cell knows a
-// cheap test for that, and the plain paths that most columns are have a way
+// cell is one column of a row. The plain paths that most columns are have a way
 // without items.
 type cell struct {
 	column int
 	value  op
 	short  picker // value
 	// legs are value as paths with a first() between them; nil for anything else.
-	legs []leg
-	// guard are the members of the focus without any of which value is empty;
-	// nil where there is no such condition.
-	guard      []int
+	legs       []leg
 	collection bool
 	plural     string // what to say of more than one item
 }
@@ -36,7 +32,7 @@ func (b *builder) cell(c sof.Cell) cell {
 		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
 	}
 	if !col.Collection {
-		out.legs, out.guard = legsOf(value), guardOf(value)
+		out.legs = legsOf(value)
 	}
 	return out
 }
@@ -64,60 +60,53 @@ func legsOf(value op) []leg {
 	return nil
 }
 
-// guardOf gives the members that value starts from, where it is empty without
-// them.
-func guardOf(value op) []int {
+// start is the first hop of the value, without which the cell is empty; nil where
+// that is not so.
+func (c *cell) start() *hop {
+	if c.collection {
+		return nil // which is [] when it is empty
+	}
+	return startOf(c.value)
+}
+
+func startOf(value op) *hop {
 	switch o := value.(type) {
 	case *path:
 		if o.in != nil {
-			return guardOf(o.in)
+			return startOf(o.in)
 		}
-		var out []int
-		for _, p := range o.steps[0].properties {
-			out = append(out, p.number)
-		}
-		return out
+		return &o.steps[0]
 	case *collectionOp:
 		switch o.name {
 		case sof.FuncFirst, sof.FuncLast, sof.FuncTail, sof.FuncSingle, sof.FuncDistinct:
-			return guardOf(o.in)
+			return startOf(o.in)
 		default:
 		}
 	case *filterOp:
-		return guardOf(o.in)
+		return startOf(o.in)
 	case *ofTypeOp:
-		return guardOf(o.in)
+		return startOf(o.in)
 	case *referenceKeyOp:
-		return guardOf(o.in)
+		return startOf(o.in)
 	}
 	return nil
 }
 
-// members gives what a focus has: the slots by the number of the name, and the
-// nodes by slot. Both are nil where the focus is no object that a view reads.
-func (v *Evaluator) members(this *item) (names []uint8, slots []int32) {
-	if this.node < 0 {
-		return nil, nil
-	}
-	d := &v.tape.nodes[this.node]
-	if d.kind != kindObject || d.shape < 0 {
-		return nil, nil
-	}
-	return v.engine.shapes[d.shape].byName, v.tape.slots[d.first:]
-}
-
-// absent says that the cell is empty for want of every member that it could
-// start from.
-func (c *cell) absent(names []uint8, slots []int32) bool {
-	if names == nil || c.guard == nil {
+// present says that the node has one of the properties of a hop.
+func (v *Evaluator) present(at int32, h *hop) bool {
+	if at < 0 {
 		return false
 	}
-	for _, number := range c.guard {
-		if slot := names[number]; slot != 0 && slots[slot-1] > 0 {
-			return false
+	d := &v.tape.nodes[at]
+	if d.kind != kindObject || d.shape < 0 {
+		return false
+	}
+	for i := range h.properties {
+		if h.find(v, d, &h.properties[i]) >= 0 {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 func (c *cell) fill(v *Evaluator, this *item) error {

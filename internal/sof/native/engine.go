@@ -70,7 +70,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name, v.Resource, e.resource)
 		}
 	}
-	o := outline{e.root}
+	o := outline{e.root, map[sof.Expr][]*shape{}}
 	for _, v := range views {
 		for _, w := range v.Where {
 			o.expr(w, []*shape{e.root})
@@ -85,7 +85,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 		return nil, fmt.Errorf("make engine: %w", err)
 	}
 	for _, v := range views {
-		b := builder{view: v.Name, columns: v.Columns, numbers: numbers}
+		b := builder{view: v.Name, columns: v.Columns, numbers: numbers, outline: &o}
 		out := view{columns: len(v.Columns)}
 		for _, w := range v.Where {
 			out.where = append(out.where, b.op(w))

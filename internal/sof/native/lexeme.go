@@ -11,59 +11,123 @@ const (
 	high = 0x8080808080808080
 )
 
+// blockSize is how much of a line survey takes at a time: a bit of a word for
+// each byte.
+const blockSize = 64
+
 // special marks, by its high bit, the first byte of w that is a quote, a
 // backslash or a control character; bytes behind that one may be marked too.
 func special(w uint64) uint64 {
 	q := w ^ 0x22*low
-	s := w ^ 0x5c*low
-	return (((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
+	return ((q-low)&^q)&high | odd(w)
 }
 
-// quotes is special for lines that have nothing special but quotes.
+// odd is special without the quotes.
+func odd(w uint64) uint64 {
+	s := w ^ 0x5c*low
+	return (((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
+}
+
+// quotes has bit k set where byte k of w is a quote.
 func quotes(w uint64) uint64 {
 	q := w ^ 0x22*low
-	return (q - low) &^ q & high
+	q = ^((q&^high + ^uint64(high)) | q | ^uint64(high)) // the high bits of the bytes that are 0
+	return q >> 7 * 0x0102040810204080 >> 56
 }
 
-// survey looks over a whole line: ascii says that it is valid UTF-8 without
-// further ado, plain that no byte is a backslash or a control character. Most
-// lines are both, and strings in plain lines end at the next quote.
-func survey(b []byte) (ascii, plain bool) {
-	var all, odd uint64
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		s := w ^ 0x5c*low
-		all |= w
-		odd |= ((s - low) &^ s) | ((w - 0x20*low) &^ w)
+// surveyBlock looks over one block: where its quotes are, all of its bits, and
+// whether it has anything odd.
+func surveyBlock(b *[blockSize]byte) (at, all, strange uint64) {
+	w0, w1 := binary.LittleEndian.Uint64(b[0:]), binary.LittleEndian.Uint64(b[8:])
+	w2, w3 := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+	at = quotes(w0) | quotes(w1)<<8 | quotes(w2)<<16 | quotes(w3)<<24
+	all = w0 | w1 | w2 | w3
+	strange = odd(w0) | odd(w1) | odd(w2) | odd(w3)
+	w0, w1 = binary.LittleEndian.Uint64(b[32:]), binary.LittleEndian.Uint64(b[40:])
+	w2, w3 = binary.LittleEndian.Uint64(b[48:]), binary.LittleEndian.Uint64(b[56:])
+	at |= quotes(w0)<<32 | quotes(w1)<<40 | quotes(w2)<<48 | quotes(w3)<<56
+	all |= w0 | w1 | w2 | w3
+	strange |= odd(w0) | odd(w1) | odd(w2) | odd(w3)
+	return at, all, strange
+}
+
+// survey looks over the whole line before it is read: it notes where the quotes
+// are, so that most strings are read by one look, and which blocks have a
+// backslash or a control character. It gives whether the line is ASCII.
+func (t *tape) survey() (ascii bool) {
+	t.quotes, t.odd, t.plain = t.quotes[:0], t.odd[:0], true
+	var all uint64
+	b := t.line
+	for len(b) >= blockSize {
+		all |= t.surveyed((*[blockSize]byte)(b))
+		b = b[blockSize:]
 	}
-	for ; i < len(b); i++ {
-		all |= uint64(b[i])
-		if b[i] == '\\' || b[i] < ' ' {
-			odd |= high
+	// one word more than there are bytes, so that a look behind the end finds one
+	var last [blockSize]byte
+	for i := copy(last[:], b); i < len(last); i++ {
+		last[i] = ' '
+	}
+	all |= t.surveyed(&last)
+	return all&high == 0
+}
+
+func (t *tape) surveyed(b *[blockSize]byte) uint64 {
+	at, all, strange := surveyBlock(b)
+	t.quotes = append(t.quotes, at)
+	if strange != 0 {
+		t.plain = false
+		// blocks without are left out until the first one has come
+		for len(t.odd) < len(t.quotes)-1 {
+			t.odd = append(t.odd, false)
+		}
+		t.odd = append(t.odd, true)
+	} else if !t.plain {
+		t.odd = append(t.odd, false)
+	}
+	return all
+}
+
+// quote is the offset of the next quote from i on, or the length of the line.
+func (t *tape) quote(i int) int {
+	k := i / blockSize
+	if w := t.quotes[k] >> (i % blockSize); w != 0 {
+		return i + bits.TrailingZeros64(w)
+	}
+	for k++; k < len(t.quotes); k++ {
+		if w := t.quotes[k]; w != 0 {
+			return k*blockSize + bits.TrailingZeros64(w)
 		}
 	}
-	return all&high == 0, odd&high == 0
+	return len(t.line)
+}
+
+// oddIn says that there may be something odd in the line from i to end.
+func (t *tape) oddIn(i, end int) bool {
+	for k := i / blockSize; k <= end/blockSize && k < len(t.odd); k++ {
+		if t.odd[k] {
+			return true
+		}
+	}
+	return false
 }
 
 // text reads a string behind its opening quote and gives the offset behind the
-// closing one. Eight bytes at a time are searched for a quote, a backslash or a
-// control character.
+// closing one.
 func (t *tape) text(i int) (int, bool) {
-	b := t.line
-	if t.plain {
-		for ; i+8 <= len(b); i += 8 {
-			if m := quotes(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-				return i + bits.TrailingZeros64(m)>>3 + 1, false
-			}
-		}
-		for ; i < len(b); i++ {
-			if b[i] == '"' {
-				return i + 1, false
-			}
-		}
+	end := t.quote(i)
+	if !t.plain && t.oddIn(i, end) {
+		return t.oddText(i)
+	}
+	if end >= len(t.line) {
 		return t.tooShort(), false
 	}
+	return end + 1, false
+}
+
+// oddText is text where backslashes or control characters may be. Eight bytes at
+// a time are searched for one of them or a quote.
+func (t *tape) oddText(i int) (int, bool) {
+	b := t.line
 	escaped := false
 	for {
 		for i+8 <= len(b) {

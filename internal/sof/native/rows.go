@@ -40,7 +40,7 @@ func (b *builder) row(r sof.Row) row {
 	case *sof.Project:
 		p := &projectRow{}
 		for _, c := range r.Cells {
-			p.cells = append(p.cells, b.cell(c))
+			p.add(b.cell(c))
 		}
 		return p
 	case *sof.Product:
@@ -74,18 +74,41 @@ func (b *builder) row(r sof.Row) row {
 	return &projectRow{}
 }
 
-type projectRow struct{ cells []cell }
+// projectRow fills columns. Wide tables are mostly empty, so the cells that start
+// from one member of the focus are looked at only where it is there.
+type projectRow struct{ groups []group }
+
+// group is cells that are all empty without any of the properties of start; a
+// nil start is no such condition.
+type group struct {
+	start *hop
+	cells []cell
+}
+
+func (p *projectRow) add(c cell) {
+	start := c.start()
+	for i := range p.groups {
+		if g := &p.groups[i]; start.same(g.start) {
+			g.cells = append(g.cells, c)
+			return
+		}
+	}
+	p.groups = append(p.groups, group{start, []cell{c}})
+}
 
 func (p *projectRow) run(v *Evaluator, this *item, then int) error {
-	names, slots := v.members(this)
-	for i := range p.cells {
-		c := &p.cells[i]
-		if c.absent(names, slots) {
-			v.cells[c.column] = nil
+	for i := range p.groups {
+		g := &p.groups[i]
+		if g.start != nil && !v.present(this.node, g.start) {
+			for i := range g.cells {
+				v.cells[g.cells[i].column] = nil
+			}
 			continue
 		}
-		if err := c.fill(v, this); err != nil {
-			return err
+		for i := range g.cells {
+			if err := g.cells[i].fill(v, this); err != nil {
+				return err
+			}
 		}
 	}
 	return v.resume(then)

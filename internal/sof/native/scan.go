@@ -1,8 +1,7 @@
 package native
 
 import (
-	"encoding/binary"
-	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -39,7 +38,11 @@ type tape struct {
 	nodes []node
 	slots []int32
 	depth int
-	plain bool // see survey
+
+	// made by survey:
+	quotes []uint64 // by block, a bit for each quote
+	odd    []bool   // by block: a backslash or a control character is there
+	plain  bool     // no block is odd
 
 	failedAt int
 	reason   string
@@ -57,8 +60,7 @@ func (t *tape) fail(at int, reason string) int {
 // the root object, or -1 after a fault.
 func (t *tape) read(line []byte, root *shape) int32 {
 	t.line, t.nodes, t.slots, t.depth, t.reason = line, t.nodes[:0], t.slots[:0], 0, ""
-	var ascii bool
-	if ascii, t.plain = survey(line); !ascii && !utf8.Valid(line) {
+	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
 	}
 	i := t.space(0)
@@ -116,14 +118,7 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	case '[':
 		return t.array(i, s)
 	case '"':
-		n.kind = kindString
-		n.start++
-		i, n.escaped = t.text(i + 1)
-		if i < 0 {
-			return -1, -1
-		}
-		n.end = int32(i) - 1 //nolint:gosec // as above
-		return i, t.add(n)
+		return t.stringValue(i + 1)
 	case 't':
 		n.kind = kindTrue
 		i = t.word(i, "true")
@@ -141,6 +136,17 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	}
 	n.end = int32(i) //nolint:gosec // as above
 	return i, t.add(n)
+}
+
+// stringValue is value for a string, behind its opening quote.
+func (t *tape) stringValue(i int) (int, int32) {
+	end, escaped := t.text(i)
+	if end < 0 {
+		return -1, -1
+	}
+	//nolint:gosec // lines are far shorter than 2 GB
+	t.nodes = append(t.nodes, node{start: int32(i), end: int32(end) - 1, next: -1, first: -1, shape: -1, kind: kindString, escaped: escaped})
+	return end, int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
 }
 
 func (t *tape) add(n node) int32 {
@@ -162,9 +168,8 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	}
 	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
 	base := len(t.slots)
-	for range s.names {
-		t.slots = append(t.slots, 0)
-	}
+	t.slots = slices.Grow(t.slots, len(s.names))[:base+len(s.names)]
+	clear(t.slots[base:])
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == '}' {
 		i++
@@ -184,7 +189,12 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 					return t.fail(at, "the same member twice"), -1
 				}
 				var n int32
-				if i, n = t.value(i, s.below[slot]); i < 0 {
+				if t.line[i] == '"' {
+					i, n = t.stringValue(i + 1)
+				} else {
+					i, n = t.value(i, s.below[slot])
+				}
+				if i < 0 {
 					return -1, -1
 				}
 				if n++; n == 0 {
@@ -221,27 +231,16 @@ func (t *tape) key(i int, s *shape) (int, int) {
 		return t.fail(i, "expected a member name in double quotes"), -1
 	}
 	start := i + 1
-	if start+8 <= len(t.line) {
-		w := binary.LittleEndian.Uint64(t.line[start:])
-		if m := special(w); m != 0 {
-			if n := bits.TrailingZeros64(m) >> 3; t.line[start+n] == '"' {
-				slot := s.short.lookup(w & (1<<(8*n) - 1))
-				if i = start + n + 1; i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
-					return i + 1, slot
-				}
-				return t.colon(i), slot
-			}
-		}
-	}
 	i, escaped := t.text(start)
 	if i < 0 {
 		return -1, -1
 	}
-	name := t.line[start : i-1]
+	var slot int
 	if escaped {
-		name = appendUnescaped(nil, name)
+		slot = s.slotOf(string(appendUnescaped(nil, t.line[start:i-1])))
+	} else {
+		slot = s.lookup(t.line, start, i-1)
 	}
-	slot := s.lookup(name)
 	if i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
 		return i + 1, slot
 	}
