@@ -41,8 +41,8 @@ type tape struct {
 
 	// made by survey:
 	quotes []uint64 // by block, a bit for each quote
-	odd    []bool   // by block: a backslash or a control character is there
-	plain  bool     // no block is odd
+	odd    []uint64 // by block, a bit for each backslash and control character
+	plain  bool     // nothing is odd
 
 	failedAt int
 	reason   string
