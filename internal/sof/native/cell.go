@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 
 	"fhirsynapse/internal/sof"
 )
@@ -13,7 +14,10 @@ type cell struct {
 	value  op
 	short  picker // value
 	// legs are value as paths with a first() between them; nil for anything else.
-	legs       []leg
+	legs []leg
+	// shared is how many of the legs are those of the cell before.
+	shared     int
+	memo       int // number of the value among those that views share, or -1
 	collection bool
 	plural     string // what to say of more than one item
 }
@@ -24,17 +28,42 @@ type leg struct {
 	limit int // 1: the first is wanted, 2: the only one
 }
 
-func (b *builder) cell(c sof.Cell) cell {
+// maxLegs is more than paths have that people write; longer ones take the way
+// with items.
+const maxLegs = 8
+
+func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 	col := b.columns[c.Column]
 	value := b.op(c.Value)
 	out := cell{
-		column: c.Column, value: value, short: short(value), collection: col.Collection,
+		column: c.Column, value: value, short: short(value), collection: col.Collection, memo: -1,
 		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
 	}
-	if !col.Collection {
-		out.legs = legsOf(value)
+	if legs := legsOf(value); !col.Collection && len(legs) <= maxLegs {
+		out.legs = legs
+	}
+	if ofRoot {
+		out.memo = b.common.find(c.Value, col.Collection)
 	}
 	return out
+}
+
+// share counts the legs that c has in common with the last one of cells, which
+// is filled right before it.
+func (c *cell) share(cells []cell) {
+	before := &cells[len(cells)-1]
+	if before.memo >= 0 {
+		return // its trail may be that of another line
+	}
+	for c.shared < min(len(c.legs), len(before.legs)) && c.legs[c.shared].same(before.legs[c.shared]) {
+		c.shared++
+	}
+}
+
+func (l leg) same(other leg) bool {
+	return l.limit == other.limit && slices.EqualFunc(l.steps, other.steps, func(a, b hop) bool {
+		return a.same(&b) && a.filters == nil && b.filters == nil
+	})
 }
 
 // legsOf gives value as legs, or nil.
@@ -109,7 +138,22 @@ func (v *Evaluator) present(at int32, h *hop) bool {
 	return false
 }
 
+// fill computes the cell, once a line where several views have it.
 func (c *cell) fill(v *Evaluator, this *item) error {
+	if c.memo < 0 {
+		return c.compute(v, this)
+	}
+	m := &v.memos[c.memo]
+	if m.line == v.lines {
+		v.cells[c.column] = m.cell
+		return nil
+	}
+	err := c.compute(v, this)
+	*m = memo{v.cells[c.column], v.lines}
+	return err
+}
+
+func (c *cell) compute(v *Evaluator, this *item) error {
 	if c.legs != nil {
 		return c.followLegs(v, this.node)
 	}
@@ -136,18 +180,28 @@ func (c *cell) fill(v *Evaluator, this *item) error {
 	return nil
 }
 
+// followLegs fills the cell from where the legs end. The nodes between them stay
+// in v.trail for the cell behind, -1 from where there is nothing.
 func (c *cell) followLegs(v *Evaluator, at int32) error {
-	for i := range c.legs {
-		f := finding{limit: c.legs[i].limit}
+	i := c.shared
+	if i > 0 {
+		at = v.trail[i-1]
+	}
+	for ; i < len(c.legs) && at >= 0; i++ {
+		f := finding{limit: c.legs[i].limit, node: -1}
 		f.follow(v, at, c.legs[i].steps)
-		if f.n == 0 {
-			v.cells[c.column] = nil
-			return nil
-		}
 		if f.n > 1 {
 			return &dataError{c.plural}
 		}
 		at = f.node
+		v.trail[i] = at
+	}
+	for ; i < len(c.legs); i++ {
+		v.trail[i] = -1
+	}
+	if at < 0 {
+		v.cells[c.column] = nil
+		return nil
 	}
 	if d := &v.tape.nodes[at]; d.kind == kindString && !d.escaped {
 		v.cells[c.column] = v.tape.line[d.start:d.end:d.end]

@@ -20,6 +20,7 @@ type builder struct {
 	columns []sof.Column
 	numbers nameNumbers
 	outline *outline
+	common  common
 	err     error
 }
 

@@ -35,12 +35,13 @@ func (v *Evaluator) resume(k int) error {
 	return err
 }
 
-func (b *builder) row(r sof.Row) row {
+// row makes a row of the plan run; ofRoot says that its focus is the resource.
+func (b *builder) row(r sof.Row, ofRoot bool) row {
 	switch r := r.(type) {
 	case *sof.Project:
 		p := &projectRow{}
 		for _, c := range r.Cells {
-			p.add(b.cell(c))
+			p.add(b.cell(c, ofRoot))
 		}
 		return p
 	case *sof.Product:
@@ -50,7 +51,7 @@ func (b *builder) row(r sof.Row) row {
 		for _, first := range []bool{true, false} {
 			for _, part := range r.Parts {
 				if _, is := part.(*sof.Project); is == first {
-					p.parts = append(p.parts, b.row(part))
+					p.parts = append(p.parts, b.row(part, ofRoot))
 				}
 			}
 		}
@@ -58,13 +59,13 @@ func (b *builder) row(r sof.Row) row {
 	case *sof.Union:
 		u := &unionRow{}
 		for _, branch := range r.Branches {
-			u.branches = append(u.branches, b.row(branch))
+			u.branches = append(u.branches, b.row(branch, ofRoot))
 		}
 		return u
 	case *sof.Iterate:
-		return &iterateRow{b.op(r.Over), b.row(r.Body), r.Outer, r.Columns, r.Index}
+		return &iterateRow{b.op(r.Over), b.row(r.Body, false), r.Outer, r.Columns, r.Index}
 	case *sof.Recurse:
-		out := &recurseRow{body: b.row(r.Body)}
+		out := &recurseRow{body: b.row(r.Body, false)}
 		for _, p := range r.Paths {
 			out.paths = append(out.paths, b.op(p))
 		}
@@ -89,6 +90,9 @@ func (p *projectRow) add(c cell) {
 	start := c.start()
 	for i := range p.groups {
 		if g := &p.groups[i]; start.same(g.start) {
+			if c.memo < 0 {
+				c.share(g.cells)
+			}
 			g.cells = append(g.cells, c)
 			return
 		}
