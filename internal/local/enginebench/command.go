@@ -48,7 +48,7 @@ func childCommand(out io.Writer, now func() time.Time) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: sideCommand, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, s := range sides {
+			for _, s := range append(sides, idle) {
 				if s.name == name {
 					return measure(cmd.Context(), s, j, out, now)
 				}
