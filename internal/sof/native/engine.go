@@ -110,7 +110,12 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 
 // Evaluator makes an evaluator of its own for one goroutine.
 func (e *Engine) Evaluator() *Evaluator {
-	return &Evaluator{engine: e, memos: make([]memo, e.memos)}
+	v := &Evaluator{engine: e, memos: make([]memo, e.memos)}
+	if n := len(e.shapes); n > 0 {
+		last := e.shapes[n-1]
+		v.tape.guesses = make([]uint8, last.guess+len(last.names)+1)
+	}
+	return v
 }
 
 // LineError says what is wrong with a line, and where. Its text never holds data

@@ -38,6 +38,9 @@ type tape struct {
 	nodes []node
 	slots []int32
 	depth int
+	// guesses are by shape and member the slot of the member behind it, plus 1,
+	// as it was last time; the first of a shape is the member at the beginning.
+	guesses []uint8
 
 	// made by survey:
 	quotes []uint64 // by block, a bit for each quote
@@ -170,14 +173,17 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	base := len(t.slots)
 	t.slots = slices.Grow(t.slots, len(s.names))[:base+len(s.names)]
 	clear(t.slots[base:])
+	guess := s.guess
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == '}' {
 		i++
 	} else {
 		for {
-			var slot, at int
-			at = i
-			if i, slot = t.key(i, s); i < 0 {
+			at := i
+			slot := int(t.guesses[guess]) - 1
+			if end, ok := t.guessed(i, s, slot); ok {
+				i = end
+			} else if i, slot = t.key(i, s); i < 0 {
 				return -1, -1
 			}
 			if slot < 0 {
@@ -185,6 +191,8 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 					return -1, -1
 				}
 			} else {
+				t.guesses[guess] = uint8(slot + 1) //nolint:gosec // below maxFields
+				guess = s.guess + slot + 1
 				if t.slots[base+slot] != 0 {
 					return t.fail(at, "the same member twice"), -1
 				}
@@ -220,6 +228,15 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	t.depth--
 	t.nodes[self].end = int32(i) //nolint:gosec // as above
 	return i, self
+}
+
+// guessed says that the member of a slot is at i, and where its value starts.
+func (t *tape) guessed(i int, s *shape, slot int) (int, bool) {
+	if slot < 0 {
+		return 0, false
+	}
+	end, ok := s.isAt(slot, t.line, i+1)
+	return end, ok && end < len(t.line) && t.line[i] == '"' && t.line[end] > ' '
 }
 
 // key reads a member name and the colon; it gives where the value starts.

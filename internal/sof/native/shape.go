@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // shape says which members of a JSON object some view reads; the rest of the
@@ -15,6 +16,7 @@ type shape struct {
 
 	// made by freeze:
 	number int16
+	guess  int // of the tape, where its members' are
 	names  []string
 	below  []*shape
 	slots  map[string]int
@@ -95,8 +97,11 @@ func (s *shape) freeze(numbers nameNumbers) (all []*shape, err error) {
 			numbers.of(name)
 		}
 	}
+	guesses := 0
 	for i, f := range all {
 		f.number = int16(i)
+		f.guess = guesses
+		guesses += len(f.names) + 1
 		f.byName = make([]uint8, len(numbers))
 		for slot, name := range f.names {
 			f.byName[numbers[name]] = uint8(slot + 1)
@@ -132,6 +137,15 @@ func (s *shape) sortFields(all *[]*shape) {
 type nameKey struct {
 	first, last uint64
 	length      int
+	mask        uint64 // of the first bytes; 0 for names that isAt does not know
+}
+
+// mask takes the bytes of the first word that belong to a name of n bytes.
+func mask(n int) uint64 {
+	if n >= word {
+		return ^uint64(0)
+	}
+	return 1<<(8*n) - 1
 }
 
 // word is up to eight bytes.
@@ -145,7 +159,14 @@ func keyOf(name string) nameKey {
 	if len(name) > word {
 		k.last = binary.LittleEndian.Uint64([]byte(name[len(name)-word:]))
 	}
+	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+		k.mask = mask(len(name))
+	}
 	return k
+}
+
+func (k *nameKey) same(other nameKey) bool {
+	return k.first == other.first && k.length == other.length && k.last == other.last
 }
 
 func (k nameKey) hash(factor uint64, shift uint8) uint64 {
@@ -191,15 +212,30 @@ func (s *shape) lookup(line []byte, start, end int) int {
 	}
 	k := nameKey{first: binary.LittleEndian.Uint64(line[start:]), length: n}
 	if n < word {
-		k.first &= 1<<(8*n) - 1
+		k.first &= mask(n)
 	} else if n > word {
 		k.last = binary.LittleEndian.Uint64(line[end-word:])
 	}
 	i := int(s.table[k.hash(s.factor, s.shift)]) - 1
-	if i < 0 || s.keys[i] != k || n > 2*word && s.names[i] != string(line[start:end]) {
+	if i < 0 || !s.keys[i].same(k) || n > 2*word && s.names[i] != string(line[start:end]) {
 		return -1
 	}
 	return i
+}
+
+// isAt says that the quoted name of a slot and a colon are at line[start:], and
+// where they end. It may overlook one.
+func (s *shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
+	k := &s.keys[slot]
+	end = start + k.length
+	if k.mask == 0 || end+2 > len(line) || start+word > len(line) || line[end] != '"' || line[end+1] != ':' ||
+		binary.LittleEndian.Uint64(line[start:])&k.mask != k.first {
+		return 0, false
+	}
+	if k.length > word && (binary.LittleEndian.Uint64(line[end-word:]) != k.last || k.length > 2*word && s.names[slot] != string(line[start:end])) {
+		return 0, false
+	}
+	return end + 2, true
 }
 
 // slotOf is lookup the slow way.
