@@ -239,6 +239,8 @@ var patientPaths = []struct{ path, want string }{
 	{"($this | %resource).count()", `[1]`},
 	{"%sct", `["http://snomed.info/sct"]`},
 	// corners of FHIRPath N1
+	{"--1.50", `[1.50]`},
+	{"---1", `[-1]`},
 	{"'+5'.toInteger()", `[5]`},
 	{"'5.0'.toInteger()", `[]`},
 	{"5.0.toInteger()", `[]`},
