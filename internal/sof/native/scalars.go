@@ -264,7 +264,10 @@ func toDecimal(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	case kindFalse:
 		text = []byte("0.0")
 	case kindString:
-		text = v.str(in)
+		// N1, 5.5.5: a text has no exponent
+		if text = v.str(in); bytes.ContainsAny(text, "eE") {
+			return item{}, false, nil
+		}
 	case kindNumber:
 	case kindNone, kindObject, kindArray:
 		return item{}, false, nil
