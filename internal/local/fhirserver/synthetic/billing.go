@@ -78,16 +78,24 @@ func (g *generator) bill(v *visit) {
 	for i, p := range v.procedures {
 		positions = append(positions, position{code{house, fmt.Sprintf("P%d", i+1), p.name}, labRevenue, g.between(1, 3), g.between(1000, 90000)})
 	}
-	claim := g.new("Claim")
 	both := members(
 		word("status", "active"), field("type", concept(professional)), word("use", "claim"), to("patient", v.thing),
 		field("billablePeriod", period(v.at(0), v.at(59))), word("created", g.instant(v.day)), to("insurer", turn(v.n, g.payers...)),
-		to("provider", turn(n, v.doctor, v.organization)), to("prescription", first(v.prescriptions)), to("facility", v.place),
+		to("provider", turn(n, v.doctor, v.organization)), to("prescription", first(v.prescriptions)), to("facility", v.place), to("enterer", v.doctor),
+		to("referral", first(v.orders)), field("related", list(v.before.related())),
 		v.careTeamOf(n), v.diagnoses(n), v.proceduresDone(n))
-	g.add(claim, both, field("priority", bare(hl7+"processpriority", "normal")), to("referral", first(v.orders)),
+	g.add(v.claim, both, field("priority", bare(hl7+"processpriority", "normal")),
 		v.insurance(func(i int) member { return field("sequence", number(i+1)) }),
 		v.items(positions, n, func(position) member { return "" }), field("total", money(sum(positions, position.net))))
-	g.explain(v, n, both, positions, claim)
+	g.explain(v, n, both, positions)
+}
+
+// related is a Claim as the next one refers to it.
+func (v *visit) related() text {
+	if v.claim.id == "" {
+		return ""
+	}
+	return object(to("claim", v.claim), field("relationship", concept(code{hl7 + "ex-relatedclaimrelationship", "prior", "Prior Claim"})))
 }
 
 func (v *visit) careTeamOf(n int) member {
@@ -151,7 +159,7 @@ var (
 )
 
 // explain answers a Claim: who pays what of it.
-func (g *generator) explain(v *visit, n int, both member, positions []position, claim thing) {
+func (g *generator) explain(v *visit, n int, both member, positions []position) {
 	paid := sum(positions, position.covered)
 	rest := sum(positions, position.net) - paid
 	amount := func(category code, cents int, more ...member) text {
@@ -163,7 +171,7 @@ func (g *generator) explain(v *visit, n int, both member, positions []position, 
 			object(field("category", concept(percentage)), field("value", "80.00"))))
 	}
 	g.add(g.new("ExplanationOfBenefit"),
-		both, to("claim", claim), word("outcome", turn(n, "complete", "partial")), word("disposition", "settled as in the contract"),
+		both, to("claim", v.claim), word("outcome", turn(n, "complete", "partial")), word("disposition", "settled as in the contract"),
 		v.insurance(func(int) member { return "" }), v.items(positions, n, adjudication),
 		field("total", list(amount(submitted, sum(positions, position.net)), amount(benefit, paid), amount(paidByPatient, rest))),
 		field("payment", object(field("type", concept(completePaying)), word("date", g.day(2020, 2020)), field("amount", money(paid)))))

@@ -12,13 +12,23 @@ var (
 		{snomed, "116154003", "Patient"},
 		{snomed, "224891009", "Healthcare services"},
 	}
-	activities = []code{{snomed, "229065009", "Exercise therapy"}, {snomed, "160670007", "Diabetic diet"}}
+	activities = []code{{snomed, "229065009", "Exercise therapy"}, {snomed, "160573003", "Alcohol intake"}}
 )
+
+// care makes who cares for the patient and what they plan: for some, in two steps.
+func (g *generator) care(v *visit) {
+	problem := g.condition(v)
+	g.careTeam(v, problem)
+	plan := g.carePlan(v, problem, thing{})
+	if v.n%8 == 0 {
+		g.carePlan(v, problem, plan)
+	}
+}
 
 func (g *generator) careTeam(v *visit, problem diagnosis) {
 	var participants []text
 	for i, who := range []thing{v.doctor, v.role, v.thing, v.organization} {
-		participants = append(participants, object(field("role", list(concept(teamRoles[i]))), to("member", who), field("period", period("2012", when(i == 1, "2018-12")))))
+		participants = append(participants, object(field("role", list(concept(teamRoles[i]))), to("member", who), when(i == 0, to("onBehalfOf", v.organization)), field("period", period("2012", when(i == 1, "2018-12")))))
 	}
 	g.add(v.team,
 		word("status", "active"), field("category", list(concept(encounterTeam))), word("name", fmt.Sprintf("Équipe №%d", v.n)),
@@ -26,19 +36,20 @@ func (g *generator) careTeam(v *visit, problem diagnosis) {
 		field("reasonCode", list(problem.concept())), toAll("reasonReference", problem.thing), toAll("managingOrganization", v.organization))
 }
 
-// carePlan makes a plan for what the patient has, with a goal.
-func (g *generator) carePlan(v *visit) {
+// carePlan makes a plan for what the patient has, with a goal; whole is the plan
+// that it is a part of, if any.
+func (g *generator) carePlan(v *visit, problem diagnosis, whole thing) thing {
 	n := g.made["CarePlan"]
-	problem := g.condition(v)
-	g.careTeam(v, problem)
+	t := g.new("CarePlan")
 	goal := g.goal(v, problem)
 	order := g.order(v, labOrder, labPanels[0].panel, "")
 	detail := func(i int, scheduled member) text {
 		return object(field("detail", object(
 			word("kind", "ServiceRequest"), field("code", concept(activities[i])), word("status", turn(n, "in-progress", "completed")), field("doNotPerform", truth(i == 1)),
-			scheduled, to("location", v.place), word("description", "as agreed"))))
+			scheduled, toAll("reasonReference", problem.thing), toAll("goal", goal), toAll("performer", v.doctor), to("location", v.place), word("description", "as agreed"))))
 	}
-	g.add(g.new("CarePlan"),
+	g.add(t,
+		toAll("basedOn", whole), toAll("partOf", whole),
 		word("status", turn(n, "active", "completed")), word("intent", "plan"),
 		field("category", list(concept(assessAndPlan), concept(diabetesCare))), word("title", "Plan "+fmt.Sprint(n)), word("description", "what we agreed upon\\nin April"),
 		v.subject(), field("period", period(v.day, when(n%2 == 0, g.day(2020, 2021)))), word("created", g.about(v.day)), to("author", v.doctor),
@@ -46,12 +57,6 @@ func (g *generator) carePlan(v *visit) {
 		field("activity", list(
 			detail(0, field("scheduledPeriod", period(v.day, "2020-03"))), detail(1, word("scheduledString", "daily")),
 			object(to("reference", order)), when(len(v.prescriptions) > 0, object(to("reference", first(v.prescriptions)))))))
-}
-
-func first(of []thing) (t thing) {
-	if len(of) > 0 {
-		t = of[0]
-	}
 	return t
 }
 
@@ -80,7 +85,8 @@ func (g *generator) goal(v *visit, problem diagnosis) thing {
 	g.add(t,
 		word("lifecycleStatus", "active"), field("achievementStatus", concept(turn(v.n/4, achievements...))), field("category", list(concept(dietary))),
 		field("priority", concept(mediumFirst)), field("description", concept(lessSugar)), to("subject", v.thing),
-		word("startDate", v.day), field("target", list(targets...)), word("statusDate", g.cut(v.day)), to("expressedBy", v.doctor), toAll("addresses", problem.thing))
+		word("startDate", v.day), field("target", list(targets...)), word("statusDate", g.cut(v.day)), to("expressedBy", v.doctor), toAll("addresses", problem.thing),
+		toAll("outcomeReference", first(v.observations)))
 	return t
 }
 
@@ -97,7 +103,7 @@ func (g *generator) questionnaire(v *visit) {
 	value := func(m member) text { return object(m) }
 	total := g.observed(v, survey, concept(phq9), score)
 	g.add(t,
-		word("questionnaire", "http://example.org/Questionnaire/intake|2"), toAll("partOf", total), word("status", turn(n, "completed", "amended")),
+		word("questionnaire", "http://example.org/Questionnaire/intake|2"), toAll("basedOn", first(v.orders)), toAll("partOf", total), word("status", turn(n, "completed", "amended")),
 		v.subject(), word("authored", v.at(2)), to("author", v.doctor), to("source", turn(n, v.thing, v.doctor)),
 		field("item", list(
 			object(word("linkId", "1"), word("text", "About you"), field("item", list(
@@ -107,5 +113,5 @@ func (g *generator) questionnaire(v *visit) {
 			item("2", "When did it begin?", value(word("valueDate", g.partial(2000, 2010))), value(word("valueDateTime", g.about(v.day))), value(word("valueTime", "07:30:00"))),
 			item("3", "Anything else?", value(word("valueString", "no \\ud83d\\ude00")), value(word("valueUri", "urn:isbn:9780141036144")),
 				value(field("valueCoding", diseases[2].snomed.coding())), value(to("valueReference", v.doctor))))))
-	g.observed(v, survey, concept(phq9), score, toAll("hasMember", t))
+	g.observed(v, survey, concept(phq9), score, toAll("hasMember", t), toAll("derivedFrom", total))
 }

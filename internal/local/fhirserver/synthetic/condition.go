@@ -56,6 +56,7 @@ func (g *generator) condition(v *visit) diagnosis {
 			field("abatementPeriod", period(g.partial(2020, 2020), g.partial(2021, 2021))), word("abatementString", "within a year"))),
 		word("recordedDate", g.about(v.day)),
 		to("recorder", v.doctor), to("asserter", turn(n, v.doctor, v.thing)),
+		field("evidence", list(object(toAll("detail", first(v.observations))))),
 	)
 	return d
 }
@@ -129,6 +130,7 @@ func (g *generator) immunization(v *visit) {
 		field("performer", list(
 			object(field("function", concept(gaveIt)), to("actor", v.doctor)),
 			when(n%2 == 1, object(field("function", concept(orderedIt)), to("actor", v.organization))))),
+		toAll("reasonReference", v.found()),
 		field("protocolApplied", when(given, list(object(
 			word("series", "basic"), to("authority", v.organization), field("targetDisease", list(concept(vac.disease))),
 			turn(n, seriesOfTwo, seriesOfTwo, seriesInText))))),

@@ -35,6 +35,14 @@ func to(name string, t thing) member { return field(name, t.ref()) }
 // toAll is a member with a list of references.
 func toAll(name string, ts ...thing) member { return field(name, each(ts, thing.ref)) }
 
+// first is the first of them, or nothing.
+func first(of []thing) (t thing) {
+	if len(of) > 0 {
+		t = of[0]
+	}
+	return t
+}
+
 type code struct{ system, code, display string }
 
 func (c code) coding(more ...member) text {

@@ -36,19 +36,15 @@ func (g *generator) order(v *visit, category, what code, site text) thing {
 	n := g.made["ServiceRequest"]
 	t := g.new("ServiceRequest")
 	t.name = what.display
-	var before []thing
-	if len(v.orders) > 0 {
-		before = v.orders[:1]
-	}
 	g.add(t,
-		toAll("basedOn", before...),
+		toAll("basedOn", first(v.orders)), toAll("replaces", first(v.before.orders)),
 		word("status", turn(n, "completed", "completed", "active")), word("intent", "order"), field("category", list(concept(category))),
 		word("priority", turn(n, "routine", "urgent", "stat")), field("doNotPerform", truth(false)), field("code", concept(what, what.own())),
 		turn(n, field("quantityQuantity", quantity("1.0", "tests", "1")), ""),
 		v.subject(),
 		turn(n, word("occurrenceDateTime", g.about(v.day)), field("occurrencePeriod", period(v.day, v.at(59)))),
 		word("authoredOn", v.at(3)), to("requester", turn(n/2, v.doctor, v.organization)), toAll("performer", turn(n, v.doctor, v.organization)),
-		v.reason(), field("bodySite", when(site != "", list(site))))
+		toAll("locationReference", v.place), v.reason(), toAll("insurance", v.coverages...), field("bodySite", when(site != "", list(site))))
 	v.orders = append(v.orders, t)
 	return t
 }
@@ -59,6 +55,14 @@ func (v *visit) reason() member {
 		return ""
 	}
 	return members(field("reasonCode", list(v.conditions[0].concept())), toAll("reasonReference", v.conditions[0].thing))
+}
+
+// found is the first Condition of the visit, if any.
+func (v *visit) found() (t thing) {
+	if len(v.conditions) > 0 {
+		t = v.conditions[0].thing
+	}
+	return t
 }
 
 // laboratory makes an order, its results and their report.
@@ -73,15 +77,16 @@ func (g *generator) laboratory(v *visit) {
 		results = append(results, r)
 	}
 	g.observed(v, laboratory, concept(lab.panel), toAll("hasMember", results...), toAll("basedOn", order))
-	g.report(v, n, labReport, lab.panel, toAll("basedOn", order), toAll("result", results...))
+	g.report(v, g.new("DiagnosticReport"), labReport, lab.panel, toAll("basedOn", order), toAll("result", results...))
 }
 
-func (g *generator) report(v *visit, n int, category, what code, more ...member) {
-	g.add(g.new("DiagnosticReport"),
+func (g *generator) report(v *visit, t thing, category, what code, more ...member) {
+	n := g.made["DiagnosticReport"]
+	g.add(t,
 		word("status", turn(n, "final", "final", "preliminary")), field("category", list(concept(category))), field("code", concept(what, what.own())),
 		v.subject(),
 		turn(n, word("effectiveDateTime", v.at(20)), word("effectiveDateTime", g.about(v.day)), field("effectivePeriod", period(v.at(15), v.at(25)))),
-		word("issued", g.instant(v.day)), toAll("performer", turn(n, v.doctor, v.organization)),
+		word("issued", g.instant(v.day)), toAll("performer", turn(n, v.doctor, v.organization)), toAll("resultsInterpreter", v.doctor),
 		members(more...), word("conclusion", "unremarkable, \\\"ohne Befund\\\""), field("conclusionCode", list(concept(unremarkable))))
 }
 
@@ -89,7 +94,8 @@ func (g *generator) report(v *visit, n int, category, what code, more ...member)
 func (g *generator) imaging(v *visit) {
 	n := g.made["ImagingStudy"]
 	order := g.order(v, imagingOrder, chestXRay, concept(chest))
-	done := g.procedure(v, order)
+	study, report := g.new("ImagingStudy"), g.new("DiagnosticReport")
+	done := g.procedure(v, order, report)
 	v.procedures = append(v.procedures, done)
 	uid := fmt.Sprintf("1.2.826.0.1.3680043.10.%d.%d", g.made["Patient"], n+1)
 	modality := turn(n, code{dicom, "DX", "Digital Radiography"}, code{dicom, "CT", "Computed Tomography"}).coding()
@@ -105,13 +111,14 @@ func (g *generator) imaging(v *visit) {
 		images += len(instances)
 		series = append(series, object(word("uid", fmt.Sprintf("%s.%d", uid, s+1)), field("number", number(s+1)), field("modality", modality),
 			word("description", chestXRay.display), field("numberOfInstances", number(len(instances))), field("bodySite", chest.coding()),
-			field("laterality", code{snomed, "51440002", "Right and left"}.coding()), word("started", v.at(30+s)), field("instance", list(instances...))))
+			field("laterality", code{snomed, "51440002", "Right and left"}.coding()), word("started", v.at(30+s)),
+			field("performer", list(object(to("actor", v.doctor)))), field("instance", list(instances...))))
 	}
-	g.add(g.new("ImagingStudy"),
+	g.add(study,
 		field("identifier", list(object(word("use", "official"), word("system", "urn:dicom:uid"), word("value", "urn:oid:"+uid)))),
 		word("status", "available"), field("modality", list(modality)), v.subject(), word("started", v.at(30)), toAll("basedOn", order),
-		to("referrer", v.doctor), field("numberOfSeries", number(len(series))), field("numberOfInstances", number(images)),
+		to("referrer", v.doctor), toAll("interpreter", v.doctor), field("numberOfSeries", number(len(series))), field("numberOfInstances", number(images)),
 		to("procedureReference", done), field("procedureCode", list(concept(chestXRay))), to("location", v.place),
-		field("reasonCode", list(concept(diseases[4].snomed))), word("description", "two views"), field("series", list(series...)))
-	g.report(v, g.made["DiagnosticReport"], radiology, chestXRayStudy, toAll("basedOn", order))
+		field("reasonCode", list(concept(diseases[4].snomed))), toAll("reasonReference", v.found()), word("description", "two views"), field("series", list(series...)))
+	g.report(v, report, radiology, chestXRayStudy, toAll("basedOn", order), toAll("imagingStudy", study))
 }

@@ -90,12 +90,13 @@ func (g *generator) prescribe(v *visit, d diagnosis) {
 	v.prescriptions = append(v.prescriptions, t)
 	g.add(t,
 		g.what(n, d.drug), word("status", turn(n, "active", "completed", "stopped")), word("intent", "order"), field("category", list(concept(outpatient))),
-		word("priority", turn(n, "routine", "urgent")), field("doNotPerform", truth(n%20 == 19)), v.subject(), word("authoredOn", v.at(40)),
-		to("requester", turn(n, v.doctor, v.doctor, v.organization)), field("reasonCode", list(d.concept())), toAll("reasonReference", d.thing),
+		word("priority", turn(n, "routine", "urgent")), field("doNotPerform", truth(n%20 == 19)), field("reportedBoolean", truth(n%6 == 5)), v.subject(), word("authoredOn", v.at(40)),
+		to("requester", turn(n, v.doctor, v.doctor, v.organization)), to("performer", v.doctor), to("recorder", v.doctor), toAll("basedOn", first(v.orders)),
+		to("priorPrescription", first(v.before.prescriptions)), toAll("insurance", v.coverages...), field("reasonCode", list(d.concept())), toAll("reasonReference", d.thing),
 		field("dosageInstruction", drug.doses()),
 		field("dispenseRequest", object(
 			field("validityPeriod", period(v.day, g.day(2020, 2021))), field("numberOfRepeatsAllowed", number(n%4)),
-			field("quantity", drug.quantity("30.0")), field("expectedSupplyDuration", thirtyDays))))
+			field("quantity", drug.quantity("30.0")), field("expectedSupplyDuration", thirtyDays), to("performer", v.organization))))
 	if n%3 == 2 {
 		g.administer(v, d, t)
 	} else {
@@ -110,7 +111,7 @@ func (g *generator) administer(v *visit, d diagnosis, request thing) {
 		word("status", "completed"), field("category", concept(givenInside)), g.what(n, d.drug), to("subject", v.thing), to("context", v.encounter),
 		turn(n, word("effectiveDateTime", v.at(45)), field("effectivePeriod", period(v.at(45), v.at(50)))),
 		field("performer", list(object(field("function", concept(administered)), to("actor", v.doctor)))),
-		field("reasonCode", list(d.concept())), to("request", request),
+		field("reasonCode", list(d.concept())), toAll("reasonReference", d.thing), to("request", request), toAll("device", v.device), toAll("partOf", first(v.procedures)),
 		field("dosage", object(
 			word("text", drug.instruction), field("site", concept(mouth)), field("route", concept(drug.route)), field("method", concept(swallow)),
 			field("dose", drug.quantity(drug.dose)), field("rateQuantity", quantity("1.50", "mL/h", "mL/h")))))
@@ -122,7 +123,7 @@ func (g *generator) dispense(v *visit, d diagnosis, request thing) {
 	g.add(g.new("MedicationDispense"),
 		g.what(n, d.drug), word("status", turn(n, "completed", "in-progress")), field("category", concept(handedOver)),
 		to("subject", v.thing), to("context", v.encounter),
-		field("performer", list(object(to("actor", v.doctor)))), to("location", v.place), toAll("authorizingPrescription", request),
+		field("performer", list(object(to("actor", turn(n, v.doctor, v.organization))))), to("destination", v.place), toAll("receiver", v.thing), to("location", v.place), toAll("authorizingPrescription", request),
 		field("type", concept(firstFill)), field("quantity", drug.quantity("30.0")), field("daysSupply", thirtyDays),
 		word("whenPrepared", v.at(50)), word("whenHandedOver", g.about(v.day)), field("dosageInstruction", drug.doses()))
 }

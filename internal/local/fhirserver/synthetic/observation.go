@@ -34,6 +34,7 @@ var (
 
 	vitalSigns = code{hl7 + "observation-category", "vital-signs", "Vital Signs"}
 	survey     = code{hl7 + "observation-category", "survey", "Survey"}
+	exam       = code{hl7 + "observation-category", "exam", "Exam"}
 	social     = code{hl7 + "observation-category", "social-history", "Social History"}
 
 	interpretations = []code{
@@ -116,7 +117,7 @@ func (g *generator) finding(v *visit) {
 	all := g.answers(v)
 	if n%2 == 0 {
 		a := turn(n/2, all...)
-		g.observed(v, survey, concept(a.question), a.value)
+		g.observed(v, exam, concept(a.question), a.value)
 		return
 	}
 	var parts []text
@@ -158,5 +159,6 @@ func (g *generator) observed(v *visit, category code, what text, more ...member)
 		toAll("performer", performer),
 		when(n%4 == 3, toAll("partOf", v.procedures...)),
 		members(more...))
+	v.observations = append(v.observations, t)
 	return t
 }

@@ -16,8 +16,9 @@ var (
 	assists    = code{hl7 + "v3-ParticipationType", "SPRF", "secondary performer"}
 )
 
-// procedure makes what was done; for an order of a picture, the picture's taking.
-func (g *generator) procedure(v *visit, order thing) thing {
+// procedure makes what was done; for an order of a picture, the picture's taking,
+// which has a report.
+func (g *generator) procedure(v *visit, order, report thing) thing {
 	n := g.made["Procedure"]
 	what := turn(n, treatments...)
 	if order.id != "" {
@@ -29,7 +30,7 @@ func (g *generator) procedure(v *visit, order thing) thing {
 		return object(field("function", concept(as)), to("actor", who), when(who.typ != "Organization", to("onBehalfOf", v.organization)))
 	}
 	g.add(t,
-		when(order.id != "", toAll("basedOn", order)),
+		toAll("basedOn", order), toAll("partOf", first(v.procedures)), toAll("report", report), to("recorder", v.doctor), to("asserter", v.doctor),
 		word("status", turn(n, "completed", "completed", "in-progress")), field("category", concept(what.category)), field("code", concept(what.code, what.code.own())),
 		v.subject(),
 		turn(n, word("performedDateTime", g.about(v.day)), field("performedPeriod", period(v.at(10), v.at(40))), word("performedDateTime", v.at(12))),
@@ -47,8 +48,8 @@ var devices = []struct {
 	{code{snomed, "337414009", "Blood glucose meter"}, "糖分計", "佐藤製作所"},
 }
 
-// device makes a device of the patient.
-func (g *generator) device(p patient) thing {
+// device makes a device of the patient, on its own or a part of another one.
+func (g *generator) device(p patient, parent thing) thing {
 	n := g.made["Device"]
 	d := turn(n, devices...)
 	t := g.new("Device")
@@ -64,6 +65,6 @@ func (g *generator) device(p patient) thing {
 		word("status", "active"), word("distinctIdentifier", "D-"+serial), word("manufacturer", d.company),
 		word("manufactureDate", g.partial(2008, 2011)), word("expirationDate", g.partial(2025, 2035)), word("lotNumber", lot), word("serialNumber", serial),
 		field("deviceName", list(object(word("name", d.name), word("type", "user-friendly-name")))), word("modelNumber", fmt.Sprintf("M-%d", n%7)),
-		field("type", concept(d.kind)), to("patient", p.thing), to("owner", p.organization), to("location", pick(g, g.locations)))
+		field("type", concept(d.kind)), to("patient", p.thing), to("owner", p.organization), to("location", pick(g, g.locations)), to("parent", parent))
 	return t
 }

@@ -11,8 +11,8 @@ var (
 	documentAsPDF = code{"http://ihe.net/fhir/ValueSet/IHE.FormatCode.codesystem", "urn:ihe:iti:xds:2017:mimeTypeSufficient", "mimeType Sufficient"}
 )
 
-// document makes the note of a visit, its text within or elsewhere.
-func (g *generator) document(v *visit) {
+// note makes the document of a visit, its text within or elsewhere.
+func (g *generator) note(v *visit) {
 	n := g.made["DocumentReference"]
 	content := func(kind, title string, more ...member) text {
 		return object(
@@ -22,11 +22,19 @@ func (g *generator) document(v *visit) {
 	within := content("text/plain", "Befund №1", word("data", "QW5hbW5lc2U6IOW8teOCig=="))
 	elsewhere := content("application/pdf", "scan", word("url", fmt.Sprintf("http://example.org/scans/%d.pdf", n)), field("size", number(g.between(10000, 9000000))),
 		word("hash", "2jmj7l5rSw0yVb/vlWAYkK/YBwk="))
-	g.add(g.new("DocumentReference"),
+	g.add(v.document,
 		word("status", "current"), word("docStatus", turn(n, "final", "amended")), field("type", concept(progressNote)), field("category", list(concept(clinicalNote))),
 		to("subject", v.thing), word("date", g.instant(v.day)), toAll("author", v.doctor, turn(n, thing{}, v.organization)), to("custodian", v.organization),
-		word("description", "note of the visit"), field("content", list(turn(n, within, elsewhere), when(n%3 == 0, elsewhere))),
+		to("authenticator", v.doctor), field("relatesTo", list(v.before.appended())), word("description", "note of the visit"), field("content", list(turn(n, within, elsewhere), when(n%3 == 0, elsewhere))),
 		field("context", object(toAll("encounter", v.encounter), field("period", period(v.at(0), v.at(59))))))
+}
+
+// appended is a document as the next one refers to it.
+func (v *visit) appended() text {
+	if v.document.id == "" {
+		return ""
+	}
+	return object(word("code", "appends"), to("target", v.document))
 }
 
 var (
@@ -55,9 +63,9 @@ func (g *generator) provenance(v *visit) {
 const cohortSize = 1000
 
 var (
-	cohort    = code{house, "cohort", "Everybody, in portions"}
+	cohort    = code{house, "cohort", "Cohort"}
 	panel     = code{house, "panel", "Patients of a hospital"}
-	inventory = code{house, "inventory", "What there is"}
+	inventory = code{house, "inventory", "Inventory"}
 )
 
 // groups makes Groups of all patients, of the patients of each hospital, of these

@@ -6,12 +6,17 @@ import "fmt"
 type visit struct {
 	patient
 	encounter     thing
+	year          int // that it is in, or the next
 	day           string
 	place, role   thing
+	before        *visit // of the same patient; an empty one before the first
 	conditions    []diagnosis
 	procedures    []thing
 	orders        []thing
 	prescriptions []thing
+	observations  []thing
+
+	document, claim thing
 }
 
 // subject says whom and when a resource is about.
@@ -26,22 +31,21 @@ func (v *visit) at(minutes int) string { return fmt.Sprintf("%sT08:%02d:00+02:00
 func (g *generator) person(n int) {
 	p := g.patient(n)
 	if n%4 == 2 {
-		p.device = g.device(p)
+		p.device = g.device(p, thing{})
+		if n%8 == 2 {
+			g.device(p, p.device)
+		}
 	}
 	if n%4 == 0 {
 		p.team = g.new("CareTeam")
 		p.team.name = "team of four"
 	}
 	p.coverages = g.coverages(p)
-	var visits []*visit
-	for i := range 1 + g.rng.IntN(4) {
-		var before thing
-		if i > 0 {
-			before = visits[i-1].encounter
-		}
-		visits = append(visits, g.visit(p, before))
+	first := g.visit(p, &visit{year: 2010})
+	last := first
+	for range g.rng.IntN(4) {
+		last = g.visit(p, last)
 	}
-	first, last := visits[0], visits[len(visits)-1]
 	g.smoking(last)
 	if n == 0 {
 		g.bigNote(first)
@@ -54,7 +58,7 @@ func (g *generator) person(n int) {
 	}
 	switch n % 4 {
 	case 0:
-		g.carePlan(last)
+		g.care(last)
 	case 1:
 		g.questionnaire(last)
 	case 2, 3:
@@ -91,32 +95,35 @@ var (
 )
 
 // visit makes an encounter with what was found, done, ordered and billed.
-func (g *generator) visit(p patient, before thing) *visit {
-	n := g.made["Encounter"]
-	v := &visit{patient: p, encounter: g.new("Encounter"), day: g.day(2012, 2019), place: pick(g, g.locations), role: pick(g, g.roles)}
+func (g *generator) visit(p patient, before *visit) *visit {
+	n, year := g.made["Encounter"], before.year+2
+	v := &visit{
+		patient: p, encounter: g.new("Encounter"), year: year, day: g.day(year, year+1), place: pick(g, g.locations), role: pick(g, g.roles), before: before,
+		document: g.new("DocumentReference"), claim: g.new("Claim"),
+	}
 	for range turn(n, 1, 0, 2) {
 		v.conditions = append(v.conditions, g.condition(v))
 	}
 	if n%2 == 0 {
-		v.procedures = append(v.procedures, g.procedure(v, thing{}))
+		v.procedures = append(v.procedures, g.procedure(v, thing{}, thing{}))
 	}
-	g.encounterOf(v, n, before)
+	g.encounterOf(v, n)
 	g.vitals(v)
 	if n%3 == 0 {
 		g.laboratory(v)
 	}
-	if n%4 == 1 {
+	if n%5 == 0 {
 		g.imaging(v)
 	}
 	for _, d := range v.conditions {
 		g.prescribe(v, d)
 	}
-	g.document(v)
+	g.note(v)
 	g.bill(v)
 	return v
 }
 
-func (g *generator) encounterOf(v *visit, n int, before thing) {
+func (g *generator) encounterOf(v *visit, n int) {
 	kind := turn(n, visitKinds...)
 	minutes := g.between(5, 59)
 	participant := func(as code, who thing) text {
@@ -135,10 +142,10 @@ func (g *generator) encounterOf(v *visit, n int, before thing) {
 	}
 	var stay text
 	if kind.from.code != "" {
-		stay = object(field("admitSource", concept(kind.from)), field("dischargeDisposition", concept(kind.to)))
+		stay = object(to("origin", g.locations[0]), to("destination", v.place), field("admitSource", concept(kind.from)), field("dischargeDisposition", concept(kind.to)))
 	}
 	g.add(v.encounter,
-		word("status", pick(g, []string{"finished", "finished", "cancelled", "in-progress"})),
+		word("status", pick(g, []string{"finished", "finished", "finished", "in-progress"})),
 		field("class", kind.class.coding()), field("type", list(concept(kind.kind))),
 		field("serviceType", concept(kind.service)), field("priority", concept(kind.priority)),
 		to("subject", v.thing),
@@ -147,6 +154,6 @@ func (g *generator) encounterOf(v *visit, n int, before thing) {
 		reason, field("diagnosis", list(found...)), field("hospitalization", stay),
 		field("location", list(object(to("location", v.place), word("status", "completed"), field("period", period(v.at(0), v.at(minutes)))))),
 		to("serviceProvider", v.organization),
-		when(n%3 == 2, to("partOf", before)),
+		when(n%3 == 2, to("partOf", v.before.encounter)), toAll("basedOn", first(v.before.orders)),
 	)
 }
