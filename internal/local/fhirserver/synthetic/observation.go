@@ -66,7 +66,7 @@ func (g *generator) measured(m measure) member {
 // vitals makes what is measured at every visit: blood pressure with components,
 // quantities, and one answer of the rarer kinds.
 func (g *generator) vitals(v *visit) {
-	n := g.made["Observation"]
+	n := g.made["Encounter"]
 	pressure := []text{
 		object(field("code", concept(diastolic.code)), g.measured(diastolic)),
 		object(field("code", concept(systolic.code)), g.measured(systolic)),
@@ -78,9 +78,7 @@ func (g *generator) vitals(v *visit) {
 		m := pick(g, signs)
 		g.observed(v, vitalSigns, concept(m.code, m.code.own()), g.measured(m), to("device", v.device))
 	}
-	if n%2 == 0 {
-		g.observed(v, vitalSigns, concept(weight), field("valueQuantity", quantity(pick(g, decimals), "kg", "kg")))
-	}
+	g.observed(v, vitalSigns, concept(weight), field("valueQuantity", quantity(turn(n, decimals...), "kg", "kg")))
 	g.finding(v)
 	if n%3 == 0 {
 		g.observed(v, vitalSigns, concept(code{loinc, "8302-2", "Body Height"}), field("dataAbsentReason", concept(code{hl7 + "data-absent-reason", "unknown", "Unknown"})))

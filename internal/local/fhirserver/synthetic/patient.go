@@ -84,10 +84,12 @@ func (g *generator) usCore() text {
 }
 
 func (g *generator) names(n int) text {
+	// what is null in one of the two lists has an extension, or nothing, in the other
+	forgotten := members(field("given", list(quote(pick(g, givens)), "null")), field("_given", list("null", object(field("extension", list(absentUnknown))))))
 	return list(
-		g.name("official", word("text", when(n%4 == 0, "as on the passport")), field("prefix", when(n%4 == 0, list(quote("Prof.")))), field("suffix", when(n%4 == 0, list(quote("III"))))),
-		when(n%3 == 0, g.name("nickname", word("text", "as friends say"), field("period", period(g.partial(1970, 2000), "")))),
-		when(n%5 == 0, object(word("use", "maiden"), word("family", pick(g, families)), field("period", period("", g.partial(1970, 2010))))))
+		g.name(n, "official", word("text", when(n%4 == 0, "as on the passport")), field("prefix", when(n%4 == 0, list(quote("Prof.")))), field("suffix", when(n%4 == 0, list(quote("III"))))),
+		when(n%3 == 0, g.name(n+3, "nickname", word("text", "as friends say"), field("period", period(g.partial(1970, 2000), "")))),
+		when(n%5 == 0, object(word("use", "maiden"), word("family", pick(g, families)), forgotten, field("period", period("", g.partial(1970, 2010))))))
 }
 
 func (g *generator) birthDate(n int) member {
@@ -106,6 +108,6 @@ func (g *generator) home() text {
 }
 
 func (g *generator) contact(p patient) text {
-	return object(field("relationship", list(concept(nextOfKin))), field("name", g.name("usual")), field("telecom", g.telecom()),
+	return object(field("relationship", list(concept(nextOfKin))), field("name", g.name(p.n+1, "usual")), field("telecom", g.telecom()),
 		word("gender", pick(g, genders)), to("organization", p.organization))
 }

@@ -128,7 +128,11 @@ func (w *walker) values(e *schema.Element, t *schema.Type, path string, value an
 	if len(many) == 0 {
 		w.fault(path, "an empty list")
 	}
+	primitive := t.Kind == schema.Primitive || t.Name == "Element"
 	for _, v := range many {
+		if v == nil && is && primitive {
+			continue // the other list, of values or of their extensions, has something there
+		}
 		w.value(t, path, v)
 	}
 }
@@ -212,6 +216,7 @@ func TestTheWalkerFindsWhatIsWrong(t *testing.T) {
 		`{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2020"}`:     "Patient: both ",
 		`{"resourceType":"Patient","active":"true"}`:                                      "Patient.active: no boolean",
 		`{"resourceType":"Patient","link":[{"type":"seealso"}]}`:                          "Patient.link: 0 times other, which is required",
+		`{"resourceType":"Patient","contact":[null]}`:                                     "Patient.contact: <nil>",
 		`{"resourceType":"Patient","contact":[]}`:                                         "Patient.contact: an empty list",
 		`{"resourceType":"Patient","contact":[{}]}`:                                       "Patient.contact: an empty object",
 		`{"resourceType":"Patient","extension":[{"valueCode":"F"}]}`:                      "Patient.extension: 0 times url, which is required",

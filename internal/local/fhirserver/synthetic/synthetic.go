@@ -5,9 +5,9 @@
 //
 // It has what real data has and loaders stumble over: names in many scripts,
 // names with several given names and patients with none, partial dates, elements
-// that are an extension only, decimals with trailing zeros, escapes and surrogate
-// pairs, contained resources, ids that differ only by case, odd white space, and
-// one resource of more than a megabyte.
+// that are an extension only, lists with a null, decimals with trailing zeros,
+// escapes and surrogate pairs, contained resources, ids that differ only by case,
+// odd white space, and one resource of more than a megabyte.
 //
 // It also multiplies given data for benchmarks (multiply.go). It knows nothing of
 // servers: lines come out, without meta.versionId and meta.lastUpdated.

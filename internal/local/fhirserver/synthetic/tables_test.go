@@ -1,6 +1,7 @@
 package synthetic_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"fhirsynapse/internal/local/fhirserver/synthetic"
@@ -56,7 +57,8 @@ func tables(t *testing.T, o synthetic.Options) map[*sof.View]*table {
 
 func TestEveryBundledViewHasRowsFromTwelvePatientsOn(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5) {
+	for range 5 {
+		seed := rand.Uint64()
 		for v, got := range tables(t, synthetic.Options{Seed: seed, Patients: 12}) {
 			if got.rows == 0 {
 				t.Errorf("seed %d: %s has no rows", seed, v.Name)
