@@ -24,7 +24,7 @@ var (
 		{code{loinc, "8867-4", "Heart rate"}, "/min", "/min", 60, 100, 1},
 		{code{loinc, "8310-5", "Body temperature"}, "Cel", "Cel", 36, 38, 2},
 		{code{loinc, "9279-1", "Respiratory rate"}, "/min", "/min", 12, 20, 1},
-		{code{loinc, "59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"}, "%", "%", 94, 100, 1},
+		{code{loinc, "59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"}, "%", "%", 94, 97, 1},
 		{code{loinc, "39156-5", "Body mass index"}, "kg/m2", "kg/m2", 18, 25, 2},
 	}
 	diastolic = measure{code{loinc, "8462-4", "Diastolic Blood Pressure"}, "mmHg", "mm[Hg]", 60, 90, 2}
