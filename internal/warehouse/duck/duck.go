@@ -60,7 +60,8 @@ type Options struct {
 
 // Warehouse is pipeline.Warehouse on a DuckDB file.
 type Warehouse struct {
-	o Options
+	o       Options
+	ledgers ledgers
 }
 
 // Open makes a Warehouse. It does not touch the database yet.
@@ -114,7 +115,18 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.remove()) }()
 	w.o.before("open")
-	return w.write(ctx, w.threads(b), func(db *database) error { return w.apply(ctx, db, s) })
+	var entries []pipeline.LedgerEntry
+	err = w.write(ctx, w.threads(b), func(db *database) (err error) {
+		if err := w.apply(ctx, db, s); err != nil {
+			return err
+		}
+		entries, err = db.ledger(ctx, b.Schema, b.Export)
+		return err
+	})
+	if at, ok := stampOf(w.o.Path); ok && err == nil {
+		w.ledgers.remember(at, b.Schema, b.Export, entries)
+	}
+	return err
 }
 
 // missing is the files of a batch, in the order of their numbers, that the ledger
@@ -146,6 +158,10 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	if _, err := os.Stat(w.o.Path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	if entries, ok := w.ledgers.look(w.o.Path, schema, export); ok {
+		return entries, nil
+	}
+	at, whole := stampOf(w.o.Path)
 	var out []pipeline.LedgerEntry
 	err := w.read(ctx, func(db *database) (err error) {
 		out, err = db.ledger(ctx, schema, export)
@@ -153,6 +169,9 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger of %s: %w", export, err)
+	}
+	if whole {
+		w.ledgers.remember(at, schema, export, out)
 	}
 	return out, nil
 }
