@@ -242,7 +242,7 @@ func tuneMemory(environ []string) {
 		}
 	}
 	debug.SetGCPercent(200)
-	debug.SetMemoryLimit(112 << 20)
+	debug.SetMemoryLimit(88 << 20)
 }
 
 // port is the host's, or one for people who start the handler by hand.

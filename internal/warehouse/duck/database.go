@@ -83,6 +83,14 @@ func (db *database) close() error {
 	return nil
 }
 
+// useThreads sets how many threads the next statements have.
+func (db *database) useThreads(ctx context.Context, n int) error {
+	if _, err := db.ExecContext(ctx, "SET threads TO "+strconv.Itoa(n)); err != nil {
+		return fmt.Errorf("set the threads of DuckDB: %w", classified(err))
+	}
+	return nil
+}
+
 type mode int
 
 const (

@@ -1,8 +1,8 @@
 // Package duck is the warehouse on DuckDB: the default on a desk, one file, no
 // server. It is the only package that needs cgo; handler/ never reaches it.
 //
-// The database file is opened for a commit and closed after it, so that others can
-// read it in between. DuckDB lets in one process that writes, or several that
+// The database file is opened for a commit and closed after it, unless the next one
+// waits already, so that others can read it in between. DuckDB lets in one process that writes, or several that
 // read: that is the exclusion of a commit between processes, and a lock per path
 // is the one inside a process. A commit stages first, without either: it downloads
 // the prepared Parquet into a folder of its own. Then, in one transaction, it
@@ -60,8 +60,9 @@ type Options struct {
 
 // Warehouse is pipeline.Warehouse on a DuckDB file.
 type Warehouse struct {
-	o       Options
-	ledgers ledgers
+	o        Options
+	sessions sessions
+	ledgers  ledgers
 }
 
 // Open makes a Warehouse. It does not touch the database yet.
@@ -84,7 +85,7 @@ func Open(o Options) (*Warehouse, error) {
 	if o.before == nil {
 		o.before = func(string) {}
 	}
-	return &Warehouse{o: o}, nil
+	return &Warehouse{o: o, sessions: newSessions()}, nil
 }
 
 // Commit implements pipeline.Warehouse.
@@ -194,42 +195,9 @@ func (w *Warehouse) threads(b pipeline.Batch) int {
 	return w.o.Threads
 }
 
-// write opens the database for do, alone.
-func (w *Warehouse) write(ctx context.Context, threads int, do func(*database) error) error {
+func (w *Warehouse) makeFolder() error {
 	if err := os.MkdirAll(filepath.Dir(w.o.Path), 0o750); err != nil {
 		return fault.Permanentf("make the folder of the database: %w", err)
 	}
-	release, err := lockPath(ctx, w.o.Path, alone)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return w.with(ctx, readWrite, threads, do)
-}
-
-// read opens the database for do, beside other readers.
-func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
-	release, err := lockPath(ctx, w.o.Path, shared)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return w.with(ctx, readOnly, 1, do)
-}
-
-func (w *Warehouse) with(ctx context.Context, m mode, threads int, do func(*database) error) error {
-	s := w.o.settings()
-	s.threads = threads
-	db, err := openDatabase(ctx, s)
-	if err != nil {
-		return err
-	}
-	if err = db.attach(ctx, w.o.Path, attached, m); err == nil {
-		err = do(db)
-	}
-	return errors.Join(err, db.close())
-}
-
-func (o *Options) settings() settings {
-	return settings{memoryLimit: o.MemoryLimit, threads: o.Threads, tempDir: o.TempDir}
+	return nil
 }
