@@ -277,3 +277,23 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestALongLineIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	e, err := New([]*sof.View{viewOf(t, "Patient", "name.given.join(' ')")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval := e.Evaluator()
+	none := func(int, [][]byte) error { return nil }
+	long := `{"resourceType":"Patient","id":"1","name":[{"given":["\n"` + strings.Repeat(`,"long\t"`, 1<<18) + `]}],"x":"` + strings.Repeat("x", 40<<20) + `"}`
+	for _, line := range []string{long, `{"resourceType":"Patient","id":"2"}`} {
+		if _, err := eval.Eval([]byte(line), none); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := cap(eval.arena) + cap(eval.tape.nodes)*20 + cap(eval.tape.slots)*4 + cap(eval.tape.quotes)*8 + cap(eval.tape.odd)*8 + cap(eval.stack)*56 + cap(eval.out)*24
+	if held > 4*keep {
+		t.Errorf("%d bytes are held after a line of %d", held, len(long))
+	}
+}
