@@ -222,6 +222,9 @@ func (v *Evaluator) reset() {
 	if cap(v.tape.slots)*4 > keep {
 		v.tape.slots = nil
 	}
+	if cap(v.tape.quotes)*8 > keep {
+		v.tape.quotes, v.tape.odd = nil, nil
+	}
 	if cap(v.out)*24 > keep {
 		v.out, v.rows = nil, nil
 	}

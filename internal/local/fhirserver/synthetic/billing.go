@@ -68,6 +68,7 @@ var (
 	principal     = code{hl7 + "ex-diagnosistype", "principal", "Principal Diagnosis"}
 	presentBefore = code{hl7 + "ex-diagnosis-on-admission", "y", "Yes"}
 	package203    = code{house, "DRG-203", "Bronchitis and asthma"}
+	priorClaim    = code{hl7 + "ex-relatedclaimrelationship", "prior", "Prior Claim"}
 	mainProcedure = code{hl7 + "ex-procedure-type", "primary", "Primary procedure"}
 )
 
@@ -95,7 +96,7 @@ func (v *visit) related() text {
 	if v.claim.id == "" {
 		return ""
 	}
-	return object(to("claim", v.claim), field("relationship", concept(code{hl7 + "ex-relatedclaimrelationship", "prior", "Prior Claim"})))
+	return object(to("claim", v.claim), field("relationship", concept(priorClaim)))
 }
 
 func (v *visit) careTeamOf(n int) member {

@@ -65,6 +65,7 @@ var (
 	dietary      = code{hl7 + "goal-category", "dietary", "Dietary"}
 	mediumFirst  = code{hl7 + "goal-priority", "medium-priority", "Medium Priority"}
 	lessSugar    = code{snomed, "289169006", "Finding related to blood glucose control"}
+	selfReport   = code{house, "self", "Self report"}
 	hba1c        = code{loinc, "4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood"}
 )
 
@@ -79,8 +80,7 @@ func (g *generator) goal(v *visit, problem diagnosis) thing {
 		word("detailString", "feels better"),
 		field("detailBoolean", truth(true)),
 	} {
-		targets = append(targets, object(field("measure", when(i < 2, concept(hba1c))), field("measure", when(i >= 2, concept(code{house, "self", "Self report"}))),
-			detail, word("dueDate", g.day(2020, 2022))))
+		targets = append(targets, object(field("measure", concept(turn(i/2, hba1c, selfReport, selfReport))), detail, word("dueDate", g.day(2020, 2022))))
 	}
 	g.add(t,
 		word("lifecycleStatus", "active"), field("achievementStatus", concept(turn(v.n/4, achievements...))), field("category", list(concept(dietary))),
@@ -100,18 +100,17 @@ func (g *generator) questionnaire(v *visit) {
 	item := func(id, label string, answers ...text) text {
 		return object(word("linkId", id), word("definition", "http://example.org/forms/intake#"+id), word("text", label), field("answer", list(answers...)))
 	}
-	value := func(m member) text { return object(m) }
 	total := g.observed(v, survey, concept(phq9), score)
 	g.add(t,
 		word("questionnaire", "http://example.org/Questionnaire/intake|2"), toAll("basedOn", first(v.orders)), toAll("partOf", total), word("status", turn(n, "completed", "amended")),
 		v.subject(), word("authored", v.at(2)), to("author", v.doctor), to("source", turn(n, v.thing, v.doctor)),
 		field("item", list(
 			object(word("linkId", "1"), word("text", "About you"), field("item", list(
-				item("1.1", "Do you smoke?", object(field("valueBoolean", truth(true)), field("item", list(item("1.1.1", "How many a day?", value(field("valueInteger", number(7)))))))),
-				item("1.2", "Weight", value(field("valueQuantity", quantity("70.50", "kg", "kg"))), value(field("valueDecimal", text("70.50")))),
+				item("1.1", "Do you smoke?", object(field("valueBoolean", truth(true)), field("item", list(item("1.1.1", "How many a day?", object(field("valueInteger", number(7)))))))),
+				item("1.2", "Weight", object(field("valueQuantity", quantity("70.50", "kg", "kg"))), object(field("valueDecimal", text("70.50")))),
 				item("1.3", "Not asked")))),
-			item("2", "When did it begin?", value(word("valueDate", g.partial(2000, 2010))), value(word("valueDateTime", g.about(v.day))), value(word("valueTime", "07:30:00"))),
-			item("3", "Anything else?", value(word("valueString", "no \\ud83d\\ude00")), value(word("valueUri", "urn:isbn:9780141036144")),
-				value(field("valueCoding", diseases[2].snomed.coding())), value(to("valueReference", v.doctor))))))
+			item("2", "When did it begin?", object(word("valueDate", g.partial(2000, 2010))), object(word("valueDateTime", g.about(v.day))), object(word("valueTime", "07:30:00"))),
+			item("3", "Anything else?", object(word("valueString", "no \\ud83d\\ude00")), object(word("valueUri", "urn:isbn:9780141036144")),
+				object(field("valueCoding", diseases[2].snomed.coding())), object(to("valueReference", v.doctor))))))
 	g.observed(v, survey, concept(phq9), score, toAll("hasMember", t), toAll("derivedFrom", total))
 }

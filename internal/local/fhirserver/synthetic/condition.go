@@ -130,7 +130,7 @@ func (g *generator) immunization(v *visit) {
 		field("performer", list(
 			object(field("function", concept(gaveIt)), to("actor", v.doctor)),
 			when(n%2 == 1, object(field("function", concept(orderedIt)), to("actor", v.organization))))),
-		toAll("reasonReference", v.found()),
+		v.reason(),
 		field("protocolApplied", when(given, list(object(
 			word("series", "basic"), to("authority", v.organization), field("targetDisease", list(concept(vac.disease))),
 			turn(n, seriesOfTwo, seriesOfTwo, seriesInText))))),

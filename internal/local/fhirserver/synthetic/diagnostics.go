@@ -57,14 +57,6 @@ func (v *visit) reason() member {
 	return members(field("reasonCode", list(v.conditions[0].concept())), toAll("reasonReference", v.conditions[0].thing))
 }
 
-// found is the first Condition of the visit, if any.
-func (v *visit) found() (t thing) {
-	if len(v.conditions) > 0 {
-		t = v.conditions[0].thing
-	}
-	return t
-}
-
 // laboratory makes an order, its results and their report.
 func (g *generator) laboratory(v *visit) {
 	n := g.made["DiagnosticReport"]
@@ -98,7 +90,7 @@ func (g *generator) imaging(v *visit) {
 	done := g.procedure(v, order, report)
 	v.procedures = append(v.procedures, done)
 	uid := fmt.Sprintf("1.2.826.0.1.3680043.10.%d.%d", g.made["Patient"], n+1)
-	modality := turn(n, code{dicom, "DX", "Digital Radiography"}, code{dicom, "CT", "Computed Tomography"}).coding()
+	modality := turn(n, code{dicom, "DX", "Digital Radiography"}, code{dicom, "CR", "Computed Radiography"}).coding()
 	image := code{"urn:ietf:rfc:3986", "urn:oid:1.2.840.10008.5.1.4.1.1.1.1", "Digital X-Ray Image Storage - For Presentation"}.coding()
 	var series []text
 	images := 0
@@ -119,6 +111,6 @@ func (g *generator) imaging(v *visit) {
 		word("status", "available"), field("modality", list(modality)), v.subject(), word("started", v.at(30)), toAll("basedOn", order),
 		to("referrer", v.doctor), toAll("interpreter", v.doctor), field("numberOfSeries", number(len(series))), field("numberOfInstances", number(images)),
 		to("procedureReference", done), field("procedureCode", list(concept(chestXRay))), to("location", v.place),
-		field("reasonCode", list(concept(diseases[4].snomed))), toAll("reasonReference", v.found()), word("description", "two views"), field("series", list(series...)))
+		v.reason(), word("description", "two views"), field("series", list(series...)))
 	g.report(v, report, radiology, chestXRayStudy, toAll("basedOn", order), toAll("imagingStudy", study))
 }

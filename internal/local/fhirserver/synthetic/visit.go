@@ -136,10 +136,6 @@ func (g *generator) encounterOf(v *visit, n int) {
 	for _, p := range v.procedures {
 		found = append(found, object(to("condition", p), field("use", concept(diagnoses[1]))))
 	}
-	var reason member
-	if len(v.conditions) > 0 {
-		reason = members(field("reasonCode", list(v.conditions[0].concept())), toAll("reasonReference", v.conditions[0].thing))
-	}
 	var stay text
 	if kind.from.code != "" {
 		stay = object(to("origin", g.locations[0]), to("destination", v.place), field("admitSource", concept(kind.from)), field("dischargeDisposition", concept(kind.to)))
@@ -151,7 +147,7 @@ func (g *generator) encounterOf(v *visit, n int) {
 		to("subject", v.thing),
 		field("participant", list(participant(attender, v.doctor), when(n%3 == 1, participant(assistant, v.role)))),
 		field("period", period(v.at(0), v.at(minutes))), field("length", quantity(fmt.Sprint(minutes), "min", "min")),
-		reason, field("diagnosis", list(found...)), field("hospitalization", stay),
+		v.reason(), field("diagnosis", list(found...)), field("hospitalization", stay),
 		field("location", list(object(to("location", v.place), word("status", "completed"), field("period", period(v.at(0), v.at(minutes)))))),
 		to("serviceProvider", v.organization),
 		when(n%3 == 2, to("partOf", v.before.encounter)), toAll("basedOn", first(v.before.orders)),
