@@ -50,8 +50,8 @@ type object struct {
 	note string
 	// outer says that the text may be NULL in a row that counts.
 	outer bool
-	json *openjson
-	name string // alias
+	json  *openjson
+	name  string // alias
 }
 
 // member gives the column of a member, by its path.

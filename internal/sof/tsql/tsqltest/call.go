@@ -163,7 +163,9 @@ func partOf(v []value) ([]uint16, int, error) {
 	return u, int(min(n, int64(len(u)))), nil
 }
 
-func charOf(_ []sqlType, v []value) (value, error) { return textValue(string(rune(v[0].n.Int64()))), nil }
+func charOf(_ []sqlType, v []value) (value, error) {
+	return textValue(string(rune(v[0].n.Int64()))), nil
+}
 
 func wholeNumber(t []sqlType) (sqlType, error) {
 	out, err := sameNumber(t)
