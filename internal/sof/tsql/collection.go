@@ -49,21 +49,11 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 	case *sof.Child:
 		return w.childRows(e, c)
 	case *sof.Filter:
-		got := w.rows(e.In, c)
-		inner := c.on(got.item)
-		inner.itemIndex = ""
-		if w.plainList(e.In) {
-			inner.itemIndex = got.keys[0]
-		}
+		got, inner := w.indexed(e.In, e.Pred, c)
 		c.at.where = append(c.at.where, w.pred(e.Pred, inner))
 		return got
 	case *sof.Select:
-		got := w.rows(e.In, c)
-		inner := c.on(got.item)
-		inner.itemIndex = ""
-		if w.plainList(e.In) {
-			inner.itemIndex = got.keys[0]
-		}
+		got, inner := w.indexed(e.In, e.Body, c)
 		body := w.rows(e.Body, inner)
 		return rows{body.item, append(got.keys, body.keys...)}
 	case *sof.OfType:
@@ -91,6 +81,35 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 	}
 	w.refuse(e, "it yields a list", "")
 	return rows{item: &node{}, keys: []string{"0"}}
+}
+
+// indexed brings the items of in into the block of c, and gives the scope of one
+// of them, with $index where what is said of it needs that.
+func (w *writer) indexed(in, said sof.Expr, c scope) (rows, scope) {
+	if !mentions(said, isItemIndex) || w.plainList(in) {
+		got := w.rows(in, c)
+		inner := c.on(got.item)
+		inner.itemIndex = ""
+		if w.plainList(in) {
+			inner.itemIndex = got.keys[0]
+		}
+		return got, inner
+	}
+	if !in.Type().Many {
+		got := w.rows(in, c)
+		inner := c.on(got.item)
+		inner.itemIndex = "0"
+		return got, inner
+	}
+	item, number := w.numberedItems(in, in, c)
+	inner := c.on(item)
+	inner.itemIndex = number
+	return rows{item, []string{number}}, inner
+}
+
+func isItemIndex(e sof.Expr) bool {
+	_, is := e.(*sof.ItemIndex)
+	return is
 }
 
 // surely says that the item is there in every row, since the block has rows for
@@ -189,7 +208,7 @@ func (w *writer) callRows(e *sof.Call, c scope) rows {
 	case sof.FuncCombine:
 		return w.union(e, e.In, e.Args[0], false, c)
 	case sof.FuncIif:
-		w.refuse(e, "a list inside iif()", "take the first() or join() of both")
+		return w.iifRows(e, c)
 	default:
 		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
 	}
@@ -250,6 +269,43 @@ func (w *writer) union(e, l, r sof.Expr, distinct bool, c scope) rows {
 	}
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: q})
 	return rows{found, []string{alias + ".[side]", alias + ".[i]"}}
+}
+
+// iifRows brings the items of one of two lists.
+func (w *writer) iifRows(e *sof.Call, c scope) rows {
+	inner := c
+	if _, this := e.In.(*sof.This); !this {
+		inner.focus = w.single(e.In, "iif()", c)
+	}
+	at := inner
+	at.at = c.home
+	p := w.pred(e.Args[0], at)
+	conditions := []string{p, fmt.Sprintf("CASE WHEN %s THEN 0 ELSE 1 END = 1", p)}
+	alias := w.alias("e")
+	var q query
+	var found *node
+	for i, branch := range e.Args[1:] {
+		b := inner.inside()
+		got := w.rows(branch, b)
+		if len(got.item.alts) == 0 {
+			continue
+		}
+		n := w.carried(got.item, b.at, alias, c.at, "")
+		if found == nil {
+			found = n
+		} else if !sameForm(found, n) {
+			w.refuse(e, "iif() with values of different types", "")
+		}
+		b.at.items = append(b.at.items, numbered(got.keys))
+		b.at.where = append(b.at.where, conditions[i])
+		q = append(q, b.at)
+	}
+	if found == nil {
+		c.at.where = append(c.at.where, "1 = 0")
+		return rows{&node{}, []string{"0"}}
+	}
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: q})
+	return rows{found, []string{alias + ".[i]"}}
 }
 
 func sameForm(a, b *node) bool {
@@ -316,7 +372,7 @@ func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
 	for i := range n.alts {
 		a := &n.alts[i]
 		guard := func(expr, typ string) string {
-			return fmt.Sprintf("CASE WHEN %s > 1 THEN %s ELSE %s END", count,
+			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(),
 				w.fail(fmt.Sprintf("view %s, %s: more than one item: ", w.view.Name, what), count, typ), expr)
 		}
 		switch {
@@ -360,5 +416,6 @@ func (w *writer) howMany(e sof.Expr, c scope) string {
 // fail is an expression of a type that makes the statement fail with a message,
 // by a cast that no engine can work out before it has read the data.
 func (w *writer) fail(message, data, typ string) string {
+	w.failures++
 	return fmt.Sprintf("CAST(CAST(CONCAT(%s, %s) AS int) AS %s)", w.lit(message), data, typ)
 }

@@ -81,6 +81,9 @@ func (a *alt) value() string {
 
 // text is the item as text, NULL where there is none.
 func (w *writer) text(n *node) string {
+	if len(n.alts) == 0 {
+		return w.none()
+	}
 	var parts []string
 	for i := range n.alts {
 		a := &n.alts[i]
@@ -99,6 +102,9 @@ func (w *writer) text(n *node) string {
 	}
 	return n.guarded(coalesce(parts))
 }
+
+// none is no item, as text.
+func (w *writer) none() string { return fmt.Sprintf("CAST(NULL AS %s)", w.facts.Text) }
 
 func coalesce(parts []string) string {
 	switch len(parts) {
@@ -209,7 +215,7 @@ func (w *writer) carried(n *node, b *block, alias string, outside *block, note s
 		out.alts = append(out.alts, c)
 	}
 	if len(out.alts) == 0 {
-		b.items = append(b.items, item{fmt.Sprintf("CAST(NULL AS %s)", w.facts.Text), "v"})
+		b.items = append(b.items, item{w.none(), "v"})
 	}
 	return out
 }

@@ -52,6 +52,9 @@ func (w *writer) numberAs(n *node, typ string) numeric {
 			out.whole = false
 		}
 	}
+	if len(parts) == 0 {
+		parts = []string{fmt.Sprintf("CAST(NULL AS %s)", typ)}
+	}
 	out.number = n.guarded(coalesce(parts))
 	return out
 }

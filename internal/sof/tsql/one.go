@@ -21,7 +21,7 @@ func (w *writer) one(e sof.Expr, c scope) *node {
 		return w.root
 	}
 	c.at = c.home
-	k := sharedKey{c.at, c.focus, key(e)}
+	k := sharedKey{c.at, c.focus, key(e), c.rowIndex, c.itemIndex}
 	if n, ok := w.shared[k]; ok {
 		return n
 	}
@@ -36,7 +36,7 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 		return integer(c.rowIndex)
 	case *sof.ItemIndex:
 		if c.itemIndex == "" {
-			w.refuse(e, "$index is known in a list that comes straight from the document only", "")
+			w.refuse(e, "$index outside a list", "")
 		}
 		return integer(c.itemIndex)
 	case *sof.Literal:
@@ -45,10 +45,14 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 		return w.members(w.one(e.In, c), e.Properties)
 	case *sof.Filter:
 		in := w.one(e.In, c)
-		return &node{alts: in.alts, guards: append(append([]string{}, in.guards...), w.pred(e.Pred, c.on(in)))}
+		inner := c.on(in)
+		inner.itemIndex = "0"
+		return &node{alts: in.alts, guards: append(append([]string{}, in.guards...), w.pred(e.Pred, inner))}
 	case *sof.Select:
 		in := w.one(e.In, c)
-		out := *w.one(e.Body, c.on(in))
+		inner := c.on(in)
+		inner.itemIndex = "0"
+		out := *w.one(e.Body, inner)
 		if !w.surely(in) {
 			out.guards = append(append([]string{}, out.guards...), w.present(in))
 		}

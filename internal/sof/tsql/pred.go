@@ -104,10 +104,8 @@ func (w *writer) quantified(in sof.Expr, cond func(scope) string, every bool, c 
 
 func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	switch e.Op {
-	case "and", "or":
-		return fmt.Sprintf("(%s %s %s)", w.pred(e.L, c), strings.ToUpper(e.Op), w.pred(e.R, c))
-	case "implies":
-		return fmt.Sprintf("(NOT (%s) OR %s)", w.pred(e.L, c), w.pred(e.R, c))
+	case "and", "or", "implies":
+		return w.connected(e, c)
 	case "xor":
 		l, r := w.pred(e.L, c), w.pred(e.R, c)
 		return fmt.Sprintf("((%s AND NOT (%s)) OR (NOT (%s) AND %s))", l, r, l, r)
@@ -129,6 +127,27 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	}
 	w.refuse(e, "the operator "+e.Op, "")
 	return "1 = 0"
+}
+
+// connected is and, or and implies. What the left side decides alone must not
+// fail by the right side, for which only CASE has an order.
+func (w *writer) connected(e *sof.Binary, c scope) string {
+	l := w.pred(e.L, c)
+	before := w.failures
+	r := w.pred(e.R, c)
+	fails := w.failures > before
+	switch {
+	case e.Op == "and" && fails:
+		return fmt.Sprintf("CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l, r)
+	case e.Op == "and":
+		return fmt.Sprintf("(%s AND %s)", l, r)
+	case e.Op == "implies":
+		l = fmt.Sprintf("NOT (%s)", l)
+	}
+	if fails {
+		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 1 WHEN NOT (%s) AND NOT (%s) THEN 0 END = 1", l, r, l, r)
+	}
+	return fmt.Sprintf("(%s OR %s)", l, r)
 }
 
 // equal is = on collections: empty gives empty, and lists of different length

@@ -52,7 +52,7 @@ func (w *writer) descend(r *sof.Recurse, focus *node, above string, level int, c
 	if level > deepest {
 		message := fmt.Sprintf("view %s: repeat goes deeper than %d levels, at ", w.view.Name, deepest)
 		return query{{
-			items: []item{{w.fail(message, ord, w.facts.Text), "v"}, {ord, "ord"}},
+			items: []item{{fmt.Sprintf("CASE WHEN %s THEN %s END", w.wanted(), w.fail(message, ord, w.facts.Text)), "v"}, {ord, "ord"}},
 			from:  []source{{alias: alias, query: children}},
 		}}
 	}

@@ -13,7 +13,7 @@ func (w *writer) referenceKey(n *node, target string, c scope) *node {
 	if len(n.alts) == 0 {
 		return &node{}
 	}
-	k := sharedKey{c.at, n, "key of a reference to " + target}
+	k := sharedKey{at: c.at, focus: n, text: "key of a reference to " + target}
 	if known, ok := w.shared[k]; ok {
 		return known
 	}

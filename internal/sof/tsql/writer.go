@@ -22,6 +22,12 @@ type writer struct {
 	shared  map[sharedKey]*node
 	faults  []error
 	faulted map[string]bool
+	// top is the outermost block, and kept what says that its document is one of
+	// the view's: only then may a fault of the data make the statement fail.
+	top        *block
+	kept       string
+	ofDocument int // how many conditions of top are about the document
+	failures   int // how many expressions make the statement fail for bad data
 }
 
 // sharedKey tells expressions that are lowered once: the same expression over
@@ -30,6 +36,8 @@ type sharedKey struct {
 	at    *block
 	focus *node
 	text  string
+	// %rowIndex and $index
+	row, item string
 }
 
 func newWriter(v *sof.View, e Engine, s Shape) *writer {
@@ -111,9 +119,11 @@ func (w *writer) body() (string, error) {
 	}
 	c := scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}
 	top.where = append(top.where, w.sameText(kind, w.lit(w.view.Resource), &w.view.Resource))
+	w.top, w.kept = top, top.where[0]
 	for _, e := range w.view.Where {
 		top.where = append(top.where, w.pred(e, c))
 	}
+	w.kept, w.ofDocument = "", len(top.where)
 	w.row(w.view.Rows, c)
 	if len(w.faults) > 0 {
 		return "", errors.Join(w.faults...)
@@ -128,6 +138,16 @@ func (w *writer) body() (string, error) {
 	p := &printer{facts: w.facts}
 	p.block(top, 0)
 	return p.String(), nil
+}
+
+// wanted says that the document at hand is one of the view's. Servers are free to
+// work out columns of rows that WHERE drops.
+func (w *writer) wanted() string {
+	if w.kept == "" {
+		c := scope{at: w.top}
+		w.kept = w.computed(c, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(w.top.where[:w.ofDocument])), "wanted"}) + ".[wanted] = 1"
+	}
+	return w.kept
 }
 
 // row lowers a node of the row plan into the block of c: its rows multiply those
@@ -177,9 +197,17 @@ func (w *writer) derived(q query, c scope, outer bool, note string, index []int)
 		}
 		c.out[i] = alias + "." + Quote(col.Name)
 		if slices.Contains(index, i) {
-			c.out[i] = fmt.Sprintf("ISNULL(%s, 0)", c.out[i])
+			c.out[i] = fmt.Sprintf("ISNULL(%s, %s)", c.out[i], w.zero(col))
 		}
 	}
+}
+
+// zero is the index 0 in a column.
+func (w *writer) zero(col sof.Column) string {
+	if col.Kind == sof.Text {
+		return w.lit("0")
+	}
+	return "0"
 }
 
 func (w *writer) iterate(r *sof.Iterate, c scope) {
@@ -217,7 +245,7 @@ func (w *writer) nullRow(r *sof.Iterate, c scope) *block {
 	for _, i := range r.Columns {
 		value := "NULL"
 		if slices.Contains(r.Index, i) {
-			value = "0"
+			value = w.zero(w.view.Columns[i])
 		}
 		b.items = append(b.items, item{fmt.Sprintf("CAST(%s AS %s)", value, columnType(w.view.Columns[i], w.facts)), w.view.Columns[i].Name})
 	}
