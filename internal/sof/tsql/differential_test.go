@@ -149,7 +149,7 @@ func agree(t *testing.T, v *sof.View, e tsql.Engine, lines [][]byte) int {
 	if err != nil {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
-	_, got, err := tsqltest.Run(body, tsqltest.Dialect{Varchar: !e.Facts().National}, tsqltest.Documents("docs", lines))
+	_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", lines))
 	if err != nil {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
@@ -207,10 +207,10 @@ func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 			t.Parallel()
 			rows := 0
 			for _, v := range all {
-				rows += agree(t, v, e, linesOf(t, v.Resource, 40))
+				rows += agree(t, v, e, linesOf(t, v.Resource, 12))
 			}
 			t.Logf("%d views, %d rows", len(all), rows)
-			if rows < 1000 {
+			if rows < 500 {
 				t.Errorf("only %d rows: there is nothing to compare", rows)
 			}
 		})
@@ -226,7 +226,7 @@ func checkGenerated(t *testing.T, seed uint64) (rows int, refused error) {
 	src := g.View(typ)
 	v, err := sof.Compile("v.json", src)
 	if err != nil {
-		return 0, nil
+		return 0, nil //nolint:nilerr // some of what is generated makes no sense
 	}
 	e := sofgen.PickOne(g, tsql.Engines()...)
 	body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
@@ -236,7 +236,7 @@ func checkGenerated(t *testing.T, seed uint64) (rows int, refused error) {
 	for range 8 {
 		line := g.Resource(typ)
 		want, bad := nativeRows(v, [][]byte{line})
-		_, got, err := tsqltest.Run(body, tsqltest.Dialect{Varchar: !e.Facts().National}, tsqltest.Documents("docs", [][]byte{line}))
+		_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", [][]byte{line}))
 		if bad != nil {
 			continue
 		}
@@ -255,7 +255,7 @@ func TestGeneratedViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	t.Parallel()
 	first := rand.Uint64() >> 1
 	t.Logf("seeds from %d", first)
-	const count = 400
+	const count = 200
 	rows, refused := 0, 0
 	reasons := map[string]int{}
 	for i := range uint64(count) {
@@ -271,7 +271,7 @@ func TestGeneratedViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 		}
 	}
 	t.Logf("%d rows, %d of %d views refused: %v", rows, refused, count, reasons)
-	if rows < 500 || refused > count/2 {
+	if rows < 300 || refused > count/2 {
 		t.Errorf("%d rows, %d of %d views refused: too little is compared", rows, refused, count)
 	}
 }

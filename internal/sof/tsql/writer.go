@@ -20,6 +20,7 @@ type writer struct {
 	root    *node
 	counts  map[string]int // of aliases, by their first letter
 	shared  map[sharedKey]*node
+	applied map[computedKey]string
 	faults  []error
 	faulted map[string]bool
 	// top is the outermost block, and kept what says that its document is one of
@@ -43,7 +44,7 @@ type sharedKey struct {
 func newWriter(v *sof.View, e Engine, s Shape) *writer {
 	return &writer{
 		view: v, engine: e, facts: e.Facts(), shape: s,
-		counts: map[string]int{}, shared: map[sharedKey]*node{}, faulted: map[string]bool{},
+		counts: map[string]int{}, shared: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
 	}
 }
 

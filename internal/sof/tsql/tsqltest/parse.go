@@ -12,6 +12,7 @@ package tsqltest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -324,7 +325,11 @@ func (p *parser) selection() *selection {
 			p.fail("a number")
 		}
 		p.at++
-		fmt.Sscan(n.text, &s.top)
+		top, err := strconv.Atoi(n.text)
+		if err != nil {
+			p.fail("a whole number")
+		}
+		s.top = top
 		p.expect(")")
 	}
 	for {

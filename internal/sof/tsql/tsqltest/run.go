@@ -1,6 +1,7 @@
 package tsqltest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -32,6 +33,13 @@ type Dialect struct {
 
 // Column is a column of a result, with its type.
 type Column struct{ Name, Type string }
+
+// IsDataError says that a statement failed by a cast that its data does not allow,
+// rather than by what it says.
+func IsDataError(err error) bool {
+	var failed conversionError
+	return errors.As(err, &failed)
+}
 
 // Run runs a SELECT. A nil cell is NULL; others are text: true and false of a
 // bit, digits of numbers, days as 2006-01-02, moments as 2006-01-02T15:04:05.000.

@@ -197,7 +197,7 @@ func convert(v value, from, to sqlType) (value, error) {
 	case to.base == "varbinary" && from.base == "nvarchar":
 		var b strings.Builder
 		for _, u := range units(v.s) {
-			b.WriteByte(byte(u))
+			b.WriteByte(byte(u & 0xff))
 			b.WriteByte(byte(u >> 8))
 		}
 		return value{s: b.String()}, nil
@@ -332,7 +332,7 @@ func toMoment(v value, from, to sqlType) (value, error) {
 	case "datetime2":
 		t = t.Round(time.Second / time.Duration(pow10(to.scale).Int64()))
 	}
-	if t.Year() < 1 || t.Year() > 9999 {
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
 		return null, conversionError{"error 517: a date out of range"}
 	}
 	return value{t: t}, nil

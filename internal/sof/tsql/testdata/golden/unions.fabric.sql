@@ -1,0 +1,90 @@
+INSERT INTO [stage].[unions] ([_file], [_line], [_id], [id], [row_index], [source], [value], [contact_index], [contact_given])
+SELECT
+  d.[_file],
+  d.[_line],
+  CAST(j1.[id] AS varchar(64)) AS [_id],
+  j1.[id] AS [id],
+  u2.[row_index] AS [row_index],
+  u2.[source] AS [source],
+  u2.[value] AS [value],
+  u3.[contact_index] AS [contact_index],
+  u3.[contact_given] AS [contact_given]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] varchar(max) '$.resourceType',
+  [id] varchar(max) '$.id',
+  [telecom] varchar(max) '$.telecom' AS JSON,
+  [contact] varchar(max) '$.contact' AS JSON
+) AS j1
+CROSS APPLY (
+  SELECT
+    e2.[i] AS [row_index],
+    CAST('own' AS varchar(max)) AS [source],
+    j3.[value] AS [value]
+  FROM ( -- telecom.where(use = 'home')
+    SELECT
+      CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
+      CAST(ROW_NUMBER() OVER (ORDER BY CAST(e1.[key] AS int)) - 1 AS int) AS [i]
+    FROM OPENJSON(CASE WHEN LEFT(j1.[telecom], 1) = '[' THEN j1.[telecom] ELSE '[' + j1.[telecom] + ']' END) AS e1
+    CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+      [use] varchar(max) '$.use'
+    ) AS j2
+    WHERE e1.[type] <> 0
+      AND CAST(j2.[use] AS varbinary(max)) = CAST('home' AS varbinary(max))
+  ) AS e2
+  OUTER APPLY OPENJSON(e2.[v]) WITH (
+    [value] varchar(max) '$.value'
+  ) AS j3
+  UNION ALL
+  SELECT
+    ISNULL(u1.[row_index], 0) AS [row_index],
+    u1.[source] AS [source],
+    u1.[value] AS [value]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  OUTER APPLY ( -- contact.telecom
+    SELECT
+      e5.[i] AS [row_index],
+      CAST('contact' AS varchar(max)) AS [source],
+      j5.[value] AS [value]
+    FROM ( -- contact.telecom
+      SELECT
+        CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v],
+        CAST(ROW_NUMBER() OVER (ORDER BY CAST(e3.[key] AS int), CAST(e4.[key] AS int)) - 1 AS int) AS [i]
+      FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = '[' THEN j1.[contact] ELSE '[' + j1.[contact] + ']' END) AS e3
+      CROSS APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+        [telecom] varchar(max) '$.telecom' AS JSON
+      ) AS j4
+      CROSS APPLY OPENJSON(CASE WHEN LEFT(j4.[telecom], 1) = '[' THEN j4.[telecom] ELSE '[' + j4.[telecom] + ']' END) AS e4
+      WHERE e3.[type] <> 0
+        AND e4.[type] <> 0
+    ) AS e5
+    OUTER APPLY OPENJSON(e5.[v]) WITH (
+      [value] varchar(max) '$.value'
+    ) AS j5
+  ) AS u1
+) AS u2
+CROSS APPLY ( -- contact
+  SELECT
+    CAST(e6.[key] AS int) AS [contact_index],
+    e7.[value] AS [contact_given]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = '[' THEN j1.[contact] ELSE '[' + j1.[contact] + ']' END) AS e6
+  CROSS APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+    [name_given] varchar(max) '$.name.given' AS JSON
+  ) AS j6
+  CROSS APPLY OPENJSON(CASE WHEN LEFT(j6.[name_given], 1) = '[' THEN j6.[name_given] ELSE '[' + j6.[name_given] + ']' END) AS e7 -- name.given
+  WHERE e6.[type] <> 0
+    AND e7.[type] <> 0
+  UNION ALL
+  SELECT
+    CAST(0 AS int) AS [contact_index],
+    CAST(NULL AS varchar(max)) AS [contact_given]
+  FROM (
+    SELECT COUNT(*) AS [n]
+    FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = '[' THEN j1.[contact] ELSE '[' + j1.[contact] + ']' END) AS e8
+    WHERE e8.[type] <> 0
+  ) AS n1
+  WHERE n1.[n] = 0
+) AS u3
+WHERE CAST(j1.[resourceType] AS varbinary(max)) = CAST('Patient' AS varbinary(max))
