@@ -188,6 +188,8 @@ func convert(v value, from, to sqlType) (value, error) {
 		return null, nil
 	}
 	switch {
+	case from.base == to.base && !to.text() && to.base != "decimal" && to.base != "datetime2":
+		return v, nil
 	case to.text() && from.text():
 		return cut(v.s, to), nil
 	case to.text() && (from.base == "int" || from.base == "bigint" || from.base == "bit"):
