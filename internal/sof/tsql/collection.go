@@ -372,7 +372,7 @@ func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
 	for i := range n.alts {
 		a := &n.alts[i]
 		guard := func(expr, typ string) string {
-			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(),
+			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(c.home),
 				w.fail(fmt.Sprintf("view %s, %s: more than one item: ", w.view.Name, what), count, typ), expr)
 		}
 		switch {

@@ -8,11 +8,12 @@ import (
 // block is one SELECT. It is filled while expressions are lowered and printed
 // once, when all of them are.
 type block struct {
-	items []item
-	top   int // TOP (n); 0 for all
-	from  []source
-	where []string
-	order []string
+	parent *block // the one around
+	items  []item
+	top    int // TOP (n); 0 for all
+	from   []source
+	where  []string
+	order  []string
 }
 
 // item is one column of a SELECT.

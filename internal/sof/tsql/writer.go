@@ -23,12 +23,11 @@ type writer struct {
 	applied map[computedKey]string
 	faults  []error
 	faulted map[string]bool
-	// top is the outermost block, and kept what says that its document is one of
-	// the view's: only then may a fault of the data make the statement fail.
-	top        *block
-	kept       string
-	ofDocument int // how many conditions of top are about the document
-	failures   int // how many expressions make the statement fail for bad data
+	// top is the outermost block, and kept what says that its document may be one
+	// of the view's, while the conditions of the view are lowered.
+	top      *block
+	kept     string
+	failures int // how many expressions make the statement fail for bad data
 }
 
 // sharedKey tells expressions that are lowered once: the same expression over
@@ -68,7 +67,7 @@ func (s scope) on(n *node) scope {
 
 // inside is the scope of a new block inside that of s.
 func (s scope) inside() scope {
-	s.at = &block{}
+	s.at = &block{parent: s.at}
 	return s
 }
 
@@ -124,7 +123,7 @@ func (w *writer) body() (string, error) {
 	for _, e := range w.view.Where {
 		top.where = append(top.where, w.pred(e, c))
 	}
-	w.kept, w.ofDocument = "", len(top.where)
+	w.kept = ""
 	w.row(w.view.Rows, c)
 	if len(w.faults) > 0 {
 		return "", errors.Join(w.faults...)
@@ -141,14 +140,20 @@ func (w *writer) body() (string, error) {
 	return p.String(), nil
 }
 
-// wanted says that the document at hand is one of the view's. Servers are free to
-// work out columns of rows that WHERE drops.
-func (w *writer) wanted() string {
-	if w.kept == "" {
-		c := scope{at: w.top}
-		w.kept = w.computed(c, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(w.top.where[:w.ofDocument])), "wanted"}) + ".[wanted] = 1"
+// wanted says that the row at hand of a block is kept, as far as its conditions
+// are known. Servers are free to work out columns of rows that WHERE drops.
+func (w *writer) wanted(b *block) string {
+	if b == w.top && w.kept != "" {
+		return w.kept
 	}
-	return w.kept
+	conditions := append([]string{}, b.where...)
+	if b.parent != nil {
+		conditions = append([]string{w.wanted(b.parent)}, conditions...)
+	}
+	if len(conditions) == 1 && b.parent != nil {
+		return conditions[0]
+	}
+	return w.computed(scope{at: b}, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(conditions)), "wanted"}) + ".[wanted] = 1"
 }
 
 // row lowers a node of the row plan into the block of c: its rows multiply those
