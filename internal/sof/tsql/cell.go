@@ -12,7 +12,12 @@ import (
 func (w *writer) cell(cell sof.Cell, c scope) string {
 	col := w.view.Columns[cell.Column]
 	if col.Collection {
-		return w.list(cell.Value, c)
+		list := w.list(cell.Value, c)
+		if !w.facts.National {
+			// what OPENJSON lists is nvarchar
+			list = fmt.Sprintf("CAST(%s AS %s)", list, w.facts.Text)
+		}
+		return list
 	}
 	if col.Kind == sof.Boolean {
 		if p, ok := w.ownPred(cell.Value, c); ok && neverUnknown(cell.Value) {

@@ -37,7 +37,7 @@ func agree(t *testing.T, v *sof.View, e tsql.Engine, lines [][]byte) int {
 // there are some.
 func lines(t *testing.T, resource string) [][]byte {
 	t.Helper()
-	const most = 12
+	const most = 8
 	out, err := tsqltest.Lines("../../..", resource, most)
 	if err != nil {
 		t.Fatal(err)
@@ -51,18 +51,26 @@ func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range tsql.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			t.Parallel()
-			rows := 0
-			for _, v := range all {
-				rows += agree(t, v, e, lines(t, v.Resource))
+	rows, bodies := 0, 0
+	for _, v := range all {
+		seen := map[string]bool{}
+		for _, e := range tsql.Engines() {
+			body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
+			if err != nil {
+				t.Fatalf("%s: %v", v.Name, err)
 			}
-			t.Logf("%d views, %d rows", len(all), rows)
-			if rows < 500 {
-				t.Errorf("only %d rows: there is nothing to compare", rows)
+			if seen[body] {
+				// the text that another engine's row count stands for already
+				continue
 			}
-		})
+			seen[body] = true
+			bodies++
+			rows += agree(t, v, e, lines(t, v.Resource))
+		}
+	}
+	t.Logf("%d views, %d different bodies, %d rows", len(all), bodies, rows)
+	if rows < 500 {
+		t.Errorf("only %d rows: there is nothing to compare", rows)
 	}
 }
 
@@ -109,7 +117,7 @@ func TestGeneratedViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	t.Parallel()
 	first := rand.Uint64() >> 1
 	t.Logf("seeds from %d", first)
-	const count = 200
+	const count = 150
 	rows, refused := 0, 0
 	reasons := map[string]int{}
 	for i := range uint64(count) {

@@ -52,6 +52,9 @@ type Facts struct {
 	Binary string
 	// CompareBytes says that texts are compared as bytes instead of in a collation.
 	CompareBytes bool
+	// AsJSON says that OPENJSON WITH gives objects and arrays too: it does so as
+	// nvarchar(max) alone.
+	AsJSON bool
 	// Timestamp is the type of an instant.
 	Timestamp string
 	// CreateOrAlter says that CREATE OR ALTER VIEW replaces a view in one step.
@@ -70,15 +73,15 @@ type Facts struct {
 
 var facts = map[Engine]Facts{
 	SQLServer: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
 		CreateOrAlter: true, Stage: InsertSelect, RecursiveCTE: true, StringEscape: true, ScalarFunctions: true,
 	},
 	Dedicated: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
 		Stage: CreateTableAs, Distributed: true,
 	},
 	Serverless: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
 		CreateOrAlter: true, StringEscape: true,
 	},
 	Fabric: {

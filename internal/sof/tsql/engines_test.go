@@ -114,6 +114,12 @@ all of it; this table is about serverless views, ` + "`transform: tsql`" + ` and
 			}
 			return "COLLATE " + f.Binary
 		}},
+		{"objects and arrays of the document", func(f tsql.Facts) string {
+			if f.AsJSON {
+				return "AS JSON, in the one OPENJSON"
+			}
+			return "a second OPENJSON: AS JSON is nvarchar alone"
+		}},
 		{"instants", func(f tsql.Facts) string { return f.Timestamp }},
 		{"rows from documents", func(f tsql.Facts) string {
 			return map[tsql.Staging]string{tsql.NoStage: "views alone", tsql.InsertSelect: "INSERT … SELECT", tsql.CreateTableAs: "CREATE TABLE AS SELECT"}[f.Stage]

@@ -43,6 +43,26 @@ var functions = map[string]function{
 	"LEN": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
 		return intValue(int64(len(units(strings.TrimRight(v[0].s, " "))))), nil
 	}, false},
+	"JSON_QUERY": {2, 2, func(t []sqlType) (sqlType, error) {
+		if !t[0].text() || !t[1].text() {
+			return t[0], fmt.Errorf("JSON_QUERY of %s", t[0])
+		}
+		return maxText, nil
+	}, func(_ []sqlType, v []value) (value, error) {
+		j, err := readJSON([]byte(v[0].s))
+		if err != nil || j.kind != jsonArray && j.kind != jsonObject {
+			return null, errJSON
+		}
+		path, err := readPath(v[1].s)
+		if err != nil {
+			return null, err
+		}
+		found, ok, err := j.follow(path, func(s string) (jsonValue, error) { return readJSON([]byte(s)) })
+		if err != nil || !ok || found.kind != jsonArray && found.kind != jsonObject {
+			return null, err
+		}
+		return textValue(found.raw), nil
+	}, false},
 	"ISJSON": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
 		j, err := readJSON([]byte(v[0].s))
 		if err == nil && (j.kind == jsonArray || j.kind == jsonObject) {

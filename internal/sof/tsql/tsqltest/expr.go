@@ -49,6 +49,7 @@ type compiler struct {
 	tables map[string]*Table
 	fabric bool
 	uses   map[int]bool
+	texts  map[string]jsonValue // that were read
 }
 
 func (c *compiler) column(ref columnRef, s *scope) (sqlType, eval, error) {

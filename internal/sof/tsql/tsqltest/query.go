@@ -102,11 +102,8 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 		key := textType(4000)
 		key.collation = "Latin1_General_100_BIN2"
 		item := maxText
-		if c.fabric {
-			item.base, key.base = "varchar", "varchar"
-		}
 		cols.names, cols.types = []string{"key", "value", "type"}, []sqlType{key, item, intType()}
-		return cols, func(f *frame) ([][]value, error) { return listed(arg, f) }, nil
+		return cols, func(f *frame) ([][]value, error) { return c.listed(arg, f) }, nil
 	}
 	var paths [][]string
 	for _, k := range src.json.columns {
@@ -120,6 +117,9 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 		if k.typ.base == "nvarchar" == c.fabric {
 			return nil, nil, fmt.Errorf("the column %s of OPENJSON is %s", k.name, k.typ)
 		}
+		if k.json && k.typ.base != "nvarchar" {
+			return nil, nil, errors.New("error 13618: AS JSON is for columns of type nvarchar(max)")
+		}
 		for _, n := range cols.names {
 			if strings.EqualFold(n, k.name) {
 				return nil, nil, fmt.Errorf("error 8156: the column %s was specified multiple times", n)
@@ -128,31 +128,43 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 		paths = append(paths, path)
 		cols.names, cols.types = append(cols.names, k.name), append(cols.types, k.typ)
 	}
-	return cols, func(f *frame) ([][]value, error) { return shredded(arg, f, src.json.columns, paths) }, nil
+	return cols, func(f *frame) ([][]value, error) { return c.shredded(arg, f, src.json.columns, paths) }, nil
+}
+
+// read reads JSON text, the same one once.
+func (c *compiler) read(text string) (jsonValue, error) {
+	if v, ok := c.texts[text]; ok {
+		return v, nil
+	}
+	v, err := readJSON([]byte(text))
+	if err == nil {
+		c.texts[text] = v
+	}
+	return v, err
 }
 
 // opened is the array or the object that OPENJSON goes through; ok is false for
 // NULL.
-func opened(arg eval, f *frame) (v jsonValue, ok bool, err error) {
+func (c *compiler) opened(arg eval, f *frame) (v jsonValue, ok bool, err error) {
 	in, err := arg(f)
 	if err != nil || in.null {
 		return v, false, err
 	}
-	v, err = readJSON([]byte(in.s))
+	v, err = c.read(in.s)
 	if err == nil && v.kind != jsonArray && v.kind != jsonObject {
 		err = errJSON
 	}
 	return v, true, err
 }
 
-func listed(arg eval, f *frame) ([][]value, error) {
-	v, ok, err := opened(arg, f)
+func (c *compiler) listed(arg eval, f *frame) ([][]value, error) {
+	v, ok, err := c.opened(arg, f)
 	if err != nil || !ok {
 		return nil, err
 	}
 	var out [][]value
 	for i, item := range v.items {
-		it, err := readJSON(item)
+		it, err := c.read(string(item))
 		if err != nil {
 			return nil, err
 		}
@@ -172,8 +184,8 @@ func listed(arg eval, f *frame) ([][]value, error) {
 	return out, nil
 }
 
-func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]value, error) {
-	v, ok, err := opened(arg, f)
+func (c *compiler) shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]value, error) {
+	v, ok, err := c.opened(arg, f)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -181,7 +193,7 @@ func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]v
 	if v.kind == jsonArray {
 		rows = nil
 		for _, item := range v.items {
-			it, err := readJSON(item)
+			it, err := c.read(string(item))
 			if err != nil {
 				return nil, err
 			}
@@ -192,7 +204,7 @@ func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]v
 	for _, r := range rows {
 		row := make([]value, len(columns))
 		for i, k := range columns {
-			it, ok, err := r.follow(paths[i])
+			it, ok, err := r.follow(paths[i], c.read)
 			if err != nil {
 				return nil, err
 			}
@@ -340,7 +352,7 @@ func (c *compiler) aggregates(e expr) bool {
 	switch e := e.(type) {
 	case call:
 		switch e.name {
-		case "COUNT", "MIN", "STRING_AGG":
+		case "COUNT", "MIN", "MAX", "STRING_AGG":
 			return true
 		}
 	case binary:
@@ -433,14 +445,18 @@ func (c *compiler) aggregate(e expr, s *scope) (sqlType, aggregate, error) {
 			err := each(frames, func(value) { n++ })
 			return intValue(n), err
 		}, nil
-	case "MIN":
+	case "MIN", "MAX":
+		sign := 1
+		if k.name == "MAX" {
+			sign = -1
+		}
 		if t.base == "bit" || t.base == "null" {
 			return t, nil, fmt.Errorf("error 8117: MIN of %s", t)
 		}
 		return t, func(frames []*frame) (value, error) {
 			least := null
 			err := each(frames, func(v value) {
-				if least.null || t.text() && compareTexts(v.s, least.s, t.collation) < 0 || t.number() && v.n.Cmp(least.n) < 0 {
+				if least.null || t.text() && sign*compareTexts(v.s, least.s, t.collation) < 0 || t.number() && sign*v.n.Cmp(least.n) < 0 {
 					least = v
 				}
 			})

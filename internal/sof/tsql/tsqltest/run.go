@@ -48,7 +48,7 @@ func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse the statement: %w", err)
 	}
-	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar}
+	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, texts: map[string]jsonValue{}}
 	for _, t := range tables {
 		typ := maxText
 		if d.Varchar {

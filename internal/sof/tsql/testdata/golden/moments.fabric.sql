@@ -42,9 +42,9 @@ CROSS APPLY (
     CASE WHEN z1.[n] > 0 THEN 1 WHEN z1.[n] = 0 THEN 0 END AS [z]
 ) AS m1
 CROSS APPLY (
-  SELECT CASE WHEN CAST(LEFT(m1.[t], 4) AS varbinary(max)) < CAST(LEFT('2020', LEN(m1.[t])) AS varbinary(max)) THEN -1 WHEN CAST(LEFT(m1.[t], 4) AS varbinary(max)) > CAST(LEFT('2020', LEN(m1.[t])) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 4 THEN 0 END AS [o]
+  SELECT CASE WHEN CAST(CAST(LEFT(m1.[t], 4) AS varchar(max)) AS varbinary(max)) < CAST(CAST(LEFT('2020', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN -1 WHEN CAST(CAST(LEFT(m1.[t], 4) AS varchar(max)) AS varbinary(max)) > CAST(CAST(LEFT('2020', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 4 THEN 0 END AS [o]
 ) AS o1
 CROSS APPLY (
-  SELECT CASE WHEN m1.[z] <> 1 THEN NULL WHEN CAST(LEFT(m1.[t], 29) AS varbinary(max)) < CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varbinary(max)) THEN -1 WHEN CAST(LEFT(m1.[t], 29) AS varbinary(max)) > CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 29 THEN 0 END AS [o]
+  SELECT CASE WHEN m1.[z] <> 1 THEN NULL WHEN CAST(CAST(LEFT(m1.[t], 29) AS varchar(max)) AS varbinary(max)) < CAST(CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN -1 WHEN CAST(CAST(LEFT(m1.[t], 29) AS varchar(max)) AS varbinary(max)) > CAST(CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 29 THEN 0 END AS [o]
 ) AS o2
-WHERE CAST(j1.[resourceType] AS varbinary(max)) = CAST('Observation' AS varbinary(max))
+WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max))

@@ -17,12 +17,15 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [id] varchar(max) '$.id',
   [valueQuantity_value] varchar(max) '$.valueQuantity.value',
   [valueRange_high_value] varchar(max) '$.valueRange.high.value',
-  [valueRange_low_value] varchar(max) '$.valueRange.low.value',
-  [component] varchar(max) '$.component' AS JSON
+  [valueRange_low_value] varchar(max) '$.valueRange.low.value'
 ) AS j1
+CROSS APPLY (
+  SELECT MAX(CASE WHEN o.[key] = 'component' AND o.[type] IN (4, 5) THEN o.[value] END) AS [component]
+  FROM OPENJSON(d.[doc]) AS o
+) AS j2
 OUTER APPLY ( -- component.count() + 1
   SELECT COUNT(*) AS [n]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[component], 1) = '[' THEN j1.[component] ELSE '[' + j1.[component] + ']' END) AS e1
+  FROM OPENJSON(CASE WHEN LEFT(j2.[component], 1) = '[' THEN j2.[component] ELSE '[' + j2.[component] + ']' END) AS e1
   WHERE e1.[type] <> 0
 ) AS x1
-WHERE CAST(j1.[resourceType] AS varbinary(max)) = CAST('Observation' AS varbinary(max))
+WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max))

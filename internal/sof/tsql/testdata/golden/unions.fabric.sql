@@ -12,29 +12,33 @@ SELECT
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
-  [id] varchar(max) '$.id',
-  [telecom] varchar(max) '$.telecom' AS JSON,
-  [contact] varchar(max) '$.contact' AS JSON
+  [id] varchar(max) '$.id'
 ) AS j1
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'telecom' AND o.[type] IN (4, 5) THEN o.[value] END) AS [telecom],
+    MAX(CASE WHEN o.[key] = 'contact' AND o.[type] IN (4, 5) THEN o.[value] END) AS [contact]
+  FROM OPENJSON(d.[doc]) AS o
+) AS j2
 CROSS APPLY (
   SELECT
     e2.[i] AS [row_index],
     CAST('own' AS varchar(max)) AS [source],
-    j3.[value] AS [value]
+    j4.[value] AS [value]
   FROM ( -- telecom.where(use = 'home')
     SELECT
       CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
       CAST(ROW_NUMBER() OVER (ORDER BY CAST(e1.[key] AS int)) - 1 AS int) AS [i]
-    FROM OPENJSON(CASE WHEN LEFT(j1.[telecom], 1) = '[' THEN j1.[telecom] ELSE '[' + j1.[telecom] + ']' END) AS e1
+    FROM OPENJSON(CASE WHEN LEFT(j2.[telecom], 1) = '[' THEN j2.[telecom] ELSE '[' + j2.[telecom] + ']' END) AS e1
     CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
       [use] varchar(max) '$.use'
-    ) AS j2
+    ) AS j3
     WHERE e1.[type] <> 0
-      AND CAST(j2.[use] AS varbinary(max)) = CAST('home' AS varbinary(max))
+      AND CAST(CAST(j3.[use] AS varchar(max)) AS varbinary(max)) = CAST('home' AS varbinary(max))
   ) AS e2
   OUTER APPLY OPENJSON(e2.[v]) WITH (
     [value] varchar(max) '$.value'
-  ) AS j3
+  ) AS j4
   UNION ALL
   SELECT
     ISNULL(u1.[row_index], 0) AS [row_index],
@@ -47,33 +51,38 @@ CROSS APPLY (
     SELECT
       e5.[i] AS [row_index],
       CAST('contact' AS varchar(max)) AS [source],
-      j5.[value] AS [value]
+      j6.[value] AS [value]
     FROM ( -- contact.telecom
       SELECT
         CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v],
         CAST(ROW_NUMBER() OVER (ORDER BY CAST(e3.[key] AS int), CAST(e4.[key] AS int)) - 1 AS int) AS [i]
-      FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = '[' THEN j1.[contact] ELSE '[' + j1.[contact] + ']' END) AS e3
-      CROSS APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
-        [telecom] varchar(max) '$.telecom' AS JSON
-      ) AS j4
-      CROSS APPLY OPENJSON(CASE WHEN LEFT(j4.[telecom], 1) = '[' THEN j4.[telecom] ELSE '[' + j4.[telecom] + ']' END) AS e4
+      FROM OPENJSON(CASE WHEN LEFT(j2.[contact], 1) = '[' THEN j2.[contact] ELSE '[' + j2.[contact] + ']' END) AS e3
+      CROSS APPLY (
+        SELECT MAX(CASE WHEN o.[key] = 'telecom' AND o.[type] IN (4, 5) THEN o.[value] END) AS [telecom]
+        FROM OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) AS o
+      ) AS j5
+      CROSS APPLY OPENJSON(CASE WHEN LEFT(j5.[telecom], 1) = '[' THEN j5.[telecom] ELSE '[' + j5.[telecom] + ']' END) AS e4
       WHERE e3.[type] <> 0
         AND e4.[type] <> 0
     ) AS e5
     OUTER APPLY OPENJSON(e5.[v]) WITH (
       [value] varchar(max) '$.value'
-    ) AS j5
+    ) AS j6
   ) AS u1
 ) AS u2
 CROSS APPLY ( -- contact
   SELECT
     CAST(e6.[key] AS int) AS [contact_index],
-    e7.[value] AS [contact_given]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = '[' THEN j1.[contact] ELSE '[' + j1.[contact] + ']' END) AS e6
-  CROSS APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
-    [name_given] varchar(max) '$.name.given' AS JSON
-  ) AS j6
-  CROSS APPLY OPENJSON(CASE WHEN LEFT(j6.[name_given], 1) = '[' THEN j6.[name_given] ELSE '[' + j6.[name_given] + ']' END) AS e7 -- name.given
+    CAST(e7.[value] AS varchar(max)) AS [contact_given]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[contact], 1) = '[' THEN j2.[contact] ELSE '[' + j2.[contact] + ']' END) AS e6
+  CROSS APPLY (
+    SELECT MAX(CASE WHEN o.[key] = 'name' AND o.[type] IN (4, 5) THEN o.[value] END) AS [name]
+    FROM OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) AS o
+  ) AS j7
+  CROSS APPLY (
+    SELECT JSON_QUERY(j7.[name], '$.given') AS [name_given]
+  ) AS q1
+  CROSS APPLY OPENJSON(CASE WHEN LEFT(q1.[name_given], 1) = '[' THEN q1.[name_given] ELSE '[' + q1.[name_given] + ']' END) AS e7 -- name.given
   WHERE e6.[type] <> 0
     AND e7.[type] <> 0
   UNION ALL
@@ -82,9 +91,9 @@ CROSS APPLY ( -- contact
     CAST(NULL AS varchar(max)) AS [contact_given]
   FROM (
     SELECT COUNT(*) AS [n]
-    FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = '[' THEN j1.[contact] ELSE '[' + j1.[contact] + ']' END) AS e8
+    FROM OPENJSON(CASE WHEN LEFT(j2.[contact], 1) = '[' THEN j2.[contact] ELSE '[' + j2.[contact] + ']' END) AS e8
     WHERE e8.[type] <> 0
   ) AS n1
   WHERE n1.[n] = 0
 ) AS u3
-WHERE CAST(j1.[resourceType] AS varbinary(max)) = CAST('Patient' AS varbinary(max))
+WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
