@@ -63,14 +63,14 @@ func (s *Server) Rows(ctx context.Context, docs []json.RawMessage, body func(fro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fill(ctx, docs); err != nil {
-		return nil, &conformance.NotRun{Err: err}
-	}
 	defer func() {
-		if _, dropErr := s.conn.ExecContext(ctx, "DROP TABLE "+documents); dropErr != nil {
+		if _, dropErr := s.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+documents); dropErr != nil {
 			err = errors.Join(err, &conformance.NotRun{Err: fmt.Errorf("drop the documents: %w", dropErr)})
 		}
 	}()
+	if err := s.fill(ctx, docs); err != nil {
+		return nil, &conformance.NotRun{Err: err}
+	}
 	rows, err = s.query(ctx, statement)
 	var number mssql.Error
 	switch {

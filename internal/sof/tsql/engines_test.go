@@ -140,7 +140,7 @@ all of it; this table is about serverless views, ` + "`transform: tsql`" + ` and
 Both give the same rows for lines that have the JSON types FHIR gives its elements. Beyond that:
 
 - More than one item for a column that holds one makes the statement fail with a cast that names the view and the column. The
-  native engine puts that line alone into quarantine.
+  native engine puts that line alone into quarantine. A server may fail so for a value that a condition before it makes needless.
 - A repeat deeper than ten levels makes the statement fail in the same way. No row is ever left out.
 - Where data has another JSON type than FHIR says, a body reads nothing; an object where FHIR has a list is a list of one. The native
   engine shows what is there, or calls the line bad.

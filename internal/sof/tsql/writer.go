@@ -286,7 +286,7 @@ func (w *writer) walk(r *sof.Iterate, c scope) (*node, string) {
 	if w.plainList(r.Over) {
 		// one list, as it comes: its keys are the positions
 		got := w.rows(r.Over, c)
-		return got.item, got.keys[0]
+		return got.item, got.position()
 	}
 	inner := c.inside()
 	got := w.rows(r.Over, inner)
