@@ -115,6 +115,11 @@ func run(t *testing.T, v *sof.View, e tsql.Engine, docs ...string) ([]string, er
 	}
 	parsed(t, body)
 	_, rows, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", docs))
+	return joined(rows), err
+}
+
+// joined are rows as texts, sorted.
+func joined(rows [][][]byte) []string {
 	var out []string
 	for _, r := range rows {
 		var cells []string
@@ -128,7 +133,7 @@ func run(t *testing.T, v *sof.View, e tsql.Engine, docs ...string) ([]string, er
 		out = append(out, strings.Join(cells, "|"))
 	}
 	slices.Sort(out)
-	return out, err
+	return out
 }
 
 func TestRules(t *testing.T) {

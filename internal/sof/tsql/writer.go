@@ -102,41 +102,61 @@ func (w *writer) note(e sof.Expr) string {
 }
 
 func (w *writer) body() (string, error) {
-	top := &block{from: []source{{alias: "d", table: w.shape.From}}}
-	t, _ := schema.R4().Type(w.view.Resource)
-	doc := &object{w: w, at: top, text: "d.[doc]"}
-	w.root = &node{alts: []alt{{typ: t, in: doc, text: "d.[doc]", sized: true, always: true}}}
-	kind := doc.member([]string{"resourceType"}, false)
-	for _, k := range w.shape.Keys {
-		top.items = append(top.items, item{expr: "d." + Quote(k)})
-	}
-	if w.shape.ID {
-		id := fmt.Sprintf("CAST(%s AS varchar(64))", doc.member([]string{"id"}, false))
-		if !w.facts.CompareBytes {
-			id += " COLLATE " + w.facts.Binary
-		}
-		top.items = append(top.items, item{id, "_id"})
-	}
-	c := scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}
+	c, kind := w.begin()
+	top := c.at
 	top.where = append(top.where, w.sameText(kind, w.lit(w.view.Resource), &w.view.Resource))
-	w.top, w.kept = top, top.where[0]
+	w.kept = top.where[0]
 	for _, e := range w.view.Where {
 		top.where = append(top.where, w.pred(e, c))
 	}
 	w.kept = ""
 	w.row(w.view.Rows, c)
+	for i, col := range w.view.Columns {
+		if c.out[i] == "" && len(w.faults) == 0 {
+			return "", fmt.Errorf("view %s: the column %s has no value", w.view.Name, col.Name)
+		}
+		top.items = append(top.items, item{c.out[i], col.Name})
+	}
+	return w.print()
+}
+
+// begin makes the outermost block with the document, the keys and the id; kind is
+// the type that the document says it is of.
+func (w *writer) begin() (c scope, kind string) {
+	top := &block{from: []source{{alias: "d", table: w.shape.From}}}
+	w.top = top
+	t, _ := schema.R4().Type(w.view.Resource)
+	doc := &object{w: w, at: top, text: "d.[doc]"}
+	w.root = &node{alts: []alt{{typ: t, in: doc, text: "d.[doc]", sized: true, always: true}}}
+	kind = doc.member([]string{"resourceType"}, false)
+	for _, k := range w.shape.Keys {
+		top.items = append(top.items, item{expr: "d." + Quote(k)})
+	}
+	if w.shape.ID {
+		top.items = append(top.items, item{w.narrow(doc.member([]string{"id"}, false), idLength), "_id"})
+	}
+	return scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}, kind
+}
+
+// idLength is the most characters of a FHIR id.
+const idLength = 64
+
+// narrow is a text of ASCII in a column that is compared by its characters.
+func (w *writer) narrow(text string, length int) string {
+	text = fmt.Sprintf("CAST(%s AS varchar(%d))", text, length)
+	if !w.facts.CompareBytes {
+		text += " COLLATE " + w.facts.Binary
+	}
+	return text
+}
+
+// print gives the text, or what cannot be said.
+func (w *writer) print() (string, error) {
 	if len(w.faults) > 0 {
 		return "", errors.Join(w.faults...)
 	}
-	for i, col := range w.view.Columns {
-		expr, ok := c.out[i]
-		if !ok {
-			return "", fmt.Errorf("view %s: the column %s has no value", w.view.Name, col.Name)
-		}
-		top.items = append(top.items, item{expr, col.Name})
-	}
 	p := &printer{facts: w.facts}
-	p.block(top, 0)
+	p.block(w.top, 0)
 	return p.String(), nil
 }
 
