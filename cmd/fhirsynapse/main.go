@@ -18,6 +18,7 @@ import (
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sqlserver"
 )
 
 // warehouses are those that this program can open.
@@ -33,11 +34,12 @@ func run() int {
 	info, _ := debug.ReadBuildInfo()
 	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
-		Serve:   serve,
-		Query:   onduck.Query,
-		Load:    onduck.Loader(time.Now),
-		Exports: exports,
-		Version: cli.Version(info),
+		Serve:      serve,
+		Query:      onduck.Query,
+		Load:       onduck.Loader(time.Now),
+		Exports:    exports,
+		OpenServer: func(ctx context.Context, dsn string) (cli.Server, error) { return sqlserver.Open(ctx, dsn) },
+		Version:    cli.Version(info),
 	})
 }
 
