@@ -3,13 +3,13 @@ package native
 import (
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
+	"fhirsynapse/internal/sof/sofgen"
 )
 
 // viewOf is a view of one column.
@@ -257,11 +257,11 @@ func TestPathsOnAPatient(t *testing.T) {
 // lists that are no JSON are not.
 func TestPathsStandOddShapes(t *testing.T) {
 	t.Parallel()
-	g := generator{rand.New(rand.NewPCG(7, 7))}
+	g := sofgen.New(7, true)
 	typ, _ := schema.R4().Type("Patient")
 	var lines [][]byte
 	for range 150 {
-		lines = append(lines, g.resource(typ))
+		lines = append(lines, g.Resource(typ))
 	}
 	for _, c := range patientPaths {
 		e, err := New([]*sof.View{viewOf(t, "Patient", c.path)})

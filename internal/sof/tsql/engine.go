@@ -40,6 +40,8 @@ type Facts struct {
 	National bool
 	// Binary is the collation that compares text by its characters alone.
 	Binary string
+	// CompareBytes says that texts are compared as bytes instead of in a collation.
+	CompareBytes bool
 	// Timestamp is the type of an instant.
 	Timestamp string
 	// RecursiveCTE says that a common table expression may refer to itself.
@@ -63,7 +65,7 @@ var facts = map[Engine]Facts{
 		StringEscape: true,
 	},
 	Fabric: {
-		Text: "varchar(max)", Binary: "Latin1_General_100_BIN2_UTF8", Timestamp: "datetime2(3)",
+		Text: "varchar(max)", Binary: "Latin1_General_100_BIN2_UTF8", CompareBytes: true, Timestamp: "datetime2(3)",
 	},
 }
 
