@@ -1,0 +1,118 @@
+package mssql_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/mssql"
+)
+
+var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+func now() time.Time { return start }
+
+// noWait lets no time pass between two tries.
+func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
+// store is tables in memory behind a server.
+type store struct {
+	engine tsql.Engine
+	db     *tables.Database
+	server *tdsserver.Server
+}
+
+func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) tdsserver.Fault) store {
+	t.Helper()
+	db := tables.New(tables.Options{RowVersions: true})
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session, Faults: faults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store{engine, db, server}
+}
+
+func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	t.Helper()
+	server, err := mssql.ParseServer(s.engine, s.server.URL("someone", "secret", "pool"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, Now: now, Wait: noWait, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// Content implements pipelinetest.Store.
+func (s store) Content(_ *testing.T, schema string) warehouse.Content {
+	c := warehouse.Content{}
+	for name, table := range s.db.Content(schema) {
+		isHead := strings.HasPrefix(name, warehouse.HeadTable(""))
+		if strings.HasPrefix(name, "_") && !isHead {
+			continue
+		}
+		var names []string
+		for _, column := range table.Columns {
+			name := column.Name
+			if isHead {
+				name = strings.TrimPrefix(name, "_") // as the model calls them
+			}
+			names = append(names, name)
+		}
+		for _, row := range table.Rows {
+			var cells []*string
+			for i, v := range row {
+				cells = append(cells, cellText(v, table.Columns[i].Type))
+			}
+			c.Add(name, names, cells)
+		}
+	}
+	c.Sort()
+	return c
+}
+
+// cellText is a value as the prepared form shows it.
+func cellText(v any, kind string) *string {
+	text := ""
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		text = v
+	case bool:
+		text = strconv.FormatBool(v)
+	case int64:
+		text = strconv.FormatInt(v, 10)
+	case time.Time:
+		text = v.Format("2006-01-02T15:04:05.000Z")
+		if kind == "date" {
+			text = v.Format(time.DateOnly)
+		}
+	}
+	return &text
+}
+
+func TestSQLServerIsAWarehouse(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newStore(t, tsql.SQLServer, nil) })
+}
