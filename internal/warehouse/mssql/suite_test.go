@@ -2,7 +2,6 @@ package mssql_test
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,34 +81,13 @@ func (s store) Content(_ *testing.T, schema string) warehouse.Content {
 		for _, row := range table.Rows {
 			var cells []*string
 			for i, v := range row {
-				cells = append(cells, cellText(v, table.Columns[i].Type))
+				cells = append(cells, tables.Text(v, table.Columns[i].Type))
 			}
 			c.Add(name, names, cells)
 		}
 	}
 	c.Sort()
 	return c
-}
-
-// cellText is a value as the prepared form shows it.
-func cellText(v any, kind string) *string {
-	text := ""
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case string:
-		text = v
-	case bool:
-		text = strconv.FormatBool(v)
-	case int64:
-		text = strconv.FormatInt(v, 10)
-	case time.Time:
-		text = v.Format("2006-01-02T15:04:05.000Z")
-		if kind == "date" {
-			text = v.Format(time.DateOnly)
-		}
-	}
-	return &text
 }
 
 func TestSQLServerIsAWarehouse(t *testing.T) {

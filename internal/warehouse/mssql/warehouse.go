@@ -173,6 +173,27 @@ func pause(try int) time.Duration {
 	return first << (2 * (try - 1))
 }
 
+// Rows counts the rows that an export wrote into the tables of a schema that are
+// the keys of tables.
+func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[string]int64) (map[string]int64, error) {
+	t := statements.Target{Engine: w.engine, Schema: schema}
+	out := map[string]int64{}
+	err := w.again(ctx, func(int) error {
+		return w.with(ctx, func(s *session) (err error) {
+			for table := range tables {
+				if out[table], _, err = s.number(ctx, t.RowsQuery(table, export)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the rows of %s: %w", export, err)
+	}
+	return out, nil
+}
+
 // Ledger implements pipeline.Warehouse.
 func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
 	t := statements.Target{Engine: w.engine, Schema: schema}

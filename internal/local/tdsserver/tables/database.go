@@ -58,6 +58,7 @@ type table struct {
 	columns      []column
 	key          []int
 	rows         []*row
+	byKey        map[string][]*row // where there is a key
 	// at is the number of the commit that last changed or deleted rows.
 	at int
 }
@@ -126,26 +127,41 @@ func (t *table) insert(s *session, cells []any) error {
 		}
 		cells[i] = v
 	}
+	r := &row{cells: cells, madeBy: s}
 	if len(t.key) > 0 {
-		for _, r := range t.rows {
-			if r.takenBy != s && t.sameKey(r.cells, cells) {
+		k := t.keyOf(r)
+		for _, other := range t.byKey[k] {
+			if other.takenBy != s {
 				return fail(2627, "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '%s.%s'.", t.schema, t.name)
 			}
 		}
+		t.byKey[k] = append(t.byKey[k], r)
 	}
-	r := &row{cells: cells, madeBy: s}
 	t.rows = append(t.rows, r)
 	s.undo = append(s.undo, undo{table: t, row: r, made: true})
 	return nil
 }
 
-func (t *table) sameKey(a, b []any) bool {
+func (t *table) keyOf(r *row) string {
+	var k strings.Builder
 	for _, i := range t.key {
-		if a[i] != b[i] {
+		k.WriteString(literal(r.cells[i]) + "|")
+	}
+	return k.String()
+}
+
+// sweep forgets the rows that a session took away.
+func (t *table) sweep(s *session) {
+	t.rows = slices.DeleteFunc(t.rows, func(r *row) bool {
+		if r.takenBy != s {
 			return false
 		}
-	}
-	return true
+		if len(t.key) > 0 {
+			k := t.keyOf(r)
+			t.byKey[k] = slices.DeleteFunc(t.byKey[k], func(other *row) bool { return other == r })
+		}
+		return true
+	})
 }
 
 // take marks a row as gone, for a session.

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/sqlc-dev/teesql/ast"
@@ -23,7 +24,16 @@ func truthOf(is bool) truth {
 	return no
 }
 
-func literal(v any) string { return fmt.Sprintf("%T:%v", v, v) }
+// literal tells values apart.
+func literal(v any) string {
+	switch v := v.(type) {
+	case string:
+		return "'" + v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	}
+	return fmt.Sprintf("%T:%v", v, v)
+}
 
 // condition evaluates a predicate for a row.
 func (s *session) condition(e ast.BooleanExpression, at *scope) (truth, error) {
@@ -116,30 +126,46 @@ func (s *session) in(e *ast.BooleanInExpression, at *scope) (truth, error) {
 	if err != nil {
 		return neither, err
 	}
-	q, err := s.query(e.Subquery, at)
-	if err != nil {
+	l, err := s.list(e.Subquery)
+	switch {
+	case err != nil:
 		return neither, err
-	}
-	if len(q.names) != 1 {
-		return neither, fail(116, "Only one expression can be specified in the select list.")
-	}
-	found := no
-	for _, r := range q.rows {
-		order, known, err := compare(v, r[0])
-		if err != nil {
-			return neither, err
-		}
-		if known && order == 0 {
-			return truthOf(!e.NotDefined), nil
-		}
-		if !known {
-			found = neither
-		}
-	}
-	if found == neither {
+	case len(l.values) > 0 && v == nil:
+		return neither, nil
+	case l.values[literal(v)]:
+		return truthOf(!e.NotDefined), nil
+	case l.null:
 		return neither, nil
 	}
 	return truthOf(e.NotDefined), nil
+}
+
+// list is the values of a subquery.
+type list struct {
+	values map[string]bool
+	null   bool
+}
+
+// list runs a subquery that does not depend on the row around it: one that does
+// finds a column missing.
+func (s *session) list(q ast.QueryExpression) (*list, error) {
+	if l := s.lists[q]; l != nil {
+		return l, nil
+	}
+	r, err := s.query(q, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.names) != 1 {
+		return nil, fail(116, "Only one expression can be specified in the select list.")
+	}
+	l := &list{values: map[string]bool{}}
+	for _, row := range r.rows {
+		l.null = l.null || row[0] == nil
+		l.values[literal(row[0])] = true
+	}
+	s.lists[q] = l
+	return l, nil
 }
 
 // scalar evaluates an expression for a row.

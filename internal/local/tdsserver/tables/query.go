@@ -211,9 +211,10 @@ func (s *session) join(j *ast.QualifiedJoin, outer *scope) (from, error) {
 		return from{}, err
 	}
 	out := from{none: slices.Concat(left.none, right.none)}
+	candidates := s.candidates(j.SearchCondition, left, right)
 	for _, l := range left.rows {
 		found := false
-		for _, r := range right.rows {
+		for _, r := range candidates(l) {
 			both := slices.Concat(l, r)
 			is, err := s.condition(j.SearchCondition, &scope{sources: both, outer: outer})
 			if err != nil {
@@ -229,6 +230,43 @@ func (s *session) join(j *ast.QualifiedJoin, outer *scope) (from, error) {
 		}
 	}
 	return out, nil
+}
+
+// candidates gives for a row of the left the rows of the right that can match: by
+// one equality of the condition, since a commit joins by ids.
+func (s *session) candidates(condition ast.BooleanExpression, left, right from) func([]source) [][]source {
+	all := func([]source) [][]source { return right.rows }
+	switch c := condition.(type) {
+	case *ast.BooleanBinaryExpression:
+		if c.BinaryExpressionType == "And" {
+			return s.candidates(c.FirstExpression, left, right)
+		}
+	case *ast.BooleanComparisonExpression:
+		a, ok := c.FirstExpression.(*ast.ColumnReferenceExpression)
+		b, ok2 := c.SecondExpression.(*ast.ColumnReferenceExpression)
+		if !ok || !ok2 || c.ComparisonType != "Equals" {
+			return all
+		}
+		if _, err := lookUp(a, &scope{sources: left.none}); err != nil {
+			a, b = b, a
+		}
+		if _, err := lookUp(a, &scope{sources: left.none}); err != nil {
+			return all
+		}
+		if _, err := lookUp(b, &scope{sources: right.none}); err != nil {
+			return all
+		}
+		index := map[string][][]source{}
+		for _, r := range right.rows {
+			v, _ := lookUp(b, &scope{sources: r}) // it was found above
+			index[literal(v)] = append(index[literal(v)], r)
+		}
+		return func(l []source) [][]source {
+			v, _ := lookUp(a, &scope{sources: l})
+			return index[literal(v)]
+		}
+	}
+	return all
 }
 
 // grouped puts rows together that are aggregated.

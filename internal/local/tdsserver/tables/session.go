@@ -23,6 +23,8 @@ type session struct {
 	began  int // the number of the last commit before it
 	undo   []undo
 	vars   map[string]any
+	// lists are the subqueries of IN that do not depend on the row, by statement.
+	lists map[ast.QueryExpression]*list
 }
 
 // parseTimeout bounds the parser, which does not end on some broken texts.
@@ -72,6 +74,7 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 	var last tdsserver.Result
 	for _, b := range script.Batches {
 		for _, st := range b.Statements {
+			s.lists = map[ast.QueryExpression]*list{}
 			r, err := s.statement(ctx, st)
 			if err != nil {
 				// As under XACT_ABORT, and as in Synapse: nothing of it stays.
@@ -187,7 +190,7 @@ func (s *session) end(commit bool) {
 		}
 	}
 	for t := range gone {
-		t.rows = slices.DeleteFunc(t.rows, func(r *row) bool { return r.takenBy == s })
+		t.sweep(s)
 	}
 	s.undo, s.open = nil, false
 	if s.db.definer == s {
@@ -382,7 +385,7 @@ func (s *session) createTable(st *ast.CreateTableStatement) error {
 	if s.db.tables[k] != nil {
 		return fail(2714, "There is already an object named '%s' in the database.", name)
 	}
-	t := &table{schema: schema, name: name}
+	t := &table{schema: schema, name: name, byKey: map[string][]*row{}}
 	for _, d := range st.Definition.ColumnDefinitions {
 		if err := t.add(d); err != nil {
 			return err

@@ -133,3 +133,24 @@ func compare(a, b any) (order int, known bool, err error) {
 	}
 	return 0, false, fail(402, "The data types %T and %T are incompatible.", a, b)
 }
+
+// Text is a value as the prepared form of a file shows it; nil is NULL.
+func Text(v any, kind string) *string {
+	text := ""
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		text = v
+	case bool:
+		text = strconv.FormatBool(v)
+	case int64:
+		text = strconv.FormatInt(v, 10)
+	case time.Time:
+		text = v.Format("2006-01-02T15:04:05.000Z")
+		if kind == "date" {
+			text = v.Format(time.DateOnly)
+		}
+	}
+	return &text
+}

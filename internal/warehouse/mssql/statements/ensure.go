@@ -254,6 +254,12 @@ WHERE l.[export] = ` + t.literal(export) + `
 ORDER BY l.[committed_at], l.[path], l.[etag]`}
 }
 
+// RowsQuery counts the rows that an export wrote into a table.
+func (t Target) RowsQuery(table, export string) Statement {
+	return Statement{"count " + table, "SELECT COUNT_BIG(*) AS [n]\nFROM " + tsql.Quote(t.Schema) + "." + tsql.Quote(table) +
+		" AS t\nWHERE t.[_export] = " + t.literal(export)}
+}
+
 // CreateStatistics is made once there is something to tell of.
 func (t Target) CreateStatistics() []Statement {
 	if !t.Statistics {
