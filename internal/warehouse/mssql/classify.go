@@ -9,6 +9,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
 // meaning is what is known of an error number.
@@ -132,8 +133,9 @@ func passesSoon(err error) bool {
 }
 
 // conflicts are the errors of an engine that lets transactions meet, and ends all
-// but one: nothing of the others is left.
+// but one: nothing of the others is left. After a COMMIT even that is looked up in
+// the ledger.
 func conflicts(err error) bool {
-	n := numberOf(err)
-	return n == 24556 || n == 24706 || n == 3960
+	var s *serverError
+	return errors.As(err, &s) && s.step != statements.StepCommit && (s.number == 24556 || s.number == 24706 || s.number == 3960)
 }

@@ -27,6 +27,7 @@ type store struct {
 	engine tsql.Engine
 	db     *tables.Database
 	server *tdsserver.Server
+	lake   pipeline.Lake
 }
 
 func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) tdsserver.Fault) store {
@@ -41,10 +42,15 @@ func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) t
 			t.Error(err)
 		}
 	})
-	return store{engine, db, server}
+	return store{engine: engine, db: db, server: server}
 }
 
 func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	t.Helper()
+	return s.openAt(t, lake, views, now)
+}
+
+func (s store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time) *mssql.Warehouse {
 	t.Helper()
 	server, err := mssql.ParseServer(s.engine, s.server.URL("someone", "secret", "pool"))
 	if err != nil {
