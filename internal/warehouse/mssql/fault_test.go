@@ -73,7 +73,7 @@ func (f *faults) set(nth int, every bool, what tdsserver.Fault) (hit string) {
 
 // world is a store with one batch in it, and a second that changes every table.
 type world struct {
-	store
+	*store
 	*faults
 	lake          *pipelinetest.MemoryLake
 	second        pipeline.Batch
@@ -84,7 +84,6 @@ func newWorld(t *testing.T, engine tsql.Engine) *world {
 	t.Helper()
 	f := &faults{}
 	w := &world{store: newStore(t, engine, f.of), faults: f, lake: pipelinetest.NewMemoryLake(now)}
-	w.store.lake = w.lake
 	first := w.prepare(t, "plan-1", line("a", 8, "A")+line("b", 8, "B"))
 	w.second = w.prepare(t, "plan-2", line("a", 9, "A2")+line("a", 7, "A0")+line("b", 7, "B0")+line("c", 9, "C"))
 	model := memory.NewWarehouse(w.lake, faultViews.Tables)
@@ -161,8 +160,6 @@ var kindsOfFault = map[string]tdsserver.Fault{
 	"failing over":        {Error: &tdsserver.Error{Number: 40197, Message: "The service has encountered an error.", Severity: 17}},
 	"a conflict of other": {Error: &tdsserver.Error{Number: 24556, Message: "Snapshot isolation transaction aborted.", Severity: 16}},
 }
-
-func enginesUnderTest() []tsql.Engine { return []tsql.Engine{tsql.SQLServer} }
 
 // A fault at any request, once: the commit succeeds by itself, and exactly once.
 func TestOneFaultAnywhereIsOvercome(t *testing.T) {

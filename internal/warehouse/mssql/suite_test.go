@@ -2,7 +2,10 @@ package mssql_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,12 +30,28 @@ type store struct {
 	engine tsql.Engine
 	db     *tables.Database
 	server *tdsserver.Server
+	mu     sync.Mutex
 	lake   pipeline.Lake
 }
 
-func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) tdsserver.Fault) store {
+const stagingURL = "https://account.dfs.core.windows.net/staging"
+
+// fetch is the storage account as the engine reaches it.
+func (s *store) fetch(ctx context.Context, url string) (io.ReadCloser, error) {
+	path, ok := strings.CutPrefix(url, stagingURL+"/")
+	if !ok {
+		return nil, fmt.Errorf("no file of ours: %s", url)
+	}
+	s.mu.Lock()
+	lake := s.lake
+	s.mu.Unlock()
+	return lake.Open(ctx, pipeline.Staging, path, "")
+}
+
+func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) tdsserver.Fault) *store {
 	t.Helper()
-	db := tables.New(tables.Options{RowVersions: true})
+	s := &store{engine: engine}
+	db := tables.New(tables.Options{RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch})
 	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session, Faults: faults})
 	if err != nil {
 		t.Fatal(err)
@@ -42,21 +61,28 @@ func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) t
 			t.Error(err)
 		}
 	})
-	return store{engine: engine, db: db, server: server}
+	s.db, s.server = db, server
+	return s
 }
 
-func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+func (s *store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
 	t.Helper()
 	return s.openAt(t, lake, views, now)
 }
 
-func (s store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time) *mssql.Warehouse {
+func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time) *mssql.Warehouse {
 	t.Helper()
+	// The engine has the account itself, not what a test puts before it.
+	s.mu.Lock()
+	if _, whole := lake.(*pipelinetest.MemoryLake); whole || s.lake == nil {
+		s.lake = lake
+	}
+	s.mu.Unlock()
 	server, err := mssql.ParseServer(s.engine, s.server.URL("someone", "secret", "pool"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, Now: now, Wait: noWait, TempDir: t.TempDir()})
+	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +95,7 @@ func (s store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, n
 }
 
 // Content implements pipelinetest.Store.
-func (s store) Content(_ *testing.T, schema string) warehouse.Content {
+func (s *store) Content(_ *testing.T, schema string) warehouse.Content {
 	c := warehouse.Content{}
 	for name, table := range s.db.Content(schema) {
 		isHead := strings.HasPrefix(name, warehouse.HeadTable(""))
@@ -96,7 +122,18 @@ func (s store) Content(_ *testing.T, schema string) warehouse.Content {
 	return c
 }
 
-func TestSQLServerIsAWarehouse(t *testing.T) {
+func enginesUnderTest() []tsql.Engine {
+	return []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric}
+}
+
+// The tables of the stand-in are no proof that a product takes the statements; they
+// prove what the statements do.
+func TestWarehouse(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newStore(t, tsql.SQLServer, nil) })
+	for _, engine := range enginesUnderTest() {
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newStore(t, engine, nil) })
+		})
+	}
 }

@@ -159,6 +159,8 @@ func (s *session) from(ref ast.TableReference, outer *scope) (from, error) {
 		return single(ref.Alias, q.names, q.rows), nil
 	case *ast.QualifiedJoin:
 		return s.join(ref, outer)
+	case *ast.UnqualifiedJoin:
+		return s.apply(ref, outer)
 	}
 	return from{}, unknown(ref)
 }
