@@ -107,6 +107,8 @@ var meanings = map[int32]meaning{
 	40544:  {fault.Permanent, 0, "the database has reached its size: make room, or raise it"},
 }
 
+const stepConnect = "connect"
+
 // classified gives an error of the server its class, by its number.
 func classified(ctx context.Context, _ tsql.Engine, step string, err error) error {
 	if ctx.Err() != nil {
@@ -122,6 +124,9 @@ func classified(ctx context.Context, _ tsql.Engine, step string, err error) erro
 		s.number = e.Number
 	}
 	m := meanings[s.number]
+	if s.number == 0 && step == stepConnect {
+		m.remedy = "check host and port; encrypt=disable is for a server without encryption, TrustServerCertificate=true for one whose certificate nobody vouches for"
+	}
 	return &fault.Error{Class: m.class, After: m.after, Remedy: m.remedy, Err: s}
 }
 

@@ -129,7 +129,7 @@ func (m *merged) abort(because error) error {
 		return nil
 	}
 	_ = m.pipe.CloseWithError(because)
-	<-m.put // because itself, or what it came from
+	_ = <-m.put // because itself, or what it came from
 	m.pipe, m.rows = nil, nil
 	return nil
 }

@@ -2,11 +2,14 @@ package mssql_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/local/tdsserver"
@@ -222,4 +225,43 @@ func TestAnEndedContextIsWhatIsReported(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 	var _ pipeline.Warehouse = (*mssql.Warehouse)(nil)
+}
+
+// The row that committers lock is put back when somebody has deleted it.
+func TestALostLockRow(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
+		w := newWorld(t, engine)
+		db, err := sql.Open("sqlserver", w.server.URL("u", "p", "pool"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM [fhir].[_lock_Patient] WHERE [k] = 1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.second); err != nil {
+			t.Errorf("%s: %v", engine, err)
+		}
+		if d := cmp.Diff(w.after, w.Content(t, "fhir")); d != "" {
+			t.Errorf("%s: tables (-model +got):\n%s", engine, d)
+		}
+	}
+}
+
+// A server that cannot tell of row versions is no reason to stop.
+func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, tsql.SQLServer, func(r tdsserver.Request) tdsserver.Fault {
+		if strings.Contains(r.Text, "[sys].[databases]") {
+			return tdsserver.Fault{Error: &tdsserver.Error{Number: 207, Message: "Invalid column name."}}
+		}
+		return tdsserver.Fault{}
+	})
+	w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
+	if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A"))); err != nil {
+		t.Error(err)
+	}
 }

@@ -23,7 +23,7 @@ type session struct {
 func (w *Warehouse) with(ctx context.Context, do func(*session) error) error {
 	conn, err := w.pool.Conn(ctx)
 	if err != nil {
-		return classified(ctx, w.engine.Name, "connect", err)
+		return classified(ctx, w.engine.Name, stepConnect, err)
 	}
 	s := &session{conn: conn, engine: w.engine}
 	err = do(s)
@@ -151,7 +151,7 @@ type serverError struct {
 
 func (e *serverError) Error() string {
 	if e.number == 0 {
-		return fmt.Sprintf("%s: the connection broke: %v", e.step, e.err)
+		return fmt.Sprintf("%s: %v", e.step, e.err)
 	}
 	return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
 }

@@ -191,7 +191,6 @@ func (b *bulk) add(cells []any, size int) error {
 	err := b.onDriver(func(c *mssqldb.Conn) error {
 		if b.running == nil {
 			b.running = c.CreateBulkContext(b.ctx, b.table, b.columns)
-			b.running.Options.Tablock = true
 		}
 		return b.running.AddRow(cells)
 	})

@@ -170,8 +170,9 @@ func parquetValue(v parquet.Value, t parquet.Type) (any, error) {
 		return v.Int64(), nil
 	case parquet.ByteArray:
 		return string(v.ByteArray()), nil
+	default:
+		return nil, fail(105019, "HdfsBridge::recordReaderFillBuffer: a %s", v.Kind())
 	}
-	return nil, fail(105019, "HdfsBridge::recordReaderFillBuffer: a %s", v.Kind())
 }
 
 const secondsPerDay = 24 * 60 * 60

@@ -336,6 +336,10 @@ func (s *session) define(st ast.Statement) error {
 		}
 		db.schemas[name] = true
 		s.undo = append(s.undo, undo{defined: func() { delete(db.schemas, name) }})
+	case *ast.DropSchemaStatement:
+		name := strings.ToLower(st.Schema.BaseIdentifier.Value)
+		delete(db.schemas, name)
+		s.undo = append(s.undo, undo{defined: func() { db.schemas[name] = true }})
 	case *ast.CreateTableStatement:
 		return s.createTable(st)
 	case *ast.AlterTableAddTableElementStatement:

@@ -139,7 +139,7 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		if t.Keys && want.Cluster != "" {
 			out = append(out, Statement{
 				"create index " + want.Name,
-				"CREATE CLUSTERED INDEX " + tsql.Quote("by"+want.Cluster) + " ON " + want.quoted() + " (" + tsql.Quote(want.Cluster) + ")",
+				"CREATE CLUSTERED INDEX " + tsql.Quote("cx_"+want.Name) + " ON " + want.quoted() + " (" + tsql.Quote(want.Cluster) + ")",
 			})
 		}
 		return out, nil
@@ -162,8 +162,9 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 
 var typeParts = regexp.MustCompile(`^([a-z0-9]+)(?:\((max|\d+)(?:, ?(\d+))?\))?`)
 
-// fits holds a column against what it should be. Engines spell a type in several
-// ways, and do not tell everything of it: only what they tell is compared.
+// fits holds a column against what it should be: it must hold every value. Engines
+// spell a type in several ways, and do not tell everything of it: only what they
+// tell is compared.
 func (f Found) fits(schema string, want Column) error {
 	m := typeParts.FindStringSubmatch(want.Type)
 	base, first := m[1], m[2]
@@ -176,9 +177,9 @@ func (f Found) fits(schema string, want Column) error {
 	switch {
 	case !same:
 	case strings.HasSuffix(base, "char") && f.Length != 0:
-		same = f.Length == length
+		same = f.Length == -1 || length != -1 && f.Length >= length
 	case base == "decimal" && f.Precision != 0:
-		same = f.Precision == length && f.Scale == scale
+		same = f.Scale >= scale && f.Precision-f.Scale >= length-scale
 	}
 	if same {
 		return nil

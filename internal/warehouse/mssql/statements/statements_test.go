@@ -324,15 +324,16 @@ func TestEnsure(t *testing.T) {
 		steps   []string
 		refused []string
 	}{
-		"nothing to do":                     {a, found(t, a), nil, nil},
-		"decimal has another name":          {a, change("patient", "weight", func(f *statements.Found) { f.Type = "numeric" }), nil, nil},
-		"the database tells no lengths":     {a, change("patient", "_id", func(f *statements.Found) { f.Length = 0 }), nil, nil},
-		"names in another case":             {a, change("patient", "born", func(f *statements.Found) { f.Table, f.Column, f.Type = "PATIENT", "Born", "DATE" }), nil, nil},
-		"a new column":                      {more, found(t, a), []string{"add column patient_name.family"}, nil},
-		"another type":                      {a, change("patient", "born", func(f *statements.Found) { f.Type = "datetime2" }), nil, []string{"patient.born", "datetime2", "date", "rebuild"}},
-		"another length, and another scale": {a, change("patient", "price", func(f *statements.Found) { f.Scale = 4 }), nil, []string{"patient.price", "decimal(9, 4)", "decimal(9, 2)"}},
-		"a text cut short":                  {a, change("patient", "select", func(f *statements.Found) { f.Length = 50 }), nil, []string{"patient.select", "nvarchar(50)", "nvarchar(max)"}},
-		"a key column is gone":              {a, change("_head_Patient", "_version", func(f *statements.Found) { f.Column = "v" }), nil, []string{"_head_Patient", "_version", "by hand"}},
+		"nothing to do":                       {a, found(t, a), nil, nil},
+		"decimal has another name":            {a, change("patient", "weight", func(f *statements.Found) { f.Type = "numeric" }), nil, nil},
+		"the database tells no lengths":       {a, change("patient", "_id", func(f *statements.Found) { f.Length = 0 }), nil, nil},
+		"names in another case":               {a, change("patient", "born", func(f *statements.Found) { f.Table, f.Column, f.Type = "PATIENT", "Born", "DATE" }), nil, nil},
+		"a longer text, and a greater number": {a, change("patient", "_id", func(f *statements.Found) { f.Length = 256 }), nil, nil},
+		"a new column":                        {more, found(t, a), []string{"add column patient_name.family"}, nil},
+		"another type":                        {a, change("patient", "born", func(f *statements.Found) { f.Type = "datetime2" }), nil, []string{"patient.born", "datetime2", "date", "rebuild"}},
+		"another length, and another scale":   {a, change("patient", "price", func(f *statements.Found) { f.Scale = 1 }), nil, []string{"patient.price", "decimal(9, 1)", "decimal(9, 2)"}},
+		"a text cut short":                    {a, change("patient", "select", func(f *statements.Found) { f.Length = 50 }), nil, []string{"patient.select", "nvarchar(50)", "nvarchar(max)"}},
+		"a key column is gone":                {a, change("_head_Patient", "_version", func(f *statements.Found) { f.Column = "v" }), nil, []string{"_head_Patient", "_version", "by hand"}},
 	} {
 		got, err := c.attempt.Ensure(c.there)
 		var steps []string

@@ -57,7 +57,7 @@ CREATE TABLE [fhir].[patient_name] (
 );
 
 -- create index patient_name
-CREATE CLUSTERED INDEX [by_id] ON [fhir].[patient_name] ([_id]);
+CREATE CLUSTERED INDEX [cx_patient_name] ON [fhir].[patient_name] ([_id]);
 
 -- create table patient
 CREATE TABLE [fhir].[patient] (
@@ -76,7 +76,7 @@ CREATE TABLE [fhir].[patient] (
 );
 
 -- create index patient
-CREATE CLUSTERED INDEX [by_id] ON [fhir].[patient] ([_id]);
+CREATE CLUSTERED INDEX [cx_patient] ON [fhir].[patient] ([_id]);
 
 -- stage file
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_file] (
