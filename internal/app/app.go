@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -18,7 +17,6 @@ import (
 
 	"fhirsynapse/internal/azfunc"
 	"fhirsynapse/internal/azure"
-	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
@@ -44,6 +42,7 @@ type OpenWarehouse func(rest config.Secret, r Resources) (pipeline.Warehouse, er
 type App struct {
 	config  config.Config
 	environ []string
+	read    func(string) ([]byte, error)
 	open    map[string]OpenWarehouse
 	views   prepared.PlanViews
 	now     func() time.Time
@@ -84,7 +83,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{config: cfg, environ: e.Environ, open: e.Warehouses, views: set, now: e.Now, log: log}
+	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, views: set, now: e.Now, log: log}
 	a.lake = azure.NewLake(clients.Storage, azure.Containers{
 		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
 	})
@@ -145,9 +144,10 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	a.built = pipeline.New(pipeline.Options{
 		Plans: exports.Plans, Settle: a.config.Settle, StepTimeout: a.config.StepTimeout,
 		PollMin: a.config.PollMin, PollMax: a.config.PollMax, SilentAfter: a.config.SilentAfter,
+		ExportTimeout: a.config.ExportTimeout, StuckAfter: a.config.StuckAfter,
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
-		Lake: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
+		Lake: a.lake, Landings: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
 		Source: sources, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil
@@ -184,42 +184,13 @@ func (a *App) getenv(name string) string {
 	return ""
 }
 
-// sources makes the FHIR servers of all plans; plans may share one.
-func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Source, error), error) {
-	made := map[string]pipeline.Source{}
-	var faults []error
-	for name, s := range exports.Sources {
-		token, err := signIn(s.Auth)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
-			continue
-		}
-		source, err := bulkfhir.New(bulkfhir.Options{
-			BaseURL: s.URL, HTTP: &http.Client{Timeout: requestTimeout}, Token: token,
-			Container: a.config.LandingContainer, Landing: a.lake.Landing, Now: a.now,
-		})
-		if err != nil {
-			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
-		}
-		made[name] = source
-	}
-	return func(plan string) (pipeline.Source, error) {
-		source, ok := made[exports.SourceOf[plan]]
-		if !ok {
-			return nil, unknownPlan(plan)
-		}
-		return source, nil
-	}, errors.Join(faults...)
-}
-
-// requestTimeout bounds one request to a FHIR server, a manifest of many MB
-// included.
-const requestTimeout = 5 * time.Minute
-
 // Serve is the whole life of a handler: settings, port, invocations. What it
 // returns is the exit code; the host restarts a handler only when that is not 0.
 func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 	tuneMemory(e.Environ)
+	// net/http writes the beginning of what it cannot use of an answer to the global
+	// log: that may be health data.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: levelOf(e.Environ)}))
 	a, err := New(e, log)
 	if err != nil {

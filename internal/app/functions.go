@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"fhirsynapse/internal/azfunc"
-	"fhirsynapse/internal/azure"
-	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 )
@@ -97,12 +95,4 @@ func (a *App) notOurs(ctx context.Context, in azfunc.Invocation, err error) erro
 
 func unknownPlan(plan string) error {
 	return fault.Permanentf("plan %s is not in the configuration", plan)
-}
-
-// signIn gives the bearer tokens of a source; nil where it wants none.
-func signIn(auth config.Auth) (func(context.Context) (string, error), error) {
-	if auth.Kind != config.AuthManagedIdentity {
-		return nil, nil
-	}
-	return azure.FHIRToken(auth.Audience, auth.ClientID)
 }

@@ -175,19 +175,74 @@ func credential(clientID string) (azcore.TokenCredential, error) {
 	return c, nil
 }
 
-// FHIRToken gives bearer tokens for an Azure FHIR service, whose audience is its
-// base URL's origin. The credential keeps a token until it is about to end. It does
-// no I/O before the first token; clientID is as in Account.
-func FHIRToken(baseURL, clientID string) (func(context.Context) (string, error), error) {
-	u, err := url.Parse(baseURL)
+// IdentityKind says where a token of Microsoft Entra ID comes from.
+type IdentityKind string
+
+// The kinds of identity.
+const (
+	ManagedIdentity  IdentityKind = "managed"
+	WorkloadIdentity IdentityKind = "workload"
+	ClientCredential IdentityKind = "client"
+)
+
+// Identity is who we are before an Azure FHIR service. It never prints its secret.
+type Identity struct {
+	Kind IdentityKind
+	// BaseURL of the FHIR service; its origin is the audience, unless Scope is given.
+	BaseURL string
+	Scope   string
+	// ClientID is as in Account; a workload's and a client's have a TenantID too.
+	ClientID, TenantID string
+	Secret             string
+}
+
+// String hides the secret.
+func (i Identity) String() string { return string(i.Kind) + " identity " + i.ClientID }
+
+// Format hides the secret from every verb.
+func (i Identity) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(i.String())) }
+
+// FHIRToken gives bearer tokens for an Azure FHIR service. The credential keeps a
+// token until it is about to end. It does no I/O before the first token.
+func FHIRToken(i Identity) (func(context.Context) (string, error), error) {
+	u, err := url.Parse(i.BaseURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" {
 		return nil, fault.Permanentf("the FHIR base URL must look like https://NAME.fhir.azurehealthcareapis.com")
 	}
-	cred, err := credential(clientID)
+	cred, err := i.credential()
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
 	}
-	return tokens(cred, "https://"+u.Host+"/.default"), nil
+	scope := i.Scope
+	if scope == "" {
+		scope = "https://" + u.Host + "/.default"
+	}
+	return tokens(cred, scope), nil
+}
+
+func (i Identity) credential() (azcore.TokenCredential, error) {
+	switch i.Kind {
+	case WorkloadIdentity:
+		c, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientID: i.ClientID, TenantID: i.TenantID})
+		if err != nil {
+			return nil, &fault.Error{
+				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("this machine gives no workload identity"),
+				Remedy: "let the cluster set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, or write clientId and tenantId",
+			}
+		}
+		return c, nil
+	case ClientCredential:
+		c, err := azidentity.NewClientSecretCredential(i.TenantID, i.ClientID, i.Secret, nil)
+		if err != nil {
+			// The library's error is left out: it may quote what it was given.
+			return nil, &fault.Error{
+				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("the client credential cannot be right"), Remedy: "check tenantId, clientId and secret",
+			}
+		}
+		return c, nil
+	case ManagedIdentity:
+	}
+	return credential(i.ClientID)
 }
 
 func tokens(cred azcore.TokenCredential, scope string) func(context.Context) (string, error) {

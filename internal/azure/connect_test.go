@@ -119,12 +119,35 @@ func TestTokensKeepTheirClass(t *testing.T) {
 		}
 	}
 	for _, base := range []string{"", "x.fhir.azurehealthcareapis.com", "http://x"} {
-		if _, err := FHIRToken(base, ""); fault.Of(err) != fault.Permanent {
+		if _, err := FHIRToken(Identity{BaseURL: base}); fault.Of(err) != fault.Permanent {
 			t.Errorf("%q: %v, want a permanent error", base, err)
 		}
 	}
-	if f, err := FHIRToken("https://x.fhir.azurehealthcareapis.com/", ""); err != nil || f == nil {
+	if f, err := FHIRToken(Identity{BaseURL: "https://x.fhir.azurehealthcareapis.com/"}); err != nil || f == nil {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestIdentities(t *testing.T) {
+	t.Parallel()
+	const base = "https://x.fhir.azurehealthcareapis.com"
+	client := Identity{Kind: ClientCredential, BaseURL: base, TenantID: "72f988bf-86f1-41af-91ab-2d7cd011db47", ClientID: "me", Secret: "hunter2"}
+	if f, err := FHIRToken(client); err != nil || f == nil {
+		t.Errorf("client credential: %v", err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s %x", client, client, client, client, client); strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) {
+		t.Errorf("printed: %s", text)
+	}
+	client.TenantID = "no tenant!"
+	for name, i := range map[string]Identity{
+		"a tenant that is none":   client,
+		"a workload without one":  {Kind: WorkloadIdentity, BaseURL: base},
+		"a client without secret": {Kind: ClientCredential, BaseURL: base, TenantID: "t", ClientID: "c"},
+	} {
+		_, err := FHIRToken(i)
+		if fault.Of(err) != fault.Permanent || fault.Whose(err) != fault.OurSetting || strings.Contains(fmt.Sprint(err), "hunter2") {
+			t.Errorf("%s: %v, want a permanent error of our setting", name, err)
+		}
 	}
 }
 

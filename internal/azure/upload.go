@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -17,17 +20,50 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
+// writing says how a blob is written.
+type writing struct {
+	contentType *string
+	onlyNew     bool      // where there is none
+	sum         hash.Hash // of the content, for the blob's metadata; nil leaves it out
+}
+
+// checksumKey names the checksum of a fetched blob in its metadata.
+const checksumKey = "crc32c"
+
+func (w writing) headers() *blob.HTTPHeaders {
+	return &blob.HTTPHeaders{BlobContentType: w.contentType}
+}
+
+func (w writing) metadata() map[string]*string {
+	if w.sum == nil {
+		return nil
+	}
+	sum := hex.EncodeToString(w.sum.Sum(nil))
+	return map[string]*string{checksumKey: &sum}
+}
+
+func (w writing) conditions() *blob.AccessConditions {
+	if !w.onlyNew {
+		return nil
+	}
+	star := azcore.ETagAny
+	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &star}}
+}
+
 // upload writes what src gives, in one request or as blocks that the last request
 // commits. The SDK's UploadStream is not used: its buffers are mapped memory, which
 // it unmaps when a request has failed, while net/http may still be reading the
 // request's body from it, and that kills the process.
-func upload(ctx context.Context, to *blockblob.Client, src io.Reader, headers *blob.HTTPHeaders) (pipeline.File, error) {
+func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing) (pipeline.File, error) {
+	if w.sum != nil {
+		src = io.TeeReader(src, w.sum)
+	}
 	first, err := io.ReadAll(io.LimitReader(src, blockSize))
 	if err != nil {
 		return pipeline.File{}, err
 	}
 	if len(first) < blockSize {
-		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: headers})
+		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
 		if err != nil {
 			return pipeline.File{}, err
 		}
@@ -37,7 +73,7 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, headers *b
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: headers})
+	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
 	if err != nil {
 		return pipeline.File{}, err
 	}

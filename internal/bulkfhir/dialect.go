@@ -1,6 +1,7 @@
 package bulkfhir
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,15 +19,16 @@ import (
 // server is it?" asks here.
 type dialect struct {
 	name string
-	// method of the kick-off.
-	method string
+	// methods of the kick-off that the server may have, the first by preference.
+	methods []string
 	// till is the parameter for the end of the window; empty where there is none.
 	till string
 	// container is the parameter that names the storage container; empty for
 	// servers that keep the files to themselves.
 	container string
-	// maxCount is the parameter for the resources per query.
-	maxCount string
+	// maxCount is the parameter for the resources per query, parallel the one for
+	// work side by side.
+	maxCount, parallel string
 	// deleted is includeAssociatedData's value for deletes, and deletedLevels where
 	// the server heeds it.
 	deleted       string
@@ -35,9 +37,18 @@ type dialect struct {
 	deletedExcludesFilter bool
 	// naiveFilters: the server splits _typeFilter at "," and "=" before it decodes.
 	naiveFilters bool
+	// filtersWantTypes: the server refuses _typeFilter without _type.
+	filtersWantTypes bool
+	// patients: the server takes a list of patients.
+	patients bool
 	// failure begins the diagnostics of a job that has failed for good, whatever
 	// the HTTP status says.
 	failure string
+	// outcomeEnds: an answer of 500 with an OperationOutcome is the job's end,
+	// unless its code is of the transient family.
+	outcomeEnds bool
+	// keepsFiles: the files are fetched, not written into our lake.
+	keepsFiles bool
 	// folder takes the folder of a job's files from its status URL; nil where the
 	// files do not land in our lake.
 	folder func(status *url.URL) string
@@ -47,17 +58,75 @@ type dialect struct {
 // It accepts GET only, refuses every parameter and Prefer token that it does not
 // know, and writes into <container>/<time>-<job id>/.
 var azure = dialect{
-	name:                  "azure",
-	method:                http.MethodGet,
+	name:                  DialectAzure,
+	methods:               []string{http.MethodGet},
 	till:                  "_till",
 	container:             "_container",
 	maxCount:              "_maxCount",
+	parallel:              "_isParallel",
 	deleted:               "_deleted",
 	deletedLevels:         []string{pipeline.LevelSystem},
 	deletedExcludesFilter: true,
 	naiveFilters:          true,
+	filtersWantTypes:      true,
 	failure:               "export operation failed for reason:",
 	folder:                lastSegment,
+}
+
+const untilParameter = "_until"
+
+// bulk is a server that follows the Bulk Data Access guide, versions 1 to 3. It
+// tells deletes by itself when _since is given.
+var bulk = dialect{
+	name:        DialectBulk,
+	methods:     []string{http.MethodGet, http.MethodPost},
+	till:        untilParameter,
+	patients:    true,
+	outcomeEnds: true,
+	keepsFiles:  true,
+}
+
+func (d dialect) optionFaults(o Options) []error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if d.container != "" && o.Container == "" {
+		refuse("the container for the exported files is missing: without one the server makes a new container for every export")
+	}
+	if o.MaxCount < 0 || o.MaxCount > 10_000 {
+		refuse("%d resources per query: the server takes 1 to 10000", o.MaxCount)
+	}
+	if o.MaxCount > 0 && d.maxCount == "" && d.name != "" {
+		refuse("servers of dialect %s cannot be told how many resources to take per query", d.name)
+	}
+	switch o.Parallel {
+	case "", "true", "false":
+	default:
+		refuse("parallel work is true or false, not %q", o.Parallel)
+	}
+	if o.Parallel != "" && d.parallel == "" && d.name != "" {
+		refuse("servers of dialect %s cannot be told whether to work in parallel", d.name)
+	}
+	if o.Method != "" && !slices.Contains(d.methods, o.Method) && d.name != "" {
+		refuse("servers of dialect %s are not asked by %q: use %s", d.name, o.Method, strings.Join(d.methods, " or "))
+	}
+	if len(o.Patients) > 0 && !d.patients && d.name != "" {
+		refuse("servers of dialect %s take no list of patients: use a Group", d.name)
+	}
+	if len(o.Patients) > 0 && o.Method == http.MethodGet {
+		refuse("a list of patients travels by POST only")
+	}
+	if o.Until && d.till != untilParameter && d.name != "" {
+		refuse("servers of dialect %s do not know _until", d.name)
+	}
+	switch o.FileToken {
+	case "", fileTokenAlways, fileTokenNever:
+	default:
+		refuse("the token for files is %q: use always or never, or leave it to the manifest", o.FileToken)
+	}
+	if o.Downloads < 0 {
+		refuse("%d downloads at once", o.Downloads)
+	}
+	return errs
 }
 
 // lastSegment is the job id of <base>/_operations/export/<id>.
@@ -69,49 +138,110 @@ func lastSegment(u *url.URL) string {
 // instant is a FHIR instant of milliseconds: finer ones are cut by the server.
 const instant = "2006-01-02T15:04:05.000Z"
 
-// query is the kick-off's path below the base URL and its query, or everything
-// that is wrong with the request.
-func (d dialect) query(r pipeline.Request, container string, maxCount int) (path, query string, err error) {
-	var q parameters
-	errs := d.faults(r)
+// parameter is one parameter of a kick-off, with its type in a Parameters resource.
+type parameter struct {
+	name, kind, value string
+	// list says that the value is a comma list where it stands in a URL.
+	list []string
+}
+
+// kickOff is a kick-off before it is written as a URL or as a Parameters resource.
+type kickOff struct {
+	path       string // below the base URL
+	parameters []parameter
+}
+
+// kickOff is the request in the server's words, or everything that is wrong with it.
+func (d dialect) kickOff(r pipeline.Request, o Options) (kickOff, error) {
+	if errs := d.faults(r, o); len(errs) > 0 {
+		return kickOff{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...)}
+	}
+	var k kickOff
+	add := func(name, kind, value string) {
+		k.parameters = append(k.parameters, parameter{name: name, kind: kind, value: value})
+	}
 	switch r.Level {
 	case pipeline.LevelSystem:
-		path = "/$export"
+		k.path = "/$export"
 	case pipeline.LevelPatient:
-		path = "/Patient/$export"
+		k.path = "/Patient/$export"
 	case pipeline.LevelGroup:
-		path = "/Group/" + url.PathEscape(r.Group) + "/$export"
+		k.path = "/Group/" + url.PathEscape(r.Group) + "/$export"
 	}
 	if len(r.Types) > 0 {
-		q.add("_type", strings.Join(r.Types, ","))
+		k.parameters = append(k.parameters, parameter{name: "_type", kind: "valueString", list: r.Types})
 	}
 	for _, f := range r.TypeFilter {
-		q.add("_typeFilter", f)
+		add("_typeFilter", "valueString", f)
 	}
 	if !r.Since.IsZero() {
-		q.add("_since", r.Since.UTC().Format(instant))
+		add("_since", "valueInstant", r.Since.UTC().Format(instant))
 	}
-	if !r.Till.IsZero() {
-		q.add(d.till, r.Till.UTC().Format(instant))
+	if !r.Till.IsZero() && d.till != "" {
+		add(d.till, "valueInstant", r.Till.UTC().Format(instant))
 	}
 	// Below the system level the server would ignore it without a word.
 	if r.Deleted && slices.Contains(d.deletedLevels, r.Level) {
-		q.add("includeAssociatedData", d.deleted)
+		add("includeAssociatedData", "valueCode", d.deleted)
 	}
-	if container != "" && d.container != "" {
-		q.add(d.container, container)
+	for _, id := range o.Patients {
+		add("patient", "valueReference", "Patient/"+id)
 	}
-	if maxCount > 0 {
-		q.add(d.maxCount, strconv.Itoa(maxCount))
+	if o.Container != "" && d.container != "" {
+		add(d.container, "valueString", o.Container)
 	}
-	if len(errs) > 0 {
-		return "", "", &fault.Error{Class: fault.Permanent, Err: errors.Join(errs...)}
+	if o.MaxCount > 0 {
+		add(d.maxCount, "valueInteger", strconv.Itoa(o.MaxCount))
 	}
-	return path, strings.Join(q, "&"), nil
+	if o.Parallel != "" {
+		add(d.parallel, "valueBoolean", o.Parallel)
+	}
+	return k, nil
+}
+
+// query writes the parameters for a URL. Every value is encoded on its own, with
+// %20 for a space: "+" is a convention of forms, not of URLs.
+func (k kickOff) query() string {
+	var parts []string
+	for _, p := range k.parameters {
+		v := p.value
+		if p.list != nil {
+			v = strings.Join(p.list, ",") // repeats are not known to all servers
+		}
+		parts = append(parts, p.name+"="+strings.ReplaceAll(url.QueryEscape(v), "+", "%20"))
+	}
+	return strings.Join(parts, "&")
+}
+
+// resource writes the parameters as a Parameters resource, without those of a name
+// that is left out.
+func (k kickOff) resource(without ...string) []byte {
+	entries := []map[string]any{}
+	for _, p := range k.parameters {
+		if slices.Contains(without, p.name) {
+			continue
+		}
+		values := p.list
+		if values == nil {
+			values = []string{p.value}
+		}
+		for _, v := range values {
+			e := map[string]any{"name": p.name, p.kind: v}
+			if p.kind == "valueReference" {
+				e[p.kind] = map[string]string{"reference": v}
+			}
+			entries = append(entries, e)
+		}
+	}
+	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": entries})
+	if err != nil {
+		return nil // strings and maps of strings always marshal
+	}
+	return body
 }
 
 // faults lists what the server would refuse or, worse, misread.
-func (d dialect) faults(r pipeline.Request) []error {
+func (d dialect) faults(r pipeline.Request, o Options) []error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch r.Level {
@@ -126,58 +256,21 @@ func (d dialect) faults(r pipeline.Request) []error {
 	default:
 		refuse("level %q is unknown: use system, patient or group", r.Level)
 	}
+	if len(o.Patients) > 0 && r.Level == pipeline.LevelSystem {
+		refuse("a list of patients has no meaning at level system: use level patient or group")
+	}
 	for _, t := range r.Types {
 		if !isTypeName(t) {
 			refuse("%q is no resource type", t)
 		}
 	}
 	if !r.Till.IsZero() && d.till == "" {
-		refuse("servers of dialect %s cannot end a window", d.name)
+		refuse("the window has an end, which this server cannot be told: leave it open, or say that the server takes _until")
 	}
 	if !r.Till.IsZero() && !r.Since.IsZero() && !r.Till.Truncate(time.Millisecond).After(r.Since.Truncate(time.Millisecond)) {
 		refuse("the window is empty: it ends at %s, not after its begin at %s", r.Till.UTC().Format(instant), r.Since.UTC().Format(instant))
 	}
-	if len(r.TypeFilter) == 0 {
-		return errs
-	}
-	if r.Deleted && d.deletedExcludesFilter {
-		refuse("type filters and deletes exclude each other at this server: leave out one of the two")
-	}
-	if len(r.Types) == 0 {
-		refuse("type filters need a list of types")
-	}
-	for _, f := range r.TypeFilter {
-		errs = append(errs, d.filterFaults(f, r.Types)...)
-	}
-	return errs
-}
-
-func (d dialect) filterFaults(filter string, types []string) []error {
-	var errs []error
-	refuse := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("type filter %q "+format, append([]any{filter}, args...)...))
-	}
-	t, search, ok := strings.Cut(filter, "?")
-	switch {
-	case !ok || !isTypeName(t) || search == "":
-		refuse("must look like Observation?code=...")
-		return errs
-	case len(types) > 0 && !slices.Contains(types, t):
-		refuse("is for %s, which is not among the types", t)
-	}
-	if !d.naiveFilters {
-		return errs
-	}
-	// microsoft/fhir-server issue 1780.
-	if strings.Contains(filter, ",") {
-		refuse("has a comma, at which this server would cut it: write one filter for each value")
-	}
-	for p := range strings.SplitSeq(search, "&") {
-		if name, v, ok := strings.Cut(p, "="); !ok || name == "" || strings.Contains(v, "=") {
-			refuse("has the part %q: this server takes name=value, without a further \"=\"", p)
-		}
-	}
-	return errs
+	return append(errs, d.filtersFaults(r)...)
 }
 
 func isTypeName(s string) bool {
@@ -187,12 +280,4 @@ func isTypeName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// parameters is a query in its order. Every value is encoded on its own, with %20
-// for a space: "+" is a convention of forms, not of URLs.
-type parameters []string
-
-func (p *parameters) add(name, value string) {
-	*p = append(*p, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"fhirsynapse/internal/fault"
@@ -19,18 +18,20 @@ func (s *Source) refused(a answer) error {
 	o := outcomeOf(a)
 	what := "HTTP " + strconv.Itoa(a.status)
 	if o.present {
-		what += ": " + o.text()
+		what += ": " + a.scrub(o.text())
 	} else {
 		what += " (" + a.excerpt() + ")"
 	}
-	f := &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("the FHIR server answered %s", what)}
+	f := &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the FHIR server answered %s", what)}
 	switch a.status {
 	case http.StatusUnauthorized:
-		f.Remedy = "check the identity: the token must be for the FHIR base URL as its audience"
+		f.Whose, f.Remedy = fault.OurPermission, s.signInRemedy()
 	case http.StatusForbidden:
-		f.Remedy = "give this app's identity the role FHIR Data Exporter"
+		f.Whose, f.Remedy = fault.OurPermission, s.rightRemedy()
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		f.Whose = fault.OurSetting
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		f.Remedy = "check the FHIR base URL, the Group, and that the server exports in bulk"
+		f.Whose, f.Remedy = fault.OurSetting, "check the FHIR base URL, the Group, and that the server exports in bulk"
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		f.Class, f.After = fault.Transient, s.retryIn(a)
 	default:
@@ -41,37 +42,31 @@ func (s *Source) refused(a answer) error {
 	return f
 }
 
-// Bounds of what a Retry-After may ask: servers have asked for hours.
-const (
-	shortestWait = time.Second
-	longestWait  = 5 * time.Minute
-)
-
-// retryIn is the server's wish; zero when it has none, or none that makes sense.
-// A date is measured against the answer's own clock where it shows one.
-func (s *Source) retryIn(a answer) time.Duration {
-	v := strings.TrimSpace(a.header.Get("Retry-After"))
-	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-		if n < 0 || n > maxSeconds {
-			return 0
-		}
-		return clamp(time.Duration(n) * time.Second)
+func (s *Source) signInRemedy() string {
+	switch {
+	case s.token == nil:
+		return "the server wants a sign-in: write auth for this source"
+	case s.dialect.container != "":
+		return "check the identity: the token must be for the FHIR base URL as its audience"
 	}
-	at, err := http.ParseTime(v)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(a.header.Get("Date"))
-	if err != nil {
-		now = s.now()
-	}
-	return clamp(at.Sub(now))
+	return "check auth of this source: the server takes our token no more, nor a fresh one"
 }
 
-// maxSeconds is a month: more is no wait but, for example, a Unix time.
-const maxSeconds = 31 * 24 * 60 * 60
+func (s *Source) rightRemedy() string {
+	if s.dialect.container != "" {
+		return "give this app's identity the role FHIR Data Exporter"
+	}
+	return "have our client registered for system/*.read of the types of the plan"
+}
 
-func clamp(d time.Duration) time.Duration { return min(max(d, shortestWait), longestWait) }
+// scrub takes our token out of a server's words, which JSON may have hidden from
+// clean by its escapes.
+func (a answer) scrub(text string) string {
+	if a.token == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, a.token, redacted)
+}
 
 // outcome is what matters of an OperationOutcome.
 type outcome struct {

@@ -25,7 +25,7 @@ var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 // world is the stand-in for an Azure FHIR server, and a Source before it.
 type world struct {
 	server *fhirserver.Server
-	source *bulkfhir.Source
+	source pipeline.Source
 	memory *jobs.Memory
 
 	mu  sync.Mutex

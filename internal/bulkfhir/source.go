@@ -1,14 +1,17 @@
 package bulkfhir
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -18,26 +21,59 @@ import (
 // Bounds of one request. A manifest of 100 million resources has a few megabytes.
 const (
 	requestTimeout = 2 * time.Minute
+	idleTimeout    = 2 * time.Minute
 	maxManifest    = 256 << 20
+	maxMetadata    = 32 << 20
 	maxErrorBody   = 1 << 20
 	maxDrain       = 1 << 20
 )
 
+// Names of the dialects.
+const (
+	DialectAzure = "azure"
+	DialectBulk  = "bulk"
+)
+
 // Options say which server, and how it knows us.
 type Options struct {
+	// Dialect is DialectAzure, also where it is empty, or DialectBulk.
+	Dialect string
 	// BaseURL is the FHIR base, for example https://x.fhir.azurehealthcareapis.com.
 	BaseURL string
-	// HTTP sends the requests; nil takes a client of its own. Its redirects must
-	// not carry Authorization to other hosts, as net/http's do not.
+	// HTTP sends the requests; nil takes a client of its own, which looks at each
+	// address before it dials.
 	HTTP *http.Client
 	// Token gives a bearer token, from its cache while it is good; nil for servers
 	// that want none.
 	Token func(context.Context) (string, error)
-	// Container is the storage container that the server writes into.
+	// Renew gives a token in place of one that the server has refused; nil asks
+	// Token again.
+	Renew func(ctx context.Context, refused string) (string, error)
+	// Container is the storage container that a server of dialect azure writes into.
 	Container string
 	// MaxCount is the number of resources per query of the server; 0 leaves the
-	// choice to it.
+	// choice to it. Parallel is azure's _isParallel, "true" or "false"; empty leaves
+	// the choice to the server.
 	MaxCount int
+	Parallel string
+	// Method of the kick-off, GET or POST; empty asks the server's
+	// CapabilityStatement, and takes the other one when the server has not the first.
+	Method string
+	// Until says that the server ends a window where _until tells it (guide 3).
+	Until bool
+	// Lenient asks the server to leave out parameters that it does not know.
+	Lenient bool
+	// Patients narrows exports below system level to these ids (dialect bulk).
+	Patients []string
+	// FileToken says whether files are asked for with our token: "" as the manifest
+	// says, "always", "never".
+	FileToken string
+	// AllowPrivate lets files be fetched from addresses of a private network.
+	AllowPrivate bool
+	// Downloads is the most files that are read at once; 0 means 8.
+	Downloads int
+	// LineLimit bounds a line of the files that are read here; 0 means 64 MB.
+	LineLimit int
 	// Landing tells whether a file's URL is a blob of our landing area, and where;
 	// nil means that none is.
 	Landing func(url string) (path string, ok bool)
@@ -45,29 +81,63 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Source is a FHIR server of dialect azure. It is safe for concurrent use.
+// Source is a FHIR server. It is safe for concurrent use.
 type Source struct {
 	dialect     dialect
 	base        *url.URL
 	client      *http.Client
 	kick        *http.Client // never sends a request twice
 	token       func(context.Context) (string, error)
-	container   string
-	maxCount    int
+	renew       func(context.Context, string) (string, error)
+	o           Options
 	landing     func(string) (string, bool)
 	now         func() time.Time
 	maxManifest int64
+	idle        time.Duration
+	limiter     *limiter
+	software    atomic.Pointer[software]
 }
 
 var _ pipeline.Source = (*Source)(nil)
 
-// New checks the options, all of them at once, and does no I/O.
-func New(o Options) (*Source, error) {
+// New checks the options, all of them at once, and does no I/O. What it returns
+// is a pipeline.Tracer for dialect azure, and a pipeline.Downloader for bulk.
+func New(o Options) (pipeline.Source, error) {
+	s, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	if s.dialect.keepsFiles {
+		return &keeper{s}, nil
+	}
+	return &writer{s}, nil
+}
+
+// writer is a server that writes the files into our lake.
+type writer struct{ *Source }
+
+// keeper is a server that keeps the files to itself.
+type keeper struct{ *Source }
+
+var (
+	_ pipeline.Tracer     = (*writer)(nil)
+	_ pipeline.Downloader = (*keeper)(nil)
+)
+
+func open(o Options) (*Source, error) {
 	s := &Source{
-		dialect: azure, client: o.HTTP, token: o.Token, container: o.Container,
-		maxCount: o.MaxCount, landing: o.Landing, now: o.Now, maxManifest: maxManifest,
+		client: o.HTTP, token: o.Token, renew: o.Renew, o: o, landing: o.Landing, now: o.Now,
+		maxManifest: maxManifest, idle: idleTimeout,
 	}
 	var errs []error
+	switch o.Dialect {
+	case DialectAzure, "":
+		s.dialect = azure
+	case DialectBulk:
+		s.dialect = bulk
+	default:
+		errs = append(errs, fmt.Errorf("dialect %q is unknown: use azure or bulk", o.Dialect))
+	}
 	base, err := url.Parse(strings.TrimRight(o.BaseURL, "/"))
 	switch {
 	case err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http"):
@@ -77,21 +147,33 @@ func New(o Options) (*Source, error) {
 	case o.Token != nil && !mayCarryToken(base):
 		errs = append(errs, fmt.Errorf("the FHIR server %s is reached without TLS: a token may travel over https only", base.Host))
 	}
-	if s.dialect.container != "" && o.Container == "" {
-		errs = append(errs, errors.New("the container for the exported files is missing: without one the server makes a new container for every export"))
-	}
-	if o.MaxCount < 0 || o.MaxCount > 10_000 {
-		errs = append(errs, fmt.Errorf("%d resources per query: the server takes 1 to 10000", o.MaxCount))
-	}
+	errs = append(errs, s.dialect.optionFaults(o)...)
 	if o.Now == nil {
 		errs = append(errs, errors.New("a clock is missing"))
 	}
 	if len(errs) > 0 {
-		return nil, &fault.Error{Class: fault.Permanent, Err: errors.Join(errs...)}
+		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...)}
 	}
 	s.base = base
+	if s.dialect.till == untilParameter && !o.Until {
+		s.dialect.till = ""
+	}
+	most := o.Downloads
+	if most == 0 {
+		most = defaultDownloads
+	}
+	s.limiter = newLimiter(most, o.Now)
+	if s.o.LineLimit == 0 {
+		s.o.LineLimit = defaultLineLimit
+	}
 	if s.client == nil {
-		s.client = &http.Client{}
+		s.client = &http.Client{Transport: transport(base, o.AllowPrivate, most)}
+	}
+	strict := *s.client
+	strict.CheckRedirect = redirect
+	s.client = &strict
+	if s.renew == nil && s.token != nil {
+		s.renew = func(ctx context.Context, _ string) (string, error) { return s.token(ctx) }
 	}
 	if s.landing == nil {
 		s.landing = func(string) (string, bool) { return "", false }
@@ -100,39 +182,17 @@ func New(o Options) (*Source, error) {
 	return s, nil
 }
 
-// onceOnly is a client whose requests go out once. net/http sends a GET again when
-// the server closes an idle link under it, and a kick-off that is sent twice is
-// two exports; a link of its own is never idle before.
-func onceOnly(c *http.Client) *http.Client {
-	rt := c.Transport
-	if rt == nil {
-		rt = http.DefaultTransport
-	}
-	t, ok := rt.(*http.Transport)
-	if !ok {
-		return c
-	}
-	fresh := t.Clone()
-	fresh.DisableKeepAlives = true
-	once := *c
-	once.Transport = fresh
-	return &once
-}
-
-// mayCarryToken says that a token sent to u cannot be read on the way.
-func mayCarryToken(u *url.URL) bool {
-	if u.Scheme == "https" {
-		return true
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
+// software is what a CapabilityStatement says of the server itself.
+type software struct {
+	name string
+	post bool // it speaks version 4 of the guide, which has POST alone
 }
 
 // Now implements pipeline.Source: the Date header of the server's CapabilityStatement,
 // which needs no token. It is the beginning of the second it is in, and so never
 // later than the truth.
 func (s *Source) Now(ctx context.Context) (time.Time, error) {
-	a, err := s.exchange(ctx, s.client, request{method: http.MethodGet, url: s.base.String() + "/metadata", accept: fhirJSON, noBody: true})
+	a, err := s.exchange(ctx, s.client, request{method: http.MethodGet, url: s.base.String() + "/metadata", accept: fhirJSON, limit: maxMetadata, partial: true})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask the FHIR server for its time: %w", err)
 	}
@@ -141,20 +201,51 @@ func (s *Source) Now(ctx context.Context) (time.Time, error) {
 	}
 	now, err := http.ParseTime(a.header.Get("Date"))
 	if err != nil {
-		return time.Time{}, fault.Permanentf("ask the FHIR server for its time: its answers carry no Date: a proxy may drop it")
+		return time.Time{}, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: errors.New("ask the FHIR server for its time: its answers carry no Date: a proxy may drop it"),
+		}
 	}
+	known := softwareOf(a)
+	s.software.Store(&known)
 	return now.UTC(), nil
 }
 
+// softwareOf reads what it can: a CapabilityStatement of another form is no fault.
+func softwareOf(a answer) software {
+	var c struct {
+		FHIRVersion string `json:"fhirVersion"`
+		Software    struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+		} `json:"software"`
+		Instantiates []string `json:"instantiates"`
+	}
+	if json.Unmarshal(a.body, &c) != nil {
+		return software{}
+	}
+	name := strings.TrimSpace(clip(c.Software.Name, 100) + " " + clip(c.Software.Version, 60))
+	if c.FHIRVersion != "" {
+		name = strings.TrimSpace(name + ", FHIR " + clip(c.FHIRVersion, 20))
+	}
+	post := slices.ContainsFunc(c.Instantiates, func(canonical string) bool {
+		profile, version, _ := strings.Cut(canonical, "|")
+		return strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") && strings.HasPrefix(version, "4")
+	})
+	return software{name: a.scrub(strings.TrimPrefix(name, ", ")), post: post}
+}
+
 const (
-	fhirJSON  = "application/fhir+json"
-	plainJSON = "application/json"
+	fhirJSON   = "application/fhir+json"
+	fhirNDJSON = "application/fhir+ndjson"
+	plainJSON  = "application/json"
 )
 
 type request struct {
 	method, url, accept, prefer string
+	body                        []byte
 	limit                       int64 // of a body with status 200
-	noBody                      bool  // the body does not matter
+	partial                     bool  // a body that is cut short will do
 }
 
 // answer is a response whose body was read and closed.
@@ -165,10 +256,28 @@ type answer struct {
 	body   []byte
 	// tooLong says that the body went on after its limit.
 	tooLong bool
+	// token is what the request carried: a server may repeat it in its answer.
+	token string
 }
 
-// exchange sends a request and reads its answer. A token that is refused is asked
-// for once more: it may have ended since it was cached.
+// clean takes our token out of an answer that repeats it, before anything is read,
+// shown or kept.
+func (a *answer) clean() {
+	if a.token == "" {
+		return
+	}
+	a.body = bytes.ReplaceAll(a.body, []byte(a.token), []byte(redacted))
+	for _, values := range a.header {
+		for i, v := range values {
+			values[i] = strings.ReplaceAll(v, a.token, redacted)
+		}
+	}
+}
+
+const redacted = "[redacted]"
+
+// exchange sends a request and reads its answer. A token that is refused is
+// renewed once: it may have ended since it was cached.
 func (s *Source) exchange(ctx context.Context, c *http.Client, r request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -180,12 +289,9 @@ func (s *Source) exchange(ctx context.Context, c *http.Client, r request) (answe
 	if err != nil || a.status != http.StatusUnauthorized || token == "" {
 		return a, err
 	}
-	fresh, err := s.bearer(ctx, r.url)
-	if err != nil {
-		return answer{}, err
-	}
-	if fresh == token {
-		return a, nil
+	fresh, err := s.fresh(ctx, token)
+	if err != nil || fresh == token {
+		return a, err
 	}
 	return s.send(ctx, c, r, fresh)
 }
@@ -206,48 +312,84 @@ func (s *Source) bearer(ctx context.Context, target string) (string, error) {
 	return token, nil
 }
 
+func (s *Source) fresh(ctx context.Context, refused string) (string, error) {
+	token, err := s.renew(ctx, refused)
+	if err != nil {
+		return "", fmt.Errorf("renew the token: %w", err)
+	}
+	return token, nil
+}
+
 func (s *Source) send(ctx context.Context, c *http.Client, r request, token string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, r.url, nil)
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url, body)
 	if err != nil {
 		return answer{}, fault.Permanentf("the URL does not parse")
 	}
 	req.Header.Set("Accept", r.accept)
-	req.Header.Set("User-Agent", "fhirsynapse")
+	if r.body != nil {
+		req.Header.Set("Content-Type", fhirJSON)
+	}
 	if r.prefer != "" {
 		req.Header.Set("Prefer", r.prefer)
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
+	sign(req, token)
 	resp, err := c.Do(req)
 	if err != nil {
 		return answer{}, transportError(req, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // the body was read as far as it matters
-	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL}
+	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, token: token}
 	limit := int64(maxErrorBody)
 	if resp.StatusCode == http.StatusOK {
 		limit = r.limit
 	}
-	if !r.noBody || resp.StatusCode != http.StatusOK {
-		a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
-		// Only a manifest must be whole. A job that was accepted is in the headers,
-		// and would be lost with them.
-		if err != nil && resp.StatusCode == http.StatusOK {
-			return answer{}, transportError(req, err)
-		}
-		a.tooLong = int64(len(a.body)) > limit
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	// Only a manifest must be whole. A job that was accepted is in the headers,
+	// and would be lost with them.
+	if err != nil && resp.StatusCode == http.StatusOK && !r.partial {
+		return answer{}, transportError(req, err)
 	}
+	a.tooLong = int64(len(a.body)) > limit
+	a.clean()
 	// A link whose body was read to its end can be used again.
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 	return a, nil
 }
 
-// transportError leaves out the URL: a status URL's query may be a capability.
+func sign(req *http.Request, token string) {
+	req.Header.Set("User-Agent", "fhirsynapse")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+}
+
+// transportError leaves out the URL, since a status URL's query may be a capability,
+// and our token, which a malformed answer may repeat.
 func transportError(req *http.Request, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	return &fault.Error{Class: fault.Transient, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+	if token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "); token != "" && strings.Contains(err.Error(), token) {
+		err = &scrubbed{text: strings.ReplaceAll(err.Error(), token, redacted), err: err}
+	}
+	f := &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+	var mine *fault.Error
+	if errors.As(err, &mine) { // of our own transport
+		f.Class, f.Whose = mine.Class, mine.Whose
+	}
+	return f
 }
+
+// scrubbed is an error with other words.
+type scrubbed struct {
+	text string
+	err  error
+}
+
+func (s *scrubbed) Error() string { return s.text }
+func (s *scrubbed) Unwrap() error { return s.err }

@@ -35,7 +35,7 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*Source,
 	for _, c := range change {
 		c(&o)
 	}
-	s, err := New(o)
+	s, err := open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,6 +393,7 @@ func TestKickOffReadsTheStatusURL(t *testing.T) {
 			continue
 		}
 		want.StatusURL = strings.Replace(want.StatusURL, "BASE", srv.URL, 1)
+		got.Exchange = pipeline.Exchange{}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", location, diff)
 		}
@@ -411,12 +412,13 @@ func TestKickOffClassifiesAnswers(t *testing.T) {
 		"202 with nonsense":            {answers(202, "", "Content-Location", "mailto:x"), fault.Permanent, 0, "no URL"},
 		"200 with a bundle":            {answers(200, `{"resourceType":"Bundle"}`), fault.Permanent, 0, "where 202 was due"},
 		"400":                          {answers(400, issueBody("invalid", "_until is unknown")), fault.Permanent, 0, "_until is unknown"},
-		"401":                          {answers(401, ""), fault.Permanent, 0, "audience"},
+		"401":                          {answers(401, ""), fault.Permanent, 0, "wants a sign-in"},
 		"403":                          {answers(403, ""), fault.Permanent, 0, "FHIR Data Exporter"},
 		"404":                          {answers(404, ""), fault.Permanent, 0, "base URL"},
 		"429":                          {answers(429, "", "Retry-After", "30"), fault.Transient, 30 * time.Second, "429"},
 		"429 negative":                 {answers(429, "", "Retry-After", "-30"), fault.Transient, 0, "429"},
-		"429 epoch":                    {answers(429, "", "Retry-After", "1795000000"), fault.Transient, 0, "429"},
+		"429 epoch":                    {answers(429, "", "Date", "Mon, 23 Nov 2026 08:00:00 GMT", "Retry-After", "1795420840"), fault.Transient, 40 * time.Second, "429"},
+		"429 nonsense":                 {answers(429, "", "Retry-After", "99999999999999"), fault.Transient, 0, "429"},
 		"429 hours":                    {answers(429, "", "Retry-After", "7200"), fault.Transient, 5 * time.Minute, "429"},
 		"503 date":                     {answers(503, "", "Date", "Mon, 23 Nov 2026 08:00:00 GMT", "Retry-After", "Mon, 23 Nov 2026 08:00:40 GMT"), fault.Transient, 40 * time.Second, "503"},
 		"500 html":                     {answers(500, "<html>patient data?</html>", "Content-Type", "text/html; charset=utf-8"), fault.Transient, 0, "text/html, 26 bytes"},

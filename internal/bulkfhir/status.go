@@ -21,19 +21,19 @@ func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status,
 	if err != nil {
 		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", err)
 	}
-	st, err := s.status(a)
+	st, err := s.status(ctx, a)
 	if err != nil {
 		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", err)
 	}
 	return st, nil
 }
 
-func (s *Source) status(a answer) (pipeline.Status, error) {
+func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) {
 	switch a.status {
 	case http.StatusAccepted:
 		return pipeline.Status{RetryIn: s.retryIn(a), Progress: progress(a)}, nil
 	case http.StatusOK:
-		m, err := s.manifest(a)
+		m, err := s.collect(ctx, a)
 		if err != nil {
 			return pipeline.Status{}, err
 		}
@@ -42,22 +42,29 @@ func (s *Source) status(a answer) (pipeline.Status, error) {
 	// The status of an answer may be that of the poll or that of the job. The
 	// outcome's words tell, where the dialect has such words.
 	o := outcomeOf(a)
-	if o.begins(s.dialect.failure) {
-		return pipeline.Status{}, &fault.Error{
-			Class:  fault.Permanent,
-			Err:    fmt.Errorf("the export failed at the server with HTTP %d: %s", a.status, o.text()),
-			Remedy: jobRemedy(a.status),
+	if o.begins(s.dialect.failure) || (s.dialect.outcomeEnds && a.status == http.StatusInternalServerError && o.present && !o.transient()) {
+		f := &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: fmt.Errorf("the export failed at the server with HTTP %d: %s", a.status, a.scrub(o.text())),
 		}
+		s.jobRemedy(f, a.status)
+		return pipeline.Status{}, f
 	}
 	switch a.status {
 	case http.StatusNotFound, http.StatusGone:
-		return pipeline.Status{}, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("%w (HTTP %d%s)", ErrUnknownJob, a.status, o.suffix())}
+		return pipeline.Status{}, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%w (HTTP %d%s)", ErrUnknownJob, a.status, a.scrub(o.suffix())),
+			Remedy: "it was cancelled at the server, or has expired there: start the export again",
+		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		if in := s.retryIn(a); in > 0 {
 			return pipeline.Status{RetryIn: in, Progress: progress(a)}, nil
 		}
 	}
 	err := s.refused(a)
+	if a.header.Get("X-Export-Status") != "" {
+		return pipeline.Status{}, fault.Permanentf("the server answers in X-Export-Status, for which nobody asked: this client reads the status of HTTP: %w", err)
+	}
 	if a.status >= 400 && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden && o.transient() {
 		// The guide: an error of this family may be asked again.
 		return pipeline.Status{}, &fault.Error{Class: fault.Transient, After: s.retryIn(a), Err: err}
@@ -65,20 +72,26 @@ func (s *Source) status(a answer) (pipeline.Status, error) {
 	return pipeline.Status{}, err
 }
 
-// jobRemedy is what to do about a job's own status.
-func jobRemedy(status int) string {
-	switch status {
-	case http.StatusForbidden, http.StatusNotFound:
-		return "let the FHIR service's own identity write the export container (role Storage Blob Data Contributor), and check that its export storage account is set"
-	case http.StatusRequestEntityTooLarge:
-		return "ask for fewer resources per query"
+// jobRemedy says what to do about a job's own status, and whose it is.
+func (s *Source) jobRemedy(f *fault.Error, status int) {
+	f.Remedy = "start the export again when the cause is gone"
+	switch {
+	case s.dialect.container == "":
+	case status == http.StatusForbidden, status == http.StatusNotFound:
+		f.Whose = fault.TheirStorage
+		f.Remedy = "let the FHIR service's own identity write the export container (role Storage Blob Data Contributor), and check that its export storage account is set"
+	case status == http.StatusRequestEntityTooLarge:
+		f.Whose = fault.OurSetting
+		f.Remedy = "ask for fewer resources per query: write maxCount for this source"
+	case status == http.StatusBadRequest:
+		f.Whose = fault.OurSetting
+		f.Remedy = "check the plan: the Group may be missing"
 	}
-	return "start the export again when the cause is gone"
 }
 
 // progress is the server's text for people; the guide allows 100 characters.
 func progress(a answer) string {
-	return clip(strings.TrimSpace(a.header.Get("X-Progress")), 100)
+	return clip(a.scrub(strings.TrimSpace(a.header.Get("X-Progress"))), 100)
 }
 
 // Cancel implements pipeline.Source.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestStatusThatFails(t *testing.T) {
 		"the job failed, as 404":  {answers(404, issueBody("not-found", failed+"container")), fault.Permanent, "the export failed"},
 		"404":                     {answers(404, ""), fault.Permanent, "does not know this job"},
 		"410":                     {answers(410, ""), fault.Permanent, "does not know this job"},
-		"401":                     {answers(401, ""), fault.Permanent, "audience"},
+		"401":                     {answers(401, ""), fault.Permanent, "wants a sign-in"},
 		"403":                     {answers(403, issueBody("forbidden", "no")), fault.Permanent, "FHIR Data Exporter"},
 		"400":                     {answers(400, issueBody("invalid", "no")), fault.Permanent, "invalid no"},
 		"409, may be asked again": {answers(409, issueBody("lock-error", "wait")), fault.Transient, "lock-error wait"},
@@ -126,7 +127,7 @@ func TestManifests(t *testing.T) {
 			begin + `"request":"https://x/$export","requiresAccessToken":false,"issues":[],"error":[],"output":[` +
 				`{"type":"Patient","url":"https://acct.blob.core.windows.net/lake/20261123T070000-17/Patient-1-1.ndjson","count":12},` +
 				`{"type":"Patient","url":"https://other.blob.core.windows.net/lake/x","count":0}]}`,
-			pipeline.Manifest{TransactionTime: at, Output: []pipeline.OutputFile{
+			pipeline.Manifest{TransactionTime: at, Request: "https://x/$export", Output: []pipeline.OutputFile{
 				{Type: "Patient", URL: "https://acct.blob.core.windows.net/lake/20261123T070000-17/Patient-1-1.ndjson", Path: "20261123T070000-17/Patient-1-1.ndjson", Count: 12},
 				{Type: "Patient", URL: "https://other.blob.core.windows.net/lake/x"},
 			}},
@@ -212,9 +213,9 @@ func TestALargeManifestIsReadAndAHugeOneRefused(t *testing.T) {
 func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"transactionTime":"2026-11-23T07:00:00Z","output":[{"type":"A","url":"u","count":1}],"error":null}`))
 	f.Add([]byte(`{"output":[{"count":"x"}],"link":[{}]}`))
-	s := &Source{dialect: azure, landing: func(string) (string, bool) { return "", false }}
+	s := &Source{dialect: azure, landing: func(string) (string, bool) { return "", false }, now: func() time.Time { return today }}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		m, err := s.manifest(answer{body: body})
+		m, err := s.collect(t.Context(), answer{body: body, url: &url.URL{}})
 		if (m == nil) == (err == nil) {
 			t.Fatalf("manifest %v and error %v", m, err)
 		}
@@ -233,7 +234,7 @@ func FuzzOutcome(f *testing.F) {
 	f.Add([]byte(issueBody("exception", "export operation failed for reason: x")))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := &Source{dialect: azure, now: func() time.Time { return today }}
-		_, err := s.status(answer{status: 500, body: body, header: http.Header{}})
+		_, err := s.status(t.Context(), answer{status: 500, body: body, header: http.Header{}})
 		if err == nil || len([]rune(err.Error())) > 800 {
 			t.Fatalf("an error of no use: %v", err)
 		}

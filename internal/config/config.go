@@ -38,7 +38,7 @@ type Config struct {
 	// ViewsFolder adds to the bundled ViewDefinitions, or replaces those of the same name.
 	ViewsFolder string
 
-	Settle, StepTimeout, PollMin, PollMax, SilentAfter, KickOffPatience, LeaseFor time.Duration
+	Settle, StepTimeout, PollMin, PollMax, SilentAfter, ExportTimeout, StuckAfter, KickOffPatience, LeaseFor time.Duration
 
 	// LineLimit is the longest line of an NDJSON file, in bytes.
 	LineLimit int
@@ -92,6 +92,8 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		PollMin:             e.duration("PollMin", time.Millisecond),
 		PollMax:             e.duration("PollMax", time.Millisecond),
 		SilentAfter:         e.duration("SilentAfter", time.Second),
+		ExportTimeout:       e.duration("ExportTimeout", time.Minute),
+		StuckAfter:          e.duration("StuckAfter", time.Minute),
 		KickOffPatience:     e.duration("KickOffPatience", time.Second),
 		LeaseFor:            e.duration("LeaseFor", time.Second),
 		LineLimit:           e.lineLimit("LineLimit"),

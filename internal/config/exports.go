@@ -14,34 +14,14 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// DialectAzure is the $export of Azure Health Data Services and of the open
-// source Microsoft FHIR server.
-const DialectAzure = "azure"
-
-// AuthKind says how we sign in to a FHIR server.
-type AuthKind string
-
-// The kinds of sign-in.
+// Dialects of $export: that of Azure Health Data Services and of the open source
+// Microsoft FHIR server, and that of servers that follow the Bulk Data guide.
 const (
-	AuthNone            AuthKind = "none"
-	AuthManagedIdentity AuthKind = "managed-identity"
+	DialectAzure = "azure"
+	DialectBulk  = "bulk"
 )
 
-var (
-	dialects  = []string{DialectAzure}
-	authKinds = []string{string(AuthNone), string(AuthManagedIdentity)}
-)
-
-// Auth is how we sign in to a FHIR server.
-type Auth struct {
-	Kind AuthKind
-	// Audience is what a managed identity asks a token for; the scope is
-	// Audience + "/.default".
-	Audience string
-	// ClientID is that of a user-assigned identity; empty for the
-	// system-assigned one.
-	ClientID string
-}
+var dialects = []string{DialectAzure, DialectBulk}
 
 // Source is a FHIR server as exports.yaml describes it.
 type Source struct {
@@ -49,6 +29,21 @@ type Source struct {
 	URL     string // the base, without trailing slash
 	Dialect string
 	Auth    Auth
+	// Until says that the server takes _until (dialect bulk).
+	Until bool
+	// Method of the kick-off, GET or POST; empty finds out (dialect bulk).
+	Method string
+	// Lenient has the server leave out parameters that it does not know.
+	Lenient bool
+	// FileToken is always or never; empty leaves it to the manifest.
+	FileToken string
+	// PrivateFiles lets files be fetched from a private network.
+	PrivateFiles bool
+	// Downloads is the most files that are fetched at once; 0 is the default.
+	Downloads int
+	// MaxCount and IsParallel are azure's; 0 and "" leave the choice to the server.
+	MaxCount   int
+	IsParallel string
 }
 
 // Exports is the content of exports.yaml.
@@ -57,6 +52,9 @@ type Exports struct {
 	Sources map[string]Source
 	// SourceOf names the source of each plan.
 	SourceOf map[string]string
+	// PatientsOf lists the patients of plans that name some. They are no part of the
+	// plan: what is in it comes into the journal.
+	PatientsOf map[string][]string
 	// Warnings are for the log: what works and is probably not meant.
 	Warnings []string
 }
@@ -90,7 +88,7 @@ type reader struct {
 }
 
 func (r *reader) read(data []byte) Exports {
-	e := Exports{Sources: map[string]Source{}, SourceOf: map[string]string{}}
+	e := Exports{Sources: map[string]Source{}, SourceOf: map[string]string{}, PatientsOf: map[string][]string{}}
 	root := r.parse(data)
 	if root == nil {
 		return e
@@ -131,7 +129,7 @@ func (r *reader) source(f field) (Source, bool) {
 		r.fault(f.key, "%s: a name has small letters, digits and hyphens, starts with a letter and has at most 40 characters", what)
 	}
 	s := Source{Name: f.name}
-	o, ok := r.object(f.value, what, "url", "dialect", "auth")
+	o, ok := r.object(f.value, what, sourceKeys...)
 	if !ok {
 		return s, true
 	}
@@ -142,14 +140,57 @@ func (r *reader) source(f field) (Source, bool) {
 	s.URL = strings.TrimRight(r.expanded(o, "url"), "/")
 	base := r.base(o, s.URL)
 	s.Auth.Kind = AuthNone
+	s.ways(o)
 	if !o.has("auth") {
 		o.fault("auth", "is missing: write auth: {kind: none} for a server without sign-in, or auth: {kind: managed-identity}")
 		return s, true
 	}
-	if a, ok := r.object(o.fields["auth"], what+": auth", "kind", "audience", "clientId"); ok {
+	if a, ok := r.object(o.fields["auth"], what+": auth", authKeys...); ok {
 		s.Auth = r.auth(a, base)
 	}
 	return s, true
+}
+
+var (
+	commonKeys = []string{"url", "dialect", "auth", "lenient"}
+	azureKeys  = []string{"maxCount", "isParallel"}
+	bulkKeys   = []string{"until", "method", "fileToken", "privateFiles", "downloads"}
+	sourceKeys = slices.Concat(commonKeys, azureKeys, bulkKeys)
+)
+
+const (
+	mostPerQuery  = 10_000 // of Microsoft's server
+	mostDownloads = 64
+)
+
+// ways reads what one server does unlike others.
+func (s *Source) ways(o object) {
+	foreign := bulkKeys
+	if s.Dialect == DialectBulk {
+		foreign = azureKeys
+	}
+	for _, name := range foreign {
+		if o.has(name) {
+			o.fault(name, "has no meaning with dialect %s", s.Dialect)
+			delete(o.fields, name)
+		}
+	}
+	s.Lenient = o.boolean("lenient", false)
+	s.MaxCount = o.number("maxCount", 1, mostPerQuery)
+	if o.has("isParallel") {
+		s.IsParallel = fmt.Sprint(o.boolean("isParallel", true))
+	}
+	s.Until = o.boolean("until", false)
+	s.PrivateFiles = o.boolean("privateFiles", false)
+	s.Downloads = o.number("downloads", 1, mostDownloads)
+	if s.Method = o.text("method", ""); s.Method != "" && s.Method != "GET" && s.Method != "POST" {
+		o.fault("method", "%q: write GET or POST", s.Method)
+	}
+	switch s.FileToken = o.text("fileToken", ""); s.FileToken {
+	case "", "always", "never":
+	default:
+		o.fault("fileToken", "%q: write always or never, or leave it to the manifest", s.FileToken)
+	}
 }
 
 // base checks a FHIR server's base URL.
@@ -180,29 +221,6 @@ func (r *reader) base(o object, text string) *url.URL {
 
 func loopback(host string) bool {
 	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
-}
-
-func (r *reader) auth(a object, base *url.URL) Auth {
-	auth := Auth{Kind: AuthKind(a.text("kind", ""))}
-	switch auth.Kind {
-	case AuthNone:
-		for _, name := range []string{"audience", "clientId"} {
-			if a.has(name) {
-				a.fault(name, "has no meaning with kind none")
-			}
-		}
-	case AuthManagedIdentity:
-		auth.ClientID = r.expanded(a, "clientId")
-		auth.Audience = strings.TrimRight(r.expanded(a, "audience"), "/")
-		if auth.Audience == "" && base != nil {
-			auth.Audience = base.Scheme + "://" + base.Host
-		}
-	case "":
-		a.fault("kind", "is missing: write one of %s", strings.Join(authKinds, ", "))
-	default:
-		a.fault("kind", "unknown kind %q%s", string(auth.Kind), hint(string(auth.Kind), authKinds))
-	}
-	return auth
 }
 
 var reference = regexp.MustCompile(`\$\{([^}]*)\}`)

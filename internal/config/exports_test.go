@@ -55,7 +55,7 @@ func TestSampleWorks(t *testing.T) {
 			t.Errorf("source of %s = %+v, %t", p.Name, s, ok)
 		}
 	}
-	if len(e.Warnings) != 1 || !strings.Contains(e.Warnings[0], "plan study-one: at level group") {
+	if len(e.Warnings) != 2 || !strings.Contains(e.Warnings[0], "plan vitals: a resource that leaves the filter") || !strings.Contains(e.Warnings[1], "plan study-one: at level group") {
 		t.Errorf("warnings = %q", e.Warnings)
 	}
 }
@@ -107,7 +107,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			head + "- {name: a, source: s, schedule: manual, typefilter: [], colour: red}\n",
 			[]string{
 				"x.yaml:4: unknown key typefilter in plan 1: did you mean typeFilter?",
-				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, types, typeFilter, deleted, schema, schedule, timezone, lag, overlap, maxBad",
+				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad",
 			},
 		},
 		"a key twice": {

@@ -26,7 +26,7 @@ const (
 
 var (
 	levels     = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
-	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "deleted", "schema", "schedule", "timezone", "lag", "overlap", "maxBad"}
+	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad"}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	// fhirID is the id type of FHIR R4 §2.24.0.1.
@@ -58,10 +58,14 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 			o.what = "plan " + p.Name
 		}
 		source := r.planSource(o, e)
-		r.scope(o, &p, e, source.Dialect)
+		r.scope(o, &p, e, source)
 		r.schema(o, &p, schemas)
 		p.Schedule = r.schedule(o)
+		p.Paused = o.boolean("paused", false)
 		p.Lag = o.duration("lag", defaultLag)
+		if p.OpenEnd = source.Dialect == DialectBulk && !source.Until; p.OpenEnd && o.has("lag") {
+			o.fault("lag", "has no meaning: this server cannot be told where an export ends; where it takes _until, write until: true for the source")
+		}
 		p.Overlap = o.duration("overlap", defaultOverlap)
 		share, err := parsePercent(o.text("maxBad", defaultMaxBad))
 		if err != nil {
@@ -98,7 +102,7 @@ func (r *reader) planSource(o object, e *Exports) Source {
 }
 
 // scope reads what is exported: level, group, types, filters, deletes.
-func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, dialect string) {
+func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	p.Level = o.text("level", pipeline.LevelSystem)
 	p.Group = o.text("group", "")
 	switch {
@@ -113,26 +117,60 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, dialect string) {
 	}
 	p.Types = r.types(o)
 	p.TypeFilter = o.texts("typeFilter")
-	filters(o, p, dialect)
+	filters(o, p, source.Dialect)
+	if len(p.TypeFilter) > 0 {
+		e.warn("%s: a resource that leaves the filter is never exported again, and its old row stays: prefer a view's where, which sees every change", o.what)
+	}
+	r.patients(o, p, e, source.Dialect)
+	if o.has("elements") {
+		o.fault("elements", "is refused: resources with elements left out would take the place of whole ones; choose columns by views")
+	}
+	r.deletes(o, p, source.Dialect)
+	if p.Level != pipeline.LevelSystem && slices.Contains(levels, p.Level) {
+		// Servers apply _since to the Patient first.
+		e.warn("%s: at level %s every export is full, since this server would leave new resources of unchanged patients out of incremental ones: prefer level system", o.what, p.Level)
+	}
+}
 
-	p.Deleted = o.boolean("deleted", p.Level == pipeline.LevelSystem)
+// deletes reads whether deletes are asked for. Servers of dialect bulk tell them
+// by themselves.
+func (r *reader) deletes(o object, p *pipeline.Plan, dialect string) {
+	asked := o.boolean("deleted", p.Level == pipeline.LevelSystem)
 	if dialect != DialectAzure {
+		if o.has("deleted") && !asked {
+			o.fault("deleted", "this server tells deletes by itself: remove it")
+		}
 		return
 	}
+	p.Deleted = asked
 	// Microsoft's server: includeAssociatedData is bound at system level only and
 	// refused together with _typeFilter.
 	if p.Deleted && len(p.TypeFilter) > 0 {
 		o.fault("typeFilter", "this server cannot report deletes of a filtered export: remove typeFilter, or accept that deletes are not seen and write deleted: false")
 	}
-	if p.Level != pipeline.LevelSystem {
-		if p.Deleted {
-			o.fault("deleted", "this server reports deletes at level system only: write deleted: false, or level: system")
-		}
-		if slices.Contains(levels, p.Level) {
-			// Its _since is applied to the Patient first.
-			e.warn("%s: at level %s every export is full, since this server would leave new resources of unchanged patients out of incremental ones: prefer level system", o.what, p.Level)
+	if p.Deleted && p.Level != pipeline.LevelSystem {
+		o.fault("deleted", "this server reports deletes at level system only: write deleted: false, or level: system")
+	}
+}
+
+// patients reads the list of patients that a plan is narrowed to.
+func (r *reader) patients(o object, p *pipeline.Plan, e *Exports, dialect string) {
+	ids := o.texts("patients")
+	if len(ids) == 0 {
+		return
+	}
+	switch {
+	case dialect == DialectAzure:
+		o.fault("patients", "this server takes no list of patients: write level: group and a Group")
+	case p.Level == pipeline.LevelSystem:
+		o.fault("patients", "has no meaning at level system: write level: patient, or group")
+	}
+	for i, id := range ids {
+		if !fhirID.MatchString(id) {
+			o.fault("patients", "entry %d is no id of a Patient: up to 64 letters, digits, hyphens and dots, without Patient/", i+1)
 		}
 	}
+	e.PatientsOf[p.Name] = ids
 }
 
 func (r *reader) types(o object) []string {
@@ -148,6 +186,9 @@ func (r *reader) types(o object) []string {
 	}
 	return types
 }
+
+// resultParameters shape an answer instead of narrowing an export.
+var resultParameters = []string{"_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_contained", "_containedType"}
 
 // filters checks _typeFilter: one FHIR search per entry, "Type?param=value".
 func filters(o object, p *pipeline.Plan, dialect string) {
@@ -166,6 +207,19 @@ func filters(o object, p *pipeline.Plan, dialect string) {
 		case dialect == DialectAzure && strings.Contains(f, ","):
 			// It splits the parameter at every comma (microsoft/fhir-server #1780).
 			o.fault("typeFilter", "%q: this server cannot take a comma in a filter: write one filter per value", f)
+		}
+		for part := range strings.SplitSeq(search, "&") {
+			name, value, ok := strings.Cut(part, "=")
+			plain, _, _ := strings.Cut(name, ":")
+			switch {
+			case search == "":
+			case !ok || name == "":
+				o.fault("typeFilter", "%q: the part %q is not of the form name=value", f, part)
+			case slices.Contains(resultParameters, plain):
+				o.fault("typeFilter", "%q: %s shapes an answer and does not narrow an export: remove it", f, name)
+			case dialect == DialectAzure && strings.Contains(value, "="):
+				o.fault("typeFilter", "%q: this server cannot take a second \"=\" in the part %q", f, part)
+			}
 		}
 	}
 }

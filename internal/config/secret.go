@@ -21,6 +21,9 @@ func (s Secret) Reveal() string { return s.text }
 // IsZero says that there is no secret.
 func (s Secret) IsZero() bool { return s.text == "" }
 
+// Equal says that two secrets are the same.
+func (s Secret) Equal(other Secret) bool { return s.text == other.text }
+
 // String never gives the text.
 func (s Secret) String() string { return redacted }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -183,6 +184,20 @@ func (o object) boolean(name string, fallback bool) bool {
 		return fallback
 	}
 	return b.Value
+}
+
+// number gives a field's whole number, or 0 where it is absent.
+func (o object) number(name string, least, most int) int {
+	text := o.text(name, "")
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		o.fault(name, "%q is not a number from %d to %d", text, least, most)
+		return 0
+	}
+	return n
 }
 
 // duration gives a field's duration, which may not be negative.

@@ -47,8 +47,22 @@ type Error struct {
 	After time.Duration
 	// Remedy tells a person what to do; empty where the message already does.
 	Remedy string
-	Err    error
+	// Whose says on which side the cause lies; empty where nobody knows.
+	Whose Party
+	Err   error
 }
+
+// Party is a side on which the cause of a failure may lie.
+type Party string
+
+// The parties, in the words that people read.
+const (
+	OurSetting     Party = "our setting"
+	OurPermission  Party = "our permission"
+	TheirStorage   Party = "the FHIR service's permission on storage"
+	TheirServer    Party = "the FHIR server"
+	BetweenServers Party = "the network"
+)
 
 // Error is the text of the cause, then the remedy.
 func (e *Error) Error() string {
@@ -83,6 +97,39 @@ func After(err error) time.Duration {
 		err = f.Err
 	}
 	return longest
+}
+
+// Whose is the party that the innermost Error of err's chain names, since who met
+// the failure knows whose it is.
+func Whose(err error) Party {
+	var whose Party
+	for err != nil {
+		var f *Error
+		if !errors.As(err, &f) {
+			break
+		}
+		if f.Whose != "" {
+			whose = f.Whose
+		}
+		err = f.Err
+	}
+	return whose
+}
+
+// Remedy is what the innermost Error of err's chain tells a person to do.
+func Remedy(err error) string {
+	var remedy string
+	for err != nil {
+		var f *Error
+		if !errors.As(err, &f) {
+			break
+		}
+		if f.Remedy != "" {
+			remedy = f.Remedy
+		}
+		err = f.Err
+	}
+	return remedy
 }
 
 // Transientf is fmt.Errorf for an error that may pass by itself.

@@ -48,3 +48,18 @@ func TestRemedyFollowsTheCause(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestWhoseAndRemedyComeFromWhoMetTheFailure(t *testing.T) {
+	t.Parallel()
+	inner := &fault.Error{Class: fault.Permanent, Whose: fault.OurPermission, Remedy: "give the role", Err: errors.New("403")}
+	err := fmt.Errorf("poll: %w", &fault.Error{Whose: fault.TheirServer, Remedy: "ask them", Err: fmt.Errorf("status: %w", inner)})
+	if got := fault.Whose(err); got != fault.OurPermission {
+		t.Errorf("whose: %q", got)
+	}
+	if got := fault.Remedy(err); got != "give the role" {
+		t.Errorf("remedy: %q", got)
+	}
+	if fault.Whose(errors.New("x")) != "" || fault.Remedy(nil) != "" {
+		t.Error("a plain error names somebody")
+	}
+}

@@ -267,6 +267,22 @@ func (r *reader) Read(p []byte) (int, error) {
 
 // Put implements pipeline.Lake.
 func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	return l.write(ctx, area, path, r, os.Rename)
+}
+
+// Create implements pipeline.Landings. Of several processes that create a blob, one
+// does: a link is made only where there is none.
+func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	return l.write(ctx, area, path, r, func(temp, name string) error {
+		if err := os.Link(temp, name); err != nil {
+			return err
+		}
+		return os.Remove(temp)
+	})
+}
+
+// write fills a file beside the blobs and then puts it in its place.
+func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, into func(temp, name string) error) (pipeline.File, error) {
 	name, err := l.file(area, path)
 	if err != nil {
 		return pipeline.File{}, err
@@ -288,16 +304,16 @@ func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Re
 	if err = errors.Join(err, f.Close()); err != nil {
 		return pipeline.File{}, errors.Join(err, os.Remove(f.Name()))
 	}
-	file, err := l.place(f.Name(), name, path)
+	file, err := l.place(f.Name(), name, path, into)
 	if err != nil {
 		return pipeline.File{}, errors.Join(fmt.Errorf("put %s: %w", path, err), os.Remove(f.Name()))
 	}
 	return file, nil
 }
 
-// place renames a finished file. Its time is moved past that of the file it
+// place puts a finished file into its place. Its time is moved past that of the file it
 // replaces: the clocks of file systems are coarse.
-func (l *Lake) place(temp, name, path string) (pipeline.File, error) {
+func (l *Lake) place(temp, name, path string, into func(temp, name string) error) (pipeline.File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	info, err := os.Stat(temp)
@@ -310,7 +326,7 @@ func (l *Lake) place(temp, name, path string) (pipeline.File, error) {
 			return pipeline.File{}, err
 		}
 	}
-	if err := os.Rename(temp, name); err != nil {
+	if err := into(temp, name); err != nil {
 		return pipeline.File{}, err
 	}
 	if info, err = os.Stat(name); err != nil {

@@ -17,6 +17,7 @@ import (
 func TestLake(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { t.Helper(); return localdir.New(t.TempDir()) })
+	pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { t.Helper(); return localdir.New(t.TempDir()) })
 }
 
 func TestFilesOfOthersAreBlobs(t *testing.T) {

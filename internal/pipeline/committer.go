@@ -24,11 +24,12 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	files, complete, err := p.filesOf(ctx, jobs, s.Type)
+	g, err := p.filesOf(ctx, jobs, s.Type)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if !complete || len(files) == 0 {
+	files := g.files
+	if !g.complete() || len(files) == 0 {
 		return p.finish(ctx, e.ID, "")
 	}
 	now, err := p.survey(ctx, e, outputs(files))

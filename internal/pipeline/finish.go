@@ -18,8 +18,8 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 	if err != nil {
 		return err
 	}
-	files, complete, err := p.filesOf(ctx, jobs, typ)
-	if err != nil || !complete {
+	g, err := p.filesOf(ctx, jobs, typ)
+	if err != nil || !g.manifests {
 		return err
 	}
 	if e.State == Exporting || e.State == Requested {
@@ -27,10 +27,13 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 			return err
 		}
 	}
-	if typ != "" {
-		return p.finishType(ctx, e, typ, files)
+	if !g.deletes {
+		return nil // a type's tombstones may be in any of them
 	}
-	return p.finishAll(ctx, e, files)
+	if typ != "" {
+		return p.finishType(ctx, e, typ, g.files)
+	}
+	return p.finishAll(ctx, e, g.files)
 }
 
 // loading moves an export on once every manifest is here. A poll may be faster

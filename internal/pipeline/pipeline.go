@@ -14,8 +14,11 @@ type Pipeline struct {
 	Ports
 
 	mu        sync.Mutex
-	manifests map[string]Manifest // by job; a manifest never changes
+	manifests map[string]Manifest // by job; only the URLs of a manifest change
 	viewSets  map[string]int      // by plan and fingerprint; numbers never change
+	deletes   map[string]deletes  // by job, once they are all here
+
+	rereading sync.Mutex // one fresh manifest serves every file that waits for it
 }
 
 // Ports are what the pipeline needs of the world.
@@ -25,6 +28,8 @@ type Ports struct {
 	Queue     Queue
 	Warehouse Warehouse
 	Flattener Flattener
+	// Landings is needed for sources that are Downloaders.
+	Landings Landings
 	// Source gives the FHIR server of a plan.
 	Source func(plan string) (Source, error)
 	// Now is the local clock. It times waiting, never data.
@@ -49,6 +54,9 @@ type Options struct {
 	StepTimeout time.Duration // 55 min
 	// ExportTimeout is how long the FHIR server may take over one job.
 	ExportTimeout time.Duration // 24 h
+	// StuckAfter is how long a job may show neither another progress text nor another
+	// file before it is taken for stuck, at servers that show such things.
+	StuckAfter time.Duration // 12 h
 	// KickOffPatience is how long after a kick-off whose outcome nobody wrote down
 	// the next one is made: longer than any server takes to answer it.
 	KickOffPatience time.Duration // 4 min
@@ -66,10 +74,11 @@ func New(o Options, ports Ports) *Pipeline {
 	o.SilentAfter = cmp.Or(o.SilentAfter, 15*time.Minute)
 	o.StepTimeout = cmp.Or(o.StepTimeout, 55*time.Minute)
 	o.ExportTimeout = cmp.Or(o.ExportTimeout, 24*time.Hour)
+	o.StuckAfter = cmp.Or(o.StuckAfter, 12*time.Hour)
 	o.KickOffPatience = cmp.Or(o.KickOffPatience, 4*time.Minute)
 	o.LeaseFor = cmp.Or(o.LeaseFor, 10*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
-	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}}
+	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
 }
 
 func (p *Pipeline) plan(name string) (Plan, bool) {

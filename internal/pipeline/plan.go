@@ -26,6 +26,11 @@ type Plan struct {
 	// still under way are left to the next one. Overlap is how far the next one
 	// begins before the end of the last.
 	Lag, Overlap time.Duration
+	// OpenEnd says that the server cannot be told where a window ends: it ends at the
+	// job's transactionTime.
+	OpenEnd bool
+	// Paused keeps the schedule from starting the plan; a person still may.
+	Paused bool
 	// MaxBad is the share of bad lines of an export, 0 to 1, above which it fails.
 	MaxBad float64
 }

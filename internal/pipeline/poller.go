@@ -2,10 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -39,7 +40,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 		return p.pollAgain(ctx, source, s, j, Status{})
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
+		return p.pollFailed(ctx, source, s, j, err)
 	}
 	if status.Manifest == nil {
 		return p.pollAgain(ctx, source, s, j, status)
@@ -61,17 +62,42 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	return p.collected(ctx, e, j)
 }
 
+// pollFailed keeps the watchdog from a poll that is about to be tried again: a new
+// chain would begin to count its tries anew, and never come to an end.
+func (p *Pipeline) pollFailed(ctx context.Context, source Source, s Step, j Job, cause error) error {
+	if fault.Of(cause) == fault.Transient {
+		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
+			return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server has not finished it within %v; at last: %s", p.ExportTimeout, cause))
+		}
+		next := p.Now().Add(again(s.Try+1, cause))
+		if _, err := p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
+			if !next.After(j.PollAt) {
+				return errUnchanged
+			}
+			j.PollAt = next
+			return nil
+		}); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", s, cause)
+}
+
 // replicaLag is how long after its promise a server may not know a job yet.
 const replicaLag = time.Minute
 
 // pollAgain sends the next poll before it moves the journal on: killed between
 // the two, this poll comes again and its successor is a duplicate for the queue.
 func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, status Status) error {
-	if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
-		if err := source.Cancel(ctx, j.StatusURL); err != nil {
-			p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
-		}
-		return fault.Permanentf("%s: the FHIR server has not finished it within %v; it was cancelled", s, p.ExportTimeout)
+	moved, err := p.moved(ctx, j, status)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	switch {
+	case p.Now().Sub(j.AcceptedAt) > p.ExportTimeout:
+		return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server has not finished it within %v", p.ExportTimeout))
+	case p.Now().Sub(moved) > p.StuckAfter:
+		return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server shows no progress since %s, and has written no file", moved.UTC().Format(time.RFC3339)))
 	}
 	wait := status.RetryIn
 	if wait <= 0 {
@@ -79,89 +105,110 @@ func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, 
 		for range min(s.N, 64) {
 			wait = min(wait*3/2, p.PollMax)
 		}
+		wait = min(wait+jitter(wait, s), p.PollMax)
 	}
 	next, at := Step{Kind: StepPoll, Export: s.Export, Job: s.Job, N: s.N + 1}, p.Now().Add(wait)
 	if err := p.send(ctx, at, next); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	_, err := p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
+	_, err = p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
 		if j.PollN >= next.N {
 			return errUnchanged
 		}
-		j.PollN, j.PollAt, j.Progress = next.N, at, status.Progress
+		j.PollN, j.PollAt, j.Progress, j.MovedAt = next.N, at, status.Progress, moved
 		return nil
 	})
 	return err
 }
 
-// keepManifest stores the manifest as read and as received. The first one stays:
-// it is the one whose files the steps were sent for.
-func (p *Pipeline) keepManifest(ctx context.Context, j Job, m Manifest) error {
-	var foreign []error
-	for _, f := range m.Output {
-		if f.Path == "" {
-			foreign = append(foreign, fault.Permanentf("the manifest lists a %s file that is not in our landing container: check that the plan's container is the one the FHIR service exports to", f.Type))
-		}
-	}
-	if len(foreign) > 0 {
-		return fmt.Errorf("%d of %d files: %w", len(foreign), len(m.Output), foreign[0])
-	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	raw, err := json.Marshal(struct {
-		Manifest string `json:"manifest"`
-	}{string(m.Raw)})
-	if err != nil {
-		return err
-	}
-	for key, data := range map[string][]byte{rawManifestKey(j.ID): raw, manifestKey(j.ID): data} {
-		if _, err := p.Journal.Write(ctx, key, "", data); err != nil && !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("write journal %s: %w", key, err)
-		}
-	}
-	return nil
+// jitter is up to a fifth of a wait: jobs that began at the same tick must not all
+// ask at the same instant. It is made of the step, and so is the same when the step
+// comes again.
+func jitter(wait time.Duration, s Step) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.id())) // never fails, says its documentation
+	return wait * time.Duration(h.Sum32()%20) / 100
 }
 
-// manifest reads the manifest of a job; it is immutable and kept in memory.
-func (p *Pipeline) manifest(ctx context.Context, job string) (Manifest, error) {
-	p.mu.Lock()
-	m, ok := p.manifests[job]
-	p.mu.Unlock()
-	if ok {
-		return m, nil
+// giveUp ends a job at the server, so that it does not stand in the next one's way.
+func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why string) error {
+	if err := source.Cancel(ctx, j.StatusURL); err != nil {
+		p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
 	}
-	d, err := read[Manifest](ctx, p.Journal, manifestKey(job))
-	if err != nil {
-		return m, err
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s: %s; it was cancelled", s, why),
+		Remedy: "start the export again; a job that hangs has often passed then",
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.manifests) >= keptManifests {
-		clear(p.manifests)
-	}
-	p.manifests[job] = d.value
-	return d.value, nil
 }
 
-// keptManifests bounds the memory for manifests: one of 10,000 files is a few MB.
-const keptManifests = 8
+// moved is when the server last showed that it is at work: another progress text,
+// or another file in the job's folder. A server that shows neither is never found
+// to be stuck; the deadline ends it.
+func (p *Pipeline) moved(ctx context.Context, j Job, status Status) (time.Time, error) {
+	last := j.MovedAt
+	if j.AcceptedAt.After(last) {
+		last = j.AcceptedAt
+	}
+	silent := status.Progress == "" && j.Progress == "" && j.Folder == ""
+	if silent || status.Progress != j.Progress {
+		return p.Now(), nil
+	}
+	if p.Now().Sub(last) <= p.StuckAfter || j.Folder == "" {
+		return last, nil
+	}
+	tracer, ok := p.tracerOf(j)
+	if !ok {
+		return p.Now(), nil
+	}
+	for _, prefix := range tracer.Traces(j.AcceptedAt.Add(-clockSkew), j.AcceptedAt.Add(clockSkew)) {
+		for f, err := range p.Lake.List(ctx, Landing, prefix) {
+			if err != nil {
+				return last, err
+			}
+			if name := folderOf(f.Path); f.Modified.After(last) && strings.HasSuffix(name, "-"+j.Folder+"/") {
+				last = f.Modified
+			}
+		}
+	}
+	return last, nil
+}
 
-// collected sends a prepare step for each file of a job that lacks one. It comes
-// after a manifest, and again whenever a poll arrives later than that.
+// clockSkew is how far the server's clock may be from ours.
+const clockSkew = 5 * time.Minute
+
+// tracerOf is the job's source, where its jobs leave traces in the lake.
+func (p *Pipeline) tracerOf(j Job) (Tracer, bool) {
+	plan, _, _ := cutExportID(j.Export)
+	source, err := p.Source(plan)
+	if err != nil {
+		return nil, false
+	}
+	t, ok := source.(Tracer)
+	return t, ok
+}
+
+// collected sends the step of each file of a job that lacks one: a fetch where the
+// server keeps it, else a prepare. It comes after a manifest, and again whenever a
+// poll arrives later than that.
 func (p *Pipeline) collected(ctx context.Context, e Export, j Job) error {
 	m, err := p.manifest(ctx, j.ID)
 	if err != nil {
 		return err
 	}
-	work, err := p.survey(ctx, e, m.Output)
+	deletes, err := p.deletesOf(ctx, j.ID, m)
 	if err != nil {
 		return err
 	}
-	var steps []Step
+	work, err := p.survey(ctx, e, append(m.Output[:len(m.Output):len(m.Output)], deletes.files...))
+	if err != nil {
+		return err
+	}
+	steps, err := p.fetches(ctx, e, j, m, deletes, work)
+	if err != nil {
+		return err
+	}
 	for _, f := range work {
-		if !f.prepared {
+		if !f.prepared && (!f.Foreign || f.blob.ETag != "") {
 			steps = append(steps, Step{Kind: StepPrepare, Export: e.ID, Job: j.N, Type: f.Type, Path: f.Path, ETag: f.blob.ETag, Round: e.Round})
 		}
 	}

@@ -56,6 +56,15 @@ type Lake interface {
 	Put(ctx context.Context, area Area, path string, r io.Reader) (File, error)
 }
 
+// Landings creates the blobs of files that a server keeps to itself. The Lake's
+// landing area shows them.
+type Landings interface {
+	// Create writes a blob where there is none, whole or not at all; where there is
+	// one it fails with fs.ErrExist and leaves it as it is. When r fails, Create
+	// fails with r's error.
+	Create(ctx context.Context, area Area, path string, r io.Reader) (File, error)
+}
+
 // Entry is one document of the journal.
 type Entry struct {
 	Data []byte
@@ -110,6 +119,21 @@ type Accepted struct {
 	// segment is "<anything>-<Folder>" or Folder itself. Empty for servers that
 	// keep the files to themselves.
 	Folder string
+	// Exchange is what was said, for the record.
+	Exchange Exchange
+}
+
+// Exchange is a kick-off as it was sent and answered, for the person who has to
+// find out what a server did. It holds no token, and no id of a patient.
+type Exchange struct {
+	Method  string            `json:"method,omitempty"`
+	URL     string            `json:"url,omitempty"`
+	Request map[string]string `json:"request,omitempty"` // headers
+	Body    string            `json:"body,omitempty"`
+	Status  int               `json:"status,omitempty"`
+	Answer  map[string]string `json:"answer,omitempty"` // headers
+	// Software is how the server calls itself.
+	Software string `json:"software,omitempty"`
 }
 
 // OutputFile is one entry of a manifest.
@@ -120,6 +144,8 @@ type OutputFile struct {
 	Path string `json:"path,omitempty"`
 	// Count is the number of resources in the file; -1 when the server did not say.
 	Count int64 `json:"count"`
+	// Foreign says that the server keeps the file: it has to be fetched to Path.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
 // Manifest is what a finished job made.
@@ -128,8 +154,17 @@ type Manifest struct {
 	Output          []OutputFile `json:"output"`
 	// Errors are the server's error files; kept and summarised, never loaded.
 	Errors []OutputFile `json:"errors,omitempty"`
-	// Raw is the server's answer, byte for byte.
-	Raw []byte `json:"-"`
+	// Deleted are files of Bundles that name what was deleted.
+	Deleted []OutputFile `json:"deleted,omitempty"`
+	// RequiresToken says that the files are given only to who signs in.
+	RequiresToken bool `json:"requiresToken,omitempty"`
+	// Request is the kick-off as the server understood it.
+	Request string `json:"request,omitempty"`
+	// Expires is until when the files can be had; zero where the server did not say.
+	Expires time.Time `json:"expires,omitzero"`
+	// Raw is the server's answer, byte for byte, and Pages those that it goes on in.
+	Raw   []byte   `json:"-"`
+	Pages [][]byte `json:"-"`
 }
 
 // Status is the state of a job at the server.
@@ -143,17 +178,63 @@ type Status struct {
 // know: cancelled, expired, or so new that a replica has not heard of it.
 var ErrUnknownJob = errors.New("the server does not know this job")
 
+// ErrDeclined is wrapped by Source.KickOff's error when the server has answered
+// that it does not start a job now: none is running, and a later try is no second.
+var ErrDeclined = errors.New("the server did not start the job")
+
+// ErrExpired is wrapped by Downloader.Download's error when the server does not
+// give the file at its URL, any more or yet: the manifest, read again, may have a
+// fresh URL.
+var ErrExpired = errors.New("the server does not give the file at this URL")
+
+// ErrThrottled is wrapped by Downloader.Download's error when it is not the turn
+// of this file. That is no failure, and says so as often as the server likes.
+var ErrThrottled = errors.New("the server wants fewer downloads at once")
+
 // Source is a FHIR server that exports in bulk.
 // Errors are classified: a job that the server gave up is Permanent.
 type Source interface {
 	// Now is the server's clock, to the millisecond.
 	Now(ctx context.Context) (time.Time, error)
 	// KickOff starts a job. It is not idempotent: a second call is a second job.
+	// After a Transient error a job may run, unless it is ErrDeclined.
 	KickOff(ctx context.Context, r Request) (Accepted, error)
 	// Status asks once.
 	Status(ctx context.Context, statusURL string) (Status, error)
 	// Cancel ends a job; one that is unknown or ended already is no error.
 	Cancel(ctx context.Context, statusURL string) error
+}
+
+// Downloader is a Source whose server keeps the files to itself.
+type Downloader interface {
+	// Download streams one file of a manifest, decoded, and takes up links that
+	// break. What it yields is whole, or ends in an error. It may wait a little for
+	// its turn.
+	Download(ctx context.Context, f OutputFile, requiresToken bool) (io.ReadCloser, error)
+	// Deletes reads a file of the manifest's Deleted, and yields a line of the
+	// Azure form for each resource. It stops after the first error.
+	Deletes(r io.Reader) iter.Seq2[Tombstone, error]
+	// Issues counts what an error file says, by severity and code.
+	Issues(r io.Reader) (map[string]int64, error)
+}
+
+// Tombstone is one deleted resource as one line of NDJSON, without line end.
+type Tombstone struct {
+	Type string
+	Line []byte
+}
+
+// Tracer is a Source whose server writes into our landing area, so that a job
+// leaves traces there even when its promise was lost on the way.
+type Tracer interface {
+	// Traces lists the prefixes under which the folder of a job must be that was
+	// started between the two instants, by either clock.
+	Traces(from, to time.Time) []string
+	// Traced is the promise that belongs to a folder, and false for a folder of
+	// another form.
+	Traced(folder string) (Accepted, bool)
+	// Answers says whether a manifest answers a request.
+	Answers(m Manifest, r Request) bool
 }
 
 // Warehouse holds the tables. Several plans share it, each in its own schema.

@@ -18,6 +18,9 @@ import (
 // BlobWritten is the event of a blob in the landing area. It is a hint: nothing
 // is looked at before the blob has settled, and nothing is lost when it is lost.
 func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int64) error {
+	if folder, _, _ := strings.Cut(path, "/"); isJobFolder(folder) {
+		return nil // fetched by us: its step knows already
+	}
 	if size == 0 {
 		return nil // the writer creates each blob empty before it fills it
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -16,6 +17,10 @@ type planRecord struct {
 	Seq         int       `json:"seq"`
 	Current     string    `json:"current,omitempty"`
 	RequestedAt time.Time `json:"requestedAt"`
+	// PausedAt is when a person paused the plan; zero while it runs.
+	PausedAt time.Time `json:"pausedAt,omitzero"`
+	// Released is the export whose jobs were given back to the server last.
+	Released string `json:"released,omitempty"`
 }
 
 // Export is the journal's document of one run of a plan.
@@ -39,6 +44,10 @@ type Export struct {
 type Failure struct {
 	Step  string `json:"step"`
 	Cause string `json:"cause"`
+	// Whose says on which side the cause lies, and Remedy what to do about it; both
+	// are empty where nobody knows.
+	Whose  string `json:"whose,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // Job is the journal's document of one $export request.
@@ -49,6 +58,16 @@ type Job struct {
 	// KickOffAt is when the kick-off was last tried: the intent.
 	KickOffAt time.Time `json:"kickOffAt,omitzero"`
 	KickOffs  int       `json:"kickOffs"`
+	// LostSince is when the first kick-off was made whose answer nobody wrote down,
+	// and Lost how many there are: each may be a job at the server that nobody follows.
+	LostSince time.Time `json:"lostSince,omitzero"`
+	Lost      int       `json:"lost,omitempty"`
+	// Adopted says that the job was found by its folder after its promise was lost.
+	Adopted bool `json:"adopted,omitempty"`
+	// RetryAt is when a kick-off that the server declined is made again.
+	RetryAt time.Time `json:"retryAt,omitzero"`
+	// Exchange is the kick-off that was accepted.
+	Exchange  *Exchange `json:"exchange,omitempty"`
 	StatusURL string    `json:"statusUrl,omitempty"`
 	Folder    string    `json:"folder,omitempty"`
 	// AcceptedAt is when the server promised to do it.
@@ -57,6 +76,8 @@ type Job struct {
 	PollN    int       `json:"pollN"`
 	PollAt   time.Time `json:"pollAt,omitzero"`
 	Progress string    `json:"progress,omitempty"`
+	// MovedAt is when the server last showed that it is at work.
+	MovedAt time.Time `json:"movedAt,omitzero"`
 	// ManifestAt is when the manifest came; it is a document of its own.
 	ManifestAt      time.Time `json:"manifestAt,omitzero"`
 	TransactionTime time.Time `json:"transactionTime,omitzero"`
@@ -78,25 +99,47 @@ func jobKey(job string) string            { return "jobs/" + job }
 func folderKey(folder string) string      { return "folders/" + folder }
 func manifestKey(job string) string       { return "manifests/" + job }
 func rawManifestKey(job string) string    { return "manifests/" + job + ".raw" }
+func manifestPartKey(job string, n int) string {
+	return fmt.Sprintf("manifests/%s.part-%04d", job, n)
+}
+func freshManifestKey(job string) string  { return "manifests/" + job + ".fresh" }
+func deletesKey(job string, n int) string { return fmt.Sprintf("deletes/%s/%06d", job, n) }
+func issuesKey(job string, n int) string  { return fmt.Sprintf("issues/%s/%06d", job, n) }
 func viewSetsKey(plan string) string      { return "viewsets/" + plan }
 func leaseKey(schema, typ string) string  { return "leases/" + schema + "/" + typ }
 
 func exportID(plan string, n int) string { return fmt.Sprintf("%s-%06d", plan, n) }
 func jobID(export string, n int) string  { return fmt.Sprintf("%s.%d", export, n) }
 
-// exportKeyOf finds the key in an id: plan names may hold dashes, numbers not.
+// exportKeyOf finds the key in an id.
 func exportKeyOf(id string) (string, error) {
-	for i := len(id) - 1; i > 0; i-- {
-		if id[i] != '-' {
-			continue
-		}
-		var n int
-		if _, err := fmt.Sscanf(id[i+1:], "%d", &n); err != nil || exportID(id[:i], n) != id {
-			break
-		}
-		return exportKey(id[:i], n), nil
+	if plan, n, ok := cutExportID(id); ok {
+		return exportKey(plan, n), nil
 	}
 	return "", fault.BadDataf("%q is no export id: it reads <plan>-<number of six digits>", id)
+}
+
+// cutExportID takes an id apart: plan names may hold dashes, numbers not.
+func cutExportID(id string) (plan string, n int, ok bool) {
+	i := strings.LastIndexByte(id, '-')
+	if i < 1 {
+		return "", 0, false
+	}
+	if _, err := fmt.Sscanf(id[i+1:], "%d", &n); err != nil || exportID(id[:i], n) != id {
+		return "", 0, false
+	}
+	return id[:i], n, true
+}
+
+// isJobFolder says that a folder of the landing area was made by us, for files
+// that were fetched.
+func isJobFolder(folder string) bool {
+	i := strings.LastIndexByte(folder, '.')
+	if i < 0 {
+		return false
+	}
+	_, _, ok := cutExportID(folder[:i])
+	return ok
 }
 
 // document is one JSON document of the journal with the ETag it was read at.

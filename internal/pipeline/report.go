@@ -46,18 +46,18 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
-	files, complete, err := p.filesOf(ctx, jobs, "")
+	g, err := p.filesOf(ctx, jobs, "")
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
-	if !complete {
+	if !g.complete() {
 		return nil, fmt.Errorf("report on export %s: its manifest is not here yet; it is %s", export, e.State)
 	}
 	entries, err := p.Warehouse.Ledger(ctx, e.Schema, e.ID)
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
-	return Account(outputs(files), entries), nil
+	return Account(outputs(g.files), entries), nil
 }
 
 // Account sums manifest entries and ledger entries by resource type. Without a

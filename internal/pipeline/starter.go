@@ -71,6 +71,9 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 		case !e.State.Final():
 			return p.lookAfter(ctx, plan, e)
 		}
+		if err := p.dismiss(ctx, &d, e); err != nil {
+			return err
+		}
 	}
 	if !configured || !p.due(plan, d.value) {
 		return nil
@@ -79,9 +82,9 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 }
 
 // due says whether the schedule has come round since the last request. Slots
-// missed meanwhile count once.
+// missed meanwhile, by an outage or a pause, count once.
 func (p *Pipeline) due(plan Plan, r planRecord) bool {
-	if plan.Schedule == nil {
+	if plan.Schedule == nil || plan.Paused || !r.PausedAt.IsZero() {
 		return false
 	}
 	return r.Seq == 0 || !plan.Schedule.Next(r.RequestedAt).After(p.Now())
@@ -105,6 +108,11 @@ func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error
 		}
 		if err == nil && !e.State.Final() {
 			return "", fault.Permanentf("start plan %s: export %s is still %s", name, e.ID, e.State)
+		}
+		if err == nil {
+			if err := p.dismiss(ctx, &d, e); err != nil {
+				return "", fmt.Errorf("start plan %s: %w", name, err)
+			}
 		}
 	}
 	if err := p.start(ctx, plan, d); err != nil {
@@ -172,6 +180,10 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 	if len(types) == 0 {
 		types = []string{AllTypes}
 	}
+	end := till
+	if plan.OpenEnd {
+		end = time.Time{}
+	}
 	var jobs []Request
 	for _, t := range types {
 		var since time.Time
@@ -185,7 +197,7 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 		if i < 0 {
 			i = len(jobs)
 			jobs = append(jobs, Request{
-				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since, Till: till,
+				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since, Till: end,
 				Deleted: plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
 			})
 		}
@@ -213,6 +225,10 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 				if fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout {
 					return p.failExport(ctx, e.ID, "kick-off", err)
 				}
+				if errors.Is(err, ErrDeclined) {
+					p.Log.InfoContext(ctx, "kick-off declined; a later tick makes it again", "job", j.ID, "reason", err)
+					return nil
+				}
 				return err
 			}
 			if j.StatusURL == "" {
@@ -230,36 +246,85 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 // accept makes one kick-off, intent first. It returns the job without a status
 // URL when a kick-off of someone else may still be under way.
 func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r Request) (Job, error) {
+	found, wait, err := p.lookForOrphan(ctx, source, j, r)
+	if err != nil || wait {
+		return j, err
+	}
+	if found.StatusURL != "" {
+		p.Log.WarnContext(ctx, "job adopted whose promise was lost", "job", j.ID, "folder", found.Folder)
+		return p.promised(ctx, source, e, j, found, true)
+	}
 	mine := false
-	j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
-		if mine = j.StatusURL == "" && (j.KickOffAt.IsZero() || p.Now().Sub(j.KickOffAt) >= p.KickOffPatience); !mine {
+	j, err = p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+		now := p.Now()
+		if mine = j.StatusURL == "" && !now.Before(j.RetryAt) && (j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) >= p.KickOffPatience); !mine {
 			return errUnchanged
 		}
-		j.KickOffAt = p.Now()
+		if !j.KickOffAt.IsZero() {
+			if j.Lost++; j.LostSince.IsZero() {
+				j.LostSince = j.KickOffAt
+			}
+		}
+		j.KickOffAt = now
 		j.KickOffs++
 		return nil
 	})
 	if err != nil || !mine {
 		return j, err
 	}
+	if j.Lost > 0 {
+		p.Log.WarnContext(ctx, "kicked off again: an earlier one may have started a job that nobody follows", "job", j.ID, "lost", j.Lost)
+	}
 	accepted, err := source.KickOff(ctx, r)
 	if err != nil {
+		if errors.Is(err, ErrDeclined) {
+			if declinedErr := p.declined(ctx, e, j, err); declinedErr != nil {
+				return j, declinedErr
+			}
+		}
 		return j, fmt.Errorf("kick off job %s: %w", j.ID, err)
 	}
+	return p.promised(ctx, source, e, j, accepted, false)
+}
+
+// declined takes a kick-off back that the server has answered with a later one: no
+// job runs, and no try was made.
+func (p *Pipeline) declined(ctx context.Context, e Export, j Job, cause error) error {
+	at := j.KickOffAt
+	_, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+		if !j.KickOffAt.Equal(at) || j.StatusURL != "" {
+			return errUnchanged
+		}
+		j.KickOffAt, j.RetryAt = time.Time{}, p.Now().Add(min(fault.After(cause), longestWait))
+		j.KickOffs--
+		return nil
+	})
+	return err
+}
+
+// promised writes the server's promise down, unless another one is there already.
+func (p *Pipeline) promised(ctx context.Context, source Source, e Export, j Job, accepted Accepted, adopted bool) (Job, error) {
 	kept := accepted.StatusURL
-	j, err = p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+	id := j.ID
+	j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
 		if kept = j.StatusURL; kept != "" {
 			return errUnchanged
 		}
 		kept = accepted.StatusURL
-		j.StatusURL, j.Folder, j.AcceptedAt = accepted.StatusURL, accepted.Folder, p.Now()
+		j.StatusURL, j.Folder, j.AcceptedAt, j.Adopted = accepted.StatusURL, accepted.Folder, p.Now(), adopted
+		if accepted.Exchange.Method != "" {
+			j.Exchange = &accepted.Exchange
+		}
+		if adopted && j.Lost > 0 {
+			j.Lost--
+		}
 		j.PollN, j.PollAt = 1, p.Now().Add(p.PollMin)
 		return nil
 	})
 	if err == nil && kept != accepted.StatusURL {
 		// Two kick-offs were made; the other one was written down first.
 		if err := source.Cancel(ctx, accepted.StatusURL); err != nil {
-			p.Log.WarnContext(ctx, "second kick-off not cancelled at the server", "job", j.ID, "error", err)
+			p.Log.WarnContext(ctx, "second kick-off not cancelled at the server", "job", id, "error", err)
 		}
 	}
 	return j, err

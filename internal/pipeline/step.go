@@ -18,6 +18,7 @@ import (
 const (
 	StepPoll    = "poll"    // ask the server for the status of a job
 	StepLanded  = "landed"  // a blob was written, says an event
+	StepFetch   = "fetch"   // stream one file that the server keeps into the lake
 	StepPrepare = "prepare" // flatten one file of the manifest
 	StepCommit  = "commit"  // all prepared files of one export and type, to the tables
 )
@@ -27,8 +28,10 @@ type Step struct {
 	Kind   string `json:"step"`
 	Export string `json:"export,omitempty"`
 	Job    int    `json:"job,omitempty"`
-	// N numbers the polls of a job.
-	N     int    `json:"n,omitempty"`
+	// N numbers the polls of a job, and the turns of a fetch.
+	N int `json:"n,omitempty"`
+	// File is the number of a file in its manifest.
+	File  int    `json:"file,omitempty"`
 	Type  string `json:"type,omitempty"`
 	Path  string `json:"path,omitempty"`
 	ETag  string `json:"etag,omitempty"`
@@ -45,6 +48,8 @@ func (s Step) id() string {
 		return fmt.Sprintf("%s/poll/%d.%d", jobID(s.Export, s.Job), s.N, s.Try)
 	case StepLanded:
 		return fmt.Sprintf("landed/%s/%d", short(s.Path+"@"+s.ETag), s.Try)
+	case StepFetch:
+		return fmt.Sprintf("%s/file/%d/%d.%d.%d", jobID(s.Export, s.Job), s.File, s.Round, s.N, s.Try)
 	case StepPrepare:
 		return fmt.Sprintf("%s/file/%s/%d.%d", jobID(s.Export, s.Job), short(s.Path+"@"+s.ETag), s.Round, s.Try)
 	default:
@@ -71,6 +76,9 @@ func (s Step) LogValue() slog.Value {
 			attrs = append(attrs, slog.String(name, v))
 		}
 	}
+	if s.File > 0 {
+		attrs = append(attrs, slog.Int("number", s.File))
+	}
 	if s.N > 0 {
 		attrs = append(attrs, slog.Int("n", s.N))
 	}
@@ -84,6 +92,8 @@ func (s Step) String() string {
 	switch s.Kind {
 	case StepPoll:
 		return fmt.Sprintf("poll job %s", jobID(s.Export, s.Job))
+	case StepFetch:
+		return fmt.Sprintf("fetch file %d of job %s", s.File, jobID(s.Export, s.Job))
 	case StepCommit:
 		return fmt.Sprintf("commit %s of export %s", s.Type, s.Export)
 	default:
@@ -119,7 +129,7 @@ func decodeStep(body []byte) (Step, error) {
 	}
 	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
 	switch s.Kind {
-	case StepPoll, StepPrepare, StepCommit:
+	case StepPoll, StepFetch, StepPrepare, StepCommit:
 		if _, err := exportKeyOf(s.Export); err != nil {
 			return bad("it names no export")
 		}
@@ -128,8 +138,10 @@ func decodeStep(body []byte) (Step, error) {
 		return bad("it names no kind of step that this version knows")
 	}
 	switch {
-	case (s.Kind == StepPoll || s.Kind == StepPrepare) && s.Job < 1:
+	case (s.Kind == StepPoll || s.Kind == StepFetch || s.Kind == StepPrepare) && s.Job < 1:
 		return bad("it names no job")
+	case s.Kind == StepFetch && s.File < 1:
+		return bad("it names no file")
 	case (s.Kind == StepPrepare || s.Kind == StepLanded) && s.Path == "":
 		return bad("it names no file")
 	case (s.Kind == StepPrepare || s.Kind == StepCommit) && s.Type == "":
@@ -164,11 +176,16 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 		p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Transient.String(), "error", err)
 		return p.fail(ctx, s, fmt.Errorf("tried %d times, at last: %w", s.Try+1, err))
 	}
-	again := s
-	again.Try++
-	wait := max(backOff(s.Try), min(fault.After(err), longestWait))
+	next := s
+	next.Try++
+	wait := again(next.Try, err)
 	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error", err, "wait", wait)
-	return p.send(ctx, p.Now().Add(wait), again)
+	return p.send(ctx, p.Now().Add(wait), next)
+}
+
+// again is the wait before try n of a step, the first being try 0.
+func again(try int, cause error) time.Duration {
+	return max(backOff(try-1), min(fault.After(cause), longestWait))
 }
 
 var errDeadline = errors.New("the step's time is up; the rest is done by the next one")
@@ -190,6 +207,8 @@ func (p *Pipeline) do(ctx context.Context, s Step) error {
 		return p.poll(ctx, s)
 	case StepLanded:
 		return p.landed(ctx, s)
+	case StepFetch:
+		return p.fetch(ctx, s)
 	case StepPrepare:
 		return p.prepare(ctx, s)
 	default:
@@ -211,7 +230,7 @@ func (p *Pipeline) failExport(ctx context.Context, id, step string, cause error)
 			return errUnchanged // never came to be
 		}
 		e.State, e.FinishedAt = Failed, p.Now()
-		e.Failure = &Failure{Step: step, Cause: cause.Error()}
+		e.Failure = &Failure{Step: step, Cause: cause.Error(), Whose: string(fault.Whose(cause)), Remedy: fault.Remedy(cause)}
 		return nil
 	})
 	if err != nil {

@@ -74,27 +74,45 @@ func distinct[T any](items []T, of func(T) string) []string {
 	return out
 }
 
+// gathered is what the manifests of an export list.
+type gathered struct {
+	files []listed
+	// manifests says that they are all here, and deletes that so are the files of
+	// tombstones that were made of theirs.
+	manifests, deletes bool
+}
+
+// complete says that no further file will come.
+func (g gathered) complete() bool { return g.manifests && g.deletes }
+
 // filesOf gathers what the manifests of all jobs list, one entry per path, of
-// one type, or of all when typ is empty. complete is false while a manifest is
-// missing.
-func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (files []listed, complete bool, err error) {
+// one type, or of all when typ is empty.
+func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathered, error) {
+	g := gathered{manifests: true, deletes: true}
 	seen := map[string]bool{}
 	for _, j := range jobs {
 		if !j.collected() {
-			return nil, false, nil
+			return gathered{}, nil
 		}
 		m, err := p.manifest(ctx, j.ID)
 		if err != nil {
-			return nil, false, err
+			return g, err
 		}
-		for _, f := range m.Output {
-			if (typ == "" || f.Type == typ) && !seen[f.Path] {
-				seen[f.Path] = true
-				files = append(files, listed{f, j.N})
+		d, err := p.deletesOf(ctx, j.ID, m)
+		if err != nil {
+			return g, err
+		}
+		g.deletes = g.deletes && len(d.missing) == 0
+		for _, list := range [][]OutputFile{m.Output, d.files} {
+			for _, f := range list {
+				if (typ == "" || f.Type == typ) && !seen[f.Path] {
+					seen[f.Path] = true
+					g.files = append(g.files, listed{f, j.N})
+				}
 			}
 		}
 	}
-	return files, true, nil
+	return g, nil
 }
 
 // listed is a file of a manifest with the number of its job.

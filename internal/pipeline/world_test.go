@@ -49,6 +49,8 @@ type world struct {
 	tickErr error
 	// beforeStep meddles with what is about to happen.
 	beforeStep func()
+	// wrap makes the plans' source of the server; nil takes the server as it is.
+	wrap func(gatedSource) pipeline.Source
 	// brokerDown holds every delivery.
 	brokerDown bool
 }
@@ -86,8 +88,15 @@ func (w *world) boot() {
 	w.p = pipeline.New(pipeline.Options{Plans: w.plans}, pipeline.Ports{
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
-		Source: func(string) (pipeline.Source, error) { return gatedSource{w.server, w.gate}, nil },
-		Now:    w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.DiscardHandler),
+		Landings: gatedLandings{w.lake, w.gate},
+		Source: func(string) (pipeline.Source, error) {
+			source := gatedSource{w.server, w.gate}
+			if w.wrap != nil {
+				return w.wrap(source), nil
+			}
+			return source, nil
+		},
+		Now: w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -503,6 +512,10 @@ type (
 		pipeline.Warehouse
 		*gate
 	}
+	gatedLandings struct {
+		pipeline.Landings
+		*gate
+	}
 	gatedSource struct {
 		pipeline.Source
 		*gate
@@ -530,6 +543,10 @@ func (l gatedLake) Open(ctx context.Context, a pipeline.Area, path, etag string)
 
 func (l gatedLake) Put(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
 	return gated(l.gate, "lake put", func() (pipeline.File, error) { return l.Lake.Put(ctx, a, path, r) })
+}
+
+func (l gatedLandings) Create(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	return gated(l.gate, "lake create", func() (pipeline.File, error) { return l.Landings.Create(ctx, a, path, r) })
 }
 
 func (j gatedJournal) Read(ctx context.Context, key string) (pipeline.Entry, error) {
@@ -575,6 +592,11 @@ func (s gatedSource) KickOff(ctx context.Context, r pipeline.Request) (pipeline.
 
 func (s gatedSource) Status(ctx context.Context, url string) (pipeline.Status, error) {
 	return gated(s.gate, "source status", func() (pipeline.Status, error) { return s.Source.Status(ctx, url) })
+}
+
+func (s gatedSource) Cancel(ctx context.Context, url string) error {
+	_, err := gated(s.gate, "source cancel", func() (struct{}, error) { return struct{}{}, s.Source.Cancel(ctx, url) })
+	return err
 }
 
 func gated[T any](g *gate, port string, call func() (T, error)) (T, error) {

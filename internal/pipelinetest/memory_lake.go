@@ -95,6 +95,15 @@ func (l *MemoryLake) blob(ctx context.Context, area pipeline.Area, path string) 
 
 // Put implements pipeline.Lake.
 func (l *MemoryLake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	return l.write(ctx, area, path, r, true)
+}
+
+// Create implements pipeline.Landings.
+func (l *MemoryLake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	return l.write(ctx, area, path, r, false)
+}
+
+func (l *MemoryLake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, over bool) (pipeline.File, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return pipeline.File{}, err
@@ -104,6 +113,9 @@ func (l *MemoryLake) Put(ctx context.Context, area pipeline.Area, path string, r
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, there := l.blobs[area][path]; there && !over {
+		return pipeline.File{}, &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	}
 	l.etag++
 	f := pipeline.File{Path: path, ETag: fmt.Sprintf("0x%X", 0x8DC000+l.etag), Size: int64(len(data)), Modified: l.now()}
 	if l.blobs[area] == nil {

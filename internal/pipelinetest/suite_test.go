@@ -19,6 +19,13 @@ func TestMemoryLake(t *testing.T) {
 	})
 }
 
+func TestMemoryLandings(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestLandings(t, func(*testing.T) pipelinetest.LakeWithLandings {
+		return pipelinetest.NewMemoryLake(func() time.Time { return start })
+	})
+}
+
 func TestMemoryJournal(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestJournal(t, func(*testing.T) pipeline.Journal { return pipelinetest.NewMemoryJournal() })

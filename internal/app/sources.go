@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/bulkfhir"
+	"fhirsynapse/internal/bulkfhir/auth"
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// sources makes the FHIR servers of all plans. Plans share one, and what it has
+// learnt of the server; only a plan that names patients has one of its own.
+func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Source, error), error) {
+	made := map[string]pipeline.Source{}
+	var faults []error
+	for name, s := range exports.Sources {
+		o, err := a.sourceOptions(s)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
+			continue
+		}
+		shared, err := bulkfhir.New(o)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("source %s: %w", name, err))
+			continue
+		}
+		for plan, source := range exports.SourceOf {
+			if source != name {
+				continue
+			}
+			made[plan] = shared
+			if patients := exports.PatientsOf[plan]; len(patients) > 0 {
+				o.Patients = patients
+				if made[plan], err = bulkfhir.New(o); err != nil {
+					faults = append(faults, fmt.Errorf("source %s, plan %s: %w", name, plan, err))
+				}
+			}
+		}
+	}
+	return func(plan string) (pipeline.Source, error) {
+		source, ok := made[plan]
+		if !ok {
+			return nil, unknownPlan(plan)
+		}
+		return source, nil
+	}, errors.Join(faults...)
+}
+
+func (a *App) sourceOptions(s config.Source) (bulkfhir.Options, error) {
+	o := bulkfhir.Options{
+		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, MaxCount: s.MaxCount, Parallel: s.IsParallel,
+		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles, Downloads: s.Downloads,
+		LineLimit: a.config.LineLimit, Landing: a.lake.Landing, Now: a.now,
+	}
+	if s.Dialect == config.DialectAzure {
+		o.Container = a.config.LandingContainer
+	}
+	var err error
+	o.Token, o.Renew, err = a.signIn(s)
+	return o, err
+}
+
+type (
+	tokenFunc func(context.Context) (string, error)
+	renewFunc func(ctx context.Context, refused string) (string, error)
+)
+
+// signIn gives the bearer tokens of a source; nil where it wants none.
+func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
+	secret, err := a.secret(s.Auth)
+	if err != nil {
+		return nil, nil, err
+	}
+	client := auth.Client{BaseURL: s.URL, TokenURL: s.Auth.TokenURL, ClientID: s.Auth.ClientID, Scope: s.Auth.Scope, Now: a.now}
+	var tokens *auth.Tokens
+	switch s.Auth.Kind {
+	case config.AuthNone:
+		return nil, nil, nil
+	case config.AuthManagedIdentity, config.AuthWorkloadIdentity, config.AuthClientCredential:
+		token, err := azure.FHIRToken(azure.Identity{
+			Kind: identityKind(s.Auth.Kind), BaseURL: s.Auth.Audience, Scope: s.Auth.Scope,
+			ClientID: s.Auth.ClientID, TenantID: s.Auth.TenantID, Secret: secret.Reveal(),
+		})
+		return token, nil, err
+	case config.AuthSMART:
+		key, keyErr := auth.ParseKey([]byte(secret.Reveal()), s.Auth.KeyID)
+		if keyErr != nil {
+			return nil, nil, keyErr
+		}
+		tokens, err = auth.SMART(client, key)
+	case config.AuthClientSecret:
+		tokens, err = auth.ClientSecret(client, secret.Reveal())
+	case config.AuthBearer:
+		tokens = auth.Static(secret.Reveal())
+	default:
+		return nil, nil, fault.Permanentf("auth: unknown kind %q", string(s.Auth.Kind))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return tokens.Token, tokens.Renew, nil
+}
+
+func identityKind(kind config.AuthKind) azure.IdentityKind {
+	switch kind {
+	case config.AuthWorkloadIdentity:
+		return azure.WorkloadIdentity
+	case config.AuthClientCredential:
+		return azure.ClientCredential
+	default:
+		return azure.ManagedIdentity
+	}
+}
+
+// secret reads the file of a secret that does not come from the environment.
+func (a *App) secret(s config.Auth) (config.Secret, error) {
+	if s.SecretFile == "" {
+		return s.Secret, nil
+	}
+	data, err := a.read(s.SecretFile)
+	if err != nil {
+		return config.Secret{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("auth: read the secret: %w", err)}
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return config.Secret{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("auth: the file %s is empty", s.SecretFile)}
+	}
+	return config.NewSecret(text), nil
+}

@@ -1,0 +1,277 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Bounds of one request to a sign-in server.
+const (
+	requestTimeout = 30 * time.Second
+	maxBody        = 1 << 20
+)
+
+// defaultLifetime is what SMART Backend Services recommends, for servers that do
+// not say how long a token lives.
+const defaultLifetime = 5 * time.Minute
+
+// Tokens hands out bearer tokens. It is safe for concurrent use: one goroutine
+// signs in, the others wait for it.
+type Tokens struct {
+	now   func() time.Time
+	fetch func(context.Context) (string, time.Duration, error) // token and its lifetime
+
+	turn  chan struct{} // held while the fields below are read or written
+	token string
+	ends  time.Time
+	lead  time.Duration // so long before its end a token is no longer used
+}
+
+func newTokens(now func() time.Time, fetch func(context.Context) (string, time.Duration, error)) *Tokens {
+	return &Tokens{now: now, fetch: fetch, turn: make(chan struct{}, 1)}
+}
+
+// Static is a token that somebody gave us. It is never renewed.
+func Static(token string) *Tokens {
+	t := newTokens(nil, nil)
+	t.token = token
+	return t
+}
+
+// Format never prints the token, whatever the verb.
+func (t *Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") } // a formatter has nobody to tell
+
+// MarshalJSON never gives the token.
+func (t *Tokens) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
+
+// Token gives a token that is good for a while yet.
+func (t *Tokens) Token(ctx context.Context) (string, error) { return t.get(ctx, "") }
+
+// Renew gives a token in place of one that the server refused. Where another
+// goroutine has renewed it meanwhile, it is that one's.
+func (t *Tokens) Renew(ctx context.Context, refused string) (string, error) {
+	return t.get(ctx, refused)
+}
+
+func (t *Tokens) get(ctx context.Context, refused string) (string, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return "", &fault.Error{Class: fault.Transient, Err: ctx.Err()}
+	}
+	if t.fetch == nil || (t.token != "" && t.token != refused && t.now().Before(t.ends.Add(-t.lead))) {
+		return t.token, nil
+	}
+	token, lifetime, err := t.fetch(ctx)
+	if err != nil {
+		return "", err
+	}
+	t.token, t.ends = token, t.now().Add(lifetime)
+	// A request that begins with the token must be over before it ends.
+	t.lead = min(time.Minute, lifetime/5)
+	return token, nil
+}
+
+// endpoint asks a sign-in server.
+type endpoint struct{ client *http.Client }
+
+// newEndpoint follows no redirects: what is sent here is for nobody else.
+func newEndpoint(c *http.Client) endpoint {
+	if c == nil {
+		c = &http.Client{}
+	}
+	strict := *c
+	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return endpoint{&strict}
+}
+
+// confidential says that nobody can read what is sent to u on the way.
+func confidential(u string) error {
+	parsed, err := url.Parse(u)
+	switch {
+	case err != nil || parsed.Host == "":
+		return setting("the address of the sign-in server is no URL")
+	case parsed.Scheme == "https":
+		return nil
+	case parsed.Scheme == "http" && (parsed.Hostname() == "localhost" || parsed.Hostname() == "::1" || strings.HasPrefix(parsed.Hostname(), "127.")):
+		return nil
+	}
+	return setting("the sign-in server %s is reached without TLS: secrets travel over https only", parsed.Host)
+}
+
+func setting(format string, args ...any) error {
+	return &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf(format, args...)}
+}
+
+func (e endpoint) do(req *http.Request) (status int, body []byte, err error) {
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "fhirsynapse")
+	resp, err := e.client.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return 0, nil, &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+	}
+	defer func() { _ = resp.Body.Close() }() // read as far as it matters
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return 0, nil, &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+	}
+	return resp.StatusCode, body, nil
+}
+
+// token asks for one by form.
+func (e endpoint) token(ctx context.Context, u string, form url.Values, sign func(*http.Request)) (string, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", 0, setting("the address of the sign-in server is no URL")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if sign != nil {
+		sign(req)
+	}
+	status, body, err := e.do(req)
+	if err != nil {
+		return "", 0, fmt.Errorf("sign in: %w", err)
+	}
+	if status != http.StatusOK && status != http.StatusCreated {
+		return "", 0, refused(status, body)
+	}
+	var a struct {
+		Token   string  `json:"access_token"`
+		Type    string  `json:"token_type"`
+		Expires seconds `json:"expires_in"`
+	}
+	if json.Unmarshal(body, &a) != nil || !usable(a.Token) {
+		return "", 0, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s answered with no token", req.URL.Host)}
+	}
+	if a.Type != "" && !strings.EqualFold(a.Type, "bearer") {
+		return "", 0, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s gives tokens that are no bearer tokens", req.URL.Host)}
+	}
+	lifetime := time.Duration(a.Expires) * time.Second
+	if lifetime <= 0 {
+		lifetime = defaultLifetime
+	}
+	return a.Token, lifetime, nil
+}
+
+// usable says that a token can stand in a header.
+func usable(token string) bool {
+	for _, c := range token {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return token != ""
+}
+
+// seconds is a number that some servers write as text.
+type seconds int64
+
+// UnmarshalJSON takes what is no number for one that was left out.
+func (s *seconds) UnmarshalJSON(b []byte) error {
+	if n, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64); err == nil && n > 0 && n < 1e9 {
+		*s = seconds(n)
+	}
+	return nil
+}
+
+// refused classifies an answer of RFC 6749 §5.2. Only the code is shown: a
+// description may repeat what was sent.
+func refused(status int, body []byte) error {
+	var a struct {
+		Error string `json:"error"`
+	}
+	code := ""
+	if json.Unmarshal(body, &a) == nil && isCode(a.Error) {
+		code = " " + a.Error
+	}
+	f := &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("sign in: the server answered HTTP %d%s", status, code)}
+	switch {
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+		f.Class, f.Whose = fault.Transient, fault.TheirServer
+	case a.Error == "invalid_scope", a.Error == "unauthorized_client":
+		f.Whose, f.Remedy = fault.OurPermission, "have our client registered for the scope, or write another scope for this source"
+	default:
+		f.Remedy = "check client id, key or secret, and the address of the sign-in server"
+	}
+	return f
+}
+
+func isCode(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 40
+}
+
+// discovered keeps what was found out once.
+type discovered struct {
+	mu   sync.Mutex
+	conf *configuration
+}
+
+// configuration is what we need of .well-known/smart-configuration.
+type configuration struct {
+	TokenEndpoint string   `json:"token_endpoint"`
+	Methods       []string `json:"token_endpoint_auth_methods_supported"`
+	Algorithms    []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	Capabilities  []string `json:"capabilities"`
+}
+
+// discover reads the configuration of a FHIR server, once.
+func (d *discovered) discover(ctx context.Context, e endpoint, base string) (configuration, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conf != nil {
+		return *d.conf, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base, "/")+"/.well-known/smart-configuration", nil)
+	if err != nil {
+		return configuration{}, setting("the FHIR base URL is no URL")
+	}
+	status, body, err := e.do(req)
+	if err != nil {
+		return configuration{}, fmt.Errorf("find the sign-in server: %w", err)
+	}
+	var c configuration
+	switch {
+	case status >= 500, status == http.StatusTooManyRequests:
+		return c, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("find the sign-in server: the FHIR server answered HTTP %d", status)}
+	case status != http.StatusOK:
+		return c, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "write tokenUrl for this source",
+			Err: fmt.Errorf("find the sign-in server: the FHIR server answered HTTP %d for .well-known/smart-configuration", status),
+		}
+	case json.Unmarshal(body, &c) != nil || c.TokenEndpoint == "":
+		return c, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "write tokenUrl for this source",
+			Err: errors.New("find the sign-in server: .well-known/smart-configuration names no token_endpoint"),
+		}
+	}
+	if err := confidential(c.TokenEndpoint); err != nil {
+		return c, err
+	}
+	d.conf = &c
+	return c, nil
+}

@@ -1,0 +1,184 @@
+package bulkfhir
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Values of Options.FileToken.
+const (
+	fileTokenAlways = "always"
+	fileTokenNever  = "never"
+)
+
+// Download implements pipeline.Downloader. A link that breaks is taken up where it
+// broke, by range where the server can, else from the start with what is known
+// already left out, provided that it is still the same file.
+func (k *keeper) Download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
+	r, err := k.download(ctx, f, requiresToken)
+	if err != nil {
+		return nil, fmt.Errorf("download a %s file: %w", typeWords(f.Type), err)
+	}
+	return r, nil
+}
+
+func typeWords(typ string) string {
+	if typ == "" {
+		return "Bundle"
+	}
+	return typ
+}
+
+func (s *Source) download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
+	u, err := s.base.Parse(f.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL in the manifest is none of http or https")}
+	}
+	if !mayCarryToken(u) && mayCarryToken(s.base) {
+		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL is without TLS: health data travels over https only")}
+	}
+	if err := s.limiter.enter(ctx); err != nil {
+		return nil, err
+	}
+	w := &wire{s: s, parent: ctx, url: f.URL, signed: requiresToken}
+	if u.String() != f.URL && !strings.Contains(f.URL, "://") {
+		w.url = u.String()
+	}
+	switch s.o.FileToken {
+	case fileTokenAlways:
+		w.signed = true
+	case fileTokenNever:
+		w.signed = false
+	}
+	if err := w.open(); err != nil { //nolint:contextcheck // it is in the wire: a Read that takes a link up again is given none
+		w.finish()
+		return nil, err
+	}
+	return decode(w, u)
+}
+
+const gzipMagic = "\x1f\x8b"
+
+// decode undoes Content-Encoding. A file whose name ends in .gz may be one without
+// saying so.
+func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
+	switch w.encoding {
+	case "":
+		if !strings.HasSuffix(strings.ToLower(u.Path), ".gz") {
+			return w, nil
+		}
+		b := bufio.NewReader(w)
+		// An error of the link comes again with the first Read.
+		if magic, _ := b.Peek(len(gzipMagic)); string(magic) != gzipMagic {
+			return &decoded{Reader: b, wire: w}, nil
+		}
+		return unzip(w, b)
+	case "gzip", "x-gzip":
+		return unzip(w, w)
+	}
+	encoding := w.encoding
+	_ = w.Close() // nothing was read
+	return nil, &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: fmt.Errorf("it comes in the encoding %q, for which nobody asked", clip(encoding, 40)),
+	}
+}
+
+func unzip(w *wire, r io.Reader) (io.ReadCloser, error) {
+	z, err := gzip.NewReader(r)
+	if errors.Is(err, io.EOF) {
+		return w, nil // an empty file, and no header either
+	}
+	if err != nil {
+		_ = w.Close() // what came is of no use
+		return nil, broken(err)
+	}
+	return &decoded{Reader: z, wire: w}, nil
+}
+
+// broken says that what came is not what its encoding promises. A cut is named by
+// the wire itself.
+func broken(err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("its gzip is cut short or damaged: %w", err)}
+}
+
+type decoded struct {
+	io.Reader
+	wire *wire
+}
+
+func (d *decoded) Read(p []byte) (int, error) {
+	n, err := d.Reader.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare value
+		err = broken(err)
+	}
+	return n, err
+}
+
+func (d *decoded) Close() error { return d.wire.Close() }
+
+// refusedFile classifies the answer to a file's request.
+func (s *Source) refusedFile(a answer, signed bool) error {
+	err := s.refused(a)
+	f := &fault.Error{Class: fault.Of(err), Whose: fault.TheirServer, After: fault.After(err), Err: fmt.Errorf("%w: the server answered HTTP %d", pipeline.ErrExpired, a.status)}
+	switch a.status {
+	case http.StatusUnauthorized:
+		f.Class, f.Whose = fault.Permanent, fault.OurPermission
+		f.Remedy = "the server gives the file to nobody with our token"
+		if !signed {
+			f.Whose = fault.OurSetting
+			f.Remedy = "the manifest says that files need no token, and the server wants one all the same: write fileToken: always for this source"
+		}
+	case http.StatusForbidden:
+		f.Class = fault.Permanent
+		f.Remedy = "its link may have ended, and the manifest has no fresh one: start the export again"
+	case http.StatusGone:
+		f.Class, f.Remedy = fault.Permanent, "the server has thrown the file away: start the export again"
+	case http.StatusNotFound:
+		// Some servers show a file some time after the manifest that lists it.
+		f.Class, f.Remedy = fault.Transient, ""
+	default:
+		return err
+	}
+	return f
+}
+
+// aPage says that an answer is for people: gateways give their sign-in page with 200.
+func aPage(h http.Header) bool {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && t == "text/html"
+}
+
+// throttle notes an answer that asks for fewer downloads, and turns a 429 into
+// the word for it.
+func (s *Source) throttle(a answer, began time.Time) error {
+	switch a.status {
+	case http.StatusTooManyRequests:
+		wait := s.retryIn(a)
+		if wait == 0 {
+			wait = turnWait
+		}
+		s.limiter.tooMany(began, wait)
+		return throttled(wait)
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		s.limiter.tooMany(began, s.retryIn(a))
+	}
+	return nil
+}

@@ -1,0 +1,523 @@
+package bulkfhir_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/bulkfhir"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/views"
+)
+
+// script is a FHIR server on loopback that does as a test says. Without a word it
+// exports what it has, correctly, on the clock of the test.
+type script struct {
+	*httptest.Server
+	rig   *rig
+	azure bool
+
+	mu  sync.Mutex
+	log []logged
+	// seen counts requests by kind: metadata, kick-off, status, file, cancel.
+	seen map[string]int
+	// on answers requests of a kind in place of the server, where it returns true.
+	// n counts them from 1.
+	on map[string]func(w http.ResponseWriter, r *http.Request, n int) bool
+	// polls is how often a job says 202.
+	polls   int
+	output  []scriptFile
+	deleted []scriptFile
+	errors  []scriptFile
+	// edit changes a manifest before it is sent.
+	edit func(m map[string]any, page int)
+	// perPage cuts the output into pages; 0 means one.
+	perPage int
+	jobs    int
+	asked   map[string]int // polls by job
+	gone    map[string]bool
+	request string // the last kick-off
+}
+
+type scriptFile struct {
+	typ     string
+	content string
+	count   int // -1 leaves it out
+}
+
+type logged struct {
+	kind, method, uri string
+	header            http.Header
+	body              string
+	at                time.Time
+}
+
+// ndjson makes a file of lines, counted.
+func ndjson(typ string, lines ...string) scriptFile {
+	return scriptFile{typ, strings.Join(lines, "\n") + "\n", len(lines)}
+}
+
+func patient(id string, more ...string) string {
+	return `{"resourceType":"Patient","id":"` + id + `"` + strings.Join(append([]string{""}, more...), ",") + `}`
+}
+
+func observation(id, subject string) string {
+	return `{"resourceType":"Observation","id":"` + id + `","status":"final","code":{"text":"x"},"subject":{"reference":"` + subject + `"}}`
+}
+
+func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	kind := kindOf(r)
+	s.mu.Lock()
+	s.seen[kind]++
+	n := s.seen[kind]
+	s.log = append(s.log, logged{kind, r.Method, r.RequestURI, r.Header.Clone(), string(body), s.rig.now()})
+	on := s.on[kind]
+	s.mu.Unlock()
+	w.Header().Set("Date", s.rig.now().UTC().Format(http.TimeFormat))
+	if on != nil && on(w, r, n) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch kind {
+	case "metadata":
+		_, _ = io.WriteString(w, `{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","software":{"name":"Script","version":"1.0"}}`)
+	case "kick-off":
+		s.jobs++
+		s.request = s.URL + r.RequestURI
+		at := "/fhir/status/"
+		if s.azure {
+			at = "/fhir/_operations/export/"
+		}
+		w.Header().Set("Content-Location", s.URL+at+strconv.Itoa(s.jobs))
+		w.WriteHeader(http.StatusAccepted)
+	case "status":
+		s.status(w, r)
+	case "cancel":
+		s.gone[jobIn(r)] = true
+		w.WriteHeader(http.StatusAccepted)
+	case "file":
+		s.file(w, r)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func kindOf(r *http.Request) string {
+	switch p := r.URL.Path; {
+	case strings.HasSuffix(p, "/metadata"):
+		return "metadata"
+	case strings.HasSuffix(p, "/$export"):
+		return "kick-off"
+	case r.Method == http.MethodDelete:
+		return "cancel"
+	case strings.Contains(p, "/status/"), strings.Contains(p, "/_operations/export/"):
+		return "status"
+	case strings.Contains(p, "/files/"):
+		return "file"
+	default:
+		return "other"
+	}
+}
+
+func jobIn(r *http.Request) string {
+	_, id, _ := strings.Cut(r.URL.Path, "/status/")
+	if id == "" {
+		_, id, _ = strings.Cut(r.URL.Path, "/export/")
+	}
+	id, _, _ = strings.Cut(id, "/")
+	return id
+}
+
+func (s *script) status(w http.ResponseWriter, r *http.Request) {
+	id := jobIn(r)
+	if s.gone[id] {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+	if page == 0 {
+		if s.asked[id]++; s.asked[id] <= s.polls {
+			w.Header().Set("X-Progress", fmt.Sprintf("%d of %d", s.asked[id], s.polls))
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(s.manifest(id, page))
+}
+
+func (s *script) manifest(id string, page int) map[string]any {
+	files := func(member string, list []scriptFile) []map[string]any {
+		out := []map[string]any{}
+		for i, f := range list {
+			entry := map[string]any{"type": f.typ, "url": s.place(id, member, i, f)}
+			if f.count >= 0 {
+				entry["count"] = f.count
+			}
+			out = append(out, entry)
+		}
+		return out
+	}
+	output := files("output", s.output)
+	m := map[string]any{
+		"transactionTime": s.rig.now().UTC().Format("2006-01-02T15:04:05.000Z"), "request": s.request,
+		"requiresAccessToken": false, "output": output, "error": files("error", s.errors),
+	}
+	if !s.azure {
+		m["deleted"] = files("deleted", s.deleted)
+	}
+	if s.perPage > 0 {
+		m["transactionTime"] = begin.Format("2006-01-02T15:04:05.000Z")
+		from := min(page*s.perPage, len(output))
+		to := min(from+s.perPage, len(output))
+		m["output"] = output[from:to]
+		if page > 0 {
+			m["deleted"], m["error"] = []any{}, []any{}
+		}
+		if to < len(output) {
+			m["link"] = []map[string]any{{"relation": "next", "url": fmt.Sprintf("%s?page=%d", id, page+1)}}
+		}
+	}
+	if s.edit != nil {
+		s.edit(m, page)
+	}
+	return m
+}
+
+// place is the URL of a file. A server of dialect azure has written it by then.
+func (s *script) place(id, member string, i int, f scriptFile) string {
+	if !s.azure {
+		return fmt.Sprintf("%s/fhir/files/%s/%s/%d/%s.ndjson", s.URL, id, member, i, f.typ)
+	}
+	path := fmt.Sprintf("%s-%s/%s-%s-%d.ndjson", begin.Format("20060102T150405"), id, f.typ, id, i+1)
+	if _, err := s.rig.lake.Stat(context.Background(), pipeline.Landing, path); err != nil {
+		if _, err := s.rig.lake.Put(context.Background(), pipeline.Landing, path, strings.NewReader(f.content)); err != nil {
+			panic(err)
+		}
+	}
+	return "https://lake.example/landing/" + path
+}
+
+func (s *script) file(w http.ResponseWriter, r *http.Request) {
+	parts := strings.Split(r.URL.Path, "/") // /fhir/files/<job>/<member>/<i>/<name>
+	list := map[string][]scriptFile{"output": s.output, "deleted": s.deleted, "error": s.errors}[parts[4]]
+	i, _ := strconv.Atoi(parts[5])
+	if i >= len(list) {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/fhir+ndjson")
+	w.Header().Set("Content-Length", strconv.Itoa(len(list[i].content)))
+	_, _ = io.WriteString(w, list[i].content)
+}
+
+// requests gives those of a kind.
+func (s *script) requests(kind string) []logged {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []logged
+	for _, l := range s.log {
+		if l.kind == kind {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// begin is when every test starts.
+var begin = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+// rig is a whole pipeline before a script: the real client, steps, flattener and
+// commit, with the lake, the queue, the journal and the tables in memory, on a clock
+// that the test drives.
+type rig struct {
+	t       *testing.T
+	mu      sync.Mutex
+	clock   time.Time
+	server  *script
+	options bulkfhir.Options
+	plan    pipeline.Plan
+	lake    *pipelinetest.MemoryLake
+	journal *pipelinetest.MemoryJournal
+	queue   *pipelinetest.MemoryQueue
+	sends   pipeline.Queue // in place of queue
+	store   *memory.Store
+	source  pipeline.Source
+	p       *pipeline.Pipeline
+	said    bytes.Buffer // the log
+	next    time.Time    // tick
+	boots   uint64
+}
+
+// compiled are the bundled views of two types: enough for every test here.
+var compiled = sync.OnceValues(func() ([]*sof.View, error) {
+	all, err := views.Load(nil)
+	return slices.DeleteFunc(all, func(v *sof.View) bool { return v.Name != "patient" && v.Name != "observation" }), err
+})
+
+// newRig makes a world of dialect bulk, or azure. change may alter the server, the
+// options and the plan before the pipeline is made.
+func newRig(t *testing.T, dialect string, change ...func(*rig)) *rig {
+	t.Helper()
+	r := &rig{t: t, clock: begin, next: begin}
+	r.lake = pipelinetest.NewMemoryLake(r.now)
+	r.journal = pipelinetest.NewMemoryJournal()
+	r.queue = pipelinetest.NewMemoryQueue(r.now)
+	r.store = memory.NewStore()
+	r.server = &script{
+		rig: r, azure: dialect == bulkfhir.DialectAzure, seen: map[string]int{}, polls: 2, asked: map[string]int{}, gone: map[string]bool{},
+		on: map[string]func(http.ResponseWriter, *http.Request, int) bool{},
+	}
+	r.server.output = []scriptFile{
+		ndjson("Patient", patient("p1"), patient("p2")),
+		ndjson("Observation", observation("o1", "Patient/p1")),
+	}
+	r.server.Server = httptest.NewServer(r.server)
+	t.Cleanup(r.server.Close)
+	r.options = bulkfhir.Options{Dialect: dialect, BaseURL: r.server.URL + "/fhir", Now: r.now}
+	r.plan = pipeline.Plan{
+		Name: "nightly", Level: pipeline.LevelSystem, Types: []string{"Patient", "Observation"}, Schema: "fhir",
+		Schedule: hourly{}, OpenEnd: dialect == bulkfhir.DialectBulk, MaxBad: 0.05,
+	}
+	if r.server.azure {
+		r.options.Container = "landing"
+		r.options.Landing = func(u string) (string, bool) { return strings.CutPrefix(u, "https://lake.example/landing/") }
+		r.plan.Deleted = true
+	}
+	for _, c := range change {
+		c(r)
+	}
+	r.boot()
+	return r
+}
+
+type hourly struct{}
+
+func (hourly) Next(t time.Time) time.Time { return t.Add(time.Hour) }
+
+func (r *rig) now() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.clock
+}
+
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.clock = r.clock.Add(d)
+}
+
+func (r *rig) until(at time.Time) { r.pass(max(0, at.Sub(r.now()))) }
+
+// boot starts the handler anew: what it kept in memory is gone.
+func (r *rig) boot() {
+	source, err := bulkfhir.New(r.options)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.source = source
+	compiledViews := prepared.Native(func(string) ([]*sof.View, error) { return compiled() })
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: r.lake, Views: compiledViews})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.boots++
+	token := rand.New(rand.NewPCG(7, r.boots))
+	var queue pipeline.Queue = r.queue
+	if r.sends != nil {
+		queue = r.sends
+	}
+	r.p = pipeline.New(pipeline.Options{Plans: []pipeline.Plan{r.plan}}, pipeline.Ports{
+		Lake: r.lake, Landings: r.lake, Journal: r.journal, Queue: queue, Flattener: flattener,
+		Warehouse: r.store.Warehouse(r.lake, compiledViews.Tables),
+		Source:    func(string) (pipeline.Source, error) { return r.source, nil },
+		Now:       r.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.NewTextHandler(&r.said, nil)),
+	})
+}
+
+// step does the next thing that is due, and moves the clock when nothing is.
+func (r *rig) step() {
+	handle := func(ctx context.Context, m pipeline.Message) error { return r.p.Handle(ctx, m.Body) }
+	if r.queue.Receive(r.t.Context(), nil, handle) {
+		return
+	}
+	at, waiting := r.queue.Next()
+	if waiting && !at.After(r.next) {
+		r.until(at)
+		return
+	}
+	r.until(r.next)
+	r.next = r.now().Add(5 * time.Minute)
+	if err := r.p.Tick(r.t.Context()); err != nil {
+		_, _ = fmt.Fprintf(&r.said, "tick: %v\n", err)
+	}
+}
+
+// run goes on until an export has ended, and its error files had their time.
+func (r *rig) run(id string) pipeline.ExportSummary {
+	r.t.Helper()
+	for range 20_000 {
+		if e, ok := r.export(id); ok && e.State.Final() {
+			return e
+		}
+		r.step()
+	}
+	e, _ := r.export(id)
+	r.t.Fatalf("export %s did not end; it is %q at %v\n%s", id, e.State, r.now(), r.tail())
+	return e
+}
+
+func (r *rig) export(id string) (pipeline.ExportSummary, bool) {
+	all, err := pipeline.Exports(r.t.Context(), r.journal, "", 100)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(e pipeline.ExportSummary) bool { return e.ID == id })
+	if i < 0 {
+		return pipeline.ExportSummary{}, false
+	}
+	return all[i], true
+}
+
+const firstExport, secondExport = "nightly-000001", "nightly-000002"
+
+// loaded runs an export that must end well.
+func (r *rig) loaded(id string) {
+	r.t.Helper()
+	if e := r.run(id); e.State != pipeline.Loaded {
+		r.t.Fatalf("export %s is %s: %+v\n%s", id, e.State, e.Failure, r.tail())
+	}
+	if dead := r.queue.Dead(); len(dead) > 0 {
+		r.t.Errorf("%d dead letters", len(dead))
+	}
+}
+
+// failed runs an export that must fail, and holds what it tells people.
+func (r *rig) failed(id string, want ...string) pipeline.ExportSummary {
+	r.t.Helper()
+	e := r.run(id)
+	if e.State != pipeline.Failed {
+		r.t.Fatalf("export %s is %s, want it failed\n%s", id, e.State, r.tail())
+	}
+	for _, w := range want {
+		if !strings.Contains(e.Failure.Cause, w) {
+			r.t.Errorf("export %s failed by %q, want it to speak of %q", id, e.Failure.Cause, w)
+		}
+	}
+	return e
+}
+
+// settle lets everything that waits have its time, but no new export.
+func (r *rig) settle() {
+	r.plan.Paused = true
+	r.boot()
+	for range 200 {
+		r.step()
+	}
+}
+
+func (r *rig) tail() string {
+	lines := strings.Split(strings.TrimSpace(r.said.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-8):], "\n")
+}
+
+// rows are those of a table.
+func (r *rig) rows(table string) []string {
+	r.t.Helper()
+	c, err := r.store.Warehouse(nil, nil).Content(r.t.Context(), "fhir")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return c[table]
+}
+
+func (r *rig) expectRows(table string, n int) {
+	r.t.Helper()
+	if rows := r.rows(table); len(rows) != n {
+		r.t.Errorf("%d rows in %s, want %d:\n%s", len(rows), table, n, strings.Join(rows, "\n"))
+	}
+}
+
+// document reads one of the journal.
+func document[T any](r *rig, key string) T {
+	r.t.Helper()
+	var v T
+	e, err := r.journal.Read(r.t.Context(), key)
+	if err == nil {
+		err = json.Unmarshal(e.Data, &v)
+	}
+	if err != nil {
+		r.t.Fatalf("%s: %v", key, err)
+	}
+	return v
+}
+
+func (r *rig) job(id string) pipeline.Job { return document[pipeline.Job](r, "jobs/"+id) }
+
+// first answers the first n requests of a kind.
+func (r *rig) firstly(kind string, n int, h http.HandlerFunc) {
+	r.server.on[kind] = func(w http.ResponseWriter, req *http.Request, i int) bool {
+		if i > n {
+			return false
+		}
+		h(w, req)
+		return true
+	}
+}
+
+// always answers every request of a kind.
+func (r *rig) always(kind string, h http.HandlerFunc) { r.firstly(kind, 1<<30, h) }
+
+func says(status int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func outcome(code, diagnostics string) string {
+	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":%q}]}`, code, diagnostics)
+}
+
+// cut breaks the link without an answer.
+func cut(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// gaps are the waits between requests of a kind.
+func gaps(requests []logged) []time.Duration {
+	var out []time.Duration
+	for i := 1; i < len(requests); i++ {
+		out = append(out, requests[i].at.Sub(requests[i-1].at))
+	}
+	return out
+}
+
+var errNone = errors.New("no error")
+
+func textOf(err error) string {
+	if err == nil {
+		err = errNone
+	}
+	return err.Error()
+}

@@ -1,0 +1,46 @@
+package bulkfhir
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// folderTime is how microsoft/fhir-server begins the name of an export's folder:
+// <yyyyMMddTHHmmss>-<job id>.
+const folderTime = "20060102T150405"
+
+// Traces implements pipeline.Tracer: one prefix for each hour.
+func (w *writer) Traces(from, to time.Time) []string {
+	var prefixes []string
+	for t := from.UTC().Truncate(time.Hour); !t.After(to) && len(prefixes) < 48; t = t.Add(time.Hour) {
+		prefixes = append(prefixes, t.Format("20060102T15"))
+	}
+	return prefixes
+}
+
+// Traced implements pipeline.Tracer.
+func (w *writer) Traced(folder string) (pipeline.Accepted, bool) {
+	at, id, ok := strings.Cut(folder, "-")
+	if _, err := time.Parse(folderTime, at); !ok || err != nil || id == "" || strings.ContainsAny(id, "/?#%") {
+		return pipeline.Accepted{}, false
+	}
+	return pipeline.Accepted{StatusURL: w.base.String() + "/_operations/export/" + id, Folder: id}, true
+}
+
+// Answers implements pipeline.Tracer: the manifest repeats the kick-off, and the
+// end of the window, to the millisecond, tells one kick-off from another.
+func (w *writer) Answers(m pipeline.Manifest, r pipeline.Request) bool {
+	k, err := w.dialect.kickOff(r, w.o)
+	if err != nil {
+		return false
+	}
+	got, err := url.Parse(m.Request)
+	if err != nil || !strings.HasSuffix(got.Path, k.path) {
+		return false
+	}
+	want, err := url.ParseQuery(k.query())
+	return err == nil && got.Query().Encode() == want.Encode()
+}

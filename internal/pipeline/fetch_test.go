@@ -1,0 +1,537 @@
+package pipeline_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// keeper is a server that keeps its files: it gives each of them a URL, tells
+// deletes in files of their own, and never writes into our lake.
+type keeper struct {
+	gatedSource
+	*kept
+}
+
+// kept is what a keeper remembers from one boot of the handler to the next.
+type kept struct {
+	w       *world
+	content map[string][]byte // by URL
+	reads   map[string]int    // downloads by URL
+	// download, when set, comes before each download.
+	download func(f pipeline.OutputFile) error
+	// meddle changes a manifest that is about to be given.
+	meddle func(*pipeline.Manifest)
+	// generation is part of the URLs: a fresh manifest has fresh ones.
+	generation int
+	errors     []string // lines of an error file
+	manifests  int
+}
+
+// newKeeperWorld is a world whose server keeps its files.
+func newKeeperWorld(t *testing.T) (*world, *kept) {
+	w := newWorld(t)
+	k := &kept{w: w, content: map[string][]byte{}, reads: map[string]int{}}
+	w.wrap = func(s gatedSource) pipeline.Source { return keeper{s, k} }
+	w.server.fileSize = 2
+	w.plans[0].Overlap = 0
+	w.boot()
+	return w, k
+}
+
+func (k keeper) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	a, err := k.gatedSource.KickOff(ctx, r)
+	a.Folder = ""
+	return a, err
+}
+
+// Status turns what the world's server would write into a manifest of URLs.
+func (k keeper) Status(ctx context.Context, url string) (pipeline.Status, error) {
+	return gated(k.gate, "source status", func() (pipeline.Status, error) {
+		s := k.w.server
+		j := s.jobs[url]
+		if s.status != nil {
+			if err := s.status(); err != nil {
+				return pipeline.Status{}, err
+			}
+		}
+		if j == nil || j.ended {
+			return pipeline.Status{}, &fault.Error{Class: fault.Permanent, Err: pipeline.ErrUnknownJob}
+		}
+		if j.polls++; j.polls <= s.pollsBeforeDone {
+			return pipeline.Status{Progress: "half way"}, nil
+		}
+		m := k.manifest(url, j)
+		if k.meddle != nil {
+			k.meddle(m)
+		}
+		return pipeline.Status{Manifest: m}, nil
+	})
+}
+
+func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
+	k.manifests++
+	m := &pipeline.Manifest{TransactionTime: j.request.Till, Raw: []byte(`{"from":"the server"}`), Pages: [][]byte{[]byte(`{"page":2}`)}}
+	add := func(to *[]pipeline.OutputFile, typ string, lines []string) {
+		u := fmt.Sprintf("https://files/%s/%d?sig=%d", url, len(k.content), k.generation)
+		for known, data := range k.content { // the same file, the same URL
+			if string(data) == strings.Join(lines, "\n")+"\n" && strings.Contains(known, url+"/") && strings.HasSuffix(known, fmt.Sprintf("sig=%d", k.generation)) {
+				u = known
+			}
+		}
+		k.content[u] = []byte(strings.Join(lines, "\n") + "\n")
+		*to = append(*to, pipeline.OutputFile{Type: typ, URL: u, Count: int64(len(lines)), Foreign: true})
+	}
+	var deletes []string
+	for _, typ := range j.request.Types {
+		var lines []string
+		for _, r := range k.w.server.newest(typ, j.request.Since, j.request.Till) {
+			if r.Deleted {
+				deletes = append(deletes, typ+"/"+r.ID)
+				continue
+			}
+			line, _ := json.Marshal(r)
+			lines = append(lines, string(line))
+		}
+		for len(lines) > 0 {
+			n := min(len(lines), k.w.server.fileSize)
+			add(&m.Output, typ, lines[:n])
+			lines = lines[n:]
+		}
+	}
+	if len(deletes) > 0 && !j.request.Since.IsZero() {
+		add(&m.Deleted, "Bundle", deletes)
+	}
+	if len(k.errors) > 0 {
+		add(&m.Errors, "OperationOutcome", k.errors)
+	}
+	return m
+}
+
+func (k keeper) Download(_ context.Context, f pipeline.OutputFile, _ bool) (io.ReadCloser, error) {
+	return gated(k.gate, "source download", func() (io.ReadCloser, error) {
+		if k.download != nil {
+			if err := k.download(f); err != nil {
+				return nil, err
+			}
+		}
+		k.reads[f.URL]++
+		data, ok := k.content[f.URL]
+		if !ok {
+			return nil, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
+		}
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
+}
+
+func (k keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
+	return func(yield func(pipeline.Tombstone, error) bool) {
+		lines := bufio.NewScanner(r)
+		for lines.Scan() {
+			typ, id, _ := strings.Cut(lines.Text(), "/")
+			line, _ := json.Marshal(resource{Type: typ, ID: id, Deleted: true})
+			if !yield(pipeline.Tombstone{Type: typ, Line: line}, nil) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(pipeline.Tombstone{}, err)
+		}
+	}
+}
+
+func (k keeper) Issues(r io.Reader) (map[string]int64, error) {
+	counts := map[string]int64{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		counts[lines.Text()]++
+	}
+	return counts, lines.Err()
+}
+
+func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	story(w)
+	for url, n := range k.reads {
+		if n != 1 {
+			t.Errorf("%s was downloaded %d times", url, n)
+		}
+	}
+	deleted := 0
+	for f, err := range w.lake.List(t.Context(), pipeline.Landing, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(f.Path, "-deleted-") {
+			deleted++
+		}
+	}
+	if deleted != 1 { // p2; o1 came back, and what was gone before the first export is no news
+		t.Errorf("%d files of tombstones, want 1", deleted)
+	}
+	if len(w.events) != 0 {
+		t.Error("the server wrote into our lake")
+	}
+}
+
+func TestCrashBetweenEveryTwoCallsOfAFetch(t *testing.T) {
+	t.Parallel()
+	whole, _ := newKeeperWorld(t)
+	story(whole)
+	calls := whole.gate.calls
+	t.Logf("%d calls to ports in an undisturbed run", calls)
+	for name, breakAt := range map[string]func(*gate, int){
+		"killed before the call": func(g *gate, n int) { g.before = func(i int, _ string) error { return killAt(i, n) } },
+		"killed after the call":  func(g *gate, n int) { g.after = func(i int, _ string) error { return killAt(i, n) } },
+		"the call is refused":    func(g *gate, n int) { g.before = func(i int, _ string) error { return failAt(i, n) } },
+		"the answer is lost":     func(g *gate, n int) { g.after = func(i int, _ string) error { return failAt(i, n) } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n := 1; n <= calls; n += 2 {
+				w, _ := newKeeperWorld(t)
+				breakAt(w.gate, n)
+				story(w)
+				if t.Failed() {
+					t.Fatalf("at call %d of %d, %s", n, calls, whole.gate.log[n-1])
+				}
+			}
+		})
+	}
+}
+
+func TestFetchesInAnyOrderAndTwice(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(10) {
+		w, _ := newKeeperWorld(t)
+		random := newRandom(seed)
+		w.pick = random.IntN
+		left := 8
+		w.gate.before = func(int, string) error {
+			if left > 0 && random.IntN(20) == 0 {
+				left--
+				w.queue.Redeliver()
+			}
+			return nil
+		}
+		story(w)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func TestAFileOfTheWrongCountIsReadOnceMore(t *testing.T) {
+	t.Parallel()
+	for name, always := range map[string]bool{"once": false, "always": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, k := newKeeperWorld(t)
+			w.server.put("Patient", "p1", "first", 1, false)
+			whole := map[string][]byte{}
+			k.download = func(f pipeline.OutputFile) error {
+				if _, cut := whole[f.URL]; cut && !always {
+					k.content[f.URL] = whole[f.URL]
+					return nil
+				}
+				if whole[f.URL] == nil {
+					whole[f.URL] = k.content[f.URL]
+				}
+				k.content[f.URL] = nil
+				return nil
+			}
+			e := w.run("nightly-000001")
+			if !always {
+				if e.State != pipeline.Loaded {
+					t.Fatalf("%s: %+v", e.State, e.Failure)
+				}
+				w.matches()
+				return
+			}
+			if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts otherwise: 1 resources, the file has 0") ||
+				e.Failure.Whose != string(fault.TheirServer) || e.Failure.Remedy == "" {
+				t.Errorf("%s: %+v", e.State, e.Failure)
+			}
+			for url, n := range k.reads {
+				if n != 2 {
+					t.Errorf("%s was read %d times, want 2", url, n)
+				}
+			}
+		})
+	}
+}
+
+func TestURLsThatHaveEndedAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	for i := range 9 {
+		w.server.put("Patient", fmt.Sprintf("p%d", i), "first", 1, false)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	downloads := 0
+	k.download = func(pipeline.OutputFile) error {
+		if downloads++; downloads == 2 {
+			clear(k.content) // every link ends at once
+			k.generation++
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+	if k.manifests != 2 {
+		t.Errorf("the manifest was asked for %d times, want 2: one fresh one serves all files", k.manifests)
+	}
+	if d, err := w.journal.Read(t.Context(), "manifests/nightly-000001.1.fresh"); err != nil || !strings.Contains(string(d.Data), `{\"page\":2}`) {
+		t.Errorf("the fresh manifest is not kept: %s, %v", d.Data, err)
+	}
+}
+
+func TestAFileThatIsGoneForGoodFailsTheExport(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	k.download = func(f pipeline.OutputFile) error {
+		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "start again", Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
+	}
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "HTTP 410") || e.Failure.Remedy != "start again" || k.manifests != 2 {
+		t.Errorf("%s after %d manifests: %+v", e.State, k.manifests, e.Failure)
+	}
+}
+
+func TestAFreshManifestOfOtherFilesIsRefused(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	k.download = func(f pipeline.OutputFile) error {
+		return &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
+	}
+	k.meddle = func(m *pipeline.Manifest) {
+		if k.manifests > 1 {
+			m.Output[0].Count++
+		}
+	}
+	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the server lists other files now") {
+		t.Errorf("%s: %+v", e.State, e.Failure)
+	}
+}
+
+func TestAFileThatIsNotThereYetIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	tries := 0
+	k.download = func(f pipeline.OutputFile) error {
+		if tries++; tries <= 4 {
+			return &fault.Error{Class: fault.Transient, Err: fmt.Errorf("%w: HTTP 404", pipeline.ErrExpired)}
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+}
+
+// A server that says "too many" for hours is no failure: no try is counted.
+func TestThrottledDownloadsAreNoTries(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	turns := 0
+	k.download = func(f pipeline.OutputFile) error {
+		if turns++; turns <= 100 {
+			return &fault.Error{Class: fault.Transient, After: 5 * time.Minute, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
+		}
+		return nil
+	}
+	w.loaded("nightly-000001")
+
+	w, k = newKeeperWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	k.download = func(f pipeline.OutputFile) error {
+		return &fault.Error{Class: fault.Transient, After: 5 * time.Minute, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
+	}
+	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "not downloaded within 24h") {
+		t.Errorf("%s: %+v", e.State, e.Failure)
+	}
+}
+
+func TestErrorFilesAreKeptAndCountedAndFailNothing(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"there": false, "not to be had": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, k := newKeeperWorld(t)
+			w.server.put("Patient", "p1", "first", 1, false)
+			w.clock = w.clock.Add(time.Minute)
+			k.errors = []string{"error/processing", "warning/not-found", "error/processing"}
+			k.download = func(f pipeline.OutputFile) error {
+				if lost && f.Type == "OperationOutcome" {
+					return errors.New("503")
+				}
+				return nil
+			}
+			w.loaded("nightly-000001")
+			want := map[string]int64{"error/processing": 2, "warning/not-found": 1}
+			if lost {
+				want = map[string]int64{"unavailable": 1}
+			}
+			for range 300 { // the export does not wait for them
+				w.step()
+			}
+			got, err := w.p.Issues(t.Context(), "nightly-000001")
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestALostFetchIsSentAgain(t *testing.T) {
+	t.Parallel()
+	w, _ := newKeeperWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	lost := 0
+	w.beforeStep = func() {
+		if lost < 1 {
+			lost += w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(string(m.Body), `"fetch"`) })
+		}
+	}
+	w.loaded("nightly-000001")
+	if lost == 0 {
+		t.Error("no fetch was lost")
+	}
+}
+
+// A download that takes hours is not silent: the watchdog begins no second one.
+func TestALongDownloadIsNotTakenForLost(t *testing.T) {
+	t.Parallel()
+	w, k := newKeeperWorld(t)
+	for i := range 3 {
+		w.server.put("Patient", fmt.Sprintf("p%d", i), "first", 1, false)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	w.wrap = func(s gatedSource) pipeline.Source { return slow{keeper{s, k}} }
+	w.boot()
+	w.loaded("nightly-000001")
+	if e, _ := w.export("nightly-000001"); e.Round != 0 || e.FinishedAt.Sub(e.RequestedAt) < 2*time.Hour {
+		t.Errorf("round %d after %v", e.Round, e.FinishedAt.Sub(e.RequestedAt))
+	}
+	for url, n := range k.reads {
+		if n != 1 {
+			t.Errorf("%s was downloaded %d times", url, n)
+		}
+	}
+}
+
+// slow is a keeper whose files come byte by byte, a minute each, while the timer
+// ticks on.
+type slow struct{ keeper }
+
+func (s slow) Download(ctx context.Context, f pipeline.OutputFile, token bool) (io.ReadCloser, error) {
+	r, err := s.keeper.Download(ctx, f, token)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(oneByte{r, s.w}), nil
+}
+
+type oneByte struct {
+	r io.Reader
+	w *world
+}
+
+func (o oneByte) Read(b []byte) (int, error) {
+	o.w.clock = o.w.clock.Add(time.Minute)
+	if err := o.w.p.Tick(o.w.t.Context()); err != nil {
+		o.w.t.Error(err)
+	}
+	return o.r.Read(b[:min(1, len(b))])
+}
+
+// Of many files: the documents of the journal stay small, and a fetch is four
+// requests.
+func TestManyFiles(t *testing.T) {
+	t.Parallel()
+	w, _ := newKeeperWorld(t)
+	w.server.fileSize = 1
+	const files = 1200
+	w.plans[0].Types = []string{"Patient"}
+	w.boot()
+	for i := range files {
+		w.server.data = append(w.server.data, resource{Type: "Patient", ID: fmt.Sprintf("p%d", i), Updated: w.clock, Number: 1})
+	}
+	w.clock = w.clock.Add(time.Minute)
+	ctx := t.Context()
+	if err := w.p.Tick(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.server.pollsBeforeDone = 0
+	fetches := 0
+	perFetch := 0
+	for range 5000 {
+		before, marker := w.gate.calls, len(w.gate.log)
+		fetched := 0
+		w.queue.Receive(ctx, nil, func(ctx context.Context, m pipeline.Message) error {
+			err := w.p.Handle(ctx, m.Body)
+			if strings.Contains(string(m.Body), `"fetch"`) {
+				fetched = 1
+			}
+			return err
+		})
+		if fetched == 1 {
+			fetches++
+			perFetch = max(perFetch, w.gate.calls-before)
+			if perFetch > 4 && fetches > 1 {
+				t.Fatalf("a fetch makes these calls: %v", w.gate.log[marker:])
+			}
+		}
+		if at, ok := w.queue.Next(); ok && at.After(w.clock) {
+			w.clock = at
+		}
+		if fetches == files {
+			break
+		}
+	}
+	if fetches != files {
+		t.Fatalf("%d fetches, want %d", fetches, files)
+	}
+	parts := 0
+	for key, err := range w.journal.List(ctx, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := w.journal.Read(ctx, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(key, ".part-") {
+			parts++
+		}
+		if len(d.Data) >= 64<<10 && !strings.HasSuffix(key, ".raw") {
+			t.Errorf("%s has %d bytes", key, len(d.Data))
+		}
+	}
+	if parts < 2 {
+		t.Errorf("the manifest is in %d parts", parts)
+	}
+	w.boot() // from the journal, not from memory
+	w.loaded("nightly-000001")
+}
