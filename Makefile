@@ -10,9 +10,10 @@ AZURITE       := tools/azurite
 FUZZTIME      ?= 60s
 COUNT         ?= 5
 
-# make demo: DATA=<folder of NDJSON>, or PATIENTS=<n> SEED=<s>; STOP=full ends
-# after the full export.
-DEMO_FLAGS    := $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(STOP),--stop $(STOP))
+# make demo: DATA=<folder of NDJSON>, or PATIENTS=<n> SEED=<s>; SOURCE=bulk has a
+# server by the Bulk Data guide instead of Azure's; STOP=full ends after the full
+# export.
+DEMO_FLAGS    := $(if $(SOURCE),--source '$(SOURCE)') $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(STOP),--stop $(STOP))
 
 # make bench: without DATA, Synthea's patients where they lie beside the checkout,
 # else made-up ones.

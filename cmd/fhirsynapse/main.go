@@ -39,6 +39,7 @@ func run() int {
 		Serve:      serve,
 		Query:      onduck.Query,
 		Load:       onsql.Loader(time.Now, onduck.Loader(time.Now)),
+		Start:      onduck.Starter(time.Now),
 		Exports:    exports,
 		OpenServer: func(ctx context.Context, dsn string) (cli.Server, error) { return bodies.Open(ctx, dsn) },
 		Version:    cli.Version(info),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/bulkfhir"
@@ -77,29 +78,38 @@ func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	client := auth.Client{BaseURL: s.URL, TokenURL: s.Auth.TokenURL, ClientID: s.Auth.ClientID, Scope: s.Auth.Scope, Now: a.now}
+	s.Auth.Secret = secret
+	return SignIn(s.URL, s.Auth, a.now)
+}
+
+// SignIn gives the bearer tokens for the FHIR server at base, and renews one that was
+// refused; both are nil where it wants none. Of auth, the secret itself is read, not
+// its file.
+func SignIn(base string, s config.Auth, now func() time.Time) (tokenFunc, renewFunc, error) {
+	client := auth.Client{BaseURL: base, TokenURL: s.TokenURL, ClientID: s.ClientID, Scope: s.Scope, Now: now}
 	var tokens *auth.Tokens
-	switch s.Auth.Kind {
+	var err error
+	switch s.Kind {
 	case config.AuthNone:
 		return nil, nil, nil
 	case config.AuthManagedIdentity, config.AuthWorkloadIdentity, config.AuthClientCredential:
 		token, err := azure.FHIRToken(azure.Identity{
-			Kind: identityKind(s.Auth.Kind), BaseURL: s.Auth.Audience, Scope: s.Auth.Scope,
-			ClientID: s.Auth.ClientID, TenantID: s.Auth.TenantID, Secret: secret.Reveal(),
+			Kind: identityKind(s.Kind), BaseURL: s.Audience, Scope: s.Scope,
+			ClientID: s.ClientID, TenantID: s.TenantID, Secret: s.Secret.Reveal(),
 		})
 		return token, nil, err
 	case config.AuthSMART:
-		key, keyErr := auth.ParseKey([]byte(secret.Reveal()), s.Auth.KeyID)
+		key, keyErr := auth.ParseKey([]byte(s.Secret.Reveal()), s.KeyID)
 		if keyErr != nil {
 			return nil, nil, keyErr
 		}
 		tokens, err = auth.SMART(client, key)
 	case config.AuthClientSecret:
-		tokens, err = auth.ClientSecret(client, secret.Reveal())
+		tokens, err = auth.ClientSecret(client, s.Secret.Reveal())
 	case config.AuthBearer:
-		tokens = auth.Static(secret.Reveal())
+		tokens = auth.Static(s.Secret.Reveal())
 	default:
-		return nil, nil, fault.Permanentf("auth: unknown kind %q", string(s.Auth.Kind))
+		return nil, nil, fault.Permanentf("auth: unknown kind %q", string(s.Kind))
 	}
 	if err != nil {
 		return nil, nil, err

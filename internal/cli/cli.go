@@ -44,6 +44,8 @@ type Commands struct {
 	Query func(ctx context.Context, db, statement string, show func(query.Result) error) error
 	// Load puts the NDJSON files of a folder into a warehouse.
 	Load func(ctx context.Context, r LoadRequest) (LoadReport, error)
+	// Start does one export of one server into a warehouse.
+	Start Starter
 	// Exports lists the exports of the journal, of all plans where plan is empty.
 	Exports func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
 	// OpenServer signs in at a T-SQL server, to try bodies on it.
@@ -159,6 +161,9 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	}
 	if c.Load != nil {
 		root.AddCommand(loadCommand(s, c))
+	}
+	if c.Start != nil {
+		root.AddCommand(startCommand(getenv, s, c))
 	}
 	if c.Exports != nil {
 		root.AddCommand(exportsCommand(s, c))

@@ -63,8 +63,10 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		p.Schedule = r.schedule(o)
 		p.Paused = o.boolean("paused", false)
 		p.Lag = o.duration("lag", defaultLag)
-		if p.OpenEnd = source.Dialect == DialectBulk && !source.Until; p.OpenEnd && o.has("lag") {
-			o.fault("lag", "has no meaning: this server cannot be told where an export ends; where it takes _until, write until: true for the source")
+		if p.OpenEnd = source.Dialect == DialectBulk && !source.Until; p.OpenEnd {
+			if p.Lag = 0; o.has("lag") {
+				o.fault("lag", "has no meaning: this server cannot be told where an export ends; where it takes _until, write until: true for the source")
+			}
 		}
 		p.Overlap = o.duration("overlap", defaultOverlap)
 		share, err := parsePercent(o.text("maxBad", defaultMaxBad))

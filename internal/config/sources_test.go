@@ -54,7 +54,7 @@ func TestASourceOfDialectBulk(t *testing.T) {
 	if p := e.Plans[0]; !p.Paused || p.OpenEnd || p.Deleted {
 		t.Errorf("%+v", p)
 	}
-	if e, err = parse(t, fmt.Sprintf(bulkFile, false), nil); err != nil || !e.Plans[0].OpenEnd {
+	if e, err = parse(t, fmt.Sprintf(bulkFile, false), nil); err != nil || !e.Plans[0].OpenEnd || e.Plans[0].Lag != 0 {
 		t.Errorf("without _until: %+v, %v", e.Plans, err)
 	}
 }

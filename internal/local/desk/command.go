@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,7 @@ func Command(stdout, stderr io.Writer) *cobra.Command {
 // common are the flags of every story.
 type common struct {
 	dir, data string
+	source    string
 	patients  int
 	seed      uint64
 }
@@ -45,8 +47,16 @@ func (c *common) flags(cmd *cobra.Command, dir string) {
 	cmd.Flags().Uint64Var(&c.seed, "seed", 1, "seed of what is made up and of the changes")
 }
 
+// sourceFlag is for the stories that either kind of server can tell.
+func (c *common) sourceFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.source, "source", SourceAzure, "the FHIR server: azure, or bulk, which keeps its files and wants a sign-in")
+}
+
 // world prepares a run: its folder, its lock, its logs.
 func (c *common) world(out io.Writer) (o Options, done func(), err error) {
+	if !slices.Contains([]string{"", SourceAzure, SourceBulk}, c.source) {
+		return o, nil, fmt.Errorf("--source %s: known are azure and bulk", c.source)
+	}
 	root, err := repository()
 	if err != nil {
 		return o, nil, err
@@ -79,7 +89,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	}
 	_, _ = fmt.Fprintf(out, "desk: logs are in %s and %s\n", logs.Name(), handler.Name())
 	return Options{
-		Root: root, Dir: c.dir, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
+		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
 		Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}, func() {
 		_ = logs.Close()
@@ -125,6 +135,7 @@ func demoCommand(out io.Writer) *cobra.Command {
 		},
 	}
 	c.flags(cmd, ".demo")
+	c.sourceFlag(cmd)
 	cmd.Flags().StringVar(&stop, "stop", "", "full: end after the full export")
 	return cmd
 }
@@ -143,6 +154,7 @@ func runCommand(out io.Writer) *cobra.Command {
 		},
 	}
 	c.flags(cmd, ".demo")
+	c.sourceFlag(cmd)
 	return cmd
 }
 
@@ -206,6 +218,10 @@ func (d Demo) Stay(ctx context.Context) error {
 	}
 	defer host.Stop()
 	d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(), w.database())
+	if d.World.Source == SourceBulk {
+		d.say("export from it by hand: fhirsynapse start --once --source %s --auth smart --client-id %s --key-id %s --key file:%s --to duckdb:out/x.duckdb",
+			w.BaseURL(), desk, desk, w.keyFile())
+	}
 	if err := host.FireTimer(ctx, "TimerExport"); err != nil {
 		return err
 	}

@@ -194,13 +194,19 @@ func rows(c warehouse.Content) warehouse.Content {
 	return out
 }
 
-// The cloud's program runs a full and an incremental export under the stand-in
-// host, with events duplicated, lost and out of order.
+// The cloud's program runs a full and two incremental exports from either kind of
+// server under the stand-in host, with events duplicated, lost and out of order.
 func TestCloudHandlerFullAndIncremental(t *testing.T) {
 	needNode(t)
+	for _, source := range []string{desk.SourceAzure, desk.SourceBulk} {
+		t.Run(source, func(t *testing.T) { fullAndIncremental(t, source) })
+	}
+}
+
+func fullAndIncremental(t *testing.T, source string) {
 	data := made(t, 12, 3)
 	w, c := newCloud(t, desk.Options{
-		Store: data, MaxCount: 40, Events: storageevents.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
+		Source: source, Store: data, MaxCount: 40, Events: storageevents.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
 	})
 	host, err := w.StartHost(t.Context(), stageCloud(t), nil)
 	if err != nil {

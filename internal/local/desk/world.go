@@ -33,6 +33,8 @@ type Options struct {
 	Root string
 	// Dir is the folder of this run; what it holds is the run's to replace.
 	Dir string
+	// Source is the kind of the FHIR server; empty means SourceAzure.
+	Source string
 	// Store is the FHIR server's data.
 	Store *store.Store
 	// Settings are added to the handler's own, and win.
@@ -138,11 +140,17 @@ func (w *World) startServer(ctx context.Context) error {
 	if w.watcher, err = storageevents.New(events); err != nil {
 		return err
 	}
-	w.Server, err = fhirserver.New(fhirserver.Options{
-		Store: w.options.Store, Blobs: azureblob.New(client), Now: w.options.Now, Log: w.options.Log, PollsBeforeDone: 1, MaxCount: w.options.MaxCount,
+	o := fhirserver.Options{
+		Blobs:    azureblob.New(client),
 		OnCommit: func(_, path, etag string, size int64, api string) { w.watcher.Created(path, etag, size, api) },
-	})
-	if err != nil {
+	}
+	if w.options.Source == SourceBulk {
+		if o, err = w.bulkOptions(); err != nil {
+			return err
+		}
+	}
+	o.Store, o.Now, o.Log, o.PollsBeforeDone, o.MaxCount = w.options.Store, w.options.Now, w.options.Log, 1, w.options.MaxCount
+	if w.Server, err = fhirserver.New(o); err != nil {
 		return err
 	}
 	if w.base, err = w.Server.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // the same
@@ -177,19 +185,7 @@ func (w *World) startServer(ctx context.Context) error {
 // configure writes exports.yaml and makes the handler's settings.
 func (w *World) configure(ctx context.Context) error {
 	exports := filepath.Join(w.options.Dir, "exports.yaml")
-	text := fmt.Sprintf(`version: 1
-sources:
-  desk: {url: %q, dialect: azure, auth: {kind: none}}
-plans:
-  - name: %s
-    source: desk
-    level: system
-    schema: %s
-    schedule: "@every 1s"
-    lag: 0s
-    overlap: 1m
-`, w.base, planName, schema)
-	if err := os.WriteFile(exports, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(exports, []byte(w.plans()), 0o600); err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	w.settings = map[string]string{

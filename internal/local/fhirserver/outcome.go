@@ -67,3 +67,14 @@ func codeOf(status int) string {
 	}
 	return "exception"
 }
+
+// statusOf is the status of a kick-off that is refused for a fault of that code.
+func statusOf(code string) int {
+	switch code {
+	case "throttled":
+		return http.StatusTooManyRequests
+	case "not-found":
+		return http.StatusNotFound
+	}
+	return http.StatusBadRequest
+}

@@ -1,11 +1,13 @@
 // Package fhirserver is a FHIR server that exports in bulk, for a desk: it runs
 // in the process, on loopback, and writes its exports where it is told.
 //
-// It speaks the dialect "azure", that of microsoft/fhir-server: its strict rules
-// for headers and parameters, its status answers, its files. Protocol is here,
-// data in package store, export jobs in package jobs, made-up data in package
-// synthetic; a dialect is one dispatch function (azure.go) over the same three.
-// Tests break it on purpose with the methods of faults.go.
+// It speaks two dialects: "azure", that of microsoft/fhir-server, with its strict
+// rules for headers and parameters, its status answers, its files in storage; and
+// "bulk", that of servers by the Bulk Data guide, versions 1 to 3, which hand out
+// their files themselves. Protocol is here, data in package store, export jobs in
+// package jobs, sign-in in package signin, made-up data in package synthetic; a
+// dialect (routes.go) is what azure.go and the bulk files say of their own.
+// Tests break it on purpose with the methods of faults.go and the fields of Faults.
 package fhirserver
 
 import (
@@ -16,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"fhirsynapse/internal/local/fhirserver/jobs"
@@ -39,6 +42,8 @@ type Options struct {
 	MaxCount int
 	// Authorize refuses a request by an error, which becomes a 401; nil lets all in.
 	Authorize func(*http.Request) error
+	// Bulk makes the server one of dialect bulk; nil means azure.
+	Bulk *Bulk
 	// ConflictOnCancel answers the cancel of an ended job with 409, as builds
 	// before February 2026 did, instead of 202.
 	ConflictOnCancel bool
@@ -46,11 +51,15 @@ type Options struct {
 
 // Server is the stand-in. Its methods are safe for concurrent use.
 type Server struct {
-	o      Options
-	runner *jobs.Runner
-	faults faults
-	http   *http.Server
-	polls  polls
+	o       Options
+	runner  *jobs.Runner
+	dialect dialect
+	bulk    *bulk // nil in dialect azure
+	faults  faults
+	polls   polls
+
+	mu        sync.Mutex
+	listening []*http.Server
 }
 
 // New makes a server; Listen or Handler put it to use, Close ends it.
@@ -74,13 +83,26 @@ func New(o Options) (*Server, error) {
 	o.MaxCount = cmp.Or(o.MaxCount, maxMaxCount)
 	s := &Server{o: o}
 	s.runner = jobs.New(jobs.Options{Store: o.Store, Blobs: o.Blobs, Now: o.Now, Log: o.Log, OnCommit: o.OnCommit})
-	s.http = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
+	if o.Bulk == nil {
+		s.dialect = azureDialect(o)
+		return s, nil
+	}
+	var err error
+	if s.bulk, err = newBulk(o, s.runner); err != nil {
+		return nil, err
+	}
+	s.dialect = s.bulk.dialect()
+	if o.Bulk.SignIn != nil {
+		s.o.Authorize = o.Bulk.SignIn.Authorize
+	}
 	return s, nil
 }
 
 // Listen serves on an address of this machine's loopback, port 0 for any, and
 // returns the base URL, without a slash at its end.
-func (s *Server) Listen(addr string) (string, error) {
+func (s *Server) Listen(addr string) (string, error) { return s.listen(addr, s.Handler()) }
+
+func (s *Server) listen(addr string, handler http.Handler) (string, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", fmt.Errorf("listen: %w", err)
@@ -92,8 +114,12 @@ func (s *Server) Listen(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("listen: %w", err)
 	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	s.mu.Lock()
+	s.listening = append(s.listening, server)
+	s.mu.Unlock()
 	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.o.Log.LogAttrs(context.Background(), slog.LevelError, "fhir server stand-in stopped", slog.Any("error", err))
 		}
 	}()
@@ -102,9 +128,14 @@ func (s *Server) Listen(addr string) (string, error) {
 
 // Close cuts the connections, cancels the jobs that run, and waits for them.
 func (s *Server) Close() error {
-	err := s.http.Close()
+	var errs []error
+	s.mu.Lock()
+	for _, server := range s.listening {
+		errs = append(errs, server.Close())
+	}
+	s.mu.Unlock()
 	s.runner.Close()
-	return err
+	return errors.Join(errs...)
 }
 
 // Store is the server's data, to change it or to compare with.
@@ -127,7 +158,24 @@ func (s *Server) Wait(ctx context.Context, jobID string) error {
 
 // Handler serves the dialect with the faults in front.
 func (s *Server) Handler() http.Handler {
-	return s.dated(s.faulty(s.authorized(http.HandlerFunc(s.azure))))
+	return s.dated(s.faulty(s.scripted(s.authorized(http.HandlerFunc(s.route)))))
+}
+
+// scripted puts the answers of Faults in front of those of dialect bulk.
+func (s *Server) scripted(next http.Handler) http.Handler {
+	if s.bulk == nil {
+		return next
+	}
+	return s.bulk.scripted(next)
+}
+
+// trouble is what the next job shall suffer.
+func (s *Server) trouble() jobs.Trouble {
+	t := s.faults.trouble()
+	if s.bulk != nil {
+		s.bulk.trouble(&t)
+	}
+	return t
 }
 
 // dated puts the given clock's time on every answer: clients take the server's
@@ -145,6 +193,10 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.dialect.open != nil && s.dialect.open(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if err := s.o.Authorize(r); err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, issue{"login", "Authentication failed."})

@@ -6,9 +6,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
 )
 
 // polls counts the polls of each job.
@@ -27,25 +24,10 @@ func (p *polls) next(job string) int {
 	return p.count[job]
 }
 
-type manifest struct {
-	TransactionTime     string           `json:"transactionTime"`
-	Request             string           `json:"request"`
-	RequiresAccessToken bool             `json:"requiresAccessToken"`
-	Output              []manifestOutput `json:"output"`
-	Error               []manifestOutput `json:"error"`
-	Issues              []outcomeIssue   `json:"issues"`
-}
-
-type manifestOutput struct {
-	Type  string `json:"type"`
-	URL   string `json:"url"`
-	Count int    `json:"count"`
-}
-
 func (s *Server) status(w http.ResponseWriter, r *http.Request, id string) {
 	switch r.Method {
 	case http.MethodGet:
-		s.poll(w, id)
+		s.poll(w, r, id)
 	case http.MethodDelete:
 		s.cancel(w, id)
 	default:
@@ -53,7 +35,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, id string) {
 	}
 }
 
-func (s *Server) poll(w http.ResponseWriter, id string) {
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, id string) {
 	if wait, throttled := s.faults.poll(); throttled {
 		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 		refuse(w, http.StatusTooManyRequests, issue{"throttled", "The request rate is too large."})
@@ -67,40 +49,18 @@ func (s *Server) poll(w http.ResponseWriter, id string) {
 	select {
 	case <-j.Done():
 	default:
-		s.polls.next(id)
-		running(w)
+		s.dialect.running(w, s.polls.next(id))
 		return
 	}
-	if s.polls.next(id) <= s.o.PollsBeforeDone {
-		running(w)
+	if poll := s.polls.next(id); poll <= s.o.PollsBeforeDone {
+		s.dialect.running(w, poll)
 		return
 	}
-	output, failure := j.Result()
-	if failure != nil {
-		refuse(w, failure.Status, issue{codeOf(failure.Status), "export operation failed for reason: " + failure.Reason})
+	if _, failure := j.Result(); failure != nil {
+		s.dialect.failed(w, failure)
 		return
 	}
-	answer(w, http.StatusOK, "application/json", manifestOf(j, output))
-}
-
-// running is 202 with an empty body, and neither Retry-After nor X-Progress.
-func running(w http.ResponseWriter) {
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(http.StatusAccepted)
-}
-
-func manifestOf(j *jobs.Job, output []jobs.Output) manifest {
-	m := manifest{
-		TransactionTime: store.Instant(j.Created),
-		Request:         j.Request.URL,
-		Output:          []manifestOutput{},
-		Error:           []manifestOutput{},
-		Issues:          []outcomeIssue{},
-	}
-	for _, o := range output {
-		m.Output = append(m.Output, manifestOutput{Type: o.Type, URL: o.URL, Count: o.Count})
-	}
-	return m
+	s.dialect.finished(w, r, j)
 }
 
 func (s *Server) cancel(w http.ResponseWriter, id string) {
@@ -118,7 +78,7 @@ func (s *Server) cancel(w http.ResponseWriter, id string) {
 		}
 	}
 	s.runner.Cancel(id)
-	running(w)
+	accepted(w)
 }
 
 func (s *Server) unknown(w http.ResponseWriter, id string) {

@@ -5,7 +5,8 @@
 // It follows microsoft/fhir-server: what a job takes depends on its level and on
 // whether it runs in parallel (see plan.go), a file is named
 // <Type>-<child job>-<sequence>.ndjson, and each blob is created empty and then
-// committed three times. It knows nothing of HTTP.
+// committed three times. A request by the Bulk Data guide instead (ByGuide) takes
+// what the guide says and gives deletes as files of Bundles. It knows nothing of HTTP.
 package jobs
 
 import (
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fhirsynapse/internal/local/fhirserver/search"
@@ -41,7 +43,17 @@ type Request struct {
 	MaxCount    int       // resources a file, at least 1
 	Parallel    bool
 	History     bool
-	Deleted     bool
+	Deleted     bool // tombstones among the resources
+
+	// ByGuide follows the Bulk Data guide and not the Azure server: the window
+	// [Since, Till) is that of each resource at every level, as it stood at Till.
+	ByGuide bool
+	// Patients narrows the levels patient and group to these ids; nil means all.
+	Patients []string
+	// Elements leaves nothing else of a resource; empty means all of it.
+	Elements []string
+	// DeleteBundles gives what was deleted inside the window as files of Bundles.
+	DeleteBundles bool
 }
 
 // Trouble is what goes wrong with one job, for tests.
@@ -54,6 +66,10 @@ type Trouble struct {
 	Orphan bool
 	// Empty adds a file without lines to the manifest.
 	Empty bool
+	// Stray is a line that the first file ends with and its count does not know.
+	Stray []byte
+	// Outcomes are the lines of an error file.
+	Outcomes [][]byte
 }
 
 // Failure is the end of a failed job.
@@ -71,6 +87,9 @@ type Output struct {
 	path  string
 	child *child
 }
+
+// Path is the file's place inside its job's container.
+func (o Output) Path() string { return o.path }
 
 // Options of a Runner. Store, Blobs, Now and Log are needed.
 type Options struct {
@@ -109,7 +128,10 @@ type Job struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	output  []Output
+	deleted []Output
+	errors  []Output
 	failure *Failure
+	strayed atomic.Bool // the line of Trouble.Stray is written
 }
 
 // New makes a runner.
@@ -186,6 +208,12 @@ func (j *Job) Done() <-chan struct{} { return j.done }
 // Result is the outcome of a job that is done: its files, sorted by type, or
 // its failure.
 func (j *Job) Result() ([]Output, *Failure) { return j.output, j.failure }
+
+// Deleted are the files of Bundles of a job that is done.
+func (j *Job) Deleted() []Output { return j.deleted }
+
+// Errors are the files of OperationOutcomes of a job that is done.
+func (j *Job) Errors() []Output { return j.errors }
 
 func (r *Runner) run(ctx context.Context, j *Job) {
 	defer func() {

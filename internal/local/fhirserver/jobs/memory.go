@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"sync"
@@ -60,6 +62,20 @@ func (m *Memory) Content(container, path string) ([]byte, bool) {
 		return nil, false
 	}
 	return bytes.Clone(b.content), true
+}
+
+// Open gives what readers of the blob see, and its ETag.
+func (m *Memory) Open(container, path string) (io.ReadSeekCloser, string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.blobs[container+"/"+path]
+	if b == nil {
+		return nil, "", fs.ErrNotExist
+	}
+	return struct {
+		io.ReadSeeker
+		io.Closer
+	}{bytes.NewReader(b.content), io.NopCloser(nil)}, b.etag, nil
 }
 
 // List gives the blobs as container/path, sorted.

@@ -77,6 +77,9 @@ func (r *Runner) planSerial(j *Job) ([]*child, error) {
 }
 
 func (j *Job) searchWindow() store.Window {
+	if j.Request.ByGuide {
+		return store.Window{Since: j.Request.Since, Till: j.till(), AsOf: true}
+	}
 	w := store.Window{Since: j.Request.Since, Till: j.till(), TillIncluded: true}
 	if j.Request.Level == LevelSystem {
 		w.History, w.Deleted = j.Request.History, j.Request.Deleted
@@ -95,13 +98,15 @@ func (r *Runner) filter(j *Job, typ string, versions []store.Version) ([]store.V
 		return versions, nil
 	}
 	var found []store.Version
+	seen := map[string]bool{}
 	for _, q := range queries {
 		for _, v := range versions {
 			line, err := r.o.Store.Line(v)
 			if err != nil {
 				return nil, err
 			}
-			if q.Match(line) {
+			if again := j.Request.ByGuide && seen[v.ID]; q.Match(line) && !again {
+				seen[v.ID] = true
 				found = append(found, v)
 			}
 		}
@@ -109,10 +114,24 @@ func (r *Runner) filter(j *Job, typ string, versions []store.Version) ([]store.V
 	return found, nil
 }
 
-// planPatients makes child jobs of ranges of Patients inside the window, so that
-// the data of a patient who did not change is left out: the server's own rule.
+// patientWindow is the window that a patient must be in to be exported at all.
+// The Azure server applies _since here, so that the data of a patient who did
+// not change is left out.
+func (j *Job) patientWindow(w store.Window) store.Window {
+	if j.Request.ByGuide {
+		return store.Window{Till: j.till(), AsOf: true}
+	}
+	return w
+}
+
+func (j *Job) wants(patient string) bool {
+	return j.Request.Patients == nil || slices.Contains(j.Request.Patients, patient)
+}
+
+// planPatients makes child jobs of ranges of Patients inside the window.
 func (r *Runner) planPatients(j *Job) ([]*child, error) {
-	patients := r.o.Store.In("Patient", store.Window{Since: j.Request.Since, Till: j.till(), AsOf: true})
+	patients := r.o.Store.In("Patient", j.patientWindow(store.Window{Since: j.Request.Since, Till: j.till(), AsOf: true}))
+	patients = slices.DeleteFunc(patients, func(v store.Version) bool { return !j.wants(v.ID) })
 	compartments, err := r.compartments(j)
 	if err != nil {
 		return nil, err
@@ -130,6 +149,28 @@ func (r *Runner) planPatients(j *Job) ([]*child, error) {
 
 // planGroup makes one child job of the members that are inside the window.
 func (r *Runner) planGroup(j *Job) ([]*child, error) {
+	members, err := r.members(j)
+	if err != nil {
+		return nil, err
+	}
+	inWindow := map[string]bool{}
+	for _, p := range r.o.Store.In("Patient", j.patientWindow(j.searchWindow())) {
+		inWindow[p.ID] = j.wants(p.ID)
+	}
+	compartments, err := r.compartments(j)
+	if err != nil {
+		return nil, err
+	}
+	var versions []store.Version
+	for _, id := range members {
+		if inWindow[id] {
+			versions = append(versions, compartments[id]...)
+		}
+	}
+	return []*child{r.child(versions)}, nil
+}
+
+func (r *Runner) members(j *Job) ([]string, error) {
 	group, err := r.present("Group", j.Request.Group)
 	if err != nil {
 		return nil, err
@@ -151,21 +192,7 @@ func (r *Runner) planGroup(j *Job) ([]*child, error) {
 	if err != nil {
 		return nil, &jobError{Failure{Status: 400, Reason: err.Error()}}
 	}
-	inWindow := map[string]bool{}
-	for _, p := range r.o.Store.In("Patient", j.searchWindow()) {
-		inWindow[p.ID] = true
-	}
-	compartments, err := r.compartments(j)
-	if err != nil {
-		return nil, err
-	}
-	var versions []store.Version
-	for _, id := range members {
-		if inWindow[id] {
-			versions = append(versions, compartments[id]...)
-		}
-	}
-	return []*child{r.child(versions)}, nil
+	return members, nil
 }
 
 // compartments is the search for each patient's data, done in one pass. A

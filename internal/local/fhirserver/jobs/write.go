@@ -48,6 +48,9 @@ func (r *Runner) export(ctx context.Context, j *Job) ([]Output, error) {
 			return nil, err
 		}
 	}
+	if err := r.writeExtras(ctx, j); err != nil {
+		return nil, err
+	}
 	if j.trouble.Orphan && len(output) > 0 {
 		// What an attempt leaves that lost its job half way through.
 		half := output[0].child.versions
@@ -71,16 +74,14 @@ func (r *Runner) writeChild(ctx context.Context, j *Job, c *child) ([]Output, er
 			order = append(order, w)
 		}
 		line, err := r.o.Store.Line(v)
+		if err == nil && len(j.Request.Elements) > 0 {
+			line, err = subset(v.Type, line, j.Request.Elements)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := w.write(ctx, line); err != nil {
+		if err := w.add(ctx, line, &output); err != nil {
 			return nil, err
-		}
-		if w.count == j.Request.MaxCount {
-			if err := w.finish(ctx, &output); err != nil {
-				return nil, err
-			}
 		}
 	}
 	for _, w := range order {
@@ -103,6 +104,17 @@ type fileWriter struct {
 	path  string
 	blob  Blob
 	count int
+}
+
+// add writes a line, and finishes a file that is full.
+func (w *fileWriter) add(ctx context.Context, line []byte, output *[]Output) error {
+	if err := w.write(ctx, line); err != nil {
+		return err
+	}
+	if w.count < w.j.Request.MaxCount {
+		return nil
+	}
+	return w.finish(ctx, output)
 }
 
 func (w *fileWriter) open(ctx context.Context) error {
@@ -136,6 +148,11 @@ func (w *fileWriter) write(ctx context.Context, line []byte) error {
 }
 
 func (w *fileWriter) finish(ctx context.Context, output *[]Output) error {
+	if stray := w.j.trouble.Stray; stray != nil && w.j.strayed.CompareAndSwap(false, true) {
+		if err := w.blob.Write(ctx, append(stray, '\n')); err != nil {
+			return fmt.Errorf("write blob %s: %w", w.path, err)
+		}
+	}
 	for range commits {
 		size, err := w.blob.Commit(ctx)
 		if err != nil {

@@ -1,0 +1,375 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/once"
+	"fhirsynapse/internal/pipeline"
+)
+
+// StartRequest is what `start --once` is asked for.
+type StartRequest struct {
+	// Source is the FHIR base URL.
+	Source string
+	// Auth has the secret itself, never its file.
+	Auth  config.Auth
+	Level string
+	Group string
+	// Types, TypeFilters and Patients narrow the export.
+	Types, TypeFilters, Patients []string
+	Since, Until                 time.Time
+	// Method of the kick-off; empty lets the client choose.
+	Method    string
+	Lenient   bool
+	FileToken string
+	// AllowPrivate lets files come from private addresses.
+	AllowPrivate bool
+	Downloads    int
+	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
+	Scheme, Rest string
+	Schema       string
+	Views        string
+	MaxBad       float64
+	Timeout      time.Duration
+	// Log gets warnings; Watch hears how far the export got.
+	Log   io.Writer
+	Watch func(once.Progress)
+}
+
+// StartReport accounts for `start --once`.
+type StartReport struct {
+	once.Result
+	// Quarantine is where bad lines and their reasons lie; empty when there are none.
+	Quarantine string `json:"quarantine,omitempty"`
+	// Seconds is how long it took.
+	Seconds float64 `json:"seconds"`
+}
+
+const startLong = `Export once from any FHIR server of the Bulk Data guide into tables, without a configuration
+file: kick-off, wait, download, flatten, commit. What the server was asked to do is cancelled when the
+command is broken off, and deleted there when it is done. At the end stands the reconciliation: for
+each resource type the files, the resources that the manifest counts, the lines read and what became
+of them. The exit code is 0 only when every line is accounted for.
+
+The newest version of each resource wins, so that exporting again into the same tables changes
+nothing; with --since only what changed is asked for, and deletes are applied where the server tells
+them. A server of Azure Health Data Services writes into a storage account of its own: make a plan
+for it in exports.yaml.
+
+Sign-in, --auth KIND:
+  none               no sign-in
+  bearer             a token that you have: --token
+  client-secret      OAuth 2 client credentials: --client-id, --secret; --token-url, --scope
+  smart              SMART Backend Services, assertions signed by RS384 or ES384: --client-id, --key;
+                     --key-id, --token-url, --scope
+  managed-identity   Microsoft Entra, the identity of this machine in Azure: --client-id for one that
+                     was assigned; --audience or --scope
+  workload-identity  Microsoft Entra, the identity of this workload: --client-id, --tenant-id;
+                     --audience or --scope
+  client-credential  Microsoft Entra, an app registration: --tenant-id, --client-id, --secret;
+                     --audience or --scope
+
+A secret, key or token is never written on the command line, where others can read it, but as
+env:NAME, an environment variable, or file:PATH.
+
+Parameters of the export: --types (_type), --type-filter (_typeFilter), --since (_since), --until
+(_until), --patient (patient, by POST), --group. There is no _elements: it leaves out what tables
+have columns for. A resource that leaves a --type-filter is never exported again, so that its last
+state stays in the tables; prefer the where of a view.`
+
+func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
+	f := startFlags{getenv: getenv}
+	cmd := &cobra.Command{
+		Use:   "start --once --source URL --to duckdb:FILE",
+		Short: "Export once from any bulk server into tables, without a configuration file",
+		Long:  startLong,
+		Example: "  fhirsynapse start --once --source https://bulk.example.org/fhir --level patient --types Patient,Observation --to duckdb:out/x.duckdb\n" +
+			"  fhirsynapse start --once --source https://bulk.example.org/fhir --auth smart --client-id app --key file:key.json --to duckdb:x.duckdb",
+		Args: arguments(0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := f.request()
+			if err != nil {
+				return usageError{command: cmd.CommandPath(), err: err}
+			}
+			w := newWatch(s)
+			r.Log, r.Watch = s.Err, w.tell
+			began := w.now()
+			report, err := c.Start(cmd.Context(), r)
+			w.end()
+			report.Seconds = w.now().Sub(began).Seconds()
+			if len(report.Types) > 0 || err == nil {
+				err = errors.Join(err, startOutput(s.Out, report, f.asJSON))
+			}
+			if err == nil {
+				err = report.Check()
+			}
+			return err
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// startFlags are the flags as they were typed.
+type startFlags struct {
+	getenv                 func(string) string
+	r                      StartRequest
+	once, asJSON           bool
+	to, since, until, kind string
+	secrets                struct{ secret, key, token string } // references
+	maxBad                 float64
+}
+
+func (f *startFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&f.once, "once", false, "one export, now, without a configuration file")
+	flags.StringVar(&f.r.Source, "source", "", "the FHIR base `URL`")
+	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE")
+	flags.StringVar(&f.r.Schema, "schema", "main", "the schema of the tables")
+	flags.StringVar(&f.r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use beside the bundled ones")
+	flags.StringVar(&f.r.Level, "level", pipeline.LevelSystem, "system, patient or group")
+	flags.StringVar(&f.r.Group, "group", "", "the `ID` of a Group, with --level group")
+	flags.StringSliceVar(&f.r.Types, "types", nil, "resource `TYPES`, by commas; without it all that the server gives")
+	flags.StringArrayVar(&f.r.TypeFilters, "type-filter", nil, "a `SEARCH` such as Observation?code=1234; may be repeated")
+	flags.StringArrayVar(&f.r.Patients, "patient", nil, "the `ID` of a Patient, below --level system; may be repeated")
+	flags.StringVar(&f.since, "since", "", "only what changed since this `INSTANT`, for example 2026-01-31T00:00:00Z")
+	flags.StringVar(&f.until, "until", "", "only what changed until this `INSTANT`, at servers of guide version 3")
+	flags.StringVar(&f.kind, "auth", string(config.AuthNone), "the `KIND` of sign-in, see above")
+	flags.StringVar(&f.r.Auth.ClientID, "client-id", "", "the client `ID` under which the server knows us")
+	flags.StringVar(&f.secrets.secret, "secret", "", "the client secret, as env:NAME or file:PATH")
+	flags.StringVar(&f.secrets.key, "key", "", "the private key, PEM or JWK, as env:NAME or file:PATH")
+	flags.StringVar(&f.secrets.token, "token", "", "the bearer token, as env:NAME or file:PATH")
+	flags.StringVar(&f.r.Auth.KeyID, "key-id", "", "the kid of the key at the server, where the key does not say it")
+	flags.StringVar(&f.r.Auth.TokenURL, "token-url", "", "the token endpoint's `URL`; without it .well-known/smart-configuration is asked")
+	flags.StringVar(&f.r.Auth.Scope, "scope", "", "the scope to ask for; without it system/*.rs or system/*.read, or the audience's own")
+	flags.StringVar(&f.r.Auth.TenantID, "tenant-id", "", "the `ID` of the Entra tenant")
+	flags.StringVar(&f.r.Auth.Audience, "audience", "", "the `URI` that an Entra token is for; without it the server of --source")
+	flags.StringVar(&f.r.Method, "method", "", "GET or POST for the kick-off; without it the client finds out")
+	flags.BoolVar(&f.r.Lenient, "lenient", false, "ask the server to pass over parameters that it does not know (Prefer: handling=lenient)")
+	flags.StringVar(&f.r.FileToken, "file-token", "", "always or never send our token for files; without it as the manifest says")
+	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false, "download files from private addresses too")
+	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
+	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines, in per cent, above which the export fails")
+	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "how long the whole export may take")
+	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
+}
+
+// request checks the flags, all of them at once.
+func (f *startFlags) request() (StartRequest, error) {
+	r := f.r
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !f.once {
+		wrong("--once is missing: an export of a plan is started by its schedule")
+	}
+	switch u, err := url.Parse(r.Source); {
+	case r.Source == "":
+		wrong("--source is missing: name the FHIR base URL")
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		wrong("--source must look like https://HOST/PATH") // the text may hold a password
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		wrong("--source must be https: health data does not leave a machine unencrypted")
+	}
+	var ok bool
+	if r.Scheme, r.Rest, ok = strings.Cut(f.to, ":"); !ok || r.Rest == "" {
+		wrong("--to must name a warehouse, for example duckdb:fhir.duckdb")
+	}
+	switch {
+	case !slices.Contains([]string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}, r.Level):
+		wrong("--level %q is unknown: use system, patient or group", r.Level)
+	case r.Level == pipeline.LevelGroup && r.Group == "":
+		wrong("--group is missing: level group needs the id of a Group")
+	case r.Level != pipeline.LevelGroup && r.Group != "":
+		wrong("--group has a meaning with --level group only")
+	case r.Level == pipeline.LevelSystem && len(r.Patients) > 0:
+		wrong("--patient has a meaning with --level patient or group only")
+	}
+	if !slices.Contains([]string{"", "GET", "POST"}, r.Method) {
+		wrong("--method %q is unknown: use GET or POST", r.Method)
+	}
+	if !slices.Contains([]string{"", "always", "never"}, r.FileToken) {
+		wrong("--file-token %q is unknown: use always or never", r.FileToken)
+	}
+	r.Since, r.Until = f.instant("since", f.since, &errs), f.instant("until", f.until, &errs)
+	if f.maxBad < 0 || f.maxBad > 100 {
+		wrong("--max-bad must be from 0 to 100")
+	}
+	r.MaxBad = f.maxBad / 100
+	if r.Downloads < 1 {
+		wrong("--downloads must be at least 1")
+	}
+	if r.Timeout <= 0 {
+		wrong("--timeout must be longer than nothing")
+	}
+	errs = append(errs, f.auth(&r.Auth)...)
+	return r, errors.Join(errs...)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (f *startFlags) instant(name, value string, errs *[]error) time.Time {
+	if value == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		*errs = append(*errs, fmt.Errorf("--%s %q is no instant with a time zone: write for example 2026-01-31T00:00:00Z", name, value))
+	}
+	return t.UTC()
+}
+
+// auth holds the flags of sign-in to what its kind takes, and follows the reference
+// to its secret.
+func (f *startFlags) auth(a *config.Auth) (errs []error) {
+	forms := config.AuthForms()
+	i := slices.IndexFunc(forms, func(form config.AuthForm) bool { return string(form.Kind) == f.kind })
+	if i < 0 {
+		var kinds []string
+		for _, form := range forms {
+			kinds = append(kinds, string(form.Kind))
+		}
+		return []error{fmt.Errorf("--auth %q is unknown: use %s", f.kind, strings.Join(kinds, ", "))}
+	}
+	form := forms[i]
+	a.Kind = form.Kind
+	// The forms have the keys of exports.yaml.
+	given := []struct{ key, flag, value string }{
+		{"clientId", "client-id", a.ClientID},
+		{"tenantId", "tenant-id", a.TenantID},
+		{"secret", "secret", f.secrets.secret},
+		{"key", "key", f.secrets.key},
+		{"token", "token", f.secrets.token},
+		{"keyId", "key-id", a.KeyID},
+		{"tokenUrl", "token-url", a.TokenURL},
+		{"scope", "scope", a.Scope},
+		{"audience", "audience", a.Audience},
+	}
+	for _, g := range given {
+		needed := g.key == form.Secret || slices.Contains(form.Required, g.key)
+		switch {
+		case needed && g.value == "":
+			errs = append(errs, fmt.Errorf("--%s is missing: --auth %s needs it", g.flag, a.Kind))
+		case !needed && g.value != "" && !slices.Contains(form.Optional, g.key):
+			errs = append(errs, fmt.Errorf("--%s has no meaning with --auth %s", g.flag, a.Kind))
+		case g.key == form.Secret && g.value != "":
+			var err error
+			if a.Secret, err = f.reveal(g.flag, g.value); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if a.Audience != "" && a.Scope != "" {
+		errs = append(errs, errors.New("--audience and --scope: the scope is the audience with /.default; give one"))
+	}
+	if base, err := url.Parse(f.r.Source); a.Audience == "" && err == nil && slices.Contains(form.Optional, "audience") {
+		a.Audience = base.Scheme + "://" + base.Host
+	}
+	return errs
+}
+
+// reveal follows a reference to a secret. What is no reference may be the secret
+// itself, and is never repeated.
+func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
+	kind, place, _ := strings.Cut(reference, ":")
+	var value string
+	switch {
+	case kind == "env" && place != "":
+		value = f.getenv(place)
+	case kind == "file" && place != "":
+		data, err := os.ReadFile(place)
+		if err != nil {
+			return config.Secret{}, fmt.Errorf("--%s: %w", name, err)
+		}
+		value = string(data)
+	default:
+		return config.Secret{}, fmt.Errorf("--%s must be env:NAME or file:PATH: what stands on a command line is no secret", name)
+	}
+	if value = strings.TrimSpace(value); value == "" {
+		return config.Secret{}, fmt.Errorf("--%s: %s is empty or not there", name, reference)
+	}
+	return config.NewSecret(value), nil
+}
+
+func startOutput(w io.Writer, r StartReport, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	return startTable(w, r)
+}
+
+func startTable(w io.Writer, r StartReport) error {
+	var b strings.Builder
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	style.Format.Footer = text.FormatDefault
+	t.SetStyle(style)
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "manifest", Align: text.AlignRight, AlignFooter: text.AlignRight}})
+	t.AppendHeader(table.Row{"type", "files", "manifest", "read", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
+	sum := pipeline.TypeReport{Type: "all"}
+	for _, x := range r.Types {
+		t.AppendRow(startRow(x))
+		sum.Files += x.Files
+		if x.Manifest < 0 {
+			sum.Manifest = -1
+		} else if sum.Manifest >= 0 {
+			sum.Manifest += x.Manifest
+		}
+		sum.Lines += x.Lines
+		sum.Applied += x.Applied
+		sum.Superseded += x.Superseded
+		sum.Filtered += x.Filtered
+		sum.Quarantined += x.Quarantined
+		sum.Blank += x.Blank
+		sum.Deleted += x.Deleted
+	}
+	t.AppendFooter(startRow(sum))
+	b.WriteString(t.Render() + "\n")
+	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
+		fmt.Fprintf(&b, "the server reported: %d × %s\n", r.Issues[kind], kind)
+	}
+	if r.Quarantine != "" {
+		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
+	}
+	verdict := "every line is accounted for"
+	if r.Check() != nil {
+		verdict = "the sums do not hold"
+	}
+	fmt.Fprintf(&b, "export %s is %s: %d resources, %d deletes, %d quarantined, %.1f seconds; %s\n",
+		r.Export, r.State, sum.Applied-sum.Deleted, sum.Deleted, sum.Quarantined, r.Seconds, verdict)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+func startRow(x pipeline.TypeReport) table.Row {
+	manifest := any(x.Manifest)
+	if x.Manifest < 0 {
+		manifest = "-" // the server did not count
+	}
+	return table.Row{x.Type, x.Files, manifest, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
+}
+
+// Starter is Commands.Start.
+type Starter = func(ctx context.Context, r StartRequest) (StartReport, error)

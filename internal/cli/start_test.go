@@ -1,0 +1,191 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/once"
+	"fhirsynapse/internal/pipeline"
+)
+
+func startArgs(more ...string) []string {
+	return append([]string{"start", "--once", "--source", "https://bulk.example.org/fhir", "--to", "duckdb:x"}, more...)
+}
+
+// started runs the command and gives what it was asked for.
+func started(t *testing.T, env map[string]string, args ...string) (outcome, *cli.StartRequest) {
+	t.Helper()
+	var asked *cli.StartRequest
+	c := commands()
+	c.Start = func(_ context.Context, r cli.StartRequest) (cli.StartReport, error) {
+		asked = &r
+		return cli.StartReport{Result: once.Result{Export: "once-1-000001", State: pipeline.Loaded}}, nil
+	}
+	return run(t, c, env, args...), asked
+}
+
+func TestStartAsksForWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	got, r := started(t, nil, startArgs("--level", "group", "--group", "g1", "--types", "Patient,Observation", "--type-filter", "Observation?code=1,2",
+		"--type-filter", "Patient?active=true", "--patient", "a", "--since", "2026-01-31T01:00:00+01:00", "--until", "2026-02-01T00:00:00Z",
+		"--method", "POST", "--lenient", "--file-token", "never", "--downloads", "3", "--max-bad", "1", "--schema", "s", "--timeout", "1h")...)
+	if got.code != 0 || r == nil {
+		t.Fatalf("%+v", got)
+	}
+	r.Log, r.Watch = nil, nil
+	want := cli.StartRequest{
+		Source: "https://bulk.example.org/fhir", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
+		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
+		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
+		Method: "POST", Lenient: true, FileToken: "never", Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, Timeout: time.Hour,
+	}
+	if diff := cmp.Diff(want, *r, cmp.AllowUnexported(config.Secret{})); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+}
+
+func TestSecretsComeByReference(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"TOKEN": "from-env", "BLANK": " "}
+	for _, tt := range []struct{ reference, value, says string }{
+		{"env:TOKEN", "from-env", ""},
+		{"file:" + file, "from-file", ""},
+		{"env:OTHER", "", "env:OTHER is empty or not there"},
+		{"env:BLANK", "", "env:BLANK is empty or not there"},
+		{"file:" + file + ".none", "", "no such file"},
+		{"hunter2", "", "must be env:NAME or file:PATH"},
+		{"pass:hunter2", "", "must be env:NAME or file:PATH"},
+	} {
+		got, r := started(t, env, startArgs("--auth", "bearer", "--token", tt.reference)...)
+		switch {
+		case tt.says == "" && (r == nil || r.Auth.Secret.Reveal() != tt.value):
+			t.Errorf("%s: %+v", tt.reference, got)
+		case tt.says != "" && (got.code != 2 || r != nil || !strings.Contains(got.err, tt.says)):
+			t.Errorf("%s: %+v, want one that says %q", tt.reference, got, tt.says)
+		}
+		if strings.Contains(got.out+got.err, "hunter2") {
+			t.Errorf("%s: the secret is repeated", tt.reference)
+		}
+	}
+}
+
+func TestWrongCallsOfStart(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		says []string
+	}{
+		{[]string{"start"}, []string{"--once is missing", "--source is missing", "--to must name a warehouse"}},
+		{startArgs("--source", "bulk.example.org"), []string{"--source must look like"}},
+		{startArgs("--source", "http://bulk.example.org"), []string{"--source must be https"}},
+		{startArgs("--level", "all"), []string{`--level "all" is unknown`}},
+		{startArgs("--level", "group"), []string{"--group is missing"}},
+		{startArgs("--group", "g"), []string{"--group has a meaning with --level group only"}},
+		{startArgs("--patient", "a"), []string{"--patient has a meaning with --level patient or group only"}},
+		{startArgs("--since", "yesterday", "--until", "2026-01-01"), []string{"--since", "--until"}},
+		{startArgs("--method", "PUT", "--file-token", "maybe"), []string{"--method", "--file-token"}},
+		{startArgs("--max-bad", "101", "--downloads", "0", "--timeout", "0s"), []string{"--max-bad", "--downloads", "--timeout"}},
+		{startArgs("--auth", "kerberos"), []string{"use none, managed-identity, workload-identity, client-credential, smart, client-secret, bearer"}},
+		{startArgs("--auth", "smart"), []string{"--client-id is missing: --auth smart needs it", "--key is missing"}},
+		{startArgs("--auth", "client-secret", "--key-id", "k"), []string{"--client-id is missing", "--secret is missing", "--key-id has no meaning with --auth client-secret"}},
+		{startArgs("--auth", "client-credential", "--audience", "a", "--scope", "b"), []string{"--tenant-id is missing", "--audience and --scope"}},
+		{startArgs("--secret", "env:X"), []string{"--secret has no meaning with --auth none"}},
+		{startArgs("extra"), []string{"one argument too many"}},
+	} {
+		got, r := started(t, nil, tt.args...)
+		if got.code != 2 || r != nil {
+			t.Errorf("%v: %+v", tt.args, got)
+		}
+		for _, says := range tt.says {
+			if !strings.Contains(got.err, says) {
+				t.Errorf("%v: %q lacks %q", tt.args, got.err, says)
+			}
+		}
+	}
+}
+
+func TestHelpOfStartNamesEverything(t *testing.T) {
+	t.Parallel()
+	got, _ := started(t, nil, "start", "--once", "--help")
+	for _, want := range []string{
+		"none", "bearer", "client-secret", "smart", "managed-identity", "workload-identity", "client-credential", "--tenant-id", "--audience", "--token ", "env:NAME", "file:PATH",
+		"_type", "_typeFilter", "_since", "_until", "_elements", "--patient", "--group", "--key-id", "--token-url", "--scope", "RS384", "ES384", "exit code",
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("the help does not say %q", want)
+		}
+	}
+	for line := range strings.Lines(got.out) {
+		if len([]rune(line)) > 140 {
+			t.Errorf("a line of the help is too long for a terminal: %s", line)
+		}
+	}
+}
+
+func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
+	t.Parallel()
+	report := func(superseded int64) cli.StartReport {
+		return cli.StartReport{
+			Result: once.Result{
+				Export: "once-ab-000001", State: pipeline.Loaded, Issues: map[string]int64{"error/exception": 2},
+				Types: []pipeline.TypeReport{
+					{Type: "Observation", Files: 2, Manifest: 9, Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1},
+					{Type: "Patient", Files: 1, Manifest: -1, Lines: 3, Applied: 3, Deleted: 1},
+				},
+			},
+			Quarantine: "x.quarantine/once-ab-000001",
+		}
+	}
+	const table = `┌─────────────┬───────┬──────────┬──────┬─────────┬────────────┬──────────┬─────────────┬───────┬─────────┐
+│ type        │ files │ manifest │ read │ applied │ superseded │ filtered │ quarantined │ blank │ deleted │
+├─────────────┼───────┼──────────┼──────┼─────────┼────────────┼──────────┼─────────────┼───────┼─────────┤
+│ Observation │     2 │        9 │   10 │       6 │          2 │        0 │           1 │     1 │       0 │
+│ Patient     │     1 │        - │    3 │       3 │          0 │        0 │           0 │     0 │       1 │
+├─────────────┼───────┼──────────┼──────┼─────────┼────────────┼──────────┼─────────────┼───────┼─────────┤
+│ all         │     3 │        - │   13 │       9 │          2 │        0 │           1 │     1 │       1 │
+└─────────────┴───────┴──────────┴──────┴─────────┴────────────┴──────────┴─────────────┴───────┴─────────┘
+the server reported: 2 × error/exception
+bad lines and their reasons: x.quarantine/once-ab-000001
+export once-ab-000001 is loaded: 8 resources, 1 deletes, 1 quarantined, 2.0 seconds; every line is accounted for
+`
+	for _, tt := range []struct {
+		name       string
+		superseded int64
+		err        error
+		code       int
+		out, says  string
+	}{
+		{"the sums hold", 2, nil, 0, table, ""},
+		{"a line is missing", 1, nil, 1, "the sums do not hold", "Observation: 10 lines read, 9 accounted for"},
+		{"it failed after all", 2, errors.New("it rains"), 1, "", "it rains"},
+	} {
+		c := commands()
+		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) { return report(tt.superseded), tt.err }
+		got := run(t, c, nil, startArgs()...)
+		if got.code != tt.code || !strings.Contains(got.out, tt.out) || !strings.Contains(got.err, tt.says) {
+			t.Errorf("%s: code %d, %s\n%s", tt.name, got.code, cmp.Diff(tt.out, got.out), got.err)
+		}
+	}
+}
+
+func TestStartAsJSON(t *testing.T) {
+	t.Parallel()
+	got, _ := started(t, nil, startArgs("--json")...)
+	if !regexp.MustCompile(`^\{"export":"once-1-000001","state":"loaded","types":null,"seconds":2\}\n$`).MatchString(got.out) {
+		t.Errorf("%s", got.out)
+	}
+}

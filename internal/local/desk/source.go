@@ -1,0 +1,83 @@
+package desk
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fhirsynapse/internal/local/fhirserver"
+	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/local/fhirserver/signin"
+)
+
+// Kinds of FHIR server that a World may have.
+const (
+	SourceAzure = "azure" // it writes its files into the storage account
+	SourceBulk  = "bulk"  // it hands them out to those who sign in
+)
+
+// desk is our name at the FHIR server, and that of our key.
+const desk = "desk"
+
+// bulkOptions are those of the FHIR server of kind bulk: by the letter of the
+// guide, with SMART Backend Services, pages and addresses that end.
+func (w *World) bulkOptions() (fhirserver.Options, error) {
+	public, err := w.makeKey()
+	if err != nil {
+		return fhirserver.Options{}, fmt.Errorf("make a key for the FHIR server: %w", err)
+	}
+	sign, err := signin.New(signin.Options{
+		Now: w.options.Now, Clients: map[string]signin.Client{desk: {Keys: map[string]crypto.PublicKey{desk: public}}},
+	})
+	if err != nil {
+		return fhirserver.Options{}, err
+	}
+	return fhirserver.Options{
+		Blobs: jobs.NewFolder(filepath.Join(w.options.Dir, "fhir-files")),
+		Bulk:  &fhirserver.Bulk{SignIn: sign, PageSize: filesPerPage, RetryAfter: "1", Progress: []string{"in progress"}},
+	}, nil
+}
+
+const filesPerPage = 1000
+
+// makeKey makes the key that the handler signs with, and gives its public half.
+func (w *World) makeKey() (crypto.PublicKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return &key.PublicKey, os.WriteFile(w.keyFile(), text, 0o600)
+}
+
+func (w *World) keyFile() string { return filepath.Join(w.options.Dir, "client-key.pem") }
+
+// plans is the text of exports.yaml.
+func (w *World) plans() string {
+	source, window := "dialect: azure, auth: {kind: none}", "    lag: 0s\n"
+	if w.options.Source == SourceBulk {
+		// Its exports end at their transactionTime.
+		source, window = fmt.Sprintf("dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", desk, desk, w.keyFile()), ""
+	}
+	return fmt.Sprintf(`version: 1
+sources:
+  desk: {url: %q, %s}
+plans:
+  - name: %s
+    source: desk
+    level: system
+    schema: %s
+    schedule: "@every 1s"
+    overlap: 1m
+%s`, w.base, source, planName, schema, window)
+}

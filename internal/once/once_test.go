@@ -1,0 +1,329 @@
+package once_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/once"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+)
+
+// clock is one that stands still until a timer is waited for.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Timer fires at once, and is that late.
+func (c *clock) Timer(at time.Time) (<-chan time.Time, func()) {
+	t := time.NewTimer(time.Millisecond) // steps under way take no time of this clock
+	fires := make(chan time.Time, 1)
+	stopped := make(chan struct{})
+	go func() {
+		defer t.Stop()
+		select {
+		case <-t.C:
+			c.mu.Lock()
+			if at.After(c.now) {
+				c.now = at
+			}
+			c.mu.Unlock()
+			fires <- at
+		case <-stopped:
+		}
+	}()
+	return fires, sync.OnceFunc(func() { close(stopped) })
+}
+
+// server writes its files into the lake, as that of Azure does.
+type server struct {
+	lake  pipeline.Lake
+	clock *clock
+	files map[string]string // path -> lines
+	count int64             // that the manifest tells of each file
+
+	mu        sync.Mutex
+	kickOffs  []pipeline.Request
+	refusals  []error // of the first kick-offs
+	polls     int
+	running   int // polls that find the job running
+	failure   error
+	cancelled []string
+}
+
+func (s *server) Now(context.Context) (time.Time, error) { return s.clock.Now(), nil }
+
+func (s *server) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kickOffs = append(s.kickOffs, r)
+	if len(s.refusals) > 0 {
+		err := s.refusals[0]
+		s.refusals = s.refusals[1:]
+		return pipeline.Accepted{}, err
+	}
+	for path, lines := range s.files {
+		if _, err := s.lake.Put(ctx, pipeline.Landing, path, strings.NewReader(lines)); err != nil {
+			return pipeline.Accepted{}, err
+		}
+	}
+	return pipeline.Accepted{StatusURL: "status/1", Folder: "job"}, nil
+}
+
+func (s *server) Status(context.Context, string) (pipeline.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.polls++; s.polls <= s.running {
+		return pipeline.Status{Progress: fmt.Sprintf("%d of %d", s.polls, s.running)}, nil
+	}
+	if s.failure != nil {
+		return pipeline.Status{}, s.failure
+	}
+	m := &pipeline.Manifest{TransactionTime: s.clock.Now(), Raw: []byte("{}")}
+	for path := range s.files {
+		typ, _, _ := strings.Cut(strings.TrimPrefix(path, "job/"), "-")
+		m.Output = append(m.Output, pipeline.OutputFile{Type: typ, URL: path, Path: path, Count: s.count})
+	}
+	return pipeline.Status{Manifest: m}, nil
+}
+
+func (s *server) Cancel(_ context.Context, url string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancelled = append(s.cancelled, url)
+	return nil
+}
+
+type world struct {
+	server  *server
+	options once.Options
+	store   *memory.Store
+	content func() warehouse.Content
+	told    []once.Progress
+	log     *bytes.Buffer
+}
+
+func patients(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"resourceType":"Patient","id":"p%d","name":[{"family":"F"}]}`+"\n", i)
+	}
+	return b.String()
+}
+
+// bundled compiles the views once for all tests.
+var bundled = sync.OnceValues(func() (prepared.PlanViews, error) { return app.Views("") })
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	views, err := bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	lake := localdir.New(t.TempDir())
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{store: memory.NewStore(), log: &bytes.Buffer{}}
+	tables := w.store.Warehouse(lake, views.Tables)
+	w.content = func() warehouse.Content {
+		content, err := tables.Content(t.Context(), "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	w.server = &server{lake: lake, clock: c, count: 3, running: 3, files: map[string]string{
+		"job/Patient-1.ndjson": patients(3), "job/Patient-2.ndjson": patients(3),
+		"job/Observation-1.ndjson": strings.ReplaceAll(patients(3), "Patient", "Observation"),
+	}}
+	token := 0
+	w.options = once.Options{
+		Plan:   pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"},
+		Source: w.server, Lake: lake, Warehouse: tables, Flattener: flattener,
+		Now: c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Token: func() string { token++; return fmt.Sprintf("%016x", token) },
+		Watch: func(p once.Progress) { w.told = append(w.told, p) },
+	}
+	return w
+}
+
+func TestARunEndsInTheTables(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	got, err := once.Run(t.Context(), w.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []pipeline.TypeReport{
+		{Type: "Observation", Files: 1, Manifest: 3, Lines: 3, Applied: 3},
+		{Type: "Patient", Files: 2, Manifest: 6, Lines: 6, Applied: 3, Superseded: 3},
+	}
+	if diff := cmp.Diff(want, got.Types); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if err := got.Check(); err != nil {
+		t.Error(err)
+	}
+	if rows := len(w.content()["patient"]); rows != 3 {
+		t.Errorf("%d rows, want 3", rows)
+	}
+	if diff := cmp.Diff([]string{"status/1"}, w.server.cancelled); diff != "" {
+		t.Errorf("deleted at the server (-want +got):\n%s", diff)
+	}
+	last := w.told[len(w.told)-1]
+	if last.State != pipeline.Loaded || last.Files != 3 || last.Landed != 3 || last.Prepared != 3 || last.Bytes == 0 {
+		t.Errorf("the last progress is %+v", last)
+	}
+	heard := map[string]bool{}
+	for _, p := range w.told {
+		heard[p.Server] = true
+	}
+	if !heard["1 of 3"] || !heard["3 of 3"] {
+		t.Errorf("the server's progress was not told: %v", heard)
+	}
+}
+
+func TestEachRunHasItsOwnAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, err := once.Run(t.Context(), w.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := once.Run(t.Context(), w.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Export == second.Export {
+		t.Errorf("both exports are %s", first.Export)
+	}
+	if err := second.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheWindowGoesToTheServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.options.Since = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	w.options.Until = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	w.options.Plan.Types = []string{"Patient", "Observation"}
+	if _, err := once.Run(t.Context(), w.options); err != nil {
+		t.Fatal(err)
+	}
+	r := w.server.kickOffs[0]
+	if len(w.server.kickOffs) != 1 || !r.Since.Equal(w.options.Since) || !r.Till.Equal(w.options.Until) || len(r.Types) != 2 {
+		t.Errorf("asked for %+v", w.server.kickOffs)
+	}
+}
+
+func TestARefusalThatPassesIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.refusals = []error{fault.Transientf("the server is busy")}
+	got, err := once.Run(t.Context(), w.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.State != pipeline.Loaded || len(w.server.kickOffs) != 2 {
+		t.Errorf("%s after %d kick-offs", got.State, len(w.server.kickOffs))
+	}
+	troubled := false
+	for _, p := range w.told {
+		troubled = troubled || strings.Contains(p.Trouble, "the server is busy")
+	}
+	if !troubled {
+		t.Error("nobody was told why it took longer")
+	}
+}
+
+func TestRunsThatFail(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		spoil func(*world)
+		says  string
+	}{
+		"the kick-off is refused": {func(w *world) { w.server.refusals = []error{fault.Permanentf("no such Group")} }, "no such Group"},
+		"the job fails":           {func(w *world) { w.server.failure = fault.Permanentf("the disk is full") }, "the disk is full"},
+		"the count is wrong":      {func(w *world) { w.server.count = 4 }, "the manifest counts 4"},
+		"the job never ends": {func(w *world) {
+			w.server.running = 1 << 30
+			w.options.Patience = time.Hour
+		}, "not ended within 1h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			tt.spoil(w)
+			got, err := once.Run(t.Context(), w.options)
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error %v, want one that says %q", err, tt.says)
+			}
+			if got.Check() == nil {
+				t.Error("the sums of a failed export hold")
+			}
+			if len(w.server.kickOffs) == 1 && name != "the kick-off is refused" && len(w.server.cancelled) == 0 {
+				t.Error("the job was left behind at the server")
+			}
+		})
+	}
+}
+
+func TestARunThatIsBrokenOffCancelsItsJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.running = 1 << 30
+	ctx, stop := context.WithCancel(t.Context())
+	w.options.Watch = func(p once.Progress) {
+		if p.Server != "" {
+			stop()
+		}
+	}
+	_, err := once.Run(ctx, w.options)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if len(w.server.cancelled) != 1 {
+		t.Errorf("cancelled %v", w.server.cancelled)
+	}
+}
+
+// broken is a warehouse that fails for good.
+type broken struct{ pipeline.Warehouse }
+
+func (broken) Commit(context.Context, pipeline.Batch) error {
+	return fault.Permanentf("the table has another shape")
+}
+
+func TestAWarehouseThatRefusesEndsTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.options.Warehouse = broken{w.options.Warehouse}
+	if _, err := once.Run(t.Context(), w.options); err == nil || !strings.Contains(err.Error(), "another shape") {
+		t.Errorf("error %v", err)
+	}
+}

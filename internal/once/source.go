@@ -1,0 +1,91 @@
+package once
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// windowed is the source with kick-offs whose window is the caller's: the pipeline of
+// a run knows of no export before it, and would ask for everything.
+func windowed(o Options) pipeline.Source {
+	if o.Since.IsZero() && o.Until.IsZero() {
+		return o.Source
+	}
+	w := window{o.Source, o}
+	// What a source can do beside is seen by its methods.
+	switch s := o.Source.(type) {
+	case pipeline.Downloader:
+		return struct {
+			window
+			pipeline.Downloader
+		}{w, s}
+	case pipeline.Tracer:
+		return struct {
+			window
+			pipeline.Tracer
+		}{w, s}
+	}
+	return w
+}
+
+type window struct {
+	pipeline.Source
+	o Options
+}
+
+// KickOff implements pipeline.Source.
+func (w window) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	r.Since = w.o.Since
+	r.Deleted = w.o.Plan.Deleted && !r.Since.IsZero() && len(r.TypeFilter) == 0
+	if !w.o.Until.IsZero() {
+		r.Till = w.o.Until
+	}
+	return w.Source.KickOff(ctx, r)
+}
+
+// jobs reads the jobs that are written down.
+func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
+	var jobs []pipeline.Job
+	for key, err := range r.journal.List(ctx, "jobs/") {
+		if err != nil {
+			return nil, err
+		}
+		e, err := r.journal.Read(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		var j pipeline.Job
+		if err := json.Unmarshal(e.Data, &j); err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// declined says that the server wants a kick-off later.
+func (r *run) declined(ctx context.Context) bool {
+	jobs, err := r.jobs(ctx)
+	return err == nil && slices.ContainsFunc(jobs, func(j pipeline.Job) bool { return j.StatusURL == "" && j.RetryAt.After(r.Now()) })
+}
+
+// release tells the server that its jobs are no longer wanted: it may delete their
+// files, and some allow no other export before. A job whose promise was lost is not
+// known here.
+func (r *run) release(ctx context.Context) error {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer done()
+	jobs, err := r.jobs(ctx)
+	for _, j := range jobs {
+		if j.StatusURL == "" {
+			continue
+		}
+		if err := r.Source.Cancel(ctx, j.StatusURL); err != nil {
+			r.Log.WarnContext(ctx, "the job was not deleted at the server", "job", j.ID, "error", err)
+		}
+	}
+	return err
+}
