@@ -15,6 +15,11 @@ COUNT         ?= 5
 # export.
 DEMO_FLAGS    := $(if $(SOURCE),--source '$(SOURCE)') $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(STOP),--stop $(STOP))
 
+# make bench: without DATA, Synthea's patients where they lie beside the checkout,
+# else made-up ones.
+BENCH_DATA    := $(or $(DATA),$(wildcard ../shared/data/synthea-ndjson/set-b-12patients))
+BENCH_FLAGS   := $(if $(BENCH_DATA),--data '$(BENCH_DATA)') $(if $(MEGABYTES),--megabytes $(MEGABYTES)) $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -31,6 +36,10 @@ demo: need-all ## everything on this machine, once: full export, changes, increm
 .PHONY: run
 run: need-all ## the same, staying up
 	@$(GO) run ./cmd/desk run $(DEMO_FLAGS)
+
+.PHONY: bench
+bench: need-go need-cxx ## the engine beside DuckDB's reader: MEGABYTES=<n> (200), RUNS=<n> (5), DATA=<folder>
+	@$(GO) run ./cmd/desk engine $(BENCH_FLAGS)
 
 .PHONY: bench-e2e
 bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
@@ -76,7 +85,7 @@ fuzz: need-go need-cxx ## each fuzz target for FUZZTIME
 		dir=$$($(GO) list -f '{{.Dir}}' $$pkg); \
 		for target in $$(cat $$dir/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
 			echo "fuzz $$pkg $$target"; \
-			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$pkg; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=2s $$pkg; \
 		done; \
 	done
 

@@ -2,7 +2,7 @@
 
 package main
 
-import "fhirsynapse/internal/app"
+import "fhirsynapse/internal/app/sqlserver"
 
 // warehouses are those that this program can open.
-var warehouses = map[string]app.OpenWarehouse{}
+var warehouses = sqlserver.Warehouses(nil)

@@ -28,8 +28,10 @@ import (
 type Resources struct {
 	Lake  *azure.Lake
 	Views prepared.PlanViews
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Statements is how many may run at the same time.
+	Statements int
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // OpenWarehouse opens the warehouse that the setting Warehouse names after its
@@ -135,7 +137,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{Lake: a.lake, Views: a.views, Now: a.now, Log: a.log})
+	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{Lake: a.lake, Views: a.views, Statements: a.config.WarehouseStatements, Now: a.now, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +215,7 @@ func tuneMemory(environ []string) {
 		}
 	}
 	debug.SetGCPercent(200)
-	debug.SetMemoryLimit(112 << 20)
+	debug.SetMemoryLimit(88 << 20)
 }
 
 // port is the host's, or one for people who start the handler by hand.

@@ -53,6 +53,9 @@ func NewLake(client *service.Client, areas Containers) *Lake {
 	return &Lake{client: client, areas: areas, origin: originOf(client.URL())}
 }
 
+// StagingURL is the staging area as others reach it, without a trailing slash.
+func (l *Lake) StagingURL() string { return l.place(pipeline.Staging).client.URL() }
+
 // EnsureContainers makes the containers that are missing. It is for machines of
 // developers: in Azure the deployment makes them, and the app has no such right.
 func (l *Lake) EnsureContainers(ctx context.Context) error {

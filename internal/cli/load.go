@@ -63,12 +63,16 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 	var to string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "load DIR --to duckdb:FILE|parquet:DIR|csv:DIR|ndjson:DIR",
+		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
 		Short: "Load a folder of NDJSON files into a database or into files, a table each",
 		Long: `Load the *.ndjson and *.ndjson.gz files of a folder, without a server.
 
 duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing; a
               resource without meta.lastUpdated counts as written when the load began.
+sqlserver://USER:PASSWORD@HOST:1433?database=NAME
+              The same in SQL Server and Azure SQL. Without a user, an Azure identity signs in (fedauth
+              says which). The connection is encrypted, unless encrypt says otherwise or the server is on
+              this machine.
 parquet:DIR   <table>.parquet, with the columns in their own types; see --compression.
 csv:DIR       <table>.csv, RFC 4180 with LF at the ends of lines and a header. NULL is an empty
               field, the empty text is "" (a table of one column has "" for both).
@@ -81,7 +85,7 @@ rows or without; the files appear together at the end and replace those of the s
 their owner may read them.
 
 Bad lines are left out and lie with their reasons beside the output, in FILE.quarantine or
-DIR.quarantine. A value that does not fit the type of its column is NULL in all formats, and is
+DIR.quarantine; with a server, in a folder of that name where you are. A value that does not fit the type of its column is NULL in all formats, and is
 counted.`,
 		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb\n" +
 			"  fhirsynapse load ./export --to parquet:tables --compression zstd",
@@ -113,8 +117,8 @@ counted.`,
 			return errors.Join(err, accounted(report))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, parquet:DIR, csv:DIR or ndjson:DIR")
-	cmd.Flags().StringVar(&r.Schema, "schema", "main", "the schema of the tables in DuckDB")
+	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., parquet:DIR, csv:DIR or ndjson:DIR")
+	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in SQL Server where it is not given")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use instead of the bundled ones")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 type Config struct {
 	// Warehouse is where the tables are.
 	Warehouse Warehouse
+	// WarehouseStatements is how many statements run there at the same time.
+	WarehouseStatements int
 	// Bus and Lake are how the two Azure services are reached.
 	Bus  Connection
 	Lake Connection
@@ -97,6 +100,7 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		LogLevel:            e.level("LogLevel"),
 		ViewsFolder:         e.path(e.get("ViewsFolder")),
 		Warehouse:           e.warehouse(schemes),
+		WarehouseStatements: e.number("WarehouseStatements", 1, 64),
 		Bus:                 e.bus(),
 		Lake:                e.lake(),
 	}
@@ -179,6 +183,14 @@ func (e *env) duration(name string, least time.Duration) time.Duration {
 		e.fault(name, "%s is below the least, %s", d, least)
 	}
 	return d
+}
+
+func (e *env) number(name string, least, most int) int {
+	n, err := strconv.Atoi(e.get(name))
+	if err != nil || n < least || n > most {
+		e.fault(name, "%q must be a number from %d to %d", e.get(name), least, most)
+	}
+	return n
 }
 
 func (e *env) lineLimit(name string) int {

@@ -67,7 +67,7 @@ func TestDefaults(t *testing.T) {
 		Settle:      30 * time.Second, StepTimeout: 55 * time.Minute,
 		PollMin: 10 * time.Second, PollMax: 5 * time.Minute, SilentAfter: 15 * time.Minute, ExportTimeout: 24 * time.Hour, StuckAfter: 12 * time.Hour, KickOffPatience: 4 * time.Minute, LeaseFor: 10 * time.Minute,
 		LineLimit: 64_000_000, LogLevel: slog.LevelInfo,
-		Warehouse: config.Warehouse{Scheme: "duckdb"},
+		Warehouse: config.Warehouse{Scheme: "duckdb"}, WarehouseStatements: 2,
 	}
 	ignore := cmpopts.IgnoreFields(config.Config{}, "Exports", "Bus", "Lake")
 	secrets := cmp.Comparer(func(_, _ config.Secret) bool { return true })
@@ -155,7 +155,8 @@ func TestFaults(t *testing.T) {
 			set:  map[string]string{"Warehouse": "-", "ServiceBusConnection": "-", "LakeStorage": "-"},
 			want: []string{"Warehouse: is not set: write one of duckdb:..., synapse-dedicated:...", "ServiceBusConnection: is not set", "LakeStorage: is not set"},
 		},
-		"unknown warehouse": {set: map[string]string{"Warehouse": "oracle:hunter2"}, want: []string{`Warehouse: this program has no warehouse "oracle": write one of duckdb:..., synapse-dedicated:...`}},
+		"no statement at all": {set: map[string]string{"WarehouseStatements": "0"}, want: []string{`WarehouseStatements: "0" must be a number from 1 to 64`}},
+		"unknown warehouse":   {set: map[string]string{"Warehouse": "oracle:hunter2"}, want: []string{`Warehouse: this program has no warehouse "oracle": write one of duckdb:..., synapse-dedicated:...`}},
 		"warehouse without a scheme": {
 			set: map[string]string{"Warehouse": "hunter2"}, want: []string{"Warehouse: must be scheme:rest"},
 		},

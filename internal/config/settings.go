@@ -23,7 +23,8 @@ const (
 const appRoot = "FUNCTIONS_APP_ROOT_PATH"
 
 var settings = []setting{
-	{"Warehouse", "", "Where the tables are, as `scheme:rest`, for example `duckdb:/data/fhir.duckdb`. Required."},
+	{"Warehouse", "", "Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb`, `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. Required."},
+	{"WarehouseStatements", "2", "How many statements run on the warehouse at the same time, for each process. DuckDB has one writer whatever this says."},
 	{serviceBus, "", "Connection string of the Service Bus namespace, without `EntityPath`. This or the next one is required."},
 	{serviceBus + suffixBusHost, "", "Host name of the namespace, for managed identity: `name.servicebus.windows.net`."},
 	{serviceBus + suffixClientID, "", "Client id of a user-assigned identity for the namespace; the system-assigned one where empty."},

@@ -32,6 +32,12 @@ var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
 // landed prepares a blob ahead of the manifest, so that flattening goes on while
 // the server still exports. Everything that speaks against it ends it quietly.
 func (p *Pipeline) landed(ctx context.Context, s Step) error {
+	// A server commits a blob several times, and each time is an event: all but the
+	// last end here, at the cost of one request.
+	f, err := p.Lake.Stat(ctx, Landing, s.Path)
+	if there, err := exists(err); !there || (s.ETag != "" && f.ETag != s.ETag) {
+		return err // gone, or the event of a later commit speaks for it
+	}
 	folder, _, _ := strings.Cut(s.Path, "/")
 	owner, err := p.owner(ctx, folder)
 	if err != nil {
@@ -51,10 +57,6 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 	if e.State.Final() || !resourceType.MatchString(s.Type) {
 		return nil
 	}
-	f, err := p.Lake.Stat(ctx, Landing, s.Path)
-	if there, err := exists(err); !there || (s.ETag != "" && f.ETag != s.ETag) {
-		return err // gone, or the event of a later commit speaks for it
-	}
 	err = p.prepareFile(ctx, e, s, f, time.Time{})
 	if errors.Is(err, ErrNoInstant) || errors.Is(err, ErrChanged) {
 		return nil
@@ -69,7 +71,7 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 func (p *Pipeline) owner(ctx context.Context, folder string) (folderRecord, error) {
 	names := []string{folder}
 	if _, id, ok := strings.Cut(folder, "-"); ok {
-		names = append(names, id)
+		names = []string{id, folder} // the longer name is the rarer one
 	}
 	for _, name := range names {
 		d, err := readOrNew[folderRecord](ctx, p.Journal, folderKey(name))

@@ -7,53 +7,35 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/parquet-go/parquet-go"
-
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 )
 
 // columns is a run of rows, column by column.
 type columns struct {
-	values [][]parquet.Value
+	values []*flatparquet.Values
 	rows   int
-	size   int // bytes, about
 }
 
-func newColumns(n int) *columns { return &columns{values: make([][]parquet.Value, n)} }
+func newColumns(of []flatparquet.Column) columns {
+	c := columns{values: make([]*flatparquet.Values, len(of))}
+	for i := range of {
+		c.values[i] = flatparquet.NewValues(of[i].Type)
+	}
+	return c
+}
 
 func (c *columns) reset() {
-	for i := range c.values {
-		c.values[i] = c.values[i][:0]
+	for _, v := range c.values {
+		v.Reset()
 	}
-	c.rows, c.size = 0, 0
-}
-
-// truncate takes back the rows after the first n.
-func (c *columns) truncate(n, size int) {
-	for i := range c.values {
-		c.values[i] = c.values[i][:n]
-	}
-	c.rows, c.size = n, size
-}
-
-// required and optional append the value of a column of the current row.
-func (c *columns) required(i int, v parquet.Value) {
-	c.values[i] = append(c.values[i], v.Level(0, 0, i))
-}
-
-func (c *columns) optional(i int, v parquet.Value, size int) {
-	c.values[i] = append(c.values[i], v.Level(0, 1, i))
-	c.size += size
-}
-
-func (c *columns) null(i int) {
-	c.values[i] = append(c.values[i], parquet.NullValue().Level(0, 0, i))
+	c.rows = 0
 }
 
 // mark is where a run of rows stands.
-type mark struct{ rows, size int }
+type mark struct{ rows, size int } // size is bytes of text, where rows are text
 
 // rows is a run of rows of one table.
 type rows interface {
@@ -70,44 +52,37 @@ type rows interface {
 type parquetRows struct {
 	columns
 	table *Table
-	arena *arena
 	keys  int // columns of ours before the view's: keyColumns in the prepared form
 }
 
 func (p *parquetRows) add(line int64, cells [][]byte, misfit func(column int)) {
 	if p.keys > 0 {
 		// Id and version are not known yet: key puts them in.
-		p.required(0, parquet.Value{})
-		p.required(1, parquet.Int64Value(line))
-		p.required(2, parquet.Value{})
-		p.size += 8
+		p.values[1].Int64(p.rows, line)
 	}
 	for i, cell := range cells {
-		if cell == nil {
-			p.null(p.keys + i)
-			continue
-		}
-		v, fits := value(&p.table.Columns[i], cell, p.arena)
-		if !fits {
-			p.null(p.keys + i)
+		if cell != nil && !put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell) {
 			misfit(i)
-			continue
 		}
-		p.optional(p.keys+i, v, len(cell)+4)
 	}
 	p.rows++
 }
 
-func (p *parquetRows) mark() mark      { return mark{p.rows, p.size} }
-func (p *parquetRows) truncate(m mark) { p.columns.truncate(m.rows, m.size) }
+func (p *parquetRows) mark() mark { return mark{rows: p.rows} }
+
+func (p *parquetRows) truncate(m mark) {
+	for _, v := range p.values {
+		v.Truncate(m.rows)
+	}
+	p.rows = m.rows
+}
 
 // key gives the rows after m their id and version.
-func (p *parquetRows) key(m mark, id, version parquet.Value) {
-	for i := m.rows; i < p.rows; i++ {
-		p.values[0][i] = id.Level(0, 0, 0)
-		p.values[2][i] = version.Level(0, 0, 2)
+func (p *parquetRows) key(m mark, id, version []byte) {
+	for row := m.rows; row < p.rows; row++ {
+		p.values[0].Text(row, id)
+		p.values[2].Text(row, version)
 	}
-	p.size += (p.rows - m.rows) * (len(id.ByteArray()) + len(version.ByteArray()))
 }
 
 // badLine is a line for the quarantine. Its text is part of the block.
@@ -124,21 +99,21 @@ type result struct {
 	texts   []*textRows    // the same; nil for other forms
 	nulled  [][]int64      // per table and column
 	bad     []badLine
-	arena   arena
 
 	lines, blank, filtered, deleted, resources int64
 }
 
 // newResult is a result in the prepared form.
 func newResult(tables []Table) *result {
-	r := &result{head: newColumns(len(headSchema().Fields()))}
+	head := newColumns(headColumns)
+	r := &result{head: &head}
 	r.addParquet(tables, keyColumns)
 	return r
 }
 
-func (r *result) addParquet(tables []Table, keys int) {
+func (r *result) addParquet(tables []Table, keys []flatparquet.Column) {
 	for i := range tables {
-		p := &parquetRows{columns: *newColumns(keys + len(tables[i].Columns)), table: &tables[i], arena: &r.arena, keys: keys}
+		p := &parquetRows{columns: newColumns(tableColumns(tables[i], keys)), table: &tables[i], keys: len(keys)}
 		r.parquet = append(r.parquet, p)
 		r.add(p, &tables[i])
 	}
@@ -157,7 +132,6 @@ func (r *result) reset() {
 		t.reset()
 		clear(r.nulled[i])
 	}
-	r.arena.reset()
 	r.bad = r.bad[:0]
 	r.lines, r.blank, r.filtered, r.deleted, r.resources = 0, 0, 0, 0, 0
 }
@@ -296,24 +270,22 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 		e.r.nulled[m[0]][m[1]]++
 	}
 	e.r.resources++
-	a, h := &e.r.arena, e.r.head
+	h := e.r.head
 	if h == nil {
 		return
 	}
-	id := parquet.ByteArrayValue(a.copy(res.ID))
 	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
-	version := parquet.ByteArrayValue(a.copy(e.version))
+	version := e.version
 	for _, m := range e.marks {
-		e.r.parquet[m.table].key(m.mark, id, version)
+		e.r.parquet[m.table].key(m.mark, res.ID, version)
 	}
-	shown := lastUpdated.UTC().AppendFormat(e.version[len(e.version):], shownLayout)
-	h.required(0, id)
-	h.required(1, version)
-	h.required(2, parquet.ByteArrayValue(a.copy(shown)))
-	h.required(3, parquet.BooleanValue(res.Deleted))
-	h.required(4, parquet.Int64Value(e.number))
+	shown := appendInstant(version[len(version):], lastUpdated, 3)
+	h.values[0].Text(h.rows, res.ID)
+	h.values[1].Text(h.rows, version)
+	h.values[2].Text(h.rows, shown)
+	h.values[3].Boolean(h.rows, res.Deleted)
+	h.values[4].Int64(h.rows, e.number)
 	h.rows++
-	h.size += len(res.ID) + len(e.version) + len(shownLayout) + 9
 }
 
 // row takes one row of a view.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -31,10 +32,11 @@ const (
 // used by one goroutine at a time.
 type Extraction struct {
 	f      *Flattener
+	kit    *kit
 	tables []Table
-	engine func() Evaluator
 	format Format
 	files  []*extracted
+	free   shelf[*kit, *result]
 }
 
 // extracted is the file of one table.
@@ -47,14 +49,11 @@ type extracted struct {
 // once for every table, whether it will have rows or not. Close closes what it
 // gave; after an error that is left to whoever made it.
 func (f *Flattener) Extraction(plan, resource string, format Format, create func(table string) (io.WriteCloser, error)) (*Extraction, error) {
-	all, err := f.o.Views.Tables(plan)
+	k, err := f.kit(plan, resource)
 	if err != nil {
-		return nil, fmt.Errorf("read the views: %w", err)
+		return nil, err
 	}
-	x := &Extraction{f: f, tables: TablesOf(all, resource), format: format}
-	if x.engine, err = f.o.Views.Engine(plan, resource); err != nil {
-		return nil, fmt.Errorf("compile the views of %s: %w", resource, err)
-	}
+	x := &Extraction{f: f, kit: k, tables: k.tables, format: format, free: shelf[*kit, *result]{most: keptResults}}
 	for _, t := range x.tables {
 		if err := x.begin(t, create); err != nil {
 			return nil, fmt.Errorf("begin %s: %w", t.Name, err)
@@ -72,11 +71,7 @@ func (x *Extraction) begin(t Table, create func(table string) (io.WriteCloser, e
 	x.files = append(x.files, file)
 	switch x.format {
 	case Parquet:
-		codec, err := codecOf(x.f.o.Codec)
-		if err != nil {
-			return err
-		}
-		file.parquet = newParquetFile(to, viewSchema(t), codec)
+		file.parquet = newParquetFile(to, flatparquet.NewWriter(t.Name, tableColumns(t, nil), x.f.codec))
 	case CSV:
 		_, err = to.Write(header(t))
 	case NDJSON:
@@ -102,9 +97,9 @@ func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reade
 	done := pipeline.Done{Rows: map[string]int64{}}
 	puts := newPuts(ctx, x.f.o.Lake)
 	bad := &quarantine{puts: puts, path: in.Dir + ".ndjson", told: x.f.o.Quarantined}
-	err := x.f.run(ctx, r, shape{
-		evaluation: func() *evaluation { return newEvaluation(in, x.tables, x.engine()) },
-		result:     x.result,
+	err := x.f.run(ctx, r, in, x.kit, shape{
+		result: x.result,
+		done:   func(r *result) { x.free.put(x.kit, r) },
 		write: func(r *result) error {
 			if err := x.write(r, &done); err != nil {
 				return err
@@ -123,9 +118,12 @@ func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reade
 }
 
 func (x *Extraction) result() *result {
+	if r, ok := x.free.take(x.kit); ok {
+		return r
+	}
 	r := &result{}
 	if x.format == Parquet {
-		r.addParquet(x.tables, 0)
+		r.addParquet(x.tables, nil)
 		return r
 	}
 	for i := range x.tables {
@@ -145,7 +143,7 @@ func (x *Extraction) write(r *result, done *pipeline.Done) error {
 		switch {
 		case n == 0:
 		case file.parquet != nil:
-			err = file.parquet.write(&r.parquet[i].columns)
+			err = file.parquet.Write(n, r.parquet[i].values)
 		default:
 			_, err = file.to.Write(r.texts[i].buf)
 		}
@@ -166,9 +164,11 @@ func (x *Extraction) Close() error {
 	for i, f := range x.files {
 		var err error
 		if f.parquet != nil {
-			err = f.parquet.w.Close()
+			err = f.parquet.close()
+		} else {
+			err = f.to.Close()
 		}
-		if err := errors.Join(err, f.to.Close()); err != nil {
+		if err != nil {
 			errs = append(errs, fmt.Errorf("end %s: %w", x.tables[i].Name, err))
 		}
 	}

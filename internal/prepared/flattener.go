@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 )
@@ -56,7 +58,8 @@ const (
 // Options are what a Flattener is made of. Lake and Views are needed; the zero
 // values of the others mean the defaults.
 type Options struct {
-	Lake  pipeline.Lake
+	Lake pipeline.Lake
+	// Views must not change while the Flattener lives.
 	Views PlanViews
 	// Evaluators is how many goroutines evaluate lines; 0 means one a processor.
 	Evaluators int
@@ -76,7 +79,40 @@ type Options struct {
 
 // Flattener is pipeline.Flattener over an engine of views.
 type Flattener struct {
-	o Options
+	o     Options
+	codec flatparquet.Codec
+
+	mu   sync.Mutex
+	kits map[[2]string]*kit // by plan and type
+	sets map[string]string  // fingerprints by plan
+
+	evaluators shelf[*kit, Evaluator]
+	results    shelf[*kit, *result]
+	writers    shelf[*kit, []*flatparquet.Writer]
+	buffers    shelf[struct{}, []byte] // of blocks
+}
+
+// What is kept of each is what two files take that are flattened side by side.
+const (
+	keptEvaluators = 4
+	keptResults    = 6
+	keptWriters    = 2
+	keptBuffers    = 6
+)
+
+// kit is what files of one type are flattened with.
+type kit struct {
+	tables []Table
+	engine func() Evaluator
+}
+
+// newWriters makes the writers of a kit's tables, the heads' last.
+func (f *Flattener) newWriters(k *kit) []*flatparquet.Writer {
+	var writers []*flatparquet.Writer
+	for _, t := range k.tables {
+		writers = append(writers, flatparquet.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
+	}
+	return append(writers, flatparquet.NewWriter("head", headColumns, f.codec))
 }
 
 // inFlight bounds the bytes of lines that are being evaluated; a single line may
@@ -91,14 +127,50 @@ func NewFlattener(o Options) (*Flattener, error) {
 	if o.Lake == nil || o.Views == nil {
 		return nil, errors.New("a flattener needs a lake and views")
 	}
-	if _, err := codecOf(o.Codec); err != nil {
+	codec, err := codecOf(o.Codec)
+	if err != nil {
 		return nil, err
 	}
-	return &Flattener{o: o}, nil
+	return &Flattener{
+		o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{},
+		evaluators: shelf[*kit, Evaluator]{most: keptEvaluators}, results: shelf[*kit, *result]{most: keptResults},
+		writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
+	}, nil
+}
+
+// kit makes the tools of a type at their first use.
+func (f *Flattener) kit(plan, resource string) (*kit, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if k := f.kits[[2]string{plan, resource}]; k != nil {
+		return k, nil
+	}
+	all, err := f.o.Views.Tables(plan)
+	if err != nil {
+		return nil, fmt.Errorf("read the views of plan %s: %w", plan, err)
+	}
+	engine, err := f.o.Views.Engine(plan, resource)
+	if err != nil {
+		return nil, fmt.Errorf("compile the views of %s: %w", resource, err)
+	}
+	k := &kit{tables: TablesOf(all, resource), engine: engine}
+	f.kits[[2]string{plan, resource}] = k
+	return k, nil
 }
 
 // ViewSet implements pipeline.Flattener.
-func (f *Flattener) ViewSet(plan string) (string, error) { return f.o.Views.ViewSet(plan) }
+func (f *Flattener) ViewSet(plan string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if set, ok := f.sets[plan]; ok {
+		return set, nil
+	}
+	set, err := f.o.Views.ViewSet(plan)
+	if err == nil {
+		f.sets[plan] = set
+	}
+	return set, err
+}
 
 // job is one block on its way from the reader over an evaluator to the writer.
 type job struct {
@@ -119,41 +191,43 @@ func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 }
 
 func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
-	all, err := f.o.Views.Tables(in.Plan)
+	k, err := f.kit(in.Plan, in.Type)
 	if err != nil {
-		return pipeline.Done{}, fmt.Errorf("read the views of plan %s: %w", in.Plan, err)
+		return pipeline.Done{}, err
 	}
-	tables := TablesOf(all, in.Type)
-	engine, err := f.o.Views.Engine(in.Plan, in.Type)
-	if err != nil {
-		return pipeline.Done{}, fmt.Errorf("compile the views of %s: %w", in.Type, err)
+	writers, ok := f.writers.take(k)
+	if !ok {
+		writers = f.newWriters(k)
 	}
-	sink := newSink(ctx, f.o, in, tables)
-	err = sink.close(f.run(ctx, r, shape{
-		evaluation: func() *evaluation { return newEvaluation(in, tables, engine()) },
-		result:     func() *result { return newResult(tables) },
-		write:      sink.write,
+	defer f.writers.put(k, writers)
+	sink := newSink(ctx, f.o, in, k.tables, writers)
+	err = sink.close(f.run(ctx, r, in, k, shape{
+		result: func() *result {
+			if r, ok := f.results.take(k); ok {
+				return r
+			}
+			return newResult(k.tables)
+		},
+		write: sink.write,
+		done:  func(r *result) { f.results.put(k, r) },
 	}))
 	return sink.done, err
 }
 
 // shape is what the rows are to be made into.
 type shape struct {
-	evaluation func() *evaluation // one a goroutine
-	result     func() *result
+	result func() *result
 	// write takes the results in the order of their blocks; each is used again
 	// when it returns.
 	write func(*result) error
+	done  func(*result) // takes back what result gave, empty
 }
 
 // run evaluates the lines of r, block by block, on every processor.
-func (f *Flattener) run(ctx context.Context, r io.Reader, s shape) error {
+func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening, k *kit, s shape) error {
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan *job)
 	order := make(chan *job, f.o.Evaluators+1)
-	// What the writer is through with goes back to be filled again.
-	buffers := make(chan []byte, cap(order)+2)
-	results := make(chan *result, cap(order)+2)
 	weights := semaphore.NewWeighted(inFlight)
 
 	g.Go(func() error {
@@ -161,7 +235,8 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, s shape) error {
 		defer close(order)
 		blocks := ndjson.NewReader(r, ndjson.Options{Limit: f.o.LineLimit, Block: f.o.Block})
 		for {
-			b, err := blocks.Next(take(buffers))
+			buffer, _ := f.buffers.take(struct{}{})
+			b, err := blocks.Next(buffer)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -183,11 +258,14 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, s shape) error {
 	})
 	for range f.o.Evaluators {
 		g.Go(func() error {
-			e := s.evaluation()
+			engine, ok := f.evaluators.take(k)
+			if !ok {
+				engine = k.engine()
+			}
+			defer f.evaluators.put(k, engine)
+			e := newEvaluation(in, k.tables, engine)
 			for j := range work {
-				if j.result = take(results); j.result == nil {
-					j.result = s.result()
-				}
+				j.result = s.result()
 				j.err = e.block(j.block, j.result)
 				close(j.done)
 			}
@@ -209,27 +287,12 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, s shape) error {
 			}
 			weights.Release(j.weight)
 			j.result.reset()
-			give(results, j.result)
+			s.done(j.result)
 			if cap(j.block.Data) <= 4*ndjson.DefaultBlock {
-				give(buffers, j.block.Data)
+				f.buffers.put(struct{}{}, j.block.Data)
 			}
 		}
 		return nil
 	})
 	return g.Wait()
-}
-
-func take[T any](from <-chan T) (v T) {
-	select {
-	case v = <-from:
-	default:
-	}
-	return v
-}
-
-func give[T any](to chan<- T, v T) {
-	select {
-	case to <- v:
-	default:
-	}
 }

@@ -4,11 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"reflect"
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
-
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/sof"
 )
 
@@ -21,88 +19,43 @@ const (
 	VersionColumn = "_version"
 )
 
-// keyColumns is how many columns of ours precede the view's in a table's file.
-const keyColumns = 3
-
 // File is the path of a table's Parquet file under dir.
 func File(dir, table string) string { return dir + "/" + table + ".parquet" }
 
-// group is a Parquet group that keeps the order of its columns; the library's own
-// sorts them.
-type group struct {
-	parquet.Group
-	fields []parquet.Field
-}
-
-func (g group) Fields() []parquet.Field { return g.fields }
-
-type field struct {
-	parquet.Node
-	name string
-}
-
-func (f field) Name() string { return f.name }
-
-// Value is for Go structs and maps, which never meet this schema.
-func (f field) Value(reflect.Value) reflect.Value { return reflect.Value{} }
-
-func schemaOf(name string, fields ...field) *parquet.Schema {
-	g := group{Group: parquet.Group{}}
-	for _, f := range fields {
-		g.Group[f.name] = f.Node
-		g.fields = append(g.fields, f)
+var (
+	// headColumns are those of head.parquet.
+	headColumns = []flatparquet.Column{
+		{Name: "id", Required: true, Distinct: true},
+		{Name: "version", Required: true, Distinct: true},
+		{Name: "last_updated", Required: true, Distinct: true},
+		{Name: "deleted", Required: true, Type: flatparquet.Boolean},
+		{Name: "line", Required: true, Type: flatparquet.Int64},
 	}
-	return parquet.NewSchema(name, g)
-}
+	// keyColumns are ours, before the view's, in a table's file.
+	keyColumns = []flatparquet.Column{
+		{Name: IDColumn, Required: true, Distinct: true},
+		{Name: LineColumn, Required: true, Type: flatparquet.Int64},
+		{Name: VersionColumn, Required: true, Distinct: true},
+	}
+)
 
-func headSchema() *parquet.Schema {
-	return schemaOf("head",
-		field{plain(parquet.String()), "id"},
-		field{plain(parquet.String()), "version"},
-		field{plain(parquet.String()), "last_updated"},
-		field{plain(parquet.Leaf(parquet.BooleanType)), "deleted"},
-		field{plain(parquet.Leaf(parquet.Int64Type)), "line"},
-	)
-}
-
-func tableSchema(t Table) *parquet.Schema {
-	return viewSchema(t,
-		field{plain(parquet.String()), IDColumn},
-		field{plain(parquet.Leaf(parquet.Int64Type)), LineColumn},
-		field{plain(parquet.String()), VersionColumn},
-	)
-}
-
-// viewSchema is the columns of a view, behind those of ours.
-func viewSchema(t Table, fields ...field) *parquet.Schema {
+// tableColumns are the columns of a view, behind keys of ours.
+func tableColumns(t Table, keys []flatparquet.Column) []flatparquet.Column {
+	columns := slices.Clone(keys)
 	for _, c := range t.Columns {
-		fields = append(fields, field{parquet.Optional(leafOf(c)), c.Name})
+		of := flatparquet.Column{Name: c.Name, Type: parquetTypes[c.Kind]}
+		if c.Kind == sof.Decimal {
+			of.Precision, of.Scale = DecimalSize(c)
+		}
+		columns = append(columns, of)
 	}
-	return schemaOf(t.Name, fields...)
+	return columns
 }
 
-// leafOf keeps to the encodings that old readers know: Synapse's are among them.
-func leafOf(c sof.Column) parquet.Node {
-	switch c.Kind {
-	case sof.Boolean:
-		return plain(parquet.Leaf(parquet.BooleanType))
-	case sof.Integer:
-		return plain(parquet.Leaf(parquet.Int32Type))
-	case sof.BigInt:
-		return plain(parquet.Leaf(parquet.Int64Type))
-	case sof.Decimal:
-		precision, scale := DecimalSize(c)
-		return plain(parquet.Decimal(scale, precision, parquet.FixedLenByteArrayType(decimalSize)))
-	case sof.Date:
-		return plain(parquet.Date())
-	case sof.Timestamp:
-		return plain(parquet.Timestamp(parquet.Millisecond))
-	case sof.Text:
-	}
-	return parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
+var parquetTypes = map[sof.Kind]flatparquet.Type{
+	sof.Text: flatparquet.Text, sof.Boolean: flatparquet.Boolean, sof.Integer: flatparquet.Int32, sof.BigInt: flatparquet.Int64,
+	sof.Decimal: flatparquet.Decimal, sof.Date: flatparquet.Date, sof.Timestamp: flatparquet.Timestamp,
 }
-
-func plain(n parquet.Node) parquet.Node { return parquet.Encoded(n, &parquet.Plain) }
 
 // DecimalSize is the precision and scale of a Decimal column: 38 and 12 where the
 // column does not say.

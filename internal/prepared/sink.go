@@ -1,6 +1,7 @@
 package prepared
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,43 +10,38 @@ import (
 	"io"
 	"sync"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress"
-	"github.com/parquet-go/parquet-go/compress/snappy"
-	"github.com/parquet-go/parquet-go/compress/uncompressed"
-	"github.com/parquet-go/parquet-go/compress/zstd"
-
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/pipeline"
 )
 
 // sink writes results, in order, into the lake: one blob a table that has rows.
 type sink struct {
-	o      Options
-	in     pipeline.Flattening
-	tables []Table
-	done   pipeline.Done
+	o       Options
+	in      pipeline.Flattening
+	tables  []Table
+	writers []*flatparquet.Writer // by table, the heads' last
+	done    pipeline.Done
 
 	puts       *puts
-	head       *parquetFile
-	files      []*parquetFile // by table; nil before the first row
+	files      []*parquetFile // as the writers; nil before the first row
 	quarantine *quarantine
 }
 
-func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table) *sink {
+func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table, writers []*flatparquet.Writer) *sink {
 	p := newPuts(ctx, o.Lake)
 	return &sink{
-		o: o, in: in, tables: tables, files: make([]*parquetFile, len(tables)), puts: p,
+		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), puts: p,
 		done:       pipeline.Done{Rows: map[string]int64{}},
 		quarantine: &quarantine{puts: p, path: in.Dir + ".ndjson", told: o.Quarantined},
 	}
 }
 
 func (s *sink) write(r *result) error {
-	if err := s.columns(&s.head, "head", headSchema, r.head); err != nil {
+	if err := s.columns(len(s.tables), "head", r.head); err != nil {
 		return err
 	}
 	for i, t := range s.tables {
-		if err := s.columns(&s.files[i], t.Name, func() *parquet.Schema { return tableSchema(t) }, &r.parquet[i].columns); err != nil {
+		if err := s.columns(i, t.Name, &r.parquet[i].columns); err != nil {
 			return err
 		}
 		count(&s.done, t, r.parquet[i].rows, r.nulled[i])
@@ -54,7 +50,7 @@ func (s *sink) write(r *result) error {
 		return err
 	}
 	r.tally(&s.done)
-	return bound(s.o.RowGroup, append(s.files, s.head))
+	return bound(s.o.RowGroup, s.files)
 }
 
 // count adds the rows of a table and its misfits to the counts of a file.
@@ -72,18 +68,14 @@ func count(done *pipeline.Done, t Table, rows int, nulled []int64) {
 	}
 }
 
-func (s *sink) columns(file **parquetFile, name string, schema func() *parquet.Schema, c *columns) error {
+func (s *sink) columns(i int, name string, c *columns) error {
 	if c.rows == 0 {
 		return nil
 	}
-	if *file == nil {
-		codec, err := codecOf(s.o.Codec)
-		if err != nil {
-			return err
-		}
-		*file = newParquetFile(s.puts.start(pipeline.Staging, File(s.in.Dir, name)), schema(), codec)
+	if s.files[i] == nil {
+		s.files[i] = newParquetFile(s.puts.start(pipeline.Staging, File(s.in.Dir, name)), s.writers[i])
 	}
-	if err := (*file).write(c); err != nil {
+	if err := s.files[i].Write(c.rows, c.values); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
@@ -94,20 +86,21 @@ func (s *sink) columns(file **parquetFile, name string, schema func() *parquet.S
 func bound(limit int, files []*parquetFile) error {
 	for {
 		var largest *parquetFile
-		waiting := 0
+		waiting, most := 0, 0
 		for _, f := range files {
 			if f == nil {
 				continue
 			}
-			waiting += f.waiting
-			if largest == nil || f.waiting > largest.waiting {
-				largest = f
+			n := f.Waiting()
+			waiting += n
+			if largest == nil || n > most {
+				largest, most = f, n
 			}
 		}
 		if waiting <= limit {
 			return nil
 		}
-		if err := largest.flush(); err != nil {
+		if err := largest.Flush(); err != nil {
 			return err
 		}
 	}
@@ -167,7 +160,7 @@ func (q *quarantine) close() error {
 // close ends the files, so that they become visible, or gives them up when err is
 // not nil. It returns err, or what went wrong.
 func (s *sink) close(err error) error {
-	for _, f := range append(s.files, s.head) {
+	for _, f := range s.files {
 		if f != nil && err == nil {
 			err = f.close()
 		}
@@ -180,65 +173,49 @@ func (s *sink) close(err error) error {
 
 // parquetFile is one Parquet file under way.
 type parquetFile struct {
-	to      io.WriteCloser
-	w       *parquet.Writer //nolint:staticcheck // its columns are written one by one; the generic writer wants a Go struct
-	columns []*parquet.ColumnWriter
-	waiting int // bytes that wait for their row group
+	*flatparquet.Writer
+	to io.WriteCloser
 }
 
-func codecOf(c Codec) (compress.Codec, error) {
-	switch c {
-	case Snappy:
-		return &snappy.Codec{}, nil
-	case None:
-		return &uncompressed.Codec{}, nil
-	case Zstd:
-		return &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}, nil
+func newParquetFile(to io.WriteCloser, w *flatparquet.Writer) *parquetFile {
+	// What is written in small pieces goes through a pipe in large ones.
+	b := bufio.NewWriterSize(to, writeBuffer)
+	w.Reset(b)
+	return &parquetFile{w, buffered{b, to}}
+}
+
+const writeBuffer = 64 << 10
+
+// buffered is a file behind its buffer.
+type buffered struct {
+	*bufio.Writer
+	file io.Closer
+}
+
+func (b buffered) Close() error {
+	if err := b.Flush(); err != nil {
+		return err
 	}
-	return nil, fmt.Errorf("no codec %q: use %s, %s or %s", c, Snappy, Zstd, None)
-}
-
-const (
-	// maxDictionary keeps columns of distinct texts from growing a dictionary that
-	// is of no use to them.
-	maxDictionary = 64 << 10
-	pageSize      = 256 << 10
-	writeBuffer   = 256 << 10
-)
-
-func newParquetFile(to io.WriteCloser, schema *parquet.Schema, codec compress.Codec) *parquetFile {
-	w := parquet.NewWriter(to, schema,
-		parquet.CreatedBy("fhirsynapse", "1", ""),
-		parquet.Compression(codec),
-		parquet.DataPageVersion(1), // Synapse's reader is an old one
-		parquet.DataPageStatistics(false),
-		parquet.DictionaryMaxBytes(maxDictionary),
-		parquet.PageBufferSize(pageSize),
-		parquet.WriteBufferSize(writeBuffer),
-	)
-	return &parquetFile{to: to, w: w, columns: w.ColumnWriters()}
-}
-
-func (f *parquetFile) write(c *columns) error {
-	for i, values := range c.values {
-		if _, err := f.columns[i].WriteRowValues(values); err != nil {
-			return err
-		}
-	}
-	f.waiting += c.size
-	return nil
-}
-
-func (f *parquetFile) flush() error {
-	f.waiting = 0
-	return f.w.Flush()
+	return b.file.Close()
 }
 
 func (f *parquetFile) close() error {
-	if err := f.w.Close(); err != nil {
+	if err := f.Close(); err != nil {
 		return err
 	}
 	return f.to.Close()
+}
+
+func codecOf(c Codec) (flatparquet.Codec, error) {
+	switch c {
+	case Snappy:
+		return flatparquet.Snappy(), nil
+	case None:
+		return flatparquet.Uncompressed(), nil
+	case Zstd:
+		return flatparquet.Zstd()
+	}
+	return flatparquet.Codec{}, fmt.Errorf("no codec %q: use %s, %s or %s", c, Snappy, Zstd, None)
 }
 
 // puts are the blobs under way.

@@ -6,88 +6,51 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/sof"
 )
 
-// arena keeps copies of bytes in few large pieces.
-type arena struct {
-	pieces [][]byte // all but the last are full
-	free   [][]byte
-}
-
-const pieceSize = 256 << 10
-
-// copy keeps b. The result never moves, and is never nil.
-func (a *arena) copy(b []byte) []byte {
-	n := len(a.pieces)
-	if n == 0 || cap(a.pieces[n-1])-len(a.pieces[n-1]) < len(b) {
-		a.pieces = append(a.pieces, a.piece(len(b)))
-		n++
-	}
-	p := a.pieces[n-1]
-	start := len(p)
-	p = append(p, b...)
-	a.pieces[n-1] = p
-	return p[start:len(p):len(p)]
-}
-
-func (a *arena) piece(size int) []byte {
-	if n := len(a.free); n > 0 && size <= pieceSize {
-		p := a.free[n-1]
-		a.free = a.free[:n-1]
-		return p
-	}
-	return make([]byte, 0, max(size, pieceSize))
-}
-
-// reset forgets everything; pieces of the usual size are used again.
-func (a *arena) reset() {
-	for _, p := range a.pieces {
-		if cap(p) == pieceSize {
-			a.free = append(a.free, p[:0])
-		}
-	}
-	a.pieces = a.pieces[:0]
-}
-
-// value turns a cell into a Parquet value of its column; fits is false when the
-// text is no value of that type, which makes it NULL.
-func value(c *sof.Column, cell []byte, a *arena) (v parquet.Value, fits bool) {
+// put gives a column the value of a cell; it is false when the text is no value of
+// the column's type, which makes it NULL.
+func put(to *flatparquet.Values, row int, c *sof.Column, cell []byte) (fits bool) {
 	switch c.Kind {
 	case sof.Boolean:
-		switch string(cell) {
-		case "true":
-			return parquet.BooleanValue(true), true
-		case "false":
-			return parquet.BooleanValue(false), true
+		fits = string(cell) == "true" || string(cell) == "false"
+		if fits {
+			to.Boolean(row, cell[0] == 't')
 		}
-		return v, false
 	case sof.Integer:
 		n, err := strconv.ParseInt(string(cell), 10, 32)
-		return parquet.Int32Value(int32(n)), err == nil
+		if fits = err == nil; fits {
+			to.Int32(row, int32(n))
+		}
 	case sof.BigInt:
 		n, err := strconv.ParseInt(string(cell), 10, 64)
-		return parquet.Int64Value(n), err == nil
+		if fits = err == nil; fits {
+			to.Int64(row, n)
+		}
 	case sof.Decimal:
+		var n [decimalSize]byte
 		precision, scale := DecimalSize(*c)
-		n, ok := parseDecimal(cell, precision, scale)
-		if !ok {
-			return v, false
+		if n, fits = parseDecimal(cell, precision, scale); fits {
+			to.Decimal(row, n)
 		}
-		return parquet.FixedLenByteArrayValue(a.copy(n[:])), true
 	case sof.Date:
-		if !isDay(cell) {
-			return v, false
+		if fits = isDay(cell); fits {
+			year, month, day, _ := parseDay(cell)
+			days := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
+			to.Int32(row, int32(days)) //nolint:gosec // the days of four-digit years fit
 		}
-		year, month, day, _ := parseDay(cell)
-		days := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
-		return parquet.Int32Value(int32(days)), true //nolint:gosec // the days of four-digit years fit
 	case sof.Timestamp:
 		t, ok := parseInstant(cell)
-		return parquet.Int64Value(t.UnixMilli()), ok && t.Year() > 0
+		if fits = ok && t.Year() > 0; fits {
+			to.Int64(row, t.UnixMilli())
+		}
 	case sof.Text:
+		to.Text(row, cell)
+		fits = true
 	}
-	return parquet.ByteArrayValue(a.copy(cell)), true
+	return fits
 }
 
 // isDay says whether a text is a day, or begins with one: of a dateTime it is the

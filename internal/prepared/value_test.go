@@ -2,12 +2,15 @@ package prepared
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+
+	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/sof"
 )
 
@@ -132,14 +135,13 @@ func TestCellsBecomeTheirColumnsType(t *testing.T) {
 		{sof.Column{Kind: sof.Timestamp}, "2024-02-29", ""},
 	}
 	for _, tt := range tests {
-		var a arena
-		got, fits := value(&tt.column, []byte(tt.in), &a)
+		got, fits := throughParquet(t, tt.column, tt.in)
 		if fits != (tt.want != "") {
 			t.Errorf("kind %d, %q: fits is %v", tt.column.Kind, tt.in, fits)
 			continue
 		}
-		if fits && string(text(&tt.column, got)) != tt.want {
-			t.Errorf("kind %d, %q: got %s, want %s", tt.column.Kind, tt.in, text(&tt.column, got), tt.want)
+		if fits && got != tt.want {
+			t.Errorf("kind %d, %q: got %s, want %s", tt.column.Kind, tt.in, got, tt.want)
 		}
 	}
 }
@@ -203,24 +205,47 @@ func parseAs(s string, precision, scale int) (string, bool) {
 	return string(decimalText(got[:], scale)), ok
 }
 
-func TestTheArenaNeverMovesWhatItKeeps(t *testing.T) {
-	t.Parallel()
-	var a arena
-	for range 3 {
-		var kept [][]byte
-		for i := range 5000 {
-			kept = append(kept, a.copy(fmt.Appendf(nil, "%0*d", 1+i%300, i)))
+// throughParquet is a cell as it is read back from a file.
+func throughParquet(t *testing.T, c sof.Column, cell string) (got string, fits bool) {
+	t.Helper()
+	c.Name = "c"
+	columns := tableColumns(Table{Columns: []sof.Column{c}}, nil)
+	v := flatparquet.NewValues(columns[0].Type)
+	fits = put(v, 0, &c, []byte(cell))
+	var file bytes.Buffer
+	w := flatparquet.NewWriter("t", columns, flatparquet.Uncompressed())
+	w.Reset(&file)
+	if err := errors.Join(w.Write(1, []*flatparquet.Values{v}), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, err := range values(f) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		kept = append(kept, a.copy(make([]byte, 2*pieceSize)), a.copy(nil))
-		for i := range 5000 {
-			if string(kept[i]) != fmt.Sprintf("%0*d", 1+i%300, i) {
-				t.Fatalf("text %d changed", i)
+		if row[0].IsNull() == fits {
+			t.Fatalf("%s %q: NULL although it fits, or not", c.Kind, cell)
+		}
+		got = string(text(&c, row[0]))
+	}
+	return got, fits
+}
+
+func TestInstantsAreWrittenAsTheirLayoutsSay(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{
+		{},
+		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Date(9999, 12, 31, 23, 59, 59, 120_000_001, time.UTC),
+		time.Date(2024, 2, 29, 23, 30, 0, 5_000_000, time.FixedZone("", -3600)),
+	} {
+		for fraction, layout := range map[int]string{9: instantLayout, 3: shownLayout} {
+			if got, want := string(appendInstant([]byte("x"), at, fraction)), "x"+at.UTC().Format(layout); got != want {
+				t.Errorf("got %s, want %s", got, want)
 			}
 		}
-		if kept[5001] == nil {
-			t.Error("an empty text became NULL")
-		}
-		a.reset()
 	}
 }
 

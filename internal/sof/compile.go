@@ -23,7 +23,7 @@ func Lenient() Option { return func(c *compiler) { c.lenient = true } }
 // and gives the table's name where the definition has none. All faults come at
 // once, joined: each is a *Fault.
 func Compile(file string, src []byte, options ...Option) (*View, error) {
-	c := &compiler{file: file, schema: schema.R4(), constants: map[string]*Constant{}}
+	c := &compiler{file: file, schema: schema.R4(), constants: map[string]*Constant{}, places: map[Expr]origin{}}
 	for _, o := range options {
 		o(c)
 	}
@@ -53,6 +53,7 @@ type compiler struct {
 	root      Type
 	faults    []error
 	warnings  []string
+	places    map[Expr]origin
 }
 
 func (c *compiler) fault(f *Fault) {
@@ -100,7 +101,7 @@ func (c *compiler) view(def *definition) *View {
 			v.Where = append(v.Where, e)
 		}
 	}
-	v.Warnings = c.warnings
+	v.Warnings, v.file, v.places = c.warnings, c.file, c.places
 	return v
 }
 

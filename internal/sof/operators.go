@@ -2,6 +2,7 @@ package sof
 
 import (
 	"slices"
+	"strings"
 
 	"fhirsynapse/internal/sof/fhirpath"
 	"fhirsynapse/internal/sof/schema"
@@ -19,7 +20,11 @@ func (t *typer) unary(n *fhirpath.Unary) Expr {
 		return x
 	}
 	if l, ok := x.(*Literal); ok && l.Value != nil {
-		return &Literal{&Constant{l.Value.Type, "-" + l.Value.Text}}
+		text, negative := strings.CutPrefix(l.Value.Text, "-")
+		if !negative {
+			text = "-" + text
+		}
+		return &Literal{&Constant{l.Value.Type, text}}
 	}
 	return &Negate{x}
 }

@@ -16,7 +16,27 @@ type View struct {
 	// Warnings are elements that the schema does not know, where Lenient
 	// tolerates them.
 	Warnings []string
+
+	file   string
+	places map[Expr]origin
 }
+
+// origin is where an expression of the plan is written.
+type origin struct {
+	path, text string
+	offset     int
+}
+
+// Fault is a fault of the expression e of the plan, at its place in the view: for
+// back ends that cannot say it.
+func (v *View) Fault(e Expr, msg, hint string) *Fault {
+	at := v.places[e]
+	return &Fault{File: v.file, Path: at.path, Text: at.text, Offset: at.offset, Msg: msg, Hint: hint}
+}
+
+// Source is the text that the expression e of the plan was compiled from: all of
+// it, where e is a whole one.
+func (v *View) Source(e Expr) string { return v.places[e].text }
 
 // Row is a node that yields rows: each fills a set of columns.
 type Row interface{ isRow() }

@@ -32,7 +32,17 @@ func (t *typer) within(in Type) *typer {
 	return &inner
 }
 
+// expr types a node and notes where it stands. What is made of several nodes
+// keeps the place of the first, which is the innermost.
 func (t *typer) expr(n fhirpath.Node) Expr {
+	e := t.node(n)
+	if _, known := t.places[e]; e != nil && !known {
+		t.places[e] = origin{t.at.path, t.at.text, n.Pos()}
+	}
+	return e
+}
+
+func (t *typer) node(n fhirpath.Node) Expr {
 	switch n := n.(type) {
 	case *fhirpath.Literal:
 		return t.literal(n)

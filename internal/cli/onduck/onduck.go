@@ -119,7 +119,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 			Total: r.Progress.Total, Read: r.Progress.Add,
 		}.Extract(ctx)
 	default:
-		err = fault.Permanentf("load goes to duckdb:FILE, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
+		err = fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
 	}
 	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped, Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
 	for _, t := range report.Types {
@@ -144,6 +144,9 @@ func workFolder(parent string) (string, error) {
 }
 
 func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *prepared.Flattener, views prepared.PlanViews, work string, now func() time.Time) (load.Report, error) {
+	if r.Schema == "" {
+		r.Schema = "main"
+	}
 	tables, err := duck.Open(duck.Options{Path: r.Rest, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
 	if err != nil {
 		return load.Report{}, err

@@ -142,7 +142,8 @@ func TestStartOnceEndsWithTheReconciliation(t *testing.T) {
 	}
 	counts := s.data.Counts()
 	for _, want := range []string{
-		fmt.Sprintf(`│ Patient +│ +1 │ +%d │ +%d │ +%d │`, counts["Patient"], counts["Patient"], counts["Patient"]),
+		// A patient who is linked to another is in both compartments, and comes twice.
+		fmt.Sprintf(`│ Patient +│ +1 │ +\d+ │ +\d+ │ +%d │`, counts["Patient"]),
 		fmt.Sprintf(`│ Observation +│ +1 │ +%d │`, counts["Observation"]),
 		`is loaded: \d+ resources, 0 deletes, 0 quarantined, .* seconds; every line is accounted for`,
 	} {
@@ -194,8 +195,8 @@ func TestStartOnceNarrowsTheExport(t *testing.T) {
 		"a group":             {[]string{"--level", "group", "--group", "g"}, "patient 1, observation 2, organization 0"},
 		"a filter":            {[]string{"--types", "Observation", "--type-filter", "Observation?code=http://example.org|x,y"}, "patient 0, observation 2, organization 0"},
 		"until long ago":      {[]string{"--until", "2019-01-01T00:00:00Z"}, "patient 0, observation 0, organization 0"},
-		"until after it":      {[]string{"--until", "2025-01-01T00:00:00Z", "--types", "Organization"}, "patient 0, observation 0, organization 2"},
-		"lenient and by POST": {[]string{"--lenient", "--method", "POST", "--types", "Organization"}, "patient 0, observation 0, organization 2"},
+		"until after it":      {[]string{"--until", "2025-01-01T00:00:00Z", "--types", "Organization"}, "patient 0, observation 0, organization all"},
+		"lenient and by POST": {[]string{"--lenient", "--method", "POST", "--types", "Organization"}, "patient 0, observation 0, organization all"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,12 +215,13 @@ func TestStartOnceNarrowsTheExport(t *testing.T) {
 				t.Fatalf("%+v", got)
 			}
 			var counts []string
-			for want := range strings.SplitSeq(tt.want, ", ") {
+			expected := strings.ReplaceAll(tt.want, "all", fmt.Sprint(s.data.Counts()["Organization"]))
+			for want := range strings.SplitSeq(expected, ", ") {
 				table, _, _ := strings.Cut(want, " ")
 				counts = append(counts, s.count(t, table))
 			}
-			if got := strings.Join(counts, ", "); got != tt.want {
-				t.Errorf("%s, want %s", got, tt.want)
+			if got := strings.Join(counts, ", "); got != expected {
+				t.Errorf("%s, want %s", got, expected)
 			}
 		})
 	}

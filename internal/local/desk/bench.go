@@ -69,8 +69,8 @@ func (b Bench) Run(ctx context.Context) error {
 	took := b.World.Now().Sub(began)
 	peak := host.Stats().PeakMemory
 	host.Stop()
-	b.say("%-28s %8.1f MB/s (%.1f s from the first blob event to loaded; %d files, export %s)", "end to end", float64(size)/1e6/took.Seconds(), took.Seconds(), files, e.ID)
-	b.say("%-28s %8.0f MiB", "peak memory of the handler", float64(peak)/(1<<20))
+	b.say("%-38s %8.1f MB/s (%.1f s from the first blob event to loaded; %d files, export %s)", "end to end", float64(size)/1e6/took.Seconds(), took.Seconds(), files, e.ID)
+	b.say("%-38s %8.0f MiB", "peak memory of the handler", float64(peak)/(1<<20))
 	return b.split(size)
 }
 
@@ -97,7 +97,7 @@ func (b Bench) export(ctx context.Context, w *World, host *funchost.Host) (files
 }
 
 // settled is how many looks at an unchanged landing area mean that it is complete.
-const settled = 40
+const settled = 10
 
 func (b Bench) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.Out, "bench: "+format+"\n", args...)
@@ -177,7 +177,7 @@ func (b Bench) split(size int64) error {
 	b.say("time of the steps, summed over what ran side by side:")
 	for _, key := range keys {
 		if s := sums[key]; s.Took > 100*time.Millisecond {
-			b.say("  %-26s %8.1f s%s", key, s.Took.Seconds(), rate(key, s.Bytes, s.Took, size))
+			b.say("  %-36s %8.1f s%s", key, s.Took.Seconds(), rate(key, s.Bytes, s.Took, size))
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli/onduck"
+	"fhirsynapse/internal/local/enginebench"
 	"fhirsynapse/internal/local/stage"
 )
 
@@ -27,6 +28,7 @@ func Command(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), packageCommand())
+	root.AddCommand(enginebench.Commands(stdout, time.Now)...)
 	return root
 }
 

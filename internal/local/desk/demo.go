@@ -170,14 +170,7 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 		return table.Row{r.Type, r.Files, r.Manifest, r.Lines, r.Applied, r.Superseded, r.Filtered, r.Quarantined, r.Deleted, rows}
 	}
 	for _, r := range reports {
-		var tables []string
-		for _, t := range rows[r.Type] {
-			if t.rows == 0 {
-				continue
-			}
-			tables = append(tables, fmt.Sprintf("%s %d", t.table, t.rows))
-		}
-		t.AppendRow(row(r, strings.Join(tables, ", ")))
+		t.AppendRow(row(r, withRows(rows[r.Type])))
 		all.Files += r.Files
 		all.Manifest += r.Manifest
 		all.Lines += r.Lines
@@ -187,7 +180,7 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 		all.Quarantined += r.Quarantined
 		all.Deleted += r.Deleted
 	}
-	t.AppendFooter(row(all, ""))
+	t.AppendFooter(row(all, filled(rows)))
 	columns := make([]table.ColumnConfig, 0, 8)
 	for n := 2; n <= 9; n++ {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignFooter: text.AlignRight, AlignHeader: text.AlignRight})
@@ -197,6 +190,33 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Format.Footer = text.FormatDefault
 	t.Render()
+}
+
+// withRows lists the tables that have rows.
+func withRows(of []tableRows) string {
+	var tables []string
+	for _, t := range of {
+		if t.rows > 0 {
+			tables = append(tables, fmt.Sprintf("%s %d", t.table, t.rows))
+		}
+	}
+	if len(tables) == 0 {
+		return "none"
+	}
+	return strings.Join(tables, ", ")
+}
+
+// filled tells how many of all tables have rows.
+func filled(rows map[string][]tableRows) string {
+	have, all := 0, 0
+	for _, tables := range rows {
+		for _, t := range tables {
+			if all++; t.rows > 0 {
+				have++
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d tables have rows", have, all)
 }
 
 // end is the last line, for people and for scripts.

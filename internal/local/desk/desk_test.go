@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,13 +144,19 @@ func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.
 	return content
 }
 
-func made(t *testing.T, patients int, seed uint64) *store.Store {
+// made is made-up data, of some types only where the number of steps matters.
+func made(t *testing.T, patients int, seed uint64, only ...string) *store.Store {
 	t.Helper()
 	s, err := store.New(store.Options{Base: time.Now().UTC().Add(-time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: patients}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: patients}, func(typ string, line []byte) error {
+		if len(only) > 0 && !slices.Contains(only, typ) {
+			return nil
+		}
+		return s.Add(line)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return s

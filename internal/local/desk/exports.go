@@ -11,7 +11,7 @@ import (
 )
 
 // lookEvery is how often the desk looks whether something has come about.
-const lookEvery = 50 * time.Millisecond
+const lookEvery = 200 * time.Millisecond
 
 // await looks until what it waits for is there, or ctx ends.
 func await(ctx context.Context, there func(context.Context) (bool, error)) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +21,8 @@ import (
 // queryPatience is how long a look into the database waits for the handler.
 const queryPatience = 10 * time.Second
 
-// rowsPerTable counts the rows of the tables of each resource type.
+// rowsPerTable counts the rows of the tables of each resource type; a table that
+// is not there yet has none.
 func rowsPerTable(ctx context.Context, file string) (map[string][]tableRows, error) {
 	views, err := app.Views("")
 	if err != nil {
@@ -43,16 +46,19 @@ func rowsPerTable(ctx context.Context, file string) (map[string][]tableRows, err
 			queries = append(queries, fmt.Sprintf(`SELECT '%[1]s', count(*) FROM "%[2]s"."%[1]s"`, t.table, schema))
 		}
 	}
+	rows := map[string]int64{}
+	if len(queries) > 0 {
+		counts, err := ask(ctx, file, strings.Join(queries, " UNION ALL "))
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range counts {
+			rows[t.table] = t.rows
+		}
+	}
 	out := map[string][]tableRows{}
-	if len(queries) == 0 {
-		return out, nil
-	}
-	counts, err := ask(ctx, file, strings.Join(queries, " UNION ALL ")+" ORDER BY 1")
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range counts {
-		out[resource[t.table]] = append(out[resource[t.table]], t)
+	for _, name := range slices.Sorted(maps.Keys(resource)) {
+		out[resource[name]] = append(out[resource[name]], tableRows{table: name, rows: rows[name]})
 	}
 	return out, nil
 }

@@ -54,14 +54,17 @@ func benchmark(b *testing.B, lines [][]byte, views ...*sof.View) {
 	}
 }
 
-const synthea = "../../../views/testdata/synthea/"
+const (
+	synthea   = "../../../views/testdata/synthea/"
+	flatViews = "../../local/enginebench/views/"
+)
 
 func BenchmarkFlatPatient(b *testing.B) {
-	benchmark(b, linesOf(b, synthea+"Patient.ndjson"), compileFile(b, "testdata/flat_patient.json"))
+	benchmark(b, linesOf(b, synthea+"Patient.ndjson"), compileFile(b, flatViews+"flat_patient.json"))
 }
 
 func BenchmarkFlatObservation(b *testing.B) {
-	benchmark(b, linesOf(b, synthea+"Observation.ndjson"), compileFile(b, "testdata/flat_observation.json"))
+	benchmark(b, linesOf(b, synthea+"Observation.ndjson"), compileFile(b, flatViews+"flat_observation.json"))
 }
 
 func BenchmarkValidateOnly(b *testing.B) {

@@ -2,12 +2,12 @@ package native
 
 import (
 	"fmt"
+	"slices"
 
 	"fhirsynapse/internal/sof"
 )
 
-// cell is one column of a row. Wide tables are mostly empty, so a cell knows a
-// cheap test for that, and the plain paths that most columns are have a way
+// cell is one column of a row. The plain paths that most columns are have a way
 // without items.
 type cell struct {
 	column int
@@ -15,9 +15,9 @@ type cell struct {
 	short  picker // value
 	// legs are value as paths with a first() between them; nil for anything else.
 	legs []leg
-	// guard are the members of the focus without any of which value is empty;
-	// nil where there is no such condition.
-	guard      []int
+	// shared is how many of the legs are those of the cell before.
+	shared     int
+	memo       int // number of the value among those that views share, or -1
 	collection bool
 	plural     string // what to say of more than one item
 }
@@ -28,17 +28,42 @@ type leg struct {
 	limit int // 1: the first is wanted, 2: the only one
 }
 
-func (b *builder) cell(c sof.Cell) cell {
+// maxLegs is more than paths have that people write; longer ones take the way
+// with items.
+const maxLegs = 8
+
+func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 	col := b.columns[c.Column]
 	value := b.op(c.Value)
 	out := cell{
-		column: c.Column, value: value, short: short(value), collection: col.Collection,
+		column: c.Column, value: value, short: short(value), collection: col.Collection, memo: -1,
 		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
 	}
-	if !col.Collection {
-		out.legs, out.guard = legsOf(value), guardOf(value)
+	if legs := legsOf(value); !col.Collection && len(legs) <= maxLegs {
+		out.legs = legs
+	}
+	if ofRoot {
+		out.memo = b.common.find(c.Value, col.Collection)
 	}
 	return out
+}
+
+// share counts the legs that c has in common with the last one of cells, which
+// is filled right before it.
+func (c *cell) share(cells []cell) {
+	before := &cells[len(cells)-1]
+	if before.memo >= 0 {
+		return // its trail may be that of another line
+	}
+	for c.shared < min(len(c.legs), len(before.legs)) && c.legs[c.shared].same(before.legs[c.shared]) {
+		c.shared++
+	}
+}
+
+func (l leg) same(other leg) bool {
+	return l.limit == other.limit && slices.EqualFunc(l.steps, other.steps, func(a, b hop) bool {
+		return a.same(&b) && a.filters == nil && b.filters == nil
+	})
 }
 
 // legsOf gives value as legs, or nil.
@@ -64,63 +89,71 @@ func legsOf(value op) []leg {
 	return nil
 }
 
-// guardOf gives the members that value starts from, where it is empty without
-// them.
-func guardOf(value op) []int {
+// start is the first hop of the value, without which the cell is empty; nil where
+// that is not so.
+func (c *cell) start() *hop {
+	if c.collection {
+		return nil // which is [] when it is empty
+	}
+	return startOf(c.value)
+}
+
+func startOf(value op) *hop {
 	switch o := value.(type) {
 	case *path:
 		if o.in != nil {
-			return guardOf(o.in)
+			return startOf(o.in)
 		}
-		var out []int
-		for _, p := range o.steps[0].properties {
-			out = append(out, p.number)
-		}
-		return out
+		return &o.steps[0]
 	case *collectionOp:
 		switch o.name {
 		case sof.FuncFirst, sof.FuncLast, sof.FuncTail, sof.FuncSingle, sof.FuncDistinct:
-			return guardOf(o.in)
+			return startOf(o.in)
 		default:
 		}
 	case *filterOp:
-		return guardOf(o.in)
+		return startOf(o.in)
 	case *ofTypeOp:
-		return guardOf(o.in)
+		return startOf(o.in)
 	case *referenceKeyOp:
-		return guardOf(o.in)
+		return startOf(o.in)
 	}
 	return nil
 }
 
-// members gives what a focus has: the slots by the number of the name, and the
-// nodes by slot. Both are nil where the focus is no object that a view reads.
-func (v *Evaluator) members(this *item) (names []uint8, slots []int32) {
-	if this.node < 0 {
-		return nil, nil
-	}
-	d := &v.tape.nodes[this.node]
-	if d.kind != kindObject || d.shape < 0 {
-		return nil, nil
-	}
-	return v.engine.shapes[d.shape].byName, v.tape.slots[d.first:]
-}
-
-// absent says that the cell is empty for want of every member that it could
-// start from.
-func (c *cell) absent(names []uint8, slots []int32) bool {
-	if names == nil || c.guard == nil {
+// present says that the node has one of the properties of a hop.
+func (v *Evaluator) present(at int32, h *hop) bool {
+	if at < 0 {
 		return false
 	}
-	for _, number := range c.guard {
-		if slot := names[number]; slot != 0 && slots[slot-1] > 0 {
-			return false
+	d := &v.tape.nodes[at]
+	if d.kind != kindObject || d.shape < 0 {
+		return false
+	}
+	for i := range h.properties {
+		if h.find(v, d, &h.properties[i]) >= 0 {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
+// fill computes the cell, once a line where several views have it.
 func (c *cell) fill(v *Evaluator, this *item) error {
+	if c.memo < 0 {
+		return c.compute(v, this)
+	}
+	m := &v.memos[c.memo]
+	if m.line == v.lines {
+		v.cells[c.column] = m.cell
+		return nil
+	}
+	err := c.compute(v, this)
+	*m = memo{v.cells[c.column], v.lines}
+	return err
+}
+
+func (c *cell) compute(v *Evaluator, this *item) error {
 	if c.legs != nil {
 		return c.followLegs(v, this.node)
 	}
@@ -147,18 +180,28 @@ func (c *cell) fill(v *Evaluator, this *item) error {
 	return nil
 }
 
+// followLegs fills the cell from where the legs end. The nodes between them stay
+// in v.trail for the cell behind, -1 from where there is nothing.
 func (c *cell) followLegs(v *Evaluator, at int32) error {
-	for i := range c.legs {
-		f := finding{limit: c.legs[i].limit}
+	i := c.shared
+	if i > 0 {
+		at = v.trail[i-1]
+	}
+	for ; i < len(c.legs) && at >= 0; i++ {
+		f := finding{limit: c.legs[i].limit, node: -1}
 		f.follow(v, at, c.legs[i].steps)
-		if f.n == 0 {
-			v.cells[c.column] = nil
-			return nil
-		}
 		if f.n > 1 {
 			return &dataError{c.plural}
 		}
 		at = f.node
+		v.trail[i] = at
+	}
+	for ; i < len(c.legs); i++ {
+		v.trail[i] = -1
+	}
+	if at < 0 {
+		v.cells[c.column] = nil
+		return nil
 	}
 	if d := &v.tape.nodes[at]; d.kind == kindString && !d.escaped {
 		v.cells[c.column] = v.tape.line[d.start:d.end:d.end]

@@ -45,6 +45,7 @@ type Engine struct {
 	root       *shape
 	shapes     []*shape // by number
 	resourceOf meta
+	memos      int // values that several cells have
 	idOptional bool
 }
 
@@ -70,7 +71,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name, v.Resource, e.resource)
 		}
 	}
-	o := outline{e.root}
+	o := outline{e.root, map[sof.Expr][]*shape{}}
 	for _, v := range views {
 		for _, w := range v.Where {
 			o.expr(w, []*shape{e.root})
@@ -80,17 +81,19 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 	e.resourceOf.outline(e.root)
 	e.root = e.root.find()
 	numbers := nameNumbers{}
+	common := commonValues(views)
+	e.memos = len(common.values)
 	var err error
 	if e.shapes, err = e.root.freeze(numbers); err != nil {
 		return nil, fmt.Errorf("make engine: %w", err)
 	}
 	for _, v := range views {
-		b := builder{view: v.Name, columns: v.Columns, numbers: numbers}
+		b := builder{view: v.Name, columns: v.Columns, numbers: numbers, outline: &o, common: common}
 		out := view{columns: len(v.Columns)}
 		for _, w := range v.Where {
 			out.where = append(out.where, b.op(w))
 		}
-		out.rows = b.row(v.Rows)
+		out.rows = b.row(v.Rows, true)
 		if b.err != nil {
 			return nil, fmt.Errorf("make engine: view %s: %w", v.Name, b.err)
 		}
@@ -106,7 +109,14 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 }
 
 // Evaluator makes an evaluator of its own for one goroutine.
-func (e *Engine) Evaluator() *Evaluator { return &Evaluator{engine: e} }
+func (e *Engine) Evaluator() *Evaluator {
+	v := &Evaluator{engine: e, memos: make([]memo, e.memos)}
+	if n := len(e.shapes); n > 0 {
+		last := e.shapes[n-1]
+		v.tape.guesses = make([]uint8, last.guess+len(last.names)+1)
+	}
+	return v
+}
 
 // LineError says what is wrong with a line, and where. Its text never holds data
 // of the line.
@@ -139,6 +149,9 @@ type Evaluator struct {
 	itemIndex int
 
 	cells [][]byte // of the row being made
+	trail [maxLegs]int32
+	memos []memo
+	lines int64 // that were read
 	conts []cont
 	out   [][]byte // finished rows, one after the other
 	rows  []rowRef
@@ -198,6 +211,7 @@ func (v *Evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (
 func (v *Evaluator) reset() {
 	v.stack, v.conts, v.out, v.rows = v.stack[:0], v.conts[:0], v.out[:0], v.rows[:0]
 	v.rowIndex, v.itemIndex = 0, 0
+	v.lines++
 	if cap(v.arena) > keep {
 		v.arena = nil
 	}
@@ -207,6 +221,9 @@ func (v *Evaluator) reset() {
 	}
 	if cap(v.tape.slots)*4 > keep {
 		v.tape.slots = nil
+	}
+	if cap(v.tape.quotes)*8 > keep {
+		v.tape.quotes, v.tape.odd = nil, nil
 	}
 	if cap(v.out)*24 > keep {
 		v.out, v.rows = nil, nil

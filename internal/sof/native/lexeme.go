@@ -5,65 +5,23 @@ import (
 	"math/bits"
 )
 
-// One byte in each of eight.
-const (
-	low  = 0x0101010101010101
-	high = 0x8080808080808080
-)
-
-// special marks, by its high bit, the first byte of w that is a quote, a
-// backslash or a control character; bytes behind that one may be marked too.
-func special(w uint64) uint64 {
-	q := w ^ 0x22*low
-	s := w ^ 0x5c*low
-	return (((q - low) &^ q) | ((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
-}
-
-// quotes is special for lines that have nothing special but quotes.
-func quotes(w uint64) uint64 {
-	q := w ^ 0x22*low
-	return (q - low) &^ q & high
-}
-
-// survey looks over a whole line: ascii says that it is valid UTF-8 without
-// further ado, plain that no byte is a backslash or a control character. Most
-// lines are both, and strings in plain lines end at the next quote.
-func survey(b []byte) (ascii, plain bool) {
-	var all, odd uint64
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		s := w ^ 0x5c*low
-		all |= w
-		odd |= ((s - low) &^ s) | ((w - 0x20*low) &^ w)
-	}
-	for ; i < len(b); i++ {
-		all |= uint64(b[i])
-		if b[i] == '\\' || b[i] < ' ' {
-			odd |= high
-		}
-	}
-	return all&high == 0, odd&high == 0
-}
-
 // text reads a string behind its opening quote and gives the offset behind the
-// closing one. Eight bytes at a time are searched for a quote, a backslash or a
-// control character.
+// closing one.
 func (t *tape) text(i int) (int, bool) {
-	b := t.line
-	if t.plain {
-		for ; i+8 <= len(b); i += 8 {
-			if m := quotes(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-				return i + bits.TrailingZeros64(m)>>3 + 1, false
-			}
-		}
-		for ; i < len(b); i++ {
-			if b[i] == '"' {
-				return i + 1, false
-			}
-		}
+	end := t.quote(i)
+	if !t.plain && t.oddIn(i, end) {
+		return t.oddText(i)
+	}
+	if end >= len(t.line) {
 		return t.tooShort(), false
 	}
+	return end + 1, false
+}
+
+// oddText is text where backslashes or control characters may be. Eight bytes at
+// a time are searched for one of them or a quote.
+func (t *tape) oddText(i int) (int, bool) {
+	b := t.line
 	escaped := false
 	for {
 		for i+8 <= len(b) {

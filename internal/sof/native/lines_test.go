@@ -277,3 +277,27 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestALongLineIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	e, err := New([]*sof.View{viewOf(t, "Patient", "name.given.join(' ')")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval := e.Evaluator()
+	none := func(int, [][]byte) error { return nil }
+	long := `{"resourceType":"Patient","id":"1","name":[{"given":["\n"` + strings.Repeat(`,"long\t"`, 1<<18) + `]}],"x":"` + strings.Repeat("x", 40<<20) + `"}`
+	for _, line := range []string{long, `{"resourceType":"Patient","id":"2"}`} {
+		if _, err := eval.Eval([]byte(line), none); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for part, held := range map[string]int{
+		"arena": cap(eval.arena), "nodes": cap(eval.tape.nodes) * 20, "slots": cap(eval.tape.slots) * 4, "quotes": cap(eval.tape.quotes) * 8,
+		"odd": cap(eval.tape.odd) * 8, "stack": cap(eval.stack) * 56, "out": cap(eval.out) * 24,
+	} {
+		if held > keep {
+			t.Errorf("%s: %d bytes are held after a line of %d", part, held, len(long))
+		}
+	}
+}

@@ -15,7 +15,7 @@ func (b *builder) binary(e *sof.Binary) op {
 		return &logicOp{l, r, e.Op}
 	case "=", "!=":
 		if lit, ok := r.(*literalOp); ok && lit.it.kind == kindString && !temporal(lit.it.system()) {
-			return &isText{short(l), lit.it.text, e.Op == "!="}
+			return newIsText(l, lit.it.text, e.Op == "!=")
 		}
 		return &equalOp{l, r, e.Op == "!="}
 	case "~", "!~":

@@ -19,6 +19,8 @@ type builder struct {
 	view    string
 	columns []sof.Column
 	numbers nameNumbers
+	outline *outline
+	common  common
 	err     error
 }
 
@@ -40,7 +42,7 @@ func (b *builder) op(e sof.Expr) op {
 	case *sof.Child:
 		return b.child(e)
 	case *sof.Filter:
-		return &filterOp{b.op(e.In), b.op(e.Pred)}
+		return b.filter(e)
 	case *sof.Select:
 		return &selectOp{b.op(e.In), b.op(e.Body)}
 	case *sof.All:
@@ -50,9 +52,9 @@ func (b *builder) op(e sof.Expr) op {
 	case *sof.Is:
 		return &isOp{b.op(e.In), b.want(e.Want)}
 	case *sof.ResourceKey:
-		return &path{in: b.op(e.In), steps: []hop{{[]property{{b.numbers.of("id"), stringType}}}}}
+		return b.path(b.op(e.In), b.hop(e, property{name: "id", typ: stringType}))
 	case *sof.ReferenceKey:
-		return newReferenceKey(b.op(e.In), e.Target, hop{[]property{{b.numbers.of("reference"), stringType}}})
+		return newReferenceKey(b.op(e.In), e.Target, b.hop(e, property{name: "reference", typ: stringType}))
 	case *sof.Call:
 		return b.call(e)
 	case *sof.Binary:
@@ -136,6 +138,20 @@ func (itemIndexOp) eval(v *Evaluator, _ *item) error {
 func (o *literalOp) eval(v *Evaluator, _ *item) error {
 	v.push(o.it)
 	return nil
+}
+
+// filter makes the op of where(). On a path, the comparison of a member with a
+// text, which is what nearly every where() is, becomes part of the path.
+func (b *builder) filter(e *sof.Filter) op {
+	in, pred := b.op(e.In), b.op(e.Pred)
+	p, ok := in.(*path)
+	t, ok2 := pred.(*isText)
+	if !ok || !ok2 || t.path == nil {
+		return &filterOp{in, pred}
+	}
+	last := &p.steps[len(p.steps)-1]
+	last.filters = append(last.filters, t)
+	return p
 }
 
 type filterOp struct{ in, pred op }
@@ -343,26 +359,22 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 // (/_history/2). Contained (#x), urn: and conditional references (Patient?x=y)
 // point to no row.
 func splitReference(ref []byte) (typ, id []byte, ok bool) {
-	// the positions of the last four slashes, the last one first
-	slash := [4]int{-1, -1, -1, -1}
-	for i, c := range ref {
-		switch c {
-		case '/':
-			slash = [4]int{i, slash[0], slash[1], slash[2]}
-		case '?', '#':
-			return nil, nil, false
-		}
-	}
-	end := len(ref)
-	last, before := slash[0], slash[1]
-	if last > 0 && string(ref[before+1:last]) == "_history" {
-		end, last, before = before, slash[2], slash[3]
-	}
-	if last < 1 || last+1 >= end || bytes.HasPrefix(ref, []byte("urn:")) {
+	if bytes.IndexByte(ref, '?') >= 0 || bytes.IndexByte(ref, '#') >= 0 {
 		return nil, nil, false
 	}
-	typ, id = ref[before+1:last], ref[last+1:end]
-	if len(typ) == 0 || typ[0] < 'A' || typ[0] > 'Z' {
+	i := bytes.IndexByte(ref, '/')
+	if i >= 0 && bytes.IndexByte(ref[i+1:], '/') < 0 {
+		typ, id = ref[:i], ref[i+1:]
+	} else {
+		if bytes.HasPrefix(ref, []byte("urn:")) {
+			return nil, nil, false
+		}
+		var rest []byte
+		if rest, typ, id = lastTwo(ref); string(typ) == "_history" {
+			_, typ, id = lastTwo(rest)
+		}
+	}
+	if len(typ) == 0 || len(id) == 0 || typ[0] < 'A' || typ[0] > 'Z' {
 		return nil, nil, false
 	}
 	for _, c := range typ {
@@ -371,4 +383,15 @@ func splitReference(ref []byte) (typ, id []byte, ok bool) {
 		}
 	}
 	return typ, id, true
+}
+
+// lastTwo are the last two segments of a path and what is before them; without a
+// slash there is but one.
+func lastTwo(path []byte) (rest, before, last []byte) {
+	i := bytes.LastIndexByte(path, '/')
+	if i < 0 {
+		return nil, nil, path
+	}
+	j := bytes.LastIndexByte(path[:i], '/')
+	return path[:max(j, 0)], path[j+1 : i], path[i+1:]
 }

@@ -9,7 +9,35 @@ import (
 
 // outline walks plans and notes in the shapes what they read. It evaluates
 // expressions over shapes instead of items.
-type outline struct{ root *shape }
+type outline struct {
+	root *shape
+	// inputs are the shapes that an expression looks for members in.
+	inputs map[sof.Expr][]*shape
+}
+
+// fields notes that e reads these members of every shape in this, and gives their
+// shapes.
+func (o *outline) fields(e sof.Expr, this []*shape, names ...string) (out []*shape) {
+	o.inputs[e] = append(o.inputs[e], this...)
+	for _, s := range this {
+		for _, name := range names {
+			out = append(out, s.field(name))
+		}
+	}
+	return out
+}
+
+// inputOf is the one shape that e looks for members in, or nil where there are
+// several.
+func (o *outline) inputOf(e sof.Expr) (only *shape) {
+	for _, s := range o.inputs[e] {
+		if s = s.find(); only != nil && s != only {
+			return nil
+		}
+		only = s
+	}
+	return only
+}
 
 func (o *outline) row(r sof.Row, this []*shape) {
 	switch r := r.(type) {
@@ -55,13 +83,11 @@ func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
 	case *sof.Root:
 		return []*shape{o.root}
 	case *sof.Child:
-		var out []*shape
-		for _, s := range o.expr(e.In, this) {
-			for _, p := range e.Properties {
-				out = append(out, s.field(p.Name))
-			}
+		var names []string
+		for _, p := range e.Properties {
+			names = append(names, p.Name)
 		}
-		return out
+		return o.fields(e, o.expr(e.In, this), names...)
 	case *sof.Filter:
 		in := o.expr(e.In, this)
 		o.expr(e.Pred, in)
@@ -75,13 +101,9 @@ func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
 	case *sof.Is:
 		o.typed(e.In, e.Want, this)
 	case *sof.ResourceKey:
-		for _, s := range o.expr(e.In, this) {
-			s.field("id")
-		}
+		o.fields(e, o.expr(e.In, this), "id")
 	case *sof.ReferenceKey:
-		for _, s := range o.expr(e.In, this) {
-			s.field("reference")
-		}
+		o.fields(e, o.expr(e.In, this), "reference")
 	case *sof.Call:
 		out := slices.Clone(o.expr(e.In, this))
 		focus := this

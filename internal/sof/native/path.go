@@ -1,6 +1,8 @@
 package native
 
 import (
+	"slices"
+
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
 )
@@ -33,12 +35,76 @@ type path struct {
 }
 
 // hop is one element: the properties that it may be under.
-type hop struct{ properties []property }
+type hop struct {
+	properties []property
+	// shape is that of the objects which the hop starts from, as far as the plan
+	// tells; where it is right, the slots of the properties are.
+	shape   int16
+	filters []*isText // of where(): what they do not hold for is left out
+}
 
 // property is one JSON name by its number.
 type property struct {
+	name   string
 	number int
+	slot   int // in the shape of the hop, or -1
 	typ    *schema.Type
+}
+
+// noShape is the shape of a hop that may start from objects of several shapes.
+const noShape = -2
+
+// hop makes the hop of an expression that reads members.
+func (b *builder) hop(e sof.Expr, properties ...property) hop {
+	h := hop{properties: properties, shape: noShape}
+	s := b.outline.inputOf(e)
+	if s != nil && s.slots != nil {
+		h.shape = s.number
+	}
+	for i := range properties {
+		p := &properties[i]
+		p.number, p.slot = b.numbers.of(p.name), -1
+		if h.shape >= 0 {
+			p.slot = s.slotOf(p.name)
+		}
+	}
+	return h
+}
+
+// same says that two hops lead to the same members, whatever they filter.
+func (h *hop) same(other *hop) bool {
+	if h == nil || other == nil {
+		return h == other
+	}
+	return slices.EqualFunc(h.properties, other.properties, func(a, b property) bool { return a.number == b.number })
+}
+
+// find gives the node of a property of the object d, or -1.
+func (h *hop) find(v *Evaluator, d *node, p *property) int32 {
+	slot := p.slot
+	if d.shape != h.shape {
+		slot = v.slot(d.shape, p.number)
+	}
+	if slot < 0 {
+		return -1
+	}
+	// a slot is 0 where the member is missing and -1 where it is null
+	return v.tape.slots[int(d.first)+slot] - 1
+}
+
+// slot is that of a name in a shape, or -1.
+func (v *Evaluator) slot(shape int16, number int) int {
+	return int(v.engine.shapes[shape].byName[number]) - 1
+}
+
+// takes says that the filters of the hop hold for a node.
+func (h *hop) takes(v *Evaluator, n int32) bool {
+	for _, t := range h.filters {
+		if t.at(v, n) != yes {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *path) eval(v *Evaluator, this *item) error {
@@ -68,14 +134,10 @@ func (v *Evaluator) follow(at int32, steps []hop) {
 	if d.kind != kindObject || d.shape < 0 {
 		return
 	}
-	names := v.engine.shapes[d.shape].byName
-	for i := range steps[0].properties {
-		p := &steps[0].properties[i]
-		slot := int(names[p.number]) - 1
-		if slot < 0 {
-			continue
-		}
-		n := v.tape.slots[int(d.first)+slot] - 1
+	h := &steps[0]
+	for i := range h.properties {
+		p := &h.properties[i]
+		n := h.find(v, d, p)
 		if n < 0 {
 			continue
 		}
@@ -90,6 +152,9 @@ func (v *Evaluator) follow(at int32, steps []hop) {
 }
 
 func (v *Evaluator) arrive(n int32, p *property, steps []hop) {
+	if h := &steps[0]; h.filters != nil && !h.takes(v, n) {
+		return
+	}
 	if len(steps) > 1 {
 		v.follow(n, steps[1:])
 		return
@@ -103,31 +168,27 @@ func (v *Evaluator) itemAt(n int32, typ *schema.Type) item {
 	return item{typ: typ, text: v.tape.line[d.start:d.end:d.end], node: n, kind: d.kind, escaped: d.escaped}
 }
 
-// child makes the op of a chain of Child expressions.
+// child makes the op of a member.
 func (b *builder) child(e *sof.Child) op {
-	var hops []hop
-	var in sof.Expr = e
-	for {
-		c, ok := in.(*sof.Child)
-		if !ok {
-			break
-		}
-		h := hop{}
-		for _, p := range c.Properties {
-			h.properties = append(h.properties, property{b.numbers.of(p.Name), p.Type})
-		}
-		hops = append(hops, h)
-		in = c.In
+	properties := make([]property, len(e.Properties))
+	for i, p := range e.Properties {
+		properties[i] = property{name: p.Name, typ: p.Type}
 	}
-	for i, j := 0, len(hops)-1; i < j; i, j = i+1, j-1 {
-		hops[i], hops[j] = hops[j], hops[i]
-	}
-	out := &path{steps: hops}
-	if _, focus := in.(*sof.This); !focus {
-		out.in = b.op(in)
-		if f, ok := out.in.(*collectionOp); ok && f.name == sof.FuncFirst {
-			out.first = f
+	return b.path(b.op(e.In), b.hop(e, properties...))
+}
+
+// path makes the path from what in gives by one more hop.
+func (b *builder) path(in op, h hop) op {
+	switch in := in.(type) {
+	case thisOp:
+		return &path{steps: []hop{h}}
+	case *path:
+		in.steps = append(in.steps, h)
+		return in
+	case *collectionOp:
+		if in.name == sof.FuncFirst {
+			return &path{in: in, first: in, steps: []hop{h}}
 		}
 	}
-	return out
+	return &path{in: in, steps: []hop{h}}
 }

@@ -93,52 +93,66 @@ type finding struct {
 }
 
 func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
-	for at >= 0 && len(steps) > 0 {
-		d := &v.tape.nodes[at]
+	if at < 0 {
+		return
+	}
+	nodes, slots := v.tape.nodes, v.tape.slots
+	for {
+		d := &nodes[at]
 		if d.kind != kindObject || d.shape < 0 {
 			return
 		}
-		properties := steps[0].properties
-		if len(properties) > 1 {
-			break
+		h := &steps[0]
+		if len(h.properties) > 1 {
+			f.alternatives(v, d, steps)
+			return
 		}
-		p := &properties[0]
-		slot := int(v.engine.shapes[d.shape].byName[p.number]) - 1
+		p := &h.properties[0]
+		slot := p.slot
+		if d.shape != h.shape {
+			slot = v.slot(d.shape, p.number)
+		}
 		if slot < 0 {
 			return
 		}
-		n := v.tape.slots[int(d.first)+slot] - 1
+		n := slots[int(d.first)+slot] - 1
 		if n < 0 {
 			return
 		}
-		if c := &v.tape.nodes[n]; c.kind == kindArray {
-			for n = c.first; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
-				f.arrive(v, n, p, steps)
+		if c := &nodes[n]; c.kind == kindArray {
+			// one item is as good as none around it
+			if n = c.first; n < 0 {
+				return
 			}
+			if nodes[n].next >= 0 {
+				f.items(v, n, p, steps)
+				return
+			}
+		}
+		if h.filters != nil && !h.takes(v, n) {
 			return
 		}
 		if len(steps) == 1 {
-			f.arrive(v, n, p, steps)
+			f.found(n, p)
 			return
 		}
 		at, steps = n, steps[1:]
 	}
-	if at >= 0 && len(steps) > 0 {
-		f.alternatives(v, at, steps)
+}
+
+// items follows the steps from each item of a list.
+func (f *finding) items(v *Evaluator, n int32, p *property, steps []hop) {
+	for ; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
+		f.arrive(v, n, p, steps)
 	}
 }
 
 // alternatives follows a step that has several property names.
-func (f *finding) alternatives(v *Evaluator, at int32, steps []hop) {
-	d := &v.tape.nodes[at]
-	names := v.engine.shapes[d.shape].byName
-	for i := range steps[0].properties {
-		p := &steps[0].properties[i]
-		slot := int(names[p.number]) - 1
-		if slot < 0 {
-			continue
-		}
-		n := v.tape.slots[int(d.first)+slot] - 1
+func (f *finding) alternatives(v *Evaluator, d *node, steps []hop) {
+	h := &steps[0]
+	for i := range h.properties {
+		p := &h.properties[i]
+		n := h.find(v, d, p)
 		if n < 0 {
 			continue
 		}
@@ -146,17 +160,21 @@ func (f *finding) alternatives(v *Evaluator, at int32, steps []hop) {
 			f.arrive(v, n, p, steps)
 			continue
 		}
-		for n = v.tape.nodes[n].first; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
-			f.arrive(v, n, p, steps)
-		}
+		f.items(v, v.tape.nodes[n].first, p, steps)
 	}
 }
 
 func (f *finding) arrive(v *Evaluator, n int32, p *property, steps []hop) {
-	if len(steps) > 1 {
+	switch h := &steps[0]; {
+	case h.filters != nil && !h.takes(v, n):
+	case len(steps) > 1:
 		f.follow(v, n, steps[1:])
-		return
+	default:
+		f.found(n, p)
 	}
+}
+
+func (f *finding) found(n int32, p *property) {
 	if f.n == 0 {
 		f.node, f.from = n, p
 	}
@@ -207,17 +225,40 @@ func judged(it item, n int) (truth, error) {
 // isText is = between a path and a string: the form of nearly every where().
 type isText struct {
 	l      picker
+	path   []hop // l, where it is a path from the focus
 	text   []byte
 	negate bool
 }
 
+func newIsText(l op, text []byte, negate bool) *isText {
+	o := &isText{l: short(l), text: text, negate: negate}
+	if p, ok := l.(*path); ok && p.in == nil {
+		o.path = p.steps
+	}
+	return o
+}
+
 func (o *isText) judge(v *Evaluator, this *item) (truth, error) {
+	if o.path != nil {
+		return o.at(v, this.node), nil
+	}
 	it, n, err := o.l.pick(v, this, 2)
 	if err != nil || n == 0 {
 		return unknown, err
 	}
 	same := n == 1 && it.kind == kindString && bytes.Equal(v.str(&it), o.text)
 	return of(same != o.negate), nil
+}
+
+// at is judge by the node of the focus, for a path.
+func (o *isText) at(v *Evaluator, focus int32) truth {
+	f := finding{limit: 2}
+	f.follow(v, focus, o.path)
+	if f.n == 0 {
+		return unknown
+	}
+	same := f.n == 1 && bytes.Equal(v.stringAt(f.node), o.text) && v.tape.nodes[f.node].kind == kindString
+	return of(same != o.negate)
 }
 
 func (o *isText) eval(v *Evaluator, this *item) error {

@@ -35,12 +35,13 @@ func (v *Evaluator) resume(k int) error {
 	return err
 }
 
-func (b *builder) row(r sof.Row) row {
+// row makes a row of the plan run; ofRoot says that its focus is the resource.
+func (b *builder) row(r sof.Row, ofRoot bool) row {
 	switch r := r.(type) {
 	case *sof.Project:
 		p := &projectRow{}
 		for _, c := range r.Cells {
-			p.cells = append(p.cells, b.cell(c))
+			p.add(b.cell(c, ofRoot))
 		}
 		return p
 	case *sof.Product:
@@ -50,7 +51,7 @@ func (b *builder) row(r sof.Row) row {
 		for _, first := range []bool{true, false} {
 			for _, part := range r.Parts {
 				if _, is := part.(*sof.Project); is == first {
-					p.parts = append(p.parts, b.row(part))
+					p.parts = append(p.parts, b.row(part, ofRoot))
 				}
 			}
 		}
@@ -58,13 +59,13 @@ func (b *builder) row(r sof.Row) row {
 	case *sof.Union:
 		u := &unionRow{}
 		for _, branch := range r.Branches {
-			u.branches = append(u.branches, b.row(branch))
+			u.branches = append(u.branches, b.row(branch, ofRoot))
 		}
 		return u
 	case *sof.Iterate:
-		return &iterateRow{b.op(r.Over), b.row(r.Body), r.Outer, r.Columns, r.Index}
+		return &iterateRow{b.op(r.Over), b.row(r.Body, false), r.Outer, r.Columns, r.Index}
 	case *sof.Recurse:
-		out := &recurseRow{body: b.row(r.Body)}
+		out := &recurseRow{body: b.row(r.Body, false)}
 		for _, p := range r.Paths {
 			out.paths = append(out.paths, b.op(p))
 		}
@@ -74,18 +75,44 @@ func (b *builder) row(r sof.Row) row {
 	return &projectRow{}
 }
 
-type projectRow struct{ cells []cell }
+// projectRow fills columns. Wide tables are mostly empty, so the cells that start
+// from one member of the focus are looked at only where it is there.
+type projectRow struct{ groups []group }
+
+// group is cells that are all empty without any of the properties of start; a
+// nil start is no such condition.
+type group struct {
+	start *hop
+	cells []cell
+}
+
+func (p *projectRow) add(c cell) {
+	start := c.start()
+	for i := range p.groups {
+		if g := &p.groups[i]; start.same(g.start) {
+			if c.memo < 0 {
+				c.share(g.cells)
+			}
+			g.cells = append(g.cells, c)
+			return
+		}
+	}
+	p.groups = append(p.groups, group{start, []cell{c}})
+}
 
 func (p *projectRow) run(v *Evaluator, this *item, then int) error {
-	names, slots := v.members(this)
-	for i := range p.cells {
-		c := &p.cells[i]
-		if c.absent(names, slots) {
-			v.cells[c.column] = nil
+	for i := range p.groups {
+		g := &p.groups[i]
+		if g.start != nil && !v.present(this.node, g.start) {
+			for i := range g.cells {
+				v.cells[g.cells[i].column] = nil
+			}
 			continue
 		}
-		if err := c.fill(v, this); err != nil {
-			return err
+		for i := range g.cells {
+			if err := g.cells[i].fill(v, this); err != nil {
+				return err
+			}
 		}
 	}
 	return v.resume(then)

@@ -139,3 +139,47 @@ func TestNumbersKeepTheirText(t *testing.T) {
 		}
 	}
 }
+
+// Members come in any order, are left out and have names of all lengths: what was
+// guessed from the line before is of no harm.
+func TestMembersAreFoundWhateverCameBefore(t *testing.T) {
+	t.Parallel()
+	const view = `{"resource":"Patient","select":[{"column":[{"name":"a","path":"x"},{"name":"b","path":"eightlet"},{"name":"c","path":"multipleBirthInteger"},
+		{"name":"d","path":"multipleBirthBoolean"},{"name":"e","path":"` + "`\\\\u0000`" + `"},{"name":"f","path":"` + "`q\\\"`" + `"}]}]}`
+	v, err := sof.Compile("v.json", []byte(view), sof.Lenient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New([]*sof.View{v}, IDOptional())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval := e.Evaluator()
+	for range 2 {
+		for line, want := range map[string]string{
+			`"x":1,"eightlet":2,"multipleBirthInteger":3,"multipleBirthBoolean":true`: "[1 2 3 true - -]",
+			`"multipleBirthBoolean":true,"x":1,"eightlet":2,"multipleBirthInteger":3`: "[1 2 3 true - -]",
+			`"multipleBirthBanteger":3,"y":1,"eightLet":2,"eightlets":2`:              "[- - - - - -]",
+			`"x" : 1 , "eightlet" : 2`:       "[1 2 - - - -]",
+			`"\u0000":5,"z":6,"q\"":7,"x":8`: "[8 - - - 5 7]",
+			`"z":6,"\u0078":1,"ei\u0067htlet":"` + strings.Repeat("long", 40) + `","x1":2`: "[1 " + strings.Repeat("long", 40) + " - - - -]",
+		} {
+			_, err := eval.Eval([]byte(`{"resourceType":"Patient",`+line+`}`), func(_ int, row [][]byte) error {
+				var cells []string
+				for _, c := range row {
+					if c == nil {
+						c = []byte("-")
+					}
+					cells = append(cells, string(c))
+				}
+				if got := fmt.Sprint(cells); got != want {
+					t.Errorf("%s: %s, want %s", line, got, want)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+}

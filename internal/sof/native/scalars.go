@@ -88,11 +88,11 @@ func scalarOf(f sof.Func) scalar {
 	case sof.FuncToBoolean:
 		return toBoolean
 	case sof.FuncToDate:
-		return toMoment("Date", fhirtime.ParseDate)
+		return toMoment(schema.Date, fhirtime.ParseDate)
 	case sof.FuncToDateTime:
-		return toMoment("DateTime", fhirtime.ParseDate)
+		return toMoment(schema.DateTime, fhirtime.ParseDate)
 	case sof.FuncToTime:
-		return toMoment("Time", fhirtime.ParseTime)
+		return toMoment(schema.Time, fhirtime.ParseTime)
 	case sof.FuncAbs:
 		return onNumber(func(d decimal.Decimal) decimal.Decimal { return sign(d, 1) })
 	case sof.FuncCeiling:
@@ -264,7 +264,10 @@ func toDecimal(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	case kindFalse:
 		text = []byte("0.0")
 	case kindString:
-		text = v.str(in)
+		// N1, 5.5.5: a text has no exponent
+		if text = v.str(in); bytes.ContainsAny(text, "eE") {
+			return item{}, false, nil
+		}
 	case kindNumber:
 	case kindNone, kindObject, kindArray:
 		return item{}, false, nil
@@ -302,18 +305,17 @@ func toBoolean(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	return item{}, false, nil
 }
 
-func toMoment(name string, parse func([]byte) (fhirtime.Value, bool)) scalar {
-	typ := systemType(name)
+func toMoment(to schema.System, parse func([]byte) (fhirtime.Value, bool)) scalar {
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		if in.kind != kindString {
 			return item{}, false, nil
 		}
 		s := v.str(in)
 		m, ok := parse(s)
-		if ok && name == "Date" && m.Precision > fhirtime.Day {
+		if ok && to == schema.Date && m.Precision > fhirtime.Day {
 			s = s[:len("2024-01-31")]
 		}
-		return item{typ: typ, text: s, node: -1, kind: kindString}, ok, nil
+		return item{typ: to.Type(), text: s, node: -1, kind: kindString}, ok, nil
 	}
 }
 

@@ -1,8 +1,7 @@
 package native
 
 import (
-	"encoding/binary"
-	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -39,7 +38,14 @@ type tape struct {
 	nodes []node
 	slots []int32
 	depth int
-	plain bool // see survey
+	// guesses are by shape and member the slot of the member behind it, plus 1,
+	// as it was last time; the first of a shape is the member at the beginning.
+	guesses []uint8
+
+	// made by survey:
+	quotes []uint64 // by block, a bit for each quote
+	odd    []uint64 // by block, a bit for each backslash and control character
+	plain  bool     // nothing is odd
 
 	failedAt int
 	reason   string
@@ -57,8 +63,7 @@ func (t *tape) fail(at int, reason string) int {
 // the root object, or -1 after a fault.
 func (t *tape) read(line []byte, root *shape) int32 {
 	t.line, t.nodes, t.slots, t.depth, t.reason = line, t.nodes[:0], t.slots[:0], 0, ""
-	var ascii bool
-	if ascii, t.plain = survey(line); !ascii && !utf8.Valid(line) {
+	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
 	}
 	i := t.space(0)
@@ -116,14 +121,7 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	case '[':
 		return t.array(i, s)
 	case '"':
-		n.kind = kindString
-		n.start++
-		i, n.escaped = t.text(i + 1)
-		if i < 0 {
-			return -1, -1
-		}
-		n.end = int32(i) - 1 //nolint:gosec // as above
-		return i, t.add(n)
+		return t.stringValue(i + 1)
 	case 't':
 		n.kind = kindTrue
 		i = t.word(i, "true")
@@ -141,6 +139,17 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	}
 	n.end = int32(i) //nolint:gosec // as above
 	return i, t.add(n)
+}
+
+// stringValue is value for a string, behind its opening quote.
+func (t *tape) stringValue(i int) (int, int32) {
+	end, escaped := t.text(i)
+	if end < 0 {
+		return -1, -1
+	}
+	//nolint:gosec // lines are far shorter than 2 GB
+	t.nodes = append(t.nodes, node{start: int32(i), end: int32(end) - 1, next: -1, first: -1, shape: -1, kind: kindString, escaped: escaped})
+	return end, int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
 }
 
 func (t *tape) add(n node) int32 {
@@ -162,17 +171,19 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	}
 	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
 	base := len(t.slots)
-	for range s.names {
-		t.slots = append(t.slots, 0)
-	}
+	t.slots = slices.Grow(t.slots, len(s.names))[:base+len(s.names)]
+	clear(t.slots[base:])
+	guess := s.guess
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == '}' {
 		i++
 	} else {
 		for {
-			var slot, at int
-			at = i
-			if i, slot = t.key(i, s); i < 0 {
+			at := i
+			slot := int(t.guesses[guess]) - 1
+			if end, ok := t.guessed(i, s, slot); ok {
+				i = end
+			} else if i, slot = t.key(i, s); i < 0 {
 				return -1, -1
 			}
 			if slot < 0 {
@@ -180,11 +191,18 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 					return -1, -1
 				}
 			} else {
+				t.guesses[guess] = uint8(slot + 1) //nolint:gosec // below maxFields
+				guess = s.guess + slot + 1
 				if t.slots[base+slot] != 0 {
 					return t.fail(at, "the same member twice"), -1
 				}
 				var n int32
-				if i, n = t.value(i, s.below[slot]); i < 0 {
+				if t.line[i] == '"' {
+					i, n = t.stringValue(i + 1)
+				} else {
+					i, n = t.value(i, s.below[slot])
+				}
+				if i < 0 {
 					return -1, -1
 				}
 				if n++; n == 0 {
@@ -212,6 +230,15 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	return i, self
 }
 
+// guessed says that the member of a slot is at i, and where its value starts.
+func (t *tape) guessed(i int, s *shape, slot int) (int, bool) {
+	if slot < 0 {
+		return 0, false
+	}
+	end, ok := s.isAt(slot, t.line, i+1)
+	return end, ok && end < len(t.line) && t.line[i] == '"' && t.line[end] > ' '
+}
+
 // key reads a member name and the colon; it gives where the value starts.
 func (t *tape) key(i int, s *shape) (int, int) {
 	if i >= len(t.line) {
@@ -221,27 +248,16 @@ func (t *tape) key(i int, s *shape) (int, int) {
 		return t.fail(i, "expected a member name in double quotes"), -1
 	}
 	start := i + 1
-	if start+8 <= len(t.line) {
-		w := binary.LittleEndian.Uint64(t.line[start:])
-		if m := special(w); m != 0 {
-			if n := bits.TrailingZeros64(m) >> 3; t.line[start+n] == '"' {
-				slot := s.short.lookup(w & (1<<(8*n) - 1))
-				if i = start + n + 1; i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
-					return i + 1, slot
-				}
-				return t.colon(i), slot
-			}
-		}
-	}
 	i, escaped := t.text(start)
 	if i < 0 {
 		return -1, -1
 	}
-	name := t.line[start : i-1]
+	var slot int
 	if escaped {
-		name = appendUnescaped(nil, name)
+		slot = s.slotOf(string(appendUnescaped(nil, t.line[start:i-1])))
+	} else {
+		slot = s.lookup(t.line, start, i-1)
 	}
-	slot := s.lookup(name)
 	if i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
 		return i + 1, slot
 	}

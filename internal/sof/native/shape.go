@@ -1,8 +1,10 @@
 package native
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // shape says which members of a JSON object some view reads; the rest of the
@@ -14,13 +16,15 @@ type shape struct {
 
 	// made by freeze:
 	number int16
+	guess  int // of the tape, where its members' are
 	names  []string
 	below  []*shape
 	slots  map[string]int
-	byName []uint8 // 1 + slot by the engine's number of the name; 0 is none
-	table  []uint8 // 1 + slot by hash; 0 is none
-	factor uint32
-	short  shortNames
+	byName []uint8   // 1 + slot by the engine's number of the name; 0 is none
+	keys   []nameKey // by slot
+	table  []uint8   // 1 + slot by hash; 0 is none, no table: see slotOf
+	factor uint64
+	shift  uint8
 }
 
 // nameNumbers numbers the property names that an engine reads.
@@ -93,14 +97,16 @@ func (s *shape) freeze(numbers nameNumbers) (all []*shape, err error) {
 			numbers.of(name)
 		}
 	}
+	guesses := 0
 	for i, f := range all {
 		f.number = int16(i)
+		f.guess = guesses
+		guesses += len(f.names) + 1
 		f.byName = make([]uint8, len(numbers))
 		for slot, name := range f.names {
 			f.byName[numbers[name]] = uint8(slot + 1)
 		}
 		f.hash()
-		f.short = newShortNames(f.names)
 	}
 	return all, nil
 }
@@ -126,113 +132,116 @@ func (s *shape) sortFields(all *[]*shape) {
 	}
 }
 
+// nameKey is what a lookup compares: the first and the last eight bytes of a
+// name, and its length. Up to sixteen bytes that is all of it.
+type nameKey struct {
+	first, last uint64
+	length      int
+	mask        uint64 // of the first bytes; 0 for names that isAt does not know
+}
+
+// mask takes the bytes of the first word that belong to a name of n bytes.
+func mask(n int) uint64 {
+	if n >= word {
+		return ^uint64(0)
+	}
+	return 1<<(8*n) - 1
+}
+
+// word is up to eight bytes.
+const word = 8
+
+func keyOf(name string) nameKey {
+	k := nameKey{length: len(name)}
+	for i := range min(len(name), word) {
+		k.first |= uint64(name[i]) << (8 * i)
+	}
+	if len(name) > word {
+		k.last = binary.LittleEndian.Uint64([]byte(name[len(name)-word:]))
+	}
+	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+		k.mask = mask(len(name))
+	}
+	return k
+}
+
+func (k *nameKey) same(other nameKey) bool {
+	return k.first == other.first && k.length == other.length && k.last == other.last
+}
+
+func (k nameKey) hash(factor uint64, shift uint8) uint64 {
+	return ((k.first + k.last*3) ^ uint64(k.length)) * factor >> shift //nolint:gosec // a length
+}
+
 // hash finds a multiplier and a size with which no two names collide, so that a
-// lookup compares once.
+// lookup compares once. Names that agree in all that the hash looks at can only
+// be told apart by the slow map; none of FHIR's do.
 func (s *shape) hash() {
-	for size := 16; ; size *= 2 {
-		for factor := uint32(0x9e3779b1); factor < 0x9e3779b1+512; factor += 2 {
-			table := make([]uint8, size)
-			clash := false
-			for i, name := range s.names {
-				h := hashOf([]byte(name), factor) & uint32(size-1) //nolint:gosec // size is a small power of two
-				if table[h] != 0 {
-					clash = true
-					break
-				}
-				table[h] = uint8(i + 1)
-			}
-			// names that agree in all that the hash looks at can only be told apart
-			// by the slow map; none of FHIR's do
-			if !clash {
-				s.table, s.factor = table, factor
+	s.keys = make([]nameKey, len(s.names))
+	for i, name := range s.names {
+		s.keys[i] = keyOf(name)
+	}
+	for bits := uint8(4); bits <= 14; bits++ {
+		for factor := uint64(0x9e3779b97f4a7c15); factor < 0x9e3779b97f4a7c15+512; factor += 2 {
+			if table := s.tableOf(bits, factor); table != nil {
+				s.table, s.factor, s.shift = table, factor, 64-bits
 				return
 			}
 		}
-		if size > 1<<14 {
-			return
-		}
 	}
 }
 
-func hashOf(name []byte, factor uint32) uint32 {
-	n := len(name)
-	if n == 0 {
-		return 0
+// tableOf is the table with this factor, or nil where names collide.
+func (s *shape) tableOf(bits uint8, factor uint64) []uint8 {
+	table := make([]uint8, 1<<bits)
+	for i, k := range s.keys {
+		h := k.hash(factor, 64-bits)
+		if table[h] != 0 {
+			return nil
+		}
+		table[h] = uint8(i + 1)
 	}
-	h := uint32(name[0]) | uint32(name[n-1])<<8 | uint32(name[n/2])<<16 | uint32(n)<<24 //nolint:gosec // only mixed
-	h ^= uint32(name[n/3]) << 4
-	h *= factor
-	return h ^ h>>15
+	return table
 }
 
-// lookup gives the slot of a member, or -1.
-func (s *shape) lookup(name []byte) int {
-	if s.table == nil {
-		if i, ok := s.slots[string(name)]; ok {
-			return i
-		}
-		return -1
+// lookup gives the slot of the member whose name is line[start:end], or -1.
+func (s *shape) lookup(line []byte, start, end int) int {
+	n := end - start
+	if s.table == nil || start+word > len(line) {
+		return s.slotOf(string(line[start:end]))
 	}
-	i := int(s.table[int(hashOf(name, s.factor))&(len(s.table)-1)]) - 1
-	if i < 0 || s.names[i] != string(name) {
+	k := nameKey{first: binary.LittleEndian.Uint64(line[start:]), length: n}
+	if n < word {
+		k.first &= mask(n)
+	} else if n > word {
+		k.last = binary.LittleEndian.Uint64(line[end-word:])
+	}
+	i := int(s.table[k.hash(s.factor, s.shift)]) - 1
+	if i < 0 || !s.keys[i].same(k) || n > 2*word && s.names[i] != string(line[start:end]) {
 		return -1
 	}
 	return i
 }
 
-// shortNames finds names of up to seven bytes, which most of FHIR's are, by
-// their bytes as one word: no loop, no comparison of strings.
-type shortNames struct {
-	words  []uint64 // by hash; 0 is none
-	slots  []uint8  // by hash
-	factor uint64
-	shift  uint8
+// isAt says that the quoted name of a slot and a colon are at line[start:], and
+// where they end. It may overlook one.
+func (s *shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
+	k := &s.keys[slot]
+	end = start + k.length
+	if k.mask == 0 || end+2 > len(line) || start+word > len(line) || line[end] != '"' || line[end+1] != ':' ||
+		binary.LittleEndian.Uint64(line[start:])&k.mask != k.first {
+		return 0, false
+	}
+	if k.length > word && (binary.LittleEndian.Uint64(line[end-word:]) != k.last || k.length > 2*word && s.names[slot] != string(line[start:end])) {
+		return 0, false
+	}
+	return end + 2, true
 }
 
-// maxShort is the longest name that a word holds with a byte to spare: what
-// follows it, the quote.
-const maxShort = 7
-
-func wordOf(name string) uint64 {
-	var w uint64
-	for i := range len(name) {
-		w |= uint64(name[i]) << (8 * i)
+// slotOf is lookup the slow way.
+func (s *shape) slotOf(name string) int {
+	if i, ok := s.slots[name]; ok {
+		return i
 	}
-	return w
-}
-
-func newShortNames(names []string) shortNames {
-	for bits := uint8(4); ; bits++ {
-		for factor := uint64(0x9e3779b97f4a7c15); factor < 0x9e3779b97f4a7c15+512; factor += 2 {
-			n := shortNames{make([]uint64, 1<<bits), make([]uint8, 1<<bits), factor, 64 - bits}
-			if n.fill(names) {
-				return n
-			}
-		}
-	}
-}
-
-// fill says whether all short names have a place of their own.
-func (n *shortNames) fill(names []string) bool {
-	for slot, name := range names {
-		if len(name) == 0 || len(name) > maxShort {
-			continue
-		}
-		w := wordOf(name)
-		h := w * n.factor >> n.shift
-		if n.words[h] != 0 {
-			return false
-		}
-		n.words[h], n.slots[h] = w, uint8(slot)
-	}
-	return true
-}
-
-// lookup gives the slot of the name with these bytes, or -1.
-func (n *shortNames) lookup(w uint64) int {
-	h := w * n.factor >> n.shift
-	if n.words[h] != w || w == 0 {
-		return -1
-	}
-	return int(n.slots[h])
+	return -1
 }

@@ -18,19 +18,14 @@ type item struct {
 }
 
 var (
-	booleanType = systemType("Boolean")
-	stringType  = systemType("String")
-	integerType = systemType("Integer")
-	decimalType = systemType("Decimal")
+	booleanType = schema.Boolean.Type()
+	stringType  = schema.String.Type()
+	integerType = schema.Integer.Type()
+	decimalType = schema.Decimal.Type()
 
 	trueText  = []byte("true")
 	falseText = []byte("false")
 )
-
-func systemType(name string) *schema.Type {
-	t, _ := schema.R4().Type("System." + name)
-	return t
-}
 
 func boolItem(b bool) item {
 	if b {

@@ -37,6 +37,24 @@ func (s System) String() string {
 	return [...]string{"complex", "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time"}[s]
 }
 
+// Type is the system type itself, which needs no element table.
+func (s System) Type() *Type { return systemTypes[s] }
+
+var systemTypes = [...]*Type{
+	Boolean:  newSystemType(Boolean),
+	String:   newSystemType(String),
+	Integer:  newSystemType(Integer),
+	Decimal:  newSystemType(Decimal),
+	Date:     newSystemType(Date),
+	DateTime: newSystemType(DateTime),
+	Time:     newSystemType(Time),
+}
+
+func newSystemType(s System) *Type {
+	name := "System." + s.String()
+	return &Type{Name: name, Path: name, Kind: SystemType, System: s}
+}
+
 // Kind sorts the types.
 type Kind uint8
 
@@ -142,8 +160,7 @@ func read(gz []byte) (*Schema, error) {
 	}
 	s := &Schema{types: map[string]*Type{}}
 	for _, sys := range []System{Boolean, String, Integer, Decimal, Date, DateTime, Time} {
-		name := "System." + sys.String()
-		s.types[name] = &Type{Name: name, Path: name, Kind: SystemType, System: sys}
+		s.types[sys.Type().Name] = sys.Type()
 	}
 	var elements []row
 	var bases []row

@@ -59,6 +59,9 @@ func (w *Warehouse) apply(ctx context.Context, db *database, s *staged) error {
 	if err := db.inTransaction(ctx, a.transaction); err != nil {
 		return err
 	}
+	if err := a.tidy(); err != nil {
+		return err
+	}
 	w.o.Log.DebugContext(ctx, "committed to DuckDB", "export", s.batch.Export, "type", s.batch.Type, "files", len(s.files),
 		"staged", a.staged, "won", a.won, "took", w.o.Now().Sub(began))
 	return nil
@@ -106,6 +109,16 @@ func (a *attempt) prepare() error {
 	} {
 		if _, err := a.exec("make", statement); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// tidy drops what prepare made, since the session may go on.
+func (a *attempt) tidy() error {
+	for _, object := range []string{"VIEW " + a.heads, "TABLE " + a.files, "TABLE " + a.losers, "TABLE " + a.winners} {
+		if _, err := a.ExecContext(a.ctx, "DROP "+object); err != nil {
+			return fmt.Errorf("tidy: %w", classified(err))
 		}
 	}
 	return nil
@@ -280,7 +293,8 @@ func (a *attempt) insertRows(table string, t prepared.Table) error {
 // selected is a column of the prepared form as its table has it.
 func selected(c sof.Column) string {
 	if c.Kind == sof.Timestamp {
-		return "v." + name(c.Name) + " AT TIME ZONE 'UTC'"
+		// AT TIME ZONE asks a calendar for each value.
+		return "make_timestamp(epoch_us(v." + name(c.Name) + "))"
 	}
 	return "v." + name(c.Name)
 }

@@ -1,8 +1,8 @@
 // Package duck is the warehouse on DuckDB: the default on a desk, one file, no
 // server. It is the only package that needs cgo; handler/ never reaches it.
 //
-// The database file is opened for a commit and closed after it, so that others can
-// read it in between. DuckDB lets in one process that writes, or several that
+// The database file is opened for a commit and closed after it, unless the next one
+// waits already, so that others can read it in between. DuckDB lets in one process that writes, or several that
 // read: that is the exclusion of a commit between processes, and a lock per path
 // is the one inside a process. A commit stages first, without either: it downloads
 // the prepared Parquet into a folder of its own. Then, in one transaction, it
@@ -44,7 +44,7 @@ type Options struct {
 	// with which a commit of half a million wide rows peaked at 215 MiB in all; with
 	// 160MB it was no faster, and peaked at 302.
 	MemoryLimit string
-	// Threads is how many DuckDB uses; 0 means 2.
+	// Threads is how many DuckDB uses at a large commit; 0 means 2.
 	Threads int
 	// Downloads is how many prepared files are fetched at a time; 0 means 4.
 	Downloads int
@@ -60,7 +60,9 @@ type Options struct {
 
 // Warehouse is pipeline.Warehouse on a DuckDB file.
 type Warehouse struct {
-	o Options
+	o        Options
+	sessions sessions
+	ledgers  ledgers
 }
 
 // Open makes a Warehouse. It does not touch the database yet.
@@ -83,7 +85,7 @@ func Open(o Options) (*Warehouse, error) {
 	if o.before == nil {
 		o.before = func(string) {}
 	}
-	return &Warehouse{o: o}, nil
+	return &Warehouse{o: o, sessions: newSessions()}, nil
 }
 
 // Commit implements pipeline.Warehouse.
@@ -114,7 +116,18 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.remove()) }()
 	w.o.before("open")
-	return w.write(ctx, func(db *database) error { return w.apply(ctx, db, s) })
+	var entries []pipeline.LedgerEntry
+	err = w.write(ctx, w.threads(b), func(db *database) (err error) {
+		if err := w.apply(ctx, db, s); err != nil {
+			return err
+		}
+		entries, err = db.ledger(ctx, b.Schema, b.Export)
+		return err
+	})
+	if at, ok := stampOf(w.o.Path); ok && err == nil {
+		w.ledgers.remember(at, b.Schema, b.Export, entries)
+	}
+	return err
 }
 
 // missing is the files of a batch, in the order of their numbers, that the ledger
@@ -146,6 +159,10 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	if _, err := os.Stat(w.o.Path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	if entries, ok := w.ledgers.look(w.o.Path, schema, export); ok {
+		return entries, nil
+	}
+	at, whole := stampOf(w.o.Path)
 	var out []pipeline.LedgerEntry
 	err := w.read(ctx, func(db *database) (err error) {
 		out, err = db.ledger(ctx, schema, export)
@@ -154,43 +171,33 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger of %s: %w", export, err)
 	}
+	if whole {
+		w.ledgers.remember(at, schema, export, out)
+	}
 	return out, nil
 }
 
-// write opens the database for do, alone.
-func (w *Warehouse) write(ctx context.Context, do func(*database) error) error {
+// fewRows is where a second thread begins to be worth it: each keeps a row group
+// of its own for each table, and those that are not full when the statement ends
+// are written again. Below, one thread takes two thirds of the processor time.
+const fewRows = 500_000
+
+func (w *Warehouse) threads(b pipeline.Batch) int {
+	var rows int64
+	for _, f := range b.Files {
+		for _, n := range f.Done.Rows {
+			rows += n
+		}
+	}
+	if rows < fewRows {
+		return 1
+	}
+	return w.o.Threads
+}
+
+func (w *Warehouse) makeFolder() error {
 	if err := os.MkdirAll(filepath.Dir(w.o.Path), 0o750); err != nil {
 		return fault.Permanentf("make the folder of the database: %w", err)
 	}
-	release, err := lockPath(ctx, w.o.Path, alone)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return w.with(ctx, readWrite, do)
-}
-
-// read opens the database for do, beside other readers.
-func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
-	release, err := lockPath(ctx, w.o.Path, shared)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return w.with(ctx, readOnly, do)
-}
-
-func (w *Warehouse) with(ctx context.Context, m mode, do func(*database) error) error {
-	db, err := openDatabase(ctx, w.o.settings())
-	if err != nil {
-		return err
-	}
-	if err = db.attach(ctx, w.o.Path, attached, m); err == nil {
-		err = do(db)
-	}
-	return errors.Join(err, db.close())
-}
-
-func (o *Options) settings() settings {
-	return settings{memoryLimit: o.MemoryLimit, threads: o.Threads, tempDir: o.TempDir}
+	return nil
 }

@@ -44,7 +44,7 @@ func (s store) Content(t *testing.T, schema string) warehouse.Content {
 	if _, err := os.Stat(s.path); err != nil {
 		return c
 	}
-	w := &Warehouse{o: s.options(t, nil, nil)}
+	w := &Warehouse{o: s.options(t, nil, nil), sessions: newSessions()}
 	err := w.read(t.Context(), func(db *database) error {
 		there, err := db.columns(t.Context(), schema)
 		if err != nil {

@@ -12,26 +12,35 @@ import (
 
 // childOf is the list of a type whose rows an update may take away.
 var childOf = map[string]string{
-	"Patient":      "name",
-	"Practitioner": "name",
-	"Observation":  "component",
+	"Encounter":            "diagnosis",
+	"ExplanationOfBenefit": "item",
+	"Observation":          "component",
+	"Patient":              "name",
+	"Practitioner":         "name",
 }
 
 // statusAfter is a code that the type's required value set has.
 var statusAfter = map[string]string{
-	"CarePlan":             "revoked",
-	"CareTeam":             "inactive",
-	"Claim":                "cancelled",
-	"Device":               "inactive",
-	"DiagnosticReport":     "amended",
-	"DocumentReference":    "superseded",
-	"Encounter":            "cancelled",
-	"ExplanationOfBenefit": "cancelled",
-	"ImagingStudy":         "cancelled",
-	"Immunization":         "entered-in-error",
-	"MedicationRequest":    "stopped",
-	"Observation":          "amended",
-	"Procedure":            "stopped",
+	"CarePlan":                 "revoked",
+	"CareTeam":                 "inactive",
+	"Claim":                    "cancelled",
+	"Coverage":                 "cancelled",
+	"Device":                   "inactive",
+	"DiagnosticReport":         "amended",
+	"DocumentReference":        "superseded",
+	"Encounter":                "cancelled",
+	"ExplanationOfBenefit":     "cancelled",
+	"ImagingStudy":             "cancelled",
+	"Immunization":             "entered-in-error",
+	"Location":                 "suspended",
+	"Medication":               "inactive",
+	"MedicationAdministration": "stopped",
+	"MedicationDispense":       "stopped",
+	"MedicationRequest":        "stopped",
+	"Observation":              "amended",
+	"Procedure":                "stopped",
+	"QuestionnaireResponse":    "stopped",
+	"ServiceRequest":           "revoked",
 }
 
 // edit is the n-th update of a stretch: for the types with child rows they
@@ -55,10 +64,16 @@ func edit(typ string, o *rawjson.Object, n int, at time.Time) error {
 			gender = "other"
 		}
 		return o.Set("gender", []byte(strconv.Quote(gender)))
-	case "Organization":
+	case "Organization", "Group":
 		return o.Set("name", fmt.Appendf(nil, `"Renamed in %s, \u00c9tage %d"`, at.UTC().Format("2006"), n))
 	case "Condition", "AllergyIntolerance":
 		return o.Set("recordedDate", []byte(strconv.Quote(at.UTC().Format("2006-01"))))
+	case "Goal":
+		return o.Set("statusDate", []byte(strconv.Quote(at.UTC().Format("2006-01-02"))))
+	case "PractitionerRole":
+		return o.Set("active", strconv.AppendBool(nil, string(o.Get("active")) != "true"))
+	case "Provenance":
+		return o.Set("recorded", []byte(strconv.Quote(Instant(at))))
 	}
 	if status := statusAfter[typ]; status != "" && o.String("status") != status {
 		return o.Set("status", []byte(strconv.Quote(status)))

@@ -266,3 +266,23 @@ func children(t *testing.T, s *store.Store, v store.Version, member string) int 
 	}
 	return len(list)
 }
+
+// The language stands in no table: a type that only ever changes that has no
+// change that a test of tables could see.
+func TestEveryMadeUpTypeHasAChangeThatTablesShow(t *testing.T) {
+	t.Parallel()
+	s := synth(t, 3)
+	at := base.Add(time.Hour)
+	if _, err := s.Change(4, store.Shares{Update: .5}, at); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range s.Types() {
+		shown := false
+		for _, v := range s.In(typ, store.Window{Since: at}) {
+			shown = shown || !strings.Contains(current(t, s, typ, v.ID), `"language":"x-`)
+		}
+		if !shown {
+			t.Errorf("%s changes in nothing that tables show", typ)
+		}
+	}
+}

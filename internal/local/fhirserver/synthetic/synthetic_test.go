@@ -3,15 +3,17 @@ package synthetic_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"math/rand/v2"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"fhirsynapse/internal/local/fhirserver/search"
 	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/views"
 )
 
 func generate(t *testing.T, o synthetic.Options) map[string][][]byte {
@@ -47,40 +49,185 @@ func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestEveryLineIsAResourceAndEveryReferenceResolves(t *testing.T) {
-	t.Parallel()
-	reference := regexp.MustCompile(`"reference": *"([^"]+)"`)
-	ids := map[string]bool{}
-	var references []string
-	all := generate(t, synthetic.Options{Seed: 3, Patients: 60})
-	for typ, lines := range all {
+// made is a resource with what it refers to.
+type made struct {
+	typ, id    string
+	line       []byte
+	references []string
+}
+
+var (
+	reference = regexp.MustCompile(`"reference": *"([^"]+)"`)
+	contained = regexp.MustCompile(`"contained":\[\{"resourceType":"[A-Za-z]+","id":"([^"]+)"`)
+)
+
+// resources gives all resources by type/id, with the references to others.
+func resources(t *testing.T, o synthetic.Options) map[string]made {
+	t.Helper()
+	out := map[string]made{}
+	for typ, lines := range generate(t, o) {
 		for _, line := range lines {
 			var r struct{ ResourceType, ID string }
 			if !json.Valid(line) || json.Unmarshal(line, &r) != nil || r.ResourceType != typ || bytes.ContainsAny(line, "\r\n") {
 				t.Fatalf("not one line of a %s", typ)
 			}
-			if ids[typ+"/"+r.ID] {
+			m := made{typ: typ, id: r.ID, line: line}
+			for _, ref := range reference.FindAllSubmatch(line, -1) {
+				if inside, is := strings.CutPrefix(string(ref[1]), "#"); !is {
+					m.references = append(m.references, string(ref[1]))
+				} else if c := contained.FindSubmatch(line); c == nil || string(c[1]) != inside {
+					t.Errorf("a %s has no contained resource #%s", typ, inside)
+				}
+			}
+			key := typ + "/" + r.ID
+			if _, twice := out[key]; twice {
 				t.Fatalf("an id of %s comes twice", typ)
 			}
-			ids[typ+"/"+r.ID] = true
-			for _, m := range reference.FindAllSubmatch(line, -1) {
-				references = append(references, string(m[1]))
+			out[key] = m
+		}
+	}
+	return out
+}
+
+func TestEveryLineIsAResourceAndEveryReferenceResolves(t *testing.T) {
+	t.Parallel()
+	all := resources(t, synthetic.Options{Seed: 3, Patients: 60})
+	for _, m := range all {
+		for _, r := range m.references {
+			if _, there := all[r]; !there {
+				t.Errorf("the reference of a %s to %s leads nowhere", m.typ, r)
 			}
 		}
 	}
-	if len(all) != 6 {
-		t.Errorf("%d resource types, want 6", len(all))
+}
+
+func TestEveryTypeOfABundledViewIsMadeAndNoOther(t *testing.T) {
+	t.Parallel()
+	all, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, r := range references {
-		if !ids[r] {
-			t.Errorf("reference %s leads nowhere", r)
+	want := map[string]bool{}
+	for _, v := range all {
+		want[v.Resource] = true
+	}
+	got := generate(t, synthetic.Options{Seed: 3, Patients: 12})
+	for typ := range want {
+		if len(got[typ]) < 3 { // one may be changed, one deleted, and one is left
+			t.Errorf("%d of %s, want at least 3", len(got[typ]), typ)
+		}
+	}
+	for typ := range got {
+		if !want[typ] {
+			t.Errorf("no view reads %s", typ)
+		}
+	}
+}
+
+func TestFewPatientsAreNoTrouble(t *testing.T) {
+	t.Parallel()
+	for n := range 12 {
+		all := resources(t, synthetic.Options{Seed: 6, Patients: n})
+		for _, m := range all {
+			for _, r := range m.references {
+				if _, there := all[r]; !there {
+					t.Errorf("with %d patients the reference of a %s to %s leads nowhere", n, m.typ, r)
+				}
+			}
+		}
+	}
+}
+
+// An export of a patient or a Group finds what is in the patients' compartments:
+// a resource about a patient must be there, and refer to nothing of another's.
+func TestResourcesStayWithTheirPatient(t *testing.T) {
+	t.Parallel()
+	all := resources(t, synthetic.Options{Seed: 4, Patients: 60})
+	for _, m := range all {
+		if m.typ == "Group" || m.typ == "Patient" || !search.InCompartment(m.typ) {
+			continue
+		}
+		patients := search.Patients(m.typ, m.id, m.line)
+		if len(patients) != 1 {
+			t.Errorf("a %s is in the compartments of %d patients, want 1", m.typ, len(patients))
+			continue
+		}
+		for _, r := range m.references {
+			if to := all[r]; to.typ != "Group" && search.InCompartment(to.typ) && !slices.Contains(search.Patients(to.typ, to.id, to.line), patients[0]) {
+				t.Errorf("a %s refers to a %s of another patient", m.typ, to.typ)
+			}
+		}
+	}
+}
+
+func TestAGroupHasAllPatients(t *testing.T) {
+	t.Parallel()
+	lines := generate(t, synthetic.Options{Seed: 1, Patients: 30})
+	most := 0
+	for _, line := range lines["Group"] {
+		members, err := search.Members(line, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), func(string) []byte { return nil })
+		if err != nil {
+			t.Error(err)
+		}
+		most = max(most, len(members))
+	}
+	if most != 30 {
+		t.Errorf("the biggest Group has %d patients, want 30", most)
+	}
+}
+
+// Sums are what a person checks first.
+func TestTheBillsAddUp(t *testing.T) {
+	t.Parallel()
+	type money struct{ Value json.Number }
+	cents := func(m money) int64 {
+		whole, part, _ := strings.Cut(m.Value.String(), ".")
+		n, err := strconv.ParseInt(whole+part, 10, 64)
+		if err != nil || len(part) != 2 {
+			t.Fatalf("%s has no cents", m.Value)
+		}
+		return n
+	}
+	lines := generate(t, synthetic.Options{Seed: 1, Patients: 12})
+	for _, line := range lines["ExplanationOfBenefit"] {
+		var e struct {
+			Item  []struct{ Net money }
+			Total []struct{ Amount money }
+		}
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatal(err)
+		}
+		var net int64
+		for _, i := range e.Item {
+			net += cents(i.Net)
+		}
+		if submitted := cents(e.Total[0].Amount); submitted != net || cents(e.Total[1].Amount)+cents(e.Total[2].Amount) != net {
+			t.Errorf("the items sum up to %d, the totals are %v", net, e.Total)
+		}
+	}
+	for _, line := range lines["Claim"] {
+		var c struct {
+			Item  []struct{ Net money }
+			Total money
+		}
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		var net int64
+		for _, i := range c.Item {
+			net += cents(i.Net)
+		}
+		if cents(c.Total) != net {
+			t.Errorf("the items sum up to %d, the total is %s", net, c.Total.Value)
 		}
 	}
 }
 
 func TestTheOdditiesAreThere(t *testing.T) {
 	t.Parallel()
-	lines := generate(t, synthetic.Options{Seed: 1, Patients: 30})
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	lines := generate(t, synthetic.Options{Seed: seed, Patients: 12})
 	all := map[string]string{}
 	biggest := 0
 	lower := map[string]int{}
@@ -96,9 +243,10 @@ func TestTheOdditiesAreThere(t *testing.T) {
 		}
 	}
 	for typ, wants := range map[string][]string{
-		"Patient":      {`"birthDate":"1970"`, `"birthDate":"1970-06"`, `佐藤`, `\ud842\udfb7`, `","`, `"meta":{"profile"`},
-		"Observation":  {`72166-2`, `8517006`, `"value":1.10`, `"value":0.0`, `"component":[`, `\ud83d\ude80`, `🚀`, `\"fine\"`},
-		"Organization": {`"resourceType": "Organization"`},
+		"Patient":           {`"_birthDate":{"extension"`, `us-core-race`, `,null],"_given":[null,{`, `"birthDate":"1970"`, `"birthDate":"1970-06"`, `佐藤`, `\ud842\udfb7`, `","`, `"meta":{"profile"`},
+		"Observation":       {`72166-2`, `8517006`, `"value":1.10`, `"value":0.0`, `"component":[`, `\ud83d\ude80`, `🚀`, `\"fine\"`},
+		"MedicationRequest": {`"contained":[`, `"#med"`},
+		"Organization":      {`"resourceType": "Organization"`},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(all[typ], want) {
@@ -116,60 +264,7 @@ func TestTheOdditiesAreThere(t *testing.T) {
 	for _, n := range lower {
 		pairs += n - 1
 	}
-	if pairs != 3 {
-		t.Errorf("%d ids differ from another one by case only, want 3", pairs)
-	}
-}
-
-func TestMultiplyRewritesIdsAndReferencesAndNothingElse(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	line := `{"subject" : {"reference" : "Patient/x"},"resourceType":"Observation","id":"o","v":1.10,` +
-		`"performer":[{"reference":"Practitioner/p/_history/2"},{"reference":"#c"},{"reference":"http://h/Patient/x"},{"reference":"Location?identifier=a|b"},{"reference":"urn:uuid:1"}],` +
-		`"text":"\"reference\":\"Patient/x\"","contained":[{"resourceType":"Patient","id":"c"}]}`
-	if err := os.WriteFile(filepath.Join(dir, "Observation.ndjson"), []byte(line), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(dir, "out")
-	written, err := synthetic.MultiplyFolder(dir, out, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(filepath.Join(out, "Observation.ndjson"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want string
-	for _, k := range []string{"1", "2"} {
-		want += `{"subject" : {"reference" : "Patient/x-` + k + `"},"resourceType":"Observation","id":"o-` + k + `","v":1.10,` +
-			`"performer":[{"reference":"Practitioner/p-` + k + `/_history/2"},{"reference":"#c"},{"reference":"http://h/Patient/x"},{"reference":"Location?identifier=a|b"},{"reference":"urn:uuid:1"}],` +
-			`"text":"\"reference\":\"Patient/x\"","contained":[{"resourceType":"Patient","id":"c"}]}` + "\n"
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("copies (-want +got):\n%s", diff)
-	}
-	if written != int64(len(want)) {
-		t.Errorf("written %d, want %d", written, len(want))
-	}
-	size, err := synthetic.Size(dir)
-	if err != nil || size != int64(len(line)+1) {
-		t.Errorf("size %d, %v; want %d", size, err, len(line)+1)
-	}
-}
-
-func TestMultiplySaysWhereALineIsBad(t *testing.T) {
-	t.Parallel()
-	for name, line := range map[string]string{
-		"no JSON": `{"resourceType":"Patient","id":"a"`, "no id": `{"resourceType":"Patient"}`,
-		"no type": `{"id":"a"}`, "long id": `{"resourceType":"Patient","id":"` + strings.Repeat("a", 60) + `"}`,
-	} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "Patient.ndjson"), []byte("\n"+line+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		err := synthetic.Multiply(dir, 1, func(string, []byte) error { return nil })
-		if err == nil || !strings.Contains(err.Error(), "Patient.ndjson line 2") {
-			t.Errorf("%s: error %v, want one that names file and line", name, err)
-		}
+	if pairs != 2 {
+		t.Errorf("%d ids differ from another one by case only, want 2", pairs)
 	}
 }

@@ -1,0 +1,52 @@
+// Package sqlserver is the warehouses that speak T-SQL, as a program opens them by
+// the setting Warehouse. It has no cgo: the cloud's handler has them, too.
+package sqlserver
+
+import (
+	"maps"
+	"net/url"
+	"strings"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql"
+)
+
+// Warehouses are the openers by scheme, beside others.
+func Warehouses(others map[string]app.OpenWarehouse) map[string]app.OpenWarehouse {
+	all := maps.Clone(others)
+	if all == nil {
+		all = map[string]app.OpenWarehouse{}
+	}
+	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
+		all[string(engine)] = opener(engine)
+	}
+	return all
+}
+
+func opener(engine tsql.Engine) app.OpenWarehouse {
+	return func(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
+		server, err := mssql.ParseServer(engine, rest.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		return mssql.Open(mssql.Options{
+			Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: dataLakeURL(r.Lake.StagingURL()),
+			Statements: r.Statements, Now: r.Now, Log: r.Log,
+		})
+	}
+}
+
+// dataLakeURL is a container of Azure by its data lake endpoint, the one at which a
+// managed identity may read Parquet. Elsewhere than in Azure there is none.
+func dataLakeURL(blob string) string {
+	u, err := url.Parse(blob)
+	if err != nil || u.Scheme != "https" || !strings.Contains(u.Host, ".blob.") {
+		return ""
+	}
+	u.Host = strings.Replace(u.Host, ".blob.", ".dfs.", 1)
+	u.RawQuery = ""
+	return u.String()
+}

@@ -1,0 +1,102 @@
+// Package onsql is what the command load does with a warehouse that speaks T-SQL.
+package onsql
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql"
+)
+
+// Load is the function of the command.
+type Load = func(context.Context, cli.LoadRequest) (cli.LoadReport, error)
+
+// Loader is the command load for sqlserver, with a clock; what goes elsewhere is
+// left to other.
+func Loader(now func() time.Time, other Load) Load {
+	return func(ctx context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+		engine, err := tsql.ParseEngine(r.Scheme)
+		switch {
+		case err != nil:
+			return other(ctx, r)
+		case engine != tsql.SQLServer:
+			return cli.LoadReport{}, fault.Permanentf("load %s: %s reads files from a storage account, which a folder of this machine is not: let an export run into it, with this warehouse in the setting Warehouse", r.Dir, engine)
+		}
+		report, err := loadFolder(ctx, r, now)
+		if err != nil {
+			return report, fmt.Errorf("load %s: %w", r.Dir, err)
+		}
+		return report, nil
+	}
+}
+
+// schema is that of tables that belong to nobody in particular.
+const schema = "dbo"
+
+func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (out cli.LoadReport, err error) {
+	server, err := mssql.ParseServer(tsql.SQLServer, r.Rest)
+	if err != nil {
+		return out, err
+	}
+	views, err := app.Views(r.Views)
+	if err != nil {
+		return out, err
+	}
+	work, err := os.MkdirTemp("", "fhirsynapse-load-")
+	if err != nil {
+		return out, fault.Permanentf("make a folder for what is staged: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	dir, err := filepath.Abs(r.Dir)
+	if err != nil {
+		return out, err
+	}
+	// The folder itself may be read-only, and so may the one around it.
+	quarantine := filepath.Base(dir) + ".quarantine"
+	lake := load.NewFolders(r.Dir, filepath.Join(work, "staging"), quarantine)
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views, Quarantined: r.Progress.Bad})
+	if err != nil {
+		return out, err
+	}
+	tables, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, tables.Close()) }()
+	if r.Schema == "" {
+		r.Schema = schema
+	}
+	report, err := load.Loader{
+		Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
+		Total: r.Progress.Total, Read: r.Progress.Add,
+	}.Load(ctx, r.Schema)
+	if err == nil {
+		// What was made of superseded resources is in no table.
+		report.Rows, err = tables.Rows(ctx, r.Schema, report.Export, report.Rows)
+	}
+	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped, Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
+	for _, t := range report.Types {
+		if t.Quarantined > 0 {
+			out.Quarantine = filepath.Join(quarantine, report.Export)
+		}
+	}
+	return out, err
+}
+
+func token() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	return hex.EncodeToString(b[:])
+}

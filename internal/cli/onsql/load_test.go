@@ -1,0 +1,175 @@
+package onsql_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/cli/onsql"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func now() time.Time { return start }
+
+func run(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e strings.Builder
+	elsewhere := func(context.Context, cli.LoadRequest) (cli.LoadReport, error) {
+		return cli.LoadReport{}, fault.Permanentf("elsewhere")
+	}
+	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now}, cli.Commands{Load: onsql.Loader(now, elsewhere)})
+	return code, o.String(), e.String()
+}
+
+func standIn(t *testing.T) (*tables.Database, *tdsserver.Server) {
+	t.Helper()
+	db := tables.New(tables.Options{RowVersions: true})
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db, server
+}
+
+// The tests below change the folder that the process is in, where bad lines go.
+
+func TestAFolderIsLoadedIntoSQLServer(t *testing.T) {
+	data, err := filepath.Abs("../../../../shared/data/synthea-ndjson/set-b-12patients")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(data); err != nil {
+		t.Skipf("there is no data set: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	db, server := standIn(t)
+	to := server.URL("someone", "secret", "pool")
+	for _, want := range []string{`"applied":12,"superseded":0`, `"applied":0,"superseded":12`} { // the second load changes nothing
+		code, out, errs := run(t, "load", data, "--to", to, "--json")
+		if code != 0 { // on a slow machine errs tells the progress
+			t.Fatalf("code %d, %s", code, errs)
+		}
+		_, patients, _ := strings.Cut(out, `"type":"Patient"`)
+		if patient, _, _ := strings.Cut(patients, "}"); !strings.Contains(patient, want) {
+			t.Errorf("the report on patients is %s, want %s", patient, want)
+		}
+	}
+	got := map[string][]string{}
+	for name, table := range db.Content("dbo") {
+		if !strings.HasPrefix(name, "_") && len(table.Rows) > 0 {
+			got[name] = texts(table.Columns, table.Rows)
+		}
+	}
+	if d := cmp.Diff(modelOf(t, data), got); d != "" {
+		t.Errorf("tables (-model +loaded):\n%.3000s", d)
+	}
+}
+
+// texts is rows as text, without the export, whose name is random.
+func texts(columns []tdsserver.Column, rows [][]any) []string {
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.Name)
+	}
+	c := warehouse.Content{"": nil}
+	for _, row := range rows {
+		var cells []*string
+		for i, v := range row {
+			cells = append(cells, tables.Text(v, columns[i].Type))
+		}
+		c.Add("", names, cells)
+	}
+	return withoutExports(c)[""]
+}
+
+var exportCell = regexp.MustCompile(`_export="[^"]*" `)
+
+func withoutExports(c warehouse.Content) warehouse.Content {
+	out := warehouse.Content{}
+	for name, rows := range c {
+		if strings.HasPrefix(name, "_") {
+			continue
+		}
+		out[name] = nil
+		for _, r := range rows {
+			out[name] = append(out[name], exportCell.ReplaceAllString(r, ""))
+		}
+	}
+	out.Sort()
+	return out
+}
+
+// modelOf is what the commit written from the laws makes of a folder.
+func modelOf(t *testing.T, data string) map[string][]string {
+	t.Helper()
+	views, err := app.Views("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	lake := load.NewFolders(data, filepath.Join(dir, "staging"), filepath.Join(dir, "bad"))
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := memory.NewWarehouse(lake, views.Tables)
+	l := load.Loader{Lake: lake, Flattener: flattener, Warehouse: model, Now: now, Token: func() string { return "ab" }}
+	if _, err := l.Load(t.Context(), "dbo"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := model.Content(t.Context(), "dbo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withoutExports(c)
+}
+
+func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("Patient.ndjson", []byte("{\"resourceType\":\"Patient\",\"id\":\"a\"}\nno JSON\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, server := standIn(t)
+	for to, want := range map[string]string{
+		"sqlserver://u:hunter2@127.0.0.1:1":                      "names no database: add ?database=NAME",
+		"sqlserver://u:hunter2@127.0.0.1:1?database=x;":          "do not parse",
+		"sqlserver:nothing":                                      "the connection string does not parse",
+		"fabric://host?database=x":                               "reads files from a storage account",
+		"oracle:x":                                               "elsewhere",
+		"sqlserver://host?database=x&fedauth=activedirectorymsi": "must be spelt ActiveDirectoryMSI",
+	} {
+		code, out, errs := run(t, "load", ".", "--to", to)
+		if code == 0 || !strings.Contains(errs, want) || strings.Contains(errs+out, "hunter2") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s: code %d, %q", to, code, errs)
+		}
+	}
+	code, out, errs := run(t, "load", ".", "--to", server.URL("u", "hunter2", "pool"))
+	if code != 0 || !strings.Contains(out, "loaded 1 resources") || !strings.Contains(out, "1 quarantined") {
+		t.Errorf("code %d, %s%s", code, out, errs)
+	}
+	bad, err := filepath.Glob("*.quarantine/*/*/*")
+	if err != nil || len(bad) != 1 {
+		t.Errorf("quarantined: %v, %v", bad, err)
+	}
+}

@@ -1,0 +1,266 @@
+package flatparquet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// pageSize is when a page is full, before it is compressed.
+const pageSize = 256 << 10
+
+// chunk is one column of the row group under way: pages that are done, and one
+// that still grows.
+type chunk struct {
+	Column
+	codec Codec
+
+	pages      []byte // with their headers, but for the dictionary's
+	plainSize  int64  // of pages and headers, as if they were not compressed
+	values     int64  // NULLs among them
+	nulls      int64
+	byNumber   bool // some page refers to the dictionary
+	plainPage  bool // some page does not
+	dictionary dictionary
+	abandoned  bool
+	rows       int     // of the page
+	present    []int32 // its rows that have a value, unless all have
+	data       []byte  // its values, plain
+	numbers    []int32 // or their numbers in the dictionary
+	*scratch
+}
+
+// scratch is room that all columns of a file encode their pages in, one after the
+// other.
+type scratch struct{ levels, page, packed []byte }
+
+func (c *chunk) usesDictionary() bool { return c.Type == Text && !c.Distinct && !c.abandoned }
+
+// add appends a run of rows.
+func (c *chunk) add(rows int, v *Values) error {
+	if c.Required && len(v.rows) != rows {
+		return fmt.Errorf("column %s has %d values for %d rows", c.Name, len(v.rows), rows)
+	}
+	from := 0
+	for done := 0; done < rows; {
+		// A page ends in the middle of a run when it is full.
+		taken, upTo, err := c.fill(v, from, rows)
+		if err != nil {
+			return err
+		}
+		if !c.Required {
+			for _, row := range v.rows[from : from+taken] {
+				c.present = append(c.present, int32(c.rows)+row-int32(done)) //nolint:gosec // bounded by a row group
+			}
+		}
+		from += taken
+		c.rows += upTo - done
+		done = upTo
+		if done < rows || c.pending() >= pageSize {
+			if err := c.endPage(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fill takes values from the from-th on, until the page is full or the dictionary
+// is given up, which is the end of a page too. It returns how many it took, and
+// the row up to which the page goes.
+func (c *chunk) fill(v *Values, from, rows int) (taken, upTo int, err error) {
+	rest := v.rows[from:]
+	switch {
+	case c.usesDictionary():
+		for i := range rest {
+			n, worth := c.dictionary.number(v.data[v.start(from+i):v.ends[from+i]])
+			if !worth {
+				c.abandoned = true
+				if i == 0 && c.rows == 0 && from == 0 {
+					return c.fill(v, from, rows)
+				}
+				return i, int(rest[i]), nil
+			}
+			c.numbers = append(c.numbers, n)
+		}
+	case c.Type == Text:
+		for i := range rest {
+			text := v.data[v.start(from+i):v.ends[from+i]]
+			if len(c.data) >= pageSize && (i > 0 || c.rows > 0) {
+				return i, int(rest[i]), nil
+			}
+			c.data = binary.LittleEndian.AppendUint32(c.data, uint32(len(text))) //nolint:gosec // a line is far shorter
+			c.data = append(c.data, text...)
+		}
+	default:
+		c.data = append(c.data, v.data[from*v.width:]...)
+	}
+	return len(rest), rows, nil
+}
+
+func (c *chunk) pending() int { return len(c.data) + 4*len(c.numbers) }
+
+// size is the bytes that wait for the end of the row group.
+func (c *chunk) size() int { return len(c.pages) + c.pending() + len(c.dictionary.page) }
+
+// endPage encodes the page under way.
+func (c *chunk) endPage() error {
+	if c.rows == 0 {
+		return nil
+	}
+	page := c.page[:0]
+	count := c.rows
+	if !c.Required {
+		count = len(c.present)
+		var err error
+		if page, err = c.appendLevels(page); err != nil {
+			return err
+		}
+	}
+	encoding := format.Plain
+	switch {
+	case len(c.numbers) > 0:
+		encoding = format.RLEDictionary
+		c.byNumber = true
+		// One entry would need no bits, which is more than every reader knows.
+		e := rle.Encoding{BitWidth: max(1, bits.Len(uint(len(c.dictionary.ends)-1)))}
+		var err error
+		if c.packed, err = e.EncodeInt32(c.packed, c.numbers); err != nil {
+			return fmt.Errorf("encode column %s: %w", c.Name, err)
+		}
+		page = append(append(page, byte(e.BitWidth)), c.packed...) //nolint:gosec // at most 17
+	case c.Type == Boolean:
+		c.plainPage = true
+		page = appendBits(page, c.data)
+	default:
+		c.plainPage = true
+		page = append(page, c.data...)
+	}
+	c.page = page
+	err := c.appendPage(&format.PageHeader{
+		Type: format.DataPage,
+		DataPageHeader: thrift.New(format.DataPageHeader{
+			NumValues: int32(c.rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE, //nolint:gosec // bounded by a row group
+		}),
+	}, page)
+	c.values += int64(c.rows)
+	c.nulls += int64(c.rows - count)
+	c.rows, c.present, c.data, c.numbers = 0, c.present[:0], c.data[:0], c.numbers[:0]
+	return err
+}
+
+// appendPage compresses a page and appends it with its header.
+func (c *chunk) appendPage(h *format.PageHeader, page []byte) error {
+	c.packed = c.codec.compress(c.packed[:0], page)
+	h.UncompressedPageSize, h.CompressedPageSize = int32(len(page)), int32(len(c.packed)) //nolint:gosec // a page is a line at most
+	header, err := thrift.Marshal(&thrift.CompactProtocol{}, h)
+	if err != nil {
+		return fmt.Errorf("encode a page of column %s: %w", c.Name, err)
+	}
+	c.pages = append(append(c.pages, header...), c.packed...)
+	c.plainSize += int64(len(header) + len(page))
+	return nil
+}
+
+// appendLevels appends which rows have a value, behind the length of that.
+func (c *chunk) appendLevels(page []byte) ([]byte, error) {
+	at := len(page)
+	page = append(page, 0, 0, 0, 0)
+	if n := len(c.present); n == 0 || n == c.rows {
+		page = binary.AppendUvarint(page, uint64(c.rows)<<1) //nolint:gosec // not negative
+		page = append(page, byte(min(n, 1)))
+	} else {
+		c.levels = append(c.levels[:0], make([]byte, c.rows)...)
+		for _, row := range c.present {
+			c.levels[row] = 1
+		}
+		e := rle.Encoding{BitWidth: 1}
+		var err error
+		if c.packed, err = e.EncodeLevels(c.packed, c.levels); err != nil {
+			return nil, fmt.Errorf("encode column %s: %w", c.Name, err)
+		}
+		page = append(page, c.packed...)
+	}
+	binary.LittleEndian.PutUint32(page[at:], uint32(len(page)-at-4)) //nolint:gosec // bounded by a row group
+	return page, nil
+}
+
+// appendBits packs booleans, eight to a byte, the first into the lowest bit.
+func appendBits(page, booleans []byte) []byte {
+	for i, b := range booleans {
+		if i%8 == 0 {
+			page = append(page, 0)
+		}
+		page[len(page)-1] |= b << (i % 8)
+	}
+	return page
+}
+
+// end writes the chunk through write, the dictionary first, and describes it.
+// Offset is where the chunk begins in the file.
+func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk, error) {
+	if err := c.endPage(); err != nil {
+		return format.ColumnChunk{}, err
+	}
+	meta := format.ColumnMetaData{
+		Type: c.physical(), PathInSchema: []string{c.Name}, Codec: c.codec.name, NumValues: c.values, DataPageOffset: offset,
+		Encoding: []format.Encoding{format.RLE}, Statistics: format.Statistics{NullCount: c.nulls},
+	}
+	size := int64(len(c.pages))
+	data := c.pages
+	if c.byNumber {
+		c.pages = nil
+		err := c.appendPage(&format.PageHeader{
+			Type: format.DictionaryPage,
+			DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
+				NumValues: int32(len(c.dictionary.ends)), Encoding: format.Plain, //nolint:gosec // bounded by mostBytes
+			}),
+		}, c.dictionary.page)
+		if err == nil {
+			err = write(c.pages)
+		}
+		if err != nil {
+			return format.ColumnChunk{}, err
+		}
+		meta.DictionaryPageOffset, meta.DataPageOffset = offset, offset+int64(len(c.pages))
+		size += int64(len(c.pages))
+		meta.Encoding = append(meta.Encoding, format.RLEDictionary)
+	}
+	if c.plainPage || c.byNumber {
+		meta.Encoding = append(meta.Encoding, format.Plain)
+	}
+	if err := write(data); err != nil {
+		return format.ColumnChunk{}, err
+	}
+	meta.TotalCompressedSize, meta.TotalUncompressedSize = size, c.plainSize
+	c.pages = data
+	c.reset()
+	return format.ColumnChunk{FileOffset: offset, MetaData: meta}, nil
+}
+
+// reset makes the chunk empty.
+func (c *chunk) reset() {
+	c.pages, c.plainSize, c.values, c.nulls = c.pages[:0], 0, 0, 0
+	c.byNumber, c.plainPage, c.abandoned = false, false, false
+	c.dictionary.reset()
+	c.rows, c.present, c.data, c.numbers = 0, c.present[:0], c.data[:0], c.numbers[:0]
+}
+
+func (c *chunk) physical() format.Type {
+	switch c.Type {
+	case Boolean:
+		return format.Boolean
+	case Int32, Date:
+		return format.Int32
+	case Int64, Timestamp:
+		return format.Int64
+	case Decimal:
+		return format.FixedLenByteArray
+	case Text:
+	}
+	return format.ByteArray
+}

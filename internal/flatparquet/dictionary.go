@@ -1,0 +1,92 @@
+package flatparquet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/maphash"
+)
+
+// dictionary numbers the distinct texts of a column chunk in the order in which
+// they came.
+type dictionary struct {
+	slots []int32 // number plus one, by hash; 0 is free
+	sums  []uint32
+	ends  []int  // of each entry in page
+	page  []byte // the dictionary page: lengths and texts
+	taken int    // how many texts were looked up
+}
+
+const (
+	// A dictionary of more bytes is left for plain texts.
+	mostBytes = 64 << 10
+	// After so many texts at least half must have been there before.
+	trial = 512
+)
+
+// seed makes no difference to what is written, only to where entries are found.
+var seed = maphash.MakeSeed()
+
+// number is the text's; worth is false when the dictionary would do no good any
+// more, and then the text is not in it.
+func (d *dictionary) number(text []byte) (n int32, worth bool) {
+	sum := uint32(maphash.Bytes(seed, text)) //nolint:gosec // half of it is enough
+	if len(d.slots) == 0 {
+		d.slots = make([]int32, 256)
+	}
+	mask := uint32(len(d.slots) - 1) //nolint:gosec // a power of two
+	for at := sum & mask; ; at = (at + 1) & mask {
+		n := d.slots[at]
+		if n == 0 {
+			break
+		}
+		if d.sums[n-1] == sum && bytes.Equal(d.text(int(n-1)), text) {
+			d.taken++
+			return n - 1, true
+		}
+	}
+	if len(d.page)+4+len(text) > mostBytes || d.taken >= trial && 2*len(d.ends) > d.taken {
+		return 0, false
+	}
+	d.taken++
+	d.page = binary.LittleEndian.AppendUint32(d.page, uint32(len(text))) //nolint:gosec // bounded above
+	d.page = append(d.page, text...)
+	d.ends = append(d.ends, len(d.page))
+	d.sums = append(d.sums, sum)
+	if 2*len(d.ends) > len(d.slots) {
+		d.grow()
+	} else {
+		d.place(len(d.ends) - 1)
+	}
+	return int32(len(d.ends) - 1), true //nolint:gosec // bounded by mostBytes
+}
+
+func (d *dictionary) place(entry int) {
+	mask := uint32(len(d.slots) - 1) //nolint:gosec // a power of two
+	at := d.sums[entry] & mask
+	for d.slots[at] != 0 {
+		at = (at + 1) & mask
+	}
+	d.slots[at] = int32(entry + 1) //nolint:gosec // bounded by mostBytes
+}
+
+func (d *dictionary) grow() {
+	d.slots = make([]int32, 2*len(d.slots))
+	for i := range d.ends {
+		d.place(i)
+	}
+}
+
+func (d *dictionary) text(i int) []byte {
+	start := 4
+	if i > 0 {
+		start += d.ends[i-1]
+	}
+	return d.page[start:d.ends[i]]
+}
+
+func (d *dictionary) reset() {
+	if len(d.ends) > 0 {
+		clear(d.slots)
+	}
+	d.sums, d.ends, d.page, d.taken = d.sums[:0], d.ends[:0], d.page[:0], 0
+}

@@ -1,0 +1,91 @@
+package flatparquet
+
+import "encoding/binary"
+
+// Values are the values of one column for a run of rows, numbered from 0. They
+// are added in the order of their rows; a row that none was added for is NULL.
+type Values struct {
+	width int
+	rows  []int32
+	ends  []int // of texts, in data
+	data  []byte
+}
+
+// NewValues is an empty run of values of a type.
+func NewValues(t Type) *Values { return &Values{width: t.width()} }
+
+// Text adds a text, which is copied.
+func (v *Values) Text(row int, text []byte) {
+	v.data = append(v.data, text...)
+	v.ends = append(v.ends, len(v.data))
+	v.rows = append(v.rows, int32(row)) //nolint:gosec // a run is a block of lines
+}
+
+// Boolean adds a boolean.
+func (v *Values) Boolean(row int, b bool) {
+	var bit byte
+	if b {
+		bit = 1
+	}
+	v.data = append(v.data, bit)
+	v.rows = append(v.rows, int32(row)) //nolint:gosec // as above
+}
+
+// Int32 adds a number, or the days of a Date.
+func (v *Values) Int32(row int, n int32) {
+	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(n)) //nolint:gosec // the bits are kept
+	v.rows = append(v.rows, int32(row))                          //nolint:gosec // as above
+}
+
+// Int64 adds a number, or the milliseconds of a Timestamp.
+func (v *Values) Int64(row int, n int64) {
+	v.data = binary.LittleEndian.AppendUint64(v.data, uint64(n)) //nolint:gosec // the bits are kept
+	v.rows = append(v.rows, int32(row))                          //nolint:gosec // as above
+}
+
+// Decimal adds an unscaled number.
+func (v *Values) Decimal(row int, n [16]byte) {
+	v.data = append(v.data, n[:]...)
+	v.rows = append(v.rows, int32(row)) //nolint:gosec // as above
+}
+
+// Size is the bytes of the values.
+func (v *Values) Size() int { return len(v.data) + 4*len(v.ends) }
+
+// Truncate takes back the values of row and all after it.
+func (v *Values) Truncate(row int) {
+	n := len(v.rows)
+	for n > 0 && int(v.rows[n-1]) >= row {
+		n--
+	}
+	v.rows = v.rows[:n]
+	if v.width > 0 {
+		v.data = v.data[:n*v.width]
+		return
+	}
+	v.ends = v.ends[:n]
+	v.data = v.data[:v.start(n)]
+}
+
+// kept is how much room a run keeps when it is used again: a single line may have
+// taken far more.
+const kept = 1 << 20
+
+// Reset takes back all values.
+func (v *Values) Reset() {
+	v.rows, v.ends, v.data = v.rows[:0], v.ends[:0], v.data[:0]
+	if cap(v.data) > kept {
+		v.data = nil
+	}
+	if cap(v.rows) > kept/4 {
+		v.rows, v.ends = nil, nil
+	}
+}
+
+// start is where the i-th text begins.
+func (v *Values) start(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return v.ends[i-1]
+}

@@ -1,0 +1,213 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"fhirsynapse/internal/local/tdsserver"
+)
+
+// Options are how a database differs from SQL Server's defaults.
+type Options struct {
+	// RowVersions is whether READ_COMMITTED_SNAPSHOT is on.
+	RowVersions bool
+	// Conflicts makes a transaction that changes a row which another changed since
+	// it began fail with error 24556, as Fabric does, in place of waiting.
+	Conflicts bool
+	// Open reads what COPY INTO names.
+	Open func(ctx context.Context, url string) (io.ReadCloser, error)
+}
+
+// Database is the tables that sessions share.
+type Database struct {
+	o Options
+
+	mu      sync.Mutex
+	changed *sync.Cond // when a transaction ends
+	schemas map[string]bool
+	tables  map[string]*table // by schema.table, in lower case
+	locks   map[string]*session
+	commits int
+	// definer has schemas and tables that are not committed: nobody else defines
+	// or asks the catalog meanwhile.
+	definer *session
+}
+
+// New makes an empty database.
+func New(o Options) *Database {
+	d := &Database{o: o, schemas: map[string]bool{"dbo": true}, tables: map[string]*table{}, locks: map[string]*session{}}
+	d.changed = sync.NewCond(&d.mu)
+	return d
+}
+
+// Session opens a session on the database, whatever it is called.
+func (d *Database) Session(string) tdsserver.Session { return &session{db: d} }
+
+type column struct {
+	tdsserver.Column
+	notNull bool
+}
+
+type table struct {
+	schema, name string
+	columns      []column
+	key          []int
+	rows         []*row
+	byKey        map[string][]*row // where there is a key
+	// at is the number of the commit that last changed or deleted rows.
+	at int
+}
+
+// row is one version of a row: made and taken away by sessions whose transactions
+// are still open.
+type row struct {
+	cells           []any
+	madeBy, takenBy *session
+}
+
+func (r *row) visible(to *session) bool {
+	return (r.madeBy == nil || r.madeBy == to) && (r.takenBy == nil || r.takenBy != to)
+}
+
+// undo is what a transaction did, to be made final or undone.
+type undo struct {
+	table *table
+	row   *row
+	// made tells a new row from one that was taken away.
+	made bool
+	// defined undoes a definition.
+	defined func()
+}
+
+func fail(number int32, format string, args ...any) error {
+	return &tdsserver.Error{Number: number, Message: fmt.Sprintf(format, args...), Severity: 16}
+}
+
+// unknown is the answer to what the stand-in does not do.
+func unknown(what any) error { return fail(40517, "the stand-in does not know %T", what) }
+
+func key(schema, name string) string { return strings.ToLower(schema + "." + name) }
+
+func (d *Database) table(schema, name string) (*table, error) {
+	if t := d.tables[key(schema, name)]; t != nil {
+		return t, nil
+	}
+	return nil, fail(208, "Invalid object name '%s.%s'.", schema, name)
+}
+
+func (t *table) column(name string) (int, error) {
+	if i := slices.IndexFunc(t.columns, func(c column) bool { return strings.EqualFold(c.Name, name) }); i >= 0 {
+		return i, nil
+	}
+	return 0, fail(207, "Invalid column name '%s'.", name)
+}
+
+// visible is the rows that a session sees.
+func (t *table) visible(to *session) []*row {
+	var out []*row
+	for _, r := range t.rows {
+		if r.visible(to) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// insert puts a row in, for a session.
+func (t *table) insert(s *session, cells []any) error {
+	for i, c := range t.columns {
+		v, err := coerce(cells[i], c)
+		if err != nil {
+			return err
+		}
+		cells[i] = v
+	}
+	r := &row{cells: cells, madeBy: s}
+	if len(t.key) > 0 {
+		k := t.keyOf(r)
+		for _, other := range t.byKey[k] {
+			if other.takenBy != s {
+				return fail(2627, "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '%s.%s'.", t.schema, t.name)
+			}
+		}
+		t.byKey[k] = append(t.byKey[k], r)
+	}
+	t.rows = append(t.rows, r)
+	s.undo = append(s.undo, undo{table: t, row: r, made: true})
+	return nil
+}
+
+func (t *table) keyOf(r *row) string {
+	var k strings.Builder
+	for _, i := range t.key {
+		k.WriteString(literal(r.cells[i]) + "|")
+	}
+	return k.String()
+}
+
+// sweep forgets the rows that a session took away.
+func (t *table) sweep(s *session) {
+	t.rows = slices.DeleteFunc(t.rows, func(r *row) bool {
+		if r.takenBy != s {
+			return false
+		}
+		if len(t.key) > 0 {
+			k := t.keyOf(r)
+			t.byKey[k] = slices.DeleteFunc(t.byKey[k], func(other *row) bool { return other == r })
+		}
+		return true
+	})
+}
+
+// take marks a row as gone, for a session.
+func (t *table) take(s *session, r *row) {
+	r.takenBy = s
+	s.undo = append(s.undo, undo{table: t, row: r})
+}
+
+// Content is the tables of a schema: column names, and rows of values.
+func (d *Database) Content(schema string) map[string]struct {
+	Columns []tdsserver.Column
+	Rows    [][]any
+} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := map[string]struct {
+		Columns []tdsserver.Column
+		Rows    [][]any
+	}{}
+	for _, t := range d.tables {
+		if !strings.EqualFold(t.schema, schema) {
+			continue
+		}
+		entry := out[t.name]
+		for _, c := range t.columns {
+			entry.Columns = append(entry.Columns, c.Column)
+		}
+		for _, r := range t.visible(nil) {
+			entry.Rows = append(entry.Rows, slices.Clone(r.cells))
+		}
+		out[t.name] = entry
+	}
+	return out
+}
+
+// wait gives the database to others until a transaction ends.
+func (d *Database) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.changed.Broadcast()
+	})
+	defer stop()
+	d.changed.Wait()
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), fail(0, "cancelled"))
+	}
+	return nil
+}

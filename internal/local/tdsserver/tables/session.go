@@ -1,0 +1,501 @@
+package tables
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sqlc-dev/teesql/ast"
+	"github.com/sqlc-dev/teesql/parser"
+
+	"fhirsynapse/internal/local/tdsserver"
+)
+
+// session is a connection's state. The database's mutex guards it.
+type session struct {
+	db     *Database
+	open   bool // a transaction
+	closed bool
+	began  int // the number of the last commit before it
+	undo   []undo
+	vars   map[string]any
+	// lists are the subqueries of IN that do not depend on the row, by statement.
+	lists map[ast.QueryExpression]*list
+}
+
+// parseTimeout bounds the parser, which does not end on some broken texts.
+const parseTimeout = 10 * time.Second
+
+func parse(ctx context.Context, text string) (*ast.Script, error) {
+	if strings.HasPrefix(text, "CREATE STATISTICS ") {
+		return nil, nil // the parser may not end on it; there is nothing to do
+	}
+	if strings.HasPrefix(text, "COPY INTO ") {
+		text, _, _ = strings.Cut(text, "\nOPTION (LABEL = ") // which the parser refuses behind a COPY
+	}
+	type outcome struct {
+		script *ast.Script
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		s, err := parser.Parse(ctx, strings.NewReader(text))
+		ended <- outcome{s, err}
+	}()
+	t := time.NewTimer(parseTimeout)
+	defer t.Stop()
+	select {
+	case o := <-ended:
+		if o.err != nil {
+			return nil, fail(102, "Incorrect syntax: %v", o.err)
+		}
+		return o.script, nil
+	case <-t.C:
+		return nil, fail(102, "Incorrect syntax: the parser does not end")
+	}
+}
+
+// Batch implements tdsserver.Session.
+func (s *session) Batch(ctx context.Context, text string, parameters []any) (tdsserver.Result, error) {
+	if len(parameters) > 0 {
+		return tdsserver.Result{}, fail(40517, "the stand-in takes no parameters")
+	}
+	script, err := parse(ctx, text)
+	if err != nil || script == nil {
+		return tdsserver.Result{}, err
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	s.vars = map[string]any{}
+	var last tdsserver.Result
+	for _, b := range script.Batches {
+		for _, st := range b.Statements {
+			s.lists = map[ast.QueryExpression]*list{}
+			r, err := s.statement(ctx, st)
+			if err != nil {
+				// As under XACT_ABORT, and as in Synapse: nothing of it stays.
+				s.end(false)
+				return tdsserver.Result{}, err
+			}
+			if !s.open {
+				s.end(true) // autocommit
+			}
+			if r.Columns != nil || last.Columns == nil {
+				last = r
+			}
+		}
+	}
+	return last, nil
+}
+
+func (s *session) statement(ctx context.Context, st ast.Statement) (tdsserver.Result, error) {
+	var none tdsserver.Result
+	switch st := st.(type) {
+	case *ast.SetTransactionIsolationLevelStatement:
+		if st.Level != "ReadCommitted" {
+			return none, unknown(st)
+		}
+		return none, nil
+	case *ast.PredicateSetStatement:
+		if st.Options != string(ast.SetOptionsXactAbort) || !st.IsOn {
+			return none, unknown(st)
+		}
+		return none, nil
+	case *ast.BeginTransactionStatement:
+		if s.open {
+			return none, fail(40517, "the stand-in does not nest transactions")
+		}
+		s.open, s.began = true, s.db.commits
+		return none, nil
+	case *ast.CommitTransactionStatement, *ast.RollbackTransactionStatement:
+		if !s.open {
+			return none, fail(3902, "The request has no corresponding BEGIN TRANSACTION.")
+		}
+		_, commit := st.(*ast.CommitTransactionStatement)
+		s.end(commit)
+		return none, nil
+	case *ast.IfStatement:
+		is, err := s.condition(st.Predicate, nil)
+		if err != nil || is != yes {
+			return none, err
+		}
+		return s.statement(ctx, st.ThenStatement)
+	case *ast.DeclareVariableStatement:
+		for _, d := range st.Declarations {
+			s.vars[strings.ToLower(d.VariableName.Value)] = nil
+		}
+		return none, nil
+	case *ast.ExecuteStatement:
+		return none, s.execute(ctx, st.ExecuteSpecification)
+	case *ast.SelectStatement:
+		if st.Into != nil || st.WithCtesAndXmlNamespaces != nil {
+			return none, unknown(st)
+		}
+		if err := s.settled(ctx); err != nil {
+			return none, err
+		}
+		return s.selected(st)
+	case *ast.InsertStatement:
+		return s.insert(st.InsertSpecification)
+	case *ast.DeleteStatement:
+		return s.delete(ctx, st.DeleteSpecification)
+	case *ast.UpdateStatement:
+		return s.update(ctx, st.UpdateSpecification)
+	case *ast.CopyStatement:
+		return s.copyInto(ctx, st)
+	}
+	if err := s.settled(ctx); err != nil {
+		return none, err
+	}
+	s.db.definer = s
+	return none, s.define(st)
+}
+
+// settled waits for the definitions of others.
+func (s *session) settled(ctx context.Context) error {
+	for s.db.definer != nil && s.db.definer != s {
+		if err := s.db.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end makes what the transaction did final, or undoes it.
+func (s *session) end(commit bool) {
+	s.db.commits++
+	gone := map[*table]bool{}
+	for _, u := range slices.Backward(s.undo) {
+		switch {
+		case u.defined != nil:
+			if !commit {
+				u.defined()
+			}
+		case commit && u.made:
+			u.row.madeBy = nil
+		case commit:
+			gone[u.table] = true
+			u.table.at = s.db.commits
+		case u.made:
+			u.row.takenBy = s // nobody is to see it
+			gone[u.table] = true
+		default:
+			if u.row.madeBy != s {
+				u.row.takenBy = nil
+			}
+		}
+	}
+	for t := range gone {
+		t.sweep(s)
+	}
+	s.undo, s.open = nil, false
+	if s.db.definer == s {
+		s.db.definer = nil
+	}
+	for name, owner := range s.db.locks {
+		if owner == s {
+			delete(s.db.locks, name)
+		}
+	}
+	s.db.changed.Broadcast()
+}
+
+// execute runs sp_getapplock, the one procedure there is.
+func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) error {
+	p, ok := e.ExecutableEntity.(*ast.ExecutableProcedureReference)
+	if !ok || p.ProcedureReference.ProcedureReference.Name.BaseIdentifier.Value != "sp_getapplock" || e.Variable == nil {
+		return unknown(e.ExecutableEntity)
+	}
+	args := map[string]any{}
+	for _, a := range p.Parameters {
+		v, err := s.scalar(a.ParameterValue, nil)
+		if err != nil {
+			return err
+		}
+		args[strings.ToLower(a.Variable.Name)] = v
+	}
+	resource, ok := args["@resource"].(string)
+	if !ok || args["@lockmode"] != "Exclusive" || args["@lockowner"] != "Transaction" {
+		return fail(40517, "the stand-in knows exclusive locks of transactions")
+	}
+	result := strings.ToLower(e.Variable.Name)
+	if !s.open {
+		s.vars[result] = int64(-999)
+		return nil
+	}
+	for s.db.locks[resource] != nil && s.db.locks[resource] != s {
+		if err := s.db.wait(ctx); err != nil {
+			return err
+		}
+	}
+	s.db.locks[resource] = s
+	s.vars[result] = int64(0)
+	return nil
+}
+
+// Transaction implements tdsserver.Session.
+func (s *session) Transaction() bool {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	return s.open
+}
+
+// Close implements tdsserver.Session.
+func (s *session) Close() {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	s.closed = true
+	s.end(false)
+}
+
+// Columns implements tdsserver.Session.
+func (s *session) Columns(_ context.Context, name string) ([]tdsserver.Column, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	t, err := s.named(name)
+	if err != nil {
+		return nil, err
+	}
+	var out []tdsserver.Column
+	for _, c := range t.columns {
+		out = append(out, c.Column)
+	}
+	return out, nil
+}
+
+// named finds a table by "[schema].[name]".
+func (s *session) named(name string) (*table, error) {
+	schema, base, ok := strings.Cut(strings.Trim(name, "[]"), "].[")
+	if !ok {
+		return nil, fail(208, "Invalid object name '%s'.", name)
+	}
+	return s.db.table(schema, base)
+}
+
+// Copy implements tdsserver.Session.
+func (s *session) Copy(_ context.Context, name string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
+	// Rows come over the network: they are taken in before the database is held.
+	var all [][]any
+	for r, err := range rows {
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, r)
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	t, err := s.named(name)
+	if err == nil {
+		err = s.insertAll(t, columns, all)
+	}
+	if err != nil {
+		s.end(false)
+		return 0, err
+	}
+	if !s.open {
+		s.end(true)
+	}
+	return int64(len(all)), nil
+}
+
+func (s *session) insertAll(t *table, columns []string, rows [][]any) error {
+	at := make([]int, len(columns))
+	for i, c := range columns {
+		var err error
+		if at[i], err = t.column(c); err != nil {
+			return err
+		}
+	}
+	for _, r := range rows {
+		if len(r) != len(columns) {
+			return fail(213, "Column name or number of supplied values does not match table definition.")
+		}
+		cells := make([]any, len(t.columns))
+		for i, v := range r {
+			cells[at[i]] = v
+		}
+		if err := t.insert(s, cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// define makes and drops schemas and tables.
+func (s *session) define(st ast.Statement) error {
+	db := s.db
+	switch st := st.(type) {
+	case *ast.CreateSchemaStatement:
+		name := strings.ToLower(st.Name.Value)
+		if db.schemas[name] {
+			return fail(2714, "There is already an object named '%s' in the database.", name)
+		}
+		db.schemas[name] = true
+		s.undo = append(s.undo, undo{defined: func() { delete(db.schemas, name) }})
+	case *ast.DropSchemaStatement:
+		name := strings.ToLower(st.Schema.BaseIdentifier.Value)
+		delete(db.schemas, name)
+		s.undo = append(s.undo, undo{defined: func() { db.schemas[name] = true }})
+	case *ast.CreateTableStatement:
+		return s.createTable(st)
+	case *ast.AlterTableAddTableElementStatement:
+		return s.addColumns(st)
+	case *ast.CreateIndexStatement:
+		t, err := s.of(st.OnName)
+		if err != nil {
+			return err
+		}
+		for _, c := range st.Columns {
+			if _, err := t.column(nameOf(c.Column)); err != nil {
+				return err
+			}
+		}
+	case *ast.DropTableStatement:
+		for _, o := range st.Objects {
+			t, err := s.of(o)
+			if err != nil {
+				return fail(3701, "Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
+			}
+			k := key(t.schema, t.name)
+			delete(db.tables, k)
+			s.undo = append(s.undo, undo{defined: func() { db.tables[k] = t }})
+		}
+	default:
+		return unknown(st)
+	}
+	return nil
+}
+
+func (s *session) of(o *ast.SchemaObjectName) (*table, error) {
+	if o.SchemaIdentifier == nil {
+		return nil, fail(208, "Invalid object name '%s'.", o.BaseIdentifier.Value)
+	}
+	return s.db.table(o.SchemaIdentifier.Value, o.BaseIdentifier.Value)
+}
+
+func (s *session) createTable(st *ast.CreateTableStatement) error {
+	if st.SelectStatement != nil || st.SchemaObjectName.SchemaIdentifier == nil {
+		return unknown(st)
+	}
+	schema, name := st.SchemaObjectName.SchemaIdentifier.Value, st.SchemaObjectName.BaseIdentifier.Value
+	if !s.db.schemas[strings.ToLower(schema)] {
+		return fail(2760, "The specified schema name \"%s\" either does not exist or you do not have permission to use it.", schema)
+	}
+	k := key(schema, name)
+	if s.db.tables[k] != nil {
+		return fail(2714, "There is already an object named '%s' in the database.", name)
+	}
+	t := &table{schema: schema, name: name, byKey: map[string][]*row{}}
+	for _, d := range st.Definition.ColumnDefinitions {
+		if err := t.add(d); err != nil {
+			return err
+		}
+	}
+	for _, c := range st.Definition.TableConstraints {
+		u, ok := c.(*ast.UniqueConstraintDefinition)
+		if !ok || !u.IsPrimaryKey {
+			return unknown(c)
+		}
+		for _, c := range u.Columns {
+			i, err := t.column(nameOf(c.Column))
+			if err != nil {
+				return err
+			}
+			t.key = append(t.key, i)
+		}
+	}
+	s.db.tables[k] = t
+	s.undo = append(s.undo, undo{defined: func() { delete(s.db.tables, k) }})
+	return nil
+}
+
+func (t *table) add(d *ast.ColumnDefinition) error {
+	if d.ComputedColumnExpression != nil || d.DefaultConstraint != nil || d.IdentityOptions != nil {
+		return unknown(d)
+	}
+	kind, err := typeOf(d.DataType)
+	if err != nil {
+		return err
+	}
+	if _, err := t.column(d.ColumnIdentifier.Value); err == nil {
+		return fail(2705, "Column names in each table must be unique. Column name '%s' is specified more than once.", d.ColumnIdentifier.Value)
+	}
+	c := column{Column: tdsserver.Column{Name: d.ColumnIdentifier.Value, Type: kind}}
+	for _, constraint := range d.Constraints {
+		n, ok := constraint.(*ast.NullableConstraintDefinition)
+		if !ok {
+			return unknown(constraint)
+		}
+		c.notNull = !n.Nullable
+	}
+	if d.Nullable != nil {
+		c.notNull = !d.Nullable.Nullable
+	}
+	t.columns = append(t.columns, c)
+	return nil
+}
+
+func (s *session) addColumns(st *ast.AlterTableAddTableElementStatement) error {
+	t, err := s.of(st.SchemaObjectName)
+	if err != nil {
+		return err
+	}
+	before := slices.Clone(t.columns)
+	for _, d := range st.Definition.ColumnDefinitions {
+		if err := t.add(d); err != nil {
+			t.columns = before
+			return err
+		}
+	}
+	for _, r := range t.rows {
+		r.cells = append(r.cells, make([]any, len(t.columns)-len(before))...)
+	}
+	s.undo = append(s.undo, undo{defined: func() {
+		t.columns = before
+		for _, r := range t.rows {
+			r.cells = r.cells[:len(before)]
+		}
+	}})
+	return nil
+}
+
+// typeOf writes a type as tdsserver has it.
+func typeOf(d ast.DataTypeReference) (string, error) {
+	r, ok := d.(*ast.SqlDataTypeReference)
+	if !ok {
+		return "", unknown(d)
+	}
+	text := strings.ToLower(r.SqlDataTypeOption)
+	var parts []string
+	for _, p := range r.Parameters {
+		switch p := p.(type) {
+		case *ast.IntegerLiteral:
+			parts = append(parts, p.Value)
+		case *ast.MaxLiteral:
+			parts = append(parts, "max")
+		default:
+			return "", unknown(p)
+		}
+	}
+	if len(parts) > 0 {
+		text += "(" + strings.Join(parts, ", ") + ")"
+	}
+	return text, nil
+}
+
+func nameOf(c *ast.ColumnReferenceExpression) string {
+	ids := c.MultiPartIdentifier.Identifiers
+	return ids[len(ids)-1].Value
+}
+
+func intOf(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("a number that does not fit: %s", text)
+	}
+	return n, nil
+}

@@ -1,0 +1,63 @@
+package tables
+
+import (
+	"slices"
+	"strings"
+)
+
+const databaseName = "pool"
+
+// system is the rows of a view of the system.
+func (d *Database) system(schema, name string) (names []string, rows [][]any, ok bool) {
+	switch strings.ToUpper(schema + "." + name) {
+	case "INFORMATION_SCHEMA.TABLES":
+		names = []string{"TABLE_SCHEMA", "TABLE_NAME"}
+		for _, t := range d.sorted() {
+			rows = append(rows, []any{t.schema, t.name})
+		}
+		return names, rows, true
+	case "INFORMATION_SCHEMA.COLUMNS":
+		names = []string{
+			"TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "DATA_TYPE", "CHARACTER_MAXIMUM_LENGTH",
+			"NUMERIC_PRECISION", "NUMERIC_SCALE", "IS_NULLABLE",
+		}
+		for _, t := range d.sorted() {
+			for i, c := range t.columns {
+				rows = append(rows, describe(t, i, c))
+			}
+		}
+		return names, rows, true
+	case "SYS.DATABASES":
+		return []string{"name", "is_read_committed_snapshot_on"}, [][]any{{databaseName, d.o.RowVersions}}, true
+	}
+	return nil, nil, false
+}
+
+func (d *Database) sorted() []*table {
+	var out []*table
+	for _, t := range d.tables {
+		out = append(out, t)
+	}
+	slices.SortFunc(out, func(a, b *table) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+func describe(t *table, i int, c column) []any {
+	word, first, second := typeParts(c.Type)
+	nullable := "YES"
+	if c.notNull {
+		nullable = "NO"
+	}
+	var length, precision, scale any
+	switch {
+	case strings.HasSuffix(word, "char"):
+		length = int64(first)
+	case word == "decimal":
+		precision, scale = int64(first), int64(second)
+	case word == "int":
+		precision, scale = int64(10), int64(0)
+	case word == "bigint":
+		precision, scale = int64(19), int64(0)
+	}
+	return []any{t.schema, t.name, c.Name, int64(i + 1), word, length, precision, scale, nullable}
+}

@@ -1,0 +1,107 @@
+package prepared_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"os"
+	"testing"
+
+	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	bundled "fhirsynapse/views"
+)
+
+// sinkLake takes what is put into it and keeps the sizes alone.
+type sinkLake struct{ bytes, blobs int64 }
+
+func (*sinkLake) List(context.Context, pipeline.Area, string) iter.Seq2[pipeline.File, error] {
+	return nil
+}
+
+func (*sinkLake) Stat(context.Context, pipeline.Area, string) (pipeline.File, error) {
+	return pipeline.File{}, os.ErrNotExist
+}
+
+func (*sinkLake) Open(context.Context, pipeline.Area, string, string) (io.ReadCloser, error) {
+	return nil, os.ErrNotExist
+}
+
+func (l *sinkLake) Put(_ context.Context, _ pipeline.Area, _ string, r io.Reader) (pipeline.File, error) {
+	n, err := io.Copy(io.Discard, r)
+	l.bytes += n
+	l.blobs++
+	return pipeline.File{}, err
+}
+
+// BenchmarkFlatten is one made-up file of about 9 MB through all bundled tables of
+// its type, on as many goroutines as -cpu says.
+func BenchmarkFlatten(b *testing.B) {
+	data := madeUp(b, 500)
+	set, err := bundled.Load(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plan := prepared.Native(func(string) ([]*sof.View, error) { return set, nil })
+	for _, typ := range []string{"Patient", "Encounter", "Condition", "Observation"} {
+		b.Run(typ, func(b *testing.B) {
+			lake := &sinkLake{}
+			f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
+			if err != nil {
+				b.Fatal(err)
+			}
+			file := data[typ]
+			b.SetBytes(int64(len(file)))
+			b.ReportAllocs()
+			var done pipeline.Done
+			for b.Loop() {
+				lake.bytes, lake.blobs = 0, 0
+				if done, err = f.Flatten(b.Context(), pipeline.Flattening{Plan: "p", Export: "e", Type: typ, Path: "x", Dir: "d"}, bytes.NewReader(file)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if done.Quarantined > 0 {
+				b.Fatalf("%d lines are bad", done.Quarantined)
+			}
+			var rows int64
+			for _, n := range done.Rows {
+				rows += n
+			}
+			b.ReportMetric(float64(rows)/float64(done.Heads), "rows/line")
+			b.ReportMetric(float64(lake.bytes)/float64(len(file)), "out/in")
+			b.ReportMetric(float64(lake.blobs), "blobs")
+		})
+	}
+}
+
+// madeUp is what the generator makes of so many patients, by type, with meta, and
+// copies of it, up to 9 MB a type.
+func madeUp(b *testing.B, patients int) map[string][]byte {
+	b.Helper()
+	s, err := store.New(store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: patients}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	if _, err := s.Dump(dir); err != nil {
+		b.Fatal(err)
+	}
+	out := map[string][]byte{}
+	err = synthetic.Multiply(dir, 40, func(typ string, line []byte) error {
+		if len(out[typ]) < 9<<20 {
+			out[typ] = append(append(out[typ], line...), '\n')
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return out
+}

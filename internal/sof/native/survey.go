@@ -1,0 +1,117 @@
+package native
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// blockSize is how much of a line a survey takes at a time: a bit of a word for
+// each byte.
+const blockSize = 64
+
+// survey looks over the whole line before it is read: it notes where the quotes
+// are, so that most strings are read by one look, and where backslashes and
+// control characters. It gives whether the line is ASCII.
+func (t *tape) survey() (ascii bool) {
+	whole := len(t.line) / blockSize
+	// one block more than there are bytes, so that a look behind the end finds one
+	t.quotes = slices.Grow(t.quotes[:0], whole+1)[:whole+1]
+	t.odd = slices.Grow(t.odd[:0], whole+1)[:whole+1]
+	all, strange := surveyBlocks(t.line[:whole*blockSize], t.quotes, t.odd)
+	var last [blockSize]byte
+	for i := copy(last[:], t.line[whole*blockSize:]); i < len(last); i++ {
+		last[i] = ' '
+	}
+	a, s := surveyBlocks(last[:], t.quotes[whole:], t.odd[whole:])
+	t.plain = strange|s == 0
+	return all|a == 0
+}
+
+// quote is the offset of the next quote from i on, or the length of the line.
+func (t *tape) quote(i int) int {
+	k := i / blockSize
+	if w := t.quotes[k] >> (i % blockSize); w != 0 {
+		return i + bits.TrailingZeros64(w)
+	}
+	for k++; k < len(t.quotes); k++ {
+		if w := t.quotes[k]; w != 0 {
+			return k*blockSize + bits.TrailingZeros64(w)
+		}
+	}
+	return len(t.line)
+}
+
+// oddIn says that there is something odd in the line from i to before end.
+func (t *tape) oddIn(i, end int) bool {
+	k := i / blockSize
+	w := t.odd[k] >> (i % blockSize)
+	if n := end - i; n <= blockSize-i%blockSize {
+		return w<<(blockSize-n) != 0
+	}
+	if w != 0 {
+		return true
+	}
+	for k++; k < end/blockSize; k++ {
+		if t.odd[k] != 0 {
+			return true
+		}
+	}
+	return t.odd[k]<<(blockSize-end%blockSize) != 0
+}
+
+// One byte in each of eight.
+const (
+	low  = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+// special marks, by its high bit, the first byte of w that is a quote, a
+// backslash or a control character; bytes behind that one may be marked too.
+func special(w uint64) uint64 {
+	q := w ^ 0x22*low
+	return ((q-low)&^q)&high | odd(w)
+}
+
+// odd is special without the quotes.
+func odd(w uint64) uint64 {
+	s := w ^ 0x5c*low
+	return (((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
+}
+
+// quotes has bit k set where byte k of w is a quote.
+func quotes(w uint64) uint64 {
+	q := w ^ 0x22*low
+	q = ^((q&^high + ^uint64(high)) | q | ^uint64(high)) // the high bits of the bytes that are 0
+	return q >> 7 * 0x0102040810204080 >> 56
+}
+
+// surveyInGo is surveyBlocks for other processors than amd64.
+func surveyInGo(b []byte, quotesAt, oddAt []uint64) (all, strange uint64) {
+	for k := range len(b) / blockSize {
+		block := (*[blockSize]byte)(b[k*blockSize:])
+		var at, marks uint64
+		for i := 0; i < blockSize; i += 8 {
+			w := binary.LittleEndian.Uint64(block[i:])
+			at |= quotes(w) << i
+			marks |= odd(w)
+			all |= w & high
+		}
+		quotesAt[k], oddAt[k] = at, 0
+		if marks != 0 {
+			oddAt[k] = oddOf(block)
+		}
+		strange |= oddAt[k]
+	}
+	return all, strange
+}
+
+// oddOf is a bit for each byte that is a backslash or a control character.
+func oddOf(block *[blockSize]byte) (marks uint64) {
+	for i, c := range block {
+		if c == '\\' || c < ' ' {
+			marks |= 1 << i
+		}
+	}
+	return marks
+}

@@ -1,0 +1,176 @@
+package tsql
+
+import (
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// cell lowers the value of a column, in the column's type.
+func (w *writer) cell(cell sof.Cell, c scope) string {
+	col := w.view.Columns[cell.Column]
+	if col.Collection {
+		list := w.list(cell.Value, c)
+		if !w.facts.National {
+			// what OPENJSON lists is nvarchar
+			list = fmt.Sprintf("CAST(%s AS %s)", list, w.facts.Text)
+		}
+		return list
+	}
+	if col.Kind == sof.Boolean {
+		if p, ok := w.ownPred(cell.Value, c); ok && neverUnknown(cell.Value) {
+			return fmt.Sprintf("CAST(CASE WHEN %s THEN 1 ELSE 0 END AS bit)", p)
+		} else if ok {
+			return fmt.Sprintf("CAST(CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END AS bit)", p, p)
+		}
+	}
+	n := w.single(cell.Value, "column "+col.Name, c)
+	if len(n.alts) == 0 {
+		return fmt.Sprintf("CAST(NULL AS %s)", columnType(col, w.facts))
+	}
+	switch col.Kind {
+	case sof.Boolean:
+		text := w.text(n)
+		return fmt.Sprintf("CAST(CASE %s WHEN %s THEN 1 WHEN %s THEN 0 END AS bit)", text, w.lit("true"), w.lit("false"))
+	case sof.Integer, sof.BigInt:
+		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
+			if a.sized && col.Kind == sof.Integer {
+				return n.guarded(a.number)
+			}
+			if a.whole {
+				return fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
+			}
+			number := w.number(n).number
+			return fmt.Sprintf("CASE WHEN %s %% 1 = 0 THEN CAST(%s AS %s) END", number, number, columnType(col, w.facts))
+		}
+		return fmt.Sprintf("TRY_CAST(NULLIF(%s, %s) AS %s)", w.text(n), w.lit(""), columnType(col, w.facts))
+	case sof.Decimal:
+		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
+			return fmt.Sprintf("TRY_CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
+		}
+		return fmt.Sprintf("TRY_CAST(%s AS %s)", w.text(n), columnType(col, w.facts))
+	case sof.Date:
+		return w.day(w.text(n))
+	case sof.Timestamp:
+		return w.instant(w.text(n), c)
+	case sof.Text:
+	}
+	text := w.text(n)
+	if len(n.alts) == 1 && n.alts[0].sized {
+		return text
+	}
+	return fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
+}
+
+// ownPred lowers an expression that is a condition of itself rather than a value
+// of the document.
+func (w *writer) ownPred(e sof.Expr, c scope) (string, bool) {
+	switch e := e.(type) {
+	case *sof.Binary:
+		return w.pred(e, c), true
+	case *sof.All, *sof.Is:
+		return w.pred(e, c), true
+	case *sof.Call:
+		return w.callPred(e, c)
+	}
+	return "", false
+}
+
+// neverUnknown says that a condition is true or false for all data.
+func neverUnknown(e sof.Expr) bool {
+	switch e := e.(type) {
+	case *sof.All:
+		return true
+	case *sof.Call:
+		switch e.Func {
+		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct:
+			return true
+		case sof.FuncNot:
+			return neverUnknown(e.In)
+		default:
+		}
+	case *sof.Binary:
+		switch e.Op {
+		case "and", "or", "xor", "implies":
+			return neverUnknown(e.L) && neverUnknown(e.R)
+		}
+	}
+	return false
+}
+
+// day is the day that a date or a dateTime begins with; what is no whole day
+// becomes NULL.
+func (w *writer) day(text string) string {
+	return fmt.Sprintf("CASE WHEN %s LIKE %s OR %s LIKE %s THEN TRY_CAST(LEFT(%s, 10) AS date) END",
+		text, w.lit("____-__-__"), text, w.lit("____-__-__T%"), text)
+}
+
+// instant is the moment in UTC, cut to milliseconds; what has no seconds or no
+// offset becomes NULL.
+func (w *writer) instant(text string, c scope) string {
+	z := w.zone(text, c)
+	// more than seven digits after the second are no datetimeoffset
+	value := fmt.Sprintf("LEFT(%s, 19) + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)", text, text, text, z, text, z)
+	return fmt.Sprintf("CASE WHEN %s > 0 AND LEN(%s) >= 20 AND %s LIKE %s THEN CAST(SWITCHOFFSET(TRY_CAST(%s AS datetimeoffset), '+00:00') AS %s) END",
+		z, text, text, w.lit("____-__-__T__:__:__%"), value, w.facts.Timestamp)
+}
+
+// list lowers a collection to a JSON array, as text.
+func (w *writer) list(e sof.Expr, c scope) string {
+	if !e.Type().Many {
+		n := w.one(e, c)
+		if len(n.alts) == 0 {
+			return fmt.Sprintf("CAST(%s AS %s)", w.lit("[]"), w.facts.Text)
+		}
+		return fmt.Sprintf("ISNULL(%s + %s + %s, %s)", w.lit("["), w.json(e, n), w.lit("]"), w.lit("[]"))
+	}
+	inner := c.inside()
+	got := w.rows(e, inner)
+	if len(got.item.alts) == 0 {
+		return fmt.Sprintf("CAST(%s AS %s)", w.lit("[]"), w.facts.Text)
+	}
+	return fmt.Sprintf("%s + ISNULL(%s, %s) + %s", w.lit("["), w.aggregated(e, w.json(e, got.item), ",", got, inner, c), w.lit(""), w.lit("]"))
+}
+
+// aggregated applies the texts of items, joined in order: NULL for none.
+func (w *writer) aggregated(e sof.Expr, text, separator string, got rows, inner, c scope) string {
+	text = w.local(text, got.item, inner)
+	inner.at.items = []item{{
+		fmt.Sprintf("STRING_AGG(CAST(%s AS %s), %s) WITHIN GROUP (ORDER BY %s)", text, w.facts.Text, w.lit(separator), strings.Join(orderKeys(got.keys), ", ")), "v",
+	}}
+	alias := w.alias("l")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	return alias + ".[v]"
+}
+
+// json is an item as JSON text.
+func (w *writer) json(e sof.Expr, n *node) string {
+	var parts []string
+	for i := range n.alts {
+		a := &n.alts[i]
+		text := w.text(&node{alts: []alt{*a}})
+		switch {
+		case a.typ == nil:
+			w.refuse(e, "the type of the items is not known, so that they cannot be written as JSON", "")
+		case complexType(a.typ):
+		case a.typ.System == schema.Boolean || a.typ.System == schema.Integer || a.typ.System == schema.Decimal:
+		default:
+			text = w.quoted(text)
+		}
+		parts = append(parts, text)
+	}
+	return n.guarded(coalesce(parts))
+}
+
+// quoted is a text as a JSON string. FHIR allows no control characters but tab,
+// line feed and carriage return.
+func (w *writer) quoted(text string) string {
+	for _, r := range []struct{ what, with string }{
+		{w.lit(`\`), `\\`}, {w.lit(`"`), `\"`}, {w.char(10), `\n`}, {w.char(13), `\r`}, {w.char(9), `\t`},
+	} {
+		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, r.what, w.lit(r.with))
+	}
+	return fmt.Sprintf("%s + %s + %s", w.lit(`"`), text, w.lit(`"`))
+}

@@ -1,0 +1,430 @@
+package tsql
+
+import (
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// rows is a collection: the rows of a block, one an item, in the order of keys.
+type rows struct {
+	item *node
+	keys []string
+}
+
+// position is the key of one list as it comes: the index of the item.
+func (r rows) position() string {
+	if len(r.keys) == 0 {
+		// the list cannot be, and has no items
+		return "0"
+	}
+	return r.keys[0]
+}
+
+// repeats says that FHIR lets an element repeat; known is false for elements that
+// R4 does not have.
+func repeats(e *sof.Child) (many, known bool) {
+	for _, owner := range e.In.Type().Any {
+		if el, ok := owner.Element(e.Name); ok {
+			many, known = many || el.Many, true
+		}
+	}
+	return many, known
+}
+
+// plainList says that e is one list of objects, as it is in the document, whose
+// members are nowhere else: then the keys of OPENJSON are the positions.
+func (w *writer) plainList(e sof.Expr) bool {
+	c, ok := e.(*sof.Child)
+	if !ok || c.In.Type().Many {
+		return false
+	}
+	many, _ := repeats(c)
+	return many && len(c.Properties) == 1 && complexType(c.Properties[0].Type)
+}
+
+// rows lowers e into the block of c, whose rows become the items of e.
+func (w *writer) rows(e sof.Expr, c scope) rows {
+	if !e.Type().Many {
+		n := w.one(e, c)
+		if !w.surely(n) {
+			c.at.where = append(c.at.where, w.present(n))
+		}
+		return rows{item: n}
+	}
+	switch e := e.(type) {
+	case *sof.Child:
+		return w.childRows(e, c)
+	case *sof.Filter:
+		got, inner := w.indexed(e.In, e.Pred, c)
+		c.at.where = append(c.at.where, w.pred(e.Pred, inner))
+		return got
+	case *sof.Select:
+		got, inner := w.indexed(e.In, e.Body, c)
+		body := w.rows(e.Body, inner)
+		return rows{body.item, append(got.keys, body.keys...)}
+	case *sof.OfType:
+		got := w.rows(e.In, c)
+		n := w.ofType(got.item, e, c)
+		c.at.where = append(c.at.where, w.present(n))
+		n.guards = nil
+		return rows{n, got.keys}
+	case *sof.ReferenceKey:
+		got := w.rows(e.In, c)
+		n := w.referenceKey(got.item, e.Target, c)
+		c.at.where = append(c.at.where, w.present(n))
+		return rows{n, got.keys}
+	case *sof.ResourceKey:
+		got := w.rows(e.In, c)
+		n := w.members(got.item, []sof.Property{{Name: "id", Type: systemType("String")}})
+		c.at.where = append(c.at.where, w.present(n))
+		return rows{n, got.keys}
+	case *sof.Binary:
+		if e.Op == "|" {
+			return w.union(e, e.L, e.R, true, c)
+		}
+	case *sof.Call:
+		return w.callRows(e, c)
+	}
+	w.refuse(e, "it yields a list", "")
+	return rows{item: &node{}}
+}
+
+// indexed brings the items of in into the block of c, and gives the scope of one
+// of them, with $index where what is said of it needs that.
+func (w *writer) indexed(in, said sof.Expr, c scope) (rows, scope) {
+	if !mentions(said, isItemIndex) || w.plainList(in) {
+		got := w.rows(in, c)
+		inner := c.on(got.item)
+		inner.itemIndex = ""
+		if w.plainList(in) {
+			inner.itemIndex = got.position()
+		}
+		return got, inner
+	}
+	if !in.Type().Many {
+		got := w.rows(in, c)
+		inner := c.on(got.item)
+		inner.itemIndex = "0"
+		return got, inner
+	}
+	item, number := w.numberedItems(in, in, c)
+	inner := c.on(item)
+	inner.itemIndex = number
+	return rows{item, []string{number}}, inner
+}
+
+func isItemIndex(e sof.Expr) bool {
+	_, is := e.(*sof.ItemIndex)
+	return is
+}
+
+// surely says that the item is there in every row, since the block has rows for
+// nothing else.
+func (w *writer) surely(n *node) bool {
+	for _, a := range n.alts {
+		if a.always || a.literal != nil {
+			return len(n.guards) == 0
+		}
+	}
+	return false
+}
+
+func (w *writer) childRows(e *sof.Child, c scope) rows {
+	// an object that is not there has no members: no need to ask for it
+	var got rows
+	if e.In.Type().Many {
+		got = w.rows(e.In, c)
+	} else {
+		got.item = w.one(e.In, c)
+	}
+	n := w.members(got.item, e.Properties)
+	many, known := repeats(e)
+	many = many || !known
+	if !many {
+		c.at.where = append(c.at.where, w.present(n))
+		return rows{n, got.keys}
+	}
+	var lists []string
+	typ := e.Properties[0].Type
+	for i := range n.alts {
+		a := &n.alts[i]
+		list := a.in.member(a.path, true)
+		if a.typ == nil {
+			// it may be one scalar as well
+			scalar := a.in.member(a.path, false)
+			list = fmt.Sprintf("COALESCE(%s, %s + %s + %s)", list, w.lit("["), w.quoted(scalar), w.lit("]"))
+		}
+		lists = append(lists, list)
+		if a.typ != typ {
+			typ = nil
+		}
+	}
+	if len(lists) == 0 {
+		c.at.where = append(c.at.where, "1 = 0")
+		return rows{&node{}, got.keys}
+	}
+	list := coalesce(lists)
+	// an object where FHIR has a list is a list of one
+	whole := fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
+	alias := w.alias("e")
+	note := ""
+	if c.at == c.home {
+		note = w.note(e)
+	}
+	c.at.from = append(c.at.from, source{alias: alias, json: &openjson{text: n.guarded(whole)}, note: note})
+	c.at.where = append(c.at.where, alias+".[type] <> 0")
+	return rows{&node{alts: []alt{w.element(alias, typ, c.at)}}, append(got.keys, fmt.Sprintf("CAST(%s.[key] AS int)", alias))}
+}
+
+// element is an item of a list that OPENJSON goes through.
+func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
+	value := alias + ".[value]"
+	a := alt{typ: typ, text: value, sized: w.facts.National, always: true, home: at}
+	if typ == nil {
+		a.in = &object{w: w, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
+	}
+	if complexType(typ) {
+		// OPENJSON fails on text that is no JSON, so that an element of another type
+		// must not get there
+		a.text = fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value)
+		a.in = &object{w: w, at: at, text: a.text}
+	}
+	return a
+}
+
+func (w *writer) callRows(e *sof.Call, c scope) rows {
+	switch e.Func {
+	case sof.FuncTail, sof.FuncSkip, sof.FuncTake:
+		n := 1
+		if e.Func != sof.FuncTail {
+			var ok bool
+			if n, ok = position(e.Args[0]); !ok {
+				w.refuse(e, fmt.Sprintf("%s() needs a number that is written out", e.Func), "")
+			}
+		}
+		item, number := w.numberedItems(e, e.In, c)
+		sign := ">="
+		if e.Func == sof.FuncTake {
+			sign = "<"
+		}
+		c.at.where = append(c.at.where, fmt.Sprintf("%s %s %d", number, sign, n))
+		return rows{item, []string{number}}
+	case sof.FuncDistinct:
+		return w.firstOfEach(e, c, func(inner scope) rows { return w.rows(e.In, inner) })
+	case sof.FuncCombine:
+		return w.union(e, e.In, e.Args[0], false, c)
+	case sof.FuncIif:
+		return w.iifRows(e, c)
+	default:
+		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
+	}
+	return rows{item: &node{}}
+}
+
+// position is an integer that is written out.
+func position(e sof.Expr) (int, bool) {
+	l, ok := e.(*sof.Literal)
+	if !ok || l.Value == nil || len(l.Value.Text) > 9 {
+		return 0, false
+	}
+	var n int
+	_, err := fmt.Sscanf(l.Value.Text, "%d", &n)
+	return n, err == nil
+}
+
+// numberedItems brings the items of in into the block of c as a derived table
+// that counts them from 0.
+func (w *writer) numberedItems(e, in sof.Expr, c scope) (*node, string) {
+	inner := c.inside()
+	got := w.rows(in, inner)
+	alias := w.alias("e")
+	carried := w.carried(got.item, inner.at, alias, c.at, "")
+	inner.at.items = append(inner.at.items, numbered(got.keys))
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
+	return carried, alias + ".[i]"
+}
+
+// orderKeys is what to order by; the items of a collection without keys are one
+// at most.
+func orderKeys(keys []string) []string {
+	if len(keys) == 0 {
+		return []string{"(SELECT 1)"}
+	}
+	return keys
+}
+
+// union brings the items of l, then those of r.
+func (w *writer) union(e, l, r sof.Expr, distinct bool, c scope) rows {
+	if distinct {
+		return w.firstOfEach(e, c, func(inner scope) rows { return w.union(e, l, r, false, inner) })
+	}
+	alias := w.alias("e")
+	var q query
+	var found *node
+	for i, side := range []sof.Expr{l, r} {
+		inner := c.inside()
+		got := w.rows(side, inner)
+		n := w.carried(got.item, inner.at, alias, c.at, "")
+		if found == nil {
+			found = n
+		} else if !sameForm(found, n) {
+			w.refuse(e, "lists of different types are put together", "")
+		}
+		inner.at.items = append(inner.at.items, numbered(got.keys), item{fmt.Sprint(i), "side"})
+		q = append(q, inner.at)
+	}
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: q})
+	return rows{found, []string{alias + ".[side]", alias + ".[i]"}}
+}
+
+// iifRows brings the items of one of two lists.
+func (w *writer) iifRows(e *sof.Call, c scope) rows {
+	inner := c
+	if _, this := e.In.(*sof.This); !this {
+		inner.focus = w.single(e.In, "iif()", c)
+	}
+	at := inner
+	at.at = c.home
+	p := w.pred(e.Args[0], at)
+	conditions := []string{p, fmt.Sprintf("CASE WHEN %s THEN 0 ELSE 1 END = 1", p)}
+	alias := w.alias("e")
+	var q query
+	var found *node
+	for i, branch := range e.Args[1:] {
+		b := inner.inside()
+		got := w.rows(branch, b)
+		if len(got.item.alts) == 0 {
+			continue
+		}
+		n := w.carried(got.item, b.at, alias, c.at, "")
+		if found == nil {
+			found = n
+		} else if !sameForm(found, n) {
+			w.refuse(e, "iif() with values of different types", "")
+		}
+		b.at.items = append(b.at.items, numbered(got.keys))
+		b.at.where = append(b.at.where, conditions[i])
+		q = append(q, b.at)
+	}
+	if found == nil {
+		c.at.where = append(c.at.where, "1 = 0")
+		return rows{item: &node{}}
+	}
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: q})
+	return rows{found, []string{alias + ".[i]"}}
+}
+
+func sameForm(a, b *node) bool {
+	if len(a.alts) != 1 || len(b.alts) != 1 {
+		return false
+	}
+	x, y := a.alts[0], b.alts[0]
+	return system(&x) == system(&y) && (x.number == "") == (y.number == "")
+}
+
+func system(a *alt) schema.System {
+	if a.typ == nil {
+		return schema.None
+	}
+	return a.typ.System
+}
+
+// firstOfEach keeps the first of equal items.
+func (w *writer) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
+	inner := c.inside()
+	got := items(inner)
+	if len(got.item.alts) != 1 || !exactText(&got.item.alts[0]) {
+		w.refuse(e, "equal items are found by their text, which needs strings or codes", "")
+		return got
+	}
+	alias := w.alias("e")
+	text := w.text(got.item)
+	kept := w.carried(got.item, inner.at, alias, c.at, "")
+	inner.at.items = append(inner.at.items, numbered(got.keys), item{
+		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", w.exact(text), strings.Join(orderKeys(got.keys), ", ")), "same",
+	})
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
+	c.at.where = append(c.at.where, alias+".[same] = 1")
+	return rows{kept, []string{alias + ".[i]"}}
+}
+
+// exactText says that two items are equal exactly when their texts are.
+func exactText(a *alt) bool {
+	s := system(a)
+	return s == schema.String || s == schema.Boolean
+}
+
+// firstItem applies the first, or the last, of the items of in.
+func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
+	inner := c.inside()
+	inner.at.top = 1
+	got := w.rows(in, inner)
+	alias := w.alias("f")
+	item := w.carried(got.item, inner.at, alias, c.at, "")
+	for _, k := range got.keys {
+		if last {
+			k += " DESC"
+		}
+		inner.at.order = append(inner.at.order, k)
+	}
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	return item
+}
+
+// onlyItem applies the single item of a list with the number of them: more than
+// one makes the statement fail where the item is used.
+func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
+	n, count := w.counted(e, c)
+	for i := range n.alts {
+		a := &n.alts[i]
+		guard := func(expr, typ string) string {
+			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(c.home),
+				w.fail(fmt.Sprintf("view %s, %s: more than one item: ", w.view.Name, what), count, typ), expr)
+		}
+		switch {
+		case a.number != "":
+			a.number = guard(a.number, "int")
+		default:
+			a.text = guard(a.text, w.facts.Text)
+			if a.in != nil {
+				a.in.text = a.text
+			}
+		}
+	}
+	return n
+}
+
+// counted applies an aggregate of the items of e: one of them, and how many there
+// are.
+func (w *writer) counted(e sof.Expr, c scope) (*node, string) {
+	inner := c.inside()
+	got := w.rows(e, inner)
+	alias := w.alias("x")
+	found := w.carried(got.item, inner.at, alias, c.at, "")
+	for i := range inner.at.items {
+		inner.at.items[i].expr = "MIN(" + w.local(inner.at.items[i].expr, got.item, inner) + ")"
+	}
+	inner.at.items = append(inner.at.items, item{"COUNT(*)", "n"})
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	return found, alias + ".[n]"
+}
+
+// howMany applies the number of items of e.
+func (w *writer) howMany(e sof.Expr, c scope) string {
+	inner := c.inside()
+	w.rows(e, inner)
+	inner.at.items = []item{{"COUNT(*)", "n"}}
+	alias := w.alias("x")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	return alias + ".[n]"
+}
+
+// fail is an expression of a type that makes the statement fail with a message,
+// by a cast that no engine can work out before it has read the data.
+func (w *writer) fail(message, data, typ string) string {
+	w.failures++
+	return fmt.Sprintf("CAST(CAST(CONCAT(%s, %s) AS int) AS %s)", w.lit(message), data, typ)
+}

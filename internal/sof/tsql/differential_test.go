@@ -1,0 +1,153 @@
+package tsql_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/views"
+)
+
+func agree(t *testing.T, v *sof.View, e tsql.Engine, lines [][]byte) int {
+	t.Helper()
+	body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
+	if err != nil {
+		t.Fatalf("%s: %v", v.Name, err)
+	}
+	want, err := tsqltest.NativeRows(v, lines)
+	if err != nil {
+		t.Fatalf("%s: %v", v.Name, err)
+	}
+	_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", lines))
+	if err != nil {
+		t.Fatalf("%s: %v", v.Name, err)
+	}
+	if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+		t.Errorf("%s on %s: the native engine (-) and the body (+) differ:\n%s", v.Name, e, d)
+	}
+	return len(got)
+}
+
+// lines are those that the tests of the bundled views know, and real ones where
+// there are some.
+func lines(t *testing.T, resource string) [][]byte {
+	t.Helper()
+	const most = 8
+	out, err := tsqltest.Lines("../../..", resource, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
+	t.Parallel()
+	all, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, bodies := 0, 0
+	for _, v := range all {
+		seen := map[string]bool{}
+		for _, e := range tsql.Engines() {
+			body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
+			if err != nil {
+				t.Fatalf("%s: %v", v.Name, err)
+			}
+			if seen[body] {
+				// the text that another engine's row count stands for already
+				continue
+			}
+			seen[body] = true
+			bodies++
+			rows += agree(t, v, e, lines(t, v.Resource))
+		}
+	}
+	t.Logf("%d views, %d different bodies, %d rows", len(all), bodies, rows)
+	if rows < 500 {
+		t.Errorf("only %d rows: there is nothing to compare", rows)
+	}
+}
+
+// comparison counts what came of generated views.
+type comparison struct {
+	rows, lines int
+	// refused are views that the engine cannot say, early lines that make the
+	// statement fail for a value that the native engine does not come to: servers
+	// may work out what a condition before it makes needless.
+	refused, early int
+	reasons        map[string]int
+}
+
+// generated runs a generated view over generated lines, where the engine can say
+// the view and the native engine takes the line.
+func (c *comparison) generated(t *testing.T, seed uint64) {
+	t.Helper()
+	g := sofgen.New(seed, false)
+	typ, _ := schema.R4().Type(sofgen.PickOne(g, "Patient", "QuestionnaireResponse"))
+	src := g.View(typ)
+	v, err := sof.Compile("v.json", src)
+	if err != nil {
+		// some of what is generated makes no sense
+		return
+	}
+	e := sofgen.PickOne(g, tsql.Engines()...)
+	body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
+	if err != nil {
+		c.refused++
+		for _, line := range strings.Split(err.Error(), "\n") {
+			if _, reason, ok := strings.Cut(line, "cannot say this: "); ok {
+				c.reasons[reason]++
+			}
+		}
+		return
+	}
+	for range 8 {
+		line := g.Resource(typ)
+		want, bad := tsqltest.NativeRows(v, [][]byte{line})
+		if bad != nil {
+			continue
+		}
+		c.lines++
+		_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", [][]byte{line}))
+		switch {
+		case tsqltest.IsDataError(err):
+			c.early++
+			continue
+		case err != nil:
+			t.Fatalf("seed %d: %v\n%s\n%s\n%s", seed, err, src, line, body)
+		}
+		if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+			t.Fatalf("seed %d on %s: the native engine (-) and the body (+) differ:\n%s\n%s\n%s\n%s", seed, e, d, src, line, body)
+		}
+		c.rows += len(got)
+	}
+}
+
+func TestGeneratedViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
+	t.Parallel()
+	first := rand.Uint64() >> 1
+	t.Logf("seeds from %d", first)
+	const count = 150
+	c := comparison{reasons: map[string]int{}}
+	for i := range uint64(count) {
+		c.generated(t, first+i)
+	}
+	t.Logf("%d rows of %d lines, %d early faults, %d of %d views refused: %v", c.rows, c.lines, c.early, c.refused, count, c.reasons)
+	if c.rows < 200 || c.refused > count/3 || c.early > c.lines/50 {
+		t.Error("too little is compared")
+	}
+}
+
+func FuzzGeneratedViewsGiveTheRowsOfTheNativeEngine(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		c := comparison{reasons: map[string]int{}}
+		c.generated(t, seed)
+	})
+}

@@ -1,0 +1,278 @@
+package tsql
+
+import (
+	"fmt"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// call lowers a function that yields at most one item.
+func (w *writer) call(e *sof.Call, c scope) *node {
+	if p, ok := w.callPred(e, c); ok {
+		return w.truth(p)
+	}
+	switch e.Func {
+	case sof.FuncFirst, sof.FuncLast:
+		if !e.In.Type().Many {
+			return w.one(e.In, c)
+		}
+		return w.firstItem(e, e.In, e.Func == sof.FuncLast, c)
+	case sof.FuncItem:
+		return w.itemAt(e, c)
+	case sof.FuncSingle:
+		return w.single(e.In, "single()", c)
+	case sof.FuncCount:
+		if !e.In.Type().Many {
+			return integer(fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", w.present(w.one(e.In, c))))
+		}
+		return integer(w.howMany(e.In, c))
+	case sof.FuncTail, sof.FuncSkip, sof.FuncTake, sof.FuncDistinct:
+		return w.keep(e, c)
+	case sof.FuncIif:
+		return w.iif(e, c)
+	case sof.FuncJoin:
+		return w.join(e, c)
+	case sof.FuncLowBoundary, sof.FuncHighBoundary:
+		return w.boundary(e, c)
+	case sof.FuncAbs, sof.FuncCeiling, sof.FuncFloor, sof.FuncTruncate, sof.FuncRound:
+		return w.rounded(e, c)
+	case sof.FuncUpper, sof.FuncLower, sof.FuncSubstring, sof.FuncReplace, sof.FuncIndexOf, sof.FuncLength:
+		return w.textCall(e, c)
+	case sof.FuncToString, sof.FuncToInteger, sof.FuncToDecimal, sof.FuncToBoolean:
+		return w.conversion(e, c)
+	default:
+	}
+	w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
+	return &node{}
+}
+
+func textNode(expr string) *node {
+	return &node{alts: []alt{{typ: systemType("String"), text: expr}}}
+}
+
+// itemAt is the item at a position that is written out.
+func (w *writer) itemAt(e *sof.Call, c scope) *node {
+	at, ok := position(e.Args[0])
+	switch {
+	case !ok:
+		w.refuse(e, "a position that is not written out", "")
+		return &node{}
+	case at < 0:
+		return &node{}
+	case !e.In.Type().Many && at > 0:
+		return &node{}
+	case !e.In.Type().Many:
+		return w.one(e.In, c)
+	case at == 0:
+		return w.firstItem(e, e.In, false, c)
+	}
+	inner := c.inside()
+	found, number := w.numberedItems(e, e.In, inner)
+	inner.at.where = append(inner.at.where, fmt.Sprintf("%s = %d", number, at))
+	alias := w.alias("f")
+	out := w.carried(found, inner.at, alias, c.at, "")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	return out
+}
+
+// keep is skip() and its kin over one item at most.
+func (w *writer) keep(e *sof.Call, c scope) *node {
+	n := 1
+	if len(e.Args) > 0 {
+		var ok bool
+		if n, ok = position(e.Args[0]); !ok {
+			w.refuse(e, fmt.Sprintf("%s() needs a number that is written out", e.Func), "")
+		}
+	}
+	if e.Func == sof.FuncDistinct || (e.Func == sof.FuncTake) == (n > 0) {
+		return w.one(e.In, c)
+	}
+	return &node{}
+}
+
+func (w *writer) iif(e *sof.Call, c scope) *node {
+	inner := c
+	if _, this := e.In.(*sof.This); !this {
+		inner.focus = w.single(e.In, "iif()", c)
+	}
+	p := w.pred(e.Args[0], inner)
+	if e.T.Many {
+		w.refuse(e, "a list inside iif()", "take the first() or join() of both")
+		return &node{}
+	}
+	then := w.one(e.Args[1], inner)
+	otherwise := &node{}
+	if len(e.Args) > 2 {
+		otherwise = w.one(e.Args[2], inner)
+	}
+	all := append(append([]alt{}, then.alts...), otherwise.alts...)
+	if len(all) == 0 {
+		return &node{}
+	}
+	numeric := true
+	for _, a := range all {
+		if a.typ == nil || complexType(a.typ) != complexType(all[0].typ) || familyOf(&node{alts: []alt{a}}) != familyOf(&node{alts: all[:1]}) {
+			w.refuse(e, "iif() with values of different types", "")
+			return &node{}
+		}
+		numeric = numeric && a.number != "" && a.text == ""
+	}
+	pick := func(value func(*node) string) string {
+		if len(otherwise.alts) == 0 {
+			return fmt.Sprintf("CASE WHEN %s THEN %s END", p, value(then))
+		}
+		if len(then.alts) == 0 {
+			return fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s END", p, value(otherwise))
+		}
+		return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", p, value(then), value(otherwise))
+	}
+	typ := all[0].typ
+	if numeric {
+		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string { return w.number(n).number }), whole: typ.System == schema.Integer}}}
+	}
+	text := pick(w.text)
+	if complexType(typ) {
+		return &node{alts: []alt{w.opened(c.at, text, w.note(e), typ)}}
+	}
+	if computed := typ.System == schema.Decimal; computed {
+		for _, a := range all {
+			if a.text == "" && a.in == nil {
+				w.refuse(e, "iif() with a computed decimal and one of the document", "")
+			}
+		}
+	}
+	return &node{alts: []alt{{typ: typ, text: text}}}
+}
+
+func (w *writer) join(e *sof.Call, c scope) *node {
+	separator := ""
+	if len(e.Args) > 0 {
+		l, ok := e.Args[0].(*sof.Literal)
+		if !ok {
+			w.refuse(e, "a separator of join() that is not written out", "")
+			return &node{}
+		}
+		if l.Value != nil {
+			separator = l.Value.Text
+		}
+	}
+	var text string
+	if e.In.Type().Many {
+		inner := c.inside()
+		got := w.rows(e.In, inner)
+		text = w.aggregated(e, w.text(got.item), separator, got, inner, c)
+	} else {
+		text = w.text(w.one(e.In, c))
+	}
+	out := textNode(fmt.Sprintf("ISNULL(%s, %s)", text, w.lit("")))
+	out.alts[0].sized, out.alts[0].always = e.In.Type().Many, true
+	return out
+}
+
+// size is the number of characters, blanks at the end among them.
+func (w *writer) size(text string) string {
+	return fmt.Sprintf("LEN(%s + %s) - 1", text, w.lit("."))
+}
+
+// within is startsWith(), endsWith() and contains().
+func (w *writer) within(e *sof.Call, c scope) string {
+	in, part := w.single(e.In, string(e.Func)+"()", c), w.single(e.Args[0], string(e.Func)+"()", c)
+	text, what := w.text(in), w.text(part)
+	n := w.size(what)
+	known := knownText(part)
+	if known != nil {
+		n = fmt.Sprint(utf16Len(*known))
+	}
+	switch e.Func {
+	case sof.FuncStartsWith:
+		return w.sameText(fmt.Sprintf("LEFT(%s, %s)", text, n), what, known)
+	case sof.FuncEndsWith:
+		return w.sameText(fmt.Sprintf("RIGHT(%s, %s)", text, n), what, known)
+	default:
+	}
+	if known != nil && *known == "" {
+		return fmt.Sprintf("%s >= 0", w.size(text))
+	}
+	found := fmt.Sprintf("CHARINDEX(%s, %s) > 0", what, w.collated(text))
+	if known != nil {
+		return found
+	}
+	return fmt.Sprintf("(%s = 0 AND %s >= 0 OR %s)", n, w.size(text), found)
+}
+
+func (w *writer) textCall(e *sof.Call, c scope) *node {
+	what := string(e.Func) + "()"
+	text := w.text(w.single(e.In, what, c))
+	var args []*node
+	for _, a := range e.Args {
+		args = append(args, w.single(a, what, c))
+	}
+	switch e.Func {
+	case sof.FuncUpper:
+		return textNode(fmt.Sprintf("UPPER(%s)", text))
+	case sof.FuncLower:
+		return textNode(fmt.Sprintf("LOWER(%s)", text))
+	case sof.FuncLength:
+		return &node{alts: []alt{{typ: systemType("Integer"), number: w.size(text), whole: true}}}
+	case sof.FuncIndexOf:
+		if known := knownText(args[0]); known != nil && *known != "" {
+			return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CHARINDEX(%s, %s) - 1", w.text(args[0]), w.collated(text)), whole: true}}}
+		}
+	case sof.FuncReplace:
+		if known := knownText(args[0]); known != nil && *known != "" {
+			return textNode(fmt.Sprintf("REPLACE(%s, %s, %s)", w.collated(text), w.text(args[0]), w.text(args[1])))
+		}
+	case sof.FuncSubstring:
+		start := w.number(args[0]).number
+		count := w.size(text)
+		if len(args) > 1 {
+			n := w.number(args[1]).number
+			count = fmt.Sprintf("CASE WHEN %s > 0 THEN CAST(%s AS int) WHEN %s <= 0 THEN 0 END", n, n, n)
+		}
+		return textNode(fmt.Sprintf("CASE WHEN %s >= 0 AND %s < %s THEN SUBSTRING(%s, CAST(%s AS int) + 1, %s) END", start, start, w.size(text), text, start, count))
+	default:
+	}
+	w.refuse(e, what+" of a text that is not written out, or empty", "")
+	return &node{}
+}
+
+func (w *writer) conversion(e *sof.Call, c scope) *node {
+	in := w.single(e.In, string(e.Func)+"()", c)
+	f := familyOf(in)
+	text := func() string { return w.text(in) }
+	plain := func() string {
+		return fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 AND %s <> %s THEN %s END", w.lit(" "), text(), text(), w.lit(""), text())
+	}
+	switch {
+	case e.Func == sof.FuncToString && f != mixed:
+		return textNode(text())
+	case e.Func == sof.FuncToBoolean && f == truths:
+		return in
+	case e.Func == sof.FuncToBoolean && f == texts:
+		return w.truth(fmt.Sprintf("CASE WHEN LOWER(%s) IN (%s) THEN 1 WHEN LOWER(%s) IN (%s) THEN 0 END = 1",
+			plain(), w.lits("true", "t", "yes", "y", "1", "1.0"), plain(), w.lits("false", "f", "no", "n", "0", "0.0")))
+	case e.Func == sof.FuncToInteger && f == texts:
+		return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("TRY_CAST(%s AS int)", plain()), whole: true}}}
+	case e.Func == sof.FuncToInteger && f == truths:
+		p := w.condition(in)
+		return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), whole: true}}}
+	case e.Func == sof.FuncToDecimal && f == numbers:
+		return in
+	case e.Func == sof.FuncToDecimal && f == texts:
+		return &node{alts: []alt{{typ: systemType("Decimal"), number: fmt.Sprintf("TRY_CAST(%s AS %s)", plain(), comparedDecimal)}}}
+	}
+	w.refuse(e, fmt.Sprintf("%s() of this type", e.Func), "")
+	return &node{}
+}
+
+func (w *writer) lits(texts ...string) string {
+	out := ""
+	for i, t := range texts {
+		if i > 0 {
+			out += ", "
+		}
+		out += w.lit(t)
+	}
+	return out
+}

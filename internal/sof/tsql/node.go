@@ -1,0 +1,258 @@
+package tsql
+
+import (
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// node is at most one item, as the block that it was made in and the blocks
+// inside can read it.
+type node struct {
+	// alts are what the item may be; at most one of them is there.
+	alts []alt
+	// guards are conditions without which there is no item.
+	guards []string
+}
+
+// alt is one form of an item: a member of an object, or an expression.
+type alt struct {
+	typ *schema.Type // nil when not known
+	// in and path lead to a member.
+	in   *object
+	path []string
+	// text is the expression of anything else: the decoded text of a primitive, or
+	// JSON text. It may be empty where number or pred say the value.
+	text string
+	// number is a decimal or, when whole, an integer; its operators may bind less
+	// than those around it.
+	number string
+	whole  bool
+	// pred is a condition.
+	pred    string
+	literal *sof.Constant
+	// sized says that text is of the type for text of any length already.
+	sized bool
+	// always says that the item is always there.
+	always bool
+	// home is the block whose columns alone text is made of, where that is known.
+	home *block
+}
+
+// object is a JSON object whose members are read by one OPENJSON WITH, which is
+// put into the block with the first of them.
+type object struct {
+	w    *writer
+	at   *block
+	text string
+	note string
+	// outer says that the text may be NULL in a row that counts.
+	outer bool
+	json  *openjson
+	name  string // alias
+	// lists holds objects and arrays where OPENJSON WITH gives none.
+	lists     *pivot
+	listsName string
+}
+
+// member gives the column of a member, by its path.
+func (o *object) member(path []string, json bool) string {
+	if json && !o.w.facts.AsJSON {
+		return o.nested(path)
+	}
+	if o.json == nil {
+		o.json = &openjson{text: o.text, names: map[string]bool{}}
+		o.name = o.w.alias("j")
+		o.at.from = append(o.at.from, source{alias: o.name, outer: o.outer, json: o.json, note: o.note})
+	}
+	return o.name + "." + Quote(o.json.member(path, json))
+}
+
+// nested gives a member that is an object or an array, where OPENJSON WITH gives
+// none: those of the object itself from one walk over it, deeper ones from them.
+func (o *object) nested(path []string) string {
+	if o.lists == nil {
+		o.lists = &pivot{text: o.text, names: map[string]string{}}
+		o.listsName = o.w.alias("j")
+		o.at.from = append(o.at.from, source{alias: o.listsName, note: o.note, pivot: o.lists})
+	}
+	top := o.listsName + "." + Quote(o.lists.member(path[0]))
+	if len(path) == 1 {
+		return top
+	}
+	name := strings.TrimLeft(strings.Join(path, "_"), "_")
+	if len(name) > longest {
+		name = name[len(name)-longest:]
+	}
+	query := fmt.Sprintf("JSON_QUERY(%s, '%s')", top, strings.ReplaceAll(jsonPath(path[1:]), "'", "''"))
+	return o.w.computed(scope{at: o.at}, "q", item{query, name}) + "." + Quote(name)
+}
+
+func complexType(t *schema.Type) bool { return t != nil && t.System == schema.None }
+
+// value is the text of the alternative: NULL where it is not there.
+func (a *alt) value() string {
+	switch {
+	case a.in == nil || len(a.path) == 0:
+		return a.text
+	case complexType(a.typ):
+		return a.in.member(a.path, true)
+	case a.typ == nil:
+		return fmt.Sprintf("COALESCE(%s, %s)", a.in.member(a.path, false), a.in.member(a.path, true))
+	}
+	return a.in.member(a.path, false)
+}
+
+// text is the item as text, NULL where there is none.
+func (w *writer) text(n *node) string {
+	if len(n.alts) == 0 {
+		return w.none()
+	}
+	var parts []string
+	for i := range n.alts {
+		a := &n.alts[i]
+		t := a.value()
+		switch {
+		case t != "":
+		case a.pred != "":
+			t = fmt.Sprintf("CASE WHEN %s THEN %s WHEN NOT (%s) THEN %s END", a.pred, w.lit("true"), a.pred, w.lit("false"))
+		case a.number != "" && !a.whole:
+			w.refuse(nil, "the text of a computed decimal", "declare the column decimal")
+			t = "NULL"
+		case a.number != "":
+			t = fmt.Sprintf("CAST(%s AS %s)", a.number, w.facts.Text)
+		}
+		parts = append(parts, t)
+	}
+	return n.guarded(coalesce(parts))
+}
+
+// none is no item, as text.
+func (w *writer) none() string { return fmt.Sprintf("CAST(NULL AS %s)", w.facts.Text) }
+
+func coalesce(parts []string) string {
+	switch len(parts) {
+	case 0:
+		return "NULL"
+	case 1:
+		return parts[0]
+	}
+	return "COALESCE(" + strings.Join(parts, ", ") + ")"
+}
+
+// guarded is an expression that is NULL where a guard does not hold.
+func (n *node) guarded(expr string) string {
+	if len(n.guards) == 0 {
+		return expr
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN %s END", all(n.guards), expr)
+}
+
+func all(conditions []string) string {
+	if len(conditions) == 1 {
+		return conditions[0]
+	}
+	return "(" + strings.Join(conditions, " AND ") + ")"
+}
+
+// present says that there is an item; it is never unknown.
+func (w *writer) present(n *node) string {
+	var there []string
+	for i := range n.alts {
+		a := &n.alts[i]
+		switch {
+		case a.literal != nil || a.always:
+			there = append(there, "1 = 1")
+		case a.in == nil && a.text == "" && a.number != "":
+			there = append(there, a.number+" IS NOT NULL")
+		case a.in == nil && a.text == "":
+			there = append(there, fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 1 END IS NOT NULL", a.pred, a.pred))
+		default:
+			there = append(there, a.value()+" IS NOT NULL")
+		}
+	}
+	var p string
+	switch len(there) {
+	case 0:
+		return "1 = 0"
+	case 1:
+		p = there[0]
+	default:
+		p = "(" + strings.Join(there, " OR ") + ")"
+	}
+	for _, g := range n.guards {
+		p = fmt.Sprintf("(%s AND CASE WHEN %s THEN 1 ELSE 0 END = 1)", p, g)
+	}
+	return p
+}
+
+// members steps from an item to members of it, one alternative a property.
+func (w *writer) members(n *node, properties []sof.Property) *node {
+	out := &node{guards: n.guards}
+	for i := range n.alts {
+		a := &n.alts[i]
+		if a.typ != nil && a.typ.System != schema.None {
+			continue
+		}
+		o, path := a.in, a.path
+		if o == nil {
+			continue
+		}
+		for _, p := range properties {
+			out.alts = append(out.alts, alt{typ: p.Type, in: o, path: append(append([]string{}, path...), p.Name), sized: true})
+		}
+	}
+	return out
+}
+
+// opened is an item that holds JSON text, with members.
+func (w *writer) opened(b *block, text, note string, typ *schema.Type) alt {
+	return alt{typ: typ, in: &object{w: w, at: b, text: text, note: note, outer: true}, text: text}
+}
+
+// carried passes an item through the columns of a derived table: it adds them to
+// b and gives the item as it is seen outside, under alias.
+func (w *writer) carried(n *node, b *block, alias string, outside *block, note string) *node {
+	out := &node{}
+	for i := range n.alts {
+		a := n.alts[i]
+		name := "v"
+		if i > 0 {
+			name = fmt.Sprintf("v%d", i+1)
+		}
+		one := &node{alts: []alt{a}, guards: n.guards}
+		ref := alias + "." + Quote(name)
+		c := alt{typ: a.typ, text: ref, sized: w.facts.National, home: outside}
+		switch {
+		case a.text == "" && a.number != "" && a.in == nil:
+			b.items = append(b.items, item{one.guarded(a.number), name})
+			c.text, c.number, c.whole = "", ref, a.whole
+		default:
+			b.items = append(b.items, item{w.text(one), name})
+		}
+		switch {
+		case complexType(a.typ):
+			c.in = &object{w: w, at: outside, text: ref, note: note, outer: true}
+		case a.typ == nil && a.in != nil:
+			c.in = &object{w: w, at: outside, text: fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s AND ISJSON(%s) = 1 THEN %s END", ref, w.lit("{"), ref, ref), note: note, outer: true}
+		}
+		out.alts = append(out.alts, c)
+	}
+	if len(out.alts) == 0 {
+		b.items = append(b.items, item{w.none(), "v"})
+	}
+	return out
+}
+
+// local gives an expression over the columns of the block of inner alone, which
+// is what an aggregate may have.
+func (w *writer) local(expr string, n *node, inner scope) string {
+	if len(n.alts) == 1 && len(n.guards) == 0 {
+		if a := n.alts[0]; a.home == inner.at || a.in != nil && a.in.at == inner.at {
+			return expr
+		}
+	}
+	return w.computed(inner, "p", item{expr, "v"}) + ".[v]"
+}

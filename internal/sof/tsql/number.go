@@ -1,0 +1,141 @@
+package tsql
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf16"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// The decimal types that numbers of a document are read as. SQL keeps 38 digits
+// of a result and cuts its scale first, so that each operator has the type whose
+// result keeps the most: sums are exact, products to 17 digits, quotients to 16.
+const (
+	comparedDecimal = "decimal(38, 18)"
+	summedDecimal   = "decimal(37, 17)"
+	factorDecimal   = "decimal(19, 9)"
+	dividedDecimal  = "decimal(22, 10)"
+	wholeDecimal    = "decimal(18, 0)"
+)
+
+// numeric is a number as an SQL expression.
+type numeric struct {
+	number string
+	whole  bool
+}
+
+// number is an item as a number to compare.
+func (w *writer) number(n *node) numeric { return w.numberAs(n, comparedDecimal) }
+
+// numberAs is an item as a number, of type typ where it is a decimal of the
+// document. What does not fit becomes NULL.
+func (w *writer) numberAs(n *node, typ string) numeric {
+	out := numeric{whole: true}
+	var parts []string
+	for i := range n.alts {
+		a := &n.alts[i]
+		switch {
+		case a.number != "" && a.literal != nil:
+			parts = append(parts, a.number)
+			out.whole = out.whole && a.whole
+		case a.number != "" && a.whole:
+			parts = append(parts, fmt.Sprintf("CAST(%s AS %s)", a.number, wholeDecimal))
+		case a.number != "":
+			parts = append(parts, fmt.Sprintf("CAST(%s AS %s)", a.number, typ))
+			out.whole = false
+		case system(a) == schema.Integer:
+			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", a.value(), wholeDecimal))
+		default:
+			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", a.value(), typ))
+			out.whole = false
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{fmt.Sprintf("CAST(NULL AS %s)", typ)}
+	}
+	out.number = n.guarded(coalesce(parts))
+	return out
+}
+
+// numberLiteral writes a number of a view: without an exponent it is exact.
+func numberLiteral(text string) string {
+	if strings.HasPrefix(text, "-") {
+		return "(" + text + ")"
+	}
+	return text
+}
+
+func utf16Len(s string) int { return len(utf16.Encode([]rune(s))) }
+
+func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
+	l, r := w.single(e.L, e.Op, c), w.single(e.R, e.Op, c)
+	if e.Op == "&" || e.Op == "+" && e.T.Any[0].Name == "System.String" {
+		x, y := w.text(l), w.text(r)
+		if e.Op == "&" {
+			return &node{alts: []alt{{typ: systemType("String"), text: fmt.Sprintf("CONCAT(%s, %s)", x, y), always: true}}}
+		}
+		return textNode(fmt.Sprintf("%s + %s", x, y))
+	}
+	typ := summedDecimal
+	switch e.Op {
+	case "*":
+		typ = factorDecimal
+	case "/":
+		typ = dividedDecimal
+	}
+	x, y := w.numberAs(l, typ), w.numberAs(r, typ)
+	if e.Op == "/" && x.whole && y.whole {
+		// SQL divides integers without a rest
+		x.number = fmt.Sprintf("CAST(%s AS %s)", x.number, dividedDecimal)
+	}
+	if len(l.alts) == 0 || len(r.alts) == 0 {
+		return &node{}
+	}
+	out := alt{typ: systemType("Decimal"), whole: x.whole && y.whole && e.Op != "/" || e.Op == "div"}
+	if out.whole {
+		out.typ = systemType("Integer")
+	}
+	switch e.Op {
+	case "+", "-", "*":
+		out.number = fmt.Sprintf("%s %s %s", x.number, e.Op, y.number)
+	case "/":
+		out.number = fmt.Sprintf("%s / NULLIF(%s, 0)", x.number, y.number)
+	case "mod":
+		out.number = fmt.Sprintf("%s %% NULLIF(%s, 0)", x.number, y.number)
+	case "div":
+		// without the rest the quotient is whole, and rounding cannot move it
+		out.number = fmt.Sprintf("(%s - %s %% NULLIF(%s, 0)) / NULLIF(%s, 0)", x.number, x.number, y.number, y.number)
+	}
+	return &node{alts: []alt{out}}
+}
+
+// rounded is abs() and the functions that cut fractions.
+func (w *writer) rounded(e *sof.Call, c scope) *node {
+	n := w.numberAs(w.single(e.In, string(e.Func)+"()", c), summedDecimal)
+	out := alt{typ: systemType("Integer"), whole: true}
+	switch e.Func {
+	case sof.FuncAbs:
+		out.number, out.whole = fmt.Sprintf("ABS(%s)", n.number), n.whole
+		if !n.whole {
+			out.typ = systemType("Decimal")
+		}
+	case sof.FuncCeiling:
+		out.number = fmt.Sprintf("CEILING(%s)", n.number)
+	case sof.FuncFloor:
+		out.number = fmt.Sprintf("FLOOR(%s)", n.number)
+	case sof.FuncTruncate:
+		out.number = fmt.Sprintf("CASE WHEN %s < 0 THEN CEILING(%s) ELSE FLOOR(%s) END", n.number, n.number, n.number)
+	default:
+		digits := 0
+		if len(e.Args) > 0 {
+			var ok bool
+			if digits, ok = position(e.Args[0]); !ok || digits < 0 {
+				w.refuse(e, "round() needs a number of digits that is written out", "")
+			}
+		}
+		out = alt{typ: systemType("Decimal"), number: fmt.Sprintf("ROUND(%s, %d)", n.number, digits)}
+	}
+	return &node{alts: []alt{out}}
+}

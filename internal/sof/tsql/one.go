@@ -1,0 +1,206 @@
+package tsql
+
+import (
+	"fmt"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+func systemType(name string) *schema.Type {
+	t, _ := schema.R4().Type("System." + name)
+	return t
+}
+
+// one lowers an expression that yields at most one item.
+func (w *writer) one(e sof.Expr, c scope) *node {
+	switch e.(type) {
+	case *sof.This:
+		return c.focus
+	case *sof.Root:
+		return w.root
+	}
+	c.at = c.home
+	k := sharedKey{c.at, c.focus, key(e), c.rowIndex, c.itemIndex}
+	if n, ok := w.shared[k]; ok {
+		return n
+	}
+	n := w.lowerOne(e, c)
+	w.shared[k] = n
+	return n
+}
+
+func (w *writer) lowerOne(e sof.Expr, c scope) *node {
+	switch e := e.(type) {
+	case *sof.RowIndex:
+		return integer(c.rowIndex)
+	case *sof.ItemIndex:
+		if c.itemIndex == "" {
+			w.refuse(e, "$index outside a list", "")
+		}
+		return integer(c.itemIndex)
+	case *sof.Literal:
+		return w.constant(e.Value)
+	case *sof.Child:
+		return w.members(w.one(e.In, c), e.Properties)
+	case *sof.Filter:
+		in := w.one(e.In, c)
+		inner := c.on(in)
+		inner.itemIndex = "0"
+		return &node{alts: in.alts, guards: append(append([]string{}, in.guards...), w.pred(e.Pred, inner))}
+	case *sof.Select:
+		in := w.one(e.In, c)
+		inner := c.on(in)
+		inner.itemIndex = "0"
+		out := *w.one(e.Body, inner)
+		if !w.surely(in) {
+			out.guards = append(append([]string{}, out.guards...), w.present(in))
+		}
+		return &out
+	case *sof.OfType:
+		return w.ofType(w.single(e.In, "as", c), e, c)
+	case *sof.ResourceKey:
+		return w.members(w.one(e.In, c), []sof.Property{{Name: "id", Type: systemType("String")}})
+	case *sof.ReferenceKey:
+		return w.referenceKey(w.one(e.In, c), e.Target, c)
+	case *sof.Call:
+		return w.call(e, c)
+	case *sof.Binary:
+		switch e.Op {
+		case "&", "+", "-", "*", "/", "div", "mod":
+			return w.arithmetic(e, c)
+		}
+		return w.truth(w.pred(e, c))
+	case *sof.All, *sof.Is:
+		return w.truth(w.pred(e, c))
+	case *sof.Negate:
+		n := w.number(w.single(e.In, "-", c))
+		out := alt{typ: systemType("Decimal"), number: "-" + n.number, whole: n.whole}
+		if n.whole {
+			out.typ = systemType("Integer")
+		}
+		return &node{alts: []alt{out}}
+	}
+	w.refuse(e, fmt.Sprintf("%T", e), "")
+	return &node{}
+}
+
+// single lowers an expression that must not yield more than one item.
+func (w *writer) single(e sof.Expr, what string, c scope) *node {
+	if e.Type().Many {
+		return w.onlyItem(e, what, c)
+	}
+	return w.one(e, c)
+}
+
+func integer(expr string) *node {
+	return &node{alts: []alt{{typ: systemType("Integer"), number: expr, whole: true, always: true, sized: true}}}
+}
+
+func (w *writer) truth(pred string) *node {
+	return &node{alts: []alt{{typ: systemType("Boolean"), pred: pred}}}
+}
+
+func (w *writer) constant(k *sof.Constant) *node {
+	if k == nil {
+		return &node{}
+	}
+	a := alt{typ: k.Type, text: w.lit(k.Text), literal: k}
+	switch k.Type.System {
+	case schema.Boolean:
+		a.pred = "1 = 0"
+		if k.Text == "true" {
+			a.pred = "1 = 1"
+		}
+	case schema.Integer, schema.Decimal:
+		a.number, a.whole = numberLiteral(k.Text), k.Type.System == schema.Integer
+	case schema.None, schema.String, schema.Date, schema.DateTime, schema.Time:
+	}
+	return &node{alts: []alt{a}}
+}
+
+// ofType keeps an item that has the type.
+func (w *writer) ofType(n *node, e *sof.OfType, c scope) *node {
+	if e.Want.Kind == schema.Resource {
+		return w.ofResource(n, e.Want, c)
+	}
+	out := &node{guards: n.guards}
+	for _, a := range n.alts {
+		switch {
+		case a.typ == nil:
+			w.refuse(e, "the type of the data is not known to R4", "")
+		case hasType(a.typ, e.Want):
+			out.alts = append(out.alts, a)
+		}
+	}
+	return out
+}
+
+func hasType(have, want *schema.Type) bool {
+	if want.Kind == schema.SystemType {
+		return have.System == want.System
+	}
+	return have.Is(want)
+}
+
+// ofResource keeps a resource of the type, which it says itself.
+func (w *writer) ofResource(n *node, want *schema.Type, _ scope) *node {
+	out := &node{guards: n.guards}
+	for _, a := range n.alts {
+		if a.always && a.in != nil && len(a.path) == 0 && a.typ != nil && a.typ.Name == w.view.Resource && n == w.root {
+			if a.typ.Is(want) {
+				out.alts = append(out.alts, a)
+			}
+			continue
+		}
+		if a.in == nil {
+			continue
+		}
+		kind := a.in.member(append(append([]string{}, a.path...), "resourceType"), false)
+		var names []string
+		for _, name := range schema.R4().Names(schema.Resource) {
+			if t, ok := schema.R4().Type(name); ok && t.Is(want) {
+				names = append(names, w.sameText(kind, w.lit(name), &name))
+			}
+		}
+		if len(names) == 1 {
+			out.guards = append(append([]string{}, out.guards...), names[0])
+		} else {
+			out.guards = append(append([]string{}, out.guards...), kind+" IS NOT NULL")
+		}
+		a.typ = want
+		out.alts = append(out.alts, a)
+	}
+	return out
+}
+
+// exact is a form of a text whose equality and order are those of its
+// characters: case and blanks at the end count.
+func (w *writer) exact(text string) string {
+	if w.facts.CompareBytes {
+		// of one type first, since the bytes of nvarchar are others
+		return fmt.Sprintf("CAST(CAST(%s AS %s) AS varbinary(max))", text, w.facts.Text)
+	}
+	// a comparison fills the shorter text up with blanks; what follows the text
+	// makes those at its end count
+	return w.collated(fmt.Sprintf("%s + %s", text, w.lit(".")))
+}
+
+// collated is a text in the collation of its characters. Not every parser takes
+// COLLATE behind a parenthesis.
+func (w *writer) collated(text string) string {
+	return fmt.Sprintf("CAST(%s AS %s) COLLATE %s", text, w.facts.Text, w.facts.Binary)
+}
+
+// sameText compares a text with another, which may be a known one.
+func (w *writer) sameText(l, r string, known *string) string {
+	switch {
+	case w.facts.CompareBytes && known != nil:
+		return fmt.Sprintf("%s = CAST(%s AS varbinary(max))", w.exact(l), r)
+	case w.facts.CompareBytes:
+		return fmt.Sprintf("%s = %s", w.exact(l), w.exact(r))
+	case known != nil:
+		return fmt.Sprintf("%s = %s", w.exact(l), w.lit(*known+"."))
+	}
+	return fmt.Sprintf("%s = %s + %s", w.exact(l), r, w.lit("."))
+}

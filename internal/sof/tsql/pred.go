@@ -1,0 +1,390 @@
+package tsql
+
+import (
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// pred lowers an expression to a condition of three-valued logic: unknown stands
+// for no item.
+func (w *writer) pred(e sof.Expr, c scope) string {
+	switch e := e.(type) {
+	case *sof.Binary:
+		return w.binaryPred(e, c)
+	case *sof.All:
+		return w.quantified(e.In, func(inner scope) string { return w.pred(e.Pred, inner) }, true, c)
+	case *sof.Is:
+		n := w.single(e.In, "is", c)
+		is := w.ofType(n, &sof.OfType{In: e.In, Want: e.Want}, c)
+		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.present(is), w.present(n))
+	case *sof.Call:
+		if p, ok := w.callPred(e, c); ok {
+			return p
+		}
+	}
+	return w.condition(w.single(e, "a condition", c))
+}
+
+// condition is a boolean item as a condition.
+func (w *writer) condition(n *node) string {
+	if len(n.alts) == 1 && n.alts[0].pred != "" && len(n.guards) == 0 {
+		return n.alts[0].pred
+	}
+	return fmt.Sprintf("%s = %s", w.text(n), w.lit("true"))
+}
+
+func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
+	switch e.Func {
+	case sof.FuncExists, sof.FuncEmpty:
+		there := e.Func == sof.FuncExists
+		if !e.In.Type().Many {
+			p := w.present(w.one(e.In, c))
+			if !there {
+				p = fmt.Sprintf("NOT (%s)", p)
+			}
+			return p, true
+		}
+		sign := ">"
+		if !there {
+			sign = "="
+		}
+		return fmt.Sprintf("%s %s 0", w.howMany(e.In, c), sign), true
+	case sof.FuncNot:
+		return fmt.Sprintf("NOT (%s)", w.pred(e.In, c)), true
+	case sof.FuncAllTrue, sof.FuncAllFalse:
+		return w.quantified(e.In, func(inner scope) string { return w.eachIs(e.Func == sof.FuncAllTrue, inner) }, true, c), true
+	case sof.FuncAnyTrue, sof.FuncAnyFalse:
+		return w.quantified(e.In, func(inner scope) string { return w.eachIs(e.Func == sof.FuncAnyTrue, inner) }, false, c), true
+	case sof.FuncStartsWith, sof.FuncEndsWith, sof.FuncContains:
+		return w.within(e, c), true
+	case sof.FuncIsDistinct:
+		all := w.howMany(e.In, c)
+		some := w.howMany(&sof.Call{Func: sof.FuncDistinct, In: e.In, T: e.In.Type()}, c)
+		return fmt.Sprintf("%s = %s", all, some), true
+	case sof.FuncSubsetOf, sof.FuncSupersetOf:
+		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
+		return "1 = 0", true
+	default:
+	}
+	return "", false
+}
+
+func (w *writer) eachIs(want bool, c scope) string {
+	p := w.condition(c.focus)
+	if !want {
+		p = fmt.Sprintf("NOT (%s)", p)
+	}
+	return p
+}
+
+// quantified says that a condition is true for all items of in, or for any.
+func (w *writer) quantified(in sof.Expr, cond func(scope) string, every bool, c scope) string {
+	inner := c.inside()
+	got := w.rows(in, inner)
+	inner = inner.on(got.item)
+	inner.itemIndex = ""
+	if w.plainList(in) {
+		inner.itemIndex = got.position()
+	}
+	p := cond(inner)
+	// an aggregate must not mix columns of this block and of those around
+	fits := w.computed(inner, "p", item{fmt.Sprintf("CASE WHEN %s THEN 1 END", p), "v"})
+	sum, sign := fmt.Sprintf("COUNT(%s.[v])", fits), ">"
+	if every {
+		sum, sign = fmt.Sprintf("COUNT(*) - COUNT(%s.[v])", fits), "="
+	}
+	inner.at.items = []item{{sum, "n"}}
+	alias := w.alias("x")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(in), query: query{inner.at}})
+	return fmt.Sprintf("%s.[n] %s 0", alias, sign)
+}
+
+func (w *writer) binaryPred(e *sof.Binary, c scope) string {
+	switch e.Op {
+	case "and", "or", "implies":
+		return w.connected(e, c)
+	case "xor":
+		l, r := w.pred(e.L, c), w.pred(e.R, c)
+		return fmt.Sprintf("((%s AND NOT (%s)) OR (NOT (%s) AND %s))", l, r, l, r)
+	case "=":
+		return w.equal(e, c)
+	case "!=":
+		return fmt.Sprintf("NOT (%s)", w.equal(e, c))
+	case "~":
+		return w.equivalent(e, c)
+	case "!~":
+		return fmt.Sprintf("NOT (%s)", w.equivalent(e, c))
+	case "<", "<=", ">", ">=":
+		l, r := w.single(e.L, e.Op, c), w.single(e.R, e.Op, c)
+		return w.compare(e, l, r, e.Op, c)
+	case "in":
+		return w.member(e, e.L, e.R, c)
+	case "contains":
+		return w.member(e, e.R, e.L, c)
+	}
+	w.refuse(e, "the operator "+e.Op, "")
+	return "1 = 0"
+}
+
+// connected is and, or and implies. What the left side decides alone must not
+// fail by the right side, for which only CASE has an order.
+func (w *writer) connected(e *sof.Binary, c scope) string {
+	l := w.pred(e.L, c)
+	before := w.failures
+	r := w.pred(e.R, c)
+	fails := w.failures > before
+	switch {
+	case e.Op == "and" && fails:
+		return fmt.Sprintf("CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l, r)
+	case e.Op == "and":
+		return fmt.Sprintf("(%s AND %s)", l, r)
+	case e.Op == "implies":
+		l = fmt.Sprintf("NOT (%s)", l)
+	}
+	if fails {
+		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 1 WHEN NOT (%s) AND NOT (%s) THEN 0 END = 1", l, r, l, r)
+	}
+	return fmt.Sprintf("(%s OR %s)", l, r)
+}
+
+// equal is = on collections: empty gives empty, and lists of different length
+// are not equal.
+func (w *writer) equal(e *sof.Binary, c scope) string {
+	l, r := e.L, e.R
+	switch {
+	case l.Type().Many && r.Type().Many:
+		w.refuse(e, "two lists are compared", "take the first() of both, or exists() with a condition")
+		return "1 = 0"
+	case r.Type().Many:
+		l, r = r, l
+	}
+	if !l.Type().Many {
+		return w.compare(e, w.one(l, c), w.one(r, c), "=", c)
+	}
+	other := w.one(r, c)
+	n, count := w.counted(l, c)
+	same := w.compare(e, n, other, "=", c)
+	if w.surely(other) {
+		return fmt.Sprintf("(%s <= 1 AND %s)", count, same)
+	}
+	return fmt.Sprintf("((%s <= 1 OR NOT (%s)) AND %s)", count, w.present(other), same)
+}
+
+// family sorts the system types by how they compare.
+type family int
+
+const (
+	mixed family = iota
+	texts
+	numbers
+	truths
+	dates
+	times
+)
+
+// familyOf is how the item compares; mixed where its forms differ or are not
+// known.
+func familyOf(n *node) family {
+	out := mixed
+	for i := range n.alts {
+		f := mixed
+		switch system(&n.alts[i]) {
+		case schema.String:
+			f = texts
+		case schema.Integer, schema.Decimal:
+			f = numbers
+		case schema.Boolean:
+			f = truths
+		case schema.Date, schema.DateTime:
+			f = dates
+		case schema.Time:
+			f = times
+		case schema.None:
+		}
+		if i > 0 && f != out || f == mixed {
+			return mixed
+		}
+		out = f
+	}
+	return out
+}
+
+// only keeps the forms of an item that compare with a family.
+func only(n *node, f family) *node {
+	out := &node{guards: n.guards}
+	for _, a := range n.alts {
+		if familyOf(&node{alts: []alt{a}}) == f {
+			out.alts = append(out.alts, a)
+		}
+	}
+	return out
+}
+
+// compare compares two items of one family.
+func (w *writer) compare(e sof.Expr, l, r *node, sign string, c scope) string {
+	if len(l.alts) == 0 || len(r.alts) == 0 {
+		return "NULL = 1"
+	}
+	f := familyOf(l)
+	if g := familyOf(r); f == mixed && g != mixed || g == mixed && f != mixed {
+		// what is of another type is never equal
+		if f == mixed {
+			return w.compareMixed(e, l, r, g, sign, c)
+		}
+		return w.compareMixed(e, r, l, f, mirrored(sign), c)
+	} else if f != g || f == mixed {
+		w.refuse(e, "values of these types are compared", "compare an element of them")
+		return "1 = 0"
+	}
+	switch f {
+	case texts:
+		return w.compareTexts(l, r, sign)
+	case numbers:
+		x, y := w.number(l), w.number(r)
+		return fmt.Sprintf("%s %s %s", x.number, sign, y.number)
+	case truths:
+		return w.compareTruths(l, r)
+	case dates, times:
+		return w.compareMoments(l, r, sign, f == times, c)
+	case mixed:
+	}
+	return "1 = 0"
+}
+
+func mirrored(sign string) string {
+	switch sign {
+	case "<":
+		return ">"
+	case "<=":
+		return ">="
+	case ">":
+		return "<"
+	case ">=":
+		return "<="
+	}
+	return sign
+}
+
+// compareMixed compares an item of several possible types with one of a family.
+func (w *writer) compareMixed(e sof.Expr, l, r *node, f family, sign string, c scope) string {
+	some := only(l, f)
+	if len(some.alts) == 0 || sign != "=" {
+		w.refuse(e, "values of these types are compared", "choose one with ofType()")
+		return "1 = 0"
+	}
+	same := w.compare(e, some, r, "=", c)
+	// an item of another type is no empty one
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) OR (%s AND %s) THEN 0 END = 1", same, same, w.present(l), w.present(r))
+}
+
+func knownText(n *node) *string {
+	if len(n.alts) == 1 && n.alts[0].literal != nil && len(n.guards) == 0 {
+		return &n.alts[0].literal.Text
+	}
+	return nil
+}
+
+func (w *writer) compareTexts(l, r *node, sign string) string {
+	if sign == "=" {
+		if knownText(l) != nil {
+			l, r = r, l
+		}
+		return w.sameText(w.text(l), w.text(r), knownText(r))
+	}
+	if w.facts.CompareBytes {
+		return fmt.Sprintf("%s %s %s", w.exact(w.text(l)), sign, w.exact(w.text(r)))
+	}
+	// the shorter text is filled up with blanks, unless something below all
+	// characters is behind it
+	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.text(l)+" + NCHAR(1)"), sign, w.text(r))
+}
+
+func (w *writer) compareTruths(l, r *node) string {
+	for _, pair := range [][2]*node{{l, r}, {r, l}} {
+		if k := knownText(pair[1]); k != nil {
+			p := w.condition(pair[0])
+			if *k == "true" {
+				return p
+			}
+			return fmt.Sprintf("NOT (%s)", p)
+		}
+	}
+	return fmt.Sprintf("%s = %s", w.text(l), w.text(r))
+}
+
+// member is "in": whether a list has the item.
+func (w *writer) member(e *sof.Binary, one, list sof.Expr, c scope) string {
+	it := w.single(one, "in and contains", c)
+	if alternatives := literals(list); len(alternatives) > 0 {
+		var same []string
+		for _, k := range alternatives {
+			same = append(same, w.compare(e, it, w.constant(k), "=", c))
+		}
+		p := "(" + strings.Join(same, " OR ") + ")"
+		if f := familyOf(it); f == dates || f == times {
+			// where the order of two dates is not known they are not the same
+			p = fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", p, w.present(it))
+		}
+		return p
+	}
+	found := w.quantified(list, func(inner scope) string { return w.compare(e, inner.focus, it, "=", inner) }, false, c)
+	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.present(it), found)
+}
+
+// literals are the constants of a union of nothing else.
+func literals(e sof.Expr) []*sof.Constant {
+	switch e := e.(type) {
+	case *sof.Literal:
+		if e.Value != nil {
+			return []*sof.Constant{e.Value}
+		}
+	case *sof.Binary:
+		if e.Op == "|" {
+			l, r := literals(e.L), literals(e.R)
+			if len(l) > 0 && len(r) > 0 {
+				return append(l, r...)
+			}
+		}
+	}
+	return nil
+}
+
+// equivalent is ~ for single items: case and kinds of white space do not count,
+// and empty is like empty.
+func (w *writer) equivalent(e *sof.Binary, c scope) string {
+	if e.L.Type().Many || e.R.Type().Many {
+		w.refuse(e, "~ on a list", "take the first()")
+		return "1 = 0"
+	}
+	l, r := w.one(e.L, c), w.one(e.R, c)
+	f := familyOf(l)
+	if f != familyOf(r) || f == mixed || f == numbers {
+		w.refuse(e, "~ on other things than strings, booleans, dates and times", "use =")
+		return "1 = 0"
+	}
+	same := ""
+	if f == texts {
+		same = w.sameText(w.normal(w.text(l)), w.normal(w.text(r)), nil)
+	} else {
+		same = w.compare(e, l, r, "=", c)
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s OR %s THEN 0 ELSE 1 END = 1", same, w.present(l), w.present(r))
+}
+
+// normal is a text as ~ sees it.
+func (w *writer) normal(text string) string {
+	for _, code := range []int{9, 10, 13} {
+		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, w.char(code), w.lit(" "))
+	}
+	return "LOWER(" + text + ")"
+}
+
+func (w *writer) char(code int) string {
+	if w.facts.National {
+		return fmt.Sprintf("NCHAR(%d)", code)
+	}
+	return fmt.Sprintf("CHAR(%d)", code)
+}

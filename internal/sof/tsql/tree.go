@@ -1,0 +1,75 @@
+package tsql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+)
+
+// operands are the expressions that e is made of.
+func operands(e sof.Expr) []sof.Expr {
+	switch e := e.(type) {
+	case *sof.Child:
+		return []sof.Expr{e.In}
+	case *sof.Filter:
+		return []sof.Expr{e.In, e.Pred}
+	case *sof.Select:
+		return []sof.Expr{e.In, e.Body}
+	case *sof.All:
+		return []sof.Expr{e.In, e.Pred}
+	case *sof.OfType:
+		return []sof.Expr{e.In}
+	case *sof.Is:
+		return []sof.Expr{e.In}
+	case *sof.ResourceKey:
+		return []sof.Expr{e.In}
+	case *sof.ReferenceKey:
+		return []sof.Expr{e.In}
+	case *sof.Call:
+		return append([]sof.Expr{e.In}, e.Args...)
+	case *sof.Binary:
+		return []sof.Expr{e.L, e.R}
+	case *sof.Negate:
+		return []sof.Expr{e.In}
+	}
+	return nil
+}
+
+// mentions says that e or something in it is what is looked for.
+func mentions(e sof.Expr, what func(sof.Expr) bool) bool {
+	return what(e) || slices.ContainsFunc(operands(e), func(o sof.Expr) bool { return mentions(o, what) })
+}
+
+// key is a text that two expressions share when they are the same.
+func key(e sof.Expr) string {
+	var own string
+	switch e := e.(type) {
+	case *sof.Literal:
+		own = "{}"
+		if e.Value != nil {
+			own = fmt.Sprintf("%s %q", e.Value.Type.Name, e.Value.Text)
+		}
+	case *sof.Child:
+		own = e.Name
+		for _, p := range e.Properties {
+			own += " " + p.Name
+		}
+	case *sof.OfType:
+		own = fmt.Sprint(e.Want.Path, e.Single)
+	case *sof.Is:
+		own = e.Want.Path
+	case *sof.ReferenceKey:
+		own = e.Target
+	case *sof.Call:
+		own = string(e.Func)
+	case *sof.Binary:
+		own = e.Op
+	}
+	var parts []string
+	for _, o := range operands(e) {
+		parts = append(parts, key(o))
+	}
+	return fmt.Sprintf("%T[%s](%s)", e, own, strings.Join(parts, "|"))
+}

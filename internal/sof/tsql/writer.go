@@ -1,0 +1,345 @@
+package tsql
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// writer lowers one view.
+type writer struct {
+	view    *sof.View
+	engine  Engine
+	facts   Facts
+	shape   Shape
+	root    *node
+	counts  map[string]int // of aliases, by their first letter
+	shared  map[sharedKey]*node
+	applied map[computedKey]string
+	faults  []error
+	faulted map[string]bool
+	// top is the outermost block, and kept what says that its document may be one
+	// of the view's, while the conditions of the view are lowered.
+	top      *block
+	kept     string
+	failures int // how many expressions make the statement fail for bad data
+}
+
+// sharedKey tells expressions that are lowered once: the same expression over
+// the same focus in the same block.
+type sharedKey struct {
+	at    *block
+	focus *node
+	text  string
+	// %rowIndex and $index
+	row, item string
+}
+
+func newWriter(v *sof.View, e Engine, s Shape) *writer {
+	return &writer{
+		view: v, engine: e, facts: e.Facts(), shape: s,
+		counts: map[string]int{}, shared: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
+	}
+}
+
+// scope is where an expression is lowered.
+type scope struct {
+	at *block // lists that the expression goes through are put here
+	// home is the block of the focus: what is computed for the focus alone is put
+	// there, and serves all blocks inside.
+	home      *block
+	focus     *node
+	rowIndex  string // %rowIndex
+	itemIndex string // $index; empty where it is not known
+	out       map[int]string
+}
+
+// on is the scope of an item of a list that is in the block of s.
+func (s scope) on(n *node) scope {
+	s.focus, s.home = n, s.at
+	return s
+}
+
+// inside is the scope of a new block inside that of s.
+func (s scope) inside() scope {
+	s.at = &block{parent: s.at}
+	return s
+}
+
+// refuse notes that the engine cannot say e.
+func (w *writer) refuse(e sof.Expr, msg, hint string) {
+	f := w.view.Fault(e, msg, hint)
+	if f.Path == "" {
+		f.Path = "view " + w.view.Name
+	}
+	f.Msg = fmt.Sprintf("%s cannot say this: %s", w.engine, f.Msg)
+	if text := f.Error(); !w.faulted[text] {
+		w.faulted[text] = true
+		w.faults = append(w.faults, f)
+	}
+}
+
+func (w *writer) alias(kind string) string {
+	w.counts[kind]++
+	return fmt.Sprintf("%s%d", kind, w.counts[kind])
+}
+
+func (w *writer) lit(text string) string { return literal(text, w.facts) }
+
+// note is what is said beside the source that serves e.
+func (w *writer) note(e sof.Expr) string {
+	text := strings.Join(strings.Fields(w.view.Source(e)), " ")
+	const most = 100
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return text
+}
+
+func (w *writer) body() (string, error) {
+	c, kind := w.begin()
+	top := c.at
+	top.where = append(top.where, w.sameText(kind, w.lit(w.view.Resource), &w.view.Resource))
+	w.kept = top.where[0]
+	for _, e := range w.view.Where {
+		top.where = append(top.where, w.pred(e, c))
+	}
+	w.kept = ""
+	w.row(w.view.Rows, c)
+	for i, col := range w.view.Columns {
+		if c.out[i] == "" && len(w.faults) == 0 {
+			return "", fmt.Errorf("view %s: the column %s has no value", w.view.Name, col.Name)
+		}
+		top.items = append(top.items, item{c.out[i], col.Name})
+	}
+	return w.print()
+}
+
+// begin makes the outermost block with the document, the keys and the id; kind is
+// the type that the document says it is of.
+func (w *writer) begin() (c scope, kind string) {
+	top := &block{from: []source{{alias: "d", table: w.shape.From}}}
+	w.top = top
+	t, _ := schema.R4().Type(w.view.Resource)
+	doc := &object{w: w, at: top, text: "d.[doc]"}
+	w.root = &node{alts: []alt{{typ: t, in: doc, text: "d.[doc]", sized: true, always: true}}}
+	kind = doc.member([]string{"resourceType"}, false)
+	for _, k := range w.shape.Keys {
+		top.items = append(top.items, item{expr: "d." + Quote(k)})
+	}
+	if w.shape.ID {
+		top.items = append(top.items, item{w.narrow(doc.member([]string{"id"}, false), idLength), "_id"})
+	}
+	return scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}, kind
+}
+
+// idLength is the most characters of a FHIR id.
+const idLength = 64
+
+// narrow is a text of ASCII in a column that is compared by its characters.
+func (w *writer) narrow(text string, length int) string {
+	text = fmt.Sprintf("CAST(%s AS varchar(%d))", text, length)
+	if !w.facts.CompareBytes {
+		text += " COLLATE " + w.facts.Binary
+	}
+	return text
+}
+
+// print gives the text, or what cannot be said.
+func (w *writer) print() (string, error) {
+	if len(w.faults) > 0 {
+		return "", errors.Join(w.faults...)
+	}
+	p := &printer{facts: w.facts}
+	p.block(w.top, 0)
+	return p.String(), nil
+}
+
+// wanted says that the row at hand of a block is kept, as far as its conditions
+// are known. Servers are free to work out columns of rows that WHERE drops.
+func (w *writer) wanted(b *block) string {
+	if b == w.top && w.kept != "" {
+		return w.kept
+	}
+	conditions := append([]string{}, b.where...)
+	if b.parent != nil {
+		conditions = append([]string{w.wanted(b.parent)}, conditions...)
+	}
+	if len(conditions) == 1 && b.parent != nil {
+		return conditions[0]
+	}
+	return w.computed(scope{at: b}, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(conditions)), "wanted"}) + ".[wanted] = 1"
+}
+
+// row lowers a node of the row plan into the block of c: its rows multiply those
+// of the block, its columns go to c.out.
+func (w *writer) row(r sof.Row, c scope) {
+	switch r := r.(type) {
+	case *sof.Project:
+		for _, cell := range r.Cells {
+			c.out[cell.Column] = w.cell(cell, c)
+		}
+	case *sof.Product:
+		for _, p := range r.Parts {
+			w.row(p, c)
+		}
+	case *sof.Union:
+		var q query
+		for _, branch := range r.Branches {
+			inner := c.inside()
+			inner.out = map[int]string{}
+			w.row(branch, inner)
+			w.columns(inner.at, inner.out, slices.Sorted(maps.Keys(inner.out)))
+			q = append(q, inner.at)
+		}
+		w.derived(q, c, false, "", nil)
+	case *sof.Iterate:
+		w.iterate(r, c)
+	case *sof.Recurse:
+		w.recurse(r, c)
+	}
+}
+
+// columns makes columns of the view the items of a block.
+func (w *writer) columns(b *block, out map[int]string, columns []int) {
+	for _, i := range columns {
+		b.items = append(b.items, item{out[i], w.view.Columns[i].Name})
+	}
+}
+
+// derived applies a query whose items are columns of the view. Those of index
+// are 0 where the query has no row.
+func (w *writer) derived(q query, c scope, outer bool, note string, index []int) {
+	alias := w.alias("u")
+	c.at.from = append(c.at.from, source{alias: alias, outer: outer, note: note, query: q})
+	for i, col := range w.view.Columns {
+		if !slices.ContainsFunc(q[0].items, func(it item) bool { return it.name == col.Name }) {
+			continue
+		}
+		c.out[i] = alias + "." + Quote(col.Name)
+		if slices.Contains(index, i) {
+			c.out[i] = fmt.Sprintf("ISNULL(%s, %s)", c.out[i], w.zero(col))
+		}
+	}
+}
+
+// zero is the index 0 in a column.
+func (w *writer) zero(col sof.Column) string {
+	if col.Kind == sof.Text {
+		return w.lit("0")
+	}
+	return "0"
+}
+
+func (w *writer) iterate(r *sof.Iterate, c scope) {
+	if !r.Outer {
+		item, index := w.walk(r, c)
+		c = c.on(item)
+		c.rowIndex = index
+		w.row(r.Body, c)
+		return
+	}
+	inner := c.inside()
+	inner.out = map[int]string{}
+	b := inner.at
+	item, index := w.walk(r, inner)
+	inner = inner.on(item)
+	inner.rowIndex = index
+	w.row(r.Body, inner)
+	w.columns(b, inner.out, r.Columns)
+	if always(r.Body) {
+		w.derived(query{b}, c, true, w.note(r.Over), r.Index)
+		return
+	}
+	// rows of the body may be none although there are items: only where there are
+	// no items is the row of nulls wanted
+	w.derived(query{b, w.nullRow(r, c)}, c, false, w.note(r.Over), nil)
+}
+
+// nullRow is the row of nulls of an Iterate over nothing.
+func (w *writer) nullRow(r *sof.Iterate, c scope) *block {
+	count := c.inside()
+	w.rows(r.Over, count)
+	count.at.items = []item{{"COUNT(*)", "n"}}
+	alias := w.alias("n")
+	b := &block{from: []source{{alias: alias, query: query{count.at}}}, where: []string{alias + ".[n] = 0"}}
+	for _, i := range r.Columns {
+		value := "NULL"
+		if slices.Contains(r.Index, i) {
+			value = w.zero(w.view.Columns[i])
+		}
+		b.items = append(b.items, item{fmt.Sprintf("CAST(%s AS %s)", value, columnType(w.view.Columns[i], w.facts)), w.view.Columns[i].Name})
+	}
+	return b
+}
+
+// always says that a row node yields at least one row for every item.
+func always(r sof.Row) bool {
+	switch r := r.(type) {
+	case *sof.Project:
+		return true
+	case *sof.Product:
+		return !slices.ContainsFunc(r.Parts, func(p sof.Row) bool { return !always(p) })
+	case *sof.Union:
+		return slices.ContainsFunc(r.Branches, always)
+	case *sof.Iterate:
+		return r.Outer && always(r.Body)
+	}
+	return false
+}
+
+// walk brings the items of r.Over into the block of c, and gives one of them with
+// its %rowIndex.
+func (w *writer) walk(r *sof.Iterate, c scope) (*node, string) {
+	if !usesRowIndex(r.Body) {
+		got := w.rows(r.Over, c)
+		return got.item, "0"
+	}
+	if !r.Over.Type().Many {
+		return w.rows(r.Over, c).item, "0"
+	}
+	if w.plainList(r.Over) {
+		// one list, as it comes: its keys are the positions
+		got := w.rows(r.Over, c)
+		return got.item, got.position()
+	}
+	inner := c.inside()
+	got := w.rows(r.Over, inner)
+	alias := w.alias("e")
+	item := w.carried(got.item, inner.at, alias, c.at, "")
+	inner.at.items = append(inner.at.items, numbered(got.keys))
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(r.Over), query: query{inner.at}})
+	return item, alias + ".[i]"
+}
+
+// numbered counts rows from 0 in the order of keys.
+func numbered(keys []string) item {
+	return item{fmt.Sprintf("CAST(ROW_NUMBER() OVER (ORDER BY %s) - 1 AS int)", strings.Join(orderKeys(keys), ", ")), "i"}
+}
+
+// usesRowIndex says that %rowIndex of this level is read.
+func usesRowIndex(r sof.Row) bool {
+	switch r := r.(type) {
+	case *sof.Project:
+		return slices.ContainsFunc(r.Cells, func(c sof.Cell) bool { return mentions(c.Value, isRowIndex) })
+	case *sof.Product:
+		return slices.ContainsFunc(r.Parts, usesRowIndex)
+	case *sof.Union:
+		return slices.ContainsFunc(r.Branches, usesRowIndex)
+	case *sof.Iterate:
+		return mentions(r.Over, isRowIndex)
+	case *sof.Recurse:
+		return slices.ContainsFunc(r.Paths, func(e sof.Expr) bool { return mentions(e, isRowIndex) })
+	}
+	return false
+}
+
+func isRowIndex(e sof.Expr) bool {
+	_, is := e.(*sof.RowIndex)
+	return is
+}

@@ -1,0 +1,283 @@
+package mssql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+)
+
+// attempt tries once to commit a batch: the files of it that the ledger lacks.
+func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepared.Table, try int) error {
+	t := statements.Target{Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views}
+	a := statements.Attempt{
+		Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(), Stage: statements.StageName(w.o.Now(), b.Attempt, try),
+	}
+	staged := false
+	err := w.with(ctx, func(s *session) error {
+		there, err := s.ledger(ctx, t, b.Export)
+		if err != nil {
+			return err
+		}
+		files := without(b.Files, there)
+		if len(files) == 0 {
+			return nil
+		}
+		fresh, err := w.ensure(ctx, s, t)
+		if err != nil {
+			return err
+		}
+		staged = true
+		if err := w.stage(ctx, s, a, files); err != nil {
+			return err
+		}
+		if err := w.apply(ctx, s, a); err != nil {
+			return err
+		}
+		w.afterwards(ctx, s, a, fresh)
+		staged = false
+		return nil
+	})
+	if err != nil && staged {
+		w.cleanUp(ctx, a)
+	}
+	return err
+}
+
+func without(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipeline.PreparedFile {
+	known := map[[2]string]bool{}
+	for _, e := range there {
+		known[[2]string{e.Path, e.ETag}] = true
+	}
+	var left []pipeline.PreparedFile
+	for _, f := range files {
+		if !known[[2]string{f.Path, f.ETag}] {
+			left = append(left, f)
+		}
+	}
+	return left
+}
+
+// abandonedAfter is the age at which the stage of an attempt that died is dropped:
+// no attempt lives so long.
+const abandonedAfter = 24 * time.Hour
+
+// ensure makes what the schema lacks, and drops the stages that died attempts left.
+// Fresh says that tables were made.
+func (w *Warehouse) ensure(ctx context.Context, s *session, t statements.Target) (fresh bool, err error) {
+	there, err := s.catalog(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	todo, err := t.Ensure(there)
+	if err != nil {
+		return false, err
+	}
+	if len(todo) > 0 {
+		if err := w.rowVersions(ctx, s); err != nil {
+			return false, err
+		}
+		if err := w.define(ctx, s, t, there, todo); err != nil {
+			return false, err
+		}
+	}
+	for _, st := range t.Abandoned(there, w.o.Now().Add(-abandonedAfter)) {
+		if _, err := s.exec(ctx, st); err != nil && numberOf(err) != notThere {
+			return false, err
+		}
+	}
+	return len(todo) > 0, nil
+}
+
+// notThere is the server's number for a table to be dropped that is gone.
+const notThere = 3701
+
+// rowVersions looks whether readers can see half a commit.
+func (w *Warehouse) rowVersions(ctx context.Context, s *session) error {
+	if w.engine.Exclusion == statements.LockRow && !w.engine.RowVersions {
+		return nil // there is nothing but row versions
+	}
+	on := true
+	err := s.query(ctx, statements.RowVersionsQuery(), func(scan func(...any) error) error {
+		var is sql.NullBool
+		err := scan(&is)
+		on = is.Bool
+		return err
+	})
+	if err != nil && !w.engine.RowVersions && numberOf(err) != 0 {
+		// It is asked for a warning alone, which a server that is only like SQL Server
+		// need not be able to answer.
+		w.o.Log.DebugContext(ctx, "the server does not tell of READ_COMMITTED_SNAPSHOT", "error", err)
+		s.failed = false
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const remedy = "ALTER DATABASE ... SET READ_COMMITTED_SNAPSHOT ON"
+	switch {
+	case on:
+	case w.engine.RowVersions:
+		return &fault.Error{
+			Class: fault.Permanent, Err: fmt.Errorf("database %s: READ_COMMITTED_SNAPSHOT is off, so that readers would see half a commit", w.o.Server),
+			Remedy: "run " + remedy + " in its master database, while nobody is connected",
+		}
+	default:
+		w.o.Log.WarnContext(ctx, "READ_COMMITTED_SNAPSHOT is off: a statement that reads several tables while a commit is under way may see some of them before it and some after", "remedy", remedy)
+	}
+	return nil
+}
+
+// define makes the schema and its tables.
+func (w *Warehouse) define(ctx context.Context, s *session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
+	if len(there) == 0 {
+		_, known, err := s.number(ctx, t.SchemaQuery())
+		if err != nil {
+			return err
+		}
+		if !known {
+			if _, err := s.exec(ctx, t.CreateSchema()); err != nil {
+				return fmt.Errorf("make schema %s: %w", t.Schema, err)
+			}
+		}
+	}
+	if w.engine.TransactionalDDL {
+		todo = append([]statements.Statement{{Step: "begin", Text: "BEGIN TRANSACTION"}}, append(todo, statements.Statement{Step: "commit", Text: "COMMIT TRANSACTION"})...)
+	}
+	if lock, needed := t.LockRow(); needed {
+		todo = append(todo, lock)
+	}
+	if err := s.execAll(ctx, todo); err != nil {
+		return fmt.Errorf("make the tables of schema %s: %w", t.Schema, err)
+	}
+	return nil
+}
+
+// apply is the transaction. Where the engine ends it because it met another, it is
+// run again: what was staged is still there.
+func (w *Warehouse) apply(ctx context.Context, s *session, a statements.Attempt) error {
+	for try := 1; ; try++ {
+		err := w.transaction(ctx, s, a)
+		if err == nil || !conflicts(err) || try == tries {
+			return err
+		}
+		s.failed = false
+		if _, back := s.exec(ctx, rollBack); back != nil {
+			return errors.Join(err, back)
+		}
+		if err := w.o.Wait(ctx, pause(try)); err != nil {
+			return err
+		}
+	}
+}
+
+// lockPatience is the wait before tables are tried again that another committer
+// holds for longer than the lock's own timeout.
+const lockPatience = 20 * time.Second
+
+func (w *Warehouse) transaction(ctx context.Context, s *session, a statements.Attempt) error {
+	for _, st := range a.Transaction() {
+		var err error
+		switch st.Step {
+		case statements.StepLock:
+			err = w.lock(ctx, s, a, st)
+		case statements.StepCheck:
+			err = s.query(ctx, st, func(scan func(...any) error) error {
+				var path string
+				var lines, accounted int64
+				if err := scan(&path, &lines, &accounted); err != nil {
+					return err
+				}
+				return fault.Permanentf("file %s has %d lines, but %d are accounted for: prepare it again", path, lines, accounted)
+			})
+		default:
+			_, err = s.exec(ctx, st)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Warehouse) lock(ctx context.Context, s *session, a statements.Attempt, st statements.Statement) error {
+	busy := &fault.Error{After: lockPatience, Err: errors.New("another committer is at the same tables")}
+	if w.engine.Exclusion == statements.LockRow {
+		n, err := s.exec(ctx, st)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("table [%s].[_lock_%s] has no row: %w", a.Schema, a.Type, w.restoreLock(ctx, s, a))
+		}
+		return nil
+	}
+	result, _, err := s.number(ctx, st)
+	if err == nil && result < 0 {
+		s.failed = true
+		return busy
+	}
+	return err
+}
+
+// restoreLock puts back the row that somebody has deleted.
+func (w *Warehouse) restoreLock(ctx context.Context, s *session, a statements.Attempt) error {
+	lock, _ := a.LockRow()
+	if err := s.execAll(ctx, []statements.Statement{rollBack, lock}); err != nil {
+		return err
+	}
+	return &fault.Error{Err: &serverError{step: statements.StepLock, err: errors.New("it has one again")}}
+}
+
+var rollBack = statements.Statement{Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"}
+
+// afterwards is what a commit that has happened leaves to do. It may fail: the next
+// one, or the janitor, makes up for it.
+func (w *Warehouse) afterwards(ctx context.Context, s *session, a statements.Attempt, fresh bool) {
+	todo := a.DropStage()
+	if fresh {
+		todo = append(todo, a.CreateStatistics()...)
+	}
+	for _, st := range todo {
+		if _, err := s.exec(ctx, st); err != nil && numberOf(err) != notThere {
+			w.o.Log.WarnContext(ctx, "left behind by a commit", "step", st.Step, "error", err)
+			return
+		}
+	}
+}
+
+// cleanUpTimeout bounds the dropping of a stage after a failure.
+const cleanUpTimeout = 30 * time.Second
+
+// cleanUp drops the stage of an attempt that failed. What it cannot drop, a later
+// commit finds by its age.
+func (w *Warehouse) cleanUp(ctx context.Context, a statements.Attempt) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+	defer done()
+	for dead := range 2 {
+		err := w.with(ctx, func(s *session) error {
+			for _, st := range a.DropStage() {
+				if _, err := s.exec(ctx, st); err != nil && numberOf(err) != notThere {
+					return err
+				}
+				s.failed = false
+			}
+			return nil
+		})
+		if err == nil {
+			return
+		}
+		if dead == 1 || numberOf(err) != 0 {
+			w.o.Log.WarnContext(ctx, "a stage is left for later", "stage", strings.ToLower(a.Stage), "error", err)
+			return
+		}
+		w.dropIdle()
+	}
+}

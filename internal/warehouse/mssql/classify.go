@@ -1,0 +1,146 @@
+package mssql
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	driver "github.com/microsoft/go-mssqldb"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+)
+
+// meaning is what is known of an error number.
+type meaning struct {
+	class  fault.Class
+	after  time.Duration
+	remedy string
+}
+
+const (
+	soon     = 0
+	aMinute  = time.Minute
+	minutes  = 5 * time.Minute
+	grantAll = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database"
+)
+
+// meanings are the numbers that are told apart. Those of connections are the list
+// that Microsoft's drivers publish as transient; a number that is not here is
+// Transient, since attempts are bounded.
+var meanings = map[int32]meaning{
+	// The way to the server.
+	64:    {fault.Transient, soon, ""},
+	233:   {fault.Transient, soon, ""},
+	4221:  {fault.Transient, soon, ""},
+	10053: {fault.Transient, soon, ""},
+	10054: {fault.Transient, soon, ""},
+	10060: {fault.Transient, soon, ""},
+	10928: {fault.Transient, aMinute, "lower WarehouseStatements, or raise the database's limits"},
+	10929: {fault.Transient, aMinute, "lower WarehouseStatements, or raise the database's limits"},
+	40020: {fault.Transient, soon, ""},
+	40143: {fault.Transient, soon, ""},
+	40166: {fault.Transient, soon, ""},
+	40197: {fault.Transient, soon, ""},
+	40501: {fault.Transient, aMinute, "the service is busy"},
+	40540: {fault.Transient, soon, ""},
+	40613: {fault.Transient, soon, ""},
+	49918: {fault.Transient, aMinute, ""},
+	49919: {fault.Transient, aMinute, ""},
+	49920: {fault.Transient, aMinute, ""},
+	// A failover, too, says that a database cannot be opened.
+	4060: {fault.Transient, aMinute, "if this does not pass, check the database's name, and that the login is a user of it"},
+	// The dedicated pool.
+	42108: {fault.Transient, minutes, "the pool is paused: resume it, or wait until its schedule does"},
+	42109: {fault.Transient, aMinute, "the pool is warming up"},
+	// Other committers.
+	1205:  {fault.Transient, soon, ""},
+	1222:  {fault.Transient, soon, ""},
+	3960:  {fault.Transient, soon, ""},
+	24556: {fault.Transient, soon, ""},
+	24706: {fault.Transient, soon, ""},
+	2627:  {fault.Transient, soon, "another program writes the same tables"},
+	2601:  {fault.Transient, soon, "another program writes the same tables"},
+	// Tables made by two at the same time.
+	1913: {fault.Transient, soon, "if this does not pass, the login may not see the object: " + grantAll},
+	2705: {fault.Transient, soon, "if this does not pass, the login may not see the column: " + grantAll},
+	2714: {fault.Transient, soon, "if this does not pass, the login may not see the object: " + grantAll},
+	2759: {fault.Transient, soon, "if this does not pass, create the schema and " + grantAll},
+	// Resources that come back.
+	701:  {fault.Transient, aMinute, "the server is short of memory"},
+	8645: {fault.Transient, aMinute, "the server is short of memory"},
+
+	// What needs a person.
+	18452:  {fault.Permanent, 0, "the server takes no login of this kind: check fedauth in the connection string"},
+	18456:  {fault.Permanent, 0, "check user and password, or create a login for this app's identity"},
+	18470:  {fault.Permanent, 0, "enable the login"},
+	18487:  {fault.Permanent, 0, "set a new password for the login"},
+	18488:  {fault.Permanent, 0, "set a new password for the login"},
+	40615:  {fault.Permanent, 0, "admit this app's address in the server's firewall"},
+	40914:  {fault.Permanent, 0, "admit this app's network in the server's firewall"},
+	47073:  {fault.Permanent, 0, "public access is off: reach the server through a private endpoint"},
+	916:    {fault.Permanent, 0, "make the login a user of the database"},
+	229:    {fault.Permanent, 0, grantAll},
+	230:    {fault.Permanent, 0, grantAll},
+	262:    {fault.Permanent, 0, grantAll},
+	297:    {fault.Permanent, 0, grantAll},
+	1088:   {fault.Permanent, 0, grantAll},
+	2760:   {fault.Permanent, 0, "create the schema, and " + grantAll},
+	4902:   {fault.Permanent, 0, grantAll},
+	6004:   {fault.Permanent, 0, grantAll},
+	15151:  {fault.Permanent, 0, grantAll},
+	15247:  {fault.Permanent, 0, grantAll},
+	102:    {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
+	156:    {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
+	103010: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
+	104409: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
+	207:    {fault.Permanent, 0, "someone changed a table by hand: add the column back, or rebuild the table"},
+	208:    {fault.Permanent, 0, "someone dropped a table by hand: the next load makes it again"},
+	213:    {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
+	515:    {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
+	547:    {fault.Permanent, 0, "someone put a constraint on a table: drop it"},
+	2628:   {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
+	8152:   {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
+	1105:   {fault.Permanent, 0, "the database is full: make room"},
+	9002:   {fault.Permanent, 0, "the transaction log is full: make room, or load smaller batches"},
+	40544:  {fault.Permanent, 0, "the database has reached its size: make room, or raise it"},
+}
+
+const stepConnect = "connect"
+
+// classified gives an error of the server its class, by its number.
+func classified(ctx context.Context, _ tsql.Engine, step string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return err // of a credential, which says itself what it is
+	}
+	s := &serverError{step: step, err: err}
+	var e driver.Error
+	if errors.As(err, &e) {
+		s.number = e.Number
+	}
+	m := meanings[s.number]
+	if s.number == 0 && step == stepConnect {
+		m.remedy = "check host and port; encrypt=disable is for a server without encryption, TrustServerCertificate=true for one whose certificate nobody vouches for"
+	}
+	return &fault.Error{Class: m.class, After: m.after, Remedy: m.remedy, Err: s}
+}
+
+// passesSoon says whether an error of the server is worth another try within the
+// step.
+func passesSoon(err error) bool {
+	var s *serverError
+	return errors.As(err, &s) && fault.Of(err) == fault.Transient && fault.After(err) == 0
+}
+
+// conflicts are the errors of an engine that lets transactions meet, and ends all
+// but one: nothing of the others is left. After a COMMIT even that is looked up in
+// the ledger.
+func conflicts(err error) bool {
+	var s *serverError
+	return errors.As(err, &s) && s.step != statements.StepCommit && (s.number == 24556 || s.number == 24706 || s.number == 3960)
+}

@@ -1,0 +1,253 @@
+package mssql
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+)
+
+// The engine reads Parquet, but cannot tell which file a row came from, and a staged
+// line is one of a file. So the prepared files of a batch are written once more,
+// together, with the number of each row's file: a few large files where there were
+// many small ones, which is what the engine reads best. Rows that its reader does
+// not take go beside them as JSON.
+
+// What one COPY INTO may read.
+const (
+	filesAtOnce = 5000
+	bytesAtOnce = 1 << 30
+)
+
+// copyInto fills the stage of an attempt from files.
+func (w *Warehouse) copyInto(ctx context.Context, s *session, a statements.Attempt, files []pipeline.PreparedFile) error {
+	list, err := w.mergeFiles(ctx, a, files)
+	if err != nil {
+		return err
+	}
+	if err := w.copyTable(ctx, s, a, a.Files(), list, int64(len(files))); err != nil {
+		return err
+	}
+	if err := w.copyParts(ctx, s, a, a.Heads(), prepared.Table{Name: "head"}, headParts(files), headKinds); err != nil {
+		return err
+	}
+	for _, v := range a.Views {
+		if err := w.copyParts(ctx, s, a, a.Rows(v), v, rowParts(files, v), kindsOf(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Warehouse) copyParts(ctx context.Context, s *session, a statements.Attempt, t statements.Table, v prepared.Table, parts []part, kinds map[string]sof.Column) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	var rows int64
+	m := w.merge(ctx, a, t)
+	large := m.lines()
+	for _, p := range parts {
+		rows += p.rows
+		if err := w.mergePart(ctx, m, large, p, kinds); err != nil {
+			return errors.Join(err, m.abort(err), large.abort(err))
+		}
+	}
+	if err := errors.Join(m.finish(), large.finish()); err != nil {
+		return err
+	}
+	if len(large.made) > 0 {
+		if err := w.copyLarge(ctx, s, a, v, large.made); err != nil {
+			return err
+		}
+	}
+	return w.copyTable(ctx, s, a, t, m.made, rows)
+}
+
+// copyTable runs as many COPY INTO as the files need, and counts the rows.
+func (w *Warehouse) copyTable(ctx context.Context, s *session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
+	for _, urls := range w.portions(files) {
+		if _, err := s.exec(ctx, a.CopyParquet(t, urls)); err != nil {
+			return err
+		}
+	}
+	n, _, err := s.number(ctx, a.CountQuery(t))
+	if err == nil && n != rows {
+		err = fault.Transientf("table [%s].[%s] took %d of %d rows", t.Schema, t.Name, n, rows)
+	}
+	return err
+}
+
+func (w *Warehouse) copyLarge(ctx context.Context, s *session, a statements.Attempt, v prepared.Table, files []pipeline.File) error {
+	if _, err := s.exec(ctx, a.CreateLarge(v)); err != nil {
+		return err
+	}
+	for _, urls := range w.portions(files) {
+		if _, err := s.exec(ctx, a.CopyLines(a.Large(v), urls)); err != nil {
+			return err
+		}
+	}
+	return s.execAll(ctx, a.InsertLarge(v))
+}
+
+// portions cuts files into lists of URLs that one statement may name.
+func (w *Warehouse) portions(files []pipeline.File) [][]string {
+	var out [][]string
+	var size int64
+	for _, f := range files {
+		if n := len(out); n == 0 || len(out[n-1]) == filesAtOnce || size+f.Size > bytesAtOnce {
+			out, size = append(out, nil), 0
+		}
+		size += f.Size
+		out[len(out)-1] = append(out[len(out)-1], w.o.StagingURL+"/"+f.Path)
+	}
+	return out
+}
+
+// mergeFiles writes the list of the batch's files.
+func (w *Warehouse) mergeFiles(ctx context.Context, a statements.Attempt, files []pipeline.PreparedFile) ([]pipeline.File, error) {
+	t := a.Files()
+	m := w.merge(ctx, a, t)
+	group := parquet.Group{}
+	for _, c := range t.Columns {
+		switch {
+		case strings.HasPrefix(c.Type, "bigint"):
+			group[c.Name] = plain(parquet.Leaf(parquet.Int64Type))
+		case strings.HasPrefix(c.Type, "int"):
+			group[c.Name] = plain(parquet.Leaf(parquet.Int32Type))
+		default:
+			group[c.Name] = plain(parquet.String())
+		}
+	}
+	m.schema = parquet.NewSchema("file", group)
+	for i, f := range files {
+		cells := fileRow(a.Export, i, f)
+		row := make(parquet.Row, len(t.Columns))
+		for at, c := range t.Columns {
+			v := parquet.ValueOf(cells[c.Name])
+			if c.Name == fileColumn {
+				v = parquet.Int32Value(int32(i)) //nolint:gosec // a number of files
+			}
+			row[at] = v.Level(0, 0, at)
+		}
+		if err := m.add(row, len(f.Path)); err != nil {
+			return nil, errors.Join(err, m.abort(err))
+		}
+	}
+	return m.made, m.finish()
+}
+
+const fileColumn = "_file"
+
+// mergePart writes the rows of one prepared file.
+func (w *Warehouse) mergePart(ctx context.Context, m, large *merged, p part, kinds map[string]sof.Column) (err error) {
+	in, err := w.openSource(ctx, p.path, p.rows)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	at, err := in.positions(p.names())
+	if err != nil {
+		return err
+	}
+	if m.schema == nil {
+		m.schema = schemaOf(in, m.table, p)
+	}
+	from := make([]int, len(m.table.Columns))
+	for i, c := range m.table.Columns {
+		from[i] = -1
+		if name, ok := p.columns[c.Name]; ok {
+			from[i] = at[name]
+		}
+	}
+	for row, err := range in.rows() {
+		if err != nil {
+			return err
+		}
+		out := make(parquet.Row, len(from))
+		size, longest := 0, 0
+		for i, position := range from {
+			if position < 0 {
+				out[i] = parquet.Int32Value(int32(p.file)).Level(0, 0, i)
+				continue
+			}
+			v := row[position]
+			out[i] = v.Level(0, v.DefinitionLevel(), i)
+			n := 8
+			if !v.IsNull() && v.Kind() == parquet.ByteArray {
+				n = len(v.ByteArray())
+			}
+			size, longest = size+n, max(longest, n)
+		}
+		if err := m.place(large, p, out, size, longest, kinds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place writes a row where the engine can read it.
+func (m *merged) place(large *merged, p part, row parquet.Row, size, longest int, kinds map[string]sof.Column) error {
+	e := m.w.engine
+	if e.LongestText > 0 && longest > e.LongestText {
+		return fault.Permanentf("%s has a value of %d bytes, %s takes at most %d: leave the column out of the view", p.path, longest, e.Name, e.LongestText)
+	}
+	// The engine counts two bytes a character; no text has more characters than bytes.
+	if e.LongestRow == 0 || 2*size <= e.LongestRow {
+		return m.add(row, size)
+	}
+	cells := map[string]any{}
+	for i, c := range m.table.Columns {
+		switch {
+		case row[i].IsNull():
+		case c.Name == fileColumn:
+			cells[c.Name] = row[i].Int32()
+		default:
+			cells[c.Name] = forJSON(convert(kinds[c.Name])(row[i]))
+		}
+	}
+	line, err := json.Marshal(cells)
+	if err != nil {
+		return fmt.Errorf("write a row of %s as JSON: %w", p.path, err)
+	}
+	return large.addLine(append(line, '\n'))
+}
+
+// forJSON writes a value as OPENJSON reads it into a column of its type.
+func forJSON(v any) any {
+	switch v := v.(type) {
+	case bool:
+		return map[bool]int{true: 1}[v]
+	case time.Time:
+		return v.Format("2006-01-02T15:04:05.000")
+	}
+	return v
+}
+
+// schemaOf is the schema of a source under the names of the stage, in whose order
+// the library puts them.
+func schemaOf(in *source, t statements.Table, p part) *parquet.Schema {
+	fields := map[string]parquet.Node{}
+	for _, f := range in.Schema().Fields() {
+		fields[f.Name()] = f
+	}
+	group := parquet.Group{fileColumn: plain(parquet.Leaf(parquet.Int32Type))}
+	for _, c := range t.Columns {
+		if name, ok := p.columns[c.Name]; ok {
+			group[c.Name] = fields[name]
+		}
+	}
+	return parquet.NewSchema("stage", group)
+}
+
+// plain is the encoding that every reader knows.
+func plain(n parquet.Node) parquet.Node { return parquet.Encoded(n, &parquet.Plain) }

@@ -1,0 +1,267 @@
+package mssql_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/prepared/preparedtest"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql"
+)
+
+func TestConnectionStrings(t *testing.T) {
+	t.Parallel()
+	for rest, want := range map[string]string{
+		"//u:hunter2@db.example:1433?database=x":                            "",
+		"sqlserver://u:hunter2@db.example?database=x":                       "",
+		"//u:hunter2@127.0.0.1?Database=x&Encrypt=disable":                  "",
+		"//db.example?database=x":                                           "",
+		"//db.example?database=x&fedauth=ActiveDirectoryMSI":                "",
+		"//id@db.example?database=x&fedauth=ActiveDirectoryManagedIdentity": "",
+		"//u:hunter2@db.example":                                            "add ?database=NAME",
+		"//u:hunter2@db.example?database=":                                  "add ?database=NAME",
+		"//u:hunter2@db.example?database=x&fedauth=ActiveDirectoryDefault":  "a password and fedauth",
+		"//db.example?database=x&fedauth=activedirectorymsi":                "must be spelt ActiveDirectoryMSI",
+		"//db.example?database=x&fedauth=ActiveDirectoryMagic":              "it is one of ActiveDirectoryDefault",
+		"//u:hunter2@db.example?database=x&encrypt=maybe":                   "a parameter that is not right",
+		"hunter2":                    "does not parse",
+		"//u:hunter2@%zz?database=x": "does not parse",
+	} {
+		s, err := mssql.ParseServer(tsql.SQLServer, rest)
+		text := fmt.Sprintf("%v %+v %#v %v", s, s, s, err)
+		if (err == nil) != (want == "") || !strings.Contains(text, want) || strings.Contains(text, "hunter2") {
+			t.Errorf("%s: %s", rest, text)
+		}
+		if err != nil && fault.Of(err) != fault.Permanent {
+			t.Errorf("%s: class %s", rest, fault.Of(err))
+		}
+	}
+}
+
+// A server of another machine is spoken to under TLS, or not at all.
+func TestConnectionsAreEncrypted(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, tsql.SQLServer, nil)
+	for encrypt, ok := range map[string]bool{"true": false, "disable": true} {
+		server, err := mssql.ParseServer(tsql.SQLServer, strings.Replace(s.server.URL("u", "p", "pool"), "encrypt=disable", "encrypt="+encrypt, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := mssql.Open(mssql.Options{Server: server, Lake: pipelinetest.NewMemoryLake(now), Views: faultViews.Tables, Now: now, Wait: noWait})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Ledger(t.Context(), "fhir", "x"); (err == nil) != ok {
+			t.Errorf("encrypt=%s: %v", encrypt, err)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWhatANumberMeans(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[int32]struct {
+		class  fault.Class
+		after  time.Duration
+		tries  int
+		remedy string
+	}{
+		40613:  {fault.Transient, 0, 4, ""},
+		1205:   {fault.Transient, 0, 4, ""},
+		99999:  {fault.Transient, 0, 4, ""},
+		42108:  {fault.Transient, 5 * time.Minute, 1, "the pool is paused"},
+		42109:  {fault.Transient, time.Minute, 1, "warming up"},
+		4060:   {fault.Transient, time.Minute, 1, "check the database's name"},
+		18456:  {fault.Permanent, 0, 1, "check user and password"},
+		229:    {fault.Permanent, 0, 1, "grant the login"},
+		262:    {fault.Permanent, 0, 1, "CREATE TABLE in the database"},
+		208:    {fault.Permanent, 0, 1, "dropped a table by hand"},
+		103010: {fault.Permanent, 0, 1, "is it of the engine"},
+	} {
+		f := &faults{}
+		s := newStore(t, tsql.SQLServer, f.of)
+		lake := pipelinetest.NewMemoryLake(now)
+		w := s.openAt(t, lake, faultViews.Tables, now)
+		f.set(2, true, tdsserver.Fault{Error: &tdsserver.Error{Number: number, Message: "said by the server"}}) // behind the login
+		_, err := w.Ledger(t.Context(), "fhir", "x")
+		text := fmt.Sprint(err)
+		if fault.Of(err) != want.class || fault.After(err) != want.after || !strings.Contains(text, want.remedy) || !strings.Contains(text, fmt.Sprint(number)) {
+			t.Errorf("%d: class %s, after %s: %s", number, fault.Of(err), fault.After(err), text)
+		}
+		tries := 0
+		for _, r := range s.server.Requests() {
+			if r.Kind == "batch" {
+				tries++
+			}
+		}
+		// Of a server that answers each login with an error there are no batches.
+		if logins := len(s.server.Requests()) - tries; tries+logins-1 < want.tries || tries > want.tries {
+			t.Errorf("%d: %d statements over %d logins, want %d tries", number, tries, logins, want.tries)
+		}
+	}
+}
+
+func TestTheDedicatedPoolNeedsRowVersions(t *testing.T) {
+	t.Parallel()
+	for engine, refused := range map[tsql.Engine]bool{tsql.Dedicated: true, tsql.SQLServer: false} {
+		s := newStore(t, engine, nil)
+		s.db = tables.New(tables.Options{Open: s.fetch})
+		server, err := tdsserver.Listen(tdsserver.Options{Sessions: s.db.Session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
+		s.server = server
+		err = w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A")))
+		if (err != nil) != refused || refused && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "SET READ_COMMITTED_SNAPSHOT ON")) {
+			t.Errorf("%s: %v", engine, err)
+		}
+		if refused && len(s.db.Content("fhir")) > 0 {
+			t.Errorf("%s: tables were made", engine)
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A row beyond what the engine's reader of Parquet takes comes another way, whole.
+func TestLongRows(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat(`é"\`+"\u6771\t", 100_000)
+	for _, engine := range enginesUnderTest() {
+		w := newWorld(t, engine)
+		b := w.prepare(t, "plan-3", line("a", 10, "short")+line("l", 10, long))
+		if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), b); err != nil {
+			t.Fatalf("%s: %v", engine, err)
+		}
+		found := false
+		for _, row := range w.Content(t, "fhir")["patient"] {
+			found = found || strings.Contains(row, fmt.Sprintf("family=%q", long))
+		}
+		if !found {
+			t.Errorf("%s: the long row is not there", engine)
+		}
+		large := false
+		for _, r := range w.server.Requests() {
+			large = large || strings.Contains(r.Text, "CROSS APPLY OPENJSON(")
+		}
+		if large != (engine == tsql.Dedicated) {
+			t.Errorf("%s: loaded as JSON: %v", engine, large)
+		}
+	}
+}
+
+// Rows of a table that this process has no view of may be another's.
+func TestPreparedByAProcessWithOtherViews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tsql.SQLServer)
+	fewer := preparedtest.Views{"plan": faultViews["plan"][:1]}
+	err := w.openAt(t, w.lake, fewer.Tables, now).Commit(t.Context(), w.second)
+	if fault.Of(err) != fault.Transient || !strings.Contains(fmt.Sprint(err), "patient_name") {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// Statements run one after the other over as many connections as are allowed.
+func TestTheLimitOfStatements(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tsql.SQLServer)
+	server, err := mssql.ParseServer(tsql.SQLServer, w.server.URL("u", "p", "pool"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := mssql.Open(mssql.Options{Server: server, Lake: w.lake, Views: faultViews.Tables, Now: now, Wait: noWait, Statements: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server.Forget()
+	failed := make(chan error)
+	for i := range 8 {
+		go func() {
+			_, err := c.Ledger(t.Context(), "fhir", fmt.Sprint(i))
+			failed <- err
+		}()
+	}
+	for range 8 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	logins := 0
+	for _, r := range w.server.Requests() {
+		if r.Kind == "login" {
+			logins++
+		}
+	}
+	if logins != 1 {
+		t.Errorf("%d connections, want 1", logins)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnEndedContextIsWhatIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tsql.SQLServer)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.openAt(t, w.lake, faultViews.Tables, now).Ledger(ctx, "fhir", "x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+	var _ pipeline.Warehouse = (*mssql.Warehouse)(nil)
+}
+
+// The row that committers lock is put back when somebody has deleted it.
+func TestALostLockRow(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
+		w := newWorld(t, engine)
+		db, err := sql.Open("sqlserver", w.server.URL("u", "p", "pool"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM [fhir].[_lock_Patient] WHERE [k] = 1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.second); err != nil {
+			t.Errorf("%s: %v", engine, err)
+		}
+		if d := cmp.Diff(w.after, w.Content(t, "fhir")); d != "" {
+			t.Errorf("%s: tables (-model +got):\n%s", engine, d)
+		}
+	}
+}
+
+// A server that cannot tell of row versions is no reason to stop.
+func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, tsql.SQLServer, func(r tdsserver.Request) tdsserver.Fault {
+		if strings.Contains(r.Text, "[sys].[databases]") {
+			return tdsserver.Fault{Error: &tdsserver.Error{Number: 207, Message: "Invalid column name."}}
+		}
+		return tdsserver.Fault{}
+	})
+	w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
+	if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A"))); err != nil {
+		t.Error(err)
+	}
+}

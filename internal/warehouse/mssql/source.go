@@ -1,0 +1,182 @@
+package mssql
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+)
+
+// source is a prepared Parquet file that is open: in memory when it is small, else
+// in a temporary file that has no name any more.
+type source struct {
+	*parquet.File
+	path  string
+	close func() error
+}
+
+// inMemory is the largest file that is held in memory.
+const inMemory = 4 << 20
+
+// openSource fetches a prepared file, which must have so many rows.
+func (w *Warehouse) openSource(ctx context.Context, path string, rows int64) (_ *source, err error) {
+	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	var head bytes.Buffer
+	n, err := io.CopyN(&head, r, inMemory+1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	s := &source{path: path, close: func() error { return nil }}
+	var at io.ReaderAt = bytes.NewReader(head.Bytes())
+	if n > inMemory {
+		f, err := unnamedFile(w.o.TempDir)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		s.close, at = f.Close, f
+		if n, err = io.Copy(f, io.MultiReader(&head, r)); err != nil {
+			return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
+		}
+	}
+	s.File, err = parquet.OpenFile(at, n, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, errors.Join(fault.Permanentf("read %s: %w: prepare the file again", path, err), s.close())
+	}
+	if s.NumRows() != rows {
+		return nil, errors.Join(fault.Permanentf("%s has %d rows, %d were counted: prepare the file again", path, s.NumRows(), rows), s.close())
+	}
+	return s, nil
+}
+
+// unnamedFile is a temporary file that is gone when it is closed, or the process is.
+func unnamedFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "fhirsynapse-stage-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// positions is where the named columns are. Other columns than these, or fewer, are
+// Transient: another process with other views may be meant.
+func (s *source) positions(names []string) (map[string]int, error) {
+	at := map[string]int{}
+	var got []string
+	for i, c := range s.Schema().Columns() {
+		at[c[0]] = i
+		got = append(got, c[0])
+	}
+	want := slices.Sorted(slices.Values(names))
+	slices.Sort(got)
+	if !slices.Equal(want, got) {
+		return nil, fault.Transientf("%s has other columns than the view has here", s.path)
+	}
+	return at, nil
+}
+
+// rowsAtOnce is how many rows are decoded at a time.
+const rowsAtOnce = 128
+
+// rows walks the rows of a file; one is valid until the next.
+func (s *source) rows() iter.Seq2[parquet.Row, error] {
+	return func(yield func(parquet.Row, error) bool) {
+		buf := make([]parquet.Row, rowsAtOnce)
+		for _, group := range s.RowGroups() {
+			if !walk(group, s.path, buf, yield) {
+				return
+			}
+		}
+	}
+}
+
+func walk(group parquet.RowGroup, path string, buf []parquet.Row, yield func(parquet.Row, error) bool) (goOn bool) {
+	r := group.Rows()
+	defer r.Close() //nolint:errcheck // reading is over
+	for {
+		n, err := r.ReadRows(buf)
+		for _, row := range buf[:n] {
+			if !yield(row, nil) {
+				return false
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("read %s: %w", path, err))
+			return false
+		}
+	}
+}
+
+// part is the rows of one file of the batch for one table of the stage.
+type part struct {
+	file int
+	path string
+	rows int64
+	// columns are those of the Parquet file, by the name that the stage has for each.
+	columns map[string]string
+}
+
+// headNames is the columns of head.parquet; those of the stage's heads are named
+// like the columns of ours everywhere else.
+var headNames = map[string]string{
+	prepared.IDColumn: "id", prepared.VersionColumn: "version", "_deleted": "deleted", prepared.LineColumn: "line",
+}
+
+// unusedHeadColumn is in head.parquet and not in the stage: the version begins with it.
+const unusedHeadColumn = "last_updated"
+
+// headParts and rowParts are the files that a stage is filled from, in order.
+func headParts(files []pipeline.PreparedFile) []part {
+	var out []part
+	for i, f := range files {
+		if f.Done.Heads > 0 {
+			out = append(out, part{i, f.Dir + "/" + prepared.HeadFile, f.Done.Heads, headNames})
+		}
+	}
+	return out
+}
+
+func rowParts(files []pipeline.PreparedFile, v prepared.Table) []part {
+	columns := map[string]string{prepared.IDColumn: prepared.IDColumn, prepared.VersionColumn: prepared.VersionColumn, prepared.LineColumn: prepared.LineColumn}
+	for _, c := range v.Columns {
+		columns[c.Name] = c.Name
+	}
+	var out []part
+	for i, f := range files {
+		if n := f.Done.Rows[v.Name]; n > 0 {
+			out = append(out, part{i, prepared.File(f.Dir, v.Name), n, columns})
+		}
+	}
+	return out
+}
+
+// names is the columns that the Parquet file must have.
+func (p part) names() []string {
+	var out []string
+	for _, n := range p.columns {
+		out = append(out, n)
+	}
+	if p.columns["_deleted"] != "" {
+		out = append(out, unusedHeadColumn)
+	}
+	return out
+}

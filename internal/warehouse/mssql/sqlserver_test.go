@@ -1,0 +1,396 @@
+package mssql_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/warehouse/mssql"
+)
+
+// dsnVariable names a SQL Server to run against, as
+// sqlserver://USER:PASSWORD@HOST:PORT?database=NAME. Each test works in schemas of
+// its own, which it drops.
+const dsnVariable = "FHIRSYNAPSE_SQLSERVER_DSN"
+
+func realServer(t *testing.T) string {
+	t.Helper()
+	dsn := os.Getenv(dsnVariable)
+	if dsn == "" {
+		t.Skipf("no SQL Server to run against: set %s", dsnVariable)
+	}
+	return dsn
+}
+
+// real is schemas of a real server, which stand for those of the suite.
+type real struct {
+	dsn, prefix string
+	db          *sql.DB
+}
+
+func newReal(t *testing.T, dsn string) *real {
+	t.Helper()
+	var b [4]byte
+	_, _ = rand.Read(b[:])
+	db, err := sql.Open("sqlserver", dsn)
+	if err != nil {
+		t.Fatal("the connection string does not parse") // the driver's error may repeat it
+	}
+	r := &real{dsn: dsn, prefix: "t" + hex.EncodeToString(b[:]) + "_", db: db}
+	t.Cleanup(func() {
+		for _, schema := range []string{"fhir", "Other"} {
+			r.drop(t, schema)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func (r *real) strings(t *testing.T, query string) [][2]string {
+	t.Helper()
+	rows, err := r.db.QueryContext(context.WithoutCancel(t.Context()), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var out [][2]string
+	for rows.Next() {
+		var pair [2]string
+		if err := rows.Scan(&pair[0], &pair[1]); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, pair)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (r *real) tables(t *testing.T, schema string) [][2]string {
+	t.Helper()
+	return r.strings(t, "SELECT t.[TABLE_SCHEMA], t.[TABLE_NAME] FROM [INFORMATION_SCHEMA].[TABLES] AS t WHERE t.[TABLE_SCHEMA] = N'"+r.prefix+schema+"'")
+}
+
+func (r *real) drop(t *testing.T, schema string) {
+	t.Helper()
+	found := r.tables(t, schema)
+	for _, table := range found {
+		if _, err := r.db.ExecContext(context.WithoutCancel(t.Context()), "DROP TABLE ["+table[0]+"].["+table[1]+"]"); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(found) > 0 {
+		if _, err := r.db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA ["+r.prefix+schema+"]"); err != nil {
+			t.Log(err)
+		}
+	}
+}
+
+// Open implements pipelinetest.Store.
+func (r *real) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	t.Helper()
+	return r.through(t, r.dsn, lake, views)
+}
+
+func (r *real) through(t *testing.T, dsn string, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	t.Helper()
+	server, err := mssql.ParseServer(tsql.SQLServer, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, Now: now, Wait: noWait, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return renamed{w, r.prefix}
+}
+
+// renamed puts schemas elsewhere; names that are none stay as they are.
+type renamed struct {
+	pipeline.Warehouse
+	prefix string
+}
+
+var usableSchema = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (r renamed) of(schema string) string {
+	if usableSchema.MatchString(schema) {
+		return r.prefix + schema
+	}
+	return schema
+}
+
+func (r renamed) Commit(ctx context.Context, b pipeline.Batch) error {
+	b.Schema = r.of(b.Schema)
+	return r.Warehouse.Commit(ctx, b)
+}
+
+func (r renamed) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+	return r.Warehouse.Ledger(ctx, r.of(schema), export)
+}
+
+// Content implements pipelinetest.Store.
+func (r *real) Content(t *testing.T, schema string) warehouse.Content {
+	t.Helper()
+	c := warehouse.Content{}
+	for _, table := range r.tables(t, schema) {
+		if isHead := strings.HasPrefix(table[1], warehouse.HeadTable("")); isHead || !strings.HasPrefix(table[1], "_") {
+			r.content(t, table, isHead, c)
+		}
+	}
+	c.Sort()
+	return c
+}
+
+func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.Content) {
+	t.Helper()
+	columns := r.strings(t, "SELECT c.[COLUMN_NAME], c.[DATA_TYPE] FROM [INFORMATION_SCHEMA].[COLUMNS] AS c WHERE c.[TABLE_SCHEMA] = N'"+table[0]+"' AND c.[TABLE_NAME] = N'"+table[1]+"' ORDER BY c.[ORDINAL_POSITION]")
+	var names, selected []string
+	for _, column := range columns {
+		selected = append(selected, "t.["+column[0]+"]")
+		if isHead {
+			column[0] = strings.TrimPrefix(column[0], "_") // as the model calls them
+		}
+		names = append(names, column[0])
+	}
+	rows, err := r.db.QueryContext(t.Context(), "SELECT "+strings.Join(selected, ", ")+" FROM ["+table[0]+"].["+table[1]+"] AS t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		cells, to := make([]any, len(names)), make([]any, len(names))
+		for i := range cells {
+			to[i] = &cells[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			t.Fatal(err)
+		}
+		texts := make([]*string, len(cells))
+		for i, v := range cells {
+			if raw, ok := v.([]byte); ok {
+				v = string(raw) // how the driver gives decimals
+			}
+			texts[i] = tables.Text(v, strings.ToLower(columns[i][1]))
+		}
+		c.Add(table[1], names, texts)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLServerIsAWarehouse(t *testing.T) {
+	t.Parallel()
+	dsn := realServer(t)
+	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newReal(t, dsn) })
+}
+
+// Every message of a commit to a real server is cut off once before it arrives, and
+// once before it is answered.
+func TestSQLServerSurvivesCutConnections(t *testing.T) {
+	t.Parallel()
+	killed(t, realServer(t))
+}
+
+// The same with the stand-in, so that the test is known to bite.
+func TestTheStandInSurvivesCutConnections(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, tsql.SQLServer, nil)
+	killed(t, s.server.URL("someone", "secret", "pool"))
+}
+
+func killed(t *testing.T, dsn string) {
+	t.Helper()
+	r, p := newReal(t, dsn), newProxy(t, dsn)
+	lake := pipelinetest.NewMemoryLake(now)
+	w := &world{lake: lake}
+	model := memory.NewWarehouse(lake, faultViews.Tables)
+	direct, through := r.Open(t, lake, faultViews.Tables), r.through(t, p.dsn, lake, faultViews.Tables)
+	both := func(b pipeline.Batch, to pipeline.Warehouse, where string) {
+		t.Helper()
+		if err := to.Commit(t.Context(), b); err != nil {
+			t.Errorf("%s: %v", where, err)
+		}
+		if err := model.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		want, err := model.Content(t.Context(), "fhir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, r.Content(t, "fhir")); d != "" {
+			t.Errorf("%s: tables (-model +got):\n%s", where, d)
+		}
+	}
+	first := w.prepare(t, "plan-0", line("a", 1, "A")+line("b", 1, "B"))
+	first.Attempt = "f0"
+	both(first, direct, "the first commit")
+	for n := 1; ; n++ {
+		if n > 200 {
+			t.Fatal("the commit has no end")
+		}
+		after := n%2 == 0
+		export := fmt.Sprint("plan-", n)
+		b := w.prepare(t, export, versioned("a", n, "A")+versioned("a", n-1, "old")+versioned(fmt.Sprint("c", n), n, "C"))
+		b.Attempt = fmt.Sprintf("f%d", n)
+		p.cutAt((n+1)/2, after)
+		both(b, through, fmt.Sprintf("cut at message %d, after it: %v", (n+1)/2, after))
+		if !p.cutAt(0, false) && after {
+			return // past the last message
+		}
+	}
+}
+
+func versioned(id string, n int, family string) string {
+	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-02-01T00:00:00Z","versionId":"%d"},"rows":{"patient":[["%s%d"]],"patient_name":[["x"]]}}`+"\n", id, n, family, n)
+}
+
+// proxy passes TDS on to a server, and cuts a connection at a message of the client.
+// It can read what is not encrypted, which is all but the login unless encrypt asks
+// for more.
+type proxy struct {
+	dsn, target string
+
+	mu    sync.Mutex
+	left  int
+	after bool
+	cut   bool
+}
+
+func newProxy(t *testing.T, dsn string) *proxy {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("the connection string does not parse")
+	}
+	p := &proxy{target: u.Host}
+	if u.Port() == "" {
+		p.target = net.JoinHostPort(u.Hostname(), "1433")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	u.Host = l.Addr().String()
+	p.dsn = u.String()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(c)
+		}
+	}()
+	return p
+}
+
+// cutAt cuts at the nth message from now on, 0 at none. It says whether one was cut
+// since it was last called.
+func (p *proxy) cutAt(nth int, after bool) (cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cut = p.cut
+	p.left, p.after, p.cut = nth, after, false
+	return cut
+}
+
+// due counts a message.
+func (p *proxy) due() (cut, after bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		return false, false
+	}
+	if p.left--; p.left > 0 {
+		return false, false
+	}
+	p.cut = true
+	return true, p.after
+}
+
+func (p *proxy) serve(client net.Conn) {
+	defer client.Close() //nolint:errcheck // a proxy's end
+	server, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer server.Close() //nolint:errcheck // a proxy's end
+	answers := make(chan struct{})
+	hold := make(chan struct{})
+	go func() {
+		defer close(answers)
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := server.Read(buf)
+			if err != nil {
+				return
+			}
+			select {
+			case <-hold:
+				return // it was done, and nobody hears of it
+			default:
+			}
+			if _, err := client.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	const header, batch, bulk = 8, 1, 7
+	for {
+		h := make([]byte, header)
+		if _, err := io.ReadFull(client, h); err != nil {
+			return
+		}
+		body := make([]byte, int(binary.BigEndian.Uint16(h[2:]))-header)
+		if _, err := io.ReadFull(client, body); err != nil {
+			return
+		}
+		cut, after := false, false
+		if last := h[1]&1 != 0; last && (h[0] == batch || h[0] == bulk) {
+			cut, after = p.due()
+		}
+		if cut && !after {
+			return
+		}
+		if cut {
+			close(hold)
+		}
+		if _, err := server.Write(append(h, body...)); err != nil {
+			return
+		}
+		if cut {
+			<-answers
+			return
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package statements
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+)
+
+// Attempt is one try to commit a batch.
+type Attempt struct {
+	Target
+	Export  string
+	ViewSet int
+	// Stage is what its tables begin with, see StageName.
+	Stage string
+	// At dates the ledger.
+	At time.Time
+}
+
+// The parts of a stage.
+const (
+	partFile   = "file"
+	partHead   = "head"
+	partWinner = "winner"
+	partView   = "view_"
+	partLarge  = "large_"
+)
+
+func (a Attempt) stage(part string) string {
+	return tsql.Quote(a.Schema) + "." + tsql.Quote(a.Stage+"_"+part)
+}
+
+// Files is the stage of the batch's files: what is known of each beforehand.
+func (a Attempt) Files() Table {
+	return Table{Schema: a.Schema, Name: a.Stage + "_" + partFile, Columns: sorted([]Column{
+		{fileColumn, "int", true},
+		{"file_key", a.name(keyLength), true},
+		{"path", a.text("1024"), true},
+		{"etag", a.text("256"), true},
+		{"lines", "bigint", true},
+		{"blank", "bigint", true},
+		{"quarantined", "bigint", true},
+		{"filtered", "bigint", true},
+	})}
+}
+
+// Heads is the stage of the lines that are resources.
+func (a Attempt) Heads() Table {
+	return Table{Schema: a.Schema, Name: a.Stage + "_" + partHead, Spread: warehouse.IDColumn, Columns: sorted([]Column{
+		{fileColumn, "int", true},
+		{lineColumn, "bigint", true},
+		{warehouse.IDColumn, a.name(idLength), true},
+		{warehouse.VersionColumn, a.name(versionLength), true},
+		{deletedColumn, "bit", true},
+	})}
+}
+
+// Rows is the stage of the rows of a view.
+func (a Attempt) Rows(v prepared.Table) Table {
+	columns := []Column{
+		{fileColumn, "int", true},
+		{lineColumn, "bigint", true},
+		{warehouse.IDColumn, a.name(idLength), true},
+		{warehouse.VersionColumn, a.name(versionLength), true},
+	}
+	for _, c := range v.Columns {
+		columns = append(columns, Column{Name: c.Name, Type: a.columnType(c)})
+	}
+	return Table{Schema: a.Schema, Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
+}
+
+// winners is made before the transaction, in which there is no DDL, and filled in
+// it. Where keys are enforced, its key proves one winner per id.
+func (a Attempt) winners() Table {
+	return Table{
+		Schema: a.Schema, Name: a.Stage + "_" + partWinner, Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Columns: []Column{
+			{warehouse.IDColumn, a.name(idLength), true},
+			{warehouse.VersionColumn, a.name(versionLength), true},
+			{deletedColumn, "bit", true},
+			{fileColumn, "int", true},
+			{lineColumn, "bigint", true},
+		},
+	}
+}
+
+// CreateStage makes the tables of the attempt, outside of the transaction.
+func (a Attempt) CreateStage() []Statement {
+	tables := []Table{a.Files(), a.Heads(), a.winners()}
+	for _, v := range sortedViews(a.Views) {
+		tables = append(tables, a.Rows(v))
+	}
+	out := make([]Statement, len(tables))
+	for i, t := range tables {
+		out[i] = Statement{"stage " + strings.TrimPrefix(t.Name, a.Stage+"_"), a.create(t)}
+	}
+	return out
+}
+
+// DropStage drops the tables of the attempt.
+func (a Attempt) DropStage() []Statement {
+	parts := []string{partFile, partHead, partWinner}
+	for _, v := range sortedViews(a.Views) {
+		parts = append(parts, partView+v.Name)
+		if a.LongestRow > 0 {
+			parts = append(parts, partLarge+v.Name)
+		}
+	}
+	out := make([]Statement, len(parts))
+	for i, p := range parts {
+		out[i] = drop(a.Schema, a.Stage+"_"+p)
+		out[i].Step = "drop stage " + p
+	}
+	return out
+}
+
+// CountQuery counts what a stage holds.
+func (a Attempt) CountQuery(t Table) Statement {
+	return a.labelled("count "+strings.TrimPrefix(t.Name, a.Stage+"_"), "SELECT COUNT_BIG(*) AS [n] FROM "+t.quoted()+" AS s")
+}
+
+// labelled marks a statement for the engine's monitoring.
+func (a Attempt) labelled(step, text string) Statement {
+	if a.Labels {
+		text += "\nOPTION (LABEL = '" + strings.ReplaceAll("fhirsynapse:"+a.Type+":"+strings.TrimPrefix(a.Stage, stagePrefix)+":"+strings.ReplaceAll(step, " ", "-"), "'", "''") + "')"
+	}
+	return Statement{step, text}
+}
+
+// The steps that a caller looks at.
+const (
+	StepBegin  = "begin"
+	StepLock   = "lock"   // sqlserver: a result below zero; else: rows affected, at least one
+	StepCheck  = "check"  // a row for every file whose lines do not add up
+	StepCommit = "commit" // after it the outcome is unknown until the ledger tells
+)
+
+// Transaction is the statements of the commit, in their order, on one connection.
+func (a Attempt) Transaction() []Statement {
+	var out []Statement
+	if a.Isolation {
+		// A pooled session may carry another level.
+		out = append(out, Statement{"isolation", "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"})
+	}
+	if a.AbortOnError {
+		out = append(out, Statement{"abort on error", "SET XACT_ABORT ON"})
+	}
+	out = append(out, Statement{StepBegin, "BEGIN TRANSACTION"}, a.exclude())
+	out = append(out, a.dropKnown()...)
+	out = append(out, a.chooseWinners())
+	for _, v := range sortedViews(a.Views) {
+		out = append(out, a.replaceRows(v)...)
+	}
+	out = append(out, a.replaceHeads()...)
+	return append(out, a.writeLedger(), a.check(), Statement{StepCommit, "COMMIT TRANSACTION"})
+}
+
+// lockTimeout is how long a committer waits for another, in milliseconds.
+const lockTimeout = 60000
+
+func (a Attempt) exclude() Statement {
+	if a.Exclusion == LockRow {
+		return a.labelled(StepLock, "UPDATE "+a.lock(a.Schema, a.Type).quoted()+" SET [attempt] = '"+strings.TrimPrefix(a.Stage, stagePrefix)+"' WHERE [k] = 1")
+	}
+	return Statement{StepLock, fmt.Sprintf(`DECLARE @result int
+EXEC @result = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = %d
+SELECT @result AS [result]`, a.literal("fhirsynapse/"+strings.ToLower(a.Schema)+"/"+a.Type), lockTimeout)}
+}
+
+// dropKnown takes the files that the ledger has, and their lines, off the stage.
+func (a Attempt) dropKnown() []Statement {
+	files, heads := a.stage(partFile), a.stage(partHead)
+	return []Statement{
+		a.labelled("drop known files", "DELETE FROM "+files+"\nWHERE [file_key] IN (SELECT l.[file_key] FROM "+a.ledger(a.Schema).quoted()+
+			" AS l WHERE l.[export] = "+a.literal(a.Export)+")"),
+		a.labelled("drop known lines", "DELETE FROM "+heads+"\nWHERE [_file] NOT IN (SELECT f.[_file] FROM "+files+" AS f)"),
+	}
+}
+
+// chooseWinners takes per id the greatest version, of equal ones the first line,
+// where it beats the head or equals it and was written with an older view set.
+func (a Attempt) chooseWinners() Statement {
+	return a.labelled("winners", fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_file], [_line])
+SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
+FROM (
+  SELECT h.[_id], h.[_version], h.[_deleted], h.[_file], h.[_line],
+    ROW_NUMBER() OVER (PARTITION BY h.[_id] ORDER BY h.[_version] DESC, h.[_file], h.[_line]) AS [place]
+  FROM %s AS h
+) AS s
+LEFT JOIN %s AS t ON t.[_id] = s.[_id]
+WHERE s.[place] = 1
+  AND (t.[_id] IS NULL OR s.[_version] > t.[_version] OR (s.[_version] = t.[_version] AND t.[_view_set] < %d))`,
+		a.stage(partWinner), a.stage(partHead), a.head(a.Schema, a.Type).quoted(), a.ViewSet))
+}
+
+// ofWinners is the rows of winners' ids.
+func (a Attempt) ofWinners() string {
+	return "\nWHERE [_id] IN (SELECT w.[_id] FROM " + a.stage(partWinner) + " AS w)"
+}
+
+// replaceRows takes the winners' rows out of a view's table, and puts in those of
+// exactly the lines that won.
+func (a Attempt) replaceRows(v prepared.Table) []Statement {
+	table := a.view(a.Schema, v)
+	var columns []string
+	for _, c := range v.Columns {
+		columns = append(columns, c.Name)
+	}
+	from := ""
+	if len(columns) > 0 {
+		from = list("v", columns) + ",\n  "
+	}
+	// A version begins with its instant, in nine digits; milliseconds are shown.
+	return []Statement{
+		a.labelled("delete "+v.Name, "DELETE FROM "+table.quoted()+a.ofWinners()),
+		a.labelled("insert "+v.Name, fmt.Sprintf(`INSERT INTO %s (%s)
+SELECT %sv.[_id], v.[_version], LEFT(v.[_version], 23) + 'Z', %s
+FROM %s AS v
+JOIN %s AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
+WHERE w.[_deleted] = 0`,
+			table.quoted(), list("", append(columns, keysOfRows...)), from, a.literal(a.Export), a.stage(partView+v.Name), a.stage(partWinner))),
+	}
+}
+
+func (a Attempt) replaceHeads() []Statement {
+	head := a.head(a.Schema, a.Type).quoted()
+	return []Statement{
+		a.labelled("delete heads", "DELETE FROM "+head+a.ofWinners()),
+		a.labelled("insert heads", fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_view_set])
+SELECT w.[_id], w.[_version], w.[_deleted], %d
+FROM %s AS w`, head, a.ViewSet, a.stage(partWinner))),
+	}
+}
+
+func (a Attempt) writeLedger() Statement {
+	names := a.ledger(a.Schema).names()
+	return a.labelled("insert ledger", fmt.Sprintf(`INSERT INTO %s (%s)
+SELECT %s, f.[file_key], f.[path], f.[etag], %s, f.[lines], f.[blank], f.[quarantined], f.[filtered],
+  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), %d, CAST(%s AS datetime2(3))
+FROM %s AS f
+LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM %s AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
+LEFT JOIN (
+  SELECT v.[_file], COUNT_BIG(*) AS [n], SUM(CASE WHEN v.[_deleted] = 1 THEN 1 ELSE 0 END) AS [deleted]
+  FROM %s AS v GROUP BY v.[_file]
+) AS w ON w.[_file] = f.[_file]`,
+		a.ledger(a.Schema).quoted(), list("", names), a.literal(a.Export), a.literal(a.Type), a.ViewSet,
+		a.literal(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile), a.stage(partHead), a.stage(partWinner)))
+}
+
+// check is law 5, on what was written.
+func (a Attempt) check() Statement {
+	return a.labelled(StepCheck, fmt.Sprintf(`SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
+FROM %s AS l
+JOIN %s AS f ON f.[file_key] = l.[file_key]
+WHERE l.[export] = %s AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines])`,
+		a.ledger(a.Schema).quoted(), a.stage(partFile), a.literal(a.Export)))
+}

@@ -1,0 +1,59 @@
+package statements
+
+import (
+	"strings"
+
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof/tsql"
+)
+
+// CopyParquet lets the engine read files into a stage. Their columns are those of
+// the table, in its order. The URLs are https and without quotes or control
+// characters; see URL.
+func (a Attempt) CopyParquet(t Table, urls []string) Statement {
+	options := "FILE_TYPE = 'PARQUET'"
+	if a.Credential != "" {
+		options += ", CREDENTIAL = (IDENTITY = '" + a.Credential + "')"
+	}
+	return a.copyInto(t.quoted(), "", urls, "\nWITH ("+options+")", "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
+}
+
+// CopyLines lets the engine read files of one JSON object a line, each into one
+// column: 0x0b cannot occur in JSON, so that nothing is cut or unquoted.
+func (a Attempt) CopyLines(t Table, urls []string) Statement {
+	const options = "\nWITH (FILE_TYPE = 'CSV', CREDENTIAL = (IDENTITY = 'Managed Identity'), FIELDTERMINATOR = '0x0b', FIELDQUOTE = '', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)"
+	return a.copyInto(t.quoted(), " ([doc] 1)", urls, options, "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
+}
+
+func (a Attempt) copyInto(table, columns string, urls []string, options, step string) Statement {
+	quoted := make([]string, len(urls))
+	for i, u := range urls {
+		quoted[i] = "'" + strings.ReplaceAll(u, "'", "''") + "'"
+	}
+	return a.labelled(step, "COPY INTO "+table+columns+"\nFROM "+strings.Join(quoted, ",\n  ")+options)
+}
+
+// Large is the stage of rows that are too long for the engine's reader of Parquet,
+// as JSON.
+func (a Attempt) Large(v prepared.Table) Table {
+	return Table{Schema: a.Schema, Name: a.Stage + "_" + partLarge + v.Name, Columns: []Column{{Name: "doc", Type: a.text("max")}}}
+}
+
+// InsertLarge makes rows of the stage of a view from its large ones.
+func (a Attempt) InsertLarge(v prepared.Table) []Statement {
+	rows, large := a.Rows(v), a.Large(v)
+	with := make([]string, len(rows.Columns))
+	for i, c := range rows.Columns {
+		kind, _, _ := strings.Cut(c.Type, " COLLATE")
+		with[i] = tsql.Quote(c.Name) + " " + kind + ` '$."` + c.Name + `"'`
+	}
+	return []Statement{
+		a.labelled("insert large "+v.Name, "INSERT INTO "+rows.quoted()+" ("+list("", rows.names())+")\nSELECT "+list("j", rows.names())+
+			"\nFROM "+large.quoted()+" AS d\nCROSS APPLY OPENJSON(d.[doc]) WITH (\n  "+strings.Join(with, ",\n  ")+"\n) AS j"),
+	}
+}
+
+// CreateLarge makes the table of a view's large rows.
+func (a Attempt) CreateLarge(v prepared.Table) Statement {
+	return Statement{"stage " + partLarge + v.Name, a.create(a.Large(v))}
+}

@@ -1,0 +1,288 @@
+package statements
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+)
+
+// Target is the tables of one resource type in a schema.
+type Target struct {
+	Engine
+	Schema, Type string
+	Views        []prepared.Table
+}
+
+// Statement is one batch of text, and what it is for.
+type Statement struct {
+	Step, Text string
+}
+
+// Found is a column that the database has.
+type Found struct {
+	Table, Column, Type string
+	// Length is that of a text, -1 for one without a bound; 0 where the database
+	// does not say.
+	Length           int
+	Precision, Scale int
+	NotNull          bool
+}
+
+// Catalog is the columns of a schema, in order of table.
+type Catalog []Found
+
+// CatalogQuery gives the columns of Found, in its order.
+func (t Target) CatalogQuery() Statement {
+	return Statement{"catalog", `SELECT c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
+FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
+WHERE c.[TABLE_SCHEMA] = ` + t.literal(t.Schema) + `
+ORDER BY c.[TABLE_NAME], c.[ORDINAL_POSITION]`}
+}
+
+// Has says whether the schema has a table of that name.
+func (c Catalog) Has(table string) bool { return len(c.columns(table)) > 0 }
+
+func (c Catalog) columns(table string) map[string]Found {
+	out := map[string]Found{}
+	for _, f := range c {
+		if strings.EqualFold(f.Table, table) {
+			out[strings.ToLower(f.Column)] = f
+		}
+	}
+	return out
+}
+
+// longestName leaves room for the prefix of a stage within the 128 characters of
+// an identifier.
+const longestName = 80
+
+// SchemaQuery tells whether the schema is there: its id, or NULL.
+func (t Target) SchemaQuery() Statement {
+	return Statement{"schema", "SELECT SCHEMA_ID(" + t.literal(t.Schema) + ") AS [id]"}
+}
+
+// CreateSchema makes the schema; it must be a batch of its own.
+func (t Target) CreateSchema() Statement {
+	return Statement{"create schema", "CREATE SCHEMA " + tsql.Quote(t.Schema)}
+}
+
+// permanent is the tables that stay.
+func (t Target) permanent() []Table {
+	tables := []Table{t.ledger(t.Schema), t.head(t.Schema, t.Type)}
+	if t.Exclusion == LockRow {
+		tables = append(tables, t.lock(t.Schema, t.Type))
+	}
+	for _, v := range t.Views {
+		tables = append(tables, t.view(t.Schema, v))
+	}
+	return tables
+}
+
+// Ensure is the statements that give a schema what it lacks. A column that a view
+// has no more stays. What would lose data, or was changed by hand, is refused: all
+// of it together, as Permanent.
+func (t Target) Ensure(there Catalog) ([]Statement, error) {
+	var out []Statement
+	var faults []error
+	for _, v := range t.Views {
+		faults = append(faults, usable(v))
+	}
+	for _, want := range t.permanent() {
+		more, err := t.missing(want, there.columns(want.Name))
+		out, faults = append(out, more...), append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, &fault.Error{Class: fault.Permanent, Err: err}
+	}
+	return out, nil
+}
+
+// LockRow makes the row that committers update, where there is none yet; the
+// engines that need one have it in a table of Ensure.
+func (t Target) LockRow() (Statement, bool) {
+	l := t.lock(t.Schema, t.Type).quoted()
+	return Statement{"lock row", "INSERT INTO " + l + " ([k], [attempt])\nSELECT 1, ''\nWHERE NOT EXISTS (SELECT 1 FROM " + l + " AS l WHERE l.[k] = 1)"},
+		t.Exclusion == LockRow
+}
+
+// usable refuses names that SQL would not keep apart, or not hold.
+func usable(v prepared.Table) error {
+	var faults []error
+	if len(v.Name) > longestName {
+		faults = append(faults, fmt.Errorf("view %s has a name of %d characters, at most %d are possible: shorten it", v.Name, len(v.Name), longestName))
+	}
+	seen := map[string]string{}
+	for _, c := range v.Columns {
+		key := strings.ToLower(c.Name)
+		if other, twice := seen[key]; twice {
+			faults = append(faults, fmt.Errorf("columns %s.%s and %s.%s differ in case at most, and are one to this engine: rename one", v.Name, other, v.Name, c.Name))
+		}
+		seen[key] = c.Name
+	}
+	return errors.Join(faults...)
+}
+
+// missing is what a table lacks, or all of it.
+func (t Target) missing(want Table, there map[string]Found) (out []Statement, err error) {
+	if len(there) == 0 {
+		out = append(out, Statement{"create table " + want.Name, t.create(want)})
+		if t.Keys && want.Cluster != "" {
+			out = append(out, Statement{
+				"create index " + want.Name,
+				"CREATE CLUSTERED INDEX " + tsql.Quote("cx_"+want.Name) + " ON " + want.quoted() + " (" + tsql.Quote(want.Cluster) + ")",
+			})
+		}
+		return out, nil
+	}
+	var faults []error
+	for _, c := range want.Columns {
+		got, known := there[strings.ToLower(c.Name)]
+		switch {
+		case known:
+			faults = append(faults, got.fits(t.Schema, c))
+		case c.NotNull:
+			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s, or load into another schema",
+				t.Schema, want.Name, c.Name, c.Type))
+		default:
+			out = append(out, Statement{"add column " + want.Name + "." + c.Name, "ALTER TABLE " + want.quoted() + " ADD " + c.definition()})
+		}
+	}
+	return out, errors.Join(faults...)
+}
+
+var typeParts = regexp.MustCompile(`^([a-z0-9]+)(?:\((max|\d+)(?:, ?(\d+))?\))?`)
+
+// fits holds a column against what it should be: it must hold every value. Engines
+// spell a type in several ways, and do not tell everything of it: only what they
+// tell is compared.
+func (f Found) fits(schema string, want Column) error {
+	m := typeParts.FindStringSubmatch(want.Type)
+	base, first := m[1], m[2]
+	length, _ := strconv.Atoi(first)
+	if first == "max" {
+		length = -1
+	}
+	scale, _ := strconv.Atoi(m[3])
+	same := strings.EqualFold(f.Type, base) || base == "decimal" && strings.EqualFold(f.Type, "numeric")
+	switch {
+	case !same:
+	case strings.HasSuffix(base, "char") && f.Length != 0:
+		same = f.Length == -1 || length != -1 && f.Length >= length
+	case base == "decimal" && f.Precision != 0:
+		same = f.Scale >= scale && f.Precision-f.Scale >= length-scale
+	}
+	if same {
+		return nil
+	}
+	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s: give the view's column another name, or drop the table and rebuild it from the lake (fhirsynapse start PLAN --full)",
+		f.Table, f.Column, f.spelt(), schema, want.Type)
+}
+
+func (f Found) spelt() string {
+	switch {
+	case f.Length == -1:
+		return f.Type + "(max)"
+	case f.Length > 0:
+		return fmt.Sprintf("%s(%d)", f.Type, f.Length)
+	case strings.EqualFold(f.Type, "decimal") || strings.EqualFold(f.Type, "numeric"):
+		return fmt.Sprintf("%s(%d, %d)", f.Type, f.Precision, f.Scale)
+	}
+	return f.Type
+}
+
+// RowVersionsQuery tells whether readers see row versions.
+func RowVersionsQuery() Statement {
+	return Statement{"row versions", "SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
+}
+
+const (
+	stagePrefix = "_stage_"
+	stageHour   = "2006010215"
+)
+
+// StageName is what the tables of an attempt begin with. The hour is in it, since
+// engines differ in what they tell of a table's age.
+func StageName(now time.Time, attempt string, try int) string {
+	return fmt.Sprintf("%s%s_%s_%d", stagePrefix, now.UTC().Format(stageHour), attempt, try)
+}
+
+var stageName = regexp.MustCompile(`(?i)^` + stagePrefix + `(\d{10})_`)
+
+// Abandoned is the statements that drop the stages of a schema that are older than
+// an instant: attempts end well before.
+func (t Target) Abandoned(there Catalog, before time.Time) []Statement {
+	var out []Statement
+	var last string
+	for _, f := range there {
+		m := stageName.FindStringSubmatch(f.Table)
+		if m == nil || f.Table == last {
+			continue
+		}
+		if made, err := time.Parse(stageHour, m[1]); err == nil && made.Before(before) {
+			out = append(out, drop(t.Schema, f.Table))
+			last = f.Table
+		}
+	}
+	return out
+}
+
+func drop(schema, table string) Statement {
+	return Statement{"drop " + table, "DROP TABLE " + tsql.Quote(schema) + "." + tsql.Quote(table)}
+}
+
+// LedgerThere tells whether the schema has a ledger: a row, or none.
+func (t Target) LedgerThere() Statement {
+	return Statement{"ledger there", `SELECT t.[TABLE_NAME]
+FROM [INFORMATION_SCHEMA].[TABLES] AS t
+WHERE t.[TABLE_SCHEMA] = ` + t.literal(t.Schema) + ` AND t.[TABLE_NAME] = ` + t.literal(warehouse.LedgerTable)}
+}
+
+// LedgerQuery lists the committed files of an export.
+func (t Target) LedgerQuery(export string) Statement {
+	return Statement{"ledger", `SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
+FROM ` + t.ledger(t.Schema).quoted() + ` AS l
+WHERE l.[export] = ` + t.literal(export) + `
+ORDER BY l.[committed_at], l.[path], l.[etag]`}
+}
+
+// RowsQuery counts the rows that an export wrote into a table.
+func (t Target) RowsQuery(table, export string) Statement {
+	return Statement{"count " + table, "SELECT COUNT_BIG(*) AS [n]\nFROM " + tsql.Quote(t.Schema) + "." + tsql.Quote(table) +
+		" AS t\nWHERE t.[_export] = " + t.literal(export)}
+}
+
+// CreateStatistics is made once there is something to tell of.
+func (t Target) CreateStatistics() []Statement {
+	if !t.Statistics {
+		return nil
+	}
+	var out []Statement
+	for _, table := range t.permanent() {
+		if table.Spread == "" {
+			continue
+		}
+		out = append(out, Statement{
+			"statistics " + table.Name,
+			"CREATE STATISTICS " + tsql.Quote("by_"+strings.TrimPrefix(table.Spread, "_")) + " ON " + table.quoted() + " (" + tsql.Quote(table.Spread) + ")",
+		})
+	}
+	return out
+}
+
+// sortedViews keeps the text of a commit independent of the order of the views.
+func sortedViews(views []prepared.Table) []prepared.Table {
+	return slices.SortedFunc(slices.Values(views), func(a, b prepared.Table) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// keysOfRows are the columns of ours in a view's table, in order.
+var keysOfRows = []string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn}

@@ -1,0 +1,160 @@
+package statements
+
+import (
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+)
+
+// Column is a column of a table. Type has its collation with it.
+type Column struct {
+	Name, Type string
+	NotNull    bool
+}
+
+// Table is a table of ours.
+type Table struct {
+	Schema, Name string
+	Columns      []Column
+	// Key is enforced where the engine does; Cluster is what rows lie sorted by;
+	// Spread is what they are distributed by, empty for round robin.
+	Key     []string
+	Cluster string
+	Spread  string
+}
+
+// The columns of ours beside those of package warehouse.
+const (
+	fileColumn    = "_file"
+	lineColumn    = "_line"
+	deletedColumn = "_deleted"
+	viewSetColumn = "_view_set"
+)
+
+// quoted is the table's name in a statement.
+func (t Table) quoted() string { return tsql.Quote(t.Schema) + "." + tsql.Quote(t.Name) }
+
+// definition is a column as CREATE TABLE and ALTER TABLE have it.
+func (c Column) definition() string {
+	if c.NotNull {
+		return tsql.Quote(c.Name) + " " + c.Type + " NOT NULL"
+	}
+	return tsql.Quote(c.Name) + " " + c.Type + " NULL"
+}
+
+// create is the statement that makes the table.
+func (e Engine) create(t Table) string {
+	var parts []string
+	for _, c := range t.Columns {
+		parts = append(parts, c.definition())
+	}
+	if e.Keys && len(t.Key) > 0 {
+		parts = append(parts, "PRIMARY KEY ("+list("", t.Key)+")")
+	}
+	text := "CREATE TABLE " + t.quoted() + " (\n  " + strings.Join(parts, ",\n  ") + "\n)"
+	switch {
+	case e.Distributed && t.Spread != "":
+		text += "\nWITH (HEAP, DISTRIBUTION = HASH(" + tsql.Quote(t.Spread) + "))"
+	case e.Distributed:
+		text += "\nWITH (HEAP, DISTRIBUTION = ROUND_ROBIN)"
+	}
+	return text
+}
+
+// list is the names, quoted and qualified.
+func list(alias string, names []string) string {
+	if alias != "" {
+		alias += "."
+	}
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = alias + tsql.Quote(n)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func (t Table) names() []string {
+	out := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// The lengths of texts of ours. A version is an instant, a number of 20 digits, a
+// versionId of at most 64 and a digit, with slashes: 118.
+const (
+	idLength      = "64"
+	versionLength = "128"
+	exportLength  = "128"
+	instantLength = "24"
+	keyLength     = "64" // of SHA-256 as hexadecimal digits
+)
+
+// ledger is the table of committed files of a schema.
+func (e Engine) ledger(schema string) Table {
+	return Table{
+		Schema: schema, Name: warehouse.LedgerTable, Key: []string{"export", "file_key"}, Spread: "file_key",
+		Columns: []Column{
+			{"export", e.name(exportLength), true},
+			{"file_key", e.name(keyLength), true},
+			{"path", e.text("1024"), true},
+			{"etag", e.text("256"), true},
+			{"type", e.name("64"), true},
+			{"lines", "bigint", true},
+			{"blank", "bigint", true},
+			{"quarantined", "bigint", true},
+			{"filtered", "bigint", true},
+			{"applied", "bigint", true},
+			{"superseded", "bigint", true},
+			{"deleted", "bigint", true},
+			{"view_set", "int", true},
+			{"committed_at", "datetime2(3)", true},
+		},
+	}
+}
+
+// head is the table of the newest versions of a resource type.
+func (e Engine) head(schema, resource string) Table {
+	return Table{
+		Schema: schema, Name: warehouse.HeadTable(resource), Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Columns: []Column{
+			{warehouse.IDColumn, e.name(idLength), true},
+			{warehouse.VersionColumn, e.name(versionLength), true},
+			{deletedColumn, "bit", true},
+			{viewSetColumn, "int", true},
+		},
+	}
+}
+
+// lock is the table of the one row that committers of a type update first.
+func (e Engine) lock(schema, resource string) Table {
+	return Table{Schema: schema, Name: lockTable(resource), Columns: []Column{{"k", "int", true}, {"attempt", e.name("64"), true}}}
+}
+
+func lockTable(resource string) string { return "_lock_" + resource }
+
+// view is the table of a view.
+func (e Engine) view(schema string, v prepared.Table) Table {
+	t := Table{Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn, Spread: warehouse.IDColumn}
+	for _, c := range v.Columns {
+		t.Columns = append(t.Columns, Column{Name: c.Name, Type: e.columnType(c)})
+	}
+	t.Columns = append(t.Columns,
+		Column{warehouse.IDColumn, e.name(idLength), true},
+		Column{warehouse.VersionColumn, e.name(versionLength), true},
+		Column{warehouse.LastUpdatedColumn, e.name(instantLength), true},
+		Column{warehouse.ExportColumn, e.name(exportLength), true},
+	)
+	return t
+}
+
+// sorted puts the columns in the order in which a Parquet file has them: COPY INTO
+// goes by position.
+func sorted(columns []Column) []Column {
+	slices.SortFunc(columns, func(a, b Column) int { return strings.Compare(a.Name, b.Name) })
+	return columns
+}

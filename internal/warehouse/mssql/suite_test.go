@@ -1,0 +1,139 @@
+package mssql_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/mssql"
+)
+
+var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+func now() time.Time { return start }
+
+// noWait lets no time pass between two tries.
+func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
+// store is tables in memory behind a server.
+type store struct {
+	engine tsql.Engine
+	db     *tables.Database
+	server *tdsserver.Server
+	mu     sync.Mutex
+	lake   pipeline.Lake
+}
+
+const stagingURL = "https://account.dfs.core.windows.net/staging"
+
+// fetch is the storage account as the engine reaches it.
+func (s *store) fetch(ctx context.Context, url string) (io.ReadCloser, error) {
+	path, ok := strings.CutPrefix(url, stagingURL+"/")
+	if !ok {
+		return nil, fmt.Errorf("no file of ours: %s", url)
+	}
+	s.mu.Lock()
+	lake := s.lake
+	s.mu.Unlock()
+	return lake.Open(ctx, pipeline.Staging, path, "")
+}
+
+func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) tdsserver.Fault) *store {
+	t.Helper()
+	s := &store{engine: engine}
+	db := tables.New(tables.Options{RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch})
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session, Faults: faults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.db, s.server = db, server
+	return s
+}
+
+func (s *store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+	t.Helper()
+	return s.openAt(t, lake, views, now)
+}
+
+func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time) *mssql.Warehouse {
+	t.Helper()
+	// The engine has the account itself, not what a test puts before it.
+	s.mu.Lock()
+	if _, whole := lake.(*pipelinetest.MemoryLake); whole || s.lake == nil {
+		s.lake = lake
+	}
+	s.mu.Unlock()
+	server, err := mssql.ParseServer(s.engine, s.server.URL("someone", "secret", "pool"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// Content implements pipelinetest.Store.
+func (s *store) Content(_ *testing.T, schema string) warehouse.Content {
+	c := warehouse.Content{}
+	for name, table := range s.db.Content(schema) {
+		isHead := strings.HasPrefix(name, warehouse.HeadTable(""))
+		if strings.HasPrefix(name, "_") && !isHead {
+			continue
+		}
+		var names []string
+		for _, column := range table.Columns {
+			name := column.Name
+			if isHead {
+				name = strings.TrimPrefix(name, "_") // as the model calls them
+			}
+			names = append(names, name)
+		}
+		for _, row := range table.Rows {
+			var cells []*string
+			for i, v := range row {
+				cells = append(cells, tables.Text(v, table.Columns[i].Type))
+			}
+			c.Add(name, names, cells)
+		}
+	}
+	c.Sort()
+	return c
+}
+
+func enginesUnderTest() []tsql.Engine {
+	return []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric}
+}
+
+// The tables of the stand-in are no proof that a product takes the statements; they
+// prove what the statements do.
+func TestWarehouse(t *testing.T) {
+	t.Parallel()
+	for _, engine := range enginesUnderTest() {
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newStore(t, engine, nil) })
+		})
+	}
+}
