@@ -70,8 +70,8 @@ of them. The exit code is 0 only when every line is accounted for.
 The newest version of each resource wins, so that exporting again into the same tables changes
 nothing. With --since only what changed is asked for, and deletes are applied where the server tells
 them; an export without it tells of none. Below --level system some servers apply --since to the
-patients themselves, and leave out what is new of a patient who did not change. A server of Azure Health Data Services writes into a storage account of its own: make a plan
-for it in exports.yaml.
+patients themselves, and leave out what is new of a patient who did not change. A server of Azure
+Health Data Services writes into a storage account of its own: make a plan for it in exports.yaml.
 
 Sign-in, --auth KIND:
   none               no sign-in
