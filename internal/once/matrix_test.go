@@ -201,6 +201,7 @@ func matrix() []cell {
 		{name: "kick-off: 503", faults: fhirserver.Faults{KickOffs: answers{unavailable("60")}}, kickOffs: 2},
 		{name: "kick-off: the answer is lost", faults: fhirserver.Faults{KickOffs: answers{{Acted: true, Reset: true}}}, kickOffs: 2, takes: 4 * time.Minute},
 
+		{name: "kick-off: the server is away at first", faults: fhirserver.Faults{Metadata: answers{unavailable("10"), page(502)}}, kickOffs: 1, told: "502"},
 		{name: "kick-off: POST only", bulk: fhirserver.Bulk{Methods: []string{"POST"}}},
 		{name: "kick-off: version 1 of the guide", bulk: fhirserver.Bulk{Guide: 1}},
 		{name: "kick-off: a place that is a path", bulk: fhirserver.Bulk{Location: fhirserver.LocationPath}},
@@ -324,5 +325,31 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got once.Result) {
 	}
 	if n := got.Issues["error/exception"]; n != int64(c.faults.ErrorFile) {
 		t.Errorf("issues %v, want %d", got.Issues, c.faults.ErrorFile)
+	}
+}
+
+// A server that has lost its mind, at once or half way, ends a run and no more.
+func TestGarbageEndsARun(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		for _, since := range []pipeline.State{pipeline.Requested, pipeline.Exporting, pipeline.Loading} {
+			t.Run(fmt.Sprintf("seed %d since %s", seed+1, since), func(t *testing.T) {
+				t.Parallel()
+				w := newBulkWorld(t, cell{files: 3})
+				w.options.Patience = 6 * time.Hour
+				w.options.Watch = func(p once.Progress) {
+					if p.State == since {
+						w.SetFaults(fhirserver.Faults{Garbage: seed + 1})
+					}
+				}
+				got, err := once.Run(t.Context(), w.options)
+				if loaded := got.State == pipeline.Loaded; (err == nil) != loaded {
+					t.Errorf("%s with error %v", got.State, err)
+				}
+				if err == nil && got.Check() != nil {
+					t.Errorf("loaded, and the sums do not hold: %v", got.Check())
+				}
+			})
+		}
 	}
 }

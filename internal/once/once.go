@@ -266,7 +266,7 @@ func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
 	if p.Trouble == "" && r.declined(ctx) {
 		p.Trouble = "the server does not take an export now"
 	}
-	var e pipeline.Export
+	e := pipeline.Export{State: pipeline.Requested} // as it will be, once it is written down
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		e = list[0].Export
 		p.State, p.Server = e.State, list[0].Progress
