@@ -71,11 +71,14 @@ func (g generator) value(t *schema.Type, depth int) any {
 		if !ok || g.IntN(3) == 0 {
 			continue
 		}
-		typ := pickOne(g, e.Types...)
-		if typ.System == schema.None && interesting[typ.Path] == nil {
-			continue
+		// a choice has one type, but for data that is wrong
+		for range 1 + g.IntN(10)/9 {
+			typ := pickOne(g, e.Types...)
+			if typ.System == schema.None && interesting[typ.Path] == nil {
+				continue
+			}
+			out[e.Property(typ)] = g.repeated(e.Many, typ, depth-1)
 		}
-		out[e.Property(typ)] = g.repeated(e.Many, typ, depth-1)
 	}
 	return out
 }
@@ -127,7 +130,7 @@ func (g generator) path(t *schema.Type, steps int) (string, *schema.Type, bool) 
 		typ := pickOne(g, e.Types...)
 		step := e.Name
 		if e.Choice {
-			step += ".ofType(" + typ.Name + ")"
+			step += pickOne(g, "", "", "", ".first()", ".distinct()") + ".ofType(" + typ.Name + ")"
 		}
 		if i == 0 {
 			text = step
