@@ -453,6 +453,7 @@ func TestWrongShapesAreFaultsOrPassAsTheyAre(t *testing.T) {
 		{"name.given", `{"resourceType":"Patient","id":"1","name":[[{"given":["A"]}]]}`, `[]`, ""},
 		{"gender = 'male'", `{"resourceType":"Patient","id":"1","gender":{}}`, `[false]`, ""},
 		{"gender.upper()", `{"resourceType":"Patient","id":"1","gender":1}`, "", "no string"},
+		{"deceased", `{"resourceType":"Patient","id":"1","deceasedBoolean":true,"deceasedDateTime":"2020"}`, `[true,"2020"]`, ""},
 	} {
 		got, err := evaluate(t, "Patient", c.path, c.line)
 		switch {
