@@ -103,6 +103,8 @@ var walls = []wall{
 	{"internal/fault", []string{"internal/"}, "the floor stands on nothing"},
 	{"internal/ndjson", []string{"internal/pipeline", "internal/sof", "net/http"}, "lines are lines, whoever reads them"},
 	{"internal/sof", []string{"net/http", "database/sql", "github.com/duckdb", "github.com/Azure"}, "a compiler needs no server"},
+	{"handler", []string{"internal/sof/tsql/tsqltest", "internal/sof/sofgen", "github.com/sqlc-dev"}, "what tests stand on is no part of the product"},
+	{"cmd", []string{"internal/sof/tsql/tsqltest", "internal/sof/sofgen", "github.com/sqlc-dev"}, "what tests stand on is no part of the product"},
 	{"internal/azfunc", []string{"internal/pipeline", "internal/bulkfhir", "internal/sof"}, "the host's wire format knows no FHIR"},
 	{"internal/warehouse", []string{"internal/azure", "internal/bulkfhir", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
 	{"internal/azure", []string{"internal/warehouse", "internal/bulkfhir", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},

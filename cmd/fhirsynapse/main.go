@@ -15,15 +15,16 @@ import (
 	"golang.org/x/term"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlserver"
+	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sqlserver"
 )
 
 // warehouses are those that this program can open.
-var warehouses = sqlserver.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open})
+var warehouses = sqlwarehouses.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open})
 
 func main() {
 	os.Exit(run())
@@ -35,11 +36,13 @@ func run() int {
 	info, _ := debug.ReadBuildInfo()
 	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
-		Serve:   serve,
-		Query:   onduck.Query,
-		Load:    onsql.Loader(time.Now, onduck.Loader(time.Now)),
-		Exports: exports,
-		Version: cli.Version(info),
+		Serve:      serve,
+		Query:      onduck.Query,
+		Load:       onsql.Loader(time.Now, onduck.Loader(time.Now)),
+		Exports:    exports,
+		OpenServer: func(ctx context.Context, dsn string) (cli.Server, error) { return sqlserver.Open(ctx, dsn) },
+		Shell:      onsql.Shell,
+		Version:    cli.Version(info),
 	})
 }
 

@@ -15,6 +15,9 @@ import (
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/query"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/conformance"
+	"fhirsynapse/internal/sof/tsql"
 
 	"github.com/spf13/cobra"
 )
@@ -43,8 +46,19 @@ type Commands struct {
 	Load func(ctx context.Context, r LoadRequest) (LoadReport, error)
 	// Exports lists the exports of the journal, of all plans where plan is empty.
 	Exports func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	// OpenServer signs in at a T-SQL server, to try bodies on it.
+	OpenServer func(ctx context.Context, dsn string) (Server, error)
+	// Shell writes the statements round the body of a view, as a warehouse of the
+	// engine sends them.
+	Shell func(v *sof.View, e tsql.Engine, s Statement) (string, error)
 	// Version describes the build.
 	Version string
+}
+
+// Server is a session on a T-SQL server.
+type Server interface {
+	conformance.Server
+	Close() error
 }
 
 // Streams are those of the process.
@@ -149,7 +163,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	if c.Exports != nil {
 		root.AddCommand(exportsCommand(s, c))
 	}
-	root.AddCommand(conformanceCommand(s), versionCommand(s, c))
+	root.AddCommand(conformanceCommand(s, c), sqlCommand(s, c), versionCommand(s, c))
 	return root
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,59 +12,129 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/sof/conformance"
+	"fhirsynapse/internal/sof/tsql"
 )
 
-func conformanceCommand(s Streams) *cobra.Command {
-	var report string
+func conformanceCommand(s Streams, c Commands) *cobra.Command {
+	var run conformanceRun
 	cmd := &cobra.Command{
 		Use:   "conformance DIR",
 		Short: "Run the official SQL on FHIR test cases",
-		Long: "Run the official SQL on FHIR test cases, which are the *.json files of a folder, with the native\n" +
-			"engine. A file is replaced by that of the same name in DIR/newer, where there is one. The comparison\n" +
-			"is strict: rows as a multiset, values by the type of their column, columns in order where a case\n" +
-			"gives one. The exit code is 1 when a case fails.",
-		Example: "  fhirsynapse conformance ./sql-on-fhir-tests --report test_report.json",
-		Args:    arguments(1, "the folder"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			files, err := conformance.Load(os.DirFS(args[0]))
-			if err != nil {
-				return fmt.Errorf("conformance of %s: %w", args[0], err)
-			}
-			if len(files) == 0 {
-				return fmt.Errorf("conformance: there are no case files (*.json with tests) in %s", args[0])
-			}
-			results := conformance.RunAll(files, conformance.Native)
-			if err := printConformance(s.Out, results); err != nil {
-				return fmt.Errorf("write the results: %w", err)
-			}
-			if report != "" {
-				if err := reportConformance(report, results); err != nil {
-					return fmt.Errorf("write the report: %w", err)
-				}
-			}
-			if _, failures := conformance.Totals(results); failures > 0 {
-				return ended(failed)
-			}
-			return nil
-		},
+		Long: "Run the official SQL on FHIR test cases, which are the *.json files of a folder. A file is replaced by\n" +
+			"that of the same name in DIR/newer, where there is one. The comparison is strict: rows as a multiset,\n" +
+			"values by the type of their column, columns in order where a case gives one. The exit code is 1 when\n" +
+			"a case fails.\n\n" +
+			"Without --engine the native engine runs them. With --engine and --dsn the SELECT bodies of a T-SQL\n" +
+			"engine run on a server, over a temporary table; cases that the engine cannot say are refused and do\n" +
+			"not count. A case that expects an error for more than one item passes by the failing cast that the\n" +
+			"body makes of it. With --engine alone nothing is run: it is told which cases can be said.",
+		Example: "  fhirsynapse conformance ./sql-on-fhir-tests --report test_report.json\n" +
+			"  fhirsynapse conformance ./sql-on-fhir-tests --engine fabric --list\n" +
+			"  fhirsynapse conformance ./sql-on-fhir-tests --engine sqlserver --dsn 'sqlserver://user:password@host:1433?database=test'",
+		Args: arguments(1, "the folder"),
+		RunE: func(cmd *cobra.Command, args []string) error { return run.do(cmd, s, c, args[0]) },
 	}
-	cmd.Flags().StringVar(&report, "report", "", "write the results to a `FILE` in the format of the suite's registry")
+	cmd.Flags().StringVar(&run.report, "report", "", "write the results to a `FILE` in the format of the suite's registry")
+	cmd.Flags().StringVar(&run.engine, "engine", "", "the T-SQL `ENGINE` whose bodies are tried: "+engineNames())
+	cmd.Flags().StringVar(&run.dsn, "dsn", "", "the `URL` of the server to run bodies on")
+	cmd.Flags().BoolVar(&run.list, "list", false, "print a line for every case")
 	return cmd
 }
 
-// printConformance writes a line per file, what failed below it, and the sum.
-func printConformance(w io.Writer, results []conformance.FileResult) error {
+// conformanceRun is a call of the command.
+type conformanceRun struct {
+	report, engine, dsn string
+	list                bool
+}
+
+func (r conformanceRun) do(cmd *cobra.Command, s Streams, c Commands, dir string) error {
+	runner := conformance.Runner(conformance.Native)
+	if r.dsn != "" && r.engine == "" {
+		r.engine = string(tsql.SQLServer)
+	}
+	if r.engine != "" {
+		e, err := tsql.ParseEngine(r.engine)
+		if err != nil {
+			return usagef(cmd, "%w", err)
+		}
+		runner = conformance.Expressible(e)
+		if r.dsn != "" {
+			server, err := open(cmd.Context(), c, r.dsn)
+			if err != nil {
+				return fmt.Errorf("conformance on a server: %w", err)
+			}
+			defer func() { _ = server.Close() }()
+			runner = conformance.OnServer(cmd.Context(), e, server)
+		}
+	}
+	files, err := conformance.Load(os.DirFS(dir))
+	if err != nil {
+		return fmt.Errorf("conformance of %s: %w", dir, err)
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("conformance: there are no case files (*.json with tests) in %s", dir)
+	}
+	results := conformance.RunAll(files, runner)
+	if err := printConformance(s.Out, results, r.list); err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	if r.report != "" {
+		if err := reportConformance(r.report, results); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	if conformance.Count(results, conformance.Failed) > 0 {
+		return ended(failed)
+	}
+	return nil
+}
+
+func open(ctx context.Context, c Commands, dsn string) (Server, error) {
+	if c.OpenServer == nil {
+		return nil, errors.New("this build cannot sign in at a T-SQL server")
+	}
+	return c.OpenServer(ctx, dsn)
+}
+
+// printConformance writes a line per file, below it what failed or was refused,
+// or every case, and the sum.
+func printConformance(w io.Writer, results []conformance.FileResult, list bool) error {
 	var b strings.Builder
+	notRun := conformance.Count(results, conformance.ExpressibleCase) > 0
 	for _, f := range results {
-		fmt.Fprintf(&b, "%s %d/%d\n", f.Name, f.Passed(), len(f.Results))
+		good := f.Passed()
+		if notRun {
+			good = conformance.Count([]conformance.FileResult{f}, conformance.ExpressibleCase) + good
+		}
+		fmt.Fprintf(&b, "%s %d/%d\n", f.Name, good, len(f.Results))
 		for _, r := range f.Results {
-			if r.Err != nil {
+			outcome := r.Outcome()
+			switch {
+			case list && (outcome == conformance.Passed || outcome == conformance.ExpressibleCase):
+				if outcome == conformance.Passed && notRun {
+					// its view has a fault, as it should
+					outcome = "no view"
+				}
+				fmt.Fprintf(&b, "  %s: %s\n", r.Title, outcome)
+			case outcome == conformance.OutcomeRefused:
+				fmt.Fprintf(&b, "  %s: refused: %s\n", r.Title, strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
+			case outcome == conformance.Failed:
 				fmt.Fprintf(&b, "  %s: %s\n", r.Title, strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
 			}
 		}
 	}
-	passed, failures := conformance.Totals(results)
-	fmt.Fprintf(&b, "%d passed, %d failed\n", passed, failures)
+	refused := conformance.Count(results, conformance.OutcomeRefused)
+	if notRun {
+		fmt.Fprintf(&b, "%d expressible, %d no view, as expected, %d refused, %d failed; nothing was run: --dsn runs them\n",
+			conformance.Count(results, conformance.ExpressibleCase), conformance.Count(results, conformance.Passed), refused,
+			conformance.Count(results, conformance.Failed))
+	} else {
+		fmt.Fprintf(&b, "%d passed, %d failed", conformance.Count(results, conformance.Passed), conformance.Count(results, conformance.Failed))
+		if refused > 0 {
+			fmt.Fprintf(&b, ", %d refused", refused)
+		}
+		b.WriteByte('\n')
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -8,6 +8,7 @@ package conformance
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -116,7 +117,11 @@ func clone(row [][]byte) [][]byte {
 // Run runs one case of f; nil means passed.
 func Run(f File, c Case, run Runner) error {
 	t, err := run(c.View, f.Resources)
+	var refused *Refused
+	var notRun *NotRun
 	switch {
+	case errors.As(err, &refused), errors.As(err, &notRun):
+		return err
 	case c.ExpectError && err == nil:
 		return fmt.Errorf("expected an error, got %d rows", len(t.Rows))
 	case c.ExpectError:

@@ -12,10 +12,17 @@ import (
 func (w *writer) cell(cell sof.Cell, c scope) string {
 	col := w.view.Columns[cell.Column]
 	if col.Collection {
-		return w.list(cell.Value, c)
+		list := w.list(cell.Value, c)
+		if !w.facts.National {
+			// what OPENJSON lists is nvarchar
+			list = fmt.Sprintf("CAST(%s AS %s)", list, w.facts.Text)
+		}
+		return list
 	}
 	if col.Kind == sof.Boolean {
-		if p, ok := w.ownPred(cell.Value, c); ok {
+		if p, ok := w.ownPred(cell.Value, c); ok && neverUnknown(cell.Value) {
+			return fmt.Sprintf("CAST(CASE WHEN %s THEN 1 ELSE 0 END AS bit)", p)
+		} else if ok {
 			return fmt.Sprintf("CAST(CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END AS bit)", p, p)
 		}
 	}
@@ -69,6 +76,28 @@ func (w *writer) ownPred(e sof.Expr, c scope) (string, bool) {
 		return w.callPred(e, c)
 	}
 	return "", false
+}
+
+// neverUnknown says that a condition is true or false for all data.
+func neverUnknown(e sof.Expr) bool {
+	switch e := e.(type) {
+	case *sof.All:
+		return true
+	case *sof.Call:
+		switch e.Func {
+		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct:
+			return true
+		case sof.FuncNot:
+			return neverUnknown(e.In)
+		default:
+		}
+	case *sof.Binary:
+		switch e.Op {
+		case "and", "or", "xor", "implies":
+			return neverUnknown(e.L) && neverUnknown(e.R)
+		}
+	}
+	return false
 }
 
 // day is the day that a date or a dateTime begins with; what is no whole day

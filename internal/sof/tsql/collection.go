@@ -14,6 +14,15 @@ type rows struct {
 	keys []string
 }
 
+// position is the key of one list as it comes: the index of the item.
+func (r rows) position() string {
+	if len(r.keys) == 0 {
+		// the list cannot be, and has no items
+		return "0"
+	}
+	return r.keys[0]
+}
+
 // repeats says that FHIR lets an element repeat; known is false for elements that
 // R4 does not have.
 func repeats(e *sof.Child) (many, known bool) {
@@ -80,7 +89,7 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 		return w.callRows(e, c)
 	}
 	w.refuse(e, "it yields a list", "")
-	return rows{item: &node{}, keys: []string{"0"}}
+	return rows{item: &node{}}
 }
 
 // indexed brings the items of in into the block of c, and gives the scope of one
@@ -91,7 +100,7 @@ func (w *writer) indexed(in, said sof.Expr, c scope) (rows, scope) {
 		inner := c.on(got.item)
 		inner.itemIndex = ""
 		if w.plainList(in) {
-			inner.itemIndex = got.keys[0]
+			inner.itemIndex = got.position()
 		}
 		return got, inner
 	}
@@ -155,7 +164,7 @@ func (w *writer) childRows(e *sof.Child, c scope) rows {
 	}
 	if len(lists) == 0 {
 		c.at.where = append(c.at.where, "1 = 0")
-		return rows{&node{}, append(got.keys, "0")}
+		return rows{&node{}, got.keys}
 	}
 	list := coalesce(lists)
 	// an object where FHIR has a list is a list of one
@@ -173,7 +182,7 @@ func (w *writer) childRows(e *sof.Child, c scope) rows {
 // element is an item of a list that OPENJSON goes through.
 func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
 	value := alias + ".[value]"
-	a := alt{typ: typ, text: value, sized: true, always: true, home: at}
+	a := alt{typ: typ, text: value, sized: w.facts.National, always: true, home: at}
 	if typ == nil {
 		a.in = &object{w: w, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
 	}
@@ -212,7 +221,7 @@ func (w *writer) callRows(e *sof.Call, c scope) rows {
 	default:
 		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
 	}
-	return rows{item: &node{}, keys: []string{"0"}}
+	return rows{item: &node{}}
 }
 
 // position is an integer that is written out.
@@ -302,7 +311,7 @@ func (w *writer) iifRows(e *sof.Call, c scope) rows {
 	}
 	if found == nil {
 		c.at.where = append(c.at.where, "1 = 0")
-		return rows{&node{}, []string{"0"}}
+		return rows{item: &node{}}
 	}
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: q})
 	return rows{found, []string{alias + ".[i]"}}
@@ -355,7 +364,7 @@ func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
 	got := w.rows(in, inner)
 	alias := w.alias("f")
 	item := w.carried(got.item, inner.at, alias, c.at, "")
-	for _, k := range orderKeys(got.keys) {
+	for _, k := range got.keys {
 		if last {
 			k += " DESC"
 		}
@@ -372,7 +381,7 @@ func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
 	for i := range n.alts {
 		a := &n.alts[i]
 		guard := func(expr, typ string) string {
-			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(),
+			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(c.home),
 				w.fail(fmt.Sprintf("view %s, %s: more than one item: ", w.view.Name, what), count, typ), expr)
 		}
 		switch {

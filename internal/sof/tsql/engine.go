@@ -32,6 +32,16 @@ func ParseEngine(name string) (Engine, error) {
 	return "", fmt.Errorf("there is no T-SQL engine %q; it is one of %s", name, strings.Join(names, ", "))
 }
 
+// Staging is how rows get from documents into a table.
+type Staging int
+
+// The ways.
+const (
+	NoStage       Staging = iota // there are no tables
+	InsertSelect                 // into a table that is there
+	CreateTableAs                // CREATE TABLE AS SELECT
+)
+
 // Facts is what an engine can say, as far as bodies and tables need it.
 type Facts struct {
 	// Text is the type of text of any length, and National whether it is stored
@@ -42,8 +52,17 @@ type Facts struct {
 	Binary string
 	// CompareBytes says that texts are compared as bytes instead of in a collation.
 	CompareBytes bool
+	// AsJSON says that OPENJSON WITH gives objects and arrays too: it does so as
+	// nvarchar(max) alone.
+	AsJSON bool
 	// Timestamp is the type of an instant.
 	Timestamp string
+	// CreateOrAlter says that CREATE OR ALTER VIEW replaces a view in one step.
+	CreateOrAlter bool
+	// Stage says how rows get from documents into a table; Distributed that such a
+	// table says how it is spread.
+	Stage       Staging
+	Distributed bool
 	// RecursiveCTE says that a common table expression may refer to itself.
 	RecursiveCTE bool
 	// StringEscape says that there is STRING_ESCAPE.
@@ -54,18 +73,20 @@ type Facts struct {
 
 var facts = map[Engine]Facts{
 	SQLServer: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", Timestamp: "datetime2(3)",
-		RecursiveCTE: true, StringEscape: true, ScalarFunctions: true,
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
+		CreateOrAlter: true, Stage: InsertSelect, RecursiveCTE: true, StringEscape: true, ScalarFunctions: true,
 	},
 	Dedicated: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
+		Stage: CreateTableAs, Distributed: true,
 	},
 	Serverless: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", Timestamp: "datetime2(3)",
-		StringEscape: true,
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
+		CreateOrAlter: true, StringEscape: true,
 	},
 	Fabric: {
 		Text: "varchar(max)", Binary: "Latin1_General_100_BIN2_UTF8", CompareBytes: true, Timestamp: "datetime2(3)",
+		CreateOrAlter: true, Stage: InsertSelect,
 	},
 }
 

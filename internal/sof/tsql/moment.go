@@ -9,11 +9,26 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// computed applies expressions that later ones use by name.
+// computed applies expressions that later ones use by name. The same ones are
+// applied once in a block.
 func (w *writer) computed(c scope, kind string, items ...item) string {
+	k := computedKey{at: c.at}
+	for _, it := range items {
+		k.text += it.text() + "\n"
+	}
+	if alias, ok := w.applied[k]; ok {
+		return alias
+	}
 	alias := w.alias(kind)
+	w.applied[k] = alias
 	c.at.from = append(c.at.from, source{alias: alias, query: query{{items: items}}})
 	return alias
+}
+
+// computedKey tells expressions that are applied once.
+type computedKey struct {
+	at   *block
+	text string
 }
 
 // zone applies the number of characters of a dateTime's offset: 0 where it has a
@@ -28,9 +43,12 @@ func (w *writer) zone(text string, c scope) string {
 // moment is a date or a time in a form whose texts compare: all parts have a
 // fixed place, times are in UTC, seconds have nine digits behind the point.
 type moment struct {
-	text  string
-	zoned string // 1, 0, or NULL for a date alone
+	text   string
+	length string // of text, in characters
+	zoned  string // 1, 0 or NULL for a date alone; empty where it is always NULL
 }
+
+func momentOf(text, zoned string) moment { return moment{text, fmt.Sprintf("LEN(%s)", text), zoned} }
 
 func (w *writer) moment(n *node, clock bool, c scope) moment {
 	if known := knownText(n); known != nil {
@@ -38,8 +56,8 @@ func (w *writer) moment(n *node, clock bool, c scope) moment {
 	}
 	text := w.text(n)
 	if clock {
-		return moment{fmt.Sprintf("CASE WHEN LEN(%s) > 5 THEN LEFT(%s, 8) + %s + LEFT(SUBSTRING(%s, 10, 9) + %s, 9) ELSE %s END",
-			text, text, w.lit("."), text, w.lit("000000000"), text), "NULL"}
+		return momentOf(fmt.Sprintf("CASE WHEN LEN(%s) > 5 THEN LEFT(%s, 8) + %s + LEFT(SUBSTRING(%s, 10, 9) + %s, 9) ELSE %s END",
+			text, text, w.lit("."), text, w.lit("000000000"), text), "")
 	}
 	z := w.zone(text, c)
 	alias := w.computed(c, "t",
@@ -53,9 +71,11 @@ func (w *writer) moment(n *node, clock bool, c scope) moment {
 	seconds := fmt.Sprintf("CASE WHEN LEN(%s) > 16 THEN SUBSTRING(%s, 17, 3) + %s + LEFT(SUBSTRING(%s, 21, 9) + %s, 9) ELSE %s END",
 		local, local, w.lit("."), local, w.lit("000000000"), w.lit(""))
 	m := w.computed(c, "m",
-		item{fmt.Sprintf("CASE WHEN %s IS NULL THEN %s WHEN %s = 0 THEN LEFT(%s, 16) + %s ELSE %s + %s END", z, text, east, local, seconds, shifted, seconds), "t"},
+		// the first and the last year cannot be moved
+		item{fmt.Sprintf("CASE WHEN %s IS NULL THEN %s WHEN %s = 0 OR LEFT(%s, 4) IN (%s) THEN LEFT(%s, 16) + %s ELSE %s + %s END",
+			z, text, east, local, w.lits("0001", "9999"), local, seconds, shifted, seconds), "t"},
 		item{fmt.Sprintf("CASE WHEN %s > 0 THEN 1 WHEN %s = 0 THEN 0 END", z, z), "z"})
-	return moment{m + ".[t]", m + ".[z]"}
+	return momentOf(m+".[t]", m+".[z]")
 }
 
 // shortText is a text type with room for a date and a time.
@@ -68,6 +88,7 @@ func (w *writer) shortText() string {
 
 // knownMoment is the form of a constant, which the compiler has checked.
 func (w *writer) knownMoment(text string, clock bool) moment {
+	known := func(s, zoned string) moment { return moment{w.lit(s), fmt.Sprint(len(s)), zoned} }
 	fraction := func(s string) string {
 		whole, frac, _ := strings.Cut(s, ".")
 		return whole + "." + (frac + "000000000")[:9]
@@ -76,11 +97,11 @@ func (w *writer) knownMoment(text string, clock bool) moment {
 		if len(text) > 5 {
 			text = fraction(text)
 		}
-		return moment{w.lit(text), "NULL"}
+		return known(text, "")
 	}
 	day, rest, timed := strings.Cut(text, "T")
 	if !timed || rest == "" {
-		return moment{w.lit(day), "NULL"}
+		return known(day, "")
 	}
 	zoned, east := "0", 0
 	if s, ok := strings.CutSuffix(rest, "Z"); ok {
@@ -98,7 +119,7 @@ func (w *writer) knownMoment(text string, clock bool) moment {
 	minute := (rest + ":00")[:min(5, len(rest)+3)]
 	t, err := time.Parse("2006-01-02T15:04", day+"T"+minute)
 	if err != nil {
-		return moment{w.lit(text), zoned}
+		return known(text, zoned)
 	}
 	out := t.Add(-time.Duration(east) * time.Minute).Format("2006-01-02T15:04")
 	switch {
@@ -107,26 +128,26 @@ func (w *writer) knownMoment(text string, clock bool) moment {
 	case len(rest) > 5:
 		out += fraction(rest[5:])
 	}
-	return moment{w.lit(out), zoned}
+	return known(out, zoned)
 }
 
 // compareMoments compares as FHIRPath N1 does: where two agree as far as both go
 // and one goes further, and where only one has an offset, the answer is unknown.
 func (w *writer) compareMoments(l, r *node, sign string, clock bool, c scope) string {
 	x, y := w.moment(l, clock, c), w.moment(r, clock, c)
-	left := fmt.Sprintf("LEFT(%s, LEN(%s))", x.text, y.text)
-	right := fmt.Sprintf("LEFT(%s, LEN(%s))", y.text, x.text)
+	left := fmt.Sprintf("LEFT(%s, %s)", x.text, y.length)
+	right := fmt.Sprintf("LEFT(%s, %s)", y.text, x.length)
 	if w.facts.CompareBytes {
 		left, right = w.exact(left), w.exact(right)
 	} else {
 		left = w.collated(left)
 	}
 	unknown := ""
-	if !clock {
+	if x.zoned != "" && y.zoned != "" {
 		unknown = fmt.Sprintf("WHEN %s <> %s THEN NULL ", x.zoned, y.zoned)
 	}
-	alias := w.computed(c, "o", item{fmt.Sprintf("CASE %sWHEN %s < %s THEN -1 WHEN %s > %s THEN 1 WHEN LEN(%s) = LEN(%s) THEN 0 END",
-		unknown, left, right, left, right, x.text, y.text), "o"})
+	alias := w.computed(c, "o", item{fmt.Sprintf("CASE %sWHEN %s < %s THEN -1 WHEN %s > %s THEN 1 WHEN %s = %s THEN 0 END",
+		unknown, left, right, left, right, x.length, y.length), "o"})
 	return fmt.Sprintf("%s.[o] %s 0", alias, sign)
 }
 

@@ -39,3 +39,37 @@ func columnType(c sof.Column, f Facts) string {
 	}
 	return f.Text
 }
+
+// ParseName reads the name of a table, with or without schema and database, and
+// gives it with every part quoted.
+func ParseName(name string) (string, error) {
+	var parts []string
+	for rest := name; ; {
+		var part string
+		if strings.HasPrefix(rest, "[") {
+			end := strings.Index(rest, "]")
+			if end < 0 {
+				return "", fmt.Errorf("%q is no name of a table: a bracket is not closed", name)
+			}
+			part, rest = rest[1:end], rest[end+1:]
+			if rest != "" && rest[0] != '.' {
+				return "", fmt.Errorf("%q is no name of a table", name)
+			}
+		} else {
+			end := strings.IndexByte(rest+".", '.')
+			part, rest = rest[:end], rest[end:]
+		}
+		if part == "" || len(part) > 128 || strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == '[' || r == ']' }) {
+			return "", fmt.Errorf("%q is no name of a table", name)
+		}
+		parts = append(parts, Quote(part))
+		if rest == "" {
+			break
+		}
+		rest = rest[1:]
+	}
+	if len(parts) > 3 {
+		return "", fmt.Errorf("%q is no name of a table: it has %d parts", name, len(parts))
+	}
+	return strings.Join(parts, "."), nil
+}

@@ -52,16 +52,42 @@ type object struct {
 	outer bool
 	json  *openjson
 	name  string // alias
+	// lists holds objects and arrays where OPENJSON WITH gives none.
+	lists     *pivot
+	listsName string
 }
 
 // member gives the column of a member, by its path.
 func (o *object) member(path []string, json bool) string {
+	if json && !o.w.facts.AsJSON {
+		return o.nested(path)
+	}
 	if o.json == nil {
 		o.json = &openjson{text: o.text, names: map[string]bool{}}
 		o.name = o.w.alias("j")
 		o.at.from = append(o.at.from, source{alias: o.name, outer: o.outer, json: o.json, note: o.note})
 	}
 	return o.name + "." + Quote(o.json.member(path, json))
+}
+
+// nested gives a member that is an object or an array, where OPENJSON WITH gives
+// none: those of the object itself from one walk over it, deeper ones from them.
+func (o *object) nested(path []string) string {
+	if o.lists == nil {
+		o.lists = &pivot{text: o.text, names: map[string]string{}}
+		o.listsName = o.w.alias("j")
+		o.at.from = append(o.at.from, source{alias: o.listsName, note: o.note, pivot: o.lists})
+	}
+	top := o.listsName + "." + Quote(o.lists.member(path[0]))
+	if len(path) == 1 {
+		return top
+	}
+	name := strings.TrimLeft(strings.Join(path, "_"), "_")
+	if len(name) > longest {
+		name = name[len(name)-longest:]
+	}
+	query := fmt.Sprintf("JSON_QUERY(%s, '%s')", top, strings.ReplaceAll(jsonPath(path[1:]), "'", "''"))
+	return o.w.computed(scope{at: o.at}, "q", item{query, name}) + "." + Quote(name)
 }
 
 func complexType(t *schema.Type) bool { return t != nil && t.System == schema.None }
@@ -198,7 +224,7 @@ func (w *writer) carried(n *node, b *block, alias string, outside *block, note s
 		}
 		one := &node{alts: []alt{a}, guards: n.guards}
 		ref := alias + "." + Quote(name)
-		c := alt{typ: a.typ, text: ref, sized: true, home: outside}
+		c := alt{typ: a.typ, text: ref, sized: w.facts.National, home: outside}
 		switch {
 		case a.text == "" && a.number != "" && a.in == nil:
 			b.items = append(b.items, item{one.guarded(a.number), name})

@@ -178,7 +178,8 @@ func (w *writer) ofResource(n *node, want *schema.Type, _ scope) *node {
 // characters: case and blanks at the end count.
 func (w *writer) exact(text string) string {
 	if w.facts.CompareBytes {
-		return fmt.Sprintf("CAST(%s AS varbinary(max))", text)
+		// of one type first, since the bytes of nvarchar are others
+		return fmt.Sprintf("CAST(CAST(%s AS %s) AS varbinary(max))", text, w.facts.Text)
 	}
 	// a comparison fills the shorter text up with blanks; what follows the text
 	// makes those at its end count
@@ -194,6 +195,8 @@ func (w *writer) collated(text string) string {
 // sameText compares a text with another, which may be a known one.
 func (w *writer) sameText(l, r string, known *string) string {
 	switch {
+	case w.facts.CompareBytes && known != nil:
+		return fmt.Sprintf("%s = CAST(%s AS varbinary(max))", w.exact(l), r)
 	case w.facts.CompareBytes:
 		return fmt.Sprintf("%s = %s", w.exact(l), w.exact(r))
 	case known != nil:

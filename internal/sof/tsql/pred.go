@@ -87,7 +87,7 @@ func (w *writer) quantified(in sof.Expr, cond func(scope) string, every bool, c 
 	inner = inner.on(got.item)
 	inner.itemIndex = ""
 	if w.plainList(in) {
-		inner.itemIndex = got.keys[0]
+		inner.itemIndex = got.position()
 	}
 	p := cond(inner)
 	// an aggregate must not mix columns of this block and of those around

@@ -8,11 +8,12 @@ import (
 // block is one SELECT. It is filled while expressions are lowered and printed
 // once, when all of them are.
 type block struct {
-	items []item
-	top   int // TOP (n); 0 for all
-	from  []source
-	where []string
-	order []string
+	parent *block // the one around
+	items  []item
+	top    int // TOP (n); 0 for all
+	from   []source
+	where  []string
+	order  []string
 }
 
 // item is one column of a SELECT.
@@ -31,7 +32,31 @@ type source struct {
 	// one of these
 	table string
 	json  *openjson
+	pivot *pivot
 	query query
+}
+
+// pivot is one row with the objects and arrays among the members of an object.
+type pivot struct {
+	text    string
+	members []string
+	names   map[string]string // of the columns, by member
+}
+
+// member gives the name of the column of a member, which it adds when needed.
+func (p *pivot) member(name string) string {
+	if column, ok := p.names[name]; ok {
+		return column
+	}
+	column := strings.TrimLeft(name, "_")
+	for _, other := range p.names {
+		if strings.EqualFold(other, column) {
+			column = name
+		}
+	}
+	p.members = append(p.members, name)
+	p.names[name] = column
+	return column
 }
 
 // openjson is OPENJSON over a text; without columns it lists the items of an
@@ -183,6 +208,14 @@ func (p *printer) source(word string, s source, depth int) {
 	switch {
 	case s.table != "":
 		p.line(depth, "%s %s AS %s%s", word, s.table, s.alias, note)
+	case s.pivot != nil:
+		b := &block{from: []source{{alias: "o", json: &openjson{text: s.pivot.text}}}}
+		for _, m := range s.pivot.members {
+			b.items = append(b.items, item{
+				fmt.Sprintf("MAX(CASE WHEN o.[key] = %s AND o.[type] IN (4, 5) THEN o.[value] END)", literal(m, p.facts)), s.pivot.names[m],
+			})
+		}
+		p.source(word, source{alias: s.alias, note: s.note, query: query{b}}, depth)
 	case s.json != nil && len(s.json.columns) == 0:
 		p.line(depth, "%s OPENJSON(%s) AS %s%s", word, s.json.text, s.alias, note)
 	case s.json != nil:

@@ -52,11 +52,11 @@ func (w *writer) descend(r *sof.Recurse, focus *node, above string, level int, c
 	if level > deepest {
 		message := fmt.Sprintf("view %s: repeat goes deeper than %d levels, at ", w.view.Name, deepest)
 		return query{{
-			items: []item{{fmt.Sprintf("CASE WHEN %s THEN %s END", w.wanted(), w.fail(message, ord, w.facts.Text)), "v"}, {ord, "ord"}},
+			items: []item{{fmt.Sprintf("CASE WHEN %s THEN %s END", w.wanted(w.top), w.fail(message, ord, w.facts.Text)), "v"}, {ord, "ord"}},
 			from:  []source{{alias: alias, query: children}},
 		}}
 	}
-	b := &block{from: []source{{alias: alias, query: children}}}
+	b := &block{parent: c.at, from: []source{{alias: alias, query: children}}}
 	inner := c
 	inner.at = b
 	child := &node{alts: []alt{w.opened(b, v, "", reached(r))}}

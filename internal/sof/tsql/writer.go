@@ -20,14 +20,14 @@ type writer struct {
 	root    *node
 	counts  map[string]int // of aliases, by their first letter
 	shared  map[sharedKey]*node
+	applied map[computedKey]string
 	faults  []error
 	faulted map[string]bool
-	// top is the outermost block, and kept what says that its document is one of
-	// the view's: only then may a fault of the data make the statement fail.
-	top        *block
-	kept       string
-	ofDocument int // how many conditions of top are about the document
-	failures   int // how many expressions make the statement fail for bad data
+	// top is the outermost block, and kept what says that its document may be one
+	// of the view's, while the conditions of the view are lowered.
+	top      *block
+	kept     string
+	failures int // how many expressions make the statement fail for bad data
 }
 
 // sharedKey tells expressions that are lowered once: the same expression over
@@ -43,7 +43,7 @@ type sharedKey struct {
 func newWriter(v *sof.View, e Engine, s Shape) *writer {
 	return &writer{
 		view: v, engine: e, facts: e.Facts(), shape: s,
-		counts: map[string]int{}, shared: map[sharedKey]*node{}, faulted: map[string]bool{},
+		counts: map[string]int{}, shared: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
 	}
 }
 
@@ -67,7 +67,7 @@ func (s scope) on(n *node) scope {
 
 // inside is the scope of a new block inside that of s.
 func (s scope) inside() scope {
-	s.at = &block{}
+	s.at = &block{parent: s.at}
 	return s
 }
 
@@ -102,52 +102,78 @@ func (w *writer) note(e sof.Expr) string {
 }
 
 func (w *writer) body() (string, error) {
+	c, kind := w.begin()
+	top := c.at
+	top.where = append(top.where, w.sameText(kind, w.lit(w.view.Resource), &w.view.Resource))
+	w.kept = top.where[0]
+	for _, e := range w.view.Where {
+		top.where = append(top.where, w.pred(e, c))
+	}
+	w.kept = ""
+	w.row(w.view.Rows, c)
+	for i, col := range w.view.Columns {
+		if c.out[i] == "" && len(w.faults) == 0 {
+			return "", fmt.Errorf("view %s: the column %s has no value", w.view.Name, col.Name)
+		}
+		top.items = append(top.items, item{c.out[i], col.Name})
+	}
+	return w.print()
+}
+
+// begin makes the outermost block with the document, the keys and the id; kind is
+// the type that the document says it is of.
+func (w *writer) begin() (c scope, kind string) {
 	top := &block{from: []source{{alias: "d", table: w.shape.From}}}
+	w.top = top
 	t, _ := schema.R4().Type(w.view.Resource)
 	doc := &object{w: w, at: top, text: "d.[doc]"}
 	w.root = &node{alts: []alt{{typ: t, in: doc, text: "d.[doc]", sized: true, always: true}}}
-	kind := doc.member([]string{"resourceType"}, false)
+	kind = doc.member([]string{"resourceType"}, false)
 	for _, k := range w.shape.Keys {
 		top.items = append(top.items, item{expr: "d." + Quote(k)})
 	}
 	if w.shape.ID {
-		id := fmt.Sprintf("CAST(%s AS varchar(64))", doc.member([]string{"id"}, false))
-		if !w.facts.CompareBytes {
-			id += " COLLATE " + w.facts.Binary
-		}
-		top.items = append(top.items, item{id, "_id"})
+		top.items = append(top.items, item{w.narrow(doc.member([]string{"id"}, false), idLength), "_id"})
 	}
-	c := scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}
-	top.where = append(top.where, w.sameText(kind, w.lit(w.view.Resource), &w.view.Resource))
-	w.top, w.kept = top, top.where[0]
-	for _, e := range w.view.Where {
-		top.where = append(top.where, w.pred(e, c))
+	return scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}, kind
+}
+
+// idLength is the most characters of a FHIR id.
+const idLength = 64
+
+// narrow is a text of ASCII in a column that is compared by its characters.
+func (w *writer) narrow(text string, length int) string {
+	text = fmt.Sprintf("CAST(%s AS varchar(%d))", text, length)
+	if !w.facts.CompareBytes {
+		text += " COLLATE " + w.facts.Binary
 	}
-	w.kept, w.ofDocument = "", len(top.where)
-	w.row(w.view.Rows, c)
+	return text
+}
+
+// print gives the text, or what cannot be said.
+func (w *writer) print() (string, error) {
 	if len(w.faults) > 0 {
 		return "", errors.Join(w.faults...)
 	}
-	for i, col := range w.view.Columns {
-		expr, ok := c.out[i]
-		if !ok {
-			return "", fmt.Errorf("view %s: the column %s has no value", w.view.Name, col.Name)
-		}
-		top.items = append(top.items, item{expr, col.Name})
-	}
 	p := &printer{facts: w.facts}
-	p.block(top, 0)
+	p.block(w.top, 0)
 	return p.String(), nil
 }
 
-// wanted says that the document at hand is one of the view's. Servers are free to
-// work out columns of rows that WHERE drops.
-func (w *writer) wanted() string {
-	if w.kept == "" {
-		c := scope{at: w.top}
-		w.kept = w.computed(c, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(w.top.where[:w.ofDocument])), "wanted"}) + ".[wanted] = 1"
+// wanted says that the row at hand of a block is kept, as far as its conditions
+// are known. Servers are free to work out columns of rows that WHERE drops.
+func (w *writer) wanted(b *block) string {
+	if b == w.top && w.kept != "" {
+		return w.kept
 	}
-	return w.kept
+	conditions := append([]string{}, b.where...)
+	if b.parent != nil {
+		conditions = append([]string{w.wanted(b.parent)}, conditions...)
+	}
+	if len(conditions) == 1 && b.parent != nil {
+		return conditions[0]
+	}
+	return w.computed(scope{at: b}, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(conditions)), "wanted"}) + ".[wanted] = 1"
 }
 
 // row lowers a node of the row plan into the block of c: its rows multiply those
@@ -280,7 +306,7 @@ func (w *writer) walk(r *sof.Iterate, c scope) (*node, string) {
 	if w.plainList(r.Over) {
 		// one list, as it comes: its keys are the positions
 		got := w.rows(r.Over, c)
-		return got.item, got.keys[0]
+		return got.item, got.position()
 	}
 	inner := c.inside()
 	got := w.rows(r.Over, inner)

@@ -39,119 +39,141 @@ func sameNumber(t []sqlType) (sqlType, error) {
 	return t[0], nil
 }
 
-var functions map[string]function
-
-func init() { //nolint:gochecknoinits // the table refers to functions that read it
-	functions = map[string]function{
-		"LEN": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
-			return intValue(int64(len(units(strings.TrimRight(v[0].s, " "))))), nil
-		}, false},
-		"ISJSON": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
-			j, err := readJSON([]byte(v[0].s))
-			if err == nil && (j.kind == jsonArray || j.kind == jsonObject) {
-				return intValue(1), nil
+var functions = map[string]function{
+	"LEN": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
+		return intValue(int64(len(units(strings.TrimRight(v[0].s, " "))))), nil
+	}, false},
+	"JSON_QUERY": {2, 2, func(t []sqlType) (sqlType, error) {
+		if !t[0].text() || !t[1].text() {
+			return t[0], fmt.Errorf("JSON_QUERY of %s", t[0])
+		}
+		return maxText, nil
+	}, func(_ []sqlType, v []value) (value, error) {
+		j, err := readJSON([]byte(v[0].s))
+		if err != nil || j.kind != jsonArray && j.kind != jsonObject {
+			return null, errJSON
+		}
+		path, err := readPath(v[1].s)
+		if err != nil {
+			return null, err
+		}
+		found, ok, err := j.follow(path, func(s string) (jsonValue, error) { return readJSON([]byte(s)) })
+		if err != nil || !ok || found.kind != jsonArray && found.kind != jsonObject {
+			return null, err
+		}
+		return textValue(found.raw), nil
+	}, false},
+	"ISJSON": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
+		j, err := readJSON([]byte(v[0].s))
+		if err == nil && (j.kind == jsonArray || j.kind == jsonObject) {
+			return intValue(1), nil
+		}
+		return intValue(0), nil
+	}, false},
+	"ASCII": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
+		if v[0].s == "" {
+			return null, nil
+		}
+		if u := units(v[0].s)[0]; u < 127 {
+			return intValue(int64(u)), nil
+		}
+		return intValue('?'), nil
+	}, false},
+	"LEFT": {2, 2, sameText, func(_ []sqlType, v []value) (value, error) {
+		u, n, err := partOf(v)
+		return textValue(fromUnits(u[:n])), err
+	}, false},
+	"RIGHT": {2, 2, sameText, func(_ []sqlType, v []value) (value, error) {
+		u, n, err := partOf(v)
+		return textValue(fromUnits(u[len(u)-n:])), err
+	}, false},
+	"SUBSTRING": {3, 3, sameText, func(_ []sqlType, v []value) (value, error) {
+		u := units(v[0].s)
+		start, n := int(v[1].n.Int64())-1, int(v[2].n.Int64())
+		if n < 0 {
+			return null, errors.New("error 537: invalid length parameter passed to SUBSTRING")
+		}
+		stop := min(max(0, start+n), len(u))
+		start = min(max(0, start), len(u))
+		return textValue(fromUnits(u[start:max(start, stop)])), nil
+	}, false},
+	"REVERSE": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) {
+		u := units(v[0].s)
+		slices.Reverse(u)
+		return textValue(fromUnits(u)), nil
+	}, false},
+	"UPPER": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) { return textValue(strings.ToUpper(v[0].s)), nil }, false},
+	"LOWER": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) { return textValue(strings.ToLower(v[0].s)), nil }, false},
+	"REPLICATE": {2, 2, func(t []sqlType) (sqlType, error) {
+		out, err := sameText(t)
+		if !out.max {
+			out.size = 4000
+		}
+		return out, err
+	}, func(_ []sqlType, v []value) (value, error) {
+		n := v[1].n.Int64()
+		if n < 0 {
+			return null, nil
+		}
+		return textValue(strings.Repeat(v[0].s, int(n))), nil
+	}, false},
+	"NCHAR":     {1, 1, func([]sqlType) (sqlType, error) { return textType(1), nil }, charOf, false},
+	"CHAR":      {1, 1, func([]sqlType) (sqlType, error) { return sqlType{base: "varchar", size: 1}, nil }, charOf, false},
+	"REPLACE":   {3, 3, replaceType, replace, false},
+	"CHARINDEX": {2, 2, charIndexType, charIndex, false},
+	"CONCAT": {2, 20, func(t []sqlType) (sqlType, error) {
+		out := sqlType{base: "nvarchar", size: 4000}
+		for _, u := range t {
+			out.max = out.max || u.max
+		}
+		return out, nil
+	}, func(t []sqlType, v []value) (value, error) {
+		var b strings.Builder
+		for i := range v {
+			s, err := convert(v[i], t[i], maxText)
+			if err != nil {
+				return null, err
 			}
-			return intValue(0), nil
-		}, false},
-		"ASCII": {1, 1, toInt, func(_ []sqlType, v []value) (value, error) {
-			if v[0].s == "" {
-				return null, nil
-			}
-			if u := units(v[0].s)[0]; u < 127 {
-				return intValue(int64(u)), nil
-			}
-			return intValue('?'), nil
-		}, false},
-		"LEFT": {2, 2, sameText, func(_ []sqlType, v []value) (value, error) {
-			u, n, err := partOf(v)
-			return textValue(fromUnits(u[:n])), err
-		}, false},
-		"RIGHT": {2, 2, sameText, func(_ []sqlType, v []value) (value, error) {
-			u, n, err := partOf(v)
-			return textValue(fromUnits(u[len(u)-n:])), err
-		}, false},
-		"SUBSTRING": {3, 3, sameText, func(_ []sqlType, v []value) (value, error) {
-			u := units(v[0].s)
-			start, n := int(v[1].n.Int64())-1, int(v[2].n.Int64())
-			if n < 0 {
-				return null, errors.New("error 537: invalid length parameter passed to SUBSTRING")
-			}
-			stop := min(max(0, start+n), len(u))
-			start = min(max(0, start), len(u))
-			return textValue(fromUnits(u[start:max(start, stop)])), nil
-		}, false},
-		"REVERSE": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) {
-			u := units(v[0].s)
-			slices.Reverse(u)
-			return textValue(fromUnits(u)), nil
-		}, false},
-		"UPPER": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) { return textValue(strings.ToUpper(v[0].s)), nil }, false},
-		"LOWER": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) { return textValue(strings.ToLower(v[0].s)), nil }, false},
-		"REPLICATE": {2, 2, sameText, func(_ []sqlType, v []value) (value, error) {
-			n := v[1].n.Int64()
-			if n < 0 {
-				return null, nil
-			}
-			return textValue(strings.Repeat(v[0].s, int(n))), nil
-		}, false},
-		"NCHAR":     {1, 1, func([]sqlType) (sqlType, error) { return textType(1), nil }, charOf, false},
-		"CHAR":      {1, 1, func([]sqlType) (sqlType, error) { return sqlType{base: "varchar", size: 1}, nil }, charOf, false},
-		"REPLACE":   {3, 3, replaceType, replace, false},
-		"CHARINDEX": {2, 2, charIndexType, charIndex, false},
-		"CONCAT": {2, 20, func(t []sqlType) (sqlType, error) {
-			out := sqlType{base: "nvarchar", size: 4000}
-			for _, u := range t {
-				out.max = out.max || u.max
-			}
-			return out, nil
-		}, func(t []sqlType, v []value) (value, error) {
-			var b strings.Builder
-			for i := range v {
-				s, err := convert(v[i], t[i], maxText)
-				if err != nil {
-					return null, err
-				}
-				b.WriteString(s.s)
-			}
-			return textValue(b.String()), nil
-		}, true},
-		"ABS":     {1, 1, sameNumber, func(_ []sqlType, v []value) (value, error) { return value{n: new(big.Int).Abs(v[0].n)}, nil }, false},
-		"CEILING": {1, 1, wholeNumber, func(t []sqlType, v []value) (value, error) { return cutFraction(t[0], v[0], 1), nil }, false},
-		"FLOOR":   {1, 1, wholeNumber, func(t []sqlType, v []value) (value, error) { return cutFraction(t[0], v[0], -1), nil }, false},
-		"ROUND": {2, 2, sameNumber, func(t []sqlType, v []value) (value, error) {
-			digits := int(v[1].n.Int64())
-			if digits >= t[0].scale {
-				return v[0], nil
-			}
-			return value{n: rescale(rescale(v[0].n, t[0].scale, digits), digits, t[0].scale)}, nil
-		}, false},
-		"SWITCHOFFSET": {2, 2, func(t []sqlType) (sqlType, error) {
-			if t[0].base != "datetimeoffset" {
-				return t[0], fmt.Errorf("SWITCHOFFSET of %s", t[0])
-			}
-			return t[0], nil
-		}, func(_ []sqlType, v []value) (value, error) {
-			if v[1].s != "+00:00" {
-				return null, errors.New("SWITCHOFFSET to another offset is not known here")
-			}
-			return value{t: v[0].t.UTC()}, nil
-		}, false},
-		"DATEADD": {3, 3, func(t []sqlType) (sqlType, error) {
-			if t[2].base != "datetime2" {
-				return t[2], fmt.Errorf("DATEADD of %s", t[2])
-			}
-			return t[2], nil
-		}, func(_ []sqlType, v []value) (value, error) {
-			if !strings.EqualFold(v[0].s, "minute") {
-				return null, fmt.Errorf("DATEADD of %s is not known here", v[0].s)
-			}
-			t := v[2].t.Add(time.Duration(v[1].n.Int64()) * time.Minute)
-			if t.Year() < 1 || t.Year() > 9999 {
-				return null, errors.New("error 517: adding a value to a 'datetime2' column caused an overflow")
-			}
-			return value{t: t}, nil
-		}, false},
-	}
+			b.WriteString(s.s)
+		}
+		return textValue(b.String()), nil
+	}, true},
+	"ABS":     {1, 1, sameNumber, func(_ []sqlType, v []value) (value, error) { return value{n: new(big.Int).Abs(v[0].n)}, nil }, false},
+	"CEILING": {1, 1, wholeNumber, func(t []sqlType, v []value) (value, error) { return cutFraction(t[0], v[0], 1), nil }, false},
+	"FLOOR":   {1, 1, wholeNumber, func(t []sqlType, v []value) (value, error) { return cutFraction(t[0], v[0], -1), nil }, false},
+	"ROUND": {2, 2, sameNumber, func(t []sqlType, v []value) (value, error) {
+		digits := int(v[1].n.Int64())
+		if digits >= t[0].scale {
+			return v[0], nil
+		}
+		return value{n: rescale(rescale(v[0].n, t[0].scale, digits), digits, t[0].scale)}, nil
+	}, false},
+	"SWITCHOFFSET": {2, 2, func(t []sqlType) (sqlType, error) {
+		if t[0].base != "datetimeoffset" {
+			return t[0], fmt.Errorf("SWITCHOFFSET of %s", t[0])
+		}
+		return t[0], nil
+	}, func(_ []sqlType, v []value) (value, error) {
+		if v[1].s != "+00:00" {
+			return null, errors.New("SWITCHOFFSET to another offset is not known here")
+		}
+		return value{t: v[0].t.UTC()}, nil
+	}, false},
+	"DATEADD": {3, 3, func(t []sqlType) (sqlType, error) {
+		if t[2].base != "datetime2" {
+			return t[2], fmt.Errorf("DATEADD of %s", t[2])
+		}
+		return t[2], nil
+	}, func(_ []sqlType, v []value) (value, error) {
+		if !strings.EqualFold(v[0].s, "minute") {
+			return null, fmt.Errorf("DATEADD of %s is not known here", v[0].s)
+		}
+		t := v[2].t.Add(time.Duration(v[1].n.Int64()) * time.Minute)
+		if t.Year() < 1 || t.Year() > 9999 {
+			return null, errors.New("error 517: adding a value to a 'datetime2' column caused an overflow")
+		}
+		return value{t: t}, nil
+	}, false},
 }
 
 func partOf(v []value) ([]uint16, int, error) {
@@ -164,7 +186,11 @@ func partOf(v []value) ([]uint16, int, error) {
 }
 
 func charOf(_ []sqlType, v []value) (value, error) {
-	return textValue(string(rune(v[0].n.Int64()))), nil
+	code := v[0].n.Int64()
+	if code < 1 || code > 126 {
+		return null, fmt.Errorf("the character %d is not known here", code)
+	}
+	return textValue(string([]byte{byte(code)})), nil
 }
 
 func wholeNumber(t []sqlType) (sqlType, error) {

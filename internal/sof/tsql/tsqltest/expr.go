@@ -49,6 +49,7 @@ type compiler struct {
 	tables map[string]*Table
 	fabric bool
 	uses   map[int]bool
+	texts  map[string]jsonValue // that were read
 }
 
 func (c *compiler) column(ref columnRef, s *scope) (sqlType, eval, error) {
@@ -369,7 +370,7 @@ func (c *compiler) arithmetic(op string, a, b sqlType, x, y eval) (sqlType, eval
 				n = new(big.Int).Quo(new(big.Int).Mul(l, pow10(t.scale)), r)
 			}
 		}
-		limit := pow10(38)
+		var limit *big.Int
 		if t.base == "decimal" {
 			limit = pow10(t.precision)
 		} else {

@@ -73,7 +73,7 @@ func readJSON(raw []byte) (jsonValue, error) {
 }
 
 // follow gives the value at a lax path; ok is false where there is none.
-func (v jsonValue) follow(path []string) (jsonValue, bool, error) {
+func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (jsonValue, bool, error) {
 	for _, name := range path {
 		if v.kind != jsonObject {
 			return jsonValue{}, false, nil
@@ -82,7 +82,7 @@ func (v jsonValue) follow(path []string) (jsonValue, bool, error) {
 		for i, k := range v.keys {
 			if k == name {
 				var err error
-				if v, err = readJSON(v.items[i]); err != nil {
+				if v, err = read(string(v.items[i])); err != nil {
 					return v, false, err
 				}
 				found = true

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -102,11 +101,8 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 		key := textType(4000)
 		key.collation = "Latin1_General_100_BIN2"
 		item := maxText
-		if c.fabric {
-			item.base, key.base = "varchar", "varchar"
-		}
 		cols.names, cols.types = []string{"key", "value", "type"}, []sqlType{key, item, intType()}
-		return cols, func(f *frame) ([][]value, error) { return listed(arg, f) }, nil
+		return cols, func(f *frame) ([][]value, error) { return c.listed(arg, f) }, nil
 	}
 	var paths [][]string
 	for _, k := range src.json.columns {
@@ -120,6 +116,9 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 		if k.typ.base == "nvarchar" == c.fabric {
 			return nil, nil, fmt.Errorf("the column %s of OPENJSON is %s", k.name, k.typ)
 		}
+		if k.json && k.typ.base != "nvarchar" {
+			return nil, nil, errors.New("error 13618: AS JSON is for columns of type nvarchar(max)")
+		}
 		for _, n := range cols.names {
 			if strings.EqualFold(n, k.name) {
 				return nil, nil, fmt.Errorf("error 8156: the column %s was specified multiple times", n)
@@ -128,31 +127,43 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 		paths = append(paths, path)
 		cols.names, cols.types = append(cols.names, k.name), append(cols.types, k.typ)
 	}
-	return cols, func(f *frame) ([][]value, error) { return shredded(arg, f, src.json.columns, paths) }, nil
+	return cols, func(f *frame) ([][]value, error) { return c.shredded(arg, f, src.json.columns, paths) }, nil
+}
+
+// read reads JSON text, the same one once.
+func (c *compiler) read(text string) (jsonValue, error) {
+	if v, ok := c.texts[text]; ok {
+		return v, nil
+	}
+	v, err := readJSON([]byte(text))
+	if err == nil {
+		c.texts[text] = v
+	}
+	return v, err
 }
 
 // opened is the array or the object that OPENJSON goes through; ok is false for
 // NULL.
-func opened(arg eval, f *frame) (v jsonValue, ok bool, err error) {
+func (c *compiler) opened(arg eval, f *frame) (v jsonValue, ok bool, err error) {
 	in, err := arg(f)
 	if err != nil || in.null {
 		return v, false, err
 	}
-	v, err = readJSON([]byte(in.s))
+	v, err = c.read(in.s)
 	if err == nil && v.kind != jsonArray && v.kind != jsonObject {
 		err = errJSON
 	}
 	return v, true, err
 }
 
-func listed(arg eval, f *frame) ([][]value, error) {
-	v, ok, err := opened(arg, f)
+func (c *compiler) listed(arg eval, f *frame) ([][]value, error) {
+	v, ok, err := c.opened(arg, f)
 	if err != nil || !ok {
 		return nil, err
 	}
 	var out [][]value
 	for i, item := range v.items {
-		it, err := readJSON(item)
+		it, err := c.read(string(item))
 		if err != nil {
 			return nil, err
 		}
@@ -172,8 +183,8 @@ func listed(arg eval, f *frame) ([][]value, error) {
 	return out, nil
 }
 
-func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]value, error) {
-	v, ok, err := opened(arg, f)
+func (c *compiler) shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]value, error) {
+	v, ok, err := c.opened(arg, f)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -181,7 +192,7 @@ func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]v
 	if v.kind == jsonArray {
 		rows = nil
 		for _, item := range v.items {
-			it, err := readJSON(item)
+			it, err := c.read(string(item))
 			if err != nil {
 				return nil, err
 			}
@@ -192,7 +203,7 @@ func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]v
 	for _, r := range rows {
 		row := make([]value, len(columns))
 		for i, k := range columns {
-			it, ok, err := r.follow(paths[i])
+			it, ok, err := r.follow(paths[i], c.read)
 			if err != nil {
 				return nil, err
 			}
@@ -210,9 +221,6 @@ func shredded(arg eval, f *frame, columns []jsonColumn, paths [][]string) ([][]v
 	}
 	return out, nil
 }
-
-// aggregate is one aggregate of a SELECT list.
-type aggregate func(frames []*frame) (value, error)
 
 func (c *compiler) selection(sel *selection, outer *scope) (*columns, run, error) {
 	inner := &scope{outer: outer}
@@ -334,292 +342,4 @@ func joined(s *scope, sources []run, where test, outer *frame) ([]*frame, error)
 		}
 	}
 	return kept, nil
-}
-
-func (c *compiler) aggregates(e expr) bool {
-	switch e := e.(type) {
-	case call:
-		switch e.name {
-		case "COUNT", "MIN", "STRING_AGG":
-			return true
-		}
-	case binary:
-		return c.aggregates(e.l) || c.aggregates(e.r)
-	}
-	return false
-}
-
-func (c *compiler) aggregation(sel *selection, inner *scope, sources []run, where test) (*columns, run, error) {
-	if sel.top >= 0 || sel.order != nil {
-		return nil, nil, errors.New("TOP or ORDER BY with aggregates")
-	}
-	out := &columns{}
-	var aggregates []aggregate
-	for _, o := range sel.items {
-		t, a, err := c.aggregate(o.expr, inner)
-		if err != nil {
-			return nil, nil, err
-		}
-		out.names, out.types = append(out.names, o.name), append(out.types, t)
-		aggregates = append(aggregates, a)
-	}
-	return out, func(f *frame) ([][]value, error) {
-		frames, err := joined(inner, sources, where, f)
-		if err != nil {
-			return nil, err
-		}
-		row := make([]value, len(aggregates))
-		for i, a := range aggregates {
-			if row[i], err = a(frames); err != nil {
-				return nil, err
-			}
-		}
-		return [][]value{row}, nil
-	}, nil
-}
-
-func (c *compiler) aggregate(e expr, s *scope) (sqlType, aggregate, error) {
-	if b, ok := e.(binary); ok && b.op == "-" {
-		t, x, err := c.aggregate(b.l, s)
-		if err != nil {
-			return t, nil, err
-		}
-		_, y, err := c.aggregate(b.r, s)
-		return t, func(frames []*frame) (value, error) {
-			v, err := x(frames)
-			if err != nil {
-				return v, err
-			}
-			w, err := y(frames)
-			if err != nil {
-				return w, err
-			}
-			return value{n: v.n.Sub(v.n, w.n)}, nil
-		}, err
-	}
-	k, ok := e.(call)
-	if !ok || k.over {
-		return sqlType{}, nil, errors.New("error 8120: a column beside an aggregate")
-	}
-	if k.name == "COUNT" && k.star {
-		return intType(), func(frames []*frame) (value, error) { return intValue(int64(len(frames))), nil }, nil
-	}
-	c.uses = map[int]bool{}
-	t, x, err := c.expr(k.args[0], s)
-	uses := c.uses
-	c.uses = nil
-	if err != nil {
-		return t, nil, err
-	}
-	if !uses[0] || len(uses) > 1 {
-		return t, nil, errors.New("error 8124: an aggregate with a column of a query around")
-	}
-	each := func(frames []*frame, f func(value)) error {
-		for _, fr := range frames {
-			v, err := x(fr)
-			if err != nil {
-				return err
-			}
-			if !v.null {
-				f(v)
-			}
-		}
-		return nil
-	}
-	switch k.name {
-	case "COUNT":
-		return intType(), func(frames []*frame) (value, error) {
-			n := int64(0)
-			err := each(frames, func(value) { n++ })
-			return intValue(n), err
-		}, nil
-	case "MIN":
-		if t.base == "bit" || t.base == "null" {
-			return t, nil, fmt.Errorf("error 8117: MIN of %s", t)
-		}
-		return t, func(frames []*frame) (value, error) {
-			least := null
-			err := each(frames, func(v value) {
-				if least.null || t.text() && compareTexts(v.s, least.s, t.collation) < 0 || t.number() && v.n.Cmp(least.n) < 0 {
-					least = v
-				}
-			})
-			return least, err
-		}, nil
-	case "STRING_AGG":
-		separator, ok := k.args[1].(literal)
-		if !ok || !t.text() || !t.max || k.within == nil {
-			return t, nil, errors.New("STRING_AGG needs a text of any length, a separator that is written out, and an order")
-		}
-		order, err := c.ordering(k.within, s)
-		return t, func(frames []*frame) (value, error) {
-			frames = slices.Clone(frames)
-			if err := order.sort(frames); err != nil {
-				return null, err
-			}
-			var parts []string
-			err := each(frames, func(v value) { parts = append(parts, v.s) })
-			if len(parts) == 0 {
-				return null, err
-			}
-			return textValue(strings.Join(parts, separator.text)), err
-		}, err
-	}
-	return t, nil, fmt.Errorf("the aggregate %s", k.name)
-}
-
-// sorting is an ORDER BY. Rows that it does not tell apart are turned round, so
-// that nothing relies on the order in which they came.
-type sorting []sortKey
-
-type sortKey struct {
-	eval eval
-	typ  sqlType
-	desc bool
-}
-
-func (c *compiler) ordering(items []orderItem, s *scope) (sorting, error) {
-	var out sorting
-	for _, o := range items {
-		t, x, err := c.expr(o.expr, s)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, sortKey{x, t, o.desc})
-	}
-	return out, nil
-}
-
-func (s sorting) keys(f *frame) ([]value, error) {
-	out := make([]value, len(s))
-	for i, k := range s {
-		var err error
-		if out[i], err = k.eval(f); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func (s sorting) compare(a, b []value) int {
-	for i, k := range s {
-		n := 0
-		switch v, w := a[i], b[i]; {
-		case v.null || w.null:
-			n = map[bool]int{true: 0, false: 1}[v.null] - map[bool]int{true: 0, false: 1}[w.null]
-		case k.typ.text():
-			n = compareTexts(v.s, w.s, k.typ.collation)
-		case k.typ.base == "varbinary":
-			n = strings.Compare(v.s, w.s)
-		default:
-			n = v.n.Cmp(w.n)
-		}
-		if k.desc {
-			n = -n
-		}
-		if n != 0 {
-			return n
-		}
-	}
-	return 0
-}
-
-func (s sorting) sort(frames []*frame) error {
-	slices.Reverse(frames)
-	if len(s) == 0 {
-		return nil
-	}
-	keys := map[*frame][]value{}
-	for _, f := range frames {
-		k, err := s.keys(f)
-		if err != nil {
-			return err
-		}
-		keys[f] = k
-	}
-	sort.SliceStable(frames, func(i, j int) bool { return s.compare(keys[frames[i]], keys[frames[j]]) < 0 })
-	return nil
-}
-
-// window is one ROW_NUMBER.
-type window struct {
-	part, order sorting
-	numbers     map[*frame]int64
-}
-
-func (w *window) number(frames []*frame) error {
-	w.numbers = map[*frame]int64{}
-	all := slices.Clone(frames)
-	if err := append(slices.Clone(w.part), w.order...).sort(all); err != nil {
-		return err
-	}
-	var last []value
-	n := int64(0)
-	for _, f := range all {
-		keys, err := w.part.keys(f)
-		if err != nil {
-			return err
-		}
-		if last == nil || w.part.compare(last, keys) != 0 {
-			n, last = 0, keys
-			if last == nil {
-				last = []value{}
-			}
-		}
-		n++
-		w.numbers[f] = n
-	}
-	return nil
-}
-
-// windowed compiles an item of a SELECT list, which may hold a ROW_NUMBER.
-func (c *compiler) windowed(e expr, s *scope, windows *[]*window) (sqlType, eval, error) {
-	switch k := e.(type) {
-	case call:
-		if !k.over {
-			break
-		}
-		if k.name != "ROW_NUMBER" {
-			return sqlType{}, nil, fmt.Errorf("%s OVER is not known here", k.name)
-		}
-		w := &window{}
-		var err, err2 error
-		var part []orderItem
-		for _, p := range k.part {
-			part = append(part, orderItem{expr: p})
-		}
-		w.part, err = c.ordering(part, s)
-		w.order, err2 = c.ordering(k.order, s)
-		*windows = append(*windows, w)
-		return sqlType{base: "bigint"}, func(f *frame) (value, error) { return intValue(w.numbers[f]), nil }, errors.Join(err, err2)
-	case binary:
-		if l, ok := k.l.(call); ok && l.over {
-			t, x, err := c.windowed(l, s, windows)
-			if err != nil {
-				return t, nil, err
-			}
-			u, y, err := c.expr(k.r, s)
-			if err != nil {
-				return u, nil, err
-			}
-			return c.arithmetic(k.op, t, u, x, y)
-		}
-	case castExpr:
-		if l, ok := k.expr.(binary); ok {
-			if ll, ok := l.l.(call); ok && ll.over {
-				t, x, err := c.windowed(k.expr, s, windows)
-				if err != nil {
-					return t, nil, err
-				}
-				return k.typ, func(f *frame) (value, error) {
-					v, err := x(f)
-					if err != nil {
-						return v, err
-					}
-					return convert(v, t, k.typ)
-				}, nil
-			}
-		}
-	}
-	return c.expr(e, s)
 }

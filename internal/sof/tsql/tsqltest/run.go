@@ -1,6 +1,7 @@
 package tsqltest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -33,6 +34,13 @@ type Dialect struct {
 // Column is a column of a result, with its type.
 type Column struct{ Name, Type string }
 
+// IsDataError says that a statement failed by a cast that its data does not allow,
+// rather than by what it says.
+func IsDataError(err error) bool {
+	var failed conversionError
+	return errors.As(err, &failed)
+}
+
 // Run runs a SELECT. A nil cell is NULL; others are text: true and false of a
 // bit, digits of numbers, days as 2006-01-02, moments as 2006-01-02T15:04:05.000.
 func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, error) {
@@ -40,7 +48,7 @@ func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse the statement: %w", err)
 	}
-	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar}
+	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, texts: map[string]jsonValue{}}
 	for _, t := range tables {
 		typ := maxText
 		if d.Varchar {

@@ -188,6 +188,8 @@ func convert(v value, from, to sqlType) (value, error) {
 		return null, nil
 	}
 	switch {
+	case from.base == to.base && !to.text() && to.base != "decimal" && to.base != "datetime2":
+		return v, nil
 	case to.text() && from.text():
 		return cut(v.s, to), nil
 	case to.text() && (from.base == "int" || from.base == "bigint" || from.base == "bit"):
@@ -197,7 +199,7 @@ func convert(v value, from, to sqlType) (value, error) {
 	case to.base == "varbinary" && from.base == "nvarchar":
 		var b strings.Builder
 		for _, u := range units(v.s) {
-			b.WriteByte(byte(u))
+			b.WriteByte(byte(u & 0xff))
 			b.WriteByte(byte(u >> 8))
 		}
 		return value{s: b.String()}, nil
@@ -332,7 +334,7 @@ func toMoment(v value, from, to sqlType) (value, error) {
 	case "datetime2":
 		t = t.Round(time.Second / time.Duration(pow10(to.scale).Int64()))
 	}
-	if t.Year() < 1 || t.Year() > 9999 {
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
 		return null, conversionError{"error 517: a date out of range"}
 	}
 	return value{t: t}, nil

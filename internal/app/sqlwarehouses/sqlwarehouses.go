@@ -1,6 +1,6 @@
-// Package sqlserver is the warehouses that speak T-SQL, as a program opens them by
+// Package sqlwarehouses is the warehouses that speak T-SQL, as a program opens them by
 // the setting Warehouse. It has no cgo: the cloud's handler has them, too.
-package sqlserver
+package sqlwarehouses
 
 import (
 	"maps"

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/views"
+)
+
+// Statement names a part of the SQL of a view.
+type Statement string
+
+// The parts.
+const (
+	StatementBody   Statement = "body"   // the SELECT alone
+	StatementView   Statement = "view"   // CREATE VIEW round it
+	StatementStage  Statement = "stage"  // what fills a stage from documents
+	StatementCommit Statement = "commit" // the transaction
+	StatementAll    Statement = "all"
+)
+
+var statements = []Statement{StatementBody, StatementStage, StatementView, StatementCommit, StatementAll}
+
+func engineNames() string {
+	var names []string
+	for _, e := range tsql.Engines() {
+		names = append(names, string(e))
+	}
+	return strings.Join(names, ", ")
+}
+
+func sqlCommand(s Streams, c Commands) *cobra.Command {
+	var engine, statement, from string
+	cmd := &cobra.Command{
+		Use:   "sql VIEW",
+		Short: "Print the T-SQL of a view",
+		Long: "Print the T-SQL of a view: a ViewDefinition in a file, or a bundled view by the name of its table.\n" +
+			"The body is one SELECT over a table of documents. What the engine cannot say is refused with the\n" +
+			"place in the view and the reason; nothing is printed then, and the exit code is 1.",
+		Example: "  fhirsynapse sql views/patient.json --engine synapse-dedicated\n" +
+			"  fhirsynapse sql patient --engine synapse-serverless --statement view --from dbo.patient_documents",
+		Args: arguments(1, "the view"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := tsql.ParseEngine(engine)
+			if err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			if !slices.Contains(statements, Statement(statement)) {
+				return usagef(cmd, "there is no statement %q: it is one of body, stage, view, commit, all", statement)
+			}
+			v, err := viewOf(args[0])
+			if err != nil {
+				return fmt.Errorf("sql of %s: %w", args[0], err)
+			}
+			text, err := sqlText(c, v, e, Statement(statement), from)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(s.Out, text)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&engine, "engine", string(tsql.SQLServer), "the `ENGINE`: "+engineNames())
+	cmd.Flags().StringVar(&statement, "statement", string(StatementBody), "the `PART`: body, stage, view, commit or all")
+	cmd.Flags().StringVar(&from, "from", "dbo.documents", "the `TABLE` or view with the documents, in its column doc")
+	return cmd
+}
+
+// viewOf compiles the view of a file, or finds a bundled one.
+func viewOf(name string) (*sof.View, error) {
+	text, err := os.ReadFile(filepath.Clean(name))
+	if err == nil {
+		return sof.Compile(name, text)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	bundled, bundledErr := views.Bundled()
+	if bundledErr != nil {
+		return nil, bundledErr
+	}
+	for _, v := range bundled {
+		if v.Name == name {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no such file and no bundled view of that name: %w", err)
+}
+
+func sqlText(c Commands, v *sof.View, e tsql.Engine, part Statement, from string) (string, error) {
+	name, err := tsql.ParseName(from)
+	if err != nil {
+		return "", fmt.Errorf("--from: %w", err)
+	}
+	shape := tsql.Shape{From: name}
+	switch part {
+	case StatementBody:
+		return tsql.Body(v, e, shape)
+	case StatementView:
+		return tsql.CreateView(v, e, shape)
+	case StatementStage, StatementCommit, StatementAll:
+	}
+	if c.Shell == nil && part == StatementStage {
+		shape.Keys, shape.ID = []string{"_file", "_line"}, true
+		return tsql.Stage(v, e, shape, tsql.Quote("stage")+"."+tsql.Quote(v.Name))
+	}
+	if c.Shell == nil {
+		return "", fmt.Errorf("this build has no warehouse for %s, whose %s it could print", e, part)
+	}
+	return c.Shell(v, e, part)
+}

@@ -1,0 +1,179 @@
+package tsql_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/tsql"
+)
+
+// constructs are what a view can be made of, each with an example.
+var constructs = []struct{ what, resource, selects, where string }{
+	{"path of single elements", "Patient", column("maritalStatus.text", ""), ""},
+	{"`where(…)`, `exists(…)`", "Patient", column("name.where(use = 'official').exists(family = 'x')", ""), ""},
+	{"`first()`, `last()`, `[n]`", "Patient", column("name.first().given.last() = name[1].family", ""), ""},
+	{"`skip(n)`, `take(n)`, `tail()`, `single()`", "Patient", column("name.skip(1).take(2).tail().single().family", ""), ""},
+	{"`count()`, `empty()`, `all(…)`, `allTrue()` …", "Patient", column("name.all(given.count() > 1) and name.empty()", ""), ""},
+	{"`select(…)`, `$this`, `$index`", "Patient", column("name.select(given.first()).where($index > 0)", `,"collection":true`), ""},
+	{"`\\|`, `combine()`, `distinct()` of strings", "Patient", column("(name.given | name.family).distinct().combine('x')", `,"collection":true`), ""},
+	{"`distinct()`, `\\|` of numbers and dates", "Observation", column("component.value.ofType(Quantity).value.distinct()", `,"collection":true`), ""},
+	{"`intersect()`, `exclude()`, `subsetOf()`", "Patient", column("name.given.exclude('x')", `,"collection":true`), ""},
+	{"`ofType(T)`, `is T`, `as T`", "Observation", column("value.ofType(Quantity).unit = 'x' or value is string", ""), ""},
+	{"a resource inside a resource: `ofType(Patient)`", "Bundle", column("entry.resource.ofType(Patient).id.first()", ""), ""},
+	{"`extension(url)`, also of primitives", "Patient", column("birthDate.extension('u').value.ofType(string).first()", ""), ""},
+	{"`getResourceKey()`, `getReferenceKey(T)`", "Patient", column("getResourceKey() = link.other.first().getReferenceKey(Patient)", ""), ""},
+	{"constants, `%rowIndex`, `%resource`", "Patient", `{"forEach":"name",` + column("%resource.id = 'x' and %rowIndex > 0", "")[1:], ""},
+	{"`and`, `or`, `xor`, `implies`, `not()`", "Patient", column("active and active or active xor active implies active.not()", ""), ""},
+	{"`=`, `!=` of single items; of a list with one", "Patient", column("gender != 'x' and name.given = 'x'", ""), ""},
+	{"`=` of two lists, or of objects", "Patient", column("name.given = contact.name.given", ""), ""},
+	{"`~`, `!~` of strings", "Patient", column("gender ~ 'MALE'", ""), ""},
+	{"`~` of numbers, lists, objects", "Observation", column("value.ofType(Quantity).value ~ 1", ""), ""},
+	{"`<` … of strings, numbers, dates, times", "Patient", column("birthDate <= @2020-01 and gender < 'x'", ""), ""},
+	{"`in`, `contains`", "Patient", column("gender in ('a' | 'b')", ""), ""},
+	{"`+ - * / div mod`", "Patient", column("multipleBirth.ofType(integer) * 2 div 3 mod 2 + 1 - 1 / 3", ""), ""},
+	{"`abs()`, `round(n)`, `floor()`, `ceiling()`, `truncate()`", "Observation", column("value.ofType(Quantity).value.abs().round(1).floor()", ""), ""},
+	{"`&`, `+` of strings, `join(s)`", "Patient", column("name.given.join(', ') & id + 'x'", ""), ""},
+	{"`upper()`, `lower()`, `substring()`, `length()`", "Patient", column("gender.upper().lower().substring(1, 2).length()", ""), ""},
+	{"`startsWith()`, `endsWith()`, `contains(s)`, `indexOf()`, `replace()`", "Patient", column("gender.startsWith('m') and gender.replace('a', 'b').contains('b')", ""), ""},
+	{"`trim()`", "Patient", column("gender.trim()", ""), ""},
+	{"`matches()`, `replaceMatches()`", "Patient", column("gender.matches('x')", ""), ""},
+	{"`split()`", "Patient", column("gender.split('x').first()", ""), ""},
+	{"`toString()`, `toInteger()`, `toDecimal()`, `toBoolean()` of strings", "Patient", column("id.toInteger() + id.toDecimal() > 1 and id.toBoolean()", ""), ""},
+	{"`toDate()`, `toDateTime()`, `toTime()`", "Patient", column("id.toDate()", ""), ""},
+	{"`lowBoundary()`, `highBoundary()`", "Observation", column("effective.ofType(dateTime).lowBoundary()", ""), ""},
+	{"`iif()`", "Patient", column("iif(active, name.first(), contact.name.first()).family", ""), ""},
+	{"a column that is a list", "Patient", column("name.given", `,"collection":true`), ""},
+	{"a column that is an object, as JSON", "Patient", column("maritalStatus", ""), ""},
+	{"`ansi/type` DATE, TIMESTAMP, DECIMAL(p,s) …", "Observation", column("issued", `,"type":"instant","tag":[{"name":"ansi/type","value":"TIMESTAMP"}]`), ""},
+	{"`where` of the view", "Patient", column("id", ""), `{"path":"active"}`},
+	{"`forEach`, `forEachOrNull`, nested, over several steps", "Patient", `{"forEach":"contact","select":[{"forEachOrNull":"telecom.where(use = 'x').period",` + column("start", "")[1:] + `]}`, ""},
+	{"`unionAll`", "Patient", `{"unionAll":[{"forEach":"name",` + column("family", "")[1:] + `,{"forEachOrNull":"contact.name",` + column("family", "")[1:] + `]}`, ""},
+	{"`repeat`, ten levels deep", "QuestionnaireResponse", `{"repeat":["item","answer.item"],` + column("linkId", "")[1:], ""},
+}
+
+func enginesDoc(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(`# Views on T-SQL engines
+
+Made by ` + "`go test ./internal/sof/tsql -run EnginesDoc -update`" + ` from the code. Print the SQL of a view with
+` + "`fhirsynapse sql VIEW --engine E`" + `.
+
+## What each engine can say
+
+What an engine cannot say is refused with the place in the view. ` + "`prepare` and `load`" + ` flatten with the native engine, which knows
+all of it; this table is about serverless views, ` + "`transform: tsql`" + ` and people who want the SQL.
+
+| construct |`)
+	for _, e := range tsql.Engines() {
+		fmt.Fprintf(&b, " %s |", e)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(tsql.Engines())) + "\n")
+	for _, c := range constructs {
+		fmt.Fprintf(&b, "| %s |", c.what)
+		v := compiled(t, c.resource, c.selects, c.where)
+		for _, e := range tsql.Engines() {
+			_, err := tsql.Body(v, e, tsql.Shape{From: "[documents]"})
+			var fault *sof.Fault
+			switch {
+			case err == nil:
+				b.WriteString(" yes |")
+			case errors.As(err, &fault):
+				b.WriteString(" refused |")
+			default:
+				t.Fatalf("%s: %v", c.what, err)
+			}
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(`
+## What the bodies know of the engines
+
+| fact |`)
+	for _, e := range tsql.Engines() {
+		fmt.Fprintf(&b, " %s |", e)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(tsql.Engines())) + "\n")
+	for _, fact := range []struct {
+		what string
+		of   func(tsql.Facts) string
+	}{
+		{"text of any length", func(f tsql.Facts) string { return f.Text }},
+		{"literals", func(f tsql.Facts) string { return map[bool]string{true: "N'…'", false: "'…'"}[f.National] }},
+		{"texts are compared", func(f tsql.Facts) string {
+			if f.CompareBytes {
+				return "as varbinary(max)"
+			}
+			return "COLLATE " + f.Binary
+		}},
+		{"objects and arrays of the document", func(f tsql.Facts) string {
+			if f.AsJSON {
+				return "AS JSON, in the one OPENJSON"
+			}
+			return "a second OPENJSON: AS JSON is nvarchar alone"
+		}},
+		{"instants", func(f tsql.Facts) string { return f.Timestamp }},
+		{"rows from documents", func(f tsql.Facts) string {
+			return map[tsql.Staging]string{tsql.NoStage: "views alone", tsql.InsertSelect: "INSERT … SELECT", tsql.CreateTableAs: "CREATE TABLE AS SELECT"}[f.Stage]
+		}},
+		{"recursive CTE", func(f tsql.Facts) string { return yes(f.RecursiveCTE) + " (not used: a body fits into an APPLY)" }},
+		{"STRING_ESCAPE", func(f tsql.Facts) string { return yes(f.StringEscape) + " (not used: it escapes / too)" }},
+		{"scalar functions with a query", func(f tsql.Facts) string { return yes(f.ScalarFunctions) + " (not used)" }},
+	} {
+		fmt.Fprintf(&b, "| %s |", fact.what)
+		for _, e := range tsql.Engines() {
+			fmt.Fprintf(&b, " %s |", fact.of(e.Facts()))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(`
+## Where a body and the native engine differ
+
+Both give the same rows for lines that have the JSON types FHIR gives its elements. Beyond that:
+
+- More than one item for a column that holds one makes the statement fail with a cast that names the view and the column. The
+  native engine puts that line alone into quarantine. A server may fail so for a value that a condition before it makes needless.
+- A repeat deeper than ten levels makes the statement fail in the same way. No row is ever left out.
+- Where data has another JSON type than FHIR says, a body reads nothing; an object where FHIR has a list is a list of one. The native
+  engine shows what is there, or calls the line bad.
+- Numbers have 38 digits. Comparisons know 18 digits behind the point, sums 17, products 17 of factors with up to 9, quotients 16.
+  A number that does not fit, or is written with an exponent, is read as NULL.
+- An object in a column keeps the white space of its document.
+- Text is counted in UTF-16 units by length() and substring(): characters beyond the basic plane count twice.
+- An element that R4 does not have is read as a list of whatever it is.
+`)
+	return b.String()
+}
+
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
+}
+
+func TestEnginesDoc(t *testing.T) {
+	t.Parallel()
+	got := []byte(enginesDoc(t))
+	file := filepath.Join("..", "..", "..", "docs", "engines.md")
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, got) {
+		t.Errorf("docs/engines.md is out of date; run with -update:\n%s", cmp.Diff(string(want), string(got)))
+	}
+}

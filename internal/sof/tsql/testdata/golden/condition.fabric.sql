@@ -1,0 +1,214 @@
+INSERT INTO [stage].[condition] ([_file], [_line], [_id], [id], [clinical_status], [verification_status], [category], [category_system], [category_display], [category_text], [code], [code_system], [code_display], [code_text], [severity], [severity_system], [severity_display], [severity_text], [body_site], [body_site_system], [body_site_display], [body_site_text], [patient_id], [encounter_id], [onset_time], [onset_time_utc], [onset_age], [onset_age_unit], [onset_start], [onset_end], [onset_text], [abatement_time], [abatement_time_utc], [abatement_age], [abatement_start], [abatement_end], [abatement_text], [recorded_date], [recorder_id], [asserter_id])
+SELECT
+  d.[_file],
+  d.[_line],
+  CAST(j1.[id] AS varchar(64)) AS [_id],
+  j1.[id] AS [id],
+  j3.[code] AS [clinical_status],
+  j4.[code] AS [verification_status],
+  j6.[code] AS [category],
+  j6.[system] AS [category_system],
+  j6.[display] AS [category_display],
+  j7.[text] AS [category_text],
+  j8.[code] AS [code],
+  j8.[system] AS [code_system],
+  j8.[display] AS [code_display],
+  j1.[code_text] AS [code_text],
+  j9.[code] AS [severity],
+  j9.[system] AS [severity_system],
+  j9.[display] AS [severity_display],
+  j1.[severity_text] AS [severity_text],
+  j11.[code] AS [body_site],
+  j11.[system] AS [body_site_system],
+  j11.[display] AS [body_site_display],
+  j12.[text] AS [body_site_text],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [patient_id],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k4.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter' AS varbinary(max)) THEN NULLIF(k4.[id], '') END AS varchar(max)) AS [encounter_id],
+  j1.[onsetDateTime] AS [onset_time],
+  CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [onset_time_utc],
+  TRY_CAST(j1.[onsetAge_value] AS decimal(38, 12)) AS [onset_age],
+  j1.[onsetAge_unit] AS [onset_age_unit],
+  j1.[onsetPeriod_start] AS [onset_start],
+  j1.[onsetPeriod_end] AS [onset_end],
+  j1.[onsetString] AS [onset_text],
+  j1.[abatementDateTime] AS [abatement_time],
+  CASE WHEN z2.[n] > 0 AND LEN(j1.[abatementDateTime]) >= 20 AND j1.[abatementDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[abatementDateTime], 19) + LEFT(SUBSTRING(j1.[abatementDateTime], 20, LEN(j1.[abatementDateTime]) - 19 - z2.[n]), 4) + RIGHT(j1.[abatementDateTime], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [abatement_time_utc],
+  TRY_CAST(j1.[abatementAge_value] AS decimal(38, 12)) AS [abatement_age],
+  j1.[abatementPeriod_start] AS [abatement_start],
+  j1.[abatementPeriod_end] AS [abatement_end],
+  j1.[abatementString] AS [abatement_text],
+  j1.[recordedDate] AS [recorded_date],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k6.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k6.[id], '') END AS varchar(max)) AS [recorder_id],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k8.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k8.[id], '') END AS varchar(max)) AS [asserter_id]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] varchar(max) '$.resourceType',
+  [id] varchar(max) '$.id',
+  [code_text] varchar(max) '$.code.text',
+  [severity_text] varchar(max) '$.severity.text',
+  [subject_reference] varchar(max) '$.subject.reference',
+  [encounter_reference] varchar(max) '$.encounter.reference',
+  [onsetDateTime] varchar(max) '$.onsetDateTime',
+  [onsetAge_value] varchar(max) '$.onsetAge.value',
+  [onsetAge_unit] varchar(max) '$.onsetAge.unit',
+  [onsetPeriod_start] varchar(max) '$.onsetPeriod.start',
+  [onsetPeriod_end] varchar(max) '$.onsetPeriod.end',
+  [onsetString] varchar(max) '$.onsetString',
+  [abatementDateTime] varchar(max) '$.abatementDateTime',
+  [abatementAge_value] varchar(max) '$.abatementAge.value',
+  [abatementPeriod_start] varchar(max) '$.abatementPeriod.start',
+  [abatementPeriod_end] varchar(max) '$.abatementPeriod.end',
+  [abatementString] varchar(max) '$.abatementString',
+  [recordedDate] varchar(max) '$.recordedDate',
+  [recorder_reference] varchar(max) '$.recorder.reference',
+  [asserter_reference] varchar(max) '$.asserter.reference'
+) AS j1
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'clinicalStatus' AND o.[type] IN (4, 5) THEN o.[value] END) AS [clinicalStatus],
+    MAX(CASE WHEN o.[key] = 'verificationStatus' AND o.[type] IN (4, 5) THEN o.[value] END) AS [verificationStatus],
+    MAX(CASE WHEN o.[key] = 'category' AND o.[type] IN (4, 5) THEN o.[value] END) AS [category],
+    MAX(CASE WHEN o.[key] = 'code' AND o.[type] IN (4, 5) THEN o.[value] END) AS [code],
+    MAX(CASE WHEN o.[key] = 'severity' AND o.[type] IN (4, 5) THEN o.[value] END) AS [severity],
+    MAX(CASE WHEN o.[key] = 'bodySite' AND o.[type] IN (4, 5) THEN o.[value] END) AS [bodySite]
+  FROM OPENJSON(d.[doc]) AS o
+) AS j2
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[clinicalStatus], '$.coding') AS [clinicalStatus_coding]
+) AS q1
+OUTER APPLY ( -- clinicalStatus.coding.first().code
+  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q1.[clinicalStatus_coding], 1) = '[' THEN q1.[clinicalStatus_coding] ELSE '[' + q1.[clinicalStatus_coding] + ']' END) AS e1
+  WHERE e1.[type] <> 0
+  ORDER BY CAST(e1.[key] AS int)
+) AS f1
+OUTER APPLY OPENJSON(f1.[v]) WITH (
+  [code] varchar(max) '$.code'
+) AS j3
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[verificationStatus], '$.coding') AS [verificationStatus_coding]
+) AS q2
+OUTER APPLY ( -- verificationStatus.coding.first().code
+  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q2.[verificationStatus_coding], 1) = '[' THEN q2.[verificationStatus_coding] ELSE '[' + q2.[verificationStatus_coding] + ']' END) AS e2
+  WHERE e2.[type] <> 0
+  ORDER BY CAST(e2.[key] AS int)
+) AS f2
+OUTER APPLY OPENJSON(f2.[v]) WITH (
+  [code] varchar(max) '$.code'
+) AS j4
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[category], 1) = '[' THEN j2.[category] ELSE '[' + j2.[category] + ']' END) AS e3
+  WHERE e3.[type] <> 0
+  ORDER BY CAST(e3.[key] AS int)
+) AS f3
+CROSS APPLY (
+  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+  FROM OPENJSON(f3.[v]) AS o
+) AS j5
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j5.[coding], 1) = '[' THEN j5.[coding] ELSE '[' + j5.[coding] + ']' END) AS e4
+  WHERE e4.[type] <> 0
+  ORDER BY CAST(e4.[key] AS int)
+) AS f4
+OUTER APPLY OPENJSON(f4.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j6
+OUTER APPLY OPENJSON(f3.[v]) WITH (
+  [text] varchar(max) '$.text'
+) AS j7
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
+) AS q3
+OUTER APPLY ( -- code.coding.first().code
+  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q3.[code_coding], 1) = '[' THEN q3.[code_coding] ELSE '[' + q3.[code_coding] + ']' END) AS e5
+  WHERE e5.[type] <> 0
+  ORDER BY CAST(e5.[key] AS int)
+) AS f5
+OUTER APPLY OPENJSON(f5.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j8
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[severity], '$.coding') AS [severity_coding]
+) AS q4
+OUTER APPLY ( -- severity.coding.first().code
+  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q4.[severity_coding], 1) = '[' THEN q4.[severity_coding] ELSE '[' + q4.[severity_coding] + ']' END) AS e6
+  WHERE e6.[type] <> 0
+  ORDER BY CAST(e6.[key] AS int)
+) AS f6
+OUTER APPLY OPENJSON(f6.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j9
+OUTER APPLY ( -- bodySite.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[bodySite], 1) = '[' THEN j2.[bodySite] ELSE '[' + j2.[bodySite] + ']' END) AS e7
+  WHERE e7.[type] <> 0
+  ORDER BY CAST(e7.[key] AS int)
+) AS f7
+CROSS APPLY (
+  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+  FROM OPENJSON(f7.[v]) AS o
+) AS j10
+OUTER APPLY ( -- bodySite.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j10.[coding], 1) = '[' THEN j10.[coding] ELSE '[' + j10.[coding] + ']' END) AS e8
+  WHERE e8.[type] <> 0
+  ORDER BY CAST(e8.[key] AS int)
+) AS f8
+OUTER APPLY OPENJSON(f8.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j11
+OUTER APPLY OPENJSON(f7.[v]) WITH (
+  [text] varchar(max) '$.text'
+) AS j12
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+) AS k1
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
+) AS k2
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
+) AS k3
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN RIGHT(k3.[r], CHARINDEX('/', REVERSE(k3.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN '/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX('/', REVERSE(k3.[r]))) END AS [head]
+) AS k4
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+) AS z1
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+) AS z2
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[recorder_reference]) > 0 THEN LEFT(j1.[recorder_reference], CHARINDEX('/_history/', j1.[recorder_reference]) - 1) ELSE j1.[recorder_reference] END AS [r]
+) AS k5
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k5.[r]) > 0 AND CHARINDEX('?', k5.[r]) = 0 AND CHARINDEX('#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> 'urn:' THEN RIGHT(k5.[r], CHARINDEX('/', REVERSE(k5.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k5.[r]) > 0 AND CHARINDEX('?', k5.[r]) = 0 AND CHARINDEX('#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> 'urn:' THEN '/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX('/', REVERSE(k5.[r]))) END AS [head]
+) AS k6
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[asserter_reference]) > 0 THEN LEFT(j1.[asserter_reference], CHARINDEX('/_history/', j1.[asserter_reference]) - 1) ELSE j1.[asserter_reference] END AS [r]
+) AS k7
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k7.[r]) > 0 AND CHARINDEX('?', k7.[r]) = 0 AND CHARINDEX('#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> 'urn:' THEN RIGHT(k7.[r], CHARINDEX('/', REVERSE(k7.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k7.[r]) > 0 AND CHARINDEX('?', k7.[r]) = 0 AND CHARINDEX('#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> 'urn:' THEN '/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX('/', REVERSE(k7.[r]))) END AS [head]
+) AS k8
+WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Condition' AS varbinary(max))

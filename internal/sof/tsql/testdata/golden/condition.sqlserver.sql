@@ -1,0 +1,188 @@
+SELECT
+  j1.[id] AS [id],
+  j2.[code] AS [clinical_status],
+  j3.[code] AS [verification_status],
+  j5.[code] AS [category],
+  j5.[system] AS [category_system],
+  j5.[display] AS [category_display],
+  j4.[text] AS [category_text],
+  j6.[code] AS [code],
+  j6.[system] AS [code_system],
+  j6.[display] AS [code_display],
+  j1.[code_text] AS [code_text],
+  j7.[code] AS [severity],
+  j7.[system] AS [severity_system],
+  j7.[display] AS [severity_display],
+  j1.[severity_text] AS [severity_text],
+  j9.[code] AS [body_site],
+  j9.[system] AS [body_site_system],
+  j9.[display] AS [body_site_display],
+  j8.[text] AS [body_site_text],
+  CAST(CASE WHEN CAST(RIGHT(k2.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [patient_id],
+  CAST(CASE WHEN CAST(RIGHT(k4.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [encounter_id],
+  j1.[onsetDateTime] AS [onset_time],
+  CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [onset_time_utc],
+  TRY_CAST(j1.[onsetAge_value] AS decimal(38, 12)) AS [onset_age],
+  j1.[onsetAge_unit] AS [onset_age_unit],
+  j1.[onsetPeriod_start] AS [onset_start],
+  j1.[onsetPeriod_end] AS [onset_end],
+  j1.[onsetString] AS [onset_text],
+  j1.[abatementDateTime] AS [abatement_time],
+  CASE WHEN z2.[n] > 0 AND LEN(j1.[abatementDateTime]) >= 20 AND j1.[abatementDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[abatementDateTime], 19) + LEFT(SUBSTRING(j1.[abatementDateTime], 20, LEN(j1.[abatementDateTime]) - 19 - z2.[n]), 4) + RIGHT(j1.[abatementDateTime], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [abatement_time_utc],
+  TRY_CAST(j1.[abatementAge_value] AS decimal(38, 12)) AS [abatement_age],
+  j1.[abatementPeriod_start] AS [abatement_start],
+  j1.[abatementPeriod_end] AS [abatement_end],
+  j1.[abatementString] AS [abatement_text],
+  j1.[recordedDate] AS [recorded_date],
+  CAST(CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END AS nvarchar(max)) AS [recorder_id],
+  CAST(CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k8.[id], N'') END AS nvarchar(max)) AS [asserter_id]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] nvarchar(max) '$.resourceType',
+  [id] nvarchar(max) '$.id',
+  [clinicalStatus_coding] nvarchar(max) '$.clinicalStatus.coding' AS JSON,
+  [verificationStatus_coding] nvarchar(max) '$.verificationStatus.coding' AS JSON,
+  [category] nvarchar(max) '$.category' AS JSON,
+  [code_coding] nvarchar(max) '$.code.coding' AS JSON,
+  [code_text] nvarchar(max) '$.code.text',
+  [severity_coding] nvarchar(max) '$.severity.coding' AS JSON,
+  [severity_text] nvarchar(max) '$.severity.text',
+  [bodySite] nvarchar(max) '$.bodySite' AS JSON,
+  [subject_reference] nvarchar(max) '$.subject.reference',
+  [encounter_reference] nvarchar(max) '$.encounter.reference',
+  [onsetDateTime] nvarchar(max) '$.onsetDateTime',
+  [onsetAge_value] nvarchar(max) '$.onsetAge.value',
+  [onsetAge_unit] nvarchar(max) '$.onsetAge.unit',
+  [onsetPeriod_start] nvarchar(max) '$.onsetPeriod.start',
+  [onsetPeriod_end] nvarchar(max) '$.onsetPeriod.end',
+  [onsetString] nvarchar(max) '$.onsetString',
+  [abatementDateTime] nvarchar(max) '$.abatementDateTime',
+  [abatementAge_value] nvarchar(max) '$.abatementAge.value',
+  [abatementPeriod_start] nvarchar(max) '$.abatementPeriod.start',
+  [abatementPeriod_end] nvarchar(max) '$.abatementPeriod.end',
+  [abatementString] nvarchar(max) '$.abatementString',
+  [recordedDate] nvarchar(max) '$.recordedDate',
+  [recorder_reference] nvarchar(max) '$.recorder.reference',
+  [asserter_reference] nvarchar(max) '$.asserter.reference'
+) AS j1
+OUTER APPLY ( -- clinicalStatus.coding.first().code
+  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[clinicalStatus_coding], 1) = N'[' THEN j1.[clinicalStatus_coding] ELSE N'[' + j1.[clinicalStatus_coding] + N']' END) AS e1
+  WHERE e1.[type] <> 0
+  ORDER BY CAST(e1.[key] AS int)
+) AS f1
+OUTER APPLY OPENJSON(f1.[v]) WITH (
+  [code] nvarchar(max) '$.code'
+) AS j2
+OUTER APPLY ( -- verificationStatus.coding.first().code
+  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[verificationStatus_coding], 1) = N'[' THEN j1.[verificationStatus_coding] ELSE N'[' + j1.[verificationStatus_coding] + N']' END) AS e2
+  WHERE e2.[type] <> 0
+  ORDER BY CAST(e2.[key] AS int)
+) AS f2
+OUTER APPLY OPENJSON(f2.[v]) WITH (
+  [code] nvarchar(max) '$.code'
+) AS j3
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[category], 1) = N'[' THEN j1.[category] ELSE N'[' + j1.[category] + N']' END) AS e3
+  WHERE e3.[type] <> 0
+  ORDER BY CAST(e3.[key] AS int)
+) AS f3
+OUTER APPLY OPENJSON(f3.[v]) WITH (
+  [coding] nvarchar(max) '$.coding' AS JSON,
+  [text] nvarchar(max) '$.text'
+) AS j4
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j4.[coding], 1) = N'[' THEN j4.[coding] ELSE N'[' + j4.[coding] + N']' END) AS e4
+  WHERE e4.[type] <> 0
+  ORDER BY CAST(e4.[key] AS int)
+) AS f4
+OUTER APPLY OPENJSON(f4.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j5
+OUTER APPLY ( -- code.coding.first().code
+  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e5
+  WHERE e5.[type] <> 0
+  ORDER BY CAST(e5.[key] AS int)
+) AS f5
+OUTER APPLY OPENJSON(f5.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j6
+OUTER APPLY ( -- severity.coding.first().code
+  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[severity_coding], 1) = N'[' THEN j1.[severity_coding] ELSE N'[' + j1.[severity_coding] + N']' END) AS e6
+  WHERE e6.[type] <> 0
+  ORDER BY CAST(e6.[key] AS int)
+) AS f6
+OUTER APPLY OPENJSON(f6.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j7
+OUTER APPLY ( -- bodySite.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[bodySite], 1) = N'[' THEN j1.[bodySite] ELSE N'[' + j1.[bodySite] + N']' END) AS e7
+  WHERE e7.[type] <> 0
+  ORDER BY CAST(e7.[key] AS int)
+) AS f7
+OUTER APPLY OPENJSON(f7.[v]) WITH (
+  [coding] nvarchar(max) '$.coding' AS JSON,
+  [text] nvarchar(max) '$.text'
+) AS j8
+OUTER APPLY ( -- bodySite.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j8.[coding], 1) = N'[' THEN j8.[coding] ELSE N'[' + j8.[coding] + N']' END) AS e8
+  WHERE e8.[type] <> 0
+  ORDER BY CAST(e8.[key] AS int)
+) AS f8
+OUTER APPLY OPENJSON(f8.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j9
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+) AS k1
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
+) AS k2
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
+) AS k3
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN RIGHT(k3.[r], CHARINDEX(N'/', REVERSE(k3.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN N'/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX(N'/', REVERSE(k3.[r]))) END AS [head]
+) AS k4
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+) AS z1
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+) AS z2
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[recorder_reference]) > 0 THEN LEFT(j1.[recorder_reference], CHARINDEX(N'/_history/', j1.[recorder_reference]) - 1) ELSE j1.[recorder_reference] END AS [r]
+) AS k5
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN RIGHT(k5.[r], CHARINDEX(N'/', REVERSE(k5.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN N'/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX(N'/', REVERSE(k5.[r]))) END AS [head]
+) AS k6
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[asserter_reference]) > 0 THEN LEFT(j1.[asserter_reference], CHARINDEX(N'/_history/', j1.[asserter_reference]) - 1) ELSE j1.[asserter_reference] END AS [r]
+) AS k7
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN RIGHT(k7.[r], CHARINDEX(N'/', REVERSE(k7.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN N'/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX(N'/', REVERSE(k7.[r]))) END AS [head]
+) AS k8
+WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Condition.'

@@ -1,0 +1,362 @@
+INSERT INTO [stage].[observation] ([_file], [_line], [_id], [id], [status], [category], [category_system], [category_display], [category_text], [code], [code_system], [code_display], [code_text], [patient_id], [encounter_id], [effective_time], [effective_time_utc], [effective_start], [effective_end], [effective_instant], [issued], [issued_utc], [value_number], [value_number_unit], [value_number_unit_code], [value_comparator], [value_code], [value_code_system], [value_code_display], [value_code_text], [value_string], [value_boolean], [value_integer], [value_time], [value_time_of_day], [value_start], [value_end], [value_low], [value_high], [value_numerator], [value_denominator], [absent_reason], [interpretation], [interpretation_system], [interpretation_display], [interpretation_text], [reference_low], [reference_high], [reference_unit], [reference_text], [body_site], [body_site_system], [body_site_display], [body_site_text], [method], [method_system], [method_display], [method_text], [practitioner_id], [organization_id], [device_id], [specimen_id], [based_on_id], [part_of_id])
+SELECT
+  d.[_file],
+  d.[_line],
+  CAST(j1.[id] AS varchar(64)) AS [_id],
+  j1.[id] AS [id],
+  j1.[status] AS [status],
+  j4.[code] AS [category],
+  j4.[system] AS [category_system],
+  j4.[display] AS [category_display],
+  j5.[text] AS [category_text],
+  j6.[code] AS [code],
+  j6.[system] AS [code_system],
+  j6.[display] AS [code_display],
+  j1.[code_text] AS [code_text],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [patient_id],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k4.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter' AS varbinary(max)) THEN NULLIF(k4.[id], '') END AS varchar(max)) AS [encounter_id],
+  j1.[effectiveDateTime] AS [effective_time],
+  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
+  j1.[effectivePeriod_start] AS [effective_start],
+  j1.[effectivePeriod_end] AS [effective_end],
+  j1.[effectiveInstant] AS [effective_instant],
+  j1.[issued] AS [issued],
+  CASE WHEN z2.[n] > 0 AND LEN(j1.[issued]) >= 20 AND j1.[issued] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[issued], 19) + LEFT(SUBSTRING(j1.[issued], 20, LEN(j1.[issued]) - 19 - z2.[n]), 4) + RIGHT(j1.[issued], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [issued_utc],
+  TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 12)) AS [value_number],
+  j1.[valueQuantity_unit] AS [value_number_unit],
+  j1.[valueQuantity_code] AS [value_number_unit_code],
+  j1.[valueQuantity_comparator] AS [value_comparator],
+  j7.[code] AS [value_code],
+  j7.[system] AS [value_code_system],
+  j7.[display] AS [value_code_display],
+  j1.[valueCodeableConcept_text] AS [value_code_text],
+  j1.[valueString] AS [value_string],
+  CAST(CASE j1.[valueBoolean] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [value_boolean],
+  TRY_CAST(NULLIF(j1.[valueInteger], '') AS int) AS [value_integer],
+  j1.[valueDateTime] AS [value_time],
+  j1.[valueTime] AS [value_time_of_day],
+  j1.[valuePeriod_start] AS [value_start],
+  j1.[valuePeriod_end] AS [value_end],
+  TRY_CAST(j1.[valueRange_low_value] AS decimal(38, 12)) AS [value_low],
+  TRY_CAST(j1.[valueRange_high_value] AS decimal(38, 12)) AS [value_high],
+  TRY_CAST(j1.[valueRatio_numerator_value] AS decimal(38, 12)) AS [value_numerator],
+  TRY_CAST(j1.[valueRatio_denominator_value] AS decimal(38, 12)) AS [value_denominator],
+  j8.[code] AS [absent_reason],
+  j10.[code] AS [interpretation],
+  j10.[system] AS [interpretation_system],
+  j10.[display] AS [interpretation_display],
+  j11.[text] AS [interpretation_text],
+  TRY_CAST(j12.[low_value] AS decimal(38, 12)) AS [reference_low],
+  TRY_CAST(j12.[high_value] AS decimal(38, 12)) AS [reference_high],
+  j14.[unit] AS [reference_unit],
+  j12.[text] AS [reference_text],
+  j15.[code] AS [body_site],
+  j15.[system] AS [body_site_system],
+  j15.[display] AS [body_site_display],
+  j1.[bodySite_text] AS [body_site_text],
+  j16.[code] AS [method],
+  j16.[system] AS [method_system],
+  j16.[display] AS [method_display],
+  j1.[method_text] AS [method_text],
+  CAST(f11.[v] AS varchar(max)) AS [practitioner_id],
+  CAST(f12.[v] AS varchar(max)) AS [organization_id],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k10.[head], 7) AS varchar(max)) AS varbinary(max)) = CAST('/Device' AS varbinary(max)) THEN NULLIF(k10.[id], '') END AS varchar(max)) AS [device_id],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k12.[head], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Specimen' AS varbinary(max)) THEN NULLIF(k12.[id], '') END AS varchar(max)) AS [specimen_id],
+  CAST(f13.[v] AS varchar(max)) AS [based_on_id],
+  CAST(f14.[v] AS varchar(max)) AS [part_of_id]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] varchar(max) '$.resourceType',
+  [id] varchar(max) '$.id',
+  [status] varchar(max) '$.status',
+  [code_text] varchar(max) '$.code.text',
+  [subject_reference] varchar(max) '$.subject.reference',
+  [encounter_reference] varchar(max) '$.encounter.reference',
+  [effectiveDateTime] varchar(max) '$.effectiveDateTime',
+  [effectivePeriod_start] varchar(max) '$.effectivePeriod.start',
+  [effectivePeriod_end] varchar(max) '$.effectivePeriod.end',
+  [effectiveInstant] varchar(max) '$.effectiveInstant',
+  [issued] varchar(max) '$.issued',
+  [valueQuantity_value] varchar(max) '$.valueQuantity.value',
+  [valueQuantity_unit] varchar(max) '$.valueQuantity.unit',
+  [valueQuantity_code] varchar(max) '$.valueQuantity.code',
+  [valueQuantity_comparator] varchar(max) '$.valueQuantity.comparator',
+  [valueCodeableConcept_text] varchar(max) '$.valueCodeableConcept.text',
+  [valueString] varchar(max) '$.valueString',
+  [valueBoolean] varchar(max) '$.valueBoolean',
+  [valueInteger] varchar(max) '$.valueInteger',
+  [valueDateTime] varchar(max) '$.valueDateTime',
+  [valueTime] varchar(max) '$.valueTime',
+  [valuePeriod_start] varchar(max) '$.valuePeriod.start',
+  [valuePeriod_end] varchar(max) '$.valuePeriod.end',
+  [valueRange_low_value] varchar(max) '$.valueRange.low.value',
+  [valueRange_high_value] varchar(max) '$.valueRange.high.value',
+  [valueRatio_numerator_value] varchar(max) '$.valueRatio.numerator.value',
+  [valueRatio_denominator_value] varchar(max) '$.valueRatio.denominator.value',
+  [bodySite_text] varchar(max) '$.bodySite.text',
+  [method_text] varchar(max) '$.method.text',
+  [device_reference] varchar(max) '$.device.reference',
+  [specimen_reference] varchar(max) '$.specimen.reference'
+) AS j1
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'category' AND o.[type] IN (4, 5) THEN o.[value] END) AS [category],
+    MAX(CASE WHEN o.[key] = 'code' AND o.[type] IN (4, 5) THEN o.[value] END) AS [code],
+    MAX(CASE WHEN o.[key] = 'valueCodeableConcept' AND o.[type] IN (4, 5) THEN o.[value] END) AS [valueCodeableConcept],
+    MAX(CASE WHEN o.[key] = 'dataAbsentReason' AND o.[type] IN (4, 5) THEN o.[value] END) AS [dataAbsentReason],
+    MAX(CASE WHEN o.[key] = 'interpretation' AND o.[type] IN (4, 5) THEN o.[value] END) AS [interpretation],
+    MAX(CASE WHEN o.[key] = 'referenceRange' AND o.[type] IN (4, 5) THEN o.[value] END) AS [referenceRange],
+    MAX(CASE WHEN o.[key] = 'bodySite' AND o.[type] IN (4, 5) THEN o.[value] END) AS [bodySite],
+    MAX(CASE WHEN o.[key] = 'method' AND o.[type] IN (4, 5) THEN o.[value] END) AS [method],
+    MAX(CASE WHEN o.[key] = 'performer' AND o.[type] IN (4, 5) THEN o.[value] END) AS [performer],
+    MAX(CASE WHEN o.[key] = 'basedOn' AND o.[type] IN (4, 5) THEN o.[value] END) AS [basedOn],
+    MAX(CASE WHEN o.[key] = 'partOf' AND o.[type] IN (4, 5) THEN o.[value] END) AS [partOf]
+  FROM OPENJSON(d.[doc]) AS o
+) AS j2
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[category], 1) = '[' THEN j2.[category] ELSE '[' + j2.[category] + ']' END) AS e1
+  WHERE e1.[type] <> 0
+  ORDER BY CAST(e1.[key] AS int)
+) AS f1
+CROSS APPLY (
+  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+  FROM OPENJSON(f1.[v]) AS o
+) AS j3
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j3.[coding], 1) = '[' THEN j3.[coding] ELSE '[' + j3.[coding] + ']' END) AS e2
+  WHERE e2.[type] <> 0
+  ORDER BY CAST(e2.[key] AS int)
+) AS f2
+OUTER APPLY OPENJSON(f2.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j4
+OUTER APPLY OPENJSON(f1.[v]) WITH (
+  [text] varchar(max) '$.text'
+) AS j5
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
+) AS q1
+OUTER APPLY ( -- code.coding.first().code
+  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q1.[code_coding], 1) = '[' THEN q1.[code_coding] ELSE '[' + q1.[code_coding] + ']' END) AS e3
+  WHERE e3.[type] <> 0
+  ORDER BY CAST(e3.[key] AS int)
+) AS f3
+OUTER APPLY OPENJSON(f3.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j6
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+) AS k1
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
+) AS k2
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
+) AS k3
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN RIGHT(k3.[r], CHARINDEX('/', REVERSE(k3.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN '/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX('/', REVERSE(k3.[r]))) END AS [head]
+) AS k4
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+) AS z1
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = 'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+) AS z2
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[valueCodeableConcept], '$.coding') AS [valueCodeableConcept_coding]
+) AS q2
+OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
+  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q2.[valueCodeableConcept_coding], 1) = '[' THEN q2.[valueCodeableConcept_coding] ELSE '[' + q2.[valueCodeableConcept_coding] + ']' END) AS e4
+  WHERE e4.[type] <> 0
+  ORDER BY CAST(e4.[key] AS int)
+) AS f4
+OUTER APPLY OPENJSON(f4.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j7
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[dataAbsentReason], '$.coding') AS [dataAbsentReason_coding]
+) AS q3
+OUTER APPLY ( -- dataAbsentReason.coding.first().code
+  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q3.[dataAbsentReason_coding], 1) = '[' THEN q3.[dataAbsentReason_coding] ELSE '[' + q3.[dataAbsentReason_coding] + ']' END) AS e5
+  WHERE e5.[type] <> 0
+  ORDER BY CAST(e5.[key] AS int)
+) AS f5
+OUTER APPLY OPENJSON(f5.[v]) WITH (
+  [code] varchar(max) '$.code'
+) AS j8
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[interpretation], 1) = '[' THEN j2.[interpretation] ELSE '[' + j2.[interpretation] + ']' END) AS e6
+  WHERE e6.[type] <> 0
+  ORDER BY CAST(e6.[key] AS int)
+) AS f6
+CROSS APPLY (
+  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+  FROM OPENJSON(f6.[v]) AS o
+) AS j9
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j9.[coding], 1) = '[' THEN j9.[coding] ELSE '[' + j9.[coding] + ']' END) AS e7
+  WHERE e7.[type] <> 0
+  ORDER BY CAST(e7.[key] AS int)
+) AS f7
+OUTER APPLY OPENJSON(f7.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j10
+OUTER APPLY OPENJSON(f6.[v]) WITH (
+  [text] varchar(max) '$.text'
+) AS j11
+OUTER APPLY ( -- referenceRange.first().low.value
+  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[referenceRange], 1) = '[' THEN j2.[referenceRange] ELSE '[' + j2.[referenceRange] + ']' END) AS e8
+  WHERE e8.[type] <> 0
+  ORDER BY CAST(e8.[key] AS int)
+) AS f8
+OUTER APPLY OPENJSON(f8.[v]) WITH (
+  [low_value] varchar(max) '$.low.value',
+  [high_value] varchar(max) '$.high.value',
+  [text] varchar(max) '$.text'
+) AS j12
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'high' AND o.[type] IN (4, 5) THEN o.[value] END) AS [high],
+    MAX(CASE WHEN o.[key] = 'low' AND o.[type] IN (4, 5) THEN o.[value] END) AS [low]
+  FROM OPENJSON(f8.[v]) AS o
+) AS j13
+OUTER APPLY OPENJSON(CASE WHEN j13.[high] IS NOT NULL THEN j13.[high] ELSE j13.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u…
+  [unit] varchar(max) '$.unit'
+) AS j14
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[bodySite], '$.coding') AS [bodySite_coding]
+) AS q4
+OUTER APPLY ( -- bodySite.coding.first().code
+  SELECT TOP (1) CASE WHEN e9.[type] = 5 THEN e9.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q4.[bodySite_coding], 1) = '[' THEN q4.[bodySite_coding] ELSE '[' + q4.[bodySite_coding] + ']' END) AS e9
+  WHERE e9.[type] <> 0
+  ORDER BY CAST(e9.[key] AS int)
+) AS f9
+OUTER APPLY OPENJSON(f9.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j15
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[method], '$.coding') AS [method_coding]
+) AS q5
+OUTER APPLY ( -- method.coding.first().code
+  SELECT TOP (1) CASE WHEN e10.[type] = 5 THEN e10.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q5.[method_coding], 1) = '[' THEN q5.[method_coding] ELSE '[' + q5.[method_coding] + ']' END) AS e10
+  WHERE e10.[type] <> 0
+  ORDER BY CAST(e10.[key] AS int)
+) AS f10
+OUTER APPLY OPENJSON(f10.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j16
+OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
+  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k6.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k6.[id], '') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[performer], 1) = '[' THEN j2.[performer] ELSE '[' + j2.[performer] + ']' END) AS e11
+  CROSS APPLY OPENJSON(CASE WHEN e11.[type] = 5 THEN e11.[value] END) WITH (
+    [reference] varchar(max) '$.reference'
+  ) AS j17
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX('/_history/', j17.[reference]) > 0 THEN LEFT(j17.[reference], CHARINDEX('/_history/', j17.[reference]) - 1) ELSE j17.[reference] END AS [r]
+  ) AS k5
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX('/', k5.[r]) > 0 AND CHARINDEX('?', k5.[r]) = 0 AND CHARINDEX('#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> 'urn:' THEN RIGHT(k5.[r], CHARINDEX('/', REVERSE(k5.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX('/', k5.[r]) > 0 AND CHARINDEX('?', k5.[r]) = 0 AND CHARINDEX('#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> 'urn:' THEN '/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX('/', REVERSE(k5.[r]))) END AS [head]
+  ) AS k6
+  WHERE e11.[type] <> 0
+    AND CASE WHEN CAST(CAST(RIGHT(k6.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k6.[id], '') END IS NOT NULL
+  ORDER BY CAST(e11.[key] AS int)
+) AS f11
+OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
+  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k8.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN NULLIF(k8.[id], '') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[performer], 1) = '[' THEN j2.[performer] ELSE '[' + j2.[performer] + ']' END) AS e12
+  CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
+    [reference] varchar(max) '$.reference'
+  ) AS j18
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX('/_history/', j18.[reference]) > 0 THEN LEFT(j18.[reference], CHARINDEX('/_history/', j18.[reference]) - 1) ELSE j18.[reference] END AS [r]
+  ) AS k7
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX('/', k7.[r]) > 0 AND CHARINDEX('?', k7.[r]) = 0 AND CHARINDEX('#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> 'urn:' THEN RIGHT(k7.[r], CHARINDEX('/', REVERSE(k7.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX('/', k7.[r]) > 0 AND CHARINDEX('?', k7.[r]) = 0 AND CHARINDEX('#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> 'urn:' THEN '/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX('/', REVERSE(k7.[r]))) END AS [head]
+  ) AS k8
+  WHERE e12.[type] <> 0
+    AND CASE WHEN CAST(CAST(RIGHT(k8.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN NULLIF(k8.[id], '') END IS NOT NULL
+  ORDER BY CAST(e12.[key] AS int)
+) AS f12
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[device_reference]) > 0 THEN LEFT(j1.[device_reference], CHARINDEX('/_history/', j1.[device_reference]) - 1) ELSE j1.[device_reference] END AS [r]
+) AS k9
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k9.[r]) > 0 AND CHARINDEX('?', k9.[r]) = 0 AND CHARINDEX('#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> 'urn:' THEN RIGHT(k9.[r], CHARINDEX('/', REVERSE(k9.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k9.[r]) > 0 AND CHARINDEX('?', k9.[r]) = 0 AND CHARINDEX('#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> 'urn:' THEN '/' + LEFT(k9.[r], LEN(k9.[r]) - CHARINDEX('/', REVERSE(k9.[r]))) END AS [head]
+) AS k10
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[specimen_reference]) > 0 THEN LEFT(j1.[specimen_reference], CHARINDEX('/_history/', j1.[specimen_reference]) - 1) ELSE j1.[specimen_reference] END AS [r]
+) AS k11
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k11.[r]) > 0 AND CHARINDEX('?', k11.[r]) = 0 AND CHARINDEX('#', k11.[r]) = 0 AND LEFT(k11.[r], 4) <> 'urn:' THEN RIGHT(k11.[r], CHARINDEX('/', REVERSE(k11.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k11.[r]) > 0 AND CHARINDEX('?', k11.[r]) = 0 AND CHARINDEX('#', k11.[r]) = 0 AND LEFT(k11.[r], 4) <> 'urn:' THEN '/' + LEFT(k11.[r], LEN(k11.[r]) - CHARINDEX('/', REVERSE(k11.[r]))) END AS [head]
+) AS k12
+OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
+  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k14.[head], 15) AS varchar(max)) AS varbinary(max)) = CAST('/ServiceRequest' AS varbinary(max)) THEN NULLIF(k14.[id], '') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[basedOn], 1) = '[' THEN j2.[basedOn] ELSE '[' + j2.[basedOn] + ']' END) AS e13
+  CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
+    [reference] varchar(max) '$.reference'
+  ) AS j19
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX('/_history/', j19.[reference]) > 0 THEN LEFT(j19.[reference], CHARINDEX('/_history/', j19.[reference]) - 1) ELSE j19.[reference] END AS [r]
+  ) AS k13
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX('/', k13.[r]) > 0 AND CHARINDEX('?', k13.[r]) = 0 AND CHARINDEX('#', k13.[r]) = 0 AND LEFT(k13.[r], 4) <> 'urn:' THEN RIGHT(k13.[r], CHARINDEX('/', REVERSE(k13.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX('/', k13.[r]) > 0 AND CHARINDEX('?', k13.[r]) = 0 AND CHARINDEX('#', k13.[r]) = 0 AND LEFT(k13.[r], 4) <> 'urn:' THEN '/' + LEFT(k13.[r], LEN(k13.[r]) - CHARINDEX('/', REVERSE(k13.[r]))) END AS [head]
+  ) AS k14
+  WHERE e13.[type] <> 0
+    AND CASE WHEN CAST(CAST(RIGHT(k14.[head], 15) AS varchar(max)) AS varbinary(max)) = CAST('/ServiceRequest' AS varbinary(max)) THEN NULLIF(k14.[id], '') END IS NOT NULL
+  ORDER BY CAST(e13.[key] AS int)
+) AS f13
+OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
+  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k16.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Procedure' AS varbinary(max)) THEN NULLIF(k16.[id], '') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[partOf], 1) = '[' THEN j2.[partOf] ELSE '[' + j2.[partOf] + ']' END) AS e14
+  CROSS APPLY OPENJSON(CASE WHEN e14.[type] = 5 THEN e14.[value] END) WITH (
+    [reference] varchar(max) '$.reference'
+  ) AS j20
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX('/_history/', j20.[reference]) > 0 THEN LEFT(j20.[reference], CHARINDEX('/_history/', j20.[reference]) - 1) ELSE j20.[reference] END AS [r]
+  ) AS k15
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX('/', k15.[r]) > 0 AND CHARINDEX('?', k15.[r]) = 0 AND CHARINDEX('#', k15.[r]) = 0 AND LEFT(k15.[r], 4) <> 'urn:' THEN RIGHT(k15.[r], CHARINDEX('/', REVERSE(k15.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX('/', k15.[r]) > 0 AND CHARINDEX('?', k15.[r]) = 0 AND CHARINDEX('#', k15.[r]) = 0 AND LEFT(k15.[r], 4) <> 'urn:' THEN '/' + LEFT(k15.[r], LEN(k15.[r]) - CHARINDEX('/', REVERSE(k15.[r]))) END AS [head]
+  ) AS k16
+  WHERE e14.[type] <> 0
+    AND CASE WHEN CAST(CAST(RIGHT(k16.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Procedure' AS varbinary(max)) THEN NULLIF(k16.[id], '') END IS NOT NULL
+  ORDER BY CAST(e14.[key] AS int)
+) AS f14
+WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max))

@@ -1,0 +1,334 @@
+CREATE TABLE [stage].[observation]
+WITH (HEAP, DISTRIBUTION = HASH([_id])) AS
+SELECT
+  d.[_file],
+  d.[_line],
+  CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
+  j1.[id] AS [id],
+  j1.[status] AS [status],
+  j3.[code] AS [category],
+  j3.[system] AS [category_system],
+  j3.[display] AS [category_display],
+  j2.[text] AS [category_text],
+  j4.[code] AS [code],
+  j4.[system] AS [code_system],
+  j4.[display] AS [code_display],
+  j1.[code_text] AS [code_text],
+  CAST(CASE WHEN CAST(RIGHT(k2.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [patient_id],
+  CAST(CASE WHEN CAST(RIGHT(k4.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [encounter_id],
+  j1.[effectiveDateTime] AS [effective_time],
+  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
+  j1.[effectivePeriod_start] AS [effective_start],
+  j1.[effectivePeriod_end] AS [effective_end],
+  j1.[effectiveInstant] AS [effective_instant],
+  j1.[issued] AS [issued],
+  CASE WHEN z2.[n] > 0 AND LEN(j1.[issued]) >= 20 AND j1.[issued] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[issued], 19) + LEFT(SUBSTRING(j1.[issued], 20, LEN(j1.[issued]) - 19 - z2.[n]), 4) + RIGHT(j1.[issued], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [issued_utc],
+  TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 12)) AS [value_number],
+  j1.[valueQuantity_unit] AS [value_number_unit],
+  j1.[valueQuantity_code] AS [value_number_unit_code],
+  j1.[valueQuantity_comparator] AS [value_comparator],
+  j5.[code] AS [value_code],
+  j5.[system] AS [value_code_system],
+  j5.[display] AS [value_code_display],
+  j1.[valueCodeableConcept_text] AS [value_code_text],
+  j1.[valueString] AS [value_string],
+  CAST(CASE j1.[valueBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [value_boolean],
+  TRY_CAST(NULLIF(j1.[valueInteger], N'') AS int) AS [value_integer],
+  j1.[valueDateTime] AS [value_time],
+  j1.[valueTime] AS [value_time_of_day],
+  j1.[valuePeriod_start] AS [value_start],
+  j1.[valuePeriod_end] AS [value_end],
+  TRY_CAST(j1.[valueRange_low_value] AS decimal(38, 12)) AS [value_low],
+  TRY_CAST(j1.[valueRange_high_value] AS decimal(38, 12)) AS [value_high],
+  TRY_CAST(j1.[valueRatio_numerator_value] AS decimal(38, 12)) AS [value_numerator],
+  TRY_CAST(j1.[valueRatio_denominator_value] AS decimal(38, 12)) AS [value_denominator],
+  j6.[code] AS [absent_reason],
+  j8.[code] AS [interpretation],
+  j8.[system] AS [interpretation_system],
+  j8.[display] AS [interpretation_display],
+  j7.[text] AS [interpretation_text],
+  TRY_CAST(j9.[low_value] AS decimal(38, 12)) AS [reference_low],
+  TRY_CAST(j9.[high_value] AS decimal(38, 12)) AS [reference_high],
+  j10.[unit] AS [reference_unit],
+  j9.[text] AS [reference_text],
+  j11.[code] AS [body_site],
+  j11.[system] AS [body_site_system],
+  j11.[display] AS [body_site_display],
+  j1.[bodySite_text] AS [body_site_text],
+  j12.[code] AS [method],
+  j12.[system] AS [method_system],
+  j12.[display] AS [method_display],
+  j1.[method_text] AS [method_text],
+  f11.[v] AS [practitioner_id],
+  f12.[v] AS [organization_id],
+  CAST(CASE WHEN CAST(RIGHT(k10.[head], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device.' THEN NULLIF(k10.[id], N'') END AS nvarchar(max)) AS [device_id],
+  CAST(CASE WHEN CAST(RIGHT(k12.[head], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen.' THEN NULLIF(k12.[id], N'') END AS nvarchar(max)) AS [specimen_id],
+  f13.[v] AS [based_on_id],
+  f14.[v] AS [part_of_id]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] nvarchar(max) '$.resourceType',
+  [id] nvarchar(max) '$.id',
+  [status] nvarchar(max) '$.status',
+  [category] nvarchar(max) '$.category' AS JSON,
+  [code_coding] nvarchar(max) '$.code.coding' AS JSON,
+  [code_text] nvarchar(max) '$.code.text',
+  [subject_reference] nvarchar(max) '$.subject.reference',
+  [encounter_reference] nvarchar(max) '$.encounter.reference',
+  [effectiveDateTime] nvarchar(max) '$.effectiveDateTime',
+  [effectivePeriod_start] nvarchar(max) '$.effectivePeriod.start',
+  [effectivePeriod_end] nvarchar(max) '$.effectivePeriod.end',
+  [effectiveInstant] nvarchar(max) '$.effectiveInstant',
+  [issued] nvarchar(max) '$.issued',
+  [valueQuantity_value] nvarchar(max) '$.valueQuantity.value',
+  [valueQuantity_unit] nvarchar(max) '$.valueQuantity.unit',
+  [valueQuantity_code] nvarchar(max) '$.valueQuantity.code',
+  [valueQuantity_comparator] nvarchar(max) '$.valueQuantity.comparator',
+  [valueCodeableConcept_coding] nvarchar(max) '$.valueCodeableConcept.coding' AS JSON,
+  [valueCodeableConcept_text] nvarchar(max) '$.valueCodeableConcept.text',
+  [valueString] nvarchar(max) '$.valueString',
+  [valueBoolean] nvarchar(max) '$.valueBoolean',
+  [valueInteger] nvarchar(max) '$.valueInteger',
+  [valueDateTime] nvarchar(max) '$.valueDateTime',
+  [valueTime] nvarchar(max) '$.valueTime',
+  [valuePeriod_start] nvarchar(max) '$.valuePeriod.start',
+  [valuePeriod_end] nvarchar(max) '$.valuePeriod.end',
+  [valueRange_low_value] nvarchar(max) '$.valueRange.low.value',
+  [valueRange_high_value] nvarchar(max) '$.valueRange.high.value',
+  [valueRatio_numerator_value] nvarchar(max) '$.valueRatio.numerator.value',
+  [valueRatio_denominator_value] nvarchar(max) '$.valueRatio.denominator.value',
+  [dataAbsentReason_coding] nvarchar(max) '$.dataAbsentReason.coding' AS JSON,
+  [interpretation] nvarchar(max) '$.interpretation' AS JSON,
+  [referenceRange] nvarchar(max) '$.referenceRange' AS JSON,
+  [bodySite_coding] nvarchar(max) '$.bodySite.coding' AS JSON,
+  [bodySite_text] nvarchar(max) '$.bodySite.text',
+  [method_coding] nvarchar(max) '$.method.coding' AS JSON,
+  [method_text] nvarchar(max) '$.method.text',
+  [performer] nvarchar(max) '$.performer' AS JSON,
+  [device_reference] nvarchar(max) '$.device.reference',
+  [specimen_reference] nvarchar(max) '$.specimen.reference',
+  [basedOn] nvarchar(max) '$.basedOn' AS JSON,
+  [partOf] nvarchar(max) '$.partOf' AS JSON
+) AS j1
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[category], 1) = N'[' THEN j1.[category] ELSE N'[' + j1.[category] + N']' END) AS e1
+  WHERE e1.[type] <> 0
+  ORDER BY CAST(e1.[key] AS int)
+) AS f1
+OUTER APPLY OPENJSON(f1.[v]) WITH (
+  [coding] nvarchar(max) '$.coding' AS JSON,
+  [text] nvarchar(max) '$.text'
+) AS j2
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[coding], 1) = N'[' THEN j2.[coding] ELSE N'[' + j2.[coding] + N']' END) AS e2
+  WHERE e2.[type] <> 0
+  ORDER BY CAST(e2.[key] AS int)
+) AS f2
+OUTER APPLY OPENJSON(f2.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j3
+OUTER APPLY ( -- code.coding.first().code
+  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e3
+  WHERE e3.[type] <> 0
+  ORDER BY CAST(e3.[key] AS int)
+) AS f3
+OUTER APPLY OPENJSON(f3.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j4
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+) AS k1
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
+) AS k2
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
+) AS k3
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN RIGHT(k3.[r], CHARINDEX(N'/', REVERSE(k3.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN N'/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX(N'/', REVERSE(k3.[r]))) END AS [head]
+) AS k4
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+) AS z1
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+) AS z2
+OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
+  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[valueCodeableConcept_coding], 1) = N'[' THEN j1.[valueCodeableConcept_coding] ELSE N'[' + j1.[valueCodeableConcept_coding] + N']' END) AS e4
+  WHERE e4.[type] <> 0
+  ORDER BY CAST(e4.[key] AS int)
+) AS f4
+OUTER APPLY OPENJSON(f4.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j5
+OUTER APPLY ( -- dataAbsentReason.coding.first().code
+  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[dataAbsentReason_coding], 1) = N'[' THEN j1.[dataAbsentReason_coding] ELSE N'[' + j1.[dataAbsentReason_coding] + N']' END) AS e5
+  WHERE e5.[type] <> 0
+  ORDER BY CAST(e5.[key] AS int)
+) AS f5
+OUTER APPLY OPENJSON(f5.[v]) WITH (
+  [code] nvarchar(max) '$.code'
+) AS j6
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation], 1) = N'[' THEN j1.[interpretation] ELSE N'[' + j1.[interpretation] + N']' END) AS e6
+  WHERE e6.[type] <> 0
+  ORDER BY CAST(e6.[key] AS int)
+) AS f6
+OUTER APPLY OPENJSON(f6.[v]) WITH (
+  [coding] nvarchar(max) '$.coding' AS JSON,
+  [text] nvarchar(max) '$.text'
+) AS j7
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j7.[coding], 1) = N'[' THEN j7.[coding] ELSE N'[' + j7.[coding] + N']' END) AS e7
+  WHERE e7.[type] <> 0
+  ORDER BY CAST(e7.[key] AS int)
+) AS f7
+OUTER APPLY OPENJSON(f7.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j8
+OUTER APPLY ( -- referenceRange.first().low.value
+  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[referenceRange], 1) = N'[' THEN j1.[referenceRange] ELSE N'[' + j1.[referenceRange] + N']' END) AS e8
+  WHERE e8.[type] <> 0
+  ORDER BY CAST(e8.[key] AS int)
+) AS f8
+OUTER APPLY OPENJSON(f8.[v]) WITH (
+  [low_value] nvarchar(max) '$.low.value',
+  [high_value] nvarchar(max) '$.high.value',
+  [high] nvarchar(max) '$.high' AS JSON,
+  [low] nvarchar(max) '$.low' AS JSON,
+  [text] nvarchar(max) '$.text'
+) AS j9
+OUTER APPLY OPENJSON(CASE WHEN j9.[high] IS NOT NULL THEN j9.[high] ELSE j9.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u…
+  [unit] nvarchar(max) '$.unit'
+) AS j10
+OUTER APPLY ( -- bodySite.coding.first().code
+  SELECT TOP (1) CASE WHEN e9.[type] = 5 THEN e9.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[bodySite_coding], 1) = N'[' THEN j1.[bodySite_coding] ELSE N'[' + j1.[bodySite_coding] + N']' END) AS e9
+  WHERE e9.[type] <> 0
+  ORDER BY CAST(e9.[key] AS int)
+) AS f9
+OUTER APPLY OPENJSON(f9.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j11
+OUTER APPLY ( -- method.coding.first().code
+  SELECT TOP (1) CASE WHEN e10.[type] = 5 THEN e10.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[method_coding], 1) = N'[' THEN j1.[method_coding] ELSE N'[' + j1.[method_coding] + N']' END) AS e10
+  WHERE e10.[type] <> 0
+  ORDER BY CAST(e10.[key] AS int)
+) AS f10
+OUTER APPLY OPENJSON(f10.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j12
+OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e11
+  CROSS APPLY OPENJSON(CASE WHEN e11.[type] = 5 THEN e11.[value] END) WITH (
+    [reference] nvarchar(max) '$.reference'
+  ) AS j13
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX(N'/_history/', j13.[reference]) > 0 THEN LEFT(j13.[reference], CHARINDEX(N'/_history/', j13.[reference]) - 1) ELSE j13.[reference] END AS [r]
+  ) AS k5
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN RIGHT(k5.[r], CHARINDEX(N'/', REVERSE(k5.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN N'/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX(N'/', REVERSE(k5.[r]))) END AS [head]
+  ) AS k6
+  WHERE e11.[type] <> 0
+    AND CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END IS NOT NULL
+  ORDER BY CAST(e11.[key] AS int)
+) AS f11
+OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k8.[id], N'') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e12
+  CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
+    [reference] nvarchar(max) '$.reference'
+  ) AS j14
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX(N'/_history/', j14.[reference]) > 0 THEN LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference]) - 1) ELSE j14.[reference] END AS [r]
+  ) AS k7
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN RIGHT(k7.[r], CHARINDEX(N'/', REVERSE(k7.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN N'/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX(N'/', REVERSE(k7.[r]))) END AS [head]
+  ) AS k8
+  WHERE e12.[type] <> 0
+    AND CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k8.[id], N'') END IS NOT NULL
+  ORDER BY CAST(e12.[key] AS int)
+) AS f12
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[device_reference]) > 0 THEN LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference]) - 1) ELSE j1.[device_reference] END AS [r]
+) AS k9
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k9.[r]) > 0 AND CHARINDEX(N'?', k9.[r]) = 0 AND CHARINDEX(N'#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> N'urn:' THEN RIGHT(k9.[r], CHARINDEX(N'/', REVERSE(k9.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k9.[r]) > 0 AND CHARINDEX(N'?', k9.[r]) = 0 AND CHARINDEX(N'#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> N'urn:' THEN N'/' + LEFT(k9.[r], LEN(k9.[r]) - CHARINDEX(N'/', REVERSE(k9.[r]))) END AS [head]
+) AS k10
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[specimen_reference]) > 0 THEN LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference]) - 1) ELSE j1.[specimen_reference] END AS [r]
+) AS k11
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k11.[r]) > 0 AND CHARINDEX(N'?', k11.[r]) = 0 AND CHARINDEX(N'#', k11.[r]) = 0 AND LEFT(k11.[r], 4) <> N'urn:' THEN RIGHT(k11.[r], CHARINDEX(N'/', REVERSE(k11.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k11.[r]) > 0 AND CHARINDEX(N'?', k11.[r]) = 0 AND CHARINDEX(N'#', k11.[r]) = 0 AND LEFT(k11.[r], 4) <> N'urn:' THEN N'/' + LEFT(k11.[r], LEN(k11.[r]) - CHARINDEX(N'/', REVERSE(k11.[r]))) END AS [head]
+) AS k12
+OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k14.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN NULLIF(k14.[id], N'') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[basedOn], 1) = N'[' THEN j1.[basedOn] ELSE N'[' + j1.[basedOn] + N']' END) AS e13
+  CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
+    [reference] nvarchar(max) '$.reference'
+  ) AS j15
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX(N'/_history/', j15.[reference]) > 0 THEN LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference]) - 1) ELSE j15.[reference] END AS [r]
+  ) AS k13
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX(N'/', k13.[r]) > 0 AND CHARINDEX(N'?', k13.[r]) = 0 AND CHARINDEX(N'#', k13.[r]) = 0 AND LEFT(k13.[r], 4) <> N'urn:' THEN RIGHT(k13.[r], CHARINDEX(N'/', REVERSE(k13.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX(N'/', k13.[r]) > 0 AND CHARINDEX(N'?', k13.[r]) = 0 AND CHARINDEX(N'#', k13.[r]) = 0 AND LEFT(k13.[r], 4) <> N'urn:' THEN N'/' + LEFT(k13.[r], LEN(k13.[r]) - CHARINDEX(N'/', REVERSE(k13.[r]))) END AS [head]
+  ) AS k14
+  WHERE e13.[type] <> 0
+    AND CASE WHEN CAST(RIGHT(k14.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN NULLIF(k14.[id], N'') END IS NOT NULL
+  ORDER BY CAST(e13.[key] AS int)
+) AS f13
+OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k16.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN NULLIF(k16.[id], N'') END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[partOf], 1) = N'[' THEN j1.[partOf] ELSE N'[' + j1.[partOf] + N']' END) AS e14
+  CROSS APPLY OPENJSON(CASE WHEN e14.[type] = 5 THEN e14.[value] END) WITH (
+    [reference] nvarchar(max) '$.reference'
+  ) AS j16
+  CROSS APPLY (
+    SELECT CASE WHEN CHARINDEX(N'/_history/', j16.[reference]) > 0 THEN LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference]) - 1) ELSE j16.[reference] END AS [r]
+  ) AS k15
+  CROSS APPLY (
+    SELECT
+      CASE WHEN CHARINDEX(N'/', k15.[r]) > 0 AND CHARINDEX(N'?', k15.[r]) = 0 AND CHARINDEX(N'#', k15.[r]) = 0 AND LEFT(k15.[r], 4) <> N'urn:' THEN RIGHT(k15.[r], CHARINDEX(N'/', REVERSE(k15.[r])) - 1) END AS [id],
+      CASE WHEN CHARINDEX(N'/', k15.[r]) > 0 AND CHARINDEX(N'?', k15.[r]) = 0 AND CHARINDEX(N'#', k15.[r]) = 0 AND LEFT(k15.[r], 4) <> N'urn:' THEN N'/' + LEFT(k15.[r], LEN(k15.[r]) - CHARINDEX(N'/', REVERSE(k15.[r]))) END AS [head]
+  ) AS k16
+  WHERE e14.[type] <> 0
+    AND CASE WHEN CAST(RIGHT(k16.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN NULLIF(k16.[id], N'') END IS NOT NULL
+  ORDER BY CAST(e14.[key] AS int)
+) AS f14
+WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

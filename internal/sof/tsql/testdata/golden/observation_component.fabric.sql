@@ -1,0 +1,194 @@
+INSERT INTO [stage].[observation_component] ([_file], [_line], [_id], [observation_id], [patient_id], [observation_code], [effective_time], [effective_time_utc], [row_index], [code], [code_system], [code_display], [code_text], [value_number], [value_number_unit], [value_number_unit_code], [value_comparator], [value_code], [value_code_system], [value_code_display], [value_code_text], [value_string], [value_boolean], [value_integer], [value_time], [value_time_of_day], [value_start], [value_end], [value_low], [value_high], [value_numerator], [value_denominator], [absent_reason], [interpretation], [interpretation_system], [interpretation_display], [interpretation_text], [reference_low], [reference_high], [reference_unit], [reference_text])
+SELECT
+  d.[_file],
+  d.[_line],
+  CAST(j1.[id] AS varchar(64)) AS [_id],
+  j1.[id] AS [observation_id],
+  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [patient_id],
+  j3.[code] AS [observation_code],
+  j1.[effectiveDateTime] AS [effective_time],
+  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
+  CAST(e2.[key] AS int) AS [row_index],
+  j5.[code] AS [code],
+  j5.[system] AS [code_system],
+  j5.[display] AS [code_display],
+  j6.[code_text] AS [code_text],
+  TRY_CAST(j6.[valueQuantity_value] AS decimal(38, 12)) AS [value_number],
+  j6.[valueQuantity_unit] AS [value_number_unit],
+  j6.[valueQuantity_code] AS [value_number_unit_code],
+  j6.[valueQuantity_comparator] AS [value_comparator],
+  j7.[code] AS [value_code],
+  j7.[system] AS [value_code_system],
+  j7.[display] AS [value_code_display],
+  j6.[valueCodeableConcept_text] AS [value_code_text],
+  j6.[valueString] AS [value_string],
+  CAST(CASE j6.[valueBoolean] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [value_boolean],
+  TRY_CAST(NULLIF(j6.[valueInteger], '') AS int) AS [value_integer],
+  j6.[valueDateTime] AS [value_time],
+  j6.[valueTime] AS [value_time_of_day],
+  j6.[valuePeriod_start] AS [value_start],
+  j6.[valuePeriod_end] AS [value_end],
+  TRY_CAST(j6.[valueRange_low_value] AS decimal(38, 12)) AS [value_low],
+  TRY_CAST(j6.[valueRange_high_value] AS decimal(38, 12)) AS [value_high],
+  TRY_CAST(j6.[valueRatio_numerator_value] AS decimal(38, 12)) AS [value_numerator],
+  TRY_CAST(j6.[valueRatio_denominator_value] AS decimal(38, 12)) AS [value_denominator],
+  j8.[code] AS [absent_reason],
+  j10.[code] AS [interpretation],
+  j10.[system] AS [interpretation_system],
+  j10.[display] AS [interpretation_display],
+  j11.[text] AS [interpretation_text],
+  TRY_CAST(j12.[low_value] AS decimal(38, 12)) AS [reference_low],
+  TRY_CAST(j12.[high_value] AS decimal(38, 12)) AS [reference_high],
+  j14.[unit] AS [reference_unit],
+  j12.[text] AS [reference_text]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] varchar(max) '$.resourceType',
+  [id] varchar(max) '$.id',
+  [subject_reference] varchar(max) '$.subject.reference',
+  [effectiveDateTime] varchar(max) '$.effectiveDateTime'
+) AS j1
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX('/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+) AS k1
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
+) AS k2
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'code' AND o.[type] IN (4, 5) THEN o.[value] END) AS [code],
+    MAX(CASE WHEN o.[key] = 'component' AND o.[type] IN (4, 5) THEN o.[value] END) AS [component]
+  FROM OPENJSON(d.[doc]) AS o
+) AS j2
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
+) AS q1
+OUTER APPLY ( -- code.coding.first().code
+  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q1.[code_coding], 1) = '[' THEN q1.[code_coding] ELSE '[' + q1.[code_coding] + ']' END) AS e1
+  WHERE e1.[type] <> 0
+  ORDER BY CAST(e1.[key] AS int)
+) AS f1
+OUTER APPLY OPENJSON(f1.[v]) WITH (
+  [code] varchar(max) '$.code'
+) AS j3
+CROSS APPLY (
+  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+) AS z1
+CROSS APPLY OPENJSON(CASE WHEN LEFT(j2.[component], 1) = '[' THEN j2.[component] ELSE '[' + j2.[component] + ']' END) AS e2 -- component
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'code' AND o.[type] IN (4, 5) THEN o.[value] END) AS [code],
+    MAX(CASE WHEN o.[key] = 'valueCodeableConcept' AND o.[type] IN (4, 5) THEN o.[value] END) AS [valueCodeableConcept],
+    MAX(CASE WHEN o.[key] = 'dataAbsentReason' AND o.[type] IN (4, 5) THEN o.[value] END) AS [dataAbsentReason],
+    MAX(CASE WHEN o.[key] = 'interpretation' AND o.[type] IN (4, 5) THEN o.[value] END) AS [interpretation],
+    MAX(CASE WHEN o.[key] = 'referenceRange' AND o.[type] IN (4, 5) THEN o.[value] END) AS [referenceRange]
+  FROM OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) AS o
+) AS j4
+CROSS APPLY (
+  SELECT JSON_QUERY(j4.[code], '$.coding') AS [code_coding]
+) AS q2
+OUTER APPLY ( -- code.coding.first().code
+  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q2.[code_coding], 1) = '[' THEN q2.[code_coding] ELSE '[' + q2.[code_coding] + ']' END) AS e3
+  WHERE e3.[type] <> 0
+  ORDER BY CAST(e3.[key] AS int)
+) AS f2
+OUTER APPLY OPENJSON(f2.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j5
+CROSS APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
+  [code_text] varchar(max) '$.code.text',
+  [valueQuantity_value] varchar(max) '$.valueQuantity.value',
+  [valueQuantity_unit] varchar(max) '$.valueQuantity.unit',
+  [valueQuantity_code] varchar(max) '$.valueQuantity.code',
+  [valueQuantity_comparator] varchar(max) '$.valueQuantity.comparator',
+  [valueCodeableConcept_text] varchar(max) '$.valueCodeableConcept.text',
+  [valueString] varchar(max) '$.valueString',
+  [valueBoolean] varchar(max) '$.valueBoolean',
+  [valueInteger] varchar(max) '$.valueInteger',
+  [valueDateTime] varchar(max) '$.valueDateTime',
+  [valueTime] varchar(max) '$.valueTime',
+  [valuePeriod_start] varchar(max) '$.valuePeriod.start',
+  [valuePeriod_end] varchar(max) '$.valuePeriod.end',
+  [valueRange_low_value] varchar(max) '$.valueRange.low.value',
+  [valueRange_high_value] varchar(max) '$.valueRange.high.value',
+  [valueRatio_numerator_value] varchar(max) '$.valueRatio.numerator.value',
+  [valueRatio_denominator_value] varchar(max) '$.valueRatio.denominator.value'
+) AS j6
+CROSS APPLY (
+  SELECT JSON_QUERY(j4.[valueCodeableConcept], '$.coding') AS [valueCodeableConcept_coding]
+) AS q3
+OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
+  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q3.[valueCodeableConcept_coding], 1) = '[' THEN q3.[valueCodeableConcept_coding] ELSE '[' + q3.[valueCodeableConcept_coding] + ']' END) AS e4
+  WHERE e4.[type] <> 0
+  ORDER BY CAST(e4.[key] AS int)
+) AS f3
+OUTER APPLY OPENJSON(f3.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j7
+CROSS APPLY (
+  SELECT JSON_QUERY(j4.[dataAbsentReason], '$.coding') AS [dataAbsentReason_coding]
+) AS q4
+OUTER APPLY ( -- dataAbsentReason.coding.first().code
+  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(q4.[dataAbsentReason_coding], 1) = '[' THEN q4.[dataAbsentReason_coding] ELSE '[' + q4.[dataAbsentReason_coding] + ']' END) AS e5
+  WHERE e5.[type] <> 0
+  ORDER BY CAST(e5.[key] AS int)
+) AS f4
+OUTER APPLY OPENJSON(f4.[v]) WITH (
+  [code] varchar(max) '$.code'
+) AS j8
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j4.[interpretation], 1) = '[' THEN j4.[interpretation] ELSE '[' + j4.[interpretation] + ']' END) AS e6
+  WHERE e6.[type] <> 0
+  ORDER BY CAST(e6.[key] AS int)
+) AS f5
+CROSS APPLY (
+  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+  FROM OPENJSON(f5.[v]) AS o
+) AS j9
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j9.[coding], 1) = '[' THEN j9.[coding] ELSE '[' + j9.[coding] + ']' END) AS e7
+  WHERE e7.[type] <> 0
+  ORDER BY CAST(e7.[key] AS int)
+) AS f6
+OUTER APPLY OPENJSON(f6.[v]) WITH (
+  [code] varchar(max) '$.code',
+  [system] varchar(max) '$.system',
+  [display] varchar(max) '$.display'
+) AS j10
+OUTER APPLY OPENJSON(f5.[v]) WITH (
+  [text] varchar(max) '$.text'
+) AS j11
+OUTER APPLY ( -- referenceRange.first().low.value
+  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j4.[referenceRange], 1) = '[' THEN j4.[referenceRange] ELSE '[' + j4.[referenceRange] + ']' END) AS e8
+  WHERE e8.[type] <> 0
+  ORDER BY CAST(e8.[key] AS int)
+) AS f7
+OUTER APPLY OPENJSON(f7.[v]) WITH (
+  [low_value] varchar(max) '$.low.value',
+  [high_value] varchar(max) '$.high.value',
+  [text] varchar(max) '$.text'
+) AS j12
+CROSS APPLY (
+  SELECT
+    MAX(CASE WHEN o.[key] = 'high' AND o.[type] IN (4, 5) THEN o.[value] END) AS [high],
+    MAX(CASE WHEN o.[key] = 'low' AND o.[type] IN (4, 5) THEN o.[value] END) AS [low]
+  FROM OPENJSON(f7.[v]) AS o
+) AS j13
+OUTER APPLY OPENJSON(CASE WHEN j13.[high] IS NOT NULL THEN j13.[high] ELSE j13.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u…
+  [unit] varchar(max) '$.unit'
+) AS j14
+WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max))
+  AND e2.[type] <> 0

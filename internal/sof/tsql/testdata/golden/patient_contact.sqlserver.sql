@@ -1,0 +1,80 @@
+SELECT
+  j1.[id] AS [patient_id],
+  CAST(e1.[key] AS int) AS [row_index],
+  j4.[code] AS [relationship],
+  j4.[system] AS [relationship_system],
+  j4.[display] AS [relationship_display],
+  j3.[text] AS [relationship_text],
+  j2.[name_family] AS [family],
+  CAST(CASE WHEN x1.[n] > 0 THEN ISNULL(l1.[v], N'') END AS nvarchar(max)) AS [given],
+  j2.[gender] AS [gender],
+  f3.[v] AS [phone],
+  CAST(CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [organization_id]
+FROM [stage].[documents] AS d
+CROSS APPLY OPENJSON(d.[doc]) WITH (
+  [resourceType] nvarchar(max) '$.resourceType',
+  [id] nvarchar(max) '$.id',
+  [contact] nvarchar(max) '$.contact' AS JSON
+) AS j1
+CROSS APPLY OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = N'[' THEN j1.[contact] ELSE N'[' + j1.[contact] + N']' END) AS e1 -- contact
+CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+  [relationship] nvarchar(max) '$.relationship' AS JSON,
+  [name_family] nvarchar(max) '$.name.family',
+  [name_given] nvarchar(max) '$.name.given' AS JSON,
+  [gender] nvarchar(max) '$.gender',
+  [telecom] nvarchar(max) '$.telecom' AS JSON,
+  [organization_reference] nvarchar(max) '$.organization.reference'
+) AS j2
+OUTER APPLY ( -- relationship.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[relationship], 1) = N'[' THEN j2.[relationship] ELSE N'[' + j2.[relationship] + N']' END) AS e2
+  WHERE e2.[type] <> 0
+  ORDER BY CAST(e2.[key] AS int)
+) AS f1
+OUTER APPLY OPENJSON(f1.[v]) WITH (
+  [coding] nvarchar(max) '$.coding' AS JSON,
+  [text] nvarchar(max) '$.text'
+) AS j3
+OUTER APPLY ( -- relationship.first().coding.first().code
+  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j3.[coding], 1) = N'[' THEN j3.[coding] ELSE N'[' + j3.[coding] + N']' END) AS e3
+  WHERE e3.[type] <> 0
+  ORDER BY CAST(e3.[key] AS int)
+) AS f2
+OUTER APPLY OPENJSON(f2.[v]) WITH (
+  [code] nvarchar(max) '$.code',
+  [system] nvarchar(max) '$.system',
+  [display] nvarchar(max) '$.display'
+) AS j4
+OUTER APPLY ( -- iif(name.given.exists(), name.given.join(' '))
+  SELECT COUNT(*) AS [n]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[name_given], 1) = N'[' THEN j2.[name_given] ELSE N'[' + j2.[name_given] + N']' END) AS e4
+  WHERE e4.[type] <> 0
+) AS x1
+OUTER APPLY ( -- iif(name.given.exists(), name.given.join(' '))
+  SELECT STRING_AGG(CAST(e5.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e5.[key] AS int)) AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[name_given], 1) = N'[' THEN j2.[name_given] ELSE N'[' + j2.[name_given] + N']' END) AS e5
+  WHERE e5.[type] <> 0
+) AS l1
+OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
+  SELECT TOP (1) j5.[value] AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[telecom], 1) = N'[' THEN j2.[telecom] ELSE N'[' + j2.[telecom] + N']' END) AS e6
+  CROSS APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+    [system] nvarchar(max) '$.system',
+    [value] nvarchar(max) '$.value'
+  ) AS j5
+  WHERE e6.[type] <> 0
+    AND CAST(j5.[system] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'phone.'
+    AND j5.[value] IS NOT NULL
+  ORDER BY CAST(e6.[key] AS int)
+) AS f3
+CROSS APPLY (
+  SELECT CASE WHEN CHARINDEX(N'/_history/', j2.[organization_reference]) > 0 THEN LEFT(j2.[organization_reference], CHARINDEX(N'/_history/', j2.[organization_reference]) - 1) ELSE j2.[organization_reference] END AS [r]
+) AS k1
+CROSS APPLY (
+  SELECT
+    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
+    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
+) AS k2
+WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
+  AND e1.[type] <> 0

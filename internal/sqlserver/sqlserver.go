@@ -1,0 +1,147 @@
+// Package sqlserver runs SELECT bodies over documents on a T-SQL server: it is how
+// the official cases and the bundled views are tried on a real one. Tables are
+// loaded by package warehouse.
+package sqlserver
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	mssql "github.com/microsoft/go-mssqldb"
+	"github.com/microsoft/go-mssqldb/msdsn"
+
+	"fhirsynapse/internal/sof/conformance"
+)
+
+// Setting is the environment variable that names the server of the tests.
+const Setting = "FHIRSYNAPSE_SQLSERVER_DSN"
+
+// Server is one session on a server. It is not for concurrent use.
+type Server struct {
+	pool *sql.DB
+	conn *sql.Conn
+}
+
+// conversionFailed are the errors of a cast that its data does not allow: how a
+// body says that a column has more than one item.
+var conversionFailed = []int32{245, 8114}
+
+// Open signs in at a server, as sqlserver://user:password@host:1433?database=name
+// says. Errors hold no part of the URL but the host.
+func Open(ctx context.Context, dsn string) (*Server, error) {
+	config, err := msdsn.Parse(dsn)
+	if err != nil {
+		// the driver repeats what it was given, the password with it
+		return nil, errors.New("the URL of the server is not sqlserver://user:password@host:port?database=name")
+	}
+	if config.Database == "" {
+		return nil, fmt.Errorf("the URL of the server %s names no database: append ?database=name", config.Host)
+	}
+	pool := sql.OpenDB(mssql.NewConnectorConfig(config))
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sign in at %s, database %s: %w", config.Host, config.Database, err), pool.Close())
+	}
+	return &Server{pool, conn}, nil
+}
+
+// Close ends the session.
+func (s *Server) Close() error { return errors.Join(s.conn.Close(), s.pool.Close()) }
+
+// documents is the table of one run, which no other session sees.
+const documents = "#fhirsynapse_documents"
+
+// Rows implements conformance.Server. Documents are in a temporary table.
+func (s *Server) Rows(ctx context.Context, docs []json.RawMessage, body func(from string) (string, error)) (rows [][][]byte, err error) {
+	statement, err := body("[" + documents + "]")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if _, dropErr := s.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+documents); dropErr != nil {
+			err = errors.Join(err, &conformance.NotRun{Err: fmt.Errorf("drop the documents: %w", dropErr)})
+		}
+	}()
+	if err := s.fill(ctx, docs); err != nil {
+		return nil, &conformance.NotRun{Err: err}
+	}
+	rows, err = s.query(ctx, statement)
+	var number mssql.Error
+	switch {
+	case err == nil:
+		return rows, nil
+	case errors.As(err, &number) && slices.Contains(conversionFailed, number.Number):
+		return nil, err
+	}
+	return nil, &conformance.NotRun{Err: err}
+}
+
+func (s *Server) fill(ctx context.Context, docs []json.RawMessage) error {
+	if _, err := s.conn.ExecContext(ctx, "CREATE TABLE "+documents+" ([doc] nvarchar(max) NULL)"); err != nil {
+		return fmt.Errorf("create a table of documents: %w", err)
+	}
+	for i, d := range docs {
+		if _, err := s.conn.ExecContext(ctx, "INSERT INTO "+documents+" ([doc]) VALUES (@p1)", mssql.NVarCharMax(d)); err != nil {
+			return fmt.Errorf("insert document %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) query(ctx context.Context, statement string) (out [][][]byte, err error) {
+	rows, err := s.conn.QueryContext(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	columns, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		values := make([]any, len(columns))
+		targets := make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		cells := make([][]byte, len(columns))
+		for i, v := range values {
+			if cells[i], err = text(columns[i].DatabaseTypeName(), v); err != nil {
+				return nil, fmt.Errorf("column %s: %w", columns[i].Name(), err)
+			}
+		}
+		out = append(out, cells)
+	}
+	return out, rows.Err()
+}
+
+// text is a value of the driver as the text of a cell.
+func text(typ string, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case bool:
+		return strconv.AppendBool(nil, v), nil
+	case int64:
+		return strconv.AppendInt(nil, v, 10), nil
+	case []byte:
+		return append([]byte{}, v...), nil
+	case string:
+		return append([]byte{}, v...), nil
+	case time.Time:
+		if typ == "DATE" {
+			return v.AppendFormat(nil, time.DateOnly), nil
+		}
+		return v.UTC().AppendFormat(nil, "2006-01-02T15:04:05.000"), nil
+	}
+	return nil, fmt.Errorf("the driver gave a %T", v)
+}
