@@ -37,7 +37,8 @@ type Source struct {
 	Lenient bool
 	// FileToken is always or never; empty leaves it to the manifest.
 	FileToken string
-	// PrivateFiles lets files be fetched from a private network.
+	// PrivateFiles lets files, and statuses on other hosts, be fetched from a private
+	// network.
 	PrivateFiles bool
 	// Downloads is the most files that are fetched at once; 0 is the default.
 	Downloads int
@@ -152,9 +153,9 @@ func (r *reader) source(f field) (Source, bool) {
 }
 
 var (
-	commonKeys = []string{"url", "dialect", "auth", "lenient"}
+	commonKeys = []string{"url", "dialect", "auth", "lenient", "privateFiles"}
 	azureKeys  = []string{"maxCount", "isParallel"}
-	bulkKeys   = []string{"until", "method", "fileToken", "privateFiles", "downloads"}
+	bulkKeys   = []string{"until", "method", "fileToken", "downloads"}
 	sourceKeys = slices.Concat(commonKeys, azureKeys, bulkKeys)
 )
 

@@ -201,6 +201,12 @@ func matrix() []cell {
 		{name: "kick-off: 503", faults: fhirserver.Faults{KickOffs: answers{unavailable("60")}}, kickOffs: 2},
 		{name: "kick-off: the answer is lost", faults: fhirserver.Faults{KickOffs: answers{{Acted: true, Reset: true}}}, kickOffs: 2, takes: 4 * time.Minute},
 
+		{name: "kick-off: POST only", bulk: fhirserver.Bulk{Methods: []string{"POST"}}},
+		{name: "kick-off: version 1 of the guide", bulk: fhirserver.Bulk{Guide: 1}},
+		{name: "kick-off: a place that is a path", bulk: fhirserver.Bulk{Location: fhirserver.LocationPath}},
+		{name: "kick-off: a place that is relative", bulk: fhirserver.Bulk{Location: fhirserver.LocationRelative}},
+		{name: "kick-off: a place in a query, with pages", bulk: fhirserver.Bulk{QueryStatus: true, PageSize: 1}},
+
 		// The poll.
 		{name: "poll: 202 for a while", faults: fhirserver.Faults{Polls: repeat(9, answer{Status: 202, Header: map[string]string{"Retry-After": "5", "X-Progress": "50 %"}})}, polls: 10, takes: 45 * time.Second, told: "50 %"},
 		{name: "poll: 202 with hours to wait", faults: fhirserver.Faults{Polls: answers{{Status: 202, Header: map[string]string{"Retry-After": "7200"}}}}, polls: 2, takes: time.Minute},
@@ -224,6 +230,7 @@ func matrix() []cell {
 		{name: "poll: no time that can be read", faults: fhirserver.Faults{TransactionTime: "yesterday"}, fails: "transactionTime"},
 		{name: "poll: organized unasked", faults: fhirserver.Faults{OrganizedBy: "Patient"}, fails: "organi"},
 		{name: "poll: no list of errors", faults: fhirserver.Faults{NoErrorMember: true}},
+		{name: "poll: errors are called outcome", faults: fhirserver.Faults{OutcomeMember: true, ErrorFile: 1}},
 		{name: "poll: nothing was found", setUp: func(_ *testing.T, w *bulkWorld) { w.options.Plan.Types = []string{"Device"} }, polls: 1},
 
 		// The files.

@@ -104,7 +104,8 @@ func manifestPartKey(job string, n int) string {
 }
 func freshManifestKey(job string) string  { return "manifests/" + job + ".fresh" }
 func deletesKey(job string, n int) string { return fmt.Sprintf("deletes/%s/%06d", job, n) }
-func issuesKey(job string, n int) string  { return fmt.Sprintf("issues/%s/%06d", job, n) }
+func issuesFolder(job string) string      { return "issues/" + job + "/" }
+func issuesKey(job string, n int) string  { return fmt.Sprintf("%s%06d", issuesFolder(job), n) }
 func viewSetsKey(plan string) string      { return "viewsets/" + plan }
 func leaseKey(schema, typ string) string  { return "leases/" + schema + "/" + typ }
 

@@ -1,0 +1,181 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// deletes is what became of a job's files of deletes.
+type deletes struct {
+	files   []OutputFile // of tombstones, in the landing area
+	missing []int        // numbers of the files that were not split yet
+}
+
+// deletesOf reads what the splits of a job have left. It is kept in memory once
+// they are complete.
+func (p *Pipeline) deletesOf(ctx context.Context, job string, m Manifest) (deletes, error) {
+	if len(m.Deleted) == 0 {
+		return deletes{}, nil
+	}
+	p.mu.Lock()
+	d, known := p.deletes[job]
+	p.mu.Unlock()
+	if known {
+		return d, nil
+	}
+	for i := range m.Deleted {
+		n := m.number(deletedFile, i)
+		doc, err := read[[]OutputFile](ctx, p.Journal, deletesKey(job, n))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			d.missing = append(d.missing, n)
+		case err != nil:
+			return d, err
+		default:
+			d.files = append(d.files, doc.value...)
+		}
+	}
+	if len(d.missing) > 0 {
+		return d, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.deletes) >= keptManifests {
+		clear(p.deletes)
+	}
+	p.deletes[job] = d
+	return d, nil
+}
+
+// fetchDeletes splits one file of deletes into files of tombstones, one or more a
+// type, and sends their prepare steps. The document that lists them comes last:
+// with it the split counts. The same file makes the same parts, whoever does it.
+func (p *Pipeline) fetchDeletes(ctx context.Context, f fetching) error {
+	doc, err := read[[]OutputFile](ctx, p.Journal, deletesKey(f.job, f.step.File))
+	files := doc.value
+	if there, err := exists(err); err != nil {
+		return err
+	} else if !there {
+		err := p.twice(func() error {
+			files, err = p.split(ctx, f)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(files)
+		if err != nil {
+			return err
+		}
+		if _, err := p.Journal.Write(ctx, deletesKey(f.job, f.step.File), "", data); err != nil && !errors.Is(err, ErrConflict) {
+			return err
+		}
+		p.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number", f.step.File, "files", len(files))
+	}
+	steps := make([]Step, len(files))
+	for i, t := range files {
+		steps[i] = Step{Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: t.Type, Path: t.Path, Round: f.step.Round}
+	}
+	if err := p.send(ctx, time.Time{}, steps...); err != nil {
+		return err
+	}
+	return p.finish(ctx, f.export.ID, "")
+}
+
+// heldTombstones bounds the memory of a split: some hundred thousand deletes.
+const heldTombstones = 16 << 20
+
+// split reads one file of deletes to its end.
+func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) {
+	r, err := p.download(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	s := splitter{p: p, f: f, held: map[string]*tombstones{}}
+	err = s.run(ctx, &tally{r: p.beating(ctx, f.export, r), want: f.file.Count})
+	if closeErr := r.Close(); err == nil {
+		err = closeErr
+	}
+	return s.files, err
+}
+
+type tombstones struct {
+	lines bytes.Buffer
+	count int64
+	part  int
+}
+
+// splitter holds tombstones by type and writes the longest of them when they grow
+// too many.
+type splitter struct {
+	p     *Pipeline
+	f     fetching
+	held  map[string]*tombstones
+	size  int
+	files []OutputFile
+}
+
+func (s *splitter) run(ctx context.Context, r io.Reader) error {
+	for t, err := range s.f.files.Deletes(r) {
+		if err != nil {
+			return err
+		}
+		if !resourceType.MatchString(t.Type) {
+			return fault.Permanentf("the deletes name a resource of no type")
+		}
+		held := s.held[t.Type]
+		if held == nil {
+			held = &tombstones{}
+			s.held[t.Type] = held
+		}
+		held.lines.Write(t.Line)
+		held.lines.WriteByte('\n')
+		held.count++
+		if s.size += len(t.Line) + 1; s.size > heldTombstones {
+			if err := s.write(ctx, s.longest()); err != nil {
+				return err
+			}
+		}
+	}
+	for typ := s.longest(); typ != ""; typ = s.longest() {
+		if err := s.write(ctx, typ); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// longest is the type with the most bytes held; the first by name among equals.
+func (s *splitter) longest() string {
+	best, size := "", 0
+	for typ, held := range s.held {
+		if n := held.lines.Len(); n > size || (n == size && n > 0 && typ < best) {
+			best, size = typ, n
+		}
+	}
+	return best
+}
+
+// write puts the tombstones of a type, over those of an earlier try.
+func (s *splitter) write(ctx context.Context, typ string) error {
+	held := s.held[typ]
+	held.part++
+	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", s.f.job, typ, s.f.step.File, held.part)
+	if _, err := s.p.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
+		return err
+	}
+	s.files = append(s.files, OutputFile{Type: typ, Path: path, Count: held.count})
+	s.size -= held.lines.Len()
+	held.lines.Reset()
+	held.count = 0
+	return nil
+}

@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// beating is a reader that tells the watchdog of a long download.
+func (p *Pipeline) beating(ctx context.Context, e Export, r io.Reader) io.Reader {
+	return readerFunc(func(b []byte) (int, error) {
+		n, err := r.Read(b)
+		if p.Now().Sub(e.TouchedAt) >= p.SilentAfter/3 {
+			p.stillAtWork(ctx, e)
+			e.TouchedAt = p.Now()
+		}
+		return n, err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// errCount says that a file has another number of lines than the manifest.
+var errCount = errors.New("the manifest counts otherwise")
+
+// tally counts the lines of what it reads, blank ones left out, and fails at the
+// end when they are not as many as was said.
+type tally struct {
+	r     io.Reader
+	want  int64 // -1: nobody said
+	lines int64
+	begun bool // the present line has something on it
+	first bool // a byte order mark may only be at the very beginning
+}
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+func (t *tally) Read(b []byte) (int, error) {
+	n, err := t.r.Read(b)
+	part := b[:n]
+	if !t.first && n > 0 {
+		t.first = true
+		part = bytes.TrimPrefix(part, []byte(byteOrderMark))
+	}
+	for len(part) > 0 {
+		i := bytes.IndexByte(part, '\n')
+		line := part
+		if i >= 0 {
+			line = part[:i]
+		}
+		if !t.begun && len(bytes.TrimLeft(line, " \t\r")) > 0 {
+			t.begun = true
+			t.lines++
+		}
+		if i < 0 {
+			break
+		}
+		t.begun = false
+		part = part[i+1:]
+	}
+	if err == io.EOF && t.want >= 0 && t.lines != t.want {
+		return n, fmt.Errorf("%w: %d resources, the file has %d", errCount, t.want, t.lines)
+	}
+	return n, err
+}
