@@ -2,7 +2,7 @@
 
 package main
 
-import "fhirsynapse/internal/app/sqlserver"
+import "fhirsynapse/internal/app/sqlwarehouses"
 
 // warehouses are those that this program can open.
-var warehouses = sqlserver.Warehouses(nil)
+var warehouses = sqlwarehouses.Warehouses(nil)

@@ -15,16 +15,16 @@ import (
 	"golang.org/x/term"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlserver"
+	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/pipeline"
-	bodies "fhirsynapse/internal/sqlserver"
+	"fhirsynapse/internal/sqlserver"
 )
 
 // warehouses are those that this program can open.
-var warehouses = sqlserver.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open})
+var warehouses = sqlwarehouses.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open})
 
 func main() {
 	os.Exit(run())
@@ -41,7 +41,8 @@ func run() int {
 		Load:       onsql.Loader(time.Now, onduck.Loader(time.Now)),
 		Start:      onduck.Starter(time.Now),
 		Exports:    exports,
-		OpenServer: func(ctx context.Context, dsn string) (cli.Server, error) { return bodies.Open(ctx, dsn) },
+		OpenServer: func(ctx context.Context, dsn string) (cli.Server, error) { return sqlserver.Open(ctx, dsn) },
+		Shell:      onsql.Shell,
 		Version:    cli.Version(info),
 	})
 }

@@ -26,8 +26,12 @@ import (
 
 // Resources are what a warehouse is opened with.
 type Resources struct {
-	Lake  *azure.Lake
-	Views prepared.PlanViews
+	Lake *azure.Lake
+	// Published is a lake whose staging area is the container of published lines.
+	Published *azure.Lake
+	Views     prepared.PlanViews
+	// LineLimit is the longest line of a file, in bytes.
+	LineLimit int
 	// Statements is how many may run at the same time.
 	Statements int
 	Now        func() time.Time
@@ -48,9 +52,10 @@ type App struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	lake    *azure.Lake
-	journal *azure.Journal
-	queue   *azure.Queue
+	lake      *azure.Lake
+	published *azure.Lake
+	journal   *azure.Journal
+	queue     *azure.Queue
 
 	mu    sync.Mutex
 	built *pipeline.Pipeline
@@ -87,6 +92,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	a.lake = azure.NewLake(clients.Storage, azure.Containers{
 		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
 	})
+	a.published = azure.NewLake(clients.Storage, azure.Containers{Staging: cfg.PublishedContainer})
 	a.journal = azure.NewJournal(clients.Storage, cfg.JournalContainer)
 	a.queue = azure.NewQueue(clients.ServiceBus, cfg.StepsQueue)
 	return a, nil
@@ -137,7 +143,10 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{Lake: a.lake, Views: a.views, Statements: a.config.WarehouseStatements, Now: a.now, Log: a.log})
+	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{
+		Lake: a.lake, Published: a.published, Views: a.views, LineLimit: a.config.LineLimit,
+		Statements: a.config.WarehouseStatements, Now: a.now, Log: a.log,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fhirsynapse/internal/bulkfhir/link"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 )
@@ -367,13 +368,10 @@ func sign(req *http.Request, token string) {
 	}
 }
 
-// transportError leaves out the URL, since a status URL's query may be a capability,
-// and our token, which a malformed answer may repeat.
+// transportError says what became of a request that was not answered. Our token may
+// be in it as part of a host's name, to which the server leads.
 func transportError(req *http.Request, err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		err = ue.Err
-	}
+	err = link.Error(err)
 	if token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "); token != "" && strings.Contains(err.Error(), token) {
 		err = &scrubbed{text: strings.ReplaceAll(err.Error(), token, redacted), err: err}
 	}

@@ -294,11 +294,11 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 		request pipeline.Request
 		want    string
 	}{
-		"system": {pipeline.Request{Level: "system"}, "/fhir/$export?_container=lake&_maxCount=500"},
-		"group":  {pipeline.Request{Level: "group", Group: "cohort-a 1/2"}, "/fhir/Group/cohort-a%201%2F2/$export?_container=lake&_maxCount=500"},
+		"system": {pipeline.Request{Level: "system"}, "/fhir/$export?_container=lake&_maxCount=500&_isParallel=false"},
+		"group":  {pipeline.Request{Level: "group", Group: "cohort-a 1/2"}, "/fhir/Group/cohort-a%201%2F2/$export?_container=lake&_maxCount=500&_isParallel=false"},
 		"window": {
 			pipeline.Request{Level: "patient", Since: since, Till: today},
-			"/fhir/Patient/$export?_since=2026-11-22T08%3A00%3A00.123Z&_till=2026-11-23T08%3A00%3A00.000Z&_container=lake&_maxCount=500",
+			"/fhir/Patient/$export?_since=2026-11-22T08%3A00%3A00.123Z&_till=2026-11-23T08%3A00%3A00.000Z&_container=lake&_maxCount=500&_isParallel=false",
 		},
 		"filters": {
 			pipeline.Request{
@@ -307,10 +307,10 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 			},
 			"/fhir/$export?_type=Patient%2CObservation" +
 				"&_typeFilter=Observation%3Fcode%3Dhttp%3A%2F%2Floinc.org%7C72166-2%26status%3Dfinal&_typeFilter=Patient%3Fname%3DA%20b%2Bc" +
-				"&_container=lake&_maxCount=500",
+				"&_container=lake&_maxCount=500&_isParallel=false",
 		},
-		"deletes":                    {pipeline.Request{Level: "system", Deleted: true}, "/fhir/$export?includeAssociatedData=_deleted&_container=lake&_maxCount=500"},
-		"deletes that none can tell": {pipeline.Request{Level: "patient", Deleted: true}, "/fhir/Patient/$export?_container=lake&_maxCount=500"},
+		"deletes":                    {pipeline.Request{Level: "system", Deleted: true}, "/fhir/$export?includeAssociatedData=_deleted&_container=lake&_maxCount=500&_isParallel=false"},
+		"deletes that none can tell": {pipeline.Request{Level: "patient", Deleted: true}, "/fhir/Patient/$export?_container=lake&_maxCount=500&_isParallel=false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -320,7 +320,7 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 				w.Header().Set("Content-Location", "/fhir/_operations/export/17")
 				w.WriteHeader(http.StatusAccepted)
 			}, func(o *Options) {
-				o.MaxCount = 500
+				o.MaxCount, o.Parallel = 500, "false"
 				o.Token = func(context.Context) (string, error) { return "t", nil }
 			})
 			if _, err := s.KickOff(t.Context(), c.request); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"fhirsynapse/internal/bulkfhir/link"
 	"fhirsynapse/internal/fault"
 )
 
@@ -44,7 +45,7 @@ type wire struct {
 	err       error
 }
 
-var errIdle = errors.New("the server sends nothing any more")
+var errIdle = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server sends nothing any more")}
 
 // open asks for the file from the start.
 func (w *wire) open() error {
@@ -208,7 +209,7 @@ func (w *wire) resume(cause error) error {
 		if errors.Is(cause, io.EOF) {
 			cause = io.ErrUnexpectedEOF
 		}
-		return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download breaks off after %d bytes, again and again: %w", w.n, cause)}
+		return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download breaks off after %d bytes, again and again: %w", w.n, link.Error(cause))}
 	}
 	resp, err := w.ask(w.n)
 	switch {
@@ -266,7 +267,7 @@ func transportCause(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
-	return err
+	return link.Error(err)
 }
 
 func rewritten() error {

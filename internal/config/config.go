@@ -27,7 +27,7 @@ type Config struct {
 
 	StepsQueue, BlobEventsQueue string
 
-	LandingContainer, StagingContainer, QuarantineContainer, JournalContainer string
+	LandingContainer, StagingContainer, QuarantineContainer, JournalContainer, PublishedContainer string
 
 	// ExportsFile says where exports.yaml is. Exports is its content, and empty
 	// where it lies in the journal container: then the app reads it, and
@@ -87,6 +87,7 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		StagingContainer:    e.container("StagingContainer"),
 		QuarantineContainer: e.container("QuarantineContainer"),
 		JournalContainer:    e.container("JournalContainer"),
+		PublishedContainer:  e.container("PublishedContainer"),
 		Settle:              e.duration("Settle", 0),
 		StepTimeout:         e.duration("StepTimeout", time.Second),
 		PollMin:             e.duration("PollMin", time.Millisecond),
@@ -105,7 +106,7 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		Lake:                e.lake(),
 	}
 	e.distinct("StepsQueue", "BlobEventsQueue")
-	e.distinct("LandingContainer", "StagingContainer", "QuarantineContainer", "JournalContainer")
+	e.distinct("LandingContainer", "StagingContainer", "QuarantineContainer", "JournalContainer", "PublishedContainer")
 	if c.PollMin > c.PollMax {
 		e.fault("PollMin", "%s is above PollMax, %s", c.PollMin, c.PollMax)
 	}

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		StepsQueue: "export-steps", BlobEventsQueue: "blob-events",
 		LandingContainer: "fhir-landing", StagingContainer: "fhir-staging",
-		QuarantineContainer: "fhir-quarantine", JournalContainer: "fhir-journal",
+		QuarantineContainer: "fhir-quarantine", JournalContainer: "fhir-journal", PublishedContainer: "fhir-published",
 		ExportsFile: config.ExportsFile{Path: "exports.yaml"},
 		Settle:      30 * time.Second, StepTimeout: 55 * time.Minute,
 		PollMin: 10 * time.Second, PollMax: 5 * time.Minute, SilentAfter: 15 * time.Minute, ExportTimeout: 24 * time.Hour, StuckAfter: 12 * time.Hour, KickOffPatience: 4 * time.Minute, LeaseFor: 10 * time.Minute,

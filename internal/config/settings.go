@@ -37,6 +37,7 @@ var settings = []setting{
 	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events."},
 	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into."},
 	{"StagingContainer", "fhir-staging", "Container of prepared files."},
+	{"PublishedContainer", "fhir-published", "Container of the lines that the views of `synapse-serverless` read. No rule may delete from it."},
 	{"QuarantineContainer", "fhir-quarantine", "Container of bad lines."},
 	{"JournalContainer", "fhir-journal", "Container of the journal."},
 	{"Settle", "30s", "How long a blob must have been left alone before it is prepared: servers commit a blob several times."},

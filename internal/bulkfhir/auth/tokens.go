@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"fhirsynapse/internal/bulkfhir/link"
 	"fhirsynapse/internal/fault"
 )
 
@@ -120,18 +121,18 @@ func (e endpoint) do(req *http.Request) (status int, body []byte, err error) {
 	req.Header.Set("User-Agent", "fhirsynapse")
 	resp, err := e.client.Do(req)
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return 0, nil, &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+		return 0, nil, broken(req, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // read as far as it matters
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return 0, nil, &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+		return 0, nil, broken(req, err)
 	}
 	return resp.StatusCode, body, nil
+}
+
+func broken(req *http.Request, err error) error {
+	return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, link.Error(err))}
 }
 
 // token asks for one by form.
@@ -214,13 +215,14 @@ func refused(status int, body []byte) error {
 	return f
 }
 
+// isCode knows the codes of RFC 6749 §5.2; any other text may be one of ours that
+// the server repeats.
 func isCode(s string) bool {
-	for _, c := range s {
-		if (c < 'a' || c > 'z') && c != '_' {
-			return false
-		}
+	switch s {
+	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
+		return true
 	}
-	return s != "" && len(s) <= 40
+	return false
 }
 
 // discovered keeps what was found out once.

@@ -18,6 +18,7 @@ import (
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 // Load is the function of the command.
@@ -46,7 +47,7 @@ func Loader(now func() time.Time, other Load) Load {
 const schema = "dbo"
 
 func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (out cli.LoadReport, err error) {
-	server, err := mssql.ParseServer(tsql.SQLServer, r.Rest)
+	server, err := tds.ParseServer(tsql.SQLServer, r.Rest)
 	if err != nil {
 		return out, err
 	}

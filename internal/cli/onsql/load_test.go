@@ -67,7 +67,7 @@ func TestAFolderIsLoadedIntoSQLServer(t *testing.T) {
 	to := server.URL("someone", "secret", "pool")
 	for _, want := range []string{`"applied":12,"superseded":0`, `"applied":0,"superseded":12`} { // the second load changes nothing
 		code, out, errs := run(t, "load", data, "--to", to, "--json")
-		if code != 0 { // on a slow machine errs tells the progress
+		if code != 0 {
 			t.Fatalf("code %d, %s", code, errs)
 		}
 		_, patients, _ := strings.Cut(out, `"type":"Patient"`)
@@ -171,5 +171,24 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 	bad, err := filepath.Glob("*.quarantine/*/*/*")
 	if err != nil || len(bad) != 1 {
 		t.Errorf("quarantined: %v, %v", bad, err)
+	}
+}
+
+func TestTheCommitOfAViewIsPrinted(t *testing.T) {
+	for engine, want := range map[string][]string{
+		"sqlserver":         {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
+		"synapse-dedicated": {"DISTRIBUTION = HASH([_id])", "COPY INTO", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS"},
+		"fabric":            {"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION"},
+	} {
+		for part, parts := range map[string][]string{"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"}, "stage": {"CREATE TABLE"}} {
+			var o, e strings.Builder
+			code := cli.Run(t.Context(), []string{"sql", "patient", "--engine", engine, "--statement", part}, func(string) string { return "" },
+				cli.Streams{Out: &o, Err: &e, Now: now}, cli.Commands{Shell: onsql.Shell})
+			for _, p := range parts {
+				if code != 0 || !strings.Contains(o.String(), p) {
+					t.Errorf("%s, %s: code %d, no %q, %s", engine, part, code, p, e.String())
+				}
+			}
+		}
 	}
 }

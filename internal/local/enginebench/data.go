@@ -26,7 +26,7 @@ func (b *Bench) makeData(dir string) (size int64, err error) {
 	from := b.Data
 	if from == "" {
 		from = filepath.Join(b.Dir, "made-up")
-		if err := makeUp(from, b.Seed); err != nil {
+		if err := b.makeUp(from); err != nil {
 			return 0, fmt.Errorf("make up data: %w", err)
 		}
 	}
@@ -39,7 +39,7 @@ func (b *Bench) makeData(dir string) (size int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		want := b.Megabytes * 1_000_000 * p.fifths / 5
+		want := b.share(p.fifths)
 		written, err := synthetic.MultiplyFolder(one, dir, int(max(1, (want+length/2)/length)))
 		if err != nil {
 			return 0, fmt.Errorf("multiply %s: %w", p.resource, err)
@@ -73,22 +73,35 @@ func only(resource, from, to string) error {
 	return nil
 }
 
-func makeUp(dir string, seed uint64) (err error) {
+// share is the bytes that a resource type has in the run.
+func (b *Bench) share(fifths int64) int64 { return b.Megabytes * 1_000_000 * fifths / 5 }
+
+// madeUpCopies is how often, at least, made-up lines are in the run, with other
+// ids.
+const madeUpCopies = 10
+
+// madeUpPatients bound what is made up.
+const madeUpPatients = 100
+
+// makeUp writes lines for a tenth of the run, or fewer.
+func (b *Bench) makeUp(dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	files := map[string]*bufio.Writer{}
+	left := map[string]int64{}
 	for _, p := range parts {
 		f, err := os.Create(filepath.Join(dir, p.resource+".ndjson"))
 		if err != nil {
 			return err
 		}
 		w := bufio.NewWriter(f)
-		files[p.resource] = w
+		files[p.resource], left[p.resource] = w, b.share(p.fifths)/madeUpCopies
 		defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
 	}
-	return synthetic.Generate(synthetic.Options{Seed: seed, Patients: 500}, func(typ string, line []byte) error {
-		if w := files[typ]; w != nil && len(line) <= maxMadeUp {
+	return synthetic.Generate(synthetic.Options{Seed: b.Seed, Patients: madeUpPatients}, func(typ string, line []byte) error {
+		if w := files[typ]; w != nil && left[typ] > 0 && len(line) <= maxMadeUp {
+			left[typ] -= int64(len(line)) + 1
 			w.Write(line)
 			w.WriteByte('\n')
 		}

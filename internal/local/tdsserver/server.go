@@ -90,7 +90,8 @@ type Server struct {
 	sessions int
 	open     map[int]net.Conn
 	// undone is the connections with a transaction.
-	undone map[int]bool
+	undone  map[int]bool
+	changed chan struct{} // closed when undone changes
 }
 
 // Listen starts a server on a free port of loopback.
@@ -99,7 +100,7 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{o: o, l: l, open: map[int]net.Conn{}, undone: map[int]bool{}}
+	s := &Server{o: o, l: l, open: map[int]net.Conn{}, undone: map[int]bool{}, changed: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.serves.Go(s.accept)
 	return s, nil
@@ -121,6 +122,7 @@ func (s *Server) accept() {
 			s.mu.Lock()
 			delete(s.open, n)
 			delete(s.undone, n)
+			s.note()
 			s.mu.Unlock()
 		})
 	}
@@ -177,6 +179,31 @@ func (s *Server) Open() (connections, transactions int) {
 	return len(s.open), transactions
 }
 
+// Settle waits until no connection has a transaction open: the server hears of a cut
+// connection a little after the client.
+func (s *Server) Settle(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if _, n := s.Open(); n == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			_, n := s.Open()
+			return fmt.Errorf("%d transactions are open: %w", n, ctx.Err())
+		}
+	}
+}
+
+// note tells Settle that something has changed. The mutex is held.
+func (s *Server) note() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
 // record notes a request and says what is to happen to it.
 func (s *Server) record(r Request) Fault {
 	s.mu.Lock()
@@ -192,4 +219,5 @@ func (s *Server) transaction(n int, open bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.undone[n] = open
+	s.note()
 }

@@ -112,8 +112,8 @@ func FuzzEngineAgreesWithThePlainEvaluator(f *testing.F) {
 
 // Any expression that compiles runs on any line without a panic.
 func FuzzAnyPathOnAnyLine(f *testing.F) {
-	for _, c := range patientPaths {
-		f.Add(c.path, []byte(patient))
+	for _, c := range sofgen.Paths {
+		f.Add(c.Text, []byte(sofgen.Patient))
 	}
 	f.Add("name.where($this = %resource.name).given.first().length() div 0", []byte(`{"resourceType":"Patient","name":{"given":"x"}}`))
 	f.Fuzz(func(t *testing.T, path string, line []byte) {

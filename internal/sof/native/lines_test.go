@@ -11,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/sofgen"
 )
 
 func nested(open, inner, shut string, n int) string {
@@ -216,7 +217,7 @@ func TestAnEvaluatorIsAsGoodAfterABadLine(t *testing.T) {
 // refuses by rule: depth, halves of surrogate pairs, members that are there
 // twice, lines that are no resource.
 func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
-	f.Add([]byte(patient))
+	f.Add([]byte(sofgen.Patient))
 	f.Add([]byte(`{"resourceType":"Patient","id":"1","name":[{"given":["\u00e9",null]}],"x":[1.5e-3,{"a":[]}]}`))
 	view := viewOf(f, "Patient", "name.given | name.family | telecom.where(rank > 1).value | extension.value.ofType(string)")
 	e, err := New([]*sof.View{view}, IDOptional())
@@ -249,8 +250,8 @@ func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
 func TestAnEngineServesManyGoroutines(t *testing.T) {
 	t.Parallel()
 	var views []*sof.View
-	for _, c := range patientPaths {
-		views = append(views, viewOf(t, "Patient", c.path))
+	for _, c := range sofgen.Paths {
+		views = append(views, viewOf(t, "Patient", c.Text))
 	}
 	e, err := New(views)
 	if err != nil {
@@ -262,14 +263,14 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 			eval := e.Evaluator()
 			for range 20 {
 				seen := 0
-				_, err := eval.Eval([]byte(patient), func(view int, row [][]byte) error {
+				_, err := eval.Eval([]byte(sofgen.Patient), func(view int, row [][]byte) error {
 					seen++
-					if want := patientPaths[view].want; string(row[0]) != want {
-						t.Errorf("%s = %s, want %s", patientPaths[view].path, row[0], want)
+					if want := sofgen.Paths[view].Want; string(row[0]) != want {
+						t.Errorf("%s = %s, want %s", sofgen.Paths[view].Text, row[0], want)
 					}
 					return nil
 				})
-				if err != nil || seen != len(patientPaths) {
+				if err != nil || seen != len(sofgen.Paths) {
 					t.Errorf("%d views, %v", seen, err)
 				}
 			}

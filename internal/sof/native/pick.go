@@ -150,7 +150,7 @@ func (f *finding) items(v *Evaluator, n int32, p *property, steps []hop) {
 // alternatives follows a step that has several property names.
 func (f *finding) alternatives(v *Evaluator, d *node, steps []hop) {
 	h := &steps[0]
-	for i := range h.properties {
+	for i := 0; i < len(h.properties) && f.n < f.limit; i++ {
 		p := &h.properties[i]
 		n := h.find(v, d, p)
 		if n < 0 {

@@ -92,6 +92,22 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// FHIR allows one type of a choice; data that has two still have a first.
+func TestTheFirstOfTwoTypesOfAChoice(t *testing.T) {
+	t.Parallel()
+	const line = `{"resourceType":"Patient","id":"1","deceasedBoolean":true,"deceasedDateTime":"2020"}`
+	const view = `{"resource":"Patient","select":[{"column":[{"name":"a","path":"%s"}]}]}`
+	for path, want := range map[string]string{"deceased.first()": "true", "deceased.exists()": "true", "deceased[1]": "2020"} {
+		got, err := table(t, fmt.Sprintf(view, path), line)
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %v, %v", path, got, err)
+		}
+	}
+	if _, err := table(t, fmt.Sprintf(view, "deceased"), line); err == nil || !strings.Contains(err.Error(), "more than one item") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhereKeepsWhatIsTrue(t *testing.T) {
 	t.Parallel()
 	for where, rows := range map[string]int{"active": 1, "active.not()": 0, "deceased.ofType(boolean)": 0, "name.exists()": 0, "{}": 0} {

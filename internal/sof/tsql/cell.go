@@ -85,7 +85,8 @@ func neverUnknown(e sof.Expr) bool {
 		return true
 	case *sof.Call:
 		switch e.Func {
-		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct:
+		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct,
+			sof.FuncSubsetOf, sof.FuncSupersetOf:
 			return true
 		case sof.FuncNot:
 			return neverUnknown(e.In)

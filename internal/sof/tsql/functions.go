@@ -29,6 +29,8 @@ func (w *writer) call(e *sof.Call, c scope) *node {
 		return integer(w.howMany(e.In, c))
 	case sof.FuncTail, sof.FuncSkip, sof.FuncTake, sof.FuncDistinct:
 		return w.keep(e, c)
+	case sof.FuncIntersect, sof.FuncExclude:
+		return w.firstOf(e, false, c, func(inner scope) rows { return w.among(e, e.Func == sof.FuncIntersect, inner) })
 	case sof.FuncIif:
 		return w.iif(e, c)
 	case sof.FuncJoin:

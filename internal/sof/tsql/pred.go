@@ -65,8 +65,14 @@ func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
 		some := w.howMany(&sof.Call{Func: sof.FuncDistinct, In: e.In, T: e.In.Type()}, c)
 		return fmt.Sprintf("%s = %s", all, some), true
 	case sof.FuncSubsetOf, sof.FuncSupersetOf:
-		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
-		return "1 = 0", true
+		in, list := e.In, e.Args[0]
+		if e.Func == sof.FuncSupersetOf {
+			in, list = list, in
+		}
+		return w.quantified(in, func(inner scope) string {
+			// the argument is about the focus of the call
+			return w.found(e, list, inner.focus, scope{at: inner.at, home: c.home, focus: c.focus, rowIndex: c.rowIndex, itemIndex: c.itemIndex})
+		}, true, c), true
 	default:
 	}
 	return "", false
@@ -330,7 +336,7 @@ func (w *writer) member(e *sof.Binary, one, list sof.Expr, c scope) string {
 		}
 		return p
 	}
-	found := w.quantified(list, func(inner scope) string { return w.compare(e, inner.focus, it, "=", inner) }, false, c)
+	found := w.found(e, list, it, c)
 	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.present(it), found)
 }
 

@@ -12,6 +12,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 // attempt tries once to commit a batch: the files of it that the ledger lacks.
@@ -21,7 +22,7 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepa
 		Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(), Stage: statements.StageName(w.o.Now(), b.Attempt, try),
 	}
 	staged := false
-	err := w.with(ctx, func(s *session) error {
+	err := w.with(ctx, func(s session) error {
 		there, err := s.ledger(ctx, t, b.Export)
 		if err != nil {
 			return err
@@ -71,7 +72,7 @@ const abandonedAfter = 24 * time.Hour
 
 // ensure makes what the schema lacks, and drops the stages that died attempts left.
 // Fresh says that tables were made.
-func (w *Warehouse) ensure(ctx context.Context, s *session, t statements.Target) (fresh bool, err error) {
+func (w *Warehouse) ensure(ctx context.Context, s session, t statements.Target) (fresh bool, err error) {
 	there, err := s.catalog(ctx, t)
 	if err != nil {
 		return false, err
@@ -89,7 +90,7 @@ func (w *Warehouse) ensure(ctx context.Context, s *session, t statements.Target)
 		}
 	}
 	for _, st := range t.Abandoned(there, w.o.Now().Add(-abandonedAfter)) {
-		if _, err := s.exec(ctx, st); err != nil && numberOf(err) != notThere {
+		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
 			return false, err
 		}
 	}
@@ -100,7 +101,7 @@ func (w *Warehouse) ensure(ctx context.Context, s *session, t statements.Target)
 const notThere = 3701
 
 // rowVersions looks whether readers can see half a commit.
-func (w *Warehouse) rowVersions(ctx context.Context, s *session) error {
+func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
 	if w.engine.Exclusion == statements.LockRow && !w.engine.RowVersions {
 		return nil // there is nothing but row versions
 	}
@@ -111,11 +112,11 @@ func (w *Warehouse) rowVersions(ctx context.Context, s *session) error {
 		on = is.Bool
 		return err
 	})
-	if err != nil && !w.engine.RowVersions && numberOf(err) != 0 {
+	if err != nil && !w.engine.RowVersions && tds.Number(err) != 0 {
 		// It is asked for a warning alone, which a server that is only like SQL Server
 		// need not be able to answer.
 		w.o.Log.DebugContext(ctx, "the server does not tell of READ_COMMITTED_SNAPSHOT", "error", err)
-		s.failed = false
+		s.GoOn()
 		return nil
 	}
 	if err != nil {
@@ -136,7 +137,7 @@ func (w *Warehouse) rowVersions(ctx context.Context, s *session) error {
 }
 
 // define makes the schema and its tables.
-func (w *Warehouse) define(ctx context.Context, s *session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
+func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
 	if len(there) == 0 {
 		_, known, err := s.number(ctx, t.SchemaQuery())
 		if err != nil {
@@ -162,17 +163,17 @@ func (w *Warehouse) define(ctx context.Context, s *session, t statements.Target,
 
 // apply is the transaction. Where the engine ends it because it met another, it is
 // run again: what was staged is still there.
-func (w *Warehouse) apply(ctx context.Context, s *session, a statements.Attempt) error {
+func (w *Warehouse) apply(ctx context.Context, s session, a statements.Attempt) error {
 	for try := 1; ; try++ {
 		err := w.transaction(ctx, s, a)
-		if err == nil || !conflicts(err) || try == tries {
+		if err == nil || !conflicts(err) || try == tds.Tries {
 			return err
 		}
-		s.failed = false
+		s.GoOn()
 		if _, back := s.exec(ctx, rollBack); back != nil {
 			return errors.Join(err, back)
 		}
-		if err := w.o.Wait(ctx, pause(try)); err != nil {
+		if err := w.pool.Pause(ctx, try); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,7 @@ func (w *Warehouse) apply(ctx context.Context, s *session, a statements.Attempt)
 // holds for longer than the lock's own timeout.
 const lockPatience = 20 * time.Second
 
-func (w *Warehouse) transaction(ctx context.Context, s *session, a statements.Attempt) error {
+func (w *Warehouse) transaction(ctx context.Context, s session, a statements.Attempt) error {
 	for _, st := range a.Transaction() {
 		var err error
 		switch st.Step {
@@ -207,7 +208,7 @@ func (w *Warehouse) transaction(ctx context.Context, s *session, a statements.At
 	return nil
 }
 
-func (w *Warehouse) lock(ctx context.Context, s *session, a statements.Attempt, st statements.Statement) error {
+func (w *Warehouse) lock(ctx context.Context, s session, a statements.Attempt, st statements.Statement) error {
 	busy := &fault.Error{After: lockPatience, Err: errors.New("another committer is at the same tables")}
 	if w.engine.Exclusion == statements.LockRow {
 		n, err := s.exec(ctx, st)
@@ -221,32 +222,32 @@ func (w *Warehouse) lock(ctx context.Context, s *session, a statements.Attempt, 
 	}
 	result, _, err := s.number(ctx, st)
 	if err == nil && result < 0 {
-		s.failed = true
+		s.End()
 		return busy
 	}
 	return err
 }
 
 // restoreLock puts back the row that somebody has deleted.
-func (w *Warehouse) restoreLock(ctx context.Context, s *session, a statements.Attempt) error {
+func (w *Warehouse) restoreLock(ctx context.Context, s session, a statements.Attempt) error {
 	lock, _ := a.LockRow()
 	if err := s.execAll(ctx, []statements.Statement{rollBack, lock}); err != nil {
 		return err
 	}
-	return &fault.Error{Err: &serverError{step: statements.StepLock, err: errors.New("it has one again")}}
+	return tds.Retry(statements.StepLock, errors.New("it has one again"))
 }
 
 var rollBack = statements.Statement{Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"}
 
 // afterwards is what a commit that has happened leaves to do. It may fail: the next
 // one, or the janitor, makes up for it.
-func (w *Warehouse) afterwards(ctx context.Context, s *session, a statements.Attempt, fresh bool) {
+func (w *Warehouse) afterwards(ctx context.Context, s session, a statements.Attempt, fresh bool) {
 	todo := a.DropStage()
 	if fresh {
 		todo = append(todo, a.CreateStatistics()...)
 	}
 	for _, st := range todo {
-		if _, err := s.exec(ctx, st); err != nil && numberOf(err) != notThere {
+		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
 			w.o.Log.WarnContext(ctx, "left behind by a commit", "step", st.Step, "error", err)
 			return
 		}
@@ -262,22 +263,22 @@ func (w *Warehouse) cleanUp(ctx context.Context, a statements.Attempt) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
 	defer done()
 	for dead := range 2 {
-		err := w.with(ctx, func(s *session) error {
+		err := w.with(ctx, func(s session) error {
 			for _, st := range a.DropStage() {
-				if _, err := s.exec(ctx, st); err != nil && numberOf(err) != notThere {
+				if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
 					return err
 				}
-				s.failed = false
+				s.GoOn()
 			}
 			return nil
 		})
 		if err == nil {
 			return
 		}
-		if dead == 1 || numberOf(err) != 0 {
+		if dead == 1 || tds.Number(err) != 0 {
 			w.o.Log.WarnContext(ctx, "a stage is left for later", "stage", strings.ToLower(a.Stage), "error", err)
 			return
 		}
-		w.dropIdle()
+		w.pool.DropIdle()
 	}
 }

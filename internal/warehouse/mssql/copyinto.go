@@ -30,7 +30,7 @@ const (
 )
 
 // copyInto fills the stage of an attempt from files.
-func (w *Warehouse) copyInto(ctx context.Context, s *session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *Warehouse) copyInto(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	list, err := w.mergeFiles(ctx, a, files)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (w *Warehouse) copyInto(ctx context.Context, s *session, a statements.Attem
 	return nil
 }
 
-func (w *Warehouse) copyParts(ctx context.Context, s *session, a statements.Attempt, t statements.Table, v prepared.Table, parts []part, kinds map[string]sof.Column) error {
+func (w *Warehouse) copyParts(ctx context.Context, s session, a statements.Attempt, t statements.Table, v prepared.Table, parts []part, kinds map[string]sof.Column) error {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (w *Warehouse) copyParts(ctx context.Context, s *session, a statements.Atte
 }
 
 // copyTable runs as many COPY INTO as the files need, and counts the rows.
-func (w *Warehouse) copyTable(ctx context.Context, s *session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
+func (w *Warehouse) copyTable(ctx context.Context, s session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
 	for _, urls := range w.portions(files) {
 		if _, err := s.exec(ctx, a.CopyParquet(t, urls)); err != nil {
 			return err
@@ -87,7 +87,7 @@ func (w *Warehouse) copyTable(ctx context.Context, s *session, a statements.Atte
 	return err
 }
 
-func (w *Warehouse) copyLarge(ctx context.Context, s *session, a statements.Attempt, v prepared.Table, files []pipeline.File) error {
+func (w *Warehouse) copyLarge(ctx context.Context, s session, a statements.Attempt, v prepared.Table, files []pipeline.File) error {
 	if _, err := s.exec(ctx, a.CreateLarge(v)); err != nil {
 		return err
 	}

@@ -197,6 +197,16 @@ func TestOneFaultAnywhereIsOvercome(t *testing.T) {
 	}
 }
 
+// settled says that no transaction is left open.
+func (w *world) settled(t *testing.T, n int, hit string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := w.server.Settle(ctx); err != nil {
+		t.Errorf("fault %d, at %s: %v", n, hit, err)
+	}
+}
+
 // intact holds the world to what a finished commit leaves.
 func (w *world) intact(t *testing.T, c *mssql.Warehouse, n int, hit string) {
 	t.Helper()
@@ -206,9 +216,7 @@ func (w *world) intact(t *testing.T, c *mssql.Warehouse, n int, hit string) {
 	if blind := blindCommits(w.server.Requests()); blind > 0 {
 		t.Errorf("fault %d, at %s: %d commits without a look at the ledger", n, hit, blind)
 	}
-	if _, open := w.server.Open(); open > 0 {
-		t.Errorf("fault %d, at %s: %d transactions are open", n, hit, open)
-	}
+	w.settled(t, n, hit)
 	entries, err := c.Ledger(t.Context(), "fhir", w.second.Export)
 	if err != nil || len(entries) != 1 || entries[0].Applied+entries[0].Superseded != 4 {
 		t.Errorf("fault %d, at %s: ledger %+v, %v", n, hit, entries, err)
@@ -305,9 +313,7 @@ func deadServer(t *testing.T, w *world, n int, what tdsserver.Fault) (died bool)
 	if blind := blindCommits(w.server.Requests()); blind > 0 {
 		t.Errorf("dead from %d, %s: %d commits without a look at the ledger", n, hit, blind)
 	}
-	if _, open := w.server.Open(); open > 0 {
-		t.Errorf("dead from %d, %s: %d transactions are open", n, hit, open)
-	}
+	w.settled(t, n, hit)
 	w.janitor(t, n)
 	return hit != ""
 }

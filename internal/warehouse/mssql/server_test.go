@@ -19,6 +19,7 @@ import (
 	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 func TestConnectionStrings(t *testing.T) {
@@ -39,7 +40,7 @@ func TestConnectionStrings(t *testing.T) {
 		"hunter2":                    "does not parse",
 		"//u:hunter2@%zz?database=x": "does not parse",
 	} {
-		s, err := mssql.ParseServer(tsql.SQLServer, rest)
+		s, err := tds.ParseServer(tsql.SQLServer, rest)
 		text := fmt.Sprintf("%v %+v %#v %v", s, s, s, err)
 		if (err == nil) != (want == "") || !strings.Contains(text, want) || strings.Contains(text, "hunter2") {
 			t.Errorf("%s: %s", rest, text)
@@ -55,7 +56,7 @@ func TestConnectionsAreEncrypted(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, tsql.SQLServer, nil)
 	for encrypt, ok := range map[string]bool{"true": false, "disable": true} {
-		server, err := mssql.ParseServer(tsql.SQLServer, strings.Replace(s.server.URL("u", "p", "pool"), "encrypt=disable", "encrypt="+encrypt, 1))
+		server, err := tds.ParseServer(tsql.SQLServer, strings.Replace(s.server.URL("u", "p", "pool"), "encrypt=disable", "encrypt="+encrypt, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +182,7 @@ func TestPreparedByAProcessWithOtherViews(t *testing.T) {
 func TestTheLimitOfStatements(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.SQLServer)
-	server, err := mssql.ParseServer(tsql.SQLServer, w.server.URL("u", "p", "pool"))
+	server, err := tds.ParseServer(tsql.SQLServer, w.server.URL("u", "p", "pool"))
 	if err != nil {
 		t.Fatal(err)
 	}

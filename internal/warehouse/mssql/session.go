@@ -3,62 +3,25 @@ package mssql
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
-	"fmt"
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
-// session is one connection, for as long as it is used. After an error it is ended
-// rather than used again: what it left open, the server rolls back.
-type session struct {
-	conn   *sql.Conn
-	engine statements.Engine
-	failed bool
-}
+// session is a connection that runs statements by their steps.
+type session struct{ *tds.Session }
 
 // with runs do on a connection of its own.
-func (w *Warehouse) with(ctx context.Context, do func(*session) error) error {
-	conn, err := w.pool.Conn(ctx)
-	if err != nil {
-		return classified(ctx, w.engine.Name, stepConnect, err)
-	}
-	s := &session{conn: conn, engine: w.engine}
-	err = do(s)
-	s.end(err)
-	return err
+func (w *Warehouse) with(ctx context.Context, do func(session) error) error {
+	return w.pool.With(ctx, func(s *tds.Session) error { return do(session{s}) })
 }
 
-func (s *session) end(err error) {
-	if err != nil || s.failed {
-		// The pool closes a connection that is called bad.
-		_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
-	}
-	_ = s.conn.Close() // of the handle: the pool's own error is of no use here
+func (s session) exec(ctx context.Context, st statements.Statement) (int64, error) {
+	return s.Exec(ctx, st.Step, st.Text)
 }
 
-// fail classifies an error of the server, and ends the session with it.
-func (s *session) fail(ctx context.Context, st statements.Statement, err error) error {
-	s.failed = true
-	return classified(ctx, s.engine.Name, st.Step, err)
-}
-
-// exec runs a statement and gives the number of rows that it touched.
-func (s *session) exec(ctx context.Context, st statements.Statement) (int64, error) {
-	r, err := s.conn.ExecContext(ctx, st.Text)
-	if err != nil {
-		return 0, s.fail(ctx, st, err)
-	}
-	n, err := r.RowsAffected()
-	if err != nil {
-		return 0, s.fail(ctx, st, err)
-	}
-	return n, nil
-}
-
-func (s *session) execAll(ctx context.Context, all []statements.Statement) error {
+func (s session) execAll(ctx context.Context, all []statements.Statement) error {
 	for _, st := range all {
 		if _, err := s.exec(ctx, st); err != nil {
 			return err
@@ -67,44 +30,15 @@ func (s *session) execAll(ctx context.Context, all []statements.Statement) error
 	return nil
 }
 
-// query runs a statement and calls row for each of its rows.
-func (s *session) query(ctx context.Context, st statements.Statement, row func(scan func(...any) error) error) (err error) {
-	rows, err := s.conn.QueryContext(ctx, st.Text)
-	if err != nil {
-		return s.fail(ctx, st, err)
-	}
-	defer func() {
-		if closeErr := rows.Close(); err == nil && closeErr != nil {
-			err = s.fail(ctx, st, closeErr)
-		}
-	}()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			s.failed = true
-			return fmt.Errorf("%s: %w", st.Step, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return s.fail(ctx, st, err)
-	}
-	return nil
+func (s session) query(ctx context.Context, st statements.Statement, row func(scan func(...any) error) error) error {
+	return s.Query(ctx, st.Step, st.Text, row)
 }
 
-// number runs a statement of one row and one column; there is false for NULL, and
-// for no row.
-func (s *session) number(ctx context.Context, st statements.Statement) (n int64, there bool, err error) {
-	err = s.query(ctx, st, func(scan func(...any) error) error {
-		var cell sql.NullInt64
-		if err := scan(&cell); err != nil {
-			return err
-		}
-		n, there = cell.Int64, cell.Valid
-		return nil
-	})
-	return n, there, err
+func (s session) number(ctx context.Context, st statements.Statement) (n int64, there bool, err error) {
+	return s.Number(ctx, st.Step, st.Text)
 }
 
-func (s *session) catalog(ctx context.Context, t statements.Target) (statements.Catalog, error) {
+func (s session) catalog(ctx context.Context, t statements.Target) (statements.Catalog, error) {
 	var out statements.Catalog
 	err := s.query(ctx, t.CatalogQuery(), func(scan func(...any) error) error {
 		var f statements.Found
@@ -121,7 +55,7 @@ func (s *session) catalog(ctx context.Context, t statements.Target) (statements.
 }
 
 // ledger lists the committed files of an export; none where there is no ledger.
-func (s *session) ledger(ctx context.Context, t statements.Target, export string) ([]pipeline.LedgerEntry, error) {
+func (s session) ledger(ctx context.Context, t statements.Target, export string) ([]pipeline.LedgerEntry, error) {
 	there := false
 	if err := s.query(ctx, t.LedgerThere(), func(scan func(...any) error) error {
 		var name string
@@ -142,27 +76,10 @@ func (s *session) ledger(ctx context.Context, t statements.Target, export string
 	return out, err
 }
 
-// serverError is an error that came from the server or from the way to it.
-type serverError struct {
-	step   string
-	number int32 // 0 where the way broke
-	err    error
-}
-
-func (e *serverError) Error() string {
-	if e.number == 0 {
-		return fmt.Sprintf("%s: %v", e.step, e.err)
-	}
-	return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
-}
-
-func (e *serverError) Unwrap() error { return e.err }
-
-// numberOf is the server's number in an error, 0 where there is none.
-func numberOf(err error) int32 {
-	var s *serverError
-	if errors.As(err, &s) {
-		return s.number
-	}
-	return 0
+// conflicts are the errors of an engine that lets transactions meet, and ends all
+// but one: nothing of the others is left. After a COMMIT even that is looked up in
+// the ledger.
+func conflicts(err error) bool {
+	n := tds.Number(err)
+	return tds.Step(err) != statements.StepCommit && (n == 24556 || n == 24706 || n == 3960)
 }

@@ -25,6 +25,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 // dsnVariable names a SQL Server to run against, as
@@ -116,7 +117,7 @@ func (r *real) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pip
 
 func (r *real) through(t *testing.T, dsn string, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
 	t.Helper()
-	server, err := mssql.ParseServer(tsql.SQLServer, dsn)
+	server, err := tds.ParseServer(tsql.SQLServer, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}

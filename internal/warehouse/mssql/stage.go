@@ -19,7 +19,7 @@ import (
 )
 
 // stage makes the tables of an attempt and fills them.
-func (w *Warehouse) stage(ctx context.Context, s *session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *Warehouse) stage(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	if err := s.execAll(ctx, a.CreateStage()); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func fileRow(export string, number int, f pipeline.PreparedFile) map[string]any 
 	}
 }
 
-func (w *Warehouse) bulkFiles(ctx context.Context, s *session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *Warehouse) bulkFiles(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	t := a.Files()
 	b := s.bulk(ctx, t)
 	row := make([]any, len(t.Columns))
@@ -84,7 +84,7 @@ func (w *Warehouse) bulkFiles(ctx context.Context, s *session, a statements.Atte
 }
 
 // bulkParts copies the rows of all files into one table.
-func (w *Warehouse) bulkParts(ctx context.Context, s *session, t statements.Table, parts []part, kinds map[string]sof.Column) error {
+func (w *Warehouse) bulkParts(ctx context.Context, s session, t statements.Table, parts []part, kinds map[string]sof.Column) error {
 	b := s.bulk(ctx, t)
 	for _, p := range parts {
 		if err := w.bulkPart(ctx, b, t, p, kinds); err != nil {
@@ -148,7 +148,7 @@ const (
 // bulk copies rows into one table.
 type bulk struct {
 	ctx     context.Context // of the one call that makes and ends it
-	s       *session
+	s       session
 	table   string
 	columns []string
 
@@ -156,7 +156,7 @@ type bulk struct {
 	rows, size int
 }
 
-func (s *session) bulk(ctx context.Context, t statements.Table) *bulk {
+func (s session) bulk(ctx context.Context, t statements.Table) *bulk {
 	b := &bulk{ctx: ctx, s: s, table: "[" + t.Schema + "].[" + t.Name + "]"}
 	for _, c := range t.Columns {
 		b.columns = append(b.columns, c.Name)
@@ -166,7 +166,7 @@ func (s *session) bulk(ctx context.Context, t statements.Table) *bulk {
 
 // onDriver runs do on the driver's own connection.
 func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
-	err := b.s.conn.Raw(func(c any) error {
+	err := b.s.Raw(func(c any) error {
 		conn, ok := c.(*mssqldb.Conn)
 		if !ok {
 			return fmt.Errorf("a connection of %T", c)
@@ -177,7 +177,7 @@ func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
 		return nil
 	})
 	if err != nil {
-		return b.s.fail(b.ctx, statements.Statement{Step: "copy rows into " + b.table}, err)
+		return b.s.Fail(b.ctx, "copy rows into "+b.table, err)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
 // add copies one row; cells may be used again afterwards.
 func (b *bulk) add(cells []any, size int) error {
 	if err := b.ctx.Err(); err != nil {
-		b.s.failed = true
+		b.s.End()
 		return err
 	}
 	err := b.onDriver(func(c *mssqldb.Conn) error {

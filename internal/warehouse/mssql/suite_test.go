@@ -16,6 +16,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
@@ -78,7 +79,7 @@ func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, 
 		s.lake = lake
 	}
 	s.mu.Unlock()
-	server, err := mssql.ParseServer(s.engine, s.server.URL("someone", "secret", "pool"))
+	server, err := tds.ParseServer(s.engine, s.server.URL("someone", "secret", "pool"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package mssql
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,11 +14,12 @@ import (
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 // Options are what a Warehouse is made of. Server, Lake, Views and Now are needed.
 type Options struct {
-	Server Server
+	Server tds.Server
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
 	// Views gives the tables of a plan.
@@ -44,12 +44,12 @@ type Options struct {
 type Warehouse struct {
 	o      Options
 	engine statements.Engine
-	pool   *sql.DB
+	pool   *tds.Pool
 }
 
 // Open makes a Warehouse. It does not connect yet.
 func Open(o Options) (*Warehouse, error) {
-	if o.Server.connector == nil || o.Lake == nil || o.Views == nil || o.Now == nil {
+	if o.Lake == nil || o.Views == nil || o.Now == nil {
 		return nil, errors.New("a warehouse on SQL Server needs a server, a lake, views and a clock")
 	}
 	engine, err := statements.For(o.Server.Engine)
@@ -59,48 +59,19 @@ func Open(o Options) (*Warehouse, error) {
 	if engine.Stage == statements.CopyInto && o.StagingURL == "" {
 		return nil, fault.Permanentf("%s reads the staging container itself: it needs the storage account's https address", engine.Name)
 	}
-	o.Statements = cmp.Or(o.Statements, 2)
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
-	if o.Wait == nil {
-		o.Wait = wait
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Warehouse{o: o, engine: engine, pool: sql.OpenDB(o.Server.connector)}
-	// A connection runs one statement at a time.
-	w.pool.SetMaxOpenConns(o.Statements)
-	w.keepIdle()
-	return w, nil
+	pool, err := tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &Warehouse{o: o, engine: engine, pool: pool}, nil
 }
 
 // Close ends the connections that are kept.
 func (w *Warehouse) Close() error { return w.pool.Close() }
-
-const idleTime = time.Minute
-
-func (w *Warehouse) keepIdle() {
-	w.pool.SetMaxIdleConns(w.o.Statements)
-	w.pool.SetConnMaxIdleTime(idleTime)
-}
-
-// dropIdle ends the connections that nobody uses: where one was cut, others
-// probably were.
-func (w *Warehouse) dropIdle() {
-	w.pool.SetMaxIdleConns(-1)
-	w.keepIdle()
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // Commit implements pipeline.Warehouse.
 func (w *Warehouse) Commit(ctx context.Context, b pipeline.Batch) error {
@@ -124,7 +95,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 			return err
 		}
 	}
-	return w.again(ctx, func(try int) error { return w.attempt(ctx, b, views, try) })
+	return w.pool.Again(ctx, func(try int) error { return w.attempt(ctx, b, views, try) })
 }
 
 // known refuses rows of tables that this process has no view of. They were prepared
@@ -142,44 +113,13 @@ func known(f pipeline.PreparedFile, plan string, views []prepared.Table) error {
 	return nil
 }
 
-// tries is how often something is tried here: a server that fails over cuts the
-// connections in use and those in the pool, so that two in a row say nothing.
-const tries = 4
-
-// again tries do until it succeeds, fails for good, or asks for a longer wait.
-func (w *Warehouse) again(ctx context.Context, do func(try int) error) error {
-	for try := 1; ; try++ {
-		err := do(try)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), err)
-		}
-		if try == tries || !passesSoon(err) {
-			return err
-		}
-		w.o.Log.WarnContext(ctx, "the warehouse failed, trying again", "try", try, "error", err)
-		w.dropIdle()
-		if err := w.o.Wait(ctx, pause(try)); err != nil {
-			return err
-		}
-	}
-}
-
-// pause is the wait after so many tries.
-func pause(try int) time.Duration {
-	const first = 250 * time.Millisecond
-	return first << (2 * (try - 1))
-}
-
 // Rows counts the rows that an export wrote into the tables of a schema that are
 // the keys of tables.
 func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[string]int64) (map[string]int64, error) {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	out := map[string]int64{}
-	err := w.again(ctx, func(int) error {
-		return w.with(ctx, func(s *session) (err error) {
+	err := w.pool.Again(ctx, func(int) error {
+		return w.with(ctx, func(s session) (err error) {
 			for table := range tables {
 				if out[table], _, err = s.number(ctx, t.RowsQuery(table, export)); err != nil {
 					return err
@@ -198,8 +138,8 @@ func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[
 func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	var out []pipeline.LedgerEntry
-	err := w.again(ctx, func(int) error {
-		return w.with(ctx, func(s *session) (err error) {
+	err := w.pool.Again(ctx, func(int) error {
+		return w.with(ctx, func(s session) (err error) {
 			out, err = s.ledger(ctx, t, export)
 			return err
 		})

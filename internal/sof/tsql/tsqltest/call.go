@@ -104,7 +104,13 @@ var functions = map[string]function{
 	}, false},
 	"UPPER": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) { return textValue(strings.ToUpper(v[0].s)), nil }, false},
 	"LOWER": {1, 1, sameText, func(_ []sqlType, v []value) (value, error) { return textValue(strings.ToLower(v[0].s)), nil }, false},
-	"REPLICATE": {2, 2, sameText, func(_ []sqlType, v []value) (value, error) {
+	"REPLICATE": {2, 2, func(t []sqlType) (sqlType, error) {
+		out, err := sameText(t)
+		if !out.max {
+			out.size = 4000
+		}
+		return out, err
+	}, func(_ []sqlType, v []value) (value, error) {
 		n := v[1].n.Int64()
 		if n < 0 {
 			return null, nil

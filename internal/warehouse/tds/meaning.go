@@ -1,4 +1,4 @@
-package mssql
+package tds
 
 import (
 	"context"
@@ -8,8 +8,6 @@ import (
 	driver "github.com/microsoft/go-mssqldb"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
 // meaning is what is known of an error number.
@@ -110,7 +108,7 @@ var meanings = map[int32]meaning{
 const stepConnect = "connect"
 
 // classified gives an error of the server its class, by its number.
-func classified(ctx context.Context, _ tsql.Engine, step string, err error) error {
+func classified(ctx context.Context, step string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -137,10 +135,7 @@ func passesSoon(err error) bool {
 	return errors.As(err, &s) && fault.Of(err) == fault.Transient && fault.After(err) == 0
 }
 
-// conflicts are the errors of an engine that lets transactions meet, and ends all
-// but one: nothing of the others is left. After a COMMIT even that is looked up in
-// the ledger.
-func conflicts(err error) bool {
-	var s *serverError
-	return errors.As(err, &s) && s.step != statements.StepCommit && (s.number == 24556 || s.number == 24706 || s.number == 3960)
+// Retry is an error that is worth another try at once.
+func Retry(step string, err error) error {
+	return &fault.Error{Err: &serverError{step: step, err: err}}
 }

@@ -1,6 +1,6 @@
-// Package sqlserver is the warehouses that speak T-SQL, as a program opens them by
+// Package sqlwarehouses is the warehouses that speak T-SQL, as a program opens them by
 // the setting Warehouse. It has no cgo: the cloud's handler has them, too.
-package sqlserver
+package sqlwarehouses
 
 import (
 	"maps"
@@ -9,9 +9,13 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/serverless"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 // Warehouses are the openers by scheme, beside others.
@@ -23,12 +27,28 @@ func Warehouses(others map[string]app.OpenWarehouse) map[string]app.OpenWarehous
 	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
 		all[string(engine)] = opener(engine)
 	}
+	all[string(tsql.Serverless)] = openServerless
 	return all
+}
+
+func openServerless(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
+	server, err := tds.ParseServer(tsql.Serverless, rest.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	views, ok := r.Views.(prepared.Native)
+	if !ok {
+		return nil, fault.Permanentf("warehouse %s: its views are made from ViewDefinitions, which this program does not have", tsql.Serverless)
+	}
+	return serverless.Open(serverless.Options{
+		Server: server, Lake: r.Lake, Published: r.Published, PublishedURL: dataLakeURL(r.Published.StagingURL()),
+		Views: views, LineLimit: r.LineLimit, Statements: r.Statements, Log: r.Log,
+	})
 }
 
 func opener(engine tsql.Engine) app.OpenWarehouse {
 	return func(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
-		server, err := mssql.ParseServer(engine, rest.Reveal())
+		server, err := tds.ParseServer(engine, rest.Reveal())
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,68 @@
+package onsql
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+)
+
+// The names that a printed commit has in place of those of an export.
+const (
+	shownSchema  = "fhir"
+	shownExport  = "plan-000001"
+	shownAttempt = "0a1b2c3d"
+	shownURL     = "https://ACCOUNT.dfs.core.windows.net/fhir-staging/commit/"
+)
+
+// Shell writes the statements that a warehouse runs for one view, as the command
+// sql prints them.
+func Shell(v *sof.View, name tsql.Engine, part cli.Statement) (string, error) {
+	e, err := statements.For(name)
+	if err != nil {
+		return "", err
+	}
+	view := prepared.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	a := statements.Attempt{
+		Target: statements.Target{Engine: e, Schema: shownSchema, Type: v.Resource, Views: []prepared.Table{view}},
+		Export: shownExport, ViewSet: 1, Stage: statements.StageName(at, shownAttempt, 1), At: at,
+	}
+	made, err := a.Ensure(nil)
+	if err != nil {
+		return "", err
+	}
+	stage := a.CreateStage()
+	if e.Stage == statements.CopyInto {
+		for _, t := range []statements.Table{a.Files(), a.Heads(), a.Rows(view)} {
+			stage = append(stage, a.CopyParquet(t, []string{shownURL + t.Name + "-0000.parquet"}))
+		}
+	}
+	var all []statements.Statement
+	switch part {
+	case cli.StatementStage:
+		all = stage
+	case cli.StatementCommit:
+		all = a.Transaction()
+	default:
+		all = append(all, a.CreateSchema())
+		all = append(all, made...)
+		if lock, needed := a.LockRow(); needed {
+			all = append(all, lock)
+		}
+		all = append(all, stage...)
+		all = append(all, a.Transaction()...)
+		all = append(all, a.DropStage()...)
+		all = append(all, a.CreateStatistics()...)
+	}
+	var b strings.Builder
+	for _, s := range all {
+		fmt.Fprintf(&b, "-- %s\n%s;\n\n", s.Step, s.Text)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}

@@ -1,0 +1,62 @@
+package tsql_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/sof/tsql/tsqltest"
+)
+
+// Every path that an engine can say gives what the native engine gives, alone in a
+// column, as a list, and as a condition.
+func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
+	t.Parallel()
+	for _, e := range []tsql.Engine{tsql.SQLServer, tsql.Fabric} {
+		said, refused := 0, 0
+		for _, p := range sofgen.Paths {
+			for _, form := range []string{`"collection":true`, `"collection":false`, `"description":"exists"`} {
+				path := p.Text
+				if form == `"description":"exists"` {
+					path = "(" + path + ").exists()"
+				}
+				text, err := json.Marshal(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				v, err := sof.Compile("v.json", []byte(`{"name":"v","resource":"Patient","select":[{"column":[{"name":"v","path":`+string(text)+`,`+form+`}]}]}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
+				if err != nil {
+					refused++
+					continue
+				}
+				said++
+				line := []byte(sofgen.Patient)
+				want, bad := tsqltest.NativeRows(v, [][]byte{line})
+				_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", [][]byte{line}))
+				if bad != nil {
+					if !tsqltest.IsDataError(err) {
+						t.Errorf("%s, %s: the native engine says %v, the body %v", path, form, bad, err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Errorf("%s, %s: %v\n%s", path, form, err, body)
+					continue
+				}
+				if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+					t.Errorf("%s, %s: the native engine (-) and the body of %s (+) differ:\n%s", path, form, e, d)
+				}
+			}
+		}
+		t.Logf("%s: %d said, %d refused", e, said, refused)
+		if said < 3*refused {
+			t.Errorf("%s: %d said, %d refused", e, said, refused)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package serverless
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/tds"
+)
+
+// Options are what a Warehouse is made of. Server, Lake, Published, PublishedURL and
+// Views are needed.
+type Options struct {
+	Server tds.Server
+	// Lake holds the files of exports, and what prepare made of them.
+	Lake pipeline.Lake
+	// Published takes the lines that views read, in its staging area. Nothing may
+	// delete them.
+	Published pipeline.Lake
+	// PublishedURL is that area as the pool reaches it:
+	// https://ACCOUNT.dfs.core.windows.net/CONTAINER.
+	PublishedURL string
+	// Views gives the compiled views of a plan.
+	Views func(plan string) ([]*sof.View, error)
+	// LineLimit is the longest line in bytes; 0 means the default.
+	LineLimit int
+	// Statements is how many run at the same time; 0 means 2.
+	Statements int
+	// Wait passes the time between two tries; nil means a timer.
+	Wait func(ctx context.Context, d time.Duration) error
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Warehouse is pipeline.Warehouse on published files and the views of a pool.
+type Warehouse struct {
+	o    Options
+	pool *tds.Pool
+
+	mu sync.Mutex
+	// made is the texts of the views that this process has made, by name.
+	made map[string]string
+}
+
+// Open makes a Warehouse. It does not connect yet.
+func Open(o Options) (*Warehouse, error) {
+	if o.Lake == nil || o.Published == nil || o.Views == nil {
+		return nil, errors.New("a warehouse on the serverless pool needs a lake, a place to publish, and views")
+	}
+	if o.PublishedURL == "" {
+		return nil, fault.Permanentf("the serverless pool reads the published files itself: it needs the storage account's https address")
+	}
+	pool, err := tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &Warehouse{o: o, pool: pool, made: map[string]string{}}, nil
+}
+
+// Close ends the connections that are kept.
+func (w *Warehouse) Close() error { return w.pool.Close() }
+
+// Commit implements pipeline.Warehouse.
+func (w *Warehouse) Commit(ctx context.Context, b pipeline.Batch) error {
+	if err := w.commit(ctx, b); err != nil {
+		return fmt.Errorf("commit %s of %s: %w", b.Type, b.Export, err)
+	}
+	return nil
+}
+
+func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
+	if err := warehouse.Check(b); err != nil {
+		return err
+	}
+	views, err := w.viewsOf(b)
+	if err != nil {
+		return err
+	}
+	folder := b.Schema + "/" + b.Type
+	there, err := w.list(ctx, folder+"/")
+	if err != nil {
+		return err
+	}
+	files, err := w.missing(ctx, there[folder], folder, b)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	name := there[folder].next(b.Attempt)
+	dir := folder + "/part=" + name
+	entries := make([]pipeline.LedgerEntry, len(files))
+	for i, f := range files {
+		if err := w.publish(ctx, b.Export, fmt.Sprintf("%s/%06d%s", dir, i, linesEnding), f); err != nil {
+			return err
+		}
+		d := f.Done
+		entries[i] = pipeline.LedgerEntry{
+			Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: d.Lines, Applied: d.Heads,
+			Filtered: d.Filtered, Quarantined: d.Quarantined, Blank: d.Blank, Deleted: d.Deleted,
+		}
+	}
+	if err := w.put(ctx, dir+"/"+readyName, len(files)); err != nil {
+		return err
+	}
+	if err := w.show(ctx, b.Schema, b.Type, folder, views); err != nil {
+		return err
+	}
+	return w.put(ctx, dir+"/"+donePrefix+b.Export+doneEnding, entries)
+}
+
+// viewsOf is the statements of the views of a batch's type.
+func (w *Warehouse) viewsOf(b pipeline.Batch) ([]statement, error) {
+	all, err := w.o.Views(b.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("read the views of plan %s: %w", b.Plan, err)
+	}
+	var out []statement
+	var faults []error
+	for _, v := range all {
+		if v.Resource != b.Type {
+			continue
+		}
+		st, err := view(b.Schema, v)
+		out, faults = append(out, st), append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, &fault.Error{Class: fault.Permanent, Err: err}
+	}
+	return out, nil
+}
+
+// missing is the files of a batch, in the order of their numbers, that no part has.
+func (w *Warehouse) missing(ctx context.Context, there parts, folder string, b pipeline.Batch) ([]pipeline.PreparedFile, error) {
+	known := map[[2]string]bool{}
+	for name, p := range there {
+		if !slices.Contains(p.done, b.Export) {
+			continue
+		}
+		entries, err := w.ledgerOf(ctx, folder, name, b.Export)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			known[[2]string{e.Path, e.ETag}] = true
+		}
+	}
+	var left []pipeline.PreparedFile
+	for _, f := range warehouse.Numbered(b.Files) {
+		if !known[[2]string{f.Path, f.ETag}] {
+			left = append(left, f)
+		}
+	}
+	return left, nil
+}
+
+// moves bounds how often the bound is moved for others that publish meanwhile.
+const moves = 10
+
+// show moves the bound of a type, and makes the views that this process has not made
+// yet. It ends when the parts stand still.
+func (w *Warehouse) show(ctx context.Context, schema, resource, folder string, views []statement) error {
+	for range moves {
+		before, err := w.list(ctx, folder+"/")
+		if err != nil {
+			return err
+		}
+		bound := before[folder].visible()
+		todo := w.unmade(schema, append([]statement{newest(schema, resource, bound)}, views...))
+		if err := w.pool.Again(ctx, func(int) error {
+			return w.pool.With(ctx, func(s *tds.Session) error { return w.make(ctx, s, schema, todo) })
+		}); err != nil {
+			return err
+		}
+		w.remember(schema, todo)
+		after, err := w.list(ctx, folder+"/")
+		if err != nil {
+			return err
+		}
+		if now := after[folder].visible(); now.bound == bound.bound && slices.Equal(now.without, bound.without) {
+			return nil
+		}
+	}
+	return fault.Transientf("others publish %s all the time", resource)
+}
+
+// unmade leaves out views whose text this process has made already; the bound is
+// always moved, since others move it, too.
+func (w *Warehouse) unmade(schema string, all []statement) []statement {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := all[:1:1]
+	for _, st := range all[1:] {
+		if w.made[schema+"/"+st.step] != st.text {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+func (w *Warehouse) remember(schema string, made []statement) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, st := range made {
+		w.made[schema+"/"+st.step] = st.text
+	}
+}
+
+// make makes the schema, the data source and the views.
+func (w *Warehouse) make(ctx context.Context, s *tds.Session, schema string, todo []statement) error {
+	st := schemaThere(schema)
+	if _, there, err := s.Number(ctx, st.step, st.text); err != nil {
+		return err
+	} else if !there {
+		todo = append([]statement{createSchema(schema)}, todo...)
+	}
+	sources, err := w.dataSource(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, st := range append(sources, todo...) {
+		if _, err := s.Exec(ctx, st.step, st.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dataSource is what is needed to reach the published files, where it is not there.
+func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement, error) {
+	location := ""
+	if err := s.Query(ctx, sourceThere.step, sourceThere.text, func(scan func(...any) error) error { return scan(&location) }); err != nil {
+		return nil, err
+	}
+	want := w.o.PublishedURL
+	switch {
+	case strings.TrimSuffix(location, "/") == want:
+		return nil, nil
+	case location != "":
+		return nil, fault.Permanentf("data source %s of %s is at %s and should be at %s: someone changed it by hand; drop it, and the views that read from it", source, w.pool.Server(), location, want)
+	}
+	key, _, err := s.Number(ctx, keyThere.step, keyThere.text)
+	if err != nil {
+		return nil, err
+	}
+	if key == 0 {
+		return nil, fault.Permanentf("database %s has no master key, which a credential needs: run CREATE MASTER KEY ENCRYPTION BY PASSWORD = '...' in it once", w.pool.Server())
+	}
+	credential, _, err := s.Number(ctx, credThere.step, credThere.text)
+	if err != nil {
+		return nil, err
+	}
+	if credential == 0 {
+		return []statement{createCred, createSource(want)}, nil
+	}
+	return []statement{createSource(want)}, nil
+}
+
+// Ledger implements pipeline.Warehouse.
+func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+	there, err := w.list(ctx, schema+"/")
+	if err != nil {
+		return nil, err
+	}
+	var out []pipeline.LedgerEntry
+	for _, folder := range slices.Sorted(maps.Keys(there)) {
+		for _, name := range slices.Sorted(maps.Keys(there[folder])) {
+			if !slices.Contains(there[folder][name].done, export) {
+				continue
+			}
+			entries, err := w.ledgerOf(ctx, folder, name, export)
+			if err != nil {
+				return nil, fmt.Errorf("read the ledger of %s: %w", export, err)
+			}
+			out = append(out, entries...)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,450 @@
+package serverless_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sqlc-dev/teesql/ast"
+	"github.com/sqlc-dev/teesql/parser"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/warehouse/serverless"
+	"fhirsynapse/internal/warehouse/tds"
+	"fhirsynapse/views"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func now() time.Time { return time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) }
+
+// pool is what a serverless pool keeps: it takes the statements that it knows, and
+// runs none.
+type pool struct {
+	mu       sync.Mutex
+	schema   bool
+	noKey    bool
+	cred     bool
+	location string
+	views    map[string]string // body by name
+}
+
+func (p *pool) Batch(_ context.Context, text string, _ []any) (tdsserver.Result, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	count := func(is bool) (tdsserver.Result, error) {
+		return tdsserver.Result{Columns: []tdsserver.Column{{Name: "n", Type: "bigint"}}, Rows: [][]any{{map[bool]int64{true: 1}[is]}}}, nil
+	}
+	switch {
+	case strings.HasPrefix(text, "SELECT SCHEMA_ID("):
+		r := tdsserver.Result{Columns: []tdsserver.Column{{Name: "id", Type: "bigint"}}, Rows: [][]any{{nil}}}
+		if p.schema {
+			r.Rows[0][0] = int64(5)
+		}
+		return r, nil
+	case strings.Contains(text, "[external_data_sources]"):
+		r := tdsserver.Result{Columns: []tdsserver.Column{{Name: "location", Type: "nvarchar(max)"}}}
+		if p.location != "" {
+			r.Rows = [][]any{{p.location}}
+		}
+		return r, nil
+	case strings.Contains(text, "[symmetric_keys]"):
+		return count(!p.noKey)
+	case strings.Contains(text, "[database_scoped_credentials]"):
+		return count(p.cred)
+	case strings.HasPrefix(text, "CREATE SCHEMA "):
+		p.schema = true
+	case strings.HasPrefix(text, "CREATE DATABASE SCOPED CREDENTIAL "):
+		p.cred = true
+	case strings.HasPrefix(text, "CREATE EXTERNAL DATA SOURCE "):
+		_, rest, _ := strings.Cut(text, "LOCATION = '")
+		p.location, _, _ = strings.Cut(rest, "'")
+	case strings.HasPrefix(text, "CREATE OR ALTER VIEW "):
+		name, body, _ := strings.Cut(strings.TrimPrefix(text, "CREATE OR ALTER VIEW "), " AS\n")
+		p.views[name] = body
+	default:
+		return tdsserver.Result{}, &tdsserver.Error{Number: 15868, Message: "not supported"}
+	}
+	return tdsserver.Result{}, nil
+}
+
+func (p *pool) Columns(context.Context, string) ([]tdsserver.Column, error) {
+	return nil, &tdsserver.Error{Number: 15868, Message: "not supported"}
+}
+
+func (p *pool) Copy(context.Context, string, []string, iter.Seq2[[]any, error]) (int64, error) {
+	return 0, &tdsserver.Error{Number: 15868, Message: "not supported"}
+}
+
+func (p *pool) Transaction() bool { return false }
+func (p *pool) Close()            {}
+
+// world is a pool beside the model.
+type world struct {
+	*pool
+	server          *tdsserver.Server
+	fault           func(tdsserver.Request) tdsserver.Fault
+	lake, published *pipelinetest.MemoryLake
+	compiled        []*sof.View
+	model           *memory.Warehouse
+	files           int
+}
+
+const publishedURL = "https://account.dfs.core.windows.net/fhir-published"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{pool: &pool{views: map[string]string{}}, lake: pipelinetest.NewMemoryLake(now), published: pipelinetest.NewMemoryLake(now)}
+	bundled, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range bundled {
+		if v.Name == "patient" || v.Name == "patient_name" {
+			w.compiled = append(w.compiled, v)
+		}
+	}
+	w.model = memory.NewWarehouse(w.lake, w.native().Tables)
+	w.server, err = tdsserver.Listen(tdsserver.Options{
+		Sessions: func(string) tdsserver.Session { return w.pool },
+		Faults: func(r tdsserver.Request) tdsserver.Fault {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.fault == nil {
+				return tdsserver.Fault{}
+			}
+			return w.fault(r)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.server.Close() })
+	return w
+}
+
+func (w *world) native() prepared.Native {
+	return func(string) ([]*sof.View, error) { return w.compiled, nil }
+}
+
+func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehouse {
+	t.Helper()
+	server, err := tds.ParseServer(tsql.Serverless, w.server.URL("u", "p", "lake"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := serverless.Open(serverless.Options{
+		Server: server, Lake: w.lake, Published: published, PublishedURL: publishedURL, Views: w.native(),
+		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// batch lands and prepares a file for each of texts.
+func (w *world) batch(t *testing.T, export string, texts ...string) pipeline.Batch {
+	t.Helper()
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: w.native()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1}
+	for _, text := range texts {
+		w.files++
+		path := fmt.Sprintf("folder/Patient-%d.ndjson", w.files)
+		f, err := w.lake.Put(t.Context(), pipeline.Landing, path, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := pipeline.Flattening{Plan: "plan", Export: export, Type: "Patient", Path: path, Dir: path + "@" + f.ETag}
+		done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Files = append(b.Files, pipeline.PreparedFile{File: f, Dir: in.Dir, Done: done})
+	}
+	b.Attempt = fmt.Sprintf("%04x", w.files)
+	return b
+}
+
+func patient(id string, version int, family string) string {
+	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"},"name":[{"family":%q,"given":["x","y"]}]}`+"\n", id, version, version, family)
+}
+
+func gone(id string, version int) string {
+	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z","extension":[{"url":"http://azurehealthcareapis.com/data-extensions/deleted-state","valueString":"soft-deleted"}]}}`+"\n", id, version, version)
+}
+
+func (w *world) commit(t *testing.T, b pipeline.Batch) {
+	t.Helper()
+	if err := w.open(t, w.published).Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	w.compare(t, b)
+}
+
+// compare holds what the views give against the model, which commits the batch.
+func (w *world) compare(t *testing.T, b pipeline.Batch) {
+	t.Helper()
+	if err := w.model.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	want, err := w.model.Content(t.Context(), "fhir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "_head_Patient")
+	if d := cmp.Diff(want, w.rows(t)); d != "" {
+		t.Errorf("rows (-model +views):\n%s", d)
+	}
+}
+
+var condition = regexp.MustCompile(`WHERE r\.filepath\(1\) <= '([^']*)'(?: AND r\.filepath\(1\) NOT IN \('([^)]*)'\))?\n`)
+
+// newest is what the view of the newest resources gives: the bound is read from its
+// text, the ranking is done here.
+func (w *world) newest(t *testing.T) [][]string {
+	t.Helper()
+	m := condition.FindStringSubmatch(w.views["[fhir].[_newest_Patient]"])
+	if m == nil {
+		t.Fatalf("no bound in %s", w.views["[fhir].[_newest_Patient]"])
+	}
+	without := strings.Split(m[2], "', '")
+	best := map[string][]string{}
+	for f, err := range w.published.List(t.Context(), pipeline.Staging, "fhir/Patient/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, _, _ := strings.Cut(strings.TrimPrefix(f.Path, "fhir/Patient/part="), "/")
+		if !strings.HasSuffix(f.Path, ".lines") || part > m[1] || slices.Contains(without, part) {
+			continue
+		}
+		r, err := w.published.Open(t.Context(), pipeline.Staging, f.Path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			fields := strings.Split(strings.TrimSuffix(line, "\n"), "\x0b")
+			if len(fields) != 5 {
+				t.Fatalf("%d fields", len(fields))
+			}
+			if was := best[fields[0]]; was == nil || fields[1] > was[1] {
+				best[fields[0]] = fields
+			}
+		}
+	}
+	var out [][]string
+	for _, f := range best {
+		if f[2] == "0" {
+			out = append(out, []string{f[0], f[1], f[1][:23] + "Z", f[3], f[4]})
+		}
+	}
+	return out
+}
+
+// rows is what the views of the plan give.
+func (w *world) rows(t *testing.T) warehouse.Content {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	docs := tsqltest.Table{Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"}, Rows: w.newest(t)}
+	c := warehouse.Content{}
+	for _, v := range w.compiled {
+		body := strings.ReplaceAll(w.views["[fhir].["+v.Name+"]"], "[fhir].[_newest_Patient]", "[docs]")
+		columns, rows, err := tsqltest.Run(body, tsqltest.Dialect{}, docs)
+		if err != nil {
+			t.Fatalf("view %s: %v", v.Name, err)
+		}
+		for _, row := range rows {
+			var names []string
+			var cells []*string
+			for i, cell := range row {
+				names = append(names, columns[i].Name)
+				if cell == nil {
+					cells = append(cells, nil)
+					continue
+				}
+				text := string(cell)
+				cells = append(cells, &text)
+			}
+			c.Add(v.Name, names, cells)
+		}
+	}
+	c.Sort()
+	return c
+}
+
+func TestTheNewestVersionIsSeen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.batch(t, "plan-1", patient("a", 1, "A")+"\n{broken\n"+patient("b", 1, "B"), patient("a", 1, "A"))
+	w.commit(t, first)
+	w.commit(t, w.batch(t, "plan-2", patient("a", 3, "A3")+patient("a", 2, "A2")+gone("b", 2)+patient("A", 1, "large")))
+	w.commit(t, w.batch(t, "plan-3", patient("b", 1, "B"), patient("b", 3, "B3"), ""))
+	// Again, and with one file more.
+	first.Attempt = "ffff"
+	w.commit(t, first)
+	first.Files = append(first.Files, w.batch(t, "", gone("a", 4)).Files...)
+	w.commit(t, first)
+
+	c := w.open(t, w.published)
+	for _, export := range []string{"plan-1", "plan-2", "plan-9"} {
+		got, err := c.Ledger(t.Context(), "fhir", export)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := w.model.Ledger(t.Context(), "fhir", export)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			// The pool is not asked which lines won.
+			want[i].Applied, want[i].Superseded = want[i].Applied+want[i].Superseded, 0
+		}
+		if d := cmp.Diff(want, got); d != "" && export != "plan-2" {
+			t.Errorf("ledger of %s (-model +got):\n%s", export, d)
+		}
+		for _, e := range got {
+			if e.Applied+e.Superseded+e.Filtered+e.Quarantined+e.Blank != e.Lines {
+				t.Errorf("file %s: %+v", e.Path, e)
+			}
+		}
+	}
+}
+
+// failing is a lake that fails to write what ends in suffix.
+type failing struct {
+	pipeline.Lake
+	suffix string
+}
+
+var errDown = errors.New("the storage is down")
+
+func (l failing) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	if strings.HasSuffix(path, l.suffix) {
+		return pipeline.File{}, errDown
+	}
+	return l.Lake.Put(ctx, area, path, r)
+}
+
+// An attempt that ends anywhere shows nothing, or all of it, and the next one is whole.
+func TestAnAttemptThatEndsAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, suffix := range []string{"000000.lines", "000001.lines", "_ready.json", "_done-plan-2.json"} {
+		w := newWorld(t)
+		w.commit(t, w.batch(t, "plan-1", patient("a", 1, "A")))
+		before := w.rows(t)
+		b := w.batch(t, "plan-2", patient("a", 2, "A2"), patient("b", 1, "B"))
+		if err := w.open(t, failing{w.published, suffix}).Commit(t.Context(), b); !errors.Is(err, errDown) {
+			t.Fatalf("%s: %v", suffix, err)
+		}
+		if d := cmp.Diff(before, w.rows(t)); (d != "") != (suffix == "_done-plan-2.json") {
+			t.Errorf("%s: rows (-before +after):\n%s", suffix, d)
+		}
+		b.Attempt = "eeee"
+		w.commit(t, b)
+		// What others commit does not show what was left behind.
+		w.commit(t, w.batch(t, "plan-3", patient("c", 1, "C")))
+	}
+}
+
+func TestThePoolFailsAtAnyStatement(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		if n > 60 {
+			t.Fatal("the commit has no end")
+		}
+		w := newWorld(t)
+		left := n
+		w.fault = func(tdsserver.Request) tdsserver.Fault {
+			if left--; left == 0 {
+				return tdsserver.Fault{CutAfter: n%2 == 0, CutBefore: n%2 == 1}
+			}
+			return tdsserver.Fault{}
+		}
+		w.commit(t, w.batch(t, "plan-1", patient("a", 1, "A")))
+		if left > 0 {
+			return
+		}
+	}
+}
+
+func TestSetUp(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		set  func(*pool)
+		want string
+	}{
+		"no master key":        {func(p *pool) { p.noKey = true }, "CREATE MASTER KEY"},
+		"another data source":  {func(p *pool) { p.location = "https://elsewhere/" }, "someone changed it by hand"},
+		"a credential is here": {func(p *pool) { p.cred = true }, ""},
+		"all of it is here":    {func(p *pool) { p.schema, p.cred, p.location = true, true, publishedURL+"/" }, ""},
+	} {
+		w := newWorld(t)
+		c.set(w.pool)
+		err := w.open(t, w.published).Commit(t.Context(), w.batch(t, "plan-1", patient("a", 1, "A")))
+		if (err == nil) != (c.want == "") || err != nil && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheViewOfTheNewest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commit(t, w.batch(t, "plan-1", patient("a", 1, "A")))
+	b := w.batch(t, "plan-2", patient("a", 2, "A2"))
+	if err := w.open(t, failing{w.published, "_ready.json"}).Commit(t.Context(), b); !errors.Is(err, errDown) {
+		t.Fatal(err)
+	}
+	w.commit(t, w.batch(t, "plan-3", patient("c", 1, "C")))
+	text := w.views["[fhir].[_newest_Patient]"] + "\n"
+	path := filepath.Join("testdata", "newest.sql")
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), text); d != "" {
+		t.Errorf("the view (-want +got), see -update:\n%s", d)
+	}
+	script, err := parser.Parse(t.Context(), strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := script.Batches[0].Statements[0].(*ast.SelectStatement); !ok || len(script.Batches[0].Statements) != 1 {
+		t.Errorf("it is no single SELECT")
+	}
+}
