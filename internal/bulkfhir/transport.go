@@ -77,8 +77,13 @@ func transport(base *url.URL, allowPrivate bool, perHost int) *http.Transport {
 	return &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			proxy, err := http.ProxyFromEnvironment(r)
-			if proxy != nil {
-				known.add(hostPort(proxy))
+			if proxy == nil || err != nil {
+				return proxy, err
+			}
+			known.add(hostPort(proxy))
+			// The proxy resolves names, so that only addresses can be looked at here.
+			if _, literal := netip.ParseAddr(r.URL.Hostname()); literal == nil && !allowPrivate && !known.has(hostPort(r.URL)) {
+				err = refusePrivate(hostPort(r.URL))
 			}
 			return proxy, err
 		},

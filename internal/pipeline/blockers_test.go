@@ -382,6 +382,24 @@ func TestMessageThatIsNotOurs(t *testing.T) {
 	}
 }
 
+func TestABlobThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.loseEvents = true
+	w.beforeStep = func() {
+		for _, j := range w.server.jobs {
+			for _, f := range j.output {
+				w.lake.Remove(pipeline.Landing, f.Path)
+			}
+		}
+	}
+	e := w.run("nightly-000001")
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
+		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+}
+
 func TestEventOfAForeignFolder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -367,3 +367,31 @@ func (s spoken) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 	a.Exchange = pipeline.Exchange{Method: "GET", URL: "u", Software: "Server 1.2", Answer: map[string]string{"Content-Location": "here"}}
 	return a, err
 }
+
+// Killed around a kick-off, wherever that is, a server that leaves traces loses no
+// job that has written a file: it is adopted, and the tables are the same.
+func TestCrashAroundAKickOffWithTraces(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 40; n++ {
+		for name, breakAt := range map[string]func(*gate){
+			"killed before": func(g *gate) { g.before = func(i int, _ string) error { return killAt(i, n) } },
+			"killed after":  func(g *gate) { g.after = func(i int, _ string) error { return killAt(i, n) } },
+			"answer lost":   func(g *gate) { g.after = func(i int, _ string) error { return failAt(i, n) } },
+		} {
+			w := newTracingWorld(t)
+			// The server writes at once, whether or not anybody asks.
+			w.beforeStep = func() {
+				for _, j := range w.server.jobs {
+					if !j.written {
+						w.server.write(j)
+					}
+				}
+			}
+			breakAt(w.gate)
+			story(w)
+			if t.Failed() || w.server.kickOffs > 2 {
+				t.Fatalf("%s call %d: %d kick-offs for two exports", name, n, w.server.kickOffs)
+			}
+		}
+	}
+}
