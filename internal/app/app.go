@@ -139,7 +139,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: a.views, LineLimit: a.config.LineLimit})
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: a.views, LineLimit: a.config.LineLimit, Block: blockSize})
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +215,10 @@ func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 	return 1 // told to stop: not a success that the host would leave alone
 }
 
+// blockSize is half of what the flattener would take at a time: two files are
+// flattened side by side, and each block has rows of several times its size.
+const blockSize = 512 << 10
+
 // tuneMemory trades memory that is there for time in the garbage collector, unless
 // the environment decides. The limit leaves room for DuckDB in 300 MiB.
 func tuneMemory(environ []string) {
@@ -224,7 +228,7 @@ func tuneMemory(environ []string) {
 		}
 	}
 	debug.SetGCPercent(200)
-	debug.SetMemoryLimit(88 << 20)
+	debug.SetMemoryLimit(100 << 20)
 }
 
 // port is the host's, or one for people who start the handler by hand.

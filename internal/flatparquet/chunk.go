@@ -10,14 +10,24 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// pageSize is when a page is full, before it is compressed.
-const pageSize = 256 << 10
+// A page is full at a share of pageBudget for each column of its table, within
+// bounds, before it is compressed: all pages of a table grow side by side.
+const (
+	pageBudget   = 3 << 20
+	smallestPage = 32 << 10
+	largestPage  = 256 << 10
+)
+
+func pageSize(columns int) int {
+	return min(max(pageBudget/max(columns, 1), smallestPage), largestPage)
+}
 
 // chunk is one column of the row group under way: pages that are done, and one
 // that still grows.
 type chunk struct {
 	Column
 	codec Codec
+	full  int // bytes of a page
 
 	pages      []byte // with their headers, but for the dictionary's
 	plainSize  int64  // of pages and headers, as if they were not compressed
@@ -60,7 +70,7 @@ func (c *chunk) add(rows int, v *Values) error {
 		from += taken
 		c.rows += upTo - done
 		done = upTo
-		if done < rows || c.pending() >= pageSize {
+		if done < rows || c.pending() >= c.full {
 			if err := c.endPage(); err != nil {
 				return err
 			}
@@ -90,7 +100,7 @@ func (c *chunk) fill(v *Values, from, rows int) (taken, upTo int, err error) {
 	case c.Type == Text:
 		for i := range rest {
 			text := v.data[v.start(from+i):v.ends[from+i]]
-			if len(c.data) >= pageSize && (i > 0 || c.rows > 0) {
+			if len(c.data) >= c.full && (i > 0 || c.rows > 0) {
 				return i, int(rest[i]), nil
 			}
 			c.data = binary.LittleEndian.AppendUint32(c.data, uint32(len(text))) //nolint:gosec // a line is far shorter

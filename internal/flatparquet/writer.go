@@ -32,7 +32,7 @@ func NewWriter(name string, columns []Column, codec Codec) *Writer {
 	w := &Writer{name: name, schema: schemaOf(name, columns)}
 	room := &scratch{}
 	for _, c := range columns {
-		w.chunks = append(w.chunks, &chunk{Column: c, codec: codec, scratch: room})
+		w.chunks = append(w.chunks, &chunk{Column: c, codec: codec, full: pageSize(len(columns)), scratch: room})
 	}
 	return w
 }

@@ -47,7 +47,7 @@ func BenchmarkFlatten(b *testing.B) {
 		b.Fatal(err)
 	}
 	plan := prepared.Native(func(string) ([]*sof.View, error) { return set, nil })
-	for _, typ := range []string{"Patient", "Encounter", "Condition", "Observation"} {
+	for _, typ := range []string{"Patient", "Encounter", "Condition", "Observation", "ExplanationOfBenefit"} {
 		b.Run(typ, func(b *testing.B) {
 			lake := &sinkLake{}
 			f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})

@@ -43,7 +43,7 @@ func (b Bench) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.World.HoldEvents = true
+	b.World.HoldEvents, b.World.BlobsInMemory = true, true
 	w, err := StartWorld(ctx, b.World)
 	if err != nil {
 		return err

@@ -47,6 +47,9 @@ type Options struct {
 	LockDuration time.Duration
 	// HoldEvents keeps storage events back until ReleaseEvents.
 	HoldEvents bool
+	// BlobsInMemory has Azurite keep nothing on the disk, which it would share with
+	// what is measured.
+	BlobsInMemory bool
 	// MaxCount is how many resources the FHIR server writes into a file.
 	MaxCount int
 	Now      func() time.Time
@@ -98,7 +101,11 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 	if err := azurite.Install(ctx, tools); err != nil {
 		return w, err
 	}
-	if w.azurite, err = azurite.Start(ctx, azurite.Options{Tools: tools, Dir: filepath.Join(o.Dir, "azurite"), Log: o.Log}); err != nil {
+	blobs := filepath.Join(o.Dir, "azurite")
+	if o.BlobsInMemory {
+		blobs = ""
+	}
+	if w.azurite, err = azurite.Start(ctx, azurite.Options{Tools: tools, Dir: blobs, Log: o.Log}); err != nil {
 		return w, err
 	}
 	w.closers = append(w.closers, w.azurite.Stop)
