@@ -19,18 +19,24 @@ import (
 )
 
 // stage makes the tables of an attempt and fills them.
-func (w *Warehouse) stage(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *Warehouse) stage(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	if err := s.execAll(ctx, a.CreateStage()); err != nil {
 		return err
 	}
 	if w.engine.Stage == statements.CopyInto {
-		return w.copyInto(ctx, s, a, files)
+		return w.copyInto(ctx, s, a, plan, files)
 	}
 	if err := w.bulkFiles(ctx, s, a, files); err != nil {
 		return err
 	}
 	if err := w.bulkParts(ctx, s, a.Heads(), headParts(files), headKinds); err != nil {
 		return err
+	}
+	if a.Documents {
+		if err := w.bulkDocs(ctx, s, a, files); err != nil {
+			return err
+		}
+		return w.shred(ctx, s, a, plan, files)
 	}
 	for _, v := range a.Views {
 		if err := w.bulkParts(ctx, s, a.Rows(v), rowParts(files, v), kindsOf(v)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
@@ -27,6 +28,11 @@ type Options struct {
 	// StagingURL is the staging area as the engine reaches it, for those that read
 	// files themselves: https://ACCOUNT.dfs.core.windows.net/CONTAINER.
 	StagingURL string
+	// Documents gives the compiled views of a plan where their rows are to be made by
+	// the engine, from the documents; nil stages what prepare has made.
+	Documents func(plan string) ([]*sof.View, error)
+	// LineLimit is the longest line in bytes; 0 means the default.
+	LineLimit int
 	// Statements is how many run at the same time; 0 means 2.
 	Statements int
 	// TempDir is where large prepared files lie while they are read; empty means

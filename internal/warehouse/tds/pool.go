@@ -105,8 +105,8 @@ func (p *Pool) Again(ctx context.Context, do func(try int) error) error {
 
 // Pause passes the time after so many tries.
 func (p *Pool) Pause(ctx context.Context, try int) error {
-	const first = 250 * time.Millisecond
-	return p.o.Wait(ctx, first<<(2*(try-1)))
+	const first, longest, doublings = 250 * time.Millisecond, 8 * time.Second, 5
+	return p.o.Wait(ctx, min(first<<min(2*(try-1), doublings), longest))
 }
 
 // Session is one connection, for as long as it is used. After an error it is ended
