@@ -11,21 +11,26 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
+	"fhirsynapse/views"
 )
 
 // dsnVariable names a SQL Server to run against, as
@@ -393,5 +398,101 @@ func (p *proxy) serve(client net.Conn) {
 			<-answers
 			return
 		}
+	}
+}
+
+// Both transforms give the rows of the native engine, for the bundled views and the
+// types of the test data.
+func TestSQLServerMakesTheRowsOfBundledViews(t *testing.T) {
+	t.Parallel()
+	dsn := realServer(t)
+	packed, err := filepath.Glob("../../../../shared/data/synthea-ndjson/set-b-12patients/*.gz")
+	if err != nil || len(packed) == 0 {
+		t.Skip("there is no data set")
+	}
+	bundled, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	native := prepared.Native(func(string) ([]*sof.View, error) { return bundled, nil })
+	for _, path := range packed {
+		resource, _, _ := strings.Cut(filepath.Base(path), ".")
+		for name, documents := range map[string]prepared.Native{"native": nil, "tsql": native} {
+			t.Run(resource+" "+name, func(t *testing.T) {
+				t.Parallel()
+				sameRows(t, newReal(t, dsn), native, documents, resource, unpacked(t, path))
+			})
+		}
+	}
+}
+
+// mostLines keeps a slow server from taking minutes for a type.
+const mostLines = 150
+
+func unpacked(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(data), "\n")
+	return strings.Join(lines[:min(len(lines), mostLines)], "")
+}
+
+func sameRows(t *testing.T, r *real, native, documents prepared.Native, resource, text string) {
+	t.Helper()
+	lake := pipelinetest.NewMemoryLake(now)
+	f, err := lake.Put(t.Context(), pipeline.Landing, "folder/x.ndjson", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: native})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := pipeline.Flattening{Plan: "plan", Export: "plan-1", Type: resource, Path: f.Path, Dir: "x", LastUpdated: start}
+	done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := pipeline.Batch{
+		Schema: "fhir", Plan: "plan", Export: "plan-1", Type: resource, ViewSet: 1, Attempt: "a1",
+		Files: []pipeline.PreparedFile{{File: f, Dir: in.Dir, Done: done}},
+	}
+	server, err := tds.ParseServer(tsql.SQLServer, r.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := mssql.Options{Server: server, Lake: lake, Views: native.Tables, Now: now, TempDir: t.TempDir()}
+	if documents != nil {
+		o.Documents = documents
+	}
+	w, err := mssql.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	if err := (renamed{w, r.prefix}).Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	model := memory.NewWarehouse(lake, native.Tables)
+	if err := model.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	want, err := model.Content(t.Context(), "fhir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, r.Content(t, "fhir")); d != "" {
+		t.Errorf("tables (-model +got):\n%.4000s", d)
 	}
 }
