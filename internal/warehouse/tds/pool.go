@@ -205,11 +205,16 @@ type serverError struct {
 	err    error
 }
 
+// Error has the server's text only where that cannot quote the data: a failed
+// conversion, for one, shows the value.
 func (e *serverError) Error() string {
-	if e.number == 0 {
+	switch {
+	case e.number == 0:
 		return fmt.Sprintf("%s: %v", e.step, e.err)
+	case e.step == stepConnect || speaksOfObjects(e.number):
+		return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
 	}
-	return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
+	return fmt.Sprintf("%s: error %d of the server, whose text is left out since it may quote data", e.step, e.number)
 }
 
 func (e *serverError) Unwrap() error { return e.err }
