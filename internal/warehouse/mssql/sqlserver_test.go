@@ -435,7 +435,7 @@ func unpacked(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // reading is over
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		t.Fatal(err)
