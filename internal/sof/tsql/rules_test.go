@@ -234,6 +234,9 @@ func TestNamesAndLiteralsAreQuoted(t *testing.T) {
 			t.Errorf("%q passes as %s", in, got)
 		}
 	}
+	if got := tsql.Literal("a\\\nb\\c\nd\\\re", tsql.SQLServer); got != "CONCAT(N'a\\', N'\nb\\c\nd\\', N'\re')" {
+		t.Errorf("got %q", got)
+	}
 	if got := tsql.Literal("it's", tsql.SQLServer) + tsql.Literal("it's", tsql.Fabric) + tsql.Quote("a]b"); got != "N'it''s''it''s'[a]]b]" {
 		t.Error(got)
 	}
