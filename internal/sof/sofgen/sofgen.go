@@ -14,11 +14,13 @@ type Generator struct {
 	*rand.Rand
 	// Odd makes data now and then of another JSON type than FHIR says.
 	Odd bool
+	// Clocks makes dates with times and offsets too.
+	Clocks bool
 }
 
 // New is a Generator whose choices follow from the seed.
 func New(seed uint64, odd bool) Generator {
-	return Generator{rand.New(rand.NewPCG(seed, 1)), odd} //nolint:gosec // tests want the same choices again
+	return Generator{Rand: rand.New(rand.NewPCG(seed, 1)), Odd: odd} //nolint:gosec // tests want the same choices again
 }
 
 // PickOne chooses one of a list.
@@ -49,6 +51,9 @@ func (g Generator) primitive(s schema.System) any {
 	case schema.Decimal:
 		return json.Number(PickOne(g, "0.1", "0.20", "1.0", "1", "-2.5"))
 	case schema.Date, schema.DateTime:
+		if g.Clocks && s == schema.DateTime {
+			return PickOne(g, "2020", "2020-01-31", "2020-01-31T10:00:00Z", "2020-01-31T12:00:00.000+02:00", "2020-02-01T00:30:00.5+14:00", "2019-12-31T23:59:59-05:30")
+		}
 		return PickOne(g, "2020", "2020-01", "2020-02", "2020-01-31", "2019-12-31", "2021")
 	case schema.Time:
 		return "10:00:00"
@@ -170,6 +175,9 @@ func (g Generator) condition(t *schema.Type, depth int) string {
 	case schema.Integer, schema.Decimal:
 		return p + PickOne(g, " = 1", " > 0.5", " <= 1.0", " + 0.1 = 0.3", ".exists()")
 	case schema.Date, schema.DateTime:
+		if g.Clocks && g.IntN(2) == 0 {
+			return p + PickOne(g, " = @2020-01-31T10:00:00Z", " < @2020-01-31T10:00:00.5Z", " >= @2020-01-01T00:00:00", " != @2020-01-31T05:00-05:00")
+		}
 		return p + PickOne(g, " = @2020-01-31", " > @2020", " <= @2020-01", ".exists()")
 	case schema.None, schema.Time:
 	}

@@ -11,6 +11,7 @@ import (
 // cell lowers the value of a column, in the column's type.
 func (w *writer) cell(cell sof.Cell, c scope) string {
 	col := w.view.Columns[cell.Column]
+	w.current = cell.Value
 	if col.Collection {
 		list := w.list(cell.Value, c)
 		if !w.facts.National {
@@ -85,7 +86,8 @@ func neverUnknown(e sof.Expr) bool {
 		return true
 	case *sof.Call:
 		switch e.Func {
-		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct:
+		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct,
+			sof.FuncSubsetOf, sof.FuncSupersetOf:
 			return true
 		case sof.FuncNot:
 			return neverUnknown(e.In)

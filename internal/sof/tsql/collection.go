@@ -182,7 +182,8 @@ func (w *writer) childRows(e *sof.Child, c scope) rows {
 // element is an item of a list that OPENJSON goes through.
 func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
 	value := alias + ".[value]"
-	a := alt{typ: typ, text: value, sized: w.facts.National, always: true, home: at}
+	// some servers send what OPENJSON lists as varchar, unless it is cast
+	a := alt{typ: typ, text: value, always: true, home: at}
 	if typ == nil {
 		a.in = &object{w: w, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
 	}
@@ -214,6 +215,10 @@ func (w *writer) callRows(e *sof.Call, c scope) rows {
 		return rows{item, []string{number}}
 	case sof.FuncDistinct:
 		return w.firstOfEach(e, c, func(inner scope) rows { return w.rows(e.In, inner) })
+	case sof.FuncIntersect:
+		return w.firstOfEach(e, c, func(inner scope) rows { return w.among(e, true, inner) })
+	case sof.FuncExclude:
+		return w.among(e, false, c)
 	case sof.FuncCombine:
 		return w.union(e, e.In, e.Args[0], false, c)
 	case sof.FuncIif:
@@ -222,6 +227,22 @@ func (w *writer) callRows(e *sof.Call, c scope) rows {
 		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
 	}
 	return rows{item: &node{}}
+}
+
+// among brings the items of e.In that the argument has, or has not.
+func (w *writer) among(e *sof.Call, has bool, c scope) rows {
+	got := w.rows(e.In, c)
+	found := w.found(e, e.Args[0], got.item, c)
+	if !has {
+		found = fmt.Sprintf("NOT (%s)", found)
+	}
+	c.at.where = append(c.at.where, found)
+	return got
+}
+
+// found says that a list has an item; it is never unknown.
+func (w *writer) found(e, list sof.Expr, it *node, c scope) string {
+	return w.quantified(list, func(inner scope) string { return w.compare(e, inner.focus, it, "=", inner) }, false, c)
 }
 
 // position is an integer that is written out.
@@ -336,32 +357,49 @@ func system(a *alt) schema.System {
 func (w *writer) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
 	inner := c.inside()
 	got := items(inner)
-	if len(got.item.alts) != 1 || !exactText(&got.item.alts[0]) {
-		w.refuse(e, "equal items are found by their text, which needs strings or codes", "")
-		return got
-	}
+	same := w.identity(e, got.item, inner)
 	alias := w.alias("e")
-	text := w.text(got.item)
 	kept := w.carried(got.item, inner.at, alias, c.at, "")
 	inner.at.items = append(inner.at.items, numbered(got.keys), item{
-		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", w.exact(text), strings.Join(orderKeys(got.keys), ", ")), "same",
+		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", same, strings.Join(orderKeys(got.keys), ", ")), "same",
 	})
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
 	c.at.where = append(c.at.where, alias+".[same] = 1")
 	return rows{kept, []string{alias + ".[i]"}}
 }
 
-// exactText says that two items are equal exactly when their texts are.
-func exactText(a *alt) bool {
-	s := system(a)
-	return s == schema.String || s == schema.Boolean
+// identity is what two items have in common exactly when they are equal.
+func (w *writer) identity(e sof.Expr, n *node, c scope) string {
+	f := familyOf(n)
+	switch f {
+	case texts, truths:
+		return w.exact(w.text(n))
+	case numbers:
+		return w.number(n).number
+	case dates, times:
+		// where the order of two is not known they are not equal
+		m := w.moment(n, f == times, c)
+		if m.zoned == "" {
+			return m.text
+		}
+		return m.text + ", " + m.zoned
+	case mixed:
+	}
+	if len(n.alts) > 0 {
+		w.refuse(e, "equal objects", "compare an element of them")
+	}
+	return "(SELECT 1)"
 }
 
 // firstItem applies the first, or the last, of the items of in.
 func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
+	return w.firstOf(e, last, c, func(inner scope) rows { return w.rows(in, inner) })
+}
+
+func (w *writer) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *node {
 	inner := c.inside()
 	inner.at.top = 1
-	got := w.rows(in, inner)
+	got := items(inner)
 	alias := w.alias("f")
 	item := w.carried(got.item, inner.at, alias, c.at, "")
 	for _, k := range got.keys {

@@ -89,6 +89,7 @@ type comparison struct {
 func (c *comparison) generated(t *testing.T, seed uint64) {
 	t.Helper()
 	g := sofgen.New(seed, false)
+	g.Clocks = true
 	typ, _ := schema.R4().Type(sofgen.PickOne(g, "Patient", "QuestionnaireResponse"))
 	src := g.View(typ)
 	v, err := sof.Compile("v.json", src)

@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"strings"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -29,6 +30,8 @@ func (w *writer) call(e *sof.Call, c scope) *node {
 		return integer(w.howMany(e.In, c))
 	case sof.FuncTail, sof.FuncSkip, sof.FuncTake, sof.FuncDistinct:
 		return w.keep(e, c)
+	case sof.FuncIntersect, sof.FuncExclude:
+		return w.firstOf(e, false, c, func(inner scope) rows { return w.among(e, e.Func == sof.FuncIntersect, inner) })
 	case sof.FuncIif:
 		return w.iif(e, c)
 	case sof.FuncJoin:
@@ -155,6 +158,11 @@ func (w *writer) join(e *sof.Call, c scope) *node {
 		}
 		if l.Value != nil {
 			separator = l.Value.Text
+		}
+		if strings.Contains(separator, "\\\n") || strings.Contains(separator, "\\\r") {
+			// such a text is no single literal, which STRING_AGG wants
+			w.refuse(e, "a separator with a backslash at the end of a line", "")
+			return &node{}
 		}
 	}
 	var text string

@@ -65,8 +65,14 @@ func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
 		some := w.howMany(&sof.Call{Func: sof.FuncDistinct, In: e.In, T: e.In.Type()}, c)
 		return fmt.Sprintf("%s = %s", all, some), true
 	case sof.FuncSubsetOf, sof.FuncSupersetOf:
-		w.refuse(e, fmt.Sprintf("the function %s()", e.Func), "")
-		return "1 = 0", true
+		in, list := e.In, e.Args[0]
+		if e.Func == sof.FuncSupersetOf {
+			in, list = list, in
+		}
+		return w.quantified(in, func(inner scope) string {
+			// the argument is about the focus of the call
+			return w.found(e, list, inner.focus, scope{at: inner.at, home: c.home, focus: c.focus, rowIndex: c.rowIndex, itemIndex: c.itemIndex})
+		}, true, c), true
 	default:
 	}
 	return "", false
@@ -107,8 +113,7 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	case "and", "or", "implies":
 		return w.connected(e, c)
 	case "xor":
-		l, r := w.pred(e.L, c), w.pred(e.R, c)
-		return fmt.Sprintf("((%s AND NOT (%s)) OR (NOT (%s) AND %s))", l, r, l, r)
+		return fmt.Sprintf("%s <> %s", w.bit(w.pred(e.L, c), c), w.bit(w.pred(e.R, c), c))
 	case "=":
 		return w.equal(e, c)
 	case "!=":
@@ -129,6 +134,11 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	return "1 = 0"
 }
 
+// bit applies a condition as 1, 0 or NULL, so that its text is needed once.
+func (w *writer) bit(p string, c scope) string {
+	return w.computed(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
+}
+
 // connected is and, or and implies. What the left side decides alone must not
 // fail by the right side, for which only CASE has an order.
 func (w *writer) connected(e *sof.Binary, c scope) string {
@@ -136,6 +146,9 @@ func (w *writer) connected(e *sof.Binary, c scope) string {
 	before := w.failures
 	r := w.pred(e.R, c)
 	fails := w.failures > before
+	if fails {
+		l = w.bit(l, c) + " = 1"
+	}
 	switch {
 	case e.Op == "and" && fails:
 		return fmt.Sprintf("CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l, r)
@@ -330,7 +343,7 @@ func (w *writer) member(e *sof.Binary, one, list sof.Expr, c scope) string {
 		}
 		return p
 	}
-	found := w.quantified(list, func(inner scope) string { return w.compare(e, inner.focus, it, "=", inner) }, false, c)
+	found := w.found(e, list, it, c)
 	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.present(it), found)
 }
 
