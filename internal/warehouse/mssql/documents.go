@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
@@ -17,55 +16,16 @@ import (
 // of which version, prepare has found; those lines are staged as they are, and the
 // engine's rows are counted against prepare's.
 
-// documents walks the lines of a file that are resources.
-func (w *Warehouse) documents(ctx context.Context, f pipeline.PreparedFile) iter.Seq2[ndjson.Line, error] {
-	return func(yield func(ndjson.Line, error) bool) {
-		in, err := w.o.Lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
-		if err != nil {
-			yield(ndjson.Line{}, fmt.Errorf("open %s: %w", f.Path, err))
-			return
-		}
-		defer in.Close()
-		next, stop := iter.Pull2(prepared.Heads(ctx, w.o.Lake, f.Dir))
-		defer stop()
-		head, err, more := next()
-		for line, lineErr := range ndjson.Lines(in, w.o.LineLimit) {
-			switch {
-			case !more:
-				return
-			case err != nil:
-				yield(line, err)
-				return
-			case line.Number < head.Line:
-				continue // blank, filtered, or in quarantine
-			case lineErr != nil || line.Number > head.Line:
-				yield(line, fault.Permanentf("file %s: line %d was prepared and cannot be read: prepare the file again", f.Path, head.Line))
-				return
-			}
-			if !yield(line, nil) {
-				return
-			}
-			head, err, more = next()
-		}
-		if more {
-			yield(ndjson.Line{}, fault.Permanentf("file %s ends before line %d, which was prepared: prepare the file again", f.Path, head.Line))
-		}
-	}
-}
-
 // bulkDocs copies the documents of all files.
 func (w *Warehouse) bulkDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	b := s.bulk(ctx, a.Docs())
 	for i, f := range files {
-		if f.Done.Heads == 0 {
-			continue
-		}
-		for line, err := range w.documents(ctx, f) {
+		for line, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 			if err != nil {
 				s.End()
 				return err
 			}
-			if err := b.add([]any{int64(i), line.Number, string(line.JSON)}, len(line.JSON)); err != nil {
+			if err := b.add([]any{int64(i), line.Line, string(line.JSON)}, len(line.JSON)); err != nil {
 				return err
 			}
 		}
@@ -79,16 +39,13 @@ func (w *Warehouse) copyDocs(ctx context.Context, s session, a statements.Attemp
 	m := w.merge(ctx, a, a.Docs()).lines()
 	var n int64
 	for i, f := range files {
-		if f.Done.Heads == 0 {
-			continue
-		}
 		n += f.Done.Heads
-		for line, err := range w.documents(ctx, f) {
+		for line, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 			if most := w.engine.LongestDocument; err == nil && most > 0 && len(line.JSON) > most {
-				err = fault.Permanentf("file %s: line %d has %d bytes, %s takes at most %d: set WarehouseTransform to native", f.Path, line.Number, len(line.JSON), w.engine.Name, most)
+				err = fault.Permanentf("file %s: line %d has %d bytes, %s takes at most %d: set WarehouseTransform to native", f.Path, line.Line, len(line.JSON), w.engine.Name, most)
 			}
 			if err == nil {
-				err = m.addLine(fmt.Appendf(nil, "%d\x0b%d\x0b%s\n", i, line.Number, line.JSON))
+				err = m.addLine(fmt.Appendf(nil, "%d\x0b%d\x0b%s\n", i, line.Line, line.JSON))
 			}
 			if err != nil {
 				return errors.Join(err, m.abort(err))
