@@ -14,14 +14,12 @@ import (
 	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipelinetest"
-	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sof/tsql/tsqltest"
 	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
-	"fhirsynapse/views"
+	"fhirsynapse/internal/warehouse/warehousetest"
 )
 
 // shredder runs bodies as package tsqltest understands T-SQL.
@@ -70,15 +68,13 @@ func valueOf(text, name, kind string) any {
 // transforming is a store whose engine makes the rows of views.
 type transforming struct {
 	*store
-	compiled []*sof.View
-	lake     *pipelinetest.MemoryLake
-	files    int
+	*warehousetest.Files
 }
 
 func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	t.Helper()
-	w := &transforming{store: &store{engine: engine}, lake: pipelinetest.NewMemoryLake(now)}
-	w.store.lake = w.lake
+	lake := pipelinetest.NewMemoryLake(now)
+	w := &transforming{store: &store{engine: engine, lake: lake}}
 	w.db = tables.New(tables.Options{
 		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: shredder(tsqltest.Dialect{Varchar: engine == tsql.Fabric}),
 	})
@@ -88,20 +84,8 @@ func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	w.server = server
-	bundled, err := views.Bundled()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range bundled {
-		if v.Name == "patient" || v.Name == "patient_name" {
-			w.compiled = append(w.compiled, v)
-		}
-	}
+	w.Files = warehousetest.NewFiles(t, lake, "patient", "patient_name")
 	return w
-}
-
-func (w *transforming) native() prepared.Native {
-	return func(string) ([]*sof.View, error) { return w.compiled, nil }
 }
 
 func (w *transforming) open(t *testing.T) *mssql.Warehouse {
@@ -111,38 +95,13 @@ func (w *transforming) open(t *testing.T) *mssql.Warehouse {
 		t.Fatal(err)
 	}
 	c, err := mssql.Open(mssql.Options{
-		Server: server, Lake: w.lake, Views: w.native().Tables, Documents: w.native(), StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir(),
+		Server: server, Lake: w.Lake, Views: w.Views.Tables, Documents: w.Views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
-}
-
-func (w *transforming) batch(t *testing.T, export string, texts ...string) pipeline.Batch {
-	t.Helper()
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: w.native()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1}
-	for _, text := range texts {
-		w.files++
-		path := fmt.Sprintf("folder/Patient-%d.ndjson", w.files)
-		f, err := w.lake.Put(t.Context(), pipeline.Landing, path, strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := pipeline.Flattening{Plan: "plan", Export: export, Type: "Patient", Path: path, Dir: path + "@" + f.ETag}
-		done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Files = append(b.Files, pipeline.PreparedFile{File: f, Dir: in.Dir, Done: done})
-	}
-	b.Attempt = fmt.Sprintf("%04x", w.files)
-	return b
 }
 
 func patientLine(id string, version int, rest string) string {
@@ -156,13 +115,13 @@ func TestTheEngineMakesTheRows(t *testing.T) {
 	const gone = `,"extension":[]`
 	for _, engine := range enginesUnderTest() {
 		w := newTransforming(t, engine)
-		model := memory.NewWarehouse(w.lake, w.native().Tables)
+		model := memory.NewWarehouse(w.Lake, w.Views.Tables)
 		for i, texts := range [][]string{
 			{patientLine("a", 1, name) + "\n{broken\n" + patientLine("b", 1, ""), patientLine("a", 1, name)},
 			{patientLine("a", 3, `,"name":[{"family":"newer"}]`) + patientLine("a", 2, name) + patientLine("A", 1, name)},
 			{patientLine("b", 1, gone), "", patientLine("c", 1, name)},
 		} {
-			b := w.batch(t, fmt.Sprint("plan-", i), texts...)
+			b := w.Prepare(t, fmt.Sprint("plan-", i), texts...)
 			if err := w.open(t).Commit(t.Context(), b); err != nil {
 				t.Fatalf("%s: %v", engine, err)
 			}
@@ -189,14 +148,14 @@ func TestTheEngineMakesTheRows(t *testing.T) {
 func TestRowsThatTheEngineDoesNotMake(t *testing.T) {
 	t.Parallel()
 	w := newTransforming(t, tsql.SQLServer)
-	b := w.batch(t, "plan-1", patientLine("a", 1, `,"name":[{"family":"A"}]`))
+	b := w.Prepare(t, "plan-1", patientLine("a", 1, `,"name":[{"family":"A"}]`))
 	b.Files[0].Done.Rows["patient_name"]++
 	if err := w.open(t).Commit(t.Context(), b); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "view patient_name gives 1 rows") {
 		t.Errorf("error: %v", err)
 	}
 	// A file that was rewritten since it was prepared is not read.
-	b = w.batch(t, "plan-1", patientLine("a", 1, ""))
-	if _, err := w.lake.Put(t.Context(), pipeline.Landing, b.Files[0].Path, strings.NewReader("{}\n")); err != nil {
+	b = w.Prepare(t, "plan-1", patientLine("a", 1, ""))
+	if _, err := w.Lake.Put(t.Context(), pipeline.Landing, b.Files[0].Path, strings.NewReader("{}\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.open(t).Commit(t.Context(), b); err == nil {
