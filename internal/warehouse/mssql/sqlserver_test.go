@@ -51,23 +51,60 @@ func realServer(t *testing.T) string {
 type real struct {
 	dsn, prefix string
 	db          *sql.DB
+	pool        *tds.Pool
+}
+
+// The tests share sessions: of a server like SQL Server the first statements of a
+// fresh one can take the better part of a second each.
+var shared = struct {
+	sync.Mutex
+	pools   map[string]*tds.Pool
+	readers map[string]*sql.DB
+}{pools: map[string]*tds.Pool{}, readers: map[string]*sql.DB{}}
+
+func sharedReader(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if db := shared.readers[dsn]; db != nil {
+		return db
+	}
+	db, err := sql.Open("sqlserver", dsn)
+	if err != nil {
+		t.Fatal("the connection string does not parse") // the driver's error may repeat it
+	}
+	shared.readers[dsn] = db
+	return db
+}
+
+func sharedPool(t *testing.T, dsn string) *tds.Pool {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if p := shared.pools[dsn]; p != nil {
+		return p
+	}
+	server, err := tds.ParseServer(tsql.SQLServer, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sessions = 8
+	p, err := tds.Connect(server, tds.Options{Statements: sessions, Wait: noWait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared.pools[dsn] = p
+	return p
 }
 
 func newReal(t *testing.T, dsn string) *real {
 	t.Helper()
 	var b [4]byte
 	_, _ = rand.Read(b[:])
-	db, err := sql.Open("sqlserver", dsn)
-	if err != nil {
-		t.Fatal("the connection string does not parse") // the driver's error may repeat it
-	}
-	r := &real{dsn: dsn, prefix: "t" + hex.EncodeToString(b[:]) + "_", db: db}
+	r := &real{dsn: dsn, prefix: "t" + hex.EncodeToString(b[:]) + "_", db: sharedReader(t, dsn), pool: sharedPool(t, dsn)}
 	t.Cleanup(func() {
 		for _, schema := range []string{"fhir", "Other"} {
 			r.drop(t, schema)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
 		}
 	})
 	return r
@@ -117,7 +154,11 @@ func (r *real) drop(t *testing.T, schema string) {
 // Open implements pipelinetest.Store.
 func (r *real) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
 	t.Helper()
-	return r.through(t, r.dsn, lake, views)
+	w, err := mssql.Open(mssql.Options{Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: views, Now: now, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return renamed{w, r.prefix}
 }
 
 func (r *real) through(t *testing.T, dsn string, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
@@ -496,11 +537,7 @@ func sameRows(t *testing.T, r *real, native, documents prepared.Native, resource
 		Schema: "fhir", Plan: "plan", Export: "plan-1", Type: resource, ViewSet: 1, Attempt: "a1",
 		Files: []pipeline.PreparedFile{{File: f, Dir: in.Dir, Done: done}},
 	}
-	server, err := tds.ParseServer(tsql.SQLServer, r.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := mssql.Options{Server: server, Lake: lake, Views: native.Tables, Now: now, TempDir: t.TempDir()}
+	o := mssql.Options{Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: native.Tables, Now: now, TempDir: t.TempDir()}
 	if documents != nil {
 		o.Documents = documents
 	}

@@ -21,6 +21,9 @@ import (
 // Options are what a Warehouse is made of. Server, Lake, Views and Now are needed.
 type Options struct {
 	Server tds.Server
+	// Pool is used in place of a new one, and is not closed; sessions that are warm are
+	// worth much on some servers.
+	Pool *tds.Pool
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
 	// Views gives the tables of a plan.
@@ -69,15 +72,22 @@ func Open(o Options) (*Warehouse, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	pool, err := tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log})
-	if err != nil {
-		return nil, err
+	pool := o.Pool
+	if pool == nil {
+		if pool, err = tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log}); err != nil {
+			return nil, err
+		}
 	}
 	return &Warehouse{o: o, engine: engine, pool: pool}, nil
 }
 
 // Close ends the connections that are kept.
-func (w *Warehouse) Close() error { return w.pool.Close() }
+func (w *Warehouse) Close() error {
+	if w.o.Pool != nil {
+		return nil
+	}
+	return w.pool.Close()
+}
 
 // Commit implements pipeline.Warehouse.
 func (w *Warehouse) Commit(ctx context.Context, b pipeline.Batch) error {
