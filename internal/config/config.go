@@ -21,6 +21,8 @@ type Config struct {
 	Warehouse Warehouse
 	// WarehouseStatements is how many statements run there at the same time.
 	WarehouseStatements int
+	// EngineTransforms says that the engine makes the rows of views.
+	EngineTransforms bool
 	// Bus and Lake are how the two Azure services are reached.
 	Bus  Connection
 	Lake Connection
@@ -102,6 +104,7 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		ViewsFolder:         e.path(e.get("ViewsFolder")),
 		Warehouse:           e.warehouse(schemes),
 		WarehouseStatements: e.number("WarehouseStatements", 1, 64),
+		EngineTransforms:    e.oneOf("WarehouseTransform", "native", "tsql") == "tsql",
 		Bus:                 e.bus(),
 		Lake:                e.lake(),
 	}
@@ -184,6 +187,14 @@ func (e *env) duration(name string, least time.Duration) time.Duration {
 		e.fault(name, "%s is below the least, %s", d, least)
 	}
 	return d
+}
+
+func (e *env) oneOf(name string, values ...string) string {
+	v := strings.ToLower(e.get(name))
+	if !slices.Contains(values, v) {
+		e.fault(name, "%q must be one of %s", v, strings.Join(values, ", "))
+	}
+	return v
 }
 
 func (e *env) number(name string, least, most int) int {

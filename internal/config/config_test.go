@@ -155,6 +155,7 @@ func TestFaults(t *testing.T) {
 			set:  map[string]string{"Warehouse": "-", "ServiceBusConnection": "-", "LakeStorage": "-"},
 			want: []string{"Warehouse: is not set: write one of duckdb:..., synapse-dedicated:...", "ServiceBusConnection: is not set", "LakeStorage: is not set"},
 		},
+		"another transform":   {set: map[string]string{"WarehouseTransform": "magic"}, want: []string{`WarehouseTransform: "magic" must be one of native, tsql`}},
 		"no statement at all": {set: map[string]string{"WarehouseStatements": "0"}, want: []string{`WarehouseStatements: "0" must be a number from 1 to 64`}},
 		"unknown warehouse":   {set: map[string]string{"Warehouse": "oracle:hunter2"}, want: []string{`Warehouse: this program has no warehouse "oracle": write one of duckdb:..., synapse-dedicated:...`}},
 		"warehouse without a scheme": {

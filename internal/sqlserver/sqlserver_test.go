@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -74,18 +75,60 @@ func TestSQLServerRunsTheOfficialCases(t *testing.T) {
 	}
 }
 
+// limits are what servers that are only compatible are known not to do.
+type limits struct {
+	// cut: OPENJSON WITH gives no more than 4,000 characters. raw: it does not decode
+	// escapes.
+	cut, raw bool
+}
+
+func limitsOf(t *testing.T, s *sqlserver.Server) limits {
+	t.Helper()
+	const long = 5000
+	doc, err := json.Marshal(map[string]any{"list": []string{strings.Repeat("x", long)}, "text": `"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.Rows(t.Context(), []json.RawMessage{doc}, func(from string) (string, error) {
+		return "SELECT LEN(j.[list]) AS [length], j.[text] AS [text] FROM " + from +
+			" AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([list] nvarchar(max) '$.list' AS JSON, [text] nvarchar(max) '$.text') AS j", nil
+	})
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("ask the server for its limits: %d rows, %v", len(rows), err)
+	}
+	return limits{cut: string(rows[0][0]) != strconv.Itoa(long+len(`[""]`)), raw: string(rows[0][1]) != `"`}
+}
+
+// within leaves out the lines that such a server cannot get right.
+func (l limits) within(lines [][]byte) [][]byte {
+	var out [][]byte
+	for _, line := range lines {
+		if l.cut && len(line) > 4000 || l.raw && strings.Contains(string(line), `\`) {
+			continue
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
 func TestSQLServerGivesTheRowsOfTheNativeEngine(t *testing.T) {
 	s := open(t)
+	l := limitsOf(t, s)
+	if l != (limits{}) {
+		t.Logf("OPENJSON of this server has limits (cut to 4,000 characters: %t, escapes not decoded: %t): lines that meet them are left out", l.cut, l.raw)
+	}
 	all, err := views.Bundled()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const most = 5
+	rows := 0
 	for _, v := range all {
 		lines, err := tsqltest.Lines("../..", v.Resource, most)
 		if err != nil {
 			t.Fatal(err)
 		}
+		lines = l.within(lines)
 		want, err := tsqltest.NativeRows(v, lines)
 		if err != nil {
 			t.Fatal(err)
@@ -101,8 +144,13 @@ func TestSQLServerGivesTheRowsOfTheNativeEngine(t *testing.T) {
 			t.Errorf("%s: %v", v.Name, err)
 			continue
 		}
+		rows += len(got)
 		if d := tsqltest.Diff(v.Columns, want, got); d != "" {
 			t.Errorf("%s: the native engine (-) and the server (+) differ:\n%s", v.Name, d)
 		}
+	}
+	t.Logf("%d views, %d rows", len(all), rows)
+	if rows == 0 {
+		t.Error("no rows: there was nothing to compare")
 	}
 }

@@ -36,9 +36,9 @@ func openServerless(rest config.Secret, r app.Resources) (pipeline.Warehouse, er
 	if err != nil {
 		return nil, err
 	}
-	views, ok := r.Views.(prepared.Native)
-	if !ok {
-		return nil, fault.Permanentf("warehouse %s: its views are made from ViewDefinitions, which this program does not have", tsql.Serverless)
+	views, err := compiled(tsql.Serverless, r)
+	if err != nil {
+		return nil, err
 	}
 	return serverless.Open(serverless.Options{
 		Server: server, Lake: r.Lake, Published: r.Published, PublishedURL: dataLakeURL(r.Published.StagingURL()),
@@ -52,11 +52,26 @@ func opener(engine tsql.Engine) app.OpenWarehouse {
 		if err != nil {
 			return nil, err
 		}
-		return mssql.Open(mssql.Options{
+		o := mssql.Options{
 			Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: dataLakeURL(r.Lake.StagingURL()),
-			Statements: r.Statements, Now: r.Now, Log: r.Log,
-		})
+			LineLimit: r.LineLimit, Statements: r.Statements, Now: r.Now, Log: r.Log,
+		}
+		if r.EngineTransforms {
+			if o.Documents, err = compiled(engine, r); err != nil {
+				return nil, err
+			}
+		}
+		return mssql.Open(o)
 	}
+}
+
+// compiled is the views as bodies are made from them.
+func compiled(engine tsql.Engine, r app.Resources) (prepared.Native, error) {
+	views, ok := r.Views.(prepared.Native)
+	if !ok {
+		return nil, fault.Permanentf("warehouse %s: its rows are made from ViewDefinitions, which this program does not have", engine)
+	}
+	return views, nil
 }
 
 // dataLakeURL is a container of Azure by its data lake endpoint, the one at which a

@@ -36,7 +36,7 @@ func TestEachSchemeOpensItsWarehouse(t *testing.T) {
 	}
 	for scheme, readsFiles := range map[string]bool{"sqlserver": false, "synapse-dedicated": true, "synapse-serverless": true, "fabric": true} {
 		for _, l := range []*azure.Lake{azureLake, local} {
-			r := app.Resources{Lake: l, Published: l, Views: views, Statements: 2, Now: time.Now}
+			r := app.Resources{Lake: l, Published: l, Views: views, Statements: 2, EngineTransforms: l == azureLake, Now: time.Now}
 			_, err := warehouses[scheme](config.NewSecret("//host.example?database=x"), r)
 			if want := l == azureLake || !readsFiles; (err == nil) != want {
 				t.Errorf("%s: %v", scheme, err)

@@ -35,6 +35,9 @@ const writerWait = 5 * time.Second
 
 // Open opens a DuckDB file as the warehouse of a handler.
 func Open(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
+	if r.EngineTransforms {
+		return nil, fault.Permanentf("WarehouseTransform: DuckDB makes no rows of views: set it to native")
+	}
 	return duck.Open(duck.Options{Path: rest.Reveal(), Lake: r.Lake, Views: r.Views.Tables, Now: r.Now, Log: r.Log})
 }
 

@@ -176,14 +176,21 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 
 func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	for engine, want := range map[string][]string{
-		"sqlserver":         {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
-		"synapse-dedicated": {"DISTRIBUTION = HASH([_id])", "COPY INTO", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS"},
-		"fabric":            {"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION"},
+		"sqlserver":          {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
+		"synapse-dedicated":  {"DISTRIBUTION = HASH([_id])", "COPY INTO", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS"},
+		"synapse-serverless": {"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(", "CREATE OR ALTER VIEW [fhir].[patient] AS"},
+		"fabric":             {"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION"},
 	} {
 		for part, parts := range map[string][]string{"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"}, "stage": {"CREATE TABLE"}} {
 			var o, e strings.Builder
 			code := cli.Run(t.Context(), []string{"sql", "patient", "--engine", engine, "--statement", part}, func(string) string { return "" },
 				cli.Streams{Out: &o, Err: &e, Now: now}, cli.Commands{Shell: onsql.Shell})
+			if engine == "synapse-serverless" && part != "all" {
+				if code == 0 || !strings.Contains(e.String(), "loads nothing") {
+					t.Errorf("%s, %s: code %d, %s", engine, part, code, e.String())
+				}
+				continue
+			}
 			for _, p := range parts {
 				if code != 0 || !strings.Contains(o.String(), p) {
 					t.Errorf("%s, %s: code %d, no %q, %s", engine, part, code, p, e.String())

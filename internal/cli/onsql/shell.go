@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/serverless"
 )
 
 // The names that a printed commit has in place of those of an export.
@@ -23,6 +25,9 @@ const (
 // Shell writes the statements that a warehouse runs for one view, as the command
 // sql prints them.
 func Shell(v *sof.View, name tsql.Engine, part cli.Statement) (string, error) {
+	if name == tsql.Serverless {
+		return published(v, part)
+	}
 	e, err := statements.For(name)
 	if err != nil {
 		return "", err
@@ -60,9 +65,29 @@ func Shell(v *sof.View, name tsql.Engine, part cli.Statement) (string, error) {
 		all = append(all, a.DropStage()...)
 		all = append(all, a.CreateStatistics()...)
 	}
-	var b strings.Builder
+	var steps, texts []string
 	for _, s := range all {
-		fmt.Fprintf(&b, "-- %s\n%s;\n\n", s.Step, s.Text)
+		steps, texts = append(steps, s.Step), append(texts, s.Text)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return script(steps, texts), nil
+}
+
+// published is the statements of the pool that loads nothing.
+func published(v *sof.View, part cli.Statement) (string, error) {
+	if part != cli.StatementAll {
+		return "", fault.Permanentf("%s loads nothing, so that there is no %s: its views read published lines, see --statement all", tsql.Serverless, part)
+	}
+	steps, texts, err := serverless.Script(shownSchema, "https://ACCOUNT.dfs.core.windows.net/fhir-published", v)
+	if err != nil {
+		return "", err
+	}
+	return script(steps, texts), nil
+}
+
+func script(steps, texts []string) string {
+	var b strings.Builder
+	for i, text := range texts {
+		fmt.Fprintf(&b, "-- %s\n%s;\n\n", steps[i], text)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }

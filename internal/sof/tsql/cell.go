@@ -11,6 +11,7 @@ import (
 // cell lowers the value of a column, in the column's type.
 func (w *writer) cell(cell sof.Cell, c scope) string {
 	col := w.view.Columns[cell.Column]
+	w.current = cell.Value
 	if col.Collection {
 		list := w.list(cell.Value, c)
 		if !w.facts.National {

@@ -182,7 +182,8 @@ func (w *writer) childRows(e *sof.Child, c scope) rows {
 // element is an item of a list that OPENJSON goes through.
 func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
 	value := alias + ".[value]"
-	a := alt{typ: typ, text: value, sized: w.facts.National, always: true, home: at}
+	// some servers send what OPENJSON lists as varchar, unless it is cast
+	a := alt{typ: typ, text: value, always: true, home: at}
 	if typ == nil {
 		a.in = &object{w: w, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
 	}

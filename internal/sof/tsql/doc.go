@@ -5,6 +5,9 @@
 // Shells (a view, CREATE TABLE AS SELECT, INSERT) are put round it by others and
 // never look inside. The same view gives the same text.
 //
+// A body does not know tombstones: what heads call deleted has rows that a commit
+// leaves out.
+//
 // A body expects documents that were validated line by line: valid JSON, no
 // member twice, and the JSON types that FHIR gives its elements. On those it
 // gives the rows of package native. Where data has another type than FHIR says,

@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"strings"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -157,6 +158,11 @@ func (w *writer) join(e *sof.Call, c scope) *node {
 		}
 		if l.Value != nil {
 			separator = l.Value.Text
+		}
+		if strings.Contains(separator, "\\\n") || strings.Contains(separator, "\\\r") {
+			// such a text is no single literal, which STRING_AGG wants
+			w.refuse(e, "a separator with a backslash at the end of a line", "")
+			return &node{}
 		}
 	}
 	var text string

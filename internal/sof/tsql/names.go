@@ -14,11 +14,29 @@ func Quote(name string) string { return "[" + strings.ReplaceAll(name, "]", "]]"
 func Literal(text string, e Engine) string { return literal(text, e.Facts()) }
 
 func literal(text string, f Facts) string {
-	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
-	if f.National {
-		return "N" + quoted
+	quoted := func(part string) string {
+		part = "'" + strings.ReplaceAll(part, "'", "''") + "'"
+		if f.National {
+			return "N" + part
+		}
+		return part
 	}
-	return quoted
+	// a backslash at the end of a line goes on with the literal, and is dropped with
+	// the line's end
+	parts := strings.SplitAfter(text, `\`)
+	for i := len(parts) - 1; i > 0; i-- {
+		if !strings.HasPrefix(parts[i], "\n") && !strings.HasPrefix(parts[i], "\r") {
+			parts[i-1] += parts[i]
+			parts = append(parts[:i], parts[i+1:]...)
+		}
+	}
+	if len(parts) == 1 {
+		return quoted(text)
+	}
+	for i, part := range parts {
+		parts[i] = quoted(part)
+	}
+	return "CONCAT(" + strings.Join(parts, ", ") + ")"
 }
 
 func columnType(c sof.Column, f Facts) string {

@@ -201,7 +201,7 @@ func (w *writer) members(n *node, properties []sof.Property) *node {
 			continue
 		}
 		for _, p := range properties {
-			out.alts = append(out.alts, alt{typ: p.Type, in: o, path: append(append([]string{}, path...), p.Name), sized: true})
+			out.alts = append(out.alts, alt{typ: p.Type, in: o, path: append(append([]string{}, path...), p.Name), sized: w.facts.AsJSON || !complexType(p.Type)})
 		}
 	}
 	return out
@@ -224,7 +224,7 @@ func (w *writer) carried(n *node, b *block, alias string, outside *block, note s
 		}
 		one := &node{alts: []alt{a}, guards: n.guards}
 		ref := alias + "." + Quote(name)
-		c := alt{typ: a.typ, text: ref, sized: w.facts.National, home: outside}
+		c := alt{typ: a.typ, text: ref, sized: a.sized, home: outside}
 		switch {
 		case a.text == "" && a.number != "" && a.in == nil:
 			b.items = append(b.items, item{one.guarded(a.number), name})

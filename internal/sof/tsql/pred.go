@@ -113,8 +113,7 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	case "and", "or", "implies":
 		return w.connected(e, c)
 	case "xor":
-		l, r := w.pred(e.L, c), w.pred(e.R, c)
-		return fmt.Sprintf("((%s AND NOT (%s)) OR (NOT (%s) AND %s))", l, r, l, r)
+		return fmt.Sprintf("%s <> %s", w.bit(w.pred(e.L, c), c), w.bit(w.pred(e.R, c), c))
 	case "=":
 		return w.equal(e, c)
 	case "!=":
@@ -135,6 +134,11 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	return "1 = 0"
 }
 
+// bit applies a condition as 1, 0 or NULL, so that its text is needed once.
+func (w *writer) bit(p string, c scope) string {
+	return w.computed(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
+}
+
 // connected is and, or and implies. What the left side decides alone must not
 // fail by the right side, for which only CASE has an order.
 func (w *writer) connected(e *sof.Binary, c scope) string {
@@ -142,6 +146,9 @@ func (w *writer) connected(e *sof.Binary, c scope) string {
 	before := w.failures
 	r := w.pred(e.R, c)
 	fails := w.failures > before
+	if fails {
+		l = w.bit(l, c) + " = 1"
+	}
 	switch {
 	case e.Op == "and" && fails:
 		return fmt.Sprintf("CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l, r)

@@ -19,6 +19,7 @@ const deepest = 10
 // recurse lowers a repeat: one derived table with every item that the paths
 // reach, parents before children.
 func (w *writer) recurse(r *sof.Recurse, c scope) {
+	w.current = r.Paths[0]
 	walk := w.descend(r, c.focus, w.lit(""), 1, c)
 	alias := w.alias("r")
 	q := w.alias("q")

@@ -185,7 +185,7 @@ func TestRepeatBelowTheDeepestLevelFailsByACast(t *testing.T) {
 
 func TestRefusalsSayThePlace(t *testing.T) {
 	t.Parallel()
-	v := compiled(t, "Patient", `{"column":[{"name":"a","path":"gender"},{"name":"b","path":"name.where(\n  family.matches('x')).exists()"},{"name":"c","path":"id.split('-').first()"}]}`, "")
+	v := compiled(t, "Patient", `{"column":[{"name":"a","path":"gender"},{"name":"b","path":"name.where(\n  family.matches('x')).exists()"},{"name":"c","path":"id.split('-').first()"},{"name":"d","path":"multipleBirth.ofType(integer) / 2","collection":true}]}`, "")
 	_, err := tsql.Body(v, tsql.Fabric, tsql.Shape{From: "[docs]"})
 	var fault *sof.Fault
 	if !errors.As(err, &fault) {
@@ -194,9 +194,30 @@ func TestRefusalsSayThePlace(t *testing.T) {
 	for _, want := range []string{
 		"select[0].column[1].path:2:10: fabric cannot say this: the function matches()",
 		"select[0].column[2].path:1:4: fabric cannot say this: the function split()",
+		"select[0].column[3].path:1:31: fabric cannot say this: the text of a computed decimal",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in\n%v", want, err)
+		}
+	}
+}
+
+// A statement must not double with each connective.
+func TestTextGrowsWithTheExpression(t *testing.T) {
+	t.Parallel()
+	for _, sign := range []string{" xor ", " and ", " or ", " implies "} {
+		for _, operand := range []string{"active", "(name.family > 'a')"} {
+			length := func(n int) int {
+				v := compiled(t, "Patient", column(strings.Repeat(operand+sign, n)+operand, ""), "")
+				body, err := tsql.Body(v, tsql.SQLServer, tsql.Shape{From: "[docs]"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return len(body)
+			}
+			if a, b := length(10), length(20); b > 3*a {
+				t.Errorf("%s%s: %d characters for ten, %d for twenty", operand, sign, a, b)
+			}
 		}
 	}
 }
@@ -212,6 +233,9 @@ func TestNamesAndLiteralsAreQuoted(t *testing.T) {
 		if got, err := tsql.ParseName(in); err == nil {
 			t.Errorf("%q passes as %s", in, got)
 		}
+	}
+	if got := tsql.Literal("a\\\nb\\c\nd\\\re", tsql.SQLServer); got != "CONCAT(N'a\\', N'\nb\\c\nd\\', N'\re')" {
+		t.Errorf("got %q", got)
 	}
 	if got := tsql.Literal("it's", tsql.SQLServer) + tsql.Literal("it's", tsql.Fabric) + tsql.Quote("a]b"); got != "N'it''s''it''s'[a]]b]" {
 		t.Error(got)

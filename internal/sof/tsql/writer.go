@@ -23,6 +23,8 @@ type writer struct {
 	applied map[computedKey]string
 	faults  []error
 	faulted map[string]bool
+	// current is the whole expression that is lowered.
+	current sof.Expr
 	// top is the outermost block, and kept what says that its document may be one
 	// of the view's, while the conditions of the view are lowered.
 	top      *block
@@ -75,7 +77,8 @@ func (s scope) inside() scope {
 func (w *writer) refuse(e sof.Expr, msg, hint string) {
 	f := w.view.Fault(e, msg, hint)
 	if f.Path == "" {
-		f.Path = "view " + w.view.Name
+		// what has no place of its own belongs to the expression at hand
+		f = w.view.Fault(w.current, msg, hint)
 	}
 	f.Msg = fmt.Sprintf("%s cannot say this: %s", w.engine, f.Msg)
 	if text := f.Error(); !w.faulted[text] {
@@ -107,6 +110,7 @@ func (w *writer) body() (string, error) {
 	top.where = append(top.where, w.sameText(kind, w.lit(w.view.Resource), &w.view.Resource))
 	w.kept = top.where[0]
 	for _, e := range w.view.Where {
+		w.current = e
 		top.where = append(top.where, w.pred(e, c))
 	}
 	w.kept = ""
@@ -237,6 +241,7 @@ func (w *writer) zero(col sof.Column) string {
 }
 
 func (w *writer) iterate(r *sof.Iterate, c scope) {
+	w.current = r.Over
 	if !r.Outer {
 		item, index := w.walk(r, c)
 		c = c.on(item)

@@ -20,6 +20,7 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepa
 	t := statements.Target{Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views}
 	a := statements.Attempt{
 		Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(), Stage: statements.StageName(w.o.Now(), b.Attempt, try),
+		Documents: w.o.Documents != nil,
 	}
 	staged := false
 	err := w.with(ctx, func(s session) error {
@@ -36,7 +37,7 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepa
 			return err
 		}
 		staged = true
-		if err := w.stage(ctx, s, a, files); err != nil {
+		if err := w.stage(ctx, s, a, b.Plan, files); err != nil {
 			return err
 		}
 		if err := w.apply(ctx, s, a); err != nil {
@@ -161,12 +162,16 @@ func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, 
 	return nil
 }
 
+// conflictTries is how often a transaction meets another before it gives up: each
+// time one of them has got through.
+const conflictTries = 15
+
 // apply is the transaction. Where the engine ends it because it met another, it is
 // run again: what was staged is still there.
 func (w *Warehouse) apply(ctx context.Context, s session, a statements.Attempt) error {
 	for try := 1; ; try++ {
 		err := w.transaction(ctx, s, a)
-		if err == nil || !conflicts(err) || try == tds.Tries {
+		if err == nil || !conflicts(err) || try == conflictTries {
 			return err
 		}
 		s.GoOn()

@@ -30,7 +30,7 @@ const (
 )
 
 // copyInto fills the stage of an attempt from files.
-func (w *Warehouse) copyInto(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *Warehouse) copyInto(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	list, err := w.mergeFiles(ctx, a, files)
 	if err != nil {
 		return err
@@ -40,6 +40,12 @@ func (w *Warehouse) copyInto(ctx context.Context, s session, a statements.Attemp
 	}
 	if err := w.copyParts(ctx, s, a, a.Heads(), prepared.Table{Name: "head"}, headParts(files), headKinds); err != nil {
 		return err
+	}
+	if a.Documents {
+		if err := w.copyDocs(ctx, s, a, files); err != nil {
+			return err
+		}
+		return w.shred(ctx, s, a, plan, files)
 	}
 	for _, v := range a.Views {
 		if err := w.copyParts(ctx, s, a, a.Rows(v), v, rowParts(files, v), kindsOf(v)); err != nil {
@@ -135,7 +141,7 @@ func (w *Warehouse) mergeFiles(ctx context.Context, a statements.Attempt, files 
 		for at, c := range t.Columns {
 			v := parquet.ValueOf(cells[c.Name])
 			if c.Name == fileColumn {
-				v = parquet.Int32Value(int32(i)) //nolint:gosec // a number of files
+				v = parquet.Int32Value(int32(i))
 			}
 			row[at] = v.Level(0, 0, at)
 		}
@@ -177,7 +183,7 @@ func (w *Warehouse) mergePart(ctx context.Context, m, large *merged, p part, kin
 		size, longest := 0, 0
 		for i, position := range from {
 			if position < 0 {
-				out[i] = parquet.Int32Value(int32(p.file)).Level(0, 0, i)
+				out[i] = parquet.Int32Value(int32(p.file)).Level(0, 0, i) //nolint:gosec // a number of files
 				continue
 			}
 			v := row[position]

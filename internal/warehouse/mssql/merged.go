@@ -129,7 +129,10 @@ func (m *merged) abort(because error) error {
 		return nil
 	}
 	_ = m.pipe.CloseWithError(because)
-	_ = <-m.put // because itself, or what it came from
+	err := <-m.put
 	m.pipe, m.rows = nil, nil
-	return nil
+	if errors.Is(err, because) {
+		return nil // it is known
+	}
+	return err
 }

@@ -133,6 +133,9 @@ type part struct {
 	rows int64
 	// columns are those of the Parquet file, by the name that the stage has for each.
 	columns map[string]string
+	// unused is a column that the stage does not have: winners carry the version, and
+	// it begins with the instant.
+	unused string
 }
 
 // headNames is the columns of head.parquet; those of the stage's heads are named
@@ -141,29 +144,26 @@ var headNames = map[string]string{
 	prepared.IDColumn: "id", prepared.VersionColumn: "version", "_deleted": "deleted", prepared.LineColumn: "line",
 }
 
-// unusedHeadColumn is in head.parquet and not in the stage: the version begins with it.
-const unusedHeadColumn = "last_updated"
-
 // headParts and rowParts are the files that a stage is filled from, in order.
 func headParts(files []pipeline.PreparedFile) []part {
 	var out []part
 	for i, f := range files {
 		if f.Done.Heads > 0 {
-			out = append(out, part{i, f.Dir + "/" + prepared.HeadFile, f.Done.Heads, headNames})
+			out = append(out, part{i, f.Dir + "/" + prepared.HeadFile, f.Done.Heads, headNames, "last_updated"})
 		}
 	}
 	return out
 }
 
 func rowParts(files []pipeline.PreparedFile, v prepared.Table) []part {
-	columns := map[string]string{prepared.IDColumn: prepared.IDColumn, prepared.VersionColumn: prepared.VersionColumn, prepared.LineColumn: prepared.LineColumn}
+	columns := map[string]string{prepared.IDColumn: prepared.IDColumn, prepared.LineColumn: prepared.LineColumn}
 	for _, c := range v.Columns {
 		columns[c.Name] = c.Name
 	}
 	var out []part
 	for i, f := range files {
 		if n := f.Done.Rows[v.Name]; n > 0 {
-			out = append(out, part{i, prepared.File(f.Dir, v.Name), n, columns})
+			out = append(out, part{i, prepared.File(f.Dir, v.Name), n, columns, prepared.VersionColumn})
 		}
 	}
 	return out
@@ -175,8 +175,5 @@ func (p part) names() []string {
 	for _, n := range p.columns {
 		out = append(out, n)
 	}
-	if p.columns["_deleted"] != "" {
-		out = append(out, unusedHeadColumn)
-	}
-	return out
+	return append(out, p.unused)
 }

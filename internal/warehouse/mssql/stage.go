@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 
 	mssqldb "github.com/microsoft/go-mssqldb"
 	"github.com/parquet-go/parquet-go"
@@ -19,18 +21,24 @@ import (
 )
 
 // stage makes the tables of an attempt and fills them.
-func (w *Warehouse) stage(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *Warehouse) stage(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	if err := s.execAll(ctx, a.CreateStage()); err != nil {
 		return err
 	}
 	if w.engine.Stage == statements.CopyInto {
-		return w.copyInto(ctx, s, a, files)
+		return w.copyInto(ctx, s, a, plan, files)
 	}
 	if err := w.bulkFiles(ctx, s, a, files); err != nil {
 		return err
 	}
 	if err := w.bulkParts(ctx, s, a.Heads(), headParts(files), headKinds); err != nil {
 		return err
+	}
+	if a.Documents {
+		if err := w.bulkDocs(ctx, s, a, files); err != nil {
+			return err
+		}
+		return w.shred(ctx, s, a, plan, files)
 	}
 	for _, v := range a.Views {
 		if err := w.bulkParts(ctx, s, a.Rows(v), rowParts(files, v), kindsOf(v)); err != nil {
@@ -177,9 +185,20 @@ func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
 		return nil
 	})
 	if err != nil {
-		return b.s.Fail(b.ctx, "copy rows into "+b.table, err)
+		return b.s.Fail(b.ctx, "copy rows into "+b.table, withoutValues(err))
 	}
 	return nil
+}
+
+// withoutValues keeps an error of the server or of the way to it. What the driver says
+// of a row may show what is in it.
+func withoutValues(err error) error {
+	var server mssqldb.Error
+	var network net.Error
+	if errors.As(err, &server) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return errors.New("the driver cannot send the rows, whatever it says of them is left out: is the table as it should be?")
 }
 
 // add copies one row; cells may be used again afterwards.

@@ -12,6 +12,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
@@ -20,6 +21,9 @@ import (
 // Options are what a Warehouse is made of. Server, Lake, Views and Now are needed.
 type Options struct {
 	Server tds.Server
+	// Pool is used in place of a new one, and is not closed; sessions that are warm are
+	// worth much on some servers.
+	Pool *tds.Pool
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
 	// Views gives the tables of a plan.
@@ -27,6 +31,11 @@ type Options struct {
 	// StagingURL is the staging area as the engine reaches it, for those that read
 	// files themselves: https://ACCOUNT.dfs.core.windows.net/CONTAINER.
 	StagingURL string
+	// Documents gives the compiled views of a plan where their rows are to be made by
+	// the engine, from the documents; nil stages what prepare has made.
+	Documents func(plan string) ([]*sof.View, error)
+	// LineLimit is the longest line in bytes; 0 means the default.
+	LineLimit int
 	// Statements is how many run at the same time; 0 means 2.
 	Statements int
 	// TempDir is where large prepared files lie while they are read; empty means
@@ -63,15 +72,22 @@ func Open(o Options) (*Warehouse, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	pool, err := tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log})
-	if err != nil {
-		return nil, err
+	pool := o.Pool
+	if pool == nil {
+		if pool, err = tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log}); err != nil {
+			return nil, err
+		}
 	}
 	return &Warehouse{o: o, engine: engine, pool: pool}, nil
 }
 
 // Close ends the connections that are kept.
-func (w *Warehouse) Close() error { return w.pool.Close() }
+func (w *Warehouse) Close() error {
+	if w.o.Pool != nil {
+		return nil
+	}
+	return w.pool.Close()
+}
 
 // Commit implements pipeline.Warehouse.
 func (w *Warehouse) Commit(ctx context.Context, b pipeline.Batch) error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,9 +13,8 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/warehouse"
 )
 
 // The published files are in the staging area of a lake of their own.
@@ -126,18 +124,13 @@ func (w *Warehouse) ledgerOf(ctx context.Context, folder, name, export string) (
 }
 
 // publish writes the lines of one file that are resources.
-func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline.PreparedFile) (err error) {
-	in, err := w.o.Lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
-	if err != nil {
-		return fmt.Errorf("publish file %s: %w", f.Path, err)
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
+func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline.PreparedFile) error {
 	r, out := io.Pipe()
 	go func() {
 		// The reader of the pipe hears of it as its own error.
-		_ = out.CloseWithError(w.copyLines(ctx, export, out, in, f))
+		_ = out.CloseWithError(w.copyLines(ctx, export, out, f))
 	}()
-	_, err = w.o.Published.Put(ctx, area, path, r)
+	_, err := w.o.Published.Put(ctx, area, path, r)
 	_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // a writer that goes on is told
 	if err != nil {
 		return fmt.Errorf("publish file %s: %w", f.Path, err)
@@ -145,41 +138,20 @@ func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline
 	return nil
 }
 
-// copyLines writes the resources of a file: which lines are ones, prepare has found.
-func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer, in io.Reader, f pipeline.PreparedFile) error {
-	if f.Done.Heads == 0 {
-		return nil
-	}
-	next, stop := iter.Pull2(prepared.Heads(ctx, w.o.Lake, f.Dir))
-	defer stop()
-	head, err, more := next()
-	var n int64
+// copyLines writes the resources of a file.
+func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer, f pipeline.PreparedFile) error {
 	const field = "\x0b"
-	for line, lineErr := range ndjson.Lines(in, w.o.LineLimit) {
-		if !more {
-			break
-		}
+	for r, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 		if err != nil {
 			return err
 		}
-		if line.Number < head.Line {
-			continue // blank, filtered, or in quarantine
-		}
-		if lineErr != nil || line.Number != head.Line {
-			return fault.Permanentf("file %s: line %d was prepared and cannot be read: prepare the file again", f.Path, head.Line)
-		}
 		deleted := "0"
-		if head.Deleted {
+		if r.Deleted {
 			deleted = "1"
 		}
-		if _, err := io.WriteString(out, head.ID+field+head.Version+field+deleted+field+export+field+string(line.JSON)+"\n"); err != nil {
+		if _, err := io.WriteString(out, r.ID+field+r.Version+field+deleted+field+export+field+string(r.JSON)+"\n"); err != nil {
 			return err
 		}
-		n++
-		head, err, more = next()
-	}
-	if n != f.Done.Heads {
-		return fault.Permanentf("file %s has %d resources, %d were counted: prepare it again", f.Path, n, f.Done.Heads)
 	}
 	return nil
 }

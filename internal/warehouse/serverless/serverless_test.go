@@ -24,15 +24,13 @@ import (
 	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipelinetest"
-	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sof/tsql/tsqltest"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/tds"
-	"fhirsynapse/views"
+	"fhirsynapse/internal/warehouse/warehousetest"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -103,29 +101,21 @@ func (p *pool) Close()            {}
 // world is a pool beside the model.
 type world struct {
 	*pool
-	server          *tdsserver.Server
-	fault           func(tdsserver.Request) tdsserver.Fault
-	lake, published *pipelinetest.MemoryLake
-	compiled        []*sof.View
-	model           *memory.Warehouse
-	files           int
+	server *tdsserver.Server
+	fault  func(tdsserver.Request) tdsserver.Fault
+	*warehousetest.Files
+	published *pipelinetest.MemoryLake
+	model     *memory.Warehouse
 }
 
 const publishedURL = "https://account.dfs.core.windows.net/fhir-published"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{pool: &pool{views: map[string]string{}}, lake: pipelinetest.NewMemoryLake(now), published: pipelinetest.NewMemoryLake(now)}
-	bundled, err := views.Bundled()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range bundled {
-		if v.Name == "patient" || v.Name == "patient_name" {
-			w.compiled = append(w.compiled, v)
-		}
-	}
-	w.model = memory.NewWarehouse(w.lake, w.native().Tables)
+	w := &world{pool: &pool{views: map[string]string{}}, published: pipelinetest.NewMemoryLake(now)}
+	w.Files = warehousetest.NewFiles(t, pipelinetest.NewMemoryLake(now), "patient", "patient_name")
+	w.model = memory.NewWarehouse(w.Lake, w.Views.Tables)
+	var err error
 	w.server, err = tdsserver.Listen(tdsserver.Options{
 		Sessions: func(string) tdsserver.Session { return w.pool },
 		Faults: func(r tdsserver.Request) tdsserver.Fault {
@@ -144,10 +134,6 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) native() prepared.Native {
-	return func(string) ([]*sof.View, error) { return w.compiled, nil }
-}
-
 func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehouse {
 	t.Helper()
 	server, err := tds.ParseServer(tsql.Serverless, w.server.URL("u", "p", "lake"))
@@ -155,7 +141,7 @@ func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehous
 		t.Fatal(err)
 	}
 	s, err := serverless.Open(serverless.Options{
-		Server: server, Lake: w.lake, Published: published, PublishedURL: publishedURL, Views: w.native(),
+		Server: server, Lake: w.Lake, Published: published, PublishedURL: publishedURL, Views: w.Views,
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
 	if err != nil {
@@ -163,32 +149,6 @@ func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehous
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-// batch lands and prepares a file for each of texts.
-func (w *world) batch(t *testing.T, export string, texts ...string) pipeline.Batch {
-	t.Helper()
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: w.native()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1}
-	for _, text := range texts {
-		w.files++
-		path := fmt.Sprintf("folder/Patient-%d.ndjson", w.files)
-		f, err := w.lake.Put(t.Context(), pipeline.Landing, path, strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := pipeline.Flattening{Plan: "plan", Export: export, Type: "Patient", Path: path, Dir: path + "@" + f.ETag}
-		done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Files = append(b.Files, pipeline.PreparedFile{File: f, Dir: in.Dir, Done: done})
-	}
-	b.Attempt = fmt.Sprintf("%04x", w.files)
-	return b
 }
 
 func patient(id string, version int, family string) string {
@@ -277,7 +237,11 @@ func (w *world) rows(t *testing.T) warehouse.Content {
 	defer w.mu.Unlock()
 	docs := tsqltest.Table{Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"}, Rows: w.newest(t)}
 	c := warehouse.Content{}
-	for _, v := range w.compiled {
+	compiled, err := w.Views("plan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range compiled {
 		body := strings.ReplaceAll(w.views["[fhir].["+v.Name+"]"], "[fhir].[_newest_Patient]", "[docs]")
 		columns, rows, err := tsqltest.Run(body, tsqltest.Dialect{}, docs)
 		if err != nil {
@@ -305,14 +269,14 @@ func (w *world) rows(t *testing.T) warehouse.Content {
 func TestTheNewestVersionIsSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first := w.batch(t, "plan-1", patient("a", 1, "A")+"\n{broken\n"+patient("b", 1, "B"), patient("a", 1, "A"))
+	first := w.Prepare(t, "plan-1", patient("a", 1, "A")+"\n{broken\n"+patient("b", 1, "B"), patient("a", 1, "A"))
 	w.commit(t, first)
-	w.commit(t, w.batch(t, "plan-2", patient("a", 3, "A3")+patient("a", 2, "A2")+gone("b", 2)+patient("A", 1, "large")))
-	w.commit(t, w.batch(t, "plan-3", patient("b", 1, "B"), patient("b", 3, "B3"), ""))
+	w.commit(t, w.Prepare(t, "plan-2", patient("a", 3, "A3")+patient("a", 2, "A2")+gone("b", 2)+patient("A", 1, "large")))
+	w.commit(t, w.Prepare(t, "plan-3", patient("b", 1, "B"), patient("b", 3, "B3"), ""))
 	// Again, and with one file more.
 	first.Attempt = "ffff"
 	w.commit(t, first)
-	first.Files = append(first.Files, w.batch(t, "", gone("a", 4)).Files...)
+	first.Files = append(first.Files, w.Prepare(t, "", gone("a", 4)).Files...)
 	w.commit(t, first)
 
 	c := w.open(t, w.published)
@@ -360,9 +324,9 @@ func TestAnAttemptThatEndsAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"000000.lines", "000001.lines", "_ready.json", "_done-plan-2.json"} {
 		w := newWorld(t)
-		w.commit(t, w.batch(t, "plan-1", patient("a", 1, "A")))
+		w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
 		before := w.rows(t)
-		b := w.batch(t, "plan-2", patient("a", 2, "A2"), patient("b", 1, "B"))
+		b := w.Prepare(t, "plan-2", patient("a", 2, "A2"), patient("b", 1, "B"))
 		if err := w.open(t, failing{w.published, suffix}).Commit(t.Context(), b); !errors.Is(err, errDown) {
 			t.Fatalf("%s: %v", suffix, err)
 		}
@@ -372,7 +336,7 @@ func TestAnAttemptThatEndsAnywhere(t *testing.T) {
 		b.Attempt = "eeee"
 		w.commit(t, b)
 		// What others commit does not show what was left behind.
-		w.commit(t, w.batch(t, "plan-3", patient("c", 1, "C")))
+		w.commit(t, w.Prepare(t, "plan-3", patient("c", 1, "C")))
 	}
 }
 
@@ -390,7 +354,7 @@ func TestThePoolFailsAtAnyStatement(t *testing.T) {
 			}
 			return tdsserver.Fault{}
 		}
-		w.commit(t, w.batch(t, "plan-1", patient("a", 1, "A")))
+		w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
 		if left > 0 {
 			return
 		}
@@ -410,7 +374,7 @@ func TestSetUp(t *testing.T) {
 	} {
 		w := newWorld(t)
 		c.set(w.pool)
-		err := w.open(t, w.published).Commit(t.Context(), w.batch(t, "plan-1", patient("a", 1, "A")))
+		err := w.open(t, w.published).Commit(t.Context(), w.Prepare(t, "plan-1", patient("a", 1, "A")))
 		if (err == nil) != (c.want == "") || err != nil && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -420,12 +384,12 @@ func TestSetUp(t *testing.T) {
 func TestTheViewOfTheNewest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.commit(t, w.batch(t, "plan-1", patient("a", 1, "A")))
-	b := w.batch(t, "plan-2", patient("a", 2, "A2"))
+	w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
+	b := w.Prepare(t, "plan-2", patient("a", 2, "A2"))
 	if err := w.open(t, failing{w.published, "_ready.json"}).Commit(t.Context(), b); !errors.Is(err, errDown) {
 		t.Fatal(err)
 	}
-	w.commit(t, w.batch(t, "plan-3", patient("c", 1, "C")))
+	w.commit(t, w.Prepare(t, "plan-3", patient("c", 1, "C")))
 	text := w.views["[fhir].[_newest_Patient]"] + "\n"
 	path := filepath.Join("testdata", "newest.sql")
 	if *update {

@@ -60,6 +60,19 @@ func view(schema string, v *sof.View) (statement, error) {
 	return statement{"view " + v.Name, "CREATE OR ALTER VIEW " + quoted(schema, v.Name) + " AS\n" + body}, nil
 }
 
+// Script is what a first commit of a view's type runs, each text with what it is for;
+// the bound is that of a first part.
+func Script(schema, publishedURL string, v *sof.View) (steps, texts []string, err error) {
+	st, err := view(schema, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, st := range []statement{createSchema(schema), createCred, createSource(publishedURL), newest(schema, v.Resource, visible{bound: "000001-0a1b2c3d"}), st} {
+		steps, texts = append(steps, st.step), append(texts, st.text)
+	}
+	return steps, texts, nil
+}
+
 func schemaThere(schema string) statement {
 	return statement{"schema", "SELECT SCHEMA_ID(" + literal(schema) + ") AS [id]"}
 }

@@ -94,7 +94,7 @@ var meanings = map[int32]meaning{
 	103010: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	104409: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	207:    {fault.Permanent, 0, "someone changed a table by hand: add the column back, or rebuild the table"},
-	208:    {fault.Permanent, 0, "someone dropped a table by hand: the next load makes it again"},
+	208:    {fault.Permanent, 0, "someone dropped a table by hand: drop _head_<Type>, too, and load in full again"},
 	213:    {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
 	515:    {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
 	547:    {fault.Permanent, 0, "someone put a constraint on a table: drop it"},
@@ -103,6 +103,15 @@ var meanings = map[int32]meaning{
 	1105:   {fault.Permanent, 0, "the database is full: make room"},
 	9002:   {fault.Permanent, 0, "the transaction log is full: make room, or load smaller batches"},
 	40544:  {fault.Permanent, 0, "the database has reached its size: make room, or raise it"},
+}
+
+// quoting are the numbers among meanings whose texts show values.
+var quoting = map[int32]bool{515: true, 547: true, 2601: true, 2627: true, 2628: true, 8152: true}
+
+// speaksOfObjects says that the text of an error names tables and logins at most.
+func speaksOfObjects(number int32) bool {
+	_, known := meanings[number]
+	return known && !quoting[number]
 }
 
 const stepConnect = "connect"

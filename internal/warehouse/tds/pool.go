@@ -105,8 +105,8 @@ func (p *Pool) Again(ctx context.Context, do func(try int) error) error {
 
 // Pause passes the time after so many tries.
 func (p *Pool) Pause(ctx context.Context, try int) error {
-	const first = 250 * time.Millisecond
-	return p.o.Wait(ctx, first<<(2*(try-1)))
+	const first, longest, doublings = 250 * time.Millisecond, 8 * time.Second, 5
+	return p.o.Wait(ctx, min(first<<min(2*(try-1), doublings), longest))
 }
 
 // Session is one connection, for as long as it is used. After an error it is ended
@@ -205,11 +205,16 @@ type serverError struct {
 	err    error
 }
 
+// Error has the server's text only where that cannot quote the data: a failed
+// conversion, for one, shows the value.
 func (e *serverError) Error() string {
-	if e.number == 0 {
+	switch {
+	case e.number == 0:
 		return fmt.Sprintf("%s: %v", e.step, e.err)
+	case e.step == stepConnect || speaksOfObjects(e.number):
+		return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
 	}
-	return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
+	return fmt.Sprintf("%s: error %d of the server, whose text is left out since it may quote data", e.step, e.number)
 }
 
 func (e *serverError) Unwrap() error { return e.err }

@@ -45,12 +45,10 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (tdsserve
 		switch {
 		case options["FILE_TYPE"] == "PARQUET":
 			rows, err = parquetRows(t, data)
-		case options["FILE_TYPE"] == "CSV" && options["FIELDTERMINATOR"] == "0x0b" && options["FIELDQUOTE"] == "" && options["ROWTERMINATOR"] == "0x0A" && len(t.columns) == 1:
-			for line := range strings.Lines(string(data)) {
-				rows = append(rows, []any{strings.TrimSuffix(line, "\n")})
-			}
+		case options["FILE_TYPE"] == "CSV" && options["FIELDTERMINATOR"] == "0x0b" && options["FIELDQUOTE"] == "" && options["ROWTERMINATOR"] == "0x0A":
+			rows, err = textRows(t, string(data))
 		default:
-			err = fail(40517, "the stand-in copies Parquet, and lines of one column")
+			err = fail(40517, "the stand-in copies Parquet, and lines with 0x0b between fields")
 		}
 		if err != nil {
 			return none, err
@@ -65,6 +63,30 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (tdsserve
 		n += int64(len(rows))
 	}
 	return tdsserver.Result{Affected: n}, nil
+}
+
+// textRows cuts lines into fields, one for each column of the table.
+func textRows(t *table, data string) ([][]any, error) {
+	var rows [][]any
+	for line := range strings.Lines(data) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\x0b")
+		if len(fields) != len(t.columns) {
+			return nil, fail(4832, "Bulk load: a line has %d fields, the table %d columns.", len(fields), len(t.columns))
+		}
+		cells := make([]any, len(fields))
+		for i, f := range fields {
+			cells[i] = f
+			if strings.HasSuffix(t.columns[i].Type, "int") {
+				n, err := intOf(f)
+				if err != nil {
+					return nil, fail(4864, "Bulk load data conversion error.")
+				}
+				cells[i] = n
+			}
+		}
+		rows = append(rows, cells)
+	}
+	return rows, nil
 }
 
 func copyOptions(st *ast.CopyStatement) (map[string]string, error) {

@@ -19,6 +19,10 @@ type Options struct {
 	// Conflicts makes a transaction that changes a row which another changed since
 	// it began fail with error 24556, as Fabric does, in place of waiting.
 	Conflicts bool
+	// Shred runs the body of a view over a table of documents: columns of the table,
+	// rows as text, and what the body gives, as values. It is for statements that fill a
+	// table from one that is called .._doc.
+	Shred func(body string, columns []string, rows [][]string) ([]string, [][]any, error)
 	// Open reads what COPY INTO names.
 	Open func(ctx context.Context, url string) (io.ReadCloser, error)
 }

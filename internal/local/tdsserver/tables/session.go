@@ -64,6 +64,9 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 	if len(parameters) > 0 {
 		return tdsserver.Result{}, fail(40517, "the stand-in takes no parameters")
 	}
+	if m := shredding.FindStringSubmatch(text); m != nil && s.db.o.Shred != nil {
+		return s.shred(m)
+	}
 	script, err := parse(ctx, text)
 	if err != nil || script == nil {
 		return tdsserver.Result{}, err

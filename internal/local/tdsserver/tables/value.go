@@ -32,6 +32,8 @@ func coerce(v any, c column) (any, error) {
 	}
 	word, first, scale := typeParts(c.Type)
 	switch word {
+	case "variant":
+		return v, nil // of a table made by a query
 	case "char", "varchar", "nvarchar":
 		if s, ok := v.(string); ok {
 			if n := lengthOf(s, word); first >= 0 && n > first {

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 )
@@ -19,6 +21,9 @@ type Attempt struct {
 	Stage string
 	// At dates the ledger.
 	At time.Time
+	// Documents says that the rows of views are made from documents by the engine, in
+	// place of being staged.
+	Documents bool
 }
 
 // The parts of a stage.
@@ -28,6 +33,7 @@ const (
 	partWinner = "winner"
 	partView   = "view_"
 	partLarge  = "large_"
+	partDoc    = "doc"
 )
 
 func (a Attempt) stage(part string) string {
@@ -61,16 +67,27 @@ func (a Attempt) Heads() Table {
 
 // Rows is the stage of the rows of a view.
 func (a Attempt) Rows(v prepared.Table) Table {
-	columns := []Column{
-		{fileColumn, "int", true},
-		{lineColumn, "bigint", true},
-		{warehouse.IDColumn, a.name(idLength), true},
-		{warehouse.VersionColumn, a.name(versionLength), true},
-	}
+	columns := []Column{{fileColumn, "int", true}, {lineColumn, "bigint", true}, {warehouse.IDColumn, a.name(idLength), true}}
 	for _, c := range v.Columns {
 		columns = append(columns, Column{Name: c.Name, Type: a.columnType(c)})
 	}
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
+}
+
+// Docs is the stage of the resources themselves.
+func (a Attempt) Docs() Table {
+	return Table{Schema: a.Schema, Name: a.Stage + "_" + partDoc, Columns: []Column{
+		{fileColumn, "int", true}, {lineColumn, "bigint", true}, {"doc", a.text("max"), true},
+	}}
+}
+
+// Shred makes the staged rows of a view from the documents, by the body of the view.
+func (a Attempt) Shred(v *sof.View) (Statement, error) {
+	text, err := tsql.Stage(v, a.Name, tsql.Shape{From: a.Docs().quoted(), Keys: []string{fileColumn, lineColumn}, ID: true}, a.stage(partView+v.Name))
+	if err != nil {
+		return Statement{}, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("view %s cannot be made by %s: %w", v.Name, a.Name, err), Remedy: "set WarehouseTransform to native"}
+	}
+	return a.labelled("shred "+v.Name, text), nil
 }
 
 // winners is made before the transaction, in which there is no DDL, and filled in
@@ -91,8 +108,14 @@ func (a Attempt) winners() Table {
 // CreateStage makes the tables of the attempt, outside of the transaction.
 func (a Attempt) CreateStage() []Statement {
 	tables := []Table{a.Files(), a.Heads(), a.winners()}
+	if a.Documents {
+		tables = append(tables, a.Docs())
+	}
 	for _, v := range sortedViews(a.Views) {
-		tables = append(tables, a.Rows(v))
+		// Of documents the dedicated pool makes them with their rows.
+		if !a.Documents || a.Name.Facts().Stage != tsql.CreateTableAs {
+			tables = append(tables, a.Rows(v))
+		}
 	}
 	out := make([]Statement, len(tables))
 	for i, t := range tables {
@@ -104,9 +127,12 @@ func (a Attempt) CreateStage() []Statement {
 // DropStage drops the tables of the attempt.
 func (a Attempt) DropStage() []Statement {
 	parts := []string{partFile, partHead, partWinner}
+	if a.Documents {
+		parts = append(parts, partDoc)
+	}
 	for _, v := range sortedViews(a.Views) {
 		parts = append(parts, partView+v.Name)
-		if a.LongestRow > 0 {
+		if a.LongestRow > 0 && !a.Documents {
 			parts = append(parts, partLarge+v.Name)
 		}
 	}
@@ -218,7 +244,7 @@ func (a Attempt) replaceRows(v prepared.Table) []Statement {
 	return []Statement{
 		a.labelled("delete "+v.Name, "DELETE FROM "+table.quoted()+a.ofWinners()),
 		a.labelled("insert "+v.Name, fmt.Sprintf(`INSERT INTO %s (%s)
-SELECT %sv.[_id], v.[_version], LEFT(v.[_version], 23) + 'Z', %s
+SELECT %sw.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', %s
 FROM %s AS v
 JOIN %s AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0`,

@@ -1,6 +1,7 @@
 package statements
 
 import (
+	"fmt"
 	"strings"
 
 	"fhirsynapse/internal/prepared"
@@ -19,10 +20,15 @@ func (a Attempt) CopyParquet(t Table, urls []string) Statement {
 }
 
 // CopyLines lets the engine read files of one JSON object a line, each into one
-// column: 0x0b cannot occur in JSON, so that nothing is cut or unquoted.
+// column, or with the file and the line before it: 0x0b cannot occur in JSON, so that
+// nothing is cut or unquoted.
 func (a Attempt) CopyLines(t Table, urls []string) Statement {
 	const options = "\nWITH (FILE_TYPE = 'CSV', CREDENTIAL = (IDENTITY = 'Managed Identity'), FIELDTERMINATOR = '0x0b', FIELDQUOTE = '', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)"
-	return a.copyInto(t.quoted(), " ([doc] 1)", urls, options, "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
+	columns := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		columns[i] = fmt.Sprintf("%s %d", tsql.Quote(c.Name), i+1)
+	}
+	return a.copyInto(t.quoted(), " ("+strings.Join(columns, ", ")+")", urls, options, "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
 }
 
 func (a Attempt) copyInto(table, columns string, urls []string, options, step string) Statement {

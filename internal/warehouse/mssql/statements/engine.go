@@ -57,8 +57,9 @@ type Engine struct {
 	// Credential is that of COPY INTO; empty means the caller's identity.
 	Credential string
 	// LongestRow is the most bytes of a Parquet row that COPY INTO takes; 0 means
-	// any. Longer ones go as JSON. LongestText is the most bytes of one value.
-	LongestRow, LongestText int
+	// any. Longer ones go as JSON. LongestText is the most bytes of one value, and
+	// LongestDocument of one in a file of lines.
+	LongestRow, LongestText, LongestDocument int
 }
 
 var engines = map[tsql.Engine]Engine{
@@ -73,7 +74,7 @@ var engines = map[tsql.Engine]Engine{
 	},
 	tsql.Fabric: {
 		Name: tsql.Fabric, Stage: CopyInto, Exclusion: LockRow,
-		LongestText: 16 << 20,
+		LongestText: 16 << 20, LongestDocument: 1 << 20,
 	},
 }
 

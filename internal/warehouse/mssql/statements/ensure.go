@@ -149,7 +149,7 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		got, known := there[strings.ToLower(c.Name)]
 		switch {
 		case known:
-			faults = append(faults, got.fits(t.Schema, c))
+			faults = append(faults, got.fits(t, c))
 		case c.NotNull:
 			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s, or load into another schema",
 				t.Schema, want.Name, c.Name, c.Type))
@@ -165,7 +165,7 @@ var typeParts = regexp.MustCompile(`^([a-z0-9]+)(?:\((max|\d+)(?:, ?(\d+))?\))?`
 // fits holds a column against what it should be: it must hold every value. Engines
 // spell a type in several ways, and do not tell everything of it: only what they
 // tell is compared.
-func (f Found) fits(schema string, want Column) error {
+func (f Found) fits(t Target, want Column) error {
 	m := typeParts.FindStringSubmatch(want.Type)
 	base, first := m[1], m[2]
 	length, _ := strconv.Atoi(first)
@@ -184,8 +184,9 @@ func (f Found) fits(schema string, want Column) error {
 	if same {
 		return nil
 	}
-	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s: give the view's column another name, or drop the table and rebuild it from the lake (fhirsynapse start PLAN --full)",
-		f.Table, f.Column, f.spelt(), schema, want.Type)
+	table, head := tsql.Quote(t.Schema)+"."+tsql.Quote(f.Table), t.head(t.Schema, t.Type).quoted()
+	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s: give the view's column another name, or rebuild: DROP TABLE %s; DROP TABLE %s; and load in full again",
+		f.Table, f.Column, f.spelt(), t.Schema, want.Type, table, head)
 }
 
 func (f Found) spelt() string {

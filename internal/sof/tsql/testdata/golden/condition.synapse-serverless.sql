@@ -37,7 +37,7 @@ SELECT
   j1.[recordedDate] AS [recorded_date],
   CAST(CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END AS nvarchar(max)) AS [recorder_id],
   CAST(CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k8.[id], N'') END AS nvarchar(max)) AS [asserter_id],
-  f9.[v] AS [evidence_id]
+  CAST(f9.[v] AS nvarchar(max)) AS [evidence_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

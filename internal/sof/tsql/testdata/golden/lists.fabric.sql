@@ -6,14 +6,14 @@ SELECT
   j1.[id] AS [id],
   CAST('[' + ISNULL(l1.[v], '') + ']' AS varchar(max)) AS [given],
   ISNULL(l2.[v], '') AS [systems],
-  CAST(f1.[v] AS varchar(max)) AS [last_family],
+  f1.[v] AS [last_family],
   j9.[family] AS [second_name],
   x1.[n] AS [names],
   CAST(CASE WHEN x2.[n] = 0 THEN 1 ELSE 0 END AS bit) AS [only_phone],
-  CAST(CASE WHEN x3.[n] > 1 AND g1.[wanted] = 1 THEN CAST(CAST(CONCAT('view lists, column phone: more than one item: ', x3.[n]) AS int) AS varchar(max)) ELSE x3.[v] END AS varchar(max)) AS [phone],
+  CASE WHEN x3.[n] > 1 AND g1.[wanted] = 1 THEN CAST(CAST(CONCAT('view lists, column phone: more than one item: ', x3.[n]) AS int) AS varchar(max)) ELSE x3.[v] END AS [phone],
   CAST(CASE WHEN (CAST(CAST(j1.[gender] AS varchar(max)) AS varbinary(max)) = CAST('male' AS varbinary(max)) OR CAST(CAST(j1.[gender] AS varchar(max)) AS varbinary(max)) = CAST('female' AS varbinary(max))) THEN j1.[gender] ELSE 'other' END AS varchar(max)) AS [kind],
-  CAST(CASE WHEN ((j1.[active] = 'true' AND NOT (j1.[deceasedBoolean] = 'true')) OR (NOT (j1.[active] = 'true') AND j1.[deceasedBoolean] = 'true')) THEN 1 WHEN NOT (((j1.[active] = 'true' AND NOT (j1.[deceasedBoolean] = 'true')) OR (NOT (j1.[active] = 'true') AND j1.[deceasedBoolean] = 'true'))) THEN 0 END AS bit) AS [either],
-  j2.[maritalStatus] AS [marital]
+  CAST(CASE WHEN b1.[v] <> b2.[v] THEN 1 WHEN NOT (b1.[v] <> b2.[v]) THEN 0 END AS bit) AS [either],
+  CAST(j2.[maritalStatus] AS varchar(max)) AS [marital]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
@@ -140,5 +140,11 @@ OUTER APPLY ( -- telecom.where(system = 'phone' and value.startsWith('+')).value
 CROSS APPLY (
   SELECT CASE WHEN (CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max)) AND NOT (NOT (j1.[active] = 'true'))) THEN 1 ELSE 0 END AS [wanted]
 ) AS g1
+CROSS APPLY (
+  SELECT CASE WHEN j1.[active] = 'true' THEN 1 WHEN NOT (j1.[active] = 'true') THEN 0 END AS [v]
+) AS b1
+CROSS APPLY (
+  SELECT CASE WHEN j1.[deceasedBoolean] = 'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = 'true') THEN 0 END AS [v]
+) AS b2
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
   AND NOT (NOT (j1.[active] = 'true'))

@@ -8,7 +8,7 @@ SELECT
   CAST(CASE WHEN x2.[n] = 0 THEN 1 ELSE 0 END AS bit) AS [only_phone],
   CASE WHEN x3.[n] > 1 AND g1.[wanted] = 1 THEN CAST(CAST(CONCAT(N'view lists, column phone: more than one item: ', x3.[n]) AS int) AS nvarchar(max)) ELSE x3.[v] END AS [phone],
   CAST(CASE WHEN (CAST(j1.[gender] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'male.' OR CAST(j1.[gender] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'female.') THEN j1.[gender] ELSE N'other' END AS nvarchar(max)) AS [kind],
-  CAST(CASE WHEN ((j1.[active] = N'true' AND NOT (j1.[deceasedBoolean] = N'true')) OR (NOT (j1.[active] = N'true') AND j1.[deceasedBoolean] = N'true')) THEN 1 WHEN NOT (((j1.[active] = N'true' AND NOT (j1.[deceasedBoolean] = N'true')) OR (NOT (j1.[active] = N'true') AND j1.[deceasedBoolean] = N'true'))) THEN 0 END AS bit) AS [either],
+  CAST(CASE WHEN b1.[v] <> b2.[v] THEN 1 WHEN NOT (b1.[v] <> b2.[v]) THEN 0 END AS bit) AS [either],
   j1.[maritalStatus] AS [marital]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
@@ -128,5 +128,11 @@ OUTER APPLY ( -- telecom.where(system = 'phone' and value.startsWith('+')).value
 CROSS APPLY (
   SELECT CASE WHEN (CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' AND NOT (NOT (j1.[active] = N'true'))) THEN 1 ELSE 0 END AS [wanted]
 ) AS g1
+CROSS APPLY (
+  SELECT CASE WHEN j1.[active] = N'true' THEN 1 WHEN NOT (j1.[active] = N'true') THEN 0 END AS [v]
+) AS b1
+CROSS APPLY (
+  SELECT CASE WHEN j1.[deceasedBoolean] = N'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = N'true') THEN 0 END AS [v]
+) AS b2
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND NOT (NOT (j1.[active] = N'true'))

@@ -59,13 +59,13 @@ SELECT
   j12.[system] AS [method_system],
   j12.[display] AS [method_display],
   j1.[method_text] AS [method_text],
-  f11.[v] AS [practitioner_id],
-  f12.[v] AS [organization_id],
+  CAST(f11.[v] AS nvarchar(max)) AS [practitioner_id],
+  CAST(f12.[v] AS nvarchar(max)) AS [organization_id],
   CAST(CASE WHEN CAST(RIGHT(k10.[head], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device.' THEN NULLIF(k10.[id], N'') END AS nvarchar(max)) AS [device_id],
   CAST(CASE WHEN CAST(RIGHT(k12.[head], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen.' THEN NULLIF(k12.[id], N'') END AS nvarchar(max)) AS [specimen_id],
-  f13.[v] AS [based_on_id],
-  f14.[v] AS [part_of_id],
-  f15.[v] AS [derived_from_id]
+  CAST(f13.[v] AS nvarchar(max)) AS [based_on_id],
+  CAST(f14.[v] AS nvarchar(max)) AS [part_of_id],
+  CAST(f15.[v] AS nvarchar(max)) AS [derived_from_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -33,7 +33,7 @@ SELECT
   u2.[postal_code] AS [postal_code],
   u2.[country] AS [country],
   CAST(CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [organization_id],
-  f18.[v] AS [practitioner_id]
+  CAST(f18.[v] AS nvarchar(max)) AS [practitioner_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

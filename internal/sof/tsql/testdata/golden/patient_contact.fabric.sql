@@ -12,7 +12,7 @@ SELECT
   j7.[name_family] AS [family],
   CAST(CASE WHEN x1.[n] > 0 THEN ISNULL(l1.[v], '') END AS varchar(max)) AS [given],
   j7.[gender] AS [gender],
-  CAST(f3.[v] AS varchar(max)) AS [phone],
+  f3.[v] AS [phone],
   CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (

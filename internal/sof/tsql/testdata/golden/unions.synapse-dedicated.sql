@@ -69,7 +69,7 @@ CROSS APPLY (
 CROSS APPLY ( -- contact
   SELECT
     CAST(e6.[key] AS int) AS [contact_index],
-    e7.[value] AS [contact_given]
+    CAST(e7.[value] AS nvarchar(max)) AS [contact_given]
   FROM OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = N'[' THEN j1.[contact] ELSE N'[' + j1.[contact] + N']' END) AS e6
   CROSS APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
     [name_given] nvarchar(max) '$.name.given' AS JSON

@@ -116,7 +116,6 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [_file] int NOT NULL,
   [_id] varchar(64) NOT NULL,
   [_line] bigint NOT NULL,
-  [_version] varchar(128) NOT NULL,
   [active] bit NULL,
   [born] date NULL,
   [id] varchar(max) NULL,
@@ -132,7 +131,6 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
   [_id] varchar(64) NOT NULL,
   [_line] bigint NOT NULL,
-  [_version] varchar(128) NOT NULL,
   [given] varchar(max) NULL,
   [row_index] int NULL
 );
@@ -199,7 +197,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
-  v.[_id], v.[_version], LEFT(v.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
@@ -211,7 +209,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
-  v.[_id], v.[_version], LEFT(v.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;

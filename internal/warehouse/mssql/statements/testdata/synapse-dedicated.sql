@@ -124,7 +124,6 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [_file] int NOT NULL,
   [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
-  [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [active] bit NULL,
   [born] date NULL,
   [id] nvarchar(max) NULL,
@@ -141,7 +140,6 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
   [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
-  [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [given] nvarchar(max) NULL,
   [row_index] int NULL
 )
@@ -195,14 +193,13 @@ WITH (FILE_TYPE = 'CSV', CREDENTIAL = (IDENTITY = 'Managed Identity'), FIELDTERM
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-large_patient');
 
 -- insert large patient
-INSERT INTO [fhir].[_stage_2026112308_0a1b_1_view_patient] ([_file], [_id], [_line], [_version], [active], [born], [id], [number], [price], [seen], [select], [weight])
-SELECT j.[_file], j.[_id], j.[_line], j.[_version], j.[active], j.[born], j.[id], j.[number], j.[price], j.[seen], j.[select], j.[weight]
+INSERT INTO [fhir].[_stage_2026112308_0a1b_1_view_patient] ([_file], [_id], [_line], [active], [born], [id], [number], [price], [seen], [select], [weight])
+SELECT j.[_file], j.[_id], j.[_line], j.[active], j.[born], j.[id], j.[number], j.[price], j.[seen], j.[select], j.[weight]
 FROM [fhir].[_stage_2026112308_0a1b_1_large_patient] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [_file] int '$."_file"',
   [_id] varchar(64) '$."_id"',
   [_line] bigint '$."_line"',
-  [_version] varchar(128) '$."_version"',
   [active] bit '$."active"',
   [born] date '$."born"',
   [id] nvarchar(max) '$."id"',
@@ -252,7 +249,7 @@ OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-patient');
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
-  v.[_id], v.[_version], LEFT(v.[_version], 23) + 'Z', N'nightly-000012'
+  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', N'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0
@@ -266,7 +263,7 @@ OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-patient_name');
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
-  v.[_id], v.[_version], LEFT(v.[_version], 23) + 'Z', N'nightly-000012'
+  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', N'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0

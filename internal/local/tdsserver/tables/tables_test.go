@@ -1,0 +1,148 @@
+package tables_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+)
+
+type sessions struct {
+	t *testing.T
+	*tables.Database
+}
+
+func newSessions(t *testing.T, o tables.Options) sessions {
+	t.Helper()
+	s := sessions{t, tables.New(o)}
+	one := s.Session("x")
+	s.run(one, "CREATE TABLE [dbo].[t] ([id] varchar(4) COLLATE Latin1_General_100_BIN2 NOT NULL, [n] int NULL, PRIMARY KEY ([id]))")
+	s.run(one, "INSERT INTO [dbo].[t] ([id], [n]) SELECT 'a', 1")
+	return s
+}
+
+func (s sessions) run(one tdsserver.Session, text string) tdsserver.Result {
+	s.t.Helper()
+	r, err := one.Batch(s.t.Context(), text, nil)
+	if err != nil {
+		s.t.Fatalf("%s: %v", text, err)
+	}
+	return r
+}
+
+func (s sessions) fails(one tdsserver.Session, number int32, text string) {
+	s.t.Helper()
+	_, err := one.Batch(s.t.Context(), text, nil)
+	var e *tdsserver.Error
+	if !errors.As(err, &e) || e.Number != number {
+		s.t.Errorf("%s: %v, want number %d", text, err, number)
+	}
+}
+
+func (s sessions) cell(one tdsserver.Session, query string) string {
+	s.t.Helper()
+	r := s.run(one, query)
+	if len(r.Rows) != 1 {
+		return fmt.Sprint(len(r.Rows), " rows")
+	}
+	return fmt.Sprint(r.Rows[0]...)
+}
+
+// What is not known is refused, and so is what a server would refuse.
+func TestStrict(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{})
+	one := s.Session("x")
+	for text, number := range map[string]int32{
+		"SELECT TOP (1) t.[id] FROM [dbo].[t] AS t":                               40517,
+		"SELECT t.[id] FROM [dbo].[t] AS t WHERE t.[id] LIKE 'a%'":                40517,
+		"SELECT LEN(t.[id]) AS [n] FROM [dbo].[t] AS t":                           195,
+		"WITH x AS (SELECT 1 AS [a]) SELECT x.[a] FROM x":                         40517,
+		"UPDATE [dbo].[t] SET [n] = 1 FROM [dbo].[t] AS t":                        40517,
+		"TRUNCATE TABLE [dbo].[t]":                                                40517,
+		"SELECT t.[id] FROM [dbo].[other] AS t":                                   208,
+		"SELECT t.[other] FROM [dbo].[t] AS t":                                    207,
+		"INSERT INTO [dbo].[t] ([id], [n]) SELECT 'a', 2":                         2627,
+		"INSERT INTO [dbo].[t] ([id], [n]) SELECT 'abcde', 2":                     2628,
+		"INSERT INTO [dbo].[t] ([n]) SELECT 2":                                    515,
+		"INSERT INTO [dbo].[t] ([id], [n]) SELECT 'b', 'x'":                       245,
+		"DROP TABLE [dbo].[other]":                                                3701,
+		"CREATE TABLE [none].[t] ([id] int NULL)":                                 2760,
+		"CREATE TABLE [dbo].[T] ([id] int NULL)":                                  2714,
+		"COMMIT TRANSACTION":                                                      3902,
+		"SELECT FROM":                                                             102,
+		"DELETE FROM [dbo].[t] WHERE [id] IN (SELECT o.[id] FROM [dbo].[o] AS o)": 208,
+	} {
+		s.fails(one, number, text)
+	}
+	if got := s.cell(one, "SELECT t.[id], t.[n] FROM [dbo].[t] AS t"); got != "a1" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
+func TestReadersSeeWhatIsCommitted(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{})
+	writer, reader := s.Session("x"), s.Session("x")
+	const query = "SELECT t.[n] FROM [dbo].[t] AS t WHERE t.[id] = 'a'"
+	for _, end := range []string{"ROLLBACK TRANSACTION", "COMMIT TRANSACTION"} {
+		s.run(writer, "BEGIN TRANSACTION")
+		s.run(writer, "UPDATE [dbo].[t] SET [n] = 2 WHERE [id] = 'a'")
+		if mine, others := s.cell(writer, query), s.cell(reader, query); mine != "2" || others != "1" {
+			t.Errorf("before %s: the writer sees %s, the reader %s", end, mine, others)
+		}
+		s.run(writer, end)
+	}
+	if got := s.cell(reader, query); got != "2" {
+		t.Errorf("in the end: %s", got)
+	}
+	s.run(writer, "BEGIN TRANSACTION")
+	s.run(writer, "DELETE FROM [dbo].[t] WHERE [id] = 'a'")
+	writer.Close() // as a connection that is cut
+	if got := s.cell(reader, query); got != "2" {
+		t.Errorf("after a cut: %s", got)
+	}
+}
+
+// The second waits for the first, or is ended where the engine does not wait.
+func TestWritersExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	const update = "UPDATE [dbo].[t] SET [n] = 3 WHERE [id] = 'a'"
+	const lock = "DECLARE @r int EXEC @r = sp_getapplock @Resource = N'x', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 1 SELECT @r AS [r]"
+	for _, text := range []string{update, lock} {
+		s := newSessions(t, tables.Options{})
+		first, second := s.Session("x"), s.Session("x")
+		s.run(first, "BEGIN TRANSACTION")
+		s.run(first, text)
+		s.run(second, "BEGIN TRANSACTION")
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := second.Batch(ctx, text, nil)
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			t.Errorf("%s: it did not wait: %v", text, err)
+		default:
+		}
+		s.run(first, "COMMIT TRANSACTION")
+		if err := <-ended; err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		cancel()
+	}
+	s := newSessions(t, tables.Options{Conflicts: true})
+	first, second := s.Session("x"), s.Session("x")
+	s.run(first, "BEGIN TRANSACTION")
+	s.run(second, "BEGIN TRANSACTION")
+	s.run(first, update)
+	s.run(first, "COMMIT TRANSACTION")
+	s.fails(second, 24556, update)
+	if second.Transaction() {
+		t.Error("a transaction that met another is open")
+	}
+}

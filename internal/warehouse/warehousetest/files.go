@@ -1,0 +1,66 @@
+// Package warehousetest lands and prepares files for tests of warehouses that read
+// what a FHIR server wrote, beside what prepare made of it.
+package warehousetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/views"
+)
+
+// Files is a lake of patients.
+type Files struct {
+	Lake  *pipelinetest.MemoryLake
+	Views prepared.Native
+	n     int
+}
+
+// NewFiles makes an empty lake, and compiles the bundled views of the given names.
+func NewFiles(t *testing.T, lake *pipelinetest.MemoryLake, names ...string) *Files {
+	t.Helper()
+	bundled, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []*sof.View
+	for _, v := range bundled {
+		for _, name := range names {
+			if v.Name == name {
+				kept = append(kept, v)
+			}
+		}
+	}
+	return &Files{Lake: lake, Views: func(string) ([]*sof.View, error) { return kept, nil }}
+}
+
+// Prepare lands and prepares a file of patients for each of texts.
+func (f *Files) Prepare(t *testing.T, export string, texts ...string) pipeline.Batch {
+	t.Helper()
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: f.Lake, Views: f.Views})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1}
+	for _, text := range texts {
+		f.n++
+		path := fmt.Sprintf("folder/Patient-%d.ndjson", f.n)
+		landed, err := f.Lake.Put(t.Context(), pipeline.Landing, path, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := pipeline.Flattening{Plan: "plan", Export: export, Type: "Patient", Path: path, Dir: path + "@" + landed.ETag}
+		done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Files = append(b.Files, pipeline.PreparedFile{File: landed, Dir: in.Dir, Done: done})
+	}
+	b.Attempt = fmt.Sprintf("%04x", f.n)
+	return b
+}
