@@ -20,9 +20,12 @@ import (
 )
 
 // A Put sends uploadBuffers blocks at a time and reads one ahead; 50,000 blocks are the service's limit,
-// so a blob can have 195 GiB.
+// so a blob can have 195 GiB. The first ones are smaller: a file is flattened into a dozen blobs at once,
+// few of which grow large, and each waits for its first block to fill.
 const (
 	blockSize     = 4 << 20
+	firstBlocks   = 1 << 20
+	smallBlocks   = 32
 	uploadBuffers = 2
 )
 

@@ -58,11 +58,11 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 	if w.sum != nil {
 		src = io.TeeReader(src, w.sum)
 	}
-	first, err := io.ReadAll(io.LimitReader(src, blockSize))
+	first, err := io.ReadAll(io.LimitReader(src, firstBlocks))
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	if len(first) < blockSize {
+	if len(first) < firstBlocks {
 		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
 		if err != nil {
 			return pipeline.File{}, err
@@ -78,6 +78,14 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 		return pipeline.File{}, err
 	}
 	return pipeline.File{ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+}
+
+// sizeOf is the bytes of a blob's i-th block.
+func sizeOf(i int) int {
+	if i < smallBlocks {
+		return firstBlocks
+	}
+	return blockSize
 }
 
 // stage sends first and the rest of src as blocks, and returns their ids in order.
@@ -109,7 +117,11 @@ func stage(ctx context.Context, to *blockblob.Client, first []byte, src io.Reade
 		select {
 		case buf = <-free:
 		default:
-			buf = make([]byte, blockSize)
+		}
+		if size := sizeOf(len(ids)); cap(buf) < size {
+			buf = make([]byte, size)
+		} else {
+			buf = buf[:size]
 		}
 		var n int
 		if n, readErr = io.ReadFull(src, buf); n > 0 {

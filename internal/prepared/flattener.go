@@ -90,6 +90,8 @@ type Flattener struct {
 	results    shelf[*kit, *result]
 	writers    shelf[*kit, []*flatparquet.Writer]
 	buffers    shelf[struct{}, []byte] // of blocks
+
+	turns *semaphore.Weighted // of files, one a processor; others wait without taking memory
 }
 
 // What is kept of each is what two files take that are flattened side by side.
@@ -134,7 +136,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 	return &Flattener{
 		o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{},
 		evaluators: shelf[*kit, Evaluator]{most: keptEvaluators}, results: shelf[*kit, *result]{most: keptResults},
-		writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
+		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
 	}, nil
 }
 
@@ -183,6 +185,10 @@ type job struct {
 
 // Flatten implements pipeline.Flattener.
 func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+	if err := f.turns.Acquire(ctx, 1); err != nil {
+		return pipeline.Done{}, fmt.Errorf("flatten %s: wait for a processor: %w", in.Path, err)
+	}
+	defer f.turns.Release(1)
 	done, err := f.flatten(ctx, in, r)
 	if err != nil {
 		return pipeline.Done{}, fmt.Errorf("flatten %s: %w", in.Path, err)

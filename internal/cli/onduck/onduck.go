@@ -38,7 +38,14 @@ func Open(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
 	if r.EngineTransforms {
 		return nil, fault.Permanentf("WarehouseTransform: DuckDB makes no rows of views: set it to native")
 	}
-	return duck.Open(duck.Options{Path: rest.Reveal(), Lake: r.Lake, Views: r.Views.Tables, Now: r.Now, Log: r.Log})
+	path, memory := target(rest.Reveal())
+	return duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: r.Lake, Views: r.Views.Tables, Now: r.Now, Log: r.Log})
+}
+
+// target is what stands behind the scheme: a file, and maybe DuckDB's memory limit.
+func target(rest string) (path, memory string) {
+	path, memory, _ = strings.Cut(rest, "?memory_limit=")
+	return path, memory
 }
 
 // Query answers one statement on a file, which it opens read-only; it waits five
@@ -94,7 +101,7 @@ func Loader(now func() time.Time) func(context.Context, cli.LoadRequest) (cli.Lo
 }
 
 func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (out cli.LoadReport, err error) {
-	rest := filepath.Clean(r.Rest)
+	rest, _ := target(filepath.Clean(r.Rest))
 	quarantine := rest + ".quarantine"
 	views, err := app.Views(r.Views)
 	if err != nil {
@@ -150,7 +157,8 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 	if r.Schema == "" {
 		r.Schema = "main"
 	}
-	tables, err := duck.Open(duck.Options{Path: r.Rest, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
+	path, memory := target(r.Rest)
+	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
 	if err != nil {
 		return load.Report{}, err
 	}
@@ -162,7 +170,7 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 		return report, err
 	}
 	// What was made of superseded resources is in no table.
-	report.Rows, err = rowsOf(ctx, r.Rest, r.Schema, report)
+	report.Rows, err = rowsOf(ctx, path, r.Schema, report)
 	return report, err
 }
 

@@ -173,7 +173,7 @@ func classified(err error) error {
 		duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType:
 		return &fault.Error{Class: fault.Permanent, Err: err}
 	case duckdb.ErrorTypeOutOfMemory: // the limit is ours, so it does not pass
-		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB"}
+		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB: duckdb:FILE?memory_limit=256MB"}
 	default: // may pass
 		return err
 	}
