@@ -33,6 +33,8 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// net/http quotes there what it cannot read of an answer, which may be health data.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	info, _ := debug.ReadBuildInfo()
 	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
