@@ -14,7 +14,8 @@ type cell struct {
 	value  op
 	short  picker // value
 	// legs are value as paths with a first() between them; nil for anything else.
-	legs []leg
+	legs      []leg
+	reference *referenceKeyOp // value, where it is one
 	// shared is how many of the legs are those of the cell before.
 	shared     int
 	memo       int // number of the value among those that views share, or -1
@@ -39,6 +40,7 @@ func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 		column: c.Column, value: value, short: short(value), collection: col.Collection, memo: -1,
 		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
 	}
+	out.reference, _ = value.(*referenceKeyOp)
 	if legs := legsOf(value); !col.Collection && len(legs) <= maxLegs {
 		out.legs = legs
 	}
@@ -165,6 +167,12 @@ func (c *cell) compute(v *Evaluator, this *item) error {
 		v.cells[c.column] = v.list(v.stack[base:])
 		v.stack = v.stack[:base]
 		return nil
+	}
+	if c.reference != nil {
+		if id, single := c.reference.single(v, this.node); single {
+			v.cells[c.column] = id
+			return nil
+		}
 	}
 	it, n, err := c.short.pick(v, this, 2)
 	switch {

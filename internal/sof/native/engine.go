@@ -99,7 +99,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 		}
 		e.views = append(e.views, out)
 	}
-	e.resourceOf.number(numbers)
+	e.resourceOf.number(numbers, e.root)
 	// names that only occur where no object can be, as in 'x'.length().foo, were
 	// numbered last
 	for _, f := range e.shapes {

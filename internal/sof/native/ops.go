@@ -306,27 +306,39 @@ func newReferenceKey(in op, target string, reference hop) *referenceKeyOp {
 
 // pick is the short way for a single Reference.
 func (o *referenceKeyOp) pick(v *Evaluator, this *item, limit int) (item, int, error) {
-	if o.legs == nil {
+	id, single := o.single(v, this.node)
+	switch {
+	case !single:
 		return whole{o}.pick(v, this, limit)
+	case id == nil:
+		return item{}, 0, nil
 	}
-	at := this.node
+	return textItem(id), 1, nil
+}
+
+// single gives the key where the focus has no more than one Reference; nil where
+// it has no key.
+func (o *referenceKeyOp) single(v *Evaluator, at int32) (id []byte, single bool) {
+	if o.legs == nil {
+		return nil, false
+	}
 	for i := range o.legs {
 		f := finding{limit: o.legs[i].limit}
 		f.follow(v, at, o.legs[i].steps)
 		switch {
 		case f.n == 0:
-			return item{}, 0, nil
+			return nil, true
 		case f.n > 1:
-			return whole{o}.pick(v, this, limit)
+			return nil, false
 		}
 		at = f.node
 	}
 	if ref := v.stringAt(at); ref != nil {
 		if typ, id, ok := splitReference(ref); ok && (o.target == "" || o.target == string(typ)) {
-			return textItem(id), 1, nil
+			return id, true
 		}
 	}
-	return item{}, 0, nil
+	return nil, true
 }
 
 func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {

@@ -24,7 +24,10 @@ const subsettedSystem = "http://terminology.hl7.org/CodeSystem/v3-ObservationVal
 
 // meta reads the elements that every engine needs.
 type meta struct {
-	resourceType, id, metaField, versionID, lastUpdated, tag, code, system, extension, url, valueString int
+	// slots of the root
+	resourceType, id, metaField int
+	// numbers of names
+	versionID, lastUpdated, tag, code, system, extension, url, valueString int
 }
 
 func (m *meta) outline(root *shape) {
@@ -41,8 +44,8 @@ func (m *meta) outline(root *shape) {
 	x.field("valueString")
 }
 
-func (m *meta) number(n nameNumbers) {
-	m.resourceType, m.id, m.metaField = n.of("resourceType"), n.of("id"), n.of("meta")
+func (m *meta) number(n nameNumbers, root *shape) {
+	m.resourceType, m.id, m.metaField = root.slotOf("resourceType"), root.slotOf("id"), root.slotOf("meta")
 	m.versionID, m.lastUpdated, m.tag = n.of("versionId"), n.of("lastUpdated"), n.of("tag")
 	m.code, m.system = n.of("code"), n.of("system")
 	m.extension, m.url, m.valueString = n.of("extension"), n.of("url"), n.of("valueString")
@@ -50,11 +53,9 @@ func (m *meta) number(n nameNumbers) {
 
 func (v *Evaluator) resource(root int32) Resource {
 	m := &v.engine.resourceOf
-	r := Resource{
-		Type: v.stringAt(v.member(root, m.resourceType)),
-		ID:   v.stringAt(v.member(root, m.id)),
-	}
-	at := v.member(root, m.metaField)
+	slots := v.tape.slots[v.tape.nodes[root].first:]
+	r := Resource{Type: v.stringAt(slots[m.resourceType] - 1), ID: v.stringAt(slots[m.id] - 1)}
+	at := slots[m.metaField] - 1
 	if at < 0 {
 		return r
 	}
