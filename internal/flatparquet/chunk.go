@@ -218,7 +218,7 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 	}
 	meta := format.ColumnMetaData{
 		Type: c.physical(), PathInSchema: []string{c.Name}, Codec: c.codec.name, NumValues: c.values, DataPageOffset: offset,
-		Encoding: []format.Encoding{format.RLE}, Statistics: format.Statistics{NullCount: c.nulls},
+		Statistics: format.Statistics{NullCount: c.nulls},
 	}
 	size := int64(len(c.pages))
 	data := c.pages
@@ -243,6 +243,8 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 	if c.plainPage || c.byNumber {
 		meta.Encoding = append(meta.Encoding, format.Plain)
 	}
+	// The levels' comes last: readers take the first for that of the values.
+	meta.Encoding = append(meta.Encoding, format.RLE)
 	if err := write(data); err != nil {
 		return format.ColumnChunk{}, err
 	}

@@ -189,6 +189,34 @@ func TestTheSameRowsAreTheSameFile(t *testing.T) {
 	}
 }
 
+// Whoever writes a file anew takes its columns as they are described.
+func TestAFileDescribesColumnsThatCanBeWritten(t *testing.T) {
+	t.Parallel()
+	var file, again bytes.Buffer
+	m := &table{rng: rand.New(rand.NewPCG(3, 1))}
+	w := flatparquet.NewWriter("t", columns, flatparquet.Snappy())
+	w.Reset(&file)
+	if err := errors.Join(w.Write(3000, m.run(3000)), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := parquet.NewGenericWriter[any](&again, f.Schema())
+	for _, group := range f.RowGroups() {
+		if _, err := copied.WriteRowGroup(group); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := copied.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(m.want, rows(t, again.Bytes())); d != "" {
+		t.Errorf("rows (-want +got):\n%.2000s", d)
+	}
+}
+
 func TestAFileWithoutRows(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
