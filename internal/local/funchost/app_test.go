@@ -124,7 +124,7 @@ func TestTheRepositorysHostJSONIsReadWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.executable != filepath.Join(root, "handler") || a.functionTimeout != time.Hour || a.renewFor != 65*time.Minute || a.maxCalls != 2 || a.initialization != time.Minute {
+	if a.executable != filepath.Join(root, "handler") || a.functionTimeout != time.Hour || a.renewFor != 65*time.Minute || a.maxCalls != 4 || a.initialization != time.Minute {
 		t.Errorf("got %+v", a)
 	}
 }
