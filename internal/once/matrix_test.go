@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,14 +102,14 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 		t.Fatal(err)
 	}
 	w.source = bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: w.base, Now: w.clock.Now, AllowPrivate: true}
-	token := 0
+	var token atomic.Uint64
 	w.options = once.Options{
 		Plan: pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"}, Lake: lake, Landings: lake,
 		Warehouse: memory.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
 		// With one pair of hands the clock stands still while they work.
 		Workers: 1,
 		Now:     w.clock.Now, Timer: w.clock.Timer, Log: slog.New(slog.DiscardHandler), Patience: 72 * time.Hour,
-		Token: func() string { token++; return fmt.Sprintf("%016x", token) },
+		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
 		Watch: func(p once.Progress) { w.told = append(w.told, p) },
 	}
 	if c.setUp != nil {

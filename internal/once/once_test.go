@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,12 +172,12 @@ func newWorld(t *testing.T) *world {
 		"job/Patient-1.ndjson": patients(3), "job/Patient-2.ndjson": patients(3),
 		"job/Observation-1.ndjson": strings.ReplaceAll(patients(3), "Patient", "Observation"),
 	}}
-	token := 0
+	var token atomic.Uint64
 	w.options = once.Options{
 		Plan:   pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"},
 		Source: w.server, Lake: lake, Warehouse: tables, Flattener: flattener,
 		Now: c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
-		Token: func() string { token++; return fmt.Sprintf("%016x", token) },
+		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
 		Watch: func(p once.Progress) { w.told = append(w.told, p) },
 	}
 	return w
