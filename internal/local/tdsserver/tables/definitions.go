@@ -1,0 +1,172 @@
+package tables
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sqlc-dev/teesql/ast"
+
+	"fhirsynapse/internal/local/tdsserver"
+)
+
+// define makes and drops schemas and tables.
+func (s *session) define(st ast.Statement) error {
+	db := s.db
+	switch st := st.(type) {
+	case *ast.CreateSchemaStatement:
+		name := strings.ToLower(st.Name.Value)
+		if db.schemas[name] {
+			return fail(2714, "There is already an object named '%s' in the database.", name)
+		}
+		db.schemas[name] = true
+		s.undo = append(s.undo, undo{defined: func() { delete(db.schemas, name) }})
+	case *ast.DropSchemaStatement:
+		name := strings.ToLower(st.Schema.BaseIdentifier.Value)
+		delete(db.schemas, name)
+		s.undo = append(s.undo, undo{defined: func() { db.schemas[name] = true }})
+	case *ast.CreateTableStatement:
+		return s.createTable(st)
+	case *ast.AlterTableAddTableElementStatement:
+		return s.addColumns(st)
+	case *ast.CreateIndexStatement:
+		t, err := s.of(st.OnName)
+		if err != nil {
+			return err
+		}
+		for _, c := range st.Columns {
+			if _, err := t.column(nameOf(c.Column)); err != nil {
+				return err
+			}
+		}
+	case *ast.DropTableStatement:
+		for _, o := range st.Objects {
+			t, err := s.of(o)
+			if err != nil {
+				return fail(3701, "Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
+			}
+			k := key(t.schema, t.name)
+			delete(db.tables, k)
+			s.undo = append(s.undo, undo{defined: func() { db.tables[k] = t }})
+		}
+	default:
+		return unknown(st)
+	}
+	return nil
+}
+
+func (s *session) of(o *ast.SchemaObjectName) (*table, error) {
+	if o.SchemaIdentifier == nil {
+		return nil, fail(208, "Invalid object name '%s'.", o.BaseIdentifier.Value)
+	}
+	return s.db.table(o.SchemaIdentifier.Value, o.BaseIdentifier.Value)
+}
+
+func (s *session) createTable(st *ast.CreateTableStatement) error {
+	if st.SelectStatement != nil || st.SchemaObjectName.SchemaIdentifier == nil {
+		return unknown(st)
+	}
+	schema, name := st.SchemaObjectName.SchemaIdentifier.Value, st.SchemaObjectName.BaseIdentifier.Value
+	if !s.db.schemas[strings.ToLower(schema)] {
+		return fail(2760, "The specified schema name \"%s\" either does not exist or you do not have permission to use it.", schema)
+	}
+	k := key(schema, name)
+	if s.db.tables[k] != nil {
+		return fail(2714, "There is already an object named '%s' in the database.", name)
+	}
+	t := &table{schema: schema, name: name, byKey: map[string][]*row{}}
+	for _, d := range st.Definition.ColumnDefinitions {
+		if err := t.add(d); err != nil {
+			return err
+		}
+	}
+	for _, c := range st.Definition.TableConstraints {
+		u, ok := c.(*ast.UniqueConstraintDefinition)
+		if !ok || !u.IsPrimaryKey {
+			return unknown(c)
+		}
+		for _, c := range u.Columns {
+			i, err := t.column(nameOf(c.Column))
+			if err != nil {
+				return err
+			}
+			t.key = append(t.key, i)
+		}
+	}
+	s.db.tables[k] = t
+	s.undo = append(s.undo, undo{defined: func() { delete(s.db.tables, k) }})
+	return nil
+}
+
+func (t *table) add(d *ast.ColumnDefinition) error {
+	if d.ComputedColumnExpression != nil || d.DefaultConstraint != nil || d.IdentityOptions != nil {
+		return unknown(d)
+	}
+	kind, err := typeOf(d.DataType)
+	if err != nil {
+		return err
+	}
+	if _, err := t.column(d.ColumnIdentifier.Value); err == nil {
+		return fail(2705, "Column names in each table must be unique. Column name '%s' is specified more than once.", d.ColumnIdentifier.Value)
+	}
+	c := column{Column: tdsserver.Column{Name: d.ColumnIdentifier.Value, Type: kind}}
+	for _, constraint := range d.Constraints {
+		n, ok := constraint.(*ast.NullableConstraintDefinition)
+		if !ok {
+			return unknown(constraint)
+		}
+		c.notNull = !n.Nullable
+	}
+	if d.Nullable != nil {
+		c.notNull = !d.Nullable.Nullable
+	}
+	t.columns = append(t.columns, c)
+	return nil
+}
+
+func (s *session) addColumns(st *ast.AlterTableAddTableElementStatement) error {
+	t, err := s.of(st.SchemaObjectName)
+	if err != nil {
+		return err
+	}
+	before := slices.Clone(t.columns)
+	for _, d := range st.Definition.ColumnDefinitions {
+		if err := t.add(d); err != nil {
+			t.columns = before
+			return err
+		}
+	}
+	for _, r := range t.rows {
+		r.cells = append(r.cells, make([]any, len(t.columns)-len(before))...)
+	}
+	s.undo = append(s.undo, undo{defined: func() {
+		t.columns = before
+		for _, r := range t.rows {
+			r.cells = r.cells[:len(before)]
+		}
+	}})
+	return nil
+}
+
+// typeOf writes a type as tdsserver has it.
+func typeOf(d ast.DataTypeReference) (string, error) {
+	r, ok := d.(*ast.SqlDataTypeReference)
+	if !ok {
+		return "", unknown(d)
+	}
+	text := strings.ToLower(r.SqlDataTypeOption)
+	var parts []string
+	for _, p := range r.Parameters {
+		switch p := p.(type) {
+		case *ast.IntegerLiteral:
+			parts = append(parts, p.Value)
+		case *ast.MaxLiteral:
+			parts = append(parts, "max")
+		default:
+			return "", unknown(p)
+		}
+	}
+	if len(parts) > 0 {
+		text += "(" + strings.Join(parts, ", ") + ")"
+	}
+	return text, nil
+}
