@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,14 +73,14 @@ func TestDataStaysOutOfErrors(t *testing.T) {
 func TestDeadConnections(t *testing.T) {
 	t.Parallel()
 	for dead, ok := range map[int]bool{1: true, 2: true, 3: true, 4: false} {
-		left := dead
+		var left atomic.Int64 // faults are asked for from the goroutine of each connection
+		left.Store(int64(dead))
 		s, p := pool(t, tdsserver.Options{
 			Sessions: func(string) tdsserver.Session { return failing{} },
 			Faults: func(r tdsserver.Request) tdsserver.Fault {
-				if r.Kind == "login" || left == 0 {
+				if r.Kind == "login" || left.Add(-1) < 0 {
 					return tdsserver.Fault{}
 				}
-				left--
 				return tdsserver.Fault{CutAfter: true}
 			},
 		})
