@@ -38,6 +38,7 @@ type chunk struct {
 	dictionary dictionary
 	abandoned  bool
 	rows       int     // of the page
+	count      int     // of its values
 	present    []int32 // its rows that have a value, unless all have
 	data       []byte  // its values, plain
 	numbers    []int32 // or their numbers in the dictionary
@@ -63,10 +64,9 @@ func (c *chunk) add(rows int, v *Values) error {
 			return err
 		}
 		if !c.Required {
-			for _, row := range v.rows[from : from+taken] {
-				c.present = append(c.present, int32(c.rows)+row-int32(done)) //nolint:gosec // bounded by a row group
-			}
+			c.note(v.rows[from:from+taken], done, upTo)
 		}
+		c.count += taken
 		from += taken
 		c.rows += upTo - done
 		done = upTo
@@ -77,6 +77,19 @@ func (c *chunk) add(rows int, v *Values) error {
 		}
 	}
 	return nil
+}
+
+// note keeps which rows of a run, from done to upTo, have a value.
+func (c *chunk) note(rows []int32, done, upTo int) {
+	if c.count == c.rows && len(rows) == upTo-done {
+		return
+	}
+	for row := len(c.present); row < c.count; row++ {
+		c.present = append(c.present, int32(row)) //nolint:gosec // until now every row had one
+	}
+	for _, row := range rows {
+		c.present = append(c.present, int32(c.rows)+row-int32(done)) //nolint:gosec // bounded by a row group
+	}
 }
 
 // fill takes values from the from-th on, until the page is full or the dictionary
@@ -98,14 +111,14 @@ func (c *chunk) fill(v *Values, from, rows int) (taken, upTo int, err error) {
 			c.numbers = append(c.numbers, n)
 		}
 	case c.Type == Text:
+		start := v.start(from)
 		for i := range rest {
-			text := v.data[v.start(from+i):v.ends[from+i]]
-			if len(c.data) >= c.full && (i > 0 || c.rows > 0) {
+			if len(c.data)+v.start(from+i)-start >= c.full && (i > 0 || c.rows > 0) {
+				c.data = append(c.data, v.data[start:v.start(from+i)]...)
 				return i, int(rest[i]), nil
 			}
-			c.data = binary.LittleEndian.AppendUint32(c.data, uint32(len(text))) //nolint:gosec // a line is far shorter
-			c.data = append(c.data, text...)
 		}
+		c.data = append(c.data, v.data[start:]...)
 	default:
 		c.data = append(c.data, v.data[from*v.width:]...)
 	}
@@ -125,7 +138,7 @@ func (c *chunk) endPage() error {
 	page := c.page[:0]
 	count := c.rows
 	if !c.Required {
-		count = len(c.present)
+		count = c.count
 		var err error
 		if page, err = c.appendLevels(page); err != nil {
 			return err
@@ -159,7 +172,7 @@ func (c *chunk) endPage() error {
 	}, page)
 	c.values += int64(c.rows)
 	c.nulls += int64(c.rows - count)
-	c.rows, c.present, c.data, c.numbers = 0, c.present[:0], c.data[:0], c.numbers[:0]
+	c.clearPage()
 	return err
 }
 
@@ -180,9 +193,9 @@ func (c *chunk) appendPage(h *format.PageHeader, page []byte) error {
 func (c *chunk) appendLevels(page []byte) ([]byte, error) {
 	at := len(page)
 	page = append(page, 0, 0, 0, 0)
-	if n := len(c.present); n == 0 || n == c.rows {
+	if c.count == 0 || c.count == c.rows {
 		page = binary.AppendUvarint(page, uint64(c.rows)<<1) //nolint:gosec // not negative
-		page = append(page, byte(min(n, 1)))
+		page = append(page, byte(min(c.count, 1)))
 	} else {
 		c.levels = append(c.levels[:0], make([]byte, c.rows)...)
 		for _, row := range c.present {
@@ -259,7 +272,11 @@ func (c *chunk) reset() {
 	c.pages, c.plainSize, c.values, c.nulls = c.pages[:0], 0, 0, 0
 	c.byNumber, c.plainPage, c.abandoned = false, false, false
 	c.dictionary.reset()
-	c.rows, c.present, c.data, c.numbers = 0, c.present[:0], c.data[:0], c.numbers[:0]
+	c.clearPage()
+}
+
+func (c *chunk) clearPage() {
+	c.rows, c.count, c.present, c.data, c.numbers = 0, 0, c.present[:0], c.data[:0], c.numbers[:0]
 }
 
 func (c *chunk) physical() format.Type {

@@ -2,7 +2,6 @@ package flatparquet
 
 import (
 	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 )
 
@@ -14,6 +13,7 @@ type dictionary struct {
 	ends  []int  // of each entry in page
 	page  []byte // the dictionary page: lengths and texts
 	taken int    // how many texts were looked up
+	last  int32  // the number that was given last
 }
 
 const (
@@ -26,9 +26,20 @@ const (
 // seed makes no difference to what is written, only to where entries are found.
 var seed = maphash.MakeSeed()
 
-// number is the text's; worth is false when the dictionary would do no good any
+// number is that of a text behind its length; worth is false when the dictionary would do no good any
 // more, and then the text is not in it.
 func (d *dictionary) number(text []byte) (n int32, worth bool) {
+	// Texts come in runs.
+	if n := d.last; int(n) < len(d.ends) && bytes.Equal(d.text(int(n)), text) {
+		d.taken++
+		return n, true
+	}
+	n, worth = d.find(text)
+	d.last = n
+	return n, worth
+}
+
+func (d *dictionary) find(text []byte) (n int32, worth bool) {
 	sum := uint32(maphash.Bytes(seed, text)) //nolint:gosec // half of it is enough
 	if len(d.slots) == 0 {
 		d.slots = make([]int32, 256)
@@ -44,11 +55,10 @@ func (d *dictionary) number(text []byte) (n int32, worth bool) {
 			return n - 1, true
 		}
 	}
-	if len(d.page)+4+len(text) > mostBytes || d.taken >= trial && 2*len(d.ends) > d.taken {
+	if len(d.page)+len(text) > mostBytes || d.taken >= trial && 2*len(d.ends) > d.taken {
 		return 0, false
 	}
 	d.taken++
-	d.page = binary.LittleEndian.AppendUint32(d.page, uint32(len(text))) //nolint:gosec // bounded above
 	d.page = append(d.page, text...)
 	d.ends = append(d.ends, len(d.page))
 	d.sums = append(d.sums, sum)
@@ -77,9 +87,9 @@ func (d *dictionary) grow() {
 }
 
 func (d *dictionary) text(i int) []byte {
-	start := 4
+	start := 0
 	if i > 0 {
-		start += d.ends[i-1]
+		start = d.ends[i-1]
 	}
 	return d.page[start:d.ends[i]]
 }
@@ -89,4 +99,5 @@ func (d *dictionary) reset() {
 		clear(d.slots)
 	}
 	d.sums, d.ends, d.page, d.taken = d.sums[:0], d.ends[:0], d.page[:0], 0
+	d.last = 0
 }

@@ -7,8 +7,8 @@ import "encoding/binary"
 type Values struct {
 	width int
 	rows  []int32
-	ends  []int // of texts, in data
-	data  []byte
+	ends  []int  // of texts, in data
+	data  []byte // of texts behind their lengths, as pages have them
 }
 
 // NewValues is an empty run of values of a type.
@@ -16,6 +16,7 @@ func NewValues(t Type) *Values { return &Values{width: t.width()} }
 
 // Text adds a text, which is copied.
 func (v *Values) Text(row int, text []byte) {
+	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(len(text))) //nolint:gosec // a line is far shorter
 	v.data = append(v.data, text...)
 	v.ends = append(v.ends, len(v.data))
 	v.rows = append(v.rows, int32(row)) //nolint:gosec // a run is a block of lines
@@ -49,9 +50,6 @@ func (v *Values) Decimal(row int, n [16]byte) {
 	v.rows = append(v.rows, int32(row)) //nolint:gosec // as above
 }
 
-// Size is the bytes of the values.
-func (v *Values) Size() int { return len(v.data) + 4*len(v.ends) }
-
 // Truncate takes back the values of row and all after it.
 func (v *Values) Truncate(row int) {
 	n := len(v.rows)
@@ -82,7 +80,7 @@ func (v *Values) Reset() {
 	}
 }
 
-// start is where the i-th text begins.
+// start is where the length of the i-th text begins.
 func (v *Values) start(i int) int {
 	if i == 0 {
 		return 0

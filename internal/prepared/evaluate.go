@@ -11,6 +11,7 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 )
 
 // columns is a run of rows, column by column.
@@ -61,7 +62,12 @@ func (p *parquetRows) add(line int64, cells [][]byte, misfit func(column int)) {
 		p.values[1].Int64(p.rows, line)
 	}
 	for i, cell := range cells {
-		if cell != nil && !put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell) {
+		if cell == nil {
+			continue
+		}
+		if p.table.Columns[i].Kind == sof.Text {
+			p.values[p.keys+i].Text(p.rows, cell)
+		} else if !put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell) {
 			misfit(i)
 		}
 	}
@@ -178,7 +184,6 @@ func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evalua
 // cannot be flattened now.
 func (e *evaluation) block(b ndjson.Block, r *result) error {
 	e.r = r
-	valid := utf8.Valid(b.Data)
 	for line, err := range b.Lines() {
 		r.lines++
 		switch {
@@ -187,9 +192,6 @@ func (e *evaluation) block(b ndjson.Block, r *result) error {
 			continue
 		case line.Blank():
 			r.blank++
-			continue
-		case !valid && !utf8.Valid(line.JSON):
-			r.bad = append(r.bad, badLine{line, "the line is not valid UTF-8"})
 			continue
 		}
 		reason, err := e.line(line)

@@ -30,7 +30,8 @@ type Resource struct {
 type Evaluator interface {
 	// Eval emits the rows of all views for one line: cells in the order of the
 	// view's columns, nil for NULL, else canonical text. The cells are valid until
-	// emit returns. An error of class BadData means that the line is bad.
+	// emit returns. An error of class BadData means that the line is bad: what
+	// is no JSON in UTF-8 is among them.
 	Eval(line []byte, emit func(view int, row [][]byte) error) (Resource, error)
 }
 

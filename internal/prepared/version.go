@@ -98,14 +98,20 @@ func usableVersionID(versionID []byte) bool {
 // merge, such as those that differ by trailing blanks.
 func usableID(id []byte) bool {
 	for _, c := range id {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.':
-		default:
+		if !ofID[c] {
 			return false
 		}
 	}
 	return len(id) >= 1 && len(id) <= maxID
 }
+
+// ofID is the characters of an id.
+var ofID = func() (is [256]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-." {
+		is[c] = true
+	}
+	return is
+}()
 
 // parseInstant reads a FHIR instant: a whole day, a time with seconds, and a zone.
 // Digits after the ninth of a second are cut; a leap second, 60, is the first

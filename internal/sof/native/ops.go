@@ -371,12 +371,18 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 // (/_history/2). Contained (#x), urn: and conditional references (Patient?x=y)
 // point to no row.
 func splitReference(ref []byte) (typ, id []byte, ok bool) {
-	if bytes.IndexByte(ref, '?') >= 0 || bytes.IndexByte(ref, '#') >= 0 {
-		return nil, nil, false
+	// One look, since references are short and many.
+	slashes, slash := 0, 0
+	for i, c := range ref {
+		switch c {
+		case '?', '#':
+			return nil, nil, false
+		case '/':
+			slashes, slash = slashes+1, i
+		}
 	}
-	i := bytes.IndexByte(ref, '/')
-	if i >= 0 && bytes.IndexByte(ref[i+1:], '/') < 0 {
-		typ, id = ref[:i], ref[i+1:]
+	if slashes == 1 {
+		typ, id = ref[:slash], ref[slash+1:]
 	} else {
 		if bytes.HasPrefix(ref, []byte("urn:")) {
 			return nil, nil, false
