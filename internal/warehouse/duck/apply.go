@@ -32,10 +32,10 @@ type attempt struct {
 	staged, won, known int64
 }
 
-// apply commits a staged batch. It runs alone, from the ledger's answer to the
-// end: nobody else has the database open.
-func (w *Warehouse) apply(ctx context.Context, db *database, s *staged) error {
-	if err := db.ensure(ctx, s.batch.Schema, s.batch.Type, s.tables); err != nil {
+// apply commits a staged batch. From the ledger's answer to the end no other
+// commit of the type runs, here or elsewhere.
+func (w *Warehouse) apply(ctx context.Context, in *session, db *database, s *staged) error {
+	if err := in.ensure(ctx, db, s); err != nil {
 		return err
 	}
 	a := &attempt{
@@ -57,9 +57,6 @@ func (w *Warehouse) apply(ctx context.Context, db *database, s *staged) error {
 		return err
 	}
 	if err := db.inTransaction(ctx, a.transaction); err != nil {
-		return err
-	}
-	if err := a.tidy(); err != nil {
 		return err
 	}
 	w.o.Log.DebugContext(ctx, "committed to DuckDB", "export", s.batch.Export, "type", s.batch.Type, "files", len(s.files),
@@ -109,16 +106,6 @@ func (a *attempt) prepare() error {
 	} {
 		if _, err := a.exec("make", statement); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// tidy drops what prepare made, since the session may go on.
-func (a *attempt) tidy() error {
-	for _, object := range []string{"VIEW " + a.heads, "TABLE " + a.files, "TABLE " + a.losers, "TABLE " + a.winners} {
-		if _, err := a.ExecContext(a.ctx, "DROP "+object); err != nil {
-			return fmt.Errorf("tidy: %w", classified(err))
 		}
 	}
 	return nil

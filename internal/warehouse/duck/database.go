@@ -31,9 +31,9 @@ type settings struct {
 	tempDir     string
 }
 
-// database is one DuckDB instance with one connection.
+// database is a connection to a DuckDB instance.
 type database struct {
-	pool *sql.DB
+	pool *sql.DB // the instance, of its first connection; nil for others
 	*sql.Conn
 }
 
@@ -58,6 +58,7 @@ func openDatabase(ctx context.Context, s settings) (*database, error) {
 		return nil, fault.Permanentf("start DuckDB: %w", err)
 	}
 	pool := sql.OpenDB(connector)
+	pool.SetMaxIdleConns(-1) // what a connection has left open ends with it
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", err), pool.Close())
@@ -75,20 +76,26 @@ func openDatabase(ctx context.Context, s settings) (*database, error) {
 // writing it takes what they save.
 const cheapTexts = "SET disabled_compression_methods = 'fsst,dict_fsst,zstd'"
 
-// close ends the instance, which writes what is left of the log into the files.
+// close ends the connection, and with the first one the instance, which writes what
+// is left of the log into the files.
 func (db *database) close() error {
-	if err := errors.Join(db.Close(), db.pool.Close()); err != nil {
+	err := db.Close()
+	if db.pool != nil {
+		err = errors.Join(err, db.pool.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("close the database: %w", classified(err))
 	}
 	return nil
 }
 
-// useThreads sets how many threads the next statements have.
-func (db *database) useThreads(ctx context.Context, n int) error {
-	if _, err := db.ExecContext(ctx, "SET threads TO "+strconv.Itoa(n)); err != nil {
-		return fmt.Errorf("set the threads of DuckDB: %w", classified(err))
+// beside is another connection to the instance, with temporary tables of its own.
+func (db *database) beside(ctx context.Context) (*database, error) {
+	conn, err := db.pool.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to DuckDB: %w", classified(err))
 	}
-	return nil
+	return &database{Conn: conn}, nil
 }
 
 type mode int
@@ -98,9 +105,10 @@ const (
 	readOnly
 )
 
-// rowGroup is how many rows DuckDB keeps uncompressed for each table and thread;
-// its default, 122,880, takes too much memory for wide tables.
-const rowGroup = 30720
+// rowGroup is how many rows DuckDB keeps uncompressed for each table that is being
+// written; its default, 122,880, takes too much memory for wide tables. With
+// three times as much a commit takes as long.
+const rowGroup = 10240
 
 // blockSize is what a new database file is made of. Every column of every table
 // that a transaction touches holds at least one block in memory, filled or not;

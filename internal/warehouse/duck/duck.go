@@ -1,12 +1,14 @@
 // Package duck is the warehouse on DuckDB: the default on a desk, one file, no
 // server. It is the only package that needs cgo; handler/ never reaches it.
 //
-// The database file is opened for a commit and closed after it, unless the next one
-// waits already, so that others can read it in between. DuckDB lets in one process that writes, or several that
-// read: that is the exclusion of a commit between processes, and a lock per path
-// is the one inside a process. A commit stages first, without either: it downloads
-// the prepared Parquet into a folder of its own. Then, in one transaction, it
-// finds the winners, replaces their rows, writes heads and ledger, and holds the
+// The database file is opened for a commit and closed after it, unless others are
+// under way or wait, so that other processes can read it in between. DuckDB lets in
+// one process that writes, or several that read: that is the exclusion of a commit
+// between processes. Inside a process there is a lock per path, and one per type:
+// commits of two types, which have no table but the ledger in common, go side by
+// side, each on a thread of its own. A commit stages first, without any of these: it
+// downloads the prepared Parquet into a folder of its own. Then, in one transaction,
+// it finds the winners, replaces their rows, writes heads and ledger, and holds the
 // counts against each other before COMMIT.
 //
 // What a batch may cost is bounded: DuckDB by its memory limit, beyond which it
@@ -44,9 +46,6 @@ type Options struct {
 	// which a gigabyte of all bundled types was committed beside two files being
 	// flattened in 300 MiB in all, no slower than with more.
 	MemoryLimit string
-	// Threads is how many DuckDB uses at a large commit; 0 means 1, since the other
-	// processors have files to flatten, and each thread holds rows of its own.
-	Threads int
 	// Downloads is how many prepared files are fetched at a time; 0 means 4.
 	Downloads int
 	// Now dates the ledger.
@@ -69,7 +68,6 @@ type Warehouse struct {
 // Open makes a Warehouse. It does not touch the database yet.
 func Open(o Options) (*Warehouse, error) {
 	o.MemoryLimit = cmp.Or(o.MemoryLimit, "64MB")
-	o.Threads = cmp.Or(o.Threads, 1)
 	o.Downloads = cmp.Or(o.Downloads, 4)
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
 	if o.Path == "" || o.Lake == nil || o.Views == nil || o.Now == nil {
@@ -117,18 +115,12 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.remove()) }()
 	w.o.before("open")
-	var entries []pipeline.LedgerEntry
-	err = w.write(ctx, w.threads(b), func(db *database) (err error) {
-		if err := w.apply(ctx, db, s); err != nil {
+	return w.write(ctx, b.Type+" in "+b.Schema, func(in *session, db *database) error {
+		if err := w.apply(ctx, in, db, s); err != nil {
 			return err
 		}
-		entries, err = db.ledger(ctx, b.Schema, b.Export)
-		return err
+		return in.report(ctx, db, b.Schema, b.Export)
 	})
-	if at, ok := stampOf(w.o.Path); ok && err == nil {
-		w.ledgers.remember(at, b.Schema, b.Export, entries)
-	}
-	return err
 }
 
 // missing is the files of a batch, in the order of their numbers, that the ledger
@@ -160,6 +152,9 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	if _, err := os.Stat(w.o.Path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	if entries, ok := w.reported(schema, export); ok {
+		return entries, nil
+	}
 	if entries, ok := w.ledgers.look(w.o.Path, schema, export); ok {
 		return entries, nil
 	}
@@ -176,24 +171,6 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 		w.ledgers.remember(at, schema, export, out)
 	}
 	return out, nil
-}
-
-// fewRows is where a second thread begins to be worth it: each keeps a row group
-// of its own for each table, and those that are not full when the statement ends
-// are written again. Below, one thread takes two thirds of the processor time.
-const fewRows = 500_000
-
-func (w *Warehouse) threads(b pipeline.Batch) int {
-	var rows int64
-	for _, f := range b.Files {
-		for _, n := range f.Done.Rows {
-			rows += n
-		}
-	}
-	if rows < fewRows {
-		return 1
-	}
-	return w.o.Threads
 }
 
 func (w *Warehouse) makeFolder() error {

@@ -75,6 +75,14 @@ func wantedTables(resource string, tables []prepared.Table) []wanted {
 	return all
 }
 
+// ensure makes what is missing for a batch; two commits that begin together may miss
+// the same.
+func (s *session) ensure(ctx context.Context, db *database, batch *staged) error {
+	s.definitions.Lock()
+	defer s.definitions.Unlock()
+	return db.ensure(ctx, batch.batch.Schema, batch.batch.Type, batch.tables)
+}
+
 // ensure makes what is missing of a schema: itself, its tables, their columns. A
 // column that a view has no more stays; one that changed its type is refused,
 // since its values would be lost.

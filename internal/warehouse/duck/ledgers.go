@@ -56,14 +56,29 @@ func (l *ledgers) look(path, schema, export string) ([]pipeline.LedgerEntry, boo
 	if !ok {
 		return nil, false
 	}
+	return l.at(now, schema, export)
+}
+
+// at gives the entries that an export had in a state.
+func (l *ledgers) at(state stamp, schema, export string) ([]pipeline.LedgerEntry, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.kept {
-		if r.schema == schema && r.export == export && r.at == now {
+		if r.schema == schema && r.export == export && r.at == state {
 			return slices.Clone(r.entries), true
 		}
 	}
 	return nil, false
+}
+
+// learn takes over what was remembered while the file was being written, now that
+// it is whole.
+func (l *ledgers) learn(at stamp, from *ledgers) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	for _, r := range from.kept {
+		l.remember(at, r.schema, r.export, r.entries)
+	}
 }
 
 // remember keeps the entries that a file had in a state.

@@ -6,91 +6,160 @@ import (
 	"fmt"
 	"sync"
 
+	duckdb "github.com/duckdb/duckdb-go/v2"
 	"golang.org/x/sync/semaphore"
+
+	"fhirsynapse/internal/pipeline"
 )
 
-// sessions has the calls of a Warehouse take turns at the database, which one
-// leaves open for the next when that is waiting already: opening a database of a
-// hundred tables takes as long as a small commit. When nobody waits it is closed,
-// so that other processes can read.
+// sessions has the calls of a Warehouse share the database while it is open, and
+// leaves it open for those that wait already: opening a database of a hundred
+// tables takes as long as a small commit. When nobody is left it is closed, so
+// that other processes can read.
 type sessions struct {
-	turn *semaphore.Weighted
+	commits *semaphore.Weighted // that go side by side
+	opener  *semaphore.Weighted // one opens, the others wait for it
 
-	mu      sync.Mutex
-	waiting int
-	open    *session // its owner is whoever has the turn
+	mu     sync.Mutex
+	coming int      // calls that are about to use the database
+	open   *session // nil when none may be entered
+	topics map[string]*semaphore.Weighted
 }
 
-func newSessions() sessions { return sessions{turn: semaphore.NewWeighted(1)} }
+// sideBySide is how many commits go at once, each on a thread of its own.
+const sideBySide = 2
+
+func newSessions() sessions {
+	return sessions{commits: semaphore.NewWeighted(sideBySide), opener: semaphore.NewWeighted(1), topics: map[string]*semaphore.Weighted{}}
+}
 
 // session is the database open for writing, with the lock of its path.
 type session struct {
 	*database
-	release func()
+	end   func() error
+	users int // guarded by sessions
+
+	definitions sync.Mutex // held while tables are looked for and made
+	reports     sync.Mutex
+	ledgers     ledgers
 }
 
-func (s *session) end() error {
-	defer s.release()
-	return s.close()
-}
-
-// take waits for a turn, and gives what the last one left open. Unless it fails,
-// done must be called, with what this one leaves open.
-func (s *sessions) take(ctx context.Context) (open *session, err error) {
+// topic is the exclusion of commits that touch the same tables.
+func (s *sessions) topic(of string) *semaphore.Weighted {
 	s.mu.Lock()
-	s.waiting++
+	defer s.mu.Unlock()
+	if s.topics[of] == nil {
+		s.topics[of] = semaphore.NewWeighted(1)
+	}
+	return s.topics[of]
+}
+
+// announce says that a call will use the database: it is left open until then.
+func (s *sessions) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming++
+}
+
+// giveUp takes an announcement back.
+func (s *sessions) giveUp() error {
+	s.mu.Lock()
+	s.coming--
+	var left *session
+	if s.coming == 0 && s.open != nil && s.open.users == 0 {
+		left, s.open = s.open, nil // it was kept for this call
+	}
 	s.mu.Unlock()
-	err = s.turn.Acquire(ctx, 1)
+	if left == nil {
+		return nil
+	}
+	return left.end()
+}
+
+// enter gives a call that was announced the session, which it must leave.
+func (s *sessions) enter(ctx context.Context, open func(context.Context) (*session, error)) (*session, error) {
+	if err := s.opener.Acquire(ctx, 1); err != nil {
+		return nil, errors.Join(err, s.giveUp())
+	}
+	defer s.opener.Release(1)
+	if in := s.join(1); in != nil {
+		return in, nil
+	}
+	in, err := open(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.giveUp())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting--
+	s.coming--
+	in.users++
+	s.open = in
+	return in, nil
+}
+
+// join gives the open session to a call, announced or not; nil when there is none.
+func (s *sessions) join(announced int) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open != nil {
+		s.coming -= announced
+		s.open.users++
+	}
+	return s.open
+}
+
+// leave ends what a call did in a session. After an error nobody enters it any
+// more. The last to leave ends it, unless others are coming.
+func (s *sessions) leave(in *session, err error) error {
+	s.mu.Lock()
+	in.users--
+	if s.open == in && (err != nil || in.users == 0 && s.coming == 0) {
+		s.open = nil
+	}
+	last := in.users == 0 && s.open != in
+	s.mu.Unlock()
+	if last {
+		return errors.Join(err, in.end())
+	}
+	return err
+}
+
+// use gives do a connection of its own.
+func (s *sessions) use(ctx context.Context, in *session, do func(*session, *database) error) error {
+	db, err := in.beside(ctx)
 	if err == nil {
-		open, s.open = s.open, nil
-		return open, nil
+		err = errors.Join(do(in, db), db.close())
 	}
-	// What was left open for this call would stay open.
-	if s.waiting == 0 && s.open != nil && s.turn.TryAcquire(1) {
-		open, s.open = s.open, nil
-		err = errors.Join(err, open.end())
-		s.turn.Release(1)
-	}
-	return nil, err
+	return s.leave(in, err)
 }
 
-// done ends a turn. The session is left to the next, or ended when there is none.
-func (s *sessions) done(open *session) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.turn.Release(1)
-	if open == nil {
-		return nil
+// write gives do the database, beside commits of other topics. What finds no room
+// beside another is done again alone.
+func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *database) error) error {
+	t := w.sessions.topic(topic)
+	if err := t.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("wait for another commit of %s: %w", topic, err)
 	}
-	if s.waiting > 0 {
-		s.open = open
-		return nil
+	defer t.Release(1)
+	err := w.writeBeside(ctx, 1, do)
+	if typeOf(err) == duckdb.ErrorTypeOutOfMemory {
+		return w.writeBeside(ctx, sideBySide, do)
 	}
-	return open.end()
+	return err
 }
 
-// write gives do the database, alone.
-func (w *Warehouse) write(ctx context.Context, threads int, do func(*database) error) error {
-	open, err := w.sessions.take(ctx)
+// writeBeside takes so many of the places of commits.
+func (w *Warehouse) writeBeside(ctx context.Context, places int64, do func(*session, *database) error) error {
+	w.sessions.announce()
+	if err := w.sessions.commits.Acquire(ctx, places); err != nil {
+		return errors.Join(fmt.Errorf("wait for database %s: %w", w.o.Path, err), w.sessions.giveUp())
+	}
+	defer w.sessions.commits.Release(places)
+	in, err := w.sessions.enter(ctx, w.openSession)
 	if err != nil {
-		return fmt.Errorf("wait for database %s: %w", w.o.Path, err)
+		return err
 	}
-	if open == nil {
-		if open, err = w.openSession(ctx); err != nil {
-			return errors.Join(err, w.sessions.done(nil))
-		}
-	}
-	if err = open.useThreads(ctx, threads); err == nil {
-		err = do(open.database)
-	}
-	if err != nil {
-		// After an error the connection is of no more use.
-		return errors.Join(err, open.end(), w.sessions.done(nil))
-	}
-	return w.sessions.done(open)
+	return w.sessions.use(ctx, in, do)
 }
 
 func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
@@ -106,26 +175,37 @@ func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
 		release()
 		return nil, err
 	}
-	return &session{db, release}, nil
-}
-
-// read gives do the database: as a writer left it open, or beside other readers.
-func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
-	open, err := w.sessions.take(ctx)
-	if err != nil {
-		return fmt.Errorf("wait for database %s: %w", w.o.Path, err)
-	}
-	if open != nil {
-		if err := do(open.database); err != nil {
-			return errors.Join(err, open.end(), w.sessions.done(nil))
+	s := &session{database: db}
+	s.end = func() error {
+		defer release()
+		if err := db.close(); err != nil {
+			return err
 		}
-		return w.sessions.done(open)
+		if at, whole := stampOf(w.o.Path); whole {
+			w.ledgers.learn(at, &s.ledgers)
+		}
+		return nil
 	}
-	err = w.readBeside(ctx, do)
-	return errors.Join(err, w.sessions.done(nil))
+	return s, nil
 }
 
-func (w *Warehouse) readBeside(ctx context.Context, do func(*database) error) error {
+// report reads and remembers the ledger of an export. Of several commits the last
+// to report has seen what all of them wrote.
+func (s *session) report(ctx context.Context, db *database, schema, export string) error {
+	s.reports.Lock()
+	defer s.reports.Unlock()
+	entries, err := db.ledger(ctx, schema, export)
+	if err == nil {
+		s.ledgers.remember(stamp{}, schema, export, entries)
+	}
+	return err
+}
+
+// read gives do the database: as writers have it open, or beside other readers.
+func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
+	if in := w.sessions.join(0); in != nil {
+		return w.sessions.use(ctx, in, func(_ *session, db *database) error { return do(db) })
+	}
 	release, err := lockPath(ctx, w.o.Path, shared)
 	if err != nil {
 		return err
@@ -136,6 +216,17 @@ func (w *Warehouse) readBeside(ctx context.Context, do func(*database) error) er
 		return err
 	}
 	return errors.Join(do(db), db.close())
+}
+
+// reported is what the commits of the open session said of an export.
+func (w *Warehouse) reported(schema, export string) ([]pipeline.LedgerEntry, bool) {
+	w.sessions.mu.Lock()
+	in := w.sessions.open
+	w.sessions.mu.Unlock()
+	if in == nil {
+		return nil, false
+	}
+	return in.ledgers.at(stamp{}, schema, export)
 }
 
 func (w *Warehouse) openDatabase(ctx context.Context, m mode) (*database, error) {

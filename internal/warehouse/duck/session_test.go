@@ -25,44 +25,52 @@ func openTest(t *testing.T) *Warehouse {
 	return w
 }
 
-// waitFor returns when so many calls wait for their turn.
+// waitFor returns when so many calls are about to use the database.
 func (s *sessions) waitFor(n int) {
 	for {
 		s.mu.Lock()
-		waiting := s.waiting
+		coming := s.coming
 		s.mu.Unlock()
-		if waiting >= n {
+		if coming >= n {
 			return
 		}
 	}
 }
 
+func nothing(*session, *database) error { return nil }
+
 func TestADatabaseIsLeftOpenForWhoWaits(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)
-	var first, second, reader *database
+	var first, second, third, reader *session
 	var others sync.WaitGroup
-	err := w.write(t.Context(), 1, func(db *database) error {
-		first = db
+	both := make(chan struct{})
+	err := w.write(t.Context(), "A", func(in *session, _ *database) error {
+		first = in
 		others.Go(func() {
-			if err := w.write(t.Context(), 2, func(db *database) error { second = db; return nil }); err != nil {
+			if err := w.write(t.Context(), "B", func(in *session, _ *database) error { second = in; close(both); return nil }); err != nil {
 				t.Error(err)
 			}
 		})
-		others.Go(func() {
-			if err := w.read(t.Context(), func(db *database) error { reader = db; return nil }); err != nil {
-				t.Error(err)
-			}
-		})
-		w.sessions.waitFor(2)
+		<-both // commits of two types go side by side
+		if err := w.read(t.Context(), func(*database) error { reader = w.sessions.open; return nil }); err != nil {
+			t.Error(err)
+		}
+		w.sessions.announce()
 		return nil
 	})
 	others.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first != second || first != reader {
-		t.Error("those who waited opened the database again")
+	if err := w.write(t.Context(), "C", func(in *session, _ *database) error { third = in; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sessions.giveUp(); err != nil {
+		t.Fatal(err)
+	}
+	if first != second || first != third || first != reader {
+		t.Error("those who came or waited opened the database again")
 	}
 	closed(t, w)
 }
@@ -77,25 +85,48 @@ func closed(t *testing.T, w *Warehouse) {
 		t.Fatalf("the database stays open: %v", err)
 	}
 	release()
-	if w.sessions.open != nil {
-		t.Error("a session stays open")
+	if s := &w.sessions; s.open != nil || s.coming != 0 {
+		t.Errorf("a session stays open: %v, for %d calls", s.open != nil, s.coming)
 	}
+}
+
+func TestCommitsOfOneTypeTakeTurns(t *testing.T) {
+	t.Parallel()
+	w := openTest(t)
+	under := 0
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			err := w.write(t.Context(), "A", func(*session, *database) error {
+				under++ // the race detector looks on
+				if under != 1 {
+					t.Errorf("%d at once", under)
+				}
+				under--
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	closed(t, w)
 }
 
 func TestAfterAnErrorTheNextOpensAnew(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)
 	broken := errors.New("broken")
-	var first, second *database
+	var first, second *session
 	var others sync.WaitGroup
-	err := w.write(t.Context(), 1, func(db *database) error {
-		first = db
+	err := w.write(t.Context(), "A", func(in *session, _ *database) error {
+		first = in
 		others.Go(func() {
-			if err := w.write(t.Context(), 1, func(db *database) error { second = db; return nil }); err != nil {
+			if err := w.write(t.Context(), "A", func(in *session, _ *database) error { second = in; return nil }); err != nil {
 				t.Error(err)
 			}
 		})
-		w.sessions.waitFor(1)
 		return broken
 	})
 	others.Wait()
@@ -105,16 +136,52 @@ func TestAfterAnErrorTheNextOpensAnew(t *testing.T) {
 	closed(t, w)
 }
 
+// What one commit has broken, another that is under way brings to its end.
+func TestAnErrorDoesNotDisturbTheCommitBeside(t *testing.T) {
+	t.Parallel()
+	w := openTest(t)
+	broken := errors.New("broken")
+	var others sync.WaitGroup
+	entered, failed := make(chan struct{}), make(chan struct{})
+	others.Go(func() {
+		err := w.write(t.Context(), "A", func(_ *session, db *database) error {
+			close(entered)
+			<-failed
+			_, err := db.ExecContext(t.Context(), "CREATE TABLE "+name(attached)+".main.kept (n INT)")
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-entered
+	if err := w.write(t.Context(), "B", func(*session, *database) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	close(failed)
+	if err := w.write(t.Context(), "C", nothing); err != nil {
+		t.Error(err)
+	}
+	others.Wait()
+	closed(t, w)
+	rows, err := Query(t.Context(), w.o.Path, "SELECT * FROM kept", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNobodyLeavesADatabaseOpenByGivingUp(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)
 	for range 50 {
 		ctx, giveUp := context.WithCancel(t.Context())
 		var others sync.WaitGroup
-		err := w.write(t.Context(), 1, func(*database) error {
+		err := w.writeBeside(t.Context(), sideBySide, func(*session, *database) error {
 			others.Go(func() {
-				err := w.write(ctx, 1, func(*database) error { return nil })
-				if err != nil && !errors.Is(err, context.Canceled) {
+				if err := w.write(ctx, "B", nothing); err != nil && !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			})
@@ -129,4 +196,28 @@ func TestNobodyLeavesADatabaseOpenByGivingUp(t *testing.T) {
 		}
 		closed(t, w)
 	}
+}
+
+// A commit that finds no room beside another has all of it.
+func TestACommitWithoutRoomIsDoneAgainAlone(t *testing.T) {
+	t.Parallel()
+	w := openTest(t)
+	tries := 0
+	err := w.write(t.Context(), "A", func(_ *session, db *database) error {
+		if tries++; tries > 1 {
+			if w.sessions.commits.TryAcquire(1) {
+				t.Error("another may begin beside it")
+			}
+			return nil
+		}
+		_, err := db.ExecContext(t.Context(), "SET memory_limit = '1MB'")
+		if err == nil {
+			_, err = db.ExecContext(t.Context(), "CREATE TEMP TABLE big AS SELECT repeat('x', 1000) || range AS x FROM range(1000000)")
+		}
+		return err
+	})
+	if err != nil || tries != 2 {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+	closed(t, w)
 }
