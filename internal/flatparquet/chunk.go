@@ -195,7 +195,7 @@ func (c *chunk) appendLevels(page []byte) ([]byte, error) {
 	page = append(page, 0, 0, 0, 0)
 	if c.count == 0 || c.count == c.rows {
 		page = binary.AppendUvarint(page, uint64(c.rows)<<1) //nolint:gosec // not negative
-		page = append(page, byte(min(c.count, 1)))
+		page = append(page, byte(min(c.count, 1)))           //nolint:gosec // 0 or 1
 	} else {
 		c.levels = append(c.levels[:0], make([]byte, c.rows)...)
 		for _, row := range c.present {

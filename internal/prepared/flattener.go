@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -92,7 +93,8 @@ type Flattener struct {
 	writers    shelf[*kit, []*flatparquet.Writer]
 	buffers    shelf[struct{}, []byte] // of blocks
 
-	turns *semaphore.Weighted // of files, one a processor; others wait without taking memory
+	running atomic.Int64        // files under way
+	turns   *semaphore.Weighted // of files, one a processor; others wait without taking memory
 }
 
 // What is kept of each is what two files take that are flattened side by side.
@@ -186,6 +188,12 @@ type job struct {
 
 // Flatten implements pipeline.Flattener.
 func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+	f.running.Add(1)
+	defer func() {
+		if f.running.Add(-1) == 0 {
+			f.clear()
+		}
+	}()
 	if err := f.turns.Acquire(ctx, 1); err != nil {
 		return pipeline.Done{}, fmt.Errorf("flatten %s: wait for a processor: %w", in.Path, err)
 	}
@@ -195,6 +203,15 @@ func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 		return pipeline.Done{}, fmt.Errorf("flatten %s: %w", in.Path, err)
 	}
 	return done, nil
+}
+
+// clear gives up what was kept for the next file: none is under way, and what comes
+// next, commits, needs memory of its own.
+func (f *Flattener) clear() {
+	f.evaluators.clear()
+	f.results.clear()
+	f.writers.clear()
+	f.buffers.clear()
 }
 
 func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {

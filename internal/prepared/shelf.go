@@ -43,3 +43,10 @@ func (s *shelf[K, T]) put(of K, thing T) {
 		s.kept = slices.Delete(s.kept, 0, 1)
 	}
 }
+
+// clear throws away what is kept.
+func (s *shelf[K, V]) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = nil
+}

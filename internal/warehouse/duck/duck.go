@@ -42,9 +42,9 @@ type Options struct {
 	// TempDir is where batches are staged and where DuckDB puts what does not fit
 	// into memory; empty means the system's.
 	TempDir string
-	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 64MB, with
-	// which a gigabyte of all bundled types was committed beside two files being
-	// flattened in 300 MiB in all, no slower than with more.
+	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 80MB, with
+	// which a gigabyte of all bundled types was committed, two types at a time, in 280
+	// MiB in all, no slower than with more.
 	MemoryLimit string
 	// Downloads is how many prepared files are fetched at a time; 0 means 4.
 	Downloads int
@@ -67,7 +67,7 @@ type Warehouse struct {
 
 // Open makes a Warehouse. It does not touch the database yet.
 func Open(o Options) (*Warehouse, error) {
-	o.MemoryLimit = cmp.Or(o.MemoryLimit, "64MB")
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, "80MB")
 	o.Downloads = cmp.Or(o.Downloads, 4)
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
 	if o.Path == "" || o.Lake == nil || o.Views == nil || o.Now == nil {

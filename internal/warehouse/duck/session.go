@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
@@ -170,6 +171,8 @@ func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	// DuckDB's memory comes on top of what flattening has left behind.
+	debug.FreeOSMemory()
 	db, err := w.openDatabase(ctx, readWrite)
 	if err != nil {
 		release()
