@@ -21,7 +21,7 @@ const (
 	soon      = 0
 	aMinute   = time.Minute
 	minutes   = 5 * time.Minute
-	grantAll  = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database"
+	grantAll  = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database; docs/warehouses.md says what an engine needs besides"
 	rebuildIt = "rebuild the tables of the resource type, see Rebuilding in docs/warehouses.md"
 )
 
@@ -95,6 +95,7 @@ var meanings = map[int32]meaning{
 	103010: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	104409: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	207:    {fault.Permanent, 0, "someone changed a table by hand: add the column back, or " + rebuildIt},
+	16539:  {fault.Permanent, 0, "the pool writes to the dfs endpoint of a storage account alone: docs/warehouses.md says what an engine needs"},
 	208:    {fault.Permanent, 0, "someone dropped a table by hand: " + rebuildIt},
 	213:    {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
 	515:    {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
