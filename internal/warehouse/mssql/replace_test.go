@@ -10,6 +10,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
@@ -172,5 +173,50 @@ func TestAReplacementLosesNothing(t *testing.T) {
 		if err := w.openAt(t, w.lake, faultViews.Tables, now).Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "exports.yaml") {
 			t.Errorf("%s: %v", engine, err)
 		}
+	}
+}
+
+// The same on a server: statements that the stand-in takes are no proof.
+func TestSQLServerReplacesTables(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, realServer(t))
+	w := &world{lake: pipelinetest.NewMemoryLake(now)}
+	c, ok := r.Open(t, w.lake, faultViews.Tables).(renamed).Warehouse.(*mssql.Warehouse)
+	if !ok {
+		t.Fatal("another warehouse")
+	}
+	into := warehouse.Replacement{Plan: "plan", Type: "Patient", Schema: r.prefix + "fhir", From: r.prefix + "Other"}
+	commit := func(schema, export, lines string) {
+		t.Helper()
+		b := w.prepare(t, export, lines)
+		b.Schema = schema
+		if err := c.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(into.Schema, "plan-1", line("a", 8, "A")+line("b", 8, "B")+goneLine("t", 9))
+	commit(into.From, "load-1", line("a", 9, "A2"))
+	if err := c.Replace(t.Context(), into); fault.Of(err) != fault.Permanent {
+		t.Errorf("replaced: %v", err)
+	}
+	commit(into.From, "load-2", line("b", 8, "B2"))
+	if err := c.Replace(t.Context(), into); err != nil {
+		t.Fatal(err)
+	}
+	got := r.Content(t, "fhir")
+	if len(got["patient"]) != 2 || len(got["_head_Patient"]) != 3 || !strings.Contains(fmt.Sprint(got["patient"]), "B2") {
+		t.Errorf("replaced: %v", got)
+	}
+	for _, export := range []string{"plan-1", "load-1", "load-2"} {
+		if entries, err := c.Ledger(t.Context(), into.Schema, export); err != nil || len(entries) != 1 {
+			t.Errorf("ledger of %s: %+v, %v", export, entries, err)
+		}
+	}
+	if err := c.Discard(t.Context(), into.From); err != nil || len(r.tables(t, "Other")) > 0 {
+		t.Errorf("discard: %v", err)
+	}
+	commit(into.Schema, "plan-2", line("t", 8, "T")+line("d", 8, "D")) // t stays deleted
+	if got := r.Content(t, "fhir"); len(got["patient"]) != 3 {
+		t.Errorf("committed behind it: %v", got)
 	}
 }

@@ -91,6 +91,7 @@ func TestWhatANumberMeans(t *testing.T) {
 		229:    {fault.Permanent, 0, 1, "grant the login"},
 		262:    {fault.Permanent, 0, 1, "CREATE TABLE in the database"},
 		208:    {fault.Permanent, 0, 1, "dropped a table by hand"},
+		3729:   {fault.Permanent, 0, 1, "refers to the table"},
 		103010: {fault.Permanent, 0, 1, "is it of the engine"},
 	} {
 		f := &faults{}

@@ -99,6 +99,8 @@ var meanings = map[int32]meaning{
 	208:    {fault.Permanent, 0, "someone dropped a table by hand: " + rebuildIt},
 	213:    {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
 	515:    {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
+	3726:   {fault.Permanent, 0, "something of someone else's refers to the table: drop that first"},
+	3729:   {fault.Permanent, 0, "something of someone else's refers to the table: drop that first"},
 	547:    {fault.Permanent, 0, "someone put a constraint on a table: drop it"},
 	2628:   {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
 	8152:   {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
