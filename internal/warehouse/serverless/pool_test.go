@@ -177,17 +177,16 @@ func (p *pool) writeSnapshot(text string) error {
 	return err
 }
 
-// remover takes files out of a lake.
-type remover struct{ pipeline.Lake }
+// remover takes files out of a lake, unless the lake that a committer sees fails.
+type remover struct {
+	from *pipelinetest.MemoryLake
+	seen pipeline.Lake
+}
 
 func (r remover) Remove(_ context.Context, area pipeline.Area, path string) error {
-	l, suffix := r.Lake, ""
-	if f, ok := l.(failing); ok {
-		l, suffix = f.Lake, f.suffix
-	}
-	if suffix == "remove "+path[strings.LastIndex(path, "/")+1:] {
+	if f, ok := r.seen.(failing); ok && f.suffix == "remove "+path[strings.LastIndex(path, "/")+1:] {
 		return errDown
 	}
-	l.(*pipelinetest.MemoryLake).Remove(area, path) //nolint:forcetypeassert // there is no other
+	r.from.Remove(area, path)
 	return nil
 }

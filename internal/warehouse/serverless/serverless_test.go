@@ -168,7 +168,7 @@ func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehous
 	}
 	s, err := serverless.Open(serverless.Options{
 		Server: server, Lake: w.Lake, Published: published, PublishedURL: publishedURL, Views: w.Views,
-		Snapshots: w.snapshots, Remover: remover{published}, Now: func() time.Time { return w.clock }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Snapshots: w.snapshots, Remover: remover{w.published, published}, Now: func() time.Time { return w.clock }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
 	if err != nil {
