@@ -134,6 +134,66 @@ func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 	}
 }
 
+// A commit that begins at any statement of a replacement is in the tables in the end:
+// it comes first, and the replacement is refused since it lacks it, or it comes after.
+func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
+	t.Parallel()
+	refused, done := 0, 0
+	for n := 1; ; n++ {
+		if n > 100 {
+			t.Fatal("the replacement has no end")
+		}
+		w := newWorld(t, tsql.SQLServer)
+		c := w.openAt(t, w.lake, faultViews.Tables, now)
+		w.beside(t, c, "load-1", line("a", 8, "A1")+line("b", 8, "B1"))
+		other := w.openAt(t, w.lake, faultViews.Tables, now)
+		// The replacement goes on when the other is through, or waits.
+		ended, through, waits := make(chan error, 1), make(chan struct{}), make(chan struct{}, 100)
+		w.then = func() {
+			w.each = func(r tdsserver.Request) {
+				if strings.Contains(r.Text, "sp_getapplock") || strings.Contains(r.Text, "INFORMATION_SCHEMA") && n > 5 {
+					waits <- struct{}{}
+				}
+			}
+			go func() {
+				ended <- other.Commit(t.Context(), w.second)
+				close(through)
+			}()
+			select {
+			case <-through:
+			case <-waits:
+			}
+		}
+		w.set(n, false, tdsserver.Fault{})
+		err := c.Replace(t.Context(), replaced)
+		if hit := w.set(0, false, tdsserver.Fault{}); hit == "" {
+			break
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("at request %d: the other: %v", n, err)
+		}
+		switch {
+		case err == nil:
+			done++
+		case strings.Contains(err.Error(), "are not in what was loaded"):
+			refused++
+		default:
+			t.Errorf("at request %d: %v", n, err)
+		}
+		rows := fmt.Sprint(w.Content(t, "fhir")["patient"])
+		want := []string{`family="A2"`, `family="B"`, `family="C"`}
+		if err == nil {
+			want[1] = `family="B1"` // as it was loaded
+		}
+		for _, part := range want {
+			if strings.Count(rows, part) != 1 {
+				t.Errorf("at request %d, error %v: no %s in %s", n, err, part, rows)
+			}
+		}
+	}
+	t.Logf("%d replaced, %d refused", done, refused)
+}
+
 func TestAReplacementLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.SQLServer)
