@@ -215,7 +215,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	for engine, want := range map[string][]string{
 		"sqlserver":          {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
 		"synapse-dedicated":  {"DISTRIBUTION = HASH([_id])", "COPY INTO", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS"},
-		"synapse-serverless": {"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(", "CREATE OR ALTER VIEW [fhir].[patient] AS"},
+		"synapse-serverless": {"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(", "CREATE OR ALTER VIEW [fhir].[patient] AS", "-- with snapshot=20: snapshot\nCREATE EXTERNAL TABLE"},
 		"fabric":             {"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION"},
 	} {
 		for part, parts := range map[string][]string{"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"}, "stage": {"CREATE TABLE"}} {

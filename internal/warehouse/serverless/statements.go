@@ -168,14 +168,21 @@ func view(schema string, v *sof.View) (statement, error) {
 }
 
 // Script is what a first commit of a view's type runs, each text with what it is for;
-// the bound is that of a first part.
+// the bound is that of a first part. Then, what one does that makes a snapshot.
 func Script(schema, publishedURL string, v *sof.View) (steps, texts []string, err error) {
 	st, err := view(schema, v)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, st := range []statement{createSchema(schema), createCred, createSource(publishedURL), newest(schema, v.Resource, visible{bound: "000001-0a1b2c3d"}), st} {
+	const first, twentieth, name = "000001-0a1b2c3d", "000020-0a1b2c3d", "000020-0a1b2c3d01"
+	for _, st := range []statement{createSchema(schema), createCred, createSource(publishedURL), newest(schema, v.Resource, visible{bound: first}), st} {
 		steps, texts = append(steps, st.step), append(texts, st.text)
+	}
+	for _, st := range []statement{
+		createFormat, createSnapshot(schema, v.Resource, name, visible{bound: twentieth}), dropTable(schema, snapshotTable(v.Resource, name)),
+		newest(schema, v.Resource, visible{bound: twentieth, snapshot: name, after: twentieth}),
+	} {
+		steps, texts = append(steps, "with snapshot=20: "+st.step), append(texts, st.text)
 	}
 	return steps, texts, nil
 }
