@@ -145,6 +145,16 @@ func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io
 	return l.write(ctx, area, path, r, writing{onlyNew: true, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))})
 }
 
+// Remove deletes a blob; one that is gone is no error.
+func (l *Lake) Remove(ctx context.Context, area pipeline.Area, path string) error {
+	p := l.place(area)
+	p.role = contributor
+	if _, err := p.client.NewBlobClient(path).Delete(ctx, nil); err != nil && !isMissing(err) {
+		return p.fail("remove", path, err)
+	}
+	return nil
+}
+
 func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, w writing) (pipeline.File, error) {
 	p := l.place(area)
 	p.role = contributor

@@ -27,6 +27,9 @@ type LoadRequest struct {
 	Views string
 	// Compression is that of Parquet files; empty means the default.
 	Compression string
+	// Rebuild makes the tables anew: those of RebuildTypes, or of all types that come.
+	Rebuild      bool
+	RebuildTypes []string
 	// Progress is told, from any goroutine, how far the load got.
 	Progress Progress
 }
@@ -58,6 +61,9 @@ type LoadReport struct {
 	Seconds float64 `json:"seconds"`
 }
 
+// allTypes is the value of --rebuild without one.
+const allTypes = "all"
+
 func loadCommand(s Streams, c Commands) *cobra.Command {
 	var r LoadRequest
 	var to string
@@ -86,8 +92,15 @@ their owner may read them.
 
 Bad lines are left out and lie with their reasons beside the output, in FILE.quarantine or
 DIR.quarantine; with a server, in a folder of that name where you are. A value that does not fit the type of its column is NULL in all formats, and is
-counted.`,
+counted.
+
+With --rebuild the tables in the database are made anew, which a view whose columns have changed their
+types needs, and a table that somebody has changed by hand: the folder is loaded into the schema
+_rebuild_SCHEMA, and then the tables of each type there take the place of those in SCHEMA, all in one
+step. Until then readers see the old ones. A folder that lacks a resource of the tables, or has an older
+version of it, is refused: it must have the files of all exports since the last full one.`,
 		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb\n" +
+			"  fhirsynapse load ./exports --to duckdb:fhir.duckdb --rebuild=Patient\n" +
 			"  fhirsynapse load ./export --to parquet:tables --compression zstd",
 		Args: arguments(1, "the folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,6 +110,12 @@ counted.`,
 			}
 			if r.Compression != "" && r.Scheme != "parquet" {
 				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
+			}
+			if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild && slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
+				return usagef(cmd, "--rebuild has a meaning with a database only: files are made anew by each load")
+			}
+			if slices.Equal(r.RebuildTypes, []string{allTypes}) {
+				r.RebuildTypes = nil
 			}
 			r.Dir = args[0]
 			p := newProgress(s)
@@ -121,6 +140,8 @@ counted.`,
 	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in SQL Server where it is not given")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use instead of the bundled ones")
+	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
+	cmd.Flags().Lookup("rebuild").NoOptDefVal = allTypes
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }

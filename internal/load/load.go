@@ -77,10 +77,17 @@ func (r *Report) add(d pipeline.Done) {
 // other; each becomes visible at once. After an error the report tells which
 // types are there.
 func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
+	return l.load(ctx, schema, nil)
+}
+
+func (l Loader) load(ctx context.Context, schema string, types []string) (Report, error) {
 	started := l.Now().UTC()
 	report := newReport(started, l.Token)
 	files, skipped, err := folder{lake: l.Lake}.scan(ctx)
 	if err != nil {
+		return report, err
+	}
+	if files, err = only(files, types); err != nil {
 		return report, err
 	}
 	report.Skipped, report.Bytes = skipped, size(files)

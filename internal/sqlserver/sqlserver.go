@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	mssql "github.com/microsoft/go-mssqldb"
-	"github.com/microsoft/go-mssqldb/msdsn"
 
 	"fhirsynapse/internal/sof/conformance"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/tds"
 )
 
 // Setting is the environment variable that names the server of the tests.
@@ -33,20 +35,27 @@ type Server struct {
 var conversionFailed = []int32{245, 8114}
 
 // Open signs in at a server, as sqlserver://user:password@host:1433?database=name
-// says. Errors hold no part of the URL but the host.
+// says, or the same with the scheme of another engine: by the rules of a warehouse's
+// connection string, so encrypted unless it says otherwise. Errors hold no part of
+// the URL but the host and the database.
 func Open(ctx context.Context, dsn string) (*Server, error) {
-	config, err := msdsn.Parse(dsn)
+	engine, rest := tsql.SQLServer, dsn
+	if scheme, behind, ok := strings.Cut(dsn, ":"); ok {
+		if named, err := tsql.ParseEngine(scheme); err == nil {
+			engine, rest = named, behind
+		}
+	}
+	server, err := tds.ParseServer(engine, rest)
 	if err != nil {
-		// the driver repeats what it was given, the password with it
-		return nil, errors.New("the URL of the server is not sqlserver://user:password@host:port?database=name")
+		return nil, err
 	}
-	if config.Database == "" {
-		return nil, fmt.Errorf("the URL of the server %s names no database: append ?database=name", config.Host)
+	pool, err := tds.SignIn(ctx, server)
+	if err != nil {
+		return nil, fmt.Errorf("sign in at %s: %w", server, err)
 	}
-	pool := sql.OpenDB(mssql.NewConnectorConfig(config))
 	conn, err := pool.Conn(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sign in at %s, database %s: %w", config.Host, config.Database, err), pool.Close())
+		return nil, errors.Join(fmt.Errorf("sign in at %s: %w", server, err), pool.Close())
 	}
 	return &Server{pool, conn}, nil
 }

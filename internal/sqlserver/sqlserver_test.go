@@ -1,14 +1,16 @@
 package sqlserver_test
 
 import (
-	"context"
 	"encoding/json"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sof/tsql/tsqltest"
@@ -18,20 +20,59 @@ import (
 
 func TestURLsOfServersAreCheckedWithoutShowingThem(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ dsn, want string }{
-		"no database": {"sqlserver://sa:hunter2@host:1433", "names no database"},
-		"no URL":      {"sqlserver://sa:hunter2@ho st:port", "is not sqlserver://"},
+	for dsn, want := range map[string]string{
+		"sqlserver://sa:hunter2@host:1433":                                      "names no database: add ?database=NAME",
+		"sqlserver://sa:hunter2@ho st:port":                                     "want sqlserver://USER:PASSWORD@HOST:1433?database=NAME",
+		"server=host;user id=sa;password=hunter2;database=d":                    "want sqlserver://USER:PASSWORD@HOST:1433?database=NAME",
+		"fabric://host?database=d&fedauth=activedirectorymsi":                   "warehouse fabric: host/d: fedauth=activedirectorymsi must be spelt ActiveDirectoryMSI",
+		"sqlserver://sa:hunter2@host?database=d&fedauth=ActiveDirectoryDefault": "has a password and fedauth: remove one",
+		"sqlserver://sa:hunter2@127.0.0.1:1?database=d&encrypt=disable":         "sign in at 127.0.0.1:1/d: connect: ", // nothing listens there
+		"sqlserver://sa:hunter2@host?database=d&encrypt=perhaps":                "a parameter that is not right: check encrypt",
 	} {
-		_, err := sqlserver.Open(t.Context(), c.dsn)
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v", name, err)
+		_, err := sqlserver.Open(t.Context(), dsn)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%.20s...: %v", dsn, err)
 		}
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
-	defer stop()
-	// nothing listens on port 1 of this machine
-	if _, err := sqlserver.Open(ctx, "sqlserver://sa:hunter2@127.0.0.1:1?database=d&encrypt=disable"); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("got %v", err)
+}
+
+// A server that cannot encrypt is told no password, unless it is asked without; or is
+// known by its name to be this machine.
+func TestTheConnectionIsEncryptedByDefault(t *testing.T) {
+	t.Parallel()
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: tables.New(tables.Options{}).Session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	u, err := url.Parse(server.URL("sa", "hunter2", "d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := u.Host
+	// This machine to net.Dial, any other to us.
+	elsewhere := "0.0.0.0:" + u.Port()
+	for _, c := range []struct {
+		host, query string
+		ok          bool
+	}{
+		{elsewhere, "database=d", false},
+		{elsewhere, "database=d&encrypt=true", false},
+		{elsewhere, "database=d&encrypt=disable", true},
+		{here, "database=d&encrypt=true", false},
+		{here, "database=d", true},
+	} {
+		u.Host, u.RawQuery = c.host, c.query
+		before := len(server.Requests())
+		s, err := sqlserver.Open(t.Context(), u.String())
+		if err == nil {
+			err = s.Close()
+		} else if text := err.Error(); !strings.Contains(text, "does not support encryption") || strings.Contains(text, "hunter2") || fault.Remedy(err) == "" {
+			t.Errorf("%s?%s: %v", c.host, c.query, err)
+		}
+		if asked := len(server.Requests()) > before; (err == nil) != c.ok || asked != c.ok {
+			t.Errorf("%s?%s: %v, a login was sent: %t", c.host, c.query, err, asked)
+		}
 	}
 }
 

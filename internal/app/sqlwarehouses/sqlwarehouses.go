@@ -32,7 +32,7 @@ func Warehouses(others map[string]app.OpenWarehouse) map[string]app.OpenWarehous
 }
 
 func openServerless(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
-	server, err := tds.ParseServer(tsql.Serverless, rest.Reveal())
+	server, snapshots, err := serverless.ParseServer(rest.Reveal())
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,7 @@ func openServerless(rest config.Secret, r app.Resources) (pipeline.Warehouse, er
 	}
 	return serverless.Open(serverless.Options{
 		Server: server, Lake: r.Lake, Published: r.Published, PublishedURL: dataLakeURL(r.Published.StagingURL()),
+		Snapshots: snapshots, Remover: r.Published, Now: r.Now,
 		Views: views, LineLimit: r.LineLimit, Statements: r.Statements, Log: r.Log,
 	})
 }

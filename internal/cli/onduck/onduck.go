@@ -162,10 +162,16 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 	if err != nil {
 		return load.Report{}, err
 	}
-	report, err := load.Loader{
+	loader := load.Loader{
 		Lake: lake, Flattener: f, Warehouse: tables, Now: now, Token: token,
 		Total: r.Progress.Total, Read: r.Progress.Add,
-	}.Load(ctx, r.Schema)
+	}
+	var report load.Report
+	if r.Rebuild {
+		report, err = loader.Rebuild(ctx, r.Schema, r.RebuildTypes, tables)
+	} else {
+		report, err = loader.Load(ctx, r.Schema)
+	}
 	if err != nil {
 		return report, err
 	}

@@ -79,10 +79,16 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	if r.Schema == "" {
 		r.Schema = schema
 	}
-	report, err := load.Loader{
+	loader := load.Loader{
 		Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
 		Total: r.Progress.Total, Read: r.Progress.Add,
-	}.Load(ctx, r.Schema)
+	}
+	var report load.Report
+	if r.Rebuild {
+		report, err = loader.Rebuild(ctx, r.Schema, r.RebuildTypes, tables)
+	} else {
+		report, err = loader.Load(ctx, r.Schema)
+	}
 	if err == nil {
 		// What was made of superseded resources is in no table.
 		report.Rows, err = tables.Rows(ctx, r.Schema, report.Export, report.Rows)

@@ -86,6 +86,43 @@ func TestAFolderIsLoadedIntoSQLServer(t *testing.T) {
 	}
 }
 
+// A table that someone has changed by hand is refused with a command, which is run as
+// it says.
+func TestATableChangedByHandIsRebuilt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	data := t.TempDir()
+	const patients = `{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"gender":"other"}` + "\n"
+	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(patients), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, server := standIn(t)
+	to := server.URL("someone", "secret", "pool")
+	if code, _, errs := run(t, "load", data, "--to", to); code != 0 {
+		t.Fatal(errs)
+	}
+	by := db.Session("pool")
+	for _, text := range []string{"DROP TABLE [dbo].[patient]", "CREATE TABLE [dbo].[patient] ([gender] int NULL)"} {
+		if _, err := by.Batch(t.Context(), text, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, _, errs := run(t, "load", data, "--to", to)
+	if code != 1 || !strings.Contains(errs, "column patient.gender is int in schema dbo and should be nvarchar(max)") ||
+		!strings.Contains(errs, "table dbo.patient has no column _id: someone changed it by hand") ||
+		strings.Count(errs, "fhirsynapse load DIR --to sqlserver://HOST?database=NAME --schema dbo --rebuild=Patient, where DIR has") != 1 {
+		t.Fatalf("code %d, %s", code, errs)
+	}
+	if code, out, errs := run(t, "load", data, "--to", to, "--schema", "dbo", "--rebuild=Patient"); code != 0 || !strings.Contains(out, "loaded 1 resources") {
+		t.Fatalf("code %d, %s%s", code, out, errs)
+	}
+	if rows := db.Content("dbo")["patient"].Rows; len(rows) != 1 || len(db.Content("_rebuild_dbo")) > 0 {
+		t.Errorf("rebuilt: %v", rows)
+	}
+	if code, _, errs := run(t, "load", data, "--to", to); code != 0 {
+		t.Error(errs)
+	}
+}
+
 // texts is rows as text, without the export, whose name is random.
 func texts(columns []tdsserver.Column, rows [][]any) []string {
 	var names []string
@@ -178,7 +215,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	for engine, want := range map[string][]string{
 		"sqlserver":          {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
 		"synapse-dedicated":  {"DISTRIBUTION = HASH([_id])", "COPY INTO", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS"},
-		"synapse-serverless": {"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(", "CREATE OR ALTER VIEW [fhir].[patient] AS"},
+		"synapse-serverless": {"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(", "CREATE OR ALTER VIEW [fhir].[patient] AS", "-- with snapshot=20: snapshot\nCREATE EXTERNAL TABLE"},
 		"fabric":             {"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION"},
 	} {
 		for part, parts := range map[string][]string{"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"}, "stage": {"CREATE TABLE"}} {

@@ -101,7 +101,10 @@ func (db *database) ensure(ctx context.Context, schema, resource string, tables 
 		ddl, faults = append(ddl, more...), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
-		return &fault.Error{Class: fault.Permanent, Err: err}
+		return &fault.Error{
+			Class: fault.Permanent, Err: err,
+			Remedy: "give the view's column another name, " + warehouse.Rebuilding("duckdb:FILE", schema, resource),
+		}
 	}
 	if len(ddl) == 0 {
 		return nil
@@ -125,7 +128,7 @@ func missingColumns(schema string, want wanted, there map[string]string) (ddl []
 		kind, known := there[strings.ToLower(c.name)]
 		switch {
 		case known && kind != c.kind:
-			faults = append(faults, fmt.Errorf("column %s.%s is %s in the database and %s in the view: give the view's column another name, or load into another schema",
+			faults = append(faults, fmt.Errorf("column %s.%s is %s in the database and %s in the view",
 				want.table, c.name, kind, c.kind))
 		case !known && there != nil:
 			ddl = append(ddl, "ALTER TABLE "+table+" ADD COLUMN "+name(c.name)+" "+c.kind)

@@ -140,14 +140,8 @@ func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
 // define makes the schema and its tables.
 func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
 	if len(there) == 0 {
-		_, known, err := s.number(ctx, t.SchemaQuery())
-		if err != nil {
+		if err := w.defineSchema(ctx, s, t); err != nil {
 			return err
-		}
-		if !known {
-			if _, err := s.exec(ctx, t.CreateSchema()); err != nil {
-				return fmt.Errorf("make schema %s: %w", t.Schema, err)
-			}
 		}
 	}
 	if w.engine.TransactionalDDL {
@@ -158,6 +152,18 @@ func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, 
 	}
 	if err := s.execAll(ctx, todo); err != nil {
 		return fmt.Errorf("make the tables of schema %s: %w", t.Schema, err)
+	}
+	return nil
+}
+
+// defineSchema makes the schema where it is not there.
+func (w *Warehouse) defineSchema(ctx context.Context, s session, t statements.Target) error {
+	_, known, err := s.number(ctx, t.SchemaQuery())
+	if err != nil || known {
+		return err
+	}
+	if _, err := s.exec(ctx, t.CreateSchema()); err != nil {
+		return fmt.Errorf("make schema %s: %w", t.Schema, err)
 	}
 	return nil
 }

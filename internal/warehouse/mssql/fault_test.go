@@ -36,30 +36,39 @@ type faults struct {
 	every bool
 	fault tdsserver.Fault
 	hit   string
-	// then is called when a request is broken.
+	// then is called when a request is broken, and each with every request.
 	then func()
+	each func(tdsserver.Request)
 }
 
 func (f *faults) of(r tdsserver.Request) tdsserver.Fault {
+	what, then, each := f.next(r)
+	if each != nil {
+		each(r)
+	}
+	if then != nil {
+		then()
+	}
+	return what
+}
+
+func (f *faults) next(r tdsserver.Request) (what tdsserver.Fault, then func(), each func(tdsserver.Request)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.left == 0 {
-		return tdsserver.Fault{}
+		return what, nil, f.each
 	}
 	if f.left > 1 {
 		f.left--
-		return tdsserver.Fault{}
+		return what, nil, f.each
 	}
 	if f.hit == "" {
 		f.hit = r.Kind + " " + r.Text
 	}
-	if f.then != nil {
-		f.then()
-	}
 	if !f.every {
 		f.left = 0
 	}
-	return f.fault
+	return f.fault, f.then, f.each
 }
 
 // set breaks the nth request; 0 breaks none. It gives what was broken before.

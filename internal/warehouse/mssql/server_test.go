@@ -91,6 +91,7 @@ func TestWhatANumberMeans(t *testing.T) {
 		229:    {fault.Permanent, 0, 1, "grant the login"},
 		262:    {fault.Permanent, 0, 1, "CREATE TABLE in the database"},
 		208:    {fault.Permanent, 0, 1, "dropped a table by hand"},
+		3729:   {fault.Permanent, 0, 1, "refers to the table"},
 		103010: {fault.Permanent, 0, 1, "is it of the engine"},
 	} {
 		f := &faults{}
@@ -264,5 +265,52 @@ func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
 	w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
 	if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A"))); err != nil {
 		t.Error(err)
+	}
+}
+
+// A grant that is missing for any of the statements is one error, with what was to be
+// done and the remedy, and nothing is half done; with the grant, the next try is whole.
+func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for _, engine := range enginesUnderTest() {
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			for n := 2; ; n += strideOf(engine) { // behind the login
+				if n > 100 {
+					t.Fatal("the commit has no end")
+				}
+				w := newWorld(t, engine)
+				w.set(n, true, tdsserver.Fault{Error: &tdsserver.Error{Number: 229, Message: "The permission was denied on the object 'x'."}})
+				c := w.openAt(t, w.lake, faultViews.Tables, now)
+				err := c.Commit(t.Context(), w.second)
+				hit := w.set(0, false, tdsserver.Fault{})
+				got := w.Content(t, "fhir")
+				if err == nil {
+					// What is left to do after a COMMIT may fail.
+					if d := cmp.Diff(w.after, got); d != "" {
+						t.Errorf("refused from %d, %s: tables (-model +got):\n%s", n, hit, d)
+					}
+					if hit == "" {
+						break
+					}
+					continue
+				}
+				text := err.Error()
+				if fault.Of(err) != fault.Permanent || strings.Count(text, "grant the login") != 1 || !strings.Contains(text, "on the object 'x'") || !strings.HasPrefix(text, "commit Patient of plan-2: ") {
+					t.Errorf("refused from %d, %s: %v", n, hit, err)
+				}
+				if d := cmp.Diff(w.before, got); d != "" {
+					t.Errorf("refused from %d, %s, and yet (-before +after):\n%s", n, hit, d)
+				}
+				w.settled(t, n, hit)
+				w.second.Attempt = "a2"
+				if err := c.Commit(t.Context(), w.second); err != nil {
+					t.Errorf("refused from %d, %s, and granted: %v", n, hit, err)
+				}
+				if d := cmp.Diff(w.after, w.Content(t, "fhir")); d != "" {
+					t.Errorf("refused from %d, %s, and granted: tables (-model +got):\n%s", n, hit, d)
+				}
+			}
+		})
 	}
 }

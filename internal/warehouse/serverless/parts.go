@@ -21,6 +21,7 @@ import (
 const (
 	area        = pipeline.Staging
 	linesEnding = ".lines"
+	largeEnding = ".large"
 	readyName   = "_ready.json"
 	donePrefix  = "_done-"
 	doneEnding  = ".json"
@@ -29,55 +30,83 @@ const (
 // part is what a listing tells of one.
 type part struct {
 	ready bool
+	large bool     // there are resources of its own files that are too large for a snapshot
 	done  []string // exports
 }
 
 // parts is the parts of one type by name.
 type parts map[string]part
 
+// published is what a listing tells of one type.
+type published struct {
+	parts     parts
+	snapshots snapshots
+}
+
 var partPath = regexp.MustCompile(`^([^/]+)/([^/]+)/part=(\d{6,}-[0-9a-f]+)/([^/]+)$`)
 
-// list reads which parts there are below a prefix, by the folder of their type.
-func (w *Warehouse) list(ctx context.Context, prefix string) (map[string]parts, error) {
-	out := map[string]parts{}
+// list reads what is published below a prefix, by the folder of its type.
+func (w *Warehouse) list(ctx context.Context, prefix string) (map[string]published, error) {
+	out := map[string]published{}
 	for f, err := range w.o.Published.List(ctx, area, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("list the published parts: %w", err)
 		}
-		m := partPath.FindStringSubmatch(f.Path)
-		if m == nil {
-			continue
+		if m := partPath.FindStringSubmatch(f.Path); m != nil {
+			folderOf(out, m[1]+"/"+m[2]).parts.add(m[3], m[4])
+		} else if m := snapshotPath.FindStringSubmatch(f.Path); m != nil {
+			folderOf(out, m[1]+"/"+m[2]).snapshots.add(m[3], m[4], f.Path)
 		}
-		folder := m[1] + "/" + m[2]
-		if out[folder] == nil {
-			out[folder] = parts{}
-		}
-		p := out[folder][m[3]]
-		p.ready = p.ready || m[4] == readyName
-		if export, ok := strings.CutPrefix(m[4], donePrefix); ok {
-			p.done = append(p.done, strings.TrimSuffix(export, doneEnding))
-		}
-		out[folder][m[3]] = p
 	}
 	return out, nil
+}
+
+func folderOf(all map[string]published, folder string) published {
+	p, there := all[folder]
+	if !there {
+		p = published{parts{}, snapshots{}}
+		all[folder] = p
+	}
+	return p
+}
+
+func (p parts) add(name, file string) {
+	one := p[name]
+	one.ready = one.ready || file == readyName
+	one.large = one.large || strings.HasSuffix(file, largeEnding)
+	if export, ok := strings.CutPrefix(file, donePrefix); ok {
+		one.done = append(one.done, strings.TrimSuffix(export, doneEnding))
+	}
+	p[name] = one
+}
+
+// numberOf is what the name of a part or a snapshot begins with.
+func numberOf(name string) int {
+	number, _, _ := strings.Cut(name, "-")
+	n, _ := strconv.Atoi(number)
+	return n
 }
 
 // next is the name of a new part: after all that there are.
 func (p parts) next(attempt string) string {
 	last := 0
 	for name := range p {
-		number, _, _ := strings.Cut(name, "-")
-		n, _ := strconv.Atoi(number)
-		last = max(last, n)
+		last = max(last, numberOf(name))
 	}
 	return fmt.Sprintf("%06d-%s", last+1, attempt)
 }
 
-// visible is the parts that readers see: those up to the bound, without the
-// unfinished ones.
+// visible is what readers see: the parts up to the bound, without the unfinished
+// ones; of those that a snapshot covers, the snapshot.
 type visible struct {
 	bound   string
 	without []string
+	// large says that visible parts have resources that are in no snapshot.
+	large bool
+	// snapshot is the name of the snapshot that is read, or "". Of the parts up to
+	// after, it covers all but those in late.
+	snapshot, after string
+	late            []string
 }
 
 func (p parts) visible() visible {
@@ -85,6 +114,7 @@ func (p parts) visible() visible {
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		if p[name].ready {
 			v.bound = name
+			v.large = v.large || p[name].large
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p)) {
@@ -105,45 +135,76 @@ func (w *Warehouse) put(ctx context.Context, path string, value any) error {
 	return err
 }
 
-// ledgerOf reads what a part's ledger says of an export.
-func (w *Warehouse) ledgerOf(ctx context.Context, folder, name, export string) ([]pipeline.LedgerEntry, error) {
-	path := folder + "/part=" + name + "/" + donePrefix + export + doneEnding
+// get reads a small document; what says what it should be.
+func (w *Warehouse) get(ctx context.Context, path, what string, into any) error {
 	r, err := w.o.Published.Open(ctx, area, path, "")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	data, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close()); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return fmt.Errorf("read %s: %w", path, err)
 	}
-	var entries []pipeline.LedgerEntry
-	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, fault.Permanentf("read %s: it is no ledger of ours: %w", path, err)
+	if err := json.Unmarshal(data, into); err != nil {
+		return fault.Permanentf("read %s: it is no %s of ours: %w", path, what, err)
 	}
-	return entries, nil
+	return nil
 }
 
-// publish writes the lines of one file that are resources.
+// ledgerOf reads what a part's ledger says of an export.
+func (w *Warehouse) ledgerOf(ctx context.Context, folder, name, export string) ([]pipeline.LedgerEntry, error) {
+	var entries []pipeline.LedgerEntry
+	err := w.get(ctx, folder+"/part="+name+"/"+donePrefix+export+doneEnding, "ledger", &entries)
+	return entries, err
+}
+
+// largest is the longest resource, in bytes, that goes into a snapshot: the pool
+// writes no value of more than 1 MB, and has two bytes for a character.
+const largest = 500_000
+
+// publish writes the lines of one file that are resources: those that are too large
+// for a snapshot into a file of their own.
 func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline.PreparedFile) error {
+	var large int64
+	small := func(r warehouse.Resource) bool {
+		if len(r.JSON) > largest {
+			large++
+			return false
+		}
+		return true
+	}
+	if err := w.publishSome(ctx, export, path+linesEnding, f, small); err != nil || large == 0 {
+		return err
+	}
+	return w.publishSome(ctx, export, path+largeEnding, f, func(r warehouse.Resource) bool { return len(r.JSON) > largest })
+}
+
+func (w *Warehouse) publishSome(ctx context.Context, export, path string, f pipeline.PreparedFile, take func(warehouse.Resource) bool) error {
 	r, out := io.Pipe()
+	copied := make(chan struct{})
 	go func() {
+		defer close(copied)
 		// The reader of the pipe hears of it as its own error.
-		_ = out.CloseWithError(w.copyLines(ctx, export, out, f))
+		_ = out.CloseWithError(w.copyLines(ctx, export, out, f, take))
 	}()
 	_, err := w.o.Published.Put(ctx, area, path, r)
 	_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // a writer that goes on is told
+	<-copied                                                 // take has been called for the last time
 	if err != nil {
 		return fmt.Errorf("publish file %s: %w", f.Path, err)
 	}
 	return nil
 }
 
-// copyLines writes the resources of a file.
-func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer, f pipeline.PreparedFile) error {
+// copyLines writes the resources of a file that are taken.
+func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer, f pipeline.PreparedFile, take func(warehouse.Resource) bool) error {
 	const field = "\x0b"
 	for r, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 		if err != nil {
 			return err
+		}
+		if !take(r) {
+			continue
 		}
 		deleted := "0"
 		if r.Deleted {

@@ -30,6 +30,11 @@ type Options struct {
 	// PublishedURL is that area as the pool reaches it:
 	// https://ACCOUNT.dfs.core.windows.net/CONTAINER.
 	PublishedURL string
+	// Snapshots are made of Published, where they are wanted; Remover, which deletes
+	// the old ones there, and Now, which tells their age, are needed with them.
+	Snapshots Snapshots
+	Remover   Remover
+	Now       func() time.Time
 	// Views gives the compiled views of a plan.
 	Views func(plan string) ([]*sof.View, error)
 	// LineLimit is the longest line in bytes; 0 means the default.
@@ -59,6 +64,12 @@ func Open(o Options) (*Warehouse, error) {
 	}
 	if o.PublishedURL == "" {
 		return nil, fault.Permanentf("the serverless pool reads the published files itself: it needs the storage account's https address")
+	}
+	if o.Snapshots.Every > 0 && (o.Remover == nil || o.Now == nil) {
+		return nil, errors.New("snapshots on the serverless pool need someone who removes them, and a clock")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	pool, err := tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log})
 	if err != nil {
@@ -91,15 +102,15 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	if err != nil {
 		return err
 	}
-	files, err := w.missing(ctx, there[folder], folder, b)
+	files, err := w.missing(ctx, there[folder].parts, folder, b)
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	name := there[folder].next(b.Attempt)
+	name := there[folder].parts.next(b.Attempt)
 	dir := folder + "/part=" + name
 	entries := make([]pipeline.LedgerEntry, len(files))
 	for i, f := range files {
-		if err := w.publish(ctx, b.Export, fmt.Sprintf("%s/%06d%s", dir, i, linesEnding), f); err != nil {
+		if err := w.publish(ctx, b.Export, fmt.Sprintf("%s/%06d", dir, i), f); err != nil {
 			return err
 		}
 		d := f.Done
@@ -114,7 +125,16 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	if err := w.show(ctx, b.Schema, b.Type, folder, views); err != nil {
 		return err
 	}
-	return w.put(ctx, dir+"/"+donePrefix+b.Export+doneEnding, entries)
+	if err := w.put(ctx, dir+"/"+donePrefix+b.Export+doneEnding, entries); err != nil {
+		return err
+	}
+	if w.o.Snapshots.Every > 0 {
+		// The batch is committed, and readers see it, with a snapshot or without.
+		if err := w.compact(ctx, b, folder, views); err != nil {
+			w.o.Log.WarnContext(ctx, "snapshots are left as they are, a later commit goes on with them", "schema", b.Schema, "type", b.Type, "error", err)
+		}
+	}
+	return nil
 }
 
 // viewsOf is the statements of the views of a batch's type.
@@ -169,27 +189,35 @@ const moves = 10
 // yet. It ends when the parts stand still.
 func (w *Warehouse) show(ctx context.Context, schema, resource, folder string, views []statement) error {
 	for range moves {
-		before, err := w.list(ctx, folder+"/")
+		bound, err := w.bound(ctx, schema, resource, folder)
 		if err != nil {
 			return err
 		}
-		bound := before[folder].visible()
-		todo := w.unmade(schema, append([]statement{newest(schema, resource, bound)}, views...))
+		todo := w.unmade(schema, append([]statement{bound}, views...))
 		if err := w.pool.Again(ctx, func(int) error {
 			return w.pool.With(ctx, func(s *tds.Session) error { return w.make(ctx, s, schema, todo) })
 		}); err != nil {
 			return err
 		}
 		w.remember(schema, todo)
-		after, err := w.list(ctx, folder+"/")
-		if err != nil {
+		if now, err := w.bound(ctx, schema, resource, folder); err != nil || now == bound {
 			return err
-		}
-		if now := after[folder].visible(); now.bound == bound.bound && slices.Equal(now.without, bound.without) {
-			return nil
 		}
 	}
 	return fault.Transientf("others publish %s all the time", resource)
+}
+
+// bound is the statement that shows what is published now.
+func (w *Warehouse) bound(ctx context.Context, schema, resource, folder string) (statement, error) {
+	there, err := w.list(ctx, folder+"/")
+	if err != nil {
+		return statement{}, err
+	}
+	v, err := w.visible(ctx, folder, there[folder])
+	if err != nil {
+		return statement{}, err
+	}
+	return newest(schema, resource, v), nil
 }
 
 // unmade leaves out views whose text this process has made already; the bound is
@@ -272,8 +300,8 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	}
 	var out []pipeline.LedgerEntry
 	for _, folder := range slices.Sorted(maps.Keys(there)) {
-		for _, name := range slices.Sorted(maps.Keys(there[folder])) {
-			if !slices.Contains(there[folder][name].done, export) {
+		for _, name := range slices.Sorted(maps.Keys(there[folder].parts)) {
+			if !slices.Contains(there[folder].parts[name].done, export) {
 				continue
 			}
 			entries, err := w.ledgerOf(ctx, folder, name, export)

@@ -12,7 +12,7 @@ import (
 // statement is one batch of text, and what it is for.
 type statement struct{ step, text string }
 
-// source is the name of the data source, and of its credential.
+// source is the name of the data source, of its credential, and of the file format.
 const source = "fhirsynapse"
 
 func literal(text string) string { return tsql.Literal(text, tsql.Serverless) }
@@ -22,30 +22,137 @@ func newestName(resource string) string { return "_newest_" + resource }
 
 func quoted(schema, name string) string { return tsql.Quote(schema) + "." + tsql.Quote(name) }
 
-// newest reads the published lines of a type. Fields end with 0x0b, and 0x1f would
-// quote them: neither can occur in JSON, nor in what stands before it. Version 1.0
-// of the parser is the one that takes long fields.
-func newest(schema, resource string, p visible) statement {
-	collation := " COLLATE " + tsql.Serverless.Facts().Binary
-	where := "r.filepath(1) <= '" + p.bound + "'"
-	if len(p.without) > 0 {
-		where += " AND r.filepath(1) NOT IN ('" + strings.Join(p.without, "', '") + "')"
+// utf8Collation is that of the short texts: the files are UTF-8, which the pool reads
+// into no other without a warning.
+const utf8Collation = "Latin1_General_100_BIN2_UTF8"
+
+// columns are those of the published lines, in order.
+var columns = []struct{ name, kind string }{
+	{"[_id]", "varchar(64) COLLATE " + utf8Collation},
+	{"[_version]", "varchar(128) COLLATE " + utf8Collation},
+	{"[_deleted]", "varchar(1) COLLATE " + utf8Collation},
+	{"[_export]", "varchar(128) COLLATE " + utf8Collation},
+	{"[doc]", "nvarchar(max)"},
+}
+
+// listed is the columns, each with an alias before it, or with its type and maybe its
+// number behind it.
+func listed(alias string, typed, numbered bool) string {
+	var out []string
+	for i, c := range columns {
+		text := alias + c.name
+		if typed {
+			text += " " + c.kind
+		}
+		if numbered {
+			text += fmt.Sprintf(" %d", i+1)
+		}
+		out = append(out, text)
 	}
+	return strings.Join(out, ", ")
+}
+
+// lines reads published lines. Fields end with 0x0b, and 0x1f would quote them: neither can
+// occur in JSON, nor in what stands before it. Version 1.0 of the parser is the one
+// that takes long fields.
+func lines(schema, resource, ending, where string) string {
+	return fmt.Sprintf(`    FROM OPENROWSET(
+      BULK '%s/%s/part=*/*%s', DATA_SOURCE = '%s', FORMAT = 'CSV', PARSER_VERSION = '1.0',
+      FIELDTERMINATOR = '0x0b', FIELDQUOTE = '0x1f', ROWTERMINATOR = '0x0a'
+    ) WITH (
+      %s
+    ) AS p
+    WHERE %s`, schema, resource, ending, source, listed("", true, true), where)
+}
+
+// ranked numbers the visible versions of each id, the newest first, as q. Of a version
+// that was published twice it is the first part's. Marked says that each has
+// [_large]: whether it is in no snapshot.
+func ranked(schema, resource string, v visible, marked bool) string {
+	in := func(names []string) string { return "p.filepath(1) IN ('" + strings.Join(names, "', '") + "')" }
+	upTo := "p.filepath(1) <= '" + v.bound + "'"
+	if len(v.without) > 0 {
+		upTo += " AND NOT " + in(v.without)
+	}
+	above := upTo
+	if v.snapshot != "" {
+		after := "p.filepath(1) > '" + v.after + "'"
+		if len(v.late) > 0 {
+			after = "(" + after + " OR " + in(v.late) + ")"
+		}
+		above = after + " AND " + upTo
+	}
+	var sources []string
+	add := func(part, large, from string) {
+		mark := ", " + part + " AS [_part]"
+		if marked {
+			mark += ", " + large + " AS [_large]"
+		}
+		sources = append(sources, "    SELECT "+listed("p.", false, false)+mark+"\n"+from)
+	}
+	add("p.filepath(1)", "0", lines(schema, resource, linesEnding, above))
+	if v.large {
+		add("p.filepath(1)", "1", lines(schema, resource, largeEnding, upTo))
+	}
+	if v.snapshot != "" {
+		add("''", "0", fmt.Sprintf(`    FROM OPENROWSET(
+      BULK '%s%s*%s', DATA_SOURCE = '%s', FORMAT = 'PARQUET'
+    ) WITH (
+      %s
+    ) AS p`, snapshotFolder(schema+"/"+resource, v.snapshot), dataFolder, snapshotFile, source, listed("", true, false)))
+	}
+	mark := ""
+	if marked {
+		mark = ", r.[_large]"
+	}
+	return fmt.Sprintf(`(
+  SELECT %s%s,
+    ROW_NUMBER() OVER (PARTITION BY r.[_id] ORDER BY r.[_version] DESC, r.[_part]) AS [place]
+  FROM (
+%s
+  ) AS r
+) AS q`, listed("r.", false, false), mark, strings.Join(sources, "\n    UNION ALL\n"))
+}
+
+// newest is the view of a type's newest resources.
+func newest(schema, resource string, v visible) statement {
 	return statement{"bound", fmt.Sprintf(`CREATE OR ALTER VIEW %s AS
 SELECT q.[_id], q.[_version], LEFT(q.[_version], 23) + 'Z' AS [_last_updated], q.[_export], q.[doc]
-FROM (
-  SELECT r.[_id], r.[_version], r.[_deleted], r.[_export], r.[doc],
-    ROW_NUMBER() OVER (PARTITION BY r.[_id] ORDER BY r.[_version] DESC) AS [place]
-  FROM OPENROWSET(
-    BULK %s, DATA_SOURCE = '%s', FORMAT = 'CSV', PARSER_VERSION = '1.0',
-    FIELDTERMINATOR = '0x0b', FIELDQUOTE = '0x1f', ROWTERMINATOR = '0x0a'
-  ) WITH (
-    [_id] varchar(64)%[4]s 1, [_version] varchar(128)%[4]s 2, [_deleted] varchar(1) 3, [_export] varchar(128) 4, [doc] nvarchar(max) 5
-  ) AS r
-  WHERE %s
-) AS q
-WHERE q.[place] = 1 AND q.[_deleted] = '0'`,
-		quoted(schema, newestName(resource)), "'"+schema+"/"+resource+"/part=*/*"+linesEnding+"'", source, collation, where)}
+FROM %s
+WHERE q.[place] = 1 AND q.[_deleted] = '0'`, quoted(schema, newestName(resource)), ranked(schema, resource, v, false))}
+}
+
+func snapshotPrefix(resource string) string { return "_snapshot_" + resource + "_" }
+
+// snapshotTable is the external table by which a snapshot is written.
+func snapshotTable(resource, name string) string { return snapshotPrefix(resource) + name }
+
+// createSnapshot writes the newest versions, deleted or not, but for the large ones.
+func createSnapshot(schema, resource, name string, v visible) statement {
+	small := ""
+	if v.large {
+		small = " AND q.[_large] = 0"
+	}
+	return statement{"snapshot", fmt.Sprintf(`CREATE EXTERNAL TABLE %s
+WITH (LOCATION = '%s%s', DATA_SOURCE = %s, FILE_FORMAT = %s)
+AS
+SELECT %s
+FROM %s
+WHERE q.[place] = 1%s`, quoted(schema, snapshotTable(resource, name)), snapshotFolder(schema+"/"+resource, name), dataFolder,
+		tsql.Quote(source), tsql.Quote(source), listed("q.", false, false), ranked(schema, resource, v, v.large), small)}
+}
+
+// leftTables lists the external tables of snapshots that a try has left.
+func leftTables(schema, resource string) statement {
+	prefix := strings.ReplaceAll(snapshotPrefix(resource), "_", "[_]")
+	return statement{"left tables", "SELECT t.[name] FROM [sys].[external_tables] AS t WHERE t.[schema_id] = SCHEMA_ID(" + literal(schema) +
+		") AND t.[name] LIKE " + literal(prefix+"%")}
+}
+
+const stepDrop = "drop table"
+
+func dropTable(schema, table string) statement {
+	return statement{stepDrop, "DROP EXTERNAL TABLE " + quoted(schema, table)}
 }
 
 // view is a view of the plan over the newest resources.
@@ -61,14 +168,21 @@ func view(schema string, v *sof.View) (statement, error) {
 }
 
 // Script is what a first commit of a view's type runs, each text with what it is for;
-// the bound is that of a first part.
+// the bound is that of a first part. Then, what one does that makes a snapshot.
 func Script(schema, publishedURL string, v *sof.View) (steps, texts []string, err error) {
 	st, err := view(schema, v)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, st := range []statement{createSchema(schema), createCred, createSource(publishedURL), newest(schema, v.Resource, visible{bound: "000001-0a1b2c3d"}), st} {
+	const first, twentieth, name = "000001-0a1b2c3d", "000020-0a1b2c3d", "000020-0a1b2c3d01"
+	for _, st := range []statement{createSchema(schema), createCred, createSource(publishedURL), newest(schema, v.Resource, visible{bound: first}), st} {
 		steps, texts = append(steps, st.step), append(texts, st.text)
+	}
+	for _, st := range []statement{
+		createFormat, createSnapshot(schema, v.Resource, name, visible{bound: twentieth}), dropTable(schema, snapshotTable(v.Resource, name)),
+		newest(schema, v.Resource, visible{bound: twentieth, snapshot: name, after: twentieth}),
+	} {
+		steps, texts = append(steps, "with snapshot=20: "+st.step), append(texts, st.text)
 	}
 	return steps, texts, nil
 }
@@ -85,7 +199,10 @@ var (
 	sourceThere = statement{"data source", "SELECT s.[location] FROM [sys].[external_data_sources] AS s WHERE s.[name] = " + literal(source)}
 	keyThere    = statement{"master key", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[symmetric_keys] AS k WHERE k.[name] = " + literal("##MS_DatabaseMasterKey##")}
 	credThere   = statement{"credential", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[database_scoped_credentials] AS c WHERE c.[name] = " + literal(source)}
-	createCred  = statement{"create credential", "CREATE DATABASE SCOPED CREDENTIAL " + tsql.Quote(source) + " WITH IDENTITY = 'Managed Identity'"}
+	formatThere = statement{"file format", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats] AS f WHERE f.[name] = " + literal(source)}
+	// Snappy is what the pool reads quickest.
+	createFormat = statement{"create file format", "CREATE EXTERNAL FILE FORMAT " + tsql.Quote(source) + " WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"}
+	createCred   = statement{"create credential", "CREATE DATABASE SCOPED CREDENTIAL " + tsql.Quote(source) + " WITH IDENTITY = 'Managed Identity'"}
 )
 
 func createSource(location string) statement {

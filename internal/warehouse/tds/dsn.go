@@ -137,6 +137,30 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	return s.with(config, credential)
 }
 
+// Take takes parameters that are not the driver's out of the rest of a setting
+// Warehouse, and gives those that are there by the given names. What does not parse
+// is left to ParseServer.
+func Take(rest string, names ...string) (left string, taken map[string]string) {
+	before, query, _ := strings.Cut(rest, "?")
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return rest, nil
+	}
+	taken = map[string]string{}
+	for _, name := range names {
+		for given, values := range q {
+			if strings.EqualFold(given, name) {
+				taken[name] = values[0]
+				q.Del(given)
+			}
+		}
+	}
+	if len(taken) == 0 {
+		return rest, nil
+	}
+	return before + "?" + q.Encode(), taken
+}
+
 // with signs in with tokens of a credential, which keeps one until it is about to
 // end.
 func (s Server) with(config msdsn.Config, credential azcore.TokenCredential) (Server, error) {

@@ -18,10 +18,11 @@ type meaning struct {
 }
 
 const (
-	soon     = 0
-	aMinute  = time.Minute
-	minutes  = 5 * time.Minute
-	grantAll = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database"
+	soon      = 0
+	aMinute   = time.Minute
+	minutes   = 5 * time.Minute
+	grantAll  = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database; docs/warehouses.md says what an engine needs besides"
+	rebuildIt = "rebuild the tables of the resource type, see Rebuilding in docs/warehouses.md"
 )
 
 // meanings are the numbers that are told apart. Those of connections are the list
@@ -93,13 +94,16 @@ var meanings = map[int32]meaning{
 	156:    {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	103010: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	104409: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
-	207:    {fault.Permanent, 0, "someone changed a table by hand: add the column back, or rebuild the table"},
-	208:    {fault.Permanent, 0, "someone dropped a table by hand: drop _head_<Type>, too, and load in full again"},
-	213:    {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
-	515:    {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
+	207:    {fault.Permanent, 0, "someone changed a table by hand: add the column back, or " + rebuildIt},
+	16539:  {fault.Permanent, 0, "the pool writes to the dfs endpoint of a storage account alone: docs/warehouses.md says what an engine needs"},
+	208:    {fault.Permanent, 0, "someone dropped a table by hand: " + rebuildIt},
+	213:    {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
+	515:    {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
+	3726:   {fault.Permanent, 0, "something of someone else's refers to the table: drop that first"},
+	3729:   {fault.Permanent, 0, "something of someone else's refers to the table: drop that first"},
 	547:    {fault.Permanent, 0, "someone put a constraint on a table: drop it"},
-	2628:   {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
-	8152:   {fault.Permanent, 0, "someone changed a table by hand: rebuild it"},
+	2628:   {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
+	8152:   {fault.Permanent, 0, "someone changed a table by hand: " + rebuildIt},
 	1105:   {fault.Permanent, 0, "the database is full: make room"},
 	9002:   {fault.Permanent, 0, "the transaction log is full: make room, or load smaller batches"},
 	40544:  {fault.Permanent, 0, "the database has reached its size: make room, or raise it"},

@@ -47,6 +47,19 @@ func Connect(s Server, o Options) (*Pool, error) {
 	return p, nil
 }
 
+// SignIn signs in at a server, for whoever runs statements of their own there: the
+// connection is made as every other, and the error says what to do.
+func SignIn(ctx context.Context, s Server) (*sql.DB, error) {
+	if s.connector == nil {
+		return nil, errors.New("signing in needs a server")
+	}
+	db := sql.OpenDB(s.connector)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(classified(ctx, stepConnect, err), db.Close())
+	}
+	return db, nil
+}
+
 // Server is where the pool connects to.
 func (p *Pool) Server() Server { return p.server }
 

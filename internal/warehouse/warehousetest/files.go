@@ -5,6 +5,7 @@ package warehousetest
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"fhirsynapse/internal/pipeline"
@@ -21,15 +22,18 @@ type Files struct {
 	n     int
 }
 
+// bundled compiles the views once for all tests.
+var bundled = sync.OnceValues(views.Bundled)
+
 // NewFiles makes an empty lake, and compiles the bundled views of the given names.
 func NewFiles(t *testing.T, lake *pipelinetest.MemoryLake, names ...string) *Files {
 	t.Helper()
-	bundled, err := views.Bundled()
+	all, err := bundled()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var kept []*sof.View
-	for _, v := range bundled {
+	for _, v := range all {
 		for _, name := range names {
 			if v.Name == name {
 				kept = append(kept, v)

@@ -24,6 +24,8 @@ func (s *session) define(st ast.Statement) error {
 		name := strings.ToLower(st.Schema.BaseIdentifier.Value)
 		delete(db.schemas, name)
 		s.undo = append(s.undo, undo{defined: func() { db.schemas[name] = true }})
+	case *ast.AlterSchemaStatement:
+		return s.transfer(st)
 	case *ast.CreateTableStatement:
 		return s.createTable(st)
 	case *ast.AlterTableAddTableElementStatement:
@@ -51,6 +53,29 @@ func (s *session) define(st ast.Statement) error {
 	default:
 		return unknown(st)
 	}
+	return nil
+}
+
+// transfer moves a table into another schema.
+func (s *session) transfer(st *ast.AlterSchemaStatement) error {
+	t, err := s.of(st.ObjectName)
+	if err != nil {
+		return err
+	}
+	from, to := t.schema, st.Name.Value
+	if !s.db.schemas[strings.ToLower(to)] {
+		return fail(15151, "Cannot alter the schema '%s', because it does not exist or you do not have permission.", to)
+	}
+	if s.db.tables[key(to, t.name)] != nil {
+		return fail(15530, "The object with name \"%s\" already exists.", t.name)
+	}
+	move := func(from, to string) {
+		delete(s.db.tables, key(from, t.name))
+		t.schema = to
+		s.db.tables[key(to, t.name)] = t
+	}
+	move(from, to)
+	s.undo = append(s.undo, undo{defined: func() { move(to, from) }})
 	return nil
 }
 

@@ -192,9 +192,14 @@ func (a Attempt) exclude() Statement {
 	if a.Exclusion == LockRow {
 		return a.labelled(StepLock, "UPDATE "+a.lock(a.Schema, a.Type).quoted()+" SET [attempt] = '"+strings.TrimPrefix(a.Stage, stagePrefix)+"' WHERE [k] = 1")
 	}
+	return a.appLock()
+}
+
+// appLock keeps other committers of the type out until the transaction ends.
+func (t Target) appLock() Statement {
 	return Statement{StepLock, fmt.Sprintf(`DECLARE @result int
 EXEC @result = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = %d
-SELECT @result AS [result]`, a.literal("fhirsynapse/"+strings.ToLower(a.Schema)+"/"+a.Type), lockTimeout)}
+SELECT @result AS [result]`, t.literal("fhirsynapse/"+strings.ToLower(t.Schema)+"/"+t.Type), lockTimeout)}
 }
 
 // dropKnown takes the files that the ledger has, and their lines, off the stage.

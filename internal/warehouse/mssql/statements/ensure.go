@@ -93,18 +93,31 @@ func (t Target) permanent() []Table {
 // of it together, as Permanent.
 func (t Target) Ensure(there Catalog) ([]Statement, error) {
 	var out []Statement
-	var faults []error
+	var names, tables []error
 	for _, v := range t.Views {
-		faults = append(faults, usable(v))
+		names = append(names, usable(v))
 	}
 	for _, want := range t.permanent() {
 		more, err := t.missing(want, there.columns(want.Name))
-		out, faults = append(out, more...), append(faults, err)
+		out, tables = append(out, more...), append(tables, err)
 	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, &fault.Error{Class: fault.Permanent, Err: err}
+	refused := &fault.Error{Class: fault.Permanent, Err: errors.Join(errors.Join(names...), errors.Join(tables...))}
+	if refused.Err == nil {
+		return out, nil
 	}
-	return out, nil
+	if errors.Join(tables...) != nil {
+		refused.Remedy = "give the view's column another name, " + t.rebuilding()
+	}
+	return nil, refused
+}
+
+// rebuilding says how tables are made anew. Engines that read files from a storage
+// account take them from exports alone.
+func (t Target) rebuilding() string {
+	if t.Stage == CopyInto {
+		return "or give the plan another name and another schema in exports.yaml: its first export is full, and readers have the old tables until it is loaded"
+	}
+	return warehouse.Rebuilding(string(t.Name)+"://HOST?database=NAME", t.Schema, t.Type)
 }
 
 // LockRow makes the row that committers update, where there is none yet; the
@@ -151,7 +164,7 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		case known:
 			faults = append(faults, got.fits(t, c))
 		case c.NotNull:
-			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s, or load into another schema",
+			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s",
 				t.Schema, want.Name, c.Name, c.Type))
 		default:
 			out = append(out, Statement{"add column " + want.Name + "." + c.Name, "ALTER TABLE " + want.quoted() + " ADD " + c.definition()})
@@ -184,9 +197,7 @@ func (f Found) fits(t Target, want Column) error {
 	if same {
 		return nil
 	}
-	table, head := tsql.Quote(t.Schema)+"."+tsql.Quote(f.Table), t.head(t.Schema, t.Type).quoted()
-	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s: give the view's column another name, or rebuild: DROP TABLE %s; DROP TABLE %s; and load in full again",
-		f.Table, f.Column, f.spelt(), t.Schema, want.Type, table, head)
+	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s", f.Table, f.Column, f.spelt(), t.Schema, want.Type)
 }
 
 func (f Found) spelt() string {

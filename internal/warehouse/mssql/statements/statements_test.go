@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -330,7 +331,7 @@ func TestEnsure(t *testing.T) {
 		"names in another case":               {a, change("patient", "born", func(f *statements.Found) { f.Table, f.Column, f.Type = "PATIENT", "Born", "DATE" }), nil, nil},
 		"a longer text, and a greater number": {a, change("patient", "_id", func(f *statements.Found) { f.Length = 256 }), nil, nil},
 		"a new column":                        {more, found(t, a), []string{"add column patient_name.family"}, nil},
-		"another type":                        {a, change("patient", "born", func(f *statements.Found) { f.Type = "datetime2" }), nil, []string{"patient.born", "datetime2", "date", "rebuild"}},
+		"another type":                        {a, change("patient", "born", func(f *statements.Found) { f.Type = "datetime2" }), nil, []string{"patient.born", "datetime2", "date", "give the view's column another name, or rebuild the tables of Patient with fhirsynapse load DIR --to sqlserver://HOST?database=NAME --schema fhir --rebuild=Patient, where DIR has"}},
 		"another length, and another scale":   {a, change("patient", "price", func(f *statements.Found) { f.Scale = 1 }), nil, []string{"patient.price", "decimal(9, 1)", "decimal(9, 2)"}},
 		"a text cut short":                    {a, change("patient", "select", func(f *statements.Found) { f.Length = 50 }), nil, []string{"patient.select", "nvarchar(50)", "nvarchar(max)"}},
 		"a key column is gone":                {a, change("_head_Patient", "_version", func(f *statements.Found) { f.Column = "v" }), nil, []string{"_head_Patient", "_version", "by hand"}},
@@ -350,6 +351,34 @@ func TestEnsure(t *testing.T) {
 			if !strings.Contains(fmt.Sprint(err), part) {
 				t.Errorf("%s: no %q in %v", name, part, err)
 			}
+		}
+	}
+}
+
+func TestWhatCannotBeRebuiltFromAFolder(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
+		a := attempt(t, engine)
+		there := found(t, a)
+		there[len(there)-1].Type = "bigint"
+		_, err := a.Ensure(there)
+		if want := "give the plan another name and another schema in exports.yaml: its first export is full"; !strings.Contains(fmt.Sprint(err), want) || strings.Contains(fmt.Sprint(err), "--rebuild") {
+			t.Errorf("%s: %v", engine, err)
+		}
+	}
+}
+
+func TestReplacementsAreParsed(t *testing.T) {
+	t.Parallel()
+	a := attempt(t, tsql.SQLServer)
+	for _, there := range []statements.Catalog{nil, found(t, a)} {
+		var steps []string
+		for _, s := range append(a.Replace("beside", there), a.Discard(there)...) {
+			parse(t, s.Text)
+			steps = append(steps, s.Step)
+		}
+		if compared := slices.Contains(steps, statements.StepCompare); compared != (there != nil) {
+			t.Errorf("steps: %v", steps)
 		}
 	}
 }

@@ -1,0 +1,94 @@
+package mssql
+
+import (
+	"context"
+	"fmt"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+)
+
+// Replace puts the tables of a type in the place of those of another schema, in one
+// transaction: readers wait for its end, or see the old ones. Permissions that were
+// granted on a table itself go with it.
+func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if !w.engine.TransactionalDDL {
+		return fault.Permanentf("%s makes no tables in a transaction: give the plan another name and another schema in exports.yaml, and its first export is full", w.engine.Name)
+	}
+	views, err := w.o.Views.Tables(r.Plan, r.Type)
+	if err != nil {
+		return err
+	}
+	t := statements.Target{Engine: w.engine, Schema: r.Schema, Type: r.Type, Views: views}
+	beside := statements.Target{Engine: w.engine, Schema: r.From, Type: r.Type, Views: views}
+	return w.pool.Again(ctx, func(try int) error {
+		return w.with(ctx, func(s session) error {
+			made, err := s.catalog(ctx, beside)
+			if err != nil {
+				return err
+			}
+			if !made.Has(warehouse.HeadTable(r.Type)) {
+				if try > 1 {
+					return nil // the COMMIT of a try before, whose answer was lost
+				}
+				return fault.Permanentf("schema %s has no tables of %s", r.From, r.Type)
+			}
+			return w.replace(ctx, s, t, r)
+		})
+	})
+}
+
+func (w *Warehouse) replace(ctx context.Context, s session, t statements.Target, r warehouse.Replacement) error {
+	there, err := s.catalog(ctx, t)
+	if err != nil {
+		return err
+	}
+	if !t.Comparable(there) {
+		return r.Untold()
+	}
+	if len(there) == 0 {
+		if err := w.defineSchema(ctx, s, t); err != nil {
+			return err
+		}
+	}
+	for _, st := range t.Replace(r.From, there) {
+		switch st.Step {
+		case statements.StepLock:
+			err = w.lock(ctx, s, statements.Attempt{Target: t}, st)
+		case statements.StepCompare:
+			var lacking int64
+			if lacking, _, err = s.number(ctx, st); err == nil && lacking > 0 {
+				s.End()
+				return r.Lacks(lacking)
+			}
+		default:
+			_, err = s.exec(ctx, st)
+		}
+		if err != nil {
+			return fmt.Errorf("replace the tables of schema %s: %w", t.Schema, err)
+		}
+	}
+	return nil
+}
+
+// Discard drops a schema with its tables, if it is there.
+func (w *Warehouse) Discard(ctx context.Context, schema string) error {
+	t := statements.Target{Engine: w.engine, Schema: schema}
+	return w.pool.Again(ctx, func(int) error {
+		return w.with(ctx, func(s session) error {
+			_, known, err := s.number(ctx, t.SchemaQuery())
+			if err != nil || !known {
+				return err
+			}
+			there, err := s.catalog(ctx, t)
+			if err != nil {
+				return err
+			}
+			return s.execAll(ctx, t.Discard(there))
+		})
+	})
+}
