@@ -230,7 +230,7 @@ func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*Exp
 	if err != nil {
 		return Export{}, err
 	}
-	return update(ctx, p.Journal, key, func(e *Export) error {
+	e, err := update(ctx, p.Journal, key, func(e *Export) error {
 		if e.State.Final() {
 			return errUnchanged
 		}
@@ -243,6 +243,10 @@ func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*Exp
 		}
 		return nil
 	})
+	if err == nil {
+		p.exports.put(id, e, p.Now())
+	}
+	return e, err
 }
 
 func (p *Pipeline) job(ctx context.Context, export string, n int) (Job, error) {
