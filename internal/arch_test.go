@@ -126,6 +126,7 @@ var only = []struct {
 }{
 	{"internal/pipeline", []string{"internal/pipeline", "internal/fault"}, "the story leans on nothing but the error classes"},
 	{"internal/sof", []string{"internal/sof", "internal/fault", "internal/ndjson"}, "the compiler is of use without the pipeline"},
+	{"internal/typefilter", []string{"internal/typefilter"}, "both who reads plans and who asks servers lean on it"},
 }
 
 func TestWallsBetweenRooms(t *testing.T) {

@@ -82,11 +82,11 @@ func filtersEncoded(t *testing.T) {
 	// What a server would misread is refused before the call.
 	for filter, dialects := range map[string]map[string]string{
 		"Observation?code=a,b":     {bulkfhir.DialectAzure: "comma", bulkfhir.DialectBulk: ""},
-		"Observation?code=a=b":     {bulkfhir.DialectAzure: `without a further "="`, bulkfhir.DialectBulk: ""},
+		"Observation?code=a=b":     {bulkfhir.DialectAzure: `second "="`, bulkfhir.DialectBulk: ""},
 		"Observation?_count=10":    {bulkfhir.DialectAzure: "shapes an answer", bulkfhir.DialectBulk: "shapes an answer"},
 		"Observation?code":         {bulkfhir.DialectAzure: "name=value", bulkfhir.DialectBulk: "name=value"},
 		"Encounter?status=planned": {bulkfhir.DialectAzure: "not among the types", bulkfhir.DialectBulk: "not among the types"},
-		"code=x":                   {bulkfhir.DialectAzure: "must look like", bulkfhir.DialectBulk: "must look like"},
+		"code=x":                   {bulkfhir.DialectAzure: "not of the form", bulkfhir.DialectBulk: "not of the form"},
 	} {
 		for dialect, want := range dialects {
 			r := newRig(t, dialect, func(r *rig) { r.plan.TypeFilter, r.plan.Deleted = []string{filter}, false })
@@ -101,7 +101,7 @@ func filtersEncoded(t *testing.T) {
 	}
 	r := newRig(t, bulkfhir.DialectAzure)
 	_, err := r.source.KickOff(t.Context(), pipeline.Request{Level: "system", Types: []string{"Observation"}, TypeFilter: []string{"Observation?code=a"}, Deleted: true})
-	if !strings.Contains(textOf(err), "exclude each other") {
+	if !strings.Contains(textOf(err), "deletes of a filtered export") {
 		t.Errorf("with deletes: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/typefilter"
 )
 
 // dialect is what one kind of server does its own way. Everything that asks "which
@@ -33,12 +34,8 @@ type dialect struct {
 	// the server heeds it.
 	deleted       string
 	deletedLevels []string
-	// deletedExcludesFilter: the server refuses deleted beside _typeFilter.
-	deletedExcludesFilter bool
-	// naiveFilters: the server splits _typeFilter at "," and "=" before it decodes.
-	naiveFilters bool
-	// filtersWantTypes: the server refuses _typeFilter without _type.
-	filtersWantTypes bool
+	// filters are what the server takes of _typeFilter.
+	filters typefilter.Rules
 	// patients: the server takes a list of patients.
 	patients bool
 	// failure begins the diagnostics of a job that has failed for good, whatever
@@ -58,19 +55,17 @@ type dialect struct {
 // It accepts GET only, refuses every parameter and Prefer token that it does not
 // know, and writes into <container>/<time>-<job id>/.
 var azure = dialect{
-	name:                  DialectAzure,
-	methods:               []string{http.MethodGet},
-	till:                  "_till",
-	container:             "_container",
-	maxCount:              "_maxCount",
-	parallel:              "_isParallel",
-	deleted:               "_deleted",
-	deletedLevels:         []string{pipeline.LevelSystem},
-	deletedExcludesFilter: true,
-	naiveFilters:          true,
-	filtersWantTypes:      true,
-	failure:               "export operation failed for reason:",
-	folder:                lastSegment,
+	name:          DialectAzure,
+	methods:       []string{http.MethodGet},
+	till:          "_till",
+	container:     "_container",
+	maxCount:      "_maxCount",
+	parallel:      "_isParallel",
+	deleted:       "_deleted",
+	deletedLevels: []string{pipeline.LevelSystem},
+	filters:       typefilter.Azure,
+	failure:       "export operation failed for reason:",
+	folder:        lastSegment,
 }
 
 const untilParameter = "_until"
@@ -270,7 +265,10 @@ func (d dialect) faults(r pipeline.Request, o Options) []error {
 	if !r.Till.IsZero() && !r.Since.IsZero() && !r.Till.Truncate(time.Millisecond).After(r.Since.Truncate(time.Millisecond)) {
 		refuse("the window is empty: it ends at %s, not after its begin at %s", r.Till.UTC().Format(instant), r.Since.UTC().Format(instant))
 	}
-	return append(errs, d.filtersFaults(r)...)
+	for _, err := range d.filters.Check(r.TypeFilter, r.Types, r.Deleted) {
+		errs = append(errs, fmt.Errorf("type filter: %w", err))
+	}
+	return errs
 }
 
 func isTypeName(s string) bool {

@@ -2,7 +2,6 @@ package bulkfhir
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -86,17 +85,17 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	}
 	broken := func(what string) error {
 		return &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New(what),
+			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s, so %w", what, pipeline.ErrUnfollowed),
 			Remedy: "look whether a proxy between here and the server drops or changes the header; the job may be running",
 		}
 	}
 	location := strings.TrimSpace(a.header.Get("Content-Location"))
 	if location == "" {
-		return pipeline.Accepted{}, broken("the server answered 202 without Content-Location, so its job cannot be followed")
+		return pipeline.Accepted{}, broken("the server answered 202 without Content-Location")
 	}
 	status, err := a.url.Parse(location)
 	if err != nil || status.Host == "" || (status.Scheme != "http" && status.Scheme != "https") {
-		return pipeline.Accepted{}, broken("the server answered 202 with a Content-Location that is no URL, so its job cannot be followed")
+		return pipeline.Accepted{}, broken("the server answered 202 with a Content-Location that is no URL")
 	}
 	// An absolute URL is kept byte for byte: to write it anew is to change it.
 	out := pipeline.Accepted{StatusURL: location}
@@ -107,7 +106,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 		return out, nil
 	}
 	if out.Folder = s.dialect.folder(status); out.Folder == "" {
-		return pipeline.Accepted{}, broken("the server's Content-Location ends without a job id, so its files cannot be told from others")
+		return pipeline.Accepted{}, broken("the server's Content-Location ends without a job id")
 	}
 	return out, nil
 }

@@ -250,22 +250,23 @@ var begin = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 // commit, with the lake, the queue, the journal and the tables in memory, on a clock
 // that the test drives.
 type rig struct {
-	t       *testing.T
-	mu      sync.Mutex
-	clock   time.Time
-	server  *script
-	options bulkfhir.Options
-	plan    pipeline.Plan
-	lake    *pipelinetest.MemoryLake
-	journal *pipelinetest.MemoryJournal
-	queue   *pipelinetest.MemoryQueue
-	sends   pipeline.Queue // in place of queue
-	store   *memory.Store
-	source  pipeline.Source
-	p       *pipeline.Pipeline
-	said    bytes.Buffer // the log
-	next    time.Time    // tick
-	boots   uint64
+	t         *testing.T
+	mu        sync.Mutex
+	clock     time.Time
+	server    *script
+	options   bulkfhir.Options
+	plan      pipeline.Plan
+	lake      *pipelinetest.MemoryLake
+	journal   *pipelinetest.MemoryJournal
+	queue     *pipelinetest.MemoryQueue
+	sends     pipeline.Queue     // in place of queue
+	flattener pipeline.Flattener // nil: the native one
+	store     *memory.Store
+	source    pipeline.Source
+	p         *pipeline.Pipeline
+	said      bytes.Buffer // the log
+	next      time.Time    // tick
+	boots     uint64
 }
 
 // compiled are the bundled views of two types: enough for every test here.
@@ -336,9 +337,11 @@ func (r *rig) boot() {
 	}
 	r.source = source
 	compiledViews := prepared.Native(func(string) ([]*sof.View, error) { return compiled() })
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: r.lake, Views: compiledViews})
-	if err != nil {
-		r.t.Fatal(err)
+	flattener := r.flattener
+	if flattener == nil {
+		if flattener, err = prepared.NewFlattener(prepared.Options{Lake: r.lake, Views: compiledViews}); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 	r.boots++
 	token := rand.New(rand.NewPCG(7, r.boots))

@@ -352,18 +352,18 @@ func TestKickOffRefusesBeforehand(t *testing.T) {
 		want    []string
 	}{
 		"comma":           {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a,b"}}, []string{"comma"}},
-		"second equals":   {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a=b"}}, []string{`further "="`}},
+		"second equals":   {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a=b"}}, []string{`second "="`}},
 		"no value":        {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code"}}, []string{"name=value"}},
-		"no search":       {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"code=a"}}, []string{"must look like"}},
-		"no types":        {pipeline.Request{Level: "system", TypeFilter: []string{"Observation?code=a"}}, []string{"list of types"}},
+		"no search":       {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"code=a"}}, []string{"not of the form"}},
+		"no types":        {pipeline.Request{Level: "system", TypeFilter: []string{"Observation?code=a"}}, []string{"only with types"}},
 		"another type":    {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Patient?name=a"}}, []string{"not among the types"}},
-		"with deletes":    {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a"}, Deleted: true}, []string{"exclude each other"}},
+		"with deletes":    {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a"}, Deleted: true}, []string{"deletes of a filtered export"}},
 		"no type name":    {pipeline.Request{Level: "system", Types: []string{"Patient", "a,b", ""}}, []string{`"a,b"`, `""`}},
 		"empty window":    {pipeline.Request{Level: "system", Since: today, Till: today.Add(time.Microsecond)}, []string{"empty"}},
 		"group elsewhere": {pipeline.Request{Level: "system", Group: "g"}, []string{"level group"}},
 		"all at once": {
 			pipeline.Request{Level: "galaxy", Types: []string{"1"}, TypeFilter: []string{"x"}},
-			[]string{"galaxy", `"1"`, "must look like"},
+			[]string{"galaxy", `"1"`, "not of the form"},
 		},
 	} {
 		_, err := s.KickOff(t.Context(), c.request)

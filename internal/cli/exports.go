@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/pipeline"
@@ -68,6 +69,9 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 		note := e.Progress
 		if e.Failure != nil {
 			note = e.Failure.Step + ": " + e.Failure.Cause
+		}
+		if e.Notice != "" {
+			note = strings.TrimPrefix(note+"; "+e.Notice, "; ")
 		}
 		t.AppendRow(table.Row{
 			e.ID, e.Plan, string(e.State), window(e.Jobs), strconv.Itoa(e.Files),

@@ -349,6 +349,9 @@ func startTable(w io.Writer, r StartReport) error {
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
 		fmt.Fprintf(&b, "the server reported: %d × %s\n", r.Issues[kind], kind)
 	}
+	if r.Notice != "" {
+		fmt.Fprintf(&b, "%s\n", r.Notice)
+	}
 	if r.Quarantine != "" {
 		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
 	}

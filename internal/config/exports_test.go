@@ -160,7 +160,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		"filters": {
 			head + "- {name: a, source: s, deleted: false, schedule: manual, types: [Patient], typeFilter: [Observation?a=b, 'Patient?a=b,c', Patient, Foo?a=b]}\n",
 			[]string{
-				"typeFilter: Observation is not among the plan's types", "this server cannot take a comma", `"Patient" is not of the form`, `"Foo" is no resource type`,
+				"it is for Observation, which is not among the types", "this server cannot take a comma", `"Patient": it is not of the form`, `"Foo" is no resource type`,
 			},
 		},
 		"filter without types": {

@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // Functions images and bare containers come without a zone database
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/typefilter"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/robfig/cron/v3"
@@ -119,7 +120,6 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	}
 	p.Types = r.types(o)
 	p.TypeFilter = o.texts("typeFilter")
-	filters(o, p, source.Dialect)
 	if len(p.TypeFilter) > 0 {
 		e.warn("%s: a resource that leaves the filter is never exported again, and its old row stays: prefer a view's where, which sees every change", o.what)
 	}
@@ -128,6 +128,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 		o.fault("elements", "is refused: resources with elements left out would take the place of whole ones; choose columns by views")
 	}
 	r.deletes(o, p, source.Dialect)
+	filters(o, p, source.Dialect)
 	if p.Level != pipeline.LevelSystem && slices.Contains(levels, p.Level) {
 		// Servers apply _since to the Patient first.
 		e.warn("%s: at level %s every export is full, since this server would leave new resources of unchanged patients out of incremental ones: prefer level system", o.what, p.Level)
@@ -145,11 +146,7 @@ func (r *reader) deletes(o object, p *pipeline.Plan, dialect string) {
 		return
 	}
 	p.Deleted = asked
-	// Microsoft's server: includeAssociatedData is bound at system level only and
-	// refused together with _typeFilter.
-	if p.Deleted && len(p.TypeFilter) > 0 {
-		o.fault("typeFilter", "this server cannot report deletes of a filtered export: remove typeFilter, or accept that deletes are not seen and write deleted: false")
-	}
+	// Microsoft's server: includeAssociatedData is bound at system level only.
 	if p.Deleted && p.Level != pipeline.LevelSystem {
 		o.fault("deleted", "this server reports deletes at level system only: write deleted: false, or level: system")
 	}
@@ -189,40 +186,22 @@ func (r *reader) types(o object) []string {
 	return types
 }
 
-// resultParameters shape an answer instead of narrowing an export.
-var resultParameters = []string{"_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_contained", "_containedType"}
-
 // filters checks _typeFilter: one FHIR search per entry, "Type?param=value".
 func filters(o object, p *pipeline.Plan, dialect string) {
-	if len(p.TypeFilter) > 0 && len(p.Types) == 0 && dialect == DialectAzure {
-		o.fault("typeFilter", "this server takes filters only with types: list them")
+	rules := typefilter.Bulk
+	if dialect == DialectAzure {
+		rules = typefilter.Azure
 	}
+	var known []string
 	for _, f := range p.TypeFilter {
-		t, search, ok := strings.Cut(f, "?")
-		switch {
-		case !ok || search == "":
-			o.fault("typeFilter", "%q is not of the form Type?search", f)
-		case !slices.Contains(resourceTypes, t):
+		if t, ok := typefilter.Type(f); ok && !slices.Contains(resourceTypes, t) {
 			o.fault("typeFilter", "%q is no resource type of FHIR R4%s", t, hint(t, resourceTypes))
-		case len(p.Types) > 0 && !slices.Contains(p.Types, t):
-			o.fault("typeFilter", "%s is not among the plan's types", t)
-		case dialect == DialectAzure && strings.Contains(f, ","):
-			// It splits the parameter at every comma (microsoft/fhir-server #1780).
-			o.fault("typeFilter", "%q: this server cannot take a comma in a filter: write one filter per value", f)
+			continue
 		}
-		for part := range strings.SplitSeq(search, "&") {
-			name, value, ok := strings.Cut(part, "=")
-			plain, _, _ := strings.Cut(name, ":")
-			switch {
-			case search == "":
-			case !ok || name == "":
-				o.fault("typeFilter", "%q: the part %q is not of the form name=value", f, part)
-			case slices.Contains(resultParameters, plain):
-				o.fault("typeFilter", "%q: %s shapes an answer and does not narrow an export: remove it", f, name)
-			case dialect == DialectAzure && strings.Contains(value, "="):
-				o.fault("typeFilter", "%q: this server cannot take a second \"=\" in the part %q", f, part)
-			}
-		}
+		known = append(known, f)
+	}
+	for _, err := range rules.Check(known, p.Types, p.Deleted) {
+		o.fault("typeFilter", "%w", err)
 	}
 }
 

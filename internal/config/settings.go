@@ -36,7 +36,7 @@ var settings = []setting{
 	{"ViewsFolder", "", "Folder of ViewDefinitions that add to the bundled ones, or replace those of the same file name."},
 	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit."},
 	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events."},
-	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into."},
+	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into. Let nobody else export into it: a job there that nobody owns is taken for a lost one of ours, and may be cancelled."},
 	{"StagingContainer", "fhir-staging", "Container of prepared files."},
 	{"PublishedContainer", "fhir-published", "Container of the lines that the views of `synapse-serverless` read. No rule may delete from it."},
 	{"QuarantineContainer", "fhir-quarantine", "Container of bad lines."},

@@ -46,6 +46,10 @@ type cell struct {
 	told string
 	// takes is how long it may not take less than, by the clock.
 	takes time.Duration
+	// atMost is how long it may take; zero means as long as it likes.
+	atMost time.Duration
+	// notice is what the result must tell a person.
+	notice string
 }
 
 type bulkWorld struct {
@@ -199,8 +203,8 @@ func matrix() []cell {
 		{name: "kick-off: 429, seconds of the epoch", faults: fhirserver.Faults{KickOffs: answers{throttled("1772366460")}}, kickOffs: 2, takes: time.Minute},
 		{name: "kick-off: 429, less than nothing", faults: fhirserver.Faults{KickOffs: answers{throttled("-5")}}, kickOffs: 2},
 		{name: "kick-off: 429 twenty times", faults: fhirserver.Faults{KickOffs: repeat(20, throttled("1"))}, kickOffs: 21},
-		{name: "kick-off: 503", faults: fhirserver.Faults{KickOffs: answers{unavailable("60")}}, kickOffs: 2},
-		{name: "kick-off: the answer is lost", faults: fhirserver.Faults{KickOffs: answers{{Acted: true, Reset: true}}}, kickOffs: 2, takes: 4 * time.Minute},
+		{name: "kick-off: 503", faults: fhirserver.Faults{KickOffs: answers{unavailable("60")}}, kickOffs: 2, notice: "kick-offs without an answer: 1"},
+		{name: "kick-off: the answer is lost", faults: fhirserver.Faults{KickOffs: answers{{Acted: true, Reset: true}}}, kickOffs: 2, takes: 10 * time.Second, atMost: time.Minute, told: "answer to the kick-off was lost", notice: "kick-offs without an answer: 1"},
 
 		{name: "kick-off: the server is away at first", faults: fhirserver.Faults{Metadata: answers{unavailable("10"), page(502)}}, kickOffs: 1, told: "502"},
 		{name: "kick-off: POST only", bulk: fhirserver.Bulk{Methods: []string{"POST"}}},
@@ -295,6 +299,12 @@ func TestFailureMatrix(t *testing.T) {
 			}
 			if took < c.takes {
 				t.Errorf("it took %v, want at least %v", took, c.takes)
+			}
+			if c.atMost > 0 && took > c.atMost {
+				t.Errorf("it took %v, want at most %v", took, c.atMost)
+			}
+			if (c.notice == "") != (got.Notice == "") || !strings.Contains(got.Notice, c.notice) {
+				t.Errorf("notice %q, want %q", got.Notice, c.notice)
 			}
 			heard := false
 			for _, p := range w.told {

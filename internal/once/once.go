@@ -69,6 +69,8 @@ type Result struct {
 	Types  []pipeline.TypeReport `json:"types"`
 	// Issues counts what the server reported in its error files, by severity and code.
 	Issues map[string]int64 `json:"issues,omitempty"`
+	// Notice is what a person should do although the run is well.
+	Notice string `json:"notice,omitempty"`
 }
 
 // Check holds law 5 against a result: the export is loaded, and every line of
@@ -87,10 +89,12 @@ func (r Result) Check() error {
 // tickEvery is how often the watchdog looks after the export.
 const tickEvery = 15 * time.Second
 
-// Someone may be waiting: the first polls are soon.
+// Someone may be waiting: the first polls are soon. A kick-off whose answer was lost
+// is made again soon, too: nobody but this process can be at it.
 const (
-	pollMin = time.Second
-	pollMax = time.Minute
+	pollMin         = time.Second
+	pollMax         = time.Minute
+	kickOffPatience = 10 * time.Second
 )
 
 // releaseTimeout bounds the farewell to the server.
@@ -131,6 +135,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	settings.Plans = []pipeline.Plan{o.Plan}
 	settings.PollMin = cmp.Or(settings.PollMin, pollMin)
 	settings.PollMax = cmp.Or(settings.PollMax, pollMax)
+	settings.KickOffPatience = cmp.Or(settings.KickOffPatience, kickOffPatience)
 	source := windowed(o)
 	ports := pipeline.Ports{
 		Lake: o.Lake, Landings: o.Landings, Journal: r.journal, Queue: r.queue, Warehouse: o.Warehouse, Flattener: o.Flattener,
@@ -146,6 +151,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 // result adds the reconciliation, as far as there is one.
 func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result, error) {
 	out := Result{Export: e.ID, State: e.State}
+	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
+		out.Notice = list[0].Notice
+	}
 	if e.State != pipeline.Loaded {
 		return out, err
 	}
@@ -263,8 +271,8 @@ func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
 	if err != nil {
 		p.Trouble = err.Error()
 	}
-	if p.Trouble == "" && r.declined(ctx) {
-		p.Trouble = "the server does not take an export now"
+	if p.Trouble == "" {
+		p.Trouble = r.kickOffTrouble(ctx)
 	}
 	e := pipeline.Export{State: pipeline.Requested} // as it will be, once it is written down
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {

@@ -3,7 +3,6 @@ package once
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	"fhirsynapse/internal/pipeline"
 )
@@ -66,10 +65,23 @@ func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
 	return jobs, nil
 }
 
-// declined says that the server wants a kick-off later.
-func (r *run) declined(ctx context.Context) bool {
+// kickOffTrouble says what a kick-off waits for that has no promise; empty when it
+// waits for nothing.
+func (r *run) kickOffTrouble(ctx context.Context) string {
 	jobs, err := r.jobs(ctx)
-	return err == nil && slices.ContainsFunc(jobs, func(j pipeline.Job) bool { return j.StatusURL == "" && j.RetryAt.After(r.Now()) })
+	if err != nil {
+		return ""
+	}
+	for _, j := range jobs {
+		switch {
+		case j.StatusURL != "":
+		case j.RetryAt.After(r.Now()):
+			return "the server does not take an export now"
+		case !j.KickOffAt.IsZero():
+			return "the server's answer to the kick-off was lost; it is made again in a moment, and an export that nobody follows may run there"
+		}
+	}
+	return ""
 }
 
 // release tells the server that its jobs are no longer wanted: it may delete their

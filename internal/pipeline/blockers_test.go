@@ -69,6 +69,7 @@ func TestBlobRewrittenAfterItWasPrepared(t *testing.T) {
 	w.server.put("Observation", "o1", "first", 1, false)
 	w.server.rewrite = true
 	w.loaded("nightly-000001")
+	w.neverSilent()
 }
 
 func TestBlobRewrittenBetweenPrepareAndCommit(t *testing.T) {
@@ -86,6 +87,7 @@ func TestBlobRewrittenBetweenPrepareAndCommit(t *testing.T) {
 		return nil
 	}
 	w.loaded("nightly-000001")
+	w.neverSilent()
 }
 
 func TestLostEvents(t *testing.T) {

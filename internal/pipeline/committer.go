@@ -36,7 +36,9 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if again := rewritten(e, files, now); len(again) > 0 {
+	// The views may have changed, and an export may write a blob again after it was
+	// prepared.
+	if again := prepares(e, files, now, func(f surveyed) bool { return !f.prepared }); len(again) > 0 {
 		return p.send(ctx, time.Time{}, again...)
 	}
 	batch, err := p.batch(ctx, e, s.Type, now)
@@ -49,16 +51,15 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	return p.finish(ctx, e.ID, "")
 }
 
-// rewritten lists the steps for files whose prepared form is not of their
-// present ETag: an export may write a blob again after it was prepared.
-func rewritten(e Export, files []listed, now []surveyed) []Step {
-	var again []Step
+// prepares lists the prepare steps of the files that want one.
+func prepares(e Export, files []listed, now []surveyed, want func(surveyed) bool) []Step {
+	var steps []Step
 	for i, f := range now {
-		if !f.prepared {
-			again = append(again, Step{Kind: StepPrepare, Export: e.ID, Job: files[i].job, Type: f.Type, Path: f.Path, ETag: f.blob.ETag, Round: e.Round})
+		if want(f) {
+			steps = append(steps, Step{Kind: StepPrepare, Export: e.ID, Job: files[i].job, Type: f.Type, Path: f.Path, ETag: f.blob.ETag, Round: e.Round})
 		}
 	}
-	return again
+	return steps
 }
 
 // batch reads what prepare said of each file and holds it against the manifest.
@@ -69,13 +70,17 @@ func (p *Pipeline) batch(ctx context.Context, e Export, typ string, files []surv
 	}
 	b := Batch{Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: p.Token()}
 	place := stagingOf(e.ID, typ, set)
+	said := make([]Done, len(files))
+	if err := several(ctx, len(files), p.Readers, func(ctx context.Context, i int) (err error) {
+		said[i], err = p.readDone(ctx, place.done(files[i].blob))
+		return err
+	}); err != nil {
+		return b, err
+	}
 	var wrong []error
 	var lines, bad int64
-	for _, f := range files {
-		done, err := p.readDone(ctx, place.done(f.blob))
-		if err != nil {
-			return b, err
-		}
+	for i, f := range files {
+		done := said[i]
 		if read := done.Lines - done.Blank; f.Count >= 0 && read != f.Count {
 			wrong = append(wrong, fmt.Errorf("file %s: the manifest counts %d resources, the file has %d", f.Path, f.Count, read))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -70,7 +71,14 @@ func (p *Pipeline) setPause(ctx context.Context, plan string, pause bool) error 
 // plan's next start.
 func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Export) error {
 	if d.value.Released == e.ID {
+		if d.value.Strays {
+			p.clearStrays(ctx, e)
+		}
 		return nil
+	}
+	jobs, err := p.jobs(ctx, e)
+	if err != nil {
+		return err
 	}
 	if err := p.giveBack(ctx, e); err != nil {
 		if fault.Of(err) == fault.Transient && p.Now().Sub(e.FinishedAt) < p.SilentAfter {
@@ -79,10 +87,32 @@ func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Expor
 		p.Log.WarnContext(ctx, "jobs not given back to the server; they expire there", "export", e.ID, "error", err)
 	}
 	d.value.Released = e.ID
+	d.value.Strays = slices.ContainsFunc(jobs, func(j Job) bool { return j.unsettled() > 0 })
 	if err := d.write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) {
 		return err
 	}
+	if d.value.Strays {
+		p.clearStrays(ctx, e)
+	}
 	return nil
+}
+
+// clearStrays ends the jobs of an export that its lost kick-offs have started. It
+// fails nothing: the next tick tries again, as long as the plan starts no other.
+func (p *Pipeline) clearStrays(ctx context.Context, e Export) {
+	source, err := p.Source(e.Plan)
+	var jobs []Job
+	if err == nil {
+		jobs, err = p.jobs(ctx, e)
+	}
+	for i, j := range jobs {
+		if err == nil {
+			err = p.clearOrphans(ctx, source, j, e.Jobs[i])
+		}
+	}
+	if err != nil {
+		p.Log.WarnContext(ctx, "lost jobs not looked for at the server; the next tick tries again", "export", e.ID, "error", err)
+	}
 }
 
 // giveBack deletes the jobs of an export at the server: those that run for nobody,

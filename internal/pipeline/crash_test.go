@@ -66,11 +66,22 @@ func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 				w := newWorld(t)
 				breakAt(w.gate, n)
 				story(w)
+				w.neverSilent()
 				if t.Failed() {
 					t.Fatalf("at call %d of %d, %s", n, calls, whole.gate.log[n-1])
 				}
 			}
 		})
+	}
+}
+
+// neverSilent says that the watchdog had nothing to send again.
+func (w *world) neverSilent() {
+	w.t.Helper()
+	for _, id := range []string{"nightly-000001", "nightly-000002"} {
+		if e, there := w.export(id); there && e.Round > 0 {
+			w.t.Errorf("%s waited for the watchdog, in %d rounds", id, e.Round)
+		}
 	}
 }
 

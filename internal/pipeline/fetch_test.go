@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (k keeper) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 
 // Status turns what the world's server would write into a manifest of URLs.
 func (k keeper) Status(ctx context.Context, url string) (pipeline.Status, error) {
-	return gated(k.gate, "source status", func() (pipeline.Status, error) {
+	return gated(ctx, k.gate, "source status", func() (pipeline.Status, error) {
 		s := k.w.server
 		j := s.jobs[url]
 		if s.status != nil {
@@ -86,13 +87,10 @@ func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 	k.manifests++
 	m := &pipeline.Manifest{TransactionTime: j.request.Till, Raw: []byte(`{"from":"the server"}`), Pages: [][]byte{[]byte(`{"page":2}`)}}
 	add := func(to *[]pipeline.OutputFile, typ string, lines []string) {
-		u := fmt.Sprintf("https://files/%s/%d?sig=%d", url, len(k.content), k.generation)
-		for known, data := range k.content { // the same file, the same URL
-			if string(data) == strings.Join(lines, "\n")+"\n" && strings.Contains(known, url+"/") && strings.HasSuffix(known, fmt.Sprintf("sig=%d", k.generation)) {
-				u = known
-			}
-		}
-		k.content[u] = []byte(strings.Join(lines, "\n") + "\n")
+		data := strings.Join(lines, "\n") + "\n"
+		// The same file has the same URL.
+		u := fmt.Sprintf("https://files/%s/%x?sig=%d", url, sha256.Sum256([]byte(data)), k.generation)
+		k.content[u] = []byte(data)
 		*to = append(*to, pipeline.OutputFile{Type: typ, URL: u, Count: int64(len(lines)), Foreign: true})
 	}
 	var deletes []string
@@ -121,8 +119,8 @@ func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 	return m
 }
 
-func (k keeper) Download(_ context.Context, f pipeline.OutputFile, _ bool) (io.ReadCloser, error) {
-	return gated(k.gate, "source download", func() (io.ReadCloser, error) {
+func (k keeper) Download(ctx context.Context, f pipeline.OutputFile, _ bool) (io.ReadCloser, error) {
+	return gated(ctx, k.gate, "source download", func() (io.ReadCloser, error) {
 		if k.download != nil {
 			if err := k.download(f); err != nil {
 				return nil, err
@@ -206,6 +204,7 @@ func TestCrashBetweenEveryTwoCallsOfAFetch(t *testing.T) {
 				w, _ := newKeeperWorld(t)
 				breakAt(w.gate, n)
 				story(w)
+				w.neverSilent()
 				if t.Failed() {
 					t.Fatalf("at call %d of %d, %s", n, calls, whole.gate.log[n-1])
 				}
@@ -466,67 +465,28 @@ func (o oneByte) Read(b []byte) (int, error) {
 	return o.r.Read(b[:min(1, len(b))])
 }
 
-// Of many files: the documents of the journal stay small, and a fetch is four
-// requests.
+// A handler that is new to a manifest of many files reads it in parts, from the
+// journal.
 func TestManyFiles(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)
 	w.server.fileSize = 1
-	const files = 1200
 	w.plans[0].Types = []string{"Patient"}
 	w.boot()
-	for i := range files {
+	for i := range 1200 {
 		w.server.data = append(w.server.data, resource{Type: "Patient", ID: fmt.Sprintf("p%d", i), Updated: w.clock, Number: 1})
 	}
 	w.clock = w.clock.Add(time.Minute)
-	ctx := t.Context()
-	if err := w.p.Tick(ctx); err != nil {
-		t.Fatal(err)
-	}
-	w.server.pollsBeforeDone = 0
-	fetches := 0
-	perFetch := 0
-	for range 5000 {
-		before, marker := w.gate.calls, len(w.gate.log)
-		fetched := 0
-		w.queue.Receive(ctx, nil, func(ctx context.Context, m pipeline.Message) error {
-			err := w.p.Handle(ctx, m.Body)
-			if strings.Contains(string(m.Body), `"fetch"`) {
-				fetched = 1
-			}
-			return err
-		})
-		if fetched == 1 {
-			fetches++
-			perFetch = max(perFetch, w.gate.calls-before)
-			if perFetch > 4 && fetches > 1 {
-				t.Fatalf("a fetch makes these calls: %v", w.gate.log[marker:])
-			}
-		}
-		if at, ok := w.queue.Next(); ok && at.After(w.clock) {
-			w.clock = at
-		}
-		if fetches == files {
-			break
-		}
-	}
-	if fetches != files {
-		t.Fatalf("%d fetches, want %d", fetches, files)
+	for len(w.tables.ledger) == 0 && len(w.gate.log) < 2000 {
+		w.step()
 	}
 	parts := 0
-	for key, err := range w.journal.List(ctx, "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := w.journal.Read(ctx, key)
+	for key, err := range w.journal.List(t.Context(), "manifests/") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(key, ".part-") {
 			parts++
-		}
-		if len(d.Data) >= 64<<10 && !strings.HasSuffix(key, ".raw") {
-			t.Errorf("%s has %d bytes", key, len(d.Data))
 		}
 	}
 	if parts < 2 {

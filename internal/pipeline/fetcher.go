@@ -58,7 +58,7 @@ type fetching struct {
 // fetch streams one file that the server keeps into the lake, and sends what
 // follows from it. It touches no disk, and holds no more than the lake's buffers.
 func (p *Pipeline) fetch(ctx context.Context, s Step) error {
-	e, err := p.export(ctx, s.Export)
+	e, err := p.glance(ctx, s.Export)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -139,30 +139,38 @@ func (p *Pipeline) anotherTurn(ctx context.Context, f fetching, cause error) err
 	return p.send(ctx, p.Now().Add(min(max(fault.After(cause), time.Second), longestWait)), again)
 }
 
-// fetchOutput lands one file of resources and sends its prepare step.
+// fetchOutput lands one file of resources and prepares it, or sends the step that
+// does when the download has used up a good part of this one's time.
 func (p *Pipeline) fetchOutput(ctx context.Context, f fetching) error {
-	blob, err := p.land(ctx, f, f.file.Path)
+	began := p.Now()
+	blob, fresh, err := p.land(ctx, f, f.file.Path)
 	if err != nil {
 		return err
 	}
-	return p.send(ctx, time.Time{}, Step{
-		Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: f.file.Type, Path: blob.Path, ETag: blob.ETag, Round: f.step.Round,
-	})
+	m, err := p.manifest(ctx, f.job)
+	if err != nil {
+		return err
+	}
+	s := Step{Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: f.file.Type, Path: blob.Path, ETag: blob.ETag, Round: f.step.Round}
+	if p.Now().Sub(began) > p.StepTimeout/4 {
+		return p.send(ctx, time.Time{}, s)
+	}
+	return p.prepareAndLook(ctx, f.export, s, blob, landing{transactionTime: m.TransactionTime, fresh: fresh})
 }
 
 // land streams a file to its path, unless it is there. A file of the wrong count
-// is read a second time before it fails: it may have been cut on the way.
-func (p *Pipeline) land(ctx context.Context, f fetching, path string) (File, error) {
+// is read a second time before it fails: it may have been cut on the way. fresh
+// says that it was not there before.
+func (p *Pipeline) land(ctx context.Context, f fetching, path string) (blob File, fresh bool, err error) {
 	if f.step.Try+f.step.N+f.step.Round > 0 {
 		blob, err := p.Lake.Stat(ctx, Landing, path)
 		if there, err := exists(err); there || err != nil {
-			return blob, err
+			return blob, false, err
 		}
 	}
 	began := p.Now()
-	var blob File
 	var counted *tally
-	err := p.twice(func() error {
+	err = p.twice(func() error {
 		r, err := p.download(ctx, f)
 		if err != nil {
 			return err
@@ -175,14 +183,15 @@ func (p *Pipeline) land(ctx context.Context, f fetching, path string) (File, err
 		return err
 	})
 	if errors.Is(err, fs.ErrExist) {
-		return p.Lake.Stat(ctx, Landing, path) // someone else was faster
+		blob, err = p.Lake.Stat(ctx, Landing, path) // someone else was faster
+		return blob, false, err
 	}
 	if err != nil {
-		return blob, err
+		return blob, false, err
 	}
 	p.Log.InfoContext(ctx, "fetched", "export", f.export.ID, "type", f.file.Type, "file", path, "bytes", blob.Size, "lines", counted.lines,
 		"took", p.Now().Sub(began))
-	return blob, nil
+	return blob, true, nil
 }
 
 // twice does it again at once when the count was wrong.
@@ -240,6 +249,7 @@ func (p *Pipeline) reread(ctx context.Context, f fetching) (OutputFile, error) {
 		return f.file, fault.Transientf("the server says that the job still runs")
 	}
 	m := *status.Manifest
+	m.TransactionTime = old.TransactionTime
 	m.place(f.job)
 	if !sameFiles(old, m) {
 		return f.file, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server lists other files now"), Remedy: "start the export again"}

@@ -3,13 +3,30 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// finish is the check that ends every step: is there a type whose files are all
-// prepared and not committed yet, or is everything loaded? typ narrows it to the
-// type that the step was about; empty means all, and then the ledger is read.
+// finish is the look for the end that ends every step: is there a type whose files
+// are all prepared and not committed yet, or is everything loaded? typ narrows it
+// to the type that the step was about; empty means all, and then the ledger is read.
+//
+// A look at the whole costs more with every file, so most steps ask a witness: one
+// thing that is still missing after this step has brought its own. Whoever brings
+// that looks later, and sees what this step brought.
 func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
+	if waits, err := p.waits(ctx, export, export); waits || err != nil {
+		return err
+	}
+	if typ != "" {
+		place, err := p.placeOf(ctx, export, typ)
+		if err != nil {
+			return err
+		}
+		if waits, err := p.waits(ctx, export, string(place)); waits || err != nil {
+			return err
+		}
+	}
 	e, err := p.export(ctx, export)
 	if err != nil || e.State.Final() {
 		return err
@@ -19,8 +36,12 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 		return err
 	}
 	g, err := p.filesOf(ctx, jobs, typ)
-	if err != nil || !g.manifests {
+	if err != nil {
 		return err
+	}
+	p.witnesses.note(export, g.lacking)
+	if !g.manifests {
+		return nil
 	}
 	if e.State == Exporting || e.State == Requested {
 		if e, err = p.loading(ctx, e.ID); err != nil || e.State.Final() {
@@ -58,23 +79,46 @@ func (p *Pipeline) advance(ctx context.Context, id string, from, to State) (Expo
 
 // finishType sends the commit of one type when its files are all prepared.
 func (p *Pipeline) finishType(ctx context.Context, e Export, typ string, files []listed) error {
-	set, err := p.viewSet(ctx, e.Plan)
+	place, err := p.placeOf(ctx, e.ID, typ)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	done := map[string]bool{}
+	if err := p.listDone(ctx, place, func(f File) { done[doneStem(f)] = true }); err != nil {
+		return err
+	}
+	var lacking []missing
+	for _, f := range files {
+		if stem := place.doneStem(f.Path); !done[stem] {
+			lacking = append(lacking, missing{done: stem})
+		}
+	}
+	p.witnesses.note(string(place), lacking)
+	if len(lacking) > 0 {
+		return nil // most looks end here: ETags are compared once all have some
+	}
+	now, err := p.survey(ctx, e, outputs(files))
 	if err != nil {
 		return err
 	}
-	// Most steps are not the last of their type: count before comparing ETags.
-	done := 0
-	if err := p.listDone(ctx, stagingOf(e.ID, typ, set), func(File) { done++ }); err != nil {
-		return err
+	if !allPrepared(now) {
+		return p.send(ctx, time.Time{}, prepares(e, files, now, isStale)...)
 	}
-	if done < len(files) || len(files) == 0 {
-		return nil
+	return p.send(ctx, time.Time{}, commitOf(e, typ, now))
+}
+
+func isStale(f surveyed) bool { return f.stale }
+
+// commitOf is the commit step of a type. It is another one once a file of it was
+// written again, or the queue would drop it.
+func commitOf(e Export, typ string, now []surveyed) Step {
+	var files strings.Builder
+	for _, f := range now {
+		if f.Type == typ {
+			files.WriteString(f.Path + "@" + f.blob.ETag + "\n")
+		}
 	}
-	now, err := p.survey(ctx, e, outputs(files))
-	if err != nil || !allPrepared(now) {
-		return err
-	}
-	return p.send(ctx, time.Time{}, Step{Kind: StepCommit, Export: e.ID, Type: typ, Round: e.Round})
+	return Step{Kind: StepCommit, Export: e.ID, Type: typ, ETag: short(files.String()), Round: e.Round}
 }
 
 // finishAll compares every file with the ledger: all there is the end of the
@@ -94,7 +138,7 @@ func (p *Pipeline) finishAll(ctx context.Context, e Export, files []listed) erro
 			committed[[2]string{entry.Path, entry.ETag}] = true
 		}
 	}
-	var commits []Step
+	steps := prepares(e, files, now, func(f surveyed) bool { return f.stale && !committed[[2]string{f.Path, f.blob.ETag}] })
 	all := true
 	for _, typ := range distinct(files, func(f listed) string { return f.Type }) {
 		loaded, ready := true, true
@@ -105,12 +149,12 @@ func (p *Pipeline) finishAll(ctx context.Context, e Export, files []listed) erro
 			}
 		}
 		if !loaded && ready {
-			commits = append(commits, Step{Kind: StepCommit, Export: e.ID, Type: typ, Round: e.Round})
+			steps = append(steps, commitOf(e, typ, now))
 		}
 		all = all && loaded
 	}
 	if !all {
-		return p.send(ctx, time.Time{}, commits...)
+		return p.send(ctx, time.Time{}, steps...)
 	}
 	_, err = p.updateExport(ctx, e.ID, func(e *Export) error {
 		e.State, e.TouchedAt, e.FinishedAt = Loaded, p.Now(), p.Now()

@@ -40,7 +40,7 @@ func (p *Pipeline) fetchErrors(ctx context.Context, f fetching) error {
 
 func (p *Pipeline) issuesOf(ctx context.Context, f fetching) (map[string]int64, error) {
 	f.file.Count = -1 // of no use: nothing is loaded from it
-	if _, err := p.land(ctx, f, f.file.Path); err != nil {
+	if _, _, err := p.land(ctx, f, f.file.Path); err != nil {
 		return nil, err
 	}
 	r, err := p.Lake.Open(ctx, Landing, f.file.Path, "")

@@ -18,6 +18,11 @@ type Pipeline struct {
 	viewSets  map[string]int      // by plan and fingerprint; numbers never change
 	deletes   map[string]deletes  // by job, once they are all here
 
+	witnesses   witnesses
+	exports     seen[Export]
+	collections seen[bool]         // by job: its manifest is here
+	owners      seen[folderRecord] // by folder of the landing area
+
 	rereading sync.Mutex // one fresh manifest serves every file that waits for it
 }
 
@@ -62,6 +67,8 @@ type Options struct {
 	KickOffPatience time.Duration // 4 min
 	// LeaseFor is how long a committer may keep others from the same tables.
 	LeaseFor time.Duration // 10 min
+	// Readers is how many small requests of one step are under way at once.
+	Readers int // 8
 	// MaxTries bounds how often a step is sent again.
 	MaxTries int // 30
 }
@@ -77,6 +84,7 @@ func New(o Options, ports Ports) *Pipeline {
 	o.StuckAfter = cmp.Or(o.StuckAfter, 12*time.Hour)
 	o.KickOffPatience = cmp.Or(o.KickOffPatience, 4*time.Minute)
 	o.LeaseFor = cmp.Or(o.LeaseFor, 10*time.Minute)
+	o.Readers = cmp.Or(o.Readers, 8)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
 	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
 }

@@ -182,6 +182,10 @@ var ErrUnknownJob = errors.New("the server does not know this job")
 // that it does not start a job now: none is running, and a later try is no second.
 var ErrDeclined = errors.New("the server did not start the job")
 
+// ErrUnfollowed is wrapped by Source.KickOff's error when the server has started a
+// job and has not said how to follow it.
+var ErrUnfollowed = errors.New("its job cannot be followed")
+
 // ErrExpired is wrapped by Downloader.Download's error when the server does not
 // give the file at its URL, any more or yet: the manifest, read again, may have a
 // fresh URL.
@@ -197,7 +201,8 @@ type Source interface {
 	// Now is the server's clock, to the millisecond.
 	Now(ctx context.Context) (time.Time, error)
 	// KickOff starts a job. It is not idempotent: a second call is a second job.
-	// After a Transient error a job may run, unless it is ErrDeclined.
+	// After a Transient error a job may run, unless it is ErrDeclined; after another
+	// one none does, unless it is ErrUnfollowed.
 	KickOff(ctx context.Context, r Request) (Accepted, error)
 	// Status asks once.
 	Status(ctx context.Context, statusURL string) (Status, error)

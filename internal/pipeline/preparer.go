@@ -31,13 +31,10 @@ var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
 
 // landed prepares a blob ahead of the manifest, so that flattening goes on while
 // the server still exports. Everything that speaks against it ends it quietly.
+//
+// It does not look for the end: a poll that has brought the manifest either sees
+// what landed has made, or sends a prepare step for the file, which does look.
 func (p *Pipeline) landed(ctx context.Context, s Step) error {
-	// A server commits a blob several times, and each time is an event: all but the
-	// last end here, at the cost of one request.
-	f, err := p.Lake.Stat(ctx, Landing, s.Path)
-	if there, err := exists(err); !there || (s.ETag != "" && f.ETag != s.ETag) {
-		return err // gone, or the event of a later commit speaks for it
-	}
 	folder, _, _ := strings.Cut(s.Path, "/")
 	owner, err := p.owner(ctx, folder)
 	if err != nil {
@@ -48,7 +45,7 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 		return nil
 	}
 	s.Export, s.Job = owner.Export, owner.Job
-	e, err := p.export(ctx, s.Export)
+	e, err := p.glance(ctx, s.Export)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -57,77 +54,139 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 	if e.State.Final() || !resourceType.MatchString(s.Type) {
 		return nil
 	}
-	err = p.prepareFile(ctx, e, s, f, time.Time{})
+	// With the manifest come the prepare steps, and events have nothing to add.
+	if collected, err := p.wasCollected(ctx, owner); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	} else if collected {
+		return nil
+	}
+	// A server commits a blob several times, and each time is an event: all but the
+	// last end here, at the cost of one request.
+	f, err := p.Lake.Stat(ctx, Landing, s.Path)
+	if there, err := exists(err); !there || (s.ETag != "" && f.ETag != s.ETag) {
+		return err // gone, or the event of a later commit speaks for it
+	}
+	err = p.prepareFile(ctx, e, s, f, landing{})
 	if errors.Is(err, ErrNoInstant) || errors.Is(err, ErrChanged) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	return p.finish(ctx, s.Export, s.Type)
+	return nil
 }
 
 // owner finds the job of a landing folder: "<anything>-<Folder>" or Folder.
 func (p *Pipeline) owner(ctx context.Context, folder string) (folderRecord, error) {
+	if known, ok := p.owners.get(folder, p.Now(), ownerFor); ok {
+		return known, nil
+	}
 	names := []string{folder}
 	if _, id, ok := strings.Cut(folder, "-"); ok {
 		names = []string{id, folder} // the longer name is the rarer one
 	}
 	for _, name := range names {
 		d, err := readOrNew[folderRecord](ctx, p.Journal, folderKey(name))
-		if err != nil || d.value.Export != "" {
+		if err != nil {
 			return d.value, err
+		}
+		if d.value.Export != "" {
+			p.owners.put(folder, d.value, p.Now())
+			return d.value, nil
 		}
 	}
 	return folderRecord{}, nil
 }
 
+// ownerFor is how long the owner of a folder is kept in memory. It never changes.
+const ownerFor = 24 * time.Hour
+
 // prepare flattens one file of the manifest.
 func (p *Pipeline) prepare(ctx context.Context, s Step) error {
-	e, err := p.export(ctx, s.Export)
+	e, err := p.glance(ctx, s.Export)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	if e.State.Final() {
 		return nil
 	}
-	j, err := p.job(ctx, s.Export, s.Job)
+	m, err := p.manifest(ctx, jobID(s.Export, s.Job))
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	f, err := p.Lake.Stat(ctx, Landing, s.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fault.Transientf("%s: the manifest lists it, but the landing area does not hold it", s)
+	l := landing{transactionTime: m.TransactionTime}
+	f := File{Path: s.Path, ETag: s.ETag}
+	err = ErrChanged
+	if s.ETag != "" {
+		err = p.prepareAndLook(ctx, e, s, f, l)
+	}
+	if errors.Is(err, ErrChanged) || errors.Is(err, fs.ErrNotExist) {
+		f, err = p.Lake.Stat(ctx, Landing, s.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fault.Transientf("%s: the manifest lists it, but the landing area does not hold it", s)
+		}
+		if err == nil {
+			err = p.prepareAndLook(ctx, e, s, f, l)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if err := p.prepareFile(ctx, e, s, f, j.TransactionTime); err != nil {
-		return fmt.Errorf("%s: %w", s, err)
-	}
-	return p.finish(ctx, s.Export, s.Type)
+	return nil
 }
 
-// prepareFile makes the prepared form of a file at its present ETag, unless it
-// is there: Parquet per table, then done.json, which alone makes it count.
-func (p *Pipeline) prepareFile(ctx context.Context, e Export, s Step, f File, transactionTime time.Time) error {
-	set, err := p.viewSet(ctx, e.Plan)
+// landing is what is known of a file beside its step.
+type landing struct {
+	transactionTime time.Time // of its job; zero before the manifest
+	fresh           bool      // written just now, by this step: nobody has prepared it
+}
+
+// prepareAndLook prepares a file of the manifest, and looks whether it was the last.
+// While others of this process are at files of the same type, one of them looks: it
+// does so after this step's work, since it has not begun to.
+func (p *Pipeline) prepareAndLook(ctx context.Context, e Export, s Step, f File, l landing) error {
+	place, err := p.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
 	}
-	place := stagingOf(e.ID, s.Type, set)
-	_, err = p.Lake.Stat(ctx, Staging, place.done(f))
-	if there, err := exists(err); there || err != nil {
+	leave := p.witnesses.enter(string(place))
+	defer leave()
+	if err := p.prepareFile(ctx, e, s, f, l); err != nil {
 		return err
+	}
+	p.witnesses.here(string(place), missing{done: place.doneStem(f.Path)})
+	if others := leave(); others {
+		return nil
+	}
+	return p.finish(ctx, e.ID, s.Type)
+}
+
+// prepareFile makes the prepared form of a file at its ETag, unless it is there:
+// Parquet per table, then done.json, which alone makes it count.
+func (p *Pipeline) prepareFile(ctx context.Context, e Export, s Step, f File, l landing) error {
+	place, err := p.placeOf(ctx, e.ID, s.Type)
+	if err != nil {
+		return err
+	}
+	if !l.fresh {
+		_, err = p.Lake.Stat(ctx, Staging, place.done(f))
+		if there, err := exists(err); there || err != nil {
+			return err
+		}
 	}
 	began := p.Now()
 	r, err := p.Lake.Open(ctx, Landing, f.Path, f.ETag)
 	if err != nil {
 		return err
 	}
+	bytesRead := int64(0)
 	done, err := p.Flattener.Flatten(ctx, Flattening{
-		Plan: e.Plan, Export: e.ID, Type: s.Type, Path: f.Path, LastUpdated: transactionTime, Dir: place.dir(f),
-	}, r)
+		Plan: e.Plan, Export: e.ID, Type: s.Type, Path: f.Path, LastUpdated: l.transactionTime, Dir: place.dir(f),
+	}, readerFunc(func(b []byte) (int, error) {
+		n, err := r.Read(b)
+		bytesRead += int64(n)
+		return n, err
+	}))
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}
@@ -141,7 +200,7 @@ func (p *Pipeline) prepareFile(ctx context.Context, e Export, s Step, f File, tr
 	if _, err := p.Lake.Put(ctx, Staging, place.done(f), bytes.NewReader(data)); err != nil {
 		return err
 	}
-	p.Log.InfoContext(ctx, "prepared", "export", e.ID, "type", s.Type, "file", f.Path, "bytes", f.Size, "lines", done.Lines,
+	p.Log.InfoContext(ctx, "prepared", "export", e.ID, "type", s.Type, "file", f.Path, "bytes", bytesRead, "lines", done.Lines,
 		"quarantined", done.Quarantined, "took", p.Now().Sub(began))
 	return nil
 }
@@ -156,7 +215,20 @@ func stagingOf(export, typ string, viewSet int) staging {
 
 func (s staging) dir(f File) string  { return string(s) + "/" + f.Path + "@" + f.ETag }
 func (s staging) doneFolder() string { return string(s) + ".done/" }
-func (s staging) done(f File) string { return s.doneFolder() + f.Path + "@" + f.ETag + ".json" }
+func (s staging) done(f File) string { return s.doneStem(f.Path) + f.ETag + ".json" }
+
+// doneStem is where the done files of a path are, whatever its ETag.
+func (s staging) doneStem(path string) string { return s.doneFolder() + path + "@" }
+
+// doneStem is the stem of a done file.
+func doneStem(f File) string { return f.Path[:strings.LastIndexByte(f.Path, '@')+1] }
+
+// placeOf is the staging place of an export's type for the plan's present views.
+func (p *Pipeline) placeOf(ctx context.Context, export, typ string) (staging, error) {
+	plan, _, _ := cutExportID(export)
+	set, err := p.viewSet(ctx, plan)
+	return stagingOf(export, typ, set), err
+}
 
 // viewSet numbers the plan's present views: the first set is 1. The numbers are
 // shared by all instances through the journal.

@@ -21,6 +21,8 @@ type planRecord struct {
 	PausedAt time.Time `json:"pausedAt,omitzero"`
 	// Released is the export whose jobs were given back to the server last.
 	Released string `json:"released,omitempty"`
+	// Strays says that kick-offs of that export were lost, whose jobs may still run.
+	Strays bool `json:"strays,omitempty"`
 }
 
 // Export is the journal's document of one run of a plan.
@@ -62,6 +64,8 @@ type Job struct {
 	// and Lost how many there are: each may be a job at the server that nobody follows.
 	LostSince time.Time `json:"lostSince,omitzero"`
 	Lost      int       `json:"lost,omitempty"`
+	// Orphans are those jobs, as far as they were found.
+	Orphans []Orphan `json:"orphans,omitempty"`
 	// Adopted says that the job was found by its folder after its promise was lost.
 	Adopted bool `json:"adopted,omitempty"`
 	// RetryAt is when a kick-off that the server declined is made again.
@@ -230,7 +234,7 @@ func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*Exp
 	if err != nil {
 		return Export{}, err
 	}
-	return update(ctx, p.Journal, key, func(e *Export) error {
+	e, err := update(ctx, p.Journal, key, func(e *Export) error {
 		if e.State.Final() {
 			return errUnchanged
 		}
@@ -243,6 +247,10 @@ func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*Exp
 		}
 		return nil
 	})
+	if err == nil {
+		p.exports.put(id, e, p.Now())
+	}
+	return e, err
 }
 
 func (p *Pipeline) job(ctx context.Context, export string, n int) (Job, error) {

@@ -108,6 +108,8 @@ type ExportSummary struct {
 	Export
 	Files    int    `json:"files"`
 	Progress string `json:"progress,omitempty"`
+	// Notice is what a person should do about an export that is well otherwise.
+	Notice string `json:"notice,omitempty"`
 }
 
 // Exports lists the exports of the journal, plan by plan, the newest first, at
@@ -149,6 +151,7 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 					s.Progress = job.Progress
 				}
 			}
+			s.Notice = notice(jobs)
 			out = append(out, s)
 		}
 	}

@@ -281,6 +281,10 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 			if declinedErr := p.declined(ctx, e, j, err); declinedErr != nil {
 				return j, declinedErr
 			}
+		} else if fault.Of(err) != fault.Transient && !errors.Is(err, ErrUnfollowed) {
+			if refusedErr := p.refused(ctx, e, j); refusedErr != nil {
+				return j, refusedErr
+			}
 		}
 		return j, fmt.Errorf("kick off job %s: %w", j.ID, err)
 	}
@@ -297,6 +301,20 @@ func (p *Pipeline) declined(ctx context.Context, e Export, j Job, cause error) e
 		}
 		j.KickOffAt, j.RetryAt = time.Time{}, p.Now().Add(min(fault.After(cause), longestWait))
 		j.KickOffs--
+		return nil
+	})
+	return err
+}
+
+// refused takes the mark of a kick-off back that has started no job, so that
+// nobody looks for one.
+func (p *Pipeline) refused(ctx context.Context, e Export, j Job) error {
+	at := j.KickOffAt
+	_, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+		if !j.KickOffAt.Equal(at) || j.StatusURL != "" {
+			return errUnchanged
+		}
+		j.KickOffAt = time.Time{}
 		return nil
 	})
 	return err

@@ -31,9 +31,10 @@ type Step struct {
 	// N numbers the polls of a job, and the turns of a fetch.
 	N int `json:"n,omitempty"`
 	// File is the number of a file in its manifest.
-	File  int    `json:"file,omitempty"`
-	Type  string `json:"type,omitempty"`
-	Path  string `json:"path,omitempty"`
+	File int    `json:"file,omitempty"`
+	Type string `json:"type,omitempty"`
+	Path string `json:"path,omitempty"`
+	// ETag is that of the file; of a commit it is a digest of those of all its files.
 	ETag  string `json:"etag,omitempty"`
 	Round int    `json:"round,omitempty"`
 	// Try counts how often this very step failed for a reason that may pass.
@@ -53,7 +54,11 @@ func (s Step) id() string {
 	case StepPrepare:
 		return fmt.Sprintf("%s/file/%s/%d.%d", jobID(s.Export, s.Job), short(s.Path+"@"+s.ETag), s.Round, s.Try)
 	default:
-		return fmt.Sprintf("%s/%s/%s/%d.%d", s.Export, s.Type, s.Kind, s.Round, s.Try)
+		id := fmt.Sprintf("%s/%s/%s/%d.%d", s.Export, s.Type, s.Kind, s.Round, s.Try)
+		if s.ETag == "" {
+			return id
+		}
+		return s.Export + "/" + s.Kind + "/" + short(id+s.ETag)
 	}
 }
 

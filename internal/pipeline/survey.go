@@ -13,6 +13,7 @@ type surveyed struct {
 	OutputFile
 	blob     File // zero when the landing area does not hold the file
 	prepared bool // at the blob's ETag and the present view set
+	stale    bool // prepared, but at another ETag
 }
 
 // survey compares files of a manifest with the landing and the staging area.
@@ -21,9 +22,11 @@ func (p *Pipeline) survey(ctx context.Context, e Export, files []OutputFile) ([]
 	if err != nil {
 		return nil, err
 	}
-	prepared := map[string]bool{}
+	prepared, old := map[string]bool{}, map[string]bool{}
 	for _, typ := range distinct(files, func(f OutputFile) string { return f.Type }) {
-		if err := p.listDone(ctx, stagingOf(e.ID, typ, set), func(f File) { prepared[f.Path] = true }); err != nil {
+		if err := p.listDone(ctx, stagingOf(e.ID, typ, set), func(f File) {
+			prepared[f.Path], old[doneStem(f)] = true, true
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -39,7 +42,9 @@ func (p *Pipeline) survey(ctx context.Context, e Export, files []OutputFile) ([]
 	out := make([]surveyed, len(files))
 	for i, f := range files {
 		blob := landed[f.Path]
-		out[i] = surveyed{OutputFile: f, blob: blob, prepared: prepared[stagingOf(e.ID, f.Type, set).done(blob)]}
+		place := stagingOf(e.ID, f.Type, set)
+		out[i] = surveyed{OutputFile: f, blob: blob, prepared: prepared[place.done(blob)]}
+		out[i].stale = !out[i].prepared && blob.ETag != "" && old[place.doneStem(f.Path)]
 	}
 	return out, nil
 }
@@ -80,6 +85,8 @@ type gathered struct {
 	// manifests says that they are all here, and deletes that so are the files of
 	// tombstones that were made of theirs.
 	manifests, deletes bool
+	// lacking is what the manifests and deletes wait for.
+	lacking []missing
 }
 
 // complete says that no further file will come.
@@ -92,8 +99,14 @@ func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathere
 	seen := map[string]bool{}
 	for _, j := range jobs {
 		if !j.collected() {
-			return gathered{}, nil
+			g.manifests = false
+			g.lacking = append(g.lacking, missing{job: j.N})
 		}
+	}
+	if !g.manifests {
+		return g, nil
+	}
+	for _, j := range jobs {
 		m, err := p.manifest(ctx, j.ID)
 		if err != nil {
 			return g, err
@@ -103,6 +116,9 @@ func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathere
 			return g, err
 		}
 		g.deletes = g.deletes && len(d.missing) == 0
+		for _, n := range d.missing {
+			g.lacking = append(g.lacking, missing{deletes: deletesKey(j.ID, n)})
+		}
 		for _, list := range [][]OutputFile{m.Output, d.files} {
 			for _, f := range list {
 				if (typ == "" || f.Type == typ) && !seen[f.Path] {

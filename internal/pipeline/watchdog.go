@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -67,6 +68,9 @@ func (p *Pipeline) nudge(ctx context.Context, e Export) error {
 			last = j.ManifestAt
 		}
 		return j.StatusURL != "" && p.Now().Sub(last) >= p.SilentAfter
+	}
+	if e.State == Exporting && slices.ContainsFunc(jobs, func(j Job) bool { return j.StatusURL != "" && j.unsettled() > 0 }) {
+		p.clearStrays(ctx, e)
 	}
 	for _, j := range jobs {
 		if !overdue(j) {

@@ -5,15 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,9 +39,12 @@ type world struct {
 	// views stands for the deployed view set.
 	views string
 	plans []pipeline.Plan
-	p     *pipeline.Pipeline
-	ticks time.Duration
-	next  time.Time // tick
+	// readers is how many requests of one step may be under way: one, where calls are
+	// counted or broken.
+	readers int
+	p       *pipeline.Pipeline
+	ticks   time.Duration
+	next    time.Time // tick
 	// tickErr is what the last tick said.
 	tickErr error
 	// beforeStep meddles with what is about to happen.
@@ -83,9 +83,11 @@ type every time.Duration
 func (e every) Next(t time.Time) time.Time { return t.Add(time.Duration(e)) }
 
 // boot starts a handler: what it kept in memory is gone.
-func (w *world) boot() {
+func (w *world) boot() { w.p = w.instance() }
+
+func (w *world) instance() *pipeline.Pipeline {
 	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls)))
-	w.p = pipeline.New(pipeline.Options{Plans: w.plans}, pipeline.Ports{
+	return pipeline.New(pipeline.Options{Plans: w.plans, Readers: max(w.readers, 1)}, pipeline.Ports{
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
 		Landings: gatedLandings{w.lake, w.gate},
@@ -461,154 +463,3 @@ func (d *tables) present() map[string]string {
 	}
 	return out
 }
-
-// gate stands before every port: it counts the calls and lets a test break them.
-type gate struct {
-	calls int
-	log   []string
-	// before and after run around call n (the first is 1). An error of before
-	// refuses the call; an error of after loses its answer.
-	before, after func(n int, port string) error
-	// open lets everything through: the test looks for itself.
-	open bool
-}
-
-type crash struct{}
-
-func (g *gate) enter(port string) (func(error) error, error) {
-	if g.open {
-		return func(err error) error { return err }, nil
-	}
-	g.calls++
-	n := g.calls
-	g.log = append(g.log, port)
-	if g.before != nil {
-		if err := g.before(n, port); err != nil {
-			return nil, err
-		}
-	}
-	return func(err error) error {
-		if err == nil && g.after != nil {
-			return g.after(n, port)
-		}
-		return err
-	}, nil
-}
-
-type (
-	gatedLake struct {
-		pipeline.Lake
-		*gate
-	}
-	gatedJournal struct {
-		pipeline.Journal
-		*gate
-	}
-	gatedQueue struct {
-		pipeline.Queue
-		*gate
-	}
-	gatedWarehouse struct {
-		pipeline.Warehouse
-		*gate
-	}
-	gatedLandings struct {
-		pipeline.Landings
-		*gate
-	}
-	gatedSource struct {
-		pipeline.Source
-		*gate
-	}
-)
-
-func (l gatedLake) List(ctx context.Context, a pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
-	leave, err := l.enter("lake list")
-	if err == nil {
-		err = leave(nil)
-	}
-	if err != nil {
-		return func(yield func(pipeline.File, error) bool) { yield(pipeline.File{}, err) }
-	}
-	return l.Lake.List(ctx, a, prefix)
-}
-
-func (l gatedLake) Stat(ctx context.Context, a pipeline.Area, path string) (pipeline.File, error) {
-	return gated(l.gate, "lake stat", func() (pipeline.File, error) { return l.Lake.Stat(ctx, a, path) })
-}
-
-func (l gatedLake) Open(ctx context.Context, a pipeline.Area, path, etag string) (io.ReadCloser, error) {
-	return gated(l.gate, "lake open", func() (io.ReadCloser, error) { return l.Lake.Open(ctx, a, path, etag) })
-}
-
-func (l gatedLake) Put(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
-	return gated(l.gate, "lake put", func() (pipeline.File, error) { return l.Lake.Put(ctx, a, path, r) })
-}
-
-func (l gatedLandings) Create(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
-	return gated(l.gate, "lake create", func() (pipeline.File, error) { return l.Landings.Create(ctx, a, path, r) })
-}
-
-func (j gatedJournal) Read(ctx context.Context, key string) (pipeline.Entry, error) {
-	return gated(j.gate, "journal read", func() (pipeline.Entry, error) { return j.Journal.Read(ctx, key) })
-}
-
-func (j gatedJournal) Write(ctx context.Context, key, etag string, data []byte) (string, error) {
-	return gated(j.gate, "journal write", func() (string, error) { return j.Journal.Write(ctx, key, etag, data) })
-}
-
-func (j gatedJournal) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
-	leave, err := j.enter("journal list")
-	if err == nil {
-		err = leave(nil)
-	}
-	if err != nil {
-		return func(yield func(string, error) bool) { yield("", err) }
-	}
-	return j.Journal.List(ctx, prefix)
-}
-
-func (q gatedQueue) Send(ctx context.Context, m ...pipeline.Message) error {
-	_, err := gated(q.gate, "queue send", func() (struct{}, error) { return struct{}{}, q.Queue.Send(ctx, m...) })
-	return err
-}
-
-func (w gatedWarehouse) Commit(ctx context.Context, b pipeline.Batch) error {
-	_, err := gated(w.gate, "warehouse commit", func() (struct{}, error) { return struct{}{}, w.Warehouse.Commit(ctx, b) })
-	return err
-}
-
-func (w gatedWarehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
-	return gated(w.gate, "warehouse ledger", func() ([]pipeline.LedgerEntry, error) { return w.Warehouse.Ledger(ctx, schema, export) })
-}
-
-func (s gatedSource) Now(ctx context.Context) (time.Time, error) {
-	return gated(s.gate, "source now", func() (time.Time, error) { return s.Source.Now(ctx) })
-}
-
-func (s gatedSource) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
-	return gated(s.gate, "source kick-off", func() (pipeline.Accepted, error) { return s.Source.KickOff(ctx, r) })
-}
-
-func (s gatedSource) Status(ctx context.Context, url string) (pipeline.Status, error) {
-	return gated(s.gate, "source status", func() (pipeline.Status, error) { return s.Source.Status(ctx, url) })
-}
-
-func (s gatedSource) Cancel(ctx context.Context, url string) error {
-	_, err := gated(s.gate, "source cancel", func() (struct{}, error) { return struct{}{}, s.Source.Cancel(ctx, url) })
-	return err
-}
-
-func gated[T any](g *gate, port string, call func() (T, error)) (T, error) {
-	leave, err := g.enter(port)
-	if err != nil {
-		var zero T
-		return zero, err
-	}
-	v, err := call()
-	return v, leave(err)
-}
-
-var errOutage = errors.New("503 from nowhere")
-
-func portOf(call string) string { name, _, _ := strings.Cut(call, " "); return name }

@@ -22,6 +22,7 @@ type MemoryLake struct {
 	mu    sync.Mutex
 	etag  int
 	blobs map[pipeline.Area]map[string]blob
+	paths map[pipeline.Area][]string // sorted
 }
 
 type blob struct {
@@ -31,7 +32,7 @@ type blob struct {
 
 // NewMemoryLake makes an empty lake; now dates the blobs.
 func NewMemoryLake(now func() time.Time) *MemoryLake {
-	return &MemoryLake{now: now, blobs: map[pipeline.Area]map[string]blob{}}
+	return &MemoryLake{now: now, blobs: map[pipeline.Area]map[string]blob{}, paths: map[pipeline.Area][]string{}}
 }
 
 // List implements pipeline.Lake.
@@ -53,12 +54,11 @@ func (l *MemoryLake) matching(area pipeline.Area, prefix string) []pipeline.File
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var files []pipeline.File
-	for path, b := range l.blobs[area] {
-		if strings.HasPrefix(path, prefix) {
-			files = append(files, b.file)
-		}
+	paths := l.paths[area]
+	i, _ := slices.BinarySearch(paths, prefix)
+	for ; i < len(paths) && strings.HasPrefix(paths[i], prefix); i++ {
+		files = append(files, l.blobs[area][paths[i]].file)
 	}
-	slices.SortFunc(files, func(a, b pipeline.File) int { return strings.Compare(a.Path, b.Path) })
 	return files
 }
 
@@ -113,8 +113,12 @@ func (l *MemoryLake) write(ctx context.Context, area pipeline.Area, path string,
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, there := l.blobs[area][path]; there && !over {
+	i, there := slices.BinarySearch(l.paths[area], path)
+	if there && !over {
 		return pipeline.File{}, &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	}
+	if !there {
+		l.paths[area] = slices.Insert(l.paths[area], i, path)
 	}
 	l.etag++
 	f := pipeline.File{Path: path, ETag: fmt.Sprintf("0x%X", 0x8DC000+l.etag), Size: int64(len(data)), Modified: l.now()}
@@ -130,4 +134,7 @@ func (l *MemoryLake) Remove(area pipeline.Area, path string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.blobs[area], path)
+	if i, there := slices.BinarySearch(l.paths[area], path); there {
+		l.paths[area] = slices.Delete(l.paths[area], i, i+1)
+	}
 }

@@ -80,6 +80,9 @@ func (q *MemoryQueue) Receive(ctx context.Context, pick func(n int) int, handle 
 	for _, d := range q.ready {
 		if !d.m.At.After(now) {
 			visible = append(visible, d)
+			if pick == nil {
+				break
+			}
 		}
 	}
 	q.mu.Unlock()
@@ -100,7 +103,9 @@ func (q *MemoryQueue) Receive(ctx context.Context, pick func(n int) int, handle 
 		}
 		q.dead = append(q.dead, d.m)
 	}
-	q.ready = slices.DeleteFunc(q.ready, func(x *delivery) bool { return x == d })
+	if i := slices.Index(q.ready, d); i >= 0 {
+		q.ready = slices.Delete(q.ready, i, i+1)
+	}
 	return true
 }
 
