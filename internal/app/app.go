@@ -36,8 +36,10 @@ type Resources struct {
 	Statements int
 	// EngineTransforms says that the engine makes the rows of views.
 	EngineTransforms bool
-	Now              func() time.Time
-	Log              *slog.Logger
+	// MakeRoom gives up memory that is kept for the next file.
+	MakeRoom func()
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // OpenWarehouse opens the warehouse that the setting Warehouse names after its
@@ -147,7 +149,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	}
 	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{
 		Lake: a.lake, Published: a.published, Views: a.views, LineLimit: a.config.LineLimit,
-		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, Now: a.now, Log: a.log,
+		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, MakeRoom: flattener.GiveUp, Now: a.now, Log: a.log,
 	})
 	if err != nil {
 		return nil, err

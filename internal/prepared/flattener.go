@@ -189,11 +189,7 @@ type job struct {
 // Flatten implements pipeline.Flattener.
 func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
 	f.running.Add(1)
-	defer func() {
-		if f.running.Add(-1) == 0 {
-			f.clear()
-		}
-	}()
+	defer f.running.Add(-1)
 	if err := f.turns.Acquire(ctx, 1); err != nil {
 		return pipeline.Done{}, fmt.Errorf("flatten %s: wait for a processor: %w", in.Path, err)
 	}
@@ -205,9 +201,12 @@ func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 	return done, nil
 }
 
-// clear gives up what was kept for the next file: none is under way, and what comes
-// next, commits, needs memory of its own.
-func (f *Flattener) clear() {
+// GiveUp gives up what is kept for the next file, unless one is under way: the
+// memory is wanted elsewhere.
+func (f *Flattener) GiveUp() {
+	if f.running.Load() > 0 {
+		return
+	}
 	f.evaluators.clear()
 	f.results.clear()
 	f.writers.clear()

@@ -39,7 +39,7 @@ func Open(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
 		return nil, fault.Permanentf("WarehouseTransform: DuckDB makes no rows of views: set it to native")
 	}
 	path, memory := target(rest.Reveal())
-	return duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: r.Lake, Views: r.Views.Tables, Now: r.Now, Log: r.Log})
+	return duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: r.Lake, Views: r.Views.Tables, MakeRoom: r.MakeRoom, Now: r.Now, Log: r.Log})
 }
 
 // target is what stands behind the scheme: a file, and maybe DuckDB's memory limit.
@@ -158,7 +158,7 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 		r.Schema = "main"
 	}
 	path, memory := target(r.Rest)
-	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
+	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, MakeRoom: f.GiveUp, Now: now})
 	if err != nil {
 		return load.Report{}, err
 	}

@@ -30,14 +30,14 @@ func Starter(now func() time.Time) cli.Starter {
 		if err != nil {
 			return out, err
 		}
-		rest := filepath.Clean(r.Rest)
-		work, err := workFolder(filepath.Dir(rest))
+		file, memory := target(filepath.Clean(r.Rest))
+		work, err := workFolder(filepath.Dir(file))
 		if err != nil {
 			return out, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-		quarantine := rest + ".quarantine"
-		out, err = exportOnce(ctx, r, source, rest, work, quarantine, now)
+		quarantine := file + ".quarantine"
+		out, err = exportOnce(ctx, r, source, duck.Options{Path: file, MemoryLimit: memory, TempDir: work, Now: now}, quarantine)
 		for _, t := range out.Types {
 			if t.Quarantined > 0 {
 				out.Quarantine = filepath.Join(quarantine, out.Export)
@@ -50,18 +50,19 @@ func Starter(now func() time.Time) cli.Starter {
 	}
 }
 
-func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source, rest, work, quarantine string, now func() time.Time) (out cli.StartReport, err error) {
+func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source, to duck.Options, quarantine string) (out cli.StartReport, err error) {
 	log := slog.New(slog.NewTextHandler(r.Log, &slog.HandlerOptions{Level: slog.LevelError}))
 	views, err := app.Views(r.Views)
 	if err != nil {
 		return out, err
 	}
-	lake := localdir.New(work).WithQuarantine(quarantine)
+	lake := localdir.New(to.TempDir).WithQuarantine(quarantine)
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 	if err != nil {
 		return out, err
 	}
-	tables, err := duck.Open(duck.Options{Path: rest, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
+	to.Lake, to.Views, to.MakeRoom = lake, views.Tables, flattener.GiveUp
+	tables, err := duck.Open(to)
 	if err != nil {
 		return out, err
 	}
@@ -70,7 +71,7 @@ func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source,
 			Level: r.Level, Group: r.Group, Types: r.Types, TypeFilter: r.TypeFilters, Deleted: true, Schema: r.Schema, MaxBad: r.MaxBad,
 		},
 		Since: r.Since, Until: r.Until, Source: source, Lake: lake, Landings: lake, Warehouse: tables, Flattener: flattener,
-		Now: now, Token: token, Log: log, Watch: r.Watch, Patience: r.Timeout,
+		Now: to.Now, Token: token, Log: log, Watch: r.Watch, Patience: r.Timeout,
 	})
 	return out, err
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// which a gigabyte of all bundled types was committed, two types at a time, in 280
 	// MiB in all, no slower than with more.
 	MemoryLimit string
+	// MakeRoom is called before commits take their memory, so that what others keep
+	// can be given up; it may be nil.
+	MakeRoom func()
 	// Downloads is how many prepared files are fetched at a time; 0 means 4.
 	Downloads int
 	// Now dates the ledger.

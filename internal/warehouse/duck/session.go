@@ -172,6 +172,9 @@ func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	// DuckDB's memory comes on top of what flattening has left behind.
+	if w.o.MakeRoom != nil {
+		w.o.MakeRoom()
+	}
 	debug.FreeOSMemory()
 	db, err := w.openDatabase(ctx, readWrite)
 	if err != nil {
