@@ -168,7 +168,7 @@ func open(o Options) (*Source, error) {
 		s.o.LineLimit = defaultLineLimit
 	}
 	if s.client == nil {
-		s.client = &http.Client{Transport: transport(base, o.AllowPrivate, most)}
+		s.client = &http.Client{Transport: transport(newGuard(base, o.AllowPrivate, o.Now), most)}
 	}
 	strict := *s.client
 	strict.CheckRedirect = redirect

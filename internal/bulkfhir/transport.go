@@ -1,16 +1,11 @@
 package bulkfhir
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"sync"
-	"syscall"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -66,33 +61,11 @@ func mayCarryToken(u *url.URL) bool {
 	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// transport dials the configured server wherever it is, and every other host only
-// at a public address: a manifest and a redirect may name any host they like. The
-// address is looked at after its name was resolved, so that no name can hide it.
-func transport(base *url.URL, allowPrivate bool, perHost int) *http.Transport {
-	known := &hosts{names: map[string]bool{hostPort(base): true}}
-	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
-	guarded := dialer
-	guarded.Control = func(_, address string, _ syscall.RawConn) error { return refusePrivate(address) }
+// transport reaches what the guard lets it.
+func transport(g *guard, perHost int) *http.Transport {
 	return &http.Transport{
-		Proxy: func(r *http.Request) (*url.URL, error) {
-			proxy, err := http.ProxyFromEnvironment(r)
-			if proxy == nil || err != nil {
-				return proxy, err
-			}
-			known.add(hostPort(proxy))
-			// The proxy resolves names, so that only addresses can be looked at here.
-			if _, literal := netip.ParseAddr(r.URL.Hostname()); literal == nil && !allowPrivate && !known.has(hostPort(r.URL)) {
-				err = refusePrivate(hostPort(r.URL))
-			}
-			return proxy, err
-		},
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if allowPrivate || known.has(address) {
-				return dialer.DialContext(ctx, network, address)
-			}
-			return guarded.DialContext(ctx, network, address)
-		},
+		Proxy:                 g.proxyFor,
+		DialContext:           g.dial,
 		ForceAttemptHTTP2:     true,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -101,57 +74,5 @@ func transport(base *url.URL, allowPrivate bool, perHost int) *http.Transport {
 		MaxIdleConns:          4 * perHost,
 		MaxIdleConnsPerHost:   2 * perHost,
 		IdleConnTimeout:       90 * time.Second,
-	}
-}
-
-// hosts are those that may be private.
-type hosts struct {
-	mu    sync.Mutex
-	names map[string]bool
-}
-
-func (h *hosts) add(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.names[name] = true
-}
-
-func (h *hosts) has(name string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.names[name]
-}
-
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-		if u.Scheme == "http" {
-			port = "80"
-		}
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-// sharedSpace is the address space of carriers (RFC 6598), and cloudMetadata the
-// one address of a cloud's own that is neither private nor link-local.
-var (
-	sharedSpace   = netip.MustParsePrefix("100.64.0.0/10")
-	cloudMetadata = netip.MustParseAddr("168.63.129.16")
-)
-
-func refusePrivate(address string) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("dial: %w", err)
-	}
-	ip := ap.Addr().Unmap()
-	if ip.IsGlobalUnicast() && !ip.IsPrivate() && !sharedSpace.Contains(ip) && ip != cloudMetadata {
-		return nil
-	}
-	return &fault.Error{
-		Class: fault.Permanent, Whose: fault.OurSetting,
-		Err:    errors.New("the server names a host whose address is of a private network, or of this machine"),
-		Remedy: "write privateFiles: true for this source if its files are meant to be there",
 	}
 }

@@ -25,8 +25,12 @@ import (
 
 // StartRequest is what `start --once` is asked for.
 type StartRequest struct {
-	// Source is the FHIR base URL.
-	Source string
+	// Source is the FHIR base URL, and Dialect how its server exports.
+	Source, Dialect string
+	// Storage is the account that a server of dialect azure exports into: its blob
+	// endpoint, or a connection string. Container is there.
+	Storage   StorageAccount
+	Container string
 	// Auth has the secret itself, never its file.
 	Auth  config.Auth
 	Level string
@@ -52,6 +56,12 @@ type StartRequest struct {
 	Watch func(once.Progress)
 }
 
+// StorageAccount is where a server of dialect azure writes: Address, or Connection.
+type StorageAccount struct {
+	Address    string
+	Connection config.Secret
+}
+
 // StartReport accounts for `start --once`.
 type StartReport struct {
 	once.Result
@@ -70,8 +80,12 @@ of them. The exit code is 0 only when every line is accounted for.
 The newest version of each resource wins, so that exporting again into the same tables changes
 nothing. With --since only what changed is asked for, and deletes are applied where the server tells
 them; an export without it tells of none. Below --level system some servers apply --since to the
-patients themselves, and leave out what is new of a patient who did not change. A server of Azure
-Health Data Services writes into a storage account of its own: make a plan for it in exports.yaml.
+patients themselves, and leave out what is new of a patient who did not change.
+
+With --dialect azure the server is a FHIR service of Azure Health Data Services, or Microsoft's open
+source: it writes into the storage account that it is set up for, which --storage names, and where
+this command only reads: --storage https://ACCOUNT.blob.core.windows.net with the identity of this
+machine or of the Azure CLI, or a connection string as env:NAME or file:PATH. The files stay there.
 
 Sign-in, --auth KIND:
   none               no sign-in
@@ -133,7 +147,7 @@ type startFlags struct {
 	r                      StartRequest
 	once, asJSON           bool
 	to, since, until, kind string
-	secrets                struct{ secret, key, token string } // references
+	secrets                struct{ secret, key, token, storage string } // references
 	maxBad                 float64
 }
 
@@ -142,6 +156,9 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.BoolVar(&f.once, "once", false, "one export, now, without a configuration file")
 	flags.StringVar(&f.r.Source, "source", "", "the FHIR base `URL`")
+	flags.StringVar(&f.r.Dialect, "dialect", config.DialectBulk, "how the server exports: bulk, by the Bulk Data guide, or azure")
+	flags.StringVar(&f.secrets.storage, "storage", "", "with --dialect azure the account that the server writes to: its blob endpoint's `URL`, or env:NAME or file:PATH")
+	flags.StringVar(&f.r.Container, "container", "fhir-landing", "with --dialect azure the `CONTAINER` to export into")
 	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE")
 	flags.StringVar(&f.r.Schema, "schema", "main", "the schema of the tables")
 	flags.StringVar(&f.r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use beside the bundled ones")
@@ -208,6 +225,7 @@ func (f *startFlags) request() (StartRequest, error) {
 	if !slices.Contains([]string{"", "always", "never"}, r.FileToken) {
 		wrong("--file-token %q is unknown: use always or never", r.FileToken)
 	}
+	errs = append(errs, f.dialect(&r)...)
 	r.Since, r.Until = f.instant("since", f.since, &errs), f.instant("until", f.until, &errs)
 	if f.maxBad < 0 || f.maxBad > 100 {
 		wrong("--max-bad must be from 0 to 100")
@@ -221,6 +239,45 @@ func (f *startFlags) request() (StartRequest, error) {
 	}
 	errs = append(errs, f.auth(&r.Auth)...)
 	return r, errors.Join(errs...)
+}
+
+// dialect checks what belongs to one dialect only.
+func (f *startFlags) dialect(r *StartRequest) (errs []error) {
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch {
+	case r.Dialect == config.DialectBulk:
+		if f.secrets.storage != "" {
+			wrong("--storage has a meaning with --dialect azure only")
+		}
+		return errs
+	case r.Dialect != config.DialectAzure:
+		wrong("--dialect %q is unknown: use bulk or azure", r.Dialect)
+		return errs
+	}
+	if r.Container == "" {
+		wrong("--container is missing: name the container that the server exports into")
+	}
+	switch {
+	case f.secrets.storage == "":
+		wrong("--storage is missing: --dialect azure needs the account that the server writes to")
+	case strings.HasPrefix(f.secrets.storage, "https://"):
+		r.Storage.Address = f.secrets.storage
+	default:
+		connection, err := f.reveal("storage", f.secrets.storage)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		r.Storage.Connection = connection
+	}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"patient", len(r.Patients) > 0}, {"method", r.Method != ""}, {"file-token", r.FileToken != ""}} {
+		if flag.given {
+			wrong("--%s has a meaning with --dialect bulk only", flag.name)
+		}
+	}
+	return errs
 }
 
 func loopback(host string) bool {

@@ -44,7 +44,7 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 	}
 	r.Log, r.Watch = nil, nil
 	want := cli.StartRequest{
-		Source: "https://bulk.example.org/fhir", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
+		Source: "https://bulk.example.org/fhir", Dialect: "bulk", Container: "fhir-landing", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
 		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
 		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
 		Method: "POST", Lenient: true, FileToken: "never", Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, Timeout: time.Hour,
@@ -104,6 +104,14 @@ func TestWrongCallsOfStart(t *testing.T) {
 		{startArgs("--auth", "client-secret", "--key-id", "k"), []string{"--client-id is missing", "--secret is missing", "--key-id has no meaning with --auth client-secret"}},
 		{startArgs("--auth", "client-credential", "--audience", "a", "--scope", "b"), []string{"--tenant-id is missing", "--audience and --scope"}},
 		{startArgs("--secret", "env:X"), []string{"--secret has no meaning with --auth none"}},
+		{startArgs("--dialect", "hl7"), []string{`--dialect "hl7" is unknown: use bulk or azure`}},
+		{startArgs("--storage", "env:X"), []string{"--storage has a meaning with --dialect azure only"}},
+		{startArgs("--dialect", "azure"), []string{"--storage is missing"}},
+		{startArgs("--dialect", "azure", "--storage", "AccountKey=x"), []string{"--storage must be env:NAME or file:PATH"}},
+		{
+			startArgs("--dialect", "azure", "--storage", "https://a.blob.core.windows.net", "--container", "", "--method", "POST", "--file-token", "never", "--level", "patient", "--patient", "p"),
+			[]string{"--container is missing", "--method has a meaning with --dialect bulk only", "--file-token has", "--patient has"},
+		},
 		{startArgs("extra"), []string{"one argument too many"}},
 	} {
 		got, r := started(t, nil, tt.args...)
@@ -122,7 +130,7 @@ func TestHelpOfStartNamesEverything(t *testing.T) {
 	t.Parallel()
 	got, _ := started(t, nil, "start", "--once", "--help")
 	for _, want := range []string{
-		"none", "bearer", "client-secret", "smart", "managed-identity", "workload-identity", "client-credential", "--tenant-id", "--audience", "--token ", "env:NAME", "file:PATH",
+		"none", "bearer", "client-secret", "smart", "managed-identity", "workload-identity", "client-credential", "--tenant-id", "--audience", "--token ", "--dialect", "--storage", "--container", "env:NAME", "file:PATH",
 		"_type", "_typeFilter", "_since", "_until", "_elements", "--patient", "--group", "--key-id", "--token-url", "--scope", "RS384", "ES384", "exit code",
 	} {
 		if !strings.Contains(got.out, want) {

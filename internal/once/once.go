@@ -33,6 +33,8 @@ type Options struct {
 	Flattener    pipeline.Flattener
 	// Landings takes the files of servers that keep them; it is the Lake's own.
 	Landings pipeline.Landings
+	// Shared says that the landing area holds more than this run's files.
+	Shared bool
 	// Pipeline overrides the pipeline's own settings where they are not zero.
 	Pipeline pipeline.Options
 	Now      func() time.Time
@@ -305,14 +307,8 @@ func (r *run) survey(ctx context.Context, e pipeline.Export, p *Progress) {
 		return
 	}
 	defer func() { r.countAt = r.Now().Add(max(countEvery, countShare*r.Now().Sub(began))) }()
-	p.Landed, p.Bytes, p.Prepared = 0, 0, 0
-	for f, err := range r.Lake.List(ctx, pipeline.Landing, "") {
-		if err != nil {
-			break
-		}
-		p.Landed++
-		p.Bytes += f.Size
-	}
+	p.Prepared = 0
+	p.Landed, p.Bytes = r.landed(ctx, p.Files)
 	for f, err := range r.Lake.List(ctx, pipeline.Staging, e.ID+"/") {
 		if err != nil {
 			break
@@ -321,6 +317,22 @@ func (r *run) survey(ctx context.Context, e pipeline.Export, p *Progress) {
 			p.Prepared++
 		}
 	}
+}
+
+// landed counts what is in the landing area. Where that is shared, the manifest's
+// files count, which are all there with it.
+func (r *run) landed(ctx context.Context, inManifest int) (files int, size int64) {
+	if r.Shared {
+		return inManifest, 0
+	}
+	for f, err := range r.Lake.List(ctx, pipeline.Landing, "") {
+		if err != nil {
+			break
+		}
+		files++
+		size += f.Size
+	}
+	return files, size
 }
 
 // causeOf is why an export did not end well.

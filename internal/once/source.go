@@ -8,23 +8,16 @@ import (
 )
 
 // windowed is the source with kick-offs whose window is the caller's: the pipeline of
-// a run knows of no export before it, and would ask for everything.
+// a run knows of no export before it, and would ask for everything. It is no Tracer:
+// a run does not know whose the other folders of a container are, and must neither
+// adopt nor cancel what it finds there.
 func windowed(o Options) pipeline.Source {
-	if o.Since.IsZero() && o.Until.IsZero() {
-		return o.Source
-	}
 	w := window{o.Source, o}
 	// What a source can do beside is seen by its methods.
-	switch s := o.Source.(type) {
-	case pipeline.Downloader:
+	if s, ok := o.Source.(pipeline.Downloader); ok {
 		return struct {
 			window
 			pipeline.Downloader
-		}{w, s}
-	case pipeline.Tracer:
-		return struct {
-			window
-			pipeline.Tracer
 		}{w, s}
 	}
 	return w
@@ -37,6 +30,9 @@ type window struct {
 
 // KickOff implements pipeline.Source.
 func (w window) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	if w.o.Since.IsZero() && w.o.Until.IsZero() {
+		return w.Source.KickOff(ctx, r)
+	}
 	r.Since = w.o.Since
 	r.Deleted = w.o.Plan.Deleted && !r.Since.IsZero() && len(r.TypeFilter) == 0
 	if !w.o.Until.IsZero() {

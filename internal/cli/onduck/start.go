@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/once"
@@ -26,7 +30,11 @@ func Starter(now func() time.Time) cli.Starter {
 		if r.Scheme != Scheme {
 			return out, fault.Permanentf("start --once goes to duckdb:FILE, not to %q", r.Scheme)
 		}
-		source, err := sourceOf(r, now)
+		landing, err := landingOf(r)
+		if err != nil {
+			return out, err
+		}
+		source, err := sourceOf(r, landing, now)
 		if err != nil {
 			return out, err
 		}
@@ -37,7 +45,7 @@ func Starter(now func() time.Time) cli.Starter {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 		quarantine := file + ".quarantine"
-		out, err = exportOnce(ctx, r, source, duck.Options{Path: file, MemoryLimit: memory, TempDir: work, Now: now}, quarantine)
+		out, err = exportOnce(ctx, r, source, landing, duck.Options{Path: file, MemoryLimit: memory, TempDir: work, Now: now}, quarantine)
 		for _, t := range out.Types {
 			if t.Quarantined > 0 {
 				out.Quarantine = filepath.Join(quarantine, out.Export)
@@ -50,7 +58,7 @@ func Starter(now func() time.Time) cli.Starter {
 	}
 }
 
-func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source, to duck.Options, quarantine string) (out cli.StartReport, err error) {
+func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source, landing *azure.Lake, to duck.Options, quarantine string) (out cli.StartReport, err error) {
 	log := slog.New(slog.NewTextHandler(r.Log, &slog.HandlerOptions{Level: slog.LevelError}))
 	views, err := app.Views(r.Views)
 	if err != nil {
@@ -66,21 +74,71 @@ func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source,
 	if err != nil {
 		return out, err
 	}
-	out.Result, err = once.Run(ctx, once.Options{
+	o := once.Options{
 		Plan: pipeline.Plan{
-			Level: r.Level, Group: r.Group, Types: r.Types, TypeFilter: r.TypeFilters, Deleted: true, Schema: r.Schema, MaxBad: r.MaxBad,
+			Level: r.Level, Group: r.Group, Types: r.Types, TypeFilter: r.TypeFilters, Schema: r.Schema, MaxBad: r.MaxBad,
+			// Below level system a server of dialect azure cannot be asked for deletes.
+			Deleted: landing == nil || r.Level == pipeline.LevelSystem,
 		},
 		Since: r.Since, Until: r.Until, Source: source, Lake: lake, Landings: lake, Warehouse: tables, Flattener: flattener,
 		Now: to.Now, Token: token, Log: log, Watch: r.Watch, Patience: r.Timeout,
-	})
+	}
+	if landing != nil {
+		o.Lake, o.Shared = splitLake{lake, landing}, true
+	}
+	out.Result, err = once.Run(ctx, o)
 	return out, err
 }
 
+// landingOf is where a server of dialect azure writes; nil for the others.
+func landingOf(r cli.StartRequest) (*azure.Lake, error) {
+	if r.Dialect != config.DialectAzure {
+		return nil, nil
+	}
+	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{ConnectionString: r.Storage.Connection.Reveal(), Address: r.Storage.Address}})
+	if err != nil {
+		return nil, err
+	}
+	return azure.NewLake(clients.Storage, azure.Containers{Landing: r.Container}), nil
+}
+
+// splitLake has its landing area in a storage account, which is only read, and the
+// others on this machine.
+type splitLake struct {
+	pipeline.Lake
+	landing pipeline.Lake
+}
+
+func (s splitLake) of(area pipeline.Area) pipeline.Lake {
+	if area == pipeline.Landing {
+		return s.landing
+	}
+	return s.Lake
+}
+
+// List implements pipeline.Lake.
+func (s splitLake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+	return s.of(area).List(ctx, area, prefix)
+}
+
+// Stat implements pipeline.Lake.
+func (s splitLake) Stat(ctx context.Context, area pipeline.Area, path string) (pipeline.File, error) {
+	return s.of(area).Stat(ctx, area, path)
+}
+
+// Open implements pipeline.Lake.
+func (s splitLake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+	return s.of(area).Open(ctx, area, path, etag)
+}
+
 // sourceOf is the server, with its sign-in.
-func sourceOf(r cli.StartRequest, now func() time.Time) (pipeline.Source, error) {
+func sourceOf(r cli.StartRequest, landing *azure.Lake, now func() time.Time) (pipeline.Source, error) {
 	o := bulkfhir.Options{
-		Dialect: bulkfhir.DialectBulk, BaseURL: r.Source, Now: now, Method: r.Method, Until: !r.Until.IsZero(), Lenient: r.Lenient,
+		Dialect: r.Dialect, BaseURL: r.Source, Now: now, Method: r.Method, Until: !r.Until.IsZero() && landing == nil, Lenient: r.Lenient,
 		Patients: r.Patients, FileToken: r.FileToken, AllowPrivate: r.AllowPrivate, Downloads: r.Downloads,
+	}
+	if landing != nil {
+		o.Container, o.Landing, o.Downloads = r.Container, landing.Landing, 0
 	}
 	var err error
 	if o.Token, o.Renew, err = app.SignIn(r.Source, r.Auth, now); err != nil {

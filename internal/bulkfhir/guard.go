@@ -1,0 +1,199 @@
+package bulkfhir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"syscall"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// guard lets the configured server be reached wherever it is, and every other host
+// only at a public address: a manifest and a redirect may name any host they like.
+//
+// Without a proxy the address is looked at as it is dialled, after its name was
+// resolved, so that no name can hide it. A proxy resolves names itself: what is
+// asked of it is resolved here too, before, and a name that cannot be is refused.
+// That the proxy comes to another address than we do, only the proxy can prevent.
+type guard struct {
+	base         string // host and port of the configured server
+	allowPrivate bool
+	proxy        func(*http.Request) (*url.URL, error)
+	lookup       func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	now          func() time.Time
+
+	mu      sync.Mutex
+	proxies map[string]bool    // by host and port
+	looked  map[string]verdict // by host
+}
+
+type verdict struct {
+	err error
+	at  time.Time
+}
+
+const (
+	verdictFor   = time.Minute
+	keptVerdicts = 1000
+	lookupTime   = 10 * time.Second
+)
+
+func newGuard(base *url.URL, allowPrivate bool, now func() time.Time) *guard {
+	return &guard{
+		base: hostPort(base), allowPrivate: allowPrivate, proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP, now: now,
+		proxies: map[string]bool{}, looked: map[string]verdict{},
+	}
+}
+
+// proxyFor is http.Transport.Proxy.
+func (g *guard) proxyFor(r *http.Request) (*url.URL, error) {
+	proxy, err := g.proxy(r)
+	if err != nil {
+		return nil, err
+	}
+	target := hostPort(r.URL)
+	g.mu.Lock()
+	if proxy != nil {
+		g.proxies[hostPort(proxy)] = true
+	}
+	// A proxy may be dialled, and so is no target that dialling would refuse.
+	look := proxy != nil || g.proxies[target]
+	g.mu.Unlock()
+	if look && !g.allowPrivate && target != g.base {
+		if err := g.check(r.Context(), r.URL.Hostname()); err != nil {
+			return nil, err
+		}
+	}
+	return proxy, nil
+}
+
+// dial is http.Transport.DialContext.
+func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+	g.mu.Lock()
+	known := address == g.base || g.proxies[address]
+	g.mu.Unlock()
+	if !g.allowPrivate && !known {
+		dialer.Control = func(_, address string, _ syscall.RawConn) error { return refusePrivate(address) }
+	}
+	return dialer.DialContext(ctx, network, address)
+}
+
+// check says why a host may not be asked for through a proxy. Its answer is kept for
+// a while, unless it may be another one soon.
+func (g *guard) check(ctx context.Context, host string) error {
+	g.mu.Lock()
+	v, ok := g.looked[host]
+	g.mu.Unlock()
+	if ok && g.now().Sub(v.at) < verdictFor {
+		return v.err
+	}
+	err := g.look(ctx, host)
+	if fault.Of(err) == fault.Transient && err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.looked) >= keptVerdicts {
+		clear(g.looked)
+	}
+	g.looked[host] = verdict{err, g.now()}
+	return err
+}
+
+func (g *guard) look(ctx context.Context, host string) error {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return publicOnly(ip)
+	}
+	ctx, done := context.WithTimeout(ctx, lookupTime)
+	defer done()
+	ips, err := g.lookup(ctx, "ip", host)
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound, err == nil && len(ips) == 0:
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err:    errors.New("the server names a host that this machine cannot resolve, so that nobody knows whether the proxy leads to a private network"),
+			Remedy: "let this machine resolve public names; or, where the proxy itself refuses private addresses, write privateFiles: true for this source",
+		}
+	case err != nil:
+		return fault.Transientf("a host that the server names could not be resolved now")
+	}
+	for _, ip := range ips {
+		if err := publicOnly(ip); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+		if u.Scheme == "http" {
+			port = "80"
+		}
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func refusePrivate(address string) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("dial: %w", err)
+	}
+	return publicOnly(ap.Addr())
+}
+
+// notPublic are ranges that look like any other, and lead to this host, its
+// network or its cloud.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),        // this network
+	netip.MustParsePrefix("100.64.0.0/10"),    // of carriers, RFC 6598
+	netip.MustParsePrefix("168.63.129.16/32"), // a cloud's own
+	netip.MustParsePrefix("192.0.0.0/24"),     // of protocols
+	netip.MustParsePrefix("198.18.0.0/15"),    // of benchmarks
+	netip.MustParsePrefix("240.0.0.0/4"),      // reserved
+	netip.MustParsePrefix("::/96"),            // an IPv4 address, once
+	netip.MustParsePrefix("fec0::/10"),        // of a site, once
+}
+
+// embedding are IPv6 ranges whose addresses lead to the IPv4 address in them, and
+// where it begins.
+var embedding = []struct {
+	prefix netip.Prefix
+	at     int
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12}, // NAT64
+	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4
+}
+
+func publicOnly(ip netip.Addr) error {
+	ip = ip.Unmap().WithZone("")
+	public := ip.IsGlobalUnicast() && !ip.IsPrivate()
+	for _, p := range notPublic {
+		public = public && !p.Contains(ip)
+	}
+	if !public {
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err:    errors.New("the server names a host whose address is of a private network, or of this machine"),
+			Remedy: "write privateFiles: true for this source if its files are meant to be there",
+		}
+	}
+	for _, e := range embedding {
+		if e.prefix.Contains(ip) {
+			b := ip.As16()
+			return publicOnly(netip.AddrFrom4([4]byte(b[e.at : e.at+4])))
+		}
+	}
+	return nil
+}
