@@ -74,7 +74,7 @@ func (r *Report) add(d pipeline.Done) {
 }
 
 // Load loads all files into the tables of a schema, one resource type after the
-// other; each becomes visible at once. After an error the report tells which
+// other, of which each is committed while the next one is flattened; each becomes visible at once. After an error the report tells which
 // types are there.
 func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
 	return l.load(ctx, schema, nil)
@@ -94,41 +94,67 @@ func (l Loader) load(ctx context.Context, schema string, types []string) (Report
 	if l.Total != nil {
 		l.Total(report.Bytes)
 	}
+	// A type is committed while the next one is being flattened.
+	last := func() error { return nil }
 	for typ, group := range byType(files) {
-		t, err := l.commit(ctx, schema, &report, typ, group, started)
-		if err != nil {
-			return report, fmt.Errorf("load %s: %w", typ, err)
+		batch, err := l.prepare(ctx, &report, pipeline.Batch{
+			Schema: schema, Plan: Plan, Export: report.Export, Type: typ, ViewSet: 1, Attempt: l.Token(),
+		}, group, started)
+		if err := errors.Join(last(), err); err != nil {
+			return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, report.Export))
 		}
-		report.Types = append(report.Types, t)
+		last = l.commit(ctx, &report, batch)
 	}
-	return report, nil
+	return report, errors.Join(last(), l.Lake.Remove(pipeline.Staging, report.Export))
 }
 
-// commit loads the files of one type. What it staged is gone when it returns.
-func (l Loader) commit(ctx context.Context, schema string, all *Report, typ string, files []source, started time.Time) (report pipeline.TypeReport, err error) {
-	export := all.Export
-	defer func() { err = errors.Join(err, l.Lake.Remove(pipeline.Staging, export)) }()
-	batch := pipeline.Batch{Schema: schema, Plan: Plan, Export: export, Type: typ, ViewSet: 1, Attempt: l.Token()}
-	report = pipeline.TypeReport{Type: typ, Files: len(files), Manifest: -1}
-	var lines int64
+// prepare flattens the files of one type.
+func (l Loader) prepare(ctx context.Context, all *Report, b pipeline.Batch, files []source, started time.Time) (pipeline.Batch, error) {
 	for i, f := range files {
-		p := pipeline.PreparedFile{File: f.File, Dir: fmt.Sprintf("%s/%s/%06d", export, typ, i)}
-		if p.Done, err = l.flatten(ctx, export, f, p.Dir, started); err != nil {
-			return report, err
+		p := pipeline.PreparedFile{File: f.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
+		var err error
+		if p.Done, err = l.flatten(ctx, b.Export, f, p.Dir, started); err != nil {
+			return b, fmt.Errorf("load %s: %w", b.Type, err)
 		}
 		all.add(p.Done)
-		lines += p.Done.Lines
-		batch.Files = append(batch.Files, p)
+		b.Files = append(b.Files, p)
 	}
-	if err := l.Warehouse.Commit(ctx, batch); err != nil {
+	return b, nil
+}
+
+// commit begins the commit of one type. The end, which has to be waited for, reports
+// it; what was staged is gone then.
+func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch) (end func() error) {
+	var report pipeline.TypeReport
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		report, err = l.committed(ctx, b)
+		err = errors.Join(err, l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
+	}()
+	return func() error {
+		<-done
+		if err != nil {
+			return fmt.Errorf("load %s: %w", b.Type, err)
+		}
+		all.Types = append(all.Types, report)
+		return nil
+	}
+}
+
+// committed commits a batch and says what the ledger has of it.
+func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeReport, error) {
+	report := pipeline.TypeReport{Type: b.Type, Files: len(b.Files), Manifest: -1}
+	if err := l.Warehouse.Commit(ctx, b); err != nil {
 		return report, fmt.Errorf("commit: %w", err)
 	}
-	entries, err := l.Warehouse.Ledger(ctx, schema, export)
+	entries, err := l.Warehouse.Ledger(ctx, b.Schema, b.Export)
 	if err != nil {
 		return report, fmt.Errorf("read the ledger: %w", err)
 	}
 	for _, e := range entries {
-		if e.Type != typ {
+		if e.Type != b.Type {
 			continue
 		}
 		report.Lines += e.Lines
@@ -138,6 +164,10 @@ func (l Loader) commit(ctx context.Context, schema string, all *Report, typ stri
 		report.Quarantined += e.Quarantined
 		report.Blank += e.Blank
 		report.Deleted += e.Deleted
+	}
+	var lines int64
+	for _, f := range b.Files {
+		lines += f.Done.Lines
 	}
 	if report.Lines != lines {
 		return report, fault.Permanentf("%d lines were read, the ledger has %d", lines, report.Lines)

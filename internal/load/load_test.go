@@ -243,11 +243,16 @@ func TestLoadOfNothing(t *testing.T) {
 
 func TestLoadReportsAFailedCommit(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"Patient.ndjson": patient})
+	w := newWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient})
 	w.shelf.fail = fault.Permanentf("the disk is full")
-	if _, err := w.Load(t.Context(), "main"); err == nil || err.Error() != "load Patient: commit: the disk is full" {
+	report, err := w.Load(t.Context(), "main")
+	if err == nil || err.Error() != "load Observation: commit: the disk is full" {
 		t.Errorf("error = %v", err)
 	}
+	if len(report.Types) != 0 {
+		t.Errorf("report = %+v", report)
+	}
+	nothingStaged(t, w)
 }
 
 func TestLoadStopsWithItsContext(t *testing.T) {
