@@ -143,7 +143,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: a.views, LineLimit: a.config.LineLimit, Block: blockSize})
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: a.views, LineLimit: a.config.LineLimit})
 	if err != nil {
 		return nil, err
 	}
@@ -218,10 +218,6 @@ func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 	}
 	return 1 // told to stop: not a success that the host would leave alone
 }
-
-// blockSize is half of what the flattener would take at a time: two files are
-// flattened side by side, and each block has rows of several times its size.
-const blockSize = 512 << 10
 
 // tuneMemory trades memory that is there for time in the garbage collector, unless
 // the environment decides. The limit leaves room for DuckDB in 300 MiB.

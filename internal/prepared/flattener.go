@@ -67,7 +67,7 @@ type Options struct {
 	Evaluators int
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int
-	// Block is how much a goroutine takes at a time; 0 means 1 MB.
+	// Block is how much a goroutine takes at a time; 0 means 256 KiB.
 	Block int
 	// RowGroup bounds the bytes that wait for their row groups, over all tables of
 	// a file; 0 means 8 MB. A row is never split.
