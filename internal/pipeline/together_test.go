@@ -164,3 +164,24 @@ func TestOneLookForManyFilesAtOnce(t *testing.T) {
 	w.loaded("nightly-000001")
 	w.neverSilent()
 }
+
+// A step of an export that is not there yet, given up, leaves nothing in memory
+// that would end the steps that come after.
+func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	for _, kind := range []string{"prepare", "fetch"} {
+		body := fmt.Appendf(nil, `{"step":%q,"export":"nightly-000001","job":1,"file":1,"type":"Patient","path":"x/y","try":99}`, kind)
+		if err := w.p.Handle(t.Context(), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.ticks = time.Hour // nobody comes to help
+	if err := w.p.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.loaded("nightly-000001")
+	w.neverSilent()
+}
