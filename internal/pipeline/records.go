@@ -247,7 +247,7 @@ func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*Exp
 		}
 		return nil
 	})
-	if err == nil {
+	if err == nil && e.ID != "" { // one that never came to be may yet
 		p.exports.put(id, e, p.Now())
 	}
 	return e, err

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,4 +164,30 @@ func TestOneLookForManyFilesAtOnce(t *testing.T) {
 	}
 	w.loaded("nightly-000001")
 	w.neverSilent()
+}
+
+// A step of an export that is not there yet, given up, leaves nothing in memory
+// that would end the steps that come after.
+func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	for _, kind := range []string{"prepare", "fetch"} {
+		body := fmt.Appendf(nil, `{"step":%q,"export":"nightly-000001","job":1,"file":1,"type":"Patient","path":"x/y","try":99}`, kind)
+		if err := w.p.Handle(t.Context(), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.instance().Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.p.Handle(t.Context(), []byte(`{"step":"prepare","export":"nightly-000001","job":1,"type":"Patient","path":"x/y"}`)); err != nil {
+		t.Fatal(err)
+	}
+	again := w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, "/file/") })
+	if again != 1 {
+		t.Errorf("the step, whose manifest is not here yet, was sent again %d times, want 1", again)
+	}
+	w.loaded("nightly-000001")
 }
