@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,10 +179,15 @@ func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.ticks = time.Hour // nobody comes to help
-	if err := w.p.Tick(t.Context()); err != nil {
+	if err := w.instance().Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := w.p.Handle(t.Context(), []byte(`{"step":"prepare","export":"nightly-000001","job":1,"type":"Patient","path":"x/y"}`)); err != nil {
+		t.Fatal(err)
+	}
+	again := w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, "/file/") })
+	if again != 1 {
+		t.Errorf("the step, whose manifest is not here yet, was sent again %d times, want 1", again)
+	}
 	w.loaded("nightly-000001")
-	w.neverSilent()
 }
