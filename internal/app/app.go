@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -36,8 +35,9 @@ type Resources struct {
 	Statements int
 	// EngineTransforms says that the engine makes the rows of views.
 	EngineTransforms bool
-	// MakeRoom gives up memory that is kept for the next file.
-	MakeRoom func()
+	// MakeRoom is called by a warehouse that is about to take much memory in this
+	// process, and what it returns when it has none any more.
+	MakeRoom func() (done func())
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -149,7 +149,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	}
 	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{
 		Lake: a.lake, Published: a.published, Views: a.views, LineLimit: a.config.LineLimit,
-		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, MakeRoom: flattener.GiveUp, Now: a.now, Log: a.log,
+		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
 	})
 	if err != nil {
 		return nil, err
@@ -217,18 +217,6 @@ func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 		return 1
 	}
 	return 1 // told to stop: not a success that the host would leave alone
-}
-
-// tuneMemory trades memory that is there for time in the garbage collector, unless
-// the environment decides. The limit leaves room for DuckDB in 300 MiB.
-func tuneMemory(environ []string) {
-	for _, pair := range environ {
-		if strings.HasPrefix(pair, "GOGC=") || strings.HasPrefix(pair, "GOMEMLIMIT=") {
-			return
-		}
-	}
-	debug.SetGCPercent(200)
-	debug.SetMemoryLimit(100 << 20)
 }
 
 // port is the host's, or one for people who start the handler by hand.

@@ -23,7 +23,7 @@ const (
 const appRoot = "FUNCTIONS_APP_ROOT_PATH"
 
 var settings = []setting{
-	{"Warehouse", "", "Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb` (`?memory_limit=256MB` behind it gives commits more than 80 MB), `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. Required."},
+	{"Warehouse", "", "Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb` (`?memory_limit=256MB` behind it gives commits more than 88 MB), `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. Required."},
 	{"WarehouseStatements", "2", "How many statements run on the warehouse at the same time, for each process. DuckDB has one writer whatever this says."},
 	{"WarehouseTransform", "native", "Who makes the rows of views: `native` is this program; `tsql` is the engine, from the documents (not with DuckDB; `synapse-serverless` always does)."},
 	{serviceBus, "", "Connection string of the Service Bus namespace, without `EntityPath`. This or the next one is required."},

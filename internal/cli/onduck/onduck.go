@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -153,12 +154,21 @@ func workFolder(parent string) (string, error) {
 	return work, nil
 }
 
+// roomFrom gives commits the memory that flattening keeps.
+func roomFrom(f *prepared.Flattener) func() (done func()) {
+	return func() func() {
+		f.GiveUp()
+		debug.FreeOSMemory()
+		return func() {}
+	}
+}
+
 func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *prepared.Flattener, views prepared.PlanViews, work string, now func() time.Time) (load.Report, error) {
 	if r.Schema == "" {
 		r.Schema = "main"
 	}
 	path, memory := target(r.Rest)
-	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, MakeRoom: f.GiveUp, Now: now})
+	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, MakeRoom: roomFrom(f), Now: now})
 	if err != nil {
 		return load.Report{}, err
 	}

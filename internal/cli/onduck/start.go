@@ -69,7 +69,7 @@ func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source,
 	if err != nil {
 		return out, err
 	}
-	to.Lake, to.Views, to.MakeRoom = lake, views.Tables, flattener.GiveUp
+	to.Lake, to.Views, to.MakeRoom = lake, views.Tables, roomFrom(flattener)
 	tables, err := duck.Open(to)
 	if err != nil {
 		return out, err

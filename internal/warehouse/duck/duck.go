@@ -42,13 +42,13 @@ type Options struct {
 	// TempDir is where batches are staged and where DuckDB puts what does not fit
 	// into memory; empty means the system's.
 	TempDir string
-	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 80MB, with
+	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 88MB, with
 	// which a gigabyte of all bundled types was committed, two types at a time, in 280
 	// MiB in all, no slower than with more.
 	MemoryLimit string
-	// MakeRoom is called before commits take their memory, so that what others keep
-	// can be given up; it may be nil.
-	MakeRoom func()
+	// MakeRoom is called before commits take their memory, so that others can give up
+	// what they keep, and what it returns when they need none any more. It may be nil.
+	MakeRoom func() (done func())
 	// Downloads is how many prepared files are fetched at a time; 0 means 4.
 	Downloads int
 	// Now dates the ledger.
@@ -70,7 +70,7 @@ type Warehouse struct {
 
 // Open makes a Warehouse. It does not touch the database yet.
 func Open(o Options) (*Warehouse, error) {
-	o.MemoryLimit = cmp.Or(o.MemoryLimit, "80MB")
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, "88MB")
 	o.Downloads = cmp.Or(o.Downloads, 4)
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
 	if o.Path == "" || o.Lake == nil || o.Views == nil || o.Now == nil {
@@ -83,6 +83,9 @@ func Open(o Options) (*Warehouse, error) {
 	o.Path = path
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MakeRoom == nil {
+		o.MakeRoom = func() func() { return func() {} }
 	}
 	if o.before == nil {
 		o.before = func(string) {}

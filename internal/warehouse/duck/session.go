@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
@@ -172,18 +171,17 @@ func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	// DuckDB's memory comes on top of what flattening has left behind.
-	if w.o.MakeRoom != nil {
-		w.o.MakeRoom()
-	}
-	debug.FreeOSMemory()
+	roomTaken := w.o.MakeRoom()
 	db, err := w.openDatabase(ctx, readWrite)
 	if err != nil {
+		roomTaken()
 		release()
 		return nil, err
 	}
 	s := &session{database: db}
 	s.end = func() error {
 		defer release()
+		defer roomTaken()
 		if err := db.close(); err != nil {
 			return err
 		}

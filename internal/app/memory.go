@@ -1,0 +1,48 @@
+package app
+
+import (
+	"runtime/debug"
+	"strings"
+)
+
+// How much garbage the collector lets come together, in percent of what is in use.
+// Flattening makes much of it and has the memory to itself; a warehouse in this
+// process takes what is left of 300 MiB.
+const (
+	garbageOfFlattening = 400
+	garbageBesideTables = 100
+	heapLimit           = 128 << 20
+)
+
+// tuneMemory trades memory that is there for time in the garbage collector, unless
+// the environment decides.
+func tuneMemory(environ []string) {
+	if tuned(environ) {
+		return
+	}
+	debug.SetGCPercent(garbageOfFlattening)
+	debug.SetMemoryLimit(heapLimit)
+}
+
+func tuned(environ []string) bool {
+	for _, pair := range environ {
+		if strings.HasPrefix(pair, "GOGC=") || strings.HasPrefix(pair, "GOMEMLIMIT=") {
+			return true
+		}
+	}
+	return false
+}
+
+// makeRoom is Resources.MakeRoom for a process that tuneMemory has tuned.
+func makeRoom(environ []string, giveUp func()) func() (done func()) {
+	return func() func() {
+		giveUp()
+		if tuned(environ) {
+			debug.FreeOSMemory()
+			return func() {}
+		}
+		before := debug.SetGCPercent(garbageBesideTables)
+		debug.FreeOSMemory()
+		return func() { debug.SetGCPercent(before) }
+	}
+}
