@@ -2,47 +2,38 @@ package pipeline
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // several does n things, so many at once, and returns the first error that one of
-// them has met; the others are told by their context. A panic is the caller's.
+// them has met; the others are told by their context. A panic is the caller's: on a
+// goroutine of its own it would end the process past whoever answers for the step.
 func several(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	panics := make(chan any, atOnce)
-	work := make(chan int)
-	for range min(n, atOnce) {
-		wg.Go(func() {
+	g, each := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	var panicked atomic.Pointer[any]
+	for i := range n {
+		if each.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
 			defer func() {
 				if r := recover(); r != nil {
-					panics <- r
-					cancel(context.Canceled)
+					panicked.Store(&r)
+					err = context.Canceled
 				}
 			}()
-			for i := range work {
-				if err := do(ctx, i); err != nil {
-					cancel(err)
-					return
-				}
-			}
+			return do(each, i)
 		})
 	}
-	for i := range n {
-		select {
-		case work <- i:
-			continue
-		case <-ctx.Done():
-		}
-		break
+	err := g.Wait()
+	if r := panicked.Load(); r != nil {
+		panic(*r)
 	}
-	close(work)
-	wg.Wait()
-	select {
-	case r := <-panics:
-		panic(r)
-	default:
-		return context.Cause(ctx)
+	if err != nil {
+		return err
 	}
+	return context.Cause(ctx)
 }
