@@ -420,7 +420,7 @@ func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
 		a := &n.alts[i]
 		guard := func(expr, typ string) string {
 			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(c.home),
-				w.fail(fmt.Sprintf("view %s, %s: more than one item: ", w.view.Name, what), count, typ), expr)
+				w.fail(fmt.Sprintf("view %s, %s: "+moreThanOne+": ", w.view.Name, what), count, typ), expr)
 		}
 		switch {
 		case a.number != "":

@@ -51,7 +51,7 @@ func (w *writer) descend(r *sof.Recurse, focus *node, above string, level int, c
 	alias := w.alias("c")
 	v, ord := alias+".[v]", alias+".[ord]"
 	if level > deepest {
-		message := fmt.Sprintf("view %s: repeat goes deeper than %d levels, at ", w.view.Name, deepest)
+		message := fmt.Sprintf("view %s: "+tooDeep+" than %d levels, at ", w.view.Name, deepest)
 		return query{{
 			items: []item{{fmt.Sprintf("CASE WHEN %s THEN %s END", w.wanted(w.top), w.fail(message, ord, w.facts.Text)), "v"}, {ord, "ord"}},
 			from:  []source{{alias: alias, query: children}},

@@ -163,7 +163,7 @@ func TestMoreThanOneItemFailsByACast(t *testing.T) {
 			t.Errorf("%s: one item gives %v, %v", e, got, err)
 		}
 		_, err := run(t, v, e, twoNames)
-		if !tsqltest.IsDataError(err) || !strings.Contains(err.Error(), "view v, column v: more than one item: 3") {
+		if !tsqltest.IsDataError(err) || !strings.Contains(err.Error(), "view v, column v: more than one item: 3") || !tsql.IsVerdict(err.Error()) {
 			t.Errorf("%s: three items give %v", e, err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestRepeatBelowTheDeepestLevelFailsByACast(t *testing.T) {
 	if got, err := run(t, v, tsql.SQLServer, nested(10)); err != nil || len(got) != 10 {
 		t.Errorf("ten levels give %d rows, %v", len(got), err)
 	}
-	if got, err := run(t, v, tsql.SQLServer, nested(11)); !tsqltest.IsDataError(err) {
+	if got, err := run(t, v, tsql.SQLServer, nested(11)); !tsqltest.IsDataError(err) || !tsql.IsVerdict(err.Error()) {
 		t.Errorf("eleven levels give %d rows, %v", len(got), err)
 	}
 }

@@ -48,6 +48,7 @@ func known(b bool) tri {
 type compiler struct {
 	tables map[string]*Table
 	fabric bool
+	jsonb  bool
 	uses   map[int]bool
 	texts  map[string]jsonValue // that were read
 }

@@ -135,9 +135,24 @@ func (c *compiler) read(text string) (jsonValue, error) {
 	if v, ok := c.texts[text]; ok {
 		return v, nil
 	}
-	v, err := readJSON([]byte(text))
+	v, err := c.parsed([]byte(text))
 	if err == nil {
 		c.texts[text] = v
+	}
+	return v, err
+}
+
+func (c *compiler) parsed(raw []byte) (jsonValue, error) {
+	if !c.jsonb {
+		return readJSON(raw)
+	}
+	raw, err := jsonb(raw)
+	if err != nil {
+		return jsonValue{}, err
+	}
+	v, err := readJSON(raw)
+	if v.kind == jsonString {
+		v.text = undecoded(v.raw)
 	}
 	return v, err
 }
@@ -215,6 +230,9 @@ func (c *compiler) shredded(arg eval, f *frame, columns []jsonColumn, paths [][]
 				row[i] = textValue(it.raw)
 			default:
 				row[i] = textValue(it.text)
+			}
+			if c.jsonb && !row[i].null {
+				row[i] = cut(row[i].s, textType(longestShredded))
 			}
 		}
 		out = append(out, row)

@@ -29,6 +29,10 @@ func Documents[T ~[]byte | string](name string, docs []T) Table {
 type Dialect struct {
 	// Varchar says that text is UTF-8 in varchar, and that there is no nvarchar.
 	Varchar bool
+	// Jsonb says that JSON is read as a server on PostgreSQL reads it that only speaks
+	// T-SQL: the escapes of a text stay, OPENJSON WITH cuts at 4,000 characters, and what
+	// is given back is jsonb's text.
+	Jsonb bool
 }
 
 // Column is a column of a result, with its type.
@@ -48,7 +52,7 @@ func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse the statement: %w", err)
 	}
-	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, texts: map[string]jsonValue{}}
+	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, jsonb: d.Jsonb, texts: map[string]jsonValue{}}
 	for _, t := range tables {
 		typ := maxText
 		if d.Varchar {

@@ -98,3 +98,21 @@ func TestWhatSQLServerRefusesIsRefused(t *testing.T) {
 		t.Errorf("AS JSON of varchar: %v", err)
 	}
 }
+
+func TestJSONIsReadAsOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	doc := `{"long":"` + strings.Repeat("x", 5000) + `","z":{"bb":1,"a":[1,2],"a":[1e2,-1.50E+1,2.50e-3,7]},"t":"a\"b\n"}`
+	docs := Documents("docs", []string{doc})
+	for statement, want := range map[string]string{
+		"SELECT LEN(j.[long]) AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([long] nvarchar(max) '$.long') AS j": "4000",
+		"SELECT LEN(e.[value]) AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) AS e WHERE e.[key] = N'long'":             "5000",
+		"SELECT e.[value] AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) AS e WHERE e.[key] = N't'":                     `a\"b\n`,
+		"SELECT e.[value] AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) AS e WHERE e.[key] = N'z'":                     `{"a": [100, -15.0, 0.00250, 7], "bb": 1}`,
+		"SELECT COUNT(*) AS [v] FROM OPENJSON(N'{}') WITH ([a] nvarchar(max) '$.a') AS e":                                    "1",
+	} {
+		_, rows, err := Run(statement, Dialect{Jsonb: true}, docs)
+		if err != nil || len(rows) != 1 || string(rows[0][0]) != want {
+			t.Errorf("%s\ngives %q, %v, want %s", statement, rows, err, want)
+		}
+	}
+}
