@@ -10,6 +10,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/bodies"
 	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/tsql"
@@ -95,24 +96,65 @@ func open(t *testing.T) *sqlserver.Server {
 	return s
 }
 
+// standIn signs in at a stand-in over loopback.
+func standIn(t *testing.T, d tsqltest.Dialect) *sqlserver.Server {
+	t.Helper()
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	s, err := sqlserver.Open(t.Context(), server.URL("sa", "secret", "d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 func TestSQLServerRunsTheOfficialCases(t *testing.T) {
+	s := open(t)
+	for _, e := range tsql.Engines() {
+		t.Run(string(e), func(t *testing.T) { officialCases(t, e, s) })
+	}
+}
+
+// The same on stand-ins, so that what tries a server is itself tried: one like SQL
+// Server, and one that only speaks its language.
+func TestTheStandInRunsTheOfficialCases(t *testing.T) {
+	t.Parallel()
+	for _, e := range tsql.Engines() {
+		for name, onPostgreSQL := range map[string]bool{"": false, " on PostgreSQL": true} {
+			t.Run(string(e)+name, func(t *testing.T) {
+				t.Parallel()
+				officialCases(t, e, standIn(t, tsqltest.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
+			})
+		}
+	}
+}
+
+func officialCases(t *testing.T, e tsql.Engine, s *sqlserver.Server) {
+	t.Helper()
 	files, err := conformance.Load(os.DirFS("../sof/conformance/testdata"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := open(t)
-	for _, e := range tsql.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			results := conformance.RunAll(files, conformance.OnServer(t.Context(), e, s))
-			for _, f := range results {
-				for _, r := range f.Results {
-					if r.Outcome() == conformance.Failed {
-						t.Errorf("%s/%s: %v", f.Name, r.Title, r.Err)
-					}
-				}
+	results := conformance.RunAll(files, conformance.OnServer(t.Context(), e, s))
+	for _, f := range results {
+		for _, r := range f.Results {
+			if r.Outcome() == conformance.Failed {
+				t.Errorf("%s/%s: %v", f.Name, r.Title, r.Err)
 			}
-			t.Logf("%d passed, %d refused", conformance.Count(results, conformance.Passed), conformance.Count(results, conformance.OutcomeRefused))
-		})
+		}
+	}
+	passed := conformance.Count(results, conformance.Passed)
+	t.Logf("%d passed, %d refused", passed, conformance.Count(results, conformance.OutcomeRefused))
+	if passed == 0 {
+		t.Error("no case passed")
 	}
 }
 
@@ -152,8 +194,20 @@ func (l limits) within(lines [][]byte) [][]byte {
 	return out
 }
 
-func TestSQLServerGivesTheRowsOfTheNativeEngine(t *testing.T) {
-	s := open(t)
+func TestSQLServerGivesTheRowsOfTheNativeEngine(t *testing.T) { bundledViews(t, open(t)) }
+
+func TestTheStandInGivesTheRowsOfTheNativeEngine(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]tsqltest.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bundledViews(t, standIn(t, d))
+		})
+	}
+}
+
+func bundledViews(t *testing.T, s *sqlserver.Server) {
+	t.Helper()
 	l := limitsOf(t, s)
 	if l != (limits{}) {
 		t.Logf("OPENJSON of this server has limits (cut to 4,000 characters: %t, escapes not decoded: %t): lines that meet them are left out", l.cut, l.raw)

@@ -2,15 +2,14 @@ package mssql_test
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/bodies"
 	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipelinetest"
@@ -21,49 +20,6 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 	"fhirsynapse/internal/warehouse/warehousetest"
 )
-
-// shredder runs bodies as package tsqltest understands T-SQL.
-func shredder(d tsqltest.Dialect) func(string, []string, [][]string) ([]string, [][]any, error) {
-	return func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
-		got, cells, err := tsqltest.Run(body, d, tsqltest.Table{Name: "docs", Names: columns, Rows: rows})
-		if err != nil {
-			return nil, nil, err
-		}
-		var names []string
-		for _, c := range got {
-			names = append(names, c.Name)
-		}
-		var out [][]any
-		for _, row := range cells {
-			values := make([]any, len(row))
-			for i, cell := range row {
-				if cell != nil {
-					values[i] = valueOf(string(cell), names[i], got[i].Type)
-				}
-			}
-			out = append(out, values)
-		}
-		return names, out, nil
-	}
-}
-
-func valueOf(text, name, kind string) any {
-	switch {
-	case name == "_file" || name == "_line" || strings.HasSuffix(kind, "int"):
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n
-		}
-	case kind == "bit":
-		return text == "true"
-	case kind == "date" || kind == "datetime2":
-		for _, layout := range []string{time.DateOnly, "2006-01-02T15:04:05.000"} {
-			if at, err := time.Parse(layout, text); err == nil {
-				return at
-			}
-		}
-	}
-	return text
-}
 
 // transforming is a store whose engine makes the rows of views.
 type transforming struct {
@@ -76,7 +32,7 @@ func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &transforming{store: &store{engine: engine, lake: lake}}
 	w.db = tables.New(tables.Options{
-		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: shredder(tsqltest.Dialect{Varchar: engine == tsql.Fabric}),
+		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: bodies.Shred(tsqltest.Dialect{Varchar: engine == tsql.Fabric}),
 	})
 	server, err := tdsserver.Listen(tdsserver.Options{Sessions: w.db.Session})
 	if err != nil {

@@ -1,6 +1,7 @@
 package mssql_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -11,21 +12,22 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/gzip"
 
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/bodies"
 	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/sof/tsql/tsqltest"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
@@ -254,9 +256,31 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.C
 	}
 }
 
+// standIn is the URL of a stand-in that takes all that these tests send to a server,
+// so that they are known to run, and to bite.
+func standIn(t *testing.T, d tsqltest.Dialect) string {
+	t.Helper()
+	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(d)})
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: bodies.Sessions(db, d)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return server.URL("someone", "secret", "pool")
+}
+
 func TestSQLServerIsAWarehouse(t *testing.T) {
 	t.Parallel()
-	dsn := realServer(t)
+	isAWarehouse(t, realServer(t))
+}
+
+func TestTheStandInIsAWarehouse(t *testing.T) {
+	t.Parallel()
+	isAWarehouse(t, standIn(t, tsqltest.Dialect{}))
+}
+
+func isAWarehouse(t *testing.T, dsn string) {
+	t.Helper()
 	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newReal(t, dsn) })
 }
 
@@ -267,11 +291,9 @@ func TestSQLServerSurvivesCutConnections(t *testing.T) {
 	killed(t, realServer(t))
 }
 
-// The same with the stand-in, so that the test is known to bite.
 func TestTheStandInSurvivesCutConnections(t *testing.T) {
 	t.Parallel()
-	s := newStore(t, tsql.SQLServer, nil)
-	killed(t, s.server.URL("someone", "secret", "pool"))
+	killed(t, standIn(t, tsqltest.Dialect{}))
 }
 
 func killed(t *testing.T, dsn string) {
@@ -446,22 +468,40 @@ func (p *proxy) serve(client net.Conn) {
 // types of the test data.
 func TestSQLServerMakesTheRowsOfBundledViews(t *testing.T) {
 	t.Parallel()
-	dsn := realServer(t)
-	packed, err := filepath.Glob("../../../../shared/data/synthea-ndjson/set-b-12patients/*.gz")
-	if err != nil || len(packed) == 0 {
-		t.Skip("there is no data set")
+	rowsOfBundledViews(t, realServer(t))
+}
+
+func TestTheStandInMakesTheRowsOfBundledViews(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]tsqltest.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rowsOfBundledViews(t, standIn(t, d))
+		})
 	}
+}
+
+func rowsOfBundledViews(t *testing.T, dsn string) {
+	t.Helper()
 	bundled, err := views.Bundled()
 	if err != nil {
 		t.Fatal(err)
 	}
 	native := prepared.Native(func(string) ([]*sof.View, error) { return bundled, nil })
-	for _, path := range packed {
-		resource, _, _ := strings.Cut(filepath.Base(path), ".")
+	types := map[string]bool{}
+	for _, v := range bundled {
+		types[v.Resource] = true
+	}
+	const mostLines = 40 // of a file, so that a slow server does not take minutes for a type
+	for resource := range types {
+		lines, err := tsqltest.Lines("../../..", resource, mostLines)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for name, documents := range map[string]prepared.Native{"native": nil, "tsql": native} {
 			t.Run(resource+" "+name, func(t *testing.T) {
 				t.Parallel()
-				r, text := newReal(t, dsn), unpacked(t, path)
+				r, text := newReal(t, dsn), string(bytes.Join(lines, []byte("\n")))
 				if documents != nil && r.limited(t) {
 					t.Log("OPENJSON of this server cuts texts, or does not decode escapes: lines that meet this are left out")
 					text = within(text)
@@ -493,28 +533,6 @@ func within(text string) string {
 		}
 	}
 	return out.String()
-}
-
-// mostLines keeps a slow server from taking minutes for a type.
-const mostLines = 150
-
-func unpacked(t *testing.T, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // reading is over
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.SplitAfter(string(data), "\n")
-	return strings.Join(lines[:min(len(lines), mostLines)], "")
 }
 
 func sameRows(t *testing.T, r *real, native, documents prepared.Native, resource, text string) {

@@ -76,7 +76,7 @@ func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, er
 	}
 	var columns []Column
 	for i, name := range cols.names {
-		columns = append(columns, Column{name, cols.types[i].base})
+		columns = append(columns, Column{name, cols.types[i].spelt()})
 	}
 	rows, err := r(nil)
 	if err != nil {

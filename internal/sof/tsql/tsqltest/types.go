@@ -68,6 +68,21 @@ func (t *sqlType) set(args []string) error {
 
 func (t sqlType) String() string { return t.base }
 
+// spelt is the type as a definition has it.
+func (t sqlType) spelt() string {
+	switch {
+	case t.max:
+		return t.base + "(max)"
+	case t.text() || t.base == "varbinary":
+		return fmt.Sprintf("%s(%d)", t.base, t.size)
+	case t.base == "decimal":
+		return fmt.Sprintf("decimal(%d, %d)", t.precision, t.scale)
+	case t.base == "datetime2":
+		return fmt.Sprintf("datetime2(%d)", t.scale)
+	}
+	return t.base
+}
+
 func (t sqlType) text() bool { return t.base == "nvarchar" || t.base == "varchar" }
 
 func (t sqlType) number() bool {

@@ -1,0 +1,148 @@
+// Package bodies has a T-SQL stand-in run the bodies of views over documents, which
+// package tables does not know: what package tsqltest understands, over the wire, in
+// the types of the wire.
+//
+// A session has temporary tables of documents, as whoever tries bodies on a server
+// makes them; all else it leaves to a session of package tables.
+package bodies
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/sof/tsql/tsqltest"
+)
+
+// Sessions are sessions of a database that run bodies too.
+func Sessions(db *tables.Database, d tsqltest.Dialect) func(name string) tdsserver.Session {
+	return func(name string) tdsserver.Session {
+		return &session{Session: db.Session(name), dialect: d, documents: map[string][]string{}}
+	}
+}
+
+// Shred is how a database of package tables fills its tables by bodies.
+func Shred(d tsqltest.Dialect) func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
+	return func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
+		r, err := run(body, d, tsqltest.Table{Name: "docs", Names: columns, Rows: rows})
+		var names []string
+		for _, c := range r.Columns {
+			names = append(names, c.Name)
+		}
+		return names, r.Rows, err
+	}
+}
+
+type session struct {
+	tdsserver.Session
+	dialect   tsqltest.Dialect
+	documents map[string][]string // by table
+}
+
+var (
+	create = regexp.MustCompile(`^CREATE TABLE (#\w+) \(\[doc\] nvarchar\(max\) NULL\)$`)
+	insert = regexp.MustCompile(`^INSERT INTO (#\w+) \(\[doc\]\) VALUES \(@p1\)$`)
+	drop   = regexp.MustCompile(`^DROP TABLE IF EXISTS (#\w+)$`)
+	opens  = regexp.MustCompile(`(?s)^SELECT\s.*\bOPENJSON\(`)
+)
+
+// Batch implements tdsserver.Session.
+func (s *session) Batch(ctx context.Context, text string, parameters []any) (tdsserver.Result, error) {
+	var none tdsserver.Result
+	if m := create.FindStringSubmatch(text); m != nil {
+		if _, there := s.documents[m[1]]; there {
+			return none, &tdsserver.Error{Number: 2714, Message: "There is already an object named '" + m[1] + "' in the database."}
+		}
+		s.documents[m[1]] = nil
+		return none, nil
+	}
+	if m := insert.FindStringSubmatch(text); m != nil {
+		_, there := s.documents[m[1]]
+		doc, isText := "", false
+		if len(parameters) == 1 {
+			doc, isText = parameters[0].(string)
+		}
+		if !there || !isText {
+			return none, &tdsserver.Error{Number: 208, Message: "Invalid object name '" + m[1] + "', or no document."}
+		}
+		s.documents[m[1]] = append(s.documents[m[1]], doc)
+		return tdsserver.Result{Affected: 1}, nil
+	}
+	if m := drop.FindStringSubmatch(text); m != nil {
+		delete(s.documents, m[1])
+		return none, nil
+	}
+	if opens.MatchString(text) {
+		var all []tsqltest.Table
+		for name, docs := range s.documents {
+			all = append(all, tsqltest.Documents(name, docs))
+		}
+		return run(text, s.dialect, all...)
+	}
+	return s.Session.Batch(ctx, text, parameters)
+}
+
+func run(text string, d tsqltest.Dialect, from ...tsqltest.Table) (tdsserver.Result, error) {
+	var r tdsserver.Result
+	columns, rows, err := tsqltest.Run(text, d, from...)
+	if err != nil {
+		return r, failure(err, d)
+	}
+	for _, c := range columns {
+		r.Columns = append(r.Columns, tdsserver.Column{Name: c.Name, Type: c.Type})
+	}
+	for _, row := range rows {
+		cells := make([]any, len(row))
+		for i, cell := range row {
+			if cell == nil {
+				continue
+			}
+			if cells[i], err = cellOf(string(cell), columns[i]); err != nil {
+				return r, fmt.Errorf("column %s: %w", columns[i].Name, err)
+			}
+		}
+		r.Rows = append(r.Rows, cells)
+	}
+	r.Affected = int64(len(r.Rows))
+	return r, nil
+}
+
+var numbered = regexp.MustCompile(`^(?:[a-z ]+: )?error (\d+)(?:/\d+)?: `)
+
+// failure is an error with the number of SQL Server; on PostgreSQL all but a few have
+// the same.
+func failure(err error, d tsqltest.Dialect) error {
+	const unmapped = 33557097
+	e := &tdsserver.Error{Number: 102, Message: err.Error()}
+	if m := numbered.FindStringSubmatch(e.Message); m != nil {
+		n, _ := strconv.ParseInt(m[1], 10, 32)
+		e.Number, e.Message = int32(n), e.Message[len(m[0]):]
+	}
+	if d.Jsonb {
+		e.Number = unmapped
+	}
+	return e
+}
+
+func cellOf(text string, c tsqltest.Column) (any, error) {
+	kind, _, _ := strings.Cut(c.Type, "(")
+	switch {
+	case c.Name == "_file" || c.Name == "_line":
+		// The tables of the interpreter have texts alone.
+		return strconv.ParseInt(text, 10, 64)
+	case kind == "int" || kind == "bigint":
+		return strconv.ParseInt(text, 10, 64)
+	case kind == "bit":
+		return text == "true", nil
+	case kind == "date":
+		return time.Parse(time.DateOnly, text)
+	case kind == "datetime2":
+		return time.Parse("2006-01-02T15:04:05.000", text)
+	}
+	return text, nil
+}
