@@ -17,10 +17,11 @@ import (
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/local/enginebench"
 	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/sqlserver"
 )
 
 // Command is the command line of the desk.
-func Command(stdout, stderr io.Writer) *cobra.Command {
+func Command(stdout, stderr io.Writer, getenv func(string) string) *cobra.Command {
 	root := &cobra.Command{
 		Use: "desk", Short: "The whole system on one machine",
 		SilenceUsage: true, SilenceErrors: true,
@@ -28,7 +29,7 @@ func Command(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), packageCommand())
-	root.AddCommand(enginebench.Commands(stdout, time.Now)...)
+	root.AddCommand(enginebench.Commands(stdout, time.Now, getenv(sqlserver.Setting))...)
 	return root
 }
 

@@ -21,8 +21,10 @@ type Bench struct {
 	Megabytes int64
 	Runs      int
 	Seed      uint64
-	Out       io.Writer
-	Now       func() time.Time
+	// Server is the connection string of a SQL Server to load into, or empty.
+	Server string
+	Out    io.Writer
+	Now    func() time.Time
 }
 
 // mark is in the folder of a run, which is removed by the next one.
@@ -66,7 +68,10 @@ func (b *Bench) Run(ctx context.Context) error {
 		}
 	}
 	b.table(cores, size, seen)
-	return b.check(ctx, r.job, seen)
+	if err := b.check(ctx, r.job, seen); err != nil {
+		return err
+	}
+	return b.onServer(ctx, r, size)
 }
 
 func key(side string, cores int) string { return side + " " + strconv.Itoa(cores) }

@@ -1,6 +1,7 @@
 // Package enginebench measures the native engine on one or two processors, beside
 // DuckDB's own reader of JSON, which gets the same columns out of the same files,
-// and beside a read that does no more than find the lines.
+// and beside a read that does no more than find the lines; and a load into SQL Server,
+// where one is named, beside what a bulk copy can do at all.
 //
 // Every measurement is a process of its own, pinned to its processors, so that its
 // memory and its cores can be stated. What the sides have read is compared.
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,13 +20,14 @@ import (
 // sideCommand is what a Bench runs: the same program, for one measurement.
 const sideCommand = "engine-side"
 
-// Commands are the benchmark and the hidden command of its child processes.
-func Commands(out io.Writer, now func() time.Time) []*cobra.Command {
-	return []*cobra.Command{benchCommand(out, now), childCommand(out, now)}
+// Commands are the benchmark and the hidden command of its child processes, which are
+// made with the same server, or with none.
+func Commands(out io.Writer, now func() time.Time, server string) []*cobra.Command {
+	return []*cobra.Command{benchCommand(out, now, server), childCommand(out, now, server)}
 }
 
-func benchCommand(out io.Writer, now func() time.Time) *cobra.Command {
-	b := Bench{Out: out, Now: now}
+func benchCommand(out io.Writer, now func() time.Time, server string) *cobra.Command {
+	b := Bench{Server: server, Out: out, Now: now}
 	cmd := &cobra.Command{
 		Use: "engine", Short: "The engine beside DuckDB's reader: MB/s on one core and on two, peak memory, the same rows", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,15 +45,15 @@ func benchCommand(out io.Writer, now func() time.Time) *cobra.Command {
 	return cmd
 }
 
-func childCommand(out io.Writer, now func() time.Time) *cobra.Command {
+func childCommand(out io.Writer, now func() time.Time, server string) *cobra.Command {
 	var name string
-	var j job
+	j := job{server: server, now: now}
 	cmd := &cobra.Command{
 		Use: sideCommand, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, s := range append(sides, idle) {
+			for _, s := range slices.Concat(sides, serverSides, []side{idle}) {
 				if s.name == name {
-					return measure(cmd.Context(), s, j, out, now)
+					return measure(cmd.Context(), s, j, out)
 				}
 			}
 			return fmt.Errorf("there is no side %q", name)

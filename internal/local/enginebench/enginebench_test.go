@@ -11,13 +11,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/sqlserver"
 )
 
 // A Bench runs this program again, once for each measurement.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == sideCommand {
 		root := &cobra.Command{Use: "desk", SilenceUsage: true}
-		root.AddCommand(Commands(os.Stdout, time.Now)...)
+		root.AddCommand(Commands(os.Stdout, time.Now, os.Getenv(sqlserver.Setting))...)
 		if root.Execute() != nil {
 			os.Exit(1)
 		}
@@ -43,6 +47,38 @@ func TestTheSidesAgreeOnMadeUpData(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "bench: check: "); n != 3 {
 		t.Errorf("%d checks:\n%s", n, out.String())
+	}
+}
+
+func TestALoadIsMeasuredWhereAServerIsNamed(t *testing.T) {
+	db := tables.New(tables.Options{RowVersions: true})
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	t.Setenv(sqlserver.Setting, server.URL("someone", "secret", "pool"))
+	var out strings.Builder
+	b := Bench{Dir: filepath.Join(t.TempDir(), "run"), Megabytes: 1, Runs: 1, Seed: 7, Server: os.Getenv(sqlserver.Setting), Out: &out, Now: time.Now}
+	if err := b.Run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, s := range serverSides {
+		if !strings.Contains(out.String(), s.title) {
+			t.Errorf("nothing about %s:\n%s", s.title, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "secret") {
+		t.Error("the output shows the password")
+	}
+	copied := 0
+	for _, r := range server.Requests() {
+		if r.Kind == "copy" && strings.Contains(r.Text, "_view_observation") {
+			copied++
+		}
+	}
+	if left := len(db.Content(benchSchema)); copied == 0 || left > 0 {
+		t.Errorf("%d copies of observations, %d tables left", copied, left)
 	}
 }
 

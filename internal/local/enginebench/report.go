@@ -41,7 +41,6 @@ func (b *Bench) head(ctx context.Context, r runner, size int64) (err error) {
 }
 
 func (b *Bench) table(cores []int, size int64, seen map[string][]figures) {
-	megabytes := float64(size) / 1e6
 	seconds := func(f figures) float64 { return f.Seconds }
 	processor := func(f figures) float64 { return f.cpu }
 	times := func(ours, theirs string, n int, of func(figures) float64) float64 {
@@ -50,18 +49,24 @@ func (b *Bench) table(cores []int, size int64, seen map[string][]figures) {
 	for _, n := range cores {
 		b.say("%d core(s)", n)
 		for _, s := range sides {
-			all := seen[key(s.name, n)]
-			peak := 0.0
-			low, high := all[0].Seconds, all[0].Seconds
-			for _, f := range all {
-				peak = max(peak, float64(f.Peak))
-				low, high = min(low, f.Seconds), max(high, f.Seconds)
-			}
-			b.say("  %-38s %6.0f MB/s  (%.0f to %.0f)  %5.2f s of processor time  %5.0f MiB", s.title, megabytes/median(all, seconds), megabytes/high, megabytes/low,
-				median(all, processor), peak/(1<<20))
+			b.row(s, size, seen[key(s.name, n)])
 		}
 		b.say("  native beside DuckDB: %.2f times as fast in memory, %.2f into Parquet files; by processor time %.2f and %.2f",
 			times(nativeColumns, duckColumns, n, seconds), times(nativeParquet, duckParquet, n, seconds),
 			times(nativeColumns, duckColumns, n, processor), times(nativeParquet, duckParquet, n, processor))
 	}
+}
+
+// row prints the figures of one side.
+func (b *Bench) row(s side, size int64, all []figures) {
+	megabytes := float64(size) / 1e6
+	peak := 0.0
+	low, high := all[0].Seconds, all[0].Seconds
+	for _, f := range all {
+		peak = max(peak, float64(f.Peak))
+		low, high = min(low, f.Seconds), max(high, f.Seconds)
+	}
+	b.say("  %-38s %6.0f MB/s  (%.0f to %.0f)  %5.2f s of processor time  %5.0f MiB", s.title,
+		megabytes/median(all, func(f figures) float64 { return f.Seconds }), megabytes/high, megabytes/low,
+		median(all, func(f figures) float64 { return f.cpu }), peak/(1<<20))
 }

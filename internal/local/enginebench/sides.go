@@ -29,6 +29,8 @@ import (
 type job struct {
 	data, out string
 	cores     int
+	server    string // a connection string, or ""
+	now       func() time.Time
 }
 
 func (j job) file(resource string) string { return filepath.Join(j.data, resource+".ndjson") }
@@ -67,14 +69,14 @@ type figures struct {
 }
 
 // measure runs a side in this process and prints its figures.
-func measure(ctx context.Context, s side, j job, out io.Writer, now func() time.Time) error {
+func measure(ctx context.Context, s side, j job, out io.Writer) error {
 	runtime.GOMAXPROCS(j.cores)
-	began := now()
+	began := j.now()
 	rows, err := s.run(ctx, j)
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(out).Encode(figures{Seconds: now().Sub(began).Seconds(), Peak: peakMemory(), Rows: rows})
+	return json.NewEncoder(out).Encode(figures{Seconds: j.now().Sub(began).Seconds(), Peak: peakMemory(), Rows: rows})
 }
 
 // peakMemory is the largest resident size of this process in bytes, where the
