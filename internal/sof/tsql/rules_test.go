@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -239,5 +240,27 @@ func TestNamesAndLiteralsAreQuoted(t *testing.T) {
 	}
 	if got := tsql.Literal("it's", tsql.SQLServer) + tsql.Literal("it's", tsql.Fabric) + tsql.Quote("a]b"); got != "N'it''s''it''s'[a]]b]" {
 		t.Error(got)
+	}
+}
+
+// What a view says in other letters is in its literals alone.
+func TestCommentsAreASCII(t *testing.T) {
+	t.Parallel()
+	v := compiled(t, "Patient", column("name.where(text = 'é'+"+strings.Repeat("'long'+", 20)+"'x').family.first()", ""), "")
+	body, err := tsql.Body(v, tsql.SQLServer, tsql.Shape{From: "[docs]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := 0
+	for line := range strings.Lines(body) {
+		if _, comment, ok := strings.Cut(line, " -- "); ok {
+			comments++
+			if strings.ContainsFunc(comment, func(r rune) bool { return r > unicode.MaxASCII }) {
+				t.Errorf("comment %q", comment)
+			}
+		}
+	}
+	if comments == 0 || !strings.Contains(body, "N'é") {
+		t.Errorf("nothing to look at:\n%s", body)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -94,14 +95,21 @@ func (w *writer) alias(kind string) string {
 
 func (w *writer) lit(text string) string { return literal(text, w.facts) }
 
-// note is what is said beside the source that serves e.
+// note is what is said beside the source that serves e. Some servers and tools count a
+// statement in bytes where they mean characters: a comment gives them no chance.
 func (w *writer) note(e sof.Expr) string {
 	text := strings.Join(strings.Fields(w.view.Source(e)), " ")
 	const most = 100
-	if r := []rune(text); len(r) > most {
-		text = string(r[:most]) + "…"
+	r := []rune(text)
+	for i := range r {
+		if r[i] > unicode.MaxASCII {
+			r[i] = '?'
+		}
 	}
-	return text
+	if len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return string(r)
 }
 
 func (w *writer) body() (string, error) {

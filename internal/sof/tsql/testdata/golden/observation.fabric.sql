@@ -242,7 +242,7 @@ CROSS APPLY (
     MAX(CASE WHEN o.[key] = 'low' AND o.[type] IN (4, 5) THEN o.[value] END) AS [low]
   FROM OPENJSON(f8.[v]) AS o
 ) AS j13
-OUTER APPLY OPENJSON(CASE WHEN j13.[high] IS NOT NULL THEN j13.[high] ELSE j13.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u…
+OUTER APPLY OPENJSON(CASE WHEN j13.[high] IS NOT NULL THEN j13.[high] ELSE j13.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] varchar(max) '$.unit'
 ) AS j14
 CROSS APPLY (

@@ -215,7 +215,7 @@ OUTER APPLY OPENJSON(f8.[v]) WITH (
   [low] nvarchar(max) '$.low' AS JSON,
   [text] nvarchar(max) '$.text'
 ) AS j9
-OUTER APPLY OPENJSON(CASE WHEN j9.[high] IS NOT NULL THEN j9.[high] ELSE j9.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u…
+OUTER APPLY OPENJSON(CASE WHEN j9.[high] IS NOT NULL THEN j9.[high] ELSE j9.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] nvarchar(max) '$.unit'
 ) AS j10
 OUTER APPLY ( -- bodySite.coding.first().code

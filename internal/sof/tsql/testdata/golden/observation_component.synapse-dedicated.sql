@@ -161,7 +161,7 @@ OUTER APPLY OPENJSON(f7.[v]) WITH (
   [low] nvarchar(max) '$.low' AS JSON,
   [text] nvarchar(max) '$.text'
 ) AS j9
-OUTER APPLY OPENJSON(CASE WHEN j9.[high] IS NOT NULL THEN j9.[high] ELSE j9.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u…
+OUTER APPLY OPENJSON(CASE WHEN j9.[high] IS NOT NULL THEN j9.[high] ELSE j9.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] nvarchar(max) '$.unit'
 ) AS j10
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

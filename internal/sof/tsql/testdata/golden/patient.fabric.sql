@@ -142,7 +142,7 @@ OUTER APPLY ( -- iif(name.where(use = 'official').exists(), name.where(use = 'of
   ) AS l3
   WHERE CASE WHEN x1.[n] > 0 THEN f1.[v] ELSE f2.[v] END IS NOT NULL
 ) AS u1
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v...
   SELECT TOP (1) j9.[valueCoding_code] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[extension], 1) = '[' THEN j2.[extension] ELSE '[' + j2.[extension] + ']' END) AS e10
   CROSS APPLY OPENJSON(CASE WHEN e10.[type] = 5 THEN e10.[value] END) WITH (
@@ -169,7 +169,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j9.[valueCoding_code] IS NOT NULL
   ORDER BY CAST(e10.[key] AS int), CAST(e11.[key] AS int)
 ) AS f3
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v...
   SELECT TOP (1) j13.[valueCoding_display] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[extension], 1) = '[' THEN j2.[extension] ELSE '[' + j2.[extension] + ']' END) AS e12
   CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
@@ -196,7 +196,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j13.[valueCoding_display] IS NOT NULL
   ORDER BY CAST(e12.[key] AS int), CAST(e13.[key] AS int)
 ) AS f4
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('text').value.of…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('text').value.of...
   SELECT TOP (1)
     j17.[valueCode] AS [v],
     j17.[valueId] AS [v2],
@@ -225,7 +225,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND (j17.[valueCode] IS NOT NULL OR j17.[valueId] IS NOT NULL OR j17.[valueMarkdown] IS NOT NULL OR j17.[valueString] IS NOT NULL)
   ORDER BY CAST(e14.[key] AS int), CAST(e15.[key] AS int)
 ) AS f5
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor...
   SELECT TOP (1) j20.[valueCoding_code] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[extension], 1) = '[' THEN j2.[extension] ELSE '[' + j2.[extension] + ']' END) AS e16
   CROSS APPLY OPENJSON(CASE WHEN e16.[type] = 5 THEN e16.[value] END) WITH (
@@ -252,7 +252,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j20.[valueCoding_code] IS NOT NULL
   ORDER BY CAST(e16.[key] AS int), CAST(e17.[key] AS int)
 ) AS f6
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor...
   SELECT TOP (1) j24.[valueCoding_display] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[extension], 1) = '[' THEN j2.[extension] ELSE '[' + j2.[extension] + ']' END) AS e18
   CROSS APPLY OPENJSON(CASE WHEN e18.[type] = 5 THEN e18.[value] END) WITH (
@@ -279,7 +279,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j24.[valueCoding_display] IS NOT NULL
   ORDER BY CAST(e18.[key] AS int), CAST(e19.[key] AS int)
 ) AS f7
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('text').val…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('text').val...
   SELECT TOP (1)
     j28.[valueCode] AS [v],
     j28.[valueId] AS [v2],
@@ -308,7 +308,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND (j28.[valueCode] IS NOT NULL OR j28.[valueId] IS NOT NULL OR j28.[valueMarkdown] IS NOT NULL OR j28.[valueString] IS NOT NULL)
   ORDER BY CAST(e20.[key] AS int), CAST(e21.[key] AS int)
 ) AS f8
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex').value.ofType(code).fir…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex').value.ofType(code).fir...
   SELECT TOP (1) j29.[valueCode] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[extension], 1) = '[' THEN j2.[extension] ELSE '[' + j2.[extension] + ']' END) AS e22
   CROSS APPLY OPENJSON(CASE WHEN e22.[type] = 5 THEN e22.[value] END) WITH (
@@ -334,7 +334,7 @@ OUTER APPLY OPENJSON(f10.[v]) WITH (
   [system] varchar(max) '$.system',
   [display] varchar(max) '$.display'
 ) AS j30
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT COUNT(*) AS [n]
   FROM OPENJSON(CASE WHEN LEFT(j2.[communication], 1) = '[' THEN j2.[communication] ELSE '[' + j2.[communication] + ']' END) AS e24
   CROSS APPLY OPENJSON(CASE WHEN e24.[type] = 5 THEN e24.[value] END) WITH (
@@ -343,7 +343,7 @@ OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communicati
   WHERE e24.[type] <> 0
     AND j31.[preferred] = 'true'
 ) AS x5
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT TOP (1) CASE WHEN e25.[type] = 5 THEN e25.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[communication], 1) = '[' THEN j2.[communication] ELSE '[' + j2.[communication] + ']' END) AS e25
   CROSS APPLY OPENJSON(CASE WHEN e25.[type] = 5 THEN e25.[value] END) WITH (
@@ -353,20 +353,20 @@ OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communicati
     AND j32.[preferred] = 'true'
   ORDER BY CAST(e25.[key] AS int)
 ) AS f11
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT TOP (1) CASE WHEN e26.[type] = 5 THEN e26.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[communication], 1) = '[' THEN j2.[communication] ELSE '[' + j2.[communication] + ']' END) AS e26
   WHERE e26.[type] <> 0
   ORDER BY CAST(e26.[key] AS int)
 ) AS f12
-CROSS APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+CROSS APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT MAX(CASE WHEN o.[key] = 'language' AND o.[type] IN (4, 5) THEN o.[value] END) AS [language]
   FROM OPENJSON(CASE WHEN x5.[n] > 0 THEN f11.[v] ELSE f12.[v] END) AS o
 ) AS j33
 CROSS APPLY (
   SELECT JSON_QUERY(j33.[language], '$.coding') AS [language_coding]
 ) AS q2
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT TOP (1) CASE WHEN e27.[type] = 5 THEN e27.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(q2.[language_coding], 1) = '[' THEN q2.[language_coding] ELSE '[' + q2.[language_coding] + ']' END) AS e27
   WHERE e27.[type] <> 0

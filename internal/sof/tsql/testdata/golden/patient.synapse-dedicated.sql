@@ -135,7 +135,7 @@ OUTER APPLY ( -- iif(name.where(use = 'official').exists(), name.where(use = 'of
   ) AS l3
   WHERE CASE WHEN x1.[n] > 0 THEN f1.[v] ELSE f2.[v] END IS NOT NULL
 ) AS u1
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v...
   SELECT TOP (1) j6.[valueCoding_code] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[extension], 1) = N'[' THEN j1.[extension] ELSE N'[' + j1.[extension] + N']' END) AS e10
   CROSS APPLY OPENJSON(CASE WHEN e10.[type] = 5 THEN e10.[value] END) WITH (
@@ -156,7 +156,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j6.[valueCoding_code] IS NOT NULL
   ORDER BY CAST(e10.[key] AS int), CAST(e11.[key] AS int)
 ) AS f3
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').v...
   SELECT TOP (1) j8.[valueCoding_display] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[extension], 1) = N'[' THEN j1.[extension] ELSE N'[' + j1.[extension] + N']' END) AS e12
   CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
@@ -177,7 +177,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j8.[valueCoding_display] IS NOT NULL
   ORDER BY CAST(e12.[key] AS int), CAST(e13.[key] AS int)
 ) AS f4
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('text').value.of…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('text').value.of...
   SELECT TOP (1)
     j10.[valueCode] AS [v],
     j10.[valueId] AS [v2],
@@ -203,7 +203,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND (j10.[valueCode] IS NOT NULL OR j10.[valueId] IS NOT NULL OR j10.[valueMarkdown] IS NOT NULL OR j10.[valueString] IS NOT NULL)
   ORDER BY CAST(e14.[key] AS int), CAST(e15.[key] AS int)
 ) AS f5
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor...
   SELECT TOP (1) j12.[valueCoding_code] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[extension], 1) = N'[' THEN j1.[extension] ELSE N'[' + j1.[extension] + N']' END) AS e16
   CROSS APPLY OPENJSON(CASE WHEN e16.[type] = 5 THEN e16.[value] END) WITH (
@@ -224,7 +224,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j12.[valueCoding_code] IS NOT NULL
   ORDER BY CAST(e16.[key] AS int), CAST(e17.[key] AS int)
 ) AS f6
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('ombCategor...
   SELECT TOP (1) j14.[valueCoding_display] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[extension], 1) = N'[' THEN j1.[extension] ELSE N'[' + j1.[extension] + N']' END) AS e18
   CROSS APPLY OPENJSON(CASE WHEN e18.[type] = 5 THEN e18.[value] END) WITH (
@@ -245,7 +245,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND j14.[valueCoding_display] IS NOT NULL
   ORDER BY CAST(e18.[key] AS int), CAST(e19.[key] AS int)
 ) AS f7
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('text').val…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension('text').val...
   SELECT TOP (1)
     j16.[valueCode] AS [v],
     j16.[valueId] AS [v2],
@@ -271,7 +271,7 @@ OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-c
     AND (j16.[valueCode] IS NOT NULL OR j16.[valueId] IS NOT NULL OR j16.[valueMarkdown] IS NOT NULL OR j16.[valueString] IS NOT NULL)
   ORDER BY CAST(e20.[key] AS int), CAST(e21.[key] AS int)
 ) AS f8
-OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex').value.ofType(code).fir…
+OUTER APPLY ( -- extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex').value.ofType(code).fir...
   SELECT TOP (1) j17.[valueCode] AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[extension], 1) = N'[' THEN j1.[extension] ELSE N'[' + j1.[extension] + N']' END) AS e22
   CROSS APPLY OPENJSON(CASE WHEN e22.[type] = 5 THEN e22.[value] END) WITH (
@@ -294,7 +294,7 @@ OUTER APPLY OPENJSON(f10.[v]) WITH (
   [system] nvarchar(max) '$.system',
   [display] nvarchar(max) '$.display'
 ) AS j18
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT COUNT(*) AS [n]
   FROM OPENJSON(CASE WHEN LEFT(j1.[communication], 1) = N'[' THEN j1.[communication] ELSE N'[' + j1.[communication] + N']' END) AS e24
   CROSS APPLY OPENJSON(CASE WHEN e24.[type] = 5 THEN e24.[value] END) WITH (
@@ -303,7 +303,7 @@ OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communicati
   WHERE e24.[type] <> 0
     AND j19.[preferred] = N'true'
 ) AS x5
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT TOP (1) CASE WHEN e25.[type] = 5 THEN e25.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[communication], 1) = N'[' THEN j1.[communication] ELSE N'[' + j1.[communication] + N']' END) AS e25
   CROSS APPLY OPENJSON(CASE WHEN e25.[type] = 5 THEN e25.[value] END) WITH (
@@ -313,16 +313,16 @@ OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communicati
     AND j20.[preferred] = N'true'
   ORDER BY CAST(e25.[key] AS int)
 ) AS f11
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT TOP (1) CASE WHEN e26.[type] = 5 THEN e26.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[communication], 1) = N'[' THEN j1.[communication] ELSE N'[' + j1.[communication] + N']' END) AS e26
   WHERE e26.[type] <> 0
   ORDER BY CAST(e26.[key] AS int)
 ) AS f12
-OUTER APPLY OPENJSON(CASE WHEN x5.[n] > 0 THEN f11.[v] ELSE f12.[v] END) WITH ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY OPENJSON(CASE WHEN x5.[n] > 0 THEN f11.[v] ELSE f12.[v] END) WITH ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   [language_coding] nvarchar(max) '$.language.coding' AS JSON
 ) AS j21
-OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c…
+OUTER APPLY ( -- iif(communication.where(preferred = true).exists(), communication.where(preferred = true).first(), c...
   SELECT TOP (1) CASE WHEN e27.[type] = 5 THEN e27.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j21.[language_coding], 1) = N'[' THEN j21.[language_coding] ELSE N'[' + j21.[language_coding] + N']' END) AS e27
   WHERE e27.[type] <> 0
