@@ -25,6 +25,18 @@ func (w *writer) computed(c scope, kind string, items ...item) string {
 	return alias
 }
 
+// worked is computed for expressions that others are made of, in turn and several
+// times over. Planners put an expression in the place of its name, so that a chain of
+// them would double with every link; not across a TOP.
+func (w *writer) worked(c scope, kind string, items ...item) string {
+	before := len(c.at.from)
+	alias := w.computed(c, kind, items...)
+	if len(c.at.from) > before {
+		c.at.from[before].query[0].top = 1
+	}
+	return alias
+}
+
 // computedKey tells expressions that are applied once.
 type computedKey struct {
 	at   *block
@@ -70,7 +82,7 @@ func (w *writer) moment(n *node, clock bool, c scope) moment {
 		w.shortText(), east, local, w.lit(":00"), w.lit(" "), w.lit("T"))
 	seconds := fmt.Sprintf("CASE WHEN LEN(%s) > 16 THEN SUBSTRING(%s, 17, 3) + %s + LEFT(SUBSTRING(%s, 21, 9) + %s, 9) ELSE %s END",
 		local, local, w.lit("."), local, w.lit("000000000"), w.lit(""))
-	m := w.computed(c, "m",
+	m := w.worked(c, "m",
 		// the first and the last year cannot be moved
 		item{fmt.Sprintf("CASE WHEN %s IS NULL THEN %s WHEN %s = 0 OR LEFT(%s, 4) IN (%s) THEN LEFT(%s, 16) + %s ELSE %s + %s END",
 			z, text, east, local, w.lits("0001", "9999"), local, seconds, shifted, seconds), "t"},
@@ -146,7 +158,7 @@ func (w *writer) compareMoments(l, r *node, sign string, clock bool, c scope) st
 	if x.zoned != "" && y.zoned != "" {
 		unknown = fmt.Sprintf("WHEN %s <> %s THEN NULL ", x.zoned, y.zoned)
 	}
-	alias := w.computed(c, "o", item{fmt.Sprintf("CASE %sWHEN %s < %s THEN -1 WHEN %s > %s THEN 1 WHEN %s = %s THEN 0 END",
+	alias := w.worked(c, "o", item{fmt.Sprintf("CASE %sWHEN %s < %s THEN -1 WHEN %s > %s THEN 1 WHEN %s = %s THEN 0 END",
 		unknown, left, right, left, right, x.length, y.length), "o"})
 	return fmt.Sprintf("%s.[o] %s 0", alias, sign)
 }

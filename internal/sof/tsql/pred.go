@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fhirsynapse/internal/sof"
@@ -136,7 +137,7 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 
 // bit applies a condition as 1, 0 or NULL, so that its text is needed once.
 func (w *writer) bit(p string, c scope) string {
-	return w.computed(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
+	return w.worked(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
 }
 
 // connected is and, or and implies. What the left side decides alone must not
@@ -259,7 +260,7 @@ func (w *writer) compare(e sof.Expr, l, r *node, sign string, c scope) string {
 		x, y := w.number(l), w.number(r)
 		return fmt.Sprintf("%s %s %s", x.number, sign, y.number)
 	case truths:
-		return w.compareTruths(l, r)
+		return w.compareTruths(l, r, c)
 	case dates, times:
 		return w.compareMoments(l, r, sign, f == times, c)
 	case mixed:
@@ -315,7 +316,7 @@ func (w *writer) compareTexts(l, r *node, sign string) string {
 	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.text(l)+" + NCHAR(1)"), sign, w.text(r))
 }
 
-func (w *writer) compareTruths(l, r *node) string {
+func (w *writer) compareTruths(l, r *node, c scope) string {
 	for _, pair := range [][2]*node{{l, r}, {r, l}} {
 		if k := knownText(pair[1]); k != nil {
 			p := w.condition(pair[0])
@@ -325,7 +326,20 @@ func (w *writer) compareTruths(l, r *node) string {
 			return fmt.Sprintf("NOT (%s)", p)
 		}
 	}
-	return fmt.Sprintf("%s = %s", w.text(l), w.text(r))
+	return fmt.Sprintf("%s = %s", w.text(w.settled(l, c)), w.text(w.settled(r, c)))
+}
+
+// settled is an item whose conditions are applied already: the text of a condition
+// has it twice.
+func (w *writer) settled(n *node, c scope) *node {
+	out := *n
+	out.alts = slices.Clone(n.alts)
+	for i := range out.alts {
+		if p := &out.alts[i].pred; *p != "" {
+			*p = w.bit(*p, c) + " = 1"
+		}
+	}
+	return &out
 }
 
 // member is "in": whether a list has the item.

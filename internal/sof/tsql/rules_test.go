@@ -14,6 +14,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/views"
 )
 
 // compiled makes a view of selects in JSON.
@@ -219,6 +220,49 @@ func TestTextGrowsWithTheExpression(t *testing.T) {
 			if a, b := length(10), length(20); b > 3*a {
 				t.Errorf("%s%s: %d characters for ten, %d for twenty", operand, sign, a, b)
 			}
+		}
+	}
+}
+
+// Nor must what a planner makes of it. SQL Server gives up at 65,535 names and
+// constants in one expression (error 8632).
+func TestComputedColumnsDoNotMultiply(t *testing.T) {
+	t.Parallel()
+	const links, most = 20, 20_000
+	moments := "birthDate"
+	for range 5 {
+		moments += ".where($this > @1970-01-01 and $this < @2000)"
+	}
+	for name, path := range map[string]string{
+		"xor":     strings.Repeat("active xor ", links) + "active",
+		"!=":      "(" + strings.Repeat("(active != ", links) + "true" + strings.Repeat(")", links) + ")",
+		"moments": moments + " = @1980-01-01",
+		"instants": "deceased.ofType(dateTime).where($this > @2020-01-01T00:00:00Z).where($this < @2021-01-01T00:00:00+01:00).where($this != @2020-02-02T00:00:00Z) = " +
+			"@2020-06-01T00:00:00Z",
+		"references": "generalPractitioner.first().getReferenceKey(Practitioner) = managingOrganization.getReferenceKey(Organization)",
+	} {
+		v := compiled(t, "Patient", column(path, ""), "")
+		for _, e := range tsql.Engines() {
+			body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if n, err := tsqltest.Expanded(body); err != nil || n > most {
+				t.Errorf("%s on %s: %d nodes, %v", name, e, n, err)
+			}
+		}
+	}
+	all, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		body, err := tsql.Body(v, tsql.SQLServer, tsql.Shape{From: "[docs]"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := tsqltest.Expanded(body); err != nil || n > most {
+			t.Errorf("%s: %d nodes, %v", v.Name, n, err)
 		}
 	}
 }

@@ -141,10 +141,10 @@ CROSS APPLY (
   SELECT CASE WHEN (CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max)) AND NOT (NOT (j1.[active] = 'true'))) THEN 1 ELSE 0 END AS [wanted]
 ) AS g1
 CROSS APPLY (
-  SELECT CASE WHEN j1.[active] = 'true' THEN 1 WHEN NOT (j1.[active] = 'true') THEN 0 END AS [v]
+  SELECT TOP (1) CASE WHEN j1.[active] = 'true' THEN 1 WHEN NOT (j1.[active] = 'true') THEN 0 END AS [v]
 ) AS b1
 CROSS APPLY (
-  SELECT CASE WHEN j1.[deceasedBoolean] = 'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = 'true') THEN 0 END AS [v]
+  SELECT TOP (1) CASE WHEN j1.[deceasedBoolean] = 'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = 'true') THEN 0 END AS [v]
 ) AS b2
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
   AND NOT (NOT (j1.[active] = 'true'))

@@ -130,10 +130,10 @@ CROSS APPLY (
   SELECT CASE WHEN (CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' AND NOT (NOT (j1.[active] = N'true'))) THEN 1 ELSE 0 END AS [wanted]
 ) AS g1
 CROSS APPLY (
-  SELECT CASE WHEN j1.[active] = N'true' THEN 1 WHEN NOT (j1.[active] = N'true') THEN 0 END AS [v]
+  SELECT TOP (1) CASE WHEN j1.[active] = N'true' THEN 1 WHEN NOT (j1.[active] = N'true') THEN 0 END AS [v]
 ) AS b1
 CROSS APPLY (
-  SELECT CASE WHEN j1.[deceasedBoolean] = N'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = N'true') THEN 0 END AS [v]
+  SELECT TOP (1) CASE WHEN j1.[deceasedBoolean] = N'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = N'true') THEN 0 END AS [v]
 ) AS b2
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND NOT (NOT (j1.[active] = N'true'))

@@ -37,14 +37,14 @@ CROSS APPLY (
     CASE WHEN z1.[n] = 6 THEN (CASE WHEN SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) = '-' THEN -1 ELSE 1 END) * (60 * TRY_CAST(LEFT(RIGHT(j1.[effectiveDateTime], 5), 2) AS int) + TRY_CAST(RIGHT(j1.[effectiveDateTime], 2) AS int)) ELSE 0 END AS [east]
 ) AS t3
 CROSS APPLY (
-  SELECT
+  SELECT TOP (1)
     CASE WHEN z1.[n] IS NULL THEN j1.[effectiveDateTime] WHEN t3.[east] = 0 OR LEFT(t3.[local], 4) IN ('0001', '9999') THEN LEFT(t3.[local], 16) + CASE WHEN LEN(t3.[local]) > 16 THEN SUBSTRING(t3.[local], 17, 3) + '.' + LEFT(SUBSTRING(t3.[local], 21, 9) + '000000000', 9) ELSE '' END ELSE REPLACE(LEFT(CONVERT(varchar(40), DATEADD(minute, -t3.[east], TRY_CAST(LEFT(t3.[local], 16) + ':00' AS datetime2(0))), 126), 16), ' ', 'T') + CASE WHEN LEN(t3.[local]) > 16 THEN SUBSTRING(t3.[local], 17, 3) + '.' + LEFT(SUBSTRING(t3.[local], 21, 9) + '000000000', 9) ELSE '' END END AS [t],
     CASE WHEN z1.[n] > 0 THEN 1 WHEN z1.[n] = 0 THEN 0 END AS [z]
 ) AS m1
 CROSS APPLY (
-  SELECT CASE WHEN CAST(CAST(LEFT(m1.[t], 4) AS varchar(max)) AS varbinary(max)) < CAST(CAST(LEFT('2020', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN -1 WHEN CAST(CAST(LEFT(m1.[t], 4) AS varchar(max)) AS varbinary(max)) > CAST(CAST(LEFT('2020', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 4 THEN 0 END AS [o]
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(m1.[t], 4) AS varchar(max)) AS varbinary(max)) < CAST(CAST(LEFT('2020', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN -1 WHEN CAST(CAST(LEFT(m1.[t], 4) AS varchar(max)) AS varbinary(max)) > CAST(CAST(LEFT('2020', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 4 THEN 0 END AS [o]
 ) AS o1
 CROSS APPLY (
-  SELECT CASE WHEN m1.[z] <> 1 THEN NULL WHEN CAST(CAST(LEFT(m1.[t], 29) AS varchar(max)) AS varbinary(max)) < CAST(CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN -1 WHEN CAST(CAST(LEFT(m1.[t], 29) AS varchar(max)) AS varbinary(max)) > CAST(CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 29 THEN 0 END AS [o]
+  SELECT TOP (1) CASE WHEN m1.[z] <> 1 THEN NULL WHEN CAST(CAST(LEFT(m1.[t], 29) AS varchar(max)) AS varbinary(max)) < CAST(CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN -1 WHEN CAST(CAST(LEFT(m1.[t], 29) AS varchar(max)) AS varbinary(max)) > CAST(CAST(LEFT('2021-01-01T00:00:00.000000000', LEN(m1.[t])) AS varchar(max)) AS varbinary(max)) THEN 1 WHEN LEN(m1.[t]) = 29 THEN 0 END AS [o]
 ) AS o2
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max))
