@@ -93,6 +93,7 @@ func TestWhatANumberMeans(t *testing.T) {
 		208:    {fault.Permanent, 0, 1, "dropped a table by hand"},
 		3729:   {fault.Permanent, 0, 1, "refers to the table"},
 		103010: {fault.Permanent, 0, 1, "is it of the engine"},
+		8632:   {fault.Permanent, 0, 1, "divide the view"},
 	} {
 		f := &faults{}
 		s := newStore(t, tsql.SQLServer, f.of)

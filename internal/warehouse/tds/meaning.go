@@ -22,6 +22,7 @@ const (
 	aMinute   = time.Minute
 	minutes   = 5 * time.Minute
 	grantAll  = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database; docs/warehouses.md says what an engine needs besides"
+	tooLarge  = "the server finds the statement of a view too large: divide the view, or take the setting WarehouseTransform away, so that its rows are made here"
 	rebuildIt = "rebuild the tables of the resource type, see Rebuilding in docs/warehouses.md"
 )
 
@@ -94,6 +95,10 @@ var meanings = map[int32]meaning{
 	156:    {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	103010: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
 	104409: {fault.Permanent, 0, "the server does not know the statement: is it of the engine that the warehouse's scheme names?"},
+	191:    {fault.Permanent, 0, tooLarge},
+	8623:   {fault.Permanent, 0, tooLarge},
+	8631:   {fault.Permanent, 0, tooLarge},
+	8632:   {fault.Permanent, 0, tooLarge},
 	207:    {fault.Permanent, 0, "someone changed a table by hand: add the column back, or " + rebuildIt},
 	16539:  {fault.Permanent, 0, "the pool writes to the dfs endpoint of a storage account alone: docs/warehouses.md says what an engine needs"},
 	208:    {fault.Permanent, 0, "someone dropped a table by hand: " + rebuildIt},
