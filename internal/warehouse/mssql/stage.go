@@ -117,7 +117,7 @@ func (w *Warehouse) bulkPart(ctx context.Context, b *bulk, t statements.Table, p
 	for i, c := range t.Columns {
 		from[i] = -1 // the number of the file
 		if name, ok := p.columns[c.Name]; ok {
-			from[i], makers[i] = at[name], convert(kinds[c.Name])
+			from[i], makers[i] = at[name], forBulk(kinds[c.Name], c.Type)
 		}
 	}
 	cells := make([]any, len(t.Columns))

@@ -3,9 +3,12 @@ package mssql
 import (
 	"encoding/binary"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -33,6 +36,44 @@ func convert(c sof.Column) func(parquet.Value) any {
 	case sof.Text:
 	}
 	return func(v parquet.Value) any { return string(v.ByteArray()) }
+}
+
+// forBulk is convert for a column of a type on the wire: texts are bytes as it has
+// them there, since of a string the driver makes three copies. A value holds until the
+// next one of the column.
+func forBulk(c sof.Column, typ string) func(parquet.Value) any {
+	switch {
+	case c.Kind != sof.Text:
+		return convert(c)
+	case !strings.HasPrefix(typ, "n"):
+		return func(v parquet.Value) any { return v.ByteArray() }
+	}
+	var wide []byte
+	return func(v parquet.Value) any {
+		wide = appendUTF16(wide[:0], v.ByteArray())
+		return wide
+	}
+}
+
+// appendUTF16 appends UTF-8 text as an nvarchar has it. The result is never nil, which
+// would be NULL.
+func appendUTF16(out, text []byte) []byte {
+	out = slices.Grow(out, 2*len(text)+1)
+	for i := 0; i < len(text); {
+		if text[i] < utf8.RuneSelf {
+			out = append(out, text[i], 0)
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		i += size
+		if first, second := utf16.EncodeRune(r); first != utf8.RuneError {
+			out = binary.LittleEndian.AppendUint16(out, uint16(first)) //nolint:gosec // half of a pair
+			r = second
+		}
+		out = binary.LittleEndian.AppendUint16(out, uint16(r)) //nolint:gosec // within the basic plane
+	}
+	return out
 }
 
 const secondsPerDay = 24 * 60 * 60
