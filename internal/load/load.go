@@ -3,7 +3,8 @@
 //
 // Each run is an export of its own in the ledger. The newest version of each
 // resource wins as everywhere, so that loading a folder twice changes nothing; a
-// resource without meta.lastUpdated counts as written when the load began.
+// resource without meta.lastUpdated counts as written when the load began, or when the
+// export was made that has brought it, where the folder tells.
 //
 // Where there is no warehouse but files, an [Extractor] takes the place of the
 // [Loader]: the rows of every line, without heads and versions.
@@ -113,7 +114,7 @@ func (l Loader) prepare(ctx context.Context, all *Report, b pipeline.Batch, file
 	for i, f := range files {
 		p := pipeline.PreparedFile{File: f.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
 		var err error
-		if p.Done, err = l.flatten(ctx, b.Export, f, p.Dir, started); err != nil {
+		if p.Done, err = l.flatten(ctx, b.Export, f, p.Dir, writtenAt(f.Path, started)); err != nil {
 			return b, fmt.Errorf("load %s: %w", b.Type, err)
 		}
 		all.add(p.Done)
@@ -175,13 +176,23 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 	return report, nil
 }
 
-func (l Loader) flatten(ctx context.Context, export string, f source, dir string, started time.Time) (done pipeline.Done, err error) {
+// writtenAt is the instant of lines without one: that of the export which brought the
+// file, where the folder is a copy of what the pipeline has fetched, so that they are
+// the versions that they are there; else when the load began.
+func writtenAt(path string, started time.Time) time.Time {
+	if t, ok := pipeline.TransactionTimeOf(path); ok {
+		return t
+	}
+	return started
+}
+
+func (l Loader) flatten(ctx context.Context, export string, f source, dir string, written time.Time) (done pipeline.Done, err error) {
 	r, err := folder{l.Lake, l.Read}.open(ctx, f.File)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	return l.Flattener.Flatten(ctx, pipeline.Flattening{
-		Plan: Plan, Export: export, Type: f.typ, Path: f.Path, LastUpdated: started, Dir: dir,
+		Plan: Plan, Export: export, Type: f.typ, Path: f.Path, LastUpdated: written, Dir: dir,
 	}, r)
 }

@@ -169,7 +169,11 @@ func (s *splitter) longest() string {
 func (s *splitter) write(ctx context.Context, typ string) error {
 	held := s.held[typ]
 	held.part++
-	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", s.f.job, typ, s.f.step.File, held.part)
+	m, err := s.p.manifest(ctx, s.f.job)
+	if err != nil {
+		return err
+	}
+	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", fetchFolder(s.f.job, m.TransactionTime), typ, s.f.step.File, held.part)
 	if _, err := s.p.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
 		return err
 	}

@@ -84,14 +84,15 @@ func (p *Pipeline) keepManifest(ctx context.Context, j Job, m Manifest) error {
 
 // place gives each file that has to be fetched its path in the landing area.
 func (m *Manifest) place(job string) {
+	folder := fetchFolder(job, m.TransactionTime)
 	for i := range m.Output {
 		if f := &m.Output[i]; f.Foreign {
-			f.Path = fmt.Sprintf("%s/%s-%06d.ndjson", job, f.Type, i+1)
+			f.Path = fmt.Sprintf("%s/%s-%06d.ndjson", folder, f.Type, i+1)
 		}
 	}
 	for i := range m.Errors {
 		if f := &m.Errors[i]; f.Foreign {
-			f.Path = fmt.Sprintf("%s/OperationOutcome-%06d.ndjson", job, i+1)
+			f.Path = fmt.Sprintf("%s/OperationOutcome-%06d.ndjson", folder, i+1)
 		}
 	}
 }

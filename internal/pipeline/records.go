@@ -136,9 +136,45 @@ func cutExportID(id string) (plan string, n int, ok bool) {
 	return id[:i], n, true
 }
 
+// fetchStamp is a transaction time in the name of a folder, to the digit that a
+// version has.
+const fetchStamp = "20060102T150405.000000000Z"
+
+// fetchFolder is where the files of a job are fetched to: its id, and the instant that
+// they are of. Numbers of exports are given again when a journal was lost; what lies
+// there of before must not be taken for what is to be fetched.
+func fetchFolder(job string, transactionTime time.Time) string {
+	if transactionTime.IsZero() {
+		return job
+	}
+	return job + "-" + strings.Replace(transactionTime.UTC().Format(fetchStamp), ".", "", 1)
+}
+
+// cutFetchFolder takes the name apart; the instant is zero where there is none.
+func cutFetchFolder(folder string) (job string, transactionTime time.Time) {
+	i := strings.LastIndexByte(folder, '-')
+	const fraction = len("000000000Z")
+	if stamp := folder[i+1:]; i > 0 && len(stamp) == len(fetchStamp)-1 {
+		t, err := time.Parse(fetchStamp, stamp[:len(stamp)-fraction]+"."+stamp[len(stamp)-fraction:])
+		if err == nil {
+			return folder[:i], t
+		}
+	}
+	return folder, time.Time{}
+}
+
+// TransactionTimeOf is the instant of what is in a file that was fetched, as the name
+// of its folder tells it: that of its lines without one.
+func TransactionTimeOf(path string) (t time.Time, ok bool) {
+	folder, _, _ := strings.Cut(path, "/")
+	_, t = cutFetchFolder(folder)
+	return t, isJobFolder(folder) && !t.IsZero()
+}
+
 // isJobFolder says that a folder of the landing area was made by us, for files
 // that were fetched.
 func isJobFolder(folder string) bool {
+	folder, _ = cutFetchFolder(folder)
 	i := strings.LastIndexByte(folder, '.')
 	if i < 0 {
 		return false

@@ -57,6 +57,12 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
+	// Of an export of the same number, whose journal was lost, the ledger knows too.
+	paths := map[string]bool{}
+	for _, f := range g.files {
+		paths[f.Path] = true
+	}
+	entries = slices.DeleteFunc(entries, func(l LedgerEntry) bool { return !paths[l.Path] })
 	return Account(outputs(g.files), entries), nil
 }
 
