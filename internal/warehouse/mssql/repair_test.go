@@ -20,8 +20,7 @@ import (
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
-// repairViews is what faultViews become: a column of another type, one that is gone,
-// and one that is new.
+// repairViews is what faultViews become: a column of another type, and one that is new.
 var repairViews = preparedtest.Views{"plan": {
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "use"}}},
@@ -99,6 +98,10 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 			err := c.Commit(t.Context(), b)
 			if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "column patient.family is") || !strings.Contains(fmt.Sprint(err), "--schema fhir --rebuild=Patient") {
 				t.Fatalf("committed: %v", err)
+			}
+			// Somebody helps themselves to a column meanwhile.
+			if _, err := w.db.Session("pool").Batch(t.Context(), "ALTER TABLE [fhir].[patient_name] DROP COLUMN [given]", nil); err != nil {
+				t.Fatal(err)
 			}
 			want := w.fresh(t, b)
 			for _, again := range []string{whole, "load-2"} { // twice is as once
