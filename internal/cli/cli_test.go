@@ -70,6 +70,11 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		"both headers":       {[]string{"query", "--db", "x", "--csv", "--header", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
 		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb\nfhirsynapse: see fhirsynapse load --help\n"},
 		"compressed CSV":     {[]string{"load", ".", "--to", "csv:x", "--compression", "zstd"}, "fhirsynapse: --compression has a meaning with --to parquet:DIR only\nfhirsynapse: see fhirsynapse load --help\n"},
+		"no staging": {
+			[]string{"load", ".", "--to", "fabric://host?database=x"},
+			"fhirsynapse: --staging is missing: fabric reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER\nfhirsynapse: see fhirsynapse load --help\n",
+		},
+		"staging for others": {[]string{"load", ".", "--to", "duckdb:x", "--staging", "https://x"}, "fhirsynapse: --staging has a meaning with --to synapse-dedicated and fabric only: leave it out\nfhirsynapse: see fhirsynapse load --help\n"},
 		"no folder":          {[]string{"load", "--to", "duckdb:x"}, "fhirsynapse: the folder is missing\nfhirsynapse: see fhirsynapse load --help\n"},
 		"number that is none": {
 			[]string{"exports", "--last", "many"},

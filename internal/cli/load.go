@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/tsql"
 )
 
 // LoadRequest is what `load` is asked for.
@@ -23,6 +24,9 @@ type LoadRequest struct {
 	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
 	Scheme, Rest string
 	Schema       string
+	// Staging is the container of a storage account from which the warehouse reads, by
+	// its blob endpoint; empty for those that read none.
+	Staging string
 	// Views is a folder of ViewDefinitions; empty means the bundled ones.
 	Views string
 	// Compression is that of Parquet files; empty means the default.
@@ -61,6 +65,9 @@ type LoadReport struct {
 	Seconds float64 `json:"seconds"`
 }
 
+// readers are the warehouses that read what is loaded from a storage account.
+var readers = []string{string(tsql.Dedicated), string(tsql.Fabric)}
+
 // allTypes is the value of --rebuild without one.
 const allTypes = "all"
 
@@ -69,7 +76,7 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 	var to string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
+		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME|fabric://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
 		Short: "Load a folder of NDJSON files into a database or into files, a table each",
 		Long: `Load the *.ndjson and *.ndjson.gz files of a folder, without a server.
 
@@ -79,6 +86,11 @@ sqlserver://USER:PASSWORD@HOST:1433?database=NAME
               The same in SQL Server and Azure SQL. Without a user, an Azure identity signs in (fedauth
               says which). The connection is encrypted, unless encrypt says otherwise or the server is on
               this machine.
+synapse-dedicated://HOST?database=NAME, fabric://HOST?database=NAME
+              The same in a dedicated pool of Synapse and in a Fabric Warehouse. They read from a storage
+              account: --staging names a container of it, where the load puts what they read, and takes it
+              away at its end. The identity of this machine signs in there, too, and needs Storage Blob Data
+              Contributor on the container; the pool's managed identity needs Storage Blob Data Reader.
 parquet:DIR   <table>.parquet, with the columns in their own types; see --compression.
 csv:DIR       <table>.csv, RFC 4180 with LF at the ends of lines and a header. NULL is an empty
               field, the empty text is "" (a table of one column has "" for both).
@@ -98,15 +110,28 @@ With --rebuild the tables in the database are made anew, which a view whose colu
 types needs, and a table that somebody has changed by hand: the folder is loaded into the schema
 _rebuild_SCHEMA, and then the tables of each type there take the place of those in SCHEMA, all in one
 step. Until then readers see the old ones. A folder that lacks a resource of the tables, or has an older
-version of it, is refused: it must have the files of all exports since the last full one.`,
+version of it, is refused: it must have the files of all exports since the last full one.
+
+A dedicated pool and a Fabric Warehouse have their tables made anew where they are: a column whose type
+has changed is dropped, and added again, and then all resources of the folder are written again, if there
+is no newer version of them. In between readers see NULL in that column, and nothing else changes for
+them. If the folder lacks a resource, or has an older version of it, the command says so at its end, and
+the column stays NULL for that one until the command is run again with the files that were missing.`,
 		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb\n" +
 			"  fhirsynapse load ./exports --to duckdb:fhir.duckdb --rebuild=Patient\n" +
+			"  fhirsynapse load ./exports --to 'fabric://HOST?database=NAME' --staging https://ACCOUNT.blob.core.windows.net/fhir-staging --schema nightly --rebuild=Patient\n" +
 			"  fhirsynapse load ./export --to parquet:tables --compression zstd",
 		Args: arguments(1, "the folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ok bool
 			if r.Scheme, r.Rest, ok = strings.Cut(to, ":"); !ok || r.Rest == "" {
 				return usagef(cmd, "--to must name a warehouse, for example duckdb:fhir.duckdb")
+			}
+			switch reads := slices.Contains(readers, r.Scheme); {
+			case reads && r.Staging == "":
+				return usagef(cmd, "--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
+			case !reads && r.Staging != "":
+				return usagef(cmd, "--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
 			}
 			if r.Compression != "" && r.Scheme != "parquet" {
 				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
@@ -136,8 +161,9 @@ version of it, is refused: it must have the files of all exports since the last 
 			return errors.Join(err, accounted(report))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., parquet:DIR, csv:DIR or ndjson:DIR")
-	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in SQL Server where it is not given")
+	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR")
+	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
+	cmd.Flags().StringVar(&r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use instead of the bundled ones")
 	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")

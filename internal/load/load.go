@@ -78,10 +78,14 @@ func (r *Report) add(d pipeline.Done) {
 // other, of which each is committed while the next one is flattened; each becomes visible at once. After an error the report tells which
 // types are there.
 func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
-	return l.load(ctx, schema, nil)
+	return l.load(ctx, schema, nil, nil)
 }
 
-func (l Loader) load(ctx context.Context, schema string, types []string) (Report, error) {
+// before is called with a batch that is about to be committed; it may be nil.
+type before func(context.Context, pipeline.Batch) error
+
+// load loads the files of some types, or of all.
+func (l Loader) load(ctx context.Context, schema string, types []string, first before) (Report, error) {
 	started := l.Now().UTC()
 	report := newReport(started, l.Token)
 	files, skipped, err := folder{lake: l.Lake}.scan(ctx)
@@ -104,7 +108,7 @@ func (l Loader) load(ctx context.Context, schema string, types []string) (Report
 		if err := errors.Join(last(), err); err != nil {
 			return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, report.Export))
 		}
-		last = l.commit(ctx, &report, batch)
+		last = l.commit(ctx, &report, batch, first)
 	}
 	return report, errors.Join(last(), l.Lake.Remove(pipeline.Staging, report.Export))
 }
@@ -125,13 +129,18 @@ func (l Loader) prepare(ctx context.Context, all *Report, b pipeline.Batch, file
 
 // commit begins the commit of one type. The end, which has to be waited for, reports
 // it; what was staged is gone then.
-func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch) (end func() error) {
+func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch, first before) (end func() error) {
 	var report pipeline.TypeReport
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		report, err = l.committed(ctx, b)
+		if first != nil {
+			err = first(ctx, b)
+		}
+		if err == nil {
+			report, err = l.committed(ctx, b)
+		}
 		err = errors.Join(err, l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
 	}()
 	return func() error {

@@ -2,13 +2,20 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse"
 )
+
+// Tables are made anew in one of two ways, as the engine can: beside, where others
+// take the place of tables all at once, or in place. The story of both is: what could
+// not be completed is refused, the folder is loaded, and nothing counts as done before
+// each resource of the tables is there again. Killed anywhere, either is run again.
 
 // Replacer puts tables in the place of others.
 type Replacer interface {
@@ -19,6 +26,15 @@ type Replacer interface {
 	Discard(ctx context.Context, schema string) error
 }
 
+// Repairer makes tables anew where they are.
+type Repairer interface {
+	// Repair gives the tables of one resource type the columns of the present views, and
+	// has its resources wait to be committed again. What cannot be completed is refused.
+	Repair(ctx context.Context, r warehouse.Repair) error
+	// Unwritten counts the live resources that still wait.
+	Unwritten(ctx context.Context, r warehouse.Repair) (int64, error)
+}
+
 // Rebuild makes the tables of resource types anew, all types of the folder where none
 // are given: it loads into a schema beside, and then has each type's tables there take
 // the place of those in the schema. It begins anew whatever an earlier one has left.
@@ -27,7 +43,7 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 	if err := tables.Discard(ctx, beside); err != nil {
 		return Report{}, fmt.Errorf("drop schema %s, which another rebuild has left: %w", beside, err)
 	}
-	report, err := l.load(ctx, beside, types)
+	report, err := l.load(ctx, beside, types, nil)
 	if err != nil {
 		return report, err
 	}
@@ -40,6 +56,38 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 		return report, fmt.Errorf("drop schema %s, which is not needed any more: %w", beside, err)
 	}
 	return report, nil
+}
+
+// RebuildInPlace makes the tables of resource types anew where they are, all types of
+// the folder where none are given. Each type's are repaired when its files are ready to
+// be committed, so that readers miss values for no longer than a commit takes. The last
+// look is at all types: what a folder lacks of one says nothing of the others.
+func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables Repairer) (Report, error) {
+	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
+		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}
+		for _, f := range b.Files {
+			r.Lines += f.Done.Heads
+		}
+		if err := tables.Repair(ctx, r); err != nil {
+			return fmt.Errorf("repair its tables: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return report, err
+	}
+	var left []error
+	for _, t := range report.Types {
+		r := warehouse.Repair{Plan: Plan, Type: t.Type, Schema: schema}
+		n, err := tables.Unwritten(ctx, r)
+		if err == nil && n > 0 {
+			err = r.Left(n)
+		}
+		if err != nil {
+			left = append(left, fmt.Errorf("rebuild %s: %w", t.Type, err))
+		}
+	}
+	return report, errors.Join(left...)
 }
 
 // only keeps the files of the given types, of which each must be there.

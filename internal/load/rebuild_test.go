@@ -67,3 +67,65 @@ func TestRebuildLoadsBesideAndReplaces(t *testing.T) {
 		nothingStaged(t, w)
 	}
 }
+
+// repairer writes down what it is asked for and what is there by then, fails once, and
+// knows of resources that are left.
+type repairer struct {
+	shelf *shelf
+	calls []string
+	fail  string
+	left  map[string]int64
+}
+
+func (r *repairer) Repair(_ context.Context, x warehouse.Repair) error {
+	what := fmt.Sprintf("repair %s.%s for %d, plan %s", x.Schema, x.Type, x.Lines, x.Plan)
+	r.calls = append(r.calls, fmt.Sprintf("%s, with %d there", what, len(r.shelf.content[x.Schema+"."+x.Type])))
+	if what == r.fail {
+		return x.Short(x.Lines + 1)
+	}
+	return nil
+}
+
+func (r *repairer) Unwritten(_ context.Context, x warehouse.Repair) (int64, error) {
+	r.calls = append(r.calls, fmt.Sprintf("look at %s.%s, with %d there", x.Schema, x.Type, len(r.shelf.content[x.Schema+"."+x.Type])))
+	return r.left[x.Type], nil
+}
+
+func TestRebuildInPlaceRepairsLoadsAndLooks(t *testing.T) {
+	t.Parallel()
+	const observations, patients = "repair main.Observation for 1, plan load", "repair main.Patient for 2, plan load"
+	const before, seen, seenPatients = ", with 0 there", "look at main.Observation, with 1 there", "look at main.Patient, with 2 there"
+	files := map[string]string{"a.Patient.ndjson": patient, "b.Patient.ndjson": patient, "Observation.ndjson": observation}
+	for name, c := range map[string]struct {
+		types []string
+		fail  string
+		left  map[string]int64
+		want  []string
+		err   []string
+	}{
+		"all":       {want: []string{observations + before, patients + before, seen, seenPatients}},
+		"one":       {types: []string{"Patient"}, want: []string{patients + before, seenPatients}},
+		"not here":  {types: []string{"Device"}, err: []string{"no file of the folder has resources of Device"}},
+		"a failure": {fail: observations, want: []string{observations + before}, err: []string{"load Observation: repair its tables: schema main has 2 resources of Observation"}},
+		"resources are left": {
+			left: map[string]int64{"Observation": 3, "Patient": 4}, want: []string{observations + before, patients + before, seen, seenPatients},
+			err: []string{"rebuild Observation: 3 resources of Observation in schema main are not in what was loaded", "rebuild Patient: 4 resources", "put the files of all exports"},
+		},
+	} {
+		w := newWorld(t, files)
+		r := &repairer{shelf: w.shelf, fail: c.fail, left: c.left}
+		_, err := w.RebuildInPlace(t.Context(), "main", c.types, r)
+		if (err == nil) != (c.err == nil) || err != nil && fault.Of(err) != fault.Permanent {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, part := range c.err {
+			if !strings.Contains(fmt.Sprint(err), part) {
+				t.Errorf("%s: no %q in %v", name, part, err)
+			}
+		}
+		if d := cmp.Diff(c.want, r.calls); d != "" {
+			t.Errorf("%s: calls (-want +got):\n%s", name, d)
+		}
+		nothingStaged(t, w)
+	}
+}

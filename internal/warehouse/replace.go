@@ -18,10 +18,12 @@ type Replacement struct {
 func Beside(schema string) string { return "_rebuild_" + schema }
 
 // Check holds the names against what every engine relies on.
-func (r Replacement) Check() error {
-	for _, schema := range []string{r.Schema, r.From} {
-		if !schemaName.MatchString(schema) || !typeName.MatchString(r.Type) {
-			return fault.Permanentf("schema %q or resource type %q is no name that a warehouse takes", schema, r.Type)
+func (r Replacement) Check() error { return checkNames(r.Type, r.Schema, r.From) }
+
+func checkNames(resource string, schemas ...string) error {
+	for _, schema := range schemas {
+		if !schemaName.MatchString(schema) || !typeName.MatchString(resource) {
+			return fault.Permanentf("schema %q or resource type %q is no name that a warehouse takes", schema, resource)
 		}
 	}
 	return nil
@@ -34,7 +36,7 @@ func (r Replacement) Lacks(resources int64) error {
 		Class: fault.Permanent,
 		Err: fmt.Errorf("%d resources of %s in schema %s are not in what was loaded to rebuild it, or are older there: they would be lost, so that everything stays as it was",
 			resources, r.Type, r.Schema),
-		Remedy: "put the files of all exports since the last full one into the folder, and rebuild again",
+		Remedy: allFiles,
 	}
 }
 
@@ -49,7 +51,7 @@ func (r Replacement) Untold() error {
 }
 
 // Rebuilding is the command that makes the tables of a resource type anew, as the
-// refusals name it; to is where, as --to has it.
+// refusals name it; to is where, as --to has it, with the options that it needs.
 func Rebuilding(to, schema, resource string) string {
 	return fmt.Sprintf("or rebuild the tables of %[3]s with fhirsynapse load DIR --to %[1]s --schema %[2]s --rebuild=%[3]s, where DIR has the files of all exports since the last full one",
 		to, schema, resource)

@@ -41,7 +41,7 @@ func openServerless(rest config.Secret, r app.Resources) (pipeline.Warehouse, er
 		return nil, err
 	}
 	return serverless.Open(serverless.Options{
-		Server: server, Lake: r.Lake, Published: r.Published, PublishedURL: dataLakeURL(r.Published.StagingURL()),
+		Server: server, Lake: r.Lake, Published: r.Published, PublishedURL: DataLakeURL(r.Published.StagingURL()),
 		Snapshots: snapshots, Remover: r.Published, Now: r.Now,
 		Views: views, LineLimit: r.LineLimit, Statements: r.Statements, Log: r.Log,
 	})
@@ -54,7 +54,7 @@ func opener(engine tsql.Engine) app.OpenWarehouse {
 			return nil, err
 		}
 		o := mssql.Options{
-			Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: dataLakeURL(r.Lake.StagingURL()),
+			Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: DataLakeURL(r.Lake.StagingURL()),
 			LineLimit: r.LineLimit, Statements: r.Statements, Now: r.Now, Log: r.Log,
 		}
 		if r.EngineTransforms {
@@ -75,9 +75,9 @@ func compiled(engine tsql.Engine, r app.Resources) (prepared.Native, error) {
 	return views, nil
 }
 
-// dataLakeURL is a container of Azure by its data lake endpoint, the one at which a
-// managed identity may read Parquet. Elsewhere than in Azure there is none.
-func dataLakeURL(blob string) string {
+// DataLakeURL is a container of Azure by its data lake endpoint, the one at which a
+// managed identity may read Parquet; empty elsewhere than in Azure, where there is none.
+func DataLakeURL(blob string) string {
 	u, err := url.Parse(blob)
 	if err != nil || u.Scheme != "https" || !strings.Contains(u.Host, ".blob.") {
 		return ""

@@ -24,18 +24,21 @@ import (
 // Load is the function of the command.
 type Load = func(context.Context, cli.LoadRequest) (cli.LoadReport, error)
 
-// Loader is the command load for sqlserver, with a clock; what goes elsewhere is
-// left to other.
-func Loader(now func() time.Time, other Load) Load {
+// Loader is the command load for warehouses that speak T-SQL and have tables, with a
+// clock; what goes elsewhere is left to other.
+func Loader(now func() time.Time, other Load) Load { return LoaderThrough(AzureStaging, now, other) }
+
+// LoaderThrough is Loader with other containers than Azure's.
+func LoaderThrough(open func(url string) (Staging, error), now func() time.Time, other Load) Load {
 	return func(ctx context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
 		engine, err := tsql.ParseEngine(r.Scheme)
 		switch {
 		case err != nil:
 			return other(ctx, r)
-		case engine != tsql.SQLServer:
-			return cli.LoadReport{}, fault.Permanentf("load %s: %s reads files from a storage account, which a folder of this machine is not: let an export run into it, with this warehouse in the setting Warehouse", r.Dir, engine)
+		case engine == tsql.Serverless:
+			return cli.LoadReport{}, fault.Permanentf("load %s: %s loads nothing, its views read files of a storage account, which a folder of this machine is not: let an export run into it, with this warehouse in the setting Warehouse", r.Dir, engine)
 		}
-		report, err := loadFolder(ctx, r, now)
+		report, err := loadFolder(ctx, r, engine, open, now)
 		if err != nil {
 			return report, fmt.Errorf("load %s: %w", r.Dir, err)
 		}
@@ -46,8 +49,8 @@ func Loader(now func() time.Time, other Load) Load {
 // schema is that of tables that belong to nobody in particular.
 const schema = "dbo"
 
-func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (out cli.LoadReport, err error) {
-	server, err := tds.ParseServer(tsql.SQLServer, r.Rest)
+func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open func(string) (Staging, error), now func() time.Time) (out cli.LoadReport, failed error) {
+	server, err := tds.ParseServer(engine, r.Rest)
 	if err != nil {
 		return out, err
 	}
@@ -59,7 +62,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	if err != nil {
 		return out, fault.Permanentf("make a folder for what is staged: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	defer func() { failed = errors.Join(failed, os.RemoveAll(work)) }()
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
 		return out, err
@@ -71,11 +74,20 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	if err != nil {
 		return out, err
 	}
-	tables, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views.Tables, TempDir: work, Now: now})
+	o := mssql.Options{Server: server, Lake: lake, Views: views.Tables, TempDir: work, Now: now}
+	if r.Staging != "" {
+		in, err := openStage(ctx, lake, r.Staging, open)
+		if err != nil {
+			return out, err
+		}
+		o.Lake, o.StagingURL = in, in.url
+		defer func() { failed = errors.Join(failed, in.remove(ctx)) }()
+	}
+	tables, err := mssql.Open(o)
 	if err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, tables.Close()) }()
+	defer func() { failed = errors.Join(failed, tables.Close()) }()
 	if r.Schema == "" {
 		r.Schema = schema
 	}
@@ -84,9 +96,12 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 		Total: r.Progress.Total, Read: r.Progress.Add,
 	}
 	var report load.Report
-	if r.Rebuild {
+	switch {
+	case r.Rebuild && tables.InPlace():
+		report, err = loader.RebuildInPlace(ctx, r.Schema, r.RebuildTypes, tables)
+	case r.Rebuild:
 		report, err = loader.Rebuild(ctx, r.Schema, r.RebuildTypes, tables)
-	} else {
+	default:
 		report, err = loader.Load(ctx, r.Schema)
 	}
 	if err == nil {

@@ -192,7 +192,7 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 		"sqlserver://u:hunter2@127.0.0.1:1":                      "names no database: add ?database=NAME",
 		"sqlserver://u:hunter2@127.0.0.1:1?database=x;":          "do not parse",
 		"sqlserver:nothing":                                      "the connection string does not parse",
-		"fabric://host?database=x":                               "reads files from a storage account",
+		"synapse-serverless://host?database=x":                   "loads nothing, its views read files of a storage account",
 		"oracle:x":                                               "elsewhere",
 		"sqlserver://host?database=x&fedauth=activedirectorymsi": "must be spelt ActiveDirectoryMSI",
 	} {

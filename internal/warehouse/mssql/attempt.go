@@ -82,13 +82,8 @@ func (w *Warehouse) ensure(ctx context.Context, s session, t statements.Target) 
 	if err != nil {
 		return false, err
 	}
-	if len(todo) > 0 {
-		if err := w.rowVersions(ctx, s); err != nil {
-			return false, err
-		}
-		if err := w.define(ctx, s, t, there, todo); err != nil {
-			return false, err
-		}
+	if err := w.define(ctx, s, t, there, todo); err != nil {
+		return false, err
 	}
 	for _, st := range t.Abandoned(there, w.o.Now().Add(-abandonedAfter)) {
 		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
@@ -137,8 +132,14 @@ func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
 	return nil
 }
 
-// define makes the schema and its tables.
+// define makes the schema and its tables, if there is anything to do.
 func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
+	if len(todo) == 0 {
+		return nil
+	}
+	if err := w.rowVersions(ctx, s); err != nil {
+		return err
+	}
 	if len(there) == 0 {
 		if err := w.defineSchema(ctx, s, t); err != nil {
 			return err
@@ -175,8 +176,13 @@ const conflictTries = 15
 // apply is the transaction. Where the engine ends it because it met another, it is
 // run again: what was staged is still there.
 func (w *Warehouse) apply(ctx context.Context, s session, a statements.Attempt) error {
+	return w.alone(ctx, s, a.Target, a.Transaction())
+}
+
+// alone runs a transaction that excludes others.
+func (w *Warehouse) alone(ctx context.Context, s session, t statements.Target, all []statements.Statement) error {
 	for try := 1; ; try++ {
-		err := w.transaction(ctx, s, a)
+		err := w.transaction(ctx, s, t, all)
 		if err == nil || !conflicts(err) || try == conflictTries {
 			return err
 		}
@@ -194,12 +200,12 @@ func (w *Warehouse) apply(ctx context.Context, s session, a statements.Attempt) 
 // holds for longer than the lock's own timeout.
 const lockPatience = 20 * time.Second
 
-func (w *Warehouse) transaction(ctx context.Context, s session, a statements.Attempt) error {
-	for _, st := range a.Transaction() {
+func (w *Warehouse) transaction(ctx context.Context, s session, t statements.Target, all []statements.Statement) error {
+	for _, st := range all {
 		var err error
 		switch st.Step {
 		case statements.StepLock:
-			err = w.lock(ctx, s, a, st)
+			err = w.lock(ctx, s, t, st)
 		case statements.StepCheck:
 			err = s.query(ctx, st, func(scan func(...any) error) error {
 				var path string
@@ -219,7 +225,7 @@ func (w *Warehouse) transaction(ctx context.Context, s session, a statements.Att
 	return nil
 }
 
-func (w *Warehouse) lock(ctx context.Context, s session, a statements.Attempt, st statements.Statement) error {
+func (w *Warehouse) lock(ctx context.Context, s session, t statements.Target, st statements.Statement) error {
 	busy := &fault.Error{After: lockPatience, Err: errors.New("another committer is at the same tables")}
 	if w.engine.Exclusion == statements.LockRow {
 		n, err := s.exec(ctx, st)
@@ -227,7 +233,7 @@ func (w *Warehouse) lock(ctx context.Context, s session, a statements.Attempt, s
 			return err
 		}
 		if n == 0 {
-			return fmt.Errorf("table [%s].[_lock_%s] has no row: %w", a.Schema, a.Type, w.restoreLock(ctx, s, a))
+			return fmt.Errorf("table [%s].[_lock_%s] has no row: %w", t.Schema, t.Type, w.restoreLock(ctx, s, t))
 		}
 		return nil
 	}
@@ -240,8 +246,8 @@ func (w *Warehouse) lock(ctx context.Context, s session, a statements.Attempt, s
 }
 
 // restoreLock puts back the row that somebody has deleted.
-func (w *Warehouse) restoreLock(ctx context.Context, s session, a statements.Attempt) error {
-	lock, _ := a.LockRow()
+func (w *Warehouse) restoreLock(ctx context.Context, s session, t statements.Target) error {
+	lock, _ := t.LockRow()
 	if err := s.execAll(ctx, []statements.Statement{rollBack, lock}); err != nil {
 		return err
 	}

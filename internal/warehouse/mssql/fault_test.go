@@ -122,7 +122,12 @@ func line(id string, hour int, family string) string {
 
 func (w *world) prepare(t *testing.T, export, lines string) pipeline.Batch {
 	t.Helper()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: faultViews})
+	return w.prepareFor(t, faultViews, export, lines)
+}
+
+func (w *world) prepareFor(t *testing.T, views preparedtest.Views, export, lines string) pipeline.Batch {
+	t.Helper()
+	f, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

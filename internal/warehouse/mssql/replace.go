@@ -17,7 +17,7 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 		return err
 	}
 	if !w.engine.TransactionalDDL {
-		return fault.Permanentf("%s makes no tables in a transaction: give the plan another name and another schema in exports.yaml, and its first export is full", w.engine.Name)
+		return fault.Permanentf("%s makes no tables in a transaction: they are made anew where they are", w.engine.Name)
 	}
 	views, err := w.o.Views.Tables(r.Plan, r.Type)
 	if err != nil {
@@ -58,7 +58,7 @@ func (w *Warehouse) replace(ctx context.Context, s session, t statements.Target,
 	for _, st := range t.Replace(r.From, there) {
 		switch st.Step {
 		case statements.StepLock:
-			err = w.lock(ctx, s, statements.Attempt{Target: t}, st)
+			err = w.lock(ctx, s, t, st)
 		case statements.StepCompare:
 			var lacking int64
 			if lacking, _, err = s.number(ctx, st); err == nil && lacking > 0 {

@@ -30,6 +30,8 @@ func (s *session) define(st ast.Statement) error {
 		return s.createTable(st)
 	case *ast.AlterTableAddTableElementStatement:
 		return s.addColumns(st)
+	case *ast.AlterTableDropTableElementStatement:
+		return s.dropColumns(st)
 	case *ast.CreateIndexStatement:
 		t, err := s.of(st.OnName)
 		if err != nil {
@@ -167,6 +169,51 @@ func (s *session) addColumns(st *ast.AlterTableAddTableElementStatement) error {
 		t.columns = before
 		for _, r := range t.rows {
 			r.cells = r.cells[:len(before)]
+		}
+	}})
+	return nil
+}
+
+// dropColumns takes columns away, of which none may be in a key.
+func (s *session) dropColumns(st *ast.AlterTableDropTableElementStatement) error {
+	t, err := s.of(st.SchemaObjectName)
+	if err != nil {
+		return err
+	}
+	for _, e := range st.AlterTableDropTableElements {
+		if e.TableElementType != "Column" || e.IsIfExists {
+			return unknown(e)
+		}
+		if err := s.dropColumn(t, e.Name.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) dropColumn(t *table, name string) error {
+	at, err := t.column(name)
+	if err != nil {
+		return fail(4924, "ALTER TABLE DROP COLUMN failed because column '%s' does not exist in table '%s'.", name, t.name)
+	}
+	if slices.Contains(t.key, at) || len(t.columns) == 1 {
+		return fail(4922, "ALTER TABLE DROP COLUMN %s failed because one or more objects access this column.", name)
+	}
+	columns, key, cells := t.columns, t.key, map[*row][]any{}
+	t.columns, t.key = slices.Delete(slices.Clone(columns), at, at+1), slices.Clone(key)
+	for i, k := range t.key {
+		if k > at {
+			t.key[i]--
+		}
+	}
+	for _, r := range t.rows {
+		cells[r] = r.cells
+		r.cells = slices.Delete(slices.Clone(r.cells), at, at+1)
+	}
+	s.undo = append(s.undo, undo{defined: func() {
+		t.columns, t.key = columns, key
+		for r, was := range cells {
+			r.cells = was
 		}
 	}})
 	return nil

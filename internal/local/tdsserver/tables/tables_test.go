@@ -72,6 +72,9 @@ func TestStrict(t *testing.T) {
 		"DROP TABLE [dbo].[other]":                                                3701,
 		"CREATE TABLE [none].[t] ([id] int NULL)":                                 2760,
 		"CREATE TABLE [dbo].[T] ([id] int NULL)":                                  2714,
+		"ALTER TABLE [dbo].[t] DROP COLUMN [id]":                                  4922,
+		"ALTER TABLE [dbo].[t] DROP COLUMN [other]":                               4924,
+		"ALTER TABLE [dbo].[t] DROP CONSTRAINT [n]":                               40517,
 		"COMMIT TRANSACTION":                                                      3902,
 		"SELECT FROM":                                                             102,
 		"DELETE FROM [dbo].[t] WHERE [id] IN (SELECT o.[id] FROM [dbo].[o] AS o)": 208,
@@ -81,6 +84,27 @@ func TestStrict(t *testing.T) {
 	if got := s.cell(one, "SELECT t.[id], t.[n] FROM [dbo].[t] AS t"); got != "a1" {
 		t.Errorf("afterwards: %s", got)
 	}
+}
+
+func TestColumnsAreDroppedAndAdded(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{})
+	one := s.Session("x")
+	s.run(one, "CREATE TABLE [dbo].[k] ([n] int NULL, [id] varchar(4) NOT NULL, [m] int NULL, PRIMARY KEY ([id]))")
+	s.run(one, "INSERT INTO [dbo].[k] ([n], [id], [m]) SELECT 1, 'a', 2")
+	s.run(one, "BEGIN TRANSACTION")
+	s.run(one, "ALTER TABLE [dbo].[k] DROP COLUMN [n]")
+	s.run(one, "ROLLBACK TRANSACTION")
+	if got := s.cell(one, "SELECT t.[n], t.[id], t.[m] FROM [dbo].[k] AS t"); got != "1a2" {
+		t.Errorf("undone: %s", got)
+	}
+	s.run(one, "ALTER TABLE [dbo].[k] DROP COLUMN [n]")
+	s.fails(one, 207, "SELECT t.[n] FROM [dbo].[k] AS t")
+	s.run(one, "ALTER TABLE [dbo].[k] ADD [n] date NULL")
+	if got := s.cell(one, "SELECT t.[id], t.[m], t.[n] FROM [dbo].[k] AS t WHERE t.[n] IS NULL"); got != "a2 <nil>" {
+		t.Errorf("added again: %s", got)
+	}
+	s.fails(one, 2627, "INSERT INTO [dbo].[k] ([id], [m]) SELECT 'a', 3") // the key is still one
 }
 
 func TestReadersSeeWhatIsCommitted(t *testing.T) {

@@ -167,6 +167,17 @@ const (
 
 // Transaction is the statements of the commit, in their order, on one connection.
 func (a Attempt) Transaction() []Statement {
+	out := append(a.begin(), a.dropKnown()...)
+	out = append(out, a.chooseWinners())
+	for _, v := range sortedViews(a.Views) {
+		out = append(out, a.replaceRows(v)...)
+	}
+	out = append(out, a.replaceHeads()...)
+	return append(out, a.writeLedger(), a.check(), Statement{StepCommit, "COMMIT TRANSACTION"})
+}
+
+// begin opens a transaction that has the tables of the type for itself.
+func (a Attempt) begin() []Statement {
 	var out []Statement
 	if a.Isolation {
 		// A pooled session may carry another level.
@@ -175,14 +186,7 @@ func (a Attempt) Transaction() []Statement {
 	if a.AbortOnError {
 		out = append(out, Statement{"abort on error", "SET XACT_ABORT ON"})
 	}
-	out = append(out, Statement{StepBegin, "BEGIN TRANSACTION"}, a.exclude())
-	out = append(out, a.dropKnown()...)
-	out = append(out, a.chooseWinners())
-	for _, v := range sortedViews(a.Views) {
-		out = append(out, a.replaceRows(v)...)
-	}
-	out = append(out, a.replaceHeads()...)
-	return append(out, a.writeLedger(), a.check(), Statement{StepCommit, "COMMIT TRANSACTION"})
+	return append(out, Statement{StepBegin, "BEGIN TRANSACTION"}, a.exclude())
 }
 
 // lockTimeout is how long a committer waits for another, in milliseconds.

@@ -112,12 +112,13 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 }
 
 // rebuilding says how tables are made anew. Engines that read files from a storage
-// account take them from exports alone.
+// account want a place for them there.
 func (t Target) rebuilding() string {
+	to := string(t.Name) + "://HOST?database=NAME"
 	if t.Stage == CopyInto {
-		return "or give the plan another name and another schema in exports.yaml: its first export is full, and readers have the old tables until it is loaded"
+		to += " --staging https://ACCOUNT.blob.core.windows.net/CONTAINER"
 	}
-	return warehouse.Rebuilding(string(t.Name)+"://HOST?database=NAME", t.Schema, t.Type)
+	return warehouse.Rebuilding(to, t.Schema, t.Type)
 }
 
 // LockRow makes the row that committers update, where there is none yet; the
@@ -167,7 +168,7 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s",
 				t.Schema, want.Name, c.Name, c.Type))
 		default:
-			out = append(out, Statement{"add column " + want.Name + "." + c.Name, "ALTER TABLE " + want.quoted() + " ADD " + c.definition()})
+			out = append(out, t.addColumn(want, c))
 		}
 	}
 	return out, errors.Join(faults...)

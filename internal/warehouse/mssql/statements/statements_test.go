@@ -355,14 +355,14 @@ func TestEnsure(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRebuiltFromAFolder(t *testing.T) {
+func TestARefusalNamesTheCommandWithItsStaging(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
 		a := attempt(t, engine)
 		there := found(t, a)
 		there[len(there)-1].Type = "bigint"
 		_, err := a.Ensure(there)
-		if want := "give the plan another name and another schema in exports.yaml: its first export is full"; !strings.Contains(fmt.Sprint(err), want) || strings.Contains(fmt.Sprint(err), "--rebuild") {
+		if want := "or rebuild the tables of Patient with fhirsynapse load DIR --to " + string(engine) + "://HOST?database=NAME --staging https://ACCOUNT.blob.core.windows.net/CONTAINER --schema fhir --rebuild=Patient, where DIR has"; !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%s: %v", engine, err)
 		}
 	}

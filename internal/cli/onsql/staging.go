@@ -1,0 +1,116 @@
+package onsql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"fhirsynapse/internal/app/sqlwarehouses"
+	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Container holds what the warehouse is to read, in its staging area.
+type Container interface {
+	List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error]
+	Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error)
+	// Remove deletes a blob; one that is gone is no error.
+	Remove(ctx context.Context, area pipeline.Area, path string) error
+}
+
+// Staging is a container, and the URL by which the warehouse reaches it.
+type Staging struct {
+	Container
+	URL string
+}
+
+// AzureStaging is the container that --staging names, with an identity of this machine.
+func AzureStaging(text string) (Staging, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.Contains(u.Host, ".blob.") {
+		return Staging{}, notAContainer()
+	}
+	container := strings.Trim(u.Path, "/")
+	if container == "" || strings.Contains(container, "/") {
+		return Staging{}, notAContainer()
+	}
+	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{Address: "https://" + u.Host + "/"}})
+	if err != nil {
+		return Staging{}, err
+	}
+	lake := azure.NewLake(clients.Storage, azure.Containers{Staging: container})
+	return Staging{lake, sqlwarehouses.DataLakeURL(lake.StagingURL())}, nil
+}
+
+// notAContainer leaves out what was given: it may carry a signature.
+func notAContainer() error {
+	return fault.Permanentf("--staging must look like https://ACCOUNT.blob.core.windows.net/CONTAINER, without a key or signature: an identity of this machine signs in")
+}
+
+// stage is a folder of a container for one load, and a lake for its commits. What was
+// prepared is read where it is, on this machine; what the warehouse is to read goes
+// into the folder.
+type stage struct {
+	pipeline.Lake
+	to     Container
+	folder string
+	url    string // of the folder, as the warehouse reaches it
+}
+
+// openStage looks into the container, so that a wrong name or a missing right is known
+// before anything is flattened.
+func openStage(ctx context.Context, local pipeline.Lake, name string, open func(url string) (Staging, error)) (*stage, error) {
+	to, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	folder := load.Plan + "-" + token()
+	for _, err := range to.List(ctx, pipeline.Staging, folder+"/") {
+		if err != nil {
+			return nil, fmt.Errorf("look into the staging container: %w", err)
+		}
+		break
+	}
+	return &stage{local, to, folder, to.URL + "/" + folder}, nil
+}
+
+// Put implements pipeline.Lake.
+func (s *stage) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	f, err := s.to.Put(ctx, area, s.folder+"/"+path, r)
+	f.Path = path
+	return f, err
+}
+
+const (
+	removals       = 16 // at the same time
+	removalTimeout = time.Minute
+)
+
+// remove empties the folder, also for a load that was told to stop.
+func (s *stage) remove(ctx context.Context) error {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), removalTimeout)
+	defer done()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(removals)
+	var listing error
+	for f, err := range s.to.List(ctx, pipeline.Staging, s.folder+"/") {
+		if err != nil {
+			listing = err
+			break
+		}
+		g.Go(func() error { return s.to.Remove(ctx, pipeline.Staging, f.Path) })
+	}
+	if err := errors.Join(listing, g.Wait()); err != nil {
+		return fmt.Errorf("empty folder %s of the staging container: %w", s.folder, err)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package mssql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/tds"
+)
+
+// InPlace says that the engine makes tables anew where they are, by Repair: it cannot
+// have others take their place at once, as Replace does.
+func (w *Warehouse) InPlace() bool { return !w.engine.TransactionalDDL }
+
+// Repair gives the tables of a type the columns of the plan's present views, where they
+// are, and has every live resource wait to be committed again. Doing it twice is
+// harmless.
+func (w *Warehouse) Repair(ctx context.Context, r warehouse.Repair) error {
+	t, err := w.repaired(r)
+	if err != nil {
+		return err
+	}
+	return w.pool.Again(ctx, func(int) error {
+		return w.with(ctx, func(s session) error { return w.repair(ctx, s, t, r) })
+	})
+}
+
+func (w *Warehouse) repaired(r warehouse.Repair) (statements.Target, error) {
+	t := statements.Target{Engine: w.engine, Schema: r.Schema, Type: r.Type}
+	if err := r.Check(); err != nil {
+		return t, err
+	}
+	var err error
+	t.Views, err = w.o.Views.Tables(r.Plan, r.Type)
+	return t, err
+}
+
+// repair changes the columns before the heads. Killed in between, it is run again, and
+// finds columns that fit; the other way round a commit of the old columns in between
+// would count as one of the new.
+func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, r warehouse.Repair) error {
+	there, err := s.catalog(ctx, t)
+	if err != nil {
+		return err
+	}
+	todo, err := t.Repair(there)
+	if err != nil {
+		return err
+	}
+	if there.Has(warehouse.HeadTable(r.Type)) {
+		live, _, err := s.number(ctx, t.Live())
+		if err != nil {
+			return err
+		}
+		if live > r.Lines {
+			return r.Short(live)
+		}
+	}
+	if err := w.define(ctx, s, t, there, todo); err != nil {
+		return inUse(err, t.Schema)
+	}
+	if err := w.alone(ctx, s, t, t.Forget()); err != nil {
+		return fmt.Errorf("have the resources of schema %s written again: %w", t.Schema, err)
+	}
+	return nil
+}
+
+// inUse says what to do about a column that the server does not drop: something that
+// is not ours is made of it, or it is not in the server's power.
+func inUse(err error, schema string) error {
+	column, dropping := strings.CutPrefix(tds.Step(err), statements.StepDropColumn)
+	switch tds.Number(err) {
+	case 4922, 5074, 24585:
+	default:
+		dropping = false
+	}
+	if !dropping {
+		return err
+	}
+	table, _, _ := strings.Cut(column, ".")
+	return &fault.Error{
+		Class: fault.Permanent, Err: err,
+		Remedy: fmt.Sprintf("drop the statistics, constraints and views of others that use the column, or table %s.%s if the folder has the files of all exports since the last full one, and rebuild again", schema, table),
+	}
+}
+
+// Unwritten counts the live resources that no commit has written since Repair.
+func (w *Warehouse) Unwritten(ctx context.Context, r warehouse.Repair) (n int64, err error) {
+	t, err := w.repaired(r)
+	if err != nil {
+		return 0, err
+	}
+	err = w.pool.Again(ctx, func(int) error {
+		return w.with(ctx, func(s session) (err error) {
+			n, _, err = s.number(ctx, t.Unwritten())
+			return err
+		})
+	})
+	return n, err
+}

@@ -1,0 +1,107 @@
+package statements
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
+)
+
+// Repair is the statements that give a schema what it lacks, as Ensure does, and the
+// columns of views that do not fit anew: without a value. What is ours in the tables,
+// and tells what they hold, is not made anew: where that was changed by hand, it is
+// refused with what to drop. They can be run again after any of them.
+func (t Target) Repair(there Catalog) ([]Statement, error) {
+	r := warehouse.Repair{Schema: t.Schema, Type: t.Type}
+	ledger, head := warehouse.LedgerTable, warehouse.HeadTable(t.Type)
+	var names []error
+	var rows []string // the tables of views that are there
+	for _, v := range t.Views {
+		names = append(names, usable(v))
+		if there.Has(v.Name) {
+			rows = append(rows, v.Name)
+		}
+	}
+	if err := errors.Join(names...); err != nil {
+		return nil, &fault.Error{Class: fault.Permanent, Err: err}
+	}
+	if len(rows) > 0 && !there.Has(head) {
+		return nil, r.ByHand(fmt.Errorf("schema %s has no table %s, so that it cannot be told which resources its tables have", t.Schema, head), rows...)
+	}
+	out, fitting := t.refit(there)
+	var faults []error
+	var drop []string
+	for _, want := range t.permanent() {
+		more, err := t.missing(want, fitting.columns(want.Name))
+		out = append(out, more...)
+		switch {
+		case err == nil:
+		case want.Name == ledger:
+			return nil, &fault.Error{Class: fault.Permanent, Err: err, Remedy: "change the column back, and rebuild again"}
+		case want.Name == head:
+			// Rows that no head knows would stay for good.
+			faults, drop = append(faults, err), append(append(drop, head), rows...)
+		default:
+			faults, drop = append(faults, err), append(drop, want.Name)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		slices.Sort(drop)
+		return nil, r.ByHand(err, slices.Compact(drop)...)
+	}
+	return out, nil
+}
+
+// refit makes the columns of views anew that do not fit, and gives the catalog as it
+// is then. A column is added as soon as it was dropped: readers miss it in between.
+func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
+	after = slices.Clone(there)
+	for _, v := range t.Views {
+		table := t.view(t.Schema, v)
+		for _, c := range table.Columns {
+			i := slices.IndexFunc(after, func(f Found) bool {
+				return strings.EqualFold(f.Table, table.Name) && strings.EqualFold(f.Column, c.Name)
+			})
+			if i < 0 || c.NotNull || after[i].fits(t, c) == nil {
+				continue
+			}
+			out = append(out,
+				Statement{StepDropColumn + table.Name + "." + c.Name, "ALTER TABLE " + table.quoted() + " DROP COLUMN " + tsql.Quote(after[i].Column)},
+				t.addColumn(table, c))
+			after[i] = Found{Table: table.Name, Column: c.Name, Type: typeParts.FindStringSubmatch(c.Type)[1]}
+		}
+	}
+	return out, after
+}
+
+func (t Target) addColumn(to Table, c Column) Statement {
+	return Statement{"add column " + to.Name + "." + c.Name, "ALTER TABLE " + to.quoted() + " ADD " + c.definition()}
+}
+
+// StepDropColumn is what the steps begin with that drop a column.
+const StepDropColumn = "drop column "
+
+// Live counts the resources that the tables have.
+func (t Target) Live() Statement {
+	return Statement{"count live", "SELECT COUNT_BIG(*) AS [n]\nFROM " + t.head(t.Schema, t.Type).quoted() + " AS h\nWHERE h.[_deleted] = 0"}
+}
+
+// unwritten is the view set of a resource that is to be written again, in whatever
+// version: every view set of a commit is greater, so that a tie rewrites it.
+const unwritten = 0
+
+// Forget is the transaction after which no live resource counts as written.
+func (t Target) Forget() []Statement {
+	a := Attempt{Target: t, Stage: stagePrefix + "rebuild"}
+	return append(a.begin(), a.labelled("forget", fmt.Sprintf("UPDATE %s SET [_view_set] = %d WHERE [_deleted] = 0 AND [_view_set] > %[2]d",
+		t.head(t.Schema, t.Type).quoted(), unwritten)), Statement{StepCommit, "COMMIT TRANSACTION"})
+}
+
+// Unwritten counts the live resources that no commit has written since Forget.
+func (t Target) Unwritten() Statement {
+	return Statement{"count unwritten", fmt.Sprintf("%s AND h.[_view_set] = %d", t.Live().Text, unwritten)}
+}
