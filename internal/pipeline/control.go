@@ -103,20 +103,20 @@ func stillRuns(e Export) error {
 	return fault.Permanentf("export %s is still %s: wait for its end, or cancel it", e.ID, e.State)
 }
 
-// notConfigured is the error for a plan that the configuration does not have.
-func (p *Pipeline) notConfigured(verb, plan string) error {
-	names := make([]string, len(p.Plans))
-	for i, known := range p.Plans {
+// NotConfigured is the error for a plan that is not among those of the configuration.
+func NotConfigured(plans []Plan) error {
+	names := make([]string, len(plans))
+	for i, known := range plans {
 		names[i] = known.Name
 	}
-	return fault.Permanentf("%s plan %s: there is no such plan in the configuration, which has %s", verb, plan, strings.Join(names, ", "))
+	return fault.Permanentf("there is no such plan in the configuration, which has %s", strings.Join(names, ", "))
 }
 
 // Running is the export of a plan that is in flight, or asked for.
 func Running(ctx context.Context, j Journal, plan string) (id string, err error) {
 	d, err := knownPlan(ctx, j, plan)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("plan %s: %w", plan, err)
 	}
 	if current := d.value.Current; current != "" {
 		e, err := (&Pipeline{Ports: Ports{Journal: j}}).export(ctx, current)
@@ -212,6 +212,15 @@ func Plans(ctx context.Context, j Journal) ([]string, error) {
 
 // ErrNoPlan is wrapped by errors about a plan that the journal does not know.
 var ErrNoPlan = errors.New("there is no such plan in the journal")
+
+// Known fails with ErrNoPlan for a plan that the journal does not know, and names
+// those that it does.
+func Known(ctx context.Context, j Journal, plan string) error {
+	if _, err := knownPlan(ctx, j, plan); err != nil {
+		return fmt.Errorf("plan %s: %w", plan, err)
+	}
+	return nil
+}
 
 // knownPlan reads the document of a plan that the journal knows.
 func knownPlan(ctx context.Context, j Journal, plan string) (document[planRecord], error) {

@@ -99,7 +99,7 @@ func (p *Pipeline) due(plan Plan, r planRecord) bool {
 func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error) {
 	plan, ok := p.plan(name)
 	if !ok {
-		return "", p.notConfigured("start", name)
+		return "", fmt.Errorf("start plan %s: %w", name, NotConfigured(p.Plans))
 	}
 	for range swapTries {
 		if id, err = p.startNow(ctx, plan); !errors.Is(err, ErrConflict) {
