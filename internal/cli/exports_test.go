@@ -35,29 +35,35 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		want outcome
 	}{
 		"started": {
-			[]string{"start", "nightly"}, start(summary(pipeline.Exporting, nil), nil),
+			[]string{"start", "nightly"},
+			start(summary(pipeline.Exporting, nil), nil),
 			outcome{out: "nightly-000003\n"},
 		},
 		"started, and the server is away": {
-			[]string{"start", "nightly"}, start(summary(pipeline.Requested, nil), errors.New("start plan nightly: the server is away")),
+			[]string{"start", "nightly"},
+			start(summary(pipeline.Requested, nil), errors.New("start plan nightly: the server is away")),
 			outcome{out: "nightly-000003\n", err: "fhirsynapse: start plan nightly: the server is away\n" +
 				"fhirsynapse: the export is in the journal: the app's next tick goes on with it\n"},
 		},
 		"started, and refused": {
-			[]string{"start", "nightly"}, start(summary(pipeline.Failed, &pipeline.Failure{Step: "kick-off", Cause: "HTTP 403"}), nil),
+			[]string{"start", "nightly"},
+			start(summary(pipeline.Failed, &pipeline.Failure{Step: "kick-off", Cause: "HTTP 403"}), nil),
 			outcome{code: 1, out: "nightly-000003\n", err: "fhirsynapse: export nightly-000003 has failed: kick-off: HTTP 403\n"},
 		},
 		"nothing to start": {
-			[]string{"start", "nightly"}, start(summary(pipeline.Cancelled, nil), nil),
+			[]string{"start", "nightly"},
+			start(summary(pipeline.Cancelled, nil), nil),
 			outcome{code: 1, out: "nightly-000003\n", err: "fhirsynapse: export nightly-000003 has nothing to ask for: " +
 				"the plan's last export ended where this one would end by the server's clock\n"},
 		},
 		"not started": {
-			[]string{"start", "weekly"}, start(pipeline.ExportSummary{}, errors.New("start plan weekly: no\nand no")),
+			[]string{"start", "weekly"},
+			start(pipeline.ExportSummary{}, errors.New("start plan weekly: no\nand no")),
 			outcome{code: 1, err: "fhirsynapse: start plan weekly: no\nfhirsynapse: and no\n"},
 		},
 		"asked for": {
-			[]string{"start", "--at-tick", "nightly"}, func(c *cli.Commands) {
+			[]string{"start", "--at-tick", "nightly"},
+			func(c *cli.Commands) {
 				c.AskForExport = func(context.Context, string) (string, error) { return "nightly-000004", nil }
 			},
 			outcome{out: "nightly-000004\n", err: "fhirsynapse: the app's next tick begins it\n"},
@@ -75,12 +81,14 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 			},
 		},
 		"not cancelled": {
-			[]string{"cancel", "nightly"}, cancel("", nil, errors.New("plan nightly has no export that runs")),
+			[]string{"cancel", "nightly"},
+			cancel("", nil, errors.New("plan nightly has no export that runs")),
 			outcome{code: 1, err: "fhirsynapse: plan nightly has no export that runs\n"},
 		},
 		"paused": {[]string{"pause", "nightly"}, func(*cli.Commands) {}, outcome{out: "plan nightly is paused\n"}},
 		"paused already": {
-			[]string{"pause", "nightly"}, func(c *cli.Commands) {
+			[]string{"pause", "nightly"},
+			func(c *cli.Commands) {
 				c.PausePlan = func(context.Context, string) error { return errors.New("pause plan nightly: it is paused already") }
 			},
 			outcome{code: 1, err: "fhirsynapse: pause plan nightly: it is paused already\n"},

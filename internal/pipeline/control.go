@@ -68,10 +68,10 @@ func (p *Pipeline) cancel(ctx context.Context, id string) ([]JobEnd, error) {
 		return nil, ended(e) // it came to its end meanwhile
 	}
 	ends, err := p.endJobs(ctx, e)
-	if err != nil { // the export has ended all the same
-		return []JobEnd{{Job: id, Fate: JobLeft, Err: err}}, nil
+	if err != nil {
+		ends = []JobEnd{{Job: id + ".*", Fate: JobLeft, Err: err}}
 	}
-	return ends, nil
+	return ends, nil // the export has ended, whatever becomes of its jobs
 }
 
 // cancelUnborn ends an export that the plan's document names, and that has no

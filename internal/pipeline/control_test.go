@@ -260,3 +260,28 @@ func TestPlansOfAnEmptyJournal(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The export has ended once that is written down, whatever is away after that.
+func TestACancelWhoseJobsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.step()
+	written := false
+	w.gate.before = func(_ int, call string) error {
+		if call == "journal read" && written {
+			return errOutage
+		}
+		written = written || call == "journal write"
+		return nil
+	}
+	ends, err := w.p.Cancel(t.Context(), "nightly-000001")
+	if err != nil || len(ends) != 1 || ends[0].Fate != pipeline.JobLeft || !errors.Is(ends[0].Err, errOutage) {
+		t.Errorf("got %v, %v", ends, err)
+	}
+	w.gate.before = nil
+	must(t, w.p.Tick(t.Context()))
+	if e, _ := w.export("nightly-000001"); e.State != pipeline.Cancelled || !w.server.jobs["status/101"].ended {
+		t.Errorf("%s, ended at the server: %v", e.State, w.server.jobs["status/101"].ended)
+	}
+}
