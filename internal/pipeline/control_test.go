@@ -285,3 +285,85 @@ func TestACancelWhoseJobsCannotBeRead(t *testing.T) {
 		t.Errorf("%s, ended at the server: %v", e.State, w.server.jobs["status/101"].ended)
 	}
 }
+
+// by runs what a person does, who may be killed over it.
+func by(do func() error) (err error, killed bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, killed = r.(crash); !killed {
+				panic(r)
+			}
+		}
+	}()
+	return do(), false
+}
+
+// A start and a cancel by hand, broken at every call: nothing runs twice or for
+// nobody, and the next export ends in the server's tables.
+func TestCommandsThatAreBrokenOff(t *testing.T) {
+	t.Parallel()
+	for name, breakAt := range map[string]func(g *gate, n int){
+		"killed before the call": func(g *gate, n int) {
+			g.before = func(i int, _ string) error { return killAt(i, n) }
+		},
+		"killed after the call": func(g *gate, n int) {
+			g.after = func(i int, _ string) error { return killAt(i, n) }
+		},
+		"the call is refused": func(g *gate, n int) {
+			g.before = func(i int, _ string) error { return failAt(i, n) }
+		},
+		"the answer is lost": func(g *gate, n int) {
+			g.after = func(i int, _ string) error { return failAt(i, n) }
+		},
+	} {
+		for n, more := 1, true; more; n++ {
+			w := newTracingWorld(t)
+			w.plans[0].Schedule = nil
+			w.boot()
+			w.server.put("Patient", "p1", "first", 1, false)
+			w.clock = w.clock.Add(time.Minute)
+			breakAt(w.gate, n)
+			var id string
+			start := func() (err error) { id, err = w.p.Start(t.Context(), "nightly"); return err }
+			for tries := 0; id == ""; tries++ {
+				if err, killed := by(start); killed || err != nil && id == "" {
+					w.boot()
+					if running, err := pipeline.Running(t.Context(), w.journal, "nightly"); err == nil {
+						id = running // it is in the journal: the ticks go on with it
+					}
+				}
+				if tries > 3 {
+					t.Fatalf("%s at call %d: no export begins", name, n)
+				}
+			}
+			cancel := func() error { _, err := w.p.Cancel(t.Context(), id); return err }
+			for {
+				if err, killed := by(cancel); err == nil && !killed || fault.Of(err) == fault.Permanent {
+					break
+				}
+				w.boot()
+			}
+			more = w.gate.calls >= n
+			for _, j := range w.server.jobs {
+				if !j.ended {
+					j.polls = -1 << 20 // it runs, and has left traces by now
+					w.server.write(j)
+				}
+			}
+			w.tickFor(40 * time.Minute)
+			for url, j := range w.server.jobs {
+				if !j.ended {
+					t.Errorf("%s at call %d: job %s runs for nobody", name, n, url)
+				}
+			}
+			if e, _ := w.export(id); e.State != pipeline.Cancelled {
+				t.Errorf("%s at call %d: export %s is %q", name, n, id, e.State)
+			}
+			next, err := w.p.Start(t.Context(), "nightly")
+			if err != nil || next != "nightly-000002" {
+				t.Fatalf("%s at call %d: the next export is %q, %v", name, n, next, err)
+			}
+			w.loaded(next)
+		}
+	}
+}
