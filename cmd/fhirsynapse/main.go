@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/cli/onsql"
-	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sqlserver"
 )
 
@@ -35,29 +33,22 @@ func run() int {
 	defer stop()
 	// net/http quotes there what it cannot read of an answer, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	info, _ := debug.ReadBuildInfo()
+	e := app.FromProcess(warehouses)
+	operator := app.Operator{Environment: e, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
-		Serve:      serve,
-		Query:      onduck.Query,
-		Load:       onsql.Loader(time.Now, onduck.Loader(time.Now)),
-		Start:      onduck.Starter(time.Now),
-		Exports:    exports,
-		OpenServer: func(ctx context.Context, dsn string) (cli.Server, error) { return sqlserver.Open(ctx, dsn) },
-		Shell:      onsql.Shell,
-		Version:    cli.Version(info),
+		Serve:        func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout) },
+		Query:        onduck.Query,
+		Load:         onsql.Loader(time.Now, onduck.Loader(time.Now)),
+		Start:        onduck.Starter(time.Now),
+		Exports:      operator.Exports,
+		StartExport:  operator.Start,
+		AskForExport: operator.Ask,
+		CancelExport: operator.Cancel,
+		PausePlan:    operator.Pause,
+		ResumePlan:   operator.Resume,
+		OpenServer:   func(ctx context.Context, dsn string) (cli.Server, error) { return sqlserver.Open(ctx, dsn) },
+		Shell:        onsql.Shell,
+		Version:      e.Version,
 	})
-}
-
-func serve(ctx context.Context) int {
-	return app.Serve(ctx, app.FromProcess(warehouses), os.Stdout)
-}
-
-func exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.New(app.FromProcess(warehouses), log)
-	if err != nil {
-		return nil, err
-	}
-	return pipeline.Exports(ctx, a.Journal(), plan, most)
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -71,6 +72,8 @@ type Environment struct {
 	ReadFile   func(string) ([]byte, error)
 	Now        func() time.Time
 	Warehouses map[string]OpenWarehouse
+	// Version describes the build, for the log.
+	Version string
 }
 
 // New reads the settings and makes the adapters, without I/O but for the files
@@ -88,18 +91,24 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	for _, w := range append(cfg.Warnings, cfg.Exports.Warnings...) {
 		log.Warn("configuration", "warning", w)
 	}
+	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, views: set, now: e.Now, log: log}
+	return a, a.connect()
+}
+
+// connect makes the adapters of the settings, without I/O.
+func (a *App) connect() error {
+	cfg := a.config
 	clients, err := azure.Connect(azure.Settings{Storage: account(cfg.Lake), ServiceBus: account(cfg.Bus)})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, views: set, now: e.Now, log: log}
 	a.lake = azure.NewLake(clients.Storage, azure.Containers{
 		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
 	})
 	a.published = azure.NewLake(clients.Storage, azure.Containers{Staging: cfg.PublishedContainer})
 	a.journal = azure.NewJournal(clients.Storage, cfg.JournalContainer)
 	a.queue = azure.NewQueue(clients.ServiceBus, cfg.StepsQueue)
-	return a, nil
+	return nil
 }
 
 // Views compiles the bundled views and those of folder, which add to them or take
@@ -174,8 +183,11 @@ func token() string {
 
 func (a *App) exports(ctx context.Context) (config.Exports, error) {
 	key := a.config.ExportsFile.Blob
-	if key == "" {
+	switch {
+	case key == "" && len(a.config.Exports.Plans) > 0:
 		return a.config.Exports, nil
+	case key == "": // they were not read with the settings
+		return config.ReadExports(a.config.ExportsFile.Path, a.environ, a.read)
 	}
 	doc, err := a.journal.Read(ctx, key)
 	if err != nil {
@@ -212,7 +224,7 @@ func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
 		}
 		return 1
 	}
-	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), log); err != nil {
+	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), e.Version, log); err != nil {
 		log.Error("handler ended", "error", err)
 		return 1
 	}
@@ -242,5 +254,6 @@ func levelOf(environ []string) slog.Level {
 
 // FromProcess is the environment of this process.
 func FromProcess(warehouses map[string]OpenWarehouse) Environment {
-	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Warehouses: warehouses}
+	info, _ := debug.ReadBuildInfo()
+	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Warehouses: warehouses, Version: Version(info)}
 }

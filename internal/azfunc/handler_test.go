@@ -193,8 +193,9 @@ func TestServeAnswersUntilTheContextEndsAndTellsRunningInvocations(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var lines logLines
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
+	go func() { served <- serve(ctx, l, h, "v1.2.3", lines.logger()) }()
 	answered := make(chan int, 1)
 	go func() {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.Addr().String()+"/Long", strings.NewReader(`{"Data":{}}`))
@@ -218,6 +219,9 @@ func TestServeAnswersUntilTheContextEndsAndTellsRunningInvocations(t *testing.T)
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
+	if first := lines.all(t)[0]; first["msg"] != "listening" || first["version"] != "v1.2.3" {
+		t.Errorf("the first line is %v", first)
+	}
 }
 
 func TestServeNamesAPortThatIsInUseOrWrong(t *testing.T) {
@@ -237,7 +241,7 @@ func TestServeNamesAPortThatIsInUseOrWrong(t *testing.T) {
 		"http":  `FUNCTIONS_CUSTOMHANDLER_PORT is "http"`,
 		"70000": `FUNCTIONS_CUSTOMHANDLER_PORT is "70000"`,
 	} {
-		err := Serve(t.Context(), port, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		err := Serve(t.Context(), port, http.NotFoundHandler(), "", slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", port, err)
 		}

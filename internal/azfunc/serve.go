@@ -21,13 +21,13 @@ const grace = 5 * time.Second
 // contexts of running invocations end too, and Serve returns nil once they have
 // returned, or after a short grace. It listens before it returns control to
 // anything: h should connect to the world lazily, since the host gives up on a
-// handler that is slow to answer.
-func Serve(ctx context.Context, port string, h http.Handler, log *slog.Logger) error {
+// handler that is slow to answer. version describes the build, for the log.
+func Serve(ctx context.Context, port string, h http.Handler, version string, log *slog.Logger) error {
 	l, err := listen(ctx, port)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, l, h, log)
+	return serve(ctx, l, h, version, log)
 }
 
 func listen(ctx context.Context, port string) (net.Listener, error) {
@@ -49,7 +49,7 @@ func listen(ctx context.Context, port string) (net.Listener, error) {
 	return l, nil
 }
 
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+func serve(ctx context.Context, l net.Listener, h http.Handler, version string, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           h,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -57,7 +57,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		// No limit on body or answer: an invocation may run for an hour.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("address", l.Addr().String()))
+	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("version", version), slog.String("address", l.Addr().String()))
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

@@ -148,9 +148,9 @@ func (s *Source) refusedFile(a answer, signed bool) error {
 		}
 	case http.StatusForbidden:
 		f.Class = fault.Permanent
-		f.Remedy = "its link may have ended, and the manifest has no fresh one: start the export again"
+		f.Remedy = "its link may have ended, and the manifest has no fresh one: the next export has files of its own"
 	case http.StatusGone:
-		f.Class, f.Remedy = fault.Permanent, "the server has thrown the file away: start the export again"
+		f.Class, f.Remedy = fault.Permanent, "the server has thrown the file away: the next export has files of its own"
 	case http.StatusNotFound:
 		// Some servers show a file some time after the manifest that lists it.
 		f.Class, f.Remedy = fault.Transient, ""

@@ -347,7 +347,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		text    string
 	}{
 		"404":     {answers(404, ""), fault.Transient, true, "HTTP 404"},
-		"410":     {answers(410, ""), fault.Permanent, true, "start the export again"},
+		"410":     {answers(410, ""), fault.Permanent, true, "the next export has files of its own"},
 		"403":     {answers(403, "<Error>signature</Error>"), fault.Permanent, true, "HTTP 403"},
 		"401":     {answers(401, ""), fault.Permanent, true, "fileToken: always"},
 		"503":     {answers(503, ""), fault.Transient, false, "HTTP 503"},

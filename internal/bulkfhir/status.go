@@ -54,7 +54,7 @@ func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) 
 	case http.StatusNotFound, http.StatusGone:
 		return pipeline.Status{}, &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%w (HTTP %d%s)", ErrUnknownJob, a.status, a.scrub(o.suffix())),
-			Remedy: "it was cancelled at the server, or has expired there: start the export again",
+			Remedy: "it was cancelled at the server, or has expired there: the next export is another job",
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		if in := s.retryIn(a); in > 0 {
@@ -74,7 +74,7 @@ func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) 
 
 // jobRemedy says what to do about a job's own status, and whose it is.
 func (s *Source) jobRemedy(f *fault.Error, status int) {
-	f.Remedy = "start the export again when the cause is gone"
+	f.Remedy = "the cause must go first; the next export is another job"
 	switch {
 	case s.dialect.container == "":
 	case status == http.StatusForbidden, status == http.StatusNotFound:

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"fhirsynapse/internal/pipeline"
@@ -48,6 +47,15 @@ type Commands struct {
 	Start Starter
 	// Exports lists the exports of the journal, of all plans where plan is empty.
 	Exports func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	// StartExport begins an export of a plan. One that comes with an error is in the
+	// journal already: the app goes on with it.
+	StartExport func(ctx context.Context, plan string) (pipeline.ExportSummary, error)
+	// AskForExport has the app begin one at its next tick, and gives its id.
+	AskForExport func(ctx context.Context, plan string) (id string, err error)
+	// CancelExport ends an export, or the one of a plan that runs.
+	CancelExport func(ctx context.Context, exportOrPlan string) (id string, jobs []pipeline.JobEnd, err error)
+	// PausePlan keeps the schedule from starting a plan; ResumePlan lets it again.
+	PausePlan, ResumePlan func(ctx context.Context, plan string) error
 	// OpenServer signs in at a T-SQL server, to try bodies on it.
 	OpenServer func(ctx context.Context, dsn string) (Server, error)
 	// Shell writes the statements round the body of a view, as a warehouse of the
@@ -89,9 +97,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, s Strea
 	case errors.As(err, &code):
 		return int(code)
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(s.Err, "fhirsynapse: %s\n", line)
-	}
+	tell(s, err)
 	var wrong usageError
 	if errors.As(err, &wrong) {
 		fmt.Fprintf(s.Err, "fhirsynapse: see %s --help\n", wrong.command)
@@ -131,15 +137,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		Short:         "FHIR bulk exports into tables, continuously and without loss",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return usagef(cmd, "unknown command %q: did you mean %s?", args[0], near[0])
-			}
-			return usagef(cmd, "unknown command %q", args[0])
-		},
+		Args:          subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The Functions host starts its handler without arguments.
 			for _, name := range portSettings {
@@ -151,7 +149,6 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
 	if c.Serve != nil {
 		root.AddCommand(serveCommand(c))
@@ -170,6 +167,31 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	}
 	root.AddCommand(conformanceCommand(s, c), sqlCommand(s, c), versionCommand(s, c))
 	return root
+}
+
+// subcommand refuses the name of a command that there is not.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef(cmd, "unknown command %q: did you mean %s?", args[0], near[0])
+	}
+	return usagef(cmd, "unknown command %q", args[0])
+}
+
+// one wants a single name; what says of which thing.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usagef(cmd, "%s is missing", what)
+		case 1:
+			return nil
+		}
+		return usagef(cmd, "%q is one argument too many: name one at a time", args[1])
+	}
 }
 
 // arguments checks how many there are; what names them.

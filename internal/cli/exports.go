@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,10 +22,12 @@ func exportsCommand(s Streams, c Commands) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "exports",
-		Short: "List the exports of the journal",
-		Long: "List the exports of the journal, plan by plan, the newest first. The settings are those of the\n" +
-			"environment; docs/configuration.md lists them.",
-		Args: arguments(0, ""),
+		Short: "List the exports of the journal, start and cancel them",
+		Long: `List the exports of the journal, plan by plan, the newest first; start and cancel them, let plans
+rest. The settings are the app's, in the environment; docs/configuration.md lists them. Here those of
+the storage account are enough: LakeStorage, or LakeStorage__blobServiceUri where the identity of this
+machine or of the Azure CLI signs in, and JournalContainer where it has another name.`,
+		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if most < 1 {
 				return usagef(cmd, "--last must be at least 1")
@@ -42,6 +45,15 @@ func exportsCommand(s Streams, c Commands) *cobra.Command {
 	cmd.Flags().StringVar(&plan, "plan", "", "only the exports of one `PLAN`")
 	cmd.Flags().IntVar(&most, "last", 10, "how many of each plan")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	if c.StartExport != nil && c.AskForExport != nil {
+		cmd.AddCommand(exportsStartCommand(s, c))
+	}
+	if c.CancelExport != nil {
+		cmd.AddCommand(exportsCancelCommand(s, c))
+	}
+	if c.PausePlan != nil && c.ResumePlan != nil {
+		cmd.AddCommand(exportsPauseCommand(s, c), exportsResumeCommand(s, c))
+	}
 	return cmd
 }
 
@@ -65,8 +77,15 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 	t.SetStyle(style)
 	t.AppendHeader(table.Row{"export", "plan", "state", "window", "files", "requested", "touched", "note"})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight}})
+	var paused []string
 	for _, e := range list {
+		if line := pausedLine(e); line != "" && !slices.Contains(paused, line) {
+			paused = append(paused, line)
+		}
 		note := e.Progress
+		if e.State == pipeline.Requested && e.TouchedAt.IsZero() {
+			note = "the app's next tick begins it"
+		}
 		if e.Failure != nil {
 			note = e.Failure.Step + ": " + e.Failure.Cause
 		}
@@ -78,10 +97,18 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 			moment(e.RequestedAt), moment(e.TouchedAt), text.WrapSoft(note, 60),
 		})
 	}
-	if _, err := fmt.Fprintln(w, t.Render()); err != nil {
+	if _, err := fmt.Fprintln(w, strings.Join(append([]string{t.Render()}, paused...), "\n")); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil
+}
+
+// pausedLine says that the plan of an export is paused.
+func pausedLine(e pipeline.ExportSummary) string {
+	if e.PlanPausedAt.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("plan %s is paused since %s: fhirsynapse exports resume %s", e.Plan, moment(e.PlanPausedAt), e.Plan)
 }
 
 // window is (since, till] of an export's jobs, which all share the end.

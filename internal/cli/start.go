@@ -195,7 +195,7 @@ func (f *startFlags) request() (StartRequest, error) {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !f.once {
-		wrong("--once is missing: an export of a plan is started by its schedule")
+		wrong("--once is missing: an export of a plan is started by its schedule, or by fhirsynapse exports start PLAN")
 	}
 	switch u, err := url.Parse(r.Source); {
 	case r.Source == "":

@@ -117,7 +117,8 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		e.fault("SilentAfter", "%s must be above PollMax, %s: an export that waits for its next poll is not silent", c.SilentAfter, c.PollMax)
 	}
 	e.functionTimeout(c.StepTimeout, readFile)
-	e.exports(&c, readFile)
+	c.ExportsFile = e.exportsFile()
+	c.Exports = e.exports(c.ExportsFile, readFile)
 	e.misspelt()
 
 	c.Warnings = e.warnings
@@ -229,30 +230,40 @@ func (e *env) level(name string) slog.Level {
 	return l
 }
 
+// exportsFile says where exports.yaml is, and reads nothing.
+func (e *env) exportsFile() ExportsFile {
+	text := e.get(exportsFile)
+	blob, ok := strings.CutPrefix(text, "blob:")
+	if !ok {
+		return ExportsFile{Path: e.path(text)}
+	}
+	if blob = strings.TrimPrefix(blob, "/"); blob == "" {
+		e.fault(exportsFile, "blob: needs a path inside the journal container")
+	}
+	return ExportsFile{Blob: blob}
+}
+
 // exports reads and parses exports.yaml, unless it is in the journal.
-func (e *env) exports(c *Config, readFile func(string) ([]byte, error)) {
-	const name = "ExportsFile"
-	text := e.get(name)
-	if blob, ok := strings.CutPrefix(text, "blob:"); ok {
-		c.ExportsFile.Blob = strings.TrimPrefix(blob, "/")
-		if c.ExportsFile.Blob == "" {
-			e.fault(name, "blob: needs a path inside the journal container")
-		}
-		return
+func (e *env) exports(file ExportsFile, readFile func(string) ([]byte, error)) Exports {
+	if file.Path == "" {
+		return Exports{}
 	}
-	c.ExportsFile.Path = e.path(text)
-	data, err := readFile(c.ExportsFile.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.fault(name, "there is no file %s: start from exports.sample.yaml", c.ExportsFile.Path)
-		return
-	case err != nil:
-		e.fault(name, "read plans: %w", err)
-		return
-	}
-	if c.Exports, err = ParseExports(filepath.Base(c.ExportsFile.Path), data, e.given); err != nil {
+	exports, err := e.readExports(file.Path, readFile)
+	if err != nil {
 		e.faults = append(e.faults, err)
 	}
+	return exports
+}
+
+func (e *env) readExports(path string, readFile func(string) ([]byte, error)) (Exports, error) {
+	data, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Exports{}, fault.Permanentf("%s: there is no file %s: start from exports.sample.yaml", exportsFile, path)
+	case err != nil:
+		return Exports{}, fault.Permanentf("%s: read plans: %w", exportsFile, err)
+	}
+	return ParseExports(filepath.Base(path), data, e.given)
 }
 
 // Azure's naming rules for queues and containers.

@@ -20,7 +20,10 @@ const (
 	suffixClientID = "__clientId"
 )
 
-const appRoot = "FUNCTIONS_APP_ROOT_PATH"
+const (
+	appRoot     = "FUNCTIONS_APP_ROOT_PATH"
+	exportsFile = "ExportsFile"
+)
 
 var settings = []setting{
 	{"Warehouse", "", "Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb` (`?memory_limit=256MB` behind it gives commits more than 88 MB), `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. Required."},
@@ -32,10 +35,10 @@ var settings = []setting{
 	{lakeStorage, "", "Connection string of the storage account that the FHIR server exports into. This or the next one is required."},
 	{lakeStorage + suffixBlobURI, "", "Blob endpoint of the account, for managed identity: `https://name.blob.core.windows.net`."},
 	{lakeStorage + suffixClientID, "", "Client id of a user-assigned identity for the account; the system-assigned one where empty."},
-	{"ExportsFile", "exports.yaml", "The plans. A path (relative ones start beside host.json), or `blob:<path>` in the journal container."},
+	{exportsFile, "exports.yaml", "The plans. A path (relative ones start beside host.json), or `blob:<path>` in the journal container."},
 	{"ViewsFolder", "", "Folder of ViewDefinitions that add to the bundled ones, or replace those of the same file name."},
-	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit."},
-	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events."},
+	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit. The default is this program's own: `functions/PollExport` has the Functions host read the setting itself, which knows none, so a Function App sets it in any case."},
+	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events. Set it in any case, for the same reason: `functions/BlobLoaded` reads it."},
 	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into. Let nobody else export into it: a job there that nobody owns is taken for a lost one of ours, and may be cancelled."},
 	{"StagingContainer", "fhir-staging", "Container of prepared files."},
 	{"PublishedContainer", "fhir-published", "Container of the lines that the views of `synapse-serverless` read. No rule may delete from it."},

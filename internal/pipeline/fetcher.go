@@ -199,7 +199,7 @@ func (p *Pipeline) twice(do func() error) error {
 	err := do()
 	if errors.Is(err, errCount) {
 		if err = do(); errors.Is(err, errCount) {
-			return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("read twice: %w", err), Remedy: "start the export again"}
+			return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("read twice: %w", err), Remedy: "the next export covers the same window, with files of its own"}
 		}
 	}
 	return err
@@ -252,7 +252,7 @@ func (p *Pipeline) reread(ctx context.Context, f fetching) (OutputFile, error) {
 	m.TransactionTime = old.TransactionTime
 	m.place(f.job)
 	if !sameFiles(old, m) {
-		return f.file, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server lists other files now"), Remedy: "start the export again"}
+		return f.file, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server lists other files now"), Remedy: "the next export covers the same window, with files of its own"}
 	}
 	if err := p.keepFresh(ctx, f.job, m); err != nil {
 		return f.file, err

@@ -3,10 +3,13 @@ package pipeline_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -203,15 +206,16 @@ func TestCancelByHand(t *testing.T) {
 	w := newWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.step()
-	if err := w.p.Cancel(t.Context(), "nightly-000001"); err != nil {
-		t.Fatal(err)
+	got, err := w.p.Cancel(t.Context(), "nightly-000001")
+	if want := []pipeline.JobEnd{{Job: "nightly-000001.1", Fate: pipeline.JobCancelled}}; err != nil || !cmp.Equal(want, got) {
+		t.Fatalf("got %v, %v, want %v", got, err, want)
 	}
 	e, _ := w.export("nightly-000001")
 	if e.State != pipeline.Cancelled || !w.server.jobs["status/101"].ended {
 		t.Errorf("%s, ended at the server: %v", e.State, w.server.jobs["status/101"].ended)
 	}
 	for _, id := range []string{"nightly-000001", "nightly-000009", "hello"} {
-		if err := w.p.Cancel(t.Context(), id); err == nil {
+		if _, err := w.p.Cancel(t.Context(), id); err == nil {
 			t.Errorf("cancel %s: no error", id)
 		}
 	}
@@ -230,8 +234,9 @@ func TestCancelWhoseServerIsAwayIsMadeGoodByTheTick(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.p.Cancel(t.Context(), "nightly-000001"); err != nil {
-		t.Fatal(err)
+	got, err := w.p.Cancel(t.Context(), "nightly-000001")
+	if err != nil || len(got) != 1 || got[0].Fate != pipeline.JobLeft || !errors.Is(got[0].Err, errOutage) {
+		t.Fatalf("got %v, %v", got, err)
 	}
 	w.gate.before = nil
 	if err := w.p.Tick(t.Context()); err != nil || !w.server.jobs["status/101"].ended {
@@ -283,8 +288,8 @@ func TestAPlanThatIsPaused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ pause, resume func(w *world) }{
 		"by hand": {
-			func(w *world) { must(t, w.p.Pause(t.Context(), "nightly")); must(t, w.p.Pause(t.Context(), "nightly")) },
-			func(w *world) { must(t, w.p.Resume(t.Context(), "nightly")) },
+			func(w *world) { must(t, pipeline.Pause(t.Context(), w.journal, "nightly", w.now())) },
+			func(w *world) { must(t, pipeline.Resume(t.Context(), w.journal, "nightly")) },
 		},
 		"in the configuration": {
 			func(w *world) { w.plans[0].Paused = true; w.boot() },
@@ -314,9 +319,6 @@ func TestAPlanThatIsPaused(t *testing.T) {
 		if w.clock.Sub(before) < 50*time.Minute {
 			t.Errorf("%s: slots piled up", name)
 		}
-	}
-	if err := newWorld(t).p.Pause(t.Context(), "weekly"); err == nil {
-		t.Error("a plan that does not exist was paused")
 	}
 }
 

@@ -95,8 +95,9 @@ func TestTheOrphanOfAnExportThatAPersonCancelled(t *testing.T) {
 	orphan := w.server.jobs["status/101"]
 	orphan.polls = -1 << 20
 	w.server.write(orphan)
-	if err := w.p.Cancel(t.Context(), "nightly-000001"); err != nil {
-		t.Fatal(err)
+	ends, err := w.p.Cancel(t.Context(), "nightly-000001")
+	if err != nil || len(ends) != 1 || ends[0].Fate != pipeline.JobUnanswered {
+		t.Fatalf("got %v, %v", ends, err)
 	}
 	w.tickFor(20 * time.Minute)
 	if !orphan.ended || w.server.kickOffs != 1 {

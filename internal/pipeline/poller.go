@@ -137,7 +137,7 @@ func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s: %s; it was cancelled", s, why),
-		Remedy: "start the export again; a job that hangs has often passed then",
+		Remedy: "the next export covers the same window; a job that hangs has often passed then",
 	}
 }
 

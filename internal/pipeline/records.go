@@ -19,6 +19,9 @@ type planRecord struct {
 	RequestedAt time.Time `json:"requestedAt"`
 	// PausedAt is when a person paused the plan; zero while it runs.
 	PausedAt time.Time `json:"pausedAt,omitzero"`
+	// WantedAt is when a person asked for an export that has not begun; zero when
+	// nobody did.
+	WantedAt time.Time `json:"wantedAt,omitzero"`
 	// Released is the export whose jobs were given back to the server last.
 	Released string `json:"released,omitempty"`
 	// Strays says that kick-offs of that export were lost, whose jobs may still run.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 )
 
 // TypeReport accounts for one resource type of an export.
@@ -116,38 +117,46 @@ type ExportSummary struct {
 	Progress string `json:"progress,omitempty"`
 	// Notice is what a person should do about an export that is well otherwise.
 	Notice string `json:"notice,omitempty"`
+	// PlanPausedAt is when a person paused the export's plan; zero while it runs.
+	PlanPausedAt time.Time `json:"planPausedAt,omitzero"`
 }
 
 // Exports lists the exports of the journal, plan by plan, the newest first, at
-// most most of each plan.
+// most most of each plan. One that was asked for and has no document yet is among
+// them.
 func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSummary, error) {
 	p := &Pipeline{Ports: Ports{Journal: j}}
 	plans := []string{plan}
 	if plan == "" {
-		plans = nil
-		for key, err := range j.List(ctx, planKey("")) {
-			if err != nil {
-				return nil, fmt.Errorf("list exports: %w", err)
-			}
-			plans = append(plans, strings.TrimPrefix(key, planKey("")))
+		var err error
+		if plans, err = Plans(ctx, j); err != nil {
+			return nil, err
 		}
 	}
 	var out []ExportSummary
 	for _, plan := range plans {
+		d, err := readOrNew[planRecord](ctx, j, planKey(plan))
+		if err != nil {
+			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+		}
 		keys, err := p.lastExports(ctx, plan, most)
 		if err != nil {
 			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
 		}
+		if e, waits := d.value.unborn(plan, keys); waits {
+			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.value.PausedAt})
+			keys = keys[:min(len(keys), most-1)]
+		}
 		for _, key := range keys {
-			d, err := read[Export](ctx, j, key)
+			e, err := read[Export](ctx, j, key)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			s := ExportSummary{Export: d.value}
-			jobs, err := p.jobs(ctx, d.value)
+			s := ExportSummary{Export: e.value, PlanPausedAt: d.value.PausedAt}
+			jobs, err := p.jobs(ctx, e.value)
 			if err != nil {
 				return nil, err
 			}
@@ -162,4 +171,19 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 		}
 	}
 	return out, nil
+}
+
+// unborn is the export of a plan that is to begin and has no document yet. keys are
+// those of the plan's newest exports.
+func (r planRecord) unborn(plan string, keys []string) (Export, bool) {
+	e := Export{Plan: plan, State: Requested}
+	switch {
+	case r.Current != "" && !slices.Contains(keys, exportKey(plan, r.Seq)):
+		e.ID, e.RequestedAt = r.Current, r.RequestedAt
+	case !r.WantedAt.IsZero():
+		e.ID, e.RequestedAt = exportID(plan, r.Seq+1), r.WantedAt
+	default:
+		return e, false
+	}
+	return e, true
 }

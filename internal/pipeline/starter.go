@@ -81,9 +81,12 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 	return p.start(ctx, plan, d)
 }
 
-// due says whether the schedule has come round since the last request. Slots
-// missed meanwhile, by an outage or a pause, count once.
+// due says whether a person wants an export, or the schedule has come round since
+// the last request. Slots missed meanwhile, by an outage or a pause, count once.
 func (p *Pipeline) due(plan Plan, r planRecord) bool {
+	if !r.WantedAt.IsZero() {
+		return true
+	}
 	if plan.Schedule == nil || plan.Paused || !r.PausedAt.IsZero() {
 		return false
 	}
@@ -91,48 +94,66 @@ func (p *Pipeline) due(plan Plan, r planRecord) bool {
 }
 
 // Start begins an export of a plan at once, whatever its schedule says. It fails
-// when one is in flight.
+// when one is in flight. An id that comes with an error is that of an export which
+// is in the journal already: the next tick goes on with it.
 func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error) {
 	plan, ok := p.plan(name)
 	if !ok {
-		return "", fault.Permanentf("start plan %s: there is no such plan in the configuration", name)
+		return "", fmt.Errorf("start plan %s: %w", name, NotConfigured(p.Plans))
 	}
-	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(name))
+	for range swapTries {
+		if id, err = p.startNow(ctx, plan); !errors.Is(err, ErrConflict) {
+			break
+		}
+	}
 	if err != nil {
-		return "", fmt.Errorf("start plan %s: %w", name, err)
+		return id, fmt.Errorf("start plan %s: %w", name, err)
+	}
+	return id, nil
+}
+
+func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err error) {
+	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(plan.Name))
+	if err != nil {
+		return "", err
 	}
 	if d.value.Current != "" {
 		e, err := p.export(ctx, d.value.Current)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("start plan %s: %w", name, err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // reserved, and never asked for: that one is begun
+			return d.value.Current, p.request(ctx, plan, d.value)
+		case err != nil:
+			return "", err
+		case !e.State.Final():
+			return "", stillRuns(e)
 		}
-		if err == nil && !e.State.Final() {
-			return "", fault.Permanentf("start plan %s: export %s is still %s", name, e.ID, e.State)
-		}
-		if err == nil {
-			if err := p.dismiss(ctx, &d, e); err != nil {
-				return "", fmt.Errorf("start plan %s: %w", name, err)
-			}
+		if err := p.dismiss(ctx, &d, e); err != nil {
+			return "", err
 		}
 	}
-	if err := p.start(ctx, plan, d); err != nil {
-		return "", fmt.Errorf("start plan %s: %w", name, err)
+	if err := p.reserve(ctx, plan.Name, &d); err != nil {
+		return "", err
 	}
-	return exportID(name, d.value.Seq+1), nil
+	return d.value.Current, p.request(ctx, plan, d.value)
 }
 
-// start reserves the next number of the plan: whoever swaps the plan's document
-// has the export, everyone else was late.
+// start is the schedule's way to begin an export.
 func (p *Pipeline) start(ctx context.Context, plan Plan, d document[planRecord]) error {
-	d.value.Seq++
-	d.value.Current = exportID(plan.Name, d.value.Seq)
-	d.value.RequestedAt = p.Now()
-	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
+	if err := p.reserve(ctx, plan.Name, &d); errors.Is(err, ErrConflict) {
 		return nil
 	} else if err != nil {
 		return err
 	}
 	return p.request(ctx, plan, d.value)
+}
+
+// reserve takes the next number of the plan: whoever swaps the plan's document has
+// the export, everyone else was late.
+func (p *Pipeline) reserve(ctx context.Context, plan string, d *document[planRecord]) error {
+	d.value.Seq++
+	d.value.Current = exportID(plan, d.value.Seq)
+	d.value.RequestedAt, d.value.WantedAt = p.Now(), time.Time{}
+	return d.write(ctx, p.Journal)
 }
 
 // request writes down what is to be exported, then asks the server for it.

@@ -219,6 +219,11 @@ func (d Demo) Stay(ctx context.Context) error {
 	}
 	defer host.Stop()
 	d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(), w.database())
+	settings, err := w.writeSettings()
+	if err != nil {
+		return err
+	}
+	d.say("work on its exports from another shell: . %s; fhirsynapse exports", settings)
 	if d.World.Source == SourceBulk {
 		d.say("export from it by hand: fhirsynapse start --once --source %s --auth smart --client-id %s --key-id %s --key file:%s --to duckdb:out/x.duckdb",
 			w.BaseURL(), desk, desk, w.keyFile())

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -240,6 +242,20 @@ func (w *World) Landed(ctx context.Context) (files int, bytes int64, err error) 
 
 // Settings are the handler's.
 func (w *World) Settings() map[string]string { return maps.Clone(w.settings) }
+
+// writeSettings keeps the handler's settings in a file for a shell: who has read it
+// may use the commands of fhirsynapse on this world.
+func (w *World) writeSettings() (path string, err error) {
+	path = filepath.Join(w.options.Dir, "settings.env")
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(w.settings)) {
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(w.settings[name], "'", `'\''`))
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		return "", fmt.Errorf("write the settings: %w", err)
+	}
+	return path, nil
+}
 
 // BaseURL is the FHIR server's.
 func (w *World) BaseURL() *url.URL {

@@ -69,7 +69,7 @@ func actAsProduct(port string) int {
 			e, err := in.BlobEvents()
 			return fmt.Sprintf("%+v skipped=%v", e, in.Skipped() > 0), err
 		}),
-	}, log, time.Now), log)
+	}, log, time.Now), "test", log)
 	say(os.Stderr, "%v\n", err)
 	return 1
 }

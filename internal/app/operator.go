@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Operator is who looks after the exports from outside the handler, on the settings
+// of the same app. What a method does not use may be missing: but for Start they want
+// the storage account alone.
+type Operator struct {
+	Environment Environment
+	// Log gets warnings.
+	Log *slog.Logger
+}
+
+// Exports lists the exports of the journal, of all plans where plan is empty.
+func (o Operator) Exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
+	a, err := o.journal()
+	if err != nil {
+		return nil, err
+	}
+	list, err := pipeline.Exports(ctx, a.journal, plan, most)
+	if err == nil && plan != "" && len(list) == 0 {
+		err = pipeline.Known(ctx, a.journal, plan)
+	}
+	return list, err
+}
+
+// Start begins an export of a plan at once, as the app would: it wants all of the
+// app's settings, and an identity that may do the same. An export that comes with an
+// error is in the journal already, and the app's next tick goes on with it.
+func (o Operator) Start(ctx context.Context, plan string) (pipeline.ExportSummary, error) {
+	a, err := New(o.Environment, o.Log)
+	if err != nil {
+		return pipeline.ExportSummary{}, err
+	}
+	p, err := a.Pipeline(ctx)
+	if err != nil {
+		return pipeline.ExportSummary{}, err
+	}
+	id, err := p.Start(ctx, plan)
+	if id == "" {
+		return pipeline.ExportSummary{}, err
+	}
+	list, readErr := pipeline.Exports(ctx, a.journal, plan, 1)
+	if i := slices.IndexFunc(list, func(e pipeline.ExportSummary) bool { return e.ID == id }); i >= 0 {
+		return list[i], err
+	}
+	return pipeline.ExportSummary{Export: pipeline.Export{ID: id, Plan: plan, State: pipeline.Requested}}, errors.Join(err, readErr)
+}
+
+// Ask has the app begin an export of a plan at its next tick, and gives its id. A
+// plan that had no export yet is looked for in exports.yaml.
+func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
+	a, err := o.journal()
+	if err != nil {
+		return "", err
+	}
+	known := pipeline.Known(ctx, a.journal, plan)
+	exports, err := a.exports(ctx)
+	switch {
+	case known != nil && !errors.Is(known, pipeline.ErrNoPlan):
+		return "", fmt.Errorf("start plan %s: %w", plan, known)
+	case err != nil && known != nil:
+		return "", fmt.Errorf("start plan %s: it had no export yet, and exports.yaml, which would tell of it, cannot be read: %w", plan, err)
+	case err == nil && !slices.ContainsFunc(exports.Plans, func(p pipeline.Plan) bool { return p.Name == plan }):
+		return "", fmt.Errorf("start plan %s: %w", plan, pipeline.NotConfigured(exports.Plans))
+	}
+	return pipeline.Want(ctx, a.journal, plan, a.now())
+}
+
+// Cancel ends an export, or the one of a plan that runs. At the server its jobs are
+// ended where the plan's source can be reached from here; the app does it else.
+func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pipeline.JobEnd, err error) {
+	a, err := o.journal()
+	if err != nil {
+		return "", nil, err
+	}
+	p := pipeline.New(pipeline.Options{}, pipeline.Ports{
+		Journal: a.journal, Now: a.now, Log: a.log,
+		Source: func(plan string) (pipeline.Source, error) { return a.sourceOf(ctx, plan) },
+	})
+	id, err = pipeline.Running(ctx, a.journal, name)
+	noPlan := errors.Is(err, pipeline.ErrNoPlan)
+	switch {
+	case noPlan:
+		id = name
+	case err != nil:
+		return "", nil, err
+	}
+	jobs, cancelErr := p.Cancel(ctx, id)
+	if noPlan && fault.Of(cancelErr) == fault.BadData { // it has not the form of an id
+		return "", nil, fmt.Errorf("cancel: %w", err)
+	}
+	return id, jobs, cancelErr
+}
+
+// Pause keeps the schedule from starting a plan.
+func (o Operator) Pause(ctx context.Context, plan string) error {
+	a, err := o.journal()
+	if err != nil {
+		return err
+	}
+	return pipeline.Pause(ctx, a.journal, plan, a.now())
+}
+
+// Resume lets the schedule start a plan again.
+func (o Operator) Resume(ctx context.Context, plan string) error {
+	a, err := o.journal()
+	if err != nil {
+		return err
+	}
+	return pipeline.Resume(ctx, a.journal, plan)
+}
+
+// journal is an app of the settings that the journal wants.
+func (o Operator) journal() (*App, error) {
+	cfg, err := config.JournalFromEnv(o.Environment.Environ)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Warnings {
+		o.Log.Warn("configuration", "warning", w)
+	}
+	a := &App{config: cfg, environ: o.Environment.Environ, read: o.Environment.ReadFile, now: o.Environment.Now, log: o.Log}
+	return a, a.connect()
+}
+
+// sourceOf makes the FHIR server of one plan; the others may lack what they need.
+func (a *App) sourceOf(ctx context.Context, plan string) (pipeline.Source, error) {
+	exports, err := a.exports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source, ok := exports.Source(plan)
+	if !ok {
+		return nil, unknownPlan(plan)
+	}
+	of, err := a.sources(config.Exports{
+		Sources: map[string]config.Source{source.Name: source}, SourceOf: map[string]string{plan: source.Name}, PatientsOf: exports.PatientsOf,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return of(plan)
+}
