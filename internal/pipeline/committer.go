@@ -41,6 +41,9 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if again := prepares(e, files, now, func(f surveyed) bool { return !f.prepared }); len(again) > 0 {
 		return p.send(ctx, time.Time{}, again...)
 	}
+	if err := p.buildsOn(ctx, e); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
 	batch, err := p.batch(ctx, e, s.Type, now)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)

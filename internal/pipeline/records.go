@@ -36,6 +36,10 @@ type Export struct {
 	State       State     `json:"state"`
 	Jobs        []Request `json:"jobs"` // what each job asks; job n is Jobs[n-1]
 	RequestedAt time.Time `json:"requestedAt"`
+	// Rests is the loaded exports that this one builds on: it brings what is new since.
+	Rests []string `json:"rests,omitempty"`
+	// Lacks is loaded exports that the tables did not have when this one was requested.
+	Lacks []string `json:"lacks,omitempty"`
 	// TouchedAt is when the export last got further; the watchdog reads it.
 	TouchedAt  time.Time `json:"touchedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`

@@ -166,7 +166,7 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 					s.Progress = job.Progress
 				}
 			}
-			s.Notice = notice(jobs)
+			s.Notice = strings.Trim(e.value.lacking()+"; "+notice(jobs), "; ")
 			out = append(out, s)
 		}
 	}

@@ -167,13 +167,19 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 		return fmt.Errorf("export %s: %w", r.Current, err)
 	}
 	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
-	marks, err := p.Watermarks(ctx, plan.Name)
+	basis, err := p.basis(ctx, plan.Name, plan.Schema)
 	if err != nil {
 		return fmt.Errorf("export %s: %w", r.Current, err)
 	}
 	e := Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested,
-		Jobs: requests(plan, marks, till), RequestedAt: p.Now(), TouchedAt: p.Now(),
+		Jobs: requests(plan, basis.marks, till), RequestedAt: p.Now(), TouchedAt: p.Now(), Lacks: basis.lacks,
+	}
+	if plan.Level == LevelSystem {
+		e.Rests = basis.rests
+	}
+	if len(e.Lacks) > 0 {
+		p.Log.WarnContext(ctx, "the tables lack exports that were loaded: was the warehouse restored, or emptied?", "export", e.ID, "lacks", e.Lacks)
 	}
 	if len(e.Jobs) == 0 {
 		p.Log.WarnContext(ctx, "no export: the watermark is not behind the server's clock", "plan", plan.Name, "till", till)

@@ -8,43 +8,13 @@ import (
 // AllTypes stands for "every type" in watermarks of plans that name no types.
 const AllTypes = "*"
 
-// farBack bounds how many exports are read for a watermark. A type that none of
-// them loaded starts full, which is always right.
-const farBack = 1000
-
-// Watermarks derives, per resource type, up to when a plan has loaded: the
-// greatest till among its loaded exports, or the job's transactionTime where the
-// server was given no till. The zero time means never.
+// Watermarks derives, per resource type, up to when a plan has loaded into the tables
+// of its schema: the greatest till among its loaded exports, or the job's
+// transactionTime where the server was given no till. The zero time means never.
 func (p *Pipeline) Watermarks(ctx context.Context, plan string) (map[string]time.Time, error) {
-	exports, err := p.lastExports(ctx, plan, farBack)
-	if err != nil {
-		return nil, err
-	}
-	wanted := []string{AllTypes}
-	if configured, ok := p.plan(plan); ok && len(configured.Types) > 0 {
-		wanted = configured.Types
-	}
-	marks := map[string]time.Time{}
-	for _, key := range exports {
-		d, err := read[Export](ctx, p.Journal, key)
-		if err != nil {
-			return nil, err
-		}
-		if e := d.value; e.State == Loaded {
-			if err := p.cover(ctx, e, marks); err != nil {
-				return nil, err
-			}
-		}
-		if covered(marks, wanted) {
-			break
-		}
-	}
-	for _, t := range wanted {
-		if all := marks[AllTypes]; all.After(marks[t]) {
-			marks[t] = all
-		}
-	}
-	return marks, nil
+	configured, _ := p.plan(plan)
+	b, err := p.basis(ctx, plan, configured.Schema)
+	return b.marks, err
 }
 
 // lastExports lists the keys of a plan's exports, the newest first.

@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// basis is what the next export of a plan may build on: its watermarks, the exports
+// that they rest on, and the loaded exports that the tables do not have.
+type basis struct {
+	marks map[string]time.Time
+	rests []string
+	lacks []string
+}
+
+// farBack bounds how many exports are read for a watermark. A type that none of
+// them loaded starts full, which is always right.
+const farBack = 1000
+
+// basis derives the watermarks of a plan from the journal, and believes it only as
+// far as the tables have what it says: a warehouse may have been restored to an
+// earlier time, or replaced by an empty one.
+func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error) {
+	b := basis{marks: map[string]time.Time{}}
+	exports, err := p.lastExports(ctx, plan, farBack)
+	if err != nil {
+		return b, err
+	}
+	wanted := []string{AllTypes}
+	if configured, ok := p.plan(plan); ok && len(configured.Types) > 0 {
+		wanted = configured.Types
+	}
+	for _, key := range exports {
+		d, err := read[Export](ctx, p.Journal, key)
+		if err != nil {
+			return b, err
+		}
+		if d.value.State == Loaded {
+			if err := p.build(ctx, &b, schema, d.value); err != nil {
+				return b, err
+			}
+		}
+		if covered(b.marks, wanted) {
+			break
+		}
+	}
+	for _, t := range wanted {
+		if all := b.marks[AllTypes]; all.After(b.marks[t]) {
+			b.marks[t] = all
+		}
+	}
+	return b, nil
+}
+
+// build adds a loaded export, if it stands.
+func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e Export) error {
+	rests, stands, err := p.stands(ctx, schema, e)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look whether the tables have export %s: %w", e.ID, err)
+	case !stands:
+		b.lacks = append(b.lacks, e.ID)
+		return nil
+	}
+	b.rests = append(b.rests, rests...)
+	return p.cover(ctx, e, b.marks)
+}
+
+// stands says whether the tables of a schema have a loaded export. One without files,
+// of which the ledger knows nothing, stands on what it rests on itself.
+func (p *Pipeline) stands(ctx context.Context, schema string, e Export) (rests []string, stands bool, err error) {
+	jobs, err := p.jobs(ctx, e)
+	if err != nil {
+		return nil, false, err
+	}
+	g, err := p.filesOf(ctx, jobs, "")
+	if err != nil {
+		return nil, false, err
+	}
+	if len(g.files) == 0 {
+		stands, err := p.standing(ctx, schema, e.Rests)
+		return e.Rests, stands, err
+	}
+	entries, err := p.Warehouse.Ledger(ctx, schema, e.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	committed := map[string]bool{}
+	for _, l := range entries {
+		committed[l.Path] = true
+	}
+	for _, f := range g.files {
+		if !committed[f.Path] {
+			return nil, false, nil
+		}
+	}
+	return []string{e.ID}, true, nil
+}
+
+// standing says whether all of the exports stand.
+func (p *Pipeline) standing(ctx context.Context, schema string, ids []string) (bool, error) {
+	for _, id := range ids {
+		e, err := p.export(ctx, id)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if _, stands, err := p.stands(ctx, schema, e); err != nil || !stands {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// buildsOn refuses to commit an export whose basis has left the tables since it was
+// requested. By induction nothing is missing below one that stands: at its own commit
+// its basis stood, and a restore takes back the last commits first.
+func (p *Pipeline) buildsOn(ctx context.Context, e Export) error {
+	stands, err := p.standing(ctx, e.Schema, e.Rests)
+	if err != nil || stands {
+		return err
+	}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.OurSetting,
+		Err:    fmt.Errorf("the tables of schema %s lack what this export builds on (%s): was the warehouse restored to an earlier time, or emptied?", e.Schema, strings.Join(e.Rests, ", ")),
+		Remedy: "nothing needs to be done: the plan's next export builds on what is there, or is full",
+	}
+}
+
+// lacking is the notice of an export before which others were found missing.
+func (e Export) lacking() string {
+	if len(e.Lacks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the tables lacked %s, although loaded: was the warehouse restored, or emptied? this export begins before them", strings.Join(e.Lacks, ", "))
+}
