@@ -13,6 +13,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
 )
@@ -29,6 +30,8 @@ type LoadRequest struct {
 	Staging string
 	// Views is a folder of ViewDefinitions; empty means the bundled ones.
 	Views string
+	// LineLimit is the longest line in bytes; 0 means 64 MB.
+	LineLimit int
 	// Compression is that of Parquet files; empty means the default.
 	Compression string
 	// Rebuild makes the tables anew: those of RebuildTypes, or of all types that come.
@@ -73,7 +76,7 @@ const allTypes = "all"
 
 func loadCommand(s Streams, c Commands) *cobra.Command {
 	var r LoadRequest
-	var to string
+	var to, lineLimit string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME|fabric://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
@@ -136,6 +139,12 @@ the column stays NULL for that one until the command is run again with the files
 			if r.Compression != "" && r.Scheme != "parquet" {
 				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
 			}
+			if lineLimit != "" {
+				var err error
+				if r.LineLimit, err = config.ParseLineLimit(lineLimit); err != nil {
+					return usagef(cmd, "--line-limit: %w", err)
+				}
+			}
 			if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild && slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
 				return usagef(cmd, "--rebuild has a meaning with a database only: files are made anew by each load")
 			}
@@ -165,7 +174,8 @@ the column stays NULL for that one until the command is run again with the files
 	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
 	cmd.Flags().StringVar(&r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
-	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use instead of the bundled ones")
+	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
+	cmd.Flags().StringVar(&lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
 	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
 	cmd.Flags().Lookup("rebuild").NoOptDefVal = allTypes
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")

@@ -184,7 +184,7 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.r.FileToken, "file-token", "", "always or never send our token for files; without it as the manifest says")
 	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false, "download files from private addresses too")
 	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
-	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines, in per cent, above which the export fails")
+	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which the export fails")
 	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "how long the whole export may take")
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 }

@@ -207,16 +207,11 @@ func (e *env) number(name string, least, most int) int {
 }
 
 func (e *env) lineLimit(name string) int {
-	// A resource of a few kilobytes must fit; a line is held in memory whole.
-	const least, most = 64 << 10, 1 << 30
-	n, err := parseSize(e.get(name))
-	switch {
-	case err != nil:
+	n, err := ParseLineLimit(e.get(name))
+	if err != nil {
 		e.fault(name, "%w", err)
-	case n < least || n > most:
-		e.fault(name, "must be from 64KiB to 1GiB, since a line is held in memory whole")
 	}
-	return int(n)
+	return n
 }
 
 func (e *env) level(name string) slog.Level {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -35,6 +36,18 @@ func parseSize(text string) (int64, error) {
 		return n * u.factor, nil
 	}
 	return 0, fmt.Errorf("%q is not a size: write for example 64MB", text)
+}
+
+// ParseLineLimit reads the longest line of a file in bytes, as the setting LineLimit has
+// it: "64MB", "16 MiB", "65536".
+func ParseLineLimit(text string) (int, error) {
+	// A resource of a few kilobytes must fit; a line is held in memory whole.
+	const least, most = 64 << 10, 1 << 30
+	n, err := parseSize(text)
+	if err == nil && (n < least || n > most) {
+		err = errors.New("must be from 64KiB to 1GiB, since a line is held in memory whole")
+	}
+	return int(n), err
 }
 
 // parsePercent reads "5%" as 0.05. A bare number is refused, since 1 could mean

@@ -4,7 +4,7 @@
 // and never by message text; the pipeline alone acts on the class:
 //
 //	Transient  may pass by itself: the step is sent again later
-//	Permanent  needs a person or a deployment: the export fails, and can be replayed
+//	Permanent  needs a person or a deployment: the export fails, and the next one covers its time
 //	BadData    this input never; the others are fine: the line goes to quarantine
 //
 // An error that nobody classified is Transient: attempts are bounded, so hope is

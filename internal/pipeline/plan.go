@@ -31,7 +31,7 @@ type Plan struct {
 	OpenEnd bool
 	// Paused keeps the schedule from starting the plan; a person still may.
 	Paused bool
-	// MaxBad is the share of bad lines of an export, 0 to 1, above which it fails.
+	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which the export fails.
 	MaxBad float64
 }
 

@@ -115,7 +115,8 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	lake := load.NewFolders(r.Dir, filepath.Join(work, "staging"), quarantine)
 	flattener, err := prepared.NewFlattener(prepared.Options{
-		Lake: lake, Views: views, Codec: prepared.Codec(r.Compression), Quarantined: r.Progress.Bad,
+		Lake: lake, Views: views, Codec: prepared.Codec(r.Compression), LineLimit: r.LineLimit,
+		Quarantined: r.Progress.Bad,
 	})
 	if err != nil {
 		return out, err
@@ -130,7 +131,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 			Total: r.Progress.Total, Read: r.Progress.Add,
 		}.Extract(ctx)
 	default:
-		err = fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
+		err = fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
 	}
 	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped, Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
 	for _, t := range report.Types {

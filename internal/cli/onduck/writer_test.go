@@ -169,6 +169,15 @@ func TestLoadIntoFilesFromTheCommandLine(t *testing.T) {
 	if err != nil || len(bad) != 3 {
 		t.Errorf("quarantined: %v, %v", bad, err)
 	}
+	long := lines + `{"resourceType":"Patient","id":"b","implicitRules":"` + strings.Repeat("x", 64<<10) + `"}` + "\n"
+	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[string]string{"64KiB": "loaded 2 resources, 2 rows in 1 tables, 2 quarantined", "1MB": "loaded 3 resources, 3 rows in 1 tables, 1 quarantined"} {
+		if code, text, errs := run(t, "load", data, "--to", "parquet:"+out, "--line-limit", limit); code != 0 || !strings.Contains(text, want) {
+			t.Errorf("%s: code %d, %s%s", limit, code, text, errs)
+		}
+	}
 	for _, codec := range []string{"zstd", "none", "snappy"} {
 		if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression", codec); code != 0 {
 			t.Errorf("%s: code %d, %s", codec, code, errs)

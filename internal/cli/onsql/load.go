@@ -70,11 +70,11 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	// The folder itself may be read-only, and so may the one around it.
 	quarantine := filepath.Base(dir) + ".quarantine"
 	lake := load.NewFolders(r.Dir, filepath.Join(work, "staging"), quarantine)
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views, Quarantined: r.Progress.Bad})
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views, LineLimit: r.LineLimit, Quarantined: r.Progress.Bad})
 	if err != nil {
 		return out, err
 	}
-	o := mssql.Options{Server: server, Lake: lake, Views: views.Tables, TempDir: work, Now: now}
+	o := mssql.Options{Server: server, Lake: lake, Views: views.Tables, LineLimit: r.LineLimit, TempDir: work, Now: now}
 	if r.Staging != "" {
 		in, err := openStage(ctx, lake, r.Staging, open)
 		if err != nil {
