@@ -74,9 +74,27 @@ func (r *Report) add(d pipeline.Done) {
 	}
 }
 
-// Load loads all files into the tables of a schema, one resource type after the
-// other, of which each is committed while the next one is flattened; each becomes visible at once. After an error the report tells which
-// types are there.
+// keeper is a Warehouse that stays open for a commit which is about to come. It has to
+// be let go.
+type keeper interface {
+	Keep() (letGo func() error)
+}
+
+// soonRead is how many bytes of files are flattened so soon that opening a warehouse anew
+// for their commit takes longer than that. Beside more, it would only hold memory.
+const soonRead = 8 << 20
+
+// keep has the warehouse stay open from the commit before, where it is worth it.
+func (l Loader) keep(files []source) (letGo func() error) {
+	if k, ok := l.Warehouse.(keeper); ok && size(files) <= soonRead {
+		return k.Keep()
+	}
+	return func() error { return nil }
+}
+
+// Load loads all files into the tables of a schema, one resource type after the other,
+// of which each is committed while the next one is flattened; each becomes visible at
+// once. After an error the report tells which types are there.
 func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
 	return l.load(ctx, schema, nil, nil)
 }
@@ -102,13 +120,14 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 	// A type is committed while the next one is being flattened.
 	last := func() error { return nil }
 	for typ, group := range byType(files) {
+		letGo := l.keep(group)
 		batch, err := l.prepare(ctx, &report, pipeline.Batch{
 			Schema: schema, Plan: Plan, Export: report.Export, Type: typ, ViewSet: 1, Attempt: l.Token(),
 		}, group, started)
 		if err := errors.Join(last(), err); err != nil {
-			return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, report.Export))
+			return report, errors.Join(err, letGo(), l.Lake.Remove(pipeline.Staging, report.Export))
 		}
-		last = l.commit(ctx, &report, batch, first)
+		last = l.commit(ctx, &report, batch, first, letGo)
 	}
 	return report, errors.Join(last(), l.Lake.Remove(pipeline.Staging, report.Export))
 }
@@ -127,9 +146,9 @@ func (l Loader) prepare(ctx context.Context, all *Report, b pipeline.Batch, file
 	return b, nil
 }
 
-// commit begins the commit of one type. The end, which has to be waited for, reports
-// it; what was staged is gone then.
-func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch, first before) (end func() error) {
+// commit begins the commit of one type, after which the warehouse is let go. The end,
+// which has to be waited for, reports it; what was staged is gone then.
+func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch, first before, letGo func() error) (end func() error) {
 	var report pipeline.TypeReport
 	var err error
 	done := make(chan struct{})
@@ -141,7 +160,7 @@ func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch, first
 		if err == nil {
 			report, err = l.committed(ctx, b)
 		}
-		err = errors.Join(err, l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
+		err = errors.Join(err, letGo(), l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
 	}()
 	return func() error {
 		<-done

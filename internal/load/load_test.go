@@ -241,6 +241,48 @@ func TestLoadOfNothing(t *testing.T) {
 	}
 }
 
+// keeper is a shelf that counts how often it is kept and let go.
+type keeper struct {
+	*shelf
+	kept, left int
+}
+
+func (k *keeper) Keep() (letGo func() error) {
+	k.kept++
+	return func() error { k.left++; return nil }
+}
+
+func TestLoadLetsGoWhatItKept(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat(observation+strings.Repeat(" ", 1000)+"\n", 9000)
+	torn := packed(t, large)
+	for name, test := range map[string]struct {
+		files map[string]string
+		fail  error // of commits
+		fails bool
+		kept  int
+	}{
+		"small types":      {map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient}, nil, false, 2},
+		"a large one":      {map[string]string{"Observation.ndjson": large, "Patient.ndjson": patient}, nil, false, 1},
+		"a failing commit": {map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient}, fault.Permanentf("the disk is full"), true, 2},
+		"a torn file":      {map[string]string{"Observation.ndjson.gz": "raw:" + torn[:len(torn)/2]}, nil, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.files)
+			w.shelf.fail = test.fail
+			k := &keeper{shelf: w.shelf}
+			w.Warehouse = k
+			if _, err := w.Load(t.Context(), "main"); (err != nil) != test.fails {
+				t.Errorf("error = %v", err)
+			}
+			if k.kept != test.kept || k.left != k.kept {
+				t.Errorf("kept %d times and let go %d times, want %d", k.kept, k.left, test.kept)
+			}
+		})
+	}
+}
+
 func TestLoadReportsAFailedCommit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient})

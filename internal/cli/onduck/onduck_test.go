@@ -52,7 +52,7 @@ no JSON
 	if code, _, errs := run(t, "query", "--db", db, "select 1; select 2"); code != 1 || !strings.Contains(errs, "one at a time") {
 		t.Errorf("two statements: code %d, %s", code, errs)
 	}
-	if code, _, errs := run(t, "load", data, "--to", "oracle:x"); code != 1 || !strings.Contains(errs, "duckdb:FILE, sqlserver://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to") {
+	if code, _, errs := run(t, "load", data, "--to", "oracle:x"); code != 1 || !strings.Contains(errs, "duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to") {
 		t.Errorf("another warehouse: code %d, %s", code, errs)
 	}
 }

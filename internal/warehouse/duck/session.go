@@ -76,6 +76,13 @@ func (s *sessions) giveUp() error {
 	return left.end()
 }
 
+// Keep leaves the database open for a commit that is about to come, so that many small
+// ones in a row do not open and close it each. It has to be let go.
+func (w *Warehouse) Keep() (letGo func() error) {
+	w.sessions.announce()
+	return w.sessions.giveUp
+}
+
 // enter gives a call that was announced the session, which it must leave.
 func (s *sessions) enter(ctx context.Context, open func(context.Context) (*session, error)) (*session, error) {
 	if err := s.opener.Acquire(ctx, 1); err != nil {

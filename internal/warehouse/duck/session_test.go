@@ -75,6 +75,25 @@ func TestADatabaseIsLeftOpenForWhoWaits(t *testing.T) {
 	closed(t, w)
 }
 
+func TestADatabaseIsKeptBetweenCommits(t *testing.T) {
+	t.Parallel()
+	w := openTest(t)
+	var sessions []*session
+	letGo := w.Keep()
+	for range 3 {
+		if err := w.write(t.Context(), "A", func(in *session, _ *database) error { sessions = append(sessions, in); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sessions[0] != sessions[1] || sessions[0] != sessions[2] {
+		t.Error("the database was opened again")
+	}
+	if err := letGo(); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, w)
+}
+
 // closed fails when the database is open for writing.
 func closed(t *testing.T, w *Warehouse) {
 	t.Helper()
