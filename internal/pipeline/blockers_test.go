@@ -459,7 +459,7 @@ func TestPlanTakenOutOfTheConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "no longer in the configuration") {
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "no longer in the configuration: once it is back there, its next export") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 }

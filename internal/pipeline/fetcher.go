@@ -83,7 +83,7 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	if f.files, ok = f.source.(Downloader); !ok || p.Landings == nil {
-		return fault.Permanentf("%s: the source of plan %s is no longer one that keeps its files: put it back to load this export", s, e.Plan)
+		return fault.Permanentf("%s: the source of plan %s is no longer one that keeps its files: once it is back, the next export brings what this one should have", s, e.Plan)
 	}
 	switch kind {
 	case deletedFile:

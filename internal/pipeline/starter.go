@@ -67,7 +67,7 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 		case err != nil:
 			return err
 		case !e.State.Final() && !configured:
-			return p.failExport(ctx, e.ID, "tick", fault.Permanentf("plan %s is no longer in the configuration: put it back to load this export", name))
+			return p.failExport(ctx, e.ID, "tick", fault.Permanentf("plan %s is no longer in the configuration: once it is back there, its next export brings what this one should have", name))
 		case !e.State.Final():
 			return p.lookAfter(ctx, plan, e)
 		}
