@@ -84,7 +84,8 @@ func loadCommand(s Streams, c Commands) *cobra.Command {
 		Long: `Load the *.ndjson and *.ndjson.gz files of a folder, without a server.
 
 duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing; a
-              resource without meta.lastUpdated counts as written when the load began.
+              resource without meta.lastUpdated counts as written when the load began or, in a copy of a
+              folder that the app has fetched (PLAN-NUMBER.N-INSTANT), at the instant in its name.
 sqlserver://USER:PASSWORD@HOST:1433?database=NAME
               The same in SQL Server and Azure SQL. Without a user, an Azure identity signs in (fedauth
               says which). The connection is encrypted, unless encrypt says otherwise or the server is on

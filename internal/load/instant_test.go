@@ -2,8 +2,12 @@ package load_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,48 +33,72 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 	tombstone := func(id string) string {
 		return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"deleted":true}}`+"\n", id)
 	}
-	landing := t.TempDir()
-	for name, text := range map[string]string{
+	files := map[string]string{
 		"nightly-000001.1-20260101T000000000000000Z/Patient-000001.ndjson":           row(back, "first") + row(gone, "first") + row(kept, "first"),
 		"nightly-000002.1-20260102T000000000000000Z/Patient-deleted-000002-1.ndjson": tombstone(back) + tombstone(gone),
 		"nightly-000003.1-20260103T000000000000000Z/Patient-000001.ndjson":           row(back, "third") + row(gone, "third") + row(kept, "third"),
 		"nightly-000004.1-20260104T000000000000000Z/Patient-deleted-000002-1.ndjson": tombstone(gone),
+	}
+	for name, copied := range map[string]struct {
+		to    func(name string) string
+		loads func(name string) string
+	}{
+		"the folders":        {func(name string) string { return name }, func(string) string { return "" }},
+		"in another folder":  {func(name string) string { return "copy/" + name }, func(string) string { return "" }},
+		"one at a time":      {func(name string) string { return name }, path.Dir},
+		"one as a container": {func(name string) string { return path.Join(path.Dir(name), "in", path.Base(name)) }, path.Dir},
 	} {
-		path := filepath.Join(landing, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			loads := map[string]bool{}
+			for name, text := range files {
+				file := filepath.Join(root, filepath.FromSlash(copied.to(name)))
+				if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				loads[filepath.Join(root, filepath.FromSlash(copied.loads(name)))] = true
+			}
+			if d := cmp.Diff([]string{back + " third", kept + " third"}, familiesOf(t, slices.Collect(maps.Keys(loads)))); d != "" {
+				t.Errorf("patients (-want +got):\n%s", d)
+			}
+		})
 	}
+}
+
+// familiesOf loads folders, one after the other, into tables of their own.
+func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
+	t.Helper()
 	views := preparedtest.Views{load.Plan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
-	lake := load.NewFolders(landing, filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine"))
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables := memory.NewWarehouse(lake, views.Tables)
-	l := load.Loader{
-		Lake: lake, Flattener: flattener, Warehouse: tables, Token: func() string { return "ab12" },
-		Now: func() time.Time { return time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC) },
-	}
-	if _, err := l.Load(t.Context(), "main"); err != nil {
-		t.Fatal(err)
+	staging, quarantine := filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine")
+	tables := memory.NewWarehouse(load.NewFolders("", staging, quarantine), views.Tables)
+	for i, dir := range folders {
+		lake := load.NewFolders(dir, staging, quarantine)
+		flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := load.Loader{
+			Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Token: func() string { return "ab1" + strconv.Itoa(i) },
+			Now: func() time.Time { return time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC) },
+		}
+		if _, err := l.Load(t.Context(), "main"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	content, err := tables.Content(t.Context(), "main")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
 	for _, r := range content["patient"] {
 		_, id, _ := strings.Cut(r, `_id="`)
 		id, _, _ = strings.Cut(id, `"`)
 		_, family, _ := strings.Cut(r, `family="`)
 		family, _, _ = strings.Cut(family, `"`)
-		got = append(got, id+" "+family)
+		idAndFamily = append(idAndFamily, id+" "+family)
 	}
-	if d := cmp.Diff([]string{back + " third", kept + " third"}, got); d != "" {
-		t.Errorf("patients (-want +got):\n%s\n%v", d, content)
-	}
+	return idAndFamily
 }

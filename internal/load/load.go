@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -24,8 +25,10 @@ import (
 // Plan is the plan that a load belongs to in the ledger.
 const Plan = "load"
 
-// Loader loads a folder. All fields but Total and Read are needed.
+// Loader loads a folder. All fields but Dir, Total and Read are needed.
 type Loader struct {
+	// Dir is where the folder is: its name may tell of which export the files are.
+	Dir string
 	// Lake has the folder to load as its landing area.
 	Lake      *localdir.Lake
 	Flattener pipeline.Flattener
@@ -137,7 +140,7 @@ func (l Loader) prepare(ctx context.Context, all *Report, b pipeline.Batch, file
 	for i, f := range files {
 		p := pipeline.PreparedFile{File: f.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
 		var err error
-		if p.Done, err = l.flatten(ctx, b.Export, f, p.Dir, writtenAt(f.Path, started)); err != nil {
+		if p.Done, err = l.flatten(ctx, b.Export, f, p.Dir, l.writtenAt(f.Path, started)); err != nil {
 			return b, fmt.Errorf("load %s: %w", b.Type, err)
 		}
 		all.add(p.Done)
@@ -207,9 +210,11 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 // writtenAt is the instant of lines without one: that of the export which brought the
 // file, where the folder is a copy of what the pipeline has fetched, so that they are
 // the versions that they are there; else when the load began.
-func writtenAt(path string, started time.Time) time.Time {
-	if t, ok := pipeline.TransactionTimeOf(path); ok {
-		return t
+func (l Loader) writtenAt(path string, started time.Time) time.Time {
+	for _, name := range []string{path, filepath.ToSlash(l.Dir) + "/"} {
+		if t, ok := pipeline.TransactionTimeOf(name); ok {
+			return t
+		}
 	}
 	return started
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,11 +172,16 @@ func cutFetchFolder(folder string) (job string, transactionTime time.Time) {
 }
 
 // TransactionTimeOf is the instant of what is in a file that was fetched, as the name
-// of its folder tells it: that of its lines without one.
+// of its folder tells it: that of its lines without one. A copy of the folder may lie in
+// others.
 func TransactionTimeOf(path string) (t time.Time, ok bool) {
-	folder, _, _ := strings.Cut(path, "/")
-	_, t = cutFetchFolder(folder)
-	return t, isJobFolder(folder) && !t.IsZero()
+	folders := strings.Split(path, "/")
+	for _, folder := range slices.Backward(folders[:len(folders)-1]) {
+		if _, t := cutFetchFolder(folder); isJobFolder(folder) && !t.IsZero() {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // isJobFolder says that a folder of the landing area was made by us, for files

@@ -173,8 +173,12 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 	if err != nil {
 		return load.Report{}, err
 	}
+	dir, err := filepath.Abs(r.Dir)
+	if err != nil {
+		return load.Report{}, err
+	}
 	loader := load.Loader{
-		Lake: lake, Flattener: f, Warehouse: tables, Now: now, Token: token,
+		Dir: dir, Lake: lake, Flattener: f, Warehouse: tables, Now: now, Token: token,
 		Total: r.Progress.Total, Read: r.Progress.Add,
 	}
 	var report load.Report

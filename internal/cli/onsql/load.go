@@ -92,7 +92,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		r.Schema = schema
 	}
 	loader := load.Loader{
-		Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
+		Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
 		Total: r.Progress.Total, Read: r.Progress.Add,
 	}
 	var report load.Report
