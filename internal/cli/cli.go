@@ -2,7 +2,7 @@
 //
 // It parses, checks and prints; what a command does is a function in Commands,
 // which the main package fills. Results go to stdout, everything else to stderr.
-// The exit code is 0 for success, 1 for a failure and 2 for a wrong call.
+// The exit codes are in exit.go.
 package cli
 
 import (
@@ -19,13 +19,6 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 
 	"github.com/spf13/cobra"
-)
-
-// Exit codes.
-const (
-	ok     = 0
-	failed = 1
-	misuse = 2
 )
 
 // portSettings are how a Functions host tells its child that it is one, now and
@@ -90,45 +83,16 @@ func Run(ctx context.Context, args []string, getenv func(string) string, s Strea
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	err := root.ExecuteContext(ctx)
-	var code exitCode
-	switch {
-	case err == nil:
-		return ok
-	case errors.As(err, &code):
-		return int(code)
+	code := codeOf(err)
+	var said exitCode
+	if err != nil && !errors.As(err, &said) {
+		tell(s, err)
 	}
-	tell(s, err)
 	var wrong usageError
 	if errors.As(err, &wrong) {
 		fmt.Fprintf(s.Err, "fhirsynapse: see %s --help\n", wrong.command)
-		return misuse
 	}
-	return failed
-}
-
-// usageError is a wrong call, as opposed to a failure.
-type usageError struct {
-	command string
-	err     error
-}
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-// exitCode is the end of a command that has said everything itself.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-func ended(code int) error {
-	if code == ok {
-		return nil
-	}
-	return exitCode(code)
-}
-
-func usagef(c *cobra.Command, format string, args ...any) error {
-	return usageError{command: c.CommandPath(), err: fmt.Errorf(format, args...)}
+	return code
 }
 
 func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
@@ -149,6 +113,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpTemplate(root.HelpTemplate() + "\n" + exitHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
 	if c.Serve != nil {
 		root.AddCommand(serveCommand(c))
