@@ -55,6 +55,8 @@ type reading struct{}
 
 func (reading) ViewSet(string) (string, error) { return "none", nil }
 
+func (reading) HasViews(string, string) (bool, error) { return true, nil }
+
 func (reading) Flatten(_ context.Context, _ pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
 	data, err := io.ReadAll(r)
 	return pipeline.Done{Lines: int64(bytes.Count(data, []byte("\n")))}, err

@@ -27,6 +27,8 @@ type counter struct{ lake pipeline.Lake }
 
 func (counter) ViewSet(string) (string, error) { return "", nil }
 
+func (counter) HasViews(string, string) (bool, error) { return true, nil }
+
 func (c counter) Flatten(ctx context.Context, f pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
 	var d pipeline.Done
 	var all strings.Builder

@@ -326,6 +326,9 @@ var ErrNoInstant = errors.New("a resource has no meta.lastUpdated, and the manif
 type Flattener interface {
 	// ViewSet fingerprints the plan's views: equal text, equal tables.
 	ViewSet(plan string) (string, error)
+	// HasViews reports whether any view of the plan reads a resource type. Lines of a
+	// type without views are counted and leave no rows.
+	HasViews(plan, resourceType string) (bool, error)
 	// Flatten reads r to its end and writes one Parquet file per table with rows,
 	// and head.parquet. Bad lines are counted and quarantined, never an error.
 	// The same input gives the same files.

@@ -22,6 +22,8 @@ type TypeReport struct {
 	Quarantined int64  `json:"quarantined"`
 	Blank       int64  `json:"blank"`
 	Deleted     int64  `json:"deleted"`
+	// NoView says that no view reads the type: its resources are counted and make no rows.
+	NoView bool `json:"noView,omitempty"`
 }
 
 // Check holds the sums of a report: every line accounted for, and as many

@@ -361,6 +361,8 @@ type flattener struct{ w *world }
 
 func (f flattener) ViewSet(string) (string, error) { return f.w.views, nil }
 
+func (flattener) HasViews(string, string) (bool, error) { return true, nil }
+
 func (f flattener) Flatten(ctx context.Context, t pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
 	var done pipeline.Done
 	var rows []row

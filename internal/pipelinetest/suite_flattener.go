@@ -37,6 +37,7 @@ func TestFlattener(t *testing.T, open func(t *testing.T, lake pipeline.Lake) pip
 		{"input that ends too early leaves nothing", flattenerCut},
 		{"an ended context leaves nothing", flattenerCancelled},
 		{"the view set of a plan does not change by itself", flattenerViewSet},
+		{"a type that no view reads is known", flattenerHasViews},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -171,5 +172,13 @@ func flattenerViewSet(t *testing.T, _ *MemoryLake, f pipeline.Flattener) {
 	}
 	if _, err := f.ViewSet("no such plan"); err == nil {
 		t.Error("an unknown plan has a view set")
+	}
+}
+
+func flattenerHasViews(t *testing.T, _ *MemoryLake, f pipeline.Flattener) {
+	for typ, want := range map[string]bool{"Patient": true, "Specimen": false} {
+		if got, err := f.HasViews(FlattenerPlan, typ); got != want || err != nil {
+			t.Errorf("%s: %v, %v", typ, got, err)
+		}
 	}
 }

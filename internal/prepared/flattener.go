@@ -177,6 +177,15 @@ func (f *Flattener) ViewSet(plan string) (string, error) {
 	return set, err
 }
 
+// HasViews implements pipeline.Flattener.
+func (f *Flattener) HasViews(plan, resourceType string) (bool, error) {
+	all, err := f.o.Views.Tables(plan)
+	if err != nil {
+		return false, fmt.Errorf("read the views of plan %s: %w", plan, err)
+	}
+	return len(TablesOf(all, resourceType)) > 0, nil
+}
+
 // job is one block on its way from the reader over an evaluator to the writer.
 type job struct {
 	block  ndjson.Block
