@@ -90,7 +90,7 @@ func TestMarkdownNamesEveryColumn(t *testing.T) {
 	}
 	text := Markdown(views)
 	for _, want := range []string{
-		"\n## mine\n\nMine. From `Observation`.\n", "| `a` | decimal(38,12) | x \\| y |\n", "| `b` | list, as JSON text | z |\n",
+		"\n## mine\n\nMine. From `Observation`.\n", "| `a` | decimal(38,18) | x \\| y |\n", "| `b` | list, as JSON text | z |\n",
 		"| `patient_id` | text | Id of the patient; joins patient.id. |\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -147,7 +147,7 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 			"14 h 2024-01-02T00:00:00.000000000Z/00000000000000000003/3/1 2024-01-02T00:00:00.000Z true",
 			"17 j 2024-01-01T00:00:00.000000000Z/00000000000000000001/1/0 2024-01-01T00:00:00.000Z false",
 		},
-		"patient":      {"1 a|Doe|1.500000000000|1990-05-06", "3 b||NULL|NULL"},
+		"patient":      {"1 a|Doe|1.500000000000000000|1990-05-06", "3 b||NULL|NULL"},
 		"patient_name": {"1 a|usual|1|true", "1 a|NULL|2|NULL", "17 j|\u6771\u4eac|NULL|false"},
 	}
 	if d := cmp.Diff(wantFiles, dump(t, lake, "s/p@1")); d != "" {

@@ -57,11 +57,11 @@ var parquetTypes = map[sof.Kind]flatparquet.Type{
 	sof.Decimal: flatparquet.Decimal, sof.Date: flatparquet.Date, sof.Timestamp: flatparquet.Timestamp,
 }
 
-// DecimalSize is the precision and scale of a Decimal column: 38 and 12 where the
-// column does not say.
+// DecimalSize returns the precision and scale of a Decimal column: sof's defaults
+// where the column has none.
 func DecimalSize(c sof.Column) (precision, scale int) {
 	if c.Precision <= 0 {
-		return 38, 12
+		return sof.DefaultPrecision, sof.DefaultScale
 	}
 	return min(c.Precision, 38), min(max(c.Scale, 0), c.Precision, 38)
 }

@@ -31,7 +31,7 @@ type Column struct {
 	Name        string
 	Description string
 	Kind        Kind
-	// Precision and Scale are those of a Decimal: 38 and 12 unless tagged.
+	// Precision and Scale are those of a Decimal: DefaultPrecision and DefaultScale unless tagged.
 	Precision, Scale int
 	// FHIRType is the column's type in the ViewDefinition, for example
 	// "dateTime"; empty where it has none.

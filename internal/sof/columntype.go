@@ -10,11 +10,11 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// Defaults of a Decimal column without an ansi/type tag: room for the 18 digits
-// of a FHIR decimal on either side of what occurs.
+// DefaultPrecision and DefaultScale are the type of a Decimal column without an
+// ansi/type tag, on every engine. The scale is the 18 digits that FHIR asks systems to keep.
 const (
-	defaultPrecision = 38
-	defaultScale     = 12
+	DefaultPrecision = 38
+	DefaultScale     = 18
 )
 
 // columnTypes are the types that a column may declare and R4 does not have.
@@ -104,7 +104,7 @@ func setAnsi(c *Column, tag string) error {
 	case "TIMESTAMP":
 		c.Kind = Timestamp
 	case "DECIMAL", "DEC", "NUMERIC":
-		c.Kind, c.Precision, c.Scale = Decimal, defaultPrecision, defaultScale
+		c.Kind, c.Precision, c.Scale = Decimal, DefaultPrecision, DefaultScale
 		if m[2] != "" {
 			p, err := strconv.Atoi(m[2])
 			s, err2 := strconv.Atoi("0" + m[3])

@@ -351,7 +351,7 @@ func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
 		}
 	}
 	if col.Kind == Decimal {
-		col.Precision, col.Scale = defaultPrecision, defaultScale
+		col.Precision, col.Scale = DefaultPrecision, DefaultScale
 	}
 	if def.ansiType != "" {
 		if err := setAnsi(&col, def.ansiType); err != nil {

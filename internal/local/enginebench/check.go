@@ -93,7 +93,7 @@ func (b *Bench) checkDecimals(ctx context.Context, db *sql.DB, j job) error {
 		return fmt.Errorf("the decimals of the lines add up to %s, those of the native engine's file to %s", want.FloatString(12), text)
 	}
 	err = db.QueryRowContext(ctx, fmt.Sprintf(
-		`SELECT count(*) FROM (SELECT DISTINCT id, "value" FROM %s) a JOIN (SELECT DISTINCT id, "value" FROM %s) b USING (id) WHERE CAST(b."value" AS DECIMAL(38, 12)) <> a."value"`,
+		`SELECT count(*) FROM (SELECT DISTINCT id, "value" FROM %s) a JOIN (SELECT DISTINCT id, "value" FROM %s) b USING (id) WHERE CAST(b."value" AS DECIMAL(38, 18)) <> a."value"`,
 		files(j, nativeParquet, t), files(j, duckParquet, t))).Scan(&lossy)
 	if err != nil {
 		return err

@@ -5,11 +5,11 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [id],
-  TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 12)) AS [value],
-  TRY_CAST(TRY_CAST(j1.[valueQuantity_value] AS decimal(37, 17)) - TRY_CAST(N'0.' + REPLICATE(N'0', CASE WHEN CHARINDEX(N'.', j1.[valueQuantity_value]) = 0 THEN 0 ELSE LEN(j1.[valueQuantity_value]) - CHARINDEX(N'.', j1.[valueQuantity_value]) END) + N'5' AS decimal(37, 17)) AS decimal(38, 12)) AS [low],
-  TRY_CAST(TRY_CAST(j1.[valueRange_high_value] AS decimal(37, 17)) - TRY_CAST(j1.[valueRange_low_value] AS decimal(37, 17)) AS decimal(38, 12)) AS [spread],
-  TRY_CAST(CAST(TRY_CAST(j1.[valueRange_high_value] AS decimal(37, 17)) + TRY_CAST(j1.[valueRange_low_value] AS decimal(37, 17)) AS decimal(22, 10)) / NULLIF(2, 0) AS decimal(38, 12)) AS [middle],
-  TRY_CAST(ROUND(TRY_CAST(j1.[valueQuantity_value] AS decimal(37, 17)), 1) AS decimal(38, 12)) AS [rounded],
+  TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) AS [value],
+  TRY_CAST(TRY_CAST(j1.[valueQuantity_value] AS decimal(37, 17)) - TRY_CAST(N'0.' + REPLICATE(N'0', CASE WHEN CHARINDEX(N'.', j1.[valueQuantity_value]) = 0 THEN 0 ELSE LEN(j1.[valueQuantity_value]) - CHARINDEX(N'.', j1.[valueQuantity_value]) END) + N'5' AS decimal(37, 17)) AS decimal(38, 18)) AS [low],
+  TRY_CAST(TRY_CAST(j1.[valueRange_high_value] AS decimal(37, 17)) - TRY_CAST(j1.[valueRange_low_value] AS decimal(37, 17)) AS decimal(38, 18)) AS [spread],
+  TRY_CAST(CAST(TRY_CAST(j1.[valueRange_high_value] AS decimal(37, 17)) + TRY_CAST(j1.[valueRange_low_value] AS decimal(37, 17)) AS decimal(22, 10)) / NULLIF(2, 0) AS decimal(38, 18)) AS [middle],
+  TRY_CAST(ROUND(TRY_CAST(j1.[valueQuantity_value] AS decimal(37, 17)), 1) AS decimal(38, 18)) AS [rounded],
   CAST(CASE WHEN TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) > 10.5 THEN 1 WHEN NOT (TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) > 10.5) THEN 0 END AS bit) AS [high],
   CAST(CAST(x1.[n] AS decimal(18, 0)) + 1 AS int) AS [components]
 FROM [stage].[documents] AS d

@@ -430,7 +430,7 @@ OUTER APPLY ( -- answer
   SELECT
     CAST(e34.[key] AS int) AS [answer_index],
     CAST(CASE j26.[valueBoolean] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [value_boolean],
-    TRY_CAST(j26.[valueDecimal] AS decimal(38, 12)) AS [value_decimal],
+    TRY_CAST(j26.[valueDecimal] AS decimal(38, 18)) AS [value_decimal],
     TRY_CAST(NULLIF(j26.[valueInteger], '') AS int) AS [value_integer],
     j26.[valueDate] AS [value_date],
     j26.[valueDateTime] AS [value_time],
@@ -440,7 +440,7 @@ OUTER APPLY ( -- answer
     j26.[valueCoding_code] AS [value_code],
     j26.[valueCoding_system] AS [value_code_system],
     j26.[valueCoding_display] AS [value_code_display],
-    TRY_CAST(j26.[valueQuantity_value] AS decimal(38, 12)) AS [value_number],
+    TRY_CAST(j26.[valueQuantity_value] AS decimal(38, 18)) AS [value_number],
     j26.[valueQuantity_unit] AS [value_number_unit],
     j26.[valueQuantity_code] AS [value_number_unit_code],
     j26.[valueReference_reference] AS [value_reference]

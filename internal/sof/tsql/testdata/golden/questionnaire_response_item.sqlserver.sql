@@ -388,7 +388,7 @@ OUTER APPLY ( -- answer
   SELECT
     CAST(e34.[key] AS int) AS [answer_index],
     CAST(CASE j24.[valueBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [value_boolean],
-    TRY_CAST(j24.[valueDecimal] AS decimal(38, 12)) AS [value_decimal],
+    TRY_CAST(j24.[valueDecimal] AS decimal(38, 18)) AS [value_decimal],
     TRY_CAST(NULLIF(j24.[valueInteger], N'') AS int) AS [value_integer],
     j24.[valueDate] AS [value_date],
     j24.[valueDateTime] AS [value_time],
@@ -398,7 +398,7 @@ OUTER APPLY ( -- answer
     j24.[valueCoding_code] AS [value_code],
     j24.[valueCoding_system] AS [value_code_system],
     j24.[valueCoding_display] AS [value_code_display],
-    TRY_CAST(j24.[valueQuantity_value] AS decimal(38, 12)) AS [value_number],
+    TRY_CAST(j24.[valueQuantity_value] AS decimal(38, 18)) AS [value_number],
     j24.[valueQuantity_unit] AS [value_number_unit],
     j24.[valueQuantity_code] AS [value_number_unit_code],
     j24.[valueReference_reference] AS [value_reference]

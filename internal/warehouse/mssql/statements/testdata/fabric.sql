@@ -65,7 +65,7 @@ CREATE TABLE [fhir].[patient] (
   [id] varchar(max) NULL,
   [active] bit NULL,
   [number] bigint NULL,
-  [weight] decimal(38, 12) NULL,
+  [weight] decimal(38, 18) NULL,
   [price] decimal(9, 2) NULL,
   [born] date NULL,
   [seen] datetime2(3) NULL,
@@ -123,7 +123,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [price] decimal(9, 2) NULL,
   [seen] datetime2(3) NULL,
   [select] varchar(max) NULL,
-  [weight] decimal(38, 12) NULL
+  [weight] decimal(38, 18) NULL
 );
 
 -- stage view_patient_name

@@ -69,7 +69,7 @@ CREATE TABLE [fhir].[patient] (
   [id] nvarchar(max) NULL,
   [active] bit NULL,
   [number] bigint NULL,
-  [weight] decimal(38, 12) NULL,
+  [weight] decimal(38, 18) NULL,
   [price] decimal(9, 2) NULL,
   [born] date NULL,
   [seen] datetime2(3) NULL,
@@ -131,7 +131,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [price] decimal(9, 2) NULL,
   [seen] datetime2(3) NULL,
   [select] nvarchar(max) NULL,
-  [weight] decimal(38, 12) NULL
+  [weight] decimal(38, 18) NULL
 )
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
@@ -207,7 +207,7 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [price] decimal(9, 2) '$."price"',
   [seen] datetime2(3) '$."seen"',
   [select] nvarchar(max) '$."select"',
-  [weight] decimal(38, 12) '$."weight"'
+  [weight] decimal(38, 18) '$."weight"'
 ) AS j
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-large-patient');
 
