@@ -180,7 +180,9 @@ func (c *compiler) iterate(s *selectDef, over exprDef, outer bool, focus Type, b
 	return n, columns
 }
 
-// rowIndexes are the columns of a row that hold %rowIndex of its own level.
+// rowIndexes gives the columns that hold %rowIndex of a level that the row of
+// nulls of r belongs to: r's own, and that of each forEachOrNull directly below it.
+// A unionAll opens no level, so that each of its branches counts.
 func rowIndexes(r Row) []int {
 	var out []int
 	switch r := r.(type) {
@@ -195,8 +197,17 @@ func rowIndexes(r Row) []int {
 			out = append(out, rowIndexes(p)...)
 		}
 	case *Union:
-		out = rowIndexes(r.Branches[0])
-	case *Iterate, *Recurse:
+		for _, b := range r.Branches {
+			out = append(out, rowIndexes(b)...)
+		}
+		slices.Sort(out)
+		out = slices.Compact(out)
+	case *Iterate:
+		// its collection is as empty as the one around it
+		if r.Outer {
+			out = r.Index
+		}
+	case *Recurse:
 	}
 	return out
 }

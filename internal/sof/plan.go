@@ -69,7 +69,8 @@ type Iterate struct {
 	Outer bool
 	// Columns are those that Body fills.
 	Columns []int
-	// Index are the columns that hold %rowIndex of this level.
+	// Index are the columns that hold %rowIndex of this level, or of a level below
+	// that yields its own row of nulls with it.
 	Index []int
 }
 

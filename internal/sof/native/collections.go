@@ -233,7 +233,7 @@ func (o *iifOp) choose(v *Evaluator, this *item) error {
 	return nil
 }
 
-// joinOp joins strings; the suite wants an empty string for an empty collection.
+// joinOp joins strings; those of an empty collection are no string.
 type joinOp struct {
 	in   op
 	args []op
@@ -245,6 +245,9 @@ func (o *joinOp) eval(v *Evaluator, this *item) error {
 		return err
 	}
 	n := len(v.stack)
+	if n == base {
+		return nil
+	}
 	var separator []byte
 	if len(o.args) > 0 {
 		it, ok, err := v.single(o.args[0], this, "join()")

@@ -128,6 +128,9 @@ func (o *oracle) row(v *sof.View, r sof.Row, this *thing) []cells {
 			out := cells{}
 			for _, c := range r.Index {
 				out[c] = "0"
+				if v.Columns[c].Collection {
+					out[c] = "[0]"
+				}
 			}
 			return []cells{out}
 		}
@@ -376,6 +379,9 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 		}
 		return in[i : i+1]
 	case sof.FuncJoin:
+		if len(in) == 0 {
+			return nil
+		}
 		var parts []string
 		separator, _ := o.one(e.Args[0], this)
 		for _, it := range in {

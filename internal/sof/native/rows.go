@@ -63,7 +63,15 @@ func (b *builder) row(r sof.Row, ofRoot bool) row {
 		}
 		return u
 	case *sof.Iterate:
-		return &iterateRow{b.op(r.Over), b.row(r.Body, false), r.Outer, r.Columns, r.Index}
+		out := &iterateRow{over: b.op(r.Over), body: b.row(r.Body, false), outer: r.Outer, columns: r.Columns}
+		for _, c := range r.Index {
+			zero := zeroIndex{c, []byte("0")}
+			if b.columns[c].Collection {
+				zero.text = []byte("[0]")
+			}
+			out.index = append(out.index, zero)
+		}
+		return out
 	case *sof.Recurse:
 		out := &recurseRow{body: b.row(r.Body, false)}
 		for _, p := range r.Paths {
@@ -147,10 +155,14 @@ type iterateRow struct {
 	body    row
 	outer   bool
 	columns []int
-	index   []int
+	index   []zeroIndex
 }
 
-var zeroText = []byte("0")
+// zeroIndex is %rowIndex of a row of nulls, as its column has it.
+type zeroIndex struct {
+	column int
+	text   []byte
+}
 
 func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
 	base := len(v.stack)
@@ -166,7 +178,7 @@ func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
 			v.cells[c] = nil
 		}
 		for _, c := range r.index {
-			v.cells[c] = zeroText
+			v.cells[c.column] = c.text
 		}
 		return v.resume(then)
 	}

@@ -56,6 +56,22 @@ func TestRows(t *testing.T) {
 			`{"forEachOrNull":"address","column":[{"name":"a","path":"city"}],"select":[{"forEach":"line","column":[{"name":"b","path":"$this"},{"name":"i","path":"%rowIndex"}]}]}`,
 			[]string{"NULL|NULL|NULL"},
 		},
+		"the index 0 at every depth of forEachOrNull": {
+			`{"forEachOrNull":"address","column":[{"name":"i","path":"%rowIndex"}],"select":[{"forEachOrNull":"period","column":[{"name":"j","path":"%rowIndex"}],"select":[{"forEachOrNull":"extension","column":[{"name":"k","path":"%rowIndex"},{"name":"u","path":"url"}]}]}]}`,
+			[]string{"0|0|0|NULL"},
+		},
+		"the index 0 in a branch behind one that iterates": {
+			`{"forEachOrNull":"address","unionAll":[{"forEach":"line","column":[{"name":"i","path":"%rowIndex"}]},{"column":[{"name":"i","path":"%rowIndex"}]}]}`,
+			[]string{"0"},
+		},
+		"the index 0 in branches of branches": {
+			`{"forEachOrNull":"address","column":[{"name":"a","path":"city"}],"select":[{"unionAll":[{"forEach":"line","column":[{"name":"i","path":"%rowIndex"},{"name":"b","path":"$this"}]},{"unionAll":[{"forEachOrNull":"line","column":[{"name":"i","path":"%rowIndex"},{"name":"b","path":"$this"}]}]}]}]}`,
+			[]string{"NULL|0|NULL"},
+		},
+		"the index 0 in a list": {
+			`{"forEachOrNull":"address","column":[{"name":"i","path":"%rowIndex","collection":true}]}`,
+			[]string{"[0]"},
+		},
 		"a row of nulls in one branch of a union": {
 			`{"unionAll":[{"forEachOrNull":"address","column":[{"name":"a","path":"city"}]},{"forEach":"name","column":[{"name":"a","path":"family"}]}]}`,
 			[]string{"NULL", "A", "B"},

@@ -145,7 +145,8 @@ var Paths = []Path{
 	{"1.255.round(2)", `[1.26]`},
 	// strings
 	{"name.given.join('-')", `["Ann-Bea-Cy"]`},
-	{"name.suffix.join(',')", `[""]`},
+	{"name.suffix.join(',')", `[]`},
+	{"name.suffix.join(',') = ''", `[]`},
 	{"'a' + 'b'", `["ab"]`},
 	{"'a' + name.suffix.first()", `[]`},
 	{"'a' & name.suffix.first()", `["a"]`},

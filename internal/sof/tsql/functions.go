@@ -173,8 +173,8 @@ func (w *writer) join(e *sof.Call, c scope) *node {
 	} else {
 		text = w.text(w.one(e.In, c))
 	}
-	out := textNode(fmt.Sprintf("ISNULL(%s, %s)", text, w.lit("")))
-	out.alts[0].sized, out.alts[0].always = e.In.Type().Many, true
+	out := textNode(text)
+	out.alts[0].sized = e.In.Type().Many
 	return out
 }
 

@@ -242,7 +242,10 @@ func (w *writer) derived(q query, c scope, outer bool, note string, index []int)
 
 // zero is the index 0 in a column.
 func (w *writer) zero(col sof.Column) string {
-	if col.Kind == sof.Text {
+	switch {
+	case col.Collection:
+		return w.lit("[0]")
+	case col.Kind == sof.Text:
 		return w.lit("0")
 	}
 	return "0"
@@ -265,12 +268,12 @@ func (w *writer) iterate(r *sof.Iterate, c scope) {
 	inner.rowIndex = index
 	w.row(r.Body, inner)
 	w.columns(b, inner.out, r.Columns)
-	if always(r.Body) {
+	if always(r.Body) && !slices.ContainsFunc(r.Index, func(i int) bool { return !hasIndex(r.Body, i) }) {
 		w.derived(query{b}, c, true, w.note(r.Over), r.Index)
 		return
 	}
-	// rows of the body may be none although there are items: only where there are
-	// no items is the row of nulls wanted
+	// Rows of the body may be none although there are items, and a NULL of a branch
+	// is no missing index: the row of nulls is written out.
 	w.derived(query{b, w.nullRow(r, c)}, c, false, w.note(r.Over), nil)
 }
 
@@ -302,6 +305,23 @@ func always(r sof.Row) bool {
 		return slices.ContainsFunc(r.Branches, always)
 	case *sof.Iterate:
 		return r.Outer && always(r.Body)
+	}
+	return false
+}
+
+// hasIndex says that a column holds %rowIndex of some level in every row of r.
+func hasIndex(r sof.Row, column int) bool {
+	switch r := r.(type) {
+	case *sof.Project:
+		return slices.ContainsFunc(r.Cells, func(c sof.Cell) bool { return c.Column == column && isRowIndex(c.Value) })
+	case *sof.Product:
+		return slices.ContainsFunc(r.Parts, func(p sof.Row) bool { return hasIndex(p, column) })
+	case *sof.Union:
+		return !slices.ContainsFunc(r.Branches, func(b sof.Row) bool { return !hasIndex(b, column) })
+	case *sof.Iterate:
+		return hasIndex(r.Body, column) && (!r.Outer || slices.Contains(r.Index, column))
+	case *sof.Recurse:
+		return hasIndex(r.Body, column)
 	}
 	return false
 }

@@ -5,7 +5,7 @@ SELECT
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [id],
   CAST('[' + ISNULL(l1.[v], '') + ']' AS varchar(max)) AS [given],
-  ISNULL(l2.[v], '') AS [systems],
+  l2.[v] AS [systems],
   f1.[v] AS [last_family],
   j9.[family] AS [second_name],
   x1.[n] AS [names],

@@ -6,7 +6,7 @@ SELECT
   CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [id],
   N'[' + ISNULL(l1.[v], N'') + N']' AS [given],
-  ISNULL(l2.[v], N'') AS [systems],
+  l2.[v] AS [systems],
   f1.[v] AS [last_family],
   j7.[family] AS [second_name],
   x1.[n] AS [names],

@@ -2,7 +2,7 @@ CREATE OR ALTER VIEW [dbo].[lists] AS
 SELECT
   j1.[id] AS [id],
   N'[' + ISNULL(l1.[v], N'') + N']' AS [given],
-  ISNULL(l2.[v], N'') AS [systems],
+  l2.[v] AS [systems],
   f1.[v] AS [last_family],
   j7.[family] AS [second_name],
   x1.[n] AS [names],

@@ -103,9 +103,9 @@ CROSS APPLY ( -- iif(name.where(use = 'official').exists(), name.where(use = 'of
 OUTER APPLY ( -- iif(name.where(use = 'official').exists(), name.where(use = 'official').first(), name.first())
   SELECT
     j5.[family] AS [family],
-    CAST(CASE WHEN x2.[n] > 0 THEN ISNULL(l1.[v], '') END AS varchar(max)) AS [given],
-    CAST(CASE WHEN x3.[n] > 0 THEN ISNULL(l2.[v], '') END AS varchar(max)) AS [name_prefix],
-    CAST(CASE WHEN x4.[n] > 0 THEN ISNULL(l3.[v], '') END AS varchar(max)) AS [name_suffix],
+    CAST(CASE WHEN x2.[n] > 0 THEN l1.[v] END AS varchar(max)) AS [given],
+    CAST(CASE WHEN x3.[n] > 0 THEN l2.[v] END AS varchar(max)) AS [name_prefix],
+    CAST(CASE WHEN x4.[n] > 0 THEN l3.[v] END AS varchar(max)) AS [name_suffix],
     j5.[text] AS [name_text]
   FROM (
     SELECT 1 AS [one]
@@ -444,7 +444,7 @@ OUTER APPLY OPENJSON(f17.[v]) WITH (
 ) AS j41
 OUTER APPLY ( -- address.first()
   SELECT
-    CAST(CASE WHEN x7.[n] > 0 THEN ISNULL(l4.[v], '') END AS varchar(max)) AS [address_line],
+    CAST(CASE WHEN x7.[n] > 0 THEN l4.[v] END AS varchar(max)) AS [address_line],
     j41.[city] AS [city],
     j41.[state] AS [state],
     j41.[postalCode] AS [postal_code],

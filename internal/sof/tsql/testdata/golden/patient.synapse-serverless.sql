@@ -92,9 +92,9 @@ OUTER APPLY OPENJSON(CASE WHEN x1.[n] > 0 THEN f1.[v] ELSE f2.[v] END) WITH ( --
 OUTER APPLY ( -- iif(name.where(use = 'official').exists(), name.where(use = 'official').first(), name.first())
   SELECT
     j4.[family] AS [family],
-    CAST(CASE WHEN x2.[n] > 0 THEN ISNULL(l1.[v], N'') END AS nvarchar(max)) AS [given],
-    CAST(CASE WHEN x3.[n] > 0 THEN ISNULL(l2.[v], N'') END AS nvarchar(max)) AS [name_prefix],
-    CAST(CASE WHEN x4.[n] > 0 THEN ISNULL(l3.[v], N'') END AS nvarchar(max)) AS [name_suffix],
+    CAST(CASE WHEN x2.[n] > 0 THEN l1.[v] END AS nvarchar(max)) AS [given],
+    CAST(CASE WHEN x3.[n] > 0 THEN l2.[v] END AS nvarchar(max)) AS [name_prefix],
+    CAST(CASE WHEN x4.[n] > 0 THEN l3.[v] END AS nvarchar(max)) AS [name_suffix],
     j4.[text] AS [name_text]
   FROM (
     SELECT 1 AS [one]
@@ -387,7 +387,7 @@ OUTER APPLY OPENJSON(f17.[v]) WITH (
 ) AS j27
 OUTER APPLY ( -- address.first()
   SELECT
-    CAST(CASE WHEN x7.[n] > 0 THEN ISNULL(l4.[v], N'') END AS nvarchar(max)) AS [address_line],
+    CAST(CASE WHEN x7.[n] > 0 THEN l4.[v] END AS nvarchar(max)) AS [address_line],
     j27.[city] AS [city],
     j27.[state] AS [state],
     j27.[postalCode] AS [postal_code],

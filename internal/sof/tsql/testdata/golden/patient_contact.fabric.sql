@@ -10,7 +10,7 @@ SELECT
   j5.[display] AS [relationship_display],
   j6.[text] AS [relationship_text],
   j7.[name_family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN ISNULL(l1.[v], '') END AS varchar(max)) AS [given],
+  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS varchar(max)) AS [given],
   j7.[gender] AS [gender],
   f3.[v] AS [phone],
   CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [organization_id]

@@ -6,7 +6,7 @@ SELECT
   j4.[display] AS [relationship_display],
   j3.[text] AS [relationship_text],
   j2.[name_family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN ISNULL(l1.[v], N'') END AS nvarchar(max)) AS [given],
+  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS nvarchar(max)) AS [given],
   j2.[gender] AS [gender],
   f3.[v] AS [phone],
   CAST(CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [organization_id]

@@ -7,9 +7,9 @@ SELECT
   CAST(e1.[key] AS int) AS [row_index],
   j3.[use] AS [use],
   j3.[family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN ISNULL(l1.[v], '') END AS varchar(max)) AS [given],
-  CAST(CASE WHEN x2.[n] > 0 THEN ISNULL(l2.[v], '') END AS varchar(max)) AS [prefix],
-  CAST(CASE WHEN x3.[n] > 0 THEN ISNULL(l3.[v], '') END AS varchar(max)) AS [suffix],
+  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS varchar(max)) AS [given],
+  CAST(CASE WHEN x2.[n] > 0 THEN l2.[v] END AS varchar(max)) AS [prefix],
+  CAST(CASE WHEN x3.[n] > 0 THEN l3.[v] END AS varchar(max)) AS [suffix],
   j3.[text] AS [text],
   j3.[period_start] AS [start_time],
   j3.[period_end] AS [end_time]

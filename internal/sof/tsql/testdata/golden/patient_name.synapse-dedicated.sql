@@ -8,9 +8,9 @@ SELECT
   CAST(e1.[key] AS int) AS [row_index],
   j2.[use] AS [use],
   j2.[family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN ISNULL(l1.[v], N'') END AS nvarchar(max)) AS [given],
-  CAST(CASE WHEN x2.[n] > 0 THEN ISNULL(l2.[v], N'') END AS nvarchar(max)) AS [prefix],
-  CAST(CASE WHEN x3.[n] > 0 THEN ISNULL(l3.[v], N'') END AS nvarchar(max)) AS [suffix],
+  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS nvarchar(max)) AS [given],
+  CAST(CASE WHEN x2.[n] > 0 THEN l2.[v] END AS nvarchar(max)) AS [prefix],
+  CAST(CASE WHEN x3.[n] > 0 THEN l3.[v] END AS nvarchar(max)) AS [suffix],
   j2.[text] AS [text],
   j2.[period_start] AS [start_time],
   j2.[period_end] AS [end_time]
