@@ -148,7 +148,10 @@ func transientFamily(t *testing.T) {
 				return true
 			}
 		})
-		r.failed(firstExport, code+" no")
+		if status == http.StatusNotFound {
+			code = "does not know this job"
+		}
+		r.failed(firstExport, code)
 	}
 }
 

@@ -351,7 +351,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		"403":     {answers(403, "<Error>signature</Error>"), fault.Permanent, true, "HTTP 403"},
 		"401":     {answers(401, ""), fault.Permanent, true, "fileToken: always"},
 		"503":     {answers(503, ""), fault.Transient, false, "HTTP 503"},
-		"500":     {answers(500, issueBody("exception", "x")), fault.Transient, false, "exception x"},
+		"500":     {answers(500, issueBody("exception", "x")), fault.Transient, false, "HTTP 500: exception"},
 		"400":     {answers(400, ""), fault.Permanent, false, "HTTP 400"},
 		"a page":  {answers(200, "<html>", "Content-Type", "text/html; charset=utf-8"), fault.Transient, false, "a page for people"},
 		"a part":  {answers(206, "{}"), fault.Permanent, false, "HTTP 206"},
@@ -428,7 +428,7 @@ func FuzzDeletes(f *testing.F) {
 				t.Fatalf("a tombstone that is none: %q of %q", tombstone.Line, tombstone.Type)
 			}
 		}
-		if _, err := k.Issues(bytes.NewReader(data)); err != nil {
+		if _, err := k.Issues(pipeline.OutputFile{}, bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,7 +1,6 @@
 package bulkfhir
 
 import (
-	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -18,11 +17,11 @@ func (s *Source) refused(a answer) error {
 	o := outcomeOf(a)
 	what := "HTTP " + strconv.Itoa(a.status)
 	if o.present {
-		what += ": " + a.scrub(o.text())
+		what += ": " + o.summary()
 	} else {
 		what += " (" + a.excerpt() + ")"
 	}
-	f := &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the FHIR server answered %s", what)}
+	f := &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fault.WithServerText(fmt.Errorf("the FHIR server answered %s", what), a.prose(o))}
 	switch a.status {
 	case http.StatusUnauthorized:
 		f.Whose, f.Remedy = fault.OurPermission, s.signInRemedy()
@@ -72,14 +71,21 @@ func (a answer) scrub(text string) string {
 type outcome struct {
 	present bool
 	issues  []issue
+	// cut says that more issues followed than are read.
+	cut bool
 }
 
 type issue struct {
-	Severity    string `json:"severity"`
-	Code        string `json:"code"`
-	Diagnostics string `json:"diagnostics"`
+	Severity    string   `json:"severity"`
+	Code        string   `json:"code"`
+	Diagnostics string   `json:"diagnostics"`
+	Expression  []string `json:"expression"`
+	Location    []string `json:"location"`
 	Details     struct {
-		Text string `json:"text"`
+		Text   string `json:"text"`
+		Coding []struct {
+			Code string `json:"code"`
+		} `json:"coding"`
 	} `json:"details"`
 }
 
@@ -92,14 +98,10 @@ func (i issue) words() string {
 
 // outcomeOf reads an OperationOutcome, whatever the Content-Type says.
 func outcomeOf(a answer) outcome {
-	var o struct {
-		ResourceType string  `json:"resourceType"`
-		Issue        []issue `json:"issue"`
-	}
-	if a.tooLong || json.Unmarshal(a.body, &o) != nil || o.ResourceType != "OperationOutcome" {
+	if a.tooLong {
 		return outcome{}
 	}
-	return outcome{present: true, issues: o.Issue}
+	return readOutcome(a.body)
 }
 
 // begins says that an issue's words begin with prefix, in either case of letters.
@@ -122,28 +124,63 @@ func (o outcome) transient() bool {
 	})
 }
 
-// maxWords bounds the server's words in an error.
-const maxWords = 300
+// maxSummary bounds how many issues a message names.
+const maxSummary = 5
 
-func (o outcome) text() string {
+// summary names the issues by code and element. Their text may describe a patient and
+// is left out: see prose.
+func (o outcome) summary() string {
 	var parts []string
-	for _, i := range o.issues {
-		w := strings.TrimSpace(clip(i.Code, 40) + " " + strings.TrimSpace(i.words()))
-		if w != "" {
-			parts = append(parts, w)
+	for n, i := range o.issues {
+		if n == maxSummary {
+			parts = append(parts, fmt.Sprintf("and %d more", len(o.issues)-n))
+			break
 		}
+		part := word(i.Code)
+		for _, path := range slices.Concat(i.Expression, i.Location) {
+			if e := element(path); e != "" {
+				part += " at " + e
+				break
+			}
+		}
+		parts = append(parts, part)
 	}
 	if len(parts) == 0 {
 		return "an OperationOutcome without issues"
 	}
-	return clip(strings.Join(parts, "; "), maxWords)
+	return strings.Join(parts, "; ")
 }
 
-func (o outcome) suffix() string {
+// prose returns what the server wrote for people, for fault.WithServerText.
+func (a answer) prose(o outcome) string {
 	if !o.present {
-		return ""
+		return readable(a.scrub(string(a.body[:min(len(a.body), maxProse)])))
 	}
-	return ": " + o.text()
+	var parts []string
+	for _, i := range o.issues[:min(len(o.issues), maxProseIssues)] {
+		w := strings.TrimSpace(clip(i.Code, 40) + ": " + i.words())
+		if at := slices.Concat(i.Expression, i.Location); len(at) > 0 {
+			w += " (" + strings.Join(at[:min(len(at), 5)], ", ") + ")"
+		}
+		parts = append(parts, w)
+	}
+	return readable(a.scrub(strings.Join(parts, "\n")))
+}
+
+// Bounds of a server's text for people.
+const (
+	maxProse       = 16 << 10
+	maxProseIssues = 100
+)
+
+// readable replaces what a terminal would act on. Lines stay lines.
+func readable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, " "))
 }
 
 // excerpt tells type and length of a body that is not shown.

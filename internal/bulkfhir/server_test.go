@@ -174,7 +174,7 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 			}
 			w.finished(t, a)
 			_, err = w.source.Status(t.Context(), a.StatusURL)
-			if fault.Of(err) != fault.Permanent || errors.Is(err, bulkfhir.ErrUnknownJob) || !strings.Contains(err.Error(), "the storage said no") {
+			if fault.Of(err) != fault.Permanent || errors.Is(err, bulkfhir.ErrUnknownJob) || !strings.Contains(fault.ServerText(err), "the storage said no") {
 				t.Errorf("HTTP %d: %v, want a permanent error with its reason", status, err)
 			}
 		}

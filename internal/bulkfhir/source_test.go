@@ -427,7 +427,7 @@ func TestKickOffClassifiesAnswers(t *testing.T) {
 	} {
 		s, _ := serve(t, c.h)
 		_, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"})
-		if err == nil || fault.Of(err) != c.class || fault.After(err) != c.after || !strings.Contains(err.Error(), c.text) {
+		if err == nil || fault.Of(err) != c.class || fault.After(err) != c.after || !strings.Contains(err.Error()+fault.ServerText(err), c.text) {
 			t.Errorf("%s: %v (%v, after %v), want %v after %v with %q", name, err, fault.Of(err), fault.After(err), c.class, c.after, c.text)
 		}
 		if err != nil && strings.Contains(err.Error(), "patient data") {

@@ -45,7 +45,7 @@ func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) 
 	if o.begins(s.dialect.failure) || (s.dialect.outcomeEnds && a.status == http.StatusInternalServerError && o.present && !o.transient()) {
 		f := &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer,
-			Err: fmt.Errorf("the export failed at the server with HTTP %d: %s", a.status, a.scrub(o.text())),
+			Err: fault.WithServerText(fmt.Errorf("the export failed at the server with HTTP %d: %s", a.status, o.summary()), a.prose(o)),
 		}
 		s.jobRemedy(f, a.status)
 		return pipeline.Status{}, f
@@ -53,7 +53,7 @@ func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) 
 	switch a.status {
 	case http.StatusNotFound, http.StatusGone:
 		return pipeline.Status{}, &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%w (HTTP %d%s)", ErrUnknownJob, a.status, a.scrub(o.suffix())),
+			Class: fault.Permanent, Whose: fault.TheirServer, Err: fault.WithServerText(fmt.Errorf("%w (HTTP %d)", ErrUnknownJob, a.status), a.prose(o)),
 			Remedy: "it was cancelled at the server, or has expired there: the next export is another job",
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

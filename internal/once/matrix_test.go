@@ -194,7 +194,7 @@ func matrix() []cell {
 		// The kick-off.
 		{name: "kick-off: 202 without Content-Location", faults: fhirserver.Faults{KickOffs: answers{{Header: map[string]string{"Content-Location": ""}}}}, fails: "Content-Location", kickOffs: 1},
 		{name: "kick-off: 200 with a body", faults: fhirserver.Faults{KickOffs: answers{{Status: 200, Body: "{}"}}}, fails: "200", kickOffs: 1},
-		{name: "kick-off: 400", faults: fhirserver.Faults{KickOffs: answers{refused(400)}}, fails: "Refused on purpose", kickOffs: 1},
+		{name: "kick-off: 400", faults: fhirserver.Faults{KickOffs: answers{refused(400)}}, fails: "HTTP 400: invalid", kickOffs: 1},
 		signedIn(cell{name: "kick-off: 401, the token is renewed", faults: fhirserver.Faults{KickOffs: answers{refused(401)}}, kickOffs: 2}),
 		{name: "kick-off: 401 without a sign-in", faults: fhirserver.Faults{KickOffs: answers{refused(401)}}, fails: "401", kickOffs: 1},
 		{name: "kick-off: 403", faults: fhirserver.Faults{KickOffs: answers{refused(403)}}, fails: "403", kickOffs: 1},
@@ -221,7 +221,7 @@ func matrix() []cell {
 		{name: "poll: 500 of the transient family", faults: fhirserver.Faults{Polls: answers{refused(500)}}, polls: 2},
 		{name: "poll: 500 and 502 with a page", faults: fhirserver.Faults{Polls: answers{page(500), page(502)}}, polls: 3},
 		{name: "poll: 429", faults: fhirserver.Faults{Polls: repeat(40, throttled("1"))}, polls: 41},
-		{name: "poll: the job failed", faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, fails: "the index is broken", polls: 1},
+		{name: "poll: the job failed", faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, fails: "HTTP 400: invalid", polls: 1},
 		{name: "poll: reset", faults: fhirserver.Faults{Polls: answers{{Reset: true}}}, polls: 2},
 		{name: "poll: 200 and nothing", faults: fhirserver.Faults{Polls: answers{{Status: 200}}}, polls: 2},
 		{name: "poll: 200 and a page", faults: fhirserver.Faults{Polls: answers{page(200)}}, polls: 2},

@@ -152,13 +152,14 @@ func (k keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 	}
 }
 
-func (k keeper) Issues(r io.Reader) (map[string]int64, error) {
-	counts := map[string]int64{}
+func (k keeper) Issues(_ pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, error) {
+	var issues []pipeline.Issue
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		counts[lines.Text()]++
+		severity, code, _ := strings.Cut(lines.Text(), "/")
+		issues = append(issues, pipeline.Issue{Severity: severity, Code: code, Count: 1})
 	}
-	return counts, lines.Err()
+	return issues, lines.Err()
 }
 
 func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {

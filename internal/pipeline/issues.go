@@ -47,11 +47,16 @@ func (p *Pipeline) issuesOf(ctx context.Context, f fetching) (map[string]int64, 
 	if err != nil {
 		return nil, err
 	}
-	issues, err := f.files.Issues(r)
-	if closeErr := r.Close(); err == nil {
-		err = closeErr
+	defer func() { _ = r.Close() }() // only read
+	issues, err := f.files.Issues(f.file, r)
+	if err != nil {
+		return nil, err
 	}
-	return issues, err
+	counts := map[string]int64{}
+	for _, i := range issues {
+		counts[i.Severity+"/"+i.Code] += i.Count
+	}
+	return counts, nil
 }
 
 // Issues sums what the error files of an export say, by severity and code.

@@ -160,6 +160,10 @@ type Manifest struct {
 	RequiresToken bool `json:"requiresToken,omitempty"`
 	// Request is the kick-off as the server understood it.
 	Request string `json:"request,omitempty"`
+	// Issues are the issues that the manifest itself reports.
+	Issues []Issue `json:"issues,omitempty"`
+	// Notices tell a person what the client had to assume about this export.
+	Notices []string `json:"notices,omitempty"`
 	// Expires is until when the files can be had; zero where the server did not say.
 	Expires time.Time `json:"expires,omitzero"`
 	// Raw is the server's answer, byte for byte, and Pages those that it goes on in.
@@ -212,6 +216,7 @@ type Source interface {
 
 // Downloader is a Source whose server keeps the files to itself.
 type Downloader interface {
+	IssueReader
 	// Download streams one file of a manifest, decoded, and takes up links that
 	// break. What it yields is whole, or ends in an error. It may wait a little for
 	// its turn.
@@ -219,8 +224,37 @@ type Downloader interface {
 	// Deletes reads a file of the manifest's Deleted, and yields a line of the
 	// Azure form for each resource. It stops after the first error.
 	Deletes(r io.Reader) iter.Seq2[Tombstone, error]
-	// Issues counts what an error file says, by severity and code.
-	Issues(r io.Reader) (map[string]int64, error)
+}
+
+// SeverityError is the severity of an issue that reports missing data.
+const SeverityError = "error"
+
+// Issue counts the issues of one kind that a server reported.
+type Issue struct {
+	// Severity is fatal, error, warning, information or success.
+	Severity string `json:"severity"`
+	// Code is a code of FHIR, or "other", "others" or "unreadable".
+	Code string `json:"code"`
+	// Types are the resource types that the issues concern, sorted; empty when they
+	// cannot be told, and then any type may be concerned.
+	Types []string `json:"types,omitempty"`
+	Count int64    `json:"count"`
+}
+
+// LosesData reports whether the server could not export everything.
+func (i Issue) LosesData() bool {
+	switch i.Severity {
+	case "warning", "information", "success":
+		return false
+	}
+	return true
+}
+
+// IssueReader is a Source that reads the error files of its server.
+type IssueReader interface {
+	// Issues counts what the error file f reports. It reads no text that a person
+	// wrote. An unreadable line counts as an error.
+	Issues(f OutputFile, r io.Reader) ([]Issue, error)
 }
 
 // Tombstone is one deleted resource as one line of NDJSON, without line end.
