@@ -75,6 +75,8 @@ func startLine(p once.Progress) string {
 		line = fmt.Sprintf("%d of %d files landed, %.1f MB, %d prepared", p.Landed, p.Files, megabytes(p.Bytes), p.Prepared)
 	case pipeline.Loaded:
 		line = fmt.Sprintf("loaded: %d files, %.1f MB", p.Files, megabytes(p.Bytes))
+	case pipeline.Incomplete:
+		line = fmt.Sprintf("incomplete: %d files, %.1f MB; the server could not export everything", p.Files, megabytes(p.Bytes))
 	case pipeline.Failed, pipeline.Cancelled:
 		line = "the export has ended: " + string(p.State)
 	}

@@ -71,6 +71,8 @@ type Result struct {
 	Types  []pipeline.TypeReport `json:"types"`
 	// Issues counts what the server reported in its error files, by severity and code.
 	Issues map[string]int64 `json:"issues,omitempty"`
+	// Shortfall says what the server could not export; nil when it reports no error.
+	Shortfall *pipeline.Shortfall `json:"shortfall,omitempty"`
 	// Notice is what a person should do although the run is well.
 	Notice string `json:"notice,omitempty"`
 }
@@ -152,11 +154,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 
 // result adds the reconciliation, as far as there is one.
 func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result, error) {
-	out := Result{Export: e.ID, State: e.State}
+	out := Result{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		out.Notice = list[0].Notice
 	}
-	if e.State != pipeline.Loaded {
+	if !e.State.Committed() {
 		return out, err
 	}
 	types, reportErr := r.pipeline.Report(ctx, e.ID)
@@ -181,7 +183,7 @@ func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 		switch {
 		case ctx.Err() != nil:
 			return e, fmt.Errorf("the run was broken off: %w", context.Cause(ctx))
-		case ended && e.State == pipeline.Loaded:
+		case ended && e.State.Committed():
 			return e, r.drain(ctx, work)
 		case ended:
 			return e, causeOf(e, err)
@@ -280,7 +282,7 @@ func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		e = list[0].Export
 		p.State, p.Server = e.State, list[0].Progress
-		if e.State == pipeline.Loading || e.State == pipeline.Loaded {
+		if e.State == pipeline.Loading || e.State.Committed() {
 			p.Files = list[0].Files
 			r.survey(ctx, e, &p)
 		}

@@ -14,11 +14,25 @@ import (
 func windowed(o Options) pipeline.Source {
 	w := window{o.Source, o}
 	// What a source can do beside is seen by its methods.
-	if s, ok := o.Source.(pipeline.Downloader); ok {
+	files, keeps := o.Source.(pipeline.Downloader)
+	issues, reads := o.Source.(pipeline.IssueReader)
+	switch {
+	case keeps && reads:
 		return struct {
 			window
 			pipeline.Downloader
-		}{w, s}
+			pipeline.IssueReader
+		}{w, files, issues}
+	case keeps:
+		return struct {
+			window
+			pipeline.Downloader
+		}{w, files}
+	case reads:
+		return struct {
+			window
+			pipeline.IssueReader
+		}{w, issues}
 	}
 	return w
 }

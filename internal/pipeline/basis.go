@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // basis is what the next export of a plan may build on: its watermarks, the exports
-// that they rest on, and the loaded exports that the tables do not have.
+// that they rest on, and the committed exports that the tables do not have.
 type basis struct {
 	marks map[string]time.Time
 	rests []string
@@ -36,40 +37,64 @@ func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error
 	if configured, ok := p.plan(plan); ok && len(configured.Types) > 0 {
 		wanted = configured.Types
 	}
+	var reach []covered
+	neverBefore := map[string]bool{}
 	for _, key := range exports {
 		d, err := read[Export](ctx, p.Journal, key)
 		if err != nil {
 			return b, err
 		}
-		if d.value.State == Loaded {
-			if err := p.build(ctx, &b, schema, d.value); err != nil {
+		b.marks = watermarks(reach, wanted)
+		if e := d.value; e.State.Committed() && e.coversAny(b.marks, neverBefore) {
+			more, err := p.build(ctx, &b, schema, e)
+			if err != nil {
 				return b, err
 			}
+			reach = append(reach, more...)
+			b.marks = watermarks(reach, wanted)
 		}
-		if covered(b.marks, wanted) {
+		open := false
+		for t, mark := range b.marks {
+			// An export that asked for everything of a type found no earlier one to build on.
+			neverBefore[t] = neverBefore[t] || d.value.asksInFull(t)
+			open = open || mark.IsZero() && !neverBefore[t]
+		}
+		if !open {
 			break
-		}
-	}
-	for _, t := range wanted {
-		if all := b.marks[AllTypes]; all.After(b.marks[t]) {
-			b.marks[t] = all
 		}
 	}
 	return b, nil
 }
 
-// build adds a loaded export, if it stands.
-func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e Export) error {
+// coversAny reports whether an export covers a type that has no watermark yet.
+func (e Export) coversAny(marks map[string]time.Time, neverBefore map[string]bool) bool {
+	for t, mark := range marks {
+		if mark.IsZero() && !neverBefore[t] && slices.ContainsFunc(e.Jobs, func(r Request) bool { return r.asks(t) }) && !e.Shortfall.holds(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// asksInFull reports whether an export asks for all of a type, whatever came before.
+func (e Export) asksInFull(typ string) bool {
+	return slices.ContainsFunc(e.Jobs, func(r Request) bool {
+		return r.Level == LevelSystem && r.Since.IsZero() && r.asks(typ)
+	})
+}
+
+// build returns what an export covers, if the tables have it.
+func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e Export) ([]covered, error) {
 	rests, stands, err := p.stands(ctx, schema, e)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look whether the tables have export %s: %w", e.ID, err)
+		return nil, fmt.Errorf("look whether the tables have export %s: %w", e.ID, err)
 	case !stands:
 		b.lacks = append(b.lacks, e.ID)
-		return nil
+		return nil, nil
 	}
 	b.rests = append(b.rests, rests...)
-	return p.cover(ctx, e, b.marks)
+	return p.cover(ctx, e)
 }
 
 // stands says whether the tables of a schema have a loaded export. One without files,

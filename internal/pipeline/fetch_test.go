@@ -6,15 +6,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -39,7 +36,6 @@ type kept struct {
 	meddle func(*pipeline.Manifest)
 	// generation is part of the URLs: a fresh manifest has fresh ones.
 	generation int
-	errors     []string // lines of an error file
 	manifests  int
 }
 
@@ -95,7 +91,7 @@ func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 		*to = append(*to, pipeline.OutputFile{Type: typ, URL: u, Count: int64(len(lines)), Foreign: true})
 	}
 	var deletes []string
-	for _, typ := range j.request.Types {
+	for _, typ := range k.w.server.types(j.request) {
 		var lines []string
 		for _, r := range k.w.server.newest(typ, j.request.Since, j.request.Till) {
 			if r.Deleted {
@@ -114,8 +110,8 @@ func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 	if len(deletes) > 0 && !j.request.Since.IsZero() {
 		add(&m.Deleted, "Bundle", deletes)
 	}
-	if len(k.errors) > 0 {
-		add(&m.Errors, "OperationOutcome", k.errors)
+	if reports := k.w.server.reports; len(reports) > 0 {
+		add(&m.Errors, "OperationOutcome", reports)
 	}
 	return m
 }
@@ -152,14 +148,8 @@ func (k keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 	}
 }
 
-func (k keeper) Issues(_ pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, error) {
-	var issues []pipeline.Issue
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		severity, code, _ := strings.Cut(lines.Text(), "/")
-		issues = append(issues, pipeline.Issue{Severity: severity, Code: code, Count: 1})
-	}
-	return issues, lines.Err()
+func (k keeper) Issues(f pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, error) {
+	return k.w.server.Issues(f, r)
 }
 
 func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {
@@ -388,37 +378,6 @@ func TestThrottledDownloadsAreNoTries(t *testing.T) {
 	}
 	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "not downloaded within 24h") {
 		t.Errorf("%s: %+v", e.State, e.Failure)
-	}
-}
-
-func TestErrorFilesAreKeptAndCountedAndFailNothing(t *testing.T) {
-	t.Parallel()
-	for name, lost := range map[string]bool{"there": false, "not to be had": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w, k := newKeeperWorld(t)
-			w.server.put("Patient", "p1", "first", 1, false)
-			w.clock = w.clock.Add(time.Minute)
-			k.errors = []string{"error/processing", "warning/not-found", "error/processing"}
-			k.download = func(f pipeline.OutputFile) error {
-				if lost && f.Type == "OperationOutcome" {
-					return errors.New("503")
-				}
-				return nil
-			}
-			w.loaded("nightly-000001")
-			want := map[string]int64{"error/processing": 2, "warning/not-found": 1}
-			if lost {
-				want = map[string]int64{"unavailable": 1}
-			}
-			for range 300 { // the export does not wait for them
-				w.step()
-			}
-			got, err := w.p.Issues(t.Context(), "nightly-000001")
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
-			}
-		})
 	}
 }
 

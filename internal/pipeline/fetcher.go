@@ -11,28 +11,19 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// fetches lists the fetch steps of a job's files that are not in the lake yet.
+// fetches lists the fetch steps of a job: files that are not in the lake yet, and error
+// files that were not read yet.
 func (p *Pipeline) fetches(ctx context.Context, e Export, j Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
-	if !m.foreign() {
-		return nil, nil
-	}
 	step := func(n int) Step {
 		return Step{Kind: StepFetch, Export: e.ID, Job: j.N, File: n, Round: e.Round}
 	}
 	var steps []Step
-	if len(m.Errors) > 0 {
-		known := map[string]bool{}
-		for key, err := range p.Journal.List(ctx, issuesFolder(j.ID)) {
-			if err != nil {
-				return nil, err
-			}
-			known[key] = true
-		}
-		for i := range m.Errors {
-			if n := m.number(errorFile, i); !known[issuesKey(j.ID, n)] {
-				steps = append(steps, step(n))
-			}
-		}
+	unread, err := p.unreadErrors(ctx, j.ID, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range unread {
+		steps = append(steps, step(n))
 	}
 	for _, n := range d.missing {
 		steps = append(steps, step(n))
@@ -68,11 +59,10 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	file, kind, ok := m.file(s.File)
-	if !ok || !file.Foreign {
+	if !ok || !file.Foreign && kind != errorFile {
 		return fault.BadDataf("%s: the manifest has no such file", s)
 	}
-	// An error file is still worth having when the export has been loaded.
-	if e.State.Final() && (e.State != Loaded || kind != errorFile) {
+	if e.State.Final() {
 		return nil
 	}
 	if s.Round < e.Round && kind != errorFile {
@@ -82,7 +72,7 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	if f.source, err = p.Source(e.Plan); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if f.files, ok = f.source.(Downloader); !ok || p.Landings == nil {
+	if f.files, ok = f.source.(Downloader); file.Foreign && (!ok || p.Landings == nil) {
 		return fault.Permanentf("%s: the source of plan %s is no longer one that keeps its files: once it is back, the next export brings what this one should have", s, e.Plan)
 	}
 	switch kind {

@@ -156,14 +156,32 @@ func (p *Pipeline) finishAll(ctx context.Context, e Export, files []listed) erro
 	if !all {
 		return p.send(ctx, time.Time{}, steps...)
 	}
-	_, err = p.updateExport(ctx, e.ID, func(e *Export) error {
-		e.State, e.TouchedAt, e.FinishedAt = Loaded, p.Now(), p.Now()
+	shortfall, known, err := p.shortfall(ctx, e)
+	if err != nil || !known {
+		return err // whoever reads the last error file looks again
+	}
+	return p.end(ctx, e, shortfall, len(files))
+}
+
+// end makes an export loaded, or incomplete when the server could not export everything.
+func (p *Pipeline) end(ctx context.Context, e Export, s *Shortfall, files int) error {
+	state := Loaded
+	if s != nil && !s.Accepted {
+		state = Incomplete
+	}
+	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall = state, p.Now(), p.Now(), s
 		return nil
 	})
-	if err == nil {
-		p.Log.InfoContext(ctx, "export loaded", "export", e.ID, "files", len(files))
+	switch {
+	case err != nil:
+		return err
+	case state == Incomplete:
+		p.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues", describe(s.Issues, s.More), "types", s.Types)
+	default:
+		p.Log.InfoContext(ctx, "export loaded", "export", e.ID, "files", files)
 	}
-	return err
+	return nil
 }
 
 func allPrepared(files []surveyed) bool {

@@ -31,6 +31,9 @@ type Plan struct {
 	OpenEnd bool
 	// Paused keeps the schedule from starting the plan; a person still may.
 	Paused bool
+	// AllowErrors accepts an export although the server reports errors: it becomes
+	// loaded, and the watermark moves past what the server left out.
+	AllowErrors bool
 	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which the export fails.
 	MaxBad float64
 }

@@ -48,6 +48,8 @@ type Export struct {
 	// makes their message ids new, so that the queue does not drop them.
 	Round   int      `json:"round"`
 	Failure *Failure `json:"failure,omitempty"`
+	// Shortfall says what the server could not export; nil when it reports no error.
+	Shortfall *Shortfall `json:"shortfall,omitempty"`
 }
 
 // Failure tells a person why an export failed.

@@ -66,7 +66,20 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 		paths[f.Path] = true
 	}
 	entries = slices.DeleteFunc(entries, func(l LedgerEntry) bool { return !paths[l.Path] })
-	return Account(outputs(g.files), entries), nil
+	return withRequested(Account(outputs(g.files), entries), e.Jobs), nil
+}
+
+// withRequested adds the types that were asked for and of which no file came.
+func withRequested(reports []TypeReport, jobs []Request) []TypeReport {
+	for _, r := range jobs {
+		for _, t := range r.Types {
+			if !slices.ContainsFunc(reports, func(have TypeReport) bool { return have.Type == t }) {
+				reports = append(reports, TypeReport{Type: t})
+			}
+		}
+	}
+	slices.SortFunc(reports, func(a, b TypeReport) int { return strings.Compare(a.Type, b.Type) })
+	return reports
 }
 
 // Account sums manifest entries and ledger entries by resource type. Without a
@@ -168,7 +181,8 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 					s.Progress = job.Progress
 				}
 			}
-			s.Notice = strings.Trim(e.value.lacking()+"; "+notice(jobs), "; ")
+			notices := []string{e.value.Shortfall.notice(), e.value.lacking(), notice(jobs)}
+			s.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
 			out = append(out, s)
 		}
 	}

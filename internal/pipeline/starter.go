@@ -205,7 +205,7 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 	types := plan.Types
 	if len(types) == 0 {
-		types = []string{AllTypes}
+		types = append([]string{AllTypes}, behind(marks)...)
 	}
 	end := till
 	if plan.OpenEnd {
@@ -232,7 +232,37 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 			jobs[i].Types = append(jobs[i].Types, t)
 		}
 	}
+	for i, r := range jobs {
+		jobs[i].TypeFilter = filtersOf(plan.TypeFilter, r.Types)
+	}
 	return jobs
+}
+
+// behind lists the types that have an earlier watermark than all others, because the
+// server could not export them.
+func behind(marks map[string]time.Time) []string {
+	var types []string
+	for t, mark := range marks {
+		if mark.Before(marks[AllTypes]) {
+			types = append(types, t)
+		}
+	}
+	slices.Sort(types)
+	return types
+}
+
+// filtersOf returns the filters that are about one of the types of a job.
+func filtersOf(filters, types []string) []string {
+	if len(types) == 0 {
+		return filters
+	}
+	var out []string
+	for _, f := range filters {
+		if typ, _, _ := strings.Cut(f, "?"); slices.Contains(types, typ) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // kickOff starts every job that the server has not promised yet. It may run

@@ -15,25 +15,32 @@ const (
 	Exporting State = "exporting" // the server works; blobs land and are prepared
 	Loading   State = "loading"   // every manifest is here; files are prepared and committed
 	Loaded    State = "loaded"    // every file is in the ledger, the watermark has moved
-	Failed    State = "failed"    // a person has to look; the cause is in the journal
-	Cancelled State = "cancelled" // a person ended it
+	// Incomplete: every file is in the ledger, but the server reports that it could not
+	// export everything. The watermark of the types concerned stays where it was.
+	Incomplete State = "incomplete"
+	Failed     State = "failed"    // a person has to look; the cause is in the journal
+	Cancelled  State = "cancelled" // a person ended it
 )
 
 // States lists every state.
-var States = []State{Requested, Exporting, Loading, Loaded, Failed, Cancelled}
+var States = []State{Requested, Exporting, Loading, Loaded, Incomplete, Failed, Cancelled}
 
 // moves is the whole life of an export. A state may always stay as it is.
 var moves = map[State][]State{
-	Requested: {Exporting, Failed, Cancelled},
-	Exporting: {Loading, Failed, Cancelled},
-	Loading:   {Loaded, Failed, Cancelled},
-	Loaded:    {},
-	Failed:    {},
-	Cancelled: {},
+	Requested:  {Exporting, Failed, Cancelled},
+	Exporting:  {Loading, Failed, Cancelled},
+	Loading:    {Loaded, Incomplete, Failed, Cancelled},
+	Loaded:     {},
+	Incomplete: {},
+	Failed:     {},
+	Cancelled:  {},
 }
 
 // Final says that nothing happens to an export in this state any more.
 func (s State) Final() bool { return len(moves[s]) == 0 }
+
+// Committed reports whether every file that the server gave is in the tables.
+func (s State) Committed() bool { return s == Loaded || s == Incomplete }
 
 // May says whether an export in state s may be in state next afterwards.
 func (s State) May(next State) bool { return s == next || slices.Contains(moves[s], next) }

@@ -13,7 +13,7 @@ func TestEveryPairOfStatesIsAllowedOrRefused(t *testing.T) {
 	allowed := map[string]bool{
 		"requested exporting": true, "requested failed": true, "requested cancelled": true,
 		"exporting loading": true, "exporting failed": true, "exporting cancelled": true,
-		"loading loaded": true, "loading failed": true, "loading cancelled": true,
+		"loading loaded": true, "loading incomplete": true, "loading failed": true, "loading cancelled": true,
 	}
 	for _, from := range pipeline.States {
 		for _, to := range pipeline.States {
@@ -22,7 +22,7 @@ func TestEveryPairOfStatesIsAllowedOrRefused(t *testing.T) {
 				t.Errorf("%s to %s: got %v, want %v", from, to, got, want)
 			}
 		}
-		wantFinal := from == pipeline.Loaded || from == pipeline.Failed || from == pipeline.Cancelled
+		wantFinal := from == pipeline.Loaded || from == pipeline.Incomplete || from == pipeline.Failed || from == pipeline.Cancelled
 		if from.Final() != wantFinal {
 			t.Errorf("%s: final is %v", from, from.Final())
 		}

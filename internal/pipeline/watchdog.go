@@ -29,7 +29,7 @@ func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
 		}
 		p.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
 		return p.nudge(ctx, e)
-	case Loaded, Failed, Cancelled:
+	case Loaded, Incomplete, Failed, Cancelled:
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -9,8 +10,9 @@ import (
 const AllTypes = "*"
 
 // Watermarks derives, per resource type, up to when a plan has loaded into the tables
-// of its schema: the greatest till among its loaded exports, or the job's
-// transactionTime where the server was given no till. The zero time means never.
+// of its schema: the greatest till among the exports that have loaded the type, or the
+// job's transactionTime where the server was given no till. The zero time means never.
+// Of a plan that names no types, it also lists the types that are behind all others.
 func (p *Pipeline) Watermarks(ctx context.Context, plan string) (map[string]time.Time, error) {
 	configured, _ := p.plan(plan)
 	b, err := p.basis(ctx, plan, configured.Schema)
@@ -33,34 +35,55 @@ func (p *Pipeline) lastExports(ctx context.Context, plan string, n int) ([]strin
 	return keys, nil
 }
 
-func (p *Pipeline) cover(ctx context.Context, e Export, marks map[string]time.Time) error {
-	for i, r := range e.Jobs {
-		till := r.Till
-		if till.IsZero() {
-			j, err := p.job(ctx, e.ID, i+1)
-			if err != nil {
-				return err
-			}
-			till = j.TransactionTime
-		}
-		types := r.Types
-		if len(types) == 0 {
-			types = []string{AllTypes}
-		}
-		for _, t := range types {
-			if till.After(marks[t]) {
-				marks[t] = till
-			}
-		}
-	}
-	return nil
+// asks reports whether a job asks for a resource type.
+func (r Request) asks(typ string) bool { return len(r.Types) == 0 || slices.Contains(r.Types, typ) }
+
+// covered says up to when one job of a committed export has loaded its types.
+type covered struct {
+	Request
+	till  time.Time
+	short *Shortfall
 }
 
-func covered(marks map[string]time.Time, wanted []string) bool {
-	for _, t := range wanted {
-		if marks[t].IsZero() && marks[AllTypes].IsZero() {
-			return false
+// covers reports whether the job has loaded a type, with all that the server has of it.
+func (c covered) covers(typ string) bool {
+	return c.asks(typ) && !c.short.holds(typ)
+}
+
+// cover lists what the jobs of an export cover.
+func (p *Pipeline) cover(ctx context.Context, e Export) ([]covered, error) {
+	out := make([]covered, len(e.Jobs))
+	for i, r := range e.Jobs {
+		out[i] = covered{Request: r, till: r.Till, short: e.Shortfall}
+		if r.Till.IsZero() {
+			j, err := p.job(ctx, e.ID, i+1)
+			if err != nil {
+				return nil, err
+			}
+			out[i].till = j.TransactionTime
 		}
 	}
-	return true
+	return out, nil
+}
+
+// watermarks returns the watermark of each wanted type. When all types are wanted, the
+// types that some export left out are added, because they may be behind the others.
+func watermarks(reach []covered, wanted []string) map[string]time.Time {
+	if slices.Contains(wanted, AllTypes) {
+		for _, c := range reach {
+			if c.short != nil && !c.short.Accepted {
+				wanted = append(wanted[:len(wanted):len(wanted)], c.short.Types...)
+			}
+		}
+	}
+	marks := map[string]time.Time{}
+	for _, t := range wanted {
+		marks[t] = time.Time{}
+		for _, c := range reach {
+			if c.till.After(marks[t]) && c.covers(t) {
+				marks[t] = c.till
+			}
+		}
+	}
+	return marks
 }

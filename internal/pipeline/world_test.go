@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -232,6 +233,10 @@ type server struct {
 	loseEvents      bool
 	status          func() error
 	noCount         bool
+	// withheld are types that the server cannot export, and reports the lines of its
+	// error file: severity/code, then types.
+	withheld map[string]bool
+	reports  []string
 }
 
 type serverJob struct {
@@ -240,6 +245,7 @@ type serverJob struct {
 	polls   int
 	written bool
 	output  []pipeline.OutputFile
+	errors  []pipeline.OutputFile
 	ended   bool
 }
 
@@ -308,7 +314,7 @@ func (s *server) Status(_ context.Context, url string) (pipeline.Status, error) 
 		s.rewrite = false
 		s.write(j) // a child job picked up again: same names, same bytes
 	}
-	return pipeline.Status{Manifest: &pipeline.Manifest{TransactionTime: s.w.clock, Output: j.output, Raw: []byte("{}")}}, nil
+	return pipeline.Status{Manifest: &pipeline.Manifest{TransactionTime: s.w.clock, Output: j.output, Errors: j.errors, Raw: []byte("{}")}}, nil
 }
 
 func (s *server) Cancel(_ context.Context, url string) error {
@@ -319,8 +325,13 @@ func (s *server) Cancel(_ context.Context, url string) error {
 }
 
 func (s *server) write(j *serverJob) {
-	j.written, j.output = true, nil
-	for n, typ := range j.request.Types {
+	j.written, j.output, j.errors = true, nil, nil
+	if len(s.reports) > 0 {
+		path := j.folder + "/OperationOutcome-1.ndjson"
+		s.blob(path, []byte(strings.Join(s.reports, "\n")))
+		j.errors = []pipeline.OutputFile{{Type: "OperationOutcome", Path: path, Count: -1}}
+	}
+	for n, typ := range s.types(j.request) {
 		resources := s.newest(typ, j.request.Since, j.request.Till)
 		size := max(s.fileSize, 1)
 		for k := 0; k*size < len(resources); k++ {
@@ -342,6 +353,15 @@ func (s *server) write(j *serverJob) {
 	if s.orphan {
 		s.blob(j.folder+"/Patient-9-9.ndjson", []byte(`{"resourceType":"Patient","id":"orphan","number":1}`+"\n"))
 	}
+}
+
+// types lists what a request asks for and the server can export.
+func (s *server) types(r pipeline.Request) []string {
+	types := r.Types
+	if len(types) == 0 {
+		types = []string{"Patient", "Observation"}
+	}
+	return slices.DeleteFunc(slices.Clone(types), func(t string) bool { return s.withheld[t] })
 }
 
 func (s *server) blob(path string, data []byte) {
