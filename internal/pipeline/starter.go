@@ -233,7 +233,7 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 		}
 	}
 	for i, r := range jobs {
-		jobs[i].TypeFilter = filtersOf(plan.TypeFilter, r.Types)
+		jobs[i].TypeFilter = filtersOf(plan, r.Types)
 	}
 	return jobs
 }
@@ -251,14 +251,17 @@ func behind(marks map[string]time.Time) []string {
 	return types
 }
 
-// filtersOf returns the filters that are about one of the types of a job.
-func filtersOf(filters, types []string) []string {
+// filtersOf returns the filters of a plan without those that another job needs. A
+// filter for a type that the plan does not export stays: the source refuses it.
+func filtersOf(plan Plan, types []string) []string {
 	if len(types) == 0 {
-		return filters
+		return plan.TypeFilter
 	}
 	var out []string
-	for _, f := range filters {
-		if typ, _, _ := strings.Cut(f, "?"); slices.Contains(types, typ) {
+	for _, f := range plan.TypeFilter {
+		typ, _, _ := strings.Cut(f, "?")
+		others := len(plan.Types) == 0 || slices.Contains(plan.Types, typ)
+		if slices.Contains(types, typ) || !others {
 			out = append(out, f)
 		}
 	}
