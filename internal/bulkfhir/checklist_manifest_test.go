@@ -112,7 +112,9 @@ func allMembers(t *testing.T) {
 		r.server.deleted = []scriptFile{ndjson("Bundle", deletedBundle("Patient/p9"))}
 		r.server.errors = []scriptFile{ndjson("OperationOutcome", outcome("processing", "secret-name"), outcome("not-found", "x"), outcome("processing", "y"))}
 	})
-	r.loaded(firstExport)
+	if e := r.run(firstExport); e.State != pipeline.Incomplete || len(e.Shortfall.Types) != 2 {
+		t.Errorf("%s: %+v", e.State, e.Shortfall)
+	}
 	r.settle()
 	issues, err := r.p.Issues(t.Context(), firstExport)
 	if err != nil || fmt.Sprint(issues) != "map[error/not-found:1 error/processing:2]" {

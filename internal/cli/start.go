@@ -134,6 +134,9 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 			if err == nil {
 				err = report.Check()
 			}
+			if err == nil && report.State == pipeline.Incomplete {
+				err = Incompletef("export %s is incomplete: %s", report.Export, report.Shortfall)
+			}
 			return err
 		},
 	}

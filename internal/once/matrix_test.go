@@ -236,7 +236,7 @@ func matrix() []cell {
 		{name: "poll: no time that can be read", faults: fhirserver.Faults{TransactionTime: "yesterday"}, fails: "transactionTime"},
 		{name: "poll: organized unasked", faults: fhirserver.Faults{OrganizedBy: "Patient"}, fails: "organi"},
 		{name: "poll: no list of errors", faults: fhirserver.Faults{NoErrorMember: true}},
-		{name: "poll: errors are called outcome", faults: fhirserver.Faults{OutcomeMember: true, ErrorFile: 1}},
+		{name: "poll: errors are called outcome", faults: fhirserver.Faults{OutcomeMember: true, ErrorFile: 1}, notice: "1 × error/exception"},
 		{name: "poll: nothing was found", setUp: func(_ *testing.T, w *bulkWorld) { w.options.Plan.Types = []string{"Device"} }, polls: 1},
 
 		// The files.
@@ -267,7 +267,7 @@ func matrix() []cell {
 			name: "files: at an address that is not dialled", setUp: func(_ *testing.T, w *bulkWorld) { w.source.AllowPrivate = false },
 			faults: fhirserver.Faults{FileHost: "https://169.254.169.254"}, fails: "private",
 		},
-		{name: "files: errors that the server reports", faults: fhirserver.Faults{ErrorFile: 3}},
+		{name: "files: errors that the server reports", faults: fhirserver.Faults{ErrorFile: 3}, notice: "3 × error/exception"},
 	}
 }
 
@@ -322,6 +322,9 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got once.Result) {
 	t.Helper()
 	if err := got.Check(); err != nil {
 		t.Error(err)
+	}
+	if incomplete := got.State == pipeline.Incomplete; incomplete != (c.faults.ErrorFile > 0) {
+		t.Errorf("the export is %s", got.State)
 	}
 	want := int64(2 * matrixPatients)
 	if len(w.options.Plan.Types) > 0 {

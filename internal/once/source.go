@@ -14,25 +14,17 @@ import (
 func windowed(o Options) pipeline.Source {
 	w := window{o.Source, o}
 	// What a source can do beside is seen by its methods.
-	files, keeps := o.Source.(pipeline.Downloader)
-	issues, reads := o.Source.(pipeline.IssueReader)
-	switch {
-	case keeps && reads:
+	switch s := o.Source.(type) {
+	case pipeline.Downloader:
 		return struct {
 			window
 			pipeline.Downloader
-			pipeline.IssueReader
-		}{w, files, issues}
-	case keeps:
-		return struct {
-			window
-			pipeline.Downloader
-		}{w, files}
-	case reads:
+		}{w, s}
+	case pipeline.IssueReader:
 		return struct {
 			window
 			pipeline.IssueReader
-		}{w, issues}
+		}{w, s}
 	}
 	return w
 }
