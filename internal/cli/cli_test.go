@@ -196,13 +196,48 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 		"└─────────┴───────┴───────┴─────────┴────────────┴──────────┴─────────────┴───────┴─────────┘\n" +
 		"did not fit and is NULL: 3 of patient.born\n" +
 		"bad lines and their reasons: fhir.quarantine\n" +
-		"loaded 5 resources, 9 rows in 2 tables, 1 quarantined, 3 values did not fit, 2.0 seconds, 50.0 MB/s\n"}
+		"loaded 5 resources, 9 rows in 2 tables, 1 quarantined, 3 values did not fit, 2.0 seconds, 50.0 MB/s unpacked\n"}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Error(diff)
 	}
 	report.Types[0].Lines = 11
 	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 1 || got.err != "fhirsynapse: Patient: 11 lines read, 10 accounted for\n" {
 		t.Errorf("a wrong sum: %+v", got)
+	}
+}
+
+func TestLoadNamesWhatIsLeftOutAndWhatNoViewReads(t *testing.T) {
+	t.Parallel()
+	c := commands()
+	left := []cli.LeftOut{{File: "log.ndjson", Reason: "a log"}, {File: "bundle.json", Reason: "a Bundle", Resources: true}}
+	var asked cli.LoadRequest
+	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+		asked = r
+		return cli.LoadReport{LeftOut: left, Types: []pipeline.TypeReport{{Type: "Specimen", Manifest: -1, Lines: 120, Applied: 120, NoView: true}}}, nil
+	}
+	got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad", "12.5")
+	want := "fhirsynapse: left out: bundle.json: a Bundle\nfhirsynapse: left out: log.ndjson: a log\n" +
+		"fhirsynapse: 1 of the files have resources and were left out: see above, and load them too\n"
+	if got.code != 3 || got.err != want || !strings.Contains(got.out, "\nSpecimen: 120 resources, no view: give one with --views\n") {
+		t.Errorf("%+v", got)
+	}
+	if asked.MaxBad != 0.125 {
+		t.Errorf("max bad = %g", asked.MaxBad)
+	}
+	left = left[:1]
+	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 0 || asked.MaxBad != 0.05 {
+		t.Errorf("%+v", got)
+	}
+	for range 30 {
+		left = append(left, left[0])
+	}
+	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); strings.Count(got.err, "\n") != 21 || !strings.HasSuffix(got.err, "left out: 11 more files\n") {
+		t.Errorf("%+v", got)
+	}
+	for _, wrong := range []string{"-1", "101", "NaN"} {
+		if got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad", wrong); got.code != 2 {
+			t.Errorf("%s: %+v", wrong, got)
+		}
 	}
 }
 

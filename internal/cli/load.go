@@ -20,7 +20,7 @@ import (
 
 // LoadRequest is what `load` is asked for.
 type LoadRequest struct {
-	// Dir holds the *.ndjson and *.ndjson.gz files.
+	// Dir holds the files.
 	Dir string
 	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
 	Scheme, Rest string
@@ -32,6 +32,9 @@ type LoadRequest struct {
 	Views string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int
+	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which nothing is
+	// loaded.
+	MaxBad float64
 	// Compression is that of Parquet files; empty means the default.
 	Compression string
 	// Rebuild makes the tables anew: those of RebuildTypes, or of all types that come.
@@ -43,7 +46,8 @@ type LoadRequest struct {
 
 // Progress shows how far a load got.
 type Progress interface {
-	// Total says how many bytes there are in the files on disk.
+	// Total says how many bytes there are in the files after unpacking, as far as it is
+	// known, and that the reading begins. It may begin again.
 	Total(bytes int64)
 	// Add says that so many more were read.
 	Add(bytes int64)
@@ -56,16 +60,24 @@ type LoadReport struct {
 	Types []pipeline.TypeReport `json:"types"`
 	// Quarantine is where bad lines and their reasons lie; empty when there are none.
 	Quarantine string `json:"quarantine,omitempty"`
-	// Skipped are files that hold no resources.
-	Skipped []string `json:"skipped,omitempty"`
+	// LeftOut are files that were not loaded, with the reasons.
+	LeftOut []LeftOut `json:"leftOut,omitempty"`
 	// Rows counts the rows that the load wrote, by table.
 	Rows map[string]int64 `json:"rows"`
 	// Nulled counts values that did not fit their column's type, by table.column.
 	Nulled map[string]int64 `json:"nulled,omitempty"`
-	// Bytes is the size of the files on disk.
+	// Bytes is the size of the files after unpacking.
 	Bytes int64 `json:"bytes"`
 	// Seconds is how long the load took.
 	Seconds float64 `json:"seconds"`
+}
+
+// LeftOut is a file that was not loaded.
+type LeftOut struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+	// Resources says that the file holds resources, in a form that is not read.
+	Resources bool `json:"resources,omitempty"`
 }
 
 // readers are the warehouses that read what is loaded from a storage account.
@@ -77,11 +89,17 @@ const allTypes = "all"
 func loadCommand(s Streams, c Commands) *cobra.Command {
 	var r LoadRequest
 	var to, lineLimit string
+	var maxBad float64
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME|fabric://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
 		Short: "Load a folder of NDJSON files into a database or into files, a table each",
-		Long: `Load the *.ndjson and *.ndjson.gz files of a folder, without a server.
+		Long: `Load the files of a folder that have a resource in JSON on each line (NDJSON), without a server.
+
+A file is known by its content, packed with gzip or not: its name does not matter, and each of its
+lines is of the resource type that it names. Files and folders whose names begin with a dot are
+skipped. What is left out is named with the reason; when there are resources in it, such as a Bundle,
+a JSON array or one resource over several lines, the exit code is 3.
 
 duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing; a
               resource without meta.lastUpdated counts as written when the load began or, in a copy of a
@@ -108,7 +126,7 @@ their owner may read them.
 
 Bad lines are left out and lie with their reasons beside the output, in FILE.quarantine or
 DIR.quarantine; with a server, in a folder of that name where you are. A value that does not fit the type of its column is NULL in all formats, and is
-counted.
+counted. Where more lines of a resource type are bad than --max-bad allows, nothing is loaded.
 
 With --rebuild the tables in the database are made anew, which a view whose columns have changed their
 types needs, and a table that somebody has changed by hand: the folder is loaded into the schema
@@ -140,6 +158,10 @@ the column stays NULL for that one until the command is run again with the files
 			if r.Compression != "" && r.Scheme != "parquet" {
 				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
 			}
+			if !(maxBad >= 0 && maxBad <= 100) {
+				return usagef(cmd, "--max-bad must be from 0 to 100")
+			}
+			r.MaxBad = maxBad / 100
 			if lineLimit != "" {
 				var err error
 				if r.LineLimit, err = config.ParseLineLimit(lineLimit); err != nil {
@@ -157,9 +179,7 @@ the column stays NULL for that one until the command is run again with the files
 			r.Progress = p
 			report, err := c.Load(cmd.Context(), r)
 			report.Seconds = p.done()
-			for _, name := range report.Skipped {
-				fmt.Fprintf(s.Err, "fhirsynapse: %s holds no resources: left out\n", name)
-			}
+			tellLeftOut(s.Err, report.LeftOut)
 			if err != nil {
 				return err
 			}
@@ -168,7 +188,7 @@ the column stays NULL for that one until the command is run again with the files
 			} else {
 				err = loadTable(s.Out, report)
 			}
-			return errors.Join(err, accounted(report))
+			return errors.Join(err, accounted(report), incompleteLoad(report.LeftOut))
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR")
@@ -177,10 +197,49 @@ the column stays NULL for that one until the command is run again with the files
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
 	cmd.Flags().StringVar(&lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
+	cmd.Flags().Float64Var(&maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which nothing is loaded")
 	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
 	cmd.Flags().Lookup("rebuild").NoOptDefVal = allTypes
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
+}
+
+// mostLeftOut is how many files are named that were left out.
+const mostLeftOut = 20
+
+// tellLeftOut names the files that were not loaded, first those with resources.
+func tellLeftOut(w io.Writer, left []LeftOut) {
+	left = slices.Clone(left)
+	slices.SortStableFunc(left, func(a, b LeftOut) int {
+		switch {
+		case a.Resources == b.Resources:
+			return 0
+		case a.Resources:
+			return -1
+		}
+		return 1
+	})
+	for i, l := range left {
+		if i == mostLeftOut {
+			fmt.Fprintf(w, "fhirsynapse: left out: %d more files\n", len(left)-i)
+			return
+		}
+		fmt.Fprintf(w, "fhirsynapse: left out: %s: %s\n", l.File, l.Reason)
+	}
+}
+
+// incompleteLoad reports files with resources that were not loaded.
+func incompleteLoad(left []LeftOut) error {
+	n := 0
+	for _, l := range left {
+		if l.Resources {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return Incompletef("%d of the files have resources and were left out: see above, and load them too", n)
 }
 
 // accounted holds the sums of a report.
@@ -220,6 +279,7 @@ func loadTable(w io.Writer, r LoadReport) error {
 		misfits += r.Nulled[column]
 		fmt.Fprintf(&b, "did not fit and is NULL: %d of %s\n", r.Nulled[column], column)
 	}
+	b.WriteString(withoutViews(r.Types))
 	if r.Quarantine != "" {
 		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
 	}
@@ -230,12 +290,23 @@ func loadTable(w io.Writer, r LoadReport) error {
 			tables++
 		}
 	}
-	fmt.Fprintf(&b, "loaded %d resources, %d rows in %d tables, %d quarantined, %d values did not fit, %.1f seconds, %.1f MB/s\n",
+	fmt.Fprintf(&b, "loaded %d resources, %d rows in %d tables, %d quarantined, %d values did not fit, %.1f seconds, %.1f MB/s unpacked\n",
 		sum.Applied-sum.Deleted, rows, tables, sum.Quarantined, misfits, r.Seconds, perSecond(r.Bytes, r.Seconds))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil
+}
+
+// withoutViews has a line for each type whose resources make no rows.
+func withoutViews(types []pipeline.TypeReport) string {
+	var b strings.Builder
+	for _, t := range types {
+		if t.NoView {
+			fmt.Fprintf(&b, "%s: %d resources, no view: give one with --views\n", t.Type, t.Applied+t.Superseded)
+		}
+	}
+	return b.String()
 }
 
 func loadRow(x pipeline.TypeReport) table.Row {

@@ -32,20 +32,18 @@ func newProgress(s Streams) *progress {
 		p.now = func() time.Time { return time.Time{} }
 	}
 	p.started = p.now()
-	if !p.draws {
-		ticks := s.Ticks
-		if ticks == nil {
-			ticks = func(every time.Duration) (<-chan time.Time, func()) {
-				t := time.NewTicker(every)
-				return t.C, t.Stop
-			}
+	ticks := s.Ticks
+	if ticks == nil {
+		ticks = func(every time.Duration) (<-chan time.Time, func()) {
+			t := time.NewTicker(every)
+			return t.C, t.Stop
 		}
-		c, stop := ticks(plainEvery)
-		p.lines.Go(func() {
-			defer stop()
-			p.print(c)
-		})
 	}
+	c, stop := ticks(plainEvery)
+	p.lines.Go(func() {
+		defer stop()
+		p.print(c)
+	})
 	return p
 }
 
@@ -56,21 +54,52 @@ func (p *progress) print(ticks <-chan time.Time) {
 		case <-p.stop:
 			return
 		case <-ticks:
-			fmt.Fprintf(p.w, "fhirsynapse: %s\n", p.line())
+			if p.draws {
+				p.redraw()
+			} else {
+				fmt.Fprintf(p.w, "fhirsynapse: %s\n", p.line())
+			}
 		}
 	}
+}
+
+// redraw has the bar say what goes on while no bytes are read.
+func (p *progress) redraw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		p.bar.Describe(p.describe())
+	} else {
+		fmt.Fprintf(p.w, "fhirsynapse: looking at the files, %s\n", p.elapsed())
+	}
+}
+
+func (p *progress) elapsed() time.Duration { return p.now().Sub(p.started).Round(time.Second) }
+
+// describe names what goes on: everything is read before it is committed.
+func (p *progress) describe() string {
+	if p.total > 0 && p.read >= p.total {
+		return fmt.Sprintf("commit, %s, %s", p.elapsed(), badLines(p.bad))
+	}
+	return "load, " + badLines(p.bad)
 }
 
 // line says how far the load got: bytes, speed, time left, bad lines.
 func (p *progress) line() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.total == 0 {
+		return fmt.Sprintf("looking at the files, %s", p.elapsed())
+	}
+	if p.read >= p.total {
+		return fmt.Sprintf("all %.1f MB are read, the tables are being committed, %s, %s", megabytes(p.total), p.elapsed(), badLines(p.bad))
+	}
 	seconds := p.now().Sub(p.started).Seconds()
 	left := "unknown time"
 	if p.read > 0 && p.total > 0 {
 		left = time.Duration(seconds * float64(p.total-p.read) / float64(p.read) * float64(time.Second)).Round(time.Second).String()
 	}
-	return fmt.Sprintf("%.1f of %.1f MB, %.1f MB/s, %s left, %s",
+	return fmt.Sprintf("%.1f of %.1f MB unpacked, %.1f MB/s, %s left, %s",
 		megabytes(p.read), megabytes(p.total), perSecond(p.read, seconds), left, badLines(p.bad))
 }
 
@@ -95,11 +124,14 @@ func perSecond(bytes int64, seconds float64) float64 {
 func (p *progress) Total(bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.total = bytes
+	p.total, p.read, p.bad = bytes, 0, 0
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
 	if p.draws {
 		// The bar writes bytes done and in all, MB/s, the time gone and the time left.
 		p.bar = progressbar.NewOptions64(bytes, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
-			progressbar.OptionShowTotalBytes(true), progressbar.OptionSetDescription("load, "+badLines(p.bad)), progressbar.OptionFullWidth(),
+			progressbar.OptionShowTotalBytes(true), progressbar.OptionSetDescription(p.describe()), progressbar.OptionFullWidth(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	}
 }
@@ -110,6 +142,10 @@ func (p *progress) Add(bytes int64) {
 	defer p.mu.Unlock()
 	p.read += bytes
 	if p.bar != nil {
+		if p.read > p.total { // the size of packed files was a guess
+			p.total = p.read
+			p.bar.ChangeMax64(p.total + 1)
+		}
 		_ = p.bar.Add64(bytes) // a bar that cannot be drawn stops nothing
 	}
 }
@@ -120,7 +156,7 @@ func (p *progress) Bad(lines int64) {
 	defer p.mu.Unlock()
 	p.bad += lines
 	if p.bar != nil {
-		p.bar.Describe("load, " + badLines(p.bad))
+		p.bar.Describe(p.describe())
 	}
 }
 

@@ -70,9 +70,9 @@ func TestALogGetsALineNowAndThen(t *testing.T) {
 	if s := p.done(); s != 20 {
 		t.Errorf("%v seconds", s)
 	}
-	want := "fhirsynapse: 0.0 of 0.0 MB, 0.0 MB/s, unknown time left, 0 bad lines\n" +
-		"fhirsynapse: 50.0 of 200.0 MB, 5.0 MB/s, 30s left, 1 bad line\n" +
-		"fhirsynapse: 200.0 of 200.0 MB, 10.0 MB/s, 0s left, 3 bad lines\n"
+	want := "fhirsynapse: looking at the files, 5s\n" +
+		"fhirsynapse: 50.0 of 200.0 MB unpacked, 5.0 MB/s, 30s left, 1 bad line\n" +
+		"fhirsynapse: all 200.0 MB are read, the tables are being committed, 20s, 3 bad lines\n"
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)
 	}

@@ -27,8 +27,14 @@ type Extractor struct {
 	Now func() time.Time
 	// Token gives a fresh name of hexadecimal digits.
 	Token func() string
-	// Total is told the size of all files, before the first is read; Read, how
-	// many bytes more were read.
+	// LineLimit is the longest line in bytes; 0 means 64 MB.
+	LineLimit int
+	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which no file
+	// appears. Quarantine is the folder that has the bad lines, for the message.
+	MaxBad     float64
+	Quarantine string
+	// Total is told the size of all files, before the first is read; Read, how many bytes
+	// more were read. After another Total, the files are read once more.
 	Total, Read func(bytes int64)
 }
 
@@ -36,35 +42,51 @@ type Extractor struct {
 // does, and the report is empty.
 func (x Extractor) Extract(ctx context.Context) (Report, error) {
 	started := x.Now().UTC()
-	report := newReport(started, x.Token)
-	files, skipped, err := folder{lake: x.Lake}.scan(ctx)
+	report, _, err := twice(newReport(started, x.Token()), x.Lake, func(report *Report, whole bool) (struct{}, error) {
+		return struct{}{}, x.extract(ctx, report, started, whole)
+	})
 	if err != nil {
-		return Report{}, err
-	}
-	report.Skipped, report.Bytes = skipped, size(files)
-	if x.Total != nil {
-		x.Total(report.Bytes)
-	}
-	out, err := newOutputs(x.Dir)
-	if err != nil {
-		return Report{}, err
-	}
-	for typ, group := range byType(files) {
-		t, err := x.table(ctx, out, &report, typ, group, started)
-		if err != nil {
-			return Report{}, errors.Join(fmt.Errorf("load %s: %w", typ, err), out.abort())
-		}
-		report.Types = append(report.Types, t)
-	}
-	if err := out.finish(); err != nil {
-		return Report{}, errors.Join(err, out.abort())
+		return Report{Export: report.Export, LeftOut: report.LeftOut}, err
 	}
 	return report, nil
 }
 
+// extract makes the files of the folder's types.
+func (x Extractor) extract(ctx context.Context, report *Report, started time.Time, whole bool) error {
+	d := folder{lake: x.Lake, lineLimit: x.LineLimit, read: x.Read, hasViews: func(typ string) (bool, error) {
+		return x.Flattener.HasViews(Plan, typ)
+	}}
+	sources, left, err := d.scan(ctx, whole)
+	report.LeftOut = left
+	if err != nil {
+		return err
+	}
+	if x.Total != nil {
+		x.Total(unpackedSize(sources))
+	}
+	out, err := newOutputs(x.Dir)
+	if err != nil {
+		return err
+	}
+	for typ, group := range byType(sources) {
+		t, err := x.table(ctx, d, out, report, typ, group, started)
+		if err != nil {
+			return errors.Join(fmt.Errorf("load %s: %w", typ, err), out.abort())
+		}
+		report.Types = append(report.Types, t)
+	}
+	if err := tooBad(report.Types, x.MaxBad, x.Quarantine, report.Export); err != nil {
+		return errors.Join(err, out.abort())
+	}
+	if err := out.finish(); err != nil {
+		return errors.Join(err, out.abort())
+	}
+	return nil
+}
+
 // table writes the tables of one resource type.
-func (x Extractor) table(ctx context.Context, out *outputs, all *Report, typ string, files []source, started time.Time) (pipeline.TypeReport, error) {
-	report := pipeline.TypeReport{Type: typ, Files: len(files), Manifest: -1}
+func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *Report, typ string, sources []source, started time.Time) (pipeline.TypeReport, error) {
+	report := pipeline.TypeReport{Type: typ, Files: len(sources), Manifest: -1}
 	e, err := x.Flattener.Extraction(Plan, typ, x.Format, func(table string) (io.WriteCloser, error) {
 		return out.create(table + "." + string(x.Format))
 	})
@@ -74,14 +96,20 @@ func (x Extractor) table(ctx context.Context, out *outputs, all *Report, typ str
 	for _, table := range e.Tables() {
 		all.Rows[table] = 0
 	}
-	for i, f := range files {
-		done, err := x.add(ctx, e, pipeline.Flattening{
-			Plan: Plan, Export: all.Export, Type: typ, Path: f.Path, LastUpdated: started,
-			Dir: fmt.Sprintf("%s/%s/%06d", all.Export, typ, i),
-		}, f)
+	report.NoView = len(e.Tables()) == 0
+	for i, src := range sources {
+		var done pipeline.Done
+		in := src.flattening(pipeline.Flattening{
+			Plan: Plan, Export: all.Export, LastUpdated: started, Dir: fmt.Sprintf("%s/%s/%06d", all.Export, typ, i),
+		})
+		n, err := d.flatten(ctx, src, func(r io.Reader) (err error) {
+			done, err = e.Add(ctx, in, r)
+			return err
+		})
 		if err != nil {
 			return report, err
 		}
+		all.Bytes += n
 		all.add(done)
 		report.Lines += done.Lines
 		report.Applied += done.Heads
@@ -91,13 +119,4 @@ func (x Extractor) table(ctx context.Context, out *outputs, all *Report, typ str
 		report.Deleted += done.Deleted
 	}
 	return report, e.Close()
-}
-
-func (x Extractor) add(ctx context.Context, e *prepared.Extraction, in pipeline.Flattening, f source) (done pipeline.Done, err error) {
-	r, err := folder{x.Lake, x.Read}.open(ctx, f.File)
-	if err != nil {
-		return done, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return e.Add(ctx, in, r)
 }

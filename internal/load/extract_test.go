@@ -40,7 +40,7 @@ func extractor(t *testing.T, w *world, format prepared.Format, dir string) load.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return load.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, Total: w.Total, Read: w.Read}
+	return load.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, MaxBad: 0.5, Total: w.Total, Read: w.Read}
 }
 
 // contents is the files of a folder.
@@ -77,7 +77,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 		want := load.Report{
 			Export: "load-20260102T030405Z-ab12",
 			Types: []pipeline.TypeReport{
-				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1},
+				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1, NoView: true},
 				{Type: "Patient", Files: 2, Manifest: -1, Lines: 5, Applied: 3, Blank: 1, Quarantined: 1},
 			},
 			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0}, Nulled: map[string]int64{"patient.born": 1},

@@ -14,8 +14,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/localdir"
@@ -25,7 +31,8 @@ import (
 // Plan is the plan that a load belongs to in the ledger.
 const Plan = "load"
 
-// Loader loads a folder. All fields but Dir, Total and Read are needed.
+// Loader loads a folder. The fields are needed, but for Dir, LineLimit, Quarantine, Total
+// and Read.
 type Loader struct {
 	// Dir is where the folder is: its name may tell of which export the files are.
 	Dir string
@@ -36,8 +43,14 @@ type Loader struct {
 	Now       func() time.Time
 	// Token gives a fresh name of hexadecimal digits.
 	Token func() string
-	// Total is told the size of all files, before the first is read; Read, how
-	// many bytes more were read.
+	// LineLimit is the longest line in bytes; 0 means 64 MB.
+	LineLimit int
+	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which nothing is
+	// committed. Quarantine is the folder that has the bad lines, for the message.
+	MaxBad     float64
+	Quarantine string
+	// Total is told the size of all files, before the first is read; Read, how many bytes
+	// more were read. After another Total, the files are read once more.
 	Total, Read func(bytes int64)
 }
 
@@ -51,9 +64,9 @@ func NewFolders(landing, staging, quarantine string) *localdir.Lake {
 type Report struct {
 	Export string
 	Types  []pipeline.TypeReport // in order of type
-	// Skipped are files that hold no resources: logs, manifests.
-	Skipped []string
-	// Bytes is the size of the files on the disk.
+	// LeftOut are files that were not loaded, with the reasons.
+	LeftOut []LeftOut
+	// Bytes is the size of the files after unpacking.
 	Bytes int64
 	// Rows counts the rows that were made, by table; those of superseded resources
 	// are among them. A table of the types that came is there even without rows.
@@ -62,8 +75,8 @@ type Report struct {
 	Nulled map[string]int64
 }
 
-func newReport(started time.Time, token func() string) Report {
-	export := Plan + "-" + started.Format("20060102T150405Z") + "-" + token()
+func newReport(started time.Time, token string) Report {
+	export := Plan + "-" + started.Format("20060102T150405Z") + "-" + token
 	return Report{Export: export, Rows: map[string]int64{}, Nulled: map[string]int64{}}
 }
 
@@ -77,27 +90,9 @@ func (r *Report) add(d pipeline.Done) {
 	}
 }
 
-// keeper is a Warehouse that stays open for a commit which is about to come. It has to
-// be let go.
-type keeper interface {
-	Keep() (letGo func() error)
-}
-
-// soonRead is how many bytes of files are flattened so soon that opening a warehouse anew
-// for their commit takes longer than that. Beside more, it would only hold memory.
-const soonRead = 8 << 20
-
-// keep has the warehouse stay open from the commit before, where it is worth it.
-func (l Loader) keep(files []source) (letGo func() error) {
-	if k, ok := l.Warehouse.(keeper); ok && size(files) <= soonRead {
-		return k.Keep()
-	}
-	return func() error { return nil }
-}
-
-// Load loads all files into the tables of a schema, one resource type after the other,
-// of which each is committed while the next one is flattened; each becomes visible at
-// once. After an error the report tells which types are there.
+// Load loads all files into the tables of a schema. It flattens all of them first, and
+// commits nothing when too many lines are bad. After an error the report tells which types
+// are there.
 func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
 	return l.load(ctx, schema, nil, nil)
 }
@@ -105,79 +100,214 @@ func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
 // before is called with a batch that is about to be committed; it may be nil.
 type before func(context.Context, pipeline.Batch) error
 
+// readyBatch is the batch of one resource type, and the sizes of its files.
+type readyBatch struct {
+	pipeline.Batch
+	size int64
+}
+
 // load loads the files of some types, or of all.
 func (l Loader) load(ctx context.Context, schema string, types []string, first before) (Report, error) {
 	started := l.Now().UTC()
-	report := newReport(started, l.Token)
-	files, skipped, err := folder{lake: l.Lake}.scan(ctx)
+	report, batches, err := twice(newReport(started, l.Token()), l.Lake, func(report *Report, whole bool) ([]readyBatch, error) {
+		return l.prepareAll(ctx, report, schema, types, started, whole)
+	})
+	if err == nil {
+		err = l.commitAll(ctx, &report, batches, first)
+	}
+	return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, report.Export))
+}
+
+// twice flattens a folder again when a file turned out to have lines of several types,
+// then with all its lines known. What the first try left behind is removed.
+func twice[T any](report Report, lake *localdir.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
+	fresh := Report{Export: report.Export, Rows: map[string]int64{}, Nulled: map[string]int64{}}
+	done, err := flatten(&report, false)
+	if !errors.Is(err, pipeline.ErrMixed) {
+		return report, done, err
+	}
+	if err := errors.Join(lake.Remove(pipeline.Staging, report.Export), lake.Remove(pipeline.Quarantine, report.Export)); err != nil {
+		return report, done, err
+	}
+	done, err = flatten(&fresh, true)
+	return fresh, done, err
+}
+
+// prepareAll flattens the files of some types, or of all, and holds the bad lines against
+// the limit.
+func (l Loader) prepareAll(ctx context.Context, report *Report, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
+	d := folder{lake: l.Lake, lineLimit: l.LineLimit, read: l.Read, hasViews: func(typ string) (bool, error) {
+		return l.Flattener.HasViews(Plan, typ)
+	}}
+	sources, left, err := d.scan(ctx, whole)
+	report.LeftOut = left
 	if err != nil {
-		return report, err
+		return nil, err
 	}
-	if files, err = only(files, types); err != nil {
-		return report, err
+	if sources, err = only(sources, types); err != nil {
+		return nil, err
 	}
-	report.Skipped, report.Bytes = skipped, size(files)
 	if l.Total != nil {
-		l.Total(report.Bytes)
+		l.Total(unpackedSize(sources))
 	}
-	// A type is committed while the next one is being flattened.
-	last := func() error { return nil }
-	for typ, group := range byType(files) {
-		letGo := l.keep(group)
-		batch, err := l.prepare(ctx, &report, pipeline.Batch{
+	var all []readyBatch
+	for typ, group := range byType(sources) {
+		b := readyBatch{size: packedSize(group), Batch: pipeline.Batch{
 			Schema: schema, Plan: Plan, Export: report.Export, Type: typ, ViewSet: 1, Attempt: l.Token(),
-		}, group, started)
-		if err := errors.Join(last(), err); err != nil {
-			return report, errors.Join(err, letGo(), l.Lake.Remove(pipeline.Staging, report.Export))
+		}}
+		if err := l.prepare(ctx, d, report, &b.Batch, group, started); err != nil {
+			return nil, err
 		}
-		last = l.commit(ctx, &report, batch, first, letGo)
+		all = append(all, b)
 	}
-	return report, errors.Join(last(), l.Lake.Remove(pipeline.Staging, report.Export))
+	var counts []pipeline.TypeReport
+	for _, b := range all {
+		counts = append(counts, linesOf(b.Batch))
+	}
+	return all, tooBad(counts, l.MaxBad, l.Quarantine, report.Export)
 }
 
 // prepare flattens the files of one type.
-func (l Loader) prepare(ctx context.Context, all *Report, b pipeline.Batch, files []source, started time.Time) (pipeline.Batch, error) {
-	for i, f := range files {
-		p := pipeline.PreparedFile{File: f.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
-		var err error
-		if p.Done, err = l.flatten(ctx, b.Export, f, p.Dir, l.writtenAt(f.Path, started)); err != nil {
-			return b, fmt.Errorf("load %s: %w", b.Type, err)
-		}
-		all.add(p.Done)
-		b.Files = append(b.Files, p)
-	}
-	return b, nil
-}
-
-// commit begins the commit of one type, after which the warehouse is let go. The end,
-// which has to be waited for, reports it; what was staged is gone then.
-func (l Loader) commit(ctx context.Context, all *Report, b pipeline.Batch, first before, letGo func() error) (end func() error) {
-	var report pipeline.TypeReport
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if first != nil {
-			err = first(ctx, b)
-		}
-		if err == nil {
-			report, err = l.committed(ctx, b)
-		}
-		err = errors.Join(err, letGo(), l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
-	}()
-	return func() error {
-		<-done
+func (l Loader) prepare(ctx context.Context, d folder, all *Report, b *pipeline.Batch, sources []source, started time.Time) error {
+	for i, s := range sources {
+		p := pipeline.PreparedFile{File: s.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
+		p.Path = s.ledgerPath()
+		in := s.flattening(pipeline.Flattening{Plan: Plan, Export: b.Export, LastUpdated: l.writtenAt(s.Path, started), Dir: p.Dir})
+		n, err := d.flatten(ctx, s, func(r io.Reader) (err error) {
+			p.Done, err = l.Flattener.Flatten(ctx, in, r)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("load %s: %w", b.Type, err)
 		}
-		all.Types = append(all.Types, report)
+		all.Bytes += n
+		all.add(p.Done)
+		b.Files = append(b.Files, p)
+	}
+	return nil
+}
+
+// flatten gives do the lines of a source, and returns how many bytes of the folder it is
+// the first to read.
+func (d folder) flatten(ctx context.Context, s source, do func(io.Reader) error) (bytes int64, err error) {
+	r, err := d.reader(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	if err := errors.Join(do(r), r.Close()); err != nil {
+		return 0, err
+	}
+	if !s.main {
+		return 0, nil
+	}
+	return r.size.n, nil
+}
+
+// linesOf counts the lines of a batch before it is committed.
+func linesOf(b pipeline.Batch) pipeline.TypeReport {
+	t := pipeline.TypeReport{Type: b.Type}
+	for _, f := range b.Files {
+		t.Lines += f.Done.Lines
+		t.Quarantined += f.Done.Quarantined
+	}
+	return t
+}
+
+// tooBad refuses types with more bad lines than the limit allows.
+func tooBad(types []pipeline.TypeReport, limit float64, quarantine, export string) error {
+	var faults []error
+	for _, t := range types {
+		if float64(t.Quarantined) > limit*float64(t.Lines) {
+			faults = append(faults, fmt.Errorf("%s: %d of %d lines are bad, more than %g %%", t.Type, t.Quarantined, t.Lines, limit*100))
+		}
+	}
+	if len(faults) == 0 {
 		return nil
 	}
+	return &fault.Error{
+		Class: fault.Permanent, Err: fmt.Errorf("nothing was loaded: %w", errors.Join(faults...)),
+		Remedy: "see the lines and their reasons in " + filepath.Join(quarantine, export) + ", or allow more with --max-bad",
+	}
+}
+
+// keeper is a Warehouse that stays open for a commit which is about to come. It has to
+// be let go.
+type keeper interface {
+	Keep() (letGo func() error)
+}
+
+// soonCommitted is the size of files whose commit takes less time than opening a warehouse
+// again: it stays open until then.
+const soonCommitted = 8 << 20
+
+// keep has the warehouse stay open from the commit before, where it is worth it.
+func (l Loader) keep(size int64) (letGo func() error) {
+	if k, ok := l.Warehouse.(keeper); ok && size <= soonCommitted {
+		return k.Keep()
+	}
+	return func() error { return nil }
+}
+
+// sideBySide is how many types are committed at a time.
+const sideBySide = 2
+
+// commitAll commits the types, two at a time unless something has to be done before each.
+// After a failure it begins no other.
+func (l Loader) commitAll(ctx context.Context, all *Report, batches []readyBatch, first before) error {
+	var mu sync.Mutex
+	errs := make([]error, len(batches))
+	failed := false
+	var g errgroup.Group
+	g.SetLimit(sideBySide)
+	if first != nil {
+		g.SetLimit(1)
+	}
+	for i, b := range batches {
+		letGo := l.keep(b.size)
+		g.Go(func() error {
+			mu.Lock()
+			stop := failed
+			mu.Unlock()
+			if stop {
+				errs[i] = letGo()
+				return nil
+			}
+			t, err := l.commit(ctx, b.Batch, first)
+			err = errors.Join(err, letGo())
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs[i], failed = fmt.Errorf("load %s: %w", b.Type, err), true
+				return nil
+			}
+			all.Types = append(all.Types, t)
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in their order
+	slices.SortFunc(all.Types, func(a, b pipeline.TypeReport) int { return strings.Compare(a.Type, b.Type) })
+	return errors.Join(errs...)
+}
+
+// commit commits one type. What was staged of it is gone then.
+func (l Loader) commit(ctx context.Context, b pipeline.Batch, first before) (report pipeline.TypeReport, err error) {
+	if first != nil {
+		err = first(ctx, b)
+	}
+	if err == nil {
+		report, err = l.committed(ctx, b)
+	}
+	return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
 }
 
 // committed commits a batch and says what the ledger has of it.
 func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeReport, error) {
 	report := pipeline.TypeReport{Type: b.Type, Files: len(b.Files), Manifest: -1}
+	read, err := l.Flattener.HasViews(b.Plan, b.Type)
+	if err != nil {
+		return report, err
+	}
+	report.NoView = !read
 	if err := l.Warehouse.Commit(ctx, b); err != nil {
 		return report, fmt.Errorf("commit: %w", err)
 	}
@@ -197,11 +327,7 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 		report.Blank += e.Blank
 		report.Deleted += e.Deleted
 	}
-	var lines int64
-	for _, f := range b.Files {
-		lines += f.Done.Lines
-	}
-	if report.Lines != lines {
+	if lines := linesOf(b).Lines; report.Lines != lines {
 		return report, fault.Permanentf("%d lines were read, the ledger has %d", lines, report.Lines)
 	}
 	return report, nil
@@ -217,15 +343,4 @@ func (l Loader) writtenAt(path string, started time.Time) time.Time {
 		}
 	}
 	return started
-}
-
-func (l Loader) flatten(ctx context.Context, export string, f source, dir string, written time.Time) (done pipeline.Done, err error) {
-	r, err := folder{l.Lake, l.Read}.open(ctx, f.File)
-	if err != nil {
-		return done, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return l.Flattener.Flatten(ctx, pipeline.Flattening{
-		Plan: Plan, Export: export, Type: f.typ, Path: f.Path, LastUpdated: written, Dir: dir,
-	}, r)
 }

@@ -1,11 +1,13 @@
 package load
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -13,46 +15,123 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// open streams a file's lines, unpacked where its name ends in .gz.
-func (d folder) open(ctx context.Context, f pipeline.File) (io.ReadCloser, error) {
+// folder is the folder to load.
+type folder struct {
+	lake      pipeline.Lake
+	lineLimit int
+	// hasViews reports whether any view reads a resource type.
+	hasViews func(resourceType string) (bool, error)
+	// read is told how many more bytes were read, after unpacking. It may be nil.
+	read func(bytes int64)
+}
+
+// stream is an open file of the folder, unpacked.
+type stream struct {
+	*bufio.Reader
+	closers []io.Closer
+	size    *counting // what was read, after unpacking
+	hint    int64     // the size after unpacking, by what the file says of itself
+}
+
+// Close closes the file.
+func (s *stream) Close() error {
+	var errs []error
+	for _, c := range s.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// gzipMagic begins every gzip file, whatever its name.
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// open streams a file's lines, unpacked where its content is gzip. told is told how many
+// bytes were read; it may be nil.
+func (d folder) open(ctx context.Context, f pipeline.File, told func(bytes int64)) (*stream, error) {
 	raw, err := d.lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
 	if err != nil {
 		return nil, err
 	}
-	counted := &counting{ReadCloser: raw, read: d.read}
-	if !strings.HasSuffix(f.Path, ".gz") {
-		return counted, nil
+	packed := &counting{r: raw}
+	buffered := bufio.NewReaderSize(packed, readBuffer)
+	s := &stream{closers: []io.Closer{raw}, size: &counting{r: buffered, told: told}, hint: f.Size}
+	head, err := buffered.Peek(len(gzipMagic))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", f.Path, err), raw.Close())
 	}
-	z, err := gzip.NewReader(counted)
-	if err != nil {
-		return nil, errors.Join(fault.Permanentf("open %s: it is no gzip file: %w", f.Path, err), raw.Close())
+	if bytes.Equal(head, gzipMagic) {
+		z, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, errors.Join(fault.Permanentf("unpack %s: it is damaged or cut off: %w", f.Path, err), raw.Close())
+		}
+		s.closers, s.hint = []io.Closer{z, raw}, unpackedSizeOf(raw, f.Size)
+		s.size.r = &unpacked{Reader: z, path: f.Path, packed: packed}
 	}
-	return &unpacked{Reader: z, path: f.Path, under: counted}, nil
+	s.Reader = bufio.NewReaderSize(s.size, readBuffer)
+	return s, nil
 }
 
+// unpackedSizeOf reads the size that ends a gzip file (RFC 1952, ISIZE). It is a hint: of
+// a file of several members it is the last one's, and it counts modulo 4 GiB.
+func unpackedSizeOf(raw io.Reader, size int64) int64 {
+	at, ok := raw.(io.ReaderAt)
+	var last [4]byte
+	if !ok || size < int64(len(last)) {
+		return size
+	}
+	if _, err := at.ReadAt(last[:], size-int64(len(last))); err != nil {
+		return size
+	}
+	n := int64(binary.LittleEndian.Uint32(last[:]))
+	for n < size-size/1000-64 { // less than it packs by when nothing can be packed
+		n += 1 << 32
+	}
+	if n/maxRatio > size { // a last member that is small, as of a file that is made piece by piece
+		return size
+	}
+	return n
+}
+
+const readBuffer = 64 << 10
+
+// counting counts the bytes that are read.
 type counting struct {
-	io.ReadCloser
-	read func(int64)
+	r    io.Reader
+	n    int64
+	told func(int64)
 }
 
 func (c *counting) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	if c.read != nil {
-		c.read(int64(n))
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if c.told != nil {
+		c.told(int64(n))
 	}
 	return n, err
 }
 
+// A packed file of more than freeSize bytes is refused where it unpacks to more than
+// maxRatio times its size: NDJSON of FHIR packs ten to fifty times smaller, and DEFLATE
+// allows a thousand.
+const (
+	freeSize = 4 << 30
+	maxRatio = 400
+)
+
 // unpacked names the file when its packing turns out broken half way.
 type unpacked struct {
 	*gzip.Reader
-	path  string
-	under io.Closer
+	path   string
+	packed *counting
+	n      int64
 }
 
 func (u *unpacked) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
+	u.n += int64(n)
 	switch {
+	case u.n > freeSize && u.n/maxRatio > u.packed.n:
+		return n, fault.Permanentf("unpack %s: it unpacks to more than %d times its size, which no export does: unpack it yourself if it is right", u.path, maxRatio)
 	case err == nil || err == io.EOF: //nolint:errorlint // a Reader's end is io.EOF itself
 		return n, err
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
@@ -60,5 +139,3 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	}
 	return n, fmt.Errorf("unpack %s: %w", u.path, err)
 }
-
-func (u *unpacked) Close() error { return errors.Join(u.Reader.Close(), u.under.Close()) }

@@ -1,9 +1,7 @@
 package load
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,74 +11,180 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
 )
 
-// source is a file to load, and what is in it.
+// source is one resource type of a file to load.
 type source struct {
 	pipeline.File
 	typ string
+	// others are the other types of the file, of which each is a source of its own.
+	others []string
+	// main marks the source that has the file's bad and blank lines.
+	main bool
+	// surveyed says that every line of the file was looked at.
+	surveyed bool
+	// unpacked is the size of the file after unpacking, as far as it is known.
+	unpacked int64
 }
 
-// folder is the folder to load.
-type folder struct {
-	lake *localdir.Lake
-	read func(bytes int64) // told of what is read, may be nil
+// ledgerPath names the source in the ledger, which has an entry for each type of a file.
+func (s source) ledgerPath() string {
+	if len(s.others) == 0 {
+		return s.Path
+	}
+	return s.Path + "#" + s.typ
 }
 
-// scan finds the files of the folder and their resource types, by the first line
-// of each: names differ from server to server. It says which files have no
-// resources. All faults come together, before anything is loaded.
-func (d folder) scan(ctx context.Context) (files []source, skipped []string, err error) {
+// flattening fills in what the source knows.
+func (s source) flattening(in pipeline.Flattening) pipeline.Flattening {
+	in.Type, in.Path = s.typ, s.Path
+	switch {
+	case !s.surveyed:
+		in.Foreign = pipeline.ForeignStops
+	case s.main:
+		in.Foreign, in.Others = pipeline.ForeignElsewhere, s.others
+	default:
+		in.Foreign = pipeline.ForeignSkipped
+	}
+	return in
+}
+
+// LeftOut is a file that was not loaded.
+type LeftOut struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+	// Resources says that the file holds resources, in a form that is not read.
+	Resources bool `json:"resources,omitempty"`
+}
+
+// scan finds the files of the folder and the resource types of their lines, by their
+// content: names differ from server to server. With whole it looks at every line, else at
+// the first lines of each file. All faults come together, before anything is loaded.
+func (d folder) scan(ctx context.Context, whole bool) (sources []source, left []LeftOut, err error) {
 	var faults []error
-	seen := 0
 	for f, err := range d.lake.List(ctx, pipeline.Landing, "") {
 		if err != nil {
 			return nil, nil, err
 		}
-		if name := strings.TrimSuffix(f.Path, ".gz"); !strings.HasSuffix(name, ".ndjson") || hidden(f.Path) {
+		if hidden(f.Path) {
 			continue
 		}
-		seen++
-		typ, err := folder{lake: d.lake}.typeOf(ctx, f)
+		if unfinished.MatchString(f.Path) {
+			left = append(left, LeftOut{File: f.Path, Reason: "its name says that it is not finished", Resources: true})
+			continue
+		}
+		s, out, err := d.sources(ctx, f, whole)
 		switch {
 		case err != nil:
 			faults = append(faults, err)
-		case typ == "":
-			skipped = append(skipped, f.Path)
+		case out != nil:
+			left = append(left, *out)
 		default:
-			files = append(files, source{f, typ})
+			sources = append(sources, s...)
 		}
 	}
-	if seen == 0 {
-		faults = append(faults, errors.New("there is no *.ndjson or *.ndjson.gz file in the folder"))
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
 	}
-	if len(faults) > 0 {
-		return nil, nil, &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
+	if len(faults) == 0 && len(sources) == 0 {
+		faults = append(faults, nothingLeft(left))
 	}
-	slices.SortStableFunc(files, func(a, b source) int { return strings.Compare(a.typ, b.typ) })
-	return files, skipped, nil
+	faults = append(faults, sameButCase(sources))
+	if err := errors.Join(faults...); err != nil {
+		return nil, left, &fault.Error{Class: fault.Permanent, Err: err}
+	}
+	slices.SortStableFunc(sources, func(a, b source) int { return strings.Compare(a.typ, b.typ) })
+	return sources, left, nil
 }
 
-// size is that of all files on the disk.
-func size(files []source) int64 {
+// nothingLeft reports a folder without anything to load, unless it is an export of nothing.
+func nothingLeft(left []LeftOut) error {
+	exported := false
+	var resources []error
+	for _, l := range left {
+		exported = exported || saysLines(l.File)
+		if l.Resources {
+			resources = append(resources, fmt.Errorf("%s: %s", l.File, l.Reason))
+		}
+	}
+	switch {
+	case len(resources) > 0:
+		return errors.Join(resources...)
+	case !exported:
+		return errors.New("there is no file with resources in the folder: NDJSON has one on each line")
+	}
+	return nil
+}
+
+// sources surveys one file, at first only its beginning.
+func (d folder) sources(ctx context.Context, f pipeline.File, whole bool) ([]source, *LeftOut, error) {
+	c, err := d.survey(ctx, f, whole)
+	if err == nil && !whole && len(c.types) > 1 {
+		whole = true
+		c, err = d.survey(ctx, f, true)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.left != nil {
+		c.left.File = f.Path
+		return nil, c.left, nil
+	}
+	var out []source
+	for i, typ := range c.types {
+		others := slices.Concat(c.types[:i], c.types[i+1:])
+		out = append(out, source{File: f, typ: typ, others: others, main: i == 0, surveyed: whole, unpacked: c.size})
+	}
+	return out, nil, nil
+}
+
+// sameButCase refuses types whose tables some databases do not tell apart.
+func sameButCase(sources []source) error {
+	var faults []error
+	seen := map[string]source{}
+	for _, s := range sources {
+		key := strings.ToLower(s.typ)
+		other, ok := seen[key]
+		if !ok {
+			seen[key] = s
+		} else if other.typ != s.typ {
+			faults = append(faults, fmt.Errorf("the resource types %s in %s and %s in %s differ in case only: correct one", other.typ, other.Path, s.typ, s.Path))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// packedSize sums the sizes of the files on the disk.
+func packedSize(sources []source) int64 {
 	var n int64
-	for _, f := range files {
-		n += f.Size
+	for _, s := range sources {
+		n += s.Size
 	}
 	return n
 }
 
-// byType yields the files of each resource type, in order.
-func byType(files []source) iter.Seq2[string, []source] {
+// unpackedSize sums the sizes of the files after unpacking, each once.
+func unpackedSize(sources []source) int64 {
+	var n int64
+	for _, s := range sources {
+		if s.main {
+			n += s.unpacked
+		}
+	}
+	return n
+}
+
+// byType yields the sources of each resource type, in order.
+func byType(sources []source) iter.Seq2[string, []source] {
 	return func(yield func(string, []source) bool) {
-		for i := 0; i < len(files); {
+		for i := 0; i < len(sources); {
 			j := i
-			for j < len(files) && files[j].typ == files[i].typ {
+			for j < len(sources) && sources[j].typ == sources[i].typ {
 				j++
 			}
-			if !yield(files[i].typ, files[i:j]) {
+			if !yield(sources[i].typ, sources[i:j]) {
 				return
 			}
 			i = j
@@ -94,41 +198,39 @@ func hidden(path string) bool {
 	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.")
 }
 
+// unfinished is the name of a file that a download or an editor has not finished.
+var unfinished = regexp.MustCompile(`(?i)(\.(part|partial|tmp|crdownload|download|filepart)|~)$`)
+
 // byName is "Patient" of Patient.000.ndjson and Patient-1.ndjson.
-var (
-	byName       = regexp.MustCompile(`(?:^|/)([A-Z][A-Za-z]{1,63})[^/]*$`)
-	resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
-)
+var byName = regexp.MustCompile(`(?:^|/)([A-Z][A-Za-z]{1,63})[^/]*$`)
 
-// longestFirst bounds what is held of a first line.
-const longestFirst = 64 << 20
-
-// typeOf gives the resource type of a file, or "" for one without resources.
-func (d folder) typeOf(ctx context.Context, f pipeline.File) (string, error) {
-	r, err := d.open(ctx, f)
-	if err != nil {
-		return "", err
+// named returns the resource type that a file's name tells.
+func named(path string) (string, bool) {
+	m := byName.FindStringSubmatch(path)
+	if m == nil || !prepared.IsResourceType(m[1]) {
+		return "", false
 	}
-	defer r.Close()
-	var first struct {
-		ResourceType string `json:"resourceType"`
-	}
-	// Only the first value is read, and of a very long one only the beginning.
-	err = json.NewDecoder(bufio.NewReader(io.LimitReader(r, longestFirst))).Decode(&first)
-	var syntax *json.SyntaxError
-	var shape *json.UnmarshalTypeError
-	switch {
-	case err == nil && resourceType.MatchString(first.ResourceType):
-		return first.ResourceType, nil
-	case err == nil || errors.Is(err, io.EOF): // an object of another kind; nothing at all
-		return "", nil
-	case errors.As(err, &syntax), errors.As(err, &shape), errors.Is(err, io.ErrUnexpectedEOF) && fault.Of(err) != fault.Permanent:
-		// A bad first line is no reason to lose the others.
-		if m := byName.FindStringSubmatch(f.Path); m != nil {
-			return m[1], nil
-		}
-		return "", fmt.Errorf("%s: neither its first line nor its name tells the resource type: name it like Patient.ndjson", f.Path)
-	default:
-		return "", err
-	}
+	return m[1], true
 }
+
+// saysLines reports whether a file's name promises a resource on each line.
+func saysLines(path string) bool {
+	name := strings.TrimSuffix(strings.ToLower(path), ".gz")
+	return strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl")
+}
+
+// reader opens a source to be flattened. Of a file that is read once for each of its
+// types, each reading tells its share of the bytes.
+func (d folder) reader(ctx context.Context, s source) (*stream, error) {
+	if d.read == nil {
+		return d.open(ctx, s.File, nil)
+	}
+	passes, rest := int64(len(s.others)+1), int64(0)
+	return d.open(ctx, s.File, func(n int64) {
+		rest += n
+		d.read(rest / passes)
+		rest %= passes
+	})
+}
+
+var _ io.ReadCloser = (*stream)(nil)

@@ -350,7 +350,32 @@ type Flattening struct {
 	// Dir is where the Parquet files go in the staging area; quarantined lines
 	// go to Dir+".ndjson" in the quarantine area.
 	Dir string
+	// Foreign says what becomes of lines of other resource types.
+	Foreign Foreign
+	// Others are the types that ForeignElsewhere leaves out.
+	Others []string
 }
+
+// Foreign says what a Flattener does with the lines of a resource type that was not asked
+// for.
+type Foreign int
+
+// What becomes of lines of other types.
+const (
+	// ForeignBad quarantines them: a file of a manifest has one type.
+	ForeignBad Foreign = iota
+	// ForeignStops ends with ErrMixed at the first line that names another type.
+	ForeignStops
+	// ForeignElsewhere leaves out the lines of the types in Others, without counting them:
+	// each of these types is flattened with ForeignSkipped. Others are bad.
+	ForeignElsewhere
+	// ForeignSkipped leaves out all lines that do not name the type, without counting them.
+	ForeignSkipped
+)
+
+// ErrMixed is returned by Flattener.Flatten with ForeignStops for a file that has lines of
+// several resource types.
+var ErrMixed = errors.New("the file has lines of several resource types")
 
 // ErrNoInstant says that a resource has no meta.lastUpdated and the job's
 // transactionTime is not known yet.

@@ -29,6 +29,9 @@ func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int6
 
 var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
 
+// IsTypeName reports whether a name has the form of a resource type.
+func IsTypeName(name string) bool { return resourceType.MatchString(name) }
+
 // landed prepares a blob ahead of the manifest, so that flattening goes on while
 // the server still exports. Everything that speaks against it ends it quietly.
 //

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -185,9 +186,15 @@ func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evalua
 func (e *evaluation) block(b ndjson.Block, r *result) error {
 	e.r = r
 	for line, err := range b.Lines() {
+		if e.leavesOut(line.JSON) {
+			continue
+		}
 		r.lines++
 		switch {
 		case err != nil:
+			if e.stopsAt(line.JSON) {
+				return fmt.Errorf("line %d: %w", line.Number, pipeline.ErrMixed)
+			}
 			r.bad = append(r.bad, badLine{line, err.Error()})
 			continue
 		case line.Blank():
@@ -199,10 +206,35 @@ func (e *evaluation) block(b ndjson.Block, r *result) error {
 			return fmt.Errorf("line %d: %w", line.Number, err)
 		}
 		if reason != "" {
+			if e.stopsAt(line.JSON) {
+				return fmt.Errorf("line %d: %w", line.Number, pipeline.ErrMixed)
+			}
 			r.bad = append(r.bad, badLine{line, reason})
 		}
 	}
 	return nil
+}
+
+// leavesOut reports whether a line belongs to another flattening of the same file.
+func (e *evaluation) leavesOut(line []byte) bool {
+	switch e.in.Foreign {
+	case pipeline.ForeignElsewhere:
+		return len(e.in.Others) > 0 && slices.Contains(e.in.Others, LineType(line))
+	case pipeline.ForeignSkipped:
+		return LineType(line) != e.in.Type
+	case pipeline.ForeignBad, pipeline.ForeignStops:
+	}
+	return false
+}
+
+// stopsAt reports whether a bad line is of another type, so that the file is to be
+// flattened for each of its types.
+func (e *evaluation) stopsAt(line []byte) bool {
+	if e.in.Foreign != pipeline.ForeignStops {
+		return false
+	}
+	typ := LineType(line)
+	return typ != "" && typ != e.in.Type
 }
 
 // line evaluates one line; reason is why it is bad.

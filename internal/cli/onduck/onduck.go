@@ -124,22 +124,30 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	var report load.Report
 	switch r.Scheme {
 	case Scheme:
-		report, err = loadDuck(ctx, r, lake, flattener, views, work, now)
+		report, err = loadDuck(ctx, r, lake, flattener, views, quarantine, work, now)
 	case string(prepared.Parquet), string(prepared.CSV), string(prepared.NDJSON):
 		report, err = load.Extractor{
 			Lake: lake, Flattener: flattener, Format: prepared.Format(r.Scheme), Dir: rest, Now: now, Token: token,
-			Total: r.Progress.Total, Read: r.Progress.Add,
+			LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,
 		}.Extract(ctx)
 	default:
 		err = fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
 	}
-	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped, Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
-	for _, t := range report.Types {
+	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
+	for _, t := range out.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)
 		}
 	}
 	return out, err
+}
+
+func leftOut(files []load.LeftOut) []cli.LeftOut {
+	var out []cli.LeftOut
+	for _, f := range files {
+		out = append(out, cli.LeftOut(f))
+	}
+	return out
 }
 
 // workFolder makes a folder beside the output, so that what is staged can be
@@ -164,7 +172,7 @@ func roomFrom(f *prepared.Flattener) func() (done func()) {
 	}
 }
 
-func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *prepared.Flattener, views prepared.PlanViews, work string, now func() time.Time) (load.Report, error) {
+func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *prepared.Flattener, views prepared.PlanViews, quarantine, work string, now func() time.Time) (load.Report, error) {
 	if r.Schema == "" {
 		r.Schema = "main"
 	}
@@ -179,7 +187,7 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 	}
 	loader := load.Loader{
 		Dir: dir, Lake: lake, Flattener: f, Warehouse: tables, Now: now, Token: token,
-		Total: r.Progress.Total, Read: r.Progress.Add,
+		LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,
 	}
 	var report load.Report
 	if r.Rebuild {

@@ -32,7 +32,7 @@ no JSON
 		t.Fatal(err)
 	}
 	for _, applied := range []string{"2", "0"} { // the second load changes nothing
-		code, out, errs := run(t, "load", data, "--to", "duckdb:"+db, "--json")
+		code, out, errs := run(t, "load", data, "--to", "duckdb:"+db, "--json", "--max-bad", "25")
 		if code != 0 || !strings.Contains(out, `"lines":4,"applied":`+applied+`,`) || !strings.Contains(out, `"quarantined":1,`) {
 			t.Fatalf("load: code %d, %s%s", code, out, errs)
 		}

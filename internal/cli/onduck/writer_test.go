@@ -156,7 +156,7 @@ func TestLoadIntoFilesFromTheCommandLine(t *testing.T) {
 	}
 	db := loaded(t)
 	for to, read := range map[string]string{"parquet": "read_parquet", "csv": "read_csv", "ndjson": "read_json"} {
-		code, text, errs := run(t, "load", data, "--to", to+":"+out)
+		code, text, errs := run(t, "load", data, "--to", to+":"+out, "--max-bad", "50")
 		if code != 0 || !strings.Contains(text, "\nloaded 2 resources, 2 rows in 1 tables, 1 quarantined, 0 values did not fit, ") {
 			t.Fatalf("%s: code %d, %s%s", to, code, text, errs)
 		}
@@ -174,12 +174,12 @@ func TestLoadIntoFilesFromTheCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for limit, want := range map[string]string{"64KiB": "loaded 2 resources, 2 rows in 1 tables, 2 quarantined", "1MB": "loaded 3 resources, 3 rows in 1 tables, 1 quarantined"} {
-		if code, text, errs := run(t, "load", data, "--to", "parquet:"+out, "--line-limit", limit); code != 0 || !strings.Contains(text, want) {
+		if code, text, errs := run(t, "load", data, "--to", "parquet:"+out, "--line-limit", limit, "--max-bad", "50"); code != 0 || !strings.Contains(text, want) {
 			t.Errorf("%s: code %d, %s%s", limit, code, text, errs)
 		}
 	}
 	for _, codec := range []string{"zstd", "none", "snappy"} {
-		if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression", codec); code != 0 {
+		if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression", codec, "--max-bad", "50"); code != 0 {
 			t.Errorf("%s: code %d, %s", codec, code, errs)
 		}
 	}

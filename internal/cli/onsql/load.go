@@ -93,7 +93,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	}
 	loader := load.Loader{
 		Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
-		Total: r.Progress.Total, Read: r.Progress.Add,
+		LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,
 	}
 	var report load.Report
 	switch {
@@ -108,13 +108,21 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		// What was made of superseded resources is in no table.
 		report.Rows, err = tables.Rows(ctx, r.Schema, report.Export, report.Rows)
 	}
-	out = cli.LoadReport{Types: report.Types, Skipped: report.Skipped, Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
-	for _, t := range report.Types {
+	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
+	for _, t := range out.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)
 		}
 	}
 	return out, err
+}
+
+func leftOut(files []load.LeftOut) []cli.LeftOut {
+	var out []cli.LeftOut
+	for _, f := range files {
+		out = append(out, cli.LeftOut(f))
+	}
+	return out
 }
 
 func token() string {

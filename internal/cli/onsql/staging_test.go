@@ -147,7 +147,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 			t.Fatalf("%s: code %d, %s", engine, code, errs)
 		}
 		// The files of the last export alone are too few.
-		if err := os.Rename(filepath.Join(data, "1.Patient.ndjson"), filepath.Join(data, "kept")); err != nil {
+		if err := os.Rename(filepath.Join(data, "1.Patient.ndjson"), filepath.Join(data, ".kept")); err != nil {
 			t.Fatal(err)
 		}
 		put(t, data, "2.Patient.ndjson", bornPatient("a", "1971-01-01", "03"))
@@ -159,7 +159,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 		if code, _, errs := run("--views", dates, "--rebuild=Patient"); code != 1 || !strings.Contains(errs, "1 resources of Patient in schema nightly are not in what was loaded") || strings.Count(rowsOf(db, "born"), "day=") != 2 {
 			t.Errorf("%s, without one: code %d, %s", engine, code, errs)
 		}
-		if err := os.Rename(filepath.Join(data, "kept"), filepath.Join(data, "1.Patient.ndjson")); err != nil {
+		if err := os.Rename(filepath.Join(data, ".kept"), filepath.Join(data, "1.Patient.ndjson")); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {

@@ -60,7 +60,7 @@ func (b *Bench) onServer(ctx context.Context, r runner, size int64) error {
 
 func loadServer(ctx context.Context, j job) (rows int64, err error) {
 	err = onBenchSchema(ctx, j, func(tds.Server, *mssql.Warehouse) error {
-		report, err := onsql.Loader(j.now, nil)(ctx, cli.LoadRequest{Dir: j.data, Scheme: string(tsql.SQLServer), Rest: j.serverRest(), Schema: benchSchema, Progress: unwatched{}})
+		report, err := onsql.Loader(j.now, nil)(ctx, cli.LoadRequest{Dir: j.data, Scheme: string(tsql.SQLServer), Rest: j.serverRest(), Schema: benchSchema, MaxBad: 1, Progress: unwatched{}})
 		for _, n := range report.Rows {
 			rows += n
 		}

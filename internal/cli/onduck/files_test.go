@@ -1,0 +1,65 @@
+package onduck_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLinesThatAreLostAreNoSuccess(t *testing.T) {
+	t.Parallel()
+	for folder, want := range map[string]string{
+		"array": "Patient.ndjson: it is a JSON array",
+		"half":  "nothing was loaded: Patient: 1 of 2 lines are bad, more than 5 %",
+	} {
+		for _, scheme := range []string{"duckdb", "parquet", "csv", "ndjson"} {
+			target := filepath.Join(t.TempDir(), "x")
+			code, out, errs := run(t, "load", filepath.Join("testdata", "files", folder), "--to", scheme+":"+target)
+			if code != 1 || out != "" || !strings.Contains(errs, want) {
+				t.Errorf("%s into %s: code %d, %s%s", folder, scheme, code, out, errs)
+			}
+			if _, err := os.Stat(target); !os.IsNotExist(err) {
+				t.Errorf("%s into %s: something is there: %v", folder, scheme, err)
+			}
+			bad, err := filepath.Glob(target + ".quarantine/*/*/*")
+			if err != nil || (folder == "half") != (len(bad) == 1 && strings.Contains(errs, filepath.Dir(filepath.Dir(bad[0])))) {
+				t.Errorf("%s into %s: quarantined %v, %v: %s", folder, scheme, bad, err, errs)
+			}
+		}
+	}
+}
+
+func TestAFileOfSeveralTypesIsLoadedWhole(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "m.duckdb")
+	for _, args := range [][]string{nil, nil, {"--rebuild"}, {"--rebuild=Observation"}} { // again changes nothing
+		code, out, errs := run(t, append([]string{"load", filepath.Join("testdata", "files", "mixed"), "--to", "duckdb:" + db}, args...)...)
+		if code != 0 || errs != "" {
+			t.Fatalf("load: code %d, %s%s", code, out, errs)
+		}
+		code, out, errs = run(t, "query", "--db", db, "--csv", "select 'p', id from patient union all select 'o', id from observation order by all")
+		if want := "'p',id\no,o1\no,o2\np,p1\np,p2\n"; code != 0 || out != want {
+			t.Errorf("query: code %d, %q, %s", code, out, errs)
+		}
+	}
+	code, out, errs := run(t, "query", "--db", db, "--csv", "--no-header", "select distinct type, path from _ledger order by all")
+	if want := "Observation,output.ndjson#Observation\nPatient,output.ndjson#Patient\n"; code != 0 || out != want {
+		t.Errorf("ledger: code %d, %q, %s", code, out, errs)
+	}
+}
+
+func TestATypeThatNoViewReadsIsReported(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	lines := strings.Repeat(`{"resourceType":"Linkage","id":"a"}`+"\n", 3) + `{"resourceType":"Patient","id":"a"}` + "\n"
+	if err := os.WriteFile(filepath.Join(data, "all.json"), []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range []string{"duckdb", "parquet"} {
+		code, out, errs := run(t, "load", data, "--to", scheme+":"+filepath.Join(t.TempDir(), "x"))
+		if code != 0 || !strings.Contains(out, "\nLinkage: 3 resources, no view") {
+			t.Errorf("%s: code %d, %s%s", scheme, code, out, errs)
+		}
+	}
+}

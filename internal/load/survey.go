@@ -1,0 +1,224 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/ndjson"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+)
+
+// content is what a survey found in a file.
+type content struct {
+	types []string // of its lines, in their order
+	size  int64    // after unpacking, as far as it is known
+	left  *LeftOut // why the file is left out; nil when it is loaded
+}
+
+const (
+	// surveyed is how much of a file is looked at after its first resource, to find out
+	// whether there are other types in it.
+	surveyed = 256 << 10
+	// mostTypes bounds the types of one file: more than FHIR has. Lines of still other
+	// types are bad.
+	mostTypes = 200
+)
+
+// survey reads the lines of a file until it knows what they are: all of them with whole.
+func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c content, err error) {
+	r, err := d.open(ctx, f, nil)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	// A file that is damaged at once is told by the first line.
+	head, err := r.Peek(readBuffer)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return c, err
+	}
+	head = bytes.Clone(head)
+	if c.left = archiveOf(head, saysLines(f.Path)); c.left != nil {
+		return c, nil
+	}
+	form := formOf(head)
+	if c.left = form.left; c.left != nil {
+		return c, nil
+	}
+	var wrappers []string
+	found := int64(-1) // where the first resource is
+	for line, err := range ndjson.Lines(r, d.lineLimit) {
+		if err != nil && !errors.Is(err, ndjson.ErrTooLong) {
+			return c, fmt.Errorf("read %s: %w", f.Path, err)
+		}
+		typ := prepared.LineType(line.JSON)
+		switch {
+		case typ == "" || slices.Contains(c.types, typ) || slices.Contains(wrappers, typ):
+		case !json.Valid(line.JSON) && err == nil: // a bad line does not say what the file has
+		default:
+			wraps, err := d.wraps(typ)
+			if err != nil {
+				return c, err
+			}
+			if wraps {
+				wrappers = append(wrappers, typ)
+				break
+			}
+			if len(c.types) < mostTypes {
+				c.types = append(c.types, typ)
+			}
+			if found < 0 {
+				found = line.Offset
+			}
+		}
+		if !whole && found >= 0 && line.Offset-found > surveyed || found < 0 && !form.lines && !saysLines(f.Path) && line.Offset > surveyed {
+			break
+		}
+	}
+	if c.size = r.size.n; !whole {
+		c.size = max(c.size, r.hint)
+	}
+	if len(c.types) > 0 {
+		return c, nil
+	}
+	return d.untyped(f, c, form, wrappers)
+}
+
+// untyped decides about a file without a good line that names a resource type.
+func (d folder) untyped(f pipeline.File, c content, form form, wrappers []string) (content, error) {
+	typ, isNamed := named(f.Path)
+	switch {
+	case slices.Contains(wrappers, "Bundle"):
+		c.left = bundle()
+	case len(wrappers) > 0:
+		c.left = &LeftOut{Reason: "it holds no resources but " + strings.Join(wrappers, " and ") + ", in which a server reports what it did"}
+	case form.empty:
+		c.left = &LeftOut{Reason: "it is empty"}
+	case form.lines:
+		c.left = &LeftOut{Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"}
+	case saysLines(f.Path) && isNamed:
+		// Bad lines are no reason to be silent about them: they are counted and quarantined.
+		c.types = []string{typ}
+	case saysLines(f.Path):
+		return c, fmt.Errorf("%s: neither its lines nor its name tell the resource type: name it like Patient.ndjson", f.Path)
+	default:
+		c.left = &LeftOut{Reason: "no line of it is a resource in JSON"}
+	}
+	return c, nil
+}
+
+// wraps reports whether resources of a type only carry others or messages about them, and
+// no view reads them.
+func (d folder) wraps(typ string) (bool, error) {
+	if typ != "Bundle" && typ != "OperationOutcome" && typ != "Parameters" {
+		return false, nil
+	}
+	read, err := d.hasViews(typ)
+	return !read, err
+}
+
+func bundle() *LeftOut {
+	return &LeftOut{Resources: true, Reason: "it is a Bundle: write the resources in it on a line each, with jq -c '.entry[].resource'"}
+}
+
+// form is what the beginning of a file shows.
+type form struct {
+	empty bool
+	lines bool     // its first line is a whole JSON value
+	left  *LeftOut // why the file is left out
+}
+
+// formOf tells a file of lines from one JSON document over several lines.
+func formOf(head []byte) (f form) {
+	cut := len(head) == readBuffer
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if len(text) == 0 {
+		f.empty = !cut
+		return f
+	}
+	first, rest, more := bytes.Cut(text, []byte("\n"))
+	first = bytes.TrimSpace(first)
+	f.lines = json.Valid(first)
+	switch {
+	case text[0] == '[' && (string(first) == "[" || bytes.HasSuffix(first, []byte(",")) || !startsObject(rest)):
+		f.left = &LeftOut{Reason: "it is a JSON array without resources"}
+		if bytes.Contains(text, []byte(`"resourceType"`)) {
+			f.left = &LeftOut{Resources: true, Reason: "it is a JSON array: write its elements on a line each, with jq -c '.[]'"}
+		}
+	case text[0] == '{' && !f.lines && more && spread(text, cut):
+		f.left = documentOf(prepared.LineType(text))
+	case text[0] == '<':
+		f.left = &LeftOut{Reason: "it is XML or HTML, not JSON", Resources: bytes.Contains(text, []byte("http://hl7.org/fhir"))}
+	}
+	return f
+}
+
+// startsObject reports whether a complete JSON object is on the first line.
+func startsObject(text []byte) bool {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	line = bytes.TrimSpace(line)
+	return len(line) > 0 && line[0] == '{' && json.Valid(line)
+}
+
+// spread reports whether a text is one JSON object over several lines, or its beginning
+// where it is cut. Where a line is cut off, the next one does not go on with it.
+func spread(text []byte, cut bool) bool {
+	depth := 0
+	for d := json.NewDecoder(bytes.NewReader(text)); ; {
+		t, err := d.Token()
+		if err != nil {
+			ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+			return cut && ended && bytes.Count(text, []byte("\n")) > 2
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			if depth--; depth == 0 {
+				return true
+			}
+		}
+	}
+}
+
+func documentOf(typ string) *LeftOut {
+	switch typ {
+	case "":
+		return &LeftOut{Reason: "it is a JSON document without a resourceType, as a manifest"}
+	case "Bundle":
+		return bundle()
+	}
+	return &LeftOut{Resources: true, Reason: "it is one " + typ + " over several lines: write it on one line, with jq -c ."}
+}
+
+// archiveOf names what is no text in UTF-8. In a file that promises lines one bad byte is a
+// bad line.
+func archiveOf(head []byte, lines bool) *LeftOut {
+	for _, kind := range []struct{ magic, what string }{
+		{"PK\x03\x04", "a zip archive: unpack it"},
+		{"\x28\xb5\x2f\xfd", "packed with zstd: unpack it"},
+		{"BZh", "packed with bzip2: unpack it"},
+		{"\xfd7zXZ\x00", "packed with xz: unpack it"},
+		{"PAR1", "a Parquet file"},
+		{"\xff\xfe", "in UTF-16: write it in UTF-8"},
+		{"\xfe\xff", "in UTF-16: write it in UTF-8"},
+	} {
+		if bytes.HasPrefix(head, []byte(kind.magic)) {
+			return &LeftOut{Reason: "it is " + kind.what, Resources: lines}
+		}
+	}
+	const tarMagic, at = "ustar", 257
+	if len(head) > at && bytes.HasPrefix(head[at:], []byte(tarMagic)) {
+		return &LeftOut{Reason: "it is a tar archive: unpack it", Resources: true}
+	}
+	if !lines && bytes.IndexByte(head, 0) >= 0 {
+		return &LeftOut{Reason: "it is not text"}
+	}
+	return nil
+}
