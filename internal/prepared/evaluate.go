@@ -2,6 +2,7 @@ package prepared
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -183,7 +184,7 @@ func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evalua
 
 // block evaluates the lines of a block into r. An error means that the whole file
 // cannot be flattened now.
-func (e *evaluation) block(b ndjson.Block, r *result) error {
+func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) error {
 	e.r = r
 	for line, err := range b.Lines() {
 		if e.leavesOut(line.JSON) {
@@ -201,7 +202,7 @@ func (e *evaluation) block(b ndjson.Block, r *result) error {
 			r.blank++
 			continue
 		}
-		reason, err := e.line(line)
+		reason, err := e.line(ctx, line)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line.Number, err)
 		}
@@ -238,10 +239,10 @@ func (e *evaluation) stopsAt(line []byte) bool {
 }
 
 // line evaluates one line; reason is why it is bad.
-func (e *evaluation) line(line ndjson.Line) (reason string, err error) {
+func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string, err error) {
 	e.number = line.Number
 	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
-	res, err := e.ev.Eval(line.JSON, e.emit)
+	res, err := e.ev.Eval(ctx, line.JSON, e.emit)
 	if err != nil {
 		e.takeBack()
 		if fault.Of(err) == fault.BadData {

@@ -33,7 +33,7 @@ type Evaluator interface {
 	// view's columns, nil for NULL, else canonical text. The cells are valid until
 	// emit returns. An error of class BadData means that the line is bad: what
 	// is no JSON in UTF-8 is among them.
-	Eval(line []byte, emit func(view int, row [][]byte) error) (Resource, error)
+	Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (Resource, error)
 }
 
 // PlanViews is what a Flattener needs of a plan.
@@ -298,7 +298,7 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 			e := newEvaluation(in, k.tables, engine)
 			for j := range work {
 				j.result = s.result()
-				j.err = e.block(j.block, j.result)
+				j.err = e.block(ctx, j.block, j.result)
 				close(j.done)
 			}
 			return nil

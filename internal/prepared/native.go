@@ -1,6 +1,7 @@
 package prepared
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -76,8 +77,8 @@ func (n Native) ViewSet(plan string) (string, error) {
 type nativeEvaluator struct{ *native.Evaluator }
 
 // Eval implements Evaluator.
-func (e nativeEvaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (Resource, error) {
-	r, err := e.Evaluator.Eval(line, emit)
+func (e nativeEvaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (Resource, error) {
+	r, err := e.Evaluator.Eval(ctx, line, emit)
 	return Resource(r), err
 }
 

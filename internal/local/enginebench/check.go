@@ -160,7 +160,7 @@ func (b *Bench) checkValidation(ctx context.Context, db *sql.DB, j job) error {
 	e := engine.Evaluator()
 	var bad []int
 	for i, line := range src {
-		if _, err := e.Eval(line, func(int, [][]byte) error { return nil }); err != nil {
+		if _, err := e.Eval(ctx, line, func(int, [][]byte) error { return nil }); err != nil {
 			bad = append(bad, i)
 		}
 	}

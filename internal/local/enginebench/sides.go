@@ -260,7 +260,7 @@ func evaluate(ctx context.Context, j job) (int64, error) {
 					if l.Blank() {
 						continue
 					}
-					if _, err := e.Eval(l.JSON, emit); err != nil {
+					if _, err := e.Eval(ctx, l.JSON, emit); err != nil {
 						return fmt.Errorf("line %d: %w", l.Number, err)
 					}
 				}

@@ -6,6 +6,7 @@
 package preparedtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -66,7 +67,7 @@ type evaluator []prepared.Table
 // Eval implements prepared.Evaluator. The rows of a line whose last row has the
 // wrong number of cells are emitted up to it: the line is bad, and its rows must
 // not be seen.
-func (e evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
 	var l Line
 	if err := json.Unmarshal(line, &l); err != nil {
 		return prepared.Resource{}, fault.BadDataf("no JSON object")

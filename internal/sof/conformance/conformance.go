@@ -7,6 +7,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func Native(view []byte, resources []json.RawMessage) (Table, error) {
 	t := Table{Columns: v.Columns}
 	eval := engine.Evaluator()
 	for _, r := range resources {
-		_, err := eval.Eval(r, func(_ int, row [][]byte) error {
+		_, err := eval.Eval(context.Background(), r, func(_ int, row [][]byte) error {
 			t.Rows = append(t.Rows, clone(row))
 			return nil
 		})

@@ -11,6 +11,10 @@ import (
 // ask for a number of a billion digits. FHIR decimals have 18 digits or fewer.
 const maxScale = 400
 
+// longest is more bytes than a number with 800 digits takes, however its exponent
+// is written. Longer texts are refused before they are copied.
+const longest = 4 * maxScale
+
 // QuotientScale is the number of digits after the point that a quotient is
 // rounded to where it does not end sooner.
 const QuotientScale = 20
@@ -23,8 +27,11 @@ type Decimal struct {
 }
 
 // Parse reads a number in JSON's grammar, with or without an exponent; ok is
-// false for other texts and for exponents beyond 400.
+// false for other texts, for exponents beyond 400 and for more than 800 digits.
 func Parse[T string | []byte](text T) (d Decimal, ok bool) {
+	if len(text) > longest {
+		return Decimal{}, false
+	}
 	s := string(text)
 	mantissa, exponent := s, 0
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
@@ -235,6 +242,12 @@ func (d Decimal) Boundaries() (low, high Decimal) {
 	half := Decimal{scale: d.scale + 1}
 	half.coef.SetInt64(5)
 	return d.Sub(half), d.Add(half)
+}
+
+// Size returns the bytes that Append writes at most.
+func (d Decimal) Size() int {
+	const digitsPerBit = 0.302
+	return int(float64(d.coef.BitLen())*digitsPerBit) + d.scale + 4
 }
 
 // Append writes d without an exponent, with the digits of its scale.

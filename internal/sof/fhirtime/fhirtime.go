@@ -253,3 +253,29 @@ func Compare(v, w Value) (order int, known bool) {
 	}
 	return 0, true
 }
+
+// Key returns a value that is the same for all values that Compare finds equal, so
+// that it can be the key of a map.
+func (v Value) Key() Value {
+	v = v.utc()
+	v.Offset, v.Digits = 0, 0
+	if v.Precision < Hour {
+		v.Zoned = false
+	}
+	if v.Precision < Second {
+		v.second, v.nano = 0, 0
+	}
+	if v.Precision < Minute {
+		v.minute = 0
+	}
+	if v.Precision < Hour {
+		v.hour = 0
+	}
+	if v.Precision < Day && !v.TimeOnly {
+		v.day = 0
+	}
+	if v.Precision < Month && !v.TimeOnly {
+		v.month = 0
+	}
+	return v
+}

@@ -47,7 +47,7 @@ func benchmark(b *testing.B, lines [][]byte, views ...*sof.View) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, l := range lines {
-			if _, err := eval.Eval(l, func(int, [][]byte) error { return nil }); err != nil {
+			if _, err := eval.Eval(b.Context(), l, func(int, [][]byte) error { return nil }); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -156,6 +156,7 @@ func (c *cell) fill(v *Evaluator, this *item) error {
 }
 
 func (c *cell) compute(v *Evaluator, this *item) error {
+	v.column = c.column
 	if c.legs != nil {
 		return c.followLegs(v, this.node)
 	}
@@ -229,6 +230,7 @@ func (v *Evaluator) text(it *item) []byte {
 		}
 		return []byte{}
 	case kindObject, kindArray:
+		v.room(len(it.text))
 		from := len(v.arena)
 		v.arena = appendCompact(v.arena, it.text)
 		return v.arena[from:len(v.arena):len(v.arena)]
@@ -240,11 +242,18 @@ func (v *Evaluator) text(it *item) []byte {
 // list is a collection as a JSON array.
 func (v *Evaluator) list(items []item) []byte {
 	// decoding grows the arena too, so it comes before
+	size := 2
 	for i := range items {
+		n := len(items[i].text)
 		if items[i].kind == kindString {
-			v.str(&items[i])
+			if n = quotedSize(v.str(&items[i])); n > v.budget.limits.Text {
+				v.chargeText(n)
+			}
 		}
+		size += n + 1
 	}
+	v.step(len(items))
+	v.room(size)
 	from := len(v.arena)
 	v.arena = append(v.arena, '[')
 	for i := range items {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"fhirsynapse/internal/sof"
 )
@@ -170,25 +171,30 @@ func (o *collectionOp) other(v *Evaluator, this *item, base, n int) error {
 		return nil
 	}
 	a, b := v.stack[base:base+n], v.stack[base+n:]
+	made := v.budget.made
 	if o.name == sof.FuncSubsetOf || o.name == sof.FuncSupersetOf {
 		if o.name == sof.FuncSupersetOf {
 			a, b = b, a
 		}
+		of := v.setOf(b)
 		all := true
-		for i := range a {
-			all = all && v.has(b, &a[i])
+		for i := 0; all && i < len(a); i++ {
+			all = of.has(&a[i])
 		}
+		v.budget.made = made
 		v.stack = append(v.stack[:base], boolItem(all))
 		return nil
 	}
 	keep := o.name == sof.FuncIntersect
+	of := v.setOf(b)
 	kept := base
 	for i := range a {
-		if v.has(b, &a[i]) == keep {
+		if of.has(&a[i]) == keep {
 			v.stack[kept] = a[i]
 			kept++
 		}
 	}
+	v.budget.made = made
 	v.stack = v.stack[:kept]
 	if keep {
 		v.distinct(base)
@@ -264,6 +270,12 @@ func (o *joinOp) eval(v *Evaluator, this *item) error {
 		}
 		v.str(&v.stack[i])
 	}
+	size := 0
+	for i := base; i < n; i++ {
+		size += len(v.stack[i].text) + len(separator)
+	}
+	v.step(n - base)
+	v.roomText(size)
 	from := len(v.arena)
 	for i := base; i < n; i++ {
 		if i > base {
@@ -295,8 +307,23 @@ func (o *splitOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
-	for _, part := range bytes.Split(s, by) {
-		v.push(textItem(part))
+	v.step(len(s) >> 5)
+	if len(by) == 0 { // every character is a part
+		for len(s) > 0 {
+			_, n := utf8.DecodeRune(s)
+			v.push(textItem(s[:n:n]))
+			s = s[n:]
+		}
+		return nil
 	}
+	for {
+		i := bytes.Index(s, by)
+		if i < 0 {
+			break
+		}
+		v.push(textItem(s[:i:i]))
+		s = s[i+len(by):]
+	}
+	v.push(textItem(s))
 	return nil
 }

@@ -71,7 +71,7 @@ func TestLinesAreReadAsDocumented(t *testing.T) {
 					continue
 				}
 				rows := 0
-				r, err := eval.Eval(l.JSON, func(int, [][]byte) error {
+				r, err := eval.Eval(t.Context(), l.JSON, func(int, [][]byte) error {
 					rows++
 					return nil
 				})

@@ -23,6 +23,7 @@
 package native
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -51,6 +52,8 @@ type Engine struct {
 
 // view is one compiled view.
 type view struct {
+	name    string
+	names   []string // of the columns
 	columns int
 	where   []op
 	rows    row
@@ -89,7 +92,10 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 	}
 	for _, v := range views {
 		b := builder{view: v.Name, columns: v.Columns, numbers: numbers, outline: &o, common: common}
-		out := view{columns: len(v.Columns)}
+		out := view{name: v.Name, columns: len(v.Columns)}
+		for _, c := range v.Columns {
+			out.names = append(out.names, c.Name)
+		}
 		for _, w := range v.Where {
 			out.where = append(out.where, b.op(w))
 		}
@@ -108,9 +114,14 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 	return e, nil
 }
 
-// Evaluator makes an evaluator of its own for one goroutine.
-func (e *Engine) Evaluator() *Evaluator {
-	v := &Evaluator{engine: e, memos: make([]memo, e.memos)}
+// Evaluator makes an evaluator of its own for one goroutine, with DefaultLimits
+// unless others are given.
+func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
+	v := &Evaluator{engine: e, memos: make([]memo, e.memos), budget: budget{limits: DefaultLimits()}}
+	for _, l := range limits {
+		v.budget.limits = l
+	}
+	v.tape.budget = &v.budget
 	if n := len(e.shapes); n > 0 {
 		last := e.shapes[n-1]
 		v.tape.guesses = make([]uint8, last.guess+len(last.names)+1)
@@ -123,10 +134,16 @@ func (e *Engine) Evaluator() *Evaluator {
 type LineError struct {
 	Offset int // byte
 	Reason string
+	Limit  bool // the line is beyond one of the Limits, and may be a good one
 }
 
 // Error gives the offset and the reason.
-func (e *LineError) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Reason) }
+func (e *LineError) Error() string {
+	if e.Limit {
+		return e.Reason
+	}
+	return fmt.Sprintf("byte %d: %s", e.Offset, e.Reason)
+}
 
 // dataError is a fault that an expression met in the data.
 type dataError struct{ reason string }
@@ -134,7 +151,7 @@ type dataError struct{ reason string }
 func (e *dataError) Error() string { return e.reason }
 
 func badData(offset int, reason string) error {
-	return &fault.Error{Class: fault.BadData, Err: &LineError{offset, reason}}
+	return &fault.Error{Class: fault.BadData, Err: &LineError{Offset: offset, Reason: reason}}
 }
 
 // Evaluator works lines one after the other and reuses its memory.
@@ -143,7 +160,10 @@ type Evaluator struct {
 	tape   tape
 	stack  []item // of the collections being computed
 	arena  []byte // text that is not in the line
+	canons [2][]byte
 	root   item
+	budget budget
+	emit   func(view int, row [][]byte) error
 
 	rowIndex  int
 	itemIndex int
@@ -153,28 +173,47 @@ type Evaluator struct {
 	memos []memo
 	lines int64 // that were read
 	conts []cont
-	out   [][]byte // finished rows, one after the other
-	rows  []rowRef
-	view  int
+	// where the evaluation is; below zero: in no view, in no column
+	view, column int
 }
-
-type rowRef struct{ view, start int }
 
 // keep is how much memory an evaluator holds on to between lines.
 const keep = 4 << 20
 
 // Eval reads one resource and emits the rows of all views, view by view. A row
 // has the cells in the order of the columns; a nil cell is NULL, others are
-// canonical text. A line that is bad emits nothing and gives an error of class
-// fault.BadData; any other error is emit's. What Eval gives is valid until the
-// next Eval.
+// canonical text. The row is valid until emit returns, its cells and the Resource
+// until the next Eval.
+//
+// A line that is bad gives an error of class fault.BadData; any other error is
+// emit's or the context's. Rows are emitted while the line is evaluated: when Eval
+// fails, the caller takes back what was emitted for the line.
 //
 // A resource of another type than the engine's and a deleted one have no rows.
-func (v *Evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (Resource, error) {
-	v.reset()
+func (v *Evaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (r Resource, err error) {
+	v.reset(ctx)
+	v.emit = emit
+	defer func() {
+		v.emit = nil
+		v.shrink()
+		if p := recover(); p != nil {
+			s, ok := p.(stopped)
+			if !ok {
+				panic(p) // a bug, with its own stack below this one
+			}
+			if r, err = (Resource{}), ctx.Err(); s.limit != nil {
+				err = &fault.Error{Class: fault.BadData, Err: &LineError{Reason: s.limit.reason, Limit: true}}
+			}
+		}
+	}()
+	return v.eval(line)
+}
+
+func (v *Evaluator) eval(line []byte) (Resource, error) {
 	root := v.tape.read(line, v.engine.root)
 	if root < 0 {
-		return Resource{}, badData(v.tape.failedAt, v.tape.reason)
+		at := &LineError{Offset: v.tape.failedAt, Reason: v.tape.reason, Limit: v.tape.limit}
+		return Resource{}, &fault.Error{Class: fault.BadData, Err: at}
 	}
 	r := v.resource(root)
 	if r.Type == nil {
@@ -199,36 +238,23 @@ func (v *Evaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (
 			return Resource{}, err
 		}
 	}
-	for _, ref := range v.rows {
-		n := v.engine.views[ref.view].columns
-		if err := emit(ref.view, v.out[ref.start:ref.start+n:ref.start+n]); err != nil {
-			return r, err
-		}
-	}
 	return r, nil
 }
 
-func (v *Evaluator) reset() {
-	v.stack, v.conts, v.out, v.rows = v.stack[:0], v.conts[:0], v.out[:0], v.rows[:0]
-	v.rowIndex, v.itemIndex = 0, 0
+func (v *Evaluator) reset(ctx context.Context) {
+	v.budget.reset(ctx)
+	v.stack, v.conts, v.arena = v.stack[:0], v.conts[:0], v.arena[:0]
+	v.rowIndex, v.itemIndex, v.view, v.column = 0, 0, -1, -1
 	v.lines++
+}
+
+// shrink gives up the memory that only a large line needs.
+func (v *Evaluator) shrink() {
+	v.tape.shrink()
 	if cap(v.arena) > keep {
 		v.arena = nil
 	}
-	v.arena = v.arena[:0]
-	if cap(v.tape.nodes)*32 > keep {
-		v.tape.nodes = nil
-	}
-	if cap(v.tape.slots)*4 > keep {
-		v.tape.slots = nil
-	}
-	if cap(v.tape.quotes)*8 > keep {
-		v.tape.quotes, v.tape.odd = nil, nil
-	}
-	if cap(v.out)*24 > keep {
-		v.out, v.rows = nil, nil
-	}
-	if cap(v.stack)*56 > keep {
+	if cap(v.stack)*itemSize > keep {
 		v.stack = nil
 	}
 }
@@ -236,7 +262,7 @@ func (v *Evaluator) reset() {
 // run makes the rows of one view.
 func (v *Evaluator) run(i int) error {
 	w := &v.engine.views[i]
-	v.view = i
+	v.view, v.column = i, -1
 	if cap(v.cells) < w.columns {
 		v.cells = make([][]byte, w.columns)
 	}

@@ -37,7 +37,7 @@ func evaluate(tb testing.TB, resource, path, line string) (string, error) {
 		tb.Fatal(err)
 	}
 	out := ""
-	_, err = e.Evaluator().Eval([]byte(line), func(_ int, row [][]byte) error {
+	_, err = e.Evaluator().Eval(tb.Context(), []byte(line), func(_ int, row [][]byte) error {
 		out = string(row[0])
 		return nil
 	})
@@ -73,7 +73,7 @@ func TestPathsStandOddShapes(t *testing.T) {
 		}
 		eval := e.Evaluator()
 		for _, line := range lines {
-			_, err := eval.Eval(line, func(_ int, row [][]byte) error {
+			_, err := eval.Eval(t.Context(), line, func(_ int, row [][]byte) error {
 				if !json.Valid(row[0]) {
 					t.Errorf("%s gives %s on %s", c.Text, row[0], line)
 				}

@@ -2,6 +2,8 @@ package native
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 
 	"fhirsynapse/internal/sof/decimal"
 )
@@ -9,108 +11,131 @@ import (
 // equalJSON compares two JSON texts, both valid, by value: the order of members
 // does not count, numbers compare as numbers. With loose set, strings compare as
 // the operator ~ does.
-func equalJSON(a, b []byte, loose bool) bool {
-	x, _ := parseJSON(a, 0)
-	y, _ := parseJSON(b, 0)
-	return x.equal(y, loose)
+func (v *Evaluator) equalJSON(a, b []byte, loose bool) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	before := v.budget.made
+	same := bytes.Equal(v.canonical(0, a, loose), v.canonical(1, b, loose))
+	v.budget.made = before
+	return same
 }
 
-// jsonValue is a decoded value; only comparisons of whole objects need one.
-type jsonValue struct {
-	kind    byte // first character of the text: { [ " t f n, or 0 for a number
-	text    []byte
-	names   [][]byte
-	members []jsonValue
+// canonical returns a form of a JSON value that equal values have in common. It is
+// valid until the next call with the same number of a buffer.
+func (v *Evaluator) canonical(buffer int, raw []byte, loose bool) []byte {
+	// An item of a list takes two bytes, and three in the canonical form.
+	v.charge(2 * len(raw))
+	c := canon{v: v, raw: raw, out: v.canons[buffer][:0], loose: loose}
+	c.value(0)
+	if v.canons[buffer] = c.out; cap(c.out) > arenaSize {
+		v.canons[buffer] = nil
+	}
+	return c.out
 }
 
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+// canon writes the canonical form of a valid JSON text: strings without escapes
+// behind their lengths, numbers without zeros at the end, members ordered by name.
+type canon struct {
+	v       *Evaluator
+	raw     []byte
+	out     []byte
+	sorted  []byte // an object whose members are being ordered
+	members []span // of all open objects
+	loose   bool
+}
+
+// span is a member in out.
+type span struct{ start, end int32 }
+
+func (c *canon) space(i int) int {
+	for c.raw[i] == ' ' || c.raw[i] == '\t' || c.raw[i] == '\n' || c.raw[i] == '\r' {
 		i++
 	}
 	return i
 }
 
-func stringEnd(b []byte, i int) int {
-	for i++; b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// parseJSON decodes the valid value at i and gives the offset behind it.
-func parseJSON(b []byte, i int) (jsonValue, int) {
-	i = skipSpace(b, i)
-	v := jsonValue{kind: b[i]}
-	switch b[i] {
+// value writes the value at i and returns the offset behind it.
+func (c *canon) value(i int) int {
+	i = c.space(i)
+	switch c.raw[i] {
 	case '"':
-		end := stringEnd(b, i)
-		v.text = appendUnescaped(nil, b[i+1:end-1])
-		return v, end
-	case '{', '[':
-		closing := byte('}')
-		if b[i] == '[' {
-			closing = ']'
+		return c.text(i, c.loose)
+	case '[':
+		c.out = append(c.out, '[')
+		for i = c.space(i + 1); c.raw[i] != ']'; {
+			i = c.separator(c.value(i))
 		}
-		for i = skipSpace(b, i+1); b[i] != closing; {
-			if v.kind == '{' {
-				end := stringEnd(b, i)
-				v.names = append(v.names, appendUnescaped(nil, b[i+1:end-1]))
-				i = skipSpace(b, end) + 1
-			}
-			var m jsonValue
-			m, i = parseJSON(b, i)
-			v.members = append(v.members, m)
-			if i = skipSpace(b, i); b[i] == ',' {
-				i = skipSpace(b, i+1)
-			}
-		}
-		return v, i + 1
+		c.out = append(c.out, ']')
+		return i + 1
+	case '{':
+		return c.object(i)
 	}
 	start := i
-	for i < len(b) && bytes.IndexByte([]byte(",]} \t\r\n"), b[i]) < 0 {
+	for i < len(c.raw) && bytes.IndexByte([]byte(",]} \t\r\n"), c.raw[i]) < 0 {
 		i++
 	}
-	v.text = b[start:i]
-	if v.kind != 't' && v.kind != 'f' && v.kind != 'n' {
-		v.kind = 0
+	word := c.raw[start:i]
+	if d, ok := decimal.Parse(word); ok {
+		c.out = d.Trim().Append(append(c.out, 'n'))
+	} else {
+		c.out = append(c.out, word...)
 	}
-	return v, i
+	c.out = append(c.out, ';')
+	return i
 }
 
-func (v jsonValue) equal(w jsonValue, loose bool) bool {
-	if v.kind != w.kind || len(v.members) != len(w.members) {
-		return false
+// separator skips the comma behind a value.
+func (c *canon) separator(i int) int {
+	if i = c.space(i); c.raw[i] == ',' {
+		i = c.space(i + 1)
 	}
-	switch v.kind {
-	case '"':
-		if loose {
-			return bytes.Equal(normal(v.text), normal(w.text))
+	return i
+}
+
+// text writes a string behind its length.
+func (c *canon) text(i int, loose bool) int {
+	end := i + 1
+	for c.raw[end] != '"' {
+		if c.raw[end] == '\\' {
+			end++
 		}
-		return bytes.Equal(v.text, w.text)
-	case 0:
-		x, ok := decimal.Parse(v.text)
-		y, ok2 := decimal.Parse(w.text)
-		return ok && ok2 && x.Cmp(y) == 0
-	case '[':
-		for i := range v.members {
-			if !v.members[i].equal(w.members[i], loose) {
-				return false
-			}
-		}
-	case '{':
-		for i, name := range v.names {
-			j := 0
-			for j < len(w.names) && !bytes.Equal(w.names[j], name) {
-				j++
-			}
-			if j == len(w.names) || !v.members[i].equal(w.members[j], loose) {
-				return false
-			}
-		}
+		end++
 	}
-	return true
+	c.out = append(c.out, '"', 0, 0, 0, 0)
+	from := len(c.out)
+	c.out = appendUnescaped(c.out, c.raw[i+1:end])
+	if loose {
+		c.out = append(c.out[:from], normal(c.out[from:])...)
+	}
+	binary.BigEndian.PutUint32(c.out[from-4:], uint32(len(c.out)-from)) //nolint:gosec // a line is far shorter
+	return end + 1
+}
+
+func (c *canon) object(i int) int {
+	c.out = append(c.out, '{')
+	start, first := len(c.out), len(c.members)
+	for i = c.space(i + 1); c.raw[i] != '}'; {
+		c.v.charge(16)
+		from := len(c.out)
+		i = c.space(c.text(i, false)) + 1 // behind the colon
+		i = c.separator(c.value(i))
+		c.members = append(c.members, span{int32(from), int32(len(c.out))}) //nolint:gosec // a line is far shorter
+	}
+	members := c.members[first:]
+	order := func(a, b span) int { return bytes.Compare(c.out[a.start:a.end], c.out[b.start:b.end]) }
+	if !slices.IsSortedFunc(members, order) {
+		c.v.step((len(c.out) - start) >> 3)
+		slices.SortFunc(members, order)
+		c.sorted = c.sorted[:0]
+		for _, m := range members {
+			c.sorted = append(c.sorted, c.out[m.start:m.end]...)
+		}
+		copy(c.out[start:], c.sorted)
+	}
+	c.members = c.members[:first]
+	c.out = append(c.out, '}')
+	return i + 1
 }
 
 // normal is a string as ~ sees it: without regard to case, every white space

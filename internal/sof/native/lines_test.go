@@ -71,7 +71,7 @@ func TestBadLinesHaveAPlaceAndAReason(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = e.Evaluator().Eval([]byte(c.line), func(int, [][]byte) error {
+			_, err = e.Evaluator().Eval(t.Context(), []byte(c.line), func(int, [][]byte) error {
 				t.Error("a bad line emitted a row")
 				return nil
 			})
@@ -147,7 +147,7 @@ func TestResourceTellsWhatTheLineIs(t *testing.T) {
 					t.Fatal(err)
 				}
 				rows := 0
-				got, err := e.Evaluator().Eval([]byte(c.line), func(int, [][]byte) error {
+				got, err := e.Evaluator().Eval(t.Context(), []byte(c.line), func(int, [][]byte) error {
 					rows++
 					return nil
 				})
@@ -180,7 +180,7 @@ func TestAnErrorOfEmitComesBackAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("disk full")
-	_, err = e.Evaluator().Eval([]byte(`{"resourceType":"Patient","id":"1"}`), func(int, [][]byte) error { return full })
+	_, err = e.Evaluator().Eval(t.Context(), []byte(`{"resourceType":"Patient","id":"1"}`), func(int, [][]byte) error { return full })
 	if !errors.Is(err, full) || fault.Of(err) == fault.BadData {
 		t.Errorf("got %v", err)
 	}
@@ -197,11 +197,11 @@ func TestAnEvaluatorIsAsGoodAfterABadLine(t *testing.T) {
 	good := []byte(`{"resourceType":"Patient","id":"1","name":[{"given":["a","b"]}]}`)
 	for range 3 {
 		for _, bad := range []string{`{`, `{"resourceType":"Patient","id":"1","name":[{"given":[1]}]}`, `{"x":[[[`} {
-			if _, err := eval.Eval([]byte(bad), func(int, [][]byte) error { return nil }); err == nil {
+			if _, err := eval.Eval(t.Context(), []byte(bad), func(int, [][]byte) error { return nil }); err == nil {
 				t.Fatalf("%s passes", bad)
 			}
 		}
-		_, err := eval.Eval(good, func(_ int, row [][]byte) error {
+		_, err := eval.Eval(t.Context(), good, func(_ int, row [][]byte) error {
 			if string(row[0]) != `["ab","0"]` {
 				t.Errorf("got %s", row[0])
 			}
@@ -226,7 +226,7 @@ func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
 	}
 	byRule := []string{"nested too deeply", "half of a surrogate pair", "the same member twice", "there is no resourceType", "expected a JSON object", "met more than one", "different types are compared", "out of range"}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		_, err := e.Evaluator().Eval(line, func(_ int, row [][]byte) error {
+		_, err := e.Evaluator().Eval(t.Context(), line, func(_ int, row [][]byte) error {
 			if !json.Valid(row[0]) || !utf8.Valid(row[0]) {
 				t.Fatalf("the list %q is not JSON", row[0])
 			}
@@ -263,7 +263,7 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 			eval := e.Evaluator()
 			for range 20 {
 				seen := 0
-				_, err := eval.Eval([]byte(sofgen.Patient), func(view int, row [][]byte) error {
+				_, err := eval.Eval(t.Context(), []byte(sofgen.Patient), func(view int, row [][]byte) error {
 					seen++
 					if want := sofgen.Paths[view].Want; string(row[0]) != want {
 						t.Errorf("%s = %s, want %s", sofgen.Paths[view].Text, row[0], want)
@@ -289,13 +289,13 @@ func TestALongLineIsNotRemembered(t *testing.T) {
 	none := func(int, [][]byte) error { return nil }
 	long := `{"resourceType":"Patient","id":"1","name":[{"given":["\n"` + strings.Repeat(`,"long\t"`, 1<<18) + `]}],"x":"` + strings.Repeat("x", 40<<20) + `"}`
 	for _, line := range []string{long, `{"resourceType":"Patient","id":"2"}`} {
-		if _, err := eval.Eval([]byte(line), none); err != nil {
+		if _, err := eval.Eval(t.Context(), []byte(line), none); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for part, held := range map[string]int{
 		"arena": cap(eval.arena), "nodes": cap(eval.tape.nodes) * 20, "slots": cap(eval.tape.slots) * 4, "quotes": cap(eval.tape.quotes) * 8,
-		"odd": cap(eval.tape.odd) * 8, "stack": cap(eval.stack) * 56, "out": cap(eval.out) * 24,
+		"odd": cap(eval.tape.odd) * 8, "stack": cap(eval.stack) * itemSize,
 	} {
 		if held > keep {
 			t.Errorf("%s: %d bytes are held after a line of %d", part, held, len(long))

@@ -191,24 +191,13 @@ func (o *memberOp) eval(v *Evaluator, this *item) error {
 }
 
 func (v *Evaluator) has(items []item, it *item) bool {
+	v.step(len(items))
 	for i := range items {
 		if v.equal(&items[i], it) == yes {
 			return true
 		}
 	}
 	return false
-}
-
-// distinct drops repeated items from the stack above base, first ones stay.
-func (v *Evaluator) distinct(base int) {
-	kept := base
-	for i := base; i < len(v.stack); i++ {
-		if !v.has(v.stack[base:kept], &v.stack[i]) {
-			v.stack[kept] = v.stack[i]
-			kept++
-		}
-	}
-	v.stack = v.stack[:kept]
 }
 
 type unionOp struct{ l, r op }
@@ -241,6 +230,7 @@ func (o *concatOp) eval(v *Evaluator, this *item) error {
 		return &dataError{"joining strings met a value that is no string"}
 	}
 	x, y := v.str(&a), v.str(&b)
+	v.roomText(len(x) + len(y))
 	from := len(v.arena)
 	v.arena = append(append(v.arena, x...), y...)
 	v.push(v.made(from))
@@ -253,12 +243,14 @@ func (v *Evaluator) made(from int) item {
 }
 
 func (v *Evaluator) integer(n int) item {
+	v.room(20)
 	from := len(v.arena)
 	v.arena = strconv.AppendInt(v.arena, int64(n), 10)
 	return item{typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindNumber}
 }
 
 func (v *Evaluator) number(d decimal.Decimal) item {
+	v.room(d.Size())
 	from := len(v.arena)
 	v.arena = d.Append(v.arena)
 	it := item{typ: decimalType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindNumber}
@@ -350,17 +342,7 @@ func (o *equivalentOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
-	same := len(a) == len(b)
-	used := make([]bool, len(b))
-	for i := 0; same && i < len(a); i++ {
-		same = false
-		for j := range b {
-			if !used[j] && v.equivalent(&a[i], &b[j]) {
-				used[j], same = true, true
-				break
-			}
-		}
-	}
+	same := v.equivalentLists(a, b)
 	v.stack = v.stack[:base]
 	v.push(boolItem(same != o.negate))
 	return nil
@@ -369,7 +351,11 @@ func (o *equivalentOp) eval(v *Evaluator, this *item) error {
 func (v *Evaluator) equivalent(a, b *item) bool {
 	switch {
 	case a.kind == kindString && b.kind == kindString && (!temporal(a.system()) || !temporal(b.system())):
-		return bytes.Equal(normal(v.str(a)), normal(v.str(b)))
+		x, y := v.str(a), v.str(b)
+		made := v.budget.made
+		v.charge(2 * (len(x) + len(y)))
+		v.budget.made = made
+		return bytes.Equal(normal(x), normal(y))
 	case a.kind == kindNumber && b.kind == kindNumber:
 		x, ok := decimal.Parse(a.text)
 		y, ok2 := decimal.Parse(b.text)
@@ -381,7 +367,7 @@ func (v *Evaluator) equivalent(a, b *item) bool {
 		scale := min(x.Scale(), y.Scale())
 		return x.Round(scale).Cmp(y.Round(scale)) == 0
 	case a.kind == kindObject && b.kind == kindObject:
-		return equalJSON(a.text, b.text, true)
+		return v.equalJSON(a.text, b.text, true)
 	}
 	return v.equal(a, b) == yes
 }

@@ -94,8 +94,6 @@ func (v *Evaluator) truth(o op, this *item) (truth, error) {
 	return judged(it, n)
 }
 
-func (v *Evaluator) push(it item) { v.stack = append(v.stack, it) }
-
 func (v *Evaluator) pushTruth(t truth) {
 	if t != unknown {
 		v.push(boolItem(t == yes))
@@ -167,6 +165,7 @@ func (v *Evaluator) each(in op, this *item, f func(it *item, i int) error) (base
 	outer := v.itemIndex
 	for i := range n {
 		v.itemIndex = i
+		v.step(1)
 		// a pointer into the stack stays good when the stack moves: what is below
 		// the top does not change
 		if err := f(&v.stack[base+i], i); err != nil {
@@ -181,11 +180,13 @@ func (o *filterOp) eval(v *Evaluator, this *item) error {
 	kept := 0
 	base := len(v.stack)
 	_, _, err := v.each(o.in, this, func(it *item, _ int) error {
+		made := v.budget.made
 		t, err := v.truth(o.pred, it)
 		if t == yes {
 			v.stack[base+kept] = *it
 			kept++
 		}
+		v.budget.made = made
 		return err
 	})
 	v.stack = v.stack[:base+kept]
@@ -209,8 +210,10 @@ type allOp struct{ in, pred op }
 func (o *allOp) eval(v *Evaluator, this *item) error {
 	all := true
 	base, _, err := v.each(o.in, this, func(it *item, _ int) error {
+		made := v.budget.made
 		t, err := v.truth(o.pred, it)
 		all = all && t == yes
+		v.budget.made = made
 		return err
 	})
 	v.stack = v.stack[:base]
@@ -347,6 +350,7 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 		return err
 	}
 	top := len(v.stack)
+	v.step(top - base)
 	for i := base; i < top; i++ {
 		v.follow(v.stack[i].node, o.reference)
 	}

@@ -117,6 +117,7 @@ func (p *path) eval(v *Evaluator, this *item) error {
 		return err
 	}
 	top := len(v.stack)
+	v.step(top - base)
 	for i := base; i < top; i++ {
 		v.follow(v.stack[i].node, p.steps)
 	}
@@ -159,7 +160,8 @@ func (v *Evaluator) arrive(n int32, p *property, steps []hop) {
 		v.follow(n, steps[1:])
 		return
 	}
-	v.stack = append(v.stack, v.itemAt(n, p.typ))
+	v.step(1)
+	v.push(v.itemAt(n, p.typ))
 }
 
 // itemAt is a node of the tape as an item.

@@ -142,9 +142,12 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 
 // items follows the steps from each item of a list.
 func (f *finding) items(v *Evaluator, n int32, p *property, steps []hop) {
+	count := 0
 	for ; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
 		f.arrive(v, n, p, steps)
+		count++
 	}
+	v.step(count)
 }
 
 // alternatives follows a step that has several property names.

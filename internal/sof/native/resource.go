@@ -99,6 +99,7 @@ func (v *Evaluator) stringAt(n int32) []byte {
 }
 
 func (v *Evaluator) decode(raw []byte) []byte {
+	v.room(len(raw))
 	from := len(v.arena)
 	v.arena = appendUnescaped(v.arena, raw)
 	return v.arena[from:len(v.arena):len(v.arena)]

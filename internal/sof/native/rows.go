@@ -23,9 +23,7 @@ type cont struct {
 // resume goes on with continuation k; below zero the row is complete.
 func (v *Evaluator) resume(k int) error {
 	if k < 0 {
-		v.rows = append(v.rows, rowRef{v.view, len(v.out)})
-		v.out = append(v.out, v.cells...)
-		return nil
+		return v.finish()
 	}
 	c := v.conts[k]
 	inner := v.rowIndex
@@ -63,7 +61,7 @@ func (b *builder) row(r sof.Row, ofRoot bool) row {
 		}
 		return u
 	case *sof.Iterate:
-		out := &iterateRow{over: b.op(r.Over), body: b.row(r.Body, false), outer: r.Outer, columns: r.Columns}
+		out := newIterateRow(b.op(r.Over), b.row(r.Body, false), r)
 		for _, c := range r.Index {
 			zero := zeroIndex{c, []byte("0")}
 			if b.columns[c].Collection {
@@ -152,6 +150,7 @@ func (u *unionRow) run(v *Evaluator, this *item, then int) error {
 
 type iterateRow struct {
 	over    op
+	path    []hop // over, where it is a path from the focus
 	body    row
 	outer   bool
 	columns []int
@@ -164,12 +163,21 @@ type zeroIndex struct {
 	text   []byte
 }
 
+func newIterateRow(over op, body row, r *sof.Iterate) *iterateRow {
+	out := &iterateRow{over: over, body: body, outer: r.Outer, columns: r.Columns}
+	if p, ok := over.(*path); ok && p.in == nil {
+		out.path = p.steps
+	}
+	return out
+}
+
 func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
-	base := len(v.stack)
-	if err := r.over.eval(v, this); err != nil {
+	base, outer := len(v.stack), v.rowIndex
+	n, err := r.each(v, this, then)
+	if err != nil {
 		return err
 	}
-	n := len(v.stack) - base
+	v.rowIndex, v.stack = outer, v.stack[:base]
 	if n == 0 {
 		if !r.outer {
 			return nil
@@ -182,15 +190,87 @@ func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
 		}
 		return v.resume(then)
 	}
-	outer := v.rowIndex
+	return nil
+}
+
+// each runs the body for every item and returns how many there are.
+func (r *iterateRow) each(v *Evaluator, this *item, then int) (n int, err error) {
+	base := len(v.stack)
+	v.column = -1
+	if r.path != nil {
+		// one item at a time: a list may have a million
+		v.push(item{node: -1})
+		err = r.walk(v, this.node, r.path, then, base, &n)
+		return n, err
+	}
+	if err := r.over.eval(v, this); err != nil {
+		return 0, err
+	}
+	n = len(v.stack) - base
 	for i := range n {
 		v.rowIndex = i
-		if err := r.body.run(v, &v.stack[base+i], then); err != nil {
-			return err
+		if err := r.item(v, base+i, then); err != nil {
+			return n, err
 		}
 	}
-	v.rowIndex = outer
-	v.stack = v.stack[:base]
+	return n, nil
+}
+
+// item runs the body for one item of the stack. What was made for its rows is
+// garbage when it returns.
+func (r *iterateRow) item(v *Evaluator, at, then int) error {
+	made := v.budget.made
+	v.step(1)
+	err := r.body.run(v, &v.stack[at], then)
+	v.budget.made = made
+	return err
+}
+
+// walk runs the body for what the steps lead to from a node, in the place of the
+// stack that is given.
+func (r *iterateRow) walk(v *Evaluator, node int32, steps []hop, then, place int, n *int) error {
+	if node < 0 {
+		return nil
+	}
+	d := &v.tape.nodes[node]
+	if d.kind != kindObject || d.shape < 0 {
+		return nil
+	}
+	h := &steps[0]
+	for i := range h.properties {
+		p := &h.properties[i]
+		at := h.find(v, d, p)
+		if at < 0 {
+			continue
+		}
+		next := int32(-1)
+		if list := &v.tape.nodes[at]; list.kind == kindArray {
+			if at = list.first; at >= 0 {
+				next = v.tape.nodes[at].next
+			}
+		}
+		for at >= 0 {
+			if h.filters == nil || h.takes(v, at) {
+				if len(steps) > 1 {
+					if err := r.walk(v, at, steps[1:], then, place, n); err != nil {
+						return err
+					}
+				} else {
+					v.stack[place] = v.itemAt(at, p.typ)
+					v.rowIndex = *n
+					*n++
+					if err := r.item(v, place, then); err != nil {
+						return err
+					}
+				}
+			} else {
+				v.step(1)
+			}
+			if at = next; at >= 0 {
+				next = v.tape.nodes[at].next
+			}
+		}
+	}
 	return nil
 }
 
@@ -211,6 +291,7 @@ func (r *recurseRow) run(v *Evaluator, this *item, then int) error {
 func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error {
 	for _, p := range r.paths {
 		base := len(v.stack)
+		v.column = -1
 		if err := p.eval(v, this); err != nil {
 			return err
 		}
@@ -222,9 +303,12 @@ func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error 
 			}
 			v.rowIndex = *count
 			*count++
+			made := v.budget.made
+			v.step(1)
 			if err := r.body.run(v, it, then); err != nil {
 				return err
 			}
+			v.budget.made = made
 			if err := r.walk(v, it, then, count); err != nil {
 				return err
 			}

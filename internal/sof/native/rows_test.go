@@ -22,7 +22,7 @@ func table(tb testing.TB, src, line string) ([]string, error) {
 		tb.Fatal(err)
 	}
 	var out []string
-	_, err = e.Evaluator().Eval([]byte(line), func(_ int, row [][]byte) error {
+	_, err = e.Evaluator().Eval(tb.Context(), []byte(line), func(_ int, row [][]byte) error {
 		var cells []string
 		for _, c := range row {
 			if c == nil {
@@ -196,7 +196,7 @@ func TestMembersAreFoundWhateverCameBefore(t *testing.T) {
 			`"\u0000":5,"z":6,"q\"":7,"x":8`: "[8 - - - 5 7]",
 			`"z":6,"\u0078":1,"ei\u0067htlet":"` + strings.Repeat("long", 40) + `","x1":2`: "[1 " + strings.Repeat("long", 40) + " - - - -]",
 		} {
-			_, err := eval.Eval([]byte(`{"resourceType":"Patient",`+line+`}`), func(_ int, row [][]byte) error {
+			_, err := eval.Eval(t.Context(), []byte(`{"resourceType":"Patient",`+line+`}`), func(_ int, row [][]byte) error {
 				var cells []string
 				for _, c := range row {
 					if c == nil {

@@ -60,11 +60,11 @@ func scalarOf(f sof.Func) scalar {
 	case sof.FuncNot:
 		return not
 	case sof.FuncTrim:
-		return onText(bytes.TrimSpace)
+		return onText(bytes.TrimSpace, 0)
 	case sof.FuncUpper:
-		return onText(bytes.ToUpper)
+		return onText(bytes.ToUpper, 2)
 	case sof.FuncLower:
-		return onText(bytes.ToLower)
+		return onText(bytes.ToLower, 2)
 	case sof.FuncSubstring:
 		return substring
 	case sof.FuncStartsWith:
@@ -111,6 +111,9 @@ func scalarOf(f sof.Func) scalar {
 	return nil
 }
 
+// maxNumber is more characters than the text of an integer or a boolean has.
+const maxNumber = 1000
+
 func wrongType(what string) error {
 	return &dataError{"a function met a value that is no " + what}
 }
@@ -133,9 +136,14 @@ func (v *Evaluator) textOf(it *item) ([]byte, error) {
 
 func textItem(b []byte) item { return item{typ: stringType, text: b, node: -1, kind: kindString} }
 
-func onText(f func([]byte) []byte) scalar {
+// onText is a function from text to text that allocates no more than growth times
+// the bytes of its input.
+func onText(f func([]byte) []byte, growth int) scalar {
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		s, err := v.textOf(in)
+		if growth > 0 {
+			v.chargeText(growth * len(s))
+		}
 		return textItem(f(s)), true, err
 	}
 }
@@ -204,7 +212,17 @@ func replace(v *Evaluator, in *item, args []item) (item, bool, error) {
 		return item{}, false, err
 	}
 	with, err := v.textOf(&args[1])
-	return textItem(bytes.ReplaceAll(s, old, with)), true, err
+	if err != nil {
+		return item{}, false, err
+	}
+	v.step(len(s) >> 5)
+	n := len(s)
+	if times := bytes.Count(s, old); len(with) > len(old) {
+		// a text within the limits has no product that overflows
+		n += min(times, v.budget.limits.Text+1) * (len(with) - len(old))
+	}
+	v.chargeText(n)
+	return textItem(bytes.ReplaceAll(s, old, with)), true, nil
 }
 
 func indexOf(v *Evaluator, in *item, args []item) (item, bool, error) {
@@ -243,7 +261,11 @@ func toInteger(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	case kindFalse:
 		return v.integer(0), true, nil
 	case kindString:
-		n, err := strconv.ParseInt(string(v.str(in)), 10, 32)
+		s := v.str(in)
+		if len(s) > maxNumber {
+			return item{}, false, nil
+		}
+		n, err := strconv.ParseInt(string(s), 10, 32)
 		return v.integer(int(n)), err == nil, nil
 	case kindNumber:
 		d, err := v.decimalOf(in)
@@ -294,7 +316,11 @@ func toBoolean(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		zero := d.Sign() == 0
 		return boolItem(!zero), zero || d.Cmp(decimal.Int(1)) == 0, nil
 	case kindString:
-		switch strings.ToLower(string(v.str(in))) {
+		s := v.str(in)
+		if len(s) > maxNumber {
+			return item{}, false, nil
+		}
+		switch strings.ToLower(string(s)) {
 		case "true", "t", "yes", "y", "1", "1.0":
 			return boolItem(true), true, nil
 		case "false", "f", "no", "n", "0", "0.0":
@@ -437,6 +463,7 @@ func (o *regexOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
+	v.step(len(s) >> 5)
 	if o.with == nil {
 		v.push(boolItem(o.pattern.Match(s)))
 		return nil
@@ -449,6 +476,7 @@ func (o *regexOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
+	v.chargeText(v.replacedSize(o.pattern, s, t))
 	v.push(textItem(o.pattern.ReplaceAll(s, t)))
 	return nil
 }

@@ -1,9 +1,6 @@
 package native
 
-import (
-	"slices"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // maxDepth bounds how deep a line may nest. FHIR itself stays below 50; T-SQL
 // refuses beyond 128.
@@ -34,10 +31,11 @@ type node struct {
 // tape holds the values of one line. Slots of an object hold 1 + the node of
 // each member, 0 where it is missing, -1 where it is null.
 type tape struct {
-	line  []byte
-	nodes []node
-	slots []int32
-	depth int
+	line   []byte
+	nodes  []node
+	slots  []int32
+	depth  int
+	budget *budget
 	// guesses are by shape and member the slot of the member behind it, plus 1,
 	// as it was last time; the first of a shape is the member at the beginning.
 	guesses []uint8
@@ -49,6 +47,7 @@ type tape struct {
 
 	failedAt int
 	reason   string
+	limit    bool // the fault is that the line is beyond a limit
 }
 
 // fail notes the first fault and gives -1.
@@ -62,7 +61,7 @@ func (t *tape) fail(at int, reason string) int {
 // read validates the line and keeps what root asks for. It gives the node of
 // the root object, or -1 after a fault.
 func (t *tape) read(line []byte, root *shape) int32 {
-	t.line, t.nodes, t.slots, t.depth, t.reason = line, t.nodes[:0], t.slots[:0], 0, ""
+	t.line, t.nodes, t.slots, t.depth, t.reason, t.limit = line, t.nodes[:0], t.slots[:0], 0, "", false
 	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
 	}
@@ -138,7 +137,11 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 		return -1, -1
 	}
 	n.end = int32(i) //nolint:gosec // as above
-	return i, t.add(n)
+	at := t.add(n)
+	if at < 0 {
+		return -1, -1
+	}
+	return i, at
 }
 
 // stringValue is value for a string, behind its opening quote.
@@ -147,12 +150,19 @@ func (t *tape) stringValue(i int) (int, int32) {
 	if end < 0 {
 		return -1, -1
 	}
+	if len(t.nodes) == cap(t.nodes) && !t.growNodes(i) {
+		return -1, -1
+	}
 	//nolint:gosec // lines are far shorter than 2 GB
 	t.nodes = append(t.nodes, node{start: int32(i), end: int32(end) - 1, next: -1, first: -1, shape: -1, kind: kindString, escaped: escaped})
 	return end, int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
 }
 
+// add keeps a node and returns its number; -1 after a fault.
 func (t *tape) add(n node) int32 {
+	if len(t.nodes) == cap(t.nodes) && !t.growNodes(int(n.start)) {
+		return -1
+	}
 	t.nodes = append(t.nodes, n)
 	return int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
 }
@@ -171,7 +181,10 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	}
 	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
 	base := len(t.slots)
-	t.slots = slices.Grow(t.slots, len(s.names))[:base+len(s.names)]
+	if self < 0 || base+len(s.names) > cap(t.slots) && !t.growSlots(i, len(s.names)) {
+		return -1, -1
+	}
+	t.slots = t.slots[:base+len(s.names)]
 	clear(t.slots[base:])
 	guess := s.guess
 	i = t.space(i + 1)
@@ -285,6 +298,9 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 		return -1, -1
 	}
 	self := t.add(node{shape: -1, kind: kindArray, start: int32(i), next: -1, first: -1}) //nolint:gosec // as above
+	if self < 0 {
+		return -1, -1
+	}
 	last := int32(-1)
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == ']' {

@@ -1,6 +1,10 @@
 package native
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"regexp"
+	"unicode/utf8"
+)
 
 // appendUnescaped decodes the inside of a JSON string, which is valid.
 func appendUnescaped(out, raw []byte) []byte {
@@ -38,6 +42,20 @@ func appendUnescaped(out, raw []byte) []byte {
 		out = append(out, c)
 	}
 	return out
+}
+
+// quotedSize returns the bytes that appendQuoted writes at most.
+func quotedSize(s []byte) int {
+	n := len(s) + 2
+	for _, c := range s {
+		switch {
+		case c < ' ':
+			n += 5
+		case c == '"' || c == '\\':
+			n++
+		}
+	}
+	return n
 }
 
 // appendQuoted writes s as a JSON string: only what must be escaped is.
@@ -80,4 +98,22 @@ func appendCompact(out, raw []byte) []byte {
 		}
 	}
 	return out
+}
+
+// replacedSize returns the bytes that replacing every match of a pattern in s by
+// the template makes at most. It ends the evaluation where they are too many.
+func (v *Evaluator) replacedSize(pattern *regexp.Regexp, s, template []byte) int {
+	groups := bytes.Count(template, []byte{'$'})
+	size := len(s)
+	made := v.budget.made
+	v.charge(len(s))
+	pattern.ReplaceAllFunc(s, func(match []byte) []byte {
+		v.step(1)
+		if size += len(template) + groups*len(match); size > v.budget.limits.Text {
+			v.chargeText(size)
+		}
+		return nil
+	})
+	v.budget.made = made
+	return size
 }

@@ -136,7 +136,7 @@ func (v *Evaluator) equal(a, b *item) truth {
 	case a.kind != b.kind:
 		return no
 	case a.kind == kindObject || a.kind == kindArray:
-		return of(equalJSON(a.text, b.text, false))
+		return of(v.equalJSON(a.text, b.text, false))
 	}
 	return yes
 }

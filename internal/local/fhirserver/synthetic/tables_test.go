@@ -55,7 +55,7 @@ func tables(t *testing.T, o synthetic.Options) map[*sof.View]*table {
 		}
 		eval := engine.Evaluator()
 		for _, line := range lines {
-			if _, err := eval.Eval(line, func(n int, row [][]byte) error {
+			if _, err := eval.Eval(t.Context(), line, func(n int, row [][]byte) error {
 				v := byType[typ][n]
 				out[v].rows++
 				for i, c := range v.Columns {

@@ -3,6 +3,7 @@ package tsqltest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func NativeRows(v *sof.View, lines [][]byte) ([][][]byte, error) {
 	eval := engine.Evaluator()
 	var rows [][][]byte
 	for _, line := range lines {
-		if _, err := eval.Eval(line, func(_ int, row [][]byte) error {
+		if _, err := eval.Eval(context.Background(), line, func(_ int, row [][]byte) error {
 			var cells [][]byte
 			for _, c := range row {
 				cells = append(cells, bytes.Clone(c))

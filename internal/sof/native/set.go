@@ -1,0 +1,221 @@
+package native
+
+import (
+	"hash/maphash"
+
+	"fhirsynapse/internal/sof/decimal"
+)
+
+// minHashed is the number of items from which a set is hashed: fewer are compared
+// one by one in less time.
+const minHashed = 12
+
+// set finds items that are equal to one of its own. The seed of its hashes is
+// random, so that no line can be made to collide.
+type set struct {
+	v       *Evaluator
+	items   []item
+	small   int // how many of items belong to it, where it is not hashed
+	first   map[uint64]int32
+	entries []entry
+	seed    maphash.Seed
+}
+
+// entry is an item under one of its hashes.
+type entry struct{ item, next int32 }
+
+// newSet returns an empty set of the items that add takes from a slice.
+func (v *Evaluator) newSet(items []item) set {
+	s := set{v: v, items: items}
+	if len(items) >= minHashed {
+		v.charge(48 * len(items))
+		s.first, s.seed = make(map[uint64]int32, len(items)), maphash.MakeSeed()
+		s.entries = make([]entry, 0, len(items))
+	}
+	return s
+}
+
+// setOf returns the set of all items of a slice.
+func (v *Evaluator) setOf(items []item) set {
+	s := v.newSet(items)
+	for i := range items {
+		s.add(i)
+	}
+	return s
+}
+
+// add takes the item at an index of the slice. Items are added in order.
+func (s *set) add(i int) {
+	if s.first == nil {
+		s.small = i + 1
+		return
+	}
+	hashes, n := s.hashes(&s.items[i])
+	for _, h := range hashes[:n] {
+		next, ok := s.first[h]
+		if !ok {
+			next = -1
+		}
+		s.first[h] = int32(len(s.entries))                   //nolint:gosec // Limits.Items bounds it
+		s.entries = append(s.entries, entry{int32(i), next}) //nolint:gosec // as above
+	}
+}
+
+// has reports whether an item of the set is equal to it.
+func (s *set) has(it *item) bool {
+	if s.first == nil {
+		return s.v.has(s.items[:s.small], it)
+	}
+	hashes, n := s.hashes(it)
+	for _, h := range hashes[:n] {
+		at, ok := s.first[h]
+		for ok && at >= 0 {
+			s.v.step(1)
+			e := s.entries[at]
+			if s.v.equal(&s.items[e.item], it) == yes {
+				return true
+			}
+			at = e.next
+		}
+	}
+	return false
+}
+
+// hashes returns the one or two hashes of an item. Two items that are equal have
+// one of them in common: a date is equal to a text with the same characters, and
+// to another date at the same time.
+func (s *set) hashes(it *item) (out [2]uint64, n int) {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	s.v.step(1)
+	switch it.kind {
+	case kindString:
+		text := s.v.str(it)
+		s.v.step(len(text) >> 5)
+		out[0], n = maphash.Bytes(s.seed, text), 1
+		if temporal(it.system()) {
+			if m, ok := s.v.moment(it); ok {
+				out[1], n = maphash.Comparable(s.seed, m.Key()), 2
+			}
+		}
+		return out, n
+	case kindNumber:
+		s.v.step(len(it.text) >> 5)
+		_ = h.WriteByte('n')
+		if d, ok := decimal.Parse(it.text); ok {
+			_, _ = h.WriteString(d.Trim().String())
+		} else {
+			_, _ = h.Write(it.text)
+		}
+	case kindObject, kindArray:
+		before := s.v.budget.made
+		_, _ = h.Write(s.v.canonical(0, it.text, false))
+		s.v.budget.made = before
+	case kindTrue, kindFalse, kindNone:
+		_ = h.WriteByte(byte(it.kind))
+	}
+	out[0] = h.Sum64()
+	return out, 1
+}
+
+// distinct drops repeated items from the stack above base, first ones stay.
+func (v *Evaluator) distinct(base int) {
+	before := v.budget.made
+	s := v.newSet(v.stack[base:])
+	kept := base
+	for i := base; i < len(v.stack); i++ {
+		if !s.has(&v.stack[i]) {
+			v.stack[kept] = v.stack[i]
+			s.add(kept - base)
+			kept++
+		}
+	}
+	v.stack = v.stack[:kept]
+	v.budget.made = before
+}
+
+// equivalentLists is ~ on collections: as many items, each of which has one of its
+// own in the other.
+func (v *Evaluator) equivalentLists(a, b []item) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if len(a) >= minHashed && v.hasClasses(a) && v.hasClasses(b) {
+		return v.sameClasses(a, b)
+	}
+	v.charge(len(b))
+	used := make([]bool, len(b))
+	for i := range a {
+		found := false
+		for j := range b {
+			v.step(1)
+			if !used[j] && v.equivalent(&a[i], &b[j]) {
+				used[j], found = true, true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// hasClasses reports whether ~ divides the items into classes. It does not divide
+// numbers and dates, which it compares at the precision of the less precise one.
+func (v *Evaluator) hasClasses(items []item) bool {
+	for i := range items {
+		switch it := &items[i]; it.kind {
+		case kindString:
+			if temporal(it.system()) {
+				return false
+			}
+		case kindObject, kindTrue, kindFalse:
+		case kindNone, kindArray, kindNumber:
+			return false
+		}
+	}
+	return true
+}
+
+// class is what all items have in common that are equivalent to each other.
+type class struct {
+	kind kind
+	hash [2]uint64
+}
+
+// sameClasses reports whether a and b have as many items of each class.
+func (v *Evaluator) sameClasses(a, b []item) bool {
+	before := v.budget.made
+	v.charge(64 * len(a))
+	seeds := [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+	counts := make(map[class]int, len(a))
+	for side, items := range [][]item{a, b} {
+		for i := range items {
+			made := v.budget.made
+			it := &items[i]
+			c := class{kind: it.kind}
+			var text []byte
+			switch it.kind {
+			case kindString:
+				s := v.str(it)
+				v.charge(2 * len(s))
+				text = normal(s)
+			case kindObject:
+				text = v.canonical(0, it.text, true)
+			case kindNone, kindArray, kindNumber, kindTrue, kindFalse:
+			}
+			v.step(1 + len(text)>>4)
+			c.hash = [2]uint64{maphash.Bytes(seeds[0], text), maphash.Bytes(seeds[1], text)}
+			counts[c] += 1 - 2*side
+			v.budget.made = made
+		}
+	}
+	v.budget.made = before
+	for _, n := range counts {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}
