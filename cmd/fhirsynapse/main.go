@@ -37,7 +37,7 @@ func run() int {
 	operator := app.Operator{Environment: e, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
-		Serve:        func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout) },
+		Serve:        func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout, os.Stderr) },
 		Query:        onduck.Query,
 		Load:         onsql.Loader(time.Now, onduck.Loader(time.Now)),
 		Start:        onduck.Starter(time.Now),

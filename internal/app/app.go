@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"fhirsynapse/internal/azfunc"
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
@@ -207,28 +205,6 @@ func (a *App) getenv(name string) string {
 		}
 	}
 	return ""
-}
-
-// Serve is the whole life of a handler: settings, port, invocations. What it
-// returns is the exit code; the host restarts a handler only when that is not 0.
-func Serve(ctx context.Context, e Environment, stdout io.Writer) int {
-	tuneMemory(e.Environ)
-	// net/http writes the beginning of what it cannot use of an answer to the global
-	// log: that may be health data.
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: levelOf(e.Environ)}))
-	a, err := New(e, log)
-	if err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
-			log.Error("configuration", "fault", line)
-		}
-		return 1
-	}
-	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), e.Version, log); err != nil {
-		log.Error("handler ended", "error", err)
-		return 1
-	}
-	return 1 // told to stop: not a success that the host would leave alone
 }
 
 // port is the host's, or one for people who start the handler by hand.

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -148,6 +149,7 @@ func call(ctx context.Context, f Func, in Invocation) (err error) {
 // answer writes a JSON body.
 func answer(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // a flush completes the answer
 	w.WriteHeader(status)
 	// A host that has gone cannot be answered, and needs no answer.
 	_, _ = io.WriteString(w, body)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -179,13 +180,15 @@ func TestHandlerSaysHowMuchOfAPushedBlobItSkipped(t *testing.T) {
 	}
 }
 
-func TestServeAnswersUntilTheContextEndsAndTellsRunningInvocations(t *testing.T) {
+// A message whose call is refused is delivered again within a millisecond, and dead
+// after ten deliveries; so the port must not close before the process has ended.
+func TestServeAnswersRunningInvocationsAtAStopAndKeepsThePortOpen(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	running := make(chan struct{})
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	running := make(chan struct{}, 2)
 	h := Handler(map[string]Func{"Long": func(ctx context.Context, _ Invocation) error {
-		close(running)
+		running <- struct{}{}
 		<-ctx.Done()
 		return ctx.Err()
 	}}, slog.New(slog.DiscardHandler), stepping())
@@ -193,34 +196,53 @@ func TestServeAnswersUntilTheContextEndsAndTellsRunningInvocations(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = l.Close() })
 	var lines logLines
 	served := make(chan error, 1)
 	go func() { served <- serve(ctx, l, h, "v1.2.3", lines.logger()) }()
-	answered := make(chan int, 1)
-	go func() {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.Addr().String()+"/Long", strings.NewReader(`{"Data":{}}`))
+	post := func(ctx context.Context) (int, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.Addr().String()+"/Long", strings.NewReader(`{"Data":{}}`))
 		if err != nil {
-			answered <- -1
-			return
+			return 0, err
 		}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
-			answered <- -2
-			return
+			return 0, err
 		}
 		defer func() { _ = res.Body.Close() }()
-		answered <- res.StatusCode
+		_, err = io.Copy(io.Discard, res.Body)
+		return res.StatusCode, err
+	}
+	answered := make(chan error, 1)
+	go func() {
+		status, err := post(t.Context())
+		if err == nil && status != http.StatusInternalServerError {
+			err = fmt.Errorf("status %d", status)
+		}
+		answered <- err
 	}()
 	<-running
-	cancel()
-	if got := <-answered; got != 500 {
-		t.Errorf("the running invocation was answered %d", got)
-	}
+	stop(errors.New("told to stop"))
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
-	if first := lines.all(t)[0]; first["msg"] != "listening" || first["version"] != "v1.2.3" {
+	if err := <-answered; err != nil {
+		t.Errorf("the running invocation: %v", err)
+	}
+	late, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if status, err := post(late); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a request after the stop must wait: status %d, %v", status, err)
+	}
+	if len(running) != 0 {
+		t.Error("an invocation was begun after the stop")
+	}
+	all := lines.all(t)
+	if first := all[0]; first["msg"] != "listening" || first["version"] != "v1.2.3" {
 		t.Errorf("the first line is %v", first)
+	}
+	if last := all[len(all)-1]; last["msg"] != "stopping" || last["reason"] != "told to stop" {
+		t.Errorf("the last line is %v", last)
 	}
 }
 

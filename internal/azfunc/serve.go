@@ -12,16 +12,19 @@ import (
 	"time"
 )
 
-// grace is how long running invocations may take to notice a stop. The host
-// never waits: it kills. This is for Ctrl-C.
+// grace bounds the wait for running invocations at a stop.
 const grace = 5 * time.Second
 
 // Serve listens on 127.0.0.1:port, where port is the value of
-// FUNCTIONS_CUSTOMHANDLER_PORT, and serves h until the context ends; then the
-// contexts of running invocations end too, and Serve returns nil once they have
-// returned, or after a short grace. It listens before it returns control to
-// anything: h should connect to the world lazily, since the host gives up on a
-// handler that is slow to answer. version describes the build, for the log.
+// FUNCTIONS_CUSTOMHANDLER_PORT, and serves h until ctx ends. h should connect to
+// the world lazily, because the host gives up on a handler that is slow to answer.
+//
+// When ctx ends, the contexts of running invocations end too, and Serve returns nil
+// once they have answered, at the latest after five seconds. The port stays open,
+// and new requests wait unanswered: the caller must end the process at once, with
+// an exit code other than 0. A closed port would make the host fail each call
+// within a millisecond, and a message would use up all its deliveries; after a
+// non-zero exit the host holds calls until its new handler listens.
 func Serve(ctx context.Context, port string, h http.Handler, version string, log *slog.Logger) error {
 	l, err := listen(ctx, port)
 	if err != nil {
@@ -50,8 +53,9 @@ func listen(ctx context.Context, port string) (net.Listener, error) {
 }
 
 func serve(ctx context.Context, l net.Listener, h http.Handler, version string, log *slog.Logger) error {
+	g := newGate(h)
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           g,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 30 * time.Second,
 		// No limit on body or answer: an invocation may run for an hour.
@@ -65,16 +69,15 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, version string, 
 		return fmt.Errorf("serve invocations: %w", err)
 	case <-ctx.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := srv.Shutdown(stop); err != nil {
-		log.LogAttrs(stop, slog.LevelWarn, "invocations were still running at the stop", slog.String("error", err.Error()))
-		if err := srv.Close(); err != nil {
-			return fmt.Errorf("stop serving invocations: %w", err)
-		}
-	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve invocations: %w", err)
+	idle := g.close()
+	stop := context.WithoutCancel(ctx)
+	log.LogAttrs(stop, slog.LevelInfo, "stopping", slog.String("reason", context.Cause(ctx).Error()))
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-idle:
+	case <-late.C:
+		log.LogAttrs(stop, slog.LevelWarn, "invocations were still running at the stop; their messages are delivered again")
 	}
 	return nil
 }
