@@ -17,6 +17,30 @@ type answer struct {
 	body   any
 }
 
+// properties returns the status as a client looks for it. $cbs and $management spell
+// the names in two ways; the clients take the number as an AMQP int alone.
+func (a answer) properties() map[string]any {
+	p := map[string]any{
+		"status-code": a.status, "statusCode": a.status,
+		"status-description": a.text, "statusDescription": a.text,
+	}
+	if condition := conditions[a.status]; condition != "" {
+		p["errorCondition"] = condition
+	}
+	return p
+}
+
+// conditions are what the .NET client makes its failure reasons of.
+var conditions = map[int32]string{
+	204: "com.microsoft:message-not-found",
+	400: "com.microsoft:argument-error",
+	401: "amqp:unauthorized-access",
+	404: "com.microsoft:message-not-found",
+	410: "com.microsoft:message-lock-lost",
+	501: "amqp:not-implemented",
+	503: busyCondition,
+}
+
 // putToken is the one operation of $cbs, claims-based security: it notes that the
 // connection may use the entity of the audience.
 func (c *conn) putToken(m *amqp.Message) answer {

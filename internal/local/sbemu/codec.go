@@ -97,6 +97,15 @@ func appendCompound(b []byte, constructor byte, count int, elements []byte) []by
 	return append(be.AppendUint32(b, uint32(count)), elements...)
 }
 
+// symbols encodes an array of symbols.
+func symbols(names ...string) encoded {
+	in := []byte{0xa3} // the constructor of the elements stands once
+	for _, name := range names {
+		in = append(append(in, byte(len(name))), name...) //nolint:gosec // G115: our own short names
+	}
+	return encoded(append([]byte{0xe0, byte(len(in) + 1), byte(len(names))}, in...)) //nolint:gosec // G115: our own short names
+}
+
 // decodeValue reads one value and returns what follows it. Whatever the bytes,
 // it allocates no more than a small multiple of their number.
 func decodeValue(b []byte) (v any, rest []byte, err error) { return decode(b, 0) }

@@ -222,8 +222,9 @@ func (c *conn) handshake(r io.Reader) error {
 			return fmt.Errorf("amqp: protocol header % x is not one", h)
 		}
 		c.out.put([]byte(string(h[:])))
-		// The SDK speaks ANONYMOUS only; who it is, it tells $cbs.
-		c.out.put(encodeFrame(frameSASL, 0, described{codeSASLMechanisms, []any{encoded("\xe0\x0c\x01\xa3\x09ANONYMOUS")}}, nil))
+		// Clients tell $cbs who they are. The Go client asks for ANONYMOUS, the .NET
+		// client for the service's own name of the same thing.
+		c.out.put(encodeFrame(frameSASL, 0, described{codeSASLMechanisms, []any{symbols("MSSBCBS", "ANONYMOUS")}}, nil))
 		if _, err := readFrame(r); err != nil {
 			return err
 		}

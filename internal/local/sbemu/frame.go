@@ -25,6 +25,8 @@ const (
 	codeReleased = 0x26
 	codeModified = 0x27
 
+	codeHeader = 0x70
+
 	codeSASLMechanisms = 0x40
 	codeSASLOutcome    = 0x44
 )

@@ -154,9 +154,8 @@ func (ses *session) answer(l *link, m *amqp.Message) {
 		a = l.q.manage(ses.c, operation, body)
 	}
 	out := &amqp.Message{
-		Properties: &amqp.MessageProperties{CorrelationID: m.Properties.MessageID},
-		// status-code has to be an AMQP int.
-		ApplicationProperties: map[string]any{"status-code": a.status, "status-description": a.text},
+		Properties:            &amqp.MessageProperties{CorrelationID: m.Properties.MessageID},
+		ApplicationProperties: a.properties(),
 		Value:                 a.body,
 	}
 	if a.body == nil {

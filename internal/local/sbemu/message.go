@@ -80,19 +80,23 @@ func (m *message) wire(s *Server, state State) []byte {
 	if !m.lockUntil.IsZero() {
 		a[annLockedUntil] = m.lockUntil.UTC()
 	}
-	if m.m.Header == nil {
-		m.m.Header = &amqp.MessageHeader{}
-	}
 	if m.m.Properties == nil { // the SDK reads the delivery count only beside properties
 		m.m.Properties = &amqp.MessageProperties{}
 	}
-	m.m.Header.DeliveryCount = m.failures
+	header := m.header()
+	m.m.Header = nil
 	m.m.DeliveryAnnotations = amqp.Annotations{annLockToken: amqp.UUID(m.token)}
 	b, err := m.m.MarshalBinary()
 	if err != nil { // it did encode when it came in
 		s.log.Error("service bus stand-in: stored message does not encode", slog.Int64("sequence", m.seq))
 	}
-	return b
+	return append(header, b...)
+}
+
+// header encodes the header section (part 3, section 3.2.1) with the count of failed
+// deliveries. go-amqp leaves a count of zero out, and the .NET client fails without one.
+func (m *message) header() []byte {
+	return appendValue(nil, described{codeHeader, []any{false, nil, nil, nil, m.failures}})
 }
 
 // tag is the token in the byte order of a .NET Guid, which is how a delivery

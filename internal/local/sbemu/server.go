@@ -262,7 +262,7 @@ const (
 // entity finds the queue that an address means, and whether it means the
 // queue's management node; nil when there is no such queue.
 func (s *Server) entity(addr string) (q *Queue, management bool) {
-	name := strings.ToLower(addr)
+	name := strings.TrimPrefix(strings.ToLower(addr), "/") // the .NET client sends the path of a URL
 	name, management = strings.CutSuffix(name, managementSuffix)
 	name, dead := strings.CutSuffix(name, strings.ToLower(deadLetterSuffix))
 	q = s.queues[name]

@@ -112,7 +112,7 @@ func (c *conn) admit(l *link) (condition, text string) {
 	if l.q == nil {
 		return "amqp:not-found", "The messaging entity '" + l.addr + "' could not be found."
 	}
-	addr := strings.ToLower(l.addr)
+	addr := strings.TrimPrefix(strings.ToLower(l.addr), "/")
 	if !c.claims[addr] && !c.claims[strings.TrimSuffix(addr, managementSuffix)] {
 		return "amqp:unauthorized-access", "Unauthorized access. 'Send' or 'Listen' claim is required to perform this operation."
 	}
@@ -139,7 +139,7 @@ func serial(d uint32) int64 {
 // flow takes the peer's window and credit (part 2, sections 2.5.6 and 2.6.7).
 func (ses *session) flow(f fields) {
 	if next, ok := f.at(0).(uint32); ok {
-		ses.window = serial(next + f.uint32(1) - ses.nextOut)
+		ses.window = serial(next-ses.nextOut) + int64(f.uint32(1)) // a window may be 2^32-1
 	} else {
 		ses.window = int64(f.uint32(1))
 	}
@@ -153,7 +153,7 @@ func (ses *session) flow(f fields) {
 	if l == nil || !l.sender {
 		return
 	}
-	l.credit = serial(f.uint32(5) + f.uint32(6) - l.count)
+	l.credit = serial(f.uint32(5)-l.count) + int64(f.uint32(6))
 	if l.q != nil {
 		l.q.pump()
 	}

@@ -292,3 +292,31 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		t.Error("a closed server talks")
 	}
 }
+
+// The .NET client announces the largest window and leaves a count of zero out.
+func TestWindowAndCreditAreUnsigned(t *testing.T) {
+	t.Parallel()
+	const most = 1<<32 - 1
+	l := &link{sender: true}
+	ses := &session{links: map[uint32]*link{1: l}}
+	ses.flow(fields{uint32(0), uint32(most), uint32(0), uint32(most), uint32(1), nil, uint32(most)})
+	if ses.window != most || l.credit != most {
+		t.Errorf("window %d, credit %d", ses.window, l.credit)
+	}
+	ses.nextOut, l.count = 5, 3 // sent since, which the peer does not know yet
+	ses.flow(fields{uint32(0), uint32(10), uint32(0), uint32(10), uint32(1), uint32(0), uint32(10)})
+	if ses.window != 5 || l.credit != 7 {
+		t.Errorf("window %d, credit %d", ses.window, l.credit)
+	}
+}
+
+func TestFirstDeliveryCountIsOnTheWire(t *testing.T) {
+	t.Parallel()
+	v, rest, err := decodeValue((&message{}).header())
+	if err != nil || len(rest) != 0 {
+		t.Fatal(err, rest)
+	}
+	if diff := cmp.Diff(described{codeHeader, []any{false, nil, nil, nil, uint32(0)}}, v, cmp.AllowUnexported(described{})); diff != "" {
+		t.Error(diff)
+	}
+}
