@@ -174,7 +174,7 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 			{Type: "Patient", Files: 2, Manifest: -1, Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2},
 		},
 		Quarantine: "fhir.quarantine", Bytes: 100e6,
-		Rows: map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0}, Nulled: map[string]int64{"patient.born": 3},
+		Rows: map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoTime: map[string]int64{"patient.born_utc": 3}},
 	}
 	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
 		asked = r
@@ -194,9 +194,9 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 		"├─────────┼───────┼───────┼─────────┼────────────┼──────────┼─────────────┼───────┼─────────┤\n" +
 		"│ all     │     2 │    10 │       7 │          1 │        0 │           1 │     1 │       2 │\n" +
 		"└─────────┴───────┴───────┴─────────┴────────────┴──────────┴─────────────┴───────┴─────────┘\n" +
-		"did not fit and is NULL: 3 of patient.born\n" +
+		"3 of 5 patient.born_utc are NULL: the date has no time of day (see patient.born)\n" +
 		"bad lines and their reasons: fhir.quarantine\n" +
-		"loaded 5 resources, 9 rows in 2 tables, 1 quarantined, 3 values did not fit, 2.0 seconds, 50.0 MB/s unpacked\n"}
+		"loaded 5 resources, 9 rows in 2 tables, 1 quarantined, 0 values did not fit, 2.0 seconds, 50.0 MB/s unpacked\n"}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Error(diff)
 	}
@@ -255,6 +255,9 @@ func TestExportsAreListed(t *testing.T) {
 		{
 			Export: pipeline.Export{
 				ID: "nightly-000001", Plan: "nightly", State: pipeline.Failed, Jobs: []pipeline.Request{{}}, RequestedAt: at,
+				Values: map[string]pipeline.PreparedValues{"Patient": {
+					ValueCounts: pipeline.ValueCounts{Rounded: map[string]int64{"patient.height": 2000}}, Rows: map[string]int64{"patient": 3000},
+				}},
 				Failure: &pipeline.Failure{Step: "poll", Cause: "the server said no"},
 			}, Files: 3,
 		},
@@ -272,6 +275,7 @@ func TestExportsAreListed(t *testing.T) {
 	for _, want := range []string{
 		"│ nightly-000002 │ nightly │ exporting │ 2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z │     0 │", "│ half ",
 		"│ nightly-000001 │ nightly │ failed    │ full ", "│ poll: the server said no │",
+		"\nnightly-000001: 2,000 of 3,000 patient.height are rounded: the value has more decimal places than the column\n",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("no %q in:\n%s", want, got.out)

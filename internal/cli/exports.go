@@ -77,7 +77,7 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 	t.SetStyle(style)
 	t.AppendHeader(table.Row{"export", "plan", "state", "window", "files", "requested", "touched", "note"})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight}})
-	var paused []string
+	var paused, values []string
 	for _, e := range list {
 		if line := pausedLine(e); line != "" && !slices.Contains(paused, line) {
 			paused = append(paused, line)
@@ -96,8 +96,11 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 			e.ID, e.Plan, string(e.State), window(e.Jobs), strconv.Itoa(e.Files),
 			moment(e.RequestedAt), moment(e.TouchedAt), text.WrapSoft(note, 60),
 		})
+		for _, sentence := range e.ValuesOf().Sentences() {
+			values = append(values, e.ID+": "+sentence)
+		}
 	}
-	if _, err := fmt.Fprintln(w, strings.Join(append([]string{t.Render()}, paused...), "\n")); err != nil {
+	if _, err := fmt.Fprintln(w, strings.Join(slices.Concat([]string{t.Render()}, paused, values), "\n")); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -64,8 +63,7 @@ type LoadReport struct {
 	LeftOut []LeftOut `json:"leftOut,omitempty"`
 	// Rows counts the rows that the load wrote, by table.
 	Rows map[string]int64 `json:"rows"`
-	// Nulled counts values that did not fit their column's type, by table.column.
-	Nulled map[string]int64 `json:"nulled,omitempty"`
+	pipeline.ValueCounts
 	// Bytes is the size of the files after unpacking.
 	Bytes int64 `json:"bytes"`
 	// Seconds is how long the load took.
@@ -274,10 +272,8 @@ func loadTable(w io.Writer, r LoadReport) error {
 	sum.Type = "all"
 	t.AppendFooter(loadRow(sum))
 	b.WriteString(t.Render() + "\n")
-	var misfits int64
-	for _, column := range slices.Sorted(maps.Keys(r.Nulled)) {
-		misfits += r.Nulled[column]
-		fmt.Fprintf(&b, "did not fit and is NULL: %d of %s\n", r.Nulled[column], column)
+	for _, sentence := range r.Sentences(r.Rows) {
+		b.WriteString(sentence + "\n")
 	}
 	b.WriteString(withoutViews(r.Types))
 	if r.Quarantine != "" {
@@ -291,7 +287,7 @@ func loadTable(w io.Writer, r LoadReport) error {
 		}
 	}
 	fmt.Fprintf(&b, "loaded %d resources, %d rows in %d tables, %d quarantined, %d values did not fit, %.1f seconds, %.1f MB/s unpacked\n",
-		sum.Applied-sum.Deleted, rows, tables, sum.Quarantined, misfits, r.Seconds, perSecond(r.Bytes, r.Seconds))
+		sum.Applied-sum.Deleted, rows, tables, sum.Quarantined, r.Misfits(), r.Seconds, perSecond(r.Bytes, r.Seconds))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}

@@ -409,6 +409,9 @@ func startTable(w io.Writer, r StartReport) error {
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
 		fmt.Fprintf(&b, "the server reported: %d × %s\n", r.Issues[kind], kind)
 	}
+	for _, sentence := range r.Values.Sentences() {
+		b.WriteString(sentence + "\n")
+	}
 	if r.Notice != "" {
 		fmt.Fprintf(&b, "%s\n", r.Notice)
 	}

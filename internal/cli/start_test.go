@@ -154,6 +154,7 @@ func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
 					{Type: "Observation", Files: 2, Manifest: 9, Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1},
 					{Type: "Patient", Files: 1, Manifest: -1, Lines: 3, Applied: 3, Deleted: 1},
 				},
+				Values: pipeline.PreparedValues{ValueCounts: pipeline.ValueCounts{Foreign: map[string]int64{"observation.patient_id": 4}}},
 			},
 			Quarantine: "x.quarantine/once-ab-000001",
 		}
@@ -167,6 +168,7 @@ func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
 │ all         │     3 │        - │   13 │       9 │          2 │        0 │           1 │     1 │       1 │
 └─────────────┴───────┴──────────┴──────┴─────────┴────────────┴──────────┴─────────────┴───────┴─────────┘
 the server reported: 2 × error/exception
+4 observation.patient_id are NULL: the reference is a URL of another server
 bad lines and their reasons: x.quarantine/once-ab-000001
 export once-ab-000001 is loaded: 8 resources, 1 deletes, 1 quarantined, 2.0 seconds; every line is accounted for
 `

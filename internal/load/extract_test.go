@@ -80,7 +80,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1, NoView: true},
 				{Type: "Patient", Files: 2, Manifest: -1, Lines: 5, Applied: 3, Blank: 1, Quarantined: 1},
 			},
-			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0}, Nulled: map[string]int64{"patient.born": 1},
+			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoDay: map[string]int64{"patient.born": 1}},
 		}
 		if d := cmp.Diff(want, report); d != "" {
 			t.Error(d)

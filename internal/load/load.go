@@ -71,13 +71,12 @@ type Report struct {
 	// Rows counts the rows that were made, by table; those of superseded resources
 	// are among them. A table of the types that came is there even without rows.
 	Rows map[string]int64
-	// Nulled counts values that did not fit their column's type, by table.column.
-	Nulled map[string]int64
+	pipeline.ValueCounts
 }
 
 func newReport(started time.Time, token string) Report {
 	export := Plan + "-" + started.Format("20060102T150405Z") + "-" + token
-	return Report{Export: export, Rows: map[string]int64{}, Nulled: map[string]int64{}}
+	return Report{Export: export, Rows: map[string]int64{}}
 }
 
 // add counts what became of a file.
@@ -85,9 +84,7 @@ func (r *Report) add(d pipeline.Done) {
 	for table, n := range d.Rows {
 		r.Rows[table] += n
 	}
-	for column, n := range d.Nulled {
-		r.Nulled[column] += n
-	}
+	r.ValueCounts.Add(d.ValueCounts)
 }
 
 // Load loads all files into the tables of a schema. It flattens all of them first, and
@@ -121,7 +118,7 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 // twice flattens a folder again when a file turned out to have lines of several types,
 // then with all its lines known. What the first try left behind is removed.
 func twice[T any](report Report, lake *localdir.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
-	fresh := Report{Export: report.Export, Rows: map[string]int64{}, Nulled: map[string]int64{}}
+	fresh := Report{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
 	if !errors.Is(err, pipeline.ErrMixed) {
 		return report, done, err

@@ -186,9 +186,8 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 			{File: "log.ndjson", Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"},
 			{File: "manifest.json", Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"},
 		},
-		Bytes:  w.total.Load(),
-		Rows:   map[string]int64{},
-		Nulled: map[string]int64{},
+		Bytes: w.total.Load(),
+		Rows:  map[string]int64{},
 	}
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Error(diff)

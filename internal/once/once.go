@@ -73,6 +73,8 @@ type Result struct {
 	Issues map[string]int64 `json:"issues,omitempty"`
 	// Shortfall says what the server could not export; nil when it reports no error.
 	Shortfall *pipeline.Shortfall `json:"shortfall,omitempty"`
+	// Values is what became of values.
+	Values pipeline.PreparedValues `json:"values,omitzero"`
 	// Notice is what a person should do although the run is well.
 	Notice string `json:"notice,omitempty"`
 }
@@ -156,7 +158,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result, error) {
 	out := Result{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
-		out.Notice = list[0].Notice
+		out.Notice, out.Values = list[0].Notice, list[0].ValuesOf()
 	}
 	if !e.State.Committed() {
 		return out, err

@@ -48,6 +48,9 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
+	if err := p.recordValues(ctx, e.ID, s.Type, valuesOf(batch)); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
 	if err := p.commitBatch(ctx, e, batch); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}

@@ -397,3 +397,23 @@ func TestCrashAroundAKickOffWithTraces(t *testing.T) {
 		}
 	}
 }
+
+func TestALoadedExportTellsWhatBecameOfValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.counts = pipeline.ValueCounts{Nulled: map[string]int64{"patient.born": 2}}
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	w.loaded("nightly-000001")
+	list, err := pipeline.Exports(t.Context(), w.journal, "nightly", 1)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d exports, %v", len(list), err)
+	}
+	var files int64
+	for range w.tables.ledger {
+		files++
+	}
+	if got := list[0].ValuesOf().Nulled["patient.born"]; got != 2*files || files == 0 {
+		t.Errorf("%d values of %d files", got, files)
+	}
+}

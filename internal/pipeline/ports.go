@@ -315,8 +315,7 @@ type Done struct {
 	Quarantined int64 `json:"quarantined"`
 	Filtered    int64 `json:"filtered"`
 	Deleted     int64 `json:"deleted"` // tombstones among the resources
-	// Nulled counts values that did not fit their column's type, by table.column.
-	Nulled map[string]int64 `json:"nulled,omitempty"`
+	ValueCounts
 	// Rows counts the rows per table; a table without rows has no Parquet file.
 	Rows map[string]int64 `json:"rows"`
 	// Heads is the number of rows of head.parquet; 0 means there is no such file.

@@ -40,6 +40,8 @@ type world struct {
 	// views stands for the deployed view set.
 	views string
 	plans []pipeline.Plan
+	// counts is what every file of this world counts.
+	counts pipeline.ValueCounts
 	// readers is how many requests of one step may be under way: one, where calls are
 	// counted or broken.
 	readers int
@@ -406,6 +408,7 @@ func (f flattener) Flatten(ctx context.Context, t pipeline.Flattening, r io.Read
 		return done, err
 	}
 	data, _ := json.Marshal(rows)
+	done.Add(f.w.counts)
 	_, err := gatedLake{f.w.lake, f.w.gate}.Put(ctx, pipeline.Staging, t.Dir+"/rows.json", bytes.NewReader(data))
 	return done, err
 }

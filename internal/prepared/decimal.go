@@ -12,9 +12,9 @@ const decimalSize = 16
 const maxExponent = 1 << 20
 
 // parseDecimal computes the number text s as precision digits, scale of them after
-// the point, in big-endian two's complement. Digits beyond the scale are rounded
-// half away from zero. It is false when s is no JSON number, or does not fit.
-func parseDecimal(s []byte, precision, scale int) (out [decimalSize]byte, ok bool) {
+// the point, in big-endian two's complement. Digits beyond the scale are rounded half
+// to even.
+func parseDecimal(s []byte, precision, scale int) (out [decimalSize]byte, f fit) {
 	negative := len(s) > 0 && s[0] == '-'
 	if negative {
 		s = s[1:]
@@ -23,16 +23,16 @@ func parseDecimal(s []byte, precision, scale int) (out [decimalSize]byte, ok boo
 	var fraction []byte
 	if len(s) > 0 && s[0] == '.' {
 		if fraction, s = leadingDigits(s[1:]); len(fraction) == 0 {
-			return out, false
+			return out, nulled
 		}
 	}
 	exponent, ok := parseExponent(s)
 	if len(whole) == 0 || !ok {
-		return out, false
+		return out, nulled
 	}
-	hi, lo, ok := scaled(whole, fraction, exponent, precision, scale)
-	if !ok {
-		return out, false
+	hi, lo, f := scaled(whole, fraction, exponent, precision, scale)
+	if f.null() {
+		return out, f
 	}
 	if negative {
 		var borrow uint64
@@ -41,11 +41,11 @@ func parseDecimal(s []byte, precision, scale int) (out [decimalSize]byte, ok boo
 	}
 	binary.BigEndian.PutUint64(out[:8], hi)
 	binary.BigEndian.PutUint64(out[8:], lo)
-	return out, true
+	return out, f
 }
 
-// scaled is whole.fraction × 10^(exponent+scale), rounded to an integer.
-func scaled(whole, fraction []byte, exponent, precision, scale int) (hi, lo uint64, ok bool) {
+// scaled returns whole.fraction × 10^(exponent+scale), rounded half to even.
+func scaled(whole, fraction []byte, exponent, precision, scale int) (hi, lo uint64, f fit) {
 	digit := func(i int) byte {
 		if i < len(whole) {
 			return whole[i] - '0'
@@ -57,15 +57,15 @@ func scaled(whole, fraction []byte, exponent, precision, scale int) (hi, lo uint
 		first++
 	}
 	if first == n {
-		return 0, 0, true
+		return 0, 0, fits
 	}
 	// keep is how many digits from the first on are left of the rounding place.
 	keep := len(whole) + exponent + scale - first
 	switch {
 	case keep > precision:
-		return 0, 0, false
+		return 0, 0, nulled
 	case keep < 0:
-		return 0, 0, true
+		return 0, 0, tooSmall
 	}
 	for i := first; i < first+keep; i++ {
 		d := byte(0)
@@ -74,21 +74,36 @@ func scaled(whole, fraction []byte, exponent, precision, scale int) (hi, lo uint
 		}
 		hi, lo = timesTen(hi, lo, d)
 	}
-	if i := first + keep; i < n && digit(i) >= 5 {
+	tie, rest := byte(0), false
+	if first+keep < n {
+		tie = digit(first + keep)
+		for i := first + keep + 1; i < n && !rest; i++ {
+			rest = digit(i) != 0
+		}
+	}
+	switch {
+	case tie == 0 && !rest:
+		return hi, lo, fits
+	case tie > 5, tie == 5 && (rest || lo&1 == 1):
 		var carry uint64
 		lo, carry = bits.Add64(lo, 1, 0)
 		hi += carry
-		if keep == precision {
-			topHi, topLo := uint64(0), uint64(1)
-			for range precision {
-				topHi, topLo = timesTen(topHi, topLo, 0)
-			}
-			if hi == topHi && lo == topLo {
-				return 0, 0, false
-			}
+		if keep == precision && isPower(hi, lo, precision) {
+			return 0, 0, nulled
 		}
+	case hi == 0 && lo == 0:
+		return 0, 0, tooSmall
 	}
-	return hi, lo, true
+	return hi, lo, rounded
+}
+
+// isPower reports whether a number is 10^exponent.
+func isPower(hi, lo uint64, exponent int) bool {
+	topHi, topLo := uint64(0), uint64(1)
+	for range exponent {
+		topHi, topLo = timesTen(topHi, topLo, 0)
+	}
+	return hi == topHi && lo == topLo
 }
 
 func timesTen(hi, lo uint64, plus byte) (uint64, uint64) {

@@ -43,8 +43,8 @@ type mark struct{ rows, size int } // size is bytes of text, where rows are text
 // rows is a run of rows of one table.
 type rows interface {
 	// add takes a row of a line: cells as an Evaluator emits them. A text that is
-	// no value of its column's type becomes NULL, and misfit is told the column.
-	add(line int64, cells [][]byte, misfit func(column int))
+	// no value of its column's type becomes NULL, and told hears what became of it.
+	add(line int64, cells [][]byte, told func(column int, f fit))
 	mark() mark
 	// truncate takes back the rows after m.
 	truncate(m mark)
@@ -58,7 +58,7 @@ type parquetRows struct {
 	keys  int // columns of ours before the view's: keyColumns in the prepared form
 }
 
-func (p *parquetRows) add(line int64, cells [][]byte, misfit func(column int)) {
+func (p *parquetRows) add(line int64, cells [][]byte, told func(column int, f fit)) {
 	if p.keys > 0 {
 		// Id and version are not known yet: key puts them in.
 		p.values[1].Int64(p.rows, line)
@@ -69,8 +69,8 @@ func (p *parquetRows) add(line int64, cells [][]byte, misfit func(column int)) {
 		}
 		if p.table.Columns[i].Kind == sof.Text {
 			p.values[p.keys+i].Text(p.rows, cell)
-		} else if !put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell) {
-			misfit(i)
+		} else if f := put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell); f != fits {
+			told(i, f)
 		}
 	}
 	p.rows++
@@ -105,7 +105,7 @@ type result struct {
 	tables  []rows         // by table
 	parquet []*parquetRows // the same; nil for other forms
 	texts   []*textRows    // the same; nil for other forms
-	nulled  [][]int64      // per table and column
+	counts  [][]fitCounts  // per table and column
 	bad     []badLine
 
 	lines, blank, filtered, deleted, resources int64
@@ -129,7 +129,7 @@ func (r *result) addParquet(tables []Table, keys []flatparquet.Column) {
 
 func (r *result) add(to rows, t *Table) {
 	r.tables = append(r.tables, to)
-	r.nulled = append(r.nulled, make([]int64, len(t.Columns)))
+	r.counts = append(r.counts, make([]fitCounts, len(t.Columns)))
 }
 
 func (r *result) reset() {
@@ -138,7 +138,7 @@ func (r *result) reset() {
 	}
 	for i, t := range r.tables {
 		t.reset()
-		clear(r.nulled[i])
+		clear(r.counts[i])
 	}
 	r.bad = r.bad[:0]
 	r.lines, r.blank, r.filtered, r.deleted, r.resources = 0, 0, 0, 0, 0
@@ -164,9 +164,15 @@ type evaluation struct {
 	number  int64
 	marks   []before // tables that the line has rows in
 	view    int      // of the row at hand
-	misfit  func(column int)
-	misfits [][2]int // table and column of values that became NULL
+	told    func(column int, f fit)
+	misfits []misfit // of the line
 	version []byte
+}
+
+// misfit is a value that its column does not hold as it is.
+type misfit struct {
+	table, column int
+	fit           fit
 }
 
 // before is where a table stood before the line.
@@ -178,7 +184,7 @@ type before struct {
 func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evaluation {
 	e := &evaluation{in: in, tables: tables, ev: ev}
 	e.emit = e.row
-	e.misfit = func(column int) { e.misfits = append(e.misfits, [2]int{e.view, column}) }
+	e.told = func(column int, f fit) { e.misfits = append(e.misfits, misfit{e.view, column, f}) }
 	return e
 }
 
@@ -302,7 +308,7 @@ func (e *evaluation) takeBack() {
 // resource its head where the form has them.
 func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	for _, m := range e.misfits {
-		e.r.nulled[m[0]][m[1]]++
+		e.r.counts[m.table][m.column][m.fit]++
 	}
 	e.r.resources++
 	h := e.r.head
@@ -336,7 +342,7 @@ func (e *evaluation) row(view int, cells [][]byte) error {
 		e.marks = append(e.marks, before{view, t.mark()})
 	}
 	e.view = view
-	t.add(e.number, cells, e.misfit)
+	t.add(e.number, cells, e.told)
 	return nil
 }
 

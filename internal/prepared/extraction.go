@@ -138,7 +138,7 @@ func (x *Extraction) write(r *result, done *pipeline.Done) error {
 	var waiting []*parquetFile
 	for i, t := range x.tables {
 		file, n := x.files[i], r.tables[i].mark().rows
-		count(done, t, n, r.nulled[i])
+		count(done, t, n, r.counts[i])
 		var err error
 		switch {
 		case n == 0:

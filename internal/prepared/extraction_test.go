@@ -67,7 +67,7 @@ func extract(t *testing.T, format prepared.Format, lake pipeline.Lake, inputs ..
 		sum.Heads += done.Heads
 		sum.Quarantined += done.Quarantined
 		sum.Deleted += done.Deleted
-		sum.Nulled = done.Nulled
+		sum.ValueCounts = done.ValueCounts
 	}
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
@@ -140,7 +140,8 @@ func TestExtractionWritesNDJSON(t *testing.T) {
 			t.Errorf("not JSON: %s", line)
 		}
 	}
-	if d := cmp.Diff(map[string]int64{"obs.number": 1, "obs.day": 1, "obs.at": 1}, done.Nulled); d != "" {
+	counts := pipeline.ValueCounts{Nulled: map[string]int64{"obs.number": 1}, NoDay: map[string]int64{"obs.day": 1}, NoTime: map[string]int64{"obs.at": 1}}
+	if d := cmp.Diff(counts, done.ValueCounts); d != "" {
 		t.Errorf("misfits: %s", d)
 	}
 }

@@ -134,8 +134,8 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 	}
 	want := pipeline.Done{
 		Lines: 17, Blank: 2, Quarantined: 10, Filtered: 1, Deleted: 1, Heads: 4,
-		Rows:   map[string]int64{"patient": 2, "patient_name": 3},
-		Nulled: map[string]int64{"patient.weight": 1, "patient.born": 1},
+		Rows:        map[string]int64{"patient": 2, "patient_name": 3},
+		ValueCounts: pipeline.ValueCounts{Nulled: map[string]int64{"patient.weight": 1}, NoDay: map[string]int64{"patient.born": 1}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)

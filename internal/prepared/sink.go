@@ -44,28 +44,13 @@ func (s *sink) write(r *result) error {
 		if err := s.columns(i, t.Name, &r.parquet[i].columns); err != nil {
 			return err
 		}
-		count(&s.done, t, r.parquet[i].rows, r.nulled[i])
+		count(&s.done, t, r.parquet[i].rows, r.counts[i])
 	}
 	if err := s.quarantine.add(r.bad); err != nil {
 		return err
 	}
 	r.tally(&s.done)
 	return bound(s.o.RowGroup, s.files)
-}
-
-// count adds the rows of a table and its misfits to the counts of a file.
-func count(done *pipeline.Done, t Table, rows int, nulled []int64) {
-	if rows > 0 {
-		done.Rows[t.Name] += int64(rows)
-	}
-	for i, n := range nulled {
-		if n > 0 {
-			if done.Nulled == nil {
-				done.Nulled = map[string]int64{}
-			}
-			done.Nulled[t.Name+"."+t.Columns[i].Name] += n
-		}
-	}
 }
 
 func (s *sink) columns(i int, name string, c *columns) error {

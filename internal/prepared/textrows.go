@@ -43,23 +43,23 @@ func (r *textRows) reset() {
 	}
 }
 
-func (r *textRows) add(_ int64, cells [][]byte, misfit func(column int)) {
+func (r *textRows) add(_ int64, cells [][]byte, told func(column int, f fit)) {
 	if r.members != nil {
-		r.addObject(cells, misfit)
+		r.addObject(cells, told)
 	} else {
-		r.addRecord(cells, misfit)
+		r.addRecord(cells, told)
 	}
 	r.buf = append(r.buf, '\n')
 	r.rows++
 }
 
 // addObject writes a JSON object with a member for every column.
-func (r *textRows) addObject(cells [][]byte, misfit func(column int)) {
+func (r *textRows) addObject(cells [][]byte, told func(column int, f fit)) {
 	for i, cell := range cells {
 		r.buf = append(r.buf, r.members[i]...)
-		c, fits := &r.table.Columns[i], cell != nil
+		c, null := &r.table.Columns[i], cell == nil
 		switch {
-		case !fits:
+		case null:
 		case c.Kind == sof.Text && c.Collection:
 			r.buf = append(r.buf, cell...)
 		case c.Kind == sof.Text:
@@ -70,14 +70,18 @@ func (r *textRows) addObject(cells [][]byte, misfit func(column int)) {
 			if quoted {
 				r.buf = append(r.buf, '"')
 			}
-			if r.buf, fits = appendValue(r.buf, c, cell); !fits {
+			var f fit
+			r.buf, f = appendValue(r.buf, c, cell)
+			if f != fits {
+				told(i, f)
+			}
+			if null = f.null(); null {
 				r.buf = r.buf[:start]
-				misfit(i)
 			} else if quoted {
 				r.buf = append(r.buf, '"')
 			}
 		}
-		if !fits {
+		if null {
 			r.buf = append(r.buf, "null"...)
 		}
 	}
@@ -86,24 +90,28 @@ func (r *textRows) addObject(cells [][]byte, misfit func(column int)) {
 
 // addRecord writes a record after RFC 4180: NULL is an empty field, the empty text
 // a quoted one. A lone NULL is quoted too, since an empty line is no record.
-func (r *textRows) addRecord(cells [][]byte, misfit func(column int)) {
+func (r *textRows) addRecord(cells [][]byte, told func(column int, f fit)) {
 	for i, cell := range cells {
 		if i > 0 {
 			r.buf = append(r.buf, ',')
 		}
-		c, fits := &r.table.Columns[i], cell != nil
+		c, null := &r.table.Columns[i], cell == nil
 		switch {
-		case !fits:
+		case null:
 		case c.Kind == sof.Text:
 			r.buf = appendField(r.buf, cell)
 		default:
 			start := len(r.buf)
-			if r.buf, fits = appendValue(r.buf, c, cell); !fits {
+			var f fit
+			r.buf, f = appendValue(r.buf, c, cell)
+			if f != fits {
+				told(i, f)
+			}
+			if null = f.null(); null {
 				r.buf = r.buf[:start]
-				misfit(i)
 			}
 		}
-		if !fits && len(cells) == 1 {
+		if null && len(cells) == 1 {
 			r.buf = append(r.buf, `""`...)
 		}
 	}
@@ -164,31 +172,30 @@ func appendJSONText(to, text []byte) []byte {
 	return append(append(to, text[from:]...), '"')
 }
 
-// appendValue writes the text of a value whose column is not Text. It says no
-// where value says that the text is no value of the type; otherwise both are the
-// same, except that a decimal keeps the digits which the column's scale lacks.
-func appendValue(to []byte, c *sof.Column, cell []byte) ([]byte, bool) {
+// appendValue writes the text of a value whose column is not Text. The value fits as in
+// put, except that a decimal keeps all its digits and is never rounded.
+func appendValue(to []byte, c *sof.Column, cell []byte) ([]byte, fit) {
 	switch c.Kind {
 	case sof.Boolean:
-		return append(to, cell...), string(cell) == "true" || string(cell) == "false"
+		return append(to, cell...), fitsIf(string(cell) == "true" || string(cell) == "false")
 	case sof.Integer:
 		n, err := strconv.ParseInt(string(cell), 10, 32)
-		return strconv.AppendInt(to, n, 10), err == nil
+		return strconv.AppendInt(to, n, 10), fitsIf(err == nil)
 	case sof.BigInt:
 		n, err := strconv.ParseInt(string(cell), 10, 64)
-		return strconv.AppendInt(to, n, 10), err == nil
+		return strconv.AppendInt(to, n, 10), fitsIf(err == nil)
 	case sof.Decimal:
 		precision, scale := DecimalSize(*c)
-		_, fits := parseDecimal(cell, precision, scale)
-		return appendNumber(to, cell), fits
+		_, f := parseDecimal(cell, precision, scale)
+		return appendNumber(to, cell), fitsIf(f != nulled)
 	case sof.Date:
-		return append(to, cell[:min(len(cell), len("2006-01-02"))]...), isDay(cell)
+		return append(to, cell[:min(len(cell), len("2006-01-02"))]...), fitsDay(cell)
 	case sof.Timestamp:
-		t, ok := parseInstant(cell)
-		return t.UTC().AppendFormat(to, shownLayout), ok && t.Year() > 0
+		t, f := fitsInstant(cell)
+		return t.UTC().AppendFormat(to, shownLayout), f
 	case sof.Text:
 	}
-	return append(to, cell...), true
+	return append(to, cell...), fits
 }
 
 // appendNumber writes a decimal as it is, less the leading zeros that JSON forbids.

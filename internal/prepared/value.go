@@ -10,54 +10,95 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// put gives a column the value of a cell; it is false when the text is no value of
-// the column's type, which makes it NULL.
-func put(to *flatparquet.Values, row int, c *sof.Column, cell []byte) (fits bool) {
+// put gives a column the value of a cell, and says how the value fits.
+func put(to *flatparquet.Values, row int, c *sof.Column, cell []byte) fit {
 	switch c.Kind {
 	case sof.Boolean:
-		fits = string(cell) == "true" || string(cell) == "false"
-		if fits {
-			to.Boolean(row, cell[0] == 't')
+		if string(cell) != "true" && string(cell) != "false" {
+			return nulled
 		}
+		to.Boolean(row, cell[0] == 't')
 	case sof.Integer:
 		n, err := strconv.ParseInt(string(cell), 10, 32)
-		if fits = err == nil; fits {
-			to.Int32(row, int32(n))
+		if err != nil {
+			return nulled
 		}
+		to.Int32(row, int32(n))
 	case sof.BigInt:
 		n, err := strconv.ParseInt(string(cell), 10, 64)
-		if fits = err == nil; fits {
-			to.Int64(row, n)
+		if err != nil {
+			return nulled
 		}
+		to.Int64(row, n)
 	case sof.Decimal:
-		var n [decimalSize]byte
 		precision, scale := DecimalSize(*c)
-		if n, fits = parseDecimal(cell, precision, scale); fits {
+		n, f := parseDecimal(cell, precision, scale)
+		if !f.null() {
 			to.Decimal(row, n)
 		}
+		return f
 	case sof.Date:
-		if fits = isDay(cell); fits {
+		f := fitsDay(cell)
+		if f == fits {
 			year, month, day, _ := parseDay(cell)
 			days := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
 			to.Int32(row, int32(days)) //nolint:gosec // the days of four-digit years fit
 		}
+		return f
 	case sof.Timestamp:
-		t, ok := parseInstant(cell)
-		if fits = ok && t.Year() > 0; fits {
+		t, f := fitsInstant(cell)
+		if f == fits {
 			to.Int64(row, t.UnixMilli())
 		}
+		return f
 	case sof.Text:
 		to.Text(row, cell)
-		fits = true
 	}
 	return fits
 }
 
-// isDay says whether a text is a day, or begins with one: of a dateTime it is the
-// day as it is written, which is what SQL's CAST gives.
-func isDay(text []byte) bool {
+func fitsIf(ok bool) fit {
+	if ok {
+		return fits
+	}
+	return nulled
+}
+
+// fitsDay says how a text fits a column of days: as a day, or as a dateTime, of which
+// SQL's CAST takes the day as written.
+func fitsDay(text []byte) fit {
 	year, _, _, ok := parseDay(text)
-	return ok && year != 0 && (len(text) == len("2006-01-02") || text[len("2006-01-02")] == 'T')
+	switch {
+	case ok && year != 0 && (len(text) == len("2006-01-02") || text[len("2006-01-02")] == 'T'):
+		return fits
+	case len(text) < len("2006-01-02") && isPartialDate(text):
+		return noDay
+	}
+	return nulled
+}
+
+// fitsInstant says how a text fits a column of instants.
+func fitsInstant(text []byte) (time.Time, fit) {
+	t, ok := parseInstant(text)
+	switch {
+	case ok && t.Year() > 0:
+		return t, fits
+	case isPartialDate(text):
+		return t, noTime
+	}
+	return t, nulled
+}
+
+// isPartialDate reports whether a text is a FHIR date of year, month or day.
+func isPartialDate(text []byte) bool {
+	const whole = "2006-01-02"
+	if len(text) != len("2006") && len(text) != len("2006-01") && len(text) != len(whole) {
+		return false
+	}
+	day := append(make([]byte, 0, len(whole)), text...)
+	day = append(day, "0001-01-01"[len(text):]...)
+	year, _, _, ok := parseDay(day)
+	return ok && year != 0
 }
 
 const secondsPerDay = 24 * 60 * 60

@@ -92,56 +92,80 @@ func TestCellsBecomeTheirColumnsType(t *testing.T) {
 	tests := []struct {
 		column   sof.Column
 		in, want string // want empty: NULL
+		fit      fit
 	}{
-		{sof.Column{}, "x", "x"},
-		{sof.Column{Kind: sof.Boolean}, "true", "true"},
-		{sof.Column{Kind: sof.Boolean}, "TRUE", ""},
-		{sof.Column{Kind: sof.Integer}, "-2147483648", "-2147483648"},
-		{sof.Column{Kind: sof.Integer}, "2147483648", ""},
-		{sof.Column{Kind: sof.Integer}, "1.0", ""},
-		{sof.Column{Kind: sof.BigInt}, "9223372036854775807", "9223372036854775807"},
-		{sof.Column{Kind: sof.BigInt}, "9223372036854775808", ""},
-		{dec, "12.340", "12.340000000000000000"},
-		{dec, "-0", "0.000000000000000000"},
-		{dec, "0.1", "0.100000000000000000"},
-		{dec, "0.05898711471314295", "0.058987114713142950"},
-		{dec, "1e3", "1000.000000000000000000"},
-		{dec, "-1.5E-2", "-0.015000000000000000"},
-		{dec, "99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999"},
-		{dec, "99999999999999999999.9999999999999999995", ""},
-		{dec, "100000000000000000000", ""},
-		{dec, "-99999999999999999999.999999999999999999", "-99999999999999999999.999999999999999999"},
-		{dec, "0.0000000000000000005", "0.000000000000000001"},
-		{dec, "0.00000000000000000049", "0.000000000000000000"},
-		{dec, "1e-999999999999", "0.000000000000000000"},
-		{dec, "1e999999999999", ""},
-		{dec, "0e999999999999", "0.000000000000000000"},
-		{dec, "1.", ""},
-		{dec, ".5", ""},
-		{dec, "1e", ""},
-		{dec, "+1", ""},
-		{dec, "NaN", ""},
-		{dec, "", ""},
-		{small, "999.994", "999.99"},
-		{small, "999.995", ""},
-		{small, "-999.995", ""},
-		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "12.5", "13"},
-		{sof.Column{Kind: sof.Date}, "1969-12-31", "1969-12-31"},
-		{sof.Column{Kind: sof.Date}, "2024-02-29T10:00:00Z", "2024-02-29"},
-		{sof.Column{Kind: sof.Date}, "2024-02", ""},
-		{sof.Column{Kind: sof.Date}, "2023-02-29", ""},
-		{sof.Column{Kind: sof.Date}, "2024-02-29x", ""},
-		{sof.Column{Kind: sof.Timestamp}, "2024-02-29T10:00:00.1239+02:00", "2024-02-29T08:00:00.123Z"},
-		{sof.Column{Kind: sof.Timestamp}, "1950-01-01T00:00:00.0001Z", "1950-01-01T00:00:00.000Z"},
-		{sof.Column{Kind: sof.Timestamp}, "2024-02-29", ""},
+		{sof.Column{}, "x", "x", fits},
+		{sof.Column{Kind: sof.Boolean}, "true", "true", fits},
+		{sof.Column{Kind: sof.Boolean}, "TRUE", "", nulled},
+		{sof.Column{Kind: sof.Integer}, "-2147483648", "-2147483648", fits},
+		{sof.Column{Kind: sof.Integer}, "2147483648", "", nulled},
+		{sof.Column{Kind: sof.Integer}, "1.0", "", nulled},
+		{sof.Column{Kind: sof.BigInt}, "9223372036854775807", "9223372036854775807", fits},
+		{sof.Column{Kind: sof.BigInt}, "9223372036854775808", "", nulled},
+		{dec, "12.340", "12.340000000000000000", fits},
+		{dec, "-0", "0.000000000000000000", fits},
+		{dec, "0.1", "0.100000000000000000", fits},
+		{dec, "0.05898711471314295", "0.058987114713142950", fits},
+		{dec, "4.0e-13", "0.000000000000400000", fits},
+		{dec, "1e3", "1000.000000000000000000", fits},
+		{dec, "-1.5E-2", "-0.015000000000000000", fits},
+		{dec, "99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999", fits},
+		{dec, "99999999999999999999.9999999999999999995", "", nulled},
+		{dec, "100000000000000000000", "", nulled},
+		{dec, "-99999999999999999999.999999999999999999", "-99999999999999999999.999999999999999999", fits},
+		{dec, "0.0000000000000000005", "", tooSmall},
+		{dec, "-0.00000000000000000050000000000000000001", "-0.000000000000000001", rounded},
+		{dec, "0.0000000000000000015", "0.000000000000000002", rounded},
+		{dec, "-0.0000000000000000025", "-0.000000000000000002", rounded},
+		{dec, "0.00000000000000000250", "0.000000000000000002", rounded},
+		{dec, "0.0000000000000000251e-1", "0.000000000000000003", rounded},
+		{dec, "4.0e-19", "", tooSmall},
+		{dec, "1.5000000000000000000000000", "1.500000000000000000", fits},
+		{dec, "0.00000000000000000049", "", tooSmall},
+		{dec, "1e-999999999999", "", tooSmall},
+		{dec, "1e999999999999", "", nulled},
+		{dec, "0e999999999999", "0.000000000000000000", fits},
+		{dec, "1.", "", nulled},
+		{dec, ".5", "", nulled},
+		{dec, "1e", "", nulled},
+		{dec, "+1", "", nulled},
+		{dec, "NaN", "", nulled},
+		{dec, "", "", nulled},
+		{small, "999.994", "999.99", rounded},
+		{small, "999.995", "", nulled},
+		{small, "-999.995", "", nulled},
+		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "12.5", "12", rounded},
+		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "13.5", "14", rounded},
+		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "0.5", "", tooSmall},
+		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "0.51", "1", rounded},
+		{sof.Column{Kind: sof.Decimal, Precision: 38, Scale: 38}, "0.99999999999999999999999999999999999999", "0.99999999999999999999999999999999999999", fits},
+		{sof.Column{Kind: sof.Decimal, Precision: 38, Scale: 38}, "0.999999999999999999999999999999999999995", "", nulled},
+		{sof.Column{Kind: sof.Date}, "1969-12-31", "1969-12-31", fits},
+		{sof.Column{Kind: sof.Date}, "2024-02-29T10:00:00Z", "2024-02-29", fits},
+		{sof.Column{Kind: sof.Date}, "2024-02", "", noDay},
+		{sof.Column{Kind: sof.Date}, "2023-02-29", "", nulled},
+		{sof.Column{Kind: sof.Date}, "2024-02-29x", "", nulled},
+		{sof.Column{Kind: sof.Timestamp}, "2024-02-29T10:00:00.1239+02:00", "2024-02-29T08:00:00.123Z", fits},
+		{sof.Column{Kind: sof.Timestamp}, "1950-01-01T00:00:00.0001Z", "1950-01-01T00:00:00.000Z", fits},
+		{sof.Column{Kind: sof.Timestamp}, "2024-02-29", "", noTime},
+		{sof.Column{Kind: sof.Timestamp}, "2024-02", "", noTime},
+		{sof.Column{Kind: sof.Timestamp}, "2024", "", noTime},
+		{sof.Column{Kind: sof.Timestamp}, "2023-02-29", "", nulled},
+		{sof.Column{Kind: sof.Timestamp}, "2024-13", "", nulled},
+		{sof.Column{Kind: sof.Timestamp}, "0000", "", nulled},
+		{sof.Column{Kind: sof.Timestamp}, "10:00:00", "", nulled},
+		{sof.Column{Kind: sof.Timestamp}, "2024-02-29T10:00:00", "", nulled},
+		{sof.Column{Kind: sof.Date}, "2024", "", noDay},
+		{sof.Column{Kind: sof.Date}, "2024-00", "", nulled},
+		{sof.Column{Kind: sof.Date}, "24", "", nulled},
 	}
 	for _, tt := range tests {
-		got, fits := throughParquet(t, tt.column, tt.in)
-		if fits != (tt.want != "") {
-			t.Errorf("kind %d, %q: fits is %v", tt.column.Kind, tt.in, fits)
+		got, f := throughParquet(t, tt.column, tt.in)
+		if f != tt.fit {
+			t.Errorf("kind %d, %q: fits %d, want %d", tt.column.Kind, tt.in, f, tt.fit)
 			continue
 		}
-		if fits && got != tt.want {
+		if got != tt.want {
 			t.Errorf("kind %d, %q: got %s, want %s", tt.column.Kind, tt.in, got, tt.want)
 		}
 	}
@@ -153,86 +177,97 @@ func FuzzDecimalsAgreeWithBigNumbers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string, precision, scale uint8) {
 		c := sof.Column{Kind: sof.Decimal, Precision: 1 + int(precision)%38}
 		c.Scale = int(scale) % (c.Precision + 1)
-		got, ok := parseDecimal([]byte(s), c.Precision, c.Scale)
-		want, fits := bigDecimal(s, c.Precision, c.Scale)
-		if ok != fits {
-			t.Fatalf("%q as DECIMAL(%d,%d): fits is %v, want %v", s, c.Precision, c.Scale, ok, fits)
+		got, f := parseDecimal([]byte(s), c.Precision, c.Scale)
+		want, wantFit := bigDecimal(s, c.Precision, c.Scale)
+		if f != wantFit {
+			t.Fatalf("%q as DECIMAL(%d,%d): fits %d, want %d", s, c.Precision, c.Scale, f, wantFit)
 		}
-		if ok && !bytes.Equal(decimalText(got[:], c.Scale), []byte(want)) {
+		if !f.null() && !bytes.Equal(decimalText(got[:], c.Scale), []byte(want)) {
 			t.Fatalf("%q as DECIMAL(%d,%d): got %s, want %s", s, c.Precision, c.Scale, decimalText(got[:], c.Scale), want)
 		}
 	})
 }
 
 // bigDecimal is the model of parseDecimal, for short numbers.
-func bigDecimal(s string, precision, scale int) (string, bool) {
+func bigDecimal(s string, precision, scale int) (string, fit) {
 	digits := strings.TrimPrefix(s, "-")
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(digits), "e")
 	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
 	all := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 	sign := strings.TrimLeft(exponent, "+-")
 	if !all(whole) || hasPoint && !all(fraction) || hasExponent && (!all(sign) || len(exponent)-len(sign) > 1) {
-		return "", false
+		return "", nulled
 	}
 	if len(strings.TrimLeft(sign, "0")) > 4 {
 		if strings.Trim(whole+fraction, "0") == "" {
-			return new(big.Rat).FloatString(scale), true
+			return new(big.Rat).FloatString(scale), fits
 		}
 		if len(s) > 1000 {
 			return parseAs(s, precision, scale)
 		}
 		if exponent[0] == '-' {
-			return new(big.Rat).FloatString(scale), true
+			return "", tooSmall
 		}
-		return "", false
+		return "", nulled
 	}
 	r, ok := new(big.Rat).SetString(s)
 	if !ok {
-		return "", false
+		return "", nulled
 	}
-	text := r.FloatString(scale) // rounds half away from zero
-	if strings.Trim(text, "-0.") == "" {
-		text = strings.TrimPrefix(text, "-")
+	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)
+	units := new(big.Rat).Mul(r, new(big.Rat).SetInt(ten))
+	// Half to even: the floor of units + 1/2, less one where that is a tie and odd.
+	half := new(big.Rat).Add(units, big.NewRat(1, 2))
+	n := new(big.Int).Div(half.Num(), half.Denom())
+	if half.IsInt() && n.Bit(0) == 1 {
+		n.Sub(n, big.NewInt(1))
 	}
-	if n := strings.Trim(text, "-"); len(strings.TrimLeft(strings.Replace(n, ".", "", 1), "0")) > precision {
-		return "", false
+	switch {
+	case len(new(big.Int).Abs(n).String()) > precision:
+		return "", nulled
+	case n.Sign() == 0 && r.Sign() != 0:
+		return "", tooSmall
 	}
-	return text, true
+	f := fits
+	if !units.IsInt() {
+		f = rounded
+	}
+	return new(big.Rat).SetFrac(n, ten).FloatString(scale), f
 }
 
 // parseAs is the answer itself, where the model would be too slow.
-func parseAs(s string, precision, scale int) (string, bool) {
-	got, ok := parseDecimal([]byte(s), precision, scale)
-	return string(decimalText(got[:], scale)), ok
+func parseAs(s string, precision, scale int) (string, fit) {
+	got, f := parseDecimal([]byte(s), precision, scale)
+	return string(decimalText(got[:], scale)), f
 }
 
 // throughParquet is a cell as it is read back from a file.
-func throughParquet(t *testing.T, c sof.Column, cell string) (got string, fits bool) {
+func throughParquet(t *testing.T, c sof.Column, cell string) (got string, f fit) {
 	t.Helper()
 	c.Name = "c"
 	columns := tableColumns(Table{Columns: []sof.Column{c}}, nil)
 	v := flatparquet.NewValues(columns[0].Type)
-	fits = put(v, 0, &c, []byte(cell))
+	f = put(v, 0, &c, []byte(cell))
 	var file bytes.Buffer
 	w := flatparquet.NewWriter("t", columns, flatparquet.Uncompressed())
 	w.Reset(&file)
 	if err := errors.Join(w.Write(1, []*flatparquet.Values{v}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	f, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	opened, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for row, err := range values(f) {
+	for row, err := range values(opened) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if row[0].IsNull() == fits {
+		if row[0].IsNull() != f.null() {
 			t.Fatalf("%s %q: NULL although it fits, or not", c.Kind, cell)
 		}
 		got = string(text(&c, row[0]))
 	}
-	return got, fits
+	return got, f
 }
 
 func TestInstantsAreWrittenAsTheirLayoutsSay(t *testing.T) {

@@ -133,7 +133,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	default:
 		err = fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
 	}
-	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
+	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, ValueCounts: report.ValueCounts, Bytes: report.Bytes}
 	for _, t := range out.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)

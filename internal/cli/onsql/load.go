@@ -108,7 +108,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		// What was made of superseded resources is in no table.
 		report.Rows, err = tables.Rows(ctx, r.Schema, report.Export, report.Rows)
 	}
-	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, Nulled: report.Nulled, Bytes: report.Bytes}
+	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, ValueCounts: report.ValueCounts, Bytes: report.Bytes}
 	for _, t := range out.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)

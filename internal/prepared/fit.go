@@ -1,0 +1,40 @@
+package prepared
+
+import "fhirsynapse/internal/pipeline"
+
+// fit says how a column holds a value.
+type fit int
+
+// The ways a value fits its column.
+const (
+	fits     fit = iota // as it is
+	rounded             // with fewer decimal places
+	nulled              // NULL: it is not of the column's type
+	noTime              // NULL: a date without a time of day, for a column of instants
+	noDay               // NULL: a date without a day, for a column of days
+	tooSmall            // NULL: rounding would make it 0
+	fitKinds
+)
+
+// null reports whether the column is NULL instead of the value.
+func (f fit) null() bool { return f > rounded }
+
+// fitCounts counts the values of a column by how they fit.
+type fitCounts [fitKinds]int64
+
+// count adds the rows of a table and the values that did not fit to the counts of a file.
+func count(done *pipeline.Done, t Table, rows int, counts []fitCounts) {
+	if rows > 0 {
+		done.Rows[t.Name] += int64(rows)
+	}
+	for i := range counts {
+		if counts[i] == (fitCounts{}) {
+			continue
+		}
+		for f, to := range map[fit]*map[string]int64{
+			rounded: &done.Rounded, nulled: &done.Nulled, noTime: &done.NoTime, noDay: &done.NoDay, tooSmall: &done.TooSmall,
+		} {
+			pipeline.Count(to, t.Name+"."+t.Columns[i].Name, counts[i][f])
+		}
+	}
+}
