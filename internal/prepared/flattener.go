@@ -269,6 +269,9 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 		for {
 			buffer, _ := f.buffers.take(struct{}{})
 			b, err := blocks.Next(buffer)
+			if err != nil && cap(buffer) > 0 {
+				f.buffers.put(struct{}{}, buffer)
+			}
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
