@@ -4,6 +4,7 @@
 GO            ?= go
 GO_LEAST      := 1.26
 LINT_VERSION  := v2.15.0
+VULN_VERSION  := v1.9.0
 CACHE         := $(CURDIR)/.cache
 LINT          := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 AZURITE       := tools/azurite
@@ -95,6 +96,10 @@ lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod
 	@$(GO) mod verify
 	@$(GO) vet ./...
 	@$(LINT) run ./...
+
+.PHONY: vuln
+vuln: need-go need-cxx ## known vulnerabilities of what is linked in; asks https://vuln.go.dev
+	@$(GO) run golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION) ./...
 
 .PHONY: fmt
 fmt: need-go $(LINT) ## formats the Go files

@@ -2,6 +2,7 @@
 //
 //	host.json
 //	handler                     the executable, under the name host.json gives it
+//	THIRD-PARTY-LICENSES.txt    of what is linked into the handler
 //	<Function>/function.json    one folder per function, with nothing else in it
 //
 // The Functions host sees only function.json files in direct children of its
@@ -46,6 +47,9 @@ type Options struct {
 	Executable string
 	// BlobTrigger is BlobTriggerEvents or BlobTriggerPolling; events when empty.
 	BlobTrigger string
+	// Licenses is the text of the licences of what is linked into the executable; see
+	// the function of that name. No file when empty.
+	Licenses []byte
 	// Exports is the file of plans to put beside host.json, where the handler
 	// looks for exports.yaml; none when empty.
 	Exports string
@@ -56,6 +60,7 @@ const (
 	functionFile = "function.json"
 	pollingFile  = "function.polling.json"
 	exportsFile  = "exports.yaml"
+	licensesFile = "THIRD-PARTY-LICENSES.txt"
 	settingsFile = "local.settings.json"
 )
 
@@ -259,6 +264,11 @@ func (o Options) fill(dir, executable string, functions map[string]string) error
 	}
 	if err := copyFile(o.Executable, filepath.Join(dir, executable), 0o755); err != nil {
 		return err
+	}
+	if len(o.Licenses) > 0 {
+		if err := os.WriteFile(filepath.Join(dir, licensesFile), o.Licenses, 0o644); err != nil { // #nosec G306 -- a file for everybody
+			return err
+		}
 	}
 	if o.Exports != "" {
 		if err := copyFile(o.Exports, filepath.Join(dir, exportsFile), 0o644); err != nil {
