@@ -39,12 +39,19 @@ func manifestVersions(t *testing.T) {
 		edit func(m map[string]any)
 		want string
 	}{
-		"no transactionTime":   {func(m map[string]any) { delete(m, "transactionTime") }, "no transactionTime"},
-		"an odd one":           {func(m map[string]any) { m["transactionTime"] = "yesterday" }, "is no instant"},
-		"one of the future":    {func(m map[string]any) { m["transactionTime"] = "2036-01-01T00:00:00Z" }, "ahead of the server's own clock"},
-		"an entry without url": {func(m map[string]any) { delete(m["output"].([]map[string]any)[1], "url") }, "output[1] lacks"},
-		"a file elsewhere":     {func(m map[string]any) { m["output"].([]map[string]any)[1]["url"] = "gs://bucket/x" }, "at no http or https URL"},
-		"a path for a type":    {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "../../x" }, "no resource type"},
+		"a year of five digits":     {func(m map[string]any) { m["transactionTime"] = "10000-01-01T00:00:00Z" }, "in a year that cannot be"},
+		"a negative year":           {func(m map[string]any) { m["transactionTime"] = "-0001-01-01T00:00:00Z" }, "in a year that cannot be"},
+		"the year 9000":             {func(m map[string]any) { m["transactionTime"] = "9000-01-01T00:00:00Z" }, "ahead of the server's own clock"},
+		"the year 1900":             {func(m map[string]any) { m["transactionTime"] = "1900-01-01T00:00:00Z" }, "in the year 1900"},
+		"no output":                 {func(m map[string]any) { delete(m, "output") }, "no list called output"},
+		"output is null":            {func(m map[string]any) { m["output"] = nil }, "no list called output"},
+		"output is an object":       {func(m map[string]any) { m["output"] = map[string]any{} }, "no list called output"},
+		"types that differ in case": {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "PATIENT" }, "upper and lower case only"},
+		"a type in lower case":      {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "patient" }, "no resource type"},
+		"one of the future":         {func(m map[string]any) { m["transactionTime"] = "2036-01-01T00:00:00Z" }, "ahead of the server's own clock"},
+		"an entry without url":      {func(m map[string]any) { delete(m["output"].([]map[string]any)[1], "url") }, "output[1] lacks"},
+		"a file elsewhere":          {func(m map[string]any) { m["output"].([]map[string]any)[1]["url"] = "gs://bucket/x" }, "at no http or https URL"},
+		"a path for a type":         {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "../../x" }, "no resource type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

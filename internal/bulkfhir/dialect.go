@@ -271,11 +271,13 @@ func (d dialect) faults(r pipeline.Request, o Options) []error {
 	return errs
 }
 
+// isTypeName reports whether s has the form of a resource type: a capital letter, then
+// 1 to 63 letters.
 func isTypeName(s string) bool {
 	for _, c := range s {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) >= 2 && len(s) <= 64 && s[0] >= 'A' && s[0] <= 'Z'
 }

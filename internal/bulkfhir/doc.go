@@ -8,6 +8,6 @@
 // download that breaks is taken up again on the spot, and waits a little for its
 // turn among the others.
 //
-// It logs nothing. Of a server's answers only OperationOutcome texts, cut short and
-// without our token, come into errors: they speak of the operation, not of patients.
+// It logs nothing. Text that a server writes may describe a patient, so errors name
+// status, code and element alone; the text travels in fault.WithServerText.
 package bulkfhir

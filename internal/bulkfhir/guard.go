@@ -163,17 +163,11 @@ var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("198.18.0.0/15"),    // of benchmarks
 	netip.MustParsePrefix("240.0.0.0/4"),      // reserved
 	netip.MustParsePrefix("::/96"),            // an IPv4 address, once
+	netip.MustParsePrefix("64:ff9b::/96"),     // NAT64, RFC 6052: an IPv4 address
+	netip.MustParsePrefix("64:ff9b:1::/48"),   // NAT64 of a local network, RFC 8215
+	netip.MustParsePrefix("2001::/32"),        // Teredo, RFC 4380: an IPv4 address behind a NAT
+	netip.MustParsePrefix("2002::/16"),        // 6to4, RFC 3056: an IPv4 address
 	netip.MustParsePrefix("fec0::/10"),        // of a site, once
-}
-
-// embedding are IPv6 ranges whose addresses lead to the IPv4 address in them, and
-// where it begins.
-var embedding = []struct {
-	prefix netip.Prefix
-	at     int
-}{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, // NAT64
-	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4
 }
 
 func publicOnly(ip netip.Addr) error {
@@ -187,12 +181,6 @@ func publicOnly(ip netip.Addr) error {
 			Class: fault.Permanent, Whose: fault.OurSetting,
 			Err:    errors.New("the server names a host whose address is of a private network, or of this machine"),
 			Remedy: "write privateFiles: true for this source if its files are meant to be there",
-		}
-	}
-	for _, e := range embedding {
-		if e.prefix.Contains(ip) {
-			b := ip.As16()
-			return publicOnly(netip.AddrFrom4([4]byte(b[e.at : e.at+4])))
 		}
 	}
 	return nil

@@ -19,8 +19,10 @@ import (
 func TestPublicAddresses(t *testing.T) {
 	t.Parallel()
 	for address, public := range map[string]bool{
-		"93.184.216.34": true, "2606:2800:220:1::1": true, "::ffff:93.184.216.34": true, "64:ff9b::5db8:d822": true, "2002:5db8:d822::1": true,
-		"127.0.0.1": false, "127.9.9.9": false, "::1": false, "::": false, "0.0.0.0": false, "0.1.2.3": false,
+		"93.184.216.34": true, "2606:2800:220:1::1": true, "::ffff:93.184.216.34": true,
+		"64:ff9b::5db8:d822": false, "64:ff9b:1::5db8:d822": false, "64:ff9b:1:5db8:d8:2200::": false, "2002:5db8:d822::1": false, "2001::1": false, "2001:0:5db8:d822::1": false,
+		"2001:4860:4860::8888": true,
+		"127.0.0.1":            false, "127.9.9.9": false, "::1": false, "::": false, "0.0.0.0": false, "0.1.2.3": false,
 		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "fd00:ec2::254": false, "fe80::1%eth0": false, "fec0::1": false,
 		"169.254.169.254": false, "168.63.129.16": false, "100.64.0.1": false, "192.0.0.192": false, "198.18.0.1": false,
 		"224.0.0.1": false, "255.255.255.255": false, "240.0.0.1": false, "ff02::1": false,

@@ -190,19 +190,7 @@ func readOutcome(body []byte) outcome {
 		case "resourceType":
 			return s.value(&resource, maxValue)
 		case "issue":
-			_, err := s.array(maxIssues, func(int) error {
-				var i issue
-				var strange *json.UnmarshalTypeError // a member of another form reads as left out
-				if err := s.value(&i, maxOutcome); err != nil && !errors.As(err, &strange) {
-					return err
-				}
-				o.issues = append(o.issues, i)
-				return nil
-			})
-			if errors.Is(err, errTooMany) {
-				o.cut = true
-			}
-			return err
+			return o.readIssues(s)
 		}
 		return s.skip()
 	})
@@ -211,6 +199,21 @@ func readOutcome(body []byte) outcome {
 		return outcome{}
 	}
 	return o
+}
+
+// readIssues reads a list of issues. A member of another form reads as left out.
+func (o *outcome) readIssues(s *stream) error {
+	_, err := s.array(maxIssues, func(int) error {
+		var i issue
+		var strange *json.UnmarshalTypeError
+		if err := s.value(&i, maxOutcome); err != nil && !errors.As(err, &strange) {
+			return err
+		}
+		o.issues = append(o.issues, i)
+		return nil
+	})
+	o.cut = o.cut || errors.Is(err, errTooMany)
+	return err
 }
 
 const byteOrderMark = "\xef\xbb\xbf"

@@ -2,7 +2,10 @@ package bulkfhir
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,25 +22,59 @@ func (s *Source) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Acce
 	if err != nil {
 		return pipeline.Accepted{}, fmt.Errorf("start an export: %w", err)
 	}
-	var a answer
-	var sent request
-	for i, method := range s.methods() {
-		sent = s.kickOffRequest(method, k)
-		if a, err = s.exchange(ctx, s.kick, sent); err != nil {
-			return pipeline.Accepted{}, fmt.Errorf("start an export: %w", err)
-		}
-		// Only these say that the server has no such method. Anything else may be
-		// an answer to a job that runs.
-		if i > 0 || !slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, a.status) {
-			break
-		}
+	if err := s.checkVersion(ctx); err != nil {
+		return pipeline.Accepted{}, fmt.Errorf("start an export: %w", err)
 	}
-	accepted, err := s.accepted(a)
+	accepted, err := s.ask(ctx, k)
 	if err != nil {
 		return pipeline.Accepted{}, fmt.Errorf("start an export: %w", err)
 	}
-	accepted.Exchange = s.verbatim(sent, k, a)
 	return accepted, nil
+}
+
+// ask sends the kick-off by each method that the server may have.
+func (s *Source) ask(ctx context.Context, k kickOff) (pipeline.Accepted, error) {
+	var first error
+	firstStatus := 0
+	for _, method := range s.methods() {
+		sent := s.kickOffRequest(method, k)
+		a, err := s.exchange(ctx, s.kick, sent)
+		if err != nil {
+			return pipeline.Accepted{}, notSent(err)
+		}
+		accepted, err := s.accepted(a)
+		if err == nil {
+			accepted.Exchange = s.verbatim(sent, k, a)
+			accepted.ServerTime, _ = a.date()
+			return accepted, nil
+		}
+		// Only these say that the server has no such method. Anything else may be
+		// an answer to a job that runs.
+		if !noSuchMethod(a.status) && (first == nil || fault.Of(err) == fault.Transient || errors.Is(err, pipeline.ErrUnfollowed)) {
+			return pipeline.Accepted{}, err
+		}
+		// A server that lacks the first method says so by 405 or 501: the answer to
+		// the second one tells more. After any other answer the first one does.
+		if first == nil || firstStatus == http.StatusMethodNotAllowed || firstStatus == http.StatusNotImplemented {
+			first, firstStatus = err, a.status
+		}
+	}
+	return pipeline.Accepted{}, first
+}
+
+func noSuchMethod(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
+}
+
+// notSent marks the errors of a request that never reached the server: no job runs.
+func notSent(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	if (errors.As(err, &op) && op.Op == "dial") || errors.As(err, &dns) || errors.As(err, &certificate) {
+		return &fault.Error{Class: fault.Of(err), Whose: fault.Whose(err), Err: fmt.Errorf("%w: %w", pipeline.ErrUnavailable, err)}
+	}
+	return err
 }
 
 // methods are those of the kick-off, in the order in which they are tried.
@@ -78,8 +115,12 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 		}
 	default:
 		err := s.refused(a)
-		if a.status == http.StatusTooManyRequests {
-			return pipeline.Accepted{}, &fault.Error{Class: fault.Transient, After: fault.After(err), Err: fmt.Errorf("%w: %w", pipeline.ErrDeclined, err)}
+		// 502 and 504 are of a gateway, which does not know what became of the job.
+		declined := map[int]error{
+			http.StatusTooManyRequests: pipeline.ErrDeclined, http.StatusInternalServerError: pipeline.ErrUnavailable, http.StatusServiceUnavailable: pipeline.ErrUnavailable,
+		}[a.status]
+		if declined != nil {
+			return pipeline.Accepted{}, &fault.Error{Class: fault.Transient, After: fault.After(err), Err: fmt.Errorf("%w: %w", declined, err)}
 		}
 		return pipeline.Accepted{}, err
 	}
@@ -97,9 +138,16 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	if err != nil || status.Host == "" || (status.Scheme != "http" && status.Scheme != "https") {
 		return pipeline.Accepted{}, broken("the server answered 202 with a Content-Location that is no URL")
 	}
+	absolute := strings.HasPrefix(strings.ToLower(location), "http://") || strings.HasPrefix(strings.ToLower(location), "https://")
+	if fixed := s.sameServer(status); fixed != status {
+		status, absolute = fixed, false
+	}
+	if err := s.ownAddress("the export's status", status); err != nil {
+		return pipeline.Accepted{}, fmt.Errorf("%w, so %w", err, pipeline.ErrUnfollowed)
+	}
 	// An absolute URL is kept byte for byte: to write it anew is to change it.
 	out := pipeline.Accepted{StatusURL: location}
-	if scheme := strings.ToLower(location); !strings.HasPrefix(scheme, "http://") && !strings.HasPrefix(scheme, "https://") {
+	if !absolute {
 		out.StatusURL = status.String()
 	}
 	if s.dialect.folder == nil {
@@ -113,10 +161,16 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 
 // Bounds of what is kept of an exchange: it lies in a journal document.
 const (
-	maxKeptHeaders = 40
-	maxKeptValue   = 500
-	maxKeptBody    = 8 << 10
+	maxKeptValue = 500
+	maxKeptBody  = 8 << 10
 )
+
+// keptHeaders are the headers of an answer that help to find out what a server did.
+// Others may hold secrets, or text about patients.
+var keptHeaders = []string{
+	"Cache-Control", "Content-Length", "Content-Location", "Content-Type", "Date", "Expires", "Location", "Request-Id", "Retry-After", "Server",
+	"Via", "X-Correlation-Id", "X-Ms-Request-Id", "X-Powered-By", "X-Request-Id",
+}
 
 // verbatim is the exchange for the record, without tokens and cookies, and without
 // the ids of patients, which belong to the FHIR server alone.
@@ -129,13 +183,9 @@ func (s *Source) verbatim(r request, k kickOff, a answer) pipeline.Exchange {
 		x.Request["Content-Type"] = fhirJSON
 		x.Body = clip(string(k.resource("patient")), maxKeptBody)
 	}
-	for name, values := range a.header {
-		switch name {
-		case "Set-Cookie", "Authorization", "Www-Authenticate", "Proxy-Authenticate":
-			continue
-		}
-		if len(x.Answer) < maxKeptHeaders {
-			x.Answer[clip(name, 100)] = clip(a.scrub(strings.Join(values, ", ")), maxKeptValue)
+	for _, name := range keptHeaders {
+		if values := a.header.Values(name); len(values) > 0 {
+			x.Answer[name] = clip(a.scrub(strings.Join(values, ", ")), maxKeptValue)
 		}
 	}
 	if known := s.software.Load(); known != nil {

@@ -1,14 +1,11 @@
 package bulkfhir
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,90 +13,66 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// wireManifest is a manifest of any version of the guide: members that we do not
-// know are skipped, and the two names of the error files are both read.
-type wireManifest struct {
-	TransactionTime     *string     `json:"transactionTime"`
-	Request             wireText    `json:"request"`
-	RequiresAccessToken wireBool    `json:"requiresAccessToken"`
-	OutputOrganizedBy   wireText    `json:"outputOrganizedBy"`
-	Output              *[]wireFile `json:"output"`
-	Error               []wireFile  `json:"error"`
-	Outcome             []wireFile  `json:"outcome"`
-	Deleted             []wireFile  `json:"deleted"`
-	Link                []struct {
-		Relation string `json:"relation"`
-		URL      string `json:"url"`
-	} `json:"link"`
+const (
+	// maxPages bounds how often a manifest may go on.
+	maxPages = 10_000
+	// maxEntries bounds the files of a manifest, all pages together.
+	maxEntries = 1_000_000
+	// maxKeptManifest bounds what is kept of a manifest as it was received.
+	maxKeptManifest = 8 << 20
+)
+
+// faults collects what is wrong with a manifest. It keeps the first ones and counts
+// the rest.
+type faults struct {
+	first []error
+	n     int
 }
 
-type wireFile struct {
-	Type  string    `json:"type"`
-	URL   string    `json:"url"`
-	Count wireCount `json:"count"`
-}
+const maxFaults = 20
 
-// wireCount is a number that some servers write as text, and many leave out.
-type wireCount struct {
-	n     int64
-	known bool
-}
-
-// UnmarshalJSON takes what is no count for one that was left out.
-func (c *wireCount) UnmarshalJSON(b []byte) error {
-	text := strings.Trim(string(b), `"`)
-	if f, err := strconv.ParseFloat(text, 64); err == nil && f >= 0 && f < 1<<53 && f == float64(int64(f)) {
-		c.n, c.known = int64(f), true
+func (f *faults) add(format string, args ...any) {
+	if f.n++; f.n <= maxFaults {
+		f.first = append(f.first, fmt.Errorf(format, args...))
 	}
-	return nil
 }
 
-// wireText is a text; what is none counts as left out.
-type wireText string
-
-// UnmarshalJSON forgives other types.
-func (t *wireText) UnmarshalJSON(b []byte) error {
-	var s string
-	if json.Unmarshal(b, &s) == nil {
-		*t = wireText(s)
+func (f *faults) err() error {
+	if f.n == 0 {
+		return nil
 	}
-	return nil
-}
-
-// wireBool is a boolean that some servers write as text.
-type wireBool bool
-
-// UnmarshalJSON forgives other types.
-func (t *wireBool) UnmarshalJSON(b []byte) error {
-	*t = wireBool(strings.EqualFold(strings.Trim(string(b), `"`), "true"))
-	return nil
-}
-
-func (w wireManifest) next() string {
-	for _, l := range w.Link {
-		if l.Relation == "next" {
-			return l.URL
-		}
+	errs := f.first
+	if more := f.n - len(errs); more > 0 {
+		errs = append(errs, fmt.Errorf("and %d more", more))
 	}
-	return ""
+	return errors.Join(errs...)
 }
 
-// maxPages bounds how often a manifest may go on.
-const maxPages = 10_000
+// manifestReader reads a manifest of one or more pages.
+type manifestReader struct {
+	s        *Source
+	m        *pipeline.Manifest
+	faults   faults
+	issues   issueCounter
+	left     int64 // bytes that may still come
+	entries  int
+	spelling map[string]string // of the types, by their lower case
+	kept     int64
+	prose    bool // a page holds text that is not ours to keep
+}
 
-// collect reads a manifest that goes on in further pages: each page once, and all
-// of them of the same export.
-func (s *Source) collect(ctx context.Context, first answer) (*pipeline.Manifest, error) {
-	w, err := s.page(first)
-	if err != nil {
+func (s *Source) newManifest() *manifestReader {
+	return &manifestReader{s: s, m: &pipeline.Manifest{}, left: s.maxManifest, spelling: map[string]string{}}
+}
+
+// collect completes a manifest whose first page has been read: it follows the links
+// to further pages, each page once, and reports what is wrong with any of them.
+func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestReader) (*pipeline.Manifest, error) {
+	if err := r.head(first, a); err != nil {
 		return nil, err
 	}
-	m := &pipeline.Manifest{Raw: first.body, Expires: s.expires(first)}
-	var errs []error
-	s.head(m, w, first, &errs)
-	s.add(m, w, &errs)
-	size, at, seen := int64(len(first.body)), first.url, map[string]bool{first.url.String(): true}
-	for next := w.next(); next != "" && len(errs) == 0; next = w.next() {
+	before, at, seen := first, a.url, map[string]bool{a.url.String(): true}
+	for next := first.next; next != "" && r.faults.n == 0; next = before.next {
 		u, err := at.Parse(next)
 		switch {
 		case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
@@ -109,153 +82,177 @@ func (s *Source) collect(ctx context.Context, first answer) (*pipeline.Manifest,
 		case len(seen) >= maxPages:
 			return nil, unusable(fmt.Errorf("it has more than %d pages", maxPages))
 		}
-		seen[u.String()], at = true, u
-		a, err := s.exchange(ctx, s.client, request{method: http.MethodGet, url: u.String(), accept: plainJSON, limit: s.maxManifest - size})
-		if err != nil {
+		if err := s.ownAddress("the next page of the manifest", u); err != nil {
+			return nil, unusable(err)
+		}
+		seen[u.String()] = true
+		at = u
+		if before, err = s.nextPage(ctx, u, len(seen), before, r); err != nil {
 			return nil, fmt.Errorf("read page %d of the manifest: %w", len(seen), err)
 		}
-		if a.status != http.StatusOK {
-			return nil, fmt.Errorf("read page %d of the manifest: %w", len(seen), s.refused(a))
-		}
-		before := w
-		if w, err = s.page(a); err != nil {
-			return nil, fmt.Errorf("read page %d of the manifest: %w", len(seen), err)
-		}
-		if w.TransactionTime != nil && before.TransactionTime != nil && *w.TransactionTime != *before.TransactionTime {
-			errs = append(errs, fmt.Errorf("its page %d is of another transactionTime", len(seen)))
-		}
-		if w.TransactionTime == nil {
-			w.TransactionTime = before.TransactionTime
-		}
-		if w.RequiresAccessToken != before.RequiresAccessToken {
-			errs = append(errs, fmt.Errorf("its page %d says otherwise of requiresAccessToken", len(seen)))
-		}
-		size += int64(len(a.body))
-		m.Pages = append(m.Pages, a.body)
-		s.add(m, w, &errs)
 	}
-	if len(errs) > 0 {
-		return nil, unusable(errors.Join(errs...))
+	if err := r.faults.err(); err != nil {
+		return nil, unusable(err)
 	}
-	return m, nil
+	r.m.Issues = r.issues.issues
+	if r.prose || r.kept > maxKeptManifest {
+		r.m.Raw, r.m.Pages = nil, nil
+	}
+	return r.m, nil
+}
+
+// nextPage reads a page after the first one, which must be of the same export.
+func (s *Source) nextPage(ctx context.Context, u *url.URL, n int, before page, r *manifestReader) (page, error) {
+	var p page
+	var pageErr error
+	a, err := s.exchange(ctx, s.client, request{
+		method: http.MethodGet, url: u.String(), accept: plainJSON,
+		consume: func(b *unpackedBody, a answer) { p, pageErr = r.page(b, a) },
+	})
+	switch {
+	case err != nil:
+		return p, err
+	case a.status != http.StatusOK:
+		return p, s.refused(a)
+	case pageErr != nil:
+		return p, pageErr
+	}
+	r.m.Pages = append(r.m.Pages, p.raw)
+	if p.time != nil && before.time != nil && *p.time != *before.time {
+		r.faults.add("its page %d is of another transactionTime", n)
+	}
+	if p.time == nil {
+		p.time = before.time
+	}
+	if p.requiresToken != before.requiresToken {
+		r.faults.add("its page %d says otherwise of requiresAccessToken", n)
+	}
+	return p, nil
 }
 
 func unusable(err error) error {
 	return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest cannot be used: %w", err)}
 }
 
-// page reads a 200. What is no manifest at all is Transient: gateways answer 200
-// with pages of their own, and servers with an empty body before the file is
-// there. A manifest that we would have to misread is Permanent.
-func (s *Source) page(a answer) (wireManifest, error) {
-	var w wireManifest
-	if a.tooLong {
-		return w, &fault.Error{
-			Class: fault.Permanent, Whose: fault.OurSetting,
-			Err:    fmt.Errorf("the manifest has more than %d bytes", s.maxManifest),
-			Remedy: "export fewer types or a shorter time at once",
-		}
-	}
-	body := bytes.TrimPrefix(a.body, []byte("\xef\xbb\xbf"))
-	if err := json.Unmarshal(body, &w); err != nil || (w.Output == nil && w.TransactionTime == nil) {
-		return w, &fault.Error{
-			Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("the server answered 200 with what is no manifest (%s)", a.excerpt()),
-		}
-	}
-	return w, nil
-}
+// clockSlack is how far a transactionTime may be ahead of the server's own clock, and
+// ourSlack how far it may be ahead of ours where the server shows none.
+const (
+	clockSlack = 5 * time.Minute
+	ourSlack   = 24 * time.Hour
+)
 
-// clockSlack is how far a transactionTime may be ahead of the server's own clock.
-const clockSlack = 5 * time.Minute
+// earliest is before any export of FHIR resources.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // head reads what concerns the export as a whole.
-func (s *Source) head(m *pipeline.Manifest, w wireManifest, a answer, errs *[]error) {
-	m.RequiresToken, m.Request = bool(w.RequiresAccessToken), clip(a.scrub(string(w.Request)), maxKeptBody)
+func (r *manifestReader) head(p page, a answer) error {
+	r.m.RequiresToken, r.m.Request = p.requiresToken, clip(a.scrub(p.request), maxKeptBody)
+	r.m.Raw, r.m.Expires = p.raw, r.s.expires(a)
 	if v := a.header.Get("X-Export-Status"); v != "" {
-		*errs = append(*errs, errors.New("it comes with X-Export-Status, for which nobody asked: this client reads the status of HTTP"))
+		r.faults.add("it comes with X-Export-Status, for which nobody asked: this client reads the status of HTTP")
 	}
-	switch t, err := w.instant(); {
+	switch t, err := p.instant(); {
+	case errors.Is(err, errNoYear):
+		return unusable(err)
+	case err != nil && p.time == nil && len(r.m.Output)+len(r.m.Deleted)+len(r.m.Errors) == 0:
+		r.faults.add("it has no transactionTime and no files")
 	case err != nil:
-		*errs = append(*errs, err)
+		r.m.Notices = append(r.m.Notices, fmt.Sprintf("the manifest's transactionTime cannot be used (%v): the time of the kick-off is taken, so the next export asks for a little more", err))
+	case t.Before(earliest):
+		return unusable(fmt.Errorf("its transactionTime is in the year %d", t.Year()))
+	case r.s.ahead(t, a):
+		r.faults.add("its transactionTime is ahead of the server's own clock: the next export would leave out what happens until then")
 	default:
-		m.TransactionTime = t
-		if now, err := http.ParseTime(a.header.Get("Date")); err == nil && t.After(now.Add(clockSlack)) {
-			*errs = append(*errs, errors.New("its transactionTime is ahead of the server's own clock: the next export would leave out what happens until then"))
+		r.m.TransactionTime = t
+	}
+	return nil
+}
+
+// ahead reports whether t has not come yet, by the clock of the server or, where its
+// answer shows none, by ours.
+func (s *Source) ahead(t time.Time, a answer) bool {
+	if now, ok := a.date(); ok {
+		return t.After(now.Add(clockSlack))
+	}
+	return t.After(s.now().Add(ourSlack))
+}
+
+// date returns the clock of whoever answered.
+func (a answer) date() (time.Time, bool) {
+	t, err := http.ParseTime(a.header.Get("Date"))
+	if err != nil || t.Before(earliest) || t.Year() >= 2200 {
+		return time.Time{}, false
+	}
+	return t.UTC(), true
+}
+
+var (
+	errNoTime = errors.New("it is missing")
+	errNoZone = errors.New("it is not an instant with a time zone")
+	errNoYear = errors.New("its transactionTime is in a year that cannot be")
+)
+
+// instant reads the transactionTime, a FHIR instant.
+func (p page) instant() (time.Time, error) {
+	if p.time == nil {
+		return time.Time{}, errNoTime
+	}
+	text := strings.TrimSpace(*p.time)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
 		}
 	}
+	digits := strings.TrimLeft(text, "+-−")
+	if n := strings.IndexFunc(digits, func(c rune) bool { return c < '0' || c > '9' }); n > 0 && digits[n] == '-' && (n != 4 || digits != text) {
+		return time.Time{}, errNoYear
+	}
+	return time.Time{}, errNoZone
 }
 
-func (w wireManifest) instant() (time.Time, error) {
-	if w.TransactionTime == nil {
-		return time.Time{}, errors.New("it has no transactionTime")
-	}
-	return parseInstant(*w.TransactionTime)
-}
-
-// add appends the files of one page.
-func (s *Source) add(m *pipeline.Manifest, w wireManifest, errs *[]error) {
-	if w.OutputOrganizedBy != "" {
-		*errs = append(*errs, fmt.Errorf("its files are organised by %q, for which nobody asked: files of one type each are due", clip(string(w.OutputOrganizedBy), 60)))
-	}
-	if w.Output != nil {
-		m.Output = append(m.Output, s.files("output", *w.Output, errs)...)
-	}
-	m.Errors = append(m.Errors, s.files("error", w.Error, errs)...)
-	m.Errors = append(m.Errors, s.files("outcome", w.Outcome, errs)...)
-	if s.dialect.keepsFiles {
-		m.Deleted = append(m.Deleted, s.files("deleted", w.Deleted, errs)...)
+// file checks one entry and adds it to its list.
+func (r *manifestReader) file(member string, i int, f wireFile) {
+	o := pipeline.OutputFile{Type: f.typ, URL: f.url, Count: f.count}
+	switch u, err := url.Parse(f.url); {
+	case f.url == "" || (f.typ == "" && member == memberOutput):
+		r.faults.add("%s[%d] lacks its type or its url", member, i)
 		return
-	}
-	if len(w.Deleted) > 0 {
-		*errs = append(*errs, fmt.Errorf("it lists %d files of deletes, which servers of dialect %s do not have", len(w.Deleted), s.dialect.name))
-	}
-	if w.next() != "" {
-		*errs = append(*errs, fmt.Errorf("it goes on in a further page, which servers of dialect %s do not have", s.dialect.name))
-	}
-}
-
-func (s *Source) files(member string, in []wireFile, errs *[]error) []pipeline.OutputFile {
-	var out []pipeline.OutputFile
-	for i, f := range in {
-		if f.URL == "" || (f.Type == "" && member == "output") {
-			*errs = append(*errs, fmt.Errorf("%s[%d] lacks its type or its url", member, i))
-			continue
-		}
-		o := pipeline.OutputFile{Type: f.Type, URL: f.URL, Count: -1}
-		if f.Count.known {
-			o.Count = f.Count.n
-		}
-		if s.dialect.keepsFiles {
-			if member == "output" && !isTypeName(f.Type) {
-				*errs = append(*errs, fmt.Errorf("output[%d] is of type %q, which is no resource type", i, clip(f.Type, 60)))
-			}
-			if u, err := url.Parse(f.URL); err != nil || (u.IsAbs() && u.Scheme != "http" && u.Scheme != "https") {
-				*errs = append(*errs, fmt.Errorf("%s[%d] is at no http or https URL: this client fetches files over HTTP only", member, i))
-			}
-			o.Foreign = true
-		} else if path, ok := s.landing(f.URL); ok {
+	case member == memberOutput && !isTypeName(f.typ):
+		r.faults.add("%s[%d] has a type that is no resource type", member, i)
+		return
+	case !r.s.dialect.keepsFiles:
+		if path, ok := r.s.landing(f.url); ok {
 			o.Path = path
 		}
-		out = append(out, o)
+	case err != nil || (u.IsAbs() && u.Scheme != "http" && u.Scheme != "https"):
+		r.faults.add("%s[%d] is at no http or https URL: this client fetches files over HTTP only", member, i)
+		return
+	default:
+		o.Foreign = true
 	}
-	return out
+	if known, ok := r.spelling[strings.ToLower(f.typ)]; ok && known != f.typ {
+		r.faults.add("%s[%d] has a type that differs from another one in upper and lower case only", member, i)
+		return
+	}
+	r.spelling[strings.ToLower(f.typ)] = f.typ
+	switch member {
+	case memberOutput:
+		r.m.Output = append(r.m.Output, o)
+	case memberDeleted:
+		r.m.Deleted = append(r.m.Deleted, o)
+	default:
+		r.m.Errors = append(r.m.Errors, o)
+	}
 }
 
 // expires is the Expires header; zero when there is none that makes sense.
 func (s *Source) expires(a answer) time.Time {
 	t, err := http.ParseTime(a.header.Get("Expires"))
-	if err != nil || !t.After(s.now()) {
+	if err != nil || !t.After(s.now()) || t.After(s.now().Add(maxExpires)) {
 		return time.Time{}
 	}
 	return t.UTC()
 }
 
-// parseInstant reads a FHIR instant, and forgives a zone that is missing.
-func parseInstant(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04:05.999999999-0700"} {
-		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("its transactionTime %q is no instant", clip(text, 40))
-}
+// maxExpires is the longest life of a file that is believed.
+const maxExpires = 366 * 24 * time.Hour

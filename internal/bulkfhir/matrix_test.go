@@ -79,8 +79,8 @@ var (
 			requests: map[string]int{"kick-off": 2}, atLeast: 4 * time.Minute,
 		},
 		{
-			name: "out of order for a day", change: always("kick-off", says(503, "")),
-			fails: "HTTP 503", whose: fault.TheirServer, atLeast: 24 * time.Hour, atMost: 25 * time.Hour,
+			name: "out of order", change: always("kick-off", says(503, "")),
+			fails: "HTTP 503", whose: fault.TheirServer, atLeast: 20 * time.Minute, atMost: 40 * time.Minute,
 		},
 	}
 	pollCells = []cell{

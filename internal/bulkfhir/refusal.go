@@ -185,13 +185,21 @@ func readable(text string) string {
 
 // excerpt tells type and length of a body that is not shown.
 func (a answer) excerpt() string {
-	t, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	n := int64(len(a.body))
+	if a.tooLong {
+		n--
+	}
+	return excerpt(a.header, n, a.tooLong)
+}
+
+func excerpt(h http.Header, length int64, more bool) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
 		t = "no content type"
 	}
-	n := strconv.Itoa(len(a.body)) + " bytes"
-	if a.tooLong {
-		n = "more than " + strconv.Itoa(len(a.body)-1) + " bytes"
+	n := strconv.FormatInt(length, 10) + " bytes"
+	if more {
+		n = "more than " + n
 	}
 	return clip(t, 60) + ", " + n
 }

@@ -3,13 +3,11 @@ package bulkfhir
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,6 +69,9 @@ type Options struct {
 	FileToken string
 	// AllowPrivate lets files be fetched from addresses of a private network.
 	AllowPrivate bool
+	// StatusHosts are hosts, with a port where it is not the usual one, that status
+	// URLs may name besides the server's own.
+	StatusHosts []string
 	// Downloads is the most files that are read at once; 0 means 8.
 	Downloads int
 	// LineLimit bounds a line of the files that are read here; 0 means 64 MB.
@@ -183,59 +184,6 @@ func open(o Options) (*Source, error) {
 	return s, nil
 }
 
-// software is what a CapabilityStatement says of the server itself.
-type software struct {
-	name string
-	post bool // it speaks version 4 of the guide, which has POST alone
-}
-
-// Now implements pipeline.Source: the Date header of the server's CapabilityStatement,
-// which needs no token. It is the beginning of the second it is in, and so never
-// later than the truth.
-func (s *Source) Now(ctx context.Context) (time.Time, error) {
-	a, err := s.exchange(ctx, s.client, request{method: http.MethodGet, url: s.base.String() + "/metadata", accept: fhirJSON, limit: maxMetadata, partial: true})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ask the FHIR server for its time: %w", err)
-	}
-	if a.status != http.StatusOK {
-		return time.Time{}, fmt.Errorf("ask the FHIR server for its time: %w", s.refused(a))
-	}
-	now, err := http.ParseTime(a.header.Get("Date"))
-	if err != nil {
-		return time.Time{}, &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer,
-			Err: errors.New("ask the FHIR server for its time: its answers carry no Date: a proxy may drop it"),
-		}
-	}
-	known := softwareOf(a)
-	s.software.Store(&known)
-	return now.UTC(), nil
-}
-
-// softwareOf reads what it can: a CapabilityStatement of another form is no fault.
-func softwareOf(a answer) software {
-	var c struct {
-		FHIRVersion string `json:"fhirVersion"`
-		Software    struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-		} `json:"software"`
-		Instantiates []string `json:"instantiates"`
-	}
-	if json.Unmarshal(a.body, &c) != nil {
-		return software{}
-	}
-	name := strings.TrimSpace(clip(c.Software.Name, 100) + " " + clip(c.Software.Version, 60))
-	if c.FHIRVersion != "" {
-		name = strings.TrimSpace(name + ", FHIR " + clip(c.FHIRVersion, 20))
-	}
-	post := slices.ContainsFunc(c.Instantiates, func(canonical string) bool {
-		profile, version, _ := strings.Cut(canonical, "|")
-		return strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") && strings.HasPrefix(version, "4")
-	})
-	return software{name: a.scrub(strings.TrimPrefix(name, ", ")), post: post}
-}
-
 const (
 	fhirJSON   = "application/fhir+json"
 	fhirNDJSON = "application/fhir+ndjson"
@@ -247,6 +195,8 @@ type request struct {
 	body                        []byte
 	limit                       int64 // of a body with status 200
 	partial                     bool  // a body that is cut short will do
+	// consume reads the body of a 200, which is then not kept.
+	consume func(b *unpackedBody, a answer)
 }
 
 // answer is a response whose body was read and closed.
@@ -331,6 +281,7 @@ func (s *Source) send(ctx context.Context, c *http.Client, r request, token stri
 		return answer{}, fault.Permanentf("the URL does not parse")
 	}
 	req.Header.Set("Accept", r.accept)
+	req.Header.Set("Accept-Encoding", "gzip")
 	if r.body != nil {
 		req.Header.Set("Content-Type", fhirJSON)
 	}
@@ -344,21 +295,52 @@ func (s *Source) send(ctx context.Context, c *http.Client, r request, token stri
 	}
 	defer func() { _ = resp.Body.Close() }() // the body was read as far as it matters
 	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, token: token}
-	limit := int64(maxErrorBody)
-	if resp.StatusCode == http.StatusOK {
-		limit = r.limit
+	link := &tracked{r: resp.Body}
+	plain, err := unpacked(resp.Header.Get("Content-Encoding"), link)
+	switch {
+	case resp.StatusCode == http.StatusOK && r.consume != nil:
+		if err == nil {
+			a.clean()
+			r.consume(plain, a)
+			err = link.err
+		}
+	case err == nil:
+		err = a.read(plain, r.limit)
 	}
-	a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	// Only a manifest must be whole. A job that was accepted is in the headers,
 	// and would be lost with them.
 	if err != nil && resp.StatusCode == http.StatusOK && !r.partial {
 		return answer{}, transportError(req, err)
 	}
-	a.tooLong = int64(len(a.body)) > limit
-	a.clean()
 	// A link whose body was read to its end can be used again.
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 	return a, nil
+}
+
+// read keeps the body, up to a limit.
+func (a *answer) read(r io.Reader, limit int64) error {
+	if a.status != http.StatusOK {
+		limit = maxErrorBody
+	}
+	var err error
+	a.body, err = io.ReadAll(io.LimitReader(r, limit+1))
+	a.tooLong = int64(len(a.body)) > limit
+	a.clean()
+	return err
+}
+
+// tracked remembers why a body broke off.
+type tracked struct {
+	r   io.Reader
+	err error
+}
+
+func (t *tracked) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		t.err = err
+	}
+	return n, err
 }
 
 func sign(req *http.Request, token string) {

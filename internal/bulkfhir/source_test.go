@@ -103,9 +103,11 @@ func TestNowFailsWithoutADate(t *testing.T) {
 			t.Errorf("%s: %v, want a permanent error", name, err)
 		}
 	}
-	s, _ := serve(t, answers(503, ""))
-	if _, err := s.Now(t.Context()); err == nil || fault.Of(err) != fault.Transient {
-		t.Errorf("503: %v, want a transient error", err)
+	for _, status := range []int{401, 404, 500, 503} {
+		s, _ := serve(t, answers(status, "", "Date", "Mon, 23 Nov 2026 07:59:58 GMT"))
+		if now, err := s.Now(t.Context()); err != nil || !now.Equal(today.Add(-2*time.Second)) {
+			t.Errorf("HTTP %d: %v, %v, want the answer's Date", status, now, err)
+		}
 	}
 }
 
@@ -387,13 +389,20 @@ func TestKickOffReadsTheStatusURL(t *testing.T) {
 		"https://Other.example/x/export/19/?a=b%3Dc": {StatusURL: "https://Other.example/x/export/19/?a=b%3Dc", Folder: "19"},
 	} {
 		s, srv := serve(t, answers(202, "", "content-location", location))
+		if strings.Contains(location, "Other") {
+			_, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"})
+			if fault.Of(err) != fault.Permanent || !errors.Is(err, pipeline.ErrUnfollowed) || !strings.Contains(err.Error(), "statusHosts") {
+				t.Errorf("%s: %v, want it refused", location, err)
+			}
+			s.o.StatusHosts = []string{"other.example"}
+		}
 		got, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"})
 		if err != nil {
 			t.Errorf("%s: %v", location, err)
 			continue
 		}
 		want.StatusURL = strings.Replace(want.StatusURL, "BASE", srv.URL, 1)
-		got.Exchange = pipeline.Exchange{}
+		got.Exchange, got.ServerTime = pipeline.Exchange{}, time.Time{}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", location, diff)
 		}
@@ -453,8 +462,10 @@ func TestAnAnswerThatIsCutAfterItsHeadersIsStillAnAnswer(t *testing.T) {
 func TestKickOffThatIsCutIsUnknown(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
-	s, _ := serve(t, func(http.ResponseWriter, *http.Request) {
-		requests.Add(1)
+	s, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/metadata") {
+			requests.Add(1)
+		}
 		panic(http.ErrAbortHandler)
 	})
 	_, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"})

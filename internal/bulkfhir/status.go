@@ -3,7 +3,11 @@ package bulkfhir
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"fhirsynapse/internal/fault"
@@ -17,23 +21,32 @@ var ErrUnknownJob = pipeline.ErrUnknownJob
 
 // Status implements pipeline.Source.
 func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status, error) {
-	a, err := s.exchange(ctx, s.client, request{method: http.MethodGet, url: statusURL, accept: plainJSON, limit: s.maxManifest})
-	if err != nil {
-		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", err)
+	r := s.newManifest()
+	var first page
+	var pageErr error
+	a, err := s.exchange(ctx, s.client, request{
+		method: http.MethodGet, url: statusURL, accept: plainJSON,
+		consume: func(b *unpackedBody, a answer) { first, pageErr = r.page(b, a) },
+	})
+	if err == nil && a.status == http.StatusOK {
+		err = pageErr
 	}
-	st, err := s.status(ctx, a)
+	if err != nil {
+		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", s.unreachable(statusURL, err))
+	}
+	st, err := s.status(ctx, a, first, r)
 	if err != nil {
 		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", err)
 	}
 	return st, nil
 }
 
-func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) {
+func (s *Source) status(ctx context.Context, a answer, first page, r *manifestReader) (pipeline.Status, error) {
 	switch a.status {
 	case http.StatusAccepted:
-		return pipeline.Status{RetryIn: s.retryIn(a), Progress: progress(a)}, nil
+		return s.running(a), nil
 	case http.StatusOK:
-		m, err := s.collect(ctx, a)
+		m, err := s.collect(ctx, first, a, r)
 		if err != nil {
 			return pipeline.Status{}, err
 		}
@@ -58,7 +71,7 @@ func (s *Source) status(ctx context.Context, a answer) (pipeline.Status, error) 
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		if in := s.retryIn(a); in > 0 {
-			return pipeline.Status{RetryIn: in, Progress: progress(a)}, nil
+			return s.running(a), nil
 		}
 	}
 	err := s.refused(a)
@@ -89,9 +102,40 @@ func (s *Source) jobRemedy(f *fault.Error, status int) {
 	}
 }
 
-// progress is the server's text for people; the guide allows 100 characters.
-func progress(a answer) string {
-	return clip(a.scrub(strings.TrimSpace(a.header.Get("X-Progress"))), 100)
+// running is the status of a job that has not ended.
+func (s *Source) running(a answer) pipeline.Status {
+	progress, mark := progressOf(a)
+	return pipeline.Status{RetryIn: s.retryIn(a), Progress: progress, ProgressMark: mark}
+}
+
+var (
+	share = regexp.MustCompile(`(?:^|[^\d.,])(\d{1,3}(?:\.\d+)?) ?%`)
+	part  = regexp.MustCompile(`^\d{1,9} of \d{1,9}$`)
+)
+
+// progressWords are texts that say nothing but how a job stands.
+var progressWords = []string{
+	"accepted", "active", "completed", "done", "exporting", "in progress", "in-progress", "inprogress", "pending", "preparing", "processing",
+	"queued", "running", "started", "submitted", "waiting", "working",
+}
+
+// progressOf reads X-Progress. The text is the server's and may name a patient, so
+// only a share, a count or a word of progress is shown; mark changes with the text.
+func progressOf(a answer) (progress, mark string) {
+	text := strings.TrimSpace(a.header.Get("X-Progress"))
+	if text == "" {
+		return "", ""
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(text)) // never fails, says its documentation
+	mark = strconv.FormatUint(uint64(h.Sum32()), 16)
+	if m := share.FindStringSubmatch(text); m != nil {
+		return m[1] + "%", mark
+	}
+	if part.MatchString(text) || slices.Contains(progressWords, strings.ToLower(text)) {
+		return text, mark
+	}
+	return "", mark
 }
 
 // Cancel implements pipeline.Source.

@@ -1,10 +1,14 @@
 package bulkfhir
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,12 +27,12 @@ func TestStatusOfAJobThatRuns(t *testing.T) {
 		want pipeline.Status
 	}{
 		"202":                        {answers(202, ""), pipeline.Status{}},
-		"202 with advice":            {answers(202, "", "Retry-After", "120", "X-Progress", " 50% \n done"), pipeline.Status{RetryIn: 2 * time.Minute, Progress: "50%   done"}},
+		"202 with advice":            {answers(202, "", "Retry-After", "120", "X-Progress", " 50% \n done"), pipeline.Status{RetryIn: 2 * time.Minute, Progress: "50%"}},
 		"202 with zero":              {answers(202, "", "Retry-After", "0"), pipeline.Status{RetryIn: time.Second}},
 		"202 with a past date":       {answers(202, "", "Retry-After", "Mon, 23 Nov 2020 08:00:00 GMT"), pipeline.Status{RetryIn: time.Second}},
 		"202 with a date, no Date":   {noDate(answers(202, "", "Retry-After", "Mon, 23 Nov 2026 08:00:07 GMT")), pipeline.Status{RetryIn: 7 * time.Second}},
 		"202 with nonsense":          {answers(202, "", "Retry-After", "soon"), pipeline.Status{}},
-		"202 with a long progress":   {answers(202, "", "X-Progress", strings.Repeat("x", 200)), pipeline.Status{Progress: strings.Repeat("x", 100) + "…"}},
+		"202 with a long progress":   {answers(202, "", "X-Progress", strings.Repeat("x", 200)), pipeline.Status{}},
 		"a throttled poll":           {answers(429, failure, "Retry-After", "9"), pipeline.Status{RetryIn: 9 * time.Second}},
 		"503 with advice":            {answers(503, "", "Retry-After", "9"), pipeline.Status{RetryIn: 9 * time.Second}},
 		"202 whose body is a page":   {answers(202, "<html>", "Content-Type", "text/html"), pipeline.Status{}},
@@ -45,6 +49,10 @@ func TestStatusOfAJobThatRuns(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		if strings.Contains(name, "progress") != (got.ProgressMark != "") && !strings.Contains(name, "advice") {
+			t.Errorf("%s: progress mark %q", name, got.ProgressMark)
+		}
+		got.ProgressMark = ""
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -76,11 +84,11 @@ func TestStatusThatFails(t *testing.T) {
 		"410":                     {answers(410, ""), fault.Permanent, "does not know this job"},
 		"401":                     {answers(401, ""), fault.Permanent, "wants a sign-in"},
 		"403":                     {answers(403, issueBody("forbidden", "no")), fault.Permanent, "FHIR Data Exporter"},
-		"400":                     {answers(400, issueBody("invalid", "no")), fault.Permanent, "invalid no"},
-		"409, may be asked again": {answers(409, issueBody("lock-error", "wait")), fault.Transient, "lock-error wait"},
+		"400":                     {answers(400, issueBody("invalid", "no")), fault.Permanent, "HTTP 400: invalid"},
+		"409, may be asked again": {answers(409, issueBody("lock-error", "wait")), fault.Transient, "lock-error"},
 		"429 without advice":      {answers(429, ""), fault.Transient, "429"},
 		"503 without advice":      {answers(503, ""), fault.Transient, "503"},
-		"500":                     {answers(500, issueBody("exception", "boom")), fault.Transient, "exception boom"},
+		"500":                     {answers(500, issueBody("exception", "boom")), fault.Transient, "exception"},
 		"502 html":                {answers(502, "<html>secret page</html>", "Content-Type", "text/html"), fault.Transient, "text/html, 24 bytes"},
 		"500 huge":                {answers(500, strings.Repeat("x", 2<<20), "Content-Type", "text/plain"), fault.Transient, "text/plain, more than 1048576 bytes"},
 		"200 html":                {answers(200, "<html>", "Content-Type", "text/html"), fault.Transient, "no manifest"},
@@ -133,19 +141,18 @@ func TestManifests(t *testing.T) {
 			}},
 		},
 		"empty output":      {begin + `"output":[]}`, pipeline.Manifest{TransactionTime: at}},
-		"no output":         {begin + `"error":[]}`, pipeline.Manifest{TransactionTime: at}},
 		"a byte order mark": {"\xef\xbb\xbf" + begin + `"output":[]}`, pipeline.Manifest{TransactionTime: at}},
 		"counts of all kinds": {
-			begin + `"output":[{"type":"A","url":"1"},{"type":"A","url":"2","count":"7"},{"type":"A","url":"3","count":-5},` +
-				`{"type":"A","url":"4","count":1.5},{"type":"A","url":"5","count":null},{"type":"A","url":"6","count":3.0},{"type":"A","url":"7","count":{"x":1}}]}`,
+			begin + `"output":[{"type":"Aa","url":"1"},{"type":"Aa","url":"2","count":"7"},{"type":"Aa","url":"3","count":-5},` +
+				`{"type":"Aa","url":"4","count":1.5},{"type":"Aa","url":"5","count":null},{"type":"Aa","url":"6","count":3.0},{"type":"Aa","url":"7","count":{"x":1}}]}`,
 			pipeline.Manifest{TransactionTime: at, Output: []pipeline.OutputFile{
-				{Type: "A", URL: "1", Count: -1},
-				{Type: "A", URL: "2", Count: 7},
-				{Type: "A", URL: "3", Count: -1},
-				{Type: "A", URL: "4", Count: -1},
-				{Type: "A", URL: "5", Count: -1},
-				{Type: "A", URL: "6", Count: 3},
-				{Type: "A", URL: "7", Count: -1},
+				{Type: "Aa", URL: "1", Count: -1},
+				{Type: "Aa", URL: "2", Count: 7},
+				{Type: "Aa", URL: "3", Count: -1},
+				{Type: "Aa", URL: "4", Count: -1},
+				{Type: "Aa", URL: "5", Count: -1},
+				{Type: "Aa", URL: "6", Count: 3},
+				{Type: "Aa", URL: "7", Count: -1},
 			}},
 		},
 		"error and outcome": {
@@ -153,7 +160,6 @@ func TestManifests(t *testing.T) {
 			pipeline.Manifest{TransactionTime: at, Errors: []pipeline.OutputFile{{Type: "OperationOutcome", URL: "1", Count: 1}, {URL: "2", Count: -1}}},
 		},
 		"another zone": {`{"transactionTime":"2026-11-23T09:00:00.123+02:00","output":[]}`, pipeline.Manifest{TransactionTime: at}},
-		"no zone":      {`{"transactionTime":"2026-11-23T07:00:00.123","output":[]}`, pipeline.Manifest{TransactionTime: at}},
 	} {
 		s, srv := serve(t, answers(200, c.body))
 		got, err := s.Status(t.Context(), srv.URL+"/job/17")
@@ -168,6 +174,61 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+func TestATransactionTimeThatIsNoInstantIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`"2026-11-23T07:00:00+00:00Z"`, `"Mon Nov 23 2026 07:00:00 GMT+0000 (Coordinated Universal Time)"`, `"2026-11-23T07:00:00"`, `"yesterday"`, "1795420840000", "null", `""`,
+	} {
+		s, srv := serve(t, answers(200, `{"transactionTime":`+text+`,"output":[{"type":"Patient","url":"https://x/1"}]}`))
+		got, err := s.Status(t.Context(), srv.URL+"/job/17")
+		if err != nil || !got.Manifest.TransactionTime.IsZero() || len(got.Manifest.Notices) != 1 {
+			t.Errorf("%s: %+v, %v, want no time and a notice", text, got.Manifest, err)
+		}
+	}
+	s, srv := serve(t, noDate(answers(200, `{"transactionTime":"9000-01-01T00:00:00Z","output":[]}`)))
+	if _, err := s.Status(t.Context(), srv.URL+"/job/17"); fault.Of(err) != fault.Permanent {
+		t.Errorf("the year 9000 without a Date: %v, want a permanent error", err)
+	}
+}
+
+// A manifest of few bytes on the wire must not take more memory than a large one.
+func TestAManifestOfManyBadEntriesTakesLittleMemory(t *testing.T) {
+	t.Parallel()
+	const entries = 25_000_000
+	s, srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = io.WriteString(z, `{"transactionTime":"2026-11-23T07:00:00Z","output":[{}`)
+		block := strings.Repeat(",{}", 100_000)
+		for range entries / 100_000 {
+			if _, err := io.WriteString(z, block); err != nil {
+				return // the client has seen enough
+			}
+		}
+		_, _ = io.WriteString(z, "]}")
+		_ = z.Close()
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := s.Status(t.Context(), srv.URL+"/job/17")
+	runtime.ReadMemStats(&after)
+	if fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "more than 1000000 entries") {
+		t.Errorf("%v, want a permanent error", err)
+	}
+	if after.HeapSys > before.HeapSys && after.HeapSys-before.HeapSys > 200<<20 {
+		t.Errorf("the heap grew by %d MB", (after.HeapSys-before.HeapSys)>>20)
+	}
+}
+
+func TestFaultsOfAManifestAreCounted(t *testing.T) {
+	t.Parallel()
+	s, srv := serve(t, answers(200, `{"transactionTime":"2026-11-23T07:00:00Z","output":[{}`+strings.Repeat(",{}", 199_999)+"]}"))
+	_, err := s.Status(t.Context(), srv.URL+"/job/17")
+	if err == nil || len(err.Error()) > 2048 || !strings.Contains(err.Error(), "output[19]") || !strings.Contains(err.Error(), "and 199980 more") {
+		t.Errorf("an error of %d bytes: %.300s", len(fmt.Sprint(err)), fmt.Sprint(err))
+	}
+}
+
 func TestManifestsThatCannotBeUsedNameEveryFault(t *testing.T) {
 	t.Parallel()
 	s, srv := serve(t, answers(200, `{"transactionTime":"last week","output":[{"type":"Patient"},{"url":"x"}],`+
@@ -176,7 +237,7 @@ func TestManifestsThatCannotBeUsedNameEveryFault(t *testing.T) {
 	if fault.Of(err) != fault.Permanent {
 		t.Fatalf("%v, want a permanent error", err)
 	}
-	for _, want := range []string{"last week", "output[0]", "output[1]", "deletes", "further page"} {
+	for _, want := range []string{"output[0]", "output[1]", "deletes", "further page"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not speak of %q", err, want)
 		}
@@ -211,11 +272,16 @@ func TestALargeManifestIsReadAndAHugeOneRefused(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"transactionTime":"2026-11-23T07:00:00Z","output":[{"type":"A","url":"u","count":1}],"error":null}`))
+	f.Add([]byte(`{"transactionTime":"2026-11-23T07:00:00Z","output":[{"type":"Aa","url":"u","count":1}],"error":null}`))
 	f.Add([]byte(`{"output":[{"count":"x"}],"link":[{}]}`))
-	s := &Source{dialect: azure, landing: func(string) (string, bool) { return "", false }, now: func() time.Time { return today }}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		m, err := s.collect(t.Context(), answer{body: body, url: &url.URL{}})
+	s := &Source{dialect: azure, landing: func(string) (string, bool) { return "", false }, now: func() time.Time { return today }, base: &url.URL{}, maxManifest: 1 << 20}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, a := s.newManifest(), answer{url: &url.URL{}}
+		var m *pipeline.Manifest
+		first, err := r.page(&unpackedBody{r: bytes.NewReader(text)}, a)
+		if err == nil {
+			m, err = s.collect(t.Context(), first, a, r)
+		}
 		if (m == nil) == (err == nil) {
 			t.Fatalf("manifest %v and error %v", m, err)
 		}
@@ -234,7 +300,7 @@ func FuzzOutcome(f *testing.F) {
 	f.Add([]byte(issueBody("exception", "export operation failed for reason: x")))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := &Source{dialect: azure, now: func() time.Time { return today }}
-		_, err := s.status(t.Context(), answer{status: 500, body: body, header: http.Header{}})
+		_, err := s.status(t.Context(), answer{status: 500, body: body, header: http.Header{}}, page{}, nil)
 		if err == nil || len([]rune(err.Error())) > 800 {
 			t.Fatalf("an error of no use: %v", err)
 		}

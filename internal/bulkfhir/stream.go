@@ -7,10 +7,12 @@ import (
 	"io"
 )
 
-// Bounds of one JSON value and of the nesting of a server's answers.
+// Bounds of one JSON value, of one that is skipped, and of the nesting of a server's
+// answers.
 const (
-	maxValue = 64 << 10
-	maxDepth = 200
+	maxValue   = 64 << 10
+	maxSkipped = 16 << 20
+	maxDepth   = 200
 )
 
 var (
@@ -27,7 +29,9 @@ type stream struct {
 
 func newStream(r io.Reader) *stream {
 	in := &meter{r: r}
-	return &stream{dec: json.NewDecoder(in), in: in}
+	dec := json.NewDecoder(in)
+	dec.UseNumber()
+	return &stream{dec: dec, in: in}
 }
 
 // meter stops the decoder from reading one value for too long.
@@ -50,8 +54,10 @@ func (m *meter) Read(p []byte) (int, error) {
 // allow gives the next value so many bytes.
 func (s *stream) allow(bytes int64) { s.in.most = s.dec.InputOffset() + bytes }
 
-func (s *stream) token() (json.Token, error) {
-	s.allow(maxValue)
+func (s *stream) token() (json.Token, error) { return s.tokenOf(maxValue) }
+
+func (s *stream) tokenOf(most int64) (json.Token, error) {
+	s.allow(most)
 	return s.dec.Token()
 }
 
@@ -68,7 +74,7 @@ func (s *stream) object(member func(key string) error) error {
 		return err
 	}
 	if t != json.Delim('{') {
-		return errNotObject
+		return notObject{t}
 	}
 	for {
 		if t, err = s.token(); err != nil {
@@ -84,7 +90,10 @@ func (s *stream) object(member func(key string) error) error {
 	}
 }
 
-var errNotObject = errors.New("it is not a JSON object")
+// notObject is the error for another value; token is its begin.
+type notObject struct{ token json.Token }
+
+func (notObject) Error() string { return "it is not a JSON object" }
 
 // array reads an array of at most so many elements; element must read each one. It
 // returns false for null and for any other value.
@@ -114,7 +123,7 @@ func (s *stream) array(most int, element func(i int) error) (bool, error) {
 
 // skip reads a value of any length and forgets it.
 func (s *stream) skip() error {
-	t, err := s.token()
+	t, err := s.tokenOf(maxSkipped)
 	if err != nil {
 		return err
 	}
@@ -137,7 +146,7 @@ func (s *stream) rest(t json.Token) error {
 			return errTooDeep
 		}
 		var err error
-		if t, err = s.token(); err != nil {
+		if t, err = s.tokenOf(maxSkipped); err != nil {
 			return err
 		}
 	}

@@ -101,6 +101,7 @@ const (
 	pollMin         = time.Second
 	pollMax         = time.Minute
 	kickOffPatience = 10 * time.Second
+	giveUpAfter     = 5 * time.Minute
 )
 
 // releaseTimeout bounds the farewell to the server.
@@ -142,6 +143,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	settings.PollMin = cmp.Or(settings.PollMin, pollMin)
 	settings.PollMax = cmp.Or(settings.PollMax, pollMax)
 	settings.KickOffPatience = cmp.Or(settings.KickOffPatience, kickOffPatience)
+	settings.GiveUpAfter = cmp.Or(settings.GiveUpAfter, giveUpAfter)
 	source := windowed(o)
 	ports := pipeline.Ports{
 		Lake: o.Lake, Landings: o.Landings, Journal: r.journal, Queue: r.queue, Warehouse: o.Warehouse, Flattener: o.Flattener,

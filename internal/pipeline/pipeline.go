@@ -69,6 +69,8 @@ type Options struct {
 	LeaseFor time.Duration // 10 min
 	// Readers is how many small requests of one step are under way at once.
 	Readers int // 8
+	// GiveUpAfter is how long a server may be unavailable before a kick-off fails.
+	GiveUpAfter time.Duration // 20 min
 	// MaxTries bounds how often a step is sent again.
 	MaxTries int // 30
 }
@@ -85,6 +87,7 @@ func New(o Options, ports Ports) *Pipeline {
 	o.KickOffPatience = cmp.Or(o.KickOffPatience, 4*time.Minute)
 	o.LeaseFor = cmp.Or(o.LeaseFor, 10*time.Minute)
 	o.Readers = cmp.Or(o.Readers, 8)
+	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 20*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
 	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
 }

@@ -45,6 +45,12 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	if status.Manifest == nil {
 		return p.pollAgain(ctx, source, s, j, status)
 	}
+	if err := settleTime(status.Manifest, j, e.Jobs); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	for _, n := range status.Manifest.Notices {
+		p.Log.WarnContext(ctx, n, "export", e.ID, "job", j.ID)
+	}
 	if err := p.keepManifest(ctx, j, *status.Manifest); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -53,6 +59,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 			return errUnchanged
 		}
 		j.ManifestAt, j.TransactionTime, j.Files = p.Now(), status.Manifest.TransactionTime, len(status.Manifest.Output)
+		j.Notices = status.Manifest.Notices
 		return nil
 	})
 	if err != nil {
@@ -60,6 +67,25 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	}
 	p.Log.InfoContext(ctx, "manifest", "export", e.ID, "job", j.ID, "files", j.Files, "errorFiles", len(status.Manifest.Errors))
 	return p.collected(ctx, e, j)
+}
+
+// settleTime gives a manifest whose transactionTime cannot be used the time of its
+// kick-off, and refuses one that is before the window it was asked for.
+func settleTime(m *Manifest, j Job, requests []Request) error {
+	if m.TransactionTime.IsZero() {
+		m.TransactionTime = j.ServerTime
+		if m.TransactionTime.IsZero() {
+			m.TransactionTime = j.KickOffAt.Add(-clockSkew)
+		}
+	}
+	if i := j.N - 1; i >= 0 && i < len(requests) && m.TransactionTime.Before(requests[i].Since.Truncate(time.Second)) {
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err:    fmt.Errorf("the manifest's transactionTime %s is before the begin of the window that was asked for", m.TransactionTime.UTC().Format(time.RFC3339)),
+			Remedy: "check the clock of the FHIR server",
+		}
+	}
+	return nil
 }
 
 // pollFailed keeps the watchdog from a poll that is about to be tried again: a new
@@ -115,7 +141,7 @@ func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, 
 		if j.PollN >= next.N {
 			return errUnchanged
 		}
-		j.PollN, j.PollAt, j.Progress, j.MovedAt = next.N, at, status.Progress, moved
+		j.PollN, j.PollAt, j.Progress, j.ProgressMark, j.MovedAt = next.N, at, status.Progress, status.ProgressMark, moved
 		return nil
 	})
 	return err
@@ -149,8 +175,8 @@ func (p *Pipeline) moved(ctx context.Context, j Job, status Status) (time.Time, 
 	if j.AcceptedAt.After(last) {
 		last = j.AcceptedAt
 	}
-	silent := status.Progress == "" && j.Progress == "" && j.Folder == ""
-	if silent || status.Progress != j.Progress {
+	silent := status.Progress+status.ProgressMark == "" && j.Progress+j.ProgressMark == "" && j.Folder == ""
+	if silent || status.Progress != j.Progress || status.ProgressMark != j.ProgressMark {
 		return p.Now(), nil
 	}
 	if p.Now().Sub(last) <= p.StuckAfter || j.Folder == "" {

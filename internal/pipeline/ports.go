@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -119,6 +120,8 @@ type Accepted struct {
 	// segment is "<anything>-<Folder>" or Folder itself. Empty for servers that
 	// keep the files to themselves.
 	Folder string
+	// ServerTime is the server's clock when it answered; zero when it did not show it.
+	ServerTime time.Time
 	// Exchange is what was said, for the record.
 	Exchange Exchange
 }
@@ -150,6 +153,7 @@ type OutputFile struct {
 
 // Manifest is what a finished job made.
 type Manifest struct {
+	// TransactionTime is zero when the server's own cannot be used: see Notices.
 	TransactionTime time.Time    `json:"transactionTime"`
 	Output          []OutputFile `json:"output"`
 	// Errors are the server's error files; kept and summarised, never loaded.
@@ -175,7 +179,10 @@ type Manifest struct {
 type Status struct {
 	Manifest *Manifest     // nil while the job runs
 	RetryIn  time.Duration // the server's wish; zero when it has none
-	Progress string        // free text of the server, for people
+	Progress string        // share or count of what is done, for people; no text of the server
+	// ProgressMark changes when the server reports other progress; empty when it
+	// reports none.
+	ProgressMark string
 }
 
 // ErrUnknownJob is returned by Source.Status for a job that the server does not
@@ -185,6 +192,10 @@ var ErrUnknownJob = errors.New("the server does not know this job")
 // ErrDeclined is wrapped by Source.KickOff's error when the server has answered
 // that it does not start a job now: none is running, and a later try is no second.
 var ErrDeclined = errors.New("the server did not start the job")
+
+// ErrUnavailable is wrapped by Source.KickOff's error when the server could not be
+// reached, or answered that it cannot work now. No job runs, as after ErrDeclined.
+var ErrUnavailable = fmt.Errorf("%w: it is not available", ErrDeclined)
 
 // ErrUnfollowed is wrapped by Source.KickOff's error when the server has started a
 // job and has not said how to follow it.

@@ -82,22 +82,32 @@ type Job struct {
 	Adopted bool `json:"adopted,omitempty"`
 	// RetryAt is when a kick-off that the server declined is made again.
 	RetryAt time.Time `json:"retryAt,omitzero"`
+	// UnavailableSince is when the server was first not available for the kick-off, and
+	// Unavailable how often it was not since.
+	UnavailableSince time.Time `json:"unavailableSince,omitzero"`
+	Unavailable      int       `json:"unavailable,omitempty"`
 	// Exchange is the kick-off that was accepted.
 	Exchange  *Exchange `json:"exchange,omitempty"`
 	StatusURL string    `json:"statusUrl,omitempty"`
 	Folder    string    `json:"folder,omitempty"`
 	// AcceptedAt is when the server promised to do it.
 	AcceptedAt time.Time `json:"acceptedAt,omitzero"`
+	// ServerTime is the server's clock at that time; zero when it did not show it.
+	ServerTime time.Time `json:"serverTime,omitzero"`
 	// PollN is the poll that is due next, at PollAt; lower ones are of an older chain.
 	PollN    int       `json:"pollN"`
 	PollAt   time.Time `json:"pollAt,omitzero"`
 	Progress string    `json:"progress,omitempty"`
+	// ProgressMark changes when the server reports other progress.
+	ProgressMark string `json:"progressMark,omitempty"`
 	// MovedAt is when the server last showed that it is at work.
 	MovedAt time.Time `json:"movedAt,omitzero"`
 	// ManifestAt is when the manifest came; it is a document of its own.
 	ManifestAt      time.Time `json:"manifestAt,omitzero"`
 	TransactionTime time.Time `json:"transactionTime,omitzero"`
-	Files           int       `json:"files"`
+	// Notices tell a person what had to be assumed about the manifest.
+	Notices []string `json:"notices,omitempty"`
+	Files   int      `json:"files"`
 }
 
 func (j Job) collected() bool { return !j.ManifestAt.IsZero() }

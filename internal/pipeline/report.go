@@ -175,13 +175,14 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 			if err != nil {
 				return nil, err
 			}
+			notices := []string{e.value.Shortfall.notice(), e.value.lacking(), notice(jobs)}
 			for _, job := range jobs {
 				s.Files += job.Files
+				notices = append(notices, job.Notices...)
 				if job.Progress != "" {
 					s.Progress = job.Progress
 				}
 			}
-			notices := []string{e.value.Shortfall.notice(), e.value.lacking(), notice(jobs)}
 			s.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
 			out = append(out, s)
 		}

@@ -164,7 +164,7 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	}
 	now, err := source.Now(ctx)
 	if err != nil {
-		return fmt.Errorf("export %s: %w", r.Current, err)
+		return p.notBegun(ctx, plan, r, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
 	basis, err := p.basis(ctx, plan.Name, plan.Schema)
@@ -196,6 +196,23 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	}
 	p.Log.InfoContext(ctx, "export requested", "export", e.ID, "jobs", len(e.Jobs), "till", till)
 	return p.kickOff(ctx, plan, e)
+}
+
+// notBegun fails an export whose server cannot be asked for its time. While that may
+// pass, the next tick tries it again.
+func (p *Pipeline) notBegun(ctx context.Context, plan Plan, r planRecord, cause error) error {
+	if fault.Of(cause) == fault.Transient && p.Now().Sub(r.RequestedAt) < p.GiveUpAfter {
+		return cause
+	}
+	d := document[Export]{key: exportKey(plan.Name, r.Seq), value: Export{
+		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested, RequestedAt: r.RequestedAt, TouchedAt: p.Now(),
+	}}
+	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
+		return nil // another tick was faster
+	} else if err != nil {
+		return err
+	}
+	return p.failExport(ctx, r.Current, "kick-off", cause)
 }
 
 // requests makes the jobs of an export: one for all types with the same
@@ -282,7 +299,7 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 		}
 		if j.StatusURL == "" {
 			if j, err = p.accept(ctx, source, e, j, r); err != nil {
-				if fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout {
+				if fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout || p.unavailable(j) {
 					return p.failExport(ctx, e.ID, "kick-off", err)
 				}
 				if errors.Is(err, ErrDeclined) {
@@ -338,9 +355,11 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 	accepted, err := source.KickOff(ctx, r)
 	if err != nil {
 		if errors.Is(err, ErrDeclined) {
-			if declinedErr := p.declined(ctx, e, j, err); declinedErr != nil {
+			declined, declinedErr := p.declined(ctx, e, j, err)
+			if declinedErr != nil {
 				return j, declinedErr
 			}
+			j = declined
 		} else if fault.Of(err) != fault.Transient && !errors.Is(err, ErrUnfollowed) {
 			if refusedErr := p.refused(ctx, e, j); refusedErr != nil {
 				return j, refusedErr
@@ -353,17 +372,31 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 
 // declined takes a kick-off back that the server has answered with a later one: no
 // job runs, and no try was made.
-func (p *Pipeline) declined(ctx context.Context, e Export, j Job, cause error) error {
+func (p *Pipeline) declined(ctx context.Context, e Export, j Job, cause error) (Job, error) {
 	at := j.KickOffAt
-	_, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+	return p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
 		if !j.KickOffAt.Equal(at) || j.StatusURL != "" {
 			return errUnchanged
 		}
-		j.KickOffAt, j.RetryAt = time.Time{}, p.Now().Add(min(fault.After(cause), longestWait))
+		wait := fault.After(cause)
+		if errors.Is(cause, ErrUnavailable) {
+			if j.Unavailable++; j.UnavailableSince.IsZero() {
+				j.UnavailableSince = p.Now()
+			}
+			wait = max(wait, backOff(j.Unavailable+1))
+		} else {
+			j.Unavailable, j.UnavailableSince = 0, time.Time{}
+		}
+		j.KickOffAt, j.RetryAt = time.Time{}, p.Now().Add(min(wait, longestWait))
 		j.KickOffs--
 		return nil
 	})
-	return err
+}
+
+// unavailable reports whether the server has not been available for the kick-off for
+// so long that the export is given up. Two tries are made in any case.
+func (p *Pipeline) unavailable(j Job) bool {
+	return j.Unavailable > 1 && p.Now().Sub(j.UnavailableSince) >= p.GiveUpAfter
 }
 
 // refused takes the mark of a kick-off back that has started no job, so that
@@ -390,6 +423,7 @@ func (p *Pipeline) promised(ctx context.Context, source Source, e Export, j Job,
 		}
 		kept = accepted.StatusURL
 		j.StatusURL, j.Folder, j.AcceptedAt, j.Adopted = accepted.StatusURL, accepted.Folder, p.Now(), adopted
+		j.ServerTime = accepted.ServerTime
 		if accepted.Exchange.Method != "" {
 			j.Exchange = &accepted.Exchange
 		}

@@ -1,0 +1,56 @@
+package bulkfhir
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+)
+
+// ownAddress refuses a URL that is neither on the configured server nor on a host
+// that the settings allow: requests to it carry the token.
+func (s *Source) ownAddress(what string, u *url.URL) error {
+	if u.Scheme == s.base.Scheme && hostPort(u) == hostPort(s.base) {
+		return nil
+	}
+	allowed := func(host string) bool {
+		return strings.EqualFold(host, u.Host) || strings.EqualFold(host, hostPort(u))
+	}
+	if slices.ContainsFunc(s.o.StatusHosts, allowed) && (mayCarryToken(u) || !mayCarryToken(s.base)) {
+		return nil
+	}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err:    fmt.Errorf("the URL of %s is at %s://%s, and the server is at %s://%s", what, u.Scheme, clip(u.Host, 100), s.base.Scheme, s.base.Host),
+		Remedy: "set the server's own base URL right (behind a proxy it must be the public one); or, if that host is the server's, name it: statusHosts of the source in a plan, --status-host for start",
+	}
+}
+
+// sameServer corrects a status URL that lost its https or its port at a proxy which
+// ends TLS: the host is the configured one, so nothing goes elsewhere.
+func (s *Source) sameServer(u *url.URL) *url.URL {
+	if s.base.Scheme != "https" || u.Scheme != "http" || !strings.EqualFold(u.Hostname(), s.base.Hostname()) || (u.Port() != "" && u.Port() != "80" && u.Port() != s.base.Port()) {
+		return u
+	}
+	fixed := *u
+	fixed.Scheme, fixed.Host = s.base.Scheme, s.base.Host
+	return &fixed
+}
+
+// unreachable makes the failure to find a host permanent where only a status URL
+// names it: the server gave a wrong one, and waiting does not mend it.
+func (s *Source) unreachable(target string, err error) error {
+	u, parseErr := url.Parse(target)
+	var dns *net.DNSError
+	if parseErr != nil || !errors.As(err, &dns) || !dns.IsNotFound || u.Hostname() == s.base.Hostname() {
+		return err
+	}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the host %s of the status URL does not resolve: %w", clip(u.Hostname(), 100), err),
+		Remedy: "set the server's own base URL right: it gives status URLs that cannot be reached from here",
+	}
+}

@@ -1,0 +1,138 @@
+package bulkfhir
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// software is what a CapabilityStatement says of the server itself.
+type software struct {
+	name string
+	fhir string // the version of FHIR; empty when it is not said
+	post bool   // it speaks version 4 of the guide, which has POST alone
+}
+
+// Now implements pipeline.Source: the Date header of the answer to a request for the
+// CapabilityStatement, whatever that answer is. It is the beginning of the second it
+// is in, and so never later than the truth.
+func (s *Source) Now(ctx context.Context) (time.Time, error) {
+	a, err := s.metadata(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask the FHIR server for its time: %w", err)
+	}
+	if now, ok := a.date(); ok {
+		return now, nil
+	}
+	if s.dialect.till == "" {
+		// Nothing is sent of it: it only tells whether a window has passed.
+		return s.now().Add(-clockSlack).UTC(), nil
+	}
+	return time.Time{}, &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: errors.New("ask the FHIR server for its time: its answers carry no Date: a proxy may drop it"),
+	}
+}
+
+// metadata asks for the CapabilityStatement, and keeps what it says. A server that
+// has none is as good as any other.
+func (s *Source) metadata(ctx context.Context) (answer, error) {
+	var known software
+	a, err := s.exchange(ctx, s.client, request{
+		method: http.MethodGet, url: s.base.String() + "/metadata", accept: fhirJSON, partial: true,
+		consume: func(b *unpackedBody, a answer) { known = softwareOf(b, a) },
+	})
+	if err != nil {
+		return a, err
+	}
+	if a.status == http.StatusOK || s.software.Load() == nil {
+		s.software.Store(&known)
+	}
+	return a, nil
+}
+
+// checkVersion refuses a server of another FHIR version than 4.0 and 4.3. It asks for
+// the CapabilityStatement once; a server without one is not refused.
+func (s *Source) checkVersion(ctx context.Context) error {
+	known := s.software.Load()
+	if known == nil {
+		if _, err := s.metadata(ctx); err != nil {
+			return nil //nolint:nilerr // the kick-off that follows meets the same failure and reports it
+		}
+		known = s.software.Load()
+	}
+	if known.fhir == "" || supported(known.fhir) {
+		return nil
+	}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.OurSetting,
+		Err:    fmt.Errorf("the server speaks FHIR %s, and this program reads FHIR R4 (4.0) and R4B (4.3) only", known.fhir),
+		Remedy: "use the base URL of the server's R4 endpoint; many servers have one for each version",
+	}
+}
+
+func supported(version string) bool {
+	return version == "4.0" || version == "4.3" || strings.HasPrefix(version, "4.0.") || strings.HasPrefix(version, "4.3.")
+}
+
+// softwareOf reads what it can: a CapabilityStatement of another form is no fault.
+func softwareOf(b *unpackedBody, a answer) software {
+	var out software
+	var resource, name, version string
+	left := int64(maxMetadata)
+	in := bufio.NewReader(&limited{r: b, left: &left})
+	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = in.Discard(len(mark)) // it was peeked
+	}
+	s := newStream(in)
+	// What was read before a fault counts.
+	_ = s.object(func(key string) error {
+		switch key {
+		case "resourceType":
+			return s.text(&resource)
+		case "fhirVersion":
+			return s.text(&out.fhir)
+		case "software":
+			err := s.object(func(key string) error {
+				switch key {
+				case "name":
+					return s.text(&name)
+				case "version":
+					return s.text(&version)
+				}
+				return s.skip()
+			})
+			var other notObject
+			if errors.As(err, &other) {
+				return s.rest(other.token)
+			}
+			return err
+		case "instantiates":
+			_, err := s.array(maxLinks, func(int) error {
+				var canonical string
+				err := s.text(&canonical)
+				profile, version, _ := strings.Cut(canonical, "|")
+				out.post = out.post || strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") && strings.HasPrefix(version, "4")
+				return err
+			})
+			return err
+		}
+		return s.skip()
+	})
+	if resource != "" && resource != "CapabilityStatement" && resource != "Conformance" {
+		return software{}
+	}
+	out.fhir = strings.TrimSpace(clip(a.scrub(out.fhir), 20))
+	out.name = strings.TrimSpace(clip(name, 100) + " " + clip(version, 60))
+	if out.fhir != "" {
+		out.name = strings.TrimPrefix(out.name+", FHIR "+out.fhir, ", ")
+	}
+	out.name = a.scrub(out.name)
+	return out
+}
