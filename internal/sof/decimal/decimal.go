@@ -211,6 +211,15 @@ func (d Decimal) Trim() Decimal {
 	return d
 }
 
+// IntDigits returns the number of digits before the point, without zeros in front.
+func (d Decimal) IntDigits() int {
+	whole, _ := d.IntDiv(Int(1))
+	if whole.Sign() == 0 {
+		return 0
+	}
+	return len(strings.TrimPrefix(whole.String(), "-"))
+}
+
 // IsInteger says that d has no fraction by value: 2.0 is one.
 func (d Decimal) IsInteger() bool { return d.Trim().scale == 0 }
 
@@ -231,6 +240,22 @@ func (d Decimal) Round(scale int) Decimal {
 	rem := new(big.Int)
 	r.coef.QuoRem(&d.coef, den, rem)
 	if rem.Lsh(rem, 1).CmpAbs(den) >= 0 {
+		r.coef.Add(&r.coef, big.NewInt(int64(d.Sign())))
+	}
+	return r
+}
+
+// RoundHalfEven returns d with at most scale digits after the point. A tie goes to the even digit,
+// as IEEE 754 rounds, so that sums of rounded values do not drift.
+func (d Decimal) RoundHalfEven(scale int) Decimal {
+	if d.scale <= scale {
+		return d
+	}
+	den := pow10(d.scale - scale)
+	r := Decimal{scale: scale}
+	rem := new(big.Int)
+	r.coef.QuoRem(&d.coef, den, rem)
+	if c := rem.Lsh(rem, 1).CmpAbs(den); c > 0 || c == 0 && r.coef.Bit(0) == 1 {
 		r.coef.Add(&r.coef, big.NewInt(int64(d.Sign())))
 	}
 	return r

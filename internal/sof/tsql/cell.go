@@ -43,15 +43,19 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 			if a.whole {
 				return fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
 			}
-			number := w.number(n).number
+			number := w.number(n, c).number
 			return fmt.Sprintf("CASE WHEN %s %% 1 = 0 THEN CAST(%s AS %s) END", number, number, columnType(col, w.facts))
 		}
 		return fmt.Sprintf("TRY_CAST(NULLIF(%s, %s) AS %s)", w.text(n), w.lit(""), columnType(col, w.facts))
 	case sof.Decimal:
 		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
-			return fmt.Sprintf("TRY_CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
+			if col.Scale >= sof.DefaultScale {
+				return fmt.Sprintf("TRY_CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
+			}
+			digits := w.computed(c, "p", item{fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), w.shortText()), "v"})
+			return w.storedText(digits+".[v]", col, c)
 		}
-		return fmt.Sprintf("TRY_CAST(%s AS %s)", w.text(n), columnType(col, w.facts))
+		return w.storedText(w.text(n), col, c)
 	case sof.Date:
 		return w.day(w.text(n))
 	case sof.Timestamp:

@@ -375,7 +375,7 @@ func (w *writer) identity(e sof.Expr, n *node, c scope) string {
 	case texts, truths:
 		return w.exact(w.text(n))
 	case numbers:
-		return w.number(n).number
+		return w.number(n, c).number
 	case dates, times:
 		// where the order of two is not known they are not equal
 		m := w.moment(n, f == times, c)

@@ -132,7 +132,7 @@ func (w *writer) iif(e *sof.Call, c scope) *node {
 	}
 	typ := all[0].typ
 	if numeric {
-		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string { return w.number(n).number }), whole: typ.System == schema.Integer}}}
+		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string { return w.number(n, c).number }), whole: typ.System == schema.Integer}}}
 	}
 	text := pick(w.text)
 	if complexType(typ) {
@@ -232,10 +232,10 @@ func (w *writer) textCall(e *sof.Call, c scope) *node {
 			return textNode(fmt.Sprintf("REPLACE(%s, %s, %s)", w.collated(text), w.text(args[0]), w.text(args[1])))
 		}
 	case sof.FuncSubstring:
-		start := w.number(args[0]).number
+		start := w.number(args[0], c).number
 		count := w.size(text)
 		if len(args) > 1 {
-			n := w.number(args[1]).number
+			n := w.number(args[1], c).number
 			count = fmt.Sprintf("CASE WHEN %s > 0 THEN CAST(%s AS int) WHEN %s <= 0 THEN 0 END", n, n, n)
 		}
 		return textNode(fmt.Sprintf("CASE WHEN %s >= 0 AND %s < %s THEN SUBSTRING(%s, CAST(%s AS int) + 1, %s) END", start, start, w.size(text), text, start, count))

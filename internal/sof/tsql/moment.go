@@ -177,7 +177,9 @@ func (w *writer) boundary(e *sof.Call, c scope) *node {
 	case schema.Integer, schema.Decimal:
 		if n.alts[0].value() == "" {
 			w.refuse(e, string(e.Func)+"() of a computed number", "")
+			return &node{}
 		}
+		text = w.plainText(text, c)
 		digits := fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 THEN 0 ELSE LEN(%s) - CHARINDEX(%s, %s) END", w.lit("."), text, text, w.lit("."), text)
 		sign := "-"
 		if high {

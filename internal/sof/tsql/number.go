@@ -6,6 +6,7 @@ import (
 	"unicode/utf16"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/decimal"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -27,11 +28,11 @@ type numeric struct {
 }
 
 // number is an item as a number to compare.
-func (w *writer) number(n *node) numeric { return w.numberAs(n, comparedDecimal) }
+func (w *writer) number(n *node, c scope) numeric { return w.numberAs(n, comparedDecimal, c) }
 
 // numberAs is an item as a number, of type typ where it is a decimal of the
 // document. What does not fit becomes NULL.
-func (w *writer) numberAs(n *node, typ string) numeric {
+func (w *writer) numberAs(n *node, typ string, c scope) numeric {
 	out := numeric{whole: true}
 	var parts []string
 	for i := range n.alts {
@@ -46,9 +47,12 @@ func (w *writer) numberAs(n *node, typ string) numeric {
 			parts = append(parts, fmt.Sprintf("CAST(%s AS %s)", a.number, typ))
 			out.whole = false
 		case system(a) == schema.Integer:
-			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", a.value(), wholeDecimal))
+			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", w.plainText(a.value(), c), wholeDecimal))
+		case typ == comparedDecimal:
+			parts = append(parts, w.comparedText(a.value(), c))
+			out.whole = false
 		default:
-			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", a.value(), typ))
+			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", w.plainText(a.value(), c), typ))
 			out.whole = false
 		}
 	}
@@ -59,8 +63,11 @@ func (w *writer) numberAs(n *node, typ string) numeric {
 	return out
 }
 
-// numberLiteral writes a number of a view: without an exponent it is exact.
+// numberLiteral writes a number of a view: with an exponent it would be a float.
 func numberLiteral(text string) string {
+	if d, ok := decimal.Parse(text); ok && strings.ContainsAny(text, "eE") {
+		text = d.String()
+	}
 	if strings.HasPrefix(text, "-") {
 		return "(" + text + ")"
 	}
@@ -85,7 +92,7 @@ func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
 	case "/":
 		typ = dividedDecimal
 	}
-	x, y := w.numberAs(l, typ), w.numberAs(r, typ)
+	x, y := w.numberAs(l, typ, c), w.numberAs(r, typ, c)
 	if e.Op == "/" && x.whole && y.whole {
 		// SQL divides integers without a rest
 		x.number = fmt.Sprintf("CAST(%s AS %s)", x.number, dividedDecimal)
@@ -113,7 +120,7 @@ func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
 
 // rounded is abs() and the functions that cut fractions.
 func (w *writer) rounded(e *sof.Call, c scope) *node {
-	n := w.numberAs(w.single(e.In, string(e.Func)+"()", c), summedDecimal)
+	n := w.numberAs(w.single(e.In, string(e.Func)+"()", c), summedDecimal, c)
 	out := alt{typ: systemType("Integer"), whole: true}
 	switch e.Func {
 	case sof.FuncAbs:

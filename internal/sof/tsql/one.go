@@ -74,7 +74,7 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 	case *sof.All, *sof.Is:
 		return w.truth(w.pred(e, c))
 	case *sof.Negate:
-		n := w.number(w.single(e.In, "-", c))
+		n := w.number(w.single(e.In, "-", c), c)
 		out := alt{typ: systemType("Decimal"), number: "-" + n.number, whole: n.whole}
 		if n.whole {
 			out.typ = systemType("Integer")

@@ -155,6 +155,7 @@ func TestPostgreSQLWorksOutTheSame(t *testing.T) {
 	for _, e := range []tsql.Engine{tsql.SQLServer, tsql.Fabric} {
 		p.engine = e
 		t.Run("bundled views "+string(e), p.bundledViews)
+		t.Run("numbers "+string(e), p.numbers)
 	}
 	t.Run("generated views", p.generatedViews)
 }

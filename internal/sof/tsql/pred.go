@@ -257,7 +257,7 @@ func (w *writer) compare(e sof.Expr, l, r *node, sign string, c scope) string {
 	case texts:
 		return w.compareTexts(l, r, sign)
 	case numbers:
-		x, y := w.number(l), w.number(r)
+		x, y := w.number(l, c), w.number(r, c)
 		return fmt.Sprintf("%s %s %s", x.number, sign, y.number)
 	case truths:
 		return w.compareTruths(l, r, c)

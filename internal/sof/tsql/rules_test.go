@@ -20,7 +20,11 @@ import (
 // compiled makes a view of selects in JSON.
 func compiled(t *testing.T, resource, selects, where string) *sof.View {
 	t.Helper()
-	text := fmt.Sprintf(`{"name":"v","resource":%q,"select":[%s],"where":[%s]}`, resource, selects, where)
+	return compiledText(t, fmt.Sprintf(`{"name":"v","resource":%q,"select":[%s],"where":[%s]}`, resource, selects, where))
+}
+
+func compiledText(t *testing.T, text string) *sof.View {
+	t.Helper()
 	v, err := sof.Compile("v.json", []byte(text))
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,11 @@ func stored(c sof.Column, cell []byte) string {
 		if !ok {
 			return null
 		}
-		return d.Round(c.Scale).Trim().String()
+		r := d.RoundHalfEven(c.Scale)
+		if r.Sign() == 0 && d.Sign() != 0 || r.IntDigits() > c.Precision-c.Scale {
+			return null
+		}
+		return r.Trim().String()
 	case sof.Date:
 		if len(text) < 10 || len(text) > 10 && text[10] != 'T' {
 			return null

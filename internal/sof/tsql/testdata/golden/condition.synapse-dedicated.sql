@@ -27,14 +27,14 @@ SELECT
   CAST(CASE WHEN CAST(RIGHT(k4.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [encounter_id],
   j1.[onsetDateTime] AS [onset_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [onset_time_utc],
-  TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) AS [onset_age],
+  CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) END AS [onset_age],
   j1.[onsetAge_unit] AS [onset_age_unit],
   j1.[onsetPeriod_start] AS [onset_start],
   j1.[onsetPeriod_end] AS [onset_end],
   j1.[onsetString] AS [onset_text],
   j1.[abatementDateTime] AS [abatement_time],
   CASE WHEN z2.[n] > 0 AND LEN(j1.[abatementDateTime]) >= 20 AND j1.[abatementDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[abatementDateTime], 19) + LEFT(SUBSTRING(j1.[abatementDateTime], 20, LEN(j1.[abatementDateTime]) - 19 - z2.[n]), 4) + RIGHT(j1.[abatementDateTime], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [abatement_time_utc],
-  TRY_CAST(j1.[abatementAge_value] AS decimal(38, 18)) AS [abatement_age],
+  CASE WHEN n2.[rare] = 1 THEN n2.[v] ELSE TRY_CAST(j1.[abatementAge_value] AS decimal(38, 18)) END AS [abatement_age],
   j1.[abatementPeriod_start] AS [abatement_start],
   j1.[abatementPeriod_end] AS [abatement_end],
   j1.[abatementString] AS [abatement_text],
@@ -173,9 +173,79 @@ CROSS APPLY (
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX(N'E', UPPER(j1.[onsetAge_value]) + N'E') AS [e]
+  ) AS a1
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j1.[onsetAge_value], a1.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(j1.[onsetAge_value], a1.[e] + 1, 100) AS int) AS [x]
+  ) AS a2
+  CROSS APPLY (
+    SELECT
+      REPLACE(a2.[m], N'.', N'') AS [d],
+      CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
+  ) AS a3
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
+      CASE WHEN LEFT(j1.[onsetAge_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+  ) AS a4
+  CROSS APPLY (
+    SELECT CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+  ) AS a5
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
+  ) AS a6
+  CROSS APPLY (
+    SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a7
+  WHERE (LEN(j1.[onsetAge_value]) > 20 OR UPPER(j1.[onsetAge_value]) LIKE N'%E%')
+) AS n1
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z2
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX(N'E', UPPER(j1.[abatementAge_value]) + N'E') AS [e]
+  ) AS a8
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j1.[abatementAge_value], a8.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(j1.[abatementAge_value], a8.[e] + 1, 100) AS int) AS [x]
+  ) AS a9
+  CROSS APPLY (
+    SELECT
+      REPLACE(a9.[m], N'.', N'') AS [d],
+      CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
+  ) AS a10
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
+      CASE WHEN LEFT(j1.[abatementAge_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+  ) AS a11
+  CROSS APPLY (
+    SELECT CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+  ) AS a12
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
+  ) AS a13
+  CROSS APPLY (
+    SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a14
+  WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE N'%E%')
+) AS n2
 CROSS APPLY (
   SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[recorder_reference]) > 0 THEN LEFT(j1.[recorder_reference], CHARINDEX(N'/_history/', j1.[recorder_reference]) - 1) ELSE j1.[recorder_reference] END AS [r]
 ) AS k5

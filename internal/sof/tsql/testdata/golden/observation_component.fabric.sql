@@ -13,7 +13,7 @@ SELECT
   j5.[system] AS [code_system],
   j5.[display] AS [code_display],
   j6.[code_text] AS [code_text],
-  TRY_CAST(j6.[valueQuantity_value] AS decimal(38, 18)) AS [value_number],
+  CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j6.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
   j6.[valueQuantity_unit] AS [value_number_unit],
   j6.[valueQuantity_code] AS [value_number_unit_code],
   j6.[valueQuantity_comparator] AS [value_comparator],
@@ -28,17 +28,17 @@ SELECT
   j6.[valueTime] AS [value_time_of_day],
   j6.[valuePeriod_start] AS [value_start],
   j6.[valuePeriod_end] AS [value_end],
-  TRY_CAST(j6.[valueRange_low_value] AS decimal(38, 18)) AS [value_low],
-  TRY_CAST(j6.[valueRange_high_value] AS decimal(38, 18)) AS [value_high],
-  TRY_CAST(j6.[valueRatio_numerator_value] AS decimal(38, 18)) AS [value_numerator],
-  TRY_CAST(j6.[valueRatio_denominator_value] AS decimal(38, 18)) AS [value_denominator],
+  CASE WHEN n2.[rare] = 1 THEN n2.[v] ELSE TRY_CAST(j6.[valueRange_low_value] AS decimal(38, 18)) END AS [value_low],
+  CASE WHEN n3.[rare] = 1 THEN n3.[v] ELSE TRY_CAST(j6.[valueRange_high_value] AS decimal(38, 18)) END AS [value_high],
+  CASE WHEN n4.[rare] = 1 THEN n4.[v] ELSE TRY_CAST(j6.[valueRatio_numerator_value] AS decimal(38, 18)) END AS [value_numerator],
+  CASE WHEN n5.[rare] = 1 THEN n5.[v] ELSE TRY_CAST(j6.[valueRatio_denominator_value] AS decimal(38, 18)) END AS [value_denominator],
   j8.[code] AS [absent_reason],
   j10.[code] AS [interpretation],
   j10.[system] AS [interpretation_system],
   j10.[display] AS [interpretation_display],
   j11.[text] AS [interpretation_text],
-  TRY_CAST(j12.[low_value] AS decimal(38, 18)) AS [reference_low],
-  TRY_CAST(j12.[high_value] AS decimal(38, 18)) AS [reference_high],
+  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(j12.[low_value] AS decimal(38, 18)) END AS [reference_low],
+  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(j12.[high_value] AS decimal(38, 18)) END AS [reference_high],
   j14.[unit] AS [reference_unit],
   j12.[text] AS [reference_text]
 FROM [stage].[documents] AS d
@@ -120,6 +120,41 @@ CROSS APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
   [valueRatio_numerator_value] varchar(max) '$.valueRatio.numerator.value',
   [valueRatio_denominator_value] varchar(max) '$.valueRatio.denominator.value'
 ) AS j6
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], '0', '') = '' THEN a7.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j6.[valueQuantity_value]) + 'E') AS [e]
+  ) AS a1
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j6.[valueQuantity_value], a1.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j6.[valueQuantity_value], a1.[e] + 1, 100) AS int) AS [x]
+  ) AS a2
+  CROSS APPLY (
+    SELECT
+      REPLACE(a2.[m], '.', '') AS [d],
+      CHARINDEX('.', a2.[m] + '.') - 1 + a2.[x] AS [p]
+  ) AS a3
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN '0.' + REPLICATE('0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + '.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE('0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j6.[valueQuantity_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a4
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a4.[t] + '.') + 18 AS [q]
+  ) AS a5
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), '.', ''), 1) AS [last]
+  ) AS a6
+  CROSS APPLY (
+    SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = '5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), '0', '') = '' AND a6.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a7
+  WHERE (LEN(j6.[valueQuantity_value]) > 20 OR UPPER(j6.[valueQuantity_value]) LIKE '%E%')
+) AS n1
 CROSS APPLY (
   SELECT JSON_QUERY(j4.[valueCodeableConcept], '$.coding') AS [valueCodeableConcept_coding]
 ) AS q3
@@ -134,6 +169,146 @@ OUTER APPLY OPENJSON(f3.[v]) WITH (
   [system] varchar(max) '$.system',
   [display] varchar(max) '$.display'
 ) AS j7
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], '0', '') = '' THEN a14.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j6.[valueRange_low_value]) + 'E') AS [e]
+  ) AS a8
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j6.[valueRange_low_value], a8.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j6.[valueRange_low_value], a8.[e] + 1, 100) AS int) AS [x]
+  ) AS a9
+  CROSS APPLY (
+    SELECT
+      REPLACE(a9.[m], '.', '') AS [d],
+      CHARINDEX('.', a9.[m] + '.') - 1 + a9.[x] AS [p]
+  ) AS a10
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN '0.' + REPLICATE('0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + '.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE('0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j6.[valueRange_low_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a11
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a11.[t] + '.') + 18 AS [q]
+  ) AS a12
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), '.', ''), 1) AS [last]
+  ) AS a13
+  CROSS APPLY (
+    SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = '5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), '0', '') = '' AND a13.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a14
+  WHERE (LEN(j6.[valueRange_low_value]) > 20 OR UPPER(j6.[valueRange_low_value]) LIKE '%E%')
+) AS n2
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a21.[v] <> 0 OR REPLACE(a17.[d], '0', '') = '' THEN a21.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j6.[valueRange_high_value]) + 'E') AS [e]
+  ) AS a15
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j6.[valueRange_high_value], a15.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j6.[valueRange_high_value], a15.[e] + 1, 100) AS int) AS [x]
+  ) AS a16
+  CROSS APPLY (
+    SELECT
+      REPLACE(a16.[m], '.', '') AS [d],
+      CHARINDEX('.', a16.[m] + '.') - 1 + a16.[x] AS [p]
+  ) AS a17
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a16.[x] BETWEEN -400 AND 400 THEN CASE WHEN a17.[p] < 1 THEN '0.' + REPLICATE('0', -a17.[p]) + a17.[d] WHEN a17.[p] < LEN(a17.[d]) THEN LEFT(a17.[d], a17.[p]) + '.' + SUBSTRING(a17.[d], a17.[p] + 1, LEN(a17.[d])) ELSE a17.[d] + REPLICATE('0', a17.[p] - LEN(a17.[d])) END WHEN REPLACE(a17.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j6.[valueRange_high_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a18
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a18.[t] + '.') + 18 AS [q]
+  ) AS a19
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a18.[t], a19.[q] + 1, LEN(a18.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a18.[t], a19.[q]), '.', ''), 1) AS [last]
+  ) AS a20
+  CROSS APPLY (
+    SELECT TRY_CAST(a18.[sign] + LEFT(a18.[t], a19.[q] + CASE WHEN LEFT(a20.[r], 1) = '5' AND REPLACE(SUBSTRING(a20.[r], 2, LEN(a20.[r])), '0', '') = '' AND a20.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a21
+  WHERE (LEN(j6.[valueRange_high_value]) > 20 OR UPPER(j6.[valueRange_high_value]) LIKE '%E%')
+) AS n3
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a28.[v] <> 0 OR REPLACE(a24.[d], '0', '') = '' THEN a28.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j6.[valueRatio_numerator_value]) + 'E') AS [e]
+  ) AS a22
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j6.[valueRatio_numerator_value], a22.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j6.[valueRatio_numerator_value], a22.[e] + 1, 100) AS int) AS [x]
+  ) AS a23
+  CROSS APPLY (
+    SELECT
+      REPLACE(a23.[m], '.', '') AS [d],
+      CHARINDEX('.', a23.[m] + '.') - 1 + a23.[x] AS [p]
+  ) AS a24
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a23.[x] BETWEEN -400 AND 400 THEN CASE WHEN a24.[p] < 1 THEN '0.' + REPLICATE('0', -a24.[p]) + a24.[d] WHEN a24.[p] < LEN(a24.[d]) THEN LEFT(a24.[d], a24.[p]) + '.' + SUBSTRING(a24.[d], a24.[p] + 1, LEN(a24.[d])) ELSE a24.[d] + REPLICATE('0', a24.[p] - LEN(a24.[d])) END WHEN REPLACE(a24.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j6.[valueRatio_numerator_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a25
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a25.[t] + '.') + 18 AS [q]
+  ) AS a26
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a25.[t], a26.[q] + 1, LEN(a25.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a25.[t], a26.[q]), '.', ''), 1) AS [last]
+  ) AS a27
+  CROSS APPLY (
+    SELECT TRY_CAST(a25.[sign] + LEFT(a25.[t], a26.[q] + CASE WHEN LEFT(a27.[r], 1) = '5' AND REPLACE(SUBSTRING(a27.[r], 2, LEN(a27.[r])), '0', '') = '' AND a27.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a28
+  WHERE (LEN(j6.[valueRatio_numerator_value]) > 20 OR UPPER(j6.[valueRatio_numerator_value]) LIKE '%E%')
+) AS n4
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a35.[v] <> 0 OR REPLACE(a31.[d], '0', '') = '' THEN a35.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j6.[valueRatio_denominator_value]) + 'E') AS [e]
+  ) AS a29
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j6.[valueRatio_denominator_value], a29.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j6.[valueRatio_denominator_value], a29.[e] + 1, 100) AS int) AS [x]
+  ) AS a30
+  CROSS APPLY (
+    SELECT
+      REPLACE(a30.[m], '.', '') AS [d],
+      CHARINDEX('.', a30.[m] + '.') - 1 + a30.[x] AS [p]
+  ) AS a31
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a30.[x] BETWEEN -400 AND 400 THEN CASE WHEN a31.[p] < 1 THEN '0.' + REPLICATE('0', -a31.[p]) + a31.[d] WHEN a31.[p] < LEN(a31.[d]) THEN LEFT(a31.[d], a31.[p]) + '.' + SUBSTRING(a31.[d], a31.[p] + 1, LEN(a31.[d])) ELSE a31.[d] + REPLICATE('0', a31.[p] - LEN(a31.[d])) END WHEN REPLACE(a31.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j6.[valueRatio_denominator_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a32
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a32.[t] + '.') + 18 AS [q]
+  ) AS a33
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a32.[t], a33.[q] + 1, LEN(a32.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a32.[t], a33.[q]), '.', ''), 1) AS [last]
+  ) AS a34
+  CROSS APPLY (
+    SELECT TRY_CAST(a32.[sign] + LEFT(a32.[t], a33.[q] + CASE WHEN LEFT(a34.[r], 1) = '5' AND REPLACE(SUBSTRING(a34.[r], 2, LEN(a34.[r])), '0', '') = '' AND a34.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a35
+  WHERE (LEN(j6.[valueRatio_denominator_value]) > 20 OR UPPER(j6.[valueRatio_denominator_value]) LIKE '%E%')
+) AS n5
 CROSS APPLY (
   SELECT JSON_QUERY(j4.[dataAbsentReason], '$.coding') AS [dataAbsentReason_coding]
 ) AS q4
@@ -181,6 +356,76 @@ OUTER APPLY OPENJSON(f7.[v]) WITH (
   [high_value] varchar(max) '$.high.value',
   [text] varchar(max) '$.text'
 ) AS j12
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a42.[v] <> 0 OR REPLACE(a38.[d], '0', '') = '' THEN a42.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j12.[low_value]) + 'E') AS [e]
+  ) AS a36
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j12.[low_value], a36.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j12.[low_value], a36.[e] + 1, 100) AS int) AS [x]
+  ) AS a37
+  CROSS APPLY (
+    SELECT
+      REPLACE(a37.[m], '.', '') AS [d],
+      CHARINDEX('.', a37.[m] + '.') - 1 + a37.[x] AS [p]
+  ) AS a38
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a37.[x] BETWEEN -400 AND 400 THEN CASE WHEN a38.[p] < 1 THEN '0.' + REPLICATE('0', -a38.[p]) + a38.[d] WHEN a38.[p] < LEN(a38.[d]) THEN LEFT(a38.[d], a38.[p]) + '.' + SUBSTRING(a38.[d], a38.[p] + 1, LEN(a38.[d])) ELSE a38.[d] + REPLICATE('0', a38.[p] - LEN(a38.[d])) END WHEN REPLACE(a38.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j12.[low_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a39
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a39.[t] + '.') + 18 AS [q]
+  ) AS a40
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a39.[t], a40.[q] + 1, LEN(a39.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a39.[t], a40.[q]), '.', ''), 1) AS [last]
+  ) AS a41
+  CROSS APPLY (
+    SELECT TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = '5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), '0', '') = '' AND a41.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a42
+  WHERE (LEN(j12.[low_value]) > 20 OR UPPER(j12.[low_value]) LIKE '%E%')
+) AS n6
+OUTER APPLY (
+  SELECT TOP (1)
+    1 AS [rare],
+    CASE WHEN a49.[v] <> 0 OR REPLACE(a45.[d], '0', '') = '' THEN a49.[v] END AS [v]
+  FROM (
+    SELECT CHARINDEX('E', UPPER(j12.[high_value]) + 'E') AS [e]
+  ) AS a43
+  CROSS APPLY (
+    SELECT
+      REPLACE(LEFT(j12.[high_value], a43.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(j12.[high_value], a43.[e] + 1, 100) AS int) AS [x]
+  ) AS a44
+  CROSS APPLY (
+    SELECT
+      REPLACE(a44.[m], '.', '') AS [d],
+      CHARINDEX('.', a44.[m] + '.') - 1 + a44.[x] AS [p]
+  ) AS a45
+  CROSS APPLY (
+    SELECT
+      CASE WHEN a44.[x] BETWEEN -400 AND 400 THEN CASE WHEN a45.[p] < 1 THEN '0.' + REPLICATE('0', -a45.[p]) + a45.[d] WHEN a45.[p] < LEN(a45.[d]) THEN LEFT(a45.[d], a45.[p]) + '.' + SUBSTRING(a45.[d], a45.[p] + 1, LEN(a45.[d])) ELSE a45.[d] + REPLICATE('0', a45.[p] - LEN(a45.[d])) END WHEN REPLACE(a45.[d], '0', '') = '' THEN '0' END AS [t],
+      CASE WHEN LEFT(j12.[high_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+  ) AS a46
+  CROSS APPLY (
+    SELECT CHARINDEX('.', a46.[t] + '.') + 18 AS [q]
+  ) AS a47
+  CROSS APPLY (
+    SELECT
+      SUBSTRING(a46.[t], a47.[q] + 1, LEN(a46.[t])) AS [r],
+      RIGHT(REPLACE(LEFT(a46.[t], a47.[q]), '.', ''), 1) AS [last]
+  ) AS a48
+  CROSS APPLY (
+    SELECT TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = '5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), '0', '') = '' AND a48.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+  ) AS a49
+  WHERE (LEN(j12.[high_value]) > 20 OR UPPER(j12.[high_value]) LIKE '%E%')
+) AS n7
 CROSS APPLY (
   SELECT
     MAX(CASE WHEN o.[key] = 'high' AND o.[type] IN (4, 5) THEN o.[value] END) AS [high],

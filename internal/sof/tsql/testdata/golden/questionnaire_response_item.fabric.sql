@@ -430,7 +430,7 @@ OUTER APPLY ( -- answer
   SELECT
     CAST(e34.[key] AS int) AS [answer_index],
     CAST(CASE j26.[valueBoolean] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [value_boolean],
-    TRY_CAST(j26.[valueDecimal] AS decimal(38, 18)) AS [value_decimal],
+    CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j26.[valueDecimal] AS decimal(38, 18)) END AS [value_decimal],
     TRY_CAST(NULLIF(j26.[valueInteger], '') AS int) AS [value_integer],
     j26.[valueDate] AS [value_date],
     j26.[valueDateTime] AS [value_time],
@@ -440,7 +440,7 @@ OUTER APPLY ( -- answer
     j26.[valueCoding_code] AS [value_code],
     j26.[valueCoding_system] AS [value_code_system],
     j26.[valueCoding_display] AS [value_code_display],
-    TRY_CAST(j26.[valueQuantity_value] AS decimal(38, 18)) AS [value_number],
+    CASE WHEN n2.[rare] = 1 THEN n2.[v] ELSE TRY_CAST(j26.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
     j26.[valueQuantity_unit] AS [value_number_unit],
     j26.[valueQuantity_code] AS [value_number_unit_code],
     j26.[valueReference_reference] AS [value_reference]
@@ -462,6 +462,76 @@ OUTER APPLY ( -- answer
     [valueQuantity_code] varchar(max) '$.valueQuantity.code',
     [valueReference_reference] varchar(max) '$.valueReference.reference'
   ) AS j26
+  OUTER APPLY (
+    SELECT TOP (1)
+      1 AS [rare],
+      CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], '0', '') = '' THEN a7.[v] END AS [v]
+    FROM (
+      SELECT CHARINDEX('E', UPPER(j26.[valueDecimal]) + 'E') AS [e]
+    ) AS a1
+    CROSS APPLY (
+      SELECT
+        REPLACE(LEFT(j26.[valueDecimal], a1.[e] - 1), '-', '') AS [m],
+        TRY_CAST(SUBSTRING(j26.[valueDecimal], a1.[e] + 1, 100) AS int) AS [x]
+    ) AS a2
+    CROSS APPLY (
+      SELECT
+        REPLACE(a2.[m], '.', '') AS [d],
+        CHARINDEX('.', a2.[m] + '.') - 1 + a2.[x] AS [p]
+    ) AS a3
+    CROSS APPLY (
+      SELECT
+        CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN '0.' + REPLICATE('0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + '.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE('0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], '0', '') = '' THEN '0' END AS [t],
+        CASE WHEN LEFT(j26.[valueDecimal], 1) = '-' THEN '-' ELSE '' END AS [sign]
+    ) AS a4
+    CROSS APPLY (
+      SELECT CHARINDEX('.', a4.[t] + '.') + 18 AS [q]
+    ) AS a5
+    CROSS APPLY (
+      SELECT
+        SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
+        RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), '.', ''), 1) AS [last]
+    ) AS a6
+    CROSS APPLY (
+      SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = '5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), '0', '') = '' AND a6.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    ) AS a7
+    WHERE (LEN(j26.[valueDecimal]) > 20 OR UPPER(j26.[valueDecimal]) LIKE '%E%')
+  ) AS n1
+  OUTER APPLY (
+    SELECT TOP (1)
+      1 AS [rare],
+      CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], '0', '') = '' THEN a14.[v] END AS [v]
+    FROM (
+      SELECT CHARINDEX('E', UPPER(j26.[valueQuantity_value]) + 'E') AS [e]
+    ) AS a8
+    CROSS APPLY (
+      SELECT
+        REPLACE(LEFT(j26.[valueQuantity_value], a8.[e] - 1), '-', '') AS [m],
+        TRY_CAST(SUBSTRING(j26.[valueQuantity_value], a8.[e] + 1, 100) AS int) AS [x]
+    ) AS a9
+    CROSS APPLY (
+      SELECT
+        REPLACE(a9.[m], '.', '') AS [d],
+        CHARINDEX('.', a9.[m] + '.') - 1 + a9.[x] AS [p]
+    ) AS a10
+    CROSS APPLY (
+      SELECT
+        CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN '0.' + REPLICATE('0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + '.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE('0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], '0', '') = '' THEN '0' END AS [t],
+        CASE WHEN LEFT(j26.[valueQuantity_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
+    ) AS a11
+    CROSS APPLY (
+      SELECT CHARINDEX('.', a11.[t] + '.') + 18 AS [q]
+    ) AS a12
+    CROSS APPLY (
+      SELECT
+        SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
+        RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), '.', ''), 1) AS [last]
+    ) AS a13
+    CROSS APPLY (
+      SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = '5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), '0', '') = '' AND a13.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    ) AS a14
+    WHERE (LEN(j26.[valueQuantity_value]) > 20 OR UPPER(j26.[valueQuantity_value]) LIKE '%E%')
+  ) AS n2
   WHERE e34.[type] <> 0
 ) AS u1
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('QuestionnaireResponse' AS varbinary(max))

@@ -389,7 +389,7 @@ OUTER APPLY ( -- answer
   SELECT
     CAST(e34.[key] AS int) AS [answer_index],
     CAST(CASE j24.[valueBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [value_boolean],
-    TRY_CAST(j24.[valueDecimal] AS decimal(38, 18)) AS [value_decimal],
+    CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j24.[valueDecimal] AS decimal(38, 18)) END AS [value_decimal],
     TRY_CAST(NULLIF(j24.[valueInteger], N'') AS int) AS [value_integer],
     j24.[valueDate] AS [value_date],
     j24.[valueDateTime] AS [value_time],
@@ -399,7 +399,7 @@ OUTER APPLY ( -- answer
     j24.[valueCoding_code] AS [value_code],
     j24.[valueCoding_system] AS [value_code_system],
     j24.[valueCoding_display] AS [value_code_display],
-    TRY_CAST(j24.[valueQuantity_value] AS decimal(38, 18)) AS [value_number],
+    CASE WHEN n2.[rare] = 1 THEN n2.[v] ELSE TRY_CAST(j24.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
     j24.[valueQuantity_unit] AS [value_number_unit],
     j24.[valueQuantity_code] AS [value_number_unit_code],
     j24.[valueReference_reference] AS [value_reference]
@@ -421,6 +421,76 @@ OUTER APPLY ( -- answer
     [valueQuantity_code] nvarchar(max) '$.valueQuantity.code',
     [valueReference_reference] nvarchar(max) '$.valueReference.reference'
   ) AS j24
+  OUTER APPLY (
+    SELECT TOP (1)
+      1 AS [rare],
+      CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
+    FROM (
+      SELECT CHARINDEX(N'E', UPPER(j24.[valueDecimal]) + N'E') AS [e]
+    ) AS a1
+    CROSS APPLY (
+      SELECT
+        REPLACE(LEFT(j24.[valueDecimal], a1.[e] - 1), N'-', N'') AS [m],
+        TRY_CAST(SUBSTRING(j24.[valueDecimal], a1.[e] + 1, 100) AS int) AS [x]
+    ) AS a2
+    CROSS APPLY (
+      SELECT
+        REPLACE(a2.[m], N'.', N'') AS [d],
+        CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
+    ) AS a3
+    CROSS APPLY (
+      SELECT
+        CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
+        CASE WHEN LEFT(j24.[valueDecimal], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    ) AS a4
+    CROSS APPLY (
+      SELECT CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+    ) AS a5
+    CROSS APPLY (
+      SELECT
+        SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
+        RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
+    ) AS a6
+    CROSS APPLY (
+      SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    ) AS a7
+    WHERE (LEN(j24.[valueDecimal]) > 20 OR UPPER(j24.[valueDecimal]) LIKE N'%E%')
+  ) AS n1
+  OUTER APPLY (
+    SELECT TOP (1)
+      1 AS [rare],
+      CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
+    FROM (
+      SELECT CHARINDEX(N'E', UPPER(j24.[valueQuantity_value]) + N'E') AS [e]
+    ) AS a8
+    CROSS APPLY (
+      SELECT
+        REPLACE(LEFT(j24.[valueQuantity_value], a8.[e] - 1), N'-', N'') AS [m],
+        TRY_CAST(SUBSTRING(j24.[valueQuantity_value], a8.[e] + 1, 100) AS int) AS [x]
+    ) AS a9
+    CROSS APPLY (
+      SELECT
+        REPLACE(a9.[m], N'.', N'') AS [d],
+        CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
+    ) AS a10
+    CROSS APPLY (
+      SELECT
+        CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
+        CASE WHEN LEFT(j24.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    ) AS a11
+    CROSS APPLY (
+      SELECT CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+    ) AS a12
+    CROSS APPLY (
+      SELECT
+        SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
+        RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
+    ) AS a13
+    CROSS APPLY (
+      SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    ) AS a14
+    WHERE (LEN(j24.[valueQuantity_value]) > 20 OR UPPER(j24.[valueQuantity_value]) LIKE N'%E%')
+  ) AS n2
   WHERE e34.[type] <> 0
 ) AS u1
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'QuestionnaireResponse.'
