@@ -144,8 +144,10 @@ Both give the same rows for lines that have the JSON types FHIR gives its elemen
 - A repeat deeper than ten levels makes the statement fail in the same way. No row is ever left out.
 - Where data has another JSON type than FHIR says, a body reads nothing; an object where FHIR has a list is a list of one. The native
   engine shows what is there, or calls the line bad.
-- Numbers have 38 digits. Comparisons know 18 digits behind the point, sums 17, products 17 of factors with up to 9, quotients 16.
-  A number that does not fit, or is written with an exponent, is read as NULL.
+- Numbers are read exactly, with an exponent or without. A decimal column rounds half to even, and is NULL for a number other than
+  zero that would become zero. A comparison is exact where one side has up to 17 digits behind the point and is below 10^20. Sums
+  keep 17 digits behind the point, products 17 of factors with up to 9, quotients 16. An exponent beyond 400 is read as NULL; the
+  native engine calls such a line bad where it computes with the number.
 - An object in a column keeps the white space of its document.
 - Text is counted in UTF-16 units by length() and substring(): characters beyond the basic plane count twice.
 - An element that R4 does not have is read as a list of whatever it is.

@@ -22,8 +22,8 @@ SELECT
   j11.[system] AS [body_site_system],
   j11.[display] AS [body_site_display],
   j12.[text] AS [body_site_text],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [patient_id],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k4.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter' AS varbinary(max)) THEN NULLIF(k4.[id], '') END AS varchar(max)) AS [encounter_id],
+  CASE WHEN CAST(CAST(RIGHT(k1.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
+  CASE WHEN CAST(CAST(RIGHT(k2.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter' AS varbinary(max)) THEN k2.[id] END AS [encounter_id],
   j1.[onsetDateTime] AS [onset_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [onset_time_utc],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) END AS [onset_age],
@@ -38,9 +38,9 @@ SELECT
   j1.[abatementPeriod_end] AS [abatement_end],
   j1.[abatementString] AS [abatement_text],
   j1.[recordedDate] AS [recorded_date],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k6.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k6.[id], '') END AS varchar(max)) AS [recorder_id],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k8.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k8.[id], '') END AS varchar(max)) AS [asserter_id],
-  CAST(f9.[v] AS varchar(max)) AS [evidence_id]
+  CASE WHEN CAST(CAST(RIGHT(k3.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k3.[id] END AS [recorder_id],
+  CASE WHEN CAST(CAST(RIGHT(k4.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k4.[id] END AS [asserter_id],
+  f9.[v] AS [evidence_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
@@ -175,22 +175,36 @@ OUTER APPLY OPENJSON(f8.[v]) WITH (
 OUTER APPLY OPENJSON(f7.[v]) WITH (
   [text] varchar(max) '$.text'
 ) AS j12
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    '/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX('?', h1.[r]) = 0
+    AND CHARINDEX('#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> 'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h3.[r], h4.[at] - 1) AS [id],
+    '/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference] + '/_history/') - 1) AS [r]
+  ) AS h3
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h3.[r])) AS [at]
+  ) AS h4
+  WHERE h4.[at] > 1
+    AND CHARINDEX('?', h3.[r]) = 0
+    AND CHARINDEX('#', h3.[r]) = 0
+    AND LEFT(h3.[r], 4) <> 'urn:'
 ) AS k2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
-) AS k3
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN RIGHT(k3.[r], CHARINDEX('/', REVERSE(k3.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN '/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX('/', REVERSE(k3.[r]))) END AS [head]
-) AS k4
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
@@ -267,24 +281,38 @@ OUTER APPLY (
   ) AS a14
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE '%E%')
 ) AS n2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[recorder_reference]) > 0 THEN LEFT(j1.[recorder_reference], CHARINDEX('/_history/', j1.[recorder_reference]) - 1) ELSE j1.[recorder_reference] END AS [r]
-) AS k5
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k5.[r]) > 0 AND CHARINDEX('?', k5.[r]) = 0 AND CHARINDEX('#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> 'urn:' THEN RIGHT(k5.[r], CHARINDEX('/', REVERSE(k5.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k5.[r]) > 0 AND CHARINDEX('?', k5.[r]) = 0 AND CHARINDEX('#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> 'urn:' THEN '/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX('/', REVERSE(k5.[r]))) END AS [head]
-) AS k6
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[asserter_reference]) > 0 THEN LEFT(j1.[asserter_reference], CHARINDEX('/_history/', j1.[asserter_reference]) - 1) ELSE j1.[asserter_reference] END AS [r]
-) AS k7
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k7.[r]) > 0 AND CHARINDEX('?', k7.[r]) = 0 AND CHARINDEX('#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> 'urn:' THEN RIGHT(k7.[r], CHARINDEX('/', REVERSE(k7.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k7.[r]) > 0 AND CHARINDEX('?', k7.[r]) = 0 AND CHARINDEX('#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> 'urn:' THEN '/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX('/', REVERSE(k7.[r]))) END AS [head]
-) AS k8
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h5.[r], h6.[at] - 1) AS [id],
+    '/' + LEFT(h5.[r], LEN(h5.[r]) - h6.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX('/_history/', j1.[recorder_reference] + '/_history/') - 1) AS [r]
+  ) AS h5
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h5.[r])) AS [at]
+  ) AS h6
+  WHERE h6.[at] > 1
+    AND CHARINDEX('?', h5.[r]) = 0
+    AND CHARINDEX('#', h5.[r]) = 0
+    AND LEFT(h5.[r], 4) <> 'urn:'
+) AS k3
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h7.[r], h8.[at] - 1) AS [id],
+    '/' + LEFT(h7.[r], LEN(h7.[r]) - h8.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX('/_history/', j1.[asserter_reference] + '/_history/') - 1) AS [r]
+  ) AS h7
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h7.[r])) AS [at]
+  ) AS h8
+  WHERE h8.[at] > 1
+    AND CHARINDEX('?', h7.[r]) = 0
+    AND CHARINDEX('#', h7.[r]) = 0
+    AND LEFT(h7.[r], 4) <> 'urn:'
+) AS k4
 OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k10.[head], 12) AS varchar(max)) AS varbinary(max)) = CAST('/Observation' AS varbinary(max)) THEN NULLIF(k10.[id], '') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k5.[head], 12) AS varchar(max)) AS varbinary(max)) = CAST('/Observation' AS varbinary(max)) THEN k5.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[evidence], 1) = '[' THEN j2.[evidence] ELSE '[' + j2.[evidence] + ']' END) AS e9
   CROSS APPLY (
     SELECT MAX(CASE WHEN o.[key] = 'detail' AND o.[type] IN (4, 5) THEN o.[value] END) AS [detail]
@@ -294,17 +322,24 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
   CROSS APPLY OPENJSON(CASE WHEN e10.[type] = 5 THEN e10.[value] END) WITH (
     [reference] varchar(max) '$.reference'
   ) AS j14
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX('/_history/', j14.[reference]) > 0 THEN LEFT(j14.[reference], CHARINDEX('/_history/', j14.[reference]) - 1) ELSE j14.[reference] END AS [r]
-  ) AS k9
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX('/', k9.[r]) > 0 AND CHARINDEX('?', k9.[r]) = 0 AND CHARINDEX('#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> 'urn:' THEN RIGHT(k9.[r], CHARINDEX('/', REVERSE(k9.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX('/', k9.[r]) > 0 AND CHARINDEX('?', k9.[r]) = 0 AND CHARINDEX('#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> 'urn:' THEN '/' + LEFT(k9.[r], LEN(k9.[r]) - CHARINDEX('/', REVERSE(k9.[r]))) END AS [head]
-  ) AS k10
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h9.[r], h10.[at] - 1) AS [id],
+      '/' + LEFT(h9.[r], LEN(h9.[r]) - h10.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j14.[reference], CHARINDEX('/_history/', j14.[reference] + '/_history/') - 1) AS [r]
+    ) AS h9
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX('/', REVERSE(h9.[r])) AS [at]
+    ) AS h10
+    WHERE h10.[at] > 1
+      AND CHARINDEX('?', h9.[r]) = 0
+      AND CHARINDEX('#', h9.[r]) = 0
+      AND LEFT(h9.[r], 4) <> 'urn:'
+  ) AS k5
   WHERE e9.[type] <> 0
     AND e10.[type] <> 0
-    AND CASE WHEN CAST(CAST(RIGHT(k10.[head], 12) AS varchar(max)) AS varbinary(max)) = CAST('/Observation' AS varbinary(max)) THEN NULLIF(k10.[id], '') END IS NOT NULL
+    AND CASE WHEN CAST(CAST(RIGHT(k5.[head], 12) AS varchar(max)) AS varbinary(max)) = CAST('/Observation' AS varbinary(max)) THEN k5.[id] END IS NOT NULL
   ORDER BY CAST(e9.[key] AS int), CAST(e10.[key] AS int)
 ) AS f9
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Condition' AS varbinary(max))

@@ -23,8 +23,8 @@ SELECT
   j9.[system] AS [body_site_system],
   j9.[display] AS [body_site_display],
   j8.[text] AS [body_site_text],
-  CAST(CASE WHEN CAST(RIGHT(k2.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [patient_id],
-  CAST(CASE WHEN CAST(RIGHT(k4.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [encounter_id],
+  CASE WHEN CAST(RIGHT(k1.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN k1.[id] END AS [patient_id],
+  CASE WHEN CAST(RIGHT(k2.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN k2.[id] END AS [encounter_id],
   j1.[onsetDateTime] AS [onset_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [onset_time_utc],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) END AS [onset_age],
@@ -39,9 +39,9 @@ SELECT
   j1.[abatementPeriod_end] AS [abatement_end],
   j1.[abatementString] AS [abatement_text],
   j1.[recordedDate] AS [recorded_date],
-  CAST(CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END AS nvarchar(max)) AS [recorder_id],
-  CAST(CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k8.[id], N'') END AS nvarchar(max)) AS [asserter_id],
-  CAST(f9.[v] AS nvarchar(max)) AS [evidence_id]
+  CASE WHEN CAST(RIGHT(k3.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k3.[id] END AS [recorder_id],
+  CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k4.[id] END AS [asserter_id],
+  f9.[v] AS [evidence_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -154,22 +154,36 @@ OUTER APPLY OPENJSON(f8.[v]) WITH (
   [system] nvarchar(max) '$.system',
   [display] nvarchar(max) '$.display'
 ) AS j9
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX(N'?', h1.[r]) = 0
+    AND CHARINDEX(N'#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> N'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h3.[r], h4.[at] - 1) AS [id],
+    N'/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+  ) AS h3
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h3.[r])) AS [at]
+  ) AS h4
+  WHERE h4.[at] > 1
+    AND CHARINDEX(N'?', h3.[r]) = 0
+    AND CHARINDEX(N'#', h3.[r]) = 0
+    AND LEFT(h3.[r], 4) <> N'urn:'
 ) AS k2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
-) AS k3
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN RIGHT(k3.[r], CHARINDEX(N'/', REVERSE(k3.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN N'/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX(N'/', REVERSE(k3.[r]))) END AS [head]
-) AS k4
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
@@ -246,24 +260,38 @@ OUTER APPLY (
   ) AS a14
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE N'%E%')
 ) AS n2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[recorder_reference]) > 0 THEN LEFT(j1.[recorder_reference], CHARINDEX(N'/_history/', j1.[recorder_reference]) - 1) ELSE j1.[recorder_reference] END AS [r]
-) AS k5
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN RIGHT(k5.[r], CHARINDEX(N'/', REVERSE(k5.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN N'/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX(N'/', REVERSE(k5.[r]))) END AS [head]
-) AS k6
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[asserter_reference]) > 0 THEN LEFT(j1.[asserter_reference], CHARINDEX(N'/_history/', j1.[asserter_reference]) - 1) ELSE j1.[asserter_reference] END AS [r]
-) AS k7
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN RIGHT(k7.[r], CHARINDEX(N'/', REVERSE(k7.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN N'/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX(N'/', REVERSE(k7.[r]))) END AS [head]
-) AS k8
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h5.[r], h6.[at] - 1) AS [id],
+    N'/' + LEFT(h5.[r], LEN(h5.[r]) - h6.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX(N'/_history/', j1.[recorder_reference] + N'/_history/') - 1) AS [r]
+  ) AS h5
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h5.[r])) AS [at]
+  ) AS h6
+  WHERE h6.[at] > 1
+    AND CHARINDEX(N'?', h5.[r]) = 0
+    AND CHARINDEX(N'#', h5.[r]) = 0
+    AND LEFT(h5.[r], 4) <> N'urn:'
+) AS k3
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h7.[r], h8.[at] - 1) AS [id],
+    N'/' + LEFT(h7.[r], LEN(h7.[r]) - h8.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX(N'/_history/', j1.[asserter_reference] + N'/_history/') - 1) AS [r]
+  ) AS h7
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h7.[r])) AS [at]
+  ) AS h8
+  WHERE h8.[at] > 1
+    AND CHARINDEX(N'?', h7.[r]) = 0
+    AND CHARINDEX(N'#', h7.[r]) = 0
+    AND LEFT(h7.[r], 4) <> N'urn:'
+) AS k4
 OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k10.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN NULLIF(k10.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k5.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN k5.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[evidence], 1) = N'[' THEN j1.[evidence] ELSE N'[' + j1.[evidence] + N']' END) AS e9
   CROSS APPLY OPENJSON(CASE WHEN e9.[type] = 5 THEN e9.[value] END) WITH (
     [detail] nvarchar(max) '$.detail' AS JSON
@@ -272,17 +300,24 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
   CROSS APPLY OPENJSON(CASE WHEN e10.[type] = 5 THEN e10.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j11
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j11.[reference]) > 0 THEN LEFT(j11.[reference], CHARINDEX(N'/_history/', j11.[reference]) - 1) ELSE j11.[reference] END AS [r]
-  ) AS k9
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k9.[r]) > 0 AND CHARINDEX(N'?', k9.[r]) = 0 AND CHARINDEX(N'#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> N'urn:' THEN RIGHT(k9.[r], CHARINDEX(N'/', REVERSE(k9.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k9.[r]) > 0 AND CHARINDEX(N'?', k9.[r]) = 0 AND CHARINDEX(N'#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> N'urn:' THEN N'/' + LEFT(k9.[r], LEN(k9.[r]) - CHARINDEX(N'/', REVERSE(k9.[r]))) END AS [head]
-  ) AS k10
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h9.[r], h10.[at] - 1) AS [id],
+      N'/' + LEFT(h9.[r], LEN(h9.[r]) - h10.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j11.[reference], CHARINDEX(N'/_history/', j11.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h9
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h9.[r])) AS [at]
+    ) AS h10
+    WHERE h10.[at] > 1
+      AND CHARINDEX(N'?', h9.[r]) = 0
+      AND CHARINDEX(N'#', h9.[r]) = 0
+      AND LEFT(h9.[r], 4) <> N'urn:'
+  ) AS k5
   WHERE e9.[type] <> 0
     AND e10.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k10.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN NULLIF(k10.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k5.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN k5.[id] END IS NOT NULL
   ORDER BY CAST(e9.[key] AS int), CAST(e10.[key] AS int)
 ) AS f9
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Condition.'

@@ -4,14 +4,14 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [encounter_id],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [patient_id],
+  CASE WHEN CAST(CAST(RIGHT(k1.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   j5.[code] AS [type],
   j5.[system] AS [type_system],
   j5.[display] AS [type_display],
   j6.[text] AS [type_text],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k4.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k4.[id], '') END AS varchar(max)) AS [practitioner_id],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k4.[head], 17) AS varchar(max)) AS varbinary(max)) = CAST('/PractitionerRole' AS varbinary(max)) THEN NULLIF(k4.[id], '') END AS varchar(max)) AS [practitioner_role_id],
+  CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k2.[id] END AS [practitioner_id],
+  CASE WHEN CAST(CAST(RIGHT(k2.[head], 17) AS varchar(max)) AS varbinary(max)) = CAST('/PractitionerRole' AS varbinary(max)) THEN k2.[id] END AS [practitioner_role_id],
   j7.[individual_display] AS [display],
   j7.[period_start] AS [start_time],
   j7.[period_end] AS [end_time]
@@ -21,14 +21,21 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [id] varchar(max) '$.id',
   [subject_reference] varchar(max) '$.subject.reference'
 ) AS j1
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    '/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX('?', h1.[r]) = 0
+    AND CHARINDEX('#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> 'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 CROSS APPLY (
   SELECT MAX(CASE WHEN o.[key] = 'participant' AND o.[type] IN (4, 5) THEN o.[value] END) AS [participant]
   FROM OPENJSON(d.[doc]) AS o
@@ -68,13 +75,20 @@ CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [period_start] varchar(max) '$.period.start',
   [period_end] varchar(max) '$.period.end'
 ) AS j7
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j7.[individual_reference]) > 0 THEN LEFT(j7.[individual_reference], CHARINDEX('/_history/', j7.[individual_reference]) - 1) ELSE j7.[individual_reference] END AS [r]
-) AS k3
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN RIGHT(k3.[r], CHARINDEX('/', REVERSE(k3.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN '/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX('/', REVERSE(k3.[r]))) END AS [head]
-) AS k4
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h3.[r], h4.[at] - 1) AS [id],
+    '/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j7.[individual_reference], CHARINDEX('/_history/', j7.[individual_reference] + '/_history/') - 1) AS [r]
+  ) AS h3
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h3.[r])) AS [at]
+  ) AS h4
+  WHERE h4.[at] > 1
+    AND CHARINDEX('?', h3.[r]) = 0
+    AND CHARINDEX('#', h3.[r]) = 0
+    AND LEFT(h3.[r], 4) <> 'urn:'
+) AS k2
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Encounter' AS varbinary(max))
   AND e1.[type] <> 0

@@ -1,13 +1,13 @@
 SELECT
   j1.[id] AS [encounter_id],
-  CAST(CASE WHEN CAST(RIGHT(k2.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [patient_id],
+  CASE WHEN CAST(RIGHT(k1.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN k1.[id] END AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   j4.[code] AS [type],
   j4.[system] AS [type_system],
   j4.[display] AS [type_display],
   j3.[text] AS [type_text],
-  CAST(CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [practitioner_id],
-  CAST(CASE WHEN CAST(RIGHT(k4.[head], 17) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/PractitionerRole.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [practitioner_role_id],
+  CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k2.[id] END AS [practitioner_id],
+  CASE WHEN CAST(RIGHT(k2.[head], 17) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/PractitionerRole.' THEN k2.[id] END AS [practitioner_role_id],
   j2.[individual_display] AS [display],
   j2.[period_start] AS [start_time],
   j2.[period_end] AS [end_time]
@@ -18,14 +18,21 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [subject_reference] nvarchar(max) '$.subject.reference',
   [participant] nvarchar(max) '$.participant' AS JSON
 ) AS j1
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX(N'?', h1.[r]) = 0
+    AND CHARINDEX(N'#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> N'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j1.[participant], 1) = N'[' THEN j1.[participant] ELSE N'[' + j1.[participant] + N']' END) AS e1 -- participant
 CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [type] nvarchar(max) '$.type' AS JSON,
@@ -55,13 +62,20 @@ OUTER APPLY OPENJSON(f2.[v]) WITH (
   [system] nvarchar(max) '$.system',
   [display] nvarchar(max) '$.display'
 ) AS j4
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j2.[individual_reference]) > 0 THEN LEFT(j2.[individual_reference], CHARINDEX(N'/_history/', j2.[individual_reference]) - 1) ELSE j2.[individual_reference] END AS [r]
-) AS k3
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN RIGHT(k3.[r], CHARINDEX(N'/', REVERSE(k3.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN N'/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX(N'/', REVERSE(k3.[r]))) END AS [head]
-) AS k4
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h3.[r], h4.[at] - 1) AS [id],
+    N'/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j2.[individual_reference], CHARINDEX(N'/_history/', j2.[individual_reference] + N'/_history/') - 1) AS [r]
+  ) AS h3
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h3.[r])) AS [at]
+  ) AS h4
+  WHERE h4.[at] > 1
+    AND CHARINDEX(N'?', h3.[r]) = 0
+    AND CHARINDEX(N'#', h3.[r]) = 0
+    AND LEFT(h3.[r], 4) <> N'urn:'
+) AS k2
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.'
   AND e1.[type] <> 0

@@ -10,8 +10,8 @@ SELECT
   j4.[system] AS [code_system],
   j4.[display] AS [code_display],
   j1.[code_text] AS [code_text],
-  CAST(CASE WHEN CAST(RIGHT(k2.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [patient_id],
-  CAST(CASE WHEN CAST(RIGHT(k4.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN NULLIF(k4.[id], N'') END AS nvarchar(max)) AS [encounter_id],
+  CASE WHEN CAST(RIGHT(k1.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN k1.[id] END AS [patient_id],
+  CASE WHEN CAST(RIGHT(k2.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN k2.[id] END AS [encounter_id],
   j1.[effectiveDateTime] AS [effective_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
   j1.[effectivePeriod_start] AS [effective_start],
@@ -55,13 +55,13 @@ SELECT
   j12.[system] AS [method_system],
   j12.[display] AS [method_display],
   j1.[method_text] AS [method_text],
-  CAST(f11.[v] AS nvarchar(max)) AS [practitioner_id],
-  CAST(f12.[v] AS nvarchar(max)) AS [organization_id],
-  CAST(CASE WHEN CAST(RIGHT(k10.[head], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device.' THEN NULLIF(k10.[id], N'') END AS nvarchar(max)) AS [device_id],
-  CAST(CASE WHEN CAST(RIGHT(k12.[head], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen.' THEN NULLIF(k12.[id], N'') END AS nvarchar(max)) AS [specimen_id],
-  CAST(f13.[v] AS nvarchar(max)) AS [based_on_id],
-  CAST(f14.[v] AS nvarchar(max)) AS [part_of_id],
-  CAST(f15.[v] AS nvarchar(max)) AS [derived_from_id]
+  f11.[v] AS [practitioner_id],
+  f12.[v] AS [organization_id],
+  CASE WHEN CAST(RIGHT(k5.[head], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device.' THEN k5.[id] END AS [device_id],
+  CASE WHEN CAST(RIGHT(k6.[head], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen.' THEN k6.[id] END AS [specimen_id],
+  f13.[v] AS [based_on_id],
+  f14.[v] AS [part_of_id],
+  f15.[v] AS [derived_from_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -140,22 +140,36 @@ OUTER APPLY OPENJSON(f3.[v]) WITH (
   [system] nvarchar(max) '$.system',
   [display] nvarchar(max) '$.display'
 ) AS j4
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX(N'?', h1.[r]) = 0
+    AND CHARINDEX(N'#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> N'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h3.[r], h4.[at] - 1) AS [id],
+    N'/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+  ) AS h3
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h3.[r])) AS [at]
+  ) AS h4
+  WHERE h4.[at] > 1
+    AND CHARINDEX(N'?', h3.[r]) = 0
+    AND CHARINDEX(N'#', h3.[r]) = 0
+    AND LEFT(h3.[r], 4) <> N'urn:'
 ) AS k2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[encounter_reference]) > 0 THEN LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference]) - 1) ELSE j1.[encounter_reference] END AS [r]
-) AS k3
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN RIGHT(k3.[r], CHARINDEX(N'/', REVERSE(k3.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN N'/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX(N'/', REVERSE(k3.[r]))) END AS [head]
-) AS k4
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
@@ -487,109 +501,158 @@ OUTER APPLY OPENJSON(f10.[v]) WITH (
   [display] nvarchar(max) '$.display'
 ) AS j12
 OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k3.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k3.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e11
   CROSS APPLY OPENJSON(CASE WHEN e11.[type] = 5 THEN e11.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j13
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j13.[reference]) > 0 THEN LEFT(j13.[reference], CHARINDEX(N'/_history/', j13.[reference]) - 1) ELSE j13.[reference] END AS [r]
-  ) AS k5
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN RIGHT(k5.[r], CHARINDEX(N'/', REVERSE(k5.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k5.[r]) > 0 AND CHARINDEX(N'?', k5.[r]) = 0 AND CHARINDEX(N'#', k5.[r]) = 0 AND LEFT(k5.[r], 4) <> N'urn:' THEN N'/' + LEFT(k5.[r], LEN(k5.[r]) - CHARINDEX(N'/', REVERSE(k5.[r]))) END AS [head]
-  ) AS k6
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h5.[r], h6.[at] - 1) AS [id],
+      N'/' + LEFT(h5.[r], LEN(h5.[r]) - h6.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j13.[reference], CHARINDEX(N'/_history/', j13.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h5
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h5.[r])) AS [at]
+    ) AS h6
+    WHERE h6.[at] > 1
+      AND CHARINDEX(N'?', h5.[r]) = 0
+      AND CHARINDEX(N'#', h5.[r]) = 0
+      AND LEFT(h5.[r], 4) <> N'urn:'
+  ) AS k3
   WHERE e11.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k6.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k6.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k3.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k3.[id] END IS NOT NULL
   ORDER BY CAST(e11.[key] AS int)
 ) AS f11
 OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k8.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k4.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e12
   CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j14
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j14.[reference]) > 0 THEN LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference]) - 1) ELSE j14.[reference] END AS [r]
-  ) AS k7
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN RIGHT(k7.[r], CHARINDEX(N'/', REVERSE(k7.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k7.[r]) > 0 AND CHARINDEX(N'?', k7.[r]) = 0 AND CHARINDEX(N'#', k7.[r]) = 0 AND LEFT(k7.[r], 4) <> N'urn:' THEN N'/' + LEFT(k7.[r], LEN(k7.[r]) - CHARINDEX(N'/', REVERSE(k7.[r]))) END AS [head]
-  ) AS k8
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h7.[r], h8.[at] - 1) AS [id],
+      N'/' + LEFT(h7.[r], LEN(h7.[r]) - h8.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h7
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h7.[r])) AS [at]
+    ) AS h8
+    WHERE h8.[at] > 1
+      AND CHARINDEX(N'?', h7.[r]) = 0
+      AND CHARINDEX(N'#', h7.[r]) = 0
+      AND LEFT(h7.[r], 4) <> N'urn:'
+  ) AS k4
   WHERE e12.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k8.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k8.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k4.[id] END IS NOT NULL
   ORDER BY CAST(e12.[key] AS int)
 ) AS f12
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[device_reference]) > 0 THEN LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference]) - 1) ELSE j1.[device_reference] END AS [r]
-) AS k9
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k9.[r]) > 0 AND CHARINDEX(N'?', k9.[r]) = 0 AND CHARINDEX(N'#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> N'urn:' THEN RIGHT(k9.[r], CHARINDEX(N'/', REVERSE(k9.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k9.[r]) > 0 AND CHARINDEX(N'?', k9.[r]) = 0 AND CHARINDEX(N'#', k9.[r]) = 0 AND LEFT(k9.[r], 4) <> N'urn:' THEN N'/' + LEFT(k9.[r], LEN(k9.[r]) - CHARINDEX(N'/', REVERSE(k9.[r]))) END AS [head]
-) AS k10
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[specimen_reference]) > 0 THEN LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference]) - 1) ELSE j1.[specimen_reference] END AS [r]
-) AS k11
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k11.[r]) > 0 AND CHARINDEX(N'?', k11.[r]) = 0 AND CHARINDEX(N'#', k11.[r]) = 0 AND LEFT(k11.[r], 4) <> N'urn:' THEN RIGHT(k11.[r], CHARINDEX(N'/', REVERSE(k11.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k11.[r]) > 0 AND CHARINDEX(N'?', k11.[r]) = 0 AND CHARINDEX(N'#', k11.[r]) = 0 AND LEFT(k11.[r], 4) <> N'urn:' THEN N'/' + LEFT(k11.[r], LEN(k11.[r]) - CHARINDEX(N'/', REVERSE(k11.[r]))) END AS [head]
-) AS k12
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h9.[r], h10.[at] - 1) AS [id],
+    N'/' + LEFT(h9.[r], LEN(h9.[r]) - h10.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference] + N'/_history/') - 1) AS [r]
+  ) AS h9
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h9.[r])) AS [at]
+  ) AS h10
+  WHERE h10.[at] > 1
+    AND CHARINDEX(N'?', h9.[r]) = 0
+    AND CHARINDEX(N'#', h9.[r]) = 0
+    AND LEFT(h9.[r], 4) <> N'urn:'
+) AS k5
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h11.[r], h12.[at] - 1) AS [id],
+    N'/' + LEFT(h11.[r], LEN(h11.[r]) - h12.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference] + N'/_history/') - 1) AS [r]
+  ) AS h11
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h11.[r])) AS [at]
+  ) AS h12
+  WHERE h12.[at] > 1
+    AND CHARINDEX(N'?', h11.[r]) = 0
+    AND CHARINDEX(N'#', h11.[r]) = 0
+    AND LEFT(h11.[r], 4) <> N'urn:'
+) AS k6
 OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k14.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN NULLIF(k14.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k7.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN k7.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[basedOn], 1) = N'[' THEN j1.[basedOn] ELSE N'[' + j1.[basedOn] + N']' END) AS e13
   CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j15
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j15.[reference]) > 0 THEN LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference]) - 1) ELSE j15.[reference] END AS [r]
-  ) AS k13
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k13.[r]) > 0 AND CHARINDEX(N'?', k13.[r]) = 0 AND CHARINDEX(N'#', k13.[r]) = 0 AND LEFT(k13.[r], 4) <> N'urn:' THEN RIGHT(k13.[r], CHARINDEX(N'/', REVERSE(k13.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k13.[r]) > 0 AND CHARINDEX(N'?', k13.[r]) = 0 AND CHARINDEX(N'#', k13.[r]) = 0 AND LEFT(k13.[r], 4) <> N'urn:' THEN N'/' + LEFT(k13.[r], LEN(k13.[r]) - CHARINDEX(N'/', REVERSE(k13.[r]))) END AS [head]
-  ) AS k14
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h13.[r], h14.[at] - 1) AS [id],
+      N'/' + LEFT(h13.[r], LEN(h13.[r]) - h14.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h13
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h13.[r])) AS [at]
+    ) AS h14
+    WHERE h14.[at] > 1
+      AND CHARINDEX(N'?', h13.[r]) = 0
+      AND CHARINDEX(N'#', h13.[r]) = 0
+      AND LEFT(h13.[r], 4) <> N'urn:'
+  ) AS k7
   WHERE e13.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k14.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN NULLIF(k14.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k7.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN k7.[id] END IS NOT NULL
   ORDER BY CAST(e13.[key] AS int)
 ) AS f13
 OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k16.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN NULLIF(k16.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k8.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN k8.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[partOf], 1) = N'[' THEN j1.[partOf] ELSE N'[' + j1.[partOf] + N']' END) AS e14
   CROSS APPLY OPENJSON(CASE WHEN e14.[type] = 5 THEN e14.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j16
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j16.[reference]) > 0 THEN LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference]) - 1) ELSE j16.[reference] END AS [r]
-  ) AS k15
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k15.[r]) > 0 AND CHARINDEX(N'?', k15.[r]) = 0 AND CHARINDEX(N'#', k15.[r]) = 0 AND LEFT(k15.[r], 4) <> N'urn:' THEN RIGHT(k15.[r], CHARINDEX(N'/', REVERSE(k15.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k15.[r]) > 0 AND CHARINDEX(N'?', k15.[r]) = 0 AND CHARINDEX(N'#', k15.[r]) = 0 AND LEFT(k15.[r], 4) <> N'urn:' THEN N'/' + LEFT(k15.[r], LEN(k15.[r]) - CHARINDEX(N'/', REVERSE(k15.[r]))) END AS [head]
-  ) AS k16
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h15.[r], h16.[at] - 1) AS [id],
+      N'/' + LEFT(h15.[r], LEN(h15.[r]) - h16.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h15
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h15.[r])) AS [at]
+    ) AS h16
+    WHERE h16.[at] > 1
+      AND CHARINDEX(N'?', h15.[r]) = 0
+      AND CHARINDEX(N'#', h15.[r]) = 0
+      AND LEFT(h15.[r], 4) <> N'urn:'
+  ) AS k8
   WHERE e14.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k16.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN NULLIF(k16.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k8.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN k8.[id] END IS NOT NULL
   ORDER BY CAST(e14.[key] AS int)
 ) AS f14
 OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k18.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN NULLIF(k18.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k9.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN k9.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[derivedFrom], 1) = N'[' THEN j1.[derivedFrom] ELSE N'[' + j1.[derivedFrom] + N']' END) AS e15
   CROSS APPLY OPENJSON(CASE WHEN e15.[type] = 5 THEN e15.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j17
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j17.[reference]) > 0 THEN LEFT(j17.[reference], CHARINDEX(N'/_history/', j17.[reference]) - 1) ELSE j17.[reference] END AS [r]
-  ) AS k17
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k17.[r]) > 0 AND CHARINDEX(N'?', k17.[r]) = 0 AND CHARINDEX(N'#', k17.[r]) = 0 AND LEFT(k17.[r], 4) <> N'urn:' THEN RIGHT(k17.[r], CHARINDEX(N'/', REVERSE(k17.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k17.[r]) > 0 AND CHARINDEX(N'?', k17.[r]) = 0 AND CHARINDEX(N'#', k17.[r]) = 0 AND LEFT(k17.[r], 4) <> N'urn:' THEN N'/' + LEFT(k17.[r], LEN(k17.[r]) - CHARINDEX(N'/', REVERSE(k17.[r]))) END AS [head]
-  ) AS k18
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h17.[r], h18.[at] - 1) AS [id],
+      N'/' + LEFT(h17.[r], LEN(h17.[r]) - h18.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j17.[reference], CHARINDEX(N'/_history/', j17.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h17
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h17.[r])) AS [at]
+    ) AS h18
+    WHERE h18.[at] > 1
+      AND CHARINDEX(N'?', h17.[r]) = 0
+      AND CHARINDEX(N'#', h17.[r]) = 0
+      AND LEFT(h17.[r], 4) <> N'urn:'
+  ) AS k9
   WHERE e15.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k18.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN NULLIF(k18.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k9.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN k9.[id] END IS NOT NULL
   ORDER BY CAST(e15.[key] AS int)
 ) AS f15
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

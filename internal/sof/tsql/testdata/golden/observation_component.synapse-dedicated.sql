@@ -5,7 +5,7 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [observation_id],
-  CAST(CASE WHEN CAST(RIGHT(k2.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [patient_id],
+  CASE WHEN CAST(RIGHT(k1.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN k1.[id] END AS [patient_id],
   j2.[code] AS [observation_code],
   j1.[effectiveDateTime] AS [effective_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
@@ -51,14 +51,21 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [effectiveDateTime] nvarchar(max) '$.effectiveDateTime',
   [component] nvarchar(max) '$.component' AS JSON
 ) AS j1
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX(N'?', h1.[r]) = 0
+    AND CHARINDEX(N'#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> N'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 OUTER APPLY ( -- code.coding.first().code
   SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e1

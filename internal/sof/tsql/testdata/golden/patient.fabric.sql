@@ -36,8 +36,8 @@ SELECT
   u2.[state] AS [state],
   u2.[postal_code] AS [postal_code],
   u2.[country] AS [country],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [organization_id],
-  CAST(f18.[v] AS varchar(max)) AS [practitioner_id]
+  CASE WHEN CAST(CAST(RIGHT(k1.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN k1.[id] END AS [organization_id],
+  f18.[v] AS [practitioner_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
@@ -464,30 +464,44 @@ OUTER APPLY ( -- address.first()
   ) AS l4
   WHERE f17.[v] IS NOT NULL
 ) AS u2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[managingOrganization_reference]) > 0 THEN LEFT(j1.[managingOrganization_reference], CHARINDEX('/_history/', j1.[managingOrganization_reference]) - 1) ELSE j1.[managingOrganization_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    '/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[managingOrganization_reference], CHARINDEX('/_history/', j1.[managingOrganization_reference] + '/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX('?', h1.[r]) = 0
+    AND CHARINDEX('#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> 'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
-  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k4.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k4.[id], '') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k2.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[generalPractitioner], 1) = '[' THEN j2.[generalPractitioner] ELSE '[' + j2.[generalPractitioner] + ']' END) AS e35
   CROSS APPLY OPENJSON(CASE WHEN e35.[type] = 5 THEN e35.[value] END) WITH (
     [reference] varchar(max) '$.reference'
   ) AS j42
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX('/_history/', j42.[reference]) > 0 THEN LEFT(j42.[reference], CHARINDEX('/_history/', j42.[reference]) - 1) ELSE j42.[reference] END AS [r]
-  ) AS k3
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN RIGHT(k3.[r], CHARINDEX('/', REVERSE(k3.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX('/', k3.[r]) > 0 AND CHARINDEX('?', k3.[r]) = 0 AND CHARINDEX('#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> 'urn:' THEN '/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX('/', REVERSE(k3.[r]))) END AS [head]
-  ) AS k4
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h3.[r], h4.[at] - 1) AS [id],
+      '/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j42.[reference], CHARINDEX('/_history/', j42.[reference] + '/_history/') - 1) AS [r]
+    ) AS h3
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX('/', REVERSE(h3.[r])) AS [at]
+    ) AS h4
+    WHERE h4.[at] > 1
+      AND CHARINDEX('?', h3.[r]) = 0
+      AND CHARINDEX('#', h3.[r]) = 0
+      AND LEFT(h3.[r], 4) <> 'urn:'
+  ) AS k2
   WHERE e35.[type] <> 0
-    AND CASE WHEN CAST(CAST(RIGHT(k4.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN NULLIF(k4.[id], '') END IS NOT NULL
+    AND CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k2.[id] END IS NOT NULL
   ORDER BY CAST(e35.[key] AS int)
 ) AS f18
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))

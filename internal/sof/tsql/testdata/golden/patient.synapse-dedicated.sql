@@ -37,8 +37,8 @@ SELECT
   u2.[state] AS [state],
   u2.[postal_code] AS [postal_code],
   u2.[country] AS [country],
-  CAST(CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [organization_id],
-  CAST(f18.[v] AS nvarchar(max)) AS [practitioner_id]
+  CASE WHEN CAST(RIGHT(k1.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k1.[id] END AS [organization_id],
+  f18.[v] AS [practitioner_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -411,30 +411,44 @@ OUTER APPLY ( -- address.first()
   ) AS l4
   WHERE f17.[v] IS NOT NULL
 ) AS u2
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j1.[managingOrganization_reference]) > 0 THEN LEFT(j1.[managingOrganization_reference], CHARINDEX(N'/_history/', j1.[managingOrganization_reference]) - 1) ELSE j1.[managingOrganization_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[managingOrganization_reference], CHARINDEX(N'/_history/', j1.[managingOrganization_reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX(N'?', h1.[r]) = 0
+    AND CHARINDEX(N'#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> N'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k4.[id], N'') END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k2.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[generalPractitioner], 1) = N'[' THEN j1.[generalPractitioner] ELSE N'[' + j1.[generalPractitioner] + N']' END) AS e35
   CROSS APPLY OPENJSON(CASE WHEN e35.[type] = 5 THEN e35.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j28
-  CROSS APPLY (
-    SELECT CASE WHEN CHARINDEX(N'/_history/', j28.[reference]) > 0 THEN LEFT(j28.[reference], CHARINDEX(N'/_history/', j28.[reference]) - 1) ELSE j28.[reference] END AS [r]
-  ) AS k3
-  CROSS APPLY (
-    SELECT
-      CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN RIGHT(k3.[r], CHARINDEX(N'/', REVERSE(k3.[r])) - 1) END AS [id],
-      CASE WHEN CHARINDEX(N'/', k3.[r]) > 0 AND CHARINDEX(N'?', k3.[r]) = 0 AND CHARINDEX(N'#', k3.[r]) = 0 AND LEFT(k3.[r], 4) <> N'urn:' THEN N'/' + LEFT(k3.[r], LEN(k3.[r]) - CHARINDEX(N'/', REVERSE(k3.[r]))) END AS [head]
-  ) AS k4
+  OUTER APPLY (
+    SELECT TOP (1)
+      RIGHT(h3.[r], h4.[at] - 1) AS [id],
+      N'/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+    FROM (
+      SELECT TOP (1) LEFT(j28.[reference], CHARINDEX(N'/_history/', j28.[reference] + N'/_history/') - 1) AS [r]
+    ) AS h3
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h3.[r])) AS [at]
+    ) AS h4
+    WHERE h4.[at] > 1
+      AND CHARINDEX(N'?', h3.[r]) = 0
+      AND CHARINDEX(N'#', h3.[r]) = 0
+      AND LEFT(h3.[r], 4) <> N'urn:'
+  ) AS k2
   WHERE e35.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN NULLIF(k4.[id], N'') END IS NOT NULL
+    AND CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k2.[id] END IS NOT NULL
   ORDER BY CAST(e35.[key] AS int)
 ) AS f18
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'

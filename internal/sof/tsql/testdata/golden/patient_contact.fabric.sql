@@ -13,7 +13,7 @@ SELECT
   CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS varchar(max)) AS [given],
   j7.[gender] AS [gender],
   f3.[v] AS [phone],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [organization_id]
+  CASE WHEN CAST(CAST(RIGHT(k1.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Organization' AS varbinary(max)) THEN k1.[id] END AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
@@ -85,13 +85,20 @@ OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
     AND j8.[value] IS NOT NULL
   ORDER BY CAST(e6.[key] AS int)
 ) AS f3
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j7.[organization_reference]) > 0 THEN LEFT(j7.[organization_reference], CHARINDEX('/_history/', j7.[organization_reference]) - 1) ELSE j7.[organization_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    '/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j7.[organization_reference], CHARINDEX('/_history/', j7.[organization_reference] + '/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX('?', h1.[r]) = 0
+    AND CHARINDEX('#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> 'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
   AND e1.[type] <> 0

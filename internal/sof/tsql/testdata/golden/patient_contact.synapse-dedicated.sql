@@ -14,7 +14,7 @@ SELECT
   CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS nvarchar(max)) AS [given],
   j2.[gender] AS [gender],
   f3.[v] AS [phone],
-  CAST(CASE WHEN CAST(RIGHT(k2.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN NULLIF(k2.[id], N'') END AS nvarchar(max)) AS [organization_id]
+  CASE WHEN CAST(RIGHT(k1.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k1.[id] END AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -73,13 +73,20 @@ OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
     AND j5.[value] IS NOT NULL
   ORDER BY CAST(e6.[key] AS int)
 ) AS f3
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX(N'/_history/', j2.[organization_reference]) > 0 THEN LEFT(j2.[organization_reference], CHARINDEX(N'/_history/', j2.[organization_reference]) - 1) ELSE j2.[organization_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j2.[organization_reference], CHARINDEX(N'/_history/', j2.[organization_reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX(N'?', h1.[r]) = 0
+    AND CHARINDEX(N'#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> N'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN RIGHT(k1.[r], CHARINDEX(N'/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX(N'/', k1.[r]) > 0 AND CHARINDEX(N'?', k1.[r]) = 0 AND CHARINDEX(N'#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> N'urn:' THEN N'/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX(N'/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND e1.[type] <> 0

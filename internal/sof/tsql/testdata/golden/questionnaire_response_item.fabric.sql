@@ -4,7 +4,7 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [questionnaire_response_id],
-  CAST(CASE WHEN CAST(CAST(RIGHT(k2.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN NULLIF(k2.[id], '') END AS varchar(max)) AS [patient_id],
+  CASE WHEN CAST(CAST(RIGHT(k1.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
   r1.[i] AS [row_index],
   j24.[linkId] AS [link_id],
   j24.[text] AS [item_text],
@@ -31,14 +31,21 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [id] varchar(max) '$.id',
   [subject_reference] varchar(max) '$.subject.reference'
 ) AS j1
-CROSS APPLY (
-  SELECT CASE WHEN CHARINDEX('/_history/', j1.[subject_reference]) > 0 THEN LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference]) - 1) ELSE j1.[subject_reference] END AS [r]
+OUTER APPLY (
+  SELECT TOP (1)
+    RIGHT(h1.[r], h2.[at] - 1) AS [id],
+    '/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+  FROM (
+    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+  ) AS h1
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', REVERSE(h1.[r])) AS [at]
+  ) AS h2
+  WHERE h2.[at] > 1
+    AND CHARINDEX('?', h1.[r]) = 0
+    AND CHARINDEX('#', h1.[r]) = 0
+    AND LEFT(h1.[r], 4) <> 'urn:'
 ) AS k1
-CROSS APPLY (
-  SELECT
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN RIGHT(k1.[r], CHARINDEX('/', REVERSE(k1.[r])) - 1) END AS [id],
-    CASE WHEN CHARINDEX('/', k1.[r]) > 0 AND CHARINDEX('?', k1.[r]) = 0 AND CHARINDEX('#', k1.[r]) = 0 AND LEFT(k1.[r], 4) <> 'urn:' THEN '/' + LEFT(k1.[r], LEN(k1.[r]) - CHARINDEX('/', REVERSE(k1.[r]))) END AS [head]
-) AS k2
 CROSS APPLY (
   SELECT
     MAX(CASE WHEN o.[key] = 'item' AND o.[type] IN (4, 5) THEN o.[value] END) AS [item],
