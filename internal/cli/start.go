@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -14,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/config"
@@ -50,9 +45,10 @@ type StartRequest struct {
 	Schema       string
 	Views        string
 	MaxBad       float64
-	Timeout      time.Duration
-	// Log gets warnings; Watch hears how far the export got.
-	Log   io.Writer
+	// AllowErrors accepts that the server could not export everything.
+	AllowErrors bool
+	Timeout     time.Duration
+	// Watch hears how far the export got.
 	Watch func(once.Progress)
 }
 
@@ -67,6 +63,8 @@ type StartReport struct {
 	once.Result
 	// Quarantine is where bad lines and their reasons lie; empty when there are none.
 	Quarantine string `json:"quarantine,omitempty"`
+	// QuarantineFolder is where they would lie.
+	QuarantineFolder string `json:"-"`
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
 }
@@ -122,22 +120,7 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 			if err != nil {
 				return usageError{command: cmd.CommandPath(), err: err}
 			}
-			w := newWatch(s)
-			r.Log, r.Watch = s.Err, w.tell
-			began := w.now()
-			report, err := c.Start(cmd.Context(), r)
-			w.end()
-			report.Seconds = w.now().Sub(began).Seconds()
-			if len(report.Types) > 0 || err == nil {
-				err = errors.Join(err, startOutput(s.Out, report, f.asJSON))
-			}
-			if err == nil {
-				err = report.Check()
-			}
-			if err == nil && report.State == pipeline.Incomplete {
-				err = Incompletef("export %s is incomplete: %s", report.Export, report.Shortfall)
-			}
-			return err
+			return f.run(cmd.Context(), s, c.Start, r)
 		},
 	}
 	f.add(cmd)
@@ -148,7 +131,7 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 type startFlags struct {
 	getenv                 func(string) string
 	r                      StartRequest
-	once, asJSON           bool
+	once, asJSON, words    bool
 	to, since, until, kind string
 	secrets                struct{ secret, key, token, storage string } // references
 	maxBad                 float64
@@ -188,7 +171,9 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false, "download files from private addresses too")
 	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
 	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which the export fails")
+	flags.BoolVar(&f.r.AllowErrors, "allow-errors", false, "accept that the server could not export everything: the export counts as complete")
 	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "how long the whole export may take")
+	flags.BoolVar(&f.words, "show-server-text", false, "print what the server wrote about a failure into a log, too: it may hold health data")
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 }
 
@@ -369,73 +354,6 @@ func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
 		return config.Secret{}, fmt.Errorf("--%s: %s is empty or not there", name, reference)
 	}
 	return config.NewSecret(value), nil
-}
-
-func startOutput(w io.Writer, r StartReport, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(w).Encode(r)
-	}
-	return startTable(w, r)
-}
-
-func startTable(w io.Writer, r StartReport) error {
-	var b strings.Builder
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Format.Header = text.FormatDefault
-	style.Format.Footer = text.FormatDefault
-	t.SetStyle(style)
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "manifest", Align: text.AlignRight, AlignFooter: text.AlignRight}})
-	t.AppendHeader(table.Row{"type", "files", "manifest", "read", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
-	sum := pipeline.TypeReport{Type: "all"}
-	for _, x := range r.Types {
-		t.AppendRow(startRow(x))
-		sum.Files += x.Files
-		if x.Manifest < 0 {
-			sum.Manifest = -1
-		} else if sum.Manifest >= 0 {
-			sum.Manifest += x.Manifest
-		}
-		sum.Lines += x.Lines
-		sum.Applied += x.Applied
-		sum.Superseded += x.Superseded
-		sum.Filtered += x.Filtered
-		sum.Quarantined += x.Quarantined
-		sum.Blank += x.Blank
-		sum.Deleted += x.Deleted
-	}
-	t.AppendFooter(startRow(sum))
-	b.WriteString(t.Render() + "\n")
-	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
-		fmt.Fprintf(&b, "the server reported: %d × %s\n", r.Issues[kind], kind)
-	}
-	for _, sentence := range r.Values.Sentences() {
-		b.WriteString(sentence + "\n")
-	}
-	if r.Notice != "" {
-		fmt.Fprintf(&b, "%s\n", r.Notice)
-	}
-	if r.Quarantine != "" {
-		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
-	}
-	verdict := "every line is accounted for"
-	if r.Check() != nil {
-		verdict = "the sums do not hold"
-	}
-	fmt.Fprintf(&b, "export %s is %s: %d resources, %d deletes, %d quarantined, %.1f seconds; %s\n",
-		r.Export, r.State, sum.Applied-sum.Deleted, sum.Deleted, sum.Quarantined, r.Seconds, verdict)
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("write table: %w", err)
-	}
-	return nil
-}
-
-func startRow(x pipeline.TypeReport) table.Row {
-	manifest := any(x.Manifest)
-	if x.Manifest < 0 {
-		manifest = "-" // the server did not count
-	}
-	return table.Row{x.Type, x.Files, manifest, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
 }
 
 // Starter is Commands.Start.

@@ -14,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 )
@@ -38,16 +39,16 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	got, r := started(t, nil, startArgs("--level", "group", "--group", "g1", "--types", "Patient,Observation", "--type-filter", "Observation?code=1,2",
 		"--type-filter", "Patient?active=true", "--patient", "a", "--since", "2026-01-31T01:00:00+01:00", "--until", "2026-02-01T00:00:00Z",
-		"--method", "POST", "--lenient", "--file-token", "never", "--downloads", "3", "--max-bad", "1", "--schema", "s", "--timeout", "1h")...)
+		"--method", "POST", "--lenient", "--file-token", "never", "--downloads", "3", "--max-bad", "1", "--allow-errors", "--schema", "s", "--timeout", "1h")...)
 	if got.code != 0 || r == nil {
 		t.Fatalf("%+v", got)
 	}
-	r.Log, r.Watch = nil, nil
+	r.Watch = nil
 	want := cli.StartRequest{
 		Source: "https://bulk.example.org/fhir", Dialect: "bulk", Container: "fhir-landing", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
 		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
 		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
-		Method: "POST", Lenient: true, FileToken: "never", Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, Timeout: time.Hour,
+		Method: "POST", Lenient: true, FileToken: "never", Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, AllowErrors: true, Timeout: time.Hour,
 	}
 	if diff := cmp.Diff(want, *r, cmp.AllowUnexported(config.Secret{})); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
@@ -181,12 +182,20 @@ export once-ab-000001 is loaded: 8 resources, 1 deletes, 1 quarantined, 2.0 seco
 	}{
 		{"the sums hold", 2, nil, 0, table, ""},
 		{"a line is missing", 1, nil, 1, "the sums do not hold", "Observation: 10 lines read, 9 accounted for"},
+		{"the server lacked something", 2, nil, 3, "export once-ab-000001 is incomplete", "fhirsynapse: the export is incomplete: the server could not export everything: "},
 		{"it failed after all", 2, errors.New("it rains"), 1, "", "it rains"},
 	} {
 		c := commands()
-		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) { return report(tt.superseded), tt.err }
+		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) {
+			r := report(tt.superseded)
+			if tt.code == 3 {
+				r.State, r.Notice = pipeline.Incomplete, "said twice"
+				r.Shortfall = &pipeline.Shortfall{Issues: []pipeline.Issue{{Severity: "error", Code: "exception", Count: 2}}, Types: []string{"Condition"}}
+			}
+			return r, tt.err
+		}
 		got := run(t, c, nil, startArgs()...)
-		if got.code != tt.code || !strings.Contains(got.out, tt.out) || !strings.Contains(got.err, tt.says) {
+		if got.code != tt.code || !strings.Contains(got.out, tt.out) || strings.Contains(got.out, "said twice") || !strings.Contains(got.err, tt.says) {
 			t.Errorf("%s: code %d, %s\n%s", tt.name, got.code, cmp.Diff(tt.out, got.out), got.err)
 		}
 	}
@@ -197,5 +206,67 @@ func TestStartAsJSON(t *testing.T) {
 	got, _ := started(t, nil, startArgs("--json")...)
 	if !regexp.MustCompile(`^\{"export":"once-1-000001","state":"loaded","types":null,"seconds":2\}\n$`).MatchString(got.out) {
 		t.Errorf("%s", got.out)
+	}
+}
+
+func TestAnEmptyExportSaysSo(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"\nthe export is empty: the server has no resources, or none that this sign-in may see\n": nil,
+		"\nthe export is empty: the server has nothing for --level group, --group g, --types Patient,Device, --type-filter Patient?active=true, --since 2026-01-31T00:00:00Z\n": {
+			"--level", "group", "--group", "g", "--types", "Patient,Device", "--type-filter", "Patient?active=true", "--since", "2026-01-31T00:00:00Z",
+		},
+	} {
+		if got, _ := started(t, nil, startArgs(args...)...); got.code != 0 || !strings.Contains(got.out, want) {
+			t.Errorf("%q lacks %q", got.out, want)
+		}
+	}
+}
+
+// serverText is what a server may have written about a patient.
+const serverText = "Patient Zzsecret has no consent"
+
+func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	cause := fault.WithServerText(errors.New("the FHIR server answered HTTP 401: the server wants a sign-in: write auth for this source"), serverText)
+	failing := &once.Trouble{Doing: "kick-off", Err: cause, Tries: 3}
+	for name, tt := range map[string]struct {
+		report cli.StartReport
+		err    error
+		args   []string
+		want   string
+	}{
+		"refused": {
+			err:  &once.FailedError{Trouble: *failing, Whose: "our permission"},
+			want: "what the server wrote is shown at a terminal only, or with --show-server-text: it may hold health data\nfhirsynapse: the export has failed: kick-off (tried 3 times): the FHIR server answered HTTP 401: the server wants a sign-in: give --auth, see fhirsynapse start --help (our permission)\n",
+		},
+		"refused, and the text is wanted": {
+			err: &once.FailedError{Trouble: *failing}, args: []string{"--show-server-text"},
+			want: "the server wrote:\n  " + serverText + "\nfhirsynapse: the export has failed: kick-off",
+		},
+		"late": {
+			report: cli.StartReport{Result: once.Result{Job: "https://h/1"}}, err: &once.StopError{Patience: time.Minute, Last: &once.Trouble{Doing: "file 1", Err: errors.New("HTTP 404"), Tries: 1}},
+			want: "the job was cancelled at the server\nfhirsynapse: the export has not ended within --timeout 1m0s; the last failure was file 1: HTTP 404\n",
+		},
+		"broken off": {
+			report: cli.StartReport{Result: once.Result{Job: "https://h/1", Unreleased: errors.New("HTTP 500")}}, err: &once.StopError{},
+			want: "the job was not cancelled at the server: HTTP 500\nfhirsynapse: cancel it by hand: curl -X DELETE 'https://h/1'\nfhirsynapse: the export was broken off\n",
+		},
+		"broken off at the kick-off": {
+			err:  &once.StopError{Asking: true},
+			want: "the server had not answered the kick-off yet: an export that nobody follows may be running there\nfhirsynapse: the export was broken off\n",
+		},
+		"bad lines": {
+			report: cli.StartReport{QuarantineFolder: "x.quarantine"},
+			err:    &once.FailedError{Trouble: once.Trouble{Doing: "commit of Patient", Err: errors.New("3 of 3 lines are bad, more than the plan's 5 %: see the quarantine container under e/Patient"), Tries: 1}},
+			want:   "commit of Patient: 3 of 3 lines are bad, more than --max-bad 5 %: they lie with their reasons in x.quarantine/e/Patient\n",
+		},
+	} {
+		c := commands()
+		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) { return tt.report, tt.err }
+		got := run(t, c, nil, startArgs(tt.args...)...)
+		if got.code != 1 || !strings.Contains(got.err, tt.want) || strings.Contains(got.err, serverText) != (len(tt.args) > 0) {
+			t.Errorf("%s: code %d, %q", name, got.code, got.err)
+		}
 	}
 }

@@ -2,89 +2,121 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
+	"sync"
 	"time"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 )
 
-// watch shows the progress of an export: one line that changes for a person, and
-// for a log a line when something has changed, not too often.
+// watch tells a person how far an export of start got, and what it waits for.
 type watch struct {
-	w     io.Writer
-	draws bool
-	now   func() time.Time
+	n *narrator
 
-	said  string
-	state pipeline.State
-	at    time.Time
+	mu      sync.Mutex
+	state   pipeline.State
+	since   time.Time // of the state, or of its last progress
+	before  once.Progress
+	job     string // told
+	trouble string // told
 }
 
+// newWatch starts a watch; end stops it.
 func newWatch(s Streams) *watch {
-	w := &watch{w: s.Err, draws: s.ErrIsTerminal, now: s.Now}
-	if w.now == nil {
-		w.now = func() time.Time { return time.Time{} }
-	}
+	w := &watch{n: newNarrator(s)}
+	w.since = w.n.now()
 	return w
 }
 
 // tell takes one state of things.
 func (w *watch) tell(p once.Progress) {
-	line := startLine(p)
-	if line == w.said {
-		return
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.n.now()
+	if p.State != w.state || p.Server != w.before.Server || p.Landed != w.before.Landed || p.Prepared != w.before.Prepared {
+		w.since = now
 	}
-	if w.draws {
-		// Back to the beginning of the line, and everything behind it away.
-		fmt.Fprintf(w.w, "\r\x1b[K%.*s", narrow, line)
-		w.said = line
-		return
+	w.state, w.before = p.State, p
+	if p.Job != "" && p.Job != w.job {
+		w.job = p.Job
+		w.n.say("the server has accepted the export; its job is %s", printable(p.Job))
 	}
-	// Files come fast, everything else is news.
-	if now := w.now(); p.State != w.state || p.State != pipeline.Loading || now.Sub(w.at) >= plainEvery {
-		fmt.Fprintf(w.w, "fhirsynapse: %s\n", line)
-		w.said, w.state, w.at = line, p.State, now
+	kind := string(p.State) + printable(p.Server)
+	if p.State == pipeline.Loading {
+		kind = string(p.State)
 	}
+	if p.State == pipeline.Failed || p.State == pipeline.Cancelled || p.Trouble != nil && p.Trouble.Next.IsZero() {
+		return // the error of the command says it
+	}
+	if p.Trouble == nil {
+		w.trouble = ""
+	} else if cause := p.Trouble.Doing + ": " + p.Trouble.Cause(); cause != w.trouble {
+		w.trouble = cause
+		w.n.say("%s; it is tried again", printable(p.Trouble.String()))
+	}
+	since := w.since
+	w.n.wait(kind, func(now time.Time) string { return waitLine(p, now, since) })
 }
 
-// narrow keeps a line on one row of a terminal.
-const narrow = 78
+// end stops the watch.
+func (w *watch) end() { w.n.end() }
 
-// end takes the line away.
-func (w *watch) end() {
-	if w.draws && w.said != "" {
-		fmt.Fprint(w.w, "\r\x1b[K")
+// waitLine says how far an export got, for how long nothing has changed, what fails
+// and what comes next. The server's text is a stranger's: what would move the cursor is
+// left out.
+func waitLine(p once.Progress, now, since time.Time) string {
+	line := stateLine(p)
+	switch t := p.Trouble; {
+	case t != nil:
+		failures := "1 try has failed"
+		if t.Tries > 1 {
+			failures = fmt.Sprintf("%d tries have failed in %s", t.Tries, span(now.Sub(t.Since)))
+		}
+		line += fmt.Sprintf("; %s: %s", t.Doing, failures)
+		if next := t.Next.Sub(now); next >= time.Second {
+			line += ", the next comes in " + span(next)
+		} else {
+			line += ", the next is under way"
+		}
+		if t.Others > 0 {
+			line += fmt.Sprintf("; %d more things fail", t.Others)
+		}
+		line += "; cause: " + fault.Clip(t.Cause())
+	case p.State.Final():
+	case now.Sub(since) >= time.Second:
+		line += ", for " + span(now.Sub(since))
+		if next := p.NextPoll.Sub(now); p.State == pipeline.Exporting && next >= time.Second {
+			line += "; it is asked again in " + span(next)
+		}
 	}
+	return printable(line)
 }
 
-// startLine says how far an export got. The server's text is a stranger's: what
-// would move the cursor is left out.
-func startLine(p once.Progress) string {
-	var line string
+// stateLine says how far an export got.
+func stateLine(p once.Progress) string {
 	switch p.State {
 	case pipeline.Requested:
-		line = "asking the server for an export"
+		return "asking the server for an export"
 	case pipeline.Exporting:
-		line = "the server is exporting"
-		if server := printable(p.Server); server != "" {
-			line += ": " + server
+		if p.Server != "" {
+			return "the server is exporting: " + p.Server
 		}
+		return "the server is exporting"
 	case pipeline.Loading:
-		line = fmt.Sprintf("%d of %d files landed, %.1f MB, %d prepared", p.Landed, p.Files, megabytes(p.Bytes), p.Prepared)
+		return fmt.Sprintf("%d of %d files have arrived, %.1f MB, %d prepared", p.Landed, p.Files, megabytes(p.Bytes), p.Prepared)
 	case pipeline.Loaded:
-		line = fmt.Sprintf("loaded: %d files, %.1f MB", p.Files, megabytes(p.Bytes))
+		return fmt.Sprintf("loaded: %d files, %.1f MB", p.Files, megabytes(p.Bytes))
 	case pipeline.Incomplete:
-		line = fmt.Sprintf("incomplete: %d files, %.1f MB; the server could not export everything", p.Files, megabytes(p.Bytes))
-	case pipeline.Failed, pipeline.Cancelled:
-		line = "the export has ended: " + string(p.State)
+		return fmt.Sprintf("incomplete: %d files, %.1f MB; the server could not export everything", p.Files, megabytes(p.Bytes))
+	default:
+		return "the export has ended: " + string(p.State)
 	}
-	if p.Trouble != "" {
-		line += "; trying again: " + printable(p.Trouble)
-	}
-	return line
 }
+
+// span writes a time for people.
+func span(d time.Duration) string { return d.Round(time.Second).String() }
 
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,27 +12,43 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-var steps = []struct {
-	after time.Duration
-	p     once.Progress
-}{
-	{0, once.Progress{State: pipeline.Requested, Files: -1}},
-	{time.Second, once.Progress{State: pipeline.Requested, Files: -1, Trouble: "the server is busy"}},
-	{time.Second, once.Progress{State: pipeline.Exporting, Files: -1}},
-	{time.Second, once.Progress{State: pipeline.Exporting, Files: -1, Server: "50 %\x1b[2J"}},
-	{time.Second, once.Progress{State: pipeline.Exporting, Files: -1, Server: "50 %\x1b[2J"}},
-	{time.Second, once.Progress{State: pipeline.Loading, Files: 9}},
-	{time.Second, once.Progress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6}},
-	{5 * time.Second, once.Progress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6}},
-	{time.Second, once.Progress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6}},
+var dawn = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// trouble is a failure of the kick-off that has happened so often, the last time after
+// so many seconds.
+func trouble(tries, at int) *once.Trouble {
+	now := dawn.Add(time.Duration(at) * time.Second)
+	return &once.Trouble{Doing: "kick-off", Err: errors.New("the server is busy"), Tries: tries, Since: dawn.Add(time.Second), Next: now.Add(15 * time.Second)}
 }
 
+var steps = []struct {
+	at int // seconds
+	p  once.Progress
+}{
+	{0, once.Progress{State: pipeline.Requested, Files: -1}},
+	{1, once.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(1, 1)}},
+	{16, once.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(2, 16)}},
+	{31, once.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
+	{32, once.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{33, once.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{34, once.Progress{State: pipeline.Loading, Files: 9, Job: "https://h/job/1"}},
+	{35, once.Progress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
+	{40, once.Progress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
+	{61, once.Progress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
+}
+
+// watched plays the steps, with a tick every second.
 func watched(draws bool) string {
 	out := &screen{}
-	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	w := newWatch(Streams{Err: out, ErrIsTerminal: draws, Now: func() time.Time { return clock }})
+	clock := dawn
+	w := &watch{n: &narrator{w: out, draws: draws, now: func() time.Time { return clock }, stop: make(chan struct{}), at: clock}, since: clock}
 	for _, s := range steps {
-		clock = clock.Add(s.after)
+		for at := dawn.Add(time.Duration(s.at) * time.Second); clock.Before(at); {
+			clock = clock.Add(time.Second)
+			if clock.Before(at) {
+				w.n.tick()
+			}
+		}
 		w.tell(s.p)
 	}
 	w.end()
@@ -40,11 +58,17 @@ func watched(draws bool) string {
 func TestALogGetsPlainLinesOfAnExport(t *testing.T) {
 	t.Parallel()
 	const want = `fhirsynapse: asking the server for an export
-fhirsynapse: asking the server for an export; trying again: the server is busy
+fhirsynapse: kick-off: the server is busy; it is tried again
+fhirsynapse: asking the server for an export; kick-off: 1 try has failed, the next comes in 6s; cause: the server is busy
+fhirsynapse: asking the server for an export; kick-off: 2 tries have failed in 15s, the next comes in 15s; cause: the server is busy
+fhirsynapse: asking the server for an export; kick-off: 2 tries have failed in 24s, the next comes in 6s; cause: the server is busy
+fhirsynapse: the server has accepted the export; its job is https://h/job/1
 fhirsynapse: the server is exporting
 fhirsynapse: the server is exporting: 50 % [2J
-fhirsynapse: 0 of 9 files landed, 0.0 MB, 0 prepared
-fhirsynapse: 5 of 9 files landed, 5.0 MB, 3 prepared
+fhirsynapse: 0 of 9 files have arrived, 0.0 MB, 0 prepared
+fhirsynapse: 5 of 9 files have arrived, 5.0 MB, 3 prepared
+fhirsynapse: 5 of 9 files have arrived, 5.0 MB, 3 prepared, for 9s
+fhirsynapse: 5 of 9 files have arrived, 5.0 MB, 3 prepared, for 18s
 fhirsynapse: loaded: 9 files, 9.0 MB
 `
 	if diff := cmp.Diff(want, watched(false)); diff != "" {
@@ -54,12 +78,17 @@ fhirsynapse: loaded: 9 files, 9.0 MB
 
 func TestATerminalGetsOneLineThatChanges(t *testing.T) {
 	t.Parallel()
-	const back = "\r\x1b[K"
-	want := back + "asking the server for an export" + back + "asking the server for an export; trying again: the server is busy" +
-		back + "the server is exporting" + back + "the server is exporting: 50 % [2J" +
-		back + "0 of 9 files landed, 0.0 MB, 0 prepared" + back + "1 of 9 files landed, 1.0 MB, 0 prepared" +
-		back + "5 of 9 files landed, 5.0 MB, 3 prepared" + back + "loaded: 9 files, 9.0 MB" + back
-	if diff := cmp.Diff(want, watched(true)); diff != "" {
-		t.Errorf("screen (-want +got):\n%s", diff)
+	got := watched(true)
+	for _, want := range []string{
+		"asking the server for an export\r\x1b[K" + "fhirsynapse: kick-off: the server is busy; it is tried again\n",
+		"asking the server for an export; kick-off: 1 try has failed, the next comes i…\r\x1b[K",
+		"\r\x1b[Kfhirsynapse: the server has accepted the export; its job is https://h/job/1\n",
+		"\r\x1b[Kthe server is exporting: 50 % [2J\r\x1b[K",
+		"\r\x1b[K1 of 9 files have arrived, 1.0 MB, 0 prepared\r\x1b[K",
+		"\r\x1b[K5 of 9 files have arrived, 5.0 MB, 3 prepared, for 20s\r\x1b[Kloaded: 9 files, 9.0 MB\r\x1b[K",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
 	}
 }

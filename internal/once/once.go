@@ -9,6 +9,7 @@ package once
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,10 +55,14 @@ type Options struct {
 // Progress is how far a run got.
 type Progress struct {
 	State pipeline.State
+	// Job is the status URL of the job at the server; empty before there is one.
+	Job string
 	// Server is what the server says of its job.
 	Server string
-	// Trouble is why the last try had to be put off; empty when all is well.
-	Trouble string
+	// Trouble is what keeps the run from going on; nil when all is well.
+	Trouble *Trouble
+	// NextPoll is when the server is asked again whether the job is done.
+	NextPoll time.Time
 	// Files are those of the manifest, -1 before it is there. Prepared are those
 	// that are flattened, of Bytes landed so far.
 	Files, Landed, Prepared int
@@ -77,7 +82,44 @@ type Result struct {
 	Values pipeline.PreparedValues `json:"values,omitzero"`
 	// Notice is what a person should do although the run is well.
 	Notice string `json:"notice,omitempty"`
+	// Job is the status URL of the job at the server, and Unreleased why the server may
+	// still keep that job; nil when it has been deleted there.
+	Job        string `json:"-"`
+	Unreleased error  `json:"-"`
 }
+
+// StopError reports that a run ended before the export did.
+type StopError struct {
+	// Patience is the time that was up; zero when the caller broke the run off.
+	Patience time.Duration
+	// Last is what went wrong last, over or not; nil when nothing did.
+	Last *Trouble
+	// Asking says that a kick-off was under way, whose job nobody knows.
+	Asking bool
+	cause  error
+}
+
+func (e *StopError) Error() string {
+	text := "the run was broken off"
+	if e.Patience > 0 {
+		text = fmt.Sprintf("the export has not ended within %v", e.Patience)
+	}
+	if e.Last != nil {
+		text += "; at last: " + e.Last.String()
+	}
+	return text
+}
+
+func (e *StopError) Unwrap() error { return e.cause }
+
+// FailedError reports an export that has failed for good.
+type FailedError struct {
+	Trouble
+	Whose, Remedy string
+}
+
+func (e *FailedError) Error() string { return e.Trouble.String() }
+func (e *FailedError) Unwrap() error { return e.Err }
 
 // Check holds law 5 against a result: what the server gave is committed, and every
 // line of every type is accounted for. The state says whether the export is complete.
@@ -104,8 +146,18 @@ const (
 	giveUpAfter     = 5 * time.Minute
 )
 
-// releaseTimeout bounds the farewell to the server.
-const releaseTimeout = 30 * time.Second
+// releaseTimeout bounds how long the server may take to delete its job, and
+// lateRelease the same when the time of the whole run is up already.
+const (
+	releaseTimeout = 15 * time.Second
+	lateRelease    = time.Second
+)
+
+// startPatience is how long the server may be out of reach, or answer with errors,
+// before it has promised an export.
+const startPatience = 5 * time.Minute
+
+var errLate = errors.New("the time is up")
 
 // run is one run under way.
 type run struct {
@@ -113,6 +165,8 @@ type run struct {
 	pipeline *pipeline.Pipeline
 	journal  *inprocess.Journal
 	queue    *inprocess.Queue
+	troubles *troubles
+	errand   *errand
 	seen     Progress
 	countAt  time.Time // when the lake may be looked into again
 }
@@ -127,17 +181,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Watch == nil {
 		o.Watch = func(Progress) {}
 	}
-	if o.Timer == nil {
-		o.Timer = func(at time.Time) (<-chan time.Time, func()) {
-			t := time.NewTimer(at.Sub(o.Now()))
-			return t.C, func() { t.Stop() }
-		}
-	}
 	// The tables remember the export of every run: its name must be new.
 	o.Plan.Name = "once-" + o.Token()[:min(16, len(o.Token()))]
 	o.Plan.Schedule = nil
 	o.Plan.OpenEnd = o.Until.IsZero()
-	r := &run{Options: o, journal: inprocess.NewJournal(), queue: inprocess.NewQueue(o.Now), seen: Progress{Files: -1}}
+	r := &run{Options: o, journal: inprocess.NewJournal(), queue: inprocess.NewQueue(o.Now), troubles: newTroubles(o.Now), seen: Progress{Files: -1}}
 	settings := o.Pipeline
 	settings.Plans = []pipeline.Plan{o.Plan}
 	settings.PollMin = cmp.Or(settings.PollMin, pollMin)
@@ -148,12 +196,23 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	ports := pipeline.Ports{
 		Lake: o.Lake, Landings: o.Landings, Journal: r.journal, Queue: r.queue, Warehouse: o.Warehouse, Flattener: o.Flattener,
 		Source: func(string) (pipeline.Source, error) { return source, nil },
-		Now:    o.Now, Token: o.Token, Log: o.Log,
+		Now:    o.Now, Token: o.Token, Log: o.Log, Trouble: r.troubles.hear,
 	}
 	r.pipeline = pipeline.New(settings, ports)
+	if o.Timer == nil {
+		var done func()
+		ctx, done = context.WithTimeoutCause(ctx, o.Patience, errLate)
+		defer done()
+		r.Timer = func(at time.Time) (<-chan time.Time, func()) {
+			t := time.NewTimer(at.Sub(o.Now()))
+			return t.C, func() { t.Stop() }
+		}
+	}
 	e, err := r.drive(ctx)
-	err = errors.Join(err, r.release(ctx))
-	return r.result(context.WithoutCancel(ctx), e, err)
+	job, unreleased := r.release(ctx)
+	out, err := r.result(context.WithoutCancel(ctx), e, err)
+	out.Job, out.Unreleased = job, unreleased
+	return out, err
 }
 
 // result adds the reconciliation, as far as there is one.
@@ -176,36 +235,125 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result,
 
 // drive starts the export and does its steps until it has ended.
 func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
-	deadline := r.Now().Add(r.Patience)
-	work := newWorkers(ctx, r.Workers, r.pipeline.Handle)
+	began := r.Now()
+	deadline := began.Add(r.Patience)
+	work := newWorkers(ctx, r.Workers, r.step)
 	defer work.stop()
-	r.look(ctx, nil)
-	_, err := r.pipeline.Start(ctx, r.Plan.Name)
-	tick := r.Now().Add(tickEvery)
+	r.begin(func() error {
+		_, err := r.pipeline.Start(ctx, r.Plan.Name)
+		return err
+	})
+	defer func() { r.errand.wait() }()
+	tick := began.Add(tickEvery)
 	for {
-		e, ended := r.look(ctx, err)
+		err := r.errandDone(tick)
+		e, ended := r.look(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return e, fmt.Errorf("the run was broken off: %w", context.Cause(ctx))
 		case ended && e.State.Committed():
 			return e, r.drain(ctx, work)
 		case ended:
-			return e, causeOf(e, err)
+			return e, r.causeOf(e, err)
+		case ctx.Err() != nil || !r.Now().Before(deadline):
+			return e, r.stopped(ctx, e)
 		case err != nil && fault.Of(err) != fault.Transient:
-			return e, err
-		case !r.Now().Before(deadline):
-			return e, fault.Permanentf("the export has not ended within %v", r.Patience)
+			return e, r.startFailed(err)
+		case err != nil && e.State == pipeline.Requested && r.Now().Sub(began) > startPatience && !errors.Is(err, pipeline.ErrDeclined):
+			return e, &FailedError{Trouble: *r.troubles.final()}
 		}
 		if err = r.dispatch(work); err != nil {
 			return e, err
 		}
-		if r.Now().Before(tick) {
-			r.wait(ctx, work, tick)
-			continue
+		if r.errand == nil && !r.Now().Before(tick) {
+			tick = r.Now().Add(tickEvery)
+			r.begin(func() error { return r.pipeline.Tick(ctx) })
 		}
-		tick = r.Now().Add(tickEvery)
-		err = r.pipeline.Tick(ctx)
+		r.wait(ctx, work, tick)
 	}
+}
+
+// stopped returns why a run ends before its export.
+func (r *run) stopped(ctx context.Context, e pipeline.Export) error {
+	stop := &StopError{Last: r.troubles.final(), Asking: e.State == pipeline.Requested && r.errand != nil, cause: context.Cause(ctx)}
+	if ctx.Err() == nil || errors.Is(stop.cause, errLate) {
+		stop.Patience, stop.cause = r.Patience, errLate
+	}
+	return stop
+}
+
+// errand is a call to the pipeline that goes beside the steps, because it may hang.
+type errand struct {
+	done chan struct{}
+	err  error
+}
+
+// wait waits for the end of an errand, if there is one.
+func (e *errand) wait() {
+	if e != nil {
+		<-e.done
+	}
+}
+
+// begin starts an errand.
+func (r *run) begin(do func() error) {
+	e := &errand{done: make(chan struct{})}
+	r.errand = e
+	go func() {
+		defer close(e.done)
+		e.err = do()
+	}()
+}
+
+// errandDone returns the error of an errand that has ended; next is when it is tried
+// again.
+func (r *run) errandDone(next time.Time) error {
+	if r.errand == nil {
+		return nil
+	}
+	select {
+	case <-r.errand.done:
+	default:
+		return nil
+	}
+	err := r.errand.err
+	r.errand = nil
+	switch {
+	case err == nil:
+		r.troubles.over(starting, r.troubles.tries(starting))
+	case r.troubles.current() == nil || r.troubles.current().Doing == starting.doing():
+		r.troubles.add(starting, r.withoutNames(err), next)
+	}
+	return err
+}
+
+// withoutNames marks what the pipeline wrote before the cause of a start that failed.
+func (r *run) withoutNames(err error) error {
+	text := err.Error()
+	plan := "plan " + r.Plan.Name
+	for _, prefix := range []string{"start ", plan + ": ", "export " + r.Plan.Name + "-000001: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return stepError{err, strings.TrimSuffix(err.Error(), text)}
+}
+
+// startFailed is a start that cannot succeed.
+func (r *run) startFailed(err error) error {
+	return &FailedError{
+		Trouble: Trouble{Doing: starting.doing(), Err: r.withoutNames(err), Tries: 1}, Whose: string(fault.Whose(err)), Remedy: fault.Remedy(err),
+	}
+}
+
+// step does a step, and notices when it has succeeded at last.
+func (r *run) step(ctx context.Context, body []byte) error {
+	var s pipeline.Step
+	if err := json.Unmarshal(body, &s); err != nil {
+		return r.pipeline.Handle(ctx, body) // it says what is wrong
+	}
+	before := r.troubles.tries(topicOf(s))
+	err := r.pipeline.Handle(ctx, body)
+	if err == nil {
+		r.troubles.over(topicOf(s), before)
+	}
+	return err
 }
 
 // drain does the steps that an export leaves when it is loaded: what the server
@@ -246,12 +394,12 @@ func (r *run) dispatch(work *workers) error {
 	return nil
 }
 
-// wait ends when a step is done, one comes or is due. The watchdog looks at what is
-// silent, so its tick counts only while no step is under way.
+// wait ends when a step or the errand is done, or when a step comes or is due. The
+// watchdog looks at what is silent, so its tick counts only while nothing is under way.
 func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 	next, due := r.queue.Next()
 	due = due && work.free()
-	if !work.busy() && (!due || tick.Before(next)) {
+	if !work.busy() && r.errand == nil && (!due || tick.Before(next)) {
 		next, due = tick, true
 	}
 	var fires <-chan time.Time
@@ -263,39 +411,53 @@ func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 		fires, stop = r.Timer(next)
 		defer stop()
 	}
+	var errand chan struct{}
+	if r.errand != nil {
+		errand = r.errand.done
+	}
 	select {
 	case <-ctx.Done():
 	case <-fires:
+	case <-errand:
 	case <-work.done:
 	case <-r.queue.Sent():
 	}
 }
 
 // look reads how far the export got, and tells whoever watches what has changed.
-func (r *run) look(ctx context.Context, err error) (pipeline.Export, bool) {
+func (r *run) look(ctx context.Context) (pipeline.Export, bool) {
 	ctx = context.WithoutCancel(ctx) // reading memory ends by itself
 	p := r.seen
-	p.State, p.Trouble = pipeline.Requested, ""
-	if err != nil {
-		p.Trouble = err.Error()
-	}
-	if p.Trouble == "" {
-		p.Trouble = r.kickOffTrouble(ctx)
-	}
+	p.State = pipeline.Requested
 	e := pipeline.Export{State: pipeline.Requested} // as it will be, once it is written down
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		e = list[0].Export
 		p.State, p.Server = e.State, list[0].Progress
+		if e.State != pipeline.Requested {
+			r.troubles.begun()
+		}
 		if e.State == pipeline.Loading || e.State.Committed() {
 			p.Files = list[0].Files
 			r.survey(ctx, e, &p)
 		}
 	}
-	if p != r.seen {
+	p.Job, p.NextPoll = r.job(ctx)
+	p.Trouble = r.troubles.current()
+	if p.differs(r.seen) {
 		r.seen = p
 		r.Watch(p)
 	}
 	return e, e.State.Final()
+}
+
+// differs reports whether there is anything to tell.
+func (p Progress) differs(from Progress) bool {
+	now, before := p.Trouble, from.Trouble
+	p.Trouble, from.Trouble = nil, nil
+	if (now == nil) != (before == nil) || p != from {
+		return true
+	}
+	return now != nil && (now.Doing != before.Doing || now.Tries != before.Tries || !now.Next.Equal(before.Next) || now.Others != before.Others)
 }
 
 // countEvery spares the lake a listing at every step, and countShare keeps them
@@ -342,14 +504,14 @@ func (r *run) landed(ctx context.Context, inManifest int) (files int, size int64
 }
 
 // causeOf is why an export did not end well.
-func causeOf(e pipeline.Export, err error) error {
-	if f := e.Failure; f != nil {
-		// The cause ends with the remedy where there is one.
-		whose := ""
-		if f.Whose != "" {
-			whose = " (" + f.Whose + ")"
-		}
-		return fault.Permanentf("%s%s: %s", f.Step, whose, f.Cause)
+func (r *run) causeOf(e pipeline.Export, err error) error {
+	f := e.Failure
+	if f == nil {
+		return errors.Join(fault.Permanentf("the export was %s", e.State), err)
 	}
-	return errors.Join(fault.Permanentf("the export was %s", e.State), err)
+	out := &FailedError{Trouble: Trouble{Doing: f.Step, Err: fault.Permanentf("%s", f.Cause), Tries: 1}, Whose: f.Whose, Remedy: f.Remedy}
+	if last := r.troubles.givenUp(); last != nil {
+		out.Trouble = *last
+	}
+	return out
 }

@@ -266,7 +266,7 @@ func TestARefusalThatPassesIsTriedAgain(t *testing.T) {
 	}
 	troubled := false
 	for _, p := range w.told {
-		troubled = troubled || strings.Contains(p.Trouble, "the server is busy")
+		troubled = troubled || p.Trouble != nil && strings.Contains(p.Trouble.String(), "the server is busy")
 	}
 	if !troubled {
 		t.Error("nobody was told why it took longer")

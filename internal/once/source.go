@@ -1,8 +1,11 @@
 package once
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"time"
 
 	"fhirsynapse/internal/pipeline"
 )
@@ -67,39 +70,38 @@ func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
 	return jobs, nil
 }
 
-// kickOffTrouble says what a kick-off waits for that has no promise; empty when it
-// waits for nothing.
-func (r *run) kickOffTrouble(ctx context.Context) string {
+// job returns the status URL of the first job, and when the server is asked for its
+// status again.
+func (r *run) job(ctx context.Context) (url string, nextPoll time.Time) {
 	jobs, err := r.jobs(ctx)
-	if err != nil {
-		return ""
+	if err != nil || len(jobs) == 0 {
+		return "", time.Time{}
 	}
-	for _, j := range jobs {
-		switch {
-		case j.StatusURL != "":
-		case j.RetryAt.After(r.Now()):
-			return "the server does not take an export now"
-		case !j.KickOffAt.IsZero():
-			return "the server's answer to the kick-off was lost; it is made again in a moment, and an export that nobody follows may run there"
-		}
+	if j := jobs[0]; j.ManifestAt.IsZero() {
+		return j.StatusURL, j.PollAt
 	}
-	return ""
+	return jobs[0].StatusURL, time.Time{}
 }
 
 // release tells the server that its jobs are no longer wanted: it may delete their
-// files, and some allow no other export before. A job whose promise was lost is not
-// known here.
-func (r *run) release(ctx context.Context) error {
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+// files, and some allow no other export before. It returns the first job, and why the
+// server may still have one. A job whose promise was lost is not known here.
+func (r *run) release(ctx context.Context) (job string, err error) {
+	bound := releaseTimeout
+	if errors.Is(context.Cause(ctx), errLate) {
+		bound = lateRelease
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer done()
 	jobs, err := r.jobs(ctx)
 	for _, j := range jobs {
 		if j.StatusURL == "" {
 			continue
 		}
-		if err := r.Source.Cancel(ctx, j.StatusURL); err != nil {
-			r.Log.WarnContext(ctx, "the job was not deleted at the server", "job", j.ID, "error", err)
+		job = cmp.Or(job, j.StatusURL)
+		if cancelErr := r.Source.Cancel(ctx, j.StatusURL); cancelErr != nil {
+			err = errors.Join(err, cancelErr)
 		}
 	}
-	return err
+	return job, err
 }

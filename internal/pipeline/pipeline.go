@@ -42,6 +42,9 @@ type Ports struct {
 	// Token gives a new random name of hexadecimal digits.
 	Token func() string
 	Log   *slog.Logger
+	// Trouble hears of every step that fails, from any goroutine; nil means nobody
+	// listens.
+	Trouble func(Trouble)
 }
 
 // Options are the pipeline's settings.

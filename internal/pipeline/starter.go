@@ -204,6 +204,7 @@ func (p *Pipeline) notBegun(ctx context.Context, plan Plan, r planRecord, cause 
 	if fault.Of(cause) == fault.Transient && p.Now().Sub(r.RequestedAt) < p.GiveUpAfter {
 		return cause
 	}
+	p.tellTrouble(Trouble{Export: r.Current, Step: Step{Kind: StepKickOff, Export: r.Current, Job: 1}, Err: cause})
 	d := document[Export]{key: exportKey(plan.Name, r.Seq), value: Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested, RequestedAt: r.RequestedAt, TouchedAt: p.Now(),
 	}}
@@ -299,7 +300,9 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 		}
 		if j.StatusURL == "" {
 			if j, err = p.accept(ctx, source, e, j, r); err != nil {
-				if fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout || p.unavailable(j) {
+				given := fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout || p.unavailable(j)
+				p.kickOffTrouble(ctx, e, j, err, given)
+				if given {
 					return p.failExport(ctx, e.ID, "kick-off", err)
 				}
 				if errors.Is(err, ErrDeclined) {

@@ -174,10 +174,12 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	ctx, done = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
 	if class := fault.Of(err); class != fault.Transient {
+		p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err})
 		p.Log.ErrorContext(ctx, "step failed", "step", s, "class", class.String(), "error", err)
 		return p.fail(ctx, s, err)
 	}
 	if s.Try >= p.MaxTries {
+		p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err})
 		p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Transient.String(), "error", err)
 		return p.fail(ctx, s, fmt.Errorf("tried %d times, at last: %w", s.Try+1, err))
 	}
@@ -185,7 +187,9 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	next.Try++
 	wait := again(next.Try, err)
 	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error", err, "wait", wait)
-	return p.send(ctx, p.Now().Add(wait), next)
+	at := p.Now().Add(wait)
+	p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err, Next: at})
+	return p.send(ctx, at, next)
 }
 
 // again is the wait before try n of a step, the first being try 0.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -46,6 +45,7 @@ func Starter(now func() time.Time) cli.Starter {
 		defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 		quarantine := file + ".quarantine"
 		out, err = exportOnce(ctx, r, source, landing, duck.Options{Path: file, MemoryLimit: memory, TempDir: work, Now: now}, quarantine)
+		out.QuarantineFolder = quarantine
 		for _, t := range out.Types {
 			if t.Quarantined > 0 {
 				out.Quarantine = filepath.Join(quarantine, out.Export)
@@ -59,7 +59,6 @@ func Starter(now func() time.Time) cli.Starter {
 }
 
 func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source, landing *azure.Lake, to duck.Options, quarantine string) (out cli.StartReport, err error) {
-	log := slog.New(slog.NewTextHandler(r.Log, &slog.HandlerOptions{Level: slog.LevelError}))
 	views, err := app.Views(r.Views)
 	if err != nil {
 		return out, err
@@ -76,12 +75,12 @@ func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source,
 	}
 	o := once.Options{
 		Plan: pipeline.Plan{
-			Level: r.Level, Group: r.Group, Types: r.Types, TypeFilter: r.TypeFilters, Schema: r.Schema, MaxBad: r.MaxBad,
+			Level: r.Level, Group: r.Group, Types: r.Types, TypeFilter: r.TypeFilters, Schema: r.Schema, MaxBad: r.MaxBad, AllowErrors: r.AllowErrors,
 			// Below level system a server of dialect azure cannot be asked for deletes.
 			Deleted: landing == nil || r.Level == pipeline.LevelSystem,
 		},
 		Since: r.Since, Until: r.Until, Source: source, Lake: lake, Landings: lake, Warehouse: tables, Flattener: flattener,
-		Now: to.Now, Token: token, Log: log, Watch: r.Watch, Patience: r.Timeout,
+		Now: to.Now, Token: token, Watch: r.Watch, Patience: r.Timeout,
 	}
 	if landing != nil {
 		o.Lake, o.Shared = splitLake{lake, landing}, true

@@ -8,9 +8,8 @@ import (
 
 // memo is the cell of a value that several views have, and the line it is of.
 type memo struct {
-	cell   []byte
-	line   int64
-	missed Unkeyed
+	cell []byte
+	line int64
 }
 
 // common are the values that cells of several rows compute from the resource: its

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// nothingCame says why a report has no resources, in the words of the command line;
+// empty where there are some.
+func nothingCame(q StartRequest, r StartReport) string {
+	for _, t := range r.Types {
+		if t.Lines > 0 {
+			return ""
+		}
+	}
+	var asked []string
+	for _, flag := range []struct{ name, value string }{
+		{"--level", strings.TrimPrefix(q.Level, pipeline.LevelSystem)}, {"--group", q.Group}, {"--patient", strings.Join(q.Patients, ",")}, {"--types", strings.Join(q.Types, ",")},
+		{"--type-filter", strings.Join(q.TypeFilters, " ")}, {"--since", moment(q.Since)}, {"--until", moment(q.Until)},
+	} {
+		if flag.value != "" {
+			asked = append(asked, flag.name+" "+flag.value)
+		}
+	}
+	if len(asked) == 0 {
+		return "the export is empty: the server has no resources, or none that this sign-in may see\n"
+	}
+	return "the export is empty: the server has nothing for " + strings.Join(asked, ", ") + "\n"
+}
+
+func startOutput(w io.Writer, q StartRequest, r StartReport, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	return startTable(w, q, r)
+}
+
+func startTable(w io.Writer, q StartRequest, r StartReport) error {
+	var b strings.Builder
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	style.Format.Footer = text.FormatDefault
+	t.SetStyle(style)
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "manifest", Align: text.AlignRight, AlignFooter: text.AlignRight}})
+	t.AppendHeader(table.Row{"type", "files", "manifest", "read", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
+	sum := pipeline.TypeReport{Type: "all"}
+	for _, x := range r.Types {
+		t.AppendRow(startRow(x))
+		sum.Files += x.Files
+		if x.Manifest < 0 {
+			sum.Manifest = -1
+		} else if sum.Manifest >= 0 {
+			sum.Manifest += x.Manifest
+		}
+		sum.Lines += x.Lines
+		sum.Applied += x.Applied
+		sum.Superseded += x.Superseded
+		sum.Filtered += x.Filtered
+		sum.Quarantined += x.Quarantined
+		sum.Blank += x.Blank
+		sum.Deleted += x.Deleted
+	}
+	t.AppendFooter(startRow(sum))
+	b.WriteString(t.Render() + "\n")
+	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
+		fmt.Fprintf(&b, "the server reported: %d × %s\n", r.Issues[kind], kind)
+	}
+	for _, sentence := range r.Values.Sentences() {
+		b.WriteString(sentence + "\n")
+	}
+	b.WriteString(nothingCame(q, r))
+	if r.Notice != "" && r.State != pipeline.Incomplete { // of that one the error of the command tells
+		fmt.Fprintf(&b, "%s\n", q.inFlags(r.Notice, r))
+	}
+	if r.Quarantine != "" {
+		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
+	}
+	verdict := "every line is accounted for"
+	if r.Check() != nil {
+		verdict = "the sums do not hold"
+	}
+	fmt.Fprintf(&b, "export %s is %s: %d resources, %d deletes, %d quarantined, %.1f seconds; %s\n",
+		r.Export, r.State, sum.Applied-sum.Deleted, sum.Deleted, sum.Quarantined, r.Seconds, verdict)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+func startRow(x pipeline.TypeReport) table.Row {
+	manifest := any(x.Manifest)
+	if x.Manifest < 0 {
+		manifest = "-" // the server did not count
+	}
+	return table.Row{x.Type, x.Files, manifest, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
+}

@@ -1,0 +1,195 @@
+package once
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// Trouble says what keeps an export from going on, and what comes next.
+type Trouble struct {
+	// Doing names what fails: "kick-off", "file 3", "commit of Patient".
+	Doing string
+	// Err is the cause.
+	Err error
+	// Tries counts the failures in a row, the first of which was at Since.
+	Tries int
+	Since time.Time
+	// Next is when it is tried again; zero means that it is given up.
+	Next time.Time
+	// Others counts what else fails at the same time.
+	Others int
+}
+
+// Cause returns the text of the cause without the ids of this run, which nobody has
+// seen.
+func (t Trouble) Cause() string {
+	text := t.Err.Error()
+	var step stepError
+	if errors.As(t.Err, &step) {
+		text = strings.TrimPrefix(text, step.prefix)
+	}
+	return text
+}
+
+func (t Trouble) String() string {
+	if t.Tries < 2 {
+		return fmt.Sprintf("%s: %s", t.Doing, t.Cause())
+	}
+	return fmt.Sprintf("%s (tried %d times): %s", t.Doing, t.Tries, t.Cause())
+}
+
+// stepError is the error of a step; prefix is what the pipeline put before the cause.
+type stepError struct {
+	error
+	prefix string
+}
+
+func (e stepError) Unwrap() error { return e.error }
+
+// topic identifies what is tried: the same thing has the same topic at each try.
+type topic struct {
+	kind      string
+	job, file int
+	typ, path string
+}
+
+func topicOf(s pipeline.Step) topic { return topic{s.Kind, s.Job, s.File, s.Type, s.Path} }
+
+// starting is the topic of what comes before the kick-off.
+var starting = topic{kind: "start"}
+
+// doing names the topic for a person.
+func (t topic) doing() string {
+	switch t.kind {
+	case starting.kind:
+		return "start of the export"
+	case pipeline.StepKickOff:
+		return "kick-off"
+	case pipeline.StepPoll:
+		return "status of the export"
+	case pipeline.StepFetch:
+		return fmt.Sprintf("file %d", t.file)
+	case pipeline.StepCommit:
+		return "commit of " + t.typ
+	}
+	return "file " + t.path
+}
+
+// prefixOf returns what stands before the cause of a step and repeats what was done.
+func prefixOf(s pipeline.Step, err error) string {
+	prefixes := []string{s.String() + ": "}
+	switch s.Kind {
+	case pipeline.StepKickOff:
+		prefixes = []string{fmt.Sprintf("kick off job %s.%d: ", s.Export, s.Job), "start an export: "}
+	case pipeline.StepPoll:
+		prefixes = append(prefixes, "ask for the export's status: ")
+	}
+	text, rest := err.Error(), err.Error()
+	for _, p := range prefixes {
+		rest = strings.TrimPrefix(rest, p)
+	}
+	return strings.TrimSuffix(text, rest)
+}
+
+// troubles are what fails at present.
+type troubles struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	open   map[topic]*Trouble
+	latest topic
+	// last is the latest trouble, even when it is over, and lost the first that was
+	// given up: the export has failed by it.
+	last, lost *Trouble
+}
+
+func newTroubles(now func() time.Time) *troubles {
+	return &troubles{now: now, open: map[topic]*Trouble{}}
+}
+
+// hear takes a failure of the pipeline.
+func (t *troubles) hear(p pipeline.Trouble) {
+	t.add(topicOf(p.Step), stepError{p.Err, prefixOf(p.Step, p.Err)}, p.Next)
+}
+
+func (t *troubles) add(of topic, err error, next time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := Trouble{Doing: of.doing(), Err: err, Tries: 1, Since: t.now(), Next: next}
+	if before := t.open[of]; before != nil {
+		now.Tries, now.Since = before.Tries+1, before.Since
+	}
+	t.open[of], t.latest, t.last = &now, of, &now
+	if next.IsZero() && t.lost == nil {
+		t.lost = &now
+	}
+}
+
+// over forgets the trouble of a topic, unless it has come again since tries.
+func (t *troubles) over(of topic, since int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if before := t.open[of]; before != nil && before.Tries == since {
+		delete(t.open, of)
+	}
+}
+
+// tries returns how often the topic has failed in a row.
+func (t *troubles) tries(of topic) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if before := t.open[of]; before != nil {
+		return before.Tries
+	}
+	return 0
+}
+
+// begun forgets what belongs to the kick-off, which has succeeded.
+func (t *troubles) begun() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for of := range t.open {
+		if of.kind == starting.kind || of.kind == pipeline.StepKickOff {
+			delete(t.open, of)
+		}
+	}
+}
+
+// current returns a copy of the latest trouble that is not over; nil when all is well.
+func (t *troubles) current() *Trouble {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.open[t.latest]
+	if now == nil {
+		for _, other := range t.open {
+			if now == nil || other.Since.After(now.Since) {
+				now = other
+			}
+		}
+	}
+	if now == nil {
+		return nil
+	}
+	out := *now
+	out.Others = len(t.open) - 1
+	return &out
+}
+
+// final returns the trouble that was heard of last.
+func (t *troubles) final() *Trouble {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
+
+// givenUp returns the trouble by which the export has failed; nil when there is none.
+func (t *troubles) givenUp() *Trouble {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lost
+}
