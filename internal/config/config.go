@@ -113,6 +113,9 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 	if c.PollMin > c.PollMax {
 		e.fault("PollMin", "%s is above PollMax, %s", c.PollMin, c.PollMax)
 	}
+	if c.LeaseFor > time.Minute {
+		e.fault("LeaseFor", "%s must be at most 1m: a killed committer keeps others from its tables for so long", c.LeaseFor)
+	}
 	if c.SilentAfter <= c.PollMax {
 		e.fault("SilentAfter", "%s must be above PollMax, %s: an export that waits for its next poll is not silent", c.SilentAfter, c.PollMax)
 	}

@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 		QuarantineContainer: "fhir-quarantine", JournalContainer: "fhir-journal", PublishedContainer: "fhir-published",
 		ExportsFile: config.ExportsFile{Path: "exports.yaml"},
 		Settle:      30 * time.Second, StepTimeout: 55 * time.Minute,
-		PollMin: 10 * time.Second, PollMax: 5 * time.Minute, SilentAfter: 15 * time.Minute, ExportTimeout: 24 * time.Hour, StuckAfter: 12 * time.Hour, KickOffPatience: 4 * time.Minute, LeaseFor: 10 * time.Minute,
+		PollMin: 10 * time.Second, PollMax: 5 * time.Minute, SilentAfter: 15 * time.Minute, ExportTimeout: 24 * time.Hour, StuckAfter: 12 * time.Hour, KickOffPatience: 4 * time.Minute, LeaseFor: time.Minute,
 		LineLimit: 64_000_000, LogLevel: slog.LevelInfo,
 		Warehouse: config.Warehouse{Scheme: "duckdb"}, WarehouseStatements: 2,
 	}

@@ -52,7 +52,7 @@ var settings = []setting{
 	{"ExportTimeout", "24h", "How long the FHIR server may take over one export before it is cancelled, and its files over being downloaded."},
 	{"StuckAfter", "12h", "An export whose server shows neither another progress text nor another file for so long is cancelled."},
 	{"KickOffPatience", "4m", "How long after a kick-off without a recorded outcome the next one is made: longer than the FHIR server takes to answer."},
-	{"LeaseFor", "10m", "How long a committer may keep others from the same tables. It saves work and is no lock: too short a lease is harmless."},
+	{"LeaseFor", "1m", "How long a killed committer keeps others from the same tables; one that works renews its lease. At most `1m`. It saves work and is not a lock: too short a lease is harmless."},
 	{"LineLimit", "64MB", "Longest line of an NDJSON file; a longer one is quarantined. Units: KB, MB, GB, KiB, MiB, GiB."},
 	{"LogLevel", "info", "debug, info, warn or error."},
 }

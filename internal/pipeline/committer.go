@@ -51,7 +51,10 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if err := p.recordValues(ctx, e.ID, s.Type, valuesOf(batch)); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if err := p.commitBatch(ctx, e, batch); err != nil {
+	switch wait, err := p.commitBatch(ctx, e, batch, s.ETag); {
+	case errors.Is(err, errTablesBusy):
+		return p.waitForTables(ctx, s, wait)
+	case err != nil:
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	return p.finish(ctx, e.ID, "")
@@ -119,50 +122,4 @@ func (p *Pipeline) readDone(ctx context.Context, path string) (Done, error) {
 		return done, fault.Permanentf("read %s: it is no document of ours: %w", path, err)
 	}
 	return done, nil
-}
-
-// lease keeps other committers from doing the same work. It saves work and no
-// more: a holder that wakes up late is harmless, the warehouse sees to that.
-type lease struct {
-	Holder string    `json:"holder"`
-	Until  time.Time `json:"until"`
-}
-
-func (p *Pipeline) commitBatch(ctx context.Context, e Export, b Batch) error {
-	d, err := readOrNew[lease](ctx, p.Journal, leaseKey(b.Schema, b.Type))
-	if err != nil {
-		return err
-	}
-	if left := d.value.Until.Sub(p.Now()); left > 0 {
-		return &fault.Error{After: min(left, leasePatience), Err: errors.New("another committer is at the same tables")}
-	}
-	d.value = lease{Holder: b.Attempt, Until: p.Now().Add(p.LeaseFor)}
-	if err := d.write(ctx, p.Journal); err != nil {
-		return err
-	}
-	began := p.Now()
-	err = p.Warehouse.Commit(ctx, b)
-	p.release(ctx, &d)
-	if err != nil {
-		return err
-	}
-	p.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files", len(b.Files), "took", p.Now().Sub(began))
-	_, err = p.updateExport(ctx, e.ID, func(e *Export) error {
-		e.TouchedAt = p.Now()
-		return nil
-	})
-	return err
-}
-
-// leasePatience is the longest wait before a busy table is tried again.
-const leasePatience = 20 * time.Second
-
-// release gives the lease back at once; when it fails, it runs out by itself.
-func (p *Pipeline) release(ctx context.Context, d *document[lease]) {
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer done()
-	d.value.Until = time.Time{}
-	if err := d.write(ctx, p.Journal); err != nil {
-		p.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.key, "error", err)
-	}
 }

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -46,25 +47,34 @@ func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 	story(whole)
 	calls := whole.gate.calls
 	t.Logf("%d calls to ports in an undisturbed run", calls)
-	for name, breakAt := range map[string]func(*gate, int){
-		"killed before the call": func(g *gate, n int) {
+	for name, breakAt := range map[string]func(*world, *gate, int){
+		"killed before the call": func(_ *world, g *gate, n int) {
 			g.before = func(i int, _ string) error { return killAt(i, n) }
 		},
-		"killed after the call": func(g *gate, n int) {
+		"killed after the call": func(_ *world, g *gate, n int) {
 			g.after = func(i int, _ string) error { return killAt(i, n) }
 		},
-		"the call is refused": func(g *gate, n int) {
+		"the call is refused": func(_ *world, g *gate, n int) {
 			g.before = func(i int, _ string) error { return failAt(i, n) }
 		},
-		"the answer is lost": func(g *gate, n int) {
+		"the answer is lost": func(_ *world, g *gate, n int) {
 			g.after = func(i int, _ string) error { return failAt(i, n) }
+		},
+		"the handler stops at the call": func(w *world, g *gate, n int) {
+			g.before = func(i int, _ string) error {
+				if i != n {
+					return nil
+				}
+				w.stopStep()
+				return context.Canceled
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := 1; n <= calls; n++ {
 				w := newWorld(t)
-				breakAt(w.gate, n)
+				breakAt(w, w.gate, n)
 				story(w)
 				w.neverSilent()
 				if t.Failed() {

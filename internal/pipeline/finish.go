@@ -169,12 +169,14 @@ func (p *Pipeline) end(ctx context.Context, e Export, s *Shortfall, files int) e
 	if s != nil && !s.Accepted {
 		state = Incomplete
 	}
+	ended := false // other steps may notice the end as well
 	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
 		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall = state, p.Now(), p.Now(), s
+		ended = true
 		return nil
 	})
 	switch {
-	case err != nil:
+	case err != nil || !ended:
 		return err
 	case state == Incomplete:
 		p.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues", describe(s.Issues, s.More), "types", s.Types)

@@ -68,8 +68,9 @@ type Options struct {
 	// KickOffPatience is how long after a kick-off whose outcome nobody wrote down
 	// the next one is made: longer than any server takes to answer it.
 	KickOffPatience time.Duration // 4 min
-	// LeaseFor is how long a committer may keep others from the same tables.
-	LeaseFor time.Duration // 10 min
+	// LeaseFor is how long a killed committer keeps others from the same tables; one
+	// that works renews its lease.
+	LeaseFor time.Duration // 1 min
 	// Readers is how many small requests of one step are under way at once.
 	Readers int // 8
 	// GiveUpAfter is how long a server may be unavailable before a kick-off fails.
@@ -88,7 +89,7 @@ func New(o Options, ports Ports) *Pipeline {
 	o.ExportTimeout = cmp.Or(o.ExportTimeout, 24*time.Hour)
 	o.StuckAfter = cmp.Or(o.StuckAfter, 12*time.Hour)
 	o.KickOffPatience = cmp.Or(o.KickOffPatience, 4*time.Minute)
-	o.LeaseFor = cmp.Or(o.LeaseFor, 10*time.Minute)
+	o.LeaseFor = cmp.Or(o.LeaseFor, time.Minute)
 	o.Readers = cmp.Or(o.Readers, 8)
 	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 20*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)

@@ -50,6 +50,8 @@ type Export struct {
 	Failure *Failure `json:"failure,omitempty"`
 	// Shortfall says what the server could not export; nil when it reports no error.
 	Shortfall *Shortfall `json:"shortfall,omitempty"`
+	// Committed has, by resource type, the digest of the files that are in the tables.
+	Committed map[string]string `json:"committed,omitempty"`
 	// Values has what became of values, by resource type and by file of deletes.
 	Values map[string]PreparedValues `json:"values,omitempty"`
 }

@@ -28,7 +28,8 @@ type Step struct {
 	Kind   string `json:"step"`
 	Export string `json:"export,omitempty"`
 	Job    int    `json:"job,omitempty"`
-	// N numbers the polls of a job, and the turns of a fetch.
+	// N numbers the polls of a job, the turns of a fetch, and the waits of a commit
+	// for its tables.
 	N int `json:"n,omitempty"`
 	// File is the number of a file in its manifest.
 	File int    `json:"file,omitempty"`
@@ -39,11 +40,21 @@ type Step struct {
 	Round int    `json:"round,omitempty"`
 	// Try counts how often this very step failed for a reason that may pass.
 	Try int `json:"try,omitempty"`
+	// Cut counts how often this very step was cut because its handler stopped.
+	Cut int `json:"cut,omitempty"`
 }
 
 // id names the step for the queue's duplicate window: the same work has the same
 // id, and work to be done again has a new one. It never holds a clock's reading.
 func (s Step) id() string {
+	id := s.uncutID()
+	if s.Cut > 0 {
+		id += fmt.Sprintf("/cut/%d", s.Cut)
+	}
+	return id
+}
+
+func (s Step) uncutID() string {
 	switch s.Kind {
 	case StepPoll:
 		return fmt.Sprintf("%s/poll/%d.%d", jobID(s.Export, s.Job), s.N, s.Try)
@@ -55,6 +66,9 @@ func (s Step) id() string {
 		return fmt.Sprintf("%s/file/%s/%d.%d", jobID(s.Export, s.Job), short(s.Path+"@"+s.ETag), s.Round, s.Try)
 	default:
 		id := fmt.Sprintf("%s/%s/%s/%d.%d", s.Export, s.Type, s.Kind, s.Round, s.Try)
+		if s.N > 0 {
+			id += fmt.Sprintf("/wait/%d", s.N)
+		}
 		if s.ETag == "" {
 			return id
 		}
@@ -170,6 +184,9 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	if err == nil {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return p.putBack(ctx, s)
+	}
 	// The record is made even when the step ended because its time was up.
 	ctx, done = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
@@ -190,6 +207,18 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	at := p.Now().Add(wait)
 	p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err, Next: at})
 	return p.send(ctx, at, next)
+}
+
+// putBack sends a step again that was cut because its handler stops. That uses up no
+// try, and the error that the cut has caused says nothing.
+func (p *Pipeline) putBack(ctx context.Context, s Step) error {
+	reason := context.Cause(ctx)
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	next := s
+	next.Cut++
+	p.Log.InfoContext(ctx, "step put back: the handler stops", "step", s, "reason", reason)
+	return p.send(ctx, time.Time{}, next)
 }
 
 // again is the wait before try n of a step, the first being try 0.

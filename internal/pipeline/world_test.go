@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,6 +57,11 @@ type world struct {
 	wrap func(gatedSource) pipeline.Source
 	// brokerDown holds every delivery.
 	brokerDown bool
+	// stopStep ends the context of the step that runs, as a handler does that stops.
+	stopStep func()
+	// leaseFor is the pipeline's default when zero.
+	leaseFor time.Duration
+	log      *slog.Logger
 }
 
 type event struct {
@@ -64,7 +70,7 @@ type event struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, clock: dawn, views: "views-1", ticks: 5 * time.Minute, next: dawn}
+	w := &world{t: t, clock: dawn, views: "views-1", ticks: 5 * time.Minute, next: dawn, stopStep: func() {}, log: slog.New(slog.DiscardHandler)}
 	w.lake = pipelinetest.NewMemoryLake(w.now)
 	w.journal = pipelinetest.NewMemoryJournal()
 	w.queue = pipelinetest.NewMemoryQueue(w.now)
@@ -90,7 +96,7 @@ func (w *world) boot() { w.p = w.instance() }
 
 func (w *world) instance() *pipeline.Pipeline {
 	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls)))
-	return pipeline.New(pipeline.Options{Plans: w.plans, Readers: max(w.readers, 1)}, pipeline.Ports{
+	return pipeline.New(pipeline.Options{Plans: w.plans, Readers: max(w.readers, 1), LeaseFor: w.leaseFor}, pipeline.Ports{
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
 		Landings: gatedLandings{w.lake, w.gate},
@@ -101,7 +107,7 @@ func (w *world) instance() *pipeline.Pipeline {
 			}
 			return source, nil
 		},
-		Now: w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.DiscardHandler),
+		Now: w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: w.log,
 	})
 }
 
@@ -128,7 +134,12 @@ func (w *world) step() {
 		}
 		return
 	}
-	handle := func(ctx context.Context, m pipeline.Message) error { return w.p.Handle(ctx, m.Body) }
+	handle := func(ctx context.Context, m pipeline.Message) error {
+		ctx, stop := context.WithCancelCause(ctx)
+		w.stopStep = func() { stop(errors.New("told to stop")) }
+		defer w.stopStep()
+		return w.p.Handle(ctx, m.Body)
+	}
 	if !w.brokerDown && w.queue.Receive(w.t.Context(), w.pick, handle) {
 		return
 	}

@@ -1,0 +1,117 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// lease keeps other committers from doing the same work. It saves work and is not a
+// lock: a holder that wakes up late is harmless, the warehouse sees to that.
+type lease struct {
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
+}
+
+var errTablesBusy = errors.New("another committer is at the same tables")
+
+// longestTableWait is the longest time between two looks for a lease. Whoever holds
+// one renews it, so that a killed holder keeps others away for one LeaseFor at most.
+const longestTableWait = 15 * time.Second
+
+// commitBatch commits a batch under the lease of its tables. It fails with
+// errTablesBusy while somebody else holds the lease, and says how long it may last.
+func (p *Pipeline) commitBatch(ctx context.Context, e Export, b Batch, files string) (wait time.Duration, err error) {
+	d, err := readOrNew[lease](ctx, p.Journal, leaseKey(b.Schema, b.Type))
+	if err != nil {
+		return 0, err
+	}
+	if left := d.value.Until.Sub(p.Now()); left > 0 {
+		return left, errTablesBusy
+	}
+	d.value = lease{Holder: b.Attempt, Until: p.Now().Add(p.LeaseFor)}
+	if err := d.write(ctx, p.Journal); err != nil {
+		return 0, err
+	}
+	began := p.Now()
+	stopRenewing := p.renew(ctx, &d)
+	defer stopRenewing()
+	err = p.Warehouse.Commit(ctx, b)
+	stopRenewing()
+	p.release(ctx, &d)
+	if err != nil {
+		return 0, err
+	}
+	return 0, p.recordCommit(ctx, e, b, files, p.Now().Sub(began))
+}
+
+// recordCommit notes that the files of a type are in the tables, and logs it once: a
+// step that was cut after its commit comes again and finds it noted.
+func (p *Pipeline) recordCommit(ctx context.Context, e Export, b Batch, files string, took time.Duration) error {
+	first := false
+	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+		e.TouchedAt = p.Now()
+		if first = e.Committed[b.Type] != files; first {
+			if e.Committed == nil {
+				e.Committed = map[string]string{}
+			}
+			e.Committed[b.Type] = files
+		}
+		return nil
+	})
+	if err == nil && first {
+		p.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files", len(b.Files), "took", took)
+	}
+	return err
+}
+
+// waitForTables sends a commit again for when the lease of its tables may be free.
+// That is no failure and counts no try.
+func (p *Pipeline) waitForTables(ctx context.Context, s Step, left time.Duration) error {
+	wait := min(left, longestTableWait, time.Second<<min(s.N, 10))
+	next := s
+	next.N++
+	p.Log.InfoContext(ctx, "commit waits", "step", s, "reason", errTablesBusy.Error(), "wait", wait)
+	return p.send(ctx, p.Now().Add(wait), next)
+}
+
+// renew keeps a lease until stop is called, which may be called twice. A renewal that
+// fails needs no handling: the lease runs out by itself.
+func (p *Pipeline) renew(ctx context.Context, d *document[lease]) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		due := time.NewTicker(max(p.LeaseFor/3, time.Millisecond))
+		defer due.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-due.C:
+			}
+			d.value.Until = p.Now().Add(p.LeaseFor)
+			err := d.write(ctx, p.Journal)
+			if errors.Is(err, ErrConflict) {
+				return // somebody else has it
+			}
+			if err != nil && ctx.Err() == nil {
+				p.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.key, "error", err)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-stopped
+	}
+}
+
+// release gives a lease back at once; when it fails, the lease runs out by itself.
+func (p *Pipeline) release(ctx context.Context, d *document[lease]) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	d.value.Until = time.Time{}
+	if err := d.write(ctx, p.Journal); err != nil {
+		p.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.key, "error", err)
+	}
+}
