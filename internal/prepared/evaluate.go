@@ -310,6 +310,9 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	for _, m := range e.misfits {
 		e.r.counts[m.table][m.column][m.fit]++
 	}
+	for _, m := range res.Misses {
+		e.r.counts[m.View][m.Column][missFits[m.Why]] += m.Rows
+	}
 	e.r.resources++
 	h := e.r.head
 	if h == nil {

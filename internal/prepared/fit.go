@@ -1,6 +1,9 @@
 package prepared
 
-import "fhirsynapse/internal/pipeline"
+import (
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/native"
+)
 
 // fit says how a column holds a value.
 type fit int
@@ -13,11 +16,17 @@ const (
 	noTime              // NULL: a date without a time of day, for a column of instants
 	noDay               // NULL: a date without a day, for a column of days
 	tooSmall            // NULL: rounding would make it 0
+	urn                 // NULL: a urn:uuid reference
+	unkeyed             // NULL: a reference that is conditional, contained or malformed
+	foreign             // NULL: a reference to another server
 	fitKinds
 )
 
 // null reports whether the column is NULL instead of the value.
 func (f fit) null() bool { return f > rounded }
+
+// missFits says how a reference without a key fits.
+var missFits = map[native.Unkeyed]fit{native.URN: urn, native.Unresolved: unkeyed, native.Foreign: foreign}
 
 // fitCounts counts the values of a column by how they fit.
 type fitCounts [fitKinds]int64
@@ -33,6 +42,7 @@ func count(done *pipeline.Done, t Table, rows int, counts []fitCounts) {
 		}
 		for f, to := range map[fit]*map[string]int64{
 			rounded: &done.Rounded, nulled: &done.Nulled, noTime: &done.NoTime, noDay: &done.NoDay, tooSmall: &done.TooSmall,
+			urn: &done.URNs, unkeyed: &done.Unkeyed, foreign: &done.Foreign,
 		} {
 			pipeline.Count(to, t.Name+"."+t.Columns[i].Name, counts[i][f])
 		}

@@ -16,6 +16,7 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/native"
 )
 
 // Resource is what an evaluator found out about a line. Its bytes are valid until
@@ -24,6 +25,8 @@ type Resource struct {
 	Type, ID, VersionID, LastUpdated []byte
 	// Deleted marks a tombstone, Subsetted a resource that the server has cut.
 	Deleted, Subsetted bool
+	// Misses counts the references of the rows that have no key.
+	Misses []native.Miss
 }
 
 // Evaluator runs the views of one resource type over lines. It is used by one

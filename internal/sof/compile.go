@@ -46,14 +46,16 @@ func Compile(file string, src []byte, options ...Option) (*View, error) {
 
 // compiler turns one definition into a plan.
 type compiler struct {
-	file      string
-	schema    *schema.Schema
-	lenient   bool
-	constants map[string]*Constant
-	root      Type
-	faults    []error
-	warnings  []string
-	places    map[Expr]origin
+	file    string
+	schema  *schema.Schema
+	lenient bool
+	// references is how getReferenceKey() reads references that are not relative.
+	references References
+	constants  map[string]*Constant
+	root       Type
+	faults     []error
+	warnings   []string
+	places     map[Expr]origin
 }
 
 func (c *compiler) fault(f *Fault) {

@@ -150,7 +150,7 @@ func TestColumnsCarryTheirTypes(t *testing.T) {
 	}
 	want := []Column{
 		{Name: "id", Description: "the id", FHIRType: "id"},
-		{Name: "n", Kind: Decimal, Precision: 38, Scale: 12, FHIRType: "decimal"},
+		{Name: "n", Kind: Decimal, Precision: 38, Scale: 18, FHIRType: "decimal"},
 		{Name: "n2", Kind: Decimal, Precision: 10, Scale: 2, FHIRType: "decimal"},
 		{Name: "b", Kind: Boolean, FHIRType: "boolean"},
 		{Name: "i", Kind: Integer},

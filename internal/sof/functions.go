@@ -442,7 +442,7 @@ func (t *typer) referenceKey(n *fhirpath.Call, in Expr) Expr {
 			return t.faultAt(n.Pos(), hint, "getReferenceKey() needs a Reference, got %s", typeNames(in.Type()))
 		}
 	}
-	e := &ReferenceKey{In: in}
+	e := &ReferenceKey{In: in, Base: t.references.Base, URNs: t.references.URNs}
 	if len(n.Args) == 1 {
 		name, offset, ok := t.typeArgument(n)
 		if !ok {

@@ -174,6 +174,10 @@ type ResourceKey struct{ In Expr }
 type ReferenceKey struct {
 	In     Expr
 	Target string
+	// Base is the base URL, without a slash at its end, at which an absolute reference
+	// has a key; empty means nowhere. URNs takes the UUID of urn:uuid:UUID as the key.
+	Base string
+	URNs bool
 }
 
 // Func names a function that works on a whole collection or on a single item.

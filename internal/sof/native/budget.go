@@ -200,6 +200,7 @@ func (v *Evaluator) finish() error {
 		v.refuseRow(size)
 	}
 	v.step(1)
+	v.countMisses()
 	return v.emit(v.view, v.cells)
 }
 

@@ -16,6 +16,7 @@ type cell struct {
 	// legs are value as paths with a first() between them; nil for anything else.
 	legs      []leg
 	reference *referenceKeyOp // value, where it is one
+	refers    bool            // value reads the key of a reference
 	// shared is how many of the legs are those of the cell before.
 	shared     int
 	memo       int // number of the value among those that views share, or -1
@@ -35,12 +36,16 @@ const maxLegs = 8
 
 func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 	col := b.columns[c.Column]
+	keys := b.keys
 	value := b.op(c.Value)
 	out := cell{
 		column: c.Column, value: value, short: short(value), collection: col.Collection, memo: -1,
 		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
 	}
 	out.reference, _ = value.(*referenceKeyOp)
+	if out.refers = b.keys > keys; out.refers && !slices.Contains(b.references, c.Column) {
+		b.references = append(b.references, c.Column)
+	}
 	if legs := legsOf(value); !col.Collection && len(legs) <= maxLegs {
 		out.legs = legs
 	}
@@ -143,15 +148,34 @@ func (v *Evaluator) present(at int32, h *hop) bool {
 // fill computes the cell, once a line where several views have it.
 func (c *cell) fill(v *Evaluator, this *item) error {
 	if c.memo < 0 {
-		return c.compute(v, this)
+		return c.computeNoting(v, this)
 	}
 	m := &v.memos[c.memo]
 	if m.line == v.lines {
 		v.cells[c.column] = m.cell
+		if c.refers {
+			v.missed[c.column] = m.missed
+		}
 		return nil
 	}
+	err := c.computeNoting(v, this)
+	*m = memo{cell: v.cells[c.column], line: v.lines}
+	if c.refers {
+		m.missed = v.missed[c.column]
+	}
+	return err
+}
+
+// computeNoting computes the cell, and notes a reference without a key.
+func (c *cell) computeNoting(v *Evaluator, this *item) error {
+	if !c.refers {
+		return c.compute(v, this)
+	}
+	v.unkeyed = Keyed
 	err := c.compute(v, this)
-	*m = memo{v.cells[c.column], v.lines}
+	if v.missed[c.column] = Keyed; c.collection || v.cells[c.column] == nil {
+		v.missed[c.column] = v.unkeyed
+	}
 	return err
 }
 

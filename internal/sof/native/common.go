@@ -8,8 +8,9 @@ import (
 
 // memo is the cell of a value that several views have, and the line it is of.
 type memo struct {
-	cell []byte
-	line int64
+	cell   []byte
+	line   int64
+	missed Unkeyed
 }
 
 // common are the values that cells of several rows compute from the resource: its

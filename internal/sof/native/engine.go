@@ -57,6 +57,8 @@ type view struct {
 	columns int
 	where   []op
 	rows    row
+	// references are the columns whose values are keys of references.
+	references []int
 }
 
 // New readies views, all of one resource type. Without views the engine still
@@ -100,6 +102,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 			out.where = append(out.where, b.op(w))
 		}
 		out.rows = b.row(v.Rows, true)
+		out.references = b.references
 		if b.err != nil {
 			return nil, fmt.Errorf("make engine: view %s: %w", v.Name, b.err)
 		}
@@ -169,10 +172,15 @@ type Evaluator struct {
 	itemIndex int
 
 	cells [][]byte // of the row being made
-	trail [maxLegs]int32
-	memos []memo
-	lines int64 // that were read
-	conts []cont
+	// unkeyed says why a reference of the cell being computed has no key, missed the same
+	// of every cell of the row, and misses counts them over the rows of the line.
+	unkeyed Unkeyed
+	missed  []Unkeyed
+	misses  []Miss
+	trail   [maxLegs]int32
+	memos   []memo
+	lines   int64 // that were read
+	conts   []cont
 	// where the evaluation is; below zero: in no view, in no column
 	view, column int
 }
@@ -238,6 +246,7 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 			return Resource{}, err
 		}
 	}
+	r.Misses = v.misses
 	return r, nil
 }
 
@@ -245,6 +254,7 @@ func (v *Evaluator) reset(ctx context.Context) {
 	v.budget.reset(ctx)
 	v.stack, v.conts, v.arena = v.stack[:0], v.conts[:0], v.arena[:0]
 	v.rowIndex, v.itemIndex, v.view, v.column = 0, 0, -1, -1
+	v.misses = v.misses[:0]
 	v.lines++
 }
 
@@ -268,6 +278,9 @@ func (v *Evaluator) run(i int) error {
 	}
 	v.cells = v.cells[:w.columns]
 	clear(v.cells)
+	if len(w.references) > 0 {
+		v.missed = append(v.missed[:0], make([]Unkeyed, w.columns)...)
+	}
 	for _, p := range w.where {
 		truth, err := v.truth(p, &v.root)
 		if err != nil {

@@ -1,9 +1,7 @@
 package native
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -21,7 +19,10 @@ type builder struct {
 	numbers nameNumbers
 	outline *outline
 	common  common
+	keys    int // references whose keys were read so far
 	err     error
+	// references are the columns whose values are keys of references.
+	references []int
 }
 
 func (b *builder) op(e sof.Expr) op {
@@ -54,7 +55,8 @@ func (b *builder) op(e sof.Expr) op {
 	case *sof.ResourceKey:
 		return b.path(b.op(e.In), b.hop(e, property{name: "id", typ: stringType}))
 	case *sof.ReferenceKey:
-		return newReferenceKey(b.op(e.In), e.Target, b.hop(e, property{name: "reference", typ: stringType}))
+		b.keys++
+		return newReferenceKey(b.op(e.In), e, b.hop(e, property{name: "reference", typ: stringType}))
 	case *sof.Call:
 		return b.call(e)
 	case *sof.Binary:
@@ -287,133 +289,4 @@ func (o *isOp) eval(v *Evaluator, this *item) error {
 		v.push(boolItem(v.is(&it, o.want)))
 	}
 	return err
-}
-
-type referenceKeyOp struct {
-	in        op
-	target    string
-	reference []hop
-	legs      []leg // to the text of the reference, where in is a plain path
-}
-
-func newReferenceKey(in op, target string, reference hop) *referenceKeyOp {
-	o := &referenceKeyOp{in: in, target: target, reference: []hop{reference}}
-	o.legs = legsOf(in)
-	if n := len(o.legs); n > 0 && o.legs[n-1].limit > 1 {
-		o.legs[n-1].steps = append(slices.Clone(o.legs[n-1].steps), reference)
-	} else if n > 0 {
-		o.legs = append(o.legs, leg{o.reference, 2})
-	}
-	return o
-}
-
-// pick is the short way for a single Reference.
-func (o *referenceKeyOp) pick(v *Evaluator, this *item, limit int) (item, int, error) {
-	id, single := o.single(v, this.node)
-	switch {
-	case !single:
-		return whole{o}.pick(v, this, limit)
-	case id == nil:
-		return item{}, 0, nil
-	}
-	return textItem(id), 1, nil
-}
-
-// single gives the key where the focus has no more than one Reference; nil where
-// it has no key.
-func (o *referenceKeyOp) single(v *Evaluator, at int32) (id []byte, single bool) {
-	if o.legs == nil {
-		return nil, false
-	}
-	for i := range o.legs {
-		f := finding{limit: o.legs[i].limit}
-		f.follow(v, at, o.legs[i].steps)
-		switch {
-		case f.n == 0:
-			return nil, true
-		case f.n > 1:
-			return nil, false
-		}
-		at = f.node
-	}
-	if ref := v.stringAt(at); ref != nil {
-		if typ, id, ok := splitReference(ref); ok && (o.target == "" || o.target == string(typ)) {
-			return id, true
-		}
-	}
-	return nil, true
-}
-
-func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
-	base := len(v.stack)
-	if err := o.in.eval(v, this); err != nil {
-		return err
-	}
-	top := len(v.stack)
-	v.step(top - base)
-	for i := base; i < top; i++ {
-		v.follow(v.stack[i].node, o.reference)
-	}
-	kept := base
-	for i := top; i < len(v.stack); i++ {
-		it := v.stack[i]
-		if it.kind != kindString {
-			continue
-		}
-		typ, id, ok := splitReference(v.str(&it))
-		if ok && (o.target == "" || o.target == string(typ)) {
-			v.stack[kept] = item{typ: stringType, text: id, node: -1, kind: kindString}
-			kept++
-		}
-	}
-	v.stack = v.stack[:kept]
-	return nil
-}
-
-// splitReference takes the type and the id out of a literal reference: relative
-// (Patient/1), absolute (https://host/fhir/Patient/1), either with a version
-// (/_history/2). Contained (#x), urn: and conditional references (Patient?x=y)
-// point to no row.
-func splitReference(ref []byte) (typ, id []byte, ok bool) {
-	// One look, since references are short and many.
-	slashes, slash := 0, 0
-	for i, c := range ref {
-		switch c {
-		case '?', '#':
-			return nil, nil, false
-		case '/':
-			slashes, slash = slashes+1, i
-		}
-	}
-	if slashes == 1 {
-		typ, id = ref[:slash], ref[slash+1:]
-	} else {
-		if bytes.HasPrefix(ref, []byte("urn:")) {
-			return nil, nil, false
-		}
-		var rest []byte
-		if rest, typ, id = lastTwo(ref); string(typ) == "_history" {
-			_, typ, id = lastTwo(rest)
-		}
-	}
-	if len(typ) == 0 || len(id) == 0 || typ[0] < 'A' || typ[0] > 'Z' {
-		return nil, nil, false
-	}
-	for _, c := range typ {
-		if c|0x20 < 'a' || c|0x20 > 'z' {
-			return nil, nil, false
-		}
-	}
-	return typ, id, true
-}
-
-// lastTwo are the last two segments of a path and what is before them; without a
-// slash there is but one.
-func lastTwo(path []byte) (rest, before, last []byte) {
-	i := bytes.LastIndexByte(path, '/')
-	if i < 0 {
-		return nil, nil, path
-	}
-	j := bytes.LastIndexByte(path[:i], '/')
-	return path[:max(j, 0)], path[j+1 : i], path[i+1:]
 }

@@ -305,11 +305,15 @@ func (o *oracle) referenceKey(e *sof.ReferenceKey, this *thing) []thing {
 		if !ok || strings.ContainsAny(s, "?#") || strings.HasPrefix(s, "urn:") {
 			continue
 		}
-		parts := strings.Split(s, "/")
+		local := strings.TrimPrefix(s, "/")
+		if e.Base != "" && strings.HasPrefix(s, e.Base+"/") {
+			local = s[len(e.Base)+1:]
+		}
+		parts := strings.Split(local, "/")
 		if len(parts) > 3 && parts[len(parts)-2] == "_history" {
 			parts = parts[:len(parts)-2]
 		}
-		if len(parts) < 2 || e.Target != "" && parts[len(parts)-2] != e.Target {
+		if len(parts) != 2 || e.Target != "" && parts[len(parts)-2] != e.Target {
 			continue
 		}
 		out = append(out, thing{parts[len(parts)-1], stringType})

@@ -11,6 +11,8 @@ type Resource struct {
 	Deleted bool
 	// Subsetted marks a resource that the server has shortened.
 	Subsetted bool
+	// Misses counts the references of the rows that have no key.
+	Misses []Miss
 }
 
 // The extension of meta that makes a resource a tombstone.

@@ -112,6 +112,9 @@ func (p *projectRow) run(v *Evaluator, this *item, then int) error {
 		if g.start != nil && !v.present(this.node, g.start) {
 			for i := range g.cells {
 				v.cells[g.cells[i].column] = nil
+				if g.cells[i].refers {
+					v.missed[g.cells[i].column] = Keyed
+				}
 			}
 			continue
 		}
@@ -184,6 +187,11 @@ func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
 		}
 		for _, c := range r.columns {
 			v.cells[c] = nil
+		}
+		if len(v.engine.views[v.view].references) > 0 {
+			for _, c := range r.columns {
+				v.missed[c] = Keyed
+			}
 		}
 		for _, c := range r.index {
 			v.cells[c.column] = c.text

@@ -6,7 +6,7 @@ const Patient = `{"resourceType":"Patient","id":"p1","active":true,"birthDate":"
 "name":[{"use":"official","family":"Ö\u00fc\"x","given":["Ann",null,"Bea"]},{"use":"usual","given":["Cy"]},{"given":[]},null],
 "telecom":[{"system":"phone","value":"1","rank":1},{"system":"phone","value":"2","rank":3},{"system":"email","value":"a@b.c","rank":2}],
 "contact":[{"name":{"family":"C1"}},{"gender":"male"}],
-"generalPractitioner":[{"reference":"Practitioner/d1"},{"reference":"https://h/fhir/Organization/o1/_history/3"},{"reference":"#c"},{"reference":"urn:uuid:1"},{"reference":"Practitioner?identifier=s|v"},{"display":"x"}],
+"generalPractitioner":[{"reference":"Practitioner/d1"},{"reference":"Organization/o1/_history/3"},{"reference":"#c"},{"reference":"urn:uuid:1"},{"reference":"Practitioner?identifier=s|v"},{"display":"x"}],
 "extension":[{"url":"a","valueDecimal":1.50},{"url":"b","extension":[{"url":"c","valueCode":"z"}]},{"url":"q","valueQuantity":{"value":0.1}},{"url":"q","valueQuantity":{"value":0.2}}],
 "contained":[{"resourceType":"Organization","id":"c","name":"Inside"},{"resourceType":"Practitioner","id":"d"}],
 "maritalStatus":{"coding":[{"code":"M"},{"code":"m"}],"text":" Married  Now"}}`
