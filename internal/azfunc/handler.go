@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -49,6 +51,10 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	switch {
+	case r.Header.Get("Origin") != "" || !isLoopback(r.Host):
+		h.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused: it does not come from the Functions host",
+			slog.String("function", clip(name)), slog.Bool("origin", r.Header.Get("Origin") != ""), slog.Bool("loopback", isLoopback(r.Host)))
+		refuse(w, http.StatusForbidden, "forbidden: only the Functions host on this machine may call this port", "")
 	case name == "":
 		answer(w, http.StatusOK, success)
 	case h.funcs[name] == nil:
@@ -61,6 +67,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.invoke(w, r, name)
 	}
+}
+
+// isLoopback reports whether a Host header names this machine, with or without a port.
+// A page in a browser can make requests to this port, but cannot choose their Host: by
+// DNS rebinding it is the name of the page's own server.
+func isLoopback(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if strings.EqualFold(strings.TrimSuffix(name, "."), "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 func (h *handler) unknown(w http.ResponseWriter, r *http.Request, name string) {

@@ -104,7 +104,7 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 			t.Parallel()
 			var lines logLines
 			h := Handler(funcs, lines.logger(), stepping())
-			r := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, strings.NewReader(tt.body))
+			r := fromHost(t, tt.method, tt.path, strings.NewReader(tt.body))
 			r.Header.Set("X-Azure-Functions-InvocationId", "inv-1")
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
@@ -152,7 +152,7 @@ func TestHandlerGivesTheFuncTheInvocation(t *testing.T) {
 	t.Parallel()
 	var got Invocation
 	h := Handler(map[string]Func{PollExport: func(_ context.Context, in Invocation) error { got = in; return nil }}, slog.New(slog.DiscardHandler), stepping())
-	r := httptest.NewRequestWithContext(t.Context(), "POST", "/PollExport", strings.NewReader(`{"Data":{"message":"aGk="},"Metadata":{"MessageId":"\"m\""}}`))
+	r := fromHost(t, "POST", "/PollExport", strings.NewReader(`{"Data":{"message":"aGk="},"Metadata":{"MessageId":"\"m\""}}`))
 	r.Header.Set("X-Azure-Functions-InvocationId", "i-7")
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	m, err := got.Message()
@@ -171,7 +171,7 @@ func TestHandlerSaysHowMuchOfAPushedBlobItSkipped(t *testing.T) {
 	h := Handler(map[string]Func{BlobLoaded: func(_ context.Context, in Invocation) (err error) { events, err = in.BlobEvents(); return err }}, lines.logger(), stepping())
 	body := io.MultiReader(strings.NewReader(`{"Data":{"blob":"`), repeat("QUJD", 32<<20), strings.NewReader(`"},"Metadata":{"Uri":"\"u\""}}`))
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/BlobLoaded", body))
+	h.ServeHTTP(w, fromHost(t, "POST", "/BlobLoaded", body))
 	if w.Code != 200 || len(events) != 1 || events[0].URL != "u" {
 		t.Errorf("status %d, events %v", w.Code, events)
 	}
@@ -266,6 +266,52 @@ func TestServeNamesAPortThatIsInUseOrWrong(t *testing.T) {
 		err := Serve(t.Context(), port, http.NotFoundHandler(), "", slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", port, err)
+		}
+	}
+}
+
+// fromHost makes a request as the Functions host sends it.
+func fromHost(t *testing.T, method, path string, body io.Reader) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, body)
+	r.Host = "127.0.0.1:34567"
+	return r
+}
+
+// A page in a browser can reach a port of this machine; its requests are refused.
+func TestOnlyTheHostMayCall(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		host, origin string
+		calls        int
+	}{
+		{"127.0.0.1:8080", "", 1},
+		{"127.0.0.1", "", 1},
+		{"localhost:8080", "", 1},
+		{"LOCALHOST.", "", 1},
+		{"[::1]:8080", "", 1},
+		{"127.0.0.1:8080", "https://pages.example", 0},
+		{"127.0.0.1:8080", "null", 0},
+		{"pages.example:8080", "", 0},
+		{"localhost.pages.example", "", 0},
+		{"127.0.0.1.pages.example", "", 0},
+		{"10.0.0.1:8080", "", 0},
+		{"", "", 0},
+	} {
+		called := 0
+		h := Handler(map[string]Func{"PollExport": func(context.Context, Invocation) error {
+			called++
+			return nil
+		}}, slog.New(slog.DiscardHandler), func() time.Time { return time.Time{} })
+		r := fromHost(t, http.MethodPost, "/PollExport", strings.NewReader(`{"Data":{"message":"aGk="}}`))
+		r.Host = c.host
+		if c.origin != "" {
+			r.Header.Set("Origin", c.origin)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if called != c.calls || (c.calls == 0) != (w.Code == http.StatusForbidden) {
+			t.Errorf("Host %q, Origin %q: called %d times, HTTP %d", c.host, c.origin, called, w.Code)
 		}
 	}
 }

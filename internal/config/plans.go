@@ -179,8 +179,8 @@ func (r *reader) types(o object) []string {
 		switch {
 		case slices.Contains(types[:i], t):
 			r.fault(at, "%s: types: %s is listed twice", o.what, t)
-		case !slices.Contains(resourceTypes, t):
-			r.fault(at, "%s: types: %q is no resource type of FHIR R4%s", o.what, t, hint(t, resourceTypes))
+		case !slices.Contains(pipeline.KnownTypes, t):
+			r.fault(at, "%s: types: %q is no resource type of FHIR R4%s", o.what, t, hint(t, pipeline.KnownTypes))
 		}
 	}
 	return types
@@ -194,8 +194,8 @@ func filters(o object, p *pipeline.Plan, dialect string) {
 	}
 	var known []string
 	for _, f := range p.TypeFilter {
-		if t, ok := typefilter.Type(f); ok && !slices.Contains(resourceTypes, t) {
-			o.fault("typeFilter", "%q is no resource type of FHIR R4%s", t, hint(t, resourceTypes))
+		if t, ok := typefilter.Type(f); ok && !slices.Contains(pipeline.KnownTypes, t) {
+			o.fault("typeFilter", "%q is no resource type of FHIR R4%s", t, hint(t, pipeline.KnownTypes))
 			continue
 		}
 		known = append(known, f)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -14,6 +15,9 @@ import (
 // commit takes all prepared files of one export and type to the tables.
 func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	e, err := p.export(ctx, s.Export)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p.ignore(ctx, s, noExport)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -100,7 +104,7 @@ func (p *Pipeline) batch(ctx context.Context, e Export, typ string, files []surv
 		wrong = append(wrong, fmt.Errorf("%d of %d lines are bad, more than the plan's %g %%: see the quarantine container under %s", bad, lines, plan.MaxBad*100, place))
 	}
 	if len(wrong) > 0 {
-		return b, &fault.Error{Class: fault.Permanent, Err: errors.Join(wrong...)}
+		return b, &fault.Error{Class: fault.Permanent, Err: fault.Several(wrong)}
 	}
 	return b, nil
 }

@@ -129,7 +129,7 @@ func (s *splitter) run(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if !resourceType.MatchString(t.Type) {
+		if checkTypes([]string{t.Type}) != nil {
 			return fault.Permanentf("the deletes name a resource of no type")
 		}
 		held := s.held[t.Type]

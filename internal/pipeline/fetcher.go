@@ -50,17 +50,23 @@ type fetching struct {
 // follows from it. It touches no disk, and holds no more than the lake's buffers.
 func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	e, err := p.glance(ctx, s.Export)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p.ignore(ctx, s, noExport)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	f := fetching{step: s, export: e, job: jobID(s.Export, s.Job)}
-	m, err := p.manifest(ctx, f.job)
+	m, why, err := p.manifestOf(ctx, s, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	file, kind, ok := m.file(s.File)
-	if !ok || !file.Foreign && kind != errorFile {
-		return fault.BadDataf("%s: the manifest has no such file", s)
+	if why == "" && (!ok || !file.Foreign && kind != errorFile) {
+		why = noFile
+	}
+	if why != "" {
+		return p.ignore(ctx, s, why)
 	}
 	if e.State.Final() {
 		return nil

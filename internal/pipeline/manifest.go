@@ -46,7 +46,14 @@ func verbatimOf(m Manifest) verbatim {
 
 // keepManifest stores the manifest as read and as received. The first one stays:
 // it is the one whose files the steps were sent for.
-func (p *Pipeline) keepManifest(ctx context.Context, j Job, m Manifest) error {
+func (p *Pipeline) keepManifest(ctx context.Context, e Export, j Job, m Manifest) error {
+	var types []string
+	for _, f := range m.Output {
+		types = append(types, f.Type)
+	}
+	if err := e.checkTypes(types); err != nil {
+		return err
+	}
 	var strange []error
 	for _, f := range m.Output {
 		if f.Path == "" && !f.Foreign {

@@ -14,9 +14,10 @@ type Pipeline struct {
 	Ports
 
 	mu        sync.Mutex
-	manifests map[string]Manifest // by job; only the URLs of a manifest change
-	viewSets  map[string]int      // by plan and fingerprint; numbers never change
-	deletes   map[string]deletes  // by job, once they are all here
+	manifests map[string]Manifest          // by job; only the URLs of a manifest change
+	paths     map[string]map[string]string // by job: the types of the files of its manifest
+	viewSets  map[string]int               // by plan and fingerprint; numbers never change
+	deletes   map[string]deletes           // by job, once they are all here
 
 	witnesses   witnesses
 	exports     seen[Export]
@@ -93,7 +94,7 @@ func New(o Options, ports Ports) *Pipeline {
 	o.Readers = cmp.Or(o.Readers, 8)
 	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 20*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
-	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
+	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, paths: map[string]map[string]string{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
 }
 
 func (p *Pipeline) plan(name string) (Plan, bool) {

@@ -16,11 +16,15 @@ import (
 // is the manifest and one step for each of its files.
 func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	e, err := p.export(ctx, s.Export)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return p.ignore(ctx, s, noExport)
+	case err != nil:
 		return fmt.Errorf("%s: %w", s, err)
-	}
-	if e.State.Final() {
+	case e.State.Final():
 		return nil
+	case s.Job > len(e.Jobs):
+		return p.ignore(ctx, s, noJob)
 	}
 	j, err := p.job(ctx, s.Export, s.Job)
 	switch {
@@ -28,6 +32,8 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	case s.N < j.PollN || j.StatusURL == "":
 		return nil // of an older chain
+	case s.N > j.PollN+1: // the next poll is sent before the journal says so
+		return p.ignore(ctx, s, noPoll)
 	case j.collected():
 		return p.collected(ctx, e, j) // arrived late: send again what follows
 	}
@@ -51,7 +57,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	for _, n := range status.Manifest.Notices {
 		p.Log.WarnContext(ctx, n, "export", e.ID, "job", j.ID)
 	}
-	if err := p.keepManifest(ctx, j, *status.Manifest); err != nil {
+	if err := p.keepManifest(ctx, e, j, *status.Manifest); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	j, err = p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
@@ -26,11 +25,6 @@ func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int6
 	}
 	return p.send(ctx, p.Now().Add(p.Settle), Step{Kind: StepLanded, Path: path, ETag: etag})
 }
-
-var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
-
-// IsTypeName reports whether a name has the form of a resource type.
-func IsTypeName(name string) bool { return resourceType.MatchString(name) }
 
 // landed prepares a blob ahead of the manifest, so that flattening goes on while
 // the server still exports. Everything that speaks against it ends it quietly.
@@ -54,7 +48,7 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 	}
 	// The manifest has the last word on the type; a wrong guess costs time only.
 	s.Type, _, _ = strings.Cut(path.Base(s.Path), "-")
-	if e.State.Final() || !resourceType.MatchString(s.Type) {
+	if e.State.Final() || checkTypes([]string{s.Type}) != nil {
 		return nil
 	}
 	// With the manifest come the prepare steps, and events have nothing to add.
@@ -107,15 +101,30 @@ const ownerFor = 24 * time.Hour
 // prepare flattens one file of the manifest.
 func (p *Pipeline) prepare(ctx context.Context, s Step) error {
 	e, err := p.glance(ctx, s.Export)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p.ignore(ctx, s, noExport)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	if e.State.Final() {
 		return nil
 	}
-	m, err := p.manifest(ctx, jobID(s.Export, s.Job))
+	m, why, err := p.manifestOf(ctx, s, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
+	}
+	if why == "" {
+		listed, err := p.lists(ctx, s, m)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		if !listed {
+			why = noFile
+		}
+	}
+	if why != "" {
+		return p.ignore(ctx, s, why)
 	}
 	l := landing{transactionTime: m.TransactionTime}
 	f := File{Path: s.Path, ETag: s.ETag}

@@ -158,6 +158,9 @@ func (p *Pipeline) reserve(ctx context.Context, plan string, d *document[planRec
 
 // request writes down what is to be exported, then asks the server for it.
 func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
+	if err := checkTypes(plan.Types); err != nil {
+		return &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("export %s: %w", r.Current, err)}
+	}
 	source, err := p.Source(plan.Name)
 	if err != nil {
 		return fmt.Errorf("export %s: %w", r.Current, err)

@@ -92,7 +92,7 @@ func (s Step) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("kind", s.Kind), slog.String("export", s.Export)}
 	for name, v := range map[string]string{"type": s.Type, "file": s.Path} {
 		if v != "" {
-			attrs = append(attrs, slog.String(name, v))
+			attrs = append(attrs, slog.String(name, fault.Clip(v)))
 		}
 	}
 	if s.File > 0 {
@@ -149,7 +149,7 @@ func decodeStep(body []byte) (Step, error) {
 	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
 	switch s.Kind {
 	case StepPoll, StepFetch, StepPrepare, StepCommit:
-		if _, err := exportKeyOf(s.Export); err != nil {
+		if plan, _, ok := cutExportID(s.Export); !ok || !planID.MatchString(plan) {
 			return bad("it names no export")
 		}
 	case StepLanded:
@@ -163,7 +163,7 @@ func decodeStep(body []byte) (Step, error) {
 		return bad("it names no file")
 	case (s.Kind == StepPrepare || s.Kind == StepLanded) && s.Path == "":
 		return bad("it names no file")
-	case (s.Kind == StepPrepare || s.Kind == StepCommit) && s.Type == "":
+	case (s.Kind == StepPrepare || s.Kind == StepCommit) && checkTypes([]string{s.Type}) != nil:
 		return bad("it names no resource type")
 	}
 	return s, nil

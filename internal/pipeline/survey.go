@@ -128,7 +128,11 @@ func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathere
 			}
 		}
 	}
-	return g, nil
+	types := make([]string, len(g.files))
+	for i, f := range g.files {
+		types[i] = f.Type
+	}
+	return g, (Export{}).checkTypes(types)
 }
 
 // listed is a file of a manifest with the number of its job.

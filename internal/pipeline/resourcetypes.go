@@ -1,10 +1,10 @@
-package config
+package pipeline
 
 import "strings"
 
-// resourceTypes are those of FHIR R4 (4.0.1), http://hl7.org/fhir/R4/resourcelist.html,
+// KnownTypes lists the resource types of FHIR R4 (4.0.1), http://hl7.org/fhir/R4/resourcelist.html,
 // without the abstract ones.
-var resourceTypes = strings.Fields(`
+var KnownTypes = strings.Fields(`
 Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent
 Basic Binary BiologicallyDerivedProduct BodyStructure Bundle
 CapabilityStatement CarePlan CareTeam CatalogEntry ChargeItem ChargeItemDefinition Claim ClaimResponse

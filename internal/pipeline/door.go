@@ -1,0 +1,119 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+)
+
+// resourceType is the form of a FHIR resource type. Types become names of folders and
+// tables.
+var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
+
+// IsTypeName reports whether a name has the form of a resource type.
+func IsTypeName(name string) bool { return resourceType.MatchString(name) }
+
+// planID is the form of a plan's name.
+var planID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+
+// ignore drops a step about something that the journal does not have. Whoever can send
+// to the queue or the handler's port can make up a step: it must not fail an export.
+func (p *Pipeline) ignore(ctx context.Context, s Step, why string) error {
+	p.Log.WarnContext(ctx, "step ignored", "step", s, "reason", why)
+	return nil
+}
+
+// Reasons to ignore a step.
+const (
+	noExport   = "the journal has no such export"
+	noJob      = "the export has no such job"
+	noManifest = "the job has no manifest"
+	noFile     = "the manifest has no such file"
+	noPoll     = "no poll of this number was sent"
+)
+
+// manifestOf returns the manifest of a step's job, or the reason to ignore the step.
+func (p *Pipeline) manifestOf(ctx context.Context, s Step, e Export) (m Manifest, why string, err error) {
+	if s.Job > len(e.Jobs) {
+		return m, noJob, nil
+	}
+	m, err = p.manifest(ctx, jobID(s.Export, s.Job))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, noManifest, nil
+	}
+	return m, "", err
+}
+
+// lists reports whether the manifest of a step's job lists the step's file, with the
+// step's type.
+func (p *Pipeline) lists(ctx context.Context, s Step, m Manifest) (bool, error) {
+	job := jobID(s.Export, s.Job)
+	p.mu.Lock()
+	types, indexed := p.paths[job]
+	p.mu.Unlock()
+	if !indexed {
+		types = make(map[string]string, len(m.Output))
+		for _, f := range m.Output {
+			types[f.Path] = f.Type
+		}
+		p.mu.Lock()
+		if len(p.paths) >= keptManifests {
+			clear(p.paths)
+		}
+		p.paths[job] = types
+		p.mu.Unlock()
+	}
+	if typ, listed := types[s.Path]; listed {
+		return typ == s.Type, nil
+	}
+	d, err := p.deletesOf(ctx, job, m)
+	return slices.ContainsFunc(d.files, func(f OutputFile) bool { return f.Path == s.Path && f.Type == s.Type }), err
+}
+
+// checkTypes refuses types of a manifest that cannot be told apart from others.
+func (e Export) checkTypes(types []string) error {
+	slices.Sort(types)
+	types = slices.Compact(types)
+	for _, r := range e.Jobs {
+		types = append(types, r.Types...)
+	}
+	if err := checkTypes(types); err != nil {
+		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest: %w", err), Remedy: "correct the resource types at the server"}
+	}
+	return nil
+}
+
+// knownSpelling maps the known types from their names in small letters.
+var knownSpelling = func() map[string]string {
+	spelling := map[string]string{}
+	for _, t := range KnownTypes {
+		spelling[strings.ToLower(t)] = t
+	}
+	return spelling
+}()
+
+// checkTypes refuses resource types that are none, and types that differ in case only:
+// some engines take these for the same table.
+func checkTypes(types []string) error {
+	var wrong []error
+	seen := map[string]string{}
+	for _, t := range types {
+		folded := strings.ToLower(t)
+		other := cmp.Or(knownSpelling[folded], seen[folded], t)
+		switch {
+		case !resourceType.MatchString(t):
+			wrong = append(wrong, fmt.Errorf("%.64q is no resource type: a type has 2 to 64 letters and begins with a capital", t))
+		case other != t:
+			wrong = append(wrong, fmt.Errorf("the resource types %s and %s differ in case only", t, other))
+		}
+		seen[folded] = t
+	}
+	return fault.Several(wrong)
+}
