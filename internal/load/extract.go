@@ -64,7 +64,7 @@ func (x Extractor) extract(ctx context.Context, report *Report, started time.Tim
 	if x.Total != nil {
 		x.Total(unpackedSize(sources))
 	}
-	out, err := newOutputs(x.Dir)
+	out, err := newOutputs(x.Dir, started)
 	if err != nil {
 		return err
 	}

@@ -7,14 +7,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/workdir"
 )
 
-// outputs are files that appear together: each is written under a hidden name
-// first. Only their owner may read them, since they hold health data.
+// outputs are files that appear together: each is written in a hidden folder first. Only
+// their owner may read them, since they hold health data.
 type outputs struct {
 	dir   string
+	work  *workdir.Dir
 	made  bool // the folder is ours
 	named bool // a file has its name
 	files []output
@@ -28,18 +31,21 @@ type output struct {
 // Close ends a file, so that it outlives the machine's next crash.
 func (o output) Close() error { return errors.Join(o.Sync(), o.File.Close()) }
 
-func newOutputs(dir string) (*outputs, error) {
+// WorkPrefix begins the names of the folders for what a load has not finished.
+const WorkPrefix = ".fhirsynapse-load-"
+
+func newOutputs(dir string, now time.Time) (*outputs, error) {
 	_, err := os.Stat(dir)
 	o := &outputs{dir: dir, made: errors.Is(err, fs.ErrNotExist)}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fault.Permanentf("make the folder of the tables: %w", err)
+	if o.work, err = workdir.Make(dir, WorkPrefix, now); err != nil {
+		return nil, fmt.Errorf("make the folder of the tables: %w", err)
 	}
 	return o, nil
 }
 
 // create begins a file.
 func (o *outputs) create(name string) (io.WriteCloser, error) {
-	f, err := os.CreateTemp(o.dir, "."+name+"-*")
+	f, err := os.OpenFile(filepath.Join(o.work.Path(), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fault.Permanentf("create file: %w", err)
 	}
@@ -56,7 +62,7 @@ func (o *outputs) finish() error {
 		}
 		o.named = true
 	}
-	return nil
+	return o.work.Remove()
 }
 
 // abort removes what is unfinished, and the folder if it was made for it.
@@ -66,10 +72,8 @@ func (o *outputs) abort() error {
 		if err := f.File.Close(); !errors.Is(err, fs.ErrClosed) {
 			errs = append(errs, err)
 		}
-		if err := os.Remove(f.Name()); !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
 	}
+	errs = append(errs, o.work.Remove())
 	if o.made && !o.named {
 		errs = append(errs, os.Remove(o.dir))
 	}

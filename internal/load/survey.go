@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -52,6 +53,7 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		return c, nil
 	}
 	var wrappers []string
+	var oddName string
 	found := int64(-1) // where the first resource is
 	for line, err := range ndjson.Lines(r, d.lineLimit) {
 		if err != nil && !errors.Is(err, ndjson.ErrTooLong) {
@@ -59,6 +61,8 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		}
 		typ := prepared.LineType(line.JSON)
 		switch {
+		case typ == "" && len(c.types) == 0 && oddName == "":
+			oddName = oddTypeOf(line.JSON)
 		case typ == "" || slices.Contains(c.types, typ) || slices.Contains(wrappers, typ):
 		case !json.Valid(line.JSON) && err == nil: // a bad line does not say what the file has
 		default:
@@ -87,6 +91,9 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 	if len(c.types) > 0 {
 		return c, nil
 	}
+	if oddName != "" {
+		return c, fmt.Errorf("%s: resourceType %q is no resource type of FHIR: correct its lines", f.Path, oddName)
+	}
 	return d.untyped(f, c, form, wrappers)
 }
 
@@ -112,6 +119,23 @@ func (d folder) untyped(f pipeline.File, c content, form form, wrappers []string
 	}
 	return c, nil
 }
+
+// oddTypeOf returns the resourceType of a line where it is a word that cannot be a type.
+func oddTypeOf(line []byte) string {
+	if !bytes.Contains(line, []byte(`"resourceType"`)) {
+		return ""
+	}
+	var r struct {
+		ResourceType string `json:"resourceType"`
+	}
+	if json.Unmarshal(line, &r) != nil || !oddWord.MatchString(r.ResourceType) {
+		return ""
+	}
+	return r.ResourceType
+}
+
+// oddWord is what may be repeated in an error: no text that could tell of a person.
+var oddWord = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 
 // wraps reports whether resources of a type only carry others or messages about them, and
 // no view reads them.

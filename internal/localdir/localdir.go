@@ -287,7 +287,7 @@ func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	if err := errors.Join(os.MkdirAll(l.temp, 0o750), os.MkdirAll(filepath.Dir(name), 0o750)); err != nil {
+	if err := errors.Join(os.MkdirAll(l.temp, 0o700), os.MkdirAll(filepath.Dir(name), 0o700)); err != nil {
 		return pipeline.File{}, fmt.Errorf("put %s: %w", path, err)
 	}
 	f, err := os.CreateTemp(l.temp, "put-*")

@@ -58,6 +58,7 @@ func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 		{"a changed view set writes equal versions again", warehouseViewSet},
 		{"a column that changes its type is refused", warehouseRetyped},
 		{"a file whose counts do not add up is refused by name", warehouseCounts},
+		{"a type that differs from one of FHIR's in case only is refused", warehouseTypeInCase},
 		{"a batch that cannot be read changes nothing", warehouseUnreadable},
 		{"an ended context changes nothing", warehouseCancelled},
 		{"a committer that wakes up late changes nothing", warehouseStalled},
@@ -342,6 +343,17 @@ func warehouseCounts(t *testing.T, w *tables) {
 		}
 	}
 	w.commit(t, w.batch("plan-1", good))
+}
+
+func warehouseTypeInCase(t *testing.T, w *tables) {
+	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A")})))
+	for _, typ := range []string{"patient", "PATIENT", "PatienT"} {
+		b := w.batch("plan-2", w.prepare(t, "Patient", file{live("a", "09:00", "2", "B")}))
+		b.Type = typ
+		if err := w.refused(t, w.Open(t, w.lake, w.views.Tables), b); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), typ) {
+			t.Errorf("%s: %v", typ, err)
+		}
+	}
 }
 
 // brokenLake fails to open what ends in suffix, with err.

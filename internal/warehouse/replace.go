@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/prepared"
 )
 
 // Replacement is tables of one resource type that take the place of others: those of
@@ -22,7 +23,7 @@ func (r Replacement) Check() error { return checkNames(r.Type, r.Schema, r.From)
 
 func checkNames(resource string, schemas ...string) error {
 	for _, schema := range schemas {
-		if !schemaName.MatchString(schema) || !typeName.MatchString(resource) {
+		if !schemaName.MatchString(schema) || !prepared.IsResourceType(resource) {
 			return fault.Permanentf("schema %q or resource type %q is no name that a warehouse takes", schema, resource)
 		}
 	}

@@ -35,6 +35,16 @@ const LedgerTable = "_ledger"
 // HeadTable holds the newest version of each id of a resource type.
 func HeadTable(resource string) string { return "_head_" + resource }
 
+// SameButCase refuses a resource type whose head table is there in another case: the two
+// types would share their tables.
+func SameButCase(table, resource string) error {
+	head := HeadTable(resource)
+	if table == head || !strings.EqualFold(table, head) {
+		return nil
+	}
+	return fault.Permanentf("resource type %s differs in case only from the one of table %s: a database does not tell their tables apart, correct the name", resource, table)
+}
+
 // Views gives the tables of a plan's present views.
 type Views func(plan string) ([]prepared.Table, error)
 
@@ -49,7 +59,6 @@ func (v Views) Tables(plan, resource string) ([]prepared.Table, error) {
 
 var (
 	schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
-	typeName   = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 	attemptHex = regexp.MustCompile(`^[0-9a-f]+$`)
 )
 
@@ -60,9 +69,9 @@ func Check(b pipeline.Batch) error {
 	var faults []error
 	for _, n := range []struct {
 		what, name string
-		ok         *regexp.Regexp
-	}{{"schema", b.Schema, schemaName}, {"resource type", b.Type, typeName}, {"attempt", b.Attempt, attemptHex}} {
-		if !n.ok.MatchString(n.name) {
+		ok         func(string) bool
+	}{{"schema", b.Schema, schemaName.MatchString}, {"resource type", b.Type, prepared.IsResourceType}, {"attempt", b.Attempt, attemptHex.MatchString}} {
+		if !n.ok(n.name) {
 			faults = append(faults, fmt.Errorf("%s %q is no name that a warehouse takes", n.what, n.name))
 		}
 	}

@@ -41,3 +41,12 @@ func TestFilesAreNumberedWhateverTheirOrder(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", d)
 	}
 }
+
+func TestHeadTablesThatDifferInCaseAreRefused(t *testing.T) {
+	t.Parallel()
+	for table, refused := range map[string]bool{"_head_Homemade": false, "_head_HomeMade": true, "_HEAD_HOMEMADE": true, "_head_Other": false} {
+		if err := warehouse.SameButCase(table, "Homemade"); (err != nil) != refused || refused && fault.Of(err) != fault.Permanent {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+}

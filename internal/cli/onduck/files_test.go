@@ -63,3 +63,56 @@ func TestATypeThatNoViewReadsIsReported(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAKilledLoadHasLeftIsRemovedByTheNext(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{"duckdb:x.duckdb", "parquet:x"} {
+		scheme, name, _ := strings.Cut(to, ":")
+		out := t.TempDir()
+		dead := []string{filepath.Join(out, ".fhirsynapse-load-dead"), filepath.Join(out, "x", ".fhirsynapse-load-dead")}
+		if scheme == "duckdb" {
+			dead = dead[:1]
+		}
+		for _, folder := range dead {
+			if err := os.MkdirAll(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range []string{".lock", "rows.parquet"} {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte("x"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if code, text, errs := run(t, "load", filepath.Join("testdata", "files", "mixed"), "--to", scheme+":"+filepath.Join(out, name)); code != 0 {
+			t.Fatalf("code %d, %s%s", code, text, errs)
+		}
+		left, err := filepath.Glob(filepath.Join(out, ".fhir*"))
+		more, globErr := filepath.Glob(filepath.Join(out, "x", ".fhir*"))
+		if err != nil || globErr != nil || len(left)+len(more) != 0 {
+			t.Errorf("%s: left behind: %v, %v", to, left, more)
+		}
+	}
+}
+
+func TestTypesThatDifferInCaseDoNotShareTables(t *testing.T) {
+	t.Parallel()
+	db := "duckdb:" + filepath.Join(t.TempDir(), "x.duckdb")
+	for typ, want := range map[string]string{
+		"Homemade": "", "HomeMade": "resource type HomeMade differs in case only from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is no resource type of FHIR`,
+	} {
+		data := t.TempDir()
+		first := t.TempDir()
+		for folder, name := range map[string]string{data: typ, first: "Homemade"} {
+			if err := os.WriteFile(filepath.Join(folder, "1.ndjson"), []byte(`{"resourceType":"`+name+`","id":"a"}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, out, errs := run(t, "load", first, "--to", db); code != 0 {
+			t.Fatalf("code %d, %s%s", code, out, errs)
+		}
+		code, out, errs := run(t, "load", data, "--to", db)
+		if (code == 0) != (want == "") || !strings.Contains(errs, want) {
+			t.Errorf("%s: code %d, %s%s", typ, code, out, errs)
+		}
+	}
+}

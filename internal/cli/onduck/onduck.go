@@ -26,6 +26,7 @@ import (
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/workdir"
 )
 
 // Scheme is DuckDB's in the setting Warehouse.
@@ -108,12 +109,12 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	if err != nil {
 		return out, err
 	}
-	work, err := workFolder(filepath.Dir(rest))
+	work, err := workFolder(filepath.Dir(rest), now())
 	if err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	lake := load.NewFolders(r.Dir, filepath.Join(work, "staging"), quarantine)
+	defer func() { err = errors.Join(err, work.Remove()) }()
+	lake := load.NewFolders(r.Dir, filepath.Join(work.Path(), "staging"), quarantine)
 	flattener, err := prepared.NewFlattener(prepared.Options{
 		Lake: lake, Views: views, Codec: prepared.Codec(r.Compression), LineLimit: r.LineLimit,
 		Quarantined: r.Progress.Bad,
@@ -124,7 +125,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	var report load.Report
 	switch r.Scheme {
 	case Scheme:
-		report, err = loadDuck(ctx, r, lake, flattener, views, quarantine, work, now)
+		report, err = loadDuck(ctx, r, lake, flattener, views, quarantine, work.Path(), now)
 	case string(prepared.Parquet), string(prepared.CSV), string(prepared.NDJSON):
 		report, err = load.Extractor{
 			Lake: lake, Flattener: flattener, Format: prepared.Format(r.Scheme), Dir: rest, Now: now, Token: token,
@@ -150,15 +151,12 @@ func leftOut(files []load.LeftOut) []cli.LeftOut {
 	return out
 }
 
-// workFolder makes a folder beside the output, so that what is staged can be
-// renamed into its place.
-func workFolder(parent string) (string, error) {
-	if err := os.MkdirAll(parent, 0o750); err != nil {
-		return "", fault.Permanentf("make a folder beside the output: %w", err)
-	}
-	work, err := os.MkdirTemp(parent, ".fhirsynapse-load-")
+// workFolder makes a folder beside the output, so that what is staged can be renamed into
+// its place. Those of killed processes are removed.
+func workFolder(parent string, now time.Time) (*workdir.Dir, error) {
+	work, err := workdir.Make(parent, load.WorkPrefix, now)
 	if err != nil {
-		return "", fault.Permanentf("make a folder beside the output: %w", err)
+		return nil, fmt.Errorf("make a folder beside the output: %w", err)
 	}
 	return work, nil
 }

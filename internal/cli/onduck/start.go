@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -38,13 +37,13 @@ func Starter(now func() time.Time) cli.Starter {
 			return out, err
 		}
 		file, memory := target(filepath.Clean(r.Rest))
-		work, err := workFolder(filepath.Dir(file))
+		work, err := workFolder(filepath.Dir(file), now())
 		if err != nil {
 			return out, err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+		defer func() { err = errors.Join(err, work.Remove()) }()
 		quarantine := file + ".quarantine"
-		out, err = exportOnce(ctx, r, source, landing, duck.Options{Path: file, MemoryLimit: memory, TempDir: work, Now: now}, quarantine)
+		out, err = exportOnce(ctx, r, source, landing, duck.Options{Path: file, MemoryLimit: memory, TempDir: work.Path(), Now: now}, quarantine)
 		out.QuarantineFolder = quarantine
 		for _, t := range out.Types {
 			if t.Quarantined > 0 {

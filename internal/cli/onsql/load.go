@@ -19,6 +19,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
+	"fhirsynapse/internal/workdir"
 )
 
 // Load is the function of the command.
@@ -49,6 +50,9 @@ func LoaderThrough(open func(url string) (Staging, error), now func() time.Time,
 // schema is that of tables that belong to nobody in particular.
 const schema = "dbo"
 
+// workPrefix begins the names of the folders for what is staged.
+const workPrefix = "fhirsynapse-load-"
+
 func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open func(string) (Staging, error), now func() time.Time) (out cli.LoadReport, failed error) {
 	server, err := tds.ParseServer(engine, r.Rest)
 	if err != nil {
@@ -58,23 +62,23 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	if err != nil {
 		return out, err
 	}
-	work, err := os.MkdirTemp("", "fhirsynapse-load-")
+	work, err := workdir.Make(os.TempDir(), workPrefix, now())
 	if err != nil {
-		return out, fault.Permanentf("make a folder for what is staged: %w", err)
+		return out, err
 	}
-	defer func() { failed = errors.Join(failed, os.RemoveAll(work)) }()
+	defer func() { failed = errors.Join(failed, work.Remove()) }()
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
 		return out, err
 	}
 	// The folder itself may be read-only, and so may the one around it.
 	quarantine := filepath.Base(dir) + ".quarantine"
-	lake := load.NewFolders(r.Dir, filepath.Join(work, "staging"), quarantine)
+	lake := load.NewFolders(r.Dir, filepath.Join(work.Path(), "staging"), quarantine)
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views, LineLimit: r.LineLimit, Quarantined: r.Progress.Bad})
 	if err != nil {
 		return out, err
 	}
-	o := mssql.Options{Server: server, Lake: lake, Views: views.Tables, LineLimit: r.LineLimit, TempDir: work, Now: now}
+	o := mssql.Options{Server: server, Lake: lake, Views: views.Tables, LineLimit: r.LineLimit, TempDir: work.Path(), Now: now}
 	if r.Staging != "" {
 		in, err := openStage(ctx, lake, r.Staging, open)
 		if err != nil {

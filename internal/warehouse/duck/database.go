@@ -12,12 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
-	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/workdir"
 )
 
 // attached is the name of the database file inside a connection. The connection's
@@ -29,15 +30,21 @@ type settings struct {
 	memoryLimit string
 	threads     int
 	tempDir     string
+	now         time.Time // says which folders are old that have no lock
 }
 
 // database is a connection to a DuckDB instance.
 type database struct {
-	pool *sql.DB // the instance, of its first connection; nil for others
+	pool  *sql.DB      // the instance, of its first connection; nil for others
+	spill *workdir.Dir // what does not fit into memory, likewise
 	*sql.Conn
 }
 
-func openDatabase(ctx context.Context, s settings) (*database, error) {
+// spillPrefix begins the names of the folders for what does not fit into memory.
+const spillPrefix = "fhirsynapse-duckdb-"
+
+func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
+	makeFilesPrivate()
 	q := url.Values{
 		// Nothing is ever downloaded: the build has what is used here.
 		"autoinstall_known_extensions": {"false"},
@@ -50,9 +57,17 @@ func openDatabase(ctx context.Context, s settings) (*database, error) {
 	if s.threads > 0 {
 		q.Set("threads", strconv.Itoa(s.threads))
 	}
-	// Instances name what they spill alike, so each has a folder of its own, which
-	// DuckDB makes when it needs one and removes in the end.
-	q.Set("temp_directory", filepath.Join(cmp.Or(s.tempDir, os.TempDir()), "fhirsynapse-duckdb-"+uuid.NewString()))
+	// Instances name what they spill alike, so each has a folder of its own.
+	spill, err := workdir.Make(cmp.Or(s.tempDir, os.TempDir()), spillPrefix, s.now)
+	if err != nil {
+		return nil, fmt.Errorf("start DuckDB: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, spill.Remove())
+		}
+	}()
+	q.Set("temp_directory", filepath.Join(spill.Path(), "spill"))
 	connector, err := duckdb.NewConnector("?"+q.Encode(), nil)
 	if err != nil {
 		return nil, fault.Permanentf("start DuckDB: %w", err)
@@ -63,11 +78,10 @@ func openDatabase(ctx context.Context, s settings) (*database, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", err), pool.Close())
 	}
-	db := &database{pool, conn}
-	if _, err := db.ExecContext(ctx, cheapTexts); err != nil {
-		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", classified(err)), db.close())
+	if _, err := conn.ExecContext(ctx, cheapTexts); err != nil {
+		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", classified(err)), conn.Close(), pool.Close())
 	}
-	return db, nil
+	return &database{pool: pool, spill: spill, Conn: conn}, nil
 }
 
 // cheapTexts leaves texts that occur again and again to dictionaries, and stores
@@ -81,7 +95,7 @@ const cheapTexts = "SET disabled_compression_methods = 'fsst,dict_fsst,zstd'"
 func (db *database) close() error {
 	err := db.Close()
 	if db.pool != nil {
-		err = errors.Join(err, db.pool.Close())
+		err = errors.Join(err, db.pool.Close(), db.spill.Remove())
 	}
 	if err != nil {
 		return fmt.Errorf("close the database: %w", classified(err))

@@ -180,7 +180,7 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 }
 
 func (w *Warehouse) makeFolder() error {
-	if err := os.MkdirAll(filepath.Dir(w.o.Path), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Dir(w.o.Path), 0o700); err != nil {
 		return fault.Permanentf("make the folder of the database: %w", err)
 	}
 	return nil

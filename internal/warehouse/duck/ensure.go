@@ -91,6 +91,11 @@ func (db *database) ensure(ctx context.Context, schema, resource string, tables 
 	if err != nil {
 		return err
 	}
+	if there[strings.ToLower(warehouse.HeadTable(resource))] != nil {
+		if err := db.sameButCase(ctx, schema, resource); err != nil {
+			return err
+		}
+	}
 	var ddl []string
 	if there == nil {
 		ddl = append(ddl, "CREATE SCHEMA IF NOT EXISTS "+name(attached)+"."+name(schema))
@@ -117,6 +122,21 @@ func (db *database) ensure(ctx context.Context, schema, resource string, tables 
 		}
 		return nil
 	})
+}
+
+// sameButCase refuses a type whose head table is there in another case.
+func (db *database) sameButCase(ctx context.Context, schema, resource string) error {
+	heads, err := db.strings(ctx, `SELECT table_name FROM duckdb_tables()
+		WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`, attached, schema, warehouse.HeadTable(resource))
+	if err != nil {
+		return fmt.Errorf("read the tables of schema %s: %w", schema, err)
+	}
+	for _, table := range heads {
+		if err := warehouse.SameButCase(table, resource); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // missingColumns is the statements that give a table its columns.

@@ -241,7 +241,7 @@ func (w *Warehouse) reported(schema, export string) ([]pipeline.LedgerEntry, boo
 }
 
 func (w *Warehouse) openDatabase(ctx context.Context, m mode) (*database, error) {
-	db, err := openDatabase(ctx, settings{memoryLimit: w.o.MemoryLimit, threads: 1, tempDir: w.o.TempDir})
+	db, err := openDatabase(ctx, settings{memoryLimit: w.o.MemoryLimit, threads: 1, tempDir: w.o.TempDir, now: w.o.Now()})
 	if err != nil {
 		return nil, err
 	}

@@ -15,13 +15,15 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/workdir"
 )
 
 // staged is a batch on the local disk.
 type staged struct {
 	batch  pipeline.Batch
 	tables []prepared.Table
-	dir    string
+	work   *workdir.Dir
+	dir    string // of work
 	// files are the batch's; their index is their number.
 	files []stagedFile
 }
@@ -33,17 +35,17 @@ type stagedFile struct {
 	tables map[string]string // path by table that has rows
 }
 
+// stagePrefix begins the names of the folders that batches are staged in.
+const stagePrefix = "fhirsynapse-stage-"
+
 // stage downloads the prepared files of a batch into a folder of its own, and
 // holds what came against what was counted.
 func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []prepared.Table) (_ *staged, err error) {
-	if err := os.MkdirAll(w.o.TempDir, 0o750); err != nil {
-		return nil, fault.Permanentf("make the folder for temporary files: %w", err)
-	}
-	dir, err := os.MkdirTemp(w.o.TempDir, "fhirsynapse-stage-*")
+	work, err := workdir.Make(w.o.TempDir, stagePrefix, w.o.Now())
 	if err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}
-	s := &staged{batch: b, tables: tables, dir: dir}
+	s := &staged{batch: b, tables: tables, work: work, dir: work.Path()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.remove())
@@ -78,7 +80,7 @@ func (s *staged) known(f pipeline.PreparedFile) error {
 	return nil
 }
 
-func (s *staged) remove() error { return os.RemoveAll(s.dir) }
+func (s *staged) remove() error { return s.work.Remove() }
 
 func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 	f := &s.files[i]

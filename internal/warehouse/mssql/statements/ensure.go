@@ -97,6 +97,9 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 	for _, v := range t.Views {
 		names = append(names, usable(v))
 	}
+	for _, f := range there {
+		names = append(names, warehouse.SameButCase(f.Table, t.Type))
+	}
 	for _, want := range t.permanent() {
 		more, err := t.missing(want, there.columns(want.Name))
 		out, tables = append(out, more...), append(tables, err)
