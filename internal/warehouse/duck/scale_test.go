@@ -3,6 +3,7 @@ package duck
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ func (v wideViews) Engine(string, string) (func() prepared.Evaluator, error) {
 type wideEvaluator struct{ cells [][]byte }
 
 // Eval reads a line "id,hour,padding".
-func (e *wideEvaluator) Eval(line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
 	id, rest, _ := bytes.Cut(line, []byte{','})
 	hour, _, _ := bytes.Cut(rest, []byte{','})
 	for i := range e.cells {
