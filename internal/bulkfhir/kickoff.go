@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fhirsynapse/internal/fault"
@@ -172,6 +173,17 @@ var keptHeaders = []string{
 	"Via", "X-Correlation-Id", "X-Ms-Request-Id", "X-Powered-By", "X-Request-Id",
 }
 
+// plausible reports whether a header that holds a time or a number does.
+func plausible(name, value string) bool {
+	switch name {
+	case "Content-Length", "Date", "Expires", "Retry-After":
+		_, dateErr := http.ParseTime(value)
+		_, numberErr := strconv.ParseInt(value, 10, 64)
+		return dateErr == nil || numberErr == nil
+	}
+	return true
+}
+
 // verbatim is the exchange for the record, without tokens and cookies, and without
 // the ids of patients, which belong to the FHIR server alone.
 func (s *Source) verbatim(r request, k kickOff, a answer) pipeline.Exchange {
@@ -184,8 +196,8 @@ func (s *Source) verbatim(r request, k kickOff, a answer) pipeline.Exchange {
 		x.Body = clip(string(k.resource("patient")), maxKeptBody)
 	}
 	for _, name := range keptHeaders {
-		if values := a.header.Values(name); len(values) > 0 {
-			x.Answer[name] = clip(a.scrub(strings.Join(values, ", ")), maxKeptValue)
+		if value := strings.Join(a.header.Values(name), ", "); value != "" && plausible(name, value) {
+			x.Answer[name] = clip(a.scrub(value), maxKeptValue)
 		}
 	}
 	if known := s.software.Load(); known != nil {

@@ -94,16 +94,19 @@ func tokenBytes(a answer) []byte {
 
 var errTwice = errors.New("one of its members appears twice")
 
+// members are the names of the members that are read, in lower case.
+var members = []string{"transactiontime", "request", "requiresaccesstoken", "outputorganizedby", memberOutput, "error", "outcome", memberDeleted, "link", "issues"}
+
 // members reads the page's object.
 func (r *manifestReader) members(s *stream, a answer, p *page) error {
 	var seen []string
 	return s.object(func(key string) error {
-		switch key {
-		case "transactionTime", "request", "requiresAccessToken", "outputOrganizedBy", memberOutput, "error", "outcome", memberDeleted, "link":
-			if slices.Contains(seen, key) {
+		// Other spellings count as the same member: nobody knows which one is meant.
+		if name := strings.ToLower(key); slices.Contains(members, name) {
+			if slices.Contains(seen, name) {
 				return errTwice
 			}
-			seen = append(seen, key)
+			seen = append(seen, name)
 		}
 		switch key {
 		case "transactionTime":

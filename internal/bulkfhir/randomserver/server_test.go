@@ -1,0 +1,250 @@
+package randomserver_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// marker stands in every text that describes a patient. It must never reach a log or
+// the journal.
+const marker = "Zzsecret"
+
+// respond answers one request.
+type respond func(w http.ResponseWriter, r *http.Request)
+
+// file is one entry of the manifest with its content.
+type file struct {
+	member string // of the manifest
+	typ    string
+	lines  []string
+	entry  map[string]any // members of the entry that differ from the usual ones
+	first  []respond      // answers before the content
+	always respond        // answer in place of the content
+	change func(content []byte) []byte
+	zipped bool
+	suffix string
+}
+
+// server is a bulk server that is drawn at random.
+type server struct {
+	base    string // URL of the server
+	now     func() time.Time
+	types   []string
+	has     map[string][]string // ids by type
+	quirks  []string
+	harmful bool // an export may fail or be incomplete
+
+	metadata, kickOff, poll []respond // before the usual answer
+	files                   []*file
+	manifest                []func(m map[string]any)
+	text                    []func(manifest string) string
+	header                  http.Header // of every answer; a nil value removes one
+	location                string
+	pages                   bool
+
+	mu    sync.Mutex
+	asked map[string]int
+}
+
+// draw makes the server of a seed. Quirks whose number is in skip are left out.
+func draw(seed uint64, skip map[int]bool) *server {
+	r := rand.New(rand.NewPCG(seed, 1))
+	s := &server{has: map[string][]string{}, asked: map[string]int{}, header: http.Header{}, location: "BASE/status/1"}
+	for _, typ := range []string{"Patient", "Observation", "Encounter"} {
+		if r.IntN(4) == 0 {
+			continue
+		}
+		s.types = append(s.types, typ)
+		for part := range 1 + r.IntN(2) {
+			f := &file{member: "output", typ: typ, entry: map[string]any{}}
+			for range r.IntN(5) {
+				id := fmt.Sprintf("%s-%d-%03d", strings.ToLower(typ), part, len(s.has[typ]))
+				s.has[typ] = append(s.has[typ], id)
+				f.lines = append(f.lines, resource(typ, id, r.IntN(2) == 0))
+			}
+			s.files = append(s.files, f)
+		}
+	}
+	for i := range r.IntN(4) {
+		q := quirks[r.IntN(len(quirks))]
+		own := rand.New(rand.NewPCG(seed, uint64(i)+2))
+		if !skip[i] {
+			s.quirks = append(s.quirks, q.name)
+			s.harmful = s.harmful || !q.harmless
+			q.apply(s, own)
+		}
+	}
+	return s
+}
+
+func resource(typ, id string, dated bool) string {
+	m := map[string]any{"resourceType": typ, "id": id, "text": map[string]any{"status": "generated", "div": "<div>" + marker + "</div>"}}
+	if dated {
+		m["meta"] = map[string]any{"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "1"}
+	}
+	return encode(m)
+}
+
+func encode(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// ServeHTTP serves paths below /<number of the server>/.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	maps.Copy(w.Header(), s.header)
+	_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	kind, rest, _ := strings.Cut(path, "/")
+	if kind == "fhir" {
+		kind = rest
+	}
+	switch {
+	case kind == "metadata":
+		s.answer(w, r, "metadata", s.metadata, func(w http.ResponseWriter, _ *http.Request) {
+			write(w, 200, `{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","software":{"name":"random"}}`)
+		})
+	case kind == "$export":
+		s.answer(w, r, "kick-off", s.kickOff, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Location", strings.Replace(s.location, "BASE", s.base, 1))
+			w.WriteHeader(http.StatusAccepted)
+		})
+	case kind == "status" && r.Method == http.MethodDelete:
+		w.WriteHeader(http.StatusAccepted)
+	case kind == "status" && rest == "2":
+		write(w, 200, s.page(2))
+	case kind == "status":
+		s.answer(w, r, "poll", s.poll, func(w http.ResponseWriter, _ *http.Request) { write(w, 200, s.page(1)) })
+	case kind == "files":
+		n, _, _ := strings.Cut(rest, ".")
+		if i, err := strconv.Atoi(n); err == nil && i < len(s.files) {
+			f := s.files[i]
+			s.answer(w, r, "file "+n, f.first, f.serve)
+			return
+		}
+		write(w, 404, "")
+	default:
+		write(w, 404, "")
+	}
+}
+
+func (s *server) answer(w http.ResponseWriter, r *http.Request, kind string, first []respond, then respond) {
+	s.mu.Lock()
+	n := s.asked[kind]
+	s.asked[kind]++
+	s.mu.Unlock()
+	if n < len(first) {
+		first[n](w, r)
+		return
+	}
+	then(w, r)
+}
+
+func write(w http.ResponseWriter, status int, body string) {
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body))
+}
+
+// page is the manifest, or a half of it.
+func (s *server) page(n int) string {
+	m := map[string]any{
+		"transactionTime": s.now().UTC().Format("2006-01-02T15:04:05.000Z"), "request": s.base + "/fhir/$export",
+		"requiresAccessToken": false, "output": []any{}, "error": []any{},
+	}
+	for i, f := range s.files {
+		if s.pages && (i%2 == 0) != (n == 1) {
+			continue
+		}
+		e := map[string]any{"type": f.typ, "url": fmt.Sprintf("%s/files/%d.ndjson%s", s.base, i, f.suffix)}
+		for k, v := range f.entry {
+			if e[k] = v; v == nil {
+				delete(e, k)
+			}
+		}
+		list, _ := m[f.member].([]any)
+		m[f.member] = append(list, e)
+	}
+	if s.pages && n == 1 {
+		m["link"] = []any{map[string]any{"relation": "next", "url": s.base + "/status/2"}}
+	}
+	if s.pages {
+		m["transactionTime"] = "2026-03-01T12:00:00Z"
+	}
+	for _, edit := range s.manifest {
+		edit(m)
+	}
+	text := encode(m)
+	for _, edit := range s.text {
+		text = edit(text)
+	}
+	return text
+}
+
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+	if f.always != nil {
+		f.always(w, r)
+		return
+	}
+	content := []byte(strings.Join(f.lines, "\n"))
+	if len(f.lines) > 0 {
+		content = append(content, '\n')
+	}
+	if f.zipped {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write(content)
+		_ = z.Close()
+		content = b.Bytes()
+		if f.suffix != ".gz" {
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+	}
+	if f.change != nil {
+		content = f.change(content)
+	}
+	w.Header().Set("Content-Type", "application/fhir+ndjson")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(content)
+}
+
+// output returns one of the output files at random; nil when there is none that
+// holds a resource.
+func (s *server) output(r *rand.Rand) *file {
+	var filled []*file
+	for _, f := range s.files {
+		if f.member == "output" && len(f.lines) > 0 {
+			filled = append(filled, f)
+		}
+	}
+	if len(filled) == 0 {
+		return nil
+	}
+	return filled[r.IntN(len(filled))]
+}
+
+// withhold takes the last line of a file away: the server has the resource, and
+// cannot give it.
+func (s *server) withhold(r *rand.Rand) (typ string, ok bool) {
+	f := s.output(r)
+	if f == nil {
+		return "", false
+	}
+	f.lines = slices.Clone(f.lines[:len(f.lines)-1])
+	return f.typ, true
+}
