@@ -56,7 +56,7 @@ func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Sourc
 func (a *App) sourceOptions(s config.Source) (bulkfhir.Options, error) {
 	o := bulkfhir.Options{
 		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, MaxCount: s.MaxCount, Parallel: s.IsParallel,
-		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles, Downloads: s.Downloads,
+		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles, Downloads: s.Downloads, StatusHosts: s.StatusHosts,
 		LineLimit: a.config.LineLimit, Landing: a.lake.Landing, Now: a.now,
 	}
 	if s.Dialect == config.DialectAzure {
@@ -79,14 +79,18 @@ func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 		return nil, nil, err
 	}
 	s.Auth.Secret = secret
-	return SignIn(s.URL, s.Auth, a.now)
+	return SignIn(s.URL, s.Auth, s.PrivateFiles, a.now)
 }
 
 // SignIn gives the bearer tokens for the FHIR server at base, and renews one that was
 // refused; both are nil where it wants none. Of auth, the secret itself is read, not
-// its file.
-func SignIn(base string, s config.Auth, now func() time.Time) (tokenFunc, renewFunc, error) {
-	client := auth.Client{BaseURL: base, TokenURL: s.TokenURL, ClientID: s.ClientID, Scope: s.Scope, Now: now}
+// its file. allowPrivate lets a sign-in server that the FHIR server names be at a
+// private address.
+func SignIn(base string, s config.Auth, allowPrivate bool, now func() time.Time) (tokenFunc, renewFunc, error) {
+	client := auth.Client{
+		BaseURL: base, TokenURL: s.TokenURL, ClientID: s.ClientID, Scope: s.Scope, Now: now,
+		HTTP: bulkfhir.Guarded(allowPrivate, now, base, s.TokenURL),
+	}
 	var tokens *auth.Tokens
 	var err error
 	switch s.Kind {

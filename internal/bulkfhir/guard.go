@@ -23,7 +23,7 @@ import (
 // asked of it is resolved here too, before, and a name that cannot be is refused.
 // That the proxy comes to another address than we do, only the proxy can prevent.
 type guard struct {
-	base         string // host and port of the configured server
+	known        map[string]bool // host and port of each configured server
 	allowPrivate bool
 	proxy        func(*http.Request) (*url.URL, error)
 	lookup       func(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -45,9 +45,13 @@ const (
 	lookupTime   = 10 * time.Second
 )
 
-func newGuard(base *url.URL, allowPrivate bool, now func() time.Time) *guard {
+func newGuard(allowPrivate bool, now func() time.Time, configured ...*url.URL) *guard {
+	known := map[string]bool{}
+	for _, u := range configured {
+		known[hostPort(u)] = true
+	}
 	return &guard{
-		base: hostPort(base), allowPrivate: allowPrivate, proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP, now: now,
+		known: known, allowPrivate: allowPrivate, proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP, now: now,
 		proxies: map[string]bool{}, looked: map[string]verdict{},
 	}
 }
@@ -66,7 +70,7 @@ func (g *guard) proxyFor(r *http.Request) (*url.URL, error) {
 	// A proxy may be dialled, and so is no target that dialling would refuse.
 	look := proxy != nil || g.proxies[target]
 	g.mu.Unlock()
-	if look && !g.allowPrivate && target != g.base {
+	if look && !g.allowPrivate && !g.known[target] {
 		if err := g.check(r.Context(), r.URL.Hostname()); err != nil {
 			return nil, err
 		}
@@ -78,7 +82,7 @@ func (g *guard) proxyFor(r *http.Request) (*url.URL, error) {
 func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	g.mu.Lock()
-	known := address == g.base || g.proxies[address]
+	known := g.known[address] || g.proxies[address]
 	g.mu.Unlock()
 	if !g.allowPrivate && !known {
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return refusePrivate(address) }

@@ -67,7 +67,7 @@ func behindProxy(t *testing.T, allowPrivate bool) *proxied {
 	if p.proxy, err = url.Parse(s.URL); err != nil {
 		t.Fatal(err)
 	}
-	p.guard = newGuard(base, allowPrivate, func() time.Time { return p.now })
+	p.guard = newGuard(allowPrivate, func() time.Time { return p.now }, base)
 	p.guard.proxy = func(r *http.Request) (*url.URL, error) {
 		if r.URL.Host == p.proxy.Host {
 			return nil, nil

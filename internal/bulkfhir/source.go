@@ -169,7 +169,11 @@ func open(o Options) (*Source, error) {
 		s.o.LineLimit = defaultLineLimit
 	}
 	if s.client == nil {
-		s.client = &http.Client{Transport: transport(newGuard(base, o.AllowPrivate, o.Now), most)}
+		configured := []*url.URL{base}
+		for _, host := range o.StatusHosts {
+			configured = append(configured, &url.URL{Scheme: base.Scheme, Host: host})
+		}
+		s.client = &http.Client{Transport: transport(newGuard(o.AllowPrivate, o.Now, configured...), most)}
 	}
 	strict := *s.client
 	strict.CheckRedirect = redirect

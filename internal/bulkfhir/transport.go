@@ -61,6 +61,19 @@ func mayCarryToken(u *url.URL) bool {
 	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
+// Guarded returns a client for requests to a server that another server names, such
+// as its sign-in server: the configured URLs are reached wherever they are, any other
+// host only at a public address.
+func Guarded(allowPrivate bool, now func() time.Time, configured ...string) *http.Client {
+	var urls []*url.URL
+	for _, text := range configured {
+		if u, err := url.Parse(text); err == nil && u.Host != "" {
+			urls = append(urls, u)
+		}
+	}
+	return &http.Client{Transport: transport(newGuard(allowPrivate, now, urls...), 2)}
+}
+
 // transport reaches what the guard lets it.
 func transport(g *guard, perHost int) *http.Transport {
 	return &http.Transport{

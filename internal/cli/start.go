@@ -39,7 +39,9 @@ type StartRequest struct {
 	FileToken string
 	// AllowPrivate lets files come from private addresses.
 	AllowPrivate bool
-	Downloads    int
+	// StatusHosts are hosts besides the server's own that status URLs may name.
+	StatusHosts []string
+	Downloads   int
 	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
 	Scheme, Rest string
 	Schema       string
@@ -169,6 +171,7 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.r.Lenient, "lenient", false, "ask the server to pass over parameters that it does not know (Prefer: handling=lenient)")
 	flags.StringVar(&f.r.FileToken, "file-token", "", "always or never send our token for files; without it as the manifest says")
 	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false, "download files from private addresses too")
+	flags.StringArrayVar(&f.r.StatusHosts, "status-host", nil, "a `HOST` besides the server's own at which it may have us ask for the status of the export; may be repeated")
 	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
 	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which the export fails")
 	flags.BoolVar(&f.r.AllowErrors, "allow-errors", false, "accept that the server could not export everything: the export counts as complete")

@@ -39,7 +39,7 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	got, r := started(t, nil, startArgs("--level", "group", "--group", "g1", "--types", "Patient,Observation", "--type-filter", "Observation?code=1,2",
 		"--type-filter", "Patient?active=true", "--patient", "a", "--since", "2026-01-31T01:00:00+01:00", "--until", "2026-02-01T00:00:00Z",
-		"--method", "POST", "--lenient", "--file-token", "never", "--downloads", "3", "--max-bad", "1", "--allow-errors", "--schema", "s", "--timeout", "1h")...)
+		"--method", "POST", "--lenient", "--file-token", "never", "--status-host", "jobs.example.org", "--downloads", "3", "--max-bad", "1", "--allow-errors", "--schema", "s", "--timeout", "1h")...)
 	if got.code != 0 || r == nil {
 		t.Fatalf("%+v", got)
 	}
@@ -48,7 +48,7 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 		Source: "https://bulk.example.org/fhir", Dialect: "bulk", Container: "fhir-landing", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
 		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
 		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
-		Method: "POST", Lenient: true, FileToken: "never", Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, AllowErrors: true, Timeout: time.Hour,
+		Method: "POST", Lenient: true, FileToken: "never", StatusHosts: []string{"jobs.example.org"}, Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, AllowErrors: true, Timeout: time.Hour,
 	}
 	if diff := cmp.Diff(want, *r, cmp.AllowUnexported(config.Secret{})); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)

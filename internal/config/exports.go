@@ -37,9 +37,11 @@ type Source struct {
 	Lenient bool
 	// FileToken is always or never; empty leaves it to the manifest.
 	FileToken string
-	// PrivateFiles lets files, and statuses on other hosts, be fetched from a private
-	// network.
+	// PrivateFiles lets files, and what is on other hosts that the server names, be
+	// fetched from a private network.
 	PrivateFiles bool
+	// StatusHosts are hosts besides the server's own that status URLs may name.
+	StatusHosts []string
 	// Downloads is the most files that are fetched at once; 0 is the default.
 	Downloads int
 	// MaxCount and IsParallel are azure's; 0 and "" leave the choice to the server.
@@ -153,7 +155,7 @@ func (r *reader) source(f field) (Source, bool) {
 }
 
 var (
-	commonKeys = []string{"url", "dialect", "auth", "lenient", "privateFiles"}
+	commonKeys = []string{"url", "dialect", "auth", "lenient", "privateFiles", "statusHosts"}
 	azureKeys  = []string{"maxCount", "isParallel"}
 	bulkKeys   = []string{"until", "method", "fileToken", "downloads"}
 	sourceKeys = slices.Concat(commonKeys, azureKeys, bulkKeys)
@@ -183,6 +185,7 @@ func (s *Source) ways(o object) {
 	}
 	s.Until = o.boolean("until", false)
 	s.PrivateFiles = o.boolean("privateFiles", false)
+	s.StatusHosts = o.texts("statusHosts")
 	s.Downloads = o.number("downloads", 1, mostDownloads)
 	if s.Method = o.text("method", ""); s.Method != "" && s.Method != "GET" && s.Method != "POST" {
 		o.fault("method", "%q: write GET or POST", s.Method)

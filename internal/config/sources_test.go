@@ -23,6 +23,7 @@ sources:
     lenient: true
     fileToken: always
     privateFiles: true
+    statusHosts: [jobs.example, "jobs.example:8443"]
     downloads: 4
     auth: {kind: smart, clientId: me, keyId: kid-1, keyFile: /run/secrets/key.pem, scope: system/Patient.rs}
 plans:
@@ -42,7 +43,7 @@ func TestASourceOfDialectBulk(t *testing.T) {
 	}
 	want := config.Source{
 		Name: "ehr", URL: "https://ehr.example/fhir", Dialect: "bulk", Until: true, Method: "POST", Lenient: true,
-		FileToken: "always", PrivateFiles: true, Downloads: 4,
+		FileToken: "always", PrivateFiles: true, StatusHosts: []string{"jobs.example", "jobs.example:8443"}, Downloads: 4,
 		Auth: config.Auth{Kind: config.AuthSMART, ClientID: "me", KeyID: "kid-1", SecretFile: "/run/secrets/key.pem", Scope: "system/Patient.rs"},
 	}
 	if diff := cmp.Diff(want, e.Sources["ehr"]); diff != "" {

@@ -263,7 +263,7 @@ func TestRefusalsOfTheSignInServer(t *testing.T) {
 		text   string
 	}{
 		"wrong key":      {400, `{"error":"invalid_client","error_description":"assertion eyJ"}`, fault.Permanent, fault.OurSetting, "HTTP 400 invalid_client"},
-		"no right":       {400, `{"error":"invalid_scope"}`, fault.Permanent, fault.OurPermission, "scope"},
+		"no right":       {400, `{"error":"invalid_scope","error_description":"the key hunter has expired"}`, fault.Permanent, fault.OurPermission, "scope"},
 		"401, a page":    {401, "<html>", fault.Permanent, fault.OurSetting, "HTTP 401"},
 		"an odd code":    {400, `{"error":"hunter"}`, fault.Permanent, fault.OurSetting, "HTTP 400:"},
 		"out of order":   {503, "", fault.Transient, fault.TheirServer, "HTTP 503"},
@@ -282,7 +282,7 @@ func TestRefusalsOfTheSignInServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = tokens.Token(t.Context())
-		if err == nil || fault.Of(err) != c.class || fault.Whose(err) != c.whose || !strings.Contains(err.Error(), c.text) {
+		if err == nil || fault.Of(err) != c.class || fault.Whose(err) != c.whose || !strings.Contains(err.Error(), c.text) || strings.Contains(fault.ServerText(err), "hunter") {
 			t.Errorf("%s: %v (%v, %s), want %v of %s with %q", name, err, fault.Of(err), fault.Whose(err), c.class, c.whose, c.text)
 		}
 		if err != nil && (strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "eyJ")) {
@@ -301,6 +301,7 @@ func TestDiscoveryThatLeadsNowhere(t *testing.T) {
 	for conf, want := range map[string]string{
 		"{}":     "names no token_endpoint",
 		"<html>": "names no token_endpoint",
+		`{"token_endpoint":"http://localhost:1/t"}`:                                               "without TLS on another host",
 		`{"token_endpoint":"http://example.org/t"}`:                                               "without TLS",
 		`{"token_endpoint":"TOKEN","token_endpoint_auth_signing_alg_values_supported":["ES384"]}`: "RS384",
 	} {

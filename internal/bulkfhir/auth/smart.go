@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -30,7 +31,8 @@ type Client struct {
 	// Scope is empty for system/*.read, or system/*.rs where the server speaks SMART
 	// version 2.
 	Scope string
-	// HTTP sends the requests; nil takes a client of its own.
+	// HTTP sends the requests. It must not reach private addresses that the FHIR server
+	// names: see bulkfhir.Guarded.
 	HTTP *http.Client
 	Now  func() time.Time
 }
@@ -58,7 +60,7 @@ func SMART(c Client, key *Key) (*Tokens, error) {
 			"scope":                 {c.scope(conf)},
 			"client_assertion_type": {assertionType},
 			"client_assertion":      {assertion},
-		}, nil)
+		}, nil, assertion)
 	}), nil
 }
 
@@ -82,7 +84,7 @@ func ClientSecret(c Client, secret string) (*Tokens, error) {
 		}, func(r *http.Request) {
 			// RFC 6749 §2.3.1: both are form-encoded first.
 			r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(secret))
-		})
+		}, secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ClientID)+":"+url.QueryEscape(secret))))
 	}), nil
 }
 
@@ -92,6 +94,8 @@ func (c Client) check() error {
 		return setting("the client id is missing")
 	case c.Now == nil:
 		return setting("a clock is missing")
+	case c.HTTP == nil:
+		return setting("an HTTP client is missing")
 	case c.TokenURL != "":
 		return confidential(c.TokenURL)
 	}

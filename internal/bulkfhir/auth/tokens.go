@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"fhirsynapse/internal/bulkfhir/link"
 	"fhirsynapse/internal/fault"
@@ -90,9 +91,6 @@ type endpoint struct{ client *http.Client }
 
 // newEndpoint follows no redirects: what is sent here is for nobody else.
 func newEndpoint(c *http.Client) endpoint {
-	if c == nil {
-		c = &http.Client{}
-	}
 	strict := *c
 	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return endpoint{&strict}
@@ -110,6 +108,20 @@ func confidential(u string) error {
 		return nil
 	}
 	return setting("the sign-in server %s is reached without TLS: secrets travel over https only", parsed.Host)
+}
+
+// sameHost refuses a sign-in server without TLS that the FHIR server names on another
+// host than its own.
+func sameHost(base, endpoint string) error {
+	b, baseErr := url.Parse(base)
+	e, err := url.Parse(endpoint)
+	if baseErr != nil || err != nil || (e.Scheme != "https" && !strings.EqualFold(b.Hostname(), e.Hostname())) {
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("find the sign-in server: .well-known/smart-configuration names one without TLS on another host"),
+			Remedy: "write tokenUrl for this source if that is right",
+		}
+	}
+	return nil
 }
 
 func setting(format string, args ...any) error {
@@ -135,8 +147,8 @@ func broken(req *http.Request, err error) error {
 	return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, link.Error(err))}
 }
 
-// token asks for one by form.
-func (e endpoint) token(ctx context.Context, u string, form url.Values, sign func(*http.Request)) (string, time.Duration, error) {
+// token asks for one by form. secrets are what the server may repeat in its answer.
+func (e endpoint) token(ctx context.Context, u string, form url.Values, sign func(*http.Request), secrets ...string) (string, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader(form.Encode()))
@@ -152,7 +164,7 @@ func (e endpoint) token(ctx context.Context, u string, form url.Values, sign fun
 		return "", 0, fmt.Errorf("sign in: %w", err)
 	}
 	if status != http.StatusOK && status != http.StatusCreated {
-		return "", 0, refused(status, body)
+		return "", 0, refused(status, body, secrets)
 	}
 	var a struct {
 		Token   string  `json:"access_token"`
@@ -193,17 +205,24 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// refused classifies an answer of RFC 6749 §5.2. Only the code is shown: a
-// description may repeat what was sent.
-func refused(status int, body []byte) error {
+// refused classifies an answer of RFC 6749 §5.2. The message has the code alone; the
+// description is the server's text, without the secrets that it may repeat.
+func refused(status int, body []byte, secrets []string) error {
 	var a struct {
-		Error string `json:"error"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
 	}
-	code := ""
-	if json.Unmarshal(body, &a) == nil && isCode(a.Error) {
-		code = " " + a.Error
+	code, text := "", string(body)
+	if json.Unmarshal(body, &a) == nil {
+		if text = a.Description; isCode(a.Error) {
+			code = " " + a.Error
+		}
 	}
-	f := &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("sign in: the server answered HTTP %d%s", status, code)}
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, "[redacted]")
+	}
+	answered := fault.WithServerText(fmt.Errorf("sign in: the server answered HTTP %d%s", status, code), readable(text))
+	f := &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: answered}
 	switch {
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
 		f.Class, f.Whose = fault.Transient, fault.TheirServer
@@ -213,6 +232,16 @@ func refused(status int, body []byte) error {
 		f.Remedy = "check client id, key or secret, and the address of the sign-in server"
 	}
 	return f
+}
+
+// readable replaces what a terminal would act on.
+func readable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, " "))
 }
 
 // isCode knows the codes of RFC 6749 §5.2; any other text may be one of ours that
@@ -272,6 +301,9 @@ func (d *discovered) discover(ctx context.Context, e endpoint, base string) (con
 		}
 	}
 	if err := confidential(c.TokenEndpoint); err != nil {
+		return c, err
+	}
+	if err := sameHost(base, c.TokenEndpoint); err != nil {
 		return c, err
 	}
 	d.conf = &c

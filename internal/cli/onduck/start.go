@@ -133,13 +133,13 @@ func (s splitLake) Open(ctx context.Context, area pipeline.Area, path, etag stri
 func sourceOf(r cli.StartRequest, landing *azure.Lake, now func() time.Time) (pipeline.Source, error) {
 	o := bulkfhir.Options{
 		Dialect: r.Dialect, BaseURL: r.Source, Now: now, Method: r.Method, Until: !r.Until.IsZero() && landing == nil, Lenient: r.Lenient,
-		Patients: r.Patients, FileToken: r.FileToken, AllowPrivate: r.AllowPrivate, Downloads: r.Downloads,
+		Patients: r.Patients, FileToken: r.FileToken, AllowPrivate: r.AllowPrivate, Downloads: r.Downloads, StatusHosts: r.StatusHosts,
 	}
 	if landing != nil {
 		o.Container, o.Landing, o.Downloads = r.Container, landing.Landing, 0
 	}
 	var err error
-	if o.Token, o.Renew, err = app.SignIn(r.Source, r.Auth, now); err != nil {
+	if o.Token, o.Renew, err = app.SignIn(r.Source, r.Auth, r.AllowPrivate, now); err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
 	return bulkfhir.New(o)
