@@ -20,10 +20,11 @@ func conformanceCommand(s Streams, c Commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conformance DIR",
 		Short: "Run the official SQL on FHIR test cases",
-		Long: "Run the official SQL on FHIR test cases, which are the *.json files of a folder. A file is replaced by\n" +
-			"that of the same name in DIR/newer, where there is one. The comparison is strict: rows as a multiset,\n" +
-			"values by the type of their column, columns in order where a case gives one. The exit code is 1 when\n" +
-			"a case fails.\n\n" +
+		Long: "Run the official SQL on FHIR test cases, or other cases in their format, which are the *.json files of\n" +
+			"a folder. A file is replaced by that of the same name in DIR/newer, where there is one. The comparison\n" +
+			"is strict: rows as a multiset, values by the type of their column, columns in order where a case gives\n" +
+			"one. A case is refused where its view has FHIRPath that views do not take, such as now(); the reason is\n" +
+			"told. The exit code is 1 when a case fails.\n\n" +
 			"Without --engine the native engine runs them. With --engine and --dsn the SELECT bodies of a T-SQL\n" +
 			"engine run on a server, over a temporary table; cases that the engine cannot say are refused and do\n" +
 			"not count. A case that expects an error for more than one item passes by the failing cast that the\n" +
@@ -115,11 +116,11 @@ func printConformance(w io.Writer, results []conformance.FileResult, list bool) 
 					// its view has a fault, as it should
 					outcome = "no view"
 				}
-				fmt.Fprintf(&b, "  %s: %s\n", r.Title, outcome)
+				fmt.Fprintf(&b, "  %s: %s\n", title(r), outcome)
 			case outcome == conformance.OutcomeRefused:
-				fmt.Fprintf(&b, "  %s: refused: %s\n", r.Title, strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
+				fmt.Fprintf(&b, "  %s: refused: %s\n", title(r), strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
 			case outcome == conformance.Failed:
-				fmt.Fprintf(&b, "  %s: %s\n", r.Title, strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
+				fmt.Fprintf(&b, "  %s: %s\n", title(r), strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
 			}
 		}
 	}
@@ -138,6 +139,9 @@ func printConformance(w io.Writer, results []conformance.FileResult, list bool) 
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// title is that of a case, on one line.
+func title(r conformance.Result) string { return strings.Join(strings.Fields(r.Title), " ") }
 
 // reportConformance writes the report whole or not at all.
 func reportConformance(name string, results []conformance.FileResult) error {

@@ -18,6 +18,9 @@ type Fault struct {
 	Msg    string
 	// Hint says what to write instead; may be empty.
 	Hint string
+	// Unsupported says that the text is FHIRPath that views do not take, as opposed
+	// to a mistake.
+	Unsupported bool
 }
 
 // Position is the line and the column of the fault in its expression, from 1.

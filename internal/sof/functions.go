@@ -10,153 +10,6 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// The functions that a Call may name. Where, Select, All, OfType, Is, the keys
-// and the operators have expressions of their own, extension(url) is a Filter.
-const (
-	FuncItem         Func = "[]" // the item at a position
-	FuncExists       Func = "exists"
-	FuncEmpty        Func = "empty"
-	FuncNot          Func = "not"
-	FuncCount        Func = "count"
-	FuncFirst        Func = "first"
-	FuncLast         Func = "last"
-	FuncTail         Func = "tail"
-	FuncSkip         Func = "skip"
-	FuncTake         Func = "take"
-	FuncSingle       Func = "single"
-	FuncDistinct     Func = "distinct"
-	FuncIsDistinct   Func = "isDistinct"
-	FuncAllTrue      Func = "allTrue"
-	FuncAnyTrue      Func = "anyTrue"
-	FuncAllFalse     Func = "allFalse"
-	FuncAnyFalse     Func = "anyFalse"
-	FuncCombine      Func = "combine"
-	FuncIntersect    Func = "intersect"
-	FuncExclude      Func = "exclude"
-	FuncSubsetOf     Func = "subsetOf"
-	FuncSupersetOf   Func = "supersetOf"
-	FuncIif          Func = "iif"
-	FuncJoin         Func = "join"
-	FuncTrim         Func = "trim"
-	FuncUpper        Func = "upper"
-	FuncLower        Func = "lower"
-	FuncSubstring    Func = "substring"
-	FuncStartsWith   Func = "startsWith"
-	FuncEndsWith     Func = "endsWith"
-	FuncContains     Func = "contains"
-	FuncMatches      Func = "matches"
-	FuncMatchesFull  Func = "matchesFull"
-	FuncReplace      Func = "replace"
-	FuncReplaceMatch Func = "replaceMatches"
-	FuncIndexOf      Func = "indexOf"
-	FuncLength       Func = "length"
-	FuncSplit        Func = "split"
-	FuncToString     Func = "toString"
-	FuncToInteger    Func = "toInteger"
-	FuncToDecimal    Func = "toDecimal"
-	FuncToBoolean    Func = "toBoolean"
-	FuncToDate       Func = "toDate"
-	FuncToDateTime   Func = "toDateTime"
-	FuncToTime       Func = "toTime"
-	FuncAbs          Func = "abs"
-	FuncCeiling      Func = "ceiling"
-	FuncFloor        Func = "floor"
-	FuncTruncate     Func = "truncate"
-	FuncRound        Func = "round"
-	FuncLowBoundary  Func = "lowBoundary"
-	FuncHighBoundary Func = "highBoundary"
-)
-
-// signature says how a function is called. Input and Args name what they accept,
-// see accepts; Result is a system type, or "in" for the input's type and "one"
-// for one item of it.
-type signature struct {
-	Input  string
-	Args   []string
-	Needed int // of the arguments
-	Result string
-}
-
-var signatures = map[Func]signature{
-	FuncEmpty:        {"any", nil, 0, "Boolean"},
-	FuncNot:          {"boolean", nil, 0, "Boolean"},
-	FuncCount:        {"any", nil, 0, "Integer"},
-	FuncFirst:        {"any", nil, 0, "one"},
-	FuncLast:         {"any", nil, 0, "one"},
-	FuncTail:         {"any", nil, 0, "in"},
-	FuncSkip:         {"any", []string{"integer"}, 1, "in"},
-	FuncTake:         {"any", []string{"integer"}, 1, "in"},
-	FuncSingle:       {"any", nil, 0, "one"},
-	FuncDistinct:     {"any", nil, 0, "in"},
-	FuncIsDistinct:   {"any", nil, 0, "Boolean"},
-	FuncAllTrue:      {"boolean", nil, 0, "Boolean"},
-	FuncAnyTrue:      {"boolean", nil, 0, "Boolean"},
-	FuncAllFalse:     {"boolean", nil, 0, "Boolean"},
-	FuncAnyFalse:     {"boolean", nil, 0, "Boolean"},
-	FuncCombine:      {"any", []string{"any"}, 1, "union"},
-	FuncIntersect:    {"any", []string{"any"}, 1, "in"},
-	FuncExclude:      {"any", []string{"any"}, 1, "in"},
-	FuncSubsetOf:     {"any", []string{"any"}, 1, "Boolean"},
-	FuncSupersetOf:   {"any", []string{"any"}, 1, "Boolean"},
-	FuncJoin:         {"string", []string{"string"}, 0, "String"},
-	FuncTrim:         {"string", nil, 0, "String"},
-	FuncUpper:        {"string", nil, 0, "String"},
-	FuncLower:        {"string", nil, 0, "String"},
-	FuncSubstring:    {"string", []string{"integer", "integer"}, 1, "String"},
-	FuncStartsWith:   {"string", []string{"string"}, 1, "Boolean"},
-	FuncEndsWith:     {"string", []string{"string"}, 1, "Boolean"},
-	FuncContains:     {"string", []string{"string"}, 1, "Boolean"},
-	FuncMatches:      {"string", []string{"regex"}, 1, "Boolean"},
-	FuncMatchesFull:  {"string", []string{"regex"}, 1, "Boolean"},
-	FuncReplace:      {"string", []string{"string", "string"}, 2, "String"},
-	FuncReplaceMatch: {"string", []string{"regex", "string"}, 2, "String"},
-	FuncIndexOf:      {"string", []string{"string"}, 1, "Integer"},
-	FuncLength:       {"string", nil, 0, "Integer"},
-	FuncSplit:        {"string", []string{"string"}, 1, "Strings"},
-	FuncToString:     {"primitive", nil, 0, "String"},
-	FuncToInteger:    {"primitive", nil, 0, "Integer"},
-	FuncToDecimal:    {"primitive", nil, 0, "Decimal"},
-	FuncToBoolean:    {"primitive", nil, 0, "Boolean"},
-	FuncToDate:       {"primitive", nil, 0, "Date"},
-	FuncToDateTime:   {"primitive", nil, 0, "DateTime"},
-	FuncToTime:       {"primitive", nil, 0, "Time"},
-	FuncAbs:          {"number", nil, 0, "one"},
-	FuncCeiling:      {"number", nil, 0, "Integer"},
-	FuncFloor:        {"number", nil, 0, "Integer"},
-	FuncTruncate:     {"number", nil, 0, "Integer"},
-	FuncRound:        {"number", []string{"integer"}, 0, "Decimal"},
-	FuncLowBoundary:  {"bounded", nil, 0, "one"},
-	FuncHighBoundary: {"bounded", nil, 0, "one"},
-}
-
-// accepts maps the words of signature to the system types that fit.
-var accepts = map[string][]schema.System{
-	"boolean":   {schema.Boolean},
-	"integer":   {schema.Integer},
-	"number":    {schema.Integer, schema.Decimal},
-	"string":    {schema.String},
-	"regex":     {schema.String},
-	"bounded":   {schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
-	"primitive": {schema.Boolean, schema.String, schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
-}
-
-// refused are functions that exist, with the reason why a view has none of them.
-var refused = map[string]string{
-	"now":         "a view depends on its data alone, not on when it runs",
-	"today":       "a view depends on its data alone, not on when it runs",
-	"timeOfDay":   "a view depends on its data alone, not on when it runs",
-	"resolve":     "a view sees one resource; join the tables on getReferenceKey()",
-	"memberOf":    "a view has no terminology server; join with a table of codes",
-	"subsumes":    "a view has no terminology server; join with a table of codes",
-	"subsumedBy":  "a view has no terminology server; join with a table of codes",
-	"conformsTo":  "a view has no validator",
-	"repeat":      "use repeat of the select instead",
-	"descendants": "name the elements; use repeat of the select for recursive ones",
-	"children":    "name the elements",
-	"aggregate":   "aggregate in SQL",
-	"trace":       "",
-}
-
 func (t *typer) call(n *fhirpath.Call) Expr {
 	var in Expr = &This{t.this}
 	if n.X != nil {
@@ -176,11 +29,16 @@ func (t *typer) call(n *fhirpath.Call) Expr {
 		return t.iif(n, in)
 	case "extension":
 		return t.extension(n, in)
-	case "hasValue":
-		if t.arity(n, 0, 0) {
-			return &Call{Func: FuncExists, In: in, T: system("Boolean")}
-		}
-		return nil
+	case "repeat":
+		return t.repeat(n, in)
+	case "children", "descendants":
+		return t.tree(n, in)
+	case "aggregate":
+		return t.aggregate(n, in)
+	case "sort":
+		return t.sort(n, in)
+	case "trace":
+		return t.trace(n, in)
 	case "getResourceKey":
 		return t.resourceKey(n, in)
 	case "getReferenceKey":
@@ -204,17 +62,17 @@ func (t *typer) call(n *fhirpath.Call) Expr {
 
 func (t *typer) unknownFunction(n *fhirpath.Call) Expr {
 	if why, ok := refused[n.Name]; ok {
-		return t.faultAt(n.Pos(), why, "%s() is not supported", n.Name)
+		return t.unsupported(n.Pos(), why, "%s() is not supported", n.Name)
 	}
 	names := []string{
-		"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "hasValue",
-		"getResourceKey", "getReferenceKey", "union",
+		"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "repeat", "children", "descendants",
+		"aggregate", "sort", "trace", "getResourceKey", "getReferenceKey", "union",
 	}
 	for f := range signatures {
 		names = append(names, string(f))
 	}
 	slices.Sort(names)
-	return t.faultAt(n.Pos(), didYouMean(n.Name, names), "the function %s() is not supported", n.Name)
+	return t.unsupported(n.Pos(), didYouMean(n.Name, names), "the function %s() is not supported", n.Name)
 }
 
 func (t *typer) arity(n *fhirpath.Call, least, most int) bool {
@@ -233,8 +91,11 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 	if !t.arity(n, sig.Needed, len(sig.Args)) {
 		return nil
 	}
-	if want, ok := accepts[sig.Input]; ok && !isSystem(in.Type(), want...) {
-		return t.faultAt(n.Pos(), inputHint(sig.Input, in.Type()), "%s() needs %s, got %s", n.Name, article(sig.Input), typeNames(in.Type()))
+	if want, ok := accepts[sig.Input]; ok && !isSystem(in.Type(), want...) && !takesQuantity(Func(n.Name), in) {
+		return t.unsupported(n.Pos(), inputHint(sig.Input, in.Type()), "%s() needs %s, got %s", n.Name, article(sig.Input), typeNames(in.Type()))
+	}
+	if f, ok := in.(*Filter); ok && (n.Name == "count" || n.Name == "empty") {
+		in = &Filter{withValueless(f.In, f.Pred), f.Pred}
 	}
 	e := &Call{Func: Func(n.Name), In: in}
 	for i, a := range n.Args {
@@ -245,7 +106,10 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 		if want, ok := accepts[sig.Args[i]]; ok && !isSystem(arg.Type(), want...) {
 			return t.faultAt(a.Pos(), "", "%s() needs %s here, got %s", n.Name, article(sig.Args[i]), typeNames(arg.Type()))
 		}
-		if sig.Args[i] == "regex" && !t.regex(n, a, arg) {
+		if sig.Args[i] == "regex" && emptyLiteral(arg) {
+			return arg // and so is the result
+		}
+		if sig.Args[i] == "regex" && !t.regex(n, a, arg) || !t.written(n, a, arg, sig.Args[i]) {
 			return nil
 		}
 		e.Args = append(e.Args, arg)
@@ -259,6 +123,10 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 		e.T = union(in.Type(), e.Args[0].Type())
 	case "Strings":
 		e.T = many(system("String"))
+	case "Quantity":
+		e.T = Type{Any: []*schema.Type{schema.Quantity}}
+	case "type":
+		e.T = Type{Any: []*schema.Type{schema.TypeInfo}}
 	default:
 		e.T = system(sig.Result)
 	}
@@ -266,6 +134,35 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 		e.T = system("Decimal")
 	}
 	return e
+}
+
+// takesQuantity says that a function of numbers or primitives takes the quantity in.
+func takesQuantity(f Func, in Expr) bool {
+	return (f == FuncAbs || f == FuncToString) && isQuantity(in.Type(), false)
+}
+
+func emptyLiteral(e Expr) bool {
+	l, ok := e.(*Literal)
+	return ok && l.Value == nil
+}
+
+// written checks an argument that chooses what a function does, which must be written
+// out.
+func (t *typer) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word string) bool {
+	choices, ok := known[word]
+	if !ok {
+		return true
+	}
+	l, ok := arg.(*Literal)
+	if !ok || l.Value == nil {
+		t.faultAt(a.Pos(), "write it as a string", "what %s() uses must be known when the view is compiled", n.Name)
+		return false
+	}
+	if choices != nil && !slices.Contains(choices, l.Value.Text) {
+		t.unsupported(a.Pos(), "known are "+strings.Join(choices, ", "), "%s() does not know %q", n.Name, l.Value.Text)
+		return false
+	}
+	return true
 }
 
 // regex checks a pattern when the view is compiled, so that a bad one is never
@@ -319,11 +216,17 @@ func (t *typer) lambda(n *fhirpath.Call, in Expr) Expr {
 		return nil
 	}
 	if len(n.Args) == 0 {
+		if f, ok := in.(*Filter); ok {
+			in = &Filter{withValueless(f.In, f.Pred), f.Pred}
+		}
 		return &Call{Func: FuncExists, In: in, T: system("Boolean")}
 	}
 	body := t.within(in.Type()).expr(n.Args[0])
 	if body == nil {
 		return nil
+	}
+	if n.Name != "where" {
+		in = withValueless(in, body)
 	}
 	if n.Name == "select" {
 		out := body.Type()

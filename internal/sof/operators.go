@@ -13,7 +13,7 @@ func (t *typer) unary(n *fhirpath.Unary) Expr {
 	if x == nil {
 		return nil
 	}
-	if !isSystem(x.Type(), schema.Integer, schema.Decimal) {
+	if !isSystem(x.Type(), schema.Integer, schema.Decimal) && !isQuantity(x.Type(), false) {
 		return t.faultAt(n.Pos(), "", "%s needs a number, got %s", n.Op, typeNames(x.Type()))
 	}
 	if n.Op == "+" {
@@ -42,19 +42,19 @@ func (t *typer) binary(n *fhirpath.Binary) Expr {
 			n fhirpath.Node
 		}{{l, n.L}, {r, n.R}} {
 			if !booleans(side.e.Type()) {
-				return t.faultAt(side.n.Pos(), "append .exists(), or compare with a value",
+				return t.unsupported(side.n.Pos(), "append .exists(), or compare with a value",
 					"%s needs booleans, got %s", n.Op, typeNames(side.e.Type()))
 			}
 		}
 		e.T = system("Boolean")
 	case "=", "!=", "~", "!~":
 		if hint, ok := comparable(l.Type(), r.Type()); !ok {
-			return t.faultAt(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()), typeNames(r.Type()))
+			return t.unsupported(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()), typeNames(r.Type()))
 		}
 		e.T = system("Boolean")
 	case "in", "contains":
 		if hint, ok := comparable(l.Type(), r.Type()); !ok {
-			return t.faultAt(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()), typeNames(r.Type()))
+			return t.unsupported(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()), typeNames(r.Type()))
 		}
 		e.T = system("Boolean")
 	case "<", "<=", ">", ">=":
@@ -92,7 +92,7 @@ func comparable(a, b Type) (hint string, ok bool) {
 	}
 	for _, x := range a.Any {
 		for _, y := range b.Any {
-			if family(x.System) == family(y.System) {
+			if meet(x, y) {
 				return "", true
 			}
 		}
@@ -114,7 +114,7 @@ func literalHint(a, b Type) string {
 		case is(x, schema.Boolean) && is(y, schema.String):
 			return "true and false are written without quotes"
 		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool { return t.Name == "Quantity" }):
-			return "compare its .value"
+			return "compare its .value, or the Quantity with a number and its unit: 4.5 'mg'"
 		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool { return t.Name == "CodeableConcept" }):
 			return "compare its .coding.code or .text"
 		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool { return t.Name == "Reference" }):
@@ -125,10 +125,12 @@ func literalHint(a, b Type) string {
 }
 
 func (t *typer) inequality(n *fhirpath.Binary, e *Binary) Expr {
-	ordered := []schema.System{schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time, schema.String}
+	if isQuantity(e.L.Type(), true) && isQuantity(e.R.Type(), true) {
+		return t.quantityOrder(n, e)
+	}
 	for _, side := range []Expr{e.L, e.R} {
 		if !isSystem(side.Type(), ordered...) {
-			return t.faultAt(n.Pos(), literalHint(e.L.Type(), e.R.Type()), "%s has no order: %s compares numbers, strings, dates and times",
+			return t.unsupported(n.Pos(), literalHint(e.L.Type(), e.R.Type()), "%s has no order: %s compares numbers, strings, dates and times",
 				typeNames(side.Type()), n.Op)
 		}
 	}
@@ -142,6 +144,9 @@ func (t *typer) inequality(n *fhirpath.Binary, e *Binary) Expr {
 func (t *typer) arithmetic(n *fhirpath.Binary, e *Binary) Expr {
 	number := func(x Expr) bool { return isSystem(x.Type(), schema.Integer, schema.Decimal) }
 	text := func(x Expr) bool { return isSystem(x.Type(), schema.String) }
+	if out, ok := t.quantityArithmetic(n, e); ok {
+		return out
+	}
 	integer := func(x Expr) bool { return len(x.Type().Any) > 0 && isSystem(x.Type(), schema.Integer) }
 	switch {
 	case number(e.L) && number(e.R):
@@ -154,7 +159,7 @@ func (t *typer) arithmetic(n *fhirpath.Binary, e *Binary) Expr {
 	default:
 		hint := ""
 		if isSystem(e.L.Type(), schema.Date, schema.DateTime, schema.Time) {
-			hint = "arithmetic with dates is not supported"
+			hint = "dates move by quantities of time: + 7 days"
 		}
 		return t.faultAt(n.Pos(), hint, "%s needs numbers, got %s and %s", n.Op, typeNames(e.L.Type()), typeNames(e.R.Type()))
 	}

@@ -131,6 +131,9 @@ type Child struct {
 	Name       string
 	Properties []Property
 	T          Type
+	// Valueless yields an item for each primitive that has extensions and no value,
+	// too: for hasValue().
+	Valueless bool
 }
 
 // Property is one JSON property of an element, and the type of its values; nil
@@ -147,6 +150,35 @@ type Filter struct{ In, Pred Expr }
 type Select struct {
 	In, Body Expr
 	T        Type
+}
+
+// Repeat yields what Step gives for the items of In, and for what it gave, until
+// there is nothing new: equal items are there once.
+type Repeat struct {
+	In, Step Expr
+	T        Type
+}
+
+// Aggregate evaluates Body for each item of In, with what it gave before as Total,
+// and yields the last of them. Init is the first Total; nil is empty.
+type Aggregate struct {
+	In, Body, Init Expr
+	T              Type
+}
+
+// Total yields $total of the nearest Aggregate.
+type Total struct{ T Type }
+
+// Sort yields the items of In in the order of the keys.
+type Sort struct {
+	In   Expr
+	Keys []SortKey
+}
+
+// SortKey is an expression over an item, whose values order the items.
+type SortKey struct {
+	By         Expr
+	Descending bool
 }
 
 // All yields true when Pred is true for each item of In.
@@ -231,6 +263,18 @@ func (e *Filter) Type() Type { return e.In.Type() }
 
 // Type implements Expr.
 func (e *Select) Type() Type { return e.T }
+
+// Type implements Expr.
+func (e *Repeat) Type() Type { return e.T }
+
+// Type implements Expr.
+func (e *Aggregate) Type() Type { return e.T }
+
+// Type implements Expr.
+func (e *Total) Type() Type { return e.T }
+
+// Type implements Expr.
+func (e *Sort) Type() Type { return e.In.Type() }
 
 // Type implements Expr.
 func (*All) Type() Type { return system("Boolean") }

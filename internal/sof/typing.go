@@ -18,10 +18,18 @@ type typer struct {
 	this Type
 	// inner is true below where(), select() and all(), where $index is known.
 	inner bool
+	// total is the type of $total, where there is one.
+	total *Type
 }
 
 func (t *typer) faultAt(offset int, hint, format string, args ...any) Expr {
 	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint})
+	return nil
+}
+
+// unsupported is faultAt for what FHIRPath has and views do not.
+func (t *typer) unsupported(offset int, hint, format string, args ...any) Expr {
+	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint, Unsupported: true})
 	return nil
 }
 
@@ -54,7 +62,10 @@ func (t *typer) node(n fhirpath.Node) Expr {
 		}
 		return &ItemIndex{}
 	case *fhirpath.Total:
-		return t.faultAt(n.Pos(), "", "$total is not supported")
+		if t.total == nil {
+			return t.faultAt(n.Pos(), "", "$total is known inside aggregate() only")
+		}
+		return &Total{*t.total}
 	case *fhirpath.External:
 		return t.external(n)
 	case *fhirpath.Member:
@@ -89,8 +100,11 @@ func (t *typer) literal(n *fhirpath.Literal) Expr {
 		fhirpath.Boolean: "Boolean", fhirpath.String: "String", fhirpath.Integer: "Integer",
 		fhirpath.Decimal: "Decimal", fhirpath.Date: "Date", fhirpath.DateTime: "DateTime", fhirpath.Time: "Time",
 	}[n.Kind]
-	if n.Kind == fhirpath.Empty {
+	switch n.Kind { //nolint:exhaustive // the others are below
+	case fhirpath.Empty:
 		return &Literal{}
+	case fhirpath.Quantity:
+		return t.quantity(n)
 	}
 	ok := true
 	switch n.Kind {
@@ -106,19 +120,24 @@ func (t *typer) literal(n *fhirpath.Literal) Expr {
 		if len(n.Text) > 100 {
 			return t.faultAt(n.Pos(), "", "the number has too many digits")
 		}
-	case fhirpath.Empty, fhirpath.Boolean, fhirpath.String:
+	case fhirpath.Empty, fhirpath.Boolean, fhirpath.String, fhirpath.Quantity:
 	}
 	if !ok {
 		return t.faultAt(n.Pos(), "", "there is no such date or time")
 	}
 	text := n.Text
 	if n.Kind == fhirpath.Integer || n.Kind == fhirpath.Decimal {
-		// JSON writes no zeros in front
-		if text = strings.TrimLeft(text, "0"); text == "" || text[0] == '.' {
-			text = "0" + text
-		}
+		text = plainNumber(text)
 	}
 	return &Literal{&Constant{system(name).Any[0], text}}
+}
+
+// plainNumber is a number as JSON writes it: without zeros in front.
+func plainNumber(text string) string {
+	if text = strings.TrimLeft(text, "0"); text == "" || text[0] == '.' {
+		text = "0" + text
+	}
+	return text
 }
 
 func (t *typer) external(n *fhirpath.External) Expr {
@@ -170,6 +189,9 @@ func (t *typer) child(in Expr, n *fhirpath.Member) Expr {
 	inType := in.Type()
 	if len(inType.Any) == 0 {
 		return &Child{In: in, Name: n.Name, Properties: []Property{{n.Name, nil}}, T: Type{Many: true}}
+	}
+	if inType.Any[0] == schema.TypeInfo {
+		return t.typeInfo(in, n)
 	}
 	e := &Child{In: in, Name: n.Name, T: Type{Many: inType.Many}}
 	primitive := false
@@ -325,6 +347,9 @@ func (e *Child) only(keep func(Property) bool) *Child {
 // matches says that an item of type have is a want; the system types stand for
 // the primitives that convert to them.
 func matches(have, want *schema.Type) bool {
+	if want == schema.Quantity {
+		return have == want
+	}
 	if want.Kind == schema.SystemType {
 		return have.System == want.System
 	}

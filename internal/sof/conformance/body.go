@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 )
 
 // Refused says that an engine cannot say a view. It is neither a pass nor a
-// failure.
+// failure, and neither is a view with FHIRPath that views do not take.
 type Refused struct{ Err error }
 
 // Error gives the reasons, each with its place.
@@ -90,12 +91,22 @@ func (r Result) Outcome() Outcome {
 	switch {
 	case r.Err == nil:
 		return Passed
-	case errors.As(r.Err, &refused):
+	case errors.As(r.Err, &refused), unsupported(r.Err):
 		return OutcomeRefused
 	case errors.Is(r.Err, errNotRun):
 		return ExpressibleCase
 	}
 	return Failed
+}
+
+// unsupported says that a view was refused for FHIRPath that views do not take, and
+// for nothing else.
+func unsupported(err error) bool {
+	var fault *sof.Fault
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each is looked at
+		return !slices.ContainsFunc(many.Unwrap(), func(e error) bool { return !unsupported(e) })
+	}
+	return errors.As(err, &fault) && fault.Unsupported
 }
 
 // Count counts the results of an outcome.

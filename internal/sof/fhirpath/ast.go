@@ -31,6 +31,7 @@ const (
 	Date
 	DateTime
 	Time
+	Quantity
 )
 
 // Literal is a constant in the text. Text is the decoded string, the lexeme of
@@ -39,6 +40,10 @@ type Literal struct {
 	pos
 	Kind LiteralKind
 	Text string
+	// Unit is that of a Quantity: a UCUM code or, where Calendar is true, a word
+	// such as "days".
+	Unit     string
+	Calendar bool
 }
 
 // This is $this.

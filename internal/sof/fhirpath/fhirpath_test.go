@@ -38,6 +38,8 @@ func TestPrintGivesTheStructure(t *testing.T) {
 		{"a ~ b !~ c", "a ~ b !~ c"},
 		{"a in b xor c", "a in b xor c"},
 		{"contains.code", "contains.code"},
+		{"4.50   'mg' + 1 day-2 'it\\'s'", `4.50 'mg' + 1 day - 2 'it\'s'`},
+		{"a.value>3 years", "a.value > 3 years"},
 	} {
 		n, err := Parse(c.in)
 		if err != nil {
@@ -81,7 +83,8 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{"`", 0},
 		{"``", 0},
 		{"/* x", 0},
-		{"5 days", 2},
+		{"5 dayz", 2},
+		{"5 days 'd'", 7},
 		{"'\\u12'", 1},
 		{"'\\ud800x'", 1},
 		{"a\xff", 0},

@@ -278,34 +278,34 @@ func (p *parser) primary() (Node, error) {
 	switch t.kind {
 	case tokString:
 		p.take()
-		return &Literal{pos(t.pos), String, t.text}, nil
+		return newLiteral(t.pos, String, t.text), nil
 	case tokNumber:
 		p.take()
-		if err := p.refuseUnit(); err != nil {
-			return nil, err
+		if q := p.unit(t); q != nil {
+			return q, nil
 		}
 		kind := Integer
 		if strings.Contains(t.text, ".") {
 			kind = Decimal
 		}
-		return &Literal{pos(t.pos), kind, t.text}, nil
+		return newLiteral(t.pos, kind, t.text), nil
 	case tokDate:
 		p.take()
 		kind, text := Date, t.text
 		if strings.Contains(text, "T") {
 			kind, text = DateTime, strings.TrimSuffix(text, "T")
 		}
-		return &Literal{pos(t.pos), kind, text}, nil
+		return newLiteral(t.pos, kind, text), nil
 	case tokTime:
 		p.take()
-		return &Literal{pos(t.pos), Time, t.text}, nil
+		return newLiteral(t.pos, Time, t.text), nil
 	case tokExternal:
 		p.take()
 		return &External{pos(t.pos), t.text}, nil
 	case tokName:
 		if t.text == "true" || t.text == "false" {
 			p.take()
-			return &Literal{pos(t.pos), Boolean, t.text}, nil
+			return newLiteral(t.pos, Boolean, t.text), nil
 		}
 	case tokOp:
 		switch t.text {
@@ -324,25 +324,36 @@ func (p *parser) primary() (Node, error) {
 			if end := p.take(); !end.is("}") {
 				return nil, &Error{end.pos, "only {} is allowed: the empty collection"}
 			}
-			return &Literal{pos(t.pos), Empty, ""}, nil
+			return newLiteral(t.pos, Empty, ""), nil
 		}
 	case tokEOF, tokQuoted, tokDollar:
 	}
 	return p.invocation(nil)
 }
 
-// refuseUnit says so when a number is the first half of a quantity.
-func (p *parser) refuseUnit() error {
+func newLiteral(at int, kind LiteralKind, text string) *Literal {
+	return &Literal{pos: pos(at), Kind: kind, Text: text}
+}
+
+// unit reads what makes a quantity of a number: a UCUM code in quotes, or the word
+// for a span of time. It gives nil where there is neither.
+func (p *parser) unit(number token) *Literal {
 	t := p.tok()
-	quantity := t.kind == tokString
-	if t.kind == tokName {
-		switch strings.TrimSuffix(t.text, "s") {
-		case "year", "month", "week", "day", "hour", "minute", "second", "millisecond":
-			quantity = true
-		}
+	calendar := t.kind == tokName && IsCalendarUnit(t.text)
+	if !calendar && t.kind != tokString {
+		return nil
 	}
-	if quantity {
-		return &Error{t.pos, "quantity literals are not supported; compare .value and .code of the Quantity"}
+	p.take()
+	q := newLiteral(number.pos, Quantity, number.text)
+	q.Unit, q.Calendar = t.text, calendar
+	return q
+}
+
+// IsCalendarUnit says that a word is a unit of a quantity of time, as in 4 days.
+func IsCalendarUnit(word string) bool {
+	switch strings.TrimSuffix(word, "s") {
+	case "year", "month", "week", "day", "hour", "minute", "second", "millisecond":
+		return true
 	}
-	return nil
+	return false
 }

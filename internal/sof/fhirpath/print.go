@@ -139,6 +139,13 @@ func writeLiteral(b *strings.Builder, n *Literal) {
 		}
 	case Time:
 		b.WriteString("@T" + n.Text)
+	case Quantity:
+		b.WriteString(n.Text + " ")
+		if n.Calendar {
+			b.WriteString(n.Unit)
+		} else {
+			quote(b, n.Unit, '\'')
+		}
 	}
 }
 

@@ -25,7 +25,22 @@ func (b *builder) call(e *sof.Call) op {
 		return &joinOp{in, args}
 	case sof.FuncSplit:
 		return &splitOp{in, args[0]}
+	case sof.FuncHasValue:
+		return &hasValueOp{in}
+	case sof.FuncToChars:
+		return &charsOp{in}
+	case sof.FuncType:
+		return &typeOp{in}
+	case sof.FuncTypeName:
+		return &typePartOp{in, "name"}
+	case sof.FuncNamespace:
+		return &typePartOp{in, "namespace"}
+	case sof.FuncChildren, sof.FuncDescendants:
+		return &childrenOp{in, b.outline.trees[e].find(), e.Func == sof.FuncDescendants}
 	default:
+	}
+	if f := newerScalarOf(e); f != nil {
+		return &scalarOp{string(e.Func) + "()", f, in, args}
 	}
 	if f := scalarOf(e.Func); f != nil {
 		return &scalarOp{string(e.Func) + "()", f, in, args}

@@ -76,7 +76,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name, v.Resource, e.resource)
 		}
 	}
-	o := outline{e.root, map[sof.Expr][]*shape{}}
+	o := outline{root: e.root, inputs: map[sof.Expr][]*shape{}, trees: map[sof.Expr]*shape{}}
 	for _, v := range views {
 		for _, w := range v.Where {
 			o.expr(w, []*shape{e.root})
@@ -170,6 +170,7 @@ type Evaluator struct {
 
 	rowIndex  int
 	itemIndex int
+	total     []item // of the aggregate() at hand
 
 	cells [][]byte // of the row being made
 	// unkeyed says why a reference of the cell being computed has no key, missed the same

@@ -6,15 +6,19 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/quantity"
 )
 
 func (b *builder) binary(e *sof.Binary) op {
 	l, r := b.op(e.L), b.op(e.R)
+	if o := b.quantityBinary(e, l, r); o != nil {
+		return o
+	}
 	switch e.Op {
 	case "and", "or", "xor", "implies":
 		return &logicOp{l, r, e.Op}
 	case "=", "!=":
-		if lit, ok := r.(*literalOp); ok && lit.it.kind == kindString && !temporal(lit.it.system()) {
+		if lit, ok := r.(*literalOp); ok && lit.it.kind == kindString && !temporal(lit.it.system()) && !lit.it.isQuantity() {
 			return newIsText(l, lit.it.text, e.Op == "!=")
 		}
 		return &equalOp{l, r, e.Op == "!="}
@@ -323,6 +327,12 @@ func (o *negateOp) eval(v *Evaluator, this *item) error {
 	if err != nil || !ok {
 		return err
 	}
+	if it.kind != kindNumber {
+		if q, ok := v.quantityOf(&it); ok {
+			v.push(v.quantityItem(q.Neg()))
+		}
+		return nil
+	}
 	d, err := v.decimalOf(&it)
 	if err != nil {
 		return err
@@ -350,6 +360,9 @@ func (o *equivalentOp) eval(v *Evaluator, this *item) error {
 
 func (v *Evaluator) equivalent(a, b *item) bool {
 	switch {
+	case a.isQuantity() || b.isQuantity():
+		q, r, ok := v.quantities(a, b)
+		return ok && quantity.Equivalent(q, r)
 	case a.kind == kindString && b.kind == kindString && (!temporal(a.system()) || !temporal(b.system())):
 		x, y := v.str(a), v.str(b)
 		made := v.budget.made

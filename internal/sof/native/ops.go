@@ -48,10 +48,20 @@ func (b *builder) op(e sof.Expr) op {
 		return &selectOp{b.op(e.In), b.op(e.Body)}
 	case *sof.All:
 		return &allOp{b.op(e.In), b.op(e.Pred)}
+	case *sof.Repeat:
+		return &repeatOp{b.op(e.In), b.op(e.Step)}
+	case *sof.Aggregate:
+		return b.aggregate(e)
+	case *sof.Total:
+		return totalOp{}
+	case *sof.Sort:
+		return b.sort(e)
 	case *sof.OfType:
 		return &ofTypeOp{b.op(e.In), b.want(e.Want), e.Single}
 	case *sof.Is:
-		return &isOp{b.op(e.In), b.want(e.Want)}
+		w := b.want(e.Want)
+		w.exact = true
+		return &isOp{b.op(e.In), w}
 	case *sof.ResourceKey:
 		return b.path(b.op(e.In), b.hop(e, property{name: "id", typ: stringType}))
 	case *sof.ReferenceKey:
@@ -227,9 +237,13 @@ func (o *allOp) eval(v *Evaluator, this *item) error {
 type wanted struct {
 	typ          *schema.Type
 	resourceType int // number of the name
+	// exact tells a system type from the primitives that convert to it.
+	exact bool
 }
 
-func (b *builder) want(t *schema.Type) wanted { return wanted{t, b.numbers.of("resourceType")} }
+func (b *builder) want(t *schema.Type) wanted {
+	return wanted{typ: t, resourceType: b.numbers.of("resourceType"), exact: t == schema.Quantity}
+}
 
 // is says that the item has the type. A resource says itself which it is.
 func (v *Evaluator) is(it *item, w wanted) bool {
@@ -244,7 +258,7 @@ func (v *Evaluator) is(it *item, w wanted) bool {
 		t, ok := schema.R4().Type(string(name))
 		return ok && t.Is(w.typ)
 	}
-	if w.typ.Kind == schema.SystemType {
+	if w.typ.Kind == schema.SystemType && !w.exact {
 		return it.system() == w.typ.System
 	}
 	return it.typ != nil && it.typ.Is(w.typ)

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"slices"
 
 	"fhirsynapse/internal/sof"
@@ -13,6 +14,52 @@ type outline struct {
 	root *shape
 	// inputs are the shapes that an expression looks for members in.
 	inputs map[sof.Expr][]*shape
+	// trees are the shapes of what children() and descendants() reach.
+	trees map[sof.Expr]*shape
+	// total are the shapes of $total.
+	total []*shape
+}
+
+// tree is the one shape of all that children() or descendants() reaches. It hangs
+// below the root under a name that no member has.
+func (o *outline) tree(e sof.Expr) *shape {
+	s, ok := o.trees[e]
+	if !ok {
+		s = o.root.field(fmt.Sprintf("\x00%d", len(o.trees)))
+		o.trees[e] = s
+	}
+	return s.find()
+}
+
+func (o *outline) repeat(e *sof.Repeat, this []*shape) []*shape {
+	all := newShape()
+	focus := o.expr(e.In, this)
+	for range 2 {
+		for _, s := range o.expr(e.Step, focus) {
+			all = merge(all, s)
+		}
+		focus = []*shape{all}
+	}
+	return []*shape{all.find()}
+}
+
+func (o *outline) aggregate(e *sof.Aggregate, this []*shape) []*shape {
+	outer := o.total
+	defer func() { o.total = outer }()
+	total := newShape()
+	if e.Init != nil {
+		for _, s := range o.expr(e.Init, this) {
+			total = merge(total, s)
+		}
+	}
+	in := o.expr(e.In, this)
+	for range 2 {
+		o.total = []*shape{total.find()}
+		for _, s := range o.expr(e.Body, in) {
+			total = merge(total, s)
+		}
+	}
+	return []*shape{total.find()}
 }
 
 // fields notes that e reads these members of every shape in this, and gives their
@@ -87,6 +134,13 @@ func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
 		for _, p := range e.Properties {
 			names = append(names, p.Name)
 		}
+		if e.Valueless {
+			in := o.expr(e.In, this)
+			for _, p := range e.Properties {
+				o.fields(e, in, "_"+p.Name)
+			}
+			return o.fields(e, in, names...)
+		}
 		return o.fields(e, o.expr(e.In, this), names...)
 	case *sof.Filter:
 		in := o.expr(e.In, this)
@@ -104,7 +158,23 @@ func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
 		o.fields(e, o.expr(e.In, this), "id")
 	case *sof.ReferenceKey:
 		o.fields(e, o.expr(e.In, this), "reference")
+	case *sof.Repeat:
+		return o.repeat(e, this)
+	case *sof.Aggregate:
+		return o.aggregate(e, this)
+	case *sof.Total:
+		return o.total
+	case *sof.Sort:
+		in := o.expr(e.In, this)
+		for _, k := range e.Keys {
+			o.expr(k.By, in)
+		}
+		return in
 	case *sof.Call:
+		if e.Func == sof.FuncChildren || e.Func == sof.FuncDescendants {
+			o.expr(e.In, this)
+			return []*shape{o.tree(e)}
+		}
 		out := slices.Clone(o.expr(e.In, this))
 		focus := this
 		if e.Func == sof.FuncIif {

@@ -172,6 +172,9 @@ func (v *Evaluator) itemAt(n int32, typ *schema.Type) item {
 
 // child makes the op of a member.
 func (b *builder) child(e *sof.Child) op {
+	if e.Valueless {
+		return b.valueless(e)
+	}
 	properties := make([]property, len(e.Properties))
 	for i, p := range e.Properties {
 		properties[i] = property{name: p.Name, typ: p.Type}

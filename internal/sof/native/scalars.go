@@ -94,7 +94,7 @@ func scalarOf(f sof.Func) scalar {
 	case sof.FuncToTime:
 		return toMoment(schema.Time, fhirtime.ParseTime)
 	case sof.FuncAbs:
-		return onNumber(func(d decimal.Decimal) decimal.Decimal { return sign(d, 1) })
+		return absolute
 	case sof.FuncCeiling:
 		return onNumber(func(d decimal.Decimal) decimal.Decimal { return cut(d, 1) })
 	case sof.FuncFloor:
@@ -128,7 +128,7 @@ func not(_ *Evaluator, in *item, _ []item) (item, bool, error) {
 }
 
 func (v *Evaluator) textOf(it *item) ([]byte, error) {
-	if it.kind != kindString {
+	if it.kind != kindString || it.isQuantity() {
 		return nil, wrongType("string")
 	}
 	return v.str(it), nil
@@ -245,11 +245,17 @@ func length(v *Evaluator, in *item, _ []item) (item, bool, error) {
 
 func toString(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
+	case kindObject:
+		if q, ok := v.quantityOf(in); ok {
+			out := v.quantityItem(q)
+			out.typ = stringType
+			return out, true, nil
+		}
 	case kindString:
 		return textItem(v.str(in)), true, nil
 	case kindNumber, kindTrue, kindFalse:
 		return textItem(in.text), true, nil
-	case kindNone, kindObject, kindArray:
+	case kindNone, kindArray:
 	}
 	return item{}, false, nil
 }
@@ -369,20 +375,6 @@ func cut(d decimal.Decimal, side int) decimal.Decimal {
 		q = q.Add(decimal.Int(int64(side)))
 	}
 	return q
-}
-
-func round(v *Evaluator, in *item, args []item) (item, bool, error) {
-	d, err := v.decimalOf(in)
-	if err != nil {
-		return item{}, false, err
-	}
-	digits := 0
-	if len(args) > 0 {
-		if digits, err = v.count(&args[0]); err != nil || digits < 0 {
-			return item{}, false, err
-		}
-	}
-	return v.number(d.Round(digits)), true, nil
 }
 
 func boundary(high bool) scalar {

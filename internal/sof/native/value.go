@@ -121,6 +121,8 @@ func (t truth) not() truth {
 // differ in precision.
 func (v *Evaluator) equal(a, b *item) truth {
 	switch {
+	case a.isQuantity() || b.isQuantity():
+		return v.equalQuantities(a, b)
 	case a.kind == kindString && b.kind == kindString:
 		if temporal(a.system()) && temporal(b.system()) {
 			return v.equalMoments(a, b)
@@ -160,6 +162,9 @@ func (v *Evaluator) equalMoments(a, b *item) truth {
 // order compares two items; known is false where N1 says empty.
 func (v *Evaluator) order(a, b *item) (order int, known bool, err error) {
 	switch {
+	case a.isQuantity() || b.isQuantity() || a.kind == kindObject && b.kind == kindObject:
+		order, known = v.orderQuantities(a, b)
+		return order, known, nil
 	case a.kind == kindNumber && b.kind == kindNumber:
 		x, ok := decimal.Parse(a.text)
 		y, ok2 := decimal.Parse(b.text)

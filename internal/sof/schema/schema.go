@@ -50,6 +50,13 @@ var systemTypes = [...]*Type{
 	Time:     newSystemType(Time),
 }
 
+// Quantity and TypeInfo are the system types whose values have parts: a number with
+// its unit, and what type() gives.
+var (
+	Quantity = &Type{Name: "System.Quantity", Path: "System.Quantity", Kind: SystemType}
+	TypeInfo = &Type{Name: "System.TypeInfo", Path: "System.TypeInfo", Kind: SystemType}
+)
+
 func newSystemType(s System) *Type {
 	name := "System." + s.String()
 	return &Type{Name: name, Path: name, Kind: SystemType, System: s}
@@ -162,6 +169,7 @@ func read(gz []byte) (*Schema, error) {
 	for _, sys := range []System{Boolean, String, Integer, Decimal, Date, DateTime, Time} {
 		s.types[sys.Type().Name] = sys.Type()
 	}
+	s.types[Quantity.Name] = Quantity
 	var elements []row
 	var bases []row
 	sc := bufio.NewScanner(zr)

@@ -91,7 +91,7 @@ func neverUnknown(e sof.Expr) bool {
 	case *sof.Call:
 		switch e.Func {
 		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct,
-			sof.FuncSubsetOf, sof.FuncSupersetOf:
+			sof.FuncSubsetOf, sof.FuncSupersetOf, sof.FuncHasValue:
 			return true
 		case sof.FuncNot:
 			return neverUnknown(e.In)

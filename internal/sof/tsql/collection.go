@@ -87,6 +87,9 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 		}
 	case *sof.Call:
 		return w.callRows(e, c)
+	case *sof.Repeat, *sof.Aggregate, *sof.Total, *sof.Sort:
+		w.refuseNative(e)
+		return rows{item: &node{}}
 	}
 	w.refuse(e, "it yields a list", "")
 	return rows{item: &node{}}
@@ -133,6 +136,9 @@ func (w *writer) surely(n *node) bool {
 }
 
 func (w *writer) childRows(e *sof.Child, c scope) rows {
+	if e.Valueless {
+		w.refuse(e, "hasValue() of the items of a list, which may have extensions alone", "only the native engine has it")
+	}
 	// an object that is not there has no members: no need to ask for it
 	var got rows
 	if e.In.Type().Many {

@@ -274,6 +274,31 @@ func (w *writer) conversion(e *sof.Call, c scope) *node {
 	return &node{}
 }
 
+// hasValue says that there is one item, and that it is a primitive.
+func (w *writer) hasValue(e *sof.Call, c scope) string {
+	for _, t := range e.In.Type().Any {
+		if complexType(t) {
+			w.refuse(e, "hasValue() of what may be an object", "choose a primitive with ofType()")
+			return "1 = 0"
+		}
+	}
+	if e.In.Type().Many {
+		return w.howMany(e.In, c) + " = 1"
+	}
+	return w.present(w.one(e.In, c))
+}
+
+// converts is convertsToString() and convertsToBoolean().
+func (w *writer) converts(e *sof.Call, c scope) string {
+	to := sof.FuncToString
+	if e.Func == sof.FuncIsBoolean {
+		to = sof.FuncToBoolean
+	}
+	in := w.single(e.In, string(e.Func)+"()", c)
+	out := w.conversion(&sof.Call{Func: to, In: e.In, T: e.T}, c)
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.present(out), w.present(in))
+}
+
 func (w *writer) lits(texts ...string) string {
 	out := ""
 	for i, t := range texts {

@@ -76,9 +76,26 @@ func numberLiteral(text string) string {
 
 func utf16Len(s string) int { return len(utf16.Encode([]rune(s))) }
 
+// numbersOnly refuses arithmetic with quantities and dates.
+func (w *writer) numbersOnly(e sof.Expr, operands ...sof.Expr) bool {
+	for _, o := range operands {
+		for _, t := range o.Type().Any {
+			if t.System != schema.Integer && t.System != schema.Decimal {
+				w.refuse(e, "arithmetic with quantities, dates or times", "only the native engine has it")
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
+	texts := e.Op == "&" || len(e.T.Any) > 0 && e.T.Any[0].Name == "System.String"
+	if !texts && !w.numbersOnly(e, e.L, e.R) {
+		return &node{}
+	}
 	l, r := w.single(e.L, e.Op, c), w.single(e.R, e.Op, c)
-	if e.Op == "&" || e.Op == "+" && e.T.Any[0].Name == "System.String" {
+	if texts {
 		x, y := w.text(l), w.text(r)
 		if e.Op == "&" {
 			return &node{alts: []alt{{typ: systemType("String"), text: fmt.Sprintf("CONCAT(%s, %s)", x, y), always: true}}}
@@ -120,6 +137,9 @@ func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
 
 // rounded is abs() and the functions that cut fractions.
 func (w *writer) rounded(e *sof.Call, c scope) *node {
+	if !w.numbersOnly(e, e.In) {
+		return &node{}
+	}
 	n := w.numberAs(w.single(e.In, string(e.Func)+"()", c), summedDecimal, c)
 	out := alt{typ: systemType("Integer"), whole: true}
 	switch e.Func {

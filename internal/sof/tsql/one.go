@@ -74,6 +74,9 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 	case *sof.All, *sof.Is:
 		return w.truth(w.pred(e, c))
 	case *sof.Negate:
+		if !w.numbersOnly(e, e.In) {
+			return &node{}
+		}
 		n := w.number(w.single(e.In, "-", c), c)
 		out := alt{typ: systemType("Decimal"), number: "-" + n.number, whole: n.whole}
 		if n.whole {
@@ -81,8 +84,20 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 		}
 		return &node{alts: []alt{out}}
 	}
-	w.refuse(e, fmt.Sprintf("%T", e), "")
+	w.refuseNative(e)
 	return &node{}
+}
+
+// refuseNative notes that e is one of the expressions that the native engine alone
+// has.
+func (w *writer) refuseNative(e sof.Expr) {
+	what := map[string]string{
+		"*sof.Repeat": "repeat()", "*sof.Aggregate": "aggregate()", "*sof.Total": "$total", "*sof.Sort": "sort()",
+	}[fmt.Sprintf("%T", e)]
+	if what == "" {
+		what = fmt.Sprintf("%T", e)
+	}
+	w.refuse(e, "the function "+what, "only the native engine has it")
 }
 
 // single lowers an expression that must not yield more than one item.
@@ -114,7 +129,9 @@ func (w *writer) constant(k *sof.Constant) *node {
 		}
 	case schema.Integer, schema.Decimal:
 		a.number, a.whole = numberLiteral(k.Text), k.Type.System == schema.Integer
-	case schema.None, schema.String, schema.Date, schema.DateTime, schema.Time:
+	case schema.None:
+		w.refuse(nil, "a quantity literal", "compare .value, and .code with the unit")
+	case schema.String, schema.Date, schema.DateTime, schema.Time:
 	}
 	return &node{alts: []alt{a}}
 }
@@ -136,8 +153,23 @@ func (w *writer) ofType(n *node, e *sof.OfType, c scope) *node {
 	return out
 }
 
+// ofExactType keeps an item that is of a type; a primitive of FHIR is of no system
+// type.
+func (w *writer) ofExactType(n *node, e *sof.Is, c scope) *node {
+	if e.Want.Kind != schema.SystemType {
+		return w.ofType(n, &sof.OfType{In: e.In, Want: e.Want}, c)
+	}
+	out := &node{guards: n.guards}
+	for _, a := range n.alts {
+		if a.typ == e.Want {
+			out.alts = append(out.alts, a)
+		}
+	}
+	return out
+}
+
 func hasType(have, want *schema.Type) bool {
-	if want.Kind == schema.SystemType {
+	if want.Kind == schema.SystemType && want != schema.Quantity {
 		return have.System == want.System
 	}
 	return have.Is(want)

@@ -19,7 +19,7 @@ func (w *writer) pred(e sof.Expr, c scope) string {
 		return w.quantified(e.In, func(inner scope) string { return w.pred(e.Pred, inner) }, true, c)
 	case *sof.Is:
 		n := w.single(e.In, "is", c)
-		is := w.ofType(n, &sof.OfType{In: e.In, Want: e.Want}, c)
+		is := w.ofExactType(n, e, c)
 		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.present(is), w.present(n))
 	case *sof.Call:
 		if p, ok := w.callPred(e, c); ok {
@@ -53,6 +53,10 @@ func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
 			sign = "="
 		}
 		return fmt.Sprintf("%s %s 0", w.howMany(e.In, c), sign), true
+	case sof.FuncHasValue:
+		return w.hasValue(e, c), true
+	case sof.FuncIsString, sof.FuncIsBoolean:
+		return w.converts(e, c), true
 	case sof.FuncNot:
 		return fmt.Sprintf("NOT (%s)", w.pred(e.In, c)), true
 	case sof.FuncAllTrue, sof.FuncAllFalse:

@@ -33,6 +33,19 @@ func operands(e sof.Expr) []sof.Expr {
 		return []sof.Expr{e.L, e.R}
 	case *sof.Negate:
 		return []sof.Expr{e.In}
+	case *sof.Repeat:
+		return []sof.Expr{e.In, e.Step}
+	case *sof.Aggregate:
+		if e.Init != nil {
+			return []sof.Expr{e.In, e.Body, e.Init}
+		}
+		return []sof.Expr{e.In, e.Body}
+	case *sof.Sort:
+		out := []sof.Expr{e.In}
+		for _, k := range e.Keys {
+			out = append(out, k.By)
+		}
+		return out
 	}
 	return nil
 }
@@ -52,7 +65,7 @@ func key(e sof.Expr) string {
 			own = fmt.Sprintf("%s %q", e.Value.Type.Name, e.Value.Text)
 		}
 	case *sof.Child:
-		own = e.Name
+		own = fmt.Sprint(e.Name, e.Valueless)
 		for _, p := range e.Properties {
 			own += " " + p.Name
 		}

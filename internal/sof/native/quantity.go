@@ -1,0 +1,227 @@
+package native
+
+import (
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/quantity"
+	"fhirsynapse/internal/sof/schema"
+)
+
+const ucumSystem = "http://unitsofmeasure.org"
+
+// quantityOf reads a quantity: one of FHIRPath, a FHIR Quantity with a UCUM code, or
+// a number. A FHIR Quantity with a comparator is none, and neither is one whose unit
+// is no code.
+func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
+	switch it.kind {
+	case kindString:
+		if it.typ == schema.Quantity {
+			return quantity.Parse(string(v.str(it)))
+		}
+	case kindNumber:
+		q.Value, ok = decimal.Parse(it.text)
+		q.Unit = "1"
+	case kindObject:
+		return fhirQuantity(it.text)
+	case kindNone, kindArray, kindTrue, kindFalse:
+	}
+	return q, ok
+}
+
+func fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
+	o, _ := parseJSON(text, 0)
+	coded := false
+	for i, name := range o.names {
+		m := o.members[i]
+		switch string(name) {
+		case "value":
+			if q.Value, ok = decimal.Parse(m.text); m.kind != 0 || !ok {
+				return q, false
+			}
+		case "code":
+			q.Unit = string(m.text)
+		case "system":
+			coded = string(m.text) == ucumSystem
+		case "comparator":
+			return q, false
+		}
+	}
+	return q, ok && coded && q.Unit != ""
+}
+
+// quantities reads two quantities that meet. Years and months of a FHIR Quantity are
+// those of the calendar where the other one's are.
+func (v *Evaluator) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
+	q, ok = v.quantityOf(a)
+	r, ok2 := v.quantityOf(b)
+	if a.kind == kindObject && r.Months() {
+		q = q.Calendared()
+	}
+	if b.kind == kindObject && q.Months() {
+		r = r.Calendared()
+	}
+	return q, r, ok && ok2
+}
+
+// isQuantity says that an item is a quantity of FHIRPath.
+func (it *item) isQuantity() bool { return it.typ == schema.Quantity }
+
+func (v *Evaluator) equalQuantities(a, b *item) truth {
+	for _, it := range []*item{a, b} {
+		if !it.isQuantity() && it.kind != kindObject {
+			return no
+		}
+	}
+	q, r, ok := v.quantities(a, b)
+	if !ok {
+		return unknown
+	}
+	order, known := quantity.Compare(q, r)
+	if !known {
+		return unknown
+	}
+	return of(order == 0)
+}
+
+// orderQuantities compares two quantities; known is false where their units do not.
+func (v *Evaluator) orderQuantities(a, b *item) (order int, known bool) {
+	q, r, ok := v.quantities(a, b)
+	if !ok {
+		return 0, false
+	}
+	return quantity.Compare(q, r)
+}
+
+func (v *Evaluator) quantityItem(q quantity.Quantity) item {
+	from := len(v.arena)
+	v.arena = q.Append(v.arena)
+	out := v.made(from)
+	out.typ = schema.Quantity
+	return out
+}
+
+// quantityOp is + - * and / where one side is a quantity.
+type quantityOp struct {
+	l, r op
+	sign string
+}
+
+func (o *quantityOp) eval(v *Evaluator, this *item) error {
+	a, ok, err := v.single(o.l, this, o.sign)
+	if err != nil {
+		return err
+	}
+	b, ok2, err := v.single(o.r, this, o.sign)
+	if err != nil || !ok || !ok2 {
+		return err
+	}
+	q, r, ok := v.quantities(&a, &b)
+	if !ok {
+		return nil
+	}
+	switch o.sign {
+	case "+":
+		q, ok = quantity.Add(q, r)
+	case "-":
+		q, ok = quantity.Add(q, r.Neg())
+	case "*":
+		q, ok = quantity.Mul(q, r)
+	case "/":
+		q, ok = quantity.Div(q, r)
+	}
+	if ok {
+		v.push(v.quantityItem(q))
+	}
+	return nil
+}
+
+// moveOp is a date or time, moved by a quantity of time.
+type moveOp struct {
+	l, r op
+	back bool
+}
+
+func (o *moveOp) eval(v *Evaluator, this *item) error {
+	a, ok, err := v.single(o.l, this, "moving a date")
+	if err != nil {
+		return err
+	}
+	b, ok2, err := v.single(o.r, this, "moving a date")
+	if err != nil || !ok || !ok2 {
+		return err
+	}
+	m, ok := v.moment(&a)
+	if !ok {
+		return &dataError{"a date or time is not in FHIR's form"}
+	}
+	q, ok := v.quantityOf(&b)
+	if !ok {
+		return nil
+	}
+	if b.kind == kindObject {
+		q = q.Calendared()
+	}
+	if o.back {
+		q = q.Neg()
+	}
+	if m, ok = q.Move(m); ok {
+		v.push(v.momentItem(m, a.system()))
+	}
+	return nil
+}
+
+func (v *Evaluator) momentItem(m fhirtime.Value, s schema.System) item {
+	from := len(v.arena)
+	v.arena = m.Append(v.arena)
+	out := v.made(from)
+	out.typ = s.Type()
+	return out
+}
+
+// quantityBinary makes the op of an operator that yields or takes quantities, or nil.
+func (b *builder) quantityBinary(e *sof.Binary, l, r op) op {
+	switch {
+	case len(e.T.Any) == 0:
+		return nil
+	case e.T.Any[0] == schema.Quantity && e.Op != "|":
+		return &quantityOp{l, r, e.Op}
+	case (e.Op == "+" || e.Op == "-") && temporal(e.T.Any[0].System):
+		return &moveOp{l, r, e.Op == "-"}
+	}
+	return nil
+}
+
+func toQuantity(v *Evaluator, in *item, args []item) (item, bool, error) {
+	text := in.text
+	switch in.kind {
+	case kindTrue:
+		text = []byte("1.0")
+	case kindFalse:
+		text = []byte("0.0")
+	case kindString:
+		if text = v.str(in); in.typ != nil && temporal(in.system()) {
+			return item{}, false, nil
+		}
+	case kindNumber:
+	case kindNone, kindObject, kindArray:
+	}
+	var q quantity.Quantity
+	var ok bool
+	if in.kind == kindObject || in.kind == kindNumber {
+		q, ok = v.quantityOf(in)
+	} else {
+		q, ok = quantity.Parse(string(text))
+	}
+	if ok && len(args) > 0 {
+		unit, err := v.textOf(&args[0])
+		if err != nil {
+			return item{}, false, err
+		}
+		q, ok = q.In(string(unit))
+	}
+	if !ok {
+		return item{}, false, nil
+	}
+	return v.quantityItem(q), true, nil
+}

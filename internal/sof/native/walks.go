@@ -1,0 +1,434 @@
+package native
+
+import (
+	"slices"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// The bounds of walks over one line: how many items repeat(), descendants() and
+// $total may have, how many bytes descendants() may read and aggregate() make.
+const (
+	mostWalked    = 1 << 18
+	mostRead      = 512 << 20
+	mostAggregate = 16 << 20
+)
+
+// repeatOp goes on from what the step gave until that is nothing new.
+type repeatOp struct{ in, step op }
+
+func (o *repeatOp) eval(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	if err := o.in.eval(v, this); err != nil {
+		return err
+	}
+	start := len(v.stack)
+	for i := base; i < len(v.stack); i++ {
+		it := v.stack[i]
+		top := len(v.stack)
+		if err := o.step.eval(v, &it); err != nil {
+			return err
+		}
+		kept := top
+		for k := top; k < len(v.stack); k++ {
+			if !v.has(v.stack[start:kept], &v.stack[k]) {
+				v.stack[kept] = v.stack[k]
+				kept++
+			}
+		}
+		v.stack = v.stack[:kept]
+		if kept-start > mostWalked {
+			return &dataError{"repeat() reaches too many items"}
+		}
+	}
+	n := copy(v.stack[base:], v.stack[start:])
+	v.stack = v.stack[:base+n]
+	return nil
+}
+
+// aggregateOp gives body the result that it had for the item before.
+type aggregateOp struct{ in, body, init op }
+
+func (o *aggregateOp) eval(v *Evaluator, this *item) error {
+	var total, next []item
+	base := len(v.stack)
+	if o.init != nil {
+		if err := o.init.eval(v, this); err != nil {
+			return err
+		}
+		total = append(total, v.stack[base:]...)
+		v.stack = v.stack[:base]
+	}
+	outer, before := v.total, len(v.arena)
+	_, _, err := v.each(o.in, this, func(it *item, _ int) error {
+		v.total = total
+		top := len(v.stack)
+		if err := o.body.eval(v, it); err != nil {
+			return err
+		}
+		next = append(next[:0], v.stack[top:]...)
+		v.stack = v.stack[:top]
+		total, next = next, total
+		if len(total) > mostWalked || len(v.arena)-before > mostAggregate {
+			return &dataError{"aggregate() makes too much of its items"}
+		}
+		return nil
+	})
+	v.total = outer
+	if err != nil {
+		return err
+	}
+	v.stack = append(v.stack[:base], total...)
+	return nil
+}
+
+type totalOp struct{}
+
+func (totalOp) eval(v *Evaluator, _ *item) error {
+	v.stack = append(v.stack, v.total...)
+	return nil
+}
+
+// sortOp orders items by keys; an item without a key comes first.
+type sortOp struct {
+	in   op
+	keys []sortKey
+}
+
+type sortKey struct {
+	by         op
+	descending bool
+}
+
+type keyed struct {
+	it   item
+	keys []item
+}
+
+func (o *sortOp) eval(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	var items []keyed
+	_, _, err := v.each(o.in, this, func(it *item, _ int) error {
+		k := keyed{it: *it}
+		for _, key := range o.keys {
+			by, _, err := v.single(key.by, it, "sort()")
+			if err != nil {
+				return err
+			}
+			k.keys = append(k.keys, by)
+		}
+		items = append(items, k)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var fault error
+	slices.SortStableFunc(items, func(a, b keyed) int {
+		for i, key := range o.keys {
+			order, err := v.sortOrder(&a.keys[i], &b.keys[i])
+			if err != nil && fault == nil {
+				fault = err
+			}
+			if key.descending {
+				order = -order
+			}
+			if order != 0 {
+				return order
+			}
+		}
+		return 0
+	})
+	v.stack = v.stack[:base]
+	for _, k := range items {
+		v.push(k.it)
+	}
+	return fault
+}
+
+// sortOrder is the order of two keys. Where FHIRPath knows none, as of 2020 and
+// 2020-01, the order of their texts keeps the result the same every time.
+func (v *Evaluator) sortOrder(a, b *item) (int, error) {
+	switch {
+	case a.kind == kindNone && b.kind == kindNone:
+		return 0, nil
+	case a.kind == kindNone:
+		return -1, nil
+	case b.kind == kindNone:
+		return 1, nil
+	}
+	order, known, err := v.order(a, b)
+	if err == nil && !known {
+		order = slices.Compare(v.str(a), v.str(b))
+	}
+	return order, err
+}
+
+// childrenOp is children() and descendants(). What it reaches is read from the line
+// once more, for the members that the view wants of it.
+type childrenOp struct {
+	in   op
+	want *shape
+	deep bool
+}
+
+func (o *childrenOp) eval(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	if err := o.in.eval(v, this); err != nil {
+		return err
+	}
+	top := len(v.stack)
+	w := walk{v: v, want: o.want, deep: o.deep}
+	for i := base; i < top; i++ {
+		it := v.stack[i]
+		if it.node < 0 || it.kind != kindObject {
+			continue
+		}
+		if err := w.object(int(v.tape.nodes[it.node].start), v.typeAt(&it)); err != nil {
+			return err
+		}
+	}
+	n := copy(v.stack[base:], v.stack[top:])
+	v.stack = v.stack[:base+n]
+	return nil
+}
+
+func (v *Evaluator) typeAt(it *item) *schema.Type {
+	if it.typ == nil || it.typ.Kind == schema.Resource {
+		return v.resourceType(it)
+	}
+	return it.typ
+}
+
+// resourceType is the type of an object that may be a resource.
+func (v *Evaluator) resourceType(it *item) *schema.Type {
+	name := v.engine.resource
+	if it.node != v.root.node {
+		o, _ := parseJSON(it.text, 0)
+		name = ""
+		for i, n := range o.names {
+			if string(n) == "resourceType" {
+				name = string(o.members[i].text)
+			}
+		}
+	}
+	if t, ok := schema.R4().Type(name); ok && name != "" {
+		return t
+	}
+	return it.typ
+}
+
+// walk pushes the elements below objects of the line.
+type walk struct {
+	v    *Evaluator
+	want *shape
+	deep bool
+	n    int // items
+	read int // bytes
+}
+
+func (w *walk) failed() error {
+	reason := w.v.tape.reason
+	if reason == "" {
+		reason = "children() met what is no JSON value"
+	}
+	return &dataError{reason}
+}
+
+// object pushes what the members of the object at i hold.
+func (w *walk) object(i int, typ *schema.Type) error {
+	t := &w.v.tape
+	b := t.line
+	for i = t.space(i + 1); b[i] != '}'; {
+		end, escaped := t.text(i + 1)
+		name := string(b[i+1 : end-1])
+		if escaped {
+			name = string(appendUnescaped(nil, b[i+1:end-1]))
+		}
+		i = t.colon(end)
+		if err := w.member(i, name, typ); err != nil {
+			return err
+		}
+		i = t.space(t.skip(i))
+		if b[i] == ',' {
+			i = t.space(i + 1)
+		}
+	}
+	return nil
+}
+
+// member pushes the value of one member, and what is below it. The extensions of a
+// primitive are in a member of their own, whose name has a line in front.
+func (w *walk) member(i int, name string, typ *schema.Type) error {
+	if name == "resourceType" && typ != nil && typ.Kind == schema.Resource {
+		return nil
+	}
+	if name != "" && name[0] == '_' {
+		if !w.deep {
+			return nil
+		}
+		element, _ := schema.R4().Type("Element")
+		return w.each(i, func(at int) error {
+			if w.v.tape.line[at] != '{' {
+				return nil
+			}
+			return w.object(at, element)
+		})
+	}
+	below := elementType(typ, name)
+	return w.each(i, func(at int) error { return w.value(at, below) })
+}
+
+// each calls f for the value at i, or for the items of the list there.
+func (w *walk) each(i int, f func(at int) error) error {
+	t := &w.v.tape
+	b := t.line
+	if b[i] != '[' {
+		return f(i)
+	}
+	for i = t.space(i + 1); b[i] != ']'; {
+		if err := f(i); err != nil {
+			return err
+		}
+		i = t.space(t.skip(i))
+		if b[i] == ',' {
+			i = t.space(i + 1)
+		}
+	}
+	return nil
+}
+
+func (w *walk) value(i int, typ *schema.Type) error {
+	t := &w.v.tape
+	t.depth = 0
+	end, n := t.value(i, w.want)
+	if end < 0 {
+		return w.failed()
+	}
+	if n < 0 {
+		return nil // null
+	}
+	w.n++
+	w.read += end - i
+	if w.n > mostWalked || w.read > mostRead {
+		return &dataError{"descendants() reaches too many items"}
+	}
+	it := w.v.itemAt(n, typ)
+	if it.kind == kindObject && (typ == nil || typ.Kind == schema.Resource) {
+		it.typ = w.v.resourceType(&it)
+	}
+	w.v.push(it)
+	if w.deep && it.kind == kindObject {
+		return w.object(i, it.typ)
+	}
+	return nil
+}
+
+// elementType is the type of the values of a JSON member; nil where R4 has none.
+func elementType(owner *schema.Type, name string) *schema.Type {
+	if owner == nil {
+		return nil
+	}
+	if el, ok := owner.Element(name); ok && !el.Choice {
+		return el.Types[0]
+	}
+	for _, el := range owner.Elements {
+		if !el.Choice {
+			continue
+		}
+		for _, typ := range el.Types {
+			if el.Property(typ) == name {
+				return typ
+			}
+		}
+	}
+	return nil
+}
+
+// valuelessOp is a path to primitives that also yields those without a value.
+type valuelessOp struct {
+	in     op
+	values []property
+	twins  []property
+}
+
+func (b *builder) valueless(e *sof.Child) op {
+	o := &valuelessOp{in: b.op(e.In)}
+	for _, p := range e.Properties {
+		o.values = append(o.values, property{name: p.Name, number: b.numbers.of(p.Name), typ: p.Type})
+		o.twins = append(o.twins, property{number: b.numbers.of("_" + p.Name)})
+	}
+	return o
+}
+
+func (o *valuelessOp) eval(v *Evaluator, this *item) error {
+	base := len(v.stack)
+	if err := o.in.eval(v, this); err != nil {
+		return err
+	}
+	top := len(v.stack)
+	for i := base; i < top; i++ {
+		at := v.stack[i].node
+		for k, p := range o.values {
+			o.push(v, v.member(at, p.number), v.member(at, o.twins[k].number), p.typ)
+		}
+	}
+	n := copy(v.stack[base:], v.stack[top:])
+	v.stack = v.stack[:base+n]
+	return nil
+}
+
+// push pushes the values of one element; where one is null and its twin is not, an
+// item without a value.
+func (o *valuelessOp) push(v *Evaluator, value, twin int32, typ *schema.Type) {
+	values, twins := v.places(value), v.places(twin)
+	next := value
+	if value >= 0 && v.tape.nodes[value].kind == kindArray {
+		next = v.tape.nodes[value].first
+	}
+	for i := range max(len(values), len(twins)) {
+		switch {
+		case i < len(values) && values[i]:
+			v.push(v.itemAt(next, typ))
+			next = v.tape.nodes[next].next
+		case i < len(twins) && twins[i]:
+			v.push(item{typ: typ, node: -1, kind: kindNone})
+		}
+	}
+}
+
+// places tells of each place of a list whether it is not null; of a single value, that
+// it is there.
+func (v *Evaluator) places(at int32) []bool {
+	if at < 0 {
+		return nil
+	}
+	d := v.tape.nodes[at]
+	if d.kind != kindArray {
+		return []bool{true}
+	}
+	var out []bool
+	w := walk{v: v}
+	_ = w.each(int(d.start), func(i int) error {
+		out = append(out, v.tape.line[i] != 'n')
+		return nil
+	})
+	return out
+}
+
+func (b *builder) aggregate(e *sof.Aggregate) op {
+	o := &aggregateOp{in: b.op(e.In), body: b.op(e.Body)}
+	if e.Init != nil {
+		o.init = b.op(e.Init)
+	}
+	return o
+}
+
+func (b *builder) sort(e *sof.Sort) op {
+	o := &sortOp{in: b.op(e.In)}
+	for _, k := range e.Keys {
+		o.keys = append(o.keys, sortKey{b.op(k.By), k.Descending})
+	}
+	return o
+}
