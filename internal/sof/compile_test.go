@@ -65,6 +65,7 @@ func TestFaultsOfExpressionsPointAtTheirPlace(t *testing.T) {
 		{"managingOrganization.getReferenceKey(Organisation)", "there is no resource type Organisation", "did you mean Organization?", 37},
 		{"birthDate + 1", "+ needs numbers, got date and Integer", "dates move by quantities of time: + 7 days", 10},
 		{"@2024-02-30", "there is no such date or time", "", 0},
+		{"descendants().value.ofType(string)", "elements of several types have the name value here", "name the elements one by one", 27},
 		{"1 ''", "there is no such unit", "write a UCUM code, for example 4 'mg'", 0},
 		{"birthDate + 1 'a'", "dates and times cannot be moved by this unit", "write years, months, weeks, days, hours, minutes, seconds or milliseconds, or 'd', 'h' …", 12},
 		{"multipleBirth.ofType(integer) < 1 'mg'", "integer cannot be compared with Quantity", "", 30},

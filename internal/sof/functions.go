@@ -94,8 +94,8 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 	if want, ok := accepts[sig.Input]; ok && !isSystem(in.Type(), want...) && !takesQuantity(Func(n.Name), in) {
 		return t.unsupported(n.Pos(), inputHint(sig.Input, in.Type()), "%s() needs %s, got %s", n.Name, article(sig.Input), typeNames(in.Type()))
 	}
-	if f, ok := in.(*Filter); ok && (n.Name == "count" || n.Name == "empty") {
-		in = &Filter{withValueless(f.In, f.Pred), f.Pred}
+	if n.Name == "count" || n.Name == "empty" {
+		in = filterValueless(in)
 	}
 	e := &Call{Func: Func(n.Name), In: in}
 	for i, a := range n.Args {
@@ -216,10 +216,7 @@ func (t *typer) lambda(n *fhirpath.Call, in Expr) Expr {
 		return nil
 	}
 	if len(n.Args) == 0 {
-		if f, ok := in.(*Filter); ok {
-			in = &Filter{withValueless(f.In, f.Pred), f.Pred}
-		}
-		return &Call{Func: FuncExists, In: in, T: system("Boolean")}
+		return &Call{Func: FuncExists, In: filterValueless(in), T: system("Boolean")}
 	}
 	body := t.within(in.Type()).expr(n.Args[0])
 	if body == nil {

@@ -125,7 +125,7 @@ func literalHint(a, b Type) string {
 }
 
 func (t *typer) inequality(n *fhirpath.Binary, e *Binary) Expr {
-	if isQuantity(e.L.Type(), true) && isQuantity(e.R.Type(), true) {
+	if l, r := e.L.Type(), e.R.Type(); isQuantity(l, true) && isQuantity(r, true) || isQuantity(l, false) || isQuantity(r, false) {
 		return t.quantityOrder(n, e)
 	}
 	for _, side := range []Expr{e.L, e.R} {

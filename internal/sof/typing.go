@@ -212,6 +212,9 @@ func (t *typer) child(in Expr, n *fhirpath.Member) Expr {
 	if primitive {
 		return t.primitiveChild(in, n)
 	}
+	if e.ambiguous() {
+		e.T.Any = nil
+	}
 	if len(e.Properties) > 0 {
 		return e
 	}
@@ -229,9 +232,15 @@ func (e *Child) addProperty(name string, typ *schema.Type) {
 		}
 	}
 	e.Properties = append(e.Properties, Property{name, typ})
-	if !slices.Contains(e.T.Any, typ) {
+	if typ != nil && !slices.Contains(e.T.Any, typ) {
 		e.T.Any = append(e.T.Any, typ)
 	}
+}
+
+// ambiguous says that elements of several types have the name: what type an item has
+// is then not known.
+func (e *Child) ambiguous() bool {
+	return slices.ContainsFunc(e.Properties, func(p Property) bool { return p.Type == nil })
 }
 
 // primitiveChild reads id and extension of a primitive, which FHIR's JSON keeps
@@ -309,6 +318,9 @@ func (t *typer) typeTest(in Expr, op, name string, offset int) Expr {
 			return t.lenientType(in, want)
 		}
 		return t.faultAt(offset, "possible here: "+typeNames(in.Type()), "no value here can be of type %s", name)
+	}
+	if of, ok := in.(*Child); ok && of.ambiguous() && !t.lenient {
+		return t.unsupported(offset, "name the elements one by one", "elements of several types have the name %s here", of.Name)
 	}
 	if op == "is" {
 		return &Is{in, want}

@@ -220,6 +220,16 @@ func withValueless(in, body Expr) Expr {
 	return &out
 }
 
+// filterValueless is withValueless for the input of a filter whose items are counted.
+func filterValueless(in Expr) Expr {
+	if f, ok := in.(*Filter); ok {
+		if out := withValueless(f.In, f.Pred); out != f.In {
+			return &Filter{out, f.Pred}
+		}
+	}
+	return in
+}
+
 // asksForValue says that an expression has hasValue() of the focus in it.
 func asksForValue(e Expr) bool {
 	switch e := e.(type) {

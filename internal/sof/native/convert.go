@@ -66,6 +66,7 @@ func coded(name string, decode bool) scalar {
 		if err != nil {
 			return item{}, false, err
 		}
+		v.chargeText(2*len(s) + 4)
 		var out []byte
 		switch {
 		case encoding != nil && decode:
@@ -90,6 +91,7 @@ func escaped(name string, undo bool) scalar {
 		if err != nil {
 			return item{}, false, err
 		}
+		v.chargeText(6*len(s) + 2)
 		switch {
 		case name == "html" && undo:
 			return textItem([]byte(html.UnescapeString(string(s)))), true, nil
@@ -230,6 +232,7 @@ func (o *typeOp) eval(v *Evaluator, this *item) error {
 		if name == "" {
 			continue // the data has an element that R4 does not know
 		}
+		v.room(len(namespace) + len(name) + 32)
 		from := len(v.arena)
 		v.arena = append(v.arena, `{"namespace":"`+namespace+`","name":"`+name+`"}`...)
 		it := v.made(from)
@@ -267,13 +270,13 @@ func (o *typePartOp) eval(v *Evaluator, this *item) error {
 		return err
 	}
 	for i := base; i < len(v.stack); i++ {
-		t, _ := parseJSON(v.stack[i].text, 0)
-		for k, name := range t.names {
-			if string(name) == o.name {
-				v.stack[i] = textItem(t.members[k].text)
-				break
+		text := v.stack[i].text
+		v.charge(len(text))
+		eachMember(text, func(name string, value []byte) {
+			if name == o.name {
+				v.stack[i] = textItem([]byte(unquoted(value)))
 			}
-		}
+		})
 	}
 	return nil
 }

@@ -254,7 +254,7 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 func (v *Evaluator) reset(ctx context.Context) {
 	v.budget.reset(ctx)
 	v.stack, v.conts, v.arena = v.stack[:0], v.conts[:0], v.arena[:0]
-	v.rowIndex, v.itemIndex, v.view, v.column = 0, 0, -1, -1
+	v.rowIndex, v.itemIndex, v.view, v.column, v.total = 0, 0, -1, -1, nil
 	v.misses = v.misses[:0]
 	v.lines++
 }

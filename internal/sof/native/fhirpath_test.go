@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func evaluate(tb testing.TB, resource, path, line string) (string, error) {
 
 func TestPathsOnAPatient(t *testing.T) {
 	t.Parallel()
-	for _, c := range sofgen.Paths {
+	for _, c := range slices.Concat(sofgen.Paths, sofgen.Functions) {
 		got, err := evaluate(t, "Patient", c.Text, sofgen.Patient)
 		if err != nil {
 			t.Errorf("%s: %v", c.Text, err)
@@ -66,7 +67,7 @@ func TestPathsStandOddShapes(t *testing.T) {
 	for range 150 {
 		lines = append(lines, g.Resource(typ))
 	}
-	for _, c := range sofgen.Paths {
+	for _, c := range slices.Concat(sofgen.Paths, sofgen.Functions) {
 		e, err := New([]*sof.View{viewOf(t, "Patient", c.Text)})
 		if err != nil {
 			t.Fatal(err)

@@ -1,12 +1,20 @@
 package native
 
 import (
+	"sync"
+
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/decimal"
 	"fhirsynapse/internal/sof/fhirtime"
 	"fhirsynapse/internal/sof/quantity"
 	"fhirsynapse/internal/sof/schema"
 )
+
+// quantityType is FHIR's.
+var quantityType = sync.OnceValue(func() *schema.Type {
+	t, _ := schema.R4().Type("Quantity")
+	return t
+})
 
 const ucumSystem = "http://unitsofmeasure.org"
 
@@ -23,6 +31,7 @@ func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 		q.Value, ok = decimal.Parse(it.text)
 		q.Unit = "1"
 	case kindObject:
+		v.charge(len(it.text))
 		return fhirQuantity(it.text)
 	case kindNone, kindArray, kindTrue, kindFalse:
 	}
@@ -30,24 +39,47 @@ func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 }
 
 func fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
-	o, _ := parseJSON(text, 0)
-	coded := false
-	for i, name := range o.names {
-		m := o.members[i]
-		switch string(name) {
+	coded, compared := false, false
+	eachMember(text, func(name string, value []byte) {
+		switch name {
 		case "value":
-			if q.Value, ok = decimal.Parse(m.text); m.kind != 0 || !ok {
-				return q, false
-			}
+			q.Value, ok = decimal.Parse(value)
 		case "code":
-			q.Unit = string(m.text)
+			q.Unit = unquoted(value)
 		case "system":
-			coded = string(m.text) == ucumSystem
+			coded = unquoted(value) == ucumSystem
 		case "comparator":
-			return q, false
+			compared = string(value) != "null"
+		}
+	})
+	return q, ok && coded && !compared && q.Unit != ""
+}
+
+// eachMember calls f for the members of a valid JSON object.
+func eachMember(object []byte, f func(name string, value []byte)) {
+	t := tape{line: object}
+	t.survey()
+	for i := t.space(t.space(0) + 1); object[i] != '}'; {
+		end, escaped := t.text(i + 1)
+		name := object[i+1 : end-1]
+		if escaped {
+			name = appendUnescaped(nil, name)
+		}
+		i = t.colon(end)
+		end = t.skip(i)
+		f(string(name), object[i:end])
+		if i = t.space(end); object[i] == ',' {
+			i = t.space(i + 1)
 		}
 	}
-	return q, ok && coded && q.Unit != ""
+}
+
+// unquoted is the text of a JSON string; empty for another value.
+func unquoted(value []byte) string {
+	if len(value) < 2 || value[0] != '"' {
+		return ""
+	}
+	return string(appendUnescaped(nil, value[1:len(value)-1]))
 }
 
 // quantities reads two quantities that meet. Years and months of a FHIR Quantity are
@@ -69,7 +101,8 @@ func (it *item) isQuantity() bool { return it.typ == schema.Quantity }
 
 func (v *Evaluator) equalQuantities(a, b *item) truth {
 	for _, it := range []*item{a, b} {
-		if !it.isQuantity() && it.kind != kindObject {
+		other := it.kind != kindObject || it.typ != nil && !it.typ.Is(quantityType())
+		if !it.isQuantity() && other {
 			return no
 		}
 	}
@@ -94,6 +127,7 @@ func (v *Evaluator) orderQuantities(a, b *item) (order int, known bool) {
 }
 
 func (v *Evaluator) quantityItem(q quantity.Quantity) item {
+	v.room(q.Value.Size() + len(q.Unit) + 3)
 	from := len(v.arena)
 	v.arena = q.Append(v.arena)
 	out := v.made(from)
@@ -172,6 +206,7 @@ func (o *moveOp) eval(v *Evaluator, this *item) error {
 }
 
 func (v *Evaluator) momentItem(m fhirtime.Value, s schema.System) item {
+	v.room(m.Digits + 48)
 	from := len(v.arena)
 	v.arena = m.Append(v.arena)
 	out := v.made(from)

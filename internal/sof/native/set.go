@@ -2,6 +2,7 @@ package native
 
 import (
 	"hash/maphash"
+	"slices"
 
 	"fhirsynapse/internal/sof/decimal"
 )
@@ -15,7 +16,7 @@ const minHashed = 12
 type set struct {
 	v       *Evaluator
 	items   []item
-	small   int // how many of items belong to it, where it is not hashed
+	small   int // how many of items belong to it
 	first   map[uint64]int32
 	entries []entry
 	seed    maphash.Seed
@@ -27,7 +28,7 @@ type entry struct{ item, next int32 }
 // newSet returns an empty set of the items that add takes from a slice.
 func (v *Evaluator) newSet(items []item) set {
 	s := set{v: v, items: items}
-	if len(items) >= minHashed {
+	if len(items) >= minHashed && !slices.ContainsFunc(items, func(it item) bool { return it.isQuantity() }) {
 		v.charge(48 * len(items))
 		s.first, s.seed = make(map[uint64]int32, len(items)), maphash.MakeSeed()
 		s.entries = make([]entry, 0, len(items))
@@ -46,8 +47,8 @@ func (v *Evaluator) setOf(items []item) set {
 
 // add takes the item at an index of the slice. Items are added in order.
 func (s *set) add(i int) {
+	s.small = i + 1
 	if s.first == nil {
-		s.small = i + 1
 		return
 	}
 	hashes, n := s.hashes(&s.items[i])
@@ -63,7 +64,8 @@ func (s *set) add(i int) {
 
 // has reports whether an item of the set is equal to it.
 func (s *set) has(it *item) bool {
-	if s.first == nil {
+	// quantities of different units may be equal
+	if s.first == nil || it.isQuantity() {
 		return s.v.has(s.items[:s.small], it)
 	}
 	hashes, n := s.hashes(it)
@@ -167,7 +169,7 @@ func (v *Evaluator) hasClasses(items []item) bool {
 	for i := range items {
 		switch it := &items[i]; it.kind {
 		case kindString:
-			if temporal(it.system()) {
+			if temporal(it.system()) || it.isQuantity() {
 				return false
 			}
 		case kindObject, kindTrue, kindFalse:

@@ -7,15 +7,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// The bounds of walks over one line: how many items repeat(), descendants() and
-// $total may have, how many bytes descendants() may read and aggregate() make.
-const (
-	mostWalked    = 1 << 18
-	mostRead      = 512 << 20
-	mostAggregate = 16 << 20
-)
-
-// repeatOp goes on from what the step gave until that is nothing new.
+// repeatOp goes on from what the step gave until that is nothing new. The limits of
+// the line end what has no end.
 type repeatOp struct{ in, step op }
 
 func (o *repeatOp) eval(v *Evaluator, this *item) error {
@@ -24,23 +17,15 @@ func (o *repeatOp) eval(v *Evaluator, this *item) error {
 		return err
 	}
 	start := len(v.stack)
-	for i := base; i < len(v.stack); i++ {
-		it := v.stack[i]
-		top := len(v.stack)
-		if err := o.step.eval(v, &it); err != nil {
-			return err
-		}
-		kept := top
-		for k := top; k < len(v.stack); k++ {
-			if !v.has(v.stack[start:kept], &v.stack[k]) {
-				v.stack[kept] = v.stack[k]
-				kept++
+	for from, to := base, start; from < to; from, to = to, len(v.stack) {
+		for i := from; i < to; i++ {
+			v.step(1)
+			it := v.stack[i]
+			if err := o.step.eval(v, &it); err != nil {
+				return err
 			}
 		}
-		v.stack = v.stack[:kept]
-		if kept-start > mostWalked {
-			return &dataError{"repeat() reaches too many items"}
-		}
+		v.distinct(start)
 	}
 	n := copy(v.stack[base:], v.stack[start:])
 	v.stack = v.stack[:base+n]
@@ -60,7 +45,7 @@ func (o *aggregateOp) eval(v *Evaluator, this *item) error {
 		total = append(total, v.stack[base:]...)
 		v.stack = v.stack[:base]
 	}
-	outer, before := v.total, len(v.arena)
+	outer := v.total
 	_, _, err := v.each(o.in, this, func(it *item, _ int) error {
 		v.total = total
 		top := len(v.stack)
@@ -70,23 +55,28 @@ func (o *aggregateOp) eval(v *Evaluator, this *item) error {
 		next = append(next[:0], v.stack[top:]...)
 		v.stack = v.stack[:top]
 		total, next = next, total
-		if len(total) > mostWalked || len(v.arena)-before > mostAggregate {
-			return &dataError{"aggregate() makes too much of its items"}
-		}
+		v.charge(itemSize * len(total))
 		return nil
 	})
 	v.total = outer
 	if err != nil {
 		return err
 	}
-	v.stack = append(v.stack[:base], total...)
+	v.stack = v.stack[:base]
+	v.pushAll(total)
 	return nil
+}
+
+func (v *Evaluator) pushAll(items []item) {
+	for i := range items {
+		v.push(items[i])
+	}
 }
 
 type totalOp struct{}
 
 func (totalOp) eval(v *Evaluator, _ *item) error {
-	v.stack = append(v.stack, v.total...)
+	v.pushAll(v.total)
 	return nil
 }
 
@@ -111,6 +101,7 @@ func (o *sortOp) eval(v *Evaluator, this *item) error {
 	var items []keyed
 	_, _, err := v.each(o.in, this, func(it *item, _ int) error {
 		k := keyed{it: *it}
+		v.charge(itemSize * (2 + len(o.keys)))
 		for _, key := range o.keys {
 			by, _, err := v.single(key.by, it, "sort()")
 			if err != nil {
@@ -126,6 +117,7 @@ func (o *sortOp) eval(v *Evaluator, this *item) error {
 	}
 	var fault error
 	slices.SortStableFunc(items, func(a, b keyed) int {
+		v.step(1)
 		for i, key := range o.keys {
 			order, err := v.sortOrder(&a.keys[i], &b.keys[i])
 			if err != nil && fault == nil {
@@ -205,13 +197,13 @@ func (v *Evaluator) typeAt(it *item) *schema.Type {
 func (v *Evaluator) resourceType(it *item) *schema.Type {
 	name := v.engine.resource
 	if it.node != v.root.node {
-		o, _ := parseJSON(it.text, 0)
 		name = ""
-		for i, n := range o.names {
-			if string(n) == "resourceType" {
-				name = string(o.members[i].text)
+		v.charge(len(it.text))
+		eachMember(it.text, func(n string, value []byte) {
+			if n == "resourceType" {
+				name = unquoted(value)
 			}
-		}
+		})
 	}
 	if t, ok := schema.R4().Type(name); ok && name != "" {
 		return t
@@ -224,16 +216,15 @@ type walk struct {
 	v    *Evaluator
 	want *shape
 	deep bool
-	n    int // items
-	read int // bytes
 }
 
+// failed is a fault that the second reading met.
 func (w *walk) failed() error {
-	reason := w.v.tape.reason
-	if reason == "" {
-		reason = "children() met what is no JSON value"
+	t := &w.v.tape
+	if t.limit {
+		panic(stopped{&limitError{t.reason}})
 	}
-	return &dataError{reason}
+	return &dataError{t.reason}
 }
 
 // object pushes what the members of the object at i hold.
@@ -309,11 +300,7 @@ func (w *walk) value(i int, typ *schema.Type) error {
 	if n < 0 {
 		return nil // null
 	}
-	w.n++
-	w.read += end - i
-	if w.n > mostWalked || w.read > mostRead {
-		return &dataError{"descendants() reaches too many items"}
-	}
+	w.v.step(1 + (end-i)>>3)
 	it := w.v.itemAt(n, typ)
 	if it.kind == kindObject && (typ == nil || typ.Kind == schema.Resource) {
 		it.typ = w.v.resourceType(&it)
