@@ -119,10 +119,10 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		root.AddCommand(serveCommand(c))
 	}
 	if c.Query != nil {
-		root.AddCommand(queryCommand(s, c))
+		root.AddCommand(queryCommand(getenv, s, c))
 	}
 	if c.Load != nil {
-		root.AddCommand(loadCommand(s, c))
+		root.AddCommand(loadCommand(getenv, s, c))
 	}
 	if c.Start != nil {
 		root.AddCommand(startCommand(getenv, s, c))
@@ -130,7 +130,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	if c.Exports != nil {
 		root.AddCommand(exportsCommand(s, c))
 	}
-	root.AddCommand(conformanceCommand(s, c), sqlCommand(s, c), versionCommand(s, c))
+	root.AddCommand(conformanceCommand(getenv, s, c), sqlCommand(s, c), versionCommand(s, c))
 	return root
 }
 

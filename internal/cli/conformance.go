@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-func conformanceCommand(s Streams, c Commands) *cobra.Command {
+func conformanceCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var run conformanceRun
 	cmd := &cobra.Command{
 		Use:   "conformance DIR",
@@ -33,11 +33,11 @@ func conformanceCommand(s Streams, c Commands) *cobra.Command {
 			"  fhirsynapse conformance ./sql-on-fhir-tests --engine fabric --list\n" +
 			"  fhirsynapse conformance ./sql-on-fhir-tests --engine sqlserver --dsn 'sqlserver://user:password@host:1433?database=test'",
 		Args: arguments(1, "the folder"),
-		RunE: func(cmd *cobra.Command, args []string) error { return run.do(cmd, s, c, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return run.do(cmd, getenv, s, c, args[0]) },
 	}
 	cmd.Flags().StringVar(&run.report, "report", "", "write the results to a `FILE` in the format of the suite's registry")
 	cmd.Flags().StringVar(&run.engine, "engine", "", "the T-SQL `ENGINE` whose bodies are tried: "+engineNames())
-	cmd.Flags().StringVar(&run.dsn, "dsn", "", "the `URL` of the server to run bodies on")
+	cmd.Flags().StringVar(&run.dsn, "dsn", "", "the `URL` of the server to run bodies on, or env:NAME or file:PATH that has it")
 	cmd.Flags().BoolVar(&run.list, "list", false, "print a line for every case")
 	return cmd
 }
@@ -48,8 +48,12 @@ type conformanceRun struct {
 	list                bool
 }
 
-func (r conformanceRun) do(cmd *cobra.Command, s Streams, c Commands, dir string) error {
+func (r conformanceRun) do(cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, dir string) error {
 	runner := conformance.Runner(conformance.Native)
+	var err error
+	if r.dsn, _, err = revealed(r.dsn, getenv); err != nil {
+		return usagef(cmd, "--dsn: %w", err)
+	}
 	if r.dsn != "" && r.engine == "" {
 		r.engine = string(tsql.SQLServer)
 	}

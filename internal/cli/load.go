@@ -27,6 +27,8 @@ type LoadRequest struct {
 	// Staging is the container of a storage account from which the warehouse reads, by
 	// its blob endpoint; empty for those that read none.
 	Staging string
+	// EngineTransforms says that the engine makes the rows of views, from the documents.
+	EngineTransforms bool
 	// Views is a folder of ViewDefinitions; empty means the bundled ones.
 	Views string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
@@ -81,12 +83,15 @@ type LeftOut struct {
 // readers are the warehouses that read what is loaded from a storage account.
 var readers = []string{string(tsql.Dedicated), string(tsql.Fabric)}
 
+// shredders are the warehouses that can make the rows of views.
+var shredders = []string{string(tsql.SQLServer), string(tsql.Dedicated), string(tsql.Fabric)}
+
 // allTypes is the value of --rebuild without one.
 const allTypes = "all"
 
-func loadCommand(s Streams, c Commands) *cobra.Command {
+func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var r LoadRequest
-	var to, lineLimit string
+	var to, lineLimit, transform string
 	var maxBad float64
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -117,6 +122,9 @@ csv:DIR       <table>.csv, RFC 4180 with LF at the ends of lines and a header. N
 ndjson:DIR    <table>.ndjson, one object a row with a member for every column: numbers with all
               their digits, booleans, lists; null where there is no value.
 
+With --to env:NAME or --to file:PATH, an environment variable or a file has the warehouse, so that a
+password stands neither on the command line nor in the list of processes.
+
 Into files every line is a source of rows: no version of a resource supersedes another, and a
 deleted resource has no rows. There is a file for every table of the resource types that came, with
 rows or without; the files appear together at the end and replace those of the same name. Only
@@ -143,15 +151,18 @@ the column stays NULL for that one until the command is run again with the files
 			"  fhirsynapse load ./export --to parquet:tables --compression zstd",
 		Args: arguments(1, "the folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var ok bool
-			if r.Scheme, r.Rest, ok = strings.Cut(to, ":"); !ok || r.Rest == "" {
-				return usagef(cmd, "--to must name a warehouse, for example duckdb:fhir.duckdb")
+			var err error
+			if r.Scheme, r.Rest, err = warehouseOf(to, getenv); err != nil {
+				return usagef(cmd, "%w", err)
 			}
 			switch reads := slices.Contains(readers, r.Scheme); {
 			case reads && r.Staging == "":
 				return usagef(cmd, "--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
 			case !reads && r.Staging != "":
 				return usagef(cmd, "--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
+			}
+			if r.EngineTransforms = transform == "tsql"; r.EngineTransforms && !slices.Contains(shredders, r.Scheme) || !r.EngineTransforms && transform != "native" {
+				return usagef(cmd, "--transform must be native, or tsql with --to %s", strings.Join(shredders, ", "))
 			}
 			if r.Compression != "" && r.Scheme != "parquet" {
 				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
@@ -161,7 +172,6 @@ the column stays NULL for that one until the command is run again with the files
 			}
 			r.MaxBad = maxBad / 100
 			if lineLimit != "" {
-				var err error
 				if r.LineLimit, err = config.ParseLineLimit(lineLimit); err != nil {
 					return usagef(cmd, "--line-limit: %w", err)
 				}
@@ -189,9 +199,10 @@ the column stays NULL for that one until the command is run again with the files
 			return errors.Join(err, accounted(report), incompleteLoad(report.LeftOut))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR")
+	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that has it")
 	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
 	cmd.Flags().StringVar(&r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
+	cmd.Flags().StringVar(&transform, "transform", "native", "who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
 	cmd.Flags().StringVar(&lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func queryCommand(s Streams, c Commands) *cobra.Command {
+func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var db string
 	var asCSV, asJSON, asTable, header, noHeader bool
 	cmd := &cobra.Command{
@@ -41,7 +41,11 @@ func queryCommand(s Streams, c Commands) *cobra.Command {
 			case noHeader:
 				names = query.HeaderNever
 			}
-			return c.Query(cmd.Context(), db, args[0], func(r query.Result) error {
+			file, err := databaseOf(db, getenv)
+			if err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			return c.Query(cmd.Context(), file, args[0], func(r query.Result) error {
 				switch {
 				case asCSV:
 					return query.CSV(s.Out, r, names)
@@ -53,7 +57,7 @@ func queryCommand(s Streams, c Commands) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&db, "db", "", "the DuckDB `FILE`")
+	cmd.Flags().StringVar(&db, "db", "", "the DuckDB `FILE`, or env:NAME or file:PATH that has its name")
 	cmd.Flags().BoolVar(&asTable, "table", false, "print a table for people (the default)")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV, or the bare value where there is only one")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of objects")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -147,7 +146,7 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.r.Dialect, "dialect", config.DialectBulk, "how the server exports: bulk, by the Bulk Data guide, or azure")
 	flags.StringVar(&f.secrets.storage, "storage", "", "with --dialect azure the account that the server writes to: its blob endpoint's `URL`, or env:NAME or file:PATH")
 	flags.StringVar(&f.r.Container, "container", "fhir-landing", "with --dialect azure the `CONTAINER` to export into")
-	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE")
+	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE, or env:NAME or file:PATH that has its name")
 	flags.StringVar(&f.r.Schema, "schema", "main", "the schema of the tables")
 	flags.StringVar(&f.r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use beside the bundled ones")
 	flags.StringVar(&f.r.Level, "level", pipeline.LevelSystem, "system, patient or group")
@@ -196,9 +195,9 @@ func (f *startFlags) request() (StartRequest, error) {
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		wrong("--source must be https: health data does not leave a machine unencrypted")
 	}
-	var ok bool
-	if r.Scheme, r.Rest, ok = strings.Cut(f.to, ":"); !ok || r.Rest == "" {
-		wrong("--to must name a warehouse, for example duckdb:fhir.duckdb")
+	var target error
+	if r.Scheme, r.Rest, target = warehouseOf(f.to, f.getenv); target != nil {
+		wrong("%w", target)
 	}
 	switch {
 	case !slices.Contains([]string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}, r.Level):
@@ -339,22 +338,12 @@ func (f *startFlags) auth(a *config.Auth) (errs []error) {
 // reveal follows a reference to a secret. What is no reference may be the secret
 // itself, and is never repeated.
 func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
-	kind, place, _ := strings.Cut(reference, ":")
-	var value string
+	value, is, err := revealed(reference, f.getenv)
 	switch {
-	case kind == "env" && place != "":
-		value = f.getenv(place)
-	case kind == "file" && place != "":
-		data, err := os.ReadFile(place)
-		if err != nil {
-			return config.Secret{}, fmt.Errorf("--%s: %w", name, err)
-		}
-		value = string(data)
-	default:
+	case err != nil:
+		return config.Secret{}, fmt.Errorf("--%s: %w", name, err)
+	case !is:
 		return config.Secret{}, fmt.Errorf("--%s must be env:NAME or file:PATH: what stands on a command line is no secret", name)
-	}
-	if value = strings.TrimSpace(value); value == "" {
-		return config.Secret{}, fmt.Errorf("--%s: %s is empty or not there", name, reference)
 	}
 	return config.NewSecret(value), nil
 }

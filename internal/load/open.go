@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -138,4 +141,24 @@ func (u *unpacked) Read(p []byte) (int, error) {
 		return n, fault.Permanentf("unpack %s: it is damaged or cut off: %w", u.path, err)
 	}
 	return n, fmt.Errorf("unpack %s: %w", u.path, err)
+}
+
+// documents is a lake whose landing area has the files of a folder unpacked, and by the
+// names that the ledger has of them.
+type documents struct{ *localdir.Lake }
+
+// Documents returns the lake for a warehouse that reads the lines of the files itself.
+func Documents(lake *localdir.Lake) pipeline.Lake { return documents{lake} }
+
+// Open implements pipeline.Lake.
+func (d documents) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+	if area != pipeline.Landing {
+		return d.Lake.Open(ctx, area, path, etag)
+	}
+	if i := strings.LastIndexByte(path, '#'); i > 0 {
+		if _, err := d.Stat(ctx, area, path); errors.Is(err, fs.ErrNotExist) {
+			path = path[:i]
+		}
+	}
+	return folder{lake: d.Lake}.open(ctx, pipeline.File{Path: path, ETag: etag}, nil)
 }

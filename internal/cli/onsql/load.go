@@ -15,6 +15,7 @@ import (
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql"
@@ -79,8 +80,17 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		return out, err
 	}
 	o := mssql.Options{Server: server, Lake: lake, Views: views.Tables, LineLimit: r.LineLimit, TempDir: work.Path(), Now: now}
+	var landed pipeline.Lake = lake
+	if r.EngineTransforms {
+		made, ok := views.(prepared.Native)
+		if !ok {
+			return out, fault.Permanentf("--transform tsql: its rows are made from ViewDefinitions, which this program does not have")
+		}
+		landed = load.Documents(lake)
+		o.Lake, o.Documents = landed, made
+	}
 	if r.Staging != "" {
-		in, err := openStage(ctx, lake, r.Staging, open)
+		in, err := openStage(ctx, landed, r.Staging, open)
 		if err != nil {
 			return out, err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli"
@@ -17,8 +18,10 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/bodies"
 	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof/tsql/tsqltest"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/memory"
 )
@@ -39,7 +42,7 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 
 func standIn(t *testing.T) (*tables.Database, *tdsserver.Server) {
 	t.Helper()
-	db := tables.New(tables.Options{RowVersions: true})
+	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(tsqltest.Dialect{})})
 	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
@@ -233,6 +236,40 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 					t.Errorf("%s, %s: code %d, no %q, %s", engine, part, code, p, e.String())
 				}
 			}
+		}
+	}
+}
+
+// The engine reads the lines of the files itself: packed ones, and those of several types.
+func TestTheEngineMakesTheRowsOfAFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	data, views := t.TempDir(), bornView(t, "")
+	var packed strings.Builder
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(bornPatient("a", "1970-01-01", "01") + bornPatient("b", "1980-01-01", "01"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, data, "packed", packed.String())
+	put(t, data, "mixed.jsonl", `{"resourceType":"Linkage","id":"x"}`+"\n"+bornPatient("c", "1990-01-01", "02")+`{"resourceType":"Linkage","id":"y"}`+"\n")
+	put(t, data, "with#mark.ndjson", bornPatient("d", "2000-01-01", "02"))
+	var got []string
+	for _, transform := range []string{"native", "tsql"} {
+		db, server := standIn(t)
+		code, out, errs := run(t, "load", data, "--to", server.URL("someone", "secret", "pool"), "--views", views, "--schema", "nightly", "--transform", transform)
+		if code != 0 || !strings.Contains(out, "loaded 6 resources") {
+			t.Fatalf("%s: code %d, %s%s", transform, code, out, errs)
+		}
+		got = append(got, rowsOf(db, "born"))
+	}
+	if got[0] != got[1] || strings.Count(got[0], "day=") != 4 {
+		t.Errorf("native:\n%s\nby the engine:\n%s", got[0], got[1])
+	}
+	for _, to := range []string{"duckdb:x", "csv:x"} {
+		if code, _, errs := run(t, "load", data, "--to", to, "--transform", "tsql"); code != 2 || !strings.Contains(errs, "--transform must be native, or tsql with --to sqlserver") {
+			t.Errorf("%s: code %d, %s", to, code, errs)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (w *Warehouse) copyDocs(ctx context.Context, s session, a statements.Attemp
 		n += f.Done.Heads
 		for line, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 			if most := w.engine.LongestDocument; err == nil && most > 0 && len(line.JSON) > most {
-				err = fault.Permanentf("file %s: line %d has %d bytes, %s takes at most %d: set WarehouseTransform to native", f.Path, line.Line, len(line.JSON), w.engine.Name, most)
+				err = fault.Permanentf("file %s: line %d has %d bytes, %s takes at most %d: set WarehouseTransform to native (load: --transform native)", f.Path, line.Line, len(line.JSON), w.engine.Name, most)
 			}
 			if err == nil {
 				err = m.addLine(fmt.Appendf(nil, "%d\x0b%d\x0b%s\n", i, line.Line, line.JSON))
@@ -93,7 +93,7 @@ func (w *Warehouse) shred(ctx context.Context, s session, a statements.Attempt, 
 			return err
 		}
 		if n != want {
-			return fault.Permanentf("view %s gives %d rows in %s and %d in prepare: set WarehouseTransform to native, and report it", v.Name, n, a.Name, want)
+			return fault.Permanentf("view %s gives %d rows in %s and %d in prepare: set WarehouseTransform to native (load: --transform native), and report it", v.Name, n, a.Name, want)
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func (a Attempt) Docs() Table {
 func (a Attempt) Shred(v *sof.View) (Statement, error) {
 	text, err := tsql.Stage(v, a.Name, tsql.Shape{From: a.Docs().quoted(), Keys: []string{fileColumn, lineColumn}, ID: true}, a.stage(partView+v.Name))
 	if err != nil {
-		return Statement{}, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("view %s cannot be made by %s: %w", v.Name, a.Name, err), Remedy: "set WarehouseTransform to native"}
+		return Statement{}, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("view %s cannot be made by %s: %w", v.Name, a.Name, err), Remedy: "set WarehouseTransform to native (load: --transform native)"}
 	}
 	return a.labelled("shred "+v.Name, text), nil
 }
