@@ -167,7 +167,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		ExportTimeout: a.config.ExportTimeout, StuckAfter: a.config.StuckAfter,
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
-		Lake: a.lake, Landings: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
+		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
 		Source: sources, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil

@@ -3,10 +3,8 @@ package azure
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
 	"log/slog"
 	"os/exec"
 	"strings"
@@ -75,7 +73,9 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 		pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { return lake(t) })
 	})
 	t.Run("a fetched blob carries its checksum", func(t *testing.T) { checksum(t, lake(t)) })
-	t.Run("a removed blob is gone", func(t *testing.T) { removed(t, lake(t)) })
+	t.Run("remover", func(t *testing.T) {
+		pipelinetest.TestRemover(t, func(t *testing.T) pipelinetest.LakeWithRemover { return lake(t) })
+	})
 	t.Run("journal", func(t *testing.T) {
 		pipelinetest.TestJournal(t, func(t *testing.T) pipeline.Journal {
 			j := NewJournal(client, fmt.Sprintf("journal%d", n.Add(1)))
@@ -89,21 +89,6 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 		})
 	})
 	t.Run("a container that is missing needs a person", func(t *testing.T) { missingContainer(t, client) })
-}
-
-func removed(t *testing.T, l *Lake) {
-	t.Parallel()
-	if _, err := l.Put(t.Context(), pipeline.Staging, "a/b", strings.NewReader("x")); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // again is no error
-		if err := l.Remove(t.Context(), pipeline.Staging, "a/b"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := l.Stat(t.Context(), pipeline.Staging, "a/b"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the blob: %v", err)
-	}
 }
 
 func checksum(t *testing.T, l *Lake) {

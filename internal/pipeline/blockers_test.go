@@ -392,7 +392,9 @@ func TestABlobThatIsGone(t *testing.T) {
 	w.beforeStep = func() {
 		for _, j := range w.server.jobs {
 			for _, f := range j.output {
-				w.lake.Remove(pipeline.Landing, f.Path)
+				if err := w.lake.Remove(t.Context(), pipeline.Landing, f.Path); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}

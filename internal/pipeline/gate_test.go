@@ -76,6 +76,10 @@ type (
 		pipeline.Landings
 		*gate
 	}
+	gatedRemover struct {
+		pipeline.Remover
+		*gate
+	}
 	gatedSource struct {
 		pipeline.Source
 		*gate
@@ -139,6 +143,11 @@ func (j gatedJournal) List(ctx context.Context, prefix string) iter.Seq2[string,
 
 func (q gatedQueue) Send(ctx context.Context, m ...pipeline.Message) error {
 	_, err := gated(ctx, q.gate, "queue send", func() (struct{}, error) { return struct{}{}, q.Queue.Send(ctx, m...) })
+	return err
+}
+
+func (r gatedRemover) Remove(ctx context.Context, a pipeline.Area, path string) error {
+	_, err := gated(ctx, r.gate, "lake remove", func() (struct{}, error) { return struct{}{}, r.Remover.Remove(ctx, a, path) })
 	return err
 }
 

@@ -36,6 +36,8 @@ type Ports struct {
 	Flattener Flattener
 	// Landings is needed for sources that are Downloaders.
 	Landings Landings
+	// Remover removes the prepared files of exports that have ended; nil keeps them.
+	Remover Remover
 	// Source gives the FHIR server of a plan.
 	Source func(plan string) (Source, error)
 	// Now is the local clock. It times waiting, never data.

@@ -66,6 +66,12 @@ type Landings interface {
 	Create(ctx context.Context, area Area, path string, r io.Reader) (File, error)
 }
 
+// Remover removes blobs that nobody needs any more.
+type Remover interface {
+	// Remove removes a blob; one that is gone already is no error.
+	Remove(ctx context.Context, area Area, path string) error
+}
+
 // Entry is one document of the journal.
 type Entry struct {
 	Data []byte

@@ -27,6 +27,9 @@ type planRecord struct {
 	Released string `json:"released,omitempty"`
 	// Strays says that kick-offs of that export were lost, whose jobs may still run.
 	Strays bool `json:"strays,omitempty"`
+	// Swept is the number of the last export whose prepared files were removed, and
+	// those of all before it.
+	Swept int `json:"swept,omitempty"`
 }
 
 // Export is the journal's document of one run of a plan.

@@ -21,7 +21,7 @@ func (p *Pipeline) Tick(ctx context.Context) error {
 	var faults []error
 	for name, err := range p.planNames(ctx) {
 		if err == nil {
-			err = p.tickPlan(ctx, name)
+			err = errors.Join(p.tickPlan(ctx, name), p.sweep(ctx, name))
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("plan %s: %w", name, err))

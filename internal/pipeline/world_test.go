@@ -99,7 +99,7 @@ func (w *world) instance() *pipeline.Pipeline {
 	return pipeline.New(pipeline.Options{Plans: w.plans, Readers: max(w.readers, 1), LeaseFor: w.leaseFor}, pipeline.Ports{
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
-		Landings: gatedLandings{w.lake, w.gate},
+		Landings: gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
 		Source: func(string) (pipeline.Source, error) {
 			source := gatedSource{w.server, w.gate}
 			if w.wrap != nil {

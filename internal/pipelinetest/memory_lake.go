@@ -129,12 +129,16 @@ func (l *MemoryLake) write(ctx context.Context, area pipeline.Area, path string,
 	return f, nil
 }
 
-// Remove deletes a blob, as a lifecycle rule would.
-func (l *MemoryLake) Remove(area pipeline.Area, path string) {
+// Remove implements pipeline.Remover.
+func (l *MemoryLake) Remove(ctx context.Context, area pipeline.Area, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.blobs[area], path)
 	if i, there := slices.BinarySearch(l.paths[area], path); there {
 		l.paths[area] = slices.Delete(l.paths[area], i, i+1)
 	}
+	return nil
 }

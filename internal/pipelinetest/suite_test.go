@@ -26,6 +26,13 @@ func TestMemoryLandings(t *testing.T) {
 	})
 }
 
+func TestMemoryRemover(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestRemover(t, func(*testing.T) pipelinetest.LakeWithRemover {
+		return pipelinetest.NewMemoryLake(func() time.Time { return start })
+	})
+}
+
 func TestMemoryJournal(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestJournal(t, func(*testing.T) pipeline.Journal { return pipelinetest.NewMemoryJournal() })

@@ -1,0 +1,38 @@
+package pipelinetest
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/pipeline"
+)
+
+// LakeWithRemover is a lake whose blobs can be removed.
+type LakeWithRemover interface {
+	pipeline.Lake
+	pipeline.Remover
+}
+
+// TestRemover holds a Remover against its contract.
+func TestRemover(t *testing.T, open func(t *testing.T) LakeWithRemover) {
+	t.Helper()
+	lake := open(t)
+	for _, path := range []string{"a/1", "a/2"} {
+		if _, err := lake.Put(t.Context(), pipeline.Staging, path, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second time it is gone already
+		if err := lake.Remove(t.Context(), pipeline.Staging, "a/1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := lake.Stat(t.Context(), pipeline.Staging, "a/1"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the removed blob: %v", err)
+	}
+	if _, err := lake.Stat(t.Context(), pipeline.Staging, "a/2"); err != nil {
+		t.Errorf("the other blob: %v", err)
+	}
+}
