@@ -226,6 +226,7 @@ func (d Demo) Stay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.say("the Service Bus emulator, with a queue %q to try clients on: ServiceBusConnection='%s'", probeQueue, w.Bus.ConnectionString())
 	d.say("work on its exports from another shell: . %s; fhirsynapse exports", settings)
 	if d.World.Source == SourceBulk {
 		d.say("export from it by hand: fhirsynapse start --once --source %s --auth smart --client-id %s --key-id %s --key file:%s --to duckdb:out/x.duckdb",

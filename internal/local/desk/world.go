@@ -81,10 +81,16 @@ type World struct {
 const (
 	stepsQueue  = "export-steps"
 	eventsQueue = "blob-events"
-	landing     = "fhir-landing"
-	planName    = "demo"
-	schema      = "main"
+	// probeQueue is for people who try a client of their own.
+	probeQueue = "probe"
+	landing    = "fhir-landing"
+	planName   = "demo"
+	schema     = "main"
 )
+
+// maxDeliveryCount of the app's queues: a burst of refused calls, while a handler
+// restarts, must not make dead letters.
+const maxDeliveryCount = 100
 
 // StartWorld starts storage, broker and FHIR server, and writes exports.yaml with
 // one plan. When it fails, nothing is left running.
@@ -114,12 +120,13 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 	w.Bus = sbemu.New(sbemu.Options{Log: o.Log})
 	w.closers = append(w.closers, w.Bus.Close)
 	for _, queue := range []string{stepsQueue, eventsQueue} {
-		c := sbemu.QueueConfig{LockDuration: o.LockDuration}
+		c := sbemu.QueueConfig{LockDuration: o.LockDuration, MaxDeliveryCount: maxDeliveryCount}
 		if queue == stepsQueue {
 			c.DuplicateWindow = time.Hour
 		}
 		w.Bus.AddQueue(queue, c)
 	}
+	w.Bus.AddQueue(probeQueue, sbemu.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
 	if _, err := w.Bus.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // it lives as long as the world, not the start
 		return w, fmt.Errorf("start the service bus stand-in: %w", err)
 	}
