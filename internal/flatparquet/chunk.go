@@ -173,6 +173,9 @@ func (c *chunk) endPage() error {
 	c.values += int64(c.rows)
 	c.nulls += int64(c.rows - count)
 	c.clearPage()
+	if len(page) > kept {
+		c.data, c.page, c.packed = nil, nil, nil
+	}
 	return err
 }
 
@@ -269,6 +272,9 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 
 // reset makes the chunk empty.
 func (c *chunk) reset() {
+	if cap(c.pages) > 8*kept {
+		c.pages = nil
+	}
 	c.pages, c.plainSize, c.values, c.nulls = c.pages[:0], 0, 0, 0
 	c.byNumber, c.plainPage, c.abandoned = false, false, false
 	c.dictionary.reset()

@@ -110,6 +110,15 @@ func (b Block) Lines() iter.Seq2[Line, error] {
 	}
 }
 
+// From returns the part of the block that begins with one of its lines.
+func (b Block) From(l Line) Block {
+	if !b.cut {
+		b.Data = b.Data[l.Offset-b.Offset:]
+	}
+	b.Number, b.Offset = l.Number, l.Offset
+	return b
+}
+
 func (b Block) check(line []byte) ([]byte, error) {
 	if b.limit > 0 && len(line) > b.limit {
 		return line[:min(len(line), headSize)], ErrTooLong

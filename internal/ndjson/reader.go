@@ -11,6 +11,11 @@ import (
 type Options struct {
 	Limit int // longest line, in bytes without its end
 	Block int // size of a block; one with a longer line is longer
+
+	// Admit is called before a line of more than Large bytes is read into memory,
+	// and may wait; its error ends the reading. Nil admits every line.
+	Admit func() error
+	Large int
 }
 
 // Reader cuts a stream into blocks of whole lines. Where it cuts depends on the
@@ -19,6 +24,8 @@ type Options struct {
 type Reader struct {
 	r            io.Reader
 	limit, block int
+	admit        func() error
+	large        int
 
 	carry          []byte // read and not handed out yet
 	number, offset int64  // of the first byte of carry
@@ -35,7 +42,7 @@ func NewReader(r io.Reader, o Options) *Reader {
 	if o.Block <= 0 {
 		o.Block = DefaultBlock
 	}
-	return &Reader{r: r, limit: o.Limit, block: o.Block, number: 1}
+	return &Reader{r: r, limit: o.Limit, block: o.Block, admit: o.Admit, large: o.Large, number: 1}
 }
 
 var bom = []byte{0xEF, 0xBB, 0xBF}
@@ -49,10 +56,20 @@ func (r *Reader) Next(buf []byte) (Block, error) {
 	buf = append(buf[:0], r.carry...)
 	r.carry = r.carry[:0]
 
-	searched, size := 0, max(r.block, len(bom))
+	searched, size, admitted := 0, max(r.block, len(bom)), false
 	for {
 		for size <= len(buf) {
 			size *= 2
+		}
+		if !admitted && r.admit != nil && size > max(r.large, r.block) {
+			if err := r.admit(); err != nil {
+				return Block{}, err
+			}
+			admitted = true
+		}
+		if admitted {
+			// in one step: doubling would take half as much memory again
+			size = max(size, min(r.limit+2, DefaultLimit+2))
 		}
 		// A byte over the limit tells, and one more, for the carriage return.
 		buf = r.fill(buf, min(size, max(r.limit+2, len(buf))))
@@ -91,7 +108,8 @@ func (r *Reader) cut(buf []byte, end int) Block {
 
 // cutLong hands out the beginning of a line over the limit.
 func (r *Reader) cutLong(buf []byte) Block {
-	b := Block{Number: r.number, Offset: r.offset, Data: buf[:min(len(buf), headSize)], cut: true}
+	head := bytes.Clone(buf[:min(len(buf), headSize)]) // or it would hold all of buf
+	b := Block{Number: r.number, Offset: r.offset, Data: head, cut: true}
 	r.offset += int64(len(buf))
 	r.skipping = true
 	return b

@@ -140,6 +140,7 @@ func (r *result) reset() {
 		t.reset()
 		clear(r.counts[i])
 	}
+	clear(r.bad) // or it would hold the lines
 	r.bad = r.bad[:0]
 	r.lines, r.blank, r.filtered, r.deleted, r.resources = 0, 0, 0, 0, 0
 }
@@ -156,6 +157,7 @@ func (r *result) tally(done *pipeline.Done) {
 
 // evaluation is one goroutine's evaluator with what it remembers of a line.
 type evaluation struct {
+	size    int // bytes of the cells in r, about
 	in      pipeline.Flattening
 	tables  []Table
 	ev      Evaluator
@@ -188,37 +190,65 @@ func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evalua
 	return e
 }
 
-// block evaluates the lines of a block into r. An error means that the whole file
-// cannot be flattened now.
-func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) error {
-	e.r = r
+// errTooLarge reports that a line needs more room than its evaluator may take.
+var errTooLarge = errors.New("the line needs more room")
+
+// block evaluates the lines of a block into r. The block it returns has the lines
+// that are left to be evaluated one by one: they, or their rows, are too large. An
+// error means that the whole file cannot be flattened now.
+func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) (rest ndjson.Block, err error) {
+	e.r, e.size = r, 0
 	for line, err := range b.Lines() {
-		if e.leavesOut(line.JSON) {
-			continue
+		if e.size > resultSize {
+			return b.From(line), nil
 		}
-		r.lines++
-		switch {
-		case err != nil:
-			if e.stopsAt(line.JSON) {
-				return fmt.Errorf("line %d: %w", line.Number, pipeline.ErrMixed)
-			}
-			r.bad = append(r.bad, badLine{line, err.Error()})
-			continue
-		case line.Blank():
-			r.blank++
+		wanted, err := e.begin(line, err)
+		if err != nil {
+			return ndjson.Block{}, err
+		}
+		if !wanted {
 			continue
 		}
 		reason, err := e.line(ctx, line)
-		if err != nil {
-			return fmt.Errorf("line %d: %w", line.Number, err)
-		}
-		if reason != "" {
-			if e.stopsAt(line.JSON) {
-				return fmt.Errorf("line %d: %w", line.Number, pipeline.ErrMixed)
+		switch {
+		case errors.Is(err, errTooLarge):
+			r.lines--
+			return b.From(line), nil
+		case err != nil:
+			return ndjson.Block{}, fmt.Errorf("line %d: %w", line.Number, err)
+		case reason != "":
+			if err := e.refuse(line, reason); err != nil {
+				return ndjson.Block{}, err
 			}
-			r.bad = append(r.bad, badLine{line, reason})
 		}
 	}
+	return ndjson.Block{}, nil
+}
+
+// begin counts a line and reports whether it is to be evaluated.
+func (e *evaluation) begin(line ndjson.Line, err error) (wanted bool, _ error) {
+	e.number = line.Number
+	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
+	if e.leavesOut(line.JSON) {
+		return false, nil
+	}
+	e.r.lines++
+	switch {
+	case err != nil:
+		return false, e.refuse(line, err.Error())
+	case line.Blank():
+		e.r.blank++
+		return false, nil
+	}
+	return true, nil
+}
+
+// refuse puts a line among the bad ones.
+func (e *evaluation) refuse(line ndjson.Line, reason string) error {
+	if e.stopsAt(line.JSON) {
+		return fmt.Errorf("line %d: %w", line.Number, pipeline.ErrMixed)
+	}
+	e.r.bad = append(e.r.bad, badLine{line, reason})
 	return nil
 }
 
@@ -246,17 +276,14 @@ func (e *evaluation) stopsAt(line []byte) bool {
 
 // line evaluates one line; reason is why it is bad.
 func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string, err error) {
-	e.number = line.Number
-	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
+	size := e.size
 	res, err := e.ev.Eval(ctx, line.JSON, e.emit)
-	if err != nil {
+	if isTooLarge(err) {
 		e.takeBack()
-		if fault.Of(err) == fault.BadData {
-			return err.Error(), nil
-		}
-		return "", err
+		e.size = size
+		return "", errTooLarge
 	}
-	lastUpdated, reason, err := e.check(&res)
+	lastUpdated, reason, err := e.judge(&res, err)
 	if reason != "" || err != nil {
 		e.takeBack()
 		return reason, err
@@ -272,6 +299,18 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 	}
 	e.keep(&res, lastUpdated)
 	return "", nil
+}
+
+// judge says why a line is bad that was evaluated with an error or without, or what
+// its meta.lastUpdated is.
+func (e *evaluation) judge(res *Resource, err error) (lastUpdated time.Time, reason string, _ error) {
+	switch {
+	case err == nil:
+		return e.check(res)
+	case fault.Of(err) == fault.BadData:
+		return time.Time{}, err.Error(), nil
+	}
+	return time.Time{}, "", err
 }
 
 func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string, err error) {
@@ -307,9 +346,9 @@ func (e *evaluation) takeBack() {
 // keep counts the resource, and gives the rows of the line their id and the
 // resource its head where the form has them.
 func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
-	for _, m := range e.misfits {
-		e.r.counts[m.table][m.column][m.fit]++
-	}
+	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
+	version := e.version
+	e.keepRows(res.ID, version)
 	for _, m := range res.Misses {
 		e.r.counts[m.View][m.Column][missFits[m.Why]] += m.Rows
 	}
@@ -317,11 +356,6 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	h := e.r.head
 	if h == nil {
 		return
-	}
-	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
-	version := e.version
-	for _, m := range e.marks {
-		e.r.parquet[m.table].key(m.mark, res.ID, version)
 	}
 	shown := appendInstant(version[len(version):], lastUpdated, 3)
 	h.values[0].Text(h.rows, res.ID)
@@ -332,20 +366,49 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	h.rows++
 }
 
+// keepRows counts the values of the line that did not fit, and gives its rows
+// their id and version where the form has them.
+func (e *evaluation) keepRows(id, version []byte) {
+	for _, m := range e.misfits {
+		e.r.counts[m.table][m.column][m.fit]++
+	}
+	if e.r.head != nil {
+		for _, m := range e.marks {
+			e.r.parquet[m.table].key(m.mark, id, version)
+		}
+	}
+	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
+}
+
+// rowOverhead is about the bytes of a row without cells: its keys.
+const rowOverhead = 200
+
 // row takes one row of a view.
 func (e *evaluation) row(view int, cells [][]byte) error {
-	if view < 0 || view >= len(e.tables) {
-		return fmt.Errorf("the engine has a row for view %d of %d", view, len(e.tables))
-	}
-	if table := &e.tables[view]; len(cells) != len(table.Columns) {
-		return fmt.Errorf("the engine has %d cells for the %d columns of %s", len(cells), len(table.Columns), table.Name)
+	if err := e.checkRow(view, cells); err != nil {
+		return err
 	}
 	t := e.r.tables[view]
 	if !e.marked(view) {
 		e.marks = append(e.marks, before{view, t.mark()})
 	}
 	e.view = view
+	e.size += rowOverhead
+	for _, cell := range cells {
+		e.size += len(cell)
+	}
 	t.add(e.number, cells, e.told)
+	return nil
+}
+
+// checkRow reports whether a row has the form of its table.
+func (e *evaluation) checkRow(view int, cells [][]byte) error {
+	if view < 0 || view >= len(e.tables) {
+		return fmt.Errorf("the engine has a row for view %d of %d", view, len(e.tables))
+	}
+	if table := &e.tables[view]; len(cells) != len(table.Columns) {
+		return fmt.Errorf("the engine has %d cells for the %d columns of %s", len(cells), len(table.Columns), table.Name)
+	}
 	return nil
 }
 

@@ -93,11 +93,12 @@ func (x *Extraction) Tables() []string {
 // Add appends the rows of the lines of r. Bad lines go to the quarantine as those
 // of Flatten do; Done.Heads counts the resources, tombstones among them. After an
 // error the files are of no use.
-func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reader) (_ pipeline.Done, err error) {
+	defer caught(&err, func() string { return "extract " + in.Path })
 	done := pipeline.Done{Rows: map[string]int64{}}
 	puts := newPuts(ctx, x.f.o.Lake)
 	bad := &quarantine{puts: puts, path: in.Dir + ".ndjson", told: x.f.o.Quarantined}
-	err := x.f.run(ctx, r, in, x.kit, shape{
+	err = x.f.run(ctx, r, in, x.kit, shape{
 		result: x.result,
 		done:   func(r *result) { x.free.put(x.kit, r) },
 		write: func(r *result) error {

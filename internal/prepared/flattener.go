@@ -10,11 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"fhirsynapse/internal/flatparquet"
-	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/native"
 )
@@ -35,7 +33,7 @@ type Evaluator interface {
 	// Eval emits the rows of all views for one line: cells in the order of the
 	// view's columns, nil for NULL, else canonical text. The cells are valid until
 	// emit returns. An error of class BadData means that the line is bad: what
-	// is no JSON in UTF-8 is among them.
+	// is no JSON in UTF-8 is among them. Rows may have been emitted before an error.
 	Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (Resource, error)
 }
 
@@ -45,7 +43,7 @@ type PlanViews interface {
 	Tables(plan string) ([]Table, error)
 	// Engine makes evaluators for the plan's views of one resource type, in the
 	// order of TablesOf.
-	Engine(plan, resource string) (func() Evaluator, error)
+	Engine(plan, resource string) (func(Room) Evaluator, error)
 	// ViewSet fingerprints the views.
 	ViewSet(plan string) (string, error)
 }
@@ -98,6 +96,8 @@ type Flattener struct {
 
 	running atomic.Int64        // files under way
 	turns   *semaphore.Weighted // of files, one a processor; others wait without taking memory
+
+	largeTurn *semaphore.Weighted // of lines that need much memory: one at a time, of all files
 }
 
 // What is kept of each is what two files take that are flattened side by side.
@@ -111,7 +111,7 @@ const (
 // kit is what files of one type are flattened with.
 type kit struct {
 	tables []Table
-	engine func() Evaluator
+	engine func(Room) Evaluator
 }
 
 // newWriters makes the writers of a kit's tables, the heads' last.
@@ -142,7 +142,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 	return &Flattener{
 		o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{},
 		evaluators: shelf[*kit, Evaluator]{most: keptEvaluators}, results: shelf[*kit, *result]{most: keptResults},
-		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
+		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), largeTurn: semaphore.NewWeighted(1), writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
 	}, nil
 }
 
@@ -189,15 +189,6 @@ func (f *Flattener) HasViews(plan, resourceType string) (bool, error) {
 	return len(TablesOf(all, resourceType)) > 0, nil
 }
 
-// job is one block on its way from the reader over an evaluator to the writer.
-type job struct {
-	block  ndjson.Block
-	weight int64
-	result *result
-	err    error
-	done   chan struct{}
-}
-
 // Flatten implements pipeline.Flattener.
 func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
 	f.running.Add(1)
@@ -225,7 +216,8 @@ func (f *Flattener) GiveUp() {
 	f.buffers.clear()
 }
 
-func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (done pipeline.Done, err error) {
+	defer caught(&err, func() string { return "flatten the file" })
 	k, err := f.kit(in.Plan, in.Type)
 	if err != nil {
 		return pipeline.Done{}, err
@@ -247,90 +239,4 @@ func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 		done:  func(r *result) { f.results.put(k, r) },
 	}))
 	return sink.done, err
-}
-
-// shape is what the rows are to be made into.
-type shape struct {
-	result func() *result
-	// write takes the results in the order of their blocks; each is used again
-	// when it returns.
-	write func(*result) error
-	done  func(*result) // takes back what result gave, empty
-}
-
-// run evaluates the lines of r, block by block, on every processor.
-func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening, k *kit, s shape) error {
-	g, ctx := errgroup.WithContext(ctx)
-	work := make(chan *job)
-	order := make(chan *job, f.o.Evaluators+1)
-	weights := semaphore.NewWeighted(inFlight)
-
-	g.Go(func() error {
-		defer close(work)
-		defer close(order)
-		blocks := ndjson.NewReader(r, ndjson.Options{Limit: f.o.LineLimit, Block: f.o.Block})
-		for {
-			buffer, _ := f.buffers.take(struct{}{})
-			b, err := blocks.Next(buffer)
-			if err != nil && cap(buffer) > 0 {
-				f.buffers.put(struct{}{}, buffer)
-			}
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			j := &job{block: b, weight: int64(min(len(b.Data), inFlight)), done: make(chan struct{})}
-			if err := weights.Acquire(ctx, j.weight); err != nil {
-				return err
-			}
-			for _, to := range []chan<- *job{order, work} {
-				select {
-				case to <- j:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-		}
-	})
-	for range f.o.Evaluators {
-		g.Go(func() error {
-			engine, ok := f.evaluators.take(k)
-			if !ok {
-				engine = k.engine()
-			}
-			defer f.evaluators.put(k, engine)
-			e := newEvaluation(in, k.tables, engine)
-			for j := range work {
-				j.result = s.result()
-				j.err = e.block(ctx, j.block, j.result)
-				close(j.done)
-			}
-			return nil
-		})
-	}
-	g.Go(func() error {
-		for j := range order {
-			select {
-			case <-j.done:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if j.err != nil {
-				return j.err
-			}
-			if err := s.write(j.result); err != nil {
-				return err
-			}
-			weights.Release(j.weight)
-			j.result.reset()
-			s.done(j.result)
-			if cap(j.block.Data) <= 4*ndjson.DefaultBlock {
-				f.buffers.put(struct{}{}, j.block.Data)
-			}
-		}
-		return nil
-	})
-	return g.Wait()
 }

@@ -29,7 +29,7 @@ func (n Native) Tables(plan string) ([]Table, error) {
 }
 
 // Engine implements PlanViews.
-func (n Native) Engine(plan, resource string) (func() Evaluator, error) {
+func (n Native) Engine(plan, resource string) (func(Room) Evaluator, error) {
 	all, err := n(plan)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (n Native) Engine(plan, resource string) (func() Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() Evaluator { return nativeEvaluator{e.Evaluator()} }, nil
+	return func(r Room) Evaluator { return nativeEvaluator{e.Evaluator(r.limits())} }, nil
 }
 
 // ViewSet implements PlanViews: what the views do, however they are written.

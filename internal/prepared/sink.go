@@ -230,7 +230,7 @@ func (p *puts) start(area pipeline.Area, path string) *upload {
 	u := &upload{w}
 	p.uploads = append(p.uploads, u)
 	p.wg.Go(func() {
-		_, err := p.lake.Put(p.ctx, area, path, r)
+		err := p.put(area, path, r)
 		if err != nil {
 			err = fmt.Errorf("put %s: %w", path, err)
 			p.mu.Lock()
@@ -241,6 +241,12 @@ func (p *puts) start(area pipeline.Area, path string) *upload {
 		_ = r.CloseWithError(err)
 	})
 	return u
+}
+
+func (p *puts) put(area pipeline.Area, path string, r io.Reader) (err error) {
+	defer caught(&err, func() string { return "store the file" })
+	_, err = p.lake.Put(p.ctx, area, path, r)
+	return err
 }
 
 // abort makes every unfinished Put fail.

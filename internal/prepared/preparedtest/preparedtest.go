@@ -54,12 +54,12 @@ func (v Views) ViewSet(plan string) (string, error) {
 }
 
 // Engine implements prepared.PlanViews.
-func (v Views) Engine(plan, resource string) (func() prepared.Evaluator, error) {
+func (v Views) Engine(plan, resource string) (func(prepared.Room) prepared.Evaluator, error) {
 	t, err := v.Tables(plan)
 	if err != nil {
 		return nil, err
 	}
-	return func() prepared.Evaluator { return evaluator(prepared.TablesOf(t, resource)) }, nil
+	return func(prepared.Room) prepared.Evaluator { return evaluator(prepared.TablesOf(t, resource)) }, nil
 }
 
 type evaluator []prepared.Table

@@ -23,8 +23,8 @@ type Limits struct {
 // hold what a Group of 64 MB needs, and keep an Evaluator below 200 MB of memory.
 func DefaultLimits() Limits {
 	return Limits{
-		Values: 80 << 20, Memory: 48 << 20, Items: 1 << 20, Text: 16 << 20, Row: 32 << 20, Rows: 2_000_000, Output: 256 << 20,
-		Steps: 500_000_000,
+		Values: 80 << 20, Memory: 48 << 20, Items: 1 << 20, Text: 16 << 20, Row: 20 << 20, Rows: 2_000_000, Output: 256 << 20,
+		Steps: 200_000_000,
 	}
 }
 
@@ -54,7 +54,11 @@ const (
 )
 
 func (b *budget) reset(ctx context.Context) {
-	*b = budget{limits: b.limits, done: ctx.Done(), look: stepsPerLook}
+	fresh := b.fresh
+	if fresh < keep {
+		fresh = 0 // of a line of common size: the collector needs no help
+	}
+	*b = budget{limits: b.limits, done: ctx.Done(), look: stepsPerLook, fresh: fresh}
 }
 
 // allocated notes that n bytes were allocated, and collects garbage when there

@@ -268,6 +268,14 @@ func (v *Evaluator) shrink() {
 	if cap(v.stack)*itemSize > keep {
 		v.stack = nil
 	}
+	if len(v.tape.line) > keep {
+		// nothing here may hold the line any longer
+		v.tape.line, v.root = nil, item{}
+		clear(v.cells[:cap(v.cells)])
+		clear(v.memos)
+		clear(v.stack[:cap(v.stack)])
+		clear(v.conts[:cap(v.conts)])
+	}
 }
 
 // run makes the rows of one view.

@@ -76,6 +76,7 @@ func (t *tape) read(line []byte, root *shape) int32 {
 	if i < 0 {
 		return -1
 	}
+	t.shrinkSurvey()
 	if i = t.space(i); i < len(line) {
 		return int32(t.fail(i, "text after the end of the JSON object")) //nolint:gosec // -1
 	}

@@ -15,6 +15,10 @@ const blockSize = 64
 // control characters. It gives whether the line is ASCII.
 func (t *tape) survey() (ascii bool) {
 	whole := len(t.line) / blockSize
+	if whole >= cap(t.quotes) {
+		t.budget.allocated(2 * 8 * whole)
+		t.quotes, t.odd = nil, nil
+	}
 	// one block more than there are bytes, so that a look behind the end finds one
 	t.quotes = slices.Grow(t.quotes[:0], whole+1)[:whole+1]
 	t.odd = slices.Grow(t.odd[:0], whole+1)[:whole+1]

@@ -62,6 +62,11 @@ func (t *tape) shrink() {
 	if cap(t.slots)*slotSize > keep {
 		t.slots = nil
 	}
+	t.shrinkSurvey()
+}
+
+// shrinkSurvey gives up what only reading a large line needs.
+func (t *tape) shrinkSurvey() {
 	if cap(t.quotes)*8 > keep {
 		t.quotes, t.odd = nil, nil
 	}

@@ -1,0 +1,433 @@
+package prepared_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	bundled "fhirsynapse/views"
+)
+
+// hostileBound is what a process may take that flattens any line of 64 MB, without
+// a limit set for the collector of garbage.
+const hostileBound = 300 << 20
+
+// hostile is a kind of line that takes far more memory than it has bytes, unless
+// somebody counts.
+type hostile struct {
+	name     string
+	resource string
+	selects  string // of a view of its own; the bundled views run where it is empty
+	write    func(w *bufio.Writer, size int)
+	files    int    // that are flattened side by side, if not one
+	bad      string // a part of the reason; empty: the lines are good
+	least    int64  // rows of all tables, of good lines with 64 MB
+}
+
+// about fills a line of a size with what repeat writes, between head and tail.
+func about(head, tail string, repeat func(w *bufio.Writer, i int)) func(*bufio.Writer, int) {
+	return func(w *bufio.Writer, size int) {
+		_, _ = w.WriteString(head)
+		for i, from := 0, w.Size(); from < size; i++ {
+			before := w.Buffered()
+			if i > 0 {
+				_ = w.WriteByte(',')
+			}
+			repeat(w, i)
+			n := w.Buffered() - before
+			if w.Available() < 4096 {
+				_ = w.Flush()
+			}
+			from += n
+		}
+		_, _ = w.WriteString(tail)
+	}
+}
+
+// fixed writes a line that is the same whatever its size is to be.
+func fixed(line string) func(*bufio.Writer, int) {
+	return func(w *bufio.Writer, _ int) { _, _ = w.WriteString(line + "\n") }
+}
+
+const (
+	somebody = `{"resourceType":"Patient","id":"1","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}`
+	chain    = `.replace('', '0123456789')`
+)
+
+// list is n items with a comma between them.
+func list(item string, n int) string { return strings.TrimSuffix(strings.Repeat(item+",", n), ",") }
+
+// text writes a member whose string has so many bytes.
+func text(head, piece, tail string) func(*bufio.Writer, int) {
+	return func(w *bufio.Writer, size int) {
+		_, _ = w.WriteString(head)
+		for n := 0; n < size; n += len(piece) {
+			_, _ = w.WriteString(piece)
+		}
+		_, _ = w.WriteString(tail + "\n")
+	}
+}
+
+func hostiles() []hostile {
+	column := func(path string) string {
+		b, _ := json.Marshal(path)
+		return `{"column":[{"name":"a","path":` + string(b) + `}]}`
+	}
+	forEach := func(name string) string {
+		return `{"forEach":"name","column":[{"name":"` + name + `","path":"family"}]}`
+	}
+	group := `{"resourceType":"Group","id":"1","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"type":"person","actual":true,"member":[`
+	return []hostile{
+		{
+			name: "a Group of many members", resource: "Group", least: 600_000,
+			write: about(group, "]}\n", func(w *bufio.Writer, i int) {
+				_, _ = fmt.Fprintf(w, `{"entity":{"reference":"Patient/00000000-0000-4000-8000-%012d"}}`, i)
+			}),
+		},
+		{
+			name: "answers nested 400 deep", resource: "QuestionnaireResponse", bad: "the values that views read take more than 80 MB",
+			write: func(w *bufio.Writer, size int) {
+				_, _ = w.WriteString(`{"resourceType":"QuestionnaireResponse","id":"1","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"status":"completed","item":[`)
+				answers := strings.Repeat(`{"linkId":"1","answer":[{"valueString":"x"}]},`, size/400/46)
+				for range 400 {
+					_, _ = w.WriteString(answers + `{"linkId":"2","item":[`)
+				}
+				_, _ = w.WriteString(`{"linkId":"3"}` + strings.Repeat("]}", 400) + "]}\n")
+			},
+		},
+		{
+			name: "nested items as text", resource: "QuestionnaireResponse", bad: "its rows have more than",
+			selects: `{"repeat":["item"],"column":[{"name":"a","path":"item","collection":true}]}`,
+			write: func(w *bufio.Writer, size int) {
+				_, _ = w.WriteString(`{"resourceType":"QuestionnaireResponse","id":"1","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"item":[` + strings.Repeat(`{"linkId":"2","item":[`, 400))
+				_, _ = w.WriteString(`{"linkId":"` + strings.Repeat("x", size/8) + `"}` + strings.Repeat("]}", 400) + "]}\n")
+			},
+		},
+		{
+			name: "three forEach", resource: "Patient", bad: "view v: the line is too large: it makes more than 2000000 rows",
+			selects: forEach("a") + "," + forEach("b") + "," + forEach("c"),
+			write:   fixed(somebody + `,"name":[` + list(`{"family":"0123456789"}`, 6000) + "]}"),
+		},
+		{
+			name: "six replacements", resource: "Patient", bad: "view v, column a: the line is too large: an expression makes a text of more than 16 MB",
+			selects: column("id" + strings.Repeat(chain, 8)), write: fixed(somebody + "}"),
+		},
+		{
+			name: "replacements by pattern", resource: "Patient", bad: "an expression makes a text of more than 16 MB",
+			selects: column("id" + strings.Repeat(`.replaceMatches('.', '$0$0$0$0$0$0$0$0$0$0')`, 8)), write: fixed(somebody + "}"),
+		},
+		{
+			name: "many small values", resource: "Patient", bad: "the values that views read take more than 80 MB",
+			write: func(w *bufio.Writer, size int) {
+				_, _ = w.WriteString(somebody + `,"name":[{"given":[""` + strings.Repeat(`,""`, max(size, 32<<20)/3) + "]}]}\n")
+			},
+		},
+		{
+			name: "many empty objects", resource: "Observation", bad: "the values that views read take more than 80 MB",
+			write: func(w *bufio.Writer, size int) {
+				_, _ = w.WriteString(`{"resourceType":"Observation","id":"1","component":[{}` + strings.Repeat(",{}", max(size, 8<<20)/3) + "]}\n")
+			},
+		},
+		{
+			name: "components in all views", resource: "Observation", least: 100_000,
+			write: about(`{"resourceType":"Observation","id":"1","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"component":[`, "]}\n", func(w *bufio.Writer, i int) {
+				_, _ = fmt.Fprintf(w, `{"code":{"coding":[{"system":"http://loinc.org","code":"%d","display":"a component of a measured value"}],"text":"%d"},"valueQuantity":{"value":%d.5,"unit":"mm[Hg]","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}`, i, i, i)
+			}),
+		},
+		{
+			name: "a cell of 60 MB", resource: "Patient", bad: "column a: the line is too large: a value of more than 16 MB",
+			selects: column("name.text.first()"), write: func(w *bufio.Writer, size int) {
+				text(somebody+`,"name":[{"text":"`, "0123456789", `"}]}`)(w, max(size, 17<<20)-1000)
+			},
+		},
+		{
+			name: "escaped text", resource: "Patient", bad: "the line is too large",
+			selects: `{"column":[{"name":"a","path":"name.text","collection":true}]}`, write: func(w *bufio.Writer, size int) {
+				text(somebody+`,"name":[{"text":"`, `\u0001`, `"}]}`)(w, max(size, 20<<20)-1000)
+			},
+		},
+		{
+			name: "two cells of 9 MB", resource: "Patient", least: 1,
+			selects: `{"column":[{"name":"a","path":"name.text.first()"},{"name":"b","path":"name.text.first() & 'x'"}]}`,
+			write: func(w *bufio.Writer, _ int) {
+				text(somebody+`,"name":[{"text":"`, "0123456789", `"}]}`)(w, 9<<20)
+			},
+		},
+		{
+			name: "a long text in every row", resource: "Patient", bad: "view v: the line is too large: its rows have more than 256 MB",
+			selects: `{"column":[{"name":"a","path":"maritalStatus.text"}]},` + forEach("b"),
+			write:   fixed(somebody + `,"maritalStatus":{"text":"` + strings.Repeat("x", 1<<20) + `"},"name":[` + list(`{"family":"x"}`, 10_000) + "]}"),
+		},
+		{
+			name: "distinct names", resource: "Patient", least: 40_000,
+			selects: `{"forEach":"name.distinct()","column":[{"name":"a","path":"family"}]}`,
+			write: func(w *bufio.Writer, _ int) {
+				about(somebody+`,"name":[`, "]}\n", func(w *bufio.Writer, i int) { _, _ = fmt.Fprintf(w, `{"family":"%08d","given":["x"]}`, i) })(w, 32*50_000)
+			},
+		},
+		{
+			name: "objects of many members", resource: "Patient", least: 1,
+			selects: column("name.isDistinct()"),
+			write: func(w *bufio.Writer, size int) {
+				half := about("{", "}", func(w *bufio.Writer, i int) { _, _ = fmt.Fprintf(w, `"%d":1`, i) })
+				_, _ = w.WriteString(somebody + `,"name":[`)
+				half(w, min(size, 8<<20))
+				_ = w.WriteByte(',')
+				half(w, min(size, 8<<20))
+				_, _ = w.WriteString("]}\n")
+			},
+		},
+		{
+			name: "every pair of names", resource: "Patient", bad: "its expressions visit more than",
+			selects: column("name.where(%resource.name.where(family = 'x').exists()).count()"),
+			write:   fixed(somebody + `,"name":[` + list(`{"family":"y"}`, 50_000) + "]}"),
+		},
+		{
+			name: "members that no view reads", resource: "Patient", least: 1,
+			write: about(somebody+`,"x":{`, "}}\n", func(w *bufio.Writer, i int) { _, _ = fmt.Fprintf(w, `"%d":[{"a":1}]`, i) }),
+		},
+		{
+			name: "large numbers", resource: "Observation", least: 1,
+			selects: `{"column":[{"name":"a","path":"value.ofType(Quantity).value"},{"name":"b","path":"component.first().value.ofType(Quantity).value"}]}`,
+			write: func(w *bufio.Writer, size int) {
+				text(`{"resourceType":"Observation","id":"1","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"component":[{"valueQuantity":{"value":1e999999999}}],"valueQuantity":{"value":1`, "0000000000", "}}")(w, min(size/8, 8<<20))
+			},
+		},
+		{
+			name: "a text in many parts", resource: "Patient", bad: "its expressions hold more than",
+			selects: column("name.text.first().split(',').count()"), write: func(w *bufio.Writer, size int) {
+				text(somebody+`,"name":[{"text":"`, ",,,,,,,,", `"}]}`)(w, max(size, 9<<20)-1000)
+			},
+		},
+		{
+			name: "short lines of many rows", resource: "Patient", least: 10_000_000 / 2,
+			selects: forEach("a") + "," + forEach("b"),
+			write: func(w *bufio.Writer, size int) {
+				line := somebody + `,"name":[` + list(`{"family":"0123456789"}`, 300) + "]}\n"
+				for range max(size>>20, 4) {
+					_, _ = w.WriteString(line)
+				}
+			},
+		},
+		{
+			name: "a line beyond the limit", resource: "Patient", bad: "line over the limit",
+			write: func(w *bufio.Writer, size int) { text(somebody+`,"x":"`, "0123456789", `"}`)(w, max(size, 65<<20)) },
+		},
+		{
+			name: "large lines side by side", resource: "Group", least: 4 * 300_000, files: 2,
+			write: func(w *bufio.Writer, size int) {
+				for range 2 {
+					about(group, "]}\n", func(w *bufio.Writer, i int) {
+						_, _ = fmt.Fprintf(w, `{"entity":{"reference":"Patient/00000000-0000-4000-8000-%012d"}}`, i)
+					})(w, size/2)
+				}
+			},
+		},
+	}
+}
+
+// hostileResult is what a child process says of itself.
+type hostileResult struct {
+	Peak        int64 // bytes resident
+	Seconds     float64
+	Quarantined int64
+	Rows        int64
+	Reasons     []string
+}
+
+const hostileChild = "FHIRSYNAPSE_TEST_HOSTILE"
+
+// TestMain runs the child of a hostile line where the environment names one.
+func TestMain(m *testing.M) {
+	if name := os.Getenv(hostileChild); name != "" {
+		if err := flattenHostile(name, os.Getenv(hostileChild+"_FILE")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// reasons is a lake that keeps the reasons of bad lines alone.
+type reasons struct {
+	sinkLake
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *reasons) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+	if area != pipeline.Quarantine {
+		_, err := io.Copy(io.Discard, r)
+		return pipeline.File{}, err
+	}
+	for dec := json.NewDecoder(r); ; {
+		var bad struct{ Reason string }
+		if err := dec.Decode(&bad); errors.Is(err, io.EOF) {
+			return pipeline.File{}, nil
+		} else if err != nil {
+			return pipeline.File{}, err
+		}
+		l.mu.Lock()
+		l.all = append(l.all, bad.Reason)
+		l.mu.Unlock()
+	}
+}
+
+func flattenHostile(name, file string) error {
+	for _, h := range hostiles() {
+		if h.name != name {
+			continue
+		}
+		set, err := bundled.Load(nil)
+		if h.selects != "" {
+			var v *sof.View
+			v, err = sof.Compile("v.json", []byte(`{"resource":"`+h.resource+`","name":"v","select":[`+h.selects+`]}`))
+			set = []*sof.View{v}
+		}
+		if err != nil {
+			return err
+		}
+		lake := &reasons{}
+		f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), Evaluators: 2})
+		if err != nil {
+			return err
+		}
+		start := time.Now()
+		var out hostileResult
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		for i := range max(h.files, 1) {
+			wg.Go(func() {
+				r, openErr := os.Open(file) //nolint:gosec // the parent's file
+				if openErr != nil {
+					err = openErr
+					return
+				}
+				defer r.Close() //nolint:errcheck // read only
+				in := pipeline.Flattening{Plan: plan, Type: h.resource, Path: "x", Dir: strconv.Itoa(i), LastUpdated: time.Unix(0, 0)}
+				done, flattenErr := f.Flatten(context.Background(), in, r)
+				mu.Lock()
+				defer mu.Unlock()
+				if flattenErr != nil {
+					err = flattenErr
+				}
+				out.Quarantined += done.Quarantined
+				for _, n := range done.Rows {
+					out.Rows += n
+				}
+			})
+		}
+		wg.Wait()
+		if err != nil {
+			return err
+		}
+		out.Seconds, out.Reasons = time.Since(start).Seconds(), lake.all
+		if out.Peak, err = peakMemory(); err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(out)
+	}
+	return fmt.Errorf("no hostile line %s", name)
+}
+
+// peakMemory is the most bytes that this process has had resident.
+func peakMemory() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, errors.New("/proc/self/status has no VmHWM")
+}
+
+// runHostile flattens a hostile line of a size in a process of its own.
+func runHostile(tb testing.TB, h hostile, size int) hostileResult {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "line.ndjson")
+	to, err := os.Create(file) //nolint:gosec // a file of the test
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := bufio.NewWriterSize(to, 64<<10)
+	h.write(w, size)
+	if err := errors.Join(w.Flush(), to.Close()); err != nil {
+		tb.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	child := exec.CommandContext(tb.Context(), self)
+	child.Env = append(os.Environ(), hostileChild+"="+h.name, hostileChild+"_FILE="+file, "GOMAXPROCS=2", "GOGC=", "GOMEMLIMIT=")
+	child.Stderr = os.Stderr
+	said, err := child.Output()
+	if err != nil {
+		tb.Fatalf("%s: %v", h.name, err)
+	}
+	var out hostileResult
+	if err := json.Unmarshal(said, &out); err != nil {
+		tb.Fatal(err)
+	}
+	return out
+}
+
+// largest is the size of a line of which only the limit of lines is larger.
+const largest = 64<<20 - 1<<16
+
+func TestMemoryOfHostileLinesIsBounded(t *testing.T) {
+	t.Parallel()
+	size := largest
+	if testing.Short() || raceEnabled {
+		size /= 16
+	}
+	for _, h := range hostiles() {
+		t.Run(h.name, func(t *testing.T) {
+			got := runHostile(t, h, size)
+			t.Logf("%d MiB, %.1f s, %d rows, %d lines quarantined", got.Peak>>20, got.Seconds, got.Rows, got.Quarantined)
+			switch {
+			case got.Peak > hostileBound && !raceEnabled:
+				t.Errorf("the process took %d MiB, the bound is %d MiB", got.Peak>>20, int64(hostileBound)>>20)
+			case h.bad == "" && (got.Quarantined > 0 || got.Rows < h.least*int64(size)/largest):
+				t.Errorf("%d rows, %d lines quarantined %q; want at least %d rows", got.Rows, got.Quarantined, got.Reasons, h.least*int64(size)/largest)
+			case h.bad != "" && (got.Rows > 0 || len(got.Reasons) != 1 || !strings.Contains(got.Reasons[0], h.bad)):
+				t.Errorf("%d rows, reasons %q; want no rows and %q", got.Rows, got.Reasons, h.bad)
+			}
+		})
+	}
+}
+
+// BenchmarkHostileLines reports the memory that a process needs for the largest
+// line of each kind, and the bound that the test of the same lines keeps.
+func BenchmarkHostileLines(b *testing.B) {
+	for _, h := range hostiles() {
+		b.Run(strings.ReplaceAll(h.name, " ", "-"), func(b *testing.B) {
+			for b.Loop() {
+				got := runHostile(b, h, largest)
+				b.ReportMetric(float64(got.Peak)/(1<<20), "MiB-peak")
+				b.ReportMetric(hostileBound>>20, "MiB-bound")
+				b.ReportMetric(float64(got.Rows), "rows")
+				b.ReportMetric(float64(got.Quarantined), "lines-quarantined")
+			}
+		})
+	}
+}

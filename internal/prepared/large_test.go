@@ -1,0 +1,182 @@
+package prepared_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/prepared/preparedtest"
+)
+
+// pairs is a view with a row for every pair of names.
+func pairs(t *testing.T) prepared.Native {
+	t.Helper()
+	return compiled(t, `{"resource":"Patient","name":"pair","select":[{"forEach":"name","column":[{"name":"a","path":"family"}]},{"forEach":"name","column":[{"name":"b","path":"family"}]}]}`)
+}
+
+// named is a Patient with so many names.
+func named(id string, names int) string {
+	return `{"resourceType":"Patient","id":"` + id + `","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[` + list(`{"family":"x"}`, names) + `]}`
+}
+
+// Lines that need much room keep their place among the others, and one beyond the
+// limits leaves nothing behind.
+func TestLargeLinesKeepTheirPlace(t *testing.T) {
+	t.Parallel()
+	names := []int{1, 2, 500, 3, 1500, 1, 400, 2}
+	var lines []string
+	for i, n := range names {
+		lines = append(lines, named(fmt.Sprint("p", i), n))
+	}
+	lines = append(lines, "", "{", named("last", 1))
+	for _, o := range []prepared.Options{{Evaluators: 1}, {Evaluators: 3, Block: 1 << 10}} {
+		lake := newLake()
+		o.Lake, o.Views = lake, pairs(t)
+		f, err := prepared.NewFlattener(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, err := f.Flatten(t.Context(), patients("d"), strings.NewReader(strings.Join(lines, "\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// 1500 names make 2,250,000 rows
+		if done.Lines != 11 || done.Blank != 1 || done.Quarantined != 2 || done.Heads != 8 {
+			t.Errorf("%+v", done)
+		}
+		tables, err := o.Views.Tables(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := map[string]int{}
+		var order []string
+		for r, err := range prepared.Rows(t.Context(), lake, "d", tables[0]) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rows[r.ID]++; rows[r.ID] == 1 {
+				order = append(order, fmt.Sprint(r.Line, " ", r.ID))
+			}
+		}
+		for i, n := range names {
+			want := n * n
+			if n == 1500 {
+				want = 0
+			}
+			if got := rows[fmt.Sprint("p", i)]; got != want {
+				t.Errorf("line %d has %d rows, want %d", i+1, got, want)
+			}
+		}
+		if want := []string{"1 p0", "2 p1", "3 p2", "4 p3", "6 p5", "7 p6", "8 p7", "11 last"}; !slices.Equal(order, want) {
+			t.Errorf("the order is %q, want %q", order, want)
+		}
+	}
+}
+
+// A file of large lines can be given up in the middle of one.
+func TestALargeLineEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: compiled(t, `{"resource":"Patient","name":"v","select":[{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'y').exists()).count()"}]}]}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err = f.Flatten(ctx, patients("d"), strings.NewReader(named("a", 100_000)))
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// panicking has an engine that panics at one line.
+type panicking struct {
+	preparedtest.Views
+	with any
+}
+
+type panickingEvaluator struct {
+	prepared.Evaluator
+	with any
+}
+
+func (b panicking) Engine(plan, resource string) (func(prepared.Room) prepared.Evaluator, error) {
+	engine, err := b.Views.Engine(plan, resource)
+	return func(r prepared.Room) prepared.Evaluator { return panickingEvaluator{engine(r), b.with} }, err
+}
+
+func (b panickingEvaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+	if strings.Contains(string(line), `"id":"secret"`) {
+		if b.with == nil {
+			var none []string
+			_ = none[len(line)]
+		}
+		panic(b.with)
+	}
+	return b.Evaluator.Eval(ctx, line, emit)
+}
+
+func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
+	t.Parallel()
+	lines := strings.Repeat(`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`+"\n", 30) +
+		`{"resourceType":"Patient","id":"secret","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}` + "\n" + strings.Repeat("{}\n", 5000)
+	for name, c := range map[string]struct {
+		with any
+		says string
+	}{
+		"an error of the runtime": {nil, "index out of range"},
+		"a value of the line":     {"the id is secret", "a value of type string"},
+		"an error with a value":   {errors.New("the id is secret"), "a value of type *errors.errorString"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lake := newLake()
+			f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: panicking{views, c.with}, Block: 256})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.Flatten(t.Context(), patients("d"), strings.NewReader(lines))
+			if err == nil || fault.Of(err) != fault.Permanent || strings.Contains(err.Error(), "secret") {
+				t.Fatalf("got %v", err)
+			}
+			for _, part := range []string{"x/Patient-1.ndjson", "line 31", c.says, "prepared/large_test.go:"} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+			if exists(t, lake, "d/head.parquet") {
+				t.Error("the file that failed is visible")
+			}
+			// The next file is flattened as if nothing had happened.
+			done, err := f.Flatten(t.Context(), patients("e"), strings.NewReader(strings.Replace(lines, "secret", "b", 1)))
+			if err != nil || done.Heads != 31 {
+				t.Errorf("%+v, %v", done, err)
+			}
+		})
+	}
+}
+
+func TestAPanicOfTheStoreFailsTheFile(t *testing.T) {
+	t.Parallel()
+	f, err := prepared.NewFlattener(prepared.Options{Lake: panicLake{}, Views: views})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Flatten(t.Context(), patients("d"), strings.NewReader(`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`))
+	if err == nil || fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "store the file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// panicLake has no lake behind it: every call of it panics.
+type panicLake struct{ pipeline.Lake }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package prepared_test
+
+const raceEnabled = false

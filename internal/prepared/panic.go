@@ -1,0 +1,52 @@
+package prepared
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+)
+
+// place names the line that is being evaluated.
+func (e *evaluation) place() string { return fmt.Sprintf("line %d", e.number) }
+
+// caught turns a panic of the function that defers it into an error. The text of a
+// panic may hold a value of the line, so only an error of the Go runtime is shown,
+// with the place in the program.
+func caught(err *error, during func() string) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	what := fmt.Sprintf("a value of type %T", p)
+	if e, ok := p.(runtime.Error); ok {
+		what = e.Error()
+	}
+	*err = &fault.Error{
+		Class:  fault.Permanent,
+		Err:    fmt.Errorf("%s: the program panicked: %s, at %s", during(), what, panicPlace()),
+		Remedy: "report this as a bug of fhirsynapse; take the line out of the file to load the others",
+	}
+}
+
+// panicPlace returns the file and the line of the program that panicked.
+func panicPlace() string {
+	var pcs [256]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	place, panicked := "an unknown place", false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicked = true // the last one is the first: others passed it on
+		case panicked && !strings.HasPrefix(f.Function, "runtime."):
+			place = fmt.Sprintf("%s:%d", path.Join(path.Base(path.Dir(f.File)), path.Base(f.File)), f.Line)
+			panicked = false
+		}
+		if !more {
+			return place
+		}
+	}
+}
