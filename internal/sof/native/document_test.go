@@ -21,6 +21,8 @@ import (
 var documented = map[string]struct {
 	file, want string
 }{
+	"more rows, values, text or work than a line may ask for":                                                                    {good("1") + "\n" + twice(`"contact":[`+strings.TrimSuffix(strings.Repeat(`{"gender":"x"},`, 600), ",")+"]") + good("3"), "1, view v, column v: the line is too large: its expressions hold more than 500 items at a time, 3"},
+	"a resourceType that is no name of a type (`^[A-Z][A-Za-z]{1,63}$`), or differs from one of FHIR's in case only (`PATIENT`)": {`{"resourceType":"P; DROP","id":"1"}` + "\n" + `{"resourceType":"PATIENT","id":"1"}` + "\n" + good("3"), "P; DROP, PATIENT, 3"},
 	"over the limit":                       {good("1") + "\n" + `{"resourceType":"Patient","id":"2","x":"` + strings.Repeat("x", limit) + `"}` + "\n" + good("3"), "1, line over the limit, 3"},
 	"invalid UTF-8":                        {"{\"resourceType\":\"Patient\",\"id\":\"1\",\"x\":\"\xff\"}\n" + "{\"resourceType\":\"Patient\",\"id\":\"\xc0\x80\"}\n" + "{\"x\":\"\xed\xa0\x80\"}\n" + good("3"), "byte 40: invalid UTF-8, byte 32: invalid UTF-8, byte 6: invalid UTF-8, 3"},
 	"truncated JSON":                       {good("1") + "\n" + good("2")[:20] + "\n" + good("3"), "1, byte 20: the line ends too early, 3"},
@@ -57,7 +59,9 @@ func TestLinesAreReadAsDocumented(t *testing.T) {
 	for name, c := range documented {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eval := e.Evaluator()
+			limits := DefaultLimits()
+			limits.Items = 500
+			eval := e.Evaluator(limits)
 			var got []string
 			for l, err := range ndjson.Lines(strings.NewReader(c.file), limit) {
 				switch {
@@ -99,6 +103,7 @@ func TestTheDocumentNamesTheLinesThatAreTested(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	text, _, _ = bytes.Cut(text, []byte("\n## "))
 	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| .+ \|$`).FindAllSubmatch(text, -1)
 	if len(rows) != len(documented)+1 {
 		t.Errorf("the document has %d lines, %d are tested", len(rows)-1, len(documented))

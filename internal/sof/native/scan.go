@@ -72,6 +72,9 @@ func (t *tape) read(line []byte, root *shape) int32 {
 	if line[i] != '{' {
 		return int32(t.fail(i, "expected a JSON object")) //nolint:gosec // -1
 	}
+	if !t.hasRoom(i) {
+		return -1
+	}
 	i, n := t.value(i, root)
 	if i < 0 {
 		return -1
@@ -138,11 +141,7 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 		return -1, -1
 	}
 	n.end = int32(i) //nolint:gosec // as above
-	at := t.add(n)
-	if at < 0 {
-		return -1, -1
-	}
-	return i, at
+	return i, t.add(n)
 }
 
 // stringValue is value for a string, behind its opening quote.
@@ -151,19 +150,12 @@ func (t *tape) stringValue(i int) (int, int32) {
 	if end < 0 {
 		return -1, -1
 	}
-	if len(t.nodes) == cap(t.nodes) && !t.growNodes(i) {
-		return -1, -1
-	}
 	//nolint:gosec // lines are far shorter than 2 GB
 	t.nodes = append(t.nodes, node{start: int32(i), end: int32(end) - 1, next: -1, first: -1, shape: -1, kind: kindString, escaped: escaped})
 	return end, int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
 }
 
-// add keeps a node and returns its number; -1 after a fault.
 func (t *tape) add(n node) int32 {
-	if len(t.nodes) == cap(t.nodes) && !t.growNodes(int(n.start)) {
-		return -1
-	}
 	t.nodes = append(t.nodes, n)
 	return int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
 }
@@ -182,7 +174,7 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	}
 	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
 	base := len(t.slots)
-	if self < 0 || base+len(s.names) > cap(t.slots) && !t.growSlots(i, len(s.names)) {
+	if base+len(s.names) > cap(t.slots) && !t.growSlots(i, len(s.names)) {
 		return -1, -1
 	}
 	t.slots = t.slots[:base+len(s.names)]
@@ -209,6 +201,9 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 				guess = s.guess + slot + 1
 				if t.slots[base+slot] != 0 {
 					return t.fail(at, "the same member twice"), -1
+				}
+				if !t.hasRoom(i) {
+					return -1, -1
 				}
 				var n int32
 				if t.line[i] == '"' {
@@ -299,15 +294,15 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 		return -1, -1
 	}
 	self := t.add(node{shape: -1, kind: kindArray, start: int32(i), next: -1, first: -1}) //nolint:gosec // as above
-	if self < 0 {
-		return -1, -1
-	}
 	last := int32(-1)
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == ']' {
 		i++
 	} else {
 		for {
+			if !t.hasRoom(i) {
+				return -1, -1
+			}
 			var n int32
 			if i, n = t.value(i, s); i < 0 {
 				return -1, -1

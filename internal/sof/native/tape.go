@@ -8,6 +8,10 @@ const (
 	slotSize = 4
 )
 
+// hasRoom makes sure that the node of one more value fits, before the value at an
+// offset of the line is read. It is false after a fault.
+func (t *tape) hasRoom(at int) bool { return len(t.nodes) < cap(t.nodes) || t.growNodes(at) }
+
 // growNodes makes room for more nodes; at is how much of the line has been read.
 func (t *tape) growNodes(at int) bool {
 	n := t.larger(cap(t.nodes), len(t.nodes)+1, at, nodeSize, len(t.slots)*slotSize)

@@ -45,7 +45,7 @@ func (v wideViews) Tables(string) ([]prepared.Table, error) {
 func (v wideViews) ViewSet(string) (string, error) { return "wide", nil }
 
 func (v wideViews) Engine(string, string) (func(prepared.Room) prepared.Evaluator, error) {
-	return func() prepared.Evaluator { return &wideEvaluator{cells: make([][]byte, len(v.columns))} }, nil
+	return func(prepared.Room) prepared.Evaluator { return &wideEvaluator{cells: make([][]byte, len(v.columns))} }, nil
 }
 
 type wideEvaluator struct{ cells [][]byte }

@@ -1,0 +1,73 @@
+package duck
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse"
+)
+
+// A cell that the limits of a line let pass can be committed in the memory that a
+// commit has by default; a longer one costs its line and not its type.
+func TestLongCellsAreCommitted(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("commits 180 MB of text")
+	}
+	v, err := sof.Compile("v.json", []byte(`{"resource":"Patient","name":"patient","select":[{"column":[{"name":"a","path":"name.text.first()"}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := prepared.Native(func(string) ([]*sof.View, error) { return []*sof.View{v}, nil })
+	dir := t.TempDir()
+	lake := localdir.New(filepath.Join(dir, "lake"))
+	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lines, long = 12, 15 << 20
+	r, w := io.Pipe()
+	go func() {
+		for i := range lines {
+			n := long + i
+			if i == 3 {
+				n = 20 << 20
+			}
+			_, _ = fmt.Fprintf(w, `{"resourceType":"Patient","id":"%d","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[{"text":"%s"}]}`+"\n", i, strings.Repeat("x", n))
+		}
+		_ = w.Close()
+	}()
+	in := pipeline.Flattening{Plan: "plan", Type: "Patient", Path: "x/1", Dir: "x/1@1"}
+	done, err := f.Flatten(t.Context(), in, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.Quarantined != 1 || done.Heads != lines-1 {
+		t.Errorf("%+v", done)
+	}
+	store, err := Open(Options{Path: filepath.Join(dir, "x.duckdb"), Lake: lake, Views: warehouse.Views(plan.Tables), TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := pipeline.Batch{
+		Schema: "fhir", Plan: "plan", Export: "x-000001", Type: "Patient", ViewSet: 1, Attempt: "a",
+		Files: []pipeline.PreparedFile{{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done}},
+	}
+	if err := store.Commit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	content, err := store.Content(t.Context(), "fhir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(fmt.Sprint(content)); n < (lines-1)*long {
+		t.Errorf("the tables have %d bytes", n)
+	}
+}
