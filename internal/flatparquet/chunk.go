@@ -130,6 +130,9 @@ func (c *chunk) pending() int { return len(c.data) + 4*len(c.numbers) }
 // size is the bytes that wait for the end of the row group.
 func (c *chunk) size() int { return len(c.pages) + c.pending() + len(c.dictionary.page) }
 
+// plain is the bytes of the row group as a reader holds them, about.
+func (c *chunk) plain() int { return int(c.plainSize) + c.pending() }
+
 // endPage encodes the page under way.
 func (c *chunk) endPage() error {
 	if c.rows == 0 {

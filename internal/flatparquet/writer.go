@@ -68,6 +68,15 @@ func (w *Writer) Waiting() (bytes int) {
 	return bytes
 }
 
+// Plain is the bytes of the row group when it is not compressed: what a reader of
+// all of it needs.
+func (w *Writer) Plain() (bytes int) {
+	for _, c := range w.chunks {
+		bytes += c.plain()
+	}
+	return bytes
+}
+
 // Flush ends the row group.
 func (w *Writer) Flush() error {
 	if w.rows == 0 {

@@ -66,9 +66,21 @@ func (s *sink) columns(i int, name string, c *columns) error {
 	return nil
 }
 
+// plainLimit is the most bytes of a row group before compression, but for one row:
+// DuckDB reads up to 2,048 rows of a group at a time, and long texts that compress
+// well would take more memory than a commit has.
+const plainLimit = 24 << 20
+
 // bound ends row groups, largest first, until no more than limit bytes wait for
 // theirs. A nil file has none.
 func bound(limit int, files []*parquetFile) error {
+	for _, f := range files {
+		if f != nil && f.Plain() > plainLimit {
+			if err := f.Flush(); err != nil {
+				return err
+			}
+		}
+	}
 	for {
 		var largest *parquetFile
 		waiting, most := 0, 0
