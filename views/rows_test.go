@@ -68,7 +68,7 @@ func rows(t *testing.T, v *sof.View, filled map[string]bool) string {
 			t.Fatal(err)
 		}
 		for _, line := range bytes.Split(bytes.TrimSpace(file), []byte("\n")) {
-			_, err := eval.Eval(line, func(_ int, row [][]byte) error {
+			_, err := eval.Eval(t.Context(), line, func(_ int, row [][]byte) error {
 				var cells []string
 				for i, c := range v.Columns {
 					if row[i] != nil {

@@ -183,10 +183,9 @@ type remover struct {
 	seen pipeline.Lake
 }
 
-func (r remover) Remove(_ context.Context, area pipeline.Area, path string) error {
+func (r remover) Remove(ctx context.Context, area pipeline.Area, path string) error {
 	if f, ok := r.seen.(failing); ok && f.suffix == "remove "+path[strings.LastIndex(path, "/")+1:] {
 		return errDown
 	}
-	r.from.Remove(area, path)
-	return nil
+	return r.from.Remove(ctx, area, path)
 }
