@@ -27,8 +27,8 @@ func Bundled() ([]*sof.View, error) { return Load(nil) }
 
 // Load gives the bundled views and those of extra, ordered by table name; a file
 // of extra replaces the bundled one of the same name. A nil extra adds nothing.
-// The faults of all files are reported at once.
-func Load(extra fs.FS) ([]*sof.View, error) {
+// The faults of all files are reported at once. The options go to the compiler.
+func Load(extra fs.FS, options ...sof.Option) ([]*sof.View, error) {
 	files := map[string][]byte{}
 	var faults []error
 	for _, dir := range []fs.FS{bundled, extra} {
@@ -41,7 +41,7 @@ func Load(extra fs.FS) ([]*sof.View, error) {
 		}
 		maps.Copy(files, found)
 	}
-	views, err := compile(files)
+	views, err := compile(files, options...)
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}
@@ -75,12 +75,12 @@ func read(dir fs.FS) (map[string][]byte, error) {
 	return out, errors.Join(faults...)
 }
 
-func compile(files map[string][]byte) ([]*sof.View, error) {
+func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error) {
 	var out []*sof.View
 	var faults []error
 	tables := map[string]string{}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		v, err := sof.Compile(file, files[file])
+		v, err := sof.Compile(file, files[file], options...)
 		if err != nil {
 			faults = append(faults, err)
 			continue

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -18,8 +17,6 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/sof"
-	"fhirsynapse/views"
 )
 
 // Resources are what a warehouse is opened with.
@@ -51,7 +48,6 @@ type App struct {
 	environ []string
 	read    func(string) ([]byte, error)
 	open    map[string]OpenWarehouse
-	views   prepared.PlanViews
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -82,14 +78,14 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 		schemes = append(schemes, scheme)
 	}
 	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, schemes...)
-	set, viewsErr := Views(cfg.ViewsFolder)
+	_, viewsErr := Views(cfg.ViewsFolder)
 	if err := errors.Join(configErr, viewsErr); err != nil {
 		return nil, err
 	}
 	for _, w := range append(cfg.Warnings, cfg.Exports.Warnings...) {
 		log.Warn("configuration", "warning", w)
 	}
-	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, views: set, now: e.Now, log: log}
+	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, now: e.Now, log: log}
 	return a, a.connect()
 }
 
@@ -107,21 +103,6 @@ func (a *App) connect() error {
 	a.journal = azure.NewJournal(clients.Storage, cfg.JournalContainer)
 	a.queue = azure.NewQueue(clients.ServiceBus, cfg.StepsQueue)
 	return nil
-}
-
-// Views compiles the bundled views and those of folder, which add to them or take
-// their place; an empty folder means the bundled ones alone. All plans have the
-// same ones.
-func Views(folder string) (prepared.PlanViews, error) {
-	var extra fs.FS
-	if folder != "" {
-		extra = os.DirFS(folder)
-	}
-	set, err := views.Load(extra)
-	if err != nil {
-		return nil, err
-	}
-	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
 }
 
 func account(c config.Connection) azure.Account {
@@ -150,12 +131,13 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: a.views, LineLimit: a.config.LineLimit})
+	set := planViews(a.config.ViewsFolder, exports)
+	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: set, LineLimit: a.config.LineLimit})
 	if err != nil {
 		return nil, err
 	}
 	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{
-		Lake: a.lake, Published: a.published, Views: a.views, LineLimit: a.config.LineLimit,
+		Lake: a.lake, Published: a.published, Views: set, LineLimit: a.config.LineLimit,
 		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
 	})
 	if err != nil {

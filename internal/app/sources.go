@@ -55,7 +55,7 @@ func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Sourc
 
 func (a *App) sourceOptions(s config.Source) (bulkfhir.Options, error) {
 	o := bulkfhir.Options{
-		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, MaxCount: s.MaxCount, Parallel: s.IsParallel,
+		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, ReferenceBase: s.ReferenceBase, MaxCount: s.MaxCount, Parallel: s.IsParallel,
 		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles, Downloads: s.Downloads, StatusHosts: s.StatusHosts,
 		LineLimit: a.config.LineLimit, Landing: a.lake.Landing, Now: a.now,
 	}

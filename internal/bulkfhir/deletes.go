@@ -34,13 +34,19 @@ func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 			case line.Blank():
 				continue
 			default:
-				ids, err = deletesOf(line)
+				ids, err = k.deletesOf(line)
 			}
 			if err != nil {
 				yield(pipeline.Tombstone{}, err)
 				return
 			}
 			for _, id := range ids {
+				if id.foreign {
+					if !yield(pipeline.Tombstone{Type: id.typ, Foreign: true}, nil) {
+						return
+					}
+					continue
+				}
 				if !yield(pipeline.Tombstone{Type: id.typ, Line: []byte(`{"resourceType":"` + id.typ + `","id":"` + id.id + deletedState)}, nil) {
 					return
 				}
@@ -49,9 +55,13 @@ func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 	}
 }
 
-type reference struct{ typ, id string }
+// reference is a resource that a delete names; foreign says that it is of another server.
+type reference struct {
+	typ, id string
+	foreign bool
+}
 
-func deletesOf(line ndjson.Line) ([]reference, error) {
+func (k *keeper) deletesOf(line ndjson.Line) ([]reference, error) {
 	var b struct {
 		ResourceType string `json:"resourceType"`
 		Entry        []struct {
@@ -66,7 +76,7 @@ func deletesOf(line ndjson.Line) ([]reference, error) {
 	}
 	ids := make([]reference, 0, len(b.Entry))
 	for i, e := range b.Entry {
-		id, ok := referenceOf(e.Request.URL)
+		id, ok := k.referenceOf(e.Request.URL)
 		if e.Request.Method != http.MethodDelete || !ok {
 			return nil, unusableDeletes(line.Number, fmt.Sprintf("its entry %d does not delete one resource by type and id", i))
 		}
@@ -80,8 +90,9 @@ func unusableDeletes(line int64, what string) error {
 	return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("line %d of the deletes cannot be applied: %s", line, what)}
 }
 
-// referenceOf reads Type/id, relative or absolute.
-func referenceOf(u string) (reference, bool) {
+// referenceOf reads Type/id, relative or absolute. An absolute one is foreign where its
+// base is not the server's.
+func (k *keeper) referenceOf(u string) (reference, bool) {
 	if strings.ContainsAny(u, "?#") {
 		return reference{}, false
 	}
@@ -89,16 +100,23 @@ func referenceOf(u string) (reference, bool) {
 	if len(parts) < 2 {
 		return reference{}, false
 	}
-	r := reference{parts[len(parts)-2], parts[len(parts)-1]}
+	r := reference{typ: parts[len(parts)-2], id: parts[len(parts)-1]}
+	if base := strings.Join(parts[:len(parts)-2], "/"); base != "" {
+		r.foreign = base != strings.TrimRight(k.o.BaseURL, "/") && (k.o.ReferenceBase == "" || base != strings.TrimRight(k.o.ReferenceBase, "/"))
+	}
 	return r, isTypeName(r.typ) && r.typ[0] >= 'A' && r.typ[0] <= 'Z' && isID(r.id)
 }
 
-// isID is the id type of FHIR R4 §2.24.0.1.
+// maxID is the longest id that the tables take.
+const maxID = 128
+
+// isID is the id type of FHIR R4 §2.24.0.1, with the underscores and the length of servers
+// that do not hold to it.
 func isID(s string) bool {
 	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 64
+	return s != "" && len(s) <= maxID
 }

@@ -433,3 +433,18 @@ func FuzzDeletes(f *testing.F) {
 		}
 	})
 }
+
+func TestDeletesOfAnotherServerDeleteNothing(t *testing.T) {
+	t.Parallel()
+	k := &keeper{&Source{o: Options{LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4"}}}
+	for url, want := range map[string]string{
+		"Patient/a_b": `"id":"a_b"`, "https://h/fhir/Patient/1": `"id":"1"`, "https://outer/r4/Patient/1": `"id":"1"`, "/Patient/1": `"id":"1"`,
+		"https://other/fhir/Patient/1": "", "https://h/fhir2/Patient/1": "", "https://h/Patient/1": "",
+	} {
+		for tombstone, err := range k.Deletes(strings.NewReader(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"` + url + `"}}]}`)) {
+			if err != nil || tombstone.Type != "Patient" || tombstone.Foreign != (want == "") || !strings.Contains(string(tombstone.Line), want) {
+				t.Errorf("%s: %+v, %v", url, tombstone.Foreign, err)
+			}
+		}
+	}
+}

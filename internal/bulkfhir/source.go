@@ -60,6 +60,8 @@ type Options struct {
 	Method string
 	// Until says that the server ends a window where _until tells it (guide 3).
 	Until bool
+	// ReferenceBase is the base of the server's absolute references; empty means BaseURL.
+	ReferenceBase string
 	// Lenient asks the server to leave out parameters that it does not know.
 	Lenient bool
 	// Patients narrows exports below system level to these ids (dialect bulk).

@@ -14,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 )
 
@@ -31,6 +32,8 @@ type LoadRequest struct {
 	EngineTransforms bool
 	// Views is a folder of ViewDefinitions; empty means the bundled ones.
 	Views string
+	// References says how the views read references.
+	References sof.References
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int
 	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which nothing is
@@ -66,6 +69,8 @@ type LoadReport struct {
 	// Rows counts the rows that the load wrote, by table.
 	Rows map[string]int64 `json:"rows"`
 	pipeline.ValueCounts
+	// Base is the base URL at which absolute references have a key; empty means unknown.
+	Base string `json:"base,omitempty"`
 	// Bytes is the size of the files after unpacking.
 	Bytes int64 `json:"bytes"`
 	// Seconds is how long the load took.
@@ -91,7 +96,7 @@ const allTypes = "all"
 
 func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var r LoadRequest
-	var to, lineLimit, transform string
+	var to, lineLimit, transform, base, urns string
 	var maxBad float64
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -164,6 +169,10 @@ the column stays NULL for that one until the command is run again with the files
 			if r.EngineTransforms = transform == "tsql"; r.EngineTransforms && !slices.Contains(shredders, r.Scheme) || !r.EngineTransforms && transform != "native" {
 				return usagef(cmd, "--transform must be native, or tsql with --to %s", strings.Join(shredders, ", "))
 			}
+			var referencesErr error
+			if r.References, referencesErr = config.ParseReferences(base, urns); referencesErr != nil {
+				return usagef(cmd, "%w", referencesErr)
+			}
 			if r.Compression != "" && r.Scheme != "parquet" {
 				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
 			}
@@ -205,6 +214,8 @@ the column stays NULL for that one until the command is run again with the files
 	cmd.Flags().StringVar(&transform, "transform", "native", "who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
+	cmd.Flags().StringVar(&base, "base", "", "the base `URL` of the server that the files come from: absolute references have a key only at it")
+	cmd.Flags().StringVar(&urns, "urn-references", "", "`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
 	cmd.Flags().StringVar(&lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
 	cmd.Flags().Float64Var(&maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which nothing is loaded")
 	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
@@ -286,6 +297,7 @@ func loadTable(w io.Writer, r LoadReport) error {
 	for _, sentence := range r.Sentences(r.Rows) {
 		b.WriteString(sentence + "\n")
 	}
+	b.WriteString(r.remedy())
 	b.WriteString(withoutViews(r.Types))
 	if r.Quarantine != "" {
 		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
@@ -314,6 +326,14 @@ func withoutViews(types []pipeline.TypeReport) string {
 		}
 	}
 	return b.String()
+}
+
+// remedy says what would give absolute references a key.
+func (r LoadReport) remedy() string {
+	if len(r.Foreign) == 0 || r.Base != "" {
+		return ""
+	}
+	return "absolute references have no key, because the load does not know the server of the files; to tell it, load again with\n  --base https://HOST/PATH\n"
 }
 
 func loadRow(x pipeline.TypeReport) table.Row {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 )
 
 // StartRequest is what `start --once` is asked for.
@@ -45,7 +47,9 @@ type StartRequest struct {
 	Scheme, Rest string
 	Schema       string
 	Views        string
-	MaxBad       float64
+	// References says how the views read references.
+	References sof.References
+	MaxBad     float64
 	// AllowErrors accepts that the server could not export everything.
 	AllowErrors bool
 	Timeout     time.Duration
@@ -136,6 +140,7 @@ type startFlags struct {
 	to, since, until, kind string
 	secrets                struct{ secret, key, token, storage string } // references
 	maxBad                 float64
+	base, urns             string
 }
 
 func (f *startFlags) add(cmd *cobra.Command) {
@@ -172,6 +177,8 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false, "download files from private addresses too")
 	flags.StringArrayVar(&f.r.StatusHosts, "status-host", nil, "a `HOST` besides the server's own at which it may have us ask for the status of the export; may be repeated")
 	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
+	flags.StringVar(&f.base, "base", "", "the base `URL` at which absolute references have a key; without it that of --source")
+	flags.StringVar(&f.urns, "urn-references", "", "`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
 	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which the export fails")
 	flags.BoolVar(&f.r.AllowErrors, "allow-errors", false, "accept that the server could not export everything: the export counts as complete")
 	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "how long the whole export may take")
@@ -217,6 +224,12 @@ func (f *startFlags) request() (StartRequest, error) {
 	}
 	errs = append(errs, f.dialect(&r)...)
 	r.Since, r.Until = f.instant("since", f.since, &errs), f.instant("until", f.until, &errs)
+	references, err := config.ParseReferences(f.base, f.urns)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	references.Base = cmp.Or(references.Base, r.Source)
+	r.References = references
 	if f.maxBad < 0 || f.maxBad > 100 {
 		wrong("--max-bad must be from 0 to 100")
 	}

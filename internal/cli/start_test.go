@@ -17,6 +17,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 )
 
 func startArgs(more ...string) []string {
@@ -49,6 +50,7 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
 		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
 		Method: "POST", Lenient: true, FileToken: "never", StatusHosts: []string{"jobs.example.org"}, Downloads: 3, Scheme: "duckdb", Rest: "x", Schema: "s", MaxBad: 0.01, AllowErrors: true, Timeout: time.Hour,
+		References: sof.References{Base: "https://bulk.example.org/fhir"},
 	}
 	if diff := cmp.Diff(want, *r, cmp.AllowUnexported(config.Secret{})); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)

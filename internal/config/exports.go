@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -33,6 +35,8 @@ type Source struct {
 	Until bool
 	// Method of the kick-off, GET or POST; empty finds out (dialect bulk).
 	Method string
+	// ReferenceBase is where absolute references have a key; empty means at URL.
+	ReferenceBase string
 	// Lenient has the server leave out parameters that it does not know.
 	Lenient bool
 	// FileToken is always or never; empty leaves it to the manifest.
@@ -58,6 +62,8 @@ type Exports struct {
 	// PatientsOf lists the patients of plans that name some. They are no part of the
 	// plan: what is in it comes into the journal.
 	PatientsOf map[string][]string
+	// ReferencesOf says of each plan how its views read references.
+	ReferencesOf map[string]sof.References
 	// Warnings are for the log: what works and is probably not meant.
 	Warnings []string
 }
@@ -70,6 +76,15 @@ func (e Exports) Source(plan string) (Source, bool) {
 	}
 	s, ok := e.Sources[name]
 	return s, ok
+}
+
+// References says how the views of a plan read references. Absolute ones have a key at
+// the base URL of the plan's source, unless the source says otherwise.
+func (e Exports) References(plan string) sof.References {
+	r := e.ReferencesOf[plan]
+	s, _ := e.Source(plan)
+	r.Base = cmp.Or(s.ReferenceBase, s.URL)
+	return r
 }
 
 // ParseExports reads exports.yaml. Name is how faults call the file; getenv
@@ -91,7 +106,7 @@ type reader struct {
 }
 
 func (r *reader) read(data []byte) Exports {
-	e := Exports{Sources: map[string]Source{}, SourceOf: map[string]string{}, PatientsOf: map[string][]string{}}
+	e := Exports{Sources: map[string]Source{}, SourceOf: map[string]string{}, PatientsOf: map[string][]string{}, ReferencesOf: map[string]sof.References{}}
 	root := r.parse(data)
 	if root == nil {
 		return e
@@ -155,7 +170,7 @@ func (r *reader) source(f field) (Source, bool) {
 }
 
 var (
-	commonKeys = []string{"url", "dialect", "auth", "lenient", "privateFiles", "statusHosts"}
+	commonKeys = []string{"url", "dialect", "auth", "lenient", "privateFiles", "statusHosts", "referenceBase"}
 	azureKeys  = []string{"maxCount", "isParallel"}
 	bulkKeys   = []string{"until", "method", "fileToken", "downloads"}
 	sourceKeys = slices.Concat(commonKeys, azureKeys, bulkKeys)
@@ -179,6 +194,11 @@ func (s *Source) ways(o object) {
 		}
 	}
 	s.Lenient = o.boolean("lenient", false)
+	base, err := ParseReferenceBase(o.text("referenceBase", ""))
+	if err != nil {
+		o.fault("referenceBase", "%w", err)
+	}
+	s.ReferenceBase = base
 	s.MaxCount = o.number("maxCount", 1, mostPerQuery)
 	if o.has("isParallel") {
 		s.IsParallel = fmt.Sprint(o.boolean("isParallel", true))

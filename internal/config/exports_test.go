@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -107,7 +109,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			head + "- {name: a, source: s, schedule: manual, typefilter: [], colour: red}\n",
 			[]string{
 				"x.yaml:4: unknown key typefilter in plan 1: did you mean typeFilter?",
-				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad",
+				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences",
 			},
 		},
 		"a key twice": {
@@ -261,4 +263,29 @@ func FuzzParseExports(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPlansSayHowTheirViewsReadReferences(t *testing.T) {
+	t.Parallel()
+	const head = "version: 1\nsources:\n  s: {url: https://inner.example/fhir/, dialect: bulk, auth: {kind: none}%s}\nplans:\n"
+	e, err := config.ParseExports("x.yaml", []byte(fmt.Sprintf(head, "")+"- {name: a, source: s, schedule: manual, urnReferences: ids}\n- {name: b, source: s, schedule: manual, schema: b}\n"), none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(sof.References{Base: "https://inner.example/fhir", URNs: true}, e.References("a")); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(sof.References{Base: "https://inner.example/fhir"}, e.References("b")); d != "" {
+		t.Error(d)
+	}
+	e, err = config.ParseExports("x.yaml", []byte(fmt.Sprintf(head, ", referenceBase: https://outer.example/r4/")+"- {name: a, source: s, schedule: manual}\n"), none)
+	if got := e.References("a").Base; err != nil || got != "https://outer.example/r4" {
+		t.Errorf("base %s, %v", got, err)
+	}
+	_, err = config.ParseExports("x.yaml", []byte(fmt.Sprintf(head, ", referenceBase: fhir/r4")+"- {name: a, source: s, schedule: manual, urnReferences: all}\n"), none)
+	for _, want := range []string{"referenceBase: must look like https://HOST/PATH", `urnReferences: "all": write ids`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // Functions images and bare containers come without a zone database
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/typefilter"
 
 	"github.com/goccy/go-yaml/ast"
@@ -25,13 +26,20 @@ const (
 	manual         = "manual"
 )
 
+// The values of urnReferences.
+const (
+	urnsNone = "none"
+	urnsIDs  = "ids"
+)
+
 var (
 	levels     = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
-	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad"}
+	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad", "urnReferences"}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
-	// fhirID is the id type of FHIR R4 §2.24.0.1.
-	fhirID = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
+	// fhirID is the id type of FHIR R4 §2.24.0.1, with the underscores and the length of
+	// servers that do not hold to it.
+	fhirID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 	// reserved schemas belong to the engines.
 	reserved = []string{"information_schema", "pg_catalog", "sys", "temp", "system"}
 	fields5  = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
@@ -75,9 +83,22 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 			o.fault("maxBad", "%w", err)
 		}
 		p.MaxBad = share
+		e.ReferencesOf[p.Name] = r.references(o)
 		e.Plans = append(e.Plans, p)
 		e.SourceOf[p.Name] = source.Name
 	}
+}
+
+// references reads how the views of the plan read references that are not relative.
+func (r *reader) references(o object) (out sof.References) {
+	switch value := o.text("urnReferences", urnsNone); value {
+	case urnsNone:
+	case urnsIDs:
+		out.URNs = true
+	default:
+		o.fault("urnReferences", "%q: write ids, which takes the UUID of a urn:uuid reference as the id, or none", value)
+	}
+	return out
 }
 
 func (r *reader) planSource(o object, e *Exports) Source {
@@ -116,7 +137,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	case p.Level != pipeline.LevelGroup && p.Group != "":
 		o.fault("group", "has no meaning at level %s: remove it, or write level: group", p.Level)
 	case p.Group != "" && !fhirID.MatchString(p.Group):
-		o.fault("group", "must be the id of a Group: up to 64 letters, digits, hyphens and dots")
+		o.fault("group", "must be the id of a Group: up to 128 letters, digits, hyphens, dots and underscores")
 	}
 	p.Types = r.types(o)
 	p.TypeFilter = o.texts("typeFilter")
@@ -166,7 +187,7 @@ func (r *reader) patients(o object, p *pipeline.Plan, e *Exports, dialect string
 	}
 	for i, id := range ids {
 		if !fhirID.MatchString(id) {
-			o.fault("patients", "entry %d is no id of a Patient: up to 64 letters, digits, hyphens and dots, without Patient/", i+1)
+			o.fault("patients", "entry %d is no id of a Patient: up to 128 letters, digits, hyphens, dots and underscores, without Patient/", i+1)
 		}
 	}
 	e.PatientsOf[p.Name] = ids

@@ -105,6 +105,10 @@ func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) 
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}
+	if err == nil {
+		part := fmt.Sprintf("%s/deletes/%d", f.job, f.step.File)
+		err = p.recordValues(ctx, f.export.ID, part, PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
+	}
 	return s.files, err
 }
 
@@ -122,6 +126,8 @@ type splitter struct {
 	held  map[string]*tombstones
 	size  int
 	files []OutputFile
+	// foreign counts the deletes of resources of another server.
+	foreign map[string]int64
 }
 
 func (s *splitter) run(ctx context.Context, r io.Reader) error {
@@ -131,6 +137,10 @@ func (s *splitter) run(ctx context.Context, r io.Reader) error {
 		}
 		if checkTypes([]string{t.Type}) != nil {
 			return fault.Permanentf("the deletes name a resource of no type")
+		}
+		if t.Foreign {
+			Count(&s.foreign, t.Type, 1)
+			continue
 		}
 		held := s.held[t.Type]
 		if held == nil {

@@ -144,6 +144,12 @@ func (k keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 		}
 		if err := lines.Err(); err != nil {
 			yield(pipeline.Tombstone{}, err)
+			return
+		}
+		for range k.w.foreignDeletes {
+			if !yield(pipeline.Tombstone{Type: "Patient", Foreign: true}, nil) {
+				return
+			}
 		}
 	}
 }
@@ -155,7 +161,19 @@ func (k keeper) Issues(f pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, er
 func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {
 	t.Parallel()
 	w, k := newKeeperWorld(t)
+	w.foreignDeletes = 2
 	story(w)
+	list, err := pipeline.Exports(t.Context(), w.journal, "nightly", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var foreign int64
+	for _, e := range list {
+		foreign += e.ValuesOf().ForeignDeletes["Patient"]
+	}
+	if foreign == 0 || foreign%2 != 0 {
+		t.Errorf("%d deletes of another server are counted", foreign)
+	}
 	for url, n := range k.reads {
 		if n != 1 {
 			t.Errorf("%s was downloaded %d times", url, n)

@@ -278,6 +278,8 @@ type IssueReader interface {
 type Tombstone struct {
 	Type string
 	Line []byte
+	// Foreign says that the delete names a resource of another server. It has no Line.
+	Foreign bool
 }
 
 // Tracer is a Source whose server writes into our landing area, so that a job

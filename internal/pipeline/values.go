@@ -110,7 +110,7 @@ func (c ValueCounts) Sentences(rows map[string]int64) []string {
 	columns(c.Rounded, always("are rounded: the value has more decimal places than the column"))
 	columns(c.NoTime, see("are NULL: the date has no time of day", "_utc"))
 	columns(c.NoDay, see("are NULL: the date has no day", "_day"))
-	columns(c.URNs, always("are NULL: the reference is a urn:uuid (urnReferences: ids takes the UUID as the id)"))
+	columns(c.URNs, always("are NULL: the reference is a urn:uuid (its UUID is the id with --urn-references ids, or urnReferences: ids in a plan)"))
 	columns(c.Unkeyed, always("are NULL: the reference names no resource by type and id (conditional, contained or malformed)"))
 	columns(c.Foreign, always("are NULL: the reference is a URL of another server"))
 	for _, path := range slices.Sorted(maps.Keys(c.Shapes)) {

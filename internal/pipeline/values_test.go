@@ -25,7 +25,7 @@ func TestCountsAreToldAsSentences(t *testing.T) {
 		"2 of 1,000 a.x are rounded: the value has more decimal places than the column",
 		"1,830 of 2,400 observation.effective_time_utc are NULL: the date has no time of day (see observation.effective_time)",
 		"2 p.born_day are NULL: the date has no day (see p.born)",
-		"2 r.observation_id are NULL: the reference is a urn:uuid (urnReferences: ids takes the UUID as the id)",
+		"2 r.observation_id are NULL: the reference is a urn:uuid (its UUID is the id with --urn-references ids, or urnReferences: ids in a plan)",
 		"2 r.patient_id are NULL: the reference names no resource by type and id (conditional, contained or malformed)",
 		"2 r.patient_id are NULL: the reference is a URL of another server",
 		"2 Encounter.class have a shape that FHIR R4 does not give them: columns that read them are NULL",

@@ -41,6 +41,8 @@ type world struct {
 	// views stands for the deployed view set.
 	views string
 	plans []pipeline.Plan
+	// foreignDeletes is how many deletes of every file name another server.
+	foreignDeletes int
 	// counts is what every file of this world counts.
 	counts pipeline.ValueCounts
 	// readers is how many requests of one step may be under way: one, where calls are

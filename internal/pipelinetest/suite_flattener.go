@@ -58,7 +58,7 @@ func patientLine(id string) string {
 
 func flattenerAccounts(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	in := patientLine("a") + "\n{broken\n" + `{"resourceType":"Observation","id":"o","meta":{"lastUpdated":"2024-05-06T08:00:00Z"}}` + "\n" +
-		`{"resourceType":"OperationOutcome"}` + "\n" + patientLine("a b") + patientLine(strings.Repeat("x", 65)) + patientLine("b\xff") + strings.TrimSpace(patientLine("z"))
+		`{"resourceType":"OperationOutcome"}` + "\n" + patientLine("a b") + patientLine(strings.Repeat("x", 129)) + patientLine("b\xff") + strings.TrimSpace(patientLine("z"))
 	done, err := f.Flatten(t.Context(), flattening("d"), strings.NewReader(in))
 	must(t, err)
 	want := pipeline.Done{Lines: 9, Blank: 1, Quarantined: 6, Heads: 2, Rows: map[string]int64{"patient": 2}}

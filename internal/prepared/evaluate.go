@@ -108,7 +108,7 @@ type result struct {
 	counts  [][]fitCounts  // per table and column
 	bad     []badLine
 
-	lines, blank, filtered, deleted, resources int64
+	lines, blank, filtered, deleted, resources, oddIDs int64
 }
 
 // newResult is a result in the prepared form.
@@ -142,11 +142,12 @@ func (r *result) reset() {
 	}
 	clear(r.bad) // or it would hold the lines
 	r.bad = r.bad[:0]
-	r.lines, r.blank, r.filtered, r.deleted, r.resources = 0, 0, 0, 0, 0
+	r.lines, r.blank, r.filtered, r.deleted, r.resources, r.oddIDs = 0, 0, 0, 0, 0, 0
 }
 
 // tally adds the counts of a result to those of its file.
-func (r *result) tally(done *pipeline.Done) {
+func (r *result) tally(done *pipeline.Done, resource string) {
+	pipeline.Count(&done.OddIDs, resource, r.oddIDs)
 	done.Lines += r.lines
 	done.Blank += r.blank
 	done.Filtered += r.filtered
@@ -320,7 +321,7 @@ func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string,
 	case string(res.Type) != e.in.Type:
 		return lastUpdated, "resourceType is not " + e.in.Type, nil
 	case !usableID(res.ID):
-		return lastUpdated, "the resource has no id of 1 to 64 letters, digits, '-' and '.'", nil
+		return lastUpdated, "the resource has no id of 1 to 128 letters, digits, '-', '.' and '_'", nil
 	case !usableVersionID(res.VersionID):
 		return lastUpdated, "meta.versionId is over 64 characters, or has other than visible ASCII ones", nil
 	case len(res.LastUpdated) == 0 && e.in.LastUpdated.IsZero():
@@ -351,6 +352,9 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	e.keepRows(res.ID, version)
 	for _, m := range res.Misses {
 		e.r.counts[m.View][m.Column][missFits[m.Why]] += m.Rows
+	}
+	if isOddID(res.ID) {
+		e.r.oddIDs++
 	}
 	e.r.resources++
 	h := e.r.head

@@ -105,7 +105,7 @@ func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reade
 			if err := x.write(r, &done); err != nil {
 				return err
 			}
-			r.tally(&done)
+			r.tally(&done, in.Type)
 			return bad.add(r.bad)
 		},
 	})

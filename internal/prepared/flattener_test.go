@@ -118,7 +118,7 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 		`{"resourceType":"OperationOutcome"}`,
 		`{"resourceType":"Patient",` + meta + `,"rows":{"patient":[["no id",null,null]]}}`,
 		`{"resourceType":"Patient","id":"a b",` + meta + `}`,
-		`{"resourceType":"Patient","id":"` + strings.Repeat("x", 65) + `",` + meta + `}`,
+		`{"resourceType":"Patient","id":"` + strings.Repeat("x", 129) + `",` + meta + `}`,
 		`{"resourceType":"Patient","id":"d","meta":{"lastUpdated":"yesterday"}}`,
 		`{"resourceType":"Patient","id":"e",` + meta + `,"rows":{"patient":[["half","1e99",null],["short"]]}}`,
 		`{"resourceType":"Patient","id":"f` + "\xff" + `",` + meta + `}`,

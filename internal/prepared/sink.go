@@ -49,7 +49,7 @@ func (s *sink) write(r *result) error {
 	if err := s.quarantine.add(r.bad); err != nil {
 		return err
 	}
-	r.tally(&s.done)
+	r.tally(&s.done, s.in.Type)
 	return bound(s.o.RowGroup, s.files)
 }
 

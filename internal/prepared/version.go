@@ -1,6 +1,7 @@
 package prepared
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -10,7 +11,10 @@ const (
 	// shownLayout is what every engine can cast; the version keeps the rest.
 	shownLayout = "2006-01-02T15:04:05.000Z"
 	numberWidth = 20
-	maxID       = 64 // FHIR's type id
+	// maxID is the longest id that the tables take; maxFHIRID is FHIR's own limit.
+	maxID        = 128
+	maxFHIRID    = 64
+	maxVersionID = 64
 )
 
 // Version is the sortable text of one state of a resource: versions of one id,
@@ -91,11 +95,12 @@ func usableVersionID(versionID []byte) bool {
 			return false
 		}
 	}
-	return len(versionID) <= maxID
+	return len(versionID) <= maxVersionID
 }
 
-// usableID is FHIR's rule for ids. It also keeps ids apart that a warehouse would
-// merge, such as those that differ by trailing blanks.
+// usableID reports whether the tables take an id: FHIR's rule, but up to 128 characters
+// and with underscores, as some servers have them. It keeps ids apart that a warehouse
+// would merge, such as those that differ by trailing blanks.
 func usableID(id []byte) bool {
 	for _, c := range id {
 		if !ofID[c] {
@@ -105,9 +110,12 @@ func usableID(id []byte) bool {
 	return len(id) >= 1 && len(id) <= maxID
 }
 
+// isOddID reports whether a usable id is outside FHIR's rule.
+func isOddID(id []byte) bool { return len(id) > maxFHIRID || bytes.IndexByte(id, '_') >= 0 }
+
 // ofID is the characters of an id.
 var ofID = func() (is [256]bool) {
-	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-." {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._" {
 		is[c] = true
 	}
 	return is

@@ -24,6 +24,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/query"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/duck"
 	"fhirsynapse/internal/workdir"
@@ -105,7 +106,7 @@ func Loader(now func() time.Time) func(context.Context, cli.LoadRequest) (cli.Lo
 func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (out cli.LoadReport, err error) {
 	rest, _ := target(filepath.Clean(r.Rest))
 	quarantine := rest + ".quarantine"
-	views, err := app.Views(r.Views)
+	views, err := app.Views(r.Views, sof.WithReferences(r.References))
 	if err != nil {
 		return out, err
 	}
@@ -134,7 +135,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	default:
 		err = fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", r.Scheme)
 	}
-	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, ValueCounts: report.ValueCounts, Bytes: report.Bytes}
+	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, ValueCounts: report.ValueCounts, Base: r.References.Base, Bytes: report.Bytes}
 	for _, t := range out.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)

@@ -19,6 +19,7 @@ import (
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse/duck"
 )
 
@@ -58,7 +59,7 @@ func Starter(now func() time.Time) cli.Starter {
 }
 
 func exportOnce(ctx context.Context, r cli.StartRequest, source pipeline.Source, landing *azure.Lake, to duck.Options, quarantine string) (out cli.StartReport, err error) {
-	views, err := app.Views(r.Views)
+	views, err := app.Views(r.Views, sof.WithReferences(r.References))
 	if err != nil {
 		return out, err
 	}

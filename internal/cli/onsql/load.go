@@ -17,6 +17,7 @@ import (
 	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
@@ -59,7 +60,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	if err != nil {
 		return out, err
 	}
-	views, err := app.Views(r.Views)
+	views, err := app.Views(r.Views, sof.WithReferences(r.References))
 	if err != nil {
 		return out, err
 	}
@@ -122,7 +123,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		// What was made of superseded resources is in no table.
 		report.Rows, err = tables.Rows(ctx, r.Schema, report.Export, report.Rows)
 	}
-	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, ValueCounts: report.ValueCounts, Bytes: report.Bytes}
+	out = cli.LoadReport{Types: report.Types, LeftOut: leftOut(report.LeftOut), Rows: report.Rows, ValueCounts: report.ValueCounts, Base: r.References.Base, Bytes: report.Bytes}
 	for _, t := range out.Types {
 		if t.Quarantined > 0 {
 			out.Quarantine = filepath.Join(quarantine, report.Export)

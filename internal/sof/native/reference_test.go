@@ -122,7 +122,7 @@ func TestRowsWithoutAKeyAreCounted(t *testing.T) {
 		t.Error(d)
 	}
 	want := []Miss{
-		{0, 1, Foreign, 3}, {0, 2, URN, 1}, {0, 3, URN, 1}, {0, 2, Unresolved, 1}, {0, 3, Unresolved, 1}, {1, 1 - 1, Foreign, 1},
+		{0, 1, Foreign, 3}, {0, 2, URN, 1}, {0, 3, URN, 1}, {0, 2, Unresolved, 1}, {0, 3, Unresolved, 1}, {1, 0, Foreign, 1},
 	}
 	if d := cmp.Diff(want, misses); d != "" {
 		t.Error(d)

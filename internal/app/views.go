@@ -1,0 +1,51 @@
+package app
+
+import (
+	"io/fs"
+	"os"
+	"sync"
+
+	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/views"
+)
+
+// Views compiles the bundled views and those of folder, which add to them or take
+// their place; an empty folder means the bundled ones alone. All plans have the
+// same ones.
+func Views(folder string, options ...sof.Option) (prepared.PlanViews, error) {
+	set, err := compile(folder, options...)
+	if err != nil {
+		return nil, err
+	}
+	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
+}
+
+func compile(folder string, options ...sof.Option) ([]*sof.View, error) {
+	var extra fs.FS
+	if folder != "" {
+		extra = os.DirFS(folder)
+	}
+	return views.Load(extra, options...)
+}
+
+// planViews compiles the views for each plan at its first use: plans differ in how they
+// read references.
+func planViews(folder string, exports config.Exports) prepared.PlanViews {
+	var mu sync.Mutex
+	sets := map[sof.References][]*sof.View{}
+	return prepared.Native(func(plan string) ([]*sof.View, error) {
+		r := exports.References(plan)
+		mu.Lock()
+		defer mu.Unlock()
+		if set, ok := sets[r]; ok {
+			return set, nil
+		}
+		set, err := compile(folder, sof.WithReferences(r))
+		if err == nil {
+			sets[r] = set
+		}
+		return set, err
+	})
+}
