@@ -207,7 +207,8 @@ func references(t *testing.T) {
 	})
 	r.loaded(firstExport)
 	for _, row := range r.rows("observation") {
-		if !strings.Contains(row, `patient_id="p1"`) {
+		// The views of this test know no base URL, so an absolute reference has no key.
+		if strings.Contains(row, `patient_id="p1"`) != strings.Contains(row, `_id="o1"`) {
 			t.Errorf("row %s", row)
 		}
 	}
@@ -258,7 +259,7 @@ func tokenRenewed(t *testing.T) {
 	t.Cleanup(signIn.Close)
 	refused, revoke := 0, false
 	r = newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-		tokens, err := auth.ClientSecret(auth.Client{TokenURL: signIn.URL, ClientID: "me", Now: r.now}, "x")
+		tokens, err := auth.ClientSecret(auth.Client{TokenURL: signIn.URL, ClientID: "me", Now: r.now, HTTP: signIn.Client()}, "x")
 		if err != nil {
 			t.Fatal(err)
 		}

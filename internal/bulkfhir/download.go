@@ -99,7 +99,7 @@ func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 
 func unzip(w *wire, r io.Reader) (io.ReadCloser, error) {
 	z, err := gzip.NewReader(r)
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) && w.total == 0 {
 		return w, nil // an empty file, and no header either
 	}
 	if err != nil {
@@ -122,10 +122,21 @@ func broken(err error) error {
 type decoded struct {
 	io.Reader
 	wire *wire
+	n    int64 // bytes unpacked
 }
+
+// Bounds of unpacking: NDJSON packs to a tenth or a thirtieth, and what packs to much
+// less is made to fill a disk.
+const (
+	maxRatio     = 500
+	ratioMatters = 64 << 20
+)
 
 func (d *decoded) Read(p []byte) (int, error) {
 	n, err := d.Reader.Read(p)
+	if d.n += int64(n); d.n > ratioMatters && d.n > maxRatio*d.wire.n {
+		return 0, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("its gzip unpacks to more than %d times its size", maxRatio)}
+	}
 	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare value
 		err = broken(err)
 	}

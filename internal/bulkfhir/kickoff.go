@@ -144,7 +144,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 		status, absolute = fixed, false
 	}
 	if err := s.ownAddress("the export's status", status); err != nil {
-		return pipeline.Accepted{}, fmt.Errorf("%w, so %w", err, pipeline.ErrUnfollowed)
+		return pipeline.Accepted{}, unfollowed(err)
 	}
 	// An absolute URL is kept byte for byte: to write it anew is to change it.
 	out := pipeline.Accepted{StatusURL: location}
@@ -171,6 +171,15 @@ const (
 var keptHeaders = []string{
 	"Cache-Control", "Content-Length", "Content-Location", "Content-Type", "Date", "Expires", "Location", "Request-Id", "Retry-After", "Server",
 	"Via", "X-Correlation-Id", "X-Ms-Request-Id", "X-Powered-By", "X-Request-Id",
+}
+
+// unfollowed adds that a job runs which nobody follows.
+func unfollowed(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return fmt.Errorf("%w, so %w", err, pipeline.ErrUnfollowed)
+	}
+	return &fault.Error{Class: f.Class, Whose: f.Whose, Remedy: f.Remedy, Err: fmt.Errorf("%w, so %w", f.Err, pipeline.ErrUnfollowed)}
 }
 
 // plausible reports whether a header that holds a time or a number does.

@@ -116,8 +116,7 @@ func TestAStatusURLStaysAtTheServer(t *testing.T) {
 		"/fhir/status/1": true, "BASE/elsewhere/1": true, "http://hapi.invalid:8080/fhir/status/1": false, "https://HOST/fhir/status/1": false,
 		"http://user.invalid/status": false, "//other.invalid/status": false,
 	} {
-		var s *Source
-		s = ofBulk(t, func(w http.ResponseWriter, r *http.Request) {
+		s := ofBulk(t, func(w http.ResponseWriter, r *http.Request) {
 			answers(202, "", "Content-Location", strings.NewReplacer("BASE", "http://"+r.Host, "HOST", r.Host).Replace(location))(w, r)
 		})
 		_, err := s.KickOff(t.Context(), wanted)

@@ -26,7 +26,7 @@ func (s *Source) ownAddress(what string, u *url.URL) error {
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer,
 		Err:    fmt.Errorf("the URL of %s is at %s://%s, and the server is at %s://%s", what, u.Scheme, clip(u.Host, 100), s.base.Scheme, s.base.Host),
-		Remedy: "set the server's own base URL right (behind a proxy it must be the public one); or, if that host is the server's, name it: statusHosts of the source in a plan, --status-host for start",
+		Remedy: "correct the base URL in the server's own settings (behind a proxy: the public one); if that host is the server's, name it in statusHosts of the source (start: --status-host)",
 	}
 }
 
@@ -51,6 +51,6 @@ func (s *Source) unreachable(target string, err error) error {
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the host %s of the status URL does not resolve: %w", clip(u.Hostname(), 100), err),
-		Remedy: "set the server's own base URL right: it gives status URLs that cannot be reached from here",
+		Remedy: "correct the base URL in the server's own settings: its status URLs cannot be reached from here",
 	}
 }

@@ -239,8 +239,6 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 	})
 }
 
-func second[T any](_ T, err error) error { return err }
-
 func sum(n []int64) (total int64) {
 	for _, v := range n {
 		total += v

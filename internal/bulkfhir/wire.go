@@ -114,7 +114,9 @@ func (w *wire) ask(from int64) (*http.Response, error) {
 		return resp, nil
 	}
 	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, token: token}
-	a.body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if plain, err := unpacked(resp.Header.Get("Content-Encoding"), resp.Body); err == nil {
+		_ = a.read(plain, maxErrorBody) // an answer that is cut is still an answer
+	}
 	_ = resp.Body.Close() // read as far as it matters
 	a.clean()
 	if err := w.s.throttle(a, began); err != nil {

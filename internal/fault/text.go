@@ -61,7 +61,7 @@ func collect(err error, texts *[]string) {
 		if s, ok := err.(*serverError); ok { //nolint:errorlint // each link of the chain is visited
 			*texts = append(*texts, s.text)
 		}
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each link of the chain is visited
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range many.Unwrap() {
 				collect(e, texts)
 			}

@@ -148,7 +148,7 @@ func signedIn(c cell) cell {
 	before := c.setUp
 	c.setUp = func(t *testing.T, w *bulkWorld) {
 		*later = clock{now: w.clock.Now()}
-		tokens, err := auth.SMART(auth.Client{BaseURL: w.base, ClientID: "app", Now: later.Now}, parsed)
+		tokens, err := auth.SMART(auth.Client{BaseURL: w.base, ClientID: "app", Now: later.Now, HTTP: bulkfhir.Guarded(true, later.Now, w.base)}, parsed)
 		if err != nil {
 			t.Fatal(err)
 		}

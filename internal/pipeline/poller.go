@@ -51,7 +51,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	if status.Manifest == nil {
 		return p.pollAgain(ctx, source, s, j, status)
 	}
-	if err := settleTime(status.Manifest, j, e.Jobs); err != nil {
+	if err := p.settleTime(status.Manifest, j, e.Jobs); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	for _, n := range status.Manifest.Notices {
@@ -76,13 +76,17 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 }
 
 // settleTime gives a manifest whose transactionTime cannot be used the time of its
-// kick-off, and refuses one that is before the window it was asked for.
-func settleTime(m *Manifest, j Job, requests []Request) error {
+// kick-off. It refuses one that is before the window it was asked for, or that has not
+// come by our clock.
+func (p *Pipeline) settleTime(m *Manifest, j Job, requests []Request) error {
 	if m.TransactionTime.IsZero() {
 		m.TransactionTime = j.ServerTime
 		if m.TransactionTime.IsZero() {
 			m.TransactionTime = j.KickOffAt.Add(-clockSkew)
 		}
+	}
+	if err := p.notAhead("the manifest's transactionTime", m.TransactionTime); err != nil {
+		return err
 	}
 	if i := j.N - 1; i >= 0 && i < len(requests) && m.TransactionTime.Before(requests[i].Since.Truncate(time.Second)) {
 		return &fault.Error{
@@ -92,6 +96,20 @@ func settleTime(m *Manifest, j Job, requests []Request) error {
 		}
 	}
 	return nil
+}
+
+// maxAhead is how far a server's time may be ahead of our clock. A watermark in the
+// future would keep a plan from ever exporting again.
+const maxAhead = 24 * time.Hour
+
+func (p *Pipeline) notAhead(what string, t time.Time) error {
+	if !t.After(p.Now().Add(maxAhead)) {
+		return nil
+	}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s, %s, is more than a day ahead of our clock", what, t.UTC().Format(time.RFC3339)),
+		Remedy: "check the clock of the FHIR server, and ours",
+	}
 }
 
 // pollFailed keeps the watchdog from a poll that is about to be tried again: a new

@@ -177,6 +177,7 @@ type Manifest struct {
 	// Expires is until when the files can be had; zero where the server did not say.
 	Expires time.Time `json:"expires,omitzero"`
 	// Raw is the server's answer, byte for byte, and Pages those that it goes on in.
+	// Both are nil when it is long or holds text that people wrote.
 	Raw   []byte   `json:"-"`
 	Pages [][]byte `json:"-"`
 }

@@ -169,6 +169,9 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	if err != nil {
 		return p.notBegun(ctx, plan, r, fmt.Errorf("export %s: %w", r.Current, err))
 	}
+	if err := p.notAhead("the server's time", now); err != nil {
+		return p.notBegun(ctx, plan, r, fmt.Errorf("export %s: %w", r.Current, err))
+	}
 	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
 	basis, err := p.basis(ctx, plan.Name, plan.Schema)
 	if err != nil {

@@ -179,7 +179,23 @@ var manifestQuirks = []quirk{
 		more := pick(r, "}", "{}", marker, `,"output":[]`)
 		s.text = append(s.text, func(t string) string { return t + more })
 	}},
-	{"manifest: pages", true, func(s *server, _ *rand.Rand) { s.pages = true }},
+	{"manifest: pages", true, func(s *server, r *rand.Rand) {
+		if s.next = pick(r, "BASE/status/2", "2"); r.IntN(2) == 0 {
+			s.second = several(r, html(500), html(200), hangUp, cut, retry(r, 503), retry(r, 429))
+		}
+	}},
+	{"manifest: pages elsewhere", false, func(s *server, r *rand.Rand) {
+		s.next = pick(r, "http://127.0.0.2:1/status/2", "https://other.invalid/2", "1", "BASE/status/1", "mailto:x", "BASE/nowhere")
+	}},
+	{"manifest: packed", true, func(s *server, _ *rand.Rand) { s.packed = true }},
+	{"manifest: packed and damaged", true, func(s *server, r *rand.Rand) {
+		at := r.Float64()
+		s.poll = []respond{func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			b := pack([]byte(s.page(1)))
+			write(w, 200, string(b[:int(float64(len(b))*at)]))
+		}}
+	}},
 	{"manifest: counts", true, func(s *server, r *rand.Rand) {
 		for _, f := range s.files {
 			if _, counted := f.entry["count"]; counted {
@@ -229,11 +245,17 @@ var fileQuirks = []quirk{
 	onFile("file: never there", false, func(f *file, r *rand.Rand) {
 		f.always = pick(r, status(404), status(410), html(200), status(403), status(401), html(500), cut, says(400, outcome(issue("error", "processing"))))
 	}),
+	onFile("file: elsewhere", true, func(f *file, r *rand.Rand) {
+		f.first = []respond{status(pick(r, 301, 302, 303, 307, 308), "Location", "?again=1")}
+	}),
+	onFile("file: elsewhere for ever", false, func(f *file, r *rand.Rand) {
+		f.always = status(pick(r, 302, 307, 304), "Location", pick(r, "?again=1", "http://127.0.0.2:1/", "mailto:x", ""))
+	}),
 	onFile("file: packed", true, func(f *file, r *rand.Rand) { f.zipped, f.suffix = true, pick(r, "", ".gz") }),
 	onFile("file: packed and cut", false, func(f *file, r *rand.Rand) {
 		f.zipped = true
 		at := r.Float64()
-		f.change = func(b []byte) []byte { return b[:int(float64(len(b))*at)] }
+		f.change = func(b []byte) []byte { return b[:1+int(float64(len(b)-1)*at)] }
 	}),
 	onFile("file: other ends of lines", true, func(f *file, r *rand.Rand) {
 		end := pick(r, "\r\n", "\n\n", "\n \n")
@@ -258,15 +280,16 @@ var fileQuirks = []quirk{
 		}
 	}),
 	onFile("file: a bad line", false, func(f *file, r *rand.Rand) {
-		f.lines = slices.Clone(f.lines)
+		f.lines, f.spoilt = slices.Clone(f.lines), f.spoilt+1
 		f.lines[r.IntN(len(f.lines))] = pick(r, "{", `{"resourceType":"`+f.typ+`"}`, marker, "[]", outcome(issue("error", "processing")), `{"resourceType":"Device","id":"1"}`, "null")
 	}),
 	onFile("file: fewer than counted", false, func(f *file, _ *rand.Rand) {
 		f.entry["count"] = len(f.lines)
-		f.lines = f.lines[:len(f.lines)-1]
+		f.lines, f.spoilt = f.lines[:len(f.lines)-1], f.spoilt+1
 	}),
 	onFile("file: more than counted", false, func(f *file, _ *rand.Rand) { f.entry["count"] = len(f.lines) - 1 }),
 	onFile("file: no resources at all", false, func(f *file, r *rand.Rand) {
+		f.spoilt += len(f.lines)
 		f.lines = []string{pick(r, "<html>"+marker+"</html>", outcome(issue("fatal", "exception")), "[", "Service Unavailable")}
 	}),
 }

@@ -243,6 +243,8 @@ func (x *export) judge(ctx context.Context, e pipeline.ExportSummary) string {
 		return err.Error()
 	case e.State == pipeline.Loaded && missing > 0:
 		return fmt.Sprintf("the export is loaded, and %d resources are missing\n%s", missing, x.tail())
+	case e.State == pipeline.Incomplete && missing > x.lost():
+		return fmt.Sprintf("the export is incomplete, and %d resources are missing that the server gave\n%s", missing-x.lost(), x.tail())
 	case e.State == pipeline.Failed && (e.Failure == nil || e.Failure.Cause == ""):
 		return "the export failed without a cause"
 	case e.State == pipeline.Failed && len(e.Failure.Cause) > 4096:
@@ -257,6 +259,15 @@ func (x *export) judge(ctx context.Context, e pipeline.ExportSummary) string {
 		return "text of the server is in the log\n" + x.tail()
 	}
 	return x.spilled(ctx)
+}
+
+// lost is how many resources cannot be in the tables.
+func (x *export) lost() int {
+	n := x.withheld
+	for _, f := range x.files {
+		n += f.spoilt
+	}
+	return n
 }
 
 // missing counts the resources that are in no table.

@@ -33,6 +33,7 @@ type file struct {
 	change func(content []byte) []byte
 	zipped bool
 	suffix string
+	spoilt int // lines whose resource cannot be read any more
 }
 
 // server is a bulk server that is drawn at random.
@@ -43,14 +44,17 @@ type server struct {
 	has     map[string][]string // ids by type
 	quirks  []string
 	harmful bool // an export may fail or be incomplete
+	// withheld is how many resources the server has and cannot give.
+	withheld int
 
-	metadata, kickOff, poll []respond // before the usual answer
-	files                   []*file
-	manifest                []func(m map[string]any)
-	text                    []func(manifest string) string
-	header                  http.Header // of every answer; a nil value removes one
-	location                string
-	pages                   bool
+	metadata, kickOff, poll, second []respond // before the usual answer
+	files                           []*file
+	manifest                        []func(m map[string]any)
+	text                            []func(manifest string) string
+	header                          http.Header // of every answer; a nil value removes one
+	location                        string
+	next                            string // where the second page of the manifest is; empty if there is none
+	packed                          bool   // the manifest
 
 	mu    sync.Mutex
 	asked map[string]int
@@ -125,9 +129,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind == "status" && r.Method == http.MethodDelete:
 		w.WriteHeader(http.StatusAccepted)
 	case kind == "status" && rest == "2":
-		write(w, 200, s.page(2))
+		s.answer(w, r, "second page", s.second, func(w http.ResponseWriter, _ *http.Request) { s.write(w, s.page(2)) })
 	case kind == "status":
-		s.answer(w, r, "poll", s.poll, func(w http.ResponseWriter, _ *http.Request) { write(w, 200, s.page(1)) })
+		s.answer(w, r, "poll", s.poll, func(w http.ResponseWriter, _ *http.Request) { s.write(w, s.page(1)) })
 	case kind == "files":
 		n, _, _ := strings.Cut(rest, ".")
 		if i, err := strconv.Atoi(n); err == nil && i < len(s.files) {
@@ -168,7 +172,7 @@ func (s *server) page(n int) string {
 		"requiresAccessToken": false, "output": []any{}, "error": []any{},
 	}
 	for i, f := range s.files {
-		if s.pages && (i%2 == 0) != (n == 1) {
+		if s.next != "" && (i%2 == 0) != (n == 1) {
 			continue
 		}
 		e := map[string]any{"type": f.typ, "url": fmt.Sprintf("%s/files/%d.ndjson%s", s.base, i, f.suffix)}
@@ -180,10 +184,10 @@ func (s *server) page(n int) string {
 		list, _ := m[f.member].([]any)
 		m[f.member] = append(list, e)
 	}
-	if s.pages && n == 1 {
-		m["link"] = []any{map[string]any{"relation": "next", "url": s.base + "/status/2"}}
+	if s.next != "" && n == 1 {
+		m["link"] = []any{map[string]any{"relation": "next", "url": strings.Replace(s.next, "BASE", s.base, 1)}}
 	}
-	if s.pages {
+	if s.next != "" {
 		m["transactionTime"] = "2026-03-01T12:00:00Z"
 	}
 	for _, edit := range s.manifest {
@@ -196,6 +200,23 @@ func (s *server) page(n int) string {
 	return text
 }
 
+// write answers with the manifest.
+func (s *server) write(w http.ResponseWriter, manifest string) {
+	if s.packed {
+		w.Header().Set("Content-Encoding", "gzip")
+		manifest = string(pack([]byte(manifest)))
+	}
+	write(w, 200, manifest)
+}
+
+func pack(content []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(content)
+	_ = z.Close()
+	return b.Bytes()
+}
+
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	if f.always != nil {
 		f.always(w, r)
@@ -206,11 +227,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 		content = append(content, '\n')
 	}
 	if f.zipped {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = z.Write(content)
-		_ = z.Close()
-		content = b.Bytes()
+		content = pack(content)
 		if f.suffix != ".gz" {
 			w.Header().Set("Content-Encoding", "gzip")
 		}
@@ -246,5 +263,6 @@ func (s *server) withhold(r *rand.Rand) (typ string, ok bool) {
 		return "", false
 	}
 	f.lines = slices.Clone(f.lines[:len(f.lines)-1])
+	s.withheld++
 	return f.typ, true
 }
