@@ -116,3 +116,21 @@ func TestTypesThatDifferInCaseDoNotShareTables(t *testing.T) {
 		}
 	}
 }
+
+func TestATargetThatIsNoDatabaseIsToldBeforeTheFilesAreRead(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"text": "a text of more than twenty bytes", "folder": ""} {
+		target := filepath.Join(t.TempDir(), name)
+		if text == "" {
+			if err := os.Mkdir(target, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := run(t, "load", filepath.Join("testdata", "files", "half"), "--to", "duckdb:"+target)
+		if code != 1 || !strings.Contains(errs, "open database") || strings.Contains(errs, "lines are bad") {
+			t.Errorf("%s: code %d, %s", name, code, errs)
+		}
+	}
+}

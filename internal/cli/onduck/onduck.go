@@ -176,6 +176,12 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 		r.Schema = "main"
 	}
 	path, memory := target(r.Rest)
+	// A database that cannot be written is known before anything is flattened.
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		if err := Query(ctx, path, "SELECT 1", func(query.Result) error { return nil }); err != nil {
+			return load.Report{}, err
+		}
+	}
 	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, MakeRoom: roomFrom(f), Now: now})
 	if err != nil {
 		return load.Report{}, err

@@ -143,20 +143,52 @@ func demoCommand(out io.Writer) *cobra.Command {
 
 func runCommand(out io.Writer) *cobra.Command {
 	var c common
+	var exports string
 	cmd := &cobra.Command{
 		Use: "run", Short: "The same world, staying up: an export every five minutes", Args: cobra.NoArgs,
+		Long: `The same world, staying up: an export every five minutes.
+
+With --exports FILE it runs the plans of a file of yours against their own servers: storage, queue,
+functions and DuckDB are on this machine, and no FHIR server is started. ${NAME} in the file refers to
+the environment of this command.`,
+		Example: "  desk run --exports exports.yaml --dir .mine",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if exports != "" {
+				for _, name := range []string{"data", "patients", "seed", "source"} {
+					if cmd.Flags().Changed(name) {
+						return fmt.Errorf("--%s is of the FHIR server here, which --exports does without: leave one out", name)
+					}
+				}
+				var err error
+				if exports, err = plansFile(exports); err != nil {
+					return err
+				}
+			}
 			o, done, err := c.world(out)
 			if err != nil {
 				return err
 			}
 			defer done()
+			o.Exports = exports
 			return Demo{World: o, Data: c.data, Patients: c.patients, Seed: c.seed, Out: out}.Stay(cmd.Context())
 		},
 	}
 	c.flags(cmd, ".demo")
 	c.sourceFlag(cmd)
+	cmd.Flags().StringVar(&exports, "exports", "", "a `FILE` of plans, as exports.yaml, with servers of yours")
 	return cmd
+}
+
+// plansFile returns the absolute path of a file of plans.
+func plansFile(name string) (string, error) {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("--exports %s is no file", name)
+	}
+	return path, nil
 }
 
 func benchCommand(out io.Writer) *cobra.Command {
@@ -202,11 +234,13 @@ func packageCommand() *cobra.Command {
 
 // Stay keeps the world up until ctx ends.
 func (d Demo) Stay(ctx context.Context) error {
-	data, err := d.data()
-	if err != nil {
-		return err
+	if d.World.Exports == "" {
+		data, err := d.data()
+		if err != nil {
+			return err
+		}
+		d.World.Store = data
 	}
-	d.World.Store = data
 	staged, err := Package(ctx, d.World.Root, d.World.Dir)
 	if err != nil {
 		return err
@@ -221,7 +255,11 @@ func (d Demo) Stay(ctx context.Context) error {
 		return err
 	}
 	defer host.Stop()
-	d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(), w.database())
+	if d.World.Exports == "" {
+		d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(), w.database())
+	} else {
+		d.say("the plans of %s run here; the tables are in %s; ctrl-c ends it", d.World.Exports, w.database())
+	}
 	settings, err := w.writeSettings()
 	if err != nil {
 		return err

@@ -133,7 +133,7 @@ func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.
 	}
 	w := memory.NewWarehouse(lake, views.Tables)
 	n := 0
-	loader := load.Loader{Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
+	loader := load.Loader{MaxBad: 1, Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
 	if _, err := loader.Load(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}

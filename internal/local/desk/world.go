@@ -37,6 +37,9 @@ type Options struct {
 	Dir string
 	// Source is the kind of the FHIR server; empty means SourceAzure.
 	Source string
+	// Exports is a file of plans to run, with servers of their own: then there is no FHIR
+	// server here. Empty means the plan of the demo.
+	Exports string
 	// Store is the FHIR server's data.
 	Store *store.Store
 	// Settings are added to the handler's own, and win.
@@ -156,6 +159,20 @@ func (w *World) startServer(ctx context.Context) error {
 	if w.watcher, err = storageevents.New(events); err != nil {
 		return err
 	}
+	if w.options.Exports == "" {
+		if err := w.startFHIRServer(client); err != nil { //nolint:contextcheck // it lives as long as the world, not the start
+			return err
+		}
+	}
+	if err := azureblob.New(client).Ensure(ctx, landing); err != nil {
+		return err
+	}
+	w.watch(ctx, bus)
+	return nil
+}
+
+// startFHIRServer starts the stand-in of the FHIR server.
+func (w *World) startFHIRServer(client *azblob.Client) (err error) {
 	o := fhirserver.Options{
 		Blobs:    azureblob.New(client),
 		OnCommit: func(_, path, etag string, size int64, api string) { w.watcher.Created(path, etag, size, api) },
@@ -169,13 +186,15 @@ func (w *World) startServer(ctx context.Context) error {
 	if w.Server, err = fhirserver.New(o); err != nil {
 		return err
 	}
-	if w.base, err = w.Server.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // the same
+	if w.base, err = w.Server.Listen("127.0.0.1:0"); err != nil {
 		return err
 	}
 	w.closers = append(w.closers, func() { closing(w.options.Log, "FHIR server", w.Server.Close) })
-	if err := azureblob.New(client).Ensure(ctx, landing); err != nil {
-		return err
-	}
+	return nil
+}
+
+// watch turns new blobs into storage events until the world ends.
+func (w *World) watch(ctx context.Context, bus *azservicebus.Client) {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	released := make(chan struct{})
 	w.release = sync.OnceFunc(func() { close(released) })
@@ -195,14 +214,16 @@ func (w *World) startServer(ctx context.Context) error {
 		done.Wait()
 		closing(w.options.Log, "storage events", func() error { return bus.Close(context.WithoutCancel(ctx)) })
 	})
-	return nil
 }
 
 // configure writes exports.yaml and makes the handler's settings.
 func (w *World) configure(ctx context.Context) error {
-	exports := filepath.Join(w.options.Dir, "exports.yaml")
-	if err := os.WriteFile(exports, []byte(w.plans()), 0o600); err != nil {
-		return fmt.Errorf("write the plan: %w", err)
+	exports := w.options.Exports
+	if exports == "" {
+		exports = filepath.Join(w.options.Dir, "exports.yaml")
+		if err := os.WriteFile(exports, []byte(w.plans()), 0o600); err != nil {
+			return fmt.Errorf("write the plan: %w", err)
+		}
 	}
 	w.settings = map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom", "ExportSchedule": "0 */5 * * * *",
@@ -212,8 +233,16 @@ func (w *World) configure(ctx context.Context) error {
 		"Settle":    "300ms", "PollMin": "200ms", "PollMax": "2s", "SilentAfter": "1m",
 	}
 	maps.Copy(w.settings, w.options.Settings)
-	environ := make([]string, 0, len(w.settings))
-	for name, value := range w.settings {
+	all := map[string]string{}
+	if w.options.Exports != "" { // it may refer to settings of the person who runs it
+		for _, setting := range os.Environ() {
+			name, value, _ := strings.Cut(setting, "=")
+			all[name] = value
+		}
+	}
+	maps.Copy(all, w.settings)
+	environ := make([]string, 0, len(all))
+	for name, value := range all {
 		environ = append(environ, name+"="+value)
 	}
 	var err error
