@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,11 +19,19 @@ import (
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/cli/onsql"
+	"fhirsynapse/internal/cli/onstart"
 	"fhirsynapse/internal/sqlserver"
 )
 
 // warehouses are those that this program can open.
 var warehouses = sqlwarehouses.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open})
+
+// kinds are the warehouses that start writes to.
+func kinds() onstart.Kinds {
+	all := onduck.Kinds()
+	maps.Copy(all, onsql.Kinds())
+	return all
+}
 
 func main() {
 	os.Exit(run())
@@ -31,6 +40,8 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second Ctrl-C ends the process at once.
+	context.AfterFunc(ctx, stop)
 	// net/http quotes there what it cannot read of an answer, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	e := app.FromProcess(warehouses)
@@ -40,7 +51,7 @@ func run() int {
 		Serve:        func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout, os.Stderr) },
 		Query:        onduck.Query,
 		Load:         onsql.Loader(time.Now, onduck.Loader(time.Now)),
-		Start:        onduck.Starter(time.Now),
+		Start:        onstart.Starter(onstart.Clock{Now: time.Now}, kinds()),
 		Exports:      operator.Exports,
 		StartExport:  operator.Start,
 		AskForExport: operator.Ask,

@@ -46,7 +46,12 @@ type StartRequest struct {
 	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
 	Scheme, Rest string
 	Schema       string
-	Views        string
+	// Staging is the container that the warehouse reads from, where it does.
+	Staging string
+	// Keep is the folder in which the files of the export stay; empty means that they are
+	// removed.
+	Keep  string
+	Views string
 	// References says how the views read references.
 	References sof.References
 	MaxBad     float64
@@ -90,6 +95,14 @@ source: it writes into the storage account that it is set up for, which --storag
 this command only reads: --storage https://ACCOUNT.blob.core.windows.net with the identity of this
 machine or of the Azure CLI, or a connection string as env:NAME or file:PATH. The files stay there.
 
+--to takes what the command load takes: see fhirsynapse load --help. Files (parquet, csv, ndjson) have a
+row for every line that the server sent, and replace those of the same name. The warehouse is opened
+before the server is asked for anything. The files of the export are removed at the end, unless --keep
+names a folder for them.
+
+While it waits, the command says what it waits for, what fails and what comes next. The address of the
+job at the server is printed, so that it can be cancelled there by hand.
+
 Sign-in, --auth KIND:
   none               no sign-in
   bearer             a token that you have: --token
@@ -114,11 +127,12 @@ state stays in the tables; prefer the where of a view.`
 func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	f := startFlags{getenv: getenv}
 	cmd := &cobra.Command{
-		Use:   "start --once --source URL --to duckdb:FILE",
+		Use:   "start --once --source URL --to WAREHOUSE",
 		Short: "Export once from any bulk server into tables, without a configuration file",
 		Long:  startLong,
 		Example: "  fhirsynapse start --once --source https://bulk.example.org/fhir --level patient --types Patient,Observation --to duckdb:out/x.duckdb\n" +
-			"  fhirsynapse start --once --source https://bulk.example.org/fhir --auth smart --client-id app --key file:key.json --to duckdb:x.duckdb",
+			"  fhirsynapse start --once --source https://bulk.example.org/fhir --auth smart --client-id app --key file:key.json --to duckdb:x.duckdb\n" +
+			"  fhirsynapse start --once --source https://bulk.example.org/fhir --to parquet:tables --keep ndjson",
 		Args: arguments(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := f.request()
@@ -151,8 +165,10 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.r.Dialect, "dialect", config.DialectBulk, "how the server exports: bulk, by the Bulk Data guide, or azure")
 	flags.StringVar(&f.secrets.storage, "storage", "", "with --dialect azure the account that the server writes to: its blob endpoint's `URL`, or env:NAME or file:PATH")
 	flags.StringVar(&f.r.Container, "container", "fhir-landing", "with --dialect azure the `CONTAINER` to export into")
-	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE, or env:NAME or file:PATH that has its name")
-	flags.StringVar(&f.r.Schema, "schema", "main", "the schema of the tables")
+	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE` as of the command load, for example duckdb:FILE, or env:NAME or file:PATH that has it")
+	flags.StringVar(&f.r.Schema, "schema", "", "the schema of the tables: main in DuckDB, dbo in the others where it is not given")
+	flags.StringVar(&f.r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: see fhirsynapse load --help")
+	flags.StringVar(&f.r.Keep, "keep", "", "a new `FOLDER` in which the NDJSON files of the export stay; without it they are removed")
 	flags.StringVar(&f.r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use beside the bundled ones")
 	flags.StringVar(&f.r.Level, "level", pipeline.LevelSystem, "system, patient or group")
 	flags.StringVar(&f.r.Group, "group", "", "the `ID` of a Group, with --level group")
@@ -221,6 +237,15 @@ func (f *startFlags) request() (StartRequest, error) {
 	}
 	if !slices.Contains([]string{"", "always", "never"}, r.FileToken) {
 		wrong("--file-token %q is unknown: use always or never", r.FileToken)
+	}
+	switch reads := slices.Contains(readers, r.Scheme); {
+	case reads && r.Staging == "":
+		wrong("--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
+	case !reads && r.Staging != "":
+		wrong("--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
+	}
+	if r.Keep != "" && r.Dialect == config.DialectAzure {
+		wrong("--keep has a meaning with --dialect bulk only: the files stay in the container of --storage")
 	}
 	errs = append(errs, f.dialect(&r)...)
 	r.Since, r.Until = f.instant("since", f.since, &errs), f.instant("until", f.until, &errs)

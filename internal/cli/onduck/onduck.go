@@ -244,3 +244,17 @@ func token() string {
 	_, _ = rand.Read(b[:]) // never fails, says its documentation
 	return hex.EncodeToString(b[:])
 }
+
+// exists reports whether there is a file. A folder of that name is an error.
+func exists(path string) (bool, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fault.Permanentf("open database: %w", err)
+	case info.IsDir():
+		return false, fault.Permanentf("open database: %s is a folder: name a file", path)
+	}
+	return true, nil
+}
