@@ -151,7 +151,7 @@ func TestStartOnceEndsWithTheReconciliation(t *testing.T) {
 			t.Errorf("output lacks %s:\n%s", want, got.out)
 		}
 	}
-	for _, want := range []string{"asking the server for an export\n", "the server is exporting: some of it\n", "loaded: 2 files"} {
+	for _, want := range []string{"asking the server for an export\n", "its job is " + s.base, "loaded: 2 files"} {
 		if !strings.Contains(got.err, want) {
 			t.Errorf("progress lacks %q:\n%s", want, got.err)
 		}
@@ -291,7 +291,7 @@ func TestStartOnceSurvives(t *testing.T) {
 			t.Parallel()
 			s := newBulkServer(t, tt.bulk, tt.count)
 			got := s.start(t.Context(), "--types", "Patient,Organization,Encounter")
-			if got.code != 0 {
+			if errors := name == "an error file"; errors && got.code != 3 || !errors && got.code != 0 {
 				t.Fatalf("%+v", got)
 			}
 			counts := s.data.Counts()
@@ -313,9 +313,9 @@ func TestStartOnceFailsAndSaysWhy(t *testing.T) {
 		args   []string
 		says   string
 	}{
-		"the job fails":     {faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, says: "the index is broken"},
+		"the job fails":     {faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, args: []string{"--show-server-text"}, says: "the index is broken"},
 		"an unknown group":  {args: []string{"--level", "group", "--group", "none"}, says: "404"},
-		"another warehouse": {args: []string{"--to", "csv:x"}, says: "duckdb:FILE"},
+		"another warehouse": {args: []string{"--to", "bigquery:x"}, says: "start writes to csv, duckdb, ndjson, parquet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
