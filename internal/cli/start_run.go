@@ -105,10 +105,6 @@ func (e startError) Unwrap() error { return e.err }
 // inFlags replaces the words of configuration files, which the person has not written,
 // by those of the command line.
 func (r StartRequest) inFlags(text string, report StartReport) string {
-	quarantine := r.Rest + ".quarantine"
-	if report.QuarantineFolder != "" {
-		quarantine = report.QuarantineFolder
-	}
 	return strings.NewReplacer(
 		"write auth for this source", "give --auth, see fhirsynapse start --help",
 		"check auth of this source", "check --auth and its flags",
@@ -118,6 +114,6 @@ func (r StartRequest) inFlags(text string, report StartReport) string {
 		"accepted, since the plan allows errors", "accepted by --allow-errors",
 		"of the types of the plan", "of the types that are exported",
 		fmt.Sprintf("more than the plan's %g %%", 100*r.MaxBad), fmt.Sprintf("more than --max-bad %g %%", 100*r.MaxBad),
-		"see the quarantine container under ", "they lie with their reasons in "+quarantine+"/",
+		"see the quarantine container under ", "they lie with their reasons in "+report.QuarantineFolder+"/",
 	).Replace(text)
 }
