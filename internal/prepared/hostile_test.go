@@ -313,7 +313,7 @@ func flattenHostile(name, file string) error {
 		var mu sync.Mutex
 		for i := range max(h.files, 1) {
 			wg.Go(func() {
-				r, openErr := os.Open(file) //nolint:gosec // the parent's file
+				r, openErr := os.Open(file)
 				if openErr != nil {
 					err = openErr
 					return
@@ -364,7 +364,7 @@ func peakMemory() (int64, error) {
 func runHostile(tb testing.TB, h hostile, size int) hostileResult {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "line.ndjson")
-	to, err := os.Create(file) //nolint:gosec // a file of the test
+	to, err := os.Create(file)
 	if err != nil {
 		tb.Fatal(err)
 	}

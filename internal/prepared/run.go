@@ -144,19 +144,19 @@ func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 			runtime.GC() // of what the line was while it was read
 		}
 		j.result = x.shape.result()
-		if x.evaluateBlock(ctx, e, j); j.err != nil {
-			close(j.done)
+		ok := x.evaluateBlock(ctx, e, j)
+		if close(j.done); !ok {
 			return nil // the writer reports it; the evaluator may be broken
 		}
-		close(j.done)
 	}
 	x.f.evaluators.put(x.kit, engine)
 	return nil
 }
 
-func (x *run) evaluateBlock(ctx context.Context, e *evaluation, j *job) {
+func (x *run) evaluateBlock(ctx context.Context, e *evaluation, j *job) (ok bool) {
 	defer caught(&j.err, e.place)
 	j.rest, j.err = e.block(ctx, j.block, j.result)
+	return j.err == nil
 }
 
 // write writes the results in the order of their blocks.

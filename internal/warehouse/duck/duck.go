@@ -44,7 +44,8 @@ type Options struct {
 	TempDir string
 	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 88MB, with
 	// which a gigabyte of all bundled types was committed, two types at a time, in 280
-	// MiB in all, no slower than with more.
+	// MiB in all, no slower than with more. Rows of long texts may need more: their
+	// commit is tried once again with moreMemory.
 	MemoryLimit string
 	// MakeRoom is called before commits take their memory, so that others can give up
 	// what they keep, and what it returns when they need none any more. It may be nil.
@@ -63,13 +64,19 @@ type Options struct {
 
 // Warehouse is pipeline.Warehouse on a DuckDB file.
 type Warehouse struct {
-	o        Options
-	sessions sessions
-	ledgers  ledgers
+	o            Options
+	memoryChosen bool // by the caller
+	sessions     sessions
+	ledgers      ledgers
 }
+
+// moreMemory is what a commit gets that the default of MemoryLimit did not do for,
+// unless the caller chose a limit. DuckDB holds all texts of 2,048 rows in memory.
+const moreMemory = "1GB"
 
 // Open makes a Warehouse. It does not touch the database yet.
 func Open(o Options) (*Warehouse, error) {
+	memoryChosen := o.MemoryLimit != ""
 	o.MemoryLimit = cmp.Or(o.MemoryLimit, "88MB")
 	o.Downloads = cmp.Or(o.Downloads, 4)
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
@@ -90,7 +97,7 @@ func Open(o Options) (*Warehouse, error) {
 	if o.before == nil {
 		o.before = func(string) {}
 	}
-	return &Warehouse{o: o, sessions: newSessions()}, nil
+	return &Warehouse{o: o, memoryChosen: memoryChosen, sessions: newSessions()}, nil
 }
 
 // Commit implements pipeline.Warehouse.

@@ -14,8 +14,8 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// A cell that the limits of a line let pass can be committed in the memory that a
-// commit has by default; a longer one costs its line and not its type.
+// Long cells that the limits of a line let pass are committed; a longer one costs
+// its line and not its type.
 func TestLongCellsAreCommitted(t *testing.T) {
 	t.Parallel()
 	v, err := sof.Compile("v.json", []byte(`{"resource":"Patient","name":"patient","select":[{"column":[{"name":"a","path":"name.text.first()"}]}]}`))
@@ -35,7 +35,7 @@ func TestLongCellsAreCommitted(t *testing.T) {
 		for i := range lines {
 			n := 10
 			switch i {
-			case 1000:
+			case 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007:
 				n = long
 			case 2000:
 				n = 20 << 20
@@ -61,7 +61,7 @@ func TestLongCellsAreCommitted(t *testing.T) {
 	if err := to.Commit(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(fmt.Sprint(s.Content(t, "fhir"))); n < long {
+	if n := len(fmt.Sprint(s.Content(t, "fhir"))); n < 8*long {
 		t.Errorf("the tables have %d bytes", n)
 	}
 }

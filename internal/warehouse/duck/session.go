@@ -149,8 +149,30 @@ func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *
 	}
 	defer t.Release(1)
 	err := w.writeBeside(ctx, 1, do)
-	if typeOf(err) == duckdb.ErrorTypeOutOfMemory {
-		return w.writeBeside(ctx, sideBySide, do)
+	if lacksMemory(err) {
+		err = w.writeBeside(ctx, sideBySide, do)
+	}
+	if lacksMemory(err) && !w.memoryChosen {
+		err = w.writeBeside(ctx, sideBySide, func(s *session, db *database) error { return w.withMoreMemory(ctx, s, db, do) })
+	}
+	return err
+}
+
+// lacksMemory reports whether a commit may have failed for want of memory: DuckDB
+// has the same code for all errors at the end of a transaction.
+func lacksMemory(err error) bool {
+	t := typeOf(err)
+	return t == duckdb.ErrorTypeOutOfMemory || t == duckdb.ErrorTypeTransaction
+}
+
+// withMoreMemory runs a commit that is alone in the database with moreMemory.
+func (w *Warehouse) withMoreMemory(ctx context.Context, s *session, db *database, do func(*session, *database) error) error {
+	if _, err := db.ExecContext(ctx, "SET memory_limit = '"+moreMemory+"'"); err != nil {
+		return fmt.Errorf("give the commit more memory: %w", classified(err))
+	}
+	err := do(s, db)
+	if err == nil {
+		_, err = db.ExecContext(ctx, "SET memory_limit = '"+w.o.MemoryLimit+"'")
 	}
 	return err
 }
