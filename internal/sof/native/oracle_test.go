@@ -254,6 +254,13 @@ func (o *oracle) eval(e sof.Expr, this *thing) []thing {
 		return o.child(&sof.Child{In: e.In, Properties: []sof.Property{{Name: "id", Type: stringType}}}, this)
 	case *sof.ReferenceKey:
 		return o.referenceKey(e, this)
+	case *sof.Is:
+		it, ok := o.one(e.In, this)
+		if !ok {
+			return nil
+		}
+		// the generator asks for a system type, which no data has
+		return boolThing(it.t == e.Want)
 	case *sof.Call:
 		return o.call(e, this)
 	case *sof.Binary:
@@ -333,6 +340,14 @@ func (o *oracle) one(e sof.Expr, this *thing) (thing, bool) {
 	return items[0], true
 }
 
+func isPrimitive(v any) bool {
+	switch v.(type) {
+	case string, json.Number, bool:
+		return true
+	}
+	return false
+}
+
 func (o *oracle) call(e *sof.Call, this *thing) []thing {
 	if e.Func == sof.FuncIif {
 		in, ok := o.one(e.In, this)
@@ -396,6 +411,8 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 			parts = append(parts, s)
 		}
 		return []thing{{strings.Join(parts, separator.v.(string)), stringType}}
+	case sof.FuncHasValue:
+		return boolThing(len(in) == 1 && isPrimitive(in[0].v))
 	default:
 	}
 	if len(in) > 1 {
@@ -403,6 +420,14 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 	}
 	if len(in) == 0 {
 		return nil
+	}
+	switch e.Func {
+	case sof.FuncIsString:
+		return boolThing(isPrimitive(in[0].v))
+	case sof.FuncIsBoolean:
+		return boolThing(isPrimitive(in[0].v) && slices.Contains(
+			[]string{"true", "t", "yes", "y", "1", "1.0", "false", "f", "no", "n", "0", "0.0"}, strings.ToLower(text(in[0].v))))
+	default:
 	}
 	switch v := in[0].v.(type) {
 	case bool:

@@ -182,9 +182,9 @@ func (g Generator) condition(t *schema.Type, depth int) string {
 	p, end, _ := g.path(t, 1+g.IntN(2))
 	switch end.System {
 	case schema.Boolean:
-		return PickOne(g, p, p+".not()", p+" = true", p+".exists()")
+		return PickOne(g, p, p+".not()", p+" = true", p+".exists()", p+".hasValue()", p+".is(Boolean)")
 	case schema.String:
-		return p + PickOne(g, " = 'a'", " != 'a'", " = 'official'", " > 'A'", ".empty()", ".exists($this = 'b')", ".all($this < 'b')", ".count() > 1", ".length() > 2")
+		return p + PickOne(g, ".hasValue()", ".first().convertsToBoolean()", ".first().convertsToString()", ".join('').exists()", ".trace('t').exists()", " = 'a'", " != 'a'", " = 'official'", " > 'A'", ".empty()", ".exists($this = 'b')", ".all($this < 'b')", ".count() > 1", ".length() > 2")
 	case schema.Integer, schema.Decimal:
 		return p + PickOne(g, " = 1", " > 0.5", " <= 1.0", " + 0.1 = 0.3", ".exists()")
 	case schema.Date, schema.DateTime:
@@ -259,10 +259,13 @@ func (g Generator) selection(t *schema.Type, depth int, n *int) map[string]any {
 			*n = from
 			*n++
 			p, _, _ := g.path(inner, 1)
-			branches = append(branches, map[string]any{
-				"forEachOrNull": p,
-				"column":        []any{map[string]any{"name": fmt.Sprintf("c%d", *n), "path": PickOne(g, "$this", "%rowIndex", "'x'"), "type": "string", "collection": true}},
-			})
+			branch := map[string]any{
+				"column": []any{map[string]any{"name": fmt.Sprintf("c%d", *n), "path": PickOne(g, "$this", "%rowIndex", "'x'"), "type": "string", "collection": true}},
+			}
+			if each := PickOne(g, "forEachOrNull", "forEachOrNull", "forEach", ""); each != "" {
+				branch[each] = p
+			}
+			branches = append(branches, branch)
 		}
 		out["unionAll"] = branches
 	}

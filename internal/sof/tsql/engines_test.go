@@ -48,6 +48,18 @@ var constructs = []struct{ what, resource, selects, where string }{
 	{"`split()`", "Patient", column("gender.split('x').first()", ""), ""},
 	{"`toString()`, `toInteger()`, `toDecimal()`, `toBoolean()` of strings", "Patient", column("id.toInteger() + id.toDecimal() > 1 and id.toBoolean()", ""), ""},
 	{"`toDate()`, `toDateTime()`, `toTime()`", "Patient", column("id.toDate()", ""), ""},
+	{"`convertsToString()`, `convertsToBoolean()`", "Patient", column("gender.convertsToString() and gender.convertsToBoolean()", ""), ""},
+	{"`convertsTo…()` of other types, `toQuantity()`", "Patient", column("id.convertsToInteger()", ""), ""},
+	{"`hasValue()`", "Patient", column("gender.hasValue() and name.given.hasValue()", ""), ""},
+	{"`hasValue()` of each item of a list", "Patient", column("name.given.all(hasValue())", ""), ""},
+	{"`trace()`, which passes its input through", "Patient", column("name.given.trace('x').count()", ""), ""},
+	{"quantity literals: `4.5 'mg'`, `3 days`", "Observation", column("value.ofType(Quantity) > 4.5 'mg'", ""), ""},
+	{"dates moved by a span of time: `birthDate + 18 years`", "Patient", column("birthDate + 18 years", ""), ""},
+	{"`encode()`, `decode()`, `escape()`, `unescape()`, `toChars()`", "Patient", column("gender.encode('hex')", ""), ""},
+	{"`power()`, `sqrt()`, `exp()`, `ln()`, `log()`", "Observation", column("value.ofType(Quantity).value.sqrt()", ""), ""},
+	{"`type()`", "Patient", column("active.type().name", ""), ""},
+	{"`sort()`, `aggregate()`", "Patient", column("name.given.sort().first()", ""), ""},
+	{"`repeat(path)`, `children()`, `descendants()`", "Patient", column("descendants().count()", ""), ""},
 	{"`lowBoundary()`, `highBoundary()`", "Observation", column("effective.ofType(dateTime).lowBoundary()", ""), ""},
 	{"`iif()`", "Patient", column("iif(active, name.first(), contact.name.first()).family", ""), ""},
 	{"a column that is a list", "Patient", column("name.given", `,"collection":true`), ""},
@@ -95,6 +107,14 @@ all of it; this table is about serverless views, ` + "`transform: tsql`" + ` and
 		b.WriteString("\n")
 	}
 	b.WriteString(`
+The native engine takes every construct of the table. No engine takes ` + "`now()`, `today()` and `timeOfDay()`" + `: a table must not depend on the
+day it was made. ` + "`resolve()`, `memberOf()`, `subsumes()` and `conformsTo()`" + ` need more than one resource. Expressions whose types can never
+fit, such as a date that is compared with a time of day, are refused with the place in the view.
+
+Quantities compare in units of UCUM: 4 'g' is 4000 'mg'. A unit that is not known here compares with itself alone, and one that measures
+something else gives an empty result. A Quantity without a UCUM code, or with a comparator, gives an empty result too. Roots, powers and
+logarithms are rounded to 18 digits behind the point.
+
 ## What the bodies know of the engines
 
 | fact |`)

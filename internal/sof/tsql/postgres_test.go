@@ -190,7 +190,11 @@ func (p postgres) bundledViews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.agree(t, v, body, lines(t, v.Resource))
+		examples, err := tsqltest.Examples("../../..", v.Resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.agree(t, v, body, append(lines(t, v.Resource), examples...))
 	}
 }
 

@@ -169,6 +169,19 @@ func Lines(root, resource string, most int) ([][]byte, error) {
 	return out, nil
 }
 
+// Examples reads FHIR's own examples of a resource type; none where it has none. The
+// root is that of the repository.
+func Examples(root, resource string) ([][]byte, error) {
+	text, err := unzipped(filepath.Join(root, "internal", "sof", "conformance", "testdata", "r4-examples", "in", resource+".ndjson.gz"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Split(bytes.TrimSpace(text), []byte("\n")), nil
+}
+
 func unzipped(name string) (text []byte, err error) {
 	f, err := os.Open(filepath.Clean(name))
 	if err != nil {
