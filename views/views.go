@@ -75,6 +75,9 @@ func read(dir fs.FS) (map[string][]byte, error) {
 	return out, errors.Join(faults...)
 }
 
+// hl7Prefix begins the names of files as HL7 publishes resources, which are no names of tables.
+const hl7Prefix = "ViewDefinition-"
+
 func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error) {
 	var out []*sof.View
 	var faults []error
@@ -86,7 +89,7 @@ func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error
 			continue
 		}
 		table := strings.TrimSuffix(path.Base(file), ".json")
-		if v.Name != table {
+		if v.Name != table && !strings.HasPrefix(table, hl7Prefix) {
 			faults = append(faults, &sof.Fault{
 				File: file, Path: "name", Msg: fmt.Sprintf("the file is named %s, the view %s", table, v.Name),
 				Hint: "name both after the table",

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -96,5 +97,19 @@ func TestMarkdownNamesEveryColumn(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
 		}
+	}
+}
+
+// The names of files as HL7 publishes views are no names of tables.
+func TestViewsAsHL7PublishesThem(t *testing.T) {
+	t.Parallel()
+	const name = "ViewDefinition-PatientAddresses.json"
+	text, err := os.ReadFile("../internal/sof/tsql/testdata/ballot/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Dir(fstest.MapFS{name: {Data: text}})
+	if err != nil || len(got) != 1 {
+		t.Errorf("%d views, %v", len(got), err)
 	}
 }

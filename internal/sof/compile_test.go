@@ -201,3 +201,26 @@ func FuzzCompileNeverPanics(f *testing.F) {
 		}
 	})
 }
+
+func TestFormsOfTheBallot(t *testing.T) {
+	t.Parallel()
+	column := `"column":[{"name":"id","path":"id"}]`
+	long := strings.Repeat("n", 129)
+	for text, want := range map[string]string{
+		"\ufeff" + `{"resourceType":"ViewDefinition","resourceDefinition":"http://hl7.org/fhir/StructureDefinition/ViewDefinition|3.0.0-ballot","resource":"Patient","select":[{` + column + `}]}`: "",
+		`{"resource":"Patient","identifier":{"value":"x"},"select":[{` + column + `}]}`:                                                                                                            "",
+		`{"resource":"Patient","identifier":[{"value":"x"}],"select":[{` + column + `}]}`:                                                                                                          "",
+		`{"resource":"Patient","select":[{"forEach":"name","repeat":["contact"],` + column + `}]}`:                                                                                                 "has forEach and repeat",
+		`{"resource":"Patient","select":[{"forEachOrNull":"name","repeat":["contact"],` + column + `}]}`:                                                                                           "has forEachOrNull and repeat",
+		`{"resource":"Patient","select":[{"forEach":"name","forEachOrNull":"name",` + column + `}]}`:                                                                                               "has forEach and forEachOrNull",
+		`{"resource":"Patient","name":"` + long + `","select":[{` + column + `}]}`:                                                                                                                 "the name has 129 characters",
+		`{"resource":"Patient","name":"` + long[1:] + `","select":[{` + column + `}]}`:                                                                                                             "",
+		`{"resource":"Patient","select":[{"column":[{"name":"` + long + `","path":"id"}]}]}`:                                                                                                       "the name has 129 characters",
+		`{"resource":"Patient","select":[{"column":[{"name":"` + long[1:] + `","path":"id"}]}]}`:                                                                                                   "",
+	} {
+		_, err := Compile("v.json", []byte(text))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.80s: %v, want %q", text, err, want)
+		}
+	}
+}

@@ -43,8 +43,10 @@ func (v value) member(name string) (value, bool) {
 // maxViewDepth bounds the nesting of a ViewDefinition.
 const maxViewDepth = 200
 
-// readJSON reads one JSON document. Repeated member names go to fault.
+// readJSON reads one JSON document. Repeated member names go to fault. A byte order mark, which some
+// editors write, is left out.
 func readJSON(src []byte, fault func(path, msg, hint string)) (value, error) {
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
 	v, err := readValue(dec, "", 0, fault)

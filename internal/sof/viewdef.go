@@ -42,11 +42,15 @@ type columnDef struct {
 	collection                                  bool
 }
 
+// longestName is the most characters of a table's or a column's name: what SQL Server, Synapse and
+// Fabric take. It holds for every engine, so that a view can be moved between them.
+const longestName = 128
+
 // sqlName is the specification's constraint sql-name.
 var sqlName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 var (
-	viewElements = strings.Fields(`resourceType id meta implicitRules language text contained extension
+	viewElements = strings.Fields(`resourceType resourceDefinition id meta implicitRules language text contained extension
 		modifierExtension url identifier version versionAlgorithmString versionAlgorithmCoding name title status
 		experimental date publisher contact description useContext jurisdiction purpose copyright copyrightLabel
 		approvalDate lastReviewDate effectivePeriod topic author editor reviewer endorser relatedArtifact profile
@@ -127,6 +131,7 @@ func (f formChecker) view(v value) *definition {
 	if d.name, path = f.text(v, "name"); d.name != "" && !sqlName.MatchString(d.name) {
 		f.fault(path, fmt.Sprintf("%q cannot name a table", d.name), "letters, digits and underscores, a letter first")
 	}
+	f.length(d.name, path)
 	d.description, _ = f.text(v, "description")
 	if d.resource, path = f.text(v, "resource"); path == "" {
 		f.fault("resource", "is missing", `name the resource type that the view reads, for example "Patient"`)
@@ -149,6 +154,13 @@ func (f formChecker) view(v value) *definition {
 		}
 	}
 	return d
+}
+
+// length reports a name that no table or column can have.
+func (f formChecker) length(name, path string) {
+	if len(name) > longestName {
+		f.fault(path, fmt.Sprintf("the name has %d characters", len(name)), fmt.Sprintf("names have at most %d on SQL Server, Synapse and Fabric", longestName))
+	}
 }
 
 func (f formChecker) expr(v value, name string) *exprDef {
@@ -235,6 +247,7 @@ func (f formChecker) column(v value) columnDef {
 	} else if !sqlName.MatchString(c.name) {
 		f.fault(path, fmt.Sprintf("%q cannot name a column", c.name), "letters, digits and underscores, a letter first")
 	}
+	f.length(c.name, path)
 	if e := f.expr(v, "path"); e != nil {
 		c.expr = *e
 	} else if _, ok := v.member("path"); !ok {

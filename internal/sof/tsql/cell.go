@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fhirsynapse/internal/sof"
@@ -63,7 +64,7 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 	case sof.Text:
 	}
 	text := w.text(n)
-	if len(n.alts) == 1 && n.alts[0].sized {
+	if !slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }) {
 		return text
 	}
 	return fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)

@@ -56,9 +56,10 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 	}
 	switch e := e.(type) {
 	case *sof.Child:
-		return w.childRows(e, c)
+		return w.childRows(e, true, c)
 	case *sof.Filter:
 		got, inner := w.indexed(e.In, e.Pred, c)
+		w.sift(got.item, e.Pred)
 		c.at.where = append(c.at.where, w.pred(e.Pred, inner))
 		return got
 	case *sof.Select:
@@ -66,24 +67,26 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 		body := w.rows(e.Body, inner)
 		return rows{body.item, append(got.keys, body.keys...)}
 	case *sof.OfType:
-		got := w.rows(e.In, c)
+		got := w.owners(e.In, c)
 		n := w.ofType(got.item, e, c)
 		c.at.where = append(c.at.where, w.present(n))
 		n.guards = nil
 		return rows{n, got.keys}
 	case *sof.ReferenceKey:
-		got := w.rows(e.In, c)
-		n := w.referenceKey(got.item, e.Target, c)
+		got := w.owners(e.In, c)
+		n := w.referenceKey(got.item, e, c)
 		c.at.where = append(c.at.where, w.present(n))
 		return rows{n, got.keys}
 	case *sof.ResourceKey:
-		got := w.rows(e.In, c)
+		got := w.owners(e.In, c)
 		n := w.members(got.item, []sof.Property{{Name: "id", Type: systemType("String")}})
 		c.at.where = append(c.at.where, w.present(n))
 		return rows{n, got.keys}
 	case *sof.Binary:
 		if e.Op == "|" {
-			return w.union(e, e.L, e.R, true, c)
+			// what is distinct of a part is distinct of all
+			sides := chain(e)
+			return w.firstOfEach(e, c, func(inner scope) rows { return w.union(e, sides, inner) })
 		}
 	case *sof.Call:
 		return w.callRows(e, c)
@@ -135,24 +138,34 @@ func (w *writer) surely(n *node) bool {
 	return false
 }
 
-func (w *writer) childRows(e *sof.Child, c scope) rows {
+// owners brings the items of e into the block of c for the sake of their members: rows without
+// an item may be among them, since those have no members.
+func (w *writer) owners(e sof.Expr, c scope) rows {
+	if !e.Type().Many {
+		return rows{item: w.one(e, c)}
+	}
+	if child, ok := e.(*sof.Child); ok {
+		return w.childRows(child, false, c)
+	}
+	return w.rows(e, c)
+}
+
+// childRows brings the children into the block of c. Where they are asked for, rows without one
+// are left out.
+func (w *writer) childRows(e *sof.Child, asked bool, c scope) rows {
 	if e.Valueless {
 		w.refuse(e, "hasValue() of the items of a list, which may have extensions alone", "only the native engine has it")
 	}
-	// an object that is not there has no members: no need to ask for it
-	var got rows
-	if e.In.Type().Many {
-		got = w.rows(e.In, c)
-	} else {
-		got.item = w.one(e.In, c)
-	}
-	n := w.members(got.item, e.Properties)
+	got := w.owners(e.In, c)
 	many, known := repeats(e)
-	many = many || !known
-	if !many {
-		c.at.where = append(c.at.where, w.present(n))
+	if known && !many {
+		n := w.members(got.item, e.Properties)
+		if asked {
+			c.at.where = append(c.at.where, w.present(n))
+		}
 		return rows{n, got.keys}
 	}
+	n := w.forms(got.item, e.Properties)
 	var lists []string
 	typ := e.Properties[0].Type
 	for i := range n.alts {
@@ -172,9 +185,7 @@ func (w *writer) childRows(e *sof.Child, c scope) rows {
 		c.at.where = append(c.at.where, "1 = 0")
 		return rows{&node{}, got.keys}
 	}
-	list := coalesce(lists)
-	// an object where FHIR has a list is a list of one
-	whole := fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
+	whole := w.wholeList(coalesce(lists))
 	alias := w.alias("e")
 	note := ""
 	if c.at == c.home {
@@ -183,6 +194,11 @@ func (w *writer) childRows(e *sof.Child, c scope) rows {
 	c.at.from = append(c.at.from, source{alias: alias, json: &openjson{text: n.guarded(whole)}, note: note})
 	c.at.where = append(c.at.where, alias+".[type] <> 0")
 	return rows{&node{alts: []alt{w.element(alias, typ, c.at)}}, append(got.keys, fmt.Sprintf("CAST(%s.[key] AS int)", alias))}
+}
+
+// wholeList is a list as it is: an object where FHIR has a list is a list of one.
+func (w *writer) wholeList(list string) string {
+	return fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
 }
 
 // element is an item of a list that OPENJSON goes through.
@@ -197,7 +213,7 @@ func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
 		// OPENJSON fails on text that is no JSON, so that an element of another type
 		// must not get there
 		a.text = fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value)
-		a.in = &object{w: w, at: at, text: a.text}
+		a.in = &object{w: w, at: at, text: a.text, raw: value, check: alias + ".[type] = 5"}
 	}
 	return a
 }
@@ -226,7 +242,7 @@ func (w *writer) callRows(e *sof.Call, c scope) rows {
 	case sof.FuncExclude:
 		return w.among(e, false, c)
 	case sof.FuncCombine:
-		return w.union(e, e.In, e.Args[0], false, c)
+		return w.union(e, []sof.Expr{e.In, e.Args[0]}, c)
 	case sof.FuncIif:
 		return w.iifRows(e, c)
 	default:
@@ -283,15 +299,12 @@ func orderKeys(keys []string) []string {
 	return keys
 }
 
-// union brings the items of l, then those of r.
-func (w *writer) union(e, l, r sof.Expr, distinct bool, c scope) rows {
-	if distinct {
-		return w.firstOfEach(e, c, func(inner scope) rows { return w.union(e, l, r, false, inner) })
-	}
+// union brings the items of all sides, one after the other.
+func (w *writer) union(e sof.Expr, sides []sof.Expr, c scope) rows {
 	alias := w.alias("e")
 	var q query
 	var found *node
-	for i, side := range []sof.Expr{l, r} {
+	for i, side := range sides {
 		inner := c.inside()
 		got := w.rows(side, inner)
 		n := w.carried(got.item, inner.at, alias, c.at, "")
@@ -399,6 +412,11 @@ func (w *writer) identity(e sof.Expr, n *node, c scope) string {
 
 // firstItem applies the first, or the last, of the items of in.
 func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
+	if !last {
+		if n := w.firstByPath(e, in, c); n != nil {
+			return n
+		}
+	}
 	return w.firstOf(e, last, c, func(inner scope) rows { return w.rows(in, inner) })
 }
 
@@ -454,6 +472,21 @@ func (w *writer) counted(e sof.Expr, c scope) (*node, string) {
 	inner.at.items = append(inner.at.items, item{"COUNT(*)", "n"})
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
 	return found, alias + ".[n]"
+}
+
+// exists says that a list has an item; it is never unknown.
+func (w *writer) exists(list sof.Expr, c scope) string {
+	if first, ok := w.firsts(w.current)[w.key(list)]; ok {
+		// it is wanted anyway
+		return w.present(w.one(first, c))
+	}
+	inner := c.inside()
+	inner.at.top = 1
+	w.rows(list, inner)
+	inner.at.items = []item{{"1", "one"}}
+	alias := w.alias("x")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(list), query: query{inner.at}})
+	return alias + ".[one] IS NOT NULL"
 }
 
 // howMany applies the number of items of e.

@@ -48,6 +48,8 @@ type object struct {
 	at   *block
 	text string
 	note string
+	// raw is the item of a list that text is where check holds.
+	raw, check string
 	// outer says that the text may be NULL in a row that counts.
 	outer bool
 	json  *openjson
@@ -82,10 +84,7 @@ func (o *object) nested(path []string) string {
 	if len(path) == 1 {
 		return top
 	}
-	name := strings.TrimLeft(strings.Join(path, "_"), "_")
-	if len(name) > longest {
-		name = name[len(name)-longest:]
-	}
+	name := columnName(path)
 	query := fmt.Sprintf("JSON_QUERY(%s, '%s')", top, strings.ReplaceAll(jsonPath(path[1:]), "'", "''"))
 	return o.w.computed(scope{at: o.at}, "q", item{query, name}) + "." + Quote(name)
 }
@@ -188,8 +187,17 @@ func (w *writer) present(n *node) string {
 	return p
 }
 
-// members steps from an item to members of it, one alternative a property.
+// members steps from an item to members of it.
 func (w *writer) members(n *node, properties []sof.Property) *node {
+	out := w.forms(n, properties)
+	if len(n.alts) > 1 && len(properties) == 1 {
+		return w.merged(out)
+	}
+	return out
+}
+
+// forms steps from an item to members of it, one alternative for each property and form of the item.
+func (w *writer) forms(n *node, properties []sof.Property) *node {
 	out := &node{guards: n.guards}
 	for i := range n.alts {
 		a := &n.alts[i]

@@ -21,7 +21,7 @@ func (w *writer) one(e sof.Expr, c scope) *node {
 		return w.root
 	}
 	c.at = c.home
-	k := sharedKey{c.at, c.focus, key(e), c.rowIndex, c.itemIndex}
+	k := sharedKey{c.at, c.focus, w.key(e), c.rowIndex, c.itemIndex}
 	if n, ok := w.shared[k]; ok {
 		return n
 	}
@@ -62,7 +62,7 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 	case *sof.ResourceKey:
 		return w.members(w.one(e.In, c), []sof.Property{{Name: "id", Type: systemType("String")}})
 	case *sof.ReferenceKey:
-		return w.referenceKey(w.one(e.In, c), e.Target, c)
+		return w.referenceKey(w.one(e.In, c), e, c)
 	case *sof.Call:
 		return w.call(e, c)
 	case *sof.Binary:

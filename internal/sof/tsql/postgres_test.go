@@ -33,7 +33,7 @@ type postgres struct {
 	engine      tsql.Engine
 }
 
-func newPostgres(t *testing.T) postgres {
+func newPostgres(t testing.TB) postgres {
 	t.Helper()
 	p := postgres{url: os.Getenv(postgresURL), schema: fmt.Sprintf("fhirsynapse_%x", rand.Uint64())}
 	if p.url == "" {

@@ -90,12 +90,18 @@ func (o *openjson) member(path []string, json bool) string {
 // some servers cut identifiers at 63.
 const longest = 50
 
-// free is a name for a path that no other column has, not even in another case.
-func (o *openjson) free(path []string) string {
-	name := strings.TrimLeft(strings.Join(path, "_"), "_")
+// columnName is the name of a column for a path.
+func columnName(path []string) string {
+	name := strings.TrimLeft(strings.ReplaceAll(strings.Join(path, "_"), firstStep, "0"), "_")
 	if len(name) > longest {
 		name = name[len(name)-longest:]
 	}
+	return name
+}
+
+// free is a name for a path that no other column has, not even in another case.
+func (o *openjson) free(path []string) string {
+	name := columnName(path)
 	unique := name
 	for n := 2; o.names[strings.ToLower(unique)]; n++ {
 		unique = fmt.Sprintf("%s_%d", name, n)
@@ -110,6 +116,10 @@ func jsonPath(path []string) string {
 	var b strings.Builder
 	b.WriteByte('$')
 	for _, name := range path {
+		if name == firstStep {
+			b.WriteString(name)
+			continue
+		}
 		if plainWord(name) {
 			b.WriteString("." + name)
 			continue

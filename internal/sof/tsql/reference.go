@@ -2,65 +2,94 @@ package tsql
 
 import (
 	"fmt"
+	"strings"
 
 	"fhirsynapse/internal/sof"
 )
 
-// referenceKey is the id that a Reference points to: relative and absolute
-// references, either with a version. Contained, urn: and conditional references
-// point to no row.
-func (w *writer) referenceKey(n *node, target string, c scope) *node {
+// referenceOf tells keys of references that are lowered once.
+type referenceOf struct {
+	at    *block
+	focus *node
+	key   sof.ReferenceKey // without its input
+}
+
+// referenceKey is the id that a Reference points to: a relative reference, or an absolute one at the
+// base URL of the source, either with a version. Others point to no row.
+func (w *writer) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 	if len(n.alts) == 0 {
 		return &node{}
 	}
-	k := sharedKey{at: c.at, focus: n, text: "key of a reference to " + target}
-	if known, ok := w.shared[k]; ok {
+	k := referenceOf{c.at, n, *e}
+	k.key.In = nil
+	if known, ok := w.references[k]; ok {
 		return known
 	}
-	reference := w.members(n, []sof.Property{{Name: "reference", Type: systemType("String")}})
-	parts := w.referenceParts(w.text(reference), c)
-	id, head := parts+".[id]", parts+".[head]"
+	ref := w.text(w.members(n, []sof.Property{{Name: "reference", Type: systemType("String")}}))
+	parts := w.referenceParts(ref, e.Base, c)
+	id, typ := parts+".[id]", parts+".[type]"
 	var right string
-	if target != "" {
-		want := "/" + target
-		right = w.sameText(fmt.Sprintf("RIGHT(%s, %d)", head, len(want)), w.lit(want), &want)
+	if e.Target != "" {
+		right = w.sameText(typ, w.lit(e.Target), &e.Target)
 	} else {
-		typ := w.worked(c, "k", item{fmt.Sprintf("RIGHT(%s, CHARINDEX(%s, REVERSE(%s)) - 1)", head, w.lit("/"), head), "type"}) + ".[type]"
 		right = fmt.Sprintf("ASCII(%s) BETWEEN 65 AND 90", typ)
 		for _, other := range []string{".", ":", "-", "_"} {
 			right += fmt.Sprintf(" AND CHARINDEX(%s, %s) = 0", w.lit(other), typ)
 		}
 	}
-	out := textNode(fmt.Sprintf("CASE WHEN %s THEN %s END", right, id))
+	key := fmt.Sprintf("CASE WHEN %s THEN %s END", right, id)
+	if e.URNs {
+		key = fmt.Sprintf("CASE WHEN %s THEN %s WHEN %s THEN %s END", right, id, w.isUUID(ref), w.afterURN(ref))
+	}
+	out := textNode(key)
 	out.alts[0].sized = true
-	w.shared[k] = out
+	w.references[k] = out
 	return out
 }
 
-// referenceParts applies the parts of a reference that may have a key: what is behind its last
-// slash, and what is before it with a slash in front. There is no row for other references. Each
-// step is worked out once, since a planner does not look through a TOP.
-func (w *writer) referenceParts(ref string, c scope) string {
-	k := computedKey{c.at, "parts of " + ref}
+// urnUUID is in front of a UUID in a reference.
+const urnUUID = "urn:uuid:"
+
+func (w *writer) afterURN(ref string) string {
+	return fmt.Sprintf("SUBSTRING(%s, %d, LEN(%s))", ref, len(urnUUID)+1, ref)
+}
+
+// isUUID is the condition that a reference is a URN with the characters of a UUID.
+func (w *writer) isUUID(ref string) string {
+	prefix := urnUUID
+	out := fmt.Sprintf("LEN(%s) > %d AND %s", ref, len(urnUUID), w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, len(urnUUID)), w.lit(urnUUID), &prefix))
+	for _, other := range strings.Split("/?#._: ", "") {
+		out += fmt.Sprintf(" AND CHARINDEX(%s, %s) = 0", w.lit(other), w.afterURN(ref))
+	}
+	return out
+}
+
+// referenceParts applies the type and the id of a reference that may have a key; there is no row for
+// others. Each step is worked out once, since a planner does not look through a TOP.
+func (w *writer) referenceParts(ref, base string, c scope) string {
+	k := computedKey{c.at, "parts of " + ref + " at " + base}
 	if alias, ok := w.applied[k]; ok {
 		return alias
 	}
 	alias := w.alias("k")
 	w.applied[k] = alias
 	inner := c.inside()
-	history := w.lit("/_history/")
+	history, slash := w.lit("/_history/"), w.lit("/")
 	r := w.worked(inner, "h", item{fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, history, ref, history), "r"}) + ".[r]"
-	at := w.worked(inner, "h", item{fmt.Sprintf("CHARINDEX(%s, REVERSE(%s))", w.lit("/"), r), "at"}) + ".[at]"
-	inner.at.top = 1
-	inner.at.items = []item{
-		{fmt.Sprintf("RIGHT(%s, %s - 1)", r, at), "id"},
-		{fmt.Sprintf("%s + LEFT(%s, LEN(%s) - %s)", w.lit("/"), r, r, at), "head"},
+	local := fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN SUBSTRING(%s, 2, LEN(%s))", r, slash, r, r)
+	if base != "" {
+		base += "/"
+		size := utf16Len(base)
+		local += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, LEN(%s))", w.sameText(fmt.Sprintf("LEFT(%s, %d)", r, size), w.lit(base), &base), r, size+1, r)
 	}
-	inner.at.where = []string{
-		fmt.Sprintf("%s > 1", at),
-		fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit("?"), r),
-		fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit("#"), r),
-		fmt.Sprintf("LEFT(%s, 4) <> %s", r, w.lit("urn:")),
+	l := w.worked(inner, "h", item{local + fmt.Sprintf(" ELSE %s END", r), "l"}) + ".[l]"
+	p := w.worked(inner, "h", item{fmt.Sprintf("CHARINDEX(%s, %s)", slash, l), "p"}) + ".[p]"
+	id := fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", l, p, l)
+	inner.at.top = 1
+	inner.at.items = []item{{fmt.Sprintf("LEFT(%s, %s - 1)", l, p), "type"}, {id, "id"}}
+	inner.at.where = []string{p + " > 1", fmt.Sprintf("%s < LEN(%s)", p, l)}
+	for _, other := range []string{"/", "?", "#"} {
+		inner.at.where = append(inner.at.where, fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit(other), id))
 	}
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, query: query{inner.at}})
 	return alias

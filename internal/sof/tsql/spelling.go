@@ -34,7 +34,7 @@ func (w *writer) spelledOut(form, text, rare string, c scope, value func(s spell
 	alias := w.alias("n")
 	w.applied[k] = alias
 	inner := c.inside()
-	apply := func(items ...item) string { return w.computed(inner, "a", items...) }
+	apply := func(items ...item) string { return w.worked(inner, "a", items...) }
 	v := value(w.spelling(text, apply), apply)
 	inner.at.top = 1
 	inner.at.where = []string{rare}

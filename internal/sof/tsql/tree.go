@@ -3,7 +3,6 @@ package tsql
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"fhirsynapse/internal/sof"
 )
@@ -55,8 +54,12 @@ func mentions(e sof.Expr, what func(sof.Expr) bool) bool {
 	return what(e) || slices.ContainsFunc(operands(e), func(o sof.Expr) bool { return mentions(o, what) })
 }
 
-// key is a text that two expressions share when they are the same.
-func key(e sof.Expr) string {
+// key is a number that two expressions share when they are the same. Each is looked at once, so
+// that a long expression takes time by its length.
+func (w *writer) key(e sof.Expr) int {
+	if k, ok := w.keys[e]; ok {
+		return k
+	}
 	var own string
 	switch e := e.(type) {
 	case *sof.Literal:
@@ -74,15 +77,40 @@ func key(e sof.Expr) string {
 	case *sof.Is:
 		own = e.Want.Path
 	case *sof.ReferenceKey:
-		own = e.Target
+		own = fmt.Sprint(e.Target, " ", e.Base, " ", e.URNs)
 	case *sof.Call:
 		own = string(e.Func)
 	case *sof.Binary:
 		own = e.Op
 	}
-	var parts []string
+	text := fmt.Sprintf("%T[%s]", e, own)
 	for _, o := range operands(e) {
-		parts = append(parts, key(o))
+		text += fmt.Sprintf("|%d", w.key(o))
 	}
-	return fmt.Sprintf("%T[%s](%s)", e, own, strings.Join(parts, "|"))
+	k, ok := w.numbers[text]
+	if !ok {
+		k = len(w.numbers) + 1
+		w.numbers[text] = k
+	}
+	w.keys[e] = k
+	return k
+}
+
+// firsts gives the calls of first() in an expression by the keys of the lists they are of.
+func (w *writer) firsts(of sof.Expr) map[int]sof.Expr {
+	if w.firstsOf == of && w.firstCalls != nil {
+		return w.firstCalls
+	}
+	w.firstsOf, w.firstCalls = of, map[int]sof.Expr{}
+	var walk func(e sof.Expr)
+	walk = func(e sof.Expr) {
+		if call, ok := e.(*sof.Call); ok && call.Func == sof.FuncFirst && call.In.Type().Many {
+			w.firstCalls[w.key(call.In)] = call
+		}
+		for _, o := range operands(e) {
+			walk(o)
+		}
+	}
+	walk(of)
+	return w.firstCalls
 }

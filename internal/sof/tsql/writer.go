@@ -22,6 +22,15 @@ type writer struct {
 	counts  map[string]int // of aliases, by their first letter
 	shared  map[sharedKey]*node
 	applied map[computedKey]string
+	// keys are those of expressions, numbers what has been numbered so far, references the keys of
+	// references that are lowered already.
+	keys       map[sof.Expr]int
+	numbers    map[string]int
+	references map[referenceOf]*node
+	// firstCalls are the calls of first() in firstsOf.
+	firstCalls map[int]sof.Expr
+	firstsOf   sof.Expr
+
 	faults  []error
 	faulted map[string]bool
 	// current is the whole expression that is lowered.
@@ -38,7 +47,7 @@ type writer struct {
 type sharedKey struct {
 	at    *block
 	focus *node
-	text  string
+	key   int
 	// %rowIndex and $index
 	row, item string
 }
@@ -47,6 +56,7 @@ func newWriter(v *sof.View, e Engine, s Shape) *writer {
 	return &writer{
 		view: v, engine: e, facts: e.Facts(), shape: s,
 		counts: map[string]int{}, shared: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
+		keys: map[sof.Expr]int{}, numbers: map[string]int{}, references: map[referenceOf]*node{},
 	}
 }
 

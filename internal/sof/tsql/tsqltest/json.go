@@ -75,6 +75,13 @@ func readJSON(raw []byte) (jsonValue, error) {
 // follow gives the value at a lax path; ok is false where there is none.
 func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (jsonValue, bool, error) {
 	for _, name := range path {
+		if name == firstStep && v.kind == jsonArray && len(v.items) > 0 {
+			var err error
+			if v, err = read(string(v.items[0])); err != nil {
+				return v, false, err
+			}
+			continue
+		}
 		if v.kind != jsonObject {
 			return jsonValue{}, false, nil
 		}
@@ -96,7 +103,10 @@ func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (
 	return v, true, nil
 }
 
-// readPath reads the paths of members: $.a."b c".
+// firstStep is the first item of an array in a path.
+const firstStep = "[0]"
+
+// readPath reads the paths of members and of first items: $.a."b c"[0].
 func readPath(s string) ([]string, error) {
 	bad := errors.New("error 13607: JSON path is not properly formatted: " + s)
 	rest, ok := strings.CutPrefix(s, "$")
@@ -105,6 +115,10 @@ func readPath(s string) ([]string, error) {
 	}
 	var out []string
 	for rest != "" {
+		if after, first := strings.CutPrefix(rest, "[0]"); first {
+			out, rest = append(out, firstStep), after
+			continue
+		}
 		if rest, ok = strings.CutPrefix(rest, "."); !ok || rest == "" {
 			return nil, bad
 		}

@@ -3,6 +3,7 @@ package tsqltest
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -86,15 +87,29 @@ func (w *postgres) source(f tableSource) string {
 	case f.json.columns == nil:
 		return "openjson(" + w.expr(f.json.arg) + ") AS " + pgName(f.alias) + " (key, value, type)"
 	}
+	// one pass over the text gives the members that the columns begin with
 	columns := make([]string, len(f.json.columns))
+	var members []string
 	for i, c := range f.json.columns {
 		of := "scalar"
 		if c.json {
 			of = "nested"
 		}
-		columns[i] = of + "(r.j #> " + w.path(c.path) + ") AS " + pgName(c.name)
+		names, err := readPath(c.path)
+		if err != nil || len(names) == 0 || names[0] == firstStep {
+			return w.fail(c.path)
+		}
+		if member := pgName(names[0]) + " json"; !slices.Contains(members, member) {
+			members = append(members, member)
+		}
+		value := "r." + pgName(names[0])
+		if len(names) > 1 {
+			value += " #> " + pgPath(names[1:])
+		}
+		columns[i] = of + "(" + value + ") AS " + pgName(c.name)
 	}
-	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.json.arg) + ") AS r (j)) AS " + pgName(f.alias)
+	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.json.arg) + ") AS o (j) CROSS JOIN LATERAL json_to_record(o.j) AS r (" +
+		strings.Join(members, ", ") + ")) AS " + pgName(f.alias)
 }
 
 func (w *postgres) path(text string) string {
@@ -102,10 +117,18 @@ func (w *postgres) path(text string) string {
 	if err != nil {
 		return w.fail(err)
 	}
-	for i := range names {
-		names[i] = pgText(names[i])
+	return pgPath(names)
+}
+
+func pgPath(names []string) string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		if name == firstStep {
+			name = "0"
+		}
+		out[i] = pgText(name)
 	}
-	return "ARRAY[" + strings.Join(names, ", ") + "]::text[]"
+	return "ARRAY[" + strings.Join(out, ", ") + "]::text[]"
 }
 
 // orders: NULL comes first in SQL Server, and last where it is turned round.

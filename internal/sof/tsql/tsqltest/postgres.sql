@@ -2,9 +2,9 @@
 
 CREATE OPERATOR + (leftarg = text, rightarg = text, function = textcat);
 
-CREATE FUNCTION len(text) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT length(rtrim($1, ' ')) $$;
+CREATE FUNCTION len(text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT length(rtrim($1, ' ')) $$;
 
-CREATE FUNCTION charindex(text, text) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT strpos($2, $1) $$;
+CREATE FUNCTION charindex(text, text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT strpos($2, $1) $$;
 
 CREATE FUNCTION dateadd(part text, n int, t timestamp) RETURNS timestamp LANGUAGE sql IMMUTABLE STRICT AS $$
   SELECT t + (n || ' ' || part)::interval
@@ -54,18 +54,19 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN RETURN NULL;
 END $$;
 
--- What OPENJSON gives of a value: its text, or its JSON.
-CREATE FUNCTION scalar(j json) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+-- What OPENJSON gives of a value: its text, or its JSON. Functions in SQL are not STRICT, so that the
+-- planner puts their bodies in their place.
+CREATE FUNCTION scalar(j json) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN json_typeof(j) NOT IN ('object', 'array') THEN j #>> '{}' END
 $$;
 
-CREATE FUNCTION nested(j json) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+CREATE FUNCTION nested(j json) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN json_typeof(j) IN ('object', 'array') THEN j::text END
 $$;
 
-CREATE FUNCTION json_query(j text, path text[]) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT nested(j::json #> path) $$;
+CREATE FUNCTION json_query(j text, path text[]) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT nested(j::json #> path) $$;
 
-CREATE FUNCTION json_kind(j json) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
+CREATE FUNCTION json_kind(j json) RETURNS int LANGUAGE sql IMMUTABLE AS $$
   SELECT array_position(ARRAY['null', 'string', 'number', 'boolean', 'array', 'object'], json_typeof(j)) - 1
 $$;
 
@@ -82,12 +83,12 @@ BEGIN
   END CASE;
 END $$;
 
--- The values whose members OPENJSON .. WITH reads.
+-- The values whose members OPENJSON .. WITH reads; others have no members.
 CREATE FUNCTION opened(t text) RETURNS SETOF json LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE j json := t::json;
 BEGIN
   CASE json_typeof(j)
-    WHEN 'array' THEN RETURN QUERY SELECT e.v FROM json_array_elements(j) AS e (v);
+    WHEN 'array' THEN RETURN QUERY SELECT CASE WHEN json_typeof(e.v) = 'object' THEN e.v ELSE '{}' END FROM json_array_elements(j) AS e (v);
     WHEN 'object' THEN RETURN NEXT j;
     ELSE RAISE 'JSON text is not properly formatted';
   END CASE;

@@ -4,26 +4,26 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [id],
-  j3.[code] AS [clinical_status],
-  j4.[code] AS [verification_status],
-  j6.[code] AS [category],
-  j6.[system] AS [category_system],
-  j6.[display] AS [category_display],
-  j7.[text] AS [category_text],
-  j8.[code] AS [code],
-  j8.[system] AS [code_system],
-  j8.[display] AS [code_display],
+  COALESCE(j1.[clinicalStatus_coding_0_code], j3.[code]) AS [clinical_status],
+  COALESCE(j1.[verificationStatus_coding_0_code], j4.[code]) AS [verification_status],
+  COALESCE(j1.[category_0_coding_0_code], j6.[code]) AS [category],
+  COALESCE(j1.[category_0_coding_0_system], j6.[system]) AS [category_system],
+  COALESCE(j1.[category_0_coding_0_display], j6.[display]) AS [category_display],
+  COALESCE(j1.[category_0_text], j7.[text]) AS [category_text],
+  COALESCE(j1.[code_coding_0_code], j8.[code]) AS [code],
+  COALESCE(j1.[code_coding_0_system], j8.[system]) AS [code_system],
+  COALESCE(j1.[code_coding_0_display], j8.[display]) AS [code_display],
   j1.[code_text] AS [code_text],
-  j9.[code] AS [severity],
-  j9.[system] AS [severity_system],
-  j9.[display] AS [severity_display],
+  COALESCE(j1.[severity_coding_0_code], j9.[code]) AS [severity],
+  COALESCE(j1.[severity_coding_0_system], j9.[system]) AS [severity_system],
+  COALESCE(j1.[severity_coding_0_display], j9.[display]) AS [severity_display],
   j1.[severity_text] AS [severity_text],
-  j11.[code] AS [body_site],
-  j11.[system] AS [body_site_system],
-  j11.[display] AS [body_site_display],
-  j12.[text] AS [body_site_text],
-  CASE WHEN CAST(CAST(RIGHT(k1.[head], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
-  CASE WHEN CAST(CAST(RIGHT(k2.[head], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter' AS varbinary(max)) THEN k2.[id] END AS [encounter_id],
+  COALESCE(j1.[bodySite_0_coding_0_code], j11.[code]) AS [body_site],
+  COALESCE(j1.[bodySite_0_coding_0_system], j11.[system]) AS [body_site_system],
+  COALESCE(j1.[bodySite_0_coding_0_display], j11.[display]) AS [body_site_display],
+  COALESCE(j1.[bodySite_0_text], j12.[text]) AS [body_site_text],
+  CASE WHEN CAST(CAST(k1.[type] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
+  CASE WHEN CAST(CAST(k2.[type] AS varchar(max)) AS varbinary(max)) = CAST('Encounter' AS varbinary(max)) THEN k2.[id] END AS [encounter_id],
   j1.[onsetDateTime] AS [onset_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [onset_time_utc],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) END AS [onset_age],
@@ -38,15 +38,31 @@ SELECT
   j1.[abatementPeriod_end] AS [abatement_end],
   j1.[abatementString] AS [abatement_text],
   j1.[recordedDate] AS [recorded_date],
-  CASE WHEN CAST(CAST(RIGHT(k3.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k3.[id] END AS [recorder_id],
-  CASE WHEN CAST(CAST(RIGHT(k4.[head], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner' AS varbinary(max)) THEN k4.[id] END AS [asserter_id],
+  CASE WHEN CAST(CAST(k3.[type] AS varchar(max)) AS varbinary(max)) = CAST('Practitioner' AS varbinary(max)) THEN k3.[id] END AS [recorder_id],
+  CASE WHEN CAST(CAST(k4.[type] AS varchar(max)) AS varbinary(max)) = CAST('Practitioner' AS varbinary(max)) THEN k4.[id] END AS [asserter_id],
   f9.[v] AS [evidence_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
   [id] varchar(max) '$.id',
+  [clinicalStatus_coding_0_code] varchar(max) '$.clinicalStatus.coding[0].code',
+  [verificationStatus_coding_0_code] varchar(max) '$.verificationStatus.coding[0].code',
+  [category_0_coding_0_code] varchar(max) '$.category[0].coding[0].code',
+  [category_0_coding_0_system] varchar(max) '$.category[0].coding[0].system',
+  [category_0_coding_0_display] varchar(max) '$.category[0].coding[0].display',
+  [category_0_text] varchar(max) '$.category[0].text',
+  [code_coding_0_code] varchar(max) '$.code.coding[0].code',
+  [code_coding_0_system] varchar(max) '$.code.coding[0].system',
+  [code_coding_0_display] varchar(max) '$.code.coding[0].display',
   [code_text] varchar(max) '$.code.text',
+  [severity_coding_0_code] varchar(max) '$.severity.coding[0].code',
+  [severity_coding_0_system] varchar(max) '$.severity.coding[0].system',
+  [severity_coding_0_display] varchar(max) '$.severity.coding[0].display',
   [severity_text] varchar(max) '$.severity.text',
+  [bodySite_0_coding_0_code] varchar(max) '$.bodySite[0].coding[0].code',
+  [bodySite_0_coding_0_system] varchar(max) '$.bodySite[0].coding[0].system',
+  [bodySite_0_coding_0_display] varchar(max) '$.bodySite[0].coding[0].display',
+  [bodySite_0_text] varchar(max) '$.bodySite[0].text',
   [subject_reference] varchar(max) '$.subject.reference',
   [encounter_reference] varchar(max) '$.encounter.reference',
   [onsetDateTime] varchar(max) '$.onsetDateTime',
@@ -80,7 +96,7 @@ CROSS APPLY (
 ) AS q1
 OUTER APPLY ( -- clinicalStatus.coding.first().code
   SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q1.[clinicalStatus_coding], 1) = '[' THEN q1.[clinicalStatus_coding] ELSE '[' + q1.[clinicalStatus_coding] + ']' END) AS e1
+  FROM OPENJSON(CASE WHEN LEFT(q1.[clinicalStatus_coding], 2) = '[{' THEN NULL WHEN LEFT(q1.[clinicalStatus_coding], 1) = '[' THEN q1.[clinicalStatus_coding] ELSE '[' + q1.[clinicalStatus_coding] + ']' END) AS e1
   WHERE e1.[type] <> 0
   ORDER BY CAST(e1.[key] AS int)
 ) AS f1
@@ -92,7 +108,7 @@ CROSS APPLY (
 ) AS q2
 OUTER APPLY ( -- verificationStatus.coding.first().code
   SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q2.[verificationStatus_coding], 1) = '[' THEN q2.[verificationStatus_coding] ELSE '[' + q2.[verificationStatus_coding] + ']' END) AS e2
+  FROM OPENJSON(CASE WHEN LEFT(q2.[verificationStatus_coding], 2) = '[{' THEN NULL WHEN LEFT(q2.[verificationStatus_coding], 1) = '[' THEN q2.[verificationStatus_coding] ELSE '[' + q2.[verificationStatus_coding] + ']' END) AS e2
   WHERE e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f2
@@ -101,17 +117,20 @@ OUTER APPLY OPENJSON(f2.[v]) WITH (
 ) AS j4
 OUTER APPLY ( -- category.first().coding.first().code
   SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[category], 1) = '[' THEN j2.[category] ELSE '[' + j2.[category] + ']' END) AS e3
+  FROM OPENJSON(CASE WHEN LEFT(j2.[category], 2) = '[{' THEN NULL WHEN LEFT(j2.[category], 1) = '[' THEN j2.[category] ELSE '[' + j2.[category] + ']' END) AS e3
   WHERE e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f3
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[category], '$[0].coding') AS [category_0_coding]
+) AS q3
 CROSS APPLY (
   SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
   FROM OPENJSON(f3.[v]) AS o
 ) AS j5
 OUTER APPLY ( -- category.first().coding.first().code
   SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j5.[coding], 1) = '[' THEN j5.[coding] ELSE '[' + j5.[coding] + ']' END) AS e4
+  FROM OPENJSON(CASE WHEN LEFT(q3.[category_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q3.[category_0_coding], j5.[coding]), 1) = '[' THEN COALESCE(q3.[category_0_coding], j5.[coding]) ELSE '[' + COALESCE(q3.[category_0_coding], j5.[coding]) + ']' END) AS e4
   WHERE e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
@@ -125,10 +144,10 @@ OUTER APPLY OPENJSON(f3.[v]) WITH (
 ) AS j7
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
-) AS q3
+) AS q4
 OUTER APPLY ( -- code.coding.first().code
   SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q3.[code_coding], 1) = '[' THEN q3.[code_coding] ELSE '[' + q3.[code_coding] + ']' END) AS e5
+  FROM OPENJSON(CASE WHEN LEFT(q4.[code_coding], 2) = '[{' THEN NULL WHEN LEFT(q4.[code_coding], 1) = '[' THEN q4.[code_coding] ELSE '[' + q4.[code_coding] + ']' END) AS e5
   WHERE e5.[type] <> 0
   ORDER BY CAST(e5.[key] AS int)
 ) AS f5
@@ -139,10 +158,10 @@ OUTER APPLY OPENJSON(f5.[v]) WITH (
 ) AS j8
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[severity], '$.coding') AS [severity_coding]
-) AS q4
+) AS q5
 OUTER APPLY ( -- severity.coding.first().code
   SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q4.[severity_coding], 1) = '[' THEN q4.[severity_coding] ELSE '[' + q4.[severity_coding] + ']' END) AS e6
+  FROM OPENJSON(CASE WHEN LEFT(q5.[severity_coding], 2) = '[{' THEN NULL WHEN LEFT(q5.[severity_coding], 1) = '[' THEN q5.[severity_coding] ELSE '[' + q5.[severity_coding] + ']' END) AS e6
   WHERE e6.[type] <> 0
   ORDER BY CAST(e6.[key] AS int)
 ) AS f6
@@ -153,17 +172,20 @@ OUTER APPLY OPENJSON(f6.[v]) WITH (
 ) AS j9
 OUTER APPLY ( -- bodySite.first().coding.first().code
   SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[bodySite], 1) = '[' THEN j2.[bodySite] ELSE '[' + j2.[bodySite] + ']' END) AS e7
+  FROM OPENJSON(CASE WHEN LEFT(j2.[bodySite], 2) = '[{' THEN NULL WHEN LEFT(j2.[bodySite], 1) = '[' THEN j2.[bodySite] ELSE '[' + j2.[bodySite] + ']' END) AS e7
   WHERE e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f7
+CROSS APPLY (
+  SELECT JSON_QUERY(j2.[bodySite], '$[0].coding') AS [bodySite_0_coding]
+) AS q6
 CROSS APPLY (
   SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
   FROM OPENJSON(f7.[v]) AS o
 ) AS j10
 OUTER APPLY ( -- bodySite.first().coding.first().code
   SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j10.[coding], 1) = '[' THEN j10.[coding] ELSE '[' + j10.[coding] + ']' END) AS e8
+  FROM OPENJSON(CASE WHEN LEFT(q6.[bodySite_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q6.[bodySite_0_coding], j10.[coding]), 1) = '[' THEN COALESCE(q6.[bodySite_0_coding], j10.[coding]) ELSE '[' + COALESCE(q6.[bodySite_0_coding], j10.[coding]) + ']' END) AS e8
   WHERE e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
@@ -177,33 +199,41 @@ OUTER APPLY OPENJSON(f7.[v]) WITH (
 ) AS j12
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h1.[r], h2.[at] - 1) AS [id],
-    '/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+    LEFT(h2.[l], h3.[p] - 1) AS [type],
+    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
   ) AS h1
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', REVERSE(h1.[r])) AS [at]
+    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = '/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
   ) AS h2
-  WHERE h2.[at] > 1
-    AND CHARINDEX('?', h1.[r]) = 0
-    AND CHARINDEX('#', h1.[r]) = 0
-    AND LEFT(h1.[r], 4) <> 'urn:'
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', h2.[l]) AS [p]
+  ) AS h3
+  WHERE h3.[p] > 1
+    AND h3.[p] < LEN(h2.[l])
+    AND CHARINDEX('/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX('?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX('#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h3.[r], h4.[at] - 1) AS [id],
-    '/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+    LEFT(h5.[l], h6.[p] - 1) AS [type],
+    SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference] + '/_history/') - 1) AS [r]
-  ) AS h3
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', REVERSE(h3.[r])) AS [at]
   ) AS h4
-  WHERE h4.[at] > 1
-    AND CHARINDEX('?', h3.[r]) = 0
-    AND CHARINDEX('#', h3.[r]) = 0
-    AND LEFT(h3.[r], 4) <> 'urn:'
+  CROSS APPLY (
+    SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = '/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
+  ) AS h5
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', h5.[l]) AS [p]
+  ) AS h6
+  WHERE h6.[p] > 1
+    AND h6.[p] < LEN(h5.[l])
+    AND CHARINDEX('/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
+    AND CHARINDEX('?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
+    AND CHARINDEX('#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
@@ -213,33 +243,33 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], '0', '') = '' THEN a7.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX('E', UPPER(j1.[onsetAge_value]) + 'E') AS [e]
+    SELECT TOP (1) CHARINDEX('E', UPPER(j1.[onsetAge_value]) + 'E') AS [e]
   ) AS a1
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[onsetAge_value], a1.[e] - 1), '-', '') AS [m],
       TRY_CAST(SUBSTRING(j1.[onsetAge_value], a1.[e] + 1, 100) AS int) AS [x]
   ) AS a2
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a2.[m], '.', '') AS [d],
       CHARINDEX('.', a2.[m] + '.') - 1 + a2.[x] AS [p]
   ) AS a3
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN '0.' + REPLICATE('0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + '.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE('0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], '0', '') = '' THEN '0' END AS [t],
       CASE WHEN LEFT(j1.[onsetAge_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
   ) AS a4
   CROSS APPLY (
-    SELECT CHARINDEX('.', a4.[t] + '.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX('.', a4.[t] + '.') + 18 AS [q]
   ) AS a5
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), '.', ''), 1) AS [last]
   ) AS a6
   CROSS APPLY (
-    SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = '5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), '0', '') = '' AND a6.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = '5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), '0', '') = '' AND a6.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a7
   WHERE (LEN(j1.[onsetAge_value]) > 20 OR UPPER(j1.[onsetAge_value]) LIKE '%E%')
 ) AS n1
@@ -251,68 +281,76 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], '0', '') = '' THEN a14.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX('E', UPPER(j1.[abatementAge_value]) + 'E') AS [e]
+    SELECT TOP (1) CHARINDEX('E', UPPER(j1.[abatementAge_value]) + 'E') AS [e]
   ) AS a8
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[abatementAge_value], a8.[e] - 1), '-', '') AS [m],
       TRY_CAST(SUBSTRING(j1.[abatementAge_value], a8.[e] + 1, 100) AS int) AS [x]
   ) AS a9
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a9.[m], '.', '') AS [d],
       CHARINDEX('.', a9.[m] + '.') - 1 + a9.[x] AS [p]
   ) AS a10
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN '0.' + REPLICATE('0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + '.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE('0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], '0', '') = '' THEN '0' END AS [t],
       CASE WHEN LEFT(j1.[abatementAge_value], 1) = '-' THEN '-' ELSE '' END AS [sign]
   ) AS a11
   CROSS APPLY (
-    SELECT CHARINDEX('.', a11.[t] + '.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX('.', a11.[t] + '.') + 18 AS [q]
   ) AS a12
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), '.', ''), 1) AS [last]
   ) AS a13
   CROSS APPLY (
-    SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = '5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), '0', '') = '' AND a13.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = '5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), '0', '') = '' AND a13.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a14
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE '%E%')
 ) AS n2
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h5.[r], h6.[at] - 1) AS [id],
-    '/' + LEFT(h5.[r], LEN(h5.[r]) - h6.[at]) AS [head]
+    LEFT(h8.[l], h9.[p] - 1) AS [type],
+    SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX('/_history/', j1.[recorder_reference] + '/_history/') - 1) AS [r]
-  ) AS h5
+  ) AS h7
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', REVERSE(h5.[r])) AS [at]
-  ) AS h6
-  WHERE h6.[at] > 1
-    AND CHARINDEX('?', h5.[r]) = 0
-    AND CHARINDEX('#', h5.[r]) = 0
-    AND LEFT(h5.[r], 4) <> 'urn:'
+    SELECT TOP (1) CASE WHEN LEFT(h7.[r], 1) = '/' THEN SUBSTRING(h7.[r], 2, LEN(h7.[r])) ELSE h7.[r] END AS [l]
+  ) AS h8
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', h8.[l]) AS [p]
+  ) AS h9
+  WHERE h9.[p] > 1
+    AND h9.[p] < LEN(h8.[l])
+    AND CHARINDEX('/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
+    AND CHARINDEX('?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
+    AND CHARINDEX('#', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
 ) AS k3
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h7.[r], h8.[at] - 1) AS [id],
-    '/' + LEFT(h7.[r], LEN(h7.[r]) - h8.[at]) AS [head]
+    LEFT(h11.[l], h12.[p] - 1) AS [type],
+    SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX('/_history/', j1.[asserter_reference] + '/_history/') - 1) AS [r]
-  ) AS h7
+  ) AS h10
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', REVERSE(h7.[r])) AS [at]
-  ) AS h8
-  WHERE h8.[at] > 1
-    AND CHARINDEX('?', h7.[r]) = 0
-    AND CHARINDEX('#', h7.[r]) = 0
-    AND LEFT(h7.[r], 4) <> 'urn:'
+    SELECT TOP (1) CASE WHEN LEFT(h10.[r], 1) = '/' THEN SUBSTRING(h10.[r], 2, LEN(h10.[r])) ELSE h10.[r] END AS [l]
+  ) AS h11
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX('/', h11.[l]) AS [p]
+  ) AS h12
+  WHERE h12.[p] > 1
+    AND h12.[p] < LEN(h11.[l])
+    AND CHARINDEX('/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
+    AND CHARINDEX('?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
+    AND CHARINDEX('#', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
 ) AS k4
 OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(CAST(RIGHT(k5.[head], 12) AS varchar(max)) AS varbinary(max)) = CAST('/Observation' AS varbinary(max)) THEN k5.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(CAST(k5.[type] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max)) THEN k5.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[evidence], 1) = '[' THEN j2.[evidence] ELSE '[' + j2.[evidence] + ']' END) AS e9
   CROSS APPLY (
     SELECT MAX(CASE WHEN o.[key] = 'detail' AND o.[type] IN (4, 5) THEN o.[value] END) AS [detail]
@@ -324,22 +362,26 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
   ) AS j14
   OUTER APPLY (
     SELECT TOP (1)
-      RIGHT(h9.[r], h10.[at] - 1) AS [id],
-      '/' + LEFT(h9.[r], LEN(h9.[r]) - h10.[at]) AS [head]
+      LEFT(h14.[l], h15.[p] - 1) AS [type],
+      SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j14.[reference], CHARINDEX('/_history/', j14.[reference] + '/_history/') - 1) AS [r]
-    ) AS h9
+    ) AS h13
     CROSS APPLY (
-      SELECT TOP (1) CHARINDEX('/', REVERSE(h9.[r])) AS [at]
-    ) AS h10
-    WHERE h10.[at] > 1
-      AND CHARINDEX('?', h9.[r]) = 0
-      AND CHARINDEX('#', h9.[r]) = 0
-      AND LEFT(h9.[r], 4) <> 'urn:'
+      SELECT TOP (1) CASE WHEN LEFT(h13.[r], 1) = '/' THEN SUBSTRING(h13.[r], 2, LEN(h13.[r])) ELSE h13.[r] END AS [l]
+    ) AS h14
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX('/', h14.[l]) AS [p]
+    ) AS h15
+    WHERE h15.[p] > 1
+      AND h15.[p] < LEN(h14.[l])
+      AND CHARINDEX('/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
+      AND CHARINDEX('?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
+      AND CHARINDEX('#', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
   ) AS k5
   WHERE e9.[type] <> 0
     AND e10.[type] <> 0
-    AND CASE WHEN CAST(CAST(RIGHT(k5.[head], 12) AS varchar(max)) AS varbinary(max)) = CAST('/Observation' AS varbinary(max)) THEN k5.[id] END IS NOT NULL
+    AND CASE WHEN CAST(CAST(k5.[type] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max)) THEN k5.[id] END IS NOT NULL
   ORDER BY CAST(e9.[key] AS int), CAST(e10.[key] AS int)
 ) AS f9
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Condition' AS varbinary(max))

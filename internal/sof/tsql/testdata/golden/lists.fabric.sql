@@ -33,12 +33,12 @@ CROSS APPLY (
 OUTER APPLY ( -- name.where(use = %use).given
   SELECT STRING_AGG(CAST('"' + REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(e2.[value], '\', '\\'), '"', '\"'), CHAR(10), '\n'), CHAR(13), '\r'), CHAR(9), '\t') + '"' AS varchar(max)), ',') WITHIN GROUP (ORDER BY CAST(e1.[key] AS int), CAST(e2.[key] AS int)) AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[name], 1) = '[' THEN j2.[name] ELSE '[' + j2.[name] + ']' END) AS e1
-  CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+  CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 AND (CHARINDEX('official', e1.[value]) > 0 OR CHARINDEX('\', e1.[value]) > 0) THEN e1.[value] END) WITH (
     [use] varchar(max) '$.use'
   ) AS j3
   CROSS APPLY (
     SELECT MAX(CASE WHEN o.[key] = 'given' AND o.[type] IN (4, 5) THEN o.[value] END) AS [given]
-    FROM OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) AS o
+    FROM OPENJSON(CASE WHEN e1.[type] = 5 AND (CHARINDEX('official', e1.[value]) > 0 OR CHARINDEX('\', e1.[value]) > 0) THEN e1.[value] END) AS o
   ) AS j4
   CROSS APPLY OPENJSON(CASE WHEN LEFT(j4.[given], 1) = '[' THEN j4.[given] ELSE '[' + j4.[given] + ']' END) AS e2
   WHERE e1.[type] <> 0
@@ -129,7 +129,7 @@ OUTER APPLY ( -- telecom.where(system = 'phone' and value.startsWith('+')).value
     MIN(j11.[value]) AS [v],
     COUNT(*) AS [n]
   FROM OPENJSON(CASE WHEN LEFT(j2.[telecom], 1) = '[' THEN j2.[telecom] ELSE '[' + j2.[telecom] + ']' END) AS e13
-  CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
+  CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 AND (CHARINDEX('phone', e13.[value]) > 0 OR CHARINDEX('\', e13.[value]) > 0) THEN e13.[value] END) WITH (
     [system] varchar(max) '$.system',
     [value] varchar(max) '$.value'
   ) AS j11

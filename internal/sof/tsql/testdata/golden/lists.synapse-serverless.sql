@@ -26,7 +26,7 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
 OUTER APPLY ( -- name.where(use = %use).given
   SELECT STRING_AGG(CAST(N'"' + REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(e2.[value], N'\', N'\\'), N'"', N'\"'), NCHAR(10), N'\n'), NCHAR(13), N'\r'), NCHAR(9), N'\t') + N'"' AS nvarchar(max)), N',') WITHIN GROUP (ORDER BY CAST(e1.[key] AS int), CAST(e2.[key] AS int)) AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[name], 1) = N'[' THEN j1.[name] ELSE N'[' + j1.[name] + N']' END) AS e1
-  CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+  CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 AND (CHARINDEX(N'official', e1.[value]) > 0 OR CHARINDEX(N'\', e1.[value]) > 0) THEN e1.[value] END) WITH (
     [use] nvarchar(max) '$.use',
     [given] nvarchar(max) '$.given' AS JSON
   ) AS j2
@@ -118,7 +118,7 @@ OUTER APPLY ( -- telecom.where(system = 'phone' and value.startsWith('+')).value
     MIN(j9.[value]) AS [v],
     COUNT(*) AS [n]
   FROM OPENJSON(CASE WHEN LEFT(j1.[telecom], 1) = N'[' THEN j1.[telecom] ELSE N'[' + j1.[telecom] + N']' END) AS e13
-  CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
+  CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 AND (CHARINDEX(N'phone', e13.[value]) > 0 OR CHARINDEX(N'\', e13.[value]) > 0) THEN e13.[value] END) WITH (
     [system] nvarchar(max) '$.system',
     [value] nvarchar(max) '$.value'
   ) AS j9

@@ -2,16 +2,16 @@ CREATE OR ALTER VIEW [dbo].[observation] AS
 SELECT
   j1.[id] AS [id],
   j1.[status] AS [status],
-  j3.[code] AS [category],
-  j3.[system] AS [category_system],
-  j3.[display] AS [category_display],
-  j2.[text] AS [category_text],
-  j4.[code] AS [code],
-  j4.[system] AS [code_system],
-  j4.[display] AS [code_display],
+  COALESCE(j1.[category_0_coding_0_code], j3.[code]) AS [category],
+  COALESCE(j1.[category_0_coding_0_system], j3.[system]) AS [category_system],
+  COALESCE(j1.[category_0_coding_0_display], j3.[display]) AS [category_display],
+  COALESCE(j1.[category_0_text], j2.[text]) AS [category_text],
+  COALESCE(j1.[code_coding_0_code], j4.[code]) AS [code],
+  COALESCE(j1.[code_coding_0_system], j4.[system]) AS [code_system],
+  COALESCE(j1.[code_coding_0_display], j4.[display]) AS [code_display],
   j1.[code_text] AS [code_text],
-  CASE WHEN CAST(RIGHT(k1.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN k1.[id] END AS [patient_id],
-  CASE WHEN CAST(RIGHT(k2.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter.' THEN k2.[id] END AS [encounter_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
+  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.' THEN k2.[id] END AS [encounter_id],
   j1.[effectiveDateTime] AS [effective_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
   j1.[effectivePeriod_start] AS [effective_start],
@@ -23,9 +23,9 @@ SELECT
   j1.[valueQuantity_unit] AS [value_number_unit],
   j1.[valueQuantity_code] AS [value_number_unit_code],
   j1.[valueQuantity_comparator] AS [value_comparator],
-  j5.[code] AS [value_code],
-  j5.[system] AS [value_code_system],
-  j5.[display] AS [value_code_display],
+  COALESCE(j1.[valueCodeableConcept_coding_0_code], j5.[code]) AS [value_code],
+  COALESCE(j1.[valueCodeableConcept_coding_0_system], j5.[system]) AS [value_code_system],
+  COALESCE(j1.[valueCodeableConcept_coding_0_display], j5.[display]) AS [value_code_display],
   j1.[valueCodeableConcept_text] AS [value_code_text],
   j1.[valueString] AS [value_string],
   CAST(CASE j1.[valueBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [value_boolean],
@@ -38,27 +38,27 @@ SELECT
   CASE WHEN n3.[rare] = 1 THEN n3.[v] ELSE TRY_CAST(j1.[valueRange_high_value] AS decimal(38, 18)) END AS [value_high],
   CASE WHEN n4.[rare] = 1 THEN n4.[v] ELSE TRY_CAST(j1.[valueRatio_numerator_value] AS decimal(38, 18)) END AS [value_numerator],
   CASE WHEN n5.[rare] = 1 THEN n5.[v] ELSE TRY_CAST(j1.[valueRatio_denominator_value] AS decimal(38, 18)) END AS [value_denominator],
-  j6.[code] AS [absent_reason],
-  j8.[code] AS [interpretation],
-  j8.[system] AS [interpretation_system],
-  j8.[display] AS [interpretation_display],
-  j7.[text] AS [interpretation_text],
-  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(j9.[low_value] AS decimal(38, 18)) END AS [reference_low],
-  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(j9.[high_value] AS decimal(38, 18)) END AS [reference_high],
+  COALESCE(j1.[dataAbsentReason_coding_0_code], j6.[code]) AS [absent_reason],
+  COALESCE(j1.[interpretation_0_coding_0_code], j8.[code]) AS [interpretation],
+  COALESCE(j1.[interpretation_0_coding_0_system], j8.[system]) AS [interpretation_system],
+  COALESCE(j1.[interpretation_0_coding_0_display], j8.[display]) AS [interpretation_display],
+  COALESCE(j1.[interpretation_0_text], j7.[text]) AS [interpretation_text],
+  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]) AS decimal(38, 18)) END AS [reference_low],
+  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]) AS decimal(38, 18)) END AS [reference_high],
   j10.[unit] AS [reference_unit],
-  j9.[text] AS [reference_text],
-  j11.[code] AS [body_site],
-  j11.[system] AS [body_site_system],
-  j11.[display] AS [body_site_display],
+  COALESCE(j1.[referenceRange_0_text], j9.[text]) AS [reference_text],
+  COALESCE(j1.[bodySite_coding_0_code], j11.[code]) AS [body_site],
+  COALESCE(j1.[bodySite_coding_0_system], j11.[system]) AS [body_site_system],
+  COALESCE(j1.[bodySite_coding_0_display], j11.[display]) AS [body_site_display],
   j1.[bodySite_text] AS [body_site_text],
-  j12.[code] AS [method],
-  j12.[system] AS [method_system],
-  j12.[display] AS [method_display],
+  COALESCE(j1.[method_coding_0_code], j12.[code]) AS [method],
+  COALESCE(j1.[method_coding_0_system], j12.[system]) AS [method_system],
+  COALESCE(j1.[method_coding_0_display], j12.[display]) AS [method_display],
   j1.[method_text] AS [method_text],
   f11.[v] AS [practitioner_id],
   f12.[v] AS [organization_id],
-  CASE WHEN CAST(RIGHT(k5.[head], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device.' THEN k5.[id] END AS [device_id],
-  CASE WHEN CAST(RIGHT(k6.[head], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen.' THEN k6.[id] END AS [specimen_id],
+  CASE WHEN CAST(k5.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device.' THEN k5.[id] END AS [device_id],
+  CASE WHEN CAST(k6.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen.' THEN k6.[id] END AS [specimen_id],
   f13.[v] AS [based_on_id],
   f14.[v] AS [part_of_id],
   f15.[v] AS [derived_from_id]
@@ -68,7 +68,15 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [id] nvarchar(max) '$.id',
   [status] nvarchar(max) '$.status',
   [category] nvarchar(max) '$.category' AS JSON,
+  [category_0_coding] nvarchar(max) '$.category[0].coding' AS JSON,
+  [category_0_coding_0_code] nvarchar(max) '$.category[0].coding[0].code',
+  [category_0_coding_0_system] nvarchar(max) '$.category[0].coding[0].system',
+  [category_0_coding_0_display] nvarchar(max) '$.category[0].coding[0].display',
+  [category_0_text] nvarchar(max) '$.category[0].text',
   [code_coding] nvarchar(max) '$.code.coding' AS JSON,
+  [code_coding_0_code] nvarchar(max) '$.code.coding[0].code',
+  [code_coding_0_system] nvarchar(max) '$.code.coding[0].system',
+  [code_coding_0_display] nvarchar(max) '$.code.coding[0].display',
   [code_text] nvarchar(max) '$.code.text',
   [subject_reference] nvarchar(max) '$.subject.reference',
   [encounter_reference] nvarchar(max) '$.encounter.reference',
@@ -82,6 +90,9 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [valueQuantity_code] nvarchar(max) '$.valueQuantity.code',
   [valueQuantity_comparator] nvarchar(max) '$.valueQuantity.comparator',
   [valueCodeableConcept_coding] nvarchar(max) '$.valueCodeableConcept.coding' AS JSON,
+  [valueCodeableConcept_coding_0_code] nvarchar(max) '$.valueCodeableConcept.coding[0].code',
+  [valueCodeableConcept_coding_0_system] nvarchar(max) '$.valueCodeableConcept.coding[0].system',
+  [valueCodeableConcept_coding_0_display] nvarchar(max) '$.valueCodeableConcept.coding[0].display',
   [valueCodeableConcept_text] nvarchar(max) '$.valueCodeableConcept.text',
   [valueString] nvarchar(max) '$.valueString',
   [valueBoolean] nvarchar(max) '$.valueBoolean',
@@ -95,11 +106,28 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [valueRatio_numerator_value] nvarchar(max) '$.valueRatio.numerator.value',
   [valueRatio_denominator_value] nvarchar(max) '$.valueRatio.denominator.value',
   [dataAbsentReason_coding] nvarchar(max) '$.dataAbsentReason.coding' AS JSON,
+  [dataAbsentReason_coding_0_code] nvarchar(max) '$.dataAbsentReason.coding[0].code',
   [interpretation] nvarchar(max) '$.interpretation' AS JSON,
+  [interpretation_0_coding] nvarchar(max) '$.interpretation[0].coding' AS JSON,
+  [interpretation_0_coding_0_code] nvarchar(max) '$.interpretation[0].coding[0].code',
+  [interpretation_0_coding_0_system] nvarchar(max) '$.interpretation[0].coding[0].system',
+  [interpretation_0_coding_0_display] nvarchar(max) '$.interpretation[0].coding[0].display',
+  [interpretation_0_text] nvarchar(max) '$.interpretation[0].text',
   [referenceRange] nvarchar(max) '$.referenceRange' AS JSON,
+  [referenceRange_0_low_value] nvarchar(max) '$.referenceRange[0].low.value',
+  [referenceRange_0_high_value] nvarchar(max) '$.referenceRange[0].high.value',
+  [referenceRange_0_high] nvarchar(max) '$.referenceRange[0].high' AS JSON,
+  [referenceRange_0_low] nvarchar(max) '$.referenceRange[0].low' AS JSON,
+  [referenceRange_0_text] nvarchar(max) '$.referenceRange[0].text',
   [bodySite_coding] nvarchar(max) '$.bodySite.coding' AS JSON,
+  [bodySite_coding_0_code] nvarchar(max) '$.bodySite.coding[0].code',
+  [bodySite_coding_0_system] nvarchar(max) '$.bodySite.coding[0].system',
+  [bodySite_coding_0_display] nvarchar(max) '$.bodySite.coding[0].display',
   [bodySite_text] nvarchar(max) '$.bodySite.text',
   [method_coding] nvarchar(max) '$.method.coding' AS JSON,
+  [method_coding_0_code] nvarchar(max) '$.method.coding[0].code',
+  [method_coding_0_system] nvarchar(max) '$.method.coding[0].system',
+  [method_coding_0_display] nvarchar(max) '$.method.coding[0].display',
   [method_text] nvarchar(max) '$.method.text',
   [performer] nvarchar(max) '$.performer' AS JSON,
   [device_reference] nvarchar(max) '$.device.reference',
@@ -110,7 +138,7 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
 ) AS j1
 OUTER APPLY ( -- category.first().coding.first().code
   SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[category], 1) = N'[' THEN j1.[category] ELSE N'[' + j1.[category] + N']' END) AS e1
+  FROM OPENJSON(CASE WHEN LEFT(j1.[category], 2) = N'[{' THEN NULL WHEN LEFT(j1.[category], 1) = N'[' THEN j1.[category] ELSE N'[' + j1.[category] + N']' END) AS e1
   WHERE e1.[type] <> 0
   ORDER BY CAST(e1.[key] AS int)
 ) AS f1
@@ -120,7 +148,7 @@ OUTER APPLY OPENJSON(f1.[v]) WITH (
 ) AS j2
 OUTER APPLY ( -- category.first().coding.first().code
   SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[coding], 1) = N'[' THEN j2.[coding] ELSE N'[' + j2.[coding] + N']' END) AS e2
+  FROM OPENJSON(CASE WHEN LEFT(j1.[category_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j1.[category_0_coding], j2.[coding]), 1) = N'[' THEN COALESCE(j1.[category_0_coding], j2.[coding]) ELSE N'[' + COALESCE(j1.[category_0_coding], j2.[coding]) + N']' END) AS e2
   WHERE e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f2
@@ -131,7 +159,7 @@ OUTER APPLY OPENJSON(f2.[v]) WITH (
 ) AS j3
 OUTER APPLY ( -- code.coding.first().code
   SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e3
+  FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e3
   WHERE e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f3
@@ -142,33 +170,41 @@ OUTER APPLY OPENJSON(f3.[v]) WITH (
 ) AS j4
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h1.[r], h2.[at] - 1) AS [id],
-    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+    LEFT(h2.[l], h3.[p] - 1) AS [type],
+    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
   ) AS h1
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
   ) AS h2
-  WHERE h2.[at] > 1
-    AND CHARINDEX(N'?', h1.[r]) = 0
-    AND CHARINDEX(N'#', h1.[r]) = 0
-    AND LEFT(h1.[r], 4) <> N'urn:'
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+  ) AS h3
+  WHERE h3.[p] > 1
+    AND h3.[p] < LEN(h2.[l])
+    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h3.[r], h4.[at] - 1) AS [id],
-    N'/' + LEFT(h3.[r], LEN(h3.[r]) - h4.[at]) AS [head]
+    LEFT(h5.[l], h6.[p] - 1) AS [type],
+    SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
-  ) AS h3
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h3.[r])) AS [at]
   ) AS h4
-  WHERE h4.[at] > 1
-    AND CHARINDEX(N'?', h3.[r]) = 0
-    AND CHARINDEX(N'#', h3.[r]) = 0
-    AND LEFT(h3.[r], 4) <> N'urn:'
+  CROSS APPLY (
+    SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = N'/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
+  ) AS h5
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', h5.[l]) AS [p]
+  ) AS h6
+  WHERE h6.[p] > 1
+    AND h6.[p] < LEN(h5.[l])
+    AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
+    AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
+    AND CHARINDEX(N'#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
@@ -181,39 +217,39 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j1.[valueQuantity_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueQuantity_value]) + N'E') AS [e]
   ) AS a1
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[valueQuantity_value], a1.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueQuantity_value], a1.[e] + 1, 100) AS int) AS [x]
   ) AS a2
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a2.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
   ) AS a3
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a4
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
   ) AS a5
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
   ) AS a6
   CROSS APPLY (
-    SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a7
   WHERE (LEN(j1.[valueQuantity_value]) > 20 OR UPPER(j1.[valueQuantity_value]) LIKE N'%E%')
 ) AS n1
 OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
   SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[valueCodeableConcept_coding], 1) = N'[' THEN j1.[valueCodeableConcept_coding] ELSE N'[' + j1.[valueCodeableConcept_coding] + N']' END) AS e4
+  FROM OPENJSON(CASE WHEN LEFT(j1.[valueCodeableConcept_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[valueCodeableConcept_coding], 1) = N'[' THEN j1.[valueCodeableConcept_coding] ELSE N'[' + j1.[valueCodeableConcept_coding] + N']' END) AS e4
   WHERE e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
@@ -227,33 +263,33 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j1.[valueRange_low_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRange_low_value]) + N'E') AS [e]
   ) AS a8
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRange_low_value], a8.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRange_low_value], a8.[e] + 1, 100) AS int) AS [x]
   ) AS a9
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a9.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
   ) AS a10
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRange_low_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a11
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
   ) AS a12
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
   ) AS a13
   CROSS APPLY (
-    SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a14
   WHERE (LEN(j1.[valueRange_low_value]) > 20 OR UPPER(j1.[valueRange_low_value]) LIKE N'%E%')
 ) AS n2
@@ -262,33 +298,33 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a21.[v] <> 0 OR REPLACE(a17.[d], N'0', N'') = N'' THEN a21.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j1.[valueRange_high_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRange_high_value]) + N'E') AS [e]
   ) AS a15
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRange_high_value], a15.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRange_high_value], a15.[e] + 1, 100) AS int) AS [x]
   ) AS a16
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a16.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a16.[m] + N'.') - 1 + a16.[x] AS [p]
   ) AS a17
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a16.[x] BETWEEN -400 AND 400 THEN CASE WHEN a17.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a17.[p]) + a17.[d] WHEN a17.[p] < LEN(a17.[d]) THEN LEFT(a17.[d], a17.[p]) + N'.' + SUBSTRING(a17.[d], a17.[p] + 1, LEN(a17.[d])) ELSE a17.[d] + REPLICATE(N'0', a17.[p] - LEN(a17.[d])) END WHEN REPLACE(a17.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRange_high_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a18
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a18.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a18.[t] + N'.') + 18 AS [q]
   ) AS a19
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a18.[t], a19.[q] + 1, LEN(a18.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a18.[t], a19.[q]), N'.', N''), 1) AS [last]
   ) AS a20
   CROSS APPLY (
-    SELECT TRY_CAST(a18.[sign] + LEFT(a18.[t], a19.[q] + CASE WHEN LEFT(a20.[r], 1) = N'5' AND REPLACE(SUBSTRING(a20.[r], 2, LEN(a20.[r])), N'0', N'') = N'' AND a20.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a18.[sign] + LEFT(a18.[t], a19.[q] + CASE WHEN LEFT(a20.[r], 1) = N'5' AND REPLACE(SUBSTRING(a20.[r], 2, LEN(a20.[r])), N'0', N'') = N'' AND a20.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a21
   WHERE (LEN(j1.[valueRange_high_value]) > 20 OR UPPER(j1.[valueRange_high_value]) LIKE N'%E%')
 ) AS n3
@@ -297,33 +333,33 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a28.[v] <> 0 OR REPLACE(a24.[d], N'0', N'') = N'' THEN a28.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j1.[valueRatio_numerator_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRatio_numerator_value]) + N'E') AS [e]
   ) AS a22
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRatio_numerator_value], a22.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRatio_numerator_value], a22.[e] + 1, 100) AS int) AS [x]
   ) AS a23
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a23.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a23.[m] + N'.') - 1 + a23.[x] AS [p]
   ) AS a24
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a23.[x] BETWEEN -400 AND 400 THEN CASE WHEN a24.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a24.[p]) + a24.[d] WHEN a24.[p] < LEN(a24.[d]) THEN LEFT(a24.[d], a24.[p]) + N'.' + SUBSTRING(a24.[d], a24.[p] + 1, LEN(a24.[d])) ELSE a24.[d] + REPLICATE(N'0', a24.[p] - LEN(a24.[d])) END WHEN REPLACE(a24.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRatio_numerator_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a25
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a25.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a25.[t] + N'.') + 18 AS [q]
   ) AS a26
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a25.[t], a26.[q] + 1, LEN(a25.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a25.[t], a26.[q]), N'.', N''), 1) AS [last]
   ) AS a27
   CROSS APPLY (
-    SELECT TRY_CAST(a25.[sign] + LEFT(a25.[t], a26.[q] + CASE WHEN LEFT(a27.[r], 1) = N'5' AND REPLACE(SUBSTRING(a27.[r], 2, LEN(a27.[r])), N'0', N'') = N'' AND a27.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a25.[sign] + LEFT(a25.[t], a26.[q] + CASE WHEN LEFT(a27.[r], 1) = N'5' AND REPLACE(SUBSTRING(a27.[r], 2, LEN(a27.[r])), N'0', N'') = N'' AND a27.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a28
   WHERE (LEN(j1.[valueRatio_numerator_value]) > 20 OR UPPER(j1.[valueRatio_numerator_value]) LIKE N'%E%')
 ) AS n4
@@ -332,39 +368,39 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a35.[v] <> 0 OR REPLACE(a31.[d], N'0', N'') = N'' THEN a35.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j1.[valueRatio_denominator_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRatio_denominator_value]) + N'E') AS [e]
   ) AS a29
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRatio_denominator_value], a29.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRatio_denominator_value], a29.[e] + 1, 100) AS int) AS [x]
   ) AS a30
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a30.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a30.[m] + N'.') - 1 + a30.[x] AS [p]
   ) AS a31
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a30.[x] BETWEEN -400 AND 400 THEN CASE WHEN a31.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a31.[p]) + a31.[d] WHEN a31.[p] < LEN(a31.[d]) THEN LEFT(a31.[d], a31.[p]) + N'.' + SUBSTRING(a31.[d], a31.[p] + 1, LEN(a31.[d])) ELSE a31.[d] + REPLICATE(N'0', a31.[p] - LEN(a31.[d])) END WHEN REPLACE(a31.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRatio_denominator_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a32
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a32.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a32.[t] + N'.') + 18 AS [q]
   ) AS a33
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a32.[t], a33.[q] + 1, LEN(a32.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a32.[t], a33.[q]), N'.', N''), 1) AS [last]
   ) AS a34
   CROSS APPLY (
-    SELECT TRY_CAST(a32.[sign] + LEFT(a32.[t], a33.[q] + CASE WHEN LEFT(a34.[r], 1) = N'5' AND REPLACE(SUBSTRING(a34.[r], 2, LEN(a34.[r])), N'0', N'') = N'' AND a34.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a32.[sign] + LEFT(a32.[t], a33.[q] + CASE WHEN LEFT(a34.[r], 1) = N'5' AND REPLACE(SUBSTRING(a34.[r], 2, LEN(a34.[r])), N'0', N'') = N'' AND a34.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a35
   WHERE (LEN(j1.[valueRatio_denominator_value]) > 20 OR UPPER(j1.[valueRatio_denominator_value]) LIKE N'%E%')
 ) AS n5
 OUTER APPLY ( -- dataAbsentReason.coding.first().code
   SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[dataAbsentReason_coding], 1) = N'[' THEN j1.[dataAbsentReason_coding] ELSE N'[' + j1.[dataAbsentReason_coding] + N']' END) AS e5
+  FROM OPENJSON(CASE WHEN LEFT(j1.[dataAbsentReason_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[dataAbsentReason_coding], 1) = N'[' THEN j1.[dataAbsentReason_coding] ELSE N'[' + j1.[dataAbsentReason_coding] + N']' END) AS e5
   WHERE e5.[type] <> 0
   ORDER BY CAST(e5.[key] AS int)
 ) AS f5
@@ -373,7 +409,7 @@ OUTER APPLY OPENJSON(f5.[v]) WITH (
 ) AS j6
 OUTER APPLY ( -- interpretation.first().coding.first().code
   SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation], 1) = N'[' THEN j1.[interpretation] ELSE N'[' + j1.[interpretation] + N']' END) AS e6
+  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation], 2) = N'[{' THEN NULL WHEN LEFT(j1.[interpretation], 1) = N'[' THEN j1.[interpretation] ELSE N'[' + j1.[interpretation] + N']' END) AS e6
   WHERE e6.[type] <> 0
   ORDER BY CAST(e6.[key] AS int)
 ) AS f6
@@ -383,7 +419,7 @@ OUTER APPLY OPENJSON(f6.[v]) WITH (
 ) AS j7
 OUTER APPLY ( -- interpretation.first().coding.first().code
   SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j7.[coding], 1) = N'[' THEN j7.[coding] ELSE N'[' + j7.[coding] + N']' END) AS e7
+  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j1.[interpretation_0_coding], j7.[coding]), 1) = N'[' THEN COALESCE(j1.[interpretation_0_coding], j7.[coding]) ELSE N'[' + COALESCE(j1.[interpretation_0_coding], j7.[coding]) + N']' END) AS e7
   WHERE e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f7
@@ -394,7 +430,7 @@ OUTER APPLY OPENJSON(f7.[v]) WITH (
 ) AS j8
 OUTER APPLY ( -- referenceRange.first().low.value
   SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[referenceRange], 1) = N'[' THEN j1.[referenceRange] ELSE N'[' + j1.[referenceRange] + N']' END) AS e8
+  FROM OPENJSON(CASE WHEN LEFT(j1.[referenceRange], 2) = N'[{' THEN NULL WHEN LEFT(j1.[referenceRange], 1) = N'[' THEN j1.[referenceRange] ELSE N'[' + j1.[referenceRange] + N']' END) AS e8
   WHERE e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
@@ -410,77 +446,77 @@ OUTER APPLY (
     1 AS [rare],
     CASE WHEN a42.[v] <> 0 OR REPLACE(a38.[d], N'0', N'') = N'' THEN a42.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j9.[low_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) + N'E') AS [e]
   ) AS a36
   CROSS APPLY (
-    SELECT
-      REPLACE(LEFT(j9.[low_value], a36.[e] - 1), N'-', N'') AS [m],
-      TRY_CAST(SUBSTRING(j9.[low_value], a36.[e] + 1, 100) AS int) AS [x]
+    SELECT TOP (1)
+      REPLACE(LEFT(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), a36.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
   ) AS a37
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a37.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a37.[m] + N'.') - 1 + a37.[x] AS [p]
   ) AS a38
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a37.[x] BETWEEN -400 AND 400 THEN CASE WHEN a38.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a38.[p]) + a38.[d] WHEN a38.[p] < LEN(a38.[d]) THEN LEFT(a38.[d], a38.[p]) + N'.' + SUBSTRING(a38.[d], a38.[p] + 1, LEN(a38.[d])) ELSE a38.[d] + REPLICATE(N'0', a38.[p] - LEN(a38.[d])) END WHEN REPLACE(a38.[d], N'0', N'') = N'' THEN N'0' END AS [t],
-      CASE WHEN LEFT(j9.[low_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a39
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a39.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a39.[t] + N'.') + 18 AS [q]
   ) AS a40
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a39.[t], a40.[q] + 1, LEN(a39.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a39.[t], a40.[q]), N'.', N''), 1) AS [last]
   ) AS a41
   CROSS APPLY (
-    SELECT TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = N'5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), N'0', N'') = N'' AND a41.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = N'5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), N'0', N'') = N'' AND a41.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a42
-  WHERE (LEN(j9.[low_value]) > 20 OR UPPER(j9.[low_value]) LIKE N'%E%')
+  WHERE (LEN(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) LIKE N'%E%')
 ) AS n6
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a49.[v] <> 0 OR REPLACE(a45.[d], N'0', N'') = N'' THEN a49.[v] END AS [v]
   FROM (
-    SELECT CHARINDEX(N'E', UPPER(j9.[high_value]) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) + N'E') AS [e]
   ) AS a43
   CROSS APPLY (
-    SELECT
-      REPLACE(LEFT(j9.[high_value], a43.[e] - 1), N'-', N'') AS [m],
-      TRY_CAST(SUBSTRING(j9.[high_value], a43.[e] + 1, 100) AS int) AS [x]
+    SELECT TOP (1)
+      REPLACE(LEFT(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), a43.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
   ) AS a44
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       REPLACE(a44.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a44.[m] + N'.') - 1 + a44.[x] AS [p]
   ) AS a45
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       CASE WHEN a44.[x] BETWEEN -400 AND 400 THEN CASE WHEN a45.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a45.[p]) + a45.[d] WHEN a45.[p] < LEN(a45.[d]) THEN LEFT(a45.[d], a45.[p]) + N'.' + SUBSTRING(a45.[d], a45.[p] + 1, LEN(a45.[d])) ELSE a45.[d] + REPLICATE(N'0', a45.[p] - LEN(a45.[d])) END WHEN REPLACE(a45.[d], N'0', N'') = N'' THEN N'0' END AS [t],
-      CASE WHEN LEFT(j9.[high_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a46
   CROSS APPLY (
-    SELECT CHARINDEX(N'.', a46.[t] + N'.') + 18 AS [q]
+    SELECT TOP (1) CHARINDEX(N'.', a46.[t] + N'.') + 18 AS [q]
   ) AS a47
   CROSS APPLY (
-    SELECT
+    SELECT TOP (1)
       SUBSTRING(a46.[t], a47.[q] + 1, LEN(a46.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a46.[t], a47.[q]), N'.', N''), 1) AS [last]
   ) AS a48
   CROSS APPLY (
-    SELECT TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = N'5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), N'0', N'') = N'' AND a48.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    SELECT TOP (1) TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = N'5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), N'0', N'') = N'' AND a48.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a49
-  WHERE (LEN(j9.[high_value]) > 20 OR UPPER(j9.[high_value]) LIKE N'%E%')
+  WHERE (LEN(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) LIKE N'%E%')
 ) AS n7
-OUTER APPLY OPENJSON(CASE WHEN j9.[high] IS NOT NULL THEN j9.[high] ELSE j9.[low] END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
+OUTER APPLY OPENJSON(CASE WHEN (j1.[referenceRange_0_high] IS NOT NULL OR j9.[high] IS NOT NULL) THEN COALESCE(j1.[referenceRange_0_high], j9.[high]) ELSE COALESCE(j1.[referenceRange_0_low], j9.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] nvarchar(max) '$.unit'
 ) AS j10
 OUTER APPLY ( -- bodySite.coding.first().code
   SELECT TOP (1) CASE WHEN e9.[type] = 5 THEN e9.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[bodySite_coding], 1) = N'[' THEN j1.[bodySite_coding] ELSE N'[' + j1.[bodySite_coding] + N']' END) AS e9
+  FROM OPENJSON(CASE WHEN LEFT(j1.[bodySite_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[bodySite_coding], 1) = N'[' THEN j1.[bodySite_coding] ELSE N'[' + j1.[bodySite_coding] + N']' END) AS e9
   WHERE e9.[type] <> 0
   ORDER BY CAST(e9.[key] AS int)
 ) AS f9
@@ -491,7 +527,7 @@ OUTER APPLY OPENJSON(f9.[v]) WITH (
 ) AS j11
 OUTER APPLY ( -- method.coding.first().code
   SELECT TOP (1) CASE WHEN e10.[type] = 5 THEN e10.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[method_coding], 1) = N'[' THEN j1.[method_coding] ELSE N'[' + j1.[method_coding] + N']' END) AS e10
+  FROM OPENJSON(CASE WHEN LEFT(j1.[method_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[method_coding], 1) = N'[' THEN j1.[method_coding] ELSE N'[' + j1.[method_coding] + N']' END) AS e10
   WHERE e10.[type] <> 0
   ORDER BY CAST(e10.[key] AS int)
 ) AS f10
@@ -501,158 +537,186 @@ OUTER APPLY OPENJSON(f10.[v]) WITH (
   [display] nvarchar(max) '$.display'
 ) AS j12
 OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k3.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k3.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(k3.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k3.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e11
   CROSS APPLY OPENJSON(CASE WHEN e11.[type] = 5 THEN e11.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j13
   OUTER APPLY (
     SELECT TOP (1)
-      RIGHT(h5.[r], h6.[at] - 1) AS [id],
-      N'/' + LEFT(h5.[r], LEN(h5.[r]) - h6.[at]) AS [head]
+      LEFT(h8.[l], h9.[p] - 1) AS [type],
+      SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j13.[reference], CHARINDEX(N'/_history/', j13.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h5
+    ) AS h7
     CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h5.[r])) AS [at]
-    ) AS h6
-    WHERE h6.[at] > 1
-      AND CHARINDEX(N'?', h5.[r]) = 0
-      AND CHARINDEX(N'#', h5.[r]) = 0
-      AND LEFT(h5.[r], 4) <> N'urn:'
+      SELECT TOP (1) CASE WHEN LEFT(h7.[r], 1) = N'/' THEN SUBSTRING(h7.[r], 2, LEN(h7.[r])) ELSE h7.[r] END AS [l]
+    ) AS h8
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', h8.[l]) AS [p]
+    ) AS h9
+    WHERE h9.[p] > 1
+      AND h9.[p] < LEN(h8.[l])
+      AND CHARINDEX(N'/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
+      AND CHARINDEX(N'?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
+      AND CHARINDEX(N'#', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
   ) AS k3
   WHERE e11.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k3.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner.' THEN k3.[id] END IS NOT NULL
+    AND CASE WHEN CAST(k3.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k3.[id] END IS NOT NULL
   ORDER BY CAST(e11.[key] AS int)
 ) AS f11
 OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k4.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(k4.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k4.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e12
   CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j14
   OUTER APPLY (
     SELECT TOP (1)
-      RIGHT(h7.[r], h8.[at] - 1) AS [id],
-      N'/' + LEFT(h7.[r], LEN(h7.[r]) - h8.[at]) AS [head]
+      LEFT(h11.[l], h12.[p] - 1) AS [type],
+      SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h7
+    ) AS h10
     CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h7.[r])) AS [at]
-    ) AS h8
-    WHERE h8.[at] > 1
-      AND CHARINDEX(N'?', h7.[r]) = 0
-      AND CHARINDEX(N'#', h7.[r]) = 0
-      AND LEFT(h7.[r], 4) <> N'urn:'
+      SELECT TOP (1) CASE WHEN LEFT(h10.[r], 1) = N'/' THEN SUBSTRING(h10.[r], 2, LEN(h10.[r])) ELSE h10.[r] END AS [l]
+    ) AS h11
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', h11.[l]) AS [p]
+    ) AS h12
+    WHERE h12.[p] > 1
+      AND h12.[p] < LEN(h11.[l])
+      AND CHARINDEX(N'/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
+      AND CHARINDEX(N'?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
+      AND CHARINDEX(N'#', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
   ) AS k4
   WHERE e12.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k4.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k4.[id] END IS NOT NULL
+    AND CASE WHEN CAST(k4.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k4.[id] END IS NOT NULL
   ORDER BY CAST(e12.[key] AS int)
 ) AS f12
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h9.[r], h10.[at] - 1) AS [id],
-    N'/' + LEFT(h9.[r], LEN(h9.[r]) - h10.[at]) AS [head]
+    LEFT(h14.[l], h15.[p] - 1) AS [type],
+    SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference] + N'/_history/') - 1) AS [r]
-  ) AS h9
+  ) AS h13
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h9.[r])) AS [at]
-  ) AS h10
-  WHERE h10.[at] > 1
-    AND CHARINDEX(N'?', h9.[r]) = 0
-    AND CHARINDEX(N'#', h9.[r]) = 0
-    AND LEFT(h9.[r], 4) <> N'urn:'
+    SELECT TOP (1) CASE WHEN LEFT(h13.[r], 1) = N'/' THEN SUBSTRING(h13.[r], 2, LEN(h13.[r])) ELSE h13.[r] END AS [l]
+  ) AS h14
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', h14.[l]) AS [p]
+  ) AS h15
+  WHERE h15.[p] > 1
+    AND h15.[p] < LEN(h14.[l])
+    AND CHARINDEX(N'/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
+    AND CHARINDEX(N'?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
+    AND CHARINDEX(N'#', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
 ) AS k5
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h11.[r], h12.[at] - 1) AS [id],
-    N'/' + LEFT(h11.[r], LEN(h11.[r]) - h12.[at]) AS [head]
+    LEFT(h17.[l], h18.[p] - 1) AS [type],
+    SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference] + N'/_history/') - 1) AS [r]
-  ) AS h11
+  ) AS h16
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h11.[r])) AS [at]
-  ) AS h12
-  WHERE h12.[at] > 1
-    AND CHARINDEX(N'?', h11.[r]) = 0
-    AND CHARINDEX(N'#', h11.[r]) = 0
-    AND LEFT(h11.[r], 4) <> N'urn:'
+    SELECT TOP (1) CASE WHEN LEFT(h16.[r], 1) = N'/' THEN SUBSTRING(h16.[r], 2, LEN(h16.[r])) ELSE h16.[r] END AS [l]
+  ) AS h17
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', h17.[l]) AS [p]
+  ) AS h18
+  WHERE h18.[p] > 1
+    AND h18.[p] < LEN(h17.[l])
+    AND CHARINDEX(N'/', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
+    AND CHARINDEX(N'?', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
+    AND CHARINDEX(N'#', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
 ) AS k6
 OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k7.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN k7.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(k7.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest.' THEN k7.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[basedOn], 1) = N'[' THEN j1.[basedOn] ELSE N'[' + j1.[basedOn] + N']' END) AS e13
   CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j15
   OUTER APPLY (
     SELECT TOP (1)
-      RIGHT(h13.[r], h14.[at] - 1) AS [id],
-      N'/' + LEFT(h13.[r], LEN(h13.[r]) - h14.[at]) AS [head]
+      LEFT(h20.[l], h21.[p] - 1) AS [type],
+      SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h13
+    ) AS h19
     CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h13.[r])) AS [at]
-    ) AS h14
-    WHERE h14.[at] > 1
-      AND CHARINDEX(N'?', h13.[r]) = 0
-      AND CHARINDEX(N'#', h13.[r]) = 0
-      AND LEFT(h13.[r], 4) <> N'urn:'
+      SELECT TOP (1) CASE WHEN LEFT(h19.[r], 1) = N'/' THEN SUBSTRING(h19.[r], 2, LEN(h19.[r])) ELSE h19.[r] END AS [l]
+    ) AS h20
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', h20.[l]) AS [p]
+    ) AS h21
+    WHERE h21.[p] > 1
+      AND h21.[p] < LEN(h20.[l])
+      AND CHARINDEX(N'/', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
+      AND CHARINDEX(N'?', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
+      AND CHARINDEX(N'#', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
   ) AS k7
   WHERE e13.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k7.[head], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest.' THEN k7.[id] END IS NOT NULL
+    AND CASE WHEN CAST(k7.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest.' THEN k7.[id] END IS NOT NULL
   ORDER BY CAST(e13.[key] AS int)
 ) AS f13
 OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k8.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN k8.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(k8.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure.' THEN k8.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[partOf], 1) = N'[' THEN j1.[partOf] ELSE N'[' + j1.[partOf] + N']' END) AS e14
   CROSS APPLY OPENJSON(CASE WHEN e14.[type] = 5 THEN e14.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j16
   OUTER APPLY (
     SELECT TOP (1)
-      RIGHT(h15.[r], h16.[at] - 1) AS [id],
-      N'/' + LEFT(h15.[r], LEN(h15.[r]) - h16.[at]) AS [head]
+      LEFT(h23.[l], h24.[p] - 1) AS [type],
+      SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h15
+    ) AS h22
     CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h15.[r])) AS [at]
-    ) AS h16
-    WHERE h16.[at] > 1
-      AND CHARINDEX(N'?', h15.[r]) = 0
-      AND CHARINDEX(N'#', h15.[r]) = 0
-      AND LEFT(h15.[r], 4) <> N'urn:'
+      SELECT TOP (1) CASE WHEN LEFT(h22.[r], 1) = N'/' THEN SUBSTRING(h22.[r], 2, LEN(h22.[r])) ELSE h22.[r] END AS [l]
+    ) AS h23
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', h23.[l]) AS [p]
+    ) AS h24
+    WHERE h24.[p] > 1
+      AND h24.[p] < LEN(h23.[l])
+      AND CHARINDEX(N'/', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
+      AND CHARINDEX(N'?', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
+      AND CHARINDEX(N'#', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
   ) AS k8
   WHERE e14.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k8.[head], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure.' THEN k8.[id] END IS NOT NULL
+    AND CASE WHEN CAST(k8.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure.' THEN k8.[id] END IS NOT NULL
   ORDER BY CAST(e14.[key] AS int)
 ) AS f14
 OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(RIGHT(k9.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN k9.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN CAST(k9.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.' THEN k9.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j1.[derivedFrom], 1) = N'[' THEN j1.[derivedFrom] ELSE N'[' + j1.[derivedFrom] + N']' END) AS e15
   CROSS APPLY OPENJSON(CASE WHEN e15.[type] = 5 THEN e15.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j17
   OUTER APPLY (
     SELECT TOP (1)
-      RIGHT(h17.[r], h18.[at] - 1) AS [id],
-      N'/' + LEFT(h17.[r], LEN(h17.[r]) - h18.[at]) AS [head]
+      LEFT(h26.[l], h27.[p] - 1) AS [type],
+      SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j17.[reference], CHARINDEX(N'/_history/', j17.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h17
+    ) AS h25
     CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', REVERSE(h17.[r])) AS [at]
-    ) AS h18
-    WHERE h18.[at] > 1
-      AND CHARINDEX(N'?', h17.[r]) = 0
-      AND CHARINDEX(N'#', h17.[r]) = 0
-      AND LEFT(h17.[r], 4) <> N'urn:'
+      SELECT TOP (1) CASE WHEN LEFT(h25.[r], 1) = N'/' THEN SUBSTRING(h25.[r], 2, LEN(h25.[r])) ELSE h25.[r] END AS [l]
+    ) AS h26
+    CROSS APPLY (
+      SELECT TOP (1) CHARINDEX(N'/', h26.[l]) AS [p]
+    ) AS h27
+    WHERE h27.[p] > 1
+      AND h27.[p] < LEN(h26.[l])
+      AND CHARINDEX(N'/', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
+      AND CHARINDEX(N'?', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
+      AND CHARINDEX(N'#', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
   ) AS k9
   WHERE e15.[type] <> 0
-    AND CASE WHEN CAST(RIGHT(k9.[head], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation.' THEN k9.[id] END IS NOT NULL
+    AND CASE WHEN CAST(k9.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.' THEN k9.[id] END IS NOT NULL
   ORDER BY CAST(e15.[key] AS int)
 ) AS f15
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

@@ -2,15 +2,15 @@ CREATE OR ALTER VIEW [dbo].[patient_contact] AS
 SELECT
   j1.[id] AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  j4.[code] AS [relationship],
-  j4.[system] AS [relationship_system],
-  j4.[display] AS [relationship_display],
-  j3.[text] AS [relationship_text],
+  COALESCE(j2.[relationship_0_coding_0_code], j4.[code]) AS [relationship],
+  COALESCE(j2.[relationship_0_coding_0_system], j4.[system]) AS [relationship_system],
+  COALESCE(j2.[relationship_0_coding_0_display], j4.[display]) AS [relationship_display],
+  COALESCE(j2.[relationship_0_text], j3.[text]) AS [relationship_text],
   j2.[name_family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS nvarchar(max)) AS [given],
+  l1.[v] AS [given],
   j2.[gender] AS [gender],
   f3.[v] AS [phone],
-  CASE WHEN CAST(RIGHT(k1.[head], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization.' THEN k1.[id] END AS [organization_id]
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k1.[id] END AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -20,6 +20,11 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j1.[contact], 1) = N'[' THEN j1.[contact] ELSE N'[' + j1.[contact] + N']' END) AS e1 -- contact
 CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [relationship] nvarchar(max) '$.relationship' AS JSON,
+  [relationship_0_coding] nvarchar(max) '$.relationship[0].coding' AS JSON,
+  [relationship_0_coding_0_code] nvarchar(max) '$.relationship[0].coding[0].code',
+  [relationship_0_coding_0_system] nvarchar(max) '$.relationship[0].coding[0].system',
+  [relationship_0_coding_0_display] nvarchar(max) '$.relationship[0].coding[0].display',
+  [relationship_0_text] nvarchar(max) '$.relationship[0].text',
   [name_family] nvarchar(max) '$.name.family',
   [name_given] nvarchar(max) '$.name.given' AS JSON,
   [gender] nvarchar(max) '$.gender',
@@ -28,7 +33,7 @@ CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
 ) AS j2
 OUTER APPLY ( -- relationship.first().coding.first().code
   SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[relationship], 1) = N'[' THEN j2.[relationship] ELSE N'[' + j2.[relationship] + N']' END) AS e2
+  FROM OPENJSON(CASE WHEN LEFT(j2.[relationship], 2) = N'[{' THEN NULL WHEN LEFT(j2.[relationship], 1) = N'[' THEN j2.[relationship] ELSE N'[' + j2.[relationship] + N']' END) AS e2
   WHERE e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f1
@@ -38,7 +43,7 @@ OUTER APPLY OPENJSON(f1.[v]) WITH (
 ) AS j3
 OUTER APPLY ( -- relationship.first().coding.first().code
   SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j3.[coding], 1) = N'[' THEN j3.[coding] ELSE N'[' + j3.[coding] + N']' END) AS e3
+  FROM OPENJSON(CASE WHEN LEFT(j2.[relationship_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j2.[relationship_0_coding], j3.[coding]), 1) = N'[' THEN COALESCE(j2.[relationship_0_coding], j3.[coding]) ELSE N'[' + COALESCE(j2.[relationship_0_coding], j3.[coding]) + N']' END) AS e3
   WHERE e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
@@ -47,42 +52,41 @@ OUTER APPLY OPENJSON(f2.[v]) WITH (
   [system] nvarchar(max) '$.system',
   [display] nvarchar(max) '$.display'
 ) AS j4
-OUTER APPLY ( -- iif(name.given.exists(), name.given.join(' '))
-  SELECT COUNT(*) AS [n]
+OUTER APPLY ( -- name.given.join(' ')
+  SELECT STRING_AGG(CAST(e4.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e4.[key] AS int)) AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[name_given], 1) = N'[' THEN j2.[name_given] ELSE N'[' + j2.[name_given] + N']' END) AS e4
   WHERE e4.[type] <> 0
-) AS x1
-OUTER APPLY ( -- iif(name.given.exists(), name.given.join(' '))
-  SELECT STRING_AGG(CAST(e5.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e5.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[name_given], 1) = N'[' THEN j2.[name_given] ELSE N'[' + j2.[name_given] + N']' END) AS e5
-  WHERE e5.[type] <> 0
 ) AS l1
 OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
   SELECT TOP (1) j5.[value] AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[telecom], 1) = N'[' THEN j2.[telecom] ELSE N'[' + j2.[telecom] + N']' END) AS e6
-  CROSS APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+  FROM OPENJSON(CASE WHEN LEFT(j2.[telecom], 1) = N'[' THEN j2.[telecom] ELSE N'[' + j2.[telecom] + N']' END) AS e5
+  CROSS APPLY OPENJSON(CASE WHEN e5.[type] = 5 AND (CHARINDEX(N'phone', e5.[value]) > 0 OR CHARINDEX(N'\', e5.[value]) > 0) THEN e5.[value] END) WITH (
     [system] nvarchar(max) '$.system',
     [value] nvarchar(max) '$.value'
   ) AS j5
-  WHERE e6.[type] <> 0
+  WHERE e5.[type] <> 0
     AND CAST(j5.[system] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'phone.'
     AND j5.[value] IS NOT NULL
-  ORDER BY CAST(e6.[key] AS int)
+  ORDER BY CAST(e5.[key] AS int)
 ) AS f3
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h1.[r], h2.[at] - 1) AS [id],
-    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+    LEFT(h2.[l], h3.[p] - 1) AS [type],
+    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j2.[organization_reference], CHARINDEX(N'/_history/', j2.[organization_reference] + N'/_history/') - 1) AS [r]
   ) AS h1
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
   ) AS h2
-  WHERE h2.[at] > 1
-    AND CHARINDEX(N'?', h1.[r]) = 0
-    AND CHARINDEX(N'#', h1.[r]) = 0
-    AND LEFT(h1.[r], 4) <> N'urn:'
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+  ) AS h3
+  WHERE h3.[p] > 1
+    AND h3.[p] < LEN(h2.[l])
+    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND e1.[type] <> 0

@@ -7,9 +7,9 @@ SELECT
   CAST(e1.[key] AS int) AS [row_index],
   j3.[use] AS [use],
   j3.[family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS varchar(max)) AS [given],
-  CAST(CASE WHEN x2.[n] > 0 THEN l2.[v] END AS varchar(max)) AS [prefix],
-  CAST(CASE WHEN x3.[n] > 0 THEN l3.[v] END AS varchar(max)) AS [suffix],
+  l1.[v] AS [given],
+  l2.[v] AS [prefix],
+  l3.[v] AS [suffix],
   j3.[text] AS [text],
   j3.[period_start] AS [start_time],
   j3.[period_end] AS [end_time]
@@ -37,35 +37,20 @@ CROSS APPLY (
     MAX(CASE WHEN o.[key] = 'suffix' AND o.[type] IN (4, 5) THEN o.[value] END) AS [suffix]
   FROM OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) AS o
 ) AS j4
-OUTER APPLY ( -- iif(given.exists(), given.join(' '))
-  SELECT COUNT(*) AS [n]
+OUTER APPLY ( -- given.join(' ')
+  SELECT STRING_AGG(CAST(e2.[value] AS varchar(max)), ' ') WITHIN GROUP (ORDER BY CAST(e2.[key] AS int)) AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j4.[given], 1) = '[' THEN j4.[given] ELSE '[' + j4.[given] + ']' END) AS e2
   WHERE e2.[type] <> 0
-) AS x1
-OUTER APPLY ( -- iif(given.exists(), given.join(' '))
-  SELECT STRING_AGG(CAST(e3.[value] AS varchar(max)), ' ') WITHIN GROUP (ORDER BY CAST(e3.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j4.[given], 1) = '[' THEN j4.[given] ELSE '[' + j4.[given] + ']' END) AS e3
-  WHERE e3.[type] <> 0
 ) AS l1
-OUTER APPLY ( -- iif(prefix.exists(), prefix.join(' '))
-  SELECT COUNT(*) AS [n]
-  FROM OPENJSON(CASE WHEN LEFT(j4.[prefix], 1) = '[' THEN j4.[prefix] ELSE '[' + j4.[prefix] + ']' END) AS e4
-  WHERE e4.[type] <> 0
-) AS x2
-OUTER APPLY ( -- iif(prefix.exists(), prefix.join(' '))
-  SELECT STRING_AGG(CAST(e5.[value] AS varchar(max)), ' ') WITHIN GROUP (ORDER BY CAST(e5.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j4.[prefix], 1) = '[' THEN j4.[prefix] ELSE '[' + j4.[prefix] + ']' END) AS e5
-  WHERE e5.[type] <> 0
+OUTER APPLY ( -- prefix.join(' ')
+  SELECT STRING_AGG(CAST(e3.[value] AS varchar(max)), ' ') WITHIN GROUP (ORDER BY CAST(e3.[key] AS int)) AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j4.[prefix], 1) = '[' THEN j4.[prefix] ELSE '[' + j4.[prefix] + ']' END) AS e3
+  WHERE e3.[type] <> 0
 ) AS l2
-OUTER APPLY ( -- iif(suffix.exists(), suffix.join(' '))
-  SELECT COUNT(*) AS [n]
-  FROM OPENJSON(CASE WHEN LEFT(j4.[suffix], 1) = '[' THEN j4.[suffix] ELSE '[' + j4.[suffix] + ']' END) AS e6
-  WHERE e6.[type] <> 0
-) AS x3
-OUTER APPLY ( -- iif(suffix.exists(), suffix.join(' '))
-  SELECT STRING_AGG(CAST(e7.[value] AS varchar(max)), ' ') WITHIN GROUP (ORDER BY CAST(e7.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j4.[suffix], 1) = '[' THEN j4.[suffix] ELSE '[' + j4.[suffix] + ']' END) AS e7
-  WHERE e7.[type] <> 0
+OUTER APPLY ( -- suffix.join(' ')
+  SELECT STRING_AGG(CAST(e4.[value] AS varchar(max)), ' ') WITHIN GROUP (ORDER BY CAST(e4.[key] AS int)) AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j4.[suffix], 1) = '[' THEN j4.[suffix] ELSE '[' + j4.[suffix] + ']' END) AS e4
+  WHERE e4.[type] <> 0
 ) AS l3
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
   AND e1.[type] <> 0

@@ -4,9 +4,9 @@ SELECT
   CAST(e1.[key] AS int) AS [row_index],
   j2.[use] AS [use],
   j2.[family] AS [family],
-  CAST(CASE WHEN x1.[n] > 0 THEN l1.[v] END AS nvarchar(max)) AS [given],
-  CAST(CASE WHEN x2.[n] > 0 THEN l2.[v] END AS nvarchar(max)) AS [prefix],
-  CAST(CASE WHEN x3.[n] > 0 THEN l3.[v] END AS nvarchar(max)) AS [suffix],
+  l1.[v] AS [given],
+  l2.[v] AS [prefix],
+  l3.[v] AS [suffix],
   j2.[text] AS [text],
   j2.[period_start] AS [start_time],
   j2.[period_end] AS [end_time]
@@ -27,35 +27,20 @@ CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [period_start] nvarchar(max) '$.period.start',
   [period_end] nvarchar(max) '$.period.end'
 ) AS j2
-OUTER APPLY ( -- iif(given.exists(), given.join(' '))
-  SELECT COUNT(*) AS [n]
+OUTER APPLY ( -- given.join(' ')
+  SELECT STRING_AGG(CAST(e2.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e2.[key] AS int)) AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[given], 1) = N'[' THEN j2.[given] ELSE N'[' + j2.[given] + N']' END) AS e2
   WHERE e2.[type] <> 0
-) AS x1
-OUTER APPLY ( -- iif(given.exists(), given.join(' '))
-  SELECT STRING_AGG(CAST(e3.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e3.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[given], 1) = N'[' THEN j2.[given] ELSE N'[' + j2.[given] + N']' END) AS e3
-  WHERE e3.[type] <> 0
 ) AS l1
-OUTER APPLY ( -- iif(prefix.exists(), prefix.join(' '))
-  SELECT COUNT(*) AS [n]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[prefix], 1) = N'[' THEN j2.[prefix] ELSE N'[' + j2.[prefix] + N']' END) AS e4
-  WHERE e4.[type] <> 0
-) AS x2
-OUTER APPLY ( -- iif(prefix.exists(), prefix.join(' '))
-  SELECT STRING_AGG(CAST(e5.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e5.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[prefix], 1) = N'[' THEN j2.[prefix] ELSE N'[' + j2.[prefix] + N']' END) AS e5
-  WHERE e5.[type] <> 0
+OUTER APPLY ( -- prefix.join(' ')
+  SELECT STRING_AGG(CAST(e3.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e3.[key] AS int)) AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[prefix], 1) = N'[' THEN j2.[prefix] ELSE N'[' + j2.[prefix] + N']' END) AS e3
+  WHERE e3.[type] <> 0
 ) AS l2
-OUTER APPLY ( -- iif(suffix.exists(), suffix.join(' '))
-  SELECT COUNT(*) AS [n]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[suffix], 1) = N'[' THEN j2.[suffix] ELSE N'[' + j2.[suffix] + N']' END) AS e6
-  WHERE e6.[type] <> 0
-) AS x3
-OUTER APPLY ( -- iif(suffix.exists(), suffix.join(' '))
-  SELECT STRING_AGG(CAST(e7.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e7.[key] AS int)) AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[suffix], 1) = N'[' THEN j2.[suffix] ELSE N'[' + j2.[suffix] + N']' END) AS e7
-  WHERE e7.[type] <> 0
+OUTER APPLY ( -- suffix.join(' ')
+  SELECT STRING_AGG(CAST(e4.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e4.[key] AS int)) AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[suffix], 1) = N'[' THEN j2.[suffix] ELSE N'[' + j2.[suffix] + N']' END) AS e4
+  WHERE e4.[type] <> 0
 ) AS l3
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND e1.[type] <> 0

@@ -5,7 +5,7 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [questionnaire_response_id],
-  CASE WHEN CAST(RIGHT(k1.[head], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient.' THEN k1.[id] END AS [patient_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
   r1.[i] AS [row_index],
   j23.[linkId] AS [link_id],
   j23.[text] AS [item_text],
@@ -36,18 +36,22 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
 ) AS j1
 OUTER APPLY (
   SELECT TOP (1)
-    RIGHT(h1.[r], h2.[at] - 1) AS [id],
-    N'/' + LEFT(h1.[r], LEN(h1.[r]) - h2.[at]) AS [head]
+    LEFT(h2.[l], h3.[p] - 1) AS [type],
+    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
   ) AS h1
   CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', REVERSE(h1.[r])) AS [at]
+    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
   ) AS h2
-  WHERE h2.[at] > 1
-    AND CHARINDEX(N'?', h1.[r]) = 0
-    AND CHARINDEX(N'#', h1.[r]) = 0
-    AND LEFT(h1.[r], 4) <> N'urn:'
+  CROSS APPLY (
+    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+  ) AS h3
+  WHERE h3.[p] > 1
+    AND h3.[p] < LEN(h2.[l])
+    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
+    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 CROSS APPLY (
   SELECT CASE WHEN CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'QuestionnaireResponse.' THEN 1 ELSE 0 END AS [wanted]
@@ -437,33 +441,33 @@ OUTER APPLY ( -- answer
       1 AS [rare],
       CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
     FROM (
-      SELECT CHARINDEX(N'E', UPPER(j24.[valueDecimal]) + N'E') AS [e]
+      SELECT TOP (1) CHARINDEX(N'E', UPPER(j24.[valueDecimal]) + N'E') AS [e]
     ) AS a1
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         REPLACE(LEFT(j24.[valueDecimal], a1.[e] - 1), N'-', N'') AS [m],
         TRY_CAST(SUBSTRING(j24.[valueDecimal], a1.[e] + 1, 100) AS int) AS [x]
     ) AS a2
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         REPLACE(a2.[m], N'.', N'') AS [d],
         CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
     ) AS a3
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
         CASE WHEN LEFT(j24.[valueDecimal], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
     ) AS a4
     CROSS APPLY (
-      SELECT CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+      SELECT TOP (1) CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
     ) AS a5
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
         RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
     ) AS a6
     CROSS APPLY (
-      SELECT TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+      SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
     ) AS a7
     WHERE (LEN(j24.[valueDecimal]) > 20 OR UPPER(j24.[valueDecimal]) LIKE N'%E%')
   ) AS n1
@@ -472,33 +476,33 @@ OUTER APPLY ( -- answer
       1 AS [rare],
       CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
     FROM (
-      SELECT CHARINDEX(N'E', UPPER(j24.[valueQuantity_value]) + N'E') AS [e]
+      SELECT TOP (1) CHARINDEX(N'E', UPPER(j24.[valueQuantity_value]) + N'E') AS [e]
     ) AS a8
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         REPLACE(LEFT(j24.[valueQuantity_value], a8.[e] - 1), N'-', N'') AS [m],
         TRY_CAST(SUBSTRING(j24.[valueQuantity_value], a8.[e] + 1, 100) AS int) AS [x]
     ) AS a9
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         REPLACE(a9.[m], N'.', N'') AS [d],
         CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
     ) AS a10
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
         CASE WHEN LEFT(j24.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
     ) AS a11
     CROSS APPLY (
-      SELECT CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+      SELECT TOP (1) CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
     ) AS a12
     CROSS APPLY (
-      SELECT
+      SELECT TOP (1)
         SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
         RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
     ) AS a13
     CROSS APPLY (
-      SELECT TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+      SELECT TOP (1) TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
     ) AS a14
     WHERE (LEN(j24.[valueQuantity_value]) > 20 OR UPPER(j24.[valueQuantity_value]) LIKE N'%E%')
   ) AS n2

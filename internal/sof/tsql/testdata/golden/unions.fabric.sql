@@ -30,7 +30,7 @@ CROSS APPLY (
       CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
       CAST(ROW_NUMBER() OVER (ORDER BY CAST(e1.[key] AS int)) - 1 AS int) AS [i]
     FROM OPENJSON(CASE WHEN LEFT(j2.[telecom], 1) = '[' THEN j2.[telecom] ELSE '[' + j2.[telecom] + ']' END) AS e1
-    CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+    CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 AND (CHARINDEX('home', e1.[value]) > 0 OR CHARINDEX('\', e1.[value]) > 0) THEN e1.[value] END) WITH (
       [use] varchar(max) '$.use'
     ) AS j3
     WHERE e1.[type] <> 0

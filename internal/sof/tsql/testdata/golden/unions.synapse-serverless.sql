@@ -23,7 +23,7 @@ CROSS APPLY (
       CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
       CAST(ROW_NUMBER() OVER (ORDER BY CAST(e1.[key] AS int)) - 1 AS int) AS [i]
     FROM OPENJSON(CASE WHEN LEFT(j1.[telecom], 1) = N'[' THEN j1.[telecom] ELSE N'[' + j1.[telecom] + N']' END) AS e1
-    CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+    CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 AND (CHARINDEX(N'home', e1.[value]) > 0 OR CHARINDEX(N'\', e1.[value]) > 0) THEN e1.[value] END) WITH (
       [use] nvarchar(max) '$.use'
     ) AS j2
     WHERE e1.[type] <> 0

@@ -1,0 +1,88 @@
+package tsql
+
+import (
+	"fmt"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// firstStep leads to the first item of a list in a path.
+const firstStep = "[0]"
+
+// firstByPath reads the first item of a list in the document by its path, which needs no OPENJSON of
+// its own. Lists that do not begin with an item as FHIR has it, such as those with a null in front,
+// are walked. The node is nil where the list is no plain member of an object.
+func (w *writer) firstByPath(e, in sof.Expr, c scope) *node {
+	child, ok := in.(*sof.Child)
+	if !ok || child.In.Type().Many || child.Valueless || len(child.Properties) != 1 {
+		return nil
+	}
+	if many, known := repeats(child); !many || !known {
+		return nil
+	}
+	typ := child.Properties[0].Type
+	opening := openingOf(typ)
+	if opening == "" {
+		return nil
+	}
+	parent := w.one(child.In, c)
+	if len(parent.alts) == 0 || len(parent.guards) > 0 || parent.alts[0].in == nil {
+		return nil
+	}
+	lists := w.forms(parent, child.Properties)
+	if len(lists.alts) != len(parent.alts) {
+		return nil
+	}
+	a := lists.alts[0]
+	var texts []string
+	for i := range lists.alts {
+		texts = append(texts, lists.alts[i].in.member(lists.alts[i].path, true))
+	}
+	inner := c.inside()
+	inner.at.top = 1
+	item, alias := w.alias("e"), w.alias("f")
+	inner.at.from = []source{{alias: item, json: &openjson{text: fmt.Sprintf("CASE WHEN LEFT(%s, 2) = %s THEN NULL WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END",
+		texts[0], w.lit(opening), coalesce(texts), w.lit("["), coalesce(texts), w.lit("["), coalesce(texts), w.lit("]"))}}}
+	inner.at.where = []string{item + ".[type] <> 0"}
+	inner.at.order = []string{fmt.Sprintf("CAST(%s.[key] AS int)", item)}
+	walked := w.carried(&node{alts: []alt{w.element(item, typ, inner.at)}}, inner.at, alias, c.at, "")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	first := alt{typ: typ, in: a.in, path: append(append([]string{}, a.path...), firstStep), sized: w.facts.AsJSON || !complexType(typ)}
+	return w.merged(&node{alts: append([]alt{first}, walked.alts...)})
+}
+
+// openingOf is how the JSON text of a list of items of a type begins; empty where that is not fixed.
+func openingOf(typ *schema.Type) string {
+	switch {
+	case typ == nil || typ.Kind == schema.Resource:
+		return ""
+	case complexType(typ):
+		return "[{"
+	}
+	switch typ.System {
+	case schema.String, schema.Date, schema.DateTime, schema.Time:
+		return `["`
+	case schema.None, schema.Boolean, schema.Integer, schema.Decimal:
+	}
+	return ""
+}
+
+// merged makes the forms of a primitive item one, where they are of one type.
+func (w *writer) merged(n *node) *node {
+	if len(n.alts) < 2 {
+		return n
+	}
+	out := alt{typ: n.alts[0].typ, sized: true}
+	var texts []string
+	for i := range n.alts {
+		a := &n.alts[i]
+		if a.typ == nil || a.typ != out.typ || complexType(a.typ) || a.number != "" || a.pred != "" || a.literal != nil {
+			return n
+		}
+		out.sized = out.sized && a.sized
+		texts = append(texts, a.value())
+	}
+	out.text = coalesce(texts)
+	return &node{alts: []alt{out}, guards: n.guards}
+}

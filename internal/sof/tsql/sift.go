@@ -1,0 +1,67 @@
+package tsql
+
+import (
+	"fmt"
+
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/schema"
+)
+
+// sift keeps items of a list from being parsed whose text shows that a condition is not true for
+// them: an item with a string has the string in its JSON, unless it has escapes.
+func (w *writer) sift(n *node, pred sof.Expr) {
+	for i := range n.alts {
+		o := n.alts[i].in
+		if o == nil || o.raw == "" || o.json != nil || o.lists != nil {
+			continue
+		}
+		for _, text := range needed(pred) {
+			o.check += fmt.Sprintf(" AND (CHARINDEX(%s, %s) > 0 OR CHARINDEX(%s, %s) > 0)", w.lit(text), o.raw, w.lit(`\`), o.raw)
+		}
+		o.text = fmt.Sprintf("CASE WHEN %s THEN %s END", o.check, o.raw)
+	}
+}
+
+// needed are the strings that the focus has where a condition is true for it.
+func needed(pred sof.Expr) []string {
+	switch e := pred.(type) {
+	case *sof.Binary:
+		switch e.Op {
+		case "and":
+			return append(needed(e.L), needed(e.R)...)
+		case "=":
+			for _, side := range [][2]sof.Expr{{e.L, e.R}, {e.R, e.L}} {
+				l, ok := side[1].(*sof.Literal)
+				if ok && l.Value != nil && l.Value.Type.System == schema.String && l.Value.Text != "" && isBelowFocus(side[0]) {
+					return []string{l.Value.Text}
+				}
+			}
+		}
+	case *sof.Call:
+		if f, ok := e.In.(*sof.Filter); ok && e.Func == sof.FuncExists && isBelowFocus(f.In) {
+			return needed(f.Pred)
+		}
+	}
+	return nil
+}
+
+// isBelowFocus says that an expression yields members of the focus as they are in the document.
+func isBelowFocus(e sof.Expr) bool {
+	switch e := e.(type) {
+	case *sof.This:
+		return true
+	case *sof.Child:
+		return isBelowFocus(e.In)
+	case *sof.Filter:
+		return isBelowFocus(e.In)
+	case *sof.OfType:
+		return isBelowFocus(e.In)
+	case *sof.Call:
+		switch e.Func {
+		case sof.FuncFirst, sof.FuncLast, sof.FuncSingle, sof.FuncItem:
+			return isBelowFocus(e.In)
+		default:
+		}
+	}
+	return false
+}
