@@ -115,13 +115,17 @@ func (w *writer) day(text string) string {
 }
 
 // instant is the moment in UTC, cut to milliseconds; what has no seconds or no
-// offset becomes NULL.
+// offset becomes NULL. Second 60, which SQL does not know, is the one after second 59.
 func (w *writer) instant(text string, c scope) string {
 	z := w.zone(text, c)
-	// more than seven digits after the second are no datetimeoffset
-	value := fmt.Sprintf("LEFT(%s, 19) + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)", text, text, text, z, text, z)
-	return fmt.Sprintf("CASE WHEN %s > 0 AND LEN(%s) >= 20 AND %s LIKE %s THEN CAST(SWITCHOFFSET(TRY_CAST(%s AS datetimeoffset), '+00:00') AS %s) END",
-		z, text, text, w.lit("____-__-__T__:__:__%"), value, w.facts.Timestamp)
+	moment := func(upTo string) string {
+		// more than seven digits after the second are no datetimeoffset
+		value := fmt.Sprintf("%s + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)", upTo, text, text, z, text, z)
+		return fmt.Sprintf("CAST(SWITCHOFFSET(TRY_CAST(%s AS datetimeoffset), '+00:00') AS %s)", value, w.facts.Timestamp)
+	}
+	return fmt.Sprintf("CASE WHEN %s > 0 AND LEN(%s) >= 20 AND %s LIKE %s THEN CASE WHEN SUBSTRING(%s, 18, 2) <> %s THEN %s WHEN LEFT(%s, 10) <> %s THEN DATEADD(second, 1, %s) END END",
+		z, text, text, w.lit("____-__-__T__:__:__%"), text, w.lit("60"), moment(fmt.Sprintf("LEFT(%s, 19)", text)),
+		text, w.lit("9999-12-31"), moment(fmt.Sprintf("LEFT(%s, 17) + %s", text, w.lit("59"))))
 }
 
 // list lowers a collection to a JSON array, as text.

@@ -168,6 +168,8 @@ Both give the same rows for lines that have the JSON types FHIR gives its elemen
   zero that would become zero. A comparison is exact where one side has up to 17 digits behind the point and is below 10^20. Sums
   keep 17 digits behind the point, products 17 of factors with up to 9, quotients 16. An exponent beyond 400 is read as NULL; the
   native engine calls such a line bad where it computes with the number.
+- Second 60 is the second after 59 in a column of instants. A comparison puts it between second 59 and the next minute. The version
+  of a resource is ordered by its lastUpdated as it is written.
 - An object in a column keeps the white space of its document.
 - Text is counted in UTF-16 units by length() and substring(): characters beyond the basic plane count twice.
 - An element that R4 does not have is read as a list of whatever it is.

@@ -165,10 +165,11 @@ var functions = map[string]function{
 		}
 		return t[2], nil
 	}, func(_ []sqlType, v []value) (value, error) {
-		if !strings.EqualFold(v[0].s, "minute") {
+		unit, ok := map[string]time.Duration{"minute": time.Minute, "second": time.Second}[strings.ToLower(v[0].s)]
+		if !ok {
 			return null, fmt.Errorf("DATEADD of %s is not known here", v[0].s)
 		}
-		t := v[2].t.Add(time.Duration(v[1].n.Int64()) * time.Minute)
+		t := v[2].t.Add(time.Duration(v[1].n.Int64()) * unit)
 		if t.Year() < 1 || t.Year() > 9999 {
 			return null, errors.New("error 517: adding a value to a 'datetime2' column caused an overflow")
 		}

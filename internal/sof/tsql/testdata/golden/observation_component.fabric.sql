@@ -7,7 +7,7 @@ SELECT
   CASE WHEN CAST(CAST(k1.[type] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
   COALESCE(j1.[code_coding_0_code], j3.[code]) AS [observation_code],
   j1.[effectiveDateTime] AS [effective_time],
-  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE '____-__-__T__:__:__%' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) END AS [effective_time_utc],
+  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + '59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
   CAST(e2.[key] AS int) AS [row_index],
   COALESCE(j5.[code_coding_0_code], j6.[code]) AS [code],
   COALESCE(j5.[code_coding_0_system], j6.[system]) AS [code_system],
