@@ -130,3 +130,51 @@ func BenchmarkBodiesOnPostgreSQL(t *testing.B) {
 	slices.Sort(ratios)
 	t.Logf("median ratio %.2f, least %.2f, all together %.2f s before, %.2f s after", ratios[len(ratios)/2], ratios[0], sumBefore, sumAfter)
 }
+
+// What a body does for a row is counted in its text, so that it is known without a server.
+func TestBodiesCallLessThanBefore(t *testing.T) {
+	t.Parallel()
+	before := bodiesBefore(t)
+	all, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was, is, ran [2]int
+	for _, v := range all {
+		body, err := tsql.Body(v, tsql.SQLServer, tsql.Shape{From: "[docs]"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before[v.Name] == "" {
+			continue // a view of later
+		}
+		oldParses, oldCalls, err := tsqltest.Cost(before[v.Name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		parses, calls, err := tsqltest.Cost(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parses > oldParses {
+			t.Errorf("%s goes through JSON %d times a row, it did %d times", v.Name, parses, oldParses)
+		}
+		docs := tsqltest.Documents("docs", lines(t, v.Resource))
+		for i, text := range []string{before[v.Name], body} {
+			d := standIn(tsql.SQLServer).dialect()
+			d.Parses = &ran[i]
+			if _, _, err := tsqltest.Run(text, d, docs); err != nil {
+				t.Fatalf("%s: %v", v.Name, err)
+			}
+		}
+		was[0], was[1], is[0], is[1] = was[0]+oldParses, was[1]+oldCalls, is[0]+parses, is[1]+calls
+	}
+	t.Logf("all views: through JSON %d times a row, before %d; %d calls of functions, before %d", is[0], was[0], is[1], was[1])
+	t.Logf("on the lines of the tests: %d times through JSON, before %d", ran[1], ran[0])
+	if 10*ran[1] > 8*ran[0] {
+		t.Errorf("%d times through JSON, before %d", ran[1], ran[0])
+	}
+	if 2*is[1] > was[1] {
+		t.Errorf("%d calls of functions a row, before %d", is[1], was[1])
+	}
+}

@@ -15,9 +15,39 @@ func Expanded(statement string) (int, error) {
 	return w.largest, nil
 }
 
+// Cost is what a statement does for a row: how often it goes through JSON, and how many functions it
+// calls once a planner has put every computed column in the place of its name.
+func Cost(statement string) (parses, calls int, err error) {
+	q, err := parse(statement)
+	if err != nil {
+		return 0, 0, err
+	}
+	w := &expander{sizes: map[string]int{}, calls: true}
+	w.query(q)
+	return w.parses, w.sum, nil
+}
+
 type expander struct {
 	sizes   map[string]int // of columns, by alias.name in lower case
 	largest int
+	// calls says that functions are counted instead of all nodes; sum is how many there are in all
+	// expressions that are worked out.
+	calls       bool
+	sum, parses int
+}
+
+// seen notes an expression that is worked out.
+func (w *expander) seen(n int) {
+	w.largest = max(w.largest, n)
+	w.sum = min(enough, w.sum+n)
+}
+
+// node is what a node counts that is no function.
+func (w *expander) node() int {
+	if w.calls {
+		return 0
+	}
+	return 1
 }
 
 // enough is where counting ends: numbers double fast.
@@ -29,13 +59,15 @@ func (w *expander) query(q query) {
 			w.source(f)
 		}
 		for _, o := range s.items {
-			w.largest = max(w.largest, w.expr(o.expr))
+			if n := w.expr(o.expr); s.from != nil || s.top >= 0 || !w.calls {
+				w.seen(n)
+			}
 		}
 		if s.where != nil {
-			w.largest = max(w.largest, w.cond(s.where))
+			w.seen(w.cond(s.where))
 		}
 		for _, o := range s.order {
-			w.largest = max(w.largest, w.expr(o.expr))
+			w.seen(w.expr(o.expr))
 		}
 	}
 }
@@ -43,7 +75,8 @@ func (w *expander) query(q query) {
 func (w *expander) source(f tableSource) {
 	switch {
 	case f.json != nil:
-		w.largest = max(w.largest, w.expr(f.json.arg))
+		w.seen(w.expr(f.json.arg))
+		w.parses++
 	case f.query != nil:
 		w.query(f.query)
 		if s := f.query[0]; len(f.query) == 1 && s.from == nil && s.top < 0 {
@@ -54,8 +87,8 @@ func (w *expander) source(f tableSource) {
 	}
 }
 
-func (w *expander) sum(all ...int) int {
-	n := 1
+func (w *expander) add(all ...int) int {
+	n := w.node()
 	for _, one := range all {
 		n = min(enough, n+one)
 	}
@@ -73,45 +106,45 @@ func (w *expander) exprs(all []expr) int {
 func (w *expander) expr(e expr) int {
 	switch e := e.(type) {
 	case columnRef:
-		return max(1, w.sizes[strings.ToLower(e.alias+"."+e.name)])
+		return max(w.node(), w.sizes[strings.ToLower(e.alias+"."+e.name)])
 	case negative:
-		return w.sum(w.expr(e.x))
+		return w.add(w.expr(e.x))
 	case collated:
-		return w.sum(w.expr(e.x))
+		return w.add(w.expr(e.x))
 	case castExpr:
-		return w.sum(w.expr(e.expr))
+		return w.add(w.expr(e.expr))
 	case binary:
-		return w.sum(w.expr(e.l), w.expr(e.r))
+		return w.add(w.expr(e.l), w.expr(e.r))
 	case call:
-		return w.sum(w.exprs(e.args))
+		return min(enough, 1+w.exprs(e.args))
 	case subquery:
 		w.query(e.q)
 	case caseExpr:
-		n := 1
+		n := w.node()
 		for _, c := range e.whens {
-			n = w.sum(n, w.cond(c.cond), w.expr(c.val), w.expr(c.then))
+			n = w.add(n, w.cond(c.cond), w.expr(c.val), w.expr(c.then))
 		}
-		return w.sum(n, w.expr(e.input), w.expr(e.els))
+		return w.add(n, w.expr(e.input), w.expr(e.els))
 	}
-	return 1
+	return w.node()
 }
 
 func (w *expander) cond(c cond) int {
 	switch c := c.(type) {
 	case comparison:
-		return w.sum(w.expr(c.l), w.expr(c.r))
+		return w.add(w.expr(c.l), w.expr(c.r))
 	case logic:
-		return w.sum(w.cond(c.l), w.cond(c.r))
+		return w.add(w.cond(c.l), w.cond(c.r))
 	case notCond:
-		return w.sum(w.cond(c.x))
+		return w.add(w.cond(c.x))
 	case isNull:
-		return w.sum(w.expr(c.x))
+		return w.add(w.expr(c.x))
 	case inList:
-		return w.sum(w.expr(c.x), w.exprs(c.list))
+		return w.add(w.expr(c.x), w.exprs(c.list))
 	case like:
-		return w.sum(w.expr(c.x), w.expr(c.pattern))
+		return w.add(w.expr(c.x), w.expr(c.pattern))
 	case between:
-		return w.sum(w.expr(c.x), w.expr(c.low), w.expr(c.high))
+		return w.add(w.expr(c.x), w.expr(c.low), w.expr(c.high))
 	}
-	return 1
+	return w.node()
 }

@@ -49,6 +49,7 @@ type compiler struct {
 	tables map[string]*Table
 	fabric bool
 	jsonb  bool
+	parses *int // how often OPENJSON went through a text
 	uses   map[int]bool
 	texts  map[string]jsonValue // that were read
 }

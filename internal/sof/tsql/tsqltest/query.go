@@ -164,6 +164,9 @@ func (c *compiler) opened(arg eval, f *frame) (v jsonValue, ok bool, err error) 
 	if err != nil || in.null {
 		return v, false, err
 	}
+	if c.parses != nil {
+		*c.parses++
+	}
 	v, err = c.read(in.s)
 	if err == nil && v.kind != jsonArray && v.kind != jsonObject {
 		err = errJSON

@@ -33,6 +33,8 @@ type Dialect struct {
 	// T-SQL: the escapes of a text stay, OPENJSON WITH cuts at 4,000 characters, and what
 	// is given back is jsonb's text.
 	Jsonb bool
+	// Parses counts how often OPENJSON goes through a text; nil counts nothing.
+	Parses *int
 }
 
 // Column is a column of a result, with its type.
@@ -52,7 +54,7 @@ func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse the statement: %w", err)
 	}
-	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, jsonb: d.Jsonb, texts: map[string]jsonValue{}}
+	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, jsonb: d.Jsonb, parses: d.Parses, texts: map[string]jsonValue{}}
 	for _, t := range tables {
 		typ := maxText
 		if d.Varchar {
