@@ -165,10 +165,10 @@ func deletesApplied(t *testing.T) {
 	}
 	r.server.deleted[0].count = 2 // a blank line is none
 	r.loaded(secondExport)
-	r.expectRows("patient", 1)
+	r.expectRows("patient", 2) // p2 of another server is not ours
 	r.server.output, r.server.deleted = []scriptFile{ndjson("Patient", patient("p1"))}, nil
 	r.loaded("nightly-000003") // born again
-	r.expectRows("patient", 2)
+	r.expectRows("patient", 3)
 
 	for name, line := range map[string]string{
 		"no Bundle":            patient("p1"),

@@ -1,11 +1,12 @@
 package bulkfhir
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"strings"
 
@@ -26,7 +27,7 @@ const deletedState = `","meta":{"extension":[{"url":"http://azurehealthcareapis.
 func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 	return func(yield func(pipeline.Tombstone, error) bool) {
 		for line, err := range ndjson.Lines(r, k.o.LineLimit) {
-			var ids []reference
+			more := true
 			switch {
 			case err != nil && !errors.Is(err, ndjson.ErrTooLong):
 			case err != nil:
@@ -34,25 +35,29 @@ func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 			case line.Blank():
 				continue
 			default:
-				ids, err = k.deletesOf(line)
+				// A Bundle is checked as a whole before any of its deletes is given.
+				if err = k.eachDelete(line, func(reference) bool { return true }); err == nil {
+					err = k.eachDelete(line, func(id reference) bool {
+						more = yield(id.tombstone(), nil)
+						return more
+					})
+				}
+			}
+			if err != nil && more {
+				yield(pipeline.Tombstone{}, err)
 			}
 			if err != nil {
-				yield(pipeline.Tombstone{}, err)
 				return
-			}
-			for _, id := range ids {
-				if id.foreign {
-					if !yield(pipeline.Tombstone{Type: id.typ, Foreign: true}, nil) {
-						return
-					}
-					continue
-				}
-				if !yield(pipeline.Tombstone{Type: id.typ, Line: []byte(`{"resourceType":"` + id.typ + `","id":"` + id.id + deletedState)}, nil) {
-					return
-				}
 			}
 		}
 	}
+}
+
+func (r reference) tombstone() pipeline.Tombstone {
+	if r.foreign {
+		return pipeline.Tombstone{Type: r.typ, Foreign: true}
+	}
+	return pipeline.Tombstone{Type: r.typ, Line: []byte(`{"resourceType":"` + r.typ + `","id":"` + r.id + deletedState)}
 }
 
 // reference is a resource that a delete names; foreign says that it is of another server.
@@ -61,28 +66,58 @@ type reference struct {
 	foreign bool
 }
 
-func (k *keeper) deletesOf(line ndjson.Line) ([]reference, error) {
-	var b struct {
-		ResourceType string `json:"resourceType"`
-		Entry        []struct {
+var errStopped = errors.New("nobody wants more")
+
+// eachDelete visits the deletes of a Bundle one by one, so that memory does not grow
+// with their number. It fails with errStopped when visit returns false.
+func (k *keeper) eachDelete(line ndjson.Line, visit func(reference) bool) error {
+	bundle := false
+	s := newStream(bytes.NewReader(line.JSON))
+	entry := func(i int) error {
+		var e struct {
 			Request struct {
 				Method string `json:"method"`
 				URL    string `json:"url"`
 			} `json:"request"`
-		} `json:"entry"`
-	}
-	if err := json.Unmarshal(line.JSON, &b); err != nil || b.ResourceType != "Bundle" {
-		return nil, unusableDeletes(line.Number, "it is no Bundle")
-	}
-	ids := make([]reference, 0, len(b.Entry))
-	for i, e := range b.Entry {
+		}
+		if err := s.value(&e, maxOutcome); err != nil {
+			return err
+		}
 		id, ok := k.referenceOf(e.Request.URL)
 		if e.Request.Method != http.MethodDelete || !ok {
-			return nil, unusableDeletes(line.Number, fmt.Sprintf("its entry %d does not delete one resource by type and id", i))
+			return unusableDeletes(line.Number, fmt.Sprintf("its entry %d does not delete one resource by type and id", i))
 		}
-		ids = append(ids, id)
+		if !visit(id) {
+			return errStopped
+		}
+		return nil
 	}
-	return ids, nil
+	err := s.object(func(key string) error {
+		switch key {
+		case "resourceType":
+			typ, err := text(s)
+			bundle = typ != nil && *typ == "Bundle"
+			return err
+		case "entry":
+			list, err := s.array(math.MaxInt, entry)
+			if err == nil && !list {
+				err = errors.New("its entries are not a list")
+			}
+			return err
+		}
+		return s.skip()
+	})
+	if err == nil {
+		err = s.end()
+	}
+	var known *fault.Error
+	if errors.As(err, &known) || errors.Is(err, errStopped) {
+		return err
+	}
+	if err != nil || !bundle {
+		return unusableDeletes(line.Number, "it is no Bundle")
+	}
+	return nil
 }
 
 // unusableDeletes speaks of the line by its number: an id is not for logs.
@@ -104,7 +139,7 @@ func (k *keeper) referenceOf(u string) (reference, bool) {
 	if base := strings.Join(parts[:len(parts)-2], "/"); base != "" {
 		r.foreign = base != strings.TrimRight(k.o.BaseURL, "/") && (k.o.ReferenceBase == "" || base != strings.TrimRight(k.o.ReferenceBase, "/"))
 	}
-	return r, isTypeName(r.typ) && r.typ[0] >= 'A' && r.typ[0] <= 'Z' && isID(r.id)
+	return r, isTypeName(r.typ) && isID(r.id)
 }
 
 // maxID is the longest id that the tables take.

@@ -412,6 +412,35 @@ func TestLinksOfDownloadsAreUsedAgain(t *testing.T) {
 	}
 }
 
+// A line of deletes must not take many times its own length in memory.
+func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
+	t.Parallel()
+	const entries = 400_000
+	line := `{"entry":[{"request":{"method":"DELETE","url":"Patient/p"}}` +
+		strings.Repeat(`,{"request":{"method":"DELETE","url":"Patient/p"}}`, entries-1) + `],"resourceType":"Bundle"}`
+	k := &keeper{&Source{o: Options{LineLimit: 64 << 20}}}
+	n := 0
+	for _, err := range k.Deletes(strings.NewReader(line + "\n")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != entries {
+		t.Errorf("%d deletes, want %d", n, entries)
+	}
+	for name, text := range map[string]string{
+		"a Bundle cut short": line[:len(line)/2], "one bad entry": strings.Replace(line, `],"res`, `,{}],"res`, 1), "no Bundle": strings.Replace(line, "Bundle", "Basket", 1),
+	} {
+		for tombstone, err := range k.Deletes(strings.NewReader(text)) {
+			if err == nil {
+				t.Errorf("%s: a delete of %s was given", name, tombstone.Type)
+				break
+			}
+		}
+	}
+}
+
 func FuzzDeletes(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}}]}`))
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"/"}}]}` + "\n\n{"))

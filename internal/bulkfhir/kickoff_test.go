@@ -113,11 +113,11 @@ func TestAServerThatIsNotAvailableHasStartedNoJob(t *testing.T) {
 func TestAStatusURLStaysAtTheServer(t *testing.T) {
 	t.Parallel()
 	for location, ok := range map[string]bool{
-		"/fhir/status/1": true, "BASE/elsewhere/1": true, "http://hapi.invalid:8080/fhir/status/1": false, "https://HOST/fhir/status/1": false,
+		"/fhir/status/1": true, "BASE/elsewhere/1": true, "http://localhost:PORT/fhir/status/1": true, "http://127.0.0.2:PORT/status/1": false, "http://hapi.invalid:8080/fhir/status/1": false, "https://HOST/fhir/status/1": false,
 		"http://user.invalid/status": false, "//other.invalid/status": false,
 	} {
 		s := ofBulk(t, func(w http.ResponseWriter, r *http.Request) {
-			answers(202, "", "Content-Location", strings.NewReplacer("BASE", "http://"+r.Host, "HOST", r.Host).Replace(location))(w, r)
+			answers(202, "", "Content-Location", strings.NewReplacer("BASE", "http://"+r.Host, "HOST", r.Host, "PORT", r.Host[strings.LastIndexByte(r.Host, ':')+1:]).Replace(location))(w, r)
 		})
 		_, err := s.KickOff(t.Context(), wanted)
 		if (err == nil) != ok || (!ok && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "--status-host"))) {

@@ -14,7 +14,7 @@ import (
 // ownAddress refuses a URL that is neither on the configured server nor on a host
 // that the settings allow: requests to it carry the token.
 func (s *Source) ownAddress(what string, u *url.URL) error {
-	if u.Scheme == s.base.Scheme && hostPort(u) == hostPort(s.base) {
+	if s.sameOrigin(u) {
 		return nil
 	}
 	allowed := func(host string) bool {
@@ -28,6 +28,24 @@ func (s *Source) ownAddress(what string, u *url.URL) error {
 		Err:    fmt.Errorf("the URL of %s is at %s://%s, and the server is at %s://%s", what, u.Scheme, clip(u.Host, 100), s.base.Scheme, s.base.Host),
 		Remedy: "correct the base URL in the server's own settings (behind a proxy: the public one); if that host is the server's, name it in statusHosts of the source (start: --status-host)",
 	}
+}
+
+// sameOrigin reports whether u is on the configured server. A server that leads from
+// http to https, and the two names of this machine, count as the same.
+func (s *Source) sameOrigin(u *url.URL) bool {
+	b := s.base
+	switch {
+	case u.Scheme == b.Scheme && strings.EqualFold(hostPort(u), hostPort(b)):
+		return true
+	case u.Scheme == "https" && b.Scheme == "http" && u.Port() == "" && b.Port() == "":
+		return strings.EqualFold(u.Hostname(), b.Hostname())
+	}
+	return u.Scheme == b.Scheme && u.Port() == b.Port() && isLoopback(u.Hostname()) && isLoopback(b.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || (ip != nil && ip.Equal(net.IPv6loopback))
 }
 
 // sameServer corrects a status URL that lost its https or its port at a proxy which

@@ -144,7 +144,12 @@ var manifestQuirks = []quirk{
 	}},
 	{"manifest: two outputs", false, func(s *server, r *rand.Rand) {
 		second := pick(r, `,"output":[]}`, `,"output":null}`)
-		s.text = append(s.text, func(t string) string { return strings.TrimSuffix(t, "}") + second })
+		s.text = append(s.text, func(t string) string {
+			if !strings.Contains(t, `"output":`) {
+				return t
+			}
+			return strings.TrimSuffix(t, "}") + second
+		})
 	}},
 	{"manifest: odd transactionTime", false, func(s *server, r *rand.Rand) {
 		v := pick(r, instants...)

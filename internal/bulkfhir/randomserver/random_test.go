@@ -37,7 +37,7 @@ const workers = 4
 // Otherwise it is incomplete, or has failed with a cause.
 func TestRandomServers(t *testing.T) {
 	t.Parallel()
-	first, n := *seedFlag, *runsFlag
+	first, n := *seedFlag, *runsFlag/share
 	if first == 0 {
 		first = uint64(time.Now().UnixNano()) % 1_000_000_000
 	}
