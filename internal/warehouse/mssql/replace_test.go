@@ -239,7 +239,9 @@ func TestAReplacementLosesNothing(t *testing.T) {
 // The same on a server: statements that the stand-in takes are no proof.
 func TestSQLServerReplacesTables(t *testing.T) {
 	t.Parallel()
-	r := newReal(t, realServer(t))
+	dsn := realServer(t)
+	needs(t, dsn, transfersTables)
+	r := newReal(t, dsn)
 	w := &world{lake: pipelinetest.NewMemoryLake(now)}
 	c, ok := r.Open(t, w.lake, faultViews.Tables).(renamed).Warehouse.(*mssql.Warehouse)
 	if !ok {
