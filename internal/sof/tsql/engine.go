@@ -67,6 +67,9 @@ type Facts struct {
 	RecursiveCTE bool
 	// StringEscape says that there is STRING_ESCAPE.
 	StringEscape bool
+	// FromAlways requires a FROM in every SELECT of more than literals, as the documentation of
+	// the engine has it.
+	FromAlways bool
 	// ScalarFunctions says that a scalar function with a query in it can be made.
 	ScalarFunctions bool
 }
@@ -78,7 +81,7 @@ var facts = map[Engine]Facts{
 	},
 	Dedicated: {
 		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
-		Stage: CreateTableAs, Distributed: true,
+		Stage: CreateTableAs, Distributed: true, FromAlways: true,
 	},
 	Serverless: {
 		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",

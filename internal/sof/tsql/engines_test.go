@@ -146,6 +146,9 @@ logarithms are rounded to 18 digits behind the point.
 		}},
 		{"recursive CTE", func(f tsql.Facts) string { return yes(f.RecursiveCTE) + " (not used: a body fits into an APPLY)" }},
 		{"STRING_ESCAPE", func(f tsql.Facts) string { return yes(f.StringEscape) + " (not used: it escapes / too)" }},
+		{"a SELECT without FROM", func(f tsql.Facts) string {
+			return map[bool]string{true: "of literals alone", false: "yes"}[f.FromAlways]
+		}},
 		{"scalar functions with a query", func(f tsql.Facts) string { return yes(f.ScalarFunctions) + " (not used)" }},
 	} {
 		fmt.Fprintf(&b, "| %s |", fact.what)

@@ -178,8 +178,10 @@ func (p *printer) block(b *block, depth int) {
 		}
 	}
 	from := b.from
-	if len(from) > 0 && from[0].outer || len(from) == 0 && len(b.where) > 0 {
-		from = append([]source{{alias: "one", query: query{{items: []item{{"1", "one"}}}}}}, from...)
+	const one = "1"
+	bare := len(from) == 0 && (len(b.where) > 0 || p.facts.FromAlways && b.items[0].expr != one)
+	if bare || len(from) > 0 && from[0].outer {
+		from = append([]source{{alias: "one", query: query{{items: []item{{one, "one"}}}}}}, from...)
 	}
 	for i, s := range from {
 		word := "FROM"

@@ -178,12 +178,21 @@ OUTER APPLY (
     SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h1
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h2
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h3
   WHERE h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
@@ -197,12 +206,21 @@ OUTER APPLY (
     SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h4
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = N'/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h5
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h5.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h6
   WHERE h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
@@ -212,6 +230,9 @@ OUTER APPLY (
 ) AS k2
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS z1
 OUTER APPLY (
   SELECT TOP (1)
@@ -219,37 +240,61 @@ OUTER APPLY (
     CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[onsetAge_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a1
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[onsetAge_value], a1.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[onsetAge_value], a1.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a2
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a2.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a3
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[onsetAge_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a4
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a5
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a6
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a7
   WHERE (LEN(j1.[onsetAge_value]) > 20 OR UPPER(j1.[onsetAge_value]) LIKE N'%E%')
 ) AS n1
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS z2
 OUTER APPLY (
   SELECT TOP (1)
@@ -257,32 +302,53 @@ OUTER APPLY (
     CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[abatementAge_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a8
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[abatementAge_value], a8.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[abatementAge_value], a8.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a9
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a9.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a10
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[abatementAge_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a11
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a12
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a13
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a14
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE N'%E%')
 ) AS n2
@@ -292,12 +358,21 @@ OUTER APPLY (
     SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX(N'/_history/', j1.[recorder_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h7
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h7.[r], 1) = N'/' THEN SUBSTRING(h7.[r], 2, LEN(h7.[r])) ELSE h7.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h8
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h8.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h9
   WHERE h9.[p] > 1
     AND h9.[p] < LEN(h8.[l])
@@ -311,12 +386,21 @@ OUTER APPLY (
     SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX(N'/_history/', j1.[asserter_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h10
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h10.[r], 1) = N'/' THEN SUBSTRING(h10.[r], 2, LEN(h10.[r])) ELSE h10.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h11
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h11.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h12
   WHERE h12.[p] > 1
     AND h12.[p] < LEN(h11.[l])
@@ -340,12 +424,21 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
       SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j11.[reference], CHARINDEX(N'/_history/', j11.[reference] + N'/_history/') - 1) AS [r]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h13
     CROSS APPLY (
       SELECT TOP (1) CASE WHEN LEFT(h13.[r], 1) = N'/' THEN SUBSTRING(h13.[r], 2, LEN(h13.[r])) ELSE h13.[r] END AS [l]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h14
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h14.[l]) AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h15
     WHERE h15.[p] > 1
       AND h15.[p] < LEN(h14.[l])

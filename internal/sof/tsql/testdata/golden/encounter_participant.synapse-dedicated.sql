@@ -29,12 +29,21 @@ OUTER APPLY (
     SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h1
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h2
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h3
   WHERE h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
@@ -82,12 +91,21 @@ OUTER APPLY (
     SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j2.[individual_reference], CHARINDEX(N'/_history/', j2.[individual_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h4
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = N'/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h5
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h5.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h6
   WHERE h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])

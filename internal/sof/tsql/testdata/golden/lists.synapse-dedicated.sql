@@ -114,6 +114,9 @@ OUTER APPLY ( -- telecom.all(system = 'phone')
   ) AS j8
   CROSS APPLY (
     SELECT CASE WHEN CAST(j8.[system] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'phone.' THEN 1 END AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS p1
   WHERE e12.[type] <> 0
 ) AS x2
@@ -132,12 +135,21 @@ OUTER APPLY ( -- telecom.where(system = 'phone' and value.startsWith('+')).value
 ) AS x3
 CROSS APPLY (
   SELECT CASE WHEN (CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' AND NOT (NOT (j1.[active] = N'true'))) THEN 1 ELSE 0 END AS [wanted]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS g1
 CROSS APPLY (
   SELECT TOP (1) CASE WHEN j1.[active] = N'true' THEN 1 WHEN NOT (j1.[active] = N'true') THEN 0 END AS [v]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS b1
 CROSS APPLY (
   SELECT TOP (1) CASE WHEN j1.[deceasedBoolean] = N'true' THEN 1 WHEN NOT (j1.[deceasedBoolean] = N'true') THEN 0 END AS [v]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS b2
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND NOT (NOT (j1.[active] = N'true'))

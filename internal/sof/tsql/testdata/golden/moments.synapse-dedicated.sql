@@ -21,31 +21,52 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
 ) AS j1
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS z1
 CROSS APPLY (
   SELECT
     SUBSTRING(j1.[effectiveDateTime], 12, LEN(j1.[effectiveDateTime]) - 11 - z1.[n]) AS [clock],
     CASE WHEN z1.[n] = 0 THEN N'+14:00' WHEN z1.[n] = 1 OR RIGHT(j1.[effectiveDateTime], 5) = N'00:00' THEN N'Z' ELSE RIGHT(j1.[effectiveDateTime], 6) END AS [zone]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS t1
 CROSS APPLY (
   SELECT
     SUBSTRING(j1.[effectiveDateTime], 12, LEN(j1.[effectiveDateTime]) - 11 - z1.[n]) AS [clock],
     CASE WHEN z1.[n] = 0 THEN N'-12:00' WHEN z1.[n] = 1 OR RIGHT(j1.[effectiveDateTime], 5) = N'00:00' THEN N'Z' ELSE RIGHT(j1.[effectiveDateTime], 6) END AS [zone]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS t2
 CROSS APPLY (
   SELECT
     LEFT(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - ISNULL(z1.[n], 0)) AS [local],
     CASE WHEN z1.[n] = 6 THEN (CASE WHEN SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) = N'-' THEN -1 ELSE 1 END) * (60 * TRY_CAST(LEFT(RIGHT(j1.[effectiveDateTime], 5), 2) AS int) + TRY_CAST(RIGHT(j1.[effectiveDateTime], 2) AS int)) ELSE 0 END AS [east]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS t3
 CROSS APPLY (
   SELECT TOP (1)
     CASE WHEN z1.[n] IS NULL THEN j1.[effectiveDateTime] WHEN t3.[east] = 0 OR LEFT(t3.[local], 4) IN (N'0001', N'9999') THEN LEFT(t3.[local], 16) + CASE WHEN LEN(t3.[local]) > 16 THEN SUBSTRING(t3.[local], 17, 3) + N'.' + LEFT(SUBSTRING(t3.[local], 21, 9) + N'000000000', 9) ELSE N'' END ELSE REPLACE(LEFT(CONVERT(nvarchar(40), DATEADD(minute, -t3.[east], TRY_CAST(LEFT(t3.[local], 16) + N':00' AS datetime2(0))), 126), 16), N' ', N'T') + CASE WHEN LEN(t3.[local]) > 16 THEN SUBSTRING(t3.[local], 17, 3) + N'.' + LEFT(SUBSTRING(t3.[local], 21, 9) + N'000000000', 9) ELSE N'' END END AS [t],
     CASE WHEN z1.[n] > 0 THEN 1 WHEN z1.[n] = 0 THEN 0 END AS [z]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS m1
 CROSS APPLY (
   SELECT TOP (1) CASE WHEN CAST(LEFT(m1.[t], 4) AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 < LEFT(N'2020', LEN(m1.[t])) THEN -1 WHEN CAST(LEFT(m1.[t], 4) AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 > LEFT(N'2020', LEN(m1.[t])) THEN 1 WHEN LEN(m1.[t]) = 4 THEN 0 END AS [o]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS o1
 CROSS APPLY (
   SELECT TOP (1) CASE WHEN m1.[z] <> 1 THEN NULL WHEN CAST(LEFT(m1.[t], 29) AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 < LEFT(N'2021-01-01T00:00:00.000000000', LEN(m1.[t])) THEN -1 WHEN CAST(LEFT(m1.[t], 29) AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 > LEFT(N'2021-01-01T00:00:00.000000000', LEN(m1.[t])) THEN 1 WHEN LEN(m1.[t]) = 29 THEN 0 END AS [o]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS o2
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

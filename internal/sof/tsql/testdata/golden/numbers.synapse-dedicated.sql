@@ -27,32 +27,53 @@ OUTER APPLY (
     CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueQuantity_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a1
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueQuantity_value], a1.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueQuantity_value], a1.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a2
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a2.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a3
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a4
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a5
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a6
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a7
   WHERE (LEN(j1.[valueQuantity_value]) > 20 OR UPPER(j1.[valueQuantity_value]) LIKE N'%E%')
 ) AS n1
@@ -62,21 +83,33 @@ OUTER APPLY (
     a11.[sign] + a11.[t] AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueQuantity_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a8
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueQuantity_value], a8.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueQuantity_value], a8.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a9
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a9.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a10
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a11
   WHERE UPPER(j1.[valueQuantity_value]) LIKE N'%E%'
 ) AS n2
@@ -86,21 +119,33 @@ OUTER APPLY (
     a15.[sign] + a15.[t] AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRange_high_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a12
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRange_high_value], a12.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRange_high_value], a12.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a13
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a13.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a13.[m] + N'.') - 1 + a13.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a14
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a13.[x] BETWEEN -400 AND 400 THEN CASE WHEN a14.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a14.[p]) + a14.[d] WHEN a14.[p] < LEN(a14.[d]) THEN LEFT(a14.[d], a14.[p]) + N'.' + SUBSTRING(a14.[d], a14.[p] + 1, LEN(a14.[d])) ELSE a14.[d] + REPLICATE(N'0', a14.[p] - LEN(a14.[d])) END WHEN REPLACE(a14.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRange_high_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a15
   WHERE UPPER(j1.[valueRange_high_value]) LIKE N'%E%'
 ) AS n3
@@ -110,21 +155,33 @@ OUTER APPLY (
     a19.[sign] + a19.[t] AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRange_low_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a16
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRange_low_value], a16.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRange_low_value], a16.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a17
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a17.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a17.[m] + N'.') - 1 + a17.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a18
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a17.[x] BETWEEN -400 AND 400 THEN CASE WHEN a18.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a18.[p]) + a18.[d] WHEN a18.[p] < LEN(a18.[d]) THEN LEFT(a18.[d], a18.[p]) + N'.' + SUBSTRING(a18.[d], a18.[p] + 1, LEN(a18.[d])) ELSE a18.[d] + REPLICATE(N'0', a18.[p] - LEN(a18.[d])) END WHEN REPLACE(a18.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRange_low_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a19
   WHERE UPPER(j1.[valueRange_low_value]) LIKE N'%E%'
 ) AS n4
@@ -134,27 +191,45 @@ OUTER APPLY (
     COALESCE(TRY_CAST(a23.[sign] + LEFT(a23.[t], a24.[q]) + CASE WHEN REPLACE(SUBSTRING(a25.[r], 2, LEN(a25.[r])), N'0', N'') = N'' THEN LEFT(a25.[r], 1) ELSE N'5' END AS decimal(38, 18)), CASE WHEN a23.[t] IS NULL THEN NULL WHEN a23.[sign] = N'-' THEN -99999999999999999999.999999999999999999 ELSE 99999999999999999999.999999999999999999 END) AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueQuantity_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a20
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueQuantity_value], a20.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueQuantity_value], a20.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a21
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a21.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a21.[m] + N'.') - 1 + a21.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a22
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a21.[x] BETWEEN -400 AND 400 THEN CASE WHEN a22.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a22.[p]) + a22.[d] WHEN a22.[p] < LEN(a22.[d]) THEN LEFT(a22.[d], a22.[p]) + N'.' + SUBSTRING(a22.[d], a22.[p] + 1, LEN(a22.[d])) ELSE a22.[d] + REPLICATE(N'0', a22.[p] - LEN(a22.[d])) END WHEN REPLACE(a22.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a23
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a23.[t] + N'.') + 17 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a24
   CROSS APPLY (
     SELECT TOP (1) SUBSTRING(a23.[t], a24.[q] + 1, LEN(a23.[t])) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a25
   WHERE (LEN(j1.[valueQuantity_value]) > 20 OR UPPER(j1.[valueQuantity_value]) LIKE N'%E%')
 ) AS n5

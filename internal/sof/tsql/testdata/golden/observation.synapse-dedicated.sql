@@ -178,12 +178,21 @@ OUTER APPLY (
     SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h1
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h2
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h3
   WHERE h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
@@ -197,12 +206,21 @@ OUTER APPLY (
     SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h4
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = N'/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h5
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h5.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h6
   WHERE h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
@@ -212,9 +230,15 @@ OUTER APPLY (
 ) AS k2
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS z1
 CROSS APPLY (
   SELECT CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS z2
 OUTER APPLY (
   SELECT TOP (1)
@@ -222,32 +246,53 @@ OUTER APPLY (
     CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueQuantity_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a1
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueQuantity_value], a1.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueQuantity_value], a1.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a2
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a2.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a3
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a4
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a5
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a6
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a7
   WHERE (LEN(j1.[valueQuantity_value]) > 20 OR UPPER(j1.[valueQuantity_value]) LIKE N'%E%')
 ) AS n1
@@ -268,32 +313,53 @@ OUTER APPLY (
     CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRange_low_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a8
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRange_low_value], a8.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRange_low_value], a8.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a9
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a9.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a10
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRange_low_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a11
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a12
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a13
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a14
   WHERE (LEN(j1.[valueRange_low_value]) > 20 OR UPPER(j1.[valueRange_low_value]) LIKE N'%E%')
 ) AS n2
@@ -303,32 +369,53 @@ OUTER APPLY (
     CASE WHEN a21.[v] <> 0 OR REPLACE(a17.[d], N'0', N'') = N'' THEN a21.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRange_high_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a15
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRange_high_value], a15.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRange_high_value], a15.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a16
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a16.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a16.[m] + N'.') - 1 + a16.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a17
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a16.[x] BETWEEN -400 AND 400 THEN CASE WHEN a17.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a17.[p]) + a17.[d] WHEN a17.[p] < LEN(a17.[d]) THEN LEFT(a17.[d], a17.[p]) + N'.' + SUBSTRING(a17.[d], a17.[p] + 1, LEN(a17.[d])) ELSE a17.[d] + REPLICATE(N'0', a17.[p] - LEN(a17.[d])) END WHEN REPLACE(a17.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRange_high_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a18
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a18.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a19
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a18.[t], a19.[q] + 1, LEN(a18.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a18.[t], a19.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a20
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a18.[sign] + LEFT(a18.[t], a19.[q] + CASE WHEN LEFT(a20.[r], 1) = N'5' AND REPLACE(SUBSTRING(a20.[r], 2, LEN(a20.[r])), N'0', N'') = N'' AND a20.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a21
   WHERE (LEN(j1.[valueRange_high_value]) > 20 OR UPPER(j1.[valueRange_high_value]) LIKE N'%E%')
 ) AS n3
@@ -338,32 +425,53 @@ OUTER APPLY (
     CASE WHEN a28.[v] <> 0 OR REPLACE(a24.[d], N'0', N'') = N'' THEN a28.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRatio_numerator_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a22
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRatio_numerator_value], a22.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRatio_numerator_value], a22.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a23
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a23.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a23.[m] + N'.') - 1 + a23.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a24
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a23.[x] BETWEEN -400 AND 400 THEN CASE WHEN a24.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a24.[p]) + a24.[d] WHEN a24.[p] < LEN(a24.[d]) THEN LEFT(a24.[d], a24.[p]) + N'.' + SUBSTRING(a24.[d], a24.[p] + 1, LEN(a24.[d])) ELSE a24.[d] + REPLICATE(N'0', a24.[p] - LEN(a24.[d])) END WHEN REPLACE(a24.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRatio_numerator_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a25
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a25.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a26
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a25.[t], a26.[q] + 1, LEN(a25.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a25.[t], a26.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a27
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a25.[sign] + LEFT(a25.[t], a26.[q] + CASE WHEN LEFT(a27.[r], 1) = N'5' AND REPLACE(SUBSTRING(a27.[r], 2, LEN(a27.[r])), N'0', N'') = N'' AND a27.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a28
   WHERE (LEN(j1.[valueRatio_numerator_value]) > 20 OR UPPER(j1.[valueRatio_numerator_value]) LIKE N'%E%')
 ) AS n4
@@ -373,32 +481,53 @@ OUTER APPLY (
     CASE WHEN a35.[v] <> 0 OR REPLACE(a31.[d], N'0', N'') = N'' THEN a35.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(j1.[valueRatio_denominator_value]) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a29
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(j1.[valueRatio_denominator_value], a29.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(j1.[valueRatio_denominator_value], a29.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a30
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a30.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a30.[m] + N'.') - 1 + a30.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a31
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a30.[x] BETWEEN -400 AND 400 THEN CASE WHEN a31.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a31.[p]) + a31.[d] WHEN a31.[p] < LEN(a31.[d]) THEN LEFT(a31.[d], a31.[p]) + N'.' + SUBSTRING(a31.[d], a31.[p] + 1, LEN(a31.[d])) ELSE a31.[d] + REPLICATE(N'0', a31.[p] - LEN(a31.[d])) END WHEN REPLACE(a31.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(j1.[valueRatio_denominator_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a32
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a32.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a33
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a32.[t], a33.[q] + 1, LEN(a32.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a32.[t], a33.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a34
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a32.[sign] + LEFT(a32.[t], a33.[q] + CASE WHEN LEFT(a34.[r], 1) = N'5' AND REPLACE(SUBSTRING(a34.[r], 2, LEN(a34.[r])), N'0', N'') = N'' AND a34.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a35
   WHERE (LEN(j1.[valueRatio_denominator_value]) > 20 OR UPPER(j1.[valueRatio_denominator_value]) LIKE N'%E%')
 ) AS n5
@@ -451,32 +580,53 @@ OUTER APPLY (
     CASE WHEN a42.[v] <> 0 OR REPLACE(a38.[d], N'0', N'') = N'' THEN a42.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a36
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), a36.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a37
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a37.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a37.[m] + N'.') - 1 + a37.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a38
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a37.[x] BETWEEN -400 AND 400 THEN CASE WHEN a38.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a38.[p]) + a38.[d] WHEN a38.[p] < LEN(a38.[d]) THEN LEFT(a38.[d], a38.[p]) + N'.' + SUBSTRING(a38.[d], a38.[p] + 1, LEN(a38.[d])) ELSE a38.[d] + REPLICATE(N'0', a38.[p] - LEN(a38.[d])) END WHEN REPLACE(a38.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a39
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a39.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a40
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a39.[t], a40.[q] + 1, LEN(a39.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a39.[t], a40.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a41
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = N'5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), N'0', N'') = N'' AND a41.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a42
   WHERE (LEN(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) LIKE N'%E%')
 ) AS n6
@@ -486,32 +636,53 @@ OUTER APPLY (
     CASE WHEN a49.[v] <> 0 OR REPLACE(a45.[d], N'0', N'') = N'' THEN a49.[v] END AS [v]
   FROM (
     SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) + N'E') AS [e]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a43
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(LEFT(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), a43.[e] - 1), N'-', N'') AS [m],
       TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a44
   CROSS APPLY (
     SELECT TOP (1)
       REPLACE(a44.[m], N'.', N'') AS [d],
       CHARINDEX(N'.', a44.[m] + N'.') - 1 + a44.[x] AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a45
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a44.[x] BETWEEN -400 AND 400 THEN CASE WHEN a45.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a45.[p]) + a45.[d] WHEN a45.[p] < LEN(a45.[d]) THEN LEFT(a45.[d], a45.[p]) + N'.' + SUBSTRING(a45.[d], a45.[p] + 1, LEN(a45.[d])) ELSE a45.[d] + REPLICATE(N'0', a45.[p] - LEN(a45.[d])) END WHEN REPLACE(a45.[d], N'0', N'') = N'' THEN N'0' END AS [t],
       CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a46
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a46.[t] + N'.') + 18 AS [q]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a47
   CROSS APPLY (
     SELECT TOP (1)
       SUBSTRING(a46.[t], a47.[q] + 1, LEN(a46.[t])) AS [r],
       RIGHT(REPLACE(LEFT(a46.[t], a47.[q]), N'.', N''), 1) AS [last]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a48
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = N'5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), N'0', N'') = N'' AND a48.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS a49
   WHERE (LEN(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) LIKE N'%E%')
 ) AS n7
@@ -552,12 +723,21 @@ OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
       SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j13.[reference], CHARINDEX(N'/_history/', j13.[reference] + N'/_history/') - 1) AS [r]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h7
     CROSS APPLY (
       SELECT TOP (1) CASE WHEN LEFT(h7.[r], 1) = N'/' THEN SUBSTRING(h7.[r], 2, LEN(h7.[r])) ELSE h7.[r] END AS [l]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h8
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h8.[l]) AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h9
     WHERE h9.[p] > 1
       AND h9.[p] < LEN(h8.[l])
@@ -581,12 +761,21 @@ OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
       SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference] + N'/_history/') - 1) AS [r]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h10
     CROSS APPLY (
       SELECT TOP (1) CASE WHEN LEFT(h10.[r], 1) = N'/' THEN SUBSTRING(h10.[r], 2, LEN(h10.[r])) ELSE h10.[r] END AS [l]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h11
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h11.[l]) AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h12
     WHERE h12.[p] > 1
       AND h12.[p] < LEN(h11.[l])
@@ -604,12 +793,21 @@ OUTER APPLY (
     SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h13
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h13.[r], 1) = N'/' THEN SUBSTRING(h13.[r], 2, LEN(h13.[r])) ELSE h13.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h14
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h14.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h15
   WHERE h15.[p] > 1
     AND h15.[p] < LEN(h14.[l])
@@ -623,12 +821,21 @@ OUTER APPLY (
     SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h16
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h16.[r], 1) = N'/' THEN SUBSTRING(h16.[r], 2, LEN(h16.[r])) ELSE h16.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h17
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h17.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h18
   WHERE h18.[p] > 1
     AND h18.[p] < LEN(h17.[l])
@@ -648,12 +855,21 @@ OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
       SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference] + N'/_history/') - 1) AS [r]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h19
     CROSS APPLY (
       SELECT TOP (1) CASE WHEN LEFT(h19.[r], 1) = N'/' THEN SUBSTRING(h19.[r], 2, LEN(h19.[r])) ELSE h19.[r] END AS [l]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h20
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h20.[l]) AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h21
     WHERE h21.[p] > 1
       AND h21.[p] < LEN(h20.[l])
@@ -677,12 +893,21 @@ OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
       SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference] + N'/_history/') - 1) AS [r]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h22
     CROSS APPLY (
       SELECT TOP (1) CASE WHEN LEFT(h22.[r], 1) = N'/' THEN SUBSTRING(h22.[r], 2, LEN(h22.[r])) ELSE h22.[r] END AS [l]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h23
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h23.[l]) AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h24
     WHERE h24.[p] > 1
       AND h24.[p] < LEN(h23.[l])
@@ -706,12 +931,21 @@ OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
       SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l])) AS [id]
     FROM (
       SELECT TOP (1) LEFT(j17.[reference], CHARINDEX(N'/_history/', j17.[reference] + N'/_history/') - 1) AS [r]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h25
     CROSS APPLY (
       SELECT TOP (1) CASE WHEN LEFT(h25.[r], 1) = N'/' THEN SUBSTRING(h25.[r], 2, LEN(h25.[r])) ELSE h25.[r] END AS [l]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h26
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h26.[l]) AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS h27
     WHERE h27.[p] > 1
       AND h27.[p] < LEN(h26.[l])

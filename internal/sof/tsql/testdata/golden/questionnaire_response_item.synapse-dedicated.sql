@@ -40,12 +40,21 @@ OUTER APPLY (
     SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
   FROM (
     SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h1
   CROSS APPLY (
     SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h2
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+    FROM (
+      SELECT 1 AS [one]
+    ) AS one
   ) AS h3
   WHERE h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
@@ -55,6 +64,9 @@ OUTER APPLY (
 ) AS k1
 CROSS APPLY (
   SELECT CASE WHEN CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'QuestionnaireResponse.' THEN 1 ELSE 0 END AS [wanted]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
 ) AS g1
 CROSS APPLY ( -- item
   SELECT
@@ -90,6 +102,9 @@ CROSS APPLY ( -- item
       SELECT
         c1.[v] AS [v],
         c1.[ord] AS [ord]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
       UNION ALL
       SELECT
         d9.[v] AS [v],
@@ -120,6 +135,9 @@ CROSS APPLY ( -- item
         SELECT
           c2.[v] AS [v],
           c2.[ord] AS [ord]
+        FROM (
+          SELECT 1 AS [one]
+        ) AS one
         UNION ALL
         SELECT
           d8.[v] AS [v],
@@ -150,6 +168,9 @@ CROSS APPLY ( -- item
           SELECT
             c3.[v] AS [v],
             c3.[ord] AS [ord]
+          FROM (
+            SELECT 1 AS [one]
+          ) AS one
           UNION ALL
           SELECT
             d7.[v] AS [v],
@@ -180,6 +201,9 @@ CROSS APPLY ( -- item
             SELECT
               c4.[v] AS [v],
               c4.[ord] AS [ord]
+            FROM (
+              SELECT 1 AS [one]
+            ) AS one
             UNION ALL
             SELECT
               d6.[v] AS [v],
@@ -210,6 +234,9 @@ CROSS APPLY ( -- item
               SELECT
                 c5.[v] AS [v],
                 c5.[ord] AS [ord]
+              FROM (
+                SELECT 1 AS [one]
+              ) AS one
               UNION ALL
               SELECT
                 d5.[v] AS [v],
@@ -240,6 +267,9 @@ CROSS APPLY ( -- item
                 SELECT
                   c6.[v] AS [v],
                   c6.[ord] AS [ord]
+                FROM (
+                  SELECT 1 AS [one]
+                ) AS one
                 UNION ALL
                 SELECT
                   d4.[v] AS [v],
@@ -270,6 +300,9 @@ CROSS APPLY ( -- item
                   SELECT
                     c7.[v] AS [v],
                     c7.[ord] AS [ord]
+                  FROM (
+                    SELECT 1 AS [one]
+                  ) AS one
                   UNION ALL
                   SELECT
                     d3.[v] AS [v],
@@ -300,6 +333,9 @@ CROSS APPLY ( -- item
                     SELECT
                       c8.[v] AS [v],
                       c8.[ord] AS [ord]
+                    FROM (
+                      SELECT 1 AS [one]
+                    ) AS one
                     UNION ALL
                     SELECT
                       d2.[v] AS [v],
@@ -330,6 +366,9 @@ CROSS APPLY ( -- item
                       SELECT
                         c9.[v] AS [v],
                         c9.[ord] AS [ord]
+                      FROM (
+                        SELECT 1 AS [one]
+                      ) AS one
                       UNION ALL
                       SELECT
                         d1.[v] AS [v],
@@ -360,6 +399,9 @@ CROSS APPLY ( -- item
                         SELECT
                           c10.[v] AS [v],
                           c10.[ord] AS [ord]
+                        FROM (
+                          SELECT 1 AS [one]
+                        ) AS one
                         UNION ALL
                         SELECT
                           CASE WHEN g1.[wanted] = 1 THEN CAST(CAST(CONCAT(N'view questionnaire_response_item: repeat goes deeper than 10 levels, at ', c11.[ord]) AS int) AS nvarchar(max)) END AS [v],
@@ -442,32 +484,53 @@ OUTER APPLY ( -- answer
       CASE WHEN a7.[v] <> 0 OR REPLACE(a3.[d], N'0', N'') = N'' THEN a7.[v] END AS [v]
     FROM (
       SELECT TOP (1) CHARINDEX(N'E', UPPER(j24.[valueDecimal]) + N'E') AS [e]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a1
     CROSS APPLY (
       SELECT TOP (1)
         REPLACE(LEFT(j24.[valueDecimal], a1.[e] - 1), N'-', N'') AS [m],
         TRY_CAST(SUBSTRING(j24.[valueDecimal], a1.[e] + 1, 100) AS int) AS [x]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a2
     CROSS APPLY (
       SELECT TOP (1)
         REPLACE(a2.[m], N'.', N'') AS [d],
         CHARINDEX(N'.', a2.[m] + N'.') - 1 + a2.[x] AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a3
     CROSS APPLY (
       SELECT TOP (1)
         CASE WHEN a2.[x] BETWEEN -400 AND 400 THEN CASE WHEN a3.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a3.[p]) + a3.[d] WHEN a3.[p] < LEN(a3.[d]) THEN LEFT(a3.[d], a3.[p]) + N'.' + SUBSTRING(a3.[d], a3.[p] + 1, LEN(a3.[d])) ELSE a3.[d] + REPLICATE(N'0', a3.[p] - LEN(a3.[d])) END WHEN REPLACE(a3.[d], N'0', N'') = N'' THEN N'0' END AS [t],
         CASE WHEN LEFT(j24.[valueDecimal], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a4
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'.', a4.[t] + N'.') + 18 AS [q]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a5
     CROSS APPLY (
       SELECT TOP (1)
         SUBSTRING(a4.[t], a5.[q] + 1, LEN(a4.[t])) AS [r],
         RIGHT(REPLACE(LEFT(a4.[t], a5.[q]), N'.', N''), 1) AS [last]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a6
     CROSS APPLY (
       SELECT TOP (1) TRY_CAST(a4.[sign] + LEFT(a4.[t], a5.[q] + CASE WHEN LEFT(a6.[r], 1) = N'5' AND REPLACE(SUBSTRING(a6.[r], 2, LEN(a6.[r])), N'0', N'') = N'' AND a6.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a7
     WHERE (LEN(j24.[valueDecimal]) > 20 OR UPPER(j24.[valueDecimal]) LIKE N'%E%')
   ) AS n1
@@ -477,32 +540,53 @@ OUTER APPLY ( -- answer
       CASE WHEN a14.[v] <> 0 OR REPLACE(a10.[d], N'0', N'') = N'' THEN a14.[v] END AS [v]
     FROM (
       SELECT TOP (1) CHARINDEX(N'E', UPPER(j24.[valueQuantity_value]) + N'E') AS [e]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a8
     CROSS APPLY (
       SELECT TOP (1)
         REPLACE(LEFT(j24.[valueQuantity_value], a8.[e] - 1), N'-', N'') AS [m],
         TRY_CAST(SUBSTRING(j24.[valueQuantity_value], a8.[e] + 1, 100) AS int) AS [x]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a9
     CROSS APPLY (
       SELECT TOP (1)
         REPLACE(a9.[m], N'.', N'') AS [d],
         CHARINDEX(N'.', a9.[m] + N'.') - 1 + a9.[x] AS [p]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a10
     CROSS APPLY (
       SELECT TOP (1)
         CASE WHEN a9.[x] BETWEEN -400 AND 400 THEN CASE WHEN a10.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a10.[p]) + a10.[d] WHEN a10.[p] < LEN(a10.[d]) THEN LEFT(a10.[d], a10.[p]) + N'.' + SUBSTRING(a10.[d], a10.[p] + 1, LEN(a10.[d])) ELSE a10.[d] + REPLICATE(N'0', a10.[p] - LEN(a10.[d])) END WHEN REPLACE(a10.[d], N'0', N'') = N'' THEN N'0' END AS [t],
         CASE WHEN LEFT(j24.[valueQuantity_value], 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a11
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'.', a11.[t] + N'.') + 18 AS [q]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a12
     CROSS APPLY (
       SELECT TOP (1)
         SUBSTRING(a11.[t], a12.[q] + 1, LEN(a11.[t])) AS [r],
         RIGHT(REPLACE(LEFT(a11.[t], a12.[q]), N'.', N''), 1) AS [last]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a13
     CROSS APPLY (
       SELECT TOP (1) TRY_CAST(a11.[sign] + LEFT(a11.[t], a12.[q] + CASE WHEN LEFT(a13.[r], 1) = N'5' AND REPLACE(SUBSTRING(a13.[r], 2, LEN(a13.[r])), N'0', N'') = N'' AND a13.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
+      FROM (
+        SELECT 1 AS [one]
+      ) AS one
     ) AS a14
     WHERE (LEN(j24.[valueQuantity_value]) > 20 OR UPPER(j24.[valueQuantity_value]) LIKE N'%E%')
   ) AS n2
