@@ -36,6 +36,9 @@ type Column struct {
 	// FHIRType is the column's type in the ViewDefinition, for example
 	// "dateTime"; empty where it has none.
 	FHIRType string
+	// Key says that the column holds ids: keys of resources and references, compared by
+	// their characters on every engine.
+	Key bool
 	// Collection says that the column holds a list: a JSON array, as text.
 	Collection bool
 }

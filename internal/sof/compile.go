@@ -363,6 +363,7 @@ func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
 			})
 		}
 	}
+	col.Key = col.Kind == Text && !col.Collection && (def.fhirType == "id" || isKey(e))
 	if col.Kind == Decimal {
 		col.Precision, col.Scale = DefaultPrecision, DefaultScale
 	}

@@ -161,7 +161,7 @@ func TestColumnsCarryTheirTypes(t *testing.T) {
 		t.Errorf("the view is %s of %s", v.Name, v.Resource)
 	}
 	want := []Column{
-		{Name: "id", Description: "the id", FHIRType: "id"},
+		{Name: "id", Description: "the id", FHIRType: "id", Key: true},
 		{Name: "n", Kind: Decimal, Precision: 38, Scale: 18, FHIRType: "decimal"},
 		{Name: "n2", Kind: Decimal, Precision: 10, Scale: 2, FHIRType: "decimal"},
 		{Name: "b", Kind: Boolean, FHIRType: "boolean"},

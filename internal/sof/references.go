@@ -16,3 +16,26 @@ func WithReferences(r References) Option {
 	r.Base = strings.TrimRight(r.Base, "/")
 	return func(c *compiler) { c.references = r }
 }
+
+// isKey reports whether an expression gives ids.
+func isKey(e Expr) bool {
+	switch e := e.(type) {
+	case *ResourceKey, *ReferenceKey:
+		return true
+	case *Child:
+		return e.Name == "id"
+	case *Filter:
+		return isKey(e.In)
+	case *Call:
+		switch e.Func {
+		case FuncFirst, FuncLast, FuncSingle, FuncTail, FuncDistinct:
+			return isKey(e.In)
+		case FuncIif:
+			return len(e.Args) > 1 && isKey(e.Args[1])
+		default:
+		}
+	case *Binary:
+		return e.Op == "|" && isKey(e.L) && isKey(e.R)
+	}
+	return false
+}

@@ -64,10 +64,14 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 	case sof.Text:
 	}
 	text := w.text(n)
-	if !slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }) {
-		return text
+	if slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }) {
+		text = fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
 	}
-	return fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
+	if col.Key && w.engine == Serverless {
+		// a view's columns have no other place to say that ids differ in case
+		text += " COLLATE " + w.facts.Binary
+	}
+	return text
 }
 
 // ownPred lowers an expression that is a condition of itself rather than a value

@@ -132,12 +132,29 @@ func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
 	return nil
 }
 
+// collation refuses a database that merges ids, on engines whose columns have no collation
+// of their own.
+func (w *Warehouse) collation(ctx context.Context, s session) error {
+	if w.engine.Collate {
+		return nil
+	}
+	var collation string
+	err := s.query(ctx, statements.CollationQuery(), func(scan func(...any) error) error { return scan(&collation) })
+	if err != nil {
+		return err
+	}
+	return statements.CheckCollation(collation)
+}
+
 // define makes the schema and its tables, if there is anything to do.
 func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
 	if len(todo) == 0 {
 		return nil
 	}
 	if err := w.rowVersions(ctx, s); err != nil {
+		return err
+	}
+	if err := w.collation(ctx, s); err != nil {
 		return err
 	}
 	if len(there) == 0 {

@@ -142,6 +142,30 @@ func TestTheDedicatedPoolNeedsRowVersions(t *testing.T) {
 	}
 }
 
+func TestAFabricWarehouseThatMergesIDsIsRefused(t *testing.T) {
+	t.Parallel()
+	for collation, refused := range map[string]bool{"Latin1_General_100_CI_AS_KS_WS_SC_UTF8": true, "": false} {
+		s := newStore(t, tsql.Fabric, nil)
+		s.db = tables.New(tables.Options{Conflicts: true, Open: s.fetch, Collation: collation})
+		server, err := tdsserver.Listen(tdsserver.Options{Sessions: s.db.Session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
+		s.server = server
+		err = w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A")))
+		if (err != nil) != refused || refused && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "BIN2_UTF8")) {
+			t.Errorf("%q: %v", collation, err)
+		}
+		if refused && len(s.db.Content("fhir")) > 0 {
+			t.Errorf("%q: tables were made", collation)
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A row beyond what the engine's reader of Parquet takes comes another way, whole.
 func TestLongRows(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ const utf8Collation = "Latin1_General_100_BIN2_UTF8"
 
 // columns are those of the published lines, in order.
 var columns = []struct{ name, kind string }{
-	{"[_id]", "varchar(64) COLLATE " + utf8Collation},
+	{"[_id]", "varchar(128) COLLATE " + utf8Collation},
 	{"[_version]", "varchar(128) COLLATE " + utf8Collation},
 	{"[_deleted]", "varchar(1) COLLATE " + utf8Collation},
 	{"[_export]", "varchar(128) COLLATE " + utf8Collation},

@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// RowVersions is whether READ_COMMITTED_SNAPSHOT is on.
 	RowVersions bool
+	// Collation is the database's; empty means that of Fabric.
+	Collation string
 	// Conflicts makes a transaction that changes a row which another changed since
 	// it began fail with error 24556, as Fabric does, in place of waiting.
 	Conflicts bool

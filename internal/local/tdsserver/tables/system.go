@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -28,10 +29,13 @@ func (d *Database) system(schema, name string) (names []string, rows [][]any, ok
 		}
 		return names, rows, true
 	case "SYS.DATABASES":
-		return []string{"name", "is_read_committed_snapshot_on"}, [][]any{{databaseName, d.o.RowVersions}}, true
+		return []string{"name", "is_read_committed_snapshot_on", "collation_name"}, [][]any{{databaseName, d.o.RowVersions, d.collation()}}, true
 	}
 	return nil, nil, false
 }
+
+// collation is the database's own, of Fabric where nobody has chosen another.
+func (d *Database) collation() string { return cmp.Or(d.o.Collation, "Latin1_General_100_BIN2_UTF8") }
 
 func (d *Database) sorted() []*table {
 	var out []*table

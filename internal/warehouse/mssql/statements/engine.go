@@ -107,5 +107,9 @@ func (e Engine) literal(text string) string { return tsql.Literal(text, e.Name) 
 // columnType is the type of a view's column.
 func (e Engine) columnType(c sof.Column) string {
 	c.Precision, c.Scale = prepared.DecimalSize(c)
-	return tsql.ColumnType(c, e.Name)
+	text := tsql.ColumnType(c, e.Name)
+	if c.Key && e.Collate {
+		text += " COLLATE " + e.Name.Facts().Binary
+	}
+	return text
 }

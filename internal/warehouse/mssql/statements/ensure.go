@@ -177,6 +177,10 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 	return out, errors.Join(faults...)
 }
 
+// shortID is the length of ids in tables that older versions made. Such tables stay: an
+// engine refuses a longer id at the commit.
+const shortID = 64
+
 var typeParts = regexp.MustCompile(`^([a-z0-9]+)(?:\((max|\d+)(?:, ?(\d+))?\))?`)
 
 // fits holds a column against what it should be: it must hold every value. Engines
@@ -194,7 +198,7 @@ func (f Found) fits(t Target, want Column) error {
 	switch {
 	case !same:
 	case strings.HasSuffix(base, "char") && f.Length != 0:
-		same = f.Length == -1 || length != -1 && f.Length >= length
+		same = f.Length == -1 || length != -1 && (f.Length >= length || want.Name == warehouse.IDColumn && f.Length >= shortID)
 	case base == "decimal" && f.Precision != 0:
 		same = f.Scale >= scale && f.Precision-f.Scale >= length-scale
 	}
@@ -219,6 +223,23 @@ func (f Found) spelt() string {
 // RowVersionsQuery tells whether readers see row versions.
 func RowVersionsQuery() Statement {
 	return Statement{"row versions", "SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
+}
+
+// CollationQuery gives the collation of the database.
+func CollationQuery() Statement {
+	return Statement{"collation", "SELECT d.[collation_name] AS [collation] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
+}
+
+// CheckCollation refuses a collation that merges ids which differ in case only.
+func CheckCollation(collation string) error {
+	upper := strings.ToUpper(collation)
+	if strings.Contains(upper, "_BIN") || strings.Contains(upper, "_CS_") {
+		return nil
+	}
+	return &fault.Error{
+		Class: fault.Permanent, Err: fmt.Errorf("the collation %s of the warehouse does not tell ids apart that differ in case only", collation),
+		Remedy: "make a warehouse with the collation Latin1_General_100_BIN2_UTF8 (the default of Fabric) and load into that",
+	}
 }
 
 const (

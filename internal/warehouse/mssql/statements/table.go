@@ -87,7 +87,7 @@ func (t Table) names() []string {
 // The lengths of texts of ours. A version is an instant, a number of 20 digits, a
 // versionId of at most 64 and a digit, with slashes: 118.
 const (
-	idLength      = "64"
+	idLength      = "128"
 	versionLength = "128"
 	exportLength  = "128"
 	instantLength = "24"

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[condition] AS
 SELECT
-  j1.[id] AS [id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
   COALESCE(j1.[clinicalStatus_coding_0_code], j2.[code]) AS [clinical_status],
   COALESCE(j1.[verificationStatus_coding_0_code], j3.[code]) AS [verification_status],
   COALESCE(j1.[category_0_coding_0_code], j5.[code]) AS [category],
@@ -19,8 +19,8 @@ SELECT
   COALESCE(j1.[bodySite_0_coding_0_system], j9.[system]) AS [body_site_system],
   COALESCE(j1.[bodySite_0_coding_0_display], j9.[display]) AS [body_site_display],
   COALESCE(j1.[bodySite_0_text], j8.[text]) AS [body_site_text],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
-  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.' THEN k2.[id] END AS [encounter_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
+  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.' THEN k2.[id] END COLLATE Latin1_General_100_BIN2 AS [encounter_id],
   j1.[onsetDateTime] AS [onset_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[onsetDateTime], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[onsetDateTime], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 17) + N'59' + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [onset_time_utc],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) END AS [onset_age],
@@ -35,9 +35,9 @@ SELECT
   j1.[abatementPeriod_end] AS [abatement_end],
   j1.[abatementString] AS [abatement_text],
   j1.[recordedDate] AS [recorded_date],
-  CASE WHEN CAST(k3.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k3.[id] END AS [recorder_id],
-  CASE WHEN CAST(k4.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k4.[id] END AS [asserter_id],
-  f9.[v] AS [evidence_id]
+  CASE WHEN CAST(k3.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k3.[id] END COLLATE Latin1_General_100_BIN2 AS [recorder_id],
+  CASE WHEN CAST(k4.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k4.[id] END COLLATE Latin1_General_100_BIN2 AS [asserter_id],
+  f9.[v] COLLATE Latin1_General_100_BIN2 AS [evidence_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -1,14 +1,14 @@
 CREATE OR ALTER VIEW [dbo].[encounter_participant] AS
 SELECT
-  j1.[id] AS [encounter_id],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [encounter_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   COALESCE(j2.[type_0_coding_0_code], j4.[code]) AS [type],
   COALESCE(j2.[type_0_coding_0_system], j4.[system]) AS [type_system],
   COALESCE(j2.[type_0_coding_0_display], j4.[display]) AS [type_display],
   COALESCE(j2.[type_0_text], j3.[text]) AS [type_text],
-  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k2.[id] END AS [practitioner_id],
-  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'PractitionerRole.' THEN k2.[id] END AS [practitioner_role_id],
+  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k2.[id] END COLLATE Latin1_General_100_BIN2 AS [practitioner_id],
+  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'PractitionerRole.' THEN k2.[id] END COLLATE Latin1_General_100_BIN2 AS [practitioner_role_id],
   j2.[individual_display] AS [display],
   j2.[period_start] AS [start_time],
   j2.[period_end] AS [end_time]

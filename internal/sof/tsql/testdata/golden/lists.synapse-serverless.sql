@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[lists] AS
 SELECT
-  j1.[id] AS [id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
   N'[' + ISNULL(l1.[v], N'') + N']' AS [given],
   l2.[v] AS [systems],
   f1.[v] AS [last_family],

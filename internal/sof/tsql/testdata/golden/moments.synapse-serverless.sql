@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[moments] AS
 SELECT
-  j1.[id] AS [id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
   j1.[effectiveDateTime] AS [time],
   CASE WHEN j1.[effectiveDateTime] LIKE N'____-__-__' OR j1.[effectiveDateTime] LIKE N'____-__-__T%' THEN TRY_CAST(LEFT(j1.[effectiveDateTime], 10) AS date) END AS [day],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + N'59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [time_utc],

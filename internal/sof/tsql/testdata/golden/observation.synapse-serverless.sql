@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[observation] AS
 SELECT
-  j1.[id] AS [id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
   j1.[status] AS [status],
   COALESCE(j1.[category_0_coding_0_code], j3.[code]) AS [category],
   COALESCE(j1.[category_0_coding_0_system], j3.[system]) AS [category_system],
@@ -10,8 +10,8 @@ SELECT
   COALESCE(j1.[code_coding_0_system], j4.[system]) AS [code_system],
   COALESCE(j1.[code_coding_0_display], j4.[display]) AS [code_display],
   j1.[code_text] AS [code_text],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
-  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.' THEN k2.[id] END AS [encounter_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
+  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.' THEN k2.[id] END COLLATE Latin1_General_100_BIN2 AS [encounter_id],
   j1.[effectiveDateTime] AS [effective_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + N'59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
   j1.[effectivePeriod_start] AS [effective_start],
@@ -55,13 +55,13 @@ SELECT
   COALESCE(j1.[method_coding_0_system], j12.[system]) AS [method_system],
   COALESCE(j1.[method_coding_0_display], j12.[display]) AS [method_display],
   j1.[method_text] AS [method_text],
-  f11.[v] AS [practitioner_id],
-  f12.[v] AS [organization_id],
-  CASE WHEN CAST(k5.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device.' THEN k5.[id] END AS [device_id],
-  CASE WHEN CAST(k6.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen.' THEN k6.[id] END AS [specimen_id],
-  f13.[v] AS [based_on_id],
-  f14.[v] AS [part_of_id],
-  f15.[v] AS [derived_from_id]
+  f11.[v] COLLATE Latin1_General_100_BIN2 AS [practitioner_id],
+  f12.[v] COLLATE Latin1_General_100_BIN2 AS [organization_id],
+  CASE WHEN CAST(k5.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device.' THEN k5.[id] END COLLATE Latin1_General_100_BIN2 AS [device_id],
+  CASE WHEN CAST(k6.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen.' THEN k6.[id] END COLLATE Latin1_General_100_BIN2 AS [specimen_id],
+  f13.[v] COLLATE Latin1_General_100_BIN2 AS [based_on_id],
+  f14.[v] COLLATE Latin1_General_100_BIN2 AS [part_of_id],
+  f15.[v] COLLATE Latin1_General_100_BIN2 AS [derived_from_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -1,7 +1,7 @@
 CREATE OR ALTER VIEW [dbo].[observation_component] AS
 SELECT
-  j1.[id] AS [observation_id],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [observation_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
   COALESCE(j1.[code_coding_0_code], j2.[code]) AS [observation_code],
   j1.[effectiveDateTime] AS [effective_time],
   CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + N'59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[patient] AS
 SELECT
-  j1.[id] AS [id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
   CAST(CASE j1.[active] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [active],
   j1.[gender] AS [gender],
   j1.[birthDate] AS [birth_date],
@@ -33,8 +33,8 @@ SELECT
   u2.[state] AS [state],
   u2.[postal_code] AS [postal_code],
   u2.[country] AS [country],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k1.[id] END AS [organization_id],
-  f18.[v] AS [practitioner_id]
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [organization_id],
+  f18.[v] COLLATE Latin1_General_100_BIN2 AS [practitioner_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[patient_contact] AS
 SELECT
-  j1.[id] AS [patient_id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   COALESCE(j2.[relationship_0_coding_0_code], j4.[code]) AS [relationship],
   COALESCE(j2.[relationship_0_coding_0_system], j4.[system]) AS [relationship_system],
@@ -10,7 +10,7 @@ SELECT
   l1.[v] AS [given],
   j2.[gender] AS [gender],
   f3.[v] AS [phone],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k1.[id] END AS [organization_id]
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[patient_name] AS
 SELECT
-  j1.[id] AS [patient_id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   j2.[use] AS [use],
   j2.[family] AS [family],

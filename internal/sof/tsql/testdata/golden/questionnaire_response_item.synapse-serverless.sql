@@ -1,7 +1,7 @@
 CREATE OR ALTER VIEW [dbo].[questionnaire_response_item] AS
 SELECT
-  j1.[id] AS [questionnaire_response_id],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
+  j1.[id] COLLATE Latin1_General_100_BIN2 AS [questionnaire_response_id],
+  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
   r1.[i] AS [row_index],
   j23.[linkId] AS [link_id],
   j23.[text] AS [item_text],

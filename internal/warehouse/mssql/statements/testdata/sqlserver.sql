@@ -39,7 +39,7 @@ CREATE TABLE [fhir].[_ledger] (
 
 -- create table _head_Patient
 CREATE TABLE [fhir].[_head_Patient] (
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_deleted] bit NOT NULL,
   [_view_set] int NOT NULL,
@@ -50,7 +50,7 @@ CREATE TABLE [fhir].[_head_Patient] (
 CREATE TABLE [fhir].[patient_name] (
   [given] nvarchar(max) NULL,
   [row_index] int NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
@@ -69,7 +69,7 @@ CREATE TABLE [fhir].[patient] (
   [born] date NULL,
   [seen] datetime2(3) NULL,
   [select] nvarchar(max) NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
@@ -94,14 +94,14 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_file] (
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_head] (
   [_deleted] bit NOT NULL,
   [_file] int NOT NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
 );
 
 -- stage winner
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_deleted] bit NOT NULL,
   [_file] int NOT NULL,
@@ -112,7 +112,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
 -- stage view_patient
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [_file] int NOT NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
   [active] bit NULL,
   [born] date NULL,
@@ -127,7 +127,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
 -- stage view_patient_name
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
   [given] nvarchar(max) NULL,
   [row_index] int NULL

@@ -39,7 +39,7 @@ WITH (HEAP, DISTRIBUTION = HASH([file_key]));
 
 -- create table _head_Patient
 CREATE TABLE [fhir].[_head_Patient] (
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_deleted] bit NOT NULL,
   [_view_set] int NOT NULL
@@ -57,7 +57,7 @@ WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 CREATE TABLE [fhir].[patient_name] (
   [given] nvarchar(max) NULL,
   [row_index] int NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
@@ -74,7 +74,7 @@ CREATE TABLE [fhir].[patient] (
   [born] date NULL,
   [seen] datetime2(3) NULL,
   [select] nvarchar(max) NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
@@ -103,7 +103,7 @@ WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_head] (
   [_deleted] bit NOT NULL,
   [_file] int NOT NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
 )
@@ -111,7 +111,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- stage winner
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_deleted] bit NOT NULL,
   [_file] int NOT NULL,
@@ -122,7 +122,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id]));
 -- stage view_patient
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [_file] int NOT NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
   [active] bit NULL,
   [born] date NULL,
@@ -138,7 +138,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id]));
 -- stage view_patient_name
 CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
-  [_id] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
   [given] nvarchar(max) NULL,
   [row_index] int NULL
@@ -198,7 +198,7 @@ SELECT j.[_file], j.[_id], j.[_line], j.[active], j.[born], j.[id], j.[number], 
 FROM [fhir].[_stage_2026112308_0a1b_1_large_patient] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [_file] int '$."_file"',
-  [_id] varchar(64) '$."_id"',
+  [_id] varchar(128) '$."_id"',
   [_line] bigint '$."_line"',
   [active] bit '$."active"',
   [born] date '$."born"',
