@@ -74,6 +74,12 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 			a.log.WarnContext(ctx, "event of a blob outside the landing container", "invocation", in.ID, "landing", a.config.LandingContainer)
 			continue
 		}
+		if e.ETag == "" {
+			// A blobTrigger does not tell it, and steps of one content have one id.
+			if f, err := a.lake.Stat(ctx, pipeline.Landing, path); err == nil {
+				e.ETag = f.ETag
+			}
+		}
 		if err := p.BlobWritten(ctx, path, e.ETag, e.Length); err != nil {
 			return fmt.Errorf("event of blob %s: %w", path, err)
 		}

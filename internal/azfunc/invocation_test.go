@@ -145,8 +145,12 @@ func TestBlobEventsFromEveryTrigger(t *testing.T) {
 			`{"Data":{"event":{"specversion":"1.0","id":"e1","type":"Microsoft.Storage.BlobCreated","time":"2026-11-23T05:00:00.1234567Z","data":{"api":"FlushWithClose","contentLength":"1234567","eTag":"\"0x8D\"","url":"https://acct/ndjson/run1/Patient.ndjson"}}}}`,
 			[]BlobEvent{event},
 		},
-		"pushed blob":         {`{"Data":{"blob":"AAAA"},` + pushedMetadata + `}`, []BlobEvent{pushed}},
-		"deferred blob":       {`{"Data":{"blob":{"Version":"1.0","Source":"AzureStorageBlobs","Content":{},"ContentType":"application/json"}},` + pushedMetadata + `}`, []BlobEvent{pushed}},
+		"pushed blob":   {`{"Data":{"blob":"AAAA"},` + pushedMetadata + `}`, []BlobEvent{pushed}},
+		"deferred blob": {`{"Data":{"blob":{"Version":"1.0","Source":"AzureStorageBlobs","Content":{},"ContentType":"application/json"}},` + pushedMetadata + `}`, []BlobEvent{pushed}},
+		"deferred blob as the real host has it": {
+			strings.ReplaceAll(`{"Data":{"blob":{"Version":"1.0","Source":"AzureStorageBlobs","Content":{}}},`+pushedMetadata+`}`, `"\"0x1\""`, `{}`),
+			[]BlobEvent{{URL: pushed.URL, Length: 77, Time: pushed.Time}},
+		},
 		"length not said":     {`{"Data":{"event":{"data":{"url":"u"}}}}`, []BlobEvent{{URL: "u", Length: -1}}},
 		"empty array is none": {`{"Data":{"event":[]}}`, nil},
 	} {

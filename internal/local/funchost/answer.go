@@ -12,6 +12,10 @@ import (
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 10 << 20
 
+// errHangs says that the host does not come back from an answer before
+// functionTimeout.
+var errHangs = errors.New("the host hangs until functionTimeout; answer a JSON object")
+
 // judge applies the host's rules to an answer; an error is a failed invocation.
 // Its text never holds the answer.
 func judge(status int, contentType string, body []byte) error {
@@ -19,14 +23,14 @@ func judge(status int, contentType string, body []byte) error {
 		return fmt.Errorf("response status code does not indicate success: %d %s", status, http.StatusText(status))
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return errors.New("the answer is empty: the real host would hang until functionTimeout; answer a JSON object")
+		return fmt.Errorf("the answer is empty: %w", errHangs)
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || media != "application/json" && media != "text/json" {
 		return fmt.Errorf("invalid HttpResponseMessage: its content type is %q, must be application/json", contentType)
 	}
 	if string(bytes.TrimSpace(body)) == "null" {
-		return errors.New("the answer is null: the real host would hang until functionTimeout; answer a JSON object")
+		return fmt.Errorf("the answer is null: %w", errHangs)
 	}
 	var result struct {
 		Outputs     map[string]json.RawMessage

@@ -58,6 +58,10 @@ type Options struct {
 	// lines with "warn" in them: the host's rule).
 	Stderr io.Writer
 	Now    func() time.Time
+	// LeaveHandler leaves the handler running when the host ends, without a signal, as
+	// the real host does. It is for a host in a process of its own: a handler ends
+	// itself when its parent process is gone.
+	LeaveHandler bool
 	// RunTimersAtStart fires every timer once as past due, as the real host does
 	// when a tick was missed while it was down.
 	RunTimersAtStart bool
@@ -75,6 +79,8 @@ type Host struct {
 
 	counters counters
 	output   sync.Mutex // one line at a time to Stdout and Stderr
+
+	reloads chan reload
 
 	mu      sync.Mutex
 	current *process      // the running process, ready or not; nil when there is none
@@ -104,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	h := &Host{
 		opt: o, app: a, log: o.Log,
-		changed: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
+		changed: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}), reloads: make(chan reload),
 	}
 	queues, err := h.queues()
 	if err != nil {
@@ -179,15 +185,38 @@ func (h *Host) run(ctx context.Context, kill context.CancelFunc, supervised <-ch
 	if p != nil {
 		h.sample(p)
 	}
-	kill()
-	<-supervised
-	h.work.Wait()
+	if h.opt.LeaveHandler {
+		h.drain()
+	} else {
+		kill()
+		<-supervised
+		h.work.Wait()
+	}
 	err := h.Err()
 	if err != nil {
 		h.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelError, "host ended", slog.String("error", err.Error()))
 	}
 	h.emit(Event{Kind: HostEnded, Err: err})
 	close(h.done)
+}
+
+// drainLimit is how long the real host waits for calls that run when it is told to
+// stop.
+const drainLimit = 10 * time.Second
+
+// drain waits for the calls that run, and then gives up on them.
+func (h *Host) drain() {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		h.work.Wait()
+	}()
+	late := time.NewTimer(drainLimit)
+	defer late.Stop()
+	select {
+	case <-drained:
+	case <-late.C:
+	}
 }
 
 // finish begins the end. The first cause counts.
@@ -202,7 +231,8 @@ func (h *Host) finish(cause error) {
 
 // Stop ends the host: listeners first, then the handler by SIGKILL, and it
 // returns when everything is gone. What was in flight has failed, and its
-// messages are abandoned. It may be called more than once.
+// messages are abandoned. With Options.LeaveHandler the calls that run have ten
+// seconds to end, and the handler stays. It may be called more than once.
 func (h *Host) Stop() {
 	h.finish(nil)
 	<-h.done
@@ -281,8 +311,13 @@ func (h *Host) sample(p *process) {
 func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 	faults, last := 0, time.Time{}
 	var once sync.Once
-	for ctx.Err() == nil {
-		p, err := h.launch(ctx)
+	port, err := freePort(ctx) // the same for every process, but after a reload
+	if err != nil {
+		h.finish(fmt.Errorf("find a port for the handler: %w", err))
+		return
+	}
+	for ctx.Err() == nil && !h.isStopping() {
+		p, err := h.launch(ctx, port)
 		// Linux refuses to start a file that another thread's child, between fork
 		// and exec, still holds open for writing (golang.org/issue/22315): a freshly
 		// staged handler, for some milliseconds.
@@ -291,7 +326,7 @@ func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 				break
 			}
 			wait(ctx, probeEvery)
-			p, err = h.launch(ctx)
+			p, err = h.launch(ctx, port)
 		}
 		if err != nil {
 			if ctx.Err() == nil {
@@ -312,7 +347,7 @@ func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 			h.log.LogAttrs(ctx, slog.LevelError, "handler is not ready", slog.String("error", err.Error()))
 			p.kill()
 		}
-		<-p.exited
+		p, port = h.untilExit(ctx, p, port)
 		h.setGone(err == nil && p.code == exitDone)
 		h.emit(Event{Kind: HandlerExited, PID: p.pid, ExitCode: p.code})
 		switch {

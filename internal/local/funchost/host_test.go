@@ -1,13 +1,8 @@
 package funchost
 
 import (
-	"bufio"
 	"errors"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -84,10 +79,10 @@ func TestRequestsLookLikeThoseOfTheRealHost(t *testing.T) {
 func TestFailedInvocationsAreCountedByReason(t *testing.T) {
 	t.Parallel()
 	w := start(t, newApp(t, map[string]string{
-		"Ok": otherFunction, "Fail": otherFunction, "Empty": otherFunction, "Plain": otherFunction, "Unrouted": otherFunction,
+		"Ok": otherFunction, "Fail": otherFunction, "Plain": otherFunction, "Unrouted": otherFunction,
 	}), "serve", nil)
 	for name, want := range map[string]string{
-		"Ok": "", "Fail": "500", "Empty": "the answer is empty", "Plain": "content type", "Unrouted": "405", "Nowhere": "no such function",
+		"Ok": "", "Fail": "500", "Plain": "content type", "Unrouted": "405", "Nowhere": "no such function",
 	} {
 		err := w.Invoke(t.Context(), name, strings.NewReader(`{"Data":{}}`))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -254,51 +249,5 @@ func TestTimersAreFiredAtStartWhenPastDue(t *testing.T) {
 	w := start(t, newApp(t, map[string]string{"Echo": timerFunction}), "serve", func(o *Options) { o.RunTimersAtStart = true })
 	if got := w.line(t, "[chunked]"); !strings.Contains(got, `"IsPastDue":true`) {
 		t.Error(got)
-	}
-}
-
-func TestAKilledHostLeavesNoHandlerBehind(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ties a child's life to its parent's")
-	}
-	root := newApp(t, map[string]string{"Ok": timerFunction})
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(root, "host.json"), strings.ReplaceAll(readFile(t, filepath.Join(root, "host.json")), "%Mode%", "address"))
-	host := exec.CommandContext(t.Context(), self, "host", root) // #nosec G204 -- the test itself
-	out, err := host.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := host.Start(); err != nil {
-		t.Fatal(err)
-	}
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := host.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = host.Wait() // killed, as meant
-	ctx := within(t)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimSpace(address))
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return
-		}
-		if err == nil {
-			_ = c.Close()
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatal("the handler still listens")
-		}
 	}
 }

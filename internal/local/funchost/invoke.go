@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -153,7 +154,7 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 	req.Header.Set("X-Azure-Functions-InvocationId", id)
 
 	if h.app.functionTimeout > 0 {
-		t := time.AfterFunc(h.app.functionTimeout, func() {
+		t := time.AfterFunc(h.app.functionTimeout+killAfterTimeout, func() {
 			p.forgiven.Store(true)
 			h.log.LogAttrs(ctx, slog.LevelError, "timeout: the handler is killed, with everything in flight",
 				slog.String("function", f.name), slog.String("invocation", id), slog.Duration("functionTimeout", h.app.functionTimeout))
@@ -175,8 +176,23 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 	if err != nil {
 		return h.cut(ctx, p, err)
 	}
-	return judge(res.StatusCode, res.Header.Get("Content-Type"), answer)
+	err = judge(res.StatusCode, res.Header.Get("Content-Type"), answer)
+	if errors.Is(err, errHangs) {
+		h.log.LogAttrs(ctx, slog.LevelError, "the host hangs on this answer until functionTimeout", slog.String("function", f.name), slog.String("reason", err.Error()))
+		select {
+		case <-p.exited:
+			return h.cut(ctx, p, err)
+		case <-h.stopping:
+			return errStopping
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return err
 }
+
+// killAfterTimeout is how much later than functionTimeout the handler is killed.
+const killAfterTimeout = 2 * time.Second
 
 // noticeLimit is how long a cut request waits for the end of the handler to be
 // noticed. Without it the broker's next deliveries would all fail on a handler
@@ -185,6 +201,9 @@ const noticeLimit = 2 * time.Second
 
 // cut names what ended a request in the middle, in a text that repeats.
 func (h *Host) cut(ctx context.Context, p *process, err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) && !p.gone() {
+		return errors.New("connection refused: the handler runs and has closed its port")
+	}
 	noticed := time.NewTimer(noticeLimit)
 	defer noticed.Stop()
 	select {
@@ -193,7 +212,7 @@ func (h *Host) cut(ctx context.Context, p *process, err error) error {
 	case <-ctx.Done():
 	}
 	if p.forgiven.Load() {
-		return fmt.Errorf("the handler was killed at a functionTimeout of %s", h.app.functionTimeout)
+		return fmt.Errorf("the host has ended the handler, at its functionTimeout of %s or for another one", h.app.functionTimeout)
 	}
 	select {
 	case <-h.stopping:

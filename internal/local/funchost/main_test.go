@@ -10,8 +10,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,13 +40,17 @@ func TestMain(m *testing.M) {
 
 // actAsHost runs a host until it is killed, and prints the handler's address.
 func actAsHost(root string) int {
-	ctx := context.Background()
-	_, err := Start(ctx, Options{Root: root, Log: slog.New(slog.DiscardHandler), Now: time.Now, Stdout: os.Stdout})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	h, err := Start(ctx, Options{Root: root, Log: slog.New(slog.DiscardHandler), Now: time.Now, Stdout: os.Stdout, LeaveHandler: true})
 	if err != nil {
 		say(os.Stderr, "%v\n", err)
 		return 1
 	}
-	<-ctx.Done() // never
+	say(os.Stdout, "handler=%d\n", h.HandlerPID())
+	if h.Wait() != nil {
+		return 1
+	}
 	return 0
 }
 
@@ -101,8 +108,27 @@ func actAsHandler(port, mode string) int {
 		say(w, "%s", `{"Outputs":{},"Logs":[],"ReturnValue":null}`)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
-	mux.HandleFunc("POST /Ok", func(w http.ResponseWriter, _ *http.Request) { ok(w) })
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
+	if err != nil {
+		say(os.Stderr, "%v\n", err)
+		return 1
+	}
+	var probes atomic.Int64
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		probes.Add(1)
+		w.WriteHeader(http.StatusNotFound)
+	})
+	mux.HandleFunc("POST /Ok", func(w http.ResponseWriter, _ *http.Request) {
+		if mode == "probes" {
+			say(os.Stdout, "probes=%d\n", probes.Load())
+		}
+		ok(w)
+	})
+	mux.HandleFunc("POST /Close", func(w http.ResponseWriter, _ *http.Request) {
+		_ = l.Close()
+		w.Header().Set("Connection", "close")
+		ok(w)
+	})
 	mux.HandleFunc("POST /Fail", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	mux.HandleFunc("POST /Empty", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /Plain", func(w http.ResponseWriter, _ *http.Request) { say(w, "%s", "{}") })
@@ -113,6 +139,7 @@ func actAsHandler(port, mode string) int {
 	mux.HandleFunc("POST /Slow", func(w http.ResponseWriter, r *http.Request) {
 		say(os.Stdout, "%v\n", "slow")
 		<-time.After(1500 * time.Millisecond)
+		say(os.Stdout, "%v\n", "slow done")
 		ok(w)
 	})
 	mux.HandleFunc("POST /Echo", func(w http.ResponseWriter, r *http.Request) {
@@ -120,12 +147,10 @@ func actAsHandler(port, mode string) int {
 		say(os.Stdout, "%v %q %q %s\n", r.TransferEncoding, r.Header.Get("Content-Type"), r.Header.Get("X-Azure-Functions-InvocationId"), b)
 		ok(w)
 	})
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
-	if err != nil {
-		say(os.Stderr, "%v\n", err)
-		return 1
+	say(os.Stderr, "%v\n", http.Serve(l, mux)) // #nosec G114 -- a test's own
+	if !errors.Is(err, net.ErrClosed) {
+		select {} // it has closed its port, and runs
 	}
-	fmt.Fprintln(os.Stderr, http.Serve(l, mux)) // #nosec G114 -- a test's own
 	return 1
 }
 

@@ -8,11 +8,13 @@ import (
 	"syscall"
 )
 
-// isolate gives the handler its own process group and ties its life to ours: a
-// host that is killed leaves no orphan. Linux ties it to the thread that starts
-// the child, see (*process).run.
-func isolate(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+// isolate gives the handler its own process group and, where tied is set, ties its
+// life to ours. Linux ties it to the thread that starts the child, see launch.
+func isolate(cmd *exec.Cmd, tied bool) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if tied {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
 }
 
 // killGroup ends the handler and whatever it has started.

@@ -9,7 +9,7 @@ import (
 
 // isolate gives the handler its own process group. Only Linux can also tie its
 // life to ours.
-func isolate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func isolate(cmd *exec.Cmd, _ bool) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // killGroup ends the handler and whatever it has started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -6,7 +6,7 @@ import (
 )
 
 // isolate does nothing: Windows has no process groups of this kind.
-func isolate(*exec.Cmd) {}
+func isolate(*exec.Cmd, bool) {}
 
 // killGroup ends the handler.
 func killGroup(pid int) {

@@ -31,19 +31,15 @@ type process struct {
 	pid    int
 	url    string // http://127.0.0.1:port
 	client *http.Client
-	// forgiven is set when the host itself ends the process for a timeout, which
-	// is no crash.
+	// forgiven is set when the host itself ends the process, for a timeout or because
+	// another one has taken its place: that is not a crash.
 	forgiven atomic.Bool
 	exited   chan struct{} // closed when it is reaped
 	code     int           // after exited; -1 for a signal
 }
 
-// launch starts the handler. The error is that of the start alone.
-func (h *Host) launch(ctx context.Context) (*process, error) {
-	port, err := freePort(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("find a port for the handler: %w", err)
-	}
+// launch starts the handler on a port. The error is that of the start alone.
+func (h *Host) launch(ctx context.Context, port string) (*process, error) {
 	p := &process{
 		url:    "http://127.0.0.1:" + port,
 		exited: make(chan struct{}),
@@ -67,7 +63,7 @@ func (h *Host) launch(ctx context.Context) (*process, error) {
 	cmd.Stdout, cmd.Stderr = out, faults
 	cmd.WaitDelay = drainOutput
 	cmd.Cancel = func() error { killGroup(cmd.Process.Pid); return nil }
-	isolate(cmd)
+	isolate(cmd, !h.opt.LeaveHandler)
 
 	started := make(chan error)
 	go func() {
