@@ -49,7 +49,7 @@ func beHost(staged string) int {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h, err := funchost.Start(ctx, funchost.Options{
-		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now, Stdout: os.Stderr, Stderr: os.Stderr,
+		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now, Stdout: os.Stderr, Stderr: os.Stderr, LeaveHandler: true,
 		OnEvent: func(e funchost.Event) {
 			if e.Kind == funchost.HandlerReady {
 				_, _ = fmt.Fprintln(os.Stdout, e.PID)
@@ -70,7 +70,9 @@ func beHost(staged string) int {
 type host struct {
 	cmd     *exec.Cmd
 	handler atomic.Int64 // process id
-	ended   chan struct{}
+	// handlers are the process ids of all handlers; to be read after the end.
+	handlers []int
+	ended    chan struct{}
 }
 
 func startHost(t *testing.T, w *desk.World, staged string) *host {
@@ -98,6 +100,7 @@ func startHost(t *testing.T, w *desk.World, staged string) *host {
 			var pid int64
 			if _, err := fmt.Sscan(lines.Text(), &pid); err == nil {
 				h.handler.Store(pid)
+				h.handlers = append(h.handlers, int(pid))
 			}
 		}
 		_ = h.cmd.Wait() // it was killed
@@ -106,14 +109,59 @@ func startHost(t *testing.T, w *desk.World, staged string) *host {
 	return h
 }
 
-func (h *host) kill() {
-	_ = h.cmd.Process.Kill()
+// end sends a signal that ends the host, and waits for its end.
+func (h *host) end(signal syscall.Signal) {
+	_ = h.cmd.Process.Signal(signal) // it may have ended by itself
 	<-h.ended
 }
 
-func (h *host) killHandler() {
+func (h *host) signalHandler(signal syscall.Signal) {
 	if pid := h.handler.Load(); pid != 0 {
-		_ = syscall.Kill(int(pid), syscall.SIGKILL)
+		_ = syscall.Kill(int(pid), signal)
+	}
+}
+
+// strike does something to a host or to its handler, and returns what it did.
+func (h *host) strike(random *rand.Rand) string {
+	hang := time.Duration(100+random.IntN(1500)) * time.Millisecond
+	switch random.IntN(6) {
+	case 0:
+		h.signalHandler(syscall.SIGKILL)
+		return "SIGKILL of the handler"
+	case 1:
+		h.signalHandler(syscall.SIGTERM)
+		return "SIGTERM of the handler"
+	case 2:
+		h.signalHandler(syscall.SIGSTOP)
+		pid := h.handler.Load()
+		time.AfterFunc(hang, func() { _ = syscall.Kill(int(pid), syscall.SIGCONT) })
+		return "SIGSTOP of the handler for " + hang.String()
+	case 3:
+		_ = h.cmd.Process.Signal(syscall.SIGSTOP)
+		time.AfterFunc(hang, func() { _ = h.cmd.Process.Signal(syscall.SIGCONT) })
+		return "SIGSTOP of the host for " + hang.String()
+	case 4:
+		h.end(syscall.SIGTERM)
+		return "SIGTERM of the host"
+	default:
+		h.end(syscall.SIGKILL)
+		return "SIGKILL of the host"
+	}
+}
+
+// noOrphans waits until every handler of a host that has ended is gone.
+func (h *host) noOrphans(ctx context.Context, t *testing.T) {
+	t.Helper()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for _, pid := range h.handlers {
+		for syscall.Kill(pid, 0) == nil {
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+				t.Fatalf("handler %d has outlived its host", pid)
+			}
+		}
 	}
 }
 
@@ -123,7 +171,15 @@ func killing(ctx context.Context, t *testing.T, w *desk.World, staged string, ra
 	t.Helper()
 	kills := 2 + random.IntN(4)
 	h := startHost(t, w, staged)
-	defer func() { h.kill() }()
+	hosts := []*host{h}
+	defer func() {
+		h.end(syscall.SIGTERM)
+		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer done()
+		for _, h := range hosts {
+			h.noOrphans(ctx, t)
+		}
+	}()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	strike := time.NewTimer(time.Duration(100+random.IntN(2500)) * time.Millisecond)
@@ -133,18 +189,14 @@ func killing(ctx context.Context, t *testing.T, w *desk.World, staged string, ra
 		case <-ctx.Done():
 			last, _, err := w.Last(context.WithoutCancel(ctx))
 			t.Fatalf("no end: export %s is %s, %v", last.ID, last.State, err)
-		case <-h.ended: // it gave up, as hosts do after three crashes
+		case <-h.ended: // by a signal, or it gave up, as hosts do after three crashes
 			h = startHost(t, w, staged)
+			hosts = append(hosts, h)
 		case <-strike.C:
 			if kills--; kills < 0 {
 				continue
 			}
-			if random.IntN(2) == 0 {
-				h.killHandler()
-			} else {
-				h.kill()
-				h = startHost(t, w, staged)
-			}
+			t.Log(h.strike(random))
 			strike.Reset(time.Duration(100+random.IntN(2500)) * time.Millisecond)
 		case <-look.C:
 			if kills >= 0 {
@@ -214,28 +266,34 @@ func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 // The same for the local handler, with DuckDB.
 func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 	needNode(t)
-	data := made(t, 4, 6, killedTypes...)
+	w, staged, database, data := newLocal(t, 6)
+	exerciseKilled(t, w, staged, data, func(t *testing.T) {
+		t.Helper()
+		if err := desk.SameAsFresh(t.Context(), data, database, t.TempDir()); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Stat(database); errors.Is(err, os.ErrNotExist) {
+		t.Error("there is no database")
+	}
+}
+
+// newLocal starts a world for the local handler, whose warehouse is a DuckDB file.
+func newLocal(t *testing.T, seed uint64) (w *desk.World, staged, database string, data *store.Store) {
+	t.Helper()
+	data = made(t, 4, seed, killedTypes...)
 	dir := t.TempDir()
 	w, err := desk.StartWorld(t.Context(), desk.Options{
 		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(), Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
-		Events: storageevents.Options{Seed: 6, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
+		Events: storageevents.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	staged, err := desk.Package(t.Context(), root, dir)
-	if err != nil {
+	if staged, err = desk.Package(t.Context(), root, dir); err != nil {
 		t.Fatal(err)
 	}
-	exerciseKilled(t, w, staged, data, func(t *testing.T) {
-		t.Helper()
-		if err := desk.SameAsFresh(t.Context(), data, filepath.Join(dir, "fhir.duckdb"), t.TempDir()); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := os.Stat(filepath.Join(dir, "fhir.duckdb")); errors.Is(err, os.ErrNotExist) {
-		t.Error("there is no database")
-	}
+	return w, staged, filepath.Join(dir, "fhir.duckdb"), data
 }

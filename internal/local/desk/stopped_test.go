@@ -1,0 +1,115 @@
+package desk_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/local/desk"
+	"fhirsynapse/internal/local/funchost"
+)
+
+// A handler that is told to stop while it works ends with 1 and refuses no call: its
+// steps are put back, and no delivery of a message is lost.
+func TestSigtermRefusesNoCall(t *testing.T) {
+	needNode(t)
+	data := made(t, 6, 11, killedTypes...)
+	w, c := newCloud(t, desk.Options{Store: data, MaxCount: 20, Settings: impatient()})
+	var exits, signals atomic.Int64
+	var running atomic.Pointer[funchost.Host]
+	host, err := w.StartHost(t.Context(), stageCloud(t), func(e funchost.Event) {
+		switch e.Kind {
+		case funchost.HandlerExited:
+			if e.ExitCode == 1 {
+				exits.Add(1)
+			}
+		case funchost.InvocationStarted:
+			// Two errors are what the host takes; the third would end it.
+			if h := running.Load(); h != nil && e.Function == "PollExport" && signals.Load() < 2 && exits.Load() == signals.Load() {
+				signals.Add(1)
+				_ = syscall.Kill(h.HandlerPID(), syscall.SIGTERM)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Stop()
+	running.Store(host)
+	ctx, done := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer done()
+	if _, err := w.Export(ctx, host); err != nil {
+		t.Fatal(err)
+	}
+	sameTables(t, fresh(t, data, c.views), c.content(t))
+	if exits.Load() != 2 {
+		t.Errorf("%d of %d handlers ended with 1", exits.Load(), signals.Load())
+	}
+	for name, f := range host.Stats().Functions {
+		for reason := range f.Reasons {
+			if strings.Contains(reason, "refused") {
+				t.Errorf("%s: %s", name, reason)
+			}
+		}
+	}
+	for name, stats := range w.Bus.Stats() {
+		if stats.DeadLettered > 0 {
+			t.Errorf("%d dead letters in %s", stats.DeadLettered, name)
+		}
+	}
+}
+
+// When host.json changes, the host runs two handlers side by side for a while: on one
+// database file and one journal.
+func TestTwoHandlersSideBySide(t *testing.T) {
+	needNode(t)
+	w, staged, database, data := newLocal(t, 13)
+	host, err := w.StartHost(t.Context(), staged, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Stop()
+	ctx, done := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer done()
+	reloads := make(chan error, 1)
+	reloading, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		n := 0
+		for reloading.Err() == nil && n < 20 {
+			if err := host.Reload(ctx, 700*time.Millisecond); err != nil {
+				reloads <- err
+				return
+			}
+			n++
+		}
+		if n == 0 {
+			t.Error("no second handler was started")
+		}
+		reloads <- nil
+	}()
+	for round := range 3 {
+		if _, err := w.Export(ctx, host); err != nil {
+			t.Fatal(err)
+		}
+		change(t, data, uint64(round))
+	}
+	stop()
+	if err := <-reloads; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Export(ctx, host); err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.SameAsFresh(ctx, data, database, t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	for name, stats := range w.Bus.Stats() {
+		if stats.DeadLettered > 0 {
+			t.Errorf("%d dead letters in %s", stats.DeadLettered, name)
+		}
+	}
+}
