@@ -103,7 +103,7 @@ func (r Result) Outcome() Outcome {
 // for nothing else.
 func unsupported(err error) bool {
 	var fault *sof.Fault
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each is looked at
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		return !slices.ContainsFunc(many.Unwrap(), func(e error) bool { return !unsupported(e) })
 	}
 	return errors.As(err, &fault) && fault.Unsupported

@@ -272,7 +272,7 @@ func (o *typePartOp) eval(v *Evaluator, this *item) error {
 	for i := base; i < len(v.stack); i++ {
 		text := v.stack[i].text
 		v.charge(len(text))
-		eachMember(text, func(name string, value []byte) {
+		v.eachMember(text, func(name string, value []byte) {
 			if name == o.name {
 				v.stack[i] = textItem([]byte(unquoted(value)))
 			}

@@ -32,15 +32,15 @@ func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 		q.Unit = "1"
 	case kindObject:
 		v.charge(len(it.text))
-		return fhirQuantity(it.text)
+		return v.fhirQuantity(it.text)
 	case kindNone, kindArray, kindTrue, kindFalse:
 	}
 	return q, ok
 }
 
-func fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
+func (v *Evaluator) fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
 	coded, compared := false, false
-	eachMember(text, func(name string, value []byte) {
+	v.eachMember(text, func(name string, value []byte) {
 		switch name {
 		case "value":
 			q.Value, ok = decimal.Parse(value)
@@ -56,8 +56,8 @@ func fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
 }
 
 // eachMember calls f for the members of a valid JSON object.
-func eachMember(object []byte, f func(name string, value []byte)) {
-	t := tape{line: object}
+func (v *Evaluator) eachMember(object []byte, f func(name string, value []byte)) {
+	t := tape{line: object, budget: &v.budget}
 	t.survey()
 	for i := t.space(t.space(0) + 1); object[i] != '}'; {
 		end, escaped := t.text(i + 1)

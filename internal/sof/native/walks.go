@@ -199,7 +199,7 @@ func (v *Evaluator) resourceType(it *item) *schema.Type {
 	if it.node != v.root.node {
 		name = ""
 		v.charge(len(it.text))
-		eachMember(it.text, func(n string, value []byte) {
+		v.eachMember(it.text, func(n string, value []byte) {
 			if n == "resourceType" {
 				name = unquoted(value)
 			}
