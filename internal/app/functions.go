@@ -41,7 +41,7 @@ func (a *App) step(ctx context.Context, in azfunc.Invocation) error {
 	if err != nil {
 		return a.postpone(ctx, in, m, err)
 	}
-	return p.Handle(ctx, m.Body)
+	return p.HandleDelivery(ctx, m.Body, m.DeliveryCount)
 }
 
 // postpone sends a step again that met no pipeline, as when the plans lie in a

@@ -137,6 +137,9 @@ func (r *reader) read(data []byte) Exports {
 	return e
 }
 
+// hostName matches a host name or an address, with or without a port.
+var hostName = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+
 var sourceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 
 // source reads one entry of sources. It comes back even when some of its
@@ -206,6 +209,11 @@ func (s *Source) ways(o object) {
 	s.Until = o.boolean("until", false)
 	s.PrivateFiles = o.boolean("privateFiles", false)
 	s.StatusHosts = o.texts("statusHosts")
+	for _, host := range s.StatusHosts {
+		if !hostName.MatchString(host) {
+			o.fault("statusHosts", "%q: write a host name, and a port where it is not the usual one, such as jobs.example.org:8443", host)
+		}
+	}
 	s.Downloads = o.number("downloads", 1, mostDownloads)
 	if s.Method = o.text("method", ""); s.Method != "" && s.Method != "GET" && s.Method != "POST" {
 		o.fault("method", "%q: write GET or POST", s.Method)

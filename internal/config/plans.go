@@ -34,7 +34,7 @@ const (
 
 var (
 	levels     = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
-	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad", "urnReferences"}
+	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad", "urnReferences", "allowErrors"}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	// fhirID is the id type of FHIR R4 §2.24.0.1, with the underscores and the length of
@@ -84,6 +84,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		}
 		p.MaxBad = share
 		e.ReferencesOf[p.Name] = r.references(o)
+		p.AllowErrors = o.boolean("allowErrors", false)
 		e.Plans = append(e.Plans, p)
 		e.SourceOf[p.Name] = source.Name
 	}

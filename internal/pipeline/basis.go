@@ -18,6 +18,8 @@ type basis struct {
 	marks map[string]time.Time
 	rests []string
 	lacks []string
+	// notices tell a person which watermarks had to be corrected.
+	notices []string
 }
 
 // farBack bounds how many exports are read for a watermark. A type that none of
@@ -94,7 +96,7 @@ func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e Export)
 		return nil, nil
 	}
 	b.rests = append(b.rests, rests...)
-	return p.cover(ctx, e)
+	return p.cover(ctx, b, e)
 }
 
 // stands says whether the tables of a schema have a loaded export. One without files,

@@ -252,6 +252,9 @@ func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Expor
 	if err != nil {
 		return err
 	}
+	if err := p.removeLinks(ctx, e); err != nil {
+		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
+	}
 	if err := p.giveBack(ctx, e); err != nil {
 		if fault.Of(err) == fault.Transient && p.Now().Sub(e.FinishedAt) < p.SilentAfter {
 			return fmt.Errorf("give the jobs of export %s back: %w", e.ID, err)

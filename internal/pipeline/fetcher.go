@@ -110,7 +110,7 @@ func (p *Pipeline) stillAtWork(ctx context.Context, e Export) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
 	if _, err := p.updateExport(ctx, e.ID, func(e *Export) error {
-		e.TouchedAt = p.Now()
+		e.TouchedAt, e.StalledSince = p.Now(), time.Time{}
 		return nil
 	}); err != nil {
 		p.Log.WarnContext(ctx, "sign of life not written", "export", e.ID, "error", err)

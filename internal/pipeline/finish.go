@@ -72,7 +72,7 @@ func (p *Pipeline) advance(ctx context.Context, id string, from, to State) (Expo
 		if e.State != from {
 			return errUnchanged
 		}
-		e.State, e.TouchedAt = to, p.Now()
+		e.State, e.TouchedAt, e.Retry = to, p.Now(), nil
 		return nil
 	})
 }
@@ -171,7 +171,7 @@ func (p *Pipeline) end(ctx context.Context, e Export, s *Shortfall, files int) e
 	}
 	ended := false // other steps may notice the end as well
 	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
-		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall = state, p.Now(), p.Now(), s
+		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall, e.Retry = state, p.Now(), p.Now(), s, nil
 		ended = true
 		return nil
 	})

@@ -50,7 +50,7 @@ func (p *Pipeline) commitBatch(ctx context.Context, e Export, b Batch, files str
 func (p *Pipeline) recordCommit(ctx context.Context, e Export, b Batch, files string, took time.Duration) error {
 	first := false
 	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
-		e.TouchedAt = p.Now()
+		e.TouchedAt, e.StalledSince = p.Now(), time.Time{}
 		if first = e.Committed[b.Type] != files; first {
 			if e.Committed == nil {
 				e.Committed = map[string]string{}

@@ -20,6 +20,7 @@ type Pipeline struct {
 	deletes   map[string]deletes           // by job, once they are all here
 
 	witnesses   witnesses
+	retries     seen[string] // by export: the step whose retry was written down last
 	exports     seen[Export]
 	collections seen[bool]         // by job: its manifest is here
 	owners      seen[folderRecord] // by folder of the landing area

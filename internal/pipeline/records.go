@@ -30,6 +30,8 @@ type planRecord struct {
 	// Swept is the number of the last export whose prepared files were removed, and
 	// those of all before it.
 	Swept int `json:"swept,omitempty"`
+	// Retry is why the last tick could not go on with the plan; nil when it could.
+	Retry *Retry `json:"retry,omitempty"`
 }
 
 // Export is the journal's document of one run of a plan.
@@ -51,6 +53,13 @@ type Export struct {
 	// makes their message ids new, so that the queue does not drop them.
 	Round   int      `json:"round"`
 	Failure *Failure `json:"failure,omitempty"`
+	// Retry is what is being tried again; nil when nothing is.
+	Retry *Retry `json:"retry,omitempty"`
+	// Notices tell a person what had to be assumed about this export.
+	Notices []string `json:"notices,omitempty"`
+	// StalledSince is when the watchdog first found the export silent; zero while it
+	// gets further.
+	StalledSince time.Time `json:"stalledSince,omitzero"`
 	// Shortfall says what the server could not export; nil when it reports no error.
 	Shortfall *Shortfall `json:"shortfall,omitempty"`
 	// Committed has, by resource type, the digest of the files that are in the tables.
@@ -67,6 +76,8 @@ type Failure struct {
 	// are empty where nobody knows.
 	Whose  string `json:"whose,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
+	// Text is where the server's own words are in the quarantine area.
+	Text string `json:"text,omitempty"`
 }
 
 // Job is the journal's document of one $export request.

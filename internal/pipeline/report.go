@@ -159,7 +159,9 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
 		}
 		if e, waits := d.value.unborn(plan, keys); waits {
-			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.value.PausedAt})
+			e.Retry = d.value.Retry
+			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.value.PausedAt, Notice: e.Retry.notice()})
+			d.value.Retry = nil
 			keys = keys[:min(len(keys), most-1)]
 		}
 		for _, key := range keys {
@@ -182,6 +184,13 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 				if job.Progress != "" {
 					s.Progress = job.Progress
 				}
+			}
+			notices = append(notices, e.value.Notices...)
+			if !e.value.State.Final() {
+				notices = append(notices, e.value.Retry.notice())
+			}
+			if key == keys[0] {
+				notices = append(notices, d.value.Retry.notice())
 			}
 			s.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
 			out = append(out, s)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,10 +19,12 @@ func (p *Pipeline) Tick(ctx context.Context) error {
 	defer done()
 	var faults []error
 	for name, err := range p.planNames(ctx) {
-		if err == nil {
-			err = errors.Join(p.tickPlan(ctx, name), p.sweep(ctx, name))
-		}
 		if err != nil {
+			faults = append(faults, fmt.Errorf("plan %s: %w", name, err))
+			continue
+		}
+		if err := errors.Join(p.tickPlan(ctx, name), p.sweep(ctx, name)); err != nil {
+			p.tickFailed(ctx, name, err)
 			faults = append(faults, fmt.Errorf("plan %s: %w", name, err))
 		}
 	}
@@ -56,6 +57,14 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.goOn(ctx, name, d); err != nil || d.value.Retry == nil {
+		return err
+	}
+	return p.tickWell(ctx, name)
+}
+
+// goOn does what a tick does for one plan.
+func (p *Pipeline) goOn(ctx context.Context, name string, d document[planRecord]) error {
 	plan, configured := p.plan(name)
 	if current := d.value.Current; current != "" {
 		e, err := p.export(ctx, current)
@@ -177,9 +186,13 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	if err != nil {
 		return fmt.Errorf("export %s: %w", r.Current, err)
 	}
+	// A warehouse that cannot be opened is told now, not after hours of exporting.
+	if _, err := p.Warehouse.Ledger(ctx, plan.Schema, r.Current); err != nil {
+		return fmt.Errorf("export %s: open the warehouse: %w", r.Current, err)
+	}
 	e := Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested,
-		Jobs: requests(plan, basis.marks, till), RequestedAt: p.Now(), TouchedAt: p.Now(), Lacks: basis.lacks,
+		Jobs: requests(plan, basis.marks, till), RequestedAt: p.Now(), TouchedAt: p.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
 		e.Rests = basis.rests
@@ -190,6 +203,7 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	if len(e.Jobs) == 0 {
 		p.Log.WarnContext(ctx, "no export: the watermark is not behind the server's clock", "plan", plan.Name, "till", till)
 		e.State, e.FinishedAt = Cancelled, p.Now()
+		e.Notices = append(e.Notices, fmt.Sprintf("there is nothing to ask for: the last export ended where this one would end by the server's clock, at %s", till.UTC().Format(time.RFC3339)))
 	}
 	d := document[Export]{key: exportKey(plan.Name, r.Seq), value: e}
 	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
@@ -219,77 +233,7 @@ func (p *Pipeline) notBegun(ctx context.Context, plan Plan, r planRecord, cause 
 	} else if err != nil {
 		return err
 	}
-	return p.failExport(ctx, r.Current, "kick-off", cause)
-}
-
-// requests makes the jobs of an export: one for all types with the same
-// watermark. A type without one starts full, and so does every export below
-// system level: there a server applies _since to the Patient first and would
-// leave out what is new of an unchanged patient.
-func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
-	types := plan.Types
-	if len(types) == 0 {
-		types = append([]string{AllTypes}, behind(marks)...)
-	}
-	end := till
-	if plan.OpenEnd {
-		end = time.Time{}
-	}
-	var jobs []Request
-	for _, t := range types {
-		var since time.Time
-		if mark := marks[t]; !mark.IsZero() && plan.Level == LevelSystem {
-			since = mark.Add(-plan.Overlap)
-			if !since.Before(till) {
-				continue
-			}
-		}
-		i := slices.IndexFunc(jobs, func(r Request) bool { return r.Since.Equal(since) })
-		if i < 0 {
-			i = len(jobs)
-			jobs = append(jobs, Request{
-				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since, Till: end,
-				Deleted: plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
-			})
-		}
-		if t != AllTypes {
-			jobs[i].Types = append(jobs[i].Types, t)
-		}
-	}
-	for i, r := range jobs {
-		jobs[i].TypeFilter = filtersOf(plan, r.Types)
-	}
-	return jobs
-}
-
-// behind lists the types that have an earlier watermark than all others, because the
-// server could not export them.
-func behind(marks map[string]time.Time) []string {
-	var types []string
-	for t, mark := range marks {
-		if mark.Before(marks[AllTypes]) {
-			types = append(types, t)
-		}
-	}
-	slices.Sort(types)
-	return types
-}
-
-// filtersOf returns the filters of a plan without those that another job needs. A
-// filter for a type that the plan does not export stays: the source refuses it.
-func filtersOf(plan Plan, types []string) []string {
-	if len(types) == 0 {
-		return plan.TypeFilter
-	}
-	var out []string
-	for _, f := range plan.TypeFilter {
-		typ, _, _ := strings.Cut(f, "?")
-		others := len(plan.Types) == 0 || slices.Contains(plan.Types, typ)
-		if slices.Contains(types, typ) || !others {
-			out = append(out, f)
-		}
-	}
-	return out
+	return p.failJob(ctx, r.Current, 1, "kick-off", cause)
 }
 
 // kickOff starts every job that the server has not promised yet. It may run
@@ -309,7 +253,7 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 				given := fault.Of(err) != fault.Transient || p.Now().Sub(e.RequestedAt) > p.ExportTimeout || p.unavailable(j)
 				p.kickOffTrouble(ctx, e, j, err, given)
 				if given {
-					return p.failExport(ctx, e.ID, "kick-off", err)
+					return p.failJob(ctx, e.ID, j.N, "kick-off", err)
 				}
 				if errors.Is(err, ErrDeclined) {
 					p.Log.InfoContext(ctx, "kick-off declined; a later tick makes it again", "job", j.ID, "reason", err)

@@ -182,6 +182,7 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	err = p.do(work, s)
 	done()
 	if err == nil {
+		p.forgetRetry(ctx, s)
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -206,7 +207,11 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error", err, "wait", wait)
 	at := p.Now().Add(wait)
 	p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err, Next: at})
-	return p.send(ctx, at, next)
+	if sendErr := p.send(ctx, at, next); sendErr != nil {
+		return sendErr
+	}
+	p.recordRetry(ctx, s, at, err)
+	return nil
 }
 
 // putBack sends a step again that was cut because its handler stops. That uses up no
@@ -259,16 +264,25 @@ func (p *Pipeline) fail(ctx context.Context, s Step, cause error) error {
 	if s.Export == "" {
 		return nil // a landed step: the event was a hint, the manifest will tell
 	}
-	return p.failExport(ctx, s.Export, s.Kind, cause)
+	return p.failJob(ctx, s.Export, s.Job, s.Kind, cause)
 }
 
 func (p *Pipeline) failExport(ctx context.Context, id, step string, cause error) error {
+	return p.failJob(ctx, id, 0, step, cause)
+}
+
+// failJob records why an export cannot go on. The server's words go to the quarantine
+// area, because they may name a patient.
+func (p *Pipeline) failJob(ctx context.Context, id string, job int, step string, cause error) error {
+	f := &Failure{
+		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
+		Text: p.keepServerText(ctx, id, job, cause),
+	}
 	_, err := p.updateExport(ctx, id, func(e *Export) error {
 		if e.ID == "" {
 			return errUnchanged // never came to be
 		}
-		e.State, e.FinishedAt = Failed, p.Now()
-		e.Failure = &Failure{Step: step, Cause: cause.Error(), Whose: string(fault.Whose(cause)), Remedy: fault.Remedy(cause)}
+		e.State, e.FinishedAt, e.Failure, e.Retry = Failed, p.Now(), f, nil
 		return nil
 	})
 	if err != nil {

@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
+
+	"fhirsynapse/internal/fault"
 )
 
 // lookAfter is the watchdog: it goes on with an export that was killed between
@@ -21,17 +24,36 @@ func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
 			return err
 		}
 		if e, err = p.updateExport(ctx, e.ID, func(e *Export) error {
+			if e.StalledSince.IsZero() || silentSince.After(e.TouchedAt) {
+				e.StalledSince = silentSince
+			}
 			e.Round++
 			e.TouchedAt = p.Now()
 			return nil
 		}); err != nil {
 			return err
 		}
+		if stalled := p.Now().Sub(e.StalledSince); stalled > p.ExportTimeout {
+			return p.failExport(ctx, e.ID, "loading", stalledFault(e))
+		}
 		p.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
 		return p.nudge(ctx, e)
 	case Loaded, Incomplete, Failed, Cancelled:
 	}
 	return nil
+}
+
+// stalledFault is why an export is given up that gets no further.
+func stalledFault(e Export) error {
+	last := "no step has reported a failure"
+	if e.Retry != nil {
+		last = "the last failure: " + e.Retry.Step + ": " + e.Retry.Cause
+	}
+	return &fault.Error{
+		Class:  fault.Permanent,
+		Err:    fmt.Errorf("loading has made no progress since %s, although its steps were sent again %d times; %s", e.StalledSince.UTC().Format(time.RFC3339), e.Round, last),
+		Remedy: "search the host's log for steps that do not end, and the dead letters of the queue; the next export covers the same window",
+	}
 }
 
 // lastSign is when an export that is loading got further for the last time, in

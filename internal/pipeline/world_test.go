@@ -57,6 +57,8 @@ type world struct {
 	beforeStep func()
 	// wrap makes the plans' source of the server; nil takes the server as it is.
 	wrap func(gatedSource) pipeline.Source
+	// deliveries counts them by message id.
+	deliveries map[string]int
 	// brokerDown holds every delivery.
 	brokerDown bool
 	// stopStep ends the context of the step that runs, as a handler does that stops.
@@ -140,7 +142,11 @@ func (w *world) step() {
 		ctx, stop := context.WithCancelCause(ctx)
 		w.stopStep = func() { stop(errors.New("told to stop")) }
 		defer w.stopStep()
-		return w.p.Handle(ctx, m.Body)
+		if w.deliveries == nil {
+			w.deliveries = map[string]int{}
+		}
+		w.deliveries[m.ID]++
+		return w.p.HandleDelivery(ctx, m.Body, w.deliveries[m.ID])
 	}
 	if !w.brokerDown && w.queue.Receive(w.t.Context(), w.pick, handle) {
 		return

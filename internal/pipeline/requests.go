@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// requests makes the jobs of an export: one for all types with the same
+// watermark. A type without one starts full, and so does every export below
+// system level: there a server applies _since to the Patient first and would
+// leave out what is new of an unchanged patient.
+func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
+	types := plan.Types
+	if len(types) == 0 {
+		types = append([]string{AllTypes}, behind(marks)...)
+	}
+	end := till
+	if plan.OpenEnd {
+		end = time.Time{}
+	}
+	var jobs []Request
+	for _, t := range types {
+		var since time.Time
+		if mark := marks[t]; !mark.IsZero() && plan.Level == LevelSystem {
+			since = mark.Add(-plan.Overlap)
+			if !since.Before(till) {
+				continue
+			}
+		}
+		i := slices.IndexFunc(jobs, func(r Request) bool { return r.Since.Equal(since) })
+		if i < 0 {
+			i = len(jobs)
+			jobs = append(jobs, Request{
+				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since, Till: end,
+				Deleted: plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
+			})
+		}
+		if t != AllTypes {
+			jobs[i].Types = append(jobs[i].Types, t)
+		}
+	}
+	for i, r := range jobs {
+		jobs[i].TypeFilter = filtersOf(plan, r.Types)
+	}
+	return jobs
+}
+
+// behind lists the types that have an earlier watermark than all others, because the
+// server could not export them.
+func behind(marks map[string]time.Time) []string {
+	var types []string
+	for t, mark := range marks {
+		if mark.Before(marks[AllTypes]) {
+			types = append(types, t)
+		}
+	}
+	slices.Sort(types)
+	return types
+}
+
+// filtersOf returns the filters of a plan without those that another job needs. A
+// filter for a type that the plan does not export stays: the source refuses it.
+func filtersOf(plan Plan, types []string) []string {
+	if len(types) == 0 {
+		return plan.TypeFilter
+	}
+	var out []string
+	for _, f := range plan.TypeFilter {
+		typ, _, _ := strings.Cut(f, "?")
+		others := len(plan.Types) == 0 || slices.Contains(plan.Types, typ)
+		if slices.Contains(types, typ) || !others {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Retry says what an export is trying again.
+type Retry struct {
+	Step  string `json:"step"`
+	Cause string `json:"cause"`
+	// Text is where the server's own words are in the quarantine area.
+	Text   string `json:"text,omitempty"`
+	Whose  string `json:"whose,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
+	// Tries counts the failures since Since.
+	Tries int       `json:"tries"`
+	Since time.Time `json:"since"`
+	Next  time.Time `json:"next,omitzero"`
+}
+
+// notice describes the retry for a person.
+func (r *Retry) notice() string {
+	if r == nil {
+		return ""
+	}
+	next := "at the next tick"
+	if !r.Next.IsZero() {
+		next = "at " + r.Next.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s is tried again %s: it has failed %d times since %s: %s", r.Step, next, r.Tries, r.Since.UTC().Format(time.RFC3339), r.Cause)
+}
+
+// retryOf makes the record of one more failure. The server's words go to the
+// quarantine area, because they may name a patient.
+func (p *Pipeline) retryOf(ctx context.Context, before *Retry, export string, job int, step string, tries int, next time.Time, cause error) *Retry {
+	r := &Retry{
+		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
+		Text: p.keepServerText(ctx, export, job, cause), Tries: tries, Since: p.Now(), Next: next,
+	}
+	if before != nil && before.Step == step {
+		r.Since, r.Tries = before.Since, max(tries, before.Tries+1)
+	}
+	return r
+}
+
+// retryEvery is how often one export's retries are written down.
+const retryEvery = 30 * time.Second
+
+// recordRetry writes down what is tried again, for people. It comes after the next try
+// is sent, and its own failure is only logged.
+func (p *Pipeline) recordRetry(ctx context.Context, s Step, next time.Time, cause error) {
+	if s.Export == "" {
+		return
+	}
+	name := s.String()
+	if last, ok := p.retries.get(s.Export, p.Now(), retryEvery); ok && (last == name || s.Try > 0) {
+		return
+	}
+	p.retries.put(s.Export, name, p.Now())
+	e, err := p.export(ctx, s.Export)
+	if err == nil && !e.State.Final() {
+		r := p.retryOf(ctx, e.Retry, s.Export, s.Job, name, s.Try+1, next, cause)
+		_, err = p.updateExport(ctx, s.Export, func(e *Export) error {
+			if e.ID == "" {
+				return errUnchanged
+			}
+			e.Retry = r
+			return nil
+		})
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.Log.WarnContext(ctx, "retry not written down", "export", s.Export, "error", err)
+	}
+}
+
+// forgetRetry takes the record back once the step has succeeded.
+func (p *Pipeline) forgetRetry(ctx context.Context, s Step) {
+	if s.Try == 0 || s.Export == "" {
+		return
+	}
+	if _, err := p.updateExport(ctx, s.Export, func(e *Export) error {
+		if e.Retry == nil || e.Retry.Step != s.String() {
+			return errUnchanged
+		}
+		e.Retry = nil
+		return nil
+	}); err != nil {
+		p.Log.WarnContext(ctx, "retry not taken back", "export", s.Export, "error", err)
+	}
+}
+
+// tickFailed writes down why a tick could not go on with a plan: nothing else shows a
+// person that a plan does not start.
+func (p *Pipeline) tickFailed(ctx context.Context, plan string, cause error) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(plan))
+	if err == nil {
+		r := p.retryOf(ctx, d.value.Retry, d.value.Current, 0, "tick", 1, time.Time{}, cause)
+		_, err = update(ctx, p.Journal, planKey(plan), func(d *planRecord) error {
+			d.Retry = r
+			return nil
+		})
+	}
+	if err != nil {
+		p.Log.WarnContext(ctx, "failure of a tick not written down", "plan", plan, "error", err)
+	}
+}
+
+// tickWell takes the record of failed ticks back.
+func (p *Pipeline) tickWell(ctx context.Context, plan string) error {
+	_, err := update(ctx, p.Journal, planKey(plan), func(d *planRecord) error {
+		if d.Retry == nil {
+			return errUnchanged
+		}
+		d.Retry = nil
+		return nil
+	})
+	return err
+}
+
+// keepServerText puts the words of a server into the quarantine area, at
+// <export>/<job>/server-<digest>.txt, and returns the path. Without words, or when they
+// cannot be kept, the path is empty.
+func (p *Pipeline) keepServerText(ctx context.Context, export string, job int, cause error) string {
+	text := fault.ServerText(cause)
+	if text == "" || export == "" || p.Lake == nil {
+		return ""
+	}
+	path := fmt.Sprintf("%s/%s/server-%s.txt", export, jobID(export, job), short(text))
+	if _, err := p.Lake.Put(ctx, Quarantine, path, strings.NewReader(text+"\n")); err != nil {
+		p.Log.WarnContext(ctx, "a server's text not kept", "export", export, "error", err)
+		return ""
+	}
+	return path
+}
