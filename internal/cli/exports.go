@@ -88,6 +88,12 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 		}
 		if e.Failure != nil {
 			note = e.Failure.Step + ": " + e.Failure.Cause
+			if e.Failure.Text != "" {
+				note += "; the server's own words are in the quarantine container, in " + e.Failure.Text
+			}
+		}
+		if e.Empty() {
+			note = "the server gave no resources: it has none of these types, or the group or the filters match nothing"
 		}
 		if e.Notice != "" {
 			note = strings.TrimPrefix(note+"; "+e.Notice, "; ")

@@ -58,15 +58,14 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 		return p.fail(ctx, s, cause)
 	}
 	err = p.Handle(ctx, body)
-	if err != nil { // the delivery ends here, and not with the process
-		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-		defer done()
-		if _, endErr := update(ctx, p.Journal, key, func(a *attempts) error {
-			a.Ended++
-			return nil
-		}); endErr != nil {
-			p.Log.WarnContext(ctx, "end of a delivery not written down", "step", s, "error", endErr)
-		}
+	// The delivery ends here, and not with the process.
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	if _, endErr := update(ctx, p.Journal, key, func(a *attempts) error {
+		a.Ended++
+		return nil
+	}); endErr != nil {
+		p.Log.WarnContext(ctx, "end of a delivery not written down", "step", s, "error", endErr)
 	}
 	return err
 }

@@ -66,7 +66,18 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 		paths[f.Path] = true
 	}
 	entries = slices.DeleteFunc(entries, func(l LedgerEntry) bool { return !paths[l.Path] })
-	return withRequested(Account(outputs(g.files), entries), e.Jobs), nil
+	reports := withRequested(Account(outputs(g.files), entries), e.Jobs)
+	for i, r := range reports {
+		if r.Lines == 0 {
+			continue
+		}
+		has, err := p.Flattener.HasViews(e.Plan, r.Type)
+		if err != nil {
+			return nil, fmt.Errorf("report on export %s: %w", export, err)
+		}
+		reports[i].NoView = !has
+	}
+	return reports, nil
 }
 
 // withRequested adds the types that were asked for and of which no file came.
@@ -134,6 +145,12 @@ type ExportSummary struct {
 	Notice string `json:"notice,omitempty"`
 	// PlanPausedAt is when a person paused the export's plan; zero while it runs.
 	PlanPausedAt time.Time `json:"planPausedAt,omitzero"`
+}
+
+// Empty reports whether a full export has brought nothing.
+func (s ExportSummary) Empty() bool {
+	full := !slices.ContainsFunc(s.Jobs, func(r Request) bool { return !r.Since.IsZero() })
+	return s.State == Loaded && s.Files == 0 && full
 }
 
 // Exports lists the exports of the journal, plan by plan, the newest first, at

@@ -135,6 +135,7 @@ func TestAStepThatKillsTheHandlerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"warehouse commit", "source download"} {
 		w, _ := newKeeperWorld(t)
+		w.deliveries = map[string]int{}
 		w.server.put("Patient", "p1", "first", 1, false)
 		w.clock = w.clock.Add(time.Minute)
 		kills := 0
@@ -160,6 +161,7 @@ func TestAStepThatKillsTheHandlerIsGivenUp(t *testing.T) {
 func TestDeliveriesThatFailAreNoDeaths(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)
+	w.deliveries = map[string]int{}
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	failures := 0

@@ -58,7 +58,7 @@ type world struct {
 	// wrap makes the plans' source of the server; nil takes the server as it is.
 	wrap func(gatedSource) pipeline.Source
 	// deliveries counts them by message id.
-	deliveries map[string]int
+	deliveries map[string]int // nil means that the queue does not count
 	// brokerDown holds every delivery.
 	brokerDown bool
 	// stopStep ends the context of the step that runs, as a handler does that stops.
@@ -143,7 +143,7 @@ func (w *world) step() {
 		w.stopStep = func() { stop(errors.New("told to stop")) }
 		defer w.stopStep()
 		if w.deliveries == nil {
-			w.deliveries = map[string]int{}
+			return w.p.Handle(ctx, m.Body)
 		}
 		w.deliveries[m.ID]++
 		return w.p.HandleDelivery(ctx, m.Body, w.deliveries[m.ID])
