@@ -2,7 +2,6 @@ package tsql
 
 import (
 	"fmt"
-	"strings"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -372,21 +371,6 @@ func system(a *alt) schema.System {
 	return a.typ.System
 }
 
-// firstOfEach keeps the first of equal items.
-func (w *writer) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
-	inner := c.inside()
-	got := items(inner)
-	same := w.identity(e, got.item, inner)
-	alias := w.alias("e")
-	kept := w.carried(got.item, inner.at, alias, c.at, "")
-	inner.at.items = append(inner.at.items, numbered(got.keys), item{
-		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", same, strings.Join(orderKeys(got.keys), ", ")), "same",
-	})
-	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
-	c.at.where = append(c.at.where, alias+".[same] = 1")
-	return rows{kept, []string{alias + ".[i]"}}
-}
-
 // identity is what two items have in common exactly when they are equal.
 func (w *writer) identity(e sof.Expr, n *node, c scope) string {
 	f := familyOf(n)
@@ -408,32 +392,6 @@ func (w *writer) identity(e sof.Expr, n *node, c scope) string {
 		w.refuse(e, "equal objects", "compare an element of them")
 	}
 	return "(SELECT 1)"
-}
-
-// firstItem applies the first, or the last, of the items of in.
-func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
-	if !last {
-		if n := w.firstByPath(e, in, c); n != nil {
-			return n
-		}
-	}
-	return w.firstOf(e, last, c, func(inner scope) rows { return w.rows(in, inner) })
-}
-
-func (w *writer) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *node {
-	inner := c.inside()
-	inner.at.top = 1
-	got := items(inner)
-	alias := w.alias("f")
-	item := w.carried(got.item, inner.at, alias, c.at, "")
-	for _, k := range got.keys {
-		if last {
-			k += " DESC"
-		}
-		inner.at.order = append(inner.at.order, k)
-	}
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
-	return item
 }
 
 // onlyItem applies the single item of a list with the number of them: more than
@@ -472,21 +430,6 @@ func (w *writer) counted(e sof.Expr, c scope) (*node, string) {
 	inner.at.items = append(inner.at.items, item{"COUNT(*)", "n"})
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
 	return found, alias + ".[n]"
-}
-
-// exists says that a list has an item; it is never unknown.
-func (w *writer) exists(list sof.Expr, c scope) string {
-	if first, ok := w.firsts(w.current)[w.key(list)]; ok {
-		// it is wanted anyway
-		return w.present(w.one(first, c))
-	}
-	inner := c.inside()
-	inner.at.top = 1
-	w.rows(list, inner)
-	inner.at.items = []item{{"1", "one"}}
-	alias := w.alias("x")
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(list), query: query{inner.at}})
-	return alias + ".[one] IS NOT NULL"
 }
 
 // howMany applies the number of items of e.

@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"strings"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -85,4 +86,60 @@ func (w *writer) merged(n *node) *node {
 	}
 	out.text = coalesce(texts)
 	return &node{alts: []alt{out}, guards: n.guards}
+}
+
+// firstOfEach keeps the first of equal items.
+func (w *writer) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
+	inner := c.inside()
+	got := items(inner)
+	same := w.identity(e, got.item, inner)
+	alias := w.alias("e")
+	kept := w.carried(got.item, inner.at, alias, c.at, "")
+	inner.at.items = append(inner.at.items, numbered(got.keys), item{
+		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", same, strings.Join(orderKeys(got.keys), ", ")), "same",
+	})
+	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
+	c.at.where = append(c.at.where, alias+".[same] = 1")
+	return rows{kept, []string{alias + ".[i]"}}
+}
+
+// firstItem applies the first, or the last, of the items of in.
+func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
+	if !last {
+		if n := w.firstByPath(e, in, c); n != nil {
+			return n
+		}
+	}
+	return w.firstOf(e, last, c, func(inner scope) rows { return w.rows(in, inner) })
+}
+
+func (w *writer) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *node {
+	inner := c.inside()
+	inner.at.top = 1
+	got := items(inner)
+	alias := w.alias("f")
+	item := w.carried(got.item, inner.at, alias, c.at, "")
+	for _, k := range got.keys {
+		if last {
+			k += " DESC"
+		}
+		inner.at.order = append(inner.at.order, k)
+	}
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	return item
+}
+
+// exists says that a list has an item; it is never unknown.
+func (w *writer) exists(list sof.Expr, c scope) string {
+	if first, ok := w.firsts(w.current)[w.key(list)]; ok {
+		// it is wanted anyway
+		return w.present(w.one(first, c))
+	}
+	inner := c.inside()
+	inner.at.top = 1
+	w.rows(list, inner)
+	inner.at.items = []item{{"1", "one"}}
+	alias := w.alias("x")
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(list), query: query{inner.at}})
+	return alias + ".[one] IS NOT NULL"
 }
