@@ -26,7 +26,11 @@ type watch struct {
 // newWatch starts a watch; end stops it.
 func newWatch(s Streams) *watch {
 	w := &watch{n: newNarrator(s)}
-	w.since = w.n.now()
+	began := w.n.now()
+	w.since = began
+	w.n.mu.Lock()
+	defer w.n.mu.Unlock()
+	w.n.line = func(now time.Time) string { return "opening the warehouse, for " + span(now.Sub(began)) }
 	return w
 }
 

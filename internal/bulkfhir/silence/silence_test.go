@@ -1,0 +1,308 @@
+// Package silence_test holds that no command is silent while it waits, whatever a
+// server or a warehouse does. Its clock is driven: a second passes every few
+// milliseconds.
+package silence_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/cli/onstart"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/warehouse/memory"
+)
+
+// longest is the longest time that a command may be silent, and watched for how long
+// each is watched after it has begun to ask the server.
+const (
+	longest = 10 * time.Second
+	watched = 3 * time.Minute
+)
+
+// world is a clock, and the screen of a command that it drives.
+type world struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers []timer
+	ticks  chan time.Time
+	every  time.Duration
+	text   strings.Builder
+	// said is when something was printed last, and silent the longest time between two
+	// prints.
+	said   time.Time
+	silent time.Duration
+	begun  time.Time // when the command said that it asks the server
+}
+
+type timer struct {
+	at    time.Time
+	fires chan time.Time
+}
+
+func newWorld() *world {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return &world{now: now, said: now, ticks: make(chan time.Time)}
+}
+
+func (w *world) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) Timer(at time.Time) (<-chan time.Time, func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := timer{at, make(chan time.Time, 1)}
+	w.timers = append(w.timers, t)
+	return t.fires, func() {}
+}
+
+func (w *world) Ticks(every time.Duration) (<-chan time.Time, func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.every = every
+	return w.ticks, func() {}
+}
+
+// Write notes when a command prints.
+func (w *world) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(b)
+	w.silent, w.said = max(w.silent, w.now.Sub(w.said)), w.now
+	if w.begun.IsZero() && strings.Contains(string(b), "asking the server") {
+		w.begun = w.now
+	}
+	return len(b), nil
+}
+
+// second lets a second pass, and reports whether the command was watched for long
+// enough.
+func (w *world) second() (tick bool, enough bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(time.Second)
+	left := w.timers[:0]
+	for _, t := range w.timers {
+		if t.at.After(w.now) {
+			left = append(left, t)
+		} else {
+			t.fires <- w.now
+		}
+	}
+	w.timers = left
+	tick = w.every > 0 && w.now.Unix()%int64(w.every/time.Second) == 0
+	return tick, !w.begun.IsZero() && w.now.Sub(w.begun) > watched
+}
+
+// run runs a command until it ends, or stops it as Ctrl-C does. A tick is taken before
+// the next second begins, so that the times are exact.
+func (w *world) run(t *testing.T, args []string, env map[string]string, c cli.Commands) (code int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		code = cli.Run(ctx, args, func(name string) string { return env[name] }, cli.Streams{Out: io.Discard, Err: w, Now: w.Now, Ticks: w.Ticks}, c)
+	}()
+	pace := time.NewTicker(2 * time.Millisecond)
+	defer pace.Stop()
+	for {
+		select {
+		case <-ended:
+			return code
+		case <-pace.C:
+		}
+		tick, enough := w.second()
+		if enough {
+			stop()
+		}
+		if tick {
+			select {
+			case w.ticks <- w.Now():
+			case <-ended:
+				return code
+			}
+		}
+	}
+}
+
+// spoilt is a warehouse that fails, or another one does.
+type spoilt struct {
+	pipeline.Warehouse
+	commit func(context.Context) error
+}
+
+func (s spoilt) Commit(ctx context.Context, b pipeline.Batch) error {
+	if s.commit != nil {
+		return s.commit(ctx)
+	}
+	return s.Warehouse.Commit(ctx, b)
+}
+
+// cell is what goes wrong: answers by the last part of the path, or a warehouse.
+type cell struct {
+	answer map[string]http.HandlerFunc
+	commit func(context.Context) error
+	source string
+	args   []string
+	env    map[string]string
+	// says is what the person must read.
+	says string
+}
+
+func status(code int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body) // who does not listen hears nothing
+	}
+}
+
+// hang answers when the client has gone.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client goes
+	<-r.Context().Done()
+}
+
+// slow begins a file, and does not end it.
+func slow(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, `{"resourceType":"Patient",`)
+	_ = http.NewResponseController(w).Flush()
+	hang(w, r)
+}
+
+// server is a bulk server that has one patient.
+func server(t *testing.T, clock func() time.Time, answer map[string]http.HandlerFunc) string {
+	t.Helper()
+	var base string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", clock().Format(http.TimeFormat))
+		name := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+		if r.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		if do, ok := answer[name]; ok {
+			do(w, r)
+			return
+		}
+		switch name {
+		case "metadata":
+			_, _ = io.WriteString(w, `{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}`)
+		case "$export":
+			w.Header().Set("Content-Location", base+"/status")
+			w.WriteHeader(http.StatusAccepted)
+		case "status":
+			_, _ = io.WriteString(w, `{"transactionTime":"`+clock().Format(time.RFC3339)+`","requiresAccessToken":false,"error":[],"output":[{"type":"Patient","url":"`+base+`/file"}]}`)
+		case "file":
+			_, _ = io.WriteString(w, `{"resourceType":"Patient","id":"a"}`+"\n")
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	base = s.URL
+	return base
+}
+
+func matrix() map[string]cell {
+	one := func(name string, do http.HandlerFunc) map[string]http.HandlerFunc {
+		return map[string]http.HandlerFunc{name: do}
+	}
+	signIn := []string{"--auth", "client-secret", "--client-id", "app", "--secret", "env:SECRET"}
+	secret := map[string]string{"SECRET": "s3cret"}
+	return map[string]cell{
+		"metadata hangs":          {answer: one("metadata", hang)},
+		"kick-off 500":            {answer: one("$export", status(500, "")), says: "HTTP 500"},
+		"kick-off 503":            {answer: one("$export", status(503, "")), says: "HTTP 503"},
+		"kick-off hangs":          {answer: one("$export", hang)},
+		"kick-off refused":        {source: "http://127.0.0.1:1", says: "refused"},
+		"host without an address": {source: "https://nowhere.invalid/fhir"},
+		"poll 500":                {answer: one("status", status(500, "")), says: "HTTP 500"},
+		"poll 202":                {answer: one("status", status(202, "")), says: "the server is exporting"},
+		"poll a page":             {answer: one("status", status(200, "<html>"))},
+		"poll hangs":              {answer: one("status", hang), says: "the server is exporting"},
+		"file 404":                {answer: one("file", status(404, "")), says: "HTTP 404"},
+		"file 503":                {answer: one("file", status(503, "")), says: "HTTP 503"},
+		"file hangs":              {answer: one("file", hang), says: "0 of 1 files"},
+		"file slow":               {answer: one("file", slow), says: "0 of 1 files"},
+		"warehouse fails":         {commit: func(context.Context) error { return fault.Transientf("the pool is paused") }, says: "the pool is paused"},
+		"warehouse hangs":         {commit: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, says: "1 of 1 files"},
+		"sign-in fails":           {answer: one("token", status(500, "")), args: append(signIn, "--token-url", "/token"), env: secret},
+		"sign-in hangs":           {answer: one("token", hang), args: append(signIn, "--token-url", "/token"), env: secret},
+		"nothing goes wrong":      {says: "loaded: 1 files"},
+	}
+}
+
+func TestSilenceOfStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range matrix() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			source := c.source
+			if source == "" {
+				source = server(t, w.Now, c.answer)
+			}
+			args := append([]string{"start", "--once", "--source", source, "--to", "memory:x", "--allow-private", "--types", "Patient"}, c.args...)
+			for i, arg := range args {
+				if arg == "/token" {
+					args[i] = source + arg
+				}
+			}
+			dir := t.TempDir()
+			kinds := onstart.Kinds{"memory": {
+				Places: func(string) (string, string) { return dir, filepath.Join(dir, "quarantine") },
+				Open: func(_ context.Context, s onstart.Site) (onstart.Target, error) {
+					return onstart.Target{
+						Warehouse: spoilt{memory.NewStore().Warehouse(s.Lake, s.Views.Tables), c.commit}, Schema: "main",
+						Check: func(context.Context) error { return nil },
+					}, nil
+				},
+			}}
+			code := w.run(t, args, c.env, cli.Commands{Start: onstart.Starter(onstart.Clock{Now: w.Now, Timer: w.Timer}, kinds)})
+			text := w.text.String()
+			if w.silent > longest {
+				t.Errorf("silent for %v:\n%s", w.silent, text)
+			}
+			if (code == 0) != (name == "nothing goes wrong") || !strings.Contains(text, c.says) || strings.Contains(text, "s3cret") {
+				t.Errorf("code %d, want %q in\n%s", code, c.says, text)
+			}
+			t.Logf("code %d, silent for %v at most", code, w.silent)
+		})
+	}
+}
+
+func TestSilenceOfLoad(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(cli.Progress){
+		"while it looks":   func(cli.Progress) {},
+		"while it reads":   func(p cli.Progress) { p.Total(2); p.Add(1) },
+		"while it commits": func(p cli.Progress) { p.Total(2); p.Add(2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.begun = w.now
+			w.run(t, []string{"load", ".", "--to", "csv:x"}, nil, cli.Commands{Load: func(ctx context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+				begin(r.Progress)
+				<-ctx.Done()
+				return cli.LoadReport{}, ctx.Err()
+			}})
+			if w.silent > longest || w.now.Sub(w.begun) < watched {
+				t.Errorf("silent for %v of %v:\n%s", w.silent, w.now.Sub(w.begun), w.text.String())
+			}
+		})
+	}
+}
