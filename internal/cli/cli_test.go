@@ -72,7 +72,7 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		"two formats":        {[]string{"query", "--db", "x", "--csv", "--json", "select 1"}, "fhirsynapse: --csv and --json: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
 		"header of a table":  {[]string{"query", "--db", "x", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header have a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n"},
 		"both headers":       {[]string{"query", "--db", "x", "--csv", "--header", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
-		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb\nfhirsynapse: see fhirsynapse load --help\n"},
+		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb, or be env:NAME or file:PATH that has its name\nfhirsynapse: see fhirsynapse load --help\n"},
 		"a line limit":       {[]string{"load", ".", "--to", "csv:x", "--line-limit", "big"}, "fhirsynapse: --line-limit: \"big\" is not a size: write for example 64MB\nfhirsynapse: see fhirsynapse load --help\n"},
 		"compressed CSV":     {[]string{"load", ".", "--to", "csv:x", "--compression", "zstd"}, "fhirsynapse: --compression has a meaning with --to parquet:DIR only\nfhirsynapse: see fhirsynapse load --help\n"},
 		"no staging": {

@@ -122,7 +122,7 @@ func TestTheListShowsPausesAndWishes(t *testing.T) {
 	if !strings.HasSuffix(got.out, "\nplan nightly is paused since 2026-01-02T03:04:05Z: fhirsynapse exports resume nightly\n") || strings.Count(got.out, "is paused") != 1 {
 		t.Errorf("the pause is not shown, once:\n%s", got.out)
 	}
-	if !strings.Contains(got.out, "│ the app's next tick begins it │") {
+	if !strings.Contains(got.out, "│ the app's next tick begins it ") {
 		t.Errorf("the wish is not explained:\n%s", got.out)
 	}
 }

@@ -78,8 +78,9 @@ func startTable(w io.Writer, q StartRequest, r StartReport) error {
 	for _, sentence := range r.Values.Sentences() {
 		b.WriteString(sentence + "\n")
 	}
-	b.WriteString(nothingCame(q, r))
-	if r.Notice != "" && r.State != pipeline.Incomplete { // of that one the error of the command tells
+	empty := nothingCame(q, r)
+	b.WriteString(empty)
+	if r.Notice != "" && r.State != pipeline.Incomplete && empty == "" { // of that one the error of the command tells
 		fmt.Fprintf(&b, "%s\n", q.inFlags(r.Notice, r))
 	}
 	if r.Quarantine != "" {
