@@ -112,6 +112,7 @@ func (r StartRequest) inFlags(text string, report StartReport) string {
 			"Look at the error files in the landing area and correct the data at the server, or accept the loss with allowErrors: true in the plan",
 		"; correct the data at the server and export again, or accept the loss with --allow-errors",
 		"accepted, since the plan allows errors", "accepted by --allow-errors",
+		"name it in statusHosts", "name it with --status-host",
 		"of the types of the plan", "of the types that are exported",
 		fmt.Sprintf("more than the plan's %g %%", 100*r.MaxBad), fmt.Sprintf("more than --max-bad %g %%", 100*r.MaxBad),
 		"see the quarantine container under ", "they lie with their reasons in "+report.QuarantineFolder+"/",
