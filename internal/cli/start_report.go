@@ -24,8 +24,13 @@ func nothingCame(q StartRequest, r StartReport) string {
 	}
 	var asked []string
 	for _, flag := range []struct{ name, value string }{
-		{"--level", strings.TrimPrefix(q.Level, pipeline.LevelSystem)}, {"--group", q.Group}, {"--patient", strings.Join(q.Patients, ",")}, {"--types", strings.Join(q.Types, ",")},
-		{"--type-filter", strings.Join(q.TypeFilters, " ")}, {"--since", moment(q.Since)}, {"--until", moment(q.Until)},
+		{"--level", strings.TrimPrefix(q.Level, pipeline.LevelSystem)},
+		{"--group", q.Group},
+		{"--patient", strings.Join(q.Patients, ",")},
+		{"--types", strings.Join(q.Types, ",")},
+		{"--type-filter", strings.Join(q.TypeFilters, " ")},
+		{"--since", moment(q.Since)},
+		{"--until", moment(q.Until)},
 	} {
 		if flag.value != "" {
 			asked = append(asked, flag.name+" "+flag.value)

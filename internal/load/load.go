@@ -84,7 +84,7 @@ func (r *Report) add(d pipeline.Done) {
 	for table, n := range d.Rows {
 		r.Rows[table] += n
 	}
-	r.ValueCounts.Add(d.ValueCounts)
+	r.Add(d.ValueCounts)
 }
 
 // Load loads all files into the tables of a schema. It flattens all of them first, and

@@ -118,7 +118,7 @@ type FailedError struct {
 	Whose, Remedy string
 }
 
-func (e *FailedError) Error() string { return e.Trouble.String() }
+func (e *FailedError) Error() string { return e.String() }
 func (e *FailedError) Unwrap() error { return e.Err }
 
 // Check holds law 5 against a result: what the server gave is committed, and every

@@ -77,6 +77,8 @@ func (p *Pipeline) lists(ctx context.Context, s Step, m Manifest) (bool, error) 
 	return slices.ContainsFunc(d.files, func(f OutputFile) bool { return f.Path == s.Path && f.Type == s.Type }), err
 }
 
+func isSpelledRight(typ string) bool { return checkTypes([]string{typ}) == nil }
+
 // checkTypes refuses types of a manifest that cannot be told apart from others.
 func (e Export) checkTypes(types []string) error {
 	slices.Sort(types)

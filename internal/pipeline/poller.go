@@ -55,7 +55,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	for _, n := range status.Manifest.Notices {
-		p.Log.WarnContext(ctx, n, "export", e.ID, "job", j.ID)
+		p.Log.WarnContext(ctx, "the manifest is unusual", "notice", n, "export", e.ID, "job", j.ID)
 	}
 	if err := p.keepManifest(ctx, e, j, *status.Manifest); err != nil {
 		return fmt.Errorf("%s: %w", s, err)

@@ -48,7 +48,7 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 	}
 	// The manifest has the last word on the type; a wrong guess costs time only.
 	s.Type, _, _ = strings.Cut(path.Base(s.Path), "-")
-	if e.State.Final() || checkTypes([]string{s.Type}) != nil {
+	if e.State.Final() || !isSpelledRight(s.Type) {
 		return nil
 	}
 	// With the manifest come the prepare steps, and events have nothing to add.

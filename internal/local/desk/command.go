@@ -90,13 +90,13 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	}
 	_, _ = fmt.Fprintf(out, "desk: logs are in %s and %s\n", logs.Name(), handler.Name())
 	return Options{
-			Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
-			Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
-		}, func() {
-			_ = logs.Close()
-			_ = handler.Close()
-			unlock()
-		}, nil
+		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
+		Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
+	}, func() {
+		_ = logs.Close()
+		_ = handler.Close()
+		unlock()
+	}, nil
 }
 
 // repository finds the checkout that the desk is run in.

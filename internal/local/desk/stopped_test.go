@@ -21,17 +21,14 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 	var exits, signals atomic.Int64
 	var running atomic.Pointer[funchost.Host]
 	host, err := w.StartHost(t.Context(), stageCloud(t), func(e funchost.Event) {
-		switch e.Kind {
-		case funchost.HandlerExited:
-			if e.ExitCode == 1 {
-				exits.Add(1)
-			}
-		case funchost.InvocationStarted:
-			// Two errors are what the host takes; the third would end it.
-			if h := running.Load(); h != nil && e.Function == "PollExport" && signals.Load() < 2 && exits.Load() == signals.Load() {
-				signals.Add(1)
-				_ = syscall.Kill(h.HandlerPID(), syscall.SIGTERM)
-			}
+		if e.Kind == funchost.HandlerExited && e.ExitCode == 1 {
+			exits.Add(1)
+		}
+		// Two errors are what the host takes; the third would end it.
+		h := running.Load()
+		if h != nil && e.Kind == funchost.InvocationStarted && e.Function == "PollExport" && signals.Load() < 2 && exits.Load() == signals.Load() {
+			signals.Add(1)
+			_ = syscall.Kill(h.HandlerPID(), syscall.SIGTERM)
 		}
 	})
 	if err != nil {
