@@ -22,8 +22,8 @@ func exportsCommand(s Streams, c Commands) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "exports",
-		Short: "List the exports of the journal, start and cancel them",
-		Long: `List the exports of the journal, plan by plan, the newest first; start and cancel them, let plans
+		Short: "List the exports of the journal, watch, start and cancel them",
+		Long: `List the exports of the journal, plan by plan, the newest first; watch, start and cancel them, let plans
 rest. The settings are the app's, in the environment; docs/configuration.md lists them. Here those of
 the storage account are enough: LakeStorage, or LakeStorage__blobServiceUri where the identity of this
 machine or of the Azure CLI signs in, and JournalContainer where it has another name.`,
@@ -48,6 +48,7 @@ machine or of the Azure CLI signs in, and JournalContainer where it has another 
 	if c.StartExport != nil && c.AskForExport != nil {
 		cmd.AddCommand(exportsStartCommand(s, c))
 	}
+	cmd.AddCommand(exportsWatchCommand(s, c))
 	if c.CancelExport != nil {
 		cmd.AddCommand(exportsCancelCommand(s, c))
 	}

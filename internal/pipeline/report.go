@@ -208,6 +208,9 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 			}
 			if key == keys[0] {
 				notices = append(notices, d.value.Retry.notice())
+				if s.Retry == nil && !s.State.Final() {
+					s.Retry = d.value.Retry
+				}
 			}
 			s.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
 			out = append(out, s)

@@ -117,8 +117,12 @@ func TestAWarehouseThatIsAwayIsToldAtOnce(t *testing.T) {
 	if w.tickErr == nil || w.server.kickOffs != 0 {
 		t.Errorf("tick: %v, %d kick-offs", w.tickErr, w.server.kickOffs)
 	}
-	if notice := listed(t, w).Notice; !strings.Contains(notice, "locked by process 4711") || !strings.Contains(notice, "next tick") {
-		t.Errorf("notice %q", notice)
+	e := listed(t, w)
+	if !strings.Contains(e.Notice, "locked by process 4711") || !strings.Contains(e.Notice, "next tick") {
+		t.Errorf("notice %q", e.Notice)
+	}
+	if e.Retry == nil || !strings.Contains(e.Retry.Cause, "locked by process 4711") {
+		t.Errorf("the retry is %+v", e.Retry)
 	}
 	away = false
 	w.loaded(nightly(1))

@@ -1,0 +1,291 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+
+	"github.com/spf13/cobra"
+)
+
+func exportsWatchCommand(s Streams, c Commands) *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch [PLAN|EXPORT]",
+		Short: "Follow an export in the journal until it has ended",
+		Long: `Follow an export in the journal until it has ended: the newest of a plan, or one by its id, or without
+a name the only one that runs. Each change is told, and at least every ten seconds what the export waits for:
+the last failure that is tried again, how often it has happened, and when the next try comes.
+
+The exit code says how the export ended: 0 loaded, 1 failed or cancelled, 3 incomplete. Ctrl-C ends the
+watch alone, the export goes on. The settings of the storage account are enough.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef(cmd, "%q is one argument too many: name one plan or export", args[1])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f := follower{list: c.Exports}
+			if len(args) > 0 {
+				f.name = args[0]
+			}
+			return watchExport(cmd.Context(), s, &f)
+		},
+	}
+}
+
+// lookEvery is the time between two looks at the journal.
+const lookEvery = 2 * time.Second
+
+// watchExport tells how an export goes on, and ends with how it has ended.
+func watchExport(ctx context.Context, s Streams, f *follower) error {
+	n := newNarrator(s)
+	ticks, stop := s.ticks(lookEvery)
+	defer stop()
+	began := n.now()
+	n.wait("", func(now time.Time) string { return "reading the journal, for " + span(now.Sub(began)) })
+	last, err := f.look(ctx)
+	told := exportWatch{n: n}
+	for err == nil && !last.State.Final() {
+		told.tell(last)
+		select {
+		case <-ctx.Done():
+			n.end()
+			return fmt.Errorf("the watch was broken off; export %s goes on", last.ID)
+		case <-ticks:
+		}
+		e, lookErr := f.look(ctx)
+		switch {
+		case lookErr == nil:
+			last = e
+			told.away = time.Time{}
+		case ctx.Err() != nil: // told above
+		case fault.Of(lookErr) == fault.Transient:
+			told.unreadable(last, lookErr)
+		default:
+			err = lookErr
+		}
+	}
+	n.end()
+	if err != nil {
+		return err
+	}
+	return exportEnd(s, last)
+}
+
+// exportEnd prints how an export has ended.
+func exportEnd(s Streams, e pipeline.ExportSummary) error {
+	switch e.State {
+	case pipeline.Failed:
+		f := e.Failure
+		if f == nil {
+			return fmt.Errorf("export %s has failed", e.ID)
+		}
+		text := fmt.Sprintf("export %s has failed: %s: %s", e.ID, f.Step, f.Cause)
+		if f.Whose != "" {
+			text += " (" + f.Whose + ")"
+		}
+		if f.Text != "" {
+			text += "; the server's own words are in the quarantine container, in " + f.Text
+		}
+		return errors.New(printable(text))
+	case pipeline.Cancelled:
+		return fmt.Errorf("export %s was cancelled", e.ID)
+	case pipeline.Incomplete:
+		return Incompletef("export %s is incomplete: %s", e.ID, printable(e.Notice))
+	}
+	lines := []string{fmt.Sprintf("export %s is %s: %s", e.ID, e.State, countOf(e.Files, "file"))}
+	if e.Empty() {
+		lines[0] += "; the server gave no resources: it has none of these types, or the group or the filters match nothing"
+	}
+	if e.Notice != "" {
+		lines = append(lines, printable(e.Notice))
+	}
+	return say(s, append(lines, e.ValuesOf().Sentences()...)...)
+}
+
+// exportWatch tells a person what an export of the journal waits for.
+type exportWatch struct {
+	n *narrator
+
+	kind  string // of the last look
+	since time.Time
+	cause string    // told
+	away  time.Time // since when the journal cannot be read
+	fails int       // in a row, while it cannot
+}
+
+// tell takes one look at the export.
+func (w *exportWatch) tell(e pipeline.ExportSummary) {
+	now := w.n.now()
+	kind := exportLine(e)
+	if kind != w.kind {
+		w.kind, w.since = kind, now
+	}
+	cause := ""
+	if r := e.Retry; r != nil {
+		cause = r.Step + ": " + r.Cause
+		if cause != w.cause {
+			w.n.say("%s; it is tried again", printable(fault.Clip(cause)))
+		}
+	}
+	w.cause = cause
+	since := w.since
+	if w.away.IsZero() {
+		w.n.wait(kind, func(now time.Time) string { return exportWaitLine(e, now, since) })
+	}
+}
+
+// unreadable takes a look that has failed.
+func (w *exportWatch) unreadable(e pipeline.ExportSummary, err error) {
+	now := w.n.now()
+	if w.away.IsZero() {
+		w.away, w.fails = now, 0
+	}
+	w.fails++
+	away, fails := w.away, w.fails
+	w.n.wait("unreadable", func(now time.Time) string {
+		return printable(fmt.Sprintf("export %s: the journal cannot be read, %s in %s, the next comes in %s; cause: %s",
+			e.ID, countOf(fails, "try"), span(now.Sub(away)), span(lookEvery), fault.Clip(strings.ReplaceAll(err.Error(), "\n", "; "))))
+	})
+}
+
+// exportLine says how far an export got.
+func exportLine(e pipeline.ExportSummary) string {
+	line := "export " + e.ID + ": "
+	switch {
+	case e.State == pipeline.Requested && e.TouchedAt.IsZero():
+		line += "the app's next tick begins it"
+	case e.State == pipeline.Requested:
+		line += "asking the server for an export"
+	case e.State == pipeline.Exporting:
+		line += "the server is exporting"
+		if e.Progress != "" {
+			line += ": " + e.Progress
+		}
+		if e.Files > 0 {
+			line += ", " + countOf(e.Files, "file") + " so far"
+		}
+	case e.State == pipeline.Loading:
+		line += fmt.Sprintf("loading %s, %s committed", countOf(e.Files, "file"), countOf(len(e.Committed), "resource type"))
+	default:
+		line += string(e.State)
+	}
+	return printable(line)
+}
+
+// exportWaitLine adds to that what fails, how often, and what comes next.
+func exportWaitLine(e pipeline.ExportSummary, now, since time.Time) string {
+	line := exportLine(e)
+	if now.Sub(since) >= time.Second {
+		line += ", for " + span(now.Sub(since))
+	}
+	r := e.Retry
+	if r == nil {
+		return line
+	}
+	line += fmt.Sprintf("; %s: %s failed in %s", r.Step, countOf(r.Tries, "try"), span(max(0, now.Sub(r.Since))))
+	switch next := r.Next.Sub(now); {
+	case r.Next.IsZero():
+		line += ", the next comes at the app's next tick"
+	case next >= time.Second:
+		line += ", the next comes in " + span(next)
+	case next > -time.Minute:
+		line += ", the next is under way"
+	default:
+		line += ", the next was due " + span(-next) + " ago: it is under way, or the app does not run"
+	}
+	return printable(line + "; cause: " + fault.Clip(r.Cause))
+}
+
+// countOf writes a number of things.
+func countOf(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "try"):
+		thing = strings.TrimSuffix(thing, "y") + "ies"
+	default:
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// follower finds the same export at each look.
+type follower struct {
+	list func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	name string
+
+	plan, id string // once it was found
+	most     int    // how many exports of the plan have to be listed to find it
+}
+
+var exportName = regexp.MustCompile(`^(.+)-\d{6,}$`)
+
+func (f *follower) look(ctx context.Context) (pipeline.ExportSummary, error) {
+	if f.id == "" {
+		if e, err := f.first(ctx); err != nil || f.id == "" || e.ID != "" {
+			return e, err
+		}
+	}
+	const newest, all = 1, 1 << 20
+	for _, f.most = range []int{max(f.most, newest), max(f.most, 10), all} {
+		list, err := f.list(ctx, f.plan, f.most)
+		if err != nil {
+			return pipeline.ExportSummary{}, err
+		}
+		for _, e := range list {
+			if e.ID == f.id {
+				return e, nil
+			}
+		}
+	}
+	f.most = newest
+	return pipeline.ExportSummary{}, fault.Permanentf("the journal has no export %s", f.id)
+}
+
+// first finds out which export is meant. It returns an empty one when only its name
+// is known yet.
+func (f *follower) first(ctx context.Context) (pipeline.ExportSummary, error) {
+	list, err := f.list(ctx, f.name, 1)
+	if parts := exportName.FindStringSubmatch(f.name); errors.Is(err, pipeline.ErrNoPlan) && parts != nil {
+		f.plan, f.id = parts[1], f.name
+		return pipeline.ExportSummary{}, nil
+	}
+	if err != nil {
+		return pipeline.ExportSummary{}, err
+	}
+	e, err := f.choose(list)
+	f.plan, f.id = e.Plan, e.ID
+	return e, err
+}
+
+// choose takes the newest export of a plan, or of all plans the only one that runs.
+func (f *follower) choose(list []pipeline.ExportSummary) (pipeline.ExportSummary, error) {
+	var run []pipeline.ExportSummary
+	var names []string
+	for _, e := range list {
+		if !e.State.Final() {
+			run = append(run, e)
+			names = append(names, e.ID)
+		}
+	}
+	switch {
+	case len(run) == 1:
+		return run[0], nil
+	case len(run) > 1:
+		return pipeline.ExportSummary{}, fault.Permanentf("several exports run, name one: %s", strings.Join(names, ", "))
+	case len(list) == 1:
+		return list[0], nil
+	case len(list) > 1:
+		return pipeline.ExportSummary{}, fault.Permanentf("no export runs: name a plan or an export, fhirsynapse exports lists them")
+	case f.name != "":
+		return pipeline.ExportSummary{}, fault.Permanentf("plan %s has no export yet", f.name)
+	}
+	return pipeline.ExportSummary{}, fault.Permanentf("the journal has no exports yet")
+}
