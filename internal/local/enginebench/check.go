@@ -40,7 +40,7 @@ func (b *Bench) check(ctx context.Context, j job, seen map[string][]figures) (er
 			return err
 		}
 	}
-	b.say("check: all sides have %d rows; the rows in the Parquet files are the same, decimals compared as the doubles that DuckDB makes of them", rows)
+	b.say("check: all sides have %d rows; the rows in the Parquet files are the same, decimals compared as the doubles nearest to them", rows)
 	if err := b.checkDecimals(ctx, db, j); err != nil {
 		return err
 	}
@@ -51,8 +51,13 @@ func files(j job, side string, t typedRead) string {
 	return "read_parquet(" + quoted(filepath.Join(j.out, side+"-1", t.table+".parquet")) + ")"
 }
 
+// nearestDouble gives the double nearest to the decimal "value". DuckDB's own cast
+// of a wide decimal can miss it by one bit: 4.94 becomes 4.9399999999999995.
+const nearestDouble = `CAST(CAST("value" AS VARCHAR) AS DOUBLE)`
+
+// sameRows compares a table in the Parquet files of both sides.
 func sameRows(ctx context.Context, db *sql.DB, j job, t typedRead) error {
-	ours := `SELECT * REPLACE (CAST("value" AS DOUBLE) AS "value") FROM ` + files(j, nativeParquet, t)
+	ours := `SELECT * REPLACE (` + nearestDouble + ` AS "value") FROM ` + files(j, nativeParquet, t)
 	if !strings.Contains(t.selects, `AS "value"`) {
 		ours = "SELECT * FROM " + files(j, nativeParquet, t)
 	}
@@ -93,7 +98,7 @@ func (b *Bench) checkDecimals(ctx context.Context, db *sql.DB, j job) error {
 		return fmt.Errorf("the decimals of the lines add up to %s, those of the native engine's file to %s", want.FloatString(12), text)
 	}
 	err = db.QueryRowContext(ctx, fmt.Sprintf(
-		`SELECT count(*) FROM (SELECT DISTINCT id, "value" FROM %s) a JOIN (SELECT DISTINCT id, "value" FROM %s) b USING (id) WHERE CAST(b."value" AS DECIMAL(38, 18)) <> a."value"`,
+		`SELECT count(*) FROM (SELECT DISTINCT id, "value" FROM %s) a JOIN (SELECT DISTINCT id, "value" FROM %s) b USING (id) WHERE CAST(CAST(b."value" AS VARCHAR) AS DECIMAL(38, 18)) <> a."value"`,
 		files(j, nativeParquet, t), files(j, duckParquet, t))).Scan(&lossy)
 	if err != nil {
 		return err

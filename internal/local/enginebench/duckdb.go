@@ -29,7 +29,7 @@ var typedReads = []typedRead{
 			address: 'STRUCT(city VARCHAR)[]', telecom: 'STRUCT("system" VARCHAR, "value" VARCHAR)[]'`,
 		selects: `id, gender, birthDate AS birth_date,
 			list_filter(list_transform(list_filter(name, lambda n: n."use" = 'official'), lambda n: n.family), lambda f: f IS NOT NULL)[1] AS family,
-			coalesce(array_to_string(flatten(list_transform(list_filter(name, lambda n: n."use" = 'official'), lambda n: n.given)), ' '), '') AS given,
+			nullif(array_to_string(flatten(list_transform(list_filter(name, lambda n: n."use" = 'official'), lambda n: n.given)), ' '), '') AS given,
 			list_filter(list_transform(list_filter(extension, lambda e: e.url = 'http://hl7.org/fhir/StructureDefinition/patient-birthPlace'), lambda e: e.valueAddress.city), lambda c: c IS NOT NULL)[1] AS birth_place,
 			deceasedDateTime AS deceased, maritalStatus.coding[1].code AS marital, address[1].city AS city,
 			list_filter(list_transform(list_filter(telecom, lambda t: t."system" = 'phone'), lambda t: t."value"), lambda v: v IS NOT NULL)[1] AS phone`,

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,30 @@ func TestTheDataAreTheSameForTheSameSeed(t *testing.T) {
 	}
 	if cmp.Equal(first, sums(2)) {
 		t.Error("another seed gives the same data")
+	}
+}
+
+// DuckDB's cast of DECIMAL(38, 18) to DOUBLE gives another double for some of these.
+func TestDecimalsAreComparedAsTheNearestDouble(t *testing.T) {
+	t.Parallel()
+	db, err := openDuckDB(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	for _, text := range []string{"4.94", "5.6313", "0.1", "-4.94", "120", "0.000000000000000001", "12345678901234567890.123456789012345678"} {
+		want, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got float64
+		err = db.QueryRowContext(t.Context(), "SELECT "+nearestDouble+` FROM (SELECT CAST('`+text+`' AS DECIMAL(38, 18)) AS "value")`).Scan(&got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%s gives %v, want %v", text, got, want)
+		}
 	}
 }
 
