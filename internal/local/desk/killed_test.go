@@ -124,6 +124,10 @@ func (h *host) signalHandler(signal syscall.Signal) {
 // strike does something to a host or to its handler, and returns what it did.
 func (h *host) strike(random *rand.Rand) string {
 	hang := time.Duration(100+random.IntN(1500)) * time.Millisecond
+	pid := int(h.handler.Load())
+	if pid == 0 {
+		return "nothing: there is no handler yet"
+	}
 	switch random.IntN(6) {
 	case 0:
 		h.signalHandler(syscall.SIGKILL)
@@ -133,8 +137,7 @@ func (h *host) strike(random *rand.Rand) string {
 		return "SIGTERM of the handler"
 	case 2:
 		h.signalHandler(syscall.SIGSTOP)
-		pid := h.handler.Load()
-		time.AfterFunc(hang, func() { _ = syscall.Kill(int(pid), syscall.SIGCONT) })
+		time.AfterFunc(hang, func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 		return "SIGSTOP of the handler for " + hang.String()
 	case 3:
 		_ = h.cmd.Process.Signal(syscall.SIGSTOP)
