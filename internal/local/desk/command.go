@@ -89,10 +89,11 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 		return o, nil, errors.Join(err, logs.Close())
 	}
 	_, _ = fmt.Fprintf(out, "desk: logs are in %s and %s\n", logs.Name(), handler.Name())
-	return Options{
+	o = Options{
 		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
 		Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
-	}, func() {
+	}
+	return o, func() {
 		_ = logs.Close()
 		_ = handler.Close()
 		unlock()
