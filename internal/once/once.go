@@ -88,39 +88,6 @@ type Result struct {
 	Unreleased error  `json:"-"`
 }
 
-// StopError reports that a run ended before the export did.
-type StopError struct {
-	// Patience is the time that was up; zero when the caller broke the run off.
-	Patience time.Duration
-	// Last is what went wrong last, over or not; nil when nothing did.
-	Last *Trouble
-	// Asking says that a kick-off was under way, whose job nobody knows.
-	Asking bool
-	cause  error
-}
-
-func (e *StopError) Error() string {
-	text := "the run was broken off"
-	if e.Patience > 0 {
-		text = fmt.Sprintf("the export has not ended within %v", e.Patience)
-	}
-	if e.Last != nil {
-		text += "; at last: " + e.Last.String()
-	}
-	return text
-}
-
-func (e *StopError) Unwrap() error { return e.cause }
-
-// FailedError reports an export that has failed for good.
-type FailedError struct {
-	Trouble
-	Whose, Remedy string
-}
-
-func (e *FailedError) Error() string { return e.String() }
-func (e *FailedError) Unwrap() error { return e.Err }
-
 // Check holds law 5 against a result: what the server gave is committed, and every
 // line of every type is accounted for. The state says whether the export is complete.
 func (r Result) Check() error {
@@ -422,85 +389,6 @@ func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 	case <-work.done:
 	case <-r.queue.Sent():
 	}
-}
-
-// look reads how far the export got, and tells whoever watches what has changed.
-func (r *run) look(ctx context.Context) (pipeline.Export, bool) {
-	ctx = context.WithoutCancel(ctx) // reading memory ends by itself
-	p := r.seen
-	p.State = pipeline.Requested
-	e := pipeline.Export{State: pipeline.Requested} // as it will be, once it is written down
-	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
-		e = list[0].Export
-		p.State, p.Server = e.State, list[0].Progress
-		if e.State != pipeline.Requested {
-			r.troubles.begun()
-		}
-		if e.State == pipeline.Loading || e.State.Committed() {
-			p.Files = list[0].Files
-			r.survey(ctx, e, &p)
-		}
-	}
-	p.Job, p.NextPoll = r.job(ctx)
-	p.Trouble = r.troubles.current()
-	if p.differs(r.seen) {
-		r.seen = p
-		r.Watch(p)
-	}
-	return e, e.State.Final()
-}
-
-// differs reports whether there is anything to tell.
-func (p Progress) differs(from Progress) bool {
-	now, before := p.Trouble, from.Trouble
-	p.Trouble, from.Trouble = nil, nil
-	if (now == nil) != (before == nil) || p != from {
-		return true
-	}
-	return now != nil && (now.Doing != before.Doing || now.Tries != before.Tries || !now.Next.Equal(before.Next) || now.Others != before.Others)
-}
-
-// countEvery spares the lake a listing at every step, and countShare keeps them
-// below one part in so many of the time where there are many files.
-const (
-	countEvery = time.Second
-	countShare = 50
-)
-
-// survey looks into the lake: what is landed and what is prepared. It is for people;
-// what cannot be read is left as it was.
-func (r *run) survey(ctx context.Context, e pipeline.Export, p *Progress) {
-	began := r.Now()
-	if !e.State.Final() && began.Before(r.countAt) {
-		return
-	}
-	defer func() { r.countAt = r.Now().Add(max(countEvery, countShare*r.Now().Sub(began))) }()
-	p.Prepared = 0
-	p.Landed, p.Bytes = r.landed(ctx, p.Files)
-	for f, err := range r.Lake.List(ctx, pipeline.Staging, e.ID+"/") {
-		if err != nil {
-			break
-		}
-		if strings.Contains(f.Path, ".done/") {
-			p.Prepared++
-		}
-	}
-}
-
-// landed counts what is in the landing area. Where that is shared, the manifest's
-// files count, which are all there with it.
-func (r *run) landed(ctx context.Context, inManifest int) (files int, size int64) {
-	if r.Shared {
-		return inManifest, 0
-	}
-	for f, err := range r.Lake.List(ctx, pipeline.Landing, "") {
-		if err != nil {
-			break
-		}
-		files++
-		size += f.Size
-	}
-	return files, size
 }
 
 // causeOf is why an export did not end well.
