@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/azfunc"
+	"fhirsynapse/internal/fault"
 )
 
 // Serve runs a handler until ctx ends: settings, port, invocations. It returns the
@@ -23,7 +24,7 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 	// net/http writes the beginning of what it cannot use of an answer to the global
 	// log: that may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: levelOf(e.Environ)}))
+	log := newLog(stdout, levelOf(e.Environ))
 	a, err := New(e, log)
 	if err != nil {
 		faults := strings.Split(err.Error(), "\n")
@@ -46,6 +47,38 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 		sayOnOneLine(stderr, "the handler ended", strings.Split(err.Error(), "\n"))
 	}
 	return 1
+}
+
+// newLog makes the log of a handler. It clips texts and errors, so that no entry grows
+// with what a server has sent.
+func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: clipAttr}))
+}
+
+// clipAttr clips the value of an attribute where it is a text or an error. The stack of
+// a panic is our own text and stays whole.
+func clipAttr(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == "stack" {
+		return a
+	}
+	switch v := a.Value.Resolve(); v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(fault.Clip(v.String()))
+	case slog.KindAny:
+		switch text := v.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(fault.Clip(text.Error()))
+		case []string:
+			clipped := make([]string, len(text))
+			for i := range text {
+				clipped[i] = fault.Clip(text[i])
+			}
+			a.Value = slog.AnyValue(clipped)
+		case fmt.Stringer:
+			a.Value = slog.StringValue(fault.Clip(text.String()))
+		}
+	}
+	return a
 }
 
 func sayOnOneLine(w io.Writer, what string, faults []string) {

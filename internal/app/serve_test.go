@@ -3,13 +3,45 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"fhirsynapse/internal/fault"
 )
+
+type longWord string
+
+func (w longWord) String() string { return string(w) }
+
+func TestNoAttributeOfTheLogIsLongerThanACause(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	long := strings.Repeat("é", 1<<20)
+	newLog(&out, slog.LevelInfo).With("of", long).Error(long, "text", long, "error", errors.New(long), "words", []string{long},
+		"stringer", longWord(long), slog.Group("in", "text", long), "n", 7, "stack", strings.Repeat("s", 5000))
+	if out.Len() > 8*fault.MaxCause+5000 {
+		t.Errorf("the entry has %d bytes", out.Len())
+	}
+	var entry map[string]any
+	if err := json.Unmarshal(out.Bytes(), &entry); err != nil {
+		t.Fatal(err)
+	}
+	inner, _ := entry["in"].(map[string]any)
+	for name, value := range map[string]any{"msg": entry["msg"], "of": entry["of"], "text": entry["text"], "error": entry["error"], "stringer": entry["stringer"], "in.text": inner["text"]} {
+		if text, _ := value.(string); !strings.HasPrefix(text, "éé") || len(text) > fault.MaxCause {
+			t.Errorf("%s has %d bytes", name, len(text))
+		}
+	}
+	if entry["n"] != 7.0 || len(entry["stack"].(string)) != 5000 {
+		t.Errorf("n is %v, the stack was clipped", entry["n"])
+	}
+}
 
 func TestOrphanedHandlerStops(t *testing.T) {
 	t.Parallel()

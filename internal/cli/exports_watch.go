@@ -81,7 +81,7 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 
 // exportEnd prints how an export has ended.
 func exportEnd(s Streams, e pipeline.ExportSummary) error {
-	switch e.State {
+	switch e.State { //nolint:exhaustive // the others are below, or have not ended
 	case pipeline.Failed:
 		f := e.Failure
 		if f == nil {
