@@ -123,6 +123,18 @@ func progressForPeople(t *testing.T) {
 		t.Errorf("%s with progress %q", e.State, e.Progress)
 	}
 	r.loaded(firstExport)
+	for key, err := range r.journal.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry, err := r.journal.Read(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(entry.Data), "Zz") {
+			t.Errorf("the journal has words of X-Progress in %s", key)
+		}
+	}
 }
 
 func exportStatusRefused(t *testing.T) {

@@ -117,7 +117,7 @@ func (p *Pipeline) notAhead(what string, t time.Time) error {
 func (p *Pipeline) pollFailed(ctx context.Context, source Source, s Step, j Job, cause error) error {
 	if fault.Of(cause) == fault.Transient {
 		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
-			return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server has not finished it within %v; at last: %s", p.ExportTimeout, cause))
+			return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server has not finished it within %v; at last: %w", p.ExportTimeout, cause))
 		}
 		next := p.Now().Add(again(s.Try+1, cause))
 		if _, err := p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
@@ -145,9 +145,9 @@ func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, 
 	}
 	switch {
 	case p.Now().Sub(j.AcceptedAt) > p.ExportTimeout:
-		return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server has not finished it within %v", p.ExportTimeout))
+		return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server has not finished it within %v", p.ExportTimeout))
 	case p.Now().Sub(moved) > p.StuckAfter:
-		return p.giveUp(ctx, source, s, j, fmt.Sprintf("the FHIR server shows no progress since %s, and has written no file", moved.UTC().Format(time.RFC3339)))
+		return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server shows no progress since %s, and has written no file", moved.UTC().Format(time.RFC3339)))
 	}
 	wait := status.RetryIn
 	if wait <= 0 {
@@ -181,12 +181,12 @@ func jitter(wait time.Duration, s Step) time.Duration {
 }
 
 // giveUp ends a job at the server, so that it does not stand in the next one's way.
-func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why string) error {
+func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why error) error {
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {
 		p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
 	}
 	return &fault.Error{
-		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s: %s; it was cancelled", s, why),
+		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s: %w; it was cancelled", s, why),
 		Remedy: "the next export covers the same window; a job that hangs has often passed then",
 	}
 }

@@ -88,6 +88,28 @@ func TestAServersWordsStayOutOfTheJournal(t *testing.T) {
 	}
 }
 
+// What a server wrote last is kept when its job is given up.
+func TestAServersLastWordsAreKeptWhenItsJobIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.put("Patient", "p1", "first", 1, false)
+	w.server.pollsBeforeDone = 1 << 30
+	began := w.clock
+	w.server.status = func() error {
+		if w.clock.Sub(began) < 23*time.Hour+30*time.Minute {
+			return nil
+		}
+		return &fault.Error{Class: fault.Transient, Err: fault.WithServerText(errors.New("HTTP 500"), "Mx Example has no index")}
+	}
+	e := w.run(nightly(1))
+	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h0m0s; at last: HTTP 500; it was cancelled") || e.Failure.Text == "" {
+		t.Errorf("%s: %+v", e.State, e.Failure)
+	}
+	if strings.Contains(everything(t, w), "Example") {
+		t.Error("the server's words are in the journal")
+	}
+}
+
 func TestALongCauseIsClipped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
