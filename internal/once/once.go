@@ -204,7 +204,7 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result,
 func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 	began := r.Now()
 	deadline := began.Add(r.Patience)
-	work := newWorkers(ctx, r.Workers, r.step)
+	work := newWorkers(ctx, r.Workers, r.step, r.giveUp)
 	defer work.stop()
 	r.begin(func() error {
 		_, err := r.pipeline.Start(ctx, r.Plan.Name)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -337,5 +338,47 @@ func TestAWarehouseThatRefusesEndsTheRun(t *testing.T) {
 	w.options.Warehouse = broken{w.options.Warehouse}
 	if _, err := once.Run(t.Context(), w.options); err == nil || !strings.Contains(err.Error(), "another shape") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// panicking panics while it flattens one type.
+type panicking struct {
+	pipeline.Flattener
+	with func()
+}
+
+func (p panicking) Flatten(ctx context.Context, f pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+	if f.Type == "Observation" {
+		p.with()
+	}
+	return p.Flattener.Flatten(ctx, f, r)
+}
+
+// A panic in a step fails the export, names the step and quotes no value.
+func TestAPanicFailsTheStepAndNotTheProcess(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		with func()
+		want string
+	}{
+		"of the runtime": {func() { var none []int; _ = none[len(t.Name())] }, "index out of range"},
+		"of a value":     {func() { panic("Mx Example") }, "a value of type string"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.options.Flattener = panicking{w.options.Flattener, c.with}
+			_, err := once.Run(t.Context(), w.options)
+			var failed *once.FailedError
+			if !errors.As(err, &failed) || !strings.Contains(err.Error(), "job/Observation-1.ndjson") || !strings.Contains(err.Error(), "panic: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the run ended with %v", err)
+			}
+			if text := fmt.Sprint(err) + w.log.String(); strings.Contains(text, "Mx Example") {
+				t.Errorf("the value is quoted: %s", text)
+			}
+			if !strings.Contains(w.log.String(), "stack=") {
+				t.Error("the log has no stack")
+			}
+		})
 	}
 }

@@ -2,8 +2,13 @@ package once
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"sync"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -14,6 +19,7 @@ const maxFailures = 10
 type workers struct {
 	ctx    context.Context // of the run, which the steps belong to
 	handle func(context.Context, []byte) error
+	giveUp func(ctx context.Context, body []byte, cause error) error // of a step that panics
 	hands  chan struct{}
 	done   chan struct{} // holds a token when a step was done
 	group  sync.WaitGroup
@@ -29,8 +35,8 @@ type failure struct {
 	err     error
 }
 
-func newWorkers(ctx context.Context, n int, handle func(context.Context, []byte) error) *workers {
-	return &workers{ctx: ctx, handle: handle, hands: make(chan struct{}, n), done: make(chan struct{}, 1), times: map[string]int{}}
+func newWorkers(ctx context.Context, n int, handle func(context.Context, []byte) error, giveUp func(context.Context, []byte, error) error) *workers {
+	return &workers{ctx: ctx, handle: handle, giveUp: giveUp, hands: make(chan struct{}, n), done: make(chan struct{}, 1), times: map[string]int{}}
 }
 
 func (w *workers) free() bool { return len(w.hands) < cap(w.hands) }
@@ -41,7 +47,7 @@ func (w *workers) busy() bool { return len(w.hands) > 0 }
 func (w *workers) do(m pipeline.Message) {
 	w.hands <- struct{}{}
 	w.group.Go(func() {
-		err := w.handle(w.ctx, m.Body)
+		err := w.attempt(m.Body)
 		if err != nil {
 			w.mu.Lock()
 			w.times[m.ID]++
@@ -54,6 +60,42 @@ func (w *workers) do(m pipeline.Message) {
 		default:
 		}
 	})
+}
+
+// attempt does a step. One that panics is given up, and the process goes on.
+func (w *workers) attempt(body []byte) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = w.giveUp(w.ctx, body, &panicError{what: panicText(v), stack: debug.Stack()})
+		}
+	}()
+	return w.handle(w.ctx, body)
+}
+
+// panicError is the panic of a step.
+type panicError struct {
+	what  string
+	stack []byte
+}
+
+func (e *panicError) Error() string { return "the program has a fault: panic: " + e.what }
+
+// panicText says what a panic was. Its value may quote what the step choked on, which
+// may be health data; the texts of the runtime do not.
+func panicText(v any) string {
+	if e, ok := v.(runtime.Error); ok {
+		return e.Error()
+	}
+	return fmt.Sprintf("a value of type %T", v)
+}
+
+// giveUp fails the export by a step that has panicked.
+func (r *run) giveUp(ctx context.Context, body []byte, cause error) error {
+	var p *panicError
+	if errors.As(cause, &p) {
+		r.Log.ErrorContext(ctx, "panic", "what", p.what, "stack", string(p.stack))
+	}
+	return r.pipeline.GiveUp(ctx, body, &fault.Error{Class: fault.Permanent, Err: cause, Remedy: "report it with the stack in the log"})
 }
 
 // failed gives a step that is not done and not recorded.

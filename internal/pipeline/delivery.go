@@ -59,6 +59,21 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 	return err
 }
 
+// GiveUp fails the export of a step that the caller could not do, with the cause. It is
+// for what Handle cannot return, such as a panic.
+func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
+	s, err := decodeStep(body)
+	if err != nil {
+		return p.recordStranger(ctx, body, err)
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	cause = fmt.Errorf("%s: %w", s, cause)
+	p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: cause})
+	p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Of(cause).String(), "error", cause)
+	return p.fail(ctx, s, cause)
+}
+
 // countDeaths changes the count of a step, and returns it.
 func (p *Pipeline) countDeaths(ctx context.Context, s Step, by int) (int, error) {
 	a, err := update(ctx, p.Journal, attemptsKey(s), func(a *attempts) error {
