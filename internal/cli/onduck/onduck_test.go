@@ -11,11 +11,14 @@ import (
 	"fhirsynapse/internal/cli/onduck"
 )
 
+// noTicks never ticks: progress is then not written, however slow the machine is.
+func noTicks(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
+
 func run(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e strings.Builder
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now},
+	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks},
 		cli.Commands{Query: onduck.Query, Load: onduck.Loader(now)})
 	return code, o.String(), e.String()
 }

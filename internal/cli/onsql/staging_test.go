@@ -93,7 +93,7 @@ func staged(t *testing.T, c onsql.Container, args ...string) (code int, out, err
 		}
 		return onsql.Staging{Container: c, URL: stagingURL}, nil
 	}
-	code = cli.Run(t.Context(), append([]string{"load"}, args...), func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now},
+	code = cli.Run(t.Context(), append([]string{"load"}, args...), func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks},
 		cli.Commands{Load: onsql.LoaderThrough(open, now, nil)})
 	return code, o.String(), e.String()
 }
