@@ -280,7 +280,9 @@ func loadTable(w io.Writer, r LoadReport) error {
 	t.SetStyle(style)
 	t.AppendHeader(table.Row{"type", "files", "lines", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
 	var sum pipeline.TypeReport
+	resources := map[string]int64{}
 	for _, x := range r.Types {
+		resources[x.Type] += x.Applied + x.Superseded
 		t.AppendRow(loadRow(x))
 		sum.Files += x.Files
 		sum.Lines += x.Lines
@@ -294,7 +296,7 @@ func loadTable(w io.Writer, r LoadReport) error {
 	sum.Type = "all"
 	t.AppendFooter(loadRow(sum))
 	b.WriteString(t.Render() + "\n")
-	for _, sentence := range r.Sentences(r.Rows) {
+	for _, sentence := range r.Sentences(r.Rows, resources) {
 		b.WriteString(sentence + "\n")
 	}
 	b.WriteString(r.remedy())

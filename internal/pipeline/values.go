@@ -29,9 +29,16 @@ type ValueCounts struct {
 	Unkeyed map[string]int64 `json:"unkeyed,omitempty"`
 	// Foreign counts references to another server.
 	Foreign map[string]int64 `json:"foreign,omitempty"`
-	// Shapes counts elements that R4 knows in another shape, by their path.
+	// OtherVersion counts resources that have elements of another FHIR version, by type.
+	OtherVersion map[string]int64 `json:"otherVersion,omitempty"`
+	// Shapes counts elements that R4 knows in another shape, by type.element.
 	Shapes map[string]int64 `json:"shapes,omitempty"`
-	// Unknown counts elements that R4 does not have, by type.element.
+	// Lists counts those of Shapes that are a list where R4 has one value.
+	Lists map[string]int64 `json:"lists,omitempty"`
+	// NoLists counts those of Shapes that are one value where R4 has a list.
+	NoLists map[string]int64 `json:"noLists,omitempty"`
+	// Unknown counts elements that R4 does not have, by type.element. Of names that cannot
+	// be shown, or are too many, the element is "*".
 	Unknown map[string]int64 `json:"unknown,omitempty"`
 	// OddIDs counts ids outside FHIR's rule, by resource type.
 	OddIDs map[string]int64 `json:"oddIds,omitempty"`
@@ -55,6 +62,11 @@ func (c *ValueCounts) Add(o ValueCounts) {
 	to := c.maps()
 	for i, m := range o.maps() {
 		for key, n := range *m {
+			if to[i] == &c.Unknown {
+				typ, name, _ := strings.Cut(key, ".")
+				CountUnknown(to[i], typ, strings.TrimSuffix(name, otherNames), n, mostUnknown)
+				continue
+			}
 			Count(to[i], key, n)
 		}
 	}
@@ -78,13 +90,13 @@ func (c ValueCounts) Misfits() (n int64) {
 func (c *ValueCounts) maps() []*map[string]int64 {
 	return []*map[string]int64{
 		&c.Nulled, &c.NoTime, &c.NoDay, &c.Rounded, &c.TooSmall, &c.URNs, &c.Unkeyed, &c.Foreign,
-		&c.Shapes, &c.Unknown, &c.OddIDs, &c.ForeignDeletes,
+		&c.OtherVersion, &c.Shapes, &c.Lists, &c.NoLists, &c.Unknown, &c.OddIDs, &c.ForeignDeletes,
 	}
 }
 
 // Sentences tells a person what was counted, one line each. Rows has the rows by
-// table, for "of how many"; it may lack some.
-func (c ValueCounts) Sentences(rows map[string]int64) []string {
+// table and resources those by type, for "of how many"; they may lack some.
+func (c ValueCounts) Sentences(rows, resources map[string]int64) []string {
 	var out []string
 	columns := func(m map[string]int64, verdict func(column string) string) {
 		for _, column := range slices.Sorted(maps.Keys(m)) {
@@ -113,19 +125,13 @@ func (c ValueCounts) Sentences(rows map[string]int64) []string {
 	columns(c.URNs, always("are NULL: the reference is a urn:uuid (its UUID is the id with --urn-references ids, or urnReferences: ids in a plan)"))
 	columns(c.Unkeyed, always("are NULL: the reference names no resource by type and id (conditional, contained or malformed)"))
 	columns(c.Foreign, always("are NULL: the reference is a URL of another server"))
-	for _, path := range slices.Sorted(maps.Keys(c.Shapes)) {
-		out = append(out, fmt.Sprintf("%s %s have a shape that FHIR R4 does not give them: columns that read them are NULL", Grouped(c.Shapes[path]), path))
-	}
-	for _, path := range slices.Sorted(maps.Keys(c.Unknown)) {
-		out = append(out, fmt.Sprintf("%s %s are in no column: FHIR R4 has no such element", Grouped(c.Unknown[path]), path))
-	}
 	for _, typ := range slices.Sorted(maps.Keys(c.OddIDs)) {
 		out = append(out, fmt.Sprintf("%s %s have ids outside FHIR's rule (1 to 64 letters, digits, '-' and '.'): they are loaded as they are", Grouped(c.OddIDs[typ]), typ))
 	}
 	for _, typ := range slices.Sorted(maps.Keys(c.ForeignDeletes)) {
 		out = append(out, fmt.Sprintf("%s deletes of %s name another server: they delete nothing", Grouped(c.ForeignDeletes[typ]), typ))
 	}
-	return out
+	return append(out, c.elementSentences(resources)...)
 }
 
 // Grouped writes a count with commas between thousands.
@@ -137,10 +143,12 @@ func Grouped(n int64) string {
 	return s
 }
 
-// PreparedValues is the counts of a part of an export, with the rows of its tables.
+// PreparedValues is the counts of a part of an export, with the rows of its tables and
+// the resources of its types.
 type PreparedValues struct {
 	ValueCounts
-	Rows map[string]int64 `json:"rows,omitempty"`
+	Rows      map[string]int64 `json:"rows,omitempty"`
+	Resources map[string]int64 `json:"resources,omitempty"`
 }
 
 // Add adds the counts and the rows of o.
@@ -149,10 +157,13 @@ func (v *PreparedValues) Add(o PreparedValues) {
 	for table, n := range o.Rows {
 		Count(&v.Rows, table, n)
 	}
+	for typ, n := range o.Resources {
+		Count(&v.Resources, typ, n)
+	}
 }
 
 // Sentences tells a person what was counted, one line each.
-func (v PreparedValues) Sentences() []string { return v.ValueCounts.Sentences(v.Rows) }
+func (v PreparedValues) Sentences() []string { return v.ValueCounts.Sentences(v.Rows, v.Resources) }
 
 // ValuesOf sums the counts of an export's parts.
 func (e Export) ValuesOf() (sum PreparedValues) {
@@ -181,15 +192,15 @@ func (p *Pipeline) recordValues(ctx context.Context, export, part string, v Prep
 // valuesOf sums what was counted in the files of a commit. The journal takes the names of
 // elements from no resource, so elements unknown to R4 are counted by type only.
 func valuesOf(b Batch) (sum PreparedValues) {
+	var resources map[string]int64
 	for _, f := range b.Files {
-		sum.Add(PreparedValues{f.Done.ValueCounts, f.Done.Rows})
+		sum.Add(PreparedValues{ValueCounts: f.Done.ValueCounts, Rows: f.Done.Rows})
+		Count(&resources, b.Type, f.Done.Heads)
 	}
-	unknown := sum.Unknown
-	sum.Unknown = nil
-	for path, n := range unknown {
-		typ, _, _ := strings.Cut(path, ".")
-		Count(&sum.Unknown, typ+" elements", n)
+	if sum.OtherVersion[b.Type] > 0 {
+		sum.Resources = resources
 	}
+	sum.Unknown = withoutNames(sum.Unknown)
 	counted := map[string]bool{}
 	for _, m := range sum.maps() {
 		for key := range *m {

@@ -108,6 +108,8 @@ type result struct {
 	counts  [][]fitCounts  // per table and column
 	bad     []badLine
 
+	differences differences
+
 	lines, blank, filtered, deleted, resources, oddIDs int64
 }
 
@@ -142,12 +144,14 @@ func (r *result) reset() {
 	}
 	clear(r.bad) // or it would hold the lines
 	r.bad = r.bad[:0]
+	r.differences = differences{}
 	r.lines, r.blank, r.filtered, r.deleted, r.resources, r.oddIDs = 0, 0, 0, 0, 0, 0
 }
 
 // tally adds the counts of a result to those of its file.
 func (r *result) tally(done *pipeline.Done, resource string) {
 	pipeline.Count(&done.OddIDs, resource, r.oddIDs)
+	r.differences.tally(done, resource)
 	done.Lines += r.lines
 	done.Blank += r.blank
 	done.Filtered += r.filtered
@@ -355,6 +359,9 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	}
 	if isOddID(res.ID) {
 		e.r.oddIDs++
+	}
+	if len(res.Differences) > 0 {
+		e.r.differences.add(res.Differences)
 	}
 	e.r.resources++
 	h := e.r.head

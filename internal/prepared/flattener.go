@@ -25,6 +25,9 @@ type Resource struct {
 	Deleted, Subsetted bool
 	// Misses counts the references of the rows that have no key.
 	Misses []native.Miss
+	// Differences are members of the resource that R4 does not have, or has in another
+	// shape.
+	Differences []native.Difference
 }
 
 // Evaluator runs the views of one resource type over lines. It is used by one

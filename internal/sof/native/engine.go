@@ -46,7 +46,8 @@ type Engine struct {
 	root       *shape
 	shapes     []*shape // by number
 	resourceOf meta
-	memos      int // values that several cells have
+	elements   *elements // nil without views
+	memos      int       // values that several cells have
 	idOptional bool
 }
 
@@ -109,6 +110,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 		e.views = append(e.views, out)
 	}
 	e.resourceOf.number(numbers, e.root)
+	e.elements = elementsOf(e.resource, e.root)
 	// names that only occur where no object can be, as in 'x'.length().foo, were
 	// numbered last
 	for _, f := range e.shapes {
@@ -124,7 +126,7 @@ func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
 	for _, l := range limits {
 		v.budget.limits = l
 	}
-	v.tape.budget = &v.budget
+	v.tape.budget, v.tape.elements = &v.budget, e.elements
 	if n := len(e.shapes); n > 0 {
 		last := e.shapes[n-1]
 		v.tape.guesses = make([]uint8, last.guess+len(last.names)+1)
@@ -248,6 +250,10 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 		}
 	}
 	r.Misses = v.misses
+	if v.tape.elements != nil {
+		v.tape.compareRead(root)
+		r.Differences = v.tape.differences
+	}
 	return r, nil
 }
 
@@ -275,6 +281,7 @@ func (v *Evaluator) shrink() {
 		clear(v.memos)
 		clear(v.stack[:cap(v.stack)])
 		clear(v.conts[:cap(v.conts)])
+		v.tape.differences = nil
 	}
 }
 

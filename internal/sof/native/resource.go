@@ -13,6 +13,9 @@ type Resource struct {
 	Subsetted bool
 	// Misses counts the references of the rows that have no key.
 	Misses []Miss
+	// Differences are members of a resource of the engine's type that R4 does not have,
+	// or has in another shape, the first 100.
+	Differences []Difference
 }
 
 // The extension of meta that makes a resource a tombstone.

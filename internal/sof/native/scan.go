@@ -45,6 +45,10 @@ type tape struct {
 	odd    []uint64 // by block, a bit for each backslash and control character
 	plain  bool     // nothing is odd
 
+	elements    *elements // of the resource type; nil compares none
+	differences []Difference
+	nameEnd     int // of the member that key has read
+
 	failedAt int
 	reason   string
 	limit    bool // the fault is that the line is beyond a limit
@@ -62,6 +66,7 @@ func (t *tape) fail(at int, reason string) int {
 // the root object, or -1 after a fault.
 func (t *tape) read(line []byte, root *shape) int32 {
 	t.line, t.nodes, t.slots, t.depth, t.reason, t.limit = line, t.nodes[:0], t.slots[:0], 0, "", false
+	t.differences = t.differences[:0]
 	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
 	}
@@ -84,17 +89,6 @@ func (t *tape) read(line []byte, root *shape) int32 {
 		return int32(t.fail(i, "text after the end of the JSON object")) //nolint:gosec // -1
 	}
 	return n
-}
-
-func invalidUTF8(b []byte) int {
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return len(b)
 }
 
 func (t *tape) space(i int) int {
@@ -193,6 +187,9 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 				return -1, -1
 			}
 			if slot < 0 {
+				if t.depth == 1 && t.elements != nil {
+					t.skipped(at+1, t.nameEnd, i)
+				}
 				if i = t.skip(i); i < 0 {
 					return -1, -1
 				}
@@ -261,6 +258,7 @@ func (t *tape) key(i int, s *shape) (int, int) {
 	if i < 0 {
 		return -1, -1
 	}
+	t.nameEnd = i - 1
 	var slot int
 	if escaped {
 		slot = s.slotOf(string(appendUnescaped(nil, t.line[start:i-1])))

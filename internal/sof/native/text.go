@@ -117,3 +117,14 @@ func (v *Evaluator) replacedSize(pattern *regexp.Regexp, s, template []byte) int
 	v.budget.made = made
 	return size
 }
+
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(b)
+}

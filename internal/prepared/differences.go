@@ -1,0 +1,66 @@
+package prepared
+
+import (
+	"maps"
+	"slices"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/native"
+)
+
+// mostNames is how many names of unknown elements are kept of a file.
+const mostNames = 100
+
+// differences counts the members of resources that R4 does not have, or has in another
+// shape.
+type differences struct {
+	resources int64
+	counts    [native.DifferenceKinds]map[string]*int64 // by name
+	unnamed   int64
+}
+
+// add counts the differences of a resource.
+func (d *differences) add(of []native.Difference) {
+	d.resources++
+	for i := range of {
+		names := d.counts[of[i].Kind]
+		if n := names[string(of[i].Name)]; n != nil {
+			*n++
+			continue
+		}
+		if len(of[i].Name) == 0 || of[i].Kind == native.UnknownElement && len(names) >= mostNames {
+			d.unnamed++
+			continue
+		}
+		if names == nil {
+			names = map[string]*int64{}
+			d.counts[of[i].Kind] = names
+		}
+		n := int64(1)
+		names[string(of[i].Name)] = &n
+	}
+}
+
+// tally adds the counts to those of a file.
+func (d *differences) tally(done *pipeline.Done, resource string) {
+	pipeline.Count(&done.OtherVersion, resource, d.resources)
+	for kind, names := range d.counts {
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			n := *names[name]
+			path := resource + "." + name
+			switch native.DifferenceKind(kind) { //nolint:exhaustive // the other kinds have no count of their own
+			case native.UnknownElement:
+				pipeline.CountUnknown(&done.Unknown, resource, name, n, mostNames)
+				continue
+			case native.ListForOne:
+				pipeline.Count(&done.Lists, path, n)
+			case native.OneForList:
+				pipeline.Count(&done.NoLists, path, n)
+			}
+			pipeline.Count(&done.Shapes, path, n)
+		}
+	}
+	if d.unnamed > 0 {
+		pipeline.CountUnknown(&done.Unknown, resource, "", d.unnamed, mostNames)
+	}
+}

@@ -1,0 +1,229 @@
+package native
+
+import (
+	"bytes"
+
+	"fhirsynapse/internal/sof/schema"
+)
+
+// Difference is a member of a resource that FHIR R4 does not have, or has in another
+// shape.
+type Difference struct {
+	// Name is nil where the member cannot be an element: a name of anything but 1 to 64
+	// letters and digits may be health data.
+	Name []byte
+	Kind DifferenceKind
+}
+
+// DifferenceKind says how a member differs from R4.
+type DifferenceKind uint8
+
+// The kinds of difference.
+const (
+	UnknownElement DifferenceKind = iota // R4 has no element of this name
+	ListForOne                           // a list where R4 has one value
+	OneForList                           // one value where R4 has a list
+	OtherKind                            // an object where R4 has a primitive value, or the reverse
+	DifferenceKinds
+)
+
+// mostDifferences is how many a line keeps.
+const mostDifferences = 100
+
+// elements are the members that R4 gives resources of one type.
+type elements struct {
+	names *shape // for its lookup
+	forms []form // by number in names
+	slots []form // by slot of the root
+}
+
+// kinds is a set of kinds of value.
+type kinds uint16
+
+func kindsOf(all ...kind) (set kinds) {
+	for _, k := range all {
+		set |= 1 << k
+	}
+	return set
+}
+
+func (s kinds) has(k kind) bool { return s>>k&1 != 0 }
+
+// primitives are what a FHIR primitive may be in JSON.
+var primitives = kindsOf(kindString, kindNumber, kindTrue, kindFalse)
+
+// form is what the value of a member may be.
+type form struct {
+	name  []byte
+	known bool
+	whole kinds
+	items kinds // of a list
+}
+
+// formOf returns the form of the values of an element.
+func formOf(name string, t *schema.Type, many bool) form {
+	f := form{name: []byte(name), known: true, whole: kindsOf(kindObject)}
+	if t.Kind == schema.Primitive || t.Kind == schema.SystemType {
+		f.whole = primitives
+	}
+	if many {
+		f.items, f.whole = f.whole, kindsOf(kindArray)
+	}
+	return f
+}
+
+// elementsOf readies the elements of a resource type. It is nil for a type that R4 does
+// not have.
+func elementsOf(resource string, root *shape) *elements {
+	if !schema.R4().IsResource(resource) {
+		return nil
+	}
+	t, _ := schema.R4().Type(resource)
+	known := &elements{names: newShape()}
+	forms := map[string]form{"resourceType": formOf("resourceType", schema.String.Type(), false)}
+	for _, e := range t.Elements {
+		for _, of := range e.Types {
+			name := e.Property(of)
+			forms[name] = formOf(name, of, e.Many)
+		}
+	}
+	if len(forms) > maxFields {
+		return nil
+	}
+	for name := range forms {
+		known.names.field(name)
+	}
+	known.names.sortFields(new([]*shape))
+	known.names.hash()
+	for _, name := range known.names.names {
+		known.forms = append(known.forms, forms[name])
+	}
+	for _, name := range root.names {
+		f := forms[name]
+		if name[0] == '_' {
+			f.known, f.whole = true, ^kinds(0)
+		}
+		f.name = []byte(name)
+		known.slots = append(known.slots, f)
+	}
+	return known
+}
+
+// difference returns how a value differs from the form.
+func (f *form) difference(whole kind) DifferenceKind {
+	switch {
+	case !f.known:
+		return UnknownElement
+	case whole == kindArray && !f.whole.has(kindArray):
+		return ListForOne
+	case whole != kindArray && f.whole.has(kindArray):
+		return OneForList
+	}
+	return OtherKind
+}
+
+// fits reports whether a value has the form; item is the kind of the first item of a
+// list, kindNone where it has none.
+func (f *form) fits(whole, item kind) bool {
+	return f.whole.has(whole) && (whole != kindArray || item == kindNone || f.items.has(item))
+}
+
+// skipped compares a member of the resource that no view reads: its name, and the offset
+// of its value.
+func (t *tape) skipped(start, end, value int) {
+	line := t.line
+	if line[start] == '_' || value >= len(line) || len(t.differences) == mostDifferences {
+		return
+	}
+	whole := kindAt(line, value)
+	if whole == kindNone {
+		return
+	}
+	n := t.elements.names.lookup(line, start, end)
+	if n < 0 {
+		t.unknown(line[start:end:end], value, whole)
+		return
+	}
+	t.compare(&t.elements.forms[n], whole, t.itemAt(value, whole))
+}
+
+// unknown notes a member whose name R4 does not have as it stands on the line.
+func (t *tape) unknown(name []byte, value int, whole kind) {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		plain := appendUnescaped(nil, name)
+		if n := t.elements.names.slotOf(string(plain)); n >= 0 {
+			t.compare(&t.elements.forms[n], whole, t.itemAt(value, whole))
+			return
+		}
+	}
+	if !isElementName(name) {
+		name = nil
+	}
+	t.differences = append(t.differences, Difference{Name: name})
+}
+
+func (t *tape) compare(f *form, whole, item kind) {
+	if !f.fits(whole, item) && len(t.differences) < mostDifferences {
+		t.differences = append(t.differences, Difference{Name: f.name, Kind: f.difference(whole)})
+	}
+}
+
+// itemAt returns the kind of the first item of a list; kindNone for what is no list.
+func (t *tape) itemAt(value int, whole kind) kind {
+	if whole != kindArray {
+		return kindNone
+	}
+	if i := t.space(value + 1); i < len(t.line) && t.line[i] != ']' {
+		return kindAt(t.line, i)
+	}
+	return kindNone
+}
+
+// kindAt returns the kind of the value that begins at an offset, kindNone for null.
+func kindAt(line []byte, i int) kind {
+	switch line[i] {
+	case '{':
+		return kindObject
+	case '[':
+		return kindArray
+	case '"':
+		return kindString
+	case 't':
+		return kindTrue
+	case 'f':
+		return kindFalse
+	case 'n':
+		return kindNone
+	}
+	return kindNumber
+}
+
+// compareRead compares the members of the resource that views read.
+func (t *tape) compareRead(root int32) {
+	slots := t.slots[t.nodes[root].first:]
+	for i := range t.elements.slots {
+		at := slots[i] - 1
+		if at < 0 {
+			continue
+		}
+		d := &t.nodes[at]
+		item := kindNone
+		if d.kind == kindArray && d.first >= 0 {
+			item = t.nodes[d.first].kind
+		}
+		t.compare(&t.elements.slots[i], d.kind, item)
+	}
+}
+
+// isElementName reports whether a name can be shown: 1 to 64 letters and digits.
+func isElementName(name []byte) bool {
+	if len(name) == 0 || len(name) > 64 || name[0] >= '0' && name[0] <= '9' {
+		return false
+	}
+	for _, c := range name {
+		if lower := c | 0x20; (lower < 'a' || lower > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
