@@ -106,6 +106,10 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	if r.Schema == "" {
 		r.Schema = schema
 	}
+	// A server that cannot be used is told before hours of reading.
+	if _, err := tables.Ledger(ctx, r.Schema, load.Plan); err != nil {
+		return out, fmt.Errorf("open the warehouse: %w", err)
+	}
 	loader := load.Loader{
 		Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
 		LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,

@@ -60,6 +60,31 @@ func standIn(t *testing.T) (*tables.Database, *tdsserver.Server) {
 
 // The tests below change the folder that the process is in, where bad lines go.
 
+func TestAServerThatIsAwayIsToldBeforeAFileIsRead(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("in", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("in/Patient.ndjson", []byte(`{"resourceType":"Patient","id":"1"}`+"\nbad\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server, err := tdsserver.Listen(tdsserver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := server.URL("someone", "secret", "pool")
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := run(t, "load", "in", "--to", to)
+	if code != 1 || !strings.Contains(errs, "open the warehouse: ") || strings.Contains(errs, "secret") || strings.Contains(errs, "lines") {
+		t.Errorf("exit code %d:\n%s", code, errs)
+	}
+	if _, err := os.Stat("in.quarantine"); !os.IsNotExist(err) {
+		t.Errorf("files were read: %v", err)
+	}
+}
+
 func TestAFolderIsLoadedIntoSQLServer(t *testing.T) {
 	data, err := filepath.Abs("../../../../shared/data/synthea-ndjson/set-b-12patients")
 	if err != nil {
