@@ -61,7 +61,7 @@ func clipAttr(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == "stack" {
 		return a
 	}
-	switch v := a.Value.Resolve(); v.Kind() {
+	switch v := a.Value.Resolve(); v.Kind() { //nolint:exhaustive // numbers and times are short
 	case slog.KindString:
 		a.Value = slog.StringValue(fault.Clip(v.String()))
 	case slog.KindAny:

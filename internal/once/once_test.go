@@ -361,7 +361,7 @@ func TestAPanicFailsTheStepAndNotTheProcess(t *testing.T) {
 		with func()
 		want string
 	}{
-		"of the runtime": {func() { var none []int; _ = none[len(t.Name())] }, "index out of range"},
+		"of the runtime": {func() { _ = []int{}[len(t.Name())] }, "index out of range"},
 		"of a value":     {func() { panic("Mx Example") }, "a value of type string"},
 	} {
 		t.Run(name, func(t *testing.T) {
