@@ -8,7 +8,7 @@ FROM (
       BULK 'fhir/Patient/part=*/*.lines', DATA_SOURCE = 'fhirsynapse', FORMAT = 'CSV', PARSER_VERSION = '1.0',
       FIELDTERMINATOR = '0x0b', FIELDQUOTE = '0x1f', ROWTERMINATOR = '0x0a'
     ) WITH (
-      [_id] varchar(64) COLLATE Latin1_General_100_BIN2_UTF8 1, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 2, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8 3, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 4, [doc] nvarchar(max) 5
+      [_id] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 1, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 2, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8 3, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 4, [doc] nvarchar(max) 5
     ) AS p
     WHERE p.filepath(1) <= '000003-0003' AND NOT p.filepath(1) IN ('000002-0002')
   ) AS r

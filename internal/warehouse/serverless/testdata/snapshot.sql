@@ -11,7 +11,7 @@ FROM (
       BULK 'fhir/Patient/part=*/*.lines', DATA_SOURCE = 'fhirsynapse', FORMAT = 'CSV', PARSER_VERSION = '1.0',
       FIELDTERMINATOR = '0x0b', FIELDQUOTE = '0x1f', ROWTERMINATOR = '0x0a'
     ) WITH (
-      [_id] varchar(64) COLLATE Latin1_General_100_BIN2_UTF8 1, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 2, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8 3, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 4, [doc] nvarchar(max) 5
+      [_id] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 1, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 2, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8 3, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 4, [doc] nvarchar(max) 5
     ) AS p
     WHERE p.filepath(1) > '000002-0002' AND p.filepath(1) <= '000004-0004'
     UNION ALL
@@ -20,7 +20,7 @@ FROM (
       BULK 'fhir/Patient/part=*/*.large', DATA_SOURCE = 'fhirsynapse', FORMAT = 'CSV', PARSER_VERSION = '1.0',
       FIELDTERMINATOR = '0x0b', FIELDQUOTE = '0x1f', ROWTERMINATOR = '0x0a'
     ) WITH (
-      [_id] varchar(64) COLLATE Latin1_General_100_BIN2_UTF8 1, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 2, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8 3, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 4, [doc] nvarchar(max) 5
+      [_id] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 1, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 2, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8 3, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8 4, [doc] nvarchar(max) 5
     ) AS p
     WHERE p.filepath(1) <= '000004-0004'
     UNION ALL
@@ -28,7 +28,7 @@ FROM (
     FROM OPENROWSET(
       BULK 'fhir/Patient/snapshot=000002-000201/data/*.parquet', DATA_SOURCE = 'fhirsynapse', FORMAT = 'PARQUET'
     ) WITH (
-      [_id] varchar(64) COLLATE Latin1_General_100_BIN2_UTF8, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8, [doc] nvarchar(max)
+      [_id] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8, [_version] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8, [_deleted] varchar(1) COLLATE Latin1_General_100_BIN2_UTF8, [_export] varchar(128) COLLATE Latin1_General_100_BIN2_UTF8, [doc] nvarchar(max)
     ) AS p
   ) AS r
 ) AS q
