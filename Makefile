@@ -72,6 +72,7 @@ package-local: need-go need-cxx ## dist-local/ for this machine: the same functi
 test: need-all ## all tests, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=40m $(TESTFLAGS) ./...
 	$(GO) test -count=1 -v -run=Random ./internal/bulkfhir/randomserver
+	$(GO) test -count=1 -v -run=HostileLines ./internal/prepared
 
 .PHONY: test/quick
 test/quick: need-all ## all tests, without the race detector

@@ -394,28 +394,6 @@ func runHostile(tb testing.TB, h hostile, size int) hostileResult {
 // largest is the size of a line of which only the limit of lines is larger.
 const largest = 64<<20 - 1<<16
 
-func TestMemoryOfHostileLinesIsBounded(t *testing.T) {
-	t.Parallel()
-	size := largest
-	if testing.Short() || raceEnabled {
-		size /= 16
-	}
-	for _, h := range hostiles() {
-		t.Run(h.name, func(t *testing.T) {
-			got := runHostile(t, h, size)
-			t.Logf("%d MiB, %.1f s, %d rows, %d lines quarantined", got.Peak>>20, got.Seconds, got.Rows, got.Quarantined)
-			switch {
-			case got.Peak > hostileBound && !raceEnabled:
-				t.Errorf("the process took %d MiB, the bound is %d MiB", got.Peak>>20, int64(hostileBound)>>20)
-			case h.bad == "" && (got.Quarantined > 0 || got.Rows < h.least*int64(size)/largest):
-				t.Errorf("%d rows, %d lines quarantined %q; want at least %d rows", got.Rows, got.Quarantined, got.Reasons, h.least*int64(size)/largest)
-			case h.bad != "" && (got.Rows > 0 || len(got.Reasons) != 1 || !strings.Contains(got.Reasons[0], h.bad)):
-				t.Errorf("%d rows, reasons %q; want no rows and %q", got.Rows, got.Reasons, h.bad)
-			}
-		})
-	}
-}
-
 // BenchmarkHostileLines reports the memory that a process needs for the largest
 // line of each kind, and the bound that the test of the same lines keeps.
 func BenchmarkHostileLines(b *testing.B) {

@@ -1,5 +1,0 @@
-//go:build !race
-
-package prepared_test
-
-const raceEnabled = false
