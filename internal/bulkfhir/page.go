@@ -40,9 +40,9 @@ type wireFile struct {
 	count    int64
 }
 
-// page reads one page of a 200. What is no manifest at all is Transient: gateways
-// answer 200 with pages of their own, and servers with an empty body before the file
-// is there. A manifest that would have to be misread is Permanent.
+// page reads one page of a manifest. A body that is not a manifest is Transient, because
+// gateways answer 200 with pages of their own and some servers send an empty body first.
+// A manifest that can only be misread is Permanent.
 func (r *manifestReader) page(b *unpackedBody, a answer) (page, error) {
 	p := page{}
 	kept := &prefix{most: maxKeptManifest + 1}
@@ -223,7 +223,7 @@ func (r *manifestReader) files(s *stream, member string, a answer) (bool, error)
 	return list, err
 }
 
-// count reads a number that some servers write as text; what is no count is left out.
+// count parses a count that some servers write as text. It returns -1 for anything else.
 func count(text string) int64 {
 	if f, err := strconv.ParseFloat(text, 64); err == nil && f >= 0 && f < 1<<53 && f == float64(int64(f)) {
 		return int64(f)

@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// software is what a CapabilityStatement says of the server itself.
+// software holds the name and the versions that a CapabilityStatement gives.
 type software struct {
 	name string
 	fhir string // the version of FHIR; empty when it is not said
@@ -81,7 +81,7 @@ func supported(version string) bool {
 	return version == "4.0" || version == "4.3" || strings.HasPrefix(version, "4.0.") || strings.HasPrefix(version, "4.3.")
 }
 
-// softwareOf reads what it can: a CapabilityStatement of another form is no fault.
+// softwareOf reads a CapabilityStatement. Members that are missing stay empty.
 func softwareOf(b *unpackedBody, a answer) software {
 	var out software
 	var resource, name, version string

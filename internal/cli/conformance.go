@@ -144,7 +144,7 @@ func printConformance(w io.Writer, results []conformance.FileResult, list bool) 
 	return err
 }
 
-// title is that of a case, on one line.
+// title returns the title of a case on one line.
 func title(r conformance.Result) string { return strings.Join(strings.Fields(r.Title), " ") }
 
 // reportConformance writes the report whole or not at all.

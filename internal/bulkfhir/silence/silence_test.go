@@ -151,14 +151,14 @@ func (s spoilt) Commit(ctx context.Context, b pipeline.Batch) error {
 	return s.Warehouse.Commit(ctx, b)
 }
 
-// cell is what goes wrong: answers by the last part of the path, or a warehouse.
+// cell describes one failure: answers by the last part of the path, or a warehouse.
 type cell struct {
 	answer map[string]http.HandlerFunc
 	commit func(context.Context) error
 	source string
 	args   []string
 	env    map[string]string
-	// says is what the person must read.
+	// says has the words that the person must read.
 	says string
 }
 
