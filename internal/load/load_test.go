@@ -256,12 +256,12 @@ func TestLoadOfNothing(t *testing.T) {
 // keeper is a shelf that counts how often it is kept and let go.
 type keeper struct {
 	*shelf
-	kept, left int
+	kept, left atomic.Int64
 }
 
 func (k *keeper) Keep() (letGo func() error) {
-	k.kept++
-	return func() error { k.left++; return nil }
+	k.kept.Add(1)
+	return func() error { k.left.Add(1); return nil }
 }
 
 func TestLoadLetsGoWhatItKept(t *testing.T) {
@@ -272,7 +272,7 @@ func TestLoadLetsGoWhatItKept(t *testing.T) {
 		files map[string]string
 		fail  error // of commits
 		fails bool
-		kept  int
+		kept  int64
 	}{
 		"small types":      {map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient}, nil, false, 2},
 		"a large one":      {map[string]string{"Observation.ndjson": large, "Patient.ndjson": patient}, nil, false, 1},
@@ -288,8 +288,8 @@ func TestLoadLetsGoWhatItKept(t *testing.T) {
 			if _, err := w.Load(t.Context(), "main"); (err != nil) != test.fails {
 				t.Errorf("error = %v", err)
 			}
-			if k.kept != test.kept || k.left != k.kept {
-				t.Errorf("kept %d times and let go %d times, want %d", k.kept, k.left, test.kept)
+			if kept, left := k.kept.Load(), k.left.Load(); kept != test.kept || left != kept {
+				t.Errorf("kept %d times and let go %d times, want %d", kept, left, test.kept)
 			}
 		})
 	}

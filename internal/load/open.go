@@ -113,11 +113,11 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A packed file of more than freeSize bytes is refused where it unpacks to more than
-// maxRatio times its size: NDJSON of FHIR packs ten to fifty times smaller, and DEFLATE
+// A packed file is refused once it has unpacked to more than freeSize bytes and to more
+// than maxRatio times its size: NDJSON of FHIR packs ten to fifty times smaller, and DEFLATE
 // allows a thousand.
 const (
-	freeSize = 4 << 30
+	freeSize = 256 << 20
 	maxRatio = 400
 )
 
