@@ -261,6 +261,9 @@ func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Expor
 		}
 		p.Log.WarnContext(ctx, "jobs not given back to the server; they expire there", "export", e.ID, "error", err)
 	}
+	if err := p.removeStatusQueries(ctx, e); err != nil {
+		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
+	}
 	d.value.Released = e.ID
 	d.value.Strays = slices.ContainsFunc(jobs, func(j Job) bool { return j.unsettled() > 0 })
 	if err := d.write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) {
@@ -315,6 +318,8 @@ func (p *Pipeline) endJobs(ctx context.Context, e Export) ([]JobEnd, error) {
 
 func (p *Pipeline) endJob(ctx context.Context, plan string, j Job) JobEnd {
 	switch {
+	case j.GivenBack:
+		return JobEnd{Job: j.ID, Fate: JobDone}
 	case j.StatusURL == "" && j.KickOffAt.IsZero():
 		return JobEnd{Job: j.ID, Fate: JobNeverStarted}
 	case j.StatusURL == "":

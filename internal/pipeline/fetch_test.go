@@ -34,6 +34,8 @@ type kept struct {
 	download func(f pipeline.OutputFile) error
 	// meddle changes a manifest that is about to be given.
 	meddle func(*pipeline.Manifest)
+	// signature is the query that the address of the next job gets.
+	signature string
 	// generation is part of the URLs: a fresh manifest has fresh ones.
 	generation int
 	manifests  int
@@ -53,6 +55,13 @@ func newKeeperWorld(t *testing.T) (*world, *kept) {
 func (k keeper) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	a, err := k.gatedSource.KickOff(ctx, r)
 	a.Folder = ""
+	if err == nil && k.signature != "" {
+		job := k.w.server.jobs[a.StatusURL]
+		a.StatusURL += k.signature
+		k.w.server.jobs[a.StatusURL] = job
+		a.Exchange.Answer = map[string]string{"Content-Location": a.StatusURL, "Link": "<https://bulk.example/s" + k.signature + ">"}
+		k.signature = ""
+	}
 	return a, err
 }
 

@@ -42,6 +42,29 @@ func (p *Pipeline) removeLinks(ctx context.Context, e Export) error {
 	return nil
 }
 
+// removeStatusQueries cuts the queries of the addresses that ask for the status of an
+// export's jobs: some servers sign them. It comes after the last request about the jobs.
+func (p *Pipeline) removeStatusQueries(ctx context.Context, e Export) error {
+	for n := range e.Jobs {
+		if err := rewrite(ctx, p.Journal, jobKey(jobID(e.ID, n+1)), func(j *Job) {
+			short := withoutQuery(j.StatusURL)
+			if x := j.Exchange; x != nil {
+				for name, value := range x.Answer {
+					x.Answer[name] = withoutQueries(value)
+					if name == "Content-Location" || name == "Location" { // they may be relative
+						x.Answer[name] = withoutQuery(value)
+					}
+				}
+			}
+			j.GivenBack = j.GivenBack || short != j.StatusURL
+			j.StatusURL = short
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rewrite changes a document if it is there.
 func rewrite[T any](ctx context.Context, j Journal, key string, change func(*T)) error {
 	for range swapTries {

@@ -105,7 +105,10 @@ type Job struct {
 	// Exchange is the kick-off that was accepted.
 	Exchange  *Exchange `json:"exchange,omitempty"`
 	StatusURL string    `json:"statusUrl,omitempty"`
-	Folder    string    `json:"folder,omitempty"`
+	// GivenBack says that the export has ended and that nobody asks the server about the
+	// job again: StatusURL and Exchange have lost their queries, which may be secrets.
+	GivenBack bool   `json:"givenBack,omitempty"`
+	Folder    string `json:"folder,omitempty"`
 	// AcceptedAt is when the server promised to do it.
 	AcceptedAt time.Time `json:"acceptedAt,omitzero"`
 	// ServerTime is the server's clock at that time; zero when it did not show it.

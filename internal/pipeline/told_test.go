@@ -206,6 +206,7 @@ func TestSignedLinksLeaveTheJournal(t *testing.T) {
 	t.Parallel()
 	for _, state := range []pipeline.State{pipeline.Loaded, pipeline.Failed, pipeline.Incomplete} {
 		w, k := newKeeperWorld(t)
+		k.signature = "?sig=secret4"
 		w.server.put("Patient", "p1", "first", 1, false)
 		w.clock = w.clock.Add(time.Minute)
 		k.meddle = func(m *pipeline.Manifest) {
@@ -235,13 +236,18 @@ func TestSignedLinksLeaveTheJournal(t *testing.T) {
 			w.step()
 		}
 		all := everything(t, w)
-		for _, secret := range []string{"secret1", "secret2", "secret3", "sig="} {
+		for _, secret := range []string{"secret1", "secret2", "secret3", "secret4", "sig="} {
 			if strings.Contains(all, secret) {
 				t.Errorf("%s: %s is in the journal", state, secret)
 			}
 		}
 		if !strings.Contains(all, `a?removed`) || !strings.Contains(all, `a?b`) {
 			t.Errorf("%s: the rest of the manifest is gone", state)
+		}
+		for url, job := range w.server.jobs {
+			if strings.HasSuffix(url, "secret4") && !job.ended {
+				t.Errorf("%s: job %s was not given back at the server", state, url)
+			}
 		}
 	}
 }
