@@ -266,6 +266,11 @@ func (r *run) begin(do func() error) {
 	r.errand = e
 	go func() {
 		defer close(e.done)
+		defer func() {
+			if v := recover(); v != nil {
+				e.err = r.panicked(context.Background(), v)
+			}
+		}()
 		e.err = do()
 	}()
 }

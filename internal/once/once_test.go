@@ -354,6 +354,28 @@ func (p panicking) Flatten(ctx context.Context, f pipeline.Flattening, r io.Read
 	return p.Flattener.Flatten(ctx, f, r)
 }
 
+// panickingServer panics at the kick-off.
+type panickingServer struct{ *server }
+
+func (panickingServer) KickOff(context.Context, pipeline.Request) (pipeline.Accepted, error) {
+	panic("Mx Example")
+}
+
+// A panic outside the steps ends the run, and not the process.
+func TestAPanicOfTheKickOffIsAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.options.Source = panickingServer{w.server}
+	_, err := once.Run(t.Context(), w.options)
+	var failed *once.FailedError
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "panic: a value of type string") || failed.Remedy == "" {
+		t.Errorf("the run ended with %v", err)
+	}
+	if text := fmt.Sprint(err) + w.log.String(); strings.Contains(text, "Mx Example") || !strings.Contains(text, "stack=") {
+		t.Errorf("the value is quoted, or the log has no stack: %s", text)
+	}
+}
+
 // A panic in a step fails the export, names the step and quotes no value.
 func TestAPanicFailsTheStepAndNotTheProcess(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ const maxFailures = 10
 type workers struct {
 	ctx    context.Context // of the run, which the steps belong to
 	handle func(context.Context, []byte) error
-	giveUp func(ctx context.Context, body []byte, cause error) error // of a step that panics
+	giveUp func(ctx context.Context, body []byte, panicValue any) error // of a step that panics
 	hands  chan struct{}
 	done   chan struct{} // holds a token when a step was done
 	group  sync.WaitGroup
@@ -35,7 +35,7 @@ type failure struct {
 	err     error
 }
 
-func newWorkers(ctx context.Context, n int, handle func(context.Context, []byte) error, giveUp func(context.Context, []byte, error) error) *workers {
+func newWorkers(ctx context.Context, n int, handle func(context.Context, []byte) error, giveUp func(context.Context, []byte, any) error) *workers {
 	return &workers{ctx: ctx, handle: handle, giveUp: giveUp, hands: make(chan struct{}, n), done: make(chan struct{}, 1), times: map[string]int{}}
 }
 
@@ -66,19 +66,20 @@ func (w *workers) do(m pipeline.Message) {
 func (w *workers) attempt(body []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = w.giveUp(w.ctx, body, &panicError{what: panicText(v), stack: debug.Stack()})
+			err = w.giveUp(w.ctx, body, v)
 		}
 	}()
 	return w.handle(w.ctx, body)
 }
 
-// panicError is the panic of a step.
-type panicError struct {
-	what  string
-	stack []byte
+// panicked makes an error of a panic's value, and logs where it came from.
+func (r *run) panicked(ctx context.Context, v any) error {
+	what := panicText(v)
+	r.Log.ErrorContext(ctx, "panic", "what", what, "stack", string(debug.Stack()))
+	return &fault.Error{
+		Class: fault.Permanent, Err: errors.New("the program has a fault: panic: " + what), Remedy: "report it with the stack in the log",
+	}
 }
-
-func (e *panicError) Error() string { return "the program has a fault: panic: " + e.what }
 
 // panicText says what a panic was. Its value may quote what the step choked on, which
 // may be health data; the texts of the runtime do not.
@@ -90,12 +91,8 @@ func panicText(v any) string {
 }
 
 // giveUp fails the export by a step that has panicked.
-func (r *run) giveUp(ctx context.Context, body []byte, cause error) error {
-	var p *panicError
-	if errors.As(cause, &p) {
-		r.Log.ErrorContext(ctx, "panic", "what", p.what, "stack", string(p.stack))
-	}
-	return r.pipeline.GiveUp(ctx, body, &fault.Error{Class: fault.Permanent, Err: cause, Remedy: "report it with the stack in the log"})
+func (r *run) giveUp(ctx context.Context, body []byte, panicValue any) error {
+	return r.pipeline.GiveUp(ctx, body, r.panicked(ctx, panicValue))
 }
 
 // failed gives a step that is not done and not recorded.
