@@ -79,7 +79,7 @@ func Starter(clock Clock, kinds Kinds) cli.Starter {
 	return func(ctx context.Context, r cli.StartRequest) (cli.StartReport, error) {
 		kind, ok := kinds[r.Scheme]
 		if !ok {
-			return cli.StartReport{}, fault.Permanentf("--to %s: is unknown: start writes to %s", r.Scheme, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+			return cli.StartReport{}, fault.Permanentf("--to %s: start writes to %s", r.Scheme, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 		}
 		return start(ctx, r, kind, clock)
 	}
