@@ -47,24 +47,27 @@ bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
 	@$(GO) run ./cmd/desk bench
 
 .PHONY: start
-start: need-go need-cxx ## the local handler under Azure Functions Core Tools, which scan the container themselves
-	@command -v func >/dev/null || { echo "make: func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4)" >&2; exit 1; }
+start: need-func need-go need-cxx ## the local handler under Azure Functions Core Tools, which scan the container themselves
 	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
-	$(GO) run ./cmd/desk package --handler out/fhirsynapse --out dist-start --blob-trigger polling
+	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/fhirsynapse --out dist-start --blob-trigger polling
 	@test -f dist-start/local.settings.json || cp local.settings.sample.json dist-start/local.settings.json
 	cd dist-start && func start
 
 ##### packages
 
 .PHONY: package
-package: need-go ## dist/ for Azure: the static Linux handler and its functions
+package: need-go ## dist/ and out/fhirsynapse.zip for Azure: the static Linux handler and its functions; EXPORTS=<file> puts your plans in
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags='-s -w' -o out/handler ./handler
-	$(GO) run ./cmd/desk package --handler out/handler --out dist
+	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/handler --out dist --zip out/fhirsynapse.zip $(if $(EXPORTS),--exports '$(EXPORTS)')
+
+.PHONY: publish
+publish: need-app need-func package ## package, and send dist/ to the function app APP=<name>, as who has signed in with az login
+	func azure functionapp publish '$(APP)' --custom --no-build --script-root dist
 
 .PHONY: package-local
 package-local: need-go need-cxx ## dist-local/ for this machine: the same functions, with DuckDB
 	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
-	$(GO) run ./cmd/desk package --handler out/fhirsynapse --out dist-local
+	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/fhirsynapse --out dist-local
 
 ##### checks
 
@@ -133,7 +136,7 @@ $(AZURITE)/node_modules/.package-lock.json: $(AZURITE)/package-lock.json
 	npm ci --prefix $(AZURITE) --no-audit --no-fund
 	@touch $@
 
-.PHONY: need-all need-go need-cxx need-node need-azurite
+.PHONY: need-all need-go need-cxx need-node need-azurite need-func need-app
 need-all: need-go need-cxx need-azurite
 
 need-go:
@@ -151,3 +154,9 @@ need-node:
 	@command -v node >/dev/null || { echo "make: node is missing: install Node.js 20 or newer; the storage stand-in, Azurite, runs on it" >&2; exit 1; }
 
 need-azurite: need-node $(AZURITE)/node_modules/.package-lock.json
+
+need-func:
+	@command -v func >/dev/null || { echo "make: func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4)" >&2; exit 1; }
+
+need-app:
+	@[ -n '$(APP)' ] || { echo "make: name the function app: make publish APP=my-app" >&2; exit 1; }

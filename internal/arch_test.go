@@ -94,6 +94,7 @@ var walls = []wall{
 	{"handler", []string{"internal/warehouse/duck", "github.com/duckdb"}, "cgo and a native library have no place in the static binary of the cloud"},
 	{"handler", []string{"internal/local"}, "the desk world is no part of the product"},
 	{"cmd/fhirsynapse", []string{"internal/local"}, "the desk world is no part of the product"},
+	{"cmd/pack", []string{"internal/warehouse", "internal/app", "github.com/duckdb"}, "who only deploys needs Go and no C compiler"},
 	{"handler", []string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"}, "nobody types at the handler"},
 	{
 		"internal/pipeline",

@@ -28,7 +28,7 @@ func Command(stdout, stderr io.Writer, getenv func(string) string) *cobra.Comman
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), packageCommand())
+	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout))
 	root.AddCommand(enginebench.Commands(stdout, time.Now, getenv(sqlserver.Setting))...)
 	return root
 }
@@ -58,7 +58,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	if !slices.Contains([]string{"", SourceAzure, SourceBulk}, c.source) {
 		return o, nil, fmt.Errorf("--source %s: known are azure and bulk", c.source)
 	}
-	root, err := repository()
+	root, err := stage.Repository()
 	if err != nil {
 		return o, nil, err
 	}
@@ -98,22 +98,6 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 		_ = handler.Close()
 		unlock()
 	}, nil
-}
-
-// repository finds the checkout that the desk is run in.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("this is not the repository: run it where host.json is")
-		}
-	}
 }
 
 func demoCommand(out io.Writer) *cobra.Command {
@@ -208,28 +192,6 @@ func benchCommand(out io.Writer) *cobra.Command {
 	}
 	c.flags(cmd, ".demo/bench")
 	cmd.Flags().Int64Var(&size, "megabytes", 1000, "how much NDJSON")
-	return cmd
-}
-
-func packageCommand() *cobra.Command {
-	var o stage.Options
-	cmd := &cobra.Command{
-		Use: "package", Short: "Stage a function app: host.json, the handler, its functions", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			root, err := repository()
-			if err != nil {
-				return err
-			}
-			o.Root = root
-			if o.Licenses, err = stage.Licenses(cmd.Context(), root, o.Executable); err != nil {
-				return err
-			}
-			return stage.Stage(o)
-		},
-	}
-	cmd.Flags().StringVar(&o.Executable, "handler", "", "the built handler")
-	cmd.Flags().StringVar(&o.Out, "out", "dist", "the folder to make")
-	cmd.Flags().StringVar(&o.BlobTrigger, "blob-trigger", stage.BlobTriggerEvents, "events, or polling for Core Tools with Azurite")
 	return cmd
 }
 
