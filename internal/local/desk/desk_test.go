@@ -76,7 +76,7 @@ func stageCloud(t *testing.T) string {
 	return staged
 }
 
-func needNode(t *testing.T) {
+func needNode(t testing.TB) {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -145,7 +145,7 @@ func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.
 }
 
 // made is made-up data, of some types only where the number of steps matters.
-func made(t *testing.T, patients int, seed uint64, only ...string) *store.Store {
+func made(t testing.TB, patients int, seed uint64, only ...string) *store.Store {
 	t.Helper()
 	s, err := store.New(store.Options{Base: time.Now().UTC().Add(-time.Hour)})
 	if err != nil {

@@ -75,7 +75,7 @@ type host struct {
 	ended    chan struct{}
 }
 
-func startHost(t *testing.T, w *desk.World, staged string) *host {
+func startHost(t testing.TB, w *desk.World, staged string) *host {
 	t.Helper()
 	settings, err := json.Marshal(w.Settings())
 	if err != nil {
@@ -153,7 +153,7 @@ func (h *host) strike(random *rand.Rand) string {
 }
 
 // noOrphans waits until every handler of a host that has ended is gone.
-func (h *host) noOrphans(ctx context.Context, t *testing.T) {
+func (h *host) noOrphans(ctx context.Context, t testing.TB) {
 	t.Helper()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
@@ -269,7 +269,7 @@ func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 // The same for the local handler, with DuckDB.
 func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 	needNode(t)
-	w, staged, database, data := newLocal(t, 6)
+	w, staged, database, data := newLocal(t, 6, 2*time.Second, impatient())
 	exerciseKilled(t, w, staged, data, func(t *testing.T) {
 		t.Helper()
 		if err := desk.SameAsFresh(t.Context(), data, database, t.TempDir()); err != nil {
@@ -282,12 +282,12 @@ func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 }
 
 // newLocal starts a world for the local handler, whose warehouse is a DuckDB file.
-func newLocal(t *testing.T, seed uint64) (w *desk.World, staged, database string, data *store.Store) {
+func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string]string) (w *desk.World, staged, database string, data *store.Store) {
 	t.Helper()
 	data = made(t, 4, seed, killedTypes...)
 	dir := t.TempDir()
 	w, err := desk.StartWorld(t.Context(), desk.Options{
-		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(), Now: time.Now,
+		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: lock, Settings: settings, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
 		Events: storageevents.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
@@ -299,4 +299,69 @@ func newLocal(t *testing.T, seed uint64) (w *desk.World, staged, database string
 		t.Fatal(err)
 	}
 	return w, staged, filepath.Join(dir, "fhir.duckdb"), data
+}
+
+// BenchmarkLastKillToLoaded tells how long an export of the local handler takes from
+// the last kill of a handler or host to its end, with the settings that an app has by
+// default. Only the schedule is another: nobody waits for the first tick.
+func BenchmarkLastKillToLoaded(b *testing.B) {
+	needNode(b)
+	random := rand.New(rand.NewPCG(1, 9))
+	var longest time.Duration
+	for b.Loop() {
+		w, staged, _, _ := newLocal(b, 6, 0, map[string]string{
+			"ExportSchedule": "*/2 * * * * *", "PollMin": "10s", "PollMax": "5m", "SilentAfter": "15m", "Settle": "30s",
+		})
+		took := killedOnce(b, w, staged, random)
+		longest = max(longest, took)
+		w.Close()
+	}
+	b.ReportMetric(longest.Seconds(), "s-longest")
+}
+
+// killedOnce runs one export, kills handler or host while it loads, and returns the
+// time from then to the export's end.
+func killedOnce(b *testing.B, w *desk.World, staged string, random *rand.Rand) time.Duration {
+	b.Helper()
+	ctx, done := context.WithTimeout(b.Context(), 10*time.Minute)
+	defer done()
+	h := startHost(b, w, staged)
+	defer func() { h.end(syscall.SIGTERM) }()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	var killed time.Time
+	var strike <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			b.Fatal("no end within ten minutes")
+		case <-h.ended:
+			h = startHost(b, w, staged)
+		case <-strike:
+			killed = time.Now()
+			if random.IntN(2) == 0 {
+				h.signalHandler(syscall.SIGKILL)
+				b.Log("SIGKILL of the handler")
+			} else {
+				h.end(syscall.SIGKILL)
+				b.Log("SIGKILL of the host")
+			}
+		case <-look.C:
+			last, there, err := w.Last(ctx)
+			switch {
+			case err != nil:
+				b.Fatal(err)
+			case !there:
+			case last.State == pipeline.Failed:
+				b.Fatalf("export %s failed: %+v", last.ID, last.Failure)
+			case last.State == pipeline.Loading && strike == nil:
+				strike = time.After(time.Duration(random.IntN(1500)) * time.Millisecond)
+			case last.State == pipeline.Loaded && killed.IsZero():
+				return 0 // it was faster than the kill
+			case last.State == pipeline.Loaded:
+				b.Logf("loaded %.1f s after it", time.Since(killed).Seconds())
+				return time.Since(killed)
+			}
+		}
+	}
 }

@@ -67,7 +67,7 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 // database file and one journal.
 func TestTwoHandlersSideBySide(t *testing.T) {
 	needNode(t)
-	w, staged, database, data := newLocal(t, 13)
+	w, staged, database, data := newLocal(t, 13, 2*time.Second, impatient())
 	host, err := w.StartHost(t.Context(), staged, nil)
 	if err != nil {
 		t.Fatal(err)
