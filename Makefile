@@ -47,11 +47,11 @@ bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
 	@$(GO) run ./cmd/desk bench
 
 .PHONY: start
-start: need-func need-go need-cxx ## the local handler under Azure Functions Core Tools, which scan the container themselves
+start: need-func need-go need-cxx need-azurite ## the local app under Azure Functions Core Tools, with Azurite and a Service Bus emulator; EMULATORS=running: those of compose.yaml
 	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
 	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/fhirsynapse --out dist-start --blob-trigger polling
 	@test -f dist-start/local.settings.json || cp local.settings.sample.json dist-start/local.settings.json
-	cd dist-start && func start
+	@$(GO) run ./cmd/desk start --app dist-start $(if $(filter running,$(EMULATORS)),--emulators-running)
 
 ##### packages
 
@@ -118,7 +118,7 @@ golden: need-go need-cxx ## rewrites golden files and generated documents; look 
 
 .PHONY: clean
 clean: ## removes what was built; downloads in .cache/ stay
-	rm -rf dist dist-* out .demo
+	rm -rf dist dist-* out .demo .start
 
 ##### tools
 

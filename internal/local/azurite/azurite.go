@@ -1,6 +1,6 @@
 // Package azurite starts Azurite, the storage emulator, for the tests and for the
-// local world: its blob service alone, on a loopback port, from the version that
-// tools/azurite pins. It installs that version where it is missing.
+// local world: its blob service, or all its services, on loopback ports, from the
+// version that tools/azurite pins. It installs that version where it is missing.
 //
 // Azurite has no Event Grid (see package storageevents) and no Data Lake Gen2.
 package azurite
@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,9 +36,15 @@ const (
 
 	nodeMissing = "node is not on PATH: install Node.js 20"
 	host        = "127.0.0.1"
-	entryPoint  = "node_modules/azurite/dist/src/blob/main.js"
-	listensOn   = "successfully listens on http://"
+	blobEntry   = "node_modules/azurite/dist/src/blob/main.js"
+	allEntry    = "node_modules/azurite/dist/src/azurite.js"
+
+	blobService, queueService, tableService = "Blob", "Queue", "Table"
 )
+
+// listens matches the line that Azurite prints when a service takes connections. The
+// two entry points word it differently.
+var listens = regexp.MustCompile(`Azurite (\w+) service (?:successfully listens on|is successfully listening at) http://(\S+)`)
 
 // wrapper runs the entry point and ends it in good order when its standard input
 // ends: so Azurite never outlives the process that started it, not even one that
@@ -51,6 +59,11 @@ type Options struct {
 	Dir string
 	// BlobPort on 127.0.0.1; 0 means any that is free.
 	BlobPort int
+	// Queues also starts the queue and the table service, which the Functions host
+	// needs for its own storage.
+	Queues bool
+	// QueuePort and TablePort are like BlobPort.
+	QueuePort, TablePort int
 	// Log gets what Azurite prints; may be nil.
 	Log *slog.Logger
 }
@@ -59,9 +72,9 @@ type Options struct {
 type Server struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
-	addr  string
-	done  chan struct{} // closed when the process has ended and is reaped
-	err   error         // its end; read after done
+	addrs map[string]string // of each service
+	done  chan struct{}     // closed when the process has ended and is reaped
+	err   error             // its end; read after done
 	stop  sync.Once
 }
 
@@ -80,7 +93,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	out := &output{log: log, addr: make(chan string, 1)}
+	out := &output{log: log, ready: make(chan map[string]string, 1), last: blobService}
+	if o.Queues {
+		out.last = tableService // it starts after the others
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start azurite: %w", err)
@@ -93,8 +109,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	limit := time.NewTimer(startTimeout)
 	defer limit.Stop()
 	select {
-	case s.addr = <-out.addr:
-		log.Debug("azurite listens", slog.String("addr", s.addr))
+	case s.addrs = <-out.ready:
+		log.Debug("azurite listens", slog.String("addr", s.Addr()))
 		return s, nil
 	case <-s.done:
 		return nil, fmt.Errorf("start azurite: it ended (%w): %s", s.ended(), out.tail())
@@ -114,20 +130,29 @@ func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 	if err != nil {
 		faults = append(faults, errors.New(nodeMissing))
 	}
-	entry, err := filepath.Abs(filepath.Join(o.Tools, entryPoint))
+	entry := blobEntry
+	if o.Queues {
+		entry = allEntry
+	}
+	entry, err = filepath.Abs(filepath.Join(o.Tools, entry))
 	if err != nil {
 		faults = append(faults, err)
 	} else if _, err := os.Stat(entry); err != nil {
 		faults = append(faults, fmt.Errorf("azurite is not installed in %s: run npm ci --prefix %s", o.Tools, o.Tools))
 	}
-	if err := portFree(ctx, o.BlobPort); err != nil {
-		faults = append(faults, err)
+	for _, port := range []int{o.BlobPort, o.QueuePort, o.TablePort} {
+		if err := portFree(ctx, port); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	args := []string{
 		"-e", wrapper, entry,
 		"--silent", "--disableTelemetry",
 		"--skipApiVersionCheck", // azblob speaks a newer version than 3.35.0 knows
 		"--blobHost", host, "--blobPort", strconv.Itoa(o.BlobPort),
+	}
+	if o.Queues {
+		args = append(args, "--queueHost", host, "--queuePort", strconv.Itoa(o.QueuePort), "--tableHost", host, "--tablePort", strconv.Itoa(o.TablePort))
 	}
 	if o.Dir == "" {
 		args = append(args, "--inMemoryPersistence")
@@ -170,14 +195,23 @@ func portFree(ctx context.Context, port int) error {
 }
 
 // Addr is host and port of the blob service.
-func (s *Server) Addr() string { return s.addr }
+func (s *Server) Addr() string { return s.addrs[blobService] }
 
 // Endpoint is the URL of the blob service of Account, without a slash at its end.
-func (s *Server) Endpoint() string { return "http://" + s.addr + "/" + Account }
+func (s *Server) Endpoint() string { return s.endpoint(blobService) }
 
-// ConnectionString is what azblob's NewClientFromConnectionString takes.
+func (s *Server) endpoint(service string) string { return "http://" + s.addrs[service] + "/" + Account }
+
+// ConnectionString is what azblob's NewClientFromConnectionString takes. It names the
+// services that run.
 func (s *Server) ConnectionString() string {
-	return "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + AccountKey + ";BlobEndpoint=" + s.Endpoint() + ";"
+	text := "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + AccountKey + ";"
+	for _, service := range []string{blobService, queueService, tableService} {
+		if s.addrs[service] != "" {
+			text += service + "Endpoint=" + s.endpoint(service) + ";"
+		}
+	}
+	return text
 }
 
 // Done is closed when Azurite has ended, for whatever reason.
@@ -210,12 +244,14 @@ func (s *Server) ended() error {
 // output reads what Azurite prints: the address once, the last lines for an
 // error, all of it for the log.
 type output struct {
-	log  *slog.Logger
-	addr chan string
+	log   *slog.Logger
+	last  string                 // the service that starts after all others
+	ready chan map[string]string // gets the addresses when it has started
 
-	mu   sync.Mutex
-	part string
-	last []string
+	mu    sync.Mutex
+	part  string
+	addrs map[string]string
+	lines []string
 }
 
 // Write implements io.Writer.
@@ -238,13 +274,21 @@ func (o *output) line(line string) {
 		return
 	}
 	o.log.Debug("azurite", slog.String("line", line))
-	if len(o.last) == 10 {
-		o.last = o.last[1:]
+	if len(o.lines) == 10 {
+		o.lines = o.lines[1:]
 	}
-	o.last = append(o.last, line)
-	if _, addr, ok := strings.Cut(line, listensOn); ok {
+	o.lines = append(o.lines, line)
+	found := listens.FindStringSubmatch(line)
+	if found == nil {
+		return
+	}
+	if o.addrs == nil {
+		o.addrs = map[string]string{}
+	}
+	o.addrs[found[1]] = found[2]
+	if found[1] == o.last {
 		select {
-		case o.addr <- addr:
+		case o.ready <- maps.Clone(o.addrs):
 		default:
 		}
 	}
@@ -253,8 +297,8 @@ func (o *output) line(line string) {
 func (o *output) tail() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.last) == 0 {
+	if len(o.lines) == 0 {
 		return "it printed nothing"
 	}
-	return strings.Join(o.last, "; ")
+	return strings.Join(o.lines, "; ")
 }

@@ -76,6 +76,32 @@ func TestAzuriteStartsKeepsItsDataAndStops(t *testing.T) {
 	}
 }
 
+func TestAzuriteStartsAllServices(t *testing.T) {
+	t.Parallel()
+	install(t)
+	srv, err := azurite.Start(t.Context(), azurite.Options{Tools: tools, Queues: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Stop)
+	seen := map[string]bool{}
+	for field := range strings.SplitSeq(srv.ConnectionString(), ";") {
+		name, endpoint, _ := strings.Cut(field, "Endpoint=http://")
+		if addr, ok := strings.CutSuffix(endpoint, "/"+azurite.Account); ok {
+			c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			_ = c.Close()
+			seen[name] = true
+		}
+	}
+	if !seen["Blob"] || !seen["Queue"] || !seen["Table"] {
+		t.Errorf("services in the connection string: %v", seen)
+	}
+}
+
 func TestStartNamesEveryThingThatIsMissing(t *testing.T) {
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

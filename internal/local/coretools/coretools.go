@@ -1,0 +1,214 @@
+// Package coretools runs a staged function app under Azure Functions Core Tools, as
+// `func start` does, and starts what its local.settings.json expects on this machine:
+// Azurite at the ports of a storage emulator, and the Service Bus emulator at port
+// 5672. It ends both when func has ended.
+package coretools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/local/sbemu"
+)
+
+// Start says what to run.
+type Start struct {
+	// Tools is the folder of Azurite: tools/azurite of the repository.
+	Tools string
+	// App is the staged function app, with a local.settings.json.
+	App string
+	// Data is the folder of Azurite's data, which outlives the run.
+	Data string
+	// Running says that the emulators run already, as those of compose.yaml do.
+	Running bool
+	// Func is the program to run; empty means func from PATH.
+	Func string
+	// Environ is the environment of this process.
+	Environ []string
+	// Warehouses are those that the handler can open.
+	Warehouses map[string]app.OpenWarehouse
+	Now        func() time.Time
+	Log        *slog.Logger
+	// Out gets our own lines and what func prints.
+	Out, Err io.Writer
+}
+
+// Queue settings of the app, which the deployment gives to Azure's queues too.
+const (
+	// LockDuration is the longest that Service Bus allows.
+	LockDuration = 5 * time.Minute
+	// MaxDeliveryCount survives a burst of refused calls while a handler restarts.
+	MaxDeliveryCount = 100
+	// DuplicateWindow is how long a message id is remembered.
+	DuplicateWindow = time.Hour
+)
+
+const (
+	settingsFile = "local.settings.json"
+	// funcPatience is how long func has to stop its functions: the host waits 10 s
+	// for calls that run.
+	funcPatience = 20 * time.Second
+)
+
+// unwanted are variables that change how func runs a custom handler: it then takes
+// the app for a native Go worker, or believes that it runs on Linux Consumption.
+var unwanted = []string{"FUNCTIONS_CLI_NATIVE_LANGUAGE", "CONTAINER_NAME"}
+
+// Run starts the emulators, then func, and returns when func has ended and the
+// emulators are stopped. When ctx ends, func gets an interrupt, as by Ctrl-C; its end
+// is then no error.
+func (s Start) Run(ctx context.Context) error {
+	program := s.Func
+	if program == "" {
+		program = "func"
+	}
+	program, err := exec.LookPath(program)
+	if err != nil {
+		return fmt.Errorf("func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4): %w", err)
+	}
+	values, err := readSettings(s.App)
+	if err != nil {
+		return err
+	}
+	// The handler reads the same settings, but its faults come late and in func's log.
+	handler, err := s.handler(values)
+	if err != nil {
+		return fmt.Errorf("the settings of %s:\n%w", filepath.Join(s.App, settingsFile), err)
+	}
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	if !s.Running {
+		stop, err := s.emulators(ctx, values, lost)
+		defer stop()
+		if err != nil {
+			return err
+		}
+	}
+	if isDevelopment(values["LakeStorage"]) {
+		if err := errors.Join(handler.Lake().EnsureContainers(ctx), handler.Journal().EnsureContainer(ctx)); err != nil {
+			return err
+		}
+	}
+	return s.run(ctx, program)
+}
+
+func (s Start) say(format string, args ...any) { fmt.Fprintf(s.Out, "start: "+format+"\n", args...) }
+
+// readSettings returns the values of local.settings.json.
+func readSettings(dir string) (map[string]string, error) {
+	path := filepath.Join(dir, settingsFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings: copy local.settings.sample.json there: %w", err)
+	}
+	var file struct{ Values map[string]string }
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("read the settings of %s: %w", path, err)
+	}
+	return file.Values, nil
+}
+
+// handler builds the app as the handler will, which reports all faults of the
+// settings. A variable of the environment wins over local.settings.json, as in func.
+func (s Start) handler(values map[string]string) (*app.App, error) {
+	root, err := filepath.Abs(s.App)
+	if err != nil {
+		return nil, err
+	}
+	environ := []string{"FUNCTIONS_APP_ROOT_PATH=" + root}
+	for name, value := range values {
+		if !slices.ContainsFunc(s.Environ, func(pair string) bool { return strings.HasPrefix(pair, name+"=") }) {
+			environ = append(environ, name+"="+value)
+		}
+	}
+	return app.New(app.Environment{
+		Environ: append(environ, s.Environ...), ReadFile: os.ReadFile, Now: s.Now, Warehouses: s.Warehouses,
+	}, s.Log)
+}
+
+// errAzuriteEnded is why func is ended when there is no storage any more.
+var errAzuriteEnded = errors.New("Azurite has ended by itself")
+
+// emulators starts those that the settings lead to. It calls lost when one has ended
+// by itself. The caller calls stop in any case.
+func (s Start) emulators(ctx context.Context, values map[string]string, lost func(error)) (stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, f := range slices.Backward(stops) {
+			f()
+		}
+	}
+	storage, wanted, err := storageOf(values)
+	if err != nil {
+		return stop, err
+	}
+	if wanted {
+		if err := azurite.Install(ctx, s.Tools); err != nil {
+			return stop, err
+		}
+		storage.Tools, storage.Dir, storage.Log = s.Tools, s.Data, s.Log
+		server, err := azurite.Start(ctx, storage)
+		if err != nil {
+			return stop, err
+		}
+		stops = append(stops, server.Stop)
+		go func() {
+			<-server.Done()
+			lost(errAzuriteEnded)
+		}()
+		s.say("Azurite listens: %s", server.Endpoint())
+	}
+	bus, wanted, err := busOf(values)
+	if err != nil || !wanted {
+		return stop, err
+	}
+	server := sbemu.New(sbemu.Options{Log: s.Log, KeyName: bus.keyName, Key: bus.key})
+	stops = append(stops, server.Close)
+	for _, queue := range bus.queues {
+		server.AddQueue(queue, sbemu.QueueConfig{LockDuration: LockDuration, MaxDeliveryCount: MaxDeliveryCount, DuplicateWindow: DuplicateWindow})
+	}
+	addr, err := server.Listen(bus.addr) //nolint:contextcheck // it lives as long as func, not the start
+	if err != nil {
+		return stop, fmt.Errorf("%w; where another emulator already runs there, add EMULATORS=running", err)
+	}
+	s.say("the Service Bus emulator listens: %s, queues %s", addr, strings.Join(bus.queues, " and "))
+	return stop, nil
+}
+
+// run is func start. It runs in our process group, so a Ctrl-C reaches it directly,
+// and the terminal stays its own.
+func (s Start) run(ctx context.Context, program string) error {
+	s.say("func start in %s; Ctrl-C ends everything", s.App)
+	cmd := exec.CommandContext(ctx, program, "start") //nolint:gosec // the program that the person has installed
+	cmd.Dir = s.App
+	cmd.Env = slices.DeleteFunc(slices.Clone(s.Environ), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return slices.Contains(unwanted, name)
+	})
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, s.Out, s.Err
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = funcPatience
+	err := cmd.Run()
+	switch {
+	case errors.Is(context.Cause(ctx), errAzuriteEnded):
+		return errAzuriteEnded
+	case ctx.Err() != nil:
+		s.say("func has ended")
+		return nil
+	case err != nil:
+		return fmt.Errorf("func start: %w", err)
+	}
+	return nil
+}
