@@ -46,7 +46,7 @@ type computedKey struct {
 // zone applies the number of characters of a dateTime's offset: 0 where it has a
 // time without one, NULL where it has no time.
 func (w *writer) zone(text string, c scope) string {
-	alias := w.computed(c, "z", item{fmt.Sprintf(
+	alias := w.worked(c, "z", item{fmt.Sprintf(
 		"CASE WHEN LEN(%s) <= 10 THEN NULL WHEN RIGHT(%s, 1) = %s THEN 1 WHEN LEN(%s) >= 19 AND SUBSTRING(%s, LEN(%s) - 5, 1) IN (%s) THEN 6 ELSE 0 END",
 		text, text, w.lit("Z"), text, text, text, w.lits("+", "-")), "n"})
 	return alias + ".[n]"

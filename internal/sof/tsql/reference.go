@@ -87,7 +87,8 @@ func (w *writer) referenceParts(ref, base string, c scope) string {
 	id := fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", l, p, l)
 	inner.at.top = 1
 	inner.at.items = []item{{fmt.Sprintf("LEFT(%s, %s - 1)", l, p), "type"}, {id, "id"}}
-	inner.at.where = []string{p + " > 1", fmt.Sprintf("%s < LEN(%s)", p, l)}
+	// An engine looks at the first condition before it does any of the work: most references of a view are absent.
+	inner.at.where = []string{ref + " IS NOT NULL", p + " > 1", fmt.Sprintf("%s < LEN(%s)", p, l)}
 	for _, other := range []string{"/", "?", "#"} {
 		inner.at.where = append(inner.at.where, fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit(other), id))
 	}

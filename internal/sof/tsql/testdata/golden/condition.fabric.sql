@@ -210,7 +210,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('/', h2.[l]) AS [p]
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX('/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX('?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -229,14 +230,15 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('/', h5.[l]) AS [p]
   ) AS h6
-  WHERE h6.[p] > 1
+  WHERE j1.[encounter_reference] IS NOT NULL
+    AND h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
     AND CHARINDEX('/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX('?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX('#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 OUTER APPLY (
   SELECT TOP (1)
@@ -274,7 +276,7 @@ OUTER APPLY (
   WHERE (LEN(j1.[onsetAge_value]) > 20 OR UPPER(j1.[onsetAge_value]) LIKE '%E%')
 ) AS n1
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z2
 OUTER APPLY (
   SELECT TOP (1)
@@ -324,7 +326,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('/', h8.[l]) AS [p]
   ) AS h9
-  WHERE h9.[p] > 1
+  WHERE j1.[recorder_reference] IS NOT NULL
+    AND h9.[p] > 1
     AND h9.[p] < LEN(h8.[l])
     AND CHARINDEX('/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
     AND CHARINDEX('?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
@@ -343,7 +346,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('/', h11.[l]) AS [p]
   ) AS h12
-  WHERE h12.[p] > 1
+  WHERE j1.[asserter_reference] IS NOT NULL
+    AND h12.[p] > 1
     AND h12.[p] < LEN(h11.[l])
     AND CHARINDEX('/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
     AND CHARINDEX('?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
@@ -373,7 +377,8 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX('/', h14.[l]) AS [p]
     ) AS h15
-    WHERE h15.[p] > 1
+    WHERE j14.[reference] IS NOT NULL
+      AND h15.[p] > 1
       AND h15.[p] < LEN(h14.[l])
       AND CHARINDEX('/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
       AND CHARINDEX('?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0

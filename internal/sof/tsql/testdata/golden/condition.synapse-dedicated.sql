@@ -194,7 +194,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -222,14 +223,15 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h6
-  WHERE h6.[p] > 1
+  WHERE j1.[encounter_reference] IS NOT NULL
+    AND h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
     AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
   FROM (
     SELECT 1 AS [one]
   ) AS one
@@ -291,7 +293,7 @@ OUTER APPLY (
   WHERE (LEN(j1.[onsetAge_value]) > 20 OR UPPER(j1.[onsetAge_value]) LIKE N'%E%')
 ) AS n1
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
   FROM (
     SELECT 1 AS [one]
   ) AS one
@@ -374,7 +376,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h9
-  WHERE h9.[p] > 1
+  WHERE j1.[recorder_reference] IS NOT NULL
+    AND h9.[p] > 1
     AND h9.[p] < LEN(h8.[l])
     AND CHARINDEX(N'/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
@@ -402,7 +405,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h12
-  WHERE h12.[p] > 1
+  WHERE j1.[asserter_reference] IS NOT NULL
+    AND h12.[p] > 1
     AND h12.[p] < LEN(h11.[l])
     AND CHARINDEX(N'/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
@@ -440,7 +444,8 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h15
-    WHERE h15.[p] > 1
+    WHERE j11.[reference] IS NOT NULL
+      AND h15.[p] > 1
       AND h15.[p] < LEN(h14.[l])
       AND CHARINDEX(N'/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0

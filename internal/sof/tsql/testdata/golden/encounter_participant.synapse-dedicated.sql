@@ -45,7 +45,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -107,7 +108,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h6
-  WHERE h6.[p] > 1
+  WHERE j2.[individual_reference] IS NOT NULL
+    AND h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
     AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0

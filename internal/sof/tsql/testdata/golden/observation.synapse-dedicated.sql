@@ -194,7 +194,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -222,20 +223,21 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h6
-  WHERE h6.[p] > 1
+  WHERE j1.[encounter_reference] IS NOT NULL
+    AND h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
     AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
   FROM (
     SELECT 1 AS [one]
   ) AS one
 ) AS z1
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
   FROM (
     SELECT 1 AS [one]
   ) AS one
@@ -739,7 +741,8 @@ OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h9
-    WHERE h9.[p] > 1
+    WHERE j13.[reference] IS NOT NULL
+      AND h9.[p] > 1
       AND h9.[p] < LEN(h8.[l])
       AND CHARINDEX(N'/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
@@ -777,7 +780,8 @@ OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h12
-    WHERE h12.[p] > 1
+    WHERE j14.[reference] IS NOT NULL
+      AND h12.[p] > 1
       AND h12.[p] < LEN(h11.[l])
       AND CHARINDEX(N'/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
@@ -809,7 +813,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h15
-  WHERE h15.[p] > 1
+  WHERE j1.[device_reference] IS NOT NULL
+    AND h15.[p] > 1
     AND h15.[p] < LEN(h14.[l])
     AND CHARINDEX(N'/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
@@ -837,7 +842,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h18
-  WHERE h18.[p] > 1
+  WHERE j1.[specimen_reference] IS NOT NULL
+    AND h18.[p] > 1
     AND h18.[p] < LEN(h17.[l])
     AND CHARINDEX(N'/', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
@@ -871,7 +877,8 @@ OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h21
-    WHERE h21.[p] > 1
+    WHERE j15.[reference] IS NOT NULL
+      AND h21.[p] > 1
       AND h21.[p] < LEN(h20.[l])
       AND CHARINDEX(N'/', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
@@ -909,7 +916,8 @@ OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h24
-    WHERE h24.[p] > 1
+    WHERE j16.[reference] IS NOT NULL
+      AND h24.[p] > 1
       AND h24.[p] < LEN(h23.[l])
       AND CHARINDEX(N'/', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
@@ -947,7 +955,8 @@ OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h27
-    WHERE h27.[p] > 1
+    WHERE j17.[reference] IS NOT NULL
+      AND h27.[p] > 1
       AND h27.[p] < LEN(h26.[l])
       AND CHARINDEX(N'/', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0

@@ -181,7 +181,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -200,17 +201,18 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h5.[l]) AS [p]
   ) AS h6
-  WHERE h6.[p] > 1
+  WHERE j1.[encounter_reference] IS NOT NULL
+    AND h6.[p] > 1
     AND h6.[p] < LEN(h5.[l])
     AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
     AND CHARINDEX(N'#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z2
 OUTER APPLY (
   SELECT TOP (1)
@@ -555,7 +557,8 @@ OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h8.[l]) AS [p]
     ) AS h9
-    WHERE h9.[p] > 1
+    WHERE j13.[reference] IS NOT NULL
+      AND h9.[p] > 1
       AND h9.[p] < LEN(h8.[l])
       AND CHARINDEX(N'/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
@@ -584,7 +587,8 @@ OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h11.[l]) AS [p]
     ) AS h12
-    WHERE h12.[p] > 1
+    WHERE j14.[reference] IS NOT NULL
+      AND h12.[p] > 1
       AND h12.[p] < LEN(h11.[l])
       AND CHARINDEX(N'/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
@@ -607,7 +611,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h14.[l]) AS [p]
   ) AS h15
-  WHERE h15.[p] > 1
+  WHERE j1.[device_reference] IS NOT NULL
+    AND h15.[p] > 1
     AND h15.[p] < LEN(h14.[l])
     AND CHARINDEX(N'/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
@@ -626,7 +631,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'/', h17.[l]) AS [p]
   ) AS h18
-  WHERE h18.[p] > 1
+  WHERE j1.[specimen_reference] IS NOT NULL
+    AND h18.[p] > 1
     AND h18.[p] < LEN(h17.[l])
     AND CHARINDEX(N'/', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
@@ -651,7 +657,8 @@ OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h20.[l]) AS [p]
     ) AS h21
-    WHERE h21.[p] > 1
+    WHERE j15.[reference] IS NOT NULL
+      AND h21.[p] > 1
       AND h21.[p] < LEN(h20.[l])
       AND CHARINDEX(N'/', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
@@ -680,7 +687,8 @@ OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h23.[l]) AS [p]
     ) AS h24
-    WHERE h24.[p] > 1
+    WHERE j16.[reference] IS NOT NULL
+      AND h24.[p] > 1
       AND h24.[p] < LEN(h23.[l])
       AND CHARINDEX(N'/', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
@@ -709,7 +717,8 @@ OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
     CROSS APPLY (
       SELECT TOP (1) CHARINDEX(N'/', h26.[l]) AS [p]
     ) AS h27
-    WHERE h27.[p] > 1
+    WHERE j17.[reference] IS NOT NULL
+      AND h27.[p] > 1
       AND h27.[p] < LEN(h26.[l])
       AND CHARINDEX(N'/', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0

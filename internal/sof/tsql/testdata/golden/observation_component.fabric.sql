@@ -62,7 +62,8 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('/', h2.[l]) AS [p]
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX('/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX('?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -87,7 +88,7 @@ OUTER APPLY OPENJSON(f1.[v]) WITH (
   [code] varchar(max) '$.code'
 ) AS j3
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j2.[component], 1) = '[' THEN j2.[component] ELSE '[' + j2.[component] + ']' END) AS e2 -- component
 CROSS APPLY (

@@ -74,7 +74,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[subject_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -90,7 +91,7 @@ OUTER APPLY OPENJSON(f1.[v]) WITH (
   [code] nvarchar(max) '$.code'
 ) AS j2
 CROSS APPLY (
-  SELECT CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
   FROM (
     SELECT 1 AS [one]
   ) AS one

@@ -399,7 +399,8 @@ OUTER APPLY (
       SELECT 1 AS [one]
     ) AS one
   ) AS h3
-  WHERE h3.[p] > 1
+  WHERE j1.[managingOrganization_reference] IS NOT NULL
+    AND h3.[p] > 1
     AND h3.[p] < LEN(h2.[l])
     AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
     AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
@@ -433,7 +434,8 @@ OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
         SELECT 1 AS [one]
       ) AS one
     ) AS h6
-    WHERE h6.[p] > 1
+    WHERE j26.[reference] IS NOT NULL
+      AND h6.[p] > 1
       AND h6.[p] < LEN(h5.[l])
       AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
       AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
