@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	"fhirsynapse/internal/fault"
 )
@@ -75,15 +76,22 @@ func (p *Pipeline) keepManifest(ctx context.Context, e Export, j Job, m Manifest
 	if err != nil {
 		return err
 	}
-	documents, err := split(j.ID, m)
-	if err != nil {
+	write := func(d keyed) error {
+		if _, err := p.Journal.Write(ctx, d.key, "", d.data); err != nil && !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("write journal %s: %w", d.key, err)
+		}
+		return nil
+	}
+	if err := write(keyed{rawManifestKey(j.ID), raw}); err != nil {
 		return err
 	}
 	// The head comes last: with it the manifest is there.
-	documents = append([]keyed{{rawManifestKey(j.ID), raw}}, documents...)
-	for _, d := range documents {
-		if _, err := p.Journal.Write(ctx, d.key, "", d.data); err != nil && !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("write journal %s: %w", d.key, err)
+	for d, err := range documents(j.ID, m) {
+		if err != nil {
+			return err
+		}
+		if err := write(d); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -155,55 +163,63 @@ type keyed struct {
 	data []byte
 }
 
-// split makes the documents of a manifest, the head last.
-func split(job string, m Manifest) ([]keyed, error) {
-	whole, err := json.Marshal(manifestRecord{Manifest: m})
-	if err != nil {
-		return nil, err
-	}
-	if len(whole) <= maxDocument {
-		return []keyed{{manifestKey(job), whole}}, nil
-	}
-	var documents []keyed
-	var part manifestPart
-	size := 0
-	flush := func() error {
-		data, err := json.Marshal(part)
-		if err != nil {
-			return err
-		}
-		documents = append(documents, keyed{manifestPartKey(job, len(documents)+1), data})
-		part, size = manifestPart{}, 0
-		return nil
-	}
-	for n := 1; ; n++ {
-		f, kind, ok := m.file(n)
-		if !ok {
-			break
-		}
-		data, err := json.Marshal(f)
-		if err != nil {
-			return nil, err
-		}
-		if size > 0 && size+len(data) > maxDocument-1<<10 {
-			if err := flush(); err != nil {
-				return nil, err
+// documents are those of a manifest, one after the other, the head last.
+func documents(job string, m Manifest) iter.Seq2[keyed, error] {
+	return func(yield func(keyed, error) bool) {
+		head := manifestRecord{Manifest: m}
+		if len(m.Output)+len(m.Deleted)+len(m.Errors) <= maxDocument/leastEntry {
+			whole, err := json.Marshal(head)
+			if err != nil || len(whole) <= maxDocument {
+				yield(keyed{manifestKey(job), whole}, err)
+				return
 			}
 		}
-		list := [...]*[]OutputFile{&part.Output, &part.Deleted, &part.Errors}[kind]
-		*list = append(*list, f)
-		size += len(data) + 1
+		for part, err := range manifestParts(m) {
+			var data []byte
+			if err == nil {
+				head.Parts++
+				data, err = json.Marshal(part)
+			}
+			if !yield(keyed{manifestPartKey(job, head.Parts), data}, err) || err != nil {
+				return
+			}
+		}
+		head.Output, head.Deleted, head.Errors = nil, nil, nil
+		data, err := json.Marshal(head)
+		yield(keyed{manifestKey(job), data}, err)
 	}
-	if err := flush(); err != nil {
-		return nil, err
+}
+
+// leastEntry is less than the bytes of any file in a document.
+const leastEntry = 20
+
+// manifestParts cuts the lists of a manifest into documents of at most maxDocument.
+func manifestParts(m Manifest) iter.Seq2[manifestPart, error] {
+	return func(yield func(manifestPart, error) bool) {
+		var part manifestPart
+		size := 0
+		for n := 1; ; n++ {
+			f, kind, ok := m.file(n)
+			if !ok {
+				break
+			}
+			data, err := json.Marshal(f)
+			if err != nil {
+				yield(part, err)
+				return
+			}
+			if size > 0 && size+len(data) > maxDocument-1<<10 {
+				if !yield(part, nil) {
+					return
+				}
+				part, size = manifestPart{}, 0
+			}
+			list := [...]*[]OutputFile{&part.Output, &part.Deleted, &part.Errors}[kind]
+			*list = append(*list, f)
+			size += len(data) + 1
+		}
+		yield(part, nil)
 	}
-	head := manifestRecord{Manifest: m, Parts: len(documents)}
-	head.Output, head.Deleted, head.Errors = nil, nil, nil
-	data, err := json.Marshal(head)
-	if err != nil {
-		return nil, err
-	}
-	return append(documents, keyed{manifestKey(job), data}), nil
 }
 
 // manifest reads the manifest of a job; it is kept in memory, where its URLs may
