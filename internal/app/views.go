@@ -11,9 +11,9 @@ import (
 	"fhirsynapse/views"
 )
 
-// Views compiles the bundled views and those of folder, which add to them or take
-// their place; an empty folder means the bundled ones alone. All plans have the
-// same ones.
+// Views compiles the bundled views and those of a folder. A view of the folder is added,
+// or replaces the bundled view of the same name. An empty folder means the bundled views
+// alone. All plans have the same views.
 func Views(folder string, options ...sof.Option) (prepared.PlanViews, error) {
 	set, err := compile(folder, options...)
 	if err != nil {

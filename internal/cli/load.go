@@ -50,12 +50,12 @@ type LoadRequest struct {
 
 // Progress shows how far a load got.
 type Progress interface {
-	// Total says how many bytes there are in the files after unpacking, as far as it is
-	// known, and that the reading begins. It may begin again.
+	// Total is called when the reading begins, and once more if it has to begin again.
+	// bytes is the size of all files after unpacking, as far as that is known.
 	Total(bytes int64)
-	// Add says that so many more were read.
+	// Add is called when so many more bytes have been read.
 	Add(bytes int64)
-	// Bad says that so many more lines went to the quarantine.
+	// Bad is called when so many more lines have gone to the quarantine.
 	Bad(lines int64)
 }
 

@@ -147,7 +147,8 @@ func broken(req *http.Request, err error) error {
 	return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, link.Error(err))}
 }
 
-// token asks for one by form. secrets are what the server may repeat in its answer.
+// token posts a form to the token endpoint and returns the access token with the time
+// that it is valid for. Errors never show secrets, even if the server repeats them.
 func (e endpoint) token(ctx context.Context, u string, form url.Values, sign func(*http.Request), secrets ...string) (string, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

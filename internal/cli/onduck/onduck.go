@@ -152,8 +152,9 @@ func leftOut(files []load.LeftOut) []cli.LeftOut {
 	return out
 }
 
-// workFolder makes a folder beside the output, so that what is staged can be renamed into
-// its place. Those of killed processes are removed.
+// workFolder makes a temporary folder beside the output: on the same file system, so that
+// a finished file is renamed into its place. It removes the folders that killed processes
+// have left.
 func workFolder(parent string, now time.Time) (*workdir.Dir, error) {
 	work, err := workdir.Make(parent, load.WorkPrefix, now)
 	if err != nil {

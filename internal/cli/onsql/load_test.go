@@ -268,7 +268,8 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	}
 }
 
-// The engine reads the lines of the files itself: packed ones, and those of several types.
+// With --transform tsql the database engine makes the rows, also of packed files and of
+// files with several resource types.
 func TestTheEngineMakesTheRowsOfAFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	data, views := t.TempDir(), bornView(t, "")
