@@ -1,0 +1,270 @@
+// Package infra_test holds the Bicep files to what the product, its documentation and
+// Azure expect of them.
+package infra_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from the Bicep files, with the compiler")
+
+// What testdata keeps for machines without the compiler: the compiled template, the
+// compiled parameter files, and what they were compiled of.
+const (
+	compiledTemplate   = "testdata/main.json"
+	compiledParameters = "testdata/parameters.json"
+	compiledSources    = "testdata/sources.txt"
+)
+
+// compiler returns the path of the Bicep compiler, or "".
+var compiler = sync.OnceValue(func() string {
+	for _, candidate := range []string{filepath.Join("..", "..", "shared", "tools", "bicep"), "bicep"} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			if path, err = filepath.Abs(path); err == nil {
+				return path
+			}
+		}
+	}
+	return ""
+})
+
+// bicep runs the compiler in a folder. It reports a wrong property as a warning and
+// ends with exit code 0 all the same, so each line on stderr is a failure.
+func bicep(t *testing.T, dir string, args ...string) []byte {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, compiler(), args...) //nolint:gosec // the compiler, found above
+	var stdout, stderr bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
+		t.Errorf("bicep %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.Bytes()
+}
+
+func sources(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"*.bicep", "*.bicepparam", "modules/*.bicep", "bicepconfig.json"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, names...)
+	}
+	if len(out) < 20 {
+		t.Fatalf("only %d Bicep files found: %v", len(out), out)
+	}
+	return out
+}
+
+// sums names each Bicep file with its hash.
+func sums(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range sources(t) {
+		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(bytes.ReplaceAll(read(t, name), []byte("\r\n"), []byte("\n"))), filepath.ToSlash(name))
+	}
+	return b.String()
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func parse(t *testing.T, data []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tidy removes what the compiler writes about itself.
+func tidy(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, "_generator")
+		if m, ok := v["metadata"].(map[string]any); ok && len(m) <= 1 && m["description"] == nil && m["azd"] == nil {
+			delete(v, "metadata")
+		}
+		for _, inner := range v {
+			tidy(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			tidy(inner)
+		}
+	}
+	return v
+}
+
+func indented(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var v any
+	parse(t, data, &v)
+	out, err := json.MarshalIndent(tidy(v), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, '\n')
+}
+
+// copied returns a copy of the Bicep files, for what the compiler writes beside them.
+func copied(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range sources(t) {
+		write(t, filepath.Join(dir, name), read(t, name))
+	}
+	return dir
+}
+
+func write(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o644); err != nil { //nolint:gosec // a golden file, for everybody
+		t.Fatal(err)
+	}
+}
+
+// The compiled template in testdata is what all other tests read: so they hold the
+// Bicep files on every machine, and a stale one is a failure on every machine.
+func TestTheBicepFilesAreCompiledWithoutAWarning(t *testing.T) {
+	t.Parallel()
+	if *update && compiler() == "" {
+		t.Fatal("testdata is made by the Bicep compiler, which is not here: put bicep on the PATH")
+	}
+	if compiler() != "" {
+		dir := copied(t)
+		held(t, compiledTemplate, indented(t, bicep(t, dir, "build", "main.bicep", "--stdout")))
+		held(t, compiledParameters, parameterFiles(t, dir))
+		// main.bicep does not use this one.
+		bicep(t, dir, "lint", "modules/fabric.bicep")
+		for _, pattern := range []string{"*.bicep", "modules/*.bicep", "*.bicepparam"} {
+			bicep(t, dir, "format", "--pattern", pattern)
+		}
+		for _, name := range sources(t) {
+			if !bytes.Equal(read(t, filepath.Join(dir, name)), read(t, name)) {
+				t.Errorf("%s is not formatted: run bicep format infra/%s", name, name)
+			}
+		}
+	} else {
+		t.Log("the Bicep compiler is not here: the hashes alone tell that testdata was compiled of these files")
+	}
+	held(t, compiledSources, []byte(sums(t)))
+}
+
+// held compares a file of testdata with what the Bicep files give.
+func held(t *testing.T, name string, want []byte) {
+	t.Helper()
+	if *update {
+		write(t, name, want)
+	}
+	if got := read(t, name); !bytes.Equal(got, want) {
+		gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+		for i := range min(len(gotLines), len(wantLines)) {
+			if gotLines[i] != wantLines[i] {
+				t.Errorf("%s is older than the Bicep files: run make golden, with bicep on the PATH\nline %d: %s\n  they give: %s", name, i+1, gotLines[i], wantLines[i])
+				return
+			}
+		}
+		t.Errorf("%s is older than the Bicep files: run make golden, with bicep on the PATH", name)
+	}
+}
+
+// parameterFiles compiles the parameter files into one document, by name.
+func parameterFiles(t *testing.T, dir string) []byte {
+	t.Helper()
+	bicep(t, dir, "build-params", "--pattern", "*.bicepparam")
+	all := map[string]map[string]any{}
+	for _, name := range sources(t) {
+		name, isParameters := strings.CutSuffix(name, ".bicepparam")
+		if !isParameters {
+			continue
+		}
+		var file struct {
+			Parameters map[string]struct {
+				Value any `json:"value"`
+			} `json:"parameters"`
+		}
+		parse(t, read(t, filepath.Join(dir, name+".json")), &file)
+		all[name] = map[string]any{}
+		for p, v := range file.Parameters {
+			all[name][p] = v.Value
+		}
+	}
+	out, err := json.MarshalIndent(all, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, '\n')
+}
+
+// compiled returns the template that a deployment would send.
+func compiled(t *testing.T) template {
+	t.Helper()
+	var out template
+	parse(t, read(t, compiledTemplate), &out)
+	return out
+}
+
+// deployed works out the template with the given parameters, beside those that have
+// no default.
+func deployed(t *testing.T, parameters map[string]any) *deployment {
+	t.Helper()
+	all := map[string]any{"environmentName": "dev", "location": "northeurope"}
+	for k, v := range parameters {
+		all[k] = v
+	}
+	tmpl := compiled(t)
+	for name, v := range all {
+		p, ok := tmpl.Parameters[name]
+		if !ok {
+			t.Fatalf("the template has no parameter %s", name)
+		}
+		if len(p.AllowedValues) > 0 && !slices.Contains(p.AllowedValues, v) {
+			t.Fatalf("parameter %s takes no %v", name, v)
+		}
+	}
+	d, err := deploy(tmpl, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// only returns the one resource of a type whose name has the given end.
+func only(t *testing.T, d *deployment, kind, end string) resource {
+	t.Helper()
+	var found []resource
+	for _, r := range d.all(kind) {
+		if strings.HasSuffix(r.Name, end) {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d resources of type %s with a name in %q, want 1", len(found), kind, end)
+	}
+	return found[0]
+}

@@ -1,0 +1,13 @@
+// Everything new, private endpoints only, a serverless pool. Service Bus is Premium,
+// which is most of the cost: see docs/azure.md.
+using 'main.bicep'
+
+param environmentName = 'clinic'
+param location = 'northeurope'
+param network = 'private'
+
+// Closes the app's own endpoint too. Publishing works inside the VNet alone then.
+param appEndpoint = 'public'
+
+param warehouse = 'synapse-serverless'
+param operatorEmail = 'operator@example.org'
