@@ -60,6 +60,7 @@ func run() int {
 		ResumePlan:   operator.Resume,
 		OpenServer:   func(ctx context.Context, dsn string) (cli.Server, error) { return sqlserver.Open(ctx, dsn) },
 		Shell:        onsql.Shell,
+		CheckSetup:   onsql.CheckSetup,
 		Version:      e.Version,
 	})
 }

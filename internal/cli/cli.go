@@ -17,6 +17,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/setup"
 
 	"github.com/spf13/cobra"
 )
@@ -54,6 +55,8 @@ type Commands struct {
 	// Shell writes the statements round the body of a view, as a warehouse of the
 	// engine sends them.
 	Shell func(v *sof.View, e tsql.Engine, s Statement) (string, error)
+	// CheckSetup looks in a database for what the set-up makes. Rest is the warehouse without its scheme.
+	CheckSetup func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error)
 	// Version describes the build.
 	Version string
 }
@@ -130,7 +133,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	if c.Exports != nil {
 		root.AddCommand(exportsCommand(s, c))
 	}
-	root.AddCommand(conformanceCommand(getenv, s, c), sqlCommand(s, c), versionCommand(s, c))
+	root.AddCommand(conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c))
 	return root
 }
 

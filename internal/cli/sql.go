@@ -38,7 +38,7 @@ func engineNames() string {
 	return strings.Join(names, ", ")
 }
 
-func sqlCommand(s Streams, c Commands) *cobra.Command {
+func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var engine, statement, from string
 	cmd := &cobra.Command{
 		Use:   "sql VIEW",
@@ -69,6 +69,7 @@ func sqlCommand(s Streams, c Commands) *cobra.Command {
 			return err
 		},
 	}
+	cmd.AddCommand(sqlSetupCommand(getenv, s, c))
 	cmd.Flags().StringVar(&engine, "engine", string(tsql.SQLServer), "the `ENGINE`: "+engineNames())
 	cmd.Flags().StringVar(&statement, "statement", string(StatementBody), "the `PART`: body, stage, view, commit or all")
 	cmd.Flags().StringVar(&from, "from", "dbo.documents", "the `TABLE` or view with the documents, in its column doc")

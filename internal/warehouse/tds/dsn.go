@@ -31,6 +31,12 @@ type Server struct {
 // String is the host and the database.
 func (s Server) String() string { return s.address }
 
+// Database is the name of the database.
+func (s Server) Database() string {
+	_, database, _ := strings.Cut(s.address, "/")
+	return database
+}
+
 // GoString keeps the connector's settings from %#v.
 func (s Server) GoString() string { return s.address }
 

@@ -18,6 +18,8 @@ type Options struct {
 	RowVersions bool
 	// Collation is the database's; empty means that of Fabric.
 	Collation string
+	// System are further views of the system by schema.name in lower case: sys.schemas.
+	System map[string]View
 	// Conflicts makes a transaction that changes a row which another changed since
 	// it began fail with error 24556, as Fabric does, in place of waiting.
 	Conflicts bool
@@ -27,6 +29,12 @@ type Options struct {
 	Shred func(body string, columns []string, rows [][]string) ([]string, [][]any, error)
 	// Open reads what COPY INTO names.
 	Open func(ctx context.Context, url string) (io.ReadCloser, error)
+}
+
+// View is the answer of a view of the system.
+type View struct {
+	Columns []string
+	Rows    [][]any
 }
 
 // Database is the tables that sessions share.

@@ -31,7 +31,8 @@ func (d *Database) system(schema, name string) (names []string, rows [][]any, ok
 	case "SYS.DATABASES":
 		return []string{"name", "is_read_committed_snapshot_on", "collation_name"}, [][]any{{databaseName, d.o.RowVersions, d.collation()}}, true
 	}
-	return nil, nil, false
+	v, ok := d.o.System[strings.ToLower(schema+"."+name)]
+	return v.Columns, v.Rows, ok
 }
 
 // collation is the database's own, of Fabric where nobody has chosen another.

@@ -1,0 +1,45 @@
+package onsql
+
+import (
+	"context"
+	"errors"
+
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/serverless"
+	"fhirsynapse/internal/warehouse/setup"
+	"fhirsynapse/internal/warehouse/tds"
+)
+
+// CheckSetup signs in at a warehouse and looks for what its set-up makes. The connection string
+// names the database, and for the serverless pool whether there are snapshots.
+func CheckSetup(ctx context.Context, s setup.Setup, rest string) (result setup.Result, failed error) {
+	var server tds.Server
+	var err error
+	if s.Engine == tsql.Serverless {
+		var snapshots serverless.Snapshots
+		server, snapshots, err = serverless.ParseServer(rest)
+		s.Snapshots = s.Snapshots || snapshots.Every > 0
+	} else {
+		server, err = tds.ParseServer(s.Engine, rest)
+	}
+	if err != nil {
+		return result, err
+	}
+	s.Database = server.Database()
+	if err := s.Validate(); err != nil {
+		return result, err
+	}
+	pool, err := tds.Connect(server, tds.Options{Statements: 1})
+	if err != nil {
+		return result, err
+	}
+	defer func() { failed = errors.Join(failed, pool.Close()) }()
+	err = pool.Again(ctx, func(int) error {
+		return pool.With(ctx, func(session *tds.Session) (err error) {
+			result, err = s.Check(ctx, session)
+			return err
+		})
+	})
+	result.Server = server.String()
+	return result, err
+}

@@ -1,0 +1,117 @@
+package setup
+
+import (
+	"fmt"
+
+	"fhirsynapse/internal/sof/tsql"
+)
+
+// scope is what a right is granted on.
+type scope string
+
+const (
+	onDatabase   scope = "DATABASE"
+	onSchema     scope = "SCHEMA"
+	onCredential scope = "DATABASE_SCOPED_CREDENTIAL"
+)
+
+// right is one permission, and the statements that need it.
+type right struct {
+	permission string
+	on         scope
+	why        string
+}
+
+// sharedName is the name that package serverless gives its credential, data source and file
+// format.
+const sharedName = "fhirsynapse"
+
+// loaderRights returns the rights of the principal that loads.
+func (s Setup) loaderRights() []right {
+	switch s.Engine {
+	case tsql.SQLServer:
+		rights := []right{
+			{"SELECT", onSchema, "Reads the ledger, the heads and the stages, and finds the tables in the catalog."},
+			{"INSERT", onSchema, "Fills the stages by bulk copy, and from them the tables, the heads and the ledger."},
+			{"DELETE", onSchema, "Takes out the rows that a newer version of their resource replaces."},
+			{"ALTER", onSchema, "Creates the tables and their indexes, adds the columns of a changed view, creates and drops the stages of each commit."},
+			{"CREATE TABLE", onDatabase, "CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas."},
+		}
+		if s.Rebuild {
+			rights = append(rights, right{"CREATE SCHEMA", onDatabase, "load --rebuild builds tables in the schema " +
+				tsql.Quote("_rebuild_"+s.Schema) + ", which it creates, owns and drops; those tables then take the place of the old ones."})
+		}
+		return rights
+	case tsql.Dedicated:
+		return append(s.copying(), right{"ALTER", onSchema, "Creates the tables and their statistics, adds the columns of a changed view, creates and drops the stages of each commit."})
+	case tsql.Fabric:
+		return append(s.copying(), right{"ALTER", onSchema, "Creates the tables, adds the columns of a changed view, creates and drops the stages of each commit."})
+	default:
+		return s.publishing()
+	}
+}
+
+// copying returns the rights that the engines with COPY INTO have in common.
+func (s Setup) copying() []right {
+	return []right{
+		{"SELECT", onSchema, "Reads the ledger, the heads and the stages, and finds the tables in the catalog."},
+		{"INSERT", onSchema, "Fills the stages by COPY INTO, and from them the tables, the heads and the ledger."},
+		{"UPDATE", onSchema, "Updates the row of a lock table, which keeps other commits of the type out; load --rebuild marks the heads."},
+		{"DELETE", onSchema, "Takes out the rows that a newer version of their resource replaces."},
+		{"CREATE TABLE", onDatabase, "CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas."},
+		{"ADMINISTER DATABASE BULK OPERATIONS", onDatabase, "COPY INTO needs it besides INSERT."},
+	}
+}
+
+// publishing returns the rights on the serverless pool, which has views in place of tables.
+func (s Setup) publishing() []right {
+	rights := []right{
+		{"SELECT", onSchema, "The views of a plan read the views _newest_TYPE."},
+		{"ALTER", onSchema, "Each commit moves the views to what is published: CREATE OR ALTER VIEW."},
+		{"CREATE VIEW", onDatabase, "CREATE OR ALTER VIEW needs it besides ALTER on the schema; it gives no access to other schemas."},
+		{"VIEW DEFINITION", onDatabase, "Finds the master key, the credential, the data source and the file format in the catalog. It shows names, not data."},
+		{"REFERENCES", onCredential, "The views read files by the managed identity of the workspace."},
+		{"ADMINISTER DATABASE BULK OPERATIONS", onDatabase, "The views read files by OPENROWSET."},
+	}
+	if s.Snapshots {
+		rights = append(rights,
+			right{"CREATE TABLE", onDatabase, "A snapshot is written by CREATE EXTERNAL TABLE AS SELECT, and its table dropped at once."},
+			right{"ALTER ANY EXTERNAL FILE FORMAT", onDatabase, "CREATE EXTERNAL TABLE needs it to name the file format."},
+			right{"ALTER ANY EXTERNAL DATA SOURCE", onDatabase, "CREATE EXTERNAL TABLE needs it to name the data source. It is a wide right: its holder can make a data source with any credential of this database. Keep no other credentials here."})
+	}
+	return rights
+}
+
+// readerRights returns the rights of the role for readers.
+func (s Setup) readerRights() []right {
+	rights := []right{{"SELECT", onSchema, "Reads the tables. The schema also has tables of the loader, whose names begin with an underscore: ledger, heads, and stages while a commit is under way."}}
+	if s.Engine == tsql.Serverless {
+		rights[0].why = "Reads the views. The schema also has views of the loader, whose names begin with _newest_: they show whole resources."
+		rights = append(rights,
+			right{"REFERENCES", onCredential, "The views read files by the managed identity of the workspace, and the pool checks this right of whoever runs the query."},
+			right{"ADMINISTER DATABASE BULK OPERATIONS", onDatabase, "The views read files by OPENROWSET, and the pool checks this right too. Both together let a reader query every file of the data source directly: all schemas, older versions and deleted resources. Give the role to nobody who must not see them."})
+	}
+	return rights
+}
+
+// securable returns the ON clause of a right, and what a message calls it.
+func (s Setup) securable(on scope) (clause, called string) {
+	switch on {
+	case onSchema:
+		return " ON SCHEMA::" + tsql.Quote(s.Schema), "schema " + tsql.Quote(s.Schema)
+	case onCredential:
+		return " ON DATABASE SCOPED CREDENTIAL::" + tsql.Quote(sharedName), "credential " + tsql.Quote(sharedName)
+	default:
+		return "", "the database"
+	}
+}
+
+// grant returns the step that gives a right to a principal.
+func (s Setup) grant(r right, to string) Step {
+	clause, called := s.securable(r.on)
+	return Step{
+		Part: Database, What: fmt.Sprintf("%s on %s for %s", r.permission, called, tsql.Quote(to)), Why: r.why,
+		Text:  "GRANT " + r.permission + clause + " TO " + tsql.Quote(to),
+		there: func(c *catalog) bool { return c.granted(to, r, s.Schema) },
+	}
+}

@@ -1,0 +1,196 @@
+package setup_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/serverless"
+	"fhirsynapse/internal/warehouse/setup"
+	"fhirsynapse/views"
+)
+
+// needs is what a kind of statement needs, by how it begins. The rights of the set-up are
+// exactly those of the statements that an engine is sent.
+var needs = []struct {
+	begins string
+	rights []string
+}{
+	{"CREATE SCHEMA ", nil}, // the set-up makes it
+	{"CREATE TABLE ", []string{"CREATE TABLE", "ALTER"}},
+	{"CREATE CLUSTERED INDEX ", []string{"ALTER"}},
+	{"CREATE STATISTICS ", []string{"ALTER"}},
+	{"ALTER TABLE ", []string{"ALTER"}},
+	{"DROP TABLE ", []string{"ALTER"}},
+	{"ALTER SCHEMA ", []string{"ALTER", "CREATE SCHEMA"}}, // CONTROL on the table: who made its schema has it
+	{"DROP SCHEMA ", []string{"CREATE SCHEMA"}},           // likewise
+	{"COPY INTO ", []string{"INSERT", "ADMINISTER DATABASE BULK OPERATIONS"}},
+	{"INSERT INTO ", []string{"INSERT", "SELECT"}},
+	{"UPDATE ", []string{"UPDATE", "SELECT"}},
+	{"DELETE FROM ", []string{"DELETE", "SELECT"}},
+	{"SELECT ", []string{"SELECT"}},
+	{"SET ", nil},
+	{"BEGIN TRANSACTION", nil},
+	{"COMMIT TRANSACTION", nil},
+	{"DECLARE @result int\nEXEC @result = sp_getapplock ", nil}, // everybody may
+	{"CREATE DATABASE SCOPED CREDENTIAL ", nil},                 // the set-up makes it
+	{"CREATE EXTERNAL DATA SOURCE ", nil},                       // likewise
+	{"CREATE EXTERNAL FILE FORMAT ", nil},                       // likewise
+	{"CREATE OR ALTER VIEW ", []string{"CREATE VIEW", "ALTER", "SELECT"}},
+	{"CREATE EXTERNAL TABLE ", []string{"CREATE TABLE", "ALTER", "ALTER ANY EXTERNAL FILE FORMAT", "ALTER ANY EXTERNAL DATA SOURCE"}},
+	{"DROP EXTERNAL TABLE ", []string{"ALTER"}},
+}
+
+// needed returns the rights that statements need, the fewest.
+func needed(t *testing.T, texts []string) []string {
+	t.Helper()
+	out := map[string]bool{}
+	for _, text := range texts {
+		known := false
+		for _, n := range needs {
+			if strings.HasPrefix(text, n.begins) {
+				known = true
+				for _, r := range n.rights {
+					out[r] = true
+				}
+			}
+		}
+		if !known {
+			t.Errorf("nothing says what this needs: %s", text)
+		}
+		if strings.Contains(text, "OPENROWSET(") {
+			out["ADMINISTER DATABASE BULK OPERATIONS"], out["REFERENCES"] = true, true
+		}
+	}
+	return slices.Sorted(maps.Keys(out))
+}
+
+// granted returns the rights that a script gives to a principal.
+func granted(s setup.Setup, to string) []string {
+	out := map[string]bool{}
+	for _, step := range s.Steps() {
+		if right, is := strings.CutSuffix(step.Text, " TO ["+to+"]"); is && strings.HasPrefix(right, "GRANT ") {
+			right, _, _ = strings.Cut(strings.TrimPrefix(right, "GRANT "), " ON ")
+			out[right] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(out))
+}
+
+func patient(t *testing.T) (*sof.View, prepared.Table) {
+	t.Helper()
+	bundled, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := bundled[slices.IndexFunc(bundled, func(v *sof.View) bool { return v.Name == "patient" })]
+	return v, prepared.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+}
+
+// sent returns the statements of a commit, and of a rebuild, on an engine with tables.
+func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
+	t.Helper()
+	e, err := statements.For(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, table := patient(t)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	target := statements.Target{Engine: e, Schema: "fhir", Type: "Patient", Views: []prepared.Table{table}}
+	a := statements.Attempt{Target: target, Export: "x", ViewSet: 1, Stage: statements.StageName(at, "0a", 1), At: at}
+	var all, again []statements.Statement
+	must := func(more []statements.Statement, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, more...)
+	}
+	shred, err := a.Shred(v)
+	must([]statements.Statement{shred}, err)
+	must(a.Ensure(nil))
+	must(a.Ensure(statements.Catalog{{Table: "patient", Column: "_id", Type: "varchar", Length: -1}, {Table: "patient", Column: "_version", Type: "varchar", Length: -1}, {Table: "patient", Column: "_last_updated", Type: "varchar", Length: -1}, {Table: "patient", Column: "_export", Type: "varchar", Length: -1}}))
+	all = append(all, a.CatalogQuery(), a.SchemaQuery(), a.CreateSchema(), a.LedgerThere(), a.LedgerQuery("x"), a.RowsQuery("patient", "x"), statements.RowVersionsQuery())
+	if lock, is := a.LockRow(); is {
+		all = append(all, lock)
+	}
+	all = append(all, a.CreateStage()...)
+	if e.Stage == statements.CopyInto {
+		all = append(all, a.CopyParquet(a.Heads(), []string{"https://a/b"}), a.CopyLines(a.Docs(), []string{"https://a/b"}))
+		all = append(all, a.InsertLarge(table)...)
+	}
+	all = append(append(append(all, a.Transaction()...), a.DropStage()...), a.CreateStatistics()...)
+	if e.TransactionalDDL {
+		there := statements.Catalog{{Table: "patient", Column: "x", Type: "int"}}
+		again = append(target.Replace("_rebuild_fhir", there), target.Discard(there)...)
+	} else {
+		again = append(target.Forget(), target.Live(), target.Unwritten())
+	}
+	texts := func(all []statements.Statement) (out []string) {
+		for _, s := range all {
+			out = append(out, s.Text)
+		}
+		return out
+	}
+	return texts(all), texts(again)
+}
+
+// The loader has the rights that its statements need, and no other.
+func TestRightsAreThoseOfTheStatements(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
+		s := usual(engine)
+		commit, rebuild := sent(t, engine)
+		if engine != tsql.SQLServer {
+			commit = append(commit, rebuild...)
+		}
+		compare(t, fmt.Sprint(engine), needed(t, commit), granted(s, s.Principal))
+		if engine == tsql.SQLServer {
+			s.Rebuild = true
+			compare(t, "sqlserver with --rebuild", needed(t, append(commit, rebuild...)), granted(s, s.Principal))
+		}
+	}
+	v, _ := patient(t)
+	steps, texts, err := serverless.Script("fhir", published, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var commit []string
+	for i, text := range texts {
+		if !strings.HasPrefix(steps[i], "with snapshot=") {
+			commit = append(commit, text)
+		}
+	}
+	s := usual(tsql.Serverless)
+	// The catalog shows credentials and data sources to who may see definitions.
+	compare(t, "serverless", append(needed(t, commit), "VIEW DEFINITION"), granted(s, s.Principal))
+	s.Snapshots = true
+	compare(t, "serverless with --snapshots", append(needed(t, texts), "VIEW DEFINITION"), granted(s, s.Principal))
+}
+
+// A reader has what a SELECT needs.
+func TestReadersRead(t *testing.T) {
+	t.Parallel()
+	for _, engine := range tsql.Engines() {
+		want := []string{"SELECT"}
+		if engine == tsql.Serverless {
+			want = needed(t, []string{"SELECT * FROM OPENROWSET("})
+		}
+		s := usual(engine)
+		compare(t, fmt.Sprint(engine), want, granted(s, s.ReaderRole()))
+	}
+}
+
+func compare(t *testing.T, name string, want, got []string) {
+	t.Helper()
+	slices.Sort(want)
+	if !slices.Equal(want, got) {
+		t.Errorf("%s:\nthe statements need %q\n      there is given %q", name, want, got)
+	}
+}

@@ -1,0 +1,285 @@
+package setup
+
+import (
+	"fmt"
+	"strings"
+
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+)
+
+// Part is the database that a step is sent to.
+type Part string
+
+// The parts, in the order in which they are run.
+const (
+	Master   Part = "master"
+	Database Part = "database"
+)
+
+// Step is one batch of a script.
+type Step struct {
+	Part Part
+	// What names what the step makes; empty for a step that only stops a wrong run.
+	What string
+	// Why is the comment above it.
+	Why string
+	// Text is the batch.
+	Text string
+
+	there func(*catalog) bool
+}
+
+// Steps returns the batches of the script in their order. The setup must be valid.
+func (s Setup) Steps() []Step {
+	var steps []Step
+	if s.Engine != tsql.Fabric {
+		steps = append(steps, s.only(Master, "master"))
+		steps = append(steps, s.server()...)
+	}
+	steps = append(steps, s.only(Database, s.Database))
+	if s.Engine == tsql.SQLServer {
+		steps = append(steps, s.rowVersions("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH NO_WAIT", Database))
+	}
+	if s.Engine == tsql.Fabric {
+		steps = append(steps, s.collation())
+	}
+	steps = append(steps, s.user(s.Principal)...)
+	steps = append(steps, s.schema())
+	if s.Engine == tsql.Serverless {
+		steps = append(steps, s.external()...)
+	}
+	for _, r := range s.loaderRights() {
+		steps = append(steps, s.grant(r, s.Principal))
+	}
+	steps = append(steps, s.role())
+	for _, r := range s.readerRights() {
+		steps = append(steps, s.grant(r, s.ReaderRole()))
+	}
+	for _, r := range s.Readers {
+		steps = append(steps, s.reader(r)...)
+	}
+	if s.Engine == tsql.Dedicated {
+		steps = append(steps, s.workload()...)
+	}
+	return steps
+}
+
+// guarded returns a batch that does something only where a condition holds.
+func guarded(condition, text string) string { return "IF " + condition + "\n  " + text }
+
+// raise returns a statement that ends sqlcmd -b with a message. Severity 16 is an error of
+// the user.
+func (s Setup) raise(message string) string {
+	// In the text of RAISERROR a percent sign begins a placeholder.
+	return "RAISERROR (" + s.literal(strings.ReplaceAll(message, "%", "%%")) + ", 16, 1)"
+}
+
+// only stops a script that is sent to the wrong database.
+func (s Setup) only(part Part, database string) Step {
+	message := "This part is for the database " + database + ". Connect to it: sqlcmd -d. For another one, give fhirsynapse sql setup its name by --database."
+	if part == Master {
+		message = "This part is for the database master. Connect to it: sqlcmd -d master."
+	}
+	return Step{
+		Part: part, Why: "Stops a run in another database; sqlcmd needs -b for it.",
+		Text: guarded("DB_NAME() <> "+s.literal(database), s.raise(message)),
+	}
+}
+
+// noDatabase is the condition that the server has no database of the name.
+func (s Setup) noDatabase() string {
+	return "NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = " + s.literal(s.Database) + ")"
+}
+
+// server returns the steps in master.
+func (s Setup) server() []Step {
+	made := func(*catalog) bool { return true } // a connection to it was made
+	switch s.Engine {
+	case tsql.SQLServer:
+		const azure = "CAST(SERVERPROPERTY(N'EngineEdition') AS int) "
+		return []Step{
+			{
+				Part: Master, Why: "In Azure SQL Database a database has a price, so that Azure makes it: by template, portal or az sql db create.",
+				Text: guarded(azure+"= 5 AND "+s.noDatabase(), s.raise("Azure SQL Database has no database "+s.Database+" here: make it in Azure.")),
+			},
+			{
+				Part: Master, What: "database " + tsql.Quote(s.Database), Why: "SQL Server makes it here.", there: made,
+				Text: guarded(azure+"<> 5 AND "+s.noDatabase(), "EXEC ("+s.literal("CREATE DATABASE "+tsql.Quote(s.Database))+")"),
+			},
+		}
+	case tsql.Serverless:
+		return []Step{{
+			Part: Master, What: "database " + tsql.Quote(s.Database), there: made,
+			Why:  "A database of the serverless pool has no price of its own. The files are UTF-8, and with this collation text is compared by bytes, as FHIR ids and codes are.",
+			Text: guarded(s.noDatabase(), "EXEC ("+s.literal("CREATE DATABASE "+tsql.Quote(s.Database)+" COLLATE Latin1_General_100_BIN2_UTF8")+")"),
+		}}
+	default:
+		return []Step{s.rowVersions("ALTER DATABASE "+tsql.Quote(s.Database)+" SET READ_COMMITTED_SNAPSHOT ON", Master)}
+	}
+}
+
+// rowVersions returns the step that turns READ_COMMITTED_SNAPSHOT on.
+func (s Setup) rowVersions(text string, part Part) Step {
+	why := "Readers see all of a commit or nothing of it. It is on already in Azure SQL Database. Nobody else may be connected; with NO_WAIT the statement fails at once where somebody is."
+	if s.Engine == tsql.Dedicated {
+		why = "Readers see all of a commit or nothing of it; without it fhirsynapse commits nothing. It is off in a new pool, can only be turned on in master, and takes until nobody is connected to the pool."
+	}
+	return Step{
+		Part: part, What: "READ_COMMITTED_SNAPSHOT", Why: why,
+		Text:  guarded("NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = "+s.literal(s.Database)+" AND d.[is_read_committed_snapshot_on] = 1)", text),
+		there: func(c *catalog) bool { return c.rowVersions },
+	}
+}
+
+// collation stops a run in a warehouse that would merge ids. It cannot be changed later.
+func (s Setup) collation() Step {
+	return Step{
+		Part: Database, What: "a collation that tells upper case from lower case",
+		Why: "FHIR ids that differ in case only are two resources. The collation of a warehouse is chosen when it is made.",
+		Text: guarded("EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME() AND d.[collation_name] NOT LIKE '%[_]BIN%' AND d.[collation_name] NOT LIKE '%[_]CS[_]%')",
+			s.raise("The collation of this warehouse does not tell upper case from lower case: make a warehouse with Latin1_General_100_BIN2_UTF8, the default.")),
+		there: func(c *catalog) bool { return statements.CheckCollation(c.collation) == nil },
+	}
+}
+
+// user returns the step that makes a user of the database. Fabric makes one with the first
+// GRANT, and takes no CREATE USER.
+func (s Setup) user(name string) []Step {
+	if s.Engine == tsql.Fabric {
+		return nil
+	}
+	from, why := " FROM EXTERNAL PROVIDER", "The identity is looked up in Entra ID by its name. An identity that was deleted and made anew under the same name needs its user dropped first."
+	switch {
+	case s.Login:
+		from, why = " FOR LOGIN "+tsql.Quote(name), "The server has the login of this name; its password is set there, by CREATE LOGIN."
+	case s.ClientID != "" && name == s.Principal:
+		from, why = " WITH SID = "+sid(s.ClientID)+", TYPE = E", "The user is made from the client id of the identity, "+strings.ToLower(s.ClientID)+", so that the server needs no right to read Entra ID."
+	}
+	return []Step{{
+		Part: Database, What: "user " + tsql.Quote(name), Why: why,
+		Text:  guarded("DATABASE_PRINCIPAL_ID("+s.literal(name)+") IS NULL", "CREATE USER "+tsql.Quote(name)+from),
+		there: func(c *catalog) bool { return c.principal(name, false) },
+	}}
+}
+
+func (s Setup) schema() Step {
+	return Step{
+		Part: Database, What: "schema " + tsql.Quote(s.Schema),
+		Why:   "The schema of the plan, for its tables alone. It is made here, so that the principal needs no right to make schemas.",
+		Text:  guarded("SCHEMA_ID("+s.literal(s.Schema)+") IS NULL", "EXEC ("+s.literal("CREATE SCHEMA "+tsql.Quote(s.Schema)+" AUTHORIZATION [dbo]")+")"),
+		there: func(c *catalog) bool { return c.schema(s.Schema) },
+	}
+}
+
+func (s Setup) role() Step {
+	name := s.ReaderRole()
+	return Step{
+		Part: Database, What: "role " + tsql.Quote(name), Why: "The role for people and programs that read. It has no member unless --reader names one.",
+		Text:  guarded("DATABASE_PRINCIPAL_ID("+s.literal(name)+") IS NULL", "CREATE ROLE "+tsql.Quote(name)+" AUTHORIZATION [dbo]"),
+		there: func(c *catalog) bool { return c.principal(name, true) },
+	}
+}
+
+// reader returns the steps that let a reader in. Fabric makes a user with GRANT alone, and the
+// dedicated pool has no ALTER ROLE ADD MEMBER.
+func (s Setup) reader(reader string) []Step {
+	if s.Engine == tsql.Fabric {
+		var steps []Step
+		for _, r := range s.readerRights() {
+			r.why = "Lets a reader in, by itself: Fabric makes its user with this GRANT."
+			steps = append(steps, s.grant(r, reader))
+		}
+		return steps
+	}
+	step := Step{
+		Part: Database, What: fmt.Sprintf("%s in role %s", tsql.Quote(reader), tsql.Quote(s.ReaderRole())), Why: "Lets a reader in.",
+		Text:  "ALTER ROLE " + tsql.Quote(s.ReaderRole()) + " ADD MEMBER " + tsql.Quote(reader),
+		there: func(c *catalog) bool { return c.member(reader, s.ReaderRole()) },
+	}
+	if s.Engine == tsql.Dedicated {
+		step.Text = "EXEC sp_addrolemember " + s.literal(s.ReaderRole()) + ", " + s.literal(reader)
+	}
+	return append(s.user(reader), step)
+}
+
+// external returns the steps that make what the serverless pool reads files by. Making a
+// credential needs CONTROL on the database.
+func (s Setup) external() []Step {
+	source := tsql.Quote(sharedName)
+	absent := func(view string) string {
+		return "NOT EXISTS (SELECT 1 FROM [sys].[" + view + "] AS o WHERE o.[name] = " + s.literal(sharedName) + ")"
+	}
+	steps := []Step{
+		{
+			Part: Database, What: "master key", Why: "The database keeps credentials under it. Without a password the pool protects it itself.",
+			Text:  guarded("NOT EXISTS (SELECT 1 FROM [sys].[symmetric_keys] AS k WHERE k.[name] = "+s.literal(masterKey)+")", "CREATE MASTER KEY"),
+			there: func(c *catalog) bool { return c.masterKey },
+		},
+		{
+			Part: Database, What: "credential " + source,
+			Why:   "Reads files by the managed identity of the workspace; it has no secret. Only who has CONTROL on the database can make it, so that the principal cannot.",
+			Text:  guarded(absent("database_scoped_credentials"), "CREATE DATABASE SCOPED CREDENTIAL "+source+" WITH IDENTITY = 'Managed Identity'"),
+			there: func(c *catalog) bool { return c.credential },
+		},
+		{
+			Part: Database, Why: "A data source of this name at another place has views on it, so that it is not replaced.",
+			Text: guarded("EXISTS (SELECT 1 FROM [sys].[external_data_sources] AS o WHERE o.[name] = "+s.literal(sharedName)+" AND o.[location] NOT IN ("+s.literal(s.published())+", "+s.literal(s.published()+"/")+"))",
+				s.raise("The data source fhirsynapse is at another place than "+s.published()+": drop it, and the views that read from it.")),
+		},
+		{
+			Part: Database, What: "data source " + source + " at " + s.published(), Why: "The container of the published lines, which the views read.",
+			Text:  guarded(absent("external_data_sources"), "CREATE EXTERNAL DATA SOURCE "+source+" WITH (LOCATION = "+s.plain(s.published())+", CREDENTIAL = "+source+")"),
+			there: func(c *catalog) bool { return strings.TrimSuffix(c.location, "/") == s.published() },
+		},
+	}
+	if s.Snapshots {
+		steps = append(steps, Step{
+			Part: Database, What: "file format " + source, Why: "Snapshots are Parquet files.",
+			Text:  guarded(absent("external_file_formats"), "CREATE EXTERNAL FILE FORMAT "+source+" WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"),
+			there: func(c *catalog) bool { return c.format },
+		})
+	}
+	return steps
+}
+
+// masterKey is the name of the database's master key in the catalog.
+const masterKey = "##MS_DatabaseMasterKey##"
+
+func (s Setup) published() string { return strings.TrimSuffix(s.Published, "/") }
+
+// plain writes a text as an option takes it, without N before it.
+func (s Setup) plain(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// The workload group of the loader, and its limits.
+const (
+	workloadGroup = "fhirsynapse"
+	// capPercent leaves the other half of the pool to readers; perRequest is what the smallest pool,
+	// DW100c, gives a statement, and lets two run, as many as WarehouseStatements is by default.
+	capPercent, perRequest = 50, 25
+	// longestStatement is functionTimeout of host.json in seconds: nobody waits longer for an answer.
+	longestStatement = 3600
+)
+
+// workload returns the steps that give the principal a workload group of its own.
+func (s Setup) workload() []Step {
+	name := []rune(workloadGroup + "_" + s.Principal)
+	classifier := string(name[:min(len(name), longestName)])
+	return []Step{
+		{
+			Part: Database, What: "workload group " + tsql.Quote(workloadGroup),
+			Why: fmt.Sprintf("Without a group the loader gets the smallest share, as everybody does. This one takes at most %d%% of the pool, so that readers keep the rest; gives a statement %d%%, the least that DW100c has, so that two run at a time, as the setting WarehouseStatements says by default; and ends a statement after %d minutes, when nobody waits for it any more. Nothing is reserved while nothing is loaded. Change the numbers by ALTER WORKLOAD GROUP: they are not set again.",
+				capPercent, perRequest, longestStatement/60),
+			Text: guarded("NOT EXISTS (SELECT 1 FROM [sys].[workload_management_workload_groups] AS g WHERE g.[name] = "+s.literal(workloadGroup)+")",
+				fmt.Sprintf("CREATE WORKLOAD GROUP %s WITH (MIN_PERCENTAGE_RESOURCE = 0, CAP_PERCENTAGE_RESOURCE = %d, REQUEST_MIN_RESOURCE_GRANT_PERCENT = %d, QUERY_EXECUTION_TIMEOUT_SEC = %d)",
+					tsql.Quote(workloadGroup), capPercent, perRequest, longestStatement)),
+			there: func(c *catalog) bool { return c.group },
+		},
+		{
+			Part: Database, What: "workload classifier for " + tsql.Quote(s.Principal), Why: "Sends the statements of the principal to that group.",
+			Text: guarded("NOT EXISTS (SELECT 1 FROM [sys].[workload_management_workload_classifiers] AS k WHERE k.[name] = "+s.literal(classifier)+")",
+				"CREATE WORKLOAD CLASSIFIER "+tsql.Quote(classifier)+" WITH (WORKLOAD_GROUP = '"+workloadGroup+"', MEMBERNAME = "+s.plain(s.Principal)+")"),
+			there: func(c *catalog) bool { return c.classified(s.Principal) },
+		},
+	}
+}

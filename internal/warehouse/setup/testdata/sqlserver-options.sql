@@ -1,0 +1,108 @@
+-- Set-up of SQL Server 2019 and newer, and Azure SQL Database for fhirsynapse. What is there is
+-- left alone, so that the script can be run again. It contains no secret.
+--
+--   loads:    it's [my] 100 % func, into the schema nightly_2
+--   reads:    Analysts, jane@example.org, by the role nightly_2_reader
+--
+-- Read it, then run it as an administrator:
+--   fhirsynapse sql setup --engine sqlserver --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --rebuild --part master | sqlcmd -G -b -S HOST -d master
+--   fhirsynapse sql setup --engine sqlserver --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --rebuild --part database | sqlcmd -G -b -S HOST -d 'data]base'
+
+-- ==== Part master, run in the database master ====
+
+-- Stops a run in another database; sqlcmd needs -b for it.
+IF DB_NAME() <> N'master'
+  RAISERROR (N'This part is for the database master. Connect to it: sqlcmd -d master.', 16, 1);
+GO
+
+-- In Azure SQL Database a database has a price, so that Azure makes it: by template, portal or az
+-- sql db create.
+IF CAST(SERVERPROPERTY(N'EngineEdition') AS int) = 5 AND NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = N'data]base')
+  RAISERROR (N'Azure SQL Database has no database data]base here: make it in Azure.', 16, 1);
+GO
+
+-- SQL Server makes it here.
+IF CAST(SERVERPROPERTY(N'EngineEdition') AS int) <> 5 AND NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = N'data]base')
+  EXEC (N'CREATE DATABASE [data]]base]');
+GO
+
+-- ==== Part database, run in the database data]base ====
+
+-- Stops a run in another database; sqlcmd needs -b for it.
+IF DB_NAME() <> N'data]base'
+  RAISERROR (N'This part is for the database data]base. Connect to it: sqlcmd -d. For another one, give fhirsynapse sql setup its name by --database.', 16, 1);
+GO
+
+-- Readers see all of a commit or nothing of it. It is on already in Azure SQL Database. Nobody else
+-- may be connected; with NO_WAIT the statement fails at once where somebody is.
+IF NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = N'data]base' AND d.[is_read_committed_snapshot_on] = 1)
+  ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH NO_WAIT;
+GO
+
+-- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
+-- under the same name needs its user dropped first.
+IF DATABASE_PRINCIPAL_ID(N'it''s [my] 100 % func') IS NULL
+  CREATE USER [it's [my]] 100 % func] FROM EXTERNAL PROVIDER;
+GO
+
+-- The schema of the plan, for its tables alone. It is made here, so that the principal needs no
+-- right to make schemas.
+IF SCHEMA_ID(N'nightly_2') IS NULL
+  EXEC (N'CREATE SCHEMA [nightly_2] AUTHORIZATION [dbo]');
+GO
+
+-- Reads the ledger, the heads and the stages, and finds the tables in the catalog.
+GRANT SELECT ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
+GO
+
+-- Fills the stages by bulk copy, and from them the tables, the heads and the ledger.
+GRANT INSERT ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
+GO
+
+-- Takes out the rows that a newer version of their resource replaces.
+GRANT DELETE ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
+GO
+
+-- Creates the tables and their indexes, adds the columns of a changed view, creates and drops the
+-- stages of each commit.
+GRANT ALTER ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
+GO
+
+-- CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas.
+GRANT CREATE TABLE TO [it's [my]] 100 % func];
+GO
+
+-- load --rebuild builds tables in the schema [_rebuild_nightly_2], which it creates, owns and
+-- drops; those tables then take the place of the old ones.
+GRANT CREATE SCHEMA TO [it's [my]] 100 % func];
+GO
+
+-- The role for people and programs that read. It has no member unless --reader names one.
+IF DATABASE_PRINCIPAL_ID(N'nightly_2_reader') IS NULL
+  CREATE ROLE [nightly_2_reader] AUTHORIZATION [dbo];
+GO
+
+-- Reads the tables. The schema also has tables of the loader, whose names begin with an underscore:
+-- ledger, heads, and stages while a commit is under way.
+GRANT SELECT ON SCHEMA::[nightly_2] TO [nightly_2_reader];
+GO
+
+-- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
+-- under the same name needs its user dropped first.
+IF DATABASE_PRINCIPAL_ID(N'Analysts') IS NULL
+  CREATE USER [Analysts] FROM EXTERNAL PROVIDER;
+GO
+
+-- Lets a reader in.
+ALTER ROLE [nightly_2_reader] ADD MEMBER [Analysts];
+GO
+
+-- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
+-- under the same name needs its user dropped first.
+IF DATABASE_PRINCIPAL_ID(N'jane@example.org') IS NULL
+  CREATE USER [jane@example.org] FROM EXTERNAL PROVIDER;
+GO
+
+-- Lets a reader in.
+ALTER ROLE [nightly_2_reader] ADD MEMBER [jane@example.org];
+GO
