@@ -96,11 +96,12 @@ fuzz: need-go need-cxx ## each fuzz target for FUZZTIME
 	done
 
 .PHONY: lint
-lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod
+lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod, Microsoft's T-SQL grammar where it is there
 	@$(GO) mod tidy -diff
 	@$(GO) mod verify
 	@$(GO) vet ./...
 	@$(LINT) run ./...
+	@$(GO) test -run='^TestGrammar$$' ./internal/cli/onsql
 
 .PHONY: vuln
 vuln: need-go need-cxx ## known vulnerabilities of what is linked in; asks https://vuln.go.dev

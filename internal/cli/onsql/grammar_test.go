@@ -1,0 +1,145 @@
+package onsql_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/cli/onsql"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/setup"
+	"fhirsynapse/views"
+)
+
+// grammars are the engines by the names that the checker has for them.
+var grammars = map[tsql.Engine]string{
+	tsql.SQLServer: "sqlserver", tsql.Dedicated: "dedicated", tsql.Serverless: "serverless", tsql.Fabric: "fabric",
+}
+
+// script is one text for the checker.
+type script struct {
+	Name    string `json:"name"`
+	Grammar string `json:"grammar"`
+	SQL     string `json:"sql"`
+}
+
+// refusedByGrammar is documented for the serverless pool, on the page about its access to storage,
+// and is not in the grammar.
+var refusedByGrammar = regexp.MustCompile(`^GRANT REFERENCES ON DATABASE SCOPED CREDENTIAL::\[fhirsynapse\] TO \[(?:[^\]]|\]\])*\]$`)
+
+// setupScripts returns the batches of every set-up, by each combination of options.
+func setupScripts(t *testing.T) []script {
+	t.Helper()
+	var out []script
+	for _, e := range tsql.Engines() {
+		for options := range 16 {
+			s := setup.Setup{Engine: e, Principal: "my-function", Schema: "fhir", Database: "fhir"}
+			if options&1 != 0 {
+				s.Principal, s.Database, s.Readers = "it's a [func] 100 %", "data]'base", []string{"Analysts", "o'hara@example.org"}
+			}
+			if e == tsql.Serverless {
+				s.Published, s.Snapshots = publishedURL, options&2 != 0
+			}
+			if e == tsql.SQLServer {
+				s.Rebuild, s.Login = options&2 != 0, options&4 != 0
+				if options&8 != 0 && !s.Login {
+					s.ClientID = "00112233-4455-6677-8899-aabbccddeeff"
+				}
+			}
+			if err := s.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range s.Steps() {
+				out = append(out, script{"setup " + string(e) + ": " + step.What, grammars[e], step.Text})
+			}
+		}
+	}
+	return out
+}
+
+// viewScripts returns what a commit of every bundled view sends.
+func viewScripts(t *testing.T) []script {
+	t.Helper()
+	bundled, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []script
+	for _, v := range bundled {
+		for _, e := range tsql.Engines() {
+			text, err := onsql.Shell(v, e, cli.StatementAll)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// CREATE VIEW and CREATE SCHEMA want a batch of their own.
+			for i, batch := range strings.Split(text, ";\n\n-- ") {
+				if i > 0 {
+					batch = "-- " + batch
+				}
+				out = append(out, script{v.Name + " on " + string(e), grammars[e], batch})
+			}
+		}
+	}
+	return out
+}
+
+// Microsoft's grammar takes all that is sent to a server, but for one statement.
+func TestGrammar(t *testing.T) {
+	t.Parallel()
+	var input bytes.Buffer
+	encoder := json.NewEncoder(&input)
+	encoder.SetEscapeHTML(false)
+	known := 0
+	put := func(s script) {
+		if refusedByGrammar.MatchString(s.SQL) {
+			s.Name, known = "documented", known+1
+		}
+		if err := encoder.Encode(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := append(setupScripts(t), viewScripts(t)...)
+	seen := map[script]bool{}
+	for _, s := range all {
+		if !seen[s] {
+			put(s)
+		}
+		seen[s] = true
+	}
+	if len(all) < 1000 || known == 0 {
+		t.Fatalf("%d batches, %d of them refused", len(all), known)
+	}
+	checker, err := filepath.Abs("../../../../shared/tools/tsqlcheck")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(checker); err != nil {
+		t.Skip("the T-SQL grammar is missing: ../shared/tools/tsqlcheck")
+	}
+	cmd := exec.CommandContext(t.Context(), checker, "--jsonl")
+	cmd.Stdin = &input
+	var answer, summary bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &answer, &summary
+	err = cmd.Run()
+	if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatalf("%v: %s", err, summary.String())
+	}
+	for line := range strings.Lines(answer.String()) {
+		if strings.HasPrefix(line, "documented:") {
+			known--
+			continue
+		}
+		t.Errorf("refused: %s", line)
+	}
+	if known != 0 {
+		t.Errorf("%d statements are not refused any more: take them off refusedByGrammar", known)
+	}
+	t.Logf("%d batches: %s", len(seen), strings.TrimSpace(summary.String()))
+}
