@@ -5,11 +5,17 @@ GO            ?= go
 GO_LEAST      := 1.26
 LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
+SBOM_TOOL     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 CACHE         := $(CURDIR)/.cache
 LINT          := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 AZURITE       := tools/azurite
 FUZZTIME      ?= 60s
 COUNT         ?= 5
+
+# What the programs for others say of themselves, and how they are built: the same
+# commit gives the same bytes.
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+BUILD_FLAGS   = -trimpath -buildvcs=false -ldflags='-s -w -buildid= -X fhirsynapse/internal/app.release=$(VERSION)'
 
 # make demo: DATA=<folder of NDJSON>, or PATIENTS=<n> SEED=<s>; SOURCE=bulk has a
 # server by the Bulk Data guide instead of Azure's; STOP=full ends after the full
@@ -57,7 +63,7 @@ start: need-func need-go need-cxx need-azurite ## the local app under Azure Func
 
 .PHONY: package
 package: need-go ## dist/ and out/fhirsynapse.zip for Azure: the static Linux handler and its functions; EXPORTS=<file> puts your plans in
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags='-s -w' -o out/handler ./handler
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build $(BUILD_FLAGS) -o out/handler ./handler
 	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/handler --out dist --zip out/fhirsynapse.zip $(if $(EXPORTS),--exports '$(EXPORTS)')
 
 .PHONY: publish
@@ -68,6 +74,18 @@ publish: need-app need-func package ## package, and send dist/ to the function a
 package-local: need-go need-cxx ## dist-local/ for this machine: the same functions, with DuckDB
 	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
 	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/fhirsynapse --out dist-local
+
+.PHONY: release
+release: need-go need-cxx ## out/release/: both programs for Linux and macOS as far as this machine can link them, bills of materials, checksums
+	CGO_ENABLED=0 $(GO) run ./cmd/pack release --version '$(VERSION)' --sbom $(SBOM_TOOL) $(if $(ONLY),--only '$(ONLY)')
+
+.PHONY: release/check
+release/check: need-go need-cxx ## builds both programs for this machine twice, in two folders without a cache, and compares the bytes
+	CGO_ENABLED=0 $(GO) run ./cmd/pack check --version '$(VERSION)'
+
+.PHONY: release/sums
+release/sums: need-go ## the checksums of out/release/ again, after files of other machines were added
+	CGO_ENABLED=0 $(GO) run ./cmd/pack sums out/release
 
 ##### checks
 

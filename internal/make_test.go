@@ -51,7 +51,7 @@ func TestPublishSendsTheStagedFolder(t *testing.T) {
 	t.Parallel()
 	programs := t.TempDir()
 	fake := "#!/bin/sh\necho \"func got: $*\"\n"
-	if err := os.WriteFile(filepath.Join(programs, "func"), []byte(fake), 0o700); err != nil { //nolint:gosec // a program has to be executable
+	if err := os.WriteFile(filepath.Join(programs, "func"), []byte(fake), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	out, err := runMake(t, programs, "--old-file=package", "publish", "APP=my-app")

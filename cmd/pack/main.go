@@ -1,4 +1,4 @@
-// Command pack makes what is sent to Azure. It needs no C compiler, unlike
+// Command pack makes what is sent to Azure, and releases. It needs no C compiler, unlike
 // cmd/desk, so that a person who only deploys needs nothing but Go.
 package main
 
@@ -9,13 +9,16 @@ import (
 	"os/signal"
 	"syscall"
 
+	"fhirsynapse/internal/local/release"
 	"fhirsynapse/internal/local/stage"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := stage.Command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
+	root := stage.Command(os.Stdout, os.Stderr)
+	root.AddCommand(release.Commands(os.Stdout, os.Environ())...)
+	if err := root.ExecuteContext(ctx); err != nil {
 		stop()
 		fmt.Fprintf(os.Stderr, "pack: %v\n", err)
 		os.Exit(1) //nolint:gocritic // stop has run

@@ -5,8 +5,15 @@ import (
 	"runtime/debug"
 )
 
+// release is the version of a program that was built for others. The linker sets it:
+// such a build has no data of git in it, so that everybody can repeat it.
+var release string
+
 // Version describes a build: the module's version, the commit, the compiler.
 func Version(info *debug.BuildInfo) string {
+	if info != nil && release != "" {
+		return fmt.Sprintf("fhirsynapse %s %s", release, info.GoVersion)
+	}
 	if info == nil {
 		return "fhirsynapse (no build information)"
 	}

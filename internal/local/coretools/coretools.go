@@ -139,7 +139,7 @@ func (s Start) handler(values map[string]string) (*app.App, error) {
 }
 
 // errAzuriteEnded is why func is ended when there is no storage any more.
-var errAzuriteEnded = errors.New("Azurite has ended by itself")
+var errAzuriteEnded = errors.New("azurite has ended by itself")
 
 // emulators starts those that the settings lead to. It calls lost when one has ended
 // by itself. The caller calls stop in any case.
@@ -191,7 +191,7 @@ func (s Start) emulators(ctx context.Context, values map[string]string, lost fun
 // and the terminal stays its own.
 func (s Start) run(ctx context.Context, program string) error {
 	s.say("func start in %s; Ctrl-C ends everything", s.App)
-	cmd := exec.CommandContext(ctx, program, "start") //nolint:gosec // the program that the person has installed
+	cmd := exec.CommandContext(ctx, program, "start")
 	cmd.Dir = s.App
 	cmd.Env = slices.DeleteFunc(slices.Clone(s.Environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
@@ -200,13 +200,11 @@ func (s Start) run(ctx context.Context, program string) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, s.Out, s.Err
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = funcPatience
-	err := cmd.Run()
-	switch {
-	case errors.Is(context.Cause(ctx), errAzuriteEnded):
-		return errAzuriteEnded
-	case ctx.Err() != nil:
+	switch err, cause := cmd.Run(), context.Cause(ctx); {
+	case errors.Is(cause, errAzuriteEnded):
+		return cause
+	case cause != nil: // somebody has ended it
 		s.say("func has ended")
-		return nil
 	case err != nil:
 		return fmt.Errorf("func start: %w", err)
 	}

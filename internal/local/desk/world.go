@@ -302,6 +302,11 @@ func (w *World) BaseURL() *url.URL {
 	return u
 }
 
+// BlobURL is the address of a blob of the landing area.
+func (w *World) BlobURL(path string) string {
+	return w.azurite.Endpoint() + "/" + landing + "/" + path
+}
+
 // Close ends the world, the last started first.
 func (w *World) Close() {
 	for i := len(w.closers) - 1; i >= 0; i-- {

@@ -12,7 +12,7 @@ import (
 // Command returns the command line of cmd/pack.
 func Command(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
-		Use: "pack", Short: "Make what is sent to Azure",
+		Use: "pack", Short: "Make what is sent to Azure, and releases",
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetOut(stdout)

@@ -1,0 +1,212 @@
+package desk_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/app/sqlwarehouses"
+	"fhirsynapse/internal/cli/onduck"
+	"fhirsynapse/internal/local/desk"
+	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/local/release"
+	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/pipeline"
+)
+
+// largestHandler keeps the start of an instance quick: Azure fetches the package first.
+const largestHandler = 35_000_000
+
+// The zip file that is sent to Azure, unpacked as Azure does it, runs an export from
+// kick-off to tables: steps and storage events come by serviceBusTrigger.
+func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
+	needNode(t)
+	deployed := unpack(t, packageForAzure(t))
+	server, err := tdsserver.Listen(tdsserver.Options{Sessions: tables.New(tables.Options{RowVersions: true}).Session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	w := packageWorld(t, desk.Options{
+		Store: made(t, 4, 3, killedTypes...), Warehouses: sqlwarehouses.Warehouses(nil),
+		Settings: map[string]string{"Warehouse": server.URL("someone", "secret", "fhir")},
+	})
+	event := make(chan struct{})
+	once := sync.OnceFunc(func() { close(event) })
+	host, err := w.StartHost(t.Context(), deployed, func(e funchost.Event) {
+		if e.Kind == funchost.InvocationEnded && e.Function == "BlobLoaded" {
+			once()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Stop()
+	exported(t, w, host)
+	select {
+	case <-event: // the export does not wait for storage events
+	case <-time.After(time.Minute):
+		t.Fatal("no storage event came")
+	}
+	called(t, host, "TimerExport", "PollExport", "BlobLoaded")
+}
+
+// packageForAzure builds the handler as a release does, checks it, and returns the zip
+// file. It is for the processor of this machine, so that it can be run here.
+func packageForAzure(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skipf("the package is for Linux and this is %s: run this test on Linux", runtime.GOOS)
+	}
+	dir := t.TempDir()
+	handler, staged, zipped := filepath.Join(dir, "handler"), filepath.Join(dir, "dist"), filepath.Join(dir, "app.zip")
+	t.Setenv("CGO_ENABLED", "0")
+	const version = "v0.0.0-test"
+	if err := desk.Build(t.Context(), root, "./handler", handler, release.Flags(version)...); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(handler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(program) >= largestHandler {
+		t.Errorf("the handler has %d bytes, and should have less than %d", len(program), largestHandler)
+	}
+	if !bytes.Contains(program, []byte(version)) {
+		t.Errorf("the handler does not know its version: there is no variable %s", release.VersionVariable)
+	}
+	if runtime.GOARCH == "amd64" {
+		if err := stage.CheckCloud(handler); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stage.Zip(staged, zipped); err != nil {
+		t.Fatal(err)
+	}
+	return zipped
+}
+
+// unpack writes the files of a zip file with the modes that it has for them.
+func unpack(t *testing.T, path string) string {
+	t.Helper()
+	dir := t.TempDir()
+	r, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	for _, f := range r.File {
+		if !filepath.IsLocal(f.Name) {
+			t.Fatalf("%s leads out of the folder", f.Name)
+		}
+		to := filepath.Join(dir, f.Name)
+		text, err := fs.ReadFile(r, f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, text, f.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// The package for this machine, with the trigger that Core Tools needs: blobs are found
+// by polling.
+func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
+	needNode(t)
+	w := packageWorld(t, desk.Options{
+		Store: made(t, 4, 3, killedTypes...), Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open}, HoldEvents: true,
+	})
+	dir := t.TempDir()
+	handler, staged := filepath.Join(dir, "fhirsynapse"), filepath.Join(dir, "dist-start")
+	if err := desk.Build(t.Context(), root, "./cmd/fhirsynapse", handler); err != nil {
+		t.Fatal(err)
+	}
+	if err := stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler, BlobTrigger: stage.BlobTriggerPolling}); err != nil {
+		t.Fatal(err)
+	}
+	host, err := w.StartHost(t.Context(), staged, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Stop()
+	exported(t, w, host)
+	for f, err := range w.App.Lake().List(t.Context(), pipeline.Landing, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := host.BlobFound(t.Context(), "BlobLoaded", w.BlobURL(f.Path), f.Size); err != nil {
+			t.Errorf("%s: %v", f.Path, err)
+		}
+	}
+	called(t, host, "TimerExport", "PollExport", "BlobLoaded")
+}
+
+func packageWorld(t *testing.T, o desk.Options) *desk.World {
+	t.Helper()
+	o.Root, o.Dir, o.Now, o.HandlerOutput, o.MaxCount = root, t.TempDir(), time.Now, io.Discard, 30
+	o.Log = slog.New(slog.DiscardHandler)
+	w, err := desk.StartWorld(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+// exported runs one export, whose lines are then all accounted for.
+func exported(t *testing.T, w *desk.World, host *funchost.Host) {
+	t.Helper()
+	ctx, done := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer done()
+	e, err := w.Export(ctx, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.App.Pipeline(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports, err := p.Report(ctx, e.ID)
+	if err != nil || len(reports) == 0 {
+		t.Fatalf("%d reports, %v", len(reports), err)
+	}
+	for _, r := range reports {
+		if err := r.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// called checks that the host has called these functions and that none of them failed.
+func called(t *testing.T, host *funchost.Host, names ...string) {
+	t.Helper()
+	stats := host.Stats()
+	for _, name := range names {
+		if f := stats.Functions[name]; f.Succeeded == 0 || f.Failed > 0 {
+			t.Errorf("%s: %d calls succeeded, %d failed: %v", name, f.Succeeded, f.Failed, f.Reasons)
+		}
+	}
+	if stats.Crashes > 0 {
+		t.Errorf("the handler crashed %d times", stats.Crashes)
+	}
+}
