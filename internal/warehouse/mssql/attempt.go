@@ -281,12 +281,21 @@ func (w *Warehouse) afterwards(ctx context.Context, s session, a statements.Atte
 		todo = append(todo, a.CreateStatistics()...)
 	}
 	for _, st := range todo {
-		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
+		_, err := s.exec(ctx, st)
+		number := tds.Number(err)
+		if err != nil && number != notThere && number != statisticsThere {
 			w.o.Log.WarnContext(ctx, "left behind by a commit", "step", st.Step, "error", err)
-			return
+			if number == 0 {
+				return // the connection is gone
+			}
 		}
+		s.GoOn() // what one statement could not do keeps none of the others
 	}
 }
+
+// statisticsThere is the server's number for statistics that a table has already: those
+// of the ledger are made with the first resource type.
+const statisticsThere = 1927
 
 // cleanUpTimeout bounds the dropping of a stage after a failure.
 const cleanUpTimeout = 30 * time.Second

@@ -122,21 +122,21 @@ func line(id string, hour int, family string) string {
 
 func (w *world) prepare(t *testing.T, export, lines string) pipeline.Batch {
 	t.Helper()
-	return w.prepareFor(t, faultViews, export, lines)
+	return w.prepareFor(t, faultViews, "Patient", export, lines)
 }
 
-func (w *world) prepareFor(t *testing.T, views preparedtest.Views, export, lines string) pipeline.Batch {
+func (w *world) prepareFor(t *testing.T, views preparedtest.Views, resourceType, export, lines string) pipeline.Batch {
 	t.Helper()
 	f, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := pipeline.Flattening{Plan: "plan", Type: "Patient", Path: export + ".ndjson", Dir: export}
+	in := pipeline.Flattening{Plan: "plan", Type: resourceType, Path: export + ".ndjson", Dir: export}
 	done, err := f.Flatten(t.Context(), in, strings.NewReader(lines))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1, Attempt: "a1", Files: []pipeline.PreparedFile{
+	return pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: resourceType, ViewSet: 1, Attempt: "a1", Files: []pipeline.PreparedFile{
 		{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done},
 	}}
 }

@@ -63,7 +63,7 @@ func rebuild(t *testing.T, c *mssql.Warehouse, b pipeline.Batch) (left int64, er
 // fresh is the tables of a load into nothing, of which heads have the tombstone too.
 func (w *world) fresh(t *testing.T, b pipeline.Batch) warehouse.Content {
 	t.Helper()
-	old := w.prepareFor(t, repairViews, "tombstones", goneLine("t", 9))
+	old := w.prepareFor(t, repairViews, "Patient", "tombstones", goneLine("t", 9))
 	old.ViewSet = 7
 	model := memory.NewWarehouse(w.lake, repairViews.Tables)
 	for _, b := range []pipeline.Batch{b, old} {
@@ -94,7 +94,7 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 			if !c.InPlace() {
 				t.Error("not in place")
 			}
-			b := w.prepareFor(t, repairViews, whole, wholeFolder())
+			b := w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())
 			err := c.Commit(t.Context(), b)
 			if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "column patient.family is") || !strings.Contains(fmt.Sprint(err), "--schema fhir --rebuild=Patient") {
 				t.Fatalf("committed: %v", err)
@@ -115,7 +115,7 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 				}
 			}
 			// The tombstone is kept, and older versions still lose.
-			if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "plan-2", redone("t", 8, "9")+redone("b", 8, "9"))); err != nil {
+			if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "Patient", "plan-2", redone("t", 8, "9")+redone("b", 8, "9"))); err != nil {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff(want, onlyOf("load-2", w.Content(t, "fhir"))); d != "" {
@@ -164,7 +164,7 @@ func faultInARepair(t *testing.T, engine tsql.Engine, what tdsserver.Fault, n in
 	t.Helper()
 	w := oldWorld(t, engine)
 	c := w.openAt(t, w.lake, repairViews.Tables, now)
-	b := w.prepareFor(t, repairViews, whole, wholeFolder())
+	b := w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())
 	w.set(n, dead, what)
 	err := c.Repair(t.Context(), repairOf(b))
 	hit := w.set(0, false, tdsserver.Fault{})
@@ -207,7 +207,7 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
 		before := w.Content(t, "fhir")
 		// Fewer lines than resources: nothing is touched.
-		if _, err := rebuild(t, c, w.prepareFor(t, repairViews, "load-0", redone("a", 8, "1"))); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "has 2 resources of Patient, and the folder has 1 lines") {
+		if _, err := rebuild(t, c, w.prepareFor(t, repairViews, "Patient", "load-0", redone("a", 8, "1"))); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "has 2 resources of Patient, and the folder has 1 lines") {
 			t.Errorf("%s: %v", engine, err)
 		}
 		if d := cmp.Diff(before, w.Content(t, "fhir")); d != "" {
@@ -215,7 +215,7 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 		}
 		// Enough lines, but one resource is older there, or it lacks one.
 		for i, folder := range []string{redone("a", 8, "1") + redone("b", 7, "2"), redone("a", 8, "1") + redone("a", 7, "0") + redone("c", 8, "3")} {
-			left, err := rebuild(t, c, w.prepareFor(t, repairViews, fmt.Sprintf("load-%d", 2+i), folder))
+			left, err := rebuild(t, c, w.prepareFor(t, repairViews, "Patient", fmt.Sprintf("load-%d", 2+i), folder))
 			if err != nil || left != 1 {
 				t.Errorf("%s: %d left, %v", engine, left, err)
 			}
@@ -225,7 +225,7 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 		}
 		// A newer version of the app, or what was missing, makes up for it: the row of b
 		// is written again whatever the view set.
-		if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "load-9", redone("b", 8, "2"))); err != nil {
+		if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "Patient", "load-9", redone("b", 8, "2"))); err != nil {
 			t.Fatal(err)
 		}
 		if left, err := c.Unwritten(t.Context(), warehouse.Repair{Plan: "plan", Type: "Patient", Schema: "fhir"}); err != nil || left != 0 {
@@ -240,11 +240,11 @@ func TestACommitAfterARepairCountsAsWritten(t *testing.T) {
 	for _, engine := range enginesInPlace() {
 		w := oldWorld(t, engine)
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
-		b := w.prepareFor(t, repairViews, whole, wholeFolder())
+		b := w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())
 		if err := c.Repair(t.Context(), repairOf(b)); err != nil {
 			t.Fatal(err)
 		}
-		other := w.prepareFor(t, repairViews, "plan-2", redone("a", 10, "10")+redone("n", 10, "11"))
+		other := w.prepareFor(t, repairViews, "Patient", "plan-2", redone("a", 10, "10")+redone("n", 10, "11"))
 		other.ViewSet = 8
 		for _, b := range []pipeline.Batch{other, b} {
 			if err := c.Commit(t.Context(), b); err != nil {
@@ -267,7 +267,7 @@ func TestAColumnThatIsInUse(t *testing.T) {
 		w := oldWorld(t, tsql.Dedicated)
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
 		w.set(n, false, tdsserver.Fault{Error: &tdsserver.Error{Number: 4922, Message: "DROP COLUMN failed because one or more objects access this column.", Severity: 16}})
-		err := c.Repair(t.Context(), repairOf(w.prepareFor(t, repairViews, whole, wholeFolder())))
+		err := c.Repair(t.Context(), repairOf(w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())))
 		if !strings.Contains(w.set(0, false, tdsserver.Fault{}), "DROP COLUMN") {
 			continue
 		}

@@ -74,7 +74,8 @@ type table struct {
 	rows         []*row
 	byKey        map[string][]*row // where there is a key
 	// at is the number of the commit that last changed or deleted rows.
-	at int
+	at         int
+	statistics map[string]bool // by name
 }
 
 // row is one version of a row: made and taken away by sessions whose transactions

@@ -31,9 +31,6 @@ type session struct {
 const parseTimeout = 10 * time.Second
 
 func parse(ctx context.Context, text string) (*ast.Script, error) {
-	if strings.HasPrefix(text, "CREATE STATISTICS ") {
-		return nil, nil // the parser may not end on it; there is nothing to do
-	}
 	if strings.HasPrefix(text, "COPY INTO ") {
 		text, _, _ = strings.Cut(text, "\nOPTION (LABEL = ") // which the parser refuses behind a COPY
 	}
@@ -66,6 +63,9 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 	}
 	if m := shredding.FindStringSubmatch(text); m != nil && s.db.o.Shred != nil {
 		return s.shred(m)
+	}
+	if m := creatingStatistics.FindStringSubmatch(text); m != nil { // the parser may not end on it
+		return s.createStatistics(m)
 	}
 	script, err := parse(ctx, text)
 	if err != nil || script == nil {

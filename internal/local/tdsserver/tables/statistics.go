@@ -1,0 +1,45 @@
+package tables
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+
+	"fhirsynapse/internal/local/tdsserver"
+)
+
+// creatingStatistics is the only form of CREATE STATISTICS that the stand-in takes: on
+// one column.
+var creatingStatistics = regexp.MustCompile(`^CREATE STATISTICS \[([^\]]+)\] ON \[([^\]]+)\]\.\[([^\]]+)\] \(\[([^\]]+)\]\)$`)
+
+// createStatistics remembers the statistics of a table, and refuses a name that the
+// table has already, as the engines do.
+func (s *session) createStatistics(m []string) (tdsserver.Result, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	t, err := s.db.table(m[2], m[3])
+	switch {
+	case err != nil:
+		return tdsserver.Result{}, err
+	case !slices.ContainsFunc(t.columns, func(c column) bool { return c.Name == m[4] }):
+		return tdsserver.Result{}, fail(1911, "Column name '%s' does not exist in the target table.", m[4])
+	case t.statistics[m[1]]:
+		return tdsserver.Result{}, fail(1927, "There are already statistics on table '%s' named '%s'.", m[3], m[1])
+	}
+	if t.statistics == nil {
+		t.statistics = map[string]bool{}
+	}
+	t.statistics[m[1]] = true
+	return tdsserver.Result{}, nil
+}
+
+// Statistics gives the names of the statistics on a table, in order.
+func (d *Database) Statistics(schema, table string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.table(schema, table)
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(t.statistics))
+}
