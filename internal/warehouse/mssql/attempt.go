@@ -124,7 +124,7 @@ func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
 	case w.engine.RowVersions:
 		return &fault.Error{
 			Class: fault.Permanent, Err: fmt.Errorf("database %s: READ_COMMITTED_SNAPSHOT is off, so that readers would see half a commit", w.o.Server),
-			Remedy: "run " + remedy + " in its master database, while nobody is connected",
+			Remedy: "run " + remedy + " in its master database, while nobody is connected; fhirsynapse sql setup prints it with the rest of the set-up",
 		}
 	default:
 		w.o.Log.WarnContext(ctx, "READ_COMMITTED_SNAPSHOT is off: a statement that reads several tables while a commit is under way may see some of them before it and some after", "remedy", remedy)

@@ -89,7 +89,7 @@ func TestWhatANumberMeans(t *testing.T) {
 		4060:   {fault.Transient, time.Minute, 1, "check the database's name"},
 		18456:  {fault.Permanent, 0, 1, "check user and password"},
 		229:    {fault.Permanent, 0, 1, "grant the login"},
-		262:    {fault.Permanent, 0, 1, "CREATE TABLE in the database"},
+		262:    {fault.Permanent, 0, 1, "fhirsynapse sql setup --check"},
 		208:    {fault.Permanent, 0, 1, "dropped a table by hand"},
 		3729:   {fault.Permanent, 0, 1, "refers to the table"},
 		103010: {fault.Permanent, 0, 1, "is it of the engine"},

@@ -280,7 +280,7 @@ func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement
 		return nil, err
 	}
 	if key == 0 {
-		return nil, fault.Permanentf("database %s has no master key, which a credential needs: run CREATE MASTER KEY ENCRYPTION BY PASSWORD = '...' in it once", w.pool.Server())
+		return nil, fault.Permanentf("database %s has no master key, which a credential needs, or this login may not see it: an administrator runs what fhirsynapse sql setup --engine synapse-serverless prints, CREATE MASTER KEY with it", w.pool.Server())
 	}
 	credential, _, err := s.Number(ctx, credThere.step, credThere.text)
 	if err != nil {

@@ -143,6 +143,11 @@ func (s Setup) collation() Step {
 	}
 }
 
+// noPrincipal is the condition that the database has no user or role of the name.
+func (s Setup) noPrincipal(name string) string {
+	return "NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = " + s.literal(name) + ")"
+}
+
 // user returns the step that makes a user of the database. Fabric makes one with the first
 // GRANT, and takes no CREATE USER.
 func (s Setup) user(name string) []Step {
@@ -158,7 +163,7 @@ func (s Setup) user(name string) []Step {
 	}
 	return []Step{{
 		Part: Database, What: "user " + tsql.Quote(name), Why: why,
-		Text:  guarded("DATABASE_PRINCIPAL_ID("+s.literal(name)+") IS NULL", "CREATE USER "+tsql.Quote(name)+from),
+		Text:  guarded(s.noPrincipal(name), "CREATE USER "+tsql.Quote(name)+from),
 		there: func(c *catalog) bool { return c.principal(name, false) },
 	}}
 }
@@ -176,7 +181,7 @@ func (s Setup) role() Step {
 	name := s.ReaderRole()
 	return Step{
 		Part: Database, What: "role " + tsql.Quote(name), Why: "The role for people and programs that read. It has no member unless --reader names one.",
-		Text:  guarded("DATABASE_PRINCIPAL_ID("+s.literal(name)+") IS NULL", "CREATE ROLE "+tsql.Quote(name)+" AUTHORIZATION [dbo]"),
+		Text:  guarded(s.noPrincipal(name), "CREATE ROLE "+tsql.Quote(name)+" AUTHORIZATION [dbo]"),
 		there: func(c *catalog) bool { return c.principal(name, true) },
 	}
 }

@@ -21,7 +21,7 @@ const (
 	soon      = 0
 	aMinute   = time.Minute
 	minutes   = 5 * time.Minute
-	grantAll  = "grant the login SELECT, INSERT, UPDATE, DELETE and ALTER on the schema, and CREATE TABLE in the database; docs/warehouses.md says what an engine needs besides"
+	grantAll  = "grant the login what it lacks: fhirsynapse sql setup --check --to WAREHOUSE --principal NAME says what that is, and without --check prints the statements"
 	tooLarge  = "the server finds the statement of a view too large: divide the view, or take the setting WarehouseTransform away, so that its rows are made here"
 	rebuildIt = "rebuild the tables of the resource type, see Rebuilding in docs/warehouses.md"
 )
@@ -73,14 +73,14 @@ var meanings = map[int32]meaning{
 
 	// What needs a person.
 	18452:  {fault.Permanent, 0, "the server takes no login of this kind: check fedauth in the connection string"},
-	18456:  {fault.Permanent, 0, "check user and password, or create a login for this app's identity"},
+	18456:  {fault.Permanent, 0, "check user and password, or create a user for this app's identity: fhirsynapse sql setup prints the statements"},
 	18470:  {fault.Permanent, 0, "enable the login"},
 	18487:  {fault.Permanent, 0, "set a new password for the login"},
 	18488:  {fault.Permanent, 0, "set a new password for the login"},
 	40615:  {fault.Permanent, 0, "admit this app's address in the server's firewall"},
 	40914:  {fault.Permanent, 0, "admit this app's network in the server's firewall"},
 	47073:  {fault.Permanent, 0, "public access is off: reach the server through a private endpoint"},
-	916:    {fault.Permanent, 0, "make the login a user of the database"},
+	916:    {fault.Permanent, 0, "make the login a user of the database: fhirsynapse sql setup prints the statements"},
 	229:    {fault.Permanent, 0, grantAll},
 	230:    {fault.Permanent, 0, grantAll},
 	262:    {fault.Permanent, 0, grantAll},

@@ -63,7 +63,7 @@ GRANT ALTER ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.
-IF DATABASE_PRINCIPAL_ID('nightly_2_reader') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = 'nightly_2_reader')
   CREATE ROLE [nightly_2_reader] AUTHORIZATION [dbo];
 GO
 

@@ -63,7 +63,7 @@ GRANT ALTER ON SCHEMA::[fhir] TO [my-function];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.
-IF DATABASE_PRINCIPAL_ID('fhir_reader') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = 'fhir_reader')
   CREATE ROLE [fhir_reader] AUTHORIZATION [dbo];
 GO
 

@@ -41,7 +41,7 @@ GO
 
 -- The user is made from the client id of the identity, 00112233-4455-6677-8899-aabbccddeeff, so
 -- that the server needs no right to read Entra ID.
-IF DATABASE_PRINCIPAL_ID(N'my-function') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'my-function')
   CREATE USER [my-function] WITH SID = 0x33221100554477668899AABBCCDDEEFF, TYPE = E;
 GO
 
@@ -73,7 +73,7 @@ GRANT CREATE TABLE TO [my-function];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.
-IF DATABASE_PRINCIPAL_ID(N'fhir_reader') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'fhir_reader')
   CREATE ROLE [fhir_reader] AUTHORIZATION [dbo];
 GO
 

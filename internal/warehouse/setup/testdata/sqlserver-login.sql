@@ -40,7 +40,7 @@ IF NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = N'fhir' AND
 GO
 
 -- The server has the login of this name; its password is set there, by CREATE LOGIN.
-IF DATABASE_PRINCIPAL_ID(N'my-function') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'my-function')
   CREATE USER [my-function] FOR LOGIN [my-function];
 GO
 
@@ -72,7 +72,7 @@ GRANT CREATE TABLE TO [my-function];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.
-IF DATABASE_PRINCIPAL_ID(N'fhir_reader') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'fhir_reader')
   CREATE ROLE [fhir_reader] AUTHORIZATION [dbo];
 GO
 
@@ -82,7 +82,7 @@ GRANT SELECT ON SCHEMA::[fhir] TO [fhir_reader];
 GO
 
 -- The server has the login of this name; its password is set there, by CREATE LOGIN.
-IF DATABASE_PRINCIPAL_ID(N'analyst') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'analyst')
   CREATE USER [analyst] FOR LOGIN [analyst];
 GO
 

@@ -34,7 +34,7 @@ GO
 
 -- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
 -- under the same name needs its user dropped first.
-IF DATABASE_PRINCIPAL_ID(N'my-function') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'my-function')
   CREATE USER [my-function] FROM EXTERNAL PROVIDER;
 GO
 
@@ -75,7 +75,7 @@ GRANT ALTER ON SCHEMA::[fhir] TO [my-function];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.
-IF DATABASE_PRINCIPAL_ID(N'fhir_reader') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'fhir_reader')
   CREATE ROLE [fhir_reader] AUTHORIZATION [dbo];
 GO
 

@@ -34,7 +34,7 @@ GO
 
 -- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
 -- under the same name needs its user dropped first.
-IF DATABASE_PRINCIPAL_ID(N'it''s [my] 100 % func') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'it''s [my] 100 % func')
   CREATE USER [it's [my]] 100 % func] FROM EXTERNAL PROVIDER;
 GO
 
@@ -109,7 +109,7 @@ GRANT ALTER ANY EXTERNAL DATA SOURCE TO [it's [my]] 100 % func];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.
-IF DATABASE_PRINCIPAL_ID(N'nightly_2_reader') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'nightly_2_reader')
   CREATE ROLE [nightly_2_reader] AUTHORIZATION [dbo];
 GO
 
@@ -131,7 +131,7 @@ GO
 
 -- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
 -- under the same name needs its user dropped first.
-IF DATABASE_PRINCIPAL_ID(N'Analysts') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'Analysts')
   CREATE USER [Analysts] FROM EXTERNAL PROVIDER;
 GO
 
@@ -141,7 +141,7 @@ GO
 
 -- The identity is looked up in Entra ID by its name. An identity that was deleted and made anew
 -- under the same name needs its user dropped first.
-IF DATABASE_PRINCIPAL_ID(N'jane@example.org') IS NULL
+IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'jane@example.org')
   CREATE USER [jane@example.org] FROM EXTERNAL PROVIDER;
 GO
 
