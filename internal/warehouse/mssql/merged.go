@@ -65,7 +65,9 @@ func (m *merged) open() {
 		m.put <- err
 	}()
 	if m.schema != nil {
-		m.rows = parquet.NewGenericWriter[any](w, m.schema, parquet.Compression(&snappy.Codec{}))
+		// Not every reader knows pages of version 2, or the newer encodings.
+		m.rows = parquet.NewGenericWriter[any](w, m.schema, parquet.Compression(&snappy.Codec{}),
+			parquet.DataPageVersion(1), parquet.DefaultEncoding(&parquet.Plain))
 	}
 }
 

@@ -31,6 +31,9 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (tdsserve
 	if err != nil {
 		return none, err
 	}
+	if s.db.o.Conflicts && options["CREDENTIAL"] == "Managed Identity" {
+		return none, fail(13839, "Credential identity '%s' is not supported.", options["CREDENTIAL"]) // Fabric's are others
+	}
 	var n int64
 	for _, from := range st.From {
 		url, ok := from.(*ast.StringLiteral)
@@ -45,7 +48,7 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (tdsserve
 		switch {
 		case options["FILE_TYPE"] == "PARQUET":
 			rows, err = parquetRows(t, data)
-		case options["FILE_TYPE"] == "CSV" && options["FIELDTERMINATOR"] == "0x0b" && options["FIELDQUOTE"] == "" && options["ROWTERMINATOR"] == "0x0A":
+		case options["FILE_TYPE"] == "CSV" && options["FIELDTERMINATOR"] == "0x0b" && (options["FIELDQUOTE"] == "" || options["FIELDQUOTE"] == "0x1f") && options["ROWTERMINATOR"] == "0x0A":
 			rows, err = textRows(t, string(data))
 		default:
 			err = fail(40517, "the stand-in copies Parquet, and lines with 0x0b between fields")
@@ -96,6 +99,11 @@ func copyOptions(st *ast.CopyStatement) (map[string]string, error) {
 		name := strings.ToUpper(o.Kind)
 		if !containsFold(known, name) {
 			return nil, fail(40517, "the stand-in does not know the option %s", o.Kind)
+		}
+		if v, ok := o.Value.(*ast.CopyCredentialOption); ok {
+			if l, ok := v.Identity.(*ast.StringLiteral); ok {
+				out[name] = unquoted(l)
+			}
 		}
 		if v, ok := o.Value.(*ast.SingleValueTypeCopyOption); ok && v.SingleValue != nil {
 			if l, ok := v.SingleValue.ValueExpression.(*ast.StringLiteral); ok {

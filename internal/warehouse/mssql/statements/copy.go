@@ -23,7 +23,11 @@ func (a Attempt) CopyParquet(t Table, urls []string) Statement {
 // column, or with the file and the line before it: 0x0b cannot occur in JSON, so that
 // nothing is cut or unquoted.
 func (a Attempt) CopyLines(t Table, urls []string) Statement {
-	const options = "\nWITH (FILE_TYPE = 'CSV', CREDENTIAL = (IDENTITY = 'Managed Identity'), FIELDTERMINATOR = '0x0b', FIELDQUOTE = '', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)"
+	options := "\nWITH (FILE_TYPE = 'CSV', "
+	if a.Credential != "" {
+		options += "CREDENTIAL = (IDENTITY = '" + a.Credential + "'), "
+	}
+	options += "FIELDTERMINATOR = '0x0b', FIELDQUOTE = '" + a.NoQuote + "', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)"
 	columns := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		columns[i] = fmt.Sprintf("%s %d", tsql.Quote(c.Name), i+1)

@@ -56,6 +56,9 @@ type Engine struct {
 	RowVersions bool
 	// Credential is that of COPY INTO; empty means the caller's identity.
 	Credential string
+	// NoQuote is the FIELDQUOTE of COPY INTO that quotes nothing: empty, or a character
+	// that cannot occur in JSON where the engine wants one.
+	NoQuote string
 	// LongestRow is the most bytes of a Parquet row that COPY INTO takes; 0 means
 	// any. Longer ones go as JSON. LongestText is the most bytes of one value, and
 	// LongestDocument of one in a file of lines.
@@ -74,7 +77,7 @@ var engines = map[tsql.Engine]Engine{
 	},
 	tsql.Fabric: {
 		Name: tsql.Fabric, Stage: CopyInto, Exclusion: LockRow,
-		LongestText: 16 << 20, LongestDocument: 1 << 20,
+		NoQuote: "0x1f", LongestText: 16 << 20, LongestDocument: 1 << 20,
 	},
 }
 

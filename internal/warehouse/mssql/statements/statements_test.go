@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -204,6 +205,9 @@ func TestCopyOptions(t *testing.T) {
 		"FILE_TYPE": "CSV", "CREDENTIAL": "Managed Identity", "FIELDTERMINATOR": "0x0b", "FIELDQUOTE": "", "ROWTERMINATOR": "0x0A",
 		"ENCODING": "UTF8", "MAXERRORS": "0", "ColumnOptions": "doc=1",
 	}
+	own := maps.Clone(lines)
+	delete(own, "CREDENTIAL")
+	own["FIELDQUOTE"] = "0x1f"
 	dedicated, fabric := attempt(t, tsql.Dedicated), attempt(t, tsql.Fabric)
 	for _, c := range []struct {
 		statement statements.Statement
@@ -213,6 +217,7 @@ func TestCopyOptions(t *testing.T) {
 		{dedicated.CopyParquet(dedicated.Heads(), []string{"https://a/1", "https://a/2"}), 2, identity},
 		{fabric.CopyParquet(fabric.Heads(), []string{"https://a/1"}), 1, parquet},
 		{dedicated.CopyLines(dedicated.Large(views[0]), []string{"https://a/1"}), 1, lines},
+		{fabric.CopyLines(fabric.Large(views[0]), []string{"https://a/1"}), 1, own},
 	} {
 		st := only[*ast.CopyStatement](t, c.statement.Text)
 		if len(st.From) != c.files || st.Into.SchemaIdentifier.Value != "fhir" {
