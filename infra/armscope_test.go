@@ -303,12 +303,12 @@ func (s scope) reference(name string) (any, error) {
 	case strings.Contains(kind, "storageAccounts"):
 		return map[string]any{"primaryEndpoints": map[string]any{"blob": "https://" + named + ".blob.core.windows.net/"}}, nil
 	case strings.Contains(kind, "userAssignedIdentities"):
-		return map[string]any{"clientId": "client of " + named, "principalId": "identity " + named}, nil
+		return map[string]any{"clientId": "client-of-" + named, "principalId": "identity of " + named}, nil
 	case strings.Contains(kind, "Microsoft.Insights/components"):
 		return map[string]any{"ConnectionString": "InstrumentationKey=" + secretMark}, nil
 	}
 	// A service with an identity of its own, in the form with all properties.
-	return map[string]any{"identity": map[string]any{"principalId": "identity " + named}}, nil
+	return map[string]any{"identity": map[string]any{"principalId": "identity of " + named}}, nil
 }
 
 // secretMark stands in every value that must not come out of the template.
