@@ -8,6 +8,7 @@ VULN_VERSION  := v1.9.0
 SBOM_TOOL     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 CACHE         := $(CURDIR)/.cache
 LINT          := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
+BICEP         := $(or $(wildcard ../shared/tools/bicep),$(shell command -v bicep 2>/dev/null))
 AZURITE       := tools/azurite
 FUZZTIME      ?= 60s
 COUNT         ?= 5
@@ -114,11 +115,13 @@ fuzz: need-go need-cxx ## each fuzz target for FUZZTIME
 	done
 
 .PHONY: lint
-lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod, Microsoft's T-SQL grammar where it is there
+lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod, Bicep, Microsoft's T-SQL grammar where it is there
 	@$(GO) mod tidy -diff
 	@$(GO) mod verify
 	@$(GO) vet ./...
 	@$(LINT) run ./...
+	@if [ -n '$(BICEP)' ]; then $(GO) test -count=1 -run='^TestTheBicepFiles' ./infra; else \
+		echo 'make: the Bicep compiler is missing, so infra/ was not compiled; its tests read testdata. Install bicep: az bicep install, or github.com/Azure/bicep' >&2; fi
 	@$(GO) test -run='^TestGrammar$$' ./internal/cli/onsql
 
 .PHONY: vuln
@@ -131,7 +134,7 @@ fmt: need-go $(LINT) ## formats the Go files
 
 .PHONY: golden
 golden: need-go need-cxx ## rewrites golden files and generated documents; look at the diff
-	@set -e; for pkg in $$(grep -lr 'flag.Bool("update"' --include='*_test.go' internal cmd 2>/dev/null | xargs -r -n1 dirname | sort -u); do \
+	@set -e; for pkg in $$(grep -lr 'flag.Bool("update"' --include='*_test.go' internal cmd infra 2>/dev/null | xargs -r -n1 dirname | sort -u); do \
 		$(GO) test ./$$pkg -update; \
 	done
 

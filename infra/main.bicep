@@ -538,6 +538,7 @@ output APP_IDENTITY_NAME string = identity.outputs.name
 output APP_CLIENT_ID string = identity.outputs.clientId
 output FHIR_URL string = fhir == 'none' ? '' : fhirAccess!.outputs.url
 output LAKE_URL string = lakeAccess.outputs.blobUrl
+output PUBLISHED_URL string = 'https://${lakeName}.dfs.${environment().suffixes.storage}/${containers.published}'
 output SQL_ENGINE string = warehouse
 output SQL_HOST string = engine.outputs.host
 output SQL_DATABASE string = databaseName

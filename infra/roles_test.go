@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func where(t *testing.T, scope string) string {
 		return "queue " + last
 	case strings.Contains(kind, "storageAccounts/fshost"):
 		return "host storage"
-	case strings.Contains(kind, "storageAccounts/fslake"):
+	case strings.Contains(kind, "storageAccounts/fslake"), strings.Contains(kind, "storageAccounts/cliniclake"):
 		return "lake"
 	case strings.Contains(kind, "ServiceBus/namespaces"):
 		return "Service Bus namespace"
@@ -124,8 +125,10 @@ var differences = map[string]struct{ less, more []grant }{
 	"private":   {more: []grant{vaultUser}},
 	"closed":    {more: []grant{home, staging}},
 	"dedicated": {more: []grant{home, staging}},
-	"serverless": {more: []grant{home,
-		{"Synapse workspace", "Storage Blob Data Contributor", "lake, container fhir-published"}}},
+	"serverless": {more: []grant{
+		home,
+		{"Synapse workspace", "Storage Blob Data Contributor", "lake, container fhir-published"},
+	}},
 	"fabric": {},
 	"bulk": {
 		less: []grant{
@@ -177,9 +180,31 @@ func TestEachIdentityHasTheRolesOfTheTableAndNoMore(t *testing.T) {
 			}
 		}
 	}
+	// And the page has no row for a role that nobody gets.
+	given := map[grant]bool{}
+	for _, d := range everyScenario(t) {
+		for _, g := range grants(t, d) {
+			given[g] = true
+		}
+	}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| [^|]+ \|$`).FindAllStringSubmatch(rolesSection(t, documented), -1) {
+		if g := (grant{row[1], row[2], row[3]}); g.who != "who" && g.who != "---" && !given[g] {
+			t.Errorf("docs/security.md has a row for %v, which no deployment gives", g)
+		}
+	}
 	if len(differences) != len(scenarios) {
 		t.Errorf("%d scenarios, %d of them with roles", len(scenarios), len(differences))
 	}
+}
+
+func rolesSection(t *testing.T, page string) string {
+	t.Helper()
+	_, after, ok := strings.Cut(page, "\n## Roles\n")
+	section, _, end := strings.Cut(after, "\n## ")
+	if !ok || !end {
+		t.Fatal("docs/security.md has no section Roles")
+	}
+	return section
 }
 
 func TestTheRoleForCohortsCanReadExportAndWrite(t *testing.T) {

@@ -120,6 +120,13 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("%s: the query is validated", rule.Name)
 		}
 	}
+	// The app does write these lines.
+	finish := string(read(t, "../internal/pipeline/finish.go"))
+	for _, message := range []string{`"export loaded"`, `"export incomplete"`} {
+		if !strings.Contains(finish, message) {
+			t.Errorf("the app no longer logs %s, which an alert looks for", message)
+		}
+	}
 	dead := only(t, d, "Microsoft.Insights/metricAlerts", "-dead-letters")
 	criterion := dead.at("properties", "criteria").(map[string]any)["allOf"].([]any)[0].(map[string]any)
 	queues := criterion["dimensions"].([]any)[0].(map[string]any)["values"].([]any)
