@@ -26,7 +26,7 @@ type state struct {
 	roles       []string // of the principals
 	schemas     []string
 	members     [][2]string
-	permissions [][5]string // grantee, class, permission, state, schema
+	permissions [][5]string // grantee, class, permission, state, schema or credential
 	classifiers []string
 	named       map[string]string // view and location, or "", of what is called fhirsynapse
 }
@@ -105,13 +105,14 @@ func (s *state) run(t *testing.T, step setup.Step) {
 		case "SCHEMA":
 			class, schema = "SCHEMA", m[3]
 		case "DATABASE SCOPED CREDENTIAL":
-			class = "DATABASE_SCOPED_CREDENTIAL"
+			class, schema = "DATABASE_SCOPED_CREDENTIAL", m[3]
 		}
 		if s.byGrant {
 			add(&s.principals, m[4])
 		}
-		if !slices.Contains(s.principals, m[4]) || class == "SCHEMA" && !slices.Contains(s.schemas, schema) {
-			return // the server has no such principal or schema
+		_, credential := s.named["sys.database_scoped_credentials"]
+		if !slices.Contains(s.principals, m[4]) || class == "SCHEMA" && !slices.Contains(s.schemas, schema) || class == "DATABASE_SCOPED_CREDENTIAL" && !credential {
+			return // the server has no such principal, schema or credential
 		}
 		s.permissions = append(s.permissions, [5]string{m[4], class, m[1], "G ", schema})
 	}
@@ -119,6 +120,8 @@ func (s *state) run(t *testing.T, step setup.Step) {
 
 // views is the state as a server shows it.
 func (s *state) views() map[string]tables.View {
+	// Each class has numbers of its own, which are those of the schemas here.
+	const credentialID, otherID = int64(6), int64(5)
 	id := func(name string) int64 { return int64(slices.Index(s.principals, name)) }
 	schemaID := func(name string) int64 { return int64(slices.Index(s.schemas, name)) + 5 }
 	one := func(name string, columns ...string) tables.View {
@@ -141,7 +144,7 @@ func (s *state) views() map[string]tables.View {
 		"sys.database_role_members":                           {Columns: []string{"role_principal_id", "member_principal_id"}},
 		"sys.database_permissions":                            {Columns: []string{"grantee_principal_id", "class_desc", "permission_name", "state", "major_id"}},
 		"sys.symmetric_keys":                                  one("sys.symmetric_keys"),
-		"sys.database_scoped_credentials":                     one("sys.database_scoped_credentials"),
+		"sys.database_scoped_credentials":                     {Columns: []string{"name", "credential_id"}, Rows: [][]any{{"other", otherID}}},
 		"sys.external_file_formats":                           one("sys.external_file_formats"),
 		"sys.external_data_sources":                           one("sys.external_data_sources", "location"),
 		"sys.workload_management_workload_groups":             one("sys.workload_management_workload_groups"),
@@ -152,6 +155,9 @@ func (s *state) views() map[string]tables.View {
 		v := out[name]
 		v.Rows = append(v.Rows, row)
 		out[name] = v
+	}
+	if _, there := s.named["sys.database_scoped_credentials"]; there {
+		fill("sys.database_scoped_credentials", "fhirsynapse", credentialID)
 	}
 	for _, p := range s.principals {
 		kind := "E"
@@ -168,8 +174,13 @@ func (s *state) views() map[string]tables.View {
 	}
 	for _, p := range s.permissions {
 		major := int64(0)
-		if p[1] == "SCHEMA" {
+		switch {
+		case p[1] == "SCHEMA":
 			major = schemaID(p[4])
+		case p[4] == "fhirsynapse":
+			major = credentialID
+		case p[4] == "other":
+			major = otherID
 		}
 		fill("sys.database_permissions", id(p[0]), p[1], p[2], p[3], major)
 	}
@@ -326,6 +337,22 @@ func TestCheckKnowsWhereRightsComeFrom(t *testing.T) {
 		if code, missing, _, errs := s.check(t, c.Engine, c.args...); !slices.Equal(missing, tt.want) || (code == 0) != (len(tt.want) == 0) {
 			t.Errorf("%s: code %d, missing %q\n%s", name, code, missing, errs)
 		}
+	}
+}
+
+// A right on another credential is none.
+func TestCheckTellsCredentialsApart(t *testing.T) {
+	c := checked()["synapse-serverless"]
+	const references = "REFERENCES on credential [fhirsynapse] for [my-function]"
+	s := empty()
+	for _, step := range c.Steps() {
+		if step.What != references {
+			s.run(t, step)
+		}
+	}
+	s.permissions = append(s.permissions, [5]string{"my-function", "DATABASE_SCOPED_CREDENTIAL", "REFERENCES", "G", "other"}, [5]string{"my-function", "SCHEMA", "REFERENCES", "G", "nightly"})
+	if code, missing, _, errs := s.check(t, c.Engine, c.args...); !slices.Equal(missing, []string{references}) {
+		t.Errorf("code %d, missing %q\n%s", code, missing, errs)
 	}
 }
 

@@ -56,10 +56,13 @@ func (s Setup) Check(ctx context.Context, session Session) (Result, error) {
 	return r, nil
 }
 
-// permission is a row of sys.database_permissions.
+// permission is a row of sys.database_permissions. What names the schema or the credential
+// that it is on.
 type permission struct {
-	grantee, on, name, schema string
-	denied                    bool
+	grantee, name string
+	on            scope
+	what          string
+	denied        bool
 }
 
 // catalog is what a database tells of itself.
@@ -123,18 +126,7 @@ func (s Setup) queries(c *catalog) []query {
 FROM [sys].[database_role_members] AS x
 JOIN [sys].[database_principals] AS r ON r.[principal_id] = x.[role_principal_id]
 JOIN [sys].[database_principals] AS m ON m.[principal_id] = x.[member_principal_id]`, &c.members),
-		{"the permissions", `SELECT g.[name] AS [grantee], x.[class_desc], x.[permission_name], x.[state], s.[name] AS [schema]
-FROM [sys].[database_permissions] AS x
-JOIN [sys].[database_principals] AS g ON g.[principal_id] = x.[grantee_principal_id]
-LEFT JOIN [sys].[schemas] AS s ON s.[schema_id] = x.[major_id]`, func(scan func(...any) error) error {
-			var p permission
-			var state string
-			var schema sql.NullString
-			err := scan(&p.grantee, &p.on, &p.name, &state, &schema)
-			p.schema, p.denied = schema.String, strings.TrimSpace(state) == "D"
-			c.permissions = append(c.permissions, p)
-			return err
-		}},
+		s.permissions(c),
 	}
 	if s.Engine == tsql.Dedicated {
 		out = append(out, found("the workload group", "workload_management_workload_groups", workloadGroup, &c.group),
@@ -151,6 +143,47 @@ JOIN [sys].[workload_management_workload_classifier_details] AS v ON v.[classifi
 			}})
 	}
 	return out
+}
+
+// permissions returns the question for what was granted and denied. Only the serverless pool is
+// asked for credentials.
+func (s Setup) permissions(c *catalog) query {
+	const from = `
+FROM [sys].[database_permissions] AS x
+JOIN [sys].[database_principals] AS g ON g.[principal_id] = x.[grantee_principal_id]
+LEFT JOIN [sys].[schemas] AS s ON s.[schema_id] = x.[major_id]`
+	text := "SELECT g.[name] AS [grantee], x.[class_desc], x.[permission_name], x.[state], s.[name] AS [schema]"
+	if s.Engine == tsql.Serverless {
+		text += ", c.[name] AS [credential]" + from + "\nLEFT JOIN [sys].[database_scoped_credentials] AS c ON c.[credential_id] = x.[major_id]"
+	} else {
+		text += from
+	}
+	return query{"the permissions", text, func(scan func(...any) error) error {
+		var p permission
+		var class, state string
+		var schema, credential sql.NullString
+		into := []any{&p.grantee, &class, &p.name, &state, &schema}
+		if s.Engine == tsql.Serverless {
+			into = append(into, &credential)
+		}
+		if err := scan(into...); err != nil {
+			return err
+		}
+		p.denied = strings.TrimSpace(state) == "D"
+		// A major_id is a number of its class: the others' names are a coincidence.
+		switch {
+		case class == "DATABASE":
+			p.on = onDatabase
+		case class == "SCHEMA":
+			p.on, p.what = onSchema, schema.String
+		case strings.Contains(class, "CREDENTIAL"):
+			p.on, p.what = onCredential, credential.String
+		default:
+			return nil
+		}
+		c.permissions = append(c.permissions, p)
+		return nil
+	}}
 }
 
 // same compares names as the database does.
@@ -209,16 +242,16 @@ func (c *catalog) granted(to string, r right, schema string) bool {
 	var held []permission
 	for _, role := range roles {
 		for _, name := range fixed[strings.ToLower(role)] {
-			held = append(held, permission{on: string(onDatabase), name: name})
+			held = append(held, permission{on: onDatabase, name: name})
 		}
 	}
+	what := map[scope]string{onSchema: schema, onCredential: sharedName}
 	for _, p := range c.permissions {
-		if p.on == string(onSchema) && !c.same(p.schema, schema) || !c.has(roles, p.grantee) {
-			continue
+		if c.has(roles, p.grantee) && c.same(p.what, what[p.on]) {
+			held = append(held, p)
 		}
-		held = append(held, p)
 	}
-	has := func(p permission, name string, on scope) bool { return p.name == name && p.on == string(on) }
+	has := func(p permission, name string, on scope) bool { return p.name == name && p.on == on }
 	covers := func(p permission) bool {
 		wide := has(p, "CONTROL", onDatabase) || has(p, "CONTROL", r.on) || has(p, r.permission, r.on)
 		switch {

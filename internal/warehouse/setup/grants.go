@@ -10,9 +10,9 @@ import (
 type scope string
 
 const (
-	onDatabase   scope = "DATABASE"
-	onSchema     scope = "SCHEMA"
-	onCredential scope = "DATABASE_SCOPED_CREDENTIAL"
+	onDatabase   scope = "database"
+	onSchema     scope = "schema"
+	onCredential scope = "credential"
 )
 
 // right is one permission, and the statements that need it.

@@ -106,6 +106,22 @@ func TestEveryBatchEndsWithGo(t *testing.T) {
 	}
 }
 
+// A second run changes nothing: a statement looks first, or is one that may be repeated.
+func TestScriptsCanBeRunAgain(t *testing.T) {
+	t.Parallel()
+	for name, s := range setups() {
+		for _, step := range s.Steps() {
+			again := false
+			for _, begins := range []string{"IF ", "GRANT ", "ALTER ROLE ", "EXEC sp_addrolemember "} {
+				again = again || strings.HasPrefix(step.Text, begins)
+			}
+			if !again || step.Why == "" {
+				t.Errorf("%s: %q, because %q", name, step.Text, step.Why)
+			}
+		}
+	}
+}
+
 func TestWhatIsWrongIsToldTogether(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 129)
