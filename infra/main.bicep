@@ -38,6 +38,10 @@ param fhirOnContainerOnly bool = false
 @description('Resource id of an existing storage account with a hierarchical namespace; empty: a new lake. Firewall and lifecycle rules of an existing one are yours.')
 param lakeAccountId string = ''
 
+@description('Copies that a new lake keeps: in one place (LRS), in three zones (ZRS; not in all regions), and in a second region (GRS, GZRS).')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
+param lakeSku string = 'Standard_ZRS'
+
 @description('Region of an existing lake.')
 param lakeLocation string = location
 
@@ -279,6 +283,7 @@ module lake 'modules/lake.bicep' = if (isNewLake) {
   params: {
     location: location
     name: lakeName
+    sku: lakeSku
     isPrivate: isPrivate
     trustedInstances: map(trustedIds, id => { tenantId: tenant().tenantId, resourceId: id })
     stagingDays: stagingDays

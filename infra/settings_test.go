@@ -22,7 +22,7 @@ var scenarios = map[string]map[string]any{
 	"public":     {},
 	"private":    {"network": "private", "keyVault": true},
 	"closed":     {"network": "private", "appEndpoint": "private", "warehouse": "synapse-dedicated"},
-	"dedicated":  {"warehouse": "synapse-dedicated", "operatorIpAddress": "192.0.2.1"},
+	"dedicated":  {"warehouse": "synapse-dedicated", "operatorIpAddress": "192.0.2.1", "serverlessSnapshots": true},
 	"serverless": {"warehouse": "synapse-serverless", "serverlessSnapshots": true},
 	"fabric":     {"warehouse": "fabric", "warehouseHost": "x.datawarehouse.fabric.microsoft.com", "fabricWorkspaceId": subscriptionID, "network": "private"},
 	"bulk":       {"fhir": "none", "keyVault": true, "githubRepository": "owner/name"},
@@ -107,6 +107,9 @@ func TestTheAppStartsWithTheSettingsOfTheTemplate(t *testing.T) {
 		}
 		if err != nil || !strings.Contains(rest, "fedauth=ActiveDirectoryManagedIdentity") || !strings.Contains(rest, c.Bus.ClientID) {
 			t.Errorf("%s: warehouse %s: %v", name, rest, err)
+		}
+		if got, want := strings.Contains(rest, "snapshot="), name == "serverless"; got != want {
+			t.Errorf("%s: warehouse %s: snapshots %v, want %v", name, rest, got, want)
 		}
 	}
 }

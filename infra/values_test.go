@@ -13,7 +13,7 @@ var values = []struct {
 	allowed    []any
 }{
 	{"Storage/storageAccounts", "kind", []any{"StorageV2"}},
-	{"Storage/storageAccounts", "sku.name", []any{"Standard_LRS", "Standard_ZRS"}},
+	{"Storage/storageAccounts", "sku.name", []any{"Standard_LRS", "Standard_ZRS", "Standard_GRS", "Standard_GZRS"}},
 	{"Storage/storageAccounts", "properties.minimumTlsVersion", []any{"TLS1_2"}},
 	{"Storage/storageAccounts", "properties.publicNetworkAccess", []any{"Enabled", "Disabled"}},
 	{"Storage/storageAccounts", "properties.networkAcls.defaultAction", []any{"Allow", "Deny"}},

@@ -32,6 +32,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 
   resource blob 'blobServices' = {
     name: 'default'
+    properties: {}
 
     resource package 'containers' = {
       name: packageContainer

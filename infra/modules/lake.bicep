@@ -6,6 +6,8 @@ param location string
 @minLength(3)
 @maxLength(24)
 param name string
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
+param sku string
 @description('True closes the firewall: only private endpoints, trusted services and trustedInstances pass it.')
 param isPrivate bool
 @description('Services that pass the firewall by their identity. They may be created after the lake: the rule takes the id as text.')
@@ -28,7 +30,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: sku }
   properties: {
     isHnsEnabled: true
     accessTier: 'Hot'

@@ -72,6 +72,8 @@ resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' = if (isPrivate
 
   resource insightsLink 'scopedResources' = {
     name: 'insights'
+    // The scope takes one change at a time.
+    dependsOn: [logsLink]
     properties: { linkedResourceId: insights.id }
   }
 }

@@ -112,7 +112,7 @@ var hosts = {
 }
 
 output host string = hosts[engine]
-output address string = '${engine}://${hosts[engine]}?database=${uriComponent(databaseName)}&fedauth=ActiveDirectoryManagedIdentity&user+id=${appClientId}${serverlessSnapshots ? '&snapshot=20' : ''}'
+output address string = '${engine}://${hosts[engine]}?database=${uriComponent(databaseName)}&fedauth=ActiveDirectoryManagedIdentity&user+id=${appClientId}${engine == 'synapse-serverless' && serverlessSnapshots ? '&snapshot=20' : ''}'
 // For private endpoints; empty where there is none.
 output synapseId string = isNewSynapse ? synapse!.outputs.id : isSynapse ? synapseThere!.outputs.id : ''
 output sqlServerId string = isNewSql ? sql!.outputs.id : existingSqlServerId
