@@ -196,7 +196,7 @@ param operatorObjectId string = deployer().objectId
 param operatorType string = empty(deployer().userPrincipalName) ? 'ServicePrincipal' : 'User'
 
 @description('An alert comes when no export was loaded for so long.')
-@allowed(['PT6H', 'PT12H', 'P1D', 'P2D'])
+@allowed(['PT6H', 'P1D', 'P2D'])
 param noExportWindow string = 'P2D'
 
 @description('Days for which logs are kept.')

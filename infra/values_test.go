@@ -67,7 +67,7 @@ var values = []struct {
 	{"Insights/metricAlerts", "properties.windowSize", []any{"PT5M", "PT1H"}},
 	{"Insights/scheduledQueryRules", "kind", []any{"LogAlert"}},
 	{"Insights/scheduledQueryRules", "properties.evaluationFrequency", []any{"PT5M", "PT1H"}},
-	{"Insights/scheduledQueryRules", "properties.windowSize", []any{"PT15M", "PT6H", "PT12H", "P1D", "P2D"}},
+	{"Insights/scheduledQueryRules", "properties.windowSize", []any{"PT15M", "PT6H", "P1D", "P2D"}},
 	{"Insights/actionGroups", "location", []any{"global"}},
 	{"Network/privateDnsZones", "location", []any{"global"}},
 	{"Network/publicIPAddresses", "sku.name", []any{"Standard"}},
@@ -134,8 +134,15 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("dead letters: %v", criterion)
 	}
 	only(t, d, "Microsoft.Insights/metricAlerts", "-undelivered-events")
+	windows := compiled(t).Parameters["noExportWindow"].AllowedValues
+	for _, w := range windows {
+		// The only lengths between five and 48 hours that Azure takes.
+		if !slices.Contains([]any{"PT6H", "P1D", "P2D"}, w) {
+			t.Errorf("noExportWindow: Azure refuses a window of %v", w)
+		}
+	}
 	with := only(t, deployed(t, scenarios["cohorts"]), "Microsoft.Insights/actionGroups", "-operators")
-	if receivers := with.at("properties", "emailReceivers").([]any); len(receivers) != 1 {
+	if receivers := with.at("properties", "emailReceivers").([]any); len(receivers) != 1 || len(text(with.at("properties", "groupShortName"))) > 12 {
 		t.Errorf("receivers of alerts: %v", receivers)
 	}
 }

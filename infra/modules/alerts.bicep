@@ -11,7 +11,7 @@ param namespaceId string
 param hasTopic bool
 param topicId string
 @description('An alert comes when no export has been loaded for so long. Choose more than the longest pause between two exports.')
-@allowed(['PT6H', 'PT12H', 'P1D', 'P2D'])
+@allowed(['PT6H', 'P1D', 'P2D'])
 param noExportWindow string
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
