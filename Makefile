@@ -46,7 +46,8 @@ run: need-all ## the same, staying up
 	@$(GO) run ./cmd/desk run $(DEMO_FLAGS)
 
 .PHONY: bench
-bench: need-go need-cxx ## the engine beside DuckDB's reader, and a load into FHIRSYNAPSE_SQLSERVER_DSN: MEGABYTES=<n> (200), RUNS=<n> (5), DATA=<folder>
+bench: need-go need-cxx ## the handler's cold start, the engine beside DuckDB's reader, and a load into FHIRSYNAPSE_SQLSERVER_DSN: MEGABYTES=<n> (200), RUNS=<n> (5), DATA=<folder>
+	@$(GO) run ./cmd/desk coldstart
 	@$(GO) run ./cmd/desk engine $(BENCH_FLAGS)
 
 .PHONY: bench-e2e

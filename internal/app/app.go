@@ -78,7 +78,12 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 		schemes = append(schemes, scheme)
 	}
 	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, schemes...)
-	_, viewsErr := Views(cfg.ViewsFolder)
+	var viewsErr error
+	if cfg.ViewsFolder != "" {
+		// The bundled views alone are compiled at their first use: they are right, and
+		// compiling them would be most of the time to the first answer.
+		_, viewsErr = Views(cfg.ViewsFolder)
+	}
 	if err := errors.Join(configErr, viewsErr); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,7 @@ func TestFaults(t *testing.T) {
 				`Settle: "soon" is not a duration`, "PollMin: -1s is below the least", `LineLimit: "big" is not a size`, `LogLevel: "loud" is no level`,
 			},
 		},
+		"a queue name that is too long":           {set: map[string]string{"StepsQueue": strings.Repeat("q", 261)}, want: []string{"is no queue name: up to 260 letters"}},
 		"a line limit that memory would not hold": {set: map[string]string{"LineLimit": "2GB"}, want: []string{"LineLimit: must be from"}},
 		"waits out of order": {
 			set:  map[string]string{"PollMin": "10m", "PollMax": "5m", "SilentAfter": "5m"},

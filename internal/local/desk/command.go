@@ -28,7 +28,7 @@ func Command(stdout, stderr io.Writer, getenv func(string) string) *cobra.Comman
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), startCommand(stdout, stderr))
+	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), startCommand(stdout, stderr), coldStartCommand(stdout))
 	root.AddCommand(enginebench.Commands(stdout, time.Now, getenv(sqlserver.Setting))...)
 	return root
 }
