@@ -101,7 +101,7 @@ param serverlessSnapshots bool = false
 @maxValue(80)
 param sqlVCores int = 2
 
-@description('Minutes without a session until a new Azure SQL database pauses; -1 never. The timer of the app asks it at each plan that is due.')
+@description('Minutes without a session until a new Azure SQL database pauses, 15 or more; -1 never. Each export wakes it, so exports that come more often keep it awake.')
 param sqlAutoPauseMinutes int = 60
 
 @description('Object id of the Entra administrator of a new SQL server or workspace: who runs the SQL set-up.')
@@ -164,7 +164,7 @@ param keyVault bool = false
 @allowed(['public', 'private'])
 param network string = 'public'
 
-@description('The app\'s own endpoint. private: publishing works inside the VNet alone.')
+@description('The app\'s own endpoint, where network is private. private: publishing works inside the VNet alone.')
 @allowed(['public', 'private'])
 param appEndpoint string = 'public'
 
