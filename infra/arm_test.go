@@ -81,6 +81,8 @@ type deployment struct {
 	place      place
 	// found are the resources of this deployment and of those inside it.
 	found *[]resource
+	// made are the resources of this deployment alone.
+	made []resource
 	// modules are the deployments inside, by symbolic name; nil while in work.
 	modules map[string]*deployment
 	// order has the symbolic names that a deployment inside depends on.
@@ -102,6 +104,24 @@ func (d *deployment) run() error {
 		}
 		if err := d.each(name, body); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return d.readsNothingOfItsOwn()
+}
+
+// readsNothingOfItsOwn reports a resource that a template takes as existing and makes
+// itself: Azure may read it before it is made.
+func (d *deployment) readsNothingOfItsOwn() error {
+	for name, body := range d.template.Resources {
+		if !isTrue(body["existing"]) {
+			continue
+		}
+		id, err := scope{d: d}.value(body["name"])
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if slices.ContainsFunc(d.made, func(r resource) bool { return r.Type == body["type"] && r.Name == id }) {
+			return fmt.Errorf("%s: %v is taken as existing, and made by the same template", name, id)
 		}
 	}
 	return nil
@@ -141,7 +161,9 @@ func (d *deployment) one(name string, body map[string]any, s scope) error {
 		return err
 	}
 	m := values.(map[string]any)
-	*d.found = append(*d.found, resource{Type: text(m["type"]), Name: text(m["name"]), Group: d.place.group, Scope: text(m["scope"]), Body: m})
+	r := resource{Type: text(m["type"]), Name: text(m["name"]), Group: d.place.group, Scope: text(m["scope"]), Body: m}
+	d.made = append(d.made, r)
+	*d.found = append(*d.found, r)
 	return nil
 }
 

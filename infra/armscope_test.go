@@ -259,9 +259,6 @@ func (s scope) id(ofSubscription bool, args []any) string {
 		}
 	}
 	id := "/subscriptions/" + p.subscription
-	if text(args[at]) == "Microsoft.Resources/resourceGroups" {
-		return id + "/resourceGroups/" + text(args[at+1])
-	}
 	if !ofSubscription {
 		id += "/resourceGroups/" + p.group
 	}

@@ -273,7 +273,9 @@ func TestEveryParameterIsDescribed(t *testing.T) {
 
 func TestWhatCannotBeDeployedIsSaid(t *testing.T) {
 	t.Parallel()
-	for _, parameters := range []map[string]any{{"fhir": "existing"}, {"warehouse": "fabric"}} {
+	for _, parameters := range []map[string]any{
+		{"fhir": "existing"}, {"warehouse": "fabric"}, {"network": "private", "appSubnetId": "/subscriptions/1/subnets/app"},
+	} {
 		all := map[string]any{"environmentName": "dev", "location": "northeurope"}
 		maps.Copy(all, parameters)
 		if _, err := deploy(compiled(t), all); err == nil || !strings.Contains(err.Error(), "the template fails") {

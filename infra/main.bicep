@@ -26,6 +26,7 @@ param fhir string = 'new'
 param fhirServiceId string = ''
 
 @description('Name of a new FHIR service.')
+@minLength(3)
 @maxLength(24)
 param fhirServiceName string = 'fhir'
 
@@ -108,11 +109,11 @@ param sqlAutoPauseMinutes int = 60
 param adminObjectId string = deployer().objectId
 
 @description('User name or display name of that administrator.')
-param adminName string = empty(deployer().userPrincipalName) ? 'deployer' : deployer().userPrincipalName
+param adminName string = empty(deployer().?userPrincipalName) ? 'deployer' : deployer().userPrincipalName
 
 @description('Kind of that administrator.')
 @allowed(['Application', 'Group', 'User'])
-param adminType string = empty(deployer().userPrincipalName) ? 'Application' : 'User'
+param adminType string = empty(deployer().?userPrincipalName) ? 'Application' : 'User'
 
 @description('Your public IP address: opens the firewall of a new SQL server or workspace for the SQL set-up. Empty: no rule.')
 param operatorIpAddress string = ''
@@ -174,7 +175,7 @@ param vnetAddressPrefix string = '10.40.0.0/16'
 @description('Id of an existing subnet for the app, delegated to Microsoft.App/environments; empty: a new VNet.')
 param appSubnetId string = ''
 
-@description('Id of an existing subnet for private endpoints, in the same VNet.')
+@description('Id of an existing subnet for private endpoints, in the same VNet. Goes with appSubnetId.')
 param endpointSubnetId string = ''
 
 @description('False where somebody else looks after the private DNS zones.')
@@ -193,7 +194,7 @@ param operatorObjectId string = deployer().objectId
 
 @description('Kind of that operator.')
 @allowed(['Group', 'ServicePrincipal', 'User'])
-param operatorType string = empty(deployer().userPrincipalName) ? 'ServicePrincipal' : 'User'
+param operatorType string = empty(deployer().?userPrincipalName) ? 'ServicePrincipal' : 'User'
 
 @description('An alert comes when no export was loaded for so long.')
 @allowed(['PT6H', 'P1D', 'P2D'])
@@ -220,7 +221,7 @@ var prefix = 'fhirsynapse-${token}'
 var appName = '${prefix}-app'
 var busName = '${prefix}-bus'
 var isPrivate = network == 'private'
-var groupId = subscriptionResourceId('Microsoft.Resources/resourceGroups', resourceGroupName)
+var groupId = '${subscription().id}/resourceGroups/${resourceGroupName}'
 
 var isNewLake = empty(lakeAccountId)
 var lakePath = split(
@@ -241,6 +242,10 @@ var isSynapse = startsWith(warehouse, 'synapse-')
 var isNewSynapse = isSynapse && empty(synapseWorkspaceId)
 var synapseId = isNewSynapse ? '${groupId}/providers/Microsoft.Synapse/workspaces/${prefix}' : synapseWorkspaceId
 var homeContainer = 'synapse'
+
+var givenSubnetId = isPrivate && !empty(appSubnetId) && empty(endpointSubnetId)
+  ? fail('appSubnetId is given: give endpointSubnetId too')
+  : endpointSubnetId
 
 // Services that pass the lake's firewall by their identity. Their ids are text, since
 // they name the lake themselves.
@@ -456,7 +461,7 @@ module links 'modules/private-links.bicep' = if (isPrivate) {
   params: {
     location: location
     prefix: prefix
-    subnetId: empty(appSubnetId) ? vnet!.outputs.endpointSubnetId : endpointSubnetId
+    subnetId: empty(appSubnetId) ? vnet!.outputs.endpointSubnetId : givenSubnetId
     createDnsZones: privateDnsZones
     hostStorageId: host.outputs.id
     lakeId: lakeAccess.outputs.id
@@ -515,7 +520,7 @@ module appLink 'modules/endpoints.bicep' = if (isPrivate && appEndpoint == 'priv
   params: {
     location: location
     prefix: prefix
-    subnetId: empty(appSubnetId) ? vnet!.outputs.endpointSubnetId : endpointSubnetId
+    subnetId: empty(appSubnetId) ? vnet!.outputs.endpointSubnetId : givenSubnetId
     createDnsZones: privateDnsZones
     wanted: [
       { name: 'app', resourceId: app.outputs.id, group: 'sites', zones: ['privatelink.azurewebsites.net'] }

@@ -20,6 +20,9 @@ var appRoles = [
   { container: containers.journal, role: roles.blobContributor }
 ]
 
+// Place of the journal in the list.
+var journal = 4
+
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: accountName
 
@@ -56,15 +59,9 @@ resource appAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource journal 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: account::blob
-  name: containers.journal
-}
-
 resource operatorAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorObjectId)) {
-  name: guid(journal.id, operatorObjectId, roles.blobContributor)
-  scope: journal
-  dependsOn: [container]
+  name: guid(container[journal].id, operatorObjectId, roles.blobContributor)
+  scope: container[journal]
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobContributor)
     principalId: operatorObjectId

@@ -12,7 +12,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
     name: 'default'
 
     resource target 'containers' existing = {
-      name: empty(container) ? 'none' : container
+      name: empty(container) ? 'fhir-landing' : container
     }
   }
 }

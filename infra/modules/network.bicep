@@ -54,15 +54,7 @@ resource vnet 'Microsoft.Network/virtualNetworks@2025-09-01' = {
       }
     ]
   }
-
-  resource app 'subnets' existing = {
-    name: 'app'
-  }
-
-  resource endpoints 'subnets' existing = {
-    name: 'endpoints'
-  }
 }
 
-output appSubnetId string = vnet::app.id
-output endpointSubnetId string = vnet::endpoints.id
+output appSubnetId string = '${vnet.id}/subnets/app'
+output endpointSubnetId string = '${vnet.id}/subnets/endpoints'
