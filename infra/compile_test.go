@@ -29,6 +29,9 @@ const (
 	compiledSources    = "testdata/sources.txt"
 )
 
+// compilerVersion is the version of Bicep that testdata is made with.
+const compilerVersion = "0.49.2"
+
 // compiler returns the path of the Bicep compiler, or "".
 var compiler = sync.OnceValue(func() string {
 	for _, candidate := range []string{filepath.Join("..", "..", "shared", "tools", "bicep"), "bicep"} {
@@ -154,7 +157,13 @@ func write(t *testing.T, name string, data []byte) {
 func TestTheBicepFilesAreCompiledWithoutAWarning(t *testing.T) {
 	if compiler() != "" {
 		dir := copied(t)
-		held(t, compiledTemplate, indented(t, bicep(t, dir, "build", "main.bicep", "--stdout")))
+		built := indented(t, bicep(t, dir, "build", "main.bicep", "--stdout"))
+		// Other versions may write the same template in other words.
+		if version := string(bicep(t, dir, "--version")); strings.Contains(version, " "+compilerVersion+" ") {
+			held(t, compiledTemplate, built)
+		} else {
+			t.Logf("%sis not version %s: what it gives is not compared with testdata", version, compilerVersion)
+		}
 		held(t, compiledParameters, parameterFiles(t, dir))
 		// main.bicep does not use this one.
 		bicep(t, dir, "lint", "modules/fabric.bicep")

@@ -1,8 +1,8 @@
 // A FHIR service, a lake and a Synapse workspace with a dedicated pool that exist.
 using 'main.bicep'
 
-param environmentName = 'clinic'
-param location = 'northeurope'
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'clinic')
+param location = readEnvironmentVariable('AZURE_LOCATION', 'northeurope')
 
 param fhir = 'existing'
 param fhirServiceId = '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/health/providers/Microsoft.HealthcareApis/workspaces/clinic/fhirservices/records'

@@ -2,8 +2,8 @@
 // which is most of the cost: see docs/azure.md.
 using 'main.bicep'
 
-param environmentName = 'clinic'
-param location = 'northeurope'
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'clinic')
+param location = readEnvironmentVariable('AZURE_LOCATION', 'northeurope')
 param network = 'private'
 
 // Closes the app's own endpoint too. Publishing works inside the VNet alone then.
