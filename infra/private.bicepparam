@@ -6,7 +6,7 @@ param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'clinic')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'northeurope')
 param network = 'private'
 
-// Closes the app's own endpoint too. Publishing works inside the VNet alone then.
+// private closes the app's own endpoint too. Then publishing works inside the VNet alone.
 param appEndpoint = 'public'
 
 param warehouse = 'synapse-serverless'
