@@ -268,7 +268,7 @@ func (r *run) begin(do func() error) {
 		defer close(e.done)
 		defer func() {
 			if v := recover(); v != nil {
-				e.err = r.panicked(context.Background(), v)
+				e.err = r.panicked(v)
 			}
 		}()
 		e.err = do()

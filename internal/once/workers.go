@@ -73,9 +73,9 @@ func (w *workers) attempt(body []byte) (err error) {
 }
 
 // panicked makes an error of a panic's value, and logs where it came from.
-func (r *run) panicked(ctx context.Context, v any) error {
+func (r *run) panicked(v any) error {
 	what := panicText(v)
-	r.Log.ErrorContext(ctx, "panic", "what", what, "stack", string(debug.Stack()))
+	r.Log.Error("panic", "what", what, "stack", string(debug.Stack()))
 	return &fault.Error{
 		Class: fault.Permanent, Err: errors.New("the program has a fault: panic: " + what), Remedy: "report it with the stack in the log",
 	}
@@ -92,7 +92,7 @@ func panicText(v any) string {
 
 // giveUp fails the export by a step that has panicked.
 func (r *run) giveUp(ctx context.Context, body []byte, panicValue any) error {
-	return r.pipeline.GiveUp(ctx, body, r.panicked(ctx, panicValue))
+	return r.pipeline.GiveUp(ctx, body, r.panicked(panicValue))
 }
 
 // failed gives a step that is not done and not recorded.
