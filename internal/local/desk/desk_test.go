@@ -213,7 +213,7 @@ func fullAndIncremental(t *testing.T, source string) {
 		t.Fatal(err)
 	}
 	defer host.Stop()
-	ctx, done := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, done := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer done()
 	for round := range 3 {
 		e, err := w.Export(ctx, host)

@@ -237,7 +237,7 @@ func exerciseKilled(t *testing.T, w *desk.World, staged string, data *store.Stor
 	t.Helper()
 	for seed := range uint64(seeds) {
 		random := rand.New(rand.NewPCG(seed, 9))
-		ctx, done := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, done := context.WithTimeout(t.Context(), 6*time.Minute)
 		changed := desk.Lately(time.Now)
 		killing(ctx, t, w, staged, random, changed)
 		done()
