@@ -39,27 +39,27 @@ help: ## this list
 
 .PHONY: demo
 demo: need-all ## everything on this machine, once: full export, changes, incremental, reconciliation
-	@$(GO) run ./cmd/desk demo $(DEMO_FLAGS)
+	@$(GO) run ./cmd/sandbox demo $(DEMO_FLAGS)
 
 .PHONY: run
 run: need-all ## the same, staying up
-	@$(GO) run ./cmd/desk run $(DEMO_FLAGS)
+	@$(GO) run ./cmd/sandbox run $(DEMO_FLAGS)
 
 .PHONY: bench
 bench: need-go need-cxx ## the handler's cold start, the engine beside DuckDB's reader, and a load into FHIRSYNAPSE_SQLSERVER_DSN: MEGABYTES=<n> (200), RUNS=<n> (5), DATA=<folder>
-	@$(GO) run ./cmd/desk coldstart
-	@$(GO) run ./cmd/desk engine $(BENCH_FLAGS)
+	@$(GO) run ./cmd/sandbox coldstart
+	@$(GO) run ./cmd/sandbox engine $(BENCH_FLAGS)
 
 .PHONY: bench-e2e
 bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
-	@$(GO) run ./cmd/desk bench
+	@$(GO) run ./cmd/sandbox bench
 
 .PHONY: start
 start: need-func need-go need-cxx need-azurite ## the local app under Azure Functions Core Tools, with Azurite and a Service Bus emulator; EMULATORS=running: those of compose.yaml
 	CGO_ENABLED=1 $(GO) build -trimpath -o out/fhirsynapse ./cmd/fhirsynapse
 	CGO_ENABLED=0 $(GO) run ./cmd/pack app --handler out/fhirsynapse --out dist-start --blob-trigger polling
 	@test -f dist-start/local.settings.json || cp local.settings.sample.json dist-start/local.settings.json
-	@$(GO) run ./cmd/desk start --app dist-start $(if $(filter running,$(EMULATORS)),--emulators-running)
+	@$(GO) run ./cmd/sandbox start --app dist-start $(if $(filter running,$(EMULATORS)),--emulators-running)
 
 ##### packages
 

@@ -5,8 +5,8 @@ package main
 import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/config"
-	"fhirsynapse/internal/local/standin"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/testkit/standin"
 )
 
 // warehouses of a build for tests: one that lives in another process.

@@ -28,13 +28,14 @@ const module = "fhirsynapse"
 
 // pkg is what `go list -json` says of a package.
 type pkg struct {
-	ImportPath string
-	Name       string
-	Dir        string
-	GoFiles    []string
-	CgoFiles   []string
-	Imports    []string
-	Deps       []string
+	ImportPath                string
+	Name                      string
+	Dir                       string
+	GoFiles                   []string
+	CgoFiles                  []string
+	TestGoFiles, XTestGoFiles []string
+	Imports                   []string
+	Deps                      []string
 }
 
 // load lists our packages with their dependencies, once for all tests.
@@ -51,7 +52,7 @@ func load(t *testing.T) []pkg {
 var listed = sync.OnceValues(func() ([]pkg, error) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
-	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=ImportPath,Name,Dir,GoFiles,CgoFiles,Imports,Deps", "./...")
+	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=ImportPath,Name,Dir,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,Deps", "./...")
 	cmd.Dir = ".."
 	// With cgo, since what is forbidden must be seen where it would be used.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
@@ -92,8 +93,6 @@ type wall struct {
 
 var walls = []wall{
 	{"handler", []string{"internal/warehouse/duck", "github.com/duckdb"}, "cgo and a native library have no place in the static binary of the cloud"},
-	{"handler", []string{"internal/local"}, "the desk world is no part of the product"},
-	{"cmd/fhirsynapse", []string{"internal/local"}, "the desk world is no part of the product"},
 	{"cmd/pack", []string{"internal/warehouse", "internal/app", "github.com/duckdb"}, "who only deploys needs Go and no C compiler"},
 	{"handler", []string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"}, "nobody types at the handler"},
 	{
@@ -104,18 +103,17 @@ var walls = []wall{
 	{"internal/fault", []string{"internal/"}, "the floor stands on nothing"},
 	{"internal/ndjson", []string{"internal/pipeline", "internal/sof", "net/http"}, "lines are lines, whoever reads them"},
 	{"internal/sof", []string{"net/http", "database/sql", "github.com/duckdb", "github.com/Azure"}, "a compiler needs no server"},
-	{"handler", []string{"internal/sof/tsql/tsqltest", "internal/sof/sofgen", "github.com/sqlc-dev"}, "what tests stand on is no part of the product"},
-	{"cmd", []string{"internal/sof/tsql/tsqltest", "internal/sof/sofgen", "github.com/sqlc-dev"}, "what tests stand on is no part of the product"},
+	{"handler", []string{"github.com/sqlc-dev"}, "a parser of T-SQL is for tests"},
+	{"cmd", []string{"github.com/sqlc-dev"}, "a parser of T-SQL is for tests"},
 	{"internal/azfunc", []string{"internal/pipeline", "internal/bulkfhir", "internal/sof"}, "the host's wire format knows no FHIR"},
-	{"internal/warehouse", []string{"internal/azure", "internal/bulkfhir", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
+	{"internal/warehouse", []string{"internal/azure", "internal/bulkfhir", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
 	{"internal/warehouse/mssql/statements", []string{"github.com/microsoft"}, "what is sent is text, written without a server"},
-	{"internal/azure", []string{"internal/warehouse", "internal/bulkfhir", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
-	{"internal/bulkfhir", []string{"internal/warehouse", "internal/azure", "internal/local", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
+	{"internal/azure", []string{"internal/warehouse", "internal/bulkfhir", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
+	{"internal/bulkfhir", []string{"internal/warehouse", "internal/azure", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
 	{"internal/config", []string{"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http", "github.com/Azure", "github.com/duckdb"}, "reading settings opens nothing"},
-	{"internal/once", []string{"net/http", "database/sql", "github.com/Azure", "internal/bulkfhir", "internal/warehouse", "internal/local"}, "a run knows the pipeline's ports, as the pipeline does"},
-	{"internal/inprocess", []string{"internal/pipelinetest", "net/http", "testing"}, "it is part of the product"},
+	{"internal/once", []string{"net/http", "database/sql", "github.com/Azure", "internal/bulkfhir", "internal/warehouse"}, "a run knows the pipeline's ports, as the pipeline does"},
+	{"internal/inprocess", []string{"net/http", "testing"}, "it is part of the product"},
 	{"internal/query", []string{"github.com/duckdb", "internal/warehouse"}, "formats do not care which engine answered"},
-	{"internal/cli", []string{"internal/local"}, "the desk world is no part of the product"},
 }
 
 // only says that packages under from may import, of ours, nothing but what is

@@ -1,5 +1,5 @@
 // Command pack makes what is sent to Azure, and releases. It needs no C compiler, unlike
-// cmd/desk, so that a person who only deploys needs nothing but Go.
+// cmd/sandbox, so that a person who only deploys needs nothing but Go.
 package main
 
 import (
@@ -9,8 +9,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"fhirsynapse/internal/local/release"
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/release"
+	"fhirsynapse/internal/packaging/stage"
 )
 
 func main() {

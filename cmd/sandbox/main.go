@@ -1,4 +1,4 @@
-// Command desk runs the whole system on one machine, for people who work on it:
+// Command sandbox runs the whole system on one machine, for people who work on it:
 // the demo, the benchmark, and the packaging of the function app.
 package main
 
@@ -9,15 +9,15 @@ import (
 	"os/signal"
 	"syscall"
 
-	"fhirsynapse/internal/local/desk"
+	"fhirsynapse/internal/sandbox"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := desk.Command(os.Stdout, os.Stderr, os.Getenv).ExecuteContext(ctx); err != nil {
+	if err := sandbox.Command(os.Stdout, os.Stderr, os.Getenv).ExecuteContext(ctx); err != nil {
 		stop()
-		fmt.Fprintf(os.Stderr, "desk: %v\n", err)
+		fmt.Fprintf(os.Stderr, "sandbox: %v\n", err)
 		os.Exit(1) //nolint:gocritic // stop has run
 	}
 }

@@ -15,11 +15,11 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/config"
-	"fhirsynapse/internal/local/desk"
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 // warehouses has one in memory.
@@ -30,7 +30,7 @@ func warehouses(t *testing.T) map[string]app.OpenWarehouse {
 		t.Fatal(err)
 	}
 	return map[string]app.OpenWarehouse{"memory": func(_ config.Secret, r app.Resources) (pipeline.Warehouse, error) {
-		return memory.NewWarehouse(r.Lake, views.Tables), nil
+		return refwarehouse.NewWarehouse(r.Lake, views.Tables), nil
 	}}
 }
 
@@ -84,7 +84,7 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 
 // newWorld is storage, a broker and a FHIR server, without a host: nothing goes on by
 // itself.
-func newWorld(t *testing.T) *desk.World {
+func newWorld(t *testing.T) *sandbox.World {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -98,7 +98,7 @@ func newWorld(t *testing.T) *desk.World {
 	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 3}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
-	w, err := desk.StartWorld(t.Context(), desk.Options{
+	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
 		Root: "../..", Dir: t.TempDir(), Store: data, Now: time.Now, Log: slog.New(slog.DiscardHandler), BlobsInMemory: true, HoldEvents: true,
 		Settings: map[string]string{"Warehouse": "memory:x"}, Warehouses: warehouses(t),
 	})
@@ -110,7 +110,7 @@ func newWorld(t *testing.T) *desk.World {
 }
 
 // atServer is what the FHIR server answers to a poll of an export's first job.
-func atServer(t *testing.T, w *desk.World, id string) int {
+func atServer(t *testing.T, w *sandbox.World, id string) int {
 	t.Helper()
 	doc, err := w.App.Journal().Read(t.Context(), "jobs/"+id+".1")
 	if err != nil {
@@ -132,7 +132,7 @@ func atServer(t *testing.T, w *desk.World, id string) int {
 	return res.StatusCode
 }
 
-// What people do with exports, on the desk's storage, broker and FHIR server.
+// What people do with exports, on the sandbox's storage, broker and FHIR server.
 func TestOperator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,29 +13,29 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
 	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/emulator/servicebus"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/sbemu"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 const queueName = "export-steps"
 
 // broker is the stand-in for a namespace with one queue, on a clock of the test's.
 type broker struct {
-	*sbemu.Server
-	*sbemu.ManualClock
-	jobs *sbemu.Queue
+	*servicebus.Server
+	*servicebus.ManualClock
+	jobs *servicebus.Queue
 }
 
 func newBroker(t *testing.T) *broker {
 	t.Helper()
-	b := &broker{ManualClock: sbemu.NewManualClock(time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC))}
-	b.Server = sbemu.New(sbemu.Options{Clock: b.ManualClock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	b := &broker{ManualClock: servicebus.NewManualClock(time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC))}
+	b.Server = servicebus.New(servicebus.Options{Clock: b.ManualClock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	t.Cleanup(b.Close)
 	// A receiver that gave up may hold a message that came late; its lock must
 	// outlive the strides of the clock.
-	b.jobs = b.AddQueue(queueName, sbemu.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
+	b.jobs = b.AddQueue(queueName, servicebus.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
 	if _, err := b.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestQueueOutlivesItsLinks(t *testing.T) {
 	mustSend(t, q, "1")
 	b.CutConnections()
 	mustSend(t, q, "2")
-	b.jobs.CutSends(1, sbemu.CutAfter)
+	b.jobs.CutSends(1, servicebus.CutAfter)
 	mustSend(t, q, "3") // the SDK sends it again, and the broker drops the second
 	b.RefuseSends(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -20,10 +20,10 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/views"
 )
 
@@ -261,7 +261,7 @@ type rig struct {
 	queue     *pipelinetest.MemoryQueue
 	sends     pipeline.Queue     // in place of queue
 	flattener pipeline.Flattener // nil: the native one
-	store     *memory.Store
+	store     *refwarehouse.Store
 	source    pipeline.Source
 	p         *pipeline.Pipeline
 	said      bytes.Buffer // the log
@@ -283,7 +283,7 @@ func newRig(t *testing.T, dialect string, change ...func(*rig)) *rig {
 	r.lake = pipelinetest.NewMemoryLake(r.now)
 	r.journal = pipelinetest.NewMemoryJournal()
 	r.queue = pipelinetest.NewMemoryQueue(r.now)
-	r.store = memory.NewStore()
+	r.store = refwarehouse.NewStore()
 	r.server = &script{
 		rig: r, azure: dialect == bulkfhir.DialectAzure, seen: map[string]int{}, polls: 2, asked: map[string]int{}, gone: map[string]bool{},
 		on: map[string]func(http.ResponseWriter, *http.Request, int) bool{},

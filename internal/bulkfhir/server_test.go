@@ -12,12 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/bulkfhir"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)

@@ -18,7 +18,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 var today = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)

@@ -16,9 +16,9 @@ import (
 
 	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 // Copies of what the pipeline has fetched, from a server that says neither when a
@@ -74,7 +74,7 @@ func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
 	t.Helper()
 	views := preparedtest.Views{load.Plan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
 	staging, quarantine := filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine")
-	tables := memory.NewWarehouse(load.NewFolders("", staging, quarantine), views.Tables)
+	tables := refwarehouse.NewWarehouse(load.NewFolders("", staging, quarantine), views.Tables)
 	for i, dir := range folders {
 		lake := load.NewFolders(dir, staging, quarantine)
 		flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})

@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 func TestLake(t *testing.T) {

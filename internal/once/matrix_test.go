@@ -16,15 +16,15 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/bulkfhir/auth"
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/signin"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/signin"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 // cell is one cell of the failure matrix: what the server does wrong, and what must
@@ -109,7 +109,7 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 	var token atomic.Uint64
 	w.options = once.Options{
 		Plan: pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"}, Lake: lake, Landings: lake,
-		Warehouse: memory.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
+		Warehouse: refwarehouse.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
 		// With one pair of hands the clock stands still while they work.
 		Workers: 1,
 		Now:     w.clock.Now, Timer: w.clock.Timer, Log: slog.New(slog.DiscardHandler), Patience: 72 * time.Hour,

@@ -22,8 +22,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/views"
 )
 
@@ -122,7 +122,7 @@ func (s *server) Cancel(_ context.Context, url string) error {
 type world struct {
 	server  *server
 	options once.Options
-	store   *memory.Store
+	store   *refwarehouse.Store
 	content func() warehouse.Content
 	told    []once.Progress
 	log     *bytes.Buffer
@@ -160,7 +160,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{store: memory.NewStore(), log: &bytes.Buffer{}}
+	w := &world{store: refwarehouse.NewStore(), log: &bytes.Buffer{}}
 	tables := w.store.Warehouse(lake, set.Tables)
 	w.content = func() warehouse.Content {
 		content, err := tables.Content(t.Context(), "main")

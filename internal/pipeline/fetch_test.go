@@ -15,7 +15,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 // keeper is a server that keeps its files: it gives each of them a URL, tells

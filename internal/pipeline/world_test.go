@@ -20,7 +20,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 var dawn = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)

@@ -8,8 +8,8 @@ import (
 	"os"
 	"testing"
 
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"

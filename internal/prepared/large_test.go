@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/prepared/preparedtest"
+	"fhirsynapse/internal/testkit/preparedtest"
 )
 
 // pairs is a view with a row for every pair of names.

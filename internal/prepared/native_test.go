@@ -8,9 +8,9 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 func compiled(t *testing.T, texts ...string) prepared.Native {

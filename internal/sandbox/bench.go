@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"bufio"
@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
-	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/functionshost"
 )
 
 // Bench measures one full export: from the first blob event to loaded.
@@ -77,7 +77,7 @@ func (b Bench) Run(ctx context.Context) error {
 // export has the FHIR server write its files, and keeps their events and the
 // manifest back: what is timed is our work and not the server's, which shares
 // the machine here and nowhere else.
-func (b Bench) export(ctx context.Context, w *World, host *funchost.Host, size int64) (files int, err error) {
+func (b Bench) export(ctx context.Context, w *World, host *functionshost.Host, size int64) (files int, err error) {
 	release := w.Server.HoldJobs()
 	defer release()
 	if err := host.FireTimer(ctx, "TimerExport"); err != nil {

@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/stage"
 )
 
 // Build compiles a package of the repository into out.
@@ -51,7 +51,7 @@ func Package(ctx context.Context, root, dir string) (string, error) {
 // Clear makes dir an empty folder of ours. It refuses one that holds something
 // else, told by the mark that an earlier run left.
 func Clear(dir string) error {
-	mark := filepath.Join(dir, ".fhirsynapse-desk")
+	mark := filepath.Join(dir, ".fhirsynapse-sandbox")
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("clear %s: %w", dir, err)

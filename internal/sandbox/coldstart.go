@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fhirsynapse/internal/local/coldstart"
-	"fhirsynapse/internal/local/release"
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/release"
+	"fhirsynapse/internal/packaging/stage"
+	"fhirsynapse/internal/sandbox/coldstart"
 )
 
 func coldStartCommand(out io.Writer) *cobra.Command {

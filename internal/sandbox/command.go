@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"context"
@@ -15,15 +15,15 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli/onduck"
-	"fhirsynapse/internal/local/enginebench"
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/stage"
+	"fhirsynapse/internal/sandbox/enginebench"
 	"fhirsynapse/internal/sqlserver"
 )
 
-// Command is the command line of the desk.
+// Command is the command line of the sandbox.
 func Command(stdout, stderr io.Writer, getenv func(string) string) *cobra.Command {
 	root := &cobra.Command{
-		Use: "desk", Short: "The whole system on one machine",
+		Use: "sandbox", Short: "The whole system on one machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetOut(stdout)
@@ -78,7 +78,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 		unlock()
 		return o, nil, err
 	}
-	logs, err := os.Create(filepath.Join(c.dir, "desk.log"))
+	logs, err := os.Create(filepath.Join(c.dir, "sandbox.log"))
 	if err != nil {
 		unlock()
 		return o, nil, err
@@ -88,7 +88,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 		unlock()
 		return o, nil, errors.Join(err, logs.Close())
 	}
-	_, _ = fmt.Fprintf(out, "desk: logs are in %s and %s\n", logs.Name(), handler.Name())
+	_, _ = fmt.Fprintf(out, "sandbox: logs are in %s and %s\n", logs.Name(), handler.Name())
 	o = Options{
 		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
 		Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
@@ -136,7 +136,7 @@ func runCommand(out io.Writer) *cobra.Command {
 With --exports FILE it runs the plans of a file of yours against their own servers: storage, queue,
 functions and DuckDB are on this machine, and no FHIR server is started. ${NAME} in the file refers to
 the environment of this command.`,
-		Example: "  desk run --exports exports.yaml --dir .mine",
+		Example: "  sandbox run --exports exports.yaml --dir .mine",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if exports != "" {
 				for _, name := range []string{"data", "patients", "seed", "source"} {
@@ -231,7 +231,7 @@ func (d Demo) Stay(ctx context.Context) error {
 	d.say("work on its exports from another shell: . %s; fhirsynapse exports", settings)
 	if d.World.Source == SourceBulk {
 		d.say("export from it by hand: fhirsynapse start --once --source %s --auth smart --client-id %s --key-id %s --key file:%s --to duckdb:out/x.duckdb",
-			w.BaseURL(), desk, desk, w.keyFile())
+			w.BaseURL(), clientName, clientName, w.keyFile())
 	}
 	if err := host.FireTimer(ctx, "TimerExport"); err != nil {
 		return err

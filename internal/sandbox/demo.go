@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
-	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -110,7 +110,7 @@ func (d Demo) data() (*store.Store, error) {
 }
 
 // export runs one export and prints its reconciliation.
-func (d Demo) export(ctx context.Context, w *World, host *funchost.Host, kind string) ([]pipeline.TypeReport, error) {
+func (d Demo) export(ctx context.Context, w *World, host *functionshost.Host, kind string) ([]pipeline.TypeReport, error) {
 	ctx, done := context.WithTimeoutCause(ctx, d.Patience, fmt.Errorf("no end after %v", d.Patience))
 	defer done()
 	began := d.World.Now()

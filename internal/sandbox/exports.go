@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/pipeline"
 )
 
-// lookEvery is how often the desk looks whether something has come about.
+// lookEvery is how often the sandbox looks whether something has come about.
 const lookEvery = 200 * time.Millisecond
 
 // await looks until what it waits for is there, or ctx ends.
@@ -40,7 +40,7 @@ func (w *World) Last(ctx context.Context) (pipeline.ExportSummary, bool, error) 
 
 // Export fires the timer until the plan's next export is on its way, then waits
 // for its end. A host that ends meanwhile is an error.
-func (w *World) Export(ctx context.Context, host *funchost.Host) (pipeline.Export, error) {
+func (w *World) Export(ctx context.Context, host *functionshost.Host) (pipeline.Export, error) {
 	before, _, err := w.Last(ctx)
 	if err != nil {
 		return pipeline.Export{}, err
@@ -61,7 +61,7 @@ func (w *World) Export(ctx context.Context, host *funchost.Host) (pipeline.Expor
 }
 
 // Await waits for the end of an export.
-func (w *World) Await(ctx context.Context, host *funchost.Host, id string) (pipeline.Export, error) {
+func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) (pipeline.Export, error) {
 	var e pipeline.ExportSummary
 	err := await(ctx, func(ctx context.Context) (bool, error) {
 		select {

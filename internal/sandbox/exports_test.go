@@ -1,4 +1,4 @@
-package desk_test
+package sandbox_test
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/desk"
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/sandbox"
 )
 
 // The sandbox runs a plan that somebody brings, against a server that is not the sandbox's.
@@ -41,7 +41,7 @@ plans:
 	if err := os.WriteFile(plans, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, c := newCloud(t, desk.Options{Exports: plans})
+	w, c := newCloud(t, sandbox.Options{Exports: plans})
 	if w.Server != nil {
 		t.Error("there is a FHIR server of the sandbox, too")
 	}
@@ -70,7 +70,7 @@ func TestWrongCallsOfRunWithPlansAreRefusedAtOnce(t *testing.T) {
 		"--source":   {"--exports", plans, "--source", "bulk"},
 	} {
 		var out bytes.Buffer
-		cmd := desk.Command(&out, &out, func(string) string { return "" })
+		cmd := sandbox.Command(&out, &out, func(string) string { return "" })
 		cmd.SetArgs(append([]string{"run"}, args...))
 		if err := cmd.ExecuteContext(t.Context()); !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%v: %v", args, err)

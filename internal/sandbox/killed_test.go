@@ -1,4 +1,4 @@
-package desk_test
+package sandbox_test
 
 import (
 	"bufio"
@@ -21,11 +21,11 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli/onduck"
-	"fhirsynapse/internal/local/desk"
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/funchost"
-	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/emulator/eventgrid"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sandbox"
 )
 
 // hostVariable makes the test binary a Functions host: it holds the staged app.
@@ -48,10 +48,10 @@ func beHost(staged string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	h, err := funchost.Start(ctx, funchost.Options{
+	h, err := functionshost.Start(ctx, functionshost.Options{
 		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now, Stdout: os.Stderr, Stderr: os.Stderr, LeaveHandler: true,
-		OnEvent: func(e funchost.Event) {
-			if e.Kind == funchost.HandlerReady {
+		OnEvent: func(e functionshost.Event) {
+			if e.Kind == functionshost.HandlerReady {
 				_, _ = fmt.Fprintln(os.Stdout, e.PID)
 			}
 		},
@@ -75,7 +75,7 @@ type host struct {
 	ended    chan struct{}
 }
 
-func startHost(t testing.TB, w *desk.World, staged string) *host {
+func startHost(t testing.TB, w *sandbox.World, staged string) *host {
 	t.Helper()
 	settings, err := json.Marshal(w.Settings())
 	if err != nil {
@@ -170,7 +170,7 @@ func (h *host) noOrphans(ctx context.Context, t testing.TB) {
 
 // killing starts a host, kills it or its handler at random moments, and starts it
 // again, until enough were killed and an export that saw everything is loaded.
-func killing(ctx context.Context, t *testing.T, w *desk.World, staged string, random *rand.Rand, changed time.Time) {
+func killing(ctx context.Context, t *testing.T, w *sandbox.World, staged string, random *rand.Rand, changed time.Time) {
 	t.Helper()
 	kills := 2 + random.IntN(3) // five in one step fail its export, as they should
 	h := startHost(t, w, staged)
@@ -233,12 +233,12 @@ const seeds = 20
 // is the same with thirty of them.
 var killedTypes = []string{"Condition", "Encounter", "Observation", "Organization", "Patient", "Practitioner"}
 
-func exerciseKilled(t *testing.T, w *desk.World, staged string, data *store.Store, same func(t *testing.T)) {
+func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.Store, same func(t *testing.T)) {
 	t.Helper()
 	for seed := range uint64(seeds) {
 		random := rand.New(rand.NewPCG(seed, 9))
 		ctx, done := context.WithTimeout(t.Context(), 6*time.Minute)
-		changed := desk.Lately(time.Now)
+		changed := sandbox.Lately(time.Now)
 		killing(ctx, t, w, staged, random, changed)
 		done()
 		same(t)
@@ -259,9 +259,9 @@ func exerciseKilled(t *testing.T, w *desk.World, staged string, data *store.Stor
 func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 	needNode(t)
 	data := made(t, 4, 5, killedTypes...)
-	w, c := newCloud(t, desk.Options{
+	w, c := newCloud(t, sandbox.Options{
 		Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(),
-		Events: storageevents.Options{Seed: 5, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
+		Events: eventgrid.Options{Seed: 5, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
 	exerciseKilled(t, w, stageCloud(t), data, func(t *testing.T) { sameTables(t, fresh(t, data, c.views), c.content(t)) })
 }
@@ -272,7 +272,7 @@ func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 	w, staged, database, data := newLocal(t, 6, 2*time.Second, impatient())
 	exerciseKilled(t, w, staged, data, func(t *testing.T) {
 		t.Helper()
-		if err := desk.SameAsFresh(t.Context(), data, database, t.TempDir()); err != nil {
+		if err := sandbox.SameAsFresh(t.Context(), data, database, t.TempDir()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -282,20 +282,20 @@ func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 }
 
 // newLocal starts a world for the local handler, whose warehouse is a DuckDB file.
-func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string]string) (w *desk.World, staged, database string, data *store.Store) {
+func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string]string) (w *sandbox.World, staged, database string, data *store.Store) {
 	t.Helper()
 	data = made(t, 4, seed, killedTypes...)
 	dir := t.TempDir()
-	w, err := desk.StartWorld(t.Context(), desk.Options{
+	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
 		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: lock, Settings: settings, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
-		Events: storageevents.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
+		Events: eventgrid.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	if staged, err = desk.Package(t.Context(), root, dir); err != nil {
+	if staged, err = sandbox.Package(t.Context(), root, dir); err != nil {
 		t.Fatal(err)
 	}
 	return w, staged, filepath.Join(dir, "fhir.duckdb"), data
@@ -321,7 +321,7 @@ func BenchmarkLastKillToLoaded(b *testing.B) {
 
 // killedOnce runs one export, kills handler or host while it loads, and returns the
 // time from then to the export's end.
-func killedOnce(b *testing.B, w *desk.World, staged string, random *rand.Rand) time.Duration {
+func killedOnce(b *testing.B, w *sandbox.World, staged string, random *rand.Rand) time.Duration {
 	b.Helper()
 	ctx, done := context.WithTimeout(b.Context(), 10*time.Minute)
 	defer done()

@@ -1,4 +1,4 @@
-package desk_test
+package sandbox_test
 
 import (
 	"archive/zip"
@@ -17,13 +17,13 @@ import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/cli/onduck"
-	"fhirsynapse/internal/local/desk"
-	"fhirsynapse/internal/local/funchost"
-	"fhirsynapse/internal/local/release"
-	"fhirsynapse/internal/local/stage"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/emulator/functionshost"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
+	"fhirsynapse/internal/packaging/release"
+	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sandbox"
 )
 
 // largestHandler keeps the start of an instance quick: Azure fetches the package first.
@@ -34,19 +34,19 @@ const largestHandler = 35_000_000
 func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
 	needNode(t)
 	deployed := unpack(t, packageForAzure(t))
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: tables.New(tables.Options{RowVersions: true}).Session})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: tables.New(tables.Options{RowVersions: true}).Session})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	w := packageWorld(t, desk.Options{
+	w := packageWorld(t, sandbox.Options{
 		Store: made(t, 4, 3, killedTypes...), Warehouses: sqlwarehouses.Warehouses(nil),
 		Settings: map[string]string{"Warehouse": server.URL("someone", "secret", "fhir")},
 	})
 	event := make(chan struct{})
 	once := sync.OnceFunc(func() { close(event) })
-	host, err := w.StartHost(t.Context(), deployed, func(e funchost.Event) {
-		if e.Kind == funchost.InvocationEnded && e.Function == "BlobLoaded" {
+	host, err := w.StartHost(t.Context(), deployed, func(e functionshost.Event) {
+		if e.Kind == functionshost.InvocationEnded && e.Function == "BlobLoaded" {
 			once()
 		}
 	})
@@ -74,7 +74,7 @@ func packageForAzure(t *testing.T) string {
 	handler, staged, zipped := filepath.Join(dir, "handler"), filepath.Join(dir, "dist"), filepath.Join(dir, "app.zip")
 	t.Setenv("CGO_ENABLED", "0")
 	const version = "v0.0.0-test"
-	if err := desk.Build(t.Context(), root, "./handler", handler, release.Flags(version)...); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler, release.Flags(version)...); err != nil {
 		t.Fatal(err)
 	}
 	program, err := os.ReadFile(handler)
@@ -133,12 +133,12 @@ func unpack(t *testing.T, path string) string {
 // by polling.
 func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	needNode(t)
-	w := packageWorld(t, desk.Options{
+	w := packageWorld(t, sandbox.Options{
 		Store: made(t, 4, 3, killedTypes...), Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open}, HoldEvents: true,
 	})
 	dir := t.TempDir()
 	handler, staged := filepath.Join(dir, "fhirsynapse"), filepath.Join(dir, "dist-start")
-	if err := desk.Build(t.Context(), root, "./cmd/fhirsynapse", handler); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./cmd/fhirsynapse", handler); err != nil {
 		t.Fatal(err)
 	}
 	if err := stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler, BlobTrigger: stage.BlobTriggerPolling}); err != nil {
@@ -161,11 +161,11 @@ func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	called(t, host, "TimerExport", "PollExport", "BlobLoaded")
 }
 
-func packageWorld(t *testing.T, o desk.Options) *desk.World {
+func packageWorld(t *testing.T, o sandbox.Options) *sandbox.World {
 	t.Helper()
 	o.Root, o.Dir, o.Now, o.HandlerOutput, o.MaxCount = root, t.TempDir(), time.Now, io.Discard, 30
 	o.Log = slog.New(slog.DiscardHandler)
-	w, err := desk.StartWorld(t.Context(), o)
+	w, err := sandbox.StartWorld(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func packageWorld(t *testing.T, o desk.Options) *desk.World {
 }
 
 // exported runs one export, whose lines are then all accounted for.
-func exported(t *testing.T, w *desk.World, host *funchost.Host) {
+func exported(t *testing.T, w *sandbox.World, host *functionshost.Host) {
 	t.Helper()
 	ctx, done := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer done()
@@ -198,7 +198,7 @@ func exported(t *testing.T, w *desk.World, host *funchost.Host) {
 }
 
 // called checks that the host has called these functions and that none of them failed.
-func called(t *testing.T, host *funchost.Host, names ...string) {
+func called(t *testing.T, host *functionshost.Host, names ...string) {
 	t.Helper()
 	stats := host.Stats()
 	for _, name := range names {

@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"crypto"
@@ -11,9 +11,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/signin"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
 // Kinds of FHIR server that a World may have.
@@ -22,8 +22,8 @@ const (
 	SourceBulk  = "bulk"  // it hands them out to those who sign in
 )
 
-// desk is our name at the FHIR server, and that of our key.
-const desk = "desk"
+// clientName is our name at the FHIR server, and that of our key.
+const clientName = "sandbox"
 
 // bulkOptions are those of the FHIR server of kind bulk: by the letter of the
 // guide, with SMART Backend Services, pages and addresses that end.
@@ -33,7 +33,7 @@ func (w *World) bulkOptions() (fhirserver.Options, error) {
 		return fhirserver.Options{}, fmt.Errorf("make a key for the FHIR server: %w", err)
 	}
 	sign, err := signin.New(signin.Options{
-		Now: w.options.Now, Clients: map[string]signin.Client{desk: {Keys: map[string]crypto.PublicKey{desk: public}}},
+		Now: w.options.Now, Clients: map[string]signin.Client{clientName: {Keys: map[string]crypto.PublicKey{clientName: public}}},
 	})
 	if err != nil {
 		return fhirserver.Options{}, err
@@ -67,14 +67,14 @@ func (w *World) plans() string {
 	source, window := "dialect: azure, auth: {kind: none}", "    lag: 0s\n"
 	if w.options.Source == SourceBulk {
 		// Its exports end at their transactionTime.
-		source, window = fmt.Sprintf("dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", desk, desk, w.keyFile()), ""
+		source, window = fmt.Sprintf("dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", clientName, clientName, w.keyFile()), ""
 	}
 	return fmt.Sprintf(`version: 1
 sources:
-  desk: {url: %q, %s}
+  sandbox: {url: %q, %s}
 plans:
   - name: %s
-    source: desk
+    source: sandbox
     level: system
     schema: %s
     schedule: "@every 1s"

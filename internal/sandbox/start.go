@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"io"
@@ -12,8 +12,8 @@ import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/cli/onduck"
-	"fhirsynapse/internal/local/coretools"
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/stage"
+	"fhirsynapse/internal/sandbox/coretools"
 )
 
 func startCommand(stdout, stderr io.Writer) *cobra.Command {

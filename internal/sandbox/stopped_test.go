@@ -1,4 +1,4 @@
-package desk_test
+package sandbox_test
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/desk"
-	"fhirsynapse/internal/local/funchost"
+	"fhirsynapse/internal/emulator/functionshost"
+	"fhirsynapse/internal/sandbox"
 )
 
 // A handler that is told to stop while it works ends with 1 and refuses no call: its
@@ -17,17 +17,17 @@ import (
 func TestSigtermRefusesNoCall(t *testing.T) {
 	needNode(t)
 	data := made(t, 6, 11, killedTypes...)
-	w, c := newCloud(t, desk.Options{Store: data, MaxCount: 20, Settings: impatient()})
+	w, c := newCloud(t, sandbox.Options{Store: data, MaxCount: 20, Settings: impatient()})
 	var exits, others, signals, ready atomic.Int64
-	host, err := w.StartHost(t.Context(), stageCloud(t), func(e funchost.Event) {
+	host, err := w.StartHost(t.Context(), stageCloud(t), func(e functionshost.Event) {
 		switch {
-		case e.Kind == funchost.HandlerReady:
+		case e.Kind == functionshost.HandlerReady:
 			ready.Store(int64(e.PID))
-		case e.Kind == funchost.HandlerExited && e.ExitCode == 1:
+		case e.Kind == functionshost.HandlerExited && e.ExitCode == 1:
 			exits.Add(1)
-		case e.Kind == funchost.HandlerExited:
+		case e.Kind == functionshost.HandlerExited:
 			others.Add(1)
-		case e.Kind == funchost.InvocationStarted && e.Function == "PollExport" && signals.Load() < 2:
+		case e.Kind == functionshost.InvocationStarted && e.Function == "PollExport" && signals.Load() < 2:
 			// Two errors are what the host takes; the third would end it.
 			if pid := ready.Swap(0); pid != 0 {
 				signals.Add(1)
@@ -105,7 +105,7 @@ func TestTwoHandlersSideBySide(t *testing.T) {
 	if _, err := w.Export(ctx, host); err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.SameAsFresh(ctx, data, database, t.TempDir()); err != nil {
+	if err := sandbox.SameAsFresh(ctx, data, database, t.TempDir()); err != nil {
 		t.Error(err)
 	}
 	for name, stats := range w.Bus.Stats() {

@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/warehouse/duck"
 )
 

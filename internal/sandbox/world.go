@@ -1,4 +1,4 @@
-package desk
+package sandbox
 
 import (
 	"context"
@@ -19,13 +19,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/azureblob"
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/funchost"
-	"fhirsynapse/internal/local/sbemu"
-	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/emulator/eventgrid"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/azureblob"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/functionshost"
+	"fhirsynapse/internal/emulator/servicebus"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -47,7 +47,7 @@ type Options struct {
 	// Warehouses are those that this process can open, to read the ledger.
 	Warehouses map[string]app.OpenWarehouse
 	// Events says what storage events go through: duplicates, losses, disorder.
-	Events storageevents.Options
+	Events eventgrid.Options
 	// LockDuration of messages; half a minute when zero.
 	LockDuration time.Duration
 	// HoldEvents keeps storage events back until ReleaseEvents.
@@ -67,20 +67,20 @@ type Options struct {
 // it any number of times.
 type World struct {
 	Server *fhirserver.Server
-	Bus    *sbemu.Server
+	Bus    *servicebus.Server
 	App    *app.App // the handler's own view of the world, in this process
 
 	options  Options
 	settings map[string]string
 	azurite  *azurite.Server
-	watcher  *storageevents.Watcher
+	watcher  *eventgrid.Watcher
 	release  func()
 	base     string
 
 	closers []func()
 }
 
-// Queues and containers of the desk.
+// Queues and containers of the sandbox.
 const (
 	stepsQueue  = "export-steps"
 	eventsQueue = "blob-events"
@@ -106,7 +106,7 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 		}
 	}()
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // a folder for the person who runs the demo
-		return w, fmt.Errorf("start the desk: %w", err)
+		return w, fmt.Errorf("start the sandbox: %w", err)
 	}
 	tools := filepath.Join(o.Root, "tools", "azurite")
 	if err := azurite.Install(ctx, tools); err != nil {
@@ -120,16 +120,16 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 		return w, err
 	}
 	w.closers = append(w.closers, w.azurite.Stop)
-	w.Bus = sbemu.New(sbemu.Options{Log: o.Log})
+	w.Bus = servicebus.New(servicebus.Options{Log: o.Log})
 	w.closers = append(w.closers, w.Bus.Close)
 	for _, queue := range []string{stepsQueue, eventsQueue} {
-		c := sbemu.QueueConfig{LockDuration: o.LockDuration, MaxDeliveryCount: maxDeliveryCount}
+		c := servicebus.QueueConfig{LockDuration: o.LockDuration, MaxDeliveryCount: maxDeliveryCount}
 		if queue == stepsQueue {
 			c.DuplicateWindow = time.Hour
 		}
 		w.Bus.AddQueue(queue, c)
 	}
-	w.Bus.AddQueue(probeQueue, sbemu.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
+	w.Bus.AddQueue(probeQueue, servicebus.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
 	if _, err := w.Bus.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // it lives as long as the world, not the start
 		return w, fmt.Errorf("start the service bus stand-in: %w", err)
 	}
@@ -155,8 +155,8 @@ func (w *World) startServer(ctx context.Context) error {
 	}
 	events := w.options.Events
 	events.Endpoint, events.Container, events.Sender, events.Now, events.Log = w.azurite.Endpoint(), landing, sender, w.options.Now, w.options.Log
-	events.Lister = storageevents.ContainerLister{Client: client.ServiceClient().NewContainerClient(landing)}
-	if w.watcher, err = storageevents.New(events); err != nil {
+	events.Lister = eventgrid.ContainerLister{Client: client.ServiceClient().NewContainerClient(landing)}
+	if w.watcher, err = eventgrid.New(events); err != nil {
 		return err
 	}
 	if w.options.Exports == "" {
@@ -254,8 +254,8 @@ func (w *World) configure(ctx context.Context) error {
 }
 
 // StartHost runs a staged function app in the world.
-func (w *World) StartHost(ctx context.Context, staged string, onEvent func(funchost.Event)) (*funchost.Host, error) {
-	return funchost.Start(ctx, funchost.Options{
+func (w *World) StartHost(ctx context.Context, staged string, onEvent func(functionshost.Event)) (*functionshost.Host, error) {
+	return functionshost.Start(ctx, functionshost.Options{
 		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log, Now: w.options.Now,
 		Stdout: w.options.HandlerOutput, Stderr: w.options.HandlerOutput, OnEvent: onEvent,
 	})

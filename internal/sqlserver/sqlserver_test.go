@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	emulator "fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/bodies"
-	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
 	"fhirsynapse/internal/sqlserver"
+	"fhirsynapse/internal/testkit/bodies"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/views"
 )
 
@@ -41,7 +41,7 @@ func TestURLsOfServersAreCheckedWithoutShowingThem(t *testing.T) {
 // known by its name to be this machine.
 func TestTheConnectionIsEncryptedByDefault(t *testing.T) {
 	t.Parallel()
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: tables.New(tables.Options{}).Session})
+	server, err := emulator.Listen(emulator.Options{Sessions: tables.New(tables.Options{}).Session})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +97,9 @@ func open(t *testing.T) *sqlserver.Server {
 }
 
 // standIn signs in at a stand-in over loopback.
-func standIn(t *testing.T, d tsqltest.Dialect) *sqlserver.Server {
+func standIn(t *testing.T, d tsqleval.Dialect) *sqlserver.Server {
 	t.Helper()
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
+	server, err := emulator.Listen(emulator.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestTheStandInRunsTheOfficialCases(t *testing.T) {
 		for name, onPostgreSQL := range map[string]bool{"": false, " on PostgreSQL": true} {
 			t.Run(string(e)+name, func(t *testing.T) {
 				t.Parallel()
-				officialCases(t, e, standIn(t, tsqltest.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
+				officialCases(t, e, standIn(t, tsqleval.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
 			})
 		}
 	}
@@ -198,7 +198,7 @@ func TestSQLServerGivesTheRowsOfTheNativeEngine(t *testing.T) { bundledViews(t, 
 
 func TestTheStandInGivesTheRowsOfTheNativeEngine(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]tsqltest.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
+	for name, d := range map[string]tsqleval.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bundledViews(t, standIn(t, d))
@@ -219,12 +219,12 @@ func bundledViews(t *testing.T, s *sqlserver.Server) {
 	const most = 5
 	rows := 0
 	for _, v := range all {
-		lines, err := tsqltest.Lines("../..", v.Resource, most)
+		lines, err := tsqleval.Lines("../..", v.Resource, most)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines = l.within(lines)
-		want, err := tsqltest.NativeRows(v, lines)
+		want, err := tsqleval.NativeRows(v, lines)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func bundledViews(t *testing.T, s *sqlserver.Server) {
 			continue
 		}
 		rows += len(got)
-		if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+		if d := tsqleval.Diff(v.Columns, want, got); d != "" {
 			t.Errorf("%s: the native engine (-) and the server (+) differ:\n%s", v.Name, d)
 		}
 	}

@@ -20,10 +20,10 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 var (
@@ -153,7 +153,7 @@ type export struct {
 	clock   *clock
 	journal *pipelinetest.MemoryJournal
 	queue   *pipelinetest.MemoryQueue
-	store   *memory.Store
+	store   *refwarehouse.Store
 	p       *pipeline.Pipeline
 	log     bytes.Buffer
 }
@@ -177,7 +177,7 @@ func (n *network) try(ctx context.Context, seed uint64, skip map[int]bool) (pipe
 
 func (x *export) open(n *network, seed uint64) error {
 	lake := pipelinetest.NewMemoryLake(x.now)
-	x.journal, x.queue, x.store = pipelinetest.NewMemoryJournal(), pipelinetest.NewMemoryQueue(x.now), memory.NewStore()
+	x.journal, x.queue, x.store = pipelinetest.NewMemoryJournal(), pipelinetest.NewMemoryQueue(x.now), refwarehouse.NewStore()
 	source, err := bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: x.base + "/fhir", HTTP: n.client, Now: x.now, LineLimit: 1 << 20})
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 	"fhirsynapse/internal/cli/onstart"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 // longest is the longest time that a command may be silent, and watched for how long
@@ -277,7 +277,7 @@ func TestSilenceOfStart(t *testing.T) {
 				Places: func(string) (string, string) { return dir, filepath.Join(dir, "quarantine") },
 				Open: func(_ context.Context, s onstart.Site) (onstart.Target, error) {
 					return onstart.Target{
-						Warehouse: spoilt{memory.NewStore().Warehouse(s.Lake, s.Views.Tables), c.commit}, Schema: "main",
+						Warehouse: spoilt{refwarehouse.NewStore().Warehouse(s.Lake, s.Views.Tables), c.commit}, Schema: "main",
 						Check: func(context.Context) error { return nil },
 					}, nil
 				},

@@ -14,11 +14,11 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/azureblob"
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/azureblob"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 )
 
 const azuriteTools = "../../../tools/azurite"

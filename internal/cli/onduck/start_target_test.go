@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver"
 )
 
 func TestStartOpensTheTargetBeforeItAsksTheServer(t *testing.T) {

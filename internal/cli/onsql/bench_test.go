@@ -13,12 +13,12 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onsql"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 )
 
 // draining is a session that reads the rows of views off the wire and forgets them.
-type draining struct{ tdsserver.Session }
+type draining struct{ sqlserver.Session }
 
 func (d draining) Copy(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
 	if !strings.Contains(table, "_view_") {
@@ -57,7 +57,7 @@ func BenchmarkLoad(b *testing.B) {
 	to := os.Getenv("FHIRSYNAPSE_SQLSERVER_DSN")
 	if to == "" {
 		db := tables.New(tables.Options{RowVersions: true})
-		server, err := tdsserver.Listen(tdsserver.Options{Sessions: func(name string) tdsserver.Session { return draining{db.Session(name)} }})
+		server, err := sqlserver.Listen(sqlserver.Options{Sessions: func(name string) sqlserver.Session { return draining{db.Session(name)} }})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -15,15 +15,15 @@ import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onsql"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/load"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/bodies"
-	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/bodies"
+	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -43,10 +43,10 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-func standIn(t *testing.T) (*tables.Database, *tdsserver.Server) {
+func standIn(t *testing.T) (*tables.Database, *sqlserver.Server) {
 	t.Helper()
-	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(tsqltest.Dialect{})})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
+	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(tsqleval.Dialect{})})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestAServerThatIsAwayIsToldBeforeAFileIsRead(t *testing.T) {
 	if err := os.WriteFile("in/Patient.ndjson", []byte(`{"resourceType":"Patient","id":"1"}`+"\nbad\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server, err := tdsserver.Listen(tdsserver.Options{})
+	server, err := sqlserver.Listen(sqlserver.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestATableChangedByHandIsRebuilt(t *testing.T) {
 }
 
 // texts is rows as text, without the export, whose name is random.
-func texts(columns []tdsserver.Column, rows [][]any) []string {
+func texts(columns []sqlserver.Column, rows [][]any) []string {
 	var names []string
 	for _, c := range columns {
 		names = append(names, c.Name)
@@ -201,7 +201,7 @@ func modelOf(t *testing.T, data string) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := memory.NewWarehouse(lake, views.Tables)
+	model := refwarehouse.NewWarehouse(lake, views.Tables)
 	l := load.Loader{Lake: lake, Flattener: flattener, Warehouse: model, Now: now, Token: func() string { return "ab" }}
 	if _, err := l.Load(t.Context(), "dbo"); err != nil {
 		t.Fatal(err)

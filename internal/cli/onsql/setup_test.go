@@ -8,8 +8,8 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onsql"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/setup"
 )
@@ -195,7 +195,7 @@ func (s *state) views() map[string]tables.View {
 func (s *state) check(t *testing.T, engine tsql.Engine, args ...string) (code int, missing []string, out, errs string) {
 	t.Helper()
 	db := tables.New(tables.Options{RowVersions: s.rowVersions, Collation: s.collation, System: s.views()})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,10 +390,10 @@ func TestCheckReadsTheWarehouse(t *testing.T) {
 }
 
 func TestCheckThatCannotSignIn(t *testing.T) {
-	server, err := tdsserver.Listen(tdsserver.Options{
+	server, err := sqlserver.Listen(sqlserver.Options{
 		Sessions: tables.New(tables.Options{}).Session,
-		Login: func(tdsserver.Login) *tdsserver.Error {
-			return &tdsserver.Error{Number: 18456, Message: "Login failed for user 'someone'."}
+		Login: func(sqlserver.Login) *sqlserver.Error {
+			return &sqlserver.Error{Number: 18456, Message: "Login failed for user 'someone'."}
 		},
 	})
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onsql"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
 )
@@ -70,7 +70,7 @@ func engineOn(t *testing.T, engine tsql.Engine, lake pipeline.Lake) (*tables.Dat
 		}
 		return lake.Open(ctx, pipeline.Staging, "load-"+path, "")
 	}})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 // local world: its blob service, or all its services, on loopback ports, from the
 // version that tools/azurite pins. It installs that version where it is missing.
 //
-// Azurite has no Event Grid (see package storageevents) and no Data Lake Gen2.
+// Azurite has no Event Grid (see package eventgrid) and no Data Lake Gen2.
 package azurite
 
 import (

@@ -15,7 +15,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
-	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/emulator/azurite"
 )
 
 const tools = "../../../tools/azurite"

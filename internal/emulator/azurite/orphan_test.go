@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/emulator/azurite"
 )
 
 // parentOf is set in the process that is to be killed: its data folder.

@@ -1,4 +1,4 @@
-package storageevents_test
+package eventgrid_test
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/sbemu"
-	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/emulator/eventgrid"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 // A blob goes into Azurite, its events come out of the queue.
@@ -36,9 +36,9 @@ func TestCommitsInAzuriteArriveInTheQueue(t *testing.T) {
 	_, err = blobs.CreateContainer(ctx, "lake", nil)
 	must(t, err)
 
-	bus := sbemu.New(sbemu.Options{})
+	bus := servicebus.New(servicebus.Options{})
 	defer bus.Close()
-	queue := bus.AddQueue("blob-events", sbemu.QueueConfig{})
+	queue := bus.AddQueue("blob-events", servicebus.QueueConfig{})
 	_, err = bus.Listen("127.0.0.1:0")
 	must(t, err)
 	client, err := azservicebus.NewClientFromConnectionString(bus.ConnectionString(), nil)
@@ -48,8 +48,8 @@ func TestCommitsInAzuriteArriveInTheQueue(t *testing.T) {
 	must(t, err)
 
 	lake := blobs.ServiceClient().NewContainerClient("lake")
-	w, err := storageevents.New(storageevents.Options{
-		Endpoint: storage.Endpoint(), Container: "lake", Lister: storageevents.ContainerLister{Client: lake}, Sender: sender,
+	w, err := eventgrid.New(eventgrid.Options{
+		Endpoint: storage.Endpoint(), Container: "lake", Lister: eventgrid.ContainerLister{Client: lake}, Sender: sender,
 		Now: func() time.Time { return start }, Interval: 20 * time.Millisecond,
 	})
 	must(t, err)
@@ -62,10 +62,10 @@ func TestCommitsInAzuriteArriveInTheQueue(t *testing.T) {
 	must(t, err)
 	first, err := blob.CommitBlockList(ctx, []string{"MQ=="}, nil)
 	must(t, err)
-	must(t, queue.WaitUntil(ctx, func(s sbemu.Stats) bool { return s.Active == 2 }))
+	must(t, queue.WaitUntil(ctx, func(s servicebus.Stats) bool { return s.Active == 2 }))
 	second, err := blob.CommitBlockList(ctx, []string{"MQ=="}, nil) // the same bytes
 	must(t, err)
-	must(t, queue.WaitUntil(ctx, func(s sbemu.Stats) bool { return s.Active == 3 }))
+	must(t, queue.WaitUntil(ctx, func(s servicebus.Stats) bool { return s.Active == 3 }))
 	stop()
 	<-ended
 

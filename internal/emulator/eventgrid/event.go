@@ -1,4 +1,4 @@
-package storageevents
+package eventgrid
 
 import (
 	"encoding/json"

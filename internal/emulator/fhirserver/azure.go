@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 const azureStatusPath = "/_operations/export/"

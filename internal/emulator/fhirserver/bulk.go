@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/signin"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
 // How a Content-Location is spelled.

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/signin"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
 // Faults are what a server of dialect bulk does wrong. The zero value is nothing.

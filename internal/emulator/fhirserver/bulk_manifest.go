@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // bulkManifest is a manifest of versions 1 to 3 of the guide.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver"
 )
 
 func TestASystemExportWritesEveryTypeIntoTheJobsFolder(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
 // faults are what a test has switched on. Counters count down to zero.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver"
 )
 
 func outcome(t *testing.T, r reply) (code, diagnostics string) {

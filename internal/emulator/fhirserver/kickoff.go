@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/search"
 )
 
 // maxMaxCount is the server's greatest, and default, _maxCount.

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
-	"fhirsynapse/internal/local/fhirserver/search"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 )
 
 // The Group of all patients, exported, has what made-up data has in patients'

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
 // dialect is what one kind of server does its own way; everything else is common.

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/search"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // Page sizes of the Azure server; a larger _count is capped.

@@ -1,4 +1,4 @@
-// Package fhirserver is a FHIR server that exports in bulk, for a desk: it runs
+// Package fhirserver is a FHIR server that exports in bulk, for one machine: it runs
 // in the process, on loopback, and writes its exports where it is told.
 //
 // It speaks two dialects: "azure", that of microsoft/fhir-server, with its strict
@@ -21,8 +21,8 @@ import (
 	"sync"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // Options of a server. Store, Blobs and Now are needed.

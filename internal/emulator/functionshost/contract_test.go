@@ -1,4 +1,4 @@
-package funchost
+package functionshost
 
 import (
 	"bufio"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 // TestHostContract holds the stand-in against what the real host, 4.1037.0, was seen
@@ -93,7 +93,7 @@ func contractThirdError(t *testing.T) {
 }
 
 func contractRefused(t *testing.T) {
-	s, q := broker(t, sbemu.QueueConfig{LockDuration: time.Minute})
+	s, q := broker(t, servicebus.QueueConfig{LockDuration: time.Minute})
 	w := start(t, newApp(t, map[string]string{"Ok": queueFunction, "Close": otherFunction}), "serve", bus(s))
 	if err := w.Invoke(t.Context(), "Close", strings.NewReader("{}")); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func contractRefused(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	send(t, s, "x")
-	if err := q.WaitUntil(within(t), func(s sbemu.Stats) bool { return s.DeadLettered == 1 }); err != nil {
+	if err := q.WaitUntil(within(t), func(s servicebus.Stats) bool { return s.DeadLettered == 1 }); err != nil {
 		t.Fatalf("%v: %+v", err, q.Stats())
 	}
 	if n := w.Stats().Functions["Ok"].Failed; n != 10 {

@@ -1,4 +1,4 @@
-// Package funchost stands in for the Azure Functions host on a machine without
+// Package functionshost stands in for the Azure Functions host on a machine without
 // one. It reads a staged function app (host.json and the function.json files in
 // direct child folders), starts the custom handler as a child process, fires its
 // timers, receives its Service Bus messages in peek-lock, and judges its
@@ -18,4 +18,4 @@
 // does not have: blob, Event Grid and HTTP triggers (Invoke calls such functions
 // with a given body), output bindings, retry policies, several instances, and a
 // timer status that outlives it.
-package funchost
+package functionshost

@@ -1,4 +1,4 @@
-package funchost
+package functionshost
 
 import (
 	"maps"
@@ -33,7 +33,7 @@ func (k EventKind) String() string {
 	return names[k]
 }
 
-// Event is something that tests and the desk world may wait for.
+// Event is something that tests and the sandbox may wait for.
 type Event struct {
 	Kind       EventKind
 	Function   string // of an invocation or message

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package funchost
+package functionshost
 
 import (
 	"os/exec"

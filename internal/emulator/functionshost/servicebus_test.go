@@ -1,4 +1,4 @@
-package funchost
+package functionshost
 
 import (
 	"fmt"
@@ -11,14 +11,14 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
-	"fhirsynapse/internal/local/sbemu"
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/emulator/servicebus"
+	"fhirsynapse/internal/packaging/stage"
 )
 
 // broker is a Service Bus stand-in with the queue "steps".
-func broker(t *testing.T, c sbemu.QueueConfig) (*sbemu.Server, *sbemu.Queue) {
+func broker(t *testing.T, c servicebus.QueueConfig) (*servicebus.Server, *servicebus.Queue) {
 	t.Helper()
-	s := sbemu.New(sbemu.Options{})
+	s := servicebus.New(servicebus.Options{})
 	q := s.AddQueue("steps", c)
 	if _, err := s.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -27,16 +27,16 @@ func broker(t *testing.T, c sbemu.QueueConfig) (*sbemu.Server, *sbemu.Queue) {
 	return s, q
 }
 
-func bus(s *sbemu.Server) func(*Options) {
+func bus(s *servicebus.Server) func(*Options) {
 	return func(o *Options) { o.Settings["Queue"], o.Settings["Bus"] = "steps", s.ConnectionString() }
 }
 
-func send(t *testing.T, s *sbemu.Server, bodies ...string) {
+func send(t *testing.T, s *servicebus.Server, bodies ...string) {
 	t.Helper()
 	sendTo(t, s, "steps", bodies...)
 }
 
-func sendTo(t *testing.T, s *sbemu.Server, queue string, bodies ...string) {
+func sendTo(t *testing.T, s *servicebus.Server, queue string, bodies ...string) {
 	t.Helper()
 	client, err := azservicebus.NewClientFromConnectionString(s.ConnectionString(), nil)
 	if err != nil {
@@ -55,16 +55,16 @@ func sendTo(t *testing.T, s *sbemu.Server, queue string, bodies ...string) {
 	}
 }
 
-func idle(t *testing.T, q *sbemu.Queue) {
+func idle(t *testing.T, q *servicebus.Queue) {
 	t.Helper()
-	if err := q.WaitUntil(within(t), sbemu.Stats.Idle); err != nil {
+	if err := q.WaitUntil(within(t), servicebus.Stats.Idle); err != nil {
 		t.Fatalf("%v: %+v", err, q.Stats())
 	}
 }
 
 func TestMessagesThatAreAnsweredWellAreCompleted(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	w := start(t, newApp(t, map[string]string{"Ok": queueFunction}), "serve", bus(s))
 	var bodies []string
 	for i := range 50 {
@@ -82,7 +82,7 @@ func TestMessagesThatAreAnsweredWellAreCompleted(t *testing.T) {
 
 func TestMessagesThatFailAreAbandonedAtOnceAndEndInTheDeadLetterQueue(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{MaxDeliveryCount: 4})
+	s, q := broker(t, servicebus.QueueConfig{MaxDeliveryCount: 4})
 	w := start(t, newApp(t, map[string]string{"Plain": queueFunction}), "serve", bus(s))
 	send(t, s, "x")
 	for range 4 {
@@ -99,7 +99,7 @@ func TestMessagesThatFailAreAbandonedAtOnceAndEndInTheDeadLetterQueue(t *testing
 
 func TestLocksAreRenewedWhileAFunctionRuns(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{LockDuration: 400 * time.Millisecond})
+	s, q := broker(t, servicebus.QueueConfig{LockDuration: 400 * time.Millisecond})
 	w := start(t, newApp(t, map[string]string{"Slow": queueFunction}), "serve", bus(s))
 	send(t, s, "x")
 	w.event(t, MessageCompleted)
@@ -111,7 +111,7 @@ func TestLocksAreRenewedWhileAFunctionRuns(t *testing.T) {
 
 func TestMessagesSurviveACrashOfTheHandler(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	w := start(t, newApp(t, map[string]string{"Slow": queueFunction}), "serve", bus(s))
 	send(t, s, "x")
 	w.line(t, "slow")
@@ -126,7 +126,7 @@ func TestMessagesSurviveACrashOfTheHandler(t *testing.T) {
 
 func TestAMessageIsSettledAfterItsConnectionWasCut(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	w := start(t, newApp(t, map[string]string{"Slow": queueFunction, "Ok": otherFunction}), "serve", bus(s))
 	send(t, s, "x")
 	w.line(t, "slow")
@@ -139,7 +139,7 @@ func TestAMessageIsSettledAfterItsConnectionWasCut(t *testing.T) {
 
 func TestTheListenerComesBackAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	var log lockedBuffer
 	w := start(t, newApp(t, map[string]string{"Ok": queueFunction}), "serve", func(o *Options) {
 		bus(s)(o)
@@ -161,7 +161,7 @@ func TestTheListenerComesBackAfterAnOutage(t *testing.T) {
 
 func TestNoMoreThanMaxConcurrentCallsRunAtOnce(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	w := start(t, newApp(t, map[string]string{"Slow": queueFunction}), "serve", func(o *Options) {
 		bus(s)(o)
 		o.Settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls"] = "2"
@@ -192,7 +192,7 @@ func TestNoMoreThanMaxConcurrentCallsRunAtOnce(t *testing.T) {
 
 func TestStopLeavesItsMessagesToTheNextHost(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	root := newApp(t, map[string]string{"Slow": queueFunction})
 	w := start(t, root, "serve", bus(s))
 	send(t, s, "x")
@@ -221,9 +221,9 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 	// Beside the staged functions one whose binding is not binary.
 	write(t, filepath.Join(dist, "TextMessage", "function.json"),
 		`{"bindings":[{"type":"serviceBusTrigger","name":"message","queueName":"text","connection":"ServiceBusConnection"}]}`)
-	s, steps := broker(t, sbemu.QueueConfig{})
-	text := s.AddQueue("text", sbemu.QueueConfig{})
-	s.AddQueue("blob-events", sbemu.QueueConfig{})
+	s, steps := broker(t, servicebus.QueueConfig{})
+	text := s.AddQueue("text", servicebus.QueueConfig{})
+	s.AddQueue("blob-events", servicebus.QueueConfig{})
 	w := start(t, dist, "", func(o *Options) {
 		o.Settings = map[string]string{
 			"ExportSchedule": "0 0 0 1 1 *", "StepsQueue": "steps", "BlobEventsQueue": "blob-events",
@@ -272,7 +272,7 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 
 func TestStopDoesNotWaitForABrokerThatIsGone(t *testing.T) {
 	t.Parallel()
-	s, _ := broker(t, sbemu.QueueConfig{})
+	s, _ := broker(t, servicebus.QueueConfig{})
 	w := start(t, newApp(t, map[string]string{"Slow": queueFunction}), "serve", bus(s))
 	send(t, s, "x")
 	w.line(t, "slow")
@@ -287,9 +287,9 @@ func TestStopDoesNotWaitForABrokerThatIsGone(t *testing.T) {
 // Law 2 needs a host whose own crashes lose no message and dead-letter none.
 func TestNoMessageIsLostOrDeadLetteredWhenHandlersAndHostsDie(t *testing.T) {
 	t.Parallel()
-	s, q := broker(t, sbemu.QueueConfig{})
+	s, q := broker(t, servicebus.QueueConfig{})
 	root := newApp(t, map[string]string{"Ok": queueFunction, "Slow": strings.ReplaceAll(queueFunction, "%Queue%", "slow")})
-	slow := s.AddQueue("slow", sbemu.QueueConfig{})
+	slow := s.AddQueue("slow", servicebus.QueueConfig{})
 	var bodies []string
 	for i := range 300 {
 		bodies = append(bodies, fmt.Sprint(i))

@@ -1,4 +1,4 @@
-package sbemu_test
+package servicebus_test
 
 import (
 	"context"
@@ -6,14 +6,14 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
-	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 // One message sent, received and completed, one after the other.
 func BenchmarkRoundTrip(b *testing.B) {
-	srv := sbemu.New(sbemu.Options{})
+	srv := servicebus.New(servicebus.Options{})
 	defer srv.Close()
-	srv.AddQueue("jobs", sbemu.QueueConfig{})
+	srv.AddQueue("jobs", servicebus.QueueConfig{})
 	client, err := azservicebus.NewClientFromConnectionString(srv.ConnectionString(), pipeOptions(srv))
 	if err != nil {
 		b.Fatal(err)

@@ -1,4 +1,4 @@
-package sbemu_test
+package servicebus_test
 
 import (
 	"testing"
@@ -6,12 +6,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 func TestAdvanceCallsTimersInOrderAtTheirInstants(t *testing.T) {
 	t.Parallel()
-	c := sbemu.NewManualClock(start)
+	c := servicebus.NewManualClock(start)
 	var got []string
 	note := func(name string) func() {
 		return func() { got = append(got, name+" "+c.Now().Sub(start).String()) }
@@ -48,10 +48,10 @@ func TestAdvanceCallsTimersInOrderAtTheirInstants(t *testing.T) {
 func TestTheWallClockCalls(t *testing.T) {
 	t.Parallel()
 	called := make(chan struct{})
-	before := sbemu.WallClock{}.Now()
-	sbemu.WallClock{}.AfterFunc(time.Millisecond, func() { close(called) })
+	before := servicebus.WallClock{}.Now()
+	servicebus.WallClock{}.AfterFunc(time.Millisecond, func() { close(called) })
 	<-called
-	if d := (sbemu.WallClock{}).Now().Sub(before); d < time.Millisecond {
+	if d := (servicebus.WallClock{}).Now().Sub(before); d < time.Millisecond {
 		t.Fatalf("called after %v", d)
 	}
 }

@@ -1,4 +1,4 @@
-package sbemu
+package servicebus
 
 import (
 	"encoding/binary"
@@ -88,7 +88,7 @@ func appendValue(b []byte, v any) []byte {
 		}
 		return appendCompound(b, 0xd1, 2*len(x), in)
 	}
-	panic(fmt.Sprintf("sbemu: no AMQP encoding for %T", v))
+	panic(fmt.Sprintf("servicebus: no AMQP encoding for %T", v))
 }
 
 //nolint:gosec // G115: no value of ours is 4 GB long

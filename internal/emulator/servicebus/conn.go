@@ -1,4 +1,4 @@
-package sbemu
+package servicebus
 
 import (
 	"bufio"
@@ -254,7 +254,7 @@ func (c *conn) handle(f frame) (end bool, err error) {
 		if n := f.fields.uint32(2); n >= minFrame && n < maxFrame {
 			c.maxFrame = int(n)
 		}
-		c.frame(frameAMQP, 0, described{codeOpen, []any{"sbemu", nil, uint32(maxFrame), uint16(maxSessions - 1), uint32(idleTimeout)}}, nil)
+		c.frame(frameAMQP, 0, described{codeOpen, []any{"servicebus", nil, uint32(maxFrame), uint16(maxSessions - 1), uint32(idleTimeout)}}, nil)
 	case codeBegin:
 		if ses != nil || len(c.sessions) >= maxSessions {
 			return false, fmt.Errorf("amqp begin: channel %d is taken, or there are too many", f.channel)

@@ -1,4 +1,4 @@
-// Package sbemu is a stand-in for a Service Bus namespace with queues, for tests
+// Package servicebus is a stand-in for a Service Bus namespace with queues, for tests
 // and for the demo: the server side of AMQP 1.0 as far as the azservicebus SDK
 // speaks it, in this process and in memory.
 //
@@ -11,9 +11,9 @@
 // ManualClock), and faults are given (see Queue.CutSends, Queue.LoseLocks and their
 // neighbours).
 //
-//	srv := sbemu.New(sbemu.Options{Clock: clock})
+//	srv := servicebus.New(servicebus.Options{Clock: clock})
 //	defer srv.Close()
-//	srv.AddQueue("jobs", sbemu.QueueConfig{})
+//	srv.AddQueue("jobs", servicebus.QueueConfig{})
 //	_, err := srv.Listen("127.0.0.1:0")
 //	client, err := azservicebus.NewClientFromConnectionString(srv.ConnectionString(), nil)
 //
@@ -23,4 +23,4 @@
 // frame at a time under the mutex, and a writer, which empties a bounded outbox; timers
 // of the clock take the mutex when they fire. Exported methods take the mutex,
 // unexported ones expect it to be held. Message bodies are never logged.
-package sbemu
+package servicebus

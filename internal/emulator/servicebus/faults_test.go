@@ -1,4 +1,4 @@
-package sbemu_test
+package servicebus_test
 
 import (
 	"context"
@@ -9,18 +9,18 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
-	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 func TestClientsComeBackAfterACut(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.sendText(t, "1")
 	m := one(t, r)
 	w.srv.CutConnections()
-	w.wantStats(t, sbemu.Stats{Locked: 1})
+	w.wantStats(t, servicebus.Stats{Locked: 1})
 	w.sendText(t, "2")
 	// A receiver can settle by the lock token alone, on a new link; settling the
 	// message itself would wait for the dead one.
@@ -30,43 +30,43 @@ func TestClientsComeBackAfterACut(t *testing.T) {
 		t.Fatalf("got %q", m.Body)
 	}
 	must(t, r.CompleteMessage(ctx, m, nil))
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 func TestACutSendIsStoredOnceOrTwiceAndTheDuplicateWindowTells(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		point  sbemu.CutPoint
+		point  servicebus.CutPoint
 		window time.Duration
 		active int
 	}{
-		{"cut before", sbemu.CutBefore, 0, 1},
-		{"cut after", sbemu.CutAfter, 0, 2},
-		{"cut after, duplicates detected", sbemu.CutAfter, time.Hour, 1},
+		{"cut before", servicebus.CutBefore, 0, 1},
+		{"cut after", servicebus.CutAfter, 0, 2},
+		{"cut after, duplicates detected", servicebus.CutAfter, time.Hour, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, sbemu.QueueConfig{DuplicateWindow: c.window})
+			w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: c.window})
 			w.jobs.CutSends(1, c.point)
 			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")}) // the SDK tries again
-			w.wantStats(t, sbemu.Stats{Active: c.active})
+			w.wantStats(t, servicebus.Stats{Active: c.active})
 		})
 	}
 }
 
 func TestACutScheduleIsRetriedToo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{DuplicateWindow: time.Hour})
-	w.jobs.CutSends(1, sbemu.CutAfter)
+	w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: time.Hour})
+	w.jobs.CutSends(1, servicebus.CutAfter)
 	_, err := w.sender.ScheduleMessages(testContext(t), []*azservicebus.Message{{Body: []byte("x"), MessageID: to.Ptr("m")}}, start.Add(time.Minute), nil)
 	must(t, err)
-	w.wantStats(t, sbemu.Stats{Scheduled: 1})
+	w.wantStats(t, servicebus.Stats{Scheduled: 1})
 }
 
 func TestAnOutageOfSendsEndsInAnErrorAndPasses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	w.srv.RefuseSends(true)
 	if err := w.sender.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil); err == nil {
@@ -75,15 +75,15 @@ func TestAnOutageOfSendsEndsInAnErrorAndPasses(t *testing.T) {
 	if _, err := w.sender.ScheduleMessages(ctx, []*azservicebus.Message{{Body: []byte("x")}}, start.Add(time.Minute), nil); err == nil {
 		t.Fatal("scheduled during the outage")
 	}
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 	w.srv.RefuseSends(false)
 	w.sendText(t, "y")
-	w.wantStats(t, sbemu.Stats{Active: 1})
+	w.wantStats(t, servicebus.Stats{Active: 1})
 }
 
 func TestAnOutageOfConnectionsEndsInAnErrorAndPasses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	w.sendText(t, "1")
 	w.srv.RefuseConnections(true)
@@ -94,20 +94,20 @@ func TestAnOutageOfConnectionsEndsInAnErrorAndPasses(t *testing.T) {
 	}
 	w.srv.RefuseConnections(false)
 	w.sendText(t, "3")
-	w.wantStats(t, sbemu.Stats{Active: 3})
+	w.wantStats(t, servicebus.Stats{Active: 3})
 }
 
 func TestALateDeliveryWaitsForTheClock(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	w.jobs.DelayDeliveries(time.Minute)
 	w.sendText(t, "1")
 	w.send(t, &azservicebus.Message{Body: []byte("2"), ScheduledEnqueueTime: to.Ptr(start.Add(30 * time.Second))})
 	w.jobs.DelayDeliveries(0)
 	w.sendText(t, "3")
-	w.wantStats(t, sbemu.Stats{Active: 1, Scheduled: 2})
+	w.wantStats(t, servicebus.Stats{Active: 1, Scheduled: 2})
 	w.clock.Advance(time.Minute)
-	w.wantStats(t, sbemu.Stats{Active: 3})
+	w.wantStats(t, servicebus.Stats{Active: 3})
 	r := w.receiver(t, nil)
 	var got string
 	for range 3 {
@@ -120,7 +120,7 @@ func TestALateDeliveryWaitsForTheClock(t *testing.T) {
 
 func TestALostLockMeansASecondDelivery(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.jobs.LoseLocks(1)
@@ -141,24 +141,24 @@ func TestALostLockMeansASecondDelivery(t *testing.T) {
 		t.Fatalf("delivery count %d", third.DeliveryCount)
 	}
 	must(t, r.CompleteMessage(ctx, third, nil))
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 func TestLosingEveryLockEndsInTheDeadLetterQueue(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{MaxDeliveryCount: 4})
+	w := newWorld(t, servicebus.QueueConfig{MaxDeliveryCount: 4})
 	r := w.receiver(t, nil)
 	w.jobs.LoseLocks(1000)
 	w.sendText(t, "x")
 	for range 4 {
 		one(t, r)
 	}
-	w.wantStats(t, sbemu.Stats{DeadLettered: 1})
+	w.wantStats(t, servicebus.Stats{DeadLettered: 1})
 }
 
 func TestAMessageIsDeliveredTwiceThoughCompleted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.jobs.DeliverTwice(1)
@@ -173,14 +173,14 @@ func TestAMessageIsDeliveredTwiceThoughCompleted(t *testing.T) {
 	if got[:4] != "xmxm" || got[4] != 'y' {
 		t.Fatalf("got %s", got)
 	}
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 // Sends are cut before and after they are stored, connections while messages are
 // held: nothing is lost, and nothing is left.
 func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{DuplicateWindow: time.Hour, MaxDeliveryCount: 1000})
+	w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: time.Hour, MaxDeliveryCount: 1000})
 	ctx := testContext(t)
 	const messages = 60
 	sent := make(chan error, 1)
@@ -188,9 +188,9 @@ func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 		for i := range messages {
 			switch i % 20 {
 			case 7:
-				w.jobs.CutSends(1, sbemu.CutBefore)
+				w.jobs.CutSends(1, servicebus.CutBefore)
 			case 14:
-				w.jobs.CutSends(1, sbemu.CutAfter)
+				w.jobs.CutSends(1, servicebus.CutAfter)
 			}
 			id := to.Ptr(string(rune('A' + i)))
 			if err := w.sender.SendMessage(ctx, &azservicebus.Message{MessageID: id, Body: []byte(*id)}, nil); err != nil {
@@ -231,7 +231,7 @@ func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 
 func TestCloseEndsClientsAndIsHarmlessTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	w.sendText(t, "1")
 	waiting := w.receiver(t, nil)
 	one(t, waiting)
@@ -251,5 +251,5 @@ func TestCloseEndsClientsAndIsHarmlessTwice(t *testing.T) {
 	if err := w.sender.SendMessage(t.Context(), &azservicebus.Message{Body: []byte("x")}, nil); err == nil {
 		t.Fatal("sent to a closed server")
 	}
-	w.wantStats(t, sbemu.Stats{Locked: 1})
+	w.wantStats(t, servicebus.Stats{Locked: 1})
 }

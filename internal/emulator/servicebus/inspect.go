@@ -1,4 +1,4 @@
-package sbemu
+package servicebus
 
 import (
 	"bytes"

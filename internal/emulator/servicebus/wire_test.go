@@ -1,4 +1,4 @@
-package sbemu
+package servicebus
 
 import (
 	"bytes"
@@ -280,7 +280,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	srv.Close()
 	buf := make([]byte, 1<<20)
 	stacks := string(buf[:runtime.Stack(buf, true)])
-	for _, name := range []string{"sbemu.(*conn)", "sbemu.(*Server).Listen"} {
+	for _, name := range []string{"servicebus.(*conn)", "servicebus.(*Server).Listen"} {
 		if strings.Contains(stacks, name) {
 			t.Errorf("%s still runs", name)
 		}

@@ -1,4 +1,4 @@
-// Package tdsserver is a stand-in for a SQL Server, for tests: the server side of
+// Package sqlserver is a stand-in for a SQL Server, for tests: the server side of
 // TDS 7.4 as far as go-mssqldb speaks it, in this process and on loopback.
 //
 // It holds login by password, security token or directory token, SQL batches,
@@ -8,4 +8,4 @@
 // by number, or a connection cut before or after a request (see [Options]).
 //
 // What the protocol needs was read in MS-TDS; what the driver makes of it was seen.
-package tdsserver
+package sqlserver

@@ -1,4 +1,4 @@
-package tdsserver
+package sqlserver
 
 import (
 	"bytes"

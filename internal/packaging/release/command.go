@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/stage"
 )
 
 // Commands returns the commands of cmd/pack that make a release.

@@ -18,7 +18,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/packaging/stage"
 )
 
 // VersionVariable is what the linker sets to the version.

@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 // Start says what to run.
@@ -174,10 +174,10 @@ func (s Start) emulators(ctx context.Context, values map[string]string, lost fun
 	if err != nil || !wanted {
 		return stop, err
 	}
-	server := sbemu.New(sbemu.Options{Log: s.Log, KeyName: bus.keyName, Key: bus.key})
+	server := servicebus.New(servicebus.Options{Log: s.Log, KeyName: bus.keyName, Key: bus.key})
 	stops = append(stops, server.Close)
 	for _, queue := range bus.queues {
-		server.AddQueue(queue, sbemu.QueueConfig{LockDuration: LockDuration, MaxDeliveryCount: MaxDeliveryCount, DuplicateWindow: DuplicateWindow})
+		server.AddQueue(queue, servicebus.QueueConfig{LockDuration: LockDuration, MaxDeliveryCount: MaxDeliveryCount, DuplicateWindow: DuplicateWindow})
 	}
 	addr, err := server.Listen(bus.addr) //nolint:contextcheck // it lives as long as func, not the start
 	if err != nil {

@@ -27,8 +27,8 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/config"
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/stage"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fhirsynapse/internal/local/azurite"
+	"fhirsynapse/internal/emulator/azurite"
 )
 
 // The ports of the emulators, which UseDevelopmentStorage=true and

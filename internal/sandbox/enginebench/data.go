@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 )
 
 // parts are the files of a run, with their share of it in fifths.

@@ -13,15 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	emulator "fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/sqlserver"
 )
 
 // A Bench runs this program again, once for each measurement.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == sideCommand {
-		root := &cobra.Command{Use: "desk", SilenceUsage: true}
+		root := &cobra.Command{Use: "sandbox", SilenceUsage: true}
 		root.AddCommand(Commands(os.Stdout, time.Now, os.Getenv(sqlserver.Setting))...)
 		if root.Execute() != nil {
 			os.Exit(1)
@@ -53,7 +53,7 @@ func TestTheSidesAgreeOnMadeUpData(t *testing.T) {
 
 func TestALoadIsMeasuredWhereAServerIsNamed(t *testing.T) {
 	db := tables.New(tables.Options{RowVersions: true})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session})
+	server, err := emulator.Listen(emulator.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}

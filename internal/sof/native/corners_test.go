@@ -3,7 +3,7 @@ package native
 import (
 	"testing"
 
-	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/testkit/randview"
 )
 
 func TestCornersOfFHIRPath(t *testing.T) {
@@ -145,7 +145,7 @@ func TestCornersOfFHIRPath(t *testing.T) {
 		{"100.toString()", `["100"]`},
 		{"@2020.toString()", `["2020"]`},
 	} {
-		got, err := evaluate(t, "Patient", c.path, sofgen.Patient)
+		got, err := evaluate(t, "Patient", c.path, randview.Patient)
 		if err != nil {
 			t.Errorf("%s: %v", c.path, err)
 		} else if got != c.want {

@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
-	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/testkit/randview"
 )
 
 // viewOf is a view of one column.
@@ -47,8 +47,8 @@ func evaluate(tb testing.TB, resource, path, line string) (string, error) {
 
 func TestPathsOnAPatient(t *testing.T) {
 	t.Parallel()
-	for _, c := range slices.Concat(sofgen.Paths, sofgen.Functions) {
-		got, err := evaluate(t, "Patient", c.Text, sofgen.Patient)
+	for _, c := range slices.Concat(randview.Paths, randview.Functions) {
+		got, err := evaluate(t, "Patient", c.Text, randview.Patient)
 		if err != nil {
 			t.Errorf("%s: %v", c.Text, err)
 		} else if got != c.Want {
@@ -61,13 +61,13 @@ func TestPathsOnAPatient(t *testing.T) {
 // lists that are no JSON are not.
 func TestPathsStandOddShapes(t *testing.T) {
 	t.Parallel()
-	g := sofgen.New(7, true)
+	g := randview.New(7, true)
 	typ, _ := schema.R4().Type("Patient")
 	var lines [][]byte
 	for range 150 {
 		lines = append(lines, g.Resource(typ))
 	}
-	for _, c := range slices.Concat(sofgen.Paths, sofgen.Functions) {
+	for _, c := range slices.Concat(randview.Paths, randview.Functions) {
 		e, err := New([]*sof.View{viewOf(t, "Patient", c.Text)})
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestFaultsOfTheDataNameNoData(t *testing.T) {
 		{"telecom.select(rank > 1) and true", "a condition met more than one item"},
 		{"telecom.iif(true, 1)", "iif() met more than one item"},
 	} {
-		_, err := evaluate(t, "Patient", c.path, sofgen.Patient)
+		_, err := evaluate(t, "Patient", c.path, randview.Patient)
 		if err == nil || !strings.Contains(err.Error(), c.reason) || fault.Of(err) != fault.BadData {
 			t.Errorf("%s: got %v, want %q", c.path, err, c.reason)
 		}

@@ -12,14 +12,14 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
-	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/testkit/randview"
 )
 
 // checkAgainstOracle runs one generated view over generated resources.
 func checkAgainstOracle(t *testing.T, seed uint64) (rows int, faulty bool) {
 	t.Helper()
-	g := sofgen.New(seed, true)
-	typ, _ := schema.R4().Type(sofgen.PickOne(g, "Patient", "QuestionnaireResponse"))
+	g := randview.New(seed, true)
+	typ, _ := schema.R4().Type(randview.PickOne(g, "Patient", "QuestionnaireResponse"))
 	src := g.View(typ)
 	v, err := sof.Compile("v.json", src)
 	if err != nil {
@@ -115,8 +115,8 @@ func FuzzEngineAgreesWithThePlainEvaluator(f *testing.F) {
 
 // Any expression that compiles runs on any line without a panic.
 func FuzzAnyPathOnAnyLine(f *testing.F) {
-	for _, c := range sofgen.Paths {
-		f.Add(c.Text, []byte(sofgen.Patient))
+	for _, c := range randview.Paths {
+		f.Add(c.Text, []byte(randview.Patient))
 	}
 	f.Add("name.where($this = %resource.name).given.first().length() div 0", []byte(`{"resourceType":"Patient","name":{"given":"x"}}`))
 	f.Fuzz(func(t *testing.T, path string, line []byte) {

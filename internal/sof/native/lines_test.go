@@ -11,7 +11,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/testkit/randview"
 )
 
 func nested(open, inner, shut string, n int) string {
@@ -217,7 +217,7 @@ func TestAnEvaluatorIsAsGoodAfterABadLine(t *testing.T) {
 // refuses by rule: depth, halves of surrogate pairs, members that are there
 // twice, lines that are no resource.
 func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
-	f.Add([]byte(sofgen.Patient))
+	f.Add([]byte(randview.Patient))
 	f.Add([]byte(`{"resourceType":"Patient","id":"1","name":[{"given":["\u00e9",null]}],"x":[1.5e-3,{"a":[]}]}`))
 	view := viewOf(f, "Patient", "name.given | name.family | telecom.where(rank > 1).value | extension.value.ofType(string)")
 	e, err := New([]*sof.View{view}, IDOptional())
@@ -250,7 +250,7 @@ func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
 func TestAnEngineServesManyGoroutines(t *testing.T) {
 	t.Parallel()
 	var views []*sof.View
-	for _, c := range sofgen.Paths {
+	for _, c := range randview.Paths {
 		views = append(views, viewOf(t, "Patient", c.Text))
 	}
 	e, err := New(views)
@@ -263,14 +263,14 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 			eval := e.Evaluator()
 			for range 20 {
 				seen := 0
-				_, err := eval.Eval(t.Context(), []byte(sofgen.Patient), func(view int, row [][]byte) error {
+				_, err := eval.Eval(t.Context(), []byte(randview.Patient), func(view int, row [][]byte) error {
 					seen++
-					if want := sofgen.Paths[view].Want; string(row[0]) != want {
-						t.Errorf("%s = %s, want %s", sofgen.Paths[view].Text, row[0], want)
+					if want := randview.Paths[view].Want; string(row[0]) != want {
+						t.Errorf("%s = %s, want %s", randview.Paths[view].Text, row[0], want)
 					}
 					return nil
 				})
-				if err != nil || seen != len(sofgen.Paths) {
+				if err != nil || seen != len(randview.Paths) {
 					t.Errorf("%d views, %v", seen, err)
 				}
 			}

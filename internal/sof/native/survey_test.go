@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/sof/sofgen"
+	"fhirsynapse/internal/testkit/randview"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // What a survey notes is what a look at each byte finds.
 func FuzzSurveyFindsTheQuotes(f *testing.F) {
-	f.Add([]byte(sofgen.Patient))
+	f.Add([]byte(randview.Patient))
 	f.Add([]byte(strings.Repeat(`"`, 130)))
 	f.Add([]byte(strings.Repeat("x", 63) + `"` + strings.Repeat("\x21\x20\x1f", 30) + `\`))
 	f.Add([]byte("\x22\x23\xa2\x00\x01\x22\x21\x22 é"))
@@ -51,7 +51,7 @@ func FuzzSurveyFindsTheQuotes(f *testing.F) {
 }
 
 func FuzzSurveysAgree(f *testing.F) {
-	f.Add([]byte(sofgen.Patient))
+	f.Add([]byte(randview.Patient))
 	f.Add(bytes.Repeat([]byte("\x22\x5c\x1f\x20\x80\x7f\x00\xff"), 40))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n := len(b) / blockSize

@@ -11,27 +11,27 @@ import (
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/schema"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/tsqleval"
 )
 
 // standIn is the stand-in server of an engine's kind.
 type standIn tsql.Engine
 
-func (s standIn) dialect() tsqltest.Dialect {
-	return tsqltest.Dialect{Varchar: !tsql.Engine(s).Facts().National}
+func (s standIn) dialect() tsqleval.Dialect {
+	return tsqleval.Dialect{Varchar: !tsql.Engine(s).Facts().National}
 }
 
 func (s standIn) Rows(_ context.Context, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
 	return runBody(s.dialect(), docs, body)
 }
 
-func runBody(d tsqltest.Dialect, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
+func runBody(d tsqleval.Dialect, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
 	text, err := body("[docs]")
 	if err != nil {
 		return nil, err
 	}
-	_, rows, err := tsqltest.Run(text, d, tsqltest.Documents("docs", docs))
-	if err != nil && !tsqltest.IsDataError(err) {
+	_, rows, err := tsqleval.Run(text, d, tsqleval.Documents("docs", docs))
+	if err != nil && !tsqleval.IsDataError(err) {
 		return nil, &conformance.NotRun{Err: err}
 	}
 	return rows, err

@@ -16,7 +16,7 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/views"
 )
 
@@ -57,7 +57,7 @@ func (p postgres) cpu(ctx context.Context, bodies []string, lines [][]byte) ([]f
 	}
 	script.WriteString("ANALYZE docs;\n")
 	for i, b := range append(bodies, bodies...) {
-		query, err := tsqltest.Postgres(b)
+		query, err := tsqleval.Postgres(b)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +106,7 @@ func BenchmarkBodiesOnPostgreSQL(t *testing.B) {
 			t.Fatalf("no bundled view %s", name)
 		}
 		v := all[i]
-		lines, err := tsqltest.Lines("../../..", v.Resource, costLines)
+		lines, err := tsqleval.Lines("../../..", v.Resource, costLines)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,22 +148,22 @@ func TestBodiesCallLessThanBefore(t *testing.T) {
 		if before[v.Name] == "" {
 			continue // a view of later
 		}
-		oldParses, oldCalls, err := tsqltest.Cost(before[v.Name])
+		oldParses, oldCalls, err := tsqleval.Cost(before[v.Name])
 		if err != nil {
 			t.Fatal(err)
 		}
-		parses, calls, err := tsqltest.Cost(body)
+		parses, calls, err := tsqleval.Cost(body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if parses > oldParses {
 			t.Errorf("%s goes through JSON %d times a row, it did %d times", v.Name, parses, oldParses)
 		}
-		docs := tsqltest.Documents("docs", lines(t, v.Resource))
+		docs := tsqleval.Documents("docs", lines(t, v.Resource))
 		for i, text := range []string{before[v.Name], body} {
 			d := standIn(tsql.SQLServer).dialect()
 			d.Parses = &ran[i]
-			if _, _, err := tsqltest.Run(text, d, docs); err != nil {
+			if _, _, err := tsqleval.Run(text, d, docs); err != nil {
 				t.Fatalf("%s: %v", v.Name, err)
 			}
 		}

@@ -7,9 +7,9 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
-	"fhirsynapse/internal/sof/sofgen"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/randview"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/views"
 )
 
@@ -19,15 +19,15 @@ func agree(t *testing.T, v *sof.View, e tsql.Engine, lines [][]byte) int {
 	if err != nil {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
-	want, err := tsqltest.NativeRows(v, lines)
+	want, err := tsqleval.NativeRows(v, lines)
 	if err != nil {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
-	_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", lines))
+	_, got, err := tsqleval.Run(body, standIn(e).dialect(), tsqleval.Documents("docs", lines))
 	if err != nil {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
-	if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+	if d := tsqleval.Diff(v.Columns, want, got); d != "" {
 		t.Errorf("%s on %s: the native engine (-) and the body (+) differ:\n%s", v.Name, e, d)
 	}
 	return len(got)
@@ -38,7 +38,7 @@ func agree(t *testing.T, v *sof.View, e tsql.Engine, lines [][]byte) int {
 func lines(t *testing.T, resource string) [][]byte {
 	t.Helper()
 	const most = 8
-	out, err := tsqltest.Lines("../../..", resource, most)
+	out, err := tsqleval.Lines("../../..", resource, most)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,16 +88,16 @@ type comparison struct {
 // the view and the native engine takes the line.
 func (c *comparison) generated(t *testing.T, seed uint64) {
 	t.Helper()
-	g := sofgen.New(seed, false)
+	g := randview.New(seed, false)
 	g.Clocks = true
-	typ, _ := schema.R4().Type(sofgen.PickOne(g, "Patient", "QuestionnaireResponse"))
+	typ, _ := schema.R4().Type(randview.PickOne(g, "Patient", "QuestionnaireResponse"))
 	src := g.View(typ)
 	v, err := sof.Compile("v.json", src)
 	if err != nil {
 		// some of what is generated makes no sense
 		return
 	}
-	e := sofgen.PickOne(g, tsql.Engines()...)
+	e := randview.PickOne(g, tsql.Engines()...)
 	body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
 	if err != nil {
 		c.refused++
@@ -110,20 +110,20 @@ func (c *comparison) generated(t *testing.T, seed uint64) {
 	}
 	for range 8 {
 		line := g.Resource(typ)
-		want, bad := tsqltest.NativeRows(v, [][]byte{line})
+		want, bad := tsqleval.NativeRows(v, [][]byte{line})
 		if bad != nil {
 			continue
 		}
 		c.lines++
-		_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", [][]byte{line}))
+		_, got, err := tsqleval.Run(body, standIn(e).dialect(), tsqleval.Documents("docs", [][]byte{line}))
 		switch {
-		case tsqltest.IsDataError(err):
+		case tsqleval.IsDataError(err):
 			c.early++
 			continue
 		case err != nil:
 			t.Fatalf("seed %d: %v\n%s\n%s\n%s", seed, err, src, line, body)
 		}
-		if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+		if d := tsqleval.Diff(v.Columns, want, got); d != "" {
 			t.Fatalf("seed %d on %s: the native engine (-) and the body (+) differ:\n%s\n%s\n%s\n%s", seed, e, d, src, line, body)
 		}
 		c.rows += len(got)

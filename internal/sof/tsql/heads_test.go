@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/tsqleval"
 )
 
 func TestHeadsAreVersionsAsPrepareWritesThem(t *testing.T) {
@@ -30,7 +30,7 @@ func TestHeadsAreVersionsAsPrepareWritesThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		inspect(t, tsql.SQLServer, parsed(t, mustHeads(t, tsql.SQLServer)))
-		_, rows, err := tsqltest.Run(text, standIn(e).dialect(), tsqltest.Documents("docs", docs))
+		_, rows, err := tsqleval.Run(text, standIn(e).dialect(), tsqleval.Documents("docs", docs))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/sof/sofgen"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/randview"
+	"fhirsynapse/internal/testkit/tsqleval"
 )
 
 // Every path that an engine can say gives what the native engine gives, alone in a
@@ -17,7 +17,7 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 	t.Parallel()
 	for _, e := range []tsql.Engine{tsql.SQLServer, tsql.Fabric} {
 		said, refused := 0, 0
-		for i, p := range slices.Concat(sofgen.Paths, sofgen.Functions) {
+		for i, p := range slices.Concat(randview.Paths, randview.Functions) {
 			for _, form := range []string{`"collection":true`, `"collection":false`, `"description":"exists"`} {
 				path := p.Text
 				if form == `"description":"exists"` {
@@ -33,19 +33,19 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 				}
 				body, err := tsql.Body(v, e, tsql.Shape{From: "[docs]"})
 				if err != nil {
-					if i < len(sofgen.Paths) {
+					if i < len(randview.Paths) {
 						refused++
 					}
 					continue
 				}
-				if i < len(sofgen.Paths) {
+				if i < len(randview.Paths) {
 					said++
 				}
-				line := []byte(sofgen.Patient)
-				want, bad := tsqltest.NativeRows(v, [][]byte{line})
-				_, got, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", [][]byte{line}))
+				line := []byte(randview.Patient)
+				want, bad := tsqleval.NativeRows(v, [][]byte{line})
+				_, got, err := tsqleval.Run(body, standIn(e).dialect(), tsqleval.Documents("docs", [][]byte{line}))
 				if bad != nil {
-					if !tsqltest.IsDataError(err) {
+					if !tsqleval.IsDataError(err) {
 						t.Errorf("%s, %s: the native engine says %v, the body %v", path, form, bad, err)
 					}
 					continue
@@ -54,7 +54,7 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 					t.Errorf("%s, %s: %v\n%s", path, form, err, body)
 					continue
 				}
-				if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+				if d := tsqleval.Diff(v.Columns, want, got); d != "" {
 					t.Errorf("%s, %s: the native engine (-) and the body of %s (+) differ:\n%s", path, form, e, d)
 				}
 			}

@@ -16,9 +16,9 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/schema"
-	"fhirsynapse/internal/sof/sofgen"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/randview"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/views"
 )
 
@@ -39,7 +39,7 @@ func newPostgres(t testing.TB) postgres {
 	if p.url == "" {
 		t.Skipf("%s is not set: there is no PostgreSQL server to work bodies out", postgresURL)
 	}
-	if _, err := p.psql(t.Context(), "CREATE SCHEMA "+p.schema+";\nSET search_path = "+p.schema+";\n"+tsqltest.PostgresFunctions); err != nil {
+	if _, err := p.psql(t.Context(), "CREATE SCHEMA "+p.schema+";\nSET search_path = "+p.schema+";\n"+tsqleval.PostgresFunctions); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -64,11 +64,11 @@ func (p postgres) psql(ctx context.Context, script string) ([]byte, error) {
 
 // run gives the rows of a body over documents.
 func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]byte, error) {
-	columns, _, err := tsqltest.Run(body, standIn(p.engine).dialect(), tsqltest.Documents("docs", [][]byte{}))
+	columns, _, err := tsqleval.Run(body, standIn(p.engine).dialect(), tsqleval.Documents("docs", [][]byte{}))
 	if err != nil {
 		return nil, err
 	}
-	query, err := tsqltest.Postgres(body)
+	query, err := tsqleval.Postgres(body)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]by
 }
 
 // readRow reads an object whose members are the columns, in order.
-func readRow(d *json.Decoder, columns []tsqltest.Column) (row [][]byte, err error) {
+func readRow(d *json.Decoder, columns []tsqleval.Column) (row [][]byte, err error) {
 	if _, err := d.Token(); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (p postgres) Rows(ctx context.Context, docs []json.RawMessage, body func(st
 	return rows, err
 }
 
-// The interpreter of package tsqltest was written by those who wrote the bodies: what
+// The interpreter of package tsqleval was written by those who wrote the bodies: what
 // they mean is held against an engine of others, too.
 func TestPostgreSQLWorksOutTheSame(t *testing.T) {
 	p := newPostgres(t)
@@ -190,7 +190,7 @@ func (p postgres) bundledViews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		examples, err := tsqltest.Examples("../../..", v.Resource)
+		examples, err := tsqleval.Examples("../../..", v.Resource)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func (p postgres) bundledViews(t *testing.T) {
 
 func (p postgres) agree(t *testing.T, v *sof.View, body string, lines [][]byte) {
 	t.Helper()
-	want, err := tsqltest.NativeRows(v, lines)
+	want, err := tsqleval.NativeRows(v, lines)
 	if err != nil {
 		t.Fatalf("%s: %v", v.Name, err)
 	}
@@ -209,7 +209,7 @@ func (p postgres) agree(t *testing.T, v *sof.View, body string, lines [][]byte) 
 		t.Errorf("%s: %v", v.Name, err)
 		return
 	}
-	if d := tsqltest.Diff(v.Columns, want, got); d != "" {
+	if d := tsqleval.Diff(v.Columns, want, got); d != "" {
 		t.Errorf("%s: the native engine (-) and PostgreSQL (+) differ:\n%.4000s", v.Name, d)
 	}
 }
@@ -221,14 +221,14 @@ func (p postgres) generatedViews(t *testing.T) {
 	t.Logf("seeds from %d", first)
 	compared := 0
 	for seed := first; seed < first+count; seed++ {
-		g := sofgen.New(seed, false)
+		g := randview.New(seed, false)
 		g.Clocks = true
-		typ, _ := schema.R4().Type(sofgen.PickOne(g, "Patient", "QuestionnaireResponse"))
+		typ, _ := schema.R4().Type(randview.PickOne(g, "Patient", "QuestionnaireResponse"))
 		v, err := sof.Compile("v.json", g.View(typ))
 		if err != nil {
 			continue // some of what is generated makes no sense
 		}
-		p.engine = sofgen.PickOne(g, tsql.Engines()...)
+		p.engine = randview.PickOne(g, tsql.Engines()...)
 		body, err := tsql.Body(v, p.engine, tsql.Shape{From: "[docs]"})
 		if err != nil {
 			continue // the engine cannot say it
@@ -236,9 +236,9 @@ func (p postgres) generatedViews(t *testing.T) {
 		var lines [][]byte
 		for range 8 {
 			line := g.Resource(typ)
-			_, bad := tsqltest.NativeRows(v, [][]byte{line})
+			_, bad := tsqleval.NativeRows(v, [][]byte{line})
 			// What a condition before it makes needless, an engine may work out early.
-			_, _, early := tsqltest.Run(body, standIn(p.engine).dialect(), tsqltest.Documents("docs", [][]byte{line}))
+			_, _, early := tsqleval.Run(body, standIn(p.engine).dialect(), tsqleval.Documents("docs", [][]byte{line}))
 			if bad == nil && early == nil {
 				lines = append(lines, line)
 			}

@@ -13,7 +13,7 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/views"
 )
 
@@ -133,7 +133,7 @@ func run(t *testing.T, v *sof.View, e tsql.Engine, docs ...string) ([]string, er
 		t.Fatal(err)
 	}
 	parsed(t, body)
-	_, rows, err := tsqltest.Run(body, standIn(e).dialect(), tsqltest.Documents("docs", docs))
+	_, rows, err := tsqleval.Run(body, standIn(e).dialect(), tsqleval.Documents("docs", docs))
 	return joined(rows), err
 }
 
@@ -182,7 +182,7 @@ func TestMoreThanOneItemFailsByACast(t *testing.T) {
 			t.Errorf("%s: one item gives %v, %v", e, got, err)
 		}
 		_, err := run(t, v, e, twoNames)
-		if !tsqltest.IsDataError(err) || !strings.Contains(err.Error(), "view v, column v: more than one item: 3") || !tsql.IsVerdict(err.Error()) {
+		if !tsqleval.IsDataError(err) || !strings.Contains(err.Error(), "view v, column v: more than one item: 3") || !tsql.IsVerdict(err.Error()) {
 			t.Errorf("%s: three items give %v", e, err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestRepeatBelowTheDeepestLevelFailsByACast(t *testing.T) {
 	if got, err := run(t, v, tsql.SQLServer, nested(10)); err != nil || len(got) != 10 {
 		t.Errorf("ten levels give %d rows, %v", len(got), err)
 	}
-	if got, err := run(t, v, tsql.SQLServer, nested(11)); !tsqltest.IsDataError(err) || !tsql.IsVerdict(err.Error()) {
+	if got, err := run(t, v, tsql.SQLServer, nested(11)); !tsqleval.IsDataError(err) || !tsql.IsVerdict(err.Error()) {
 		t.Errorf("eleven levels give %d rows, %v", len(got), err)
 	}
 }
@@ -269,7 +269,7 @@ func TestComputedColumnsDoNotMultiply(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if n, err := tsqltest.Expanded(body); err != nil || n > most {
+			if n, err := tsqleval.Expanded(body); err != nil || n > most {
 				t.Errorf("%s on %s: %d nodes, %v", name, e, n, err)
 			}
 		}
@@ -283,7 +283,7 @@ func TestComputedColumnsDoNotMultiply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := tsqltest.Expanded(body); err != nil || n > most {
+		if n, err := tsqleval.Expanded(body); err != nil || n > most {
 			t.Errorf("%s: %d nodes, %v", v.Name, n, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)

@@ -20,10 +20,10 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 )
 
 // Store is a warehouse's tables under test.
@@ -77,7 +77,7 @@ type tables struct {
 	Store
 	lake  *MemoryLake
 	views preparedtest.Views
-	model *memory.Store
+	model *refwarehouse.Store
 	files int
 }
 
@@ -86,7 +86,7 @@ const schema = "fhir"
 func newTables(t *testing.T, s Store) *tables {
 	t.Helper()
 	return &tables{
-		Store: s, lake: NewMemoryLake(func() time.Time { return time.Unix(0, 0) }), model: memory.NewStore(),
+		Store: s, lake: NewMemoryLake(func() time.Time { return time.Unix(0, 0) }), model: refwarehouse.NewStore(),
 		views: preparedtest.Views{"plan": {
 			{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
 			{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "row_index", Kind: sof.Integer}}},

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared/preparedtest"
+	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/warehouse"
 )
 

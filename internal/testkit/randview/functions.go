@@ -1,4 +1,4 @@
-package sofgen
+package randview
 
 // Functions are paths with functions that few T-SQL engines can say, with what they
 // give on Patient: a JSON array.

@@ -1,4 +1,4 @@
-package sofgen
+package randview
 
 // Patient is one line, with much of what FHIRPath can ask for.
 const Patient = `{"resourceType":"Patient","id":"p1","active":true,"birthDate":"1970-06-15","_birthDate":{"extension":[{"url":"u","valueString":"about noon"}]},

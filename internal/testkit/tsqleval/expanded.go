@@ -1,4 +1,4 @@
-package tsqltest
+package tsqleval
 
 import "strings"
 

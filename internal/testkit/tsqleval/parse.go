@@ -1,4 +1,4 @@
-// Package tsqltest is a stand-in for a T-SQL server in tests: it runs the SELECT
+// Package tsqleval is a stand-in for a T-SQL server in tests: it runs the SELECT
 // statements that package tsql writes.
 //
 // It follows Microsoft's documentation of the language and is strict: what it
@@ -8,7 +8,7 @@
 // blanks at the end, so that a comparison that forgets its collation shows.
 //
 // It is no proof of what a product does; that needs the product.
-package tsqltest
+package tsqleval
 
 import (
 	"fmt"

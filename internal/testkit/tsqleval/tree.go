@@ -1,4 +1,4 @@
-package tsqltest
+package tsqleval
 
 // The tree of a statement.
 type (

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/views"
 )
 

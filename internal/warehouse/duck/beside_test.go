@@ -12,9 +12,9 @@ import (
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 // Types of an export are committed side by side, each by two callers that do not
@@ -37,7 +37,7 @@ func TestCommitsSideBySide(t *testing.T) {
 	}
 	s := store{filepath.Join(dir, "x.duckdb")}
 	w := s.Open(t, lake, views.Tables)
-	model := memory.NewStore()
+	model := refwarehouse.NewStore()
 	for round := range 2 {
 		export := fmt.Sprintf("plan-%06d", round)
 		var commits sync.WaitGroup

@@ -19,10 +19,10 @@ import (
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 )
 
 const killHelper = "kill"
@@ -110,7 +110,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path, lakeDir, batchFile := crashStore(dir)
-	lake, model := localdir.New(lakeDir), memory.NewStore()
+	lake, model := localdir.New(lakeDir), refwarehouse.NewStore()
 	s := store{path}
 	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B"))
 	second := prepareCrash(t, lake, "plan-2", crashLine("a", 9, "A2")+crashLine("a", 7, "A0")+crashLine("b", 7, "B0")+crashLine("c", 9, "C"))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/warehouse"
 )
 

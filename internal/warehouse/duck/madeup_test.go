@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	resourcestore "fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	resourcestore "fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"

@@ -12,10 +12,10 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 )
 
 func TestARefusalNamesTheCommandThatRebuilds(t *testing.T) {
@@ -94,7 +94,7 @@ func TestTablesAreReplaced(t *testing.T) {
 	}
 	// As if the folder had come first, and then what was there: of that only the
 	// tombstone has news.
-	model := memory.NewWarehouse(lake, crashViews.Tables)
+	model := refwarehouse.NewWarehouse(lake, crashViews.Tables)
 	b.Schema = "fhir"
 	for _, b := range []pipeline.Batch{b, first} {
 		if err := model.Commit(t.Context(), b); err != nil {

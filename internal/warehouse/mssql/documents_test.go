@@ -7,18 +7,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/bodies"
-	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
-	"fhirsynapse/internal/warehouse/memory"
+	"fhirsynapse/internal/testkit/bodies"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/testkit/tsqleval"
+	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
-	"fhirsynapse/internal/warehouse/warehousetest"
 )
 
 // transforming is a store whose engine makes the rows of views.
@@ -32,9 +32,9 @@ func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &transforming{store: &store{engine: engine, lake: lake}}
 	w.db = tables.New(tables.Options{
-		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: bodies.Shred(tsqltest.Dialect{Varchar: engine == tsql.Fabric}),
+		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: bodies.Shred(tsqleval.Dialect{Varchar: engine == tsql.Fabric}),
 	})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: w.db.Session})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: w.db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestTheEngineMakesTheRows(t *testing.T) {
 	const gone = `,"extension":[]`
 	for _, engine := range enginesUnderTest() {
 		w := newTransforming(t, engine)
-		model := memory.NewWarehouse(w.Lake, w.Views.Tables)
+		model := refwarehouse.NewWarehouse(w.Lake, w.Views.Tables)
 		for i, texts := range [][]string{
 			{patientLine("a", 1, name) + "\n{broken\n" + patientLine("b", 1, ""), patientLine("a", 1, name)},
 			{patientLine("a", 3, `,"name":[{"family":"newer"}]`) + patientLine("a", 2, name) + patientLine("A", 1, name)},

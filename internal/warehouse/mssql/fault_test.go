@@ -11,16 +11,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
@@ -34,14 +34,14 @@ type faults struct {
 	mu    sync.Mutex
 	left  int // requests until the first
 	every bool
-	fault tdsserver.Fault
+	fault sqlserver.Fault
 	hit   string
 	// then is called when a request is broken, and each with every request.
 	then func()
-	each func(tdsserver.Request)
+	each func(sqlserver.Request)
 }
 
-func (f *faults) of(r tdsserver.Request) tdsserver.Fault {
+func (f *faults) of(r sqlserver.Request) sqlserver.Fault {
 	what, then, each := f.next(r)
 	if each != nil {
 		each(r)
@@ -52,7 +52,7 @@ func (f *faults) of(r tdsserver.Request) tdsserver.Fault {
 	return what
 }
 
-func (f *faults) next(r tdsserver.Request) (what tdsserver.Fault, then func(), each func(tdsserver.Request)) {
+func (f *faults) next(r sqlserver.Request) (what sqlserver.Fault, then func(), each func(sqlserver.Request)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.left == 0 {
@@ -72,7 +72,7 @@ func (f *faults) next(r tdsserver.Request) (what tdsserver.Fault, then func(), e
 }
 
 // set breaks the nth request; 0 breaks none. It gives what was broken before.
-func (f *faults) set(nth int, every bool, what tdsserver.Fault) (hit string) {
+func (f *faults) set(nth int, every bool, what sqlserver.Fault) (hit string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	hit = f.hit
@@ -95,7 +95,7 @@ func newWorld(t *testing.T, engine tsql.Engine) *world {
 	w := &world{store: newStore(t, engine, f.of), faults: f, lake: pipelinetest.NewMemoryLake(now)}
 	first := w.prepare(t, "plan-1", line("a", 8, "A")+line("b", 8, "B"))
 	w.second = w.prepare(t, "plan-2", line("a", 9, "A2")+line("a", 7, "A0")+line("b", 7, "B0")+line("c", 9, "C"))
-	model := memory.NewWarehouse(w.lake, faultViews.Tables)
+	model := refwarehouse.NewWarehouse(w.lake, faultViews.Tables)
 	for _, step := range []struct {
 		batch pipeline.Batch
 		to    *warehouse.Content
@@ -153,7 +153,7 @@ func (w *world) stages() []string {
 }
 
 // blindCommits is the COMMITs that follow another without a look at the ledger.
-func blindCommits(requests []tdsserver.Request) int {
+func blindCommits(requests []sqlserver.Request) int {
 	blind, committed := 0, false
 	for _, r := range requests {
 		switch {
@@ -168,11 +168,11 @@ func blindCommits(requests []tdsserver.Request) int {
 	return blind
 }
 
-var kindsOfFault = map[string]tdsserver.Fault{
+var kindsOfFault = map[string]sqlserver.Fault{
 	"cut before it":       {CutBefore: true},
 	"cut after it":        {CutAfter: true},
-	"failing over":        {Error: &tdsserver.Error{Number: 40197, Message: "The service has encountered an error.", Severity: 17}},
-	"a conflict of other": {Error: &tdsserver.Error{Number: 24556, Message: "Snapshot isolation transaction aborted.", Severity: 16}},
+	"failing over":        {Error: &sqlserver.Error{Number: 40197, Message: "The service has encountered an error.", Severity: 17}},
+	"a conflict of other": {Error: &sqlserver.Error{Number: 24556, Message: "Snapshot isolation transaction aborted.", Severity: 16}},
 }
 
 // A fault at any request, once: the commit succeeds by itself, and exactly once.
@@ -194,7 +194,7 @@ func TestOneFaultAnywhereIsOvercome(t *testing.T) {
 					w.set(n, false, what)
 					c := w.openAt(t, w.lake, faultViews.Tables, now)
 					err := c.Commit(t.Context(), w.second)
-					hit := w.set(0, false, tdsserver.Fault{})
+					hit := w.set(0, false, sqlserver.Fault{})
 					if err != nil {
 						t.Fatalf("fault %d, at %s: %v", n, hit, err)
 					}
@@ -257,7 +257,7 @@ func TestADeadServerLeavesAllOrNothing(t *testing.T) {
 		if engine != tsql.SQLServer && testing.Short() {
 			continue
 		}
-		for kind, what := range map[string]tdsserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
+		for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
 			t.Run(string(engine)+" cut "+kind, func(t *testing.T) {
 				t.Parallel()
 				for n := 1; ; n += strideOf(engine) {
@@ -289,10 +289,10 @@ func TestACancelledCommitLeavesNothingOpen(t *testing.T) {
 				w := newWorld(t, engine)
 				ctx, cancel := context.WithCancel(t.Context())
 				w.then = cancel
-				w.set(n, false, tdsserver.Fault{Stall: true})
+				w.set(n, false, sqlserver.Fault{Stall: true})
 				c := w.openAt(t, w.lake, faultViews.Tables, now)
 				err := c.Commit(ctx, w.second)
-				hit := w.set(0, false, tdsserver.Fault{})
+				hit := w.set(0, false, sqlserver.Fault{})
 				if hit == "" {
 					break
 				}
@@ -312,12 +312,12 @@ func TestACancelledCommitLeavesNothingOpen(t *testing.T) {
 	}
 }
 
-func deadServer(t *testing.T, w *world, n int, what tdsserver.Fault) (died bool) {
+func deadServer(t *testing.T, w *world, n int, what sqlserver.Fault) (died bool) {
 	t.Helper()
 	w.set(n, true, what)
 	c := w.openAt(t, w.lake, faultViews.Tables, now)
 	err := c.Commit(t.Context(), w.second)
-	hit := w.set(0, false, tdsserver.Fault{})
+	hit := w.set(0, false, sqlserver.Fault{})
 	if err != nil && fault.Of(err) != fault.Transient {
 		t.Errorf("dead from %d, %s: class %s, %v", n, hit, fault.Of(err), err)
 	}

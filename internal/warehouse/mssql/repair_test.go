@@ -8,15 +8,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
@@ -65,7 +65,7 @@ func (w *world) fresh(t *testing.T, b pipeline.Batch) warehouse.Content {
 	t.Helper()
 	old := w.prepareFor(t, repairViews, "Patient", "tombstones", goneLine("t", 9))
 	old.ViewSet = 7
-	model := memory.NewWarehouse(w.lake, repairViews.Tables)
+	model := refwarehouse.NewWarehouse(w.lake, repairViews.Tables)
 	for _, b := range []pipeline.Batch{b, old} {
 		if err := model.Commit(t.Context(), b); err != nil {
 			t.Fatal(err)
@@ -160,14 +160,14 @@ func TestAFaultAnywhereInARepairIsOvercome(t *testing.T) {
 	}
 }
 
-func faultInARepair(t *testing.T, engine tsql.Engine, what tdsserver.Fault, n int, dead bool) (more bool) {
+func faultInARepair(t *testing.T, engine tsql.Engine, what sqlserver.Fault, n int, dead bool) (more bool) {
 	t.Helper()
 	w := oldWorld(t, engine)
 	c := w.openAt(t, w.lake, repairViews.Tables, now)
 	b := w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())
 	w.set(n, dead, what)
 	err := c.Repair(t.Context(), repairOf(b))
-	hit := w.set(0, false, tdsserver.Fault{})
+	hit := w.set(0, false, sqlserver.Fault{})
 	if err != nil && (!dead || fault.Of(err) != fault.Transient) {
 		t.Errorf("fault %d, at %s: %v", n, hit, err)
 	}
@@ -266,9 +266,9 @@ func TestAColumnThatIsInUse(t *testing.T) {
 	for n := 1; n < 20; n++ {
 		w := oldWorld(t, tsql.Dedicated)
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
-		w.set(n, false, tdsserver.Fault{Error: &tdsserver.Error{Number: 4922, Message: "DROP COLUMN failed because one or more objects access this column.", Severity: 16}})
+		w.set(n, false, sqlserver.Fault{Error: &sqlserver.Error{Number: 4922, Message: "DROP COLUMN failed because one or more objects access this column.", Severity: 16}})
 		err := c.Repair(t.Context(), repairOf(w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())))
-		if !strings.Contains(w.set(0, false, tdsserver.Fault{}), "DROP COLUMN") {
+		if !strings.Contains(w.set(0, false, sqlserver.Fault{}), "DROP COLUMN") {
 			continue
 		}
 		if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "drop the statistics") || !strings.Contains(fmt.Sprint(err), "or table fhir.patient if") {

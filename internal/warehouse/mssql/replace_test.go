@@ -7,13 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
@@ -58,7 +58,7 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 					t.Fatal(err)
 				}
 				b := w.beside(t, c, "load-1", line("a", 9, "A2")+line("b", 8, "B")+line("d", 9, "D"))
-				model := memory.NewWarehouse(w.lake, faultViews.Tables)
+				model := refwarehouse.NewWarehouse(w.lake, faultViews.Tables)
 				b.Schema = "fhir"
 				for _, b := range []pipeline.Batch{b, old} {
 					if err := model.Commit(t.Context(), b); err != nil {
@@ -71,7 +71,7 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 				}
 				w.set(n, false, what)
 				err = c.Replace(t.Context(), replaced)
-				hit := w.set(0, false, tdsserver.Fault{})
+				hit := w.set(0, false, sqlserver.Fault{})
 				if err != nil {
 					t.Errorf("fault %d, at %s: %v", n, hit, err)
 				}
@@ -101,7 +101,7 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 // A server that dies at any request: the old tables, or the new ones.
 func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 	t.Parallel()
-	for kind, what := range map[string]tdsserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
+	for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
 		t.Run("cut "+kind, func(t *testing.T) {
 			t.Parallel()
 			var before, after warehouse.Content
@@ -117,7 +117,7 @@ func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 				}
 				w.set(n, true, what)
 				err := c.Replace(t.Context(), replaced)
-				hit := w.set(0, false, tdsserver.Fault{})
+				hit := w.set(0, false, sqlserver.Fault{})
 				w.settled(t, n, hit)
 				got := w.Content(t, "fhir")
 				switch {
@@ -150,7 +150,7 @@ func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
 		// The replacement goes on when the other is through, or waits.
 		ended, through, waits := make(chan error, 1), make(chan struct{}), make(chan struct{}, 100)
 		w.then = func() {
-			w.each = func(r tdsserver.Request) {
+			w.each = func(r sqlserver.Request) {
 				if strings.Contains(r.Text, "sp_getapplock") || strings.Contains(r.Text, "INFORMATION_SCHEMA") && n > 5 {
 					waits <- struct{}{}
 				}
@@ -164,9 +164,9 @@ func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
 			case <-waits:
 			}
 		}
-		w.set(n, false, tdsserver.Fault{})
+		w.set(n, false, sqlserver.Fault{})
 		err := c.Replace(t.Context(), replaced)
-		if hit := w.set(0, false, tdsserver.Fault{}); hit == "" {
+		if hit := w.set(0, false, sqlserver.Fault{}); hit == "" {
 			break
 		}
 		if err := <-ended; err != nil {

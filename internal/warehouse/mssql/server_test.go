@@ -11,13 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
 )
@@ -99,7 +99,7 @@ func TestWhatANumberMeans(t *testing.T) {
 		s := newStore(t, tsql.SQLServer, f.of)
 		lake := pipelinetest.NewMemoryLake(now)
 		w := s.openAt(t, lake, faultViews.Tables, now)
-		f.set(2, true, tdsserver.Fault{Error: &tdsserver.Error{Number: number, Message: "said by the server"}}) // behind the login
+		f.set(2, true, sqlserver.Fault{Error: &sqlserver.Error{Number: number, Message: "said by the server"}}) // behind the login
 		_, err := w.Ledger(t.Context(), "fhir", "x")
 		text := fmt.Sprint(err)
 		if fault.Of(err) != want.class || fault.After(err) != want.after || !strings.Contains(text, want.remedy) || !strings.Contains(text, fmt.Sprint(number)) {
@@ -123,7 +123,7 @@ func TestTheDedicatedPoolNeedsRowVersions(t *testing.T) {
 	for engine, refused := range map[tsql.Engine]bool{tsql.Dedicated: true, tsql.SQLServer: false} {
 		s := newStore(t, engine, nil)
 		s.db = tables.New(tables.Options{Open: s.fetch})
-		server, err := tdsserver.Listen(tdsserver.Options{Sessions: s.db.Session})
+		server, err := sqlserver.Listen(sqlserver.Options{Sessions: s.db.Session})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestAFabricWarehouseThatMergesIDsIsRefused(t *testing.T) {
 	for collation, refused := range map[string]bool{"Latin1_General_100_CI_AS_KS_WS_SC_UTF8": true, "": false} {
 		s := newStore(t, tsql.Fabric, nil)
 		s.db = tables.New(tables.Options{Conflicts: true, Open: s.fetch, Collation: collation})
-		server, err := tdsserver.Listen(tdsserver.Options{Sessions: s.db.Session})
+		server, err := sqlserver.Listen(sqlserver.Options{Sessions: s.db.Session})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,11 +281,11 @@ func TestALostLockRow(t *testing.T) {
 // A server that cannot tell of row versions is no reason to stop.
 func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
 	t.Parallel()
-	s := newStore(t, tsql.SQLServer, func(r tdsserver.Request) tdsserver.Fault {
+	s := newStore(t, tsql.SQLServer, func(r sqlserver.Request) sqlserver.Fault {
 		if strings.Contains(r.Text, "[sys].[databases]") {
-			return tdsserver.Fault{Error: &tdsserver.Error{Number: 207, Message: "Invalid column name."}}
+			return sqlserver.Fault{Error: &sqlserver.Error{Number: 207, Message: "Invalid column name."}}
 		}
-		return tdsserver.Fault{}
+		return sqlserver.Fault{}
 	})
 	w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
 	if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A"))); err != nil {
@@ -305,10 +305,10 @@ func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
 					t.Fatal("the commit has no end")
 				}
 				w := newWorld(t, engine)
-				w.set(n, true, tdsserver.Fault{Error: &tdsserver.Error{Number: 229, Message: "The permission was denied on the object 'x'."}})
+				w.set(n, true, sqlserver.Fault{Error: &sqlserver.Error{Number: 229, Message: "The permission was denied on the object 'x'."}})
 				c := w.openAt(t, w.lake, faultViews.Tables, now)
 				err := c.Commit(t.Context(), w.second)
-				hit := w.set(0, false, tdsserver.Fault{})
+				hit := w.set(0, false, sqlserver.Fault{})
 				got := w.Content(t, "fhir")
 				if err == nil {
 					// What is left to do after a COMMIT may fail.

@@ -19,17 +19,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/bodies"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/bodies"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
 	"fhirsynapse/views"
@@ -258,10 +258,10 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.C
 
 // standIn is the URL of a stand-in that takes all that these tests send to a server,
 // so that they are known to run, and to bite.
-func standIn(t *testing.T, d tsqltest.Dialect) string {
+func standIn(t *testing.T, d tsqleval.Dialect) string {
 	t.Helper()
 	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(d)})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: bodies.Sessions(db, d)})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: bodies.Sessions(db, d)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestSQLServerIsAWarehouse(t *testing.T) {
 
 func TestTheStandInIsAWarehouse(t *testing.T) {
 	t.Parallel()
-	dsn := standIn(t, tsqltest.Dialect{})
+	dsn := standIn(t, tsqleval.Dialect{})
 	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newReal(t, dsn) })
 }
 
@@ -295,7 +295,7 @@ func TestSQLServerSurvivesCutConnections(t *testing.T) {
 
 func TestTheStandInSurvivesCutConnections(t *testing.T) {
 	t.Parallel()
-	killed(t, standIn(t, tsqltest.Dialect{}))
+	killed(t, standIn(t, tsqleval.Dialect{}))
 }
 
 func killed(t *testing.T, dsn string) {
@@ -303,7 +303,7 @@ func killed(t *testing.T, dsn string) {
 	r, p := newReal(t, dsn), newProxy(t, dsn)
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &world{lake: lake}
-	model := memory.NewWarehouse(lake, faultViews.Tables)
+	model := refwarehouse.NewWarehouse(lake, faultViews.Tables)
 	direct, through := r.Open(t, lake, faultViews.Tables), r.through(t, p.dsn, lake, faultViews.Tables)
 	both := func(b pipeline.Batch, to pipeline.Warehouse, where string) {
 		t.Helper()
@@ -477,7 +477,7 @@ func TestSQLServerMakesTheRowsOfBundledViews(t *testing.T) {
 
 func TestTheStandInMakesTheRowsOfBundledViews(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]tsqltest.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
+	for name, d := range map[string]tsqleval.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rowsOfBundledViews(t, standIn(t, d))
@@ -498,7 +498,7 @@ func rowsOfBundledViews(t *testing.T, dsn string) {
 	}
 	const mostLines = 40 // of a file, so that a slow server does not take minutes for a type
 	for resource := range types {
-		lines, err := tsqltest.Lines("../../..", resource, mostLines)
+		lines, err := tsqleval.Lines("../../..", resource, mostLines)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -571,7 +571,7 @@ func sameRows(t *testing.T, r *real, native, documents prepared.Native, resource
 	if err := (renamed{w, r.prefix}).Commit(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	model := memory.NewWarehouse(lake, native.Tables)
+	model := refwarehouse.NewWarehouse(lake, native.Tables)
 	if err := model.Commit(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}

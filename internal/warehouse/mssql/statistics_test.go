@@ -4,9 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"fhirsynapse/internal/prepared/preparedtest"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/preparedtest"
 )
 
 // Each table gets its statistics, also those of types that are committed after the first:

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
@@ -30,7 +30,7 @@ func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 type store struct {
 	engine tsql.Engine
 	db     *tables.Database
-	server *tdsserver.Server
+	server *sqlserver.Server
 	mu     sync.Mutex
 	lake   pipeline.Lake
 }
@@ -49,11 +49,11 @@ func (s *store) fetch(ctx context.Context, url string) (io.ReadCloser, error) {
 	return lake.Open(ctx, pipeline.Staging, path, "")
 }
 
-func newStore(t *testing.T, engine tsql.Engine, faults func(tdsserver.Request) tdsserver.Fault) *store {
+func newStore(t *testing.T, engine tsql.Engine, faults func(sqlserver.Request) sqlserver.Fault) *store {
 	t.Helper()
 	s := &store{engine: engine}
 	db := tables.New(tables.Options{RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch})
-	server, err := tdsserver.Listen(tdsserver.Options{Sessions: db.Session, Faults: faults})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session, Faults: faults})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 // What follows runs the two statements of a pool that read published files, on the
@@ -73,7 +73,7 @@ func ranked(lake *pipelinetest.MemoryLake, text string) (map[string]ranking, err
 			}
 		}
 		if files == 0 {
-			return nil, &tdsserver.Error{Number: 13807, Message: "content of directory on path cannot be listed"}
+			return nil, &sqlserver.Error{Number: 13807, Message: "content of directory on path cannot be listed"}
 		}
 	}
 	return best, nil
@@ -142,15 +142,15 @@ func (p *pool) writeSnapshot(text string) error {
 	m := cetas.FindStringSubmatch(text)
 	switch {
 	case m == nil || !p.format || p.location == "":
-		return &tdsserver.Error{Number: 15868, Message: "not supported"}
+		return &sqlserver.Error{Number: 15868, Message: "not supported"}
 	case p.tables[m[1]]:
-		return &tdsserver.Error{Number: 2714, Message: "there is already such an object"}
+		return &sqlserver.Error{Number: 2714, Message: "there is already such an object"}
 	}
 	for _, err := range p.lake.List(context.Background(), pipeline.Staging, m[2]) {
 		if err != nil {
 			return err
 		}
-		return &tdsserver.Error{Number: 15842, Message: "the location is not empty"}
+		return &sqlserver.Error{Number: 15842, Message: "the location is not empty"}
 	}
 	best, err := ranked(p.lake, text)
 	if err != nil {
@@ -165,7 +165,7 @@ func (p *pool) writeSnapshot(text string) error {
 			continue
 		}
 		if 2*len(best[id].fields[4]) > longestLOB {
-			return &tdsserver.Error{Number: 15815, Message: "too long"}
+			return &sqlserver.Error{Number: 15815, Message: "too long"}
 		}
 		out.WriteString(strings.Join(best[id].fields, "\x0b") + "\n")
 	}

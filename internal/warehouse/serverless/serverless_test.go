@@ -19,17 +19,17 @@ import (
 	"github.com/sqlc-dev/teesql/ast"
 	"github.com/sqlc-dev/teesql/parser"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/testkit/tsqleval"
+	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/tds"
-	"fhirsynapse/internal/warehouse/warehousetest"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -52,22 +52,22 @@ type pool struct {
 	views    map[string]string // body by name
 }
 
-func (p *pool) Batch(_ context.Context, text string, _ []any) (tdsserver.Result, error) {
+func (p *pool) Batch(_ context.Context, text string, _ []any) (sqlserver.Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.steps = append(p.steps, shortened.FindString(text))
-	count := func(is bool) (tdsserver.Result, error) {
-		return tdsserver.Result{Columns: []tdsserver.Column{{Name: "n", Type: "bigint"}}, Rows: [][]any{{map[bool]int64{true: 1}[is]}}}, nil
+	count := func(is bool) (sqlserver.Result, error) {
+		return sqlserver.Result{Columns: []sqlserver.Column{{Name: "n", Type: "bigint"}}, Rows: [][]any{{map[bool]int64{true: 1}[is]}}}, nil
 	}
 	switch {
 	case strings.HasPrefix(text, "SELECT SCHEMA_ID("):
-		r := tdsserver.Result{Columns: []tdsserver.Column{{Name: "id", Type: "bigint"}}, Rows: [][]any{{nil}}}
+		r := sqlserver.Result{Columns: []sqlserver.Column{{Name: "id", Type: "bigint"}}, Rows: [][]any{{nil}}}
 		if p.schema {
 			r.Rows[0][0] = int64(5)
 		}
 		return r, nil
 	case strings.Contains(text, "[external_data_sources]"):
-		r := tdsserver.Result{Columns: []tdsserver.Column{{Name: "location", Type: "nvarchar(max)"}}}
+		r := sqlserver.Result{Columns: []sqlserver.Column{{Name: "location", Type: "nvarchar(max)"}}}
 		if p.location != "" {
 			r.Rows = [][]any{{p.location}}
 		}
@@ -79,7 +79,7 @@ func (p *pool) Batch(_ context.Context, text string, _ []any) (tdsserver.Result,
 	case strings.Contains(text, "[external_file_formats]"):
 		return count(p.format)
 	case strings.Contains(text, "[external_tables]"):
-		r := tdsserver.Result{Columns: []tdsserver.Column{{Name: "name", Type: "nvarchar(max)"}}}
+		r := sqlserver.Result{Columns: []sqlserver.Column{{Name: "name", Type: "nvarchar(max)"}}}
 		for _, name := range slices.Sorted(maps.Keys(p.tables)) {
 			r.Rows = append(r.Rows, []any{name})
 		}
@@ -87,11 +87,11 @@ func (p *pool) Batch(_ context.Context, text string, _ []any) (tdsserver.Result,
 	case strings.HasPrefix(text, "CREATE EXTERNAL FILE FORMAT "):
 		p.format = true
 	case strings.HasPrefix(text, "CREATE EXTERNAL TABLE "):
-		return tdsserver.Result{}, p.writeSnapshot(text)
+		return sqlserver.Result{}, p.writeSnapshot(text)
 	case strings.HasPrefix(text, "DROP EXTERNAL TABLE [fhir].["):
 		name := strings.TrimSuffix(strings.TrimPrefix(text, "DROP EXTERNAL TABLE [fhir].["), "]")
 		if !p.tables[name] {
-			return tdsserver.Result{}, &tdsserver.Error{Number: 3701, Message: "it does not exist"}
+			return sqlserver.Result{}, &sqlserver.Error{Number: 3701, Message: "it does not exist"}
 		}
 		delete(p.tables, name)
 	case strings.HasPrefix(text, "CREATE SCHEMA "):
@@ -105,17 +105,17 @@ func (p *pool) Batch(_ context.Context, text string, _ []any) (tdsserver.Result,
 		name, body, _ := strings.Cut(strings.TrimPrefix(text, "CREATE OR ALTER VIEW "), " AS\n")
 		p.views[name] = body
 	default:
-		return tdsserver.Result{}, &tdsserver.Error{Number: 15868, Message: "not supported"}
+		return sqlserver.Result{}, &sqlserver.Error{Number: 15868, Message: "not supported"}
 	}
-	return tdsserver.Result{}, nil
+	return sqlserver.Result{}, nil
 }
 
-func (p *pool) Columns(context.Context, string) ([]tdsserver.Column, error) {
-	return nil, &tdsserver.Error{Number: 15868, Message: "not supported"}
+func (p *pool) Columns(context.Context, string) ([]sqlserver.Column, error) {
+	return nil, &sqlserver.Error{Number: 15868, Message: "not supported"}
 }
 
 func (p *pool) Copy(context.Context, string, []string, iter.Seq2[[]any, error]) (int64, error) {
-	return 0, &tdsserver.Error{Number: 15868, Message: "not supported"}
+	return 0, &sqlserver.Error{Number: 15868, Message: "not supported"}
 }
 
 func (p *pool) Transaction() bool { return false }
@@ -124,11 +124,11 @@ func (p *pool) Close()            {}
 // world is a pool beside the model.
 type world struct {
 	*pool
-	server *tdsserver.Server
-	fault  func(tdsserver.Request) tdsserver.Fault
+	server *sqlserver.Server
+	fault  func(sqlserver.Request) sqlserver.Fault
 	*warehousetest.Files
 	published *pipelinetest.MemoryLake
-	model     *memory.Warehouse
+	model     *refwarehouse.Warehouse
 	snapshots serverless.Snapshots
 	clock     time.Time
 }
@@ -140,15 +140,15 @@ func newWorld(t *testing.T) *world {
 	published := pipelinetest.NewMemoryLake(now)
 	w := &world{pool: &pool{lake: published, tables: map[string]bool{}, views: map[string]string{}}, published: published, clock: now()}
 	w.Files = warehousetest.NewFiles(t, pipelinetest.NewMemoryLake(now), "patient", "patient_name")
-	w.model = memory.NewWarehouse(w.Lake, w.Views.Tables)
+	w.model = refwarehouse.NewWarehouse(w.Lake, w.Views.Tables)
 	var err error
-	w.server, err = tdsserver.Listen(tdsserver.Options{
-		Sessions: func(string) tdsserver.Session { return w.pool },
-		Faults: func(r tdsserver.Request) tdsserver.Fault {
+	w.server, err = sqlserver.Listen(sqlserver.Options{
+		Sessions: func(string) sqlserver.Session { return w.pool },
+		Faults: func(r sqlserver.Request) sqlserver.Fault {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if w.fault == nil {
-				return tdsserver.Fault{}
+				return sqlserver.Fault{}
 			}
 			return w.fault(r)
 		},
@@ -243,7 +243,7 @@ func (w *world) rows(t *testing.T) warehouse.Content {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	docs := tsqltest.Table{Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"}, Rows: w.newest(t)}
+	docs := tsqleval.Table{Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"}, Rows: w.newest(t)}
 	c := warehouse.Content{}
 	compiled, err := w.Views("plan")
 	if err != nil {
@@ -251,7 +251,7 @@ func (w *world) rows(t *testing.T) warehouse.Content {
 	}
 	for _, v := range compiled {
 		body := strings.ReplaceAll(w.views["[fhir].["+v.Name+"]"], "[fhir].[_newest_Patient]", "[docs]")
-		columns, rows, err := tsqltest.Run(body, tsqltest.Dialect{}, docs)
+		columns, rows, err := tsqleval.Run(body, tsqleval.Dialect{}, docs)
 		if err != nil {
 			t.Fatalf("view %s: %v", v.Name, err)
 		}
@@ -357,11 +357,11 @@ func TestThePoolFailsAtAnyStatement(t *testing.T) {
 		}
 		w := newWorld(t)
 		left := n
-		w.fault = func(tdsserver.Request) tdsserver.Fault {
+		w.fault = func(sqlserver.Request) sqlserver.Fault {
 			if left--; left == 0 {
-				return tdsserver.Fault{CutAfter: n%2 == 0, CutBefore: n%2 == 1}
+				return sqlserver.Fault{CutAfter: n%2 == 0, CutBefore: n%2 == 1}
 			}
-			return tdsserver.Fault{}
+			return sqlserver.Fault{}
 		}
 		w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
 		if left > 0 {

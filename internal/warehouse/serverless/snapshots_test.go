@@ -18,8 +18,8 @@ import (
 	"github.com/sqlc-dev/teesql/ast"
 	"github.com/sqlc-dev/teesql/parser"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse/serverless"
 )
@@ -184,12 +184,12 @@ func TestASnapshotThatFailsAnywhere(t *testing.T) {
 		w.unseen(t, w.Prepare(t, "plan-4", patient("d", 1, "D")))
 		left := f.pool
 		w.mu.Lock()
-		w.fault = func(tdsserver.Request) tdsserver.Fault {
+		w.fault = func(sqlserver.Request) sqlserver.Fault {
 			if left--; left == 0 {
 				cut++
-				return tdsserver.Fault{CutBefore: !f.after, CutAfter: f.after}
+				return sqlserver.Fault{CutBefore: !f.after, CutAfter: f.after}
 			}
-			return tdsserver.Fault{}
+			return sqlserver.Fault{}
 		}
 		w.mu.Unlock()
 		b := w.Prepare(t, "plan-5", patient("a", 9, "A9")+patient("d", 2, "D2"))
@@ -230,11 +230,11 @@ func TestAPoolThatMakesNoSnapshots(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*world){
 		"it may not": func(w *world) {
-			w.fault = func(r tdsserver.Request) tdsserver.Fault {
+			w.fault = func(r sqlserver.Request) sqlserver.Fault {
 				if strings.HasPrefix(r.Text, "CREATE EXTERNAL TABLE") {
-					return tdsserver.Fault{Error: &tdsserver.Error{Number: 15151, Message: "you do not have permission"}}
+					return sqlserver.Fault{Error: &sqlserver.Error{Number: 15151, Message: "you do not have permission"}}
 				}
-				return tdsserver.Fault{}
+				return sqlserver.Fault{}
 			}
 		},
 		"it writes nothing": func(w *world) { w.broken = true },

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/local/tdsserver"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/tds"
 )
@@ -19,11 +19,11 @@ import (
 // failing is a session that answers every batch with one error.
 type failing struct{ err error }
 
-func (f failing) Batch(context.Context, string, []any) (tdsserver.Result, error) {
-	return tdsserver.Result{}, f.err
+func (f failing) Batch(context.Context, string, []any) (sqlserver.Result, error) {
+	return sqlserver.Result{}, f.err
 }
 
-func (f failing) Columns(context.Context, string) ([]tdsserver.Column, error) { return nil, f.err }
+func (f failing) Columns(context.Context, string) ([]sqlserver.Column, error) { return nil, f.err }
 
 func (f failing) Copy(context.Context, string, []string, iter.Seq2[[]any, error]) (int64, error) {
 	return 0, f.err
@@ -32,9 +32,9 @@ func (f failing) Copy(context.Context, string, []string, iter.Seq2[[]any, error]
 func (f failing) Transaction() bool { return false }
 func (f failing) Close()            {}
 
-func pool(t *testing.T, o tdsserver.Options) (*tdsserver.Server, *tds.Pool) {
+func pool(t *testing.T, o sqlserver.Options) (*sqlserver.Server, *tds.Pool) {
 	t.Helper()
-	s, err := tdsserver.Listen(o)
+	s, err := sqlserver.Listen(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +55,8 @@ func pool(t *testing.T, o tdsserver.Options) (*tdsserver.Server, *tds.Pool) {
 func TestDataStaysOutOfErrors(t *testing.T) {
 	t.Parallel()
 	for number, shown := range map[int32]bool{208: true, 229: true, 40613: true, 245: false, 2627: false, 2628: false, 50000: false} {
-		_, p := pool(t, tdsserver.Options{Sessions: func(string) tdsserver.Session {
-			return failing{&tdsserver.Error{Number: number, Message: "said of Jane"}}
+		_, p := pool(t, sqlserver.Options{Sessions: func(string) sqlserver.Session {
+			return failing{&sqlserver.Error{Number: number, Message: "said of Jane"}}
 		}})
 		err := p.With(t.Context(), func(s *tds.Session) error {
 			_, err := s.Exec(t.Context(), "the step", "SELECT 1 AS x")
@@ -75,13 +75,13 @@ func TestDeadConnections(t *testing.T) {
 	for dead, ok := range map[int]bool{1: true, 2: true, 3: true, 4: false} {
 		var left atomic.Int64 // faults are asked for from the goroutine of each connection
 		left.Store(int64(dead))
-		s, p := pool(t, tdsserver.Options{
-			Sessions: func(string) tdsserver.Session { return failing{} },
-			Faults: func(r tdsserver.Request) tdsserver.Fault {
+		s, p := pool(t, sqlserver.Options{
+			Sessions: func(string) sqlserver.Session { return failing{} },
+			Faults: func(r sqlserver.Request) sqlserver.Fault {
 				if r.Kind == "login" || left.Add(-1) < 0 {
-					return tdsserver.Fault{}
+					return sqlserver.Fault{}
 				}
-				return tdsserver.Fault{CutAfter: true}
+				return sqlserver.Fault{CutAfter: true}
 			},
 		})
 		err := p.Again(t.Context(), func(int) error {
@@ -101,10 +101,10 @@ func TestDeadConnections(t *testing.T) {
 
 func TestALoginThatIsRefused(t *testing.T) {
 	t.Parallel()
-	s, p := pool(t, tdsserver.Options{
-		Sessions: func(string) tdsserver.Session { return failing{} },
-		Login: func(tdsserver.Login) *tdsserver.Error {
-			return &tdsserver.Error{Number: 18456, Message: "Login failed for user 'someone'."}
+	s, p := pool(t, sqlserver.Options{
+		Sessions: func(string) sqlserver.Session { return failing{} },
+		Login: func(sqlserver.Login) *sqlserver.Error {
+			return &sqlserver.Error{Number: 18456, Message: "Login failed for user 'someone'."}
 		},
 	})
 	err := p.Again(t.Context(), func(int) error {

@@ -20,7 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
 // blockSize is the buffer of the .NET SDK's block blob write stream.

@@ -18,12 +18,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/azurite"
-	"fhirsynapse/internal/local/fhirserver"
-	"fhirsynapse/internal/local/fhirserver/azureblob"
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/emulator/fhirserver"
+	"fhirsynapse/internal/emulator/fhirserver/azureblob"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 )
 
 const tools = "../../../../tools/azurite"

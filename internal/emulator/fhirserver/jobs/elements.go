@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 // subsetted is the tag of a resource that is not whole.

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 
-	"fhirsynapse/internal/local/fhirserver/search"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // deletesPerBundle is how many deletes share a line.

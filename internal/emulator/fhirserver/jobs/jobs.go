@@ -20,8 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/search"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // Levels of an export.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/jobs"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/jobs"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // refusing is a storage account that lets nobody make a blob.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/search"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // child is one child job: what it writes, in this order.

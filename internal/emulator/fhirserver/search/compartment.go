@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 // patientCompartment is the official R4 CompartmentDefinition with its search

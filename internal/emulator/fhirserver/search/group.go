@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 // ErrCharacteristicGroup says that a Group describes its members instead of

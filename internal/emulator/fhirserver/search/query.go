@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 // Query is one search on a type; all of its terms must match.

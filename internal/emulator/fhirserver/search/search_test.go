@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/search"
 )
 
 func TestTokensMatchAsFHIRSaysTheyDo(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"fhirsynapse/internal/local/fhirserver/signin"
+	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

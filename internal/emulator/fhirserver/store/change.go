@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 // Shares says how much of each type Change touches, 0 to 1. A share above zero

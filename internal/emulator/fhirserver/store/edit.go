@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 // childOf is the list of a type whose rows an update may take away.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"fhirsynapse/internal/local/fhirserver/rawjson"
-	"fhirsynapse/internal/local/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
 // maxID is the length of a FHIR id.

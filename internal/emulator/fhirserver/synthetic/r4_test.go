@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/sof/schema"
 )
 

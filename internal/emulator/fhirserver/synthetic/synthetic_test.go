@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/local/fhirserver/search"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/search"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/views"
 )
 

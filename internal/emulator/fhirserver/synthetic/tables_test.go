@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"testing"
 
-	"fhirsynapse/internal/local/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/native"
 	"fhirsynapse/views"

@@ -5,11 +5,11 @@ import (
 
 	"github.com/sqlc-dev/teesql/ast"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-func (s *session) insert(in *ast.InsertSpecification) (tdsserver.Result, error) {
-	var none tdsserver.Result
+func (s *session) insert(in *ast.InsertSpecification) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	source, ok := in.InsertSource.(*ast.SelectInsertSource)
 	if !ok || in.TopRowFilter != nil || in.OutputClause != nil || len(in.Columns) == 0 {
 		return none, unknown(in.InsertSource)
@@ -29,7 +29,7 @@ func (s *session) insert(in *ast.InsertSpecification) (tdsserver.Result, error) 
 	if len(columns) != len(q.names) {
 		return none, fail(120, "The select list for the INSERT statement has not as many items as the insert list.")
 	}
-	return tdsserver.Result{Affected: int64(len(q.rows))}, s.insertAll(t, columns, q.rows)
+	return sqlserver.Result{Affected: int64(len(q.rows))}, s.insertAll(t, columns, q.rows)
 }
 
 func (s *session) target(ref ast.TableReference) (*table, error) {
@@ -40,8 +40,8 @@ func (s *session) target(ref ast.TableReference) (*table, error) {
 	return s.of(n.SchemaObject)
 }
 
-func (s *session) delete(ctx context.Context, d *ast.DeleteSpecification) (tdsserver.Result, error) {
-	var none tdsserver.Result
+func (s *session) delete(ctx context.Context, d *ast.DeleteSpecification) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	if d.FromClause != nil || d.TopRowFilter != nil || d.OutputClause != nil {
 		return none, unknown(d)
 	}
@@ -56,11 +56,11 @@ func (s *session) delete(ctx context.Context, d *ast.DeleteSpecification) (tdsse
 	for _, r := range rows {
 		t.take(s, r)
 	}
-	return tdsserver.Result{Affected: int64(len(rows))}, nil
+	return sqlserver.Result{Affected: int64(len(rows))}, nil
 }
 
-func (s *session) update(ctx context.Context, u *ast.UpdateSpecification) (tdsserver.Result, error) {
-	var none tdsserver.Result
+func (s *session) update(ctx context.Context, u *ast.UpdateSpecification) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	if u.FromClause != nil || u.TopRowFilter != nil || u.OutputClause != nil {
 		return none, unknown(u)
 	}
@@ -92,7 +92,7 @@ func (s *session) update(ctx context.Context, u *ast.UpdateSpecification) (tdsse
 			return none, err
 		}
 	}
-	return tdsserver.Result{Affected: int64(len(rows))}, nil
+	return sqlserver.Result{Affected: int64(len(rows))}, nil
 }
 
 // hold is the rows that a change is about. One that another transaction has changed

@@ -13,13 +13,13 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/sqlc-dev/teesql/ast"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // copyInto runs COPY INTO: of Parquet, whose columns are those of the table by
 // position, and of text whose lines are one column.
-func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (tdsserver.Result, error) {
-	var none tdsserver.Result
+func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	if s.open {
 		return none, fail(40517, "the stand-in copies outside of transactions")
 	}
@@ -65,7 +65,7 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (tdsserve
 		}
 		n += int64(len(rows))
 	}
-	return tdsserver.Result{Affected: n}, nil
+	return sqlserver.Result{Affected: n}, nil
 }
 
 // textRows cuts lines into fields, one for each column of the table.

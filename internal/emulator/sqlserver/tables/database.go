@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // Options are how a database differs from SQL Server's defaults.
@@ -60,10 +60,10 @@ func New(o Options) *Database {
 }
 
 // Session opens a session on the database, whatever it is called.
-func (d *Database) Session(string) tdsserver.Session { return &session{db: d} }
+func (d *Database) Session(string) sqlserver.Session { return &session{db: d} }
 
 type column struct {
-	tdsserver.Column
+	sqlserver.Column
 	notNull bool
 }
 
@@ -100,7 +100,7 @@ type undo struct {
 }
 
 func fail(number int32, format string, args ...any) error {
-	return &tdsserver.Error{Number: number, Message: fmt.Sprintf(format, args...), Severity: 16}
+	return &sqlserver.Error{Number: number, Message: fmt.Sprintf(format, args...), Severity: 16}
 }
 
 // unknown is the answer to what the stand-in does not do.
@@ -187,13 +187,13 @@ func (t *table) take(s *session, r *row) {
 
 // Content is the tables of a schema: column names, and rows of values.
 func (d *Database) Content(schema string) map[string]struct {
-	Columns []tdsserver.Column
+	Columns []sqlserver.Column
 	Rows    [][]any
 } {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := map[string]struct {
-		Columns []tdsserver.Column
+		Columns []sqlserver.Column
 		Rows    [][]any
 	}{}
 	for _, t := range d.tables {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/sqlc-dev/teesql/ast"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // define makes and drops schemas and tables.
@@ -135,7 +135,7 @@ func (t *table) add(d *ast.ColumnDefinition) error {
 	if _, err := t.column(d.ColumnIdentifier.Value); err == nil {
 		return fail(2705, "Column names in each table must be unique. Column name '%s' is specified more than once.", d.ColumnIdentifier.Value)
 	}
-	c := column{Column: tdsserver.Column{Name: d.ColumnIdentifier.Value, Type: kind}}
+	c := column{Column: sqlserver.Column{Name: d.ColumnIdentifier.Value, Type: kind}}
 	for _, constraint := range d.Constraints {
 		n, ok := constraint.(*ast.NullableConstraintDefinition)
 		if !ok {
@@ -219,7 +219,7 @@ func (s *session) dropColumn(t *table, name string) error {
 	return nil
 }
 
-// typeOf writes a type as tdsserver has it.
+// typeOf writes a type as package sqlserver has it.
 func typeOf(d ast.DataTypeReference) (string, error) {
 	r, ok := d.(*ast.SqlDataTypeReference)
 	if !ok {

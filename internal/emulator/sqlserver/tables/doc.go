@@ -1,5 +1,5 @@
 // Package tables runs the T-SQL of a commit on tables in memory, behind package
-// tdsserver: an engine's stand-in for tests of what the statements do, not only of
+// sqlserver: an engine's stand-in for tests of what the statements do, not only of
 // how they read.
 //
 // It is small and strict. A batch is parsed by sqlc-dev/teesql; a statement, a

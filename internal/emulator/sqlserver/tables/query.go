@@ -6,7 +6,7 @@ import (
 
 	"github.com/sqlc-dev/teesql/ast"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // source is one row of one table of a FROM; cells are nil where an outer join found
@@ -33,14 +33,14 @@ type result struct {
 	rows  [][]any
 }
 
-func (s *session) selected(st *ast.SelectStatement) (tdsserver.Result, error) {
+func (s *session) selected(st *ast.SelectStatement) (sqlserver.Result, error) {
 	q, err := s.query(st.QueryExpression, nil)
 	if err != nil {
-		return tdsserver.Result{}, err
+		return sqlserver.Result{}, err
 	}
-	r := tdsserver.Result{Columns: make([]tdsserver.Column, len(q.names)), Rows: q.rows}
+	r := sqlserver.Result{Columns: make([]sqlserver.Column, len(q.names)), Rows: q.rows}
 	for i, n := range q.names {
-		r.Columns[i] = tdsserver.Column{Name: n, Type: resultType(q.rows, i)}
+		r.Columns[i] = sqlserver.Column{Name: n, Type: resultType(q.rows, i)}
 	}
 	return r, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/sqlc-dev/teesql/ast"
 	"github.com/sqlc-dev/teesql/parser"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // session is a connection's state. The database's mutex guards it.
@@ -56,10 +56,10 @@ func parse(ctx context.Context, text string) (*ast.Script, error) {
 	}
 }
 
-// Batch implements tdsserver.Session.
-func (s *session) Batch(ctx context.Context, text string, parameters []any) (tdsserver.Result, error) {
+// Batch implements sqlserver.Session.
+func (s *session) Batch(ctx context.Context, text string, parameters []any) (sqlserver.Result, error) {
 	if len(parameters) > 0 {
-		return tdsserver.Result{}, fail(40517, "the stand-in takes no parameters")
+		return sqlserver.Result{}, fail(40517, "the stand-in takes no parameters")
 	}
 	if m := shredding.FindStringSubmatch(text); m != nil && s.db.o.Shred != nil {
 		return s.shred(m)
@@ -69,12 +69,12 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 	}
 	script, err := parse(ctx, text)
 	if err != nil || script == nil {
-		return tdsserver.Result{}, err
+		return sqlserver.Result{}, err
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	s.vars = map[string]any{}
-	var last tdsserver.Result
+	var last sqlserver.Result
 	for _, b := range script.Batches {
 		for _, st := range b.Statements {
 			s.lists = map[ast.QueryExpression]*list{}
@@ -82,7 +82,7 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 			if err != nil {
 				// As under XACT_ABORT, and as in Synapse: nothing of it stays.
 				s.end(false)
-				return tdsserver.Result{}, err
+				return sqlserver.Result{}, err
 			}
 			if !s.open {
 				s.end(true) // autocommit
@@ -95,8 +95,8 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 	return last, nil
 }
 
-func (s *session) statement(ctx context.Context, st ast.Statement) (tdsserver.Result, error) {
-	var none tdsserver.Result
+func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	switch st := st.(type) {
 	case *ast.SetTransactionIsolationLevelStatement:
 		if st.Level != "ReadCommitted" {
@@ -240,14 +240,14 @@ func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) erro
 	return nil
 }
 
-// Transaction implements tdsserver.Session.
+// Transaction implements sqlserver.Session.
 func (s *session) Transaction() bool {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	return s.open
 }
 
-// Close implements tdsserver.Session.
+// Close implements sqlserver.Session.
 func (s *session) Close() {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
@@ -255,15 +255,15 @@ func (s *session) Close() {
 	s.end(false)
 }
 
-// Columns implements tdsserver.Session.
-func (s *session) Columns(_ context.Context, name string) ([]tdsserver.Column, error) {
+// Columns implements sqlserver.Session.
+func (s *session) Columns(_ context.Context, name string) ([]sqlserver.Column, error) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	t, err := s.named(name)
 	if err != nil {
 		return nil, err
 	}
-	var out []tdsserver.Column
+	var out []sqlserver.Column
 	for _, c := range t.columns {
 		out = append(out, c.Column)
 	}
@@ -279,7 +279,7 @@ func (s *session) named(name string) (*table, error) {
 	return s.db.table(schema, base)
 }
 
-// Copy implements tdsserver.Session.
+// Copy implements sqlserver.Session.
 func (s *session) Copy(_ context.Context, name string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
 	// Rows come over the network: they are taken in before the database is held.
 	var all [][]any

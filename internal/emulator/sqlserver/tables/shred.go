@@ -5,14 +5,14 @@ import (
 	"regexp"
 	"strings"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // shredding fills a table, or makes one, from the body of a view over documents.
 var shredding = regexp.MustCompile(`(?s)^(INSERT INTO|CREATE TABLE) (\[[^\]]+\]\.\[[^\]]+\])[^\n]*\n(?:WITH [^\n]*\n)?(SELECT\s.*?FROM (\[[^\]]+\]\.\[[^\]]+_doc\]) AS d.*)$`)
 
-func (s *session) shred(m []string) (tdsserver.Result, error) {
-	var none tdsserver.Result
+func (s *session) shred(m []string) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	verb, target, body, from := m[1], m[2], m[3], m[4]
 	body, _, _ = strings.Cut(body, "\nOPTION (LABEL = ")
 	s.db.mu.Lock()
@@ -48,7 +48,7 @@ func (s *session) shred(m []string) (tdsserver.Result, error) {
 		schema, name, _ := strings.Cut(strings.Trim(target, "[]"), "].[")
 		t, err = &table{schema: schema, name: name, byKey: map[string][]*row{}}, nil
 		for _, n := range names {
-			t.columns = append(t.columns, column{Column: tdsserver.Column{Name: n, Type: "variant"}})
+			t.columns = append(t.columns, column{Column: sqlserver.Column{Name: n, Type: "variant"}})
 		}
 		s.db.tables[key(schema, name)] = t
 	}
@@ -56,5 +56,5 @@ func (s *session) shred(m []string) (tdsserver.Result, error) {
 		err = s.insertAll(t, names, out)
 	}
 	s.end(err == nil)
-	return tdsserver.Result{Affected: int64(len(out))}, err
+	return sqlserver.Result{Affected: int64(len(out))}, err
 }

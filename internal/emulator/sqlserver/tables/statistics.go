@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"slices"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // creatingStatistics is the only form of CREATE STATISTICS that the stand-in takes: on
@@ -14,23 +14,23 @@ var creatingStatistics = regexp.MustCompile(`^CREATE STATISTICS \[([^\]]+)\] ON 
 
 // createStatistics remembers the statistics of a table, and refuses a name that the
 // table has already, as the engines do.
-func (s *session) createStatistics(m []string) (tdsserver.Result, error) {
+func (s *session) createStatistics(m []string) (sqlserver.Result, error) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	t, err := s.db.table(m[2], m[3])
 	switch {
 	case err != nil:
-		return tdsserver.Result{}, err
+		return sqlserver.Result{}, err
 	case !slices.ContainsFunc(t.columns, func(c column) bool { return c.Name == m[4] }):
-		return tdsserver.Result{}, fail(1911, "Column name '%s' does not exist in the target table.", m[4])
+		return sqlserver.Result{}, fail(1911, "Column name '%s' does not exist in the target table.", m[4])
 	case t.statistics[m[1]]:
-		return tdsserver.Result{}, fail(1927, "There are already statistics on table '%s' named '%s'.", m[3], m[1])
+		return sqlserver.Result{}, fail(1927, "There are already statistics on table '%s' named '%s'.", m[3], m[1])
 	}
 	if t.statistics == nil {
 		t.statistics = map[string]bool{}
 	}
 	t.statistics[m[1]] = true
-	return tdsserver.Result{}, nil
+	return sqlserver.Result{}, nil
 }
 
 // Statistics gives the names of the statistics on a table, in order.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 )
 
 type sessions struct {
@@ -24,7 +24,7 @@ func newSessions(t *testing.T, o tables.Options) sessions {
 	return s
 }
 
-func (s sessions) run(one tdsserver.Session, text string) tdsserver.Result {
+func (s sessions) run(one sqlserver.Session, text string) sqlserver.Result {
 	s.t.Helper()
 	r, err := one.Batch(s.t.Context(), text, nil)
 	if err != nil {
@@ -33,16 +33,16 @@ func (s sessions) run(one tdsserver.Session, text string) tdsserver.Result {
 	return r
 }
 
-func (s sessions) fails(one tdsserver.Session, number int32, text string) {
+func (s sessions) fails(one sqlserver.Session, number int32, text string) {
 	s.t.Helper()
 	_, err := one.Batch(s.t.Context(), text, nil)
-	var e *tdsserver.Error
+	var e *sqlserver.Error
 	if !errors.As(err, &e) || e.Number != number {
 		s.t.Errorf("%s: %v, want number %d", text, err, number)
 	}
 }
 
-func (s sessions) cell(one tdsserver.Session, query string) string {
+func (s sessions) cell(one sqlserver.Session, query string) string {
 	s.t.Helper()
 	r := s.run(one, query)
 	if len(r.Rows) != 1 {

@@ -1,4 +1,4 @@
-// Package storageevents stands in for Event Grid before one container: it sends a
+// Package eventgrid stands in for Event Grid before one container: it sends a
 // BlobCreated event for every commit of a blob to a Service Bus queue, in Event
 // Grid's schema, one JSON object per message.
 //
@@ -12,7 +12,7 @@
 // As Event Grid does, it delivers twice, in any order, and now and then not at all,
 // as much as Options say, the same with the same Seed. Messages carry the id of the
 // event: a queue with duplicate detection would undo Duplicate.
-package storageevents
+package eventgrid
 
 import (
 	"context"

@@ -1,15 +1,15 @@
-package memory_test
+package refwarehouse_test
 
 import (
 	"testing"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/pipelinetest"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 )
 
-type store struct{ *memory.Store }
+type store struct{ *refwarehouse.Store }
 
 func (s store) Open(_ *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
 	return s.Warehouse(lake, views)
@@ -26,5 +26,5 @@ func (s store) Content(t *testing.T, schema string) warehouse.Content {
 
 func TestWarehouse(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestWarehouse(t, func(*testing.T) pipelinetest.Store { return store{memory.NewStore()} })
+	pipelinetest.TestWarehouse(t, func(*testing.T) pipelinetest.Store { return store{refwarehouse.NewStore()} })
 }

@@ -1,5 +1,5 @@
 // Package bodies has a T-SQL stand-in run the bodies of views over documents, which
-// package tables does not know: what package tsqltest understands, over the wire, in
+// package tables does not know: what package tsqleval understands, over the wire, in
 // the types of the wire.
 //
 // A session has temporary tables of documents, as whoever tries bodies on a server
@@ -14,22 +14,22 @@ import (
 	"strings"
 	"time"
 
-	"fhirsynapse/internal/local/tdsserver"
-	"fhirsynapse/internal/local/tdsserver/tables"
-	"fhirsynapse/internal/sof/tsql/tsqltest"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
+	"fhirsynapse/internal/testkit/tsqleval"
 )
 
 // Sessions are sessions of a database that run bodies too.
-func Sessions(db *tables.Database, d tsqltest.Dialect) func(name string) tdsserver.Session {
-	return func(name string) tdsserver.Session {
+func Sessions(db *tables.Database, d tsqleval.Dialect) func(name string) sqlserver.Session {
+	return func(name string) sqlserver.Session {
 		return &session{Session: db.Session(name), dialect: d, documents: map[string][]string{}}
 	}
 }
 
 // Shred is how a database of package tables fills its tables by bodies.
-func Shred(d tsqltest.Dialect) func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
+func Shred(d tsqleval.Dialect) func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
 	return func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
-		r, err := run(body, d, tsqltest.Table{Name: "docs", Names: columns, Rows: rows})
+		r, err := run(body, d, tsqleval.Table{Name: "docs", Names: columns, Rows: rows})
 		var names []string
 		for _, c := range r.Columns {
 			names = append(names, c.Name)
@@ -39,8 +39,8 @@ func Shred(d tsqltest.Dialect) func(body string, columns []string, rows [][]stri
 }
 
 type session struct {
-	tdsserver.Session
-	dialect   tsqltest.Dialect
+	sqlserver.Session
+	dialect   tsqleval.Dialect
 	documents map[string][]string // by table
 }
 
@@ -51,12 +51,12 @@ var (
 	opens  = regexp.MustCompile(`(?s)^SELECT\s.*\bOPENJSON\(`)
 )
 
-// Batch implements tdsserver.Session.
-func (s *session) Batch(ctx context.Context, text string, parameters []any) (tdsserver.Result, error) {
-	var none tdsserver.Result
+// Batch implements sqlserver.Session.
+func (s *session) Batch(ctx context.Context, text string, parameters []any) (sqlserver.Result, error) {
+	var none sqlserver.Result
 	if m := create.FindStringSubmatch(text); m != nil {
 		if _, there := s.documents[m[1]]; there {
-			return none, &tdsserver.Error{Number: 2714, Message: "There is already an object named '" + m[1] + "' in the database."}
+			return none, &sqlserver.Error{Number: 2714, Message: "There is already an object named '" + m[1] + "' in the database."}
 		}
 		s.documents[m[1]] = nil
 		return none, nil
@@ -68,33 +68,33 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (tds
 			doc, isText = parameters[0].(string)
 		}
 		if !there || !isText {
-			return none, &tdsserver.Error{Number: 208, Message: "Invalid object name '" + m[1] + "', or no document."}
+			return none, &sqlserver.Error{Number: 208, Message: "Invalid object name '" + m[1] + "', or no document."}
 		}
 		s.documents[m[1]] = append(s.documents[m[1]], doc)
-		return tdsserver.Result{Affected: 1}, nil
+		return sqlserver.Result{Affected: 1}, nil
 	}
 	if m := drop.FindStringSubmatch(text); m != nil {
 		delete(s.documents, m[1])
 		return none, nil
 	}
 	if opens.MatchString(text) {
-		var all []tsqltest.Table
+		var all []tsqleval.Table
 		for name, docs := range s.documents {
-			all = append(all, tsqltest.Documents(name, docs))
+			all = append(all, tsqleval.Documents(name, docs))
 		}
 		return run(text, s.dialect, all...)
 	}
 	return s.Session.Batch(ctx, text, parameters)
 }
 
-func run(text string, d tsqltest.Dialect, from ...tsqltest.Table) (tdsserver.Result, error) {
-	var r tdsserver.Result
-	columns, rows, err := tsqltest.Run(text, d, from...)
+func run(text string, d tsqleval.Dialect, from ...tsqleval.Table) (sqlserver.Result, error) {
+	var r sqlserver.Result
+	columns, rows, err := tsqleval.Run(text, d, from...)
 	if err != nil {
 		return r, failure(err, d)
 	}
 	for _, c := range columns {
-		r.Columns = append(r.Columns, tdsserver.Column{Name: c.Name, Type: c.Type})
+		r.Columns = append(r.Columns, sqlserver.Column{Name: c.Name, Type: c.Type})
 	}
 	for _, row := range rows {
 		cells := make([]any, len(row))
@@ -116,9 +116,9 @@ var numbered = regexp.MustCompile(`^(?:[a-z ]+: )?error (\d+)(?:/\d+)?: `)
 
 // failure is an error with the number of SQL Server; on PostgreSQL all but a few have
 // the same.
-func failure(err error, d tsqltest.Dialect) error {
+func failure(err error, d tsqleval.Dialect) error {
 	const unmapped = 33557097
-	e := &tdsserver.Error{Number: 102, Message: err.Error()}
+	e := &sqlserver.Error{Number: 102, Message: err.Error()}
 	if m := numbered.FindStringSubmatch(e.Message); m != nil {
 		n, _ := strconv.ParseInt(m[1], 10, 32)
 		e.Number, e.Message = int32(n), e.Message[len(m[0]):]
@@ -129,7 +129,7 @@ func failure(err error, d tsqltest.Dialect) error {
 	return e
 }
 
-func cellOf(text string, c tsqltest.Column) (any, error) {
+func cellOf(text string, c tsqleval.Column) (any, error) {
 	kind, _, _ := strings.Cut(c.Type, "(")
 	switch {
 	case c.Name == "_file" || c.Name == "_line":

@@ -1,4 +1,4 @@
-package tdsserver_test
+package sqlserver_test
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 	mssql "github.com/microsoft/go-mssqldb"
 	"github.com/microsoft/go-mssqldb/msdsn"
 
-	"fhirsynapse/internal/local/tdsserver"
+	"fhirsynapse/internal/emulator/sqlserver"
 )
 
 // table is every type that the server speaks.
-var table = []tdsserver.Column{
+var table = []sqlserver.Column{
 	{Name: "a]b", Type: "nvarchar(max)"},
 	{Name: "id", Type: "varchar(64)"},
 	{Name: "key", Type: "char(4)"},
@@ -40,27 +40,27 @@ type double struct {
 	open   *bool
 }
 
-func (d double) Batch(_ context.Context, text string, parameters []any) (tdsserver.Result, error) {
+func (d double) Batch(_ context.Context, text string, parameters []any) (sqlserver.Result, error) {
 	switch word, rest, _ := strings.Cut(text, " "); word {
 	case "BEGIN", "COMMIT", "ROLLBACK":
 		*d.open = word == "BEGIN"
-		return tdsserver.Result{}, nil
+		return sqlserver.Result{}, nil
 	case "ECHO":
-		return tdsserver.Result{
-			Columns: []tdsserver.Column{{Name: "text", Type: "nvarchar(max)"}, {Name: "n", Type: "bigint"}},
+		return sqlserver.Result{
+			Columns: []sqlserver.Column{{Name: "text", Type: "nvarchar(max)"}, {Name: "n", Type: "bigint"}},
 			Rows:    [][]any{{rest + fmt.Sprint(parameters), 42}, {nil, nil}},
 		}, nil
 	case "STORED":
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		return tdsserver.Result{Columns: table, Rows: *d.copied}, nil
+		return sqlserver.Result{Columns: table, Rows: *d.copied}, nil
 	}
-	return tdsserver.Result{Affected: 3}, nil
+	return sqlserver.Result{Affected: 3}, nil
 }
 
-func (d double) Columns(_ context.Context, name string) ([]tdsserver.Column, error) {
+func (d double) Columns(_ context.Context, name string) ([]sqlserver.Column, error) {
 	if name != "[s].[t]" {
-		return nil, &tdsserver.Error{Number: 208, Message: "Invalid object name '" + name + "'."}
+		return nil, &sqlserver.Error{Number: 208, Message: "Invalid object name '" + name + "'."}
 	}
 	return table, nil
 }
@@ -84,14 +84,14 @@ func (d double) Transaction() bool { return *d.open }
 
 func (d double) Close() { *d.open = false }
 
-func start(t *testing.T, o tdsserver.Options) *tdsserver.Server {
+func start(t *testing.T, o sqlserver.Options) *sqlserver.Server {
 	t.Helper()
 	var mu sync.Mutex
 	var copied [][]any
 	if o.Sessions == nil {
-		o.Sessions = func(string) tdsserver.Session { return double{&mu, &copied, new(bool)} }
+		o.Sessions = func(string) sqlserver.Session { return double{&mu, &copied, new(bool)} }
 	}
-	s, err := tdsserver.Listen(o)
+	s, err := sqlserver.Listen(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func start(t *testing.T, o tdsserver.Options) *tdsserver.Server {
 	return s
 }
 
-func open(t *testing.T, s *tdsserver.Server) *sql.DB {
+func open(t *testing.T, s *sqlserver.Server) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlserver", s.URL("someone", "secret", "pool"))
 	if err != nil {
@@ -115,9 +115,9 @@ func open(t *testing.T, s *tdsserver.Server) *sql.DB {
 
 func TestBatchesCallsAndRows(t *testing.T) {
 	t.Parallel()
-	s := start(t, tdsserver.Options{Login: func(l tdsserver.Login) *tdsserver.Error {
+	s := start(t, sqlserver.Options{Login: func(l sqlserver.Login) *sqlserver.Error {
 		if l.User != "someone" || l.Password != "secret" || l.Database != "pool" {
-			return &tdsserver.Error{Number: 18456, Message: "Login failed."}
+			return &sqlserver.Error{Number: 18456, Message: "Login failed."}
 		}
 		return nil
 	}})
@@ -160,7 +160,7 @@ func echoed(t *testing.T, db *sql.DB, text string, args ...any) (cells []any) {
 
 func TestBulkCopyOfEveryType(t *testing.T) {
 	t.Parallel()
-	s := start(t, tdsserver.Options{})
+	s := start(t, sqlserver.Options{})
 	db := open(t, s)
 	at := time.Date(2024, 2, 29, 23, 59, 59, 999e6, time.UTC)
 	day := time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC)
@@ -228,7 +228,7 @@ func TestBulkCopyOfEveryType(t *testing.T) {
 
 func TestTransactionsAreSeenToTheirEnd(t *testing.T) {
 	t.Parallel()
-	s := start(t, tdsserver.Options{})
+	s := start(t, sqlserver.Options{})
 	db := open(t, s)
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -260,36 +260,36 @@ func TestTransactionsAreSeenToTheirEnd(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	next := map[string]tdsserver.Fault{}
-	s := start(t, tdsserver.Options{Faults: func(r tdsserver.Request) tdsserver.Fault {
+	next := map[string]sqlserver.Fault{}
+	s := start(t, sqlserver.Options{Faults: func(r sqlserver.Request) sqlserver.Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		f := next[r.Text]
 		delete(next, r.Text)
 		return f
 	}})
-	inject := func(text string, f tdsserver.Fault) {
+	inject := func(text string, f sqlserver.Fault) {
 		mu.Lock()
 		defer mu.Unlock()
 		next[text] = f
 	}
 	db := open(t, s)
 	var e mssql.Error
-	inject("pool", tdsserver.Fault{Error: &tdsserver.Error{Number: 40613, Message: "not now", Severity: 20}})
+	inject("pool", sqlserver.Fault{Error: &sqlserver.Error{Number: 40613, Message: "not now", Severity: 20}})
 	if err := db.PingContext(t.Context()); !errors.As(err, &e) || e.Number != 40613 {
 		t.Errorf("login: %v", err)
 	}
-	inject("ONE x", tdsserver.Fault{Error: &tdsserver.Error{Number: 1205, Message: "victim"}})
+	inject("ONE x", sqlserver.Fault{Error: &sqlserver.Error{Number: 1205, Message: "victim"}})
 	if _, err := db.ExecContext(t.Context(), "ONE x"); !errors.As(err, &e) || e.Number != 1205 {
 		t.Errorf("statement: %v", err)
 	}
-	for _, f := range []tdsserver.Fault{{CutBefore: true}, {CutAfter: true}} {
+	for _, f := range []sqlserver.Fault{{CutBefore: true}, {CutAfter: true}} {
 		inject("TWO x", f)
 		if _, err := db.ExecContext(t.Context(), "TWO x"); err == nil || errors.As(err, &e) {
 			t.Errorf("%+v: %v", f, err)
 		}
 	}
-	inject("THREE x", tdsserver.Fault{Stall: true})
+	inject("THREE x", sqlserver.Fault{Stall: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := db.ExecContext(ctx, "THREE x"); !errors.Is(err, context.DeadlineExceeded) {
@@ -316,14 +316,14 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var seen []string
-	login := func(l tdsserver.Login) *tdsserver.Error {
+	login := func(l sqlserver.Login) *sqlserver.Error {
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, l.Token)
 		return nil
 	}
 	for _, directory := range []bool{false, true} {
-		s := start(t, tdsserver.Options{Login: login, Directory: directory})
+		s := start(t, sqlserver.Options{Login: login, Directory: directory})
 		config, err := msdsn.Parse(s.URL("", "", "pool"))
 		if err != nil {
 			t.Fatal(err)

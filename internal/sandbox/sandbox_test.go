@@ -1,4 +1,4 @@
-package desk_test
+package sandbox_test
 
 import (
 	"context"
@@ -21,24 +21,24 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/emulator/eventgrid"
+	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/load"
-	"fhirsynapse/internal/local/desk"
-	"fhirsynapse/internal/local/fhirserver/store"
-	"fhirsynapse/internal/local/fhirserver/synthetic"
-	"fhirsynapse/internal/local/stage"
-	"fhirsynapse/internal/local/standin"
-	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/testkit/standin"
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/memory"
 )
 
-const root = "../../.."
+const root = "../.."
 
 // cloud is the cloud's handler with a warehouse in this process.
 type cloud struct {
-	store *memory.Store
+	store *refwarehouse.Store
 	views prepared.PlanViews
 	mu    sync.Mutex
 	lake  pipeline.Lake
@@ -66,7 +66,7 @@ func stageCloud(t *testing.T) string {
 	dir := t.TempDir()
 	handler := filepath.Join(dir, "built")
 	t.Setenv("CGO_ENABLED", "0")
-	if err := desk.Build(t.Context(), root, "./handler", handler, "-tags", "standin"); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler, "-tags", "standin"); err != nil {
 		t.Fatal(err)
 	}
 	staged := filepath.Join(dir, "app")
@@ -85,13 +85,13 @@ func needNode(t testing.TB) {
 	}
 }
 
-func newCloud(t *testing.T, o desk.Options) (*desk.World, *cloud) {
+func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *cloud) {
 	t.Helper()
 	views, err := app.Views("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cloud{store: memory.NewStore(), views: views}
+	c := &cloud{store: refwarehouse.NewStore(), views: views}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	o.Root, o.Dir, o.Now = root, t.TempDir(), time.Now
@@ -108,7 +108,7 @@ func newCloud(t *testing.T, o desk.Options) (*desk.World, *cloud) {
 	o.Warehouses = map[string]app.OpenWarehouse{standin.Scheme: func(rest config.Secret, _ app.Resources) (pipeline.Warehouse, error) {
 		return standin.NewClient(rest.Reveal())
 	}}
-	w, err := desk.StartWorld(t.Context(), o)
+	w, err := sandbox.StartWorld(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := memory.NewWarehouse(lake, views.Tables)
+	w := refwarehouse.NewWarehouse(lake, views.Tables)
 	n := 0
 	loader := load.Loader{MaxBad: 1, Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
 	if _, err := loader.Load(t.Context(), "main"); err != nil {
@@ -165,7 +165,7 @@ func made(t testing.TB, patients int, seed uint64, only ...string) *store.Store 
 // changes are what happens at the server between two exports.
 func change(t *testing.T, data *store.Store, seed uint64) {
 	t.Helper()
-	if _, err := data.Change(seed, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.1, Recreate: 0.2}, desk.Lately(time.Now)); err != nil {
+	if _, err := data.Change(seed, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.1, Recreate: 0.2}, sandbox.Lately(time.Now)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -198,15 +198,15 @@ func rows(c warehouse.Content) warehouse.Content {
 // server under the stand-in host, with events duplicated, lost and out of order.
 func TestCloudHandlerFullAndIncremental(t *testing.T) {
 	needNode(t)
-	for _, source := range []string{desk.SourceAzure, desk.SourceBulk} {
+	for _, source := range []string{sandbox.SourceAzure, sandbox.SourceBulk} {
 		t.Run(source, func(t *testing.T) { fullAndIncremental(t, source) })
 	}
 }
 
 func fullAndIncremental(t *testing.T, source string) {
 	data := made(t, 12, 3)
-	w, c := newCloud(t, desk.Options{
-		Source: source, Store: data, MaxCount: 40, Events: storageevents.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
+	w, c := newCloud(t, sandbox.Options{
+		Source: source, Store: data, MaxCount: 40, Events: eventgrid.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
 	})
 	host, err := w.StartHost(t.Context(), stageCloud(t), nil)
 	if err != nil {

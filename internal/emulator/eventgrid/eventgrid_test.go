@@ -1,4 +1,4 @@
-package storageevents_test
+package eventgrid_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/local/storageevents"
+	"fhirsynapse/internal/emulator/eventgrid"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -25,28 +25,28 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // fakeContainer lists what it holds.
 type fakeContainer struct {
 	mu    sync.Mutex
-	blobs []storageevents.Blob
+	blobs []eventgrid.Blob
 	err   error
 }
 
-func (f *fakeContainer) set(blobs ...storageevents.Blob) {
+func (f *fakeContainer) set(blobs ...eventgrid.Blob) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.blobs = blobs
 }
 
-func (f *fakeContainer) Blobs(context.Context) iter.Seq2[storageevents.Blob, error] {
+func (f *fakeContainer) Blobs(context.Context) iter.Seq2[eventgrid.Blob, error] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	blobs, err := slices.Clone(f.blobs), f.err
-	return func(yield func(storageevents.Blob, error) bool) {
+	return func(yield func(eventgrid.Blob, error) bool) {
 		for _, b := range blobs {
 			if !yield(b, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(storageevents.Blob{}, err)
+			yield(eventgrid.Blob{}, err)
 		}
 	}
 }
@@ -115,17 +115,17 @@ func brief(t *testing.T, body []byte) string {
 	return fmt.Sprintf("%s %d %s %s", e.Data.API, e.Data.ContentLength, e.Data.ETag, path)
 }
 
-func newWatcher(t *testing.T, change func(*storageevents.Options)) (*storageevents.Watcher, *fakeContainer, *fakeQueue) {
+func newWatcher(t *testing.T, change func(*eventgrid.Options)) (*eventgrid.Watcher, *fakeContainer, *fakeQueue) {
 	t.Helper()
 	c, q := &fakeContainer{}, &fakeQueue{}
-	o := storageevents.Options{
+	o := eventgrid.Options{
 		Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Container: "lake", Lister: c, Sender: q,
 		Now: func() time.Time { return start }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	if change != nil {
 		change(&o)
 	}
-	w, err := storageevents.New(o)
+	w, err := eventgrid.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func must(t *testing.T, err error) {
 func TestAnEventHasEventGridsSchema(t *testing.T) {
 	t.Parallel()
 	w, _, q := newWatcher(t, nil)
-	w.Created("20260102T030405-7/Patient-1 ü.ndjson", `"0x8D1"`, 42, storageevents.APIPutBlockList)
+	w.Created("20260102T030405-7/Patient-1 ü.ndjson", `"0x8D1"`, 42, eventgrid.APIPutBlockList)
 	must(t, w.Flush(t.Context()))
 	if len(q.sent) != 1 {
 		t.Fatalf("%d messages", len(q.sent))
@@ -179,18 +179,18 @@ func TestEveryCommitIsAnnouncedOnceHoweverItIsLearned(t *testing.T) {
 	w, c, q := newWatcher(t, nil)
 	ctx := t.Context()
 	// Our own writer tells: create, then commits of the same bytes.
-	w.Created("f/a", "1", 0, storageevents.APIPutBlob)
-	w.Created("f/a", "2", 10, storageevents.APIPutBlockList)
-	w.Created("f/a", "2", 10, storageevents.APIPutBlockList)
+	w.Created("f/a", "1", 0, eventgrid.APIPutBlob)
+	w.Created("f/a", "2", 10, eventgrid.APIPutBlockList)
+	w.Created("f/a", "2", 10, eventgrid.APIPutBlockList)
 	c.set(
-		storageevents.Blob{Path: "f/a", ETag: `"1"`, Size: 0}, // a listing from before the second commit
-		storageevents.Blob{Path: "f/b", ETag: "7", Size: 5},   // a stranger's
-		storageevents.Blob{Path: "f/empty", ETag: "8"},
+		eventgrid.Blob{Path: "f/a", ETag: `"1"`, Size: 0}, // a listing from before the second commit
+		eventgrid.Blob{Path: "f/b", ETag: "7", Size: 5},   // a stranger's
+		eventgrid.Blob{Path: "f/empty", ETag: "8"},
 	)
 	must(t, w.Scan(ctx))
 	must(t, w.Scan(ctx))
-	w.Created("f/b", "7", 5, storageevents.APIPutBlob) // the listing was faster
-	c.set(storageevents.Blob{Path: "f/a", ETag: "2", Size: 10}, storageevents.Blob{Path: "f/b", ETag: "9", Size: 5})
+	w.Created("f/b", "7", 5, eventgrid.APIPutBlob) // the listing was faster
+	c.set(eventgrid.Blob{Path: "f/a", ETag: "2", Size: 10}, eventgrid.Blob{Path: "f/b", ETag: "9", Size: 5})
 	must(t, w.Scan(ctx))
 	want := []string{
 		"PutBlob 0 1 f/a", "PutBlockList 10 2 f/a",
@@ -206,8 +206,8 @@ func TestABlobThatWentAndCameBackIsNew(t *testing.T) {
 	t.Parallel()
 	w, c, q := newWatcher(t, nil)
 	ctx := t.Context()
-	a := storageevents.Blob{Path: "a", ETag: "1", Size: 1}
-	for _, blobs := range [][]storageevents.Blob{{a}, nil, {a}} {
+	a := eventgrid.Blob{Path: "a", ETag: "1", Size: 1}
+	for _, blobs := range [][]eventgrid.Blob{{a}, nil, {a}} {
 		c.set(blobs...)
 		must(t, w.Scan(ctx))
 	}
@@ -220,10 +220,10 @@ func TestTheBaselineIsNotAnnounced(t *testing.T) {
 	t.Parallel()
 	w, c, q := newWatcher(t, nil)
 	ctx := t.Context()
-	old := storageevents.Blob{Path: "old", ETag: "1", Size: 1}
+	old := eventgrid.Blob{Path: "old", ETag: "1", Size: 1}
 	c.set(old)
 	must(t, w.Baseline(ctx))
-	c.set(old, storageevents.Blob{Path: "new", ETag: "2", Size: 2})
+	c.set(old, eventgrid.Blob{Path: "new", ETag: "2", Size: 2})
 	must(t, w.Scan(ctx))
 	if diff := cmp.Diff([]string{"PutBlob 0 0x0 new", "PutBlockList 2 2 new"}, q.events(t)); diff != "" {
 		t.Fatal(diff)
@@ -231,11 +231,11 @@ func TestTheBaselineIsNotAnnounced(t *testing.T) {
 }
 
 // run sends n events through a watcher with faults.
-func run(t *testing.T, seed uint64, n int, change func(*storageevents.Options)) []string {
+func run(t *testing.T, seed uint64, n int, change func(*eventgrid.Options)) []string {
 	t.Helper()
-	w, _, q := newWatcher(t, func(o *storageevents.Options) { o.Seed = seed; change(o) })
+	w, _, q := newWatcher(t, func(o *eventgrid.Options) { o.Seed = seed; change(o) })
 	for i := range n {
-		w.Created(fmt.Sprintf("f/%d", i), "1", 1, storageevents.APIPutBlockList)
+		w.Created(fmt.Sprintf("f/%d", i), "1", 1, eventgrid.APIPutBlockList)
 	}
 	must(t, w.Flush(t.Context()))
 	return q.events(t)
@@ -246,28 +246,28 @@ func TestFaultsFollowTheSeed(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	const n = 1000
-	plain := run(t, seed, n, func(*storageevents.Options) {})
+	plain := run(t, seed, n, func(*eventgrid.Options) {})
 	if len(plain) != n || plain[0] != "PutBlockList 1 1 f/0" || plain[n-1] != fmt.Sprintf("PutBlockList 1 1 f/%d", n-1) {
 		t.Fatalf("without faults: %d events", len(plain))
 	}
-	all := func(o *storageevents.Options) { o.Duplicate, o.Lose, o.Disorder = 0.3, 0.2, 5 }
+	all := func(o *eventgrid.Options) { o.Duplicate, o.Lose, o.Disorder = 0.3, 0.2, 5 }
 	if diff := cmp.Diff(run(t, seed, n, all), run(t, seed, n, all)); diff != "" {
 		t.Fatal("the same seed gives something else:", diff)
 	}
 	if cmp.Equal(run(t, seed, n, all), run(t, seed+1, n, all)) {
 		t.Fatal("another seed gives the same")
 	}
-	double := run(t, seed, n, func(o *storageevents.Options) { o.Duplicate = 1 })
+	double := run(t, seed, n, func(o *eventgrid.Options) { o.Duplicate = 1 })
 	if len(double) != 2*n {
 		t.Fatalf("all doubled: %d events", len(double))
 	}
-	if got := run(t, seed, n, func(o *storageevents.Options) { o.Lose = 1 }); len(got) != 0 {
+	if got := run(t, seed, n, func(o *eventgrid.Options) { o.Lose = 1 }); len(got) != 0 {
 		t.Fatalf("all lost: %d events", len(got))
 	}
-	if got := len(run(t, seed, n, func(o *storageevents.Options) { o.Lose = 0.5 })); got < 400 || got > 600 {
+	if got := len(run(t, seed, n, func(o *eventgrid.Options) { o.Lose = 0.5 })); got < 400 || got > 600 {
 		t.Fatalf("half lost: %d events", got)
 	}
-	mixed := run(t, seed, n, func(o *storageevents.Options) { o.Disorder = 10 })
+	mixed := run(t, seed, n, func(o *eventgrid.Options) { o.Disorder = 10 })
 	if cmp.Equal(mixed, plain) {
 		t.Fatal("in order")
 	}
@@ -284,9 +284,9 @@ func TestWhatAQueueRefusesIsSentLaterInOrder(t *testing.T) {
 	ctx := t.Context()
 	away := errors.New("away")
 	q.fail(away)
-	w.Created("a", "1", 1, storageevents.APIPutBlob)
-	c.set(storageevents.Blob{Path: "a", ETag: "1", Size: 1})
-	w.Created("b", "1", 1, storageevents.APIPutBlob)
+	w.Created("a", "1", 1, eventgrid.APIPutBlob)
+	c.set(eventgrid.Blob{Path: "a", ETag: "1", Size: 1})
+	w.Created("b", "1", 1, eventgrid.APIPutBlob)
 	for range 3 {
 		if err := w.Flush(ctx); !errors.Is(err, away) {
 			t.Fatalf("got %v", err)
@@ -302,24 +302,24 @@ func TestWhatAQueueRefusesIsSentLaterInOrder(t *testing.T) {
 func TestRunSendsAtOnceLooksAtTicksAndOutlivesFailures(t *testing.T) {
 	t.Parallel()
 	ticks := make(chan time.Time)
-	w, c, q := newWatcher(t, func(o *storageevents.Options) { o.Ticks = ticks; o.Disorder = 1 })
+	w, c, q := newWatcher(t, func(o *eventgrid.Options) { o.Ticks = ticks; o.Disorder = 1 })
 	q.came = make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.Run(ctx) }()
-	w.Created("a", "1", 1, storageevents.APIPutBlob)
-	w.Created("b", "1", 1, storageevents.APIPutBlob) // pushes one of them out
+	w.Created("a", "1", 1, eventgrid.APIPutBlob)
+	w.Created("b", "1", 1, eventgrid.APIPutBlob) // pushes one of them out
 	<-q.came
-	c.set(storageevents.Blob{Path: "a", ETag: "1", Size: 1}, storageevents.Blob{Path: "b", ETag: "1", Size: 1})
+	c.set(eventgrid.Blob{Path: "a", ETag: "1", Size: 1}, eventgrid.Blob{Path: "b", ETag: "1", Size: 1})
 	ticks <- start
 	ticks <- start // a quiet one: the other leaves
 	<-q.came
 	q.fail(errors.New("away"))
-	w.Created("c", "1", 1, storageevents.APIPutBlob)
-	w.Created("d", "1", 1, storageevents.APIPutBlob)
+	w.Created("c", "1", 1, eventgrid.APIPutBlob)
+	w.Created("d", "1", 1, eventgrid.APIPutBlob)
 	<-q.came // refused
 	q.fail(nil)
-	c.set(storageevents.Blob{Path: "c", ETag: "1", Size: 1}, storageevents.Blob{Path: "d", ETag: "1", Size: 1})
+	c.set(eventgrid.Blob{Path: "c", ETag: "1", Size: 1}, eventgrid.Blob{Path: "d", ETag: "1", Size: 1})
 	ticks <- start
 	ticks <- start
 	ticks <- start // the second has gone through when this one is taken
@@ -336,7 +336,7 @@ func TestAContainerThatIsAwayIsAnErrorAndForgetsNothing(t *testing.T) {
 	t.Parallel()
 	w, c, q := newWatcher(t, nil)
 	ctx := t.Context()
-	a := storageevents.Blob{Path: "a", ETag: "1", Size: 1}
+	a := eventgrid.Blob{Path: "a", ETag: "1", Size: 1}
 	c.set(a)
 	must(t, w.Scan(ctx))
 	away := errors.New("away")
@@ -344,7 +344,7 @@ func TestAContainerThatIsAwayIsAnErrorAndForgetsNothing(t *testing.T) {
 	if err := w.Scan(ctx); !errors.Is(err, away) {
 		t.Fatalf("got %v", err)
 	}
-	c.blobs, c.err = []storageevents.Blob{a}, nil
+	c.blobs, c.err = []eventgrid.Blob{a}, nil
 	must(t, w.Scan(ctx))
 	if got := q.events(t); len(got) != 2 {
 		t.Fatalf("got %q", got)
@@ -353,7 +353,7 @@ func TestAContainerThatIsAwayIsAnErrorAndForgetsNothing(t *testing.T) {
 
 func TestNewNamesEveryFaultOfItsOptions(t *testing.T) {
 	t.Parallel()
-	_, err := storageevents.New(storageevents.Options{Duplicate: 2, Lose: -1, Disorder: -1})
+	_, err := eventgrid.New(eventgrid.Options{Duplicate: 2, Lose: -1, Disorder: -1})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -368,7 +368,7 @@ func TestSequencersOfABlobRise(t *testing.T) {
 	t.Parallel()
 	w, _, q := newWatcher(t, nil)
 	for i := range 20 {
-		w.Created("a", fmt.Sprint(i), 1, storageevents.APIPutBlockList)
+		w.Created("a", fmt.Sprint(i), 1, eventgrid.APIPutBlockList)
 	}
 	must(t, w.Flush(t.Context()))
 	last := ""

@@ -1,4 +1,4 @@
-package sbemu_test
+package servicebus_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 
-	"fhirsynapse/internal/local/sbemu"
+	"fhirsynapse/internal/emulator/servicebus"
 )
 
 // start is when the driven clocks of these tests begin.
@@ -24,9 +24,9 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // world is a namespace with the queue "jobs", and the real SDK before it.
 type world struct {
-	srv    *sbemu.Server
-	clock  *sbemu.ManualClock
-	jobs   *sbemu.Queue
+	srv    *servicebus.Server
+	clock  *servicebus.ManualClock
+	jobs   *servicebus.Queue
 	client *azservicebus.Client
 	sender *azservicebus.Sender
 }
@@ -35,10 +35,10 @@ func quickRetries() azservicebus.RetryOptions {
 	return azservicebus.RetryOptions{MaxRetries: 5, RetryDelay: 5 * time.Millisecond, MaxRetryDelay: 20 * time.Millisecond}
 }
 
-func newWorld(t *testing.T, cfg sbemu.QueueConfig) *world {
+func newWorld(t *testing.T, cfg servicebus.QueueConfig) *world {
 	t.Helper()
-	w := &world{clock: sbemu.NewManualClock(start)}
-	w.srv = sbemu.New(sbemu.Options{Clock: w.clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	w := &world{clock: servicebus.NewManualClock(start)}
+	w.srv = servicebus.New(servicebus.Options{Clock: w.clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	t.Cleanup(w.srv.Close)
 	w.jobs = w.srv.AddQueue("jobs", cfg)
 	if _, err := w.srv.Listen("127.0.0.1:0"); err != nil {
@@ -122,7 +122,7 @@ func codeOf(err error) azservicebus.Code {
 }
 
 // wantStats compares the counts that move, leaving out the totals.
-func (w *world) wantStats(t *testing.T, want sbemu.Stats) {
+func (w *world) wantStats(t *testing.T, want servicebus.Stats) {
 	t.Helper()
 	got := w.jobs.Stats()
 	got.Sent, got.Duplicates, got.Delivered, got.Completed = 0, 0, 0, 0
@@ -133,12 +133,12 @@ func (w *world) wantStats(t *testing.T, want sbemu.Stats) {
 
 func TestAMessageArrivesWithItsPropertiesAndIsCompleted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	w.send(t, &azservicebus.Message{
 		Body: []byte("a"), MessageID: to.Ptr("m1"), Subject: to.Ptr("s"), CorrelationID: to.Ptr("c"),
 		ContentType: to.Ptr("text/plain"), ApplicationProperties: map[string]any{"n": int64(7)},
 	})
-	w.wantStats(t, sbemu.Stats{Active: 1})
+	w.wantStats(t, servicebus.Stats{Active: 1})
 	r := w.receiver(t, nil)
 	m := one(t, r)
 	if string(m.Body) != "a" || m.MessageID != "m1" || *m.Subject != "s" || *m.CorrelationID != "c" || m.ApplicationProperties["n"] != int64(7) {
@@ -147,7 +147,7 @@ func TestAMessageArrivesWithItsPropertiesAndIsCompleted(t *testing.T) {
 	if m.DeliveryCount != 1 || *m.SequenceNumber != 1 || !m.EnqueuedTime.Equal(start) || !m.LockedUntil.Equal(start.Add(30*time.Second)) {
 		t.Fatalf("got %+v", m)
 	}
-	w.wantStats(t, sbemu.Stats{Locked: 1})
+	w.wantStats(t, servicebus.Stats{Locked: 1})
 	must(t, r.CompleteMessage(testContext(t), m, nil))
 	if st := w.jobs.Stats(); !st.Idle() || st.Completed != 1 || st.Sent != 1 || st.Delivered != 1 {
 		t.Fatalf("got %+v", st)
@@ -156,7 +156,7 @@ func TestAMessageArrivesWithItsPropertiesAndIsCompleted(t *testing.T) {
 
 func TestARenewedLockHoldsAndAnExpiredOneDoesNot(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{LockDuration: 10 * time.Second})
+	w := newWorld(t, servicebus.QueueConfig{LockDuration: 10 * time.Second})
 	r := w.receiver(t, nil)
 	w.sendText(t, "slow")
 	m := one(t, r)
@@ -167,9 +167,9 @@ func TestARenewedLockHoldsAndAnExpiredOneDoesNot(t *testing.T) {
 		t.Fatalf("locked until %v", m.LockedUntil)
 	}
 	w.clock.Advance(9 * time.Second)
-	w.wantStats(t, sbemu.Stats{Locked: 1})
+	w.wantStats(t, servicebus.Stats{Locked: 1})
 	w.clock.Advance(time.Second)
-	w.wantStats(t, sbemu.Stats{Active: 1})
+	w.wantStats(t, servicebus.Stats{Active: 1})
 	if err := r.CompleteMessage(ctx, m, nil); codeOf(err) != azservicebus.CodeLockLost {
 		t.Fatalf("complete: got %v", err)
 	}
@@ -184,16 +184,16 @@ func TestARenewedLockHoldsAndAnExpiredOneDoesNot(t *testing.T) {
 
 func TestAScheduledMessageArrivesAtItsTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	w.send(t, &azservicebus.Message{Body: []byte("later"), MessageID: to.Ptr("p/1"), ScheduledEnqueueTime: to.Ptr(start.Add(time.Minute))})
-	w.wantStats(t, sbemu.Stats{Scheduled: 1})
-	if got := w.jobs.Messages(); len(got) != 1 || got[0].ID != "p/1" || !got[0].Due.Equal(start.Add(time.Minute)) || got[0].State != sbemu.StateScheduled {
+	w.wantStats(t, servicebus.Stats{Scheduled: 1})
+	if got := w.jobs.Messages(); len(got) != 1 || got[0].ID != "p/1" || !got[0].Due.Equal(start.Add(time.Minute)) || got[0].State != servicebus.StateScheduled {
 		t.Fatalf("got %+v", got)
 	}
 	w.clock.Advance(time.Minute - 1)
-	w.wantStats(t, sbemu.Stats{Scheduled: 1})
+	w.wantStats(t, servicebus.Stats{Scheduled: 1})
 	w.clock.Advance(1)
-	w.wantStats(t, sbemu.Stats{Active: 1})
+	w.wantStats(t, servicebus.Stats{Active: 1})
 	r := w.receiver(t, nil)
 	m := one(t, r)
 	if string(m.Body) != "later" || !m.EnqueuedTime.Equal(start.Add(time.Minute)) || *m.SequenceNumber != 2 {
@@ -204,7 +204,7 @@ func TestAScheduledMessageArrivesAtItsTime(t *testing.T) {
 
 func TestScheduledMessagesCanBePeekedAndCancelled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	seqs, err := w.sender.ScheduleMessages(ctx, []*azservicebus.Message{{Body: []byte("s1")}, {Body: []byte("s2")}}, start.Add(time.Minute), nil)
 	must(t, err)
@@ -219,12 +219,12 @@ func TestScheduledMessagesCanBePeekedAndCancelled(t *testing.T) {
 	if m := one(t, r); string(m.Body) != "s2" {
 		t.Fatalf("got %q", m.Body)
 	}
-	w.wantStats(t, sbemu.Stats{Locked: 1})
+	w.wantStats(t, servicebus.Stats{Locked: 1})
 }
 
 func TestAMessageAbandonedTooOftenIsDeadLettered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{MaxDeliveryCount: 3})
+	w := newWorld(t, servicebus.QueueConfig{MaxDeliveryCount: 3})
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")})
@@ -235,7 +235,7 @@ func TestAMessageAbandonedTooOftenIsDeadLettered(t *testing.T) {
 		}
 		must(t, r.AbandonMessage(ctx, m, nil))
 	}
-	w.wantStats(t, sbemu.Stats{DeadLettered: 1})
+	w.wantStats(t, servicebus.Stats{DeadLettered: 1})
 	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].ID != "m" || got[0].DeadLetterReason != "MaxDeliveryCountExceeded" || string(got[0].Body) != "x" || got[0].Failures != 3 {
 		t.Fatalf("got %+v", got)
 	}
@@ -245,12 +245,12 @@ func TestAMessageAbandonedTooOftenIsDeadLettered(t *testing.T) {
 		t.Fatalf("got %+v", m)
 	}
 	must(t, dead.CompleteMessage(ctx, m, nil))
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 func TestAReceiverCanDeadLetterWithAReason(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.sendText(t, "bad")
@@ -270,39 +270,39 @@ func TestAReceiverCanDeadLetterWithAReason(t *testing.T) {
 
 func TestADeferredMessageIsReceivedByItsNumber(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{LockDuration: 10 * time.Second})
+	w := newWorld(t, servicebus.QueueConfig{LockDuration: 10 * time.Second})
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.sendText(t, "d")
 	m := one(t, r)
 	must(t, r.DeferMessage(ctx, m, nil))
-	w.wantStats(t, sbemu.Stats{Deferred: 1})
+	w.wantStats(t, servicebus.Stats{Deferred: 1})
 	for range 2 { // the second time after its lock ran out
 		got, err := r.ReceiveDeferredMessages(ctx, []int64{*m.SequenceNumber}, nil)
 		must(t, err)
-		w.wantStats(t, sbemu.Stats{Locked: 1})
+		w.wantStats(t, servicebus.Stats{Locked: 1})
 		if string(got[0].Body) != "d" {
 			t.Fatalf("got %q", got[0].Body)
 		}
 		w.clock.Advance(10 * time.Second)
-		w.wantStats(t, sbemu.Stats{Deferred: 1})
+		w.wantStats(t, servicebus.Stats{Deferred: 1})
 	}
 	got, err := r.ReceiveDeferredMessages(ctx, []int64{*m.SequenceNumber}, nil)
 	must(t, err)
 	must(t, r.CompleteMessage(ctx, got[0], nil))
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 func TestADuplicateWithinTheWindowIsThrownAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{DuplicateWindow: time.Hour})
+	w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: time.Hour})
 	w.send(t, &azservicebus.Message{Body: []byte("1"), MessageID: to.Ptr("m")})
 	w.send(t, &azservicebus.Message{Body: []byte("2"), MessageID: to.Ptr("m")})
 	w.send(t, &azservicebus.Message{Body: []byte("3")}) // no id, no duplicate
 	w.send(t, &azservicebus.Message{Body: []byte("4")})
 	w.clock.Advance(time.Hour - 1)
 	w.send(t, &azservicebus.Message{Body: []byte("5"), MessageID: to.Ptr("m"), ScheduledEnqueueTime: to.Ptr(start.Add(3 * time.Hour))})
-	w.wantStats(t, sbemu.Stats{Active: 3})
+	w.wantStats(t, servicebus.Stats{Active: 3})
 	w.clock.Advance(1)
 	w.send(t, &azservicebus.Message{Body: []byte("6"), MessageID: to.Ptr("m")})
 	if st := w.jobs.Stats(); st.Active != 4 || st.Duplicates != 2 || st.Sent != 6 {
@@ -312,7 +312,7 @@ func TestADuplicateWithinTheWindowIsThrownAway(t *testing.T) {
 
 func TestABatchArrivesInOrder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	b, err := w.sender.NewMessageBatch(ctx, nil)
 	must(t, err)
@@ -331,12 +331,12 @@ func TestABatchArrivesInOrder(t *testing.T) {
 		}
 		must(t, r.CompleteMessage(ctx, m, nil))
 	}
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 func TestALargeMessageCrossesInSeveralFrames(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	body := bytes.Repeat([]byte("x"), 900<<10)
 	w.send(t, &azservicebus.Message{Body: body})
 	r := w.receiver(t, nil)
@@ -349,7 +349,7 @@ func TestALargeMessageCrossesInSeveralFrames(t *testing.T) {
 
 func TestAMessageOverTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	err := w.sender.SendMessage(testContext(t), &azservicebus.Message{Body: make([]byte, 2<<20)}, nil)
 	if !errors.Is(err, azservicebus.ErrMessageTooLarge) {
 		t.Fatalf("got %v", err)
@@ -358,18 +358,18 @@ func TestAMessageOverTheLimitIsRefused(t *testing.T) {
 
 func TestReceiveAndDeleteLeavesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	w.sendText(t, "1")
 	r := w.receiver(t, &azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
 	if m := one(t, r); string(m.Body) != "1" {
 		t.Fatalf("got %q", m.Body)
 	}
-	w.wantStats(t, sbemu.Stats{})
+	w.wantStats(t, servicebus.Stats{})
 }
 
 func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	missing, err := w.client.NewSender("nope", nil)
 	must(t, err)
@@ -378,7 +378,7 @@ func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 	if e, ok := errors.AsType[*amqp.Error](err); !ok || e.Condition != amqp.ErrCondNotFound {
 		t.Fatalf("missing queue: got %v", err)
 	}
-	other := sbemu.New(sbemu.Options{Key: "d3Jvbmc="})
+	other := servicebus.New(servicebus.Options{Key: "d3Jvbmc="})
 	defer other.Close()
 	wrong, err := azservicebus.NewClientFromConnectionString(other.ConnectionString(), pipeOptions(w.srv))
 	must(t, err)
@@ -391,7 +391,7 @@ func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 }
 
 // pipeOptions takes a client to the server without a network.
-func pipeOptions(srv *sbemu.Server) *azservicebus.ClientOptions {
+func pipeOptions(srv *servicebus.Server) *azservicebus.ClientOptions {
 	return &azservicebus.ClientOptions{
 		RetryOptions: quickRetries(),
 		NewWebSocketConn: func(context.Context, azservicebus.NewWebSocketConnArgs) (net.Conn, error) {
@@ -412,9 +412,9 @@ func TestATokenCredentialWorksThroughAPipe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			seen := make(chan string, 100)
-			srv := sbemu.New(sbemu.Options{CheckToken: func(token string) error { seen <- token; return refuse }})
+			srv := servicebus.New(servicebus.Options{CheckToken: func(token string) error { seen <- token; return refuse }})
 			defer srv.Close()
-			jobs := srv.AddQueue("jobs", sbemu.QueueConfig{})
+			jobs := srv.AddQueue("jobs", servicebus.QueueConfig{})
 			client, err := azservicebus.NewClient("ns.servicebus.windows.net", credential{}, pipeOptions(srv))
 			must(t, err)
 			defer closeClient(client)
@@ -436,10 +436,10 @@ func TestATokenCredentialWorksThroughAPipe(t *testing.T) {
 
 func TestWaitUntilReturnsAtTheChangeAndWithTheContext(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sbemu.QueueConfig{})
+	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	result := make(chan error, 1)
-	go func() { result <- w.jobs.WaitUntil(ctx, func(s sbemu.Stats) bool { return s.Active == 2 }) }()
+	go func() { result <- w.jobs.WaitUntil(ctx, func(s servicebus.Stats) bool { return s.Active == 2 }) }()
 	w.sendText(t, "1")
 	w.sendText(t, "2")
 	must(t, <-result)
@@ -456,10 +456,10 @@ func TestWaitUntilReturnsAtTheChangeAndWithTheContext(t *testing.T) {
 
 func TestWaitUntilEndsAtClose(t *testing.T) {
 	t.Parallel()
-	srv := sbemu.New(sbemu.Options{})
-	q := srv.AddQueue("jobs", sbemu.QueueConfig{})
+	srv := servicebus.New(servicebus.Options{})
+	q := srv.AddQueue("jobs", servicebus.QueueConfig{})
 	result := make(chan error, 1)
-	go func() { result <- q.WaitUntil(context.Background(), func(sbemu.Stats) bool { return false }) }()
+	go func() { result <- q.WaitUntil(context.Background(), func(servicebus.Stats) bool { return false }) }()
 	srv.Close()
 	if err := <-result; !errors.Is(err, net.ErrClosed) {
 		t.Fatalf("got %v", err)
@@ -468,7 +468,7 @@ func TestWaitUntilEndsAtClose(t *testing.T) {
 
 func TestListenRefusesWhatIsNotLoopback(t *testing.T) {
 	t.Parallel()
-	srv := sbemu.New(sbemu.Options{})
+	srv := servicebus.New(servicebus.Options{})
 	defer srv.Close()
 	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "example.org:0", "nonsense"} {
 		if _, err := srv.Listen(addr); err == nil {

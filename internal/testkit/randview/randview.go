@@ -1,5 +1,5 @@
-// Package sofgen makes random views and resources, for tests of back ends.
-package sofgen
+// Package randview makes random views and resources, for tests of back ends.
+package randview
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ type Generator struct {
 
 // New is a Generator whose choices follow from the seed.
 func New(seed uint64, odd bool) Generator {
-	return Generator{Rand: rand.New(rand.NewPCG(seed, 1)), Odd: odd} //nolint:gosec // tests want the same choices again
+	return Generator{Rand: rand.New(rand.NewPCG(seed, 1)), Odd: odd}
 }
 
 // PickOne chooses one of a list.

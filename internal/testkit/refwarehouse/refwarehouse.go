@@ -1,8 +1,8 @@
-// Package memory is the commit written from the laws, in plain Go: per id the
+// Package refwarehouse is the commit written from the laws, in plain Go: per id the
 // greatest version, and the rows of exactly the line that won. The suite of the
 // warehouses holds every engine against it, and tests of the pipeline use it where
 // they need tables and no database.
-package memory
+package refwarehouse
 
 import (
 	"context"

@@ -1,0 +1,73 @@
+package internal
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// floor is one of the three parts of the tree.
+type floor struct {
+	name  string
+	rooms []string // folders; none means all that are in no other floor
+	// below are the floors that it may not lean on, by the reason.
+	below string
+}
+
+// floors are in order: none leans on one that comes after it.
+var floors = []floor{
+	{"product", nil, "users run it without an emulator and without a test's parts"},
+	{"emulators and sandbox", []string{"internal/emulator", "internal/sandbox", "cmd/sandbox"}, "an emulator is a program's, and a program links no test"},
+	{"test kit", []string{"internal/testkit"}, "it is the last"},
+}
+
+// floorOf is the number of a package's floor.
+func floorOf(importPath string) int {
+	for i, f := range floors {
+		for _, room := range f.rooms {
+			if under(importPath, ours(room)) {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// The three floors: what leans on a floor below its own is not linked by accident.
+func TestArchitecture(t *testing.T) {
+	t.Parallel()
+	lines, tests := make([]int, len(floors)), make([]int, len(floors))
+	for _, p := range load(t) {
+		at := floorOf(p.ImportPath)
+		for _, d := range p.Deps {
+			if under(d, module) && floorOf(d) > at {
+				t.Errorf("%s is part of the %s and depends on %s of the %s: %s", p.ImportPath, floors[at].name, d, floors[floorOf(d)].name, floors[at].below)
+			}
+		}
+		lines[at] += linesOf(t, p.Dir, append(p.GoFiles, p.CgoFiles...))
+		tests[at] += linesOf(t, p.Dir, append(p.TestGoFiles, p.XTestGoFiles...))
+	}
+	var all strings.Builder
+	for i, f := range floors {
+		if lines[i] == 0 {
+			t.Errorf("the %s has no code: look at its rooms", f.name)
+		}
+		fmt.Fprintf(&all, "\n%-22s %6d lines of Go, %6d of tests; leans on no floor below: %s", f.name, lines[i], tests[i], f.below)
+	}
+	t.Log(all.String())
+}
+
+func linesOf(t *testing.T, dir string, names []string) (n int) {
+	t.Helper()
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += bytes.Count(data, []byte("\n"))
+	}
+	return n
+}
