@@ -85,10 +85,10 @@ func (c *chunk) note(rows []int32, done, upTo int) {
 		return
 	}
 	for row := len(c.present); row < c.count; row++ {
-		c.present = append(c.present, int32(row)) //nolint:gosec // until now every row had one
+		c.present = append(c.present, int32(row))
 	}
 	for _, row := range rows {
-		c.present = append(c.present, int32(c.rows)+row-int32(done)) //nolint:gosec // bounded by a row group
+		c.present = append(c.present, int32(c.rows)+row-int32(done))
 	}
 }
 
@@ -158,7 +158,7 @@ func (c *chunk) endPage() error {
 		if c.packed, err = e.EncodeInt32(c.packed, c.numbers); err != nil {
 			return fmt.Errorf("encode column %s: %w", c.Name, err)
 		}
-		page = append(append(page, byte(e.BitWidth)), c.packed...) //nolint:gosec // at most 17
+		page = append(append(page, byte(e.BitWidth)), c.packed...)
 	case c.Type == Boolean:
 		c.plainPage = true
 		page = appendBits(page, c.data)
@@ -170,7 +170,7 @@ func (c *chunk) endPage() error {
 	err := c.appendPage(&format.PageHeader{
 		Type: format.DataPage,
 		DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(c.rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE, //nolint:gosec // bounded by a row group
+			NumValues: int32(c.rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
 		}),
 	}, page)
 	c.values += int64(c.rows)
@@ -185,7 +185,7 @@ func (c *chunk) endPage() error {
 // appendPage compresses a page and appends it with its header.
 func (c *chunk) appendPage(h *format.PageHeader, page []byte) error {
 	c.packed = c.codec.compress(c.packed[:0], page)
-	h.UncompressedPageSize, h.CompressedPageSize = int32(len(page)), int32(len(c.packed)) //nolint:gosec // a page is a line at most
+	h.UncompressedPageSize, h.CompressedPageSize = int32(len(page)), int32(len(c.packed))
 	header, err := thrift.Marshal(&thrift.CompactProtocol{}, h)
 	if err != nil {
 		return fmt.Errorf("encode a page of column %s: %w", c.Name, err)
@@ -200,8 +200,8 @@ func (c *chunk) appendLevels(page []byte) ([]byte, error) {
 	at := len(page)
 	page = append(page, 0, 0, 0, 0)
 	if c.count == 0 || c.count == c.rows {
-		page = binary.AppendUvarint(page, uint64(c.rows)<<1) //nolint:gosec // not negative
-		page = append(page, byte(min(c.count, 1)))           //nolint:gosec // 0 or 1
+		page = binary.AppendUvarint(page, uint64(c.rows)<<1)
+		page = append(page, byte(min(c.count, 1)))
 	} else {
 		c.levels = append(c.levels[:0], make([]byte, c.rows)...)
 		for _, row := range c.present {
@@ -214,7 +214,7 @@ func (c *chunk) appendLevels(page []byte) ([]byte, error) {
 		}
 		page = append(page, c.packed...)
 	}
-	binary.LittleEndian.PutUint32(page[at:], uint32(len(page)-at-4)) //nolint:gosec // bounded by a row group
+	binary.LittleEndian.PutUint32(page[at:], uint32(len(page)-at-4))
 	return page, nil
 }
 
@@ -246,7 +246,7 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 		err := c.appendPage(&format.PageHeader{
 			Type: format.DictionaryPage,
 			DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
-				NumValues: int32(len(c.dictionary.ends)), Encoding: format.Plain, //nolint:gosec // bounded by mostBytes
+				NumValues: int32(len(c.dictionary.ends)), Encoding: format.Plain,
 			}),
 		}, c.dictionary.page)
 		if err == nil {

@@ -40,11 +40,11 @@ func (d *dictionary) number(text []byte) (n int32, worth bool) {
 }
 
 func (d *dictionary) find(text []byte) (n int32, worth bool) {
-	sum := uint32(maphash.Bytes(seed, text)) //nolint:gosec // half of it is enough
+	sum := uint32(maphash.Bytes(seed, text))
 	if len(d.slots) == 0 {
 		d.slots = make([]int32, 256)
 	}
-	mask := uint32(len(d.slots) - 1) //nolint:gosec // a power of two
+	mask := uint32(len(d.slots) - 1)
 	for at := sum & mask; ; at = (at + 1) & mask {
 		n := d.slots[at]
 		if n == 0 {
@@ -67,16 +67,16 @@ func (d *dictionary) find(text []byte) (n int32, worth bool) {
 	} else {
 		d.place(len(d.ends) - 1)
 	}
-	return int32(len(d.ends) - 1), true //nolint:gosec // bounded by mostBytes
+	return int32(len(d.ends) - 1), true
 }
 
 func (d *dictionary) place(entry int) {
-	mask := uint32(len(d.slots) - 1) //nolint:gosec // a power of two
+	mask := uint32(len(d.slots) - 1)
 	at := d.sums[entry] & mask
 	for d.slots[at] != 0 {
 		at = (at + 1) & mask
 	}
-	d.slots[at] = int32(entry + 1) //nolint:gosec // bounded by mostBytes
+	d.slots[at] = int32(entry + 1)
 }
 
 func (d *dictionary) grow() {

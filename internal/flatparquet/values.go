@@ -16,10 +16,10 @@ func NewValues(t Type) *Values { return &Values{width: t.width()} }
 
 // Text adds a text, which is copied.
 func (v *Values) Text(row int, text []byte) {
-	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(len(text))) //nolint:gosec // a line is far shorter
+	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(len(text)))
 	v.data = append(v.data, text...)
 	v.ends = append(v.ends, len(v.data))
-	v.rows = append(v.rows, int32(row)) //nolint:gosec // a run is a block of lines
+	v.rows = append(v.rows, int32(row))
 }
 
 // Boolean adds a boolean.
@@ -29,25 +29,25 @@ func (v *Values) Boolean(row int, b bool) {
 		bit = 1
 	}
 	v.data = append(v.data, bit)
-	v.rows = append(v.rows, int32(row)) //nolint:gosec // as above
+	v.rows = append(v.rows, int32(row))
 }
 
 // Int32 adds a number, or the days of a Date.
 func (v *Values) Int32(row int, n int32) {
-	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(n)) //nolint:gosec // the bits are kept
-	v.rows = append(v.rows, int32(row))                          //nolint:gosec // as above
+	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(n))
+	v.rows = append(v.rows, int32(row))
 }
 
 // Int64 adds a number, or the milliseconds of a Timestamp.
 func (v *Values) Int64(row int, n int64) {
-	v.data = binary.LittleEndian.AppendUint64(v.data, uint64(n)) //nolint:gosec // the bits are kept
-	v.rows = append(v.rows, int32(row))                          //nolint:gosec // as above
+	v.data = binary.LittleEndian.AppendUint64(v.data, uint64(n))
+	v.rows = append(v.rows, int32(row))
 }
 
 // Decimal adds an unscaled number.
 func (v *Values) Decimal(row int, n [16]byte) {
 	v.data = append(v.data, n[:]...)
-	v.rows = append(v.rows, int32(row)) //nolint:gosec // as above
+	v.rows = append(v.rows, int32(row))
 }
 
 // Truncate takes back the values of row and all after it.

@@ -83,7 +83,7 @@ func (w *Writer) Flush() error {
 		return w.err
 	}
 	w.begin()
-	group := format.RowGroup{NumRows: w.rows, FileOffset: w.offset, Ordinal: int16(len(w.groups))} //nolint:gosec // of interest to encryption alone
+	group := format.RowGroup{NumRows: w.rows, FileOffset: w.offset, Ordinal: int16(len(w.groups))}
 	for _, c := range w.chunks {
 		column, err := c.end(w.offset, w.write)
 		if err != nil {
@@ -112,7 +112,7 @@ func (w *Writer) Close() error {
 		return fmt.Errorf("encode the footer of %s: %w", w.name, err)
 	}
 	size := len(footer)
-	footer = binary.LittleEndian.AppendUint32(footer, uint32(size)) //nolint:gosec // a footer is small
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(size))
 	return w.write(append(footer, magic...))
 }
 
@@ -134,7 +134,7 @@ func (w *Writer) write(b []byte) error {
 }
 
 func schemaOf(name string, columns []Column) []format.SchemaElement {
-	schema := []format.SchemaElement{{Name: name, NumChildren: thrift.New(int32(len(columns)))}} //nolint:gosec // a table has few
+	schema := []format.SchemaElement{{Name: name, NumChildren: thrift.New(int32(len(columns)))}}
 	for _, c := range columns {
 		e := format.SchemaElement{Name: c.Name, Type: thrift.New((&chunk{Column: c}).physical()), RepetitionType: thrift.New(format.Optional)}
 		if c.Required {
@@ -149,9 +149,9 @@ func schemaOf(name string, columns []Column) []format.SchemaElement {
 			e.ConvertedType = thrift.New(deprecated.TimestampMillis)
 			e.LogicalType.Value = &format.TimestampType{IsAdjustedToUTC: true, Unit: format.TimeUnit{Value: &format.MilliSeconds{}}}
 		case Decimal:
-			scale, precision := int32(c.Scale), int32(c.Precision) //nolint:gosec // at most 38
+			scale, precision := int32(c.Scale), int32(c.Precision)
 			e.ConvertedType, e.LogicalType.Value = thrift.New(deprecated.Decimal), &format.DecimalType{Scale: scale, Precision: precision}
-			e.Scale, e.Precision, e.TypeLength = thrift.New(scale), thrift.New(precision), thrift.New(int32(c.Type.width())) //nolint:gosec // 16
+			e.Scale, e.Precision, e.TypeLength = thrift.New(scale), thrift.New(precision), thrift.New(int32(c.Type.width()))
 		case Boolean, Int32, Int64:
 		}
 		schema = append(schema, e)

@@ -167,7 +167,7 @@ func decimalText(b []byte, scale int) []byte {
 		hi, r = bits.Div64(0, hi, 10)
 		lo, r = bits.Div64(r, lo, 10)
 		i--
-		buf[i] = byte('0' + r) //nolint:gosec // a digit
+		buf[i] = byte('0' + r)
 	}
 	if negative {
 		i--

@@ -33,7 +33,7 @@ var be = binary.BigEndian
 // appendValue appends v in AMQP 1.0 encoding (part 1, section 1.6). It panics on
 // a Go type that is not listed above: only this package's own literals get here.
 //
-//nolint:gosec // G115: signed numbers travel as their bits, and no value of ours is 4 GB long
+
 func appendValue(b []byte, v any) []byte {
 	switch x := v.(type) {
 	case nil:
@@ -91,7 +91,6 @@ func appendValue(b []byte, v any) []byte {
 	panic(fmt.Sprintf("servicebus: no AMQP encoding for %T", v))
 }
 
-//nolint:gosec // G115: no value of ours is 4 GB long
 func appendCompound(b []byte, constructor byte, count int, elements []byte) []byte {
 	b = be.AppendUint32(append(b, constructor), uint32(len(elements)+4))
 	return append(be.AppendUint32(b, uint32(count)), elements...)
@@ -101,9 +100,9 @@ func appendCompound(b []byte, constructor byte, count int, elements []byte) []by
 func symbols(names ...string) encoded {
 	in := []byte{0xa3} // the constructor of the elements stands once
 	for _, name := range names {
-		in = append(append(in, byte(len(name))), name...) //nolint:gosec // G115: our own short names
+		in = append(append(in, byte(len(name))), name...)
 	}
-	return encoded(append([]byte{0xe0, byte(len(in) + 1), byte(len(names))}, in...)) //nolint:gosec // G115: our own short names
+	return encoded(append([]byte{0xe0, byte(len(in) + 1), byte(len(names))}, in...))
 }
 
 // decodeValue reads one value and returns what follows it. Whatever the bytes,
@@ -184,7 +183,6 @@ func body(c byte, p []byte) (d, rest []byte, err error) {
 	return p[:n], p[n:], nil
 }
 
-//nolint:gosec // G115: signed numbers travel as their bits
 func decodePrimitive(c byte, d []byte) (any, bool) {
 	switch c {
 	case 0x50:

@@ -89,7 +89,7 @@ func readFrame(r io.Reader) (frame, error) {
 func encodeFrame(typ byte, channel uint16, performative described, payload []byte) []byte {
 	b := make([]byte, 8, frameOverhead+len(payload))
 	b = append(appendValue(b, performative), payload...)
-	be.PutUint32(b, uint32(len(b))) //nolint:gosec // G115: at most the peer's frame size
+	be.PutUint32(b, uint32(len(b)))
 	b[4], b[5] = 2, typ
 	be.PutUint16(b[6:], channel)
 	return b

@@ -128,12 +128,12 @@ func (ses *session) detach(handle uint32) {
 }
 
 func (ses *session) sendFlow(l *link) {
-	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0))) //nolint:gosec // G115: credit came as 32 bits
+	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0)))
 }
 
 // serial is a difference of two serial numbers, which wrap (RFC 1982).
 func serial(d uint32) int64 {
-	return int64(int32(d)) //nolint:gosec // G115: the wrap is the point
+	return int64(int32(d))
 }
 
 // flow takes the peer's window and credit (part 2, sections 2.5.6 and 2.6.7).
@@ -159,7 +159,7 @@ func (ses *session) flow(f fields) {
 	}
 	drain, echo := f.bool(8), f.bool(9)
 	if drain && l.credit > 0 {
-		l.count += uint32(l.credit) //nolint:gosec // G115: credit came as 32 bits
+		l.count += uint32(l.credit)
 		l.credit = 0
 	}
 	if drain || echo {

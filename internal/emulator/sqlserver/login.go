@@ -37,8 +37,8 @@ func prelogin(asked []byte) []byte {
 	var heads, data []byte
 	for _, o := range options {
 		heads = append(heads, o.id)
-		heads = binary.BigEndian.AppendUint16(heads, uint16(5*len(options)+1+len(data))) //nolint:gosec // small
-		heads = binary.BigEndian.AppendUint16(heads, uint16(len(o.data)))                //nolint:gosec // small
+		heads = binary.BigEndian.AppendUint16(heads, uint16(5*len(options)+1+len(data)))
+		heads = binary.BigEndian.AppendUint16(heads, uint16(len(o.data)))
 		data = append(data, o.data...)
 	}
 	return append(append(heads, optionsEnd), data...)
@@ -105,13 +105,13 @@ func fedAuthInfo() []byte {
 	spn, sts := ucs2("https://database.windows.net/"), ucs2("https://login.example/tenant")
 	b := binary.LittleEndian.AppendUint32(nil, 2)
 	b = append(b, infoSPN)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(spn))) //nolint:gosec // a constant
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(spn)))
 	b = binary.LittleEndian.AppendUint32(b, heads)
 	b = append(b, infoSTS)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(sts)))       //nolint:gosec // a constant
-	b = binary.LittleEndian.AppendUint32(b, uint32(heads+len(spn))) //nolint:gosec // a constant
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(sts)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(heads+len(spn)))
 	b = append(append(b, spn...), sts...)
-	return append(binary.LittleEndian.AppendUint32([]byte{tokenFedAuth}, uint32(len(b))), b...) //nolint:gosec // small
+	return append(binary.LittleEndian.AppendUint32([]byte{tokenFedAuth}, uint32(len(b))), b...)
 }
 
 func directoryToken(b []byte) string {

@@ -88,12 +88,12 @@ func fromUCS2(b []byte) string {
 // shortText has its length, in units, as a byte; longText as two.
 func shortText(s string) []byte {
 	b := ucs2(s)
-	return append([]byte{byte(len(b) / 2)}, b...) //nolint:gosec // names of ours
+	return append([]byte{byte(len(b) / 2)}, b...)
 }
 
 func longText(s string) []byte {
 	b := ucs2(s)
-	return append(binary.LittleEndian.AppendUint16(nil, uint16(len(b)/2)), b...) //nolint:gosec // messages of ours
+	return append(binary.LittleEndian.AppendUint16(nil, uint16(len(b)/2)), b...)
 }
 
 // reader reads numbers and texts off a message; its first error stays.

@@ -36,17 +36,17 @@ const (
 const serverName = "stand-in"
 
 func token(kind byte, body []byte) []byte {
-	return append(binary.LittleEndian.AppendUint16([]byte{kind}, uint16(len(body))), body...) //nolint:gosec // small
+	return append(binary.LittleEndian.AppendUint16([]byte{kind}, uint16(len(body))), body...)
 }
 
 func done(kind byte, status uint16, rows int64) []byte {
 	b := binary.LittleEndian.AppendUint16([]byte{kind}, status)
 	b = binary.LittleEndian.AppendUint16(b, 0)
-	return binary.LittleEndian.AppendUint64(b, uint64(rows)) //nolint:gosec // a count
+	return binary.LittleEndian.AppendUint64(b, uint64(rows))
 }
 
 func failed(kind byte, e *Error) []byte {
-	b := binary.LittleEndian.AppendUint32(nil, uint32(e.Number)) //nolint:gosec // numbers are positive
+	b := binary.LittleEndian.AppendUint32(nil, uint32(e.Number))
 	b = append(b, 1, max(e.Severity, 11))
 	b = append(b, longText(e.Message)...)
 	b = append(b, shortText(serverName)...)
@@ -70,7 +70,7 @@ func transactionChange(kind byte, id uint64) []byte {
 
 // appendRows writes a result set, without its DONE.
 func appendRows(b []byte, columns []Column, rows [][]any) ([]byte, error) {
-	b = binary.LittleEndian.AppendUint16(append(b, tokenColumns), uint16(len(columns))) //nolint:gosec // few
+	b = binary.LittleEndian.AppendUint16(append(b, tokenColumns), uint16(len(columns)))
 	types := make([]wireType, len(columns))
 	for i, c := range columns {
 		t, err := parseType(c.Type)

@@ -81,9 +81,9 @@ func parseType(text string) (wireType, error) {
 	case "date":
 		return wireType{id: typeDate}, nil
 	case "datetime2":
-		return wireType{id: typeDateTime2, scale: byte(n)}, nil //nolint:gosec // 0 to 7
+		return wireType{id: typeDateTime2, scale: byte(n)}, nil
 	case "decimal":
-		return wireType{id: typeDecimalN, size: 17, precision: byte(n), scale: byte(scale)}, nil //nolint:gosec // up to 38
+		return wireType{id: typeDecimalN, size: 17, precision: byte(n), scale: byte(scale)}, nil
 	case "char":
 		return wireType{id: typeChar, size: length(1)}, nil
 	case "varchar":
@@ -98,13 +98,13 @@ func (t wireType) appendInfo(b []byte) []byte {
 	b = append(b, t.id)
 	switch t.id {
 	case typeIntN, typeBitN:
-		return append(b, byte(t.size)) //nolint:gosec // 1 to 8
+		return append(b, byte(t.size))
 	case typeDecimalN:
-		return append(b, byte(t.size), t.precision, t.scale) //nolint:gosec // 17
+		return append(b, byte(t.size), t.precision, t.scale)
 	case typeDateTime2:
 		return append(b, t.scale)
 	case typeChar, typeVarChar, typeNVarChar:
-		return append(binary.LittleEndian.AppendUint16(b, uint16(t.size)), collation...) //nolint:gosec // up to maxLength
+		return append(binary.LittleEndian.AppendUint16(b, uint16(t.size)), collation...)
 	}
 	return b
 }
@@ -122,8 +122,8 @@ func (t wireType) appendValue(b []byte, v any) ([]byte, error) {
 			n, ok = int64(i), true
 		}
 		if ok {
-			raw := binary.LittleEndian.AppendUint64(nil, uint64(n))      //nolint:gosec // two's complement
-			return append(append(b, byte(t.size)), raw[:t.size]...), nil //nolint:gosec // 4 or 8
+			raw := binary.LittleEndian.AppendUint64(nil, uint64(n))
+			return append(append(b, byte(t.size)), raw[:t.size]...), nil
 		}
 	case typeBitN:
 		if is, ok := v.(bool); ok {
@@ -135,7 +135,7 @@ func (t wireType) appendValue(b []byte, v any) ([]byte, error) {
 		}
 	case typeDate:
 		if at, ok := v.(time.Time); ok {
-			raw := binary.LittleEndian.AppendUint32(nil, uint32(days(at))) //nolint:gosec // since year 1
+			raw := binary.LittleEndian.AppendUint32(nil, uint32(days(at)))
 			return append(append(b, 3), raw[:3]...), nil
 		}
 	case typeDateTime2:
@@ -166,11 +166,11 @@ func (t wireType) appendText(b []byte, s string) []byte {
 		raw = ucs2(s)
 	}
 	if t.size != maxLength {
-		return append(binary.LittleEndian.AppendUint16(b, uint16(len(raw))), raw...) //nolint:gosec // within the size
+		return append(binary.LittleEndian.AppendUint16(b, uint16(len(raw))), raw...)
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(raw)))
 	if len(raw) > 0 {
-		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(raw))), raw...) //nolint:gosec // a text in memory
+		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(raw))), raw...)
 	}
 	return binary.LittleEndian.AppendUint32(b, 0)
 }
@@ -205,9 +205,9 @@ func (t wireType) appendInstant(b []byte, at time.Time) []byte {
 	at = at.UTC()
 	n := timeSize(t.scale)
 	units := (at.Unix()-yearOne.Unix())%secondsPerDay*(int64(time.Second)/unit(t.scale)) + int64(at.Nanosecond())/unit(t.scale)
-	b = append(b, byte(n+3))                                                         //nolint:gosec // 6 to 8
-	b = append(b, binary.LittleEndian.AppendUint64(nil, uint64(units))[:n]...)       //nolint:gosec // of a day
-	return append(b, binary.LittleEndian.AppendUint32(nil, uint32(days(at)))[:3]...) //nolint:gosec // since year 1
+	b = append(b, byte(n+3))
+	b = append(b, binary.LittleEndian.AppendUint64(nil, uint64(units))[:n]...)
+	return append(b, binary.LittleEndian.AppendUint32(nil, uint32(days(at)))[:3]...)
 }
 
 func (t wireType) appendDecimal(b []byte, s string) ([]byte, error) {
@@ -334,7 +334,7 @@ func signed(raw []byte) int64 {
 		n |= uint64(b) << (8 * i)
 	}
 	shift := 64 - 8*len(raw)
-	return int64(n<<shift) >> shift //nolint:gosec // two's complement
+	return int64(n<<shift) >> shift
 }
 
 func (t wireType) decimal(raw []byte) string {

@@ -240,7 +240,7 @@ func evaluate(ctx context.Context, j job) (int64, error) {
 				for i, cell := range row {
 					c := &columns[i]
 					c.text = append(c.text, cell...)
-					end := int32(len(c.text)) //nolint:gosec // of a block
+					end := int32(len(c.text))
 					if cell == nil {
 						end = ^end
 					}

@@ -213,7 +213,7 @@ func (v Value) appendFraction(b []byte) []byte {
 			b = append(b, '0')
 			continue
 		}
-		b = append(b, '0'+byte(rest/unit%10)) //nolint:gosec // a digit
+		b = append(b, '0'+byte(rest/unit%10))
 	}
 	return b
 }

@@ -108,7 +108,7 @@ func (c *canon) text(i int, loose bool) int {
 	if loose {
 		c.out = append(c.out[:from], normal(c.out[from:])...)
 	}
-	binary.BigEndian.PutUint32(c.out[from-4:], uint32(len(c.out)-from)) //nolint:gosec // a line is far shorter
+	binary.BigEndian.PutUint32(c.out[from-4:], uint32(len(c.out)-from))
 	return end + 1
 }
 
@@ -120,7 +120,7 @@ func (c *canon) object(i int) int {
 		from := len(c.out)
 		i = c.space(c.text(i, false)) + 1 // behind the colon
 		i = c.separator(c.value(i))
-		c.members = append(c.members, span{int32(from), int32(len(c.out))}) //nolint:gosec // a line is far shorter
+		c.members = append(c.members, span{int32(from), int32(len(c.out))})
 	}
 	members := c.members[first:]
 	order := func(a, b span) int { return bytes.Compare(c.out[a.start:a.end], c.out[b.start:b.end]) }

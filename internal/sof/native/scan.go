@@ -68,14 +68,14 @@ func (t *tape) read(line []byte, root *shape) int32 {
 	t.line, t.nodes, t.slots, t.depth, t.reason, t.limit = line, t.nodes[:0], t.slots[:0], 0, "", false
 	t.differences = t.differences[:0]
 	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
-		return int32(t.fail(invalidUTF8(line), "invalid UTF-8")) //nolint:gosec // -1
+		return int32(t.fail(invalidUTF8(line), "invalid UTF-8"))
 	}
 	i := t.space(0)
 	if i >= len(line) {
-		return int32(t.fail(i, "the line is empty")) //nolint:gosec // -1
+		return int32(t.fail(i, "the line is empty"))
 	}
 	if line[i] != '{' {
-		return int32(t.fail(i, "expected a JSON object")) //nolint:gosec // -1
+		return int32(t.fail(i, "expected a JSON object"))
 	}
 	if !t.hasRoom(i) {
 		return -1
@@ -86,7 +86,7 @@ func (t *tape) read(line []byte, root *shape) int32 {
 	}
 	t.shrinkSurvey()
 	if i = t.space(i); i < len(line) {
-		return int32(t.fail(i, "text after the end of the JSON object")) //nolint:gosec // -1
+		return int32(t.fail(i, "text after the end of the JSON object"))
 	}
 	return n
 }
@@ -107,7 +107,7 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	if i >= len(t.line) {
 		return t.tooShort(), -1
 	}
-	n := node{next: -1, first: -1, shape: -1, start: int32(i)} //nolint:gosec // lines are far shorter than 2 GB
+	n := node{next: -1, first: -1, shape: -1, start: int32(i)}
 	switch t.line[i] {
 	case '{':
 		if len(s.names) > 0 {
@@ -134,7 +134,7 @@ func (t *tape) value(i int, s *shape) (int, int32) {
 	if i < 0 {
 		return -1, -1
 	}
-	n.end = int32(i) //nolint:gosec // as above
+	n.end = int32(i)
 	return i, t.add(n)
 }
 
@@ -144,14 +144,14 @@ func (t *tape) stringValue(i int) (int, int32) {
 	if end < 0 {
 		return -1, -1
 	}
-	//nolint:gosec // lines are far shorter than 2 GB
+
 	t.nodes = append(t.nodes, node{start: int32(i), end: int32(end) - 1, next: -1, first: -1, shape: -1, kind: kindString, escaped: escaped})
-	return end, int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
+	return end, int32(len(t.nodes)) - 1
 }
 
 func (t *tape) add(n node) int32 {
 	t.nodes = append(t.nodes, n)
-	return int32(len(t.nodes)) - 1 //nolint:gosec // fewer nodes than bytes
+	return int32(len(t.nodes)) - 1
 }
 
 func (t *tape) enter(i int) bool {
@@ -166,7 +166,7 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))}) //nolint:gosec // as above
+	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))})
 	base := len(t.slots)
 	if base+len(s.names) > cap(t.slots) && !t.growSlots(i, len(s.names)) {
 		return -1, -1
@@ -194,7 +194,7 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 					return -1, -1
 				}
 			} else {
-				t.guesses[guess] = uint8(slot + 1) //nolint:gosec // below maxFields
+				t.guesses[guess] = uint8(slot + 1)
 				guess = s.guess + slot + 1
 				if t.slots[base+slot] != 0 {
 					return t.fail(at, "the same member twice"), -1
@@ -232,7 +232,7 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 		}
 	}
 	t.depth--
-	t.nodes[self].end = int32(i) //nolint:gosec // as above
+	t.nodes[self].end = int32(i)
 	return i, self
 }
 
@@ -291,7 +291,7 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(node{shape: -1, kind: kindArray, start: int32(i), next: -1, first: -1}) //nolint:gosec // as above
+	self := t.add(node{shape: -1, kind: kindArray, start: int32(i), next: -1, first: -1})
 	last := int32(-1)
 	i = t.space(i + 1)
 	if i < len(t.line) && t.line[i] == ']' {
@@ -326,7 +326,7 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 		}
 	}
 	t.depth--
-	t.nodes[self].end = int32(i) //nolint:gosec // as above
+	t.nodes[self].end = int32(i)
 	return i, self
 }
 

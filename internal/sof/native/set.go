@@ -57,8 +57,8 @@ func (s *set) add(i int) {
 		if !ok {
 			next = -1
 		}
-		s.first[h] = int32(len(s.entries))                   //nolint:gosec // Limits.Items bounds it
-		s.entries = append(s.entries, entry{int32(i), next}) //nolint:gosec // as above
+		s.first[h] = int32(len(s.entries))
+		s.entries = append(s.entries, entry{int32(i), next})
 	}
 }
 

@@ -170,7 +170,7 @@ func (k *nameKey) same(other nameKey) bool {
 }
 
 func (k nameKey) hash(factor uint64, shift uint8) uint64 {
-	return ((k.first + k.last*3) ^ uint64(k.length)) * factor >> shift //nolint:gosec // a length
+	return ((k.first + k.last*3) ^ uint64(k.length)) * factor >> shift
 }
 
 // hash finds a multiplier and a size with which no two names collide, so that a

@@ -183,7 +183,7 @@ func (w *Warehouse) mergePart(ctx context.Context, m, large *merged, p part, kin
 		size, longest := 0, 0
 		for i, position := range from {
 			if position < 0 {
-				out[i] = parquet.Int32Value(int32(p.file)).Level(0, 0, i) //nolint:gosec // a number of files
+				out[i] = parquet.Int32Value(int32(p.file)).Level(0, 0, i)
 				continue
 			}
 			v := row[position]

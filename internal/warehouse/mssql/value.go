@@ -68,10 +68,10 @@ func appendUTF16(out, text []byte) []byte {
 		r, size := utf8.DecodeRune(text[i:])
 		i += size
 		if first, second := utf16.EncodeRune(r); first != utf8.RuneError {
-			out = binary.LittleEndian.AppendUint16(out, uint16(first)) //nolint:gosec // half of a pair
+			out = binary.LittleEndian.AppendUint16(out, uint16(first))
 			r = second
 		}
-		out = binary.LittleEndian.AppendUint16(out, uint16(r)) //nolint:gosec // within the basic plane
+		out = binary.LittleEndian.AppendUint16(out, uint16(r))
 	}
 	return out
 }
@@ -96,7 +96,7 @@ func decimalText(raw []byte, scale int) string {
 }
 
 func digitsOf(raw []byte) (digits string, negative bool) {
-	hi, lo := int64(binary.BigEndian.Uint64(raw)), int64(binary.BigEndian.Uint64(raw[8:])) //nolint:gosec // two's complement
+	hi, lo := int64(binary.BigEndian.Uint64(raw)), int64(binary.BigEndian.Uint64(raw[8:]))
 	if hi == lo>>63 {
 		text := strconv.FormatInt(lo, 10)
 		digits, negative = strings.CutPrefix(text, "-")

@@ -43,7 +43,7 @@ func coerce(v any, c column) (any, error) {
 		}
 	case "bigint", "int":
 		if n, ok := number(v); ok {
-			if word == "int" && int64(int32(n)) != n { //nolint:gosec // that is the question
+			if word == "int" && int64(int32(n)) != n {
 				return nil, fail(8115, "Arithmetic overflow error converting expression to data type int.")
 			}
 			return n, nil
