@@ -60,6 +60,19 @@ func TestArchitecture(t *testing.T) {
 	t.Log(all.String())
 }
 
+// A file of the product or of an emulator is read at one sitting.
+func TestFilesAreShort(t *testing.T) {
+	t.Parallel()
+	const most = 450
+	for _, p := range load(t) {
+		for _, name := range append(p.GoFiles, p.CgoFiles...) {
+			if n := linesOf(t, p.Dir, []string{name}); n > most {
+				t.Errorf("%s/%s has %d lines, at most %d", p.ImportPath, name, n, most)
+			}
+		}
+	}
+}
+
 func linesOf(t *testing.T, dir string, names []string) (n int) {
 	t.Helper()
 	for _, name := range names {

@@ -94,15 +94,7 @@ var shredders = []string{string(tsql.SQLServer), string(tsql.Dedicated), string(
 // allTypes is the value of --rebuild without one.
 const allTypes = "all"
 
-func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
-	var r LoadRequest
-	var to, lineLimit, transform, base, urns string
-	var maxBad float64
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME|fabric://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
-		Short: "Load a folder of NDJSON files into a database or into files, a table each",
-		Long: `Load the files of a folder that have a resource in JSON on each line (NDJSON), without a server.
+const loadHelp = `Load the files of a folder that have a resource in JSON on each line (NDJSON), without a server.
 
 A file is known by its content, packed with gzip or not: its name does not matter, and each of its
 lines is of the resource type that it names. Files and folders whose names begin with a dot are
@@ -149,47 +141,30 @@ A dedicated pool and a Fabric Warehouse have their tables made anew where they a
 has changed is dropped, and added again, and then all resources of the folder are written again, if there
 is no newer version of them. In between readers see NULL in that column, and nothing else changes for
 them. If the folder lacks a resource, or has an older version of it, the command says so at its end, and
-the column stays NULL for that one until the command is run again with the files that were missing.`,
+the column stays NULL for that one until the command is run again with the files that were missing.`
+
+// loadFlags are the flags of load that are no part of a LoadRequest as they stand.
+type loadFlags struct {
+	to, lineLimit, transform, base, urns string
+	maxBad                               float64
+}
+
+func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
+	var r LoadRequest
+	var f loadFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME|fabric://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
+		Short: "Load a folder of NDJSON files into a database or into files, a table each",
+		Long:  loadHelp,
 		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb\n" +
 			"  fhirsynapse load ./exports --to duckdb:fhir.duckdb --rebuild=Patient\n" +
 			"  fhirsynapse load ./exports --to 'fabric://HOST?database=NAME' --staging https://ACCOUNT.blob.core.windows.net/fhir-staging --schema nightly --rebuild=Patient\n" +
 			"  fhirsynapse load ./export --to parquet:tables --compression zstd",
 		Args: arguments(1, "the folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if r.Scheme, r.Rest, err = warehouseOf(to, getenv); err != nil {
-				return usagef(cmd, "%w", err)
-			}
-			switch reads := slices.Contains(readers, r.Scheme); {
-			case reads && r.Staging == "":
-				return usagef(cmd, "--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
-			case !reads && r.Staging != "":
-				return usagef(cmd, "--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
-			}
-			if r.EngineTransforms = transform == "tsql"; r.EngineTransforms && !slices.Contains(shredders, r.Scheme) || !r.EngineTransforms && transform != "native" {
-				return usagef(cmd, "--transform must be native, or tsql with --to %s", strings.Join(shredders, ", "))
-			}
-			var referencesErr error
-			if r.References, referencesErr = config.ParseReferences(base, urns); referencesErr != nil {
-				return usagef(cmd, "%w", referencesErr)
-			}
-			if r.Compression != "" && r.Scheme != "parquet" {
-				return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
-			}
-			if !(maxBad >= 0 && maxBad <= 100) {
-				return usagef(cmd, "--max-bad must be from 0 to 100")
-			}
-			r.MaxBad = maxBad / 100
-			if lineLimit != "" {
-				if r.LineLimit, err = config.ParseLineLimit(lineLimit); err != nil {
-					return usagef(cmd, "--line-limit: %w", err)
-				}
-			}
-			if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild && slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
-				return usagef(cmd, "--rebuild has a meaning with a database only: files are made anew by each load")
-			}
-			if slices.Equal(r.RebuildTypes, []string{allTypes}) {
-				r.RebuildTypes = nil
+			if err := f.complete(cmd, getenv, &r); err != nil {
+				return err
 			}
 			r.Dir = args[0]
 			p := newProgress(s)
@@ -208,20 +183,60 @@ the column stays NULL for that one until the command is run again with the files
 			return errors.Join(err, accounted(report), incompleteLoad(report.LeftOut))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that has it")
+	cmd.Flags().StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that has it")
 	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
 	cmd.Flags().StringVar(&r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
-	cmd.Flags().StringVar(&transform, "transform", "native", "who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
+	cmd.Flags().StringVar(&f.transform, "transform", "native", "who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
 	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
-	cmd.Flags().StringVar(&base, "base", "", "the base `URL` of the server that the files come from: absolute references have a key only at it")
-	cmd.Flags().StringVar(&urns, "urn-references", "", "`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
-	cmd.Flags().StringVar(&lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
-	cmd.Flags().Float64Var(&maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which nothing is loaded")
+	cmd.Flags().StringVar(&f.base, "base", "", "the base `URL` of the server that the files come from: absolute references have a key only at it")
+	cmd.Flags().StringVar(&f.urns, "urn-references", "", "`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
+	cmd.Flags().StringVar(&f.lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
+	cmd.Flags().Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which nothing is loaded")
 	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
 	cmd.Flags().Lookup("rebuild").NoOptDefVal = allTypes
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
+}
+
+// complete checks the flags, and puts them into the request.
+func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *LoadRequest) error {
+	var err error
+	if r.Scheme, r.Rest, err = warehouseOf(f.to, getenv); err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	switch reads := slices.Contains(readers, r.Scheme); {
+	case reads && r.Staging == "":
+		return usagef(cmd, "--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
+	case !reads && r.Staging != "":
+		return usagef(cmd, "--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
+	}
+	if r.EngineTransforms = f.transform == "tsql"; r.EngineTransforms && !slices.Contains(shredders, r.Scheme) || !r.EngineTransforms && f.transform != "native" {
+		return usagef(cmd, "--transform must be native, or tsql with --to %s", strings.Join(shredders, ", "))
+	}
+	var referencesErr error
+	if r.References, referencesErr = config.ParseReferences(f.base, f.urns); referencesErr != nil {
+		return usagef(cmd, "%w", referencesErr)
+	}
+	if r.Compression != "" && r.Scheme != "parquet" {
+		return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
+	}
+	if !(f.maxBad >= 0 && f.maxBad <= 100) {
+		return usagef(cmd, "--max-bad must be from 0 to 100")
+	}
+	r.MaxBad = f.maxBad / 100
+	if f.lineLimit != "" {
+		if r.LineLimit, err = config.ParseLineLimit(f.lineLimit); err != nil {
+			return usagef(cmd, "--line-limit: %w", err)
+		}
+	}
+	if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild && slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
+		return usagef(cmd, "--rebuild has a meaning with a database only: files are made anew by each load")
+	}
+	if slices.Equal(r.RebuildTypes, []string{allTypes}) {
+		r.RebuildTypes = nil
+	}
+	return nil
 }
 
 // mostLeftOut is how many files are named that were left out.

@@ -13,7 +13,6 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof"
 )
 
 // columns is a run of rows, column by column.
@@ -35,62 +34,6 @@ func (c *columns) reset() {
 		v.Reset()
 	}
 	c.rows = 0
-}
-
-// mark is where a run of rows stands.
-type mark struct{ rows, size int } // size is bytes of text, where rows are text
-
-// rows is a run of rows of one table.
-type rows interface {
-	// add takes a row of a line: cells as an Evaluator emits them. A text that is
-	// no value of its column's type becomes NULL, and told hears what became of it.
-	add(line int64, cells [][]byte, told func(column int, f fit))
-	mark() mark
-	// truncate takes back the rows after m.
-	truncate(m mark)
-	reset()
-}
-
-// parquetRows are rows as Parquet has them.
-type parquetRows struct {
-	columns
-	table *Table
-	keys  int // columns of ours before the view's: keyColumns in the prepared form
-}
-
-func (p *parquetRows) add(line int64, cells [][]byte, told func(column int, f fit)) {
-	if p.keys > 0 {
-		// Id and version are not known yet: key puts them in.
-		p.values[1].Int64(p.rows, line)
-	}
-	for i, cell := range cells {
-		if cell == nil {
-			continue
-		}
-		if p.table.Columns[i].Kind == sof.Text {
-			p.values[p.keys+i].Text(p.rows, cell)
-		} else if f := put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell); f != fits {
-			told(i, f)
-		}
-	}
-	p.rows++
-}
-
-func (p *parquetRows) mark() mark { return mark{rows: p.rows} }
-
-func (p *parquetRows) truncate(m mark) {
-	for _, v := range p.values {
-		v.Truncate(m.rows)
-	}
-	p.rows = m.rows
-}
-
-// key gives the rows after m their id and version.
-func (p *parquetRows) key(m mark, id, version []byte) {
-	for row := m.rows; row < p.rows; row++ {
-		p.values[0].Text(row, id)
-		p.values[2].Text(row, version)
-	}
 }
 
 // badLine is a line for the quarantine. Its text is part of the block.
