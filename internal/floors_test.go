@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -58,6 +59,26 @@ func TestArchitecture(t *testing.T) {
 		fmt.Fprintf(&all, "\n%-22s %6d lines of Go, %6d of tests; leans on no floor below: %s", f.name, lines[i], tests[i], f.below)
 	}
 	t.Log(all.String())
+}
+
+// The places that the documentation sends people to are there.
+func TestArchitecturePlaces(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "\n## Where to change what\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	places := regexp.MustCompile("`([a-z][^` ]*)`").FindAllStringSubmatch(table, -1)
+	if len(places) < 12 {
+		t.Fatalf("%d places", len(places))
+	}
+	for _, m := range places {
+		if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+			t.Errorf("docs/architecture.md: %v", err)
+		}
+	}
 }
 
 // A file of the product or of an emulator is read at one sitting.
