@@ -42,7 +42,7 @@ type Extractor struct {
 // does, and the report is empty.
 func (x Extractor) Extract(ctx context.Context) (Report, error) {
 	started := x.Now().UTC()
-	report, _, err := twice(newReport(started, x.Token()), x.Lake, func(report *Report, whole bool) (struct{}, error) {
+	report, _, err := flattenAgainIfMixed(newReport(started, x.Token()), x.Lake, func(report *Report, whole bool) (struct{}, error) {
 		return struct{}{}, x.extract(ctx, report, started, whole)
 	})
 	if err != nil {

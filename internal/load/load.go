@@ -106,7 +106,7 @@ type readyBatch struct {
 // load loads the files of some types, or of all.
 func (l Loader) load(ctx context.Context, schema string, types []string, first before) (Report, error) {
 	started := l.Now().UTC()
-	report, batches, err := twice(newReport(started, l.Token()), l.Lake, func(report *Report, whole bool) ([]readyBatch, error) {
+	report, batches, err := flattenAgainIfMixed(newReport(started, l.Token()), l.Lake, func(report *Report, whole bool) ([]readyBatch, error) {
 		return l.prepareAll(ctx, report, schema, types, started, whole)
 	})
 	if err == nil {
@@ -115,9 +115,9 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 	return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, report.Export))
 }
 
-// twice flattens a folder again when a file turned out to have lines of several types,
-// then with all its lines known. What the first try left behind is removed.
-func twice[T any](report Report, lake *localdir.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
+// flattenAgainIfMixed calls flatten once more, with all lines known, when a file turns out
+// to have lines of several resource types. It removes what the first call has staged.
+func flattenAgainIfMixed[T any](report Report, lake *localdir.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
 	fresh := Report{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
 	if !errors.Is(err, pipeline.ErrMixed) {

@@ -50,7 +50,7 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) ([]JobEnd, error) {
 func (p *Pipeline) cancel(ctx context.Context, id string) ([]JobEnd, error) {
 	e, err := p.export(ctx, id)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, p.cancelUnborn(ctx, id)
+		return nil, p.cancelPending(ctx, id)
 	}
 	if err != nil {
 		return nil, err
@@ -74,9 +74,9 @@ func (p *Pipeline) cancel(ctx context.Context, id string) ([]JobEnd, error) {
 	return ends, nil // the export has ended, whatever becomes of its jobs
 }
 
-// cancelUnborn ends an export that the plan's document names, and that has no
+// cancelPending ends an export that the plan's document names, and that has no
 // document of its own yet.
-func (p *Pipeline) cancelUnborn(ctx context.Context, id string) error {
+func (p *Pipeline) cancelPending(ctx context.Context, id string) error {
 	plan, n, _ := cutExportID(id)
 	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(plan))
 	switch {
@@ -255,7 +255,7 @@ func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Expor
 	if err := p.removeLinks(ctx, e); err != nil {
 		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
 	}
-	if err := p.giveBack(ctx, e); err != nil {
+	if err := p.releaseJobs(ctx, e); err != nil {
 		if fault.Of(err) == fault.Transient && p.Now().Sub(e.FinishedAt) < p.SilentAfter {
 			return fmt.Errorf("give the jobs of export %s back: %w", e.ID, err)
 		}
@@ -293,9 +293,9 @@ func (p *Pipeline) clearStrays(ctx context.Context, e Export) {
 	}
 }
 
-// giveBack deletes the jobs of an export at the server: those that run for nobody,
+// releaseJobs deletes the jobs of an export at the server: those that run for nobody,
 // and those whose files are there and were fetched.
-func (p *Pipeline) giveBack(ctx context.Context, e Export) error {
+func (p *Pipeline) releaseJobs(ctx context.Context, e Export) error {
 	ends, err := p.endJobs(ctx, e)
 	for _, j := range ends {
 		err = errors.Join(err, j.Err)
@@ -303,7 +303,7 @@ func (p *Pipeline) giveBack(ctx context.Context, e Export) error {
 	return err
 }
 
-// endJobs is giveBack that tells of each job.
+// endJobs ends the jobs of an export at the server, and returns what became of each.
 func (p *Pipeline) endJobs(ctx context.Context, e Export) ([]JobEnd, error) {
 	jobs, err := p.jobs(ctx, e)
 	if err != nil {

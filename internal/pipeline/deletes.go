@@ -65,7 +65,7 @@ func (p *Pipeline) fetchDeletes(ctx context.Context, f fetching) error {
 	if there, err := exists(err); err != nil {
 		return err
 	} else if !there {
-		err := p.twice(func() error {
+		err := p.retryOnWrongCount(func() error {
 			files, err = p.split(ctx, f)
 			return err
 		})
@@ -101,7 +101,7 @@ func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) 
 		return nil, err
 	}
 	s := splitter{p: p, f: f, held: map[string]*tombstones{}}
-	err = s.run(ctx, &tally{r: p.beating(ctx, f.export, r), want: f.file.Count})
+	err = s.run(ctx, &lineCounter{r: p.withHeartbeat(ctx, f.export, r), want: f.file.Count})
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}

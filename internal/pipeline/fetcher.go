@@ -165,13 +165,13 @@ func (p *Pipeline) land(ctx context.Context, f fetching, path string) (blob File
 		}
 	}
 	began := p.Now()
-	var counted *tally
-	err = p.twice(func() error {
+	var counted *lineCounter
+	err = p.retryOnWrongCount(func() error {
 		r, err := p.download(ctx, f)
 		if err != nil {
 			return err
 		}
-		counted = &tally{r: p.beating(ctx, f.export, r), want: f.file.Count}
+		counted = &lineCounter{r: p.withHeartbeat(ctx, f.export, r), want: f.file.Count}
 		blob, err = p.Landings.Create(ctx, Landing, path, counted)
 		if closeErr := r.Close(); err == nil {
 			err = closeErr
@@ -190,8 +190,8 @@ func (p *Pipeline) land(ctx context.Context, f fetching, path string) (blob File
 	return blob, true, nil
 }
 
-// twice does it again at once when the count was wrong.
-func (p *Pipeline) twice(do func() error) error {
+// retryOnWrongCount calls do once more when it returns errCount.
+func (p *Pipeline) retryOnWrongCount(do func() error) error {
 	err := do()
 	if errors.Is(err, errCount) {
 		if err = do(); errors.Is(err, errCount) {

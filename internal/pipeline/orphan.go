@@ -27,7 +27,7 @@ func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j Job, r Re
 	if !j.LostSince.IsZero() {
 		since = j.LostSince
 	}
-	candidates, err := p.unowned(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(p.KickOffPatience+clockSkew))
+	candidates, err := p.unclaimedJobs(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(p.KickOffPatience+clockSkew))
 	if err != nil {
 		return found, false, fmt.Errorf("look for job %s: %w", j.ID, err)
 	}
@@ -52,9 +52,9 @@ func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j Job, r Re
 	return found, wait, nil
 }
 
-// unowned lists the jobs that have left folders in our landing area between two
+// unclaimedJobs lists the jobs that have left folders in our landing area between two
 // instants, and that no job of the journal has taken.
-func (p *Pipeline) unowned(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
+func (p *Pipeline) unclaimedJobs(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
 	var candidates []Accepted
 	last := ""
 	for _, prefix := range tracer.Traces(from, to) {
@@ -131,7 +131,7 @@ func (p *Pipeline) clearOrphans(ctx context.Context, source Source, j Job, r Req
 	if !j.LostSince.IsZero() {
 		since = j.LostSince
 	}
-	candidates, err := p.unowned(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(p.KickOffPatience+clockSkew))
+	candidates, err := p.unclaimedJobs(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(p.KickOffPatience+clockSkew))
 	if err != nil {
 		return fmt.Errorf("look for what job %s has lost: %w", j.ID, err)
 	}
@@ -165,7 +165,7 @@ func (p *Pipeline) clearOrphans(ctx context.Context, source Source, j Job, r Req
 		}
 	}
 	for _, a := range ended {
-		if err := p.settle(ctx, j, a, OrphanEnded); err != nil {
+		if err := p.recordOrphanFate(ctx, j, a, OrphanEnded); err != nil {
 			return err
 		}
 	}
@@ -175,15 +175,15 @@ func (p *Pipeline) clearOrphans(ctx context.Context, source Source, j Job, r Req
 				return fmt.Errorf("cancel what job %s has lost: %w", j.ID, err)
 			}
 		}
-		if err := p.settle(ctx, j, a, fate); err != nil {
+		if err := p.recordOrphanFate(ctx, j, a, fate); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settle writes the fate of an orphan down.
-func (p *Pipeline) settle(ctx context.Context, j Job, a Accepted, fate string) error {
+// recordOrphanFate writes the fate of an orphan down.
+func (p *Pipeline) recordOrphanFate(ctx context.Context, j Job, a Accepted, fate string) error {
 	news := false
 	_, err := p.updateJob(ctx, j.Export, j.N, func(j *Job) error {
 		i := slices.IndexFunc(j.Orphans, func(o Orphan) bool { return o.Folder == a.Folder })

@@ -175,7 +175,7 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 		if err != nil {
 			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
 		}
-		if e, waits := d.value.unborn(plan, keys); waits {
+		if e, waits := d.value.pendingExport(plan, keys); waits {
 			e.Retry = d.value.Retry
 			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.value.PausedAt, Notice: e.Retry.notice()})
 			d.value.Retry = nil
@@ -219,9 +219,9 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 	return out, nil
 }
 
-// unborn is the export of a plan that is to begin and has no document yet. keys are
+// pendingExport is the export of a plan that is to begin and has no document yet. keys are
 // those of the plan's newest exports.
-func (r planRecord) unborn(plan string, keys []string) (Export, bool) {
+func (r planRecord) pendingExport(plan string, keys []string) (Export, bool) {
 	e := Export{Plan: plan, State: Requested}
 	switch {
 	case r.Current != "" && !slices.Contains(keys, exportKey(plan, r.Seq)):

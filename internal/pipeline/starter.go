@@ -282,7 +282,7 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 	}
 	if found.StatusURL != "" {
 		p.Log.WarnContext(ctx, "job adopted whose promise was lost", "job", j.ID, "folder", found.Folder)
-		return p.promised(ctx, source, e, j, found, true)
+		return p.recordAccepted(ctx, source, e, j, found, true)
 	}
 	mine := false
 	j, err = p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
@@ -320,7 +320,7 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 		}
 		return j, fmt.Errorf("kick off job %s: %w", j.ID, err)
 	}
-	return p.promised(ctx, source, e, j, accepted, false)
+	return p.recordAccepted(ctx, source, e, j, accepted, false)
 }
 
 // declined takes a kick-off back that the server has answered with a later one: no
@@ -366,8 +366,8 @@ func (p *Pipeline) refused(ctx context.Context, e Export, j Job) error {
 	return err
 }
 
-// promised writes the server's promise down, unless another one is there already.
-func (p *Pipeline) promised(ctx context.Context, source Source, e Export, j Job, accepted Accepted, adopted bool) (Job, error) {
+// recordAccepted writes the server's promise down, unless another one is there already.
+func (p *Pipeline) recordAccepted(ctx context.Context, source Source, e Export, j Job, accepted Accepted, adopted bool) (Job, error) {
 	kept := accepted.StatusURL
 	id := j.ID
 	j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {

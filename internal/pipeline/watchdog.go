@@ -17,7 +17,7 @@ func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
 	case Requested:
 		return p.kickOff(ctx, plan, e)
 	case Exporting:
-		return p.nudge(ctx, e)
+		return p.resendPolls(ctx, e)
 	case Loading:
 		silentSince, err := p.lastSign(ctx, e)
 		if err != nil || p.Now().Sub(silentSince) < p.SilentAfter {
@@ -37,7 +37,7 @@ func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
 			return p.failExport(ctx, e.ID, "loading", stalledFault(e))
 		}
 		p.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
-		return p.nudge(ctx, e)
+		return p.resendPolls(ctx, e)
 	case Loaded, Incomplete, Failed, Cancelled:
 	}
 	return nil
@@ -74,9 +74,9 @@ func (p *Pipeline) lastSign(ctx context.Context, e Export) (time.Time, error) {
 	return last, nil
 }
 
-// nudge sends the poll of each job whose chain is overdue. The number goes up in
-// the journal first, so that what is left of the old chain is dropped.
-func (p *Pipeline) nudge(ctx context.Context, e Export) error {
+// resendPolls sends a new poll for each job whose last one is overdue. It raises the poll
+// number in the journal first, so that an old poll that arrives late is dropped.
+func (p *Pipeline) resendPolls(ctx context.Context, e Export) error {
 	jobs, err := p.jobs(ctx, e)
 	if err != nil {
 		return err

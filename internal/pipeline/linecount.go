@@ -8,8 +8,9 @@ import (
 	"io"
 )
 
-// beating is a reader that tells the watchdog of a long download.
-func (p *Pipeline) beating(ctx context.Context, e Export, r io.Reader) io.Reader {
+// withHeartbeat returns a reader that tells the watchdog, while r is read, that a long
+// download is still at work.
+func (p *Pipeline) withHeartbeat(ctx context.Context, e Export, r io.Reader) io.Reader {
 	return readerFunc(func(b []byte) (int, error) {
 		n, err := r.Read(b)
 		if p.Now().Sub(e.TouchedAt) >= p.SilentAfter/3 {
@@ -24,12 +25,12 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
-// errCount says that a file has another number of lines than the manifest.
+// errCount reports that a file does not have as many lines as the manifest says.
 var errCount = errors.New("the manifest counts otherwise")
 
-// tally counts the lines of what it reads, blank ones left out, and fails at the
-// end when they are not as many as was said.
-type tally struct {
+// lineCounter counts the lines that it reads, without blank ones. At the end it returns
+// errCount if their number is not the one that is wanted.
+type lineCounter struct {
 	r     io.Reader
 	want  int64 // -1: nobody said
 	lines int64
@@ -39,7 +40,7 @@ type tally struct {
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-func (t *tally) Read(b []byte) (int, error) {
+func (t *lineCounter) Read(b []byte) (int, error) {
 	n, err := t.r.Read(b)
 	part := b[:n]
 	if !t.first && n > 0 {
