@@ -137,7 +137,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	return root
 }
 
-// subcommand refuses the name of a command that there is not.
+// subcommand returns an error that names an unknown command.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

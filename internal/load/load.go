@@ -330,9 +330,8 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 	return report, nil
 }
 
-// writtenAt is the instant of lines without one: that of the export which brought the
-// file, where the folder is a copy of what the pipeline has fetched, so that they are
-// the versions that they are there; else when the load began.
+// writtenAt returns the timestamp for resources without meta.lastUpdated: the transaction
+// time of the export if the folder is a copy of a fetched one, else the start of the load.
 func (l Loader) writtenAt(path string, started time.Time) time.Time {
 	for _, name := range []string{path, filepath.ToSlash(l.Dir) + "/"} {
 		if t, ok := pipeline.TransactionTimeOf(name); ok {

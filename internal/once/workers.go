@@ -95,7 +95,7 @@ func (r *run) giveUp(ctx context.Context, body []byte, panicValue any) error {
 	return r.pipeline.GiveUp(ctx, body, r.panicked(panicValue))
 }
 
-// failed gives a step that is not done and not recorded.
+// failed removes and returns the next step that failed and must be tried again.
 func (w *workers) failed() (failure, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -182,8 +182,8 @@ func cutExportID(id string) (plan string, n int, ok bool) {
 const fetchStamp = "20060102T150405.000000000Z"
 
 // fetchFolder is where the files of a job are fetched to: its id, and the instant that
-// they are of. Numbers of exports are given again when a journal was lost; what lies
-// there of before must not be taken for what is to be fetched.
+// they are of. Export numbers start again after a journal is lost; the timestamp keeps
+// files of an earlier export from being mistaken for new ones.
 func fetchFolder(job string, transactionTime time.Time) string {
 	if transactionTime.IsZero() {
 		return job

@@ -103,7 +103,7 @@ type Flattener struct {
 	largeTurn *semaphore.Weighted // of lines that need much memory: one at a time, of all files
 }
 
-// What is kept of each is what two files take that are flattened side by side.
+// Sizes of the free lists: enough for two files that are flattened concurrently.
 const (
 	keptEvaluators = 4
 	keptResults    = 6

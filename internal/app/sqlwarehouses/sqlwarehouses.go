@@ -66,7 +66,7 @@ func opener(engine tsql.Engine) app.OpenWarehouse {
 	}
 }
 
-// compiled is the views as bodies are made from them.
+// compiled returns the compiled views, from which the engine's bodies are written.
 func compiled(engine tsql.Engine, r app.Resources) (prepared.Native, error) {
 	views, ok := r.Views.(prepared.Native)
 	if !ok {

@@ -49,10 +49,10 @@ func LoaderThrough(open func(url string) (Staging, error), now func() time.Time,
 	}
 }
 
-// schema is that of tables that belong to nobody in particular.
+// schema is used when --schema is not given.
 const schema = "dbo"
 
-// workPrefix begins the names of the folders for what is staged.
+// workPrefix begins the names of folders for temporary files.
 const workPrefix = "fhirsynapse-load-"
 
 func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open func(string) (Staging, error), now func() time.Time) (out cli.LoadReport, failed error) {

@@ -55,8 +55,8 @@ func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 	return out
 }
 
-// share counts the legs that c has in common with the last one of cells, which
-// is filled right before it.
+// share counts the first path steps that c shares with the last of cells, the one that is
+// filled just before it, so that they are walked once.
 func (c *cell) share(cells []cell) {
 	before := &cells[len(cells)-1]
 	if before.memo >= 0 {

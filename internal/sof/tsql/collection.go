@@ -97,8 +97,8 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 	return rows{item: &node{}}
 }
 
-// indexed brings the items of in into the block of c, and gives the scope of one
-// of them, with $index where what is said of it needs that.
+// indexed adds the items of in to the block of c, and returns the scope of one item. The
+// scope has $index if the expression said uses it.
 func (w *writer) indexed(in, said sof.Expr, c scope) (rows, scope) {
 	if !mentions(said, isItemIndex) || w.plainList(in) {
 		got := w.rows(in, c)

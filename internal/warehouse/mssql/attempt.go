@@ -186,8 +186,8 @@ func (w *Warehouse) defineSchema(ctx context.Context, s session, t statements.Ta
 	return nil
 }
 
-// conflictTries is how often a transaction meets another before it gives up: each
-// time one of them has got through.
+// conflictTries bounds how often a transaction is tried again after a conflict. Each
+// conflict means that another transaction has been committed.
 const conflictTries = 15
 
 // apply is the transaction. Where the engine ends it because it met another, it is
@@ -273,8 +273,8 @@ func (w *Warehouse) restoreLock(ctx context.Context, s session, t statements.Tar
 
 var rollBack = statements.Statement{Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"}
 
-// afterwards is what a commit that has happened leaves to do. It may fail: the next
-// one, or the janitor, makes up for it.
+// afterwards drops the stage of a finished commit, and creates statistics on new tables.
+// It only logs failures: a later commit drops what is left.
 func (w *Warehouse) afterwards(ctx context.Context, s session, a statements.Attempt, fresh bool) {
 	todo := a.DropStage()
 	if fresh {

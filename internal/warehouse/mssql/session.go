@@ -76,9 +76,8 @@ func (s session) ledger(ctx context.Context, t statements.Target, export string)
 	return out, err
 }
 
-// conflicts are the errors of an engine that lets transactions meet, and ends all
-// but one: nothing of the others is left. After a COMMIT even that is looked up in
-// the ledger.
+// conflicts reports whether err is a write-write conflict. The losing transaction has been
+// rolled back; after a COMMIT the caller looks into the ledger, to be sure.
 func conflicts(err error) bool {
 	n := tds.Number(err)
 	return tds.Step(err) != statements.StepCommit && (n == 24556 || n == 24706 || n == 3960)
