@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -244,10 +245,14 @@ func TestTooManyDownloadsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newBulk(t, fhirserver.Bulk{}, patient("a"), observation("o", "a", "1"))
 	m := w.page(w.start("/$export"))
-	w.srv.SetFaults(fhirserver.Faults{ParallelDownloads: 1, File: map[int][]fhirserver.Answer{0: {{Hang: true}}}})
+	w.srv.SetFaults(fhirserver.Faults{ParallelDownloads: 1, File: map[int][]fhirserver.Answer{0: slices.Repeat([]fhirserver.Answer{{Hang: true}}, 1000)}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var hanging sync.WaitGroup
-	hanging.Go(func() { _, _ = w.send(ctx, http.MethodGet, m.Output[0].URL) }) // it is cancelled
+	hanging.Go(func() { // until it is the one that is served, and then until it is cancelled
+		for ctx.Err() == nil {
+			_, _ = w.send(ctx, http.MethodGet, m.Output[0].URL)
+		}
+	})
 	deadline := time.Now().Add(10 * time.Second)
 	got := ""
 	for got != "429 Retry-After 1 outcome" && time.Now().Before(deadline) {

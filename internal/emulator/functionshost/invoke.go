@@ -201,7 +201,8 @@ const noticeLimit = 2 * time.Second
 
 // cut names what ended a request in the middle, in a text that repeats.
 func (h *Host) cut(ctx context.Context, p *process, err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) && !p.gone() {
+	// The port of a process that ends is closed a moment before the end is noticed.
+	if errors.Is(err, syscall.ECONNREFUSED) && !p.gone() && !ending(p.pid) {
 		return errors.New("connection refused: the handler runs and has closed its port")
 	}
 	noticed := time.NewTimer(noticeLimit)

@@ -20,6 +20,13 @@ func isolate(cmd *exec.Cmd, tied bool) {
 // killGroup ends the handler and whatever it has started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
+// ending reports whether a process has ended, or is past the point of no return: Linux
+// takes its memory first, then closes its files, and then tells its parent.
+func ending(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return err != nil || !bytes.Contains(text, []byte("VmHWM:"))
+}
+
 // peakMemory is the largest resident size of a running process, in bytes; 0 when
 // unknown. Not from rusage after the end: Linux starts a child's maxrss with that
 // of its parent, whose memory it shares until exec.
