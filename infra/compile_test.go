@@ -155,9 +155,9 @@ func write(t *testing.T, name string, data []byte) {
 	}
 }
 
-// The compiled template in testdata is what all other tests read: so they hold the
-// Bicep files on every machine, and a stale one is a failure on every machine.
-// With -update it writes what they read, so it does not run beside them.
+// The other tests read the compiled template in testdata, so that they run on machines
+// without the compiler. This test fails if that copy is stale, and writes it with -update;
+// it is not parallel, because the other tests would read a half-written copy.
 func TestTheBicepFilesAreCompiledWithoutAWarning(t *testing.T) {
 	if compiler() != "" {
 		dir := copied(t)

@@ -102,7 +102,8 @@ func TestTheNamesOnThePagesExist(t *testing.T) {
 	}
 }
 
-// The defaults that the pages name in parentheses are those of the template.
+// The documentation writes a parameter's default behind its name: `stagingDays` (14). The
+// template has the same defaults.
 func TestTheDefaultsOnThePagesAreThoseOfTheTemplate(t *testing.T) {
 	t.Parallel()
 	parameters := compiled(t).Parameters

@@ -55,8 +55,8 @@ func exposures(t *testing.T, of ...map[string]any) map[string]string {
 	return out
 }
 
-// exposure is what a property is with public and with private network; empty where the
-// resource is not made.
+// exposure lists the value of each property with network: public and with network:
+// private. The value is empty if that template does not create the resource.
 var exposure = []struct{ property, public, private string }{
 	{"HealthcareApis/workspaces fs* publicNetworkAccess", "Enabled", "Disabled"},
 	{"HealthcareApis/workspaces/fhirservices fs*/fhir publicNetworkAccess", "Enabled", "Disabled"},

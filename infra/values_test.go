@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// values are what the published schemas allow. The compiler takes any text in nearly
-// all of these places.
+// values lists the values that the published schemas allow for a property. The compiler
+// accepts any text for most of them.
 var values = []struct {
 	kind, path string
 	allowed    []any
@@ -115,7 +115,7 @@ func TestAlerts(t *testing.T) {
 		if !strings.Contains(text(criterion["query"]), want) {
 			t.Errorf("%s: query %v, want %s in it", rule.Name, criterion["query"], want)
 		}
-		// Without it the deployment fails as long as there is no log line.
+		// Azure validates the query otherwise, and refuses it until the first log line exists.
 		if rule.at("properties", "skipQueryValidation") != true {
 			t.Errorf("%s: the query is validated", rule.Name)
 		}

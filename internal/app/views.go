@@ -11,9 +11,8 @@ import (
 	"fhirsynapse/views"
 )
 
-// Views compiles the bundled views and those of a folder. A view of the folder is added,
-// or replaces the bundled view of the same name. An empty folder means the bundled views
-// alone. All plans have the same views.
+// Views compiles the bundled views and the views in folder, for all plans. A view in folder
+// replaces the bundled view of the same name; an empty folder adds none.
 func Views(folder string, options ...sof.Option) (prepared.PlanViews, error) {
 	set, err := compile(folder, options...)
 	if err != nil {

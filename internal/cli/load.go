@@ -50,8 +50,8 @@ type LoadRequest struct {
 
 // Progress shows how far a load got.
 type Progress interface {
-	// Total is called when the reading begins, and once more if it has to begin again.
-	// bytes is the size of all files after unpacking, as far as that is known.
+	// Total is called when reading starts, and again if it has to restart. bytes is the
+	// unpacked size of all files; a file whose unpacked size is unknown counts as packed.
 	Total(bytes int64)
 	// Add is called when so many more bytes have been read.
 	Add(bytes int64)
@@ -143,7 +143,8 @@ is no newer version of them. In between readers see NULL in that column, and not
 them. If the folder lacks a resource, or has an older version of it, the command says so at its end, and
 the column stays NULL for that one until the command is run again with the files that were missing.`
 
-// loadFlags are the flags of load that are no part of a LoadRequest as they stand.
+// loadFlags holds the flags that are checked or converted before they go into a
+// LoadRequest.
 type loadFlags struct {
 	to, lineLimit, transform, base, urns string
 	maxBad                               float64

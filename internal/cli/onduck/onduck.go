@@ -152,9 +152,8 @@ func leftOut(files []load.LeftOut) []cli.LeftOut {
 	return out
 }
 
-// workFolder makes a temporary folder beside the output: on the same file system, so that
-// a finished file is renamed into its place. It removes the folders that killed processes
-// have left.
+// workFolder creates a temporary folder next to the output, on the same file system, so that
+// finished files can be renamed. It removes folders that killed processes left behind.
 func workFolder(parent string, now time.Time) (*workdir.Dir, error) {
 	work, err := workdir.Make(parent, load.WorkPrefix, now)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// The commands of the documentation print a script; those of --check ask a server.
+// Every sql setup command in the documentation runs. Commands with --check are given a
+// target without a database, and say so.
 func TestTheCommandsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../docs/warehouses.md")
@@ -52,7 +53,7 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 	}
 }
 
-// The table of rights in the documentation has those of the scripts.
+// The documentation lists exactly the rights that the scripts grant.
 func TestTheRightsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../docs/warehouses.md")

@@ -16,7 +16,7 @@ import (
 
 const publishedURL = "https://account.dfs.core.windows.net/fhir-published"
 
-// state is what the catalog of a database has after some statements of an administrator.
+// state is a database catalog that the statements of a set-up script change.
 type state struct {
 	rowVersions bool
 	collation   string
