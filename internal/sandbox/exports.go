@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"fhirsynapse/internal/emulator/functionshost"
@@ -69,9 +70,12 @@ func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) 
 			return false, errors.Join(errors.New("the functions host ended"), host.Err())
 		default:
 		}
-		var err error
-		e, _, err = w.Last(ctx)
-		return e.ID == id && e.State.Final(), err
+		// A schedule may have begun the next ones between two looks.
+		newest, err := pipeline.Exports(ctx, w.App.Journal(), planName, 20)
+		if i := slices.IndexFunc(newest, func(e pipeline.ExportSummary) bool { return e.ID == id }); i >= 0 {
+			e = newest[i]
+		}
+		return e.State.Final(), err
 	})
 	if err != nil {
 		return e.Export, fmt.Errorf("wait for export %s, which is %s: %w", id, e.State, err)
