@@ -11,6 +11,19 @@ import (
 // mostNames is how many names of unknown elements are kept of a file.
 const mostNames = 100
 
+// What is compared below the top level of resources: every line of a small file, and a
+// sample of a large one. A version of FHIR shows on most lines that have the element.
+const (
+	nestedFirst = 1000      // lines of a file
+	nestedEvery = 64        // lines after them
+	nestedSize  = 256 << 10 // bytes of a line
+)
+
+// comparesNested reports whether a line is compared below its top level.
+func comparesNested(number int64, size int) bool {
+	return (number <= nestedFirst || number%nestedEvery == 0) && size <= nestedSize
+}
+
 // differences counts the members of resources that R4 does not have, or has in another
 // shape.
 type differences struct {

@@ -105,3 +105,23 @@ func TestMadeUpDataHasNoDifferences(t *testing.T) {
 		t.Errorf("%d resources", heads)
 	}
 }
+
+// Inside elements the lines of a small file are compared, and a sample of a large one.
+func TestDifferencesInsideElementsAreCounted(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for i := range 1300 {
+		lines = append(lines, fmt.Sprintf(`{"resourceType":"Patient","id":"a%d",%s,"contact":[{"person":{}},{"name":[{}]}]}`, i, meta))
+	}
+	done := flattened(t, lines...)
+	const compared = 1000 + 1300/64 - 1000/64
+	want := pipeline.ValueCounts{
+		OtherVersion: map[string]int64{"Patient": compared},
+		Shapes:       map[string]int64{"Patient.contact.name": compared},
+		Lists:        map[string]int64{"Patient.contact.name": compared},
+		Unknown:      map[string]int64{"Patient.contact.person": compared},
+	}
+	if d := cmp.Diff(want, done.ValueCounts); d != "" || done.Heads != 1300 {
+		t.Errorf("%d heads, %s", done.Heads, d)
+	}
+}

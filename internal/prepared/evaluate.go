@@ -13,6 +13,7 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/native"
 )
 
 // columns is a run of rows, column by column.
@@ -117,6 +118,7 @@ type evaluation struct {
 	told    func(column int, f fit)
 	misfits []misfit // of the line
 	version []byte
+	nested  *native.Nested // nil where no view reads the type
 }
 
 // misfit is a value that its column does not hold as it is.
@@ -133,6 +135,9 @@ type before struct {
 
 func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evaluation {
 	e := &evaluation{in: in, tables: tables, ev: ev}
+	if len(tables) > 0 {
+		e.nested = native.NewNested()
+	}
 	e.emit = e.row
 	e.told = func(column int, f fit) { e.misfits = append(e.misfits, misfit{e.view, column, f}) }
 	return e
@@ -246,6 +251,12 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 		e.r.deleted++
 	}
 	e.keep(&res, lastUpdated)
+	if e.nested != nil && !res.Deleted && comparesNested(line.Number, len(line.JSON)) {
+		res.Differences = append(res.Differences, e.nested.Compare(line.JSON)...)
+	}
+	if len(res.Differences) > 0 {
+		e.r.differences.add(res.Differences)
+	}
 	return "", nil
 }
 
@@ -302,9 +313,6 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	}
 	if isOddID(res.ID) {
 		e.r.oddIDs++
-	}
-	if len(res.Differences) > 0 {
-		e.r.differences.add(res.Differences)
 	}
 	e.r.resources++
 	h := e.r.head

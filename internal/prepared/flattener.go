@@ -26,7 +26,7 @@ type Resource struct {
 	// Misses counts the references of the rows that have no key.
 	Misses []native.Miss
 	// Differences are members of the resource that R4 does not have, or has in another
-	// shape.
+	// shape, at its top level.
 	Differences []native.Difference
 }
 

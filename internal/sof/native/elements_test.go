@@ -138,3 +138,73 @@ func TestLinesWithDifferencesTakeNoMemory(t *testing.T) {
 		t.Errorf("%v allocations a line", n)
 	}
 }
+
+// nestedOf names the differences inside the elements of an Encounter with these members.
+func nestedOf(t *testing.T, n *Nested, eval *Evaluator, members string) []string {
+	t.Helper()
+	line := `{"id":"a",` + members + `,"resourceType":"Encounter"}`
+	if _, err := eval.Eval(t.Context(), []byte(line), func(int, [][]byte) error { return nil }); err != nil {
+		t.Fatalf("%s: %v", members, err)
+	}
+	out := []string{}
+	for _, d := range n.Compare([]byte(line)) {
+		out = append(out, fmt.Sprintf("%s:%s", d.Name, []string{"unknown", "list", "no list", "other"}[d.Kind]))
+	}
+	return out
+}
+
+func TestMembersInsideElementsAreTold(t *testing.T) {
+	t.Parallel()
+	eval, nested := encounterEvaluator(t), NewNested()
+	for members, want := range map[string]string{
+		`"admission":{"x":1},"class":[{"x":1}]`:                                           "", // Eval tells them
+		`"participant":[{"actor":{"reference":"Practitioner/1"}}, {"individual":{}}]`:     "participant.actor:unknown",
+		` "participant" : [ null, { "type" : { "text" : "x" } , "period" : [ { } ] } ] `:  "participant.type:no list participant.period:list",
+		`"hospitalization":{"dischargeDisposition":{"coding":[{"userSelected":"x\"}"}]}}`: "",
+		`"hospitalization":{"origin":5,"destination":["x"]}`:                              "hospitalization.origin:other hospitalization.destination:list",
+		`"diagnosis":[{"condition":[{"concept":{}}],"rank":1.0e0,"_rank":{"y":[]}}]`:      "diagnosis.condition:list",
+		`"extension":[{"url":"x","extension":[{"url":"y","valueX":1}]}]`:                  "extension.extension.valueX:unknown",
+		`"contained":[{"x":1,"name":{"text":"x"},"resourceType":"Patient"}]`:              "contained.x:unknown contained.name:no list",
+		`"contained":[{"x":1,"resourceType":"Other"},{"x":1},[{}],[]]`:                    "",
+		`"meta":{"Jane Doe":1,"":{},"\u0074ag":[{"\u0078":true}]}`:                        ":unknown meta.tag.x:unknown",
+		`"reasonCode":[{"text":null,"codings":[],"id":"x"},"x",[],{"coding":{}}]`:         "reasonCode.codings:unknown reasonCode.coding:no list",
+		`"text":{"status":"generated","div":"<div>\\\\"}`:                                 "",
+	} {
+		if got := strings.Join(nestedOf(t, nested, eval, members), " "); got != want {
+			t.Errorf("%s: %q, want %q", members, got, want)
+		}
+	}
+	if got := nestedOf(t, nested, eval, `"participant":[`+strings.Repeat(`{"x":1},`, 200)+`{"x":1}]`); len(got) != mostDifferences {
+		t.Errorf("%d differences", len(got))
+	}
+}
+
+// Whatever Eval takes, Compare ends on.
+func FuzzNested(f *testing.F) {
+	for _, line := range []string{
+		`{"resourceType":"Encounter","id":"a","participant":[{"actor":{}}]}`,
+		` {"id":"a\\","contained":[{"resourceType":"Encounter","contained":[{}]}],"resourceType" : "Encounter" } `,
+		`{"resourceType":"Encounter","id":"a","length":-1.5e+3,"text":[[],[{}],true,null]}`,
+	} {
+		f.Add([]byte(line))
+	}
+	v, err := sof.Compile("e", []byte(encounters))
+	if err != nil {
+		f.Fatal(err)
+	}
+	engine, err := New([]*sof.View{v})
+	if err != nil {
+		f.Fatal(err)
+	}
+	eval, nested := engine.Evaluator(), NewNested()
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if _, err := eval.Eval(t.Context(), line, func(int, [][]byte) error { return nil }); err != nil {
+			return
+		}
+		for _, d := range nested.Compare(line) {
+			if d.Name != nil && strings.ContainsAny(string(d.Name), " \"\n") {
+				t.Errorf("%q", d.Name)
+			}
+		}
+	})
+}
