@@ -2,7 +2,7 @@
 // of an attempt, the transaction and the ledger, once for all engines with tables.
 // What engines do differently is data, see [Engine]. It runs nothing.
 //
-// The order of a commit, and why it is right, is in docs/architecture.md. In short:
+// The order of a commit, and why it is right, is in docs/pipeline.md. In short:
 // a staged line is one of a file, (_file, _line); winners are chosen inside the
 // transaction, after the exclusion and after lines of files that the ledger has are
 // dropped; every later statement reads only winners and stage.
