@@ -111,8 +111,12 @@ var walls = []wall{
 	{"internal/azure", []string{"internal/warehouse", "internal/bulkfhir", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
 	{"internal/bulkfhir", []string{"internal/warehouse", "internal/azure", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
 	{"internal/config", []string{"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http", "github.com/Azure", "github.com/duckdb"}, "reading settings opens nothing"},
-	{"internal/once", []string{"net/http", "database/sql", "github.com/Azure", "internal/bulkfhir", "internal/warehouse"}, "a run knows the pipeline's ports, as the pipeline does"},
-	{"internal/inprocess", []string{"net/http", "testing"}, "it is part of the product"},
+	{
+		"internal/batch",
+		[]string{"database/sql", "github.com/Azure", "github.com/duckdb", "internal/bulkfhir", "internal/warehouse/mssql", "internal/warehouse/serverless"},
+		"a run without a host knows the pipeline's ports, as the pipeline does",
+	},
+	{"internal/batch/memory", []string{"net/http", "testing"}, "it is part of the product"},
 	{"internal/query", []string{"github.com/duckdb", "internal/warehouse"}, "formats do not care which engine answered"},
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/config"
-	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 )
@@ -59,7 +59,7 @@ type StartRequest struct {
 	AllowErrors bool
 	Timeout     time.Duration
 	// Watch hears how far the export got.
-	Watch func(once.Progress)
+	Watch func(batch.Progress)
 }
 
 // StorageAccount is where a server of dialect azure writes: Address, or Connection.
@@ -70,7 +70,7 @@ type StorageAccount struct {
 
 // StartReport accounts for `start --once`.
 type StartReport struct {
-	once.Result
+	batch.Result
 	// Quarantine is where bad lines and their reasons lie; empty when there are none.
 	Quarantine string `json:"quarantine,omitempty"`
 	// QuarantineFolder is where they would lie.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -34,7 +34,7 @@ func (f *startFlags) run(ctx context.Context, s Streams, start Starter, r StartR
 
 // farewell says what became of the job at the server, where a person may have to act.
 func farewell(s Streams, r StartReport, err error) {
-	var stop *once.StopError
+	var stop *batch.StopError
 	stopped := errors.As(err, &stop)
 	switch {
 	case r.Job != "" && r.Unreleased != nil:
@@ -54,8 +54,8 @@ func (f *startFlags) told(s Streams, r StartRequest, report StartReport, err err
 		return nil
 	}
 	f.showServerText(s, err)
-	var failed *once.FailedError
-	var stop *once.StopError
+	var failed *batch.FailedError
+	var stop *batch.StopError
 	text := err.Error()
 	switch {
 	case errors.As(err, &stop) && stop.Patience > 0:

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 )
@@ -31,7 +31,7 @@ func started(t *testing.T, env map[string]string, args ...string) (outcome, *cli
 	c := commands()
 	c.Start = func(_ context.Context, r cli.StartRequest) (cli.StartReport, error) {
 		asked = &r
-		return cli.StartReport{Result: once.Result{Export: "once-1-000001", State: pipeline.Loaded}}, nil
+		return cli.StartReport{Result: batch.Result{Export: "once-1-000001", State: pipeline.Loaded}}, nil
 	}
 	return run(t, c, env, args...), asked
 }
@@ -151,7 +151,7 @@ func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
 	t.Parallel()
 	report := func(superseded int64) cli.StartReport {
 		return cli.StartReport{
-			Result: once.Result{
+			Result: batch.Result{
 				Export: "once-ab-000001", State: pipeline.Loaded, Issues: map[string]int64{"error/exception": 2},
 				Types: []pipeline.TypeReport{
 					{Type: "Observation", Files: 2, Manifest: 9, Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1},
@@ -231,7 +231,7 @@ const serverText = "Patient Zzsecret has no consent"
 func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 	t.Parallel()
 	cause := fault.WithServerText(errors.New("the FHIR server answered HTTP 401: the server wants a sign-in: write auth for this source"), serverText)
-	failing := &once.Trouble{Doing: "kick-off", Err: cause, Tries: 3}
+	failing := &batch.Trouble{Doing: "kick-off", Err: cause, Tries: 3}
 	for name, tt := range map[string]struct {
 		report cli.StartReport
 		err    error
@@ -239,28 +239,28 @@ func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 		want   string
 	}{
 		"refused": {
-			err:  &once.FailedError{Trouble: *failing, Whose: "our permission"},
+			err:  &batch.FailedError{Trouble: *failing, Whose: "our permission"},
 			want: "what the server wrote is shown at a terminal only, or with --show-server-text: it may hold health data\nfhirsynapse: the export has failed: kick-off (tried 3 times): the FHIR server answered HTTP 401: the server wants a sign-in: give --auth, see fhirsynapse start --help (our permission)\n",
 		},
 		"refused, and the text is wanted": {
-			err: &once.FailedError{Trouble: *failing}, args: []string{"--show-server-text"},
+			err: &batch.FailedError{Trouble: *failing}, args: []string{"--show-server-text"},
 			want: "the server wrote:\n  " + serverText + "\nfhirsynapse: the export has failed: kick-off",
 		},
 		"late": {
-			report: cli.StartReport{Result: once.Result{Job: "https://h/1"}}, err: &once.StopError{Patience: time.Minute, Last: &once.Trouble{Doing: "file 1", Err: errors.New("HTTP 404"), Tries: 1}},
+			report: cli.StartReport{Result: batch.Result{Job: "https://h/1"}}, err: &batch.StopError{Patience: time.Minute, Last: &batch.Trouble{Doing: "file 1", Err: errors.New("HTTP 404"), Tries: 1}},
 			want: "the job was cancelled at the server\nfhirsynapse: the export has not ended within --timeout 1m0s; the last failure was file 1: HTTP 404\n",
 		},
 		"broken off": {
-			report: cli.StartReport{Result: once.Result{Job: "https://h/1", Unreleased: errors.New("HTTP 500")}}, err: &once.StopError{},
+			report: cli.StartReport{Result: batch.Result{Job: "https://h/1", Unreleased: errors.New("HTTP 500")}}, err: &batch.StopError{},
 			want: "the job was not cancelled at the server: HTTP 500\nfhirsynapse: cancel it by hand: curl -X DELETE 'https://h/1'\nfhirsynapse: the export was broken off\n",
 		},
 		"broken off at the kick-off": {
-			err:  &once.StopError{Asking: true},
+			err:  &batch.StopError{Asking: true},
 			want: "the server had not answered the kick-off yet: an export that nobody follows may be running there\nfhirsynapse: the export was broken off\n",
 		},
 		"bad lines": {
 			report: cli.StartReport{QuarantineFolder: "x.quarantine"},
-			err:    &once.FailedError{Trouble: once.Trouble{Doing: "commit of Patient", Err: errors.New("3 of 3 lines are bad, more than the plan's 5 %: see the quarantine container under e/Patient"), Tries: 1}},
+			err:    &batch.FailedError{Trouble: batch.Trouble{Doing: "commit of Patient", Err: errors.New("3 of 3 lines are bad, more than the plan's 5 %: see the quarantine container under e/Patient"), Tries: 1}},
 			want:   "commit of Patient: 3 of 3 lines are bad, more than --max-bad 5 %: they lie with their reasons in x.quarantine/e/Patient\n",
 		},
 	} {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/once"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -16,25 +16,25 @@ var dawn = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // trouble is a failure of the kick-off that has happened so often, the last time after
 // so many seconds.
-func trouble(tries, at int) *once.Trouble {
+func trouble(tries, at int) *batch.Trouble {
 	now := dawn.Add(time.Duration(at) * time.Second)
-	return &once.Trouble{Doing: "kick-off", Err: errors.New("the server is busy"), Tries: tries, Since: dawn.Add(time.Second), Next: now.Add(15 * time.Second)}
+	return &batch.Trouble{Doing: "kick-off", Err: errors.New("the server is busy"), Tries: tries, Since: dawn.Add(time.Second), Next: now.Add(15 * time.Second)}
 }
 
 var steps = []struct {
 	at int // seconds
-	p  once.Progress
+	p  batch.Progress
 }{
-	{0, once.Progress{State: pipeline.Requested, Files: -1}},
-	{1, once.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(1, 1)}},
-	{16, once.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(2, 16)}},
-	{31, once.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
-	{32, once.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
-	{33, once.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
-	{34, once.Progress{State: pipeline.Loading, Files: 9, Job: "https://h/job/1"}},
-	{35, once.Progress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
-	{40, once.Progress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
-	{61, once.Progress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
+	{0, batch.Progress{State: pipeline.Requested, Files: -1}},
+	{1, batch.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(1, 1)}},
+	{16, batch.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(2, 16)}},
+	{31, batch.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
+	{32, batch.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{33, batch.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{34, batch.Progress{State: pipeline.Loading, Files: 9, Job: "https://h/job/1"}},
+	{35, batch.Progress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
+	{40, batch.Progress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
+	{61, batch.Progress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
 }
 
 // watched plays the steps, with a tick every second.

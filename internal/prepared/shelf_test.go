@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 )
@@ -17,7 +17,7 @@ func TestWhatIsKeptIsGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := NewFlattener(Options{Lake: localdir.New(t.TempDir()), Views: Native(func(string) ([]*sof.View, error) { return []*sof.View{view}, nil })})
+	f, err := NewFlattener(Options{Lake: localfs.New(t.TempDir()), Views: Native(func(string) ([]*sof.View, error) { return []*sof.View{view}, nil })})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,11 +20,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/emulator/eventgrid"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
-	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
@@ -126,14 +126,14 @@ func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.
 	if _, err := data.Dump(filepath.Join(dir, "present")); err != nil {
 		t.Fatal(err)
 	}
-	lake := load.NewFolders(filepath.Join(dir, "present"), filepath.Join(dir, "staging"), filepath.Join(dir, "quarantine"))
+	lake := batch.NewFolders(filepath.Join(dir, "present"), filepath.Join(dir, "staging"), filepath.Join(dir, "quarantine"))
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := refwarehouse.NewWarehouse(lake, views.Tables)
 	n := 0
-	loader := load.Loader{MaxBad: 1, Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
+	loader := batch.Loader{MaxBad: 1, Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
 	if _, err := loader.Load(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/query"
@@ -115,7 +115,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 		return out, err
 	}
 	defer func() { err = errors.Join(err, work.Remove()) }()
-	lake := load.NewFolders(r.Dir, filepath.Join(work.Path(), "staging"), quarantine)
+	lake := batch.NewFolders(r.Dir, filepath.Join(work.Path(), "staging"), quarantine)
 	flattener, err := prepared.NewFlattener(prepared.Options{
 		Lake: lake, Views: views, Codec: prepared.Codec(r.Compression), LineLimit: r.LineLimit,
 		Quarantined: r.Progress.Bad,
@@ -123,12 +123,12 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	if err != nil {
 		return out, err
 	}
-	var report load.Report
+	var report batch.Report
 	switch r.Scheme {
 	case Scheme:
 		report, err = loadDuck(ctx, r, lake, flattener, views, quarantine, work.Path(), now)
 	case string(prepared.Parquet), string(prepared.CSV), string(prepared.NDJSON):
-		report, err = load.Extractor{
+		report, err = batch.Extractor{
 			Lake: lake, Flattener: flattener, Format: prepared.Format(r.Scheme), Dir: rest, Now: now, Token: token,
 			LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,
 		}.Extract(ctx)
@@ -144,7 +144,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	return out, err
 }
 
-func leftOut(files []load.LeftOut) []cli.LeftOut {
+func leftOut(files []batch.LeftOut) []cli.LeftOut {
 	var out []cli.LeftOut
 	for _, f := range files {
 		out = append(out, cli.LeftOut(f))
@@ -155,7 +155,7 @@ func leftOut(files []load.LeftOut) []cli.LeftOut {
 // workFolder creates a temporary folder next to the output, on the same file system, so that
 // finished files can be renamed. It removes folders that killed processes left behind.
 func workFolder(parent string, now time.Time) (*workdir.Dir, error) {
-	work, err := workdir.Make(parent, load.WorkPrefix, now)
+	work, err := workdir.Make(parent, batch.WorkPrefix, now)
 	if err != nil {
 		return nil, fmt.Errorf("make a folder beside the output: %w", err)
 	}
@@ -171,7 +171,7 @@ func roomFrom(f *prepared.Flattener) func() (done func()) {
 	}
 }
 
-func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *prepared.Flattener, views prepared.PlanViews, quarantine, work string, now func() time.Time) (load.Report, error) {
+func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localfs.Lake, f *prepared.Flattener, views prepared.PlanViews, quarantine, work string, now func() time.Time) (batch.Report, error) {
 	if r.Schema == "" {
 		r.Schema = "main"
 	}
@@ -179,22 +179,22 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 	// A database that cannot be written is known before anything is flattened.
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		if err := Query(ctx, path, "SELECT 1", func(query.Result) error { return nil }); err != nil {
-			return load.Report{}, err
+			return batch.Report{}, err
 		}
 	}
 	tables, err := duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: lake, Views: views.Tables, TempDir: work, MakeRoom: roomFrom(f), Now: now})
 	if err != nil {
-		return load.Report{}, err
+		return batch.Report{}, err
 	}
 	dir, err := filepath.Abs(r.Dir)
 	if err != nil {
-		return load.Report{}, err
+		return batch.Report{}, err
 	}
-	loader := load.Loader{
+	loader := batch.Loader{
 		Dir: dir, Lake: lake, Flattener: f, Warehouse: tables, Now: now, Token: token,
 		LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,
 	}
-	var report load.Report
+	var report batch.Report
 	if r.Rebuild {
 		report, err = loader.Rebuild(ctx, r.Schema, r.RebuildTypes, tables)
 	} else {
@@ -209,7 +209,7 @@ func loadDuck(ctx context.Context, r cli.LoadRequest, lake *localdir.Lake, f *pr
 }
 
 // rowsOf counts the rows that a load wrote, by table.
-func rowsOf(ctx context.Context, db, schema string, report load.Report) (map[string]int64, error) {
+func rowsOf(ctx context.Context, db, schema string, report batch.Report) (map[string]int64, error) {
 	rows := map[string]int64{}
 	var counts []string
 	for table := range report.Rows {

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -75,7 +75,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	}
 	// The folder itself may be read-only, and so may the one around it.
 	quarantine := filepath.Base(dir) + ".quarantine"
-	lake := load.NewFolders(r.Dir, filepath.Join(work.Path(), "staging"), quarantine)
+	lake := batch.NewFolders(r.Dir, filepath.Join(work.Path(), "staging"), quarantine)
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views, LineLimit: r.LineLimit, Quarantined: r.Progress.Bad})
 	if err != nil {
 		return out, err
@@ -87,7 +87,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		if !ok {
 			return out, fault.Permanentf("--transform tsql: its rows are made from ViewDefinitions, which this program does not have")
 		}
-		landed = load.Documents(lake)
+		landed = batch.Documents(lake)
 		o.Lake, o.Documents = landed, made
 	}
 	if r.Staging != "" {
@@ -107,14 +107,14 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 		r.Schema = schema
 	}
 	// A server that cannot be used is told before hours of reading.
-	if _, err := tables.Ledger(ctx, r.Schema, load.Plan); err != nil {
+	if _, err := tables.Ledger(ctx, r.Schema, batch.Plan); err != nil {
 		return out, fmt.Errorf("open the warehouse: %w", err)
 	}
-	loader := load.Loader{
+	loader := batch.Loader{
 		Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Now: now, Token: token,
 		LineLimit: r.LineLimit, MaxBad: r.MaxBad, Quarantine: quarantine, Total: r.Progress.Total, Read: r.Progress.Add,
 	}
-	var report load.Report
+	var report batch.Report
 	switch {
 	case r.Rebuild && tables.InPlace():
 		report, err = loader.RebuildInPlace(ctx, r.Schema, r.RebuildTypes, tables)
@@ -136,7 +136,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, engine tsql.Engine, open
 	return out, err
 }
 
-func leftOut(files []load.LeftOut) []cli.LeftOut {
+func leftOut(files []batch.LeftOut) []cli.LeftOut {
 	var out []cli.LeftOut
 	for _, f := range files {
 		out = append(out, cli.LeftOut(f))

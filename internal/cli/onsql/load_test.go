@@ -13,12 +13,12 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/refwarehouse"
@@ -196,13 +196,13 @@ func modelOf(t *testing.T, data string) map[string][]string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	lake := load.NewFolders(data, filepath.Join(dir, "staging"), filepath.Join(dir, "bad"))
+	lake := batch.NewFolders(data, filepath.Join(dir, "staging"), filepath.Join(dir, "bad"))
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}
 	model := refwarehouse.NewWarehouse(lake, views.Tables)
-	l := load.Loader{Lake: lake, Flattener: flattener, Warehouse: model, Now: now, Token: func() string { return "ab" }}
+	l := batch.Loader{Lake: lake, Flattener: flattener, Warehouse: model, Now: now, Token: func() string { return "ab" }}
 	if _, err := l.Load(t.Context(), "dbo"); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 
 	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -73,7 +73,7 @@ func openStage(ctx context.Context, local pipeline.Lake, name string, open func(
 	if err != nil {
 		return nil, err
 	}
-	folder := load.Plan + "-" + token()
+	folder := batch.Plan + "-" + token()
 	for _, err := range to.List(ctx, pipeline.Staging, folder+"/") {
 		if err != nil {
 			return nil, fmt.Errorf("look into the staging container: %w", err)

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 )
@@ -33,8 +33,8 @@ func filesTarget(s Site, format prepared.Format) Target {
 		Schema:    "main",
 		Check:     func(context.Context) error { return nil },
 		Finish: func(ctx context.Context, files string) error {
-			x := load.Extractor{
-				Lake:      load.NewFolders(files, filepath.Join(s.Work, "extract"), filepath.Join(s.Work, "bad")),
+			x := batch.Extractor{
+				Lake:      batch.NewFolders(files, filepath.Join(s.Work, "extract"), filepath.Join(s.Work, "bad")),
 				Flattener: s.Flattener, Format: format, Dir: filepath.Clean(s.Request.Rest), Now: s.Now, Token: token,
 				MaxBad: s.Request.MaxBad, Quarantine: s.Quarantine,
 			}

@@ -18,11 +18,10 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/batch"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
-	"fhirsynapse/internal/localdir"
-	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -32,7 +31,7 @@ import (
 // Site is what a warehouse is opened with.
 type Site struct {
 	Request   cli.StartRequest
-	Lake      *localdir.Lake
+	Lake      *localfs.Lake
 	Views     prepared.PlanViews
 	Flattener *prepared.Flattener
 	// Work is a folder that is removed at the end of the run.
@@ -96,7 +95,7 @@ func start(ctx context.Context, r cli.StartRequest, kind Kind, clock Clock) (out
 	}
 	parent, quarantine := kind.Places(r.Rest)
 	out.QuarantineFolder = quarantine
-	work, err := workdir.Make(parent, load.WorkPrefix, clock.Now())
+	work, err := workdir.Make(parent, batch.WorkPrefix, clock.Now())
 	if err != nil {
 		return out, fmt.Errorf("make a folder for temporary files: %w", err)
 	}
@@ -109,7 +108,7 @@ func start(ctx context.Context, r cli.StartRequest, kind Kind, clock Clock) (out
 	if err != nil {
 		return out, err
 	}
-	lake := localdir.New(work.Path()).WithQuarantine(quarantine).WithLanding(files)
+	lake := localfs.New(work.Path()).WithQuarantine(quarantine).WithLanding(files)
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 	if err != nil {
 		return out, err
@@ -140,8 +139,8 @@ func start(ctx context.Context, r cli.StartRequest, kind Kind, clock Clock) (out
 	return out, err
 }
 
-func export(ctx context.Context, r cli.StartRequest, to Target, lake *localdir.Lake, source pipeline.Source, landing *azure.Lake, f *prepared.Flattener, clock Clock) (once.Result, error) {
-	o := once.Options{
+func export(ctx context.Context, r cli.StartRequest, to Target, lake *localfs.Lake, source pipeline.Source, landing *azure.Lake, f *prepared.Flattener, clock Clock) (batch.Result, error) {
+	o := batch.Options{
 		Plan: pipeline.Plan{
 			Level: r.Level, Group: r.Group, Types: r.Types, TypeFilter: r.TypeFilters, Schema: cmp.Or(r.Schema, to.Schema), MaxBad: r.MaxBad, AllowErrors: r.AllowErrors,
 			// Below level system a server of dialect azure cannot be asked for deletes.
@@ -153,7 +152,7 @@ func export(ctx context.Context, r cli.StartRequest, to Target, lake *localdir.L
 	if landing != nil {
 		o.Lake, o.Shared = splitLake{lake, landing}, true
 	}
-	return once.Run(ctx, o)
+	return batch.Run(ctx, o)
 }
 
 // emptyFolder makes a folder that only its owner may enter. One that has files is

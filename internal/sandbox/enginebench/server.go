@@ -13,9 +13,9 @@ import (
 	mssqldb "github.com/microsoft/go-mssqldb"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onsql"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sqlserver"
@@ -90,7 +90,7 @@ func onBenchSchema(ctx context.Context, j job, do func(tds.Server, *mssql.Wareho
 	if err != nil {
 		return err
 	}
-	w, err := mssql.Open(mssql.Options{Server: server, Lake: localdir.New(os.TempDir()), Views: views.Tables, Now: j.now})
+	w, err := mssql.Open(mssql.Options{Server: server, Lake: localfs.New(os.TempDir()), Views: views.Tables, Now: j.now})
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
@@ -295,7 +295,7 @@ func extract(ctx context.Context, j job, resource string) (done pipeline.Done, e
 		return done, err
 	}
 	f, err := prepared.NewFlattener(prepared.Options{
-		Lake: localdir.New(j.out), Views: prepared.Native(func(string) ([]*sof.View, error) { return views, nil }), Evaluators: j.cores,
+		Lake: localfs.New(j.out), Views: prepared.Native(func(string) ([]*sof.View, error) { return views, nil }), Evaluators: j.cores,
 	})
 	if err != nil {
 		return done, err

@@ -1,9 +1,9 @@
 package pipelinetest
 
-import "fhirsynapse/internal/inprocess"
+import "fhirsynapse/internal/batch/memory"
 
 // MemoryJournal is a pipeline.Journal in memory.
-type MemoryJournal = inprocess.Journal
+type MemoryJournal = memory.Journal
 
 // NewMemoryJournal makes an empty journal.
-func NewMemoryJournal() *MemoryJournal { return inprocess.NewJournal() }
+func NewMemoryJournal() *MemoryJournal { return memory.NewJournal() }

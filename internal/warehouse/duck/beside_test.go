@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -30,7 +30,7 @@ func TestCommitsSideBySide(t *testing.T) {
 			prepared.Table{Name: table + "_more", Resource: typ, Columns: []sof.Column{{Name: "y"}}})
 	}
 	dir := t.TempDir()
-	lake := localdir.New(filepath.Join(dir, "lake"))
+	lake := localfs.New(filepath.Join(dir, "lake"))
 	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -70,7 +70,7 @@ func commitAndDie(dir, nth string) error {
 	if err := errors.Join(gob.NewDecoder(f).Decode(&b), f.Close()); err != nil {
 		return err
 	}
-	w, err := Open(Options{Path: path, Lake: localdir.New(lakeDir), Views: crashViews.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start), before: func(string) {
+	w, err := Open(Options{Path: path, Lake: localfs.New(lakeDir), Views: crashViews.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start), before: func(string) {
 		if n--; n == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // until it arrives
@@ -110,7 +110,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path, lakeDir, batchFile := crashStore(dir)
-	lake, model := localdir.New(lakeDir), refwarehouse.NewStore()
+	lake, model := localfs.New(lakeDir), refwarehouse.NewStore()
 	s := store{path}
 	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B"))
 	second := prepareCrash(t, lake, "plan-2", crashLine("a", 9, "A2")+crashLine("a", 7, "A0")+crashLine("b", 7, "B0")+crashLine("c", 9, "C"))
@@ -197,7 +197,7 @@ func TestADatabaseInUseIsTransient(t *testing.T) {
 	path := databaseOf(t)
 	_, release := holder(t, path)
 	defer release()
-	lake := localdir.New(t.TempDir())
+	lake := localfs.New(t.TempDir())
 	b := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A"))
 	w := store{path}.Open(t, lake, crashViews.Tables)
 	if err := w.Commit(t.Context(), b); fault.Of(err) != fault.Transient || err == nil || !strings.Contains(err.Error(), "in use by another process") {
@@ -211,7 +211,7 @@ func TestADatabaseInUseIsTransient(t *testing.T) {
 func TestNothingIsLeftInTheTemporaryFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	lake := localdir.New(filepath.Join(dir, "lake"))
+	lake := localfs.New(filepath.Join(dir, "lake"))
 	b := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A"))
 	s := store{filepath.Join(dir, "db", "x.duckdb")}
 	if err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), b); err != nil {

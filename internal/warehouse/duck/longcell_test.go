@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -24,7 +24,7 @@ func TestLongCellsAreCommitted(t *testing.T) {
 	}
 	plan := prepared.Native(func(string) ([]*sof.View, error) { return []*sof.View{v}, nil })
 	dir := t.TempDir()
-	lake := localdir.New(filepath.Join(dir, "lake"))
+	lake := localfs.New(filepath.Join(dir, "lake"))
 	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
 	if err != nil {
 		t.Fatal(err)

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"fhirsynapse/internal/batch/localfs"
 	resourcestore "fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -27,7 +27,7 @@ func BenchmarkCommitMadeUp(b *testing.B) {
 	plan := prepared.Native(func(string) ([]*sof.View, error) { return set, nil })
 	typ := "Observation"
 	dir := b.TempDir()
-	lake := localdir.New(filepath.Join(dir, "lake"))
+	lake := localfs.New(filepath.Join(dir, "lake"))
 	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
 	if err != nil {
 		b.Fatal(err)

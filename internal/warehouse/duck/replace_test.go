@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/preparedtest"
@@ -20,7 +20,7 @@ import (
 
 func TestARefusalNamesTheCommandThatRebuilds(t *testing.T) {
 	t.Parallel()
-	s, lake := newStore(t), localdir.New(t.TempDir())
+	s, lake := newStore(t), localfs.New(t.TempDir())
 	formerly := preparedtest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}, crashViews["plan"][1]}}
 	if err := s.Open(t, lake, formerly.Tables).Commit(t.Context(), prepareCrash(t, lake, "plan-1", "")); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func goneLine(id string, hour int) string {
 // lose no resource.
 func TestTablesAreReplaced(t *testing.T) {
 	t.Parallel()
-	s, lake := newStore(t), localdir.New(t.TempDir())
+	s, lake := newStore(t), localfs.New(t.TempDir())
 	w, err := Open(s.options(t, lake, crashViews.Tables))
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -132,7 +132,7 @@ const resources = 200_000
 func BenchmarkCommit(b *testing.B) {
 	for b.Loop() {
 		dir := b.TempDir()
-		lake := localdir.New(filepath.Join(dir, "lake"))
+		lake := localfs.New(filepath.Join(dir, "lake"))
 		views := newWideViews()
 		w, err := Open(Options{Path: filepath.Join(dir, "x.duckdb"), Lake: lake, Views: views.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start)})
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/prepared"
 )
 
@@ -16,7 +16,7 @@ func openTest(t *testing.T) *Warehouse {
 	t.Helper()
 	dir := t.TempDir()
 	w, err := Open(Options{
-		Path: filepath.Join(dir, "x.duckdb"), Lake: localdir.New(filepath.Join(dir, "lake")), TempDir: dir, Now: nowOf(start),
+		Path: filepath.Join(dir, "x.duckdb"), Lake: localfs.New(filepath.Join(dir, "lake")), TempDir: dir, Now: nowOf(start),
 		Views: func(string) ([]prepared.Table, error) { return nil, nil },
 	})
 	if err != nil {

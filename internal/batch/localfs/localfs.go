@@ -1,6 +1,6 @@
-// Package localdir is a lake in a folder: one subfolder an area, one file a blob.
+// Package localfs is a lake in a folder: one subfolder an area, one file a blob.
 // It serves the commands that load files of this machine, and tests.
-package localdir
+package localfs
 
 import (
 	"context"

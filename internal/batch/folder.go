@@ -1,4 +1,4 @@
-package load
+package batch
 
 import (
 	"bufio"
@@ -13,8 +13,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -145,10 +145,10 @@ func (u *unpacked) Read(p []byte) (int, error) {
 
 // documents is a lake whose landing area has the files of a folder unpacked, and by the
 // names that the ledger has of them.
-type documents struct{ *localdir.Lake }
+type documents struct{ *localfs.Lake }
 
 // Documents returns the lake for a warehouse that reads the lines of the files itself.
-func Documents(lake *localdir.Lake) pipeline.Lake { return documents{lake} }
+func Documents(lake *localfs.Lake) pipeline.Lake { return documents{lake} }
 
 // Open implements pipeline.Lake.
 func (d documents) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {

@@ -1,10 +1,4 @@
-// Package once is one export of one server, from kick-off to tables, in one process
-// and without configuration.
-//
-// It is the pipeline itself on ports of this process: a lake in a folder, a journal
-// and a queue in memory, and a loop in place of the host. Nothing of a run outlives
-// it but the tables; a run that is broken off cancels its job at the server.
-package once
+package batch
 
 import (
 	"cmp"
@@ -16,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"fhirsynapse/internal/batch/memory"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/inprocess"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -130,8 +124,8 @@ var errLate = errors.New("the time is up")
 type run struct {
 	Options
 	pipeline *pipeline.Pipeline
-	journal  *inprocess.Journal
-	queue    *inprocess.Queue
+	journal  *memory.Journal
+	queue    *memory.Queue
 	troubles *troubles
 	errand   *errand
 	seen     Progress
@@ -152,7 +146,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	o.Plan.Name = "once-" + o.Token()[:min(16, len(o.Token()))]
 	o.Plan.Schedule = nil
 	o.Plan.OpenEnd = o.Until.IsZero()
-	r := &run{Options: o, journal: inprocess.NewJournal(), queue: inprocess.NewQueue(o.Now), troubles: newTroubles(o.Now), seen: Progress{Files: -1}}
+	r := &run{Options: o, journal: memory.NewJournal(), queue: memory.NewQueue(o.Now), troubles: newTroubles(o.Now), seen: Progress{Files: -1}}
 	settings := o.Pipeline
 	settings.Plans = []pipeline.Plan{o.Plan}
 	settings.PollMin = cmp.Or(settings.PollMin, pollMin)

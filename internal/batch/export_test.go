@@ -1,4 +1,4 @@
-package once_test
+package batch_test
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/batch"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
-	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -121,10 +121,10 @@ func (s *server) Cancel(_ context.Context, url string) error {
 
 type world struct {
 	server  *server
-	options once.Options
+	options batch.Options
 	store   *refwarehouse.Store
 	content func() warehouse.Content
-	told    []once.Progress
+	told    []batch.Progress
 	log     *bytes.Buffer
 }
 
@@ -155,7 +155,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	c := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	lake := localdir.New(t.TempDir())
+	lake := localfs.New(t.TempDir())
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: set})
 	if err != nil {
 		t.Fatal(err)
@@ -174,12 +174,12 @@ func newWorld(t *testing.T) *world {
 		"job/Observation-1.ndjson": strings.ReplaceAll(patients(3), "Patient", "Observation"),
 	}}
 	var token atomic.Uint64
-	w.options = once.Options{
+	w.options = batch.Options{
 		Plan:   pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"},
 		Source: w.server, Lake: lake, Warehouse: tables, Flattener: flattener,
 		Now: c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
-		Watch: func(p once.Progress) { w.told = append(w.told, p) },
+		Watch: func(p batch.Progress) { w.told = append(w.told, p) },
 	}
 	return w
 }
@@ -187,7 +187,7 @@ func newWorld(t *testing.T) *world {
 func TestARunEndsInTheTables(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	got, err := once.Run(t.Context(), w.options)
+	got, err := batch.Run(t.Context(), w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,11 +223,11 @@ func TestARunEndsInTheTables(t *testing.T) {
 func TestEachRunHasItsOwnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first, err := once.Run(t.Context(), w.options)
+	first, err := batch.Run(t.Context(), w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := once.Run(t.Context(), w.options)
+	second, err := batch.Run(t.Context(), w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestTheWindowGoesToTheServer(t *testing.T) {
 	w.options.Since = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w.options.Until = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	w.options.Plan.Types = []string{"Patient", "Observation"}
-	if _, err := once.Run(t.Context(), w.options); err != nil {
+	if _, err := batch.Run(t.Context(), w.options); err != nil {
 		t.Fatal(err)
 	}
 	r := w.server.kickOffs[0]
@@ -258,7 +258,7 @@ func TestARefusalThatPassesIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.server.refusals = []error{fault.Transientf("the server is busy")}
-	got, err := once.Run(t.Context(), w.options)
+	got, err := batch.Run(t.Context(), w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestRunsThatFail(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			tt.spoil(w)
-			got, err := once.Run(t.Context(), w.options)
+			got, err := batch.Run(t.Context(), w.options)
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("error %v, want one that says %q", err, tt.says)
 			}
@@ -311,12 +311,12 @@ func TestARunThatIsBrokenOffCancelsItsJob(t *testing.T) {
 	w := newWorld(t)
 	w.server.running = 1 << 30
 	ctx, stop := context.WithCancel(t.Context())
-	w.options.Watch = func(p once.Progress) {
+	w.options.Watch = func(p batch.Progress) {
 		if p.Server != "" {
 			stop()
 		}
 	}
-	_, err := once.Run(ctx, w.options)
+	_, err := batch.Run(ctx, w.options)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -336,7 +336,7 @@ func TestAWarehouseThatRefusesEndsTheRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.options.Warehouse = broken{w.options.Warehouse}
-	if _, err := once.Run(t.Context(), w.options); err == nil || !strings.Contains(err.Error(), "another shape") {
+	if _, err := batch.Run(t.Context(), w.options); err == nil || !strings.Contains(err.Error(), "another shape") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -366,8 +366,8 @@ func TestAPanicOfTheKickOffIsAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.options.Source = panickingServer{w.server}
-	_, err := once.Run(t.Context(), w.options)
-	var failed *once.FailedError
+	_, err := batch.Run(t.Context(), w.options)
+	var failed *batch.FailedError
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "panic: a value of type string") || failed.Remedy == "" {
 		t.Errorf("the run ended with %v", err)
 	}
@@ -390,8 +390,8 @@ func TestAPanicFailsTheStepAndNotTheProcess(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.options.Flattener = panicking{w.options.Flattener, c.with}
-			_, err := once.Run(t.Context(), w.options)
-			var failed *once.FailedError
+			_, err := batch.Run(t.Context(), w.options)
+			var failed *batch.FailedError
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), "job/Observation-1.ndjson") || !strings.Contains(err.Error(), "panic: ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("the run ended with %v", err)
 			}

@@ -1,4 +1,4 @@
-package inprocess_test
+package memory_test
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/inprocess"
+	"fhirsynapse/internal/batch/memory"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
@@ -16,20 +16,20 @@ var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 func TestJournal(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestJournal(t, func(*testing.T) pipeline.Journal { return inprocess.NewJournal() })
+	pipelinetest.TestJournal(t, func(*testing.T) pipeline.Journal { return memory.NewJournal() })
 }
 
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestQueue(t, func(*testing.T) (pipeline.Queue, pipelinetest.Receiver) {
 		f := &farEnd{now: start}
-		f.queue = inprocess.NewQueue(f.Now)
+		f.queue = memory.NewQueue(f.Now)
 		return f.queue, f
 	})
 }
 
 type farEnd struct {
-	queue *inprocess.Queue
+	queue *memory.Queue
 
 	mu  sync.Mutex
 	now time.Time
@@ -63,7 +63,7 @@ func (f *farEnd) Receive(ctx context.Context) (pipeline.Message, error) {
 func TestMessagesComeInOrderOfTheirTime(t *testing.T) {
 	t.Parallel()
 	f := &farEnd{now: start}
-	f.queue = inprocess.NewQueue(f.Now)
+	f.queue = memory.NewQueue(f.Now)
 	for _, in := range []int{30, 10, 20} {
 		if err := f.queue.Send(t.Context(), pipeline.Message{ID: fmt.Sprint(in), At: start.Add(time.Duration(in) * time.Second)}); err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestMessagesComeInOrderOfTheirTime(t *testing.T) {
 
 func TestAMessageThatIsPutBackComesAgain(t *testing.T) {
 	t.Parallel()
-	q := inprocess.NewQueue(func() time.Time { return start })
+	q := memory.NewQueue(func() time.Time { return start })
 	if err := q.Send(t.Context(), pipeline.Message{ID: "a", Body: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package inprocess
+package memory
 
 import (
 	"container/heap"

@@ -1,4 +1,4 @@
-package load_test
+package batch_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -26,7 +26,7 @@ const (
 	deviceView = `{"resourceType":"ViewDefinition","name":"device","resource":"Device","status":"active","select":[{"column":[{"name":"id","path":"id"}]}]}`
 )
 
-func extractor(t *testing.T, w *world, format prepared.Format, dir string) load.Extractor {
+func extractor(t *testing.T, w *folderWorld, format prepared.Format, dir string) batch.Extractor {
 	t.Helper()
 	var views []*sof.View
 	for _, text := range []string{patientView, linkView, deviceView} {
@@ -40,7 +40,7 @@ func extractor(t *testing.T, w *world, format prepared.Format, dir string) load.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return load.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, MaxBad: 0.5, Total: w.Total, Read: w.Read}
+	return batch.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, MaxBad: 0.5, Total: w.Total, Read: w.Read}
 }
 
 // contents is the files of a folder.
@@ -63,7 +63,7 @@ func contents(t *testing.T, dir string) map[string]string {
 
 func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{
+	w := newFolderWorld(t, map[string]string{
 		"Patient.1.ndjson":    `{"resourceType":"Patient","id":"b","birthDate":"2000-01-02"}` + "\n\nno JSON\n" + `{"resourceType":"Patient","id":"b","birthDate":"2000"}`,
 		"Patient.0.ndjson.gz": `{"resourceType":"Patient","id":"a"}` + "\n",
 		"Observation.ndjson":  observation,
@@ -74,7 +74,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := load.Report{
+		want := batch.Report{
 			Export: "load-20260102T030405Z-ab12",
 			Types: []pipeline.TypeReport{
 				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1, NoView: true},
@@ -95,7 +95,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 func TestAFailedExtractLeavesNothing(t *testing.T) {
 	t.Parallel()
 	whole := packed(t, patient+"\n"+strings.Repeat("x"+strings.Repeat(" ", 127)+"\n", 1<<13)) // a few blocks
-	w := newWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
+	w := newFolderWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
 	for _, format := range []prepared.Format{prepared.Parquet, prepared.CSV, prepared.NDJSON} {
 		fresh := filepath.Join(t.TempDir(), "out")
 		if _, err := extractor(t, w, format, fresh).Extract(t.Context()); err == nil {
@@ -119,7 +119,7 @@ func TestAFailedExtractLeavesNothing(t *testing.T) {
 
 func TestExtractWhereAFileCannotTakeItsPlace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`})
+	w := newFolderWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`})
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "device.ndjson", "x"), 0o750); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestManyFilesGoIntoOneTableInTheirOrder(t *testing.T) {
 		}
 		files[fmt.Sprintf("Device.%02d.ndjson", i)] = lines.String()
 	}
-	w, dir := newWorld(t, files), t.TempDir()
+	w, dir := newFolderWorld(t, files), t.TempDir()
 	x := extractor(t, w, prepared.CSV, dir)
 	x.Now = func() time.Time { return time.Unix(0, 0) }
 	if _, err := x.Extract(t.Context()); err != nil {

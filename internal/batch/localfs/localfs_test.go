@@ -1,4 +1,4 @@
-package localdir_test
+package localfs_test
 
 import (
 	"errors"
@@ -8,16 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 func TestLake(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { t.Helper(); return localdir.New(t.TempDir()) })
-	pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { t.Helper(); return localdir.New(t.TempDir()) })
+	pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { t.Helper(); return localfs.New(t.TempDir()) })
+	pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { t.Helper(); return localfs.New(t.TempDir()) })
 }
 
 func TestFilesOfOthersAreBlobs(t *testing.T) {
@@ -27,7 +27,7 @@ func TestFilesOfOthersAreBlobs(t *testing.T) {
 	if err := os.WriteFile(name, []byte("one"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := localdir.New(t.TempDir()).WithLanding(dir)
+	l := localfs.New(t.TempDir()).WithLanding(dir)
 	f, err := l.Stat(t.Context(), pipeline.Landing, "Patient.ndjson")
 	if err != nil || f.Size != 3 {
 		t.Fatalf("%+v, %v", f, err)
@@ -50,7 +50,7 @@ func TestFilesOfOthersAreBlobs(t *testing.T) {
 
 func TestPathsStayInsideTheArea(t *testing.T) {
 	t.Parallel()
-	l := localdir.New(t.TempDir())
+	l := localfs.New(t.TempDir())
 	for _, path := range []string{"", ".", "..", "../x", "a/../../x", "/x", "a//b", "a/"} {
 		if _, err := l.Put(t.Context(), pipeline.Staging, path, strings.NewReader("x")); fault.Of(err) != fault.Permanent {
 			t.Errorf("put %q: %v", path, err)
@@ -63,7 +63,7 @@ func TestPathsStayInsideTheArea(t *testing.T) {
 
 func TestNamesThatAFileSystemWouldMixUp(t *testing.T) {
 	t.Parallel()
-	l := localdir.New(t.TempDir())
+	l := localfs.New(t.TempDir())
 	paths := []string{"a", "a/b", "a~", "a~/b", "a~_", "a~_/b", "a~__", "a_", "a_/b", "~", "~/~", "~_"}
 	for _, p := range paths {
 		if _, err := l.Put(t.Context(), pipeline.Staging, p, strings.NewReader(p)); err != nil {
@@ -92,7 +92,7 @@ func TestNamesThatAFileSystemWouldMixUp(t *testing.T) {
 
 func TestRemoveTakesAFolderAndNothingElse(t *testing.T) {
 	t.Parallel()
-	l := localdir.New(t.TempDir()).WithQuarantine(t.TempDir())
+	l := localfs.New(t.TempDir()).WithQuarantine(t.TempDir())
 	for _, area := range []pipeline.Area{pipeline.Staging, pipeline.Quarantine} {
 		for _, p := range []string{"a/b/c", "a/d", "ab/c", "b"} {
 			if _, err := l.Put(t.Context(), area, p, strings.NewReader(p)); err != nil {
@@ -122,7 +122,7 @@ func TestRemoveTakesAFolderAndNothingElse(t *testing.T) {
 
 func TestAFolderThatWasNamedMustBeThere(t *testing.T) {
 	t.Parallel()
-	l := localdir.New(t.TempDir()).WithLanding(filepath.Join(t.TempDir(), "none"))
+	l := localfs.New(t.TempDir()).WithLanding(filepath.Join(t.TempDir(), "none"))
 	for _, err := range l.List(t.Context(), pipeline.Landing, "") {
 		if !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("error = %v", err)

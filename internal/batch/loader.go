@@ -1,14 +1,4 @@
-// Package load puts the NDJSON files of a folder straight into a warehouse: the
-// prepare and commit of the pipeline, without a server, a queue or a journal.
-//
-// Each run is an export of its own in the ledger. The newest version of each
-// resource wins as everywhere, so that loading a folder twice changes nothing; a
-// resource without meta.lastUpdated counts as written when the load began, or when the
-// export was made that has brought it, where the folder tells.
-//
-// Where there is no warehouse but files, an [Extractor] takes the place of the
-// [Loader]: the rows of every line, without heads and versions.
-package load
+package batch
 
 import (
 	"context"
@@ -23,8 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/localdir"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -37,7 +27,7 @@ type Loader struct {
 	// Dir is where the folder is: its name may tell of which export the files are.
 	Dir string
 	// Lake has the folder to load as its landing area.
-	Lake      *localdir.Lake
+	Lake      *localfs.Lake
 	Flattener pipeline.Flattener
 	Warehouse pipeline.Warehouse
 	Now       func() time.Time
@@ -56,8 +46,8 @@ type Loader struct {
 
 // NewFolders makes the lake of a load: the folder to load, one for what is staged,
 // which the load empties again, and one for the bad lines.
-func NewFolders(landing, staging, quarantine string) *localdir.Lake {
-	return localdir.New(staging).WithLanding(landing).WithQuarantine(quarantine)
+func NewFolders(landing, staging, quarantine string) *localfs.Lake {
+	return localfs.New(staging).WithLanding(landing).WithQuarantine(quarantine)
 }
 
 // Report accounts for a load.
@@ -117,7 +107,7 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 
 // flattenAgainIfMixed calls flatten once more, with all lines known, when a file turns out
 // to have lines of several resource types. It removes what the first call has staged.
-func flattenAgainIfMixed[T any](report Report, lake *localdir.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
+func flattenAgainIfMixed[T any](report Report, lake *localfs.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
 	fresh := Report{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
 	if !errors.Is(err, pipeline.ErrMixed) {
@@ -227,9 +217,9 @@ func tooBad(types []pipeline.TypeReport, limit float64, quarantine, export strin
 	}
 }
 
-// keeper is a Warehouse that stays open for a commit which is about to come. It has to
-// be let go.
-type keeper interface {
+// sessionHolder is a Warehouse that can stay open between two commits. The caller must call
+// letGo, or the warehouse stays open.
+type sessionHolder interface {
 	Keep() (letGo func() error)
 }
 
@@ -239,7 +229,7 @@ const soonCommitted = 8 << 20
 
 // keep has the warehouse stay open from the commit before, where it is worth it.
 func (l Loader) keep(size int64) (letGo func() error) {
-	if k, ok := l.Warehouse.(keeper); ok && size <= soonCommitted {
+	if k, ok := l.Warehouse.(sessionHolder); ok && size <= soonCommitted {
 		return k.Keep()
 	}
 	return func() error { return nil }

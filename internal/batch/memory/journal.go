@@ -1,9 +1,9 @@
-// Package inprocess is the journal and the queue of a run that lives and ends with
+// Package memory is the journal and the queue of a run that lives and ends with
 // its process: both are in memory, and nothing of them outlives it.
 //
 // Tests use the journal too; the queue they need breaks on purpose, and is in
 // pipelinetest.
-package inprocess
+package memory
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package load_test
+package batch_test
 
 import (
 	"bufio"
@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -92,16 +92,16 @@ func (s *shelf) Ledger(context.Context, string, string) ([]pipeline.LedgerEntry,
 	return slices.Clone(s.ledger), nil
 }
 
-type world struct {
-	load.Loader
+type folderWorld struct {
+	batch.Loader
 	shelf       *shelf
 	staging     string
 	total, read atomic.Int64
 }
 
-func newWorld(t *testing.T, files map[string]string) *world {
+func newFolderWorld(t *testing.T, files map[string]string) *folderWorld {
 	t.Helper()
-	w := &world{staging: filepath.Join(t.TempDir(), "staging")}
+	w := &folderWorld{staging: filepath.Join(t.TempDir(), "staging")}
 	landing := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(landing, filepath.FromSlash(name))
@@ -115,9 +115,9 @@ func newWorld(t *testing.T, files map[string]string) *world {
 			t.Fatal(err)
 		}
 	}
-	lake := load.NewFolders(landing, w.staging, filepath.Join(t.TempDir(), "quarantine"))
+	lake := batch.NewFolders(landing, w.staging, filepath.Join(t.TempDir(), "quarantine"))
 	w.shelf = &shelf{lake: lake, content: map[string][]string{}}
-	w.Loader = load.Loader{
+	w.Loader = batch.Loader{
 		Lake: lake, Flattener: counter{lake}, Warehouse: w.shelf,
 		Now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 		Token: func() string { return "ab12" },
@@ -140,7 +140,7 @@ func packed(t *testing.T, text string) string {
 }
 
 // nothingStaged holds that a load cleans up after itself.
-func nothingStaged(t *testing.T, w *world) {
+func nothingStaged(t *testing.T, w *folderWorld) {
 	t.Helper()
 	err := filepath.WalkDir(w.staging, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -160,7 +160,7 @@ const (
 
 func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{
+	w := newFolderWorld(t, map[string]string{
 		"Patient.000.ndjson.gz":  patient + "\n\n" + patient + "\n",
 		"deep/1.Patient.ndjson":  patient + "\n",
 		"Observation-1-1.ndjson": observation,
@@ -174,14 +174,14 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := load.Report{
+	want := batch.Report{
 		Export: "load-20260102T030405Z-ab12",
 		Types: []pipeline.TypeReport{
 			{Type: "Condition", Files: 1, Manifest: -1, Lines: 2, Applied: 2},
 			{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1},
 			{Type: "Patient", Files: 2, Manifest: -1, Lines: 4, Applied: 3, Blank: 1},
 		},
-		LeftOut: []load.LeftOut{
+		LeftOut: []batch.LeftOut{
 			{File: "Device.ndjson", Reason: "it is empty"},
 			{File: "log.ndjson", Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"},
 			{File: "manifest.json", Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"},
@@ -203,7 +203,7 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 
 func TestLoadFindsAllFaultsBeforeItLoadsAnything(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{
+	w := newFolderWorld(t, map[string]string{
 		"a.ndjson":          "no JSON\n",
 		"b.ndjson.gz":       "raw:no gzip",
 		"Patient.ndjson.gz": "raw:" + packed(t, strings.Repeat(patient+"\n", 9))[:30],
@@ -229,7 +229,7 @@ func TestLoadFindsAllFaultsBeforeItLoadsAnything(t *testing.T) {
 func TestATornFileIsFoundBeforeAnythingIsCommitted(t *testing.T) {
 	t.Parallel()
 	whole := packed(t, patient+"\n"+strings.Repeat("x\n", 1<<19))
-	w := newWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
+	w := newFolderWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
 	report, err := w.Load(t.Context(), "main")
 	if err == nil || !strings.HasPrefix(err.Error(), "load Patient: ") || fault.Of(err) != fault.Permanent {
 		t.Errorf("error = %v", err)
@@ -242,12 +242,12 @@ func TestATornFileIsFoundBeforeAnythingIsCommitted(t *testing.T) {
 
 func TestLoadOfNothing(t *testing.T) {
 	t.Parallel()
-	_, err := newWorld(t, map[string]string{"a.json": "{}"}).Load(t.Context(), "main")
+	_, err := newFolderWorld(t, map[string]string{"a.json": "{}"}).Load(t.Context(), "main")
 	if err == nil || !strings.Contains(err.Error(), "no file with resources") {
 		t.Errorf("error = %v", err)
 	}
-	w := newWorld(t, nil)
-	w.Lake = load.NewFolders(filepath.Join(t.TempDir(), "none"), w.staging, w.staging)
+	w := newFolderWorld(t, nil)
+	w.Lake = batch.NewFolders(filepath.Join(t.TempDir(), "none"), w.staging, w.staging)
 	if _, err := w.Load(t.Context(), "main"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
@@ -281,7 +281,7 @@ func TestLoadLetsGoWhatItKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, test.files)
+			w := newFolderWorld(t, test.files)
 			w.shelf.fail = test.fail
 			k := &keeper{shelf: w.shelf}
 			w.Warehouse = k
@@ -297,7 +297,7 @@ func TestLoadLetsGoWhatItKept(t *testing.T) {
 
 func TestLoadReportsAFailedCommit(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient})
+	w := newFolderWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient})
 	w.shelf.fail = fault.Permanentf("the disk is full")
 	report, err := w.Load(t.Context(), "main")
 	// Two are committed at a time, in either order.
@@ -314,7 +314,7 @@ func TestLoadStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := newWorld(t, map[string]string{"Patient.ndjson": patient}).Load(ctx, "main"); !errors.Is(err, context.Canceled) {
+	if _, err := newFolderWorld(t, map[string]string{"Patient.ndjson": patient}).Load(ctx, "main"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package load_test
+package batch_test
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/load"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 )
 
 func resource(typ, id string) string { return `{"resourceType":"` + typ + `","id":"` + id + `"}` }
 
-func extracted(t *testing.T, files map[string]string) (report load.Report, tables map[string]string, err error) {
+func extracted(t *testing.T, files map[string]string) (report batch.Report, tables map[string]string, err error) {
 	t.Helper()
-	w, dir := newWorld(t, files), filepath.Join(t.TempDir(), "out")
+	w, dir := newFolderWorld(t, files), filepath.Join(t.TempDir(), "out")
 	report, err = extractor(t, w, prepared.CSV, dir).Extract(t.Context())
 	if err != nil {
 		return report, nil, err
@@ -54,7 +54,7 @@ func TestAFileIsKnownByItsContent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, dir := newWorld(t, map[string]string{name: text}), filepath.Join(t.TempDir(), "out")
+			w, dir := newFolderWorld(t, map[string]string{name: text}), filepath.Join(t.TempDir(), "out")
 			report, err := extractor(t, w, prepared.CSV, dir).Extract(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -239,7 +239,7 @@ func TestAboveTheLimitOfBadLinesNothingIsLoaded(t *testing.T) {
 		limit float64
 		fails bool
 	}{{0.05, true}, {0.0599, true}, {0.06, false}, {1, false}} {
-		w, dir := newWorld(t, files), filepath.Join(t.TempDir(), "out")
+		w, dir := newFolderWorld(t, files), filepath.Join(t.TempDir(), "out")
 		x := extractor(t, w, prepared.CSV, dir)
 		x.MaxBad, x.Quarantine = test.limit, "x.quarantine"
 		_, err := x.Extract(t.Context())
@@ -267,7 +267,7 @@ func TestAPackedFileThatUnpacksWithoutEndIsRefused(t *testing.T) {
 	t.Parallel()
 	line := resource("Patient", "p") + strings.Repeat(" ", 1<<20) + "\n"
 	member := packed(t, strings.Repeat(line, 64))
-	w := newWorld(t, map[string]string{"a.ndjson": strings.Repeat(member, 6)})
+	w := newFolderWorld(t, map[string]string{"a.ndjson": strings.Repeat(member, 6)})
 	_, err := extractor(t, w, prepared.CSV, filepath.Join(t.TempDir(), "out")).Extract(t.Context())
 	if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "unpacks to more than 400 times its size") {
 		t.Errorf("error = %v", err)
@@ -282,7 +282,7 @@ func TestMemoryDoesNotGrowWithAMixedFile(t *testing.T) {
 			typ := [2]string{"Patient", "Device"}[i%2]
 			fmt.Fprintf(&b, `{"resourceType":"%s","id":"i%d","text":{"div":"%s"}}`+"\n", typ, i, strings.Repeat("x", 500))
 		}
-		w := newWorld(t, map[string]string{"a.ndjson": b.String()})
+		w := newFolderWorld(t, map[string]string{"a.ndjson": b.String()})
 		b = strings.Builder{}
 		x := extractor(t, w, prepared.CSV, filepath.Join(t.TempDir(), "out"))
 		var most uint64

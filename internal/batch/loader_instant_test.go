@@ -1,4 +1,4 @@
-package load_test
+package batch_test
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/load"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/preparedtest"
@@ -72,16 +72,16 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 // familiesOf loads folders, one after the other, into tables of their own.
 func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
 	t.Helper()
-	views := preparedtest.Views{load.Plan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
+	views := preparedtest.Views{batch.Plan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
 	staging, quarantine := filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine")
-	tables := refwarehouse.NewWarehouse(load.NewFolders("", staging, quarantine), views.Tables)
+	tables := refwarehouse.NewWarehouse(batch.NewFolders("", staging, quarantine), views.Tables)
 	for i, dir := range folders {
-		lake := load.NewFolders(dir, staging, quarantine)
+		lake := batch.NewFolders(dir, staging, quarantine)
 		flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := load.Loader{
+		l := batch.Loader{
 			Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Token: func() string { return "ab1" + strconv.Itoa(i) },
 			Now: func() time.Time { return time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC) },
 		}

@@ -1,4 +1,4 @@
-package load_test
+package batch_test
 
 import (
 	"context"
@@ -50,7 +50,7 @@ func TestRebuildLoadsBesideAndReplaces(t *testing.T) {
 		"a failure":            {nil, observations, []string{first, observations}, "rebuild Observation: the disk is full"},
 		"a failure at first":   {nil, first, []string{first}, "drop schema _rebuild_main, which another rebuild has left: the disk is full"},
 	} {
-		w, r := newWorld(t, files), &replacer{fail: c.fail}
+		w, r := newFolderWorld(t, files), &replacer{fail: c.fail}
 		report, err := w.Rebuild(t.Context(), "main", c.types, r)
 		if (err == nil) != (c.err == "") || !strings.Contains(fmt.Sprint(err), c.err) {
 			t.Errorf("%s: %v", name, err)
@@ -112,7 +112,7 @@ func TestRebuildInPlaceRepairsLoadsAndLooks(t *testing.T) {
 			err: []string{"rebuild Observation: 3 resources of Observation in schema main are not in what was loaded", "rebuild Patient: 4 resources", "put the files of all exports"},
 		},
 	} {
-		w := newWorld(t, files)
+		w := newFolderWorld(t, files)
 		r := &repairer{shelf: w.shelf, fail: c.fail, left: c.left}
 		_, err := w.RebuildInPlace(t.Context(), "main", c.types, r)
 		if (err == nil) != (c.err == nil) || err != nil && fault.Of(err) != fault.Permanent {

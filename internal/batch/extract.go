@@ -1,4 +1,4 @@
-package load
+package batch
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"fhirsynapse/internal/localdir"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 )
@@ -19,7 +19,7 @@ import (
 // replaces the files. The tables are those of all views of the resource types that
 // the folder has, with rows or without.
 type Extractor struct {
-	Lake      *localdir.Lake
+	Lake      *localfs.Lake
 	Flattener *prepared.Flattener
 	Format    prepared.Format
 	// Dir is where the files go. It is made when it is missing.

@@ -1,4 +1,4 @@
-package once_test
+package batch_test
 
 import (
 	"crypto"
@@ -14,14 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/batch"
+	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/bulkfhir/auth"
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 	"fhirsynapse/internal/emulator/fhirserver/store"
-	"fhirsynapse/internal/localdir"
-	"fhirsynapse/internal/once"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/testkit/refwarehouse"
@@ -58,8 +58,8 @@ type bulkWorld struct {
 	data    *store.Store
 	base    string
 	source  bulkfhir.Options
-	options once.Options
-	told    []once.Progress
+	options batch.Options
+	told    []batch.Progress
 }
 
 const matrixPatients = 6
@@ -100,21 +100,21 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lake := localdir.New(t.TempDir())
+	lake := localfs.New(t.TempDir())
 	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.source = bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: w.base, Now: w.clock.Now, AllowPrivate: true}
 	var token atomic.Uint64
-	w.options = once.Options{
+	w.options = batch.Options{
 		Plan: pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"}, Lake: lake, Landings: lake,
 		Warehouse: refwarehouse.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
 		// With one pair of hands the clock stands still while they work.
 		Workers: 1,
 		Now:     w.clock.Now, Timer: w.clock.Timer, Log: slog.New(slog.DiscardHandler), Patience: 72 * time.Hour,
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
-		Watch: func(p once.Progress) { w.told = append(w.told, p) },
+		Watch: func(p batch.Progress) { w.told = append(w.told, p) },
 	}
 	if c.setUp != nil {
 		c.setUp(t, w)
@@ -282,7 +282,7 @@ func TestFailureMatrix(t *testing.T) {
 			t.Parallel()
 			w := newBulkWorld(t, c)
 			began := w.clock.Now()
-			got, err := once.Run(t.Context(), w.options)
+			got, err := batch.Run(t.Context(), w.options)
 			took, asked := w.clock.Now().Sub(began), w.Asked()
 			switch {
 			case c.fails == "" && err != nil:
@@ -319,7 +319,7 @@ func TestFailureMatrix(t *testing.T) {
 }
 
 // loaded holds a result against the server's data.
-func (c cell) loaded(t *testing.T, w *bulkWorld, got once.Result) {
+func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.Result) {
 	t.Helper()
 	if err := got.Check(); err != nil {
 		t.Error(err)
@@ -352,12 +352,12 @@ func TestGarbageEndsARun(t *testing.T) {
 				t.Parallel()
 				w := newBulkWorld(t, cell{files: 3})
 				w.options.Patience = 6 * time.Hour
-				w.options.Watch = func(p once.Progress) {
+				w.options.Watch = func(p batch.Progress) {
 					if p.State == since {
 						w.SetFaults(fhirserver.Faults{Garbage: seed + 1})
 					}
 				}
-				got, err := once.Run(t.Context(), w.options)
+				got, err := batch.Run(t.Context(), w.options)
 				if loaded := got.State == pipeline.Loaded; (err == nil) != loaded {
 					t.Errorf("%s with error %v", got.State, err)
 				}
