@@ -18,7 +18,7 @@ import (
 
 const benchFile = 256 << 20
 
-// fileServer gives one file of benchFile bytes of NDJSON.
+// fileServer serves one NDJSON file of benchFile bytes.
 func fileServer(b *testing.B) *httptest.Server {
 	var block bytes.Buffer
 	for i := 0; block.Len() < 1<<20; i++ {
@@ -40,7 +40,7 @@ func fileServer(b *testing.B) *httptest.Server {
 	return s
 }
 
-// blobServer takes whatever is put.
+// blobServer accepts every blob that is uploaded.
 func blobServer(b *testing.B) *httptest.Server {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -50,7 +50,7 @@ func noTokenForFiles(t *testing.T) {
 			}
 		}
 	}
-	// The server that breaks the rule says so by 401; the error names the setting.
+	// A server that needs the token answers 401. The error must name the setting.
 	r := newRig(t, bulkfhir.DialectBulk, withToken)
 	r.server.on["file"] = func(w http.ResponseWriter, req *http.Request, _ int) bool {
 		if req.Header.Get("Authorization") == "" {
@@ -162,7 +162,7 @@ func redirects(t *testing.T) {
 	r.loaded(firstExport)
 	r.expectRows("patient", 2)
 
-	// A kick-off that would go on as another request is none.
+	// A redirect that turns the kick-off's POST into a GET is not followed.
 	r = newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 		r.options.Method = http.MethodPost
 		r.always("kick-off", func(w http.ResponseWriter, req *http.Request) {
@@ -180,7 +180,7 @@ func redirects(t *testing.T) {
 
 func counts(t *testing.T) {
 	for name, c := range map[string]struct {
-		bad  int // downloads that are short
+		bad  int // truncated downloads
 		ok   bool
 		want int
 	}{"once": {1, true, 2}, "always": {1 << 30, false, 2}} {
@@ -207,7 +207,7 @@ func references(t *testing.T) {
 	})
 	r.loaded(firstExport)
 	for _, row := range r.rows("observation") {
-		// The views of this test know no base URL, so an absolute reference has no key.
+		// This test's views have no base URL, so an absolute reference yields no key.
 		if strings.Contains(row, `patient_id="p1"`) != strings.Contains(row, `_id="o1"`) {
 			t.Errorf("row %s", row)
 		}
@@ -232,7 +232,7 @@ func transportSecurity(t *testing.T) {
 	if _, err := bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: "http://ehr.example/fhir", Token: token, Now: time.Now}); !strings.Contains(textOf(err), "https only") {
 		t.Errorf("a token over http: %v", err)
 	}
-	// A server with TLS whose manifest leads to files without.
+	// A server with TLS whose manifest lists file URLs without TLS.
 	var files int
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { files++ }))
 	t.Cleanup(plain.Close)
@@ -314,7 +314,7 @@ func privateAddresses(t *testing.T) {
 			}
 		}
 	}
-	// A name that leads to a private address is no better than the address.
+	// A host name that resolves to a private address is refused like the address.
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"} {
 		e := newRig(t, bulkfhir.DialectBulk, to(host)).failed(firstExport, "of a private network", "privateFiles: true")
 		if e.Failure.Whose != string(fault.OurSetting) {

@@ -79,7 +79,7 @@ func filtersEncoded(t *testing.T) {
 			}
 		}
 	})
-	// What a server would misread is refused before the call.
+	// Filters that the server would misread are refused before the call.
 	for filter, dialects := range map[string]map[string]string{
 		"Observation?code=a,b":     {bulkfhir.DialectAzure: "comma", bulkfhir.DialectBulk: ""},
 		"Observation?code=a=b":     {bulkfhir.DialectAzure: `second "="`, bulkfhir.DialectBulk: ""},
@@ -245,7 +245,7 @@ func oneInFlight(t *testing.T) {
 	if _, err := r.p.Start(t.Context(), "nightly"); !strings.Contains(textOf(err), "is still exporting") {
 		t.Errorf("a second start: %v", err)
 	}
-	for range 5 { // ticks at the same time
+	for range 5 { // concurrent ticks
 		done := make(chan error, 2)
 		for range 2 {
 			go func() { done <- r.p.Tick(context.WithoutCancel(t.Context())) }()
@@ -301,7 +301,7 @@ func ignoredParameters(t *testing.T) {
 		r.server.output[0] = ndjson("Patient", patient("p1", `"meta":{"tag":[{"code":"SUBSETTED"}]}`), patient("p2", `"active":false`))
 	})
 	r.loaded(firstExport)
-	// What the server marks as incomplete takes no whole row's place.
+	// A resource tagged SUBSETTED is incomplete, so it must not become a row.
 	r.expectRows("patient", 1)
 	r.expectRows("observation", 1)
 }

@@ -88,7 +88,7 @@ func expiredLinks(t *testing.T) {
 		}
 		r.server.on["file"] = func(w http.ResponseWriter, req *http.Request, n int) bool {
 			if n == 3 {
-				age = 1 // every link that was given out ends
+				age = 1 // every link in the manifest expires
 			}
 			if req.URL.Query().Get("age") != strconv.Itoa(age) {
 				w.WriteHeader(status)
@@ -163,11 +163,11 @@ func deletesApplied(t *testing.T) {
 		ndjson("Bundle", deletedBundle("Patient/p1", "Observation/o7", "http://elsewhere.example/fhir/Patient/p2"), deletedBundle(), ""),
 		ndjson("Bundle", deletedBundle("Patient/p3")),
 	}
-	r.server.deleted[0].count = 2 // a blank line is none
+	r.server.deleted[0].count = 2 // blank lines are not counted
 	r.loaded(secondExport)
-	r.expectRows("patient", 2) // p2 of another server is not ours
+	r.expectRows("patient", 2) // the delete of p2 names another server
 	r.server.output, r.server.deleted = []scriptFile{ndjson("Patient", patient("p1"))}, nil
-	r.loaded("nightly-000003") // born again
+	r.loaded("nightly-000003") // p3 is created again
 	r.expectRows("patient", 3)
 
 	for name, line := range map[string]string{
@@ -237,8 +237,8 @@ func pages(t *testing.T) {
 			newRig(t, bulkfhir.DialectBulk, many, func(r *rig) { r.server.edit = c.edit }).failed(firstExport, c.want)
 		})
 	}
-	// A page that cannot be had for a while is asked for again; a 202 that carries a
-	// manifest is running all the same, since nobody asked for partial ones.
+	// A page with a transient error is requested again. A 202 that carries a manifest still means
+	// running: the client does not ask for partial manifests.
 	r = newRig(t, bulkfhir.DialectBulk, many)
 	r.server.on["status"] = func(w http.ResponseWriter, req *http.Request, n int) bool {
 		switch {

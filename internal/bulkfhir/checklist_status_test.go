@@ -83,7 +83,7 @@ func retryAfterForms(t *testing.T) {
 		}
 		r.loaded(firstExport)
 		got := gaps(r.server.requests("status"))[0]
-		// A date has whole seconds only.
+		// HTTP dates have whole seconds only.
 		if want > 0 && (got > want || got < want-time.Second) || want == 0 && (got < 10*time.Second || got > 20*time.Second) {
 			t.Errorf("Retry-After %.40q: waited %v, want %v, or our own 15 s", value, got, want)
 		}
@@ -153,7 +153,7 @@ func transientFamily(t *testing.T) {
 	for status, code := range map[int]string{500: "processing", 400: "invalid", 422: "not-supported", 404: "not-found"} {
 		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 			r.server.on["status"] = func(w http.ResponseWriter, _ *http.Request, n int) bool {
-				if n > 12 { // the first minute may be a replica's lag
+				if n > 12 { // in the first minute a replica may not know the job yet
 					return false
 				}
 				says(status, outcome(code, "no"))(w, nil)

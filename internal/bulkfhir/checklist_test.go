@@ -7,7 +7,7 @@ import (
 	"fhirsynapse/internal/bulkfhir"
 )
 
-// The checklist of a client of the Bulk Data Access guide, by its numbers.
+// checklist numbers the rules for a client of the Bulk Data Access guide.
 var checklist = []struct {
 	says  string
 	check func(*testing.T)

@@ -15,15 +15,15 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// defaultLineLimit is the longest line that is read here.
+// defaultLineLimit is the default for Options.LineLimit.
 const defaultLineLimit = ndjson.DefaultLimit
 
-// deletedState is how microsoft/fhir-server marks a resource that is no more.
+// deletedState is the meta element by which microsoft/fhir-server marks a deleted resource.
 const deletedState = `","meta":{"extension":[{"url":"http://azurehealthcareapis.com/data-extensions/deleted-state","valueString":"soft-deleted"}]}}`
 
-// Deletes implements pipeline.Downloader: transaction Bundles, one a line, each
-// with any number of DELETE entries. A delete that cannot be read would be a row
-// that stays for ever, so it is an error and not skipped.
+// Deletes implements pipeline.Downloader. Each line is a transaction Bundle with any number of
+// DELETE entries; an unreadable delete is an error, because skipping it would keep the row for
+// ever.
 func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 	return func(yield func(pipeline.Tombstone, error) bool) {
 		for line, err := range ndjson.Lines(r, k.o.LineLimit) {
@@ -35,7 +35,7 @@ func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 			case line.Blank():
 				continue
 			default:
-				// A Bundle is checked as a whole before any of its deletes is given.
+				// The whole Bundle is checked before its first delete is returned.
 				if err = k.eachDelete(line, func(reference) bool { return true }); err == nil {
 					err = k.eachDelete(line, func(id reference) bool {
 						more = yield(id.tombstone(), nil)
@@ -60,7 +60,7 @@ func (r reference) tombstone() pipeline.Tombstone {
 	return pipeline.Tombstone{Type: r.typ, Line: []byte(`{"resourceType":"` + r.typ + `","id":"` + r.id + deletedState)}
 }
 
-// reference is a resource that a delete names; foreign says that it is of another server.
+// reference names a deleted resource. foreign means that it belongs to another server.
 type reference struct {
 	typ, id string
 	foreign bool
@@ -68,8 +68,8 @@ type reference struct {
 
 var errStopped = errors.New("nobody wants more")
 
-// eachDelete visits the deletes of a Bundle one by one, so that memory does not grow
-// with their number. It fails with errStopped when visit returns false.
+// eachDelete visits the deletes of a Bundle one by one, so that memory does not grow with their
+// number. It returns errStopped when visit returns false.
 func (k *keeper) eachDelete(line ndjson.Line, visit func(reference) bool) error {
 	bundle := false
 	s := newStream(bytes.NewReader(line.JSON))
@@ -120,13 +120,13 @@ func (k *keeper) eachDelete(line ndjson.Line, visit func(reference) bool) error 
 	return nil
 }
 
-// unusableDeletes speaks of the line by its number: an id is not for logs.
+// unusableDeletes returns an error with the line's number. Ids must not reach logs.
 func unusableDeletes(line int64, what string) error {
 	return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("line %d of the deletes cannot be applied: %s", line, what)}
 }
 
-// referenceOf reads Type/id, relative or absolute. An absolute one is foreign where its
-// base is not the server's.
+// referenceOf parses Type/id, relative or absolute. An absolute reference is foreign if its base is
+// not the server's.
 func (k *keeper) referenceOf(u string) (reference, bool) {
 	if strings.ContainsAny(u, "?#") {
 		return reference{}, false
@@ -142,11 +142,11 @@ func (k *keeper) referenceOf(u string) (reference, bool) {
 	return r, isTypeName(r.typ) && isID(r.id)
 }
 
-// maxID is the longest id that the tables take.
+// maxID is the length of the tables' id columns.
 const maxID = 128
 
-// isID is the id type of FHIR R4 §2.24.0.1, with the underscores and the length of servers
-// that do not hold to it.
+// isID reports whether s is a FHIR R4 id (§2.24.0.1). Underscores and up to maxID characters are
+// allowed too, because some servers use them.
 func isID(s string) bool {
 	for _, c := range s {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {

@@ -16,44 +16,43 @@ import (
 	"fhirsynapse/internal/typefilter"
 )
 
-// dialect is what one kind of server does its own way. Everything that asks "which
-// server is it?" asks here.
+// dialect holds all differences between the kinds of server. No other code asks for the kind.
 type dialect struct {
 	name string
-	// methods of the kick-off that the server may have, the first by preference.
+	// methods are the HTTP methods to try for the kick-off, in order.
 	methods []string
-	// till is the parameter for the end of the window; empty where there is none.
+	// till is the parameter for the end of the window; empty if there is none.
 	till string
-	// container is the parameter that names the storage container; empty for
-	// servers that keep the files to themselves.
+	// container is the parameter that names the storage container; empty if the server keeps the
+	// files.
 	container string
-	// maxCount is the parameter for the resources per query, parallel the one for
-	// work side by side.
+	// maxCount is the parameter for the resources per query, parallel the parameter for parallel
+	// work.
 	maxCount, parallel string
-	// deleted is includeAssociatedData's value for deletes, and deletedLevels where
-	// the server heeds it.
+	// deleted is the value of includeAssociatedData that requests deletes. The server honours it at
+	// deletedLevels only.
 	deleted       string
 	deletedLevels []string
-	// filters are what the server takes of _typeFilter.
+	// filters are the server's rules for _typeFilter.
 	filters typefilter.Rules
-	// patients: the server takes a list of patients.
+	// patients: the server accepts a list of patients.
 	patients bool
-	// failure begins the diagnostics of a job that has failed for good, whatever
-	// the HTTP status says.
+	// failure begins the diagnostics of a job that has failed for good, whatever the HTTP status
+	// is.
 	failure string
-	// outcomeEnds: an answer of 500 with an OperationOutcome is the job's end,
-	// unless its code is of the transient family.
+	// outcomeEnds: a 500 with an OperationOutcome ends the job, unless its code is in FHIR's
+	// transient family.
 	outcomeEnds bool
-	// keepsFiles: the files are fetched, not written into our lake.
+	// keepsFiles: the server keeps the files, and the pipeline fetches them.
 	keepsFiles bool
-	// folder takes the folder of a job's files from its status URL; nil where the
-	// files do not land in our lake.
+	// folder returns the folder of a job's files from its status URL; nil if the files do not land
+	// in the lake.
 	folder func(status *url.URL) string
 }
 
-// azure is microsoft/fhir-server: Azure Health Data Services and its open source.
-// It accepts GET only, refuses every parameter and Prefer token that it does not
-// know, and writes into <container>/<time>-<job id>/.
+// azure describes microsoft/fhir-server: Azure Health Data Services and its open source. It accepts
+// GET only, refuses unknown parameters and Prefer tokens, and writes into <container>/<time>-<job
+// id>/.
 var azure = dialect{
 	name:          DialectAzure,
 	methods:       []string{http.MethodGet},
@@ -70,8 +69,8 @@ var azure = dialect{
 
 const untilParameter = "_until"
 
-// bulk is a server that follows the Bulk Data Access guide, versions 1 to 3. It
-// tells deletes by itself when _since is given.
+// bulk describes servers that follow the Bulk Data Access guide, versions 1 to 3. They report
+// deletes without being asked when _since is given.
 var bulk = dialect{
 	name:        DialectBulk,
 	methods:     []string{http.MethodGet, http.MethodPost},
@@ -124,29 +123,29 @@ func (d dialect) optionFaults(o Options) []error {
 	return errs
 }
 
-// lastSegment is the job id of <base>/_operations/export/<id>.
+// lastSegment returns the job id of <base>/_operations/export/<id>.
 func lastSegment(u *url.URL) string {
 	p := strings.TrimRight(u.Path, "/")
 	return p[strings.LastIndexByte(p, '/')+1:]
 }
 
-// instant is a FHIR instant of milliseconds: finer ones are cut by the server.
+// instant is the layout of a FHIR instant in milliseconds. Servers cut finer ones.
 const instant = "2006-01-02T15:04:05.000Z"
 
 // parameter is one parameter of a kick-off, with its type in a Parameters resource.
 type parameter struct {
 	name, kind, value string
-	// list says that the value is a comma list where it stands in a URL.
+	// list is set for a parameter that is a comma-separated list in a URL.
 	list []string
 }
 
-// kickOff is a kick-off before it is written as a URL or as a Parameters resource.
+// kickOff is a kick-off before it is encoded as a URL or as a Parameters resource.
 type kickOff struct {
-	path       string // below the base URL
+	path       string // relative to the base URL
 	parameters []parameter
 }
 
-// kickOff is the request in the server's words, or everything that is wrong with it.
+// kickOff translates a request into the server's parameters. The error joins all faults.
 func (d dialect) kickOff(r pipeline.Request, o Options) (kickOff, error) {
 	if errs := d.faults(r, o); len(errs) > 0 {
 		return kickOff{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...)}
@@ -175,7 +174,7 @@ func (d dialect) kickOff(r pipeline.Request, o Options) (kickOff, error) {
 	if !r.Till.IsZero() && d.till != "" {
 		add(d.till, "valueInstant", r.Till.UTC().Format(instant))
 	}
-	// Below the system level the server would ignore it without a word.
+	// Below system level the server would ignore the parameter silently.
 	if r.Deleted && slices.Contains(d.deletedLevels, r.Level) {
 		add("includeAssociatedData", "valueCode", d.deleted)
 	}
@@ -201,15 +200,14 @@ func (k kickOff) query() string {
 	for _, p := range k.parameters {
 		v := p.value
 		if p.list != nil {
-			v = strings.Join(p.list, ",") // repeats are not known to all servers
+			v = strings.Join(p.list, ",") // not all servers accept a repeated parameter
 		}
 		parts = append(parts, p.name+"="+strings.ReplaceAll(url.QueryEscape(v), "+", "%20"))
 	}
 	return strings.Join(parts, "&")
 }
 
-// resource writes the parameters as a Parameters resource, without those of a name
-// that is left out.
+// resource encodes the parameters as a Parameters resource, except the names in without.
 func (k kickOff) resource(without ...string) []byte {
 	entries := []map[string]any{}
 	for _, p := range k.parameters {
@@ -230,12 +228,12 @@ func (k kickOff) resource(without ...string) []byte {
 	}
 	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": entries})
 	if err != nil {
-		return nil // strings and maps of strings always marshal
+		return nil // marshalling strings and maps of strings cannot fail
 	}
 	return body
 }
 
-// faults lists what the server would refuse or, worse, misread.
+// faults returns an error for each setting that the server would refuse or misread.
 func (d dialect) faults(r pipeline.Request, o Options) []error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

@@ -1,13 +1,11 @@
-// Package bulkfhir is a pipeline.Source: the client of a FHIR server's bulk export
-// (kick-off, status, manifest, files, cancel) over HTTP.
+// Package bulkfhir implements pipeline.Source: the client of a FHIR server's bulk export (kick-off,
+// status, manifest, files, cancel) over HTTP.
 //
-// What servers do differently is kept in one table, see dialect; the rest of the
-// package follows the Bulk Data Access guide, versions 1 to 3. The client asks once
-// and never waits: when to ask again is the pipeline's business, and what the
-// server wishes for travels in Status.RetryIn and in the class of an error. Only a
-// download that breaks is taken up again on the spot, and waits a little for its
-// turn among the others.
+// All differences between servers are in one table, see dialect. The rest of the package follows
+// the Bulk Data Access guide, versions 1 to 3. The client sends each request once and does not
+// wait: the pipeline decides when to ask again, from Status.RetryIn and the class of the error.
+// Only a broken download is resumed at once, and downloads wait briefly for a free slot.
 //
-// It logs nothing. Text that a server writes may describe a patient, so errors name
-// status, code and element alone; the text travels in fault.WithServerText.
+// The package logs nothing. A server's text may describe a patient, so errors name status, code and
+// element only; the text itself travels in fault.WithServerText.
 package bulkfhir

@@ -24,9 +24,9 @@ const (
 	fileTokenNever  = "never"
 )
 
-// Download implements pipeline.Downloader. A link that breaks is taken up where it
-// broke, by range where the server can, else from the start with what is known
-// already left out, provided that it is still the same file.
+// Download implements pipeline.Downloader. A broken download is resumed at its offset by a range
+// request, or from the start with the known bytes skipped; both require that the file has not
+// changed.
 func (k *keeper) Download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
 	r, err := k.download(ctx, f, requiresToken)
 	if err != nil {
@@ -72,8 +72,7 @@ func (s *Source) download(ctx context.Context, f pipeline.OutputFile, requiresTo
 
 const gzipMagic = "\x1f\x8b"
 
-// decode undoes Content-Encoding. A file whose name ends in .gz may be one without
-// saying so.
+// decode undoes Content-Encoding. A .gz file may come without that header.
 func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 	switch w.encoding {
 	case "":
@@ -81,7 +80,7 @@ func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 			return w, nil
 		}
 		b := bufio.NewReader(w)
-		// An error of the link comes again with the first Read.
+		// The next Read returns the link's error again.
 		if magic, _ := b.Peek(len(gzipMagic)); string(magic) != gzipMagic {
 			return &decoded{Reader: b, wire: w}, nil
 		}
@@ -90,7 +89,7 @@ func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 		return unzip(w, w)
 	}
 	encoding := w.encoding
-	_ = w.Close() // nothing was read
+	_ = w.Close() // no data has been read
 	return nil, &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer,
 		Err: fmt.Errorf("it comes in the encoding %q, for which nobody asked", clip(encoding, 40)),
@@ -100,17 +99,16 @@ func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 func unzip(w *wire, r io.Reader) (io.ReadCloser, error) {
 	z, err := gzip.NewReader(r)
 	if errors.Is(err, io.EOF) && w.total == 0 {
-		return w, nil // an empty file, and no header either
+		return w, nil // an empty file has no gzip header
 	}
 	if err != nil {
-		_ = w.Close() // what came is of no use
+		_ = w.Close() // the data is unusable
 		return nil, broken(err)
 	}
 	return &decoded{Reader: z, wire: w}, nil
 }
 
-// broken says that what came is not what its encoding promises. A cut is named by
-// the wire itself.
+// broken reports a body that does not match its encoding. The wire reports truncation itself.
 func broken(err error) error {
 	var known *fault.Error
 	if errors.As(err, &known) {
@@ -125,8 +123,7 @@ type decoded struct {
 	n    int64 // bytes unpacked
 }
 
-// Bounds of unpacking: NDJSON packs to a tenth or a thirtieth, and what packs to much
-// less is made to fill a disk.
+// Limits against decompression bombs. NDJSON compresses by a factor of 10 to 30.
 const (
 	maxRatio     = 500
 	ratioMatters = 64 << 20
@@ -145,7 +142,7 @@ func (d *decoded) Read(p []byte) (int, error) {
 
 func (d *decoded) Close() error { return d.wire.Close() }
 
-// refusedFile classifies the answer to a file's request.
+// refusedFile classifies a failed answer to a file request.
 func (s *Source) refusedFile(a answer, signed bool) error {
 	err := s.refused(a)
 	f := &fault.Error{Class: fault.Of(err), Whose: fault.TheirServer, After: fault.After(err), Err: fmt.Errorf("%w: the server answered HTTP %d", pipeline.ErrExpired, a.status)}
@@ -163,7 +160,7 @@ func (s *Source) refusedFile(a answer, signed bool) error {
 	case http.StatusGone:
 		f.Class, f.Remedy = fault.Permanent, "the server has thrown the file away: the next export has files of its own"
 	case http.StatusNotFound:
-		// Some servers show a file some time after the manifest that lists it.
+		// Some servers list a file in the manifest before they can serve it.
 		f.Class, f.Remedy = fault.Transient, ""
 	default:
 		return err
@@ -171,14 +168,14 @@ func (s *Source) refusedFile(a answer, signed bool) error {
 	return f
 }
 
-// aPage says that an answer is for people: gateways give their sign-in page with 200.
+// aPage reports whether an answer is a web page. Gateways send their sign-in page with status 200.
 func aPage(h http.Header) bool {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && t == "text/html"
 }
 
-// throttle notes an answer that asks for fewer downloads, and turns a 429 into
-// the word for it.
+// throttle lowers the limit after an answer that asks for fewer downloads. A 429 becomes
+// pipeline.ErrThrottled.
 func (s *Source) throttle(a answer, began time.Time) error {
 	switch a.status {
 	case http.StatusTooManyRequests:

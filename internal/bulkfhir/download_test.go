@@ -21,7 +21,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// keeping starts a server of files and a client before it.
+// keeping starts a file server and a client for it.
 func keeping(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*keeper, string) {
 	t.Helper()
 	all := append([]func(*Options){func(o *Options) {
@@ -40,7 +40,7 @@ func (k *keeper) text(ctx context.Context, url string) (string, error) {
 	return string(data), errors.Join(err, r.Close())
 }
 
-// lines is a file of n lines that differ.
+// lines returns a file of n different lines.
 func lines(n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
@@ -49,7 +49,7 @@ func lines(n int) []byte {
 	return b.Bytes()
 }
 
-// breaking serves a file and breaks the link after so many bytes, each time.
+// breaking serves a file and breaks each connection after a number of bytes.
 type breaking struct {
 	data   []byte
 	after  int
@@ -58,7 +58,7 @@ type breaking struct {
 
 	mu       sync.Mutex
 	requests []string // Range headers
-	// change, when set, comes before each answer.
+	// change, if set, runs before each answer.
 	change func(b *breaking, n int)
 }
 
@@ -101,7 +101,7 @@ func TestADownloadThatBreaksIsTakenUp(t *testing.T) {
 		requests int
 	}{
 		"by range":                      {400_000, true, `"v1"`, 5},
-		"from the start":                {0, false, "", 3}, // grows below
+		"from the start":                {0, false, "", 3}, // grows in the loop below
 		"a weak ETag is no validator":   {0, true, `W/"v1"`, 3},
 		"ranges that the server has no": {0, false, `"v1"`, 3},
 	} {
@@ -139,7 +139,7 @@ func TestADownloadIsNeverAMixture(t *testing.T) {
 			t.Errorf("%s: %v, want a transient error", name, err)
 		}
 	}
-	// A part that does not go on where we are.
+	// A part that begins at a wrong offset is refused.
 	k, url := keeping(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"v1"`)
 		if r.Header.Get("Range") != "" {
@@ -241,8 +241,7 @@ func TestOneLineOfFortyMegabytes(t *testing.T) {
 	}
 }
 
-// The limit follows the server: it halves at each "too many" and grows again with
-// every round that went well.
+// The limit halves at each 429 and grows by one after each full round of good downloads.
 func TestTheLimitOfDownloadsFollowsTheServer(t *testing.T) {
 	t.Parallel()
 	clock := today
@@ -262,7 +261,7 @@ func TestTheLimitOfDownloadsFollowsTheServer(t *testing.T) {
 	clock = clock.Add(time.Second)
 	l.tooMany(began, 30*time.Second)
 	expect(4)
-	l.tooMany(began, 10*time.Second) // of the same burst
+	l.tooMany(began, 10*time.Second) // a 429 of the same burst
 	expect(4)
 	for range 8 {
 		l.leave()
@@ -412,7 +411,7 @@ func TestLinksOfDownloadsAreUsedAgain(t *testing.T) {
 	}
 }
 
-// A line of deletes must not take many times its own length in memory.
+// A long line of deletes must not take many times its length in memory.
 func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 	t.Parallel()
 	const entries = 400_000

@@ -19,11 +19,11 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// secretToken must be seen by the server alone.
+// secretToken must reach no one but the server.
 const secretToken = "s3cr3t-t0k3n-of-ours"
 
-// garbage is a server on a socket that answers each request with the next piece
-// of a script, whatever was asked. It counts its open links.
+// garbage is a raw socket server that answers each request with the next piece of a script. It
+// counts its open connections.
 type garbage struct {
 	net.Listener
 	open atomic.Int32
@@ -32,7 +32,7 @@ type garbage struct {
 	done chan struct{}
 }
 
-// newGarbage takes a script: pieces of answers, each behind its length.
+// newGarbage returns a server with a script: each piece of an answer follows its length.
 func newGarbage(t testing.TB) *garbage {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,7 +48,7 @@ func newGarbage(t testing.TB) *garbage {
 			g.open.Add(1)
 			go func() {
 				defer g.open.Add(-1)
-				defer func() { _ = c.Close() }() // the end of a talk
+				defer func() { _ = c.Close() }() // the test is over
 				g.talk(c)
 			}()
 		}
@@ -82,18 +82,18 @@ func (g *garbage) talk(c net.Conn) {
 			return
 		}
 		piece = bytes.ReplaceAll(piece, []byte("SELF"), []byte("http://"+g.Addr().String()))
-		// Some servers repeat what they were asked.
+		// Some servers echo the request.
 		piece = bytes.ReplaceAll(piece, []byte("ECHO"), []byte(req.Header.Get("Authorization")))
 		if _, err := c.Write(piece); err != nil {
 			return
 		}
 		if !bytes.Contains(piece, []byte("Content-Length")) && !bytes.Contains(piece, []byte("chunked")) {
-			return // the end of the link is the end of the body
+			return // closing the connection ends the body
 		}
 	}
 }
 
-// scriptOf puts the lengths before the pieces.
+// scriptOf writes each piece after its length.
 func scriptOf(pieces ...string) []byte {
 	var b []byte
 	for _, p := range pieces {
@@ -107,8 +107,8 @@ func response(status int, headers, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s", status, headers, len(body), body)
 }
 
-// FuzzGarbage has a server answer garbage to every call: none of them hangs, panics,
-// leaves a link open, or shows the token in an error.
+// FuzzGarbage lets a server answer garbage to every call. No call may hang, panic, leave a
+// connection open or show the token in an error.
 func FuzzGarbage(f *testing.F) {
 	const manifest = `{"transactionTime":"2026-11-23T07:00:00Z","requiresAccessToken":true,"output":[{"type":"Patient","url":"SELF/f/1","count":1}],"link":[{"relation":"next","url":"/next"}]}`
 	f.Add(scriptOf(

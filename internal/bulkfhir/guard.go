@@ -15,13 +15,12 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// guard lets the configured server be reached wherever it is, and every other host
-// only at a public address: a manifest and a redirect may name any host they like.
+// guard allows requests to the configured servers at any address, and to other hosts at public
+// addresses only: a manifest or a redirect may name any host.
 //
-// Without a proxy the address is looked at as it is dialled, after its name was
-// resolved, so that no name can hide it. A proxy resolves names itself: what is
-// asked of it is resolved here too, before, and a name that cannot be is refused.
-// That the proxy comes to another address than we do, only the proxy can prevent.
+// Without a proxy the resolved address is checked when it is dialled. With a proxy the host is
+// resolved and checked here first, and an unresolvable name is refused; the proxy itself may still
+// resolve the name to another address.
 type guard struct {
 	known        map[string]bool // host and port of each configured server
 	allowPrivate bool
@@ -56,7 +55,7 @@ func newGuard(allowPrivate bool, now func() time.Time, configured ...*url.URL) *
 	}
 }
 
-// proxyFor is http.Transport.Proxy.
+// proxyFor implements http.Transport.Proxy.
 func (g *guard) proxyFor(r *http.Request) (*url.URL, error) {
 	proxy, err := g.proxy(r)
 	if err != nil {
@@ -67,7 +66,7 @@ func (g *guard) proxyFor(r *http.Request) (*url.URL, error) {
 	if proxy != nil {
 		g.proxies[hostPort(proxy)] = true
 	}
-	// A proxy may be dialled, and so is no target that dialling would refuse.
+	// A proxy may be dialled, but as a target it must pass the check.
 	look := proxy != nil || g.proxies[target]
 	g.mu.Unlock()
 	if look && !g.allowPrivate && !g.known[target] {
@@ -78,7 +77,7 @@ func (g *guard) proxyFor(r *http.Request) (*url.URL, error) {
 	return proxy, nil
 }
 
-// dial is http.Transport.DialContext.
+// dial implements http.Transport.DialContext.
 func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	g.mu.Lock()
@@ -90,8 +89,8 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	return dialer.DialContext(ctx, network, address)
 }
 
-// check says why a host may not be asked for through a proxy. Its answer is kept for
-// a while, unless it may be another one soon.
+// check returns an error if a host may not be requested through a proxy. The result is cached for a
+// while, except for transient errors.
 func (g *guard) check(ctx context.Context, host string) error {
 	g.mu.Lock()
 	v, ok := g.looked[host]
@@ -157,21 +156,20 @@ func refusePrivate(address string) error {
 	return publicOnly(ap.Addr())
 }
 
-// notPublic are ranges that look like any other, and lead to this host, its
-// network or its cloud.
+// notPublic lists ranges that look public but lead to this host, its network or its cloud.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),        // this network
-	netip.MustParsePrefix("100.64.0.0/10"),    // of carriers, RFC 6598
-	netip.MustParsePrefix("168.63.129.16/32"), // a cloud's own
-	netip.MustParsePrefix("192.0.0.0/24"),     // of protocols
-	netip.MustParsePrefix("198.18.0.0/15"),    // of benchmarks
+	netip.MustParsePrefix("100.64.0.0/10"),    // carrier-grade NAT, RFC 6598
+	netip.MustParsePrefix("168.63.129.16/32"), // Azure's platform services
+	netip.MustParsePrefix("192.0.0.0/24"),     // IETF protocol assignments
+	netip.MustParsePrefix("198.18.0.0/15"),    // benchmarks
 	netip.MustParsePrefix("240.0.0.0/4"),      // reserved
-	netip.MustParsePrefix("::/96"),            // an IPv4 address, once
-	netip.MustParsePrefix("64:ff9b::/96"),     // NAT64, RFC 6052: an IPv4 address
+	netip.MustParsePrefix("::/96"),            // IPv4-compatible, deprecated
+	netip.MustParsePrefix("64:ff9b::/96"),     // NAT64, RFC 6052: embeds an IPv4 address
 	netip.MustParsePrefix("64:ff9b:1::/48"),   // NAT64 of a local network, RFC 8215
-	netip.MustParsePrefix("2001::/32"),        // Teredo, RFC 4380: an IPv4 address behind a NAT
-	netip.MustParsePrefix("2002::/16"),        // 6to4, RFC 3056: an IPv4 address
-	netip.MustParsePrefix("fec0::/10"),        // of a site, once
+	netip.MustParsePrefix("2001::/32"),        // Teredo, RFC 4380: embeds an IPv4 address
+	netip.MustParsePrefix("2002::/16"),        // 6to4, RFC 3056: embeds an IPv4 address
+	netip.MustParsePrefix("fec0::/10"),        // site-local, deprecated
 }
 
 func publicOnly(ip netip.Addr) error {

@@ -38,12 +38,12 @@ func TestPublicAddresses(t *testing.T) {
 	}
 }
 
-// proxied is a client behind a proxy that answers everything, with names of its own.
+// proxied is a client behind a proxy that answers every request and resolves names itself.
 type proxied struct {
 	guard   *guard
 	client  *http.Client
 	proxy   *url.URL
-	asked   []string // of the proxy
+	asked   []string // requests to the proxy
 	lookups int
 	names   map[string][]string
 	broken  error
@@ -108,7 +108,7 @@ func (p *proxied) get(t *testing.T, target string) error {
 	return resp.Body.Close()
 }
 
-// What a proxy is asked for is looked at before: it dials for us.
+// The client checks a target before it asks the proxy, because the proxy dials it.
 func TestNothingPrivateThroughAProxy(t *testing.T) {
 	t.Parallel()
 	for target, says := range map[string]string{
@@ -121,7 +121,7 @@ func TestNothingPrivateThroughAProxy(t *testing.T) {
 		"http://both.example/x":          "of a private network",
 		"http://empty.example/x":         "cannot resolve",
 		"http://nowhere.example/x":       "cannot resolve",
-		"http://2130706433/x":            "cannot resolve", // 127.0.0.1, says many a proxy
+		"http://2130706433/x":            "cannot resolve", // many proxies read it as 127.0.0.1
 		"http://0x7f.1/x":                "cannot resolve",
 		"http://10.0.0.1/x":              "of a private network",
 		"http://169.254.169.254/latest/": "of a private network",
@@ -159,7 +159,7 @@ func TestThePlanMayAllowPrivateAddressesThroughAProxy(t *testing.T) {
 	}
 }
 
-// That a proxy may be dialled makes it no target.
+// The proxy's own address may be dialled but is not a permitted target.
 func TestTheProxyItselfIsNoTarget(t *testing.T) {
 	t.Parallel()
 	p := behindProxy(t, false)

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// maxKinds bounds how many kinds of issue are told apart.
+	// maxKinds bounds the number of distinct issues.
 	maxKinds = 50
-	// maxIssueTypes bounds how many types one issue names.
+	// maxIssueTypes bounds the resource types of one issue.
 	maxIssueTypes = 20
-	// maxOutcome bounds one OperationOutcome, maxIssues its issues.
+	// maxOutcome bounds the bytes of one OperationOutcome, maxIssues its issues.
 	maxOutcome = 1 << 20
 	maxIssues  = 10_000
 )
 
-// Issues implements pipeline.IssueReader. An issue's text may describe a patient, so
-// only severity, code and the resource types are read. A line that is not an
-// OperationOutcome counts as an error: nobody knows what it reports.
+// Issues implements pipeline.IssueReader. Only severity, code and resource types are read, because
+// an issue's text may describe a patient. A line that is not an OperationOutcome counts as an
+// error.
 func (s *Source) Issues(f pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, error) {
 	var counted issueCounter
 	named := typesNamed(f.Type)
@@ -47,8 +47,7 @@ func unreadable(types []string) pipeline.Issue {
 	return pipeline.Issue{Severity: pipeline.SeverityError, Code: "unreadable", Types: types}
 }
 
-// issueCounter adds equal issues up. Kinds beyond maxKinds are counted together, by
-// severity alone.
+// issueCounter counts equal issues. Beyond maxKinds it distinguishes them by severity only.
 type issueCounter struct{ issues []pipeline.Issue }
 
 func (c *issueCounter) add(i pipeline.Issue) {
@@ -67,8 +66,8 @@ func (c *issueCounter) add(i pipeline.Issue) {
 	c.issues[at].Count++
 }
 
-// addOutcome counts the issues of one OperationOutcome. named are the types of the
-// file that has it, for issues that name none themselves.
+// addOutcome counts the issues of one OperationOutcome. Issues without types take named, the types
+// of their file.
 func (c *issueCounter) addOutcome(o outcome, named []string) {
 	if !o.present || len(o.issues) == 0 {
 		c.add(unreadable(named))
@@ -86,7 +85,7 @@ func (c *issueCounter) addOutcome(o outcome, named []string) {
 	}
 }
 
-// severity returns a severity of FHIR. Any other text counts as an error.
+// severity returns a FHIR severity. Any other text counts as an error.
 func severity(s string) string {
 	switch s {
 	case "fatal", pipeline.SeverityError, "warning", "information", "success":
@@ -95,8 +94,8 @@ func severity(s string) string {
 	return pipeline.SeverityError
 }
 
-// types returns the resource types that the issue names in its expression, location
-// or coding, sorted. Prose is not searched for them.
+// types returns the resource types in the issue's expression, location or coding, sorted. Free text
+// is not searched.
 func (i issue) types() []string {
 	var out []string
 	for _, path := range slices.Concat(i.Expression, i.Location) {
@@ -108,12 +107,12 @@ func (i issue) types() []string {
 	slices.Sort(out)
 	out = slices.Compact(out)
 	if len(out) > maxIssueTypes {
-		return nil // too many to be told apart: it concerns everything
+		return nil // with too many types, the issue concerns all of them
 	}
 	return out
 }
 
-// typesNamed returns name if it is a type of resource that holds data.
+// typesNamed returns name if it is a resource type that holds data.
 func typesNamed(name string) []string {
 	switch name {
 	case "OperationOutcome", "Bundle", "Parameters":
@@ -143,7 +142,7 @@ var issueCodes = []string{
 	"incomplete", "throttled", "informational", "success",
 }
 
-// word returns a code of FHIR, or "other" for any other text.
+// word returns a FHIR code, or "other" for any other text.
 func word(code string) string {
 	if slices.Contains(issueCodes, code) {
 		return code
@@ -151,8 +150,8 @@ func word(code string) string {
 	return "other"
 }
 
-// element returns the part of a path that is made of FHIR's own names, for example
-// Patient.name of "Patient.name.where(given='X')". The rest may hold data.
+// element returns the leading part of a path that consists of FHIR names, for example Patient.name
+// of "Patient.name.where(given='X')". The rest may hold data.
 func element(path string) string {
 	root := rootOf(path)
 	if len(typesNamed(root)) == 0 {
@@ -180,7 +179,7 @@ func element(path string) string {
 	return out
 }
 
-// readOutcome reads an OperationOutcome, whatever its Content-Type says.
+// readOutcome parses an OperationOutcome, whatever its Content-Type is.
 func readOutcome(body []byte) outcome {
 	var o outcome
 	resource := ""
@@ -201,7 +200,7 @@ func readOutcome(body []byte) outcome {
 	return o
 }
 
-// readIssues reads a list of issues. A member of another form reads as left out.
+// readIssues parses a list of issues. A malformed member counts as missing.
 func (o *outcome) readIssues(s *stream) error {
 	_, err := s.array(maxIssues, func(int) error {
 		var i issue

@@ -15,9 +15,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// KickOff implements pipeline.Source. Deletes are asked for where the server tells
-// them, and left out elsewhere. After a Transient error the job may have started
-// all the same, unless the server's own answer declined it.
+// KickOff implements pipeline.Source. Deletes are requested only from servers that report them.
+// After a Transient error the job may have started, unless the server declined it.
 func (s *Source) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	k, err := s.dialect.kickOff(r, s.o)
 	if err != nil {
@@ -33,7 +32,7 @@ func (s *Source) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Acce
 	return accepted, nil
 }
 
-// ask sends the kick-off by each method that the server may have.
+// ask sends the kick-off by each method that the server may support.
 func (s *Source) ask(ctx context.Context, k kickOff) (pipeline.Accepted, error) {
 	var first error
 	firstStatus := 0
@@ -49,13 +48,13 @@ func (s *Source) ask(ctx context.Context, k kickOff) (pipeline.Accepted, error) 
 			accepted.ServerTime, _ = a.date()
 			return accepted, nil
 		}
-		// Only these say that the server has no such method. Anything else may be
-		// an answer to a job that runs.
+		// Only these answers prove that the method is missing. After any other answer a job may be
+		// running.
 		if !noSuchMethod(a.status) && (first == nil || fault.Of(err) == fault.Transient || errors.Is(err, pipeline.ErrUnfollowed)) {
 			return pipeline.Accepted{}, err
 		}
-		// A server that lacks the first method says so by 405 or 501: the answer to
-		// the second one tells more. After any other answer the first one does.
+		// After a 405 or 501 the second method's answer tells more; after any other answer the
+		// first one's does.
 		if first == nil || firstStatus == http.StatusMethodNotAllowed || firstStatus == http.StatusNotImplemented {
 			first, firstStatus = err, a.status
 		}
@@ -67,7 +66,7 @@ func noSuchMethod(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
-// notSent marks the errors of a request that never reached the server: no job runs.
+// notSent marks errors of requests that never reached the server, so no job runs.
 func notSent(err error) error {
 	var op *net.OpError
 	var dns *net.DNSError
@@ -78,7 +77,7 @@ func notSent(err error) error {
 	return err
 }
 
-// methods are those of the kick-off, in the order in which they are tried.
+// methods returns the kick-off's HTTP methods in the order of the tries.
 func (s *Source) methods() []string {
 	known := s.software.Load()
 	switch {
@@ -116,7 +115,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 		}
 	default:
 		err := s.refused(a)
-		// 502 and 504 are of a gateway, which does not know what became of the job.
+		// 502 and 504 come from a gateway, which does not know whether the job started.
 		declined := map[int]error{
 			http.StatusTooManyRequests: pipeline.ErrDeclined, http.StatusInternalServerError: pipeline.ErrUnavailable, http.StatusServiceUnavailable: pipeline.ErrUnavailable,
 		}[a.status]
@@ -146,7 +145,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	if err := s.ownAddress("the export's status", status); err != nil {
 		return pipeline.Accepted{}, unfollowed(err)
 	}
-	// An absolute URL is kept byte for byte: to write it anew is to change it.
+	// An absolute URL is kept byte for byte, because re-encoding may change it.
 	out := pipeline.Accepted{StatusURL: location}
 	if !absolute {
 		out.StatusURL = status.String()
@@ -160,20 +159,20 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	return out, nil
 }
 
-// Bounds of what is kept of an exchange: it lies in a journal document.
+// Limits for the recorded exchange, which is part of a journal document.
 const (
 	maxKeptValue = 500
 	maxKeptBody  = 8 << 10
 )
 
-// keptHeaders are the headers of an answer that help to find out what a server did.
-// Others may hold secrets, or text about patients.
+// keptHeaders are the response headers that help to diagnose a server. Others may hold secrets or
+// patient data.
 var keptHeaders = []string{
 	"Cache-Control", "Content-Length", "Content-Location", "Content-Type", "Date", "Expires", "Location", "Request-Id", "Retry-After", "Server",
 	"Via", "X-Correlation-Id", "X-Ms-Request-Id", "X-Powered-By", "X-Request-Id",
 }
 
-// unfollowed adds that a job runs which nobody follows.
+// unfollowed adds that a job is running which cannot be polled.
 func unfollowed(err error) error {
 	var f *fault.Error
 	if !errors.As(err, &f) {
@@ -182,7 +181,7 @@ func unfollowed(err error) error {
 	return &fault.Error{Class: f.Class, Whose: f.Whose, Remedy: f.Remedy, Err: fmt.Errorf("%w, so %w", f.Err, pipeline.ErrUnfollowed)}
 }
 
-// plausible reports whether a header that holds a time or a number does.
+// plausible reports whether value fits a header that holds a time or a number.
 func plausible(name, value string) bool {
 	switch name {
 	case "Content-Length", "Date", "Expires", "Retry-After":
@@ -193,8 +192,7 @@ func plausible(name, value string) bool {
 	return true
 }
 
-// verbatim is the exchange for the record, without tokens and cookies, and without
-// the ids of patients, which belong to the FHIR server alone.
+// verbatim returns the exchange for the record without tokens, cookies and patient ids.
 func (s *Source) verbatim(r request, k kickOff, a answer) pipeline.Exchange {
 	x := pipeline.Exchange{
 		Method: r.method, URL: clip(r.url, maxKeptBody), Status: a.status,

@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// ofBulk is a client of dialect bulk before a handler.
+// ofBulk returns a client of dialect bulk for a handler.
 func ofBulk(t *testing.T, h http.HandlerFunc) *Source {
 	t.Helper()
 	s, _ := serve(t, h)
@@ -94,7 +94,7 @@ func TestAServerThatIsNotAvailableHasStartedNoJob(t *testing.T) {
 			t.Errorf("HTTP %d: %v after %v", status, err, fault.After(err))
 		}
 	}
-	// A port on which nobody listens.
+	// A port without a listener.
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestAStatusURLStaysAtTheServer(t *testing.T) {
 			t.Errorf("%s: %v", location, err)
 		}
 	}
-	// Where it is allowed and does not resolve, the poll says so at once.
+	// An allowed host that does not resolve is reported by the first poll.
 	s := ofBulk(t, answers(404, ""))
 	_, err := s.Status(t.Context(), "http://hapi.internal.invalid:8080/fhir/status/1")
 	var dns *net.DNSError

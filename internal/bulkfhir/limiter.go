@@ -10,19 +10,19 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// defaultDownloads is what a browser opens to one host, and some more.
+// defaultDownloads is slightly above the six connections that browsers open to one host.
 const defaultDownloads = 8
 
-// turnPatience is how long a download waits for its turn before it says that it
-// is not its turn: the step is then sent again, and its place is free for others.
+// turnPatience bounds the wait for a free slot. After it the step is sent again, so that it does
+// not block others.
 const turnPatience = 20 * time.Second
 
-// turnWait is what a download that got no turn asks for.
+// turnWait is the delay that a download without a slot asks for.
 const turnWait = 5 * time.Second
 
-// limiter lets only so many downloads of one server run at once. A server that
-// says "too many" halves the number and stops new ones for as long as it asks;
-// each full round without such a word lets one more through, up to most.
+// limiter bounds the concurrent downloads of one server. A 429 halves the limit and pauses new
+// downloads for the time that the server asks for; each full round without one raises it by one, up
+// to most.
 type limiter struct {
 	most int
 	now  func() time.Time
@@ -30,8 +30,8 @@ type limiter struct {
 	mu      sync.Mutex
 	limit   int
 	running int
-	good    int       // downloads that ended well at this limit
-	until   time.Time // no new ones before
+	good    int       // downloads that succeeded at this limit
+	until   time.Time // no new downloads before it
 	changed time.Time // when the limit was lowered
 	waiting []chan struct{}
 }
@@ -40,7 +40,7 @@ func newLimiter(most int, now func() time.Time) *limiter {
 	return &limiter{most: most, limit: most, now: now}
 }
 
-// enter takes a turn. It fails with ErrThrottled when there is none in a while.
+// enter takes a slot. It returns pipeline.ErrThrottled if none is free within turnPatience.
 func (l *limiter) enter(ctx context.Context) error {
 	l.mu.Lock()
 	if wait := l.until.Sub(l.now()); wait > 0 {
@@ -74,14 +74,14 @@ func (l *limiter) enter(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil // the turn came at the same instant
+	return nil // the slot became free at the same time
 }
 
 func throttled(wait time.Duration) error {
 	return &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, After: wait, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
 }
 
-// leave gives the turn back.
+// leave releases the slot.
 func (l *limiter) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,7 +97,7 @@ func (l *limiter) admit() {
 	}
 }
 
-// well notes a download that ended well.
+// well records a download that succeeded.
 func (l *limiter) well() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,8 +107,8 @@ func (l *limiter) well() {
 	}
 }
 
-// tooMany notes that the server wants fewer of those that began at began. Those
-// that were under way already when the limit was lowered lower it no more.
+// tooMany lowers the limit after a 429 for a download started at began. Downloads that started
+// before the last change do not lower it again.
 func (l *limiter) tooMany(began time.Time, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,16 +14,15 @@ import (
 )
 
 const (
-	// maxPages bounds how often a manifest may go on.
+	// maxPages bounds the pages of a manifest.
 	maxPages = 10_000
-	// maxEntries bounds the files of a manifest, all pages together.
+	// maxEntries bounds the files of a manifest over all pages.
 	maxEntries = 1_000_000
-	// maxKeptManifest bounds what is kept of a manifest as it was received.
+	// maxKeptManifest bounds the bytes that are kept of a received manifest.
 	maxKeptManifest = 8 << 20
 )
 
-// faults collects what is wrong with a manifest. It keeps the first ones and counts
-// the rest.
+// faults collects the faults of a manifest. It keeps the first ones and counts the rest.
 type faults struct {
 	first []error
 	n     int
@@ -54,19 +53,19 @@ type manifestReader struct {
 	m        *pipeline.Manifest
 	faults   faults
 	issues   issueCounter
-	left     int64 // bytes that may still come
+	left     int64 // bytes that may still follow
 	entries  int
-	spelling map[string]string // of the types, by their lower case
+	spelling map[string]string // of the types, by their lower-case form
 	kept     int64
-	prose    bool // a page holds text that is not ours to keep
+	prose    bool // a page holds text that must not be kept
 }
 
 func (s *Source) newManifest() *manifestReader {
 	return &manifestReader{s: s, m: &pipeline.Manifest{}, left: s.maxManifest, spelling: map[string]string{}}
 }
 
-// collect completes a manifest whose first page has been read: it follows the links
-// to further pages, each page once, and reports what is wrong with any of them.
+// collect completes a manifest whose first page has been read. It follows the links to further
+// pages, each once, and reports the faults of all pages.
 func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestReader) (*pipeline.Manifest, error) {
 	if err := r.head(first, a); err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestR
 	return r.m, nil
 }
 
-// nextPage reads a page after the first one, which must be of the same export.
+// nextPage reads a page after the first one. It must belong to the same export.
 func (s *Source) nextPage(ctx context.Context, u *url.URL, n int, before page, r *manifestReader) (page, error) {
 	var p page
 	var pageErr error
@@ -134,17 +133,17 @@ func unusable(err error) error {
 	return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest cannot be used: %w", err)}
 }
 
-// clockSlack is how far a transactionTime may be ahead of the server's own clock, and
-// ourSlack how far it may be ahead of ours where the server shows none.
+// clockSlack bounds how far a transactionTime may be ahead of the server's clock. ourSlack applies
+// to this machine's clock if the answer has no Date.
 const (
 	clockSlack = 5 * time.Minute
 	ourSlack   = 24 * time.Hour
 )
 
-// earliest is before any export of FHIR resources.
+// earliest is before any FHIR export.
 var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// head reads what concerns the export as a whole.
+// head reads the members that concern the whole export.
 func (r *manifestReader) head(p page, a answer) error {
 	r.m.RequiresToken, r.m.Request = p.requiresToken, clip(a.scrub(p.request), maxKeptBody)
 	r.m.Raw, r.m.Expires = p.raw, r.s.expires(a)
@@ -168,8 +167,8 @@ func (r *manifestReader) head(p page, a answer) error {
 	return nil
 }
 
-// ahead reports whether t has not come yet, by the clock of the server or, where its
-// answer shows none, by ours.
+// ahead reports whether t is in the future, by the server's Date header or else by this machine's
+// clock.
 func (s *Source) ahead(t time.Time, a answer) bool {
 	if now, ok := a.date(); ok {
 		return t.After(now.Add(clockSlack))
@@ -177,7 +176,7 @@ func (s *Source) ahead(t time.Time, a answer) bool {
 	return t.After(s.now().Add(ourSlack))
 }
 
-// date returns the clock of whoever answered.
+// date returns the time of the answer's Date header.
 func (a answer) date() (time.Time, bool) {
 	t, err := http.ParseTime(a.header.Get("Date"))
 	if err != nil || t.Before(earliest) || t.Year() >= 2200 {
@@ -192,7 +191,7 @@ var (
 	errNoYear = errors.New("its transactionTime is in a year that cannot be")
 )
 
-// instant reads the transactionTime, a FHIR instant.
+// instant parses the transactionTime, a FHIR instant.
 func (p page) instant() (time.Time, error) {
 	if p.time == nil {
 		return time.Time{}, errNoTime
@@ -245,7 +244,7 @@ func (r *manifestReader) file(member string, i int, f wireFile) {
 	}
 }
 
-// expires is the Expires header; zero when there is none that makes sense.
+// expires parses the Expires header. It returns zero if the header is missing or implausible.
 func (s *Source) expires(a answer) time.Time {
 	t, err := http.ParseTime(a.header.Get("Expires"))
 	if err != nil || !t.After(s.now()) || t.After(s.now().Add(maxExpires)) {
@@ -254,5 +253,5 @@ func (s *Source) expires(a answer) time.Time {
 	return t.UTC()
 }
 
-// maxExpires is the longest life of a file that is believed.
+// maxExpires is the longest plausible lifetime of a file.
 const maxExpires = 366 * 24 * time.Hour

@@ -14,22 +14,21 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// cell is one cell of the failure matrix: what a server does, and what becomes of
-// the export.
+// cell is one cell of the failure matrix: a server's behaviour and the export's outcome.
 type cell struct {
 	name    string
 	dialect string // empty means both
 	change  func(*rig)
-	// fails tells what the export's failure says; empty means that it is loaded.
+	// fails is text of the export's failure; empty means that it is loaded.
 	fails string
 	whose fault.Party
-	// requests that are made of a kind, where it matters.
+	// requests is the expected number of requests by kind, where it matters.
 	requests map[string]int
-	// atLeast and atMost bound how long it takes on the clock.
+	// atLeast and atMost bound the time that the export takes.
 	atLeast, atMost time.Duration
 }
 
-// failed begins the words of a job that a server of dialect azure has given up.
+// gaveUp begins the diagnostics of a failed job in dialect azure.
 const gaveUp = "Export operation failed for reason: "
 
 var (
@@ -201,7 +200,7 @@ func firstly(kind string, n int, h http.HandlerFunc) func(*rig) {
 	return func(r *rig) { r.firstly(kind, n, h) }
 }
 
-// expiredToken has a token that the server takes no more, and a fresh one.
+// expiredToken sets up a token that the server refuses and a fresh one.
 func expiredToken(r *rig) {
 	r.options.Token = func(context.Context) (string, error) { return "old", nil }
 	r.options.Renew = func(context.Context, string) (string, error) { return "fresh", nil }
@@ -321,7 +320,7 @@ func (c cell) run(t *testing.T, dialect string) {
 	}
 }
 
-// The cells of time: what comes late, twice, or at the edge of a window.
+// Cases of time: late, repeated, and at the edge of a window.
 func TestFailureMatrixOfTime(t *testing.T) {
 	t.Parallel()
 	updated := func(id string, at time.Time, number int, gender string) string {
@@ -332,7 +331,7 @@ func TestFailureMatrixOfTime(t *testing.T) {
 		r := newRig(t, bulkfhir.DialectAzure, func(r *rig) { r.plan.Lag, r.plan.Overlap = 3*time.Minute, 15*time.Minute })
 		r.loaded(firstExport)
 		e, _ := r.export(firstExport)
-		late := e.Jobs[0].Till.Add(-10 * time.Minute) // begun before the end of the window, and committed after its scan
+		late := e.Jobs[0].Till.Add(-10 * time.Minute) // started in the window, committed after the scan
 		r.server.output = []scriptFile{ndjson("Patient", updated("late", late, 1, "female"))}
 		r.loaded(secondExport)
 		e, _ = r.export(secondExport)
@@ -405,8 +404,7 @@ func TestFailureMatrixOfTime(t *testing.T) {
 	t.Run("two timers at once", func(t *testing.T) { t.Parallel(); oneInFlight(t) })
 }
 
-// An orphan of a server that writes into our lake: the 202 is lost, and the job is
-// found by its folder.
+// The server writes into our lake and its 202 is lost. The job is found by its folder.
 func TestTheOrphanOfATimeoutIsAdopted(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, bulkfhir.DialectAzure)
@@ -417,7 +415,7 @@ func TestTheOrphanOfATimeoutIsAdopted(t *testing.T) {
 		r.server.mu.Lock()
 		r.server.jobs++
 		r.server.request = r.server.URL + req.RequestURI
-		r.server.manifest("1", 0) // it writes its files
+		r.server.manifest("1", 0) // the server writes its files
 		r.server.mu.Unlock()
 		panic(http.ErrAbortHandler)
 	}

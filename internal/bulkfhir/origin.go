@@ -11,8 +11,8 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// ownAddress refuses a URL that is neither on the configured server nor on a host
-// that the settings allow: requests to it carry the token.
+// ownAddress refuses a URL that is neither on the configured server nor on an allowed host, because
+// requests to it carry the token.
 func (s *Source) ownAddress(what string, u *url.URL) error {
 	if s.sameOrigin(u) {
 		return nil
@@ -30,8 +30,8 @@ func (s *Source) ownAddress(what string, u *url.URL) error {
 	}
 }
 
-// sameOrigin reports whether u is on the configured server. A server that leads from
-// http to https, and the two names of this machine, count as the same.
+// sameOrigin reports whether u is on the configured server. An upgrade from http to https and the
+// names of the local machine count as the same.
 func (s *Source) sameOrigin(u *url.URL) bool {
 	b := s.base
 	switch {
@@ -48,8 +48,8 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || (ip != nil && ip.Equal(net.IPv6loopback))
 }
 
-// sameServer corrects a status URL that lost its https or its port at a proxy which
-// ends TLS: the host is the configured one, so nothing goes elsewhere.
+// sameServer corrects a status URL that lost its https or port at a proxy which ends TLS. The host
+// stays the configured one.
 func (s *Source) sameServer(u *url.URL) *url.URL {
 	if s.base.Scheme != "https" || u.Scheme != "http" || !strings.EqualFold(u.Hostname(), s.base.Hostname()) || (u.Port() != "" && u.Port() != "80" && u.Port() != s.base.Port()) {
 		return u
@@ -59,8 +59,8 @@ func (s *Source) sameServer(u *url.URL) *url.URL {
 	return &fixed
 }
 
-// unreachable makes the failure to find a host permanent where only a status URL
-// names it: the server gave a wrong one, and waiting does not mend it.
+// unreachable makes a DNS failure permanent if only a status URL names the host: the server sent a
+// wrong URL, and waiting does not help.
 func (s *Source) unreachable(target string, err error) error {
 	u, parseErr := url.Parse(target)
 	var dns *net.DNSError

@@ -16,7 +16,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Members of a manifest that list files, and what may come in other members.
+// Members of a manifest that list files, and a limit for its links.
 const (
 	memberOutput  = "output"
 	memberDeleted = "deleted"
@@ -31,25 +31,25 @@ type page struct {
 	next          string
 	raw           []byte
 	output        bool // it has a list of files, which may be empty
-	known         bool // it has a member that only manifests have
+	known         bool // it has a member that occurs only in manifests
 }
 
-// wireFile is one entry of a list of files; count is -1 when it is left out.
+// wireFile is one entry of a list of files. count is -1 if it is missing.
 type wireFile struct {
 	typ, url string
 	count    int64
 }
 
-// page reads one page of a manifest. A body that is not a manifest is Transient, because
-// gateways answer 200 with pages of their own and some servers send an empty body first.
-// A manifest that can only be misread is Permanent.
+// page parses one page of a manifest. A body that is not a manifest is Transient, because gateways
+// answer 200 with web pages and some servers send an empty body first; an ambiguous manifest is
+// Permanent.
 func (r *manifestReader) page(b *unpackedBody, a answer) (page, error) {
 	p := page{}
 	kept := &prefix{most: maxKeptManifest + 1}
 	in := &limited{r: b, left: &r.left}
 	buffered := bufio.NewReader(io.TeeReader(in, kept))
 	if mark, _ := buffered.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = buffered.Discard(len(mark)) // it was peeked
+		_, _ = buffered.Discard(len(mark)) // these bytes were peeked
 	}
 	s := newStream(buffered)
 	err := r.members(s, a, &p)
@@ -94,14 +94,14 @@ func tokenBytes(a answer) []byte {
 
 var errTwice = errors.New("one of its members appears twice")
 
-// members are the names of the members that are read, in lower case.
+// members are the names of the known members in lower case.
 var members = []string{"transactiontime", "request", "requiresaccesstoken", "outputorganizedby", memberOutput, "error", "outcome", memberDeleted, "link", "issues"}
 
-// members reads the page's object.
+// members parses the page's object.
 func (r *manifestReader) members(s *stream, a answer, p *page) error {
 	var seen []string
 	return s.object(func(key string) error {
-		// Other spellings count as the same member: nobody knows which one is meant.
+		// Names that differ only in case count as duplicates, because either may be meant.
 		if name := strings.ToLower(key); slices.Contains(members, name) {
 			if slices.Contains(seen, name) {
 				return errTwice
@@ -154,7 +154,7 @@ func (r *manifestReader) members(s *stream, a answer, p *page) error {
 	})
 }
 
-// text reads a scalar into out, and leaves out alone for any other value.
+// text reads a scalar into out. Any other value leaves out unchanged.
 func (s *stream) text(out *string) error {
 	t, err := text(s)
 	if t != nil {
@@ -163,7 +163,7 @@ func (s *stream) text(out *string) error {
 	return err
 }
 
-// text reads a scalar as text; nil for null, for objects and for arrays.
+// text reads a scalar as text. It returns nil for null, objects and arrays.
 func text(s *stream) (*string, error) {
 	t, err := s.token()
 	if err != nil {
@@ -183,7 +183,7 @@ func text(s *stream) (*string, error) {
 	return &out, nil
 }
 
-// files reads a list of files and reports whether there is one.
+// files parses a list of files and reports whether there is one.
 func (r *manifestReader) files(s *stream, member string, a answer) (bool, error) {
 	list, err := s.array(maxEntries-r.entries, func(i int) error {
 		r.entries++
@@ -223,7 +223,7 @@ func (r *manifestReader) files(s *stream, member string, a answer) (bool, error)
 	return list, err
 }
 
-// count parses a count that some servers write as text. It returns -1 for anything else.
+// count parses a number that some servers write as text. It returns -1 for anything else.
 func count(text string) int64 {
 	if f, err := strconv.ParseFloat(text, 64); err == nil && f >= 0 && f < 1<<53 && f == float64(int64(f)) {
 		return int64(f)
@@ -251,8 +251,7 @@ func (r *manifestReader) links(s *stream, a answer, p *page) error {
 	return err
 }
 
-// inline counts issues that stand in the manifest itself, as microsoft/fhir-server
-// writes them.
+// inline counts the issues inside the manifest itself, where microsoft/fhir-server writes them.
 func (r *manifestReader) inline(s *stream) error {
 	var o outcome
 	if err := o.readIssues(s); err != nil {
@@ -265,8 +264,8 @@ func (r *manifestReader) inline(s *stream) error {
 	return nil
 }
 
-// outcomes skips a value of a member that is not known, and counts the issues of
-// every OperationOutcome in it.
+// outcomes skips the value of an unknown member and counts the issues of every OperationOutcome in
+// it.
 func (r *manifestReader) outcomes(s *stream, depth int) error {
 	t, err := s.tokenOf(maxSkipped)
 	if err != nil {
@@ -337,7 +336,7 @@ func (r *manifestReader) outcome(s *stream, depth int) error {
 
 var errTooLong = errors.New("it has too many bytes")
 
-// limited reads no more than left bytes, and fails when more come.
+// limited reads at most left bytes and fails if more follow.
 type limited struct {
 	r    io.Reader
 	left *int64
@@ -354,7 +353,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// prefix keeps the beginning of what is written to it.
+// prefix keeps the first bytes that are written to it.
 type prefix struct {
 	text []byte
 	most int
@@ -365,7 +364,7 @@ func (p *prefix) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// unpackedBody is the body of an answer, unpacked. Both lengths are bounded.
+// unpackedBody is the decompressed body of an answer. Both lengths are bounded.
 type unpackedBody struct {
 	r io.Reader
 	n int64 // bytes read
@@ -377,11 +376,11 @@ func (b *unpackedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxPacked bounds what travels of one answer: a manifest of a million entries packs
-// into a fraction of it.
+// maxPacked bounds the compressed size of one answer. A manifest of a million entries is far
+// smaller.
 const maxPacked = 64 << 20
 
-// unpacked undoes the gzip that send asks for.
+// unpacked decompresses a body if it is gzip, which send asks for.
 func unpacked(encoding string, r io.Reader) (*unpackedBody, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":

@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// refused classifies an answer that is none of those that were hoped for.
+// refused classifies an unexpected answer.
 func (s *Source) refused(a answer) error {
 	o := outcomeOf(a)
 	what := "HTTP " + strconv.Itoa(a.status)
@@ -58,8 +58,7 @@ func (s *Source) rightRemedy() string {
 	return "have our client registered for system/*.read of the types of the plan"
 }
 
-// scrub takes our token out of a server's words, which JSON may have hidden from
-// clean by its escapes.
+// scrub removes our token from a server's text. JSON escapes may have hidden it from clean.
 func (a answer) scrub(text string) string {
 	if a.token == "" {
 		return text
@@ -67,11 +66,11 @@ func (a answer) scrub(text string) string {
 	return strings.ReplaceAll(text, a.token, redacted)
 }
 
-// outcome is what matters of an OperationOutcome.
+// outcome holds the parts of an OperationOutcome that the client uses.
 type outcome struct {
 	present bool
 	issues  []issue
-	// cut says that more issues followed than are read.
+	// cut is set if there were more issues than were read.
 	cut bool
 }
 
@@ -96,7 +95,7 @@ func (i issue) words() string {
 	return i.Details.Text
 }
 
-// outcomeOf reads an OperationOutcome, whatever the Content-Type says.
+// outcomeOf parses an OperationOutcome, whatever the Content-Type is.
 func outcomeOf(a answer) outcome {
 	if a.tooLong {
 		return outcome{}
@@ -104,7 +103,7 @@ func outcomeOf(a answer) outcome {
 	return readOutcome(a.body)
 }
 
-// begins says that an issue's words begin with prefix, in either case of letters.
+// begins reports whether an issue's text begins with prefix, ignoring case.
 func (o outcome) begins(prefix string) bool {
 	return prefix != "" && slices.ContainsFunc(o.issues, func(i issue) bool {
 		w := strings.TrimSpace(i.words())
@@ -112,8 +111,8 @@ func (o outcome) begins(prefix string) bool {
 	})
 }
 
-// transient says that an issue is of FHIR's transient family, for which the guide
-// has clients ask again.
+// transient reports whether an issue's code is in FHIR's transient family. The guide tells clients
+// to retry these.
 func (o outcome) transient() bool {
 	return slices.ContainsFunc(o.issues, func(i issue) bool {
 		switch i.Code {
@@ -124,11 +123,11 @@ func (o outcome) transient() bool {
 	})
 }
 
-// maxSummary bounds how many issues a message names.
+// maxSummary bounds the issues in a message.
 const maxSummary = 5
 
-// summary names the issues by code and element. Their text may describe a patient and
-// is left out: see prose.
+// summary lists the issues by code and element. Their text may describe a patient and is left to
+// prose.
 func (o outcome) summary() string {
 	var parts []string
 	for n, i := range o.issues {
@@ -151,7 +150,7 @@ func (o outcome) summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// prose returns what the server wrote for people, for fault.WithServerText.
+// prose returns the server's free text for fault.WithServerText.
 func (a answer) prose(o outcome) string {
 	if !o.present {
 		return readable(a.scrub(string(a.body[:min(len(a.body), maxProse)])))
@@ -167,13 +166,13 @@ func (a answer) prose(o outcome) string {
 	return readable(a.scrub(strings.Join(parts, "\n")))
 }
 
-// Bounds of a server's text for people.
+// Limits for a server's free text.
 const (
 	maxProse       = 16 << 10
 	maxProseIssues = 100
 )
 
-// readable replaces what a terminal would act on. Lines stay lines.
+// readable replaces control characters except line breaks, because a terminal would act on them.
 func readable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {
@@ -183,7 +182,7 @@ func readable(text string) string {
 	}, strings.ToValidUTF8(text, " "))
 }
 
-// excerpt tells type and length of a body that is not shown.
+// excerpt describes a body by type and length, without its content.
 func (a answer) excerpt() string {
 	n := int64(len(a.body))
 	if a.tooLong {
@@ -204,7 +203,7 @@ func excerpt(h http.Header, length int64, more bool) string {
 	return clip(t, 60) + ", " + n
 }
 
-// clip makes a server's text fit for one line of a log.
+// clip fits a server's text into one line of a log.
 func clip(s string, most int) string {
 	var b strings.Builder
 	n := 0

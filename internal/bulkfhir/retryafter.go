@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// Bounds of what a Retry-After may ask: servers have asked for hours.
+// Limits for Retry-After. Some servers have asked for hours.
 const (
 	shortestWait = time.Second
 	longestWait  = 5 * time.Minute
 )
 
-// maxSeconds is a month: a greater number is no wait but, where it can be one, a
-// Unix time.
+// maxSeconds is a month. A greater number is read as a Unix time if it can be one.
 const maxSeconds = 31 * 24 * 60 * 60
 
-// retryIn is the server's wish; zero when it has none, or none that makes sense.
-// An instant is measured against the answer's own clock where it shows one.
+// retryIn returns the delay from Retry-After; zero if it is missing or implausible. A date is
+// compared with the answer's own Date if there is one.
 func (s *Source) retryIn(a answer) time.Duration {
 	v := strings.TrimSpace(a.header.Get("Retry-After"))
 	at, err := http.ParseTime(v)

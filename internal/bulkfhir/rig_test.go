@@ -27,8 +27,8 @@ import (
 	"fhirsynapse/views"
 )
 
-// script is a FHIR server on loopback that does as a test says. Without a word it
-// exports what it has, correctly, on the clock of the test.
+// script is a FHIR server on loopback that follows a test's instructions. By default it exports its
+// data correctly, on the test's clock.
 type script struct {
 	*httptest.Server
 	rig   *rig
@@ -38,17 +38,17 @@ type script struct {
 	log []logged
 	// seen counts requests by kind: metadata, kick-off, status, file, cancel.
 	seen map[string]int
-	// on answers requests of a kind in place of the server, where it returns true.
-	// n counts them from 1.
+	// on replaces the server's answer to requests of a kind if it returns true. n counts the
+	// requests from 1.
 	on map[string]func(w http.ResponseWriter, r *http.Request, n int) bool
-	// polls is how often a job says 202.
+	// polls is the number of 202 answers before a job is done.
 	polls   int
 	output  []scriptFile
 	deleted []scriptFile
 	errors  []scriptFile
 	// edit changes a manifest before it is sent.
 	edit func(m map[string]any, page int)
-	// perPage cuts the output into pages; 0 means one.
+	// perPage is the number of files per manifest page; 0 means one page.
 	perPage int
 	jobs    int
 	asked   map[string]int // polls by job
@@ -69,7 +69,7 @@ type logged struct {
 	at                time.Time
 }
 
-// ndjson makes a file of lines, counted.
+// ndjson returns a file of lines with its count.
 func ndjson(typ string, lines ...string) scriptFile {
 	return scriptFile{typ, strings.Join(lines, "\n") + "\n", len(lines)}
 }
@@ -203,7 +203,7 @@ func (s *script) manifest(id string, page int) map[string]any {
 	return m
 }
 
-// place is the URL of a file. A server of dialect azure has written it by then.
+// place returns the URL of a file. For dialect azure it also writes the file.
 func (s *script) place(id, member string, i int, f scriptFile) string {
 	if !s.azure {
 		return fmt.Sprintf("%s/fhir/files/%s/%s/%d/%s.ndjson", s.URL, id, member, i, f.typ)
@@ -230,7 +230,7 @@ func (s *script) file(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, list[i].content)
 }
 
-// requests gives those of a kind.
+// requests returns the requests of a kind.
 func (s *script) requests(kind string) []logged {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,12 +243,11 @@ func (s *script) requests(kind string) []logged {
 	return out
 }
 
-// begin is when every test starts.
+// begin is the start time of every test.
 var begin = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
-// rig is a whole pipeline before a script: the real client, steps, flattener and
-// commit, with the lake, the queue, the journal and the tables in memory, on a clock
-// that the test drives.
+// rig is a complete pipeline with a script as its server: the real client, steps, flattener and
+// commit. Lake, queue, journal and tables are in memory, and the test drives the clock.
 type rig struct {
 	t         *testing.T
 	mu        sync.Mutex
@@ -259,24 +258,24 @@ type rig struct {
 	lake      *pipelinetest.MemoryLake
 	journal   *pipelinetest.MemoryJournal
 	queue     *pipelinetest.MemoryQueue
-	sends     pipeline.Queue     // in place of queue
-	flattener pipeline.Flattener // nil: the native one
+	sends     pipeline.Queue     // replaces queue
+	flattener pipeline.Flattener // nil means the native one
 	store     *refwarehouse.Store
 	source    pipeline.Source
 	p         *pipeline.Pipeline
 	said      bytes.Buffer // the log
-	next      time.Time    // tick
+	next      time.Time    // the next tick
 	boots     uint64
 }
 
-// compiled are the bundled views of two types: enough for every test here.
+// compiled returns the bundled views of two types, which is enough for these tests.
 var compiled = sync.OnceValues(func() ([]*sof.View, error) {
 	all, err := views.Load(nil)
 	return slices.DeleteFunc(all, func(v *sof.View) bool { return v.Name != "patient" && v.Name != "observation" }), err
 })
 
-// newRig makes a world of dialect bulk, or azure. change may alter the server, the
-// options and the plan before the pipeline is made.
+// newRig returns a rig of dialect bulk or azure. change may alter server, options and plan before
+// the pipeline is built.
 func newRig(t *testing.T, dialect string, change ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: begin, next: begin}
@@ -329,7 +328,7 @@ func (r *rig) pass(d time.Duration) {
 
 func (r *rig) until(at time.Time) { r.pass(max(0, at.Sub(r.now()))) }
 
-// boot starts the handler anew: what it kept in memory is gone.
+// boot restarts the handler, which loses its memory.
 func (r *rig) boot() {
 	source, err := bulkfhir.New(r.options)
 	if err != nil {
@@ -357,7 +356,7 @@ func (r *rig) boot() {
 	})
 }
 
-// step does the next thing that is due, and moves the clock when nothing is.
+// step runs the next due action, or moves the clock if there is none.
 func (r *rig) step() {
 	handle := func(ctx context.Context, m pipeline.Message) error { return r.p.Handle(ctx, m.Body) }
 	if r.queue.Receive(r.t.Context(), nil, handle) {
@@ -375,7 +374,7 @@ func (r *rig) step() {
 	}
 }
 
-// run goes on until an export has ended, and its error files had their time.
+// run runs until the export has ended and its error files have been read.
 func (r *rig) run(id string) pipeline.ExportSummary {
 	r.t.Helper()
 	for range 20_000 {
@@ -403,7 +402,7 @@ func (r *rig) export(id string) (pipeline.ExportSummary, bool) {
 
 const firstExport, secondExport = "nightly-000001", "nightly-000002"
 
-// loaded runs an export that must end well.
+// loaded runs an export that must succeed.
 func (r *rig) loaded(id string) {
 	r.t.Helper()
 	if e := r.run(id); e.State != pipeline.Loaded {
@@ -414,7 +413,7 @@ func (r *rig) loaded(id string) {
 	}
 }
 
-// failed runs an export that must fail, and holds what it tells people.
+// failed runs an export that must fail, and checks its message.
 func (r *rig) failed(id string, want ...string) pipeline.ExportSummary {
 	r.t.Helper()
 	e := r.run(id)
@@ -429,7 +428,7 @@ func (r *rig) failed(id string, want ...string) pipeline.ExportSummary {
 	return e
 }
 
-// settle lets everything that waits have its time, but no new export.
+// settle runs all pending work without starting another export.
 func (r *rig) settle() {
 	r.plan.Paused = true
 	r.boot()
@@ -443,7 +442,7 @@ func (r *rig) tail() string {
 	return strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
-// rows are those of a table.
+// rows returns the rows of a table.
 func (r *rig) rows(table string) []string {
 	r.t.Helper()
 	c, err := r.store.Warehouse(nil, nil).Content(r.t.Context(), "fhir")
@@ -460,7 +459,7 @@ func (r *rig) expectRows(table string, n int) {
 	}
 }
 
-// document reads one of the journal.
+// document reads a journal document.
 func document[T any](r *rig, key string) T {
 	r.t.Helper()
 	var v T
@@ -476,7 +475,7 @@ func document[T any](r *rig, key string) T {
 
 func (r *rig) job(id string) pipeline.Job { return document[pipeline.Job](r, "jobs/"+id) }
 
-// first answers the first n requests of a kind.
+// firstly answers the first n requests of a kind.
 func (r *rig) firstly(kind string, n int, h http.HandlerFunc) {
 	r.server.on[kind] = func(w http.ResponseWriter, req *http.Request, i int) bool {
 		if i > n {
@@ -504,10 +503,10 @@ func outcome(code, diagnostics string) string {
 	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":%q}]}`, code, diagnostics)
 }
 
-// cut breaks the link without an answer.
+// cut breaks the connection without an answer.
 func cut(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// gaps are the waits between requests of a kind.
+// gaps returns the times between requests of a kind.
 func gaps(requests []logged) []time.Duration {
 	var out []time.Duration
 	for i := 1; i < len(requests); i++ {

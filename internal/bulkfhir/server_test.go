@@ -22,14 +22,14 @@ import (
 
 var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
-// world is the stand-in for an Azure FHIR server, and a Source before it.
+// world is the emulator of an Azure FHIR server with a Source for it.
 type world struct {
 	server *fhirserver.Server
 	source pipeline.Source
 	memory *jobs.Memory
 
 	mu  sync.Mutex
-	ids []string // of the jobs that were started
+	ids []string // of the started jobs
 }
 
 func newWorld(t *testing.T) *world {
@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// finished waits for a job's end.
+// finished waits until a job has ended.
 func (w *world) finished(t *testing.T, a pipeline.Accepted) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -78,7 +78,7 @@ func (w *world) finished(t *testing.T, a pipeline.Accepted) {
 	}
 }
 
-// noting is a Source that remembers its jobs.
+// noting is a Source that records the folders of its jobs.
 type noting struct {
 	pipeline.Source
 	w *world

@@ -12,16 +12,16 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// software holds the name and the versions that a CapabilityStatement gives.
+// software holds the name and the versions of a CapabilityStatement.
 type software struct {
 	name string
-	fhir string // the version of FHIR; empty when it is not said
-	post bool   // it speaks version 4 of the guide, which has POST alone
+	fhir string // the FHIR version; empty if unknown
+	post bool   // it supports version 4 of the guide, which has POST only
 }
 
-// Now implements pipeline.Source: the Date header of the answer to a request for the
-// CapabilityStatement, whatever that answer is. It is the beginning of the second it
-// is in, and so never later than the truth.
+// Now implements pipeline.Source. It returns the Date header of the answer to GET metadata,
+// whatever its status. The header is cut to whole seconds, so it is never later than the server's
+// clock.
 func (s *Source) Now(ctx context.Context) (time.Time, error) {
 	a, err := s.metadata(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Source) Now(ctx context.Context) (time.Time, error) {
 		return now, nil
 	}
 	if s.dialect.till == "" {
-		// Nothing is sent of it: it only tells whether a window has passed.
+		// The time is never sent to the server. It only decides whether a window has passed.
 		return s.now().Add(-clockSlack).UTC(), nil
 	}
 	return time.Time{}, &fault.Error{
@@ -40,8 +40,7 @@ func (s *Source) Now(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// metadata asks for the CapabilityStatement, and keeps what it says. A server that
-// has none is as good as any other.
+// metadata requests the CapabilityStatement and caches its versions. A missing one is not an error.
 func (s *Source) metadata(ctx context.Context) (answer, error) {
 	var known software
 	a, err := s.exchange(ctx, s.client, request{
@@ -57,8 +56,8 @@ func (s *Source) metadata(ctx context.Context) (answer, error) {
 	return a, nil
 }
 
-// checkVersion refuses a server of another FHIR version than 4.0 and 4.3. It asks for
-// the CapabilityStatement once; a server without one is not refused.
+// checkVersion refuses a server of another FHIR version than 4.0 and 4.3. It requests the
+// CapabilityStatement once and accepts a server without one.
 func (s *Source) checkVersion(ctx context.Context) error {
 	known := s.software.Load()
 	if known == nil {
@@ -81,17 +80,17 @@ func supported(version string) bool {
 	return version == "4.0" || version == "4.3" || strings.HasPrefix(version, "4.0.") || strings.HasPrefix(version, "4.3.")
 }
 
-// softwareOf reads a CapabilityStatement. Members that are missing stay empty.
+// softwareOf parses a CapabilityStatement. Missing members stay empty.
 func softwareOf(b *unpackedBody, a answer) software {
 	var out software
 	var resource, name, version string
 	left := int64(maxMetadata)
 	in := bufio.NewReader(&limited{r: b, left: &left})
 	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = in.Discard(len(mark)) // it was peeked
+		_, _ = in.Discard(len(mark)) // these bytes were peeked
 	}
 	s := newStream(in)
-	// What was read before a fault counts.
+	// Members before a syntax error are used.
 	_ = s.object(func(key string) error {
 		switch key {
 		case "resourceType":

@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Bounds of one request. A manifest of 100 million resources has a few megabytes.
+// Limits for one request. A manifest of 100 million resources has a few megabytes.
 const (
 	requestTimeout = 2 * time.Minute
 	idleTimeout    = 2 * time.Minute
@@ -33,59 +33,55 @@ const (
 	DialectBulk  = "bulk"
 )
 
-// Options say which server, and how it knows us.
+// Options describe a server and how to sign in to it.
 type Options struct {
-	// Dialect is DialectAzure, also where it is empty, or DialectBulk.
+	// Dialect is DialectAzure (the default) or DialectBulk.
 	Dialect string
 	// BaseURL is the FHIR base, for example https://x.fhir.azurehealthcareapis.com.
 	BaseURL string
-	// HTTP sends the requests; nil takes a client of its own, which looks at each
-	// address before it dials.
+	// HTTP sends the requests. nil means a client that checks each address before it dials.
 	HTTP *http.Client
-	// Token gives a bearer token, from its cache while it is good; nil for servers
-	// that want none.
+	// Token returns a bearer token, cached while it is valid. nil means that the server needs none.
 	Token func(context.Context) (string, error)
-	// Renew gives a token in place of one that the server has refused; nil asks
-	// Token again.
+	// Renew replaces a token that the server has refused. nil means to call Token again.
 	Renew func(ctx context.Context, refused string) (string, error)
-	// Container is the storage container that a server of dialect azure writes into.
+	// Container is the storage container that dialect azure writes into.
 	Container string
-	// MaxCount is the number of resources per query of the server; 0 leaves the
-	// choice to it. Parallel is azure's _isParallel, "true" or "false"; empty leaves
-	// the choice to the server.
+	// MaxCount is the number of resources per query of the server; 0 means the server's default.
+	// Parallel is azure's _isParallel, "true" or "false"; empty means the server's default.
 	MaxCount int
 	Parallel string
-	// Method of the kick-off, GET or POST; empty asks the server's
-	// CapabilityStatement, and takes the other one when the server has not the first.
+	// Method is the kick-off's method, GET or POST. Empty means to choose by the
+	// CapabilityStatement, and to try the other one if the server lacks the first.
 	Method string
-	// Until says that the server ends a window where _until tells it (guide 3).
+	// Until is set if the server supports _until (version 3 of the guide).
 	Until bool
 	// ReferenceBase is the base of the server's absolute references; empty means BaseURL.
 	ReferenceBase string
-	// Lenient asks the server to leave out parameters that it does not know.
+	// Lenient asks the server to ignore unknown parameters.
 	Lenient bool
-	// Patients narrows exports below system level to these ids (dialect bulk).
+	// Patients limits exports below system level to these ids (dialect bulk).
 	Patients []string
-	// FileToken says whether files are asked for with our token: "" as the manifest
-	// says, "always", "never".
+	// FileToken controls the token on file requests: "always", "never", or "" to follow the
+	// manifest.
 	FileToken string
-	// AllowPrivate lets files be fetched from addresses of a private network.
+	// AllowPrivate allows file downloads from private addresses.
 	AllowPrivate bool
-	// StatusHosts are hosts, with a port where it is not the usual one, that status
-	// URLs may name besides the server's own.
+	// StatusHosts are further hosts that status URLs may name, with the port unless it is the
+	// default.
 	StatusHosts []string
-	// Downloads is the most files that are read at once; 0 means 8.
+	// Downloads limits concurrent downloads; 0 means 8.
 	Downloads int
-	// LineLimit bounds a line of the files that are read here; 0 means 64 MB.
+	// LineLimit bounds a line of deletes and issues in bytes; 0 means 64 MB.
 	LineLimit int
-	// Landing tells whether a file's URL is a blob of our landing area, and where;
-	// nil means that none is.
+	// Landing reports whether a file's URL is a blob of our landing area, and returns its path. nil
+	// means that no URL is.
 	Landing func(url string) (path string, ok bool)
-	// Now is our clock: a Retry-After may be a date, in an answer without one.
+	// Now is this machine's clock. It is needed for a Retry-After date in an answer without a Date.
 	Now func() time.Time
 }
 
-// Source is a FHIR server. It is safe for concurrent use.
+// Source is a client of one FHIR server. It is safe for concurrent use.
 type Source struct {
 	dialect     dialect
 	base        *url.URL
@@ -104,8 +100,8 @@ type Source struct {
 
 var _ pipeline.Source = (*Source)(nil)
 
-// New checks the options, all of them at once, and does no I/O. What it returns
-// is a pipeline.Tracer for dialect azure, and a pipeline.Downloader for bulk.
+// New validates all options at once and does no I/O. The result is also a pipeline.Tracer for
+// dialect azure and a pipeline.Downloader for bulk.
 func New(o Options) (pipeline.Source, error) {
 	s, err := open(o)
 	if err != nil {
@@ -117,10 +113,10 @@ func New(o Options) (pipeline.Source, error) {
 	return &writer{s}, nil
 }
 
-// writer is a server that writes the files into our lake.
+// writer is a server that writes its files into the lake.
 type writer struct{ *Source }
 
-// keeper is a server that keeps the files to itself.
+// keeper is a server that serves its files itself.
 type keeper struct{ *Source }
 
 var (
@@ -199,26 +195,25 @@ const (
 type request struct {
 	method, url, accept, prefer string
 	body                        []byte
-	limit                       int64 // of a body with status 200
-	partial                     bool  // a body that is cut short will do
-	// consume reads the body of a 200, which is then not kept.
+	limit                       int64 // for the body of a 200
+	partial                     bool  // a truncated body is acceptable
+	// consume reads the body of a 200 in place of answer.body.
 	consume func(b *unpackedBody, a answer)
 }
 
-// answer is a response whose body was read and closed.
+// answer is a response whose body has been read and closed.
 type answer struct {
 	status int
 	header http.Header
-	url    *url.URL // of the request that was answered
+	url    *url.URL // of the answered request
 	body   []byte
-	// tooLong says that the body went on after its limit.
+	// tooLong is set if the body exceeded its limit.
 	tooLong bool
-	// token is what the request carried: a server may repeat it in its answer.
+	// token is the request's token. A server may repeat it in its answer.
 	token string
 }
 
-// clean takes our token out of an answer that repeats it, before anything is read,
-// shown or kept.
+// clean removes our token from the answer before anything is parsed, shown or kept.
 func (a *answer) clean() {
 	if a.token == "" {
 		return
@@ -233,8 +228,8 @@ func (a *answer) clean() {
 
 const redacted = "[redacted]"
 
-// exchange sends a request and reads its answer. A token that is refused is
-// renewed once: it may have ended since it was cached.
+// exchange sends a request and reads its answer. It renews a refused token once, because a cached
+// token may have expired.
 func (s *Source) exchange(ctx context.Context, c *http.Client, r request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -253,7 +248,7 @@ func (s *Source) exchange(ctx context.Context, c *http.Client, r request) (answe
 	return s.send(ctx, c, r, fresh)
 }
 
-// bearer is the token for a URL, or nothing where it would travel in the clear.
+// bearer returns the token for a URL, or "" if the token would travel without TLS.
 func (s *Source) bearer(ctx context.Context, target string) (string, error) {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -299,7 +294,7 @@ func (s *Source) send(ctx context.Context, c *http.Client, r request, token stri
 	if err != nil {
 		return answer{}, transportError(req, err)
 	}
-	defer func() { _ = resp.Body.Close() }() // the body was read as far as it matters
+	defer func() { _ = resp.Body.Close() }() // the needed part of the body has been read
 	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, token: token}
 	link := &tracked{r: resp.Body}
 	plain, err := unpacked(resp.Header.Get("Content-Encoding"), link)
@@ -313,17 +308,17 @@ func (s *Source) send(ctx context.Context, c *http.Client, r request, token stri
 	case err == nil:
 		err = a.read(plain, r.limit)
 	}
-	// Only a manifest must be whole. A job that was accepted is in the headers,
-	// and would be lost with them.
+	// Only a manifest must be complete. For an accepted job the headers are enough, and an error
+	// would lose them.
 	if err != nil && resp.StatusCode == http.StatusOK && !r.partial {
 		return answer{}, transportError(req, err)
 	}
-	// A link whose body was read to its end can be used again.
+	// A drained connection can be reused.
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 	return a, nil
 }
 
-// read keeps the body, up to a limit.
+// read keeps the body up to a limit.
 func (a *answer) read(r io.Reader, limit int64) error {
 	if a.status != http.StatusOK {
 		limit = maxErrorBody
@@ -335,7 +330,7 @@ func (a *answer) read(r io.Reader, limit int64) error {
 	return err
 }
 
-// tracked remembers why a body broke off.
+// tracked records the error that ended a body.
 type tracked struct {
 	r   io.Reader
 	err error
@@ -356,8 +351,8 @@ func sign(req *http.Request, token string) {
 	}
 }
 
-// transportError says what became of a request that was not answered. Our token may
-// be in it as part of a host's name, to which the server leads.
+// transportError describes a request without an answer. It removes our token, which a redirect may
+// have put into a host name.
 func transportError(req *http.Request, err error) error {
 	err = link.Error(err)
 	if token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "); token != "" && strings.Contains(err.Error(), token) {
@@ -365,13 +360,13 @@ func transportError(req *http.Request, err error) error {
 	}
 	f := &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
 	var mine *fault.Error
-	if errors.As(err, &mine) { // of our own transport
+	if errors.As(err, &mine) { // from our own transport
 		f.Class, f.Whose = mine.Class, mine.Whose
 	}
 	return f
 }
 
-// scrubbed is an error with other words.
+// scrubbed replaces the message of an error.
 type scrubbed struct {
 	text string
 	err  error

@@ -23,7 +23,7 @@ import (
 
 var today = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
-// serve starts a server and a Source before it; change may alter the options.
+// serve starts a server and a Source for it. change may alter the options.
 func serve(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*Source, *httptest.Server) {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -42,7 +42,7 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*Source,
 	return s, srv
 }
 
-// answers is a handler that gives one answer to everything.
+// answers returns a handler with one fixed answer.
 func answers(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/fhir+json")
@@ -84,7 +84,7 @@ func TestNowIsTheServersDate(t *testing.T) {
 			t.Errorf("asked %s %s", r.Method, r.URL)
 		}
 		w.Header().Set("Date", "Mon, 23 Nov 2026 07:59:58 GMT")
-		_, _ = w.Write(make([]byte, 3<<20)) // a CapabilityStatement is large
+		_, _ = w.Write(make([]byte, 3<<20)) // a CapabilityStatement may be large
 	})
 	now, err := s.Now(t.Context())
 	if want := today.Add(-2 * time.Second); err != nil || !now.Equal(want) {
@@ -242,10 +242,10 @@ func TestLinksAreUsedAgain(t *testing.T) {
 	}
 }
 
-// tinyServer is as much of a FHIR server as the suite needs.
+// tinyServer is a FHIR server with the minimum that the suite needs.
 type tinyServer struct {
 	mu       sync.Mutex
-	jobs     []bool // running or done; cancelled ones are in gone
+	jobs     []bool // running or done; cancelled jobs are in gone
 	gone     map[int]bool
 	finished bool
 }

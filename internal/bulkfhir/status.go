@@ -14,9 +14,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// ErrUnknownJob says that the server does not know a job: it was cancelled, has
-// expired, or started only just now at a server with replicas. It comes as
-// Permanent; the caller knows how old the job is.
+// ErrUnknownJob reports that the server does not know a job: it was cancelled, has expired, or is
+// too new for a server with replicas. Its class is Permanent; the caller knows the job's age.
 var ErrUnknownJob = pipeline.ErrUnknownJob
 
 // Status implements pipeline.Source.
@@ -52,8 +51,8 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 		}
 		return pipeline.Status{Manifest: m}, nil
 	}
-	// The status of an answer may be that of the poll or that of the job. The
-	// outcome's words tell, where the dialect has such words.
+	// The HTTP status may belong to the poll or to the job. In some dialects the OperationOutcome's
+	// text distinguishes them.
 	o := outcomeOf(a)
 	if o.begins(s.dialect.failure) || (s.dialect.outcomeEnds && a.status == http.StatusInternalServerError && o.present && !o.transient()) {
 		f := &fault.Error{
@@ -79,13 +78,13 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 		return pipeline.Status{}, fault.Permanentf("the server answers in X-Export-Status, for which nobody asked: this client reads the status of HTTP: %w", err)
 	}
 	if a.status >= 400 && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden && o.transient() {
-		// The guide: an error of this family may be asked again.
+		// The guide allows a client to retry these codes.
 		return pipeline.Status{}, &fault.Error{Class: fault.Transient, After: s.retryIn(a), Err: err}
 	}
 	return pipeline.Status{}, err
 }
 
-// jobRemedy says what to do about a job's own status, and whose it is.
+// jobRemedy sets remedy and owner for a failed job.
 func (s *Source) jobRemedy(f *fault.Error, status int) {
 	f.Remedy = "the cause must go first; the next export is another job"
 	switch {
@@ -102,7 +101,7 @@ func (s *Source) jobRemedy(f *fault.Error, status int) {
 	}
 }
 
-// running is the status of a job that has not ended.
+// running returns the status of a job that has not ended.
 func (s *Source) running(a answer) pipeline.Status {
 	progress, mark := progressOf(a)
 	return pipeline.Status{RetryIn: s.retryIn(a), Progress: progress, ProgressMark: mark}
@@ -113,21 +112,21 @@ var (
 	part  = regexp.MustCompile(`^\d{1,9} of \d{1,9}$`)
 )
 
-// progressWords are texts that say nothing but how a job stands.
+// progressWords are harmless texts about a job's progress.
 var progressWords = []string{
 	"accepted", "active", "completed", "done", "exporting", "in progress", "in-progress", "inprogress", "pending", "preparing", "processing",
 	"queued", "running", "started", "submitted", "waiting", "working",
 }
 
-// progressOf reads X-Progress. The text is the server's and may name a patient, so
-// only a share, a count or a word of progress is shown; mark changes with the text.
+// progressOf parses X-Progress. The server's text may name a patient, so only a percentage, a count
+// or a known word is shown; mark changes with the text.
 func progressOf(a answer) (progress, mark string) {
 	text := strings.TrimSpace(a.header.Get("X-Progress"))
 	if text == "" {
 		return "", ""
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(text)) // never fails, says its documentation
+	_, _ = h.Write([]byte(text)) // documented to never fail
 	mark = strconv.FormatUint(uint64(h.Sum32()), 16)
 	if m := share.FindStringSubmatch(text); m != nil {
 		return m[1] + "%", mark
@@ -147,7 +146,7 @@ func (s *Source) Cancel(ctx context.Context, statusURL string) error {
 	switch a.status {
 	case http.StatusOK, http.StatusAccepted, http.StatusNoContent,
 		http.StatusNotFound, http.StatusGone, // unknown
-		http.StatusConflict: // ended already, at servers from before February 2026
+		http.StatusConflict: // already ended, on servers before February 2026
 		return nil
 	}
 	return fmt.Errorf("cancel the export: %w", s.refused(a))

@@ -191,7 +191,7 @@ func TestATransactionTimeThatIsNoInstantIsReplaced(t *testing.T) {
 	}
 }
 
-// A manifest of few bytes on the wire must not take more memory than a large one.
+// A small compressed manifest must not take more memory than a large one.
 func TestAManifestOfManyBadEntriesTakesLittleMemory(t *testing.T) {
 	t.Parallel()
 	const entries = 25_000_000
@@ -202,7 +202,7 @@ func TestAManifestOfManyBadEntriesTakesLittleMemory(t *testing.T) {
 		block := strings.Repeat(",{}", 100_000)
 		for range entries / 100_000 {
 			if _, err := io.WriteString(z, block); err != nil {
-				return // the client has seen enough
+				return // the client has read enough
 			}
 		}
 		_, _ = io.WriteString(z, "]}")

@@ -7,8 +7,7 @@ import (
 	"io"
 )
 
-// Bounds of one JSON value, of one that is skipped, and of the nesting of a server's
-// answers.
+// Limits for one JSON value, for a skipped value, and for nesting.
 const (
 	maxValue   = 64 << 10
 	maxSkipped = 16 << 20
@@ -34,7 +33,7 @@ func newStream(r io.Reader) *stream {
 	return &stream{dec: dec, in: in}
 }
 
-// meter stops the decoder from reading one value for too long.
+// meter stops the decoder when one value is too long.
 type meter struct {
 	r    io.Reader
 	read int64
@@ -51,7 +50,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// allow gives the next value so many bytes.
+// allow permits the next value this number of bytes.
 func (s *stream) allow(bytes int64) { s.in.most = s.dec.InputOffset() + bytes }
 
 func (s *stream) token() (json.Token, error) { return s.tokenOf(maxValue) }
@@ -61,7 +60,7 @@ func (s *stream) tokenOf(most int64) (json.Token, error) {
 	return s.dec.Token()
 }
 
-// value reads one whole value of at most so many bytes.
+// value reads one whole value of at most this number of bytes.
 func (s *stream) value(v any, most int64) error {
 	s.allow(most)
 	return s.dec.Decode(v)
@@ -82,7 +81,7 @@ func (s *stream) object(member func(key string) error) error {
 		}
 		key, ok := t.(string)
 		if !ok {
-			return nil // the end of the object
+			return nil // end of the object
 		}
 		if err := member(key); err != nil {
 			return err
@@ -90,13 +89,13 @@ func (s *stream) object(member func(key string) error) error {
 	}
 }
 
-// notObject is the error for another value; token is its begin.
+// notObject reports a value that is not an object. token is its first token.
 type notObject struct{ token json.Token }
 
 func (notObject) Error() string { return "it is not a JSON object" }
 
-// array reads an array of at most so many elements; element must read each one. It
-// returns false for null and for any other value.
+// array reads an array of at most this number of elements; element must read each one. It returns
+// false for null and for any other value.
 func (s *stream) array(most int, element func(i int) error) (bool, error) {
 	t, err := s.token()
 	if err != nil {
@@ -121,7 +120,7 @@ func (s *stream) array(most int, element func(i int) error) (bool, error) {
 	return true, err
 }
 
-// skip reads a value of any length and forgets it.
+// skip reads a value of any length and discards it.
 func (s *stream) skip() error {
 	t, err := s.tokenOf(maxSkipped)
 	if err != nil {
@@ -130,7 +129,7 @@ func (s *stream) skip() error {
 	return s.rest(t)
 }
 
-// rest skips what is left of a value that began with t.
+// rest skips the remainder of a value that began with t.
 func (s *stream) rest(t json.Token) error {
 	for depth := 0; ; {
 		switch t {
@@ -152,7 +151,7 @@ func (s *stream) rest(t json.Token) error {
 	}
 }
 
-// end checks that nothing follows the value that was read.
+// end checks that nothing follows the value.
 func (s *stream) end() error {
 	if _, err := s.token(); !errors.Is(err, io.EOF) {
 		if err == nil {

@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Many tiny files: the memory does not grow with them, and each is asked for once.
+// With many tiny files memory does not grow, and each file is requested once.
 func TestTwentyThousandTinyFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long: 20,000 downloads")
@@ -42,7 +42,7 @@ func TestTwentyThousandTinyFiles(t *testing.T) {
 	}
 }
 
-// stack is a queue without clock or duplicates, for very many messages.
+// stack is a queue without a clock and without duplicates, for many messages.
 type stack struct{ messages []pipeline.Message }
 
 func (s *stack) Send(_ context.Context, messages ...pipeline.Message) error {
@@ -50,7 +50,7 @@ func (s *stack) Send(_ context.Context, messages ...pipeline.Message) error {
 	return nil
 }
 
-// reading is a Flattener that reads and no more.
+// reading is a Flattener that only reads.
 type reading struct{}
 
 func (reading) ViewSet(string) (string, error) { return "none", nil }
@@ -62,7 +62,7 @@ func (reading) Flatten(_ context.Context, _ pipeline.Flattening, r io.Reader) (p
 	return pipeline.Done{Lines: int64(bytes.Count(data, []byte("\n")))}, err
 }
 
-// tinyFiles fetches everything, up to the commit.
+// tinyFiles fetches all files, up to the commit.
 func tinyFiles(t *testing.T, r *rig) pipeline.ExportSummary {
 	t.Helper()
 	s := &stack{}

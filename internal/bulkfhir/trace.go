@@ -8,11 +8,11 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// folderTime is how microsoft/fhir-server begins the name of an export's folder:
+// folderTime is the layout of the time in microsoft/fhir-server's folder names:
 // <yyyyMMddTHHmmss>-<job id>.
 const folderTime = "20060102T150405"
 
-// Traces implements pipeline.Tracer: one prefix for each hour.
+// Traces implements pipeline.Tracer. It returns one prefix per hour.
 func (w *writer) Traces(from, to time.Time) []string {
 	var prefixes []string
 	for t := from.UTC().Truncate(time.Hour); !t.After(to) && len(prefixes) < 48; t = t.Add(time.Hour) {
@@ -30,8 +30,8 @@ func (w *writer) Traced(folder string) (pipeline.Accepted, bool) {
 	return pipeline.Accepted{StatusURL: w.base.String() + "/_operations/export/" + id, Folder: id}, true
 }
 
-// Answers implements pipeline.Tracer: the manifest repeats the kick-off, and the
-// end of the window, to the millisecond, tells one kick-off from another.
+// Answers implements pipeline.Tracer. The manifest repeats the kick-off's URL; the end of the
+// window, in milliseconds, distinguishes kick-offs.
 func (w *writer) Answers(m pipeline.Manifest, r pipeline.Request) bool {
 	k, err := w.dialect.kickOff(r, w.o)
 	if err != nil {

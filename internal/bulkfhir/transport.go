@@ -11,19 +11,18 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// maxRedirects is what browsers and net/http allow.
+// maxRedirects is the limit of browsers and of net/http.
 const maxRedirects = 10
 
-// redirect keeps a redirect from being more than a detour: Authorization stays
-// with the host that it was meant for, the port included, TLS stays on, and a
-// request does not become another one.
+// redirect refuses redirects that change the request: Authorization stays with its host and port,
+// TLS stays on, and the method stays the same.
 func redirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
 	case len(via) >= maxRedirects:
 		return fault.Transientf("the server redirects more than %d times", maxRedirects)
 	case req.Method != first.Method:
-		return http.ErrUseLastResponse // POST and DELETE would go on as GET
+		return http.ErrUseLastResponse // POST and DELETE would continue as GET
 	case !mayCarryToken(req.URL) && mayCarryToken(first.URL):
 		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server redirects from https to http, where anybody can read on the way")}
 	}
@@ -33,9 +32,9 @@ func redirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// onceOnly is a client whose requests go out once. net/http sends a GET again when
-// the server closes an idle link under it, and a kick-off that is sent twice is
-// two exports; a link of its own is never idle before.
+// onceOnly returns a client that sends each request once. net/http resends a GET when the server
+// closes an idle connection, and a repeated kick-off is a second export; a new connection is never
+// idle.
 func onceOnly(c *http.Client) *http.Client {
 	rt := c.Transport
 	if rt == nil {
@@ -52,7 +51,7 @@ func onceOnly(c *http.Client) *http.Client {
 	return &once
 }
 
-// mayCarryToken says that a token sent to u cannot be read on the way.
+// mayCarryToken reports whether a token sent to u is protected by TLS.
 func mayCarryToken(u *url.URL) bool {
 	if u.Scheme == "https" {
 		return true
@@ -61,9 +60,8 @@ func mayCarryToken(u *url.URL) bool {
 	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// Guarded returns a client for requests to a server that another server names, such
-// as its sign-in server: the configured URLs are reached wherever they are, any other
-// host only at a public address.
+// Guarded returns a client for servers that another server names, such as a sign-in server.
+// Configured URLs are reached at any address, other hosts at public addresses only.
 func Guarded(allowPrivate bool, now func() time.Time, configured ...string) *http.Client {
 	var urls []*url.URL
 	for _, text := range configured {
@@ -74,7 +72,7 @@ func Guarded(allowPrivate bool, now func() time.Time, configured ...string) *htt
 	return &http.Client{Transport: transport(newGuard(allowPrivate, now, urls...), 2)}
 }
 
-// transport reaches what the guard lets it.
+// transport returns a transport that dials through the guard.
 func transport(g *guard, perHost int) *http.Transport {
 	return &http.Transport{
 		Proxy:                 g.proxyFor,

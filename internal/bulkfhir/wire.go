@@ -15,19 +15,19 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// maxResumes bounds how often one download is taken up again; between two of them
-// there must be progress, but for maxStalls times.
+// maxResumes bounds how often one download is resumed. At most maxStalls resumes in a row may yield
+// no data.
 const (
 	maxResumes = 20
 	maxStalls  = 2
 )
 
-// wire is a file's bytes as they travel. It hides links that break.
+// wire reads a file and hides broken connections.
 type wire struct {
 	s      *Source
 	parent context.Context
 	url    string
-	signed bool // with our token, where that may be
+	signed bool // with our token, if TLS protects it
 
 	body   io.ReadCloser
 	stop   context.CancelCauseFunc
@@ -35,7 +35,7 @@ type wire struct {
 	closed bool
 
 	n         int64 // bytes so far
-	total     int64 // of the whole file; -1 when the server does not say
+	total     int64 // of the whole file; -1 if unknown
 	validator string
 	encoding  string
 	sum       maphash.Hash // of the bytes so far
@@ -47,7 +47,7 @@ type wire struct {
 
 var errIdle = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server sends nothing any more")}
 
-// open asks for the file from the start.
+// open requests the file from the start.
 func (w *wire) open() error {
 	resp, err := w.ask(0) //nolint:bodyclose // the body is the wire's, which Close closes
 	if err != nil {
@@ -71,7 +71,8 @@ func encodingOf(h http.Header) string {
 	return e
 }
 
-// validatorOf is what makes a range sure to be of the same file (RFC 9110, 13.1.5).
+// validatorOf returns the validator for If-Range, which ties a range to one version of the file
+// (RFC 9110, 13.1.5).
 func validatorOf(h http.Header) string {
 	if e := h.Get("ETag"); e != "" && !strings.HasPrefix(e, "W/") {
 		return e
@@ -79,8 +80,7 @@ func validatorOf(h http.Header) string {
 	return ""
 }
 
-// ask sends the request for the bytes from an offset on. It returns nil for a file
-// without content.
+// ask requests the bytes from an offset on. It returns nil for a file without content.
 func (w *wire) ask(from int64) (*http.Response, error) {
 	token, err := w.token()
 	if err != nil {
@@ -91,11 +91,11 @@ func (w *wire) ask(from int64) (*http.Response, error) {
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && token != "" {
 		fresh, renewErr := w.s.fresh(w.parent, token)
 		if renewErr != nil {
-			_ = resp.Body.Close() // not of use any more
+			_ = resp.Body.Close() // no longer needed
 			return nil, renewErr
 		}
 		if fresh != token {
-			_ = resp.Body.Close() // not of use any more
+			_ = resp.Body.Close() // no longer needed
 			token = fresh
 			resp, err = w.once(from, token)
 		}
@@ -105,19 +105,19 @@ func (w *wire) ask(from int64) (*http.Response, error) {
 	}
 	switch {
 	case resp.StatusCode == http.StatusNoContent:
-		_ = resp.Body.Close() // nothing in it
+		_ = resp.Body.Close() // empty
 		return nil, nil
 	case resp.StatusCode == http.StatusOK && aPage(resp.Header):
-		_ = resp.Body.Close() // for people
+		_ = resp.Body.Close() // a web page
 		return nil, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server answered with a page for people")}
 	case resp.StatusCode == http.StatusOK, from > 0 && resp.StatusCode == http.StatusPartialContent:
 		return resp, nil
 	}
 	a := answer{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, token: token}
 	if plain, err := unpacked(resp.Header.Get("Content-Encoding"), resp.Body); err == nil {
-		_ = a.read(plain, maxErrorBody) // an answer that is cut is still an answer
+		_ = a.read(plain, maxErrorBody) // a truncated answer is still an answer
 	}
-	_ = resp.Body.Close() // read as far as it matters
+	_ = resp.Body.Close() // the needed part has been read
 	a.clean()
 	if err := w.s.throttle(a, began); err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (w *wire) token() (string, error) {
 	return w.s.bearer(w.parent, w.url)
 }
 
-// once sends one request. Its context ends when nothing has come for a while.
+// once sends one request. Its context is cancelled when no data arrives for a while.
 func (w *wire) once(from int64, token string) (*http.Response, error) {
 	if w.stop != nil {
 		w.stop(nil)
@@ -164,13 +164,13 @@ func (w *wire) once(from int64, token string) (*http.Response, error) {
 	return resp, nil
 }
 
-// Read gives the bytes of the file, whatever becomes of the links.
+// Read returns the bytes of the file across broken connections.
 func (w *wire) Read(p []byte) (int, error) {
 	for w.err == nil {
 		n, err := w.read(p)
 		if n > 0 {
 			w.n += int64(n)
-			_, _ = w.sum.Write(p[:n]) // never fails, says its documentation
+			_, _ = w.sum.Write(p[:n]) // documented to never fail
 			return n, nil
 		}
 		switch {
@@ -195,7 +195,7 @@ func (w *wire) read(p []byte) (int, error) {
 	return n, err
 }
 
-// resume takes the download up after a break.
+// resume continues the download after a break.
 func (w *wire) resume(cause error) error {
 	_ = w.body.Close() // broken
 	if err := w.parent.Err(); err != nil {
@@ -219,7 +219,7 @@ func (w *wire) resume(cause error) error {
 		return fmt.Errorf("take up a download that broke after %d bytes: %w", w.n, err)
 	case resp == nil || encodingOf(resp.Header) != w.encoding:
 		if resp != nil {
-			_ = resp.Body.Close() // of another form
+			_ = resp.Body.Close() // not the requested range
 		}
 		return rewritten()
 	}
@@ -234,7 +234,7 @@ func (w *wire) resume(cause error) error {
 	return w.skip()
 }
 
-// fits checks that a part goes on where we are.
+// fits checks that a part begins at the current offset.
 func (w *wire) fits(resp *http.Response) error {
 	var from, to, total int64
 	_, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &total)
@@ -245,7 +245,7 @@ func (w *wire) fits(resp *http.Response) error {
 	return nil
 }
 
-// skip reads what is known already and holds it against what was read before.
+// skip reads the known bytes again and compares their hash with the first read.
 func (w *wire) skip() error {
 	var again maphash.Hash
 	again.SetSeed(w.sum.Seed())
@@ -254,7 +254,7 @@ func (w *wire) skip() error {
 		w.idle.Reset(w.s.idle)
 		n, err := w.body.Read(buf[:min(left, int64(len(buf)))])
 		w.idle.Stop()
-		_, _ = again.Write(buf[:n]) // never fails, says its documentation
+		_, _ = again.Write(buf[:n]) // documented to never fail
 		if left -= int64(n); err != nil && left > 0 {
 			return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download breaks off a second time, before the %d bytes of the first: %w", w.n, transportCause(err))}
 		}
@@ -279,7 +279,7 @@ func rewritten() error {
 // Close ends the download.
 func (w *wire) Close() error {
 	if w.body != nil && !w.closed {
-		_ = w.body.Close() // read, or given up
+		_ = w.body.Close() // read or abandoned
 	}
 	w.finish()
 	return nil

@@ -1,5 +1,5 @@
-// Package typefilter holds the rules of _typeFilter, once, for those who read plans
-// and those who ask servers. It knows no configuration and no server.
+// Package typefilter holds the rules of _typeFilter for plans and for requests. It depends on no
+// configuration and no server.
 package typefilter
 
 import (
@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Rules are what a kind of server can take beyond the rules of the guide.
+// Rules are the limits of a kind of server in addition to the guide's rules.
 type Rules struct {
-	// Naive servers split the parameter at "," and "=" before they decode it:
-	// microsoft/fhir-server issue 1780.
+	// Naive servers split the parameter at "," and "=" before they decode it: microsoft/fhir-server
+	// issue 1780.
 	Naive bool
 	// WantTypes: filters are refused without a list of types.
 	WantTypes bool
-	// ExcludesDeletes: filters are refused when deletes are asked for.
+	// ExcludesDeletes: filters are refused together with deletes.
 	ExcludesDeletes bool
 }
 
-// Azure are the rules of microsoft/fhir-server, Bulk those of the Bulk Data guide.
+// Azure holds the rules of microsoft/fhir-server, Bulk the rules of the Bulk Data guide.
 var (
 	Azure = Rules{Naive: true, WantTypes: true, ExcludesDeletes: true}
 	Bulk  = Rules{}
 )
 
-// Check holds the filters of an export against the rules: all faults, in a person's
-// words. Whether a type exists is the caller's to know.
+// Check returns all faults of an export's filters, as messages for people. The caller checks
+// whether a type exists.
 func (r Rules) Check(filters, types []string, deletes bool) []error {
 	if len(filters) == 0 {
 		return nil
@@ -46,15 +46,15 @@ func (r Rules) Check(filters, types []string, deletes bool) []error {
 	return errs
 }
 
-// Type is the resource type of a filter; false when it is of another form.
+// Type returns the resource type of a filter; false if the filter is malformed.
 func Type(filter string) (string, bool) {
 	t, search, ok := strings.Cut(filter, "?")
 	letters := func(c rune) bool { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') }
 	return t, ok && search != "" && t != "" && !strings.ContainsFunc(t, func(c rune) bool { return !letters(c) })
 }
 
-// resultParameters shape a search's answer instead of narrowing it. The guide has
-// no place for them in a _typeFilter.
+// resultParameters shape a search's answer instead of narrowing it. The guide does not allow them
+// in a _typeFilter.
 var resultParameters = []string{
 	"_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_contained", "_containedType", "_score", "_format", "_pretty", "_maxresults",
 }

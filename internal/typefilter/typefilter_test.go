@@ -51,10 +51,10 @@ func TestCheck(t *testing.T) {
 type testCase struct {
 	filters, types []string
 	deletes        bool
-	azure, bulk    []string // what the faults say, in their order; none: it is well
+	azure, bulk    []string // expected faults in order; empty if the filters are valid
 }
 
-// both is a fault at every server.
+// both is a case in which all servers report the same faults.
 func both(filters []string, says ...string) testCase {
 	return testCase{filters: filters, types: []string{"Observation"}, azure: says, bulk: says}
 }

@@ -46,7 +46,7 @@ func (c *clock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// keys are made once: RSA takes its time.
+// keys returns keys that are made once, because generating RSA keys is slow.
 var keys = sync.OnceValues(func() (*rsa.PrivateKey, *ecdsa.PrivateKey) {
 	r, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -82,10 +82,10 @@ func jwk(t *testing.T, id string, private any) []byte {
 	return b
 }
 
-// signIn is a sign-in server, and a FHIR server that leads to it.
+// signIn is a sign-in server with a FHIR server that names it.
 type signIn struct {
 	*httptest.Server
-	conf     string // with TOKEN for the token endpoint
+	conf     string // TOKEN stands for the token endpoint
 	asked    atomic.Int32
 	looked   atomic.Int32
 	lifetime string
@@ -121,7 +121,7 @@ func (s *signIn) client(now func() time.Time) Client {
 	return Client{BaseURL: s.URL + "/fhir", ClientID: "me", HTTP: s.Client(), Now: now}
 }
 
-// checkAssertion holds a token request against SMART Backend Services.
+// checkAssertion checks a token request against SMART Backend Services.
 func (s *signIn) checkAssertion(c *clock, public crypto.PublicKey, alg jose.SignatureAlgorithm) func(*http.Request) error {
 	seen := map[string]bool{}
 	return func(r *http.Request) error {
@@ -187,11 +187,11 @@ func TestSMARTBackendServices(t *testing.T) {
 			}
 			expect(t, tokens.Token, "token-1")
 			expect(t, tokens.Token, "token-1")
-			clock.pass(4*time.Minute + time.Second) // 59 s before its end
+			clock.pass(4*time.Minute + time.Second) // 59 s before it expires
 			expect(t, tokens.Token, "token-2")
 			renew := func(ctx context.Context) (string, error) { return tokens.Renew(ctx, "token-2") }
 			expect(t, renew, "token-3")
-			expect(t, renew, "token-3") // somebody else has renewed it already
+			expect(t, renew, "token-3") // another caller has renewed it already
 			if n := s.looked.Load(); n != 1 {
 				t.Errorf("the sign-in server was looked up %d times", n)
 			}
@@ -222,7 +222,7 @@ func TestScopeFollowsTheServer(t *testing.T) {
 func TestClientSecretAsBasic(t *testing.T) {
 	t.Parallel()
 	clock, s := newClock(), newSignIn(t)
-	s.lifetime = `"1200"` // BCDA writes it as text
+	s.lifetime = `"1200"` // BCDA writes the lifetime as text
 	s.check = func(r *http.Request) error {
 		id, secret, ok := r.BasicAuth()
 		if !ok || id != "me%3A" || secret != "s%2Bcret" || r.FormValue("grant_type") != "client_credentials" {

@@ -1,8 +1,7 @@
-// Package auth signs in to FHIR servers that are not Azure's: SMART Backend
-// Services, a client secret at a token endpoint, or a token that somebody gave us.
+// Package auth signs in to FHIR servers outside Azure: by SMART Backend Services, by a client
+// secret at a token endpoint, or with a fixed token.
 //
-// All of them hand out bearer tokens in the same way: Token gives one from the
-// cache while it is good, and Renew one in place of a token that was refused.
-// Nothing here prints a key, a secret or a token: errors carry the OAuth error code
-// and the status of HTTP, never a body.
+// Token returns a bearer token from the cache while it is valid. Renew replaces a refused token.
+// Keys, secrets and tokens are never printed: errors carry the OAuth error code and the HTTP
+// status, never a body.
 package auth

@@ -12,8 +12,8 @@ import (
 	"fhirsynapse/internal/bulkfhir/auth"
 )
 
-// A FHIR server must not lead the client secret to another port of this machine, or
-// to its network.
+// A FHIR server must not direct the client secret to another port of this machine or to its
+// network.
 func TestASecretIsNotPostedToAPrivateAddress(t *testing.T) {
 	t.Parallel()
 	var posted atomic.Int32

@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// minBits is the least of an RSA key (RFC 7518 §3.3).
+// minBits is the minimum size of an RSA key (RFC 7518 §3.3).
 const minBits = 2048
 
 // Key is a private key that signs assertions.
@@ -25,18 +25,17 @@ type Key struct {
 }
 
 // Format never prints the key, whatever the verb.
-func (k *Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") } // a formatter has nobody to tell
+func (k *Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") } // cannot fail
 
-// MarshalJSON never gives the key.
+// MarshalJSON returns "[redacted]", never the key.
 func (k *Key) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
 func (k *Key) algorithm() string { return string(k.alg) }
 
-// ParseKey reads a private key: PEM (PKCS #8, PKCS #1 or SEC 1), a JWK, or a set of
-// JWKs. id is the kid under which the server knows it; empty takes the one of the
-// JWK, and in a set chooses the only private key. RSA keys sign by RS384, keys on
-// P-384 by ES384, which SMART wants every server to know. The error never shows
-// the text.
+// ParseKey parses a private key: PEM (PKCS #8, PKCS #1 or SEC 1), a JWK, or a set of JWKs. id is
+// the key's kid at the server; empty means the kid of the JWK or of the only private key in a set.
+// RSA keys sign with RS384 and P-384 keys with ES384, which SMART requires servers to support.
+// Errors never show the text.
 func ParseKey(text []byte, id string) (*Key, error) {
 	if block, _ := pem.Decode(text); block != nil {
 		return parsePEM(block, id)

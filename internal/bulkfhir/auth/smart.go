@@ -15,29 +15,27 @@ import (
 	"github.com/google/uuid"
 )
 
-// assertionLifetime is below the five minutes that SMART allows, so that a clock
-// that is a little fast does no harm.
+// assertionLifetime is below SMART's limit of five minutes, so that a slightly fast clock does no
+// harm.
 const assertionLifetime = 4 * time.Minute
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// Client says where to sign in, and as whom.
+// Client holds the sign-in server and our identity there.
 type Client struct {
-	// BaseURL of the FHIR server, where the sign-in server is looked up when
-	// TokenURL is empty.
+	// BaseURL is the FHIR server. It names the sign-in server if TokenURL is empty.
 	BaseURL  string
 	TokenURL string
 	ClientID string
-	// Scope is empty for system/*.read, or system/*.rs where the server speaks SMART
-	// version 2.
+	// Scope is empty for system/*.read, or for system/*.rs if the server supports SMART version 2.
 	Scope string
-	// HTTP sends the requests. It must not reach private addresses that the FHIR server
-	// names: see bulkfhir.Guarded.
+	// HTTP sends the requests. It must not reach private addresses that the FHIR server names: see
+	// bulkfhir.Guarded.
 	HTTP *http.Client
 	Now  func() time.Time
 }
 
-// SMART signs in by SMART Backend Services: a JWT, signed with our key, for a token.
+// SMART signs in by SMART Backend Services, with a JWT signed by our key.
 func SMART(c Client, key *Key) (*Tokens, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -82,7 +80,7 @@ func ClientSecret(c Client, secret string) (*Tokens, error) {
 			"grant_type": {"client_credentials"},
 			"scope":      {c.scope(conf)},
 		}, func(r *http.Request) {
-			// RFC 6749 §2.3.1: both are form-encoded first.
+			// Both are form-encoded first (RFC 6749 §2.3.1).
 			r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(secret))
 		}, secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ClientID)+":"+url.QueryEscape(secret))))
 	}), nil
@@ -102,7 +100,7 @@ func (c Client) check() error {
 	return confidential(c.BaseURL)
 }
 
-// configuration finds the token endpoint.
+// configuration returns the token endpoint, given or discovered.
 func (c Client) configuration(ctx context.Context, d *discovered, e endpoint) (configuration, error) {
 	if c.TokenURL != "" {
 		return configuration{TokenEndpoint: c.TokenURL}, nil
@@ -118,7 +116,7 @@ func (c Client) scope(conf configuration) string {
 	return cmp.Or(c.Scope, scope)
 }
 
-// assertion is the JWT that proves who we are.
+// assertion returns the signed JWT that identifies us.
 func (k *Key) assertion(clientID, tokenURL string, now time.Time) (string, error) {
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.alg, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, options)

@@ -18,33 +18,33 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Bounds of one request to a sign-in server.
+// Limits for one request to a sign-in server.
 const (
 	requestTimeout = 30 * time.Second
 	maxBody        = 1 << 20
 )
 
-// defaultLifetime is what SMART Backend Services recommends, for servers that do
-// not say how long a token lives.
+// defaultLifetime is the lifetime that SMART Backend Services recommends, for servers that send
+// none.
 const defaultLifetime = 5 * time.Minute
 
-// Tokens hands out bearer tokens. It is safe for concurrent use: one goroutine
-// signs in, the others wait for it.
+// Tokens returns bearer tokens. It is safe for concurrent use: one goroutine signs in while the
+// others wait.
 type Tokens struct {
 	now   func() time.Time
-	fetch func(context.Context) (string, time.Duration, error) // token and its lifetime
+	fetch func(context.Context) (string, time.Duration, error) // returns a token and its lifetime
 
 	turn  chan struct{} // held while the fields below are read or written
 	token string
 	ends  time.Time
-	lead  time.Duration // so long before its end a token is no longer used
+	lead  time.Duration // a token is not used this long before it expires
 }
 
 func newTokens(now func() time.Time, fetch func(context.Context) (string, time.Duration, error)) *Tokens {
 	return &Tokens{now: now, fetch: fetch, turn: make(chan struct{}, 1)}
 }
 
-// Static is a token that somebody gave us. It is never renewed.
+// Static returns a fixed token that is never renewed.
 func Static(token string) *Tokens {
 	t := newTokens(nil, nil)
 	t.token = token
@@ -52,16 +52,16 @@ func Static(token string) *Tokens {
 }
 
 // Format never prints the token, whatever the verb.
-func (t *Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") } // a formatter has nobody to tell
+func (t *Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") } // cannot fail
 
-// MarshalJSON never gives the token.
+// MarshalJSON returns "[redacted]", never the token.
 func (t *Tokens) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
-// Token gives a token that is good for a while yet.
+// Token returns a token that is valid for a while.
 func (t *Tokens) Token(ctx context.Context) (string, error) { return t.get(ctx, "") }
 
-// Renew gives a token in place of one that the server refused. Where another
-// goroutine has renewed it meanwhile, it is that one's.
+// Renew replaces a token that the server refused. If another goroutine has renewed it already, that
+// token is returned.
 func (t *Tokens) Renew(ctx context.Context, refused string) (string, error) {
 	return t.get(ctx, refused)
 }
@@ -81,22 +81,22 @@ func (t *Tokens) get(ctx context.Context, refused string) (string, error) {
 		return "", err
 	}
 	t.token, t.ends = token, t.now().Add(lifetime)
-	// A request that begins with the token must be over before it ends.
+	// A request that starts with the token must end before the token expires.
 	t.lead = min(time.Minute, lifetime/5)
 	return token, nil
 }
 
-// endpoint asks a sign-in server.
+// endpoint is a client of a sign-in server.
 type endpoint struct{ client *http.Client }
 
-// newEndpoint follows no redirects: what is sent here is for nobody else.
+// newEndpoint follows no redirects, because the requests carry secrets.
 func newEndpoint(c *http.Client) endpoint {
 	strict := *c
 	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return endpoint{&strict}
 }
 
-// confidential says that nobody can read what is sent to u on the way.
+// confidential returns an error unless TLS protects requests to u.
 func confidential(u string) error {
 	parsed, err := url.Parse(u)
 	switch {
@@ -110,8 +110,7 @@ func confidential(u string) error {
 	return setting("the sign-in server %s is reached without TLS: secrets travel over https only", parsed.Host)
 }
 
-// sameHost refuses a sign-in server without TLS that the FHIR server names on another
-// host than its own.
+// sameHost refuses a sign-in server without TLS that is on another host than the FHIR server.
 func sameHost(base, endpoint string) error {
 	b, baseErr := url.Parse(base)
 	e, err := url.Parse(endpoint)
@@ -135,7 +134,7 @@ func (e endpoint) do(req *http.Request) (status int, body []byte, err error) {
 	if err != nil {
 		return 0, nil, broken(req, err)
 	}
-	defer func() { _ = resp.Body.Close() }() // read as far as it matters
+	defer func() { _ = resp.Body.Close() }() // the needed part has been read
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return 0, nil, broken(req, err)
@@ -147,8 +146,8 @@ func broken(req *http.Request, err error) error {
 	return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, link.Error(err))}
 }
 
-// token posts a form to the token endpoint and returns the access token with the time
-// that it is valid for. Errors never show secrets, even if the server repeats them.
+// token posts a form to the token endpoint and returns the access token with its lifetime. Errors
+// never show secrets, even if the server repeats them.
 func (e endpoint) token(ctx context.Context, u string, form url.Values, sign func(*http.Request), secrets ...string) (string, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -185,7 +184,7 @@ func (e endpoint) token(ctx context.Context, u string, form url.Values, sign fun
 	return a.Token, lifetime, nil
 }
 
-// usable says that a token can stand in a header.
+// usable reports whether a token is valid in a header.
 func usable(token string) bool {
 	for _, c := range token {
 		if c <= ' ' || c > '~' {
@@ -198,7 +197,7 @@ func usable(token string) bool {
 // seconds is a number that some servers write as text.
 type seconds int64
 
-// UnmarshalJSON takes what is no number for one that was left out.
+// UnmarshalJSON treats a value that is not a number as missing.
 func (s *seconds) UnmarshalJSON(b []byte) error {
 	if n, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64); err == nil && n > 0 && n < 1e9 {
 		*s = seconds(n)
@@ -206,8 +205,8 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// refused classifies an answer of RFC 6749 §5.2. The message has the code alone; the
-// description is the server's text, without the secrets that it may repeat.
+// refused classifies an error answer (RFC 6749 §5.2). The message has the code only; the
+// description travels as server text, with our secrets removed.
 func refused(status int, body []byte, secrets []string) error {
 	var a struct {
 		Error       string `json:"error"`
@@ -235,7 +234,7 @@ func refused(status int, body []byte, secrets []string) error {
 	return f
 }
 
-// readable replaces what a terminal would act on.
+// readable replaces control characters, because a terminal would act on them.
 func readable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -245,8 +244,8 @@ func readable(text string) string {
 	}, strings.ToValidUTF8(text, " "))
 }
 
-// isCode knows the codes of RFC 6749 §5.2; any other text may be one of ours that
-// the server repeats.
+// isCode reports whether s is a code of RFC 6749 §5.2. Any other text may be a secret that the
+// server repeats.
 func isCode(s string) bool {
 	switch s {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
@@ -255,13 +254,13 @@ func isCode(s string) bool {
 	return false
 }
 
-// discovered keeps what was found out once.
+// discovered caches the configuration.
 type discovered struct {
 	mu   sync.Mutex
 	conf *configuration
 }
 
-// configuration is what we need of .well-known/smart-configuration.
+// configuration holds the needed members of .well-known/smart-configuration.
 type configuration struct {
 	TokenEndpoint string   `json:"token_endpoint"`
 	Methods       []string `json:"token_endpoint_auth_methods_supported"`
@@ -269,7 +268,7 @@ type configuration struct {
 	Capabilities  []string `json:"capabilities"`
 }
 
-// discover reads the configuration of a FHIR server, once.
+// discover fetches the configuration of a FHIR server once.
 func (d *discovered) discover(ctx context.Context, e endpoint, base string) (configuration, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

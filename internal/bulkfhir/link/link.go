@@ -1,6 +1,5 @@
-// Package link tells what went wrong with a connection, without a word of what came
-// over it: net/http quotes what it cannot read of an answer, and that may be the
-// rest of a file of health data, or a secret that the other side repeats.
+// Package link describes connection errors without any content of the connection. net/http quotes
+// unreadable parts of an answer, which may be health data or a secret.
 package link
 
 import (
@@ -16,11 +15,11 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// errUnreadable stands for everything whose words are not ours or the system's.
+// errUnreadable replaces every error whose text may quote the answer.
 var errUnreadable = errors.New("the answer is no HTTP, or broke off in its head")
 
-// Error is err in words that hold nothing of an answer, and without the URL, whose
-// query may be a capability. What err is stays known to errors.Is and errors.As.
+// Error returns err with a message that holds no part of an answer and no URL, because a query may
+// be a capability. errors.Is and errors.As still find err.
 func Error(err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
@@ -32,8 +31,7 @@ func Error(err error) error {
 	return &other{err}
 }
 
-// plain says that the words of err are known: those of the network, of TLS, of
-// contexts, and our own.
+// plain reports whether the text of err is safe: from the network, TLS, a context, or this program.
 func plain(err error) bool {
 	var (
 		network     net.Error
@@ -48,7 +46,7 @@ func plain(err error) bool {
 	return errors.As(err, &network) || errors.As(err, &certificate) || errors.As(err, &ours) || strings.HasPrefix(err.Error(), "tls: ")
 }
 
-// other is an error with our words.
+// other replaces the message of an error.
 type other struct{ err error }
 
 func (o *other) Error() string {

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// answers a client with the bytes of a server on a socket.
+// talk sends a request to a socket server that answers with these bytes.
 func talk(t *testing.T, answer string) error {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -28,7 +28,7 @@ func talk(t *testing.T, answer string) error {
 		if err != nil {
 			return
 		}
-		defer func() { _ = c.Close() }() // the talk is over
+		defer func() { _ = c.Close() }() // the test is over
 		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 			_, _ = io.WriteString(c, answer)
 		}

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// quirk is something that a server does its own way. A harmless one must not keep an
-// export from being loaded.
+// quirk is a deviation of a server. A harmless one must not prevent an export from being loaded.
 type quirk struct {
 	name     string
 	harmless bool
@@ -46,7 +45,7 @@ func says(code int, body string) respond {
 
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// cut promises more than it sends.
+// cut announces more bytes than it sends.
 func cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
 	_, _ = w.Write([]byte(`{"resourceType":"`))
@@ -66,7 +65,7 @@ var retries = []string{"1", "0", "-5", "7200", "99999999999999", "soon", "", "Su
 
 func retry(r *rand.Rand, code int) respond { return status(code, "Retry-After", pick(r, retries...)) }
 
-// quirks are all of them.
+// quirks lists all quirks.
 var quirks = slices.Concat(headerQuirks, kickOffQuirks, pollQuirks, manifestQuirks, fileQuirks, lossQuirks)
 
 var headerQuirks = []quirk{
@@ -299,7 +298,7 @@ var fileQuirks = []quirk{
 	}),
 }
 
-// loss takes resources away that the server has, and says so in one of many ways.
+// loss removes resources from the export and reports the loss in one of many ways.
 func loss(name string, report func(s *server, r *rand.Rand, typ string)) quirk {
 	return quirk{"loss: " + name, false, func(s *server, r *rand.Rand) {
 		if typ, ok := s.withhold(r); ok {

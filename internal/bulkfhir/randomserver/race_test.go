@@ -2,6 +2,5 @@
 
 package randomserver_test
 
-// With the race detector an export takes many times as long; `make test` runs all
-// servers without it, too.
+// The race detector makes exports many times slower. `make test` also runs all servers without it.
 const share = 10

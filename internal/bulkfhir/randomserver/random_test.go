@@ -1,5 +1,5 @@
-// Package randomserver_test runs exports of bulk servers that are drawn at random, by
-// the real client and the real pipeline on a driven clock.
+// Package randomserver_test exports from randomly generated bulk servers, with the real client and
+// pipeline on a driven clock.
 package randomserver_test
 
 import (
@@ -33,8 +33,8 @@ var (
 
 const workers = 4
 
-// An export is loaded only if every resource that the server has is in the tables.
-// Otherwise it is incomplete, or has failed with a cause.
+// An export may be loaded only if every resource of the server is in the tables. Otherwise it must
+// be incomplete, or failed with a cause.
 func TestRandomServers(t *testing.T) {
 	t.Parallel()
 	first, n := *seedFlag, *runsFlag/share
@@ -77,7 +77,7 @@ func TestRandomServers(t *testing.T) {
 type network struct {
 	url     string
 	client  *http.Client
-	servers sync.Map // by their number
+	servers sync.Map // by number
 	numbers atomic.Int64
 	views   prepared.PlanViews
 }
@@ -109,7 +109,7 @@ func newNetwork(t *testing.T) *network {
 	return n
 }
 
-// explain reports a fault with the fewest quirks that still show one.
+// explain reports a fault with the smallest set of quirks that still shows one.
 func (n *network) explain(t *testing.T, seed uint64, fault string) {
 	skip := map[int]bool{}
 	for i := range 4 {
@@ -158,7 +158,7 @@ type export struct {
 	log     bytes.Buffer
 }
 
-// try exports the server of a seed once, and says what is wrong with the outcome.
+// try exports once from the server of a seed, and returns the fault of the outcome.
 func (n *network) try(ctx context.Context, seed uint64, skip map[int]bool) (pipeline.State, string) {
 	x := &export{server: draw(seed, skip), clock: &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	number := strconv.FormatInt(n.numbers.Add(1), 10)
@@ -235,7 +235,7 @@ func (x *export) tail() string {
 	return strings.Join(lines[max(0, len(lines)-6):], "\n")
 }
 
-// judge holds the outcome of an export against what the server has.
+// judge compares the outcome of an export with the server's data.
 func (x *export) judge(ctx context.Context, e pipeline.ExportSummary) string {
 	missing, err := x.missing(ctx)
 	switch {
@@ -261,7 +261,7 @@ func (x *export) judge(ctx context.Context, e pipeline.ExportSummary) string {
 	return x.spilled(ctx)
 }
 
-// lost is how many resources cannot be in the tables.
+// lost returns the number of resources that cannot be in the tables.
 func (x *export) lost() int {
 	n := x.withheld
 	for _, f := range x.files {
@@ -288,7 +288,7 @@ func (x *export) missing(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// spilled looks for text of the server in the journal.
+// spilled searches the journal for the server's text.
 func (x *export) spilled(ctx context.Context) string {
 	for key, err := range x.journal.List(ctx, "") {
 		if err != nil {

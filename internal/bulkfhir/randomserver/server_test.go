@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// marker stands in every text that describes a patient. It must never reach a log or
-// the journal.
+// marker is part of every text that describes a patient. It must never reach a log or the journal.
 const marker = "Zzsecret"
 
 // respond answers one request.
@@ -24,19 +23,19 @@ type respond func(w http.ResponseWriter, r *http.Request)
 
 // file is one entry of the manifest with its content.
 type file struct {
-	member string // of the manifest
+	member string // its member of the manifest
 	typ    string
 	lines  []string
-	entry  map[string]any // members of the entry that differ from the usual ones
+	entry  map[string]any // additional or changed members of the entry
 	first  []respond      // answers before the content
 	always respond        // answer in place of the content
 	change func(content []byte) []byte
 	zipped bool
 	suffix string
-	spoilt int // lines whose resource cannot be read any more
+	spoilt int // lines with an unreadable resource
 }
 
-// server is a bulk server that is drawn at random.
+// server is a randomly generated bulk server.
 type server struct {
 	base    string // URL of the server
 	now     func() time.Time
@@ -44,23 +43,23 @@ type server struct {
 	has     map[string][]string // ids by type
 	quirks  []string
 	harmful bool // an export may fail or be incomplete
-	// withheld is how many resources the server has and cannot give.
+	// withheld is the number of resources that the server has but cannot export.
 	withheld int
 
 	metadata, kickOff, poll, second []respond // before the usual answer
 	files                           []*file
 	manifest                        []func(m map[string]any)
 	text                            []func(manifest string) string
-	header                          http.Header // of every answer; a nil value removes one
+	header                          http.Header // for every answer; a nil value removes a header
 	location                        string
-	next                            string // where the second page of the manifest is; empty if there is none
-	packed                          bool   // the manifest
+	next                            string // URL of the second manifest page, or empty
+	packed                          bool   // the manifest is compressed
 
 	mu    sync.Mutex
 	asked map[string]int
 }
 
-// draw makes the server of a seed. Quirks whose number is in skip are left out.
+// draw generates the server of a seed, without the quirks whose number is in skip.
 func draw(seed uint64, skip map[int]bool) *server {
 	r := rand.New(rand.NewPCG(seed, 1))
 	s := &server{has: map[string][]string{}, asked: map[string]int{}, header: http.Header{}, location: "BASE/status/1"}
@@ -165,7 +164,7 @@ func write(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body))
 }
 
-// page is the manifest, or a half of it.
+// page returns the manifest or half of it.
 func (s *server) page(n int) string {
 	m := map[string]any{
 		"transactionTime": s.now().UTC().Format("2006-01-02T15:04:05.000Z"), "request": s.base + "/fhir/$export",
@@ -200,7 +199,7 @@ func (s *server) page(n int) string {
 	return text
 }
 
-// write answers with the manifest.
+// write sends the manifest.
 func (s *server) write(w http.ResponseWriter, manifest string) {
 	if s.packed {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -240,8 +239,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(content)
 }
 
-// output returns one of the output files at random; nil when there is none that
-// holds a resource.
+// output returns a random output file that holds a resource; nil if there is none.
 func (s *server) output(r *rand.Rand) *file {
 	var filled []*file
 	for _, f := range s.files {
@@ -255,8 +253,7 @@ func (s *server) output(r *rand.Rand) *file {
 	return filled[r.IntN(len(filled))]
 }
 
-// withhold takes the last line of a file away: the server has the resource, and
-// cannot give it.
+// withhold removes the last line of a file. The server still has the resource.
 func (s *server) withhold(r *rand.Rand) (typ string, ok bool) {
 	f := s.output(r)
 	if f == nil {

@@ -1,6 +1,6 @@
-// Package silence_test holds that no command is silent while it waits, whatever a
-// server or a warehouse does. Its clock is driven: a second passes in the time of a few
-// requests, so that a busy machine does not let the clock run ahead of the command.
+// Package silence_test checks that no command stays silent while it waits, whatever a server or a
+// warehouse does. Its clock advances one second per few requests, so that a busy machine does not
+// let the clock run ahead of the command.
 package silence_test
 
 import (
@@ -21,14 +21,14 @@ import (
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
-// longest is the longest time that a command may be silent, and watched for how long
-// each is watched after it has begun to ask the server.
+// longest is the longest permitted silence. watched is how long each command is watched after its
+// first request.
 const (
 	longest = 10 * time.Second
 	watched = 3 * time.Minute
 )
 
-// world is a clock, and the screen of a command that it drives.
+// world is a clock and the screen of a command.
 type world struct {
 	mu     sync.Mutex
 	now    time.Time
@@ -36,11 +36,10 @@ type world struct {
 	ticks  chan time.Time
 	every  time.Duration
 	text   strings.Builder
-	// said is when something was printed last, and silent the longest time between two
-	// prints.
+	// said is the time of the last print, silent the longest time between two prints.
 	said   time.Time
 	silent time.Duration
-	begun  time.Time // when the command said that it asks the server
+	begun  time.Time // when the command reported its first request
 }
 
 type timer struct {
@@ -74,7 +73,7 @@ func (w *world) Ticks(every time.Duration) (<-chan time.Time, func()) {
 	return w.ticks, func() {}
 }
 
-// Write notes when a command prints.
+// Write records the time of a print.
 func (w *world) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,7 +85,7 @@ func (w *world) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// second lets a second pass, and reports whether the command was watched for long
+// second advances the clock by a second, and reports whether the command was watched for long
 // enough.
 func (w *world) second() (tick bool, enough bool) {
 	w.mu.Lock()
@@ -105,8 +104,8 @@ func (w *world) second() (tick bool, enough bool) {
 	return tick, !w.begun.IsZero() && w.now.Sub(w.begun) > watched
 }
 
-// run runs a command until it ends, or stops it as Ctrl-C does. What a tick has printed
-// is there before the next second begins, so that the times are exact.
+// run runs a command until it ends, or stops it like Ctrl-C. All output of a tick arrives before
+// the next second begins, so that the times are exact.
 func (w *world) run(t *testing.T, args []string, env map[string]string, c cli.Commands) (code int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -140,16 +139,16 @@ func (w *world) run(t *testing.T, args []string, env map[string]string, c cli.Co
 		case <-ended:
 			return code
 		}
-		select { // who takes a second one has done what the first asked for
+		select { // the receiver of a second tick has finished the first one
 		case w.ticks <- w.Now():
 		case <-ended:
 			return code
-		case <-time.After(2 * time.Second): // nobody asks for ticks any more
+		case <-time.After(2 * time.Second): // nobody waits for ticks any more
 		}
 	}
 }
 
-// spoilt is a warehouse that fails, or another one does.
+// spoilt is a warehouse whose Commit fails.
 type spoilt struct {
 	pipeline.Warehouse
 	commit func(context.Context) error
@@ -169,31 +168,31 @@ type cell struct {
 	source string
 	args   []string
 	env    map[string]string
-	// says has the words that the person must read.
+	// says is text that the command must print.
 	says string
 }
 
 func status(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(code)
-		_, _ = io.WriteString(w, body) // who does not listen hears nothing
+		_, _ = io.WriteString(w, body) // the client may be gone
 	}
 }
 
-// hang answers when the client has gone.
+// hang answers only when the client has gone.
 func hang(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client goes
+	_, _ = io.Copy(io.Discard, r.Body) // only then the server notices a lost client
 	<-r.Context().Done()
 }
 
-// slow begins a file, and does not end it.
+// slow begins a file and never ends it.
 func slow(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"resourceType":"Patient",`)
 	_ = http.NewResponseController(w).Flush()
 	hang(w, r)
 }
 
-// server is a bulk server that has one patient.
+// server is a bulk server with one patient.
 func server(t *testing.T, clock func() time.Time, answer map[string]http.HandlerFunc) string {
 	t.Helper()
 	var base string
