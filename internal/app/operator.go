@@ -138,17 +138,17 @@ func (o Operator) journal() (*App, error) {
 func (a *App) sourceOf(ctx context.Context, plan string) (pipeline.Source, error) {
 	exports, err := a.exports(ctx)
 	if err != nil {
-		return nil, err
+		return pipeline.Source{}, err
 	}
 	source, ok := exports.Source(plan)
 	if !ok {
-		return nil, unknownPlan(plan)
+		return pipeline.Source{}, unknownPlan(plan)
 	}
 	of, err := a.sources(config.Exports{
 		Sources: map[string]config.Source{source.Name: source}, SourceOf: map[string]string{plan: source.Name}, PatientsOf: exports.PatientsOf,
 	})
 	if err != nil {
-		return nil, err
+		return pipeline.Source{}, err
 	}
 	return of(plan)
 }

@@ -47,7 +47,7 @@ func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Sourc
 	return func(plan string) (pipeline.Source, error) {
 		source, ok := made[plan]
 		if !ok {
-			return nil, unknownPlan(plan)
+			return pipeline.Source{}, unknownPlan(plan)
 		}
 		return source, nil
 	}, errors.Join(faults...)

@@ -109,11 +109,11 @@ func TestSourcesOfPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := of["a"].(pipeline.Tracer); !ok {
-		t.Error("a source of dialect azure is no Tracer")
+	if of["a"].Traces == nil {
+		t.Error("a source of dialect azure finds no traces")
 	}
-	if _, ok := of["b"].(pipeline.Downloader); !ok {
-		t.Error("a source of dialect bulk is no Downloader")
+	if of["b"].Files == nil {
+		t.Error("a source of dialect bulk reads no files")
 	}
 	if of["b"] != of["c"] || of["c"] == of["d"] {
 		t.Error("plans share a source, but for those that name patients")

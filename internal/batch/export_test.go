@@ -176,7 +176,7 @@ func newWorld(t *testing.T) *world {
 	var token atomic.Uint64
 	w.options = batch.Options{
 		Plan:   pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"},
-		Source: w.server, Lake: lake, Warehouse: tables, Flattener: flattener,
+		Source: pipeline.Source{Server: w.server}, Lake: lake, Warehouse: tables, Flattener: flattener,
 		Now: c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
 		Watch: func(p batch.Progress) { w.told = append(w.told, p) },
@@ -365,7 +365,7 @@ func (panickingServer) KickOff(context.Context, pipeline.Request) (pipeline.Acce
 func TestAPanicOfTheKickOffIsAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.options.Source = panickingServer{w.server}
+	w.options.Source = pipeline.Source{Server: panickingServer{w.server}}
 	_, err := batch.Run(t.Context(), w.options)
 	var failed *batch.FailedError
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "panic: a value of type string") || failed.Remedy == "" {

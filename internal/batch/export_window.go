@@ -11,43 +11,31 @@ import (
 )
 
 // windowed is the source with kick-offs whose window is the caller's: the pipeline of
-// a run knows of no export before it, and would ask for everything. It is no Tracer:
-// a run does not know whose the other folders of a container are, and must neither
+// a run knows of no export before it, and would ask for everything. It has no
+// Traces: a run does not know whose the other folders of a container are, and must neither
 // adopt nor cancel what it finds there.
 func windowed(o Options) pipeline.Source {
-	w := window{o.Source, o}
-	// What a source can do beside is seen by its methods.
-	switch s := o.Source.(type) {
-	case pipeline.Downloader:
-		return struct {
-			window
-			pipeline.Downloader
-		}{w, s}
-	case pipeline.IssueReader:
-		return struct {
-			window
-			pipeline.IssueReader
-		}{w, s}
-	}
-	return w
+	source := o.Source
+	source.Server, source.Traces = window{source.Server, o}, nil
+	return source
 }
 
 type window struct {
-	pipeline.Source
+	pipeline.Server
 	o Options
 }
 
-// KickOff implements pipeline.Source.
+// KickOff implements pipeline.Server.
 func (w window) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	if w.o.Since.IsZero() && w.o.Until.IsZero() {
-		return w.Source.KickOff(ctx, r)
+		return w.Server.KickOff(ctx, r)
 	}
 	r.Since = w.o.Since
 	r.Deleted = w.o.Plan.Deleted && !r.Since.IsZero() && len(r.TypeFilter) == 0
 	if !w.o.Until.IsZero() {
 		r.Till = w.o.Until
 	}
-	return w.Source.KickOff(ctx, r)
+	return w.Server.KickOff(ctx, r)
 }
 
 // jobs reads the jobs that are written down.

@@ -87,7 +87,7 @@ func BenchmarkFetch(b *testing.B) {
 		b.SetBytes(benchFile)
 		var most uint64
 		for b.Loop() {
-			r, err := s.(pipeline.Downloader).Download(b.Context(), pipeline.OutputFile{Type: "Observation", URL: from.URL + "/files/1", Count: -1}, false)
+			r, err := s.Files.Download(b.Context(), pipeline.OutputFile{Type: "Observation", URL: from.URL + "/files/1", Count: -1}, false)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -242,7 +242,7 @@ func transportSecurity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.(pipeline.Downloader).Download(t.Context(), pipeline.OutputFile{URL: "http://files.example/x"}, false); !strings.Contains(textOf(err), "without TLS") {
+	if _, err := s.Files.Download(t.Context(), pipeline.OutputFile{URL: "http://files.example/x"}, false); !strings.Contains(textOf(err), "without TLS") {
 		t.Errorf("a file over http: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// KickOff implements pipeline.Source. Deletes are requested only from servers that report them.
+// KickOff implements pipeline.Server. Deletes are requested only from servers that report them.
 // After a Transient error the job may have started, unless the server declined it.
 func (s *Source) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	k, err := s.dialect.kickOff(r, s.o)

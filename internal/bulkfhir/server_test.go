@@ -78,14 +78,14 @@ func (w *world) finished(t *testing.T, a pipeline.Accepted) {
 	}
 }
 
-// noting is a Source that records the folders of its jobs.
+// noting is a Server that records the folders of its jobs.
 type noting struct {
-	pipeline.Source
+	pipeline.Server
 	w *world
 }
 
 func (n noting) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
-	a, err := n.Source.KickOff(ctx, r)
+	a, err := n.Server.KickOff(ctx, r)
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
 	n.w.ids = append(n.w.ids, a.Folder)
@@ -94,7 +94,7 @@ func (n noting) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 
 func TestSourceBeforeTheStandInKeepsThePortsContract(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestSource(t, func(t *testing.T) (pipeline.Source, func()) {
+	pipelinetest.TestSource(t, func(t *testing.T) (pipeline.Server, func()) {
 		w := newWorld(t)
 		release := w.server.HoldJobs()
 		return noting{w.source, w}, func() {

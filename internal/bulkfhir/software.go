@@ -19,7 +19,7 @@ type software struct {
 	post bool   // it supports version 4 of the guide, which has POST only
 }
 
-// Now implements pipeline.Source. It returns the Date header of the answer to GET metadata,
+// Now implements pipeline.Server. It returns the Date header of the answer to GET metadata,
 // whatever its status. The header is cut to whole seconds, so it is never later than the server's
 // clock.
 func (s *Source) Now(ctx context.Context) (time.Time, error) {

@@ -98,19 +98,25 @@ type Source struct {
 	software    atomic.Pointer[software]
 }
 
-var _ pipeline.Source = (*Source)(nil)
+var (
+	_ pipeline.Server      = (*Source)(nil)
+	_ pipeline.IssueReader = (*Source)(nil)
+)
 
-// New validates all options at once and does no I/O. The result is also a pipeline.Tracer for
-// dialect azure and a pipeline.Downloader for bulk.
+// New validates all options at once and does no I/O. The source of dialect azure has
+// Traces, and the source of dialect bulk has Files.
 func New(o Options) (pipeline.Source, error) {
 	s, err := open(o)
 	if err != nil {
-		return nil, err
+		return pipeline.Source{}, err
 	}
+	source := pipeline.Source{Server: s, Issues: s}
 	if s.dialect.keepsFiles {
-		return &keeper{s}, nil
+		source.Files = &keeper{s}
+	} else {
+		source.Traces = &writer{s}
 	}
-	return &writer{s}, nil
+	return source, nil
 }
 
 // writer is a server that writes its files into the lake.

@@ -278,7 +278,7 @@ func (ts *tinyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestSourceKeepsThePortsContract(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestSource(t, func(t *testing.T) (pipeline.Source, func()) {
+	pipelinetest.TestSource(t, func(t *testing.T) (pipeline.Server, func()) {
 		ts := &tinyServer{gone: map[int]bool{}}
 		s, _ := serve(t, ts.ServeHTTP)
 		return s, func() {

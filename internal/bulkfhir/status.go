@@ -18,7 +18,7 @@ import (
 // too new for a server with replicas. Its class is Permanent; the caller knows the job's age.
 var ErrUnknownJob = pipeline.ErrUnknownJob
 
-// Status implements pipeline.Source.
+// Status implements pipeline.Server.
 func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status, error) {
 	r := s.newManifest()
 	var first page
@@ -137,7 +137,7 @@ func progressOf(a answer) (progress, mark string) {
 	return "", mark
 }
 
-// Cancel implements pipeline.Source.
+// Cancel implements pipeline.Server.
 func (s *Source) Cancel(ctx context.Context, statusURL string) error {
 	a, err := s.exchange(ctx, s.client, request{method: http.MethodDelete, url: statusURL, accept: plainJSON, limit: maxErrorBody})
 	if err != nil {

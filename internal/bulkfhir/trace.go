@@ -12,8 +12,8 @@ import (
 // <yyyyMMddTHHmmss>-<job id>.
 const folderTime = "20060102T150405"
 
-// Traces implements pipeline.Tracer. It returns one prefix per hour.
-func (w *writer) Traces(from, to time.Time) []string {
+// Prefixes implements pipeline.Tracer. It returns one prefix per hour.
+func (w *writer) Prefixes(from, to time.Time) []string {
 	var prefixes []string
 	for t := from.UTC().Truncate(time.Hour); !t.After(to) && len(prefixes) < 48; t = t.Add(time.Hour) {
 		prefixes = append(prefixes, t.Format("20060102T15"))

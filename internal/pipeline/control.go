@@ -329,7 +329,7 @@ func (p *Pipeline) endJob(ctx context.Context, plan string, j Job) JobEnd {
 	if err != nil {
 		return JobEnd{Job: j.ID, Fate: JobLeft, Err: err}
 	}
-	if _, keeps := source.(Downloader); j.collected() && !keeps {
+	if j.collected() && source.Files == nil {
 		return JobEnd{Job: j.ID, Fate: JobDone} // the files are ours already, and the job is no more
 	}
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {

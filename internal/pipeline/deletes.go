@@ -131,7 +131,7 @@ type splitter struct {
 }
 
 func (s *splitter) run(ctx context.Context, r io.Reader) error {
-	for t, err := range s.f.files.Deletes(r) {
+	for t, err := range s.f.source.Files.Deletes(r) {
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ type kept struct {
 func newKeeperWorld(t *testing.T) (*world, *kept) {
 	w := newWorld(t)
 	k := &kept{w: w, content: map[string][]byte{}, reads: map[string]int{}}
-	w.wrap = func(s gatedSource) pipeline.Source { return keeper{s, k} }
+	w.wrap = func(s gatedSource) pipeline.Server { return keeper{s, k} }
 	w.server.fileSize = 2
 	w.plans[0].Overlap = 0
 	w.boot()
@@ -433,7 +433,7 @@ func TestALongDownloadIsNotTakenForLost(t *testing.T) {
 		w.server.put("Patient", fmt.Sprintf("p%d", i), "first", 1, false)
 	}
 	w.clock = w.clock.Add(time.Minute)
-	w.wrap = func(s gatedSource) pipeline.Source { return slow{keeper{s, k}} }
+	w.wrap = func(s gatedSource) pipeline.Server { return slow{keeper{s, k}} }
 	w.boot()
 	w.loaded("nightly-000001")
 	if e, _ := w.export("nightly-000001"); e.Round != 0 || e.FinishedAt.Sub(e.RequestedAt) < 2*time.Hour {

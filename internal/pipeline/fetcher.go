@@ -42,7 +42,6 @@ type fetching struct {
 	export Export
 	job    string
 	source Source
-	files  Downloader
 	file   OutputFile
 }
 
@@ -78,7 +77,7 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	if f.source, err = p.Source(e.Plan); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if f.files, ok = f.source.(Downloader); file.Foreign && (!ok || p.Landings == nil) {
+	if file.Foreign && (f.source.Files == nil || p.Landings == nil) {
 		return fault.Permanentf("%s: the source of plan %s is no longer one that keeps its files: once it is back, the next export brings what this one should have", s, e.Plan)
 	}
 	switch kind {
@@ -207,7 +206,7 @@ func (p *Pipeline) download(ctx context.Context, f fetching) (io.ReadCloser, err
 	if err != nil {
 		return nil, err
 	}
-	r, err := f.files.Download(ctx, f.file, m.RequiresToken)
+	r, err := f.source.Files.Download(ctx, f.file, m.RequiresToken)
 	if !errors.Is(err, ErrExpired) {
 		return r, err
 	}
@@ -218,7 +217,7 @@ func (p *Pipeline) download(ctx context.Context, f fetching) (io.ReadCloser, err
 	if fresh.URL == f.file.URL {
 		return nil, err
 	}
-	return f.files.Download(ctx, fresh, m.RequiresToken)
+	return f.source.Files.Download(ctx, fresh, m.RequiresToken)
 }
 
 // reread asks for the manifest again and gives the file's present entry. Fresh URLs

@@ -81,7 +81,7 @@ type (
 		*gate
 	}
 	gatedSource struct {
-		pipeline.Source
+		pipeline.Server
 		*gate
 	}
 )
@@ -161,25 +161,25 @@ func (w gatedWarehouse) Ledger(ctx context.Context, schema, export string) ([]pi
 }
 
 func (s gatedSource) Now(ctx context.Context) (time.Time, error) {
-	return gated(ctx, s.gate, "source now", func() (time.Time, error) { return s.Source.Now(ctx) })
+	return gated(ctx, s.gate, "source now", func() (time.Time, error) { return s.Server.Now(ctx) })
 }
 
 func (s gatedSource) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
-	return gated(ctx, s.gate, "source kick-off", func() (pipeline.Accepted, error) { return s.Source.KickOff(ctx, r) })
+	return gated(ctx, s.gate, "source kick-off", func() (pipeline.Accepted, error) { return s.Server.KickOff(ctx, r) })
 }
 
 func (s gatedSource) Status(ctx context.Context, url string) (pipeline.Status, error) {
-	return gated(ctx, s.gate, "source status", func() (pipeline.Status, error) { return s.Source.Status(ctx, url) })
+	return gated(ctx, s.gate, "source status", func() (pipeline.Status, error) { return s.Server.Status(ctx, url) })
 }
 
 func (s gatedSource) Cancel(ctx context.Context, url string) error {
-	_, err := gated(ctx, s.gate, "source cancel", func() (struct{}, error) { return struct{}{}, s.Source.Cancel(ctx, url) })
+	_, err := gated(ctx, s.gate, "source cancel", func() (struct{}, error) { return struct{}{}, s.Server.Cancel(ctx, url) })
 	return err
 }
 
 // Issues implements pipeline.IssueReader. It asks nobody, so that no call is counted.
 func (s gatedSource) Issues(f pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, error) {
-	if reader, ok := s.Source.(pipeline.IssueReader); ok {
+	if reader, ok := s.Server.(pipeline.IssueReader); ok {
 		return reader.Issues(f, r)
 	}
 	return nil, errors.New("this server has no error files")

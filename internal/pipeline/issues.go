@@ -204,11 +204,10 @@ func (p *Pipeline) issuesOf(ctx context.Context, f fetching) ([]Issue, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, ok := f.source.(IssueReader)
-	if !ok {
+	if f.source.Issues == nil {
 		return nil, errors.Join(fault.Permanentf("%s: this source cannot read error files", f.step), r.Close())
 	}
-	issues, err := reader.Issues(f.file, r)
+	issues, err := f.source.Issues.Issues(f.file, r)
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}

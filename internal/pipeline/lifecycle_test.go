@@ -18,9 +18,9 @@ import (
 // tracing is a source whose server leaves traces in our lake.
 type tracing struct{ gatedSource }
 
-func (s tracing) server() *server { return s.Source.(*server) }
+func (s tracing) server() *server { return s.Server.(*server) }
 
-func (s tracing) Traces(from, to time.Time) []string {
+func (s tracing) Prefixes(from, to time.Time) []string {
 	var prefixes []string
 	for t := from.Truncate(time.Hour); !t.After(to); t = t.Add(time.Hour) {
 		prefixes = append(prefixes, t.Format("20060102T15"))
@@ -49,7 +49,7 @@ func (s tracing) Answers(m pipeline.Manifest, r pipeline.Request) bool {
 
 func newTracingWorld(t *testing.T) *world {
 	w := newWorld(t)
-	w.wrap = func(s gatedSource) pipeline.Source { return tracing{s} }
+	w.wrap = func(s gatedSource) pipeline.Server { return tracing{s} }
 	w.boot()
 	return w
 }
@@ -147,7 +147,7 @@ func TestAKickOffThatIsDeclinedIsNoFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	left := 10
-	w.wrap = func(s gatedSource) pipeline.Source { return declining{s, &left} }
+	w.wrap = func(s gatedSource) pipeline.Server { return declining{s, &left} }
 	w.boot()
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
@@ -157,7 +157,7 @@ func TestAKickOffThatIsDeclinedIsNoFailure(t *testing.T) {
 	}
 	w = newWorld(t)
 	left = 1 << 30
-	w.wrap = func(s gatedSource) pipeline.Source { return declining{s, &left} }
+	w.wrap = func(s gatedSource) pipeline.Server { return declining{s, &left} }
 	w.boot()
 	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "429") || e.FinishedAt.Sub(e.RequestedAt) < 24*time.Hour {
 		t.Errorf("%s: %+v", e.State, e.Failure)
@@ -168,7 +168,7 @@ func TestAJobThatIsStuckIsCancelled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.server.pollsBeforeDone = 1 << 30
-	w.wrap = func(s gatedSource) pipeline.Source { return tracing{s} }
+	w.wrap = func(s gatedSource) pipeline.Server { return tracing{s} }
 	w.boot()
 	e := w.run("nightly-000001")
 	took := e.FinishedAt.Sub(e.RequestedAt)
@@ -352,7 +352,7 @@ func TestAnOpenEndFollowsTheTransactionTime(t *testing.T) {
 func TestAKickOffIsKeptVerbatim(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.wrap = func(s gatedSource) pipeline.Source { return spoken{s} }
+	w.wrap = func(s gatedSource) pipeline.Server { return spoken{s} }
 	w.boot()
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.loaded("nightly-000001")

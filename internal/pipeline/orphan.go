@@ -18,9 +18,8 @@ import (
 // wait. Where a server leaves no traces, nothing is found: the kick-off is made
 // again, and the job's document tells of the lost one.
 func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j Job, r Request) (found Accepted, wait bool, err error) {
-	tracer, ok := source.(Tracer)
-	now := p.Now()
-	if !ok || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < p.KickOffPatience {
+	tracer, now := source.Traces, p.Now()
+	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < p.KickOffPatience {
 		return found, false, nil
 	}
 	since := j.KickOffAt
@@ -57,7 +56,7 @@ func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j Job, r Re
 func (p *Pipeline) unclaimedJobs(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
 	var candidates []Accepted
 	last := ""
-	for _, prefix := range tracer.Traces(from, to) {
+	for _, prefix := range tracer.Prefixes(from, to) {
 		for f, err := range p.Lake.List(ctx, Landing, prefix) {
 			if err != nil {
 				return nil, err
@@ -122,9 +121,8 @@ func (j Job) unsettled() int {
 // more of them run without an owner than kick-offs were lost, and no other
 // kick-off of ours is open. Else it is put on record, for a person.
 func (p *Pipeline) clearOrphans(ctx context.Context, source Source, j Job, r Request) error {
-	tracer, ok := source.(Tracer)
-	age := p.Now().Sub(j.KickOffAt)
-	if !ok || j.unsettled() == 0 || age < p.KickOffPatience || age > p.ExportTimeout {
+	tracer, age := source.Traces, p.Now().Sub(j.KickOffAt)
+	if tracer == nil || j.unsettled() == 0 || age < p.KickOffPatience || age > p.ExportTimeout {
 		return nil
 	}
 	since := j.KickOffAt

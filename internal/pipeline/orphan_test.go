@@ -176,7 +176,7 @@ func TestAJobThatMayBeAnotherPlansIsNotCancelled(t *testing.T) {
 func TestARefusedKickOffLeavesNoOrphan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.wrap = func(s gatedSource) pipeline.Source { return refusing{tracing{s}} }
+	w.wrap = func(s gatedSource) pipeline.Server { return refusing{tracing{s}} }
 	w.boot()
 	stranger, err := w.server.KickOff(t.Context(), pipeline.Request{Types: []string{"Patient"}})
 	if err != nil {

@@ -35,7 +35,7 @@ type Ports struct {
 	Queue     Queue
 	Warehouse Warehouse
 	Flattener Flattener
-	// Landings is needed for sources that are Downloaders.
+	// Landings is needed for sources whose server keeps the files.
 	Landings Landings
 	// Remover removes the prepared files of exports that have ended; nil keeps them.
 	Remover Remover

@@ -139,7 +139,7 @@ const replicaLag = time.Minute
 // pollAgain sends the next poll before it moves the journal on: killed between
 // the two, this poll comes again and its successor is a duplicate for the queue.
 func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, status Status) error {
-	moved, err := p.moved(ctx, j, status)
+	moved, err := p.moved(ctx, source, j, status)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -194,7 +194,7 @@ func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why
 // moved is when the server last showed that it is at work: another progress text,
 // or another file in the job's folder. A server that shows neither is never found
 // to be stuck; the deadline ends it.
-func (p *Pipeline) moved(ctx context.Context, j Job, status Status) (time.Time, error) {
+func (p *Pipeline) moved(ctx context.Context, source Source, j Job, status Status) (time.Time, error) {
 	last := j.MovedAt
 	if j.AcceptedAt.After(last) {
 		last = j.AcceptedAt
@@ -206,11 +206,10 @@ func (p *Pipeline) moved(ctx context.Context, j Job, status Status) (time.Time, 
 	if p.Now().Sub(last) <= p.StuckAfter || j.Folder == "" {
 		return last, nil
 	}
-	tracer, ok := p.tracerOf(j)
-	if !ok {
+	if source.Traces == nil {
 		return p.Now(), nil
 	}
-	for _, prefix := range tracer.Traces(j.AcceptedAt.Add(-clockSkew), j.AcceptedAt.Add(clockSkew)) {
+	for _, prefix := range source.Traces.Prefixes(j.AcceptedAt.Add(-clockSkew), j.AcceptedAt.Add(clockSkew)) {
 		for f, err := range p.Lake.List(ctx, Landing, prefix) {
 			if err != nil {
 				return last, err
@@ -225,17 +224,6 @@ func (p *Pipeline) moved(ctx context.Context, j Job, status Status) (time.Time, 
 
 // clockSkew is how far the server's clock may be from ours.
 const clockSkew = 5 * time.Minute
-
-// tracerOf is the job's source, where its jobs leave traces in the lake.
-func (p *Pipeline) tracerOf(j Job) (Tracer, bool) {
-	plan, _, _ := cutExportID(j.Export)
-	source, err := p.Source(plan)
-	if err != nil {
-		return nil, false
-	}
-	t, ok := source.(Tracer)
-	return t, ok
-}
 
 // collected sends the step of each file of a job that lacks one: a fetch where the
 // server keeps it, else a prepare. It comes after a manifest, and again whenever a

@@ -192,19 +192,19 @@ type Status struct {
 	ProgressMark string
 }
 
-// ErrUnknownJob is returned by Source.Status for a job that the server does not
+// ErrUnknownJob is returned by Server.Status for a job that the server does not
 // know: cancelled, expired, or so new that a replica has not heard of it.
 var ErrUnknownJob = errors.New("the server does not know this job")
 
-// ErrDeclined is wrapped by Source.KickOff's error when the server has answered
+// ErrDeclined is wrapped by Server.KickOff's error when the server has answered
 // that it does not start a job now: none is running, and a later try is no second.
 var ErrDeclined = errors.New("the server did not start the job")
 
-// ErrUnavailable is wrapped by Source.KickOff's error when the server could not be
+// ErrUnavailable is wrapped by Server.KickOff's error when the server could not be
 // reached, or answered that it cannot work now. No job runs, as after ErrDeclined.
 var ErrUnavailable = fmt.Errorf("%w: it is not available", ErrDeclined)
 
-// ErrUnfollowed is wrapped by Source.KickOff's error when the server has started a
+// ErrUnfollowed is wrapped by Server.KickOff's error when the server has started a
 // job and has not said how to follow it.
 var ErrUnfollowed = errors.New("its job cannot be followed")
 
@@ -217,9 +217,23 @@ var ErrExpired = errors.New("the server does not give the file at this URL")
 // of this file. That is no failure, and says so as often as the server likes.
 var ErrThrottled = errors.New("the server wants fewer downloads at once")
 
-// Source is a FHIR server that exports in bulk.
+// Source is the FHIR server of a plan, with the abilities that not every server has. A
+// wrapper replaces one field and keeps the others.
+type Source struct {
+	Server
+	// Files reads the files that the server keeps; nil for a server that writes them into
+	// our lake.
+	Files Downloader
+	// Traces finds jobs by the folders that they leave in our landing area; nil where
+	// nothing is to be found.
+	Traces Tracer
+	// Issues reads error files; nil for a source that cannot.
+	Issues IssueReader
+}
+
+// Server is a FHIR server that exports in bulk.
 // Errors are classified: a job that the server gave up is Permanent.
-type Source interface {
+type Server interface {
 	// Now is the server's clock, to the millisecond.
 	Now(ctx context.Context) (time.Time, error)
 	// KickOff starts a job. It is not idempotent: a second call is a second job.
@@ -232,9 +246,8 @@ type Source interface {
 	Cancel(ctx context.Context, statusURL string) error
 }
 
-// Downloader is a Source whose server keeps the files to itself.
+// Downloader reads the files of a server that keeps them to itself.
 type Downloader interface {
-	IssueReader
 	// Download streams one file of a manifest, decoded, and takes up links that
 	// break. What it yields is whole, or ends in an error. It may wait a little for
 	// its turn.
@@ -268,7 +281,7 @@ func (i Issue) LosesData() bool {
 	return true
 }
 
-// IssueReader is a Source that reads the error files of its server.
+// IssueReader reads the error files of a server.
 type IssueReader interface {
 	// Issues counts what the error file f reports. It reads no text that a person
 	// wrote. An unreadable line counts as an error.
@@ -283,12 +296,12 @@ type Tombstone struct {
 	Foreign bool
 }
 
-// Tracer is a Source whose server writes into our landing area, so that a job
-// leaves traces there even when its promise was lost on the way.
+// Tracer knows the folders of a server that writes into our landing area: a job leaves
+// one even when its promise was lost on the way.
 type Tracer interface {
-	// Traces lists the prefixes under which the folder of a job must be that was
+	// Prefixes lists the prefixes under which the folder of a job must be that was
 	// started between the two instants, by either clock.
-	Traces(from, to time.Time) []string
+	Prefixes(from, to time.Time) []string
 	// Traced is the promise that belongs to a folder, and false for a folder of
 	// another form.
 	Traced(folder string) (Accepted, bool)

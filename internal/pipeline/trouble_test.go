@@ -40,7 +40,7 @@ func TestWhoeverWaitsHearsOfKickOffs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	refuse := fault.Transientf("busy: %w", pipeline.ErrDeclined)
-	w.wrap = func(s gatedSource) pipeline.Source { return unwilling{s, &refuse} }
+	w.wrap = func(s gatedSource) pipeline.Server { return unwilling{s, &refuse} }
 	w.boot()
 	var heard []pipeline.Trouble
 	w.p.Trouble = func(tr pipeline.Trouble) {

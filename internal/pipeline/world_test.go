@@ -56,7 +56,7 @@ type world struct {
 	// beforeStep meddles with what is about to happen.
 	beforeStep func()
 	// wrap makes the plans' source of the server; nil takes the server as it is.
-	wrap func(gatedSource) pipeline.Source
+	wrap func(gatedSource) pipeline.Server
 	// deliveries counts them by message id.
 	deliveries map[string]int // nil means that the queue does not count
 	// brokerDown holds every delivery.
@@ -107,12 +107,21 @@ func (w *world) instance() *pipeline.Pipeline {
 		Source: func(string) (pipeline.Source, error) {
 			source := gatedSource{w.server, w.gate}
 			if w.wrap != nil {
-				return w.wrap(source), nil
+				return abilities(w.wrap(source)), nil
 			}
-			return source, nil
+			return abilities(source), nil
 		},
 		Now: w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: w.log,
 	})
+}
+
+// abilities is the source of a server that has them as methods.
+func abilities(s pipeline.Server) pipeline.Source {
+	source := pipeline.Source{Server: s}
+	source.Files, _ = s.(pipeline.Downloader)
+	source.Traces, _ = s.(pipeline.Tracer)
+	source.Issues, _ = s.(pipeline.IssueReader)
+	return source
 }
 
 // step does the next thing that is due: an event, a message, or a tick; it moves

@@ -67,7 +67,7 @@ func sourceOf(r cli.StartRequest, landing *azure.Lake, now func() time.Time) (pi
 	}
 	var err error
 	if o.Token, o.Renew, err = app.SignIn(r.Source, r.Auth, r.AllowPrivate, now); err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
+		return pipeline.Source{}, fmt.Errorf("sign in: %w", err)
 	}
 	return bulkfhir.New(o)
 }

@@ -11,11 +11,11 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// TestSource is the definition of pipeline.Source. open gives a server that has
+// TestSource is the definition of pipeline.Server. open gives a server that has
 // resources, and finish, which lets the jobs that were started come to their end.
-func TestSource(t *testing.T, open func(t *testing.T) (s pipeline.Source, finish func())) {
+func TestSource(t *testing.T, open func(t *testing.T) (s pipeline.Server, finish func())) {
 	t.Helper()
-	run := func(name string, test func(*testing.T, pipeline.Source, func())) {
+	run := func(name string, test func(*testing.T, pipeline.Server, func())) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, finish := open(t)
@@ -30,7 +30,7 @@ func TestSource(t *testing.T, open func(t *testing.T) (s pipeline.Source, finish
 	run("an ended context fails every call", sourceCancelled)
 }
 
-func sourceNow(t *testing.T, s pipeline.Source, _ func()) {
+func sourceNow(t *testing.T, s pipeline.Server, _ func()) {
 	now, err := s.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func sourceNow(t *testing.T, s pipeline.Source, _ func()) {
 	}
 }
 
-func sourceJob(t *testing.T, s pipeline.Source, finish func()) {
+func sourceJob(t *testing.T, s pipeline.Server, finish func()) {
 	a := kickOff(t, s)
 	st, err := s.Status(t.Context(), a.StatusURL)
 	if err != nil {
@@ -75,14 +75,14 @@ func sourceJob(t *testing.T, s pipeline.Source, finish func()) {
 	}
 }
 
-func sourceTwoJobs(t *testing.T, s pipeline.Source, _ func()) {
+func sourceTwoJobs(t *testing.T, s pipeline.Server, _ func()) {
 	a, b := kickOff(t, s), kickOff(t, s)
 	if a.StatusURL == b.StatusURL || (a.Folder != "" && a.Folder == b.Folder) {
 		t.Errorf("both are %+v", a)
 	}
 }
 
-func sourceCancel(t *testing.T, s pipeline.Source, finish func()) {
+func sourceCancel(t *testing.T, s pipeline.Server, finish func()) {
 	a := kickOff(t, s)
 	for range 2 {
 		if err := s.Cancel(t.Context(), a.StatusURL); err != nil {
@@ -95,7 +95,7 @@ func sourceCancel(t *testing.T, s pipeline.Source, finish func()) {
 	}
 }
 
-func sourceRefuses(t *testing.T, s pipeline.Source, _ func()) {
+func sourceRefuses(t *testing.T, s pipeline.Server, _ func()) {
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	for name, r := range map[string]pipeline.Request{
 		"no level":           {},
@@ -111,7 +111,7 @@ func sourceRefuses(t *testing.T, s pipeline.Source, _ func()) {
 	}
 }
 
-func sourceCancelled(t *testing.T, s pipeline.Source, _ func()) {
+func sourceCancelled(t *testing.T, s pipeline.Server, _ func()) {
 	a := kickOff(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -127,7 +127,7 @@ func sourceCancelled(t *testing.T, s pipeline.Source, _ func()) {
 	}
 }
 
-func kickOff(t *testing.T, s pipeline.Source) pipeline.Accepted {
+func kickOff(t *testing.T, s pipeline.Server) pipeline.Accepted {
 	t.Helper()
 	a, err := s.KickOff(t.Context(), pipeline.Request{Level: pipeline.LevelSystem})
 	if err != nil {
