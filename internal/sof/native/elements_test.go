@@ -166,7 +166,7 @@ func TestMembersInsideElementsAreTold(t *testing.T) {
 		`"extension":[{"url":"x","extension":[{"url":"y","valueX":1}]}]`:                  "extension.extension.valueX:unknown",
 		`"contained":[{"x":1,"name":{"text":"x"},"resourceType":"Patient"}]`:              "contained.x:unknown contained.name:no list",
 		`"contained":[{"x":1,"resourceType":"Other"},{"x":1},[{}],[]]`:                    "",
-		`"meta":{"Jane Doe":1,"":{},"\u0074ag":[{"\u0078":true}]}`:                        ":unknown meta.tag.x:unknown",
+		`"meta":{"Jane Doe":1,"":{},"\u0074ag":[{"\u0078":true}]}`:                        ":unknown :unknown meta.tag.x:unknown",
 		`"reasonCode":[{"text":null,"codings":[],"id":"x"},"x",[],{"coding":{}}]`:         "reasonCode.codings:unknown reasonCode.coding:no list",
 		`"text":{"status":"generated","div":"<div>\\\\"}`:                                 "",
 	} {

@@ -126,7 +126,7 @@ func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
 	for _, l := range limits {
 		v.budget.limits = l
 	}
-	v.tape.budget, v.tape.elements = &v.budget, e.elements
+	v.tape.allocated, v.tape.most, v.tape.elements = v.budget.allocated, v.budget.limits.Values, e.elements
 	if n := len(e.shapes); n > 0 {
 		last := e.shapes[n-1]
 		v.tape.guesses = make([]uint8, last.guess+len(last.names)+1)
@@ -188,9 +188,6 @@ type Evaluator struct {
 	view, column int
 }
 
-// keep is how much memory an evaluator holds on to between lines.
-const keep = 4 << 20
-
 // Eval reads one resource and emits the rows of all views, view by view. A row
 // has the cells in the order of the columns; a nil cell is NULL, others are
 // canonical text. The row is valid until emit returns, its cells and the Resource
@@ -224,6 +221,9 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 	root := v.tape.read(line, v.engine.root)
 	if root < 0 {
 		at := &LineError{Offset: v.tape.failedAt, Reason: v.tape.reason, Limit: v.tape.limit}
+		if at.Limit {
+			at.Reason = fmt.Sprintf("the line is too large: the values that views read take more than %s of memory", bytesText(v.tape.most))
+		}
 		return Resource{}, &fault.Error{Class: fault.BadData, Err: at}
 	}
 	r := v.resource(root)

@@ -3,11 +3,45 @@ package native
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
+
+// lexer validates the parts of one line: strings, numbers, words and white space.
+type lexer struct {
+	line []byte
+	// allocated is told of memory for a large line.
+	allocated func(bytes int)
+
+	// made by survey:
+	quotes []uint64 // by block, a bit for each quote
+	odd    []uint64 // by block, a bit for each backslash and control character
+	plain  bool     // nothing is odd
+
+	failedAt int
+	reason   string
+}
+
+// fail notes the first fault and returns -1.
+func (t *lexer) fail(at int, reason string) int {
+	if t.reason == "" {
+		t.failedAt, t.reason = at, reason
+	}
+	return -1
+}
+
+func (t *lexer) space(i int) int {
+	b := t.line
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+func (t *lexer) tooShort() int { return t.fail(len(t.line), "the line ends too early") }
 
 // text reads a string behind its opening quote and gives the offset behind the
 // closing one.
-func (t *tape) text(i int) (int, bool) {
+func (t *lexer) text(i int) (int, bool) {
 	end := t.quote(i)
 	if !t.plain && t.oddIn(i, end) {
 		return t.oddText(i)
@@ -20,7 +54,7 @@ func (t *tape) text(i int) (int, bool) {
 
 // oddText is text where backslashes or control characters may be. Eight bytes at
 // a time are searched for one of them or a quote.
-func (t *tape) oddText(i int) (int, bool) {
+func (t *lexer) oddText(i int) (int, bool) {
 	b := t.line
 	escaped := false
 	for {
@@ -51,7 +85,7 @@ func (t *tape) oddText(i int) (int, bool) {
 }
 
 // escape validates the escape sequence at i and gives the offset behind it.
-func (t *tape) escape(i int) int {
+func (t *lexer) escape(i int) int {
 	b := t.line
 	if i+1 >= len(b) {
 		return t.tooShort()
@@ -97,15 +131,31 @@ func hex4(b []byte, i int) (rune, bool) {
 	return r, true
 }
 
-func (t *tape) word(i int, w string) int {
+func (t *lexer) word(i int, w string) int {
 	if len(t.line)-i < len(w) || string(t.line[i:i+len(w)]) != w {
 		return t.fail(i, "expected a JSON value")
 	}
 	return i + len(w)
 }
 
+func (t *lexer) colon(i int) int {
+	if i = t.space(i); i >= len(t.line) {
+		return t.tooShort()
+	}
+	if t.line[i] != ':' {
+		return t.fail(i, "expected a colon")
+	}
+	if i++; i < len(t.line) && t.line[i] > ' ' {
+		return i
+	}
+	if i = t.space(i); i >= len(t.line) {
+		return t.tooShort()
+	}
+	return i
+}
+
 // number validates a number after RFC 8259, section 6.
-func (t *tape) number(i int) int {
+func (t *lexer) number(i int) int {
 	b := t.line
 	start := i
 	if i < len(b) && b[i] == '-' {
@@ -148,4 +198,53 @@ func (t *tape) number(i int) int {
 		}
 	}
 	return i
+}
+
+// appendUnescaped decodes the inside of a JSON string, which is valid.
+func appendUnescaped(out, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		c := raw[i]
+		if c != '\\' {
+			out = append(out, c)
+			i++
+			continue
+		}
+		c = raw[i+1]
+		i += 2
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r, _ := hex4(raw, i)
+			i += 4
+			if r >= 0xd800 && r < 0xdc00 {
+				next, _ := hex4(raw, i+2)
+				i += 6
+				r = (r-0xd800)<<10 | (next - 0xdc00) + 0x10000
+			}
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(b)
 }

@@ -1,17 +1,13 @@
 package native
 
-import (
-	"bytes"
-
-	"fhirsynapse/internal/sof/schema"
-)
+import "fhirsynapse/internal/sof/schema"
 
 // Nested compares what lies inside the elements of a resource with FHIR R4. It reads every
 // member, so it is for a sample of the lines; Eval compares the top level of every line.
 // It is for one goroutine.
 type Nested struct {
 	types map[*schema.Type]map[string]member
-	line  []byte
+	line  validJSON
 	path  []byte
 	found []Difference
 }
@@ -30,7 +26,7 @@ func NewNested() *Nested { return &Nested{types: map[*schema.Type]map[string]mem
 // result is valid until the next call.
 func (n *Nested) Compare(line []byte) []Difference {
 	n.line, n.path, n.found = line, n.path[:0], n.found[:0]
-	if at := n.space(0); n.line[at] == '{' {
+	if at := n.line.space(0); n.line[at] == '{' {
 		n.resource(at, true)
 	}
 	n.line = nil
@@ -40,11 +36,10 @@ func (n *Nested) Compare(line []byte) []Difference {
 // resource compares the resource that begins at an offset, and returns the offset behind it.
 func (n *Nested) resource(at int, top bool) int {
 	name := ""
-	end := n.members(at, func(key []byte, value int) int {
+	end := n.line.members(at, func(key []byte, value, end int) {
 		if string(key) == "resourceType" && n.line[value] == '"' {
-			name = string(n.line[value+1 : n.afterString(value)-1])
+			name = string(n.line[value+1 : end-1])
 		}
-		return n.after(value)
 	})
 	if !schema.R4().IsResource(name) {
 		return end
@@ -60,10 +55,10 @@ func (n *Nested) object(at int, t *schema.Type, top bool) int {
 		return n.resource(at, false)
 	}
 	known := n.membersOf(t)
-	return n.members(at, func(key []byte, value int) int {
+	return n.line.walkMembers(at, func(key []byte, value int) int {
 		whole := kindAt(n.line, value)
-		if key[0] == '_' || whole == kindNone || len(n.found) >= mostDifferences {
-			return n.after(value)
+		if len(key) > 0 && key[0] == '_' || whole == kindNone || len(n.found) >= mostDifferences {
+			return n.line.after(value)
 		}
 		m, ok := known[string(key)]
 		switch {
@@ -75,7 +70,7 @@ func (n *Nested) object(at int, t *schema.Type, top bool) int {
 		default:
 			n.report(key, UnknownElement)
 		}
-		return n.after(value)
+		return n.line.after(value)
 	})
 }
 
@@ -85,7 +80,7 @@ const anyResource = "Resource"
 // itemAt returns the kind of the first item of a list, kindNone for anything else.
 func (n *Nested) itemAt(value int, whole kind) kind {
 	if whole == kindArray {
-		if first := n.space(value + 1); n.line[first] != ']' {
+		if first := n.line.space(value + 1); n.line[first] != ']' {
 			return kindAt(n.line, first)
 		}
 	}
@@ -95,7 +90,7 @@ func (n *Nested) itemAt(value int, whole kind) kind {
 // below compares the objects of a member's value, and returns the offset behind it.
 func (n *Nested) below(key []byte, of *schema.Type, value int, whole kind) int {
 	if of.Kind == schema.Primitive || of.Kind == schema.SystemType {
-		return n.after(value)
+		return n.line.after(value)
 	}
 	before := len(n.path)
 	if before > 0 {
@@ -106,15 +101,15 @@ func (n *Nested) below(key []byte, of *schema.Type, value int, whole kind) int {
 	if whole == kindObject {
 		return n.object(value, of, false)
 	}
-	at := n.space(value + 1)
+	at := n.line.space(value + 1)
 	for n.line[at] != ']' {
 		if n.line[at] == '{' {
 			at = n.object(at, of, false)
 		} else {
-			at = n.after(at)
+			at = n.line.after(at)
 		}
-		if at = n.space(at); n.line[at] == ',' {
-			at = n.space(at + 1)
+		if at = n.line.space(at); n.line[at] == ',' {
+			at = n.line.space(at + 1)
 		}
 	}
 	return at + 1
@@ -146,81 +141,4 @@ func (n *Nested) membersOf(t *schema.Type) map[string]member {
 		n.types[t] = known
 	}
 	return known
-}
-
-// members calls each with the names and the offsets of the values of the object that
-// begins at an offset; each returns the offset behind the value. It returns the offset
-// behind the object.
-func (n *Nested) members(at int, each func(key []byte, value int) (end int)) int {
-	for at = n.space(at + 1); n.line[at] != '}'; {
-		end := n.afterString(at)
-		key := n.line[at+1 : end-1]
-		if bytes.IndexByte(key, '\\') >= 0 {
-			key = appendUnescaped(nil, key)
-		}
-		value := n.space(n.space(end) + 1)
-		if len(key) > 0 {
-			end = each(key, value)
-		} else {
-			end = n.after(value)
-		}
-		if at = n.space(end); n.line[at] == ',' {
-			at = n.space(at + 1)
-		}
-	}
-	return at + 1
-}
-
-// space returns the offset of the first byte from at that is no white space.
-func (n *Nested) space(at int) int {
-	for at < len(n.line) && (n.line[at] == ' ' || n.line[at] == '\t' || n.line[at] == '\r' || n.line[at] == '\n') {
-		at++
-	}
-	return at
-}
-
-// after returns the offset behind the value that begins at an offset.
-func (n *Nested) after(at int) int {
-	switch n.line[at] {
-	case '"':
-		return n.afterString(at)
-	case '{', '[':
-		depth := 0
-		for {
-			switch n.line[at] {
-			case '"':
-				at = n.afterString(at)
-				continue
-			case '{', '[':
-				depth++
-			case '}', ']':
-				depth--
-			}
-			at++
-			if depth == 0 {
-				return at
-			}
-		}
-	}
-	for at < len(n.line) && bytes.IndexByte(scalarEnds, n.line[at]) < 0 {
-		at++
-	}
-	return at
-}
-
-var scalarEnds = []byte(",]} \t\r\n")
-
-// afterString returns the offset behind the string that begins at an offset.
-func (n *Nested) afterString(at int) int {
-	for at++; ; at++ {
-		quote := bytes.IndexByte(n.line[at:], '"')
-		at += quote
-		slashes := 0
-		for n.line[at-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return at + 1
-		}
-	}
 }

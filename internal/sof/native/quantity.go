@@ -57,21 +57,9 @@ func (v *Evaluator) fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
 
 // eachMember calls f for the members of a valid JSON object.
 func (v *Evaluator) eachMember(object []byte, f func(name string, value []byte)) {
-	t := tape{line: object, budget: &v.budget}
-	t.survey()
-	for i := t.space(t.space(0) + 1); object[i] != '}'; {
-		end, escaped := t.text(i + 1)
-		name := object[i+1 : end-1]
-		if escaped {
-			name = appendUnescaped(nil, name)
-		}
-		i = t.colon(end)
-		end = t.skip(i)
-		f(string(name), object[i:end])
-		if i = t.space(end); object[i] == ',' {
-			i = t.space(i + 1)
-		}
-	}
+	validJSON(object).members(0, func(name []byte, value, end int) {
+		f(string(name), object[value:end])
+	})
 }
 
 // unquoted is the text of a JSON string; empty for another value.

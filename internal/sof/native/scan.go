@@ -31,35 +31,20 @@ type node struct {
 // tape holds the values of one line. Slots of an object hold 1 + the node of
 // each member, 0 where it is missing, -1 where it is null.
 type tape struct {
-	line   []byte
-	nodes  []node
-	slots  []int32
-	depth  int
-	budget *budget
+	lexer
+	nodes []node
+	slots []int32
+	depth int
+	// most is how many bytes the values may take.
+	most int
 	// guesses are by shape and member the slot of the member behind it, plus 1,
 	// as it was last time; the first of a shape is the member at the beginning.
 	guesses []uint8
 
-	// made by survey:
-	quotes []uint64 // by block, a bit for each quote
-	odd    []uint64 // by block, a bit for each backslash and control character
-	plain  bool     // nothing is odd
-
 	elements    *elements // of the resource type; nil compares none
 	differences []Difference
-	nameEnd     int // of the member that key has read
-
-	failedAt int
-	reason   string
-	limit    bool // the fault is that the line is beyond a limit
-}
-
-// fail notes the first fault and gives -1.
-func (t *tape) fail(at int, reason string) int {
-	if t.reason == "" {
-		t.failedAt, t.reason = at, reason
-	}
-	return -1
+	nameEnd     int  // of the member that key has read
+	limit       bool // the fault is that the values take more than most
 }
 
 // read validates the line and keeps what root asks for. It gives the node of
@@ -90,16 +75,6 @@ func (t *tape) read(line []byte, root *shape) int32 {
 	}
 	return n
 }
-
-func (t *tape) space(i int) int {
-	b := t.line
-	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-func (t *tape) tooShort() int { return t.fail(len(t.line), "the line ends too early") }
 
 // value reads the value at i, which is no space, and gives the offset behind it
 // and its node; -1 for null.
@@ -269,22 +244,6 @@ func (t *tape) key(i int, s *shape) (int, int) {
 		return i + 1, slot
 	}
 	return t.colon(i), slot
-}
-
-func (t *tape) colon(i int) int {
-	if i = t.space(i); i >= len(t.line) {
-		return t.tooShort()
-	}
-	if t.line[i] != ':' {
-		return t.fail(i, "expected a colon")
-	}
-	if i++; i < len(t.line) && t.line[i] > ' ' {
-		return i
-	}
-	if i = t.space(i); i >= len(t.line) {
-		return t.tooShort()
-	}
-	return i
 }
 
 func (t *tape) array(i int, s *shape) (int, int32) {

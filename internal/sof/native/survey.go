@@ -13,10 +13,10 @@ const blockSize = 64
 // survey looks over the whole line before it is read: it notes where the quotes
 // are, so that most strings are read by one look, and where backslashes and
 // control characters. It gives whether the line is ASCII.
-func (t *tape) survey() (ascii bool) {
+func (t *lexer) survey() (ascii bool) {
 	whole := len(t.line) / blockSize
 	if whole >= cap(t.quotes) {
-		t.budget.allocated(2 * 8 * whole)
+		t.allocated(2 * 8 * whole)
 		t.quotes, t.odd = nil, nil
 	}
 	// one block more than there are bytes, so that a look behind the end finds one
@@ -33,7 +33,7 @@ func (t *tape) survey() (ascii bool) {
 }
 
 // quote is the offset of the next quote from i on, or the length of the line.
-func (t *tape) quote(i int) int {
+func (t *lexer) quote(i int) int {
 	k := i / blockSize
 	if w := t.quotes[k] >> (i % blockSize); w != 0 {
 		return i + bits.TrailingZeros64(w)
@@ -47,7 +47,7 @@ func (t *tape) quote(i int) int {
 }
 
 // oddIn says that there is something odd in the line from i to before end.
-func (t *tape) oddIn(i, end int) bool {
+func (t *lexer) oddIn(i, end int) bool {
 	k := i / blockSize
 	w := t.odd[k] >> (i % blockSize)
 	if n := end - i; n <= blockSize-i%blockSize {

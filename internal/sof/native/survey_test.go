@@ -18,7 +18,7 @@ func FuzzSurveyFindsTheQuotes(f *testing.F) {
 	f.Add([]byte("\x22\x23\xa2\x00\x01\x22\x21\x22 é"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var tp tape
-		tp.line, tp.budget = line, &budget{}
+		tp.line, tp.allocated = line, func(int) {}
 		ascii := tp.survey()
 		if want := bytes.IndexFunc(line, func(r rune) bool { return r >= 0x80 }) < 0; ascii != want {
 			t.Errorf("%q: ASCII %t", line, ascii)

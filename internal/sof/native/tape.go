@@ -1,12 +1,13 @@
 package native
 
-import "fmt"
-
 // nodeSize and slotSize are the bytes of a node and of a slot.
 const (
 	nodeSize = 20
 	slotSize = 4
 )
+
+// keep is how many bytes of memory are kept from one line to the next.
+const keep = 4 << 20
 
 // hasRoom makes sure that the node of one more value fits, before the value at an
 // offset of the line is read. It is false after a fault.
@@ -48,13 +49,13 @@ func (t *tape) larger(old, needed, at, size, inUse int) int {
 		// the memory.
 		n = max(int(float64(needed)*float64(len(t.line))/float64(at+1)*1.05), old+old/4, needed)
 	}
-	n = min(n, (t.budget.limits.Values-inUse)/size)
+	n = min(n, (t.most-inUse)/size)
 	if n < needed {
 		t.limit = true
-		t.fail(at, fmt.Sprintf("the line is too large: the values that views read take more than %s of memory", bytesText(t.budget.limits.Values)))
+		t.fail(at, "the line is too large")
 		return 0
 	}
-	t.budget.allocated(n * size)
+	t.allocated(n * size)
 	return n
 }
 
@@ -70,7 +71,7 @@ func (t *tape) shrink() {
 }
 
 // shrinkSurvey gives up what only reading a large line needs.
-func (t *tape) shrinkSurvey() {
+func (t *lexer) shrinkSurvey() {
 	if cap(t.quotes)*8 > keep {
 		t.quotes, t.odd = nil, nil
 	}

@@ -3,46 +3,7 @@ package native
 import (
 	"bytes"
 	"regexp"
-	"unicode/utf8"
 )
-
-// appendUnescaped decodes the inside of a JSON string, which is valid.
-func appendUnescaped(out, raw []byte) []byte {
-	for i := 0; i < len(raw); {
-		c := raw[i]
-		if c != '\\' {
-			out = append(out, c)
-			i++
-			continue
-		}
-		c = raw[i+1]
-		i += 2
-		switch c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
-			r, _ := hex4(raw, i)
-			i += 4
-			if r >= 0xd800 && r < 0xdc00 {
-				next, _ := hex4(raw, i+2)
-				i += 6
-				r = (r-0xd800)<<10 | (next - 0xdc00) + 0x10000
-			}
-			out = utf8.AppendRune(out, r)
-			continue
-		}
-		out = append(out, c)
-	}
-	return out
-}
 
 // quotedSize returns the bytes that appendQuoted writes at most.
 func quotedSize(s []byte) int {
@@ -116,15 +77,4 @@ func (v *Evaluator) replacedSize(pattern *regexp.Regexp, s, template []byte) int
 	})
 	v.budget.made = made
 	return size
-}
-
-func invalidUTF8(b []byte) int {
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return len(b)
 }

@@ -1,0 +1,88 @@
+package native
+
+import "bytes"
+
+// validJSON is a text that was read without a fault. Its methods take and return offsets.
+type validJSON []byte
+
+// members calls each with the names of the object that begins at an offset, and where
+// their values begin and end. It returns the offset behind the object.
+func (v validJSON) members(at int, each func(key []byte, value, end int)) int {
+	return v.walkMembers(v.space(at), func(key []byte, value int) int {
+		end := v.after(value)
+		each(key, value, end)
+		return end
+	})
+}
+
+// walkMembers calls each with the names and the offsets of the values of the object that
+// begins at an offset; each returns the offset behind the value. It returns the offset
+// behind the object.
+func (v validJSON) walkMembers(at int, each func(key []byte, value int) (end int)) int {
+	for at = v.space(at + 1); v[at] != '}'; {
+		end := v.afterString(at)
+		key := v[at+1 : end-1]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			key = appendUnescaped(nil, key)
+		}
+		end = each(key, v.space(v.space(end)+1))
+		if at = v.space(end); v[at] == ',' {
+			at = v.space(at + 1)
+		}
+	}
+	return at + 1
+}
+
+// space returns the offset of the first byte from at that is no white space.
+func (v validJSON) space(at int) int {
+	for at < len(v) && (v[at] == ' ' || v[at] == '\t' || v[at] == '\r' || v[at] == '\n') {
+		at++
+	}
+	return at
+}
+
+// after returns the offset behind the value that begins at an offset.
+func (v validJSON) after(at int) int {
+	switch v[at] {
+	case '"':
+		return v.afterString(at)
+	case '{', '[':
+		depth := 0
+		for {
+			switch v[at] {
+			case '"':
+				at = v.afterString(at)
+				continue
+			case '{', '[':
+				depth++
+			case '}', ']':
+				depth--
+			}
+			at++
+			if depth == 0 {
+				return at
+			}
+		}
+	}
+	for at < len(v) && bytes.IndexByte(scalarEnds, v[at]) < 0 {
+		at++
+	}
+	return at
+}
+
+var scalarEnds = []byte(",]} \t\r\n")
+
+// afterString returns the offset behind the string that begins at an offset.
+func (v validJSON) afterString(at int) int {
+	for at++; ; at++ {
+		quote := bytes.IndexByte(v[at:], '"')
+		at += quote
+		slashes := 0
+		for v[at-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return at + 1
+		}
+	}
+}
