@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof/native"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // mostNames is how many names of unknown elements are kept of a file.
@@ -28,12 +28,12 @@ func comparesNested(number int64, size int) bool {
 // shape.
 type differences struct {
 	resources int64
-	counts    [native.DifferenceKinds]map[string]*int64 // by name
+	counts    [jsontape.DifferenceKinds]map[string]*int64 // by name
 	unnamed   int64
 }
 
 // add counts the differences of a resource.
-func (d *differences) add(of []native.Difference) {
+func (d *differences) add(of []jsontape.Difference) {
 	d.resources++
 	for i := range of {
 		names := d.counts[of[i].Kind]
@@ -41,7 +41,7 @@ func (d *differences) add(of []native.Difference) {
 			*n++
 			continue
 		}
-		if len(of[i].Name) == 0 || of[i].Kind == native.UnknownElement && len(names) >= mostNames {
+		if len(of[i].Name) == 0 || of[i].Kind == jsontape.UnknownElement && len(names) >= mostNames {
 			d.unnamed++
 			continue
 		}
@@ -61,13 +61,13 @@ func (d *differences) tally(done *pipeline.Done, resource string) {
 		for _, name := range slices.Sorted(maps.Keys(names)) {
 			n := *names[name]
 			path := resource + "." + name
-			switch native.DifferenceKind(kind) { //nolint:exhaustive // the other kinds have no count of their own
-			case native.UnknownElement:
+			switch jsontape.DifferenceKind(kind) { //nolint:exhaustive // the other kinds have no count of their own
+			case jsontape.UnknownElement:
 				pipeline.CountUnknown(&done.Unknown, resource, name, n, mostNames)
 				continue
-			case native.ListForOne:
+			case jsontape.ListForOne:
 				pipeline.Count(&done.Lists, path, n)
-			case native.OneForList:
+			case jsontape.OneForList:
 				pipeline.Count(&done.NoLists, path, n)
 			}
 			pipeline.Count(&done.Shapes, path, n)

@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof/native"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // columns is a run of rows, column by column.
@@ -118,7 +118,7 @@ type evaluation struct {
 	told    func(column int, f fit)
 	misfits []misfit // of the line
 	version []byte
-	nested  *native.Nested // nil where no view reads the type
+	nested  *jsontape.Nested // nil where no view reads the type
 }
 
 // misfit is a value that its column does not hold as it is.
@@ -136,7 +136,7 @@ type before struct {
 func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evaluation {
 	e := &evaluation{in: in, tables: tables, ev: ev}
 	if len(tables) > 0 {
-		e.nested = native.NewNested()
+		e.nested = jsontape.NewNested()
 	}
 	e.emit = e.row
 	e.told = func(column int, f fit) { e.misfits = append(e.misfits, misfit{e.view, column, f}) }

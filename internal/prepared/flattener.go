@@ -15,6 +15,7 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/native"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // Resource is what an evaluator found out about a line. Its bytes are valid until
@@ -27,7 +28,7 @@ type Resource struct {
 	Misses []native.Miss
 	// Differences are members of the resource that R4 does not have, or has in another
 	// shape, at its top level.
-	Differences []native.Difference
+	Differences []jsontape.Difference
 }
 
 // Evaluator runs the views of one resource type over lines. It is used by one

@@ -9,6 +9,7 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/native"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/views"
 )
 
@@ -38,7 +39,7 @@ func TestGoodDataHasNoDifferences(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			eval, nested := engine.Evaluator(), native.NewNested()
+			eval, nested := engine.Evaluator(), jsontape.NewNested()
 			for _, line := range linesOf(t, file) {
 				lines++
 				r, err := eval.Eval(t.Context(), line, func(int, [][]byte) error { return nil })

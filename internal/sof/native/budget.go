@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // Limits bound what one line may take. A line beyond one of them is bad, and its
@@ -55,7 +57,7 @@ const (
 
 func (b *budget) reset(ctx context.Context) {
 	fresh := b.fresh
-	if fresh < keep {
+	if fresh < jsontape.Keep {
 		fresh = 0 // of a line of common size: the collector needs no help
 	}
 	*b = budget{limits: b.limits, done: ctx.Done(), look: stepsPerLook, fresh: fresh}

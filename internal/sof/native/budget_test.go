@@ -11,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -94,10 +95,10 @@ func TestSetsAgreeWithComparingEachItem(t *testing.T) {
 	for _, text := range []string{
 		`{"a":1,"b":"x"}`, `{ "b" : "\u0078", "a" : 1.0 }`, `{"a":1}`, `{"a":[1,2]}`, `{"a":[2,1]}`, `{"a":{"b":{"c":1e1,"d":null}}}`, `{"a":{"b":{"d":null,"c":10}}}`, `{}`,
 	} {
-		pool = append(pool, item{text: []byte(text), node: -1, kind: kindObject})
+		pool = append(pool, item{text: []byte(text), node: -1, kind: jsontape.KindObject})
 	}
 	for _, text := range []string{`[]`, `[1,[2.0]]`, `[ 1, [ 2 ] ]`} {
-		pool = append(pool, item{text: []byte(text), node: -1, kind: kindArray})
+		pool = append(pool, item{text: []byte(text), node: -1, kind: jsontape.KindArray})
 	}
 	eval.reset(t.Context())
 	random := rand.New(rand.NewPCG(1, 2))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // cell is one column of a row. The plain paths that most columns are have a way
@@ -133,8 +134,8 @@ func (v *Evaluator) present(at int32, h *hop) bool {
 	if at < 0 {
 		return false
 	}
-	d := &v.tape.nodes[at]
-	if d.kind != kindObject || d.shape < 0 {
+	d := &v.tape.Nodes[at]
+	if d.Kind != jsontape.KindObject || d.Shape < 0 {
 		return false
 	}
 	for i := range h.properties {
@@ -236,8 +237,8 @@ func (c *cell) followLegs(v *Evaluator, at int32) error {
 		v.cells[c.column] = nil
 		return nil
 	}
-	if d := &v.tape.nodes[at]; d.kind == kindString && !d.escaped {
-		v.cells[c.column] = v.tape.line[d.start:d.end:d.end]
+	if d := &v.tape.Nodes[at]; d.Kind == jsontape.KindString && !d.Escaped {
+		v.cells[c.column] = v.tape.Line[d.Start:d.End:d.End]
 		return nil
 	}
 	it := v.itemAt(at, nil)
@@ -248,17 +249,17 @@ func (c *cell) followLegs(v *Evaluator, at int32) error {
 // text is an item as the canonical text of a cell; never nil.
 func (v *Evaluator) text(it *item) []byte {
 	switch it.kind {
-	case kindString:
+	case jsontape.KindString:
 		if s := v.str(it); s != nil {
 			return s
 		}
 		return []byte{}
-	case kindObject, kindArray:
+	case jsontape.KindObject, jsontape.KindArray:
 		v.room(len(it.text))
 		from := len(v.arena)
 		v.arena = appendCompact(v.arena, it.text)
 		return v.arena[from:len(v.arena):len(v.arena)]
-	case kindNone, kindNumber, kindTrue, kindFalse:
+	case jsontape.KindNone, jsontape.KindNumber, jsontape.KindTrue, jsontape.KindFalse:
 	}
 	return it.text
 }
@@ -269,7 +270,7 @@ func (v *Evaluator) list(items []item) []byte {
 	size := 2
 	for i := range items {
 		n := len(items[i].text)
-		if items[i].kind == kindString {
+		if items[i].kind == jsontape.KindString {
 			if n = quotedSize(v.str(&items[i])); n > v.budget.limits.Text {
 				v.chargeText(n)
 			}
@@ -285,11 +286,11 @@ func (v *Evaluator) list(items []item) []byte {
 			v.arena = append(v.arena, ',')
 		}
 		switch items[i].kind {
-		case kindString:
+		case jsontape.KindString:
 			v.arena = appendQuoted(v.arena, items[i].text)
-		case kindObject, kindArray:
+		case jsontape.KindObject, jsontape.KindArray:
 			v.arena = appendCompact(v.arena, items[i].text)
-		case kindNone, kindNumber, kindTrue, kindFalse:
+		case jsontape.KindNone, jsontape.KindNumber, jsontape.KindTrue, jsontape.KindFalse:
 			v.arena = append(v.arena, items[i].text...)
 		}
 	}

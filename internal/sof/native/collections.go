@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // call makes the op of a function.
@@ -36,7 +37,7 @@ func (b *builder) call(e *sof.Call) op {
 	case sof.FuncNamespace:
 		return &typePartOp{in, "namespace"}
 	case sof.FuncChildren, sof.FuncDescendants:
-		return &childrenOp{in, b.outline.trees[e].find(), e.Func == sof.FuncDescendants}
+		return &childrenOp{in, b.outline.trees[e].Find(), e.Func == sof.FuncDescendants}
 	default:
 	}
 	if f := newerScalarOf(e); f != nil {
@@ -123,11 +124,11 @@ func (v *Evaluator) quantify(base int, fits func(truth) bool, all bool) error {
 	for i := base; i < len(v.stack); i++ {
 		t := unknown
 		switch v.stack[i].kind {
-		case kindTrue:
+		case jsontape.KindTrue:
 			t = yes
-		case kindFalse:
+		case jsontape.KindFalse:
 			t = no
-		case kindNone, kindObject, kindArray, kindString, kindNumber:
+		case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray, jsontape.KindString, jsontape.KindNumber:
 			return &dataError{"a condition met a value that is not true or false"}
 		}
 		if fits(t) != all {
@@ -280,7 +281,7 @@ func (o *joinOp) eval(v *Evaluator, this *item) error {
 		}
 	}
 	for i := base; i < n; i++ {
-		if v.stack[i].kind != kindString {
+		if v.stack[i].kind != jsontape.KindString {
 			return &dataError{"join() met a value that is no string"}
 		}
 		v.str(&v.stack[i])

@@ -11,6 +11,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/decimal"
 	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -53,7 +54,7 @@ func (o *hasValueOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
-	has := n == 1 && (it.kind == kindString || it.kind == kindNumber || it.kind == kindTrue || it.kind == kindFalse)
+	has := n == 1 && (it.kind == jsontape.KindString || it.kind == jsontape.KindNumber || it.kind == jsontape.KindTrue || it.kind == jsontape.KindFalse)
 	v.push(boolItem(has))
 	return nil
 }
@@ -236,7 +237,7 @@ func (o *typeOp) eval(v *Evaluator, this *item) error {
 		from := len(v.arena)
 		v.arena = append(v.arena, `{"namespace":"`+namespace+`","name":"`+name+`"}`...)
 		it := v.made(from)
-		it.typ, it.kind = schema.TypeInfo, kindObject
+		it.typ, it.kind = schema.TypeInfo, jsontape.KindObject
 		v.stack[kept] = it
 		kept++
 	}
@@ -246,7 +247,7 @@ func (o *typeOp) eval(v *Evaluator, this *item) error {
 
 func (v *Evaluator) typeOf(it *item) (namespace, name string) {
 	t := it.typ
-	if it.node >= 0 && it.kind == kindObject && (t == nil || t.Kind == schema.Resource) {
+	if it.node >= 0 && it.kind == jsontape.KindObject && (t == nil || t.Kind == schema.Resource) {
 		t = v.resourceType(it)
 	}
 	switch {
@@ -283,7 +284,7 @@ func (o *typePartOp) eval(v *Evaluator, this *item) error {
 
 // absolute takes the sign off a number or a quantity.
 func absolute(v *Evaluator, in *item, args []item) (item, bool, error) {
-	if in.kind != kindNumber {
+	if in.kind != jsontape.KindNumber {
 		q, ok := v.quantityOf(in)
 		q.Value = sign(q.Value, 1)
 		return v.quantityItem(q), ok, nil

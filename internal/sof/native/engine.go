@@ -29,6 +29,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // Option changes what an Engine expects of a line.
@@ -43,11 +44,11 @@ func IDOptional() Option { return func(e *Engine) { e.idOptional = true } }
 type Engine struct {
 	resource   string
 	views      []view
-	root       *shape
-	shapes     []*shape // by number
+	root       *jsontape.Shape
+	layout     *jsontape.Layout
 	resourceOf meta
-	elements   *elements // nil without views
-	memos      int       // values that several cells have
+	elements   *jsontape.Elements // nil without views
+	memos      int                // values that several cells have
 	idOptional bool
 }
 
@@ -65,7 +66,7 @@ type view struct {
 // New readies views, all of one resource type. Without views the engine still
 // tells the Resource of every line, whatever its type.
 func New(views []*sof.View, options ...Option) (*Engine, error) {
-	e := &Engine{root: newShape()}
+	e := &Engine{root: jsontape.NewShape()}
 	for _, o := range options {
 		o(e)
 	}
@@ -77,24 +78,23 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name, v.Resource, e.resource)
 		}
 	}
-	o := outline{root: e.root, inputs: map[sof.Expr][]*shape{}, trees: map[sof.Expr]*shape{}}
+	o := outline{root: e.root, inputs: map[sof.Expr][]*jsontape.Shape{}, trees: map[sof.Expr]*jsontape.Shape{}}
 	for _, v := range views {
 		for _, w := range v.Where {
-			o.expr(w, []*shape{e.root})
+			o.expr(w, []*jsontape.Shape{e.root})
 		}
-		o.row(v.Rows, []*shape{e.root})
+		o.row(v.Rows, []*jsontape.Shape{e.root})
 	}
 	e.resourceOf.outline(e.root)
-	e.root = e.root.find()
-	numbers := nameNumbers{}
+	e.root = e.root.Find()
 	common := commonValues(views)
 	e.memos = len(common.values)
 	var err error
-	if e.shapes, err = e.root.freeze(numbers); err != nil {
+	if e.layout, err = e.root.Freeze(); err != nil {
 		return nil, fmt.Errorf("make engine: %w", err)
 	}
 	for _, v := range views {
-		b := builder{view: v.Name, columns: v.Columns, numbers: numbers, outline: &o, common: common}
+		b := builder{view: v.Name, columns: v.Columns, numbers: e.layout, outline: &o, common: common}
 		out := view{name: v.Name, columns: len(v.Columns)}
 		for _, c := range v.Columns {
 			out.names = append(out.names, c.Name)
@@ -109,13 +109,8 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 		}
 		e.views = append(e.views, out)
 	}
-	e.resourceOf.number(numbers, e.root)
-	e.elements = elementsOf(e.resource, e.root)
-	// names that only occur where no object can be, as in 'x'.length().foo, were
-	// numbered last
-	for _, f := range e.shapes {
-		f.byName = append(f.byName, make([]uint8, len(numbers)-len(f.byName))...)
-	}
+	e.resourceOf.number(e.layout, e.root)
+	e.elements = jsontape.ElementsOf(e.resource, e.root)
 	return e, nil
 }
 
@@ -126,11 +121,7 @@ func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
 	for _, l := range limits {
 		v.budget.limits = l
 	}
-	v.tape.allocated, v.tape.most, v.tape.elements = v.budget.allocated, v.budget.limits.Values, e.elements
-	if n := len(e.shapes); n > 0 {
-		last := e.shapes[n-1]
-		v.tape.guesses = make([]uint8, last.guess+len(last.names)+1)
-	}
+	v.tape = e.layout.NewTape(v.budget.limits.Values, v.budget.allocated, e.elements)
 	return v
 }
 
@@ -162,7 +153,7 @@ func badData(offset int, reason string) error {
 // Evaluator works lines one after the other and reuses its memory.
 type Evaluator struct {
 	engine *Engine
-	tape   tape
+	tape   jsontape.Tape
 	stack  []item // of the collections being computed
 	arena  []byte // text that is not in the line
 	canons [2][]byte
@@ -218,11 +209,11 @@ func (v *Evaluator) Eval(ctx context.Context, line []byte, emit func(view int, r
 }
 
 func (v *Evaluator) eval(line []byte) (Resource, error) {
-	root := v.tape.read(line, v.engine.root)
+	root := v.tape.Read(line, v.engine.root)
 	if root < 0 {
-		at := &LineError{Offset: v.tape.failedAt, Reason: v.tape.reason, Limit: v.tape.limit}
-		if at.Limit {
-			at.Reason = fmt.Sprintf("the line is too large: the values that views read take more than %s of memory", bytesText(v.tape.most))
+		at := &LineError{}
+		if at.Offset, at.Reason, at.Limit = v.tape.Fault(); at.Limit {
+			at.Reason = v.tooManyValues()
 		}
 		return Resource{}, &fault.Error{Class: fault.BadData, Err: at}
 	}
@@ -250,11 +241,12 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 		}
 	}
 	r.Misses = v.misses
-	if v.tape.elements != nil {
-		v.tape.compareRead(root)
-		r.Differences = v.tape.differences
-	}
+	r.Differences = v.tape.Differences(root)
 	return r, nil
+}
+
+func (v *Evaluator) tooManyValues() string {
+	return "the line is too large: the values that views read take more than " + bytesText(v.budget.limits.Values) + " of memory"
 }
 
 func (v *Evaluator) reset(ctx context.Context) {
@@ -267,21 +259,20 @@ func (v *Evaluator) reset(ctx context.Context) {
 
 // shrink gives up the memory that only a large line needs.
 func (v *Evaluator) shrink() {
-	v.tape.shrink()
-	if cap(v.arena) > keep {
+	v.tape.Shrink()
+	if cap(v.arena) > jsontape.Keep {
 		v.arena = nil
 	}
-	if cap(v.stack)*itemSize > keep {
+	if cap(v.stack)*itemSize > jsontape.Keep {
 		v.stack = nil
 	}
-	if len(v.tape.line) > keep {
+	if len(v.tape.Line) > jsontape.Keep {
 		// nothing here may hold the line any longer
-		v.tape.line, v.root = nil, item{}
+		v.tape.Line, v.root = nil, item{}
 		clear(v.cells[:cap(v.cells)])
 		clear(v.memos)
 		clear(v.stack[:cap(v.stack)])
 		clear(v.conts[:cap(v.conts)])
-		v.tape.differences = nil
 	}
 }
 

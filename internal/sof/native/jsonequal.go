@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // equalJSON compares two JSON texts, both valid, by value: the order of members
@@ -104,7 +105,7 @@ func (c *canon) text(i int, loose bool) int {
 	}
 	c.out = append(c.out, '"', 0, 0, 0, 0)
 	from := len(c.out)
-	c.out = appendUnescaped(c.out, c.raw[i+1:end])
+	c.out = jsontape.AppendUnescaped(c.out, c.raw[i+1:end])
 	if loose {
 		c.out = append(c.out[:from], normal(c.out[from:])...)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/quantity"
 )
 
@@ -18,7 +19,7 @@ func (b *builder) binary(e *sof.Binary) op {
 	case "and", "or", "xor", "implies":
 		return &logicOp{l, r, e.Op}
 	case "=", "!=":
-		if lit, ok := r.(*literalOp); ok && lit.it.kind == kindString && !temporal(lit.it.system()) && !lit.it.isQuantity() {
+		if lit, ok := r.(*literalOp); ok && lit.it.kind == jsontape.KindString && !temporal(lit.it.system()) && !lit.it.isQuantity() {
 			return newIsText(l, lit.it.text, e.Op == "!=")
 		}
 		return &equalOp{l, r, e.Op == "!="}
@@ -230,7 +231,7 @@ func (o *concatOp) eval(v *Evaluator, this *item) error {
 	if err != nil || !o.missing && (!ok || !ok2) {
 		return err
 	}
-	if ok && a.kind != kindString || ok2 && b.kind != kindString {
+	if ok && a.kind != jsontape.KindString || ok2 && b.kind != jsontape.KindString {
 		return &dataError{"joining strings met a value that is no string"}
 	}
 	x, y := v.str(&a), v.str(&b)
@@ -243,21 +244,21 @@ func (o *concatOp) eval(v *Evaluator, this *item) error {
 
 // made is the arena from an offset on, as a string.
 func (v *Evaluator) made(from int) item {
-	return item{typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindString}
+	return item{typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindString}
 }
 
 func (v *Evaluator) integer(n int) item {
 	v.room(20)
 	from := len(v.arena)
 	v.arena = strconv.AppendInt(v.arena, int64(n), 10)
-	return item{typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindNumber}
+	return item{typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindNumber}
 }
 
 func (v *Evaluator) number(d decimal.Decimal) item {
 	v.room(d.Size())
 	from := len(v.arena)
 	v.arena = d.Append(v.arena)
-	it := item{typ: decimalType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: kindNumber}
+	it := item{typ: decimalType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindNumber}
 	if d.Scale() == 0 {
 		it.typ = integerType
 	}
@@ -266,7 +267,7 @@ func (v *Evaluator) number(d decimal.Decimal) item {
 
 // decimalOf is the number of an item.
 func (v *Evaluator) decimalOf(it *item) (decimal.Decimal, error) {
-	if it.kind != kindNumber {
+	if it.kind != jsontape.KindNumber {
 		return decimal.Decimal{}, &dataError{"arithmetic met a value that is no number"}
 	}
 	d, ok := decimal.Parse(it.text)
@@ -327,7 +328,7 @@ func (o *negateOp) eval(v *Evaluator, this *item) error {
 	if err != nil || !ok {
 		return err
 	}
-	if it.kind != kindNumber {
+	if it.kind != jsontape.KindNumber {
 		if q, ok := v.quantityOf(&it); ok {
 			v.push(v.quantityItem(q.Neg()))
 		}
@@ -363,13 +364,13 @@ func (v *Evaluator) equivalent(a, b *item) bool {
 	case a.isQuantity() || b.isQuantity():
 		q, r, ok := v.quantities(a, b)
 		return ok && quantity.Equivalent(q, r)
-	case a.kind == kindString && b.kind == kindString && (!temporal(a.system()) || !temporal(b.system())):
+	case a.kind == jsontape.KindString && b.kind == jsontape.KindString && (!temporal(a.system()) || !temporal(b.system())):
 		x, y := v.str(a), v.str(b)
 		made := v.budget.made
 		v.charge(2 * (len(x) + len(y)))
 		v.budget.made = made
 		return bytes.Equal(normal(x), normal(y))
-	case a.kind == kindNumber && b.kind == kindNumber:
+	case a.kind == jsontape.KindNumber && b.kind == jsontape.KindNumber:
 		x, ok := decimal.Parse(a.text)
 		y, ok2 := decimal.Parse(b.text)
 		if !ok || !ok2 {
@@ -379,7 +380,7 @@ func (v *Evaluator) equivalent(a, b *item) bool {
 		x, y = x.Trim(), y.Trim()
 		scale := min(x.Scale(), y.Scale())
 		return x.Round(scale).Cmp(y.Round(scale)) == 0
-	case a.kind == kindObject && b.kind == kindObject:
+	case a.kind == jsontape.KindObject && b.kind == jsontape.KindObject:
 		return v.equalJSON(a.text, b.text, true)
 	}
 	return v.equal(a, b) == yes

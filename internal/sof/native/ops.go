@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -16,7 +17,7 @@ type op interface {
 type builder struct {
 	view    string
 	columns []sof.Column
-	numbers nameNumbers
+	numbers *jsontape.Layout
 	outline *outline
 	common  common
 	keys    int // references whose keys were read so far
@@ -122,7 +123,7 @@ type (
 )
 
 func (thisOp) eval(v *Evaluator, this *item) error {
-	if this.kind != kindNone {
+	if this.kind != jsontape.KindNone {
 		v.push(*this)
 	}
 	return nil
@@ -242,12 +243,12 @@ type wanted struct {
 }
 
 func (b *builder) want(t *schema.Type) wanted {
-	return wanted{typ: t, resourceType: b.numbers.of("resourceType"), exact: t == schema.Quantity}
+	return wanted{typ: t, resourceType: b.numbers.Number("resourceType"), exact: t == schema.Quantity}
 }
 
 // is says that the item has the type. A resource says itself which it is.
 func (v *Evaluator) is(it *item, w wanted) bool {
-	if w.typ.Kind == schema.Resource && it.kind == kindObject && it.node >= 0 {
+	if w.typ.Kind == schema.Resource && it.kind == jsontape.KindObject && it.node >= 0 {
 		if it.node == v.root.node {
 			if t, ok := schema.R4().Type(v.engine.resource); ok {
 				return t.Is(w.typ)

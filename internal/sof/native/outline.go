@@ -5,70 +5,71 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
 // outline walks plans and notes in the shapes what they read. It evaluates
 // expressions over shapes instead of items.
 type outline struct {
-	root *shape
+	root *jsontape.Shape
 	// inputs are the shapes that an expression looks for members in.
-	inputs map[sof.Expr][]*shape
+	inputs map[sof.Expr][]*jsontape.Shape
 	// trees are the shapes of what children() and descendants() reach.
-	trees map[sof.Expr]*shape
+	trees map[sof.Expr]*jsontape.Shape
 	// total are the shapes of $total.
-	total []*shape
+	total []*jsontape.Shape
 }
 
 // tree is the one shape of all that children() or descendants() reaches. It hangs
 // below the root under a name that no member has.
-func (o *outline) tree(e sof.Expr) *shape {
+func (o *outline) tree(e sof.Expr) *jsontape.Shape {
 	s, ok := o.trees[e]
 	if !ok {
-		s = o.root.field(fmt.Sprintf("\x00%d", len(o.trees)))
+		s = o.root.Field(fmt.Sprintf("\x00%d", len(o.trees)))
 		o.trees[e] = s
 	}
-	return s.find()
+	return s.Find()
 }
 
-func (o *outline) repeat(e *sof.Repeat, this []*shape) []*shape {
-	all := newShape()
+func (o *outline) repeat(e *sof.Repeat, this []*jsontape.Shape) []*jsontape.Shape {
+	all := jsontape.NewShape()
 	focus := o.expr(e.In, this)
 	for range 2 {
 		for _, s := range o.expr(e.Step, focus) {
-			all = merge(all, s)
+			all = jsontape.Merge(all, s)
 		}
-		focus = []*shape{all}
+		focus = []*jsontape.Shape{all}
 	}
-	return []*shape{all.find()}
+	return []*jsontape.Shape{all.Find()}
 }
 
-func (o *outline) aggregate(e *sof.Aggregate, this []*shape) []*shape {
+func (o *outline) aggregate(e *sof.Aggregate, this []*jsontape.Shape) []*jsontape.Shape {
 	outer := o.total
 	defer func() { o.total = outer }()
-	total := newShape()
+	total := jsontape.NewShape()
 	if e.Init != nil {
 		for _, s := range o.expr(e.Init, this) {
-			total = merge(total, s)
+			total = jsontape.Merge(total, s)
 		}
 	}
 	in := o.expr(e.In, this)
 	for range 2 {
-		o.total = []*shape{total.find()}
+		o.total = []*jsontape.Shape{total.Find()}
 		for _, s := range o.expr(e.Body, in) {
-			total = merge(total, s)
+			total = jsontape.Merge(total, s)
 		}
 	}
-	return []*shape{total.find()}
+	return []*jsontape.Shape{total.Find()}
 }
 
 // fields notes that e reads these members of every shape in this, and gives their
 // shapes.
-func (o *outline) fields(e sof.Expr, this []*shape, names ...string) (out []*shape) {
+func (o *outline) fields(e sof.Expr, this []*jsontape.Shape, names ...string) (out []*jsontape.Shape) {
 	o.inputs[e] = append(o.inputs[e], this...)
 	for _, s := range this {
 		for _, name := range names {
-			out = append(out, s.field(name))
+			out = append(out, s.Field(name))
 		}
 	}
 	return out
@@ -76,9 +77,9 @@ func (o *outline) fields(e sof.Expr, this []*shape, names ...string) (out []*sha
 
 // inputOf is the one shape that e looks for members in, or nil where there are
 // several.
-func (o *outline) inputOf(e sof.Expr) (only *shape) {
+func (o *outline) inputOf(e sof.Expr) (only *jsontape.Shape) {
 	for _, s := range o.inputs[e] {
-		if s = s.find(); only != nil && s != only {
+		if s = s.Find(); only != nil && s != only {
 			return nil
 		}
 		only = s
@@ -86,7 +87,7 @@ func (o *outline) inputOf(e sof.Expr) (only *shape) {
 	return only
 }
 
-func (o *outline) row(r sof.Row, this []*shape) {
+func (o *outline) row(r sof.Row, this []*jsontape.Shape) {
 	switch r := r.(type) {
 	case *sof.Project:
 		for _, c := range r.Cells {
@@ -109,26 +110,26 @@ func (o *outline) row(r sof.Row, this []*shape) {
 
 // recurse makes all items that the paths can reach one shape, so that its
 // fields lead back to itself.
-func (o *outline) recurse(r *sof.Recurse, this []*shape) {
-	all := newShape()
+func (o *outline) recurse(r *sof.Recurse, this []*jsontape.Shape) {
+	all := jsontape.NewShape()
 	focus := this
 	for range 2 {
 		for _, p := range r.Paths {
 			for _, s := range o.expr(p, focus) {
-				all = merge(all, s)
+				all = jsontape.Merge(all, s)
 			}
 		}
-		focus = []*shape{all}
+		focus = []*jsontape.Shape{all}
 	}
-	o.row(r.Body, []*shape{all.find()})
+	o.row(r.Body, []*jsontape.Shape{all.Find()})
 }
 
-func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
+func (o *outline) expr(e sof.Expr, this []*jsontape.Shape) []*jsontape.Shape {
 	switch e := e.(type) {
 	case *sof.This:
 		return this
 	case *sof.Root:
-		return []*shape{o.root}
+		return []*jsontape.Shape{o.root}
 	case *sof.Child:
 		var names []string
 		for _, p := range e.Properties {
@@ -173,7 +174,7 @@ func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
 	case *sof.Call:
 		if e.Func == sof.FuncChildren || e.Func == sof.FuncDescendants {
 			o.expr(e.In, this)
-			return []*shape{o.tree(e)}
+			return []*jsontape.Shape{o.tree(e)}
 		}
 		out := slices.Clone(o.expr(e.In, this))
 		focus := this
@@ -194,11 +195,11 @@ func (o *outline) expr(e sof.Expr, this []*shape) []*shape {
 }
 
 // typed is the shapes of in; what resource an item is, its resourceType tells.
-func (o *outline) typed(in sof.Expr, want *schema.Type, this []*shape) []*shape {
+func (o *outline) typed(in sof.Expr, want *schema.Type, this []*jsontape.Shape) []*jsontape.Shape {
 	out := o.expr(in, this)
 	if want.Kind == schema.Resource {
 		for _, s := range out {
-			s.field("resourceType")
+			s.Field("resourceType")
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -13,15 +14,15 @@ func (v *Evaluator) member(object int32, number int) int32 {
 	if object < 0 {
 		return -1
 	}
-	d := &v.tape.nodes[object]
-	if d.kind != kindObject || d.shape < 0 {
+	d := &v.tape.Nodes[object]
+	if d.Kind != jsontape.KindObject || d.Shape < 0 {
 		return -1
 	}
-	slot := int(v.engine.shapes[d.shape].byName[number]) - 1
+	slot := v.engine.layout.Slot(d.Shape, number)
 	if slot < 0 {
 		return -1
 	}
-	if n := v.tape.slots[int(d.first)+slot]; n > 0 {
+	if n := v.tape.Slots[int(d.First)+slot]; n > 0 {
 		return n - 1
 	}
 	return -1
@@ -58,14 +59,14 @@ const noShape = -2
 func (b *builder) hop(e sof.Expr, properties ...property) hop {
 	h := hop{properties: properties, shape: noShape}
 	s := b.outline.inputOf(e)
-	if s != nil && s.slots != nil {
-		h.shape = s.number
+	if s != nil && s.Slots != nil {
+		h.shape = s.Number
 	}
 	for i := range properties {
 		p := &properties[i]
-		p.number, p.slot = b.numbers.of(p.name), -1
+		p.number, p.slot = b.numbers.Number(p.name), -1
 		if h.shape >= 0 {
-			p.slot = s.slotOf(p.name)
+			p.slot = s.SlotOf(p.name)
 		}
 	}
 	return h
@@ -80,21 +81,21 @@ func (h *hop) same(other *hop) bool {
 }
 
 // find gives the node of a property of the object d, or -1.
-func (h *hop) find(v *Evaluator, d *node, p *property) int32 {
+func (h *hop) find(v *Evaluator, d *jsontape.Node, p *property) int32 {
 	slot := p.slot
-	if d.shape != h.shape {
-		slot = v.slot(d.shape, p.number)
+	if d.Shape != h.shape {
+		slot = v.slot(d.Shape, p.number)
 	}
 	if slot < 0 {
 		return -1
 	}
 	// a slot is 0 where the member is missing and -1 where it is null
-	return v.tape.slots[int(d.first)+slot] - 1
+	return v.tape.Slots[int(d.First)+slot] - 1
 }
 
 // slot is that of a name in a shape, or -1.
 func (v *Evaluator) slot(shape int16, number int) int {
-	return int(v.engine.shapes[shape].byName[number]) - 1
+	return v.engine.layout.Slot(shape, number)
 }
 
 // takes says that the filters of the hop hold for a node.
@@ -131,8 +132,8 @@ func (v *Evaluator) follow(at int32, steps []hop) {
 	if at < 0 {
 		return
 	}
-	d := &v.tape.nodes[at]
-	if d.kind != kindObject || d.shape < 0 {
+	d := &v.tape.Nodes[at]
+	if d.Kind != jsontape.KindObject || d.Shape < 0 {
 		return
 	}
 	h := &steps[0]
@@ -142,11 +143,11 @@ func (v *Evaluator) follow(at int32, steps []hop) {
 		if n < 0 {
 			continue
 		}
-		if v.tape.nodes[n].kind != kindArray {
+		if v.tape.Nodes[n].Kind != jsontape.KindArray {
 			v.arrive(n, p, steps)
 			continue
 		}
-		for n = v.tape.nodes[n].first; n >= 0; n = v.tape.nodes[n].next {
+		for n = v.tape.Nodes[n].First; n >= 0; n = v.tape.Nodes[n].Next {
 			v.arrive(n, p, steps)
 		}
 	}
@@ -166,8 +167,8 @@ func (v *Evaluator) arrive(n int32, p *property, steps []hop) {
 
 // itemAt is a node of the tape as an item.
 func (v *Evaluator) itemAt(n int32, typ *schema.Type) item {
-	d := &v.tape.nodes[n]
-	return item{typ: typ, text: v.tape.line[d.start:d.end:d.end], node: n, kind: d.kind, escaped: d.escaped}
+	d := &v.tape.Nodes[n]
+	return item{typ: typ, text: v.tape.Line[d.Start:d.End:d.End], node: n, kind: d.Kind, escaped: d.Escaped}
 }
 
 // child makes the op of a member.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // picker is an op that can give its first item without building the collection.
@@ -51,7 +52,7 @@ func (v *Evaluator) pick(o op, this *item, limit int) (it item, n int, err error
 }
 
 func (thisOp) pick(_ *Evaluator, this *item, _ int) (item, int, error) {
-	if this.kind == kindNone {
+	if this.kind == jsontape.KindNone {
 		return item{}, 0, nil
 	}
 	return *this, 1, nil
@@ -96,10 +97,10 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 	if at < 0 {
 		return
 	}
-	nodes, slots := v.tape.nodes, v.tape.slots
+	nodes, slots := v.tape.Nodes, v.tape.Slots
 	for {
 		d := &nodes[at]
-		if d.kind != kindObject || d.shape < 0 {
+		if d.Kind != jsontape.KindObject || d.Shape < 0 {
 			return
 		}
 		h := &steps[0]
@@ -109,22 +110,22 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 		}
 		p := &h.properties[0]
 		slot := p.slot
-		if d.shape != h.shape {
-			slot = v.slot(d.shape, p.number)
+		if d.Shape != h.shape {
+			slot = v.slot(d.Shape, p.number)
 		}
 		if slot < 0 {
 			return
 		}
-		n := slots[int(d.first)+slot] - 1
+		n := slots[int(d.First)+slot] - 1
 		if n < 0 {
 			return
 		}
-		if c := &nodes[n]; c.kind == kindArray {
+		if c := &nodes[n]; c.Kind == jsontape.KindArray {
 			// one item is as good as none around it
-			if n = c.first; n < 0 {
+			if n = c.First; n < 0 {
 				return
 			}
-			if nodes[n].next >= 0 {
+			if nodes[n].Next >= 0 {
 				f.items(v, n, p, steps)
 				return
 			}
@@ -143,7 +144,7 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 // items follows the steps from each item of a list.
 func (f *finding) items(v *Evaluator, n int32, p *property, steps []hop) {
 	count := 0
-	for ; n >= 0 && f.n < f.limit; n = v.tape.nodes[n].next {
+	for ; n >= 0 && f.n < f.limit; n = v.tape.Nodes[n].Next {
 		f.arrive(v, n, p, steps)
 		count++
 	}
@@ -151,7 +152,7 @@ func (f *finding) items(v *Evaluator, n int32, p *property, steps []hop) {
 }
 
 // alternatives follows a step that has several property names.
-func (f *finding) alternatives(v *Evaluator, d *node, steps []hop) {
+func (f *finding) alternatives(v *Evaluator, d *jsontape.Node, steps []hop) {
 	h := &steps[0]
 	for i := 0; i < len(h.properties) && f.n < f.limit; i++ {
 		p := &h.properties[i]
@@ -159,11 +160,11 @@ func (f *finding) alternatives(v *Evaluator, d *node, steps []hop) {
 		if n < 0 {
 			continue
 		}
-		if c := &v.tape.nodes[n]; c.kind != kindArray {
+		if c := &v.tape.Nodes[n]; c.Kind != jsontape.KindArray {
 			f.arrive(v, n, p, steps)
 			continue
 		}
-		f.items(v, v.tape.nodes[n].first, p, steps)
+		f.items(v, v.tape.Nodes[n].First, p, steps)
 	}
 }
 
@@ -217,9 +218,9 @@ func judged(it item, n int) (truth, error) {
 		return unknown, nil
 	case n > 1:
 		return unknown, &dataError{"a condition met more than one item"}
-	case it.kind == kindTrue:
+	case it.kind == jsontape.KindTrue:
 		return yes, nil
-	case it.kind == kindFalse:
+	case it.kind == jsontape.KindFalse:
 		return no, nil
 	}
 	return unknown, &dataError{"a condition met a value that is not true or false"}
@@ -249,7 +250,7 @@ func (o *isText) judge(v *Evaluator, this *item) (truth, error) {
 	if err != nil || n == 0 {
 		return unknown, err
 	}
-	same := n == 1 && it.kind == kindString && bytes.Equal(v.str(&it), o.text)
+	same := n == 1 && it.kind == jsontape.KindString && bytes.Equal(v.str(&it), o.text)
 	return of(same != o.negate), nil
 }
 
@@ -260,7 +261,7 @@ func (o *isText) at(v *Evaluator, focus int32) truth {
 	if f.n == 0 {
 		return unknown
 	}
-	same := f.n == 1 && bytes.Equal(v.stringAt(f.node), o.text) && v.tape.nodes[f.node].kind == kindString
+	same := f.n == 1 && bytes.Equal(v.stringAt(f.node), o.text) && v.tape.Nodes[f.node].Kind == jsontape.KindString
 	return of(same != o.negate)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/decimal"
 	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/quantity"
 	"fhirsynapse/internal/sof/schema"
 )
@@ -23,17 +24,17 @@ const ucumSystem = "http://unitsofmeasure.org"
 // is no code.
 func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 	switch it.kind {
-	case kindString:
+	case jsontape.KindString:
 		if it.typ == schema.Quantity {
 			return quantity.Parse(string(v.str(it)))
 		}
-	case kindNumber:
+	case jsontape.KindNumber:
 		q.Value, ok = decimal.Parse(it.text)
 		q.Unit = "1"
-	case kindObject:
+	case jsontape.KindObject:
 		v.charge(len(it.text))
 		return v.fhirQuantity(it.text)
-	case kindNone, kindArray, kindTrue, kindFalse:
+	case jsontape.KindNone, jsontape.KindArray, jsontape.KindTrue, jsontape.KindFalse:
 	}
 	return q, ok
 }
@@ -57,7 +58,7 @@ func (v *Evaluator) fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
 
 // eachMember calls f for the members of a valid JSON object.
 func (v *Evaluator) eachMember(object []byte, f func(name string, value []byte)) {
-	validJSON(object).members(0, func(name []byte, value, end int) {
+	jsontape.ValidJSON(object).Members(0, func(name []byte, value, end int) {
 		f(string(name), object[value:end])
 	})
 }
@@ -67,7 +68,7 @@ func unquoted(value []byte) string {
 	if len(value) < 2 || value[0] != '"' {
 		return ""
 	}
-	return string(appendUnescaped(nil, value[1:len(value)-1]))
+	return string(jsontape.AppendUnescaped(nil, value[1:len(value)-1]))
 }
 
 // quantities reads two quantities that meet. Years and months of a FHIR Quantity are
@@ -75,10 +76,10 @@ func unquoted(value []byte) string {
 func (v *Evaluator) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
 	q, ok = v.quantityOf(a)
 	r, ok2 := v.quantityOf(b)
-	if a.kind == kindObject && r.Months() {
+	if a.kind == jsontape.KindObject && r.Months() {
 		q = q.Calendared()
 	}
-	if b.kind == kindObject && q.Months() {
+	if b.kind == jsontape.KindObject && q.Months() {
 		r = r.Calendared()
 	}
 	return q, r, ok && ok2
@@ -89,7 +90,7 @@ func (it *item) isQuantity() bool { return it.typ == schema.Quantity }
 
 func (v *Evaluator) equalQuantities(a, b *item) truth {
 	for _, it := range []*item{a, b} {
-		other := it.kind != kindObject || it.typ != nil && !it.typ.Is(quantityType())
+		other := it.kind != jsontape.KindObject || it.typ != nil && !it.typ.Is(quantityType())
 		if !it.isQuantity() && other {
 			return no
 		}
@@ -181,7 +182,7 @@ func (o *moveOp) eval(v *Evaluator, this *item) error {
 	if !ok {
 		return nil
 	}
-	if b.kind == kindObject {
+	if b.kind == jsontape.KindObject {
 		q = q.Calendared()
 	}
 	if o.back {
@@ -218,20 +219,20 @@ func (b *builder) quantityBinary(e *sof.Binary, l, r op) op {
 func toQuantity(v *Evaluator, in *item, args []item) (item, bool, error) {
 	text := in.text
 	switch in.kind {
-	case kindTrue:
+	case jsontape.KindTrue:
 		text = []byte("1.0")
-	case kindFalse:
+	case jsontape.KindFalse:
 		text = []byte("0.0")
-	case kindString:
+	case jsontape.KindString:
 		if text = v.str(in); in.typ != nil && temporal(in.system()) {
 			return item{}, false, nil
 		}
-	case kindNumber:
-	case kindNone, kindObject, kindArray:
+	case jsontape.KindNumber:
+	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray:
 	}
 	var q quantity.Quantity
 	var ok bool
-	if in.kind == kindObject || in.kind == kindNumber {
+	if in.kind == jsontape.KindObject || in.kind == jsontape.KindNumber {
 		q, ok = v.quantityOf(in)
 	} else {
 		q, ok = quantity.Parse(string(text))

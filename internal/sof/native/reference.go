@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // Unkeyed says why a reference has no key.
@@ -117,11 +118,11 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 	kept := base
 	for i := top; i < len(v.stack); i++ {
 		it := v.stack[i]
-		if it.kind != kindString {
+		if it.kind != jsontape.KindString {
 			continue
 		}
 		if id := v.keyOf(&o.key, v.str(&it)); id != nil {
-			v.stack[kept] = item{typ: stringType, text: id, node: -1, kind: kindString}
+			v.stack[kept] = item{typ: stringType, text: id, node: -1, kind: jsontape.KindString}
 			kept++
 		}
 	}

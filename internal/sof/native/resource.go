@@ -1,6 +1,10 @@
 package native
 
-import "bytes"
+import (
+	"bytes"
+
+	"fhirsynapse/internal/sof/native/jsontape"
+)
 
 // Resource is what a line says of itself. The slices are valid until the next
 // Eval; nil means the line has none.
@@ -15,7 +19,7 @@ type Resource struct {
 	Misses []Miss
 	// Differences are members of a resource of the engine's type that R4 does not have,
 	// or has in another shape, the first 100.
-	Differences []Difference
+	Differences []jsontape.Difference
 }
 
 // The extension of meta that makes a resource a tombstone.
@@ -35,30 +39,30 @@ type meta struct {
 	versionID, lastUpdated, tag, code, system, extension, url, valueString int
 }
 
-func (m *meta) outline(root *shape) {
-	root.field("resourceType")
-	root.field("id")
-	s := root.field("meta")
-	s.field("versionId")
-	s.field("lastUpdated")
-	tag := s.field("tag")
-	tag.field("code")
-	tag.field("system")
-	x := s.find().field("extension")
-	x.field("url")
-	x.field("valueString")
+func (m *meta) outline(root *jsontape.Shape) {
+	root.Field("resourceType")
+	root.Field("id")
+	s := root.Field("meta")
+	s.Field("versionId")
+	s.Field("lastUpdated")
+	tag := s.Field("tag")
+	tag.Field("code")
+	tag.Field("system")
+	x := s.Find().Field("extension")
+	x.Field("url")
+	x.Field("valueString")
 }
 
-func (m *meta) number(n nameNumbers, root *shape) {
-	m.resourceType, m.id, m.metaField = root.slotOf("resourceType"), root.slotOf("id"), root.slotOf("meta")
-	m.versionID, m.lastUpdated, m.tag = n.of("versionId"), n.of("lastUpdated"), n.of("tag")
-	m.code, m.system = n.of("code"), n.of("system")
-	m.extension, m.url, m.valueString = n.of("extension"), n.of("url"), n.of("valueString")
+func (m *meta) number(n *jsontape.Layout, root *jsontape.Shape) {
+	m.resourceType, m.id, m.metaField = root.SlotOf("resourceType"), root.SlotOf("id"), root.SlotOf("meta")
+	m.versionID, m.lastUpdated, m.tag = n.Number("versionId"), n.Number("lastUpdated"), n.Number("tag")
+	m.code, m.system = n.Number("code"), n.Number("system")
+	m.extension, m.url, m.valueString = n.Number("extension"), n.Number("url"), n.Number("valueString")
 }
 
 func (v *Evaluator) resource(root int32) Resource {
 	m := &v.engine.resourceOf
-	slots := v.tape.slots[v.tape.nodes[root].first:]
+	slots := v.tape.Slots[v.tape.Nodes[root].First:]
 	r := Resource{Type: v.stringAt(slots[m.resourceType] - 1), ID: v.stringAt(slots[m.id] - 1)}
 	at := slots[m.metaField] - 1
 	if at < 0 {
@@ -66,14 +70,14 @@ func (v *Evaluator) resource(root int32) Resource {
 	}
 	r.VersionID = v.stringAt(v.member(at, m.versionID))
 	r.LastUpdated = v.stringAt(v.member(at, m.lastUpdated))
-	for n := v.firstOf(v.member(at, m.tag)); n >= 0; n = v.tape.nodes[n].next {
+	for n := v.firstOf(v.member(at, m.tag)); n >= 0; n = v.tape.Nodes[n].Next {
 		system := v.stringAt(v.member(n, m.system))
 		if string(v.stringAt(v.member(n, m.code))) == "SUBSETTED" &&
 			(system == nil || string(system) == subsettedSystem || bytes.HasSuffix(system, []byte("/v3/ObservationValue"))) {
 			r.Subsetted = true
 		}
 	}
-	for n := v.firstOf(v.member(at, m.extension)); n >= 0; n = v.tape.nodes[n].next {
+	for n := v.firstOf(v.member(at, m.extension)); n >= 0; n = v.tape.Nodes[n].Next {
 		if string(v.stringAt(v.member(n, m.url))) == deletedURL &&
 			string(v.stringAt(v.member(n, m.valueString))) == deletedValue {
 			r.Deleted = true
@@ -84,20 +88,20 @@ func (v *Evaluator) resource(root int32) Resource {
 
 // firstOf is the first item of an array, or the node itself; -1 for none.
 func (v *Evaluator) firstOf(n int32) int32 {
-	if n >= 0 && v.tape.nodes[n].kind == kindArray {
-		return v.tape.nodes[n].first
+	if n >= 0 && v.tape.Nodes[n].Kind == jsontape.KindArray {
+		return v.tape.Nodes[n].First
 	}
 	return n
 }
 
 // stringAt is the decoded text of a string node; nil for anything else.
 func (v *Evaluator) stringAt(n int32) []byte {
-	if n < 0 || v.tape.nodes[n].kind != kindString {
+	if n < 0 || v.tape.Nodes[n].Kind != jsontape.KindString {
 		return nil
 	}
-	d := &v.tape.nodes[n]
-	raw := v.tape.line[d.start:d.end:d.end]
-	if !d.escaped {
+	d := &v.tape.Nodes[n]
+	raw := v.tape.Line[d.Start:d.End:d.End]
+	if !d.Escaped {
 		return raw
 	}
 	return v.decode(raw)
@@ -106,6 +110,6 @@ func (v *Evaluator) stringAt(n int32) []byte {
 func (v *Evaluator) decode(raw []byte) []byte {
 	v.room(len(raw))
 	from := len(v.arena)
-	v.arena = appendUnescaped(v.arena, raw)
+	v.arena = jsontape.AppendUnescaped(v.arena, raw)
 	return v.arena[from:len(v.arena):len(v.arena)]
 }

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // row is a node of the row plan. run fills its columns and, for every row it
@@ -240,8 +241,8 @@ func (r *iterateRow) walk(v *Evaluator, node int32, steps []hop, then, place int
 	if node < 0 {
 		return nil
 	}
-	d := &v.tape.nodes[node]
-	if d.kind != kindObject || d.shape < 0 {
+	d := &v.tape.Nodes[node]
+	if d.Kind != jsontape.KindObject || d.Shape < 0 {
 		return nil
 	}
 	h := &steps[0]
@@ -252,9 +253,9 @@ func (r *iterateRow) walk(v *Evaluator, node int32, steps []hop, then, place int
 			continue
 		}
 		next := int32(-1)
-		if list := &v.tape.nodes[at]; list.kind == kindArray {
-			if at = list.first; at >= 0 {
-				next = v.tape.nodes[at].next
+		if list := &v.tape.Nodes[at]; list.Kind == jsontape.KindArray {
+			if at = list.First; at >= 0 {
+				next = v.tape.Nodes[at].Next
 			}
 		}
 		for at >= 0 {
@@ -275,7 +276,7 @@ func (r *iterateRow) walk(v *Evaluator, node int32, steps []hop, then, place int
 				v.step(1)
 			}
 			if at = next; at >= 0 {
-				next = v.tape.nodes[at].next
+				next = v.tape.Nodes[at].Next
 			}
 		}
 	}
@@ -332,6 +333,6 @@ func (v *Evaluator) below(it, this *item) bool {
 	if it.node < 0 || this.node < 0 || it.node == this.node {
 		return false
 	}
-	inner, outer := &v.tape.nodes[it.node], &v.tape.nodes[this.node]
-	return inner.start >= outer.start && inner.end <= outer.end
+	inner, outer := &v.tape.Nodes[it.node], &v.tape.Nodes[this.node]
+	return inner.Start >= outer.Start && inner.End <= outer.End
 }

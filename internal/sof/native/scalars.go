@@ -9,6 +9,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/decimal"
 	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -119,21 +120,23 @@ func wrongType(what string) error {
 
 func not(_ *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
-	case kindTrue, kindFalse:
-		return boolItem(in.kind == kindFalse), true, nil
-	case kindNone, kindObject, kindArray, kindString, kindNumber:
+	case jsontape.KindTrue, jsontape.KindFalse:
+		return boolItem(in.kind == jsontape.KindFalse), true, nil
+	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray, jsontape.KindString, jsontape.KindNumber:
 	}
 	return item{}, false, wrongType("boolean")
 }
 
 func (v *Evaluator) textOf(it *item) ([]byte, error) {
-	if it.kind != kindString || it.isQuantity() {
+	if it.kind != jsontape.KindString || it.isQuantity() {
 		return nil, wrongType("string")
 	}
 	return v.str(it), nil
 }
 
-func textItem(b []byte) item { return item{typ: stringType, text: b, node: -1, kind: kindString} }
+func textItem(b []byte) item {
+	return item{typ: stringType, text: b, node: -1, kind: jsontape.KindString}
+}
 
 // onText is a function from text to text that allocates no more than growth times
 // the bytes of its input.
@@ -244,41 +247,41 @@ func length(v *Evaluator, in *item, _ []item) (item, bool, error) {
 
 func toString(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
-	case kindObject:
+	case jsontape.KindObject:
 		if q, ok := v.quantityOf(in); ok {
 			out := v.quantityItem(q)
 			out.typ = stringType
 			return out, true, nil
 		}
-	case kindString:
+	case jsontape.KindString:
 		return textItem(v.str(in)), true, nil
-	case kindNumber, kindTrue, kindFalse:
+	case jsontape.KindNumber, jsontape.KindTrue, jsontape.KindFalse:
 		return textItem(in.text), true, nil
-	case kindNone, kindArray:
+	case jsontape.KindNone, jsontape.KindArray:
 	}
 	return item{}, false, nil
 }
 
 func toInteger(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
-	case kindTrue:
+	case jsontape.KindTrue:
 		return v.integer(1), true, nil
-	case kindFalse:
+	case jsontape.KindFalse:
 		return v.integer(0), true, nil
-	case kindString:
+	case jsontape.KindString:
 		s := v.str(in)
 		if len(s) > maxNumber {
 			return item{}, false, nil
 		}
 		n, err := strconv.ParseInt(string(s), 10, 32)
 		return v.integer(int(n)), err == nil, nil
-	case kindNumber:
+	case jsontape.KindNumber:
 		d, err := v.decimalOf(in)
 		if err != nil || d.Scale() > 0 {
 			return item{}, false, err
 		}
 		return v.number(d), true, nil
-	case kindNone, kindObject, kindArray:
+	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray:
 	}
 	return item{}, false, nil
 }
@@ -286,17 +289,17 @@ func toInteger(v *Evaluator, in *item, _ []item) (item, bool, error) {
 func toDecimal(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	text := in.text
 	switch in.kind {
-	case kindTrue:
+	case jsontape.KindTrue:
 		text = []byte("1.0")
-	case kindFalse:
+	case jsontape.KindFalse:
 		text = []byte("0.0")
-	case kindString:
+	case jsontape.KindString:
 		// N1, 5.5.5: a text has no exponent
 		if text = v.str(in); bytes.ContainsAny(text, "eE") {
 			return item{}, false, nil
 		}
-	case kindNumber:
-	case kindNone, kindObject, kindArray:
+	case jsontape.KindNumber:
+	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray:
 		return item{}, false, nil
 	}
 	d, ok := decimal.Parse(text)
@@ -311,16 +314,16 @@ func toDecimal(v *Evaluator, in *item, _ []item) (item, bool, error) {
 // toBoolean knows the texts that FHIRPath N1, 5.5.1 lists.
 func toBoolean(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
-	case kindTrue, kindFalse:
-		return boolItem(in.kind == kindTrue), true, nil
-	case kindNumber:
+	case jsontape.KindTrue, jsontape.KindFalse:
+		return boolItem(in.kind == jsontape.KindTrue), true, nil
+	case jsontape.KindNumber:
 		d, ok := decimal.Parse(in.text)
 		if !ok {
 			return item{}, false, nil
 		}
 		zero := d.Sign() == 0
 		return boolItem(!zero), zero || d.Cmp(decimal.Int(1)) == 0, nil
-	case kindString:
+	case jsontape.KindString:
 		s := v.str(in)
 		if len(s) > maxNumber {
 			return item{}, false, nil
@@ -331,14 +334,14 @@ func toBoolean(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		case "false", "f", "no", "n", "0", "0.0":
 			return boolItem(false), true, nil
 		}
-	case kindNone, kindObject, kindArray:
+	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray:
 	}
 	return item{}, false, nil
 }
 
 func toMoment(to schema.System, parse func([]byte) (fhirtime.Value, bool)) scalar {
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
-		if in.kind != kindString {
+		if in.kind != jsontape.KindString {
 			return item{}, false, nil
 		}
 		s := v.str(in)
@@ -346,7 +349,7 @@ func toMoment(to schema.System, parse func([]byte) (fhirtime.Value, bool)) scala
 		if ok && to == schema.Date && m.Precision > fhirtime.Day {
 			s = s[:len("2024-01-31")]
 		}
-		return item{typ: to.Type(), text: s, node: -1, kind: kindString}, ok, nil
+		return item{typ: to.Type(), text: s, node: -1, kind: jsontape.KindString}, ok, nil
 	}
 }
 
@@ -378,7 +381,7 @@ func cut(d decimal.Decimal, side int) decimal.Decimal {
 
 func boundary(high bool) scalar {
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
-		if in.kind == kindNumber {
+		if in.kind == jsontape.KindNumber {
 			d, err := v.decimalOf(in)
 			if err != nil {
 				return item{}, false, err

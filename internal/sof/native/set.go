@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof/decimal"
+	"fhirsynapse/internal/sof/native/jsontape"
 )
 
 // minHashed is the number of items from which a set is hashed: fewer are compared
@@ -91,7 +92,7 @@ func (s *set) hashes(it *item) (out [2]uint64, n int) {
 	h.SetSeed(s.seed)
 	s.v.step(1)
 	switch it.kind {
-	case kindString:
+	case jsontape.KindString:
 		text := s.v.str(it)
 		s.v.step(len(text) >> 5)
 		out[0], n = maphash.Bytes(s.seed, text), 1
@@ -101,7 +102,7 @@ func (s *set) hashes(it *item) (out [2]uint64, n int) {
 			}
 		}
 		return out, n
-	case kindNumber:
+	case jsontape.KindNumber:
 		s.v.step(len(it.text) >> 5)
 		_ = h.WriteByte('n')
 		if d, ok := decimal.Parse(it.text); ok {
@@ -109,11 +110,11 @@ func (s *set) hashes(it *item) (out [2]uint64, n int) {
 		} else {
 			_, _ = h.Write(it.text)
 		}
-	case kindObject, kindArray:
+	case jsontape.KindObject, jsontape.KindArray:
 		before := s.v.budget.made
 		_, _ = h.Write(s.v.canonical(0, it.text, false))
 		s.v.budget.made = before
-	case kindTrue, kindFalse, kindNone:
+	case jsontape.KindTrue, jsontape.KindFalse, jsontape.KindNone:
 		_ = h.WriteByte(byte(it.kind))
 	}
 	out[0] = h.Sum64()
@@ -168,12 +169,12 @@ func (v *Evaluator) equivalentLists(a, b []item) bool {
 func (v *Evaluator) hasClasses(items []item) bool {
 	for i := range items {
 		switch it := &items[i]; it.kind {
-		case kindString:
+		case jsontape.KindString:
 			if temporal(it.system()) || it.isQuantity() {
 				return false
 			}
-		case kindObject, kindTrue, kindFalse:
-		case kindNone, kindArray, kindNumber:
+		case jsontape.KindObject, jsontape.KindTrue, jsontape.KindFalse:
+		case jsontape.KindNone, jsontape.KindArray, jsontape.KindNumber:
 			return false
 		}
 	}
@@ -182,7 +183,7 @@ func (v *Evaluator) hasClasses(items []item) bool {
 
 // class is what all items have in common that are equivalent to each other.
 type class struct {
-	kind kind
+	kind jsontape.Kind
 	hash [2]uint64
 }
 
@@ -199,13 +200,13 @@ func (v *Evaluator) sameClasses(a, b []item) bool {
 			c := class{kind: it.kind}
 			var text []byte
 			switch it.kind {
-			case kindString:
+			case jsontape.KindString:
 				s := v.str(it)
 				v.charge(2 * len(s))
 				text = normal(s)
-			case kindObject:
+			case jsontape.KindObject:
 				text = v.canonical(0, it.text, true)
-			case kindNone, kindArray, kindNumber, kindTrue, kindFalse:
+			case jsontape.KindNone, jsontape.KindArray, jsontape.KindNumber, jsontape.KindTrue, jsontape.KindFalse:
 			}
 			v.step(1 + len(text)>>4)
 			c.hash = [2]uint64{maphash.Bytes(seeds[0], text), maphash.Bytes(seeds[1], text)}

@@ -5,6 +5,7 @@ import (
 
 	"fhirsynapse/internal/sof/decimal"
 	"fhirsynapse/internal/sof/fhirtime"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -13,7 +14,7 @@ type item struct {
 	typ     *schema.Type // nil: not known
 	text    []byte       // inside of a string, else the value's JSON text
 	node    int32        // on the tape, or -1
-	kind    kind
+	kind    jsontape.Kind
 	escaped bool // text is the inside of a JSON string with escapes
 }
 
@@ -29,19 +30,19 @@ var (
 
 func boolItem(b bool) item {
 	if b {
-		return item{typ: booleanType, text: trueText, node: -1, kind: kindTrue}
+		return item{typ: booleanType, text: trueText, node: -1, kind: jsontape.KindTrue}
 	}
-	return item{typ: booleanType, text: falseText, node: -1, kind: kindFalse}
+	return item{typ: booleanType, text: falseText, node: -1, kind: jsontape.KindFalse}
 }
 
 // literal is a constant as an item.
 func literal(typ *schema.Type, text string) item {
-	it := item{typ: typ, text: []byte(text), node: -1, kind: kindString}
+	it := item{typ: typ, text: []byte(text), node: -1, kind: jsontape.KindString}
 	switch typ.System {
 	case schema.Boolean:
 		return boolItem(text == "true")
 	case schema.Integer, schema.Decimal:
-		it.kind = kindNumber
+		it.kind = jsontape.KindNumber
 	case schema.None, schema.String, schema.Date, schema.DateTime, schema.Time:
 	}
 	return it
@@ -58,13 +59,13 @@ func (v *Evaluator) str(it *item) []byte {
 func (it *item) system() schema.System {
 	if it.typ == nil {
 		switch it.kind {
-		case kindString:
+		case jsontape.KindString:
 			return schema.String
-		case kindNumber:
+		case jsontape.KindNumber:
 			return schema.Decimal
-		case kindTrue, kindFalse:
+		case jsontape.KindTrue, jsontape.KindFalse:
 			return schema.Boolean
-		case kindNone, kindObject, kindArray:
+		case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray:
 		}
 		return schema.None
 	}
@@ -73,7 +74,7 @@ func (it *item) system() schema.System {
 
 // moment reads a date or a time; ok is false where the text is none.
 func (v *Evaluator) moment(it *item) (m fhirtime.Value, ok bool) {
-	if it.kind != kindString {
+	if it.kind != jsontape.KindString {
 		return m, false
 	}
 	switch it.system() {
@@ -123,12 +124,12 @@ func (v *Evaluator) equal(a, b *item) truth {
 	switch {
 	case a.isQuantity() || b.isQuantity():
 		return v.equalQuantities(a, b)
-	case a.kind == kindString && b.kind == kindString:
+	case a.kind == jsontape.KindString && b.kind == jsontape.KindString:
 		if temporal(a.system()) && temporal(b.system()) {
 			return v.equalMoments(a, b)
 		}
 		return of(bytes.Equal(v.str(a), v.str(b)))
-	case a.kind == kindNumber && b.kind == kindNumber:
+	case a.kind == jsontape.KindNumber && b.kind == jsontape.KindNumber:
 		if bytes.Equal(a.text, b.text) {
 			return yes
 		}
@@ -137,7 +138,7 @@ func (v *Evaluator) equal(a, b *item) truth {
 		return of(ok && ok2 && x.Cmp(y) == 0)
 	case a.kind != b.kind:
 		return no
-	case a.kind == kindObject || a.kind == kindArray:
+	case a.kind == jsontape.KindObject || a.kind == jsontape.KindArray:
 		return of(v.equalJSON(a.text, b.text, false))
 	}
 	return yes
@@ -162,17 +163,17 @@ func (v *Evaluator) equalMoments(a, b *item) truth {
 // order compares two items; known is false where N1 says empty.
 func (v *Evaluator) order(a, b *item) (order int, known bool, err error) {
 	switch {
-	case a.isQuantity() || b.isQuantity() || a.kind == kindObject && b.kind == kindObject:
+	case a.isQuantity() || b.isQuantity() || a.kind == jsontape.KindObject && b.kind == jsontape.KindObject:
 		order, known = v.orderQuantities(a, b)
 		return order, known, nil
-	case a.kind == kindNumber && b.kind == kindNumber:
+	case a.kind == jsontape.KindNumber && b.kind == jsontape.KindNumber:
 		x, ok := decimal.Parse(a.text)
 		y, ok2 := decimal.Parse(b.text)
 		if !ok || !ok2 {
 			return 0, false, &dataError{"a number is out of range"}
 		}
 		return x.Cmp(y), true, nil
-	case a.kind == kindString && b.kind == kindString:
+	case a.kind == jsontape.KindString && b.kind == jsontape.KindString:
 		s, s2 := a.system(), b.system()
 		if !temporal(s) && !temporal(s2) {
 			return bytes.Compare(v.str(a), v.str(b)), true, nil

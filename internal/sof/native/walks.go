@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/native/jsontape"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -143,11 +144,11 @@ func (o *sortOp) eval(v *Evaluator, this *item) error {
 // 2020-01, the order of their texts keeps the result the same every time.
 func (v *Evaluator) sortOrder(a, b *item) (int, error) {
 	switch {
-	case a.kind == kindNone && b.kind == kindNone:
+	case a.kind == jsontape.KindNone && b.kind == jsontape.KindNone:
 		return 0, nil
-	case a.kind == kindNone:
+	case a.kind == jsontape.KindNone:
 		return -1, nil
-	case b.kind == kindNone:
+	case b.kind == jsontape.KindNone:
 		return 1, nil
 	}
 	order, known, err := v.order(a, b)
@@ -161,7 +162,7 @@ func (v *Evaluator) sortOrder(a, b *item) (int, error) {
 // once more, for the members that the view wants of it.
 type childrenOp struct {
 	in   op
-	want *shape
+	want *jsontape.Shape
 	deep bool
 }
 
@@ -174,10 +175,10 @@ func (o *childrenOp) eval(v *Evaluator, this *item) error {
 	w := walk{v: v, want: o.want, deep: o.deep}
 	for i := base; i < top; i++ {
 		it := v.stack[i]
-		if it.node < 0 || it.kind != kindObject {
+		if it.node < 0 || it.kind != jsontape.KindObject {
 			continue
 		}
-		if err := w.object(int(v.tape.nodes[it.node].start), v.typeAt(&it)); err != nil {
+		if err := w.object(int(v.tape.Nodes[it.node].Start), v.typeAt(&it)); err != nil {
 			return err
 		}
 	}
@@ -214,39 +215,27 @@ func (v *Evaluator) resourceType(it *item) *schema.Type {
 // walk pushes the elements below objects of the line.
 type walk struct {
 	v    *Evaluator
-	want *shape
+	want *jsontape.Shape
 	deep bool
 }
 
 // failed is a fault that the second reading met.
 func (w *walk) failed() error {
-	t := &w.v.tape
-	if t.limit {
-		panic(stopped{&limitError{t.reason}})
+	_, reason, limit := w.v.tape.Fault()
+	if limit {
+		panic(stopped{&limitError{w.v.tooManyValues()}})
 	}
-	return &dataError{t.reason}
+	return &dataError{reason}
 }
 
 // object pushes what the members of the object at i hold.
-func (w *walk) object(i int, typ *schema.Type) error {
-	t := &w.v.tape
-	b := t.line
-	for i = t.space(i + 1); b[i] != '}'; {
-		end, escaped := t.text(i + 1)
-		name := string(b[i+1 : end-1])
-		if escaped {
-			name = string(appendUnescaped(nil, b[i+1:end-1]))
+func (w *walk) object(i int, typ *schema.Type) (err error) {
+	jsontape.ValidJSON(w.v.tape.Line).Members(i, func(name []byte, value, _ int) {
+		if err == nil {
+			err = w.member(value, string(name), typ)
 		}
-		i = t.colon(end)
-		if err := w.member(i, name, typ); err != nil {
-			return err
-		}
-		i = t.space(t.skip(i))
-		if b[i] == ',' {
-			i = t.space(i + 1)
-		}
-	}
-	return nil
+	})
+	return err
 }
 
 // member pushes the value of one member, and what is below it. The extensions of a
@@ -261,7 +250,7 @@ func (w *walk) member(i int, name string, typ *schema.Type) error {
 		}
 		element, _ := schema.R4().Type("Element")
 		return w.each(i, func(at int) error {
-			if w.v.tape.line[at] != '{' {
+			if w.v.tape.Line[at] != '{' {
 				return nil
 			}
 			return w.object(at, element)
@@ -272,28 +261,21 @@ func (w *walk) member(i int, name string, typ *schema.Type) error {
 }
 
 // each calls f for the value at i, or for the items of the list there.
-func (w *walk) each(i int, f func(at int) error) error {
-	t := &w.v.tape
-	b := t.line
-	if b[i] != '[' {
+func (w *walk) each(i int, f func(at int) error) (err error) {
+	line := jsontape.ValidJSON(w.v.tape.Line)
+	if line[i] != '[' {
 		return f(i)
 	}
-	for i = t.space(i + 1); b[i] != ']'; {
-		if err := f(i); err != nil {
-			return err
+	line.Items(i, func(at int) {
+		if err == nil {
+			err = f(at)
 		}
-		i = t.space(t.skip(i))
-		if b[i] == ',' {
-			i = t.space(i + 1)
-		}
-	}
-	return nil
+	})
+	return err
 }
 
 func (w *walk) value(i int, typ *schema.Type) error {
-	t := &w.v.tape
-	t.depth = 0
-	end, n := t.value(i, w.want)
+	end, n := w.v.tape.Reread(i, w.want)
 	if end < 0 {
 		return w.failed()
 	}
@@ -302,11 +284,11 @@ func (w *walk) value(i int, typ *schema.Type) error {
 	}
 	w.v.step(1 + (end-i)>>3)
 	it := w.v.itemAt(n, typ)
-	if it.kind == kindObject && (typ == nil || typ.Kind == schema.Resource) {
+	if it.kind == jsontape.KindObject && (typ == nil || typ.Kind == schema.Resource) {
 		it.typ = w.v.resourceType(&it)
 	}
 	w.v.push(it)
-	if w.deep && it.kind == kindObject {
+	if w.deep && it.kind == jsontape.KindObject {
 		return w.object(i, it.typ)
 	}
 	return nil
@@ -343,8 +325,8 @@ type valuelessOp struct {
 func (b *builder) valueless(e *sof.Child) op {
 	o := &valuelessOp{in: b.op(e.In)}
 	for _, p := range e.Properties {
-		o.values = append(o.values, property{name: p.Name, number: b.numbers.of(p.Name), typ: p.Type})
-		o.twins = append(o.twins, property{number: b.numbers.of("_" + p.Name)})
+		o.values = append(o.values, property{name: p.Name, number: b.numbers.Number(p.Name), typ: p.Type})
+		o.twins = append(o.twins, property{number: b.numbers.Number("_" + p.Name)})
 	}
 	return o
 }
@@ -371,16 +353,16 @@ func (o *valuelessOp) eval(v *Evaluator, this *item) error {
 func (o *valuelessOp) push(v *Evaluator, value, twin int32, typ *schema.Type) {
 	values, twins := v.places(value), v.places(twin)
 	next := value
-	if value >= 0 && v.tape.nodes[value].kind == kindArray {
-		next = v.tape.nodes[value].first
+	if value >= 0 && v.tape.Nodes[value].Kind == jsontape.KindArray {
+		next = v.tape.Nodes[value].First
 	}
 	for i := range max(len(values), len(twins)) {
 		switch {
 		case i < len(values) && values[i]:
 			v.push(v.itemAt(next, typ))
-			next = v.tape.nodes[next].next
+			next = v.tape.Nodes[next].Next
 		case i < len(twins) && twins[i]:
-			v.push(item{typ: typ, node: -1, kind: kindNone})
+			v.push(item{typ: typ, node: -1, kind: jsontape.KindNone})
 		}
 	}
 }
@@ -391,14 +373,14 @@ func (v *Evaluator) places(at int32) []bool {
 	if at < 0 {
 		return nil
 	}
-	d := v.tape.nodes[at]
-	if d.kind != kindArray {
+	d := v.tape.Nodes[at]
+	if d.Kind != jsontape.KindArray {
 		return []bool{true}
 	}
 	var out []bool
 	w := walk{v: v}
-	_ = w.each(int(d.start), func(i int) error {
-		out = append(out, v.tape.line[i] != 'n')
+	_ = w.each(int(d.Start), func(i int) error {
+		out = append(out, v.tape.Line[i] != 'n')
 		return nil
 	})
 	return out

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/sof"
 )
 
 // Walks that have no end, or make too much, end with the limits of a line.
@@ -113,5 +114,23 @@ func TestQuantitiesOfTheData(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%s on %s: %s, %v, want %s", c.path, c.line, got, err, c.want)
 		}
+	}
+}
+
+// What descendants() reads again is also there in a line whose survey was given up.
+func TestDescendantsOfALargeLine(t *testing.T) {
+	t.Parallel()
+	e, err := New([]*sof.View{viewOf(t, "Patient", "descendants().ofType(Period).start.first()")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := `{"resourceType":"Patient","id":"1","name":[{"text":"` + strings.Repeat("x", 40<<20) + `","period":{"start":"2026"}}]}`
+	got := ""
+	_, err = e.Evaluator().Eval(t.Context(), []byte(line), func(_ int, row [][]byte) error {
+		got = string(row[0])
+		return nil
+	})
+	if err != nil || got != `["2026"]` {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ func FuzzSurveyFindsTheQuotes(f *testing.F) {
 	f.Add([]byte(strings.Repeat("x", 63) + `"` + strings.Repeat("\x21\x20\x1f", 30) + `\`))
 	f.Add([]byte("\x22\x23\xa2\x00\x01\x22\x21\x22 é"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		var tp tape
-		tp.line, tp.allocated = line, func(int) {}
+		var tp Tape
+		tp.Line, tp.allocated = line, func(int) {}
 		ascii := tp.survey()
 		if want := bytes.IndexFunc(line, func(r rune) bool { return r >= 0x80 }) < 0; ascii != want {
 			t.Errorf("%q: ASCII %t", line, ascii)

@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 
 // lexer validates the parts of one line: strings, numbers, words and white space.
 type lexer struct {
-	line []byte
+	Line []byte
 	// allocated is told of memory for a large line.
 	allocated func(bytes int)
 
@@ -30,14 +30,14 @@ func (t *lexer) fail(at int, reason string) int {
 }
 
 func (t *lexer) space(i int) int {
-	b := t.line
+	b := t.Line
 	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
 		i++
 	}
 	return i
 }
 
-func (t *lexer) tooShort() int { return t.fail(len(t.line), "the line ends too early") }
+func (t *lexer) tooShort() int { return t.fail(len(t.Line), "the line ends too early") }
 
 // text reads a string behind its opening quote and gives the offset behind the
 // closing one.
@@ -46,7 +46,7 @@ func (t *lexer) text(i int) (int, bool) {
 	if !t.plain && t.oddIn(i, end) {
 		return t.oddText(i)
 	}
-	if end >= len(t.line) {
+	if end >= len(t.Line) {
 		return t.tooShort(), false
 	}
 	return end + 1, false
@@ -55,7 +55,7 @@ func (t *lexer) text(i int) (int, bool) {
 // oddText is text where backslashes or control characters may be. Eight bytes at
 // a time are searched for one of them or a quote.
 func (t *lexer) oddText(i int) (int, bool) {
-	b := t.line
+	b := t.Line
 	escaped := false
 	for {
 		for i+8 <= len(b) {
@@ -86,7 +86,7 @@ func (t *lexer) oddText(i int) (int, bool) {
 
 // escape validates the escape sequence at i and gives the offset behind it.
 func (t *lexer) escape(i int) int {
-	b := t.line
+	b := t.Line
 	if i+1 >= len(b) {
 		return t.tooShort()
 	}
@@ -132,23 +132,23 @@ func hex4(b []byte, i int) (rune, bool) {
 }
 
 func (t *lexer) word(i int, w string) int {
-	if len(t.line)-i < len(w) || string(t.line[i:i+len(w)]) != w {
+	if len(t.Line)-i < len(w) || string(t.Line[i:i+len(w)]) != w {
 		return t.fail(i, "expected a JSON value")
 	}
 	return i + len(w)
 }
 
 func (t *lexer) colon(i int) int {
-	if i = t.space(i); i >= len(t.line) {
+	if i = t.space(i); i >= len(t.Line) {
 		return t.tooShort()
 	}
-	if t.line[i] != ':' {
+	if t.Line[i] != ':' {
 		return t.fail(i, "expected a colon")
 	}
-	if i++; i < len(t.line) && t.line[i] > ' ' {
+	if i++; i < len(t.Line) && t.Line[i] > ' ' {
 		return i
 	}
-	if i = t.space(i); i >= len(t.line) {
+	if i = t.space(i); i >= len(t.Line) {
 		return t.tooShort()
 	}
 	return i
@@ -156,7 +156,7 @@ func (t *lexer) colon(i int) int {
 
 // number validates a number after RFC 8259, section 6.
 func (t *lexer) number(i int) int {
-	b := t.line
+	b := t.Line
 	start := i
 	if i < len(b) && b[i] == '-' {
 		i++
@@ -201,7 +201,7 @@ func (t *lexer) number(i int) int {
 }
 
 // appendUnescaped decodes the inside of a JSON string, which is valid.
-func appendUnescaped(out, raw []byte) []byte {
+func AppendUnescaped(out, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		c := raw[i]
 		if c != '\\' {

@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import (
 	"encoding/binary"
@@ -10,16 +10,16 @@ import (
 // shape says which members of a JSON object some view reads; the rest of the
 // object is validated and skipped. The shapes of an engine form a trie over
 // property names, with cycles where a view recurses.
-type shape struct {
-	fields map[string]*shape
-	merged *shape // set when this shape became part of another
+type Shape struct {
+	fields map[string]*Shape
+	merged *Shape // set when this shape became part of another
 
 	// made by freeze:
-	number int16
+	Number int16
 	guess  int // of the tape, where its members' are
 	names  []string
-	below  []*shape
-	slots  map[string]int
+	below  []*Shape
+	Slots  map[string]int
 	byName []uint8   // 1 + slot by the engine's number of the name; 0 is none
 	keys   []nameKey // by slot
 	table  []uint8   // 1 + slot by hash; 0 is none, no table: see slotOf
@@ -27,53 +27,79 @@ type shape struct {
 	shift  uint8
 }
 
-// nameNumbers numbers the property names that an engine reads.
-type nameNumbers map[string]int
+// Layout is the frozen shapes of an engine, by number, with numbers for the names that
+// it reads.
+type Layout struct {
+	shapes  []*Shape
+	numbers map[string]int
+}
 
-func (n nameNumbers) of(name string) int {
-	id, ok := n[name]
+// Number returns the number of a name, a new one for a name that no shape has.
+func (l *Layout) Number(name string) int {
+	id, ok := l.numbers[name]
 	if !ok {
-		id = len(n)
-		n[name] = id
+		id = len(l.numbers)
+		l.numbers[name] = id
 	}
 	return id
 }
 
-func newShape() *shape { return &shape{fields: map[string]*shape{}} }
+// Slot returns the slot that the member of a name has in objects of a shape, or -1.
+func (l *Layout) Slot(shape int16, number int) int {
+	if s := l.shapes[shape]; number < len(s.byName) {
+		return int(s.byName[number]) - 1
+	}
+	return -1
+}
 
-func (s *shape) find() *shape {
+// NewTape returns a tape for one goroutine. Its values take at most so many bytes of a
+// line; allocated is told of the memory that a line takes.
+func (l *Layout) NewTape(most int, allocated func(bytes int), elements *Elements) Tape {
+	t := Tape{most: most, elements: elements}
+	t.allocated = allocated
+	if n := len(l.shapes); n > 0 {
+		last := l.shapes[n-1]
+		t.guesses = make([]uint8, last.guess+len(last.names)+1)
+	}
+	return t
+}
+
+// NewShape returns a shape without fields.
+func NewShape() *Shape { return &Shape{fields: map[string]*Shape{}} }
+
+func (s *Shape) Find() *Shape {
 	for s.merged != nil {
 		s = s.merged
 	}
 	return s
 }
 
-func (s *shape) field(name string) *shape {
-	s = s.find()
+func (s *Shape) Field(name string) *Shape {
+	s = s.Find()
 	f, ok := s.fields[name]
 	if !ok {
-		f = newShape()
+		f = NewShape()
 		s.fields[name] = f
 	}
-	return f.find()
+	return f.Find()
 }
 
 // merge makes a and b one shape.
-func merge(a, b *shape) *shape {
-	a, b = a.find(), b.find()
+func Merge(a, b *Shape) *Shape {
+	a, b = a.Find(), b.Find()
 	if a == b {
 		return a
 	}
 	b.merged = a
 	for name, f := range b.fields {
-		a = a.find()
+		a = a.Find()
 		if own, ok := a.fields[name]; ok {
-			merge(own, f)
+			Merge(own, f)
 		} else {
 			a.fields[name] = f
 		}
 	}
-	return a.find()
+	return a.Find()
 }
 
 // maxFields is what one table can number; no FHIR type has so many elements.
@@ -82,37 +108,37 @@ const maxFields = 250
 // maxShapes is what a node can number.
 const maxShapes = 1<<15 - 1
 
-// freeze numbers the fields of s and all shapes below it, and gives the shapes
-// by number. A shape without fields has none: its objects are skipped.
-func (s *shape) freeze(numbers nameNumbers) (all []*shape, err error) {
-	s.find().sortFields(&all)
-	if len(all) > maxShapes {
+// Freeze numbers the fields of s and all shapes below it. No field can be added later.
+func (s *Shape) Freeze() (*Layout, error) {
+	l := &Layout{numbers: map[string]int{}}
+	s.Find().sortFields(&l.shapes)
+	if len(l.shapes) > maxShapes {
 		return nil, fmt.Errorf("the views read more than %d kinds of object", maxShapes)
 	}
-	for _, f := range all {
+	for _, f := range l.shapes {
 		if len(f.names) > maxFields {
 			return nil, fmt.Errorf("the views read more than %d members of one object", maxFields)
 		}
 		for _, name := range f.names {
-			numbers.of(name)
+			l.Number(name)
 		}
 	}
 	guesses := 0
-	for i, f := range all {
-		f.number = int16(i)
+	for i, f := range l.shapes {
+		f.Number = int16(i)
 		f.guess = guesses
 		guesses += len(f.names) + 1
-		f.byName = make([]uint8, len(numbers))
+		f.byName = make([]uint8, len(l.numbers))
 		for slot, name := range f.names {
-			f.byName[numbers[name]] = uint8(slot + 1)
+			f.byName[l.numbers[name]] = uint8(slot + 1)
 		}
 		f.hash()
 	}
-	return all, nil
+	return l, nil
 }
 
 // sortFields orders the fields of s and of all shapes below it.
-func (s *shape) sortFields(all *[]*shape) {
+func (s *Shape) sortFields(all *[]*Shape) {
 	if s.names != nil || len(s.fields) == 0 {
 		return
 	}
@@ -121,11 +147,11 @@ func (s *shape) sortFields(all *[]*shape) {
 		s.names = append(s.names, name)
 	}
 	slices.Sort(s.names)
-	s.slots = map[string]int{}
-	s.below = make([]*shape, len(s.names))
+	s.Slots = map[string]int{}
+	s.below = make([]*Shape, len(s.names))
 	for i, name := range s.names {
-		s.slots[name] = i
-		s.below[i] = s.fields[name].find()
+		s.Slots[name] = i
+		s.below[i] = s.fields[name].Find()
 	}
 	for _, f := range s.below {
 		f.sortFields(all)
@@ -176,7 +202,7 @@ func (k nameKey) hash(factor uint64, shift uint8) uint64 {
 // hash finds a multiplier and a size with which no two names collide, so that a
 // lookup compares once. Names that agree in all that the hash looks at can only
 // be told apart by the slow map; none of FHIR's do.
-func (s *shape) hash() {
+func (s *Shape) hash() {
 	s.keys = make([]nameKey, len(s.names))
 	for i, name := range s.names {
 		s.keys[i] = keyOf(name)
@@ -192,7 +218,7 @@ func (s *shape) hash() {
 }
 
 // tableOf is the table with this factor, or nil where names collide.
-func (s *shape) tableOf(bits uint8, factor uint64) []uint8 {
+func (s *Shape) tableOf(bits uint8, factor uint64) []uint8 {
 	table := make([]uint8, 1<<bits)
 	for i, k := range s.keys {
 		h := k.hash(factor, 64-bits)
@@ -205,10 +231,10 @@ func (s *shape) tableOf(bits uint8, factor uint64) []uint8 {
 }
 
 // lookup gives the slot of the member whose name is line[start:end], or -1.
-func (s *shape) lookup(line []byte, start, end int) int {
+func (s *Shape) lookup(line []byte, start, end int) int {
 	n := end - start
 	if s.table == nil || start+word > len(line) {
-		return s.slotOf(string(line[start:end]))
+		return s.SlotOf(string(line[start:end]))
 	}
 	k := nameKey{first: binary.LittleEndian.Uint64(line[start:]), length: n}
 	if n < word {
@@ -225,7 +251,7 @@ func (s *shape) lookup(line []byte, start, end int) int {
 
 // isAt says that the quoted name of a slot and a colon are at line[start:], and
 // where they end. It may overlook one.
-func (s *shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
+func (s *Shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
 	k := &s.keys[slot]
 	end = start + k.length
 	if k.mask == 0 || end+2 > len(line) || start+word > len(line) || line[end] != '"' || line[end+1] != ':' ||
@@ -239,8 +265,8 @@ func (s *shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
 }
 
 // slotOf is lookup the slow way.
-func (s *shape) slotOf(name string) int {
-	if i, ok := s.slots[name]; ok {
+func (s *Shape) SlotOf(name string) int {
+	if i, ok := s.Slots[name]; ok {
 		return i
 	}
 	return -1

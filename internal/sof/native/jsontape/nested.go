@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import "fhirsynapse/internal/sof/schema"
 
@@ -7,7 +7,7 @@ import "fhirsynapse/internal/sof/schema"
 // It is for one goroutine.
 type Nested struct {
 	types map[*schema.Type]map[string]member
-	line  validJSON
+	line  ValidJSON
 	path  []byte
 	found []Difference
 }
@@ -36,7 +36,7 @@ func (n *Nested) Compare(line []byte) []Difference {
 // resource compares the resource that begins at an offset, and returns the offset behind it.
 func (n *Nested) resource(at int, top bool) int {
 	name := ""
-	end := n.line.members(at, func(key []byte, value, end int) {
+	end := n.line.Members(at, func(key []byte, value, end int) {
 		if string(key) == "resourceType" && n.line[value] == '"' {
 			name = string(n.line[value+1 : end-1])
 		}
@@ -57,7 +57,7 @@ func (n *Nested) object(at int, t *schema.Type, top bool) int {
 	known := n.membersOf(t)
 	return n.line.walkMembers(at, func(key []byte, value int) int {
 		whole := kindAt(n.line, value)
-		if len(key) > 0 && key[0] == '_' || whole == kindNone || len(n.found) >= mostDifferences {
+		if len(key) > 0 && key[0] == '_' || whole == KindNone || len(n.found) >= mostDifferences {
 			return n.line.after(value)
 		}
 		m, ok := known[string(key)]
@@ -78,17 +78,17 @@ func (n *Nested) object(at int, t *schema.Type, top bool) int {
 const anyResource = "Resource"
 
 // itemAt returns the kind of the first item of a list, kindNone for anything else.
-func (n *Nested) itemAt(value int, whole kind) kind {
-	if whole == kindArray {
+func (n *Nested) itemAt(value int, whole Kind) Kind {
+	if whole == KindArray {
 		if first := n.line.space(value + 1); n.line[first] != ']' {
 			return kindAt(n.line, first)
 		}
 	}
-	return kindNone
+	return KindNone
 }
 
 // below compares the objects of a member's value, and returns the offset behind it.
-func (n *Nested) below(key []byte, of *schema.Type, value int, whole kind) int {
+func (n *Nested) below(key []byte, of *schema.Type, value int, whole Kind) int {
 	if of.Kind == schema.Primitive || of.Kind == schema.SystemType {
 		return n.line.after(value)
 	}
@@ -98,21 +98,15 @@ func (n *Nested) below(key []byte, of *schema.Type, value int, whole kind) int {
 	}
 	n.path = append(n.path, key...)
 	defer func() { n.path = n.path[:before] }()
-	if whole == kindObject {
+	if whole == KindObject {
 		return n.object(value, of, false)
 	}
-	at := n.line.space(value + 1)
-	for n.line[at] != ']' {
+	return n.line.walkItems(value, func(at int) int {
 		if n.line[at] == '{' {
-			at = n.object(at, of, false)
-		} else {
-			at = n.line.after(at)
+			return n.object(at, of, false)
 		}
-		if at = n.line.space(at); n.line[at] == ',' {
-			at = n.line.space(at + 1)
-		}
-	}
-	return at + 1
+		return n.line.after(at)
+	})
 }
 
 func (n *Nested) report(key []byte, kind DifferenceKind) {

@@ -1,13 +1,13 @@
-package native
+package jsontape
 
 import "bytes"
 
 // validJSON is a text that was read without a fault. Its methods take and return offsets.
-type validJSON []byte
+type ValidJSON []byte
 
 // members calls each with the names of the object that begins at an offset, and where
 // their values begin and end. It returns the offset behind the object.
-func (v validJSON) members(at int, each func(key []byte, value, end int)) int {
+func (v ValidJSON) Members(at int, each func(key []byte, value, end int)) int {
 	return v.walkMembers(v.space(at), func(key []byte, value int) int {
 		end := v.after(value)
 		each(key, value, end)
@@ -18,12 +18,12 @@ func (v validJSON) members(at int, each func(key []byte, value, end int)) int {
 // walkMembers calls each with the names and the offsets of the values of the object that
 // begins at an offset; each returns the offset behind the value. It returns the offset
 // behind the object.
-func (v validJSON) walkMembers(at int, each func(key []byte, value int) (end int)) int {
+func (v ValidJSON) walkMembers(at int, each func(key []byte, value int) (end int)) int {
 	for at = v.space(at + 1); v[at] != '}'; {
 		end := v.afterString(at)
 		key := v[at+1 : end-1]
 		if bytes.IndexByte(key, '\\') >= 0 {
-			key = appendUnescaped(nil, key)
+			key = AppendUnescaped(nil, key)
 		}
 		end = each(key, v.space(v.space(end)+1))
 		if at = v.space(end); v[at] == ',' {
@@ -33,8 +33,27 @@ func (v validJSON) walkMembers(at int, each func(key []byte, value int) (end int
 	return at + 1
 }
 
+// Items calls each with the offsets of the items of the list that begins at an offset.
+func (v ValidJSON) Items(at int, each func(at int)) {
+	v.walkItems(at, func(at int) int {
+		each(at)
+		return v.after(at)
+	})
+}
+
+// walkItems is Items where each returns the offset behind the item. It returns the offset
+// behind the list.
+func (v ValidJSON) walkItems(at int, each func(at int) (end int)) int {
+	for at = v.space(at + 1); v[at] != ']'; {
+		if at = v.space(each(at)); v[at] == ',' {
+			at = v.space(at + 1)
+		}
+	}
+	return at + 1
+}
+
 // space returns the offset of the first byte from at that is no white space.
-func (v validJSON) space(at int) int {
+func (v ValidJSON) space(at int) int {
 	for at < len(v) && (v[at] == ' ' || v[at] == '\t' || v[at] == '\r' || v[at] == '\n') {
 		at++
 	}
@@ -42,7 +61,7 @@ func (v validJSON) space(at int) int {
 }
 
 // after returns the offset behind the value that begins at an offset.
-func (v validJSON) after(at int) int {
+func (v ValidJSON) after(at int) int {
 	switch v[at] {
 	case '"':
 		return v.afterString(at)
@@ -73,7 +92,7 @@ func (v validJSON) after(at int) int {
 var scalarEnds = []byte(",]} \t\r\n")
 
 // afterString returns the offset behind the string that begins at an offset.
-func (v validJSON) afterString(at int) int {
+func (v ValidJSON) afterString(at int) int {
 	for at++; ; at++ {
 		quote := bytes.IndexByte(v[at:], '"')
 		at += quote

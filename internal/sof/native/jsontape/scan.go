@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import "unicode/utf8"
 
@@ -6,34 +6,34 @@ import "unicode/utf8"
 // refuses beyond 128.
 const maxDepth = 1000
 
-type kind uint8
+type Kind uint8
 
 const (
-	kindNone kind = iota // the missing focus of a row of nulls
-	kindObject
-	kindArray
-	kindString
-	kindNumber
-	kindTrue
-	kindFalse
+	KindNone Kind = iota // the missing focus of a row of nulls
+	KindObject
+	KindArray
+	KindString
+	KindNumber
+	KindTrue
+	KindFalse
 )
 
 // node is one value of the line that a view may read.
-type node struct {
-	start, end int32 // of a string without its quotes, of other values whole
-	next       int32 // in an array; -1 ends it
-	first      int32 // of an array: its first item, or -1; of an object: its slots
-	shape      int16 // of an object: number of its shape, or -1
-	kind       kind
-	escaped    bool
+type Node struct {
+	Start, End int32 // of a string without its quotes, of other values whole
+	Next       int32 // in an array; -1 ends it
+	First      int32 // of an array: its first item, or -1; of an object: its slots
+	Shape      int16 // of an object: number of its shape, or -1
+	Kind       Kind
+	Escaped    bool
 }
 
 // tape holds the values of one line. Slots of an object hold 1 + the node of
 // each member, 0 where it is missing, -1 where it is null.
-type tape struct {
+type Tape struct {
 	lexer
-	nodes []node
-	slots []int32
+	Nodes []Node
+	Slots []int32
 	depth int
 	// most is how many bytes the values may take.
 	most int
@@ -41,7 +41,7 @@ type tape struct {
 	// as it was last time; the first of a shape is the member at the beginning.
 	guesses []uint8
 
-	elements    *elements // of the resource type; nil compares none
+	elements    *Elements // of the resource type; nil compares none
 	differences []Difference
 	nameEnd     int  // of the member that key has read
 	limit       bool // the fault is that the values take more than most
@@ -49,8 +49,8 @@ type tape struct {
 
 // read validates the line and keeps what root asks for. It gives the node of
 // the root object, or -1 after a fault.
-func (t *tape) read(line []byte, root *shape) int32 {
-	t.line, t.nodes, t.slots, t.depth, t.reason, t.limit = line, t.nodes[:0], t.slots[:0], 0, "", false
+func (t *Tape) Read(line []byte, root *Shape) int32 {
+	t.Line, t.Nodes, t.Slots, t.depth, t.reason, t.limit = line, t.Nodes[:0], t.Slots[:0], 0, "", false
 	t.differences = t.differences[:0]
 	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8"))
@@ -76,60 +76,75 @@ func (t *tape) read(line []byte, root *shape) int32 {
 	return n
 }
 
+// Reread reads a value of the line once more, for what another shape asks for. It returns
+// the offset behind it, or -1 after a fault, and its node, -1 for null.
+func (t *Tape) Reread(i int, s *Shape) (int, int32) {
+	if t.depth = 0; t.quotes == nil {
+		t.survey()
+	}
+	return t.value(i, s)
+}
+
+// Fault returns where the first fault is and what it is; limit says that the values take
+// more memory than they may.
+func (t *Tape) Fault() (offset int, reason string, limit bool) {
+	return t.failedAt, t.reason, t.limit
+}
+
 // value reads the value at i, which is no space, and gives the offset behind it
 // and its node; -1 for null.
-func (t *tape) value(i int, s *shape) (int, int32) {
-	if i >= len(t.line) {
+func (t *Tape) value(i int, s *Shape) (int, int32) {
+	if i >= len(t.Line) {
 		return t.tooShort(), -1
 	}
-	n := node{next: -1, first: -1, shape: -1, start: int32(i)}
-	switch t.line[i] {
+	n := Node{Next: -1, First: -1, Shape: -1, Start: int32(i)}
+	switch t.Line[i] {
 	case '{':
 		if len(s.names) > 0 {
 			return t.object(i, s)
 		}
-		n.kind = kindObject
+		n.Kind = KindObject
 		i = t.skip(i)
 	case '[':
 		return t.array(i, s)
 	case '"':
 		return t.stringValue(i + 1)
 	case 't':
-		n.kind = kindTrue
+		n.Kind = KindTrue
 		i = t.word(i, "true")
 	case 'f':
-		n.kind = kindFalse
+		n.Kind = KindFalse
 		i = t.word(i, "false")
 	case 'n':
 		return t.word(i, "null"), -1
 	default:
-		n.kind = kindNumber
+		n.Kind = KindNumber
 		i = t.number(i)
 	}
 	if i < 0 {
 		return -1, -1
 	}
-	n.end = int32(i)
+	n.End = int32(i)
 	return i, t.add(n)
 }
 
 // stringValue is value for a string, behind its opening quote.
-func (t *tape) stringValue(i int) (int, int32) {
+func (t *Tape) stringValue(i int) (int, int32) {
 	end, escaped := t.text(i)
 	if end < 0 {
 		return -1, -1
 	}
 
-	t.nodes = append(t.nodes, node{start: int32(i), end: int32(end) - 1, next: -1, first: -1, shape: -1, kind: kindString, escaped: escaped})
-	return end, int32(len(t.nodes)) - 1
+	t.Nodes = append(t.Nodes, Node{Start: int32(i), End: int32(end) - 1, Next: -1, First: -1, Shape: -1, Kind: KindString, Escaped: escaped})
+	return end, int32(len(t.Nodes)) - 1
 }
 
-func (t *tape) add(n node) int32 {
-	t.nodes = append(t.nodes, n)
-	return int32(len(t.nodes)) - 1
+func (t *Tape) add(n Node) int32 {
+	t.Nodes = append(t.Nodes, n)
+	return int32(len(t.Nodes)) - 1
 }
 
-func (t *tape) enter(i int) bool {
+func (t *Tape) enter(i int) bool {
 	if t.depth++; t.depth > maxDepth {
 		t.fail(i, "nested too deeply")
 		return false
@@ -137,20 +152,20 @@ func (t *tape) enter(i int) bool {
 	return true
 }
 
-func (t *tape) object(i int, s *shape) (int, int32) {
+func (t *Tape) object(i int, s *Shape) (int, int32) {
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(node{shape: s.number, kind: kindObject, start: int32(i), next: -1, first: int32(len(t.slots))})
-	base := len(t.slots)
-	if base+len(s.names) > cap(t.slots) && !t.growSlots(i, len(s.names)) {
+	self := t.add(Node{Shape: s.Number, Kind: KindObject, Start: int32(i), Next: -1, First: int32(len(t.Slots))})
+	base := len(t.Slots)
+	if base+len(s.names) > cap(t.Slots) && !t.growSlots(i, len(s.names)) {
 		return -1, -1
 	}
-	t.slots = t.slots[:base+len(s.names)]
-	clear(t.slots[base:])
+	t.Slots = t.Slots[:base+len(s.names)]
+	clear(t.Slots[base:])
 	guess := s.guess
 	i = t.space(i + 1)
-	if i < len(t.line) && t.line[i] == '}' {
+	if i < len(t.Line) && t.Line[i] == '}' {
 		i++
 	} else {
 		for {
@@ -171,14 +186,14 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 			} else {
 				t.guesses[guess] = uint8(slot + 1)
 				guess = s.guess + slot + 1
-				if t.slots[base+slot] != 0 {
+				if t.Slots[base+slot] != 0 {
 					return t.fail(at, "the same member twice"), -1
 				}
 				if !t.hasRoom(i) {
 					return -1, -1
 				}
 				var n int32
-				if t.line[i] == '"' {
+				if t.Line[i] == '"' {
 					i, n = t.stringValue(i + 1)
 				} else {
 					i, n = t.value(i, s.below[slot])
@@ -189,14 +204,14 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 				if n++; n == 0 {
 					n = -1
 				}
-				t.slots[base+slot] = n
+				t.Slots[base+slot] = n
 			}
-			if i >= len(t.line) || t.line[i] <= ' ' {
-				if i = t.space(i); i >= len(t.line) {
+			if i >= len(t.Line) || t.Line[i] <= ' ' {
+				if i = t.space(i); i >= len(t.Line) {
 					return t.tooShort(), -1
 				}
 			}
-			if c := t.line[i]; c == ',' {
+			if c := t.Line[i]; c == ',' {
 				i = t.space(i + 1)
 				continue
 			} else if c == '}' {
@@ -207,25 +222,25 @@ func (t *tape) object(i int, s *shape) (int, int32) {
 		}
 	}
 	t.depth--
-	t.nodes[self].end = int32(i)
+	t.Nodes[self].End = int32(i)
 	return i, self
 }
 
 // guessed says that the member of a slot is at i, and where its value starts.
-func (t *tape) guessed(i int, s *shape, slot int) (int, bool) {
+func (t *Tape) guessed(i int, s *Shape, slot int) (int, bool) {
 	if slot < 0 {
 		return 0, false
 	}
-	end, ok := s.isAt(slot, t.line, i+1)
-	return end, ok && end < len(t.line) && t.line[i] == '"' && t.line[end] > ' '
+	end, ok := s.isAt(slot, t.Line, i+1)
+	return end, ok && end < len(t.Line) && t.Line[i] == '"' && t.Line[end] > ' '
 }
 
 // key reads a member name and the colon; it gives where the value starts.
-func (t *tape) key(i int, s *shape) (int, int) {
-	if i >= len(t.line) {
+func (t *Tape) key(i int, s *Shape) (int, int) {
+	if i >= len(t.Line) {
 		return t.tooShort(), -1
 	}
-	if t.line[i] != '"' {
+	if t.Line[i] != '"' {
 		return t.fail(i, "expected a member name in double quotes"), -1
 	}
 	start := i + 1
@@ -236,24 +251,24 @@ func (t *tape) key(i int, s *shape) (int, int) {
 	t.nameEnd = i - 1
 	var slot int
 	if escaped {
-		slot = s.slotOf(string(appendUnescaped(nil, t.line[start:i-1])))
+		slot = s.SlotOf(string(AppendUnescaped(nil, t.Line[start:i-1])))
 	} else {
-		slot = s.lookup(t.line, start, i-1)
+		slot = s.lookup(t.Line, start, i-1)
 	}
-	if i+1 < len(t.line) && t.line[i] == ':' && t.line[i+1] > ' ' {
+	if i+1 < len(t.Line) && t.Line[i] == ':' && t.Line[i+1] > ' ' {
 		return i + 1, slot
 	}
 	return t.colon(i), slot
 }
 
-func (t *tape) array(i int, s *shape) (int, int32) {
+func (t *Tape) array(i int, s *Shape) (int, int32) {
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(node{shape: -1, kind: kindArray, start: int32(i), next: -1, first: -1})
+	self := t.add(Node{Shape: -1, Kind: KindArray, Start: int32(i), Next: -1, First: -1})
 	last := int32(-1)
 	i = t.space(i + 1)
-	if i < len(t.line) && t.line[i] == ']' {
+	if i < len(t.Line) && t.Line[i] == ']' {
 		i++
 	} else {
 		for {
@@ -267,14 +282,14 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 			switch {
 			case n < 0: // null is no item
 			case last < 0:
-				t.nodes[self].first, last = n, n
+				t.Nodes[self].First, last = n, n
 			default:
-				t.nodes[last].next, last = n, n
+				t.Nodes[last].Next, last = n, n
 			}
-			if i = t.space(i); i >= len(t.line) {
+			if i = t.space(i); i >= len(t.Line) {
 				return t.tooShort(), -1
 			}
-			if c := t.line[i]; c == ',' {
+			if c := t.Line[i]; c == ',' {
 				i = t.space(i + 1)
 				continue
 			} else if c == ']' {
@@ -285,17 +300,17 @@ func (t *tape) array(i int, s *shape) (int, int32) {
 		}
 	}
 	t.depth--
-	t.nodes[self].end = int32(i)
+	t.Nodes[self].End = int32(i)
 	return i, self
 }
 
 // skip validates the value at i without keeping anything, and gives the offset
 // behind it.
-func (t *tape) skip(i int) int {
-	if i >= len(t.line) {
+func (t *Tape) skip(i int) int {
+	if i >= len(t.Line) {
 		return t.tooShort()
 	}
-	switch t.line[i] {
+	switch t.Line[i] {
 	case '"':
 		i, _ = t.text(i + 1)
 		return i
@@ -313,8 +328,8 @@ func (t *tape) skip(i int) int {
 
 // skipNested is skip for objects and arrays. It does not recurse: bit d of open
 // says that level d is an object.
-func (t *tape) skipNested(i int) int {
-	b := t.line
+func (t *Tape) skipNested(i int) int {
+	b := t.Line
 	var open [maxDepth/64 + 1]uint64
 	depth := 0
 value:

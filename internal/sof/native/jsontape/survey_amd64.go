@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 // surveyBlocks looks over whole blocks of blockSize bytes: where their quotes
 // are, a bit for each byte, and where backslashes and control characters. all is

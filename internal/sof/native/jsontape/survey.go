@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ const blockSize = 64
 // are, so that most strings are read by one look, and where backslashes and
 // control characters. It gives whether the line is ASCII.
 func (t *lexer) survey() (ascii bool) {
-	whole := len(t.line) / blockSize
+	whole := len(t.Line) / blockSize
 	if whole >= cap(t.quotes) {
 		t.allocated(2 * 8 * whole)
 		t.quotes, t.odd = nil, nil
@@ -22,9 +22,9 @@ func (t *lexer) survey() (ascii bool) {
 	// one block more than there are bytes, so that a look behind the end finds one
 	t.quotes = slices.Grow(t.quotes[:0], whole+1)[:whole+1]
 	t.odd = slices.Grow(t.odd[:0], whole+1)[:whole+1]
-	all, strange := surveyBlocks(t.line[:whole*blockSize], t.quotes, t.odd)
+	all, strange := surveyBlocks(t.Line[:whole*blockSize], t.quotes, t.odd)
 	var last [blockSize]byte
-	for i := copy(last[:], t.line[whole*blockSize:]); i < len(last); i++ {
+	for i := copy(last[:], t.Line[whole*blockSize:]); i < len(last); i++ {
 		last[i] = ' '
 	}
 	a, s := surveyBlocks(last[:], t.quotes[whole:], t.odd[whole:])
@@ -43,7 +43,7 @@ func (t *lexer) quote(i int) int {
 			return k*blockSize + bits.TrailingZeros64(w)
 		}
 	}
-	return len(t.line)
+	return len(t.Line)
 }
 
 // oddIn says that there is something odd in the line from i to before end.

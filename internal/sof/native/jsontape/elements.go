@@ -1,4 +1,4 @@
-package native
+package jsontape
 
 import (
 	"bytes"
@@ -31,8 +31,8 @@ const (
 const mostDifferences = 100
 
 // elements are the members that R4 gives resources of one type.
-type elements struct {
-	names *shape // for its lookup
+type Elements struct {
+	names *Shape // for its lookup
 	forms []form // by number in names
 	slots []form // by slot of the root
 }
@@ -40,17 +40,17 @@ type elements struct {
 // kinds is a set of kinds of value.
 type kinds uint16
 
-func kindsOf(all ...kind) (set kinds) {
+func kindsOf(all ...Kind) (set kinds) {
 	for _, k := range all {
 		set |= 1 << k
 	}
 	return set
 }
 
-func (s kinds) has(k kind) bool { return s>>k&1 != 0 }
+func (s kinds) has(k Kind) bool { return s>>k&1 != 0 }
 
 // primitives are what a FHIR primitive may be in JSON.
-var primitives = kindsOf(kindString, kindNumber, kindTrue, kindFalse)
+var primitives = kindsOf(KindString, KindNumber, KindTrue, KindFalse)
 
 // form is what the value of a member may be.
 type form struct {
@@ -62,24 +62,24 @@ type form struct {
 
 // formOf returns the form of the values of an element.
 func formOf(name string, t *schema.Type, many bool) form {
-	f := form{name: []byte(name), known: true, whole: kindsOf(kindObject)}
+	f := form{name: []byte(name), known: true, whole: kindsOf(KindObject)}
 	if t.Kind == schema.Primitive || t.Kind == schema.SystemType {
 		f.whole = primitives
 	}
 	if many {
-		f.items, f.whole = f.whole, kindsOf(kindArray)
+		f.items, f.whole = f.whole, kindsOf(KindArray)
 	}
 	return f
 }
 
 // elementsOf readies the elements of a resource type. It is nil for a type that R4 does
 // not have.
-func elementsOf(resource string, root *shape) *elements {
+func ElementsOf(resource string, root *Shape) *Elements {
 	if !schema.R4().IsResource(resource) {
 		return nil
 	}
 	t, _ := schema.R4().Type(resource)
-	known := &elements{names: newShape()}
+	known := &Elements{names: NewShape()}
 	forms := map[string]form{"resourceType": formOf("resourceType", schema.String.Type(), false)}
 	for _, e := range t.Elements {
 		for _, of := range e.Types {
@@ -91,9 +91,9 @@ func elementsOf(resource string, root *shape) *elements {
 		return nil
 	}
 	for name := range forms {
-		known.names.field(name)
+		known.names.Field(name)
 	}
-	known.names.sortFields(new([]*shape))
+	known.names.sortFields(new([]*Shape))
 	known.names.hash()
 	for _, name := range known.names.names {
 		known.forms = append(known.forms, forms[name])
@@ -110,13 +110,13 @@ func elementsOf(resource string, root *shape) *elements {
 }
 
 // difference returns how a value differs from the form.
-func (f *form) difference(whole kind) DifferenceKind {
+func (f *form) difference(whole Kind) DifferenceKind {
 	switch {
 	case !f.known:
 		return UnknownElement
-	case whole == kindArray && !f.whole.has(kindArray):
+	case whole == KindArray && !f.whole.has(KindArray):
 		return ListForOne
-	case whole != kindArray && f.whole.has(kindArray):
+	case whole != KindArray && f.whole.has(KindArray):
 		return OneForList
 	}
 	return OtherKind
@@ -124,19 +124,19 @@ func (f *form) difference(whole kind) DifferenceKind {
 
 // fits reports whether a value has the form; item is the kind of the first item of a
 // list, kindNone where it has none.
-func (f *form) fits(whole, item kind) bool {
-	return f.whole.has(whole) && (whole != kindArray || item == kindNone || f.items.has(item))
+func (f *form) fits(whole, item Kind) bool {
+	return f.whole.has(whole) && (whole != KindArray || item == KindNone || f.items.has(item))
 }
 
 // skipped compares a member of the resource that no view reads: its name, and the offset
 // of its value.
-func (t *tape) skipped(start, end, value int) {
-	line := t.line
+func (t *Tape) skipped(start, end, value int) {
+	line := t.Line
 	if line[start] == '_' || value >= len(line) || len(t.differences) == mostDifferences {
 		return
 	}
 	whole := kindAt(line, value)
-	if whole == kindNone {
+	if whole == KindNone {
 		return
 	}
 	n := t.elements.names.lookup(line, start, end)
@@ -148,10 +148,10 @@ func (t *tape) skipped(start, end, value int) {
 }
 
 // unknown notes a member whose name R4 does not have as it stands on the line.
-func (t *tape) unknown(name []byte, value int, whole kind) {
+func (t *Tape) unknown(name []byte, value int, whole Kind) {
 	if bytes.IndexByte(name, '\\') >= 0 {
-		plain := appendUnescaped(nil, name)
-		if n := t.elements.names.slotOf(string(plain)); n >= 0 {
+		plain := AppendUnescaped(nil, name)
+		if n := t.elements.names.SlotOf(string(plain)); n >= 0 {
 			t.compare(&t.elements.forms[n], whole, t.itemAt(value, whole))
 			return
 		}
@@ -162,57 +162,62 @@ func (t *tape) unknown(name []byte, value int, whole kind) {
 	t.differences = append(t.differences, Difference{Name: name})
 }
 
-func (t *tape) compare(f *form, whole, item kind) {
+func (t *Tape) compare(f *form, whole, item Kind) {
 	if !f.fits(whole, item) && len(t.differences) < mostDifferences {
 		t.differences = append(t.differences, Difference{Name: f.name, Kind: f.difference(whole)})
 	}
 }
 
 // itemAt returns the kind of the first item of a list; kindNone for what is no list.
-func (t *tape) itemAt(value int, whole kind) kind {
-	if whole != kindArray {
-		return kindNone
+func (t *Tape) itemAt(value int, whole Kind) Kind {
+	if whole != KindArray {
+		return KindNone
 	}
-	if i := t.space(value + 1); i < len(t.line) && t.line[i] != ']' {
-		return kindAt(t.line, i)
+	if i := t.space(value + 1); i < len(t.Line) && t.Line[i] != ']' {
+		return kindAt(t.Line, i)
 	}
-	return kindNone
+	return KindNone
 }
 
 // kindAt returns the kind of the value that begins at an offset, kindNone for null.
-func kindAt(line []byte, i int) kind {
+func kindAt(line []byte, i int) Kind {
 	switch line[i] {
 	case '{':
-		return kindObject
+		return KindObject
 	case '[':
-		return kindArray
+		return KindArray
 	case '"':
-		return kindString
+		return KindString
 	case 't':
-		return kindTrue
+		return KindTrue
 	case 'f':
-		return kindFalse
+		return KindFalse
 	case 'n':
-		return kindNone
+		return KindNone
 	}
-	return kindNumber
+	return KindNumber
 }
 
-// compareRead compares the members of the resource that views read.
-func (t *tape) compareRead(root int32) {
-	slots := t.slots[t.nodes[root].first:]
+// Differences returns the members of the resource that differ from R4, the first 100. They
+// are valid until the next Read.
+func (t *Tape) Differences(root int32) []Difference {
+	if t.elements == nil {
+		return nil
+	}
+	slots := t.Slots[t.Nodes[root].First:]
 	for i := range t.elements.slots {
 		at := slots[i] - 1
 		if at < 0 {
 			continue
 		}
-		d := &t.nodes[at]
-		item := kindNone
-		if d.kind == kindArray && d.first >= 0 {
-			item = t.nodes[d.first].kind
+		d := &t.Nodes[at]
+		item := KindNone
+		if d.Kind == KindArray && d.First >= 0 {
+			item = t.Nodes[d.First].Kind
 		}
-		t.compare(&t.elements.slots[i], d.kind, item)
+		t.compare(&t.elements.slots[i], d.Kind, item)
 	}
+	return t.differences
 }
 
 // isElementName reports whether a name can be shown: 1 to 64 letters and digits.
