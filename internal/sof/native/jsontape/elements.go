@@ -30,7 +30,7 @@ const (
 // mostDifferences is how many a line keeps.
 const mostDifferences = 100
 
-// elements are the members that R4 gives resources of one type.
+// Elements are the members that R4 gives resources of one type.
 type Elements struct {
 	names *Shape // for its lookup
 	forms []form // by number in names
@@ -72,7 +72,7 @@ func formOf(name string, t *schema.Type, many bool) form {
 	return f
 }
 
-// elementsOf readies the elements of a resource type. It is nil for a type that R4 does
+// ElementsOf readies the elements of a resource type. It is nil for a type that R4 does
 // not have.
 func ElementsOf(resource string, root *Shape) *Elements {
 	if !schema.R4().IsResource(resource) {

@@ -200,7 +200,7 @@ func (t *lexer) number(i int) int {
 	return i
 }
 
-// appendUnescaped decodes the inside of a JSON string, which is valid.
+// AppendUnescaped decodes the inside of a JSON string, which is valid.
 func AppendUnescaped(out, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		c := raw[i]

@@ -1,3 +1,6 @@
+// Package jsontape reads one line of FHIR JSON: it validates the whole of it, and keeps the
+// members that a Shape asks for as nodes that refer to the line. It copies no text, and
+// compares the members that it meets with FHIR R4 on the way.
 package jsontape
 
 import "unicode/utf8"
@@ -6,8 +9,10 @@ import "unicode/utf8"
 // refuses beyond 128.
 const maxDepth = 1000
 
+// Kind sorts the values of JSON.
 type Kind uint8
 
+// The kinds of value.
 const (
 	KindNone Kind = iota // the missing focus of a row of nulls
 	KindObject
@@ -18,7 +23,7 @@ const (
 	KindFalse
 )
 
-// node is one value of the line that a view may read.
+// Node is one value of the line that a view may read.
 type Node struct {
 	Start, End int32 // of a string without its quotes, of other values whole
 	Next       int32 // in an array; -1 ends it
@@ -28,7 +33,7 @@ type Node struct {
 	Escaped    bool
 }
 
-// tape holds the values of one line. Slots of an object hold 1 + the node of
+// Tape holds the values of one line. Slots of an object hold 1 + the node of
 // each member, 0 where it is missing, -1 where it is null.
 type Tape struct {
 	lexer
@@ -47,7 +52,7 @@ type Tape struct {
 	limit       bool // the fault is that the values take more than most
 }
 
-// read validates the line and keeps what root asks for. It gives the node of
+// Read validates the line and keeps what root asks for. It gives the node of
 // the root object, or -1 after a fault.
 func (t *Tape) Read(line []byte, root *Shape) int32 {
 	t.Line, t.Nodes, t.Slots, t.depth, t.reason, t.limit = line, t.Nodes[:0], t.Slots[:0], 0, "", false

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// shape says which members of a JSON object some view reads; the rest of the
+// Shape says which members of a JSON object some view reads; the rest of the
 // object is validated and skipped. The shapes of an engine form a trie over
 // property names, with cycles where a view recurses.
 type Shape struct {
@@ -67,6 +67,7 @@ func (l *Layout) NewTape(most int, allocated func(bytes int), elements *Elements
 // NewShape returns a shape without fields.
 func NewShape() *Shape { return &Shape{fields: map[string]*Shape{}} }
 
+// Find returns the shape that s became part of, or s.
 func (s *Shape) Find() *Shape {
 	for s.merged != nil {
 		s = s.merged
@@ -74,6 +75,7 @@ func (s *Shape) Find() *Shape {
 	return s
 }
 
+// Field returns the shape of the objects under a member, and asks for the member.
 func (s *Shape) Field(name string) *Shape {
 	s = s.Find()
 	f, ok := s.fields[name]
@@ -84,7 +86,7 @@ func (s *Shape) Field(name string) *Shape {
 	return f.Find()
 }
 
-// merge makes a and b one shape.
+// Merge makes a and b one shape.
 func Merge(a, b *Shape) *Shape {
 	a, b = a.Find(), b.Find()
 	if a == b {
@@ -264,7 +266,7 @@ func (s *Shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
 	return end + 2, true
 }
 
-// slotOf is lookup the slow way.
+// SlotOf is lookup the slow way.
 func (s *Shape) SlotOf(name string) int {
 	if i, ok := s.Slots[name]; ok {
 		return i

@@ -6,7 +6,7 @@ const (
 	slotSize = 4
 )
 
-// keep is how many bytes of memory are kept from one line to the next.
+// Keep is how many bytes of memory are kept from one line to the next.
 const Keep = 4 << 20
 
 // hasRoom makes sure that the node of one more value fits, before the value at an
@@ -59,7 +59,7 @@ func (t *Tape) larger(old, needed, at, size, inUse int) int {
 	return n
 }
 
-// shrink gives up the memory that only a large line needs.
+// Shrink gives up the memory that only a large line needs.
 func (t *Tape) Shrink() {
 	if cap(t.Nodes)*nodeSize > Keep {
 		t.Nodes = nil

@@ -2,10 +2,10 @@ package jsontape
 
 import "bytes"
 
-// validJSON is a text that was read without a fault. Its methods take and return offsets.
+// ValidJSON is a text that was read without a fault. Its methods take and return offsets.
 type ValidJSON []byte
 
-// members calls each with the names of the object that begins at an offset, and where
+// Members calls each with the names of the object that begins at an offset, and where
 // their values begin and end. It returns the offset behind the object.
 func (v ValidJSON) Members(at int, each func(key []byte, value, end int)) int {
 	return v.walkMembers(v.space(at), func(key []byte, value int) int {
