@@ -18,5 +18,5 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return app.Serve(ctx, app.FromProcess(warehouses), os.Stdout, os.Stderr)
+	return app.Serve(ctx, app.FromProcess(engines), os.Stdout, os.Stderr)
 }

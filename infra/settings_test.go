@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/open"
 	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/tds"
 )
@@ -79,7 +79,7 @@ func start(settings map[string]string) (config.Config, error) {
 		}
 		return nil, fs.ErrNotExist
 	}
-	return config.FromEnv(environ, readFile, slices.Collect(maps.Keys(sqlwarehouses.Warehouses(nil)))...)
+	return config.FromEnv(environ, readFile, slices.Collect(maps.Keys(open.Engines()))...)
 }
 
 func TestTheAppStartsWithTheSettingsOfTheTemplate(t *testing.T) {

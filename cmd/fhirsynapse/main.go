@@ -15,16 +15,13 @@ import (
 	"golang.org/x/term"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/cli/onstart"
 	"fhirsynapse/internal/sqlserver"
+	"fhirsynapse/internal/warehouse/open/local"
 )
-
-// warehouses are those that this program can open.
-var warehouses = sqlwarehouses.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open})
 
 // kinds are the warehouses that start writes to.
 func kinds() onstart.Kinds {
@@ -44,7 +41,7 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	// net/http quotes there what it cannot read of an answer, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	e := app.FromProcess(warehouses)
+	e := app.FromProcess(local.Engines())
 	operator := app.Operator{Environment: e, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{

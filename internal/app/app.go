@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,37 +19,15 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/warehouse"
 )
-
-// Resources are what a warehouse is opened with.
-type Resources struct {
-	Lake *azure.Lake
-	// Published is a lake whose staging area is the container of published lines.
-	Published *azure.Lake
-	Views     prepared.PlanViews
-	// LineLimit is the longest line of a file, in bytes.
-	LineLimit int
-	// Statements is how many may run at the same time.
-	Statements int
-	// EngineTransforms says that the engine makes the rows of views.
-	EngineTransforms bool
-	// MakeRoom is called by a warehouse that is about to take much memory in this
-	// process, and what it returns when it has none any more.
-	MakeRoom func() (done func())
-	Now      func() time.Time
-	Log      *slog.Logger
-}
-
-// OpenWarehouse opens the warehouse that the setting Warehouse names after its
-// scheme. It does no I/O.
-type OpenWarehouse func(rest config.Secret, r Resources) (pipeline.Warehouse, error)
 
 // App is a handler with its settings.
 type App struct {
 	config  config.Config
 	environ []string
 	read    func(string) ([]byte, error)
-	open    map[string]OpenWarehouse
+	engines warehouse.Engines
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -62,10 +42,11 @@ type App struct {
 
 // Environment is what a program is given from outside.
 type Environment struct {
-	Environ    []string
-	ReadFile   func(string) ([]byte, error)
-	Now        func() time.Time
-	Warehouses map[string]OpenWarehouse
+	Environ  []string
+	ReadFile func(string) ([]byte, error)
+	Now      func() time.Time
+	// Engines are the warehouses that the program can open.
+	Engines warehouse.Engines
 	// Version describes the build, for the log.
 	Version string
 }
@@ -73,11 +54,7 @@ type Environment struct {
 // New reads the settings and makes the adapters, without I/O but for the files
 // that the settings name. All faults of the settings are reported together.
 func New(e Environment, log *slog.Logger) (*App, error) {
-	schemes := make([]string, 0, len(e.Warehouses))
-	for scheme := range e.Warehouses {
-		schemes = append(schemes, scheme)
-	}
-	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, schemes...)
+	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, slices.Collect(maps.Keys(e.Engines))...)
 	var viewsErr error
 	if cfg.ViewsFolder != "" {
 		// The bundled views alone are compiled at their first use: they are right, and
@@ -90,7 +67,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	for _, w := range append(cfg.Warnings, cfg.Exports.Warnings...) {
 		log.Warn("configuration", "warning", w)
 	}
-	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, open: e.Warehouses, now: e.Now, log: log}
+	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, engines: e.Engines, now: e.Now, log: log}
 	return a, a.connect()
 }
 
@@ -141,8 +118,9 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	warehouse, err := a.open[a.config.Warehouse.Scheme](a.config.Warehouse.Rest, Resources{
-		Lake: a.lake, Published: a.published, Views: set, LineLimit: a.config.LineLimit,
+	opened, err := a.engines[a.config.Warehouse.Scheme].Open(a.config.Warehouse.Rest.Reveal(), warehouse.OpenOptions{
+		Lake: a.lake, StagingURL: a.lake.DataLakeURL(), Published: a.published, PublishedURL: a.published.DataLakeURL(),
+		Views: set, LineLimit: a.config.LineLimit,
 		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
 	})
 	if err != nil {
@@ -154,7 +132,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		ExportTimeout: a.config.ExportTimeout, StuckAfter: a.config.StuckAfter,
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
-		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: warehouse, Flattener: flattener,
+		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: opened.Warehouse, Flattener: flattener,
 		Source: sources, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil
@@ -216,7 +194,7 @@ func levelOf(environ []string) slog.Level {
 }
 
 // FromProcess is the environment of this process.
-func FromProcess(warehouses map[string]OpenWarehouse) Environment {
+func FromProcess(engines warehouse.Engines) Environment {
 	info, _ := debug.ReadBuildInfo()
-	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Warehouses: warehouses, Version: Version(info)}
+	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Engines: engines, Version: Version(info)}
 }

@@ -33,7 +33,7 @@ func tuned(environ []string) bool {
 	return false
 }
 
-// makeRoom is Resources.MakeRoom for a process that tuneMemory has tuned.
+// makeRoom is warehouse.OpenOptions.MakeRoom for a process that tuneMemory has tuned.
 func makeRoom(environ []string, giveUp func()) func() (done func()) {
 	return func() func() {
 		giveUp()

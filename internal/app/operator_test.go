@@ -14,29 +14,29 @@ import (
 	"time"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sandbox"
 	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/warehouse"
 )
 
-// warehouses has one in memory.
-func warehouses(t *testing.T) map[string]app.OpenWarehouse {
+// engines has one that keeps its tables in memory.
+func engines(t *testing.T) warehouse.Engines {
 	t.Helper()
 	views, err := app.Views("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]app.OpenWarehouse{"memory": func(_ config.Secret, r app.Resources) (pipeline.Warehouse, error) {
+	return warehouse.Engines{"memory": warehouse.PortOnly(func(_ string, r warehouse.OpenOptions) (pipeline.Warehouse, error) {
 		return refwarehouse.NewWarehouse(r.Lake, views.Tables), nil
-	}}
+	})}
 }
 
 func operator(t *testing.T, settings map[string]string, names ...string) app.Operator {
 	t.Helper()
-	e := app.Environment{ReadFile: os.ReadFile, Now: time.Now, Warehouses: warehouses(t)}
+	e := app.Environment{ReadFile: os.ReadFile, Now: time.Now, Engines: engines(t)}
 	for name, value := range settings {
 		for _, wanted := range names {
 			if name == wanted {
@@ -100,7 +100,7 @@ func newWorld(t *testing.T) *sandbox.World {
 	}
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
 		Root: "../..", Dir: t.TempDir(), Store: data, Now: time.Now, Log: slog.New(slog.DiscardHandler), BlobsInMemory: true, HoldEvents: true,
-		Settings: map[string]string{"Warehouse": "memory:x"}, Warehouses: warehouses(t),
+		Settings: map[string]string{"Warehouse": "memory:x"}, Engines: engines(t),
 	})
 	if err != nil {
 		t.Fatal(err)

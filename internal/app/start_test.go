@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlwarehouses"
+	"fhirsynapse/internal/warehouse/open"
 )
 
 func environment(settings ...string) app.Environment {
@@ -18,7 +18,7 @@ func environment(settings ...string) app.Environment {
 			"Warehouse=sqlserver://127.0.0.1?database=fhir", "LakeStorage=UseDevelopmentStorage=true", "ExportsFile=../../exports.sample.yaml",
 			"ServiceBusConnection=Endpoint=sb://127.0.0.1;SharedAccessKeyName=k;SharedAccessKey=s;UseDevelopmentEmulator=true",
 		}, settings...),
-		ReadFile: os.ReadFile, Now: time.Now, Warehouses: sqlwarehouses.Warehouses(nil),
+		ReadFile: os.ReadFile, Now: time.Now, Engines: open.Engines(),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -58,6 +59,20 @@ func NewLake(client *service.Client, areas Containers) *Lake {
 
 // StagingURL is the staging area as others reach it, without a trailing slash.
 func (l *Lake) StagingURL() string { return l.place(pipeline.Staging).client.URL() }
+
+// DataLakeURL returns the staging area by its data lake endpoint, at which a managed identity
+// may read Parquet. It returns the empty text outside Azure, where there is no such endpoint.
+func (l *Lake) DataLakeURL() string { return dataLakeURL(l.StagingURL()) }
+
+func dataLakeURL(blob string) string {
+	u, err := url.Parse(blob)
+	if err != nil || u.Scheme != "https" || !strings.Contains(u.Host, ".blob.") {
+		return ""
+	}
+	u.Host = strings.Replace(u.Host, ".blob.", ".dfs.", 1)
+	u.RawQuery = ""
+	return u.String()
+}
 
 // EnsureContainers makes the containers that are missing. It is for machines of
 // developers: in Azure the deployment makes them, and the app has no such right.

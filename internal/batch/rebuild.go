@@ -17,28 +17,10 @@ import (
 // not be completed is refused, the folder is loaded, and nothing counts as done before
 // each resource of the tables is there again. Killed anywhere, either is run again.
 
-// Replacer puts tables in the place of others.
-type Replacer interface {
-	// Replace does it for one resource type, all at once or not at all. What would lose
-	// a resource is refused. Files of the ledger beside are added to the schema's.
-	Replace(ctx context.Context, r warehouse.Replacement) error
-	// Discard drops a schema with its tables, if it is there.
-	Discard(ctx context.Context, schema string) error
-}
-
-// Repairer makes tables anew where they are.
-type Repairer interface {
-	// Repair gives the tables of one resource type the columns of the present views, and
-	// has its resources wait to be committed again. What cannot be completed is refused.
-	Repair(ctx context.Context, r warehouse.Repair) error
-	// Unwritten counts the live resources that still wait.
-	Unwritten(ctx context.Context, r warehouse.Repair) (int64, error)
-}
-
 // Rebuild makes the tables of resource types anew, all types of the folder where none
 // are given: it loads into a schema beside, and then has each type's tables there take
 // the place of those in the schema. It begins anew whatever an earlier one has left.
-func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables Replacer) (Report, error) {
+func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables warehouse.Replacer) (Report, error) {
 	beside := warehouse.Beside(schema)
 	if err := tables.Discard(ctx, beside); err != nil {
 		return Report{}, fmt.Errorf("drop schema %s, which another rebuild has left: %w", beside, err)
@@ -62,7 +44,7 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 // the folder where none are given. Each type's are repaired when its files are ready to
 // be committed, so that readers miss values for no longer than a commit takes. The last
 // look is at all types: what a folder lacks of one says nothing of the others.
-func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables Repairer) (Report, error) {
+func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables warehouse.Repairer) (Report, error) {
 	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
 		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}
 		for _, f := range b.Files {

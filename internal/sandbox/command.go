@@ -13,11 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/sandbox/enginebench"
 	"fhirsynapse/internal/sqlserver"
+	"fhirsynapse/internal/warehouse/open/local"
 )
 
 // Command is the command line of the sandbox.
@@ -90,7 +89,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	}
 	_, _ = fmt.Fprintf(out, "sandbox: logs are in %s and %s\n", logs.Name(), handler.Name())
 	o = Options{
-		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
+		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Engines: local.Engines(),
 		Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	return o, func() {

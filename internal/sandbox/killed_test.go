@@ -19,13 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/emulator/eventgrid"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/warehouse/open/local"
 )
 
 // hostVariable makes the test binary a Functions host: it holds the staged app.
@@ -288,7 +287,7 @@ func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string
 	dir := t.TempDir()
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
 		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: lock, Settings: settings, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open},
+		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Engines: local.Engines(),
 		Events: eventgrid.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
 	if err != nil {

@@ -14,9 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlwarehouses"
-	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
@@ -24,6 +21,8 @@ import (
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/warehouse/open"
+	"fhirsynapse/internal/warehouse/open/local"
 )
 
 // largestHandler keeps the start of an instance quick: Azure fetches the package first.
@@ -40,7 +39,7 @@ func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	w := packageWorld(t, sandbox.Options{
-		Store: made(t, 4, 3, killedTypes...), Warehouses: sqlwarehouses.Warehouses(nil),
+		Store: made(t, 4, 3, killedTypes...), Engines: open.Engines(),
 		Settings: map[string]string{"Warehouse": server.URL("someone", "secret", "fhir")},
 	})
 	event := make(chan struct{})
@@ -134,7 +133,7 @@ func unpack(t *testing.T, path string) string {
 func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	needNode(t)
 	w := packageWorld(t, sandbox.Options{
-		Store: made(t, 4, 3, killedTypes...), Warehouses: map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open}, HoldEvents: true,
+		Store: made(t, 4, 3, killedTypes...), Engines: local.Engines(), HoldEvents: true,
 	})
 	dir := t.TempDir()
 	handler, staged := filepath.Join(dir, "fhirsynapse"), filepath.Join(dir, "dist-start")

@@ -21,7 +21,6 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/batch"
-	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/emulator/eventgrid"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
@@ -105,9 +104,7 @@ func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *cloud) {
 		o.Settings = map[string]string{}
 	}
 	o.Settings["Warehouse"] = standin.Scheme + ":" + server.URL
-	o.Warehouses = map[string]app.OpenWarehouse{standin.Scheme: func(rest config.Secret, _ app.Resources) (pipeline.Warehouse, error) {
-		return standin.NewClient(rest.Reveal())
-	}}
+	o.Engines = warehouse.Engines{standin.Scheme: standin.Engine()}
 	w, err := sandbox.StartWorld(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

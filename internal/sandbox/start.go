@@ -9,18 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlwarehouses"
-	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/sandbox/coretools"
+	"fhirsynapse/internal/warehouse/open/local"
 )
 
 func startCommand(stdout, stderr io.Writer) *cobra.Command {
 	s := coretools.Start{
 		Environ: os.Environ(), Now: time.Now, Out: stdout, Err: stderr,
-		Warehouses: sqlwarehouses.Warehouses(map[string]app.OpenWarehouse{onduck.Scheme: onduck.Open}),
-		Log:        slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Engines: local.Engines(),
+		Log:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	cmd := &cobra.Command{
 		Use: "start", Short: "A staged app under Azure Functions Core Tools, with Azurite and a Service Bus emulator", Args: cobra.NoArgs,

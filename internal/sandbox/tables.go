@@ -97,7 +97,7 @@ func SameAsFresh(ctx context.Context, data *store.Store, file, work string) erro
 		return fmt.Errorf("dump the server's present data: %w", err)
 	}
 	load := onduck.Loader(time.Now)
-	if _, err := load(ctx, cli.LoadRequest{Dir: present, Scheme: onduck.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
+	if _, err := load(ctx, cli.LoadRequest{Dir: present, Scheme: duck.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
 		return fmt.Errorf("load the server's present data afresh: %w", err)
 	}
 	if err := os.RemoveAll(present); err != nil {

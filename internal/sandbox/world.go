@@ -27,6 +27,7 @@ import (
 	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/emulator/servicebus"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/warehouse"
 )
 
 // Options of a World.
@@ -44,8 +45,8 @@ type Options struct {
 	Store *store.Store
 	// Settings are added to the handler's own, and win.
 	Settings map[string]string
-	// Warehouses are those that this process can open, to read the ledger.
-	Warehouses map[string]app.OpenWarehouse
+	// Engines are the warehouses that this process can open, to read the ledger.
+	Engines warehouse.Engines
 	// Events says what storage events go through: duplicates, losses, disorder.
 	Events eventgrid.Options
 	// LockDuration of messages; half a minute when zero.
@@ -246,7 +247,7 @@ func (w *World) configure(ctx context.Context) error {
 		environ = append(environ, name+"="+value)
 	}
 	var err error
-	w.App, err = app.New(app.Environment{Environ: environ, ReadFile: os.ReadFile, Now: w.options.Now, Warehouses: w.options.Warehouses}, w.options.Log)
+	w.App, err = app.New(app.Environment{Environ: environ, ReadFile: os.ReadFile, Now: w.options.Now, Engines: w.options.Engines}, w.options.Log)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -19,9 +18,7 @@ import (
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/sof"
@@ -30,20 +27,8 @@ import (
 	"fhirsynapse/internal/workdir"
 )
 
-// Scheme is DuckDB's in the setting Warehouse.
-const Scheme = "duckdb"
-
 // writerWait is how long a query lets another process finish its commit.
 const writerWait = 5 * time.Second
-
-// Open opens a DuckDB file as the warehouse of a handler.
-func Open(rest config.Secret, r app.Resources) (pipeline.Warehouse, error) {
-	if r.EngineTransforms {
-		return nil, fault.Permanentf("WarehouseTransform: DuckDB makes no rows of views: set it to native")
-	}
-	path, memory := target(rest.Reveal())
-	return duck.Open(duck.Options{Path: path, MemoryLimit: memory, Lake: r.Lake, Views: r.Views.Tables, MakeRoom: r.MakeRoom, Now: r.Now, Log: r.Log})
-}
 
 // target is what stands behind the scheme: a file, and maybe DuckDB's memory limit.
 func target(rest string) (path, memory string) {
@@ -57,7 +42,7 @@ func Query(ctx context.Context, db, statement string, show func(query.Result) er
 	if err := query.One(statement); err != nil {
 		return err
 	}
-	if err := looksLikeDuckDB(db); err != nil {
+	if err := duck.CheckFile(db); err != nil {
 		return err
 	}
 	rows, err := duck.Query(ctx, db, statement, writerWait)
@@ -70,26 +55,6 @@ func Query(ctx context.Context, db, statement string, show func(query.Result) er
 		return err
 	}
 	return show(result)
-}
-
-// looksLikeDuckDB refuses a file that does not begin as DuckDB's do: DuckDB has the
-// same error for one that is in use, which is worth waiting for. An empty file is
-// one that a writer is about to fill.
-func looksLikeDuckDB(path string) error {
-	// As in the storage format's main header: a checksum of eight bytes, then this.
-	const magic, at = "DUCK", 8
-	f, err := os.Open(path)
-	if err != nil {
-		return fault.Permanentf("open database: %w", err)
-	}
-	var head [at + len(magic)]byte
-	n, err := io.ReadFull(f, head[:])
-	if err := errors.Join(err, f.Close()); n == 0 && errors.Is(err, io.EOF) || n == len(head) && string(head[at:]) == magic {
-		return nil
-	} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fault.Permanentf("open database %s: %w", path, err)
-	}
-	return fault.Permanentf("open database: %s is no DuckDB file", path)
 }
 
 // Loader gives the command load, with a clock.
@@ -125,7 +90,7 @@ func loadFolder(ctx context.Context, r cli.LoadRequest, now func() time.Time) (o
 	}
 	var report batch.Report
 	switch r.Scheme {
-	case Scheme:
+	case duck.Scheme:
 		report, err = loadDuck(ctx, r, lake, flattener, views, quarantine, work.Path(), now)
 	case string(prepared.Parquet), string(prepared.CSV), string(prepared.NDJSON):
 		report, err = batch.Extractor{
@@ -243,18 +208,4 @@ func token() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails, says its documentation
 	return hex.EncodeToString(b[:])
-}
-
-// exists reports whether there is a file. A folder of that name is an error.
-func exists(path string) (bool, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, fault.Permanentf("open database: %w", err)
-	case info.IsDir():
-		return false, fault.Permanentf("open database: %s is a folder: name a file", path)
-	}
-	return true, nil
 }

@@ -18,7 +18,7 @@ func Starter(now func() time.Time) cli.Starter {
 // Kinds are the warehouses of start that need no server: DuckDB and files.
 func Kinds() onstart.Kinds {
 	kinds := onstart.Files()
-	kinds[Scheme] = onstart.Kind{Places: places, Open: openTarget}
+	kinds[duck.Scheme] = onstart.Kind{Places: places, Open: openTarget}
 	return kinds
 }
 
@@ -36,16 +36,5 @@ func openTarget(_ context.Context, s onstart.Site) (onstart.Target, error) {
 	if err != nil {
 		return onstart.Target{}, err
 	}
-	return onstart.Target{Warehouse: tables, Schema: "main", Check: func(ctx context.Context) error { return check(ctx, tables, file) }}, nil
-}
-
-// check opens the database file as a commit does.
-func check(ctx context.Context, tables *duck.Warehouse, file string) error {
-	if there, err := exists(file); err != nil || !there {
-		return err
-	}
-	if err := looksLikeDuckDB(file); err != nil {
-		return err
-	}
-	return tables.Check(ctx)
+	return onstart.Target{Warehouse: tables, Schema: "main", Check: func(ctx context.Context) error { return tables.Check(ctx, "main") }}, nil
 }

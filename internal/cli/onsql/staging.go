@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
@@ -48,7 +47,7 @@ func AzureStaging(text string) (Staging, error) {
 		return Staging{}, err
 	}
 	lake := azure.NewLake(clients.Storage, azure.Containers{Staging: container})
-	return Staging{lake, sqlwarehouses.DataLakeURL(lake.StagingURL())}, nil
+	return Staging{lake, lake.DataLakeURL()}, nil
 }
 
 // notAContainer leaves out what was given: it may carry a signature.

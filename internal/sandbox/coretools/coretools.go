@@ -21,6 +21,7 @@ import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/emulator/servicebus"
+	"fhirsynapse/internal/warehouse"
 )
 
 // Start says what to run.
@@ -37,10 +38,10 @@ type Start struct {
 	Func string
 	// Environ is the environment of this process.
 	Environ []string
-	// Warehouses are those that the handler can open.
-	Warehouses map[string]app.OpenWarehouse
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Engines are the warehouses that the handler can open.
+	Engines warehouse.Engines
+	Now     func() time.Time
+	Log     *slog.Logger
 	// Out gets our own lines and what func prints.
 	Out, Err io.Writer
 }
@@ -134,7 +135,7 @@ func (s Start) handler(values map[string]string) (*app.App, error) {
 		}
 	}
 	return app.New(app.Environment{
-		Environ: append(environ, s.Environ...), ReadFile: os.ReadFile, Now: s.Now, Warehouses: s.Warehouses,
+		Environ: append(environ, s.Environ...), ReadFile: os.ReadFile, Now: s.Now, Engines: s.Engines,
 	}, s.Log)
 }
 

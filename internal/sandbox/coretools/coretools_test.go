@@ -25,11 +25,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/warehouse"
 )
 
 const (
@@ -257,9 +256,9 @@ func newStart(t *testing.T, dir string, environ ...string) (s Start, out *output
 	s = Start{
 		Tools: filepath.Join(root, "tools", "azurite"), App: dir, Data: filepath.Join(t.TempDir(), "data"), Func: os.Args[0],
 		Environ: append(append(os.Environ(), reportVariable+"="+file), environ...),
-		Warehouses: map[string]app.OpenWarehouse{"duckdb": func(config.Secret, app.Resources) (pipeline.Warehouse, error) {
+		Engines: warehouse.Engines{"duckdb": warehouse.PortOnly(func(string, warehouse.OpenOptions) (pipeline.Warehouse, error) {
 			return nil, errors.New("not opened by a start")
-		}},
+		})},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Out: out, Err: out,
 	}
 	return s, out, func() report {

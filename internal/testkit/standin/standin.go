@@ -17,6 +17,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/warehouse"
 )
 
 // Scheme is what the setting Warehouse begins with: standin:http://127.0.0.1:PORT.
@@ -26,6 +27,13 @@ const Scheme = "standin"
 type Client struct {
 	base string
 	http *http.Client
+}
+
+// Engine returns the engine of the scheme.
+func Engine() warehouse.Engine {
+	return warehouse.PortOnly(func(address string, _ warehouse.OpenOptions) (pipeline.Warehouse, error) {
+		return NewClient(address)
+	})
 }
 
 // NewClient talks to a Server on this machine; any other address is refused.

@@ -52,6 +52,8 @@ type Options struct {
 	MakeRoom func() (done func())
 	// Downloads is how many prepared files are fetched at a time; 0 means 4.
 	Downloads int
+	// Patience is how long Check waits for another process that uses the file.
+	Patience time.Duration
 	// Now dates the ledger.
 	Now func() time.Time
 	// Log may be nil.
@@ -65,7 +67,8 @@ type Options struct {
 // Warehouse is pipeline.Warehouse on a DuckDB file.
 type Warehouse struct {
 	o            Options
-	memoryChosen bool // by the caller
+	given        string // the path as the caller wrote it, for messages
+	memoryChosen bool   // by the caller
 	sessions     sessions
 	ledgers      ledgers
 }
@@ -83,6 +86,7 @@ func Open(o Options) (*Warehouse, error) {
 	if o.Path == "" || o.Lake == nil || o.Views == nil || o.Now == nil {
 		return nil, errors.New("a warehouse on DuckDB needs a path, a lake, views and a clock")
 	}
+	given := o.Path
 	path, err := filepath.Abs(o.Path)
 	if err != nil {
 		return nil, fmt.Errorf("find database %s: %w", o.Path, err)
@@ -97,7 +101,7 @@ func Open(o Options) (*Warehouse, error) {
 	if o.before == nil {
 		o.before = func(string) {}
 	}
-	return &Warehouse{o: o, memoryChosen: memoryChosen, sessions: newSessions()}, nil
+	return &Warehouse{o: o, given: given, memoryChosen: memoryChosen, sessions: newSessions()}, nil
 }
 
 // Commit implements pipeline.Warehouse.

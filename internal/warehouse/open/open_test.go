@@ -1,4 +1,4 @@
-package sqlwarehouses_test
+package open_test
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/app/sqlwarehouses"
 	"fhirsynapse/internal/azure"
-	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/open"
 )
 
 func lake(t *testing.T, url string) *azure.Lake {
@@ -30,14 +30,16 @@ func TestEachSchemeOpensItsWarehouse(t *testing.T) {
 		t.Fatal(err)
 	}
 	azureLake, local := lake(t, "https://account.blob.core.windows.net/"), lake(t, "http://127.0.0.1:10000/account")
-	warehouses := sqlwarehouses.Warehouses(map[string]app.OpenWarehouse{"other": nil})
-	if len(warehouses) != 5 {
-		t.Errorf("%d warehouses", len(warehouses))
+	engines := open.Engines()
+	if len(engines) != 4 {
+		t.Errorf("%d engines", len(engines))
 	}
 	for scheme, readsFiles := range map[string]bool{"sqlserver": false, "synapse-dedicated": true, "synapse-serverless": true, "fabric": true} {
 		for _, l := range []*azure.Lake{azureLake, local} {
-			r := app.Resources{Lake: l, Published: l, Views: views, Statements: 2, EngineTransforms: l == azureLake, Now: time.Now}
-			_, err := warehouses[scheme](config.NewSecret("//host.example?database=x"), r)
+			r := warehouse.OpenOptions{
+				Lake: l, StagingURL: l.DataLakeURL(), Published: l, PublishedURL: l.DataLakeURL(), Views: views, Statements: 2, EngineTransforms: l == azureLake, Now: time.Now,
+			}
+			_, err := engines[scheme].Open("//host.example?database=x", r)
 			if want := l == azureLake || !readsFiles; (err == nil) != want {
 				t.Errorf("%s: %v", scheme, err)
 			}

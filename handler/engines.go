@@ -1,0 +1,10 @@
+//go:build !standin
+
+package main
+
+import (
+	"fhirsynapse/internal/warehouse/open"
+)
+
+// engines are the warehouses that this program can open.
+var engines = open.Engines()

@@ -1,0 +1,16 @@
+// Package local adds the engines that need cgo to those of the package open, for programs
+// that run on a person's machine.
+package local
+
+import (
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/warehouse/open"
+)
+
+// Engines returns all engines.
+func Engines() warehouse.Engines {
+	all := open.Engines()
+	all[duck.Scheme] = duck.Engine()
+	return all
+}
