@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *sandbox.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 3}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{

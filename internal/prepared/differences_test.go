@@ -79,7 +79,7 @@ func TestMadeUpDataHasNoDifferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string]*strings.Builder{}
-	err = synthetic.Generate(synthetic.Options{Seed: 7, Patients: 20}, func(typ string, line []byte) error {
+	err = synthetic.Generate(synthetic.Options{Seed: 7, Patients: 24}, func(typ string, line []byte) error {
 		if files[typ] == nil {
 			files[typ] = &strings.Builder{}
 		}

@@ -78,8 +78,8 @@ func BenchmarkFlatten(b *testing.B) {
 	}
 }
 
-// madeUp is what the generator makes of so many patients, by type, with meta, and
-// copies of it, up to 9 MB a type.
+// madeUp returns the lines of the synthetic hospital by type, with meta, and copies
+// of them, up to 9 MB a type.
 func madeUp(b *testing.B, patients int) map[string][]byte {
 	b.Helper()
 	s, err := store.New(store.Options{})

@@ -21,7 +21,7 @@ import (
 // Bench measures one full export: from the first blob event to loaded.
 type Bench struct {
 	World     Options
-	Data      string // what is multiplied; made up when empty
+	Data      string // what is multiplied; empty takes the synthetic hospital
 	Megabytes int64
 	Seed      uint64
 	Out       io.Writer

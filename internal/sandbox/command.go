@@ -43,8 +43,8 @@ type common struct {
 func (c *common) flags(cmd *cobra.Command, dir string) {
 	cmd.Flags().StringVar(&c.dir, "dir", dir, "folder of the run; replaced by it")
 	cmd.Flags().StringVar(&c.data, "data", "", "folder of NDJSON files that the FHIR server serves")
-	cmd.Flags().IntVar(&c.patients, "patients", 100, "how many patients to make up, without --data")
-	cmd.Flags().Uint64Var(&c.seed, "seed", 1, "seed of what is made up and of the changes")
+	cmd.Flags().IntVar(&c.patients, "patients", 100, "how many patients the FHIR server has, in full dozens, without --data")
+	cmd.Flags().Uint64Var(&c.seed, "seed", 1, "seed of the ids and of the changes")
 }
 
 // sourceFlag is for the stories that either kind of server can tell.

@@ -21,7 +21,7 @@ import (
 // the comparison with a fresh load.
 type Demo struct {
 	World Options
-	// Data is a folder of NDJSON; empty makes data up.
+	// Data is a folder of NDJSON; empty takes Patients of the synthetic hospital.
 	Data     string
 	Patients int
 	Seed     uint64

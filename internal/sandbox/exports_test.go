@@ -18,7 +18,7 @@ import (
 // The sandbox runs a plan that somebody brings, against a server that is not the sandbox's.
 func TestThePlansOfAPersonRunAgainstTheirServer(t *testing.T) {
 	needNode(t)
-	data := made(t, 5, 5)
+	data := made(t, 5)
 	server, err := fhirserver.New(fhirserver.Options{
 		Blobs: jobs.NewFolder(t.TempDir()), Bulk: &fhirserver.Bulk{RetryAfter: "1"}, Store: data, Now: time.Now, PollsBeforeDone: 1,
 	})

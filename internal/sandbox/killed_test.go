@@ -257,7 +257,7 @@ func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.S
 // tables of a fresh load, for every seed.
 func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 	needNode(t)
-	data := made(t, 4, 5, killedTypes...)
+	data := made(t, 5, killedTypes...)
 	w, c := newCloud(t, sandbox.Options{
 		Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(),
 		Events: eventgrid.Options{Seed: 5, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
@@ -283,7 +283,7 @@ func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 // newLocal starts a world for the local handler, whose warehouse is a DuckDB file.
 func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string]string) (w *sandbox.World, staged, database string, data *store.Store) {
 	t.Helper()
-	data = made(t, 4, seed, killedTypes...)
+	data = made(t, seed, killedTypes...)
 	dir := t.TempDir()
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
 		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: lock, Settings: settings, Now: time.Now,

@@ -39,7 +39,7 @@ func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	w := packageWorld(t, sandbox.Options{
-		Store: made(t, 4, 3, killedTypes...), Engines: open.Engines(),
+		Store: made(t, 3, killedTypes...), Engines: open.Engines(),
 		Settings: map[string]string{"Warehouse": server.URL("someone", "secret", "fhir")},
 	})
 	event := make(chan struct{})
@@ -133,7 +133,7 @@ func unpack(t *testing.T, path string) string {
 func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	needNode(t)
 	w := packageWorld(t, sandbox.Options{
-		Store: made(t, 4, 3, killedTypes...), Engines: local.Engines(), HoldEvents: true,
+		Store: made(t, 3, killedTypes...), Engines: local.Engines(), HoldEvents: true,
 	})
 	dir := t.TempDir()
 	handler, staged := filepath.Join(dir, "fhirsynapse"), filepath.Join(dir, "dist-start")

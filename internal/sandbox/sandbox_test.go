@@ -141,20 +141,28 @@ func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.
 	return content
 }
 
-// made is made-up data, of some types only where the number of steps matters.
-func made(t testing.TB, patients int, seed uint64, only ...string) *store.Store {
+// made returns a store with the synthetic hospital and a line of more than a
+// megabyte. Tests whose length depends on the number of steps name some types only.
+func made(t testing.TB, seed uint64, only ...string) *store.Store {
 	t.Helper()
 	s, err := store.New(store.Options{Base: time.Now().UTC().Add(-time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: patients}, func(typ string, line []byte) error {
+	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 12}, func(typ string, line []byte) error {
 		if len(only) > 0 && !slices.Contains(only, typ) {
 			return nil
 		}
 		return s.Add(line)
 	}); err != nil {
 		t.Fatal(err)
+	}
+	if len(only) == 0 {
+		long := `{"resourceType":"Observation","id":"long","status":"final","code":{"text":"a note of a megabyte"},"note":[{"text":"` +
+			strings.Repeat(`a \"line\" \ud83d\ude80 🚀\n`, 40_000) + `"}]}`
+		if err := s.Add([]byte(long)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }
@@ -201,7 +209,7 @@ func TestCloudHandlerFullAndIncremental(t *testing.T) {
 }
 
 func fullAndIncremental(t *testing.T, source string) {
-	data := made(t, 12, 3)
+	data := made(t, 3)
 	w, c := newCloud(t, sandbox.Options{
 		Source: source, Store: data, MaxCount: 40, Events: eventgrid.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
 	})

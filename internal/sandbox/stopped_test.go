@@ -16,7 +16,7 @@ import (
 // steps are put back, and no delivery of a message is lost.
 func TestSigtermRefusesNoCall(t *testing.T) {
 	needNode(t)
-	data := made(t, 6, 11, killedTypes...)
+	data := made(t, 11, killedTypes...)
 	w, c := newCloud(t, sandbox.Options{Store: data, MaxCount: 20, Settings: impatient()})
 	var exits, others, signals, ready atomic.Int64
 	host, err := w.StartHost(t.Context(), stageCloud(t), func(e functionshost.Event) {

@@ -26,7 +26,7 @@ func bulkServer(t *testing.T) (base string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 4}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
 	server, err := fhirserver.New(fhirserver.Options{Store: data, Blobs: &jobs.Memory{}, Now: time.Now, Log: slog.New(slog.DiscardHandler), Bulk: &fhirserver.Bulk{}})

@@ -21,7 +21,7 @@ func TestAFullAndItsIncrementalExportsFoldIntoThePresentState(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := newWorld(t, nil)
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 15}, func(_ string, line []byte) error { return w.store.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 24}, func(_ string, line []byte) error { return w.store.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
 	tables := map[string]string{} // type/id -> line

@@ -7,27 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// LoadFolder adds the lines of every *.ndjson and *.ndjson.gz file of a folder,
-// in order of file name, and says how many there were. A folder without such
-// files is an error. Errors name file and line, never content.
+// LoadFolder adds the lines of a folder's data files, and returns their number.
+// Errors name file and line, never content.
 func (s *Store) LoadFolder(dir string) (int, error) {
-	entries, err := os.ReadDir(dir)
+	folder := os.DirFS(dir)
+	files, err := DataFiles(folder)
 	if err != nil {
-		return 0, fmt.Errorf("list the data folder: %w", err)
+		return 0, fmt.Errorf("%s: %w", dir, err)
 	}
-	total, files := 0, 0
-	for _, e := range entries { // sorted by name
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".ndjson") && !strings.HasSuffix(e.Name(), ".ndjson.gz") {
-			continue
-		}
-		files++
-		err := Lines(filepath.Join(dir, e.Name()), func(_ int, line []byte) error {
+	total := 0
+	for _, name := range files {
+		err := Lines(folder, name, func(_ int, line []byte) error {
 			total++
 			return s.Add(line)
 		})
@@ -35,26 +32,42 @@ func (s *Store) LoadFolder(dir string) (int, error) {
 			return total, err
 		}
 	}
-	if files == 0 {
-		return 0, fmt.Errorf("no *.ndjson or *.ndjson.gz file in %s", dir)
-	}
 	return total, nil
+}
+
+// DataFiles lists the *.ndjson and *.ndjson.gz files of a folder, sorted by name. A
+// folder without any is an error.
+func DataFiles(dir fs.FS) ([]string, error) {
+	entries, err := fs.ReadDir(dir, ".")
+	if err != nil {
+		return nil, fmt.Errorf("list the data folder: %w", err)
+	}
+	var files []string
+	for _, e := range entries { // sorted by name
+		if name := strings.TrimSuffix(e.Name(), ".gz"); !e.IsDir() && strings.HasSuffix(name, ".ndjson") {
+			files = append(files, e.Name())
+		}
+	}
+	if len(files) == 0 {
+		return nil, errors.New("no *.ndjson or *.ndjson.gz file in the folder")
+	}
+	return files, nil
 }
 
 // Lines reads the non-blank lines of an NDJSON file, plain or .gz, with their
 // numbers; the slice is valid until the next call. It stops at the first error
 // and says where it was.
-func Lines(path string, each func(number int, line []byte) error) (err error) {
-	f, err := os.Open(filepath.Clean(path))
+func Lines(dir fs.FS, name string, each func(number int, line []byte) error) (err error) {
+	f, err := dir.Open(name)
 	if err != nil {
 		return fmt.Errorf("open data: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
+	if strings.HasSuffix(name, ".gz") {
 		z, err := gzip.NewReader(f)
 		if err != nil {
-			return fmt.Errorf("open %s: %w", filepath.Base(path), err)
+			return fmt.Errorf("open %s: %w", name, err)
 		}
 		r = z
 	}
@@ -67,14 +80,14 @@ func Lines(path string, each func(number int, line []byte) error) (err error) {
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			if err := each(number, line); err != nil {
-				return fmt.Errorf("%s line %d: %w", filepath.Base(path), number, err)
+				return fmt.Errorf("%s line %d: %w", name, number, err)
 			}
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", filepath.Base(path), err)
+			return fmt.Errorf("read %s: %w", name, err)
 		}
 	}
 }

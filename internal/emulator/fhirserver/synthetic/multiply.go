@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,23 +104,32 @@ func (t template) append(out []byte, suffix string) []byte {
 	return append(out, t.line[from:]...)
 }
 
-// Multiply gives copies 1 to n of every line of a folder's *.ndjson and
-// *.ndjson.gz files to emit, file by file, copy after copy: a resource x
-// becomes x-k, a reference Patient/x Patient/x-k. The line is valid until emit
-// returns. The templates of one file are held in memory.
+// Multiply emits copies 1 to n of every line of a folder's *.ndjson and
+// *.ndjson.gz files, file by file, copy after copy: a resource x becomes x-k, a
+// reference Patient/x becomes Patient/x-k. The line is valid until emit returns.
+// The templates of one file are held in memory.
 func Multiply(dir string, n int, emit func(typ string, line []byte) error) error {
-	files, err := dataFiles(dir)
+	return multiply(os.DirFS(dir), "", n, emit)
+}
+
+// multiply is Multiply with a text between an id and the number of the copy.
+func multiply(dir fs.FS, mark string, n int, emit func(typ string, line []byte) error) error {
+	files, err := store.DataFiles(dir)
 	if err != nil {
 		return err
 	}
 	var buf []byte
 	for _, f := range files {
-		templates, err := readTemplates(f)
-		if err != nil {
+		var templates []template
+		if err := store.Lines(dir, f, func(_ int, line []byte) error {
+			t, err := newTemplate(line)
+			templates = append(templates, t)
+			return err
+		}); err != nil {
 			return err
 		}
 		for k := 1; k <= n; k++ {
-			suffix := "-" + strconv.Itoa(k)
+			suffix := mark + "-" + strconv.Itoa(k)
 			for _, t := range templates {
 				buf = t.append(buf[:0], suffix)
 				if err := emit(t.typ, buf); err != nil {
@@ -165,16 +175,17 @@ func MultiplyFolder(src, dst string, n int) (written int64, err error) {
 	return written, err
 }
 
-// Size is the number of bytes of one copy, newlines included, to work out how
-// many copies make a gigabyte.
+// Size returns the number of bytes of one copy, newlines included, from which the
+// number of copies in a gigabyte follows.
 func Size(dir string) (int64, error) {
-	files, err := dataFiles(dir)
+	data := os.DirFS(dir)
+	files, err := store.DataFiles(data)
 	if err != nil {
 		return 0, err
 	}
 	var size int64
 	for _, f := range files {
-		err := store.Lines(f, func(_ int, line []byte) error {
+		err := store.Lines(data, f, func(_ int, line []byte) error {
 			size += int64(len(line)) + 1
 			return nil
 		})
@@ -183,29 +194,4 @@ func Size(dir string) (int64, error) {
 		}
 	}
 	return size, nil
-}
-
-func readTemplates(file string) ([]template, error) {
-	var templates []template
-	err := store.Lines(file, func(_ int, line []byte) error {
-		t, err := newTemplate(line)
-		templates = append(templates, t)
-		return err
-	})
-	return templates, err
-}
-
-func dataFiles(dir string) ([]string, error) {
-	var files []string
-	for _, pattern := range []string{"*.ndjson", "*.ndjson.gz"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return nil, fmt.Errorf("list the data folder: %w", err)
-		}
-		files = append(files, found...)
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no *.ndjson or *.ndjson.gz file in %s", dir)
-	}
-	return files, nil
 }

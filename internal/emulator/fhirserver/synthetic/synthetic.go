@@ -1,79 +1,50 @@
-// Package synthetic makes up FHIR R4 resources: the same seed gives the same
-// bytes. It makes every type that a bundled view reads, in the proportions of a
-// hospital: Observations are most, each encounter has its claim and what became
-// of it. References lead to resources that are there, and stay with one patient.
+// Package synthetic serves the FHIR R4 resources of a made-up hospital with twelve
+// patients, and multiplies them.
 //
-// It has what real data has and loaders stumble over: names in many scripts,
-// names with several given names and patients with none, partial dates, elements
-// that are an extension only, lists with a null, decimals with trailing zeros,
-// escapes and surrogate pairs, contained resources, ids that differ only by case,
-// odd white space, and one resource of more than a megabyte.
+// The resources are in hospital/, one compressed file a type: every type that a
+// bundled view reads, in the proportions of a hospital. References lead to
+// resources that are there, and stay with one patient. The lines have what loaders
+// stumble over: names in many scripts, names with several given names and patients
+// with none, partial dates, elements that are an extension only, lists with a null,
+// decimals with trailing zeros, escapes and surrogate pairs, contained resources,
+// ids that differ only by case, and odd white space. None has meta.versionId or
+// meta.lastUpdated.
 //
-// It also multiplies given data for benchmarks (multiply.go). It knows nothing of
-// servers: lines come out, without meta.versionId and meta.lastUpdated.
+// To change one, unpack its file, edit the lines and pack it with gzip -9n.
 package synthetic
 
 import (
-	"math/rand/v2"
-	"strings"
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
 )
 
-// Options of the generator.
+//go:embed hospital
+var files embed.FS
+
+// dozen is the number of patients in hospital/.
+const dozen = 12
+
+// Options of Generate.
 type Options struct {
-	Seed     uint64
+	// Seed is part of every id: another seed gives other resources.
+	Seed uint64
+	// Patients is rounded up to full dozens. Each dozen is one copy of the hospital.
 	Patients int
 }
 
-// Generate makes the hospitals with their people, and for each patient what
-// there is about them, and gives the resources to emit one by one, a line without
-// newline each; emit may keep it. It stops at emit's first error. From twelve
-// patients on, every type and every oddity that the package comment names is
-// there, and every bundled view has rows.
+// Generate emits copies of the hospital, one line without newline a resource, type
+// after type. The same options give the same bytes. Emit may keep the line;
+// Generate stops at its first error.
 func Generate(o Options, emit func(typ string, line []byte) error) error {
-	g := &generator{
-		rng:  rand.New(rand.NewPCG(o.Seed, 0x66686972)), //nolint:gosec // made-up data that must repeat by seed
-		emit: emit,
-		made: map[string]int{},
+	data, err := fs.Sub(files, "hospital")
+	if err != nil {
+		return fmt.Errorf("open the hospital: %w", err)
 	}
-	g.hospitals(o.Patients)
-	g.formulary()
-	for i := range o.Patients {
-		g.person(i)
-	}
-	g.groups()
-	return g.err
-}
-
-type generator struct {
-	rng  *rand.Rand
-	emit func(string, []byte) error
-	err  error
-	made map[string]int // by type
-
-	organizations, payers           []thing
-	locations, practitioners, roles []thing
-	medications, devices, patients  []thing
-}
-
-// add makes a resource. How its members vary goes by the number of resources of
-// its type before it, so that every variant is there, whatever the seed.
-func (g *generator) add(t thing, members ...member) {
-	g.made[t.typ]++
-	g.line(t.typ, string(resource(t, members...)))
-}
-
-// spaced is add with spaces as some writers put them.
-func (g *generator) spaced(t thing, members ...member) {
-	g.made[t.typ]++
-	g.line(t.typ, strings.ReplaceAll(string(resource(t, members...)), `":`, `": `))
-}
-
-func (g *generator) line(typ, text string) {
-	if g.err == nil {
-		g.err = g.emit(typ, []byte(text))
-	}
-}
-
-func resource(t thing, members ...member) text {
-	return object(append([]member{word("resourceType", t.typ), word("id", t.id)}, members...)...)
+	seed := "-" + strconv.FormatUint(o.Seed, 36)
+	return multiply(data, seed, (o.Patients+dozen-1)/dozen, func(typ string, line []byte) error {
+		return emit(typ, bytes.Clone(line))
+	})
 }

@@ -1,7 +1,6 @@
 package synthetic_test
 
 import (
-	"math/rand/v2"
 	"regexp"
 	"testing"
 
@@ -72,23 +71,12 @@ func tables(t *testing.T, o synthetic.Options) map[*sof.View]*table {
 	return out
 }
 
-func TestEveryBundledViewHasRowsFromTwelvePatientsOn(t *testing.T) {
+func TestEveryBundledViewHasRowsInEveryColumn(t *testing.T) {
 	t.Parallel()
-	for range 5 {
-		seed := rand.Uint64()
-		for v, got := range tables(t, synthetic.Options{Seed: seed, Patients: 12}) {
-			if got.rows == 0 {
-				t.Errorf("seed %d: %s has no rows", seed, v.Name)
-			}
+	for v, got := range tables(t, synthetic.Options{Seed: 1, Patients: 12}) {
+		if got.rows == 0 {
+			t.Errorf("%s has no rows", v.Name)
 		}
-	}
-}
-
-// The demo makes up a hundred patients: nobody should see a column without values
-// there, unless it is known why.
-func TestEveryColumnHasValuesFromAHundredPatientsOn(t *testing.T) {
-	t.Parallel()
-	for v, got := range tables(t, synthetic.Options{Seed: 1, Patients: 100}) {
 		for _, c := range v.Columns {
 			name := v.Name + "." + c.Name
 			if _, known := unfilled[name]; got.filled[c.Name] == known {
