@@ -92,7 +92,7 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		return c, nil
 	}
 	if oddName != "" {
-		return c, fmt.Errorf("%s: resourceType %q is no resource type of FHIR: correct its lines", f.Path, oddName)
+		return c, fmt.Errorf("%s: resourceType %q is not a resource type of FHIR: correct its lines", f.Path, oddName)
 	}
 	return d.untyped(f, c, form, wrappers)
 }

@@ -110,7 +110,7 @@ func encodings(t *testing.T) {
 		}
 		r.expectRows("patient", 2)
 	}
-	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "br")).failed(firstExport, `encoding "br"`)
+	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "br")).failed(firstExport, `encoding is "br"`)
 	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", zip(plain)[:30], "gzip")).failed(firstExport, "gzip is cut short or damaged")
 	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "gzip")).failed(firstExport, "gzip is cut short or damaged")
 	// A manifest may be compressed as well.
@@ -316,7 +316,7 @@ func privateAddresses(t *testing.T) {
 	}
 	// A host name that resolves to a private address is refused like the address.
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"} {
-		e := newRig(t, bulkfhir.DialectBulk, to(host)).failed(firstExport, "of a private network", "privateFiles: true")
+		e := newRig(t, bulkfhir.DialectBulk, to(host)).failed(firstExport, "in a private network", "privateFiles: true")
 		if e.Failure.Whose != string(fault.OurSetting) {
 			t.Errorf("%s: of %q", host, e.Failure.Whose)
 		}
@@ -326,7 +326,7 @@ func privateAddresses(t *testing.T) {
 			http.Redirect(w, req, internal.URL+"/x", http.StatusTemporaryRedirect)
 		})
 	})
-	r.failed(firstExport, "of a private network")
+	r.failed(firstExport, "in a private network")
 	if inside != 0 {
 		t.Errorf("the internal server was asked %d times", inside)
 	}

@@ -39,19 +39,19 @@ func manifestVersions(t *testing.T) {
 		edit func(m map[string]any)
 		want string
 	}{
-		"a year of five digits":     {func(m map[string]any) { m["transactionTime"] = "10000-01-01T00:00:00Z" }, "in a year that cannot be"},
-		"a negative year":           {func(m map[string]any) { m["transactionTime"] = "-0001-01-01T00:00:00Z" }, "in a year that cannot be"},
+		"a year of five digits":     {func(m map[string]any) { m["transactionTime"] = "10000-01-01T00:00:00Z" }, "in an impossible year"},
+		"a negative year":           {func(m map[string]any) { m["transactionTime"] = "-0001-01-01T00:00:00Z" }, "in an impossible year"},
 		"the year 9000":             {func(m map[string]any) { m["transactionTime"] = "9000-01-01T00:00:00Z" }, "ahead of the server's own clock"},
 		"the year 1900":             {func(m map[string]any) { m["transactionTime"] = "1900-01-01T00:00:00Z" }, "in the year 1900"},
 		"no output":                 {func(m map[string]any) { delete(m, "output") }, "no list called output"},
 		"output is null":            {func(m map[string]any) { m["output"] = nil }, "no list called output"},
 		"output is an object":       {func(m map[string]any) { m["output"] = map[string]any{} }, "no list called output"},
 		"types that differ in case": {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "PATIENT" }, "upper and lower case only"},
-		"a type in lower case":      {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "patient" }, "no resource type"},
+		"a type in lower case":      {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "patient" }, "not a resource type"},
 		"one of the future":         {func(m map[string]any) { m["transactionTime"] = "2036-01-01T00:00:00Z" }, "ahead of the server's own clock"},
 		"an entry without url":      {func(m map[string]any) { delete(m["output"].([]map[string]any)[1], "url") }, "output[1] lacks"},
-		"a file elsewhere":          {func(m map[string]any) { m["output"].([]map[string]any)[1]["url"] = "gs://bucket/x" }, "at no http or https URL"},
-		"a path for a type":         {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "../../x" }, "no resource type"},
+		"a file elsewhere":          {func(m map[string]any) { m["output"].([]map[string]any)[1]["url"] = "gs://bucket/x" }, "a URL that is not http or https"},
+		"a path for a type":         {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "../../x" }, "not a resource type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,11 +226,11 @@ func pages(t *testing.T) {
 			if page == 1 {
 				m["transactionTime"] = "2026-01-01T00:00:00Z"
 			}
-		}, "page 2 is of another transactionTime"},
-		"another need of tokens": {func(m map[string]any, page int) { m["requiresAccessToken"] = page == 1 }, "says otherwise of requiresAccessToken"},
+		}, "page 2 has another transactionTime"},
+		"another need of tokens": {func(m map[string]any, page int) { m["requiresAccessToken"] = page == 1 }, "another requiresAccessToken"},
 		"no URL": {func(m map[string]any, page int) {
 			m["link"] = []map[string]any{{"relation": "next", "url": "mailto:x"}}
-		}, "is no URL"},
+		}, "is not a URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -270,7 +270,7 @@ func oneType(t *testing.T) {
 	bothDialects(t, func(t *testing.T, dialect string) {
 		newRig(t, dialect, func(r *rig) {
 			r.server.edit = func(m map[string]any, _ int) { m["outputOrganizedBy"] = "Patient" }
-		}).failed(firstExport, `organised by "Patient", for which nobody asked`)
+		}).failed(firstExport, `organised by "Patient", which was not requested`)
 	})
 }
 

@@ -140,9 +140,9 @@ func progressForPeople(t *testing.T) {
 func exportStatusRefused(t *testing.T) {
 	newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 		r.always("status", says(200, `{"transactionTime":"2026-11-23T08:00:00Z","output":[]}`, "X-Export-Status", "200"))
-	}).failed(firstExport, "X-Export-Status, for which nobody asked")
+	}).failed(firstExport, "X-Export-Status, which was not requested")
 	newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.always("status", says(400, "", "X-Export-Status", "202")) }).
-		failed(firstExport, "X-Export-Status, for which nobody asked")
+		failed(firstExport, "X-Export-Status, which was not requested")
 }
 
 func transientFamily(t *testing.T) {

@@ -115,7 +115,7 @@ func (k *keeper) eachDelete(line ndjson.Line, visit func(reference) bool) error 
 		return err
 	}
 	if err != nil || !bundle {
-		return unusableDeletes(line.Number, "it is no Bundle")
+		return unusableDeletes(line.Number, "it is not a Bundle")
 	}
 	return nil
 }

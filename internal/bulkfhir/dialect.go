@@ -254,11 +254,11 @@ func (d dialect) faults(r pipeline.Request, o Options) []error {
 	}
 	for _, t := range r.Types {
 		if !isTypeName(t) {
-			refuse("%q is no resource type", t)
+			refuse("%q is not a resource type", t)
 		}
 	}
 	if !r.Till.IsZero() && d.till == "" {
-		refuse("the window has an end, which this server cannot be told: leave it open, or say that the server takes _until")
+		refuse("the window has an end, but this server does not support _until: leave it open, or declare that the server supports it")
 	}
 	if !r.Till.IsZero() && !r.Since.IsZero() && !r.Till.Truncate(time.Millisecond).After(r.Since.Truncate(time.Millisecond)) {
 		refuse("the window is empty: it ends at %s, not after its begin at %s", r.Till.UTC().Format(instant), r.Since.UTC().Format(instant))

@@ -45,7 +45,7 @@ func typeWords(typ string) string {
 func (s *Source) download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
 	u, err := s.base.Parse(f.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL in the manifest is none of http or https")}
+		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL in the manifest is not http or https")}
 	}
 	if !mayCarryToken(u) && mayCarryToken(s.base) {
 		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL is without TLS: health data travels over https only")}
@@ -92,7 +92,7 @@ func decode(w *wire, u *url.URL) (io.ReadCloser, error) {
 	_ = w.Close() // no data has been read
 	return nil, &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer,
-		Err: fmt.Errorf("it comes in the encoding %q, for which nobody asked", clip(encoding, 40)),
+		Err: fmt.Errorf("its content encoding is %q, which was not requested", clip(encoding, 40)),
 	}
 }
 
@@ -149,16 +149,16 @@ func (s *Source) refusedFile(a answer, signed bool) error {
 	switch a.status {
 	case http.StatusUnauthorized:
 		f.Class, f.Whose = fault.Permanent, fault.OurPermission
-		f.Remedy = "the server gives the file to nobody with our token"
+		f.Remedy = "the server refuses our token for the file"
 		if !signed {
 			f.Whose = fault.OurSetting
-			f.Remedy = "the manifest says that files need no token, and the server wants one all the same: write fileToken: always for this source"
+			f.Remedy = "the manifest says that files need no token, but the server requires one: write fileToken: always for this source"
 		}
 	case http.StatusForbidden:
 		f.Class = fault.Permanent
-		f.Remedy = "its link may have ended, and the manifest has no fresh one: the next export has files of its own"
+		f.Remedy = "its link may have expired, and the manifest has no new one: the next export lists new files"
 	case http.StatusGone:
-		f.Class, f.Remedy = fault.Permanent, "the server has thrown the file away: the next export has files of its own"
+		f.Class, f.Remedy = fault.Permanent, "the server has deleted the file: the next export lists new files"
 	case http.StatusNotFound:
 		// Some servers list a file in the manifest before they can serve it.
 		f.Class, f.Remedy = fault.Transient, ""

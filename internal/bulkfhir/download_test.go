@@ -196,7 +196,7 @@ func TestADownloadThatHangsEnds(t *testing.T) {
 		k, url := keeping(t, h)
 		k.idle = 30 * time.Millisecond
 		_, err := k.text(t.Context(), url)
-		if err == nil || fault.Of(err) != fault.Transient || !strings.Contains(err.Error(), "sends nothing any more") && !strings.Contains(err.Error(), "again and again") {
+		if err == nil || fault.Of(err) != fault.Transient || !strings.Contains(err.Error(), "has stopped sending") && !strings.Contains(err.Error(), "keeps breaking off") {
 			t.Errorf("%s: %v, want a transient error", name, err)
 		}
 		if k.limiter.running != 0 {
@@ -346,13 +346,13 @@ func TestFilesThatAreRefused(t *testing.T) {
 		text    string
 	}{
 		"404":     {answers(404, ""), fault.Transient, true, "HTTP 404"},
-		"410":     {answers(410, ""), fault.Permanent, true, "the next export has files of its own"},
+		"410":     {answers(410, ""), fault.Permanent, true, "the next export lists new files"},
 		"403":     {answers(403, "<Error>signature</Error>"), fault.Permanent, true, "HTTP 403"},
 		"401":     {answers(401, ""), fault.Permanent, true, "fileToken: always"},
 		"503":     {answers(503, ""), fault.Transient, false, "HTTP 503"},
 		"500":     {answers(500, issueBody("exception", "x")), fault.Transient, false, "HTTP 500: exception"},
 		"400":     {answers(400, ""), fault.Permanent, false, "HTTP 400"},
-		"a page":  {answers(200, "<html>", "Content-Type", "text/html; charset=utf-8"), fault.Transient, false, "a page for people"},
+		"a page":  {answers(200, "<html>", "Content-Type", "text/html; charset=utf-8"), fault.Transient, false, "a web page"},
 		"a part":  {answers(206, "{}"), fault.Permanent, false, "HTTP 206"},
 		"the end": {answers(304, ""), fault.Permanent, false, "HTTP 304"},
 	} {

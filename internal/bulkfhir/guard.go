@@ -123,11 +123,11 @@ func (g *guard) look(ctx context.Context, host string) error {
 	case errors.As(err, &dns) && dns.IsNotFound, err == nil && len(ips) == 0:
 		return &fault.Error{
 			Class: fault.Permanent, Whose: fault.OurSetting,
-			Err:    errors.New("the server names a host that this machine cannot resolve, so that nobody knows whether the proxy leads to a private network"),
+			Err:    errors.New("the server names a host that this machine cannot resolve, so the proxy may lead to a private network"),
 			Remedy: "let this machine resolve public names; or, where the proxy itself refuses private addresses, write privateFiles: true for this source",
 		}
 	case err != nil:
-		return fault.Transientf("a host that the server names could not be resolved now")
+		return fault.Transientf("a host that the server names could not be resolved")
 	}
 	for _, ip := range ips {
 		if err := publicOnly(ip); err != nil {
@@ -181,8 +181,8 @@ func publicOnly(ip netip.Addr) error {
 	if !public {
 		return &fault.Error{
 			Class: fault.Permanent, Whose: fault.OurSetting,
-			Err:    errors.New("the server names a host whose address is of a private network, or of this machine"),
-			Remedy: "write privateFiles: true for this source if its files are meant to be there",
+			Err:    errors.New("the server names a host with an address in a private network or on this machine"),
+			Remedy: "write privateFiles: true for this source if its files are stored there",
 		}
 	}
 	return nil

@@ -116,17 +116,17 @@ func TestNothingPrivateThroughAProxy(t *testing.T) {
 		"http://93.184.216.34/x":         "",
 		"http://fhir.inside:8080/r4/x":   "", // the configured server itself
 		"http://fhir.inside:9090/r4/x":   "cannot resolve",
-		"http://inside.example/x":        "of a private network",
-		"https://inside.example/x":       "of a private network",
-		"http://both.example/x":          "of a private network",
+		"http://inside.example/x":        "in a private network",
+		"https://inside.example/x":       "in a private network",
+		"http://both.example/x":          "in a private network",
 		"http://empty.example/x":         "cannot resolve",
 		"http://nowhere.example/x":       "cannot resolve",
 		"http://2130706433/x":            "cannot resolve", // many proxies read it as 127.0.0.1
 		"http://0x7f.1/x":                "cannot resolve",
-		"http://10.0.0.1/x":              "of a private network",
-		"http://169.254.169.254/latest/": "of a private network",
-		"http://[fd00:ec2::254]/latest/": "of a private network",
-		"http://[::ffff:127.0.0.1]/x":    "of a private network",
+		"http://10.0.0.1/x":              "in a private network",
+		"http://169.254.169.254/latest/": "in a private network",
+		"http://[fd00:ec2::254]/latest/": "in a private network",
+		"http://[::ffff:127.0.0.1]/x":    "in a private network",
 	} {
 		p := behindProxy(t, false)
 		err := p.get(t, target)

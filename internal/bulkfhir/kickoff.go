@@ -111,7 +111,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	case a.status < 300:
 		return pipeline.Accepted{}, &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer,
-			Err: fmt.Errorf("the server answered HTTP %d (%s) where 202 was due: it seems not to export in bulk at this URL", a.status, a.excerpt()),
+			Err: fmt.Errorf("the server answered HTTP %d (%s) instead of 202: it seems not to support bulk export at this URL", a.status, a.excerpt()),
 		}
 	default:
 		err := s.refused(a)
@@ -127,7 +127,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	broken := func(what string) error {
 		return &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s, so %w", what, pipeline.ErrUnfollowed),
-			Remedy: "look whether a proxy between here and the server drops or changes the header; the job may be running",
+			Remedy: "check whether a proxy between here and the server drops or changes the header; the job may be running",
 		}
 	}
 	location := strings.TrimSpace(a.header.Get("Content-Location"))
@@ -136,7 +136,7 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	}
 	status, err := a.url.Parse(location)
 	if err != nil || status.Host == "" || (status.Scheme != "http" && status.Scheme != "https") {
-		return pipeline.Accepted{}, broken("the server answered 202 with a Content-Location that is no URL")
+		return pipeline.Accepted{}, broken("the server answered 202 with a Content-Location that is not a URL")
 	}
 	absolute := strings.HasPrefix(strings.ToLower(location), "http://") || strings.HasPrefix(strings.ToLower(location), "https://")
 	if fixed := s.sameServer(status); fixed != status {

@@ -75,7 +75,7 @@ func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestR
 		u, err := at.Parse(next)
 		switch {
 		case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
-			return nil, unusable(errors.New("the link to its next page is no URL"))
+			return nil, unusable(errors.New("the link to its next page is not a URL"))
 		case seen[u.String()]:
 			return nil, unusable(fmt.Errorf("its page %d leads back to a page before it", len(seen)))
 		case len(seen) >= maxPages:
@@ -118,13 +118,13 @@ func (s *Source) nextPage(ctx context.Context, u *url.URL, n int, before page, r
 	}
 	r.m.Pages = append(r.m.Pages, p.raw)
 	if p.time != nil && before.time != nil && *p.time != *before.time {
-		r.faults.add("its page %d is of another transactionTime", n)
+		r.faults.add("its page %d has another transactionTime", n)
 	}
 	if p.time == nil {
 		p.time = before.time
 	}
 	if p.requiresToken != before.requiresToken {
-		r.faults.add("its page %d says otherwise of requiresAccessToken", n)
+		r.faults.add("its page %d has another requiresAccessToken", n)
 	}
 	return p, nil
 }
@@ -148,7 +148,7 @@ func (r *manifestReader) head(p page, a answer) error {
 	r.m.RequiresToken, r.m.Request = p.requiresToken, clip(a.scrub(p.request), maxKeptBody)
 	r.m.Raw, r.m.Expires = p.raw, r.s.expires(a)
 	if v := a.header.Get("X-Export-Status"); v != "" {
-		r.faults.add("it comes with X-Export-Status, for which nobody asked: this client reads the status of HTTP")
+		r.faults.add("it has X-Export-Status, which was not requested: this client reads the HTTP status")
 	}
 	switch t, err := p.instant(); {
 	case errors.Is(err, errNoYear):
@@ -160,7 +160,7 @@ func (r *manifestReader) head(p page, a answer) error {
 	case t.Before(earliest):
 		return unusable(fmt.Errorf("its transactionTime is in the year %d", t.Year()))
 	case r.s.ahead(t, a):
-		r.faults.add("its transactionTime is ahead of the server's own clock: the next export would leave out what happens until then")
+		r.faults.add("its transactionTime is ahead of the server's own clock: the next export would miss the changes until then")
 	default:
 		r.m.TransactionTime = t
 	}
@@ -188,7 +188,7 @@ func (a answer) date() (time.Time, bool) {
 var (
 	errNoTime = errors.New("it is missing")
 	errNoZone = errors.New("it is not an instant with a time zone")
-	errNoYear = errors.New("its transactionTime is in a year that cannot be")
+	errNoYear = errors.New("its transactionTime is in an impossible year")
 )
 
 // instant parses the transactionTime, a FHIR instant.
@@ -217,14 +217,14 @@ func (r *manifestReader) file(member string, i int, f wireFile) {
 		r.faults.add("%s[%d] lacks its type or its url", member, i)
 		return
 	case member == memberOutput && !isTypeName(f.typ):
-		r.faults.add("%s[%d] has a type that is no resource type", member, i)
+		r.faults.add("%s[%d] has a type that is not a resource type", member, i)
 		return
 	case !r.s.dialect.keepsFiles:
 		if path, ok := r.s.landing(f.url); ok {
 			o.Path = path
 		}
 	case err != nil || (u.IsAbs() && u.Scheme != "http" && u.Scheme != "https"):
-		r.faults.add("%s[%d] is at no http or https URL: this client fetches files over HTTP only", member, i)
+		r.faults.add("%s[%d] has a URL that is not http or https: this client fetches files over HTTP only", member, i)
 		return
 	default:
 		o.Foreign = true

@@ -39,7 +39,7 @@ var (
 		},
 		{
 			name: "200 with a body", change: always("kick-off", says(200, `{"resourceType":"Bundle"}`)),
-			fails: "where 202 was due", whose: fault.TheirServer, requests: map[string]int{"kick-off": 1},
+			fails: "instead of 202", whose: fault.TheirServer, requests: map[string]int{"kick-off": 1},
 		},
 		{
 			name: "400 with an outcome", change: always("kick-off", says(400, outcome("invalid", "unknown parameter"))),
@@ -141,7 +141,7 @@ var (
 		{name: "200 with a page", change: firstly("status", 3, says(200, "<html>", "Content-Type", "text/html")), requests: map[string]int{"status": 6}},
 		{
 			name: "200 with a page for ever", change: always("status", says(200, "<html>", "Content-Type", "text/html")),
-			fails: "what is no manifest (text/html, 6 bytes)", whose: fault.TheirServer, requests: map[string]int{"status": 31},
+			fails: "without a manifest (text/html, 6 bytes)", whose: fault.TheirServer, requests: map[string]int{"status": 31},
 		},
 		{name: "a manifest of more than 5 MB", change: longManifest, requests: map[string]int{"status": 3}},
 		{
@@ -169,7 +169,7 @@ var (
 	fileCells = []cell{
 		{name: "404, then 200", change: firstly("file", 3, says(404, "")), requests: map[string]int{"file": 5}},
 		{name: "404 for good", change: always("file", says(404, "")), fails: "HTTP 404", whose: fault.TheirServer, atLeast: time.Hour, atMost: 4 * time.Hour},
-		{name: "410", change: always("file", says(410, "")), fails: "the server has thrown the file away", whose: fault.TheirServer},
+		{name: "410", change: always("file", says(410, "")), fails: "the server has deleted the file", whose: fault.TheirServer},
 		{name: "401, and a fresh token is taken", change: expiredFileToken, requests: map[string]int{"file": 3}},
 		{name: "401", change: always("file", says(401, "")), fails: "HTTP 401", whose: fault.OurSetting},
 		{name: "403", change: always("file", says(403, "")), fails: "HTTP 403", whose: fault.TheirServer},
@@ -179,7 +179,7 @@ var (
 		{name: "truncated once", change: firstly("file", 1, truncated), requests: map[string]int{"file": 3}},
 		{
 			name: "truncated always", change: always("file", truncated),
-			fails: "breaks off", whose: fault.BetweenServers, atLeast: time.Hour,
+			fails: "breaking off", whose: fault.BetweenServers, atLeast: time.Hour,
 		},
 		{name: "gzip", change: zipped},
 		{name: "gzip, truncated once", change: firstly("file", 1, says(200, zip(patient("p1"))[:20], "Content-Encoding", "gzip")), requests: map[string]int{"file": 3}},
@@ -188,7 +188,7 @@ var (
 		{name: "the wrong type", change: func(r *rig) {
 			r.server.output[0].content, r.server.output[0].count = observation("o1", "Patient/p1")+"\n", 1
 		}, fails: "lines are bad"},
-		{name: "another content type", change: always("file", says(200, "<html>", "Content-Type", "text/html")), fails: "a page for people", whose: fault.TheirServer},
+		{name: "another content type", change: always("file", says(200, "<html>", "Content-Type", "text/html")), fails: "a web page", whose: fault.TheirServer},
 		{name: "an empty file", change: func(r *rig) { r.server.output = append(r.server.output, scriptFile{"Patient", "", 0}) }},
 		{name: "no file at all", change: always("file", cut), fails: "EOF", whose: fault.BetweenServers},
 	}

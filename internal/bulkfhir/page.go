@@ -77,10 +77,10 @@ func (r *manifestReader) page(b *unpackedBody, a answer) (page, error) {
 	case err != nil || !p.known:
 		return p, fault.WithServerText(&fault.Error{
 			Class: fault.Transient, Whose: fault.TheirServer,
-			Err: fmt.Errorf("the server answered 200 with what is no manifest (%s)", excerpt(a.header, b.n, false)),
+			Err: fmt.Errorf("the server answered 200 without a manifest (%s)", excerpt(a.header, b.n, false)),
 		}, readable(a.scrub(string(kept.text[:min(len(kept.text), maxProse)]))))
 	case !p.output:
-		return p, unusable(errors.New("it has no list called output: a server that has nothing to export sends an empty one, so nobody knows what this export is"))
+		return p, unusable(errors.New("it has no list called output: a server with nothing to export must send an empty one"))
 	}
 	return p, nil
 }
@@ -131,7 +131,7 @@ func (r *manifestReader) members(s *stream, a answer, p *page) error {
 				if !isTypeName(*t) {
 					*t = "something else"
 				}
-				r.faults.add("its files are organised by %q, for which nobody asked: files of one type each are due", *t)
+				r.faults.add("its files are organised by %q, which was not requested: each file must have one type", *t)
 			}
 			return err
 		case memberOutput:
@@ -243,7 +243,7 @@ func (r *manifestReader) links(s *stream, a answer, p *page) error {
 		}
 		if l.Relation == "next" {
 			if p.next = a.scrub(l.URL); p.next != "" && !r.s.dialect.keepsFiles {
-				r.faults.add("it goes on in a further page, which servers of dialect %s do not have", r.s.dialect.name)
+				r.faults.add("it continues on a further page, which servers of dialect %s do not have", r.s.dialect.name)
 			}
 		}
 		return nil
@@ -401,5 +401,5 @@ func unpacked(encoding string, r io.Reader) (*unpackedBody, error) {
 
 var (
 	errDamaged  = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the gzip of the answer is damaged")}
-	errEncoding = &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the answer comes in an encoding for which nobody asked")}
+	errEncoding = &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the answer has an encoding that was not requested")}
 )

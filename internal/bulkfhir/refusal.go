@@ -44,11 +44,11 @@ func (s *Source) refused(a answer) error {
 func (s *Source) signInRemedy() string {
 	switch {
 	case s.token == nil:
-		return "the server wants a sign-in: write auth for this source"
+		return "the server requires a sign-in: write auth for this source"
 	case s.dialect.container != "":
 		return "check the identity: the token must be for the FHIR base URL as its audience"
 	}
-	return "check auth of this source: the server takes our token no more, nor a fresh one"
+	return "check auth of this source: the server refuses our token, and also a new one"
 }
 
 func (s *Source) rightRemedy() string {

@@ -418,10 +418,10 @@ func TestKickOffClassifiesAnswers(t *testing.T) {
 		text  string
 	}{
 		"202 without Content-Location": {answers(202, ""), fault.Permanent, 0, "without Content-Location"},
-		"202 with nonsense":            {answers(202, "", "Content-Location", "mailto:x"), fault.Permanent, 0, "no URL"},
-		"200 with a bundle":            {answers(200, `{"resourceType":"Bundle"}`), fault.Permanent, 0, "where 202 was due"},
+		"202 with nonsense":            {answers(202, "", "Content-Location", "mailto:x"), fault.Permanent, 0, "not a URL"},
+		"200 with a bundle":            {answers(200, `{"resourceType":"Bundle"}`), fault.Permanent, 0, "instead of 202"},
 		"400":                          {answers(400, issueBody("invalid", "_until is unknown")), fault.Permanent, 0, "_until is unknown"},
-		"401":                          {answers(401, ""), fault.Permanent, 0, "wants a sign-in"},
+		"401":                          {answers(401, ""), fault.Permanent, 0, "requires a sign-in"},
 		"403":                          {answers(403, ""), fault.Permanent, 0, "FHIR Data Exporter"},
 		"404":                          {answers(404, ""), fault.Permanent, 0, "base URL"},
 		"429":                          {answers(429, "", "Retry-After", "30"), fault.Transient, 30 * time.Second, "429"},

@@ -66,7 +66,7 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 	case http.StatusNotFound, http.StatusGone:
 		return pipeline.Status{}, &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer, Err: fault.WithServerText(fmt.Errorf("%w (HTTP %d)", ErrUnknownJob, a.status), a.prose(o)),
-			Remedy: "it was cancelled at the server, or has expired there: the next export is another job",
+			Remedy: "it was cancelled at the server, or has expired there: the next export starts a new job",
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		if in := s.retryIn(a); in > 0 {
@@ -75,7 +75,7 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 	}
 	err := s.refused(a)
 	if a.header.Get("X-Export-Status") != "" {
-		return pipeline.Status{}, fault.Permanentf("the server answers in X-Export-Status, for which nobody asked: this client reads the status of HTTP: %w", err)
+		return pipeline.Status{}, fault.Permanentf("the server answers with X-Export-Status, which was not requested: this client reads the HTTP status: %w", err)
 	}
 	if a.status >= 400 && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden && o.transient() {
 		// The guide allows a client to retry these codes.
@@ -86,7 +86,7 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 
 // jobRemedy sets remedy and owner for a failed job.
 func (s *Source) jobRemedy(f *fault.Error, status int) {
-	f.Remedy = "the cause must go first; the next export is another job"
+	f.Remedy = "remove the cause first; the next export starts a new job"
 	switch {
 	case s.dialect.container == "":
 	case status == http.StatusForbidden, status == http.StatusNotFound:

@@ -45,7 +45,7 @@ type wire struct {
 	err       error
 }
 
-var errIdle = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server sends nothing any more")}
+var errIdle = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server has stopped sending")}
 
 // open requests the file from the start.
 func (w *wire) open() error {
@@ -109,7 +109,7 @@ func (w *wire) ask(from int64) (*http.Response, error) {
 		return nil, nil
 	case resp.StatusCode == http.StatusOK && aPage(resp.Header):
 		_ = resp.Body.Close() // a web page
-		return nil, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server answered with a page for people")}
+		return nil, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server answered with a web page")}
 	case resp.StatusCode == http.StatusOK, from > 0 && resp.StatusCode == http.StatusPartialContent:
 		return resp, nil
 	}
@@ -190,7 +190,7 @@ func (w *wire) read(p []byte) (int, error) {
 	n, err := w.body.Read(p)
 	w.idle.Stop()
 	if w.total >= 0 && w.n+int64(n) > w.total {
-		return 0, errors.New("more came than the file has")
+		return 0, errors.New("the server sent more bytes than the file has")
 	}
 	return n, err
 }
@@ -211,12 +211,12 @@ func (w *wire) resume(cause error) error {
 		if errors.Is(cause, io.EOF) {
 			cause = io.ErrUnexpectedEOF
 		}
-		return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download breaks off after %d bytes, again and again: %w", w.n, link.Error(cause))}
+		return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download keeps breaking off after %d bytes: %w", w.n, link.Error(cause))}
 	}
 	resp, err := w.ask(w.n)
 	switch {
 	case err != nil:
-		return fmt.Errorf("take up a download that broke after %d bytes: %w", w.n, err)
+		return fmt.Errorf("resume a download that broke after %d bytes: %w", w.n, err)
 	case resp == nil || encodingOf(resp.Header) != w.encoding:
 		if resp != nil {
 			_ = resp.Body.Close() // not the requested range
@@ -256,7 +256,7 @@ func (w *wire) skip() error {
 		w.idle.Stop()
 		_, _ = again.Write(buf[:n]) // documented to never fail
 		if left -= int64(n); err != nil && left > 0 {
-			return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download breaks off a second time, before the %d bytes of the first: %w", w.n, transportCause(err))}
+			return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download broke off again, within its first %d bytes: %w", w.n, transportCause(err))}
 		}
 	}
 	if again.Sum64() != w.sum.Sum64() {

@@ -230,7 +230,7 @@ const serverText = "Patient Zzsecret has no consent"
 
 func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 	t.Parallel()
-	cause := fault.WithServerText(errors.New("the FHIR server answered HTTP 401: the server wants a sign-in: write auth for this source"), serverText)
+	cause := fault.WithServerText(errors.New("the FHIR server answered HTTP 401: the server requires a sign-in: write auth for this source"), serverText)
 	failing := &batch.Trouble{Doing: "kick-off", Err: cause, Tries: 3}
 	for name, tt := range map[string]struct {
 		report cli.StartReport

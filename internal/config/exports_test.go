@@ -151,8 +151,8 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		"types": {
 			head + "- {name: a, source: s, types: [Patient, Obsevation, Patient, Pateint], schedule: manual}\n",
 			[]string{
-				`types: "Obsevation" is no resource type of FHIR R4: did you mean Observation?`,
-				"types: Patient is listed twice", `"Pateint" is no resource type of FHIR R4: did you mean Patient?`,
+				`types: "Obsevation" is not a resource type of FHIR R4: did you mean Observation?`,
+				"types: Patient is listed twice", `"Pateint" is not a resource type of FHIR R4: did you mean Patient?`,
 			},
 		},
 		"types that are no list": {
@@ -162,7 +162,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		"filters": {
 			head + "- {name: a, source: s, deleted: false, schedule: manual, types: [Patient], typeFilter: [Observation?a=b, 'Patient?a=b,c', Patient, Foo?a=b]}\n",
 			[]string{
-				"it is for Observation, which is not among the types", "this server cannot take a comma", `"Patient": it is not of the form`, `"Foo" is no resource type`,
+				"it is for Observation, which is not among the types", "this server cannot take a comma", `"Patient": it is not of the form`, `"Foo" is not a resource type`,
 			},
 		},
 		"filter without types": {

@@ -202,7 +202,7 @@ func (r *reader) types(o object) []string {
 		case slices.Contains(types[:i], t):
 			r.fault(at, "%s: types: %s is listed twice", o.what, t)
 		case !slices.Contains(pipeline.KnownTypes, t):
-			r.fault(at, "%s: types: %q is no resource type of FHIR R4%s", o.what, t, hint(t, pipeline.KnownTypes))
+			r.fault(at, "%s: types: %q is not a resource type of FHIR R4%s", o.what, t, hint(t, pipeline.KnownTypes))
 		}
 	}
 	return types
@@ -217,7 +217,7 @@ func filters(o object, p *pipeline.Plan, dialect string) {
 	var known []string
 	for _, f := range p.TypeFilter {
 		if t, ok := typefilter.Type(f); ok && !slices.Contains(pipeline.KnownTypes, t) {
-			o.fault("typeFilter", "%q is no resource type of FHIR R4%s", t, hint(t, pipeline.KnownTypes))
+			o.fault("typeFilter", "%q is not a resource type of FHIR R4%s", t, hint(t, pipeline.KnownTypes))
 			continue
 		}
 		known = append(known, f)

@@ -74,7 +74,7 @@ func parsePEM(block *pem.Block, id string) (*Key, error) {
 	case "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	default:
-		return nil, setting("the key file begins with %q, which is no private key without a password", clip(block.Type))
+		return nil, setting("the key file begins with %q, which is not a private key without a password", clip(block.Type))
 	}
 	if err != nil {
 		return nil, setting("the PEM of the key is damaged")
@@ -91,12 +91,12 @@ func newKey(key any, id string) (*Key, error) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		if k.N.BitLen() < minBits {
-			return nil, setting("the RSA key has %d bits: at least %d are due", k.N.BitLen(), minBits)
+			return nil, setting("the RSA key has %d bits: at least %d are required", k.N.BitLen(), minBits)
 		}
 		return &Key{private: k, alg: jose.RS384, id: id}, nil
 	case *ecdsa.PrivateKey:
 		if k.Curve != elliptic.P384() {
-			return nil, setting("the EC key is on %s: ES384 wants P-384", k.Curve.Params().Name)
+			return nil, setting("the EC key is on %s: ES384 needs P-384", k.Curve.Params().Name)
 		}
 		return &Key{private: k, alg: jose.ES384, id: id}, nil
 	}

@@ -47,7 +47,7 @@ func SMART(c Client, key *Key) (*Tokens, error) {
 			return "", 0, err
 		}
 		if len(conf.Algorithms) > 0 && !slices.Contains(conf.Algorithms, key.algorithm()) {
-			return "", 0, setting("the server takes no assertion signed by %s, as our key does: register an RSA key of 2048 bits or more, or one on P-384, as the server takes them", key.algorithm())
+			return "", 0, setting("the server does not accept %s, the algorithm of our key: register an RSA key of 2048 bits or more, or one on P-384", key.algorithm())
 		}
 		assertion, err := key.assertion(c.ClientID, conf.TokenEndpoint, c.Now())
 		if err != nil {

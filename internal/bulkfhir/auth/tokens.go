@@ -101,7 +101,7 @@ func confidential(u string) error {
 	parsed, err := url.Parse(u)
 	switch {
 	case err != nil || parsed.Host == "":
-		return setting("the address of the sign-in server is no URL")
+		return setting("the address of the sign-in server is not a URL")
 	case parsed.Scheme == "https":
 		return nil
 	case parsed.Scheme == "http" && (parsed.Hostname() == "localhost" || parsed.Hostname() == "::1" || strings.HasPrefix(parsed.Hostname(), "127.")):
@@ -153,7 +153,7 @@ func (e endpoint) token(ctx context.Context, u string, form url.Values, sign fun
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", 0, setting("the address of the sign-in server is no URL")
+		return "", 0, setting("the address of the sign-in server is not a URL")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if sign != nil {
@@ -172,10 +172,10 @@ func (e endpoint) token(ctx context.Context, u string, form url.Values, sign fun
 		Expires seconds `json:"expires_in"`
 	}
 	if json.Unmarshal(body, &a) != nil || !usable(a.Token) {
-		return "", 0, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s answered with no token", req.URL.Host)}
+		return "", 0, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s answered without a token", req.URL.Host)}
 	}
 	if a.Type != "" && !strings.EqualFold(a.Type, "bearer") {
-		return "", 0, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s gives tokens that are no bearer tokens", req.URL.Host)}
+		return "", 0, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s issues tokens that are not bearer tokens", req.URL.Host)}
 	}
 	lifetime := time.Duration(a.Expires) * time.Second
 	if lifetime <= 0 {
@@ -279,7 +279,7 @@ func (d *discovered) discover(ctx context.Context, e endpoint, base string) (con
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base, "/")+"/.well-known/smart-configuration", nil)
 	if err != nil {
-		return configuration{}, setting("the FHIR base URL is no URL")
+		return configuration{}, setting("the FHIR base URL is not a URL")
 	}
 	status, body, err := e.do(req)
 	if err != nil {

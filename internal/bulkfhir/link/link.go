@@ -16,7 +16,7 @@ import (
 )
 
 // errUnreadable replaces every error whose text may quote the answer.
-var errUnreadable = errors.New("the answer is no HTTP, or broke off in its head")
+var errUnreadable = errors.New("the answer is not HTTP, or broke off in its header")
 
 // Error returns err with a message that holds no part of an answer and no URL, because a query may
 // be a capability. errors.Is and errors.As still find err.
