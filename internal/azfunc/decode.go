@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// Limits of what is kept of a body. Service Bus messages end at 256 KiB (1 MiB
-// on older premium namespaces), events at 1 MiB; only blobs are larger.
+// Limits for the kept part of a body. Service Bus messages have up to 256 KiB (1 MiB on older
+// premium namespaces), events up to 1 MiB; only blobs are larger.
 const (
 	maxValue   = 1 << 20 // of one member of Data or Metadata
-	maxKept    = 4 << 20 // of all of them
+	maxKept    = 4 << 20 // of all members together
 	maxMembers = 1024
 	maxName    = 256
 	maxDepth   = 512
 )
 
-// errTruncated says that the body ended in the middle.
+// errTruncated reports that the body ends in the middle.
 var errTruncated = errors.New("the body ends too early")
 
 // body is a decoded request body.
@@ -28,9 +28,8 @@ type body struct {
 	data, metadata map[string]Value
 }
 
-// decode reads one invocation body. Memory is bounded by the limits above,
-// whatever comes in; kept values are valid JSON, skipped ones were only
-// bracket-matched. Texts of errors hold nothing of the content.
+// decode parses one invocation body. Memory is bounded by the limits above. Kept values are valid
+// JSON; in skipped values only the brackets are checked. Error texts hold no content.
 func decode(r io.Reader) (body, error) {
 	s := &scanner{r: bufio.NewReaderSize(r, 64<<10), budget: maxKept, members: maxMembers}
 	b := body{data: map[string]Value{}, metadata: map[string]Value{}}
@@ -57,7 +56,7 @@ func decode(r io.Reader) (body, error) {
 			return err
 		}
 		if into == nil || c != '{' {
-			return s.value(&capture{}) // null, or nothing that we know
+			return s.value(&capture{}) // null or unknown
 		}
 		return s.object(func(name string) error { return s.keep(into, name) })
 	})
@@ -67,7 +66,7 @@ func decode(r io.Reader) (body, error) {
 // keep reads one value into the map.
 func (s *scanner) keep(into map[string]Value, name string) error {
 	room := min(maxValue, s.budget)
-	// A blob's content is health data by the megabyte: the URI is enough.
+	// A blob's content is megabytes of health data, and the URI is enough.
 	if name == BindingBlob || name == "" || s.members == 0 {
 		room = 0
 	}
@@ -94,7 +93,7 @@ func (s *scanner) keep(into map[string]Value, name string) error {
 	return nil
 }
 
-// capture takes bytes up to its room; beyond that it only counts them.
+// capture keeps bytes up to its capacity and counts the rest.
 type capture struct {
 	buf  []byte
 	room int
@@ -111,15 +110,15 @@ func (c *capture) write(b []byte) {
 	c.buf = append(c.buf, b...)
 }
 
-// scanner walks JSON byte by byte. encoding/json's tokens would hold a whole
-// string, that is a whole blob.
+// scanner reads JSON byte by byte. encoding/json would hold a whole string, which can be a whole
+// blob.
 type scanner struct {
 	r       *bufio.Reader
 	budget  int // bytes that may still be kept
 	members int // values that may still be kept
 }
 
-// window is what is buffered, at least one byte.
+// window returns the buffered bytes, at least one.
 func (s *scanner) window() ([]byte, error) {
 	if _, err := s.r.Peek(1); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -130,7 +129,7 @@ func (s *scanner) window() ([]byte, error) {
 	return s.r.Peek(s.r.Buffered())
 }
 
-// discard drops bytes that were in the window, which cannot fail.
+// discard drops bytes of the window, which cannot fail.
 func (s *scanner) discard(n int) { _, _ = s.r.Discard(n) }
 
 // take moves n bytes of the window into the capture.
@@ -139,7 +138,7 @@ func (s *scanner) take(c *capture, window []byte, n int) {
 	s.discard(n)
 }
 
-// next is the next byte that is not white space; it stays unread.
+// next returns the next byte that is not white space, without consuming it.
 func (s *scanner) next() (byte, error) {
 	for {
 		w, err := s.window()
@@ -154,8 +153,8 @@ func (s *scanner) next() (byte, error) {
 	}
 }
 
-// object walks the members of an object whose brace is still unread. The
-// callback must consume the value.
+// object reads the members of an object whose brace has not been consumed. The callback must
+// consume the value.
 func (s *scanner) object(member func(name string) error) error {
 	s.discard(1)
 	c, err := s.next()
@@ -170,7 +169,7 @@ func (s *scanner) object(member func(name string) error) error {
 		if err := s.value(name); err != nil {
 			return err
 		}
-		var text string // stays empty for a name that is too long to be ours
+		var text string // empty for a name that is too long to be known
 		if !name.over && json.Unmarshal(name.buf, &text) != nil {
 			return errors.New("the name of a member is not a JSON string")
 		}
@@ -220,9 +219,9 @@ func (s *scanner) value(c *capture) error {
 	}
 }
 
-// nested reads an object or array, looking at nothing but brackets and strings.
+// nested reads an object or array. It checks only brackets and strings.
 func (s *scanner) nested(c *capture) error {
-	var open []byte // the brackets that are still to close
+	var open []byte // expected closing brackets
 next:
 	for {
 		w, err := s.window()
@@ -241,7 +240,7 @@ next:
 				if len(open) == maxDepth {
 					return errors.New("the body is nested too deeply")
 				}
-				open = append(open, b+2) // '{' and '}' are two apart, so are '[' and ']'
+				open = append(open, b+2) // in ASCII, } is { + 2 and ] is [ + 2
 			case '}', ']':
 				if open[len(open)-1] != b {
 					return errors.New("brackets do not match")
@@ -256,7 +255,7 @@ next:
 	}
 }
 
-// one takes a single byte.
+// one consumes a single byte.
 func (s *scanner) one(c *capture) error {
 	w, err := s.window()
 	if err != nil {
@@ -266,7 +265,7 @@ func (s *scanner) one(c *capture) error {
 	return nil
 }
 
-// text takes a string with its quotes.
+// text reads a string with its quotes.
 func (s *scanner) text(c *capture) error {
 	if err := s.one(c); err != nil {
 		return err
@@ -282,7 +281,7 @@ func (s *scanner) text(c *capture) error {
 			end = len(w)
 		}
 		if escape := bytes.IndexByte(w[:end], '\\'); escape >= 0 {
-			// The escaped byte does not end the string, whatever it is.
+			// An escaped byte never ends the string.
 			if escape+1 < len(w) {
 				s.take(c, w, escape+2)
 				continue
@@ -302,7 +301,7 @@ func (s *scanner) text(c *capture) error {
 	}
 }
 
-// literal takes a number or a word.
+// literal reads a number or a word.
 func (s *scanner) literal(c *capture) error {
 	for {
 		w, err := s.window()

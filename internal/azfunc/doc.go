@@ -1,14 +1,12 @@
-// Package azfunc speaks the wire format of an Azure Functions custom handler:
-// invocation in, answer out.
+// Package azfunc implements the wire format of an Azure Functions custom handler: invocation in,
+// answer out.
 //
-// The host POSTs {"Data": {...}, "Metadata": {...}} to /<function> and wants a
-// JSON object back; everything irregular about that format (strings that hold
-// JSON, numbers as strings, times without a zone, a whole blob in base64) ends
-// here. A body is streamed past and never held: values above a limit are
-// skipped, and say so.
+// The host POSTs {"Data": {...}, "Metadata": {...}} to /<function> and expects a JSON object. All
+// irregularities of the format end here: strings that hold JSON, numbers as strings, times without
+// a zone, a whole blob in base64. Bodies are streamed; values above a limit are skipped and marked
+// as skipped.
 //
-// The package knows the host and nothing of FHIR. It is the only place that
-// turns an error into HTTP: nil is 200, anything else is 500 after one log line.
-// The host throws the body of a failed answer away, so the log line is all that
-// a person will see.
+// The package depends on the host only and does not know FHIR. It alone turns an error into HTTP:
+// nil is 200, anything else is 500 after one log line. The host discards the body of a failed
+// answer, so the log line is the only report.
 package azfunc

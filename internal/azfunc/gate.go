@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// gate passes requests on until it is closed. Requests that come later wait, without
-// an answer, for the end of the process.
+// gate passes requests until it is closed. Later requests wait without an answer until the process
+// ends.
 type gate struct {
 	next http.Handler
 
 	mu      sync.Mutex
 	running int
 	closed  bool
-	idle    chan struct{} // closed when the gate is closed and nothing runs
+	idle    chan struct{} // closed when the gate is closed and no request runs
 }
 
 func newGate(next http.Handler) *gate {
 	return &gate{next: next, idle: make(chan struct{})}
 }
 
-// close makes new requests wait and returns a channel that is closed when the
-// requests that were let in are answered.
+// close makes new requests wait. It returns a channel that is closed when all earlier requests have
+// been answered.
 func (g *gate) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -59,7 +59,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer g.leave()
 	g.next.ServeHTTP(w, r)
-	// The process may end as soon as the gate is idle: the answer has to be with the
-	// host by then. A host that has gone cannot be answered.
+	// The process may end as soon as the gate is idle, so the answer must reach the host first. A
+	// lost host cannot be answered.
 	_ = http.NewResponseController(w).Flush()
 }

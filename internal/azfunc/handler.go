@@ -21,23 +21,22 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Func does the work of one function. The context ends when the host is gone or
-// the program stops; a deadline is the Func's own matter. An error is a failed
-// invocation: the trigger's own retry rules apply, and these are crude, so a
-// Func returns one only when it could not make the failure durable itself.
+// Func runs one function. The context ends when the host disconnects or the program stops;
+// deadlines are up to the Func. An error fails the invocation, and the trigger's crude retry rules
+// apply, so a Func returns one only if it could not record the failure itself.
 type Func func(ctx context.Context, in Invocation) error
 
-// success is the answer to every invocation that went well: the host hangs on an
-// empty 200 until functionTimeout, and fails one that is not JSON.
+// success answers every successful invocation. The host waits for functionTimeout after an empty
+// 200, and fails an answer that is not JSON.
 const success = `{"Outputs":{},"Logs":[],"ReturnValue":null}`
 
-// headerInvocation carries the host's id of the call.
+// headerInvocation carries the host's invocation id.
 const headerInvocation = "X-Azure-Functions-InvocationId"
 
-// Handler answers POST /<function> by calling the function, and GET / (the
-// host's readiness probe) at once. It writes exactly one log line per
-// invocation, with function, invocation, duration and outcome; error texts go
-// there, and so must hold no health data. now is the clock for the duration.
+// Handler answers POST /<function> by calling the function, and GET / (the host's readiness probe)
+// at once. It writes exactly one log line per invocation, with function, invocation, duration and
+// outcome; error texts are logged, so they must hold no health data. now is the clock for the
+// duration.
 func Handler(funcs map[string]Func, log *slog.Logger, now func() time.Time) http.Handler {
 	return &handler{funcs: maps.Clone(funcs), log: log, now: now}
 }
@@ -69,9 +68,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isLoopback reports whether a Host header names this machine, with or without a port.
-// A page in a browser can make requests to this port, but cannot choose their Host: by
-// DNS rebinding it is the name of the page's own server.
+// isLoopback reports whether a Host header names this machine, with or without a port. A web page
+// can send requests to this port but cannot choose their Host: with DNS rebinding it is the name of
+// the page's server.
 func isLoopback(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -117,7 +116,8 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 		refuse(w, http.StatusBadRequest, "unreadable invocation", "")
 		return
 	}
-	// Read to the end: only then does net/http notice that the host has gone.
+	// The body must be read to its end, because only then net/http detects that the host has
+	// disconnected.
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		line(r.Context(), slog.LevelError, "unreadable", slog.String("error", err.Error()))
 		refuse(w, http.StatusBadRequest, "unreadable invocation", "")
@@ -149,16 +149,15 @@ type panicked struct {
 
 func (p *panicked) Error() string { return "panic: " + p.what }
 
-// call runs f and turns a panic into an error: one bad invocation must not end
-// the process, and with it all others in flight.
+// call runs f and turns a panic into an error, so that one bad invocation does not end the process
+// and all others.
 func call(ctx context.Context, f Func, in Invocation) (err error) {
 	defer func() {
 		v := recover()
 		if v == nil {
 			return
 		}
-		// The value of a panic may quote what it choked on, health data perhaps;
-		// the runtime's own texts do not.
+		// A panic's value may quote health data; the runtime's own messages do not.
 		what := fmt.Sprintf("a value of type %T", v)
 		if re, ok := v.(runtime.Error); ok {
 			what = re.Error()
@@ -171,23 +170,23 @@ func call(ctx context.Context, f Func, in Invocation) (err error) {
 // answer writes a JSON body.
 func answer(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // a flush completes the answer
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // so that a flush completes the answer
 	w.WriteHeader(status)
-	// A host that has gone cannot be answered, and needs no answer.
+	// The host may have disconnected, and then needs no answer.
 	_, _ = io.WriteString(w, body)
 }
 
-// refuse answers a failure. The host throws the body away; it is there for
-// people with curl, and holds no error text.
+// refuse answers a failure. The host discards the body, which helps people who use curl and holds
+// no error text.
 func refuse(w http.ResponseWriter, status int, what, invocation string) {
 	b, err := json.Marshal(map[string]string{"error": what, "invocation": invocation, "see": "the log of the handler"})
-	if err != nil { // strings always marshal
+	if err != nil { // marshalling strings cannot fail
 		b = []byte("{}")
 	}
 	answer(w, status, string(b))
 }
 
-// clip bounds what a stranger can put into a log line.
+// clip bounds a foreign text in a log line.
 func clip(s string) string {
 	const limit = 128
 	if len(s) > limit {

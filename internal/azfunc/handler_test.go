@@ -53,7 +53,7 @@ func (l *logLines) all(t *testing.T) []map[string]any {
 	return lines
 }
 
-// stepping is a clock that moves 50 ms with each look.
+// stepping returns a clock that advances 50 ms with each call.
 func stepping() func() time.Time {
 	var mu sync.Mutex
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
@@ -79,7 +79,7 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 	for name, tt := range map[string]struct {
 		method, path, body string
 		status             int
-		want               map[string]any // of the one log line; nil: no line
+		want               map[string]any // attributes of the one log line; nil means no line
 	}{
 		"ok":        {"POST", "/Good", body, 200, map[string]any{"level": "INFO", "function": "Good", "outcome": "ok"}},
 		"transient": {"POST", "/Later", body, 500, map[string]any{"level": "ERROR", "function": "Later", "outcome": "failed", "class": "transient", "error": "broken pipe"}},
@@ -180,8 +180,8 @@ func TestHandlerSaysHowMuchOfAPushedBlobItSkipped(t *testing.T) {
 	}
 }
 
-// A message whose call is refused is delivered again within a millisecond, and dead
-// after ten deliveries; so the port must not close before the process has ended.
+// A refused call is redelivered within a millisecond and its message is dead after ten deliveries,
+// so the port must stay open until the process ends.
 func TestServeAnswersRunningInvocationsAtAStopAndKeepsThePortOpen(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancelCause(t.Context())
@@ -278,7 +278,7 @@ func fromHost(t *testing.T, method, path string, body io.Reader) *http.Request {
 	return r
 }
 
-// A page in a browser can reach a port of this machine; its requests are refused.
+// A web page can reach a port of this machine. Its requests are refused.
 func TestOnlyTheHostMayCall(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

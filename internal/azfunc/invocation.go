@@ -15,11 +15,11 @@ import (
 // Invocation is one call of a function by the host.
 type Invocation struct {
 	Function string
-	// ID is the host's id of the call; the host's own log lines carry it.
+	// ID is the host's invocation id, which the host's log lines carry too.
 	ID string
-	// Data holds the trigger, by its binding name.
+	// Data holds the trigger under its binding name.
 	Data map[string]Value
-	// Metadata holds what the host knows about the trigger.
+	// Metadata holds the host's data about the trigger.
 	Metadata map[string]Value
 }
 
@@ -27,7 +27,7 @@ type Invocation struct {
 type Message struct {
 	Body          []byte
 	ID            string
-	DeliveryCount int // 1 for the first delivery; 0 when the host did not say
+	DeliveryCount int // 1 for the first delivery; 0 if unknown
 	Sequence      int64
 	Enqueued      time.Time
 	Subject       string
@@ -35,26 +35,26 @@ type Message struct {
 	ContentType   string
 }
 
-// Timer is a tick.
+// Timer is one tick of the timer trigger.
 type Timer struct {
 	PastDue bool // the tick was missed while no host ran
-	// Last, Next and Updated are zero when the host does not know them.
+	// Last, Next and Updated are zero if the host does not know them.
 	Last, Next, Updated time.Time
 }
 
-// BlobEvent says that something was written to a blob.
+// BlobEvent reports a write to a blob.
 type BlobEvent struct {
 	ID   string // of the event; empty from a polling trigger
 	Type string // "Microsoft.Storage.BlobCreated"; empty from a polling trigger
 	API  string // "PutBlob", "PutBlockList", "FlushWithClose", ...; empty from a polling trigger
 	URL  string
 	ETag string // without quotes; empty when unknown
-	// Length is -1 when unknown.
+	// Length is -1 if unknown.
 	Length int64
 	Time   time.Time
 }
 
-// Skipped is the number of bytes of the body that were streamed past.
+// Skipped returns the number of body bytes that were skipped.
 func (in Invocation) Skipped() int64 {
 	var n int64
 	for _, m := range []map[string]Value{in.Data, in.Metadata} {
@@ -65,8 +65,8 @@ func (in Invocation) Skipped() int64 {
 	return n
 }
 
-// Message gives the Service Bus message, with its body as the sender sent it.
-// Errors are bad data: another delivery will bring the same.
+// Message returns the Service Bus message with the body that the sender sent. Errors are BadData,
+// because another delivery brings the same message.
 func (in Invocation) Message() (Message, error) {
 	v, err := in.trigger(BindingMessage)
 	if err != nil {
@@ -92,8 +92,8 @@ func (in Invocation) Message() (Message, error) {
 	return m, nil
 }
 
-// messageBody undoes what the binding's dataType did to a body: binary gives
-// base64, text gives a string that holds a JSON string that holds the text.
+// messageBody undoes the binding's dataType: binary is base64, text is a string that holds a JSON
+// string with the text.
 func messageBody(v Value) []byte {
 	if j := v.JSON(); j != nil {
 		return j
@@ -102,7 +102,7 @@ func messageBody(v Value) []byte {
 	if !ok {
 		return v.raw
 	}
-	// Neither quote nor bracket is in base64's alphabet: what starts so is text.
+	// Base64 has neither quotes nor brackets, so this value is text.
 	if inner, ok := unquote([]byte(s)); ok {
 		return []byte(inner)
 	}
@@ -112,7 +112,7 @@ func messageBody(v Value) []byte {
 	return []byte(s)
 }
 
-// Timer gives the tick.
+// Timer returns the tick.
 func (in Invocation) Timer() (Timer, error) {
 	v, err := in.trigger(BindingTimer)
 	if err != nil {
@@ -127,11 +127,9 @@ func (in Invocation) Timer() (Timer, error) {
 	}, nil
 }
 
-// BlobEvents gives the blobs that a function was called for, whichever way: a
-// storage event in a Service Bus message, an Event Grid trigger, or a blob
-// trigger, whose content is never looked at. Both event schemas are understood,
-// one event or an array. The types of the events are the caller's to judge.
-// Errors are bad data.
+// BlobEvents returns the blobs of the call, from a storage event in a Service Bus message, from an
+// Event Grid trigger, or from a blob trigger, whose content is never read. It accepts both event
+// schemas, as one event or an array; the caller judges the event types. Errors are BadData.
 func (in Invocation) BlobEvents() ([]BlobEvent, error) {
 	if uri := in.metadata("Uri"); uri.Present() && !in.Data[BindingMessage].Present() {
 		return []BlobEvent{in.pushedBlob(uri.Text())}, nil
@@ -168,7 +166,7 @@ func (in Invocation) BlobEvents() ([]BlobEvent, error) {
 	return events, nil
 }
 
-// pushedBlob is the call of a blobTrigger.
+// pushedBlob returns the event of a blobTrigger call.
 func (in Invocation) pushedBlob(uri string) BlobEvent {
 	p := in.metadata("Properties")
 	etag := p.member("ETag")
@@ -183,8 +181,8 @@ func (in Invocation) pushedBlob(uri string) BlobEvent {
 	}
 }
 
-// storageEvent reads one event in Event Grid's schema (eventType, eventTime) or
-// as a CloudEvent (type, time).
+// storageEvent parses one event in Event Grid's schema (eventType, eventTime) or as a CloudEvent
+// (type, time).
 func storageEvent(v Value) (BlobEvent, bool) {
 	data := v.member("data")
 	e := BlobEvent{
@@ -217,7 +215,7 @@ func bareETag(s string) string {
 	return strings.Trim(strings.TrimPrefix(s, "W/"), `"`)
 }
 
-// trigger is the member of Data that function.json names.
+// trigger returns the member of Data that function.json names.
 func (in Invocation) trigger(name string) (Value, error) {
 	v, ok := in.Data[name]
 	if ok && v.Present() {
@@ -231,7 +229,7 @@ func (in Invocation) trigger(name string) (Value, error) {
 	}
 }
 
-// metadata is a member of Metadata by its name in any case.
+// metadata returns a member of Metadata, ignoring case.
 func (in Invocation) metadata(name string) Value {
 	if v, ok := in.Metadata[name]; ok {
 		return v

@@ -230,7 +230,7 @@ func TestDecodeAllowsTheOddButHarmless(t *testing.T) {
 	}
 }
 
-// Not parallel: it counts what the process allocates.
+// Not parallel: it measures the allocations of the process.
 func TestHugeValuesAreStreamedPastInBoundedMemory(t *testing.T) {
 	const size = 9 << 20
 	for name, value := range map[string]io.Reader{
@@ -340,8 +340,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// sameAsEncodingJSON holds the scanner against the standard library, on texts
-// that are JSON.
+// sameAsEncodingJSON compares the scanner with the standard library on valid JSON.
 func sameAsEncodingJSON(t *testing.T, text []byte, got body) {
 	t.Helper()
 	var want struct{ Data, Metadata map[string]json.RawMessage }
@@ -369,7 +368,7 @@ func compact(t *testing.T, raw []byte) []byte {
 	return b.Bytes()
 }
 
-// repeat reads the unit again and again, at least n bytes.
+// repeat reads the unit repeatedly, at least n bytes.
 func repeat(unit string, n int64) io.Reader {
 	block := strings.Repeat(unit, 1+(64<<10)/len(unit))
 	return &repeater{block: block, left: 1 + n/int64(len(block))}

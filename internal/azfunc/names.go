@@ -1,9 +1,9 @@
 package azfunc
 
-// The functions. Each name is the folder below functions/, the route the host
-// calls and the key of the map given to Handler.
+// The functions. Each name is a folder below functions/, the host's route, and a key of Handler's
+// map.
 const (
-	// TimerExport is called by the timer: plans that are due, and the watchdog.
+	// TimerExport is called by the timer for due plans and the watchdog.
 	TimerExport = "TimerExport"
 	// PollExport is called with one message of the steps queue.
 	PollExport = "PollExport"
@@ -11,8 +11,7 @@ const (
 	BlobLoaded = "BlobLoaded"
 )
 
-// The binding names that the function.json files use; Data has a member of that
-// name.
+// The binding names in the function.json files. Data has a member of that name.
 const (
 	BindingTimer   = "timer"   // timerTrigger
 	BindingMessage = "message" // serviceBusTrigger

@@ -12,19 +12,18 @@ import (
 	"time"
 )
 
-// grace bounds the wait for running invocations at a stop.
+// grace bounds the wait for running invocations when the program stops.
 const grace = 5 * time.Second
 
-// Serve listens on 127.0.0.1:port, where port is the value of
-// FUNCTIONS_CUSTOMHANDLER_PORT, and serves h until ctx ends. h should connect to
-// the world lazily, because the host gives up on a handler that is slow to answer.
+// Serve listens on 127.0.0.1:port, where port is the value of FUNCTIONS_CUSTOMHANDLER_PORT, and
+// serves h until ctx ends. h should connect to services lazily, because the host gives up on a slow
+// handler.
 //
-// When ctx ends, the contexts of running invocations end too, and Serve returns nil
-// once they have answered, at the latest after five seconds. The port stays open,
-// and new requests wait unanswered: the caller must end the process at once, with
-// an exit code other than 0. A closed port would make the host fail each call
-// within a millisecond, and a message would use up all its deliveries; after a
-// non-zero exit the host holds calls until its new handler listens.
+// When ctx ends, the contexts of running invocations end too. Serve returns nil once they have
+// answered, at the latest after five seconds. The port stays open and new requests wait unanswered;
+// the caller must end the process at once with an exit code other than 0. If the port were closed,
+// the host would fail each call within a millisecond and a message would use up its deliveries.
+// After a non-zero exit the host holds calls until its new handler listens.
 func Serve(ctx context.Context, port string, h http.Handler, version string, log *slog.Logger) error {
 	l, err := listen(ctx, port)
 	if err != nil {
@@ -41,7 +40,7 @@ func listen(ctx context.Context, port string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT is %q: it must be a port number, 0 to 65535", port)
 	}
-	// Loopback only: whoever reaches this port may call any function.
+	// Loopback only, because anyone who reaches this port may call any function.
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.FormatUint(n, 10)))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -58,7 +57,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, version string, 
 		Handler:           g,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 30 * time.Second,
-		// No limit on body or answer: an invocation may run for an hour.
+		// No timeout on body or answer: an invocation may run for an hour.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("version", version), slog.String("address", l.Addr().String()))

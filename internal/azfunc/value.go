@@ -9,24 +9,23 @@ import (
 	"time"
 )
 
-// Value is one member of an invocation's Data or Metadata, as irregular as the
-// host sent it. Its methods find the meaning; what has none is the zero value.
-// The zero Value is an absent member.
+// Value is one member of an invocation's Data or Metadata, in the host's irregular form. Its
+// methods interpret it and return zero if they cannot. The zero Value is an absent member.
 type Value struct {
 	raw     []byte
 	skipped int64
 }
 
-// Present says whether the member was there and not null.
+// Present reports whether the member exists and is not null.
 func (v Value) Present() bool {
 	return v.skipped > 0 || len(v.raw) > 0 && !bytes.Equal(v.raw, []byte("null"))
 }
 
-// Skipped is the size of a value that was too large to be kept; 0 for others.
+// Skipped returns the size of a value that was too large to keep; 0 for others.
 func (v Value) Skipped() int64 { return v.skipped }
 
-// Text is the text of a string, or the JSON of anything else. The host writes
-// strings of Metadata as JSON in a string; that layer is taken off.
+// Text returns the text of a string, or the JSON of anything else. Strings of Metadata come as JSON
+// in a string, which is decoded.
 func (v Value) Text() string {
 	s, ok := unquote(v.raw)
 	if !ok {
@@ -41,8 +40,8 @@ func (v Value) Text() string {
 	return s
 }
 
-// JSON is the object or array that the value is, or that its string holds, at
-// any of the depths met in practice; nil when there is none.
+// JSON returns the object or array in the value, even if strings are nested around it; nil if there
+// is none.
 func (v Value) JSON() []byte {
 	raw := v.raw
 	for range 3 {
@@ -64,7 +63,7 @@ func (v Value) JSON() []byte {
 	return nil
 }
 
-// Int is the value of a number, or of a string that holds one.
+// Int returns the value of a number, or of a string that holds one.
 func (v Value) Int() (int64, bool) {
 	s := strings.TrimSpace(v.Text())
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
@@ -77,25 +76,25 @@ func (v Value) Int() (int64, bool) {
 	return int64(f), true
 }
 
-// Bool is the value of a boolean, or of a string that holds one.
+// Bool returns the value of a boolean, or of a string that holds one.
 func (v Value) Bool() bool {
 	return strings.EqualFold(strings.TrimSpace(v.Text()), "true")
 }
 
-// layouts are the ways a time has been seen to come: a zone is often missing
-// (azure-functions-host#6997 and #7391) and then means UTC.
+// layouts lists the time formats seen so far. A missing zone (azure-functions-host#6997 and #7391)
+// means UTC.
 var layouts = []string{
 	time.RFC3339Nano,
 	"2006-01-02T15:04:05.999999999",
 	"2006-01-02 15:04:05.999999999Z07:00",
 	"2006-01-02 15:04:05.999999999",
-	"01/02/2006 15:04:05 -07:00", // DateTimeOffset.ToString() of the invariant culture
+	"01/02/2006 15:04:05 -07:00", // .NET's DateTimeOffset.ToString(), invariant culture
 	"01/02/2006 15:04:05",
 	time.RFC1123,
 }
 
-// Time is the instant in UTC. The year 1, which .NET sends for "never", is the
-// zero time, like everything that is no time.
+// Time returns the instant in UTC. The year 1, .NET's "never", and anything that is not a time
+// return the zero time.
 func (v Value) Time() time.Time {
 	s := strings.TrimSpace(v.Text())
 	for _, layout := range layouts {
@@ -109,8 +108,7 @@ func (v Value) Time() time.Time {
 	return time.Time{}
 }
 
-// member is the member of the JSON object that v is or holds, by its name in
-// any case.
+// member returns a member of the JSON object in v, ignoring case.
 func (v Value) member(name string) Value {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(v.JSON(), &m) != nil {
@@ -127,7 +125,7 @@ func (v Value) member(name string) Value {
 	return Value{}
 }
 
-// unquote gives the text of a JSON string.
+// unquote returns the text of a JSON string.
 func unquote(raw []byte) (string, bool) {
 	raw = trim(raw)
 	if len(raw) < 2 || raw[0] != '"' {
@@ -140,7 +138,7 @@ func unquote(raw []byte) (string, bool) {
 	return s, true
 }
 
-// trim takes off white space and the byte order mark that some senders write.
+// trim removes white space and the byte order mark that some senders write.
 func trim(b []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
 }

@@ -19,11 +19,11 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// longestAdvice bounds what a Retry-After may ask of us.
+// longestAdvice bounds the Retry-After that is obeyed.
 const longestAdvice = 15 * time.Minute
 
-// serviceError is an SDK error in one line: the SDK's own text spans many and
-// repeats the response body.
+// serviceError prints an SDK error in one line. The SDK's text has many lines and repeats the
+// response body.
 type serviceError struct {
 	text string
 	err  error
@@ -32,8 +32,8 @@ type serviceError struct {
 func (e *serviceError) Error() string { return e.text }
 func (e *serviceError) Unwrap() error { return e.err }
 
-// classifyBlob classifies an error of Blob Storage. Missing blobs and failed
-// conditions are for the callers to name, before they come here.
+// classifyBlob classifies an error of Blob Storage. The callers handle missing blobs and failed
+// conditions first.
 func classifyBlob(err error, container, role string) error {
 	var re *azcore.ResponseError
 	if !errors.As(err, &re) {
@@ -53,7 +53,7 @@ func classifyBlob(err error, container, role string) error {
 		f.Remedy = fmt.Sprintf("create container %q, or correct its name in the settings", container)
 	case hasCode(re, bloberror.ContainerBeingDeleted, bloberror.InvalidBlockList, bloberror.InvalidBlobOrBlock,
 		bloberror.MD5Mismatch, bloberror.InvalidRange):
-		// Someone else wrote the same blob, or bytes were damaged on the way.
+		// Another writer changed the same blob, or bytes were damaged in transit.
 	case hasCode(re, "BlobImmutableDueToPolicy"):
 		f.Class = fault.Permanent
 		f.Remedy = fmt.Sprintf("container %q has an immutability policy: use another one", container)
@@ -65,7 +65,7 @@ func classifyBlob(err error, container, role string) error {
 	return f
 }
 
-// passing says that a status may go away by itself.
+// passing reports whether a status may be temporary.
 func passing(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -98,8 +98,7 @@ func responseError(re *azcore.ResponseError) error {
 	return &serviceError{text: text, err: re}
 }
 
-// classifyTransport classifies what failed before an answer came: links, names,
-// tokens, contexts.
+// classifyTransport classifies errors without an answer: connection, name, token, context.
 func classifyTransport(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &fault.Error{Class: fault.Transient, Err: withoutURL(err)}
@@ -117,8 +116,8 @@ func classifyTransport(err error) error {
 		}
 		return f
 	}
-	// The SDK marks "no credential is available" so. It is left to hope: the
-	// identity endpoint of a starting instance may be late.
+	// The SDK marks "no credential is available" as not retriable. It stays Transient here, because
+	// the identity endpoint of a starting instance may be late.
 	var hopeless interface {
 		error
 		NonRetriable()
@@ -133,8 +132,8 @@ func classifyTransport(err error) error {
 	return &fault.Error{Class: fault.Transient, Err: withoutURL(err)}
 }
 
-// withoutURL drops the URL that net/http puts into its errors: its query may be a
-// shared access signature.
+// withoutURL removes the URL from errors of net/http, because its query may be a shared access
+// signature.
 func withoutURL(err error) error {
 	var ue *url.Error
 	if !errors.As(err, &ue) {
@@ -147,8 +146,8 @@ func withoutURL(err error) error {
 	return fmt.Errorf("%s %s: %w", strings.ToUpper(ue.Op), host, ue.Err)
 }
 
-// retryAfter reads the server's advice. A date is measured against the answer's
-// own Date, so no clock of ours is in play.
+// retryAfter returns the delay from Retry-After. A date is compared with the answer's own Date, so
+// this machine's clock does not matter.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0

@@ -20,26 +20,26 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// The SDKs retry within a step for seconds only; a server that asks for more gets
-// it from the pipeline, which sends the step again later.
+// The SDKs retry within a step for seconds only. For a longer delay the pipeline sends the step
+// again later.
 const (
 	retries       = 3
 	retryDelay    = 500 * time.Millisecond
 	maxRetryDelay = 5 * time.Second
 )
 
-// Account says where a service is and who we are there: a connection string, or an
-// address and an identity. It never prints its connection string.
+// Account holds a service's address and the identity for it: a connection string, or an address and
+// a managed identity. It never prints its connection string.
 type Account struct {
 	ConnectionString string
-	// Address is the blob service URI, or the Service Bus namespace's full name.
+	// Address is the blob service URI, or the full name of the Service Bus namespace.
 	Address string
-	// ClientID chooses a user-assigned managed identity; empty takes the default
-	// chain: environment, workload identity, managed identity, Azure CLI.
+	// ClientID selects a user-assigned managed identity. Empty means the default chain:
+	// environment, workload identity, managed identity, Azure CLI.
 	ClientID string
 }
 
-// Given says that there is something to connect to.
+// Given reports whether the account names a service.
 func (a Account) Given() bool { return a.ConnectionString != "" || a.Address != "" }
 
 // String hides the connection string.
@@ -62,20 +62,19 @@ func (a Account) LogValue() slog.Value { return slog.StringValue(a.String()) }
 // MarshalText hides the connection string from encoders.
 func (a Account) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// Settings are the services to connect to. One that is not given is left out.
+// Settings are the services to connect to. A service that is not given is left out.
 type Settings struct {
 	Storage    Account
 	ServiceBus Account
 }
 
-// Clients are the SDK clients; one is nil where its service was not given.
+// Clients are the SDK clients. A client is nil if its service was not given.
 type Clients struct {
 	Storage    *service.Client
 	ServiceBus *azservicebus.Client
 }
 
-// Connect makes the clients. It does no I/O, so it fails only for settings that
-// cannot be right, all of them at once.
+// Connect creates the clients. It does no I/O and reports all invalid settings at once.
 func Connect(s Settings) (Clients, error) {
 	var c Clients
 	var errs []error
@@ -99,8 +98,8 @@ func Connect(s Settings) (Clients, error) {
 	return c, nil
 }
 
-// development is what "UseDevelopmentStorage=true" stands for. The key is public: every
-// Azurite has it.
+// development is the expansion of "UseDevelopmentStorage=true". The key is public: every Azurite
+// uses it.
 const development = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
 	"BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
@@ -112,7 +111,7 @@ func connectStorage(a Account) (*service.Client, error) {
 		if text == "UseDevelopmentStorage=true" || text == "UseDevelopmentStorage=true;" {
 			text = development
 		}
-		// The SDK's errors are left out here and below: they may quote the text.
+		// The SDK's errors are left out here and below, because they may quote the text.
 		client, err := service.NewClientFromConnectionString(text, options)
 		if err != nil {
 			return nil, fault.Permanentf("the storage connection string does not parse: " +
@@ -175,7 +174,7 @@ func credential(clientID string) (azcore.TokenCredential, error) {
 	return c, nil
 }
 
-// IdentityKind says where a token of Microsoft Entra ID comes from.
+// IdentityKind is the source of a Microsoft Entra ID token.
 type IdentityKind string
 
 // The kinds of identity.
@@ -185,13 +184,13 @@ const (
 	ClientCredential IdentityKind = "client"
 )
 
-// Identity is who we are before an Azure FHIR service. It never prints its secret.
+// Identity is our identity for an Azure FHIR service. It never prints its secret.
 type Identity struct {
 	Kind IdentityKind
-	// BaseURL of the FHIR service; its origin is the audience, unless Scope is given.
+	// BaseURL is the FHIR service. Its origin is the audience unless Scope is given.
 	BaseURL string
 	Scope   string
-	// ClientID is as in Account; a workload's and a client's have a TenantID too.
+	// ClientID is as in Account. Workload and client identities need a TenantID too.
 	ClientID, TenantID string
 	Secret             string
 }
@@ -202,8 +201,8 @@ func (i Identity) String() string { return string(i.Kind) + " identity " + i.Cli
 // Format hides the secret from every verb.
 func (i Identity) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(i.String())) }
 
-// FHIRToken gives bearer tokens for an Azure FHIR service. The credential keeps a
-// token until it is about to end. It does no I/O before the first token.
+// FHIRToken returns a function that returns bearer tokens for an Azure FHIR service. The credential
+// caches a token until shortly before it expires, and does no I/O before the first call.
 func FHIRToken(i Identity) (func(context.Context) (string, error), error) {
 	u, err := url.Parse(i.BaseURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" {
@@ -226,7 +225,7 @@ func (i Identity) credential() (azcore.TokenCredential, error) {
 		c, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientID: i.ClientID, TenantID: i.TenantID})
 		if err != nil {
 			return nil, &fault.Error{
-				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("this machine gives no workload identity"),
+				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("this machine has no workload identity"),
 				Remedy: "let the cluster set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, or write clientId and tenantId",
 			}
 		}
@@ -234,9 +233,9 @@ func (i Identity) credential() (azcore.TokenCredential, error) {
 	case ClientCredential:
 		c, err := azidentity.NewClientSecretCredential(i.TenantID, i.ClientID, i.Secret, nil)
 		if err != nil {
-			// The library's error is left out: it may quote what it was given.
+			// The library's error is left out, because it may quote its input.
 			return nil, &fault.Error{
-				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("the client credential cannot be right"), Remedy: "check tenantId, clientId and secret",
+				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("the client credential is invalid"), Remedy: "check tenantId, clientId and secret",
 			}
 		}
 		return c, nil
@@ -255,7 +254,7 @@ func tokens(cred azcore.TokenCredential, scope string) func(context.Context) (st
 	}
 }
 
-// application is how Azure's own logs name us; the service allows 24 characters.
+// application is our name in Azure's logs. The service allows 24 characters.
 const application = "fhirsynapse"
 
 func clientOptions() azcore.ClientOptions {
@@ -266,9 +265,9 @@ func clientOptions() azcore.ClientOptions {
 	}
 }
 
-// transport is for many small requests to one host: net/http keeps two idle links
-// per host, and every further request would pay for a new TLS session. Reads of
-// large blobs may take any time, so only the wait for an answer is bounded.
+// transport suits many small requests to one host: net/http keeps only two idle connections per
+// host, and each further request would pay for a new TLS session. Only the wait for the response
+// header is bounded, because reading a large blob may take long.
 func transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -280,7 +279,7 @@ func transport() *http.Transport {
 		MaxIdleConns:          64,
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       60 * time.Second,
-		// A blob's Content-Encoding is part of it, nothing to be undone on the way.
+		// A blob's Content-Encoding belongs to the blob and must not be undone.
 		DisableCompression: true,
 	}
 }

@@ -85,7 +85,7 @@ func TestAnAccountPrintsNoSecret(t *testing.T) {
 	}
 }
 
-// credentials hands out a token or an error, and notes what it was asked for.
+// credentials returns a token or an error, and records the requests.
 type credentials struct {
 	err    error
 	scopes []string

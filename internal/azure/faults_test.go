@@ -59,8 +59,8 @@ func everyCall(t *testing.T, l *Lake, j *Journal) map[string]error {
 	return errs
 }
 
-// fake is a storage account whose answers the test gives, reached with a shared
-// access signature that must not show up anywhere.
+// fake is a storage account with the test's answers. It is reached with a shared access signature
+// that must not appear anywhere.
 func fake(t *testing.T, h http.HandlerFunc) (*Lake, *Journal) {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -158,7 +158,7 @@ func TestRetryAfterMayBeADate(t *testing.T) {
 	}
 }
 
-// blobServer serves one blob and cuts the link after some bytes of each answer.
+// blobServer serves one blob and cuts the connection after some bytes of each answer.
 type blobServer struct {
 	etag, data string
 	cutAfter   int
@@ -250,7 +250,7 @@ func TestABlobRewrittenWhileItIsReadFailsTheRead(t *testing.T) {
 
 func TestALinkThatEndsAfterTheLastByteIsNoFault(t *testing.T) {
 	t.Parallel()
-	// Chunked without its last chunk: every byte is here, the end is an error.
+	// A chunked answer without its last chunk: all bytes arrive, then an error.
 	l, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("x-ms-range") != "" {
 			refuse(416, "InvalidRange")(w, r)
@@ -330,8 +330,7 @@ func TestWritesCarryTheirConditions(t *testing.T) {
 	}
 }
 
-// On an account with hierarchical namespace directories are listed as blobs, and
-// "a/x" comes before "a-b".
+// An account with hierarchical namespace lists directories as blobs, and "a/x" before "a-b".
 func TestListOfAHierarchicalAccountIsInOrderAndHasNoDirectories(t *testing.T) {
 	t.Parallel()
 	item := func(name string, folder bool) string {
@@ -407,7 +406,7 @@ func TestLandingKnowsOurURLs(t *testing.T) {
 	cloud := "AccountName=acct;AccountKey=" + base64.StdEncoding.EncodeToString([]byte("key"))
 	local := cloud + ";BlobEndpoint=http://127.0.0.1:10000/acct"
 	for _, c := range []struct {
-		account, url, want string // want is empty where the URL is not ours
+		account, url, want string // want is empty for a foreign URL
 	}{
 		{cloud, "https://acct.blob.core.windows.net/lake/20261123T070000-17/Patient-1-1.ndjson", "20261123T070000-17/Patient-1-1.ndjson"},
 		{cloud, "https://acct.dfs.core.windows.net/lake/e/p", "e/p"},
@@ -454,7 +453,7 @@ func FuzzLandingReadsWhatTheSDKWrites(f *testing.F) {
 		u := clients.Storage.NewContainerClient("lake").NewBlobClient(path).URL()
 		got, ok := l.Landing(u)
 		if path == "" || strings.HasPrefix(path, "/") {
-			return // no blob has such a name
+			return // no blob can have such a name
 		}
 		if !ok || got != path {
 			t.Fatalf("%q became %s became %q, %v", path, u, got, ok)

@@ -22,12 +22,11 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// maxDocument bounds a document: the largest are manifests, of a few megabytes.
+// maxDocument bounds a document in bytes. The largest are manifests, of a few megabytes.
 const maxDocument = 256 << 20
 
-// Journal is a pipeline.Journal: one blob for each key, under the key's own name,
-// so that the order of blobs is the order of keys. On an account with
-// hierarchical namespace no key may be a folder of another.
+// Journal implements pipeline.Journal: one blob per key, named by the key, so that blobs sort like
+// keys. With a hierarchical namespace no key may be a folder of another.
 type Journal struct {
 	place    place
 	pageSize int32
@@ -35,13 +34,12 @@ type Journal struct {
 
 var _ pipeline.Journal = (*Journal)(nil)
 
-// NewJournal keeps a journal in a container, which it has for itself. It does no
-// I/O.
+// NewJournal returns a journal in a container of its own. It does no I/O.
 func NewJournal(client *service.Client, container string) *Journal {
 	return &Journal{place: place{client: client.NewContainerClient(container), container: container, role: contributor}}
 }
 
-// EnsureContainer makes the container where it is missing; see Lake.EnsureContainers.
+// EnsureContainer creates the container if it is missing; see Lake.EnsureContainers.
 func (j *Journal) EnsureContainer(ctx context.Context) error {
 	return ensure(ctx, j.place.client, j.place.container)
 }
@@ -52,7 +50,7 @@ func (j *Journal) Read(ctx context.Context, key string) (pipeline.Entry, error) 
 	if err != nil {
 		return pipeline.Entry{}, err
 	}
-	defer func() { _ = c.Close() }() // of a body that was read
+	defer func() { _ = c.Close() }() // the body has been read
 	if c.size > maxDocument {
 		return pipeline.Entry{}, fault.Permanentf("read document %s: it has %d bytes, more than %d", key, c.size, maxDocument)
 	}
@@ -63,9 +61,8 @@ func (j *Journal) Read(ctx context.Context, key string) (pipeline.Entry, error) 
 	return pipeline.Entry{Data: data, ETag: c.etag}, nil
 }
 
-// Write implements pipeline.Journal. It is sent once: after an answer that was
-// lost a second try would meet its own write and call it a conflict. So the
-// outcome of a write that fails as Transient is unknown.
+// Write implements pipeline.Journal. The request is sent once, because a retry after a lost answer
+// would see its own write as a conflict. The outcome of a Transient failure is therefore unknown.
 func (j *Journal) Write(ctx context.Context, key, etag string, data []byte) (string, error) {
 	if len(data) > maxDocument {
 		return "", fault.Permanentf("write document %s: it has %d bytes, more than %d", key, len(data), maxDocument)
@@ -91,8 +88,8 @@ func (j *Journal) Write(ctx context.Context, key, etag string, data []byte) (str
 	return "", fmt.Errorf("write document %s: %w", key, classifyBlob(err, j.place.container, contributor))
 }
 
-// notDone says that a write did not happen for certain, so that it may be sent
-// again: no link came about, or the storage itself declined it as too busy.
+// notDone reports whether a failed write certainly did not happen, so that it may be repeated: no
+// connection was made, or the storage was too busy.
 func notDone(resp *http.Response, err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -102,8 +99,8 @@ func notDone(resp *http.Response, err error) bool {
 		resp.Header.Get("x-ms-error-code") == string(bloberror.ServerBusy)
 }
 
-// conflicts knows the answers to a condition that failed: 412, for a create 409,
-// and for a replacement of what was deleted 404.
+// conflicts reports a failed condition: 412, 409 for a create, or 404 for the replacement of a
+// deleted blob.
 func conflicts(err error) bool {
 	return bloberror.HasCode(err, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet,
 		bloberror.BlobAlreadyExists, bloberror.ResourceAlreadyExists, "PathAlreadyExists") || isMissing(err)

@@ -20,9 +20,9 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// A Put sends uploadBuffers blocks at a time and reads one ahead; 50,000 blocks are the service's limit,
-// so a blob can have 195 GiB. The first ones are smaller: a file is flattened into a dozen blobs at once,
-// few of which grow large, and each waits for its first block to fill.
+// A Put sends uploadBuffers blocks at a time and reads one ahead. The service allows 50,000 blocks,
+// so a blob can have 195 GiB. The first blocks are smaller, because a file is flattened into a
+// dozen blobs at once and most of them stay small.
 const (
 	blockSize     = 4 << 20
 	firstBlocks   = 1 << 20
@@ -30,7 +30,7 @@ const (
 	uploadBuffers = 2
 )
 
-// The roles that the remedies name.
+// Roles for the remedies.
 const (
 	reader      = "Storage Blob Data Reader"
 	contributor = "Storage Blob Data Contributor"
@@ -41,27 +41,27 @@ type Containers struct {
 	Landing, Staging, Quarantine string
 }
 
-// Lake is a pipeline.Lake: one storage account, one container for each area.
+// Lake implements pipeline.Lake: one storage account, one container per area.
 type Lake struct {
 	client   *service.Client
 	areas    Containers
 	origin   origin
-	pageSize int32 // of listings; 0 is the service's own, 5,000
+	pageSize int32 // of listings; 0 means the service's default, 5,000
 }
 
 var _ pipeline.Lake = (*Lake)(nil)
 
-// NewLake makes a lake of three containers of an account. It does no I/O, and the
-// containers must exist when the lake is used.
+// NewLake returns a lake of three containers of an account. It does no I/O; the containers must
+// exist when the lake is used.
 func NewLake(client *service.Client, areas Containers) *Lake {
 	return &Lake{client: client, areas: areas, origin: originOf(client.URL())}
 }
 
-// StagingURL is the staging area as others reach it, without a trailing slash.
+// StagingURL returns the public URL of the staging area, without a trailing slash.
 func (l *Lake) StagingURL() string { return l.place(pipeline.Staging).client.URL() }
 
-// DataLakeURL returns the staging area by its data lake endpoint, at which a managed identity
-// may read Parquet. It returns the empty text outside Azure, where there is no such endpoint.
+// DataLakeURL returns the staging area's URL at the data lake endpoint, where a managed identity
+// can read Parquet. It returns "" outside Azure, where the endpoint does not exist.
 func (l *Lake) DataLakeURL() string { return dataLakeURL(l.StagingURL()) }
 
 func dataLakeURL(blob string) string {
@@ -74,8 +74,8 @@ func dataLakeURL(blob string) string {
 	return u.String()
 }
 
-// EnsureContainers makes the containers that are missing. It is for machines of
-// developers: in Azure the deployment makes them, and the app has no such right.
+// EnsureContainers creates missing containers on developers' machines. In Azure the deployment
+// creates them, and the app has no right to.
 func (l *Lake) EnsureContainers(ctx context.Context) error {
 	var errs []error
 	for _, name := range []string{l.areas.Landing, l.areas.Staging, l.areas.Quarantine} {
@@ -92,7 +92,7 @@ func ensure(ctx context.Context, c *container.Client, name string) error {
 	return fmt.Errorf("create container %s: %w", name, classifyBlob(err, name, contributor))
 }
 
-// place is one area as the errors speak of it.
+// place is one area and its name in errors.
 type place struct {
 	client    *container.Client
 	container string
@@ -113,7 +113,7 @@ func (l *Lake) place(area pipeline.Area) place {
 	return p
 }
 
-// fail names what went wrong with one blob.
+// fail adds the verb and the blob to an error.
 func (p place) fail(verb, path string, err error) error {
 	switch {
 	case isMissing(err):
@@ -127,8 +127,8 @@ func (p place) fail(verb, path string, err error) error {
 	return fmt.Errorf("%s blob %s/%s: %w", verb, p.container, path, err)
 }
 
-// isMissing tells a missing blob from a missing container. The codes of a missing
-// path differ between flat and hierarchical accounts, so the status decides.
+// isMissing distinguishes a missing blob from a missing container. It goes by status, because the
+// codes of a missing path differ between flat and hierarchical accounts.
 func isMissing(err error) bool {
 	var re *azcore.ResponseError
 	return errors.As(err, &re) && re.StatusCode == http.StatusNotFound && !hasCode(re, bloberror.ContainerNotFound)
@@ -147,20 +147,20 @@ func (l *Lake) Stat(ctx context.Context, area pipeline.Area, path string) (pipel
 	return pipeline.File{Path: path, ETag: bare(r.ETag), Size: value(r.ContentLength), Modified: value(r.LastModified)}, nil
 }
 
-// Put implements pipeline.Lake. The blob appears with the last call, which commits
-// its blocks; the blocks of a Put that failed are dropped by the service in a week.
+// Put implements pipeline.Lake. The blob appears with the last request, which commits its blocks;
+// the service drops the blocks of a failed Put after a week.
 func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, writing{})
 }
 
-// Create implements pipeline.Landings. The blob's metadata carry the CRC-32C of its
-// content, by which whoever reads it can tell that it is whole. The MD5 that Blob
-// Storage has a place for would cost more than all the rest of a fetch.
+// Create implements pipeline.Landings. The blob's metadata hold the CRC-32C of the content, so that
+// a reader can verify it. MD5, which Blob Storage has a field for, would cost more than the rest of
+// a fetch.
 func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, writing{onlyNew: true, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))})
 }
 
-// Remove deletes a blob; one that is gone is no error.
+// Remove deletes a blob. A missing blob is not an error.
 func (l *Lake) Remove(ctx context.Context, area pipeline.Area, path string) error {
 	p := l.place(area)
 	p.role = contributor
@@ -199,9 +199,8 @@ func contentType(path string) *string {
 	return &t
 }
 
-// source is the reader of a Put. It keeps the reader's error for the caller and
-// shows upload another one: an error that wraps io.EOF, or io.ErrUnexpectedEOF,
-// must not be taken for the end of the data.
+// source is the reader of a Put. It keeps the reader's error for the caller and returns another one
+// to upload: an error that wraps io.EOF or io.ErrUnexpectedEOF must not end the data.
 type source struct {
 	ctx context.Context
 	r   io.Reader
@@ -224,7 +223,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bare is an ETag without its quotes, quoted the reverse.
+// bare returns an ETag without its quotes; quoted adds them.
 func bare(e *azcore.ETag) string {
 	if e == nil {
 		return ""

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// origin tells an account's URLs from those of others.
+// origin distinguishes an account's URLs from others.
 type origin struct {
-	host string // as canonicalHost writes it
-	base string // "/" or, where the account is a path segment, "/account/"
+	host string // from canonicalHost
+	base string // "/", or "/account/" if the account is a path segment
 }
 
 func originOf(serviceURL string) origin {
@@ -20,8 +20,8 @@ func originOf(serviceURL string) origin {
 	return origin{host: canonicalHost(u), base: strings.TrimSuffix(u.Path, "/") + "/"}
 }
 
-// canonicalHost makes the names of one account equal: .dfs. is .blob. with another
-// API, a default port may be written out, and an emulator has two names.
+// canonicalHost maps all host names of one account to one: .dfs. is another API of .blob., a
+// default port may be written out, and an emulator has two names.
 func canonicalHost(u *url.URL) string {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	host = strings.TrimSuffix(host, ".")
@@ -38,10 +38,10 @@ func canonicalHost(u *url.URL) string {
 	return net.JoinHostPort(host, port)
 }
 
-// Landing gives the path in the landing area that a URL names, in the forms
-// https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH, the same with .dfs., and
-// http://127.0.0.1:PORT/ACCOUNT/CONTAINER/PATH. A query is ignored. It is false for
-// other accounts, other containers and what is no URL.
+// Landing returns the path in the landing area of a URL of the form
+// https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH, the same with .dfs., or
+// http://127.0.0.1:PORT/ACCOUNT/CONTAINER/PATH. It ignores the query, and returns false for other
+// accounts and containers.
 func (l *Lake) Landing(blobURL string) (path string, ok bool) {
 	u, err := url.Parse(blobURL)
 	if err != nil || u.Host == "" || canonicalHost(u) != l.origin.host {

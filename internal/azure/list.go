@@ -12,10 +12,9 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// List implements pipeline.Lake. Listings of flat accounts come in order and are
-// passed on page by page. A hierarchical account walks its directories, which is
-// another order ("a/x" before "a-b"), and lists them as blobs: from the first
-// directory on, the rest of the listing is collected and sorted.
+// List implements pipeline.Lake. Flat accounts list in order, and pages are passed on. A
+// hierarchical account walks its directories in another order ("a/x" before "a-b") and lists them
+// as blobs: from the first directory on, the rest of the listing is collected and sorted.
 func (l *Lake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
 	return l.place(area).list(ctx, prefix, l.pageSize)
 }
@@ -65,8 +64,8 @@ func file(b *container.BlobItem) pipeline.File {
 	return f
 }
 
-// isFolder knows a directory of a hierarchical account: to the Blob API it is an
-// empty blob with this metadata.
+// isFolder reports whether a blob is a directory of a hierarchical account: an empty blob with this
+// metadata.
 func isFolder(metadata map[string]*string) bool {
 	for k, v := range metadata {
 		if strings.EqualFold(k, "hdi_isfolder") && v != nil && strings.EqualFold(*v, "true") {

@@ -13,14 +13,14 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Bounds of one call: a broker that is silent must not hold a step for ever.
+// Limits for one call. A silent broker must not block a step for ever.
 const (
 	sendTimeout  = time.Minute
 	closeTimeout = 5 * time.Second
 )
 
-// Queue is a pipeline.Queue on one queue of Service Bus. Duplicates are dropped
-// where the queue was made with duplicate detection.
+// Queue implements pipeline.Queue on one Service Bus queue. Duplicates are dropped if the queue has
+// duplicate detection.
 type Queue struct {
 	client *azservicebus.Client
 	name   string
@@ -32,13 +32,12 @@ type Queue struct {
 
 var _ pipeline.Queue = (*Queue)(nil)
 
-// NewQueue sends to a queue. It does no I/O: the first Send connects.
+// NewQueue returns a Queue. It does no I/O: the first Send connects.
 func NewQueue(client *azservicebus.Client, queue string) *Queue {
 	return &Queue{client: client, name: queue}
 }
 
-// Send implements pipeline.Queue. Messages travel in as few batches as the
-// broker's size limit allows.
+// Send implements pipeline.Queue. It uses the fewest batches that the broker's size limit allows.
 func (q *Queue) Send(ctx context.Context, messages ...pipeline.Message) error {
 	if len(messages) == 0 {
 		return nil
@@ -103,7 +102,7 @@ func message(m pipeline.Message) *azservicebus.Message {
 	return out
 }
 
-// linkLost says that the SDK has given the sender's link up.
+// linkLost reports whether the SDK has abandoned the sender's link.
 func linkLost(err error) bool {
 	var sb *azservicebus.Error
 	return errors.As(err, &sb) && (sb.Code == azservicebus.CodeClosed || sb.Code == azservicebus.CodeConnectionLost)
@@ -125,7 +124,7 @@ func (q *Queue) open() (*azservicebus.Sender, error) {
 	return q.sender, nil
 }
 
-// drop forgets a sender, so that the next Send makes a new one.
+// drop forgets a sender, so that the next Send creates a new one.
 func (q *Queue) drop(ctx context.Context, s *azservicebus.Sender) {
 	q.mu.Lock()
 	if q.sender == s {
@@ -134,10 +133,10 @@ func (q *Queue) drop(ctx context.Context, s *azservicebus.Sender) {
 	q.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	_ = s.Close(ctx) // its link is lost
+	_ = s.Close(ctx) // the link is lost
 }
 
-// Close ends the sender; a Send after it fails. The client stays the caller's.
+// Close closes the sender; a later Send fails. The client belongs to the caller.
 func (q *Queue) Close(ctx context.Context) error {
 	q.mu.Lock()
 	s := q.sender

@@ -21,7 +21,7 @@ import (
 
 const queueName = "export-steps"
 
-// broker is the stand-in for a namespace with one queue, on a clock of the test's.
+// broker is the emulator of a namespace with one queue, on the test's clock.
 type broker struct {
 	*servicebus.Server
 	*servicebus.ManualClock
@@ -33,8 +33,8 @@ func newBroker(t *testing.T) *broker {
 	b := &broker{ManualClock: servicebus.NewManualClock(time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC))}
 	b.Server = servicebus.New(servicebus.Options{Clock: b.ManualClock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	t.Cleanup(b.Close)
-	// A receiver that gave up may hold a message that came late; its lock must
-	// outlive the strides of the clock.
+	// A timed-out Receive may leave a message locked. The lock must outlive the steps of the test's
+	// clock.
 	b.jobs = b.AddQueue(queueName, servicebus.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
 	if _, err := b.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,8 @@ func (b *broker) queue(t *testing.T) *azure.Queue {
 	return q
 }
 
-// farEnd receives in peek-lock: what comes after Receive gave up stays in the queue.
+// farEnd receives in peek-lock mode. A message that arrives after Receive timed out stays in the
+// queue.
 type farEnd struct {
 	*broker
 	receiver *azservicebus.Receiver
@@ -109,7 +110,7 @@ func TestQueueOutlivesItsLinks(t *testing.T) {
 	b.CutConnections()
 	mustSend(t, q, "2")
 	b.jobs.CutSends(1, servicebus.CutAfter)
-	mustSend(t, q, "3") // the SDK sends it again, and the broker drops the second
+	mustSend(t, q, "3") // the SDK resends it, and the broker drops the duplicate
 	b.RefuseSends(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -13,11 +13,11 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// readRetries is how often a broken link is taken up again within one Read.
+// readRetries bounds how often one Read resumes after a broken connection.
 const readRetries = 3
 
-// Open implements pipeline.Lake. A link that breaks is taken up again where it
-// broke, on condition that the blob is still the same one.
+// Open implements pipeline.Lake. A broken read is resumed at its offset if the blob has not
+// changed.
 func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
 	r, err := l.place(area).open(ctx, path, etag)
 	if err != nil {
@@ -44,15 +44,15 @@ func (p place) open(ctx context.Context, path, etag string) (*content, error) {
 		return nil, &fs.PathError{Op: "read", Path: p.container + "/" + path, Err: fs.ErrNotExist}
 	}
 	if c.etag == "" {
-		// Without it a link that broke could be taken up in another blob.
+		// Without an ETag a broken read could be resumed in another blob.
 		_ = c.Close()
 		return nil, fault.Transientf("read blob %s/%s: the answer has no ETag", p.container, path)
 	}
 	return c, nil
 }
 
-// cannotOpen tells a blob that has changed from one that is gone: a condition on
-// what is not there fails with 404 or, in Azurite, with 412.
+// cannotOpen distinguishes a changed blob from a missing one. A condition on a missing blob fails
+// with 404 or, in Azurite, with 412.
 func (p place) cannotOpen(ctx context.Context, path string, err error) error {
 	if bloberror.HasCode(err, bloberror.ConditionNotMet) {
 		if _, serr := p.client.NewBlobClient(path).GetProperties(ctx, nil); isMissing(serr) {
@@ -62,7 +62,7 @@ func (p place) cannotOpen(ctx context.Context, path string, err error) error {
 	return p.fail("read", path, err)
 }
 
-// content is a blob's bytes, of one ETag and counted.
+// content reads a blob of one ETag and counts the bytes.
 type content struct {
 	place place
 	path  string
@@ -81,11 +81,11 @@ func (c *content) Read(b []byte) (int, error) {
 	c.n += int64(n)
 	switch {
 	case c.n > c.size:
-		// A link was taken up again at the blob's start.
+		// The read was resumed at the blob's start.
 		err = fault.Transientf("read blob %s/%s: more than its %d bytes arrived", c.place.container, c.path, c.size)
 	case err == nil:
 	case c.n == c.size:
-		err = io.EOF // the bytes are all here, whatever became of the link
+		err = io.EOF // all bytes are here, so the connection does not matter
 	case err == io.EOF: //nolint:errorlint // io.Reader's contract is the bare value
 		err = &fault.Error{Class: fault.Transient, Err: fmt.Errorf("read blob %s/%s: %w after %d of %d bytes",
 			c.place.container, c.path, io.ErrUnexpectedEOF, c.n, c.size)}
@@ -96,8 +96,8 @@ func (c *content) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// fail names an error in the middle of a blob: one that is gone was there when
-// the read began, so it has changed too.
+// fail describes an error in the middle of a blob. A missing blob counts as changed, because it
+// existed when the read began.
 func (c *content) fail(err error) error {
 	if isMissing(err) {
 		return fmt.Errorf("read blob %s/%s, which was deleted meanwhile: %w", c.place.container, c.path, pipeline.ErrChanged)

@@ -21,7 +21,7 @@ import (
 
 const tools = "../../tools/azurite"
 
-// smallPages makes listings of a few blobs go over several pages.
+// smallPages splits listings of a few blobs into several pages.
 const smallPages = 7
 
 // storage starts Azurite for one test and its subtests, or skips.
@@ -59,7 +59,7 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 			Landing: fmt.Sprintf("landing%d", i), Staging: fmt.Sprintf("staging%d", i), Quarantine: fmt.Sprintf("quarantine%d", i),
 		})
 		l.pageSize = smallPages
-		for range 2 { // making them again is no error
+		for range 2 { // creating them again is not an error
 			if err := l.EnsureContainers(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func checksum(t *testing.T, l *Lake) {
 	}
 }
 
-// hasMetadata looks for a key in any case of letters: HTTP knows none.
+// hasMetadata looks up a key ignoring case, as in HTTP.
 func hasMetadata(m map[string]*string, key, want string) bool {
 	for k, v := range m {
 		if strings.EqualFold(k, key) && v != nil && *v == want {

@@ -20,14 +20,14 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// writing says how a blob is written.
+// writing describes how to write a blob.
 type writing struct {
 	contentType *string
-	onlyNew     bool      // where there is none
-	sum         hash.Hash // of the content, for the blob's metadata; nil leaves it out
+	onlyNew     bool      // if it does not exist
+	sum         hash.Hash // of the content, for the metadata; nil means none
 }
 
-// checksumKey names the checksum of a fetched blob in its metadata.
+// checksumKey is the metadata key for the checksum of a fetched blob.
 const checksumKey = "crc32c"
 
 func (w writing) headers() *blob.HTTPHeaders {
@@ -50,10 +50,9 @@ func (w writing) conditions() *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &star}}
 }
 
-// upload writes what src gives, in one request or as blocks that the last request
-// commits. The SDK's UploadStream is not used: its buffers are mapped memory, which
-// it unmaps when a request has failed, while net/http may still be reading the
-// request's body from it, and that kills the process.
+// upload writes the data of src in one request, or as blocks that the last request commits. The
+// SDK's UploadStream is not used: it unmaps its buffers when a request fails, while net/http may
+// still read from them, and that kills the process.
 func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing) (pipeline.File, error) {
 	if w.sum != nil {
 		src = io.TeeReader(src, w.sum)
@@ -80,7 +79,7 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 	return pipeline.File{ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
 }
 
-// sizeOf is the bytes of a blob's i-th block.
+// sizeOf returns the size of a blob's i-th block in bytes.
 func sizeOf(i int) int {
 	if i < smallBlocks {
 		return firstBlocks
@@ -88,9 +87,9 @@ func sizeOf(i int) int {
 	return blockSize
 }
 
-// stage sends first and the rest of src as blocks, and returns their ids in order.
+// stage uploads first and the rest of src as blocks, and returns their ids in order.
 func stage(ctx context.Context, to *blockblob.Client, first []byte, src io.Reader) ([]string, error) {
-	// The ids of a blob have one length; a prefix of its own keeps Puts apart.
+	// The ids of a blob must have one length. The prefix separates Puts.
 	prefix := uuid.New()
 	var ids []string
 	free := make(chan []byte, uploadBuffers)
@@ -101,7 +100,7 @@ func stage(ctx context.Context, to *blockblob.Client, first []byte, src io.Reade
 		ids = append(ids, id)
 		g.Go(func() error {
 			if _, err := to.StageBlock(gctx, id, streaming.NopCloser(bytes.NewReader(block)), nil); err != nil {
-				return err // and the buffer is left alone: a request that failed may still be read from
+				return err // the failed request may still read from the buffer
 			}
 			select {
 			case free <- block[:cap(block)]:

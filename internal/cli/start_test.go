@@ -240,7 +240,7 @@ func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 	}{
 		"refused": {
 			err:  &batch.FailedError{Trouble: *failing, Whose: "our permission"},
-			want: "what the server wrote is shown at a terminal only, or with --show-server-text: it may hold health data\nfhirsynapse: the export has failed: kick-off (tried 3 times): the FHIR server answered HTTP 401: the server wants a sign-in: give --auth, see fhirsynapse start --help (our permission)\n",
+			want: "what the server wrote is shown at a terminal only, or with --show-server-text: it may hold health data\nfhirsynapse: the export has failed: kick-off (tried 3 times): the FHIR server answered HTTP 401: the server requires a sign-in: give --auth, see fhirsynapse start --help (our permission)\n",
 		},
 		"refused, and the text is wanted": {
 			err: &batch.FailedError{Trouble: *failing}, args: []string{"--show-server-text"},

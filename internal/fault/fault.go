@@ -1,14 +1,14 @@
-// Package fault holds the three classes of error that steer every step.
+// Package fault defines the three classes of error that control every step.
 //
-// The adapter that meets an error knows what it means and says so once, by code
-// and never by message text; the pipeline alone acts on the class:
+// The adapter that meets an error classifies it once, by code and never by message text. Only the
+// pipeline acts on the class:
 //
 //	Transient  may pass by itself: the step is sent again later
 //	Permanent  needs a person or a deployment: the export fails, and the next one covers its time
-//	BadData    this input never; the others are fine: the line goes to quarantine
+//	BadData    this input never works, others do: the line goes to quarantine
 //
-// An error that nobody classified is Transient: attempts are bounded, so hope is
-// cheap, and giving up an export for a fault that would have passed is not.
+// An unclassified error is Transient. Tries are bounded, so a needless retry costs less than an
+// export that failed for a passing fault.
 package fault
 
 import (
@@ -17,17 +17,17 @@ import (
 	"time"
 )
 
-// Class says what may be done about an error.
+// Class is the class of an error.
 type Class int
 
-// The classes. The zero value is the hopeful one.
+// The classes. The zero value is Transient.
 const (
 	Transient Class = iota
 	Permanent
 	BadData
 )
 
-// String names the class as it appears in logs.
+// String returns the class's name in logs.
 func (c Class) String() string {
 	switch c {
 	case Permanent:
@@ -43,19 +43,19 @@ func (c Class) String() string {
 // Error is an error with a class.
 type Error struct {
 	Class Class
-	// After is how long the other side asked us to wait; zero where it did not say.
+	// After is the delay that the other side asked for; zero if none.
 	After time.Duration
-	// Remedy tells a person what to do; empty where the message already does.
+	// Remedy tells a person what to do; empty if the message already does.
 	Remedy string
-	// Whose says on which side the cause lies; empty where nobody knows.
+	// Whose is the party that caused the failure; empty if unknown.
 	Whose Party
 	Err   error
 }
 
-// Party is a side on which the cause of a failure may lie.
+// Party is a side that can cause a failure.
 type Party string
 
-// The parties, in the words that people read.
+// The parties, as people read them.
 const (
 	OurSetting     Party = "our setting"
 	OurPermission  Party = "our permission"
@@ -64,7 +64,7 @@ const (
 	BetweenServers Party = "the network"
 )
 
-// Error is the text of the cause, then the remedy.
+// Error returns the text of the cause and the remedy.
 func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.Err.Error()
@@ -72,11 +72,10 @@ func (e *Error) Error() string {
 	return e.Err.Error() + ": " + e.Remedy
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Of is the class of err: that of the outermost Error in its chain, since the
-// layer that knows most has the last word.
+// Of returns the class of the outermost Error in err's chain, because the outer layer knows most.
 func Of(err error) Class {
 	var f *Error
 	if errors.As(err, &f) {
@@ -85,7 +84,7 @@ func Of(err error) Class {
 	return Transient
 }
 
-// After is the longest wait that the chain of err asks for.
+// After returns the longest delay in err's chain.
 func After(err error) time.Duration {
 	var longest time.Duration
 	for err != nil {
@@ -99,8 +98,8 @@ func After(err error) time.Duration {
 	return longest
 }
 
-// Whose is the party that the innermost Error of err's chain names, since who met
-// the failure knows whose it is.
+// Whose returns the party of the innermost Error in err's chain, because the code that met the
+// failure knows its cause.
 func Whose(err error) Party {
 	var whose Party
 	for err != nil {
@@ -116,7 +115,7 @@ func Whose(err error) Party {
 	return whose
 }
 
-// Remedy is what the innermost Error of err's chain tells a person to do.
+// Remedy returns the remedy of the innermost Error in err's chain.
 func Remedy(err error) string {
 	var remedy string
 	for err != nil {
@@ -142,7 +141,7 @@ func Permanentf(format string, args ...any) error {
 	return &Error{Class: Permanent, Err: fmt.Errorf(format, args...)}
 }
 
-// BadDataf is fmt.Errorf for an input that will never do.
+// BadDataf is fmt.Errorf for an input that can never be used.
 func BadDataf(format string, args ...any) error {
 	return &Error{Class: BadData, Err: fmt.Errorf(format, args...)}
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// maxFaults is the most faults that one error names.
+// maxFaults bounds the faults that one error lists.
 const maxFaults = 20
 
-// Several joins the faults of one thing. It names the first 20 and counts the others,
-// so that the message stays short however many there are.
+// Several joins faults into one error. It lists the first 20 and counts the rest, to keep the
+// message short.
 func Several(faults []error) error {
 	if len(faults) <= maxFaults {
 		return errors.Join(faults...)

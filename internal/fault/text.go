@@ -6,14 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// MaxCause is the most bytes of an error's text that goes into a log, the journal,
-// a message or a report.
+// MaxCause bounds an error's text in a log, the journal, a message or a report, in bytes.
 const MaxCause = 2 << 10
 
-// maxServerText is the most bytes of a server's text that an error carries.
+// maxServerText bounds the server text of an error, in bytes.
 const maxServerText = 16 << 10
 
-// Clip shortens text to MaxCause bytes, at the end of a character.
+// Clip shortens text to MaxCause bytes at a character boundary.
 func Clip(text string) string { return clip(text, MaxCause) }
 
 func clip(text string, most int) string {
@@ -28,8 +27,7 @@ func clip(text string, most int) string {
 	return text[:end] + mark
 }
 
-// serverError carries text that a server wrote. Such text may name patients, so
-// Error leaves it out.
+// serverError carries text from a server. The text may name patients, so Error leaves it out.
 type serverError struct {
 	err  error
 	text string
@@ -38,8 +36,8 @@ type serverError struct {
 func (s *serverError) Error() string { return s.err.Error() }
 func (s *serverError) Unwrap() error { return s.err }
 
-// WithServerText adds to err a text that a server wrote. The text may hold health
-// data, so it is not part of Error; only ServerText returns it.
+// WithServerText attaches a server's text to err. It may hold health data, so only ServerText
+// returns it, not Error.
 func WithServerText(err error, text string) error {
 	text = strings.TrimSpace(text)
 	if err == nil || text == "" {
@@ -48,8 +46,8 @@ func WithServerText(err error, text string) error {
 	return &serverError{err: err, text: clip(text, maxServerText)}
 }
 
-// ServerText returns what servers wrote about the failures in err, at most 16 KB.
-// Show it to a person at a terminal or keep it in the quarantine area, nowhere else.
+// ServerText returns the server texts in err, at most 16 KB. Show them only at a person's terminal,
+// and store them only in the quarantine area.
 func ServerText(err error) string {
 	var texts []string
 	collect(err, &texts)

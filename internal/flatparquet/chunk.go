@@ -10,8 +10,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// A page is full at a share of pageBudget for each column of its table, within
-// bounds, before it is compressed: all pages of a table grow side by side.
+// A page's size before compression is pageBudget divided by the table's columns, within limits,
+// because all pages of a table grow at the same time.
 const (
 	pageBudget   = 3 << 20
 	smallestPage = 32 << 10
@@ -22,31 +22,29 @@ func pageSize(columns int) int {
 	return min(max(pageBudget/max(columns, 1), smallestPage), largestPage)
 }
 
-// chunk is one column of the row group under way: pages that are done, and one
-// that still grows.
+// chunk is one column of the current row group: finished pages and one growing page.
 type chunk struct {
 	Column
 	codec Codec
-	full  int // bytes of a page
+	full  int // size of a full page in bytes
 
-	pages      []byte // with their headers, but for the dictionary's
-	plainSize  int64  // of pages and headers, as if they were not compressed
-	values     int64  // NULLs among them
+	pages      []byte // with their headers, without the dictionary's
+	plainSize  int64  // of pages and headers before compression
+	values     int64  // including NULLs
 	nulls      int64
-	byNumber   bool // some page refers to the dictionary
-	plainPage  bool // some page does not
+	byNumber   bool // a page refers to the dictionary
+	plainPage  bool // a page does not
 	dictionary dictionary
 	abandoned  bool
-	rows       int     // of the page
+	rows       int     // of the growing page
 	count      int     // of its values
-	present    []int32 // its rows that have a value, unless all have
+	present    []int32 // its rows with a value, unless all have one
 	data       []byte  // its values, plain
 	numbers    []int32 // or their numbers in the dictionary
 	*scratch
 }
 
-// scratch is room that all columns of a file encode their pages in, one after the
-// other.
+// scratch is memory that all columns of a file share for encoding pages, one after the other.
 type scratch struct{ levels, page, packed []byte }
 
 func (c *chunk) usesDictionary() bool { return c.Type == Text && !c.Distinct && !c.abandoned }
@@ -58,7 +56,7 @@ func (c *chunk) add(rows int, v *Values) error {
 	}
 	from := 0
 	for done := 0; done < rows; {
-		// A page ends in the middle of a run when it is full.
+		// A full page ends in the middle of a run.
 		taken, upTo, err := c.fill(v, from, rows)
 		if err != nil {
 			return err
@@ -79,7 +77,7 @@ func (c *chunk) add(rows int, v *Values) error {
 	return nil
 }
 
-// note keeps which rows of a run, from done to upTo, have a value.
+// note records which rows of a run, from done to upTo, have a value.
 func (c *chunk) note(rows []int32, done, upTo int) {
 	if c.count == c.rows && len(rows) == upTo-done {
 		return
@@ -92,9 +90,8 @@ func (c *chunk) note(rows []int32, done, upTo int) {
 	}
 }
 
-// fill takes values from the from-th on, until the page is full or the dictionary
-// is given up, which is the end of a page too. It returns how many it took, and
-// the row up to which the page goes.
+// fill takes values from index from on, until the page is full or the dictionary is abandoned,
+// which also ends a page. It returns the number of values and the row after the page's last.
 func (c *chunk) fill(v *Values, from, rows int) (taken, upTo int, err error) {
 	rest := v.rows[from:]
 	switch {
@@ -127,13 +124,13 @@ func (c *chunk) fill(v *Values, from, rows int) (taken, upTo int, err error) {
 
 func (c *chunk) pending() int { return len(c.data) + 4*len(c.numbers) }
 
-// size is the bytes that wait for the end of the row group.
+// size returns the bytes that wait for the end of the row group.
 func (c *chunk) size() int { return len(c.pages) + c.pending() + len(c.dictionary.page) }
 
-// plain is the bytes of the row group as a reader holds them, about.
+// plain returns the approximate size of the row group for a reader, uncompressed.
 func (c *chunk) plain() int { return int(c.plainSize) + c.pending() }
 
-// endPage encodes the page under way.
+// endPage encodes the growing page.
 func (c *chunk) endPage() error {
 	if c.rows == 0 {
 		return nil
@@ -152,7 +149,7 @@ func (c *chunk) endPage() error {
 	case len(c.numbers) > 0:
 		encoding = format.RLEDictionary
 		c.byNumber = true
-		// One entry would need no bits, which is more than every reader knows.
+		// One entry would need zero bits, which not every reader supports.
 		e := rle.Encoding{BitWidth: max(1, bits.Len(uint(len(c.dictionary.ends)-1)))}
 		var err error
 		if c.packed, err = e.EncodeInt32(c.packed, c.numbers); err != nil {
@@ -195,7 +192,8 @@ func (c *chunk) appendPage(h *format.PageHeader, page []byte) error {
 	return nil
 }
 
-// appendLevels appends which rows have a value, behind the length of that.
+// appendLevels appends the definition levels behind their length. A level marks whether a row has a
+// value.
 func (c *chunk) appendLevels(page []byte) ([]byte, error) {
 	at := len(page)
 	page = append(page, 0, 0, 0, 0)
@@ -218,7 +216,7 @@ func (c *chunk) appendLevels(page []byte) ([]byte, error) {
 	return page, nil
 }
 
-// appendBits packs booleans, eight to a byte, the first into the lowest bit.
+// appendBits packs booleans, eight per byte, the first into the lowest bit.
 func appendBits(page, booleans []byte) []byte {
 	for i, b := range booleans {
 		if i%8 == 0 {
@@ -229,8 +227,8 @@ func appendBits(page, booleans []byte) []byte {
 	return page
 }
 
-// end writes the chunk through write, the dictionary first, and describes it.
-// Offset is where the chunk begins in the file.
+// end writes the chunk with write, the dictionary first, and returns its metadata. offset is the
+// chunk's position in the file.
 func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk, error) {
 	if err := c.endPage(); err != nil {
 		return format.ColumnChunk{}, err
@@ -262,7 +260,7 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 	if c.plainPage || c.byNumber {
 		meta.Encoding = append(meta.Encoding, format.Plain)
 	}
-	// The levels' comes last: readers take the first for that of the values.
+	// The encoding of the levels comes last, because readers take the first one for the values.
 	meta.Encoding = append(meta.Encoding, format.RLE)
 	if err := write(data); err != nil {
 		return format.ColumnChunk{}, err
@@ -273,7 +271,7 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 	return format.ColumnChunk{FileOffset: offset, MetaData: meta}, nil
 }
 
-// reset makes the chunk empty.
+// reset empties the chunk.
 func (c *chunk) reset() {
 	if cap(c.pages) > 8*kept {
 		c.pages = nil

@@ -5,31 +5,30 @@ import (
 	"hash/maphash"
 )
 
-// dictionary numbers the distinct texts of a column chunk in the order in which
-// they came.
+// dictionary numbers the distinct texts of a column chunk in order of appearance.
 type dictionary struct {
 	slots []int32 // number plus one, by hash; 0 is free
 	sums  []uint32
 	ends  []int  // of each entry in page
 	page  []byte // the dictionary page: lengths and texts
-	taken int    // how many texts were looked up
-	last  int32  // the number that was given last
+	taken int    // number of lookups
+	last  int32  // the last result
 }
 
 const (
-	// A dictionary of more bytes is left for plain texts.
+	// A larger dictionary is abandoned for plain texts.
 	mostBytes = 64 << 10
-	// After so many texts at least half must have been there before.
+	// After this number of texts at least half must be repetitions.
 	trial = 512
 )
 
-// seed makes no difference to what is written, only to where entries are found.
+// seed affects only the position of entries in slots, not the output.
 var seed = maphash.MakeSeed()
 
-// number is that of a text behind its length; worth is false when the dictionary would do no good any
-// more, and then the text is not in it.
+// number returns the number of a length-prefixed text. worth is false if the dictionary no longer
+// pays; the text is then not in it.
 func (d *dictionary) number(text []byte) (n int32, worth bool) {
-	// Texts come in runs.
+	// Equal texts often follow each other.
 	if n := d.last; int(n) < len(d.ends) && bytes.Equal(d.text(int(n)), text) {
 		d.taken++
 		return n, true

@@ -1,10 +1,10 @@
-// Package flatparquet writes Parquet files of flat rows, column by column. A NULL
-// costs nothing, which is what tables of FHIR resources consist of mostly; a file
-// is a function of its rows; memory is what its row group under way takes.
+// Package flatparquet writes Parquet files of flat rows, column by column. A NULL costs no space,
+// because tables of FHIR resources are mostly NULL. Equal rows make equal files. Memory is bounded
+// by the current row group.
 //
-// The files keep to what old readers know (data pages of version 1, PLAIN and
-// dictionary encodings, converted types beside logical ones): Synapse's is among
-// them. Reading is the business of the library that also encodes the metadata.
+// The files use only features that old readers support, Synapse among them: data pages of version
+// 1, PLAIN and dictionary encodings, converted types together with logical ones. Reading is left to
+// the library that also encodes the metadata.
 package flatparquet
 
 import (
@@ -18,7 +18,7 @@ import (
 // Type is the type of a column's values.
 type Type int
 
-// The types. The method of Values that takes each is named like it.
+// The types. Each has a method of Values with the same name.
 const (
 	Text      Type = iota // UTF-8
 	Boolean               //
@@ -36,12 +36,11 @@ type Column struct {
 	Precision, Scale int // of a Decimal
 	// Required columns have a value in every row.
 	Required bool
-	// Distinct texts are written as they are; others are looked up in a dictionary
-	// as long as that is worth it.
+	// Distinct texts are written plainly. Other texts use a dictionary while it pays.
 	Distinct bool
 }
 
-// width is the bytes of a value, 0 for texts.
+// width returns the bytes of a value, 0 for texts.
 func (t Type) width() int {
 	switch t {
 	case Boolean:
@@ -68,7 +67,7 @@ func Uncompressed() Codec {
 	return Codec{format.Uncompressed, func(to, from []byte) []byte { return append(to, from...) }}
 }
 
-// Snappy is quick.
+// Snappy is fast.
 func Snappy() Codec {
 	return Codec{format.Snappy, func(to, from []byte) []byte {
 		n := len(to)
@@ -82,7 +81,7 @@ func Snappy() Codec {
 	}}
 }
 
-// Zstd is small, and slower.
+// Zstd is smaller and slower.
 func Zstd() (Codec, error) {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {

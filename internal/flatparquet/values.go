@@ -2,19 +2,19 @@ package flatparquet
 
 import "encoding/binary"
 
-// Values are the values of one column for a run of rows, numbered from 0. They
-// are added in the order of their rows; a row that none was added for is NULL.
+// Values are the values of one column for a run of rows, numbered from 0. They are added in row
+// order; a row without a value is NULL.
 type Values struct {
 	width int
 	rows  []int32
 	ends  []int  // of texts, in data
-	data  []byte // of texts behind their lengths, as pages have them
+	data  []byte // length-prefixed texts, as in pages
 }
 
-// NewValues is an empty run of values of a type.
+// NewValues returns an empty run of values of a type.
 func NewValues(t Type) *Values { return &Values{width: t.width()} }
 
-// Text adds a text, which is copied.
+// Text adds a copy of a text.
 func (v *Values) Text(row int, text []byte) {
 	v.data = binary.LittleEndian.AppendUint32(v.data, uint32(len(text)))
 	v.data = append(v.data, text...)
@@ -50,7 +50,7 @@ func (v *Values) Decimal(row int, n [16]byte) {
 	v.rows = append(v.rows, int32(row))
 }
 
-// Truncate takes back the values of row and all after it.
+// Truncate removes the values of row and all later ones.
 func (v *Values) Truncate(row int) {
 	n := len(v.rows)
 	for n > 0 && int(v.rows[n-1]) >= row {
@@ -65,11 +65,10 @@ func (v *Values) Truncate(row int) {
 	v.data = v.data[:v.start(n)]
 }
 
-// kept is how much room a run keeps when it is used again: a single line may have
-// taken far more.
+// kept bounds the memory that a reused run keeps. A single line may have needed far more.
 const kept = 1 << 20
 
-// Reset takes back all values.
+// Reset removes all values.
 func (v *Values) Reset() {
 	v.rows, v.ends, v.data = v.rows[:0], v.ends[:0], v.data[:0]
 	if cap(v.data) > kept {
@@ -80,7 +79,7 @@ func (v *Values) Reset() {
 	}
 }
 
-// start is where the length of the i-th text begins.
+// start returns the offset of the i-th text's length.
 func (v *Values) start(i int) int {
 	if i == 0 {
 		return 0

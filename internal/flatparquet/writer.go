@@ -20,14 +20,13 @@ type Writer struct {
 
 	to     io.Writer
 	offset int64
-	rows   int64 // of the row group under way
+	rows   int64 // of the current row group
 	total  int64
 	groups []format.RowGroup
 	err    error
 }
 
-// NewWriter makes a Writer of files whose schema has a name. Reset gives it a file
-// to write.
+// NewWriter returns a Writer of files with a named schema. Reset sets the file to write.
 func NewWriter(name string, columns []Column, codec Codec) *Writer {
 	w := &Writer{name: name, schema: schemaOf(name, columns)}
 	room := &scratch{}
@@ -37,7 +36,7 @@ func NewWriter(name string, columns []Column, codec Codec) *Writer {
 	return w
 }
 
-// Reset forgets what was written, whole or not, and begins a file in to.
+// Reset discards the current file, complete or not, and begins a file in to.
 func (w *Writer) Reset(to io.Writer) {
 	for _, c := range w.chunks {
 		c.reset()
@@ -45,8 +44,8 @@ func (w *Writer) Reset(to io.Writer) {
 	w.to, w.offset, w.rows, w.total, w.groups, w.err = to, 0, 0, 0, nil, nil
 }
 
-// Write appends a run of rows: the values of each column, in the order of the
-// columns. It keeps none of them. After an error the file is of no use.
+// Write appends a run of rows: the values of each column, in column order. It does not keep them.
+// After an error the file is unusable.
 func (w *Writer) Write(rows int, values []*Values) error {
 	if len(values) != len(w.chunks) {
 		return fmt.Errorf("%d columns for the %d of %s", len(values), len(w.chunks), w.name)
@@ -60,7 +59,7 @@ func (w *Writer) Write(rows int, values []*Values) error {
 	return nil
 }
 
-// Waiting is the bytes in memory that wait for the end of their row group.
+// Waiting returns the bytes in memory that wait for the end of their row group.
 func (w *Writer) Waiting() (bytes int) {
 	for _, c := range w.chunks {
 		bytes += c.size()
@@ -68,8 +67,7 @@ func (w *Writer) Waiting() (bytes int) {
 	return bytes
 }
 
-// Plain is the bytes of the row group when it is not compressed: what a reader of
-// all of it needs.
+// Plain returns the uncompressed size of the row group, which is a reader's memory for it.
 func (w *Writer) Plain() (bytes int) {
 	for _, c := range w.chunks {
 		bytes += c.plain()
@@ -99,7 +97,7 @@ func (w *Writer) Flush() error {
 	return w.err
 }
 
-// Close ends the file; it does not close what the file is written to.
+// Close ends the file. It does not close the underlying writer.
 func (w *Writer) Close() error {
 	if err := w.Flush(); err != nil {
 		return err
@@ -116,7 +114,7 @@ func (w *Writer) Close() error {
 	return w.write(append(footer, magic...))
 }
 
-// begin writes what a file begins with.
+// begin writes the start of a file.
 func (w *Writer) begin() {
 	if w.offset == 0 {
 		_ = w.write([]byte(magic))

@@ -32,7 +32,7 @@ var columns = []flatparquet.Column{
 	{Name: "at", Type: flatparquet.Timestamp},
 }
 
-// table makes rows up: for the writer, and as text.
+// table generates rows for the writer, and the same rows as text.
 type table struct {
 	rng  *rand.Rand
 	want []string
@@ -65,7 +65,7 @@ func (m *table) value(v *flatparquet.Values, c flatparquet.Column, row, at int) 
 		s := fmt.Sprintf("%s-%d", c.Name, n)
 		switch {
 		case c.Name == "few" || c.Name == "turns" && at < 700:
-			s = strings.Repeat("é", int(n%5)) // the empty text among them
+			s = strings.Repeat("é", int(n%5)) // including the empty text
 		case n%1000 == 0:
 			s = strings.Repeat("long ", 100_000)
 		}
@@ -89,7 +89,7 @@ func (m *table) value(v *flatparquet.Values, c flatparquet.Column, row, at int) 
 	return ""
 }
 
-// rows reads a file with the library, as text.
+// rows reads a file with the library and returns it as text.
 func rows(t *testing.T, file []byte) []string {
 	t.Helper()
 	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
@@ -140,7 +140,7 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := flatparquet.NewWriter("t", columns, codec)
-			// The second file proves that nothing of the first is left.
+			// The second file proves that no data of the first is left.
 			for seed := range uint64(2) {
 				t.Logf("seed %d", seed)
 				m := &table{rng: rand.New(rand.NewPCG(seed, 1))}
@@ -189,7 +189,7 @@ func TestTheSameRowsAreTheSameFile(t *testing.T) {
 	}
 }
 
-// Whoever writes a file anew takes its columns as they are described.
+// A file can be rewritten from the columns in its own description.
 func TestAFileDescribesColumnsThatCanBeWritten(t *testing.T) {
 	t.Parallel()
 	var file, again bytes.Buffer

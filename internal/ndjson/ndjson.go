@@ -1,17 +1,15 @@
-// Package ndjson reads newline-delimited JSON as lines that have an address.
+// Package ndjson reads newline-delimited JSON as numbered lines.
 //
-// It knows lines and nothing of what is in them: a line has a number, an offset
-// and bytes. Memory is bounded by the line limit whatever the size of the input;
-// a line over the limit is reported, with its beginning, and skipped without
-// being held. The rules, which are those of the Bulk Data guide read kindly:
+// A line has a number, an offset and bytes; its content is not parsed. Memory is bounded by the
+// line limit, whatever the size of the input. A line over the limit is reported with its beginning
+// and skipped. The rules are those in the Bulk Data guide, applied leniently:
 //
 //   - one UTF-8 byte order mark at the very beginning is skipped;
-//   - a line ends at LF, or CRLF; the last one may end with the input;
-//   - a line of blanks, tabs and carriage returns only is a blank line: it has a
-//     number like any other, and no JSON.
+//   - a line ends at LF or CRLF; the last one may end with the input;
+//   - a line of blanks, tabs and carriage returns is a blank line: it has a number, but no JSON.
 //
-// [Lines] walks a stream; [Reader] hands out blocks of whole lines, so that
-// several goroutines can work on one stream.
+// [Lines] iterates over a stream. [Reader] returns blocks of whole lines, so that several
+// goroutines can work on one stream.
 package ndjson
 
 import (
@@ -21,38 +19,36 @@ import (
 	"iter"
 )
 
-// DefaultLimit is the longest line that is read when the caller has no wish.
-// Microsoft's own test data has a Group of 39 MB on one line.
+// DefaultLimit is the default limit for a line. Microsoft's own test data has a Group of 39 MB on
+// one line.
 const DefaultLimit = 64 << 20
 
-// DefaultBlock is the size of a block when the caller has no wish: it stays in the
-// cache of one processor while its lines are worked on.
+// DefaultBlock is the default size of a block. It fits into a processor's cache.
 const DefaultBlock = 256 << 10
 
-// headSize is how much of a line over the limit is kept, for the quarantine.
+// headSize bounds the part of a line over the limit that is kept for the quarantine.
 const headSize = 1 << 20
 
-// ErrTooLong says that a line is over the limit. The line comes with it, cut to
-// its first megabyte.
+// ErrTooLong reports a line over the limit. The line itself is cut to its first megabyte.
 var ErrTooLong = errors.New("line over the limit")
 
 // Line is one line of the input.
 type Line struct {
 	// Number counts from 1.
 	Number int64
-	// Offset is that of the line's first byte in the input.
+	// Offset is the offset of the line's first byte in the input.
 	Offset int64
-	// JSON is the line without its end; empty for a blank line. It is valid until
-	// the next line is asked for.
+	// JSON is the line without its end; empty for a blank line. It is valid until the next line is
+	// read.
 	JSON []byte
 }
 
-// Blank says that there is nothing on the line.
+// Blank reports whether the line is blank.
 func (l Line) Blank() bool { return len(l.JSON) == 0 }
 
-// Lines walks the lines of r. A line over limit bytes (0: DefaultLimit) comes
-// with ErrTooLong, and the walk can go on; any other error is r's, comes without
-// a line and ends the walk.
+// Lines iterates over the lines of r. A line over limit bytes (0: DefaultLimit) comes with
+// ErrTooLong, and the iteration can continue. Any other error is r's, comes without a line and ends
+// the iteration.
 func Lines(r io.Reader, limit int) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		blocks := NewReader(r, Options{Limit: limit})
@@ -78,17 +74,17 @@ func Lines(r io.Reader, limit int) iter.Seq2[Line, error] {
 
 // Block is a run of whole lines.
 type Block struct {
-	// Number and Offset are those of the first line.
+	// Number and Offset describe the first line.
 	Number, Offset int64
-	// Data is the lines with their ends.
+	// Data holds the lines with their ends.
 	Data []byte
 
 	limit int
 	cut   bool // Data is the beginning of one line over the limit
 }
 
-// Lines walks the lines of the block, which stay valid as long as Data does. The
-// only error is ErrTooLong.
+// Lines iterates over the lines of the block, which are valid while Data is. The only error is
+// ErrTooLong.
 func (b Block) Lines() iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		if b.cut {
@@ -110,7 +106,7 @@ func (b Block) Lines() iter.Seq2[Line, error] {
 	}
 }
 
-// From returns the part of the block that begins with one of its lines.
+// From returns the part of the block from one of its lines on.
 func (b Block) From(l Line) Block {
 	if !b.cut {
 		b.Data = b.Data[l.Offset-b.Offset:]

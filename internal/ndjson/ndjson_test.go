@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// got is a line as a test compares it.
+// got is a line in a form that a test can compare.
 type got struct {
 	Number, Offset int64
 	JSON           string
@@ -41,7 +41,7 @@ func collect(t testing.TB, r io.Reader, o Options) ([]got, error) {
 	}
 }
 
-// naive is the model: the same rules on the whole input at once.
+// naive applies the same rules to the whole input at once.
 func naive(data []byte, limit int) []got {
 	offset := 0
 	if bytes.HasPrefix(data, []byte("\xEF\xBB\xBF")) {
@@ -121,7 +121,7 @@ func TestALineOverTheLimitIsReportedAndSkipped(t *testing.T) {
 	}
 }
 
-// repeat gives n times the byte c, counting how much of it was asked for at once.
+// repeat reads the byte c n times, and records the largest read.
 type repeat struct {
 	c       byte
 	n       int

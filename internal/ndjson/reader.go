@@ -7,34 +7,34 @@ import (
 	"io"
 )
 
-// Options are the bounds of a Reader; zero values mean the defaults.
+// Options are the limits of a Reader. Zero values mean the defaults.
 type Options struct {
 	Limit int // longest line, in bytes without its end
-	Block int // size of a block; one with a longer line is longer
+	Block int // size of a block; a longer line makes a longer block
 
-	// Admit is called before a line of more than Large bytes is read into memory,
-	// and may wait; its error ends the reading. Nil admits every line.
+	// Admit is called before a line of more than Large bytes is read into memory, and may wait. Its
+	// error ends the reading; nil admits every line.
 	Admit func() error
 	Large int
 }
 
-// Reader cuts a stream into blocks of whole lines. Where it cuts depends on the
-// bytes and the options alone, never on how the stream hands the bytes out. It is
-// not safe for concurrent use; the blocks are independent of it and of each other.
+// Reader cuts a stream into blocks of whole lines. The cuts depend only on the bytes and the
+// options, not on the sizes of the stream's reads. A Reader is not safe for concurrent use; its
+// blocks are.
 type Reader struct {
 	r            io.Reader
 	limit, block int
 	admit        func() error
 	large        int
 
-	carry          []byte // read and not handed out yet
+	carry          []byte // read but not returned yet
 	number, offset int64  // of the first byte of carry
 	started        bool
-	skipping       bool  // inside a line over the limit whose beginning was handed out
-	err            error // what r ended with
+	skipping       bool  // inside a line over the limit whose beginning was returned
+	err            error // the end of r
 }
 
-// NewReader makes a Reader of r.
+// NewReader returns a Reader of r.
 func NewReader(r io.Reader, o Options) *Reader {
 	if o.Limit <= 0 {
 		o.Limit = DefaultLimit
@@ -47,8 +47,8 @@ func NewReader(r io.Reader, o Options) *Reader {
 
 var bom = []byte{0xEF, 0xBB, 0xBF}
 
-// Next gives the next block, in buf when that is large enough. It ends with
-// io.EOF, or with the error of the stream after the lines that were whole.
+// Next returns the next block, in buf if it is large enough. It ends with io.EOF, or after the
+// complete lines with the stream's error.
 func (r *Reader) Next(buf []byte) (Block, error) {
 	if r.skipping {
 		r.skip(buf)
@@ -68,10 +68,10 @@ func (r *Reader) Next(buf []byte) (Block, error) {
 			admitted = true
 		}
 		if admitted {
-			// in one step: doubling would take half as much memory again
+			// in one step: doubling would need half as much memory again
 			size = max(size, min(r.limit+2, DefaultLimit+2))
 		}
-		// A byte over the limit tells, and one more, for the carriage return.
+		// One byte over the limit reveals a long line; one more allows a carriage return.
 		buf = r.fill(buf, min(size, max(r.limit+2, len(buf))))
 		if !r.started {
 			r.started = true
@@ -97,7 +97,7 @@ func (r *Reader) Next(buf []byte) (Block, error) {
 	}
 }
 
-// cut hands out buf up to end and keeps the rest.
+// cut returns buf up to end and keeps the rest.
 func (r *Reader) cut(buf []byte, end int) Block {
 	r.carry = append(r.carry[:0], buf[end:]...)
 	b := Block{Number: r.number, Offset: r.offset, Data: buf[:end], limit: r.limit}
@@ -106,16 +106,16 @@ func (r *Reader) cut(buf []byte, end int) Block {
 	return b
 }
 
-// cutLong hands out the beginning of a line over the limit.
+// cutLong returns the beginning of a line over the limit.
 func (r *Reader) cutLong(buf []byte) Block {
-	head := bytes.Clone(buf[:min(len(buf), headSize)]) // or it would hold all of buf
+	head := bytes.Clone(buf[:min(len(buf), headSize)]) // a slice would keep all of buf in memory
 	b := Block{Number: r.number, Offset: r.offset, Data: head, cut: true}
 	r.offset += int64(len(buf))
 	r.skipping = true
 	return b
 }
 
-// skip reads to the end of the line, in buf.
+// skip reads to the end of the line, using buf.
 func (r *Reader) skip(buf []byte) {
 	for r.err == nil {
 		buf = r.fill(buf[:0], r.block)
@@ -130,11 +130,10 @@ func (r *Reader) skip(buf []byte) {
 	r.skipping = false
 }
 
-// maxEmptyReads is how often in a row a stream may give neither bytes nor an
-// error, as in bufio.
+// maxEmptyReads bounds the consecutive reads without bytes or error, as in bufio.
 const maxEmptyReads = 100
 
-// fill reads until buf has size bytes, or the stream has ended.
+// fill reads until buf has size bytes or the stream ends.
 func (r *Reader) fill(buf []byte, size int) []byte {
 	if cap(buf) < size {
 		buf = append(make([]byte, 0, size), buf...)

@@ -7,29 +7,27 @@ import (
 	"strings"
 )
 
-// Header says whether CSV begins with the names of the columns.
+// Header controls whether CSV begins with column names.
 type Header int
 
-// The choices. With HeaderAuto an answer of one row and one column is the bare
-// value and a line feed, neither named nor quoted, so that a script can use it as
-// it is; NULL and the empty text are both an empty line then. Every other answer
-// has its header.
+// The choices. With HeaderAuto an answer of one row and one column is the bare value and a line
+// feed, so that a script can use it; NULL and the empty text are then both an empty line. Every
+// other answer has a header.
 const (
 	HeaderAuto Header = iota
 	HeaderAlways
 	HeaderNever
 )
 
-// CSV writes r after RFC 4180, with LF at the ends of lines so that a shell can
-// use a single value as it is. NULL is an empty field and the empty text is ""
-// (quoted), except that a lone NULL is quoted too: an empty line is no record.
+// CSV writes r as in RFC 4180, with LF at the ends of lines. NULL is an empty field and the empty
+// text is "" (quoted); a single NULL column is quoted too, because an empty line is not a record.
 func CSV(w io.Writer, r Result, h Header) error {
 	out := &csvWriter{Writer: bufio.NewWriter(w), columns: r.Columns}
 	if h == HeaderAlways || h == HeaderAuto && len(r.Columns) != 1 {
 		out.header()
 	}
 	if err := out.rows(r, h == HeaderAuto && len(r.Columns) == 1); err != nil {
-		// What came before is of use: it goes out.
+		// The rows before the error are useful, so they are written.
 		return firstOf(err, out.Flush())
 	}
 	if err := out.Flush(); err != nil {
@@ -43,10 +41,10 @@ type csvWriter struct {
 	columns []Column
 }
 
-// rows writes all rows. Where lone is set, the first waits until it is known
-// whether it is the only one; the header waits with it.
+// rows writes all rows. If lone is set, the header and the first row wait until it is known whether
+// there are more.
 func (w *csvWriter) rows(r Result, lone bool) error {
-	var first []string // the record and the bare value of a row that waits
+	var first []string // record and bare value of the waiting row
 	unnamed := lone
 	release := func() {
 		if unnamed {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// JSON writes r as an array of objects, one a line, with the columns in their
-// order. A name that occurs again gets a number: id, id_1.
+// JSON writes r as an array of objects, one per line, with the columns in order. A repeated name
+// gets a number: id, id_1.
 func JSON(w io.Writer, r Result) error {
 	keys := make([]string, len(r.Columns))
 	for i, name := range unique(r.Columns) {

@@ -21,12 +21,12 @@ type exact string
 func (e exact) String() string { return string(e) }
 func (exact) Float64() float64 { return 0 }
 
-// marshaled is a driver's map that keeps its order.
+// marshaled is a driver's map with a fixed order.
 type marshaled string
 
 func (m marshaled) MarshalJSON() ([]byte, error) { return []byte(m), nil }
 
-// answer is a result of literal rows, each row a copy as a database gives it.
+// answer returns a result of literal rows. Each row is a copy, as from a database.
 func answer(columns string, rows ...[]any) query.Result {
 	var r query.Result
 	for c := range strings.FieldsSeq(columns) {
@@ -231,7 +231,7 @@ func TestTableEndsAtItsLimit(t *testing.T) {
 		rows = append(rows, []any{"x"})
 	}
 	got := written(t, func(b *strings.Builder) error { return query.Table(b, answer("v", rows...)) })
-	if !strings.HasSuffix(got, "\nthe first 10000 rows; --csv and --json give all\n") {
+	if !strings.HasSuffix(got, "\nthe first 10000 rows; --csv and --json return all\n") {
 		t.Errorf("foot = %q", got[len(got)-60:])
 	}
 	one := written(t, func(b *strings.Builder) error { return query.Table(b, answer("v", rows[:1]...)) })

@@ -1,8 +1,7 @@
-// Package query writes the answer of a database as a table, as CSV or as JSON.
+// Package query writes a database's answer as a table, as CSV or as JSON.
 //
-// It sees columns and values, not the engine: whatever database/sql gives. Rows
-// are streamed, columns keep their order, exact numbers stay exact, and NULL can
-// be told from the empty text in every format.
+// It depends on database/sql only, not on the engine. Rows are streamed, columns keep their order,
+// exact numbers stay exact, and NULL differs from the empty text in every format.
 package query
 
 import (
@@ -18,14 +17,13 @@ type Column struct {
 	Type string
 }
 
-// Result is an answer. Its rows can be read once; the values of a row are valid
-// until the next one.
+// Result is an answer. Its rows can be read once; the values of a row are valid until the next one.
 type Result struct {
 	Columns []Column
 	Rows    iter.Seq2[[]any, error]
 }
 
-// FromSQL makes a Result of rows. It closes them at the end of the iteration.
+// FromSQL returns a Result of rows. It closes rows at the end of the iteration.
 func FromSQL(rows *sql.Rows) (Result, error) {
 	types, err := rows.ColumnTypes()
 	if err != nil {

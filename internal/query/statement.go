@@ -14,8 +14,8 @@ var (
 	dollarTag = regexp.MustCompile(`^\$[A-Za-z_]*\$`)
 )
 
-// One holds a text to be a single statement that reads. Of several statements a
-// driver answers the last alone, which nobody meant.
+// One checks that a text is a single statement that only reads. Of several statements a driver
+// returns only the last answer.
 func One(statement string) error {
 	code, more := first(statement)
 	if more {
@@ -32,9 +32,9 @@ func One(statement string) error {
 	return nil
 }
 
-// writing are the words of statements that do something: a database opened
-// read-only still writes files (COPY ... TO, EXPORT DATABASE). Others, misspelt
-// ones among them, are left to the database, which says more about them.
+// writing lists the words that begin a statement with effects. A database opened read-only still
+// writes files (COPY ... TO, EXPORT DATABASE). Other words are left to the database, whose errors
+// tell more.
 var writing = map[string]bool{
 	"ALTER": true, "ANALYZE": true, "ATTACH": true, "BEGIN": true, "CALL": true, "CHECKPOINT": true, "COMMENT": true,
 	"COMMIT": true, "COPY": true, "CREATE": true, "DELETE": true, "DETACH": true, "DROP": true, "EXECUTE": true,
@@ -42,8 +42,8 @@ var writing = map[string]bool{
 	"PREPARE": true, "RESET": true, "ROLLBACK": true, "SET": true, "TRUNCATE": true, "UPDATE": true, "USE": true, "VACUUM": true,
 }
 
-// first gives the code of the first statement, comments blanked out, and whether
-// another one follows. Semicolons in texts, names and comments separate nothing.
+// first returns the code of the first statement without comments, and whether another one follows.
+// Semicolons in texts, names and comments do not separate statements.
 func first(s string) (code string, more bool) {
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -65,7 +65,7 @@ func first(s string) (code string, more bool) {
 	return b.String(), false
 }
 
-// skip is the length of the text, name or comment that s begins with, or 0.
+// skip returns the length of the text, name or comment at the start of s, or 0.
 func skip(s string, escapes bool) int {
 	upTo := func(from int, end string) int {
 		if at := strings.Index(s[from:], end); at >= 0 {
@@ -85,7 +85,7 @@ func skip(s string, escapes bool) int {
 		}
 		return len(s)
 	case s[0] == '\'' || s[0] == '"':
-		return upTo(1, s[:1]) // a doubled quote is two texts in a row
+		return upTo(1, s[:1]) // a doubled quote reads as two texts
 	case strings.HasPrefix(s, "--"):
 		return upTo(2, "\n")
 	case strings.HasPrefix(s, "/*"):

@@ -10,16 +10,15 @@ import (
 	gotext "github.com/jedib0t/go-pretty/v6/text"
 )
 
-// TableRows is how many rows a table shows: it is laid out in memory, and read
-// by a person.
+// TableRows bounds the rows of a table, which is laid out in memory.
 const TableRows = 10000
 
-// Table writes r for a person, and says under it how many rows there are. It
-// stops at TableRows and says so.
+// Table writes r for a person, with the number of rows below. It stops at TableRows and reports
+// that.
 func Table(w io.Writer, r Result) error {
 	t := table.NewWriter()
 	style := table.StyleLight
-	style.Format.Header = gotext.FormatDefault // names as the view has them
+	style.Format.Header = gotext.FormatDefault // names as in the view
 	t.SetStyle(style)
 	head := make(table.Row, len(r.Columns))
 	var configs []table.ColumnConfig
@@ -56,7 +55,7 @@ func Table(w io.Writer, r Result) error {
 	case n == 1:
 		foot = "1 row"
 	case n > TableRows:
-		foot = fmt.Sprintf("the first %d rows; --csv and --json give all", TableRows)
+		foot = fmt.Sprintf("the first %d rows; --csv and --json return all", TableRows)
 	}
 	if _, err := fmt.Fprintf(w, "%s\n%s\n", t.Render(), foot); err != nil {
 		return fmt.Errorf("write table: %w", err)
@@ -64,7 +63,7 @@ func Table(w io.Writer, r Result) error {
 	return nil
 }
 
-// numeric says that a column reads better flush right.
+// numeric reports whether a column is right-aligned.
 func numeric(typ string) bool {
 	switch typ {
 	case "DOUBLE", "FLOAT", "REAL", "UTINYINT", "USMALLINT":
@@ -73,8 +72,8 @@ func numeric(typ string) bool {
 	return strings.HasPrefix(typ, "DECIMAL") || strings.HasSuffix(typ, "INT") || strings.HasSuffix(typ, "INTEGER")
 }
 
-// printable escapes what would move the cursor or split a cell: a name in a
-// FHIR resource may hold a terminal's escape sequences.
+// printable escapes control characters. A name in a FHIR resource may hold a terminal's escape
+// sequences.
 func printable(s string) string {
 	plain := func(c rune) bool { return unicode.IsPrint(c) || unicode.Is(unicode.Cf, c) && c == '\u200d' }
 	if strings.IndexFunc(s, func(c rune) bool { return !plain(c) }) < 0 {

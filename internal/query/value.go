@@ -15,8 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// text writes a value as the database itself would print it. NULL is the
-// caller's business.
+// text formats a value like the database. The caller handles NULL.
 func text(v any, typ string) string {
 	switch v := v.(type) {
 	case string:
@@ -33,7 +32,7 @@ func text(v any, typ string) string {
 		return bytesText(v, typ)
 	case *big.Int:
 		return v.String()
-	case json.Marshaler: // a map that keeps its order
+	case json.Marshaler: // a map with a fixed order
 		var b strings.Builder
 		appendJSON(&b, v, typ)
 		return b.String()
@@ -50,8 +49,7 @@ func text(v any, typ string) string {
 	}
 }
 
-// float writes the shortest text that reads back as f, without an exponent
-// where a person would write none.
+// float returns the shortest text that reads back as f, without an exponent for common magnitudes.
 func float(f float64, bits int) string {
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return strconv.FormatFloat(f, 'e', -1, bits)
@@ -59,8 +57,8 @@ func float(f float64, bits int) string {
 	return strconv.FormatFloat(f, 'f', -1, bits)
 }
 
-// instant writes a time by its type: databases give the same Go value for a
-// date, a time of day and an instant.
+// instant formats a time by its column type, because drivers use one Go type for dates, times of
+// day and instants.
 func instant(t time.Time, typ string) string {
 	switch {
 	case typ == "DATE":
@@ -84,7 +82,7 @@ func bytesText(b []byte, typ string) string {
 	return `\x` + hex.EncodeToString(b)
 }
 
-// elementType is the type of a list's elements, where the name tells it.
+// elementType returns the type of a list's elements, if the name tells it.
 func elementType(typ string) string {
 	inner, ok := strings.CutSuffix(typ, "[]")
 	if !ok {
@@ -93,8 +91,8 @@ func elementType(typ string) string {
 	return inner
 }
 
-// appendJSON writes a value as JSON. Numbers are written with all their digits;
-// what JSON cannot say (NaN) becomes text.
+// appendJSON writes a value as JSON. Numbers keep all digits; values outside JSON (NaN) become
+// text.
 func appendJSON(b *strings.Builder, v any, typ string) {
 	switch v := v.(type) {
 	case nil:
@@ -147,7 +145,7 @@ func appendJSON(b *strings.Builder, v any, typ string) {
 			return text(keys[i].Interface(), ""), r.MapIndex(keys[i]).Interface()
 		})
 	case reflect.Struct:
-		// An interval, a union: the driver gives them JSON names.
+		// For intervals and unions the driver defines JSON names.
 		if data, err := json.Marshal(v); err == nil {
 			b.Write(data)
 			return
@@ -158,7 +156,7 @@ func appendJSON(b *strings.Builder, v any, typ string) {
 	}
 }
 
-// decimal is an exact number of a driver, as DuckDB's has it.
+// decimal is an exact number of a driver, such as DuckDB's.
 type decimal interface {
 	fmt.Stringer
 	Float64() float64
@@ -178,7 +176,7 @@ func object(b *strings.Builder, n int, at func(int) (string, any)) {
 	b.WriteByte('}')
 }
 
-// number writes text that JSON takes as a number, else a quoted text.
+// number writes text as a JSON number if it is one, else quoted.
 func number(b *strings.Builder, s string) {
 	if json.Valid([]byte(s)) {
 		b.WriteString(s)
@@ -187,15 +185,14 @@ func number(b *strings.Builder, s string) {
 	quote(b, s)
 }
 
-// quote writes a JSON string. It leaves <, > and & alone: nobody puts this into
-// a page.
+// quote writes a JSON string. It does not escape <, > and &, because the output is not HTML.
 func quote(b *strings.Builder, s string) {
 	e := json.NewEncoder(trimmed{b})
 	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string always encodes, and a Builder never fails
+	_ = e.Encode(s) // encoding a string into a Builder cannot fail
 }
 
-// trimmed takes off the line feed that an Encoder ends with.
+// trimmed removes the line feed that an Encoder appends.
 type trimmed struct{ b *strings.Builder }
 
 func (t trimmed) Write(p []byte) (int, error) {

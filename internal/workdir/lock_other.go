@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// tryLock fails: without locks no folder is taken for abandoned.
+// tryLock fails. Without locks no folder counts as abandoned.
 func tryLock(*os.File) (held bool, err error) { return false, errors.ErrUnsupported }

@@ -1,9 +1,9 @@
-// Package workdir makes folders for files that live no longer than a process. They may
-// hold health data: only their owner may enter them, and what a killed process has left
-// behind is removed by the next one that makes a folder of the same kind in the same place.
+// Package workdir creates folders for files that live no longer than a process. The files may hold
+// health data: only their owner may enter the folders, and the next process that makes a folder
+// with the same prefix and parent removes the folders of killed processes.
 //
-// A folder has an owner while a process holds the lock on a file in it. The operating
-// system gives the lock up when the process ends, however it ends.
+// A folder has an owner while a process holds the lock on a file in it. The operating system
+// releases the lock whenever the process ends.
 package workdir
 
 import (
@@ -18,15 +18,15 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// lockFile is the file in each folder that its owner holds a lock on.
+// lockFile is the file in each folder that its owner locks.
 const lockFile = ".lock"
 
-// tries bounds how often a folder is made again that another process took for abandoned
-// before it was locked.
+// tries bounds how often a folder is made again after another process removed it before it was
+// locked.
 const tries = 10
 
-// abandonedAfter is how long a folder without a lock file has to be untouched before it
-// is removed: versions before the lock made such folders.
+// abandonedAfter is the age at which an unchanged folder without a lock file is removed. Versions
+// before the lock made such folders.
 const abandonedAfter = 24 * time.Hour
 
 // Dir is a work folder of this process.
@@ -35,9 +35,9 @@ type Dir struct {
 	lock *os.File
 }
 
-// Make makes a folder in parent, whose name begins with prefix, and parent where it is
-// missing. Folders of the same prefix whose process has ended are removed first; now says
-// which folders without a lock are old.
+// Make creates a folder in parent whose name begins with prefix, and parent if it is missing. It
+// first removes folders of the same prefix whose process has ended; now decides which folders
+// without a lock are old.
 func Make(parent, prefix string, now time.Time) (*Dir, error) {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, fault.Permanentf("make a work folder: %w", err)
@@ -50,7 +50,7 @@ func Make(parent, prefix string, now time.Time) (*Dir, error) {
 		}
 		lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // taken for abandoned
+			continue // another process removed it as abandoned
 		}
 		if err != nil {
 			return nil, errors.Join(fault.Permanentf("make a work folder: %w", err), os.RemoveAll(path))
@@ -58,20 +58,20 @@ func Make(parent, prefix string, now time.Time) (*Dir, error) {
 		held, err := tryLock(lock)
 		if !held && err == nil || held && !same(lock) {
 			_ = lock.Close()
-			continue // likewise
+			continue // see above
 		}
-		// Where the file system has no locks, nobody takes the folder for abandoned.
+		// Without locks in the file system nobody removes the folder.
 		return &Dir{path, lock}, nil
 	}
 	return nil, fault.Transientf("make a work folder in %s: other processes removed it each time", parent)
 }
 
-// Path returns where the folder is.
+// Path returns the folder's path.
 func (d *Dir) Path() string { return d.path }
 
-// Remove removes the folder with all that is in it.
+// Remove removes the folder and its content.
 func (d *Dir) Remove() error {
-	// Without its files first, so that it stays locked until they are gone.
+	// The other files go first, so that the folder stays locked until they are gone.
 	entries, err := os.ReadDir(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the work folder: %w", err)
@@ -89,8 +89,8 @@ func (d *Dir) Remove() error {
 	return nil
 }
 
-// Clean removes the folders in parent whose names begin with prefix and whose process has
-// ended. What cannot be removed is left for the next time.
+// Clean removes the folders in parent whose names begin with prefix and whose process has ended. A
+// folder that cannot be removed stays until the next call.
 func Clean(parent, prefix string, now time.Time) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -106,7 +106,7 @@ func Clean(parent, prefix string, now time.Time) {
 func removeAbandoned(path string, now time.Time) {
 	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Its owner is about to lock it, has died before that, or knew no locks.
+		// The owner is about to lock it, died before, or ran without locks.
 		if os.Remove(path) != nil && untouched(path, now) {
 			_ = os.RemoveAll(path)
 		}
@@ -121,7 +121,7 @@ func removeAbandoned(path string, now time.Time) {
 	}
 }
 
-// untouched reports whether nothing in a folder has changed for a long time.
+// untouched reports whether a folder has not changed for abandonedAfter.
 func untouched(path string, now time.Time) bool {
 	old := true
 	err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
@@ -137,7 +137,7 @@ func untouched(path string, now time.Time) bool {
 	return err == nil && old
 }
 
-// same reports whether an open file is still the one at its path.
+// same reports whether an open file is still the file at its path.
 func same(f *os.File) bool {
 	open, err := f.Stat()
 	if err != nil {

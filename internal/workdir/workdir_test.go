@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/workdir"
 )
 
-// Set for a process that this test starts: the parent of the folder it makes.
+// childParent names a variable for a process that this test starts: the parent of its folder.
 const childParent = "WORKDIR_TEST_PARENT"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 			err = os.WriteFile(filepath.Join(d.Path(), "rows"), []byte("x"), 0o600)
 		}
 		_, _ = fmt.Fprintln(os.Stdout, d.Path(), err)
-		select {} // until it is killed
+		select {} // until the process is killed
 	}
 	os.Exit(m.Run())
 }

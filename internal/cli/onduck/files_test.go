@@ -98,7 +98,7 @@ func TestTypesThatDifferInCaseDoNotShareTables(t *testing.T) {
 	t.Parallel()
 	db := "duckdb:" + filepath.Join(t.TempDir(), "x.duckdb")
 	for typ, want := range map[string]string{
-		"Homemade": "", "HomeMade": "resource type HomeMade differs in case only from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is no resource type of FHIR`,
+		"Homemade": "", "HomeMade": "resource type HomeMade differs in case only from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is not a resource type of FHIR`,
 	} {
 		data := t.TempDir()
 		first := t.TempDir()
