@@ -28,7 +28,10 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 			return fmt.Sprintf("CAST(CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END AS bit)", p, p)
 		}
 	}
-	n := w.single(cell.Value, "column "+col.Name, c)
+	n, ok := w.picked[w.shareOf(cell.Value, c)]
+	if !ok {
+		n = w.single(cell.Value, "column "+col.Name, c)
+	}
 	if len(n.alts) == 0 {
 		return fmt.Sprintf("CAST(NULL AS %s)", columnType(col, w.facts))
 	}
@@ -121,7 +124,7 @@ func (w *writer) day(text string) string {
 // instant is the moment in UTC, cut to milliseconds; what has no seconds or no
 // offset becomes NULL. Second 60, which SQL does not know, is the one after second 59.
 func (w *writer) instant(text string, c scope) string {
-	z := w.zone(text, c)
+	text, z := w.zone(text, c)
 	moment := func(upTo string) string {
 		// more than seven digits after the second are no datetimeoffset
 		value := fmt.Sprintf("%s + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)", upTo, text, text, z, text, z)

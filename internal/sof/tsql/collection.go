@@ -164,57 +164,19 @@ func (w *writer) childRows(e *sof.Child, asked bool, c scope) rows {
 		}
 		return rows{n, got.keys}
 	}
-	n := w.forms(got.item, e.Properties)
-	var lists []string
-	typ := e.Properties[0].Type
-	for i := range n.alts {
-		a := &n.alts[i]
-		list := a.in.member(a.path, true)
-		if a.typ == nil {
-			// it may be one scalar as well
-			scalar := a.in.member(a.path, false)
-			list = fmt.Sprintf("COALESCE(%s, %s + %s + %s)", list, w.lit("["), w.quoted(scalar), w.lit("]"))
-		}
-		lists = append(lists, list)
-		if a.typ != typ {
-			typ = nil
-		}
-	}
-	if len(lists) == 0 {
+	whole, typ := w.listIn(got.item, e)
+	if whole == "" {
 		c.at.where = append(c.at.where, "1 = 0")
 		return rows{&node{}, got.keys}
 	}
-	whole := w.wholeList(coalesce(lists))
 	alias := w.alias("e")
 	note := ""
 	if c.at == c.home {
 		note = w.note(e)
 	}
-	c.at.from = append(c.at.from, source{alias: alias, json: &openjson{text: n.guarded(whole)}, note: note})
+	c.at.from = append(c.at.from, source{alias: alias, json: &openjson{text: whole}, note: note})
 	c.at.where = append(c.at.where, alias+".[type] <> 0")
 	return rows{&node{alts: []alt{w.element(alias, typ, c.at)}}, append(got.keys, fmt.Sprintf("CAST(%s.[key] AS int)", alias))}
-}
-
-// wholeList is a list as it is: an object where FHIR has a list is a list of one.
-func (w *writer) wholeList(list string) string {
-	return fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
-}
-
-// element is an item of a list that OPENJSON goes through.
-func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
-	value := alias + ".[value]"
-	// some servers send what OPENJSON lists as varchar, unless it is cast
-	a := alt{typ: typ, text: value, always: true, home: at}
-	if typ == nil {
-		a.in = &object{w: w, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
-	}
-	if complexType(typ) {
-		// OPENJSON fails on text that is no JSON, so that an element of another type
-		// must not get there
-		a.text = fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value)
-		a.in = &object{w: w, at: at, text: a.text, raw: value, check: alias + ".[type] = 5"}
-	}
-	return a
 }
 
 func (w *writer) callRows(e *sof.Call, c scope) rows {

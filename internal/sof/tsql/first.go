@@ -43,11 +43,22 @@ func (w *writer) firstByPath(e, in sof.Expr, c scope) *node {
 	inner := c.inside()
 	inner.at.top = 1
 	item, alias := w.alias("e"), w.alias("f")
-	inner.at.from = []source{{alias: item, json: &openjson{text: fmt.Sprintf("CASE WHEN LEFT(%s, 2) = %s THEN NULL WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END",
-		texts[0], w.lit(opening), coalesce(texts), w.lit("["), coalesce(texts), w.lit("["), coalesce(texts), w.lit("]"))}}}
-	inner.at.where = []string{item + ".[type] <> 0"}
+	begins := fmt.Sprintf("LEFT(%s, 2)", texts[0])
+	inner.at.from = []source{{alias: item, json: &openjson{text: fmt.Sprintf("CASE WHEN %s = %s THEN NULL WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END",
+		begins, w.lit(opening), coalesce(texts), w.lit("["), coalesce(texts), w.lit("["), coalesce(texts), w.lit("]"))}}}
+	// An engine looks at this first, and does no work for the lists that the path reads.
+	walks := fmt.Sprintf("%s <> %s", begins, w.lit(opening))
+	if len(texts) > 1 {
+		walks = fmt.Sprintf("(%s OR %s IS NULL AND %s IS NOT NULL)", walks, texts[0], coalesce(texts[1:]))
+	}
+	inner.at.where = []string{walks, item + ".[type] <> 0"}
 	inner.at.order = []string{fmt.Sprintf("CAST(%s.[key] AS int)", item)}
-	walked := w.carried(&node{alts: []alt{w.element(item, typ, inner.at)}}, inner.at, alias, c.at, "")
+	found := w.element(item, typ, inner.at)
+	walked := w.carried(&node{alts: []alt{found}}, inner.at, alias, c.at, "")
+	if found.in != nil {
+		found.in.outer = true
+		walked.alts[0].in.through = &through{found.in, alias, map[string]string{}}
+	}
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
 	first := alt{typ: typ, in: a.in, path: append(append([]string{}, a.path...), firstStep), sized: w.facts.AsJSON || !complexType(typ)}
 	return w.merged(&node{alts: append([]alt{first}, walked.alts...)})

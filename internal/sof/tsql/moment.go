@@ -43,13 +43,13 @@ type computedKey struct {
 	text string
 }
 
-// zone applies the number of characters of a dateTime's offset: 0 where it has a
-// time without one, NULL where it has no time.
-func (w *writer) zone(text string, c scope) string {
-	alias := w.worked(c, "z", item{fmt.Sprintf(
-		"CASE WHEN LEN(%s) <= 10 THEN NULL WHEN RIGHT(%s, 1) = %s THEN 1 WHEN LEN(%s) >= 19 AND SUBSTRING(%s, LEN(%s) - 5, 1) IN (%s) THEN 6 ELSE 0 END",
-		text, text, w.lit("Z"), text, text, text, w.lits("+", "-")), "n"})
-	return alias + ".[n]"
+// zone applies a dateTime with the number of characters of its offset: 0 where it has a time without
+// one, NULL where it has no time. The text that it returns is worked out once.
+func (w *writer) zone(text string, c scope) (once, size string) {
+	alias := w.worked(c, "z", item{text, "t"}, item{fmt.Sprintf(
+		"CASE WHEN LEN(%s) <= 10 THEN NULL WHEN RIGHT(%s, 1) = %s THEN 1 WHEN LEN(%s) >= 19 AND LEFT(RIGHT(%s, 6), 1) IN (%s) THEN 6 ELSE 0 END",
+		text, text, w.lit("Z"), text, text, w.lits("+", "-")), "n"})
+	return alias + ".[t]", alias + ".[n]"
 }
 
 // moment is a date or a time in a form whose texts compare: all parts have a
@@ -71,7 +71,7 @@ func (w *writer) moment(n *node, clock bool, c scope) moment {
 		return momentOf(fmt.Sprintf("CASE WHEN LEN(%s) > 5 THEN LEFT(%s, 8) + %s + LEFT(SUBSTRING(%s, 10, 9) + %s, 9) ELSE %s END",
 			text, text, w.lit("."), text, w.lit("000000000"), text), "")
 	}
-	z := w.zone(text, c)
+	text, z := w.zone(text, c)
 	alias := w.computed(c, "t",
 		item{fmt.Sprintf("LEFT(%s, LEN(%s) - ISNULL(%s, 0))", text, text, z), "local"},
 		item{fmt.Sprintf("CASE WHEN %s = 6 THEN (CASE WHEN SUBSTRING(%s, LEN(%s) - 5, 1) = %s THEN -1 ELSE 1 END) * (60 * TRY_CAST(LEFT(RIGHT(%s, 5), 2) AS int) + TRY_CAST(RIGHT(%s, 2) AS int)) ELSE 0 END",
@@ -220,7 +220,7 @@ func (w *writer) clockBoundary(text string, high bool) string {
 }
 
 func (w *writer) momentBoundary(text string, high bool, c scope) string {
-	z := w.zone(text, c)
+	text, z := w.zone(text, c)
 	clock, offset := "00:00:00.000", "+14:00"
 	if high {
 		clock, offset = "23:59:59.999", "-12:00"

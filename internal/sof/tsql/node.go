@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fhirsynapse/internal/sof"
@@ -57,10 +58,36 @@ type object struct {
 	// lists holds objects and arrays where OPENJSON WITH gives none.
 	lists     *pivot
 	listsName string
+	// through says that the members come through the columns of a derived table.
+	through *through
+}
+
+// through passes members of an object out of the derived table that the object is in.
+type through struct {
+	inside *object
+	alias  string
+	names  map[string]string // of the columns, by expression
+}
+
+func (t *through) member(path []string, json bool) string {
+	expr := t.inside.member(path, json)
+	name, ok := t.names[expr]
+	if !ok {
+		name = columnName(path)
+		for n := 2; slices.ContainsFunc(t.inside.at.items, func(it item) bool { return strings.EqualFold(it.name, name) }); n++ {
+			name = fmt.Sprintf("%s_%d", columnName(path), n)
+		}
+		t.names[expr] = name
+		t.inside.at.items = append(t.inside.at.items, item{expr, name})
+	}
+	return t.alias + "." + Quote(name)
 }
 
 // member gives the column of a member, by its path.
 func (o *object) member(path []string, json bool) string {
+	if o.through != nil {
+		return o.through.member(path, json)
+	}
 	if json && !o.w.facts.AsJSON {
 		return o.nested(path)
 	}

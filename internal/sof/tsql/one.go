@@ -21,13 +21,18 @@ func (w *writer) one(e sof.Expr, c scope) *node {
 		return w.root
 	}
 	c.at = c.home
-	k := sharedKey{c.at, c.focus, w.key(e), c.rowIndex, c.itemIndex}
+	k := w.shareOf(e, c)
 	if n, ok := w.shared[k]; ok {
 		return n
 	}
 	n := w.lowerOne(e, c)
 	w.shared[k] = n
 	return n
+}
+
+// shareOf is the key of an expression that is lowered once in a scope.
+func (w *writer) shareOf(e sof.Expr, c scope) sharedKey {
+	return sharedKey{c.home, c.focus, w.key(e), c.rowIndex, c.itemIndex}
 }
 
 func (w *writer) lowerOne(e sof.Expr, c scope) *node {

@@ -156,6 +156,7 @@ func TestPostgreSQLWorksOutTheSame(t *testing.T) {
 		p.engine = e
 		t.Run("bundled views "+string(e), p.bundledViews)
 		t.Run("numbers "+string(e), p.numbers)
+		t.Run("picks "+string(e), p.picks)
 	}
 	t.Run("generated views", p.generatedViews)
 }
@@ -196,6 +197,19 @@ func (p postgres) bundledViews(t *testing.T) {
 		}
 		p.agree(t, v, body, append(lines(t, v.Resource), examples...))
 	}
+}
+
+func (p postgres) picks(t *testing.T) {
+	t.Parallel()
+	v, err := sof.Compile("v.json", []byte(pickedView))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := tsql.Body(v, p.engine, tsql.Shape{From: "[docs]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.agree(t, v, body, pickedLines())
 }
 
 func (p postgres) agree(t *testing.T, v *sof.View, body string, lines [][]byte) {

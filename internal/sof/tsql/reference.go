@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"fhirsynapse/internal/sof"
@@ -26,25 +27,73 @@ func (w *writer) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 		return known
 	}
 	ref := w.text(w.members(n, []sof.Property{{Name: "reference", Type: systemType("String")}}))
-	parts := w.referenceParts(ref, e.Base, c)
-	id, typ := parts+".[id]", parts+".[type]"
-	var right string
-	if e.Target != "" {
-		right = w.sameText(typ, w.lit(e.Target), &e.Target)
+	var key string
+	if e.Target == "" {
+		key = w.keyOfAny(ref, e.Base, c)
 	} else {
-		right = fmt.Sprintf("ASCII(%s) BETWEEN 65 AND 90", typ)
-		for _, other := range []string{".", ":", "-", "_"} {
-			right += fmt.Sprintf(" AND CHARINDEX(%s, %s) = 0", w.lit(other), typ)
-		}
+		key = w.keyOfTarget(ref, e, c)
 	}
-	key := fmt.Sprintf("CASE WHEN %s THEN %s END", right, id)
 	if e.URNs {
-		key = fmt.Sprintf("CASE WHEN %s THEN %s WHEN %s THEN %s END", right, id, w.isUUID(ref), w.afterURN(ref))
+		key += fmt.Sprintf(" WHEN %s THEN %s", w.isUUID(ref), w.afterURN(ref))
 	}
+	key = "CASE " + key + " END"
 	out := textNode(key)
 	out.alts[0].sized = true
 	w.references[k] = out
 	return out
+}
+
+// history is between an id and a version.
+const history = "/_history/"
+
+// keyOfTarget is the branch of a CASE that gives the id of a reference to one type.
+func (w *writer) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
+	id := w.behindType(ref, e, c) + ".[id]"
+	right := fmt.Sprintf("LEN(%s) > 0", id)
+	for _, other := range []string{"/", "?", "#"} {
+		right += fmt.Sprintf(" AND CHARINDEX(%s, %s) = 0", w.lit(other), id)
+	}
+	return fmt.Sprintf("WHEN %s THEN %s", right, id)
+}
+
+// behindType applies what follows the type in a reference to one type, up to the version. Each step
+// is worked out once, since a planner does not look through a TOP.
+func (w *writer) behindType(ref string, e *sof.ReferenceKey, c scope) string {
+	starts := []string{e.Target + "/", "/" + e.Target + "/"}
+	if base := e.Base + "/"; e.Base != "" && !strings.Contains(base, history) {
+		starts = append(starts, base+e.Target+"/")
+	}
+	rest := "CASE"
+	for _, s := range starts {
+		size := utf16Len(s)
+		rest += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, %d)", w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, size), w.lit(s), &s), ref, size+1, math.MaxInt32)
+	}
+	rest += " END"
+	k := computedKey{c.at, rest}
+	if alias, ok := w.applied[k]; ok {
+		return alias
+	}
+	alias := w.alias("k")
+	w.applied[k] = alias
+	inner := c.inside()
+	inner.at.top = 1
+	r := w.worked(inner, "h", item{rest, "rest"}) + ".[rest]"
+	inner.at.items = []item{{fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", r, w.lit(history), r, w.lit(history)), "id"}}
+	// An engine looks at the condition before it does any of the work: most references of a view are absent.
+	inner.at.where = []string{ref + " IS NOT NULL"}
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, query: query{inner.at}})
+	return alias
+}
+
+// keyOfAny is the branch of a CASE that gives the id of a reference to any type.
+func (w *writer) keyOfAny(ref, base string, c scope) string {
+	parts := w.referenceParts(ref, base, c)
+	typ := parts + ".[type]"
+	right := fmt.Sprintf("ASCII(%s) BETWEEN 65 AND 90", typ)
+	for _, other := range []string{".", ":", "-", "_"} {
+		right += fmt.Sprintf(" AND CHARINDEX(%s, %s) = 0", w.lit(other), typ)
+	}
+	return fmt.Sprintf("WHEN %s THEN %s.[id]", right, parts)
 }
 
 // urnUUID is in front of a UUID in a reference.
@@ -74,7 +123,7 @@ func (w *writer) referenceParts(ref, base string, c scope) string {
 	alias := w.alias("k")
 	w.applied[k] = alias
 	inner := c.inside()
-	history, slash := w.lit("/_history/"), w.lit("/")
+	history, slash := w.lit(history), w.lit("/")
 	r := w.worked(inner, "h", item{fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, history, ref, history), "r"}) + ".[r]"
 	local := fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN SUBSTRING(%s, 2, LEN(%s))", r, slash, r, r)
 	if base != "" {

@@ -2,6 +2,8 @@ package tsql
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
@@ -10,16 +12,37 @@ import (
 // sift keeps items of a list from being parsed whose text shows that a condition is not true for
 // them: an item with a string has the string in its JSON, unless it has escapes.
 func (w *writer) sift(n *node, pred sof.Expr) {
+	texts := needed(pred)
 	for i := range n.alts {
 		o := n.alts[i].in
 		if o == nil || o.raw == "" || o.json != nil || o.lists != nil {
 			continue
 		}
-		for _, text := range needed(pred) {
-			o.check += fmt.Sprintf(" AND (CHARINDEX(%s, %s) > 0 OR CHARINDEX(%s, %s) > 0)", w.lit(text), o.raw, w.lit(`\`), o.raw)
+		for _, text := range texts {
+			w.siftAny(o, [][]string{{text}})
 		}
-		o.text = fmt.Sprintf("CASE WHEN %s THEN %s END", o.check, o.raw)
 	}
+}
+
+// siftAny keeps an item from being parsed that has the strings of none of the alternatives. All items
+// are parsed where there are no alternatives.
+func (w *writer) siftAny(o *object, alternatives [][]string) {
+	if len(alternatives) == 0 {
+		return
+	}
+	has := func(text string) string { return fmt.Sprintf("CHARINDEX(%s, %s) > 0", w.lit(text), o.raw) }
+	var some []string
+	for _, texts := range alternatives {
+		var every []string
+		for _, text := range texts {
+			every = append(every, has(text))
+		}
+		if one := strings.Join(every, " AND "); !slices.Contains(some, one) {
+			some = append(some, one)
+		}
+	}
+	o.check += fmt.Sprintf(" AND (%s OR %s)", strings.Join(some, " OR "), has(`\`))
+	o.text = fmt.Sprintf("CASE WHEN %s THEN %s END", o.check, o.raw)
 }
 
 // needed are the strings that the focus has where a condition is true for it.

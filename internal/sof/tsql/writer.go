@@ -14,13 +14,15 @@ import (
 
 // writer lowers one view.
 type writer struct {
-	view    *sof.View
-	engine  Engine
-	facts   Facts
-	shape   Shape
-	root    *node
-	counts  map[string]int // of aliases, by their first letter
-	shared  map[sharedKey]*node
+	view   *sof.View
+	engine Engine
+	facts  Facts
+	shape  Shape
+	root   *node
+	counts map[string]int // of aliases, by their first letter
+	shared map[sharedKey]*node
+	// picked are columns that pickAll has lowered.
+	picked  map[sharedKey]*node
 	applied map[computedKey]string
 	// keys are those of expressions, numbers what has been numbered so far, references the keys of
 	// references that are lowered already.
@@ -55,7 +57,7 @@ type sharedKey struct {
 func newWriter(v *sof.View, e Engine, s Shape) *writer {
 	return &writer{
 		view: v, engine: e, facts: e.Facts(), shape: s,
-		counts: map[string]int{}, shared: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
+		counts: map[string]int{}, shared: map[sharedKey]*node{}, picked: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
 		keys: map[sof.Expr]int{}, numbers: map[string]int{}, references: map[referenceOf]*node{},
 	}
 }
@@ -201,6 +203,7 @@ func (w *writer) wanted(b *block) string {
 // row lowers a node of the row plan into the block of c: its rows multiply those
 // of the block, its columns go to c.out.
 func (w *writer) row(r sof.Row, c scope) {
+	w.pickAll(r, c)
 	switch r := r.(type) {
 	case *sof.Project:
 		for _, cell := range r.Cells {

@@ -4,42 +4,42 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [id],
-  COALESCE(j1.[clinicalStatus_coding_0_code], j3.[code]) AS [clinical_status],
-  COALESCE(j1.[verificationStatus_coding_0_code], j4.[code]) AS [verification_status],
-  COALESCE(j1.[category_0_coding_0_code], j6.[code]) AS [category],
-  COALESCE(j1.[category_0_coding_0_system], j6.[system]) AS [category_system],
-  COALESCE(j1.[category_0_coding_0_display], j6.[display]) AS [category_display],
-  COALESCE(j1.[category_0_text], j7.[text]) AS [category_text],
-  COALESCE(j1.[code_coding_0_code], j8.[code]) AS [code],
-  COALESCE(j1.[code_coding_0_system], j8.[system]) AS [code_system],
-  COALESCE(j1.[code_coding_0_display], j8.[display]) AS [code_display],
+  COALESCE(j1.[clinicalStatus_coding_0_code], f1.[code]) AS [clinical_status],
+  COALESCE(j1.[verificationStatus_coding_0_code], f2.[code]) AS [verification_status],
+  COALESCE(j1.[category_0_coding_0_code], f4.[code]) AS [category],
+  COALESCE(j1.[category_0_coding_0_system], f4.[system]) AS [category_system],
+  COALESCE(j1.[category_0_coding_0_display], f4.[display]) AS [category_display],
+  COALESCE(j1.[category_0_text], f3.[text]) AS [category_text],
+  COALESCE(j1.[code_coding_0_code], f5.[code]) AS [code],
+  COALESCE(j1.[code_coding_0_system], f5.[system]) AS [code_system],
+  COALESCE(j1.[code_coding_0_display], f5.[display]) AS [code_display],
   j1.[code_text] AS [code_text],
-  COALESCE(j1.[severity_coding_0_code], j9.[code]) AS [severity],
-  COALESCE(j1.[severity_coding_0_system], j9.[system]) AS [severity_system],
-  COALESCE(j1.[severity_coding_0_display], j9.[display]) AS [severity_display],
+  COALESCE(j1.[severity_coding_0_code], f6.[code]) AS [severity],
+  COALESCE(j1.[severity_coding_0_system], f6.[system]) AS [severity_system],
+  COALESCE(j1.[severity_coding_0_display], f6.[display]) AS [severity_display],
   j1.[severity_text] AS [severity_text],
-  COALESCE(j1.[bodySite_0_coding_0_code], j11.[code]) AS [body_site],
-  COALESCE(j1.[bodySite_0_coding_0_system], j11.[system]) AS [body_site_system],
-  COALESCE(j1.[bodySite_0_coding_0_display], j11.[display]) AS [body_site_display],
-  COALESCE(j1.[bodySite_0_text], j12.[text]) AS [body_site_text],
-  CASE WHEN CAST(CAST(k1.[type] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
-  CASE WHEN CAST(CAST(k2.[type] AS varchar(max)) AS varbinary(max)) = CAST('Encounter' AS varbinary(max)) THEN k2.[id] END AS [encounter_id],
+  COALESCE(j1.[bodySite_0_coding_0_code], f8.[code]) AS [body_site],
+  COALESCE(j1.[bodySite_0_coding_0_system], f8.[system]) AS [body_site_system],
+  COALESCE(j1.[bodySite_0_coding_0_display], f8.[display]) AS [body_site_display],
+  COALESCE(j1.[bodySite_0_text], f7.[text]) AS [body_site_text],
+  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX('/', k1.[id]) = 0 AND CHARINDEX('?', k1.[id]) = 0 AND CHARINDEX('#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
+  CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX('/', k2.[id]) = 0 AND CHARINDEX('?', k2.[id]) = 0 AND CHARINDEX('#', k2.[id]) = 0 THEN k2.[id] END AS [encounter_id],
   j1.[onsetDateTime] AS [onset_time],
-  CASE WHEN z1.[n] > 0 AND LEN(j1.[onsetDateTime]) >= 20 AND j1.[onsetDateTime] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[onsetDateTime], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 19) + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[onsetDateTime], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[onsetDateTime], 17) + '59' + LEFT(SUBSTRING(j1.[onsetDateTime], 20, LEN(j1.[onsetDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[onsetDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [onset_time_utc],
+  CASE WHEN z1.[n] > 0 AND LEN(z1.[t]) >= 20 AND z1.[t] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z1.[t], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 19) + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z1.[t], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 17) + '59' + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [onset_time_utc],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[onsetAge_value] AS decimal(38, 18)) END AS [onset_age],
   j1.[onsetAge_unit] AS [onset_age_unit],
   j1.[onsetPeriod_start] AS [onset_start],
   j1.[onsetPeriod_end] AS [onset_end],
   j1.[onsetString] AS [onset_text],
   j1.[abatementDateTime] AS [abatement_time],
-  CASE WHEN z2.[n] > 0 AND LEN(j1.[abatementDateTime]) >= 20 AND j1.[abatementDateTime] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[abatementDateTime], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[abatementDateTime], 19) + LEFT(SUBSTRING(j1.[abatementDateTime], 20, LEN(j1.[abatementDateTime]) - 19 - z2.[n]), 4) + RIGHT(j1.[abatementDateTime], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[abatementDateTime], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[abatementDateTime], 17) + '59' + LEFT(SUBSTRING(j1.[abatementDateTime], 20, LEN(j1.[abatementDateTime]) - 19 - z2.[n]), 4) + RIGHT(j1.[abatementDateTime], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [abatement_time_utc],
+  CASE WHEN z2.[n] > 0 AND LEN(z2.[t]) >= 20 AND z2.[t] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z2.[t], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z2.[t], 19) + LEFT(SUBSTRING(z2.[t], 20, LEN(z2.[t]) - 19 - z2.[n]), 4) + RIGHT(z2.[t], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z2.[t], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z2.[t], 17) + '59' + LEFT(SUBSTRING(z2.[t], 20, LEN(z2.[t]) - 19 - z2.[n]), 4) + RIGHT(z2.[t], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [abatement_time_utc],
   CASE WHEN n2.[rare] = 1 THEN n2.[v] ELSE TRY_CAST(j1.[abatementAge_value] AS decimal(38, 18)) END AS [abatement_age],
   j1.[abatementPeriod_start] AS [abatement_start],
   j1.[abatementPeriod_end] AS [abatement_end],
   j1.[abatementString] AS [abatement_text],
   j1.[recordedDate] AS [recorded_date],
-  CASE WHEN CAST(CAST(k3.[type] AS varchar(max)) AS varbinary(max)) = CAST('Practitioner' AS varbinary(max)) THEN k3.[id] END AS [recorder_id],
-  CASE WHEN CAST(CAST(k4.[type] AS varchar(max)) AS varbinary(max)) = CAST('Practitioner' AS varbinary(max)) THEN k4.[id] END AS [asserter_id],
+  CASE WHEN LEN(k3.[id]) > 0 AND CHARINDEX('/', k3.[id]) = 0 AND CHARINDEX('?', k3.[id]) = 0 AND CHARINDEX('#', k3.[id]) = 0 THEN k3.[id] END AS [recorder_id],
+  CASE WHEN LEN(k4.[id]) > 0 AND CHARINDEX('/', k4.[id]) = 0 AND CHARINDEX('?', k4.[id]) = 0 AND CHARINDEX('#', k4.[id]) = 0 THEN k4.[id] END AS [asserter_id],
   f9.[v] AS [evidence_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
@@ -95,150 +95,160 @@ CROSS APPLY (
   SELECT JSON_QUERY(j2.[clinicalStatus], '$.coding') AS [clinicalStatus_coding]
 ) AS q1
 OUTER APPLY ( -- clinicalStatus.coding.first().code
-  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
+    j3.[code] AS [code]
   FROM OPENJSON(CASE WHEN LEFT(q1.[clinicalStatus_coding], 2) = '[{' THEN NULL WHEN LEFT(q1.[clinicalStatus_coding], 1) = '[' THEN q1.[clinicalStatus_coding] ELSE '[' + q1.[clinicalStatus_coding] + ']' END) AS e1
-  WHERE e1.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+    [code] varchar(max) '$.code'
+  ) AS j3
+  WHERE LEFT(q1.[clinicalStatus_coding], 2) <> '[{'
+    AND e1.[type] <> 0
   ORDER BY CAST(e1.[key] AS int)
 ) AS f1
-OUTER APPLY OPENJSON(f1.[v]) WITH (
-  [code] varchar(max) '$.code'
-) AS j3
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[verificationStatus], '$.coding') AS [verificationStatus_coding]
 ) AS q2
 OUTER APPLY ( -- verificationStatus.coding.first().code
-  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v],
+    j4.[code] AS [code]
   FROM OPENJSON(CASE WHEN LEFT(q2.[verificationStatus_coding], 2) = '[{' THEN NULL WHEN LEFT(q2.[verificationStatus_coding], 1) = '[' THEN q2.[verificationStatus_coding] ELSE '[' + q2.[verificationStatus_coding] + ']' END) AS e2
-  WHERE e2.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
+    [code] varchar(max) '$.code'
+  ) AS j4
+  WHERE LEFT(q2.[verificationStatus_coding], 2) <> '[{'
+    AND e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f2
-OUTER APPLY OPENJSON(f2.[v]) WITH (
-  [code] varchar(max) '$.code'
-) AS j4
 OUTER APPLY ( -- category.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v],
+    j5.[coding] AS [coding],
+    j7.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j2.[category], 2) = '[{' THEN NULL WHEN LEFT(j2.[category], 1) = '[' THEN j2.[category] ELSE '[' + j2.[category] + ']' END) AS e3
-  WHERE e3.[type] <> 0
+  CROSS APPLY (
+    SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+    FROM OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) AS o
+  ) AS j5
+  OUTER APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+    [text] varchar(max) '$.text'
+  ) AS j7
+  WHERE LEFT(j2.[category], 2) <> '[{'
+    AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f3
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[category], '$[0].coding') AS [category_0_coding]
 ) AS q3
-CROSS APPLY (
-  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
-  FROM OPENJSON(f3.[v]) AS o
-) AS j5
 OUTER APPLY ( -- category.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q3.[category_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q3.[category_0_coding], j5.[coding]), 1) = '[' THEN COALESCE(q3.[category_0_coding], j5.[coding]) ELSE '[' + COALESCE(q3.[category_0_coding], j5.[coding]) + ']' END) AS e4
-  WHERE e4.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v],
+    j6.[code] AS [code],
+    j6.[system] AS [system],
+    j6.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(q3.[category_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q3.[category_0_coding], f3.[coding]), 1) = '[' THEN COALESCE(q3.[category_0_coding], f3.[coding]) ELSE '[' + COALESCE(q3.[category_0_coding], f3.[coding]) + ']' END) AS e4
+  OUTER APPLY OPENJSON(CASE WHEN e4.[type] = 5 THEN e4.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j6
+  WHERE (LEFT(q3.[category_0_coding], 2) <> '[{' OR q3.[category_0_coding] IS NULL AND f3.[coding] IS NOT NULL)
+    AND e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
-OUTER APPLY OPENJSON(f4.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j6
-OUTER APPLY OPENJSON(f3.[v]) WITH (
-  [text] varchar(max) '$.text'
-) AS j7
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
 ) AS q4
 OUTER APPLY ( -- code.coding.first().code
-  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v],
+    j8.[code] AS [code],
+    j8.[system] AS [system],
+    j8.[display] AS [display]
   FROM OPENJSON(CASE WHEN LEFT(q4.[code_coding], 2) = '[{' THEN NULL WHEN LEFT(q4.[code_coding], 1) = '[' THEN q4.[code_coding] ELSE '[' + q4.[code_coding] + ']' END) AS e5
-  WHERE e5.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e5.[type] = 5 THEN e5.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j8
+  WHERE LEFT(q4.[code_coding], 2) <> '[{'
+    AND e5.[type] <> 0
   ORDER BY CAST(e5.[key] AS int)
 ) AS f5
-OUTER APPLY OPENJSON(f5.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j8
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[severity], '$.coding') AS [severity_coding]
 ) AS q5
 OUTER APPLY ( -- severity.coding.first().code
-  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v],
+    j9.[code] AS [code],
+    j9.[system] AS [system],
+    j9.[display] AS [display]
   FROM OPENJSON(CASE WHEN LEFT(q5.[severity_coding], 2) = '[{' THEN NULL WHEN LEFT(q5.[severity_coding], 1) = '[' THEN q5.[severity_coding] ELSE '[' + q5.[severity_coding] + ']' END) AS e6
-  WHERE e6.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j9
+  WHERE LEFT(q5.[severity_coding], 2) <> '[{'
+    AND e6.[type] <> 0
   ORDER BY CAST(e6.[key] AS int)
 ) AS f6
-OUTER APPLY OPENJSON(f6.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j9
 OUTER APPLY ( -- bodySite.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v],
+    j10.[coding] AS [coding],
+    j12.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j2.[bodySite], 2) = '[{' THEN NULL WHEN LEFT(j2.[bodySite], 1) = '[' THEN j2.[bodySite] ELSE '[' + j2.[bodySite] + ']' END) AS e7
-  WHERE e7.[type] <> 0
+  CROSS APPLY (
+    SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+    FROM OPENJSON(CASE WHEN e7.[type] = 5 THEN e7.[value] END) AS o
+  ) AS j10
+  OUTER APPLY OPENJSON(CASE WHEN e7.[type] = 5 THEN e7.[value] END) WITH (
+    [text] varchar(max) '$.text'
+  ) AS j12
+  WHERE LEFT(j2.[bodySite], 2) <> '[{'
+    AND e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f7
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[bodySite], '$[0].coding') AS [bodySite_0_coding]
 ) AS q6
-CROSS APPLY (
-  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
-  FROM OPENJSON(f7.[v]) AS o
-) AS j10
 OUTER APPLY ( -- bodySite.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q6.[bodySite_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q6.[bodySite_0_coding], j10.[coding]), 1) = '[' THEN COALESCE(q6.[bodySite_0_coding], j10.[coding]) ELSE '[' + COALESCE(q6.[bodySite_0_coding], j10.[coding]) + ']' END) AS e8
-  WHERE e8.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v],
+    j11.[code] AS [code],
+    j11.[system] AS [system],
+    j11.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(q6.[bodySite_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q6.[bodySite_0_coding], f7.[coding]), 1) = '[' THEN COALESCE(q6.[bodySite_0_coding], f7.[coding]) ELSE '[' + COALESCE(q6.[bodySite_0_coding], f7.[coding]) + ']' END) AS e8
+  OUTER APPLY OPENJSON(CASE WHEN e8.[type] = 5 THEN e8.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j11
+  WHERE (LEFT(q6.[bodySite_0_coding], 2) <> '[{' OR q6.[bodySite_0_coding] IS NULL AND f7.[coding] IS NOT NULL)
+    AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
-OUTER APPLY OPENJSON(f8.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j11
-OUTER APPLY OPENJSON(f7.[v]) WITH (
-  [text] varchar(max) '$.text'
-) AS j12
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
   ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = '/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', h2.[l]) AS [p]
-  ) AS h3
   WHERE j1.[subject_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX('/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX('?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX('#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h5.[l], h6.[p] - 1) AS [type],
-    SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
+  SELECT TOP (1) LEFT(h2.[rest], CHARINDEX('/_history/', h2.[rest] + '/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference] + '/_history/') - 1) AS [r]
-  ) AS h4
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = '/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
-  ) AS h5
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', h5.[l]) AS [p]
-  ) AS h6
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[encounter_reference], 10) AS varchar(max)) AS varbinary(max)) = CAST('Encounter/' AS varbinary(max)) THEN SUBSTRING(j1.[encounter_reference], 11, 2147483647) WHEN CAST(CAST(LEFT(j1.[encounter_reference], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter/' AS varbinary(max)) THEN SUBSTRING(j1.[encounter_reference], 12, 2147483647) END AS [rest]
+  ) AS h2
   WHERE j1.[encounter_reference] IS NOT NULL
-    AND h6.[p] > 1
-    AND h6.[p] < LEN(h5.[l])
-    AND CHARINDEX('/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
-    AND CHARINDEX('?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
-    AND CHARINDEX('#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
 ) AS k2
 CROSS APPLY (
-  SELECT TOP (1) CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND SUBSTRING(j1.[onsetDateTime], LEN(j1.[onsetDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1)
+    j1.[onsetDateTime] AS [t],
+    CASE WHEN LEN(j1.[onsetDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[onsetDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[onsetDateTime]) >= 19 AND LEFT(RIGHT(j1.[onsetDateTime], 6), 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 OUTER APPLY (
   SELECT TOP (1)
@@ -276,7 +286,9 @@ OUTER APPLY (
   WHERE (LEN(j1.[onsetAge_value]) > 20 OR UPPER(j1.[onsetAge_value]) LIKE '%E%')
 ) AS n1
 CROSS APPLY (
-  SELECT TOP (1) CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND SUBSTRING(j1.[abatementDateTime], LEN(j1.[abatementDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1)
+    j1.[abatementDateTime] AS [t],
+    CASE WHEN LEN(j1.[abatementDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[abatementDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[abatementDateTime]) >= 19 AND LEFT(RIGHT(j1.[abatementDateTime], 6), 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z2
 OUTER APPLY (
   SELECT TOP (1)
@@ -314,47 +326,21 @@ OUTER APPLY (
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE '%E%')
 ) AS n2
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h8.[l], h9.[p] - 1) AS [type],
-    SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l])) AS [id]
+  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX('/_history/', h3.[rest] + '/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX('/_history/', j1.[recorder_reference] + '/_history/') - 1) AS [r]
-  ) AS h7
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h7.[r], 1) = '/' THEN SUBSTRING(h7.[r], 2, LEN(h7.[r])) ELSE h7.[r] END AS [l]
-  ) AS h8
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', h8.[l]) AS [p]
-  ) AS h9
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[recorder_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[recorder_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j1.[recorder_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[recorder_reference], 15, 2147483647) END AS [rest]
+  ) AS h3
   WHERE j1.[recorder_reference] IS NOT NULL
-    AND h9.[p] > 1
-    AND h9.[p] < LEN(h8.[l])
-    AND CHARINDEX('/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
-    AND CHARINDEX('?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
-    AND CHARINDEX('#', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
 ) AS k3
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h11.[l], h12.[p] - 1) AS [type],
-    SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l])) AS [id]
+  SELECT TOP (1) LEFT(h4.[rest], CHARINDEX('/_history/', h4.[rest] + '/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX('/_history/', j1.[asserter_reference] + '/_history/') - 1) AS [r]
-  ) AS h10
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h10.[r], 1) = '/' THEN SUBSTRING(h10.[r], 2, LEN(h10.[r])) ELSE h10.[r] END AS [l]
-  ) AS h11
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', h11.[l]) AS [p]
-  ) AS h12
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[asserter_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[asserter_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j1.[asserter_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[asserter_reference], 15, 2147483647) END AS [rest]
+  ) AS h4
   WHERE j1.[asserter_reference] IS NOT NULL
-    AND h12.[p] > 1
-    AND h12.[p] < LEN(h11.[l])
-    AND CHARINDEX('/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
-    AND CHARINDEX('?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
-    AND CHARINDEX('#', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
 ) AS k4
 OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(CAST(k5.[type] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max)) THEN k5.[id] END AS [v]
+  SELECT TOP (1) CASE WHEN LEN(k5.[id]) > 0 AND CHARINDEX('/', k5.[id]) = 0 AND CHARINDEX('?', k5.[id]) = 0 AND CHARINDEX('#', k5.[id]) = 0 THEN k5.[id] END AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[evidence], 1) = '[' THEN j2.[evidence] ELSE '[' + j2.[evidence] + ']' END) AS e9
   CROSS APPLY (
     SELECT MAX(CASE WHEN o.[key] = 'detail' AND o.[type] IN (4, 5) THEN o.[value] END) AS [detail]
@@ -365,28 +351,15 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
     [reference] varchar(max) '$.reference'
   ) AS j14
   OUTER APPLY (
-    SELECT TOP (1)
-      LEFT(h14.[l], h15.[p] - 1) AS [type],
-      SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l])) AS [id]
+    SELECT TOP (1) LEFT(h5.[rest], CHARINDEX('/_history/', h5.[rest] + '/_history/') - 1) AS [id]
     FROM (
-      SELECT TOP (1) LEFT(j14.[reference], CHARINDEX('/_history/', j14.[reference] + '/_history/') - 1) AS [r]
-    ) AS h13
-    CROSS APPLY (
-      SELECT TOP (1) CASE WHEN LEFT(h13.[r], 1) = '/' THEN SUBSTRING(h13.[r], 2, LEN(h13.[r])) ELSE h13.[r] END AS [l]
-    ) AS h14
-    CROSS APPLY (
-      SELECT TOP (1) CHARINDEX('/', h14.[l]) AS [p]
-    ) AS h15
+      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j14.[reference], 12) AS varchar(max)) AS varbinary(max)) = CAST('Observation/' AS varbinary(max)) THEN SUBSTRING(j14.[reference], 13, 2147483647) WHEN CAST(CAST(LEFT(j14.[reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Observation/' AS varbinary(max)) THEN SUBSTRING(j14.[reference], 14, 2147483647) END AS [rest]
+    ) AS h5
     WHERE j14.[reference] IS NOT NULL
-      AND h15.[p] > 1
-      AND h15.[p] < LEN(h14.[l])
-      AND CHARINDEX('/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
-      AND CHARINDEX('?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
-      AND CHARINDEX('#', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
   ) AS k5
   WHERE e9.[type] <> 0
     AND e10.[type] <> 0
-    AND CASE WHEN CAST(CAST(k5.[type] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max)) THEN k5.[id] END IS NOT NULL
+    AND CASE WHEN LEN(k5.[id]) > 0 AND CHARINDEX('/', k5.[id]) = 0 AND CHARINDEX('?', k5.[id]) = 0 AND CHARINDEX('#', k5.[id]) = 0 THEN k5.[id] END IS NOT NULL
   ORDER BY CAST(e9.[key] AS int), CAST(e10.[key] AS int)
 ) AS f9
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Condition' AS varbinary(max))

@@ -1,30 +1,30 @@
 SELECT
   j1.[id] AS [id],
   j1.[status] AS [status],
-  COALESCE(j1.[category_0_coding_0_code], j3.[code]) AS [category],
-  COALESCE(j1.[category_0_coding_0_system], j3.[system]) AS [category_system],
-  COALESCE(j1.[category_0_coding_0_display], j3.[display]) AS [category_display],
-  COALESCE(j1.[category_0_text], j2.[text]) AS [category_text],
-  COALESCE(j1.[code_coding_0_code], j4.[code]) AS [code],
-  COALESCE(j1.[code_coding_0_system], j4.[system]) AS [code_system],
-  COALESCE(j1.[code_coding_0_display], j4.[display]) AS [code_display],
+  COALESCE(j1.[category_0_coding_0_code], f3.[code]) AS [category],
+  COALESCE(j1.[category_0_coding_0_system], f3.[system]) AS [category_system],
+  COALESCE(j1.[category_0_coding_0_display], f3.[display]) AS [category_display],
+  COALESCE(j1.[category_0_text], f2.[text]) AS [category_text],
+  COALESCE(j1.[code_coding_0_code], f4.[code]) AS [code],
+  COALESCE(j1.[code_coding_0_system], f4.[system]) AS [code_system],
+  COALESCE(j1.[code_coding_0_display], f4.[display]) AS [code_display],
   j1.[code_text] AS [code_text],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
-  CASE WHEN CAST(k2.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.' THEN k2.[id] END AS [encounter_id],
+  CASE WHEN LEN(k3.[id]) > 0 AND CHARINDEX(N'/', k3.[id]) = 0 AND CHARINDEX(N'?', k3.[id]) = 0 AND CHARINDEX(N'#', k3.[id]) = 0 THEN k3.[id] END AS [patient_id],
+  CASE WHEN LEN(k4.[id]) > 0 AND CHARINDEX(N'/', k4.[id]) = 0 AND CHARINDEX(N'?', k4.[id]) = 0 AND CHARINDEX(N'#', k4.[id]) = 0 THEN k4.[id] END AS [encounter_id],
   j1.[effectiveDateTime] AS [effective_time],
-  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + N'59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
+  CASE WHEN z1.[n] > 0 AND LEN(z1.[t]) >= 20 AND z1.[t] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z1.[t], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 19) + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z1.[t], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 17) + N'59' + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
   j1.[effectivePeriod_start] AS [effective_start],
   j1.[effectivePeriod_end] AS [effective_end],
   j1.[effectiveInstant] AS [effective_instant],
   j1.[issued] AS [issued],
-  CASE WHEN z2.[n] > 0 AND LEN(j1.[issued]) >= 20 AND j1.[issued] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[issued], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[issued], 19) + LEFT(SUBSTRING(j1.[issued], 20, LEN(j1.[issued]) - 19 - z2.[n]), 4) + RIGHT(j1.[issued], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[issued], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[issued], 17) + N'59' + LEFT(SUBSTRING(j1.[issued], 20, LEN(j1.[issued]) - 19 - z2.[n]), 4) + RIGHT(j1.[issued], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [issued_utc],
+  CASE WHEN z2.[n] > 0 AND LEN(z2.[t]) >= 20 AND z2.[t] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z2.[t], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z2.[t], 19) + LEFT(SUBSTRING(z2.[t], 20, LEN(z2.[t]) - 19 - z2.[n]), 4) + RIGHT(z2.[t], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z2.[t], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z2.[t], 17) + N'59' + LEFT(SUBSTRING(z2.[t], 20, LEN(z2.[t]) - 19 - z2.[n]), 4) + RIGHT(z2.[t], z2.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [issued_utc],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
   j1.[valueQuantity_unit] AS [value_number_unit],
   j1.[valueQuantity_code] AS [value_number_unit_code],
   j1.[valueQuantity_comparator] AS [value_comparator],
-  COALESCE(j1.[valueCodeableConcept_coding_0_code], j5.[code]) AS [value_code],
-  COALESCE(j1.[valueCodeableConcept_coding_0_system], j5.[system]) AS [value_code_system],
-  COALESCE(j1.[valueCodeableConcept_coding_0_display], j5.[display]) AS [value_code_display],
+  COALESCE(j1.[valueCodeableConcept_coding_0_code], f5.[code]) AS [value_code],
+  COALESCE(j1.[valueCodeableConcept_coding_0_system], f5.[system]) AS [value_code_system],
+  COALESCE(j1.[valueCodeableConcept_coding_0_display], f5.[display]) AS [value_code_display],
   j1.[valueCodeableConcept_text] AS [value_code_text],
   j1.[valueString] AS [value_string],
   CAST(CASE j1.[valueBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [value_boolean],
@@ -37,33 +37,34 @@ SELECT
   CASE WHEN n3.[rare] = 1 THEN n3.[v] ELSE TRY_CAST(j1.[valueRange_high_value] AS decimal(38, 18)) END AS [value_high],
   CASE WHEN n4.[rare] = 1 THEN n4.[v] ELSE TRY_CAST(j1.[valueRatio_numerator_value] AS decimal(38, 18)) END AS [value_numerator],
   CASE WHEN n5.[rare] = 1 THEN n5.[v] ELSE TRY_CAST(j1.[valueRatio_denominator_value] AS decimal(38, 18)) END AS [value_denominator],
-  COALESCE(j1.[dataAbsentReason_coding_0_code], j6.[code]) AS [absent_reason],
-  COALESCE(j1.[interpretation_0_coding_0_code], j8.[code]) AS [interpretation],
-  COALESCE(j1.[interpretation_0_coding_0_system], j8.[system]) AS [interpretation_system],
-  COALESCE(j1.[interpretation_0_coding_0_display], j8.[display]) AS [interpretation_display],
-  COALESCE(j1.[interpretation_0_text], j7.[text]) AS [interpretation_text],
-  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]) AS decimal(38, 18)) END AS [reference_low],
-  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]) AS decimal(38, 18)) END AS [reference_high],
-  j10.[unit] AS [reference_unit],
-  COALESCE(j1.[referenceRange_0_text], j9.[text]) AS [reference_text],
-  COALESCE(j1.[bodySite_coding_0_code], j11.[code]) AS [body_site],
-  COALESCE(j1.[bodySite_coding_0_system], j11.[system]) AS [body_site_system],
-  COALESCE(j1.[bodySite_coding_0_display], j11.[display]) AS [body_site_display],
+  COALESCE(j1.[dataAbsentReason_coding_0_code], f6.[code]) AS [absent_reason],
+  COALESCE(j1.[interpretation_0_coding_0_code], f8.[code]) AS [interpretation],
+  COALESCE(j1.[interpretation_0_coding_0_system], f8.[system]) AS [interpretation_system],
+  COALESCE(j1.[interpretation_0_coding_0_display], f8.[display]) AS [interpretation_display],
+  COALESCE(j1.[interpretation_0_text], f7.[text]) AS [interpretation_text],
+  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value]) AS decimal(38, 18)) END AS [reference_low],
+  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value]) AS decimal(38, 18)) END AS [reference_high],
+  j11.[unit] AS [reference_unit],
+  COALESCE(j1.[referenceRange_0_text], f9.[text]) AS [reference_text],
+  COALESCE(j1.[bodySite_coding_0_code], f10.[code]) AS [body_site],
+  COALESCE(j1.[bodySite_coding_0_system], f10.[system]) AS [body_site_system],
+  COALESCE(j1.[bodySite_coding_0_display], f10.[display]) AS [body_site_display],
   j1.[bodySite_text] AS [body_site_text],
-  COALESCE(j1.[method_coding_0_code], j12.[code]) AS [method],
-  COALESCE(j1.[method_coding_0_system], j12.[system]) AS [method_system],
-  COALESCE(j1.[method_coding_0_display], j12.[display]) AS [method_display],
+  COALESCE(j1.[method_coding_0_code], f11.[code]) AS [method],
+  COALESCE(j1.[method_coding_0_system], f11.[system]) AS [method_system],
+  COALESCE(j1.[method_coding_0_display], f11.[display]) AS [method_display],
   j1.[method_text] AS [method_text],
-  f11.[v] AS [practitioner_id],
-  f12.[v] AS [organization_id],
-  CASE WHEN CAST(k5.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device.' THEN k5.[id] END AS [device_id],
-  CASE WHEN CAST(k6.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen.' THEN k6.[id] END AS [specimen_id],
-  f13.[v] AS [based_on_id],
-  f14.[v] AS [part_of_id],
-  f15.[v] AS [derived_from_id]
+  SUBSTRING(f1.[practitioner_id], 11, 2147483647) AS [practitioner_id],
+  SUBSTRING(f1.[organization_id], 11, 2147483647) AS [organization_id],
+  CASE WHEN LEN(k5.[id]) > 0 AND CHARINDEX(N'/', k5.[id]) = 0 AND CHARINDEX(N'?', k5.[id]) = 0 AND CHARINDEX(N'#', k5.[id]) = 0 THEN k5.[id] END AS [device_id],
+  CASE WHEN LEN(k6.[id]) > 0 AND CHARINDEX(N'/', k6.[id]) = 0 AND CHARINDEX(N'?', k6.[id]) = 0 AND CHARINDEX(N'#', k6.[id]) = 0 THEN k6.[id] END AS [specimen_id],
+  f12.[v] AS [based_on_id],
+  f13.[v] AS [part_of_id],
+  f14.[v] AS [derived_from_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
+  [performer] nvarchar(max) '$.performer' AS JSON,
   [id] nvarchar(max) '$.id',
   [status] nvarchar(max) '$.status',
   [category] nvarchar(max) '$.category' AS JSON,
@@ -128,90 +129,104 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [method_coding_0_system] nvarchar(max) '$.method.coding[0].system',
   [method_coding_0_display] nvarchar(max) '$.method.coding[0].display',
   [method_text] nvarchar(max) '$.method.text',
-  [performer] nvarchar(max) '$.performer' AS JSON,
   [device_reference] nvarchar(max) '$.device.reference',
   [specimen_reference] nvarchar(max) '$.specimen.reference',
   [basedOn] nvarchar(max) '$.basedOn' AS JSON,
   [partOf] nvarchar(max) '$.partOf' AS JSON,
   [derivedFrom] nvarchar(max) '$.derivedFrom' AS JSON
 ) AS j1
-OUTER APPLY ( -- category.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[category], 2) = N'[{' THEN NULL WHEN LEFT(j1.[category], 1) = N'[' THEN j1.[category] ELSE N'[' + j1.[category] + N']' END) AS e1
-  WHERE e1.[type] <> 0
-  ORDER BY CAST(e1.[key] AS int)
+OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
+  SELECT
+    MIN(RIGHT(N'0000000000' + CAST(e1.[key] AS nvarchar(40)), 10) + CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END) AS [practitioner_id],
+    MIN(RIGHT(N'0000000000' + CAST(e1.[key] AS nvarchar(40)), 10) + CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX(N'/', k2.[id]) = 0 AND CHARINDEX(N'?', k2.[id]) = 0 AND CHARINDEX(N'#', k2.[id]) = 0 THEN k2.[id] END) AS [organization_id]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e1
+  CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+    [reference] nvarchar(max) '$.reference'
+  ) AS j2
+  OUTER APPLY (
+    SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+    FROM (
+      SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(j2.[reference], 14, 2147483647) WHEN CAST(LEFT(j2.[reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(j2.[reference], 15, 2147483647) END AS [rest]
+    ) AS h1
+    WHERE j2.[reference] IS NOT NULL
+  ) AS k1
+  OUTER APPLY (
+    SELECT TOP (1) LEFT(h2.[rest], CHARINDEX(N'/_history/', h2.[rest] + N'/_history/') - 1) AS [id]
+    FROM (
+      SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(j2.[reference], 14, 2147483647) WHEN CAST(LEFT(j2.[reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(j2.[reference], 15, 2147483647) END AS [rest]
+    ) AS h2
+    WHERE j2.[reference] IS NOT NULL
+  ) AS k2
 ) AS f1
-OUTER APPLY OPENJSON(f1.[v]) WITH (
-  [coding] nvarchar(max) '$.coding' AS JSON,
-  [text] nvarchar(max) '$.text'
-) AS j2
 OUTER APPLY ( -- category.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[category_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j1.[category_0_coding], j2.[coding]), 1) = N'[' THEN COALESCE(j1.[category_0_coding], j2.[coding]) ELSE N'[' + COALESCE(j1.[category_0_coding], j2.[coding]) + N']' END) AS e2
-  WHERE e2.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v],
+    j3.[coding] AS [coding],
+    j3.[text] AS [text]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[category], 2) = N'[{' THEN NULL WHEN LEFT(j1.[category], 1) = N'[' THEN j1.[category] ELSE N'[' + j1.[category] + N']' END) AS e2
+  OUTER APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
+    [coding] nvarchar(max) '$.coding' AS JSON,
+    [text] nvarchar(max) '$.text'
+  ) AS j3
+  WHERE LEFT(j1.[category], 2) <> N'[{'
+    AND e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f2
-OUTER APPLY OPENJSON(f2.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j3
-OUTER APPLY ( -- code.coding.first().code
-  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e3
-  WHERE e3.[type] <> 0
+OUTER APPLY ( -- category.first().coding.first().code
+  SELECT TOP (1)
+    CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v],
+    j4.[code] AS [code],
+    j4.[system] AS [system],
+    j4.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[category_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j1.[category_0_coding], f2.[coding]), 1) = N'[' THEN COALESCE(j1.[category_0_coding], f2.[coding]) ELSE N'[' + COALESCE(j1.[category_0_coding], f2.[coding]) + N']' END) AS e3
+  OUTER APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j4
+  WHERE (LEFT(j1.[category_0_coding], 2) <> N'[{' OR j1.[category_0_coding] IS NULL AND f2.[coding] IS NOT NULL)
+    AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f3
-OUTER APPLY OPENJSON(f3.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j4
-OUTER APPLY (
+OUTER APPLY ( -- code.coding.first().code
   SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+    CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v],
+    j5.[code] AS [code],
+    j5.[system] AS [system],
+    j5.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e4
+  OUTER APPLY OPENJSON(CASE WHEN e4.[type] = 5 THEN e4.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j5
+  WHERE LEFT(j1.[code_coding], 2) <> N'[{'
+    AND e4.[type] <> 0
+  ORDER BY CAST(e4.[key] AS int)
+) AS f4
+OUTER APPLY (
+  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX(N'/_history/', h3.[rest] + N'/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
-  ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
   ) AS h3
   WHERE j1.[subject_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-) AS k1
+) AS k3
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h5.[l], h6.[p] - 1) AS [type],
-    SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l])) AS [id]
+  SELECT TOP (1) LEFT(h4.[rest], CHARINDEX(N'/_history/', h4.[rest] + N'/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[encounter_reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter/.' THEN SUBSTRING(j1.[encounter_reference], 11, 2147483647) WHEN CAST(LEFT(j1.[encounter_reference], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter/.' THEN SUBSTRING(j1.[encounter_reference], 12, 2147483647) END AS [rest]
   ) AS h4
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h4.[r], 1) = N'/' THEN SUBSTRING(h4.[r], 2, LEN(h4.[r])) ELSE h4.[r] END AS [l]
-  ) AS h5
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h5.[l]) AS [p]
-  ) AS h6
   WHERE j1.[encounter_reference] IS NOT NULL
-    AND h6.[p] > 1
-    AND h6.[p] < LEN(h5.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h5.[l], h6.[p] + 1, LEN(h5.[l]))) = 0
-) AS k2
+) AS k4
 CROSS APPLY (
-  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1)
+    j1.[effectiveDateTime] AS [t],
+    CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND LEFT(RIGHT(j1.[effectiveDateTime], 6), 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 CROSS APPLY (
-  SELECT TOP (1) CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND SUBSTRING(j1.[issued], LEN(j1.[issued]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1)
+    j1.[issued] AS [t],
+    CASE WHEN LEN(j1.[issued]) <= 10 THEN NULL WHEN RIGHT(j1.[issued], 1) = N'Z' THEN 1 WHEN LEN(j1.[issued]) >= 19 AND LEFT(RIGHT(j1.[issued], 6), 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z2
 OUTER APPLY (
   SELECT TOP (1)
@@ -249,16 +264,21 @@ OUTER APPLY (
   WHERE (LEN(j1.[valueQuantity_value]) > 20 OR UPPER(j1.[valueQuantity_value]) LIKE N'%E%')
 ) AS n1
 OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
-  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[valueCodeableConcept_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[valueCodeableConcept_coding], 1) = N'[' THEN j1.[valueCodeableConcept_coding] ELSE N'[' + j1.[valueCodeableConcept_coding] + N']' END) AS e4
-  WHERE e4.[type] <> 0
-  ORDER BY CAST(e4.[key] AS int)
-) AS f4
-OUTER APPLY OPENJSON(f4.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j5
+  SELECT TOP (1)
+    CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v],
+    j6.[code] AS [code],
+    j6.[system] AS [system],
+    j6.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[valueCodeableConcept_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[valueCodeableConcept_coding], 1) = N'[' THEN j1.[valueCodeableConcept_coding] ELSE N'[' + j1.[valueCodeableConcept_coding] + N']' END) AS e5
+  OUTER APPLY OPENJSON(CASE WHEN e5.[type] = 5 THEN e5.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j6
+  WHERE LEFT(j1.[valueCodeableConcept_coding], 2) <> N'[{'
+    AND e5.[type] <> 0
+  ORDER BY CAST(e5.[key] AS int)
+) AS f5
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
@@ -400,59 +420,78 @@ OUTER APPLY (
   WHERE (LEN(j1.[valueRatio_denominator_value]) > 20 OR UPPER(j1.[valueRatio_denominator_value]) LIKE N'%E%')
 ) AS n5
 OUTER APPLY ( -- dataAbsentReason.coding.first().code
-  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[dataAbsentReason_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[dataAbsentReason_coding], 1) = N'[' THEN j1.[dataAbsentReason_coding] ELSE N'[' + j1.[dataAbsentReason_coding] + N']' END) AS e5
-  WHERE e5.[type] <> 0
-  ORDER BY CAST(e5.[key] AS int)
-) AS f5
-OUTER APPLY OPENJSON(f5.[v]) WITH (
-  [code] nvarchar(max) '$.code'
-) AS j6
-OUTER APPLY ( -- interpretation.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation], 2) = N'[{' THEN NULL WHEN LEFT(j1.[interpretation], 1) = N'[' THEN j1.[interpretation] ELSE N'[' + j1.[interpretation] + N']' END) AS e6
-  WHERE e6.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v],
+    j7.[code] AS [code]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[dataAbsentReason_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[dataAbsentReason_coding], 1) = N'[' THEN j1.[dataAbsentReason_coding] ELSE N'[' + j1.[dataAbsentReason_coding] + N']' END) AS e6
+  OUTER APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+    [code] nvarchar(max) '$.code'
+  ) AS j7
+  WHERE LEFT(j1.[dataAbsentReason_coding], 2) <> N'[{'
+    AND e6.[type] <> 0
   ORDER BY CAST(e6.[key] AS int)
 ) AS f6
-OUTER APPLY OPENJSON(f6.[v]) WITH (
-  [coding] nvarchar(max) '$.coding' AS JSON,
-  [text] nvarchar(max) '$.text'
-) AS j7
 OUTER APPLY ( -- interpretation.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j1.[interpretation_0_coding], j7.[coding]), 1) = N'[' THEN COALESCE(j1.[interpretation_0_coding], j7.[coding]) ELSE N'[' + COALESCE(j1.[interpretation_0_coding], j7.[coding]) + N']' END) AS e7
-  WHERE e7.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v],
+    j8.[coding] AS [coding],
+    j8.[text] AS [text]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation], 2) = N'[{' THEN NULL WHEN LEFT(j1.[interpretation], 1) = N'[' THEN j1.[interpretation] ELSE N'[' + j1.[interpretation] + N']' END) AS e7
+  OUTER APPLY OPENJSON(CASE WHEN e7.[type] = 5 THEN e7.[value] END) WITH (
+    [coding] nvarchar(max) '$.coding' AS JSON,
+    [text] nvarchar(max) '$.text'
+  ) AS j8
+  WHERE LEFT(j1.[interpretation], 2) <> N'[{'
+    AND e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f7
-OUTER APPLY OPENJSON(f7.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j8
-OUTER APPLY ( -- referenceRange.first().low.value
-  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[referenceRange], 2) = N'[{' THEN NULL WHEN LEFT(j1.[referenceRange], 1) = N'[' THEN j1.[referenceRange] ELSE N'[' + j1.[referenceRange] + N']' END) AS e8
-  WHERE e8.[type] <> 0
+OUTER APPLY ( -- interpretation.first().coding.first().code
+  SELECT TOP (1)
+    CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v],
+    j9.[code] AS [code],
+    j9.[system] AS [system],
+    j9.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[interpretation_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j1.[interpretation_0_coding], f7.[coding]), 1) = N'[' THEN COALESCE(j1.[interpretation_0_coding], f7.[coding]) ELSE N'[' + COALESCE(j1.[interpretation_0_coding], f7.[coding]) + N']' END) AS e8
+  OUTER APPLY OPENJSON(CASE WHEN e8.[type] = 5 THEN e8.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j9
+  WHERE (LEFT(j1.[interpretation_0_coding], 2) <> N'[{' OR j1.[interpretation_0_coding] IS NULL AND f7.[coding] IS NOT NULL)
+    AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
-OUTER APPLY OPENJSON(f8.[v]) WITH (
-  [low_value] nvarchar(max) '$.low.value',
-  [high_value] nvarchar(max) '$.high.value',
-  [high] nvarchar(max) '$.high' AS JSON,
-  [low] nvarchar(max) '$.low' AS JSON,
-  [text] nvarchar(max) '$.text'
-) AS j9
+OUTER APPLY ( -- referenceRange.first().low.value
+  SELECT TOP (1)
+    CASE WHEN e9.[type] = 5 THEN e9.[value] END AS [v],
+    j10.[low_value] AS [low_value],
+    j10.[high_value] AS [high_value],
+    j10.[high] AS [high],
+    j10.[low] AS [low],
+    j10.[text] AS [text]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[referenceRange], 2) = N'[{' THEN NULL WHEN LEFT(j1.[referenceRange], 1) = N'[' THEN j1.[referenceRange] ELSE N'[' + j1.[referenceRange] + N']' END) AS e9
+  OUTER APPLY OPENJSON(CASE WHEN e9.[type] = 5 THEN e9.[value] END) WITH (
+    [low_value] nvarchar(max) '$.low.value',
+    [high_value] nvarchar(max) '$.high.value',
+    [high] nvarchar(max) '$.high' AS JSON,
+    [low] nvarchar(max) '$.low' AS JSON,
+    [text] nvarchar(max) '$.text'
+  ) AS j10
+  WHERE LEFT(j1.[referenceRange], 2) <> N'[{'
+    AND e9.[type] <> 0
+  ORDER BY CAST(e9.[key] AS int)
+) AS f9
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a42.[v] <> 0 OR REPLACE(a38.[d], N'0', N'') = N'' THEN a42.[v] END AS [v]
   FROM (
-    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value])) + N'E') AS [e]
   ) AS a36
   CROSS APPLY (
     SELECT TOP (1)
-      REPLACE(LEFT(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), a36.[e] - 1), N'-', N'') AS [m],
-      TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
+      REPLACE(LEFT(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value]), a36.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
   ) AS a37
   CROSS APPLY (
     SELECT TOP (1)
@@ -462,7 +501,7 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a37.[x] BETWEEN -400 AND 400 THEN CASE WHEN a38.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a38.[p]) + a38.[d] WHEN a38.[p] < LEN(a38.[d]) THEN LEFT(a38.[d], a38.[p]) + N'.' + SUBSTRING(a38.[d], a38.[p] + 1, LEN(a38.[d])) ELSE a38.[d] + REPLICATE(N'0', a38.[p] - LEN(a38.[d])) END WHEN REPLACE(a38.[d], N'0', N'') = N'' THEN N'0' END AS [t],
-      CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a39
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a39.[t] + N'.') + 18 AS [q]
@@ -475,19 +514,19 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = N'5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), N'0', N'') = N'' AND a41.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a42
-  WHERE (LEN(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_low_value], j9.[low_value])) LIKE N'%E%')
+  WHERE (LEN(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_low_value], f9.[low_value])) LIKE N'%E%')
 ) AS n6
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a49.[v] <> 0 OR REPLACE(a45.[d], N'0', N'') = N'' THEN a49.[v] END AS [v]
   FROM (
-    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value])) + N'E') AS [e]
   ) AS a43
   CROSS APPLY (
     SELECT TOP (1)
-      REPLACE(LEFT(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), a43.[e] - 1), N'-', N'') AS [m],
-      TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
+      REPLACE(LEFT(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value]), a43.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
   ) AS a44
   CROSS APPLY (
     SELECT TOP (1)
@@ -497,7 +536,7 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a44.[x] BETWEEN -400 AND 400 THEN CASE WHEN a45.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a45.[p]) + a45.[d] WHEN a45.[p] < LEN(a45.[d]) THEN LEFT(a45.[d], a45.[p]) + N'.' + SUBSTRING(a45.[d], a45.[p] + 1, LEN(a45.[d])) ELSE a45.[d] + REPLICATE(N'0', a45.[p] - LEN(a45.[d])) END WHEN REPLACE(a45.[d], N'0', N'') = N'' THEN N'0' END AS [t],
-      CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a46
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a46.[t] + N'.') + 18 AS [q]
@@ -510,221 +549,106 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = N'5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), N'0', N'') = N'' AND a48.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a49
-  WHERE (LEN(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_high_value], j9.[high_value])) LIKE N'%E%')
+  WHERE (LEN(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value])) > 20 OR UPPER(COALESCE(j1.[referenceRange_0_high_value], f9.[high_value])) LIKE N'%E%')
 ) AS n7
-OUTER APPLY OPENJSON(CASE WHEN (j1.[referenceRange_0_high] IS NOT NULL OR j9.[high] IS NOT NULL) THEN COALESCE(j1.[referenceRange_0_high], j9.[high]) ELSE COALESCE(j1.[referenceRange_0_low], j9.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
+OUTER APPLY OPENJSON(CASE WHEN (j1.[referenceRange_0_high] IS NOT NULL OR f9.[high] IS NOT NULL) THEN COALESCE(j1.[referenceRange_0_high], f9.[high]) ELSE COALESCE(j1.[referenceRange_0_low], f9.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] nvarchar(max) '$.unit'
-) AS j10
-OUTER APPLY ( -- bodySite.coding.first().code
-  SELECT TOP (1) CASE WHEN e9.[type] = 5 THEN e9.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[bodySite_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[bodySite_coding], 1) = N'[' THEN j1.[bodySite_coding] ELSE N'[' + j1.[bodySite_coding] + N']' END) AS e9
-  WHERE e9.[type] <> 0
-  ORDER BY CAST(e9.[key] AS int)
-) AS f9
-OUTER APPLY OPENJSON(f9.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
 ) AS j11
-OUTER APPLY ( -- method.coding.first().code
-  SELECT TOP (1) CASE WHEN e10.[type] = 5 THEN e10.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[method_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[method_coding], 1) = N'[' THEN j1.[method_coding] ELSE N'[' + j1.[method_coding] + N']' END) AS e10
-  WHERE e10.[type] <> 0
+OUTER APPLY ( -- bodySite.coding.first().code
+  SELECT TOP (1)
+    CASE WHEN e10.[type] = 5 THEN e10.[value] END AS [v],
+    j12.[code] AS [code],
+    j12.[system] AS [system],
+    j12.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[bodySite_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[bodySite_coding], 1) = N'[' THEN j1.[bodySite_coding] ELSE N'[' + j1.[bodySite_coding] + N']' END) AS e10
+  OUTER APPLY OPENJSON(CASE WHEN e10.[type] = 5 THEN e10.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j12
+  WHERE LEFT(j1.[bodySite_coding], 2) <> N'[{'
+    AND e10.[type] <> 0
   ORDER BY CAST(e10.[key] AS int)
 ) AS f10
-OUTER APPLY OPENJSON(f10.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j12
-OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
-  SELECT TOP (1) CASE WHEN CAST(k3.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k3.[id] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e11
-  CROSS APPLY OPENJSON(CASE WHEN e11.[type] = 5 THEN e11.[value] END) WITH (
-    [reference] nvarchar(max) '$.reference'
+OUTER APPLY ( -- method.coding.first().code
+  SELECT TOP (1)
+    CASE WHEN e11.[type] = 5 THEN e11.[value] END AS [v],
+    j13.[code] AS [code],
+    j13.[system] AS [system],
+    j13.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[method_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[method_coding], 1) = N'[' THEN j1.[method_coding] ELSE N'[' + j1.[method_coding] + N']' END) AS e11
+  OUTER APPLY OPENJSON(CASE WHEN e11.[type] = 5 THEN e11.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
   ) AS j13
-  OUTER APPLY (
-    SELECT TOP (1)
-      LEFT(h8.[l], h9.[p] - 1) AS [type],
-      SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l])) AS [id]
-    FROM (
-      SELECT TOP (1) LEFT(j13.[reference], CHARINDEX(N'/_history/', j13.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h7
-    CROSS APPLY (
-      SELECT TOP (1) CASE WHEN LEFT(h7.[r], 1) = N'/' THEN SUBSTRING(h7.[r], 2, LEN(h7.[r])) ELSE h7.[r] END AS [l]
-    ) AS h8
-    CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', h8.[l]) AS [p]
-    ) AS h9
-    WHERE j13.[reference] IS NOT NULL
-      AND h9.[p] > 1
-      AND h9.[p] < LEN(h8.[l])
-      AND CHARINDEX(N'/', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
-      AND CHARINDEX(N'?', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
-      AND CHARINDEX(N'#', SUBSTRING(h8.[l], h9.[p] + 1, LEN(h8.[l]))) = 0
-  ) AS k3
-  WHERE e11.[type] <> 0
-    AND CASE WHEN CAST(k3.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner.' THEN k3.[id] END IS NOT NULL
+  WHERE LEFT(j1.[method_coding], 2) <> N'[{'
+    AND e11.[type] <> 0
   ORDER BY CAST(e11.[key] AS int)
 ) AS f11
-OUTER APPLY ( -- performer.getReferenceKey(Organization).first()
-  SELECT TOP (1) CASE WHEN CAST(k4.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k4.[id] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[performer], 1) = N'[' THEN j1.[performer] ELSE N'[' + j1.[performer] + N']' END) AS e12
+OUTER APPLY (
+  SELECT TOP (1) LEFT(h5.[rest], CHARINDEX(N'/_history/', h5.[rest] + N'/_history/') - 1) AS [id]
+  FROM (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[device_reference], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device/.' THEN SUBSTRING(j1.[device_reference], 8, 2147483647) WHEN CAST(LEFT(j1.[device_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device/.' THEN SUBSTRING(j1.[device_reference], 9, 2147483647) END AS [rest]
+  ) AS h5
+  WHERE j1.[device_reference] IS NOT NULL
+) AS k5
+OUTER APPLY (
+  SELECT TOP (1) LEFT(h6.[rest], CHARINDEX(N'/_history/', h6.[rest] + N'/_history/') - 1) AS [id]
+  FROM (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[specimen_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen/.' THEN SUBSTRING(j1.[specimen_reference], 10, 2147483647) WHEN CAST(LEFT(j1.[specimen_reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen/.' THEN SUBSTRING(j1.[specimen_reference], 11, 2147483647) END AS [rest]
+  ) AS h6
+  WHERE j1.[specimen_reference] IS NOT NULL
+) AS k6
+OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
+  SELECT TOP (1) CASE WHEN LEN(k7.[id]) > 0 AND CHARINDEX(N'/', k7.[id]) = 0 AND CHARINDEX(N'?', k7.[id]) = 0 AND CHARINDEX(N'#', k7.[id]) = 0 THEN k7.[id] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[basedOn], 1) = N'[' THEN j1.[basedOn] ELSE N'[' + j1.[basedOn] + N']' END) AS e12
   CROSS APPLY OPENJSON(CASE WHEN e12.[type] = 5 THEN e12.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j14
   OUTER APPLY (
-    SELECT TOP (1)
-      LEFT(h11.[l], h12.[p] - 1) AS [type],
-      SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l])) AS [id]
+    SELECT TOP (1) LEFT(h7.[rest], CHARINDEX(N'/_history/', h7.[rest] + N'/_history/') - 1) AS [id]
     FROM (
-      SELECT TOP (1) LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h10
-    CROSS APPLY (
-      SELECT TOP (1) CASE WHEN LEFT(h10.[r], 1) = N'/' THEN SUBSTRING(h10.[r], 2, LEN(h10.[r])) ELSE h10.[r] END AS [l]
-    ) AS h11
-    CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', h11.[l]) AS [p]
-    ) AS h12
+      SELECT TOP (1) CASE WHEN CAST(LEFT(j14.[reference], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest/.' THEN SUBSTRING(j14.[reference], 16, 2147483647) WHEN CAST(LEFT(j14.[reference], 16) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest/.' THEN SUBSTRING(j14.[reference], 17, 2147483647) END AS [rest]
+    ) AS h7
     WHERE j14.[reference] IS NOT NULL
-      AND h12.[p] > 1
-      AND h12.[p] < LEN(h11.[l])
-      AND CHARINDEX(N'/', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
-      AND CHARINDEX(N'?', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
-      AND CHARINDEX(N'#', SUBSTRING(h11.[l], h12.[p] + 1, LEN(h11.[l]))) = 0
-  ) AS k4
+  ) AS k7
   WHERE e12.[type] <> 0
-    AND CASE WHEN CAST(k4.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k4.[id] END IS NOT NULL
+    AND CASE WHEN LEN(k7.[id]) > 0 AND CHARINDEX(N'/', k7.[id]) = 0 AND CHARINDEX(N'?', k7.[id]) = 0 AND CHARINDEX(N'#', k7.[id]) = 0 THEN k7.[id] END IS NOT NULL
   ORDER BY CAST(e12.[key] AS int)
 ) AS f12
-OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h14.[l], h15.[p] - 1) AS [type],
-    SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l])) AS [id]
-  FROM (
-    SELECT TOP (1) LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference] + N'/_history/') - 1) AS [r]
-  ) AS h13
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h13.[r], 1) = N'/' THEN SUBSTRING(h13.[r], 2, LEN(h13.[r])) ELSE h13.[r] END AS [l]
-  ) AS h14
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h14.[l]) AS [p]
-  ) AS h15
-  WHERE j1.[device_reference] IS NOT NULL
-    AND h15.[p] > 1
-    AND h15.[p] < LEN(h14.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h14.[l], h15.[p] + 1, LEN(h14.[l]))) = 0
-) AS k5
-OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h17.[l], h18.[p] - 1) AS [type],
-    SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l])) AS [id]
-  FROM (
-    SELECT TOP (1) LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference] + N'/_history/') - 1) AS [r]
-  ) AS h16
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h16.[r], 1) = N'/' THEN SUBSTRING(h16.[r], 2, LEN(h16.[r])) ELSE h16.[r] END AS [l]
-  ) AS h17
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h17.[l]) AS [p]
-  ) AS h18
-  WHERE j1.[specimen_reference] IS NOT NULL
-    AND h18.[p] > 1
-    AND h18.[p] < LEN(h17.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h17.[l], h18.[p] + 1, LEN(h17.[l]))) = 0
-) AS k6
-OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
-  SELECT TOP (1) CASE WHEN CAST(k7.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest.' THEN k7.[id] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[basedOn], 1) = N'[' THEN j1.[basedOn] ELSE N'[' + j1.[basedOn] + N']' END) AS e13
+OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
+  SELECT TOP (1) CASE WHEN LEN(k8.[id]) > 0 AND CHARINDEX(N'/', k8.[id]) = 0 AND CHARINDEX(N'?', k8.[id]) = 0 AND CHARINDEX(N'#', k8.[id]) = 0 THEN k8.[id] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[partOf], 1) = N'[' THEN j1.[partOf] ELSE N'[' + j1.[partOf] + N']' END) AS e13
   CROSS APPLY OPENJSON(CASE WHEN e13.[type] = 5 THEN e13.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j15
   OUTER APPLY (
-    SELECT TOP (1)
-      LEFT(h20.[l], h21.[p] - 1) AS [type],
-      SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l])) AS [id]
+    SELECT TOP (1) LEFT(h8.[rest], CHARINDEX(N'/_history/', h8.[rest] + N'/_history/') - 1) AS [id]
     FROM (
-      SELECT TOP (1) LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h19
-    CROSS APPLY (
-      SELECT TOP (1) CASE WHEN LEFT(h19.[r], 1) = N'/' THEN SUBSTRING(h19.[r], 2, LEN(h19.[r])) ELSE h19.[r] END AS [l]
-    ) AS h20
-    CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', h20.[l]) AS [p]
-    ) AS h21
+      SELECT TOP (1) CASE WHEN CAST(LEFT(j15.[reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure/.' THEN SUBSTRING(j15.[reference], 11, 2147483647) WHEN CAST(LEFT(j15.[reference], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure/.' THEN SUBSTRING(j15.[reference], 12, 2147483647) END AS [rest]
+    ) AS h8
     WHERE j15.[reference] IS NOT NULL
-      AND h21.[p] > 1
-      AND h21.[p] < LEN(h20.[l])
-      AND CHARINDEX(N'/', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
-      AND CHARINDEX(N'?', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
-      AND CHARINDEX(N'#', SUBSTRING(h20.[l], h21.[p] + 1, LEN(h20.[l]))) = 0
-  ) AS k7
+  ) AS k8
   WHERE e13.[type] <> 0
-    AND CASE WHEN CAST(k7.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest.' THEN k7.[id] END IS NOT NULL
+    AND CASE WHEN LEN(k8.[id]) > 0 AND CHARINDEX(N'/', k8.[id]) = 0 AND CHARINDEX(N'?', k8.[id]) = 0 AND CHARINDEX(N'#', k8.[id]) = 0 THEN k8.[id] END IS NOT NULL
   ORDER BY CAST(e13.[key] AS int)
 ) AS f13
-OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
-  SELECT TOP (1) CASE WHEN CAST(k8.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure.' THEN k8.[id] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[partOf], 1) = N'[' THEN j1.[partOf] ELSE N'[' + j1.[partOf] + N']' END) AS e14
+OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
+  SELECT TOP (1) CASE WHEN LEN(k9.[id]) > 0 AND CHARINDEX(N'/', k9.[id]) = 0 AND CHARINDEX(N'?', k9.[id]) = 0 AND CHARINDEX(N'#', k9.[id]) = 0 THEN k9.[id] END AS [v]
+  FROM OPENJSON(CASE WHEN LEFT(j1.[derivedFrom], 1) = N'[' THEN j1.[derivedFrom] ELSE N'[' + j1.[derivedFrom] + N']' END) AS e14
   CROSS APPLY OPENJSON(CASE WHEN e14.[type] = 5 THEN e14.[value] END) WITH (
     [reference] nvarchar(max) '$.reference'
   ) AS j16
   OUTER APPLY (
-    SELECT TOP (1)
-      LEFT(h23.[l], h24.[p] - 1) AS [type],
-      SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l])) AS [id]
+    SELECT TOP (1) LEFT(h9.[rest], CHARINDEX(N'/_history/', h9.[rest] + N'/_history/') - 1) AS [id]
     FROM (
-      SELECT TOP (1) LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h22
-    CROSS APPLY (
-      SELECT TOP (1) CASE WHEN LEFT(h22.[r], 1) = N'/' THEN SUBSTRING(h22.[r], 2, LEN(h22.[r])) ELSE h22.[r] END AS [l]
-    ) AS h23
-    CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', h23.[l]) AS [p]
-    ) AS h24
+      SELECT TOP (1) CASE WHEN CAST(LEFT(j16.[reference], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation/.' THEN SUBSTRING(j16.[reference], 13, 2147483647) WHEN CAST(LEFT(j16.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation/.' THEN SUBSTRING(j16.[reference], 14, 2147483647) END AS [rest]
+    ) AS h9
     WHERE j16.[reference] IS NOT NULL
-      AND h24.[p] > 1
-      AND h24.[p] < LEN(h23.[l])
-      AND CHARINDEX(N'/', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
-      AND CHARINDEX(N'?', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
-      AND CHARINDEX(N'#', SUBSTRING(h23.[l], h24.[p] + 1, LEN(h23.[l]))) = 0
-  ) AS k8
+  ) AS k9
   WHERE e14.[type] <> 0
-    AND CASE WHEN CAST(k8.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure.' THEN k8.[id] END IS NOT NULL
+    AND CASE WHEN LEN(k9.[id]) > 0 AND CHARINDEX(N'/', k9.[id]) = 0 AND CHARINDEX(N'?', k9.[id]) = 0 AND CHARINDEX(N'#', k9.[id]) = 0 THEN k9.[id] END IS NOT NULL
   ORDER BY CAST(e14.[key] AS int)
 ) AS f14
-OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
-  SELECT TOP (1) CASE WHEN CAST(k9.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.' THEN k9.[id] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j1.[derivedFrom], 1) = N'[' THEN j1.[derivedFrom] ELSE N'[' + j1.[derivedFrom] + N']' END) AS e15
-  CROSS APPLY OPENJSON(CASE WHEN e15.[type] = 5 THEN e15.[value] END) WITH (
-    [reference] nvarchar(max) '$.reference'
-  ) AS j17
-  OUTER APPLY (
-    SELECT TOP (1)
-      LEFT(h26.[l], h27.[p] - 1) AS [type],
-      SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l])) AS [id]
-    FROM (
-      SELECT TOP (1) LEFT(j17.[reference], CHARINDEX(N'/_history/', j17.[reference] + N'/_history/') - 1) AS [r]
-    ) AS h25
-    CROSS APPLY (
-      SELECT TOP (1) CASE WHEN LEFT(h25.[r], 1) = N'/' THEN SUBSTRING(h25.[r], 2, LEN(h25.[r])) ELSE h25.[r] END AS [l]
-    ) AS h26
-    CROSS APPLY (
-      SELECT TOP (1) CHARINDEX(N'/', h26.[l]) AS [p]
-    ) AS h27
-    WHERE j17.[reference] IS NOT NULL
-      AND h27.[p] > 1
-      AND h27.[p] < LEN(h26.[l])
-      AND CHARINDEX(N'/', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
-      AND CHARINDEX(N'?', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
-      AND CHARINDEX(N'#', SUBSTRING(h26.[l], h27.[p] + 1, LEN(h26.[l]))) = 0
-  ) AS k9
-  WHERE e15.[type] <> 0
-    AND CASE WHEN CAST(k9.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.' THEN k9.[id] END IS NOT NULL
-  ORDER BY CAST(e15.[key] AS int)
-) AS f15
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

@@ -4,22 +4,22 @@ SELECT
   d.[_line],
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [observation_id],
-  CASE WHEN CAST(CAST(k1.[type] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max)) THEN k1.[id] END AS [patient_id],
-  COALESCE(j1.[code_coding_0_code], j3.[code]) AS [observation_code],
+  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX('/', k1.[id]) = 0 AND CHARINDEX('?', k1.[id]) = 0 AND CHARINDEX('#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
+  COALESCE(j1.[code_coding_0_code], f1.[code]) AS [observation_code],
   j1.[effectiveDateTime] AS [effective_time],
-  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + '59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
+  CASE WHEN z1.[n] > 0 AND LEN(z1.[t]) >= 20 AND z1.[t] LIKE '____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z1.[t], 18, 2) <> '60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 19) + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z1.[t], 10) <> '9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 17) + '59' + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
   CAST(e2.[key] AS int) AS [row_index],
-  COALESCE(j5.[code_coding_0_code], j6.[code]) AS [code],
-  COALESCE(j5.[code_coding_0_system], j6.[system]) AS [code_system],
-  COALESCE(j5.[code_coding_0_display], j6.[display]) AS [code_display],
+  COALESCE(j5.[code_coding_0_code], f2.[code]) AS [code],
+  COALESCE(j5.[code_coding_0_system], f2.[system]) AS [code_system],
+  COALESCE(j5.[code_coding_0_display], f2.[display]) AS [code_display],
   j5.[code_text] AS [code_text],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j5.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
   j5.[valueQuantity_unit] AS [value_number_unit],
   j5.[valueQuantity_code] AS [value_number_unit_code],
   j5.[valueQuantity_comparator] AS [value_comparator],
-  COALESCE(j5.[valueCodeableConcept_coding_0_code], j7.[code]) AS [value_code],
-  COALESCE(j5.[valueCodeableConcept_coding_0_system], j7.[system]) AS [value_code_system],
-  COALESCE(j5.[valueCodeableConcept_coding_0_display], j7.[display]) AS [value_code_display],
+  COALESCE(j5.[valueCodeableConcept_coding_0_code], f3.[code]) AS [value_code],
+  COALESCE(j5.[valueCodeableConcept_coding_0_system], f3.[system]) AS [value_code_system],
+  COALESCE(j5.[valueCodeableConcept_coding_0_display], f3.[display]) AS [value_code_display],
   j5.[valueCodeableConcept_text] AS [value_code_text],
   j5.[valueString] AS [value_string],
   CAST(CASE j5.[valueBoolean] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [value_boolean],
@@ -32,15 +32,15 @@ SELECT
   CASE WHEN n3.[rare] = 1 THEN n3.[v] ELSE TRY_CAST(j5.[valueRange_high_value] AS decimal(38, 18)) END AS [value_high],
   CASE WHEN n4.[rare] = 1 THEN n4.[v] ELSE TRY_CAST(j5.[valueRatio_numerator_value] AS decimal(38, 18)) END AS [value_numerator],
   CASE WHEN n5.[rare] = 1 THEN n5.[v] ELSE TRY_CAST(j5.[valueRatio_denominator_value] AS decimal(38, 18)) END AS [value_denominator],
-  COALESCE(j5.[dataAbsentReason_coding_0_code], j8.[code]) AS [absent_reason],
-  COALESCE(j5.[interpretation_0_coding_0_code], j10.[code]) AS [interpretation],
-  COALESCE(j5.[interpretation_0_coding_0_system], j10.[system]) AS [interpretation_system],
-  COALESCE(j5.[interpretation_0_coding_0_display], j10.[display]) AS [interpretation_display],
-  COALESCE(j5.[interpretation_0_text], j11.[text]) AS [interpretation_text],
-  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value]) AS decimal(38, 18)) END AS [reference_low],
-  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value]) AS decimal(38, 18)) END AS [reference_high],
+  COALESCE(j5.[dataAbsentReason_coding_0_code], f4.[code]) AS [absent_reason],
+  COALESCE(j5.[interpretation_0_coding_0_code], f6.[code]) AS [interpretation],
+  COALESCE(j5.[interpretation_0_coding_0_system], f6.[system]) AS [interpretation_system],
+  COALESCE(j5.[interpretation_0_coding_0_display], f6.[display]) AS [interpretation_display],
+  COALESCE(j5.[interpretation_0_text], f5.[text]) AS [interpretation_text],
+  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value]) AS decimal(38, 18)) END AS [reference_low],
+  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value]) AS decimal(38, 18)) END AS [reference_high],
   j14.[unit] AS [reference_unit],
-  COALESCE(j5.[referenceRange_0_text], j12.[text]) AS [reference_text]
+  COALESCE(j5.[referenceRange_0_text], f7.[text]) AS [reference_text]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
@@ -50,24 +50,11 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [effectiveDateTime] varchar(max) '$.effectiveDateTime'
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
   ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = '/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', h2.[l]) AS [p]
-  ) AS h3
   WHERE j1.[subject_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX('/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX('?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX('#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 CROSS APPLY (
   SELECT
@@ -79,16 +66,21 @@ CROSS APPLY (
   SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
 ) AS q1
 OUTER APPLY ( -- code.coding.first().code
-  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
+    j3.[code] AS [code]
   FROM OPENJSON(CASE WHEN LEFT(q1.[code_coding], 2) = '[{' THEN NULL WHEN LEFT(q1.[code_coding], 1) = '[' THEN q1.[code_coding] ELSE '[' + q1.[code_coding] + ']' END) AS e1
-  WHERE e1.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+    [code] varchar(max) '$.code'
+  ) AS j3
+  WHERE LEFT(q1.[code_coding], 2) <> '[{'
+    AND e1.[type] <> 0
   ORDER BY CAST(e1.[key] AS int)
 ) AS f1
-OUTER APPLY OPENJSON(f1.[v]) WITH (
-  [code] varchar(max) '$.code'
-) AS j3
 CROSS APPLY (
-  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1)
+    j1.[effectiveDateTime] AS [t],
+    CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = 'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND LEFT(RIGHT(j1.[effectiveDateTime], 6), 1) IN ('+', '-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j2.[component], 1) = '[' THEN j2.[component] ELSE '[' + j2.[component] + ']' END) AS e2 -- component
 CROSS APPLY (
@@ -104,9 +96,19 @@ CROSS APPLY (
   SELECT JSON_QUERY(j4.[code], '$.coding') AS [code_coding]
 ) AS q2
 OUTER APPLY ( -- code.coding.first().code
-  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v],
+    j6.[code] AS [code],
+    j6.[system] AS [system],
+    j6.[display] AS [display]
   FROM OPENJSON(CASE WHEN LEFT(q2.[code_coding], 2) = '[{' THEN NULL WHEN LEFT(q2.[code_coding], 1) = '[' THEN q2.[code_coding] ELSE '[' + q2.[code_coding] + ']' END) AS e3
-  WHERE e3.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j6
+  WHERE LEFT(q2.[code_coding], 2) <> '[{'
+    AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
 CROSS APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
@@ -142,11 +144,6 @@ CROSS APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
   [referenceRange_0_high_value] varchar(max) '$.referenceRange[0].high.value',
   [referenceRange_0_text] varchar(max) '$.referenceRange[0].text'
 ) AS j5
-OUTER APPLY OPENJSON(f2.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j6
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
@@ -186,16 +183,21 @@ CROSS APPLY (
   SELECT JSON_QUERY(j4.[valueCodeableConcept], '$.coding') AS [valueCodeableConcept_coding]
 ) AS q3
 OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
-  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v],
+    j7.[code] AS [code],
+    j7.[system] AS [system],
+    j7.[display] AS [display]
   FROM OPENJSON(CASE WHEN LEFT(q3.[valueCodeableConcept_coding], 2) = '[{' THEN NULL WHEN LEFT(q3.[valueCodeableConcept_coding], 1) = '[' THEN q3.[valueCodeableConcept_coding] ELSE '[' + q3.[valueCodeableConcept_coding] + ']' END) AS e4
-  WHERE e4.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e4.[type] = 5 THEN e4.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j7
+  WHERE LEFT(q3.[valueCodeableConcept_coding], 2) <> '[{'
+    AND e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f3
-OUTER APPLY OPENJSON(f3.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j7
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
@@ -340,63 +342,88 @@ CROSS APPLY (
   SELECT JSON_QUERY(j4.[dataAbsentReason], '$.coding') AS [dataAbsentReason_coding]
 ) AS q4
 OUTER APPLY ( -- dataAbsentReason.coding.first().code
-  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v],
+    j8.[code] AS [code]
   FROM OPENJSON(CASE WHEN LEFT(q4.[dataAbsentReason_coding], 2) = '[{' THEN NULL WHEN LEFT(q4.[dataAbsentReason_coding], 1) = '[' THEN q4.[dataAbsentReason_coding] ELSE '[' + q4.[dataAbsentReason_coding] + ']' END) AS e5
-  WHERE e5.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e5.[type] = 5 THEN e5.[value] END) WITH (
+    [code] varchar(max) '$.code'
+  ) AS j8
+  WHERE LEFT(q4.[dataAbsentReason_coding], 2) <> '[{'
+    AND e5.[type] <> 0
   ORDER BY CAST(e5.[key] AS int)
 ) AS f4
-OUTER APPLY OPENJSON(f4.[v]) WITH (
-  [code] varchar(max) '$.code'
-) AS j8
 OUTER APPLY ( -- interpretation.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v],
+    j9.[coding] AS [coding],
+    j11.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j4.[interpretation], 2) = '[{' THEN NULL WHEN LEFT(j4.[interpretation], 1) = '[' THEN j4.[interpretation] ELSE '[' + j4.[interpretation] + ']' END) AS e6
-  WHERE e6.[type] <> 0
+  CROSS APPLY (
+    SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+    FROM OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) AS o
+  ) AS j9
+  OUTER APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+    [text] varchar(max) '$.text'
+  ) AS j11
+  WHERE LEFT(j4.[interpretation], 2) <> '[{'
+    AND e6.[type] <> 0
   ORDER BY CAST(e6.[key] AS int)
 ) AS f5
 CROSS APPLY (
   SELECT JSON_QUERY(j4.[interpretation], '$[0].coding') AS [interpretation_0_coding]
 ) AS q5
-CROSS APPLY (
-  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
-  FROM OPENJSON(f5.[v]) AS o
-) AS j9
 OUTER APPLY ( -- interpretation.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q5.[interpretation_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q5.[interpretation_0_coding], j9.[coding]), 1) = '[' THEN COALESCE(q5.[interpretation_0_coding], j9.[coding]) ELSE '[' + COALESCE(q5.[interpretation_0_coding], j9.[coding]) + ']' END) AS e7
-  WHERE e7.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v],
+    j10.[code] AS [code],
+    j10.[system] AS [system],
+    j10.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(q5.[interpretation_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q5.[interpretation_0_coding], f5.[coding]), 1) = '[' THEN COALESCE(q5.[interpretation_0_coding], f5.[coding]) ELSE '[' + COALESCE(q5.[interpretation_0_coding], f5.[coding]) + ']' END) AS e7
+  OUTER APPLY OPENJSON(CASE WHEN e7.[type] = 5 THEN e7.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j10
+  WHERE (LEFT(q5.[interpretation_0_coding], 2) <> '[{' OR q5.[interpretation_0_coding] IS NULL AND f5.[coding] IS NOT NULL)
+    AND e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f6
-OUTER APPLY OPENJSON(f6.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j10
-OUTER APPLY OPENJSON(f5.[v]) WITH (
-  [text] varchar(max) '$.text'
-) AS j11
 OUTER APPLY ( -- referenceRange.first().low.value
-  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v],
+    j12.[low_value] AS [low_value],
+    j12.[high_value] AS [high_value],
+    j13.[high] AS [high],
+    j13.[low] AS [low],
+    j12.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j4.[referenceRange], 2) = '[{' THEN NULL WHEN LEFT(j4.[referenceRange], 1) = '[' THEN j4.[referenceRange] ELSE '[' + j4.[referenceRange] + ']' END) AS e8
-  WHERE e8.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e8.[type] = 5 THEN e8.[value] END) WITH (
+    [low_value] varchar(max) '$.low.value',
+    [high_value] varchar(max) '$.high.value',
+    [text] varchar(max) '$.text'
+  ) AS j12
+  CROSS APPLY (
+    SELECT
+      MAX(CASE WHEN o.[key] = 'high' AND o.[type] IN (4, 5) THEN o.[value] END) AS [high],
+      MAX(CASE WHEN o.[key] = 'low' AND o.[type] IN (4, 5) THEN o.[value] END) AS [low]
+    FROM OPENJSON(CASE WHEN e8.[type] = 5 THEN e8.[value] END) AS o
+  ) AS j13
+  WHERE LEFT(j4.[referenceRange], 2) <> '[{'
+    AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f7
-OUTER APPLY OPENJSON(f7.[v]) WITH (
-  [low_value] varchar(max) '$.low.value',
-  [high_value] varchar(max) '$.high.value',
-  [text] varchar(max) '$.text'
-) AS j12
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a42.[v] <> 0 OR REPLACE(a38.[d], '0', '') = '' THEN a42.[v] END AS [v]
   FROM (
-    SELECT TOP (1) CHARINDEX('E', UPPER(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value])) + 'E') AS [e]
+    SELECT TOP (1) CHARINDEX('E', UPPER(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value])) + 'E') AS [e]
   ) AS a36
   CROSS APPLY (
     SELECT TOP (1)
-      REPLACE(LEFT(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value]), a36.[e] - 1), '-', '') AS [m],
-      TRY_CAST(SUBSTRING(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
+      REPLACE(LEFT(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value]), a36.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
   ) AS a37
   CROSS APPLY (
     SELECT TOP (1)
@@ -406,7 +433,7 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a37.[x] BETWEEN -400 AND 400 THEN CASE WHEN a38.[p] < 1 THEN '0.' + REPLICATE('0', -a38.[p]) + a38.[d] WHEN a38.[p] < LEN(a38.[d]) THEN LEFT(a38.[d], a38.[p]) + '.' + SUBSTRING(a38.[d], a38.[p] + 1, LEN(a38.[d])) ELSE a38.[d] + REPLICATE('0', a38.[p] - LEN(a38.[d])) END WHEN REPLACE(a38.[d], '0', '') = '' THEN '0' END AS [t],
-      CASE WHEN LEFT(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value]), 1) = '-' THEN '-' ELSE '' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value]), 1) = '-' THEN '-' ELSE '' END AS [sign]
   ) AS a39
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('.', a39.[t] + '.') + 18 AS [q]
@@ -419,19 +446,19 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = '5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), '0', '') = '' AND a41.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a42
-  WHERE (LEN(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value])) > 20 OR UPPER(COALESCE(j5.[referenceRange_0_low_value], j12.[low_value])) LIKE '%E%')
+  WHERE (LEN(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value])) > 20 OR UPPER(COALESCE(j5.[referenceRange_0_low_value], f7.[low_value])) LIKE '%E%')
 ) AS n6
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a49.[v] <> 0 OR REPLACE(a45.[d], '0', '') = '' THEN a49.[v] END AS [v]
   FROM (
-    SELECT TOP (1) CHARINDEX('E', UPPER(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value])) + 'E') AS [e]
+    SELECT TOP (1) CHARINDEX('E', UPPER(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value])) + 'E') AS [e]
   ) AS a43
   CROSS APPLY (
     SELECT TOP (1)
-      REPLACE(LEFT(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value]), a43.[e] - 1), '-', '') AS [m],
-      TRY_CAST(SUBSTRING(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
+      REPLACE(LEFT(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value]), a43.[e] - 1), '-', '') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
   ) AS a44
   CROSS APPLY (
     SELECT TOP (1)
@@ -441,7 +468,7 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a44.[x] BETWEEN -400 AND 400 THEN CASE WHEN a45.[p] < 1 THEN '0.' + REPLICATE('0', -a45.[p]) + a45.[d] WHEN a45.[p] < LEN(a45.[d]) THEN LEFT(a45.[d], a45.[p]) + '.' + SUBSTRING(a45.[d], a45.[p] + 1, LEN(a45.[d])) ELSE a45.[d] + REPLICATE('0', a45.[p] - LEN(a45.[d])) END WHEN REPLACE(a45.[d], '0', '') = '' THEN '0' END AS [t],
-      CASE WHEN LEFT(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value]), 1) = '-' THEN '-' ELSE '' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value]), 1) = '-' THEN '-' ELSE '' END AS [sign]
   ) AS a46
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX('.', a46.[t] + '.') + 18 AS [q]
@@ -454,21 +481,15 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = '5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), '0', '') = '' AND a48.[last] IN ('0', '2', '4', '6', '8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a49
-  WHERE (LEN(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value])) > 20 OR UPPER(COALESCE(j5.[referenceRange_0_high_value], j12.[high_value])) LIKE '%E%')
+  WHERE (LEN(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value])) > 20 OR UPPER(COALESCE(j5.[referenceRange_0_high_value], f7.[high_value])) LIKE '%E%')
 ) AS n7
 CROSS APPLY (
   SELECT JSON_QUERY(j4.[referenceRange], '$[0].high') AS [referenceRange_0_high]
 ) AS q6
 CROSS APPLY (
-  SELECT
-    MAX(CASE WHEN o.[key] = 'high' AND o.[type] IN (4, 5) THEN o.[value] END) AS [high],
-    MAX(CASE WHEN o.[key] = 'low' AND o.[type] IN (4, 5) THEN o.[value] END) AS [low]
-  FROM OPENJSON(f7.[v]) AS o
-) AS j13
-CROSS APPLY (
   SELECT JSON_QUERY(j4.[referenceRange], '$[0].low') AS [referenceRange_0_low]
 ) AS q7
-OUTER APPLY OPENJSON(CASE WHEN (q6.[referenceRange_0_high] IS NOT NULL OR j13.[high] IS NOT NULL) THEN COALESCE(q6.[referenceRange_0_high], j13.[high]) ELSE COALESCE(q7.[referenceRange_0_low], j13.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
+OUTER APPLY OPENJSON(CASE WHEN (q6.[referenceRange_0_high] IS NOT NULL OR f7.[high] IS NOT NULL) THEN COALESCE(q6.[referenceRange_0_high], f7.[high]) ELSE COALESCE(q7.[referenceRange_0_low], f7.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] varchar(max) '$.unit'
 ) AS j14
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Observation' AS varbinary(max))

@@ -1,21 +1,21 @@
 SELECT
   j1.[id] AS [observation_id],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
-  COALESCE(j1.[code_coding_0_code], j2.[code]) AS [observation_code],
+  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
+  COALESCE(j1.[code_coding_0_code], f1.[code]) AS [observation_code],
   j1.[effectiveDateTime] AS [effective_time],
-  CASE WHEN z1.[n] > 0 AND LEN(j1.[effectiveDateTime]) >= 20 AND j1.[effectiveDateTime] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(j1.[effectiveDateTime], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 19) + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(j1.[effectiveDateTime], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(j1.[effectiveDateTime], 17) + N'59' + LEFT(SUBSTRING(j1.[effectiveDateTime], 20, LEN(j1.[effectiveDateTime]) - 19 - z1.[n]), 4) + RIGHT(j1.[effectiveDateTime], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
+  CASE WHEN z1.[n] > 0 AND LEN(z1.[t]) >= 20 AND z1.[t] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z1.[t], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 19) + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z1.[t], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 17) + N'59' + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [effective_time_utc],
   CAST(e2.[key] AS int) AS [row_index],
-  COALESCE(j3.[code_coding_0_code], j4.[code]) AS [code],
-  COALESCE(j3.[code_coding_0_system], j4.[system]) AS [code_system],
-  COALESCE(j3.[code_coding_0_display], j4.[display]) AS [code_display],
+  COALESCE(j3.[code_coding_0_code], f2.[code]) AS [code],
+  COALESCE(j3.[code_coding_0_system], f2.[system]) AS [code_system],
+  COALESCE(j3.[code_coding_0_display], f2.[display]) AS [code_display],
   j3.[code_text] AS [code_text],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j3.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
   j3.[valueQuantity_unit] AS [value_number_unit],
   j3.[valueQuantity_code] AS [value_number_unit_code],
   j3.[valueQuantity_comparator] AS [value_comparator],
-  COALESCE(j3.[valueCodeableConcept_coding_0_code], j5.[code]) AS [value_code],
-  COALESCE(j3.[valueCodeableConcept_coding_0_system], j5.[system]) AS [value_code_system],
-  COALESCE(j3.[valueCodeableConcept_coding_0_display], j5.[display]) AS [value_code_display],
+  COALESCE(j3.[valueCodeableConcept_coding_0_code], f3.[code]) AS [value_code],
+  COALESCE(j3.[valueCodeableConcept_coding_0_system], f3.[system]) AS [value_code_system],
+  COALESCE(j3.[valueCodeableConcept_coding_0_display], f3.[display]) AS [value_code_display],
   j3.[valueCodeableConcept_text] AS [value_code_text],
   j3.[valueString] AS [value_string],
   CAST(CASE j3.[valueBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [value_boolean],
@@ -28,15 +28,15 @@ SELECT
   CASE WHEN n3.[rare] = 1 THEN n3.[v] ELSE TRY_CAST(j3.[valueRange_high_value] AS decimal(38, 18)) END AS [value_high],
   CASE WHEN n4.[rare] = 1 THEN n4.[v] ELSE TRY_CAST(j3.[valueRatio_numerator_value] AS decimal(38, 18)) END AS [value_numerator],
   CASE WHEN n5.[rare] = 1 THEN n5.[v] ELSE TRY_CAST(j3.[valueRatio_denominator_value] AS decimal(38, 18)) END AS [value_denominator],
-  COALESCE(j3.[dataAbsentReason_coding_0_code], j6.[code]) AS [absent_reason],
-  COALESCE(j3.[interpretation_0_coding_0_code], j8.[code]) AS [interpretation],
-  COALESCE(j3.[interpretation_0_coding_0_system], j8.[system]) AS [interpretation_system],
-  COALESCE(j3.[interpretation_0_coding_0_display], j8.[display]) AS [interpretation_display],
-  COALESCE(j3.[interpretation_0_text], j7.[text]) AS [interpretation_text],
-  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value]) AS decimal(38, 18)) END AS [reference_low],
-  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value]) AS decimal(38, 18)) END AS [reference_high],
+  COALESCE(j3.[dataAbsentReason_coding_0_code], f4.[code]) AS [absent_reason],
+  COALESCE(j3.[interpretation_0_coding_0_code], f6.[code]) AS [interpretation],
+  COALESCE(j3.[interpretation_0_coding_0_system], f6.[system]) AS [interpretation_system],
+  COALESCE(j3.[interpretation_0_coding_0_display], f6.[display]) AS [interpretation_display],
+  COALESCE(j3.[interpretation_0_text], f5.[text]) AS [interpretation_text],
+  CASE WHEN n6.[rare] = 1 THEN n6.[v] ELSE TRY_CAST(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value]) AS decimal(38, 18)) END AS [reference_low],
+  CASE WHEN n7.[rare] = 1 THEN n7.[v] ELSE TRY_CAST(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value]) AS decimal(38, 18)) END AS [reference_high],
   j10.[unit] AS [reference_unit],
-  COALESCE(j3.[referenceRange_0_text], j9.[text]) AS [reference_text]
+  COALESCE(j3.[referenceRange_0_text], f7.[text]) AS [reference_text]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -48,36 +48,28 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [component] nvarchar(max) '$.component' AS JSON
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
   ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
-  ) AS h3
   WHERE j1.[subject_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 OUTER APPLY ( -- code.coding.first().code
-  SELECT TOP (1) CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e1.[type] = 5 THEN e1.[value] END AS [v],
+    j2.[code] AS [code]
   FROM OPENJSON(CASE WHEN LEFT(j1.[code_coding], 2) = N'[{' THEN NULL WHEN LEFT(j1.[code_coding], 1) = N'[' THEN j1.[code_coding] ELSE N'[' + j1.[code_coding] + N']' END) AS e1
-  WHERE e1.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
+    [code] nvarchar(max) '$.code'
+  ) AS j2
+  WHERE LEFT(j1.[code_coding], 2) <> N'[{'
+    AND e1.[type] <> 0
   ORDER BY CAST(e1.[key] AS int)
 ) AS f1
-OUTER APPLY OPENJSON(f1.[v]) WITH (
-  [code] nvarchar(max) '$.code'
-) AS j2
 CROSS APPLY (
-  SELECT TOP (1) CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND SUBSTRING(j1.[effectiveDateTime], LEN(j1.[effectiveDateTime]) - 5, 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
+  SELECT TOP (1)
+    j1.[effectiveDateTime] AS [t],
+    CASE WHEN LEN(j1.[effectiveDateTime]) <= 10 THEN NULL WHEN RIGHT(j1.[effectiveDateTime], 1) = N'Z' THEN 1 WHEN LEN(j1.[effectiveDateTime]) >= 19 AND LEFT(RIGHT(j1.[effectiveDateTime], 6), 1) IN (N'+', N'-') THEN 6 ELSE 0 END AS [n]
 ) AS z1
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j1.[component], 1) = N'[' THEN j1.[component] ELSE N'[' + j1.[component] + N']' END) AS e2 -- component
 CROSS APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
@@ -122,16 +114,21 @@ CROSS APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
   [referenceRange_0_text] nvarchar(max) '$.referenceRange[0].text'
 ) AS j3
 OUTER APPLY ( -- code.coding.first().code
-  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v],
+    j4.[code] AS [code],
+    j4.[system] AS [system],
+    j4.[display] AS [display]
   FROM OPENJSON(CASE WHEN LEFT(j3.[code_coding], 2) = N'[{' THEN NULL WHEN LEFT(j3.[code_coding], 1) = N'[' THEN j3.[code_coding] ELSE N'[' + j3.[code_coding] + N']' END) AS e3
-  WHERE e3.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j4
+  WHERE LEFT(j3.[code_coding], 2) <> N'[{'
+    AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
-OUTER APPLY OPENJSON(f2.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j4
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
@@ -168,16 +165,21 @@ OUTER APPLY (
   WHERE (LEN(j3.[valueQuantity_value]) > 20 OR UPPER(j3.[valueQuantity_value]) LIKE N'%E%')
 ) AS n1
 OUTER APPLY ( -- value.ofType(CodeableConcept).coding.first().code
-  SELECT TOP (1) CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e4.[type] = 5 THEN e4.[value] END AS [v],
+    j5.[code] AS [code],
+    j5.[system] AS [system],
+    j5.[display] AS [display]
   FROM OPENJSON(CASE WHEN LEFT(j3.[valueCodeableConcept_coding], 2) = N'[{' THEN NULL WHEN LEFT(j3.[valueCodeableConcept_coding], 1) = N'[' THEN j3.[valueCodeableConcept_coding] ELSE N'[' + j3.[valueCodeableConcept_coding] + N']' END) AS e4
-  WHERE e4.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e4.[type] = 5 THEN e4.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j5
+  WHERE LEFT(j3.[valueCodeableConcept_coding], 2) <> N'[{'
+    AND e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f3
-OUTER APPLY OPENJSON(f3.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j5
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
@@ -319,59 +321,78 @@ OUTER APPLY (
   WHERE (LEN(j3.[valueRatio_denominator_value]) > 20 OR UPPER(j3.[valueRatio_denominator_value]) LIKE N'%E%')
 ) AS n5
 OUTER APPLY ( -- dataAbsentReason.coding.first().code
-  SELECT TOP (1) CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e5.[type] = 5 THEN e5.[value] END AS [v],
+    j6.[code] AS [code]
   FROM OPENJSON(CASE WHEN LEFT(j3.[dataAbsentReason_coding], 2) = N'[{' THEN NULL WHEN LEFT(j3.[dataAbsentReason_coding], 1) = N'[' THEN j3.[dataAbsentReason_coding] ELSE N'[' + j3.[dataAbsentReason_coding] + N']' END) AS e5
-  WHERE e5.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e5.[type] = 5 THEN e5.[value] END) WITH (
+    [code] nvarchar(max) '$.code'
+  ) AS j6
+  WHERE LEFT(j3.[dataAbsentReason_coding], 2) <> N'[{'
+    AND e5.[type] <> 0
   ORDER BY CAST(e5.[key] AS int)
 ) AS f4
-OUTER APPLY OPENJSON(f4.[v]) WITH (
-  [code] nvarchar(max) '$.code'
-) AS j6
 OUTER APPLY ( -- interpretation.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e6.[type] = 5 THEN e6.[value] END AS [v],
+    j7.[coding] AS [coding],
+    j7.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j3.[interpretation], 2) = N'[{' THEN NULL WHEN LEFT(j3.[interpretation], 1) = N'[' THEN j3.[interpretation] ELSE N'[' + j3.[interpretation] + N']' END) AS e6
-  WHERE e6.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e6.[type] = 5 THEN e6.[value] END) WITH (
+    [coding] nvarchar(max) '$.coding' AS JSON,
+    [text] nvarchar(max) '$.text'
+  ) AS j7
+  WHERE LEFT(j3.[interpretation], 2) <> N'[{'
+    AND e6.[type] <> 0
   ORDER BY CAST(e6.[key] AS int)
 ) AS f5
-OUTER APPLY OPENJSON(f5.[v]) WITH (
-  [coding] nvarchar(max) '$.coding' AS JSON,
-  [text] nvarchar(max) '$.text'
-) AS j7
 OUTER APPLY ( -- interpretation.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j3.[interpretation_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j3.[interpretation_0_coding], j7.[coding]), 1) = N'[' THEN COALESCE(j3.[interpretation_0_coding], j7.[coding]) ELSE N'[' + COALESCE(j3.[interpretation_0_coding], j7.[coding]) + N']' END) AS e7
-  WHERE e7.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e7.[type] = 5 THEN e7.[value] END AS [v],
+    j8.[code] AS [code],
+    j8.[system] AS [system],
+    j8.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j3.[interpretation_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j3.[interpretation_0_coding], f5.[coding]), 1) = N'[' THEN COALESCE(j3.[interpretation_0_coding], f5.[coding]) ELSE N'[' + COALESCE(j3.[interpretation_0_coding], f5.[coding]) + N']' END) AS e7
+  OUTER APPLY OPENJSON(CASE WHEN e7.[type] = 5 THEN e7.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j8
+  WHERE (LEFT(j3.[interpretation_0_coding], 2) <> N'[{' OR j3.[interpretation_0_coding] IS NULL AND f5.[coding] IS NOT NULL)
+    AND e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f6
-OUTER APPLY OPENJSON(f6.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j8
 OUTER APPLY ( -- referenceRange.first().low.value
-  SELECT TOP (1) CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e8.[type] = 5 THEN e8.[value] END AS [v],
+    j9.[low_value] AS [low_value],
+    j9.[high_value] AS [high_value],
+    j9.[high] AS [high],
+    j9.[low] AS [low],
+    j9.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j3.[referenceRange], 2) = N'[{' THEN NULL WHEN LEFT(j3.[referenceRange], 1) = N'[' THEN j3.[referenceRange] ELSE N'[' + j3.[referenceRange] + N']' END) AS e8
-  WHERE e8.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e8.[type] = 5 THEN e8.[value] END) WITH (
+    [low_value] nvarchar(max) '$.low.value',
+    [high_value] nvarchar(max) '$.high.value',
+    [high] nvarchar(max) '$.high' AS JSON,
+    [low] nvarchar(max) '$.low' AS JSON,
+    [text] nvarchar(max) '$.text'
+  ) AS j9
+  WHERE LEFT(j3.[referenceRange], 2) <> N'[{'
+    AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f7
-OUTER APPLY OPENJSON(f7.[v]) WITH (
-  [low_value] nvarchar(max) '$.low.value',
-  [high_value] nvarchar(max) '$.high.value',
-  [high] nvarchar(max) '$.high' AS JSON,
-  [low] nvarchar(max) '$.low' AS JSON,
-  [text] nvarchar(max) '$.text'
-) AS j9
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a42.[v] <> 0 OR REPLACE(a38.[d], N'0', N'') = N'' THEN a42.[v] END AS [v]
   FROM (
-    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value])) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value])) + N'E') AS [e]
   ) AS a36
   CROSS APPLY (
     SELECT TOP (1)
-      REPLACE(LEFT(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value]), a36.[e] - 1), N'-', N'') AS [m],
-      TRY_CAST(SUBSTRING(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
+      REPLACE(LEFT(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value]), a36.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value]), a36.[e] + 1, 100) AS int) AS [x]
   ) AS a37
   CROSS APPLY (
     SELECT TOP (1)
@@ -381,7 +402,7 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a37.[x] BETWEEN -400 AND 400 THEN CASE WHEN a38.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a38.[p]) + a38.[d] WHEN a38.[p] < LEN(a38.[d]) THEN LEFT(a38.[d], a38.[p]) + N'.' + SUBSTRING(a38.[d], a38.[p] + 1, LEN(a38.[d])) ELSE a38.[d] + REPLICATE(N'0', a38.[p] - LEN(a38.[d])) END WHEN REPLACE(a38.[d], N'0', N'') = N'' THEN N'0' END AS [t],
-      CASE WHEN LEFT(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a39
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a39.[t] + N'.') + 18 AS [q]
@@ -394,19 +415,19 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a39.[sign] + LEFT(a39.[t], a40.[q] + CASE WHEN LEFT(a41.[r], 1) = N'5' AND REPLACE(SUBSTRING(a41.[r], 2, LEN(a41.[r])), N'0', N'') = N'' AND a41.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a42
-  WHERE (LEN(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value])) > 20 OR UPPER(COALESCE(j3.[referenceRange_0_low_value], j9.[low_value])) LIKE N'%E%')
+  WHERE (LEN(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value])) > 20 OR UPPER(COALESCE(j3.[referenceRange_0_low_value], f7.[low_value])) LIKE N'%E%')
 ) AS n6
 OUTER APPLY (
   SELECT TOP (1)
     1 AS [rare],
     CASE WHEN a49.[v] <> 0 OR REPLACE(a45.[d], N'0', N'') = N'' THEN a49.[v] END AS [v]
   FROM (
-    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value])) + N'E') AS [e]
+    SELECT TOP (1) CHARINDEX(N'E', UPPER(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value])) + N'E') AS [e]
   ) AS a43
   CROSS APPLY (
     SELECT TOP (1)
-      REPLACE(LEFT(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value]), a43.[e] - 1), N'-', N'') AS [m],
-      TRY_CAST(SUBSTRING(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
+      REPLACE(LEFT(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value]), a43.[e] - 1), N'-', N'') AS [m],
+      TRY_CAST(SUBSTRING(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value]), a43.[e] + 1, 100) AS int) AS [x]
   ) AS a44
   CROSS APPLY (
     SELECT TOP (1)
@@ -416,7 +437,7 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1)
       CASE WHEN a44.[x] BETWEEN -400 AND 400 THEN CASE WHEN a45.[p] < 1 THEN N'0.' + REPLICATE(N'0', -a45.[p]) + a45.[d] WHEN a45.[p] < LEN(a45.[d]) THEN LEFT(a45.[d], a45.[p]) + N'.' + SUBSTRING(a45.[d], a45.[p] + 1, LEN(a45.[d])) ELSE a45.[d] + REPLICATE(N'0', a45.[p] - LEN(a45.[d])) END WHEN REPLACE(a45.[d], N'0', N'') = N'' THEN N'0' END AS [t],
-      CASE WHEN LEFT(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
+      CASE WHEN LEFT(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value]), 1) = N'-' THEN N'-' ELSE N'' END AS [sign]
   ) AS a46
   CROSS APPLY (
     SELECT TOP (1) CHARINDEX(N'.', a46.[t] + N'.') + 18 AS [q]
@@ -429,9 +450,9 @@ OUTER APPLY (
   CROSS APPLY (
     SELECT TOP (1) TRY_CAST(a46.[sign] + LEFT(a46.[t], a47.[q] + CASE WHEN LEFT(a48.[r], 1) = N'5' AND REPLACE(SUBSTRING(a48.[r], 2, LEN(a48.[r])), N'0', N'') = N'' AND a48.[last] IN (N'0', N'2', N'4', N'6', N'8') THEN 0 ELSE 1 END) AS decimal(38, 18)) AS [v]
   ) AS a49
-  WHERE (LEN(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value])) > 20 OR UPPER(COALESCE(j3.[referenceRange_0_high_value], j9.[high_value])) LIKE N'%E%')
+  WHERE (LEN(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value])) > 20 OR UPPER(COALESCE(j3.[referenceRange_0_high_value], f7.[high_value])) LIKE N'%E%')
 ) AS n7
-OUTER APPLY OPENJSON(CASE WHEN (j3.[referenceRange_0_high] IS NOT NULL OR j9.[high] IS NOT NULL) THEN COALESCE(j3.[referenceRange_0_high], j9.[high]) ELSE COALESCE(j3.[referenceRange_0_low], j9.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
+OUTER APPLY OPENJSON(CASE WHEN (j3.[referenceRange_0_high] IS NOT NULL OR f7.[high] IS NOT NULL) THEN COALESCE(j3.[referenceRange_0_high], f7.[high]) ELSE COALESCE(j3.[referenceRange_0_low], f7.[low]) END) WITH ( -- iif(referenceRange.first().high.exists(), referenceRange.first().high, referenceRange.first().low).u...
   [unit] nvarchar(max) '$.unit'
 ) AS j10
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation.'

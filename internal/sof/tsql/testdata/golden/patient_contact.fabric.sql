@@ -5,15 +5,15 @@ SELECT
   CAST(j1.[id] AS varchar(64)) AS [_id],
   j1.[id] AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  COALESCE(j5.[relationship_0_coding_0_code], j6.[code]) AS [relationship],
-  COALESCE(j5.[relationship_0_coding_0_system], j6.[system]) AS [relationship_system],
-  COALESCE(j5.[relationship_0_coding_0_display], j6.[display]) AS [relationship_display],
-  COALESCE(j5.[relationship_0_text], j7.[text]) AS [relationship_text],
+  COALESCE(j5.[relationship_0_coding_0_code], f2.[code]) AS [relationship],
+  COALESCE(j5.[relationship_0_coding_0_system], f2.[system]) AS [relationship_system],
+  COALESCE(j5.[relationship_0_coding_0_display], f2.[display]) AS [relationship_display],
+  COALESCE(j5.[relationship_0_text], f1.[text]) AS [relationship_text],
   j5.[name_family] AS [family],
   l1.[v] AS [given],
   j5.[gender] AS [gender],
   f3.[v] AS [phone],
-  CASE WHEN CAST(CAST(k1.[type] AS varchar(max)) AS varbinary(max)) = CAST('Organization' AS varbinary(max)) THEN k1.[id] END AS [organization_id]
+  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX('/', k1.[id]) = 0 AND CHARINDEX('?', k1.[id]) = 0 AND CHARINDEX('#', k1.[id]) = 0 THEN k1.[id] END AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] varchar(max) '$.resourceType',
@@ -32,22 +32,39 @@ CROSS APPLY (
   FROM OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) AS o
 ) AS j3
 OUTER APPLY ( -- relationship.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v],
+    j4.[coding] AS [coding],
+    j7.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j3.[relationship], 2) = '[{' THEN NULL WHEN LEFT(j3.[relationship], 1) = '[' THEN j3.[relationship] ELSE '[' + j3.[relationship] + ']' END) AS e2
-  WHERE e2.[type] <> 0
+  CROSS APPLY (
+    SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
+    FROM OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) AS o
+  ) AS j4
+  OUTER APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
+    [text] varchar(max) '$.text'
+  ) AS j7
+  WHERE LEFT(j3.[relationship], 2) <> '[{'
+    AND e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f1
 CROSS APPLY (
   SELECT JSON_QUERY(j3.[relationship], '$[0].coding') AS [relationship_0_coding]
 ) AS q1
-CROSS APPLY (
-  SELECT MAX(CASE WHEN o.[key] = 'coding' AND o.[type] IN (4, 5) THEN o.[value] END) AS [coding]
-  FROM OPENJSON(f1.[v]) AS o
-) AS j4
 OUTER APPLY ( -- relationship.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(q1.[relationship_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q1.[relationship_0_coding], j4.[coding]), 1) = '[' THEN COALESCE(q1.[relationship_0_coding], j4.[coding]) ELSE '[' + COALESCE(q1.[relationship_0_coding], j4.[coding]) + ']' END) AS e3
-  WHERE e3.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v],
+    j6.[code] AS [code],
+    j6.[system] AS [system],
+    j6.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(q1.[relationship_0_coding], 2) = '[{' THEN NULL WHEN LEFT(COALESCE(q1.[relationship_0_coding], f1.[coding]), 1) = '[' THEN COALESCE(q1.[relationship_0_coding], f1.[coding]) ELSE '[' + COALESCE(q1.[relationship_0_coding], f1.[coding]) + ']' END) AS e3
+  OUTER APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+    [code] varchar(max) '$.code',
+    [system] varchar(max) '$.system',
+    [display] varchar(max) '$.display'
+  ) AS j6
+  WHERE (LEFT(q1.[relationship_0_coding], 2) <> '[{' OR q1.[relationship_0_coding] IS NULL AND f1.[coding] IS NOT NULL)
+    AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
 CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
@@ -59,14 +76,6 @@ CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [gender] varchar(max) '$.gender',
   [organization_reference] varchar(max) '$.organization.reference'
 ) AS j5
-OUTER APPLY OPENJSON(f2.[v]) WITH (
-  [code] varchar(max) '$.code',
-  [system] varchar(max) '$.system',
-  [display] varchar(max) '$.display'
-) AS j6
-OUTER APPLY OPENJSON(f1.[v]) WITH (
-  [text] varchar(max) '$.text'
-) AS j7
 CROSS APPLY (
   SELECT JSON_QUERY(j3.[name], '$.given') AS [name_given]
 ) AS q2
@@ -88,24 +97,11 @@ OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
   ORDER BY CAST(e5.[key] AS int)
 ) AS f3
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j5.[organization_reference], CHARINDEX('/_history/', j5.[organization_reference] + '/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j5.[organization_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(j5.[organization_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j5.[organization_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(j5.[organization_reference], 15, 2147483647) END AS [rest]
   ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = '/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX('/', h2.[l]) AS [p]
-  ) AS h3
   WHERE j5.[organization_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX('/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX('?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX('#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
   AND e1.[type] <> 0

@@ -6,15 +6,15 @@ SELECT
   CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  COALESCE(j2.[relationship_0_coding_0_code], j4.[code]) AS [relationship],
-  COALESCE(j2.[relationship_0_coding_0_system], j4.[system]) AS [relationship_system],
-  COALESCE(j2.[relationship_0_coding_0_display], j4.[display]) AS [relationship_display],
-  COALESCE(j2.[relationship_0_text], j3.[text]) AS [relationship_text],
+  COALESCE(j2.[relationship_0_coding_0_code], f2.[code]) AS [relationship],
+  COALESCE(j2.[relationship_0_coding_0_system], f2.[system]) AS [relationship_system],
+  COALESCE(j2.[relationship_0_coding_0_display], f2.[display]) AS [relationship_display],
+  COALESCE(j2.[relationship_0_text], f1.[text]) AS [relationship_text],
   j2.[name_family] AS [family],
   l1.[v] AS [given],
   j2.[gender] AS [gender],
   f3.[v] AS [phone],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization.' THEN k1.[id] END AS [organization_id]
+  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
@@ -36,26 +36,35 @@ CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [organization_reference] nvarchar(max) '$.organization.reference'
 ) AS j2
 OUTER APPLY ( -- relationship.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v]
+  SELECT TOP (1)
+    CASE WHEN e2.[type] = 5 THEN e2.[value] END AS [v],
+    j3.[coding] AS [coding],
+    j3.[text] AS [text]
   FROM OPENJSON(CASE WHEN LEFT(j2.[relationship], 2) = N'[{' THEN NULL WHEN LEFT(j2.[relationship], 1) = N'[' THEN j2.[relationship] ELSE N'[' + j2.[relationship] + N']' END) AS e2
-  WHERE e2.[type] <> 0
+  OUTER APPLY OPENJSON(CASE WHEN e2.[type] = 5 THEN e2.[value] END) WITH (
+    [coding] nvarchar(max) '$.coding' AS JSON,
+    [text] nvarchar(max) '$.text'
+  ) AS j3
+  WHERE LEFT(j2.[relationship], 2) <> N'[{'
+    AND e2.[type] <> 0
   ORDER BY CAST(e2.[key] AS int)
 ) AS f1
-OUTER APPLY OPENJSON(f1.[v]) WITH (
-  [coding] nvarchar(max) '$.coding' AS JSON,
-  [text] nvarchar(max) '$.text'
-) AS j3
 OUTER APPLY ( -- relationship.first().coding.first().code
-  SELECT TOP (1) CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v]
-  FROM OPENJSON(CASE WHEN LEFT(j2.[relationship_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j2.[relationship_0_coding], j3.[coding]), 1) = N'[' THEN COALESCE(j2.[relationship_0_coding], j3.[coding]) ELSE N'[' + COALESCE(j2.[relationship_0_coding], j3.[coding]) + N']' END) AS e3
-  WHERE e3.[type] <> 0
+  SELECT TOP (1)
+    CASE WHEN e3.[type] = 5 THEN e3.[value] END AS [v],
+    j4.[code] AS [code],
+    j4.[system] AS [system],
+    j4.[display] AS [display]
+  FROM OPENJSON(CASE WHEN LEFT(j2.[relationship_0_coding], 2) = N'[{' THEN NULL WHEN LEFT(COALESCE(j2.[relationship_0_coding], f1.[coding]), 1) = N'[' THEN COALESCE(j2.[relationship_0_coding], f1.[coding]) ELSE N'[' + COALESCE(j2.[relationship_0_coding], f1.[coding]) + N']' END) AS e3
+  OUTER APPLY OPENJSON(CASE WHEN e3.[type] = 5 THEN e3.[value] END) WITH (
+    [code] nvarchar(max) '$.code',
+    [system] nvarchar(max) '$.system',
+    [display] nvarchar(max) '$.display'
+  ) AS j4
+  WHERE (LEFT(j2.[relationship_0_coding], 2) <> N'[{' OR j2.[relationship_0_coding] IS NULL AND f1.[coding] IS NOT NULL)
+    AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
-OUTER APPLY OPENJSON(f2.[v]) WITH (
-  [code] nvarchar(max) '$.code',
-  [system] nvarchar(max) '$.system',
-  [display] nvarchar(max) '$.display'
-) AS j4
 OUTER APPLY ( -- name.given.join(' ')
   SELECT STRING_AGG(CAST(e4.[value] AS nvarchar(max)), N' ') WITHIN GROUP (ORDER BY CAST(e4.[key] AS int)) AS [v]
   FROM OPENJSON(CASE WHEN LEFT(j2.[name_given], 1) = N'[' THEN j2.[name_given] ELSE N'[' + j2.[name_given] + N']' END) AS e4
@@ -74,33 +83,14 @@ OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
   ORDER BY CAST(e5.[key] AS int)
 ) AS f3
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j2.[organization_reference], CHARINDEX(N'/_history/', j2.[organization_reference] + N'/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[organization_reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(j2.[organization_reference], 14, 2147483647) WHEN CAST(LEFT(j2.[organization_reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(j2.[organization_reference], 15, 2147483647) END AS [rest]
     FROM (
       SELECT 1 AS [one]
     ) AS one
   ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h3
   WHERE j2.[organization_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND e1.[type] <> 0

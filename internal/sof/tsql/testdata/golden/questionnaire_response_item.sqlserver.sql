@@ -1,6 +1,6 @@
 SELECT
   j1.[id] AS [questionnaire_response_id],
-  CASE WHEN CAST(k1.[type] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.' THEN k1.[id] END AS [patient_id],
+  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
   r1.[i] AS [row_index],
   j23.[linkId] AS [link_id],
   j23.[text] AS [item_text],
@@ -30,24 +30,11 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [answer] nvarchar(max) '$.answer' AS JSON
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1)
-    LEFT(h2.[l], h3.[p] - 1) AS [type],
-    SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l])) AS [id]
+  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
   FROM (
-    SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
   ) AS h1
-  CROSS APPLY (
-    SELECT TOP (1) CASE WHEN LEFT(h1.[r], 1) = N'/' THEN SUBSTRING(h1.[r], 2, LEN(h1.[r])) ELSE h1.[r] END AS [l]
-  ) AS h2
-  CROSS APPLY (
-    SELECT TOP (1) CHARINDEX(N'/', h2.[l]) AS [p]
-  ) AS h3
   WHERE j1.[subject_reference] IS NOT NULL
-    AND h3.[p] > 1
-    AND h3.[p] < LEN(h2.[l])
-    AND CHARINDEX(N'/', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'?', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
-    AND CHARINDEX(N'#', SUBSTRING(h2.[l], h3.[p] + 1, LEN(h2.[l]))) = 0
 ) AS k1
 CROSS APPLY (
   SELECT CASE WHEN CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'QuestionnaireResponse.' THEN 1 ELSE 0 END AS [wanted]
