@@ -54,7 +54,7 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 	o.Environment.ReadFile = func(string) ([]byte, error) { return nil, fs.ErrNotExist }
 	ctx := t.Context()
 	lake := []string{"LakeStorage: is not set", "JournalContainer: \"NO\" is no container name"}
-	all := append([]string{"Warehouse: is not set", "ServiceBusConnection: is not set", "ExportsFile: there is no file exports.yaml"}, lake...)
+	all := append([]string{"Warehouse: is not set", "ServiceBusConnection: is not set", "ExportsFile: file exports.yaml does not exist"}, lake...)
 	for name, c := range map[string]struct {
 		do   func() error
 		want []string

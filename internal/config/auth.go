@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// AuthKind says how we sign in to a FHIR server.
+// AuthKind is a kind of sign-in to a FHIR server.
 type AuthKind string
 
 // The kinds of sign-in.
@@ -20,34 +20,35 @@ const (
 	AuthBearer           AuthKind = "bearer"
 )
 
-// Auth is how we sign in to a FHIR server.
+// Auth describes the sign-in to a FHIR server.
 type Auth struct {
 	Kind AuthKind
-	// Audience is what a token of Microsoft Entra ID is for; the scope is
-	// Audience + "/.default", unless Scope is given.
+	// Audience is the audience of a Microsoft Entra ID token. The scope is Audience + "/.default"
+	// unless Scope is given.
 	Audience string
 	Scope    string
-	// ClientID is that of a user-assigned or workload identity, empty for the
-	// system-assigned one, or that of the client.
+	// ClientID belongs to the client, or to a user-assigned or workload identity. Empty means the
+	// system-assigned identity.
 	ClientID string
 	TenantID string
-	// TokenURL of the sign-in server; empty looks it up at the FHIR server.
+	// TokenURL is the sign-in server's token endpoint. Empty means to look it up at the FHIR
+	// server.
 	TokenURL string
-	// KeyID is the kid under which the server knows our key.
+	// KeyID is our key's kid at the server.
 	KeyID string
-	// Secret is the secret, the private key or the token, where it comes from the
-	// environment, and SecretFile the file that has it otherwise.
+	// Secret is the secret, the private key or the token from the environment. SecretFile names a
+	// file that holds it instead.
 	Secret     Secret
 	SecretFile string
 }
 
-// authForm is what one kind of sign-in takes.
+// authForm lists the keys of one kind of sign-in.
 type authForm struct {
 	kind     AuthKind
 	required []string
 	optional []string
-	// secret names the key of the secret; the same with "File" names its file. One
-	// of the two is required.
+	// secret names the key of the secret; with "File" appended it names its file. One of the two is
+	// required.
 	secret string
 }
 
@@ -126,8 +127,8 @@ func (r *reader) tokenURL(a object, text string) {
 	}
 }
 
-// secret reads a secret: from the environment, or the name of the file that has it.
-// The file of plans is no place for it.
+// secret reads a secret from the environment, or the name of its file. The secret itself may not be
+// in the file of plans.
 func (r *reader) secret(a object, name string, auth *Auth) {
 	file := name + "File"
 	text := a.text(name, "")

@@ -1,14 +1,14 @@
 package config
 
-// AuthForm is what one kind of sign-in takes, by the keys of exports.yaml.
+// AuthForm lists the keys of one kind of sign-in in exports.yaml.
 type AuthForm struct {
 	Kind               AuthKind
 	Required, Optional []string
-	// Secret names the secret that it needs; empty means none.
+	// Secret names the required secret; empty means none.
 	Secret string
 }
 
-// AuthForms are the kinds of sign-in, for those who read them from elsewhere.
+// AuthForms returns all kinds of sign-in, for other sources of settings.
 func AuthForms() []AuthForm {
 	forms := make([]AuthForm, 0, len(authForms))
 	for _, f := range authForms {

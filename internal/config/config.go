@@ -15,15 +15,15 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Config is everything that a process of ours is told from outside.
+// Config is the complete configuration of a process.
 type Config struct {
-	// Warehouse is where the tables are.
+	// Warehouse is the database of the tables.
 	Warehouse Warehouse
-	// WarehouseStatements is how many statements run there at the same time.
+	// WarehouseStatements is the number of concurrent statements.
 	WarehouseStatements int
-	// EngineTransforms says that the engine makes the rows of views.
+	// EngineTransforms lets the engine compute the rows of views.
 	EngineTransforms bool
-	// Bus and Lake are how the two Azure services are reached.
+	// Bus and Lake are the connections to the two Azure services.
 	Bus  Connection
 	Lake Connection
 
@@ -31,35 +31,35 @@ type Config struct {
 
 	LandingContainer, StagingContainer, QuarantineContainer, JournalContainer, PublishedContainer string
 
-	// ExportsFile says where exports.yaml is. Exports is its content, and empty
-	// where it lies in the journal container: then the app reads it, and
-	// ParseExports parses it.
+	// ExportsFile is the location of exports.yaml. Exports is its content, but empty if the file is
+	// in the journal container: then the app reads it and ParseExports parses it.
 	ExportsFile ExportsFile
 	Exports     Exports
 
-	// ViewsFolder adds to the bundled ViewDefinitions, or replaces those of the same name.
+	// ViewsFolder has ViewDefinitions that add to the bundled ones, or replace those with the same
+	// name.
 	ViewsFolder string
 
 	Settle, StepTimeout, PollMin, PollMax, SilentAfter, ExportTimeout, StuckAfter, KickOffPatience, LeaseFor time.Duration
 
-	// LineLimit is the longest line of an NDJSON file, in bytes.
+	// LineLimit bounds a line of an NDJSON file, in bytes.
 	LineLimit int
 	LogLevel  slog.Level
 
-	// Warnings are for the log: what works and is probably not meant. Those about
-	// the plans are in Exports.
+	// Warnings are for the log: valid settings that are probably mistakes. Warnings about plans are
+	// in Exports.
 	Warnings []string
 }
 
-// Warehouse is the setting of that name, cut at its first colon.
+// Warehouse is the setting Warehouse, split at its first colon.
 type Warehouse struct {
 	Scheme string
-	// Rest may carry a password, as connection strings do.
+	// Rest may hold a password, like a connection string.
 	Rest Secret
 }
 
-// Connection is how one Azure service is reached: by a connection string, or at
-// an address with a managed identity.
+// Connection is the connection to one Azure service: a connection string, or an address with a
+// managed identity.
 type Connection struct {
 	ConnectionString Secret
 	// Address is a host name for Service Bus and a URL for storage.
@@ -67,19 +67,18 @@ type Connection struct {
 	ClientID string // of a user-assigned identity; empty for the system-assigned one
 }
 
-// Identity says that the connection signs in with a managed identity.
+// Identity reports whether the connection signs in with a managed identity.
 func (c Connection) Identity() bool { return c.ConnectionString.IsZero() }
 
-// ExportsFile is where exports.yaml is: exactly one of the two is set.
+// ExportsFile is the location of exports.yaml. Exactly one field is set.
 type ExportsFile struct {
 	Path string // of a file
 	Blob string // inside the journal container
 }
 
-// FromEnv reads the settings from environ (as os.Environ gives them) and files
-// with readFile (as os.ReadFile reads them). Schemes are the warehouses that the
-// caller can open. The error joins every fault and is permanent; a Config that
-// comes with an error is not to be used.
+// FromEnv reads the settings from environ (as from os.Environ) and files with readFile (like
+// os.ReadFile). schemes are the warehouses that the caller can open. The error joins all faults and
+// is Permanent; the Config is then unusable.
 func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ...string) (Config, error) {
 	e := newEnv(environ)
 	c := Config{
@@ -114,10 +113,10 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		e.fault("PollMin", "%s is above PollMax, %s", c.PollMin, c.PollMax)
 	}
 	if c.LeaseFor > time.Minute {
-		e.fault("LeaseFor", "%s must be at most 1m: a killed committer keeps others from its tables for so long", c.LeaseFor)
+		e.fault("LeaseFor", "%s must be at most 1m: for that time a killed committer blocks others from its tables", c.LeaseFor)
 	}
 	if c.SilentAfter <= c.PollMax {
-		e.fault("SilentAfter", "%s must be above PollMax, %s: an export that waits for its next poll is not silent", c.SilentAfter, c.PollMax)
+		e.fault("SilentAfter", "%s must be above PollMax, %s: an export that waits for its next poll must not count as silent", c.SilentAfter, c.PollMax)
 	}
 	e.functionTimeout(c.StepTimeout, readFile)
 	c.ExportsFile = e.exportsFile()
@@ -131,7 +130,7 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 	return c, nil
 }
 
-// env is the environment, with the faults found in it.
+// env is the environment and the faults found in it.
 type env struct {
 	values   map[string]string
 	folded   map[string]string // lower-case name -> name
@@ -144,7 +143,7 @@ func newEnv(environ []string) *env {
 	for _, line := range environ {
 		name, value, _ := strings.Cut(line, "=")
 		if name == "" {
-			continue // Windows keeps its drives' directories as "=C:=..."
+			continue // Windows keeps the current directories of drives as "=C:=..."
 		}
 		e.values[name] = value
 		e.folded[strings.ToLower(name)] = name
@@ -152,8 +151,8 @@ func newEnv(environ []string) *env {
 	return e
 }
 
-// given is the value of a setting, or "". Names are compared as the host does,
-// without regard to case; an exact match goes first.
+// given returns the value of a setting, or "". Names ignore case like the host's, but an exact
+// match wins.
 func (e *env) given(name string) string {
 	if v, ok := e.values[name]; ok {
 		return strings.TrimSpace(v)
@@ -161,7 +160,7 @@ func (e *env) given(name string) string {
 	return strings.TrimSpace(e.values[e.folded[strings.ToLower(name)]])
 }
 
-// get is the value of a setting, or its documented default.
+// get returns the value of a setting, or its documented default.
 func (e *env) get(name string) string {
 	if v := e.given(name); v != "" {
 		return v
@@ -174,7 +173,7 @@ func (e *env) fault(name, format string, args ...any) {
 	e.faults = append(e.faults, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
 }
 
-// path is one that starts beside host.json when it is relative.
+// path resolves a relative path from the folder of host.json.
 func (e *env) path(p string) string {
 	if p == "" || filepath.IsAbs(p) {
 		return p
@@ -223,12 +222,12 @@ func (e *env) level(name string) slog.Level {
 	}
 	l, ok := levels[strings.ToLower(e.get(name))]
 	if !ok {
-		e.fault(name, "%q is no level: write debug, info, warn or error", e.get(name))
+		e.fault(name, "%q is not a level: write debug, info, warn or error", e.get(name))
 	}
 	return l
 }
 
-// exportsFile says where exports.yaml is, and reads nothing.
+// exportsFile returns the location of exports.yaml without reading it.
 func (e *env) exportsFile() ExportsFile {
 	text := e.get(exportsFile)
 	blob, ok := strings.CutPrefix(text, "blob:")
@@ -257,15 +256,15 @@ func (e *env) readExports(path string, readFile func(string) ([]byte, error)) (E
 	data, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Exports{}, fault.Permanentf("%s: there is no file %s: start from exports.sample.yaml", exportsFile, path)
+		return Exports{}, fault.Permanentf("%s: file %s does not exist: start from exports.sample.yaml", exportsFile, path)
 	case err != nil:
 		return Exports{}, fault.Permanentf("%s: read plans: %w", exportsFile, err)
 	}
 	return ParseExports(filepath.Base(path), data, e.given)
 }
 
-// Azure's naming rules for queues and containers. The length of a queue's name is
-// checked apart: 258 repetitions take a millisecond to compile, at each start.
+// Azure's naming rules for queues and containers. The length of a queue's name is checked
+// separately, because 258 repetitions take a millisecond to compile at each start.
 var (
 	queueName     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`)
 	containerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{1,61})[a-z0-9]$`)
@@ -274,7 +273,7 @@ var (
 func (e *env) queue(name string) string {
 	v := e.get(name)
 	if len(v) > 260 || !queueName.MatchString(v) {
-		e.fault(name, "%q is no queue name: up to 260 letters, digits, dots, hyphens, underscores and slashes, beginning and ending with a letter or digit", v)
+		e.fault(name, "%q is not a queue name: up to 260 letters, digits, dots, hyphens, underscores and slashes, beginning and ending with a letter or digit", v)
 	}
 	return v
 }
@@ -282,7 +281,7 @@ func (e *env) queue(name string) string {
 func (e *env) container(name string) string {
 	v := e.get(name)
 	if !containerName.MatchString(v) || strings.Contains(v, "--") {
-		e.fault(name, "%q is no container name: 3 to 63 small letters, digits and single hyphens", v)
+		e.fault(name, "%q is not a container name: 3 to 63 lower-case letters, digits and single hyphens", v)
 	}
 	return v
 }
@@ -297,7 +296,7 @@ func (e *env) distinct(names ...string) {
 	}
 }
 
-// misspelt warns of settings that look like ours and are not.
+// misspelt warns about unknown settings that resemble known ones.
 func (e *env) misspelt() {
 	var known []string
 	for _, s := range settings {
@@ -312,7 +311,7 @@ func (e *env) misspelt() {
 		if isKnown(name) {
 			continue
 		}
-		// Two letters may be wrong in a short word by chance: PATH is not Path.
+		// Short words differ in two letters by chance: PATH is not Path.
 		if m := meant(name, known); m != "" && len(name) > 5 {
 			warnings = append(warnings, fmt.Sprintf("setting %s is not known: did you mean %s?", name, m))
 			continue

@@ -28,7 +28,7 @@ sources: {s: {url: "https://fhir.example", auth: {kind: none}}}
 plans: [{name: nightly, schedule: manual}]
 `
 
-// least is the smallest environment that works.
+// least returns the smallest valid environment.
 func least() map[string]string {
 	return map[string]string{
 		"Warehouse":            "duckdb:fhir.duckdb",
@@ -37,7 +37,7 @@ func least() map[string]string {
 	}
 }
 
-// fromEnv runs FromEnv over maps: the environment and the files.
+// fromEnv runs FromEnv on maps of the environment and the files.
 func fromEnv(env, files map[string]string) (config.Config, error) {
 	var environ []string
 	for _, k := range slices.Sorted(maps.Keys(env)) {
@@ -147,7 +147,7 @@ func TestFaults(t *testing.T) {
 		return map[string]string{"exports.yaml": plans, "root/exports.yaml": plans, "root/host.json": `{"functionTimeout":` + timeout + `}`}
 	}
 	tests := map[string]struct {
-		set   map[string]string // on top of least; "-" removes
+		set   map[string]string // in addition to least; "-" removes
 		files map[string]string
 		want  []string
 	}{
@@ -172,7 +172,7 @@ func TestFaults(t *testing.T) {
 		},
 		"connection strings that are none": {
 			set:  map[string]string{"ServiceBusConnection": "hunter2", "LakeStorage": "hunter2"},
-			want: []string{"ServiceBusConnection: is no Service Bus connection string", "LakeStorage: is no storage connection string"},
+			want: []string{"ServiceBusConnection: is not a Service Bus connection string", "LakeStorage: is not a storage connection string"},
 		},
 		"addresses of the wrong shape": {
 			set: map[string]string{
@@ -186,11 +186,11 @@ func TestFaults(t *testing.T) {
 				"Settle": "soon", "PollMin": "-1s", "LineLimit": "big", "LogLevel": "loud", "StepsQueue": "a b", "LandingContainer": "Landing",
 			},
 			want: []string{
-				`StepsQueue: "a b" is no queue name`, `LandingContainer: "Landing" is no container name`,
-				`Settle: "soon" is not a duration`, "PollMin: -1s is below the least", `LineLimit: "big" is not a size`, `LogLevel: "loud" is no level`,
+				`StepsQueue: "a b" is not a queue name`, `LandingContainer: "Landing" is not a container name`,
+				`Settle: "soon" is not a duration`, "PollMin: -1s is below the least", `LineLimit: "big" is not a size`, `LogLevel: "loud" is not a level`,
 			},
 		},
-		"a queue name that is too long":           {set: map[string]string{"StepsQueue": strings.Repeat("q", 261)}, want: []string{"is no queue name: up to 260 letters"}},
+		"a queue name that is too long":           {set: map[string]string{"StepsQueue": strings.Repeat("q", 261)}, want: []string{"is not a queue name: up to 260 letters"}},
 		"a line limit that memory would not hold": {set: map[string]string{"LineLimit": "2GB"}, want: []string{"LineLimit: must be from"}},
 		"waits out of order": {
 			set:  map[string]string{"PollMin": "10m", "PollMax": "5m", "SilentAfter": "5m"},
@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 			set:  map[string]string{"StagingContainer": "fhir-landing", "BlobEventsQueue": "EXPORT-steps"},
 			want: []string{"BlobEventsQueue: \"EXPORT-steps\" is also the value of StepsQueue", "StagingContainer: \"fhir-landing\" is also the value of LandingContainer"},
 		},
-		"no plans":                  {files: map[string]string{}, want: []string{"ExportsFile: there is no file exports.yaml: start from exports.sample.yaml"}},
+		"no plans":                  {files: map[string]string{}, want: []string{"ExportsFile: file exports.yaml does not exist: start from exports.sample.yaml"}},
 		"no blob":                   {set: map[string]string{"ExportsFile": "blob:"}, want: []string{"ExportsFile: blob: needs a path"}},
 		"plans at fault":            {files: map[string]string{"exports.yaml": "version: 2\n"}, want: []string{"exports.yaml:1: the file: version: must be 1", "plans: must be a list"}},
 		"step as long as the host":  {set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"00:55:00"`), want: []string{"StepTimeout: 55m0s is not below functionTimeout of host.json, 00:55:00"}},

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// warehouse cuts scheme:rest. The rest stays out of faults: it may carry a
-// password.
+// warehouse splits scheme:rest. The rest stays out of faults, because it may hold a password.
 func (e *env) warehouse(schemes []string) Warehouse {
 	const name = "Warehouse"
 	known := make([]string, 0, len(schemes))
@@ -44,7 +43,7 @@ func (e *env) bus() Connection {
 	if text := c.ConnectionString.Reveal(); text != "" {
 		fields := connectionFields(text)
 		if fields["endpoint"] == "" {
-			e.fault(serviceBus, "is no Service Bus connection string: it has no Endpoint")
+			e.fault(serviceBus, "is not a Service Bus connection string: it has no Endpoint")
 		}
 		if fields["entitypath"] != "" {
 			e.fault(serviceBus, "has an EntityPath, which ties it to one entity: use the namespace's own connection string")
@@ -61,7 +60,7 @@ func (e *env) lake() Connection {
 	if text := c.ConnectionString.Reveal(); text != "" {
 		fields := connectionFields(text)
 		if fields["accountname"] == "" && fields["blobendpoint"] == "" && fields["usedevelopmentstorage"] == "" {
-			e.fault(lakeStorage, "is no storage connection string: it has neither AccountName nor BlobEndpoint")
+			e.fault(lakeStorage, "is not a storage connection string: it has neither AccountName nor BlobEndpoint")
 		}
 	}
 	if c.Address != "" {
@@ -77,7 +76,7 @@ func (e *env) lake() Connection {
 	return c
 }
 
-// connection reads a setting of the host's two forms.
+// connection reads a setting in either of the host's two forms.
 func (e *env) connection(name, addressSuffix string) Connection {
 	c := Connection{
 		ConnectionString: NewSecret(e.given(name)),
@@ -93,7 +92,7 @@ func (e *env) connection(name, addressSuffix string) Connection {
 	return c
 }
 
-// connectionFields reads "A=b;C=d" with names in small letters.
+// connectionFields parses "A=b;C=d" into a map with lower-case names.
 func connectionFields(text string) map[string]string {
 	fields := map[string]string{}
 	for part := range strings.SplitSeq(text, ";") {
@@ -104,8 +103,8 @@ func connectionFields(text string) map[string]string {
 	return fields
 }
 
-// functionTimeout checks a step's deadline against the host's own, which kills
-// the process and every invocation in it. Without a host there is none.
+// functionTimeout checks a step's deadline against the host's, which kills the process with all its
+// invocations. Without a host there is no deadline.
 func (e *env) functionTimeout(step time.Duration, readFile func(string) ([]byte, error)) {
 	const override = "AzureFunctionsJobHost__functionTimeout"
 	// The host's default outside the Consumption plan.

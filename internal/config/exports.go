@@ -16,8 +16,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Dialects of $export: that of Azure Health Data Services and of the open source
-// Microsoft FHIR server, and that of servers that follow the Bulk Data guide.
+// Dialects of $export: azure for Azure Health Data Services and the open source Microsoft FHIR
+// server, bulk for servers that follow the Bulk Data guide.
 const (
 	DialectAzure = "azure"
 	DialectBulk  = "bulk"
@@ -25,30 +25,29 @@ const (
 
 var dialects = []string{DialectAzure, DialectBulk}
 
-// Source is a FHIR server as exports.yaml describes it.
+// Source is a FHIR server in exports.yaml.
 type Source struct {
 	Name    string
-	URL     string // the base, without trailing slash
+	URL     string // the base URL, without trailing slash
 	Dialect string
 	Auth    Auth
-	// Until says that the server takes _until (dialect bulk).
+	// Until is set if the server supports _until (dialect bulk).
 	Until bool
-	// Method of the kick-off, GET or POST; empty finds out (dialect bulk).
+	// Method is the kick-off's method, GET or POST; empty means to detect it (dialect bulk).
 	Method string
-	// ReferenceBase is where absolute references have a key; empty means at URL.
+	// ReferenceBase is the base URL at which absolute references have a key; empty means URL.
 	ReferenceBase string
-	// Lenient has the server leave out parameters that it does not know.
+	// Lenient asks the server to ignore unknown parameters.
 	Lenient bool
-	// FileToken is always or never; empty leaves it to the manifest.
+	// FileToken is always or never; empty means to follow the manifest.
 	FileToken string
-	// PrivateFiles lets files, and what is on other hosts that the server names, be
-	// fetched from a private network.
+	// PrivateFiles allows private addresses for files and for other hosts that the server names.
 	PrivateFiles bool
-	// StatusHosts are hosts besides the server's own that status URLs may name.
+	// StatusHosts are further hosts that status URLs may name.
 	StatusHosts []string
-	// Downloads is the most files that are fetched at once; 0 is the default.
+	// Downloads limits concurrent downloads; 0 means the default.
 	Downloads int
-	// MaxCount and IsParallel are azure's; 0 and "" leave the choice to the server.
+	// MaxCount and IsParallel apply to dialect azure. 0 and "" mean the server's default.
 	MaxCount   int
 	IsParallel string
 }
@@ -57,18 +56,18 @@ type Source struct {
 type Exports struct {
 	Plans   []pipeline.Plan // in the order of the file
 	Sources map[string]Source
-	// SourceOf names the source of each plan.
+	// SourceOf maps each plan to its source's name.
 	SourceOf map[string]string
-	// PatientsOf lists the patients of plans that name some. They are no part of the
-	// plan: what is in it comes into the journal.
+	// PatientsOf lists the patients of plans that are limited to some. They are not part of the
+	// plan, because plans are written to the journal.
 	PatientsOf map[string][]string
-	// ReferencesOf says of each plan how its views read references.
+	// ReferencesOf maps each plan to the way its views read references.
 	ReferencesOf map[string]sof.References
-	// Warnings are for the log: what works and is probably not meant.
+	// Warnings are for the log: valid settings that are probably mistakes.
 	Warnings []string
 }
 
-// Source is that of a plan; the second result is false for an unknown plan.
+// Source returns the source of a plan; false for an unknown plan.
 func (e Exports) Source(plan string) (Source, bool) {
 	name, ok := e.SourceOf[plan]
 	if !ok {
@@ -78,8 +77,8 @@ func (e Exports) Source(plan string) (Source, bool) {
 	return s, ok
 }
 
-// References says how the views of a plan read references. Absolute ones have a key at
-// the base URL of the plan's source, unless the source says otherwise.
+// References returns how the views of a plan read references. Absolute ones have a key at the base
+// URL of the plan's source, unless the source names another.
 func (e Exports) References(plan string) sof.References {
 	r := e.ReferencesOf[plan]
 	s, _ := e.Source(plan)
@@ -87,9 +86,8 @@ func (e Exports) References(plan string) sof.References {
 	return r
 }
 
-// ParseExports reads exports.yaml. Name is how faults call the file; getenv
-// answers ${NAME} in the values of sources. The error joins every fault of the
-// file and is permanent.
+// ParseExports parses exports.yaml. Faults call the file name; getenv resolves ${NAME} in the
+// values of sources. The error joins all faults and is Permanent.
 func ParseExports(name string, data []byte, getenv func(string) string) (Exports, error) {
 	r := reader{document: &document{name: name}, getenv: getenv}
 	e := r.read(data)
@@ -99,7 +97,7 @@ func ParseExports(name string, data []byte, getenv func(string) string) (Exports
 	return e, nil
 }
 
-// reader is a document that knows what exports.yaml may say.
+// reader parses a document with the keys of exports.yaml.
 type reader struct {
 	*document
 	getenv func(string) string
@@ -116,7 +114,7 @@ func (r *reader) read(data []byte) Exports {
 		return e
 	}
 	if v := file.text("version", ""); v != "1" {
-		file.fault("version", "must be 1, the only form there is")
+		file.fault("version", "must be 1, the only known version")
 	}
 	if file.has("sources") {
 		for _, f := range r.entries(file.fields["sources"], "sources") {
@@ -142,12 +140,12 @@ var hostName = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1
 
 var sourceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 
-// source reads one entry of sources. It comes back even when some of its
-// values are at fault, so that its plans are not blamed for it.
+// source reads one entry of sources. It returns the source even with faults in its values, so that
+// its plans report no further fault.
 func (r *reader) source(f field) (Source, bool) {
 	what := "source " + f.name
 	if !sourceName.MatchString(f.name) {
-		r.fault(f.key, "%s: a name has small letters, digits and hyphens, starts with a letter and has at most 40 characters", what)
+		r.fault(f.key, "%s: a name has lower-case letters, digits and hyphens, starts with a letter and has at most 40 characters", what)
 	}
 	s := Source{Name: f.name}
 	o, ok := r.object(f.value, what, sourceKeys...)
@@ -184,7 +182,7 @@ const (
 	mostDownloads = 64
 )
 
-// ways reads what one server does unlike others.
+// ways reads the settings that depend on the dialect.
 func (s *Source) ways(o object) {
 	foreign := bulkKeys
 	if s.Dialect == DialectBulk {
@@ -211,7 +209,7 @@ func (s *Source) ways(o object) {
 	s.StatusHosts = o.texts("statusHosts")
 	for _, host := range s.StatusHosts {
 		if !hostName.MatchString(host) {
-			o.fault("statusHosts", "%q: write a host name, and a port where it is not the usual one, such as jobs.example.org:8443", host)
+			o.fault("statusHosts", "%q: write a host name, with a port unless it is the default, such as jobs.example.org:8443", host)
 		}
 	}
 	s.Downloads = o.number("downloads", 1, mostDownloads)
@@ -235,7 +233,7 @@ func (r *reader) base(o object, text string) *url.URL {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		// The text itself stays out: a URL may carry a password.
+		// The text is left out, because a URL may hold a password.
 		o.fault("url", "is not a URL that begins with https:// or http://")
 		return nil
 	}
@@ -245,7 +243,7 @@ func (r *reader) base(o object, text string) *url.URL {
 	case u.RawQuery != "" || u.Fragment != "":
 		o.fault("url", "may not carry a query or fragment: write the base URL only")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		// Bulk Data IG: TLS 1.2 or better on every request.
+		// The Bulk Data guide requires TLS 1.2 or better on every request.
 		o.fault("url", "must be https: health data does not leave this machine unencrypted")
 	}
 	return u
@@ -257,8 +255,8 @@ func loopback(host string) bool {
 
 var reference = regexp.MustCompile(`\$\{([^}]*)\}`)
 
-// expanded is a text with ${NAME} taken from the environment, so that one file
-// serves the test and the production app.
+// expanded returns a text with ${NAME} replaced from the environment, so that one file serves the
+// test and the production app.
 func (r *reader) expanded(o object, name string) string {
 	return reference.ReplaceAllStringFunc(o.text(name, ""), func(m string) string {
 		variable := m[2 : len(m)-1]

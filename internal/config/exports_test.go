@@ -122,7 +122,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		},
 		"names": {
 			head + "- {name: Nightly Run, source: s, schema: x, schedule: manual}\n- {source: s, schema: y, schedule: manual}\n",
-			[]string{`x.yaml:4: plan 1: name: "Nightly Run": a name has small letters`, "x.yaml:5: plan 2: name: is missing"},
+			[]string{`x.yaml:4: plan 1: name: "Nightly Run": a name has lower-case letters`, "x.yaml:5: plan 2: name: is missing"},
 		},
 		"two plans of one name": {
 			head + "- {name: a, source: s, schedule: manual}\n- {name: a, source: s, schema: b, schedule: manual}\n",
@@ -130,7 +130,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		},
 		"two plans with one schema": {
 			head + "- {name: a-b, source: s, schedule: manual}\n- {name: c, source: s, schema: A_B, schedule: manual}\n",
-			[]string{"x.yaml:5: plan c: schema: A_B is that of plan a-b: two plans never write the same tables"},
+			[]string{"x.yaml:5: plan c: schema: A_B is the schema of plan a-b: two plans must not write the same tables"},
 		},
 		"schemas": {
 			head + "- {name: a, source: s, schema: 1a, schedule: manual}\n- {name: b, source: s, schema: SYS, schedule: manual}\n",

@@ -6,9 +6,9 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// JournalFromEnv reads the settings of who works on the journal alone: the storage
-// account and its containers, and where the plans are, which stay unread. What else
-// an app needs may be missing. The error joins every fault and is permanent.
+// JournalFromEnv reads only the settings for work on the journal: the storage account, its
+// containers, and the location of the plans, which are not read. Other settings may be missing. The
+// error joins all faults and is Permanent.
 func JournalFromEnv(environ []string) (Config, error) {
 	e := newEnv(environ)
 	c := Config{
@@ -26,7 +26,7 @@ func JournalFromEnv(environ []string) (Config, error) {
 	return c, nil
 }
 
-// ReadExports reads and parses exports.yaml of a path, as FromEnv does.
+// ReadExports reads and parses the exports.yaml at a path, like FromEnv.
 func ReadExports(path string, environ []string, readFile func(string) ([]byte, error)) (Exports, error) {
 	return newEnv(environ).readExports(path, readFile)
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // Functions images and bare containers come without a zone database
+	_ "time/tzdata" // Functions images and bare containers have no zone database
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
@@ -16,9 +16,9 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Defaults of a plan. The lag leaves writes still under way at the server to the
-// next export; the overlap sees those that took longer (Microsoft's
-// transactionTime is when the job was made, not a consistent snapshot).
+// Defaults of a plan. The lag leaves writes in progress at the server to the next export. The
+// overlap covers slower writes: Microsoft's transactionTime is the creation of the job, not a
+// consistent snapshot.
 const (
 	defaultLag     = 3 * time.Minute
 	defaultOverlap = 15 * time.Minute
@@ -37,8 +37,8 @@ var (
 	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad", "urnReferences", "allowErrors"}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
-	// fhirID is the id type of FHIR R4 §2.24.0.1, with the underscores and the length of
-	// servers that do not hold to it.
+	// fhirID matches FHIR R4 ids (§2.24.0.1), and also underscores and up to 128 characters,
+	// because some servers use them.
 	fhirID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 	// reserved schemas belong to the engines.
 	reserved = []string{"information_schema", "pg_catalog", "sys", "temp", "system"}
@@ -58,7 +58,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		case p.Name == "":
 			o.fault("name", "is missing")
 		case !planName.MatchString(p.Name):
-			o.fault("name", "%q: a name has small letters, digits and hyphens, starts with a letter and has at most 40 characters", p.Name)
+			o.fault("name", "%q: a name has lower-case letters, digits and hyphens, starts with a letter and has at most 40 characters", p.Name)
 		case names[p.Name]:
 			o.fault("name", "there is another plan %s", p.Name)
 		}
@@ -74,7 +74,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		p.Lag = o.duration("lag", defaultLag)
 		if p.OpenEnd = source.Dialect == DialectBulk && !source.Until; p.OpenEnd {
 			if p.Lag = 0; o.has("lag") {
-				o.fault("lag", "has no meaning: this server cannot be told where an export ends; where it takes _until, write until: true for the source")
+				o.fault("lag", "has no meaning: this server does not support _until: if it does, write until: true for the source")
 			}
 		}
 		p.Overlap = o.duration("overlap", defaultOverlap)
@@ -90,7 +90,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 	}
 }
 
-// references reads how the views of the plan read references that are not relative.
+// references reads how the plan's views treat references that are not relative.
 func (r *reader) references(o object) (out sof.References) {
 	switch value := o.text("urnReferences", urnsNone); value {
 	case urnsNone:
@@ -126,7 +126,7 @@ func (r *reader) planSource(o object, e *Exports) Source {
 	return Source{Name: name}
 }
 
-// scope reads what is exported: level, group, types, filters, deletes.
+// scope reads the scope of the export: level, group, types, filters, deletes.
 func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	p.Level = o.text("level", pipeline.LevelSystem)
 	p.Group = o.text("group", "")
@@ -147,7 +147,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	}
 	r.patients(o, p, e, source.Dialect)
 	if o.has("elements") {
-		o.fault("elements", "is refused: resources with elements left out would take the place of whole ones; choose columns by views")
+		o.fault("elements", "is refused: incomplete resources would replace complete ones; choose columns by views")
 	}
 	r.deletes(o, p, source.Dialect)
 	filters(o, p, source.Dialect)
@@ -157,24 +157,24 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	}
 }
 
-// deletes reads whether deletes are asked for. Servers of dialect bulk tell them
-// by themselves.
+// deletes reads whether deletes are requested. Servers of dialect bulk report them without a
+// request.
 func (r *reader) deletes(o object, p *pipeline.Plan, dialect string) {
 	asked := o.boolean("deleted", p.Level == pipeline.LevelSystem)
 	if dialect != DialectAzure {
 		if o.has("deleted") && !asked {
-			o.fault("deleted", "this server tells deletes by itself: remove it")
+			o.fault("deleted", "this server always reports deletes: remove it")
 		}
 		return
 	}
 	p.Deleted = asked
-	// Microsoft's server: includeAssociatedData is bound at system level only.
+	// Microsoft's server supports includeAssociatedData at system level only.
 	if p.Deleted && p.Level != pipeline.LevelSystem {
 		o.fault("deleted", "this server reports deletes at level system only: write deleted: false, or level: system")
 	}
 }
 
-// patients reads the list of patients that a plan is narrowed to.
+// patients reads the list of patients that limits a plan.
 func (r *reader) patients(o object, p *pipeline.Plan, e *Exports, dialect string) {
 	ids := o.texts("patients")
 	if len(ids) == 0 {
@@ -188,7 +188,7 @@ func (r *reader) patients(o object, p *pipeline.Plan, e *Exports, dialect string
 	}
 	for i, id := range ids {
 		if !fhirID.MatchString(id) {
-			o.fault("patients", "entry %d is no id of a Patient: up to 128 letters, digits, hyphens, dots and underscores, without Patient/", i+1)
+			o.fault("patients", "entry %d is not the id of a Patient: up to 128 letters, digits, hyphens, dots and underscores, without Patient/", i+1)
 		}
 	}
 	e.PatientsOf[p.Name] = ids
@@ -237,14 +237,14 @@ func (r *reader) schema(o object, p *pipeline.Plan, taken map[string]string) {
 	case slices.Contains(reserved, key):
 		o.fault("schema", "%s belongs to the database: choose another", p.Schema)
 	case taken[key] != "":
-		o.fault("schema", "%s is that of %s: two plans never write the same tables", p.Schema, taken[key])
+		o.fault("schema", "%s is the schema of %s: two plans must not write the same tables", p.Schema, taken[key])
 	default:
 		taken[key] = o.what
 	}
 }
 
-// schedule reads a cron line of five fields, a descriptor such as @daily or
-// @every 6h, or "manual" (nil).
+// schedule reads a cron line of five fields, a descriptor such as @daily or @every 6h, or "manual"
+// (nil).
 func (r *reader) schedule(o object) pipeline.Schedule {
 	text, zone := strings.TrimSpace(o.text("schedule", "")), o.text("timezone", "")
 	location := time.UTC
@@ -278,7 +278,7 @@ func (r *reader) schedule(o object) pipeline.Schedule {
 	if spec, ok := s.(*cron.SpecSchedule); ok {
 		spec.Location = location
 	}
-	// Any instant will do: cron looks five years ahead and gives up at 30 February.
+	// The start does not matter: cron searches five years and finds no 30 February.
 	if s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		o.fault("schedule", "%q is never due", text)
 		return nil

@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// ParseReferenceBase checks the base URL at which absolute references have a key. Empty
-// is allowed and means unknown.
+// ParseReferenceBase checks the base URL at which absolute references have a key. Empty is valid
+// and means unknown.
 func ParseReferenceBase(text string) (string, error) {
 	if text == "" {
 		return "", nil
@@ -21,7 +21,7 @@ func ParseReferenceBase(text string) (string, error) {
 	return strings.TrimRight(text, "/"), nil
 }
 
-// ParseReferences reads the flags --base and --urn-references.
+// ParseReferences parses the flags --base and --urn-references.
 func ParseReferences(base, urns string) (out sof.References, err error) {
 	var wrong []error
 	if out.Base, err = ParseReferenceBase(base); err != nil {

@@ -18,7 +18,7 @@ func sample(t *testing.T, name string) string {
 	return string(text)
 }
 
-// localValues are the settings of local.settings.sample.json.
+// localValues returns the settings of local.settings.sample.json.
 func localValues(t *testing.T) map[string]string {
 	t.Helper()
 	var file struct{ Values map[string]string }
@@ -30,9 +30,9 @@ func localValues(t *testing.T) map[string]string {
 
 func TestLocalSettingsOfTheSampleAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
-	// These are of the Functions host, not of the handler.
+	// The Functions host reads these, not the handler.
 	host := []string{"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "ExportSchedule"}
-	// make start keeps these beside the staged folder, which it makes anew.
+	// make start keeps these next to the staged folder, which it recreates.
 	beside := map[string]string{"ExportsFile": "../exports.yaml"}
 	for name, value := range localValues(t) {
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
@@ -88,11 +88,11 @@ func TestTheSampleOfExportsNamesEveryKey(t *testing.T) {
 	}
 }
 
-// Whoever takes away the comment sign before an option has a file that works.
+// An option works when its comment sign is removed.
 func TestTheOptionsOfTheSampleOfExportsWork(t *testing.T) {
 	t.Parallel()
 	keys := append(slices.Concat(sourceKeys, planKeys, authKeys), "ehr")
-	// patients is for servers of dialect bulk, and the plan's server is not one.
+	// patients needs dialect bulk, which the plan's server does not have.
 	keys = slices.DeleteFunc(keys, func(key string) bool { return key == "patients" })
 	option := regexp.MustCompile(`^(\s*)# (\s*([A-Za-z]+):.*)$`)
 	var b strings.Builder

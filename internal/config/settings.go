@@ -4,14 +4,14 @@ import (
 	"strings"
 )
 
-// setting is one row of the documentation and, by its default, of the code: the
-// two cannot differ.
+// setting is one row of the documentation. The code takes its default from here, so the two cannot
+// differ.
 type setting struct {
 	name, fallback, about string
 }
 
-// The suffixes are those of the host's identity-based connections, so that one
-// set of settings serves the triggers and us.
+// The suffixes are the host's for identity-based connections, so that one set of settings serves
+// the triggers and this program.
 const (
 	serviceBus     = "ServiceBusConnection"
 	lakeStorage    = "LakeStorage"
@@ -27,37 +27,37 @@ const (
 
 var settings = []setting{
 	{"Warehouse", "", "Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb` (`?memory_limit=256MB` behind it gives commits more than 88 MB), `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. Required."},
-	{"WarehouseStatements", "2", "How many statements run on the warehouse at the same time, for each process. DuckDB has one writer whatever this says."},
-	{"WarehouseTransform", "native", "Who makes the rows of views: `native` is this program; `tsql` is the engine, from the documents (not with DuckDB; `synapse-serverless` always does)."},
+	{"WarehouseStatements", "2", "Concurrent statements on the warehouse, per process. DuckDB always has one writer."},
+	{"WarehouseTransform", "native", "What computes the rows of views: `native`, this program, or `tsql`, the engine itself (not DuckDB; `synapse-serverless` always uses `tsql`)."},
 	{serviceBus, "", "Connection string of the Service Bus namespace, without `EntityPath`. This or the next one is required."},
 	{serviceBus + suffixBusHost, "", "Host name of the namespace, for managed identity: `name.servicebus.windows.net`."},
-	{serviceBus + suffixClientID, "", "Client id of a user-assigned identity for the namespace; the system-assigned one where empty."},
+	{serviceBus + suffixClientID, "", "Client id of a user-assigned identity for the namespace; empty means the system-assigned one."},
 	{lakeStorage, "", "Connection string of the storage account that the FHIR server exports into. This or the next one is required."},
 	{lakeStorage + suffixBlobURI, "", "Blob endpoint of the account, for managed identity: `https://name.blob.core.windows.net`."},
-	{lakeStorage + suffixClientID, "", "Client id of a user-assigned identity for the account; the system-assigned one where empty."},
+	{lakeStorage + suffixClientID, "", "Client id of a user-assigned identity for the account; empty means the system-assigned one."},
 	{exportsFile, "exports.yaml", "The plans. A path (relative ones start beside host.json), or `blob:<path>` in the journal container."},
-	{"ViewsFolder", "", "Folder of ViewDefinitions that add to the bundled ones, or replace those of the same file name."},
-	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit. The default is this program's own: `functions/PollExport` has the Functions host read the setting itself, which knows none, so a Function App sets it in any case."},
-	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events. Set it in any case, for the same reason: `functions/BlobLoaded` reads it."},
-	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into. Let nobody else export into it: a job there that nobody owns is taken for a lost one of ours, and may be cancelled."},
+	{"ViewsFolder", "", "Folder of ViewDefinitions that add to the bundled ones, or replace the ones with the same file name."},
+	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit. Always set it in a Function App: the Functions host reads it for `functions/PollExport` and has no default."},
+	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events. Always set it in a Function App: the Functions host reads it for `functions/BlobLoaded`."},
+	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into. No other client may export into it: the program takes an unknown job there for its own lost one, and may cancel it."},
 	{"StagingContainer", "fhir-staging", "Container of prepared files."},
 	{"PublishedContainer", "fhir-published", "Container of the lines that the views of `synapse-serverless` read. No rule may delete from it."},
 	{"QuarantineContainer", "fhir-quarantine", "Container of bad lines."},
 	{"JournalContainer", "fhir-journal", "Container of the journal."},
-	{"Settle", "30s", "How long a blob must have been left alone before it is prepared: servers commit a blob several times."},
-	{"StepTimeout", "55m", "Deadline of a step; what is left then is sent as a new step. Must be below `functionTimeout` of host.json."},
+	{"Settle", "30s", "How long a blob must be unchanged before it is prepared, because servers commit a blob several times."},
+	{"StepTimeout", "55m", "Deadline of a step; the remaining work is sent as a new step. Must be below `functionTimeout` of host.json."},
 	{"PollMin", "10s", "Shortest wait between two polls of an export."},
 	{"PollMax", "5m", "Longest wait between two polls of an export."},
-	{"SilentAfter", "15m", "An export that nothing was heard of for so long gets its step sent again. Must be above `PollMax`."},
-	{"ExportTimeout", "24h", "How long the FHIR server may take over one export before it is cancelled, and its files over being downloaded."},
-	{"StuckAfter", "12h", "An export whose server shows neither another progress text nor another file for so long is cancelled."},
-	{"KickOffPatience", "4m", "How long after a kick-off without a recorded outcome the next one is made: longer than the FHIR server takes to answer."},
-	{"LeaseFor", "1m", "How long a killed committer keeps others from the same tables; one that works renews its lease. At most `1m`. It saves work and is not a lock: too short a lease is harmless."},
+	{"SilentAfter", "15m", "After this time without progress an export's step is sent again. Must be above `PollMax`."},
+	{"ExportTimeout", "24h", "How long one export may run at the FHIR server before it is cancelled, and how long the downloads of its files may take."},
+	{"StuckAfter", "12h", "After this time without a new progress text or a new file an export is cancelled."},
+	{"KickOffPatience", "4m", "How long to wait after a kick-off with an unknown outcome before the next one. It must exceed the FHIR server's response time."},
+	{"LeaseFor", "1m", "How long a killed committer blocks others from its tables; a live one renews its lease. At most `1m`. The lease avoids double work and is not a lock, so a short one is harmless."},
 	{"LineLimit", "64MB", "Longest line of an NDJSON file; a longer one is quarantined. Units: KB, MB, GB, KiB, MiB, GiB."},
 	{"LogLevel", "info", "debug, info, warn or error."},
 }
 
-// foreign are settings that start like one of ours and belong to the host.
+// foreign lists settings that look like ours but belong to the host.
 var foreign = []string{
 	"ExportSchedule",
 	serviceBus + "__credential", serviceBus + "__tenantId", serviceBus + "__managedIdentityResourceId",
@@ -66,7 +66,7 @@ var foreign = []string{
 	lakeStorage + "__serviceUri",
 }
 
-// Markdown documents the settings as a table.
+// Markdown returns the settings as a table.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| setting | default | meaning |\n|---|---|---|\n")

@@ -125,10 +125,10 @@ func TestFaultsOfPlansByDialect(t *testing.T) {
 	for what, want := range map[string]string{
 		"z: patients: [p], level: patient":         "patients: this server takes no list",
 		"b: patients: [p]":                         "patients: has no meaning at level system",
-		"b: patients: [Patient/p], level: patient": "entry 1 is no id",
+		"b: patients: [Patient/p], level: patient": "entry 1 is not the id",
 		"b: elements: [id]":                        "elements: is refused",
 		"b: lag: 3m":                               "lag: has no meaning",
-		"b: deleted: false":                        "tells deletes by itself",
+		"b: deleted: false":                        "always reports deletes",
 		"b: typeFilter: ['Observation?_count=5']":  "_count shapes an answer",
 		"b: typeFilter: ['Observation?code']":      "not of the form name=value",
 		"z: typeFilter: ['Observation?code=a=b'], types: [Observation], deleted: false": `second "="`,
@@ -147,8 +147,8 @@ func TestFaultsOfPlansByDialect(t *testing.T) {
 	}
 }
 
-// The hour that the clock jumps over in spring is nobody's, and the one that it
-// repeats in autumn comes twice: an export more or less does no harm.
+// The clock skips an hour in spring and repeats one in autumn. One export more or less does no
+// harm.
 func TestSchedulesOverTheChangeOfClocks(t *testing.T) {
 	t.Parallel()
 	text := `{version: 1, sources: {b: {url: "https://b.example", auth: {kind: none}}},

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// parseSize reads a number of bytes: "64MB", "16 MiB", "65536".
+// parseSize parses a number of bytes: "64MB", "16 MiB", "65536".
 func parseSize(text string) (int64, error) {
 	units := []struct {
 		suffix string
@@ -38,10 +38,9 @@ func parseSize(text string) (int64, error) {
 	return 0, fmt.Errorf("%q is not a size: write for example 64MB", text)
 }
 
-// ParseLineLimit reads the longest line of a file in bytes, as the setting LineLimit has
-// it: "64MB", "16 MiB", "65536".
+// ParseLineLimit parses the setting LineLimit in bytes: "64MB", "16 MiB", "65536".
 func ParseLineLimit(text string) (int, error) {
-	// A resource of a few kilobytes must fit; a line is held in memory whole.
+	// A resource of a few kilobytes must fit, and a line is held in memory whole.
 	const least, most = 64 << 10, 1 << 30
 	n, err := parseSize(text)
 	if err == nil && (n < least || n > most) {
@@ -50,8 +49,7 @@ func ParseLineLimit(text string) (int, error) {
 	return int(n), err
 }
 
-// parsePercent reads "5%" as 0.05. A bare number is refused, since 1 could mean
-// one per cent as well as everything.
+// parsePercent parses "5%" as 0.05. A bare number is refused, because 1 could mean 1 % or 100 %.
 func parsePercent(text string) (float64, error) {
 	number, ok := strings.CutSuffix(text, "%")
 	f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
@@ -61,7 +59,7 @@ func parsePercent(text string) (float64, error) {
 	return f / 100, nil
 }
 
-// parseDuration is time.ParseDuration with an error that shows the form.
+// parseDuration is time.ParseDuration with an example in its error.
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
@@ -70,8 +68,8 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// parseTimeSpan reads the host's [d.]hh:mm:ss, as functionTimeout has it. "-1"
-// is unlimited: the longest duration.
+// parseTimeSpan parses functionTimeout, [d.]hh:mm:ss. "-1" means unlimited and returns the longest
+// duration.
 func parseTimeSpan(text string) (time.Duration, error) {
 	if text == "-1" {
 		return math.MaxInt64, nil
@@ -100,7 +98,7 @@ func parseTimeSpan(text string) (time.Duration, error) {
 	return total, nil
 }
 
-// meant is the known word nearest to a misspelt one, or "".
+// meant returns the known word nearest to a misspelt one, or "".
 func meant(word string, known []string) string {
 	best, bestDistance := "", 3
 	for _, k := range known {
@@ -112,7 +110,7 @@ func meant(word string, known []string) string {
 	return best
 }
 
-// hint is ": did you mean x?" or the list of what is known.
+// hint returns ": did you mean x?" or the list of known words.
 func hint(word string, known []string) string {
 	if m := meant(word, known); m != "" {
 		return fmt.Sprintf(": did you mean %s?", m)
@@ -123,8 +121,7 @@ func hint(word string, known []string) string {
 	return ": known are " + strings.Join(known, ", ")
 }
 
-// distance counts insertions, deletions, replacements and swaps of neighbours
-// that lead from a to b.
+// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b.
 func distance(a, b string) int {
 	if abs(len(a)-len(b)) > 3 {
 		return 4

@@ -12,8 +12,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// document walks a YAML tree by hand, since a decoder stops at the first fault
-// and we owe the reader all of them, each with its line.
+// document reads a YAML tree node by node. A decoder would stop at the first fault; this reports
+// all, each with its line.
 type document struct {
 	name   string
 	faults []error
@@ -29,7 +29,7 @@ func (d *document) fault(at ast.Node, format string, args ...any) {
 	d.faults = append(d.faults, fmt.Errorf("%s:%d: %w", d.name, line, fmt.Errorf(format, args...)))
 }
 
-// parse gives the root of the file's only document, or nil after a fault.
+// parse returns the root of the file's only document, or nil after a fault.
 func (d *document) parse(data []byte) ast.Node {
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	var positioned yaml.Error
@@ -65,7 +65,7 @@ type field struct {
 	value ast.Node
 }
 
-// entries lists an object's fields; a fault and nil when n is no object.
+// entries returns an object's fields. If n is not an object, it records a fault and returns nil.
 func (d *document) entries(n ast.Node, what string) []field {
 	var values []*ast.MappingValueNode
 	switch m := n.(type) {
@@ -93,8 +93,7 @@ func (d *document) entries(n ast.Node, what string) []field {
 	return out
 }
 
-// object is an object whose keys are known. A key without a value counts as
-// absent.
+// object is an object with known keys. A key without a value counts as absent.
 type object struct {
 	d      *document
 	at     ast.Node
@@ -102,7 +101,7 @@ type object struct {
 	fields map[string]ast.Node
 }
 
-// object reads n; the second result is false, after a fault, when n is none.
+// object reads n. If n is not an object, it records a fault and returns false.
 func (d *document) object(n ast.Node, what string, known ...string) (object, bool) {
 	before := len(d.faults)
 	list := d.entries(n, what)
@@ -123,8 +122,8 @@ func (d *document) object(n ast.Node, what string, known ...string) (object, boo
 
 func (o object) has(name string) bool { return o.fields[name] != nil }
 
-// place is where a fault about a field belongs: the field, or the object where
-// the field is absent.
+// place returns the node for a fault about a field: the field, or the object if the field is
+// absent.
 func (o object) place(name string) ast.Node {
 	if n := o.fields[name]; n != nil {
 		return n
@@ -136,7 +135,7 @@ func (o object) fault(name, format string, args ...any) {
 	o.d.fault(o.place(name), "%s: %s: %w", o.what, name, fmt.Errorf(format, args...))
 }
 
-// text gives a field's text, or fallback where it is absent.
+// text returns a field's text, or fallback if it is absent.
 func (o object) text(name, fallback string) string {
 	n := o.fields[name]
 	if n == nil {
@@ -150,7 +149,7 @@ func (o object) text(name, fallback string) string {
 	return s
 }
 
-// texts gives a field's list of texts.
+// texts returns a field's list of texts.
 func (o object) texts(name string) []string {
 	n := o.fields[name]
 	if n == nil {
@@ -186,7 +185,7 @@ func (o object) boolean(name string, fallback bool) bool {
 	return b.Value
 }
 
-// number gives a field's whole number, or 0 where it is absent.
+// number returns a field's whole number, or 0 if it is absent.
 func (o object) number(name string, least, most int) int {
 	text := o.text(name, "")
 	if text == "" {
@@ -200,7 +199,7 @@ func (o object) number(name string, least, most int) int {
 	return n
 }
 
-// duration gives a field's duration, which may not be negative.
+// duration returns a field's duration, which may not be negative.
 func (o object) duration(name string, fallback time.Duration) time.Duration {
 	text := o.text(name, "")
 	if text == "" {
@@ -218,8 +217,7 @@ func (o object) duration(name string, fallback time.Duration) time.Duration {
 	return v
 }
 
-// scalar gives a plain value's text as it stands in the file, so that an id
-// made of digits keeps its zeros.
+// scalar returns the source text of a plain value, so that an id of digits keeps its zeros.
 func scalar(n ast.Node) (string, bool) {
 	switch v := n.(type) {
 	case *ast.StringNode:
@@ -234,7 +232,7 @@ func scalar(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// kind names what a person wrote.
+// kind describes a node's type for people.
 func kind(n ast.Node) string {
 	if n == nil {
 		return "nothing"

@@ -5,15 +5,14 @@ import (
 	"math/bits"
 )
 
-// decimalSize is the bytes of a decimal in Parquet: 38 digits fit into 127 bits.
+// decimalSize is the size of a decimal in Parquet: 38 digits fit into 127 bits.
 const decimalSize = 16
 
-// maxExponent is beyond every number that fits: it keeps the sums below small.
+// maxExponent exceeds all valid exponents and keeps the sums below small.
 const maxExponent = 1 << 20
 
-// parseDecimal computes the number text s as precision digits, scale of them after
-// the point, in big-endian two's complement. Digits beyond the scale are rounded half
-// to even.
+// parseDecimal parses the number s into precision digits, scale of them after the point, as
+// big-endian two's complement. Digits beyond the scale are rounded half to even.
 func parseDecimal(s []byte, precision, scale int) (out [decimalSize]byte, f fit) {
 	negative := len(s) > 0 && s[0] == '-'
 	if negative {
@@ -59,7 +58,7 @@ func scaled(whole, fraction []byte, exponent, precision, scale int) (hi, lo uint
 	if first == n {
 		return 0, 0, fits
 	}
-	// keep is how many digits from the first on are left of the rounding place.
+	// keep is the number of digits from the first one to the rounding place.
 	keep := len(whole) + exponent + scale - first
 	switch {
 	case keep > precision:
@@ -120,7 +119,7 @@ func leadingDigits(s []byte) (digits, rest []byte) {
 	return s[:i], s[i:]
 }
 
-// parseExponent reads what follows the digits: nothing, or e with a number.
+// parseExponent parses the text after the digits: empty, or e with a number.
 func parseExponent(s []byte) (int, bool) {
 	if len(s) == 0 {
 		return 0, true
@@ -147,7 +146,7 @@ func parseExponent(s []byte) (int, bool) {
 	return n, true
 }
 
-// decimalText writes a decimal with exactly scale digits after the point.
+// decimalText formats a decimal with exactly scale digits after the point.
 func decimalText(b []byte, scale int) []byte {
 	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 	negative := hi>>63 == 1

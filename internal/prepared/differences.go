@@ -8,14 +8,14 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// mostNames is how many names of unknown elements are kept of a file.
+// mostNames bounds the names of unknown elements that are kept of a file.
 const mostNames = 100
 
-// What is compared below the top level of resources: every line of a small file, and a
-// sample of a large one. A version of FHIR shows on most lines that have the element.
+// Below the top level of resources, every line of a small file and a sample of a large one are
+// compared. A difference of FHIR versions shows on most lines with the element.
 const (
-	nestedFirst = 1000      // lines of a file
-	nestedEvery = 64        // lines after them
+	nestedFirst = 1000      // lines at the start of a file
+	nestedEvery = 64        // interval of the lines after them
 	nestedSize  = 256 << 10 // bytes of a line
 )
 
@@ -24,8 +24,7 @@ func comparesNested(number int64, size int) bool {
 	return (number <= nestedFirst || number%nestedEvery == 0) && size <= nestedSize
 }
 
-// differences counts the members of resources that R4 does not have, or has in another
-// shape.
+// differences counts the members of resources that R4 does not have or has in another form.
 type differences struct {
 	resources int64
 	counts    [jsontape.DifferenceKinds]map[string]*int64 // by name
@@ -54,7 +53,7 @@ func (d *differences) add(of []jsontape.Difference) {
 	}
 }
 
-// tally adds the counts to those of a file.
+// tally adds the counts to the totals of a file.
 func (d *differences) tally(done *pipeline.Done, resource string) {
 	pipeline.Count(&done.OtherVersion, resource, d.resources)
 	for kind, names := range d.counts {

@@ -15,7 +15,7 @@ import (
 	bundled "fhirsynapse/views"
 )
 
-// flattened gives the counts of a file of patients, in blocks of a few lines.
+// flattened returns the counts of a file of patients, in blocks of a few lines.
 func flattened(t *testing.T, lines ...string) pipeline.Done {
 	t.Helper()
 	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: compiled(t, patientView), Block: 1 << 10})
@@ -35,7 +35,7 @@ func TestDifferencesFromR4AreCounted(t *testing.T) {
 	lines := []string{
 		line(`"name":[{"family":"Doe"}],"gender":"male","active":true`),
 		`{"resourceType":"Patient","gender":["x"],"animal":{}}`,             // bad
-		`{"resourceType":"Patient","id":"a","gender":["x"],"animal":{},}`,   // bad, too
+		`{"resourceType":"Patient","id":"a","gender":["x"],"animal":{},}`,   // also bad
 		`{"resourceType":"Observation","id":"a","gender":["x"],"animal":5}`, // of another type
 		`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z","tag":[{"code":"SUBSETTED"}]},"animal":{}}`,
 		line(`"gender":{"x":1}`),
@@ -106,7 +106,7 @@ func TestMadeUpDataHasNoDifferences(t *testing.T) {
 	}
 }
 
-// Inside elements the lines of a small file are compared, and a sample of a large one.
+// Inside elements all lines of a small file and a sample of a large one are compared.
 func TestDifferencesInsideElementsAreCounted(t *testing.T) {
 	t.Parallel()
 	var lines []string

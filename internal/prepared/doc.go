@@ -1,20 +1,19 @@
-// Package prepared is the prepared form of an NDJSON file: what prepare leaves in
-// the staging area and commit puts into the tables.
+// Package prepared defines the prepared form of an NDJSON file: prepare writes it to the staging
+// area, and commit copies it into the tables.
 //
-//	<dir>/head.parquet      id, version, last_updated, deleted, line: one row a resource
+//	<dir>/head.parquet      id, version, last_updated, deleted, line: one row per resource
 //	<dir>/<table>.parquet   _id, _line, _version, and the view's columns: the rows of one view
 //	<dir>.ndjson            in the quarantine area: the bad lines with their reasons
 //
-// The version is in every row so that a commit need not join the rows to the heads:
-// of a file whose resources all win, they go into the table as they are.
+// Each row has the version, so that a commit need not join rows to heads: if all resources of a
+// file win, its rows go into the table unchanged.
 //
-// [Flattener] writes it, streaming and in parallel; [Heads] and [Rows] read it.
-// The same input gives the same bytes. A file without rows does not exist.
+// [Flattener] writes the form, streaming and in parallel. [Heads] and [Rows] read it. The same
+// input gives the same bytes. A file without rows is not written.
 //
-// Where a line cannot be loaded it is counted and quarantined, and the rest goes
-// on: it is no JSON, not valid UTF-8, over the limit, another resource type, or
-// its id, its meta.lastUpdated or its meta.versionId cannot be used. Where a value
-// does not fit the type of its column it becomes NULL and is counted. Decimals are
-// computed from their text, without floats; digits beyond the scale are rounded
-// half away from zero, as SQL does.
+// A line that cannot be loaded is counted and quarantined, and the rest goes on: it is not JSON,
+// not valid UTF-8, over the limit, of another resource type, or its id, meta.lastUpdated or
+// meta.versionId is unusable. A value that does not fit its column's type becomes NULL and is
+// counted. Decimals are computed from their text, without floats; digits beyond the scale are
+// rounded half to even.
 package prepared

@@ -16,7 +16,7 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// columns is a run of rows, column by column.
+// columns holds a run of rows by column.
 type columns struct {
 	values []*flatparquet.Values
 	rows   int
@@ -37,19 +37,19 @@ func (c *columns) reset() {
 	c.rows = 0
 }
 
-// badLine is a line for the quarantine. Its text is part of the block.
+// badLine is a line for the quarantine. Its text is a part of the block.
 type badLine struct {
 	line   ndjson.Line
 	reason string
 }
 
-// result is what became of a block.
+// result is the outcome of a block.
 type result struct {
-	head    *columns       // nil where no heads are asked for
+	head    *columns       // nil if no heads are needed
 	tables  []rows         // by table
 	parquet []*parquetRows // the same; nil for other forms
 	texts   []*textRows    // the same; nil for other forms
-	counts  [][]fitCounts  // per table and column
+	counts  [][]fitCounts  // by table and column
 	bad     []badLine
 
 	differences differences
@@ -57,7 +57,7 @@ type result struct {
 	lines, blank, filtered, deleted, resources, oddIDs int64
 }
 
-// newResult is a result in the prepared form.
+// newResult returns an empty result in the prepared form.
 func newResult(tables []Table) *result {
 	head := newColumns(headColumns)
 	r := &result{head: &head}
@@ -86,13 +86,13 @@ func (r *result) reset() {
 		t.reset()
 		clear(r.counts[i])
 	}
-	clear(r.bad) // or it would hold the lines
+	clear(r.bad) // so that the lines can be freed
 	r.bad = r.bad[:0]
 	r.differences = differences{}
 	r.lines, r.blank, r.filtered, r.deleted, r.resources, r.oddIDs = 0, 0, 0, 0, 0, 0
 }
 
-// tally adds the counts of a result to those of its file.
+// tally adds the counts of a result to the totals of its file.
 func (r *result) tally(done *pipeline.Done, resource string) {
 	pipeline.Count(&done.OddIDs, resource, r.oddIDs)
 	r.differences.tally(done, resource)
@@ -104,30 +104,30 @@ func (r *result) tally(done *pipeline.Done, resource string) {
 	done.Heads += r.resources
 }
 
-// evaluation is one goroutine's evaluator with what it remembers of a line.
+// evaluation is one goroutine's evaluator with its state of the current line.
 type evaluation struct {
-	size    int // bytes of the cells in r, about
+	size    int // approximate bytes of the cells in r
 	in      pipeline.Flattening
 	tables  []Table
 	ev      Evaluator
 	emit    func(view int, row [][]byte) error
 	r       *result
 	number  int64
-	marks   []before // tables that the line has rows in
-	view    int      // of the row at hand
+	marks   []before // tables with rows of the line
+	view    int      // of the current row
 	told    func(column int, f fit)
 	misfits []misfit // of the line
 	version []byte
-	nested  *jsontape.Nested // nil where no view reads the type
+	nested  *jsontape.Nested // nil if no view reads the type
 }
 
-// misfit is a value that its column does not hold as it is.
+// misfit is a value that its column cannot hold unchanged.
 type misfit struct {
 	table, column int
 	fit           fit
 }
 
-// before is where a table stood before the line.
+// before is the position of a table before the line.
 type before struct {
 	table int
 	mark
@@ -143,12 +143,12 @@ func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evalua
 	return e
 }
 
-// errTooLarge reports that a line needs more room than its evaluator may take.
-var errTooLarge = errors.New("the line needs more room")
+// errTooLarge reports that a line needs more memory than its evaluator may use.
+var errTooLarge = errors.New("the line needs more memory")
 
-// block evaluates the lines of a block into r. The block it returns has the lines
-// that are left to be evaluated one by one: they, or their rows, are too large. An
-// error means that the whole file cannot be flattened now.
+// block evaluates the lines of a block into r. The returned block has the remaining lines, which
+// are too large or have too many rows and must be evaluated one by one. An error means that the
+// whole file cannot be flattened now.
 func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) (rest ndjson.Block, err error) {
 	e.r, e.size = r, 0
 	for line, err := range b.Lines() {
@@ -178,7 +178,7 @@ func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) (rest
 	return ndjson.Block{}, nil
 }
 
-// begin counts a line and reports whether it is to be evaluated.
+// begin counts a line and reports whether it must be evaluated.
 func (e *evaluation) begin(line ndjson.Line, err error) (wanted bool, _ error) {
 	e.number = line.Number
 	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
@@ -196,7 +196,7 @@ func (e *evaluation) begin(line ndjson.Line, err error) (wanted bool, _ error) {
 	return true, nil
 }
 
-// refuse puts a line among the bad ones.
+// refuse adds a line to the bad lines.
 func (e *evaluation) refuse(line ndjson.Line, reason string) error {
 	if e.stopsAt(line.JSON) {
 		return fmt.Errorf("line %d: %w", line.Number, pipeline.ErrMixed)
@@ -217,8 +217,8 @@ func (e *evaluation) leavesOut(line []byte) bool {
 	return false
 }
 
-// stopsAt reports whether a bad line is of another type, so that the file is to be
-// flattened for each of its types.
+// stopsAt reports whether a bad line has another type. The file must then be flattened once per
+// type.
 func (e *evaluation) stopsAt(line []byte) bool {
 	if e.in.Foreign != pipeline.ForeignStops {
 		return false
@@ -227,7 +227,7 @@ func (e *evaluation) stopsAt(line []byte) bool {
 	return typ != "" && typ != e.in.Type
 }
 
-// line evaluates one line; reason is why it is bad.
+// line evaluates one line. If the line is bad, reason is the cause.
 func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string, err error) {
 	size := e.size
 	res, err := e.ev.Eval(ctx, line.JSON, e.emit)
@@ -260,8 +260,8 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 	return "", nil
 }
 
-// judge says why a line is bad that was evaluated with an error or without, or what
-// its meta.lastUpdated is.
+// judge returns the reason why a line is bad, or else its meta.lastUpdated. err is the evaluator's
+// error, if any.
 func (e *evaluation) judge(res *Resource, err error) (lastUpdated time.Time, reason string, _ error) {
 	switch {
 	case err == nil:
@@ -281,7 +281,7 @@ func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string,
 	case !usableID(res.ID):
 		return lastUpdated, "the resource has no id of 1 to 128 letters, digits, '-', '.' and '_'", nil
 	case !usableVersionID(res.VersionID):
-		return lastUpdated, "meta.versionId is over 64 characters, or has other than visible ASCII ones", nil
+		return lastUpdated, "meta.versionId is over 64 characters or not visible ASCII", nil
 	case len(res.LastUpdated) == 0 && e.in.LastUpdated.IsZero():
 		return lastUpdated, "", pipeline.ErrNoInstant
 	case len(res.LastUpdated) == 0:
@@ -294,7 +294,7 @@ func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string,
 	return lastUpdated, "", nil
 }
 
-// takeBack forgets the rows of the line.
+// takeBack removes the rows of the line.
 func (e *evaluation) takeBack() {
 	for _, m := range e.marks {
 		e.r.tables[m.table].truncate(m.mark)
@@ -302,8 +302,8 @@ func (e *evaluation) takeBack() {
 	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
 }
 
-// keep counts the resource, and gives the rows of the line their id and the
-// resource its head where the form has them.
+// keep counts the resource. It also sets the ids of the line's rows and adds the head, if the form
+// has them.
 func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	e.version = appendVersion(e.version[:0], lastUpdated, res.VersionID, res.Deleted)
 	version := e.version
@@ -328,8 +328,8 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	h.rows++
 }
 
-// keepRows counts the values of the line that did not fit, and gives its rows
-// their id and version where the form has them.
+// keepRows counts the line's misfits. It also sets the id and version of its rows, if the form has
+// them.
 func (e *evaluation) keepRows(id, version []byte) {
 	for _, m := range e.misfits {
 		e.r.counts[m.table][m.column][m.fit]++
@@ -342,10 +342,10 @@ func (e *evaluation) keepRows(id, version []byte) {
 	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
 }
 
-// rowOverhead is about the bytes of a row without cells: its keys.
+// rowOverhead is the approximate size of a row's keys in bytes.
 const rowOverhead = 200
 
-// row takes one row of a view.
+// row adds one row of a view.
 func (e *evaluation) row(view int, cells [][]byte) error {
 	if err := e.checkRow(view, cells); err != nil {
 		return err
@@ -363,7 +363,7 @@ func (e *evaluation) row(view int, cells [][]byte) error {
 	return nil
 }
 
-// checkRow reports whether a row has the form of its table.
+// checkRow checks that a row has the form of its table.
 func (e *evaluation) checkRow(view int, cells [][]byte) error {
 	if view < 0 || view >= len(e.tables) {
 		return fmt.Errorf("the engine has a row for view %d of %d", view, len(e.tables))
@@ -385,8 +385,7 @@ func (e *evaluation) marked(view int) bool {
 
 var errAborted = errors.New("aborted")
 
-// cutText is the beginning of a line for the quarantine, of whole characters
-// where it has any.
+// cutText returns the beginning of a line for the quarantine, cut between characters if it has any.
 func cutText(line []byte, limit int) []byte {
 	if len(line) <= limit {
 		return line

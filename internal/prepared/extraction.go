@@ -10,26 +10,24 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Format is how an Extraction writes its tables.
+// Format is the file format of an Extraction.
 type Format string
 
 // The formats.
 const (
-	// Parquet has the columns in their own types; a decimal has the scale of its
-	// column.
+	// Parquet has typed columns; a decimal has the scale of its column.
 	Parquet Format = "parquet"
-	// CSV is RFC 4180 with LF at the ends of lines and the names first. NULL is an
-	// empty field, the empty text is "".
+	// CSV follows RFC 4180 with LF at the ends of lines and a header. NULL is an empty field, the
+	// empty text is "".
 	CSV Format = "csv"
-	// NDJSON is one object a row, with a member for every column: numbers with all
-	// their digits, booleans, lists, null.
+	// NDJSON has one object per row with a member for every column: numbers with all their digits,
+	// booleans, lists, null.
 	NDJSON Format = "ndjson"
 )
 
-// Extraction writes the rows of one resource type's views as files for people: one
-// a table, without ids, lines and versions of ours. Each line is a source of rows:
-// of two versions of a resource both have theirs, and a tombstone has none. It is
-// used by one goroutine at a time.
+// Extraction writes the rows of one resource type's views to files for people: one per table,
+// without ids, lines and versions. Each line adds its rows, so two versions of a resource both
+// appear; a tombstone adds none. It is used by one goroutine at a time.
 type Extraction struct {
 	f      *Flattener
 	kit    *kit
@@ -45,9 +43,9 @@ type extracted struct {
 	parquet *parquetFile // for Parquet
 }
 
-// Extraction begins the files of the tables of a resource type. Create is called
-// once for every table, whether it will have rows or not. Close closes what it
-// gave; after an error that is left to whoever made it.
+// Extraction starts the files of the tables of a resource type. It calls create once for every
+// table, even if the table stays empty. Close closes the created files; after an error the caller
+// of Extraction must close them.
 func (f *Flattener) Extraction(plan, resource string, format Format, create func(table string) (io.WriteCloser, error)) (*Extraction, error) {
 	k, err := f.kit(plan, resource)
 	if err != nil {
@@ -76,12 +74,12 @@ func (x *Extraction) begin(t Table, create func(table string) (io.WriteCloser, e
 		_, err = to.Write(header(t))
 	case NDJSON:
 	default:
-		err = fmt.Errorf("no format %q: use %s, %s or %s", x.format, Parquet, CSV, NDJSON)
+		err = fmt.Errorf("format %q is unknown: use %s, %s or %s", x.format, Parquet, CSV, NDJSON)
 	}
 	return err
 }
 
-// Tables are the names of the tables.
+// Tables returns the names of the tables.
 func (x *Extraction) Tables() []string {
 	names := make([]string, len(x.tables))
 	for i, t := range x.tables {
@@ -90,9 +88,8 @@ func (x *Extraction) Tables() []string {
 	return names
 }
 
-// Add appends the rows of the lines of r. Bad lines go to the quarantine as those
-// of Flatten do; Done.Heads counts the resources, tombstones among them. After an
-// error the files are of no use.
+// Add appends the rows of the lines of r. Bad lines go to the quarantine, as in Flatten. Done.Heads
+// counts the resources, including tombstones. After an error the files are unusable.
 func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reader) (_ pipeline.Done, err error) {
 	defer caught(&err, func() string { return "extract " + in.Path })
 	done := pipeline.Done{Rows: map[string]int64{}}
@@ -158,8 +155,7 @@ func (x *Extraction) write(r *result, done *pipeline.Done) error {
 	return bound(x.f.o.RowGroup, waiting)
 }
 
-// Close ends the files and closes them all. The files are whole when it returns
-// nil.
+// Close finishes and closes the files. They are complete if it returns nil.
 func (x *Extraction) Close() error {
 	var errs []error
 	for i, f := range x.files {

@@ -39,7 +39,7 @@ type file struct {
 
 func (f *file) Close() error { f.closed = true; return nil }
 
-// extract makes the files of the tables of Observations from inputs.
+// extract extracts the tables of Observation from inputs.
 func extract(t *testing.T, format prepared.Format, lake pipeline.Lake, inputs ...string) (map[string]*file, pipeline.Done) {
 	t.Helper()
 	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: compiled(t, everyKind, patientView, valueView), Evaluators: 2, Block: 256, Codec: prepared.None})

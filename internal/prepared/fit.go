@@ -5,14 +5,14 @@ import (
 	"fhirsynapse/internal/sof/native"
 )
 
-// fit says how a column holds a value.
+// fit describes how a column holds a value.
 type fit int
 
 // The ways a value fits its column.
 const (
-	fits     fit = iota // as it is
+	fits     fit = iota // unchanged
 	rounded             // with fewer decimal places
-	nulled              // NULL: it is not of the column's type
+	nulled              // NULL: not of the column's type
 	noTime              // NULL: a date without a time of day, for a column of instants
 	noDay               // NULL: a date without a day, for a column of days
 	tooSmall            // NULL: rounding would make it 0
@@ -25,13 +25,13 @@ const (
 // null reports whether the column is NULL instead of the value.
 func (f fit) null() bool { return f > rounded }
 
-// missFits says how a reference without a key fits.
+// missFits maps the reasons for a missing key to fits.
 var missFits = map[native.Unkeyed]fit{native.URN: urn, native.Unresolved: unkeyed, native.Foreign: foreign}
 
-// fitCounts counts the values of a column by how they fit.
+// fitCounts counts the values of a column by fit.
 type fitCounts [fitKinds]int64
 
-// count adds the rows of a table and the values that did not fit to the counts of a file.
+// count adds a table's rows and misfits to the counts of a file.
 func count(done *pipeline.Done, t Table, rows int, counts []fitCounts) {
 	if rows > 0 {
 		done.Rows[t.Name] += int64(rows)

@@ -16,7 +16,7 @@ import (
 	bundled "fhirsynapse/views"
 )
 
-// sinkLake takes what is put into it and keeps the sizes alone.
+// sinkLake discards blobs and counts their bytes.
 type sinkLake struct{ bytes, blobs int64 }
 
 func (*sinkLake) List(context.Context, pipeline.Area, string) iter.Seq2[pipeline.File, error] {
@@ -38,8 +38,8 @@ func (l *sinkLake) Put(_ context.Context, _ pipeline.Area, _ string, r io.Reader
 	return pipeline.File{}, err
 }
 
-// BenchmarkFlatten is one made-up file of about 9 MB through all bundled tables of
-// its type, on as many goroutines as -cpu says.
+// BenchmarkFlatten flattens one generated file of about 9 MB for all bundled tables of its type, on
+// -cpu goroutines.
 func BenchmarkFlatten(b *testing.B) {
 	data := madeUp(b, 500)
 	set, err := bundled.Load(nil)
@@ -78,8 +78,8 @@ func BenchmarkFlatten(b *testing.B) {
 	}
 }
 
-// madeUp returns the lines of the synthetic hospital by type, with meta, and copies
-// of them, up to 9 MB a type.
+// madeUp returns generated resources of this number of patients by type, with meta, and repeats
+// them up to 9 MB per type.
 func madeUp(b *testing.B, patients int) map[string][]byte {
 	b.Helper()
 	s, err := store.New(store.Options{})

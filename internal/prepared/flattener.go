@@ -18,37 +18,36 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// Resource is what an evaluator found out about a line. Its bytes are valid until
-// the next line.
+// Resource describes an evaluated line. Its bytes are valid until the next line.
 type Resource struct {
 	Type, ID, VersionID, LastUpdated []byte
-	// Deleted marks a tombstone, Subsetted a resource that the server has cut.
+	// Deleted marks a tombstone, Subsetted a resource with elements left out by the server.
 	Deleted, Subsetted bool
-	// Misses counts the references of the rows that have no key.
+	// Misses counts the references without a key in the rows.
 	Misses []native.Miss
-	// Differences are members of the resource that R4 does not have, or has in another
-	// shape, at its top level.
+	// Differences are top-level members of the resource that R4 does not have or has in another
+	// form.
 	Differences []jsontape.Difference
 }
 
 // Evaluator runs the views of one resource type over lines. It is used by one
 // goroutine at a time.
 type Evaluator interface {
-	// Eval emits the rows of all views for one line: cells in the order of the
-	// view's columns, nil for NULL, else canonical text. The cells are valid until
-	// emit returns. An error of class BadData means that the line is bad: what
-	// is no JSON in UTF-8 is among them. Rows may have been emitted before an error.
+	// Eval emits the rows of all views for one line: cells in the order of the view's columns, nil
+	// for NULL, else canonical text. The cells are valid until emit returns. An error of class
+	// BadData means that the line is bad, for example not JSON in UTF-8. Rows may have been emitted
+	// before an error.
 	Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (Resource, error)
 }
 
-// PlanViews is what a Flattener needs of a plan.
+// PlanViews provides the views of a plan to a Flattener.
 type PlanViews interface {
-	// Tables are the tables of the plan's present views.
+	// Tables returns the tables of the plan's current views.
 	Tables(plan string) ([]Table, error)
-	// Engine makes evaluators for the plan's views of one resource type, in the
+	// Engine returns a constructor of evaluators for the plan's views of one resource type, in the
 	// order of TablesOf.
 	Engine(plan, resource string) (func(Room) Evaluator, error)
-	// ViewSet fingerprints the views.
+	// ViewSet returns a fingerprint of the views.
 	ViewSet(plan string) (string, error)
 }
 
@@ -62,29 +61,29 @@ const (
 	None   Codec = "none"
 )
 
-// Options are what a Flattener is made of. Lake and Views are needed; the zero
-// values of the others mean the defaults.
+// Options configure a Flattener. Lake and Views are required; zero values of the others mean the
+// defaults.
 type Options struct {
 	Lake pipeline.Lake
-	// Views must not change while the Flattener lives.
+	// Views must not change during the Flattener's life.
 	Views PlanViews
-	// Evaluators is how many goroutines evaluate lines; 0 means one a processor.
+	// Evaluators is the number of goroutines that evaluate lines; 0 means one per processor.
 	Evaluators int
-	// LineLimit is the longest line in bytes; 0 means 64 MB.
+	// LineLimit bounds a line in bytes; 0 means 64 MB.
 	LineLimit int
-	// Block is how much a goroutine takes at a time; 0 means 256 KiB.
+	// Block is the size of one goroutine's unit of work in bytes; 0 means 256 KiB.
 	Block int
-	// RowGroup bounds the bytes that wait for their row groups, over all tables of
-	// a file; 0 means 8 MB. A row is never split.
+	// RowGroup bounds the bytes that wait for their row groups, over all tables of a file; 0 means
+	// 8 MB. A row is never split.
 	RowGroup int
-	// Codec is Snappy unless said otherwise.
+	// Codec defaults to Snappy.
 	Codec Codec
-	// Quarantined is told, from any goroutine, how many more lines went to the
-	// quarantine, of files whose flattening may still fail; it may be nil.
+	// Quarantined, if not nil, is called from any goroutine with the number of further quarantined
+	// lines. The file's flattening may still fail.
 	Quarantined func(lines int64)
 }
 
-// Flattener is pipeline.Flattener over an engine of views.
+// Flattener implements pipeline.Flattener with an engine of views.
 type Flattener struct {
 	o     Options
 	codec flatparquet.Codec
@@ -98,10 +97,10 @@ type Flattener struct {
 	writers    shelf[*kit, []*flatparquet.Writer]
 	buffers    shelf[struct{}, []byte] // of blocks
 
-	running atomic.Int64        // files under way
-	turns   *semaphore.Weighted // of files, one a processor; others wait without taking memory
+	running atomic.Int64        // files in progress
+	turns   *semaphore.Weighted // of files, one per processor; waiting files use no memory
 
-	largeTurn *semaphore.Weighted // of lines that need much memory: one at a time, of all files
+	largeTurn *semaphore.Weighted // of lines that need much memory: one at a time over all files
 }
 
 // Sizes of the free lists: enough for two files that are flattened concurrently.
@@ -112,13 +111,13 @@ const (
 	keptBuffers    = 6
 )
 
-// kit is what files of one type are flattened with.
+// kit holds the tables and the engine of one resource type.
 type kit struct {
 	tables []Table
 	engine func(Room) Evaluator
 }
 
-// newWriters makes the writers of a kit's tables, the heads' last.
+// newWriters returns the writers of a kit's tables, with the heads last.
 func (f *Flattener) newWriters(k *kit) []*flatparquet.Writer {
 	var writers []*flatparquet.Writer
 	for _, t := range k.tables {
@@ -127,11 +126,10 @@ func (f *Flattener) newWriters(k *kit) []*flatparquet.Writer {
 	return append(writers, flatparquet.NewWriter("head", headColumns, f.codec))
 }
 
-// inFlight bounds the bytes of lines that are being evaluated; a single line may
-// be longer.
+// inFlight bounds the bytes of lines in evaluation. A single line may be longer.
 const inFlight = 8 << 20
 
-// NewFlattener makes a Flattener.
+// NewFlattener returns a Flattener.
 func NewFlattener(o Options) (*Flattener, error) {
 	o.Evaluators = cmp.Or(o.Evaluators, runtime.GOMAXPROCS(0))
 	o.RowGroup = cmp.Or(o.RowGroup, 8<<20)
@@ -150,7 +148,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 	}, nil
 }
 
-// kit makes the tools of a type at their first use.
+// kit returns the kit of a type, created at its first use.
 func (f *Flattener) kit(plan, resource string) (*kit, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -208,8 +206,7 @@ func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Re
 	return done, nil
 }
 
-// GiveUp gives up what is kept for the next file, unless one is under way: the
-// memory is wanted elsewhere.
+// GiveUp frees the memory kept for the next file, unless a file is in progress.
 func (f *Flattener) GiveUp() {
 	if f.running.Load() > 0 {
 		return

@@ -48,7 +48,7 @@ func patients(dir string) pipeline.Flattening {
 	return pipeline.Flattening{Plan: plan, Export: "nightly-1", Type: "Patient", Path: "x/Patient-1.ndjson", Dir: dir}
 }
 
-// dump is everything under dir, as text.
+// dump returns everything under dir as text.
 func dump(t *testing.T, lake pipeline.Lake, dir string) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}
@@ -220,7 +220,7 @@ func TestAMissingInstantIsTheJobs(t *testing.T) {
 	}
 }
 
-// many is a file with rows, bad lines and a long line.
+// many returns a file with rows, bad lines and a long line.
 func many(n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
@@ -333,7 +333,7 @@ func TestNothingIsLeftOfAFileThatCannotBeRead(t *testing.T) {
 	expectNothing(t, lake)
 }
 
-// fullLake fails to write what ends in suffix.
+// fullLake fails to write paths that end in suffix.
 type fullLake struct {
 	pipeline.Lake
 	suffix string

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// The race detector takes several times the memory and the time; make test runs this
-// test without it.
+// The race detector multiplies memory and time; make test runs this test without it.
 func TestMemoryOfHostileLinesIsBounded(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

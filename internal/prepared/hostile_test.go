@@ -22,23 +22,23 @@ import (
 	bundled "fhirsynapse/views"
 )
 
-// hostileBound is what a process may take that flattens any line of 64 MB, without
-// a limit set for the collector of garbage.
+// hostileBound is the memory limit for flattening any line of 64 MB, without a limit set for the
+// garbage collector.
 const hostileBound = 300 << 20
 
-// hostile is a kind of line that takes far more memory than it has bytes, unless
-// somebody counts.
+// hostile is a kind of line that needs far more memory than its length, unless the program bounds
+// it.
 type hostile struct {
 	name     string
 	resource string
-	selects  string // of a view of its own; the bundled views run where it is empty
+	selects  string // of a test view; empty means the bundled views
 	write    func(w *bufio.Writer, size int)
-	files    int    // that are flattened side by side, if not one
-	bad      string // a part of the reason; empty: the lines are good
-	least    int64  // rows of all tables, of good lines with 64 MB
+	files    int    // flattened concurrently; 0 means one
+	bad      string // a part of the reason; empty if the lines are good
+	least    int64  // minimum of rows over all tables, for 64 MB of good lines
 }
 
-// about fills a line of a size with what repeat writes, between head and tail.
+// about returns a writer of a line of a given size: head, output of repeat, tail.
 func about(head, tail string, repeat func(w *bufio.Writer, i int)) func(*bufio.Writer, int) {
 	return func(w *bufio.Writer, size int) {
 		_, _ = w.WriteString(head)
@@ -58,7 +58,7 @@ func about(head, tail string, repeat func(w *bufio.Writer, i int)) func(*bufio.W
 	}
 }
 
-// fixed writes a line that is the same whatever its size is to be.
+// fixed returns a writer of the same line for every size.
 func fixed(line string) func(*bufio.Writer, int) {
 	return func(w *bufio.Writer, _ int) { _, _ = w.WriteString(line + "\n") }
 }
@@ -68,10 +68,10 @@ const (
 	chain    = `.replace('', '0123456789')`
 )
 
-// list is n items with a comma between them.
+// list returns n items separated by commas.
 func list(item string, n int) string { return strings.TrimSuffix(strings.Repeat(item+",", n), ",") }
 
-// text writes a member whose string has so many bytes.
+// text writes a member whose string has the given number of bytes.
 func text(head, piece, tail string) func(*bufio.Writer, int) {
 	return func(w *bufio.Writer, size int) {
 		_, _ = w.WriteString(head)
@@ -240,9 +240,9 @@ func hostiles() []hostile {
 	}
 }
 
-// hostileResult is what a child process says of itself.
+// hostileResult is the report of a child process.
 type hostileResult struct {
-	Peak        int64 // bytes resident
+	Peak        int64 // resident bytes
 	Seconds     float64
 	Quarantined int64
 	Rows        int64
@@ -251,7 +251,7 @@ type hostileResult struct {
 
 const hostileChild = "FHIRSYNAPSE_TEST_HOSTILE"
 
-// TestMain runs the child of a hostile line where the environment names one.
+// TestMain runs the child of a hostile line if the environment names one.
 func TestMain(m *testing.M) {
 	if name := os.Getenv(hostileChild); name != "" {
 		if err := flattenHostile(name, os.Getenv(hostileChild+"_FILE")); err != nil {
@@ -263,7 +263,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// reasons is a lake that keeps the reasons of bad lines alone.
+// reasons is a lake that keeps only the reasons of bad lines.
 type reasons struct {
 	sinkLake
 	mu  sync.Mutex
@@ -345,7 +345,7 @@ func flattenHostile(name, file string) error {
 	return fmt.Errorf("no hostile line %s", name)
 }
 
-// peakMemory is the most bytes that this process has had resident.
+// peakMemory returns the peak resident memory of this process in bytes.
 func peakMemory() (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -360,7 +360,7 @@ func peakMemory() (int64, error) {
 	return 0, errors.New("/proc/self/status has no VmHWM")
 }
 
-// runHostile flattens a hostile line of a size in a process of its own.
+// runHostile flattens a hostile line of a size in a child process.
 func runHostile(tb testing.TB, h hostile, size int) hostileResult {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "line.ndjson")
@@ -391,11 +391,11 @@ func runHostile(tb testing.TB, h hostile, size int) hostileResult {
 	return out
 }
 
-// largest is the size of a line of which only the limit of lines is larger.
+// largest is just below the limit of lines.
 const largest = 64<<20 - 1<<16
 
-// BenchmarkHostileLines reports the memory that a process needs for the largest
-// line of each kind, and the bound that the test of the same lines keeps.
+// BenchmarkHostileLines reports the memory for the largest line of each kind, and the bound from
+// the test of the same lines.
 func BenchmarkHostileLines(b *testing.B) {
 	for _, h := range hostiles() {
 		b.Run(strings.ReplaceAll(h.name, " ", "-"), func(b *testing.B) {

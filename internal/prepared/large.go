@@ -10,17 +10,17 @@ import (
 	"fhirsynapse/internal/sof/native"
 )
 
-// Room is how much memory an Evaluator may take for one line.
+// Room is the memory class of an Evaluator for one line.
 type Room int
 
-// Lines are evaluated side by side in little room. What does not fit is evaluated
-// again by itself, in the order of the lines, in as much room as any line gets.
+// Lines are evaluated concurrently in LittleRoom. A line that does not fit is evaluated again
+// alone, in order, in the largest room.
 const (
 	LittleRoom Room = iota
 	FullRoom
 )
 
-// limits returns what a line may take in a room.
+// limits returns a line's limits in a room.
 func (r Room) limits() native.Limits {
 	l := native.DefaultLimits()
 	if r == LittleRoom {
@@ -30,24 +30,23 @@ func (r Room) limits() native.Limits {
 }
 
 const (
-	// resultSize is from how many bytes on a result takes no more lines.
+	// resultSize is the size in bytes at which a result accepts no more lines.
 	resultSize = 4 << 20
-	// garbageLimit is after how many bytes of rows the garbage of large lines is
-	// collected: the collector alone would let it become as large as the lines.
+	// garbageLimit is the number of row bytes after which the garbage of large lines is collected.
+	// The collector alone would let it grow to the size of the lines.
 	garbageLimit = 16 << 20
-	// largeLine is from how many bytes on a line is read only when no other line is
-	// being flattened.
+	// largeLine is the size in bytes above which a line is read only while no other line is being
+	// flattened.
 	largeLine = inFlight
 )
 
-// isTooLarge reports whether a line is beyond a limit of its evaluator.
+// isTooLarge reports whether a line exceeded a limit of its evaluator.
 func isTooLarge(err error) bool {
 	var bad *native.LineError
 	return errors.As(err, &bad) && bad.Limit
 }
 
-// inTurn evaluates what is left of a block, one line after the other, while no
-// other run has a large line.
+// inTurn evaluates the remaining lines of a block one by one, while no other run has a large line.
 func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 	if !j.large {
 		if err := x.f.largeTurn.Acquire(ctx, 1); err != nil {
@@ -93,8 +92,8 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 	return nil
 }
 
-// inTurn evaluates a line twice: the first time only tells whether it is good, so
-// that its rows can be written while they are made the second time.
+// inTurn evaluates a line twice. The first pass checks that it is good, so that the second can
+// write its rows immediately.
 func (e *evaluation) inTurn(ctx context.Context, line ndjson.Line, flush func() error) error {
 	res, err := e.ev.Eval(ctx, line.JSON, e.checkRow)
 	lastUpdated, reason, err := e.judge(&res, err)

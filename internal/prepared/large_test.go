@@ -21,13 +21,12 @@ func pairs(t *testing.T) prepared.Native {
 	return compiled(t, `{"resource":"Patient","name":"pair","select":[{"forEach":"name","column":[{"name":"a","path":"family"}]},{"forEach":"name","column":[{"name":"b","path":"family"}]}]}`)
 }
 
-// named is a Patient with so many names.
+// named returns a Patient with this number of names.
 func named(id string, names int) string {
 	return `{"resourceType":"Patient","id":"` + id + `","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[` + list(`{"family":"x"}`, names) + `]}`
 }
 
-// Lines that need much room keep their place among the others, and one beyond the
-// limits leaves nothing behind.
+// Large lines keep their place in the order, and a line beyond the limits leaves no rows.
 func TestLargeLinesKeepTheirPlace(t *testing.T) {
 	t.Parallel()
 	names := []int{1, 2, 500, 3, 1500, 1, 400, 2}
@@ -80,7 +79,7 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 	}
 }
 
-// A file of large lines can be given up in the middle of one.
+// Flattening can be cancelled in the middle of a large line.
 func TestALargeLineEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: compiled(t, `{"resource":"Patient","name":"v","select":[{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'y').exists()).count()"}]}]}`)})
@@ -156,7 +155,7 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 			if exists(t, lake, "d/head.parquet") {
 				t.Error("the file that failed is visible")
 			}
-			// The next file is flattened as if nothing had happened.
+			// The next file must be flattened normally.
 			done, err := f.Flatten(t.Context(), patients("e"), strings.NewReader(strings.Replace(lines, "secret", "b", 1)))
 			if err != nil || done.Heads != 31 {
 				t.Errorf("%+v, %v", done, err)
@@ -177,5 +176,5 @@ func TestAPanicOfTheStoreFailsTheFile(t *testing.T) {
 	}
 }
 
-// panicLake has no lake behind it: every call of it panics.
+// panicLake panics at every call.
 type panicLake struct{ pipeline.Lake }

@@ -9,9 +9,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// LineType returns the resourceType that the text of a line names at its top level. The
-// line need not be complete. It is empty where there is none, or one that cannot be a
-// resource type.
+// LineType returns the resourceType at the top level of a line, which may be incomplete. It returns
+// "" if there is none or if it cannot be a resource type.
 func LineType(line []byte) string {
 	rest := skipSpace(line)
 	if len(rest) == 0 || rest[0] != '{' {
@@ -38,8 +37,8 @@ func LineType(line []byte) string {
 	return ""
 }
 
-// IsResourceType reports whether a name can be a resource type. A name that differs from
-// one of FHIR's only in case cannot: databases do not tell their tables apart.
+// IsResourceType reports whether a name can be a resource type. A name that differs from a FHIR
+// type only in case cannot, because databases would use the same tables.
 func IsResourceType(name string) bool {
 	if !pipeline.IsTypeName(name) {
 		return false
@@ -58,8 +57,7 @@ var typesByFoldedName = sync.OnceValue(func() map[string]string {
 
 func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
 
-// cutString splits b after the string that it begins with. Escapes in the string are left
-// as they are.
+// cutString splits b after the string at its start. Escapes are not decoded.
 func cutString(b []byte) (value, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
 		return nil, nil, false
@@ -71,7 +69,7 @@ func cutString(b []byte) (value, rest []byte, ok bool) {
 		}
 		end := at + i
 		slashes := 0
-		for b[end-1-slashes] == '\\' { // ends at the opening quote at the latest
+		for b[end-1-slashes] == '\\' { // stops at the opening quote at the latest
 			slashes++
 		}
 		if slashes%2 == 0 {
@@ -81,7 +79,7 @@ func cutString(b []byte) (value, rest []byte, ok bool) {
 	}
 }
 
-// skipValue skips a value and the comma behind it.
+// skipValue skips a value and the comma after it.
 func skipValue(b []byte) (rest []byte, ok bool) {
 	for depth := 0; ; {
 		i := bytes.IndexAny(b, `"{}[],`)
@@ -102,7 +100,7 @@ func skipValue(b []byte) (rest []byte, ok bool) {
 			}
 		default:
 			if depth--; depth < 0 {
-				return nil, false // the end of the line's object
+				return nil, false // end of the line's object
 			}
 		}
 		b = b[i+1:]

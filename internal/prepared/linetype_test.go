@@ -16,10 +16,10 @@ func TestLineType(t *testing.T) {
 		` { "id" : "a" , "resourceType" : "Observation" } `:                                  "Observation",
 		`{"contained":[{"resourceType":"Device"}],"text":"\"}{","resourceType":"Encounter"}`: "Encounter",
 		`{"text":"a\\","n":-1.5e3,"x":null,"y":true,"resourceType":"Condition"}`:             "Condition",
-		`{"resourceType":"Patient","id":"a","birthDate":`:                                    "Patient", // cut off
+		`{"resourceType":"Patient","id":"a","birthDate":`:                                    "Patient", // cut
 		`{"contained":[{"resourceType":"Device"}]}`:                                          "",
 		`{"resourceType":"patient"}`:                                                         "",
-		`{"resourceType":"PATIENT"}`:                                                         "", // shares its tables with Patient
+		`{"resourceType":"PATIENT"}`:                                                         "", // like Patient
 		`{"resourceType":"Homemade"}`:                                                        "Homemade",
 		`{"resourceType":"P; DROP"}`:                                                         "",
 		`{"resourceType":"` + strings.Repeat("A", 65) + `"}`:                                 "",

@@ -11,11 +11,11 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// Native is PlanViews over compiled views and the native engine. It gives the
-// compiled views of a plan, which must not change while the process runs.
+// Native implements PlanViews with the native engine. It returns the compiled views of a plan,
+// which must not change while the process runs.
 type Native func(plan string) ([]*sof.View, error)
 
-// Tables implements PlanViews; it is the warehouse's view of the views, too.
+// Tables implements PlanViews. The warehouse uses it too.
 func (n Native) Tables(plan string) ([]Table, error) {
 	views, err := n(plan)
 	if err != nil {
@@ -47,7 +47,8 @@ func (n Native) Engine(plan, resource string) (func(Room) Evaluator, error) {
 	return func(r Room) Evaluator { return nativeEvaluator{e.Evaluator(r.limits())} }, nil
 }
 
-// ViewSet implements PlanViews: what the views do, however they are written.
+// ViewSet implements PlanViews. The fingerprint depends on the meaning of the views, not on their
+// spelling.
 func (n Native) ViewSet(plan string) (string, error) {
 	views, err := n(plan)
 	if err != nil {
@@ -58,7 +59,7 @@ func (n Native) ViewSet(plan string) (string, error) {
 		return "", err
 	}
 	for i := range tables {
-		// Nothing in a table depends on what is said about it.
+		// Descriptions do not affect the rows.
 		tables[i].Columns = append([]sof.Column(nil), tables[i].Columns...)
 		for c := range tables[i].Columns {
 			tables[i].Columns[c].Description = ""
@@ -82,8 +83,8 @@ func (e nativeEvaluator) Eval(ctx context.Context, line []byte, emit func(view i
 	return Resource(r), err
 }
 
-// describe writes a compiled plan as text: the names of its nodes and all that is
-// in them. FHIR's types are written by name, since they refer to each other.
+// describe writes a compiled program as text: the names of its nodes and their fields. FHIR types
+// are written by name, because they refer to each other.
 func describe(s *strings.Builder, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:

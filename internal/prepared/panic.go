@@ -9,12 +9,11 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// place names the line that is being evaluated.
+// place names the current line.
 func (e *evaluation) place() string { return fmt.Sprintf("line %d", e.number) }
 
-// caught turns a panic of the function that defers it into an error. The text of a
-// panic may hold a value of the line, so only an error of the Go runtime is shown,
-// with the place in the program.
+// caught turns a panic of its deferring function into an error. A panic's text may hold a value of
+// the line, so only errors of the Go runtime are shown, with the source position.
 func caught(err *error, during func() string) {
 	p := recover()
 	if p == nil {
@@ -31,7 +30,7 @@ func caught(err *error, during func() string) {
 	}
 }
 
-// panicPlace returns the file and the line of the program that panicked.
+// panicPlace returns the file and line of the panic.
 func panicPlace() string {
 	var pcs [256]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
@@ -40,7 +39,7 @@ func panicPlace() string {
 		f, more := frames.Next()
 		switch {
 		case f.Function == "runtime.gopanic":
-			panicked = true // the last one is the first: others passed it on
+			panicked = true // the last one is the original; the others passed it on
 		case panicked && !strings.HasPrefix(f.Function, "runtime."):
 			place = fmt.Sprintf("%s:%d", path.Join(path.Base(path.Dir(f.File)), path.Base(f.File)), f.Line)
 			panicked = false

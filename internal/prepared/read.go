@@ -28,8 +28,8 @@ type Row struct {
 	Cells [][]byte // nil for NULL, else canonical text
 }
 
-// Heads reads the resources under dir. The file is held in memory: this is for
-// tests and for engines without a Parquet reader of their own.
+// Heads reads the resources under dir. It holds the file in memory, so it is for tests and for
+// engines without a Parquet reader.
 func Heads(ctx context.Context, lake pipeline.Lake, dir string) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
 		f, err := open(ctx, lake, dir+"/"+HeadFile)
@@ -52,8 +52,8 @@ func Heads(ctx context.Context, lake pipeline.Lake, dir string) iter.Seq2[Head, 
 	}
 }
 
-// Rows reads the rows of a table under dir, with the columns that t has: one that
-// the file lacks is NULL. The file is held in memory.
+// Rows reads the rows of a table under dir with the columns of t. A column that the file lacks is
+// NULL. It holds the file in memory.
 func Rows(ctx context.Context, lake pipeline.Lake, dir string, t Table) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		f, err := open(ctx, lake, File(dir, t.Name))
@@ -99,10 +99,10 @@ func open(ctx context.Context, lake pipeline.Lake, path string) (*parquet.File, 
 	return f, nil
 }
 
-// rowsAtOnce is how many rows are decoded at a time.
+// rowsAtOnce is the number of rows decoded at a time.
 const rowsAtOnce = 256
 
-// values walks the rows of a file; one is valid until the next.
+// values iterates over the rows of a file. A row is valid until the next one.
 func values(f *parquet.File) iter.Seq2[parquet.Row, error] {
 	return func(yield func(parquet.Row, error) bool) {
 		r := parquet.NewReader(f)

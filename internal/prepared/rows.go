@@ -4,30 +4,30 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// mark is where a run of rows stands.
-type mark struct{ rows, size int } // size is bytes of text, where rows are text
+// mark is a position in a run of rows.
+type mark struct{ rows, size int } // size is the bytes of text, for text rows
 
 // rows is a run of rows of one table.
 type rows interface {
-	// add takes a row of a line: cells as an Evaluator emits them. A text that is
-	// no value of its column's type becomes NULL, and told hears what became of it.
+	// add adds a row of a line, with cells as an Evaluator emits them. A text that is not a value
+	// of its column's type becomes NULL; told is called with each misfit.
 	add(line int64, cells [][]byte, told func(column int, f fit))
 	mark() mark
-	// truncate takes back the rows after m.
+	// truncate removes the rows after m.
 	truncate(m mark)
 	reset()
 }
 
-// parquetRows are rows as Parquet has them.
+// parquetRows are rows in Parquet's form.
 type parquetRows struct {
 	columns
 	table *Table
-	keys  int // columns of ours before the view's: keyColumns in the prepared form
+	keys  int // columns before the view's: keyColumns in the prepared form
 }
 
 func (p *parquetRows) add(line int64, cells [][]byte, told func(column int, f fit)) {
 	if p.keys > 0 {
-		// Id and version are not known yet: key puts them in.
+		// Id and version are unknown here; key sets them.
 		p.values[1].Int64(p.rows, line)
 	}
 	for i, cell := range cells {
@@ -52,7 +52,7 @@ func (p *parquetRows) truncate(m mark) {
 	p.rows = m.rows
 }
 
-// key gives the rows after m their id and version.
+// key sets the id and version of the rows after m.
 func (p *parquetRows) key(m mark, id, version []byte) {
 	for row := m.rows; row < p.rows; row++ {
 		p.values[0].Text(row, id)

@@ -13,40 +13,40 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// shape is what the rows are to be made into.
+// shape defines the output of the rows.
 type shape struct {
 	result func() *result
-	// write takes the results in the order of their blocks; each is used again
-	// when it returns.
+	// write receives the results in the order of their blocks. A result is reused after write
+	// returns.
 	write func(*result) error
-	done  func(*result) // takes back what result gave, empty
+	done  func(*result) // takes back an empty result
 }
 
-// job is one block on its way from the reader over an evaluator to the writer.
+// job is one block between the reader, an evaluator and the writer.
 type job struct {
 	block  ndjson.Block
 	weight int64
-	large  bool // it has the turn of large lines
+	large  bool // it holds the turn of large lines
 	result *result
-	rest   ndjson.Block // lines for the writer to evaluate
+	rest   ndjson.Block // lines that the writer must evaluate
 	err    error
 	done   chan struct{}
 }
 
-// run is one stream of lines on its way through the evaluators.
+// run is one stream of lines in evaluation.
 type run struct {
 	f       *Flattener
 	in      pipeline.Flattening
 	kit     *kit
 	shape   shape
-	weights *semaphore.Weighted // bytes of lines that are being evaluated
-	// large says that this run has the turn of large lines; the reader takes it and
-	// the writer gives it back, one after the other.
+	weights *semaphore.Weighted // bytes of lines in evaluation
+	// large is set while this run holds the turn of large lines. The reader takes the turn and the
+	// writer releases it.
 	large bool
 }
 
-// run evaluates the lines of r, block by block, on every processor. A panic in any
-// of its goroutines comes back as an error.
+// run evaluates the lines of r, block by block, on all processors. A panic in its goroutines is
+// returned as an error.
 func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening, k *kit, s shape) error {
 	x := &run{f: f, in: in, kit: k, shape: s, weights: semaphore.NewWeighted(inFlight)}
 	g, ctx := errgroup.WithContext(ctx)
@@ -70,8 +70,8 @@ func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening
 	return err
 }
 
-// read cuts r into jobs and hands each out twice: to the writer, which keeps the
-// order, and to an evaluator.
+// read cuts r into jobs and sends each twice: to the writer, which keeps the order, and to an
+// evaluator.
 func (x *run) read(ctx context.Context, r io.Reader, order, work chan<- *job) error {
 	admitted := false
 	blocks := ndjson.NewReader(r, ndjson.Options{
@@ -110,9 +110,8 @@ func (x *run) read(ctx context.Context, r io.Reader, order, work chan<- *job) er
 	}
 }
 
-// acquireLarge waits until all blocks of this run have been written, and no other
-// run has a large line. It takes the weights first: who has the turn of large lines
-// must wait for nobody.
+// acquireLarge waits until all blocks of this run are written and no other run has a large line. It
+// acquires the weights first, because the holder of the turn must not wait for others.
 func (x *run) acquireLarge(ctx context.Context) error {
 	if err := x.weights.Acquire(ctx, inFlight); err != nil {
 		return err
@@ -121,7 +120,7 @@ func (x *run) acquireLarge(ctx context.Context) error {
 		return err
 	}
 	x.large = true
-	runtime.GC() // or what is left of other large lines would lie beside this one
+	runtime.GC() // frees the memory of other large lines first
 	return nil
 }
 
@@ -132,7 +131,7 @@ func (x *run) releaseLarge() {
 	}
 }
 
-// evaluate works jobs off.
+// evaluate processes jobs.
 func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 	engine, ok := x.f.evaluators.take(x.kit)
 	if !ok {
@@ -141,12 +140,12 @@ func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 	e := newEvaluation(x.in, x.kit.tables, engine)
 	for j := range work {
 		if j.large {
-			runtime.GC() // of what the line was while it was read
+			runtime.GC() // frees what reading the line has used
 		}
 		j.result = x.shape.result()
 		ok := x.evaluateBlock(ctx, e, j)
 		if close(j.done); !ok {
-			return nil // the writer reports it; the evaluator may be broken
+			return nil // the writer reports it, and the evaluator may be broken
 		}
 	}
 	x.f.evaluators.put(x.kit, engine)

@@ -10,8 +10,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// The names inside the prepared form. Columns of ours begin with an underscore,
-// which a view's may not.
+// The names in the prepared form. Columns of the form begin with an underscore, which a view's
+// columns may not.
 const (
 	HeadFile      = "head.parquet"
 	IDColumn      = "_id"
@@ -19,11 +19,11 @@ const (
 	VersionColumn = "_version"
 )
 
-// File is the path of a table's Parquet file under dir.
+// File returns the path of a table's Parquet file under dir.
 func File(dir, table string) string { return dir + "/" + table + ".parquet" }
 
 var (
-	// headColumns are those of head.parquet.
+	// headColumns are the columns of head.parquet.
 	headColumns = []flatparquet.Column{
 		{Name: "id", Required: true, Distinct: true},
 		{Name: "version", Required: true, Distinct: true},
@@ -31,7 +31,7 @@ var (
 		{Name: "deleted", Required: true, Type: flatparquet.Boolean},
 		{Name: "line", Required: true, Type: flatparquet.Int64},
 	}
-	// keyColumns are ours, before the view's, in a table's file.
+	// keyColumns precede the view's columns in a table's file.
 	keyColumns = []flatparquet.Column{
 		{Name: IDColumn, Required: true, Distinct: true},
 		{Name: LineColumn, Required: true, Type: flatparquet.Int64},
@@ -39,7 +39,7 @@ var (
 	}
 )
 
-// tableColumns are the columns of a view, behind keys of ours.
+// tableColumns returns keys followed by the columns of a view.
 func tableColumns(t Table, keys []flatparquet.Column) []flatparquet.Column {
 	columns := slices.Clone(keys)
 	for _, c := range t.Columns {
@@ -57,8 +57,8 @@ var parquetTypes = map[sof.Kind]flatparquet.Type{
 	sof.Decimal: flatparquet.Decimal, sof.Date: flatparquet.Date, sof.Timestamp: flatparquet.Timestamp,
 }
 
-// DecimalSize returns the precision and scale of a Decimal column: sof's defaults
-// where the column has none.
+// DecimalSize returns the precision and scale of a Decimal column, with sof's defaults if it has
+// none.
 func DecimalSize(c sof.Column) (precision, scale int) {
 	if c.Precision <= 0 {
 		return sof.DefaultPrecision, sof.DefaultScale
@@ -66,25 +66,24 @@ func DecimalSize(c sof.Column) (precision, scale int) {
 	return min(c.Precision, 38), min(max(c.Scale, 0), c.Precision, 38)
 }
 
-// Table is one view as a table: what the warehouse needs to know of it.
+// Table is one view as a table of the warehouse.
 type Table struct {
 	Name     string
-	Resource string // the type whose resources it has rows of
+	Resource string // the resource type of its rows
 	Columns  []sof.Column
 }
 
-// TablesOf keeps the tables of one resource type.
+// TablesOf returns the tables of one resource type.
 func TablesOf(tables []Table, resource string) []Table {
 	return slices.DeleteFunc(slices.Clone(tables), func(t Table) bool { return t.Resource != resource })
 }
 
-// Fingerprint tells sets of tables apart by all that the prepared form depends on.
-// Extra is what else a row may depend on, such as the source of the views.
+// Fingerprint returns a hash of everything in tables that affects the prepared form. extra holds
+// further inputs, such as the source of the views.
 func Fingerprint(tables []Table, extra ...string) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
-	// Neither of them can fail: there is nothing in a table that JSON has no form
-	// for, and a hash takes every byte.
+	// Neither can fail: JSON can encode all fields, and a hash accepts every byte.
 	_ = enc.Encode(tables)
 	_ = enc.Encode(extra)
 	return hex.EncodeToString(h.Sum(nil)[:16])

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// shelf keeps what was used, to be used again: at most so many things, the latest
-// ones, whatever they are for. A pool of the library would be emptied by every
-// garbage collection, of which there are many as long as little is kept.
+// shelf is a free list that keeps a limited number of the latest things, whatever their key.
+// sync.Pool would be emptied by every garbage collection, and these are frequent while little
+// memory is used.
 type shelf[K comparable, T any] struct {
 	most int
 
@@ -20,7 +20,7 @@ type shelved[K comparable, T any] struct {
 	thing T
 }
 
-// take gives the thing that was put last for a key.
+// take removes and returns the latest thing of a key.
 func (s *shelf[K, T]) take(of K) (thing T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,7 +34,7 @@ func (s *shelf[K, T]) take(of K) (thing T, ok bool) {
 	return thing, false
 }
 
-// put keeps a thing, in the place of the oldest one when there are too many.
+// put keeps a thing. It replaces the oldest one if the shelf is full.
 func (s *shelf[K, T]) put(of K, thing T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *shelf[K, T]) put(of K, thing T) {
 	}
 }
 
-// clear throws away what is kept.
+// clear drops all kept things.
 func (s *shelf[K, V]) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// What one file was flattened with serves the next, until the memory is wanted.
+// The memory of one file serves the next one until GiveUp.
 func TestWhatIsKeptIsGivenUp(t *testing.T) {
 	t.Parallel()
 	view, err := sof.Compile("p.json", []byte(`{"resourceType":"ViewDefinition","name":"p","status":"active","resource":"Patient","select":[{"column":[{"name":"id","path":"id"}]}]}`))

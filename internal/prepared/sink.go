@@ -14,16 +14,16 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// sink writes results, in order, into the lake: one blob a table that has rows.
+// sink writes results in order into the lake: one blob per table with rows.
 type sink struct {
 	o       Options
 	in      pipeline.Flattening
 	tables  []Table
-	writers []*flatparquet.Writer // by table, the heads' last
+	writers []*flatparquet.Writer // by table, heads last
 	done    pipeline.Done
 
 	puts       *puts
-	files      []*parquetFile // as the writers; nil before the first row
+	files      []*parquetFile // like writers; nil before the first row
 	quarantine *quarantine
 }
 
@@ -66,13 +66,12 @@ func (s *sink) columns(i int, name string, c *columns) error {
 	return nil
 }
 
-// plainLimit is the most bytes of a row group before compression, but for one row:
-// DuckDB reads up to 2,048 rows of a group at a time, and long texts that compress
-// well would take more memory than a commit has.
+// plainLimit bounds a row group before compression, except for a single row. DuckDB reads up to
+// 2,048 rows of a group at a time, and long texts that compress well would exceed the memory of a
+// commit.
 const plainLimit = 24 << 20
 
-// bound ends row groups, largest first, until no more than limit bytes wait for
-// theirs. A nil file has none.
+// bound ends row groups, largest first, until at most limit bytes wait. Nil files have none.
 func bound(limit int, files []*parquetFile) error {
 	for _, f := range files {
 		if f != nil && f.Plain() > plainLimit {
@@ -111,10 +110,10 @@ type quarantined struct {
 	Text   string `json:"text"`
 }
 
-// quarantinedText is how much of a bad line the quarantine keeps.
+// quarantinedText bounds the text of a bad line in the quarantine, in bytes.
 const quarantinedText = 1 << 20
 
-// quarantine is the bad lines of a file; it is made by the first.
+// quarantine holds the bad lines of a file. Its blob is created by the first one.
 type quarantine struct {
 	puts *puts
 	path string
@@ -154,8 +153,8 @@ func (q *quarantine) close() error {
 	return q.to.Close()
 }
 
-// close ends the files, so that they become visible, or gives them up when err is
-// not nil. It returns err, or what went wrong.
+// close finishes the files, which makes them visible, or aborts them if err is not nil. It returns
+// err or its own error.
 func (s *sink) close(err error) error {
 	for _, f := range s.files {
 		if f != nil && err == nil {
@@ -168,14 +167,14 @@ func (s *sink) close(err error) error {
 	return s.puts.end(err)
 }
 
-// parquetFile is one Parquet file under way.
+// parquetFile is one Parquet file in progress.
 type parquetFile struct {
 	*flatparquet.Writer
 	to io.WriteCloser
 }
 
 func newParquetFile(to io.WriteCloser, w *flatparquet.Writer) *parquetFile {
-	// What is written in small pieces goes through a pipe in large ones.
+	// Many small writes become few large ones before the pipe.
 	b := bufio.NewWriterSize(to, writeBuffer)
 	w.Reset(b)
 	return &parquetFile{w, buffered{b, to}}
@@ -183,7 +182,7 @@ func newParquetFile(to io.WriteCloser, w *flatparquet.Writer) *parquetFile {
 
 const writeBuffer = 64 << 10
 
-// buffered is a file behind its buffer.
+// buffered is a file with a write buffer.
 type buffered struct {
 	*bufio.Writer
 	file io.Closer
@@ -212,10 +211,10 @@ func codecOf(c Codec) (flatparquet.Codec, error) {
 	case Zstd:
 		return flatparquet.Zstd()
 	}
-	return flatparquet.Codec{}, fmt.Errorf("no codec %q: use %s, %s or %s", c, Snappy, Zstd, None)
+	return flatparquet.Codec{}, fmt.Errorf("codec %q is unknown: use %s, %s or %s", c, Snappy, Zstd, None)
 }
 
-// puts are the blobs under way.
+// puts are the blobs in progress.
 type puts struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -236,7 +235,7 @@ func newPuts(ctx context.Context, lake pipeline.Lake) *puts {
 	return p
 }
 
-// start begins a blob; it becomes visible when the upload was closed.
+// start begins a blob. The blob becomes visible after the upload is closed.
 func (p *puts) start(area pipeline.Area, path string) *upload {
 	r, w := io.Pipe()
 	u := &upload{w}
@@ -249,7 +248,7 @@ func (p *puts) start(area pipeline.Area, path string) *upload {
 			p.errs = append(p.errs, err)
 			p.mu.Unlock()
 		}
-		// A Put that did not read to the end leaves nobody waiting for it.
+		// Closing the reader frees a writer that still waits if Put stopped early.
 		_ = r.CloseWithError(err)
 	})
 	return u
@@ -269,13 +268,12 @@ func (p *puts) abort(cause error) {
 	p.cancel(cause)
 }
 
-// end waits for all Puts, which it aborts when err is not nil. It returns err, or
-// what went wrong.
+// end waits for all Puts, or aborts them if err is not nil. It returns err or its own error.
 func (p *puts) end(err error) error {
 	if err != nil {
 		p.abort(err)
 	}
-	// A write into a closed pipe has its cause in the Put behind it.
+	// A write into a closed pipe was caused by the error of its Put.
 	if putErr := p.wait(); err == nil || putErr != nil && errors.Is(err, io.ErrClosedPipe) {
 		return putErr
 	}

@@ -10,7 +10,7 @@ import (
 // textRows are rows as text: CSV or NDJSON.
 type textRows struct {
 	table   *Table
-	members [][]byte // NDJSON: what stands before each value; nil for CSV
+	members [][]byte // NDJSON: the text before each value; nil for CSV
 	buf     []byte
 	rows    int
 }
@@ -32,8 +32,7 @@ func newTextRows(t *Table, format Format) *textRows {
 func (r *textRows) mark() mark      { return mark{r.rows, len(r.buf)} }
 func (r *textRows) truncate(m mark) { r.rows, r.buf = m.rows, r.buf[:m.size] }
 
-// keptText is how much room for text a run keeps when it is used again: a single
-// line may have taken far more.
+// keptText bounds the text memory that a reused run keeps. A single line may have needed far more.
 const keptText = 8 << 20
 
 func (r *textRows) reset() {
@@ -88,8 +87,8 @@ func (r *textRows) addObject(cells [][]byte, told func(column int, f fit)) {
 	r.buf = append(r.buf, '}')
 }
 
-// addRecord writes a record after RFC 4180: NULL is an empty field, the empty text
-// a quoted one. A lone NULL is quoted too, since an empty line is no record.
+// addRecord writes a record as in RFC 4180: NULL is an empty field, the empty text a quoted one. A
+// single NULL is quoted too, because an empty line is not a record.
 func (r *textRows) addRecord(cells [][]byte, told func(column int, f fit)) {
 	for i, cell := range cells {
 		if i > 0 {
@@ -117,7 +116,7 @@ func (r *textRows) addRecord(cells [][]byte, told func(column int, f fit)) {
 	}
 }
 
-// header is the first line of a CSV file.
+// header returns the first line of a CSV file.
 func header(t Table) []byte {
 	var b []byte
 	for i, c := range t.Columns {
@@ -144,8 +143,8 @@ func appendField(to, text []byte) []byte {
 	}
 }
 
-// appendJSONText writes a JSON string. The text is valid UTF-8: lines that are not
-// have gone to the quarantine.
+// appendJSONText writes a JSON string. The text is valid UTF-8, because other lines are
+// quarantined.
 func appendJSONText(to, text []byte) []byte {
 	const hex = "0123456789abcdef"
 	to = append(to, '"')
@@ -172,8 +171,8 @@ func appendJSONText(to, text []byte) []byte {
 	return append(append(to, text[from:]...), '"')
 }
 
-// appendValue writes the text of a value whose column is not Text. The value fits as in
-// put, except that a decimal keeps all its digits and is never rounded.
+// appendValue writes the text of a value whose column is not Text. It fits as in put, except that a
+// decimal keeps all digits and is not rounded.
 func appendValue(to []byte, c *sof.Column, cell []byte) ([]byte, fit) {
 	switch c.Kind {
 	case sof.Boolean:
@@ -198,7 +197,7 @@ func appendValue(to []byte, c *sof.Column, cell []byte) ([]byte, fit) {
 	return append(to, cell...), fits
 }
 
-// appendNumber writes a decimal as it is, less the leading zeros that JSON forbids.
+// appendNumber writes a decimal without the leading zeros that JSON forbids.
 func appendNumber(to, text []byte) []byte {
 	if len(text) > 0 && text[0] == '-' {
 		to, text = append(to, '-'), text[1:]

@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// put gives a column the value of a cell, and says how the value fits.
+// put sets a column to the value of a cell and returns the fit.
 func put(to *flatparquet.Values, row int, c *sof.Column, cell []byte) fit {
 	switch c.Kind {
 	case sof.Boolean:
@@ -64,8 +64,8 @@ func fitsIf(ok bool) fit {
 	return nulled
 }
 
-// fitsDay says how a text fits a column of days: as a day, or as a dateTime, of which
-// SQL's CAST takes the day as written.
+// fitsDay returns how a text fits a column of days: as a day, or as a dateTime, whose day is used
+// as written, like SQL's CAST.
 func fitsDay(text []byte) fit {
 	year, _, _, ok := parseDay(text)
 	switch {
@@ -77,7 +77,7 @@ func fitsDay(text []byte) fit {
 	return nulled
 }
 
-// fitsInstant says how a text fits a column of instants.
+// fitsInstant returns how a text fits a column of instants.
 func fitsInstant(text []byte) (time.Time, fit) {
 	t, ok := parseInstant(text)
 	switch {
@@ -103,8 +103,8 @@ func isPartialDate(text []byte) bool {
 
 const secondsPerDay = 24 * 60 * 60
 
-// text is the canonical text of a value: the same for the same value, whichever
-// engine it comes from. It is nil for NULL.
+// text returns the canonical text of a value, which is the same for all engines. It returns nil for
+// NULL.
 func text(c *sof.Column, v parquet.Value) []byte {
 	if v.IsNull() {
 		return nil

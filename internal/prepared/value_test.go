@@ -91,7 +91,7 @@ func TestCellsBecomeTheirColumnsType(t *testing.T) {
 	small := sof.Column{Kind: sof.Decimal, Precision: 5, Scale: 2}
 	tests := []struct {
 		column   sof.Column
-		in, want string // want empty: NULL
+		in, want string // empty want means NULL
 		fit      fit
 	}{
 		{sof.Column{}, "x", "x", fits},
@@ -188,7 +188,7 @@ func FuzzDecimalsAgreeWithBigNumbers(f *testing.F) {
 	})
 }
 
-// bigDecimal is the model of parseDecimal, for short numbers.
+// bigDecimal is the reference for parseDecimal, for short numbers.
 func bigDecimal(s string, precision, scale int) (string, fit) {
 	digits := strings.TrimPrefix(s, "-")
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(digits), "e")
@@ -216,7 +216,7 @@ func bigDecimal(s string, precision, scale int) (string, fit) {
 	}
 	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)
 	units := new(big.Rat).Mul(r, new(big.Rat).SetInt(ten))
-	// Half to even: the floor of units + 1/2, less one where that is a tie and odd.
+	// Half to even: the floor of units + 1/2, minus one if that is an odd tie.
 	half := new(big.Rat).Add(units, big.NewRat(1, 2))
 	n := new(big.Int).Div(half.Num(), half.Denom())
 	if half.IsInt() && n.Bit(0) == 1 {
@@ -235,13 +235,13 @@ func bigDecimal(s string, precision, scale int) (string, fit) {
 	return new(big.Rat).SetFrac(n, ten).FloatString(scale), f
 }
 
-// parseAs is the answer itself, where the model would be too slow.
+// parseAs returns parseDecimal's result as text, where the reference would be too slow.
 func parseAs(s string, precision, scale int) (string, fit) {
 	got, f := parseDecimal([]byte(s), precision, scale)
 	return string(decimalText(got[:], scale)), f
 }
 
-// throughParquet is a cell as it is read back from a file.
+// throughParquet returns a cell after writing and reading a file.
 func throughParquet(t *testing.T, c sof.Column, cell string) (got string, f fit) {
 	t.Helper()
 	c.Name = "c"

@@ -8,22 +8,21 @@ import (
 
 const (
 	instantLayout = "2006-01-02T15:04:05.000000000Z"
-	// shownLayout is what every engine can cast; the version keeps the rest.
+	// shownLayout is a layout that every engine can cast; the version keeps the full precision.
 	shownLayout = "2006-01-02T15:04:05.000Z"
 	numberWidth = 20
-	// maxID is the longest id that the tables take; maxFHIRID is FHIR's own limit.
+	// maxID is the length of the tables' id columns, maxFHIRID FHIR's own limit.
 	maxID        = 128
 	maxFHIRID    = 64
 	maxVersionID = 64
 )
 
-// Version is the sortable text of one state of a resource: versions of one id,
-// compared byte by byte, are in the order in which they came to be.
+// Version returns the sortable text of one state of a resource. Compared byte by byte, the versions
+// of one id are in order of creation.
 //
 //	UTC lastUpdated, nine digits / versionId as a number, padded / versionId / 1 if deleted
 //
-// A versionId that is no number of up to twenty digits counts as 0, and its text
-// decides.
+// A versionId that is not a number of up to twenty digits counts as 0, and its text decides.
 func Version(lastUpdated time.Time, versionID string, deleted bool) string {
 	return string(appendVersion(nil, lastUpdated, []byte(versionID), deleted))
 }
@@ -44,9 +43,9 @@ func appendVersion(to []byte, lastUpdated time.Time, versionID []byte, deleted b
 	return append(to, "/0"...)
 }
 
-// appendInstant writes an instant in UTC with so many digits of a second, the rest
-// cut: instantLayout has nine, shownLayout three. Two are written for each resource,
-// and time.Format takes several times as long.
+// appendInstant writes an instant in UTC with this number of digits of a second and cuts the rest:
+// instantLayout has nine, shownLayout three. It is called twice per resource, and time.Format takes
+// several times as long.
 func appendInstant(to []byte, t time.Time, fraction int) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
@@ -61,7 +60,7 @@ func appendInstant(to []byte, t time.Time, fraction int) []byte {
 	return append(to[:len(to)-9+fraction], 'Z')
 }
 
-// appendDigits writes a number that has at most so many digits.
+// appendDigits writes a number of at most width digits, padded with zeros.
 func appendDigits(to []byte, n, width int) []byte {
 	to = append(to, "000000000"[:width]...)
 	for i := len(to) - 1; n > 0; i-- {
@@ -71,7 +70,7 @@ func appendDigits(to []byte, n, width int) []byte {
 	return to
 }
 
-// number is versionID without leading zeros when it is a number that fits.
+// number returns versionID without leading zeros if it is a number that fits.
 func number(versionID []byte) []byte {
 	for _, c := range versionID {
 		if c < '0' || c > '9' {
@@ -87,8 +86,8 @@ func number(versionID []byte) []byte {
 	return versionID
 }
 
-// usableVersionID says whether a versionId can be part of a version: warehouses
-// keep versions in narrow, bytewise columns. FHIR allows less.
+// usableVersionID reports whether a versionId can be part of a version. Warehouses keep versions in
+// narrow, bytewise columns; FHIR's ids are a subset.
 func usableVersionID(versionID []byte) bool {
 	for _, c := range versionID {
 		if c <= ' ' || c > '~' {
@@ -98,9 +97,9 @@ func usableVersionID(versionID []byte) bool {
 	return len(versionID) <= maxVersionID
 }
 
-// usableID reports whether the tables take an id: FHIR's rule, but up to 128 characters
-// and with underscores, as some servers have them. It keeps ids apart that a warehouse
-// would merge, such as those that differ by trailing blanks.
+// usableID reports whether the tables accept an id: FHIR's rule, but up to 128 characters and with
+// underscores, which some servers use. It refuses ids that a warehouse would merge, such as those
+// with trailing blanks.
 func usableID(id []byte) bool {
 	for _, c := range id {
 		if !ofID[c] {
@@ -110,10 +109,10 @@ func usableID(id []byte) bool {
 	return len(id) >= 1 && len(id) <= maxID
 }
 
-// isOddID reports whether a usable id is outside FHIR's rule.
+// isOddID reports whether a usable id violates FHIR's rule.
 func isOddID(id []byte) bool { return len(id) > maxFHIRID || bytes.IndexByte(id, '_') >= 0 }
 
-// ofID is the characters of an id.
+// ofID marks the characters of an id.
 var ofID = func() (is [256]bool) {
 	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._" {
 		is[c] = true
@@ -121,9 +120,9 @@ var ofID = func() (is [256]bool) {
 	return is
 }()
 
-// parseInstant reads a FHIR instant: a whole day, a time with seconds, and a zone.
-// Digits after the ninth of a second are cut; a leap second, 60, is the first
-// instant of the next minute. Both keep the order, up to a tie.
+// parseInstant parses a FHIR instant: a whole day, a time with seconds, and a zone. Digits after
+// the ninth of a second are cut; a leap second, 60, is the first instant of the next minute. Both
+// keep the order, except for ties.
 func parseInstant(s []byte) (time.Time, bool) {
 	year, month, day, ok := parseDay(s)
 	if !ok || len(s) < len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
@@ -144,7 +143,7 @@ func parseInstant(s []byte) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute-east, second, nanos, time.UTC)
-	// A zone may carry the first and the last year out of what four digits hold.
+	// A zone can move the first and the last year outside of four digits.
 	return t, t.Year() >= 0 && t.Year() <= 9999
 }
 
@@ -160,7 +159,7 @@ func parseFraction(s []byte) (nanos int, rest []byte, ok bool) {
 	return nanos, s[i:], i > 1
 }
 
-// parseZone reads Z or ±hh:mm as minutes east of Greenwich.
+// parseZone parses Z or ±hh:mm as minutes east of Greenwich.
 func parseZone(s []byte) (east int, ok bool) {
 	if string(s) == "Z" {
 		return 0, true
@@ -180,7 +179,7 @@ func parseZone(s []byte) (east int, ok bool) {
 	return east, true
 }
 
-// parseDay reads the whole day that s begins with.
+// parseDay parses the whole day at the start of s.
 func parseDay(s []byte) (year, month, day int, ok bool) {
 	if len(s) < len("2006-01-02") || s[4] != '-' || s[7] != '-' {
 		return 0, 0, 0, false
@@ -205,8 +204,8 @@ func digits(s []byte) (n int, ok bool) {
 	return n, true
 }
 
-// LastUpdated is the instant that a version begins with, to the millisecond, as
-// the _last_updated column shows it.
+// LastUpdated returns the instant at the start of a version, in milliseconds, as in the
+// _last_updated column.
 func LastUpdated(version string) string {
 	instant, _, _ := strings.Cut(version, "/")
 	if len(instant) != len(instantLayout) {
