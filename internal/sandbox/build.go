@@ -15,11 +15,13 @@ import (
 	"fhirsynapse/internal/packaging/stage"
 )
 
-// Build compiles a package of the repository into out.
-func Build(ctx context.Context, root, pkg, out string, args ...string) error {
+// Build compiles a package of the repository into out, with these variables beside those
+// of the process.
+func Build(ctx context.Context, root, pkg, out string, environ []string, args ...string) error {
 	args = append(append([]string{"build", "-o", out}, args...), pkg)
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command on packages of this repository
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), environ...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	err := cmd.Run()
@@ -41,7 +43,7 @@ func Package(ctx context.Context, root, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := Build(ctx, root, "./cmd/fhirsynapse", handler); err != nil {
+	if err := Build(ctx, root, "./cmd/fhirsynapse", handler, nil); err != nil {
 		return "", err
 	}
 	staged := filepath.Join(dir, "app")

@@ -31,10 +31,7 @@ func coldStartCommand(out io.Writer) *cobra.Command {
 			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 			built, app := filepath.Join(dir, "built"), filepath.Join(dir, "app")
 			// Without cgo, as in the cloud; for the system that it is started on.
-			if err := os.Setenv("CGO_ENABLED", "0"); err != nil {
-				return err
-			}
-			if err := Build(cmd.Context(), root, "./handler", built, release.Flags("bench")...); err != nil {
+			if err := Build(cmd.Context(), root, "./handler", built, []string{"CGO_ENABLED=0"}, release.Flags("bench")...); err != nil {
 				return err
 			}
 			if err := stage.Stage(stage.Options{Root: root, Out: app, Executable: built, Exports: filepath.Join(root, "exports.sample.yaml")}); err != nil {

@@ -256,6 +256,7 @@ func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.S
 // SIGKILL of the cloud's handler and of its host at random points ends in the
 // tables of a fresh load, for every seed.
 func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	data := made(t, 5, killedTypes...)
 	w, c := newCloud(t, sandbox.Options{
@@ -267,6 +268,7 @@ func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 
 // The same for the local handler, with DuckDB.
 func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	w, staged, database, data := newLocal(t, 6, 2*time.Second, impatient())
 	exerciseKilled(t, w, staged, data, func(t *testing.T) {

@@ -71,9 +71,8 @@ func packageForAzure(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	handler, staged, zipped := filepath.Join(dir, "handler"), filepath.Join(dir, "dist"), filepath.Join(dir, "app.zip")
-	t.Setenv("CGO_ENABLED", "0")
 	const version = "v0.0.0-test"
-	if err := sandbox.Build(t.Context(), root, "./handler", handler, release.Flags(version)...); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"}, release.Flags(version)...); err != nil {
 		t.Fatal(err)
 	}
 	program, err := os.ReadFile(handler)
@@ -137,7 +136,7 @@ func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	})
 	dir := t.TempDir()
 	handler, staged := filepath.Join(dir, "fhirsynapse"), filepath.Join(dir, "dist-start")
-	if err := sandbox.Build(t.Context(), root, "./cmd/fhirsynapse", handler); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./cmd/fhirsynapse", handler, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler, BlobTrigger: stage.BlobTriggerPolling}); err != nil {

@@ -64,8 +64,7 @@ func stageCloud(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	handler := filepath.Join(dir, "built")
-	t.Setenv("CGO_ENABLED", "0")
-	if err := sandbox.Build(t.Context(), root, "./handler", handler, "-tags", "standin"); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"}, "-tags", "standin"); err != nil {
 		t.Fatal(err)
 	}
 	staged := filepath.Join(dir, "app")

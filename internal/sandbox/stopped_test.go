@@ -15,6 +15,7 @@ import (
 // A handler that is told to stop while it works ends with 1 and refuses no call: its
 // steps are put back, and no delivery of a message is lost.
 func TestSigtermRefusesNoCall(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	data := made(t, 11, killedTypes...)
 	w, c := newCloud(t, sandbox.Options{Store: data, MaxCount: 20, Settings: impatient()})
@@ -66,6 +67,7 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 // When host.json changes, the host runs two handlers side by side for a while: on one
 // database file and one journal.
 func TestTwoHandlersSideBySide(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	w, staged, database, data := newLocal(t, 13, 2*time.Second, impatient())
 	host, err := w.StartHost(t.Context(), staged, nil)
