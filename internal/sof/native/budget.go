@@ -72,15 +72,23 @@ func (b *budget) allocated(n int) {
 	}
 }
 
+// meter charges what an evaluation takes to the budget of its line.
+type meter struct {
+	engine *Engine
+	budget budget
+	// where the evaluation is; below zero: in no view, in no column
+	view, column int
+}
+
 // step notes that n items were or will be visited. It ends the evaluation of the
 // line when there were too many, or when its context has ended.
-func (v *Evaluator) step(n int) {
+func (v *meter) step(n int) {
 	if v.budget.steps += int64(n); v.budget.steps >= v.budget.look {
 		v.lookUp()
 	}
 }
 
-func (v *Evaluator) lookUp() {
+func (v *meter) lookUp() {
 	b := &v.budget
 	b.look = b.steps + stepsPerLook
 	select {
@@ -95,7 +103,7 @@ func (v *Evaluator) lookUp() {
 
 // charge notes that n bytes of text or of a collection will be made. It ends the
 // evaluation of the line when that is over a limit. Call it before allocating.
-func (v *Evaluator) charge(n int) {
+func (v *meter) charge(n int) {
 	b := &v.budget
 	v.step(n >> 5)
 	if n > b.limits.Memory-b.made {
@@ -106,7 +114,7 @@ func (v *Evaluator) charge(n int) {
 }
 
 // chargeText is charge for one text.
-func (v *Evaluator) chargeText(n int) {
+func (v *meter) chargeText(n int) {
 	if n > v.budget.limits.Text {
 		v.exceed("an expression makes a text of more than %s", bytesText(v.budget.limits.Text))
 	}
@@ -116,9 +124,16 @@ func (v *Evaluator) chargeText(n int) {
 // arenaSize is the smallest piece of memory for text.
 const arenaSize = 16 << 10
 
+// memory holds what expressions make for the present row.
+type memory struct {
+	meter
+	stack []item // of the collections being computed
+	arena []byte // text that is not in the line
+}
+
 // room makes sure that n more bytes of text fit into the arena without moving it,
 // and charges them.
-func (v *Evaluator) room(n int) {
+func (v *memory) room(n int) {
 	b := &v.budget
 	if n > b.limits.Memory-b.made {
 		v.charge(n)
@@ -135,7 +150,7 @@ func (v *Evaluator) room(n int) {
 }
 
 // roomText is room for one text.
-func (v *Evaluator) roomText(n int) {
+func (v *memory) roomText(n int) {
 	if n > v.budget.limits.Text {
 		v.chargeText(n)
 	}
@@ -146,14 +161,14 @@ func (v *Evaluator) roomText(n int) {
 const itemSize = 40
 
 // push puts an item on the stack.
-func (v *Evaluator) push(it item) {
+func (v *memory) push(it item) {
 	if len(v.stack) == cap(v.stack) {
 		v.growStack()
 	}
 	v.stack = append(v.stack, it)
 }
 
-func (v *Evaluator) growStack() {
+func (v *memory) growStack() {
 	n := cap(v.stack)
 	if n >= v.budget.limits.Items {
 		v.exceed("its expressions hold more than %d items at a time", v.budget.limits.Items)
@@ -170,7 +185,7 @@ func (v *Evaluator) growStack() {
 }
 
 // exceed ends the evaluation of the line: it is beyond a limit.
-func (v *Evaluator) exceed(format string, args ...any) {
+func (v *meter) exceed(format string, args ...any) {
 	place := ""
 	if v.view >= 0 {
 		w := &v.engine.views[v.view]

@@ -247,7 +247,7 @@ func (c *cell) followLegs(v *Evaluator, at int32) error {
 }
 
 // text is an item as the canonical text of a cell; never nil.
-func (v *Evaluator) text(it *item) []byte {
+func (v *values) text(it *item) []byte {
 	switch it.kind {
 	case jsontape.KindString:
 		if s := v.str(it); s != nil {
@@ -265,7 +265,7 @@ func (v *Evaluator) text(it *item) []byte {
 }
 
 // list is a collection as a JSON array.
-func (v *Evaluator) list(items []item) []byte {
+func (v *values) list(items []item) []byte {
 	// decoding grows the arena too, so it comes before
 	size := 2
 	for i := range items {

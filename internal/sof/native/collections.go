@@ -107,7 +107,7 @@ func (o *collectionOp) eval(v *Evaluator, this *item) error {
 }
 
 // slice keeps items from to to of what is above base.
-func (v *Evaluator) slice(base, from, to int) error {
+func (v *memory) slice(base, from, to int) error {
 	n := len(v.stack) - base
 	from, to = min(max(from, 0), n), min(max(to, 0), n)
 	if from >= to {
@@ -119,7 +119,7 @@ func (v *Evaluator) slice(base, from, to int) error {
 	return nil
 }
 
-func (v *Evaluator) quantify(base int, fits func(truth) bool, all bool) error {
+func (v *memory) quantify(base int, fits func(truth) bool, all bool) error {
 	out := all
 	for i := base; i < len(v.stack); i++ {
 		t := unknown

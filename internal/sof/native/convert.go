@@ -245,7 +245,7 @@ func (o *typeOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-func (v *Evaluator) typeOf(it *item) (namespace, name string) {
+func (v *reader) typeOf(it *item) (namespace, name string) {
 	t := it.typ
 	if it.node >= 0 && it.kind == jsontape.KindObject && (t == nil || t.Kind == schema.Resource) {
 		t = v.resourceType(it)

@@ -117,7 +117,8 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 // Evaluator makes an evaluator of its own for one goroutine, with DefaultLimits
 // unless others are given.
 func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
-	v := &Evaluator{engine: e, memos: make([]memo, e.memos), budget: budget{limits: DefaultLimits()}}
+	v := &Evaluator{memos: make([]memo, e.memos)}
+	v.engine, v.budget.limits = e, DefaultLimits()
 	for _, l := range limits {
 		v.budget.limits = l
 	}
@@ -152,14 +153,8 @@ func badData(offset int, reason string) error {
 
 // Evaluator works lines one after the other and reuses its memory.
 type Evaluator struct {
-	engine *Engine
-	tape   jsontape.Tape
-	stack  []item // of the collections being computed
-	arena  []byte // text that is not in the line
-	canons [2][]byte
-	root   item
-	budget budget
-	emit   func(view int, row [][]byte) error
+	sets
+	emit func(view int, row [][]byte) error
 
 	rowIndex  int
 	itemIndex int
@@ -175,8 +170,6 @@ type Evaluator struct {
 	memos   []memo
 	lines   int64 // that were read
 	conts   []cont
-	// where the evaluation is; below zero: in no view, in no column
-	view, column int
 }
 
 // Eval reads one resource and emits the rows of all views, view by view. A row
@@ -245,7 +238,7 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 	return r, nil
 }
 
-func (v *Evaluator) tooManyValues() string {
+func (v *meter) tooManyValues() string {
 	return "the line is too large: the values that views read take more than " + bytesText(v.budget.limits.Values) + " of memory"
 }
 

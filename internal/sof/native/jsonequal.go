@@ -12,7 +12,7 @@ import (
 // equalJSON compares two JSON texts, both valid, by value: the order of members
 // does not count, numbers compare as numbers. With loose set, strings compare as
 // the operator ~ does.
-func (v *Evaluator) equalJSON(a, b []byte, loose bool) bool {
+func (v *values) equalJSON(a, b []byte, loose bool) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
@@ -24,7 +24,7 @@ func (v *Evaluator) equalJSON(a, b []byte, loose bool) bool {
 
 // canonical returns a form of a JSON value that equal values have in common. It is
 // valid until the next call with the same number of a buffer.
-func (v *Evaluator) canonical(buffer int, raw []byte, loose bool) []byte {
+func (v *values) canonical(buffer int, raw []byte, loose bool) []byte {
 	// An item of a list takes two bytes, and three in the canonical form.
 	v.charge(2 * len(raw))
 	c := canon{v: v, raw: raw, out: v.canons[buffer][:0], loose: loose}
@@ -38,7 +38,7 @@ func (v *Evaluator) canonical(buffer int, raw []byte, loose bool) []byte {
 // canon writes the canonical form of a valid JSON text: strings without escapes
 // behind their lengths, numbers without zeros at the end, members ordered by name.
 type canon struct {
-	v       *Evaluator
+	v       *values
 	raw     []byte
 	out     []byte
 	sorted  []byte // an object whose members are being ordered

@@ -130,7 +130,7 @@ func (o *equalOp) eval(v *Evaluator, this *item) error {
 }
 
 // equalLists is = on collections: empty gives empty, order counts.
-func (v *Evaluator) equalLists(a, b []item) truth {
+func (v *values) equalLists(a, b []item) truth {
 	if len(a) == 0 || len(b) == 0 {
 		return unknown
 	}
@@ -195,7 +195,7 @@ func (o *memberOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-func (v *Evaluator) has(items []item, it *item) bool {
+func (v *values) has(items []item, it *item) bool {
 	v.step(len(items))
 	for i := range items {
 		if v.equal(&items[i], it) == yes {
@@ -243,18 +243,18 @@ func (o *concatOp) eval(v *Evaluator, this *item) error {
 }
 
 // made is the arena from an offset on, as a string.
-func (v *Evaluator) made(from int) item {
+func (v *memory) made(from int) item {
 	return item{typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindString}
 }
 
-func (v *Evaluator) integer(n int) item {
+func (v *memory) integer(n int) item {
 	v.room(20)
 	from := len(v.arena)
 	v.arena = strconv.AppendInt(v.arena, int64(n), 10)
 	return item{typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindNumber}
 }
 
-func (v *Evaluator) number(d decimal.Decimal) item {
+func (v *memory) number(d decimal.Decimal) item {
 	v.room(d.Size())
 	from := len(v.arena)
 	v.arena = d.Append(v.arena)
@@ -266,7 +266,7 @@ func (v *Evaluator) number(d decimal.Decimal) item {
 }
 
 // decimalOf is the number of an item.
-func (v *Evaluator) decimalOf(it *item) (decimal.Decimal, error) {
+func (v *values) decimalOf(it *item) (decimal.Decimal, error) {
 	if it.kind != jsontape.KindNumber {
 		return decimal.Decimal{}, &dataError{"arithmetic met a value that is no number"}
 	}
@@ -359,7 +359,7 @@ func (o *equivalentOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-func (v *Evaluator) equivalent(a, b *item) bool {
+func (v *values) equivalent(a, b *item) bool {
 	switch {
 	case a.isQuantity() || b.isQuantity():
 		q, r, ok := v.quantities(a, b)

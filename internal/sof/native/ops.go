@@ -107,7 +107,7 @@ func (v *Evaluator) truth(o op, this *item) (truth, error) {
 	return judged(it, n)
 }
 
-func (v *Evaluator) pushTruth(t truth) {
+func (v *memory) pushTruth(t truth) {
 	if t != unknown {
 		v.push(boolItem(t == yes))
 	}
@@ -247,7 +247,7 @@ func (b *builder) want(t *schema.Type) wanted {
 }
 
 // is says that the item has the type. A resource says itself which it is.
-func (v *Evaluator) is(it *item, w wanted) bool {
+func (v *reader) is(it *item, w wanted) bool {
 	if w.typ.Kind == schema.Resource && it.kind == jsontape.KindObject && it.node >= 0 {
 		if it.node == v.root.node {
 			if t, ok := schema.R4().Type(v.engine.resource); ok {

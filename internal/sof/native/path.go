@@ -8,9 +8,16 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
+// reader finds the members of the line at hand.
+type reader struct {
+	memory
+	tape jsontape.Tape
+	root item
+}
+
 // member is the node of one member of an object, or -1; number is that of the
 // member's name.
-func (v *Evaluator) member(object int32, number int) int32 {
+func (v *reader) member(object int32, number int) int32 {
 	if object < 0 {
 		return -1
 	}
@@ -94,7 +101,7 @@ func (h *hop) find(v *Evaluator, d *jsontape.Node, p *property) int32 {
 }
 
 // slot is that of a name in a shape, or -1.
-func (v *Evaluator) slot(shape int16, number int) int {
+func (v *reader) slot(shape int16, number int) int {
 	return v.engine.layout.Slot(shape, number)
 }
 
@@ -166,7 +173,7 @@ func (v *Evaluator) arrive(n int32, p *property, steps []hop) {
 }
 
 // itemAt is a node of the tape as an item.
-func (v *Evaluator) itemAt(n int32, typ *schema.Type) item {
+func (v *reader) itemAt(n int32, typ *schema.Type) item {
 	d := &v.tape.Nodes[n]
 	return item{typ: typ, text: v.tape.Line[d.Start:d.End:d.End], node: n, kind: d.Kind, escaped: d.Escaped}
 }

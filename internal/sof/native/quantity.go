@@ -22,7 +22,7 @@ const ucumSystem = "http://unitsofmeasure.org"
 // quantityOf reads a quantity: one of FHIRPath, a FHIR Quantity with a UCUM code, or
 // a number. A FHIR Quantity with a comparator is none, and neither is one whose unit
 // is no code.
-func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
+func (v *values) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 	switch it.kind {
 	case jsontape.KindString:
 		if it.typ == schema.Quantity {
@@ -39,7 +39,7 @@ func (v *Evaluator) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 	return q, ok
 }
 
-func (v *Evaluator) fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
+func (v *values) fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
 	coded, compared := false, false
 	v.eachMember(text, func(name string, value []byte) {
 		switch name {
@@ -57,7 +57,7 @@ func (v *Evaluator) fhirQuantity(text []byte) (q quantity.Quantity, ok bool) {
 }
 
 // eachMember calls f for the members of a valid JSON object.
-func (v *Evaluator) eachMember(object []byte, f func(name string, value []byte)) {
+func (v *reader) eachMember(object []byte, f func(name string, value []byte)) {
 	jsontape.ValidJSON(object).Members(0, func(name []byte, value, end int) {
 		f(string(name), object[value:end])
 	})
@@ -73,7 +73,7 @@ func unquoted(value []byte) string {
 
 // quantities reads two quantities that meet. Years and months of a FHIR Quantity are
 // those of the calendar where the other one's are.
-func (v *Evaluator) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
+func (v *values) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
 	q, ok = v.quantityOf(a)
 	r, ok2 := v.quantityOf(b)
 	if a.kind == jsontape.KindObject && r.Months() {
@@ -88,7 +88,7 @@ func (v *Evaluator) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
 // isQuantity says that an item is a quantity of FHIRPath.
 func (it *item) isQuantity() bool { return it.typ == schema.Quantity }
 
-func (v *Evaluator) equalQuantities(a, b *item) truth {
+func (v *values) equalQuantities(a, b *item) truth {
 	for _, it := range []*item{a, b} {
 		other := it.kind != jsontape.KindObject || it.typ != nil && !it.typ.Is(quantityType())
 		if !it.isQuantity() && other {
@@ -107,7 +107,7 @@ func (v *Evaluator) equalQuantities(a, b *item) truth {
 }
 
 // orderQuantities compares two quantities; known is false where their units do not.
-func (v *Evaluator) orderQuantities(a, b *item) (order int, known bool) {
+func (v *values) orderQuantities(a, b *item) (order int, known bool) {
 	q, r, ok := v.quantities(a, b)
 	if !ok {
 		return 0, false
@@ -115,7 +115,7 @@ func (v *Evaluator) orderQuantities(a, b *item) (order int, known bool) {
 	return quantity.Compare(q, r)
 }
 
-func (v *Evaluator) quantityItem(q quantity.Quantity) item {
+func (v *memory) quantityItem(q quantity.Quantity) item {
 	v.room(q.Value.Size() + len(q.Unit) + 3)
 	from := len(v.arena)
 	v.arena = q.Append(v.arena)
@@ -194,7 +194,7 @@ func (o *moveOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-func (v *Evaluator) momentItem(m fhirtime.Value, s schema.System) item {
+func (v *memory) momentItem(m fhirtime.Value, s schema.System) item {
 	v.room(m.Digits + 48)
 	from := len(v.arena)
 	v.arena = m.Append(v.arena)

@@ -87,7 +87,7 @@ func (v *Evaluator) resource(root int32) Resource {
 }
 
 // firstOf is the first item of an array, or the node itself; -1 for none.
-func (v *Evaluator) firstOf(n int32) int32 {
+func (v *reader) firstOf(n int32) int32 {
 	if n >= 0 && v.tape.Nodes[n].Kind == jsontape.KindArray {
 		return v.tape.Nodes[n].First
 	}
@@ -95,7 +95,7 @@ func (v *Evaluator) firstOf(n int32) int32 {
 }
 
 // stringAt is the decoded text of a string node; nil for anything else.
-func (v *Evaluator) stringAt(n int32) []byte {
+func (v *reader) stringAt(n int32) []byte {
 	if n < 0 || v.tape.Nodes[n].Kind != jsontape.KindString {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (v *Evaluator) stringAt(n int32) []byte {
 	return v.decode(raw)
 }
 
-func (v *Evaluator) decode(raw []byte) []byte {
+func (v *reader) decode(raw []byte) []byte {
 	v.room(len(raw))
 	from := len(v.arena)
 	v.arena = jsontape.AppendUnescaped(v.arena, raw)

@@ -329,7 +329,7 @@ func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error 
 
 // below says that an item lies inside another on the line: what repeat reaches
 // must, or the walk would have no end.
-func (v *Evaluator) below(it, this *item) bool {
+func (v *reader) below(it, this *item) bool {
 	if it.node < 0 || this.node < 0 || it.node == this.node {
 		return false
 	}

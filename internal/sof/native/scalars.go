@@ -127,7 +127,7 @@ func not(_ *Evaluator, in *item, _ []item) (item, bool, error) {
 	return item{}, false, wrongType("boolean")
 }
 
-func (v *Evaluator) textOf(it *item) ([]byte, error) {
+func (v *values) textOf(it *item) ([]byte, error) {
 	if it.kind != jsontape.KindString || it.isQuantity() {
 		return nil, wrongType("string")
 	}
@@ -191,7 +191,7 @@ func substring(v *Evaluator, in *item, args []item) (item, bool, error) {
 	return textItem(s), true, nil
 }
 
-func (v *Evaluator) count(it *item) (int, error) {
+func (v *values) count(it *item) (int, error) {
 	d, err := v.decimalOf(it)
 	if err != nil {
 		return 0, err

@@ -15,7 +15,7 @@ const minHashed = 12
 // set finds items that are equal to one of its own. The seed of its hashes is
 // random, so that no line can be made to collide.
 type set struct {
-	v       *Evaluator
+	v       *values
 	items   []item
 	small   int // how many of items belong to it
 	first   map[uint64]int32
@@ -26,9 +26,12 @@ type set struct {
 // entry is an item under one of its hashes.
 type entry struct{ item, next int32 }
 
+// sets compares collections without regard to order.
+type sets struct{ values }
+
 // newSet returns an empty set of the items that add takes from a slice.
-func (v *Evaluator) newSet(items []item) set {
-	s := set{v: v, items: items}
+func (v *sets) newSet(items []item) set {
+	s := set{v: &v.values, items: items}
 	if len(items) >= minHashed && !slices.ContainsFunc(items, func(it item) bool { return it.isQuantity() }) {
 		v.charge(48 * len(items))
 		s.first, s.seed = make(map[uint64]int32, len(items)), maphash.MakeSeed()
@@ -38,7 +41,7 @@ func (v *Evaluator) newSet(items []item) set {
 }
 
 // setOf returns the set of all items of a slice.
-func (v *Evaluator) setOf(items []item) set {
+func (v *sets) setOf(items []item) set {
 	s := v.newSet(items)
 	for i := range items {
 		s.add(i)
@@ -122,7 +125,7 @@ func (s *set) hashes(it *item) (out [2]uint64, n int) {
 }
 
 // distinct drops repeated items from the stack above base, first ones stay.
-func (v *Evaluator) distinct(base int) {
+func (v *sets) distinct(base int) {
 	before := v.budget.made
 	s := v.newSet(v.stack[base:])
 	kept := base
@@ -139,7 +142,7 @@ func (v *Evaluator) distinct(base int) {
 
 // equivalentLists is ~ on collections: as many items, each of which has one of its
 // own in the other.
-func (v *Evaluator) equivalentLists(a, b []item) bool {
+func (v *sets) equivalentLists(a, b []item) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -166,7 +169,7 @@ func (v *Evaluator) equivalentLists(a, b []item) bool {
 
 // hasClasses reports whether ~ divides the items into classes. It does not divide
 // numbers and dates, which it compares at the precision of the less precise one.
-func (v *Evaluator) hasClasses(items []item) bool {
+func (v *sets) hasClasses(items []item) bool {
 	for i := range items {
 		switch it := &items[i]; it.kind {
 		case jsontape.KindString:
@@ -188,7 +191,7 @@ type class struct {
 }
 
 // sameClasses reports whether a and b have as many items of each class.
-func (v *Evaluator) sameClasses(a, b []item) bool {
+func (v *sets) sameClasses(a, b []item) bool {
 	before := v.budget.made
 	v.charge(64 * len(a))
 	seeds := [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}

@@ -63,7 +63,7 @@ func appendCompact(out, raw []byte) []byte {
 
 // replacedSize returns the bytes that replacing every match of a pattern in s by
 // the template makes at most. It ends the evaluation where they are too many.
-func (v *Evaluator) replacedSize(pattern *regexp.Regexp, s, template []byte) int {
+func (v *values) replacedSize(pattern *regexp.Regexp, s, template []byte) int {
 	groups := bytes.Count(template, []byte{'$'})
 	size := len(s)
 	made := v.budget.made

@@ -48,8 +48,14 @@ func literal(typ *schema.Type, text string) item {
 	return it
 }
 
+// values converts and compares items.
+type values struct {
+	reader
+	canons [2][]byte
+}
+
 // str is the decoded text of a string item.
-func (v *Evaluator) str(it *item) []byte {
+func (v *values) str(it *item) []byte {
 	if it.escaped {
 		it.text, it.escaped = v.decode(it.text), false
 	}
@@ -73,7 +79,7 @@ func (it *item) system() schema.System {
 }
 
 // moment reads a date or a time; ok is false where the text is none.
-func (v *Evaluator) moment(it *item) (m fhirtime.Value, ok bool) {
+func (v *values) moment(it *item) (m fhirtime.Value, ok bool) {
 	if it.kind != jsontape.KindString {
 		return m, false
 	}
@@ -120,7 +126,7 @@ func (t truth) not() truth {
 
 // equal compares two items after FHIRPath N1, 6.1.1: unknown where two dates
 // differ in precision.
-func (v *Evaluator) equal(a, b *item) truth {
+func (v *values) equal(a, b *item) truth {
 	switch {
 	case a.isQuantity() || b.isQuantity():
 		return v.equalQuantities(a, b)
@@ -144,7 +150,7 @@ func (v *Evaluator) equal(a, b *item) truth {
 	return yes
 }
 
-func (v *Evaluator) equalMoments(a, b *item) truth {
+func (v *values) equalMoments(a, b *item) truth {
 	if bytes.Equal(v.str(a), v.str(b)) {
 		return yes
 	}
@@ -161,7 +167,7 @@ func (v *Evaluator) equalMoments(a, b *item) truth {
 }
 
 // order compares two items; known is false where N1 says empty.
-func (v *Evaluator) order(a, b *item) (order int, known bool, err error) {
+func (v *values) order(a, b *item) (order int, known bool, err error) {
 	switch {
 	case a.isQuantity() || b.isQuantity() || a.kind == jsontape.KindObject && b.kind == jsontape.KindObject:
 		order, known = v.orderQuantities(a, b)

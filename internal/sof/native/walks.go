@@ -68,7 +68,7 @@ func (o *aggregateOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-func (v *Evaluator) pushAll(items []item) {
+func (v *memory) pushAll(items []item) {
 	for i := range items {
 		v.push(items[i])
 	}
@@ -142,7 +142,7 @@ func (o *sortOp) eval(v *Evaluator, this *item) error {
 
 // sortOrder is the order of two keys. Where FHIRPath knows none, as of 2020 and
 // 2020-01, the order of their texts keeps the result the same every time.
-func (v *Evaluator) sortOrder(a, b *item) (int, error) {
+func (v *values) sortOrder(a, b *item) (int, error) {
 	switch {
 	case a.kind == jsontape.KindNone && b.kind == jsontape.KindNone:
 		return 0, nil
@@ -187,7 +187,7 @@ func (o *childrenOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-func (v *Evaluator) typeAt(it *item) *schema.Type {
+func (v *reader) typeAt(it *item) *schema.Type {
 	if it.typ == nil || it.typ.Kind == schema.Resource {
 		return v.resourceType(it)
 	}
@@ -195,7 +195,7 @@ func (v *Evaluator) typeAt(it *item) *schema.Type {
 }
 
 // resourceType is the type of an object that may be a resource.
-func (v *Evaluator) resourceType(it *item) *schema.Type {
+func (v *reader) resourceType(it *item) *schema.Type {
 	name := v.engine.resource
 	if it.node != v.root.node {
 		name = ""
