@@ -151,7 +151,7 @@ func (c *compiler) expression(d exprDef, focus Type) Expr {
 		c.fault(f)
 		return nil
 	}
-	t := &typer{compiler: c, at: d, this: focus}
+	t := &typer{members: members{position{c, d}}, this: focus}
 	return t.expr(tree)
 }
 

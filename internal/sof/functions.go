@@ -60,7 +60,7 @@ func (t *typer) call(n *fhirpath.Call) Expr {
 	return t.plainCall(n, sig, in)
 }
 
-func (t *typer) unknownFunction(n *fhirpath.Call) Expr {
+func (t *position) unknownFunction(n *fhirpath.Call) Expr {
 	if why, ok := refused[n.Name]; ok {
 		return t.unsupported(n.Pos(), why, "%s() is not supported", n.Name)
 	}
@@ -75,7 +75,7 @@ func (t *typer) unknownFunction(n *fhirpath.Call) Expr {
 	return t.unsupported(n.Pos(), didYouMean(n.Name, names), "the function %s() is not supported", n.Name)
 }
 
-func (t *typer) arity(n *fhirpath.Call, least, most int) bool {
+func (t *position) arity(n *fhirpath.Call, least, most int) bool {
 	if got := len(n.Args); got < least || got > most {
 		want := fmt.Sprint(least)
 		if most != least {
@@ -148,7 +148,7 @@ func emptyLiteral(e Expr) bool {
 
 // written checks an argument that chooses what a function does, which must be written
 // out.
-func (t *typer) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word string) bool {
+func (t *position) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word string) bool {
 	choices, ok := known[word]
 	if !ok {
 		return true
@@ -167,7 +167,7 @@ func (t *typer) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word string
 
 // regex checks a pattern when the view is compiled, so that a bad one is never
 // met by data.
-func (t *typer) regex(n *fhirpath.Call, a fhirpath.Node, arg Expr) bool {
+func (t *position) regex(n *fhirpath.Call, a fhirpath.Node, arg Expr) bool {
 	l, ok := arg.(*Literal)
 	if !ok || l.Value == nil {
 		t.faultAt(a.Pos(), "write the pattern as a string or a constant", "the pattern of %s() must be known when the view is compiled", n.Name)
@@ -317,7 +317,7 @@ func (t *typer) extension(n *fhirpath.Call, in Expr) Expr {
 	return &Filter{ext, &Binary{Op: "=", L: key, R: url, T: system("Boolean")}}
 }
 
-func (t *typer) resourceKey(n *fhirpath.Call, in Expr) Expr {
+func (t *position) resourceKey(n *fhirpath.Call, in Expr) Expr {
 	if !t.arity(n, 0, 0) {
 		return nil
 	}

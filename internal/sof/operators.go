@@ -124,7 +124,7 @@ func literalHint(a, b Type) string {
 	return ""
 }
 
-func (t *typer) inequality(n *fhirpath.Binary, e *Binary) Expr {
+func (t *members) inequality(n *fhirpath.Binary, e *Binary) Expr {
 	if l, r := e.L.Type(), e.R.Type(); isQuantity(l, true) && isQuantity(r, true) || isQuantity(l, false) || isQuantity(r, false) {
 		return t.quantityOrder(n, e)
 	}
@@ -141,7 +141,7 @@ func (t *typer) inequality(n *fhirpath.Binary, e *Binary) Expr {
 	return e
 }
 
-func (t *typer) arithmetic(n *fhirpath.Binary, e *Binary) Expr {
+func (t *members) arithmetic(n *fhirpath.Binary, e *Binary) Expr {
 	number := func(x Expr) bool { return isSystem(x.Type(), schema.Integer, schema.Decimal) }
 	text := func(x Expr) bool { return isSystem(x.Type(), schema.String) }
 	if out, ok := t.quantityArithmetic(n, e); ok {

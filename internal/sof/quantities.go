@@ -13,7 +13,7 @@ import (
 var ordered = []schema.System{schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time, schema.String}
 
 // quantity types a literal such as 4.5 'mg' or 3 days.
-func (t *typer) quantity(n *fhirpath.Literal) Expr {
+func (t *position) quantity(n *fhirpath.Literal) Expr {
 	if len(n.Text) > 100 {
 		return t.faultAt(n.Pos(), "", "the number has too many digits")
 	}
@@ -53,7 +53,7 @@ func meet(x, y *schema.Type) bool {
 
 // onlyQuantities narrows a choice that may be a quantity to those of its forms that
 // are.
-func (t *typer) onlyQuantities(e Expr, offset int) Expr {
+func (t *members) onlyQuantities(e Expr, offset int) Expr {
 	if isQuantity(e.Type(), false) || !isQuantity(e.Type(), true) {
 		return e
 	}
@@ -61,7 +61,7 @@ func (t *typer) onlyQuantities(e Expr, offset int) Expr {
 }
 
 // quantityOrder types <, <=, > and >= of quantities.
-func (t *typer) quantityOrder(n *fhirpath.Binary, e *Binary) Expr {
+func (t *members) quantityOrder(n *fhirpath.Binary, e *Binary) Expr {
 	e.L, e.R = t.onlyQuantities(e.L, n.L.Pos()), t.onlyQuantities(e.R, n.R.Pos())
 	for _, side := range []Expr{e.L, e.R} {
 		if side == nil {
@@ -78,7 +78,7 @@ func (t *typer) quantityOrder(n *fhirpath.Binary, e *Binary) Expr {
 
 // quantityArithmetic types sums, products and quotients of quantities, and dates that
 // are moved by them; ok is false where neither is a quantity.
-func (t *typer) quantityArithmetic(n *fhirpath.Binary, e *Binary) (out Expr, ok bool) {
+func (t *members) quantityArithmetic(n *fhirpath.Binary, e *Binary) (out Expr, ok bool) {
 	l, r := isQuantity(e.L.Type(), true), isQuantity(e.R.Type(), true)
 	if !l && !r {
 		return nil, false
@@ -102,7 +102,7 @@ func (t *typer) quantityArithmetic(n *fhirpath.Binary, e *Binary) (out Expr, ok 
 }
 
 // moved types a date or time that is moved by a quantity of time.
-func (t *typer) moved(n *fhirpath.Binary, e *Binary) Expr {
+func (t *members) moved(n *fhirpath.Binary, e *Binary) Expr {
 	if k, ok := e.R.(*Literal); ok && k.Value != nil {
 		if q, _ := quantity.Parse(k.Value.Text); !q.MovesTime() {
 			return t.faultAt(n.R.Pos(), "write years, months, weeks, days, hours, minutes, seconds or milliseconds, or 'd', 'h' …",

@@ -13,8 +13,7 @@ import (
 // typer turns the tree of one expression into typed expressions. Its methods
 // give nil after a fault.
 type typer struct {
-	*compiler
-	at   exprDef
+	members
 	this Type
 	// inner is true below where(), select() and all(), where $index is known.
 	inner bool
@@ -22,13 +21,22 @@ type typer struct {
 	total *Type
 }
 
-func (t *typer) faultAt(offset int, hint, format string, args ...any) Expr {
+// position is the expression that a typer is at, for its faults.
+type position struct {
+	*compiler
+	at exprDef
+}
+
+// members types what needs no other expression: the members and types of a given one.
+type members struct{ position }
+
+func (t *position) faultAt(offset int, hint, format string, args ...any) Expr {
 	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint})
 	return nil
 }
 
 // unsupported is faultAt for what FHIRPath has and views do not.
-func (t *typer) unsupported(offset int, hint, format string, args ...any) Expr {
+func (t *position) unsupported(offset int, hint, format string, args ...any) Expr {
 	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint, Unsupported: true})
 	return nil
 }
@@ -95,7 +103,7 @@ func (t *typer) node(n fhirpath.Node) Expr {
 	return t.faultAt(n.Pos(), "", "not supported")
 }
 
-func (t *typer) literal(n *fhirpath.Literal) Expr {
+func (t *position) literal(n *fhirpath.Literal) Expr {
 	name := map[fhirpath.LiteralKind]string{
 		fhirpath.Boolean: "Boolean", fhirpath.String: "String", fhirpath.Integer: "Integer",
 		fhirpath.Decimal: "Decimal", fhirpath.Date: "Date", fhirpath.DateTime: "DateTime", fhirpath.Time: "Time",
@@ -140,7 +148,7 @@ func plainNumber(text string) string {
 	return text
 }
 
-func (t *typer) external(n *fhirpath.External) Expr {
+func (t *position) external(n *fhirpath.External) Expr {
 	switch n.Name {
 	case "rowIndex":
 		return &RowIndex{}
@@ -185,7 +193,7 @@ func (t *typer) bareName(n *fhirpath.Member) Expr {
 	return t.child(&This{t.this}, n)
 }
 
-func (t *typer) child(in Expr, n *fhirpath.Member) Expr {
+func (t *members) child(in Expr, n *fhirpath.Member) Expr {
 	inType := in.Type()
 	if len(inType.Any) == 0 {
 		return &Child{In: in, Name: n.Name, Properties: []Property{{n.Name, nil}}, T: Type{Many: true}}
@@ -245,7 +253,7 @@ func (e *Child) ambiguous() bool {
 
 // primitiveChild reads id and extension of a primitive, which FHIR's JSON keeps
 // in a property of its own: birthDate.extension is under _birthDate.
-func (t *typer) primitiveChild(in Expr, n *fhirpath.Member) Expr {
+func (t *members) primitiveChild(in Expr, n *fhirpath.Member) Expr {
 	of, ok := in.(*Child)
 	if !ok {
 		return t.faultAt(n.Pos(), "write it behind the element itself: birthDate.extension(…)",
@@ -261,7 +269,7 @@ func (t *typer) primitiveChild(in Expr, n *fhirpath.Member) Expr {
 	return t.child(twin, n)
 }
 
-func (t *typer) unknownElement(in Expr, n *fhirpath.Member) Expr {
+func (t *members) unknownElement(in Expr, n *fhirpath.Member) Expr {
 	inType := in.Type()
 	if t.lenient {
 		t.warnings = append(t.warnings, fmt.Sprintf("%s: %s has no element %s in R4", t.at.path, typeNames(inType), n.Name))
@@ -303,7 +311,7 @@ func (t *typer) subscript(n *fhirpath.Subscript) Expr {
 }
 
 // typeTest is "is T", "as T" and the functions of the same names, and ofType(T).
-func (t *typer) typeTest(in Expr, op, name string, offset int) Expr {
+func (t *members) typeTest(in Expr, op, name string, offset int) Expr {
 	want := t.namedType(name, offset)
 	if want == nil {
 		return nil
@@ -334,7 +342,7 @@ func (t *typer) typeTest(in Expr, op, name string, offset int) Expr {
 
 // lenientType reads a choice that R4 does not allow by the property that it
 // would have.
-func (t *typer) lenientType(in Expr, want *schema.Type) Expr {
+func (t *members) lenientType(in Expr, want *schema.Type) Expr {
 	of, ok := in.(*Child)
 	if !ok {
 		return &OfType{In: in, Want: want}
@@ -368,7 +376,7 @@ func matches(have, want *schema.Type) bool {
 	return have.Is(want)
 }
 
-func (t *typer) namedType(name string, offset int) *schema.Type {
+func (t *members) namedType(name string, offset int) *schema.Type {
 	plain := strings.TrimPrefix(name, "FHIR.")
 	if typ, ok := t.schema.Type(plain); ok && typ.Kind != schema.Backbone {
 		return typ

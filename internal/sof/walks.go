@@ -43,7 +43,7 @@ func (t *typer) quietly(focus Type, n fhirpath.Node) Expr {
 }
 
 // tree is children() and descendants(): every element, whatever its name.
-func (t *typer) tree(n *fhirpath.Call, in Expr) Expr {
+func (t *members) tree(n *fhirpath.Call, in Expr) Expr {
 	if !t.arity(n, 0, 0) {
 		return nil
 	}
@@ -73,7 +73,7 @@ func (t *typer) tree(n *fhirpath.Call, in Expr) Expr {
 
 // childTypes are the types of the elements of a type. What an abstract resource is in
 // the data may be any.
-func (t *typer) childTypes(owner *schema.Type) []*schema.Type {
+func (t *members) childTypes(owner *schema.Type) []*schema.Type {
 	owners := []*schema.Type{owner}
 	if owner.Kind == schema.Resource && !t.schema.IsResource(owner.Name) {
 		for _, name := range t.schema.Names(schema.Resource) {
@@ -163,7 +163,7 @@ func (t *typer) sort(n *fhirpath.Call, in Expr) Expr {
 	return e
 }
 
-func (t *typer) sortable(offset int, by Type) bool {
+func (t *members) sortable(offset int, by Type) bool {
 	if isSystem(by, ordered...) || isQuantity(by, false) {
 		return true
 	}
@@ -190,7 +190,7 @@ func (t *typer) trace(n *fhirpath.Call, in Expr) Expr {
 }
 
 // typeInfo is a member of what type() gives.
-func (t *typer) typeInfo(in Expr, n *fhirpath.Member) Expr {
+func (t *members) typeInfo(in Expr, n *fhirpath.Member) Expr {
 	e := &Call{Func: FuncTypeName, In: in, T: system("String")}
 	e.T.Many = in.Type().Many
 	switch n.Name {

@@ -220,8 +220,6 @@ func (d Decimal) IntDigits() int {
 	return len(strings.TrimPrefix(whole.String(), "-"))
 }
 
-// IsInteger says that d has no fraction by value: 2.0 is one.
-func (d Decimal) IsInteger() bool { return d.Trim().scale == 0 }
 
 // Int64 is d as a whole number; ok is false where it is none or too large.
 func (d Decimal) Int64() (n int64, ok bool) {

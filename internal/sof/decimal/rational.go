@@ -30,7 +30,7 @@ const RootScale = 18
 // RootScale digits of numbers below the bound of their arguments.
 const precision = 640
 
-func (d Decimal) float() *big.Float { return new(big.Float).SetPrec(precision).SetRat(d.Rat()) }
+func float(d Decimal) *big.Float { return new(big.Float).SetPrec(precision).SetRat(d.Rat()) }
 
 func newFloat() *big.Float { return new(big.Float).SetPrec(precision) }
 
@@ -41,10 +41,10 @@ func fromFloat(f *big.Float) Decimal {
 
 // Sqrt is the square root; ok is false for numbers below 0.
 func (d Decimal) Sqrt() (r Decimal, ok bool) {
-	if d.Sign() < 0 || d.size() > maxArgument {
+	if d.Sign() < 0 || size(d) > maxArgument {
 		return Decimal{}, false
 	}
-	return fromFloat(newFloat().Sqrt(d.float())), true
+	return fromFloat(newFloat().Sqrt(float(d))), true
 }
 
 // maxArgument bounds the digits of what functions without an exact result take.
@@ -54,7 +54,7 @@ const maxArgument = 100
 const maxResult = 100
 
 // size is the number of digits before the point, or of zeros behind it.
-func (d Decimal) size() int {
+func size(d Decimal) int {
 	n := len(d.coef.Text(10)) - d.scale
 	return max(n, -n)
 }
@@ -68,7 +68,7 @@ func (d Decimal) Exp() (r Decimal, ok bool) {
 	if d.Cmp(Int(-most)) < 0 {
 		return Decimal{}, true
 	}
-	return fromFloat(exp(d.float())), true
+	return fromFloat(exp(float(d))), true
 }
 
 // exp adds up the series of x / 2^k, and squares k times.
@@ -88,10 +88,10 @@ func exp(x *big.Float) *big.Float {
 
 // Ln is the natural logarithm; ok is false for numbers that are not above 0.
 func (d Decimal) Ln() (r Decimal, ok bool) {
-	if d.Sign() <= 0 || d.size() > maxArgument {
+	if d.Sign() <= 0 || size(d) > maxArgument {
 		return Decimal{}, false
 	}
-	return fromFloat(ln(d.float())), true
+	return fromFloat(ln(float(d))), true
 }
 
 // ln is k ln 2 + ln m, with m between 2/3 and 4/3.
@@ -121,10 +121,10 @@ func lnNear(x *big.Float) *big.Float {
 
 // Log is the logarithm of d to a base; ok is false where there is none.
 func (d Decimal) Log(base Decimal) (r Decimal, ok bool) {
-	if d.Sign() <= 0 || base.Sign() <= 0 || base.Cmp(Int(1)) == 0 || d.size() > maxArgument || base.size() > maxArgument {
+	if d.Sign() <= 0 || base.Sign() <= 0 || base.Cmp(Int(1)) == 0 || size(d) > maxArgument || size(base) > maxArgument {
 		return Decimal{}, false
 	}
-	return fromFloat(newFloat().Quo(ln(d.float()), ln(base.float()))), true
+	return fromFloat(newFloat().Quo(ln(float(d)), ln(float(base)))), true
 }
 
 // Power is d to the power of e, exact for whole e of up to 100; ok is false where
@@ -132,29 +132,29 @@ func (d Decimal) Log(base Decimal) (r Decimal, ok bool) {
 func (d Decimal) Power(e Decimal) (r Decimal, ok bool) {
 	n, whole := e.Int64()
 	switch {
-	case d.size() > maxArgument || e.size() > maxArgument:
+	case size(d) > maxArgument || size(e) > maxArgument:
 		return Decimal{}, false
 	case whole && n >= 0 && n <= 100:
-		return d.wholePower(int(n))
+		return wholePower(d, int(n))
 	case d.Sign() == 0:
 		return Decimal{}, e.Sign() > 0
 	case whole && n < 0 && n >= -100:
-		if r, ok = d.wholePower(int(-n)); !ok {
+		if r, ok = wholePower(d, int(-n)); !ok {
 			return Decimal{}, false
 		}
 		return Int(1).Div(r)
 	case d.Sign() < 0:
 		return Decimal{}, false
 	}
-	x := newFloat().Mul(ln(d.float()), e.float())
+	x := newFloat().Mul(ln(float(d)), float(e))
 	if x.MantExp(nil) > 8 {
 		return Decimal{}, x.Sign() < 0
 	}
 	r = fromFloat(exp(x))
-	return r, r.size() <= maxResult
+	return r, size(r) <= maxResult
 }
 
-func (d Decimal) wholePower(n int) (Decimal, bool) {
+func wholePower(d Decimal, n int) (Decimal, bool) {
 	d = d.Trim()
 	if len(d.coef.Text(10))*n > maxScale {
 		return Decimal{}, false

@@ -71,9 +71,12 @@ func without(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipe
 // no attempt lives so long.
 const abandonedAfter = 24 * time.Hour
 
+// definer makes and changes the tables.
+type definer struct{ core }
+
 // ensure makes what the schema lacks, and drops the stages that died attempts left.
 // Fresh says that tables were made.
-func (w *Warehouse) ensure(ctx context.Context, s session, t statements.Target) (fresh bool, err error) {
+func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (fresh bool, err error) {
 	there, err := s.catalog(ctx, t)
 	if err != nil {
 		return false, err
@@ -97,7 +100,7 @@ func (w *Warehouse) ensure(ctx context.Context, s session, t statements.Target) 
 const notThere = 3701
 
 // rowVersions looks whether readers can see half a commit.
-func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
+func (w *definer) rowVersions(ctx context.Context, s session) error {
 	if w.engine.Exclusion == statements.LockRow && !w.engine.RowVersions {
 		return nil // there is nothing but row versions
 	}
@@ -134,7 +137,7 @@ func (w *Warehouse) rowVersions(ctx context.Context, s session) error {
 
 // collation refuses a database that merges ids, on engines whose columns have no collation
 // of their own.
-func (w *Warehouse) collation(ctx context.Context, s session) error {
+func (w *definer) collation(ctx context.Context, s session) error {
 	if w.engine.Collate {
 		return nil
 	}
@@ -147,7 +150,7 @@ func (w *Warehouse) collation(ctx context.Context, s session) error {
 }
 
 // define makes the schema and its tables, if there is anything to do.
-func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
+func (w *definer) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
 	if len(todo) == 0 {
 		return nil
 	}
@@ -175,7 +178,7 @@ func (w *Warehouse) define(ctx context.Context, s session, t statements.Target, 
 }
 
 // defineSchema makes the schema where it is not there.
-func (w *Warehouse) defineSchema(ctx context.Context, s session, t statements.Target) error {
+func (w *definer) defineSchema(ctx context.Context, s session, t statements.Target) error {
 	_, known, err := s.number(ctx, t.SchemaQuery())
 	if err != nil || known {
 		return err

@@ -30,7 +30,7 @@ const (
 )
 
 // copyInto fills the stage of an attempt from files.
-func (w *Warehouse) copyInto(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
+func (w *stager) copyInto(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	list, err := w.mergeFiles(ctx, a, files)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (w *Warehouse) copyInto(ctx context.Context, s session, a statements.Attemp
 	return nil
 }
 
-func (w *Warehouse) copyParts(ctx context.Context, s session, a statements.Attempt, t statements.Table, v prepared.Table, parts []part, kinds map[string]sof.Column) error {
+func (w *stager) copyParts(ctx context.Context, s session, a statements.Attempt, t statements.Table, v prepared.Table, parts []part, kinds map[string]sof.Column) error {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -80,7 +80,7 @@ func (w *Warehouse) copyParts(ctx context.Context, s session, a statements.Attem
 }
 
 // copyTable runs as many COPY INTO as the files need, and counts the rows.
-func (w *Warehouse) copyTable(ctx context.Context, s session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
+func (w *stager) copyTable(ctx context.Context, s session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
 	for _, urls := range w.portions(files) {
 		if _, err := s.exec(ctx, a.CopyParquet(t, urls)); err != nil {
 			return err
@@ -93,7 +93,7 @@ func (w *Warehouse) copyTable(ctx context.Context, s session, a statements.Attem
 	return err
 }
 
-func (w *Warehouse) copyLarge(ctx context.Context, s session, a statements.Attempt, v prepared.Table, files []pipeline.File) error {
+func (w *stager) copyLarge(ctx context.Context, s session, a statements.Attempt, v prepared.Table, files []pipeline.File) error {
 	if _, err := s.exec(ctx, a.CreateLarge(v)); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (w *Warehouse) copyLarge(ctx context.Context, s session, a statements.Attem
 }
 
 // portions cuts files into lists of URLs that one statement may name.
-func (w *Warehouse) portions(files []pipeline.File) [][]string {
+func (w *stager) portions(files []pipeline.File) [][]string {
 	var out [][]string
 	var size int64
 	for _, f := range files {
@@ -120,7 +120,7 @@ func (w *Warehouse) portions(files []pipeline.File) [][]string {
 }
 
 // mergeFiles writes the list of the batch's files.
-func (w *Warehouse) mergeFiles(ctx context.Context, a statements.Attempt, files []pipeline.PreparedFile) ([]pipeline.File, error) {
+func (w *stager) mergeFiles(ctx context.Context, a statements.Attempt, files []pipeline.PreparedFile) ([]pipeline.File, error) {
 	t := a.Files()
 	m := w.merge(ctx, a, t)
 	group := parquet.Group{}
@@ -155,7 +155,7 @@ func (w *Warehouse) mergeFiles(ctx context.Context, a statements.Attempt, files 
 const fileColumn = "_file"
 
 // mergePart writes the rows of one prepared file.
-func (w *Warehouse) mergePart(ctx context.Context, m, large *merged, p part, kinds map[string]sof.Column) (err error) {
+func (w *stager) mergePart(ctx context.Context, m, large *merged, p part, kinds map[string]sof.Column) (err error) {
 	in, err := w.openSource(ctx, p.path, p.rows)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 // engine's rows are counted against prepare's.
 
 // bulkDocs copies the documents of all files.
-func (w *Warehouse) bulkDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *stager) bulkDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	b := s.bulk(ctx, a.Docs())
 	for i, f := range files {
 		for line, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
@@ -35,7 +35,7 @@ func (w *Warehouse) bulkDocs(ctx context.Context, s session, a statements.Attemp
 
 // copyDocs writes the documents of all files once more, each with the numbers of its
 // file and line, and lets the engine read them.
-func (w *Warehouse) copyDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *stager) copyDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	m := w.merge(ctx, a, a.Docs()).lines()
 	var n int64
 	for i, f := range files {
@@ -68,7 +68,7 @@ func (w *Warehouse) copyDocs(ctx context.Context, s session, a statements.Attemp
 }
 
 // shred makes the rows of all views, and counts them.
-func (w *Warehouse) shred(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
+func (w *stager) shred(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	views, err := w.o.Documents(plan)
 	if err != nil {
 		return fmt.Errorf("read the views of plan %s: %w", plan, err)

@@ -23,7 +23,7 @@ const (
 
 // merged writes rows into files of the staging area, one after the other.
 type merged struct {
-	w      *Warehouse
+	w      *stager
 	ctx    context.Context // of the one call that fills it
 	table  statements.Table
 	prefix string
@@ -41,7 +41,7 @@ type merged struct {
 
 // merge begins the files of a table of an attempt's stage. The area's rule for old
 // files removes them some day, as it does prepared ones.
-func (w *Warehouse) merge(ctx context.Context, a statements.Attempt, t statements.Table) *merged {
+func (w *stager) merge(ctx context.Context, a statements.Attempt, t statements.Table) *merged {
 	stage := strings.TrimPrefix(a.Stage, "_")
 	return &merged{
 		w: w, ctx: ctx, table: t, ending: ".parquet",

@@ -13,7 +13,7 @@ import (
 type session struct{ *tds.Session }
 
 // with runs do on a connection of its own.
-func (w *Warehouse) with(ctx context.Context, do func(session) error) error {
+func (w *core) with(ctx context.Context, do func(session) error) error {
 	return w.pool.With(ctx, func(s *tds.Session) error { return do(session{s}) })
 }
 

@@ -29,7 +29,7 @@ type source struct {
 const inMemory = 4 << 20
 
 // openSource fetches a prepared file, which must have so many rows.
-func (w *Warehouse) openSource(ctx context.Context, path string, rows int64) (_ *source, err error) {
+func (w *stager) openSource(ctx context.Context, path string, rows int64) (_ *source, err error) {
 	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

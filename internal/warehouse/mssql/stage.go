@@ -20,8 +20,11 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
+// stager brings prepared rows into the tables of an attempt.
+type stager struct{ definer }
+
 // stage makes the tables of an attempt and fills them.
-func (w *Warehouse) stage(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
+func (w *stager) stage(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	if err := s.execAll(ctx, a.CreateStage()); err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func fileRow(export string, number int, f pipeline.PreparedFile) map[string]any 
 	}
 }
 
-func (w *Warehouse) bulkFiles(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *stager) bulkFiles(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	t := a.Files()
 	b := s.bulk(ctx, t)
 	row := make([]any, len(t.Columns))
@@ -92,7 +95,7 @@ func (w *Warehouse) bulkFiles(ctx context.Context, s session, a statements.Attem
 }
 
 // bulkParts copies the rows of all files into one table.
-func (w *Warehouse) bulkParts(ctx context.Context, s session, t statements.Table, parts []part, kinds map[string]sof.Column) error {
+func (w *stager) bulkParts(ctx context.Context, s session, t statements.Table, parts []part, kinds map[string]sof.Column) error {
 	b := s.bulk(ctx, t)
 	for _, p := range parts {
 		if err := w.bulkPart(ctx, b, t, p, kinds); err != nil {
@@ -102,7 +105,7 @@ func (w *Warehouse) bulkParts(ctx context.Context, s session, t statements.Table
 	return b.flush()
 }
 
-func (w *Warehouse) bulkPart(ctx context.Context, b *bulk, t statements.Table, p part, kinds map[string]sof.Column) (err error) {
+func (w *stager) bulkPart(ctx context.Context, b *bulk, t statements.Table, p part, kinds map[string]sof.Column) (err error) {
 	in, err := w.openSource(ctx, p.path, p.rows)
 	if err != nil {
 		return err

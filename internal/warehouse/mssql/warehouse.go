@@ -50,7 +50,10 @@ type Options struct {
 }
 
 // Warehouse is pipeline.Warehouse on a server.
-type Warehouse struct {
+type Warehouse struct{ stager }
+
+// core is the server that a Warehouse commits to.
+type core struct {
 	o      Options
 	engine statements.Engine
 	pool   *tds.Pool
@@ -78,7 +81,7 @@ func Open(o Options) (*Warehouse, error) {
 			return nil, err
 		}
 	}
-	return &Warehouse{o: o, engine: engine, pool: pool}, nil
+	return &Warehouse{stager{definer{core{o: o, engine: engine, pool: pool}}}}, nil
 }
 
 // Close ends the connections that are kept.

@@ -31,38 +31,43 @@ type Step struct {
 }
 
 // Steps returns the batches of the script in their order. The setup must be valid.
-func (s Setup) Steps() []Step {
-	var steps []Step
+func (s Setup) Steps() []Step { return steps{s}.all() }
+
+// steps makes the batches of the script.
+type steps struct{ Setup }
+
+func (s steps) all() []Step {
+	var all []Step
 	if s.Engine != tsql.Fabric {
-		steps = append(steps, s.only(Master, "master"))
-		steps = append(steps, s.server()...)
+		all = append(all, s.only(Master, "master"))
+		all = append(all, s.server()...)
 	}
-	steps = append(steps, s.only(Database, s.Database))
+	all = append(all, s.only(Database, s.Database))
 	if s.Engine == tsql.SQLServer {
-		steps = append(steps, s.rowVersions("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH NO_WAIT", Database))
+		all = append(all, s.rowVersions("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH NO_WAIT", Database))
 	}
 	if s.Engine == tsql.Fabric {
-		steps = append(steps, s.collation())
+		all = append(all, s.collation())
 	}
-	steps = append(steps, s.user(s.Principal)...)
-	steps = append(steps, s.schema())
+	all = append(all, s.user(s.Principal)...)
+	all = append(all, s.schema())
 	if s.Engine == tsql.Serverless {
-		steps = append(steps, s.external()...)
+		all = append(all, s.external()...)
 	}
 	for _, r := range s.loaderRights() {
-		steps = append(steps, s.grant(r, s.Principal))
+		all = append(all, s.grant(r, s.Principal))
 	}
-	steps = append(steps, s.role())
+	all = append(all, s.role())
 	for _, r := range s.readerRights() {
-		steps = append(steps, s.grant(r, s.ReaderRole()))
+		all = append(all, s.grant(r, s.ReaderRole()))
 	}
 	for _, r := range s.Readers {
-		steps = append(steps, s.reader(r)...)
+		all = append(all, s.reader(r)...)
 	}
 	if s.Engine == tsql.Dedicated {
-		steps = append(steps, s.workload()...)
+		all = append(all, s.workload()...)
 	}
-	return steps
+	return all
 }
 
 // guarded returns a batch that does something only where a condition holds.
@@ -70,13 +75,13 @@ func guarded(condition, text string) string { return "IF " + condition + "\n  " 
 
 // raise returns a statement that ends sqlcmd -b with a message. Severity 16 is an error of
 // the user.
-func (s Setup) raise(message string) string {
+func (s steps) raise(message string) string {
 	// In the text of RAISERROR a percent sign begins a placeholder.
 	return "RAISERROR (" + s.literal(strings.ReplaceAll(message, "%", "%%")) + ", 16, 1)"
 }
 
 // only stops a script that is sent to the wrong database.
-func (s Setup) only(part Part, database string) Step {
+func (s steps) only(part Part, database string) Step {
 	message := "This part is for the database " + database + ". Connect to it: sqlcmd -d. For another one, give fhirsynapse sql setup its name by --database."
 	if part == Master {
 		message = "This part is for the database master. Connect to it: sqlcmd -d master."
@@ -88,12 +93,12 @@ func (s Setup) only(part Part, database string) Step {
 }
 
 // noDatabase is the condition that the server has no database of the name.
-func (s Setup) noDatabase() string {
+func (s steps) noDatabase() string {
 	return "NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = " + s.literal(s.Database) + ")"
 }
 
 // server returns the steps in master.
-func (s Setup) server() []Step {
+func (s steps) server() []Step {
 	made := func(*catalog) bool { return true } // a connection to it was made
 	switch s.Engine {
 	case tsql.SQLServer:
@@ -120,7 +125,7 @@ func (s Setup) server() []Step {
 }
 
 // rowVersions returns the step that turns READ_COMMITTED_SNAPSHOT on.
-func (s Setup) rowVersions(text string, part Part) Step {
+func (s steps) rowVersions(text string, part Part) Step {
 	why := "Readers see all of a commit or nothing of it. It is on already in Azure SQL Database. Nobody else may be connected; with NO_WAIT the statement fails at once where somebody is."
 	if s.Engine == tsql.Dedicated {
 		why = "Readers see all of a commit or nothing of it; without it fhirsynapse commits nothing. It is off in a new pool, can only be turned on in master, and takes until nobody is connected to the pool."
@@ -133,7 +138,7 @@ func (s Setup) rowVersions(text string, part Part) Step {
 }
 
 // collation stops a run in a warehouse that would merge ids. It cannot be changed later.
-func (s Setup) collation() Step {
+func (s steps) collation() Step {
 	return Step{
 		Part: Database, What: "a collation that tells upper case from lower case",
 		Why: "FHIR ids that differ in case only are two resources. The collation of a warehouse is chosen when it is made.",
@@ -144,13 +149,13 @@ func (s Setup) collation() Step {
 }
 
 // noPrincipal is the condition that the database has no user or role of the name.
-func (s Setup) noPrincipal(name string) string {
+func (s steps) noPrincipal(name string) string {
 	return "NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = " + s.literal(name) + ")"
 }
 
 // user returns the step that makes a user of the database. Fabric makes one with the first
 // GRANT, and takes no CREATE USER.
-func (s Setup) user(name string) []Step {
+func (s steps) user(name string) []Step {
 	if s.Engine == tsql.Fabric {
 		return nil
 	}
@@ -168,7 +173,7 @@ func (s Setup) user(name string) []Step {
 	}}
 }
 
-func (s Setup) schema() Step {
+func (s steps) schema() Step {
 	return Step{
 		Part: Database, What: "schema " + tsql.Quote(s.Schema),
 		Why:   "The schema of the plan, for its tables alone. It is made here, so that the principal needs no right to make schemas.",
@@ -177,7 +182,7 @@ func (s Setup) schema() Step {
 	}
 }
 
-func (s Setup) role() Step {
+func (s steps) role() Step {
 	name := s.ReaderRole()
 	return Step{
 		Part: Database, What: "role " + tsql.Quote(name), Why: "The role for people and programs that read. It has no member unless --reader names one.",
@@ -188,7 +193,7 @@ func (s Setup) role() Step {
 
 // reader returns the steps that let a reader in. Fabric makes a user with GRANT alone, and the
 // dedicated pool has no ALTER ROLE ADD MEMBER.
-func (s Setup) reader(reader string) []Step {
+func (s steps) reader(reader string) []Step {
 	if s.Engine == tsql.Fabric {
 		var steps []Step
 		for _, r := range s.readerRights() {
@@ -210,7 +215,7 @@ func (s Setup) reader(reader string) []Step {
 
 // external returns the steps that make what the serverless pool reads files by. Making a
 // credential needs CONTROL on the database.
-func (s Setup) external() []Step {
+func (s steps) external() []Step {
 	source := tsql.Quote(sharedName)
 	absent := func(view string) string {
 		return "NOT EXISTS (SELECT 1 FROM [sys].[" + view + "] AS o WHERE o.[name] = " + s.literal(sharedName) + ")"
@@ -251,10 +256,10 @@ func (s Setup) external() []Step {
 // masterKey is the name of the database's master key in the catalog.
 const masterKey = "##MS_DatabaseMasterKey##"
 
-func (s Setup) published() string { return strings.TrimSuffix(s.Published, "/") }
+func (s steps) published() string { return strings.TrimSuffix(s.Published, "/") }
 
 // plain writes a text as an option takes it, without N before it.
-func (s Setup) plain(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+func (s steps) plain(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // The workload group of the loader, and its limits.
 const (
@@ -267,7 +272,7 @@ const (
 )
 
 // workload returns the steps that give the principal a workload group of its own.
-func (s Setup) workload() []Step {
+func (s steps) workload() []Step {
 	name := []rune(workloadGroup + "_" + s.Principal)
 	classifier := string(name[:min(len(name), longestName)])
 	return []Step{

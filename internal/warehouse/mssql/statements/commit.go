@@ -166,7 +166,12 @@ const (
 )
 
 // Transaction is the statements of the commit, in their order, on one connection.
-func (a Attempt) Transaction() []Statement {
+func (a Attempt) Transaction() []Statement { return transaction{a}.all() }
+
+// transaction writes the statements of the commit itself.
+type transaction struct{ Attempt }
+
+func (a transaction) all() []Statement {
 	out := append(a.begin(), a.dropKnown()...)
 	out = append(out, a.chooseWinners())
 	for _, v := range sortedViews(a.Views) {
@@ -177,7 +182,7 @@ func (a Attempt) Transaction() []Statement {
 }
 
 // begin opens a transaction that has the tables of the type for itself.
-func (a Attempt) begin() []Statement {
+func (a transaction) begin() []Statement {
 	var out []Statement
 	if a.Isolation {
 		// A pooled session may carry another level.
@@ -192,7 +197,7 @@ func (a Attempt) begin() []Statement {
 // lockTimeout is how long a committer waits for another, in milliseconds.
 const lockTimeout = 60000
 
-func (a Attempt) exclude() Statement {
+func (a transaction) exclude() Statement {
 	if a.Exclusion == LockRow {
 		return a.labelled(StepLock, "UPDATE "+a.lock(a.Schema, a.Type).quoted()+" SET [attempt] = '"+strings.TrimPrefix(a.Stage, stagePrefix)+"' WHERE [k] = 1")
 	}
@@ -207,7 +212,7 @@ SELECT @result AS [result]`, t.literal("fhirsynapse/"+strings.ToLower(t.Schema)+
 }
 
 // dropKnown takes the files that the ledger has, and their lines, off the stage.
-func (a Attempt) dropKnown() []Statement {
+func (a transaction) dropKnown() []Statement {
 	files, heads := a.stage(partFile), a.stage(partHead)
 	return []Statement{
 		a.labelled("drop known files", "DELETE FROM "+files+"\nWHERE [file_key] IN (SELECT l.[file_key] FROM "+a.ledger(a.Schema).quoted()+
@@ -218,7 +223,7 @@ func (a Attempt) dropKnown() []Statement {
 
 // chooseWinners takes per id the greatest version, of equal ones the first line,
 // where it beats the head or equals it and was written with an older view set.
-func (a Attempt) chooseWinners() Statement {
+func (a transaction) chooseWinners() Statement {
 	return a.labelled("winners", fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_file], [_line])
 SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
 FROM (
@@ -233,13 +238,13 @@ WHERE s.[place] = 1
 }
 
 // ofWinners is the rows of winners' ids.
-func (a Attempt) ofWinners() string {
+func (a transaction) ofWinners() string {
 	return "\nWHERE [_id] IN (SELECT w.[_id] FROM " + a.stage(partWinner) + " AS w)"
 }
 
 // replaceRows takes the winners' rows out of a view's table, and puts in those of
 // exactly the lines that won.
-func (a Attempt) replaceRows(v prepared.Table) []Statement {
+func (a transaction) replaceRows(v prepared.Table) []Statement {
 	table := a.view(a.Schema, v)
 	var columns []string
 	for _, c := range v.Columns {
@@ -261,7 +266,7 @@ WHERE w.[_deleted] = 0`,
 	}
 }
 
-func (a Attempt) replaceHeads() []Statement {
+func (a transaction) replaceHeads() []Statement {
 	head := a.head(a.Schema, a.Type).quoted()
 	return []Statement{
 		a.labelled("delete heads", "DELETE FROM "+head+a.ofWinners()),
@@ -271,7 +276,7 @@ FROM %s AS w`, head, a.ViewSet, a.stage(partWinner))),
 	}
 }
 
-func (a Attempt) writeLedger() Statement {
+func (a transaction) writeLedger() Statement {
 	names := a.ledger(a.Schema).names()
 	return a.labelled("insert ledger", fmt.Sprintf(`INSERT INTO %s (%s)
 SELECT %s, f.[file_key], f.[path], f.[etag], %s, f.[lines], f.[blank], f.[quarantined], f.[filtered],
@@ -287,7 +292,7 @@ LEFT JOIN (
 }
 
 // check is law 5, on what was written.
-func (a Attempt) check() Statement {
+func (a transaction) check() Statement {
 	return a.labelled(StepCheck, fmt.Sprintf(`SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
 FROM %s AS l
 JOIN %s AS f ON f.[file_key] = l.[file_key]

@@ -97,7 +97,7 @@ const unwritten = 0
 // Forget is the transaction after which no live resource counts as written.
 func (t Target) Forget() []Statement {
 	a := Attempt{Target: t, Stage: stagePrefix + "rebuild"}
-	return append(a.begin(), a.labelled("forget", fmt.Sprintf("UPDATE %s SET [_view_set] = %d WHERE [_deleted] = 0 AND [_view_set] > %[2]d",
+	return append(transaction{a}.begin(), a.labelled("forget", fmt.Sprintf("UPDATE %s SET [_view_set] = %d WHERE [_deleted] = 0 AND [_view_set] > %[2]d",
 		t.head(t.Schema, t.Type).quoted(), unwritten)), Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 
