@@ -220,7 +220,6 @@ func (d Decimal) IntDigits() int {
 	return len(strings.TrimPrefix(whole.String(), "-"))
 }
 
-
 // Int64 is d as a whole number; ok is false where it is none or too large.
 func (d Decimal) Int64() (n int64, ok bool) {
 	t := d.Trim()
