@@ -53,7 +53,7 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 	o.Environment.Environ = []string{"JournalContainer=NO"}
 	o.Environment.ReadFile = func(string) ([]byte, error) { return nil, fs.ErrNotExist }
 	ctx := t.Context()
-	lake := []string{"LakeStorage: is not set", "JournalContainer: \"NO\" is no container name"}
+	lake := []string{"LakeStorage: is not set", "JournalContainer: \"NO\" is not a container name"}
 	all := append([]string{"Warehouse: is not set", "ServiceBusConnection: is not set", "ExportsFile: file exports.yaml does not exist"}, lake...)
 	for name, c := range map[string]struct {
 		do   func() error
@@ -212,7 +212,7 @@ func TestOperator(t *testing.T) {
 	if _, err := withPlans.Ask(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "which has demo") {
 		t.Errorf("asked for a plan that there is not: %v", err)
 	}
-	if _, err := storage.Ask(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "there is no file exports.yaml") {
+	if _, err := storage.Ask(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "file exports.yaml does not exist") {
 		t.Errorf("asked for a plan that nobody knows: %v", err)
 	}
 	if id, err = storage.Ask(ctx, "demo"); err != nil || id != "demo-000002" || newest().State != pipeline.Requested {
