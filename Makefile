@@ -123,7 +123,7 @@ lint: need-go need-cxx $(LINT) ## formatting, vet, linters, go.mod, Bicep, Micro
 	@$(LINT) run ./...
 	@if [ -n '$(BICEP)' ]; then $(GO) test -count=1 -run='^TestTheBicepFiles' ./infra; else \
 		echo 'make: the Bicep compiler is missing, so infra/ was not compiled; its tests read testdata. Install bicep: az bicep install, or github.com/Azure/bicep' >&2; fi
-	@if [ -x ../shared/tools/tsqlcheck ]; then $(GO) test -count=1 -run='^TestGrammar$$' ./internal/cli/onsql; else \
+	@if [ -x ../shared/tools/tsqlcheck ]; then $(GO) test -count=1 -run='^TestGrammar$$' ./internal/cli/tsqltest; else \
 		echo "make: Microsoft's T-SQL grammar is missing (../shared/tools/tsqlcheck), so no statement was parsed by it" >&2; fi
 
 .PHONY: vuln

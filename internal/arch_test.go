@@ -113,9 +113,10 @@ var walls = []wall{
 	{"internal/config", []string{"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http", "github.com/Azure", "github.com/duckdb"}, "reading settings opens nothing"},
 	{
 		"internal/batch",
-		[]string{"github.com/microsoft", "github.com/Azure", "github.com/duckdb", "internal/bulkfhir", "internal/warehouse/mssql", "internal/warehouse/serverless"},
-		"a run without a host knows the pipeline's ports, as the pipeline does",
+		[]string{"internal/app", "internal/azure", "internal/bulkfhir", "internal/warehouse/duck", "internal/warehouse/mssql", "internal/warehouse/serverless", "github.com/Azure"},
+		"a run without a host knows ports and the interface of engines; its program passes the adapters in",
 	},
+	{"handler", []string{"internal/batch", "internal/cli"}, "the cloud has a host"},
 	{"internal/batch/memory", []string{"net/http", "testing"}, "it is part of the product"},
 	{"internal/query", []string{"github.com/duckdb", "internal/warehouse"}, "formats do not care which engine answered"},
 }
@@ -130,6 +131,30 @@ var only = []struct {
 	{"internal/pipeline", []string{"internal/pipeline", "internal/fault"}, "the story leans on nothing but the error classes"},
 	{"internal/sof", []string{"internal/sof", "internal/fault", "internal/ndjson"}, "the compiler is of use without the pipeline"},
 	{"internal/typefilter", []string{"internal/typefilter"}, "both who reads plans and who asks servers lean on it"},
+}
+
+// importedBy names the only importers of a room.
+var importedBy = []struct {
+	room string
+	by   []string
+	why  string
+}{
+	{"internal/cli", []string{"cmd/fhirsynapse"}, "words and tables for people stand above everything"},
+	{"internal/warehouse/open/local", []string{"cmd/fhirsynapse", "internal/sandbox"}, "it brings cgo"},
+}
+
+func TestRoomsAtTheTop(t *testing.T) {
+	t.Parallel()
+	for _, p := range load(t) {
+		for _, r := range importedBy {
+			if under(p.ImportPath, ours(r.room)) || slices.ContainsFunc(r.by, func(b string) bool { return under(p.ImportPath, ours(b)) }) {
+				continue
+			}
+			if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, ours(r.room)) }) {
+				t.Errorf("%s imports %s: %s", p.ImportPath, r.room, r.why)
+			}
+		}
+	}
 }
 
 func TestWallsBetweenRooms(t *testing.T) {

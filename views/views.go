@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -46,6 +47,15 @@ func Load(extra fs.FS, options ...sof.Option) ([]*sof.View, error) {
 		return nil, err
 	}
 	return views, nil
+}
+
+// WithFolder returns the bundled views and the views in a folder, as Load does. An empty name
+// stands for no folder.
+func WithFolder(name string, options ...sof.Option) ([]*sof.View, error) {
+	if name == "" {
+		return Load(nil, options...)
+	}
+	return Load(os.DirFS(name), options...)
 }
 
 // Dir gives the views of one folder alone, without the bundled ones.

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"io/fs"
-	"os"
 	"sync"
 
 	"fhirsynapse/internal/config"
@@ -14,19 +12,11 @@ import (
 // Views compiles the bundled views and the views in folder, for all plans. A view in folder
 // replaces the bundled view of the same name; an empty folder adds none.
 func Views(folder string, options ...sof.Option) (prepared.PlanViews, error) {
-	set, err := compile(folder, options...)
+	set, err := views.WithFolder(folder, options...)
 	if err != nil {
 		return nil, err
 	}
 	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
-}
-
-func compile(folder string, options ...sof.Option) ([]*sof.View, error) {
-	var extra fs.FS
-	if folder != "" {
-		extra = os.DirFS(folder)
-	}
-	return views.Load(extra, options...)
 }
 
 // planViews compiles the views for each plan at its first use: plans differ in how they
@@ -41,7 +31,7 @@ func planViews(folder string, exports config.Exports) prepared.PlanViews {
 		if set, ok := sets[r]; ok {
 			return set, nil
 		}
-		set, err := compile(folder, sof.WithReferences(r))
+		set, err := views.WithFolder(folder, sof.WithReferences(r))
 		if err == nil {
 			sets[r] = set
 		}

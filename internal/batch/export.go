@@ -15,9 +15,9 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Options of a run. Plan, Source, Lake, Warehouse, Flattener, Now and Token are
-// needed.
-type Options struct {
+// Exporter does one export of one server. Plan, Source, Lake, Warehouse, Flattener, Now and
+// Token are needed.
+type Exporter struct {
 	// Plan says what is exported; its name is the run's to choose.
 	Plan pipeline.Plan
 	// Since and Until bound what is exported by its time of change; zero means open.
@@ -36,7 +36,7 @@ type Options struct {
 	Token    func() string
 	Log      *slog.Logger // nil means none
 	// Watch is told, by one goroutine, when something has moved; nil means nobody.
-	Watch func(Progress)
+	Watch func(ExportProgress)
 	// Timer gives a channel that fires at a time of Now's clock; nil takes a
 	// time.Timer.
 	Timer func(at time.Time) (fires <-chan time.Time, stop func())
@@ -46,8 +46,8 @@ type Options struct {
 	Patience time.Duration
 }
 
-// Progress is how far a run got.
-type Progress struct {
+// ExportProgress is how far a run got.
+type ExportProgress struct {
 	State pipeline.State
 	// Job is the status URL of the job at the server; empty before there is one.
 	Job string
@@ -63,8 +63,8 @@ type Progress struct {
 	Bytes                   int64
 }
 
-// Result accounts for a run.
-type Result struct {
+// ExportResult accounts for a run.
+type ExportResult struct {
 	Export string                `json:"export"`
 	State  pipeline.State        `json:"state"`
 	Types  []pipeline.TypeReport `json:"types"`
@@ -84,7 +84,7 @@ type Result struct {
 
 // Check holds law 5 against a result: what the server gave is committed, and every
 // line of every type is accounted for. The state says whether the export is complete.
-func (r Result) Check() error {
+func (r ExportResult) Check() error {
 	var wrong []error
 	if !r.State.Committed() {
 		wrong = append(wrong, fmt.Errorf("export %s is %s, not loaded", r.Export, r.State))
@@ -122,31 +122,31 @@ var errLate = errors.New("the time is up")
 
 // run is one run under way.
 type run struct {
-	Options
+	Exporter
 	pipeline *pipeline.Pipeline
 	journal  *memory.Journal
 	queue    *memory.Queue
 	troubles *troubles
 	errand   *errand
-	seen     Progress
+	seen     ExportProgress
 	countAt  time.Time // when the lake may be looked into again
 }
 
-// Run does one export. After an error the result tells what is known of it.
-func Run(ctx context.Context, o Options) (Result, error) {
+// Export does the export. After an error the result tells what is known of it.
+func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	o.Workers = cmp.Or(o.Workers, 4)
 	o.Patience = cmp.Or(o.Patience, 24*time.Hour)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Watch == nil {
-		o.Watch = func(Progress) {}
+		o.Watch = func(ExportProgress) {}
 	}
 	// The tables remember the export of every run: its name must be new.
 	o.Plan.Name = "once-" + o.Token()[:min(16, len(o.Token()))]
 	o.Plan.Schedule = nil
 	o.Plan.OpenEnd = o.Until.IsZero()
-	r := &run{Options: o, journal: memory.NewJournal(), queue: memory.NewQueue(o.Now), troubles: newTroubles(o.Now), seen: Progress{Files: -1}}
+	r := &run{Exporter: o, journal: memory.NewJournal(), queue: memory.NewQueue(o.Now), troubles: newTroubles(o.Now), seen: ExportProgress{Files: -1}}
 	settings := o.Pipeline
 	settings.Plans = []pipeline.Plan{o.Plan}
 	settings.PollMin = cmp.Or(settings.PollMin, pollMin)
@@ -177,8 +177,8 @@ func Run(ctx context.Context, o Options) (Result, error) {
 }
 
 // result adds the reconciliation, as far as there is one.
-func (r *run) result(ctx context.Context, e pipeline.Export, err error) (Result, error) {
-	out := Result{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
+func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportResult, error) {
+	out := ExportResult{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		out.Notice, out.Values = list[0].Notice, list[0].ValuesOf()
 	}

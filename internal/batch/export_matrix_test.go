@@ -54,12 +54,12 @@ type cell struct {
 
 type bulkWorld struct {
 	*fhirserver.Server
-	clock   *clock
-	data    *store.Store
-	base    string
-	source  bulkfhir.Options
-	options batch.Options
-	told    []batch.Progress
+	clock    *clock
+	data     *store.Store
+	base     string
+	source   bulkfhir.Options
+	exporter batch.Exporter
+	told     []batch.ExportProgress
 }
 
 const matrixPatients = 6
@@ -107,19 +107,19 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 	}
 	w.source = bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: w.base, Now: w.clock.Now, AllowPrivate: true}
 	var token atomic.Uint64
-	w.options = batch.Options{
+	w.exporter = batch.Exporter{
 		Plan: pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"}, Lake: lake, Landings: lake,
 		Warehouse: refwarehouse.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
 		// With one pair of hands the clock stands still while they work.
 		Workers: 1,
 		Now:     w.clock.Now, Timer: w.clock.Timer, Log: slog.New(slog.DiscardHandler), Patience: 72 * time.Hour,
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
-		Watch: func(p batch.Progress) { w.told = append(w.told, p) },
+		Watch: func(p batch.ExportProgress) { w.told = append(w.told, p) },
 	}
 	if c.setUp != nil {
 		c.setUp(t, w)
 	}
-	if w.options.Source, err = bulkfhir.New(w.source); err != nil {
+	if w.exporter.Source, err = bulkfhir.New(w.source); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -232,13 +232,13 @@ func matrix() []cell {
 		{name: "poll: pages that end in the first", bulk: fhirserver.Bulk{PageSize: 1}, faults: fhirserver.Faults{LinkLoop: true}, fails: "page"},
 		{
 			name: "poll: the job never ends", faults: fhirserver.Faults{NeverDone: true}, fails: "has not finished",
-			setUp: func(_ *testing.T, w *bulkWorld) { w.options.Pipeline.ExportTimeout = time.Hour }, takes: time.Hour,
+			setUp: func(_ *testing.T, w *bulkWorld) { w.exporter.Pipeline.ExportTimeout = time.Hour }, takes: time.Hour,
 		},
 		{name: "poll: no time that can be read", faults: fhirserver.Faults{TransactionTime: "yesterday"}, notice: "transactionTime cannot be used"},
 		{name: "poll: organized unasked", faults: fhirserver.Faults{OrganizedBy: "Patient"}, fails: "organi"},
 		{name: "poll: no list of errors", faults: fhirserver.Faults{NoErrorMember: true}},
 		{name: "poll: errors are called outcome", faults: fhirserver.Faults{OutcomeMember: true, ErrorFile: 1}, notice: "1 × error/exception"},
-		{name: "poll: nothing was found", setUp: func(_ *testing.T, w *bulkWorld) { w.options.Plan.Types = []string{"Device"} }, polls: 1},
+		{name: "poll: nothing was found", setUp: func(_ *testing.T, w *bulkWorld) { w.exporter.Plan.Types = []string{"Device"} }, polls: 1},
 
 		// The files.
 		{name: "files: 404 at first", faults: fhirserver.Faults{Files: repeat(2, refused(404))}},
@@ -253,7 +253,7 @@ func matrix() []cell {
 		{name: "files: 503 and a page", faults: fhirserver.Faults{Files: answers{page(503)}}},
 		{
 			name: "files: too many at once", files: 3, faults: fhirserver.Faults{ParallelDownloads: 1},
-			setUp: func(_ *testing.T, w *bulkWorld) { w.options.Workers = 4 },
+			setUp: func(_ *testing.T, w *bulkWorld) { w.exporter.Workers = 4 },
 		},
 		{name: "files: the count is wrong", faults: fhirserver.Faults{WrongCount: 1}, fails: "count"},
 		{name: "files: no count", faults: fhirserver.Faults{NoCounts: true}},
@@ -282,7 +282,7 @@ func TestFailureMatrix(t *testing.T) {
 			t.Parallel()
 			w := newBulkWorld(t, c)
 			began := w.clock.Now()
-			got, err := batch.Run(t.Context(), w.options)
+			got, err := w.exporter.Export(t.Context())
 			took, asked := w.clock.Now().Sub(began), w.Asked()
 			switch {
 			case c.fails == "" && err != nil:
@@ -319,7 +319,7 @@ func TestFailureMatrix(t *testing.T) {
 }
 
 // loaded holds a result against the server's data.
-func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.Result) {
+func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.ExportResult) {
 	t.Helper()
 	if err := got.Check(); err != nil {
 		t.Error(err)
@@ -328,7 +328,7 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.Result) {
 		t.Errorf("the export is %s", got.State)
 	}
 	want := int64(2 * matrixPatients)
-	if len(w.options.Plan.Types) > 0 {
+	if len(w.exporter.Plan.Types) > 0 {
 		want = 0
 	}
 	var applied int64
@@ -351,13 +351,13 @@ func TestGarbageEndsARun(t *testing.T) {
 			t.Run(fmt.Sprintf("seed %d since %s", seed+1, since), func(t *testing.T) {
 				t.Parallel()
 				w := newBulkWorld(t, cell{files: 3})
-				w.options.Patience = 6 * time.Hour
-				w.options.Watch = func(p batch.Progress) {
+				w.exporter.Patience = 6 * time.Hour
+				w.exporter.Watch = func(p batch.ExportProgress) {
 					if p.State == since {
 						w.SetFaults(fhirserver.Faults{Garbage: seed + 1})
 					}
 				}
-				got, err := batch.Run(t.Context(), w.options)
+				got, err := w.exporter.Export(t.Context())
 				if loaded := got.State == pipeline.Loaded; (err == nil) != loaded {
 					t.Errorf("%s with error %v", got.State, err)
 				}

@@ -35,7 +35,7 @@ func (r *run) look(ctx context.Context) (pipeline.Export, bool) {
 }
 
 // differs reports whether there is anything to tell.
-func (p Progress) differs(from Progress) bool {
+func (p ExportProgress) differs(from ExportProgress) bool {
 	now, before := p.Trouble, from.Trouble
 	p.Trouble, from.Trouble = nil, nil
 	if (now == nil) != (before == nil) || p != from {
@@ -53,7 +53,7 @@ const (
 
 // survey looks into the lake: what is landed and what is prepared. It is for people;
 // what cannot be read is left as it was.
-func (r *run) survey(ctx context.Context, e pipeline.Export, p *Progress) {
+func (r *run) survey(ctx context.Context, e pipeline.Export, p *ExportProgress) {
 	began := r.Now()
 	if !e.State.Final() && began.Before(r.countAt) {
 		return

@@ -120,12 +120,12 @@ func (s *server) Cancel(_ context.Context, url string) error {
 }
 
 type world struct {
-	server  *server
-	options batch.Options
-	store   *refwarehouse.Store
-	content func() warehouse.Content
-	told    []batch.Progress
-	log     *bytes.Buffer
+	server   *server
+	exporter batch.Exporter
+	store    *refwarehouse.Store
+	content  func() warehouse.Content
+	told     []batch.ExportProgress
+	log      *bytes.Buffer
 }
 
 func patients(n int) string {
@@ -174,12 +174,12 @@ func newWorld(t *testing.T) *world {
 		"job/Observation-1.ndjson": strings.ReplaceAll(patients(3), "Patient", "Observation"),
 	}}
 	var token atomic.Uint64
-	w.options = batch.Options{
+	w.exporter = batch.Exporter{
 		Plan:   pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"},
 		Source: pipeline.Source{Server: w.server}, Lake: lake, Warehouse: tables, Flattener: flattener,
 		Now: c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
-		Watch: func(p batch.Progress) { w.told = append(w.told, p) },
+		Watch: func(p batch.ExportProgress) { w.told = append(w.told, p) },
 	}
 	return w
 }
@@ -187,7 +187,7 @@ func newWorld(t *testing.T) *world {
 func TestARunEndsInTheTables(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	got, err := batch.Run(t.Context(), w.options)
+	got, err := w.exporter.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,11 +223,11 @@ func TestARunEndsInTheTables(t *testing.T) {
 func TestEachRunHasItsOwnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first, err := batch.Run(t.Context(), w.options)
+	first, err := w.exporter.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := batch.Run(t.Context(), w.options)
+	second, err := w.exporter.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,14 +242,14 @@ func TestEachRunHasItsOwnAccount(t *testing.T) {
 func TestTheWindowGoesToTheServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.options.Since = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	w.options.Until = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
-	w.options.Plan.Types = []string{"Patient", "Observation"}
-	if _, err := batch.Run(t.Context(), w.options); err != nil {
+	w.exporter.Since = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	w.exporter.Until = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	w.exporter.Plan.Types = []string{"Patient", "Observation"}
+	if _, err := w.exporter.Export(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	r := w.server.kickOffs[0]
-	if len(w.server.kickOffs) != 1 || !r.Since.Equal(w.options.Since) || !r.Till.Equal(w.options.Until) || len(r.Types) != 2 {
+	if len(w.server.kickOffs) != 1 || !r.Since.Equal(w.exporter.Since) || !r.Till.Equal(w.exporter.Until) || len(r.Types) != 2 {
 		t.Errorf("asked for %+v", w.server.kickOffs)
 	}
 }
@@ -258,7 +258,7 @@ func TestARefusalThatPassesIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.server.refusals = []error{fault.Transientf("the server is busy")}
-	got, err := batch.Run(t.Context(), w.options)
+	got, err := w.exporter.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,14 +285,14 @@ func TestRunsThatFail(t *testing.T) {
 		"the count is wrong":      {func(w *world) { w.server.count = 4 }, "the manifest counts 4"},
 		"the job never ends": {func(w *world) {
 			w.server.running = 1 << 30
-			w.options.Patience = time.Hour
+			w.exporter.Patience = time.Hour
 		}, "not ended within 1h"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			tt.spoil(w)
-			got, err := batch.Run(t.Context(), w.options)
+			got, err := w.exporter.Export(t.Context())
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("error %v, want one that says %q", err, tt.says)
 			}
@@ -311,12 +311,12 @@ func TestARunThatIsBrokenOffCancelsItsJob(t *testing.T) {
 	w := newWorld(t)
 	w.server.running = 1 << 30
 	ctx, stop := context.WithCancel(t.Context())
-	w.options.Watch = func(p batch.Progress) {
+	w.exporter.Watch = func(p batch.ExportProgress) {
 		if p.Server != "" {
 			stop()
 		}
 	}
-	_, err := batch.Run(ctx, w.options)
+	_, err := w.exporter.Export(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -335,8 +335,8 @@ func (broken) Commit(context.Context, pipeline.Batch) error {
 func TestAWarehouseThatRefusesEndsTheRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.options.Warehouse = broken{w.options.Warehouse}
-	if _, err := batch.Run(t.Context(), w.options); err == nil || !strings.Contains(err.Error(), "another shape") {
+	w.exporter.Warehouse = broken{w.exporter.Warehouse}
+	if _, err := w.exporter.Export(t.Context()); err == nil || !strings.Contains(err.Error(), "another shape") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -365,8 +365,8 @@ func (panickingServer) KickOff(context.Context, pipeline.Request) (pipeline.Acce
 func TestAPanicOfTheKickOffIsAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.options.Source = pipeline.Source{Server: panickingServer{w.server}}
-	_, err := batch.Run(t.Context(), w.options)
+	w.exporter.Source = pipeline.Source{Server: panickingServer{w.server}}
+	_, err := w.exporter.Export(t.Context())
 	var failed *batch.FailedError
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "panic: a value of type string") || failed.Remedy == "" {
 		t.Errorf("the run ended with %v", err)
@@ -389,8 +389,8 @@ func TestAPanicFailsTheStepAndNotTheProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.options.Flattener = panicking{w.options.Flattener, c.with}
-			_, err := batch.Run(t.Context(), w.options)
+			w.exporter.Flattener = panicking{w.exporter.Flattener, c.with}
+			_, err := w.exporter.Export(t.Context())
 			var failed *batch.FailedError
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), "job/Observation-1.ndjson") || !strings.Contains(err.Error(), "panic: ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("the run ended with %v", err)

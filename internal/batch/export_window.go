@@ -14,7 +14,7 @@ import (
 // a run knows of no export before it, and would ask for everything. It has no
 // Traces: a run does not know whose the other folders of a container are, and must neither
 // adopt nor cancel what it finds there.
-func windowed(o Options) pipeline.Source {
+func windowed(o Exporter) pipeline.Source {
 	source := o.Source
 	source.Server, source.Traces = window{source.Server, o}, nil
 	return source
@@ -22,7 +22,7 @@ func windowed(o Options) pipeline.Source {
 
 type window struct {
 	pipeline.Server
-	o Options
+	o Exporter
 }
 
 // KickOff implements pipeline.Server.

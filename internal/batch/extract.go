@@ -40,19 +40,19 @@ type Extractor struct {
 
 // Extract makes the files. They appear together at the end; after an error none
 // does, and the report is empty.
-func (x Extractor) Extract(ctx context.Context) (Report, error) {
+func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 	started := x.Now().UTC()
-	report, _, err := flattenAgainIfMixed(newReport(started, x.Token()), x.Lake, func(report *Report, whole bool) (struct{}, error) {
+	report, _, err := flattenAgainIfMixed(newReport(started, x.Token()), x.Lake, func(report *LoadReport, whole bool) (struct{}, error) {
 		return struct{}{}, x.extract(ctx, report, started, whole)
 	})
 	if err != nil {
-		return Report{Export: report.Export, LeftOut: report.LeftOut}, err
+		return LoadReport{Export: report.Export, LeftOut: report.LeftOut}, err
 	}
 	return report, nil
 }
 
 // extract makes the files of the folder's types.
-func (x Extractor) extract(ctx context.Context, report *Report, started time.Time, whole bool) error {
+func (x Extractor) extract(ctx context.Context, report *LoadReport, started time.Time, whole bool) error {
 	d := folder{lake: x.Lake, lineLimit: x.LineLimit, read: x.Read, hasViews: func(typ string) (bool, error) {
 		return x.Flattener.HasViews(Plan, typ)
 	}}
@@ -85,7 +85,7 @@ func (x Extractor) extract(ctx context.Context, report *Report, started time.Tim
 }
 
 // table writes the tables of one resource type.
-func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *Report, typ string, sources []source, started time.Time) (pipeline.TypeReport, error) {
+func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *LoadReport, typ string, sources []source, started time.Time) (pipeline.TypeReport, error) {
 	report := pipeline.TypeReport{Type: typ, Files: len(sources), Manifest: -1}
 	e, err := x.Flattener.Extraction(Plan, typ, x.Format, func(table string) (io.WriteCloser, error) {
 		return out.create(table + "." + string(x.Format))

@@ -74,7 +74,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := batch.Report{
+		want := batch.LoadReport{
 			Export: "load-20260102T030405Z-ab12",
 			Types: []pipeline.TypeReport{
 				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1, NoView: true},

@@ -18,7 +18,7 @@ import (
 
 func resource(typ, id string) string { return `{"resourceType":"` + typ + `","id":"` + id + `"}` }
 
-func extracted(t *testing.T, files map[string]string) (report batch.Report, tables map[string]string, err error) {
+func extracted(t *testing.T, files map[string]string) (report batch.LoadReport, tables map[string]string, err error) {
 	t.Helper()
 	w, dir := newFolderWorld(t, files), filepath.Join(t.TempDir(), "out")
 	report, err = extractor(t, w, prepared.CSV, dir).Extract(t.Context())

@@ -50,27 +50,13 @@ func NewFolders(landing, staging, quarantine string) *localfs.Lake {
 	return localfs.New(staging).WithLanding(landing).WithQuarantine(quarantine)
 }
 
-// Report accounts for a load.
-type Report struct {
-	Export string
-	Types  []pipeline.TypeReport // in order of type
-	// LeftOut are files that were not loaded, with the reasons.
-	LeftOut []LeftOut
-	// Bytes is the size of the files after unpacking.
-	Bytes int64
-	// Rows counts the rows that were made, by table; those of superseded resources
-	// are among them. A table of the types that came is there even without rows.
-	Rows map[string]int64
-	pipeline.ValueCounts
-}
-
-func newReport(started time.Time, token string) Report {
+func newReport(started time.Time, token string) LoadReport {
 	export := Plan + "-" + started.Format("20060102T150405Z") + "-" + token
-	return Report{Export: export, Rows: map[string]int64{}}
+	return LoadReport{Export: export, Rows: map[string]int64{}}
 }
 
 // add counts what became of a file.
-func (r *Report) add(d pipeline.Done) {
+func (r *LoadReport) add(d pipeline.Done) {
 	for table, n := range d.Rows {
 		r.Rows[table] += n
 	}
@@ -80,7 +66,7 @@ func (r *Report) add(d pipeline.Done) {
 // Load loads all files into the tables of a schema. It flattens all of them first, and
 // commits nothing when too many lines are bad. After an error the report tells which types
 // are there.
-func (l Loader) Load(ctx context.Context, schema string) (Report, error) {
+func (l Loader) Load(ctx context.Context, schema string) (LoadReport, error) {
 	return l.load(ctx, schema, nil, nil)
 }
 
@@ -94,9 +80,9 @@ type readyBatch struct {
 }
 
 // load loads the files of some types, or of all.
-func (l Loader) load(ctx context.Context, schema string, types []string, first before) (Report, error) {
+func (l Loader) load(ctx context.Context, schema string, types []string, first before) (LoadReport, error) {
 	started := l.Now().UTC()
-	report, batches, err := flattenAgainIfMixed(newReport(started, l.Token()), l.Lake, func(report *Report, whole bool) ([]readyBatch, error) {
+	report, batches, err := flattenAgainIfMixed(newReport(started, l.Token()), l.Lake, func(report *LoadReport, whole bool) ([]readyBatch, error) {
 		return l.prepareAll(ctx, report, schema, types, started, whole)
 	})
 	if err == nil {
@@ -107,8 +93,8 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 
 // flattenAgainIfMixed calls flatten once more, with all lines known, when a file turns out
 // to have lines of several resource types. It removes what the first call has staged.
-func flattenAgainIfMixed[T any](report Report, lake *localfs.Lake, flatten func(report *Report, whole bool) (T, error)) (Report, T, error) {
-	fresh := Report{Export: report.Export, Rows: map[string]int64{}}
+func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten func(report *LoadReport, whole bool) (T, error)) (LoadReport, T, error) {
+	fresh := LoadReport{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
 	if !errors.Is(err, pipeline.ErrMixed) {
 		return report, done, err
@@ -122,7 +108,7 @@ func flattenAgainIfMixed[T any](report Report, lake *localfs.Lake, flatten func(
 
 // prepareAll flattens the files of some types, or of all, and holds the bad lines against
 // the limit.
-func (l Loader) prepareAll(ctx context.Context, report *Report, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
+func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
 	d := folder{lake: l.Lake, lineLimit: l.LineLimit, read: l.Read, hasViews: func(typ string) (bool, error) {
 		return l.Flattener.HasViews(Plan, typ)
 	}}
@@ -155,7 +141,7 @@ func (l Loader) prepareAll(ctx context.Context, report *Report, schema string, t
 }
 
 // prepare flattens the files of one type.
-func (l Loader) prepare(ctx context.Context, d folder, all *Report, b *pipeline.Batch, sources []source, started time.Time) error {
+func (l Loader) prepare(ctx context.Context, d folder, all *LoadReport, b *pipeline.Batch, sources []source, started time.Time) error {
 	for i, s := range sources {
 		p := pipeline.PreparedFile{File: s.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
 		p.Path = s.ledgerPath()
@@ -240,7 +226,7 @@ const sideBySide = 2
 
 // commitAll commits the types, two at a time unless something has to be done before each.
 // After a failure it begins no other.
-func (l Loader) commitAll(ctx context.Context, all *Report, batches []readyBatch, first before) error {
+func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyBatch, first before) error {
 	var mu sync.Mutex
 	errs := make([]error, len(batches))
 	failed := false

@@ -174,7 +174,7 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := batch.Report{
+	want := batch.LoadReport{
 		Export: "load-20260102T030405Z-ab12",
 		Types: []pipeline.TypeReport{
 			{Type: "Condition", Files: 1, Manifest: -1, Lines: 2, Applied: 2},

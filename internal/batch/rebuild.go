@@ -20,10 +20,10 @@ import (
 // Rebuild makes the tables of resource types anew, all types of the folder where none
 // are given: it loads into a schema beside, and then has each type's tables there take
 // the place of those in the schema. It begins anew whatever an earlier one has left.
-func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables warehouse.Replacer) (Report, error) {
+func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables warehouse.Replacer) (LoadReport, error) {
 	beside := warehouse.Beside(schema)
 	if err := tables.Discard(ctx, beside); err != nil {
-		return Report{}, fmt.Errorf("drop schema %s, which another rebuild has left: %w", beside, err)
+		return LoadReport{}, fmt.Errorf("drop schema %s, which another rebuild has left: %w", beside, err)
 	}
 	report, err := l.load(ctx, beside, types, nil)
 	if err != nil {
@@ -44,7 +44,7 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 // the folder where none are given. Each type's are repaired when its files are ready to
 // be committed, so that readers miss values for no longer than a commit takes. The last
 // look is at all types: what a folder lacks of one says nothing of the others.
-func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables warehouse.Repairer) (Report, error) {
+func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables warehouse.Repairer) (LoadReport, error) {
 	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
 		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}
 		for _, f := range b.Files {

@@ -51,14 +51,6 @@ func (s source) flattening(in pipeline.Flattening) pipeline.Flattening {
 	return in
 }
 
-// LeftOut is a file that was not loaded.
-type LeftOut struct {
-	File   string `json:"file"`
-	Reason string `json:"reason"`
-	// Resources says that the file holds resources, in a form that is not read.
-	Resources bool `json:"resources,omitempty"`
-}
-
 // scan finds the files of the folder and the resource types of their lines, by their
 // content: names differ from server to server. With whole it looks at every line, else at
 // the first lines of each file. All faults come together, before anything is loaded.

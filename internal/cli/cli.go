@@ -1,7 +1,6 @@
 // Package cli is the command line of fhirsynapse: one file per command.
 //
-// It parses, checks and prints; what a command does is a function in Commands,
-// which the main package fills. Results go to stdout, everything else to stderr.
+// It parses, checks and prints. A new command is a file and a line in newRoot. Results go to stdout, everything else to stderr.
 // The exit codes are in exit.go.
 package cli
 
@@ -12,53 +11,61 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/query"
-	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/conformance"
-	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/setup"
-
-	"github.com/spf13/cobra"
 )
 
 // portSettings are how a Functions host tells its child that it is one, now and
 // formerly.
 var portSettings = []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"}
 
-// Commands are what the command line can do. A nil function means that this
-// build has no such command.
+// Commands are what the commands act on. A command calls everything else directly.
 type Commands struct {
 	// Serve is the custom handler; it returns when ctx ends, or when it cannot go
-	// on, after it has logged why, and gives the exit code.
+	// on, after it has logged why, and returns the exit code.
 	Serve func(ctx context.Context) int
-	// Query answers one statement on a DuckDB file, which it opens read-only, and
-	// hands the answer to show.
-	Query func(ctx context.Context, db, statement string, show func(query.Result) error) error
-	// Load puts the NDJSON files of a folder into a warehouse.
-	Load func(ctx context.Context, r LoadRequest) (LoadReport, error)
-	// Start does one export of one server into a warehouse.
-	Start Starter
-	// Exports lists the exports of the journal, of all plans where plan is empty.
-	Exports func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
-	// StartExport begins an export of a plan. One that comes with an error is in the
-	// journal already: the app goes on with it.
-	StartExport func(ctx context.Context, plan string) (pipeline.ExportSummary, error)
-	// AskForExport has the app begin one at its next tick, and gives its id.
-	AskForExport func(ctx context.Context, plan string) (id string, err error)
-	// CancelExport ends an export, or the one of a plan that runs.
-	CancelExport func(ctx context.Context, exportOrPlan string) (id string, jobs []pipeline.JobEnd, err error)
-	// PausePlan keeps the schedule from starting a plan; ResumePlan lets it again.
-	PausePlan, ResumePlan func(ctx context.Context, plan string) error
-	// OpenServer signs in at a T-SQL server, to try bodies on it.
-	OpenServer func(ctx context.Context, dsn string) (Server, error)
-	// Shell writes the statements round the body of a view, as a warehouse of the
-	// engine sends them.
-	Shell func(v *sof.View, e tsql.Engine, s Statement) (string, error)
-	// CheckSetup looks in a database for what the set-up makes. Rest is the warehouse without its scheme.
-	CheckSetup func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error)
+	// Runs are those without a host: load and start.
+	Runs Runs
+	// Journal is the app's, for the command exports.
+	Journal Journal
 	// Version describes the build.
 	Version string
+
+	stubs stubs
+}
+
+// Runs loads folders and exports from servers; it is a batch.Runner.
+type Runs interface {
+	Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error)
+	Start(ctx context.Context, q batch.StartRequest) (batch.StartReport, error)
+}
+
+// Journal lists and changes the exports of the app; it is an app.Operator.
+type Journal interface {
+	// Exports lists the newest exports, of all plans where plan is empty.
+	Exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	// Start begins an export of a plan. An export that is returned with an error is in the
+	// journal already: the app goes on with it.
+	Start(ctx context.Context, plan string) (pipeline.ExportSummary, error)
+	// Ask has the app begin an export at its next tick, and returns its id.
+	Ask(ctx context.Context, plan string) (id string, err error)
+	// Cancel ends an export, or the one of a plan that runs.
+	Cancel(ctx context.Context, exportOrPlan string) (id string, jobs []pipeline.JobEnd, err error)
+	// Pause keeps the schedule from starting a plan; Resume lets it again.
+	Pause(ctx context.Context, plan string) error
+	Resume(ctx context.Context, plan string) error
+}
+
+// stubs replace, in tests, the calls that need a database; nil means the real one.
+type stubs struct {
+	query      func(ctx context.Context, db, statement string, show func(query.Result) error) error
+	signIn     func(ctx context.Context, dsn string) (Server, error)
+	checkSetup func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error)
 }
 
 // Server is a session on a T-SQL server.
@@ -108,7 +115,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The Functions host starts its handler without arguments.
 			for _, name := range portSettings {
-				if c.Serve != nil && getenv(name) != "" {
+				if getenv(name) != "" {
 					return ended(c.Serve(cmd.Context()))
 				}
 			}
@@ -118,22 +125,10 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpTemplate(root.HelpTemplate() + "\n" + exitHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	if c.Serve != nil {
-		root.AddCommand(serveCommand(c))
-	}
-	if c.Query != nil {
-		root.AddCommand(queryCommand(getenv, s, c))
-	}
-	if c.Load != nil {
-		root.AddCommand(loadCommand(getenv, s, c))
-	}
-	if c.Start != nil {
-		root.AddCommand(startCommand(getenv, s, c))
-	}
-	if c.Exports != nil {
-		root.AddCommand(exportsCommand(s, c))
-	}
-	root.AddCommand(conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c))
+	root.AddCommand(
+		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c), startCommand(getenv, s, c), exportsCommand(s, c),
+		conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c),
+	)
 	return root
 }
 

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/query"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // twelve answers every statement with one row.
@@ -23,22 +24,79 @@ func twelve(_ context.Context, _, _ string, show func(query.Result) error) error
 	})
 }
 
+// runs are runs that do nothing, unless a test says what.
+type runs struct {
+	load  func(context.Context, batch.LoadRequest) (batch.LoadReport, error)
+	start func(context.Context, batch.StartRequest) (batch.StartReport, error)
+}
+
+func (r *runs) Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error) {
+	if r.load == nil {
+		return batch.LoadReport{}, nil
+	}
+	return r.load(ctx, q)
+}
+
+func (r *runs) Start(ctx context.Context, q batch.StartRequest) (batch.StartReport, error) {
+	if r.start == nil {
+		return batch.StartReport{}, nil
+	}
+	return r.start(ctx, q)
+}
+
+// operator is a journal without exports, unless a test says what it has.
+type operator struct {
+	exports func(context.Context, string, int) ([]pipeline.ExportSummary, error)
+	start   func(context.Context, string) (pipeline.ExportSummary, error)
+	ask     func(context.Context, string) (string, error)
+	cancel  func(context.Context, string) (string, []pipeline.JobEnd, error)
+	pause   func(context.Context, string) error
+}
+
+func (j *operator) Exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
+	if j.exports == nil {
+		return nil, nil
+	}
+	return j.exports(ctx, plan, most)
+}
+
+func (j *operator) Start(ctx context.Context, plan string) (pipeline.ExportSummary, error) {
+	if j.start == nil {
+		return pipeline.ExportSummary{}, nil
+	}
+	return j.start(ctx, plan)
+}
+
+func (j *operator) Ask(ctx context.Context, plan string) (string, error) {
+	if j.ask == nil {
+		return "", nil
+	}
+	return j.ask(ctx, plan)
+}
+
+func (j *operator) Cancel(ctx context.Context, name string) (string, []pipeline.JobEnd, error) {
+	if j.cancel == nil {
+		return "", nil, nil
+	}
+	return j.cancel(ctx, name)
+}
+
+func (j *operator) Pause(ctx context.Context, plan string) error {
+	if j.pause == nil {
+		return nil
+	}
+	return j.pause(ctx, plan)
+}
+
+func (j *operator) Resume(context.Context, string) error { return nil }
+
 // commands do nothing worth mentioning.
 func commands() cli.Commands {
-	return cli.Commands{
-		Serve: func(context.Context) int { return 0 },
-		Query: twelve,
-		Load: func(context.Context, cli.LoadRequest) (cli.LoadReport, error) {
-			return cli.LoadReport{}, nil
-		},
-		Exports:      func(context.Context, string, int) ([]pipeline.ExportSummary, error) { return nil, nil },
-		StartExport:  func(context.Context, string) (pipeline.ExportSummary, error) { return pipeline.ExportSummary{}, nil },
-		AskForExport: func(context.Context, string) (string, error) { return "", nil },
-		CancelExport: func(context.Context, string) (string, []pipeline.JobEnd, error) { return "", nil, nil },
-		PausePlan:    func(context.Context, string) error { return nil },
-		ResumePlan:   func(context.Context, string) error { return nil },
-		Version:      "fhirsynapse v1",
+	c := cli.Commands{
+		Serve: func(context.Context) int { return 0 }, Runs: &runs{}, Journal: &operator{}, Version: "fhirsynapse v1",
 	}
+	c.StubQuery(twelve)
+	return c
 }
 
 type outcome struct {
@@ -105,9 +163,9 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 func TestFailuresExitWithOneAndNoUsage(t *testing.T) {
 	t.Parallel()
 	c := commands()
-	c.Query = func(context.Context, string, string, func(query.Result) error) error {
+	c.StubQuery(func(context.Context, string, string, func(query.Result) error) error {
 		return errors.Join(errors.New("open x: there is no such file"), errors.New("and it rains"))
-	}
+	})
 	want := outcome{code: 1, err: "fhirsynapse: open x: there is no such file\nfhirsynapse: and it rains\n"}
 	if diff := cmp.Diff(want, run(t, c, nil, "query", "--db", "x", "select 1"), cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Error(diff)
@@ -155,28 +213,18 @@ func TestTheHostStartsItWithoutArguments(t *testing.T) {
 	}
 }
 
-func TestCommandsThatABuildLacksAreNotOffered(t *testing.T) {
-	t.Parallel()
-	got := run(t, cli.Commands{Version: "v"}, map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": "1"}, "--help")
-	for _, name := range []string{"serve", "query", "load", "exports"} {
-		if strings.Contains(got.out, "\n  "+name) {
-			t.Errorf("%s is offered", name)
-		}
-	}
-}
-
 func TestLoadReportsAndChecksItsSums(t *testing.T) {
 	t.Parallel()
 	c := commands()
-	var asked cli.LoadRequest
-	report := cli.LoadReport{
+	var asked batch.LoadRequest
+	report := batch.LoadReport{
 		Types: []pipeline.TypeReport{
 			{Type: "Patient", Files: 2, Manifest: -1, Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2},
 		},
 		Quarantine: "fhir.quarantine", Bytes: 100e6,
 		Rows: map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoTime: map[string]int64{"patient.born_utc": 3}},
 	}
-	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = r
 		r.Progress.Total(100)
 		r.Progress.Add(50)
@@ -209,11 +257,11 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 func TestLoadNamesWhatIsLeftOutAndWhatNoViewReads(t *testing.T) {
 	t.Parallel()
 	c := commands()
-	left := []cli.LeftOut{{File: "log.ndjson", Reason: "a log"}, {File: "bundle.json", Reason: "a Bundle", Resources: true}}
-	var asked cli.LoadRequest
-	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+	left := []batch.LeftOut{{File: "log.ndjson", Reason: "a log"}, {File: "bundle.json", Reason: "a Bundle", Resources: true}}
+	var asked batch.LoadRequest
+	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = r
-		return cli.LoadReport{LeftOut: left, Types: []pipeline.TypeReport{{Type: "Specimen", Manifest: -1, Lines: 120, Applied: 120, NoView: true}}}, nil
+		return batch.LoadReport{LeftOut: left, Types: []pipeline.TypeReport{{Type: "Specimen", Manifest: -1, Lines: 120, Applied: 120, NoView: true}}}, nil
 	}
 	got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad", "12.5")
 	want := "fhirsynapse: left out: bundle.json: a Bundle\nfhirsynapse: left out: log.ndjson: a log\n" +
@@ -264,7 +312,7 @@ func TestExportsAreListed(t *testing.T) {
 	}
 	var plan string
 	var most int
-	c.Exports = func(_ context.Context, p string, m int) ([]pipeline.ExportSummary, error) {
+	c.Journal.(*operator).exports = func(_ context.Context, p string, m int) ([]pipeline.ExportSummary, error) {
 		plan, most = p, m
 		return list, nil
 	}

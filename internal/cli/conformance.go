@@ -13,6 +13,7 @@ import (
 
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/sqlserver"
 )
 
 func conformanceCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
@@ -64,7 +65,7 @@ func (r conformanceRun) do(cmd *cobra.Command, getenv func(string) string, s Str
 		}
 		runner = conformance.Expressible(e)
 		if r.dsn != "" {
-			server, err := open(cmd.Context(), c, r.dsn)
+			server, err := c.signIn(cmd.Context(), r.dsn)
 			if err != nil {
 				return fmt.Errorf("conformance on a server: %w", err)
 			}
@@ -94,11 +95,12 @@ func (r conformanceRun) do(cmd *cobra.Command, getenv func(string) string, s Str
 	return nil
 }
 
-func open(ctx context.Context, c Commands, dsn string) (Server, error) {
-	if c.OpenServer == nil {
-		return nil, errors.New("this build cannot sign in at a T-SQL server")
+// signIn opens a session on a T-SQL server, to try bodies on it.
+func (c Commands) signIn(ctx context.Context, dsn string) (Server, error) {
+	if c.stubs.signIn != nil {
+		return c.stubs.signIn(ctx, dsn)
 	}
-	return c.OpenServer(ctx, dsn)
+	return sqlserver.Open(ctx, dsn)
 }
 
 // printConformance writes a line per file, below it what failed or was refused,

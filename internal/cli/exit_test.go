@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
 )
 
@@ -27,7 +28,7 @@ func TestExitCodes(t *testing.T) {
 		"incomplete, deep, and failed": {fmt.Errorf("load x: %w", errors.Join(fmt.Errorf("a: %w", missing), errors.New("b"))), 1, "b\n"},
 	} {
 		c := commands()
-		c.Load = func(context.Context, cli.LoadRequest) (cli.LoadReport, error) { return cli.LoadReport{}, tt.err }
+		c.Runs.(*runs).load = func(context.Context, batch.LoadRequest) (batch.LoadReport, error) { return batch.LoadReport{}, tt.err }
 		got := run(t, c, nil, "load", ".", "--to", "csv:x")
 		if got.code != tt.code || !strings.HasSuffix(got.err, tt.says) {
 			t.Errorf("%s: code %d, want %d: %q", name, got.code, tt.code, got.err)
@@ -40,7 +41,7 @@ func TestEveryHelpEndsWithTheExitCodes(t *testing.T) {
 	const want = "\n\nExit codes: 0 complete, 1 failed, 2 wrong command line, 3 incomplete.\n"
 	for _, args := range []string{"", "load", "start", "exports", "exports cancel", "query", "sql", "conformance"} {
 		c := commands()
-		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) { return cli.StartReport{}, nil }
+		c.Runs.(*runs).start = func(context.Context, batch.StartRequest) (batch.StartReport, error) { return batch.StartReport{}, nil }
 		got := run(t, c, nil, append(strings.Fields(args), "--help")...)
 		if got.code != 0 || !strings.HasSuffix(got.out, want) || !strings.Contains(got.out, strings.TrimSpace("fhirsynapse "+args)+" ") {
 			t.Errorf("%s: code %d, help ends in %q", args, got.code, got.out[max(0, len(got.out)-80):])

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"fhirsynapse/internal/pipeline"
-
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/pipeline"
 )
 
 func exportsCommand(s Streams, c Commands) *cobra.Command {
@@ -32,7 +32,7 @@ machine or of the Azure CLI signs in, and JournalContainer where it has another 
 			if most < 1 {
 				return usagef(cmd, "--last must be at least 1")
 			}
-			list, err := c.Exports(cmd.Context(), plan, most)
+			list, err := c.Journal.Exports(cmd.Context(), plan, most)
 			if err != nil {
 				return err
 			}
@@ -45,16 +45,7 @@ machine or of the Azure CLI signs in, and JournalContainer where it has another 
 	cmd.Flags().StringVar(&plan, "plan", "", "only the exports of one `PLAN`")
 	cmd.Flags().IntVar(&most, "last", 10, "how many of each plan")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
-	if c.StartExport != nil && c.AskForExport != nil {
-		cmd.AddCommand(exportsStartCommand(s, c))
-	}
-	cmd.AddCommand(exportsWatchCommand(s, c))
-	if c.CancelExport != nil {
-		cmd.AddCommand(exportsCancelCommand(s, c))
-	}
-	if c.PausePlan != nil && c.ResumePlan != nil {
-		cmd.AddCommand(exportsPauseCommand(s, c), exportsResumeCommand(s, c))
-	}
+	cmd.AddCommand(exportsStartCommand(s, c), exportsWatchCommand(s, c), exportsCancelCommand(s, c), exportsPauseCommand(s, c), exportsResumeCommand(s, c))
 	return cmd
 }
 

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"fhirsynapse/internal/pipeline"
-
 	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/pipeline"
 )
 
 func exportsStartCommand(s Streams, c Commands) *cobra.Command {
@@ -24,14 +24,14 @@ ExportsFile where the plan had no export yet.`,
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if atTick {
-				id, err := c.AskForExport(cmd.Context(), args[0])
+				id, err := c.Journal.Ask(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
 				fmt.Fprintln(s.Err, "fhirsynapse: the app's next tick begins it")
 				return say(s, id)
 			}
-			e, err := c.StartExport(cmd.Context(), args[0])
+			e, err := c.Journal.Start(cmd.Context(), args[0])
 			if e.ID == "" {
 				return err
 			}
@@ -71,7 +71,7 @@ the server lets us; else the app does it at its next tick. The settings of the s
 enough.`,
 		Args: one("the export or plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, jobs, err := c.CancelExport(cmd.Context(), args[0])
+			id, jobs, err := c.Journal.Cancel(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ still works. A plan that had no export yet is held back by "paused: true" in exp
 settings of the storage account are enough.`,
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.PausePlan(cmd.Context(), args[0]); err != nil {
+			if err := c.Journal.Pause(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			return say(s, fmt.Sprintf("plan %s is paused", args[0]))
@@ -112,7 +112,7 @@ func exportsResumeCommand(s Streams, c Commands) *cobra.Command {
 next tick. The settings of the storage account are enough.`,
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.ResumePlan(cmd.Context(), args[0]); err != nil {
+			if err := c.Journal.Resume(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			return say(s, fmt.Sprintf("plan %s goes on", args[0]))

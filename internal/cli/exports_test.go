@@ -21,12 +21,12 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 	t.Parallel()
 	start := func(e pipeline.ExportSummary, err error) func(*cli.Commands) {
 		return func(c *cli.Commands) {
-			c.StartExport = func(context.Context, string) (pipeline.ExportSummary, error) { return e, err }
+			c.Journal.(*operator).start = func(context.Context, string) (pipeline.ExportSummary, error) { return e, err }
 		}
 	}
 	cancel := func(id string, jobs []pipeline.JobEnd, err error) func(*cli.Commands) {
 		return func(c *cli.Commands) {
-			c.CancelExport = func(context.Context, string) (string, []pipeline.JobEnd, error) { return id, jobs, err }
+			c.Journal.(*operator).cancel = func(context.Context, string) (string, []pipeline.JobEnd, error) { return id, jobs, err }
 		}
 	}
 	tests := map[string]struct {
@@ -64,7 +64,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		"asked for": {
 			[]string{"start", "--at-tick", "nightly"},
 			func(c *cli.Commands) {
-				c.AskForExport = func(context.Context, string) (string, error) { return "nightly-000004", nil }
+				c.Journal.(*operator).ask = func(context.Context, string) (string, error) { return "nightly-000004", nil }
 			},
 			outcome{out: "nightly-000004\n", err: "fhirsynapse: the app's next tick begins it\n"},
 		},
@@ -89,7 +89,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		"paused already": {
 			[]string{"pause", "nightly"},
 			func(c *cli.Commands) {
-				c.PausePlan = func(context.Context, string) error { return errors.New("pause plan nightly: it is paused already") }
+				c.Journal.(*operator).pause = func(context.Context, string) error { return errors.New("pause plan nightly: it is paused already") }
 			},
 			outcome{code: 1, err: "fhirsynapse: pause plan nightly: it is paused already\n"},
 		},
@@ -115,7 +115,7 @@ func TestTheListShowsPausesAndWishes(t *testing.T) {
 	before.ID, before.TouchedAt = "nightly-000002", at
 	wish.PlanPausedAt, before.PlanPausedAt = at, at
 	c := commands()
-	c.Exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
+	c.Journal.(*operator).exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
 		return []pipeline.ExportSummary{wish, before}, nil
 	}
 	got := run(t, c, nil, "exports")

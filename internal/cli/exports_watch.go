@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
-
-	"github.com/spf13/cobra"
 )
 
 func exportsWatchCommand(s Streams, c Commands) *cobra.Command {
@@ -31,7 +31,7 @@ watch alone, the export goes on. The settings of the storage account are enough.
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f := follower{list: c.Exports}
+			f := follower{list: c.Journal.Exports}
 			if len(args) > 0 {
 				f.name = args[0]
 			}

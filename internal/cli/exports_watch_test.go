@@ -80,7 +80,7 @@ func TestWatchTellsWhatAnExportWaitsFor(t *testing.T) {
 			{from: 144, state: pipeline.Loaded},
 		}
 		c := commands()
-		c.Exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
+		c.Journal.(*operator).exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
 			e, err := plays.at(began)
 			if err != nil {
 				return nil, err
@@ -158,7 +158,7 @@ func TestWatchEndsWithTheCodeOfTheExport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := commands()
-			all.Exports = func(_ context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
+			all.Journal.(*operator).exports = func(_ context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
 				if plan != "" && plan != "nightly" {
 					return nil, fmt.Errorf("list: %w", pipeline.ErrNoPlan)
 				}
@@ -186,10 +186,10 @@ func TestCtrlCEndsTheWatchAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := commands()
-		c.Exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
+		c.Journal.(*operator).exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
 			return []pipeline.ExportSummary{summary(pipeline.Loading, nil)}, nil
 		}
-		c.CancelExport = func(context.Context, string) (string, []pipeline.JobEnd, error) {
+		c.Journal.(*operator).cancel = func(context.Context, string) (string, []pipeline.JobEnd, error) {
 			t.Error("the export was cancelled")
 			return "", nil, nil
 		}

@@ -12,78 +12,11 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 )
-
-// LoadRequest is what `load` is asked for.
-type LoadRequest struct {
-	// Dir holds the files.
-	Dir string
-	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
-	Scheme, Rest string
-	Schema       string
-	// Staging is the container of a storage account from which the warehouse reads, by
-	// its blob endpoint; empty for those that read none.
-	Staging string
-	// EngineTransforms says that the engine makes the rows of views, from the documents.
-	EngineTransforms bool
-	// Views is a folder of ViewDefinitions; empty means the bundled ones.
-	Views string
-	// References says how the views read references.
-	References sof.References
-	// LineLimit is the longest line in bytes; 0 means 64 MB.
-	LineLimit int
-	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which nothing is
-	// loaded.
-	MaxBad float64
-	// Compression is that of Parquet files; empty means the default.
-	Compression string
-	// Rebuild makes the tables anew: those of RebuildTypes, or of all types that come.
-	Rebuild      bool
-	RebuildTypes []string
-	// Progress is told, from any goroutine, how far the load got.
-	Progress Progress
-}
-
-// Progress shows how far a load got.
-type Progress interface {
-	// Total is called when reading starts, and again if it has to restart. bytes is the
-	// unpacked size of all files; a file whose unpacked size is unknown counts as packed.
-	Total(bytes int64)
-	// Add is called when so many more bytes have been read.
-	Add(bytes int64)
-	// Bad is called when so many more lines have gone to the quarantine.
-	Bad(lines int64)
-}
-
-// LoadReport accounts for a load, by resource type.
-type LoadReport struct {
-	Types []pipeline.TypeReport `json:"types"`
-	// Quarantine is where bad lines and their reasons lie; empty when there are none.
-	Quarantine string `json:"quarantine,omitempty"`
-	// LeftOut are files that were not loaded, with the reasons.
-	LeftOut []LeftOut `json:"leftOut,omitempty"`
-	// Rows counts the rows that the load wrote, by table.
-	Rows map[string]int64 `json:"rows"`
-	pipeline.ValueCounts
-	// Base is the base URL at which absolute references have a key; empty means unknown.
-	Base string `json:"base,omitempty"`
-	// Bytes is the size of the files after unpacking.
-	Bytes int64 `json:"bytes"`
-	// Seconds is how long the load took.
-	Seconds float64 `json:"seconds"`
-}
-
-// LeftOut is a file that was not loaded.
-type LeftOut struct {
-	File   string `json:"file"`
-	Reason string `json:"reason"`
-	// Resources says that the file holds resources, in a form that is not read.
-	Resources bool `json:"resources,omitempty"`
-}
 
 // readers are the warehouses that read what is loaded from a storage account.
 var readers = []string{string(tsql.Dedicated), string(tsql.Fabric)}
@@ -144,14 +77,14 @@ them. If the folder lacks a resource, or has an older version of it, the command
 the column stays NULL for that one until the command is run again with the files that were missing.`
 
 // loadFlags holds the flags that are checked or converted before they go into a
-// LoadRequest.
+// batch.LoadRequest.
 type loadFlags struct {
 	to, lineLimit, transform, base, urns string
 	maxBad                               float64
 }
 
 func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
-	var r LoadRequest
+	var r batch.LoadRequest
 	var f loadFlags
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -170,7 +103,7 @@ func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comma
 			r.Dir = args[0]
 			p := newProgress(s)
 			r.Progress = p
-			report, err := c.Load(cmd.Context(), r)
+			report, err := c.Runs.Load(cmd.Context(), r)
 			report.Seconds = p.done()
 			tellLeftOut(s.Err, report.LeftOut)
 			if err != nil {
@@ -201,7 +134,7 @@ func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comma
 }
 
 // complete checks the flags, and puts them into the request.
-func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *LoadRequest) error {
+func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *batch.LoadRequest) error {
 	var err error
 	if r.Scheme, r.Rest, err = warehouseOf(f.to, getenv); err != nil {
 		return usagef(cmd, "%w", err)
@@ -244,9 +177,9 @@ func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *L
 const mostLeftOut = 20
 
 // tellLeftOut names the files that were not loaded, first those with resources.
-func tellLeftOut(w io.Writer, left []LeftOut) {
+func tellLeftOut(w io.Writer, left []batch.LeftOut) {
 	left = slices.Clone(left)
-	slices.SortStableFunc(left, func(a, b LeftOut) int {
+	slices.SortStableFunc(left, func(a, b batch.LeftOut) int {
 		switch {
 		case a.Resources == b.Resources:
 			return 0
@@ -265,7 +198,7 @@ func tellLeftOut(w io.Writer, left []LeftOut) {
 }
 
 // incompleteLoad reports files with resources that were not loaded.
-func incompleteLoad(left []LeftOut) error {
+func incompleteLoad(left []batch.LeftOut) error {
 	n := 0
 	for _, l := range left {
 		if l.Resources {
@@ -279,7 +212,7 @@ func incompleteLoad(left []LeftOut) error {
 }
 
 // accounted holds the sums of a report.
-func accounted(r LoadReport) error {
+func accounted(r batch.LoadReport) error {
 	var wrong []error
 	for _, t := range r.Types {
 		wrong = append(wrong, t.Check())
@@ -287,7 +220,7 @@ func accounted(r LoadReport) error {
 	return errors.Join(wrong...)
 }
 
-func loadTable(w io.Writer, r LoadReport) error {
+func loadTable(w io.Writer, r batch.LoadReport) error {
 	var b strings.Builder
 	t := table.NewWriter()
 	style := table.StyleLight
@@ -315,7 +248,7 @@ func loadTable(w io.Writer, r LoadReport) error {
 	for _, sentence := range r.Sentences(r.Rows, resources) {
 		b.WriteString(sentence + "\n")
 	}
-	b.WriteString(r.remedy())
+	b.WriteString(foreignRemedy(r))
 	b.WriteString(withoutViews(r.Types))
 	if r.Quarantine != "" {
 		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
@@ -346,8 +279,8 @@ func withoutViews(types []pipeline.TypeReport) string {
 	return b.String()
 }
 
-// remedy says what would give absolute references a key.
-func (r LoadReport) remedy() string {
+// foreignRemedy says what would give absolute references a key.
+func foreignRemedy(r batch.LoadReport) string {
 	if len(r.Foreign) == 0 || r.Base != "" {
 		return ""
 	}

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"strings"
-
-	"fhirsynapse/internal/query"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"fhirsynapse/internal/query"
+	"fhirsynapse/internal/warehouse/duck"
 )
 
 func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
@@ -45,7 +49,7 @@ func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 			if err != nil {
 				return usagef(cmd, "%w", err)
 			}
-			return c.Query(cmd.Context(), file, args[0], func(r query.Result) error {
+			return c.query(cmd.Context(), file, args[0], func(r query.Result) error {
 				switch {
 				case asCSV:
 					return query.CSV(s.Out, r, names)
@@ -82,4 +86,31 @@ func exclusive(cmd *cobra.Command, names ...string) {
 		}
 		return nil
 	}
+}
+
+// writerWait is how long a query lets another process finish its commit.
+const writerWait = 5 * time.Second
+
+// query answers one statement on a DuckDB file, which it opens read-only, and hands the answer
+// to show. A file of another kind fails at once.
+func (c Commands) query(ctx context.Context, db, statement string, show func(query.Result) error) (err error) {
+	if c.stubs.query != nil {
+		return c.stubs.query(ctx, db, statement, show)
+	}
+	if err := query.One(statement); err != nil {
+		return err
+	}
+	if err := duck.CheckFile(db); err != nil {
+		return err
+	}
+	rows, err := duck.Query(ctx, db, statement, writerWait)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	result, err := query.FromSQL(rows.Rows)
+	if err != nil {
+		return err
+	}
+	return show(result)
 }

@@ -1,6 +1,8 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+)
 
 func serveCommand(c Commands) *cobra.Command {
 	return &cobra.Command{

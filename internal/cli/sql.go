@@ -28,7 +28,7 @@ const (
 	StatementAll    Statement = "all"
 )
 
-var statements = []Statement{StatementBody, StatementStage, StatementView, StatementCommit, StatementAll}
+var statementParts = []Statement{StatementBody, StatementStage, StatementView, StatementCommit, StatementAll}
 
 func engineNames() string {
 	var names []string
@@ -54,14 +54,14 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 			if err != nil {
 				return usagef(cmd, "%w", err)
 			}
-			if !slices.Contains(statements, Statement(statement)) {
+			if !slices.Contains(statementParts, Statement(statement)) {
 				return usagef(cmd, "there is no statement %q: it is one of body, stage, view, commit, all", statement)
 			}
 			v, err := viewOf(args[0])
 			if err != nil {
 				return fmt.Errorf("sql of %s: %w", args[0], err)
 			}
-			text, err := sqlText(c, v, e, Statement(statement), from)
+			text, err := sqlText(v, e, Statement(statement), from)
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func viewOf(name string) (*sof.View, error) {
 	return nil, fmt.Errorf("there is no such file and no bundled view of that name: %w", err)
 }
 
-func sqlText(c Commands, v *sof.View, e tsql.Engine, part Statement, from string) (string, error) {
+func sqlText(v *sof.View, e tsql.Engine, part Statement, from string) (string, error) {
 	name, err := tsql.ParseName(from)
 	if err != nil {
 		return "", fmt.Errorf("--from: %w", err)
@@ -110,12 +110,5 @@ func sqlText(c Commands, v *sof.View, e tsql.Engine, part Statement, from string
 		return tsql.CreateView(v, e, shape)
 	case StatementStage, StatementCommit, StatementAll:
 	}
-	if c.Shell == nil && part == StatementStage {
-		shape.Keys, shape.ID = []string{"_file", "_line"}, true
-		return tsql.Stage(v, e, shape, tsql.Quote("stage")+"."+tsql.Quote(v.Name))
-	}
-	if c.Shell == nil {
-		return "", fmt.Errorf("this build has no warehouse for %s, whose %s it could print", e, part)
-	}
-	return c.Shell(v, e, part)
+	return warehouseStatements(v, e, part)
 }

@@ -104,10 +104,7 @@ func checkSetup(cmd *cobra.Command, getenv func(string) string, s Streams, c Com
 	if f.engine != "" && f.engine != scheme {
 		return usagef(cmd, "--engine is %s, but --to names a warehouse of %s: leave --engine out", f.engine, scheme)
 	}
-	if c.CheckSetup == nil {
-		return errors.New("this build cannot check a server")
-	}
-	result, err := c.CheckSetup(cmd.Context(), f.Setup, rest)
+	result, err := c.checkSetup(cmd.Context(), f.Setup, rest)
 	var wrong setup.FaultError
 	if errors.As(err, &wrong) {
 		return usagef(cmd, "%w", err)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,68 +15,7 @@ import (
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof"
 )
-
-// StartRequest is what `start --once` is asked for.
-type StartRequest struct {
-	// Source is the FHIR base URL, and Dialect how its server exports.
-	Source, Dialect string
-	// Storage is the account that a server of dialect azure exports into: its blob
-	// endpoint, or a connection string. Container is there.
-	Storage   StorageAccount
-	Container string
-	// Auth has the secret itself, never its file.
-	Auth  config.Auth
-	Level string
-	Group string
-	// Types, TypeFilters and Patients narrow the export.
-	Types, TypeFilters, Patients []string
-	Since, Until                 time.Time
-	// Method of the kick-off; empty lets the client choose.
-	Method    string
-	Lenient   bool
-	FileToken string
-	// AllowPrivate lets files come from private addresses.
-	AllowPrivate bool
-	// StatusHosts are hosts besides the server's own that status URLs may name.
-	StatusHosts []string
-	Downloads   int
-	// Scheme and Rest are the warehouse, as the setting Warehouse has them.
-	Scheme, Rest string
-	Schema       string
-	// Staging is the container that the warehouse reads from, where it does.
-	Staging string
-	// Keep is the folder in which the files of the export stay; empty means that they are
-	// removed.
-	Keep  string
-	Views string
-	// References says how the views read references.
-	References sof.References
-	MaxBad     float64
-	// AllowErrors accepts that the server could not export everything.
-	AllowErrors bool
-	Timeout     time.Duration
-	// Watch hears how far the export got.
-	Watch func(batch.Progress)
-}
-
-// StorageAccount is where a server of dialect azure writes: Address, or Connection.
-type StorageAccount struct {
-	Address    string
-	Connection config.Secret
-}
-
-// StartReport accounts for `start --once`.
-type StartReport struct {
-	batch.Result
-	// Quarantine is where bad lines and their reasons lie; empty when there are none.
-	Quarantine string `json:"quarantine,omitempty"`
-	// QuarantineFolder is where they would lie.
-	QuarantineFolder string `json:"-"`
-	// Seconds is how long it took.
-	Seconds float64 `json:"seconds"`
-}
 
 const startLong = `Export once from any FHIR server of the Bulk Data guide into tables, without a configuration
 file: kick-off, wait, download, flatten, commit. What the server was asked to do is cancelled when the
@@ -139,7 +77,7 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 			if err != nil {
 				return usageError{command: cmd.CommandPath(), err: err}
 			}
-			return f.run(cmd.Context(), s, c.Start, r)
+			return f.run(cmd.Context(), s, c.Runs, r)
 		},
 	}
 	f.add(cmd)
@@ -149,7 +87,7 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 // startFlags are the flags as they were typed.
 type startFlags struct {
 	getenv                 func(string) string
-	r                      StartRequest
+	r                      batch.StartRequest
 	once, asJSON, words    bool
 	to, since, until, kind string
 	secrets                struct{ secret, key, token, storage string } // references
@@ -203,7 +141,7 @@ func (f *startFlags) add(cmd *cobra.Command) {
 }
 
 // request checks the flags, all of them at once.
-func (f *startFlags) request() (StartRequest, error) {
+func (f *startFlags) request() (batch.StartRequest, error) {
 	r := f.r
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -270,7 +208,7 @@ func (f *startFlags) request() (StartRequest, error) {
 }
 
 // dialect checks what belongs to one dialect only.
-func (f *startFlags) dialect(r *StartRequest) (errs []error) {
+func (f *startFlags) dialect(r *batch.StartRequest) (errs []error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch {
 	case r.Dialect == config.DialectBulk:
@@ -385,6 +323,3 @@ func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
 	}
 	return config.NewSecret(value), nil
 }
-
-// Starter is Commands.Start.
-type Starter = func(ctx context.Context, r StartRequest) (StartReport, error)

@@ -11,12 +11,13 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
 )
 
 // nothingCame says why a report has no resources, in the words of the command line;
 // empty where there are some.
-func nothingCame(q StartRequest, r StartReport) string {
+func nothingCame(q batch.StartRequest, r batch.StartReport) string {
 	for _, t := range r.Types {
 		if t.Lines > 0 {
 			return ""
@@ -42,14 +43,14 @@ func nothingCame(q StartRequest, r StartReport) string {
 	return "the export is empty: the server has nothing for " + strings.Join(asked, ", ") + "\n"
 }
 
-func startOutput(w io.Writer, q StartRequest, r StartReport, asJSON bool) error {
+func startOutput(w io.Writer, q batch.StartRequest, r batch.StartReport, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(r)
 	}
 	return startTable(w, q, r)
 }
 
-func startTable(w io.Writer, q StartRequest, r StartReport) error {
+func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 	var b strings.Builder
 	t := table.NewWriter()
 	style := table.StyleLight
@@ -86,7 +87,7 @@ func startTable(w io.Writer, q StartRequest, r StartReport) error {
 	empty := nothingCame(q, r)
 	b.WriteString(empty)
 	if r.Notice != "" && r.State != pipeline.Incomplete && empty == "" { // of that one the error of the command tells
-		fmt.Fprintf(&b, "%s\n", q.inFlags(r.Notice, r))
+		fmt.Fprintf(&b, "%s\n", inFlags(q, r.Notice, r))
 	}
 	if r.Quarantine != "" {
 		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)

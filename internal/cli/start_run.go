@@ -12,11 +12,11 @@ import (
 )
 
 // run does an export and prints what became of it.
-func (f *startFlags) run(ctx context.Context, s Streams, start Starter, r StartRequest) error {
+func (f *startFlags) run(ctx context.Context, s Streams, runs Runs, r batch.StartRequest) error {
 	w := newWatch(s)
 	r.Watch = w.tell
 	began := w.n.now()
-	report, err := start(ctx, r)
+	report, err := runs.Start(ctx, r)
 	w.end()
 	report.Seconds = w.n.now().Sub(began).Seconds()
 	if len(report.Types) > 0 || err == nil {
@@ -33,7 +33,7 @@ func (f *startFlags) run(ctx context.Context, s Streams, start Starter, r StartR
 }
 
 // farewell says what became of the job at the server, where a person may have to act.
-func farewell(s Streams, r StartReport, err error) {
+func farewell(s Streams, r batch.StartReport, err error) {
 	var stop *batch.StopError
 	stopped := errors.As(err, &stop)
 	switch {
@@ -49,7 +49,7 @@ func farewell(s Streams, r StartReport, err error) {
 
 // told returns the error for a person: one line, in the words of the command line. What
 // the server wrote goes to the terminal, and nowhere else.
-func (f *startFlags) told(s Streams, r StartRequest, report StartReport, err error) error {
+func (f *startFlags) told(s Streams, r batch.StartRequest, report batch.StartReport, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (f *startFlags) told(s Streams, r StartRequest, report StartReport, err err
 			text += " (" + failed.Whose + ")"
 		}
 	}
-	return startError{text: r.inFlags(text, report), err: err}
+	return startError{text: inFlags(r, text, report), err: err}
 }
 
 // showServerText prints what the server wrote about a failure, which may hold health
@@ -104,7 +104,7 @@ func (e startError) Unwrap() error { return e.err }
 
 // inFlags replaces the words of configuration files, which the person has not written,
 // by those of the command line.
-func (r StartRequest) inFlags(text string, report StartReport) string {
+func inFlags(r batch.StartRequest, text string, report batch.StartReport) string {
 	return strings.NewReplacer(
 		"write auth for this source", "give --auth, see fhirsynapse start --help",
 		"check auth of this source", "check --auth and its flags",

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/batch"
-	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -25,13 +24,13 @@ func startArgs(more ...string) []string {
 }
 
 // started runs the command and gives what it was asked for.
-func started(t *testing.T, env map[string]string, args ...string) (outcome, *cli.StartRequest) {
+func started(t *testing.T, env map[string]string, args ...string) (outcome, *batch.StartRequest) {
 	t.Helper()
-	var asked *cli.StartRequest
+	var asked *batch.StartRequest
 	c := commands()
-	c.Start = func(_ context.Context, r cli.StartRequest) (cli.StartReport, error) {
+	c.Runs.(*runs).start = func(_ context.Context, r batch.StartRequest) (batch.StartReport, error) {
 		asked = &r
-		return cli.StartReport{Result: batch.Result{Export: "once-1-000001", State: pipeline.Loaded}}, nil
+		return batch.StartReport{ExportResult: batch.ExportResult{Export: "once-1-000001", State: pipeline.Loaded}}, nil
 	}
 	return run(t, c, env, args...), asked
 }
@@ -45,7 +44,7 @@ func TestStartAsksForWhatWasTyped(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	r.Watch = nil
-	want := cli.StartRequest{
+	want := batch.StartRequest{
 		Source: "https://bulk.example.org/fhir", Dialect: "bulk", Container: "fhir-landing", Auth: config.Auth{Kind: config.AuthNone}, Level: "group", Group: "g1",
 		Types: []string{"Patient", "Observation"}, TypeFilters: []string{"Observation?code=1,2", "Patient?active=true"}, Patients: []string{"a"},
 		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
@@ -149,9 +148,9 @@ func TestHelpOfStartNamesEverything(t *testing.T) {
 
 func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
 	t.Parallel()
-	report := func(superseded int64) cli.StartReport {
-		return cli.StartReport{
-			Result: batch.Result{
+	report := func(superseded int64) batch.StartReport {
+		return batch.StartReport{
+			ExportResult: batch.ExportResult{
 				Export: "once-ab-000001", State: pipeline.Loaded, Issues: map[string]int64{"error/exception": 2},
 				Types: []pipeline.TypeReport{
 					{Type: "Observation", Files: 2, Manifest: 9, Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1},
@@ -188,7 +187,7 @@ export once-ab-000001 is loaded: 8 resources, 1 deletes, 1 quarantined, 2.0 seco
 		{"it failed after all", 2, errors.New("it rains"), 1, "", "it rains"},
 	} {
 		c := commands()
-		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) {
+		c.Runs.(*runs).start = func(context.Context, batch.StartRequest) (batch.StartReport, error) {
 			r := report(tt.superseded)
 			if tt.code == 3 {
 				r.State, r.Notice = pipeline.Incomplete, "said twice"
@@ -233,7 +232,7 @@ func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 	cause := fault.WithServerText(errors.New("the FHIR server answered HTTP 401: the server requires a sign-in: write auth for this source"), serverText)
 	failing := &batch.Trouble{Doing: "kick-off", Err: cause, Tries: 3}
 	for name, tt := range map[string]struct {
-		report cli.StartReport
+		report batch.StartReport
 		err    error
 		args   []string
 		want   string
@@ -247,11 +246,11 @@ func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 			want: "the server wrote:\n  " + serverText + "\nfhirsynapse: the export has failed: kick-off",
 		},
 		"late": {
-			report: cli.StartReport{Result: batch.Result{Job: "https://h/1"}}, err: &batch.StopError{Patience: time.Minute, Last: &batch.Trouble{Doing: "file 1", Err: errors.New("HTTP 404"), Tries: 1}},
+			report: batch.StartReport{ExportResult: batch.ExportResult{Job: "https://h/1"}}, err: &batch.StopError{Patience: time.Minute, Last: &batch.Trouble{Doing: "file 1", Err: errors.New("HTTP 404"), Tries: 1}},
 			want: "the job was cancelled at the server\nfhirsynapse: the export has not ended within --timeout 1m0s; the last failure was file 1: HTTP 404\n",
 		},
 		"broken off": {
-			report: cli.StartReport{Result: batch.Result{Job: "https://h/1", Unreleased: errors.New("HTTP 500")}}, err: &batch.StopError{},
+			report: batch.StartReport{ExportResult: batch.ExportResult{Job: "https://h/1", Unreleased: errors.New("HTTP 500")}}, err: &batch.StopError{},
 			want: "the job was not cancelled at the server: HTTP 500\nfhirsynapse: cancel it by hand: curl -X DELETE 'https://h/1'\nfhirsynapse: the export was broken off\n",
 		},
 		"broken off at the kick-off": {
@@ -259,13 +258,13 @@ func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {
 			want: "the server had not answered the kick-off yet: an export that nobody follows may be running there\nfhirsynapse: the export was broken off\n",
 		},
 		"bad lines": {
-			report: cli.StartReport{QuarantineFolder: "x.quarantine"},
+			report: batch.StartReport{QuarantineFolder: "x.quarantine"},
 			err:    &batch.FailedError{Trouble: batch.Trouble{Doing: "commit of Patient", Err: errors.New("3 of 3 lines are bad, more than the plan's 5 %: see the quarantine container under e/Patient"), Tries: 1}},
 			want:   "commit of Patient: 3 of 3 lines are bad, more than --max-bad 5 %: they lie with their reasons in x.quarantine/e/Patient\n",
 		},
 	} {
 		c := commands()
-		c.Start = func(context.Context, cli.StartRequest) (cli.StartReport, error) { return tt.report, tt.err }
+		c.Runs.(*runs).start = func(context.Context, batch.StartRequest) (batch.StartReport, error) { return tt.report, tt.err }
 		got := run(t, c, nil, startArgs(tt.args...)...)
 		if got.code != 1 || !strings.Contains(got.err, tt.want) || strings.Contains(got.err, serverText) != (len(tt.args) > 0) {
 			t.Errorf("%s: code %d, %q", name, got.code, got.err)

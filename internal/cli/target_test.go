@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/query"
 )
 
@@ -26,18 +26,18 @@ func TestAWarehouseIsReadFromAVariableOrAFile(t *testing.T) {
 	env := map[string]string{"TO": server + "\n", "ODD": "Password=hunter2;Server=tcp:h.example", "DB": "duckdb:x.duckdb"}
 	var asked []string
 	c := commands()
-	c.Load = func(_ context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
+	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = append(asked, r.Scheme+":"+r.Rest)
-		return cli.LoadReport{}, nil
+		return batch.LoadReport{}, nil
 	}
-	c.Start = func(_ context.Context, r cli.StartRequest) (out cli.StartReport, err error) {
+	c.Runs.(*runs).start = func(_ context.Context, r batch.StartRequest) (out batch.StartReport, err error) {
 		asked = append(asked, r.Scheme+":"+r.Rest)
 		return out, nil
 	}
-	c.Query = func(_ context.Context, db, _ string, _ func(query.Result) error) error {
+	c.StubQuery(func(_ context.Context, db, _ string, _ func(query.Result) error) error {
 		asked = append(asked, db)
 		return nil
-	}
+	})
 	for _, to := range []string{"env:TO", file("to", server+"\r\n")} {
 		asked = nil
 		for _, args := range [][]string{{"load", "data", "--to", to}, {"start", "--once", "--source", "https://h.example/fhir", "--to", to}} {

@@ -18,7 +18,7 @@ type watch struct {
 	mu      sync.Mutex
 	state   pipeline.State
 	since   time.Time // of the state, or of its last progress
-	before  batch.Progress
+	before  batch.ExportProgress
 	job     string // told
 	trouble string // told
 }
@@ -35,7 +35,7 @@ func newWatch(s Streams) *watch {
 }
 
 // tell takes one state of things.
-func (w *watch) tell(p batch.Progress) {
+func (w *watch) tell(p batch.ExportProgress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.n.now()
@@ -70,7 +70,7 @@ func (w *watch) end() { w.n.end() }
 // waitLine says how far an export got, for how long nothing has changed, what fails
 // and what comes next. The server's text is a stranger's: what would move the cursor is
 // left out.
-func waitLine(p batch.Progress, now, since time.Time) string {
+func waitLine(p batch.ExportProgress, now, since time.Time) string {
 	line := stateLine(p)
 	switch t := p.Trouble; {
 	case t != nil:
@@ -99,7 +99,7 @@ func waitLine(p batch.Progress, now, since time.Time) string {
 }
 
 // stateLine says how far an export got.
-func stateLine(p batch.Progress) string {
+func stateLine(p batch.ExportProgress) string {
 	switch p.State {
 	case pipeline.Requested:
 		return "asking the server for an export"

@@ -23,18 +23,18 @@ func trouble(tries, at int) *batch.Trouble {
 
 var steps = []struct {
 	at int // seconds
-	p  batch.Progress
+	p  batch.ExportProgress
 }{
-	{0, batch.Progress{State: pipeline.Requested, Files: -1}},
-	{1, batch.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(1, 1)}},
-	{16, batch.Progress{State: pipeline.Requested, Files: -1, Trouble: trouble(2, 16)}},
-	{31, batch.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
-	{32, batch.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
-	{33, batch.Progress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
-	{34, batch.Progress{State: pipeline.Loading, Files: 9, Job: "https://h/job/1"}},
-	{35, batch.Progress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
-	{40, batch.Progress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
-	{61, batch.Progress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
+	{0, batch.ExportProgress{State: pipeline.Requested, Files: -1}},
+	{1, batch.ExportProgress{State: pipeline.Requested, Files: -1, Trouble: trouble(1, 1)}},
+	{16, batch.ExportProgress{State: pipeline.Requested, Files: -1, Trouble: trouble(2, 16)}},
+	{31, batch.ExportProgress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
+	{32, batch.ExportProgress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{33, batch.ExportProgress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{34, batch.ExportProgress{State: pipeline.Loading, Files: 9, Job: "https://h/job/1"}},
+	{35, batch.ExportProgress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
+	{40, batch.ExportProgress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
+	{61, batch.ExportProgress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
 }
 
 // watched plays the steps, with a tick every second.

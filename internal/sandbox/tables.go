@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"fhirsynapse/internal/app"
-	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onduck"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/warehouse/open/local"
 )
 
 // queryPatience is how long a look into the database waits for the handler.
@@ -96,8 +96,8 @@ func SameAsFresh(ctx context.Context, data *store.Store, file, work string) erro
 	if _, err := data.Dump(present); err != nil {
 		return fmt.Errorf("dump the server's present data: %w", err)
 	}
-	load := onduck.Loader(time.Now)
-	if _, err := load(ctx, cli.LoadRequest{Dir: present, Scheme: duck.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
+	runner := batch.Runner{Engines: local.Engines(), Now: time.Now}
+	if _, err := runner.Load(ctx, batch.LoadRequest{Dir: present, Scheme: duck.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
 		return fmt.Errorf("load the server's present data afresh: %w", err)
 	}
 	if err := os.RemoveAll(present); err != nil {

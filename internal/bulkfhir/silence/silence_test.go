@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/app/connect"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onstart"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/warehouse"
 )
 
 // longest is the longest permitted silence. watched is how long each command is watched after its
@@ -272,16 +274,9 @@ func TestSilenceOfStart(t *testing.T) {
 				}
 			}
 			dir := t.TempDir()
-			kinds := onstart.Kinds{"memory": {
-				Places: func(string) (string, string) { return dir, filepath.Join(dir, "quarantine") },
-				Open: func(_ context.Context, s onstart.Site) (onstart.Target, error) {
-					return onstart.Target{
-						Warehouse: spoilt{refwarehouse.NewStore().Warehouse(s.Lake, s.Views.Tables), c.commit}, Schema: "main",
-						Check: func(context.Context) error { return nil },
-					}, nil
-				},
-			}}
-			code := w.run(t, args, c.env, cli.Commands{Start: onstart.Starter(onstart.Clock{Now: w.Now, Timer: w.Timer}, kinds)})
+			runs := connect.Runner(warehouse.Engines{"memory": engine{dir, c.commit}}, w.Now)
+			runs.Timer = w.Timer
+			code := w.run(t, args, c.env, cli.Commands{Runs: runs})
 			text := w.text.String()
 			if w.silent > longest {
 				t.Errorf("silent for %v:\n%s", w.silent, text)
@@ -294,22 +289,55 @@ func TestSilenceOfStart(t *testing.T) {
 	}
 }
 
+// endless is a load that goes on until it is stopped.
+type endless struct {
+	batch.Runner
+	begin func(batch.Progress)
+}
+
+func (e endless) Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error) {
+	e.begin(q.Progress)
+	<-ctx.Done()
+	return batch.LoadReport{}, ctx.Err()
+}
+
+// engine is a warehouse in memory whose commits fail as commit says.
+type engine struct {
+	dir    string
+	commit func(context.Context) error
+}
+
+func (e engine) Local(string) (warehouse.Local, bool) {
+	return warehouse.Local{Schema: "main", Dir: e.dir, Quarantine: filepath.Join(e.dir, "quarantine")}, true
+}
+
+func (e engine) Open(_ string, o warehouse.OpenOptions) (warehouse.Opened, error) {
+	return warehouse.Opened{Warehouse: spoilt{refwarehouse.NewStore().Warehouse(o.Lake, o.Views.Tables), e.commit}, Tables: ready{}}, nil
+}
+
+// ready is a warehouse that can be used at once.
+type ready struct{}
+
+func (ready) Check(context.Context, string) error { return nil }
+
+func (ready) Rows(_ context.Context, _, _ string, tables map[string]int64) (map[string]int64, error) {
+	return tables, nil
+}
+
+func (ready) Close() error { return nil }
+
 func TestSilenceOfLoad(t *testing.T) {
 	t.Parallel()
-	for name, begin := range map[string]func(cli.Progress){
-		"while it looks":   func(cli.Progress) {},
-		"while it reads":   func(p cli.Progress) { p.Total(2); p.Add(1) },
-		"while it commits": func(p cli.Progress) { p.Total(2); p.Add(2) },
+	for name, begin := range map[string]func(batch.Progress){
+		"while it looks":   func(batch.Progress) {},
+		"while it reads":   func(p batch.Progress) { p.Total(2); p.Add(1) },
+		"while it commits": func(p batch.Progress) { p.Total(2); p.Add(2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			w.begun = w.now
-			w.run(t, []string{"load", ".", "--to", "csv:x"}, nil, cli.Commands{Load: func(ctx context.Context, r cli.LoadRequest) (cli.LoadReport, error) {
-				begin(r.Progress)
-				<-ctx.Done()
-				return cli.LoadReport{}, ctx.Err()
-			}})
+			w.run(t, []string{"load", ".", "--to", "csv:x"}, nil, cli.Commands{Runs: endless{begin: begin}})
 			if w.silent > longest || w.now.Sub(w.begun) < watched {
 				t.Errorf("silent for %v of %v:\n%s", w.silent, w.now.Sub(w.begun), w.text.String())
 			}

@@ -13,13 +13,13 @@ import (
 	mssqldb "github.com/microsoft/go-mssqldb"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/batch/localfs"
-	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sqlserver"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/open"
 	"fhirsynapse/internal/warehouse/tds"
 )
 
@@ -60,7 +60,7 @@ func (b *Bench) onServer(ctx context.Context, r runner, size int64) error {
 
 func loadServer(ctx context.Context, j job) (rows int64, err error) {
 	err = onBenchSchema(ctx, j, func(tds.Server, *mssql.Warehouse) error {
-		report, err := onsql.Loader(j.now, nil)(ctx, cli.LoadRequest{Dir: j.data, Scheme: string(tsql.SQLServer), Rest: j.serverRest(), Schema: benchSchema, MaxBad: 1, Progress: unwatched{}})
+		report, err := batch.Runner{Engines: open.Engines(), Now: j.now}.Load(ctx, batch.LoadRequest{Dir: j.data, Scheme: string(tsql.SQLServer), Rest: j.serverRest(), Schema: benchSchema, MaxBad: 1, Progress: unwatched{}})
 		for _, n := range report.Rows {
 			rows += n
 		}

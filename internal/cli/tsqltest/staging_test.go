@@ -1,4 +1,4 @@
-package onsql_test
+package tsqltest_test
 
 import (
 	"context"
@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/app/connect"
 	"fhirsynapse/internal/azure"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
@@ -84,17 +85,17 @@ func engineOn(t *testing.T, engine tsql.Engine, lake pipeline.Lake) (*tables.Dat
 }
 
 // staged runs the command load with a container.
-func staged(t *testing.T, c onsql.Container, args ...string) (code int, out, errs string) {
+func staged(t *testing.T, c batch.Container, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e strings.Builder
-	open := func(url string) (onsql.Staging, error) {
+	open := func(url string) (batch.Staging, error) {
 		if url != stagingName {
-			return onsql.Staging{}, fault.Permanentf("another container: %s", url)
+			return batch.Staging{}, fault.Permanentf("another container: %s", url)
 		}
-		return onsql.Staging{Container: c, URL: stagingURL}, nil
+		return batch.Staging{Container: c, URL: stagingURL}, nil
 	}
 	code = cli.Run(t.Context(), append([]string{"load"}, args...), func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks},
-		cli.Commands{Load: onsql.LoaderThrough(open, now, nil)})
+		cli.Commands{Runs: runner(open)})
 	return code, o.String(), e.String()
 }
 
@@ -182,7 +183,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 
 // down is a container that cannot do one thing.
 type down struct {
-	onsql.Container
+	batch.Container
 	puts, removes error
 }
 
@@ -207,7 +208,7 @@ func TestAContainerThatFailsIsNamed(t *testing.T) {
 	put(t, data, "Patient.ndjson", bornPatient("a", "1970-01-01", "01"))
 	_, to := engineOn(t, tsql.Dedicated, lake)
 	for name, c := range map[string]struct {
-		container onsql.Container
+		container batch.Container
 		staging   string
 		want      string
 	}{
@@ -228,11 +229,11 @@ func TestAStagingContainerIsNamedWithoutKeys(t *testing.T) {
 		"http://account.blob.core.windows.net/c", "https://account.blob.core.windows.net/", "https://account.blob.core.windows.net/c/folder",
 		"https://account.dfs.core.windows.net/c", "https://account.blob.core.windows.net/c?sig=hunter2", "https://u:hunter2@account.blob.core.windows.net/c", "c", "https://[",
 	} {
-		if _, err := onsql.AzureStaging(text); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "must look like https://ACCOUNT") || strings.Contains(fmt.Sprint(err), "hunter2") {
+		if _, err := connect.Staging(text); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "must look like https://ACCOUNT") || strings.Contains(fmt.Sprint(err), "hunter2") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	s, err := onsql.AzureStaging("https://account.blob.core.windows.net/c/")
+	s, err := connect.Staging("https://account.blob.core.windows.net/c/")
 	if err != nil || s.URL != "https://account.dfs.core.windows.net/c" {
 		t.Errorf("%s, %v", s.URL, err)
 	}

@@ -1,4 +1,4 @@
-package onsql_test
+package tsqltest_test
 
 import (
 	"regexp"
@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/sof/tsql"
@@ -207,7 +206,7 @@ func (s *state) check(t *testing.T, engine tsql.Engine, args ...string) (code in
 	to := string(engine) + strings.TrimPrefix(server.URL("someone", "hunter2", "pool"), "sqlserver")
 	var o, e strings.Builder
 	code = cli.Run(t.Context(), append([]string{"sql", "setup", "--check", "--to", "env:TO", "--principal", "my-function"}, args...),
-		func(string) string { return to }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{CheckSetup: onsql.CheckSetup})
+		func(string) string { return to }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
 	for line := range strings.Lines(o.String()) {
 		if what, is := strings.CutPrefix(strings.TrimSpace(line), "missing: "); is {
 			missing = append(missing, what)
@@ -411,7 +410,7 @@ func TestCheckThatCannotSignIn(t *testing.T) {
 	} {
 		var o, e strings.Builder
 		code := cli.Run(t.Context(), []string{"sql", "setup", "--check", "--to", to, "--principal", "x"}, func(string) string { return "" },
-			cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{CheckSetup: onsql.CheckSetup})
+			cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
 		if code != 1 || o.Len() > 0 || !strings.Contains(e.String(), want) || strings.Contains(e.String(), "hunter2") {
 			t.Errorf("%s: code %d, %s%s", want, code, o.String(), e.String())
 		}

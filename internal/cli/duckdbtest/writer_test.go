@@ -1,6 +1,6 @@
 //go:build unix
 
-package onduck_test
+package duckdbtest_test
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package onsql
+package cli
 
 import (
 	"context"
@@ -10,9 +10,12 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// CheckSetup signs in at a warehouse and looks for what its set-up makes. The connection string
+// checkSetup signs in at a warehouse and looks for what its set-up makes. The connection string
 // names the database, and for the serverless pool whether there are snapshots.
-func CheckSetup(ctx context.Context, s setup.Setup, rest string) (result setup.Result, failed error) {
+func (c Commands) checkSetup(ctx context.Context, s setup.Setup, rest string) (result setup.Result, failed error) {
+	if c.stubs.checkSetup != nil {
+		return c.stubs.checkSetup(ctx, s, rest)
+	}
 	var server tds.Server
 	var err error
 	if s.Engine == tsql.Serverless {

@@ -1,4 +1,4 @@
-package onduck_test
+package duckdbtest_test
 
 import (
 	"bytes"
@@ -21,7 +21,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 	"fhirsynapse/internal/emulator/fhirserver/signin"
@@ -77,7 +76,7 @@ type ended struct {
 func (s *bulkServer) start(ctx context.Context, args ...string) ended {
 	var out, errs bytes.Buffer
 	args = append([]string{"start", "--once", "--source", s.base, "--to", "duckdb:" + s.db}, args...)
-	code := cli.Run(ctx, args, func(string) string { return "" }, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, cli.Commands{Start: onduck.Starter(time.Now)})
+	code := cli.Run(ctx, args, func(string) string { return "" }, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, commands(time.Now))
 	return ended{code, out.String(), errs.String()}
 }
 

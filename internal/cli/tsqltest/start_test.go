@@ -1,4 +1,4 @@
-package onsql_test
+package tsqltest_test
 
 import (
 	"log/slog"
@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
-	"fhirsynapse/internal/cli/onstart"
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 	"fhirsynapse/internal/emulator/fhirserver/store"
@@ -49,7 +48,7 @@ func bulkServer(t *testing.T) (base string) {
 func TestStartWritesToEveryEngineThatHasTables(t *testing.T) {
 	lake, _ := account(t)
 	base := bulkServer(t)
-	open := func(string) (onsql.Staging, error) { return onsql.Staging{Container: lake, URL: stagingURL}, nil }
+	open := func(string) (batch.Staging, error) { return batch.Staging{Container: lake, URL: stagingURL}, nil }
 	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Chdir(t.TempDir()) // where bad lines go
@@ -63,7 +62,7 @@ func TestStartWritesToEveryEngineThatHasTables(t *testing.T) {
 				var o, e strings.Builder
 				args = append(append([]string{"start", "--once", "--source", base, "--to", to, "--schema", "nightly", "--types", "Patient,Observation"}, staging...), args...)
 				code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: time.Now, Ticks: noTicks},
-					cli.Commands{Start: onstart.Starter(onstart.Clock{Now: time.Now}, onsql.KindsThrough(open))})
+					cli.Commands{Runs: starter(open)})
 				return code, o.String(), e.String()
 			}
 			if code, out, errs := start(to, "--keep", kept); code != 0 || !strings.Contains(out, "every line is accounted for") {
@@ -99,7 +98,7 @@ func TestStartOpensTheEngineFirst(t *testing.T) {
 	}
 	for _, c := range []struct{ to, want string }{
 		{to, "--to cannot be used"},
-		{"synapse-serverless://pool.example?database=x", "start writes to fabric, sqlserver, synapse-dedicated"},
+		{"synapse-serverless://pool.example?database=x", "start writes to csv, fabric, ndjson, parquet, sqlserver, synapse-dedicated"},
 	} {
 		startFails(t, c.to, c.want)
 	}
@@ -111,9 +110,9 @@ func startFails(t *testing.T, to, want string) {
 	// Port 1 of this machine answers nobody: the error would name it.
 	code := cli.Run(t.Context(), []string{"start", "--once", "--source", "http://127.0.0.1:1/fhir", "--to", to, "--allow-private"},
 		func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: time.Now, Ticks: noTicks},
-		cli.Commands{Start: onstart.Starter(onstart.Clock{Now: time.Now}, onsql.KindsThrough(func(string) (onsql.Staging, error) {
-			return onsql.Staging{}, fault.Permanentf("no staging")
-		}))})
+		cli.Commands{Runs: starter(func(string) (batch.Staging, error) {
+			return batch.Staging{}, fault.Permanentf("no staging")
+		})})
 	if code != 1 || !strings.Contains(e.String(), want) || strings.Contains(e.String(), "127.0.0.1:1/") || strings.Contains(e.String(), "secret") {
 		t.Errorf("exit code %d, %s", code, e.String())
 	}

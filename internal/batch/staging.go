@@ -1,4 +1,4 @@
-package onsql
+package batch
 
 import (
 	"context"
@@ -6,15 +6,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/url"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"fhirsynapse/internal/azure"
-	"fhirsynapse/internal/batch"
-	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -30,29 +25,6 @@ type Container interface {
 type Staging struct {
 	Container
 	URL string
-}
-
-// AzureStaging is the container that --staging names, with an identity of this machine.
-func AzureStaging(text string) (Staging, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.Contains(u.Host, ".blob.") {
-		return Staging{}, notAContainer()
-	}
-	container := strings.Trim(u.Path, "/")
-	if container == "" || strings.Contains(container, "/") {
-		return Staging{}, notAContainer()
-	}
-	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{Address: "https://" + u.Host + "/"}})
-	if err != nil {
-		return Staging{}, err
-	}
-	lake := azure.NewLake(clients.Storage, azure.Containers{Staging: container})
-	return Staging{lake, lake.DataLakeURL()}, nil
-}
-
-// notAContainer leaves out what was given: it may carry a signature.
-func notAContainer() error {
-	return fault.Permanentf("--staging must look like https://ACCOUNT.blob.core.windows.net/CONTAINER, without a key or signature: an identity of this machine signs in")
 }
 
 // stage is a folder of a container for one load, and a lake for its commits. What was
@@ -72,7 +44,7 @@ func openStage(ctx context.Context, local pipeline.Lake, name string, open func(
 	if err != nil {
 		return nil, err
 	}
-	folder := batch.Plan + "-" + token()
+	folder := Plan + "-" + token()
 	for _, err := range to.List(ctx, pipeline.Staging, folder+"/") {
 		if err != nil {
 			return nil, fmt.Errorf("look into the staging container: %w", err)

@@ -1,4 +1,4 @@
-package onduck_test
+package duckdbtest_test
 
 import (
 	"os"

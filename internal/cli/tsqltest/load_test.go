@@ -1,7 +1,8 @@
-package onsql_test
+// Package tsqltest_test runs the commands from the command line to an emulator of the
+// engines that speak T-SQL.
+package tsqltest_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,17 +14,17 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/app/connect"
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
-	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/open"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -33,13 +34,26 @@ func now() time.Time { return start }
 // noTicks never ticks: progress is then not written, however slow the machine is.
 func noTicks(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
 
+// runner runs loads at the time start. Staging opens containers; nil means those of Azure.
+func runner(staging func(string) (batch.Staging, error)) batch.Runner {
+	r := connect.Runner(open.Engines(), now)
+	if staging != nil {
+		r.Staging = staging
+	}
+	return r
+}
+
+// starter is a runner that goes by the clock.
+func starter(staging func(string) (batch.Staging, error)) batch.Runner {
+	r := runner(staging)
+	r.Now = time.Now
+	return r
+}
+
 func run(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e strings.Builder
-	elsewhere := func(context.Context, cli.LoadRequest) (cli.LoadReport, error) {
-		return cli.LoadReport{}, fault.Permanentf("elsewhere")
-	}
-	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{Load: onsql.Loader(now, elsewhere)})
+	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{Runs: runner(nil)})
 	return code, o.String(), e.String()
 }
 
@@ -224,7 +238,7 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 		"sqlserver://u:hunter2@127.0.0.1:1?database=x;":          "do not parse",
 		"sqlserver:nothing":                                      "the connection string does not parse",
 		"synapse-serverless://host?database=x":                   "loads nothing, its views read files of a storage account",
-		"oracle:x":                                               "elsewhere",
+		"oracle:x":                                               "load goes to duckdb:FILE, sqlserver://HOST, ",
 		"sqlserver://host?database=x&fedauth=activedirectorymsi": "must be spelt ActiveDirectoryMSI",
 	} {
 		code, out, errs := run(t, "load", ".", "--to", to)
@@ -252,7 +266,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 		for part, parts := range map[string][]string{"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"}, "stage": {"CREATE TABLE"}} {
 			var o, e strings.Builder
 			code := cli.Run(t.Context(), []string{"sql", "patient", "--engine", engine, "--statement", part}, func(string) string { return "" },
-				cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{Shell: onsql.Shell})
+				cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
 			if engine == "synapse-serverless" && part != "all" {
 				if code == 0 || !strings.Contains(e.String(), "loads nothing") {
 					t.Errorf("%s, %s: code %d, %s", engine, part, code, e.String())

@@ -1,4 +1,4 @@
-package onsql_test
+package tsqltest_test
 
 import (
 	"os"
@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/setup"
 )
@@ -31,7 +30,7 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 				continue
 			}
 			var o, e strings.Builder
-			code := cli.Run(t.Context(), args[1:], func(string) string { return "fabric://127.0.0.1" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{CheckSetup: onsql.CheckSetup})
+			code := cli.Run(t.Context(), args[1:], func(string) string { return "fabric://127.0.0.1" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
 			if strings.Contains(command, "--check") {
 				if code != 1 || !strings.Contains(e.String(), "names no database") {
 					t.Errorf("%s: code %d, %s", command, code, e.String())

@@ -1,4 +1,4 @@
-package onduck_test
+package duckdbtest_test
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onduck"
 	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/azureblob"
@@ -92,7 +91,7 @@ func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 	code := cli.Run(ctx, []string{
 		"start", "--once", "--source", base, "--dialect", "azure", "--storage", "env:STORAGE", "--container", "exports",
 		"--types", "Patient,Observation", "--to", "duckdb:" + s.db,
-	}, getenv, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, cli.Commands{Start: onduck.Starter(time.Now)})
+	}, getenv, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, commands(time.Now))
 	if code != 0 || !strings.Contains(out.String(), "every line is accounted for") {
 		t.Fatalf("exit code %d\n%s%s", code, out.String(), errs.String())
 	}

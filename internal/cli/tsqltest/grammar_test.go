@@ -1,4 +1,4 @@
-package onsql_test
+package tsqltest_test
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/setup"
 	"fhirsynapse/views"
@@ -74,12 +73,14 @@ func viewScripts(t *testing.T) []script {
 	var out []script
 	for _, v := range bundled {
 		for _, e := range tsql.Engines() {
-			text, err := onsql.Shell(v, e, cli.StatementAll)
-			if err != nil {
-				t.Fatal(err)
+			var text, errs strings.Builder
+			code := cli.Run(t.Context(), []string{"sql", v.Name, "--engine", string(e), "--statement", "all"},
+				func(string) string { return "" }, cli.Streams{Out: &text, Err: &errs, Now: now}, cli.Commands{})
+			if code != 0 {
+				t.Fatal(errs.String())
 			}
 			// CREATE VIEW and CREATE SCHEMA want a batch of their own.
-			for i, batch := range strings.Split(text, ";\n\n-- ") {
+			for i, batch := range strings.Split(text.String(), ";\n\n-- ") {
 				if i > 0 {
 					batch = "-- " + batch
 				}

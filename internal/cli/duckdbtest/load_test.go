@@ -1,4 +1,5 @@
-package onduck_test
+// Package duckdbtest_test runs the commands from the command line to DuckDB files and back.
+package duckdbtest_test
 
 import (
 	"os"
@@ -7,19 +8,24 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/app/connect"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onduck"
+	"fhirsynapse/internal/warehouse/open/local"
 )
 
 // noTicks never ticks: progress is then not written, however slow the machine is.
 func noTicks(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
 
+// commands are those of the program.
+func commands(now func() time.Time) cli.Commands {
+	return cli.Commands{Runs: connect.Runner(local.Engines(), now)}
+}
+
 func run(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e strings.Builder
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks},
-		cli.Commands{Query: onduck.Query, Load: onduck.Loader(now)})
+	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, commands(now))
 	return code, o.String(), e.String()
 }
 

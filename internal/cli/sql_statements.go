@@ -1,11 +1,10 @@
-package onsql
+package cli
 
 import (
 	"fmt"
 	"strings"
 	"time"
 
-	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
@@ -22,9 +21,9 @@ const (
 	shownURL     = "https://ACCOUNT.dfs.core.windows.net/fhir-staging/commit/"
 )
 
-// Shell writes the statements that a warehouse runs for one view, as the command
+// warehouseStatements writes the statements that a warehouse runs for one view, as the command
 // sql prints them.
-func Shell(v *sof.View, name tsql.Engine, part cli.Statement) (string, error) {
+func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string, error) {
 	if name == tsql.Serverless {
 		return published(v, part)
 	}
@@ -50,9 +49,9 @@ func Shell(v *sof.View, name tsql.Engine, part cli.Statement) (string, error) {
 	}
 	var all []statements.Statement
 	switch part {
-	case cli.StatementStage:
+	case StatementStage:
 		all = stage
-	case cli.StatementCommit:
+	case StatementCommit:
 		all = a.Transaction()
 	default:
 		all = append(all, a.CreateSchema())
@@ -73,8 +72,8 @@ func Shell(v *sof.View, name tsql.Engine, part cli.Statement) (string, error) {
 }
 
 // published is the statements of the pool that loads nothing.
-func published(v *sof.View, part cli.Statement) (string, error) {
-	if part != cli.StatementAll {
+func published(v *sof.View, part Statement) (string, error) {
+	if part != StatementAll {
 		return "", fault.Permanentf("%s loads nothing, so that there is no %s: its views read published lines, see --statement all", tsql.Serverless, part)
 	}
 	steps, texts, err := serverless.Script(shownSchema, "https://ACCOUNT.dfs.core.windows.net/fhir-published", v)

@@ -1,4 +1,4 @@
-package onsql_test
+package tsqltest_test
 
 import (
 	"bytes"
@@ -11,8 +11,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 )
@@ -67,7 +66,7 @@ func BenchmarkLoad(b *testing.B) {
 	_, rest, _ := strings.Cut(to, ":")
 	b.SetBytes(size)
 	for b.Loop() {
-		if _, err := onsql.Loader(now, nil)(b.Context(), cli.LoadRequest{Dir: data, Scheme: "sqlserver", Rest: rest, Schema: "bench", MaxBad: 1, Progress: quiet{}}); err != nil {
+		if _, err := runner(nil).Load(b.Context(), batch.LoadRequest{Dir: data, Scheme: "sqlserver", Rest: rest, Schema: "bench", MaxBad: 1, Progress: quiet{}}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,162 @@
+package batch
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/workdir"
+	"fhirsynapse/views"
+)
+
+// Runner does the runs that a person asks for. It opens what a request names by the adapters
+// of its program. Engines and Now are needed; the others by the requests that name them.
+type Runner struct {
+	Engines warehouse.Engines
+	// Connect makes the client of the FHIR server of an export.
+	Connect func(q StartRequest, now func() time.Time) (Server, error)
+	// Staging opens the container of a storage account.
+	Staging func(url string) (Staging, error)
+	Now     func() time.Time
+	// Timer returns a channel that fires at a time of Now's clock; nil means a timer of the
+	// system.
+	Timer func(at time.Time) (fires <-chan time.Time, stop func())
+}
+
+// Server is a FHIR server.
+type Server struct {
+	Source pipeline.Source
+	// Landing is the container that the server writes into; nil for a server that keeps its
+	// files.
+	Landing pipeline.Lake
+}
+
+// target is where a run writes: the tables of an engine, or files of a format.
+type target struct {
+	warehouse.Local
+	engine warehouse.Engine
+	format prepared.Format // empty with an engine
+}
+
+var formats = []prepared.Format{prepared.Parquet, prepared.CSV, prepared.NDJSON}
+
+// target returns where a scheme and an address lead, and whether a run can write there.
+func (r Runner) target(scheme, address string) (target, bool) {
+	if format := prepared.Format(scheme); slices.Contains(formats, format) {
+		dir := filepath.Clean(address)
+		return target{format: format, Local: warehouse.Local{Schema: "main", Dir: filepath.Dir(dir), Quarantine: dir + ".quarantine"}}, true
+	}
+	engine, known := r.Engines[scheme]
+	if !known {
+		return target{}, false
+	}
+	local, ok := engine.Local(address)
+	return target{engine: engine, Local: local}, ok
+}
+
+// schemes lists the schemes of all targets.
+func (r Runner) schemes() string {
+	var all []string
+	for _, f := range formats {
+		all = append(all, string(f))
+	}
+	for scheme := range maps.Keys(r.Engines) {
+		if _, ok := r.target(scheme, ""); ok {
+			all = append(all, scheme)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+// tempFolder makes a folder for temporary files, for DuckDB and for files on the disk of the
+// output, so that finished files can be renamed. It removes folders that killed processes
+// left behind.
+func (r Runner) tempFolder(to target) (*workdir.Dir, error) {
+	work, err := workdir.Make(cmp.Or(to.Dir, os.TempDir()), WorkPrefix, r.Now())
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for temporary files: %w", err)
+	}
+	return work, nil
+}
+
+// compiled returns the bundled views and the views of a folder, if there is one.
+func compiled(folder string, references sof.References) (prepared.PlanViews, error) {
+	set, err := views.WithFolder(folder, sof.WithReferences(references))
+	if err != nil {
+		return nil, err
+	}
+	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
+}
+
+// tables are the open tables of a run.
+type tables struct {
+	warehouse.Opened
+	staged *stage // nil without a staging container
+}
+
+// open opens the tables of a target. With the URL of a staging container, the engine reads
+// what the run puts there.
+func (r Runner) open(ctx context.Context, to target, address, staging string, o warehouse.OpenOptions) (tables, error) {
+	var in *stage
+	var err error
+	if staging != "" {
+		if in, err = openStage(ctx, o.Lake, staging, r.Staging); err != nil {
+			return tables{}, err
+		}
+		o.Lake, o.StagingURL = in, in.url
+	}
+	o.Now = r.Now
+	opened, err := to.engine.Open(address, o)
+	if err != nil {
+		return tables{}, err
+	}
+	return tables{opened, in}, nil
+}
+
+// close closes the tables and empties the staging container.
+func (t tables) close(ctx context.Context) error {
+	err := t.Tables.Close()
+	if t.staged != nil {
+		err = errors.Join(err, t.staged.remove(ctx))
+	}
+	return err
+}
+
+// makeRoom returns a function that gives commits the memory that a flattener keeps.
+func makeRoom(f *prepared.Flattener) func() (done func()) {
+	return func() func() {
+		f.GiveUp()
+		debug.FreeOSMemory()
+		return func() {}
+	}
+}
+
+func token() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	return hex.EncodeToString(b[:])
+}
+
+// notLoaded refuses the target of a load.
+func notLoaded(scheme string, known bool) error {
+	if known {
+		return fault.Permanentf("%s loads nothing, its views read files of a storage account, which a folder of this machine is not: let an export run into it, with this warehouse in the setting Warehouse", scheme)
+	}
+	return fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", scheme)
+}
