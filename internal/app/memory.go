@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// How much garbage the collector lets come together, in percent of what is in use.
+// Garbage that the collector lets come together, in percent of the memory in use.
 // Flattening makes much of it and has the memory to itself; a warehouse in this
 // process takes what is left of 300 MiB.
 const (

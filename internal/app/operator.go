@@ -57,7 +57,7 @@ func (o Operator) Start(ctx context.Context, plan string) (pipeline.ExportSummar
 	return pipeline.ExportSummary{Export: pipeline.Export{ID: id, Plan: plan, State: pipeline.Requested}}, errors.Join(err, readErr)
 }
 
-// Ask has the app begin an export of a plan at its next tick, and gives its id. A
+// Ask has the app begin an export of a plan at its next tick, and returns its id. A
 // plan that had no export yet is looked for in exports.yaml.
 func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 	a, err := o.journal()

@@ -72,7 +72,7 @@ type (
 	renewFunc func(ctx context.Context, refused string) (string, error)
 )
 
-// signIn gives the bearer tokens of a source; nil where it wants none.
+// signIn returns the bearer tokens of a source; nil means that it wants none.
 func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 	secret, err := a.secret(s.Auth)
 	if err != nil {
@@ -82,10 +82,9 @@ func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 	return SignIn(s.URL, s.Auth, s.PrivateFiles, a.now)
 }
 
-// SignIn gives the bearer tokens for the FHIR server at base, and renews one that was
-// refused; both are nil where it wants none. Of auth, the secret itself is read, not
-// its file. allowPrivate lets a sign-in server that the FHIR server names be at a
-// private address.
+// SignIn returns functions that get a bearer token for the FHIR server at base, and that replace
+// a refused one; both are nil when the server wants none. It reads the secret of s, not its file.
+// allowPrivate permits a sign-in server at a private address.
 func SignIn(base string, s config.Auth, allowPrivate bool, now func() time.Time) (tokenFunc, renewFunc, error) {
 	client := auth.Client{
 		BaseURL: base, TokenURL: s.TokenURL, ClientID: s.ClientID, Scope: s.Scope, Now: now,

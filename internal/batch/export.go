@@ -18,9 +18,9 @@ import (
 // Exporter does one export of one server. Plan, Source, Lake, Warehouse, Flattener, Now and
 // Token are needed.
 type Exporter struct {
-	// Plan says what is exported; its name is the run's to choose.
+	// Plan says what is exported. The exporter chooses its name.
 	Plan pipeline.Plan
-	// Since and Until bound what is exported by its time of change; zero means open.
+	// Since and Until are the window of the export, by time of change; zero means open.
 	Since, Until time.Time
 	Source       pipeline.Source
 	Lake         pipeline.Lake
@@ -37,7 +37,7 @@ type Exporter struct {
 	Log      *slog.Logger // nil means none
 	// Watch is told, by one goroutine, when something has moved; nil means nobody.
 	Watch func(ExportProgress)
-	// Timer gives a channel that fires at a time of Now's clock; nil takes a
+	// Timer returns a channel that fires at a time of Now's clock; nil means a
 	// time.Timer.
 	Timer func(at time.Time) (fires <-chan time.Time, stop func())
 	// Workers is how many steps are done at once; zero means 4.
@@ -57,8 +57,9 @@ type ExportProgress struct {
 	Trouble *Trouble
 	// NextPoll is when the server is asked again whether the job is done.
 	NextPoll time.Time
-	// Files are those of the manifest, -1 before it is there. Prepared are those
-	// that are flattened, of Bytes landed so far.
+	// Files counts the files of the manifest; it is -1 before there is one. Landed and
+	// Prepared count the files that have arrived and that are flattened; Bytes is the size
+	// of the files that have arrived.
 	Files, Landed, Prepared int
 	Bytes                   int64
 }
@@ -176,7 +177,7 @@ func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	return out, err
 }
 
-// result adds the reconciliation, as far as there is one.
+// result adds the reconciliation of an export that was committed.
 func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportResult, error) {
 	out := ExportResult{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
 	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
@@ -241,7 +242,7 @@ func (r *run) stopped(ctx context.Context, e pipeline.Export) error {
 	return stop
 }
 
-// errand is a call to the pipeline that goes beside the steps, because it may hang.
+// errand is a call to the pipeline that runs besides the steps, because it may hang.
 type errand struct {
 	done chan struct{}
 	err  error

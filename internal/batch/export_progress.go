@@ -51,8 +51,8 @@ const (
 	countShare = 50
 )
 
-// survey looks into the lake: what is landed and what is prepared. It is for people;
-// what cannot be read is left as it was.
+// survey counts the files that have landed and that are prepared. The counts are for people:
+// an error leaves the last counts.
 func (r *run) survey(ctx context.Context, e pipeline.Export, p *ExportProgress) {
 	began := r.Now()
 	if !e.State.Final() && began.Before(r.countAt) {
@@ -71,8 +71,8 @@ func (r *run) survey(ctx context.Context, e pipeline.Export, p *ExportProgress) 
 	}
 }
 
-// landed counts what is in the landing area. Where that is shared, the manifest's
-// files count, which are all there with it.
+// landed counts the files in the landing area. A shared area has files of others, so the
+// manifest's files count there, which have all landed before the manifest.
 func (r *run) landed(ctx context.Context, inManifest int) (files int, size int64) {
 	if r.Shared {
 		return inManifest, 0

@@ -51,7 +51,7 @@ type stepError struct {
 
 func (e stepError) Unwrap() error { return e.error }
 
-// topic identifies what is tried: the same thing has the same topic at each try.
+// topic identifies a piece of work. Each try of the same work has the same topic.
 type topic struct {
 	kind      string
 	job, file int

@@ -15,7 +15,7 @@ import (
 // maxFailures bounds how often a step that could not be put off is done again.
 const maxFailures = 10
 
-// workers do steps, so many at once.
+// workers do steps, several at once.
 type workers struct {
 	ctx    context.Context // of the run, which the steps belong to
 	handle func(context.Context, []byte) error

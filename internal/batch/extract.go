@@ -15,9 +15,9 @@ import (
 // Extractor makes files of the rows of a folder, one a table: <table>.parquet,
 // .csv or .ndjson. All fields but Total and Read are needed.
 //
-// Every line is a source of rows: no version supersedes another, and loading again
-// replaces the files. The tables are those of all views of the resource types that
-// the folder has, with rows or without.
+// Every line makes rows: no version supersedes another, and loading again replaces the
+// files. There is a table for each view of the resource types in the folder, with rows or
+// without.
 type Extractor struct {
 	Lake      *localfs.Lake
 	Flattener *prepared.Flattener
@@ -25,7 +25,7 @@ type Extractor struct {
 	// Dir is where the files go. It is made when it is missing.
 	Dir string
 	Now func() time.Time
-	// Token gives a fresh name of hexadecimal digits.
+	// Token returns a fresh name of hexadecimal digits.
 	Token func() string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int

@@ -73,7 +73,9 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 }
 
 // loadOptions returns what the warehouse of a load is opened with.
-func loadOptions(q LoadRequest, lake *localfs.Lake, views prepared.PlanViews, f *prepared.Flattener, work string) warehouse.OpenOptions {
+func loadOptions(
+	q LoadRequest, lake *localfs.Lake, views prepared.PlanViews, f *prepared.Flattener, work string,
+) warehouse.OpenOptions {
 	o := warehouse.OpenOptions{
 		Lake: lake, Views: views, TempDir: work, LineLimit: q.LineLimit, EngineTransforms: q.EngineTransforms,
 		Patience: checkPatience, MakeRoom: makeRoom(f),
@@ -85,7 +87,9 @@ func loadOptions(q LoadRequest, lake *localfs.Lake, views prepared.PlanViews, f 
 }
 
 // loadTables opens the warehouse, and loads or rebuilds its tables.
-func (r Runner) loadTables(ctx context.Context, q LoadRequest, to target, l Loader, o warehouse.OpenOptions) (report LoadReport, err error) {
+func (r Runner) loadTables(
+	ctx context.Context, q LoadRequest, to target, l Loader, o warehouse.OpenOptions,
+) (report LoadReport, err error) {
 	in, err := r.open(ctx, to, q.Rest, q.Staging, o)
 	if err != nil {
 		return report, err

@@ -31,7 +31,7 @@ type Loader struct {
 	Flattener pipeline.Flattener
 	Warehouse pipeline.Warehouse
 	Now       func() time.Time
-	// Token gives a fresh name of hexadecimal digits.
+	// Token returns a fresh name of hexadecimal digits.
 	Token func() string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int
@@ -44,8 +44,8 @@ type Loader struct {
 	Total, Read func(bytes int64)
 }
 
-// NewFolders makes the lake of a load: the folder to load, one for what is staged,
-// which the load empties again, and one for the bad lines.
+// NewFolders returns the lake of a load: the folder to load, a folder for staged files, which
+// the load empties again, and a folder for the bad lines.
 func NewFolders(landing, staging, quarantine string) *localfs.Lake {
 	return localfs.New(staging).WithLanding(landing).WithQuarantine(quarantine)
 }
@@ -160,8 +160,8 @@ func (l Loader) prepare(ctx context.Context, d folder, all *LoadReport, b *pipel
 	return nil
 }
 
-// flatten gives do the lines of a source, and returns how many bytes of the folder it is
-// the first to read.
+// flatten calls do with the lines of a source. It returns the size of the file, or 0 if another
+// source of the same file has counted it.
 func (d folder) flatten(ctx context.Context, s source, do func(io.Reader) error) (bytes int64, err error) {
 	r, err := d.reader(ctx, s)
 	if err != nil {

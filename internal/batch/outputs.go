@@ -54,7 +54,7 @@ func (o *outputs) create(name string) (io.WriteCloser, error) {
 	return out, nil
 }
 
-// finish gives the files, which are closed, their names.
+// finish renames the files, which are closed, to their names.
 func (o *outputs) finish() error {
 	for _, f := range o.files {
 		if err := os.Rename(f.Name(), f.name); err != nil {
@@ -65,7 +65,7 @@ func (o *outputs) finish() error {
 	return o.work.Remove()
 }
 
-// abort removes what is unfinished, and the folder if it was made for it.
+// abort removes the unfinished files, and the folder if it was made for them.
 func (o *outputs) abort() error {
 	var errs []error
 	for _, f := range o.files {

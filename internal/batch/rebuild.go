@@ -12,14 +12,13 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Tables are made anew in one of two ways, as the engine can: beside, where others
-// take the place of tables all at once, or in place. The story of both is: what could
-// not be completed is refused, the folder is loaded, and nothing counts as done before
-// each resource of the tables is there again. Killed anywhere, either is run again.
+// An engine rebuilds tables in one of two ways: it fills another schema and then replaces the
+// tables at once, or it repairs them in place. Both refuse what could not be completed, and both
+// end only when each resource of the tables is there again. After a kill, either is run again.
 
-// Rebuild makes the tables of resource types anew, all types of the folder where none
-// are given: it loads into a schema beside, and then has each type's tables there take
-// the place of those in the schema. It begins anew whatever an earlier one has left.
+// Rebuild makes the tables of resource types again; no types means all types of the folder. It
+// loads into another schema, and then replaces each type's tables by the tables there. It drops
+// what an earlier rebuild has left.
 func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables warehouse.Replacer) (LoadReport, error) {
 	beside := warehouse.Beside(schema)
 	if err := tables.Discard(ctx, beside); err != nil {
@@ -40,10 +39,10 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 	return report, nil
 }
 
-// RebuildInPlace makes the tables of resource types anew where they are, all types of
-// the folder where none are given. Each type's are repaired when its files are ready to
-// be committed, so that readers miss values for no longer than a commit takes. The last
-// look is at all types: what a folder lacks of one says nothing of the others.
+// RebuildInPlace makes the tables of resource types again where they are; no types means all
+// types of the folder. It repairs the tables of a type when its files are ready to be committed,
+// so that readers miss values for no longer than a commit takes. At the end it checks every
+// type, and reports all that the folder lacks.
 func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables warehouse.Repairer) (LoadReport, error) {
 	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
 		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}

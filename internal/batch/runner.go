@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -59,7 +58,8 @@ var formats = []prepared.Format{prepared.Parquet, prepared.CSV, prepared.NDJSON}
 func (r Runner) target(scheme, address string) (target, bool) {
 	if format := prepared.Format(scheme); slices.Contains(formats, format) {
 		dir := filepath.Clean(address)
-		return target{format: format, Local: warehouse.Local{Schema: "main", Dir: filepath.Dir(dir), Quarantine: dir + ".quarantine"}}, true
+		local := warehouse.Local{Schema: "main", Dir: filepath.Dir(dir), Quarantine: dir + ".quarantine"}
+		return target{format: format, Local: local}, true
 	}
 	engine, known := r.Engines[scheme]
 	if !known {
@@ -75,7 +75,7 @@ func (r Runner) schemes() string {
 	for _, f := range formats {
 		all = append(all, string(f))
 	}
-	for scheme := range maps.Keys(r.Engines) {
+	for scheme := range r.Engines {
 		if _, ok := r.target(scheme, ""); ok {
 			all = append(all, scheme)
 		}
@@ -112,7 +112,9 @@ type tables struct {
 
 // open opens the tables of a target. With the URL of a staging container, the engine reads
 // what the run puts there.
-func (r Runner) open(ctx context.Context, to target, address, staging string, o warehouse.OpenOptions) (tables, error) {
+func (r Runner) open(
+	ctx context.Context, to target, address, staging string, o warehouse.OpenOptions,
+) (tables, error) {
 	var in *stage
 	var err error
 	if staging != "" {
@@ -156,7 +158,9 @@ func token() string {
 // notLoaded refuses the target of a load.
 func notLoaded(scheme string, known bool) error {
 	if known {
-		return fault.Permanentf("%s loads nothing, its views read files of a storage account, which a folder of this machine is not: let an export run into it, with this warehouse in the setting Warehouse", scheme)
+		return fault.Permanentf("%s loads nothing, its views read files of a storage account, which a folder of this machine is not: "+
+			"let an export run into it, with this warehouse in the setting Warehouse", scheme)
 	}
-	return fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, parquet:DIR, csv:DIR or ndjson:DIR, not to %q", scheme)
+	return fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, "+
+		"parquet:DIR, csv:DIR or ndjson:DIR, not to %q", scheme)
 }

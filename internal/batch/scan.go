@@ -25,7 +25,7 @@ type source struct {
 	main bool
 	// surveyed says that every line of the file was looked at.
 	surveyed bool
-	// unpacked is the size of the file after unpacking, as far as it is known.
+	// unpacked is the size of the file after unpacking, or an estimate.
 	unpacked int64
 }
 

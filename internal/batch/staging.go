@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Container holds what the warehouse is to read, in its staging area.
+// Container holds the files that the warehouse reads, in its staging area.
 type Container interface {
 	List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error]
 	Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error)
@@ -21,15 +21,14 @@ type Container interface {
 	Remove(ctx context.Context, area pipeline.Area, path string) error
 }
 
-// Staging is a container, and the URL by which the warehouse reaches it.
+// Staging is a container, and the URL at which the warehouse reads it.
 type Staging struct {
 	Container
 	URL string
 }
 
-// stage is a folder of a container for one load, and a lake for its commits. What was
-// prepared is read where it is, on this machine; what the warehouse is to read goes
-// into the folder.
+// stage is a folder of a container for one run, and the lake for its commits. The lake reads
+// prepared files on this machine, and puts the files that the warehouse reads into the folder.
 type stage struct {
 	pipeline.Lake
 	to     Container
@@ -37,8 +36,8 @@ type stage struct {
 	url    string // of the folder, as the warehouse reaches it
 }
 
-// openStage looks into the container, so that a wrong name or a missing right is known
-// before anything is flattened.
+// openStage looks into the container, so that a wrong name or a missing right is found before
+// anything is flattened.
 func openStage(ctx context.Context, local pipeline.Lake, name string, open func(url string) (Staging, error)) (*stage, error) {
 	to, err := open(name)
 	if err != nil {
@@ -66,7 +65,7 @@ const (
 	removalTimeout = time.Minute
 )
 
-// remove empties the folder, also for a load that was told to stop.
+// remove empties the folder, even after the run was told to stop.
 func (s *stage) remove(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), removalTimeout)
 	defer done()

@@ -68,7 +68,9 @@ func (r Runner) Start(ctx context.Context, q StartRequest) (report StartReport, 
 }
 
 // startTables exports into the tables of an engine.
-func (r Runner) startTables(ctx context.Context, x Exporter, q StartRequest, to target, o warehouse.OpenOptions) (result ExportResult, err error) {
+func (r Runner) startTables(
+	ctx context.Context, x Exporter, q StartRequest, to target, o warehouse.OpenOptions,
+) (result ExportResult, err error) {
 	in, err := r.open(ctx, to, q.Rest, q.Staging, o)
 	if err != nil {
 		return result, err

@@ -21,7 +21,7 @@ func startFiles(ctx context.Context, x Exporter, work string, tables Extractor) 
 	return result, err
 }
 
-// notes is a warehouse without tables: it keeps the ledger of one run.
+// notes is a warehouse without tables. It keeps the ledger of one run.
 type notes struct {
 	mu     sync.Mutex
 	ledger map[[2]string]pipeline.LedgerEntry

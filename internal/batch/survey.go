@@ -19,7 +19,7 @@ import (
 // content is what a survey found in a file.
 type content struct {
 	types []string // of its lines, in their order
-	size  int64    // after unpacking, as far as it is known
+	size  int64    // after unpacking, or an estimate
 	left  *LeftOut // why the file is left out; nil when it is loaded
 }
 
@@ -221,7 +221,7 @@ func documentOf(typ string) *LeftOut {
 	return &LeftOut{Resources: true, Reason: "it is one " + typ + " over several lines: write it on one line, with jq -c ."}
 }
 
-// archiveOf names what is no text in UTF-8. In a file that promises lines one bad byte is a
+// archiveOf names the kind of a file that is not text in UTF-8. In a file that promises lines one bad byte is a
 // bad line.
 func archiveOf(head []byte, lines bool) *LeftOut {
 	for _, kind := range []struct{ magic, what string }{

@@ -74,19 +74,18 @@ type Server interface {
 	Close() error
 }
 
-// Streams are those of the process.
+// Streams are the streams and the clock of the process.
 type Streams struct {
 	Out, Err io.Writer
 	// ErrIsTerminal says that a person watches Err: progress is drawn there.
 	ErrIsTerminal bool
 	// Now is the clock.
 	Now func() time.Time
-	// Ticks gives a tick every so often, until stop is called; nil means those of a
-	// time.Ticker.
+	// Ticks returns a channel that ticks until stop is called; nil means a time.Ticker.
 	Ticks func(every time.Duration) (ticks <-chan time.Time, stop func())
 }
 
-// Run does what args (without the program's name) say and gives the exit code.
+// Run runs the command that args name, without the program's name, and returns the exit code.
 func Run(ctx context.Context, args []string, getenv func(string) string, s Streams, c Commands) int {
 	root := newRoot(getenv, s, c) //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(args)

@@ -18,7 +18,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// readers are the warehouses that read what is loaded from a storage account.
+// readers are the warehouses that read from a storage account.
 var readers = []string{string(tsql.Dedicated), string(tsql.Fabric)}
 
 // shredders are the warehouses that can make the rows of views.

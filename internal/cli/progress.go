@@ -160,7 +160,7 @@ func (p *progress) Bad(lines int64) {
 	}
 }
 
-// done takes the bar away and gives the seconds since the beginning.
+// done removes the bar and returns the seconds since the beginning.
 func (p *progress) done() float64 {
 	close(p.stop)
 	p.lines.Wait()

@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/warehouse/serverless"
 )
 
-// The names that a printed commit has in place of those of an export.
+// Names in a printed commit, in place of the names of an export.
 const (
 	shownSchema  = "fhir"
 	shownExport  = "plan-000001"

@@ -311,8 +311,8 @@ func (f *startFlags) auth(a *config.Auth) (errs []error) {
 	return errs
 }
 
-// reveal follows a reference to a secret. What is no reference may be the secret
-// itself, and is never repeated.
+// reveal follows a reference to a secret. Other texts may be the secret itself and are never
+// repeated.
 func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
 	value, is, err := revealed(reference, f.getenv)
 	switch {

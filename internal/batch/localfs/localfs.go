@@ -281,7 +281,7 @@ func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io
 	})
 }
 
-// write fills a file beside the blobs and then puts it in its place.
+// write fills a temporary file and then renames it to the blob.
 func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, into func(temp, name string) error) (pipeline.File, error) {
 	name, err := l.file(area, path)
 	if err != nil {

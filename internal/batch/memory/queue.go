@@ -79,7 +79,7 @@ func (q *Queue) PutBack(m pipeline.Message) {
 	q.push(m)
 }
 
-// Take gives the earliest message whose time has come; false means there is none.
+// Take returns the earliest message whose time has come; false means that there is none.
 func (q *Queue) Take() (pipeline.Message, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -314,7 +314,7 @@ func TestStartOnceFailsAndSaysWhy(t *testing.T) {
 	}{
 		"the job fails":     {faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, args: []string{"--show-server-text"}, says: "the index is broken"},
 		"an unknown group":  {args: []string{"--level", "group", "--group", "none"}, says: "404"},
-		"another warehouse": {args: []string{"--to", "bigquery:x"}, says: "start writes to csv, duckdb, ndjson, parquet"},
+		"another warehouse": {args: []string{"--to", "bigquery:x"}, says: "start writes to csv, duckdb, fabric, ndjson, parquet, sqlserver, synapse-dedicated"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,7 @@ func (w *Warehouse) Check(ctx context.Context, schema string) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("read the ledger: %w", err)
+		return fmt.Errorf("open the warehouse: read the ledger: %w", err)
 	}
 	return nil
 }
