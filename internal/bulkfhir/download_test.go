@@ -417,7 +417,7 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 	const entries = 400_000
 	line := `{"entry":[{"request":{"method":"DELETE","url":"Patient/p"}}` +
 		strings.Repeat(`,{"request":{"method":"DELETE","url":"Patient/p"}}`, entries-1) + `],"resourceType":"Bundle"}`
-	k := &keeper{&Source{o: Options{LineLimit: 64 << 20}}}
+	k := &keeper{&Source{caller: caller{o: Options{LineLimit: 64 << 20}}}}
 	n := 0
 	for _, err := range k.Deletes(strings.NewReader(line + "\n")) {
 		if err != nil {
@@ -443,7 +443,7 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 func FuzzDeletes(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}}]}`))
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"/"}}]}` + "\n\n{"))
-	k := &keeper{&Source{o: Options{LineLimit: 1 << 16}}}
+	k := &keeper{&Source{caller: caller{o: Options{LineLimit: 1 << 16}}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for tombstone, err := range k.Deletes(bytes.NewReader(data)) {
 			if err != nil {
@@ -464,7 +464,7 @@ func FuzzDeletes(f *testing.F) {
 
 func TestDeletesOfAnotherServerDeleteNothing(t *testing.T) {
 	t.Parallel()
-	k := &keeper{&Source{o: Options{LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4"}}}
+	k := &keeper{&Source{caller: caller{o: Options{LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4"}}}}
 	for url, want := range map[string]string{
 		"Patient/a_b": `"id":"a_b"`, "https://h/fhir/Patient/1": `"id":"1"`, "https://outer/r4/Patient/1": `"id":"1"`, "/Patient/1": `"id":"1"`,
 		"https://other/fhir/Patient/1": "", "https://h/fhir2/Patient/1": "", "https://h/Patient/1": "",

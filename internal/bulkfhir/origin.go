@@ -13,7 +13,7 @@ import (
 
 // ownAddress refuses a URL that is neither on the configured server nor on an allowed host, because
 // requests to it carry the token.
-func (s *Source) ownAddress(what string, u *url.URL) error {
+func (s *caller) ownAddress(what string, u *url.URL) error {
 	if s.sameOrigin(u) {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (s *Source) ownAddress(what string, u *url.URL) error {
 
 // sameOrigin reports whether u is on the configured server. An upgrade from http to https and the
 // names of the local machine count as the same.
-func (s *Source) sameOrigin(u *url.URL) bool {
+func (s *caller) sameOrigin(u *url.URL) bool {
 	b := s.base
 	switch {
 	case u.Scheme == b.Scheme && strings.EqualFold(hostPort(u), hostPort(b)):
@@ -50,7 +50,7 @@ func isLoopback(host string) bool {
 
 // sameServer corrects a status URL that lost its https or port at a proxy which ends TLS. The host
 // stays the configured one.
-func (s *Source) sameServer(u *url.URL) *url.URL {
+func (s *caller) sameServer(u *url.URL) *url.URL {
 	if s.base.Scheme != "https" || u.Scheme != "http" || !strings.EqualFold(u.Hostname(), s.base.Hostname()) || (u.Port() != "" && u.Port() != "80" && u.Port() != s.base.Port()) {
 		return u
 	}
@@ -61,7 +61,7 @@ func (s *Source) sameServer(u *url.URL) *url.URL {
 
 // unreachable makes a DNS failure permanent if only a status URL names the host: the server sent a
 // wrong URL, and waiting does not help.
-func (s *Source) unreachable(target string, err error) error {
+func (s *caller) unreachable(target string, err error) error {
 	u, parseErr := url.Parse(target)
 	var dns *net.DNSError
 	if parseErr != nil || !errors.As(err, &dns) || !dns.IsNotFound || u.Hostname() == s.base.Hostname() {

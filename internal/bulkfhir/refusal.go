@@ -13,7 +13,7 @@ import (
 )
 
 // refused classifies an unexpected answer.
-func (s *Source) refused(a answer) error {
+func (s *caller) refused(a answer) error {
 	o := outcomeOf(a)
 	what := "HTTP " + strconv.Itoa(a.status)
 	if o.present {
@@ -41,7 +41,7 @@ func (s *Source) refused(a answer) error {
 	return f
 }
 
-func (s *Source) signInRemedy() string {
+func (s *caller) signInRemedy() string {
 	switch {
 	case s.token == nil:
 		return "the server requires a sign-in: write auth for this source"
@@ -51,7 +51,7 @@ func (s *Source) signInRemedy() string {
 	return "check auth of this source: the server refuses our token, and also a new one"
 }
 
-func (s *Source) rightRemedy() string {
+func (s *caller) rightRemedy() string {
 	if s.dialect.container != "" {
 		return "give this app's identity the role FHIR Data Exporter"
 	}

@@ -18,7 +18,7 @@ const maxSeconds = 31 * 24 * 60 * 60
 
 // retryIn returns the delay from Retry-After; zero if it is missing or implausible. A date is
 // compared with the answer's own Date if there is one.
-func (s *Source) retryIn(a answer) time.Duration {
+func (s *caller) retryIn(a answer) time.Duration {
 	v := strings.TrimSpace(a.header.Get("Retry-After"))
 	at, err := http.ParseTime(v)
 	if n, numberErr := strconv.ParseInt(v, 10, 64); numberErr == nil {

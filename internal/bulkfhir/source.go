@@ -83,19 +83,24 @@ type Options struct {
 
 // Source is a client of one FHIR server. It is safe for concurrent use.
 type Source struct {
-	dialect     dialect
-	base        *url.URL
-	client      *http.Client
+	caller
 	kick        *http.Client // never sends a request twice
-	token       func(context.Context) (string, error)
-	renew       func(context.Context, string) (string, error)
-	o           Options
 	landing     func(string) (string, bool)
-	now         func() time.Time
 	maxManifest int64
 	idle        time.Duration
 	limiter     *limiter
 	software    atomic.Pointer[software]
+}
+
+// caller sends requests to the server and tells what its answers mean.
+type caller struct {
+	dialect dialect
+	base    *url.URL
+	client  *http.Client
+	token   func(context.Context) (string, error)
+	renew   func(context.Context, string) (string, error)
+	o       Options
+	now     func() time.Time
 }
 
 var (
@@ -132,8 +137,8 @@ var (
 
 func open(o Options) (*Source, error) {
 	s := &Source{
-		client: o.HTTP, token: o.Token, renew: o.Renew, o: o, landing: o.Landing, now: o.Now,
-		maxManifest: maxManifest, idle: idleTimeout,
+		caller:  caller{client: o.HTTP, token: o.Token, renew: o.Renew, o: o, now: o.Now},
+		landing: o.Landing, maxManifest: maxManifest, idle: idleTimeout,
 	}
 	var errs []error
 	switch o.Dialect {
@@ -236,7 +241,7 @@ const redacted = "[redacted]"
 
 // exchange sends a request and reads its answer. It renews a refused token once, because a cached
 // token may have expired.
-func (s *Source) exchange(ctx context.Context, c *http.Client, r request) (answer, error) {
+func (s *caller) exchange(ctx context.Context, c *http.Client, r request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	token, err := s.bearer(ctx, r.url)
@@ -255,7 +260,7 @@ func (s *Source) exchange(ctx context.Context, c *http.Client, r request) (answe
 }
 
 // bearer returns the token for a URL, or "" if the token would travel without TLS.
-func (s *Source) bearer(ctx context.Context, target string) (string, error) {
+func (s *caller) bearer(ctx context.Context, target string) (string, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return "", fault.Permanentf("the URL does not parse")
@@ -270,7 +275,7 @@ func (s *Source) bearer(ctx context.Context, target string) (string, error) {
 	return token, nil
 }
 
-func (s *Source) fresh(ctx context.Context, refused string) (string, error) {
+func (s *caller) fresh(ctx context.Context, refused string) (string, error) {
 	token, err := s.renew(ctx, refused)
 	if err != nil {
 		return "", fmt.Errorf("renew the token: %w", err)
@@ -278,7 +283,7 @@ func (s *Source) fresh(ctx context.Context, refused string) (string, error) {
 	return token, nil
 }
 
-func (s *Source) send(ctx context.Context, c *http.Client, r request, token string) (answer, error) {
+func (s *caller) send(ctx context.Context, c *http.Client, r request, token string) (answer, error) {
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(r.body)

@@ -274,7 +274,10 @@ func TestALargeManifestIsReadAndAHugeOneRefused(t *testing.T) {
 func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"transactionTime":"2026-11-23T07:00:00Z","output":[{"type":"Aa","url":"u","count":1}],"error":null}`))
 	f.Add([]byte(`{"output":[{"count":"x"}],"link":[{}]}`))
-	s := &Source{dialect: azure, landing: func(string) (string, bool) { return "", false }, now: func() time.Time { return today }, base: &url.URL{}, maxManifest: 1 << 20}
+	s := &Source{
+		caller:  caller{dialect: azure, now: func() time.Time { return today }, base: &url.URL{}},
+		landing: func(string) (string, bool) { return "", false }, maxManifest: 1 << 20,
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, a := s.newManifest(), answer{url: &url.URL{}}
 		var m *pipeline.Manifest
@@ -299,7 +302,7 @@ func FuzzManifest(f *testing.F) {
 func FuzzOutcome(f *testing.F) {
 	f.Add([]byte(issueBody("exception", "export operation failed for reason: x")))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s := &Source{dialect: azure, now: func() time.Time { return today }}
+		s := &Source{caller: caller{dialect: azure, now: func() time.Time { return today }}}
 		_, err := s.status(t.Context(), answer{status: 500, body: body, header: http.Header{}}, page{}, nil)
 		if err == nil || len([]rune(err.Error())) > 800 {
 			t.Fatalf("an error of no use: %v", err)

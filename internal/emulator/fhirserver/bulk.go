@@ -81,8 +81,7 @@ type Files interface {
 
 // bulk is the dialect of servers by the Bulk Data guide.
 type bulk struct {
-	Bulk
-	o      Options
+	rules
 	files  Files
 	runner *jobs.Runner
 
@@ -94,8 +93,14 @@ type bulk struct {
 	current   string // the job that OneAtATime waits for
 }
 
+// rules say which parameters of a kick-off the server takes.
+type rules struct {
+	Bulk
+	o Options
+}
+
 func newBulk(o Options, runner *jobs.Runner) (*bulk, error) {
-	b := &bulk{Bulk: *o.Bulk, o: o, runner: runner, faults: o.Bulk.Faults, asked: map[string]int{}}
+	b := &bulk{rules: rules{*o.Bulk, o}, runner: runner, faults: o.Bulk.Faults, asked: map[string]int{}}
 	b.Guide = cmp.Or(b.Guide, 3)
 	b.Location = cmp.Or(b.Location, LocationAbsolute)
 	b.ExpiredStatus = cmp.Or(b.ExpiredStatus, http.StatusForbidden)

@@ -73,7 +73,7 @@ func (b *bulk) kickOff(level, group string, r *http.Request) (jobs.Request, []is
 	return p.req, p.issues
 }
 
-func (b *bulk) headers(p *parameters, h http.Header) {
+func (b *rules) headers(p *parameters, h http.Header) {
 	accept := strings.Join(h.Values("Accept"), ",")
 	takes := accept == "" && !b.StrictHeaders
 	for one := range strings.SplitSeq(accept, ",") {
@@ -99,7 +99,7 @@ func (b *bulk) headers(p *parameters, h http.Header) {
 }
 
 // values are the parameters of a query, or of the Parameters resource of a POST.
-func (b *bulk) values(p *parameters, r *http.Request) url.Values {
+func (b *rules) values(p *parameters, r *http.Request) url.Values {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		p.fault("The query of the request cannot be read.")
@@ -159,7 +159,7 @@ func readParameters(body io.Reader) (url.Values, error) {
 
 // filters reads _typeFilter: one search each, or several behind commas; a comma
 // inside a search is part of it.
-func (b *bulk) filters(p *parameters, values []string) {
+func (b *rules) filters(p *parameters, values []string) {
 	for _, text := range values {
 		for _, filter := range splitFilters(text) {
 			typ, terms, found := strings.Cut(filter, "?")
@@ -175,7 +175,7 @@ func (b *bulk) filters(p *parameters, values []string) {
 	}
 }
 
-func (b *bulk) filter(p *parameters, typ, terms string) {
+func (b *rules) filter(p *parameters, typ, terms string) {
 	query, err := url.ParseQuery(terms)
 	if err != nil {
 		p.fault("The search of a _typeFilter cannot be read.")
@@ -208,7 +208,7 @@ func splitFilters(text string) []string {
 	return filters
 }
 
-func (b *bulk) patients(p *parameters, method string, values []string) {
+func (b *rules) patients(p *parameters, method string, values []string) {
 	if len(values) == 0 {
 		return
 	}
@@ -230,7 +230,7 @@ func (b *bulk) patients(p *parameters, method string, values []string) {
 	}
 }
 
-func (b *bulk) elements(p *parameters) {
+func (b *rules) elements(p *parameters) {
 	for element := range strings.SplitSeq(p.value("_elements"), ",") {
 		if element != "" {
 			p.req.Elements = append(p.req.Elements, element)
@@ -240,7 +240,7 @@ func (b *bulk) elements(p *parameters) {
 
 // associated reads includeAssociatedData: both of the guide's values bring the
 // Provenance resources, of which the stand-in has no history.
-func (b *bulk) associated(p *parameters) {
+func (b *rules) associated(p *parameters) {
 	for value := range strings.SplitSeq(p.value("includeAssociatedData"), ",") {
 		switch value {
 		case "":

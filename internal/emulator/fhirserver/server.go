@@ -55,8 +55,8 @@ type Server struct {
 	runner  *jobs.Runner
 	dialect dialect
 	bulk    *bulk // nil in dialect azure
-	faults  faults
-	polls   polls
+	faults
+	polls polls
 
 	mu        sync.Mutex
 	listening []*http.Server

@@ -73,15 +73,26 @@ type Options struct {
 
 // Host is a running stand-in host.
 type Host struct {
-	opt Options
-	app *app
-	log *slog.Logger
-
+	launcher
+	life
 	counters counters
-	output   sync.Mutex // one line at a time to Stdout and Stderr
+	reloads  chan reload
 
-	reloads chan reload
+	work     sync.WaitGroup
+	listen   context.Context //nolint:containedctx // the listeners' life, ended before the handler's
+	unlisten context.CancelFunc
+}
 
+// launcher starts handlers of an app.
+type launcher struct {
+	opt    Options
+	app    *app
+	log    *slog.Logger
+	output sync.Mutex // one line at a time to Stdout and Stderr
+}
+
+// life knows the handler that runs, and whether the host is to end.
+type life struct {
 	mu      sync.Mutex
 	current *process      // the running process, ready or not; nil when there is none
 	ready   *process      // the same, once it answers
@@ -92,9 +103,6 @@ type Host struct {
 	end      sync.Once
 	stopping chan struct{} // closed: no new work, no restart
 	done     chan struct{} // closed: all is gone
-	work     sync.WaitGroup
-	listen   context.Context //nolint:containedctx // the listeners' life, ended before the handler's
-	unlisten context.CancelFunc
 }
 
 // Start reads the app, starts its handler and, once that answers, the timers and
@@ -109,8 +117,9 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		return nil, fmt.Errorf("start the functions host: %w", err)
 	}
 	h := &Host{
-		opt: o, app: a, log: o.Log,
-		changed: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}), reloads: make(chan reload),
+		launcher: launcher{opt: o, app: a, log: o.Log},
+		life:     life{changed: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{})},
+		reloads:  make(chan reload),
 	}
 	queues, err := h.queues()
 	if err != nil {
@@ -220,7 +229,7 @@ func (h *Host) drain() {
 }
 
 // finish begins the end. The first cause counts.
-func (h *Host) finish(cause error) {
+func (h *life) finish(cause error) {
 	h.end.Do(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -239,7 +248,7 @@ func (h *Host) Stop() {
 }
 
 // Done is closed when the host has ended, by itself or by Stop.
-func (h *Host) Done() <-chan struct{} { return h.done }
+func (h *life) Done() <-chan struct{} { return h.done }
 
 // Wait waits for the end of the host and says why it ended; nil for a Stop or
 // the end of its context.
@@ -249,14 +258,14 @@ func (h *Host) Wait() error {
 }
 
 // Err is why the host ended by itself; nil while it runs.
-func (h *Host) Err() error {
+func (h *life) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.cause
 }
 
 // HandlerPID is the process id of the running handler; 0 when there is none.
-func (h *Host) HandlerPID() int {
+func (h *life) HandlerPID() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.current == nil {
@@ -281,7 +290,7 @@ func (h *Host) KillHandler() bool {
 }
 
 // Functions lists the functions of the app that are not disabled.
-func (h *Host) Functions() []string {
+func (h *launcher) Functions() []string {
 	var names []string
 	for _, f := range h.app.functions {
 		names = append(names, f.name)
@@ -376,20 +385,20 @@ func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 	}
 }
 
-func (h *Host) setCurrent(p *process) {
+func (h *life) setCurrent(p *process) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.current = p
 }
 
-func (h *Host) setReady(p *process) {
+func (h *life) setReady(p *process) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ready = p
 	h.wake()
 }
 
-func (h *Host) setGone(forGood bool) {
+func (h *life) setGone(forGood bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.current, h.ready, h.dead = nil, nil, forGood
@@ -397,7 +406,7 @@ func (h *Host) setGone(forGood bool) {
 }
 
 // wake tells those who wait for a handler; h.mu is held.
-func (h *Host) wake() {
+func (h *life) wake() {
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
@@ -408,7 +417,7 @@ func (h *Host) emit(e Event) {
 	}
 }
 
-func (h *Host) stdoutLine(b []byte) {
+func (h *launcher) stdoutLine(b []byte) {
 	if h.opt.Stdout == nil {
 		h.log.LogAttrs(context.Background(), slog.LevelInfo, "handler", slog.String("stdout", string(b)))
 		return
@@ -416,7 +425,7 @@ func (h *Host) stdoutLine(b []byte) {
 	h.writeLine(h.opt.Stdout, b)
 }
 
-func (h *Host) stderrLine(b []byte) {
+func (h *launcher) stderrLine(b []byte) {
 	if h.opt.Stderr != nil {
 		h.writeLine(h.opt.Stderr, b)
 		return
@@ -428,7 +437,7 @@ func (h *Host) stderrLine(b []byte) {
 	h.log.LogAttrs(context.Background(), level, "handler", slog.String("stderr", string(b)))
 }
 
-func (h *Host) writeLine(w io.Writer, b []byte) {
+func (h *launcher) writeLine(w io.Writer, b []byte) {
 	h.output.Lock()
 	defer h.output.Unlock()
 	// A sink that fails must not stop the handler.

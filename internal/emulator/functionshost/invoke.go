@@ -50,7 +50,7 @@ func (h *Host) FireTimer(ctx context.Context, function string) error {
 	})
 }
 
-func (h *Host) function(name string) *function {
+func (h *launcher) function(name string) *function {
 	for _, f := range h.app.functions {
 		if f.name == name {
 			return f

@@ -39,7 +39,7 @@ type process struct {
 }
 
 // launch starts the handler on a port. The error is that of the start alone.
-func (h *Host) launch(ctx context.Context, port string) (*process, error) {
+func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 	p := &process{
 		url:    "http://127.0.0.1:" + port,
 		exited: make(chan struct{}),
@@ -93,7 +93,7 @@ func (h *Host) launch(ctx context.Context, port string) (*process, error) {
 
 // environment is what the handler inherits: the host's own environment with all
 // app settings.
-func (h *Host) environment() []string {
+func (h *launcher) environment() []string {
 	env := append([]string(nil), h.opt.Env...)
 	for k, v := range h.opt.Settings {
 		env = append(env, k+"="+v)

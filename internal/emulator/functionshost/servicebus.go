@@ -52,7 +52,7 @@ func (h *Host) queues() ([]*queueListener, error) {
 }
 
 // clientOptions has short retries: the listener's own loop has the patience.
-func (h *Host) clientOptions() *azservicebus.ClientOptions {
+func (h *launcher) clientOptions() *azservicebus.ClientOptions {
 	o := azservicebus.ClientOptions{}
 	if h.opt.ServiceBus != nil {
 		o = *h.opt.ServiceBus
@@ -223,7 +223,7 @@ func (q *queueListener) settle(ctx context.Context, r *azservicebus.Receiver, m 
 	q.h.emit(Event{Kind: kind, Function: q.f.name, Err: err})
 }
 
-func (h *Host) isStopping() bool {
+func (h *life) isStopping() bool {
 	select {
 	case <-h.stopping:
 		return true

@@ -69,26 +69,32 @@ func (s *Server) RefuseConnections(on bool) { s.change(func() { s.refuseClients 
 // retries; receiving and settling go on.
 func (s *Server) RefuseSends(on bool) { s.change(func() { s.refuseSends = on }) }
 
+// switches let a test make a queue's faults.
+type switches struct {
+	s      *Server
+	faults faults
+}
+
 // CutSends cuts the connection of each of the next n sends to the queue; a batch is
 // one send.
-func (q *Queue) CutSends(n int, point CutPoint) {
+func (q *switches) CutSends(n int, point CutPoint) {
 	q.s.change(func() { q.faults.cuts, q.faults.point = n, point })
 }
 
 // DelayDeliveries makes every message available d later than it should be, from
 // now until it is called with zero. Such messages count as scheduled.
-func (q *Queue) DelayDeliveries(d time.Duration) {
+func (q *switches) DelayDeliveries(d time.Duration) {
 	q.s.change(func() { q.faults.delay = d })
 }
 
 // LoseLocks takes the lock away from each of the next n deliveries as soon as the
 // receiver has the message: it is delivered again, and settling the first delivery
 // fails with lock-lost. Receive-and-delete deliveries are left alone.
-func (q *Queue) LoseLocks(n int) { q.s.change(func() { q.faults.loss = n }) }
+func (q *switches) LoseLocks(n int) { q.s.change(func() { q.faults.loss = n }) }
 
 // DeliverTwice delivers each of the next n messages once more, even when the first
 // delivery is completed.
-func (q *Queue) DeliverTwice(n int) { q.s.change(func() { q.faults.twice = n }) }
+func (q *switches) DeliverTwice(n int) { q.s.change(func() { q.faults.twice = n }) }
 
 // ExpireLocks ends all locks that are held now, as if their time were over, and
 // says how many.

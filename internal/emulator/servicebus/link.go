@@ -151,7 +151,7 @@ func (ses *session) answer(l *link, m *amqp.Message) {
 	} else {
 		operation, _ := m.ApplicationProperties["operation"].(string)
 		body, _ := m.Value.(map[string]any)
-		a = l.q.manage(ses.c, operation, body)
+		a = management{l.q}.manage(ses.c, operation, body)
 	}
 	out := &amqp.Message{
 		Properties:            &amqp.MessageProperties{CorrelationID: m.Properties.MessageID},

@@ -15,8 +15,11 @@ const (
 
 var answerLockLost = answer{status: 410, text: lockLostText}
 
+// management answers the requests that come to the queue's $management address.
+type management struct{ *Queue }
+
 // manage handles one request to the queue's $management node.
-func (q *Queue) manage(c *conn, operation string, body map[string]any) answer {
+func (q management) manage(c *conn, operation string, body map[string]any) answer {
 	switch operation {
 	case "com.microsoft:schedule-message":
 		return q.schedule(c, body)
@@ -36,7 +39,7 @@ func (q *Queue) manage(c *conn, operation string, body map[string]any) answer {
 
 func ok(body map[string]any) answer { return answer{status: 200, text: "OK", body: body} }
 
-func (q *Queue) schedule(c *conn, body map[string]any) answer {
+func (q management) schedule(c *conn, body map[string]any) answer {
 	if q.s.refuseSends {
 		return answer{status: 503, text: busyText}
 	}
@@ -58,7 +61,7 @@ func (q *Queue) schedule(c *conn, body map[string]any) answer {
 	return ok(map[string]any{"sequence-numbers": seqs})
 }
 
-func (q *Queue) cancelScheduled(body map[string]any) answer {
+func (q management) cancelScheduled(body map[string]any) answer {
 	seqs, _ := body["sequence-numbers"].([]int64)
 	for _, seq := range seqs {
 		if q.waiting[seq] == nil {
@@ -74,7 +77,7 @@ func (q *Queue) cancelScheduled(body map[string]any) answer {
 	return ok(map[string]any{})
 }
 
-func (q *Queue) renewLocks(body map[string]any) answer {
+func (q management) renewLocks(body map[string]any) answer {
 	tokens, _ := body["lock-tokens"].([]amqp.UUID)
 	expirations := make([]time.Time, 0, len(tokens)) // has to go out as an AMQP array
 	for _, token := range tokens {
@@ -88,7 +91,7 @@ func (q *Queue) renewLocks(body map[string]any) answer {
 	return ok(map[string]any{"expirations": expirations})
 }
 
-func (q *Queue) peekMessages(body map[string]any) answer {
+func (q management) peekMessages(body map[string]any) answer {
 	from, _ := body["from-sequence-number"].(int64)
 	limit, _ := body["message-count"].(int32)
 	found := []any{}
@@ -110,7 +113,7 @@ func (q *Queue) peekMessages(body map[string]any) answer {
 	return ok(map[string]any{"messages": found})
 }
 
-func (q *Queue) receiveDeferred(body map[string]any) answer {
+func (q management) receiveDeferred(body map[string]any) answer {
 	seqs, _ := body["sequence-numbers"].([]int64)
 	found := []any{}
 	for _, seq := range seqs {
@@ -127,7 +130,7 @@ func (q *Queue) receiveDeferred(body map[string]any) answer {
 	return ok(map[string]any{"messages": found})
 }
 
-func (q *Queue) updateDisposition(body map[string]any) answer {
+func (q management) updateDisposition(body map[string]any) answer {
 	tokens, _ := body["lock-tokens"].([]amqp.UUID)
 	status, _ := body["disposition-status"].(string)
 	o := outcome{}

@@ -23,7 +23,7 @@ type QueueConfig struct {
 
 // Queue is one queue, or the dead-letter queue of one.
 type Queue struct {
-	s         *Server
+	switches
 	name      string
 	cfg       QueueConfig
 	lastSeq   int64
@@ -31,20 +31,43 @@ type Queue struct {
 	waiting   map[int64]*message
 	deferred  map[int64]*message
 	locked    map[[16]byte]*message
-	seen      map[string]bool
-	seenOrder []seenID
+	seen      seenIDs
 	dead      *Queue  // nil in a dead-letter queue
 	consumers []*link // next in turn first
-	faults    faults
 	sent      int64
 	dropped   int64
 	delivered int64
 	completed int64
 }
 
+// seenIDs are the message ids of the window in which duplicates are dropped.
+type seenIDs struct {
+	ids   map[string]bool
+	order []seenID
+}
+
 type seenID struct {
 	id string
 	at time.Time
+}
+
+// duplicate reports whether an id came within the window, and remembers it.
+func (s *seenIDs) duplicate(id string, window time.Duration, now time.Time) bool {
+	if window <= 0 || id == "" {
+		return false
+	}
+	old := 0
+	for old < len(s.order) && now.Sub(s.order[old].at) >= window {
+		delete(s.ids, s.order[old].id)
+		old++
+	}
+	s.order = s.order[old:]
+	if s.ids[id] {
+		return true
+	}
+	s.ids[id] = true
+	s.order = append(s.order, seenID{id, now})
+	return false
 }
 
 func newQueue(s *Server, name string, cfg QueueConfig) *Queue {
@@ -55,8 +78,8 @@ func newQueue(s *Server, name string, cfg QueueConfig) *Queue {
 		cfg.MaxDeliveryCount = 10
 	}
 	return &Queue{
-		s: s, name: name, cfg: cfg, waiting: map[int64]*message{}, deferred: map[int64]*message{},
-		locked: map[[16]byte]*message{}, seen: map[string]bool{},
+		switches: switches{s: s}, name: name, cfg: cfg, waiting: map[int64]*message{}, deferred: map[int64]*message{},
+		locked: map[[16]byte]*message{}, seen: seenIDs{ids: map[string]bool{}},
 	}
 }
 
@@ -82,7 +105,7 @@ func (q *Queue) put(m *amqp.Message) int64 {
 	q.sent++
 	q.lastSeq++
 	msg := &message{seq: q.lastSeq, m: m}
-	if q.duplicate(msg.id()) {
+	if q.seen.duplicate(msg.id(), q.cfg.DuplicateWindow, q.s.clock.Now()) {
 		q.dropped++
 		return msg.seq
 	}
@@ -97,26 +120,6 @@ func (q *Queue) put(m *amqp.Message) int64 {
 	}
 	q.arrive(msg)
 	return msg.seq
-}
-
-// duplicate says whether id came within the window, and remembers it.
-func (q *Queue) duplicate(id string) bool {
-	if q.cfg.DuplicateWindow <= 0 || id == "" {
-		return false
-	}
-	now := q.s.clock.Now()
-	old := 0
-	for old < len(q.seenOrder) && now.Sub(q.seenOrder[old].at) >= q.cfg.DuplicateWindow {
-		delete(q.seen, q.seenOrder[old].id)
-		old++
-	}
-	q.seenOrder = q.seenOrder[old:]
-	if q.seen[id] {
-		return true
-	}
-	q.seen[id] = true
-	q.seenOrder = append(q.seenOrder, seenID{id, now})
-	return false
 }
 
 // hold keeps a message from view for d, then calls f.
