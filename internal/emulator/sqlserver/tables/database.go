@@ -60,7 +60,11 @@ func New(o Options) *Database {
 }
 
 // Session opens a session on the database, whatever it is called.
-func (d *Database) Session(string) sqlserver.Session { return &session{db: d} }
+func (d *Database) Session(string) sqlserver.Session {
+	s := &session{}
+	s.db, s.as = d, s
+	return s
+}
 
 type column struct {
 	sqlserver.Column

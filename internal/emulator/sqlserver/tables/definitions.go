@@ -10,7 +10,7 @@ import (
 )
 
 // define makes and drops schemas and tables.
-func (s *session) define(st ast.Statement) error {
+func (s *definitions) define(st ast.Statement) error {
 	db := s.db
 	switch st := st.(type) {
 	case *ast.CreateSchemaStatement:
@@ -59,7 +59,7 @@ func (s *session) define(st ast.Statement) error {
 }
 
 // transfer moves a table into another schema.
-func (s *session) transfer(st *ast.AlterSchemaStatement) error {
+func (s *definitions) transfer(st *ast.AlterSchemaStatement) error {
 	t, err := s.of(st.ObjectName)
 	if err != nil {
 		return err
@@ -81,14 +81,14 @@ func (s *session) transfer(st *ast.AlterSchemaStatement) error {
 	return nil
 }
 
-func (s *session) of(o *ast.SchemaObjectName) (*table, error) {
+func (s *queries) of(o *ast.SchemaObjectName) (*table, error) {
 	if o.SchemaIdentifier == nil {
 		return nil, fail(208, "Invalid object name '%s'.", o.BaseIdentifier.Value)
 	}
 	return s.db.table(o.SchemaIdentifier.Value, o.BaseIdentifier.Value)
 }
 
-func (s *session) createTable(st *ast.CreateTableStatement) error {
+func (s *definitions) createTable(st *ast.CreateTableStatement) error {
 	if st.SelectStatement != nil || st.SchemaObjectName.SchemaIdentifier == nil {
 		return unknown(st)
 	}
@@ -150,7 +150,7 @@ func (t *table) add(d *ast.ColumnDefinition) error {
 	return nil
 }
 
-func (s *session) addColumns(st *ast.AlterTableAddTableElementStatement) error {
+func (s *definitions) addColumns(st *ast.AlterTableAddTableElementStatement) error {
 	t, err := s.of(st.SchemaObjectName)
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (s *session) addColumns(st *ast.AlterTableAddTableElementStatement) error {
 }
 
 // dropColumns takes columns away, of which none may be in a key.
-func (s *session) dropColumns(st *ast.AlterTableDropTableElementStatement) error {
+func (s *definitions) dropColumns(st *ast.AlterTableDropTableElementStatement) error {
 	t, err := s.of(st.SchemaObjectName)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (s *session) dropColumns(st *ast.AlterTableDropTableElementStatement) error
 	return nil
 }
 
-func (s *session) dropColumn(t *table, name string) error {
+func (s *definitions) dropColumn(t *table, name string) error {
 	at, err := t.column(name)
 	if err != nil {
 		return fail(4924, "ALTER TABLE DROP COLUMN failed because column '%s' does not exist in table '%s'.", name, t.name)

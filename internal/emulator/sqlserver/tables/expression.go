@@ -36,7 +36,7 @@ func literal(v any) string {
 }
 
 // condition evaluates a predicate for a row.
-func (s *session) condition(e ast.BooleanExpression, at *scope) (truth, error) {
+func (s *queries) condition(e ast.BooleanExpression, at *scope) (truth, error) {
 	switch e := e.(type) {
 	case *ast.BooleanParenthesisExpression:
 		return s.condition(e.Expression, at)
@@ -62,7 +62,7 @@ func (s *session) condition(e ast.BooleanExpression, at *scope) (truth, error) {
 	return neither, unknown(e)
 }
 
-func (s *session) both(e *ast.BooleanBinaryExpression, at *scope) (truth, error) {
+func (s *queries) both(e *ast.BooleanBinaryExpression, at *scope) (truth, error) {
 	a, err := s.condition(e.FirstExpression, at)
 	if err != nil {
 		return neither, err
@@ -92,7 +92,7 @@ func (s *session) both(e *ast.BooleanBinaryExpression, at *scope) (truth, error)
 	return neither, unknown(e)
 }
 
-func (s *session) compared(e *ast.BooleanComparisonExpression, at *scope) (truth, error) {
+func (s *queries) compared(e *ast.BooleanComparisonExpression, at *scope) (truth, error) {
 	a, err := s.scalar(e.FirstExpression, at)
 	if err != nil {
 		return neither, err
@@ -118,7 +118,7 @@ func (s *session) compared(e *ast.BooleanComparisonExpression, at *scope) (truth
 	return neither, unknown(e)
 }
 
-func (s *session) in(e *ast.BooleanInExpression, at *scope) (truth, error) {
+func (s *queries) in(e *ast.BooleanInExpression, at *scope) (truth, error) {
 	if e.Subquery == nil {
 		return neither, unknown(e)
 	}
@@ -148,7 +148,7 @@ type list struct {
 
 // list runs a subquery that does not depend on the row around it: one that does
 // finds a column missing.
-func (s *session) list(q ast.QueryExpression) (*list, error) {
+func (s *queries) list(q ast.QueryExpression) (*list, error) {
 	if l := s.lists[q]; l != nil {
 		return l, nil
 	}
@@ -169,7 +169,7 @@ func (s *session) list(q ast.QueryExpression) (*list, error) {
 }
 
 // scalar evaluates an expression for a row.
-func (s *session) scalar(e ast.ScalarExpression, at *scope) (any, error) {
+func (s *queries) scalar(e ast.ScalarExpression, at *scope) (any, error) {
 	switch e := e.(type) {
 	case *ast.StringLiteral:
 		return strings.ReplaceAll(unquoted(e), "''", "'"), nil
@@ -260,7 +260,7 @@ func lookUp(e *ast.ColumnReferenceExpression, at *scope) (any, error) {
 	return nil, fail(207, "Invalid column name '%s'.", nameOf(e))
 }
 
-func (s *session) binary(e *ast.BinaryExpression, at *scope) (any, error) {
+func (s *queries) binary(e *ast.BinaryExpression, at *scope) (any, error) {
 	a, err := s.scalar(e.FirstExpression, at)
 	if err != nil {
 		return nil, err
@@ -285,7 +285,7 @@ func (s *session) binary(e *ast.BinaryExpression, at *scope) (any, error) {
 	return nil, unknown(e)
 }
 
-func (s *session) left(parameters []ast.ScalarExpression, at *scope) (any, error) {
+func (s *queries) left(parameters []ast.ScalarExpression, at *scope) (any, error) {
 	v, err := s.scalar(parameters[0], at)
 	if err != nil || v == nil {
 		return nil, err
@@ -303,7 +303,7 @@ func (s *session) left(parameters []ast.ScalarExpression, at *scope) (any, error
 	return string(r[:min(len(r), int(count))]), nil
 }
 
-func (s *session) call(f *ast.FunctionCall, at *scope) (any, error) {
+func (s *queries) call(f *ast.FunctionCall, at *scope) (any, error) {
 	switch name := strings.ToUpper(f.FunctionName.Value); {
 	case name == "ROW_NUMBER" && at != nil:
 		return at.places[f], nil
@@ -332,7 +332,7 @@ func (s *session) call(f *ast.FunctionCall, at *scope) (any, error) {
 	return nil, fail(195, "'%s' is not a function that the stand-in knows here.", f.FunctionName.Value)
 }
 
-func (s *session) sum(f *ast.FunctionCall, at *scope) (any, error) {
+func (s *queries) sum(f *ast.FunctionCall, at *scope) (any, error) {
 	if len(at.group) == 0 {
 		return nil, nil
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // apply is CROSS APPLY OPENJSON(..) WITH (.. '$."name"'): one row for each object.
-func (s *session) apply(j *ast.UnqualifiedJoin, outer *scope) (from, error) {
+func (s *queries) apply(j *ast.UnqualifiedJoin, outer *scope) (from, error) {
 	o, ok := j.SecondTableReference.(*ast.OpenJsonTableReference)
 	if !ok || j.UnqualifiedJoinType != "CrossApply" || o.RowPattern != nil || o.Alias == nil {
 		return from{}, unknown(j)

@@ -63,7 +63,7 @@ func resultType(rows [][]any, column int) string {
 	return "nvarchar(max)"
 }
 
-func (s *session) query(e ast.QueryExpression, outer *scope) (result, error) {
+func (s *queries) query(e ast.QueryExpression, outer *scope) (result, error) {
 	q, ok := e.(*ast.QuerySpecification)
 	if !ok || q.TopRowFilter != nil || q.HavingClause != nil || q.OffsetClause != nil || q.ForClause != nil || q.WindowClause != nil || q.UniqueRowFilter == "Distinct" {
 		return result{}, unknown(e)
@@ -110,7 +110,7 @@ func (s *session) query(e ast.QueryExpression, outer *scope) (result, error) {
 	return s.project(q.SelectElements, rows)
 }
 
-func (s *session) project(elements []ast.SelectElement, rows []*scope) (result, error) {
+func (s *queries) project(elements []ast.SelectElement, rows []*scope) (result, error) {
 	var out result
 	for _, e := range elements {
 		c, ok := e.(*ast.SelectScalarExpression)
@@ -147,7 +147,7 @@ type from struct {
 	rows [][]source
 }
 
-func (s *session) from(ref ast.TableReference, outer *scope) (from, error) {
+func (s *queries) from(ref ast.TableReference, outer *scope) (from, error) {
 	switch ref := ref.(type) {
 	case *ast.NamedTableReference:
 		return s.fromTable(ref)
@@ -178,7 +178,7 @@ func single(alias *ast.Identifier, names []string, rows [][]any) from {
 	return out
 }
 
-func (s *session) fromTable(ref *ast.NamedTableReference) (from, error) {
+func (s *queries) fromTable(ref *ast.NamedTableReference) (from, error) {
 	o := ref.SchemaObject
 	if len(ref.TableHints) > 0 || o.SchemaIdentifier == nil || ref.Alias == nil {
 		return from{}, unknown(ref)
@@ -194,13 +194,13 @@ func (s *session) fromTable(ref *ast.NamedTableReference) (from, error) {
 	for _, c := range t.columns {
 		names = append(names, c.Name)
 	}
-	for _, r := range t.visible(s) {
+	for _, r := range t.visible(s.as) {
 		rows = append(rows, r.cells)
 	}
 	return single(ref.Alias, names, rows), nil
 }
 
-func (s *session) join(j *ast.QualifiedJoin, outer *scope) (from, error) {
+func (s *queries) join(j *ast.QualifiedJoin, outer *scope) (from, error) {
 	if j.QualifiedJoinType != "Inner" && j.QualifiedJoinType != "LeftOuter" {
 		return from{}, unknown(j)
 	}
@@ -236,7 +236,7 @@ func (s *session) join(j *ast.QualifiedJoin, outer *scope) (from, error) {
 
 // candidates gives for a row of the left the rows of the right that can match: by
 // one equality of the condition, since a commit joins by ids.
-func (s *session) candidates(condition ast.BooleanExpression, left, right from) func([]source) [][]source {
+func (s *queries) candidates(condition ast.BooleanExpression, left, right from) func([]source) [][]source {
 	all := func([]source) [][]source { return right.rows }
 	switch c := condition.(type) {
 	case *ast.BooleanBinaryExpression:
@@ -272,7 +272,7 @@ func (s *session) candidates(condition ast.BooleanExpression, left, right from) 
 }
 
 // grouped puts rows together that are aggregated.
-func (s *session) grouped(q *ast.QuerySpecification, rows []*scope, outer *scope) ([]*scope, error) {
+func (s *queries) grouped(q *ast.QuerySpecification, rows []*scope, outer *scope) ([]*scope, error) {
 	if q.GroupByClause == nil {
 		if !aggregates(q.SelectElements) {
 			return rows, nil
@@ -320,7 +320,7 @@ func aggregates(elements []ast.SelectElement) bool {
 }
 
 // number works out ROW_NUMBER() OVER (PARTITION BY .. ORDER BY ..).
-func (s *session) number(q *ast.QuerySpecification, rows []*scope) error {
+func (s *queries) number(q *ast.QuerySpecification, rows []*scope) error {
 	for _, e := range q.SelectElements {
 		c, ok := e.(*ast.SelectScalarExpression)
 		if !ok {
@@ -340,7 +340,7 @@ func (s *session) number(q *ast.QuerySpecification, rows []*scope) error {
 	return nil
 }
 
-func (s *session) place(f *ast.FunctionCall, rows []*scope) error {
+func (s *queries) place(f *ast.FunctionCall, rows []*scope) error {
 	ordered := slices.Clone(rows)
 	if err := s.sort(ordered, f.OverClause.Partitions, f.OverClause.OrderByClause.OrderByElements); err != nil {
 		return err
@@ -368,7 +368,7 @@ func (s *session) place(f *ast.FunctionCall, rows []*scope) error {
 }
 
 // sort orders rows by the expressions, ascending, and then by the elements.
-func (s *session) sort(rows []*scope, by []ast.ScalarExpression, elements []*ast.ExpressionWithSortOrder) (failed error) {
+func (s *queries) sort(rows []*scope, by []ast.ScalarExpression, elements []*ast.ExpressionWithSortOrder) (failed error) {
 	for _, e := range slices.Backward(by) {
 		elements = append([]*ast.ExpressionWithSortOrder{{Expression: e}}, elements...)
 	}

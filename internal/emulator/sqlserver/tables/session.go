@@ -17,14 +17,25 @@ import (
 
 // session is a connection's state. The database's mutex guards it.
 type session struct {
-	db     *Database
-	open   bool // a transaction
+	definitions
 	closed bool
 	began  int // the number of the last commit before it
-	undo   []undo
-	vars   map[string]any
+}
+
+// queries works SELECT statements and expressions out.
+type queries struct {
+	db   *Database
+	as   *session // whose rows are visible
+	open bool // a transaction
+	vars map[string]any
 	// lists are the subqueries of IN that do not depend on the row, by statement.
 	lists map[ast.QueryExpression]*list
+}
+
+// definitions makes and changes tables.
+type definitions struct {
+	queries
+	undo []undo
 }
 
 // parseTimeout bounds the parser, which does not end on some broken texts.
