@@ -26,7 +26,7 @@ type session struct {
 type queries struct {
 	db   *Database
 	as   *session // whose rows are visible
-	open bool // a transaction
+	open bool     // a transaction
 	vars map[string]any
 	// lists are the subqueries of IN that do not depend on the row, by statement.
 	lists map[ast.QueryExpression]*list
