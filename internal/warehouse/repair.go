@@ -7,23 +7,22 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Repair is tables of one resource type that are made anew where they are, for engines
-// that cannot have others take their place: columns that do not fit are dropped and
-// added again, and from then on no resource counts as written, whatever its version,
-// until a commit writes it. Readers see NULL in the new columns until then.
+// Repair describes tables of one resource type to be rebuilt in place, for engines that cannot swap
+// tables. Columns that do not fit are dropped and added again, and every resource counts as not
+// written until a commit writes it. Until then readers see NULL in the new columns.
 type Repair struct {
 	Plan, Type, Schema string
-	// Lines is how many resources there are to be committed at most.
+	// Lines is the maximum number of resources to be committed.
 	Lines int64
 }
 
-// Check holds the names against what every engine relies on.
+// Check returns an error for names that no engine accepts.
 func (r Repair) Check() error { return checkNames(r.Type, r.Schema) }
 
 const allFiles = "put the files of all exports since the last full one into the folder, and rebuild again"
 
-// Short refuses a repair for which there are fewer lines than the tables have live
-// resources: it could not be completed, and nothing was touched yet.
+// Short refuses a repair with fewer lines than live resources. The repair could not be completed,
+// and nothing has changed yet.
 func (r Repair) Short(live int64) error {
 	return &fault.Error{
 		Class: fault.Permanent,
@@ -33,7 +32,7 @@ func (r Repair) Short(live int64) error {
 	}
 }
 
-// Left is the error of a repair after which so many live resources were not committed
+// Left returns the error of a repair after which this number of live resources was not committed
 // again.
 func (r Repair) Left(resources int64) error {
 	return &fault.Error{
@@ -44,8 +43,8 @@ func (r Repair) Left(resources int64) error {
 	}
 }
 
-// ByHand refuses a repair of tables that someone has changed in a way that no column
-// added again can mend. Tables are those to be dropped.
+// ByHand refuses a repair of tables with manual changes that new columns cannot correct. tables
+// must be dropped.
 func (r Repair) ByHand(what error, tables ...string) error {
 	for i, t := range tables {
 		tables[i] = r.Schema + "." + t

@@ -7,18 +7,18 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// Replacement is tables of one resource type that take the place of others: those of
-// a plan's present views and their head. Commits have filled them in a schema beside.
-// Readers see the old ones, all of them, until they see the new ones.
+// Replacement describes tables of one resource type that replace others: the tables of a plan's
+// current views and their head. Commits have filled them in another schema. Readers see all old
+// tables, then all new ones.
 type Replacement struct {
 	Plan, Type   string
 	Schema, From string
 }
 
-// Beside is the schema in which the tables of another are made anew.
+// Beside returns the schema in which another schema's tables are rebuilt.
 func Beside(schema string) string { return "_rebuild_" + schema }
 
-// Check holds the names against what every engine relies on.
+// Check returns an error for names that no engine accepts.
 func (r Replacement) Check() error { return checkNames(r.Type, r.Schema, r.From) }
 
 func checkNames(resource string, schemas ...string) error {
@@ -30,8 +30,7 @@ func checkNames(resource string, schemas ...string) error {
 	return nil
 }
 
-// Lacks refuses a replacement that lacks so many of the resources that the tables
-// have, or has older versions of them.
+// Lacks refuses a replacement in which this number of resources is missing or older.
 func (r Replacement) Lacks(resources int64) error {
 	return &fault.Error{
 		Class: fault.Permanent,
@@ -41,8 +40,8 @@ func (r Replacement) Lacks(resources int64) error {
 	}
 }
 
-// Untold refuses a replacement where the head was changed by hand: nobody can tell
-// what would be lost.
+// Untold refuses a replacement whose head was changed manually, because lost resources could not be
+// detected.
 func (r Replacement) Untold() error {
 	return &fault.Error{
 		Class:  fault.Permanent,
@@ -51,8 +50,8 @@ func (r Replacement) Untold() error {
 	}
 }
 
-// Rebuilding is the command that makes the tables of a resource type anew, as the
-// refusals name it; to is where, as --to has it, with the options that it needs.
+// Rebuilding returns the command that rebuilds the tables of a resource type, for remedies. to is
+// the value of --to with the options that it needs.
 func Rebuilding(to, schema, resource string) string {
 	return fmt.Sprintf("or rebuild the tables of %[3]s with fhirsynapse load DIR --to %[1]s --schema %[2]s --rebuild=%[3]s, where DIR has the files of all exports since the last full one",
 		to, schema, resource)

@@ -11,16 +11,16 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// Resource is one line of a landed file, with what prepare says of it.
+// Resource is one line of a landed file with the results of prepare.
 type Resource struct {
 	prepared.Head
 	// JSON is valid until the next resource.
 	JSON []byte
 }
 
-// Resources walks the lines of a landed file that prepare has found to be
-// resources, in order. A file that is not as it was prepared is Permanent, or
-// pipeline.ErrChanged. LineLimit is as for ndjson.Lines.
+// Resources iterates over the lines of a landed file that prepare has accepted as resources, in
+// order. A file that differs from its prepared state is Permanent, or pipeline.ErrChanged.
+// lineLimit is as in ndjson.Lines.
 func Resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile, lineLimit int) iter.Seq2[Resource, error] {
 	return func(yield func(Resource, error) bool) {
 		if f.Done.Heads == 0 {
@@ -65,7 +65,7 @@ func resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile,
 				yield(Resource{}, err)
 				return
 			case line.Number < head.Line:
-				continue // blank, filtered, or in quarantine
+				continue // blank, filtered or quarantined
 			case lineErr != nil || line.Number > head.Line:
 				yield(Resource{}, fault.Permanentf("file %s: line %d was prepared and cannot be read: prepare the file again", f.Path, head.Line))
 				return

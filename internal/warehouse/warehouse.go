@@ -1,9 +1,7 @@
-// Package warehouse is what all engines with tables share: the names of the
-// tables and columns that are ours, what a batch must be like before it is
-// touched, and the order in which its files are numbered.
+// Package warehouse holds the common parts of all engines with tables: reserved table and column
+// names, the checks of a batch, and the numbering of its files.
 //
-// The engines are below: duck is DuckDB; memory is the commit written from the
-// laws, without SQL, which the others are held against.
+// The engines are in packages below.
 package warehouse
 
 import (
@@ -20,8 +18,8 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// The columns that every table has beside the view's. A view's column cannot
-// begin with an underscore.
+// The columns of every table in addition to the view's. A view's column cannot begin with an
+// underscore.
 const (
 	IDColumn          = "_id"
 	VersionColumn     = "_version"
@@ -35,8 +33,8 @@ const LedgerTable = "_ledger"
 // HeadTable holds the newest version of each id of a resource type.
 func HeadTable(resource string) string { return "_head_" + resource }
 
-// SameButCase refuses a resource type whose head table is there in another case: the two
-// types would share their tables.
+// SameButCase refuses a resource type if a head table differs only in case. The two types would
+// share their tables.
 func SameButCase(table, resource string) error {
 	head := HeadTable(resource)
 	if table == head || !strings.EqualFold(table, head) {
@@ -45,10 +43,10 @@ func SameButCase(table, resource string) error {
 	return fault.Permanentf("resource type %s differs in case only from the one of table %s: a database does not tell their tables apart, correct the name", resource, table)
 }
 
-// Views gives the tables of a plan's present views.
+// Views returns the tables of a plan's current views.
 type Views func(plan string) ([]prepared.Table, error)
 
-// Tables are the tables of one resource type of a plan.
+// Tables returns the tables of one resource type of a plan.
 func (v Views) Tables(plan, resource string) ([]prepared.Table, error) {
 	all, err := v(plan)
 	if err != nil {
@@ -62,9 +60,8 @@ var (
 	attemptHex = regexp.MustCompile(`^[0-9a-f]+$`)
 )
 
-// Check holds a batch against what every engine relies on: names that can be part
-// of a statement, and files whose lines are all accounted for. All faults are
-// reported together; they are Permanent.
+// Check validates a batch for all engines: names must be safe in a statement, and all lines of
+// files must be accounted for. It reports all faults together, as Permanent.
 func Check(b pipeline.Batch) error {
 	var faults []error
 	for _, n := range []struct {
@@ -90,8 +87,8 @@ func Check(b pipeline.Batch) error {
 	return &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
 }
 
-// Numbered is the files in the order of their numbers, each once. The order
-// decides between lines of one version, so it must not depend on the caller.
+// Numbered returns the files in the order of their numbers, without duplicates. The order decides
+// between lines of one version, so it must not depend on the caller.
 func Numbered(files []pipeline.PreparedFile) []pipeline.PreparedFile {
 	out := slices.Clone(files)
 	slices.SortFunc(out, func(a, b pipeline.PreparedFile) int {
@@ -100,11 +97,11 @@ func Numbered(files []pipeline.PreparedFile) []pipeline.PreparedFile {
 	return slices.CompactFunc(out, func(a, b pipeline.PreparedFile) bool { return a.Path == b.Path && a.ETag == b.ETag })
 }
 
-// Content is the tables of a schema as text, for tests: rows in order, of which
-// the cells that are not NULL.
+// Content is the tables of a schema as text, for tests: rows in order, with their cells that are
+// not NULL.
 type Content map[string][]string
 
-// Add puts a row into a table. Names and cells belong together; a nil is NULL.
+// Add adds a row to a table. cells[i] belongs to names[i]; nil is NULL.
 func (c Content) Add(table string, names []string, cells []*string) {
 	var parts []string
 	for i, cell := range cells {
@@ -116,7 +113,7 @@ func (c Content) Add(table string, names []string, cells []*string) {
 	c[table] = append(c[table], strings.Join(parts, " "))
 }
 
-// Sort puts the rows of every table in order.
+// Sort sorts the rows of every table.
 func (c Content) Sort() {
 	for _, rows := range c {
 		slices.Sort(rows)

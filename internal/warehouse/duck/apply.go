@@ -14,11 +14,11 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// A staged line has one number, unique in the batch: the file's shifted, plus the
-// line's. It orders lines of one version, and joins faster than two columns.
+// A staged line has one number, unique in the batch: the file's number shifted, plus the line's. It
+// orders lines of one version and joins faster than two columns.
 const fileShift = 40
 
-// attempt is one commit under way: the statements, with what they have found out.
+// attempt is one running commit: its statements and their results.
 type attempt struct {
 	*database
 	w      *Warehouse
@@ -32,8 +32,8 @@ type attempt struct {
 	staged, won, known int64
 }
 
-// apply commits a staged batch. From the ledger's answer to the end no other
-// commit of the type runs, here or elsewhere.
+// apply commits a staged batch. From the read of the ledger to the end no other commit of the type
+// runs, in any process.
 func (w *Warehouse) apply(ctx context.Context, in *session, db *database, s *staged) error {
 	if err := in.ensure(ctx, db, s); err != nil {
 		return err
@@ -64,8 +64,8 @@ func (w *Warehouse) apply(ctx context.Context, in *session, db *database, s *sta
 	return nil
 }
 
-// drop leaves out files that the ledger has, and puts those with heads first, so
-// that the number of a file is its place in the list of heads.
+// drop removes files that are in the ledger and sorts files with heads first, so that a file's
+// number is its place in the list of heads.
 func (a *attempt) drop(there []pipeline.LedgerEntry) {
 	known := map[[2]string]bool{}
 	for _, e := range there {
@@ -83,7 +83,7 @@ func (a *attempt) drop(there []pipeline.LedgerEntry) {
 	})
 }
 
-// prepare makes what must not be made inside the transaction.
+// prepare creates the objects that must not be created inside the transaction.
 func (a *attempt) prepare() error {
 	if err := a.listFiles(); err != nil {
 		return err
@@ -111,10 +111,10 @@ func (a *attempt) prepare() error {
 	return nil
 }
 
-// filesAtOnce is how many files one statement lists; a batch may have thousands.
+// filesAtOnce bounds the files in one statement. A batch may have thousands.
 const filesAtOnce = 500
 
-// listFiles makes the table of the batch's files.
+// listFiles creates the table of the batch's files.
 func (a *attempt) listFiles() error {
 	if _, err := a.exec("make", "CREATE TEMP TABLE "+a.files+" (file BIGINT, path VARCHAR, etag VARCHAR, lines BIGINT, blank BIGINT, quarantined BIGINT, filtered BIGINT)"); err != nil {
 		return err
@@ -143,8 +143,7 @@ func parquetFiles(paths []string) string {
 	return "read_parquet([" + strings.Join(quoted, ", ") + "])"
 }
 
-// transaction is the commit of design section 5: winners, rows, heads, ledger, and
-// the check of the counts.
+// transaction commits winners, rows, heads and ledger, and checks the counts; see docs/pipeline.md.
 func (a *attempt) transaction() error {
 	for _, step := range []func() error{a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger, a.checkCounts} {
 		if err := step(); err != nil {
@@ -178,8 +177,8 @@ func (a *attempt) number(step, query string, args ...any) (n int64, err error) {
 	return n, nil
 }
 
-// findLosers lists the staged lines that another staged line of the same id beats.
-// Few batches have any: only ids that occur twice are ranked.
+// findLosers lists the staged lines that lose against another staged line of the same id. Few
+// batches have any, so only repeated ids are ranked.
 func (a *attempt) findLosers() error {
 	if a.staged < 2 {
 		return nil
@@ -192,8 +191,8 @@ func (a *attempt) findLosers() error {
 	return err
 }
 
-// findWinners lists, per id, the staged line that beats the head, or equals it and
-// was written with an older view set.
+// findWinners lists, per id, the staged line that beats the head, or equals it and was written with
+// an older view set.
 func (a *attempt) findWinners() error {
 	heads, err := a.number("heads", "SELECT count(*) FROM (SELECT 1 FROM "+a.head+" LIMIT 1)")
 	if err != nil {
@@ -220,13 +219,13 @@ func (a *attempt) findWinners() error {
 	return err
 }
 
-// knownIDs is the ids of winners that have a head.
+// knownIDs returns a query for the ids of winners that have a head.
 func (a *attempt) knownIDs() string {
 	return "(SELECT s.id FROM " + a.heads + " AS s JOIN " + a.winners + " AS w ON w.n = s.n WHERE w.known)"
 }
 
-// replaceRows takes the rows of the winners' ids out of every view's table, and
-// puts in those of exactly the lines that won.
+// replaceRows deletes the rows of the winners' ids from every view's table and inserts the rows of
+// the winning lines.
 func (a *attempt) replaceRows() error {
 	for _, t := range a.s.tables {
 		table := tableName(a.s.batch.Schema, t.Name)
@@ -259,10 +258,10 @@ func (a *attempt) insertRows(table string, t prepared.Table) error {
 		to, from = append(to, name(c.Name)), append(from, selected(c))
 	}
 	to = append(to, name(warehouse.IDColumn), name(warehouse.VersionColumn), name(warehouse.LastUpdatedColumn), name(warehouse.ExportColumn))
-	// A version begins with its instant, in nine digits; milliseconds are shown.
+	// A version begins with its instant in nine digits; the column shows milliseconds.
 	from = append(from, "v."+name(prepared.IDColumn), "v."+name(prepared.VersionColumn), "substr(v."+name(prepared.VersionColumn)+", 1, 23) || 'Z'", "?")
 	insert := "INSERT INTO " + table + " (" + strings.Join(to, ", ") + ") SELECT " + strings.Join(from, ", ") + " FROM " + parquetFiles(paths) + " AS v"
-	// Where every staged line has won there is nothing to look up.
+	// If every staged line has won, no lookup is needed.
 	if a.won < a.staged {
 		insert += fmt.Sprintf(" WHERE (([%s]::BIGINT[])[v.file_index::BIGINT + 1] << %d) + v.%s IN (SELECT w.n FROM %s AS w WHERE NOT w.deleted)",
 			strings.Join(numbers, ", "), fileShift, name(prepared.LineColumn), a.winners)
@@ -277,10 +276,10 @@ func (a *attempt) insertRows(table string, t prepared.Table) error {
 	return nil
 }
 
-// selected is a column of the prepared form as its table has it.
+// selected returns a column of the prepared form in its table's type.
 func selected(c sof.Column) string {
 	if c.Kind == sof.Timestamp {
-		// AT TIME ZONE asks a calendar for each value.
+		// AT TIME ZONE would consult a calendar for each value.
 		return "make_timestamp(epoch_us(v." + name(c.Name) + "))"
 	}
 	return "v." + name(c.Name)
@@ -315,7 +314,7 @@ func (a *attempt) writeLedger() error {
 	return err
 }
 
-// checkCounts is law 5, on what was written.
+// checkCounts verifies law 5 for the written rows; see docs/architecture.md#laws.
 func (a *attempt) checkCounts() error {
 	a.w.o.before("check")
 	var path string

@@ -17,8 +17,8 @@ import (
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
-// Types of an export are committed side by side, each by two callers that do not
-// know of each other. What the ledger says is never behind what is committed.
+// Types of an export are committed concurrently, each by two independent callers. The ledger is
+// never behind the committed data.
 func TestCommitsSideBySide(t *testing.T) {
 	t.Parallel()
 	types := []string{"Condition", "Device", "Observation", "Patient", "Procedure"}
@@ -82,8 +82,7 @@ func TestCommitsSideBySide(t *testing.T) {
 	}
 }
 
-// typeLines is so many resources, every third with a version later than the round
-// before.
+// typeLines returns n resources. Every third has a later version than in the round before.
 func typeLines(typ string, round, n int) string {
 	var b strings.Builder
 	for i := range n {

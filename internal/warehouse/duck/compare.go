@@ -11,24 +11,21 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Difference says how the rows of one table differ between two databases, as
-// multisets and without the export that wrote them.
+// Difference is the difference of one table between two databases. Rows are compared as multisets,
+// without the export that wrote them.
 type Difference struct {
 	Table string
-	// A and B are the rows of the table in each; OnlyA and OnlyB those that the
-	// other lacks.
+	// A and B count the rows in each database, OnlyA and OnlyB the rows that the other lacks.
 	A, B, OnlyA, OnlyB int64
-	// Columns tells of columns that only one of them has; their values are not
-	// compared.
+	// Columns lists columns that only one of them has. Their values are not compared.
 	Columns []string
 }
 
-// Equal says that there is no difference.
+// Equal reports whether there is no difference.
 func (d Difference) Equal() bool { return d.OnlyA == 0 && d.OnlyB == 0 && len(d.Columns) == 0 }
 
-// Compare holds the view tables of a schema in database file a against those in
-// b, in order of their names. A table that only one of them has is compared with
-// an empty one.
+// Compare compares the view tables of a schema in the database files a and b, in order of their
+// names. A missing table counts as empty.
 func Compare(ctx context.Context, a, b, schema string) (_ []Difference, err error) {
 	db, err := openDatabase(ctx, settings{})
 	if err != nil {
@@ -69,7 +66,7 @@ func (s side) tables(ctx context.Context) ([]string, error) {
 		s.name, s.schema)
 }
 
-// columns is the columns of a table that count, quoted.
+// columns returns the quoted columns of a table to be compared.
 func (s side) columns(ctx context.Context, table string) ([]string, error) {
 	all, err := s.db.strings(ctx, "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND lower(schema_name) = lower(?) AND table_name = ? ORDER BY column_name",
 		s.name, s.schema, table)
@@ -149,7 +146,7 @@ func compareTable(ctx context.Context, a, b side, table string) (d Difference, e
 	return d, nil
 }
 
-// all is every row of a table; empty when it is not there.
+// all returns a query for every row of a table, or "" if it does not exist.
 func all(s side, table string, columns []string) string {
 	if len(columns) == 0 {
 		return ""
@@ -157,8 +154,8 @@ func all(s side, table string, columns []string) string {
 	return "SELECT 1 FROM " + s.table(table)
 }
 
-// except is the rows of one side that the other lacks; those are all of them when
-// there is no other side.
+// except returns a query for the rows of one side that the other lacks, or whole if a side is
+// missing.
 func except(one, other, whole string) string {
 	if one == "" || other == "" {
 		return whole

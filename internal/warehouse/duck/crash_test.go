@@ -49,13 +49,12 @@ var crashViews = preparedtest.Views{"plan": {
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 }}
 
-// crashStore is the store, the lake and the batch below one folder.
+// crashStore returns the store, the lake and the batch below one folder.
 func crashStore(dir string) (path, lake, batch string) {
 	return filepath.Join(dir, "x.duckdb"), filepath.Join(dir, "lake"), filepath.Join(dir, "batch")
 }
 
-// commitAndDie commits the batch of a folder and dies by SIGKILL ahead of the nth
-// statement.
+// commitAndDie commits the batch of a folder and dies by SIGKILL before the nth statement.
 func commitAndDie(dir, nth string) error {
 	n, err := strconv.Atoi(nth)
 	if err != nil {
@@ -73,7 +72,7 @@ func commitAndDie(dir, nth string) error {
 	w, err := Open(Options{Path: path, Lake: localfs.New(lakeDir), Views: crashViews.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start), before: func(string) {
 		if n--; n == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // until it arrives
+			select {} // until the signal arrives
 		}
 	}})
 	if err != nil {
@@ -82,7 +81,7 @@ func commitAndDie(dir, nth string) error {
 	return w.Commit(context.Background(), b)
 }
 
-// prepareCrash makes a batch in which every statement has something to do.
+// prepareCrash returns a batch in which every statement has work.
 func prepareCrash(t *testing.T, lake pipeline.Lake, export, lines string) pipeline.Batch {
 	t.Helper()
 	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: crashViews})
@@ -170,7 +169,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 	}
 }
 
-// runKilled commits in another process and says whether that was killed.
+// runKilled commits in another process and reports whether it was killed.
 func runKilled(t *testing.T, dir string, n int) bool {
 	t.Helper()
 	exe, err := os.Executable()

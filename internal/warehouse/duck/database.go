@@ -21,32 +21,32 @@ import (
 	"fhirsynapse/internal/workdir"
 )
 
-// attached is the name of the database file inside a connection. The connection's
-// own database is in memory and has the temporary tables.
+// attached is the name of the database file inside a connection. The connection's own database is
+// in memory and holds the temporary tables.
 const attached = "w"
 
-// settings are those of a DuckDB instance.
+// settings configure a DuckDB instance.
 type settings struct {
 	memoryLimit string
 	threads     int
 	tempDir     string
-	now         time.Time // says which folders are old that have no lock
+	now         time.Time // decides which unlocked folders are old
 }
 
 // database is a connection to a DuckDB instance.
 type database struct {
-	pool  *sql.DB      // the instance, of its first connection; nil for others
-	spill *workdir.Dir // what does not fit into memory, likewise
+	pool  *sql.DB      // set on the instance's first connection only
+	spill *workdir.Dir // spilled data; set on the first connection only
 	*sql.Conn
 }
 
-// spillPrefix begins the names of the folders for what does not fit into memory.
+// spillPrefix begins the names of the folders for spilled data.
 const spillPrefix = "fhirsynapse-duckdb-"
 
 func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
 	makeFilesPrivate()
 	q := url.Values{
-		// Nothing is ever downloaded: the build has what is used here.
+		// Extensions are never downloaded: the build contains all that are needed.
 		"autoinstall_known_extensions": {"false"},
 		"autoload_known_extensions":    {"false"},
 		"preserve_insertion_order":     {"false"},
@@ -57,7 +57,7 @@ func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
 	if s.threads > 0 {
 		q.Set("threads", strconv.Itoa(s.threads))
 	}
-	// Instances name what they spill alike, so each has a folder of its own.
+	// Instances use the same names for spilled files, so each has its own folder.
 	spill, err := workdir.Make(cmp.Or(s.tempDir, os.TempDir()), spillPrefix, s.now)
 	if err != nil {
 		return nil, fmt.Errorf("start DuckDB: %w", err)
@@ -73,7 +73,7 @@ func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
 		return nil, fault.Permanentf("start DuckDB: %w", err)
 	}
 	pool := sql.OpenDB(connector)
-	pool.SetMaxIdleConns(-1) // what a connection has left open ends with it
+	pool.SetMaxIdleConns(-1) // closing a connection ends what it has left open
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", err), pool.Close())
@@ -84,14 +84,13 @@ func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
 	return &database{pool: pool, spill: spill, Conn: conn}, nil
 }
 
-// cheapTexts leaves texts that occur again and again to dictionaries, and stores
-// others as they are: looking for a still better form took most of a commit's
-// processor time. Without dictionaries the file is more than twice as large, and
-// writing it takes what they save.
+// cheapTexts leaves repeated texts to dictionaries and stores others plainly, because the search
+// for better forms took most of a commit's processor time. Without dictionaries the file would be
+// more than twice as large, and writing it would cost what they save.
 const cheapTexts = "SET disabled_compression_methods = 'fsst,dict_fsst,zstd'"
 
-// close ends the connection, and with the first one the instance, which writes what
-// is left of the log into the files.
+// close ends the connection. The first connection also ends the instance, which writes the rest of
+// the log into the files.
 func (db *database) close() error {
 	err := db.Close()
 	if db.pool != nil {
@@ -103,7 +102,7 @@ func (db *database) close() error {
 	return nil
 }
 
-// beside is another connection to the instance, with temporary tables of its own.
+// beside opens another connection to the instance, with its own temporary tables.
 func (db *database) beside(ctx context.Context) (*database, error) {
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
@@ -119,17 +118,16 @@ const (
 	readOnly
 )
 
-// rowGroup is how many rows DuckDB keeps uncompressed for each table that is being
-// written; its default, 122,880, takes too much memory for wide tables. With
-// three times as much a commit takes as long.
+// rowGroup is the number of rows that DuckDB keeps uncompressed per written table. The default,
+// 122,880, needs too much memory for wide tables; three times this value is no faster.
 const rowGroup = 10240
 
-// blockSize is what a new database file is made of. Every column of every table
-// that a transaction touches holds at least one block in memory, filled or not;
-// DuckDB's default, 262,144, takes 100 MB for the tables of one resource type.
+// blockSize is the block size of a new database file. Every column of every table in a transaction
+// holds at least one block in memory; DuckDB's default, 262,144, needs 100 MB for the tables of one
+// resource type.
 const blockSize = 32768
 
-// attach opens a database file. Another process at it is a Transient error.
+// attach opens a database file. A lock by another process is a Transient error.
 func (db *database) attach(ctx context.Context, path, as string, m mode) error {
 	options := fmt.Sprintf("ROW_GROUP_SIZE %d", rowGroup)
 	if m == readOnly {
@@ -151,7 +149,7 @@ func attachError(ctx context.Context, path string, m mode, err error) error {
 	if typeOf(err) != duckdb.ErrorTypeIO {
 		return fmt.Errorf("open database %s: %w", path, classified(err))
 	}
-	// DuckDB has one error for all that an operating system can say no to.
+	// DuckDB has one error for all refusals of the operating system.
 	flag := os.O_RDWR
 	if m == readOnly {
 		flag = os.O_RDONLY
@@ -162,8 +160,8 @@ func attachError(ctx context.Context, path string, m mode, err error) error {
 	return fault.Transientf("database %s is in use by another process, or is no DuckDB file: %w", path, err)
 }
 
-// probe asks the operating system about a file that DuckDB could not open. It
-// closes no file that this process may have locked: POSIX would drop the lock.
+// probe asks the operating system about a file that DuckDB could not open. It closes no file that
+// this process may have locked, because POSIX would drop the lock.
 func probe(path string, flag int, m mode) error {
 	if _, err := os.Stat(path); err != nil { //nolint:gosec // the database that the person names
 		return err
@@ -178,7 +176,7 @@ func probe(path string, flag int, m mode) error {
 	return f.Close()
 }
 
-// typeOf is DuckDB's code of an error.
+// typeOf returns DuckDB's code of an error.
 func typeOf(err error) duckdb.ErrorType {
 	var d *duckdb.Error
 	if errors.As(err, &d) {
@@ -187,14 +185,14 @@ func typeOf(err error) duckdb.ErrorType {
 	return duckdb.ErrorTypeInvalid
 }
 
-// classified gives an error of DuckDB its class: statements that can never do are
-// Permanent; what depends on the machine may pass.
+// classified sets the class of a DuckDB error. Invalid statements are Permanent; errors of the
+// machine may pass.
 func classified(err error) error {
 	switch typeOf(err) {
 	case duckdb.ErrorTypeCatalog, duckdb.ErrorTypeBinder, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeConversion,
 		duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType:
 		return &fault.Error{Class: fault.Permanent, Err: err}
-	case duckdb.ErrorTypeOutOfMemory: // the limit is ours, so it does not pass
+	case duckdb.ErrorTypeOutOfMemory: // the limit is our setting, so a retry does not help
 		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB: duckdb:FILE?memory_limit=256MB"}
 	default: // may pass
 		return err
@@ -205,8 +203,8 @@ func classified(err error) error {
 func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 func text(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
 
-// Several readers of a path go together; a writer goes alone. DuckDB's own lock,
-// which is POSIX's, does not know the readers and writers of one process apart.
+// A path allows several readers or one writer. DuckDB uses a POSIX lock, which does not separate
+// readers and writers of one process.
 const (
 	shared = 1
 	alone  = 1 << 20

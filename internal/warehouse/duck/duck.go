@@ -1,18 +1,16 @@
-// Package duck is the warehouse on DuckDB: the default on a desk, one file, no
-// server. It is the only package that needs cgo; handler/ never reaches it.
+// Package duck implements the warehouse on DuckDB: the local default, one file, no server. It is
+// the only package that needs cgo; handler/ never links it.
 //
-// The database file is opened for a commit and closed after it, unless others are
-// under way or wait, so that other processes can read it in between. DuckDB lets in
-// one process that writes, or several that read: that is the exclusion of a commit
-// between processes. Inside a process there is a lock per path, and one per type:
-// commits of two types, which have no table but the ledger in common, go side by
-// side, each on a thread of its own. A commit stages first, without any of these: it
-// downloads the prepared Parquet into a folder of its own. Then, in one transaction,
-// it finds the winners, replaces their rows, writes heads and ledger, and holds the
-// counts against each other before COMMIT.
+// The database file is opened for a commit and closed after it, unless other commits run or wait,
+// so that other processes can read it in between. DuckDB allows one writing process or several
+// reading ones, which excludes commits of other processes. Inside a process there is a lock per
+// path and one per type: commits of two types share only the ledger and run concurrently, each on
+// its own thread. A commit first stages without locks: it downloads the prepared Parquet into its
+// own folder. Then, in one transaction, it finds the winners, replaces their rows, writes heads and
+// ledger, and compares the counts before COMMIT.
 //
-// What a batch may cost is bounded: DuckDB by its memory limit, beyond which it
-// goes to the temporary folder, and staging by the batch on disk.
+// The cost of a batch is bounded: DuckDB by its memory limit, beyond which it spills to the
+// temporary folder, and staging by the size of the batch on disk.
 package duck
 
 import (
@@ -30,54 +28,52 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Options are what a Warehouse is made of. Path, Lake, Views and Now are needed;
-// the zero values of the others mean the defaults.
+// Options configure a Warehouse. Path, Lake, Views and Now are required; zero values of the others
+// mean the defaults.
 type Options struct {
-	// Path is the database file. It and its folder are made when they are missing.
+	// Path is the database file. It and its folder are created if missing.
 	Path string
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
-	// Views gives the tables of a plan.
+	// Views returns the tables of a plan.
 	Views warehouse.Views
-	// TempDir is where batches are staged and where DuckDB puts what does not fit
-	// into memory; empty means the system's.
+	// TempDir is the folder for staged batches and DuckDB's spilled data; empty means the system's.
 	TempDir string
-	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 88MB, with
-	// which a gigabyte of all bundled types was committed, two types at a time, in 280
-	// MiB in all, no slower than with more. Rows of long texts may need more: their
-	// commit is tried once again with moreMemory.
+	// MemoryLimit bounds DuckDB's memory, in its notation; empty means 88MB. With it a gigabyte of
+	// all bundled types, two types at a time, was committed in 280 MiB in total, no slower than
+	// with more. Rows of long texts may need more: their commit is retried once with moreMemory.
 	MemoryLimit string
-	// MakeRoom is called before commits take their memory, so that others can give up
-	// what they keep, and what it returns when they need none any more. It may be nil.
+	// MakeRoom, if not nil, is called before commits use memory, so that others can free theirs.
+	// Its result is called when they need none any more.
 	MakeRoom func() (done func())
-	// Downloads is how many prepared files are fetched at a time; 0 means 4.
+	// Downloads limits the concurrent downloads of prepared files; 0 means 4.
 	Downloads int
-	// Patience is how long Check waits for another process that uses the file.
+	// Patience bounds Check's wait for another process that uses the file.
 	Patience time.Duration
 	// Now dates the ledger.
 	Now func() time.Time
 	// Log may be nil.
 	Log *slog.Logger
 
-	// before is called ahead of every statement of a commit, for tests that end
-	// the process there.
+	// before, if set, is called before every statement of a commit. Tests use it to kill the
+	// process there.
 	before func(step string)
 }
 
-// Warehouse is pipeline.Warehouse on a DuckDB file.
+// Warehouse implements pipeline.Warehouse on a DuckDB file.
 type Warehouse struct {
 	o            Options
-	given        string // the path as the caller wrote it, for messages
-	memoryChosen bool   // by the caller
+	given        string // the caller's path, for messages
+	memoryChosen bool   // the caller set MemoryLimit
 	sessions     sessions
 	ledgers      ledgers
 }
 
-// moreMemory is what a commit gets that the default of MemoryLimit did not do for,
+// moreMemory is the memory for the retry of a commit that failed with the default of MemoryLimit,
 // unless the caller chose a limit. DuckDB holds all texts of 2,048 rows in memory.
 const moreMemory = "1GB"
 
-// Open makes a Warehouse. It does not touch the database yet.
+// Open returns a Warehouse. It does not open the database yet.
 func Open(o Options) (*Warehouse, error) {
 	memoryChosen := o.MemoryLimit != ""
 	o.MemoryLimit = cmp.Or(o.MemoryLimit, "88MB")
@@ -120,8 +116,8 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
 	if err != nil {
 		return err
 	}
-	// What the ledger has already need not be fetched. The answer may be old by
-	// the time of the transaction, which therefore asks again.
+	// Files in the ledger need not be fetched. The ledger may change until the transaction, which
+	// therefore reads it again.
 	b.Files, err = w.missing(ctx, b)
 	if err != nil || len(b.Files) == 0 {
 		return err
@@ -140,8 +136,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
 	})
 }
 
-// missing is the files of a batch, in the order of their numbers, that the ledger
-// does not have.
+// missing returns the files of a batch that are not in the ledger, in the order of their numbers.
 func (w *Warehouse) missing(ctx context.Context, b pipeline.Batch) ([]pipeline.PreparedFile, error) {
 	there, err := w.Ledger(ctx, b.Schema, b.Export)
 	if err != nil {

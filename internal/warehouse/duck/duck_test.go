@@ -73,7 +73,7 @@ func (s store) Content(t *testing.T, schema string) warehouse.Content {
 
 func (s store) table(t *testing.T, db *database, schema, table string, c warehouse.Content) error {
 	t.Helper()
-	// Timestamps are compared as the prepared form shows them.
+	// Timestamps are compared in the prepared form's format.
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+tableName(schema, table))
 	if err != nil {
 		return err

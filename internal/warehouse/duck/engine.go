@@ -22,14 +22,14 @@ func Engine() warehouse.Engine { return engine{} }
 
 type engine struct{}
 
-// parseAddress splits an address into the file and, where it has one, DuckDB's memory limit.
+// parseAddress splits an address into the file and DuckDB's memory limit, if given.
 func parseAddress(address string) (path, memory string) {
 	path, memory, _ = strings.Cut(address, "?memory_limit=")
 	return path, memory
 }
 
-// Local implements warehouse.Engine. Temporary files and bad lines stay beside the database
-// file, on the same disk.
+// Local implements warehouse.Engine. Temporary files and bad lines stay in the folder of the
+// database file, on the same disk.
 func (engine) Local(address string) (warehouse.Local, bool) {
 	file, _ := parseAddress(filepath.Clean(address))
 	return warehouse.Local{Schema: "main", Dir: filepath.Dir(file), Quarantine: file + ".quarantine"}, true
@@ -51,12 +51,11 @@ func (engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened
 	return warehouse.Opened{Warehouse: w, Tables: w, Beside: w}, nil
 }
 
-// Close implements warehouse.Tables. Each commit closes the database file itself.
+// Close implements warehouse.Tables. It does nothing, because each commit closes the database file.
 func (w *Warehouse) Close() error { return nil }
 
-// Check opens the database file for writing and closes it, if there is one. It fails when
-// another process still uses the file after Options.Patience, or when the file cannot be
-// written.
+// Check opens the database file for writing and closes it, if it exists. It fails if another
+// process still uses the file after Options.Patience, or if the file cannot be written.
 func (w *Warehouse) Check(ctx context.Context, _ string) error {
 	there, err := exists(w.given)
 	if err != nil || !there {
@@ -82,7 +81,7 @@ func (w *Warehouse) Check(ctx context.Context, _ string) error {
 	}
 }
 
-// exists reports whether there is a file. A folder of that name is an error.
+// exists reports whether the file exists. A folder of that name is an error.
 func exists(path string) (bool, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -96,11 +95,11 @@ func exists(path string) (bool, error) {
 	return true, nil
 }
 
-// CheckFile refuses a file that does not begin like a DuckDB file. DuckDB has the same error
-// for a file that is in use, which is worth waiting for. An empty file passes: a writer is
-// about to fill it.
+// CheckFile refuses a file that does not begin like a DuckDB file. DuckDB returns the same error
+// for a file in use, which is worth waiting for. An empty file passes, because a writer is about to
+// fill it.
 func CheckFile(path string) error {
-	// As in the storage format's main header: a checksum of eight bytes, then this.
+	// The main header of the storage format: a checksum of eight bytes, then this.
 	const magic, at = "DUCK", 8
 	f, err := os.Open(path)
 	if err != nil {
@@ -116,7 +115,7 @@ func CheckFile(path string) error {
 	return fault.Permanentf("open database: %s is no DuckDB file", path)
 }
 
-// countWait is how long Rows waits for another process that writes.
+// countWait bounds Rows' wait for another writing process.
 const countWait = 5 * time.Second
 
 // Rows implements warehouse.Tables.

@@ -12,11 +12,11 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// column is a column as DuckDB describes it.
+// column is a column in DuckDB's description.
 type column struct{ name, kind string }
 
-// kindOf is the type of a column in DuckDB. A timestamp is UTC without a zone, so
-// that it reads the same whatever the session's zone is.
+// kindOf returns a column's type in DuckDB. A timestamp is UTC without a zone, so that it reads the
+// same in every session.
 func kindOf(c sof.Column) string {
 	switch c.Kind {
 	case sof.Boolean:
@@ -37,7 +37,7 @@ func kindOf(c sof.Column) string {
 	return "VARCHAR"
 }
 
-// wanted is the tables that a batch of one type needs, with their columns.
+// wanted is a table with its columns that a batch of one type needs.
 type wanted struct {
 	table   string
 	columns []column
@@ -75,17 +75,15 @@ func wantedTables(resource string, tables []prepared.Table) []wanted {
 	return all
 }
 
-// ensure makes what is missing for a batch; two commits that begin together may miss
-// the same.
+// ensure creates the missing tables of a batch. Two concurrent commits may need the same ones.
 func (s *session) ensure(ctx context.Context, db *database, batch *staged) error {
 	s.definitions.Lock()
 	defer s.definitions.Unlock()
 	return db.ensure(ctx, batch.batch.Schema, batch.batch.Type, batch.tables)
 }
 
-// ensure makes what is missing of a schema: itself, its tables, their columns. A
-// column that a view has no more stays; one that changed its type is refused,
-// since its values would be lost.
+// ensure creates missing parts: the schema, its tables, their columns. Columns that the views no
+// longer have stay; a column with another type is refused, because its values would be lost.
 func (db *database) ensure(ctx context.Context, schema, resource string, tables []prepared.Table) error {
 	there, err := db.columns(ctx, schema)
 	if err != nil {
@@ -124,7 +122,7 @@ func (db *database) ensure(ctx context.Context, schema, resource string, tables 
 	})
 }
 
-// sameButCase refuses a type whose head table is there in another case.
+// sameButCase refuses a type if a head table differs only in case.
 func (db *database) sameButCase(ctx context.Context, schema, resource string) error {
 	heads, err := db.strings(ctx, `SELECT table_name FROM duckdb_tables()
 		WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`, attached, schema, warehouse.HeadTable(resource))
@@ -139,7 +137,7 @@ func (db *database) sameButCase(ctx context.Context, schema, resource string) er
 	return nil
 }
 
-// missingColumns is the statements that give a table its columns.
+// missingColumns returns the statements that create a table or add its columns.
 func missingColumns(schema string, want wanted, there map[string]string) (ddl []string, err error) {
 	table := tableName(schema, want.table)
 	var definitions []string
@@ -166,8 +164,8 @@ func tableName(schema, table string) string {
 	return name(attached) + "." + name(schema) + "." + name(table)
 }
 
-// columns is the types of all columns of a schema by table and name in lower
-// case, which is how DuckDB compares names; nil when there is no such schema.
+// columns returns the types of all columns of a schema, by table and name in lower case, because
+// DuckDB ignores case; nil if the schema does not exist.
 func (db *database) columns(ctx context.Context, schema string) (map[string]map[string]string, error) {
 	rows, err := db.QueryContext(ctx, `SELECT lower(t.table_name), lower(c.column_name), c.data_type
 		FROM duckdb_schemas() s
@@ -201,7 +199,7 @@ func (db *database) columns(ctx context.Context, schema string) (map[string]map[
 	return there, nil
 }
 
-// inTransaction runs do between BEGIN and COMMIT, or ROLLBACK when it fails.
+// inTransaction runs do between BEGIN and COMMIT, or ROLLBACK if it fails.
 func (db *database) inTransaction(ctx context.Context, do func() error) error {
 	if _, err := db.ExecContext(ctx, "BEGIN"); err != nil {
 		return fmt.Errorf("begin: %w", classified(err))
@@ -213,7 +211,7 @@ func (db *database) inTransaction(ctx context.Context, do func() error) error {
 		}
 		err = fmt.Errorf("commit: %w", classified(err))
 	}
-	// DuckDB may have ended the transaction itself; the connection is closed next.
+	// DuckDB may have ended the transaction itself. The connection is closed next.
 	_, _ = db.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	return err
 }

@@ -9,14 +9,12 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// ledgers remembers what the ledger said of the latest exports. Opening a database
-// of a hundred tables takes as long as committing to it, and the pipeline asks
-// before and after every commit.
+// ledgers caches the ledger's answers for the latest exports. Opening a database of a hundred
+// tables takes as long as committing to it, and the pipeline asks before and after every commit.
 //
-// An answer is good as long as the file is the one that gave it. Should another
-// process write at the same instant of the file's clock, an answer lacks its
-// entries until the next write: the pipeline then sends a commit too many, which
-// finds in its transaction that there is nothing to do.
+// An answer is valid while the file's stamp is unchanged. If another process writes at the same
+// time stamp, an answer lacks its entries until the next write: the pipeline then sends a needless
+// commit, whose transaction finds nothing to do.
 type ledgers struct {
 	mu   sync.Mutex
 	kept []remembered
@@ -28,17 +26,17 @@ type remembered struct {
 	entries        []pipeline.LedgerEntry
 }
 
-// mostLedgers bounds the memory: an export of 10,000 files has 2 MB of entries.
+// mostLedgers bounds the memory. An export of 10,000 files has 2 MB of entries.
 const mostLedgers = 4
 
-// stamp tells one state of a database file from another.
+// stamp identifies one state of a database file.
 type stamp struct {
 	size     int64
 	modified time.Time
 }
 
-// stampOf is the state of a file; false when there is none, or when part of it is
-// still in the log beside it.
+// stampOf returns the state of a file. It returns false if the file does not exist or if a part of
+// it is still in the log.
 func stampOf(path string) (stamp, bool) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -50,7 +48,7 @@ func stampOf(path string) (stamp, bool) {
 	return stamp{info.Size(), info.ModTime()}, true
 }
 
-// look gives the entries of an export, if they are those of the file as it is.
+// look returns the entries of an export, if they belong to the file's current state.
 func (l *ledgers) look(path, schema, export string) ([]pipeline.LedgerEntry, bool) {
 	now, ok := stampOf(path)
 	if !ok {
@@ -59,7 +57,7 @@ func (l *ledgers) look(path, schema, export string) ([]pipeline.LedgerEntry, boo
 	return l.at(now, schema, export)
 }
 
-// at gives the entries that an export had in a state.
+// at returns the entries of an export in a state.
 func (l *ledgers) at(state stamp, schema, export string) ([]pipeline.LedgerEntry, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,8 +69,7 @@ func (l *ledgers) at(state stamp, schema, export string) ([]pipeline.LedgerEntry
 	return nil, false
 }
 
-// learn takes over what was remembered while the file was being written, now that
-// it is whole.
+// learn copies the entries that were remembered while the file was being written.
 func (l *ledgers) learn(at stamp, from *ledgers) {
 	from.mu.Lock()
 	defer from.mu.Unlock()
@@ -81,7 +78,7 @@ func (l *ledgers) learn(at stamp, from *ledgers) {
 	}
 }
 
-// remember keeps the entries that a file had in a state.
+// remember keeps the entries for a state of the file.
 func (l *ledgers) remember(at stamp, schema, export string, entries []pipeline.LedgerEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,8 +14,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Long cells that the limits of a line let pass are committed; a longer one costs
-// its line and not its type.
+// Long cells within a line's limits are committed. A longer one costs its line, not its type.
 func TestLongCellsAreCommitted(t *testing.T) {
 	t.Parallel()
 	v, err := sof.Compile("v.json", []byte(`{"resource":"Patient","name":"patient","select":[{"column":[{"name":"a","path":"name.text.first()"}]}]}`))

@@ -17,8 +17,8 @@ import (
 	bundled "fhirsynapse/views"
 )
 
-// BenchmarkCommitMadeUp commits about 100 MB of made-up Observations, in files of
-// 10,000, to the bundled tables.
+// BenchmarkCommitMadeUp commits about 100 MB of generated Observations, in files of 10,000, to the
+// bundled tables.
 func BenchmarkCommitMadeUp(b *testing.B) {
 	set, err := bundled.Load(nil)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package duck
 
-// makeFilesPrivate does nothing where folders pass their rights on to what is in them.
+// makeFilesPrivate does nothing on systems where files inherit the rights of their folder.
 func makeFilesPrivate() {}

@@ -59,7 +59,7 @@ func TestOnlyTheirOwnerReadsTheFilesOfADatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if files < 4 { // database, log, lock, at least one that is spilled
+	if files < 4 { // database, log, lock, and at least one spilled file
 		t.Errorf("%d files were looked at", files)
 	}
 	if err := db.close(); err != nil {
@@ -78,7 +78,7 @@ func TestWhatAKilledProcessHasStagedIsRemovedByTheNext(t *testing.T) {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		// As a process leaves it that is killed: with a lock file and no lock.
+		// A killed process leaves a lock file without a lock.
 		for _, name := range []string{".lock", "rows.parquet"} {
 			if err := os.WriteFile(filepath.Join(folder, name), []byte("x"), 0o600); err != nil {
 				t.Fatal(err)

@@ -12,10 +12,10 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// retryEvery is how long Query lets a writer go on before it looks again.
+// retryEvery is the interval of Query's tries while another process writes.
 const retryEvery = 100 * time.Millisecond
 
-// Rows is the result of a query, over a database that stays open until Close.
+// Rows is the result of a query. The database stays open until Close.
 type Rows struct {
 	*sql.Rows
 	db      *database
@@ -29,11 +29,9 @@ func (r *Rows) Close() error {
 	return err
 }
 
-// Query runs one statement on the database file at path, which it opens for
-// reading. While another process writes it waits, up to wait; the error then names
-// that process, and is Transient. Tables are found in all schemas: their names
-// need no schema where they are unambiguous. The caller closes the rows, in which
-// ctx lives on.
+// Query runs one statement on the database file at path, opened for reading. It waits up to wait
+// while another process writes; the error then names that process and is Transient. Table names
+// need no schema if they are unambiguous. The caller closes the rows, which keep using ctx.
 func Query(ctx context.Context, path, query string, wait time.Duration) (*Rows, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -59,7 +57,7 @@ func Query(ctx context.Context, path, query string, wait time.Duration) (*Rows, 
 	return &Rows{rows, db, release}, nil
 }
 
-// openWaiting opens the database for reading, again and again while it is in use.
+// openWaiting opens the database for reading and retries while it is in use.
 func openWaiting(ctx, waiting context.Context, path string) (*database, error) {
 	tick := time.NewTicker(retryEvery)
 	defer tick.Stop()
@@ -111,7 +109,7 @@ func (db *database) query(ctx context.Context, query string) (*sql.Rows, error) 
 	return rows, nil
 }
 
-// strings is the first column of a query.
+// strings returns the first column of a query.
 func (db *database) strings(ctx context.Context, query string, args ...any) (out []string, err error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// database makes a database file with statements.
+// databaseOf creates a database file with statements.
 func databaseOf(t *testing.T, statements ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.duckdb")
@@ -92,7 +92,7 @@ func TestAFileThatIsNoDatabaseIsSaidToBeNone(t *testing.T) {
 	}
 }
 
-// The tests that need a second process run this binary again as that process.
+// Tests that need a second process run this binary again.
 const (
 	helperVariable = "FHIRSYNAPSE_DUCK_TEST_HELPER"
 	holdHelper     = "hold"

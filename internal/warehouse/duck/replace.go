@@ -10,8 +10,8 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Replace puts the tables of a type in the place of those of another schema, in one
-// transaction: DuckDB has no other way than to copy them. No commit runs meanwhile.
+// Replace replaces the tables of a type by those of another schema in one transaction. DuckDB can
+// only copy them. No commit runs at the same time.
 func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error {
 	if err := r.Check(); err != nil {
 		return err
@@ -33,12 +33,12 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 	})
 }
 
-// alone gives do the database while no commit runs.
+// alone calls do with the database while no commit runs.
 func (w *Warehouse) alone(ctx context.Context, do func(*database) error) error {
 	return w.writeBeside(ctx, sideBySide, func(_ *session, db *database) error { return do(db) })
 }
 
-// replace is the transaction. Names begin with the head's.
+// replace is the transaction. names begin with the head's.
 func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Replacement, names []string, there map[string]map[string]string) error {
 	exec := func(step, statement string, args ...any) error {
 		w.o.before(step)
@@ -65,7 +65,7 @@ func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Repla
 		if lacking > 0 {
 			return r.Lacks(lacking)
 		}
-		// A full export does not list what was deleted; older versions of it must lose.
+		// A full export does not list deleted resources, and older versions of them must lose.
 		if err := exec("tombstones", "INSERT INTO "+tableName(r.From, names[0])+" SELECT h.id, h.version, h.deleted, h.view_set FROM "+join+" WHERE n.id IS NULL AND h.deleted"); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Repla
 	return nil
 }
 
-// Discard drops a schema with its tables, if it is there.
+// Discard drops a schema with its tables, if it exists.
 func (w *Warehouse) Discard(ctx context.Context, schema string) error {
 	if _, err := os.Stat(w.o.Path); errors.Is(err, os.ErrNotExist) {
 		return nil

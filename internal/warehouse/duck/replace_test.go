@@ -37,8 +37,7 @@ func goneLine(id string, hour int) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z","deleted":true}}`+"\n", id, hour)
 }
 
-// Tables that take the place of others do so at once, wherever the process ends, and
-// lose no resource.
+// Tables are replaced atomically wherever the process ends, and no resource is lost.
 func TestTablesAreReplaced(t *testing.T) {
 	t.Parallel()
 	s, lake := newStore(t), localfs.New(t.TempDir())
@@ -92,8 +91,8 @@ func TestTablesAreReplaced(t *testing.T) {
 			t.Errorf("killed ahead of %s (-before +after):\n%s", step, d)
 		}
 	}
-	// As if the folder had come first, and then what was there: of that only the
-	// tombstone has news.
+	// The result is as if the folder came first and the old tables second: only the old tombstone
+	// is new then.
 	model := refwarehouse.NewWarehouse(lake, crashViews.Tables)
 	b.Schema = "fhir"
 	for _, b := range []pipeline.Batch{b, first} {
@@ -113,7 +112,7 @@ func TestTablesAreReplaced(t *testing.T) {
 			t.Errorf("ledger of %s: %+v, %v", export, entries, err)
 		}
 	}
-	// Into a schema that is not there, and then one that was changed by hand.
+	// Into a missing schema, and then into one that was changed manually.
 	beside("load-10", crashLine("a", 9, "A2"))
 	r.Schema = "other"
 	if err := w.Replace(t.Context(), r); err != nil {
@@ -137,13 +136,13 @@ func TestTablesAreReplaced(t *testing.T) {
 	}
 }
 
-// copyTo copies the files of a database as they are: what a process that dies leaves.
+// copyTo copies the files of a database as they are, as after a kill.
 func (s store) copyTo(t *testing.T, path string) {
 	t.Helper()
 	for _, ending := range []string{"", ".wal"} {
 		data, err := os.ReadFile(s.path + ending)
 		if err != nil && ending != "" {
-			continue // there is none
+			continue // it does not exist
 		}
 		if err != nil {
 			t.Fatal(err)

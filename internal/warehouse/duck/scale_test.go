@@ -22,8 +22,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// wideViews is a table as wide as the bundled one of observations, filled without
-// a compiler of views, so that what is measured is preparing and committing.
+// wideViews is a table as wide as the bundled one of observations. It needs no compiler of views,
+// so that only preparing and committing is measured.
 type wideViews struct{ columns []sof.Column }
 
 func newWideViews() wideViews {
@@ -74,10 +74,10 @@ func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int,
 	}, nil
 }
 
-// padding makes lines as long as observations are.
+// padding makes lines as long as observations.
 var padding = strings.Repeat("-", 950)
 
-// lines gives n lines without holding them.
+// lines returns n lines without holding them in memory.
 func lines(from, n int, hour string) io.Reader {
 	r, w := io.Pipe()
 	go func() {
@@ -90,7 +90,7 @@ func lines(from, n int, hour string) io.Reader {
 	return r
 }
 
-// peak is the most memory this process has had, in MiB, since it was last asked.
+// peak returns the peak memory of this process in MiB since the last call.
 func peak(t testing.TB) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -113,8 +113,7 @@ func peak(t testing.TB) int {
 	return 0
 }
 
-// cpu is the processor time of this process; the wall's tells little on a machine
-// that is shared.
+// cpu returns the processor time of this process, because wall time varies on a shared machine.
 func cpu(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -124,11 +123,11 @@ func cpu(t testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// resources is how many BenchmarkCommit works a round.
+// resources is the number of resources per round of BenchmarkCommit.
 const resources = 200_000
 
-// BenchmarkCommit prepares and commits wide resources in four files; then
-// the same again, and then a newer version of each, and prints what each took.
+// BenchmarkCommit prepares and commits wide resources in four files, then the same again, then a
+// newer version of each, and prints the times.
 func BenchmarkCommit(b *testing.B) {
 	for b.Loop() {
 		dir := b.TempDir()
@@ -144,7 +143,7 @@ func BenchmarkCommit(b *testing.B) {
 				b.Fatal(err)
 			}
 			prepareElapsed, prepareMiB, prepareCPU := b.Elapsed(), peak(b), cpu(b)
-			debug.FreeOSMemory() // commits run in steps of their own
+			debug.FreeOSMemory() // commits run as separate steps
 			peak(b)
 			if err := w.Commit(b.Context(), batch); err != nil {
 				b.Fatal(err)

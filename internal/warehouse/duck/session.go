@@ -12,21 +12,20 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// sessions has the calls of a Warehouse share the database while it is open, and
-// leaves it open for those that wait already: opening a database of a hundred
-// tables takes as long as a small commit. When nobody is left it is closed, so
-// that other processes can read.
+// sessions shares the open database between the calls of a Warehouse and keeps it open for waiting
+// ones, because opening a database of a hundred tables takes as long as a small commit. The last
+// call closes it, so that other processes can read.
 type sessions struct {
-	commits *semaphore.Weighted // that go side by side
-	opener  *semaphore.Weighted // one opens, the others wait for it
+	commits *semaphore.Weighted // concurrent ones
+	opener  *semaphore.Weighted // one caller opens, the others wait for it
 
 	mu     sync.Mutex
 	coming int      // calls that are about to use the database
-	open   *session // nil when none may be entered
+	open   *session // nil if it cannot be entered
 	topics map[string]*semaphore.Weighted
 }
 
-// sideBySide is how many commits go at once, each on a thread of its own.
+// sideBySide is the number of concurrent commits, each on its own thread.
 const sideBySide = 2
 
 func newSessions() sessions {
@@ -39,12 +38,12 @@ type session struct {
 	end   func() error
 	users int // guarded by sessions
 
-	definitions sync.Mutex // held while tables are looked for and made
+	definitions sync.Mutex // held while tables are checked and created
 	reports     sync.Mutex
 	ledgers     ledgers
 }
 
-// topic is the exclusion of commits that touch the same tables.
+// topic returns the semaphore of commits that use the same tables.
 func (s *sessions) topic(of string) *semaphore.Weighted {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,20 +53,20 @@ func (s *sessions) topic(of string) *semaphore.Weighted {
 	return s.topics[of]
 }
 
-// announce says that a call will use the database: it is left open until then.
+// announce records that a call will use the database, which keeps it open until then.
 func (s *sessions) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming++
 }
 
-// giveUp takes an announcement back.
+// giveUp withdraws an announcement.
 func (s *sessions) giveUp() error {
 	s.mu.Lock()
 	s.coming--
 	var left *session
 	if s.coming == 0 && s.open != nil && s.open.users == 0 {
-		left, s.open = s.open, nil // it was kept for this call
+		left, s.open = s.open, nil // it was kept open for this call
 	}
 	s.mu.Unlock()
 	if left == nil {
@@ -76,14 +75,14 @@ func (s *sessions) giveUp() error {
 	return left.end()
 }
 
-// Keep leaves the database open for a commit that is about to come, so that many small
-// ones in a row do not open and close it each. It has to be let go.
+// Keep leaves the database open for the next commit, so that many small commits do not each open
+// and close it. The caller must call letGo.
 func (w *Warehouse) Keep() (letGo func() error) {
 	w.sessions.announce()
 	return w.sessions.giveUp
 }
 
-// enter gives a call that was announced the session, which it must leave.
+// enter returns the session to an announced call, which must leave it.
 func (s *sessions) enter(ctx context.Context, open func(context.Context) (*session, error)) (*session, error) {
 	if err := s.opener.Acquire(ctx, 1); err != nil {
 		return nil, errors.Join(err, s.giveUp())
@@ -104,7 +103,7 @@ func (s *sessions) enter(ctx context.Context, open func(context.Context) (*sessi
 	return in, nil
 }
 
-// join gives the open session to a call, announced or not; nil when there is none.
+// join returns the open session, for an announced call or another; nil if there is none.
 func (s *sessions) join(announced int) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +114,8 @@ func (s *sessions) join(announced int) *session {
 	return s.open
 }
 
-// leave ends what a call did in a session. After an error nobody enters it any
-// more. The last to leave ends it, unless others are coming.
+// leave ends a call's use of a session. After an error no other call enters it. The last call to
+// leave closes it, unless others are announced.
 func (s *sessions) leave(in *session, err error) error {
 	s.mu.Lock()
 	in.users--
@@ -131,7 +130,7 @@ func (s *sessions) leave(in *session, err error) error {
 	return err
 }
 
-// use gives do a connection of its own.
+// use calls do with a connection of its own.
 func (s *sessions) use(ctx context.Context, in *session, do func(*session, *database) error) error {
 	db, err := in.beside(ctx)
 	if err == nil {
@@ -140,8 +139,8 @@ func (s *sessions) use(ctx context.Context, in *session, do func(*session, *data
 	return s.leave(in, err)
 }
 
-// write gives do the database, beside commits of other topics. What finds no room
-// beside another is done again alone.
+// write calls do with the database, concurrently with commits of other topics. A commit without
+// enough memory is repeated alone.
 func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *database) error) error {
 	t := w.sessions.topic(topic)
 	if err := t.Acquire(ctx, 1); err != nil {
@@ -158,14 +157,14 @@ func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *
 	return err
 }
 
-// lacksMemory reports whether a commit may have failed for want of memory: DuckDB
-// has the same code for all errors at the end of a transaction.
+// lacksMemory reports whether a commit may have failed for lack of memory. DuckDB has one code for
+// all errors at the end of a transaction.
 func lacksMemory(err error) bool {
 	t := typeOf(err)
 	return t == duckdb.ErrorTypeOutOfMemory || t == duckdb.ErrorTypeTransaction
 }
 
-// withMoreMemory runs a commit that is alone in the database with moreMemory.
+// withMoreMemory runs a commit with moreMemory while it is alone in the database.
 func (w *Warehouse) withMoreMemory(ctx context.Context, s *session, db *database, do func(*session, *database) error) error {
 	if _, err := db.ExecContext(ctx, "SET memory_limit = '"+moreMemory+"'"); err != nil {
 		return fmt.Errorf("give the commit more memory: %w", classified(err))
@@ -177,7 +176,7 @@ func (w *Warehouse) withMoreMemory(ctx context.Context, s *session, db *database
 	return err
 }
 
-// writeBeside takes so many of the places of commits.
+// writeBeside runs a commit that takes this number of places.
 func (w *Warehouse) writeBeside(ctx context.Context, places int64, do func(*session, *database) error) error {
 	w.sessions.announce()
 	if err := w.sessions.commits.Acquire(ctx, places); err != nil {
@@ -199,7 +198,7 @@ func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	// DuckDB's memory comes on top of what flattening has left behind.
+	// DuckDB's memory adds to the memory that flattening has kept.
 	roomTaken := w.o.MakeRoom()
 	db, err := w.openDatabase(ctx, readWrite)
 	if err != nil {
@@ -222,8 +221,8 @@ func (w *Warehouse) openSession(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// report reads and remembers the ledger of an export. Of several commits the last
-// to report has seen what all of them wrote.
+// report reads and remembers the ledger of an export. The last of several concurrent commits has
+// seen all entries.
 func (s *session) report(ctx context.Context, db *database, schema, export string) error {
 	s.reports.Lock()
 	defer s.reports.Unlock()
@@ -234,7 +233,7 @@ func (s *session) report(ctx context.Context, db *database, schema, export strin
 	return err
 }
 
-// read gives do the database: as writers have it open, or beside other readers.
+// read calls do with the database, either in the writers' session or together with other readers.
 func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
 	if in := w.sessions.join(0); in != nil {
 		return w.sessions.use(ctx, in, func(_ *session, db *database) error { return do(db) })
@@ -251,7 +250,7 @@ func (w *Warehouse) read(ctx context.Context, do func(*database) error) error {
 	return errors.Join(do(db), db.close())
 }
 
-// reported is what the commits of the open session said of an export.
+// reported returns the entries that the commits of the open session have remembered for an export.
 func (w *Warehouse) reported(schema, export string) ([]pipeline.LedgerEntry, bool) {
 	w.sessions.mu.Lock()
 	in := w.sessions.open

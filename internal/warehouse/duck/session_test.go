@@ -25,7 +25,7 @@ func openTest(t *testing.T) *Warehouse {
 	return w
 }
 
-// waitFor returns when so many calls are about to use the database.
+// waitFor returns when this number of calls is announced.
 func (s *sessions) waitFor(n int) {
 	for {
 		s.mu.Lock()
@@ -52,7 +52,7 @@ func TestADatabaseIsLeftOpenForWhoWaits(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		<-both // commits of two types go side by side
+		<-both // commits of two types run concurrently
 		if err := w.read(t.Context(), func(*database) error { reader = w.sessions.open; return nil }); err != nil {
 			t.Error(err)
 		}
@@ -94,7 +94,7 @@ func TestADatabaseIsKeptBetweenCommits(t *testing.T) {
 	closed(t, w)
 }
 
-// closed fails when the database is open for writing.
+// closed fails if the database is open for writing.
 func closed(t *testing.T, w *Warehouse) {
 	t.Helper()
 	ctx, done := context.WithTimeout(t.Context(), time.Minute)
@@ -117,7 +117,7 @@ func TestCommitsOfOneTypeTakeTurns(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			err := w.write(t.Context(), "A", func(*session, *database) error {
-				under++ // the race detector looks on
+				under++ // so that the race detector checks it
 				if under != 1 {
 					t.Errorf("%d at once", under)
 				}
@@ -155,7 +155,7 @@ func TestAfterAnErrorTheNextOpensAnew(t *testing.T) {
 	closed(t, w)
 }
 
-// What one commit has broken, another that is under way brings to its end.
+// After a failed commit, another one in the same session still finishes.
 func TestAnErrorDoesNotDisturbTheCommitBeside(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)
@@ -205,7 +205,7 @@ func TestNobodyLeavesADatabaseOpenByGivingUp(t *testing.T) {
 				}
 			})
 			w.sessions.waitFor(1)
-			go giveUp() // about when the turn ends
+			go giveUp() // near the end of the turn
 			return nil
 		})
 		others.Wait()
@@ -217,7 +217,7 @@ func TestNobodyLeavesADatabaseOpenByGivingUp(t *testing.T) {
 	}
 }
 
-// A commit that finds no room beside another has all of it.
+// A commit that lacks memory next to another gets all of it.
 func TestACommitWithoutRoomIsDoneAgainAlone(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)

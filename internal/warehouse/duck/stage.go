@@ -23,8 +23,8 @@ type staged struct {
 	batch  pipeline.Batch
 	tables []prepared.Table
 	work   *workdir.Dir
-	dir    string // of work
-	// files are the batch's; their index is their number.
+	dir    string // work folder
+	// files are the batch's files. The index is the file's number.
 	files []stagedFile
 }
 
@@ -32,14 +32,14 @@ type staged struct {
 type stagedFile struct {
 	pipeline.PreparedFile
 	head   string            // path; empty without heads
-	tables map[string]string // path by table that has rows
+	tables map[string]string // path by table with rows
 }
 
-// stagePrefix begins the names of the folders that batches are staged in.
+// stagePrefix begins the names of the folders of staged batches.
 const stagePrefix = "fhirsynapse-stage-"
 
-// stage downloads the prepared files of a batch into a folder of its own, and
-// holds what came against what was counted.
+// stage downloads the prepared files of a batch into its own folder, and checks them against their
+// counts.
 func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []prepared.Table) (_ *staged, err error) {
 	work, err := workdir.Make(w.o.TempDir, stagePrefix, w.o.Now())
 	if err != nil {
@@ -69,8 +69,8 @@ func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []prepar
 	return s, g.Wait()
 }
 
-// known refuses rows of tables that this process has no view of. They were
-// prepared by a process with other views: the next try may meet that one.
+// known refuses rows of tables without a view in this process. They were prepared by a process with
+// other views, and the next try may run there.
 func (s *staged) known(f pipeline.PreparedFile) error {
 	for table, n := range f.Done.Rows {
 		if n > 0 && !slices.ContainsFunc(s.tables, func(t prepared.Table) bool { return t.Name == table }) {
@@ -103,7 +103,7 @@ func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 	return nil
 }
 
-// fetch downloads one Parquet file, which must have rows rows, and the columns of t.
+// fetch downloads one Parquet file, which must have rows rows and the columns of t.
 func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *prepared.Table) (err error) {
 	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
 	if err != nil {

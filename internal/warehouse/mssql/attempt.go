@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// attempt tries once to commit a batch: the files of it that the ledger lacks.
+// attempt tries once to commit the files of a batch that are not in the ledger.
 func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepared.Table, try int) error {
 	t := statements.Target{Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views}
 	a := statements.Attempt{
@@ -67,15 +67,15 @@ func without(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipe
 	return left
 }
 
-// abandonedAfter is the age at which the stage of an attempt that died is dropped:
-// no attempt lives so long.
+// abandonedAfter is the age at which the stage of a dead attempt is dropped. No attempt lives that
+// long.
 const abandonedAfter = 24 * time.Hour
 
 // definer makes and changes the tables.
 type definer struct{ core }
 
-// ensure makes what the schema lacks, and drops the stages that died attempts left.
-// Fresh says that tables were made.
+// ensure creates missing parts of the schema and drops the stages of dead attempts. fresh reports
+// whether tables were created.
 func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (fresh bool, err error) {
 	there, err := s.catalog(ctx, t)
 	if err != nil {
@@ -96,13 +96,13 @@ func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (f
 	return len(todo) > 0, nil
 }
 
-// notThere is the server's number for a table to be dropped that is gone.
+// notThere is the error number for dropping a table that does not exist.
 const notThere = 3701
 
-// rowVersions looks whether readers can see half a commit.
+// rowVersions checks that readers cannot see half a commit.
 func (w *definer) rowVersions(ctx context.Context, s session) error {
 	if w.engine.Exclusion == statements.LockRow && !w.engine.RowVersions {
-		return nil // there is nothing but row versions
+		return nil // the engine always has row versions
 	}
 	on := true
 	err := s.query(ctx, statements.RowVersionsQuery(), func(scan func(...any) error) error {
@@ -112,8 +112,8 @@ func (w *definer) rowVersions(ctx context.Context, s session) error {
 		return err
 	})
 	if err != nil && !w.engine.RowVersions && tds.Number(err) != 0 {
-		// It is asked for a warning alone, which a server that is only like SQL Server
-		// need not be able to answer.
+		// Only a warning depends on the answer, and some servers that resemble SQL Server cannot
+		// give it.
 		w.o.Log.DebugContext(ctx, "the server does not tell of READ_COMMITTED_SNAPSHOT", "error", err)
 		s.GoOn()
 		return nil
@@ -135,8 +135,7 @@ func (w *definer) rowVersions(ctx context.Context, s session) error {
 	return nil
 }
 
-// collation refuses a database that merges ids, on engines whose columns have no collation
-// of their own.
+// collation refuses a database that merges ids, on engines whose columns have no collation.
 func (w *definer) collation(ctx context.Context, s session) error {
 	if w.engine.Collate {
 		return nil
@@ -149,7 +148,7 @@ func (w *definer) collation(ctx context.Context, s session) error {
 	return statements.CheckCollation(collation)
 }
 
-// define makes the schema and its tables, if there is anything to do.
+// define creates the schema and its tables, if any are missing.
 func (w *definer) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
 	if len(todo) == 0 {
 		return nil
@@ -177,7 +176,7 @@ func (w *definer) define(ctx context.Context, s session, t statements.Target, th
 	return nil
 }
 
-// defineSchema makes the schema where it is not there.
+// defineSchema creates the schema if it does not exist.
 func (w *definer) defineSchema(ctx context.Context, s session, t statements.Target) error {
 	_, known, err := s.number(ctx, t.SchemaQuery())
 	if err != nil || known {
@@ -189,17 +188,16 @@ func (w *definer) defineSchema(ctx context.Context, s session, t statements.Targ
 	return nil
 }
 
-// conflictTries bounds how often a transaction is tried again after a conflict. Each
-// conflict means that another transaction has been committed.
+// conflictTries bounds the retries of a transaction after conflicts. Each conflict means that
+// another transaction has committed.
 const conflictTries = 15
 
-// apply is the transaction. Where the engine ends it because it met another, it is
-// run again: what was staged is still there.
+// apply runs the transaction, and repeats it after a conflict. The stage is still there then.
 func (w *Warehouse) apply(ctx context.Context, s session, a statements.Attempt) error {
 	return w.alone(ctx, s, a.Target, a.Transaction())
 }
 
-// alone runs a transaction that excludes others.
+// alone runs a transaction with exclusive access.
 func (w *Warehouse) alone(ctx context.Context, s session, t statements.Target, all []statements.Statement) error {
 	for try := 1; ; try++ {
 		err := w.transaction(ctx, s, t, all)
@@ -216,8 +214,8 @@ func (w *Warehouse) alone(ctx context.Context, s session, t statements.Target, a
 	}
 }
 
-// lockPatience is the wait before tables are tried again that another committer
-// holds for longer than the lock's own timeout.
+// lockPatience is the delay before the next try for tables that another committer holds for longer
+// than the lock timeout.
 const lockPatience = 20 * time.Second
 
 func (w *Warehouse) transaction(ctx context.Context, s session, t statements.Target, all []statements.Statement) error {
@@ -265,7 +263,7 @@ func (w *Warehouse) lock(ctx context.Context, s session, t statements.Target, st
 	return err
 }
 
-// restoreLock puts back the row that somebody has deleted.
+// restoreLock inserts a lock row that was deleted manually.
 func (w *Warehouse) restoreLock(ctx context.Context, s session, t statements.Target) error {
 	lock, _ := t.LockRow()
 	if err := s.execAll(ctx, []statements.Statement{rollBack, lock}); err != nil {
@@ -276,8 +274,8 @@ func (w *Warehouse) restoreLock(ctx context.Context, s session, t statements.Tar
 
 var rollBack = statements.Statement{Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"}
 
-// afterwards drops the stage of a finished commit, and creates statistics on new tables.
-// It only logs failures: a later commit drops what is left.
+// afterwards drops the stage of a finished commit and creates statistics on new tables. Failures
+// are only logged, because a later commit drops the remains.
 func (w *Warehouse) afterwards(ctx context.Context, s session, a statements.Attempt, fresh bool) {
 	todo := a.DropStage()
 	if fresh {
@@ -289,22 +287,21 @@ func (w *Warehouse) afterwards(ctx context.Context, s session, a statements.Atte
 		if err != nil && number != notThere && number != statisticsThere {
 			w.o.Log.WarnContext(ctx, "left behind by a commit", "step", st.Step, "error", err)
 			if number == 0 {
-				return // the connection is gone
+				return // the connection is lost
 			}
 		}
-		s.GoOn() // what one statement could not do keeps none of the others
+		s.GoOn() // a failed statement does not stop the others
 	}
 }
 
-// statisticsThere is the server's number for statistics that a table has already: those
-// of the ledger are made with the first resource type.
+// statisticsThere is the error number for existing statistics. Those on the ledger are created with
+// the first resource type.
 const statisticsThere = 1927
 
 // cleanUpTimeout bounds the dropping of a stage after a failure.
 const cleanUpTimeout = 30 * time.Second
 
-// cleanUp drops the stage of an attempt that failed. What it cannot drop, a later
-// commit finds by its age.
+// cleanUp drops the stage of a failed attempt. A later commit drops what remains, by its age.
 func (w *Warehouse) cleanUp(ctx context.Context, a statements.Attempt) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
 	defer done()

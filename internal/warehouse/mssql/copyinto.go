@@ -17,13 +17,12 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// The engine reads Parquet, but cannot tell which file a row came from, and a staged
-// line is one of a file. So the prepared files of a batch are written once more,
-// together, with the number of each row's file: a few large files where there were
-// many small ones, which is what the engine reads best. Rows that its reader does
-// not take go beside them as JSON.
+// The engine reads Parquet, but cannot tell the source file of a row, which identifies a staged
+// line. So the prepared files of a batch are merged into a few large files with a column for the
+// file's number, which the engine also reads faster. Rows that its reader refuses are written as
+// JSON.
 
-// What one COPY INTO may read.
+// Limits of one COPY INTO.
 const (
 	filesAtOnce = 5000
 	bytesAtOnce = 1 << 30
@@ -79,7 +78,7 @@ func (w *stager) copyParts(ctx context.Context, s session, a statements.Attempt,
 	return w.copyTable(ctx, s, a, t, m.made, rows)
 }
 
-// copyTable runs as many COPY INTO as the files need, and counts the rows.
+// copyTable runs one COPY INTO per portion of the files, and checks the number of rows.
 func (w *stager) copyTable(ctx context.Context, s session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
 	for _, urls := range w.portions(files) {
 		if _, err := s.exec(ctx, a.CopyParquet(t, urls)); err != nil {
@@ -105,7 +104,7 @@ func (w *stager) copyLarge(ctx context.Context, s session, a statements.Attempt,
 	return s.execAll(ctx, a.InsertLarge(v))
 }
 
-// portions cuts files into lists of URLs that one statement may name.
+// portions splits files into lists of URLs, one per statement.
 func (w *stager) portions(files []pipeline.File) [][]string {
 	var out [][]string
 	var size int64
@@ -201,13 +200,13 @@ func (w *stager) mergePart(ctx context.Context, m, large *merged, p part, kinds 
 	return nil
 }
 
-// place writes a row where the engine can read it.
+// place writes a row in the form that the engine can read.
 func (m *merged) place(large *merged, p part, row parquet.Row, size, longest int, kinds map[string]sof.Column) error {
 	e := m.w.engine
 	if e.LongestText > 0 && longest > e.LongestText {
 		return fault.Permanentf("%s has a value of %d bytes, %s takes at most %d: leave the column out of the view", p.path, longest, e.Name, e.LongestText)
 	}
-	// The engine counts two bytes a character; no text has more characters than bytes.
+	// The engine counts two bytes per character, and a text never has more characters than bytes.
 	if e.LongestRow == 0 || 2*size <= e.LongestRow {
 		return m.add(row, size)
 	}
@@ -228,7 +227,7 @@ func (m *merged) place(large *merged, p part, row parquet.Row, size, longest int
 	return large.addLine(append(line, '\n'))
 }
 
-// forJSON writes a value as OPENJSON reads it into a column of its type.
+// forJSON returns a value in the form that OPENJSON reads into a column of its type.
 func forJSON(v any) any {
 	switch v := v.(type) {
 	case bool:
@@ -239,8 +238,8 @@ func forJSON(v any) any {
 	return v
 }
 
-// schemaOf is the schema of a source under the names of the stage, in whose order
-// the library puts them.
+// schemaOf returns the schema of a source under the names of the stage. The library sorts columns
+// by these names.
 func schemaOf(in *source, t statements.Table, p part) *parquet.Schema {
 	fields := map[string]parquet.Node{}
 	for _, f := range in.Schema().Fields() {
@@ -255,5 +254,5 @@ func schemaOf(in *source, t statements.Table, p part) *parquet.Schema {
 	return parquet.NewSchema("stage", group)
 }
 
-// plain is the encoding that every reader knows.
+// plain sets the encoding that every reader supports.
 func plain(n parquet.Node) parquet.Node { return parquet.Encoded(n, &parquet.Plain) }

@@ -12,9 +12,9 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// With documents the engine makes the rows of views. Which lines are resources, and
-// of which version, prepare has found; those lines are staged as they are, and the
-// engine's rows are counted against prepare's.
+// With documents the engine computes the rows of views. Prepare has found the lines that are
+// resources, and their versions. These lines are staged unchanged, and the engine's row counts are
+// compared with prepare's.
 
 // bulkDocs copies the documents of all files.
 func (w *stager) bulkDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
@@ -33,8 +33,8 @@ func (w *stager) bulkDocs(ctx context.Context, s session, a statements.Attempt, 
 	return b.flush()
 }
 
-// copyDocs writes the documents of all files once more, each with the numbers of its
-// file and line, and lets the engine read them.
+// copyDocs writes the documents of all files again, each with the numbers of its file and line, and
+// lets the engine read them.
 func (w *stager) copyDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
 	m := w.merge(ctx, a, a.Docs()).lines()
 	var n int64
@@ -67,7 +67,7 @@ func (w *stager) copyDocs(ctx context.Context, s session, a statements.Attempt, 
 	return err
 }
 
-// shred makes the rows of all views, and counts them.
+// shred computes the rows of all views and checks their number.
 func (w *stager) shred(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	views, err := w.o.Documents(plan)
 	if err != nil {

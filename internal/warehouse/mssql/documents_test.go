@@ -21,7 +21,7 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// transforming is a store whose engine makes the rows of views.
+// transforming is a store whose engine computes the rows of views.
 type transforming struct {
 	*store
 	*warehousetest.Files
@@ -64,7 +64,7 @@ func patientLine(id string, version int, rest string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"}%s}`+"\n", id, version, version, rest)
 }
 
-// Documents in, the same tables out.
+// Staged documents lead to the same tables.
 func TestTheEngineMakesTheRows(t *testing.T) {
 	t.Parallel()
 	const name = `,"active":true,"gender":"female","birthDate":"1970-02-03","name":[{"use":"official","family":"A","given":["x","y"]},{"family":"B"}]`
@@ -100,7 +100,7 @@ func TestTheEngineMakesTheRows(t *testing.T) {
 	}
 }
 
-// A count that differs is an error, not a difference.
+// A different row count must fail the commit.
 func TestRowsThatTheEngineDoesNotMake(t *testing.T) {
 	t.Parallel()
 	w := newTransforming(t, tsql.SQLServer)
@@ -109,7 +109,7 @@ func TestRowsThatTheEngineDoesNotMake(t *testing.T) {
 	if err := w.open(t).Commit(t.Context(), b); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "view patient_name gives 1 rows") {
 		t.Errorf("error: %v", err)
 	}
-	// A file that was rewritten since it was prepared is not read.
+	// A file that was rewritten after prepare is not read.
 	b = w.Prepare(t, "plan-1", patientLine("a", 1, ""))
 	if _, err := w.Lake.Put(t.Context(), pipeline.Landing, b.Files[0].Path, strings.NewReader("{}\n")); err != nil {
 		t.Fatal(err)

@@ -10,13 +10,13 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// Engine returns the engine of a product that speaks T-SQL and keeps tables.
+// Engine returns the engine of a T-SQL product with tables.
 func Engine(name tsql.Engine) warehouse.Engine { return engine{name} }
 
 type engine struct{ name tsql.Engine }
 
-// Local implements warehouse.Engine. A server has no folder on this machine: temporary files
-// are the system's, and bad lines stay where the person is.
+// Local implements warehouse.Engine. A server has no folder on this machine, so temporary files use
+// the system's folder and bad lines the current one.
 func (engine) Local(string) (warehouse.Local, bool) { return warehouse.Local{Schema: "dbo"}, true }
 
 // Open implements warehouse.Engine.
@@ -49,7 +49,7 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	return to, nil
 }
 
-// Check signs in and looks for the ledger.
+// Check signs in and reads the ledger.
 func (w *Warehouse) Check(ctx context.Context, schema string) error {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	err := w.pool.Again(ctx, func(int) error {

@@ -32,11 +32,11 @@ var faultViews = preparedtest.Views{"plan": {
 // faults breaks the nth request from now on, or all from the nth.
 type faults struct {
 	mu    sync.Mutex
-	left  int // requests until the first
+	left  int // requests before the first broken one
 	every bool
 	fault sqlserver.Fault
 	hit   string
-	// then is called when a request is broken, and each with every request.
+	// then is called for a broken request, each for every request.
 	then func()
 	each func(sqlserver.Request)
 }
@@ -71,7 +71,7 @@ func (f *faults) next(r sqlserver.Request) (what sqlserver.Fault, then func(), e
 	return f.fault, f.then, f.each
 }
 
-// set breaks the nth request; 0 breaks none. It gives what was broken before.
+// set breaks the nth request; 0 breaks none. It returns the request that was broken before.
 func (f *faults) set(nth int, every bool, what sqlserver.Fault) (hit string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -80,7 +80,7 @@ func (f *faults) set(nth int, every bool, what sqlserver.Fault) (hit string) {
 	return hit
 }
 
-// world is a store with one batch in it, and a second that changes every table.
+// world is a store with one committed batch, and a second batch that changes every table.
 type world struct {
 	*store
 	*faults
@@ -141,7 +141,7 @@ func (w *world) prepareFor(t *testing.T, views preparedtest.Views, resourceType,
 	}}
 }
 
-// stages is the tables of attempts that are still there.
+// stages returns the remaining tables of attempts.
 func (w *world) stages() []string {
 	var out []string
 	for name := range w.db.Content("fhir") {
@@ -152,7 +152,7 @@ func (w *world) stages() []string {
 	return out
 }
 
-// blindCommits is the COMMITs that follow another without a look at the ledger.
+// blindCommits counts the COMMITs that follow another one without a read of the ledger.
 func blindCommits(requests []sqlserver.Request) int {
 	blind, committed := 0, false
 	for _, r := range requests {
@@ -175,12 +175,12 @@ var kindsOfFault = map[string]sqlserver.Fault{
 	"a conflict of other": {Error: &sqlserver.Error{Number: 24556, Message: "Snapshot isolation transaction aborted.", Severity: 16}},
 }
 
-// A fault at any request, once: the commit succeeds by itself, and exactly once.
+// After one fault at any request the commit succeeds by itself, exactly once.
 func TestOneFaultAnywhereIsOvercome(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {
 		for kind, what := range kindsOfFault {
-			// The engines share the story; what differs is shown by these two.
+			// The engines share most statements. These two engines show the differences.
 			if engine != tsql.SQLServer && (testing.Short() || !what.CutAfter && what.Error == nil) {
 				continue
 			}
@@ -211,8 +211,8 @@ func TestOneFaultAnywhereIsOvercome(t *testing.T) {
 	}
 }
 
-// strideOf is the distance of the requests that are broken. The engines share the
-// story, so that of the others every third is enough.
+// strideOf returns the distance between broken requests. The engines share most statements, so
+// every third is enough for the others.
 func strideOf(engine tsql.Engine) int {
 	if engine == tsql.SQLServer {
 		return 1
@@ -220,7 +220,7 @@ func strideOf(engine tsql.Engine) int {
 	return 3
 }
 
-// settled says that no transaction is left open.
+// settled checks that no transaction is open.
 func (w *world) settled(t *testing.T, n int, hit string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -230,7 +230,7 @@ func (w *world) settled(t *testing.T, n int, hit string) {
 	}
 }
 
-// intact holds the world to what a finished commit leaves.
+// intact compares the world with the result of a finished commit.
 func (w *world) intact(t *testing.T, c *mssql.Warehouse, n int, hit string) {
 	t.Helper()
 	if d := cmp.Diff(w.after, w.Content(t, "fhir")); d != "" {
@@ -244,13 +244,13 @@ func (w *world) intact(t *testing.T, c *mssql.Warehouse, n int, hit string) {
 	if err != nil || len(entries) != 1 || entries[0].Applied+entries[0].Superseded != 4 {
 		t.Errorf("fault %d, at %s: ledger %+v, %v", n, hit, entries, err)
 	}
-	// What was being dropped when the connection broke is left to a later commit.
+	// A later commit drops a table whose DROP lost its connection.
 	if left := w.stages(); len(left) > 0 && !strings.Contains(hit, "DROP TABLE") {
 		t.Errorf("fault %d, at %s: left behind %v", n, hit, left)
 	}
 }
 
-// A server that dies at any request and comes back: all or nothing, then all.
+// If a server dies at any request and comes back, the commit is complete or absent, then complete.
 func TestADeadServerLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {
@@ -273,7 +273,7 @@ func TestADeadServerLeavesAllOrNothing(t *testing.T) {
 	}
 }
 
-// A step that is told to stop, at any request.
+// A commit is cancelled at any request.
 func TestACancelledCommitLeavesNothingOpen(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {
@@ -341,7 +341,7 @@ func deadServer(t *testing.T, w *world, n int, what sqlserver.Fault) (died bool)
 	return hit != ""
 }
 
-// janitor commits something a day later, after which no stage is left.
+// janitor commits a day later and checks that no stage remains.
 func (w *world) janitor(t *testing.T, n int) {
 	t.Helper()
 	later := func() time.Time { return start.Add(26 * time.Hour) }

@@ -14,23 +14,23 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// The sizes of what is written for the engine, before compression: a row group is
-// held in memory; a file is what the engine's readers share out.
+// Sizes of the files for the engine before compression. A row group is held in memory; the engine's
+// readers work on one file each.
 const (
 	groupBytes = 8 << 20
 	mergeBytes = 512 << 20
 )
 
-// merged writes rows into files of the staging area, one after the other.
+// merged writes rows into files of the staging area, one file after the other.
 type merged struct {
 	w      *stager
-	ctx    context.Context // of the one call that fills it
+	ctx    context.Context // of the single call that fills it
 	table  statements.Table
 	prefix string
 	ending string
 	schema *parquet.Schema // nil until the first row is known, and for lines
 
-	made []pipeline.File // the files that are done
+	made []pipeline.File // finished files
 
 	rows        *parquet.GenericWriter[any]
 	pipe        *io.PipeWriter
@@ -39,8 +39,8 @@ type merged struct {
 	group, size int
 }
 
-// merge begins the files of a table of an attempt's stage. The area's rule for old
-// files removes them some day, as it does prepared ones.
+// merge starts the files of a table of an attempt's stage. The area's rule for old files removes
+// them later, like prepared ones.
 func (w *stager) merge(ctx context.Context, a statements.Attempt, t statements.Table) *merged {
 	stage := strings.TrimPrefix(a.Stage, "_")
 	return &merged{
@@ -49,7 +49,7 @@ func (w *stager) merge(ctx context.Context, a statements.Attempt, t statements.T
 	}
 }
 
-// lines is beside the files those for rows as JSON.
+// lines returns the writer of the rows as JSON.
 func (m *merged) lines() *merged {
 	return &merged{w: m.w, ctx: m.ctx, table: m.table, prefix: m.prefix + "-large", ending: ".ndjson"}
 }
@@ -61,11 +61,11 @@ func (m *merged) open() {
 	go func() {
 		f, err := m.w.o.Lake.Put(m.ctx, pipeline.Staging, path, r)
 		m.file = f
-		_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // a writer that goes on is told
+		_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // stops a writer that continues
 		m.put <- err
 	}()
 	if m.schema != nil {
-		// Not every reader knows pages of version 2, or the newer encodings.
+		// Some readers do not support pages of version 2 or the newer encodings.
 		m.rows = parquet.NewGenericWriter[any](w, m.schema, parquet.Compression(&snappy.Codec{}),
 			parquet.DataPageVersion(1), parquet.DefaultEncoding(&parquet.Plain))
 	}
@@ -106,7 +106,7 @@ func (m *merged) addLine(line []byte) error {
 	return nil
 }
 
-// finish ends the file that is being written, if one is.
+// finish ends the current file, if any.
 func (m *merged) finish() error {
 	if m.pipe == nil {
 		return nil
@@ -115,7 +115,7 @@ func (m *merged) finish() error {
 	if m.rows != nil {
 		err = m.rows.Close()
 	}
-	_ = m.pipe.CloseWithError(err) // nil is the end of the file
+	_ = m.pipe.CloseWithError(err) // nil ends the file
 	err = errors.Join(err, <-m.put)
 	m.pipe, m.rows = nil, nil
 	if err != nil {
@@ -125,7 +125,7 @@ func (m *merged) finish() error {
 	return nil
 }
 
-// abort ends what is being written without a result.
+// abort discards the current file.
 func (m *merged) abort(because error) error {
 	if m.pipe == nil {
 		return nil
@@ -134,7 +134,7 @@ func (m *merged) abort(because error) error {
 	err := <-m.put
 	m.pipe, m.rows = nil, nil
 	if errors.Is(err, because) {
-		return nil // it is known
+		return nil // the cause is known
 	}
 	return err
 }

@@ -14,8 +14,8 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// The files that COPY INTO reads have what every reader of Parquet knows: pages of
-// version 1, values as they are or in a dictionary, packed by snappy.
+// The files for COPY INTO use only common features of Parquet: pages of version 1, plain or
+// dictionary encoding, snappy.
 func TestPagesThatEveryReaderKnows(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {

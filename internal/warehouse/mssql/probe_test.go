@@ -11,7 +11,7 @@ import (
 	mssqldriver "github.com/microsoft/go-mssqldb"
 )
 
-// An ability is something that SQL Server does and a server that speaks its protocol may not.
+// ability is a feature of SQL Server that another server with its protocol may lack.
 type ability struct {
 	name string
 	has  func(ctx context.Context, db *sql.DB, schema string) error
@@ -76,8 +76,8 @@ var (
 	}}
 )
 
-// needs skips the test where the server has not what it needs, and names that. What the server said
-// stays out: it may repeat names of the connection.
+// needs skips the test if the server lacks an ability, and names the ability. The server's message
+// is left out, because it may repeat connection names.
 func needs(t *testing.T, dsn string, all ...ability) {
 	t.Helper()
 	db := sharedReader(t, dsn)

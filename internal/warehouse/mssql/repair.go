@@ -11,13 +11,12 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// InPlace says that the engine makes tables anew where they are, by Repair: it cannot
-// have others take their place at once, as Replace does.
+// InPlace reports whether the engine rebuilds tables in place, by Repair. It cannot swap them, as
+// Replace does.
 func (w *Warehouse) InPlace() bool { return !w.engine.TransactionalDDL }
 
-// Repair gives the tables of a type the columns of the plan's present views, where they
-// are, and has every live resource wait to be committed again. Doing it twice is
-// harmless.
+// Repair gives the tables of a type the columns of the plan's current views and marks every live
+// resource as not written. Repeating it is harmless.
 func (w *Warehouse) Repair(ctx context.Context, r warehouse.Repair) error {
 	t, err := w.repaired(r)
 	if err != nil {
@@ -38,9 +37,9 @@ func (w *Warehouse) repaired(r warehouse.Repair) (statements.Target, error) {
 	return t, err
 }
 
-// repair changes the columns before the heads. Killed in between, it is run again, and
-// finds columns that fit; the other way round a commit of the old columns in between
-// would count as one of the new.
+// repair changes the columns before the heads. After a kill in between, the next run finds columns
+// that fit; in the other order, a commit with the old columns would count as one with the new
+// columns.
 func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, r warehouse.Repair) error {
 	there, err := s.catalog(ctx, t)
 	if err != nil {
@@ -68,8 +67,8 @@ func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, 
 	return nil
 }
 
-// inUse says what to do about a column that the server does not drop: something that
-// is not ours is made of it, or it is not in the server's power.
+// inUse returns the remedy for a column that the server cannot drop, because other objects depend
+// on it.
 func inUse(err error, schema string) error {
 	column, dropping := strings.CutPrefix(tds.Step(err), statements.StepDropColumn)
 	switch tds.Number(err) {

@@ -20,13 +20,13 @@ import (
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
-// repairViews is what faultViews become: a column of another type, and one that is new.
+// repairViews are the later faultViews: one column has another type, and one is new.
 var repairViews = preparedtest.Views{"plan": {
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "use"}}},
 }}
 
-// redone is a version of a patient as repairViews flatten it.
+// redone returns a version of a patient as repairViews flatten it.
 func redone(id string, hour int, family string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x","y"],["z",null]]}}`+"\n", id, hour, family)
 }
@@ -37,7 +37,7 @@ func oldWorld(t *testing.T, engine tsql.Engine) *world {
 	f := &faults{}
 	w := &world{store: newStore(t, engine, f.of), faults: f, lake: pipelinetest.NewMemoryLake(now)}
 	old := w.prepare(t, "plan-1", line("a", 8, "A")+line("b", 8, "B")+goneLine("t", 9))
-	old.ViewSet = 7 // of a plan that has seen some
+	old.ViewSet = 7 // from a plan with earlier view sets
 	if err := w.Open(t, w.lake, faultViews.Tables).Commit(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func repairOf(b pipeline.Batch) warehouse.Repair {
 	return warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema, Lines: b.Files[0].Done.Heads}
 }
 
-// rebuild is what the command does for a type.
+// rebuild does the same as the command for one type.
 func rebuild(t *testing.T, c *mssql.Warehouse, b pipeline.Batch) (left int64, err error) {
 	t.Helper()
 	if err := c.Repair(t.Context(), repairOf(b)); err != nil {
@@ -60,7 +60,8 @@ func rebuild(t *testing.T, c *mssql.Warehouse, b pipeline.Batch) (left int64, er
 	return c.Unwritten(t.Context(), repairOf(b))
 }
 
-// fresh is the tables of a load into nothing, of which heads have the tombstone too.
+// fresh returns the tables after a load into an empty schema, with the tombstone added to the
+// heads.
 func (w *world) fresh(t *testing.T, b pipeline.Batch) warehouse.Content {
 	t.Helper()
 	old := w.prepareFor(t, repairViews, "Patient", "tombstones", goneLine("t", 9))
@@ -99,12 +100,12 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 			if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "column patient.family is") || !strings.Contains(fmt.Sprint(err), "--schema fhir --rebuild=Patient") {
 				t.Fatalf("committed: %v", err)
 			}
-			// Somebody helps themselves to a column meanwhile.
+			// A column is dropped manually in between.
 			if _, err := w.db.Session("pool").Batch(t.Context(), "ALTER TABLE [fhir].[patient_name] DROP COLUMN [given]", nil); err != nil {
 				t.Fatal(err)
 			}
 			want := w.fresh(t, b)
-			for _, again := range []string{whole, "load-2"} { // twice is as once
+			for _, again := range []string{whole, "load-2"} { // repeating it changes nothing
 				b.Export, b.Attempt = again, "b"+again[len(again)-1:]
 				left, err := rebuild(t, c, b)
 				if err != nil || left != 0 {
@@ -125,7 +126,7 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 	}
 }
 
-// onlyOf has rows that an export wrote told as those of the first load.
+// onlyOf returns the content with the rows of an export attributed to the first load.
 func onlyOf(export string, c warehouse.Content) warehouse.Content {
 	out := warehouse.Content{}
 	for name, rows := range c {
@@ -137,8 +138,8 @@ func onlyOf(export string, c warehouse.Content) warehouse.Content {
 	return out
 }
 
-// A fault at any request, once: the rebuild succeeds by itself. A server that dies
-// there: the second run does.
+// After one fault at any request the rebuild succeeds by itself. If the server dies there, the
+// second run succeeds.
 func TestAFaultAnywhereInARepairIsOvercome(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesInPlace() {
@@ -176,7 +177,7 @@ func faultInARepair(t *testing.T, engine tsql.Engine, what sqlserver.Fault, n in
 	}
 	w.settled(t, n, hit)
 	if dead {
-		// It is killed; whoever comes next knows nothing of it.
+		// After a kill another process continues without its memory.
 		c = w.openAt(t, w.lake, repairViews.Tables, now)
 		if err := c.Repair(t.Context(), repairOf(b)); err != nil {
 			t.Errorf("fault %d, at %s, and again: %v", n, hit, err)
@@ -206,14 +207,14 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 		w := oldWorld(t, engine)
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
 		before := w.Content(t, "fhir")
-		// Fewer lines than resources: nothing is touched.
+		// With fewer lines than resources nothing changes.
 		if _, err := rebuild(t, c, w.prepareFor(t, repairViews, "Patient", "load-0", redone("a", 8, "1"))); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "has 2 resources of Patient, and the folder has 1 lines") {
 			t.Errorf("%s: %v", engine, err)
 		}
 		if d := cmp.Diff(before, w.Content(t, "fhir")); d != "" {
 			t.Errorf("%s: refused, and yet (-before +after):\n%s", engine, d)
 		}
-		// Enough lines, but one resource is older there, or it lacks one.
+		// There are enough lines, but one resource is older or missing.
 		for i, folder := range []string{redone("a", 8, "1") + redone("b", 7, "2"), redone("a", 8, "1") + redone("a", 7, "0") + redone("c", 8, "3")} {
 			left, err := rebuild(t, c, w.prepareFor(t, repairViews, "Patient", fmt.Sprintf("load-%d", 2+i), folder))
 			if err != nil || left != 1 {
@@ -223,8 +224,8 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 				t.Errorf("%s: rows\n%s", engine, rows)
 			}
 		}
-		// A newer version of the app, or what was missing, makes up for it: the row of b
-		// is written again whatever the view set.
+		// A newer version or the missing line completes it: the row of b is written again whatever
+		// the view set.
 		if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "Patient", "load-9", redone("b", 8, "2"))); err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +235,7 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 	}
 }
 
-// What another committer writes after the repair is not missing from the folder.
+// Resources that another committer writes after the repair do not count as missing.
 func TestACommitAfterARepairCountsAsWritten(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesInPlace() {
@@ -260,7 +261,7 @@ func TestACommitAfterARepairCountsAsWritten(t *testing.T) {
 	}
 }
 
-// What the server does not do is told with what to drop.
+// A refused statement is reported with the objects to drop.
 func TestAColumnThatIsInUse(t *testing.T) {
 	t.Parallel()
 	for n := 1; n < 20; n++ {

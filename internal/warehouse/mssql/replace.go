@@ -9,9 +9,8 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// Replace puts the tables of a type in the place of those of another schema, in one
-// transaction: readers wait for its end, or see the old ones. Permissions that were
-// granted on a table itself go with it.
+// Replace replaces the tables of a type by those of another schema in one transaction: readers wait
+// for its end or see the old tables. Permissions on a table itself are lost.
 func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error {
 	if err := r.Check(); err != nil {
 		return err
@@ -33,7 +32,7 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 			}
 			if !made.Has(warehouse.HeadTable(r.Type)) {
 				if try > 1 {
-					return nil // the COMMIT of a try before, whose answer was lost
+					return nil // an earlier try's COMMIT, whose answer was lost
 				}
 				return fault.Permanentf("schema %s has no tables of %s", r.From, r.Type)
 			}
@@ -75,7 +74,7 @@ func (w *Warehouse) replace(ctx context.Context, s session, t statements.Target,
 	return nil
 }
 
-// Discard drops a schema with its tables, if it is there.
+// Discard drops a schema with its tables, if it exists.
 func (w *Warehouse) Discard(ctx context.Context, schema string) error {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	return w.pool.Again(ctx, func(int) error {

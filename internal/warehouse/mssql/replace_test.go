@@ -23,7 +23,7 @@ func goneLine(id string, hour int) string {
 
 var replaced = warehouse.Replacement{Plan: "plan", Type: "Patient", Schema: "fhir", From: warehouse.Beside("fhir")}
 
-// beside commits lines into the schema that is to replace another.
+// beside commits lines into the schema that will replace another.
 func (w *world) beside(t *testing.T, c *mssql.Warehouse, export, lines string) pipeline.Batch {
 	t.Helper()
 	if err := c.Discard(t.Context(), replaced.From); err != nil {
@@ -37,13 +37,13 @@ func (w *world) beside(t *testing.T, c *mssql.Warehouse, export, lines string) p
 	return b
 }
 
-// Tables that take the place of others do so at once, whatever happens to the
-// connection, and the rebuild succeeds by itself.
+// Tables are replaced atomically whatever happens to the connection, and the rebuild succeeds by
+// itself.
 func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 	t.Parallel()
 	for kind, what := range kindsOfFault {
 		if what.Error != nil && what.Error.Number == 24556 {
-			continue // not of this engine
+			continue // not for this engine
 		}
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +98,7 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 	}
 }
 
-// A server that dies at any request: the old tables, or the new ones.
+// If a server dies at any request, the tables are all old or all new.
 func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 	t.Parallel()
 	for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
@@ -134,8 +134,8 @@ func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 	}
 }
 
-// A commit that begins at any statement of a replacement is in the tables in the end:
-// it comes first, and the replacement is refused since it lacks it, or it comes after.
+// A commit that starts at any statement of a replacement is never lost: either it comes first and
+// the replacement is refused, or it comes after.
 func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
 	t.Parallel()
 	refused, done := 0, 0
@@ -147,7 +147,7 @@ func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
 		c := w.openAt(t, w.lake, faultViews.Tables, now)
 		w.beside(t, c, "load-1", line("a", 8, "A1")+line("b", 8, "B1"))
 		other := w.openAt(t, w.lake, faultViews.Tables, now)
-		// The replacement goes on when the other is through, or waits.
+		// The replacement continues when the other has finished or waits.
 		ended, through, waits := make(chan error, 1), make(chan struct{}), make(chan struct{}, 100)
 		w.then = func() {
 			w.each = func(r sqlserver.Request) {
@@ -183,7 +183,7 @@ func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
 		rows := fmt.Sprint(w.Content(t, "fhir")["patient"])
 		want := []string{`family="A2"`, `family="B"`, `family="C"`}
 		if err == nil {
-			want[1] = `family="B1"` // as it was loaded
+			want[1] = `family="B1"` // as loaded
 		}
 		for _, part := range want {
 			if strings.Count(rows, part) != 1 {
@@ -236,7 +236,7 @@ func TestAReplacementLosesNothing(t *testing.T) {
 	}
 }
 
-// The same on a server: statements that the stand-in takes are no proof.
+// The same on a real server, because the emulator's acceptance of statements proves nothing.
 func TestSQLServerReplacesTables(t *testing.T) {
 	t.Parallel()
 	dsn := realServer(t)

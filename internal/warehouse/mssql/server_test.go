@@ -51,7 +51,7 @@ func TestConnectionStrings(t *testing.T) {
 	}
 }
 
-// A server of another machine is spoken to under TLS, or not at all.
+// A server on another machine requires TLS.
 func TestConnectionsAreEncrypted(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, tsql.SQLServer, nil)
@@ -99,7 +99,7 @@ func TestWhatANumberMeans(t *testing.T) {
 		s := newStore(t, tsql.SQLServer, f.of)
 		lake := pipelinetest.NewMemoryLake(now)
 		w := s.openAt(t, lake, faultViews.Tables, now)
-		f.set(2, true, sqlserver.Fault{Error: &sqlserver.Error{Number: number, Message: "said by the server"}}) // behind the login
+		f.set(2, true, sqlserver.Fault{Error: &sqlserver.Error{Number: number, Message: "said by the server"}})
 		_, err := w.Ledger(t.Context(), "fhir", "x")
 		text := fmt.Sprint(err)
 		if fault.Of(err) != want.class || fault.After(err) != want.after || !strings.Contains(text, want.remedy) || !strings.Contains(text, fmt.Sprint(number)) {
@@ -111,7 +111,7 @@ func TestWhatANumberMeans(t *testing.T) {
 				tries++
 			}
 		}
-		// Of a server that answers each login with an error there are no batches.
+		// A server that answers each login with an error receives no batches.
 		if logins := len(s.server.Requests()) - tries; tries+logins-1 < want.tries || tries > want.tries {
 			t.Errorf("%d: %d statements over %d logins, want %d tries", number, tries, logins, want.tries)
 		}
@@ -166,7 +166,7 @@ func TestAFabricWarehouseThatMergesIDsIsRefused(t *testing.T) {
 	}
 }
 
-// A row beyond what the engine's reader of Parquet takes comes another way, whole.
+// A row that is too large for the engine's Parquet reader arrives complete as JSON.
 func TestLongRows(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(`é"\`+"\u6771\t", 100_000)
@@ -193,7 +193,7 @@ func TestLongRows(t *testing.T) {
 	}
 }
 
-// Rows of a table that this process has no view of may be another's.
+// Rows of a table without a view in this process may belong to another process's views.
 func TestPreparedByAProcessWithOtherViews(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.SQLServer)
@@ -204,7 +204,7 @@ func TestPreparedByAProcessWithOtherViews(t *testing.T) {
 	}
 }
 
-// Statements run one after the other over as many connections as are allowed.
+// Statements run one after the other over the permitted number of connections.
 func TestTheLimitOfStatements(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.SQLServer)
@@ -254,7 +254,7 @@ func TestAnEndedContextIsWhatIsReported(t *testing.T) {
 	var _ pipeline.Warehouse = (*mssql.Warehouse)(nil)
 }
 
-// The row that committers lock is put back when somebody has deleted it.
+// A deleted lock row is inserted again.
 func TestALostLockRow(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
@@ -278,7 +278,7 @@ func TestALostLockRow(t *testing.T) {
 	}
 }
 
-// A server that cannot tell of row versions is no reason to stop.
+// A server without information on row versions is accepted.
 func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, tsql.SQLServer, func(r sqlserver.Request) sqlserver.Fault {
@@ -293,14 +293,14 @@ func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
 	}
 }
 
-// A grant that is missing for any of the statements is one error, with what was to be
-// done and the remedy, and nothing is half done; with the grant, the next try is whole.
+// A missing grant for any statement fails with one error that names the step and the remedy, and
+// leaves nothing half done. With the grant the next try succeeds.
 func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
-			for n := 2; ; n += strideOf(engine) { // behind the login
+			for n := 2; ; n += strideOf(engine) { // after the login
 				if n > 100 {
 					t.Fatal("the commit has no end")
 				}
@@ -311,7 +311,7 @@ func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
 				hit := w.set(0, false, sqlserver.Fault{})
 				got := w.Content(t, "fhir")
 				if err == nil {
-					// What is left to do after a COMMIT may fail.
+					// The steps after a COMMIT may fail.
 					if d := cmp.Diff(w.after, got); d != "" {
 						t.Errorf("refused from %d, %s: tables (-model +got):\n%s", n, hit, d)
 					}

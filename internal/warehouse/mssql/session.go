@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// session is a connection that runs statements by their steps.
+// session is a connection that runs statements by step.
 type session struct{ *tds.Session }
 
 // with runs do on a connection of its own.
@@ -54,7 +54,7 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 	return out, err
 }
 
-// ledger lists the committed files of an export; none where there is no ledger.
+// ledger lists the committed files of an export. It returns none if there is no ledger.
 func (s session) ledger(ctx context.Context, t statements.Target, export string) ([]pipeline.LedgerEntry, error) {
 	there := false
 	if err := s.query(ctx, t.LedgerThere(), func(scan func(...any) error) error {
@@ -76,8 +76,8 @@ func (s session) ledger(ctx context.Context, t statements.Target, export string)
 	return out, err
 }
 
-// conflicts reports whether err is a write-write conflict. The losing transaction has been
-// rolled back; after a COMMIT the caller looks into the ledger, to be sure.
+// conflicts reports whether err is a write-write conflict. The losing transaction has been rolled
+// back; after a COMMIT the caller verifies that in the ledger.
 func conflicts(err error) bool {
 	n := tds.Number(err)
 	return tds.Step(err) != statements.StepCommit && (n == 24556 || n == 24706 || n == 3960)

@@ -17,18 +17,18 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// source is a prepared Parquet file that is open: in memory when it is small, else
-// in a temporary file that has no name any more.
+// source is an open prepared Parquet file: in memory if it is small, otherwise an unlinked
+// temporary file.
 type source struct {
 	*parquet.File
 	path  string
 	close func() error
 }
 
-// inMemory is the largest file that is held in memory.
+// inMemory is the size up to which a file is held in memory.
 const inMemory = 4 << 20
 
-// openSource fetches a prepared file, which must have so many rows.
+// openSource fetches a prepared file, which must have this number of rows.
 func (w *stager) openSource(ctx context.Context, path string, rows int64) (_ *source, err error) {
 	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
 	if err != nil {
@@ -62,7 +62,7 @@ func (w *stager) openSource(ctx context.Context, path string, rows int64) (_ *so
 	return s, nil
 }
 
-// unnamedFile is a temporary file that is gone when it is closed, or the process is.
+// unnamedFile creates a temporary file that disappears when it is closed or the process ends.
 func unnamedFile(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, "fhirsynapse-stage-*")
 	if err != nil {
@@ -74,8 +74,8 @@ func unnamedFile(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// positions is where the named columns are. Other columns than these, or fewer, are
-// Transient: another process with other views may be meant.
+// positions returns the positions of the named columns. Missing or other columns are Transient,
+// because another process may have other views.
 func (s *source) positions(names []string) (map[string]int, error) {
 	at := map[string]int{}
 	var got []string
@@ -91,10 +91,10 @@ func (s *source) positions(names []string) (map[string]int, error) {
 	return at, nil
 }
 
-// rowsAtOnce is how many rows are decoded at a time.
+// rowsAtOnce is the number of rows decoded at a time.
 const rowsAtOnce = 128
 
-// rows walks the rows of a file; one is valid until the next.
+// rows iterates over the rows of a file. A row is valid until the next one.
 func (s *source) rows() iter.Seq2[parquet.Row, error] {
 	return func(yield func(parquet.Row, error) bool) {
 		buf := make([]parquet.Row, rowsAtOnce)
@@ -131,20 +131,19 @@ type part struct {
 	file int
 	path string
 	rows int64
-	// columns are those of the Parquet file, by the name that the stage has for each.
+	// columns maps the stage's column names to the Parquet file's.
 	columns map[string]string
-	// unused is a column that the stage does not have: winners carry the version, and
-	// it begins with the instant.
+	// unused is a column that the stage does not have: winners carry the version, which begins with
+	// the instant.
 	unused string
 }
 
-// headNames is the columns of head.parquet; those of the stage's heads are named
-// like the columns of ours everywhere else.
+// headNames maps the columns of head.parquet to the names in the stage.
 var headNames = map[string]string{
 	prepared.IDColumn: "id", prepared.VersionColumn: "version", "_deleted": "deleted", prepared.LineColumn: "line",
 }
 
-// headParts and rowParts are the files that a stage is filled from, in order.
+// headParts and rowParts return the files that fill a stage, in order.
 func headParts(files []pipeline.PreparedFile) []part {
 	var out []part
 	for i, f := range files {
@@ -169,7 +168,7 @@ func rowParts(files []pipeline.PreparedFile, v prepared.Table) []part {
 	return out
 }
 
-// names is the columns that the Parquet file must have.
+// names returns the columns that the Parquet file must have.
 func (p part) names() []string {
 	var out []string
 	for _, n := range p.columns {

@@ -35,9 +35,9 @@ import (
 	"fhirsynapse/views"
 )
 
-// dsnVariable names a SQL Server to run against, as
-// sqlserver://USER:PASSWORD@HOST:PORT?database=NAME. Each test works in schemas of
-// its own, which it drops.
+// dsnVariable names a SQL Server to test against, as
+// sqlserver://USER:PASSWORD@HOST:PORT?database=NAME. Each test uses schemas of its own and drops
+// them.
 const dsnVariable = "FHIRSYNAPSE_SQLSERVER_DSN"
 
 func realServer(t *testing.T) string {
@@ -49,15 +49,15 @@ func realServer(t *testing.T) string {
 	return dsn
 }
 
-// real is schemas of a real server, which stand for those of the suite.
+// real maps the schemas of the suite to schemas of a real server.
 type real struct {
 	dsn, prefix string
 	db          *sql.DB
 	pool        *tds.Pool
 }
 
-// The tests share sessions: of a server like SQL Server the first statements of a
-// fresh one can take the better part of a second each.
+// The tests share sessions, because the first statements of a session can take almost a second on
+// servers that resemble SQL Server.
 var shared = struct {
 	sync.Mutex
 	pools   map[string]*tds.Pool
@@ -181,7 +181,7 @@ func (r *real) through(t *testing.T, dsn string, lake pipeline.Lake, views wareh
 	return renamed{w, r.prefix}
 }
 
-// renamed puts schemas elsewhere; names that are none stay as they are.
+// renamed maps schema names; invalid names stay unchanged.
 type renamed struct {
 	pipeline.Warehouse
 	prefix string
@@ -225,7 +225,7 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.C
 	for _, column := range columns {
 		selected = append(selected, "t.["+column[0]+"]")
 		if isHead {
-			column[0] = strings.TrimPrefix(column[0], "_") // as the model calls them
+			column[0] = strings.TrimPrefix(column[0], "_") // the model's name
 		}
 		names = append(names, column[0])
 	}
@@ -245,7 +245,7 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.C
 		texts := make([]*string, len(cells))
 		for i, v := range cells {
 			if raw, ok := v.([]byte); ok {
-				v = string(raw) // how the driver gives decimals
+				v = string(raw) // the driver returns decimals so
 			}
 			texts[i] = tables.Text(v, strings.ToLower(columns[i][1]))
 		}
@@ -256,8 +256,8 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.C
 	}
 }
 
-// standIn is the URL of a stand-in that takes all that these tests send to a server,
-// so that they are known to run, and to bite.
+// standIn starts an emulator that accepts all statements of these tests, so that the tests
+// themselves are tested.
 func standIn(t *testing.T, d tsqleval.Dialect) string {
 	t.Helper()
 	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(d)})
@@ -286,8 +286,8 @@ func TestTheStandInIsAWarehouse(t *testing.T) {
 	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newReal(t, dsn) })
 }
 
-// Every message of a commit to a real server is cut off once before it arrives, and
-// once before it is answered.
+// Each message of a commit to a real server is cut off once before it arrives and once before its
+// answer.
 func TestSQLServerSurvivesCutConnections(t *testing.T) {
 	t.Parallel()
 	killed(t, realServer(t))
@@ -344,9 +344,8 @@ func versioned(id string, n int, family string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-02-01T00:00:00Z","versionId":"%d"},"rows":{"patient":[["%s%d"]],"patient_name":[["x"]]}}`+"\n", id, n, family, n)
 }
 
-// proxy passes TDS on to a server, and cuts a connection at a message of the client.
-// It can read what is not encrypted, which is all but the login unless encrypt asks
-// for more.
+// proxy forwards TDS to a server and cuts a connection at a client message. It reads only
+// unencrypted messages, which are all but the login unless encrypt asks for more.
 type proxy struct {
 	dsn, target string
 
@@ -385,8 +384,8 @@ func newProxy(t *testing.T, dsn string) *proxy {
 	return p
 }
 
-// cutAt cuts at the nth message from now on, 0 at none. It says whether one was cut
-// since it was last called.
+// cutAt cuts at the nth message from now on, or never if nth is 0. It reports whether a connection
+// was cut since the last call.
 func (p *proxy) cutAt(nth int, after bool) (cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -428,7 +427,7 @@ func (p *proxy) serve(client net.Conn) {
 			}
 			select {
 			case <-hold:
-				return // it was done, and nobody hears of it
+				return // executed, but the answer is lost
 			default:
 			}
 			if _, err := client.Write(buf[:n]); err != nil {
@@ -466,8 +465,8 @@ func (p *proxy) serve(client net.Conn) {
 	}
 }
 
-// Both transforms give the rows of the native engine, for the bundled views and the
-// types of the test data.
+// Both transforms return the rows of the native engine, for the bundled views and the types of the
+// test data.
 func TestSQLServerMakesTheRowsOfBundledViews(t *testing.T) {
 	t.Parallel()
 	dsn := realServer(t)
@@ -496,7 +495,7 @@ func rowsOfBundledViews(t *testing.T, dsn string) {
 	for _, v := range bundled {
 		types[v.Resource] = true
 	}
-	const mostLines = 40 // of a file, so that a slow server does not take minutes for a type
+	const mostLines = 40 // per file, so that a slow server does not take minutes for a type
 	for resource := range types {
 		lines, err := tsqleval.Lines("../../..", resource, mostLines)
 		if err != nil {
@@ -516,8 +515,8 @@ func rowsOfBundledViews(t *testing.T, dsn string) {
 	}
 }
 
-// limited says that the server's OPENJSON gives no more than 4,000 characters, or
-// does not decode escapes: servers that are only like SQL Server are known for it.
+// limited reports whether the server's OPENJSON returns at most 4,000 characters or does not decode
+// escapes, as on some servers that resemble SQL Server.
 func (r *real) limited(t *testing.T) bool {
 	t.Helper()
 	const long = 5000
@@ -528,7 +527,7 @@ FROM OPENJSON(N'{"long":"`+strings.Repeat("x", long)+`","text":"\""}') WITH ([lo
 	return err == nil && (length != long || text != `"`)
 }
 
-// within leaves out the lines that such a server cannot get right.
+// within removes the lines that such a server cannot handle.
 func within(text string) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {

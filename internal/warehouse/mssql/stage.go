@@ -23,7 +23,7 @@ import (
 // stager brings prepared rows into the tables of an attempt.
 type stager struct{ definer }
 
-// stage makes the tables of an attempt and fills them.
+// stage creates the tables of an attempt and fills them.
 func (w *stager) stage(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
 	if err := s.execAll(ctx, a.CreateStage()); err != nil {
 		return err
@@ -51,8 +51,8 @@ func (w *stager) stage(ctx context.Context, s session, a statements.Attempt, pla
 	return nil
 }
 
-// headKinds and kindsOf are the kinds of a stage's columns; those of ours that are
-// not named are texts.
+// headKinds and kindsOf are the kinds of a stage's columns. Reserved columns without an entry are
+// texts.
 var headKinds = map[string]sof.Column{"_deleted": {Kind: sof.Boolean}, prepared.LineColumn: {Kind: sof.BigInt}}
 
 func kindsOf(v prepared.Table) map[string]sof.Column {
@@ -63,13 +63,13 @@ func kindsOf(v prepared.Table) map[string]sof.Column {
 	return out
 }
 
-// fileKey tells a file of an export apart, in a narrow column.
+// fileKey identifies a file of an export in a narrow column.
 func fileKey(export string, f pipeline.PreparedFile) string {
 	sum := sha256.Sum256([]byte(export + "\n" + f.Path + "\n" + f.ETag))
 	return hex.EncodeToString(sum[:])
 }
 
-// fileRow is the row of a file in its stage, by column.
+// fileRow returns the row of a file in its stage, by column.
 func fileRow(export string, number int, f pipeline.PreparedFile) map[string]any {
 	d := f.Done
 	return map[string]any{
@@ -149,8 +149,8 @@ func (w *stager) bulkPart(ctx context.Context, b *bulk, t statements.Table, p pa
 	return nil
 }
 
-// A bulk copy is one statement, all or nothing; it is ended at so many bytes or
-// rows, so that no server has to hold more.
+// A bulk copy is one atomic statement. It ends at these numbers of bytes or rows, to bound the
+// server's memory.
 const (
 	bulkBytes = 16 << 20
 	bulkRows  = 100_000
@@ -158,7 +158,7 @@ const (
 
 // bulk copies rows into one table.
 type bulk struct {
-	ctx     context.Context // of the one call that makes and ends it
+	ctx     context.Context // of the single call that creates and ends it
 	s       session
 	table   string
 	columns []string
@@ -183,7 +183,7 @@ func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
 			return fmt.Errorf("a connection of %T", c)
 		}
 		if err := do(conn); err != nil {
-			return errors.Join(err, driver.ErrBadConn) // what was half sent ends with it
+			return errors.Join(err, driver.ErrBadConn) // half-sent data ends with the connection
 		}
 		return nil
 	})
@@ -193,8 +193,8 @@ func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
 	return nil
 }
 
-// withoutValues keeps an error of the server or of the way to it. What the driver says
-// of a row may show what is in it.
+// withoutValues keeps errors of the server or the connection. The driver's errors about a row may
+// quote its values.
 func withoutValues(err error) error {
 	var server mssqldb.Error
 	var network net.Error
@@ -204,7 +204,7 @@ func withoutValues(err error) error {
 	return errors.New("the driver cannot send the rows, whatever it says of them is left out: is the table as it should be?")
 }
 
-// add copies one row; cells may be used again afterwards.
+// add copies one row. The caller may reuse cells.
 func (b *bulk) add(cells []any, size int) error {
 	if err := b.ctx.Err(); err != nil {
 		b.s.End()
@@ -227,7 +227,7 @@ func (b *bulk) add(cells []any, size int) error {
 	return nil
 }
 
-// flush ends a copy that is under way, and holds the server's count against ours.
+// flush ends a running copy and compares the server's row count with ours.
 func (b *bulk) flush() error {
 	if b.running == nil {
 		return nil

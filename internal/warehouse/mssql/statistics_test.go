@@ -9,8 +9,8 @@ import (
 	"fhirsynapse/internal/testkit/preparedtest"
 )
 
-// Each table gets its statistics, also those of types that are committed after the first:
-// the statistics of the ledger are there by then.
+// Each table gets its statistics, also for types after the first: the ledger's statistics then
+// exist already.
 func TestStatisticsOfEveryType(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.Dedicated)

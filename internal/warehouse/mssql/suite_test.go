@@ -23,10 +23,10 @@ var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 func now() time.Time { return start }
 
-// noWait lets no time pass between two tries.
+// noWait skips the wait between tries.
 func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
-// store is tables in memory behind a server.
+// store is an in-memory database behind a server.
 type store struct {
 	engine tsql.Engine
 	db     *tables.Database
@@ -37,7 +37,7 @@ type store struct {
 
 const stagingURL = "https://account.dfs.core.windows.net/staging"
 
-// fetch is the storage account as the engine reaches it.
+// fetch reads from the storage account, like the engine.
 func (s *store) fetch(ctx context.Context, url string) (io.ReadCloser, error) {
 	path, ok := strings.CutPrefix(url, stagingURL+"/")
 	if !ok {
@@ -73,7 +73,7 @@ func (s *store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pi
 
 func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time) *mssql.Warehouse {
 	t.Helper()
-	// The engine has the account itself, not what a test puts before it.
+	// The engine reads the account directly, without the test's wrapper.
 	s.mu.Lock()
 	if _, whole := lake.(*pipelinetest.MemoryLake); whole || s.lake == nil {
 		s.lake = lake
@@ -107,7 +107,7 @@ func (s *store) Content(_ *testing.T, schema string) warehouse.Content {
 		for _, column := range table.Columns {
 			name := column.Name
 			if isHead {
-				name = strings.TrimPrefix(name, "_") // as the model calls them
+				name = strings.TrimPrefix(name, "_") // the model's name
 			}
 			names = append(names, name)
 		}
@@ -127,8 +127,7 @@ func enginesUnderTest() []tsql.Engine {
 	return []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric}
 }
 
-// The tables of the stand-in are no proof that a product takes the statements; they
-// prove what the statements do.
+// The emulator does not prove that a product accepts the statements. It proves their effect.
 func TestWarehouse(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {

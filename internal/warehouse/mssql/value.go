@@ -16,8 +16,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// convert makes of a Parquet value what the driver's bulk copy takes for a column
-// of the kind: decimals as text, which it scales; it would not scale an integer.
+// convert returns a function from Parquet values to values for the driver's bulk copy. Decimals are
+// passed as text, because the driver does not scale integers.
 func convert(c sof.Column) func(parquet.Value) any {
 	switch c.Kind {
 	case sof.Boolean:
@@ -38,9 +38,8 @@ func convert(c sof.Column) func(parquet.Value) any {
 	return func(v parquet.Value) any { return string(v.ByteArray()) }
 }
 
-// forBulk is convert for a column of a type on the wire: texts are bytes as it has
-// them there, since of a string the driver makes three copies. A value holds until the
-// next one of the column.
+// forBulk is convert for a column type on the wire. Texts are passed as wire bytes, because the
+// driver copies a string three times. A value is valid until the next one of the column.
 func forBulk(c sof.Column, typ string) func(parquet.Value) any {
 	switch {
 	case c.Kind != sof.Text:
@@ -55,8 +54,8 @@ func forBulk(c sof.Column, typ string) func(parquet.Value) any {
 	}
 }
 
-// appendUTF16 appends UTF-8 text as an nvarchar has it. The result is never nil, which
-// would be NULL.
+// appendUTF16 appends UTF-8 text in nvarchar's encoding. The result is never nil, which would be
+// NULL.
 func appendUTF16(out, text []byte) []byte {
 	out = slices.Grow(out, 2*len(text)+1)
 	for i := 0; i < len(text); {
@@ -78,7 +77,7 @@ func appendUTF16(out, text []byte) []byte {
 
 const secondsPerDay = 24 * 60 * 60
 
-// decimalText writes a decimal of sixteen bytes, in big-endian two's complement.
+// decimalText formats a decimal of sixteen bytes in big-endian two's complement.
 func decimalText(raw []byte, scale int) string {
 	digits, negative := digitsOf(raw)
 	if missing := scale + 1 - len(digits); missing > 0 {

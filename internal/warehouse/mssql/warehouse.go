@@ -18,38 +18,37 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// Options are what a Warehouse is made of. Server, Lake, Views and Now are needed.
+// Options configure a Warehouse. Server, Lake, Views and Now are required.
 type Options struct {
 	Server tds.Server
-	// Pool is used in place of a new one, and is not closed; sessions that are warm are
-	// worth much on some servers.
+	// Pool, if set, is used in place of a new one and not closed. Warm sessions save time on some
+	// servers.
 	Pool *tds.Pool
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
-	// Views gives the tables of a plan.
+	// Views returns the tables of a plan.
 	Views warehouse.Views
-	// StagingURL is the staging area as the engine reaches it, for those that read
-	// files themselves: https://ACCOUNT.dfs.core.windows.net/CONTAINER.
+	// StagingURL is the staging area's address for engines that read files themselves:
+	// https://ACCOUNT.dfs.core.windows.net/CONTAINER.
 	StagingURL string
-	// Documents gives the compiled views of a plan where their rows are to be made by
-	// the engine, from the documents; nil stages what prepare has made.
+	// Documents returns the compiled views of a plan if the engine computes their rows from
+	// documents. nil stages the rows that prepare has computed.
 	Documents func(plan string) ([]*sof.View, error)
-	// LineLimit is the longest line in bytes; 0 means the default.
+	// LineLimit bounds a line in bytes; 0 means the default.
 	LineLimit int
-	// Statements is how many run at the same time; 0 means 2.
+	// Statements is the number of concurrent statements; 0 means 2.
 	Statements int
-	// TempDir is where large prepared files lie while they are read; empty means
-	// the system's.
+	// TempDir is the folder for large prepared files while they are read; empty means the system's.
 	TempDir string
 	// Now dates the ledger and the stages.
 	Now func() time.Time
-	// Wait passes the time between two tries; nil means a timer.
+	// Wait waits between two tries; nil means a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 	// Log may be nil.
 	Log *slog.Logger
 }
 
-// Warehouse is pipeline.Warehouse on a server.
+// Warehouse implements pipeline.Warehouse on a server.
 type Warehouse struct{ stager }
 
 // core is the server that a Warehouse commits to.
@@ -59,7 +58,7 @@ type core struct {
 	pool   *tds.Pool
 }
 
-// Open makes a Warehouse. It does not connect yet.
+// Open returns a Warehouse. It does not connect yet.
 func Open(o Options) (*Warehouse, error) {
 	if o.Lake == nil || o.Views == nil || o.Now == nil {
 		return nil, errors.New("a warehouse on SQL Server needs a server, a lake, views and a clock")
@@ -84,7 +83,7 @@ func Open(o Options) (*Warehouse, error) {
 	return &Warehouse{stager{definer{core{o: o, engine: engine, pool: pool}}}}, nil
 }
 
-// Close ends the connections that are kept.
+// Close closes the idle connections.
 func (w *Warehouse) Close() error {
 	if w.o.Pool != nil {
 		return nil
@@ -117,8 +116,8 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	return w.pool.Again(ctx, func(try int) error { return w.attempt(ctx, b, views, try) })
 }
 
-// known refuses rows of tables that this process has no view of. They were prepared
-// by a process with other views: the next try may meet that one.
+// known refuses rows of tables without a view in this process. They were prepared by a process with
+// other views, and the next try may run there.
 func known(f pipeline.PreparedFile, plan string, views []prepared.Table) error {
 	names := map[string]bool{}
 	for _, v := range views {
@@ -132,8 +131,7 @@ func known(f pipeline.PreparedFile, plan string, views []prepared.Table) error {
 	return nil
 }
 
-// Rows counts the rows that an export wrote into the tables of a schema that are
-// the keys of tables.
+// Rows counts the rows of an export in the tables whose names are the keys of tables.
 func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[string]int64) (map[string]int64, error) {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	out := map[string]int64{}

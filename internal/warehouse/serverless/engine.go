@@ -6,8 +6,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Engine returns the engine of the serverless pool, which reads published lines and keeps no
-// tables.
+// Engine returns the engine of the serverless pool, which reads published lines and has no tables.
 func Engine() warehouse.Engine {
 	return warehouse.PortOnly(func(address string, r warehouse.OpenOptions) (pipeline.Warehouse, error) {
 		server, snapshots, err := ParseServer(address)

@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// The published files are in the staging area of a lake of their own.
+// The published files are in the staging area of a separate lake.
 const (
 	area        = pipeline.Staging
 	linesEnding = ".lines"
@@ -27,17 +27,17 @@ const (
 	doneEnding  = ".json"
 )
 
-// part is what a listing tells of one.
+// part is the listing of one part.
 type part struct {
 	ready bool
-	large bool     // there are resources of its own files that are too large for a snapshot
+	large bool     // its files include resources that are too large for a snapshot
 	done  []string // exports
 }
 
-// parts is the parts of one type by name.
+// parts maps names to the parts of one type.
 type parts map[string]part
 
-// published is what a listing tells of one type.
+// published is the listing of one type.
 type published struct {
 	parts     parts
 	snapshots snapshots
@@ -45,7 +45,7 @@ type published struct {
 
 var partPath = regexp.MustCompile(`^([^/]+)/([^/]+)/part=(\d{6,}-[0-9a-f]+)/([^/]+)$`)
 
-// list reads what is published below a prefix, by the folder of its type.
+// list lists the published files below a prefix, by the folder of their type.
 func (w *Warehouse) list(ctx context.Context, prefix string) (map[string]published, error) {
 	out := map[string]published{}
 	for f, err := range w.o.Published.List(ctx, area, prefix) {
@@ -80,14 +80,14 @@ func (p parts) add(name, file string) {
 	p[name] = one
 }
 
-// numberOf is what the name of a part or a snapshot begins with.
+// numberOf returns the number at the start of a part's or snapshot's name.
 func numberOf(name string) int {
 	number, _, _ := strings.Cut(name, "-")
 	n, _ := strconv.Atoi(number)
 	return n
 }
 
-// next is the name of a new part: after all that there are.
+// next returns the name of a new part, after all existing ones.
 func (p parts) next(attempt string) string {
 	last := 0
 	for name := range p {
@@ -96,15 +96,15 @@ func (p parts) next(attempt string) string {
 	return fmt.Sprintf("%06d-%s", last+1, attempt)
 }
 
-// visible is what readers see: the parts up to the bound, without the unfinished
-// ones; of those that a snapshot covers, the snapshot.
+// visible is the content for readers: the parts up to the bound without the unfinished ones, or a
+// snapshot in place of the parts that it covers.
 type visible struct {
 	bound   string
 	without []string
-	// large says that visible parts have resources that are in no snapshot.
+	// large is set if visible parts have resources that are in no snapshot.
 	large bool
-	// snapshot is the name of the snapshot that is read, or "". Of the parts up to
-	// after, it covers all but those in late.
+	// snapshot is the name of the snapshot that is read, or "". It covers the parts up to after,
+	// except those in late.
 	snapshot, after string
 	late            []string
 }
@@ -135,7 +135,7 @@ func (w *Warehouse) put(ctx context.Context, path string, value any) error {
 	return err
 }
 
-// get reads a small document; what says what it should be.
+// get reads a small document. what describes it in errors.
 func (w *Warehouse) get(ctx context.Context, path, what string, into any) error {
 	r, err := w.o.Published.Open(ctx, area, path, "")
 	if err != nil {
@@ -151,19 +151,19 @@ func (w *Warehouse) get(ctx context.Context, path, what string, into any) error 
 	return nil
 }
 
-// ledgerOf reads what a part's ledger says of an export.
+// ledgerOf reads the entries of an export from a part's ledger.
 func (w *Warehouse) ledgerOf(ctx context.Context, folder, name, export string) ([]pipeline.LedgerEntry, error) {
 	var entries []pipeline.LedgerEntry
 	err := w.get(ctx, folder+"/part="+name+"/"+donePrefix+export+doneEnding, "ledger", &entries)
 	return entries, err
 }
 
-// largest is the longest resource, in bytes, that goes into a snapshot: the pool
-// writes no value of more than 1 MB, and has two bytes for a character.
+// largest bounds a resource in a snapshot, in bytes. The pool writes no value of more than 1 MB, at
+// two bytes per character.
 const largest = 500_000
 
-// publish writes the lines of one file that are resources: those that are too large
-// for a snapshot into a file of their own.
+// publish writes the lines of one file that are resources. Resources that are too large for a
+// snapshot go into a separate file.
 func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline.PreparedFile) error {
 	var large int64
 	small := func(r warehouse.Resource) bool {
@@ -184,19 +184,19 @@ func (w *Warehouse) publishSome(ctx context.Context, export, path string, f pipe
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		// The reader of the pipe hears of it as its own error.
+		// The reader of the pipe returns this error as its own.
 		_ = out.CloseWithError(w.copyLines(ctx, export, out, f, take))
 	}()
 	_, err := w.o.Published.Put(ctx, area, path, r)
-	_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // a writer that goes on is told
-	<-copied                                                 // take has been called for the last time
+	_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // stops a writer that continues
+	<-copied                                                 // take will not be called any more
 	if err != nil {
 		return fmt.Errorf("publish file %s: %w", f.Path, err)
 	}
 	return nil
 }
 
-// copyLines writes the resources of a file that are taken.
+// copyLines writes the resources of a file for which take returns true.
 func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer, f pipeline.PreparedFile, take func(warehouse.Resource) bool) error {
 	const field = "\x0b"
 	for r, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {

@@ -15,10 +15,10 @@ import (
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
-// What follows runs the two statements of a pool that read published files, on the
-// files: their conditions are read from their texts, the ranking is done here.
+// The following runs the pool's two statements over published files: it parses their conditions and
+// does the ranking in Go.
 
-// shortened is what a statement is about.
+// shortened extracts the operation and object of a statement.
 var shortened = regexp.MustCompile(`^(?:SELECT SCHEMA_ID|SELECT .* FROM \[sys\]\.\[[a-z_]+\]|[A-Z ]+\[?[a-zA-Z_]+\]?(?:\.\[[A-Za-z_]+)?)`)
 
 // ranking is the newest version of an id.
@@ -37,7 +37,7 @@ var (
 	term = regexp.MustCompile(`^(NOT )?p\.filepath\(1\) (<=|>|IN) (.*)$`)
 )
 
-// ranked is the newest versions by id of what a statement reads.
+// ranked returns the newest versions by id of a statement's input.
 func ranked(lake *pipelinetest.MemoryLake, text string) (map[string]ranking, error) {
 	_, from, ok := strings.Cut(text, "ORDER BY r.[_version] DESC, r.[_part]) AS [place]\n  FROM (\n")
 	from, _, ok2 := strings.Cut(from, "\n  ) AS r\n) AS q\nWHERE ")
@@ -79,7 +79,7 @@ func ranked(lake *pipelinetest.MemoryLake, text string) (map[string]ranking, err
 	return best, nil
 }
 
-// holds decides a condition on the name of a part.
+// holds evaluates a condition on the name of a part.
 func holds(condition, part string) (bool, error) {
 	for _, c := range strings.Split(condition, " AND ") {
 		any := false
@@ -133,11 +133,10 @@ WITH \(LOCATION = '([^']+)', DATA_SOURCE = \[fhirsynapse\], FILE_FORMAT = \[fhir
 AS
 `)
 
-// longestLOB is the most that the pool writes of one value.
+// longestLOB bounds one value that the pool writes.
 const longestLOB = 1_000_000
 
-// writeSnapshot runs CREATE EXTERNAL TABLE AS SELECT: its files have the fields of
-// published lines.
+// writeSnapshot runs CREATE EXTERNAL TABLE AS SELECT. Its files have the fields of published lines.
 func (p *pool) writeSnapshot(text string) error {
 	m := cetas.FindStringSubmatch(text)
 	switch {
@@ -177,7 +176,7 @@ func (p *pool) writeSnapshot(text string) error {
 	return err
 }
 
-// remover takes files out of a lake, unless the lake that a committer sees fails.
+// remover deletes files of a lake, unless the committer's lake fails.
 type remover struct {
 	from *pipelinetest.MemoryLake
 	seen pipeline.Lake

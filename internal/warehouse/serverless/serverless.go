@@ -18,46 +18,44 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// Options are what a Warehouse is made of. Server, Lake, Published, PublishedURL and
-// Views are needed.
+// Options configure a Warehouse. Server, Lake, Published, PublishedURL and Views are required.
 type Options struct {
 	Server tds.Server
-	// Lake holds the files of exports, and what prepare made of them.
+	// Lake holds the files of exports and their prepared forms.
 	Lake pipeline.Lake
-	// Published takes the lines that views read, in its staging area. Nothing may
-	// delete them.
+	// Published holds the lines that views read, in its staging area. No rule may delete them.
 	Published pipeline.Lake
-	// PublishedURL is that area as the pool reaches it:
+	// PublishedURL is the area's address for the pool:
 	// https://ACCOUNT.dfs.core.windows.net/CONTAINER.
 	PublishedURL string
-	// Snapshots are made of Published, where they are wanted; Remover, which deletes
-	// the old ones there, and Now, which tells their age, are needed with them.
+	// Snapshots, if enabled, are written to Published. They need Remover to delete old ones and Now
+	// for their age.
 	Snapshots Snapshots
 	Remover   Remover
 	Now       func() time.Time
-	// Views gives the compiled views of a plan.
+	// Views returns the compiled views of a plan.
 	Views func(plan string) ([]*sof.View, error)
-	// LineLimit is the longest line in bytes; 0 means the default.
+	// LineLimit bounds a line in bytes; 0 means the default.
 	LineLimit int
-	// Statements is how many run at the same time; 0 means 2.
+	// Statements is the number of concurrent statements; 0 means 2.
 	Statements int
-	// Wait passes the time between two tries; nil means a timer.
+	// Wait waits between two tries; nil means a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 	// Log may be nil.
 	Log *slog.Logger
 }
 
-// Warehouse is pipeline.Warehouse on published files and the views of a pool.
+// Warehouse implements pipeline.Warehouse with published files and the views of a pool.
 type Warehouse struct {
 	o    Options
 	pool *tds.Pool
 
 	mu sync.Mutex
-	// made is the texts of the views that this process has made, by name.
+	// made holds the texts of the views that this process has created, by name.
 	made map[string]string
 }
 
-// Open makes a Warehouse. It does not connect yet.
+// Open returns a Warehouse. It does not connect yet.
 func Open(o Options) (*Warehouse, error) {
 	if o.Lake == nil || o.Published == nil || o.Views == nil {
 		return nil, errors.New("a warehouse on the serverless pool needs a lake, a place to publish, and views")
@@ -78,7 +76,7 @@ func Open(o Options) (*Warehouse, error) {
 	return &Warehouse{o: o, pool: pool, made: map[string]string{}}, nil
 }
 
-// Close ends the connections that are kept.
+// Close closes the idle connections.
 func (w *Warehouse) Close() error { return w.pool.Close() }
 
 // Commit implements pipeline.Warehouse.
@@ -129,7 +127,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 		return err
 	}
 	if w.o.Snapshots.Every > 0 {
-		// The batch is committed, and readers see it, with a snapshot or without.
+		// The batch is committed and visible to readers, with a snapshot or without.
 		if err := w.compact(ctx, b, folder, views); err != nil {
 			w.o.Log.WarnContext(ctx, "snapshots are left as they are, a later commit goes on with them", "schema", b.Schema, "type", b.Type, "error", err)
 		}
@@ -137,7 +135,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-// viewsOf is the statements of the views of a batch's type.
+// viewsOf returns the statements of the views of a batch's type.
 func (w *Warehouse) viewsOf(b pipeline.Batch) ([]statement, error) {
 	all, err := w.o.Views(b.Plan)
 	if err != nil {
@@ -158,7 +156,7 @@ func (w *Warehouse) viewsOf(b pipeline.Batch) ([]statement, error) {
 	return out, nil
 }
 
-// missing is the files of a batch, in the order of their numbers, that no part has.
+// missing returns the files of a batch that no part has, in the order of their numbers.
 func (w *Warehouse) missing(ctx context.Context, there parts, folder string, b pipeline.Batch) ([]pipeline.PreparedFile, error) {
 	known := map[[2]string]bool{}
 	for name, p := range there {
@@ -182,11 +180,11 @@ func (w *Warehouse) missing(ctx context.Context, there parts, folder string, b p
 	return left, nil
 }
 
-// moves bounds how often the bound is moved for others that publish meanwhile.
+// moves bounds how often the bound is moved because others publish at the same time.
 const moves = 10
 
-// show moves the bound of a type, and makes the views that this process has not made
-// yet. It ends when the parts stand still.
+// show moves the bound of a type and creates the views that this process has not created yet. It
+// repeats until the parts do not change.
 func (w *Warehouse) show(ctx context.Context, schema, resource, folder string, views []statement) error {
 	for range moves {
 		bound, err := w.bound(ctx, schema, resource, folder)
@@ -207,7 +205,7 @@ func (w *Warehouse) show(ctx context.Context, schema, resource, folder string, v
 	return fault.Transientf("others publish %s all the time", resource)
 }
 
-// bound is the statement that shows what is published now.
+// bound returns the statement that makes all published parts visible.
 func (w *Warehouse) bound(ctx context.Context, schema, resource, folder string) (statement, error) {
 	there, err := w.list(ctx, folder+"/")
 	if err != nil {
@@ -220,8 +218,8 @@ func (w *Warehouse) bound(ctx context.Context, schema, resource, folder string) 
 	return newest(schema, resource, v), nil
 }
 
-// unmade leaves out views whose text this process has made already; the bound is
-// always moved, since others move it, too.
+// unmade removes views whose text this process has already created. It keeps the bound, because
+// other processes move it too.
 func (w *Warehouse) unmade(schema string, all []statement) []statement {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -242,7 +240,7 @@ func (w *Warehouse) remember(schema string, made []statement) {
 	}
 }
 
-// make makes the schema, the data source and the views.
+// make creates the schema, the data source and the views.
 func (w *Warehouse) make(ctx context.Context, s *tds.Session, schema string, todo []statement) error {
 	st := schemaThere(schema)
 	if _, there, err := s.Number(ctx, st.step, st.text); err != nil {
@@ -262,7 +260,7 @@ func (w *Warehouse) make(ctx context.Context, s *tds.Session, schema string, tod
 	return nil
 }
 
-// dataSource is what is needed to reach the published files, where it is not there.
+// dataSource returns the statements for access to the published files, if anything is missing.
 func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement, error) {
 	location := ""
 	if err := s.Query(ctx, sourceThere.step, sourceThere.text, func(scan func(...any) error) error { return scan(&location) }); err != nil {

@@ -36,15 +36,14 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 func now() time.Time { return time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) }
 
-// pool is what a serverless pool keeps: it takes the statements that it knows, and
-// runs none.
+// pool records the statements that it knows, and runs none.
 type pool struct {
 	mu       sync.Mutex
-	lake     *pipelinetest.MemoryLake // that it writes snapshots to
+	lake     *pipelinetest.MemoryLake // where it writes snapshots
 	format   bool
 	broken   bool            // it writes no files
 	tables   map[string]bool // external tables
-	steps    []string        // what was asked for, in short
+	steps    []string        // shortened requests
 	schema   bool
 	noKey    bool
 	cred     bool
@@ -121,7 +120,7 @@ func (p *pool) Copy(context.Context, string, []string, iter.Seq2[[]any, error]) 
 func (p *pool) Transaction() bool { return false }
 func (p *pool) Close()            {}
 
-// world is a pool beside the model.
+// world is a pool with the model to compare with.
 type world struct {
 	*pool
 	server *sqlserver.Server
@@ -202,7 +201,7 @@ func (w *world) unseen(t *testing.T, b pipeline.Batch) {
 	}
 }
 
-// compare holds what the views give against the model, which commits the batch.
+// compare commits the batch to the model and compares it with the views.
 func (w *world) compare(t *testing.T, b pipeline.Batch) {
 	t.Helper()
 	if err := w.model.Commit(t.Context(), b); err != nil {
@@ -218,7 +217,7 @@ func (w *world) compare(t *testing.T, b pipeline.Batch) {
 	}
 }
 
-// newest is what the view of the newest resources gives.
+// newest returns the rows of the view of the newest resources.
 func (w *world) newest(t *testing.T) [][]string {
 	t.Helper()
 	text := w.views["[fhir].[_newest_Patient]"]
@@ -238,7 +237,7 @@ func (w *world) newest(t *testing.T) [][]string {
 	return out
 }
 
-// rows is what the views of the plan give.
+// rows returns the rows of the plan's views.
 func (w *world) rows(t *testing.T) warehouse.Content {
 	t.Helper()
 	w.mu.Lock()
@@ -281,7 +280,7 @@ func TestTheNewestVersionIsSeen(t *testing.T) {
 	w.commit(t, first)
 	w.commit(t, w.Prepare(t, "plan-2", patient("a", 3, "A3")+patient("a", 2, "A2")+gone("b", 2)+patient("A", 1, "large")))
 	w.commit(t, w.Prepare(t, "plan-3", patient("b", 1, "B"), patient("b", 3, "B3"), ""))
-	// Again, and with one file more.
+	// Again with one more file.
 	first.Attempt = "ffff"
 	w.commit(t, first)
 	first.Files = append(first.Files, w.Prepare(t, "", gone("a", 4)).Files...)
@@ -298,7 +297,7 @@ func TestTheNewestVersionIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range want {
-			// The pool is not asked which lines won.
+			// The pool does not report which lines won.
 			want[i].Applied, want[i].Superseded = want[i].Applied+want[i].Superseded, 0
 		}
 		if d := cmp.Diff(want, got); d != "" && export != "plan-2" {
@@ -312,8 +311,7 @@ func TestTheNewestVersionIsSeen(t *testing.T) {
 	}
 }
 
-// failing is a lake that fails to write what has a part in its path, and ends in
-// suffix.
+// failing is a lake that fails to write paths that contain part and end in suffix.
 type failing struct {
 	pipeline.Lake
 	part, suffix string
@@ -328,7 +326,7 @@ func (l failing) Put(ctx context.Context, area pipeline.Area, path string, r io.
 	return l.Lake.Put(ctx, area, path, r)
 }
 
-// An attempt that ends anywhere shows nothing, or all of it, and the next one is whole.
+// An attempt that ends anywhere is visible as a whole or not at all, and the next one is complete.
 func TestAnAttemptThatEndsAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"000000.lines", "000001.lines", "_ready.json", "_done-plan-2.json"} {
@@ -344,7 +342,7 @@ func TestAnAttemptThatEndsAnywhere(t *testing.T) {
 		}
 		b.Attempt = "eeee"
 		w.commit(t, b)
-		// What others commit does not show what was left behind.
+		// Other commits do not make the remains visible.
 		w.commit(t, w.Prepare(t, "plan-3", patient("c", 1, "C")))
 	}
 }

@@ -18,36 +18,35 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// Snapshots says whether the newest versions are written down now and then, so that
-// readers need not read all parts. The zero value says no.
+// Snapshots controls whether the newest versions are written now and then, so that readers need not
+// read all parts. The zero value disables them.
 type Snapshots struct {
-	// Every is after how many parts of a type there is another; 0 means never.
+	// Every is the number of parts of a type between snapshots; 0 disables them.
 	Every int
-	// Grace is how long a snapshot is kept that no view reads any more: longer than
-	// any query.
+	// Grace is how long an unused snapshot is kept. It must exceed the longest query.
 	Grace time.Duration
 }
 
 // Remover deletes files of a lake.
 type Remover interface {
-	// Remove deletes a file; one that is gone is no error.
+	// Remove deletes a file. A missing file is not an error.
 	Remove(ctx context.Context, area pipeline.Area, path string) error
 }
 
-// The parameters of a connection string that are the pool's alone.
+// Connection string parameters for the pool only.
 const (
 	paramSnapshot = "snapshot"
 	paramGrace    = "snapshotGrace"
 )
 
-// The bounds of the parameters: the pool ends a query after half an hour.
+// Limits of the parameters. The pool ends a query after half an hour.
 const (
 	fewestParts   = 2
 	shortestGrace = time.Hour
 	usualGrace    = 24 * time.Hour
 )
 
-// ParseServer reads the rest of the setting Warehouse behind "synapse-serverless:".
+// ParseServer parses the setting Warehouse after "synapse-serverless:".
 func ParseServer(rest string) (tds.Server, Snapshots, error) {
 	var o Snapshots
 	rest, own := tds.Take(rest, paramSnapshot, paramGrace)
@@ -82,13 +81,13 @@ const (
 	snapshotFile = ".parquet"
 )
 
-// snapshot is what a listing tells of one.
+// snapshot is the listing of one snapshot.
 type snapshot struct {
 	intent, ready, retired bool
 	data                   []string // paths
 }
 
-// snapshots is the snapshots of one type by name.
+// snapshots maps names to the snapshots of one type.
 type snapshots map[string]snapshot
 
 var snapshotPath = regexp.MustCompile(`^([^/]+)/([^/]+)/snapshot=(\d{6,}-[0-9a-f]+)/(.+)$`)
@@ -110,7 +109,7 @@ func (s snapshots) add(name, file, path string) {
 	s[name] = one
 }
 
-// current is the name of the snapshot that is to be read, or "".
+// current returns the name of the snapshot to be read, or "".
 func (s snapshots) current() string {
 	var last string
 	for name, one := range s {
@@ -121,19 +120,19 @@ func (s snapshots) current() string {
 	return last
 }
 
-// cover is what a snapshot stands for.
+// cover lists the parts that a snapshot replaces.
 type cover struct {
-	// Parts are those whose resources it has, but for the large ones, in order.
+	// Parts are the parts whose resources it has, except large ones, in order.
 	Parts []string  `json:"parts"`
 	At    time.Time `json:"at"`
 }
 
-// retirement is when a snapshot was replaced.
+// retirement records when a snapshot was replaced.
 type retirement struct {
 	At time.Time `json:"at"`
 }
 
-// visible is what readers are to see of what is published.
+// visible returns the content for readers, from the listing.
 func (w *Warehouse) visible(ctx context.Context, folder string, p published) (visible, error) {
 	v := p.parts.visible()
 	name := p.snapshots.current()
@@ -150,13 +149,13 @@ func (w *Warehouse) visible(ctx context.Context, folder string, p published) (vi
 	v.snapshot, v.after = name, slices.Max(c.Parts)
 	for _, part := range p.parts.shown(v) {
 		if part <= v.after && !slices.Contains(c.Parts, part) {
-			v.late = append(v.late, part) // whole only after the snapshot was begun
+			v.late = append(v.late, part) // completed only after the snapshot was begun
 		}
 	}
 	return v, nil
 }
 
-// shown is the names of the visible parts, in order.
+// shown returns the names of the visible parts, in order.
 func (p parts) shown(v visible) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(p)) {
@@ -167,8 +166,8 @@ func (p parts) shown(v visible) []string {
 	return out
 }
 
-// due says whether enough has been published since a snapshot was last tried: one
-// that fails costs as much as one that does not.
+// due reports whether enough parts were published since the last try of a snapshot. A failed try
+// counts, because it costs as much.
 func (p published) due(every int) bool {
 	last, n := 0, 0
 	for name := range p.snapshots {
@@ -182,10 +181,10 @@ func (p published) due(every int) bool {
 	return every > 0 && n >= every
 }
 
-// compact makes a snapshot when one is due, has the views read it, and removes those
-// that no query reads any more. The order is: intent, the files, _ready, the bound,
-// _retired for the one before; after the grace period its files and last its intent.
-// The intent's name is new for every try: the pool writes into an empty folder only.
+// compact writes a snapshot if one is due, makes the views read it, and removes snapshots that no
+// query reads any more. The order is: intent, the files, _ready, the bound, _retired for the
+// previous one; after the grace period its files and last its intent. Each try has a new name,
+// because the pool writes into empty folders only.
 func (w *Warehouse) compact(ctx context.Context, b pipeline.Batch, folder string, views []statement) error {
 	there, err := w.list(ctx, folder+"/")
 	if err != nil {
@@ -205,8 +204,8 @@ func (w *Warehouse) compact(ctx context.Context, b pipeline.Batch, folder string
 	return w.retire(ctx, folder, there[folder].snapshots)
 }
 
-// snapshot writes the newest version of each resource, tombstones with them, since
-// later parts are compared with it.
+// snapshot writes the newest version of each resource. Tombstones are included, because later parts
+// are compared with them.
 func (w *Warehouse) snapshot(ctx context.Context, b pipeline.Batch, folder string, p published) error {
 	v, err := w.visible(ctx, folder, p)
 	if err != nil {
@@ -235,11 +234,11 @@ func (w *Warehouse) snapshot(ctx context.Context, b pipeline.Batch, folder strin
 	return w.put(ctx, snapshotFolder(folder, name)+readyName, c)
 }
 
-// notThere is the server's number for something to be dropped that is gone.
+// notThere is the error number for dropping an object that does not exist.
 const notThere = 3701
 
-// export has the pool write a snapshot. The external table is but the way to say so:
-// views read the files, so that it is dropped at once, and nothing waits for it.
+// export makes the pool write a snapshot. The statement needs an external table, which is dropped
+// at once because views read the files.
 func (w *Warehouse) export(ctx context.Context, s *tds.Session, b pipeline.Batch, name string, v visible) error {
 	format, _, err := s.Number(ctx, formatThere.step, formatThere.text)
 	if err != nil {
@@ -271,8 +270,8 @@ func (w *Warehouse) export(ctx context.Context, s *tds.Session, b pipeline.Batch
 	return nil
 }
 
-// retire dates the end of snapshots that are not read any more, and removes those
-// whose time is over; so also what a try has left that came to nothing.
+// retire records the end of unused snapshots, and removes them after the grace period. It also
+// removes the remains of failed tries.
 func (w *Warehouse) retire(ctx context.Context, folder string, all snapshots) error {
 	current, now := all.current(), w.o.Now().UTC()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -292,7 +291,7 @@ func (w *Warehouse) retire(ctx context.Context, folder string, all snapshots) er
 		case one.intent:
 			err = w.get(ctx, dir+intentName, "snapshot", &since)
 		default:
-			continue // the pool is still at what was given up, or someone else's
+			continue // the pool or another process may still write it
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // another committer removes it

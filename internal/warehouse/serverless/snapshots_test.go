@@ -26,7 +26,7 @@ import (
 
 var everySecond = serverless.Snapshots{Every: 2, Grace: 24 * time.Hour}
 
-// snapshotFiles is what is published of snapshots.
+// snapshotFiles returns the published files of snapshots.
 func (w *world) snapshotFiles(t *testing.T) []string {
 	t.Helper()
 	var out []string
@@ -41,7 +41,7 @@ func (w *world) snapshotFiles(t *testing.T) []string {
 
 var snapshotRead = regexp.MustCompile(`BULK 'fhir/Patient/snapshot=([^/]*)/`)
 
-// reads is the snapshot that the view reads, or "".
+// reads returns the snapshot that the view reads, or "".
 func (w *world) reads() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,18 +77,18 @@ func TestASnapshotTakesThePlaceOfParts(t *testing.T) {
 	if d := cmp.Diff([]string{"000002-000201/_intent.json", "000002-000201/_ready.json", "000002-000201/data/0A1B_1_0-1.parquet"}, w.snapshotFiles(t)); d != "" {
 		t.Errorf("files (-want +got):\n%s", d)
 	}
-	// What is older than the snapshot loses against it: a version, and a tombstone.
+	// Versions and tombstones older than the snapshot lose.
 	w.commit(t, w.Prepare(t, "plan-3", patient("a", 1, "A")+patient("b", 1, "B")+patient("c", 2, "C2")))
 	if got := w.reads(); got != "000002-000201" {
 		t.Errorf("the view reads %q", got)
 	}
-	// A large resource is superseded by a small one, a small one by a large one.
+	// A small resource supersedes a large one, and a large one a small one.
 	w.commit(t, w.Prepare(t, "plan-4", patient("d", 3, "D3")+large("c", 4)))
 	w.commit(t, w.Prepare(t, "plan-5", gone("a", 4)))
 	if got := w.reads(); got != "000004-000401" {
 		t.Errorf("the view reads %q", got)
 	}
-	// The one before is kept for its time.
+	// The previous one is kept for the grace period.
 	w.clock = w.clock.Add(24*time.Hour - time.Second)
 	w.commit(t, w.Prepare(t, "plan-6", patient("e", 1, "E")))
 	if d := cmp.Diff([]string{
@@ -114,8 +114,8 @@ func TestASnapshotTakesThePlaceOfParts(t *testing.T) {
 	}
 }
 
-// A part that becomes whole only after a snapshot was begun is read beside it,
-// whatever its number; the next snapshot has it.
+// A part that is completed after a snapshot was begun is read in addition, whatever its number. The
+// next snapshot includes it.
 func TestALatePart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -130,7 +130,7 @@ func TestALatePart(t *testing.T) {
 	if got := w.reads(); !strings.HasPrefix(got, "000003-") {
 		t.Fatalf("the view reads %q", got)
 	}
-	// Its committer, who was believed dead, goes on.
+	// Its committer was believed dead and continues.
 	for name, text := range map[string]string{"000001.lines": "b\x0b" + version(1) + "\x0b0\x0bplan-2\x0b" + patient("b", 1, "B"), "_ready.json": "2", "_done-plan-2.json": "[]"} {
 		if _, err := w.published.Put(t.Context(), pipeline.Staging, "fhir/Patient/part=000002-1a7e/"+name, strings.NewReader(text)); err != nil {
 			t.Fatal(err)
@@ -153,21 +153,21 @@ func version(n int) string {
 	return fmt.Sprintf("2024-01-01T%02d:00:00.000000000Z/%020d/%d/0", n, n, n)
 }
 
-// However the making of a snapshot ends, readers see the same rows, commits succeed,
-// and in the end there is a snapshot and nothing else.
+// Wherever a snapshot fails, readers see the same rows, commits succeed, and in the end there is
+// exactly one snapshot.
 func TestASnapshotThatFailsAnywhere(t *testing.T) {
 	t.Parallel()
 	type failure struct {
 		name  string
-		lake  string // a file whose writing or removing fails
-		pool  int    // the request at which the connection is cut, from the last commit's first
+		lake  string // a file whose writing or removal fails
+		pool  int    // request at which the connection is cut, counted from the last commit's first
 		after bool
 	}
 	failures := []failure{}
 	for _, file := range []string{"_intent.json", "_ready.json", "_retired.json", "remove 0A1B_1_0-1.parquet", "remove _ready.json", "remove _retired.json", "remove _intent.json"} {
 		failures = append(failures, failure{name: file, lake: file})
 	}
-	// Those of the batch itself are cut in another test; at the last there is no request.
+	// Another test cuts the requests of the batch; at the last number there is no request.
 	const first, last = 6, 14
 	for n := first; n <= last; n++ {
 		failures = append(failures, failure{name: fmt.Sprintf("before request %d", n), pool: n}, failure{name: fmt.Sprintf("after request %d", n), pool: n, after: true})
@@ -179,7 +179,7 @@ func TestASnapshotThatFailsAnywhere(t *testing.T) {
 		for i := range 4 {
 			w.unseen(t, w.Prepare(t, fmt.Sprintf("plan-%d", i), patient("a", 1+i, "A")+gone("b", 1+i)+patient("c", 9-i, "C")))
 		}
-		// Now a snapshot is made, and one is old enough to be removed.
+		// Now a snapshot is written, and one is old enough to be removed.
 		w.clock = w.clock.Add(25 * time.Hour)
 		w.unseen(t, w.Prepare(t, "plan-4", patient("d", 1, "D")))
 		left := f.pool
@@ -208,7 +208,7 @@ func TestASnapshotThatFailsAnywhere(t *testing.T) {
 			w.clock = w.clock.Add(25 * time.Hour)
 			w.unseen(t, w.Prepare(t, fmt.Sprintf("plan-%d", 6+i), patient("e", 1+i, "E")))
 		}
-		w.snapshots.Every = 1000 // only the last is removed
+		w.snapshots.Every = 1000 // only removal is due
 		w.clock = w.clock.Add(25 * time.Hour)
 		w.commit(t, w.Prepare(t, "plan-z", patient("z", 1, "Z")))
 		names := map[string]int{}
@@ -225,7 +225,7 @@ func TestASnapshotThatFailsAnywhere(t *testing.T) {
 	}
 }
 
-// What the pool does not do costs no commit, and is not tried again at once.
+// A pool that cannot write snapshots fails no commit, and the next try is not immediate.
 func TestAPoolThatMakesNoSnapshots(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*world){
@@ -274,7 +274,7 @@ func TestTheStatementsOfASnapshot(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ text, parsed string }{
 		"newest-beside-snapshot.sql": {text, text},
-		// The parser takes no SELECT behind CREATE EXTERNAL TABLE.
+		// The parser does not accept SELECT after CREATE EXTERNAL TABLE.
 		"snapshot.sql": {made, made[strings.Index(made, "\nAS\n")+4:]},
 	} {
 		golden(t, name, c.text+"\n")
@@ -333,7 +333,7 @@ func TestTheParametersOfSnapshots(t *testing.T) {
 	}
 }
 
-// interleaved is a lake that does something before its nth use.
+// interleaved is a lake that runs a function before its nth use.
 type interleaved struct {
 	pipeline.Lake
 	left *int
@@ -361,8 +361,8 @@ func (l interleaved) Put(ctx context.Context, area pipeline.Area, path string, r
 	return l.Lake.Put(ctx, area, path, r)
 }
 
-// Two committers that no lease keeps apart, one of them whole between any two uses of
-// the storage by the other: both are seen, and go on being seen.
+// Two committers without a lease, one running completely between any two storage calls of the
+// other: both stay visible.
 func TestTwoCommittersMakeSnapshots(t *testing.T) {
 	t.Parallel()
 	runs := 0
@@ -374,7 +374,7 @@ func TestTwoCommittersMakeSnapshots(t *testing.T) {
 		w.snapshots = everySecond
 		w.unseen(t, w.Prepare(t, "plan-1", patient("a", 1, "A")+patient("b", 1, "B")))
 		one := w.Prepare(t, "plan-2", patient("a", 2, "A2")+gone("b", 2))
-		// Its parts come after those of the same number, or before.
+		// Its parts sort after parts with the same number, or before.
 		other := w.Prepare(t, "plan-3", patient("a", 3, "A3")+patient("c", 1, "C"))
 		if n%2 == 0 {
 			one.Attempt, other.Attempt = other.Attempt, one.Attempt

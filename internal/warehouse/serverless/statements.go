@@ -9,24 +9,24 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// statement is one batch of text, and what it is for.
+// statement is one batch of text with its step.
 type statement struct{ step, text string }
 
-// source is the name of the data source, of its credential, and of the file format.
+// source names the data source, its credential and the file format.
 const source = "fhirsynapse"
 
 func literal(text string) string { return tsql.Literal(text, tsql.Serverless) }
 
-// newestName is the view of a type's newest resources.
+// newestName returns the name of the view of a type's newest resources.
 func newestName(resource string) string { return "_newest_" + resource }
 
 func quoted(schema, name string) string { return tsql.Quote(schema) + "." + tsql.Quote(name) }
 
-// utf8Collation is that of the short texts: the files are UTF-8, which the pool reads
-// into no other without a warning.
+// utf8Collation is the collation of the short texts. The files are UTF-8, and the pool warns about
+// any other collation.
 const utf8Collation = "Latin1_General_100_BIN2_UTF8"
 
-// columns are those of the published lines, in order.
+// columns are the fields of the published lines, in order.
 var columns = []struct{ name, kind string }{
 	{"[_id]", "varchar(128) COLLATE " + utf8Collation},
 	{"[_version]", "varchar(128) COLLATE " + utf8Collation},
@@ -35,8 +35,8 @@ var columns = []struct{ name, kind string }{
 	{"[doc]", "nvarchar(max)"},
 }
 
-// listed is the columns, each with an alias before it, or with its type and maybe its
-// number behind it.
+// listed returns the columns with an alias before each, or with types and optionally ordinals after
+// each.
 func listed(alias string, typed, numbered bool) string {
 	var out []string
 	for i, c := range columns {
@@ -52,9 +52,8 @@ func listed(alias string, typed, numbered bool) string {
 	return strings.Join(out, ", ")
 }
 
-// lines reads published lines. Fields end with 0x0b, and 0x1f would quote them: neither can
-// occur in JSON, nor in what stands before it. Version 1.0 of the parser is the one
-// that takes long fields.
+// lines reads published lines. Fields end with 0x0b, and 0x1f would quote them; neither can occur
+// in JSON or in the other fields. Only version 1.0 of the parser reads long fields.
 func lines(schema, resource, ending, where string) string {
 	return fmt.Sprintf(`    FROM OPENROWSET(
       BULK '%s/%s/part=*/*%s', DATA_SOURCE = '%s', FORMAT = 'CSV', PARSER_VERSION = '1.0',
@@ -65,9 +64,8 @@ func lines(schema, resource, ending, where string) string {
     WHERE %s`, schema, resource, ending, source, listed("", true, true), where)
 }
 
-// ranked numbers the visible versions of each id, the newest first, as q. Of a version
-// that was published twice it is the first part's. Marked says that each has
-// [_large]: whether it is in no snapshot.
+// ranked numbers the visible versions of each id, newest first, as q. A version that was published
+// twice ranks by its first part. marked adds [_large]: the resource is in no snapshot.
 func ranked(schema, resource string, v visible, marked bool) string {
 	in := func(names []string) string { return "p.filepath(1) IN ('" + strings.Join(names, "', '") + "')" }
 	upTo := "p.filepath(1) <= '" + v.bound + "'"
@@ -114,7 +112,7 @@ func ranked(schema, resource string, v visible, marked bool) string {
 ) AS q`, listed("r.", false, false), mark, strings.Join(sources, "\n    UNION ALL\n"))
 }
 
-// newest is the view of a type's newest resources.
+// newest returns the view of a type's newest resources.
 func newest(schema, resource string, v visible) statement {
 	return statement{"bound", fmt.Sprintf(`CREATE OR ALTER VIEW %s AS
 SELECT q.[_id], q.[_version], LEFT(q.[_version], 23) + 'Z' AS [_last_updated], q.[_export], q.[doc]
@@ -124,10 +122,10 @@ WHERE q.[place] = 1 AND q.[_deleted] = '0'`, quoted(schema, newestName(resource)
 
 func snapshotPrefix(resource string) string { return "_snapshot_" + resource + "_" }
 
-// snapshotTable is the external table by which a snapshot is written.
+// snapshotTable names the external table that writes a snapshot.
 func snapshotTable(resource, name string) string { return snapshotPrefix(resource) + name }
 
-// createSnapshot writes the newest versions, deleted or not, but for the large ones.
+// createSnapshot writes the newest versions, deleted or not, except large ones.
 func createSnapshot(schema, resource, name string, v visible) statement {
 	small := ""
 	if v.large {
@@ -142,7 +140,7 @@ WHERE q.[place] = 1%s`, quoted(schema, snapshotTable(resource, name)), snapshotF
 		tsql.Quote(source), tsql.Quote(source), listed("q.", false, false), ranked(schema, resource, v, v.large), small)}
 }
 
-// leftTables lists the external tables of snapshots that a try has left.
+// leftTables lists the external tables that failed tries have left.
 func leftTables(schema, resource string) statement {
 	prefix := strings.ReplaceAll(snapshotPrefix(resource), "_", "[_]")
 	return statement{"left tables", "SELECT t.[name] FROM [sys].[external_tables] AS t WHERE t.[schema_id] = SCHEMA_ID(" + literal(schema) +
@@ -155,7 +153,7 @@ func dropTable(schema, table string) statement {
 	return statement{stepDrop, "DROP EXTERNAL TABLE " + quoted(schema, table)}
 }
 
-// view is a view of the plan over the newest resources.
+// view returns a view of the plan over the newest resources.
 func view(schema string, v *sof.View) (statement, error) {
 	body, err := tsql.Body(v, tsql.Serverless, tsql.Shape{
 		From: quoted(schema, newestName(v.Resource)),
@@ -167,8 +165,8 @@ func view(schema string, v *sof.View) (statement, error) {
 	return statement{"view " + v.Name, "CREATE OR ALTER VIEW " + quoted(schema, v.Name) + " AS\n" + body}, nil
 }
 
-// Script is what a first commit of a view's type runs, each text with what it is for;
-// the bound is that of a first part. Then, what one does that makes a snapshot.
+// Script returns the statements of a first commit of a view's type with their steps, and of a
+// commit that writes a snapshot. The bound is that of a first part.
 func Script(schema, publishedURL string, v *sof.View) (steps, texts []string, err error) {
 	st, err := view(schema, v)
 	if err != nil {
@@ -200,7 +198,7 @@ var (
 	keyThere    = statement{"master key", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[symmetric_keys] AS k WHERE k.[name] = " + literal("##MS_DatabaseMasterKey##")}
 	credThere   = statement{"credential", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[database_scoped_credentials] AS c WHERE c.[name] = " + literal(source)}
 	formatThere = statement{"file format", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats] AS f WHERE f.[name] = " + literal(source)}
-	// Snappy is what the pool reads quickest.
+	// The pool reads Snappy fastest.
 	createFormat = statement{"create file format", "CREATE EXTERNAL FILE FORMAT " + tsql.Quote(source) + " WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"}
 	createCred   = statement{"create credential", "CREATE DATABASE SCOPED CREDENTIAL " + tsql.Quote(source) + " WITH IDENTITY = 'Managed Identity'"}
 )

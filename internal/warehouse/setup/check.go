@@ -11,25 +11,25 @@ import (
 
 // Session runs queries on the database.
 type Session interface {
-	// Query runs a statement and calls row for each of its rows. Step names it in errors.
+	// Query runs a statement and calls row for each of its rows. step names it in errors.
 	Query(ctx context.Context, step, text string, row func(scan func(...any) error) error) error
 }
 
-// Result is what Check found.
+// Result is the result of Check.
 type Result struct {
-	// Missing names what the database lacks, of so many things that were looked for.
+	// Missing names the objects that the database lacks, of Checked ones.
 	Missing []string
 	Of      int
 	// Server is the host and the database.
 	Server string
 	// Command writes the script that adds what is missing.
 	Command string
-	// Note is a hint about what the engine does not tell, or empty.
+	// Note is a hint about properties that the engine does not report, or empty.
 	Note string
 }
 
-// Check looks in the catalog for what each step makes. What a login may not see is missing
-// for it.
+// Check looks in the catalog for each step's objects. Objects that the login may not see count as
+// missing.
 func (s Setup) Check(ctx context.Context, session Session) (Result, error) {
 	if err := s.Validate(); err != nil {
 		return Result{}, err
@@ -56,8 +56,7 @@ func (s Setup) Check(ctx context.Context, session Session) (Result, error) {
 	return r, nil
 }
 
-// permission is a row of sys.database_permissions. What names the schema or the credential
-// that it is on.
+// permission is a row of sys.database_permissions. What names its schema or credential.
 type permission struct {
 	grantee, name string
 	on            scope
@@ -65,7 +64,7 @@ type permission struct {
 	denied        bool
 }
 
-// catalog is what a database tells of itself.
+// catalog holds a database's own data.
 type catalog struct {
 	rowVersions        bool
 	collation          string
@@ -86,7 +85,7 @@ type query struct {
 	row        func(scan func(...any) error) error
 }
 
-// queries returns the questions of an engine, whose answers go into c.
+// queries returns the questions for an engine. Their answers go into c.
 func (s Setup) queries(c *catalog) []query {
 	list := func(what, text string, into *[]string) query {
 		return query{what, text, func(scan func(...any) error) error {
@@ -145,8 +144,8 @@ JOIN [sys].[workload_management_workload_classifier_details] AS v ON v.[classifi
 	return out
 }
 
-// permissions returns the question for what was granted and denied. Only the serverless pool is
-// asked for credentials.
+// permissions returns the question for granted and denied rights. Only the serverless pool is asked
+// for credentials.
 func (s Setup) permissions(c *catalog) query {
 	const from = `
 FROM [sys].[database_permissions] AS x
@@ -170,7 +169,7 @@ LEFT JOIN [sys].[schemas] AS s ON s.[schema_id] = x.[major_id]`
 			return err
 		}
 		p.denied = strings.TrimSpace(state) == "D"
-		// A major_id is a number of its class: the others' names are a coincidence.
+		// A major_id counts within its class. The names from other classes are coincidences.
 		switch {
 		case class == "DATABASE":
 			p.on = onDatabase
@@ -186,7 +185,7 @@ LEFT JOIN [sys].[schemas] AS s ON s.[schema_id] = x.[major_id]`
 	}}
 }
 
-// same compares names as the database does.
+// same compares names like the database.
 func (c *catalog) same(a, b string) bool {
 	upper := strings.ToUpper(c.collation)
 	if strings.Contains(upper, "_BIN") || strings.Contains(upper, "_CS_") {
@@ -201,7 +200,7 @@ func (c *catalog) has(names []string, name string) bool {
 
 func (c *catalog) schema(name string) bool { return c.has(c.schemas, name) }
 
-// principal reports whether the database has a user of that name, or with role a role.
+// principal reports whether the database has a user of that name, or if role is set, a role.
 func (c *catalog) principal(name string, role bool) bool {
 	return slices.ContainsFunc(c.principals, func(p [2]string) bool {
 		return c.same(p[0], name) && (strings.TrimSpace(p[1]) == "R") == role
@@ -212,7 +211,7 @@ func (c *catalog) classified(principal string) bool {
 	return slices.ContainsFunc(c.classifiers, func(k [2]string) bool { return c.same(k[0], workloadGroup) && c.same(k[1], principal) })
 }
 
-// roles returns the roles of a principal, those of its roles included, and itself.
+// roles returns a principal with its roles and their roles.
 func (c *catalog) roles(principal string) []string {
 	all := []string{principal, "public"}
 	for i := 0; i < len(all); i++ {
@@ -227,7 +226,7 @@ func (c *catalog) roles(principal string) []string {
 
 func (c *catalog) member(name, role string) bool { return c.has(c.roles(name), role) }
 
-// fixed is what the roles that every database has stand for.
+// fixed maps the built-in roles to their rights.
 var fixed = map[string][]string{
 	"db_owner":      {"CONTROL"},
 	"db_datareader": {"SELECT"},
@@ -235,8 +234,8 @@ var fixed = map[string][]string{
 	"db_ddladmin":   {"ALTER"},
 }
 
-// granted reports whether a principal has a right: by itself or by a role, on the schema or on
-// the whole database, or by a wider right. A right that is denied to one of them is none.
+// granted reports whether a principal has a right: directly or by a role, on the schema or the
+// database, or by a wider right. A denial to any of them removes it.
 func (c *catalog) granted(to string, r right, schema string) bool {
 	roles := c.roles(to)
 	var held []permission

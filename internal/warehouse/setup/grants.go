@@ -6,7 +6,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// scope is what a right is granted on.
+// scope is the object of a right.
 type scope string
 
 const (
@@ -15,18 +15,17 @@ const (
 	onCredential scope = "credential"
 )
 
-// right is one permission, and the statements that need it.
+// right is one permission with the statements that need it.
 type right struct {
 	permission string
 	on         scope
 	why        string
 }
 
-// sharedName is the name that package serverless gives its credential, data source and file
-// format.
+// sharedName is package serverless's name for its credential, data source and file format.
 const sharedName = "fhirsynapse"
 
-// loaderRights returns the rights of the principal that loads.
+// loaderRights returns the rights of the loading principal.
 func (s Setup) loaderRights() []right {
 	switch s.Engine {
 	case tsql.SQLServer:
@@ -51,7 +50,7 @@ func (s Setup) loaderRights() []right {
 	}
 }
 
-// copying returns the rights that the engines with COPY INTO have in common.
+// copying returns the common rights for engines with COPY INTO.
 func (s Setup) copying() []right {
 	return []right{
 		{"SELECT", onSchema, "Reads the ledger, the heads and the stages, and finds the tables in the catalog."},
@@ -63,7 +62,7 @@ func (s Setup) copying() []right {
 	}
 }
 
-// publishing returns the rights on the serverless pool, which has views in place of tables.
+// publishing returns the rights on the serverless pool, which has views instead of tables.
 func (s Setup) publishing() []right {
 	rights := []right{
 		{"SELECT", onSchema, "The views of a plan read the views _newest_TYPE."},
@@ -82,7 +81,7 @@ func (s Setup) publishing() []right {
 	return rights
 }
 
-// readerRights returns the rights of the role for readers.
+// readerRights returns the rights of the readers' role.
 func (s Setup) readerRights() []right {
 	rights := []right{{"SELECT", onSchema, "Reads the tables. The schema also has tables of the loader, whose names begin with an underscore: ledger, heads, and stages while a commit is under way."}}
 	if s.Engine == tsql.Serverless {
@@ -94,7 +93,7 @@ func (s Setup) readerRights() []right {
 	return rights
 }
 
-// securable returns the ON clause of a right, and what a message calls it.
+// securable returns the ON clause of a right, and its name in messages.
 func (s Setup) securable(on scope) (clause, called string) {
 	switch on {
 	case onSchema:
@@ -106,7 +105,7 @@ func (s Setup) securable(on scope) (clause, called string) {
 	}
 }
 
-// grant returns the step that gives a right to a principal.
+// grant returns the step that grants a right to a principal.
 func (s Setup) grant(r right, to string) Step {
 	clause, called := s.securable(r.on)
 	return Step{

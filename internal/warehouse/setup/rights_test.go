@@ -17,20 +17,20 @@ import (
 	"fhirsynapse/views"
 )
 
-// needs is what a kind of statement needs, by how it begins. The rights of the set-up are
-// exactly those of the statements that an engine is sent.
+// needs maps the beginnings of statements to their rights. The set-up must grant exactly the rights
+// of the statements that an engine receives.
 var needs = []struct {
 	begins string
 	rights []string
 }{
-	{"CREATE SCHEMA ", nil}, // the set-up makes it
+	{"CREATE SCHEMA ", nil}, // the set-up creates it
 	{"CREATE TABLE ", []string{"CREATE TABLE", "ALTER"}},
 	{"CREATE CLUSTERED INDEX ", []string{"ALTER"}},
 	{"CREATE STATISTICS ", []string{"ALTER"}},
 	{"ALTER TABLE ", []string{"ALTER"}},
 	{"DROP TABLE ", []string{"ALTER"}},
-	{"ALTER SCHEMA ", []string{"ALTER", "CREATE SCHEMA"}}, // CONTROL on the table: who made its schema has it
-	{"DROP SCHEMA ", []string{"CREATE SCHEMA"}},           // likewise
+	{"ALTER SCHEMA ", []string{"ALTER", "CREATE SCHEMA"}}, // the creator of the schema has CONTROL
+	{"DROP SCHEMA ", []string{"CREATE SCHEMA"}},           // see above
 	{"COPY INTO ", []string{"INSERT", "ADMINISTER DATABASE BULK OPERATIONS"}},
 	{"INSERT INTO ", []string{"INSERT", "SELECT"}},
 	{"UPDATE ", []string{"UPDATE", "SELECT"}},
@@ -39,16 +39,16 @@ var needs = []struct {
 	{"SET ", nil},
 	{"BEGIN TRANSACTION", nil},
 	{"COMMIT TRANSACTION", nil},
-	{"DECLARE @result int\nEXEC @result = sp_getapplock ", nil}, // everybody may
-	{"CREATE DATABASE SCOPED CREDENTIAL ", nil},                 // the set-up makes it
-	{"CREATE EXTERNAL DATA SOURCE ", nil},                       // likewise
-	{"CREATE EXTERNAL FILE FORMAT ", nil},                       // likewise
+	{"DECLARE @result int\nEXEC @result = sp_getapplock ", nil}, // public
+	{"CREATE DATABASE SCOPED CREDENTIAL ", nil},                 // the set-up creates it
+	{"CREATE EXTERNAL DATA SOURCE ", nil},                       // see above
+	{"CREATE EXTERNAL FILE FORMAT ", nil},                       // see above
 	{"CREATE OR ALTER VIEW ", []string{"CREATE VIEW", "ALTER", "SELECT"}},
 	{"CREATE EXTERNAL TABLE ", []string{"CREATE TABLE", "ALTER", "ALTER ANY EXTERNAL FILE FORMAT", "ALTER ANY EXTERNAL DATA SOURCE"}},
 	{"DROP EXTERNAL TABLE ", []string{"ALTER"}},
 }
 
-// needed returns the rights that statements need, the fewest.
+// needed returns the smallest set of rights for statements.
 func needed(t *testing.T, texts []string) []string {
 	t.Helper()
 	out := map[string]bool{}
@@ -72,7 +72,7 @@ func needed(t *testing.T, texts []string) []string {
 	return slices.Sorted(maps.Keys(out))
 }
 
-// granted returns the rights that a script gives to a principal.
+// granted returns the rights that a script grants to a principal.
 func granted(s setup.Setup, to string) []string {
 	out := map[string]bool{}
 	for _, step := range s.Steps() {
@@ -94,7 +94,7 @@ func patient(t *testing.T) (*sof.View, prepared.Table) {
 	return v, prepared.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
 }
 
-// sent returns the statements of a commit, and of a rebuild, on an engine with tables.
+// sent returns the statements of a commit and of a rebuild, on an engine with tables.
 func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	t.Helper()
 	e, err := statements.For(name)
@@ -141,7 +141,7 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	return texts(all), texts(again)
 }
 
-// The loader has the rights that its statements need, and no other.
+// The loader has exactly the rights that its statements need.
 func TestRightsAreThoseOfTheStatements(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
@@ -168,13 +168,13 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 		}
 	}
 	s := usual(tsql.Serverless)
-	// The catalog shows credentials and data sources to who may see definitions.
+	// VIEW DEFINITION shows credentials and data sources in the catalog.
 	compare(t, "serverless", append(needed(t, commit), "VIEW DEFINITION"), granted(s, s.Principal))
 	s.Snapshots = true
 	compare(t, "serverless with --snapshots", append(needed(t, texts), "VIEW DEFINITION"), granted(s, s.Principal))
 }
 
-// A reader has what a SELECT needs.
+// A reader has the rights for a SELECT.
 func TestReadersRead(t *testing.T) {
 	t.Parallel()
 	for _, engine := range tsql.Engines() {

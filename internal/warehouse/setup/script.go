@@ -15,7 +15,7 @@ var products = map[tsql.Engine]string{
 	tsql.Fabric:     "a warehouse of Microsoft Fabric",
 }
 
-// outside is what an engine needs that no SQL gives.
+// outside returns the requirements that SQL cannot fulfil.
 func (s Setup) outside() []string {
 	switch s.Engine {
 	case tsql.Dedicated:
@@ -58,8 +58,8 @@ func (s Setup) parts() []Part {
 	return []Part{Master, Database}
 }
 
-// Script returns the script, or one part of it, with GO between the batches, as sqlcmd reads
-// it. An empty part means all.
+// Script returns the script, or one part of it, with GO between the batches, as sqlcmd reads it. An
+// empty part means all.
 func (s Setup) Script(part Part) (string, error) {
 	if err := s.Validate(); err != nil {
 		return "", err
@@ -86,7 +86,7 @@ func (s Setup) Script(part Part) (string, error) {
 	return b.String(), nil
 }
 
-// head writes what the whole script is.
+// head writes the introduction of the whole script.
 func (s Setup) head(b *strings.Builder) {
 	comment(b, "", "Set-up of "+products[s.Engine]+" for fhirsynapse. What is there is left alone, so that the script can be run again. It contains no secret.")
 	b.WriteString("--\n")
@@ -125,7 +125,7 @@ func (s Setup) run(p Part) string {
 	return fmt.Sprintf("%s | sqlcmd %s -b -S %s -d %s", command, signIn, s.host(), quotedForShell(into))
 }
 
-// lineWidth is where comments are broken.
+// lineWidth is the width of comment lines.
 const lineWidth = 100
 
 // comment writes a text as comment lines, each with an indent.
@@ -145,7 +145,7 @@ func comment(b *strings.Builder, indent, text string) {
 	b.WriteString(line + "\n")
 }
 
-// quotedForShell quotes a text for a POSIX shell where it needs it.
+// quotedForShell quotes a text for a POSIX shell if necessary.
 func quotedForShell(text string) string {
 	plain := !strings.ContainsFunc(text, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@/:-", r)

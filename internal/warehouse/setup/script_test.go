@@ -28,7 +28,7 @@ func usual(engine tsql.Engine) setup.Setup {
 	return s
 }
 
-// setups are those of the golden files, by name.
+// setups returns the setups of the golden files, by name.
 func setups() map[string]setup.Setup {
 	out := map[string]setup.Setup{}
 	for _, e := range tsql.Engines() {
@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// A script is read by sqlcmd: no line but those between batches is a command of it.
+// Only the lines between batches may be commands of sqlcmd.
 func TestEveryBatchEndsWithGo(t *testing.T) {
 	t.Parallel()
 	for name, s := range setups() {
@@ -106,7 +106,7 @@ func TestEveryBatchEndsWithGo(t *testing.T) {
 	}
 }
 
-// A second run changes nothing: a statement looks first, or is one that may be repeated.
+// A second run changes nothing: each statement checks first or is repeatable.
 func TestScriptsCanBeRunAgain(t *testing.T) {
 	t.Parallel()
 	for name, s := range setups() {

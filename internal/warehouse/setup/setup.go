@@ -1,14 +1,14 @@
-// Package setup writes the T-SQL that prepares a database for fhirsynapse, and reports
-// what of it a database lacks.
+// Package setup generates the T-SQL that prepares a database for fhirsynapse, and reports missing
+// parts.
 //
 // A database administrator reads the script and runs it once for each schema:
 //
 //	fhirsynapse sql setup --engine sqlserver --principal my-function | sqlcmd -G -b -S HOST -d fhir
 //
-// The script makes the user, the schema, the role for readers and the objects that only an
-// administrator may make. It grants what the statements of packages mssql and serverless
-// need, and no more; a test compares the two. Every step leaves alone what is there, so
-// the script can be run again. It contains no secret.
+// The script creates the user, the schema, the role for readers and the objects that only an
+// administrator may create. It grants exactly the rights for the statements of packages mssql and
+// serverless; a test compares the two. Every step skips existing objects, so the script can be run
+// again. It contains no secret.
 package setup
 
 import (
@@ -24,16 +24,15 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// Setup names what a script is for: one identity that loads into one schema.
+// Setup describes a script: one identity that loads into one schema.
 type Setup struct {
 	Engine tsql.Engine
 	// Principal is the name of the identity in Entra ID: of the function app, for example.
 	Principal string
-	// ClientID makes the user from this client id, so that the server does not look the name
-	// up in Entra ID. Only Azure SQL Database takes it.
+	// ClientID creates the user from this client id, so that the server does not look up the name
+	// in Entra ID. Only Azure SQL Database supports it.
 	ClientID string
-	// Login makes users for logins of these names that the server has. Only SQL Server has
-	// them.
+	// Login creates users for the server's logins of these names. Only SQL Server has logins.
 	Login bool
 	// Schema is the schema of the plan.
 	Schema string
@@ -44,9 +43,9 @@ type Setup struct {
 	// Published is the container of the lines that the serverless pool reads, as
 	// https://ACCOUNT.dfs.core.windows.net/CONTAINER.
 	Published string
-	// Snapshots grants what the parameter snapshot of a serverless warehouse needs.
+	// Snapshots grants the rights for the parameter snapshot of a serverless warehouse.
 	Snapshots bool
-	// Rebuild grants what fhirsynapse load --rebuild needs on SQL Server.
+	// Rebuild grants the rights for fhirsynapse load --rebuild on SQL Server.
 	Rebuild bool
 }
 
@@ -56,27 +55,27 @@ const (
 	DefaultDatabase = "fhir"
 )
 
-// longestName is the length of an identifier in T-SQL, in characters.
+// longestName is the length of a T-SQL identifier in characters.
 const longestName = 128
 
 var (
-	// A plan's schema has the same rule in exports.yaml.
+	// exports.yaml has the same rule for a plan's schema.
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	guid       = regexp.MustCompile(`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{12})$`)
-	// reserved are principals and schemas that every database has.
+	// reserved are principals and schemas of every database.
 	reserved = []string{"dbo", "guest", "public", "sys", "information_schema"}
 )
 
-// FaultError reports what is wrong with a Setup, as opposed to a failure of the server.
+// FaultError reports an invalid Setup, as opposed to a failure of the server.
 type FaultError struct {
-	// Err has one error for each fault.
+	// Err joins one error for each fault.
 	Err error
 }
 
 func (e FaultError) Error() string { return e.Err.Error() }
 func (e FaultError) Unwrap() error { return e.Err }
 
-// Validate returns a FaultError with all faults of s and what to do about them, or nil.
+// Validate returns a FaultError with all faults of s and their remedies, or nil.
 func (s Setup) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -108,7 +107,7 @@ func (s Setup) Validate() error {
 	return nil
 }
 
-// options returns the faults of what only some engines take.
+// options returns the faults of engine-specific options.
 func (s Setup) options() []error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -139,7 +138,7 @@ func (s Setup) options() []error {
 	return faults
 }
 
-// badPrincipal returns why a name is none of a principal that a script may make, or "".
+// badPrincipal returns why a name is not valid for a new principal, or "".
 func badPrincipal(name string) string {
 	if slices.Contains(reserved, strings.ToLower(name)) || strings.HasPrefix(strings.ToLower(name), "db_") || strings.HasPrefix(name, "##") {
 		return "belongs to the database: give the name of an identity"
@@ -147,7 +146,7 @@ func badPrincipal(name string) string {
 	return badName(name)
 }
 
-// badName returns why a name cannot stand in a script, or "".
+// badName returns why a name is not valid in a script, or "".
 func badName(name string) string {
 	switch {
 	case name == "":
@@ -164,7 +163,7 @@ func badName(name string) string {
 	return ""
 }
 
-// isContainer reports whether an address is that of a container at the endpoint for data lakes.
+// isContainer reports whether an address is a container at the data lake endpoint.
 func isContainer(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Port() != "" {
@@ -174,13 +173,13 @@ func isContainer(address string) bool {
 	return strings.Contains(u.Host, ".dfs.") && container != "" && !strings.ContainsAny(container, "/'$ ") && !strings.ContainsAny(u.Host, "'$ ")
 }
 
-// sid returns the security id of an application's user: the bytes of its client id in the
-// order in which SQL Server stores a uniqueidentifier.
+// sid returns the security id of an application's user: the bytes of its client id in SQL Server's
+// order for uniqueidentifier.
 func sid(clientID string) string {
 	parts := guid.FindStringSubmatch(clientID)[1:]
 	var id []byte
 	for i, part := range parts {
-		b, _ := hex.DecodeString(part) // the pattern has hexadecimal digits alone
+		b, _ := hex.DecodeString(part) // the pattern allows hexadecimal digits only
 		if i < 3 {
 			slices.Reverse(b)
 		}

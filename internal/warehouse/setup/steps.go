@@ -8,7 +8,7 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// Part is the database that a step is sent to.
+// Part is the database of a step.
 type Part string
 
 // The parts, in the order in which they are run.
@@ -20,7 +20,7 @@ const (
 // Step is one batch of a script.
 type Step struct {
 	Part Part
-	// What names what the step makes; empty for a step that only stops a wrong run.
+	// What names the created object; empty for a step that only stops a wrong run.
 	What string
 	// Why is the comment above it.
 	Why string
@@ -70,17 +70,17 @@ func (s steps) all() []Step {
 	return all
 }
 
-// guarded returns a batch that does something only where a condition holds.
+// guarded returns a batch that runs only if a condition holds.
 func guarded(condition, text string) string { return "IF " + condition + "\n  " + text }
 
-// raise returns a statement that ends sqlcmd -b with a message. Severity 16 is an error of
-// the user.
+// raise returns a statement that ends sqlcmd -b with a message. Severity 16 means an error of the
+// user.
 func (s steps) raise(message string) string {
-	// In the text of RAISERROR a percent sign begins a placeholder.
+	// In RAISERROR a percent sign begins a placeholder.
 	return "RAISERROR (" + s.literal(strings.ReplaceAll(message, "%", "%%")) + ", 16, 1)"
 }
 
-// only stops a script that is sent to the wrong database.
+// only stops a script in the wrong database.
 func (s steps) only(part Part, database string) Step {
 	message := "This part is for the database " + database + ". Connect to it: sqlcmd -d. For another one, give fhirsynapse sql setup its name by --database."
 	if part == Master {
@@ -92,14 +92,14 @@ func (s steps) only(part Part, database string) Step {
 	}
 }
 
-// noDatabase is the condition that the server has no database of the name.
+// noDatabase returns the condition that the server has no database of the name.
 func (s steps) noDatabase() string {
 	return "NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = " + s.literal(s.Database) + ")"
 }
 
 // server returns the steps in master.
 func (s steps) server() []Step {
-	made := func(*catalog) bool { return true } // a connection to it was made
+	made := func(*catalog) bool { return true } // the connection proves it
 	switch s.Engine {
 	case tsql.SQLServer:
 		const azure = "CAST(SERVERPROPERTY(N'EngineEdition') AS int) "
@@ -137,7 +137,7 @@ func (s steps) rowVersions(text string, part Part) Step {
 	}
 }
 
-// collation stops a run in a warehouse that would merge ids. It cannot be changed later.
+// collation stops a run in a warehouse that would merge ids. Its collation cannot be changed later.
 func (s steps) collation() Step {
 	return Step{
 		Part: Database, What: "a collation that tells upper case from lower case",
@@ -148,13 +148,13 @@ func (s steps) collation() Step {
 	}
 }
 
-// noPrincipal is the condition that the database has no user or role of the name.
+// noPrincipal returns the condition that the database has no user or role of the name.
 func (s steps) noPrincipal(name string) string {
 	return "NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = " + s.literal(name) + ")"
 }
 
-// user returns the step that makes a user of the database. Fabric makes one with the first
-// GRANT, and takes no CREATE USER.
+// user returns the step that creates a database user. Fabric creates one with the first GRANT and
+// does not support CREATE USER.
 func (s steps) user(name string) []Step {
 	if s.Engine == tsql.Fabric {
 		return nil
@@ -191,7 +191,7 @@ func (s steps) role() Step {
 	}
 }
 
-// reader returns the steps that let a reader in. Fabric makes a user with GRANT alone, and the
+// reader returns the steps that admit a reader. Fabric creates a user only by GRANT, and the
 // dedicated pool has no ALTER ROLE ADD MEMBER.
 func (s steps) reader(reader string) []Step {
 	if s.Engine == tsql.Fabric {
@@ -213,8 +213,8 @@ func (s steps) reader(reader string) []Step {
 	return append(s.user(reader), step)
 }
 
-// external returns the steps that make what the serverless pool reads files by. Making a
-// credential needs CONTROL on the database.
+// external returns the steps for the serverless pool's access to files. Creating a credential needs
+// CONTROL on the database.
 func (s steps) external() []Step {
 	source := tsql.Quote(sharedName)
 	absent := func(view string) string {
@@ -258,20 +258,21 @@ const masterKey = "##MS_DatabaseMasterKey##"
 
 func (s steps) published() string { return strings.TrimSuffix(s.Published, "/") }
 
-// plain writes a text as an option takes it, without N before it.
+// plain quotes a text for an option, without N before it.
 func (s steps) plain(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // The workload group of the loader, and its limits.
 const (
 	workloadGroup = "fhirsynapse"
-	// capPercent leaves the other half of the pool to readers; perRequest is what the smallest pool,
-	// DW100c, gives a statement, and lets two run, as many as WarehouseStatements is by default.
+	// capPercent leaves half of the pool to readers. perRequest is a statement's share on the
+	// smallest pool, DW100c, and allows two at a time, the default of WarehouseStatements.
 	capPercent, perRequest = 50, 25
-	// longestStatement is functionTimeout of host.json in seconds: nobody waits longer for an answer.
+	// longestStatement is functionTimeout of host.json in seconds. No step waits longer for an
+	// answer.
 	longestStatement = 3600
 )
 
-// workload returns the steps that give the principal a workload group of its own.
+// workload returns the steps that give the principal its own workload group.
 func (s steps) workload() []Step {
 	name := []rune(workloadGroup + "_" + s.Principal)
 	classifier := string(name[:min(len(name), longestName)])

@@ -1,4 +1,3 @@
-// Package tds is how the warehouses that speak T-SQL reach their server: the
-// connection string, the sign-in, one pinned connection for as long as it is used,
-// and what the server's errors mean. It knows no statement.
+// Package tds connects the T-SQL warehouses to their server: connection string, sign-in, pinned
+// connections and the classes of server errors. It contains no statements.
 package tds

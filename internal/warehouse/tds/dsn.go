@@ -20,34 +20,33 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// Server is a server as its connection string describes it. It prints as host and
-// database.
+// Server is a parsed connection string. It prints as host and database.
 type Server struct {
 	Engine    tsql.Engine
 	address   string
 	connector driver.Connector
 }
 
-// String is the host and the database.
+// String returns the host and the database.
 func (s Server) String() string { return s.address }
 
-// Database is the name of the database.
+// Database returns the name of the database.
 func (s Server) Database() string {
 	_, database, _ := strings.Cut(s.address, "/")
 	return database
 }
 
-// GoString keeps the connector's settings from %#v.
+// GoString hides the connector's settings from %#v.
 func (s Server) GoString() string { return s.address }
 
-// signIn is a value of fedauth that we take, and the credential it stands for.
+// signIn is a supported value of fedauth with its credential.
 type signIn struct {
 	name string
 	make func(clientID string) (azcore.TokenCredential, error)
 }
 
-// signIns are compared as they are spelt: the driver would take a misspelt one for
-// the default chain.
+// signIns are compared case-sensitively, because the driver would treat a misspelt one as the
+// default chain.
 var signIns = []signIn{
 	{"ActiveDirectoryDefault", func(string) (azcore.TokenCredential, error) { return azidentity.NewDefaultAzureCredential(nil) }},
 	{"ActiveDirectoryManagedIdentity", managedIdentity},
@@ -65,8 +64,7 @@ func managedIdentity(clientID string) (azcore.TokenCredential, error) {
 	return azidentity.NewManagedIdentityCredential(o)
 }
 
-// The parameters of a connection string that we look at, besides those that the
-// driver does.
+// Connection string parameters that this package reads, in addition to the driver's.
 const (
 	paramDatabase   = "database"
 	paramFedAuth    = "fedauth"
@@ -76,11 +74,10 @@ const (
 	paramAppName    = "app name"
 )
 
-// ParseServer reads the rest of the setting Warehouse behind "sqlserver:",
-// "synapse-dedicated:" or "fabric:": //USER:PASSWORD@HOST:PORT?database=NAME, or the
-// same with sqlserver: before it. Without a user an Azure identity signs in; fedauth
-// says which. The connection is encrypted, unless encrypt says otherwise or the
-// host is this machine. Errors do not repeat the text, which may carry a password.
+// ParseServer parses the setting Warehouse after "sqlserver:", "synapse-dedicated:" or "fabric:":
+// //USER:PASSWORD@HOST:PORT?database=NAME, or the same with sqlserver: before it. Without a user an
+// Azure identity signs in, chosen by fedauth. The connection is encrypted unless encrypt disables
+// it or the host is this machine. Errors do not repeat the text, which may hold a password.
 func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	u, err := url.Parse("sqlserver:" + strings.TrimPrefix(rest, "sqlserver:"))
 	if err != nil || u.Host == "" {
@@ -107,10 +104,10 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	}
 	encrypt := "true"
 	if loopback(u.Hostname()) {
-		encrypt = "false" // the login only, where the server can
+		encrypt = "false" // the login only, if the server can
 	}
 	set(paramEncrypt, encrypt)
-	// Loads send much; 16383 is the most that TLS takes.
+	// Loads send much data; 16383 is the maximum with TLS.
 	set(paramPacketSize, "16383")
 	set(paramAppName, "fhirsynapse")
 	fedauth, clientID := set(paramFedAuth, ""), set(paramUserID, "")
@@ -125,7 +122,7 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	if err != nil {
 		return Server{}, fault.Permanentf("warehouse %s: %s: the connection string has a parameter that is not right: check encrypt, certificate, TrustServerCertificate and the timeouts", engine, s.address)
 	}
-	config.DisableRetry = true // a statement is never sent twice behind our back
+	config.DisableRetry = true // the driver must not resend a statement
 	if u.User != nil && fedauth == "" {
 		s.connector = mssqldb.NewConnectorConfig(config)
 		return s, nil
@@ -143,9 +140,8 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	return s.with(config, credential)
 }
 
-// Take takes parameters that are not the driver's out of the rest of a setting
-// Warehouse, and gives those that are there by the given names. What does not parse
-// is left to ParseServer.
+// Take removes the named parameters from the setting Warehouse and returns those that it found. A
+// text that does not parse is left to ParseServer.
 func Take(rest string, names ...string) (left string, taken map[string]string) {
 	before, query, _ := strings.Cut(rest, "?")
 	q, err := url.ParseQuery(query)
@@ -167,8 +163,7 @@ func Take(rest string, names ...string) (left string, taken map[string]string) {
 	return before + "?" + q.Encode(), taken
 }
 
-// with signs in with tokens of a credential, which keeps one until it is about to
-// end.
+// with signs in with tokens of a credential, which caches a token until shortly before it expires.
 func (s Server) with(config msdsn.Config, credential azcore.TokenCredential) (Server, error) {
 	connector, err := mssqldb.NewSecurityTokenConnector(config, func(ctx context.Context) (string, error) {
 		const scope = "https://database.windows.net/.default"

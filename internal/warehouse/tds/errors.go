@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// meaning is what is known of an error number.
+// meaning is the known meaning of an error number.
 type meaning struct {
 	class  fault.Class
 	after  time.Duration
@@ -26,11 +26,10 @@ const (
 	rebuildIt = "rebuild the tables of the resource type, see Rebuilding in docs/warehouses.md"
 )
 
-// meanings are the numbers that are told apart. Those of connections are the list
-// that Microsoft's drivers publish as transient; a number that is not here is
-// Transient, since attempts are bounded.
+// meanings maps error numbers to meanings. The connection errors are those that Microsoft's drivers
+// document as transient; an unlisted number is Transient, because tries are bounded.
 var meanings = map[int32]meaning{
-	// The way to the server.
+	// Connection errors.
 	64:    {fault.Transient, soon, ""},
 	233:   {fault.Transient, soon, ""},
 	4221:  {fault.Transient, soon, ""},
@@ -49,7 +48,7 @@ var meanings = map[int32]meaning{
 	49918: {fault.Transient, aMinute, ""},
 	49919: {fault.Transient, aMinute, ""},
 	49920: {fault.Transient, aMinute, ""},
-	// A failover, too, says that a database cannot be opened.
+	// This also occurs during a failover.
 	4060: {fault.Transient, aMinute, "if this does not pass, check the database's name, and that the login is a user of it"},
 	// The dedicated pool.
 	42108: {fault.Transient, minutes, "the pool is paused: resume it, or wait until its schedule does"},
@@ -62,16 +61,16 @@ var meanings = map[int32]meaning{
 	24706: {fault.Transient, soon, ""},
 	2627:  {fault.Transient, soon, "another program writes the same tables"},
 	2601:  {fault.Transient, soon, "another program writes the same tables"},
-	// Tables made by two at the same time.
+	// Concurrent creation of the same tables.
 	1913: {fault.Transient, soon, "if this does not pass, the login may not see the object: " + grantAll},
 	2705: {fault.Transient, soon, "if this does not pass, the login may not see the column: " + grantAll},
 	2714: {fault.Transient, soon, "if this does not pass, the login may not see the object: " + grantAll},
 	2759: {fault.Transient, soon, "if this does not pass, create the schema and " + grantAll},
-	// Resources that come back.
+	// Temporary lack of resources.
 	701:  {fault.Transient, aMinute, "the server is short of memory"},
 	8645: {fault.Transient, aMinute, "the server is short of memory"},
 
-	// What needs a person.
+	// Errors that need a person.
 	18452:  {fault.Permanent, 0, "the server takes no login of this kind: check fedauth in the connection string"},
 	18456:  {fault.Permanent, 0, "check user and password, or create a user for this app's identity: fhirsynapse sql setup prints the statements"},
 	18470:  {fault.Permanent, 0, "enable the login"},
@@ -114,10 +113,10 @@ var meanings = map[int32]meaning{
 	40544:  {fault.Permanent, 0, "the database has reached its size: make room, or raise it"},
 }
 
-// quoting are the numbers among meanings whose texts show values.
+// quoting are the numbers in meanings whose texts quote values.
 var quoting = map[int32]bool{515: true, 547: true, 2601: true, 2627: true, 2628: true, 8152: true}
 
-// speaksOfObjects says that the text of an error names tables and logins at most.
+// speaksOfObjects reports whether an error's text names at most tables and logins.
 func speaksOfObjects(number int32) bool {
 	_, known := meanings[number]
 	return known && !quoting[number]
@@ -125,14 +124,14 @@ func speaksOfObjects(number int32) bool {
 
 const stepConnect = "connect"
 
-// classified gives an error of the server its class, by its number.
+// classified sets the class of a server error by its number.
 func classified(ctx context.Context, step string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	var known *fault.Error
 	if errors.As(err, &known) {
-		return err // of a credential, which says itself what it is
+		return err // a credential's error is already classified
 	}
 	s := &serverError{step: step, err: err}
 	var e driver.Error
@@ -146,14 +145,13 @@ func classified(ctx context.Context, step string, err error) error {
 	return &fault.Error{Class: m.class, After: m.after, Remedy: m.remedy, Err: s}
 }
 
-// passesSoon says whether an error of the server is worth another try within the
-// step.
+// passesSoon reports whether a server error is worth another try within the step.
 func passesSoon(err error) bool {
 	var s *serverError
 	return errors.As(err, &s) && fault.Of(err) == fault.Transient && fault.After(err) == 0
 }
 
-// Retry is an error that is worth another try at once.
+// Retry returns an error that is worth an immediate retry.
 func Retry(step string, err error) error {
 	return &fault.Error{Err: &serverError{step: step, err: err}}
 }

@@ -11,24 +11,24 @@ import (
 	"time"
 )
 
-// Options are how a pool behaves; the zero values mean the defaults.
+// Options configure a pool. Zero values mean the defaults.
 type Options struct {
-	// Statements is how many run at the same time; 0 means 2.
+	// Statements is the number of concurrent statements; 0 means 2.
 	Statements int
-	// Wait passes the time between two tries; nil means a timer.
+	// Wait waits between two tries; nil means a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 	// Log may be nil.
 	Log *slog.Logger
 }
 
-// Pool is connections to one server.
+// Pool is a pool of connections to one server.
 type Pool struct {
 	server Server
 	o      Options
 	db     *sql.DB
 }
 
-// Connect makes a pool. It does not connect yet.
+// Connect returns a pool. It does not connect yet.
 func Connect(s Server, o Options) (*Pool, error) {
 	if s.connector == nil {
 		return nil, errors.New("a pool needs a server")
@@ -47,8 +47,8 @@ func Connect(s Server, o Options) (*Pool, error) {
 	return p, nil
 }
 
-// SignIn signs in at a server, for whoever runs statements of their own there: the
-// connection is made as every other, and the error says what to do.
+// SignIn signs in to a server for callers with their own statements. The connection and its errors
+// are the same as in a pool.
 func SignIn(ctx context.Context, s Server) (*sql.DB, error) {
 	if s.connector == nil {
 		return nil, errors.New("signing in needs a server")
@@ -60,10 +60,10 @@ func SignIn(ctx context.Context, s Server) (*sql.DB, error) {
 	return db, nil
 }
 
-// Server is where the pool connects to.
+// Server returns the server of the pool.
 func (p *Pool) Server() Server { return p.server }
 
-// Close ends the connections that are kept.
+// Close closes the idle connections.
 func (p *Pool) Close() error { return p.db.Close() }
 
 const idleTime = time.Minute
@@ -73,8 +73,7 @@ func (p *Pool) keepIdle() {
 	p.db.SetConnMaxIdleTime(idleTime)
 }
 
-// DropIdle ends the connections that nobody uses: where one was cut, others
-// probably were.
+// DropIdle closes the idle connections. If one was cut, the others probably were too.
 func (p *Pool) DropIdle() {
 	p.db.SetMaxIdleConns(-1)
 	p.keepIdle()
@@ -91,11 +90,11 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Tries is how often something is tried: a server that fails over cuts the
-// connections in use and those in the pool, so that two in a row say nothing.
+// Tries is the number of tries. A failover cuts active and pooled connections, so two failures in a
+// row prove nothing.
 const Tries = 4
 
-// Again tries do until it succeeds, fails for good, or asks for a longer wait.
+// Again calls do until it succeeds, fails permanently, or asks for a longer delay.
 func (p *Pool) Again(ctx context.Context, do func(try int) error) error {
 	for try := 1; ; try++ {
 		err := do(try)
@@ -116,21 +115,21 @@ func (p *Pool) Again(ctx context.Context, do func(try int) error) error {
 	}
 }
 
-// Pause passes the time after so many tries.
+// Pause waits before the next try.
 func (p *Pool) Pause(ctx context.Context, try int) error {
 	const first, longest, doublings = 250 * time.Millisecond, 8 * time.Second, 5
 	return p.o.Wait(ctx, min(first<<min(2*(try-1), doublings), longest))
 }
 
-// Session is one connection, for as long as it is used. After an error it is ended
-// rather than used again: what it left open, the server rolls back.
+// Session is one pinned connection. After an error it is closed, so that the server rolls back an
+// open transaction.
 type Session struct {
 	conn   *sql.Conn
 	failed bool
 }
 
-// With runs do on a connection of its own. It must not be called inside of another,
-// which would wait for itself where one statement at a time is allowed.
+// With runs do on a connection of its own. It must not be nested, because the inner call could wait
+// for the outer one.
 func (p *Pool) With(ctx context.Context, do func(*Session) error) error {
 	conn, err := p.db.Conn(ctx)
 	if err != nil {
@@ -139,26 +138,26 @@ func (p *Pool) With(ctx context.Context, do func(*Session) error) error {
 	s := &Session{conn: conn}
 	err = do(s)
 	if err != nil || s.failed {
-		// The pool closes a connection that is called bad.
+		// The pool closes a connection that returns ErrBadConn.
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
-	_ = conn.Close() // of the handle: the pool's own error is of no use here
+	_ = conn.Close() // the pool's own error does not matter
 	return err
 }
 
-// Fail classifies an error of the server, and has the session end.
+// Fail classifies a server error and marks the session for closing.
 func (s *Session) Fail(ctx context.Context, step string, err error) error {
 	s.failed = true
 	return classified(ctx, step, err)
 }
 
-// End has the session end with its connection, although nothing of the server failed.
+// End marks the session for closing without a server error.
 func (s *Session) End() { s.failed = true }
 
-// GoOn keeps a session whose last error is known to leave nothing behind.
+// GoOn keeps a session whose last error left nothing behind.
 func (s *Session) GoOn() { s.failed = false }
 
-// Exec runs a statement and gives the number of rows that it touched.
+// Exec runs a statement and returns the number of affected rows.
 func (s *Session) Exec(ctx context.Context, step, text string) (int64, error) {
 	r, err := s.conn.ExecContext(ctx, text)
 	if err != nil {
@@ -194,8 +193,7 @@ func (s *Session) Query(ctx context.Context, step, text string, row func(scan fu
 	return nil
 }
 
-// Number runs a statement of one row and one column; there is false for NULL, and
-// for no row.
+// Number runs a statement with one row and one column. there is false for NULL and for no row.
 func (s *Session) Number(ctx context.Context, step, text string) (n int64, there bool, err error) {
 	err = s.Query(ctx, step, text, func(scan func(...any) error) error {
 		var cell sql.NullInt64
@@ -211,15 +209,15 @@ func (s *Session) Number(ctx context.Context, step, text string) (n int64, there
 // Raw runs do on the driver's connection; see sql.Conn.
 func (s *Session) Raw(do func(any) error) error { return s.conn.Raw(do) }
 
-// serverError is an error that came from the server or from the way to it.
+// serverError is an error of the server or of the connection to it.
 type serverError struct {
 	step   string
-	number int32 // 0 where the way broke
+	number int32 // 0 if the connection broke
 	err    error
 }
 
-// Error has the server's text only where that cannot quote the data: a failed
-// conversion, for one, shows the value.
+// Error includes the server's text only if it cannot quote data. A failed conversion, for example,
+// quotes the value.
 func (e *serverError) Error() string {
 	switch {
 	case e.number == 0:
@@ -232,7 +230,7 @@ func (e *serverError) Error() string {
 
 func (e *serverError) Unwrap() error { return e.err }
 
-// Number is the server's number in an error, 0 where there is none.
+// Number returns the server's number of an error, or 0.
 func Number(err error) int32 {
 	var s *serverError
 	if errors.As(err, &s) {
@@ -241,7 +239,7 @@ func Number(err error) int32 {
 	return 0
 }
 
-// Step is the step at which an error of the server came, or "".
+// Step returns the step of a server error, or "".
 func Step(err error) string {
 	var s *serverError
 	if errors.As(err, &s) {

@@ -51,7 +51,7 @@ func pool(t *testing.T, o sqlserver.Options) (*sqlserver.Server, *tds.Pool) {
 	return s, p
 }
 
-// The text of an error is shown where it cannot quote a value.
+// An error's text is shown only if it cannot quote a value.
 func TestDataStaysOutOfErrors(t *testing.T) {
 	t.Parallel()
 	for number, shown := range map[int32]bool{208: true, 229: true, 40613: true, 245: false, 2627: false, 2628: false, 50000: false} {
@@ -69,11 +69,11 @@ func TestDataStaysOutOfErrors(t *testing.T) {
 	}
 }
 
-// Two dead connections in a row say nothing; a server that stays dead does.
+// Two dead connections in a row are retried; a server that stays dead is an error.
 func TestDeadConnections(t *testing.T) {
 	t.Parallel()
 	for dead, ok := range map[int]bool{1: true, 2: true, 3: true, 4: false} {
-		var left atomic.Int64 // faults are asked for from the goroutine of each connection
+		var left atomic.Int64 // each connection's goroutine asks for faults
 		left.Store(int64(dead))
 		s, p := pool(t, sqlserver.Options{
 			Sessions: func(string) sqlserver.Session { return failing{} },

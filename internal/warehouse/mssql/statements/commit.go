@@ -17,16 +17,16 @@ type Attempt struct {
 	Target
 	Export  string
 	ViewSet int
-	// Stage is what its tables begin with, see StageName.
+	// Stage is the prefix of its tables, see StageName.
 	Stage string
 	// At dates the ledger.
 	At time.Time
-	// Documents says that the rows of views are made from documents by the engine, in
-	// place of being staged.
+	// Documents lets the engine compute the rows of views from documents, instead of staging the
+	// rows.
 	Documents bool
 }
 
-// The parts of a stage.
+// The tables of a stage.
 const (
 	partFile   = "file"
 	partHead   = "head"
@@ -40,7 +40,7 @@ func (a Attempt) stage(part string) string {
 	return tsql.Quote(a.Schema) + "." + tsql.Quote(a.Stage+"_"+part)
 }
 
-// Files is the stage of the batch's files: what is known of each beforehand.
+// Files returns the stage of the batch's files with their known counts.
 func (a Attempt) Files() Table {
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partFile, Columns: sorted([]Column{
 		{fileColumn, "int", true},
@@ -54,7 +54,7 @@ func (a Attempt) Files() Table {
 	})}
 }
 
-// Heads is the stage of the lines that are resources.
+// Heads returns the stage of the lines that are resources.
 func (a Attempt) Heads() Table {
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partHead, Spread: warehouse.IDColumn, Columns: sorted([]Column{
 		{fileColumn, "int", true},
@@ -65,7 +65,7 @@ func (a Attempt) Heads() Table {
 	})}
 }
 
-// Rows is the stage of the rows of a view.
+// Rows returns the stage of the rows of a view.
 func (a Attempt) Rows(v prepared.Table) Table {
 	columns := []Column{{fileColumn, "int", true}, {lineColumn, "bigint", true}, {warehouse.IDColumn, a.name(idLength), true}}
 	for _, c := range v.Columns {
@@ -74,14 +74,14 @@ func (a Attempt) Rows(v prepared.Table) Table {
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
 }
 
-// Docs is the stage of the resources themselves.
+// Docs returns the stage of the resources themselves.
 func (a Attempt) Docs() Table {
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partDoc, Columns: []Column{
 		{fileColumn, "int", true}, {lineColumn, "bigint", true}, {"doc", a.text("max"), true},
 	}}
 }
 
-// Shred makes the staged rows of a view from the documents, by the body of the view.
+// Shred computes the staged rows of a view from the documents, with the view's SELECT body.
 func (a Attempt) Shred(v *sof.View) (Statement, error) {
 	text, err := tsql.Stage(v, a.Name, tsql.Shape{From: a.Docs().quoted(), Keys: []string{fileColumn, lineColumn}, ID: true}, a.stage(partView+v.Name))
 	if err != nil {
@@ -90,8 +90,8 @@ func (a Attempt) Shred(v *sof.View) (Statement, error) {
 	return a.labelled("shred "+v.Name, text), nil
 }
 
-// winners is made before the transaction, in which there is no DDL, and filled in
-// it. Where keys are enforced, its key proves one winner per id.
+// winners is created before the transaction, which has no DDL, and filled in it. On engines that
+// enforce keys, its key proves one winner per id.
 func (a Attempt) winners() Table {
 	return Table{
 		Schema: a.Schema, Name: a.Stage + "_" + partWinner, Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
@@ -105,14 +105,14 @@ func (a Attempt) winners() Table {
 	}
 }
 
-// CreateStage makes the tables of the attempt, outside of the transaction.
+// CreateStage creates the tables of the attempt, outside of the transaction.
 func (a Attempt) CreateStage() []Statement {
 	tables := []Table{a.Files(), a.Heads(), a.winners()}
 	if a.Documents {
 		tables = append(tables, a.Docs())
 	}
 	for _, v := range sortedViews(a.Views) {
-		// Of documents the dedicated pool makes them with their rows.
+		// For documents the dedicated pool creates these tables together with their rows.
 		if !a.Documents || a.Name.Facts().Stage != tsql.CreateTableAs {
 			tables = append(tables, a.Rows(v))
 		}
@@ -144,7 +144,7 @@ func (a Attempt) DropStage() []Statement {
 	return out
 }
 
-// CountQuery counts what a stage holds.
+// CountQuery counts the rows of a stage.
 func (a Attempt) CountQuery(t Table) Statement {
 	return a.labelled("count "+strings.TrimPrefix(t.Name, a.Stage+"_"), "SELECT COUNT_BIG(*) AS [n] FROM "+t.quoted()+" AS s")
 }
@@ -157,15 +157,15 @@ func (a Attempt) labelled(step, text string) Statement {
 	return Statement{step, text}
 }
 
-// The steps that a caller looks at.
+// The steps whose results the caller checks.
 const (
 	StepBegin  = "begin"
 	StepLock   = "lock"   // sqlserver: a result below zero; else: rows affected, at least one
-	StepCheck  = "check"  // a row for every file whose lines do not add up
-	StepCommit = "commit" // after it the outcome is unknown until the ledger tells
+	StepCheck  = "check"  // one row per file whose lines do not add up
+	StepCommit = "commit" // after it only the ledger tells the outcome
 )
 
-// Transaction is the statements of the commit, in their order, on one connection.
+// Transaction returns the statements of the commit in order, for one connection.
 func (a Attempt) Transaction() []Statement { return transaction{a}.all() }
 
 // transaction writes the statements of the commit itself.
@@ -181,11 +181,11 @@ func (a transaction) all() []Statement {
 	return append(out, a.writeLedger(), a.check(), Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 
-// begin opens a transaction that has the tables of the type for itself.
+// begin opens a transaction with exclusive access to the tables of the type.
 func (a transaction) begin() []Statement {
 	var out []Statement
 	if a.Isolation {
-		// A pooled session may carry another level.
+		// A pooled session may have another isolation level.
 		out = append(out, Statement{"isolation", "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"})
 	}
 	if a.AbortOnError {
@@ -194,7 +194,7 @@ func (a transaction) begin() []Statement {
 	return append(out, Statement{StepBegin, "BEGIN TRANSACTION"}, a.exclude())
 }
 
-// lockTimeout is how long a committer waits for another, in milliseconds.
+// lockTimeout bounds a committer's wait for another, in milliseconds.
 const lockTimeout = 60000
 
 func (a transaction) exclude() Statement {
@@ -204,14 +204,14 @@ func (a transaction) exclude() Statement {
 	return a.appLock()
 }
 
-// appLock keeps other committers of the type out until the transaction ends.
+// appLock excludes other committers of the type until the transaction ends.
 func (t Target) appLock() Statement {
 	return Statement{StepLock, fmt.Sprintf(`DECLARE @result int
 EXEC @result = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = %d
 SELECT @result AS [result]`, t.literal("fhirsynapse/"+strings.ToLower(t.Schema)+"/"+t.Type), lockTimeout)}
 }
 
-// dropKnown takes the files that the ledger has, and their lines, off the stage.
+// dropKnown removes files that are in the ledger, and their lines, from the stage.
 func (a transaction) dropKnown() []Statement {
 	files, heads := a.stage(partFile), a.stage(partHead)
 	return []Statement{
@@ -221,8 +221,8 @@ func (a transaction) dropKnown() []Statement {
 	}
 }
 
-// chooseWinners takes per id the greatest version, of equal ones the first line,
-// where it beats the head or equals it and was written with an older view set.
+// chooseWinners selects the greatest version per id, and the first line among equal versions. It
+// wins if it beats the head, or equals it and the head was written with an older view set.
 func (a transaction) chooseWinners() Statement {
 	return a.labelled("winners", fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_file], [_line])
 SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
@@ -237,13 +237,13 @@ WHERE s.[place] = 1
 		a.stage(partWinner), a.stage(partHead), a.head(a.Schema, a.Type).quoted(), a.ViewSet))
 }
 
-// ofWinners is the rows of winners' ids.
+// ofWinners returns a condition for the rows of the winners' ids.
 func (a transaction) ofWinners() string {
 	return "\nWHERE [_id] IN (SELECT w.[_id] FROM " + a.stage(partWinner) + " AS w)"
 }
 
-// replaceRows takes the winners' rows out of a view's table, and puts in those of
-// exactly the lines that won.
+// replaceRows deletes the rows of the winners' ids from a view's table and inserts the rows of the
+// winning lines.
 func (a transaction) replaceRows(v prepared.Table) []Statement {
 	table := a.view(a.Schema, v)
 	var columns []string
@@ -254,7 +254,7 @@ func (a transaction) replaceRows(v prepared.Table) []Statement {
 	if len(columns) > 0 {
 		from = list("v", columns) + ",\n  "
 	}
-	// A version begins with its instant, in nine digits; milliseconds are shown.
+	// A version begins with its instant in nine digits; the column shows milliseconds.
 	return []Statement{
 		a.labelled("delete "+v.Name, "DELETE FROM "+table.quoted()+a.ofWinners()),
 		a.labelled("insert "+v.Name, fmt.Sprintf(`INSERT INTO %s (%s)
@@ -291,7 +291,7 @@ LEFT JOIN (
 		a.literal(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile), a.stage(partHead), a.stage(partWinner)))
 }
 
-// check is law 5, on what was written.
+// check verifies law 5 for the written rows; see docs/architecture.md#laws.
 func (a transaction) check() Statement {
 	return a.labelled(StepCheck, fmt.Sprintf(`SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
 FROM %s AS l

@@ -8,9 +8,8 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// CopyParquet lets the engine read files into a stage. Their columns are those of
-// the table, in its order. The URLs are https and without quotes or control
-// characters; see URL.
+// CopyParquet lets the engine read files into a stage. Their columns must be the table's, in its
+// order. The URLs are https without quotes or control characters; see URL.
 func (a Attempt) CopyParquet(t Table, urls []string) Statement {
 	options := "FILE_TYPE = 'PARQUET'"
 	if a.Credential != "" {
@@ -19,9 +18,9 @@ func (a Attempt) CopyParquet(t Table, urls []string) Statement {
 	return a.copyInto(t.quoted(), "", urls, "\nWITH ("+options+")", "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
 }
 
-// CopyLines lets the engine read files of one JSON object a line, each into one
-// column, or with the file and the line before it: 0x0b cannot occur in JSON, so that
-// nothing is cut or unquoted.
+// CopyLines lets the engine read files of one JSON object per line, each into one column,
+// optionally with the file and the line before it. The separator 0x0b cannot occur in JSON, so that
+// no value is cut or unquoted.
 func (a Attempt) CopyLines(t Table, urls []string) Statement {
 	options := "\nWITH (FILE_TYPE = 'CSV', "
 	if a.Credential != "" {
@@ -43,13 +42,12 @@ func (a Attempt) copyInto(table, columns string, urls []string, options, step st
 	return a.labelled(step, "COPY INTO "+table+columns+"\nFROM "+strings.Join(quoted, ",\n  ")+options)
 }
 
-// Large is the stage of rows that are too long for the engine's reader of Parquet,
-// as JSON.
+// Large returns the stage of rows, as JSON, that are too long for the engine's Parquet reader.
 func (a Attempt) Large(v prepared.Table) Table {
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partLarge + v.Name, Columns: []Column{{Name: "doc", Type: a.text("max")}}}
 }
 
-// InsertLarge makes rows of the stage of a view from its large ones.
+// InsertLarge inserts the large rows of a view into its stage.
 func (a Attempt) InsertLarge(v prepared.Table) []Statement {
 	rows, large := a.Rows(v), a.Large(v)
 	with := make([]string, len(rows.Columns))
@@ -63,7 +61,7 @@ func (a Attempt) InsertLarge(v prepared.Table) []Statement {
 	}
 }
 
-// CreateLarge makes the table of a view's large rows.
+// CreateLarge creates the table of a view's large rows.
 func (a Attempt) CreateLarge(v prepared.Table) Statement {
 	return Statement{"stage " + partLarge + v.Name, a.create(a.Large(v))}
 }

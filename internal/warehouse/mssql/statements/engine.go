@@ -8,19 +8,19 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// Exclusion is how one committer keeps others from the same tables until COMMIT.
+// Exclusion is the way in which a committer excludes others from the same tables until COMMIT.
 type Exclusion int
 
 // The exclusions.
 const (
 	// AppLock is sp_getapplock, owned by the transaction.
 	AppLock Exclusion = iota
-	// LockRow is an UPDATE of a row that every committer of the type updates first:
-	// it waits, or it conflicts.
+	// LockRow is an UPDATE of a row that every committer of the type updates first: the second one
+	// waits or conflicts.
 	LockRow
 )
 
-// Stage is how rows get into the tables of an attempt.
+// Stage is the way in which rows get into the tables of an attempt.
 type Stage int
 
 // The stages.
@@ -31,37 +31,34 @@ const (
 	CopyInto
 )
 
-// Engine is what the statements of a commit need to know of an engine, beside what
-// package tsql knows.
+// Engine describes an engine to the statements of a commit, in addition to package tsql.
 type Engine struct {
 	Name tsql.Engine
 	Stage
 	Exclusion
-	// Keys says that PRIMARY KEY is enforced, and clustered indexes are of use.
+	// Keys: PRIMARY KEY is enforced, and clustered indexes are useful.
 	Keys bool
 	// Isolation and AbortOnError are set for the session of an attempt.
 	Isolation, AbortOnError bool
-	// TransactionalDDL says that tables are made in a transaction, all or none.
+	// TransactionalDDL: tables can be created in a transaction.
 	TransactionalDDL bool
-	// Distributed says that a table says how it is stored and spread.
+	// Distributed: a table declares its storage and distribution.
 	Distributed bool
 	// Labels marks statements for the engine's own monitoring.
 	Labels bool
-	// Collate says that a column's collation is written with it; else the
-	// database's own is bytewise.
+	// Collate: columns declare their collation; otherwise the database's collation is bytewise.
 	Collate bool
-	// Statistics are made by CREATE STATISTICS after the first load.
+	// Statistics: CREATE STATISTICS runs after the first load.
 	Statistics bool
 	// RowVersions must be switched on, so that readers see no half commit.
 	RowVersions bool
-	// Credential is that of COPY INTO; empty means the caller's identity.
+	// Credential is the credential of COPY INTO; empty means the caller's identity.
 	Credential string
-	// NoQuote is the FIELDQUOTE of COPY INTO that quotes nothing: empty, or a character
-	// that cannot occur in JSON where the engine wants one.
+	// NoQuote is a FIELDQUOTE of COPY INTO that quotes nothing: empty, or on some engines a
+	// character that cannot occur in JSON.
 	NoQuote string
-	// LongestRow is the most bytes of a Parquet row that COPY INTO takes; 0 means
-	// any. Longer ones go as JSON. LongestText is the most bytes of one value, and
-	// LongestDocument of one in a file of lines.
+	// LongestRow bounds the bytes of a Parquet row for COPY INTO; 0 means no limit. Longer rows are
+	// sent as JSON. LongestText bounds one value, and LongestDocument one value in a file of lines.
 	LongestRow, LongestText, LongestDocument int
 }
 
@@ -81,7 +78,7 @@ var engines = map[tsql.Engine]Engine{
 	},
 }
 
-// For gives the engine of that name. The serverless pool has no tables.
+// For returns the engine with a name. The serverless pool has no tables.
 func For(name tsql.Engine) (Engine, error) {
 	if e, ok := engines[name]; ok {
 		return e, nil
@@ -89,7 +86,7 @@ func For(name tsql.Engine) (Engine, error) {
 	return Engine{}, fault.Permanentf("engine %q has no tables to commit to", name)
 }
 
-// text is a type of text of at most n characters.
+// text returns a text type of at most n characters.
 func (e Engine) text(n string) string {
 	if e.Name.Facts().National {
 		return "nvarchar(" + n + ")"
@@ -97,7 +94,7 @@ func (e Engine) text(n string) string {
 	return "varchar(" + n + ")"
 }
 
-// name is a type of ASCII text, with the collation that tells case apart.
+// name returns a type for ASCII text with a case-sensitive collation.
 func (e Engine) name(n string) string {
 	if !e.Collate {
 		return "varchar(" + n + ")"
@@ -107,7 +104,7 @@ func (e Engine) name(n string) string {
 
 func (e Engine) literal(text string) string { return tsql.Literal(text, e.Name) }
 
-// columnType is the type of a view's column.
+// columnType returns the type of a view's column.
 func (e Engine) columnType(c sof.Column) string {
 	c.Precision, c.Scale = prepared.DecimalSize(c)
 	text := tsql.ColumnType(c, e.Name)

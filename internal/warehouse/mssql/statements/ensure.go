@@ -23,25 +23,24 @@ type Target struct {
 	Views        []prepared.Table
 }
 
-// Statement is one batch of text, and what it is for.
+// Statement is one batch of text with its step.
 type Statement struct {
 	Step, Text string
 }
 
-// Found is a column that the database has.
+// Found is an existing column.
 type Found struct {
 	Table, Column, Type string
-	// Length is that of a text, -1 for one without a bound; 0 where the database
-	// does not say.
+	// Length is the length of a text, -1 if it has no limit; 0 if the database does not report it.
 	Length           int
 	Precision, Scale int
 	NotNull          bool
 }
 
-// Catalog is the columns of a schema, in order of table.
+// Catalog is the columns of a schema, ordered by table.
 type Catalog []Found
 
-// CatalogQuery gives the columns of Found, in its order.
+// CatalogQuery returns the columns of Found, in its order.
 func (t Target) CatalogQuery() Statement {
 	return Statement{"catalog", `SELECT c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
 FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
@@ -49,7 +48,7 @@ WHERE c.[TABLE_SCHEMA] = ` + t.literal(t.Schema) + `
 ORDER BY c.[TABLE_NAME], c.[ORDINAL_POSITION]`}
 }
 
-// Has says whether the schema has a table of that name.
+// Has reports whether the schema has a table of that name.
 func (c Catalog) Has(table string) bool { return len(c.columns(table)) > 0 }
 
 func (c Catalog) columns(table string) map[string]Found {
@@ -62,21 +61,20 @@ func (c Catalog) columns(table string) map[string]Found {
 	return out
 }
 
-// longestName leaves room for the prefix of a stage within the 128 characters of
-// an identifier.
+// longestName leaves room for the prefix of a stage within the 128 characters of an identifier.
 const longestName = 80
 
-// SchemaQuery tells whether the schema is there: its id, or NULL.
+// SchemaQuery returns the id of the schema, or NULL if it does not exist.
 func (t Target) SchemaQuery() Statement {
 	return Statement{"schema", "SELECT SCHEMA_ID(" + t.literal(t.Schema) + ") AS [id]"}
 }
 
-// CreateSchema makes the schema; it must be a batch of its own.
+// CreateSchema creates the schema. It must be a batch of its own.
 func (t Target) CreateSchema() Statement {
 	return Statement{"create schema", "CREATE SCHEMA " + tsql.Quote(t.Schema)}
 }
 
-// permanent is the tables that stay.
+// permanent returns the tables that are not part of a stage.
 func (t Target) permanent() []Table {
 	tables := []Table{t.ledger(t.Schema), t.head(t.Schema, t.Type)}
 	if t.Exclusion == LockRow {
@@ -88,9 +86,8 @@ func (t Target) permanent() []Table {
 	return tables
 }
 
-// Ensure is the statements that give a schema what it lacks. A column that a view
-// has no more stays. What would lose data, or was changed by hand, is refused: all
-// of it together, as Permanent.
+// Ensure returns the statements that create missing tables and columns. Columns that the views no
+// longer have stay. It refuses all data losses and manual changes together, as Permanent.
 func (t Target) Ensure(there Catalog) ([]Statement, error) {
 	var out []Statement
 	var names, tables []error
@@ -114,8 +111,8 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 	return nil, refused
 }
 
-// rebuilding says how tables are made anew. Engines that read files from a storage
-// account want a place for them there.
+// rebuilding returns the rebuild command for remedies. Engines that read files from a storage
+// account need a place for them there.
 func (t Target) rebuilding() string {
 	to := string(t.Name) + "://HOST?database=NAME"
 	if t.Stage == CopyInto {
@@ -124,15 +121,15 @@ func (t Target) rebuilding() string {
 	return warehouse.Rebuilding(to, t.Schema, t.Type)
 }
 
-// LockRow makes the row that committers update, where there is none yet; the
-// engines that need one have it in a table of Ensure.
+// LockRow inserts the row that committers update, if it is missing. Engines that need one have it
+// in a table of Ensure.
 func (t Target) LockRow() (Statement, bool) {
 	l := t.lock(t.Schema, t.Type).quoted()
 	return Statement{"lock row", "INSERT INTO " + l + " ([k], [attempt])\nSELECT 1, ''\nWHERE NOT EXISTS (SELECT 1 FROM " + l + " AS l WHERE l.[k] = 1)"},
 		t.Exclusion == LockRow
 }
 
-// usable refuses names that SQL would not keep apart, or not hold.
+// usable refuses names that SQL would merge or that are too long.
 func usable(v prepared.Table) error {
 	var faults []error
 	if len(v.Name) > longestName {
@@ -149,7 +146,7 @@ func usable(v prepared.Table) error {
 	return errors.Join(faults...)
 }
 
-// missing is what a table lacks, or all of it.
+// missing returns the statements for a missing table or its missing columns.
 func (t Target) missing(want Table, there map[string]Found) (out []Statement, err error) {
 	if len(there) == 0 {
 		out = append(out, Statement{"create table " + want.Name, t.create(want)})
@@ -177,15 +174,14 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 	return out, errors.Join(faults...)
 }
 
-// shortID is the length of ids in tables that older versions made. Such tables stay: an
-// engine refuses a longer id at the commit.
+// shortID is the length of ids in tables of older versions. These tables stay: an engine refuses a
+// longer id at the commit.
 const shortID = 64
 
 var typeParts = regexp.MustCompile(`^([a-z0-9]+)(?:\((max|\d+)(?:, ?(\d+))?\))?`)
 
-// fits holds a column against what it should be: it must hold every value. Engines
-// spell a type in several ways, and do not tell everything of it: only what they
-// tell is compared.
+// fits checks that a column can hold every value of the wanted one. Engines spell types in several
+// ways and do not report everything, so only reported properties are compared.
 func (f Found) fits(t Target, want Column) error {
 	m := typeParts.FindStringSubmatch(want.Type)
 	base, first := m[1], m[2]
@@ -220,17 +216,17 @@ func (f Found) spelt() string {
 	return f.Type
 }
 
-// RowVersionsQuery tells whether readers see row versions.
+// RowVersionsQuery reads whether readers see row versions.
 func RowVersionsQuery() Statement {
 	return Statement{"row versions", "SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
 }
 
-// CollationQuery gives the collation of the database.
+// CollationQuery reads the collation of the database.
 func CollationQuery() Statement {
 	return Statement{"collation", "SELECT d.[collation_name] AS [collation] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
 }
 
-// CheckCollation refuses a collation that merges ids which differ in case only.
+// CheckCollation refuses a collation that merges ids which differ only in case.
 func CheckCollation(collation string) error {
 	upper := strings.ToUpper(collation)
 	if strings.Contains(upper, "_BIN") || strings.Contains(upper, "_CS_") {
@@ -247,16 +243,16 @@ const (
 	stageHour   = "2006010215"
 )
 
-// StageName is what the tables of an attempt begin with. The hour is in it, since
-// engines differ in what they tell of a table's age.
+// StageName returns the prefix of an attempt's tables. It includes the hour, because not all
+// engines report a table's age.
 func StageName(now time.Time, attempt string, try int) string {
 	return fmt.Sprintf("%s%s_%s_%d", stagePrefix, now.UTC().Format(stageHour), attempt, try)
 }
 
 var stageName = regexp.MustCompile(`(?i)^` + stagePrefix + `(\d{10})_`)
 
-// Abandoned is the statements that drop the stages of a schema that are older than
-// an instant: attempts end well before.
+// Abandoned returns the statements that drop stages older than an instant. No attempt lives that
+// long.
 func (t Target) Abandoned(there Catalog, before time.Time) []Statement {
 	var out []Statement
 	var last string
@@ -277,7 +273,7 @@ func drop(schema, table string) Statement {
 	return Statement{"drop " + table, "DROP TABLE " + tsql.Quote(schema) + "." + tsql.Quote(table)}
 }
 
-// LedgerThere tells whether the schema has a ledger: a row, or none.
+// LedgerThere returns a row if the schema has a ledger.
 func (t Target) LedgerThere() Statement {
 	return Statement{"ledger there", `SELECT t.[TABLE_NAME]
 FROM [INFORMATION_SCHEMA].[TABLES] AS t
@@ -298,7 +294,7 @@ func (t Target) RowsQuery(table, export string) Statement {
 		" AS t\nWHERE t.[_export] = " + t.literal(export)}
 }
 
-// CreateStatistics is made once there is something to tell of.
+// CreateStatistics returns the statements for statistics, to be run once there are rows.
 func (t Target) CreateStatistics() []Statement {
 	if !t.Statistics {
 		return nil
@@ -316,10 +312,10 @@ func (t Target) CreateStatistics() []Statement {
 	return out
 }
 
-// sortedViews keeps the text of a commit independent of the order of the views.
+// sortedViews makes the text of a commit independent of the order of the views.
 func sortedViews(views []prepared.Table) []prepared.Table {
 	return slices.SortedFunc(slices.Values(views), func(a, b prepared.Table) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// keysOfRows are the columns of ours in a view's table, in order.
+// keysOfRows are the reserved columns of a view's table, in order.
 var keysOfRows = []string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn}

@@ -11,15 +11,15 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Repair is the statements that give a schema what it lacks, as Ensure does, and the
-// columns of views that do not fit anew: without a value. What is ours in the tables,
-// and tells what they hold, is not made anew: where that was changed by hand, it is
-// refused with what to drop. They can be run again after any of them.
+// Repair returns the statements that create missing parts, as Ensure does, and recreate view
+// columns that do not fit, without values. Reserved columns describe the content and are not
+// recreated: if they were changed manually, it refuses and names the tables to drop. The statements
+// can be run again after any of them.
 func (t Target) Repair(there Catalog) ([]Statement, error) {
 	r := warehouse.Repair{Schema: t.Schema, Type: t.Type}
 	ledger, head := warehouse.LedgerTable, warehouse.HeadTable(t.Type)
 	var names []error
-	var rows []string // the tables of views that are there
+	var rows []string // existing tables of views
 	for _, v := range t.Views {
 		names = append(names, usable(v))
 		if there.Has(v.Name) {
@@ -43,7 +43,7 @@ func (t Target) Repair(there Catalog) ([]Statement, error) {
 		case want.Name == ledger:
 			return nil, &fault.Error{Class: fault.Permanent, Err: err, Remedy: "change the column back, and rebuild again"}
 		case want.Name == head:
-			// Rows that no head knows would stay for good.
+			// Rows without a head would never be deleted.
 			faults, drop = append(faults, err), append(append(drop, head), rows...)
 		default:
 			faults, drop = append(faults, err), append(drop, want.Name)
@@ -56,8 +56,8 @@ func (t Target) Repair(there Catalog) ([]Statement, error) {
 	return out, nil
 }
 
-// refit makes the columns of views anew that do not fit, and gives the catalog as it
-// is then. A column is added as soon as it was dropped: readers miss it in between.
+// refit recreates the view columns that do not fit, and returns the resulting catalog. A column is
+// added immediately after it is dropped, because readers miss it in between.
 func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 	after = slices.Clone(there)
 	for _, v := range t.Views {
@@ -82,16 +82,16 @@ func (t Target) addColumn(to Table, c Column) Statement {
 	return Statement{"add column " + to.Name + "." + c.Name, "ALTER TABLE " + to.quoted() + " ADD " + c.definition()}
 }
 
-// StepDropColumn is what the steps begin with that drop a column.
+// StepDropColumn is the prefix of steps that drop a column.
 const StepDropColumn = "drop column "
 
-// Live counts the resources that the tables have.
+// Live counts the live resources of the tables.
 func (t Target) Live() Statement {
 	return Statement{"count live", "SELECT COUNT_BIG(*) AS [n]\nFROM " + t.head(t.Schema, t.Type).quoted() + " AS h\nWHERE h.[_deleted] = 0"}
 }
 
-// unwritten is the view set of a resource that is to be written again, in whatever
-// version: every view set of a commit is greater, so that a tie rewrites it.
+// unwritten is the view set of a resource that must be written again, in any version. Every commit
+// has a greater view set, so a tie rewrites it.
 const unwritten = 0
 
 // Forget is the transaction after which no live resource counts as written.

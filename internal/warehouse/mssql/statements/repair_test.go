@@ -76,7 +76,7 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// What a repair sends, but for what asks the catalog.
+// All statements of a repair, except for queries of the catalog.
 func TestRepairsAreParsed(t *testing.T) {
 	t.Parallel()
 	const column = "ALTER TABLE [fhir].[patient] DROP COLUMN [born]"

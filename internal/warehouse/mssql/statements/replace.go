@@ -7,9 +7,9 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Replace is the statements by which the tables of a target that were made in another
-// schema take the place of its own: all of them in one transaction, so that the
-// engine must have tables made in one. Each is looked at by its step, see below.
+// Replace returns the statements that replace a target's tables by those of another schema, in one
+// transaction. The engine must support DDL in transactions. The caller checks results by step, see
+// below.
 func (t Target) Replace(from string, there Catalog) []Statement {
 	out := []Statement{
 		{"abort on error", "SET XACT_ABORT ON"},
@@ -22,7 +22,7 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 		join := fmt.Sprintf("FROM %s AS h\nLEFT JOIN %s AS n ON n.[_id] = h.[_id]\n", head.quoted(), made)
 		out = append(out,
 			Statement{StepCompare, "SELECT COUNT_BIG(*) AS [n]\n" + join + "WHERE (n.[_id] IS NULL AND h.[_deleted] = 0) OR n.[_version] < h.[_version]"},
-			// A full export does not list what was deleted; older versions of it must lose.
+			// A full export does not list deleted resources, and older versions of them must lose.
 			Statement{"keep tombstones", "INSERT INTO " + made + " ([_id], [_version], [_deleted], [_view_set])\nSELECT h.[_id], h.[_version], h.[_deleted], h.[_view_set]\n" +
 				join + "WHERE n.[_id] IS NULL AND h.[_deleted] = 1"})
 	}
@@ -46,7 +46,7 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 		Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 
-// Comparable says that the head, where there is one, is as it should be.
+// Comparable reports whether the head, if it exists, has the expected form.
 func (t Target) Comparable(there Catalog) bool {
 	head := t.head(t.Schema, t.Type)
 	if !there.Has(head.Name) {
@@ -56,10 +56,10 @@ func (t Target) Comparable(there Catalog) bool {
 	return err == nil && len(todo) == 0
 }
 
-// StepCompare counts what a replacement lacks.
+// StepCompare counts the resources that a replacement would lose.
 const StepCompare = "compare"
 
-// Discard is the statements that drop all tables of a schema, and the schema.
+// Discard returns the statements that drop all tables of a schema, and the schema.
 func (t Target) Discard(there Catalog) []Statement {
 	var out []Statement
 	last := ""

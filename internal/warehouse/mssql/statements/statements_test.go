@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 var at = time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
 
-// views is every kind of column, and a view that gives many rows a resource.
+// views covers every kind of column, and a view with many rows per resource.
 var views = []prepared.Table{
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "row_index", Kind: sof.Integer}}},
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{
@@ -55,8 +55,7 @@ func attempt(t *testing.T, name tsql.Engine) statements.Attempt {
 	}
 }
 
-// story is all that a first commit sends, in its order, but for what asks the
-// catalog.
+// story returns all statements of a first commit in order, except for queries of the catalog.
 func story(t *testing.T, a statements.Attempt) []statements.Statement {
 	t.Helper()
 	all := []statements.Statement{a.LedgerThere(), a.CatalogQuery(), statements.RowVersionsQuery(), a.SchemaQuery(), a.CreateSchema()}
@@ -119,8 +118,8 @@ func TestTheStatementsOfACommit(t *testing.T) {
 	}
 }
 
-// parse is the tree of a statement. The parser does not end on some texts that are
-// broken, refuses OPTION behind COPY, and is kept from CREATE STATISTICS.
+// parse returns the tree of a statement. The parser hangs on some broken texts and refuses OPTION
+// after COPY, and CREATE STATISTICS is kept from it.
 func parse(t *testing.T, text string) *ast.Script {
 	t.Helper()
 	if strings.HasPrefix(text, "CREATE STATISTICS ") {
@@ -152,7 +151,7 @@ func parse(t *testing.T, text string) *ast.Script {
 	return nil
 }
 
-// Each statement is one batch of the kinds that a commit may have, and no others.
+// Each statement is one batch of a permitted kind.
 func TestEachStatementIsOfAKindThatIsMeant(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{}
@@ -275,7 +274,7 @@ func TestTablesOfTheDedicatedPoolSayWhereTheyLie(t *testing.T) {
 	}
 }
 
-// found is the catalog after Ensure, as INFORMATION_SCHEMA tells it.
+// found returns the catalog after Ensure, in INFORMATION_SCHEMA's form.
 func found(t *testing.T, a statements.Attempt) statements.Catalog {
 	t.Helper()
 	made, err := a.Ensure(nil)

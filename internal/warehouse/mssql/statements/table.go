@@ -9,24 +9,24 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Column is a column of a table. Type has its collation with it.
+// Column is a column of a table. Type includes its collation.
 type Column struct {
 	Name, Type string
 	NotNull    bool
 }
 
-// Table is a table of ours.
+// Table is a table of the warehouse.
 type Table struct {
 	Schema, Name string
 	Columns      []Column
-	// Key is enforced where the engine does; Cluster is what rows lie sorted by;
-	// Spread is what they are distributed by, empty for round robin.
+	// Key is enforced if the engine does that; Cluster is the sort order of the rows; Spread is the
+	// distribution column, empty for round robin.
 	Key     []string
 	Cluster string
 	Spread  string
 }
 
-// The columns of ours beside those of package warehouse.
+// The reserved columns in addition to package warehouse's.
 const (
 	fileColumn    = "_file"
 	lineColumn    = "_line"
@@ -34,10 +34,10 @@ const (
 	viewSetColumn = "_view_set"
 )
 
-// quoted is the table's name in a statement.
+// quoted returns the table's name for a statement.
 func (t Table) quoted() string { return tsql.Quote(t.Schema) + "." + tsql.Quote(t.Name) }
 
-// definition is a column as CREATE TABLE and ALTER TABLE have it.
+// definition returns a column as in CREATE TABLE and ALTER TABLE.
 func (c Column) definition() string {
 	if c.NotNull {
 		return tsql.Quote(c.Name) + " " + c.Type + " NOT NULL"
@@ -45,7 +45,7 @@ func (c Column) definition() string {
 	return tsql.Quote(c.Name) + " " + c.Type + " NULL"
 }
 
-// create is the statement that makes the table.
+// create returns the statement that creates the table.
 func (e Engine) create(t Table) string {
 	var parts []string
 	for _, c := range t.Columns {
@@ -64,7 +64,7 @@ func (e Engine) create(t Table) string {
 	return text
 }
 
-// list is the names, quoted and qualified.
+// list returns the names, quoted and qualified.
 func list(alias string, names []string) string {
 	if alias != "" {
 		alias += "."
@@ -84,17 +84,17 @@ func (t Table) names() []string {
 	return out
 }
 
-// The lengths of texts of ours. A version is an instant, a number of 20 digits, a
-// versionId of at most 64 and a digit, with slashes: 118.
+// Lengths of texts. A version is an instant, a number of 20 digits, a versionId of at most 64
+// characters and a digit, with slashes: 118.
 const (
 	idLength      = "128"
 	versionLength = "128"
 	exportLength  = "128"
 	instantLength = "24"
-	keyLength     = "64" // of SHA-256 as hexadecimal digits
+	keyLength     = "64" // of SHA-256 in hexadecimal
 )
 
-// ledger is the table of committed files of a schema.
+// ledger returns the table of committed files of a schema.
 func (e Engine) ledger(schema string) Table {
 	return Table{
 		Schema: schema, Name: warehouse.LedgerTable, Key: []string{"export", "file_key"}, Spread: "file_key",
@@ -117,7 +117,7 @@ func (e Engine) ledger(schema string) Table {
 	}
 }
 
-// head is the table of the newest versions of a resource type.
+// head returns the table of the newest versions of a resource type.
 func (e Engine) head(schema, resource string) Table {
 	return Table{
 		Schema: schema, Name: warehouse.HeadTable(resource), Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
@@ -130,14 +130,14 @@ func (e Engine) head(schema, resource string) Table {
 	}
 }
 
-// lock is the table of the one row that committers of a type update first.
+// lock returns the table with the one row that committers of a type update first.
 func (e Engine) lock(schema, resource string) Table {
 	return Table{Schema: schema, Name: lockTable(resource), Columns: []Column{{"k", "int", true}, {"attempt", e.name("64"), true}}}
 }
 
 func lockTable(resource string) string { return "_lock_" + resource }
 
-// view is the table of a view.
+// view returns the table of a view.
 func (e Engine) view(schema string, v prepared.Table) Table {
 	t := Table{Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn, Spread: warehouse.IDColumn}
 	for _, c := range v.Columns {
@@ -152,8 +152,7 @@ func (e Engine) view(schema string, v prepared.Table) Table {
 	return t
 }
 
-// sorted puts the columns in the order in which a Parquet file has them: COPY INTO
-// goes by position.
+// sorted sorts the columns as in a Parquet file, because COPY INTO goes by position.
 func sorted(columns []Column) []Column {
 	slices.SortFunc(columns, func(a, b Column) int { return strings.Compare(a.Name, b.Name) })
 	return columns
