@@ -39,7 +39,7 @@ var settings = []setting{
 	{"ViewsFolder", "", "Folder of ViewDefinitions that add to the bundled ones, or replace the ones with the same file name."},
 	{"StepsQueue", "export-steps", "Queue of the steps: poll, fetch, prepare, commit. Always set it in a Function App: the Functions host reads it for `functions/PollExport` and has no default."},
 	{"BlobEventsQueue", "blob-events", "Queue that receives the storage account's BlobCreated events. Always set it in a Function App: the Functions host reads it for `functions/BlobLoaded`."},
-	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into. No other client may export into it: the program takes an unknown job there for its own lost one, and may cancel it."},
+	{"LandingContainer", "fhir-landing", "Container that the FHIR server exports into. No other client may export into it: after a kick-off without an answer, the next one waits while an unknown job runs there, because it may be the lost one."},
 	{"StagingContainer", "fhir-staging", "Container of prepared files."},
 	{"PublishedContainer", "fhir-published", "Container of the lines that the views of `synapse-serverless` read. No rule may delete from it."},
 	{"QuarantineContainer", "fhir-quarantine", "Container of bad lines."},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ const (
 	JobCancelled    JobFate = "ended at the server"
 	JobDone         JobFate = "done already: it has no more to end"
 	JobLeft         JobFate = "not ended at the server: the next tick tries again"
-	JobUnanswered   JobFate = "its kick-off has no answer: it may run, and the ticks look for what it leaves"
+	JobUnanswered   JobFate = "its kick-off has no answer: it may run, and the notice of its export says what to look for"
 )
 
 // JobEnd is the fate of one job, and the fault that kept it from its end.
@@ -243,14 +242,7 @@ func knownPlan(ctx context.Context, j Journal, plan string) (document[planRecord
 // plan's next start.
 func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Export) error {
 	if d.value.Released == e.ID {
-		if d.value.Strays {
-			p.clearStrays(ctx, e)
-		}
 		return nil
-	}
-	jobs, err := p.jobs(ctx, e)
-	if err != nil {
-		return err
 	}
 	if err := p.removeLinks(ctx, e); err != nil {
 		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
@@ -265,32 +257,10 @@ func (p *Pipeline) dismiss(ctx context.Context, d *document[planRecord], e Expor
 		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
 	}
 	d.value.Released = e.ID
-	d.value.Strays = slices.ContainsFunc(jobs, func(j Job) bool { return j.unsettled() > 0 })
 	if err := d.write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) {
 		return err
 	}
-	if d.value.Strays {
-		p.clearStrays(ctx, e)
-	}
 	return nil
-}
-
-// clearStrays ends the jobs of an export that its lost kick-offs have started. It
-// fails nothing: the next tick tries again, as long as the plan starts no other.
-func (p *Pipeline) clearStrays(ctx context.Context, e Export) {
-	source, err := p.Source(e.Plan)
-	var jobs []Job
-	if err == nil {
-		jobs, err = p.jobs(ctx, e)
-	}
-	for i, j := range jobs {
-		if err == nil {
-			err = p.clearOrphans(ctx, source, j, e.Jobs[i])
-		}
-	}
-	if err != nil {
-		p.Log.WarnContext(ctx, "lost jobs not looked for at the server; the next tick tries again", "export", e.ID, "error", err)
-	}
 }
 
 // releaseJobs deletes the jobs of an export at the server: those that run for nobody,

@@ -25,8 +25,6 @@ type planRecord struct {
 	WantedAt time.Time `json:"wantedAt,omitzero"`
 	// Released is the export whose jobs were given back to the server last.
 	Released string `json:"released,omitempty"`
-	// Strays says that kick-offs of that export were lost, whose jobs may still run.
-	Strays bool `json:"strays,omitempty"`
 	// Swept is the number of the last export whose prepared files were removed, and
 	// those of all before it.
 	Swept int `json:"swept,omitempty"`
@@ -92,8 +90,6 @@ type Job struct {
 	// and Lost how many there are: each may be a job at the server that nobody follows.
 	LostSince time.Time `json:"lostSince,omitzero"`
 	Lost      int       `json:"lost,omitempty"`
-	// Orphans are those jobs, as far as they were found.
-	Orphans []Orphan `json:"orphans,omitempty"`
 	// Adopted says that the job was found by its folder after its promise was lost.
 	Adopted bool `json:"adopted,omitempty"`
 	// RetryAt is when a kick-off that the server declined is made again.

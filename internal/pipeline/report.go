@@ -194,7 +194,7 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 			if err != nil {
 				return nil, err
 			}
-			notices := []string{e.value.Shortfall.notice(), e.value.lacking(), notice(jobs)}
+			notices := []string{e.value.Shortfall.notice(), e.value.lacking(), lostNotice(e.value, jobs)}
 			for _, job := range jobs {
 				s.Files += job.Files
 				notices = append(notices, job.Notices...)

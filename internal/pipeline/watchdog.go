@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -90,9 +89,6 @@ func (p *Pipeline) resendPolls(ctx context.Context, e Export) error {
 			last = j.ManifestAt
 		}
 		return j.StatusURL != "" && p.Now().Sub(last) >= p.SilentAfter
-	}
-	if e.State == Exporting && slices.ContainsFunc(jobs, func(j Job) bool { return j.StatusURL != "" && j.unsettled() > 0 }) {
-		p.clearStrays(ctx, e)
 	}
 	for _, j := range jobs {
 		if !overdue(j) {
