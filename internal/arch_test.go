@@ -129,6 +129,7 @@ var only = []struct {
 	why     string
 }{
 	{"internal/pipeline", []string{"internal/pipeline", "internal/fault"}, "the story leans on nothing but the error classes"},
+	{"internal/pipeline/records", []string{"internal/pipeline/records", "internal/fault"}, "documents and what an operator asks of them need no agent"},
 	{"internal/sof", []string{"internal/sof", "internal/fault", "internal/ndjson"}, "the compiler is of use without the pipeline"},
 	{"internal/typefilter", []string{"internal/typefilter"}, "both who reads plans and who asks servers lean on it"},
 }

@@ -13,6 +13,7 @@ import (
 	"fhirsynapse/internal/batch/memory"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Exporter does one export of one server. Plan, Source, Lake, Warehouse, Flattener, Now and
@@ -188,7 +189,7 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportR
 	}
 	types, reportErr := r.pipeline.Report(ctx, e.ID)
 	out.Types = types
-	issues, issuesErr := r.pipeline.Issues(ctx, e.ID)
+	issues, issuesErr := records.Store{Journal: r.journal}.IssueCounts(ctx, e.ID)
 	if len(issues) > 0 {
 		out.Issues = issues
 	}

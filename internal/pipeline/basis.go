@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // basis is what the next export of a plan may build on: its watermarks, the exports
@@ -31,7 +32,7 @@ const farBack = 1000
 // earlier time, or replaced by an empty one.
 func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error) {
 	b := basis{marks: map[string]time.Time{}}
-	exports, err := p.lastExports(ctx, plan, farBack)
+	exports, err := p.records.LastExports(ctx, plan, farBack)
 	if err != nil {
 		return b, err
 	}
@@ -42,12 +43,12 @@ func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error
 	var reach []covered
 	neverBefore := map[string]bool{}
 	for _, key := range exports {
-		d, err := read[Export](ctx, p.Journal, key)
+		d, err := records.Read[records.Export](ctx, p.Journal, key)
 		if err != nil {
 			return b, err
 		}
 		b.marks = watermarks(reach, wanted)
-		if e := d.value; e.State.Committed() && e.coversAny(b.marks, neverBefore) {
+		if e := d.Value; e.State.Committed() && coversAny(e, b.marks, neverBefore) {
 			more, err := p.build(ctx, &b, schema, e)
 			if err != nil {
 				return b, err
@@ -58,7 +59,7 @@ func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error
 		open := false
 		for t, mark := range b.marks {
 			// An export that asked for everything of a type found no earlier one to build on.
-			neverBefore[t] = neverBefore[t] || d.value.asksInFull(t)
+			neverBefore[t] = neverBefore[t] || d.Value.AsksInFull(t)
 			open = open || mark.IsZero() && !neverBefore[t]
 		}
 		if !open {
@@ -69,24 +70,17 @@ func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error
 }
 
 // coversAny reports whether an export covers a type that has no watermark yet.
-func (e Export) coversAny(marks map[string]time.Time, neverBefore map[string]bool) bool {
+func coversAny(e records.Export, marks map[string]time.Time, neverBefore map[string]bool) bool {
 	for t, mark := range marks {
-		if mark.IsZero() && !neverBefore[t] && slices.ContainsFunc(e.Jobs, func(r Request) bool { return r.asks(t) }) && !e.Shortfall.holds(t) {
+		if mark.IsZero() && !neverBefore[t] && slices.ContainsFunc(e.Jobs, func(r Request) bool { return r.Asks(t) }) && !e.Shortfall.Holds(t) {
 			return true
 		}
 	}
 	return false
 }
 
-// asksInFull reports whether an export asks for all of a type, whatever came before.
-func (e Export) asksInFull(typ string) bool {
-	return slices.ContainsFunc(e.Jobs, func(r Request) bool {
-		return r.Level == LevelSystem && r.Since.IsZero() && r.asks(typ)
-	})
-}
-
 // build returns what an export covers, if the tables have it.
-func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e Export) ([]covered, error) {
+func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e records.Export) ([]covered, error) {
 	rests, stands, err := p.stands(ctx, schema, e)
 	switch {
 	case err != nil:
@@ -101,8 +95,8 @@ func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e Export)
 
 // stands says whether the tables of a schema have a loaded export. One without files,
 // of which the ledger knows nothing, stands on what it rests on itself.
-func (p *Pipeline) stands(ctx context.Context, schema string, e Export) (rests []string, stands bool, err error) {
-	jobs, err := p.jobs(ctx, e)
+func (p *Pipeline) stands(ctx context.Context, schema string, e records.Export) (rests []string, stands bool, err error) {
+	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return nil, false, err
 	}
@@ -133,7 +127,7 @@ func (p *Pipeline) stands(ctx context.Context, schema string, e Export) (rests [
 // standing says whether all of the exports stand.
 func (p *Pipeline) standing(ctx context.Context, schema string, ids []string) (bool, error) {
 	for _, id := range ids {
-		e, err := p.export(ctx, id)
+		e, err := p.records.Export(ctx, id)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
@@ -150,7 +144,7 @@ func (p *Pipeline) standing(ctx context.Context, schema string, ids []string) (b
 // buildsOn refuses to commit an export whose basis has left the tables since it was
 // requested. By induction nothing is missing below one that stands: at its own commit
 // its basis stood, and a restore takes back the last commits first.
-func (p *Pipeline) buildsOn(ctx context.Context, e Export) error {
+func (p *Pipeline) buildsOn(ctx context.Context, e records.Export) error {
 	stands, err := p.standing(ctx, e.Schema, e.Rests)
 	if err != nil || stands {
 		return err
@@ -160,12 +154,4 @@ func (p *Pipeline) buildsOn(ctx context.Context, e Export) error {
 		Err:    fmt.Errorf("the tables of schema %s lack what this export builds on (%s): was the warehouse restored to an earlier time, or emptied?", e.Schema, strings.Join(e.Rests, ", ")),
 		Remedy: "nothing needs to be done: the plan's next export builds on what is there, or is full",
 	}
-}
-
-// lacking is the notice of an export before which others were found missing.
-func (e Export) lacking() string {
-	if len(e.Lacks) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("the tables lacked %s, although loaded: was the warehouse restored, or emptied? this export begins before them", strings.Join(e.Lacks, ", "))
 }

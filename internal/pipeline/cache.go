@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // glanceFor is how old the sight of a document may be by which a step of one file
@@ -42,21 +44,30 @@ func (s *seen[T]) put(key string, value T, now time.Time) {
 }
 
 // glance is an export as it was a moment ago.
-func (p *Pipeline) glance(ctx context.Context, id string) (Export, error) {
+func (p *Pipeline) glance(ctx context.Context, id string) (records.Export, error) {
 	now := p.Now()
 	if e, ok := p.exports.get(id, now, glanceFor); ok {
 		return e, nil
 	}
-	e, err := p.export(ctx, id)
+	e, err := p.records.Export(ctx, id)
 	if err == nil {
 		p.exports.put(id, e, now)
 	}
 	return e, err
 }
 
+// updateExport changes an export that exists and has not ended.
+func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*records.Export) error) (records.Export, error) {
+	e, err := p.records.UpdateExport(ctx, id, change)
+	if err == nil && e.ID != "" { // one that never came to be may yet
+		p.exports.put(id, e, p.Now())
+	}
+	return e, err
+}
+
 // wasCollected says whether the manifest of a job was here a moment ago.
-func (p *Pipeline) wasCollected(ctx context.Context, f folderRecord) (bool, error) {
-	id := jobID(f.Export, f.Job)
+func (p *Pipeline) wasCollected(ctx context.Context, f records.Owner) (bool, error) {
+	id := records.JobID(f.Export, f.Job)
 	p.mu.Lock()
 	_, known := p.manifests[id]
 	p.mu.Unlock()
@@ -67,9 +78,9 @@ func (p *Pipeline) wasCollected(ctx context.Context, f folderRecord) (bool, erro
 	if collected, ok := p.collections.get(id, now, glanceFor); ok {
 		return collected, nil
 	}
-	j, err := p.job(ctx, f.Export, f.Job)
+	j, err := p.records.Job(ctx, f.Export, f.Job)
 	if err == nil {
-		p.collections.put(id, j.collected(), now)
+		p.collections.put(id, j.Collected(), now)
 	}
-	return j.collected(), err
+	return j.Collected(), err
 }

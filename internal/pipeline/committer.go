@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // commit takes all prepared files of one export and type to the tables.
 func (p *Pipeline) commit(ctx context.Context, s Step) error {
-	e, err := p.export(ctx, s.Export)
+	e, err := p.records.Export(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p.ignore(ctx, s, noExport)
 	}
@@ -24,7 +25,7 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if e.State.Final() {
 		return nil
 	}
-	jobs, err := p.jobs(ctx, e)
+	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -65,7 +66,7 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 }
 
 // prepares lists the prepare steps of the files that want one.
-func prepares(e Export, files []listed, now []surveyed, want func(surveyed) bool) []Step {
+func prepares(e records.Export, files []listed, now []surveyed, want func(surveyed) bool) []Step {
 	var steps []Step
 	for i, f := range now {
 		if want(f) {
@@ -76,7 +77,7 @@ func prepares(e Export, files []listed, now []surveyed, want func(surveyed) bool
 }
 
 // batch reads what prepare said of each file and holds it against the manifest.
-func (p *Pipeline) batch(ctx context.Context, e Export, typ string, files []surveyed) (Batch, error) {
+func (p *Pipeline) batch(ctx context.Context, e records.Export, typ string, files []surveyed) (Batch, error) {
 	set, err := p.viewSet(ctx, e.Plan)
 	if err != nil {
 		return Batch{}, err

@@ -116,8 +116,8 @@ func (p *Pipeline) waits(ctx context.Context, export, scope string) (bool, error
 func (p *Pipeline) arrived(ctx context.Context, export string, m missing) (bool, error) {
 	switch {
 	case m.job > 0:
-		j, err := p.job(ctx, export, m.job)
-		return j.collected(), err
+		j, err := p.records.Job(ctx, export, m.job)
+		return j.Collected(), err
 	case m.deletes != "":
 		_, err := p.Journal.Read(ctx, m.deletes)
 		return exists(err)

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // deletes is what became of a job's files of deletes.
@@ -33,15 +33,15 @@ func (p *Pipeline) deletesOf(ctx context.Context, job string, m Manifest) (delet
 		return d, nil
 	}
 	for i := range m.Deleted {
-		n := m.number(deletedFile, i)
-		doc, err := read[[]OutputFile](ctx, p.Journal, deletesKey(job, n))
+		n := m.Number(records.DeletedKind, i)
+		files, err := p.records.Deletes(ctx, job, n)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			d.missing = append(d.missing, n)
 		case err != nil:
 			return d, err
 		default:
-			d.files = append(d.files, doc.value...)
+			d.files = append(d.files, files...)
 		}
 	}
 	if len(d.missing) > 0 {
@@ -60,8 +60,7 @@ func (p *Pipeline) deletesOf(ctx context.Context, job string, m Manifest) (delet
 // type, and sends their prepare steps. The document that lists them comes last:
 // with it the split counts. The same file makes the same parts, whoever does it.
 func (p *Pipeline) fetchDeletes(ctx context.Context, f fetching) error {
-	doc, err := read[[]OutputFile](ctx, p.Journal, deletesKey(f.job, f.step.File))
-	files := doc.value
+	files, err := p.records.Deletes(ctx, f.job, f.step.File)
 	if there, err := exists(err); err != nil {
 		return err
 	} else if !there {
@@ -72,11 +71,7 @@ func (p *Pipeline) fetchDeletes(ctx context.Context, f fetching) error {
 		if err != nil {
 			return err
 		}
-		data, err := json.Marshal(files)
-		if err != nil {
-			return err
-		}
-		if _, err := p.Journal.Write(ctx, deletesKey(f.job, f.step.File), "", data); err != nil && !errors.Is(err, ErrConflict) {
+		if err := p.records.KeepDeletes(ctx, f.job, f.step.File, files); err != nil {
 			return err
 		}
 		p.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number", f.step.File, "files", len(files))
@@ -107,7 +102,7 @@ func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) 
 	}
 	if err == nil {
 		part := fmt.Sprintf("%s/deletes/%d", f.job, f.step.File)
-		err = p.recordValues(ctx, f.export.ID, part, PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
+		err = p.recordValues(ctx, f.export.ID, part, records.PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
 	}
 	return s.files, err
 }
@@ -135,11 +130,11 @@ func (s *splitter) run(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if checkTypes([]string{t.Type}) != nil {
+		if records.CheckTypes([]string{t.Type}) != nil {
 			return fault.Permanentf("the deletes name a resource of no type")
 		}
 		if t.Foreign {
-			Count(&s.foreign, t.Type, 1)
+			records.Count(&s.foreign, t.Type, 1)
 			continue
 		}
 		held := s.held[t.Type]
@@ -183,7 +178,7 @@ func (s *splitter) write(ctx context.Context, typ string) error {
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", fetchFolder(s.f.job, m.TransactionTime), typ, s.f.step.File, held.part)
+	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", records.FetchFolder(s.f.job, m.TransactionTime), typ, s.f.step.File, held.part)
 	if _, err := s.p.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // maxDeaths is how often the handler may end in the middle of one step before the step
@@ -76,7 +77,7 @@ func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
 
 // countDeaths changes the count of a step, and returns it.
 func (p *Pipeline) countDeaths(ctx context.Context, s Step, by int) (int, error) {
-	a, err := update(ctx, p.Journal, attemptsKey(s), func(a *attempts) error {
+	a, err := records.Update(ctx, p.Journal, attemptsKey(s), func(a *attempts) error {
 		a.Step = s.String()
 		a.Deaths += by
 		return nil

@@ -1,24 +1,16 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
 	"slices"
-	"strings"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
-
-// resourceType is the form of a FHIR resource type. Types become names of folders and
-// tables.
-var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
-
-// IsTypeName reports whether a name has the form of a resource type.
-func IsTypeName(name string) bool { return resourceType.MatchString(name) }
 
 // planID is the form of a plan's name.
 var planID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
@@ -40,11 +32,11 @@ const (
 )
 
 // manifestOf returns the manifest of a step's job, or the reason to ignore the step.
-func (p *Pipeline) manifestOf(ctx context.Context, s Step, e Export) (m Manifest, why string, err error) {
+func (p *Pipeline) manifestOf(ctx context.Context, s Step, e records.Export) (m Manifest, why string, err error) {
 	if s.Job > len(e.Jobs) {
 		return m, noJob, nil
 	}
-	m, err = p.manifest(ctx, jobID(s.Export, s.Job))
+	m, err = p.manifest(ctx, records.JobID(s.Export, s.Job))
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, noManifest, nil
 	}
@@ -54,7 +46,7 @@ func (p *Pipeline) manifestOf(ctx context.Context, s Step, e Export) (m Manifest
 // lists reports whether the manifest of a step's job lists the step's file, with the
 // step's type.
 func (p *Pipeline) lists(ctx context.Context, s Step, m Manifest) (bool, error) {
-	job := jobID(s.Export, s.Job)
+	job := records.JobID(s.Export, s.Job)
 	p.mu.Lock()
 	types, indexed := p.paths[job]
 	p.mu.Unlock()
@@ -77,45 +69,17 @@ func (p *Pipeline) lists(ctx context.Context, s Step, m Manifest) (bool, error) 
 	return slices.ContainsFunc(d.files, func(f OutputFile) bool { return f.Path == s.Path && f.Type == s.Type }), err
 }
 
-func isSpelledRight(typ string) bool { return checkTypes([]string{typ}) == nil }
+func isSpelledRight(typ string) bool { return records.CheckTypes([]string{typ}) == nil }
 
-// checkTypes refuses types of a manifest that cannot be told apart from others.
-func (e Export) checkTypes(types []string) error {
+// checkManifestTypes refuses types of a manifest that cannot be told apart from others.
+func checkManifestTypes(e records.Export, types []string) error {
 	slices.Sort(types)
 	types = slices.Compact(types)
 	for _, r := range e.Jobs {
 		types = append(types, r.Types...)
 	}
-	if err := checkTypes(types); err != nil {
+	if err := records.CheckTypes(types); err != nil {
 		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest: %w", err), Remedy: "correct the resource types at the server"}
 	}
 	return nil
-}
-
-// knownSpelling maps the known types from their names in small letters.
-var knownSpelling = func() map[string]string {
-	spelling := map[string]string{}
-	for _, t := range KnownTypes {
-		spelling[strings.ToLower(t)] = t
-	}
-	return spelling
-}()
-
-// checkTypes refuses resource types that are none, and types that differ in case only:
-// some engines take these for the same table.
-func checkTypes(types []string) error {
-	var wrong []error
-	seen := map[string]string{}
-	for _, t := range types {
-		folded := strings.ToLower(t)
-		other := cmp.Or(knownSpelling[folded], seen[folded], t)
-		switch {
-		case !resourceType.MatchString(t):
-			wrong = append(wrong, fmt.Errorf("%.64q is no resource type: a type has 2 to 64 letters and begins with a capital", t))
-		case other != t:
-			wrong = append(wrong, fmt.Errorf("the resource types %s and %s differ in case only", t, other))
-		}
-		seen[folded] = t
-	}
-	return fault.Several(wrong)
 }

@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // fetches lists the fetch steps of a job: files that are not in the lake yet, and error
 // files that were not read yet.
-func (p *Pipeline) fetches(ctx context.Context, e Export, j Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
+func (p *Pipeline) fetches(ctx context.Context, e records.Export, j records.Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
 	step := func(n int) Step {
 		return Step{Kind: StepFetch, Export: e.ID, Job: j.N, File: n, Round: e.Round}
 	}
 	var steps []Step
-	unread, err := p.unreadErrors(ctx, j.ID, m)
+	unread, err := p.records.UnreadErrors(ctx, j.ID, m)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (p *Pipeline) fetches(ctx context.Context, e Export, j Job, m Manifest, d d
 	}
 	for i, f := range work {
 		if f.Foreign && f.blob.ETag == "" && i < len(m.Output) {
-			steps = append(steps, step(m.number(outputFile, i)))
+			steps = append(steps, step(m.Number(records.OutputKind, i)))
 		}
 	}
 	return steps, nil
@@ -39,7 +40,7 @@ func (p *Pipeline) fetches(ctx context.Context, e Export, j Job, m Manifest, d d
 // fetching is one fetch step with what it works on.
 type fetching struct {
 	step   Step
-	export Export
+	export records.Export
 	job    string
 	source Source
 	file   OutputFile
@@ -55,13 +56,13 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	f := fetching{step: s, export: e, job: jobID(s.Export, s.Job)}
+	f := fetching{step: s, export: e, job: records.JobID(s.Export, s.Job)}
 	m, why, err := p.manifestOf(ctx, s, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	file, kind, ok := m.file(s.File)
-	if why == "" && (!ok || !file.Foreign && kind != errorFile) {
+	file, kind, ok := m.File(s.File)
+	if why == "" && (!ok || !file.Foreign && kind != records.ErrorKind) {
 		why = noFile
 	}
 	if why != "" {
@@ -70,7 +71,7 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 	if e.State.Final() {
 		return nil
 	}
-	if s.Round < e.Round && kind != errorFile {
+	if s.Round < e.Round && kind != records.ErrorKind {
 		return nil // the watchdog has sent a newer one
 	}
 	f.file = file
@@ -81,11 +82,11 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 		return fault.Permanentf("%s: the source of plan %s is no longer one that keeps its files: once it is back, the next export brings what this one should have", s, e.Plan)
 	}
 	switch kind {
-	case deletedFile:
+	case records.DeletedKind:
 		err = p.fetchDeletes(ctx, f)
-	case errorFile:
+	case records.ErrorKind:
 		err = p.fetchErrors(ctx, f)
-	case outputFile:
+	case records.OutputKind:
 		err = p.fetchOutput(ctx, f)
 	}
 	if err == nil {
@@ -102,13 +103,13 @@ func (p *Pipeline) fetch(ctx context.Context, s Step) error {
 
 // stillAtWork tells the watchdog that an export is not silent, as often as that
 // takes.
-func (p *Pipeline) stillAtWork(ctx context.Context, e Export) {
+func (p *Pipeline) stillAtWork(ctx context.Context, e records.Export) {
 	if p.Now().Sub(e.TouchedAt) < p.SilentAfter/3 {
 		return
 	}
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
-	if _, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+	if _, err := p.updateExport(ctx, e.ID, func(e *records.Export) error {
 		e.TouchedAt, e.StalledSince = p.Now(), time.Time{}
 		return nil
 	}); err != nil {
@@ -119,7 +120,7 @@ func (p *Pipeline) stillAtWork(ctx context.Context, e Export) {
 // anotherTurn sends a fetch again that was told to wait: no try was made, so none
 // is counted. The export's deadline bounds it.
 func (p *Pipeline) anotherTurn(ctx context.Context, f fetching, cause error) error {
-	j, err := p.job(ctx, f.step.Export, f.step.Job)
+	j, err := p.records.Job(ctx, f.step.Export, f.step.Job)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.step, err)
 	}
@@ -229,10 +230,10 @@ func (p *Pipeline) reread(ctx context.Context, f fetching) (OutputFile, error) {
 	if err != nil {
 		return f.file, err
 	}
-	if known, _, _ := old.file(f.step.File); known.URL != f.file.URL {
+	if known, _, _ := old.File(f.step.File); known.URL != f.file.URL {
 		return known, nil // someone else has asked meanwhile
 	}
-	j, err := p.job(ctx, f.step.Export, f.step.Job)
+	j, err := p.records.Job(ctx, f.step.Export, f.step.Job)
 	if err != nil {
 		return f.file, err
 	}
@@ -245,25 +246,16 @@ func (p *Pipeline) reread(ctx context.Context, f fetching) (OutputFile, error) {
 	}
 	m := *status.Manifest
 	m.TransactionTime = old.TransactionTime
-	m.place(f.job)
+	m.Place(f.job)
 	if !sameFiles(old, m) {
 		return f.file, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server lists other files now"), Remedy: "the next export covers the same window, with files of its own"}
 	}
-	if err := p.keepFresh(ctx, f.job, m); err != nil {
+	if err := p.records.KeepFresh(ctx, f.job, m); err != nil {
 		return f.file, err
 	}
 	p.remember(f.job, m)
-	known, _, _ := m.file(f.step.File)
+	known, _, _ := m.File(f.step.File)
 	return known, nil
-}
-
-// keepFresh keeps the last manifest that was read again, as it was received.
-func (p *Pipeline) keepFresh(ctx context.Context, job string, m Manifest) error {
-	_, err := update(ctx, p.Journal, freshManifestKey(job), func(v *verbatim) error {
-		*v = verbatimOf(m)
-		return nil
-	})
-	return err
 }
 
 // sameFiles says that two manifests list the same files in the same order, the URLs
@@ -273,11 +265,11 @@ func sameFiles(a, b Manifest) bool {
 		return false
 	}
 	for n := 1; ; n++ {
-		x, _, ok := a.file(n)
+		x, _, ok := a.File(n)
 		if !ok {
 			return true
 		}
-		y, _, _ := b.file(n)
+		y, _, _ := b.File(n)
 		if x.Type != y.Type || x.Count != y.Count {
 			return false
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // finish is the look for the end that ends every step: is there a type whose files
@@ -27,11 +29,11 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 			return err
 		}
 	}
-	e, err := p.export(ctx, export)
+	e, err := p.records.Export(ctx, export)
 	if err != nil || e.State.Final() {
 		return err
 	}
-	jobs, err := p.jobs(ctx, e)
+	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 	if !g.manifests {
 		return nil
 	}
-	if e.State == Exporting || e.State == Requested {
+	if e.State == records.Exporting || e.State == records.Requested {
 		if e, err = p.loading(ctx, e.ID); err != nil || e.State.Final() {
 			return err
 		}
@@ -59,18 +61,18 @@ func (p *Pipeline) finish(ctx context.Context, export, typ string) error {
 
 // loading moves an export on once every manifest is here. A poll may be faster
 // than the tick that kicked off: then the export passes both states at once.
-func (p *Pipeline) loading(ctx context.Context, id string) (Export, error) {
-	e, err := p.advance(ctx, id, Requested, Exporting)
-	if err != nil || e.State != Exporting {
+func (p *Pipeline) loading(ctx context.Context, id string) (records.Export, error) {
+	e, err := p.advance(ctx, id, records.Requested, records.Exporting)
+	if err != nil || e.State != records.Exporting {
 		return e, err
 	}
-	return p.advance(ctx, id, Exporting, Loading)
+	return p.advance(ctx, id, records.Exporting, records.Loading)
 }
 
-func (p *Pipeline) advance(ctx context.Context, id string, from, to State) (Export, error) {
-	return p.updateExport(ctx, id, func(e *Export) error {
+func (p *Pipeline) advance(ctx context.Context, id string, from, to records.State) (records.Export, error) {
+	return p.updateExport(ctx, id, func(e *records.Export) error {
 		if e.State != from {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		e.State, e.TouchedAt, e.Retry = to, p.Now(), nil
 		return nil
@@ -78,7 +80,7 @@ func (p *Pipeline) advance(ctx context.Context, id string, from, to State) (Expo
 }
 
 // finishType sends the commit of one type when its files are all prepared.
-func (p *Pipeline) finishType(ctx context.Context, e Export, typ string, files []listed) error {
+func (p *Pipeline) finishType(ctx context.Context, e records.Export, typ string, files []listed) error {
 	place, err := p.placeOf(ctx, e.ID, typ)
 	if err != nil || len(files) == 0 {
 		return err
@@ -111,7 +113,7 @@ func isStale(f surveyed) bool { return f.stale }
 
 // commitOf is the commit step of a type. It is another one once a file of it was
 // written again, or the queue would drop it.
-func commitOf(e Export, typ string, now []surveyed) Step {
+func commitOf(e records.Export, typ string, now []surveyed) Step {
 	var files strings.Builder
 	for _, f := range now {
 		if f.Type == typ {
@@ -123,7 +125,7 @@ func commitOf(e Export, typ string, now []surveyed) Step {
 
 // finishAll compares every file with the ledger: all there is the end of the
 // export; types that are prepared and not there are sent to their commit.
-func (p *Pipeline) finishAll(ctx context.Context, e Export, files []listed) error {
+func (p *Pipeline) finishAll(ctx context.Context, e records.Export, files []listed) error {
 	now, err := p.survey(ctx, e, outputs(files))
 	if err != nil {
 		return err
@@ -164,13 +166,13 @@ func (p *Pipeline) finishAll(ctx context.Context, e Export, files []listed) erro
 }
 
 // end makes an export loaded, or incomplete when the server could not export everything.
-func (p *Pipeline) end(ctx context.Context, e Export, s *Shortfall, files int) error {
-	state := Loaded
+func (p *Pipeline) end(ctx context.Context, e records.Export, s *records.Shortfall, files int) error {
+	state := records.Loaded
 	if s != nil && !s.Accepted {
-		state = Incomplete
+		state = records.Incomplete
 	}
 	ended := false // other steps may notice the end as well
-	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+	_, err := p.updateExport(ctx, e.ID, func(e *records.Export) error {
 		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall, e.Retry = state, p.Now(), p.Now(), s, nil
 		ended = true
 		return nil
@@ -178,8 +180,8 @@ func (p *Pipeline) end(ctx context.Context, e Export, s *Shortfall, files int) e
 	switch {
 	case err != nil || !ended:
 		return err
-	case state == Incomplete:
-		p.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues", describe(s.Issues, s.More), "types", s.Types)
+	case state == records.Incomplete:
+		p.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues", records.Describe(s.Issues, s.More), "types", s.Types)
 	default:
 		p.Log.InfoContext(ctx, "export loaded", "export", e.ID, "files", files)
 	}

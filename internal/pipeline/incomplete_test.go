@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Issues reads the world's error files: severity/code, then types.
@@ -233,7 +234,7 @@ func TestWarningsChangeNothing(t *testing.T) {
 		if e, _ := w.export(nightly(1)); e.Shortfall != nil {
 			t.Errorf("shortfall %+v", e.Shortfall)
 		}
-		issues, err := w.p.Issues(t.Context(), nightly(1))
+		issues, err := records.Store{Journal: w.journal}.IssueCounts(t.Context(), nightly(1))
 		want := map[string]int64{"warning/processing": 1, "information/informational": 1, "success/success": 1}
 		if diff := cmp.Diff(want, issues); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)

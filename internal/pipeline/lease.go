@@ -4,14 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
-)
 
-// lease keeps other committers from doing the same work. It saves work and is not a
-// lock: a holder that wakes up late is harmless, the warehouse sees to that.
-type lease struct {
-	Holder string    `json:"holder"`
-	Until  time.Time `json:"until"`
-}
+	"fhirsynapse/internal/pipeline/records"
+)
 
 var errTablesBusy = errors.New("another committer is at the same tables")
 
@@ -21,16 +16,16 @@ const longestTableWait = 15 * time.Second
 
 // commitBatch commits a batch under the lease of its tables. It fails with
 // errTablesBusy while somebody else holds the lease, and says how long it may last.
-func (p *Pipeline) commitBatch(ctx context.Context, e Export, b Batch, files string) (wait time.Duration, err error) {
-	d, err := readOrNew[lease](ctx, p.Journal, leaseKey(b.Schema, b.Type))
+func (p *Pipeline) commitBatch(ctx context.Context, e records.Export, b Batch, files string) (wait time.Duration, err error) {
+	d, err := p.records.Lease(ctx, b.Schema, b.Type)
 	if err != nil {
 		return 0, err
 	}
-	if left := d.value.Until.Sub(p.Now()); left > 0 {
+	if left := d.Value.Until.Sub(p.Now()); left > 0 {
 		return left, errTablesBusy
 	}
-	d.value = lease{Holder: b.Attempt, Until: p.Now().Add(p.LeaseFor)}
-	if err := d.write(ctx, p.Journal); err != nil {
+	d.Value = records.Lease{Holder: b.Attempt, Until: p.Now().Add(p.LeaseFor)}
+	if err := d.Write(ctx, p.Journal); err != nil {
 		return 0, err
 	}
 	began := p.Now()
@@ -47,9 +42,9 @@ func (p *Pipeline) commitBatch(ctx context.Context, e Export, b Batch, files str
 
 // recordCommit notes that the files of a type are in the tables, and logs it once: a
 // step that was cut after its commit comes again and finds it noted.
-func (p *Pipeline) recordCommit(ctx context.Context, e Export, b Batch, files string, took time.Duration) error {
+func (p *Pipeline) recordCommit(ctx context.Context, e records.Export, b Batch, files string, took time.Duration) error {
 	first := false
-	_, err := p.updateExport(ctx, e.ID, func(e *Export) error {
+	_, err := p.updateExport(ctx, e.ID, func(e *records.Export) error {
 		e.TouchedAt, e.StalledSince = p.Now(), time.Time{}
 		if first = e.Committed[b.Type] != files; first {
 			if e.Committed == nil {
@@ -77,7 +72,7 @@ func (p *Pipeline) waitForTables(ctx context.Context, s Step, left time.Duration
 
 // renew keeps a lease until stop is called, which may be called twice. A renewal that
 // fails needs no handling: the lease runs out by itself.
-func (p *Pipeline) renew(ctx context.Context, d *document[lease]) (stop func()) {
+func (p *Pipeline) renew(ctx context.Context, d *records.Document[records.Lease]) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan struct{})
 	go func() {
@@ -90,13 +85,13 @@ func (p *Pipeline) renew(ctx context.Context, d *document[lease]) (stop func()) 
 				return
 			case <-due.C:
 			}
-			d.value.Until = p.Now().Add(p.LeaseFor)
-			err := d.write(ctx, p.Journal)
+			d.Value.Until = p.Now().Add(p.LeaseFor)
+			err := d.Write(ctx, p.Journal)
 			if errors.Is(err, ErrConflict) {
 				return // somebody else has it
 			}
 			if err != nil && ctx.Err() == nil {
-				p.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.key, "error", err)
+				p.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.Key, "error", err)
 			}
 		}
 	}()
@@ -107,11 +102,11 @@ func (p *Pipeline) renew(ctx context.Context, d *document[lease]) (stop func()) 
 }
 
 // release gives a lease back at once; when it fails, the lease runs out by itself.
-func (p *Pipeline) release(ctx context.Context, d *document[lease]) {
+func (p *Pipeline) release(ctx context.Context, d *records.Document[records.Lease]) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
-	d.value.Until = time.Time{}
-	if err := d.write(ctx, p.Journal); err != nil {
-		p.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.key, "error", err)
+	d.Value.Until = time.Time{}
+	if err := d.Write(ctx, p.Journal); err != nil {
+		p.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.Key, "error", err)
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // withHeartbeat returns a reader that tells the watchdog, while r is read, that a long
 // download is still at work.
-func (p *Pipeline) withHeartbeat(ctx context.Context, e Export, r io.Reader) io.Reader {
+func (p *Pipeline) withHeartbeat(ctx context.Context, e records.Export, r io.Reader) io.Reader {
 	return readerFunc(func(b []byte) (int, error) {
 		n, err := r.Read(b)
 		if p.Now().Sub(e.TouchedAt) >= p.SilentAfter/3 {

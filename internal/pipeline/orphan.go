@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // lookForOrphan looks for the job of a kick-off whose answer nobody wrote down, by
@@ -15,7 +16,7 @@ import (
 // manifest whose it is; while one runs that may be ours, there is nothing to do but
 // wait. Where a server leaves no traces, nothing is found: the kick-off is made
 // again, and the job's document tells of the lost one.
-func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j Job, r Request) (found Accepted, wait bool, err error) {
+func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j records.Job, r Request) (found Accepted, wait bool, err error) {
 	tracer, now := source.Traces, p.Now()
 	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < p.KickOffPatience {
 		return found, false, nil
@@ -76,38 +77,4 @@ func (p *Pipeline) unclaimedJobs(ctx context.Context, tracer Tracer, from, to ti
 		}
 	}
 	return candidates, nil
-}
-
-// lostNotice tells a person which jobs to look for at the server, because their kick-offs
-// had no answer. Nothing else ends them: a job that runs does not say who started it.
-func lostNotice(e Export, jobs []Job) string {
-	var notices []string
-	for i, j := range jobs {
-		lost, since := j.Lost, j.LostSince
-		if j.StatusURL == "" && !j.KickOffAt.IsZero() {
-			if !e.State.Final() {
-				continue // the starter still looks for its job
-			}
-			lost++
-		}
-		if lost == 0 {
-			continue
-		}
-		if since.IsZero() {
-			since = j.KickOffAt
-		}
-		until := since
-		if j.KickOffAt.After(since) {
-			until = j.KickOffAt
-		}
-		types := "all resource types"
-		if len(e.Jobs[i].Types) > 0 {
-			types = strings.Join(e.Jobs[i].Types, ", ")
-		}
-		notices = append(notices, fmt.Sprintf("kick-offs without an answer: %d, made between %s and %s; each may have started a job that nobody follows. "+
-			"Look at the server for exports of %s that began then, and end each that is nobody else's with an HTTP DELETE of its status address. "+
-			"A server that writes into the landing container leaves a folder of that time there, named after the job",
-			lost, since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), types))
-	}
-	return strings.Join(notices, "; ")
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Pipeline is the story with its ports. The zero values of Options are filled in
@@ -12,6 +14,7 @@ import (
 type Pipeline struct {
 	Options
 	Ports
+	records records.Store
 
 	mu        sync.Mutex
 	manifests map[string]Manifest          // by job; only the URLs of a manifest change
@@ -21,9 +24,9 @@ type Pipeline struct {
 
 	witnesses   witnesses
 	retries     seen[string] // by export: the step whose retry was written down last
-	exports     seen[Export]
-	collections seen[bool]         // by job: its manifest is here
-	owners      seen[folderRecord] // by folder of the landing area
+	exports     seen[records.Export]
+	collections seen[bool]          // by job: its manifest is here
+	owners      seen[records.Owner] // by folder of the landing area
 
 	rereading sync.Mutex // one fresh manifest serves every file that waits for it
 }
@@ -97,7 +100,7 @@ func New(o Options, ports Ports) *Pipeline {
 	o.Readers = cmp.Or(o.Readers, 8)
 	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 20*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
-	return &Pipeline{Options: o, Ports: ports, manifests: map[string]Manifest{}, paths: map[string]map[string]string{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
+	return &Pipeline{Options: o, Ports: ports, records: records.Store{Journal: ports.Journal}, manifests: map[string]Manifest{}, paths: map[string]map[string]string{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
 }
 
 func (p *Pipeline) plan(name string) (Plan, bool) {

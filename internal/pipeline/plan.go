@@ -2,13 +2,6 @@ package pipeline
 
 import "time"
 
-// Levels of an export, as the Bulk Data guide names them.
-const (
-	LevelSystem  = "system"
-	LevelPatient = "patient"
-	LevelGroup   = "group"
-)
-
 // Plan is one recurring export. A plan owns its schema: two plans never write
 // the same tables.
 type Plan struct {

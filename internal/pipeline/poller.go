@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // poll asks for the status of a job once: still running is the next poll, done
 // is the manifest and one step for each of its files.
 func (p *Pipeline) poll(ctx context.Context, s Step) error {
-	e, err := p.export(ctx, s.Export)
+	e, err := p.records.Export(ctx, s.Export)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return p.ignore(ctx, s, noExport)
@@ -26,7 +27,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	case s.Job > len(e.Jobs):
 		return p.ignore(ctx, s, noJob)
 	}
-	j, err := p.job(ctx, s.Export, s.Job)
+	j, err := p.records.Job(ctx, s.Export, s.Job)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", s, err)
@@ -34,7 +35,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 		return nil // of an older chain
 	case s.N > j.PollN+1: // the next poll is sent before the journal says so
 		return p.ignore(ctx, s, noPoll)
-	case j.collected():
+	case j.Collected():
 		return p.collected(ctx, e, j) // arrived late: send again what follows
 	}
 	source, err := p.Source(e.Plan)
@@ -60,9 +61,9 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 	if err := p.keepManifest(ctx, e, j, *status.Manifest); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	j, err = p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
-		if j.collected() {
-			return errUnchanged
+	j, err = p.records.UpdateJob(ctx, s.Export, s.Job, func(j *records.Job) error {
+		if j.Collected() {
+			return records.ErrUnchanged
 		}
 		j.ManifestAt, j.TransactionTime, j.Files = p.Now(), status.Manifest.TransactionTime, len(status.Manifest.Output)
 		j.Notices = status.Manifest.Notices
@@ -78,7 +79,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 // settleTime gives a manifest whose transactionTime cannot be used the time of its
 // kick-off. It refuses one that is before the window it was asked for, or that has not
 // come by our clock.
-func (p *Pipeline) settleTime(m *Manifest, j Job, requests []Request) error {
+func (p *Pipeline) settleTime(m *Manifest, j records.Job, requests []Request) error {
 	if m.TransactionTime.IsZero() {
 		m.TransactionTime = j.ServerTime
 		if m.TransactionTime.IsZero() {
@@ -114,15 +115,15 @@ func (p *Pipeline) notAhead(what string, t time.Time) error {
 
 // pollFailed keeps the watchdog from a poll that is about to be tried again: a new
 // chain would begin to count its tries anew, and never come to an end.
-func (p *Pipeline) pollFailed(ctx context.Context, source Source, s Step, j Job, cause error) error {
+func (p *Pipeline) pollFailed(ctx context.Context, source Source, s Step, j records.Job, cause error) error {
 	if fault.Of(cause) == fault.Transient {
 		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
 			return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server has not finished it within %v; at last: %w", p.ExportTimeout, cause))
 		}
 		next := p.Now().Add(again(s.Try+1, cause))
-		if _, err := p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
+		if _, err := p.records.UpdateJob(ctx, s.Export, s.Job, func(j *records.Job) error {
 			if !next.After(j.PollAt) {
-				return errUnchanged
+				return records.ErrUnchanged
 			}
 			j.PollAt = next
 			return nil
@@ -138,7 +139,7 @@ const replicaLag = time.Minute
 
 // pollAgain sends the next poll before it moves the journal on: killed between
 // the two, this poll comes again and its successor is a duplicate for the queue.
-func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, status Status) error {
+func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j records.Job, status Status) error {
 	moved, err := p.moved(ctx, source, j, status)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
@@ -161,9 +162,9 @@ func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j Job, 
 	if err := p.send(ctx, at, next); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	_, err = p.updateJob(ctx, s.Export, s.Job, func(j *Job) error {
+	_, err = p.records.UpdateJob(ctx, s.Export, s.Job, func(j *records.Job) error {
 		if j.PollN >= next.N {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		j.PollN, j.PollAt, j.Progress, j.ProgressMark, j.MovedAt = next.N, at, status.Progress, status.ProgressMark, moved
 		return nil
@@ -181,7 +182,7 @@ func jitter(wait time.Duration, s Step) time.Duration {
 }
 
 // giveUp ends a job at the server, so that it does not stand in the next one's way.
-func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why error) error {
+func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j records.Job, why error) error {
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {
 		p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
 	}
@@ -194,7 +195,7 @@ func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j Job, why
 // moved is when the server last showed that it is at work: another progress text,
 // or another file in the job's folder. A server that shows neither is never found
 // to be stuck; the deadline ends it.
-func (p *Pipeline) moved(ctx context.Context, source Source, j Job, status Status) (time.Time, error) {
+func (p *Pipeline) moved(ctx context.Context, source Source, j records.Job, status Status) (time.Time, error) {
 	last := j.MovedAt
 	if j.AcceptedAt.After(last) {
 		last = j.AcceptedAt
@@ -228,7 +229,7 @@ const clockSkew = 5 * time.Minute
 // collected sends the step of each file of a job that lacks one: a fetch where the
 // server keeps it, else a prepare. It comes after a manifest, and again whenever a
 // poll arrives later than that.
-func (p *Pipeline) collected(ctx context.Context, e Export, j Job) error {
+func (p *Pipeline) collected(ctx context.Context, e records.Export, j records.Job) error {
 	m, err := p.manifest(ctx, j.ID)
 	if err != nil {
 		return err

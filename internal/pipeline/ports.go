@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// ErrConflict is returned by Journal.Write when the document is not at the
-// ETag the caller read, or exists although it should be created.
-var ErrConflict = errors.New("changed by someone else")
-
 // ErrChanged is returned by Lake.Open when the blob is no longer at the ETag
 // asked for.
 var ErrChanged = errors.New("rewritten since it was listed")
@@ -72,25 +68,6 @@ type Remover interface {
 	Remove(ctx context.Context, area Area, path string) error
 }
 
-// Entry is one document of the journal.
-type Entry struct {
-	Data []byte
-	ETag string
-}
-
-// Journal holds small JSON documents that change by compare-and-swap alone.
-// Keys are slash-separated: "exports/nightly/000012".
-type Journal interface {
-	// Read gives the document, or fs.ErrNotExist.
-	Read(ctx context.Context, key string) (Entry, error)
-	// Write replaces the document at etag and returns the new one; an empty
-	// etag creates it. It fails with ErrConflict when someone else was faster.
-	// A write whose outcome is unknown may have happened.
-	Write(ctx context.Context, key, etag string, data []byte) (string, error)
-	// List yields the keys that start with prefix, in order.
-	List(ctx context.Context, prefix string) iter.Seq2[string, error]
-}
-
 // Message is one step to be done, now or later.
 type Message struct {
 	// ID lets the queue drop a message that it has already taken within its
@@ -108,17 +85,6 @@ type Queue interface {
 	Send(ctx context.Context, messages ...Message) error
 }
 
-// Request is one $export to be started.
-type Request struct {
-	Level      string   // "system", "patient" or "group"
-	Group      string   // id of the Group, for level group
-	Types      []string // _type; empty means all
-	TypeFilter []string // _typeFilter, one FHIR search each
-	Since      time.Time
-	Till       time.Time
-	Deleted    bool // ask for deletes, where the server can tell them
-}
-
 // Accepted is the server's promise to do an export.
 type Accepted struct {
 	StatusURL string
@@ -130,56 +96,6 @@ type Accepted struct {
 	ServerTime time.Time
 	// Exchange is what was said, for the record.
 	Exchange Exchange
-}
-
-// Exchange is a kick-off as it was sent and answered, for the person who has to
-// find out what a server did. It holds no token, and no id of a patient.
-type Exchange struct {
-	Method  string            `json:"method,omitempty"`
-	URL     string            `json:"url,omitempty"`
-	Request map[string]string `json:"request,omitempty"` // headers
-	Body    string            `json:"body,omitempty"`
-	Status  int               `json:"status,omitempty"`
-	Answer  map[string]string `json:"answer,omitempty"` // headers
-	// Software is how the server calls itself.
-	Software string `json:"software,omitempty"`
-}
-
-// OutputFile is one entry of a manifest.
-type OutputFile struct {
-	Type string `json:"type"`
-	URL  string `json:"url"`
-	// Path is the blob in the landing area, when URL names one of ours.
-	Path string `json:"path,omitempty"`
-	// Count is the number of resources in the file; -1 when the server did not say.
-	Count int64 `json:"count"`
-	// Foreign says that the server keeps the file: it has to be fetched to Path.
-	Foreign bool `json:"foreign,omitempty"`
-}
-
-// Manifest is what a finished job made.
-type Manifest struct {
-	// TransactionTime is zero when the server's own cannot be used: see Notices.
-	TransactionTime time.Time    `json:"transactionTime"`
-	Output          []OutputFile `json:"output"`
-	// Errors are the server's error files; kept and summarised, never loaded.
-	Errors []OutputFile `json:"errors,omitempty"`
-	// Deleted are files of Bundles that name what was deleted.
-	Deleted []OutputFile `json:"deleted,omitempty"`
-	// RequiresToken says that the files are given only to who signs in.
-	RequiresToken bool `json:"requiresToken,omitempty"`
-	// Request is the kick-off as the server understood it.
-	Request string `json:"request,omitempty"`
-	// Issues are the issues that the manifest itself reports.
-	Issues []Issue `json:"issues,omitempty"`
-	// Notices tell a person what the client had to assume about this export.
-	Notices []string `json:"notices,omitempty"`
-	// Expires is until when the files can be had; zero where the server did not say.
-	Expires time.Time `json:"expires,omitzero"`
-	// Raw is the server's answer, byte for byte, and Pages those that it goes on in.
-	// Both are nil when it is long or holds text that people wrote.
-	Raw   []byte   `json:"-"`
-	Pages [][]byte `json:"-"`
 }
 
 // Status is the state of a job at the server.
@@ -255,30 +171,6 @@ type Downloader interface {
 	// Deletes reads a file of the manifest's Deleted, and yields a line of the
 	// Azure form for each resource. It stops after the first error.
 	Deletes(r io.Reader) iter.Seq2[Tombstone, error]
-}
-
-// SeverityError is the severity of an issue that reports missing data.
-const SeverityError = "error"
-
-// Issue counts the issues of one kind that a server reported.
-type Issue struct {
-	// Severity is fatal, error, warning, information or success.
-	Severity string `json:"severity"`
-	// Code is a code of FHIR, or "other", "others" or "unreadable".
-	Code string `json:"code"`
-	// Types are the resource types that the issues concern, sorted; empty when they
-	// cannot be told, and then any type may be concerned.
-	Types []string `json:"types,omitempty"`
-	Count int64    `json:"count"`
-}
-
-// LosesData reports whether the server could not export everything.
-func (i Issue) LosesData() bool {
-	switch i.Severity {
-	case "warning", "information", "success":
-		return false
-	}
-	return true
 }
 
 // IssueReader reads the error files of a server.

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // BlobWritten is the event of a blob in the landing area. It is a hint: nothing
 // is looked at before the blob has settled, and nothing is lost when it is lost.
 func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int64) error {
-	if folder, _, _ := strings.Cut(path, "/"); isJobFolder(folder) {
+	if folder, _, _ := strings.Cut(path, "/"); records.IsJobFolder(folder) {
 		return nil // fetched by us: its step knows already
 	}
 	if size == 0 {
@@ -74,7 +75,7 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 }
 
 // owner finds the job of a landing folder: "<anything>-<Folder>" or Folder.
-func (p *Pipeline) owner(ctx context.Context, folder string) (folderRecord, error) {
+func (p *Pipeline) owner(ctx context.Context, folder string) (records.Owner, error) {
 	if known, ok := p.owners.get(folder, p.Now(), ownerFor); ok {
 		return known, nil
 	}
@@ -83,16 +84,16 @@ func (p *Pipeline) owner(ctx context.Context, folder string) (folderRecord, erro
 		names = []string{id, folder} // the longer name is the rarer one
 	}
 	for _, name := range names {
-		d, err := readOrNew[folderRecord](ctx, p.Journal, folderKey(name))
+		owner, err := p.records.Owner(ctx, name)
 		if err != nil {
-			return d.value, err
+			return owner, err
 		}
-		if d.value.Export != "" {
-			p.owners.put(folder, d.value, p.Now())
-			return d.value, nil
+		if owner.Export != "" {
+			p.owners.put(folder, owner, p.Now())
+			return owner, nil
 		}
 	}
-	return folderRecord{}, nil
+	return records.Owner{}, nil
 }
 
 // ownerFor is how long the owner of a folder is kept in memory. It never changes.
@@ -156,7 +157,7 @@ type landing struct {
 // prepareAndLook prepares a file of the manifest, and looks whether it was the last.
 // While others of this process are at files of the same type, one of them looks: it
 // does so after this step's work, since it has not begun to.
-func (p *Pipeline) prepareAndLook(ctx context.Context, e Export, s Step, f File, l landing) error {
+func (p *Pipeline) prepareAndLook(ctx context.Context, e records.Export, s Step, f File, l landing) error {
 	place, err := p.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
@@ -175,7 +176,7 @@ func (p *Pipeline) prepareAndLook(ctx context.Context, e Export, s Step, f File,
 
 // prepareFile makes the prepared form of a file at its ETag, unless it is there:
 // Parquet per table, then done.json, which alone makes it count.
-func (p *Pipeline) prepareFile(ctx context.Context, e Export, s Step, f File, l landing) error {
+func (p *Pipeline) prepareFile(ctx context.Context, e records.Export, s Step, f File, l landing) error {
 	place, err := p.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
@@ -237,7 +238,7 @@ func doneStem(f File) string { return f.Path[:strings.LastIndexByte(f.Path, '@')
 
 // placeOf is the staging place of an export's type for the plan's present views.
 func (p *Pipeline) placeOf(ctx context.Context, export, typ string) (staging, error) {
-	plan, _, _ := cutExportID(export)
+	plan, _, _ := records.CutExportID(export)
 	set, err := p.viewSet(ctx, plan)
 	return stagingOf(export, typ, set), err
 }
@@ -256,15 +257,7 @@ func (p *Pipeline) viewSet(ctx context.Context, plan string) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	_, err = update(ctx, p.Journal, viewSetsKey(plan), func(sets *[]string) error {
-		if n = len(*sets); n > 0 && (*sets)[n-1] == print {
-			return errUnchanged
-		}
-		*sets = append(*sets, print) // a set that comes back is a new one
-		n = len(*sets)
-		return nil
-	})
-	if err != nil {
+	if n, err = p.records.ViewSet(ctx, plan, print); err != nil {
 		return 0, err
 	}
 	p.mu.Lock()

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
-	"time"
 )
 
 // TypeReport accounts for one resource type of an export.
@@ -41,11 +39,11 @@ func (r TypeReport) Check() error {
 
 // Report accounts for every file of an export: the manifests against the ledger.
 func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, error) {
-	e, err := p.export(ctx, export)
+	e, err := p.records.Export(ctx, export)
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
-	jobs, err := p.jobs(ctx, e)
+	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
@@ -134,102 +132,4 @@ func Account(files []OutputFile, entries []LedgerEntry) []TypeReport {
 	}
 	slices.SortFunc(out, func(a, b TypeReport) int { return strings.Compare(a.Type, b.Type) })
 	return out
-}
-
-// ExportSummary is an export with the sums of its jobs, for people.
-type ExportSummary struct {
-	Export
-	Files    int    `json:"files"`
-	Progress string `json:"progress,omitempty"`
-	// Notice is what a person should do about an export that is well otherwise.
-	Notice string `json:"notice,omitempty"`
-	// PlanPausedAt is when a person paused the export's plan; zero while it runs.
-	PlanPausedAt time.Time `json:"planPausedAt,omitzero"`
-}
-
-// Empty reports whether a full export has brought nothing.
-func (s ExportSummary) Empty() bool {
-	full := !slices.ContainsFunc(s.Jobs, func(r Request) bool { return !r.Since.IsZero() })
-	return s.State == Loaded && s.Files == 0 && full
-}
-
-// Exports lists the exports of the journal, plan by plan, the newest first, at
-// most most of each plan. One that was asked for and has no document yet is among
-// them.
-func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSummary, error) {
-	p := &Pipeline{Ports: Ports{Journal: j}}
-	plans := []string{plan}
-	if plan == "" {
-		var err error
-		if plans, err = Plans(ctx, j); err != nil {
-			return nil, err
-		}
-	}
-	var out []ExportSummary
-	for _, plan := range plans {
-		d, err := readOrNew[planRecord](ctx, j, planKey(plan))
-		if err != nil {
-			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
-		}
-		keys, err := p.lastExports(ctx, plan, most)
-		if err != nil {
-			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
-		}
-		if e, waits := d.value.pendingExport(plan, keys); waits {
-			e.Retry = d.value.Retry
-			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.value.PausedAt, Notice: e.Retry.notice()})
-			d.value.Retry = nil
-			keys = keys[:min(len(keys), most-1)]
-		}
-		for _, key := range keys {
-			e, err := read[Export](ctx, j, key)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			s := ExportSummary{Export: e.value, PlanPausedAt: d.value.PausedAt}
-			jobs, err := p.jobs(ctx, e.value)
-			if err != nil {
-				return nil, err
-			}
-			notices := []string{e.value.Shortfall.notice(), e.value.lacking(), lostNotice(e.value, jobs)}
-			for _, job := range jobs {
-				s.Files += job.Files
-				notices = append(notices, job.Notices...)
-				if job.Progress != "" {
-					s.Progress = job.Progress
-				}
-			}
-			notices = append(notices, e.value.Notices...)
-			if !e.value.State.Final() {
-				notices = append(notices, e.value.Retry.notice())
-			}
-			if key == keys[0] {
-				notices = append(notices, d.value.Retry.notice())
-				if s.Retry == nil && !s.State.Final() {
-					s.Retry = d.value.Retry
-				}
-			}
-			s.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-// pendingExport is the export of a plan that is to begin and has no document yet. keys are
-// those of the plan's newest exports.
-func (r planRecord) pendingExport(plan string, keys []string) (Export, bool) {
-	e := Export{Plan: plan, State: Requested}
-	switch {
-	case r.Current != "" && !slices.Contains(keys, exportKey(plan, r.Seq)):
-		e.ID, e.RequestedAt = r.Current, r.RequestedAt
-	case !r.WantedAt.IsZero():
-		e.ID, e.RequestedAt = exportID(plan, r.Seq+1), r.WantedAt
-	default:
-		return e, false
-	}
-	return e, true
 }

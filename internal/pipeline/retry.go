@@ -9,38 +9,13 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
-
-// Retry says what an export is trying again.
-type Retry struct {
-	Step  string `json:"step"`
-	Cause string `json:"cause"`
-	// Text is where the server's own words are in the quarantine area.
-	Text   string `json:"text,omitempty"`
-	Whose  string `json:"whose,omitempty"`
-	Remedy string `json:"remedy,omitempty"`
-	// Tries counts the failures since Since.
-	Tries int       `json:"tries"`
-	Since time.Time `json:"since"`
-	Next  time.Time `json:"next,omitzero"`
-}
-
-// notice describes the retry for a person.
-func (r *Retry) notice() string {
-	if r == nil {
-		return ""
-	}
-	next := "at the next tick"
-	if !r.Next.IsZero() {
-		next = "at " + r.Next.UTC().Format(time.RFC3339)
-	}
-	return fmt.Sprintf("%s is tried again %s: it has failed %d times since %s: %s", r.Step, next, r.Tries, r.Since.UTC().Format(time.RFC3339), r.Cause)
-}
 
 // retryOf makes the record of one more failure. The server's words go to the
 // quarantine area, because they may name a patient.
-func (p *Pipeline) retryOf(ctx context.Context, before *Retry, export string, job int, step string, tries int, next time.Time, cause error) *Retry {
-	r := &Retry{
+func (p *Pipeline) retryOf(ctx context.Context, before *records.Retry, export string, job int, step string, tries int, next time.Time, cause error) *records.Retry {
+	r := &records.Retry{
 		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
 		Text: p.keepServerText(ctx, export, job, cause), Tries: tries, Since: p.Now(), Next: next,
 	}
@@ -64,12 +39,12 @@ func (p *Pipeline) recordRetry(ctx context.Context, s Step, next time.Time, caus
 		return
 	}
 	p.retries.put(s.Export, name, p.Now())
-	e, err := p.export(ctx, s.Export)
+	e, err := p.records.Export(ctx, s.Export)
 	if err == nil && !e.State.Final() {
 		r := p.retryOf(ctx, e.Retry, s.Export, s.Job, name, s.Try+1, next, cause)
-		_, err = p.updateExport(ctx, s.Export, func(e *Export) error {
+		_, err = p.updateExport(ctx, s.Export, func(e *records.Export) error {
 			if e.ID == "" {
-				return errUnchanged
+				return records.ErrUnchanged
 			}
 			e.Retry = r
 			return nil
@@ -85,9 +60,9 @@ func (p *Pipeline) forgetRetry(ctx context.Context, s Step) {
 	if s.Try == 0 || s.Export == "" {
 		return
 	}
-	if _, err := p.updateExport(ctx, s.Export, func(e *Export) error {
+	if _, err := p.updateExport(ctx, s.Export, func(e *records.Export) error {
 		if e.Retry == nil || e.Retry.Step != s.String() {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		e.Retry = nil
 		return nil
@@ -101,10 +76,10 @@ func (p *Pipeline) forgetRetry(ctx context.Context, s Step) {
 func (p *Pipeline) tickFailed(ctx context.Context, plan string, cause error) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
-	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(plan))
+	d, err := p.records.Plan(ctx, plan)
 	if err == nil {
-		r := p.retryOf(ctx, d.value.Retry, d.value.Current, 0, "tick", 1, time.Time{}, cause)
-		_, err = update(ctx, p.Journal, planKey(plan), func(d *planRecord) error {
+		r := p.retryOf(ctx, d.Value.Retry, d.Value.Current, 0, "tick", 1, time.Time{}, cause)
+		err = p.records.UpdatePlan(ctx, plan, func(d *records.PlanRecord) error {
 			d.Retry = r
 			return nil
 		})
@@ -116,9 +91,9 @@ func (p *Pipeline) tickFailed(ctx context.Context, plan string, cause error) {
 
 // tickWell takes the record of failed ticks back.
 func (p *Pipeline) tickWell(ctx context.Context, plan string) error {
-	_, err := update(ctx, p.Journal, planKey(plan), func(d *planRecord) error {
+	err := p.records.UpdatePlan(ctx, plan, func(d *records.PlanRecord) error {
 		if d.Retry == nil {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		d.Retry = nil
 		return nil
@@ -134,7 +109,7 @@ func (p *Pipeline) keepServerText(ctx context.Context, export string, job int, c
 	if text == "" || export == "" || p.Lake == nil {
 		return ""
 	}
-	path := fmt.Sprintf("%s/%s/server-%s.txt", export, jobID(export, job), short(text))
+	path := fmt.Sprintf("%s/%s/server-%s.txt", export, records.JobID(export, job), short(text))
 	if _, err := p.Lake.Put(ctx, Quarantine, path, strings.NewReader(text+"\n")); err != nil {
 		p.Log.WarnContext(ctx, "a server's text not kept", "export", export, "error", err)
 		return ""

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Tick is the timer: it looks after every export in flight and starts the plans
@@ -40,8 +40,7 @@ func (p *Pipeline) planNames(ctx context.Context) func(func(string, error) bool)
 				return
 			}
 		}
-		for key, err := range p.Journal.List(ctx, planKey("")) {
-			name := strings.TrimPrefix(key, planKey(""))
+		for name, err := range p.records.PlanNames(ctx) {
 			if _, known := p.plan(name); known && err == nil {
 				continue
 			}
@@ -53,24 +52,24 @@ func (p *Pipeline) planNames(ctx context.Context) func(func(string, error) bool)
 }
 
 func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
-	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(name))
+	d, err := p.records.Plan(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := p.goOn(ctx, name, d); err != nil || d.value.Retry == nil {
+	if err := p.goOn(ctx, name, d); err != nil || d.Value.Retry == nil {
 		return err
 	}
 	return p.tickWell(ctx, name)
 }
 
 // goOn does what a tick does for one plan.
-func (p *Pipeline) goOn(ctx context.Context, name string, d document[planRecord]) error {
+func (p *Pipeline) goOn(ctx context.Context, name string, d records.Document[records.PlanRecord]) error {
 	plan, configured := p.plan(name)
-	if current := d.value.Current; current != "" {
-		e, err := p.export(ctx, current)
+	if current := d.Value.Current; current != "" {
+		e, err := p.records.Export(ctx, current)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && configured:
-			return p.request(ctx, plan, d.value) // killed between the intent and the export
+			return p.request(ctx, plan, d.Value) // killed between the intent and the export
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
@@ -84,7 +83,7 @@ func (p *Pipeline) goOn(ctx context.Context, name string, d document[planRecord]
 			return err
 		}
 	}
-	if !configured || !p.due(plan, d.value) {
+	if !configured || !p.due(plan, d.Value) {
 		return nil
 	}
 	return p.start(ctx, plan, d)
@@ -92,7 +91,7 @@ func (p *Pipeline) goOn(ctx context.Context, name string, d document[planRecord]
 
 // due says whether a person wants an export, or the schedule has come round since
 // the last request. Slots missed meanwhile, by an outage or a pause, count once.
-func (p *Pipeline) due(plan Plan, r planRecord) bool {
+func (p *Pipeline) due(plan Plan, r records.PlanRecord) bool {
 	if !r.WantedAt.IsZero() {
 		return true
 	}
@@ -110,7 +109,7 @@ func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error
 	if !ok {
 		return "", fmt.Errorf("start plan %s: %w", name, NotConfigured(p.Plans))
 	}
-	for range swapTries {
+	for range records.SwapTries {
 		if id, err = p.startNow(ctx, plan); !errors.Is(err, ErrConflict) {
 			break
 		}
@@ -122,19 +121,19 @@ func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error
 }
 
 func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err error) {
-	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(plan.Name))
+	d, err := p.records.Plan(ctx, plan.Name)
 	if err != nil {
 		return "", err
 	}
-	if d.value.Current != "" {
-		e, err := p.export(ctx, d.value.Current)
+	if d.Value.Current != "" {
+		e, err := p.records.Export(ctx, d.Value.Current)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // reserved, and never asked for: that one is begun
-			return d.value.Current, p.request(ctx, plan, d.value)
+			return d.Value.Current, p.request(ctx, plan, d.Value)
 		case err != nil:
 			return "", err
 		case !e.State.Final():
-			return "", stillRuns(e)
+			return "", records.StillRuns(e)
 		}
 		if err := p.dismiss(ctx, &d, e); err != nil {
 			return "", err
@@ -143,31 +142,31 @@ func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err erro
 	if err := p.reserve(ctx, plan.Name, &d); err != nil {
 		return "", err
 	}
-	return d.value.Current, p.request(ctx, plan, d.value)
+	return d.Value.Current, p.request(ctx, plan, d.Value)
 }
 
 // start is the schedule's way to begin an export.
-func (p *Pipeline) start(ctx context.Context, plan Plan, d document[planRecord]) error {
+func (p *Pipeline) start(ctx context.Context, plan Plan, d records.Document[records.PlanRecord]) error {
 	if err := p.reserve(ctx, plan.Name, &d); errors.Is(err, ErrConflict) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	return p.request(ctx, plan, d.value)
+	return p.request(ctx, plan, d.Value)
 }
 
 // reserve takes the next number of the plan: whoever swaps the plan's document has
 // the export, everyone else was late.
-func (p *Pipeline) reserve(ctx context.Context, plan string, d *document[planRecord]) error {
-	d.value.Seq++
-	d.value.Current = exportID(plan, d.value.Seq)
-	d.value.RequestedAt, d.value.WantedAt = p.Now(), time.Time{}
-	return d.write(ctx, p.Journal)
+func (p *Pipeline) reserve(ctx context.Context, plan string, d *records.Document[records.PlanRecord]) error {
+	d.Value.Seq++
+	d.Value.Current = records.ExportID(plan, d.Value.Seq)
+	d.Value.RequestedAt, d.Value.WantedAt = p.Now(), time.Time{}
+	return d.Write(ctx, p.Journal)
 }
 
 // request writes down what is to be exported, then asks the server for it.
-func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
-	if err := checkTypes(plan.Types); err != nil {
+func (p *Pipeline) request(ctx context.Context, plan Plan, r records.PlanRecord) error {
+	if err := records.CheckTypes(plan.Types); err != nil {
 		return &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("export %s: %w", r.Current, err)}
 	}
 	source, err := p.Source(plan.Name)
@@ -190,8 +189,8 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	if _, err := p.Warehouse.Ledger(ctx, plan.Schema, r.Current); err != nil {
 		return fmt.Errorf("export %s: open the warehouse: %w", r.Current, err)
 	}
-	e := Export{
-		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested,
+	e := records.Export{
+		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
 		Jobs: requests(plan, basis.marks, till), RequestedAt: p.Now(), TouchedAt: p.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
@@ -202,11 +201,10 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 	}
 	if len(e.Jobs) == 0 {
 		p.Log.WarnContext(ctx, "no export: the watermark is not behind the server's clock", "plan", plan.Name, "till", till)
-		e.State, e.FinishedAt = Cancelled, p.Now()
+		e.State, e.FinishedAt = records.Cancelled, p.Now()
 		e.Notices = append(e.Notices, fmt.Sprintf("there is nothing to ask for: the last export ended where this one would end by the server's clock, at %s", till.UTC().Format(time.RFC3339)))
 	}
-	d := document[Export]{key: exportKey(plan.Name, r.Seq), value: e}
-	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
+	if err := p.records.CreateExport(ctx, e); errors.Is(err, ErrConflict) {
 		return nil // another tick was faster and goes on with it
 	} else if err != nil {
 		return err
@@ -220,15 +218,13 @@ func (p *Pipeline) request(ctx context.Context, plan Plan, r planRecord) error {
 
 // notBegun fails an export whose server cannot be asked for its time. While that may
 // pass, the next tick tries it again.
-func (p *Pipeline) notBegun(ctx context.Context, plan Plan, r planRecord, cause error) error {
+func (p *Pipeline) notBegun(ctx context.Context, plan Plan, r records.PlanRecord, cause error) error {
 	if fault.Of(cause) == fault.Transient && p.Now().Sub(r.RequestedAt) < p.GiveUpAfter {
 		return cause
 	}
 	p.tellTrouble(Trouble{Export: r.Current, Step: Step{Kind: StepKickOff, Export: r.Current, Job: 1}, Err: cause})
-	d := document[Export]{key: exportKey(plan.Name, r.Seq), value: Export{
-		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: Requested, RequestedAt: r.RequestedAt, TouchedAt: p.Now(),
-	}}
-	if err := d.write(ctx, p.Journal); errors.Is(err, ErrConflict) {
+	e := records.Export{ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested, RequestedAt: r.RequestedAt, TouchedAt: p.Now()}
+	if err := p.records.CreateExport(ctx, e); errors.Is(err, ErrConflict) {
 		return nil // another tick was faster
 	} else if err != nil {
 		return err
@@ -238,13 +234,13 @@ func (p *Pipeline) notBegun(ctx context.Context, plan Plan, r planRecord, cause 
 
 // kickOff starts every job that the server has not promised yet. It may run
 // again at any time, and twice at once.
-func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
+func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e records.Export) error {
 	source, err := p.Source(plan.Name)
 	if err != nil {
 		return fmt.Errorf("kick off %s: %w", e.ID, err)
 	}
 	for i, r := range e.Jobs {
-		j, err := p.job(ctx, e.ID, i+1)
+		j, err := p.records.Job(ctx, e.ID, i+1)
 		if err != nil {
 			return err
 		}
@@ -269,13 +265,13 @@ func (p *Pipeline) kickOff(ctx context.Context, plan Plan, e Export) error {
 			return err
 		}
 	}
-	_, err = p.advance(ctx, e.ID, Requested, Exporting)
+	_, err = p.advance(ctx, e.ID, records.Requested, records.Exporting)
 	return err
 }
 
 // accept makes one kick-off, intent first. It returns the job without a status
 // URL when a kick-off of someone else may still be under way.
-func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r Request) (Job, error) {
+func (p *Pipeline) accept(ctx context.Context, source Source, e records.Export, j records.Job, r Request) (records.Job, error) {
 	found, wait, err := p.lookForOrphan(ctx, source, j, r)
 	if err != nil || wait {
 		return j, err
@@ -285,10 +281,10 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 		return p.recordAccepted(ctx, source, e, j, found, true)
 	}
 	mine := false
-	j, err = p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+	j, err = p.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 		now := p.Now()
 		if mine = j.StatusURL == "" && !now.Before(j.RetryAt) && (j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) >= p.KickOffPatience); !mine {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		if !j.KickOffAt.IsZero() {
 			if j.Lost++; j.LostSince.IsZero() {
@@ -325,11 +321,11 @@ func (p *Pipeline) accept(ctx context.Context, source Source, e Export, j Job, r
 
 // declined takes a kick-off back that the server has answered with a later one: no
 // job runs, and no try was made.
-func (p *Pipeline) declined(ctx context.Context, e Export, j Job, cause error) (Job, error) {
+func (p *Pipeline) declined(ctx context.Context, e records.Export, j records.Job, cause error) (records.Job, error) {
 	at := j.KickOffAt
-	return p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+	return p.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 		if !j.KickOffAt.Equal(at) || j.StatusURL != "" {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		wait := fault.After(cause)
 		if errors.Is(cause, ErrUnavailable) {
@@ -348,17 +344,17 @@ func (p *Pipeline) declined(ctx context.Context, e Export, j Job, cause error) (
 
 // unavailable reports whether the server has not been available for the kick-off for
 // so long that the export is given up. Two tries are made in any case.
-func (p *Pipeline) unavailable(j Job) bool {
+func (p *Pipeline) unavailable(j records.Job) bool {
 	return j.Unavailable > 1 && p.Now().Sub(j.UnavailableSince) >= p.GiveUpAfter
 }
 
 // refused takes the mark of a kick-off back that has started no job, so that
 // nobody looks for one.
-func (p *Pipeline) refused(ctx context.Context, e Export, j Job) error {
+func (p *Pipeline) refused(ctx context.Context, e records.Export, j records.Job) error {
 	at := j.KickOffAt
-	_, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+	_, err := p.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 		if !j.KickOffAt.Equal(at) || j.StatusURL != "" {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		j.KickOffAt = time.Time{}
 		return nil
@@ -367,12 +363,12 @@ func (p *Pipeline) refused(ctx context.Context, e Export, j Job) error {
 }
 
 // recordAccepted writes the server's promise down, unless another one is there already.
-func (p *Pipeline) recordAccepted(ctx context.Context, source Source, e Export, j Job, accepted Accepted, adopted bool) (Job, error) {
+func (p *Pipeline) recordAccepted(ctx context.Context, source Source, e records.Export, j records.Job, accepted Accepted, adopted bool) (records.Job, error) {
 	kept := accepted.StatusURL
 	id := j.ID
-	j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+	j, err := p.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 		if kept = j.StatusURL; kept != "" {
-			return errUnchanged
+			return records.ErrUnchanged
 		}
 		kept = accepted.StatusURL
 		j.StatusURL, j.Folder, j.AcceptedAt, j.Adopted = accepted.StatusURL, accepted.Folder, p.Now(), adopted
@@ -396,14 +392,13 @@ func (p *Pipeline) recordAccepted(ctx context.Context, source Source, e Export, 
 }
 
 // record makes a promised job findable by its folder and sends its first poll.
-func (p *Pipeline) record(ctx context.Context, e Export, j Job) error {
+func (p *Pipeline) record(ctx context.Context, e records.Export, j records.Job) error {
 	if j.Folder != "" {
-		d := document[folderRecord]{key: folderKey(j.Folder), value: folderRecord{Export: e.ID, Job: j.N}}
-		if err := d.write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) {
+		if err := p.records.Claim(ctx, j.Folder, records.Owner{Export: e.ID, Job: j.N}); err != nil {
 			return err
 		}
 	}
-	if j.collected() {
+	if j.Collected() {
 		return nil
 	}
 	return p.send(ctx, j.PollAt, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN})

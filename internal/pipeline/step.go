@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Kinds of step.
@@ -57,13 +58,13 @@ func (s Step) id() string {
 func (s Step) uncutID() string {
 	switch s.Kind {
 	case StepPoll:
-		return fmt.Sprintf("%s/poll/%d.%d", jobID(s.Export, s.Job), s.N, s.Try)
+		return fmt.Sprintf("%s/poll/%d.%d", records.JobID(s.Export, s.Job), s.N, s.Try)
 	case StepLanded:
 		return fmt.Sprintf("landed/%s/%d", short(s.Path+"@"+s.ETag), s.Try)
 	case StepFetch:
-		return fmt.Sprintf("%s/file/%d/%d.%d.%d", jobID(s.Export, s.Job), s.File, s.Round, s.N, s.Try)
+		return fmt.Sprintf("%s/file/%d/%d.%d.%d", records.JobID(s.Export, s.Job), s.File, s.Round, s.N, s.Try)
 	case StepPrepare:
-		return fmt.Sprintf("%s/file/%s/%d.%d", jobID(s.Export, s.Job), short(s.Path+"@"+s.ETag), s.Round, s.Try)
+		return fmt.Sprintf("%s/file/%s/%d.%d", records.JobID(s.Export, s.Job), short(s.Path+"@"+s.ETag), s.Round, s.Try)
 	default:
 		id := fmt.Sprintf("%s/%s/%s/%d.%d", s.Export, s.Type, s.Kind, s.Round, s.Try)
 		if s.N > 0 {
@@ -110,9 +111,9 @@ func (s Step) LogValue() slog.Value {
 func (s Step) String() string {
 	switch s.Kind {
 	case StepPoll:
-		return fmt.Sprintf("poll job %s", jobID(s.Export, s.Job))
+		return fmt.Sprintf("poll job %s", records.JobID(s.Export, s.Job))
 	case StepFetch:
-		return fmt.Sprintf("fetch file %d of job %s", s.File, jobID(s.Export, s.Job))
+		return fmt.Sprintf("fetch file %d of job %s", s.File, records.JobID(s.Export, s.Job))
 	case StepCommit:
 		return fmt.Sprintf("commit %s of export %s", s.Type, s.Export)
 	default:
@@ -149,7 +150,7 @@ func decodeStep(body []byte) (Step, error) {
 	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
 	switch s.Kind {
 	case StepPoll, StepFetch, StepPrepare, StepCommit:
-		if plan, _, ok := cutExportID(s.Export); !ok || !planID.MatchString(plan) {
+		if plan, _, ok := records.CutExportID(s.Export); !ok || !planID.MatchString(plan) {
 			return bad("it names no export")
 		}
 	case StepLanded:
@@ -163,7 +164,7 @@ func decodeStep(body []byte) (Step, error) {
 		return bad("it names no file")
 	case (s.Kind == StepPrepare || s.Kind == StepLanded) && s.Path == "":
 		return bad("it names no file")
-	case (s.Kind == StepPrepare || s.Kind == StepCommit) && checkTypes([]string{s.Type}) != nil:
+	case (s.Kind == StepPrepare || s.Kind == StepCommit) && records.CheckTypes([]string{s.Type}) != nil:
 		return bad("it names no resource type")
 	}
 	return s, nil
@@ -274,15 +275,15 @@ func (p *Pipeline) failExport(ctx context.Context, id, step string, cause error)
 // failJob records why an export cannot go on. The server's words go to the quarantine
 // area, because they may name a patient.
 func (p *Pipeline) failJob(ctx context.Context, id string, job int, step string, cause error) error {
-	f := &Failure{
+	f := &records.Failure{
 		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
 		Text: p.keepServerText(ctx, id, job, cause),
 	}
-	_, err := p.updateExport(ctx, id, func(e *Export) error {
+	_, err := p.updateExport(ctx, id, func(e *records.Export) error {
 		if e.ID == "" {
-			return errUnchanged // never came to be
+			return records.ErrUnchanged // never came to be
 		}
-		e.State, e.FinishedAt, e.Failure, e.Retry = Failed, p.Now(), f, nil
+		e.State, e.FinishedAt, e.Failure, e.Retry = records.Failed, p.Now(), f, nil
 		return nil
 	})
 	if err != nil {

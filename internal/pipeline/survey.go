@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // surveyed is one file of a manifest and what there is of it now. It is worked
@@ -17,7 +19,7 @@ type surveyed struct {
 }
 
 // survey compares files of a manifest with the landing and the staging area.
-func (p *Pipeline) survey(ctx context.Context, e Export, files []OutputFile) ([]surveyed, error) {
+func (p *Pipeline) survey(ctx context.Context, e records.Export, files []OutputFile) ([]surveyed, error) {
 	set, err := p.viewSet(ctx, e.Plan)
 	if err != nil {
 		return nil, err
@@ -94,11 +96,11 @@ func (g gathered) complete() bool { return g.manifests && g.deletes }
 
 // filesOf gathers what the manifests of all jobs list, one entry per path, of
 // one type, or of all when typ is empty.
-func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathered, error) {
+func (p *Pipeline) filesOf(ctx context.Context, jobs []records.Job, typ string) (gathered, error) {
 	g := gathered{manifests: true, deletes: true}
 	seen := map[string]bool{}
 	for _, j := range jobs {
-		if !j.collected() {
+		if !j.Collected() {
 			g.manifests = false
 			g.lacking = append(g.lacking, missing{job: j.N})
 		}
@@ -117,7 +119,7 @@ func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathere
 		}
 		g.deletes = g.deletes && len(d.missing) == 0
 		for _, n := range d.missing {
-			g.lacking = append(g.lacking, missing{deletes: deletesKey(j.ID, n)})
+			g.lacking = append(g.lacking, missing{deletes: records.DeletesKey(j.ID, n)})
 		}
 		for _, list := range [][]OutputFile{m.Output, d.files} {
 			for _, f := range list {
@@ -132,7 +134,7 @@ func (p *Pipeline) filesOf(ctx context.Context, jobs []Job, typ string) (gathere
 	for i, f := range g.files {
 		types[i] = f.Type
 	}
-	return g, (Export{}).checkTypes(types)
+	return g, checkManifestTypes(records.Export{}, types)
 }
 
 // listed is a file of a manifest with the number of its job.

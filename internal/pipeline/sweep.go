@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Bounds of what one tick removes for a plan; the next tick goes on.
@@ -19,13 +21,13 @@ func (p *Pipeline) sweep(ctx context.Context, plan string) error {
 	if p.Remover == nil {
 		return nil
 	}
-	d, err := readOrNew[planRecord](ctx, p.Journal, planKey(plan))
+	d, err := p.records.Plan(ctx, plan)
 	if err != nil {
 		return err
 	}
-	before, left := d.value.Swept, sweptBlobs
-	for n := before + 1; n <= d.value.Seq && n <= before+sweptExports; n++ {
-		e, err := p.export(ctx, exportID(plan, n))
+	before, left := d.Value.Swept, sweptBlobs
+	for n := before + 1; n <= d.Value.Seq && n <= before+sweptExports; n++ {
+		e, err := p.records.Export(ctx, records.ExportID(plan, n))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -39,15 +41,15 @@ func (p *Pipeline) sweep(ctx context.Context, plan string) error {
 			if left == 0 {
 				break
 			}
-		} else if n == d.value.Seq {
+		} else if n == d.Value.Seq {
 			break // reserved a moment ago
 		}
-		d.value.Swept = n
+		d.Value.Swept = n
 	}
-	if d.value.Swept == before {
+	if d.Value.Swept == before {
 		return nil
 	}
-	if err := d.write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) { // the next tick looks again
+	if err := d.Write(ctx, p.Journal); err != nil && !errors.Is(err, ErrConflict) { // the next tick looks again
 		return err
 	}
 	return nil

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"time"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Trouble reports a step that failed, to whoever waits for the export.
@@ -29,12 +31,12 @@ func (p *Pipeline) tellTrouble(t Trouble) {
 
 // kickOffTrouble reports a kick-off that failed. Unless it is given up, the watchdog
 // makes the next one.
-func (p *Pipeline) kickOffTrouble(ctx context.Context, e Export, j Job, cause error, givenUp bool) {
+func (p *Pipeline) kickOffTrouble(ctx context.Context, e records.Export, j records.Job, cause error, givenUp bool) {
 	if p.Trouble == nil {
 		return
 	}
 	t := Trouble{Export: e.ID, Step: Step{Kind: StepKickOff, Export: e.ID, Job: j.N}, Err: cause}
-	if now, err := p.job(ctx, e.ID, j.N); err == nil {
+	if now, err := p.records.Job(ctx, e.ID, j.N); err == nil {
 		j = now
 	}
 	if !givenUp {

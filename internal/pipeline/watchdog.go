@@ -6,23 +6,24 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // lookAfter is the watchdog: it goes on with an export that was killed between
 // intent and promise, and sends a step again for one that has been silent past
 // its deadline. Whatever the step finds, it sends what follows from there.
-func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
+func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e records.Export) error {
 	switch e.State {
-	case Requested:
+	case records.Requested:
 		return p.kickOff(ctx, plan, e)
-	case Exporting:
+	case records.Exporting:
 		return p.resendPolls(ctx, e)
-	case Loading:
+	case records.Loading:
 		silentSince, err := p.lastSign(ctx, e)
 		if err != nil || p.Now().Sub(silentSince) < p.SilentAfter {
 			return err
 		}
-		if e, err = p.updateExport(ctx, e.ID, func(e *Export) error {
+		if e, err = p.updateExport(ctx, e.ID, func(e *records.Export) error {
 			if e.StalledSince.IsZero() || silentSince.After(e.TouchedAt) {
 				e.StalledSince = silentSince
 			}
@@ -37,13 +38,13 @@ func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e Export) error {
 		}
 		p.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
 		return p.resendPolls(ctx, e)
-	case Loaded, Incomplete, Failed, Cancelled:
+	case records.Loaded, records.Incomplete, records.Failed, records.Cancelled:
 	}
 	return nil
 }
 
 // stalledFault is why an export is given up that gets no further.
-func stalledFault(e Export) error {
+func stalledFault(e records.Export) error {
 	last := "no step has reported a failure"
 	if e.Retry != nil {
 		last = "the last failure: " + e.Retry.Step + ": " + e.Retry.Cause
@@ -57,7 +58,7 @@ func stalledFault(e Export) error {
 
 // lastSign is when an export that is loading got further for the last time, in
 // the journal or in the staging area.
-func (p *Pipeline) lastSign(ctx context.Context, e Export) (time.Time, error) {
+func (p *Pipeline) lastSign(ctx context.Context, e records.Export) (time.Time, error) {
 	last := e.TouchedAt
 	if p.Now().Sub(last) < p.SilentAfter {
 		return last, nil
@@ -75,14 +76,14 @@ func (p *Pipeline) lastSign(ctx context.Context, e Export) (time.Time, error) {
 
 // resendPolls sends a new poll for each job whose last one is overdue. It raises the poll
 // number in the journal first, so that an old poll that arrives late is dropped.
-func (p *Pipeline) resendPolls(ctx context.Context, e Export) error {
-	jobs, err := p.jobs(ctx, e)
+func (p *Pipeline) resendPolls(ctx context.Context, e records.Export) error {
+	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return err
 	}
-	overdue := func(j Job) bool {
-		if e.State == Loading {
-			return j.collected()
+	overdue := func(j records.Job) bool {
+		if e.State == records.Loading {
+			return j.Collected()
 		}
 		last := j.PollAt
 		if j.ManifestAt.After(last) {
@@ -94,7 +95,7 @@ func (p *Pipeline) resendPolls(ctx context.Context, e Export) error {
 		if !overdue(j) {
 			continue
 		}
-		j, err := p.updateJob(ctx, e.ID, j.N, func(j *Job) error {
+		j, err := p.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 			j.PollN++
 			j.PollAt = p.Now()
 			return nil

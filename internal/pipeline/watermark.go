@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-// AllTypes stands for "every type" in watermarks of plans that name no types.
-const AllTypes = "*"
+	"fhirsynapse/internal/pipeline/records"
+)
 
 // Watermarks derives, per resource type, up to when a plan has loaded into the tables
 // of its schema: the greatest till among the exports that have loaded the type, or the
@@ -20,44 +19,25 @@ func (p *Pipeline) Watermarks(ctx context.Context, plan string) (map[string]time
 	return b.marks, err
 }
 
-// lastExports lists the keys of a plan's exports, the newest first.
-func (p *Pipeline) lastExports(ctx context.Context, plan string, n int) ([]string, error) {
-	var keys []string
-	for key, err := range p.Journal.List(ctx, "exports/"+plan+"/") {
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	keys = keys[max(0, len(keys)-n):]
-	for i, j := 0, len(keys)-1; i < j; i, j = i+1, j-1 {
-		keys[i], keys[j] = keys[j], keys[i]
-	}
-	return keys, nil
-}
-
-// asks reports whether a job asks for a resource type.
-func (r Request) asks(typ string) bool { return len(r.Types) == 0 || slices.Contains(r.Types, typ) }
-
 // covered says up to when one job of a committed export has loaded its types.
 type covered struct {
 	Request
 	till  time.Time
-	short *Shortfall
+	short *records.Shortfall
 }
 
 // covers reports whether the job has loaded a type, with all that the server has of it.
 func (c covered) covers(typ string) bool {
-	return c.asks(typ) && !c.short.holds(typ)
+	return c.Asks(typ) && !c.short.Holds(typ)
 }
 
 // cover lists what the jobs of an export cover.
-func (p *Pipeline) cover(ctx context.Context, b *basis, e Export) ([]covered, error) {
+func (p *Pipeline) cover(ctx context.Context, b *basis, e records.Export) ([]covered, error) {
 	out := make([]covered, len(e.Jobs))
 	for i, r := range e.Jobs {
 		out[i] = covered{Request: r, till: r.Till, short: e.Shortfall}
 		if r.Till.IsZero() {
-			j, err := p.job(ctx, e.ID, i+1)
+			j, err := p.records.Job(ctx, e.ID, i+1)
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +59,7 @@ func (p *Pipeline) cover(ctx context.Context, b *basis, e Export) ([]covered, er
 // plausible corrects a watermark that cannot be the instant of an export. A plan would
 // never export again after one in the far future, and a server refuses one in the far
 // past. The correction is never later than what the server said.
-func plausible(till time.Time, e Export) (corrected time.Time, wrong bool) {
+func plausible(till time.Time, e records.Export) (corrected time.Time, wrong bool) {
 	latest := e.RequestedAt
 	if e.FinishedAt.After(latest) {
 		latest = e.FinishedAt

@@ -1,6 +1,48 @@
-package pipeline
+package records
 
-import "strings"
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+)
+
+// resourceType is the form of a FHIR resource type. Types become names of folders and
+// tables.
+var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
+
+// IsTypeName reports whether a name has the form of a resource type.
+func IsTypeName(name string) bool { return resourceType.MatchString(name) }
+
+// knownSpelling maps the known types from their names in small letters.
+var knownSpelling = func() map[string]string {
+	spelling := map[string]string{}
+	for _, t := range KnownTypes {
+		spelling[strings.ToLower(t)] = t
+	}
+	return spelling
+}()
+
+// CheckTypes refuses resource types that are none, and types that differ in case only:
+// some engines take these for the same table.
+func CheckTypes(types []string) error {
+	var wrong []error
+	seen := map[string]string{}
+	for _, t := range types {
+		folded := strings.ToLower(t)
+		other := cmp.Or(knownSpelling[folded], seen[folded], t)
+		switch {
+		case !resourceType.MatchString(t):
+			wrong = append(wrong, fmt.Errorf("%.64q is no resource type: a type has 2 to 64 letters and begins with a capital", t))
+		case other != t:
+			wrong = append(wrong, fmt.Errorf("the resource types %s and %s differ in case only", t, other))
+		}
+		seen[folded] = t
+	}
+	return fault.Several(wrong)
+}
 
 // KnownTypes lists the resource types of FHIR R4 (4.0.1), http://hl7.org/fhir/R4/resourcelist.html,
 // without the abstract ones.

@@ -1,4 +1,4 @@
-package pipeline
+package records
 
 import (
 	"testing"
@@ -16,9 +16,9 @@ func TestFoldersOfFetchedFiles(t *testing.T) {
 		{"nightly-000012.1", at, "nightly-000012.1-20260304T040607089000001Z"},
 		{"a-b-000001.2", time.Time{}, "a-b-000001.2"},
 	} {
-		folder := fetchFolder(c.job, c.at)
+		folder := FetchFolder(c.job, c.at)
 		job, back := cutFetchFolder(folder)
-		if folder != c.folder || job != c.job || !back.Equal(c.at) || !isJobFolder(folder) {
+		if folder != c.folder || job != c.job || !back.Equal(c.at) || !IsJobFolder(folder) {
 			t.Errorf("%s: %s, and back %s of %s", c.folder, folder, job, back)
 		}
 		got, ok := TransactionTimeOf(folder + "/Patient-000001.ndjson")

@@ -1,22 +1,18 @@
-package pipeline
+package records
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"regexp"
 	"strings"
 )
 
-// removeLinks takes the signed links out of the journal once an export has ended:
+// RemoveLinks takes the signed links out of the journal once an export has ended:
 // whoever reads the journal could follow them until they expire.
-func (p *Pipeline) removeLinks(ctx context.Context, e Export) error {
+func (s Store) RemoveLinks(ctx context.Context, e Export) error {
 	for n := range e.Jobs {
-		job := jobID(e.ID, n+1)
+		job := JobID(e.ID, n+1)
 		var parts int
-		if err := rewrite(ctx, p.Journal, manifestKey(job), func(m *manifestRecord) {
+		if err := rewrite(ctx, s.Journal, manifestKey(job), func(m *manifestRecord) {
 			parts = m.Parts
 			removeURLs(m.Output, m.Deleted, m.Errors)
 			m.Request = withoutQuery(m.Request)
@@ -24,12 +20,12 @@ func (p *Pipeline) removeLinks(ctx context.Context, e Export) error {
 			return err
 		}
 		for part := range parts {
-			if err := rewrite(ctx, p.Journal, manifestPartKey(job, part+1), func(m *manifestPart) { removeURLs(m.Output, m.Deleted, m.Errors) }); err != nil {
+			if err := rewrite(ctx, s.Journal, manifestPartKey(job, part+1), func(m *manifestPart) { removeURLs(m.Output, m.Deleted, m.Errors) }); err != nil {
 				return err
 			}
 		}
 		for _, key := range []string{rawManifestKey(job), freshManifestKey(job)} {
-			if err := rewrite(ctx, p.Journal, key, func(v *verbatim) {
+			if err := rewrite(ctx, s.Journal, key, func(v *verbatim) {
 				v.Manifest = withoutQueries(v.Manifest)
 				for i := range v.Pages {
 					v.Pages[i] = withoutQueries(v.Pages[i])
@@ -42,11 +38,11 @@ func (p *Pipeline) removeLinks(ctx context.Context, e Export) error {
 	return nil
 }
 
-// removeStatusQueries cuts the queries of the addresses that ask for the status of an
+// RemoveStatusQueries cuts the queries of the addresses that ask for the status of an
 // export's jobs: some servers sign them. It comes after the last request about the jobs.
-func (p *Pipeline) removeStatusQueries(ctx context.Context, e Export) error {
+func (s Store) RemoveStatusQueries(ctx context.Context, e Export) error {
 	for n := range e.Jobs {
-		if err := rewrite(ctx, p.Journal, jobKey(jobID(e.ID, n+1)), func(j *Job) {
+		if err := rewrite(ctx, s.Journal, jobKey(JobID(e.ID, n+1)), func(j *Job) {
 			short := withoutQuery(j.StatusURL)
 			if x := j.Exchange; x != nil {
 				for name, value := range x.Answer {
@@ -63,31 +59,6 @@ func (p *Pipeline) removeStatusQueries(ctx context.Context, e Export) error {
 		}
 	}
 	return nil
-}
-
-// rewrite changes a document if it is there.
-func rewrite[T any](ctx context.Context, j Journal, key string, change func(*T)) error {
-	for range swapTries {
-		d, err := read[T](ctx, j, key)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		before, err := json.Marshal(d.value)
-		if err != nil {
-			return err
-		}
-		change(&d.value)
-		if after, err := json.Marshal(d.value); err != nil || string(after) == string(before) {
-			return err
-		}
-		if err := d.write(ctx, j); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("write journal %s: %w", key, ErrConflict)
 }
 
 // removeURLs removes the addresses of files that a server keeps, and the queries of

@@ -1,0 +1,117 @@
+package records
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Keys of the journal.
+func planKey(plan string) string { return "plans/" + plan }
+
+func exportKey(plan string, n int) string { return fmt.Sprintf("exports/%s/%06d", plan, n) }
+
+func jobKey(job string) string { return "jobs/" + job }
+
+func folderKey(folder string) string { return "folders/" + folder }
+
+func manifestKey(job string) string { return "manifests/" + job }
+
+func rawManifestKey(job string) string { return "manifests/" + job + ".raw" }
+
+func manifestPartKey(job string, n int) string {
+	return fmt.Sprintf("manifests/%s.part-%04d", job, n)
+}
+
+func freshManifestKey(job string) string { return "manifests/" + job + ".fresh" }
+
+func DeletesKey(job string, n int) string { return fmt.Sprintf("deletes/%s/%06d", job, n) }
+
+func issuesFolder(job string) string { return "issues/" + job + "/" }
+
+func issuesKey(job string, n int) string { return fmt.Sprintf("%s%06d", issuesFolder(job), n) }
+
+func viewSetsKey(plan string) string { return "viewsets/" + plan }
+
+func leaseKey(schema, typ string) string { return "leases/" + schema + "/" + typ }
+
+func exportFolder(plan string) string { return "exports/" + plan + "/" }
+
+func ExportID(plan string, n int) string { return fmt.Sprintf("%s-%06d", plan, n) }
+
+func JobID(export string, n int) string { return fmt.Sprintf("%s.%d", export, n) }
+
+// exportKeyOf finds the key in an id.
+func exportKeyOf(id string) (string, error) {
+	if plan, n, ok := CutExportID(id); ok {
+		return exportKey(plan, n), nil
+	}
+	return "", fault.BadDataf("%q is no export id: it reads <plan>-<number of six digits>", id)
+}
+
+// CutExportID takes an id apart: plan names may hold dashes, numbers not.
+func CutExportID(id string) (plan string, n int, ok bool) {
+	i := strings.LastIndexByte(id, '-')
+	if i < 1 {
+		return "", 0, false
+	}
+	if _, err := fmt.Sscanf(id[i+1:], "%d", &n); err != nil || ExportID(id[:i], n) != id {
+		return "", 0, false
+	}
+	return id[:i], n, true
+}
+
+// fetchStamp is a transaction time in the name of a folder, to the digit that a
+// version has.
+const fetchStamp = "20060102T150405.000000000Z"
+
+// FetchFolder is where the files of a job are fetched to: its id, and the instant that
+// they are of. Export numbers start again after a journal is lost; the timestamp keeps
+// files of an earlier export from being mistaken for new ones.
+func FetchFolder(job string, transactionTime time.Time) string {
+	if transactionTime.IsZero() {
+		return job
+	}
+	return job + "-" + strings.Replace(transactionTime.UTC().Format(fetchStamp), ".", "", 1)
+}
+
+// cutFetchFolder takes the name apart; the instant is zero where there is none.
+func cutFetchFolder(folder string) (job string, transactionTime time.Time) {
+	i := strings.LastIndexByte(folder, '-')
+	const fraction = len("000000000Z")
+	if stamp := folder[i+1:]; i > 0 && len(stamp) == len(fetchStamp)-1 {
+		t, err := time.Parse(fetchStamp, stamp[:len(stamp)-fraction]+"."+stamp[len(stamp)-fraction:])
+		if err == nil {
+			return folder[:i], t
+		}
+	}
+	return folder, time.Time{}
+}
+
+// TransactionTimeOf is the instant of what is in a file that was fetched, as the name
+// of its folder tells it: that of its lines without one. A copy of the folder may lie in
+// others.
+func TransactionTimeOf(path string) (t time.Time, ok bool) {
+	folders := strings.Split(path, "/")
+	for _, folder := range slices.Backward(folders[:len(folders)-1]) {
+		if _, t := cutFetchFolder(folder); IsJobFolder(folder) && !t.IsZero() {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// IsJobFolder says that a folder of the landing area was made by us, for files
+// that were fetched.
+func IsJobFolder(folder string) bool {
+	folder, _ = cutFetchFolder(folder)
+	i := strings.LastIndexByte(folder, '.')
+	if i < 0 {
+		return false
+	}
+	_, _, ok := CutExportID(folder[:i])
+	return ok
+}

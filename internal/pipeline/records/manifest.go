@@ -1,0 +1,253 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// maxDocument bounds a document of the journal. Only what a server said verbatim
+// may be longer.
+const maxDocument = 60 << 10
+
+// manifestRecord is the journal's document of a manifest. The files of a long one
+// are in parts, each a document of its own.
+type manifestRecord struct {
+	Manifest
+	Parts int `json:"parts,omitempty"`
+}
+
+// manifestPart is a run of a manifest's files.
+type manifestPart struct {
+	Output  []OutputFile `json:"output,omitempty"`
+	Deleted []OutputFile `json:"deleted,omitempty"`
+	Errors  []OutputFile `json:"errors,omitempty"`
+}
+
+// verbatim is what the server answered, page by page.
+type verbatim struct {
+	Manifest string   `json:"manifest"`
+	Pages    []string `json:"pages,omitempty"`
+}
+
+func verbatimOf(m Manifest) verbatim {
+	v := verbatim{Manifest: string(m.Raw)}
+	for _, p := range m.Pages {
+		v.Pages = append(v.Pages, string(p))
+	}
+	return v
+}
+
+// KeepManifest stores the manifest of a job as read and as received. The first one stays:
+// it is the one whose files the steps were sent for.
+func (s Store) KeepManifest(ctx context.Context, job string, m Manifest) error {
+	raw, err := json.Marshal(verbatimOf(m))
+	if err != nil {
+		return err
+	}
+	if err := s.create(ctx, rawManifestKey(job), raw); err != nil {
+		return err
+	}
+	// The head comes last: with it the manifest is there.
+	for d, err := range documents(job, m) {
+		if err != nil {
+			return err
+		}
+		if err := s.create(ctx, d.key, d.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Place gives each file that has to be fetched its path in the landing area.
+func (m *Manifest) Place(job string) {
+	folder := FetchFolder(job, m.TransactionTime)
+	for i := range m.Output {
+		if f := &m.Output[i]; f.Foreign {
+			f.Path = fmt.Sprintf("%s/%s-%06d.ndjson", folder, f.Type, i+1)
+		}
+	}
+	for i := range m.Errors {
+		if f := &m.Errors[i]; f.Foreign {
+			f.Path = fmt.Sprintf("%s/OperationOutcome-%06d.ndjson", folder, i+1)
+		}
+	}
+}
+
+func (m *Manifest) HasForeign() bool {
+	for _, list := range [][]OutputFile{m.Output, m.Deleted, m.Errors} {
+		for _, f := range list {
+			if f.Foreign {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// FileKind is a list of the manifest.
+type FileKind int
+
+const (
+	OutputKind FileKind = iota
+	DeletedKind
+	ErrorKind
+)
+
+// Number is the number of a list's file i among all files of the manifest.
+func (m *Manifest) Number(kind FileKind, i int) int {
+	switch kind {
+	case DeletedKind:
+		i += len(m.Output)
+	case ErrorKind:
+		i += len(m.Output) + len(m.Deleted)
+	case OutputKind:
+	}
+	return i + 1
+}
+
+// File is the file of a number: the files of Output come first, then those of
+// Deleted, then those of Errors.
+func (m *Manifest) File(n int) (f OutputFile, kind FileKind, ok bool) {
+	n--
+	for kind, list := range [][]OutputFile{m.Output, m.Deleted, m.Errors} {
+		if n >= 0 && n < len(list) {
+			return list[n], FileKind(kind), true
+		}
+		n -= len(list)
+	}
+	return OutputFile{}, 0, false
+}
+
+// keyed is a document to be written.
+type keyed struct {
+	key  string
+	data []byte
+}
+
+// documents are those of a manifest, one after the other, the head last.
+func documents(job string, m Manifest) iter.Seq2[keyed, error] {
+	return func(yield func(keyed, error) bool) {
+		head := manifestRecord{Manifest: m}
+		if len(m.Output)+len(m.Deleted)+len(m.Errors) <= maxDocument/leastEntry {
+			whole, err := json.Marshal(head)
+			if err != nil || len(whole) <= maxDocument {
+				yield(keyed{manifestKey(job), whole}, err)
+				return
+			}
+		}
+		for part, err := range manifestParts(m) {
+			var data []byte
+			if err == nil {
+				head.Parts++
+				data, err = json.Marshal(part)
+			}
+			if !yield(keyed{manifestPartKey(job, head.Parts), data}, err) || err != nil {
+				return
+			}
+		}
+		head.Output, head.Deleted, head.Errors = nil, nil, nil
+		data, err := json.Marshal(head)
+		yield(keyed{manifestKey(job), data}, err)
+	}
+}
+
+// leastEntry is less than the bytes of any file in a document.
+const leastEntry = 20
+
+// manifestParts cuts the lists of a manifest into documents of at most maxDocument.
+func manifestParts(m Manifest) iter.Seq2[manifestPart, error] {
+	return func(yield func(manifestPart, error) bool) {
+		var part manifestPart
+		size := 0
+		for n := 1; ; n++ {
+			f, kind, ok := m.File(n)
+			if !ok {
+				break
+			}
+			data, err := json.Marshal(f)
+			if err != nil {
+				yield(part, err)
+				return
+			}
+			if size > 0 && size+len(data) > maxDocument-1<<10 {
+				if !yield(part, nil) {
+					return
+				}
+				part, size = manifestPart{}, 0
+			}
+			list := [...]*[]OutputFile{&part.Output, &part.Deleted, &part.Errors}[kind]
+			*list = append(*list, f)
+			size += len(data) + 1
+		}
+		yield(part, nil)
+	}
+}
+
+// Manifest reads the manifest of a job, or fails with fs.ErrNotExist.
+func (s Store) Manifest(ctx context.Context, job string) (Manifest, error) {
+	d, err := Read[manifestRecord](ctx, s.Journal, manifestKey(job))
+	m := d.Value.Manifest
+	if err != nil {
+		return m, err
+	}
+	for n := range d.Value.Parts {
+		part, err := Read[manifestPart](ctx, s.Journal, manifestPartKey(job, n+1))
+		if err != nil {
+			return m, err
+		}
+		m.Output = append(m.Output, part.Value.Output...)
+		m.Deleted = append(m.Deleted, part.Value.Deleted...)
+		m.Errors = append(m.Errors, part.Value.Errors...)
+	}
+	return m, nil
+}
+
+// KeepFresh keeps the last manifest that was read again, as it was received.
+func (s Store) KeepFresh(ctx context.Context, job string, m Manifest) error {
+	_, err := Update(ctx, s.Journal, freshManifestKey(job), func(v *verbatim) error {
+		*v = verbatimOf(m)
+		return nil
+	})
+	return err
+}
+
+// OutputFile is one entry of a manifest.
+type OutputFile struct {
+	Type string `json:"type"`
+	URL  string `json:"url"`
+	// Path is the blob in the landing area, when URL names one of ours.
+	Path string `json:"path,omitempty"`
+	// Count is the number of resources in the file; -1 when the server did not say.
+	Count int64 `json:"count"`
+	// Foreign says that the server keeps the file: it has to be fetched to Path.
+	Foreign bool `json:"foreign,omitempty"`
+}
+
+// Manifest is what a finished job made.
+type Manifest struct {
+	// TransactionTime is zero when the server's own cannot be used: see Notices.
+	TransactionTime time.Time    `json:"transactionTime"`
+	Output          []OutputFile `json:"output"`
+	// Errors are the server's error files; kept and summarised, never loaded.
+	Errors []OutputFile `json:"errors,omitempty"`
+	// Deleted are files of Bundles that name what was deleted.
+	Deleted []OutputFile `json:"deleted,omitempty"`
+	// RequiresToken says that the files are given only to who signs in.
+	RequiresToken bool `json:"requiresToken,omitempty"`
+	// Request is the kick-off as the server understood it.
+	Request string `json:"request,omitempty"`
+	// Issues are the issues that the manifest itself reports.
+	Issues []Issue `json:"issues,omitempty"`
+	// Notices tell a person what the client had to assume about this export.
+	Notices []string `json:"notices,omitempty"`
+	// Expires is until when the files can be had; zero where the server did not say.
+	Expires time.Time `json:"expires,omitzero"`
+	// Raw is the server's answer, byte for byte, and Pages those that it goes on in.
+	// Both are nil when it is long or holds text that people wrote.
+	Raw   []byte   `json:"-"`
+	Pages [][]byte `json:"-"`
+}

@@ -1,0 +1,189 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"fhirsynapse/internal/fault"
+)
+
+// Cancel ends an export at a person's wish. One that was asked for and has not begun is
+// taken back: then there is no export, and begun is false. It fails with ErrConflict when
+// someone else was faster.
+func (s Store) Cancel(ctx context.Context, id string, at time.Time) (e Export, begun bool, err error) {
+	e, err = s.Export(ctx, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, false, s.cancelPending(ctx, id, at)
+	}
+	if err != nil {
+		return e, false, err
+	}
+	if e.State.Final() {
+		return e, false, ended(e)
+	}
+	if e, err = s.UpdateExport(ctx, id, func(e *Export) error {
+		e.State, e.FinishedAt = Cancelled, at
+		return nil
+	}); err != nil {
+		return e, false, err
+	}
+	if e.State != Cancelled {
+		return e, false, ended(e) // it came to its end meanwhile
+	}
+	return e, true, nil
+}
+
+// cancelPending ends an export that the plan's document names, and that has no
+// document of its own yet.
+func (s Store) cancelPending(ctx context.Context, id string, at time.Time) error {
+	plan, n, _ := CutExportID(id)
+	d, err := s.Plan(ctx, plan)
+	switch {
+	case err != nil:
+		return err
+	case d.Value.Current == id:
+		return s.CreateExport(ctx, Export{ID: id, Plan: plan, State: Cancelled, RequestedAt: d.Value.RequestedAt, TouchedAt: at, FinishedAt: at})
+	case !d.Value.WantedAt.IsZero() && d.Value.Seq+1 == n:
+		d.Value.WantedAt = time.Time{}
+		return d.Write(ctx, s.Journal)
+	}
+	return fault.Permanentf("there is no such export")
+}
+
+func ended(e Export) error {
+	return fault.Permanentf("it does not run: it is %s since %s", e.State, e.FinishedAt.UTC().Format(time.RFC3339))
+}
+
+func StillRuns(e Export) error {
+	return fault.Permanentf("export %s is still %s: wait for its end, or cancel it", e.ID, e.State)
+}
+
+// Running is the export of a plan that is in flight, or asked for.
+func Running(ctx context.Context, j Journal, plan string) (id string, err error) {
+	d, err := knownPlan(ctx, j, plan)
+	if err != nil {
+		return "", fmt.Errorf("plan %s: %w", plan, err)
+	}
+	if current := d.Value.Current; current != "" {
+		e, err := Store{j}.Export(ctx, current)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && !e.State.Final():
+			return current, nil
+		case err != nil:
+			return "", err
+		case d.Value.WantedAt.IsZero():
+			return "", fault.Permanentf("plan %s has no export that runs: its last one, %s, is %s", plan, e.ID, e.State)
+		}
+	}
+	return ExportID(plan, d.Value.Seq+1), nil
+}
+
+// RequestExport asks for an export of a plan: the next tick begins it, whatever the schedule
+// says and although the plan is paused. It gives the id that the export will have,
+// and asks nobody whether the configuration has the plan. Wanting twice changes
+// nothing.
+func RequestExport(ctx context.Context, j Journal, plan string, at time.Time) (id string, err error) {
+	_, err = Update(ctx, j, planKey(plan), func(r *PlanRecord) error {
+		if r.Current != "" {
+			e, err := Store{j}.Export(ctx, r.Current)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				id = r.Current // reserved: the next tick begins it
+				return ErrUnchanged
+			case err != nil:
+				return err
+			case !e.State.Final():
+				return StillRuns(e)
+			}
+		}
+		id = ExportID(plan, r.Seq+1)
+		if !r.WantedAt.IsZero() {
+			return ErrUnchanged
+		}
+		r.WantedAt = at
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("start plan %s: %w", plan, err)
+	}
+	return id, nil
+}
+
+// Pause keeps the schedule from starting a plan. An export in flight goes on, and
+// Start and Want still work.
+func Pause(ctx context.Context, j Journal, plan string, at time.Time) error {
+	return setPause(ctx, j, "pause", plan, func(r *PlanRecord) error {
+		if !r.PausedAt.IsZero() {
+			return fault.Permanentf("it is paused already, since %s", r.PausedAt.UTC().Format(time.RFC3339))
+		}
+		r.PausedAt = at
+		return nil
+	})
+}
+
+// Resume lets the schedule start a plan again. Slots missed meanwhile count once.
+func Resume(ctx context.Context, j Journal, plan string) error {
+	return setPause(ctx, j, "resume", plan, func(r *PlanRecord) error {
+		if r.PausedAt.IsZero() {
+			return fault.Permanentf("it is not paused; a pause by `paused: true` ends in exports.yaml")
+		}
+		r.PausedAt = time.Time{}
+		return nil
+	})
+}
+
+func setPause(ctx context.Context, j Journal, verb, plan string, change func(*PlanRecord) error) error {
+	_, err := knownPlan(ctx, j, plan)
+	if err == nil {
+		_, err = Update(ctx, j, planKey(plan), change)
+	}
+	if err != nil {
+		return fmt.Errorf("%s plan %s: %w", verb, plan, err)
+	}
+	return nil
+}
+
+// Plans lists the plans that the journal knows: those that had an export, or that
+// one was asked for of.
+func Plans(ctx context.Context, j Journal) ([]string, error) {
+	var plans []string
+	for name, err := range (Store{j}).PlanNames(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("list the plans of the journal: %w", err)
+		}
+		plans = append(plans, name)
+	}
+	return plans, nil
+}
+
+// ErrNoPlan is wrapped by errors about a plan that the journal does not know.
+var ErrNoPlan = errors.New("there is no such plan in the journal")
+
+// Known fails with ErrNoPlan for a plan that the journal does not know, and names
+// those that it does.
+func Known(ctx context.Context, j Journal, plan string) error {
+	if _, err := knownPlan(ctx, j, plan); err != nil {
+		return fmt.Errorf("plan %s: %w", plan, err)
+	}
+	return nil
+}
+
+// knownPlan reads the document of a plan that the journal knows.
+func knownPlan(ctx context.Context, j Journal, plan string) (Document[PlanRecord], error) {
+	d, err := Read[PlanRecord](ctx, j, planKey(plan))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return d, err
+	}
+	plans, err := Plans(ctx, j)
+	switch {
+	case err != nil:
+		return d, err
+	case len(plans) == 0:
+		return d, fault.Permanentf("%w, which has none: a plan is there from its first export on", ErrNoPlan)
+	}
+	return d, fault.Permanentf("%w, which has %s; a plan is there from its first export on", ErrNoPlan, strings.Join(plans, ", "))
+}

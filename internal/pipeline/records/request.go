@@ -1,0 +1,43 @@
+package records
+
+import (
+	"slices"
+	"time"
+)
+
+// Levels of an export, as the Bulk Data guide names them.
+const (
+	LevelSystem  = "system"
+	LevelPatient = "patient"
+	LevelGroup   = "group"
+)
+
+// Request is one $export to be started.
+type Request struct {
+	Level      string   // "system", "patient" or "group"
+	Group      string   // id of the Group, for level group
+	Types      []string // _type; empty means all
+	TypeFilter []string // _typeFilter, one FHIR search each
+	Since      time.Time
+	Till       time.Time
+	Deleted    bool // ask for deletes, where the server can tell them
+}
+
+// Exchange is a kick-off as it was sent and answered, for the person who has to
+// find out what a server did. It holds no token, and no id of a patient.
+type Exchange struct {
+	Method  string            `json:"method,omitempty"`
+	URL     string            `json:"url,omitempty"`
+	Request map[string]string `json:"request,omitempty"` // headers
+	Body    string            `json:"body,omitempty"`
+	Status  int               `json:"status,omitempty"`
+	Answer  map[string]string `json:"answer,omitempty"` // headers
+	// Software is how the server calls itself.
+	Software string `json:"software,omitempty"`
+}
+
+// AllTypes stands for "every type" in watermarks of plans that name no types.
+const AllTypes = "*"
+
+// Asks reports whether a job asks for a resource type.
+func (r Request) Asks(typ string) bool { return len(r.Types) == 0 || slices.Contains(r.Types, typ) }

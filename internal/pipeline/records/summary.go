@@ -1,0 +1,175 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+// lacking is the notice of an export before which others were found missing.
+func (e Export) lacking() string {
+	if len(e.Lacks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the tables lacked %s, although loaded: was the warehouse restored, or emptied? this export begins before them", strings.Join(e.Lacks, ", "))
+}
+
+// lostNotice tells a person which jobs to look for at the server, because their kick-offs
+// had no answer. Nothing else ends them: a job that runs does not say who started it.
+func lostNotice(e Export, jobs []Job) string {
+	var notices []string
+	for i, j := range jobs {
+		lost, since := j.Lost, j.LostSince
+		if j.StatusURL == "" && !j.KickOffAt.IsZero() {
+			if !e.State.Final() {
+				continue // the starter still looks for its job
+			}
+			lost++
+		}
+		if lost == 0 {
+			continue
+		}
+		if since.IsZero() {
+			since = j.KickOffAt
+		}
+		until := since
+		if j.KickOffAt.After(since) {
+			until = j.KickOffAt
+		}
+		types := "all resource types"
+		if len(e.Jobs[i].Types) > 0 {
+			types = strings.Join(e.Jobs[i].Types, ", ")
+		}
+		notices = append(notices, fmt.Sprintf("kick-offs without an answer: %d, made between %s and %s; each may have started a job that nobody follows. "+
+			"Look at the server for exports of %s that began then, and end each that is nobody else's with an HTTP DELETE of its status address. "+
+			"A server that writes into the landing container leaves a folder of that time there, named after the job",
+			lost, since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), types))
+	}
+	return strings.Join(notices, "; ")
+}
+
+// ExportSummary is an export with the sums of its jobs, for people.
+type ExportSummary struct {
+	Export
+	Files    int    `json:"files"`
+	Progress string `json:"progress,omitempty"`
+	// Notice is what a person should do about an export that is well otherwise.
+	Notice string `json:"notice,omitempty"`
+	// PlanPausedAt is when a person paused the export's plan; zero while it runs.
+	PlanPausedAt time.Time `json:"planPausedAt,omitzero"`
+}
+
+// Empty reports whether a full export has brought nothing.
+func (s ExportSummary) Empty() bool {
+	full := !slices.ContainsFunc(s.Jobs, func(r Request) bool { return !r.Since.IsZero() })
+	return s.State == Loaded && s.Files == 0 && full
+}
+
+// Exports lists the exports of the journal, plan by plan, the newest first, at
+// most most of each plan. One that was asked for and has no document yet is among
+// them.
+func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSummary, error) {
+	s := Store{j}
+	plans := []string{plan}
+	if plan == "" {
+		var err error
+		if plans, err = Plans(ctx, j); err != nil {
+			return nil, err
+		}
+	}
+	var out []ExportSummary
+	for _, plan := range plans {
+		d, err := s.Plan(ctx, plan)
+		if err != nil {
+			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+		}
+		keys, err := s.LastExports(ctx, plan, most)
+		if err != nil {
+			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+		}
+		if e, waits := d.Value.pendingExport(plan, keys); waits {
+			e.Retry = d.Value.Retry
+			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.Value.PausedAt, Notice: e.Retry.notice()})
+			d.Value.Retry = nil
+			keys = keys[:min(len(keys), most-1)]
+		}
+		for _, key := range keys {
+			e, err := Read[Export](ctx, j, key)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			sum := ExportSummary{Export: e.Value, PlanPausedAt: d.Value.PausedAt}
+			jobs, err := s.Jobs(ctx, e.Value)
+			if err != nil {
+				return nil, err
+			}
+			notices := []string{e.Value.Shortfall.notice(), e.Value.lacking(), lostNotice(e.Value, jobs)}
+			for _, job := range jobs {
+				sum.Files += job.Files
+				notices = append(notices, job.Notices...)
+				if job.Progress != "" {
+					sum.Progress = job.Progress
+				}
+			}
+			notices = append(notices, e.Value.Notices...)
+			if !e.Value.State.Final() {
+				notices = append(notices, e.Value.Retry.notice())
+			}
+			if key == keys[0] {
+				notices = append(notices, d.Value.Retry.notice())
+				if sum.Retry == nil && !sum.State.Final() {
+					sum.Retry = d.Value.Retry
+				}
+			}
+			sum.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
+			out = append(out, sum)
+		}
+	}
+	return out, nil
+}
+
+// pendingExport is the export of a plan that is to begin and has no document yet. keys are
+// those of the plan's newest exports.
+func (r PlanRecord) pendingExport(plan string, keys []string) (Export, bool) {
+	e := Export{Plan: plan, State: Requested}
+	switch {
+	case r.Current != "" && !slices.Contains(keys, exportKey(plan, r.Seq)):
+		e.ID, e.RequestedAt = r.Current, r.RequestedAt
+	case !r.WantedAt.IsZero():
+		e.ID, e.RequestedAt = ExportID(plan, r.Seq+1), r.WantedAt
+	default:
+		return e, false
+	}
+	return e, true
+}
+
+// notice describes the retry for a person.
+func (r *Retry) notice() string {
+	if r == nil {
+		return ""
+	}
+	next := "at the next tick"
+	if !r.Next.IsZero() {
+		next = "at " + r.Next.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s is tried again %s: it has failed %d times since %s: %s", r.Step, next, r.Tries, r.Since.UTC().Format(time.RFC3339), r.Cause)
+}
+
+// notice tells a person what becomes of a shortfall.
+func (s *Shortfall) notice() string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Accepted:
+		return s.String() + "; accepted, since the plan allows errors"
+	}
+	return s.String() + "; the next export asks for the same window of these types again, and the window grows until the server exports it without error. " +
+		"Look at the error files in the landing area and correct the data at the server, or accept the loss with allowErrors: true in the plan"
+}
