@@ -63,7 +63,7 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 		return a.notOurs(ctx, in, err)
 	}
 	// An event needs the queue alone: the rest of the world may be away.
-	p := pipeline.New(pipeline.Options{Settle: a.config.Settle}, pipeline.Ports{Queue: a.queue, Now: a.now, Log: a.log})
+	arrivals := pipeline.Events{Queue: a.queue, Now: a.now, Settle: a.config.Settle}
 	for _, e := range events {
 		if e.Type != "" && e.Type != blobCreated {
 			a.log.InfoContext(ctx, "event of another kind", "invocation", in.ID, "type", e.Type)
@@ -80,7 +80,7 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 				e.ETag = f.ETag
 			}
 		}
-		if err := p.BlobWritten(ctx, path, e.ETag, e.Length); err != nil {
+		if err := arrivals.BlobWritten(ctx, path, e.ETag, e.Length); err != nil {
 			return fmt.Errorf("event of blob %s: %w", path, err)
 		}
 	}

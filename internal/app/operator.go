@@ -84,10 +84,10 @@ func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pi
 	if err != nil {
 		return "", nil, err
 	}
-	p := pipeline.New(pipeline.Options{}, pipeline.Ports{
-		Journal: a.journal, Now: a.now, Log: a.log,
+	c := pipeline.Canceller{
+		Journal: a.journal, Now: a.now,
 		Source: func(plan string) (pipeline.Source, error) { return a.sourceOf(ctx, plan) },
-	})
+	}
 	id, err = pipeline.Running(ctx, a.journal, name)
 	noPlan := errors.Is(err, pipeline.ErrNoPlan)
 	switch {
@@ -96,7 +96,7 @@ func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pi
 	case err != nil:
 		return "", nil, err
 	}
-	jobs, cancelErr := p.Cancel(ctx, id)
+	jobs, cancelErr := c.Cancel(ctx, id)
 	if noPlan && fault.Of(cancelErr) == fault.BadData { // it has not the form of an id
 		return "", nil, fmt.Errorf("cancel: %w", err)
 	}

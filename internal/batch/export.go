@@ -189,7 +189,7 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportR
 	}
 	types, reportErr := r.pipeline.Report(ctx, e.ID)
 	out.Types = types
-	issues, issuesErr := records.Store{Journal: r.journal}.IssueCounts(ctx, e.ID)
+	issues, issuesErr := records.IssueCounts(ctx, r.journal, e.ID)
 	if len(issues) > 0 {
 		out.Issues = issues
 	}

@@ -124,7 +124,7 @@ func allMembers(t *testing.T) {
 		t.Errorf("%s: %+v", e.State, e.Shortfall)
 	}
 	r.settle()
-	issues, err := records.Store{Journal: r.journal}.IssueCounts(t.Context(), firstExport)
+	issues, err := records.IssueCounts(t.Context(), r.journal, firstExport)
 	if err != nil || fmt.Sprint(issues) != "map[error/not-found:1 error/processing:2]" {
 		t.Errorf("issues: %v, %v", issues, err)
 	}

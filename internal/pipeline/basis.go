@@ -13,6 +13,12 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
+// planner works out what the next export of a plan may build on.
+type planner struct {
+	*deps
+	files *surveyor
+}
+
 // basis is what the next export of a plan may build on: its watermarks, the exports
 // that they rest on, and the committed exports that the tables do not have.
 type basis struct {
@@ -30,7 +36,7 @@ const farBack = 1000
 // basis derives the watermarks of a plan from the journal, and believes it only as
 // far as the tables have what it says: a warehouse may have been restored to an
 // earlier time, or replaced by an empty one.
-func (p *Pipeline) basis(ctx context.Context, plan, schema string) (basis, error) {
+func (p *planner) basis(ctx context.Context, plan, schema string) (basis, error) {
 	b := basis{marks: map[string]time.Time{}}
 	exports, err := p.records.LastExports(ctx, plan, farBack)
 	if err != nil {
@@ -80,7 +86,7 @@ func coversAny(e records.Export, marks map[string]time.Time, neverBefore map[str
 }
 
 // build returns what an export covers, if the tables have it.
-func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e records.Export) ([]covered, error) {
+func (p *planner) build(ctx context.Context, b *basis, schema string, e records.Export) ([]covered, error) {
 	rests, stands, err := p.stands(ctx, schema, e)
 	switch {
 	case err != nil:
@@ -95,12 +101,12 @@ func (p *Pipeline) build(ctx context.Context, b *basis, schema string, e records
 
 // stands says whether the tables of a schema have a loaded export. One without files,
 // of which the ledger knows nothing, stands on what it rests on itself.
-func (p *Pipeline) stands(ctx context.Context, schema string, e records.Export) (rests []string, stands bool, err error) {
+func (p *planner) stands(ctx context.Context, schema string, e records.Export) (rests []string, stands bool, err error) {
 	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return nil, false, err
 	}
-	g, err := p.filesOf(ctx, jobs, "")
+	g, err := p.files.filesOf(ctx, jobs, "")
 	if err != nil {
 		return nil, false, err
 	}
@@ -125,7 +131,7 @@ func (p *Pipeline) stands(ctx context.Context, schema string, e records.Export) 
 }
 
 // standing says whether all of the exports stand.
-func (p *Pipeline) standing(ctx context.Context, schema string, ids []string) (bool, error) {
+func (p *planner) standing(ctx context.Context, schema string, ids []string) (bool, error) {
 	for _, id := range ids {
 		e, err := p.records.Export(ctx, id)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +150,7 @@ func (p *Pipeline) standing(ctx context.Context, schema string, ids []string) (b
 // buildsOn refuses to commit an export whose basis has left the tables since it was
 // requested. By induction nothing is missing below one that stands: at its own commit
 // its basis stood, and a restore takes back the last commits first.
-func (p *Pipeline) buildsOn(ctx context.Context, e records.Export) error {
+func (p *planner) buildsOn(ctx context.Context, e records.Export) error {
 	stands, err := p.standing(ctx, e.Schema, e.Rests)
 	if err != nil || stands {
 		return err

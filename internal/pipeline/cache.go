@@ -2,16 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
 	"fhirsynapse/internal/pipeline/records"
 )
-
-// glanceFor is how old the sight of a document may be by which a step of one file
-// decides whether it is still wanted. A step that begins so long after its export
-// has ended prepares its file in vain, and no more.
-const glanceFor = 5 * time.Second
 
 // seen keeps what was read of the journal a moment ago.
 type seen[T any] struct {
@@ -43,44 +39,65 @@ func (s *seen[T]) put(key string, value T, now time.Time) {
 	s.values[key] = sight[T]{value, now}
 }
 
+// glanceFor is how old the sight of a document may be by which a step of one file
+// decides whether it is still wanted. A step that begins so long after its export
+// has ended prepares its file in vain, and no more.
+const glanceFor = 5 * time.Second
+
 // glance is an export as it was a moment ago.
-func (p *Pipeline) glance(ctx context.Context, id string) (records.Export, error) {
-	now := p.Now()
-	if e, ok := p.exports.get(id, now, glanceFor); ok {
+func (d *deps) glance(ctx context.Context, id string) (records.Export, error) {
+	now := d.Now()
+	if e, ok := d.exports.get(id, now, glanceFor); ok {
 		return e, nil
 	}
-	e, err := p.records.Export(ctx, id)
+	e, err := d.records.Export(ctx, id)
 	if err == nil {
-		p.exports.put(id, e, now)
-	}
-	return e, err
-}
-
-// updateExport changes an export that exists and has not ended.
-func (p *Pipeline) updateExport(ctx context.Context, id string, change func(*records.Export) error) (records.Export, error) {
-	e, err := p.records.UpdateExport(ctx, id, change)
-	if err == nil && e.ID != "" { // one that never came to be may yet
-		p.exports.put(id, e, p.Now())
+		d.exports.put(id, e, now)
 	}
 	return e, err
 }
 
 // wasCollected says whether the manifest of a job was here a moment ago.
-func (p *Pipeline) wasCollected(ctx context.Context, f records.Owner) (bool, error) {
+func (d *deps) wasCollected(ctx context.Context, f records.Owner) (bool, error) {
 	id := records.JobID(f.Export, f.Job)
-	p.mu.Lock()
-	_, known := p.manifests[id]
-	p.mu.Unlock()
+	d.mu.Lock()
+	_, known := d.manifests[id]
+	d.mu.Unlock()
 	if known {
 		return true, nil
 	}
-	now := p.Now()
-	if collected, ok := p.collections.get(id, now, glanceFor); ok {
+	now := d.Now()
+	if collected, ok := d.collections.get(id, now, glanceFor); ok {
 		return collected, nil
 	}
-	j, err := p.records.Job(ctx, f.Export, f.Job)
+	j, err := d.records.Job(ctx, f.Export, f.Job)
 	if err == nil {
-		p.collections.put(id, j.Collected(), now)
+		d.collections.put(id, j.Collected(), now)
 	}
 	return j.Collected(), err
 }
+
+// owner finds the job of a landing folder: "<anything>-<Folder>" or Folder.
+func (d *deps) owner(ctx context.Context, folder string) (records.Owner, error) {
+	if known, ok := d.owners.get(folder, d.Now(), ownerFor); ok {
+		return known, nil
+	}
+	names := []string{folder}
+	if _, id, ok := strings.Cut(folder, "-"); ok {
+		names = []string{id, folder} // the longer name is the rarer one
+	}
+	for _, name := range names {
+		owner, err := d.records.Owner(ctx, name)
+		if err != nil {
+			return owner, err
+		}
+		if owner.Export != "" {
+			d.owners.put(folder, owner, d.Now())
+			return owner, nil
+		}
+	}
+	return records.Owner{}, nil
+}
+
+// ownerFor is how long the owner of a folder is kept in memory. It never changes.
+const ownerFor = 24 * time.Hour

@@ -13,11 +13,19 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
+// committer takes prepared files to the tables.
+type committer struct {
+	*deps
+	files   *surveyor
+	planner *planner
+	finish  *finisher
+}
+
 // commit takes all prepared files of one export and type to the tables.
-func (p *Pipeline) commit(ctx context.Context, s Step) error {
-	e, err := p.records.Export(ctx, s.Export)
+func (c *committer) commit(ctx context.Context, s Step) error {
+	e, err := c.records.Export(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
-		return p.ignore(ctx, s, noExport)
+		return c.ignore(ctx, s, noExport)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
@@ -25,44 +33,44 @@ func (p *Pipeline) commit(ctx context.Context, s Step) error {
 	if e.State.Final() {
 		return nil
 	}
-	jobs, err := p.records.Jobs(ctx, e)
+	jobs, err := c.records.Jobs(ctx, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	g, err := p.filesOf(ctx, jobs, s.Type)
+	g, err := c.files.filesOf(ctx, jobs, s.Type)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	files := g.files
 	if !g.complete() || len(files) == 0 {
-		return p.finish(ctx, e.ID, "")
+		return c.finish.check(ctx, e.ID, "")
 	}
-	now, err := p.survey(ctx, e, outputs(files))
+	now, err := c.files.surveyListed(ctx, e, files)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	// The views may have changed, and an export may write a blob again after it was
 	// prepared.
 	if again := prepares(e, files, now, func(f surveyed) bool { return !f.prepared }); len(again) > 0 {
-		return p.send(ctx, time.Time{}, again...)
+		return c.send(ctx, time.Time{}, again...)
 	}
-	if err := p.buildsOn(ctx, e); err != nil {
+	if err := c.planner.buildsOn(ctx, e); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	batch, err := p.batch(ctx, e, s.Type, now)
+	batch, err := c.batch(ctx, e, s.Type, now)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if err := p.recordValues(ctx, e.ID, s.Type, valuesOf(batch)); err != nil {
+	if err := c.recordValues(ctx, e.ID, s.Type, valuesOf(batch)); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	switch wait, err := p.commitBatch(ctx, e, batch, s.ETag); {
+	switch wait, err := c.commitBatch(ctx, e, batch, s.ETag); {
 	case errors.Is(err, errTablesBusy):
-		return p.waitForTables(ctx, s, wait)
+		return c.waitForTables(ctx, s, wait)
 	case err != nil:
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	return p.finish(ctx, e.ID, "")
+	return c.finish.check(ctx, e.ID, "")
 }
 
 // prepares lists the prepare steps of the files that want one.
@@ -77,16 +85,16 @@ func prepares(e records.Export, files []listed, now []surveyed, want func(survey
 }
 
 // batch reads what prepare said of each file and holds it against the manifest.
-func (p *Pipeline) batch(ctx context.Context, e records.Export, typ string, files []surveyed) (Batch, error) {
-	set, err := p.viewSet(ctx, e.Plan)
+func (c *committer) batch(ctx context.Context, e records.Export, typ string, files []surveyed) (Batch, error) {
+	set, err := c.files.viewSet(ctx, e.Plan)
 	if err != nil {
 		return Batch{}, err
 	}
-	b := Batch{Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: p.Token()}
+	b := Batch{Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: c.Token()}
 	place := stagingOf(e.ID, typ, set)
 	said := make([]Done, len(files))
-	if err := several(ctx, len(files), p.Readers, func(ctx context.Context, i int) (err error) {
-		said[i], err = p.readDone(ctx, place.done(files[i].blob))
+	if err := several(ctx, len(files), c.Readers, func(ctx context.Context, i int) (err error) {
+		said[i], err = c.readDone(ctx, place.done(files[i].blob))
 		return err
 	}); err != nil {
 		return b, err
@@ -101,7 +109,7 @@ func (p *Pipeline) batch(ctx context.Context, e records.Export, typ string, file
 		lines, bad = lines+done.Lines, bad+done.Quarantined
 		b.Files = append(b.Files, PreparedFile{File: f.blob, Dir: place.dir(f.blob), Done: done})
 	}
-	if plan, ok := p.plan(e.Plan); ok && float64(bad) > plan.MaxBad*float64(lines) {
+	if plan, ok := c.plan(e.Plan); ok && float64(bad) > plan.MaxBad*float64(lines) {
 		wrong = append(wrong, fmt.Errorf("%d of %d lines are bad, more than the plan's %g %%: see the quarantine container under %s", bad, lines, plan.MaxBad*100, place))
 	}
 	if len(wrong) > 0 {
@@ -110,9 +118,9 @@ func (p *Pipeline) batch(ctx context.Context, e records.Export, typ string, file
 	return b, nil
 }
 
-func (p *Pipeline) readDone(ctx context.Context, path string) (Done, error) {
+func (c *committer) readDone(ctx context.Context, path string) (Done, error) {
 	var done Done
-	r, err := p.Lake.Open(ctx, Staging, path, "")
+	r, err := c.Lake.Open(ctx, Staging, path, "")
 	if err != nil {
 		return done, err
 	}

@@ -1,6 +1,8 @@
 package pipeline
 
-import "fhirsynapse/internal/pipeline/records"
+import (
+	"fhirsynapse/internal/pipeline/records"
+)
 
 type (
 	Export         = records.Export

@@ -3,10 +3,8 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -14,95 +12,53 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// deletes is what became of a job's files of deletes.
-type deletes struct {
-	files   []OutputFile // of tombstones, in the landing area
-	missing []int        // numbers of the files that were not split yet
-}
-
-// deletesOf reads what the splits of a job have left. It is kept in memory once
-// they are complete.
-func (p *Pipeline) deletesOf(ctx context.Context, job string, m Manifest) (deletes, error) {
-	if len(m.Deleted) == 0 {
-		return deletes{}, nil
-	}
-	p.mu.Lock()
-	d, known := p.deletes[job]
-	p.mu.Unlock()
-	if known {
-		return d, nil
-	}
-	for i := range m.Deleted {
-		n := m.Number(records.DeletedKind, i)
-		files, err := p.records.Deletes(ctx, job, n)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			d.missing = append(d.missing, n)
-		case err != nil:
-			return d, err
-		default:
-			d.files = append(d.files, files...)
-		}
-	}
-	if len(d.missing) > 0 {
-		return d, nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.deletes) >= keptManifests {
-		clear(p.deletes)
-	}
-	p.deletes[job] = d
-	return d, nil
-}
-
 // fetchDeletes splits one file of deletes into files of tombstones, one or more a
 // type, and sends their prepare steps. The document that lists them comes last:
 // with it the split counts. The same file makes the same parts, whoever does it.
-func (p *Pipeline) fetchDeletes(ctx context.Context, f fetching) error {
-	files, err := p.records.Deletes(ctx, f.job, f.step.File)
+func (fe *fetcher) fetchDeletes(ctx context.Context, f fetching) error {
+	files, err := fe.records.Deletes(ctx, f.job, f.step.File)
 	if there, err := exists(err); err != nil {
 		return err
 	} else if !there {
-		err := p.retryOnWrongCount(func() error {
-			files, err = p.split(ctx, f)
+		err := fe.retryOnWrongCount(func() error {
+			files, err = fe.split(ctx, f)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if err := p.records.KeepDeletes(ctx, f.job, f.step.File, files); err != nil {
+		if err := fe.records.KeepDeletes(ctx, f.job, f.step.File, files); err != nil {
 			return err
 		}
-		p.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number", f.step.File, "files", len(files))
+		fe.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number", f.step.File, "files", len(files))
 	}
 	steps := make([]Step, len(files))
 	for i, t := range files {
 		steps[i] = Step{Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: t.Type, Path: t.Path, Round: f.step.Round}
 	}
-	if err := p.send(ctx, time.Time{}, steps...); err != nil {
+	if err := fe.send(ctx, time.Time{}, steps...); err != nil {
 		return err
 	}
-	return p.finish(ctx, f.export.ID, "")
+	return fe.finish.check(ctx, f.export.ID, "")
 }
 
 // heldTombstones bounds the memory of a split: some hundred thousand deletes.
 const heldTombstones = 16 << 20
 
 // split reads one file of deletes to its end.
-func (p *Pipeline) split(ctx context.Context, f fetching) ([]OutputFile, error) {
-	r, err := p.download(ctx, f)
+func (fe *fetcher) split(ctx context.Context, f fetching) ([]OutputFile, error) {
+	r, err := fe.download(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	s := splitter{p: p, f: f, held: map[string]*tombstones{}}
-	err = s.run(ctx, &lineCounter{r: p.withHeartbeat(ctx, f.export, r), want: f.file.Count})
+	s := splitter{fetcher: fe, f: f, held: map[string]*tombstones{}}
+	err = s.run(ctx, &lineCounter{r: fe.withHeartbeat(ctx, f.export, r), want: f.file.Count})
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}
 	if err == nil {
 		part := fmt.Sprintf("%s/deletes/%d", f.job, f.step.File)
-		err = p.recordValues(ctx, f.export.ID, part, records.PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
+		err = fe.recordValues(ctx, f.export.ID, part, records.PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
 	}
 	return s.files, err
 }
@@ -116,11 +72,11 @@ type tombstones struct {
 // splitter holds tombstones by type and writes the longest of them when they grow
 // too many.
 type splitter struct {
-	p     *Pipeline
-	f     fetching
-	held  map[string]*tombstones
-	size  int
-	files []OutputFile
+	fetcher *fetcher
+	f       fetching
+	held    map[string]*tombstones
+	size    int
+	files   []OutputFile
 	// foreign counts the deletes of resources of another server.
 	foreign map[string]int64
 }
@@ -174,12 +130,12 @@ func (s *splitter) longest() string {
 func (s *splitter) write(ctx context.Context, typ string) error {
 	held := s.held[typ]
 	held.part++
-	m, err := s.p.manifest(ctx, s.f.job)
+	m, err := s.fetcher.files.manifest(ctx, s.f.job)
 	if err != nil {
 		return err
 	}
 	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", records.FetchFolder(s.f.job, m.TransactionTime), typ, s.f.step.File, held.part)
-	if _, err := s.p.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
+	if _, err := s.fetcher.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
 		return err
 	}
 	s.files = append(s.files, OutputFile{Type: typ, Path: path, Count: held.count})

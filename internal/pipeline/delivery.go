@@ -22,7 +22,7 @@ type attempts struct {
 // attemptsKey names the step by its work: a step that is sent again is the same one.
 func attemptsKey(s Step) string {
 	s.N, s.Round, s.Try = 0, 0, 0
-	return "attempts/" + s.Export + "/" + short(s.id()+"/"+s.Path)
+	return "attempts/" + s.Export + "/" + records.Digest(s.id()+"/"+s.Path)
 }
 
 // HandleDelivery does the step of one message, as Handle does. delivery is how often
@@ -46,7 +46,7 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 					"the next export covers the same window",
 			}
 			p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Permanent.String(), "error", cause)
-			return p.fail(ctx, s, cause)
+			return p.failures.fail(ctx, s, cause)
 		}
 	}
 	err = p.Handle(ctx, body)
@@ -70,9 +70,9 @@ func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
 	cause = fmt.Errorf("%s: %w", s, cause)
-	p.tellTrouble(Trouble{Export: s.Export, Step: s, Err: cause})
+	p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: cause})
 	p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Of(cause).String(), "error", cause)
-	return p.fail(ctx, s, cause)
+	return p.failures.fail(ctx, s, cause)
 }
 
 // countDeaths changes the count of a step, and returns it.

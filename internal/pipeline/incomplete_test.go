@@ -234,7 +234,7 @@ func TestWarningsChangeNothing(t *testing.T) {
 		if e, _ := w.export(nightly(1)); e.Shortfall != nil {
 			t.Errorf("shortfall %+v", e.Shortfall)
 		}
-		issues, err := records.Store{Journal: w.journal}.IssueCounts(t.Context(), nightly(1))
+		issues, err := records.IssueCounts(t.Context(), w.journal, nightly(1))
 		want := map[string]int64{"warning/processing": 1, "information/informational": 1, "success/success": 1}
 		if diff := cmp.Diff(want, issues); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)

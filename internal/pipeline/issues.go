@@ -15,19 +15,19 @@ const errorFileTries = 8
 
 // fetchErrors keeps an error file and records what it reports. The export waits for
 // the record, because it decides whether the export is complete.
-func (p *Pipeline) fetchErrors(ctx context.Context, f fetching) error {
-	_, err := p.records.Issues(ctx, f.job, f.step.File)
+func (fe *fetcher) fetchErrors(ctx context.Context, f fetching) error {
+	_, err := fe.records.Issues(ctx, f.job, f.step.File)
 	if there, err := exists(err); err != nil {
 		return err
 	} else if there {
-		return p.errorsRead(ctx, f)
+		return fe.errorsRead(ctx, f)
 	}
-	issues, err := p.issuesOf(ctx, f)
+	issues, err := fe.issuesOf(ctx, f)
 	if err != nil {
 		if fault.Of(err) == fault.Transient && f.step.Try < errorFileTries {
 			return err
 		}
-		p.Log.WarnContext(ctx, "error file of the server not read", "export", f.export.ID, "job", f.job, "number", f.step.File, "error", fault.Clip(err.Error()))
+		fe.Log.WarnContext(ctx, "error file of the server not read", "export", f.export.ID, "job", f.job, "number", f.step.File, "error", fault.Clip(err.Error()))
 		issues = []Issue{{Severity: SeverityError, Code: records.CodeUnreadable, Count: 1}}
 	}
 	var asked []string
@@ -35,42 +35,42 @@ func (p *Pipeline) fetchErrors(ctx context.Context, f fetching) error {
 		asked = f.export.Jobs[n-1].Types
 	}
 	record := records.RecordOf(issues, asked)
-	if err := p.records.KeepIssues(ctx, f.job, f.step.File, record); err != nil {
+	if err := fe.records.KeepIssues(ctx, f.job, f.step.File, record); err != nil {
 		return err
 	}
 	level := slog.LevelInfo
 	if len(record.Lost) > 0 {
 		level = slog.LevelWarn
 	}
-	p.Log.Log(ctx, level, "error file of the server", "export", f.export.ID, "job", f.job, "file", f.file.Path, "issues", records.Describe(record.Issues, record.More))
-	return p.errorsRead(ctx, f)
+	fe.Log.Log(ctx, level, "error file of the server", "export", f.export.ID, "job", f.job, "file", f.file.Path, "issues", records.Describe(record.Issues, record.More))
+	return fe.errorsRead(ctx, f)
 }
 
 // errorsRead looks for the end of the export when the job's last error file was read.
-func (p *Pipeline) errorsRead(ctx context.Context, f fetching) error {
-	m, err := p.manifest(ctx, f.job)
+func (fe *fetcher) errorsRead(ctx context.Context, f fetching) error {
+	m, err := fe.files.manifest(ctx, f.job)
 	if err != nil {
 		return err
 	}
-	unread, err := p.records.UnreadErrors(ctx, f.job, m)
+	unread, err := fe.records.UnreadErrors(ctx, f.job, m)
 	if err != nil || len(unread) > 0 {
 		return err
 	}
-	return p.finish(ctx, f.export.ID, "")
+	return fe.finish.check(ctx, f.export.ID, "")
 }
 
 // issuesOf reads one error file, from the lake or from the server by way of the lake.
-func (p *Pipeline) issuesOf(ctx context.Context, f fetching) ([]Issue, error) {
+func (fe *fetcher) issuesOf(ctx context.Context, f fetching) ([]Issue, error) {
 	if f.file.Foreign {
 		f.file.Count = -1 // nothing is loaded from it
-		if _, _, err := p.land(ctx, f, f.file.Path); err != nil {
+		if _, _, err := fe.land(ctx, f, f.file.Path); err != nil {
 			return nil, err
 		}
 	}
 	if f.file.Path == "" {
 		return nil, fault.Permanentf("%s: the error file is not in the landing area", f.step)
 	}
-	r, err := p.Lake.Open(ctx, Landing, f.file.Path, "")
+	r, err := fe.Lake.Open(ctx, Landing, f.file.Path, "")
 	if err != nil {
 		return nil, err
 	}

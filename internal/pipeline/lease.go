@@ -16,36 +16,36 @@ const longestTableWait = 15 * time.Second
 
 // commitBatch commits a batch under the lease of its tables. It fails with
 // errTablesBusy while somebody else holds the lease, and says how long it may last.
-func (p *Pipeline) commitBatch(ctx context.Context, e records.Export, b Batch, files string) (wait time.Duration, err error) {
-	d, err := p.records.Lease(ctx, b.Schema, b.Type)
+func (c *committer) commitBatch(ctx context.Context, e records.Export, b Batch, files string) (wait time.Duration, err error) {
+	d, err := c.records.Lease(ctx, b.Schema, b.Type)
 	if err != nil {
 		return 0, err
 	}
-	if left := d.Value.Until.Sub(p.Now()); left > 0 {
+	if left := d.Value.Until.Sub(c.Now()); left > 0 {
 		return left, errTablesBusy
 	}
-	d.Value = records.Lease{Holder: b.Attempt, Until: p.Now().Add(p.LeaseFor)}
-	if err := d.Write(ctx, p.Journal); err != nil {
+	d.Value = records.Lease{Holder: b.Attempt, Until: c.Now().Add(c.LeaseFor)}
+	if err := d.Write(ctx, c.Journal); err != nil {
 		return 0, err
 	}
-	began := p.Now()
-	stopRenewing := p.renew(ctx, &d)
+	began := c.Now()
+	stopRenewing := c.renew(ctx, &d)
 	defer stopRenewing()
-	err = p.Warehouse.Commit(ctx, b)
+	err = c.Warehouse.Commit(ctx, b)
 	stopRenewing()
-	p.release(ctx, &d)
+	c.release(ctx, &d)
 	if err != nil {
 		return 0, err
 	}
-	return 0, p.recordCommit(ctx, e, b, files, p.Now().Sub(began))
+	return 0, c.recordCommit(ctx, e, b, files, c.Now().Sub(began))
 }
 
 // recordCommit notes that the files of a type are in the tables, and logs it once: a
 // step that was cut after its commit comes again and finds it noted.
-func (p *Pipeline) recordCommit(ctx context.Context, e records.Export, b Batch, files string, took time.Duration) error {
+func (c *committer) recordCommit(ctx context.Context, e records.Export, b Batch, files string, took time.Duration) error {
 	first := false
-	_, err := p.updateExport(ctx, e.ID, func(e *records.Export) error {
-		e.TouchedAt, e.StalledSince = p.Now(), time.Time{}
+	_, err := c.updateExport(ctx, e.ID, func(e *records.Export) error {
+		e.TouchedAt, e.StalledSince = c.Now(), time.Time{}
 		if first = e.Committed[b.Type] != files; first {
 			if e.Committed == nil {
 				e.Committed = map[string]string{}
@@ -55,29 +55,29 @@ func (p *Pipeline) recordCommit(ctx context.Context, e records.Export, b Batch, 
 		return nil
 	})
 	if err == nil && first {
-		p.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files", len(b.Files), "took", took)
+		c.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files", len(b.Files), "took", took)
 	}
 	return err
 }
 
 // waitForTables sends a commit again for when the lease of its tables may be free.
 // That is no failure and counts no try.
-func (p *Pipeline) waitForTables(ctx context.Context, s Step, left time.Duration) error {
+func (c *committer) waitForTables(ctx context.Context, s Step, left time.Duration) error {
 	wait := min(left, longestTableWait, time.Second<<min(s.N, 10))
 	next := s
 	next.N++
-	p.Log.InfoContext(ctx, "commit waits", "step", s, "reason", errTablesBusy.Error(), "wait", wait)
-	return p.send(ctx, p.Now().Add(wait), next)
+	c.Log.InfoContext(ctx, "commit waits", "step", s, "reason", errTablesBusy.Error(), "wait", wait)
+	return c.send(ctx, c.Now().Add(wait), next)
 }
 
 // renew keeps a lease until stop is called, which may be called twice. A renewal that
 // fails needs no handling: the lease runs out by itself.
-func (p *Pipeline) renew(ctx context.Context, d *records.Document[records.Lease]) (stop func()) {
+func (c *committer) renew(ctx context.Context, d *records.Document[records.Lease]) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		due := time.NewTicker(max(p.LeaseFor/3, time.Millisecond))
+		due := time.NewTicker(max(c.LeaseFor/3, time.Millisecond))
 		defer due.Stop()
 		for {
 			select {
@@ -85,13 +85,13 @@ func (p *Pipeline) renew(ctx context.Context, d *records.Document[records.Lease]
 				return
 			case <-due.C:
 			}
-			d.Value.Until = p.Now().Add(p.LeaseFor)
-			err := d.Write(ctx, p.Journal)
+			d.Value.Until = c.Now().Add(c.LeaseFor)
+			err := d.Write(ctx, c.Journal)
 			if errors.Is(err, ErrConflict) {
 				return // somebody else has it
 			}
 			if err != nil && ctx.Err() == nil {
-				p.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.Key, "error", err)
+				c.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.Key, "error", err)
 			}
 		}
 	}()
@@ -102,11 +102,11 @@ func (p *Pipeline) renew(ctx context.Context, d *records.Document[records.Lease]
 }
 
 // release gives a lease back at once; when it fails, the lease runs out by itself.
-func (p *Pipeline) release(ctx context.Context, d *records.Document[records.Lease]) {
+func (c *committer) release(ctx context.Context, d *records.Document[records.Lease]) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
 	d.Value.Until = time.Time{}
-	if err := d.Write(ctx, p.Journal); err != nil {
-		p.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.Key, "error", err)
+	if err := d.Write(ctx, c.Journal); err != nil {
+		c.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.Key, "error", err)
 	}
 }

@@ -12,12 +12,12 @@ import (
 
 // withHeartbeat returns a reader that tells the watchdog, while r is read, that a long
 // download is still at work.
-func (p *Pipeline) withHeartbeat(ctx context.Context, e records.Export, r io.Reader) io.Reader {
+func (fe *fetcher) withHeartbeat(ctx context.Context, e records.Export, r io.Reader) io.Reader {
 	return readerFunc(func(b []byte) (int, error) {
 		n, err := r.Read(b)
-		if p.Now().Sub(e.TouchedAt) >= p.SilentAfter/3 {
-			p.stillAtWork(ctx, e)
-			e.TouchedAt = p.Now()
+		if fe.Now().Sub(e.TouchedAt) >= fe.SilentAfter/3 {
+			fe.stillAtWork(ctx, e)
+			e.TouchedAt = fe.Now()
 		}
 		return n, err
 	})

@@ -2,33 +2,26 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Pipeline is the story with its ports. The zero values of Options are filled in
-// by New; the ports and Now are required.
+// Pipeline takes exports from their request to the tables. It hands each tick, each message
+// and each event to the agent whose work that is.
 type Pipeline struct {
-	Options
-	Ports
-	records records.Store
-
-	mu        sync.Mutex
-	manifests map[string]Manifest          // by job; only the URLs of a manifest change
-	paths     map[string]map[string]string // by job: the types of the files of its manifest
-	viewSets  map[string]int               // by plan and fingerprint; numbers never change
-	deletes   map[string]deletes           // by job, once they are all here
-
-	witnesses   witnesses
-	retries     seen[string] // by export: the step whose retry was written down last
-	exports     seen[records.Export]
-	collections seen[bool]          // by job: its manifest is here
-	owners      seen[records.Owner] // by folder of the landing area
-
-	rereading sync.Mutex // one fresh manifest serves every file that waits for it
+	*deps
+	failures  *failures
+	files     *surveyor
+	planner   *planner
+	starter   *starter
+	watchdog  *watchdog
+	poller    *poller
+	fetcher   *fetcher
+	preparer  *preparer
+	committer *committer
 }
 
 // Ports are what the pipeline needs of the world.
@@ -86,9 +79,11 @@ type Options struct {
 	MaxTries int // 30
 }
 
+const settle = 30 * time.Second
+
 // New makes a pipeline, with defaults for the options that are zero.
 func New(o Options, ports Ports) *Pipeline {
-	o.Settle = cmp.Or(o.Settle, 30*time.Second)
+	o.Settle = cmp.Or(o.Settle, settle)
 	o.PollMin = cmp.Or(o.PollMin, 10*time.Second)
 	o.PollMax = max(o.PollMin, cmp.Or(o.PollMax, 5*time.Minute))
 	o.SilentAfter = cmp.Or(o.SilentAfter, 15*time.Minute)
@@ -100,14 +95,28 @@ func New(o Options, ports Ports) *Pipeline {
 	o.Readers = cmp.Or(o.Readers, 8)
 	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 20*time.Minute)
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
-	return &Pipeline{Options: o, Ports: ports, records: records.Store{Journal: ports.Journal}, manifests: map[string]Manifest{}, paths: map[string]map[string]string{}, viewSets: map[string]int{}, deletes: map[string]deletes{}}
+	d := &deps{
+		Options: o, Ports: ports, records: records.Store{Journal: ports.Journal},
+		manifests: map[string]Manifest{}, paths: map[string]map[string]string{}, viewSets: map[string]int{}, deletes: map[string]deletes{},
+	}
+	p := &Pipeline{deps: d, failures: &failures{d}, files: &surveyor{d}}
+	p.planner = &planner{d, p.files}
+	finish := &finisher{d, p.files}
+	p.preparer = &preparer{d, p.files, finish}
+	p.committer = &committer{d, p.files, p.planner, finish}
+	p.fetcher = &fetcher{d, p.files, p.preparer, finish}
+	p.poller = &poller{d, p.files, finish}
+	p.starter = &starter{d, p.failures, p.planner}
+	p.watchdog = &watchdog{d, p.failures, p.starter}
+	return p
 }
 
-func (p *Pipeline) plan(name string) (Plan, bool) {
-	for _, plan := range p.Plans {
-		if plan.Name == name {
-			return plan, true
-		}
-	}
-	return Plan{}, false
+// BlobWritten takes the event of a blob in the landing area, as Events does.
+func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int64) error {
+	return Events{p.Queue, p.Now, p.Settle}.BlobWritten(ctx, path, etag, size)
+}
+
+// Cancel ends an export at a person's wish, as Canceller does.
+func (p *Pipeline) Cancel(ctx context.Context, id string) ([]JobEnd, error) {
+	return Canceller{p.Journal, p.Source, p.Now}.Cancel(ctx, id)
 }

@@ -1,6 +1,17 @@
 package pipeline
 
-import "time"
+import (
+	"time"
+)
+
+func (d *deps) plan(name string) (Plan, bool) {
+	for _, plan := range d.Plans {
+		if plan.Name == name {
+			return plan, true
+		}
+	}
+	return Plan{}, false
+}
 
 // Plan is one recurring export. A plan owns its schema: two plans never write
 // the same tables.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +14,83 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
+// checkManifestTypes refuses types of a manifest that cannot be told apart from others.
+func checkManifestTypes(e records.Export, types []string) error {
+	slices.Sort(types)
+	types = slices.Compact(types)
+	for _, r := range e.Jobs {
+		types = append(types, r.Types...)
+	}
+	if err := records.CheckTypes(types); err != nil {
+		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest: %w", err), Remedy: "correct the resource types at the server"}
+	}
+	return nil
+}
+
+// fetches lists the fetch steps of a job: files that are not in the lake yet, and error
+// files that were not read yet.
+func (p *poller) fetches(ctx context.Context, e records.Export, j records.Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
+	step := func(n int) Step {
+		return Step{Kind: StepFetch, Export: e.ID, Job: j.N, File: n, Round: e.Round}
+	}
+	var steps []Step
+	unread, err := p.records.UnreadErrors(ctx, j.ID, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range unread {
+		steps = append(steps, step(n))
+	}
+	for _, n := range d.missing {
+		steps = append(steps, step(n))
+	}
+	for i, f := range work {
+		if f.Foreign && f.blob.ETag == "" && i < len(m.Output) {
+			steps = append(steps, step(m.Number(records.OutputKind, i)))
+		}
+	}
+	return steps, nil
+}
+
+// keepManifest stores the manifest of a job, unless its files could not be worked on.
+func (p *poller) keepManifest(ctx context.Context, e records.Export, j records.Job, m Manifest) error {
+	var types []string
+	for _, f := range m.Output {
+		types = append(types, f.Type)
+	}
+	if err := checkManifestTypes(e, types); err != nil {
+		return err
+	}
+	var strange []error
+	for _, f := range m.Output {
+		if f.Path == "" && !f.Foreign {
+			strange = append(strange, &fault.Error{
+				Class: fault.Permanent, Whose: fault.OurSetting,
+				Err:    fmt.Errorf("the manifest lists a %s file that is not in our landing container", f.Type),
+				Remedy: "check that the plan's container is the one the FHIR service exports to",
+			})
+		}
+	}
+	if len(strange) > 0 {
+		return fmt.Errorf("%d of %d files: %w", len(strange), len(m.Output), strange[0])
+	}
+	if m.HasForeign() && p.Landings == nil {
+		return fault.Permanentf("the manifest lists files that the server keeps, and this program has nowhere to fetch them to")
+	}
+	m.Place(j.ID)
+	return p.records.KeepManifest(ctx, j.ID, m)
+}
+
+// poller asks for the status of jobs, and sends the steps of a job's files once it is done.
+type poller struct {
+	*deps
+	files  *surveyor
+	finish *finisher
+}
+
 // poll asks for the status of a job once: still running is the next poll, done
 // is the manifest and one step for each of its files.
-func (p *Pipeline) poll(ctx context.Context, s Step) error {
+func (p *poller) poll(ctx context.Context, s Step) error {
 	e, err := p.records.Export(ctx, s.Export)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -79,7 +154,7 @@ func (p *Pipeline) poll(ctx context.Context, s Step) error {
 // settleTime gives a manifest whose transactionTime cannot be used the time of its
 // kick-off. It refuses one that is before the window it was asked for, or that has not
 // come by our clock.
-func (p *Pipeline) settleTime(m *Manifest, j records.Job, requests []Request) error {
+func (p *poller) settleTime(m *Manifest, j records.Job, requests []Request) error {
 	if m.TransactionTime.IsZero() {
 		m.TransactionTime = j.ServerTime
 		if m.TransactionTime.IsZero() {
@@ -99,23 +174,9 @@ func (p *Pipeline) settleTime(m *Manifest, j records.Job, requests []Request) er
 	return nil
 }
 
-// maxAhead is how far a server's time may be ahead of our clock. A watermark in the
-// future would keep a plan from ever exporting again.
-const maxAhead = 24 * time.Hour
-
-func (p *Pipeline) notAhead(what string, t time.Time) error {
-	if !t.After(p.Now().Add(maxAhead)) {
-		return nil
-	}
-	return &fault.Error{
-		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s, %s, is more than a day ahead of our clock", what, t.UTC().Format(time.RFC3339)),
-		Remedy: "check the clock of the FHIR server, and ours",
-	}
-}
-
 // pollFailed keeps the watchdog from a poll that is about to be tried again: a new
 // chain would begin to count its tries anew, and never come to an end.
-func (p *Pipeline) pollFailed(ctx context.Context, source Source, s Step, j records.Job, cause error) error {
+func (p *poller) pollFailed(ctx context.Context, source Source, s Step, j records.Job, cause error) error {
 	if fault.Of(cause) == fault.Transient {
 		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
 			return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server has not finished it within %v; at last: %w", p.ExportTimeout, cause))
@@ -139,7 +200,7 @@ const replicaLag = time.Minute
 
 // pollAgain sends the next poll before it moves the journal on: killed between
 // the two, this poll comes again and its successor is a duplicate for the queue.
-func (p *Pipeline) pollAgain(ctx context.Context, source Source, s Step, j records.Job, status Status) error {
+func (p *poller) pollAgain(ctx context.Context, source Source, s Step, j records.Job, status Status) error {
 	moved, err := p.moved(ctx, source, j, status)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
@@ -182,7 +243,7 @@ func jitter(wait time.Duration, s Step) time.Duration {
 }
 
 // giveUp ends a job at the server, so that it does not stand in the next one's way.
-func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j records.Job, why error) error {
+func (p *poller) giveUp(ctx context.Context, source Source, s Step, j records.Job, why error) error {
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {
 		p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
 	}
@@ -195,7 +256,7 @@ func (p *Pipeline) giveUp(ctx context.Context, source Source, s Step, j records.
 // moved is when the server last showed that it is at work: another progress text,
 // or another file in the job's folder. A server that shows neither is never found
 // to be stuck; the deadline ends it.
-func (p *Pipeline) moved(ctx context.Context, source Source, j records.Job, status Status) (time.Time, error) {
+func (p *poller) moved(ctx context.Context, source Source, j records.Job, status Status) (time.Time, error) {
 	last := j.MovedAt
 	if j.AcceptedAt.After(last) {
 		last = j.AcceptedAt
@@ -223,22 +284,19 @@ func (p *Pipeline) moved(ctx context.Context, source Source, j records.Job, stat
 	return last, nil
 }
 
-// clockSkew is how far the server's clock may be from ours.
-const clockSkew = 5 * time.Minute
-
 // collected sends the step of each file of a job that lacks one: a fetch where the
 // server keeps it, else a prepare. It comes after a manifest, and again whenever a
 // poll arrives later than that.
-func (p *Pipeline) collected(ctx context.Context, e records.Export, j records.Job) error {
-	m, err := p.manifest(ctx, j.ID)
+func (p *poller) collected(ctx context.Context, e records.Export, j records.Job) error {
+	m, err := p.files.manifest(ctx, j.ID)
 	if err != nil {
 		return err
 	}
-	deletes, err := p.deletesOf(ctx, j.ID, m)
+	deletes, err := p.files.deletesOf(ctx, j.ID, m)
 	if err != nil {
 		return err
 	}
-	work, err := p.survey(ctx, e, append(m.Output[:len(m.Output):len(m.Output)], deletes.files...))
+	work, err := p.files.survey(ctx, e, append(m.Output[:len(m.Output):len(m.Output)], deletes.files...))
 	if err != nil {
 		return err
 	}
@@ -254,13 +312,5 @@ func (p *Pipeline) collected(ctx context.Context, e records.Export, j records.Jo
 	if err := p.send(ctx, time.Time{}, steps...); err != nil {
 		return err
 	}
-	return p.finish(ctx, e.ID, "")
-}
-
-// exists turns "not there" from an error into an answer.
-func exists(err error) (bool, error) {
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
+	return p.finish.check(ctx, e.ID, "")
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,16 +16,39 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// BlobWritten is the event of a blob in the landing area. It is a hint: nothing
-// is looked at before the blob has settled, and nothing is lost when it is lost.
-func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int64) error {
-	if folder, _, _ := strings.Cut(path, "/"); records.IsJobFolder(folder) {
-		return nil // fetched by us: its step knows already
+// lists reports whether the manifest of a step's job lists the step's file, with the
+// step's type.
+func (p *preparer) lists(ctx context.Context, s Step, m Manifest) (bool, error) {
+	job := records.JobID(s.Export, s.Job)
+	p.mu.Lock()
+	types, indexed := p.paths[job]
+	p.mu.Unlock()
+	if !indexed {
+		types = make(map[string]string, len(m.Output))
+		for _, f := range m.Output {
+			types[f.Path] = f.Type
+		}
+		p.mu.Lock()
+		if len(p.paths) >= keptManifests {
+			clear(p.paths)
+		}
+		p.paths[job] = types
+		p.mu.Unlock()
 	}
-	if size == 0 {
-		return nil // the writer creates each blob empty before it fills it
+	if typ, listed := types[s.Path]; listed {
+		return typ == s.Type, nil
 	}
-	return p.send(ctx, p.Now().Add(p.Settle), Step{Kind: StepLanded, Path: path, ETag: etag})
+	d, err := p.files.deletesOf(ctx, job, m)
+	return slices.ContainsFunc(d.files, func(f OutputFile) bool { return f.Path == s.Path && f.Type == s.Type }), err
+}
+
+func isSpelledRight(typ string) bool { return records.CheckTypes([]string{typ}) == nil }
+
+// preparer flattens files into the staging area.
+type preparer struct {
+	*deps
+	files  *surveyor
+	finish *finisher
 }
 
 // landed prepares a blob ahead of the manifest, so that flattening goes on while
@@ -32,7 +56,7 @@ func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int6
 //
 // It does not look for the end: a poll that has brought the manifest either sees
 // what landed has made, or sends a prepare step for the file, which does look.
-func (p *Pipeline) landed(ctx context.Context, s Step) error {
+func (p *preparer) landed(ctx context.Context, s Step) error {
 	folder, _, _ := strings.Cut(s.Path, "/")
 	owner, err := p.owner(ctx, folder)
 	if err != nil {
@@ -74,33 +98,8 @@ func (p *Pipeline) landed(ctx context.Context, s Step) error {
 	return nil
 }
 
-// owner finds the job of a landing folder: "<anything>-<Folder>" or Folder.
-func (p *Pipeline) owner(ctx context.Context, folder string) (records.Owner, error) {
-	if known, ok := p.owners.get(folder, p.Now(), ownerFor); ok {
-		return known, nil
-	}
-	names := []string{folder}
-	if _, id, ok := strings.Cut(folder, "-"); ok {
-		names = []string{id, folder} // the longer name is the rarer one
-	}
-	for _, name := range names {
-		owner, err := p.records.Owner(ctx, name)
-		if err != nil {
-			return owner, err
-		}
-		if owner.Export != "" {
-			p.owners.put(folder, owner, p.Now())
-			return owner, nil
-		}
-	}
-	return records.Owner{}, nil
-}
-
-// ownerFor is how long the owner of a folder is kept in memory. It never changes.
-const ownerFor = 24 * time.Hour
-
 // prepare flattens one file of the manifest.
-func (p *Pipeline) prepare(ctx context.Context, s Step) error {
+func (p *preparer) prepare(ctx context.Context, s Step) error {
 	e, err := p.glance(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p.ignore(ctx, s, noExport)
@@ -111,7 +110,7 @@ func (p *Pipeline) prepare(ctx context.Context, s Step) error {
 	if e.State.Final() {
 		return nil
 	}
-	m, why, err := p.manifestOf(ctx, s, e)
+	m, why, err := p.files.manifestOf(ctx, s, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -157,8 +156,8 @@ type landing struct {
 // prepareAndLook prepares a file of the manifest, and looks whether it was the last.
 // While others of this process are at files of the same type, one of them looks: it
 // does so after this step's work, since it has not begun to.
-func (p *Pipeline) prepareAndLook(ctx context.Context, e records.Export, s Step, f File, l landing) error {
-	place, err := p.placeOf(ctx, e.ID, s.Type)
+func (p *preparer) prepareAndLook(ctx context.Context, e records.Export, s Step, f File, l landing) error {
+	place, err := p.files.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
 	}
@@ -171,13 +170,13 @@ func (p *Pipeline) prepareAndLook(ctx context.Context, e records.Export, s Step,
 	if others := leave(); others {
 		return nil
 	}
-	return p.finish(ctx, e.ID, s.Type)
+	return p.finish.check(ctx, e.ID, s.Type)
 }
 
 // prepareFile makes the prepared form of a file at its ETag, unless it is there:
 // Parquet per table, then done.json, which alone makes it count.
-func (p *Pipeline) prepareFile(ctx context.Context, e records.Export, s Step, f File, l landing) error {
-	place, err := p.placeOf(ctx, e.ID, s.Type)
+func (p *preparer) prepareFile(ctx context.Context, e records.Export, s Step, f File, l landing) error {
+	place, err := p.files.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
 	}
@@ -216,52 +215,4 @@ func (p *Pipeline) prepareFile(ctx context.Context, e records.Export, s Step, f 
 	p.Log.InfoContext(ctx, "prepared", "export", e.ID, "type", s.Type, "file", f.Path, "bytes", bytesRead, "lines", done.Lines,
 		"quarantined", done.Quarantined, "took", p.Now().Sub(began))
 	return nil
-}
-
-// staging is where the prepared files of one export, type and view set are.
-// The done files have a folder of their own, so that listing them is cheap.
-type staging string
-
-func stagingOf(export, typ string, viewSet int) staging {
-	return staging(fmt.Sprintf("%s/%s/v%d", export, typ, viewSet))
-}
-
-func (s staging) dir(f File) string  { return string(s) + "/" + f.Path + "@" + f.ETag }
-func (s staging) doneFolder() string { return string(s) + ".done/" }
-func (s staging) done(f File) string { return s.doneStem(f.Path) + f.ETag + ".json" }
-
-// doneStem is where the done files of a path are, whatever its ETag.
-func (s staging) doneStem(path string) string { return s.doneFolder() + path + "@" }
-
-// doneStem is the stem of a done file.
-func doneStem(f File) string { return f.Path[:strings.LastIndexByte(f.Path, '@')+1] }
-
-// placeOf is the staging place of an export's type for the plan's present views.
-func (p *Pipeline) placeOf(ctx context.Context, export, typ string) (staging, error) {
-	plan, _, _ := records.CutExportID(export)
-	set, err := p.viewSet(ctx, plan)
-	return stagingOf(export, typ, set), err
-}
-
-// viewSet numbers the plan's present views: the first set is 1. The numbers are
-// shared by all instances through the journal.
-func (p *Pipeline) viewSet(ctx context.Context, plan string) (int, error) {
-	print, err := p.Flattener.ViewSet(plan)
-	if err != nil {
-		return 0, fmt.Errorf("view set of plan %s: %w", plan, err)
-	}
-	known := plan + " " + print
-	p.mu.Lock()
-	n := p.viewSets[known]
-	p.mu.Unlock()
-	if n > 0 {
-		return n, nil
-	}
-	if n, err = p.records.ViewSet(ctx, plan, print); err != nil {
-		return 0, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.viewSets[known] = n
-	return n, nil
 }

@@ -47,7 +47,7 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
-	g, err := p.filesOf(ctx, jobs, "")
+	g, err := p.files.filesOf(ctx, jobs, "")
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}

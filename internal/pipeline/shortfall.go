@@ -9,22 +9,22 @@ import (
 
 // shortfall reads what the error files of an export report. It returns false while an
 // error file was not read yet.
-func (p *Pipeline) shortfall(ctx context.Context, e records.Export) (s *records.Shortfall, known bool, err error) {
+func (fi *finisher) shortfall(ctx context.Context, e records.Export) (s *records.Shortfall, known bool, err error) {
 	var issues []Issue
 	var types []string
 	for n := range e.Jobs {
 		job := records.JobID(e.ID, n+1)
-		m, err := p.manifest(ctx, job)
+		m, err := fi.files.manifest(ctx, job)
 		if err != nil {
 			return nil, false, err
 		}
-		unread, err := p.records.UnreadErrors(ctx, job, m)
+		unread, err := fi.records.UnreadErrors(ctx, job, m)
 		if err != nil || len(unread) > 0 {
 			return nil, false, err
 		}
 		told := make([]records.IssueRecord, len(m.Errors))
-		if err := several(ctx, len(told), p.Readers, func(ctx context.Context, i int) error {
-			r, err := p.records.Issues(ctx, job, m.Number(records.ErrorKind, i))
+		if err := several(ctx, len(told), fi.Readers, func(ctx context.Context, i int) error {
+			r, err := fi.records.Issues(ctx, job, m.Number(records.ErrorKind, i))
 			told[i] = r
 			return err
 		}); err != nil {
@@ -51,7 +51,7 @@ func (p *Pipeline) shortfall(ctx context.Context, e records.Export) (s *records.
 		s.Types = []string{AllTypes}
 	}
 	s.Issues, s.More = records.SumIssues(issues)
-	if plan, ok := p.plan(e.Plan); ok {
+	if plan, ok := fi.plan(e.Plan); ok {
 		s.Accepted = plan.AllowErrors
 	}
 	return s, true, nil

@@ -9,6 +9,33 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
+// surveyListed is survey for files that were gathered.
+func (su *surveyor) surveyListed(ctx context.Context, e records.Export, files []listed) ([]surveyed, error) {
+	return su.survey(ctx, e, outputs(files))
+}
+
+func outputs(files []listed) []OutputFile {
+	out := make([]OutputFile, len(files))
+	for i, f := range files {
+		out[i] = f.OutputFile
+	}
+	return out
+}
+
+func (su *surveyor) listDone(ctx context.Context, place staging, each func(File)) error {
+	for f, err := range su.Lake.List(ctx, Staging, place.doneFolder()) {
+		if err != nil {
+			return fmt.Errorf("list staging area %s: %w", place.doneFolder(), err)
+		}
+		each(f)
+	}
+	return nil
+}
+
+// surveyor says what there is of the files of an export: in the manifests, the landing area
+// and the staging area.
+type surveyor struct{ *deps }
+
 // surveyed is one file of a manifest and what there is of it now. It is worked
 // out from listings each time: nothing records the state of a file.
 type surveyed struct {
@@ -19,14 +46,14 @@ type surveyed struct {
 }
 
 // survey compares files of a manifest with the landing and the staging area.
-func (p *Pipeline) survey(ctx context.Context, e records.Export, files []OutputFile) ([]surveyed, error) {
-	set, err := p.viewSet(ctx, e.Plan)
+func (su *surveyor) survey(ctx context.Context, e records.Export, files []OutputFile) ([]surveyed, error) {
+	set, err := su.viewSet(ctx, e.Plan)
 	if err != nil {
 		return nil, err
 	}
 	prepared, old := map[string]bool{}, map[string]bool{}
 	for _, typ := range distinct(files, func(f OutputFile) string { return f.Type }) {
-		if err := p.listDone(ctx, stagingOf(e.ID, typ, set), func(f File) {
+		if err := su.listDone(ctx, stagingOf(e.ID, typ, set), func(f File) {
 			prepared[f.Path], old[doneStem(f)] = true, true
 		}); err != nil {
 			return nil, err
@@ -34,7 +61,7 @@ func (p *Pipeline) survey(ctx context.Context, e records.Export, files []OutputF
 	}
 	landed := map[string]File{}
 	for _, folder := range distinct(files, func(f OutputFile) string { return folderOf(f.Path) }) {
-		for f, err := range p.Lake.List(ctx, Landing, folder) {
+		for f, err := range su.Lake.List(ctx, Landing, folder) {
 			if err != nil {
 				return nil, fmt.Errorf("list landing area %s: %w", folder, err)
 			}
@@ -49,16 +76,6 @@ func (p *Pipeline) survey(ctx context.Context, e records.Export, files []OutputF
 		out[i].stale = !out[i].prepared && blob.ETag != "" && old[place.doneStem(f.Path)]
 	}
 	return out, nil
-}
-
-func (p *Pipeline) listDone(ctx context.Context, place staging, each func(File)) error {
-	for f, err := range p.Lake.List(ctx, Staging, place.doneFolder()) {
-		if err != nil {
-			return fmt.Errorf("list staging area %s: %w", place.doneFolder(), err)
-		}
-		each(f)
-	}
-	return nil
 }
 
 // folderOf is the listing prefix that holds a file: its folder with the slash,
@@ -77,76 +94,6 @@ func distinct[T any](items []T, of func(T) string) []string {
 		if s := of(item); !slices.Contains(out, s) {
 			out = append(out, s)
 		}
-	}
-	return out
-}
-
-// gathered is what the manifests of an export list.
-type gathered struct {
-	files []listed
-	// manifests says that they are all here, and deletes that so are the files of
-	// tombstones that were made of theirs.
-	manifests, deletes bool
-	// lacking is what the manifests and deletes wait for.
-	lacking []missing
-}
-
-// complete says that no further file will come.
-func (g gathered) complete() bool { return g.manifests && g.deletes }
-
-// filesOf gathers what the manifests of all jobs list, one entry per path, of
-// one type, or of all when typ is empty.
-func (p *Pipeline) filesOf(ctx context.Context, jobs []records.Job, typ string) (gathered, error) {
-	g := gathered{manifests: true, deletes: true}
-	seen := map[string]bool{}
-	for _, j := range jobs {
-		if !j.Collected() {
-			g.manifests = false
-			g.lacking = append(g.lacking, missing{job: j.N})
-		}
-	}
-	if !g.manifests {
-		return g, nil
-	}
-	for _, j := range jobs {
-		m, err := p.manifest(ctx, j.ID)
-		if err != nil {
-			return g, err
-		}
-		d, err := p.deletesOf(ctx, j.ID, m)
-		if err != nil {
-			return g, err
-		}
-		g.deletes = g.deletes && len(d.missing) == 0
-		for _, n := range d.missing {
-			g.lacking = append(g.lacking, missing{deletes: records.DeletesKey(j.ID, n)})
-		}
-		for _, list := range [][]OutputFile{m.Output, d.files} {
-			for _, f := range list {
-				if (typ == "" || f.Type == typ) && !seen[f.Path] {
-					seen[f.Path] = true
-					g.files = append(g.files, listed{f, j.N})
-				}
-			}
-		}
-	}
-	types := make([]string, len(g.files))
-	for i, f := range g.files {
-		types[i] = f.Type
-	}
-	return g, checkManifestTypes(records.Export{}, types)
-}
-
-// listed is a file of a manifest with the number of its job.
-type listed struct {
-	OutputFile
-	job int
-}
-
-func outputs(files []listed) []OutputFile {
-	out := make([]OutputFile, len(files))
-	for i, f := range files {
-		out[i] = f.OutputFile
 	}
 	return out
 }

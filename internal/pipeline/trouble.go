@@ -1,10 +1,7 @@
 package pipeline
 
 import (
-	"context"
 	"time"
-
-	"fhirsynapse/internal/pipeline/records"
 )
 
 // Trouble reports a step that failed, to whoever waits for the export.
@@ -23,29 +20,8 @@ type Trouble struct {
 const StepKickOff = "kick-off"
 
 // tellTrouble reports a failure, if somebody listens.
-func (p *Pipeline) tellTrouble(t Trouble) {
-	if p.Trouble != nil {
-		p.Trouble(t)
+func (fa *failures) tellTrouble(t Trouble) {
+	if fa.Trouble != nil {
+		fa.Trouble(t)
 	}
-}
-
-// kickOffTrouble reports a kick-off that failed. Unless it is given up, the watchdog
-// makes the next one.
-func (p *Pipeline) kickOffTrouble(ctx context.Context, e records.Export, j records.Job, cause error, givenUp bool) {
-	if p.Trouble == nil {
-		return
-	}
-	t := Trouble{Export: e.ID, Step: Step{Kind: StepKickOff, Export: e.ID, Job: j.N}, Err: cause}
-	if now, err := p.records.Job(ctx, e.ID, j.N); err == nil {
-		j = now
-	}
-	if !givenUp {
-		t.Next = p.Now()
-		for _, at := range []time.Time{j.RetryAt, j.KickOffAt.Add(p.KickOffPatience)} {
-			if at.After(t.Next) {
-				t.Next = at
-			}
-		}
-	}
-	p.Trouble(t)
 }

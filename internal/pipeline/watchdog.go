@@ -9,35 +9,42 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
+// watchdog goes on with what was cut short, and clears up after exports that have ended.
+type watchdog struct {
+	*deps
+	failures *failures
+	starter  *starter
+}
+
 // lookAfter is the watchdog: it goes on with an export that was killed between
 // intent and promise, and sends a step again for one that has been silent past
 // its deadline. Whatever the step finds, it sends what follows from there.
-func (p *Pipeline) lookAfter(ctx context.Context, plan Plan, e records.Export) error {
+func (w *watchdog) lookAfter(ctx context.Context, plan Plan, e records.Export) error {
 	switch e.State {
 	case records.Requested:
-		return p.kickOff(ctx, plan, e)
+		return w.starter.kickOff(ctx, plan, e)
 	case records.Exporting:
-		return p.resendPolls(ctx, e)
+		return w.resendPolls(ctx, e)
 	case records.Loading:
-		silentSince, err := p.lastSign(ctx, e)
-		if err != nil || p.Now().Sub(silentSince) < p.SilentAfter {
+		silentSince, err := w.lastSign(ctx, e)
+		if err != nil || w.Now().Sub(silentSince) < w.SilentAfter {
 			return err
 		}
-		if e, err = p.updateExport(ctx, e.ID, func(e *records.Export) error {
+		if e, err = w.updateExport(ctx, e.ID, func(e *records.Export) error {
 			if e.StalledSince.IsZero() || silentSince.After(e.TouchedAt) {
 				e.StalledSince = silentSince
 			}
 			e.Round++
-			e.TouchedAt = p.Now()
+			e.TouchedAt = w.Now()
 			return nil
 		}); err != nil {
 			return err
 		}
-		if stalled := p.Now().Sub(e.StalledSince); stalled > p.ExportTimeout {
-			return p.failExport(ctx, e.ID, "loading", stalledFault(e))
+		if stalled := w.Now().Sub(e.StalledSince); stalled > w.ExportTimeout {
+			return w.failures.failExport(ctx, e.ID, "loading", stalledFault(e))
 		}
-		p.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
-		return p.resendPolls(ctx, e)
+		w.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
+		return w.resendPolls(ctx, e)
 	case records.Loaded, records.Incomplete, records.Failed, records.Cancelled:
 	}
 	return nil
@@ -58,12 +65,12 @@ func stalledFault(e records.Export) error {
 
 // lastSign is when an export that is loading got further for the last time, in
 // the journal or in the staging area.
-func (p *Pipeline) lastSign(ctx context.Context, e records.Export) (time.Time, error) {
+func (w *watchdog) lastSign(ctx context.Context, e records.Export) (time.Time, error) {
 	last := e.TouchedAt
-	if p.Now().Sub(last) < p.SilentAfter {
+	if w.Now().Sub(last) < w.SilentAfter {
 		return last, nil
 	}
-	for f, err := range p.Lake.List(ctx, Staging, e.ID+"/") {
+	for f, err := range w.Lake.List(ctx, Staging, e.ID+"/") {
 		if err != nil {
 			return last, err
 		}
@@ -76,8 +83,8 @@ func (p *Pipeline) lastSign(ctx context.Context, e records.Export) (time.Time, e
 
 // resendPolls sends a new poll for each job whose last one is overdue. It raises the poll
 // number in the journal first, so that an old poll that arrives late is dropped.
-func (p *Pipeline) resendPolls(ctx context.Context, e records.Export) error {
-	jobs, err := p.records.Jobs(ctx, e)
+func (w *watchdog) resendPolls(ctx context.Context, e records.Export) error {
+	jobs, err := w.records.Jobs(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -89,21 +96,21 @@ func (p *Pipeline) resendPolls(ctx context.Context, e records.Export) error {
 		if j.ManifestAt.After(last) {
 			last = j.ManifestAt
 		}
-		return j.StatusURL != "" && p.Now().Sub(last) >= p.SilentAfter
+		return j.StatusURL != "" && w.Now().Sub(last) >= w.SilentAfter
 	}
 	for _, j := range jobs {
 		if !overdue(j) {
 			continue
 		}
-		j, err := p.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
+		j, err := w.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 			j.PollN++
-			j.PollAt = p.Now()
+			j.PollAt = w.Now()
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		if err := p.send(ctx, time.Time{}, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN}); err != nil {
+		if err := w.send(ctx, time.Time{}, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN}); err != nil {
 			return err
 		}
 	}

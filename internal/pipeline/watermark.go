@@ -2,11 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
-
-	"fhirsynapse/internal/pipeline/records"
 )
 
 // Watermarks derives, per resource type, up to when a plan has loaded into the tables
@@ -15,70 +12,9 @@ import (
 // Of a plan that names no types, it also lists the types that are behind all others.
 func (p *Pipeline) Watermarks(ctx context.Context, plan string) (map[string]time.Time, error) {
 	configured, _ := p.plan(plan)
-	b, err := p.basis(ctx, plan, configured.Schema)
+	b, err := p.planner.basis(ctx, plan, configured.Schema)
 	return b.marks, err
 }
-
-// covered says up to when one job of a committed export has loaded its types.
-type covered struct {
-	Request
-	till  time.Time
-	short *records.Shortfall
-}
-
-// covers reports whether the job has loaded a type, with all that the server has of it.
-func (c covered) covers(typ string) bool {
-	return c.Asks(typ) && !c.short.Holds(typ)
-}
-
-// cover lists what the jobs of an export cover.
-func (p *Pipeline) cover(ctx context.Context, b *basis, e records.Export) ([]covered, error) {
-	out := make([]covered, len(e.Jobs))
-	for i, r := range e.Jobs {
-		out[i] = covered{Request: r, till: r.Till, short: e.Shortfall}
-		if r.Till.IsZero() {
-			j, err := p.records.Job(ctx, e.ID, i+1)
-			if err != nil {
-				return nil, err
-			}
-			out[i].till = j.TransactionTime
-		}
-		said := out[i].till
-		if till, corrected := plausible(said, e); corrected {
-			out[i].till = till
-			begins := "this export asks for everything"
-			if !till.IsZero() {
-				begins = "this export begins at " + till.UTC().Format(time.RFC3339) + ", when that one was requested"
-			}
-			b.notices = append(b.notices, fmt.Sprintf("export %s ended in the year %d by the server's clock, which cannot be: %s", e.ID, said.Year(), begins))
-		}
-	}
-	return out, nil
-}
-
-// plausible corrects a watermark that cannot be the instant of an export. A plan would
-// never export again after one in the far future, and a server refuses one in the far
-// past. The correction is never later than what the server said.
-func plausible(till time.Time, e records.Export) (corrected time.Time, wrong bool) {
-	latest := e.RequestedAt
-	if e.FinishedAt.After(latest) {
-		latest = e.FinishedAt
-	}
-	switch {
-	case till.After(latest.Add(clocksDiffer)):
-		return e.RequestedAt, true
-	case !till.IsZero() && till.Year() < earliestYear:
-		return time.Time{}, true
-	}
-	return till, false
-}
-
-const (
-	// clocksDiffer is more than two clocks differ.
-	clocksDiffer = 30 * 24 * time.Hour
-	// earliestYear is before any FHIR server.
-	earliestYear = 1970
-)
 
 // watermarks returns the watermark of each wanted type. When all types are wanted, the
 // types that some export left out are added, because they may be behind the others.

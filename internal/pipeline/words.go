@@ -1,6 +1,8 @@
 package pipeline
 
-import "fhirsynapse/internal/pipeline/records"
+import (
+	"fhirsynapse/internal/pipeline/records"
+)
 
 // The words of the ports that the documents of the journal keep. They are records', which
 // the pipeline stands on; adapters find them here, beside the ports.

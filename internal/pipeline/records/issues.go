@@ -134,7 +134,8 @@ func (s Store) UnreadErrors(ctx context.Context, job string, m Manifest) ([]int,
 }
 
 // IssueCounts sums what the server reports about an export, by severity/code.
-func (s Store) IssueCounts(ctx context.Context, export string) (map[string]int64, error) {
+func IssueCounts(ctx context.Context, j Journal, export string) (map[string]int64, error) {
+	s := Store{j}
 	total := map[string]int64{}
 	add := func(r IssueRecord) {
 		for _, i := range r.Issues {

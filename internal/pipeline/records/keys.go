@@ -1,6 +1,8 @@
 package records
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,4 +116,11 @@ func IsJobFolder(folder string) bool {
 	}
 	_, _, ok := CutExportID(folder[:i])
 	return ok
+}
+
+// Digest returns 24 hexadecimal digits that stand for a text. They fit a message id, which
+// has 128 characters at most in Service Bus.
+func Digest(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(h[:12])
 }

@@ -14,10 +14,11 @@ import (
 // Cancel ends an export at a person's wish. One that was asked for and has not begun is
 // taken back: then there is no export, and begun is false. It fails with ErrConflict when
 // someone else was faster.
-func (s Store) Cancel(ctx context.Context, id string, at time.Time) (e Export, begun bool, err error) {
+func Cancel(ctx context.Context, j Journal, id string, at time.Time) (e Export, begun bool, err error) {
+	s := Store{j}
 	e, err = s.Export(ctx, id)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, false, s.cancelPending(ctx, id, at)
+		return e, false, cancelPending(ctx, s, id, at)
 	}
 	if err != nil {
 		return e, false, err
@@ -39,7 +40,7 @@ func (s Store) Cancel(ctx context.Context, id string, at time.Time) (e Export, b
 
 // cancelPending ends an export that the plan's document names, and that has no
 // document of its own yet.
-func (s Store) cancelPending(ctx context.Context, id string, at time.Time) error {
+func cancelPending(ctx context.Context, s Store, id string, at time.Time) error {
 	plan, n, _ := CutExportID(id)
 	d, err := s.Plan(ctx, plan)
 	switch {

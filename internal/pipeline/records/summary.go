@@ -36,18 +36,18 @@ func lostNotice(e Export, jobs []Job) string {
 		if since.IsZero() {
 			since = j.KickOffAt
 		}
-		until := since
+		when := "at " + since.UTC().Format(time.RFC3339)
 		if j.KickOffAt.After(since) {
-			until = j.KickOffAt
+			when = "between " + since.UTC().Format(time.RFC3339) + " and " + j.KickOffAt.UTC().Format(time.RFC3339)
 		}
 		types := "all resource types"
 		if len(e.Jobs[i].Types) > 0 {
 			types = strings.Join(e.Jobs[i].Types, ", ")
 		}
-		notices = append(notices, fmt.Sprintf("kick-offs without an answer: %d, made between %s and %s; each may have started a job that nobody follows. "+
+		notices = append(notices, fmt.Sprintf("kick-offs without an answer: %d, made %s; each may have started a job that nobody follows. "+
 			"Look at the server for exports of %s that began then, and end each that is nobody else's with an HTTP DELETE of its status address. "+
 			"A server that writes into the landing container leaves a folder of that time there, named after the job",
-			lost, since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), types))
+			lost, when, types))
 	}
 	return strings.Join(notices, "; ")
 }

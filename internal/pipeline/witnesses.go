@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"sync"
 )
 
@@ -94,37 +93,4 @@ func (w *witnesses) enter(scope string) (leave func() (others bool)) {
 		}
 		return w.working[scope] > 0
 	})
-}
-
-// waits says that something of a scope is surely missing: it was not there when it
-// was asked for just now. Whoever brings it looks for the end after that. False
-// means that only a look at the whole can tell.
-func (p *Pipeline) waits(ctx context.Context, export, scope string) (bool, error) {
-	for range witnessesAsked {
-		m, ok := p.witnesses.last(scope)
-		if !ok {
-			return false, nil
-		}
-		if there, err := p.arrived(ctx, export, m); err != nil || !there {
-			return err == nil, err
-		}
-		p.witnesses.here(scope, m)
-	}
-	return false, nil
-}
-
-func (p *Pipeline) arrived(ctx context.Context, export string, m missing) (bool, error) {
-	switch {
-	case m.job > 0:
-		j, err := p.records.Job(ctx, export, m.job)
-		return j.Collected(), err
-	case m.deletes != "":
-		_, err := p.Journal.Read(ctx, m.deletes)
-		return exists(err)
-	default:
-		for _, err := range p.Lake.List(ctx, Staging, m.done) {
-			return err == nil, err
-		}
-		return false, nil
-	}
 }

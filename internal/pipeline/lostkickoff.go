@@ -16,16 +16,16 @@ import (
 // manifest whose it is; while one runs that may be ours, there is nothing to do but
 // wait. Where a server leaves no traces, nothing is found: the kick-off is made
 // again, and the job's document tells of the lost one.
-func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j records.Job, r Request) (found Accepted, wait bool, err error) {
-	tracer, now := source.Traces, p.Now()
-	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < p.KickOffPatience {
+func (st *starter) lookForOrphan(ctx context.Context, source Source, j records.Job, r Request) (found Accepted, wait bool, err error) {
+	tracer, now := source.Traces, st.Now()
+	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < st.KickOffPatience {
 		return found, false, nil
 	}
 	since := j.KickOffAt
 	if !j.LostSince.IsZero() {
 		since = j.LostSince
 	}
-	candidates, err := p.unclaimedJobs(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(p.KickOffPatience+clockSkew))
+	candidates, err := st.unclaimedJobs(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(st.KickOffPatience+clockSkew))
 	if err != nil {
 		return found, false, fmt.Errorf("look for job %s: %w", j.ID, err)
 	}
@@ -41,22 +41,22 @@ func (p *Pipeline) lookForOrphan(ctx context.Context, source Source, j records.J
 			return a, false, nil
 		}
 	}
-	if wait && now.Sub(j.KickOffAt) > p.ExportTimeout {
+	if wait && now.Sub(j.KickOffAt) > st.ExportTimeout {
 		wait = false
 	}
 	if wait {
-		p.Log.InfoContext(ctx, "a job runs that may be ours; the kick-off waits for its end", "job", j.ID)
+		st.Log.InfoContext(ctx, "a job runs that may be ours; the kick-off waits for its end", "job", j.ID)
 	}
 	return found, wait, nil
 }
 
 // unclaimedJobs lists the jobs that have left folders in our landing area between two
 // instants, and that no job of the journal has taken.
-func (p *Pipeline) unclaimedJobs(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
+func (st *starter) unclaimedJobs(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
 	var candidates []Accepted
 	last := ""
 	for _, prefix := range tracer.Prefixes(from, to) {
-		for f, err := range p.Lake.List(ctx, Landing, prefix) {
+		for f, err := range st.Lake.List(ctx, Landing, prefix) {
 			if err != nil {
 				return nil, err
 			}
@@ -69,7 +69,7 @@ func (p *Pipeline) unclaimedJobs(ctx context.Context, tracer Tracer, from, to ti
 			if !ok {
 				continue
 			}
-			if owner, err := p.owner(ctx, a.Folder); err != nil {
+			if owner, err := st.owner(ctx, a.Folder); err != nil {
 				return nil, err
 			} else if owner.Export == "" {
 				candidates = append(candidates, a)

@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
+)
+
+// Handle does the step of one message of the steps queue. A failure is
+// acknowledged once it is recorded: a step that may succeed later is sent again,
+// a step that cannot fails its export. Handle fails only when that record could
+// not be made; the queue delivers the message again then.
+func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
+	s, err := decodeStep(body)
+	if err != nil {
+		return p.recordStranger(ctx, body, err)
+	}
+	work, done := context.WithTimeoutCause(ctx, p.StepTimeout, errDeadline)
+	err = p.do(work, s)
+	done()
+	if err == nil {
+		p.failures.forgetRetry(ctx, s)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return p.putBack(ctx, s)
+	}
+	// The record is made even when the step ended because its time was up.
+	ctx, done = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	if class := fault.Of(err); class != fault.Transient {
+		p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err})
+		p.Log.ErrorContext(ctx, "step failed", "step", s, "class", class.String(), "error", err)
+		return p.failures.fail(ctx, s, err)
+	}
+	if s.Try >= p.MaxTries {
+		p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err})
+		p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Transient.String(), "error", err)
+		return p.failures.fail(ctx, s, fmt.Errorf("tried %d times, at last: %w", s.Try+1, err))
+	}
+	next := s
+	next.Try++
+	wait := again(next.Try, err)
+	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error", err, "wait", wait)
+	at := p.Now().Add(wait)
+	p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err, Next: at})
+	if sendErr := p.send(ctx, at, next); sendErr != nil {
+		return sendErr
+	}
+	p.failures.recordRetry(ctx, s, at, err)
+	return nil
+}
+
+// putBack sends a step again that was cut because its handler stops. That uses up no
+// try, and the error that the cut has caused says nothing.
+func (p *Pipeline) putBack(ctx context.Context, s Step) error {
+	reason := context.Cause(ctx)
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
+	next := s
+	next.Cut++
+	p.Log.InfoContext(ctx, "step put back: the handler stops", "step", s, "reason", reason)
+	return p.send(ctx, time.Time{}, next)
+}
+
+// again is the wait before try n of a step, the first being try 0.
+func again(try int, cause error) time.Duration {
+	return max(backOff(try-1), min(fault.After(cause), longestWait))
+}
+
+var errDeadline = errors.New("the step's time is up; the rest is done by the next one")
+
+const (
+	recordTimeout = 30 * time.Second
+	longestWait   = 5 * time.Minute
+)
+
+// backOff is the wait before try n+1: 1 s, doubled up to five minutes. Thirty
+// tries outlast two hours.
+func backOff(try int) time.Duration {
+	return min(longestWait, time.Second<<min(try, 20))
+}
+
+func (p *Pipeline) do(ctx context.Context, s Step) error {
+	switch s.Kind {
+	case StepPoll:
+		return p.poller.poll(ctx, s)
+	case StepLanded:
+		return p.preparer.landed(ctx, s)
+	case StepFetch:
+		return p.fetcher.fetch(ctx, s)
+	case StepPrepare:
+		return p.preparer.prepare(ctx, s)
+	default:
+		return p.committer.commit(ctx, s)
+	}
+}
+
+// recordStranger keeps a message that is not ours where a person can look at it.
+func (p *Pipeline) recordStranger(ctx context.Context, body []byte, why error) error {
+	path := "messages/" + records.Digest(string(body)) + ".json"
+	if _, err := p.Lake.Put(ctx, Quarantine, path, bytes.NewReader(body)); err != nil {
+		return fmt.Errorf("record a message that is not ours: %w", err)
+	}
+	p.Log.WarnContext(ctx, "message that is not ours", "reason", why, "bytes", len(body), "kept", string(Quarantine)+"/"+path)
+	return nil
+}

@@ -1,0 +1,46 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
+)
+
+// dismiss gives the jobs of an export that has ended back to the server, once:
+// some keep a client's one place until it deletes its job. It comes before the
+// plan's next start.
+func (w *watchdog) dismiss(ctx context.Context, d *records.Document[records.PlanRecord], e records.Export) error {
+	if d.Value.Released == e.ID {
+		return nil
+	}
+	if err := w.records.RemoveLinks(ctx, e); err != nil {
+		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
+	}
+	if err := w.releaseJobs(ctx, e); err != nil {
+		if fault.Of(err) == fault.Transient && w.Now().Sub(e.FinishedAt) < w.SilentAfter {
+			return fmt.Errorf("give the jobs of export %s back: %w", e.ID, err)
+		}
+		w.Log.WarnContext(ctx, "jobs not given back to the server; they expire there", "export", e.ID, "error", err)
+	}
+	if err := w.records.RemoveStatusQueries(ctx, e); err != nil {
+		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)
+	}
+	d.Value.Released = e.ID
+	if err := d.Write(ctx, w.Journal); err != nil && !errors.Is(err, ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// releaseJobs deletes the jobs of an export at the server: those that run for nobody,
+// and those whose files are there and were fetched.
+func (w *watchdog) releaseJobs(ctx context.Context, e records.Export) error {
+	ends, err := endJobs(ctx, w.records, w.Source, e)
+	for _, j := range ends {
+		err = errors.Join(err, j.Err)
+	}
+	return err
+}
