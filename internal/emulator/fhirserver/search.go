@@ -2,7 +2,6 @@ package fhirserver
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -47,7 +46,6 @@ type page struct {
 	query         *search.Query
 	count, offset int
 	summaryCount  bool
-	noTotal       bool
 }
 
 // search answers GET /Type?..., page by page, in order of lastUpdated.
@@ -58,8 +56,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 		refuse(w, http.StatusBadRequest, issue{"invalid", "The query of the request cannot be read."})
 		return
 	}
-	lenient := strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Prefer"), ",")), "handling=lenient")
-	p, faults := pageOf(typ, values, lenient)
+	p, faults := pageOf(typ, values)
 	if len(faults) > 0 {
 		refuse(w, http.StatusBadRequest, faults...)
 		return
@@ -70,10 +67,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 		return
 	}
 	self := base(r) + r.URL.RequestURI()
-	b := bundle{ResourceType: "Bundle", Type: "searchset", Link: []link{}}
-	if !p.noTotal {
-		b.Total = &total
-	}
+	b := bundle{Total: total}
 	if next := p.offset + len(found); !p.summaryCount && next < total {
 		values.Set("ct", strconv.Itoa(next))
 		b.Link = append(b.Link, link{"next", base(r) + r.URL.Path + "?" + values.Encode()})
@@ -85,13 +79,13 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 			refuse(w, http.StatusInternalServerError, issue{"exception", "The resources cannot be read."})
 			return
 		}
-		b.Entry = append(b.Entry, entry{FullURL: base(r) + "/" + typ + "/" + v.ID, Resource: line, Search: &searchMode{"match"}})
+		b.Entry = append(b.Entry, entry{FullURL: base(r) + "/" + typ + "/" + v.ID, Resource: line})
 	}
 	// Not with Marshal, which would compact the resources' text and escape it.
 	answerText(w, http.StatusOK, fhirJSON, b.text())
 }
 
-func pageOf(typ string, values url.Values, lenient bool) (page, []issue) {
+func pageOf(typ string, values url.Values) (page, []issue) {
 	p := page{query: search.New(typ), count: defaultCount}
 	var faults []issue
 	fault := func(format string, args ...any) {
@@ -114,14 +108,10 @@ func pageOf(typ string, values url.Values, lenient bool) (page, []issue) {
 			if p.summaryCount = values.Get(name) == "count"; !p.summaryCount {
 				fault("Of _summary, the stand-in has count only.")
 			}
-		case "_total":
-			p.noTotal = values.Get(name) == "none"
 		case "_elements", "_format": // may be ignored: the answer only says more
 		default:
 			for _, v := range values[name] { // a repeat is AND, a comma OR
-				err := p.query.Where(name, strings.Split(v, ",")...)
-				var unknown *search.UnknownParameterError
-				if err != nil && (!lenient || !errors.As(err, &unknown)) {
+				if err := p.query.Where(name, strings.Split(v, ",")...); err != nil {
 					fault("%s", err.Error())
 				}
 			}
@@ -147,11 +137,9 @@ func (s *Server) find(typ string, p page) (found []store.Version, total int, err
 }
 
 type bundle struct {
-	ResourceType string
-	Type         string
-	Total        *int
-	Link         []link
-	Entry        []entry
+	Total int
+	Link  []link
+	Entry []entry
 }
 
 type link struct {
@@ -162,28 +150,17 @@ type link struct {
 type entry struct {
 	FullURL  string
 	Resource []byte
-	Search   *searchMode
-}
-
-type searchMode struct {
-	Mode string `json:"mode"`
 }
 
 func (b bundle) text() []byte {
-	out := []byte(`{"resourceType":"` + b.ResourceType + `","type":"` + b.Type + `"`)
-	if b.Total != nil {
-		out = fmt.Appendf(out, `,"total":%d`, *b.Total)
-	}
-	out = append(append(out, `,"link":`...), marshal(b.Link)...)
+	out := fmt.Appendf(nil, `{"resourceType":"Bundle","type":"searchset","total":%d,"link":%s`, b.Total, marshal(b.Link))
 	if len(b.Entry) > 0 {
 		out = append(out, `,"entry":[`...)
 		for i, e := range b.Entry {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = append(append(out, `{"fullUrl":`...), marshal(e.FullURL)...)
-			out = append(append(out, `,"resource":`...), e.Resource...)
-			out = append(append(append(out, `,"search":`...), marshal(e.Search)...), '}')
+			out = fmt.Appendf(out, `{"fullUrl":%s,"resource":%s,"search":{"mode":"match"}}`, marshal(e.FullURL), e.Resource)
 		}
 		out = append(out, ']')
 	}

@@ -4,7 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 )
 
 // subsetted is the tag of a resource that is not whole.
@@ -14,10 +15,6 @@ const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-Observati
 // marks the rest as missing. Which elements are mandatory the stand-in does not
 // know: only resourceType, id and meta always stay.
 func subset(typ string, line []byte, elements []string) ([]byte, error) {
-	o, err := rawjson.Parse(line)
-	if err != nil {
-		return nil, err
-	}
 	keep := []string{"resourceType", "id", "meta"}
 	limited := false
 	for _, e := range elements {
@@ -30,38 +27,15 @@ func subset(typ string, line []byte, elements []string) ([]byte, error) {
 	if !limited {
 		return line, nil
 	}
-	for _, m := range slices.Clone(o.Members()) {
-		if !slices.Contains(keep, m.Key) {
-			if err := o.Remove(m.Key); err != nil {
-				return nil, err
+	out := []byte{'{'}
+	gjson.ParseBytes(line).ForEach(func(name, value gjson.Result) bool {
+		if slices.Contains(keep, name.Str) {
+			if len(out) > 1 {
+				out = append(out, ',')
 			}
+			out = append(append(append(out, name.Raw...), ':'), value.Raw...)
 		}
-	}
-	meta := o.Get("meta")
-	if meta == nil {
-		return textOf(o, o.InsertAfter("id", "meta", []byte(`{"tag":[`+subsetted+`]}`)))
-	}
-	m, err := rawjson.Parse(meta)
-	if err != nil {
-		return nil, err
-	}
-	tags := append(rawjson.At(meta, "tag"), []byte(subsetted))
-	text := []byte{'['}
-	for i, t := range tags {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = append(text, t...)
-	}
-	if err := m.Set("tag", append(text, ']')); err != nil {
-		return nil, err
-	}
-	return textOf(o, o.Set("meta", m.Text()))
-}
-
-func textOf(o *rawjson.Object, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
-	}
-	return o.Text(), nil
+		return true
+	})
+	return sjson.SetRawBytes(append(out, '}'), "meta.tag.-1", []byte(subsetted))
 }

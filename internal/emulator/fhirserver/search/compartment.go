@@ -2,11 +2,10 @@ package search
 
 import (
 	_ "embed" // the compartment's table
-	"encoding/json"
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
 )
 
 // patientCompartment is the official R4 CompartmentDefinition with its search
@@ -46,9 +45,10 @@ func Patients(typ, id string, line []byte) []string {
 	if typ == "Patient" {
 		add(id)
 	}
+	resource := gjson.ParseBytes(line)
 	for _, path := range compartmentPaths[typ] {
-		for _, text := range rawjson.At(line, slices.Concat(path, []string{"reference"})...) {
-			if id, ok := referenced(text, "Patient"); ok {
+		for _, ref := range at(resource, slices.Concat(path, []string{"reference"})...) {
+			if id, ok := referenced(ref, "Patient"); ok {
 				add(id)
 			}
 		}
@@ -56,13 +56,9 @@ func Patients(typ, id string, line []byte) []string {
 	return ids
 }
 
-// referenced is the id of a literal relative reference to a type.
-func referenced(text []byte, typ string) (string, bool) {
-	var ref string
-	if json.Unmarshal(text, &ref) != nil {
-		return "", false
-	}
-	id, ok := strings.CutPrefix(ref, typ+"/")
+// referenced returns the id of a literal relative reference to a type.
+func referenced(ref gjson.Result, typ string) (string, bool) {
+	id, ok := strings.CutPrefix(ref.Str, typ+"/")
 	id, _, _ = strings.Cut(id, "/") // a versioned reference
 	return id, ok && id != ""
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
 )
 
 // ErrCharacteristicGroup says that a Group describes its members instead of
@@ -20,21 +20,17 @@ func Members(group []byte, asOf time.Time, line func(groupID string) []byte) ([]
 	expanded := map[string]bool{}
 	pending := [][]byte{group}
 	for len(pending) > 0 {
-		g := pending[0]
+		g := gjson.ParseBytes(pending[0])
 		pending = pending[1:]
-		o, err := rawjson.Parse(g)
-		if err != nil {
-			return nil, err
-		}
-		if string(o.Get("actual")) == "false" {
+		if g.Get("actual").Type == gjson.False {
 			return nil, ErrCharacteristicGroup
 		}
-		expanded[o.String("id")] = true
-		for _, m := range rawjson.At(g, "member") {
+		expanded[g.Get("id").Str] = true
+		for _, m := range at(g, "member") {
 			if !activeMember(m, asOf) {
 				continue
 			}
-			for _, ref := range rawjson.At(m, "entity", "reference") {
+			for _, ref := range at(m, "entity", "reference") {
 				if id, ok := referenced(ref, "Patient"); ok && !seen[id] {
 					seen[id] = true
 					patients = append(patients, id)
@@ -51,24 +47,15 @@ func Members(group []byte, asOf time.Time, line func(groupID string) []byte) ([]
 	return patients, nil
 }
 
-func activeMember(member []byte, asOf time.Time) bool {
-	o, err := rawjson.Parse(member)
-	if err != nil || string(o.Get("inactive")) == "true" {
+func activeMember(member gjson.Result, asOf time.Time) bool {
+	if !member.IsObject() || member.Get("inactive").Type == gjson.True {
 		return false
 	}
-	for _, p := range rawjson.At(member, "period") {
-		period, err := rawjson.Parse(p)
-		if err != nil {
-			return false
-		}
-		if end, ok := partialTime(period.String("end"), true); ok && end.Before(asOf) {
-			return false
-		}
-		if start, ok := partialTime(period.String("start"), false); ok && start.After(asOf) {
-			return false
-		}
+	if end, ok := partialTime(member.Get("period.end").Str, true); ok && end.Before(asOf) {
+		return false
 	}
-	return true
+	start, ok := partialTime(member.Get("period.start").Str, false)
+	return !ok || !start.After(asOf)
 }
 
 // partialTime reads a FHIR dateTime; a partial one is its first instant, or the

@@ -4,12 +4,11 @@
 package search
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
 )
 
 // Query is one search on a type; all of its terms must match.
@@ -19,7 +18,7 @@ type Query struct {
 }
 
 type term struct {
-	match  func(line []byte, t token) bool
+	match  func(resource gjson.Result, t token) bool
 	tokens []token // any of them
 }
 
@@ -55,8 +54,9 @@ func (q *Query) Where(name string, values ...string) error {
 
 // Match tells whether a resource, given as text, meets every term.
 func (q *Query) Match(line []byte) bool {
+	resource := gjson.ParseBytes(line)
 	for _, t := range q.terms {
-		if !slices.ContainsFunc(t.tokens, func(tok token) bool { return t.match(line, tok) }) {
+		if !slices.ContainsFunc(t.tokens, func(tok token) bool { return t.match(resource, tok) }) {
 			return false
 		}
 	}
@@ -71,7 +71,7 @@ func parseToken(value string) token {
 	return token{system: system, code: code}
 }
 
-func parameter(typ, name string) func([]byte, token) bool {
+func parameter(typ, name string) func(gjson.Result, token) bool {
 	switch name {
 	case "_id":
 		return text("id")
@@ -112,51 +112,41 @@ var withStatus = map[string]struct{}{
 	"Observation": {}, "Procedure": {},
 }
 
-func text(member string) func([]byte, token) bool {
-	return func(line []byte, t token) bool {
-		for _, v := range rawjson.At(line, member) {
-			if plain(v) == t.code {
-				return true
-			}
-		}
-		return false
+func text(member string) func(gjson.Result, token) bool {
+	return func(resource gjson.Result, t token) bool {
+		v := resource.Get(member)
+		return v.Exists() && v.String() == t.code
 	}
 }
 
-func coding(member string) func([]byte, token) bool {
-	return func(line []byte, t token) bool {
-		for _, c := range rawjson.At(line, member, "coding") {
-			o, err := rawjson.Parse(c)
-			if err != nil {
-				continue
-			}
-			if (t.anySystem || o.String("system") == t.system) && (t.code == "" || o.String("code") == t.code) {
-				return true
-			}
-		}
-		return false
+func coding(member string) func(gjson.Result, token) bool {
+	return func(resource gjson.Result, t token) bool {
+		return slices.ContainsFunc(at(resource, member, "coding"), func(c gjson.Result) bool {
+			return (t.anySystem || c.Get("system").Str == t.system) && (t.code == "" || c.Get("code").Str == t.code)
+		})
 	}
 }
 
-func patient() func([]byte, token) bool {
-	return func(line []byte, t token) bool {
+func patient() func(gjson.Result, token) bool {
+	return func(resource gjson.Result, t token) bool {
 		want := strings.TrimPrefix(t.code, "Patient/")
-		for _, member := range []string{"subject", "patient"} {
-			for _, ref := range rawjson.At(line, member, "reference") {
-				if id, ok := referenced(ref, "Patient"); ok && id == want {
-					return true
-				}
-			}
-		}
-		return false
+		refs := append(at(resource, "subject", "reference"), at(resource, "patient", "reference")...)
+		return slices.ContainsFunc(refs, func(ref gjson.Result) bool {
+			id, ok := referenced(ref, "Patient")
+			return ok && id == want
+		})
 	}
 }
 
-// plain is a scalar as a search value spells it.
-func plain(value []byte) string {
-	var s string
-	if json.Unmarshal(value, &s) == nil {
-		return s
+// at follows member names from a value down, through lists: FHIR's paths do not
+// tell a single value from a list of one.
+func at(value gjson.Result, path ...string) []gjson.Result {
+	if len(path) == 0 {
+		return value.Array()
 	}
-	return string(value)
+	var out []gjson.Result
+	for _, e := range value.Array() {
+		out = append(out, at(e.Get(path[0]), path[1:]...)...)
+	}
+	return out
 }

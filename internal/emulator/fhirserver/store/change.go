@@ -5,10 +5,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 )
 
 // Shares says how much of each type Change touches, 0 to 1. A share above zero
@@ -111,11 +111,7 @@ func (s *Store) shrinkableFirst(live []*resource) error {
 		if err != nil {
 			return err
 		}
-		o, err := rawjson.Parse(line)
-		if err != nil {
-			return err
-		}
-		if o.Get(childOf[r.newest().Type]) != nil {
+		if gjson.GetBytes(line, childOf[r.newest().Type]).Exists() {
 			live[front], live[i] = live[i], live[front]
 			front++
 		}
@@ -129,14 +125,10 @@ func (s *Store) update(r *resource, n int, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	o, err := rawjson.Parse(line)
-	if err != nil {
+	if line, err = edit(v.Type, line, n, at); err != nil {
 		return err
 	}
-	if err := edit(v.Type, o, n, at); err != nil {
-		return err
-	}
-	_, err = s.put(head{typ: v.Type, id: v.ID}, o.Text(), at)
+	_, err = s.put(head{typ: v.Type, id: v.ID}, line, at)
 	return err
 }
 
@@ -146,15 +138,11 @@ func (s *Store) clone(r *resource, n int, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	o, err := rawjson.Parse(line)
-	if err != nil {
-		return err
-	}
 	id := fmt.Sprintf("new-%d-%d", s.generations, n)
-	if err := o.Set("id", []byte(strconv.Quote(id))); err != nil {
+	if line, err = sjson.SetBytes(line, "id", id); err != nil {
 		return err
 	}
-	_, err = s.put(head{typ: v.Type, id: id}, o.Text(), at)
+	_, err = s.put(head{typ: v.Type, id: id}, line, at)
 	return err
 }
 

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 )
 
 // childOf is the list of a type whose rows an update may take away.
@@ -43,53 +43,44 @@ var statusAfter = map[string]string{
 	"ServiceRequest":           "revoked",
 }
 
-// edit is the n-th update of a stretch: for the types with child rows they
+// edit returns the n-th update of a stretch: for the types with child rows they
 // vanish, shrink, grow and stay in turn.
-func edit(typ string, o *rawjson.Object, n int, at time.Time) error {
-	if child := childOf[typ]; child != "" && o.Get(child) != nil {
-		switch n % 4 {
-		case 0:
-			return o.Remove(child)
-		case 1:
-			return o.Set(child, list(rawjson.Elements(o.Get(child))[:1]))
-		case 2:
-			all := rawjson.Elements(o.Get(child))
-			return o.Set(child, list(append(all, all[0])))
+func edit(typ string, line []byte, n int, at time.Time) ([]byte, error) {
+	if child := childOf[typ]; child != "" {
+		if first := gjson.GetBytes(line, child+".0"); first.Exists() {
+			switch n % 4 {
+			case 0:
+				return sjson.DeleteBytes(line, child)
+			case 1:
+				return sjson.SetRawBytes(line, child, []byte("["+first.Raw+"]"))
+			case 2:
+				return sjson.SetRawBytes(line, child+".-1", []byte(first.Raw))
+			}
 		}
 	}
+	has := func(member string) string { return gjson.GetBytes(line, member).String() }
 	switch typ {
 	case "Patient", "Practitioner":
 		gender := "female"
-		if o.String("gender") == gender {
+		if has("gender") == gender {
 			gender = "other"
 		}
-		return o.Set("gender", []byte(strconv.Quote(gender)))
+		return sjson.SetBytes(line, "gender", gender)
 	case "Organization", "Group":
-		return o.Set("name", fmt.Appendf(nil, `"Renamed in %s, \u00c9tage %d"`, at.UTC().Format("2006"), n))
+		return sjson.SetRawBytes(line, "name", fmt.Appendf(nil, `"Renamed in %s, \u00c9tage %d"`, at.UTC().Format("2006"), n))
 	case "Condition", "AllergyIntolerance":
-		return o.Set("recordedDate", []byte(strconv.Quote(at.UTC().Format("2006-01"))))
+		return sjson.SetBytes(line, "recordedDate", at.UTC().Format("2006-01"))
 	case "Goal":
-		return o.Set("statusDate", []byte(strconv.Quote(at.UTC().Format("2006-01-02"))))
+		return sjson.SetBytes(line, "statusDate", at.UTC().Format("2006-01-02"))
 	case "PractitionerRole":
-		return o.Set("active", strconv.AppendBool(nil, string(o.Get("active")) != "true"))
+		return sjson.SetBytes(line, "active", has("active") != "true")
 	case "Provenance":
-		return o.Set("recorded", []byte(strconv.Quote(Instant(at))))
+		return sjson.SetBytes(line, "recorded", Instant(at))
 	}
-	if status := statusAfter[typ]; status != "" && o.String("status") != status {
-		return o.Set("status", []byte(strconv.Quote(status)))
+	if status := statusAfter[typ]; status != "" && has("status") != status {
+		return sjson.SetBytes(line, "status", status)
 	}
-	return o.Set("language", fmt.Appendf(nil, `"x-%d"`, n))
-}
-
-func list(elements [][]byte) []byte {
-	out := []byte{'['}
-	for i, e := range elements {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(out, e...)
-	}
-	return append(out, ']')
+	return sjson.SetBytes(line, "language", fmt.Sprintf("x-%d", n))
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -3,11 +3,12 @@ package store
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 )
 
 const (
@@ -35,11 +36,11 @@ func readHead(line []byte) (head, error) {
 	if !json.Valid(line) {
 		return head{}, errors.New("not valid JSON")
 	}
-	o, err := rawjson.Parse(line)
-	if err != nil {
+	o := gjson.ParseBytes(line)
+	if !o.IsObject() {
 		return head{}, errors.New("not a JSON object")
 	}
-	h := head{typ: o.String("resourceType"), id: o.String("id")}
+	h := head{typ: o.Get("resourceType").Str, id: o.Get("id").Str}
 	var errs []error
 	if h.typ == "" {
 		errs = append(errs, errors.New("no resourceType"))
@@ -47,76 +48,37 @@ func readHead(line []byte) (head, error) {
 	if h.id == "" {
 		errs = append(errs, errors.New("no id"))
 	}
-	if meta := o.Get("meta"); meta != nil {
-		m, err := rawjson.Parse(meta)
-		if err != nil {
-			return head{}, errors.New("meta is not an object")
-		}
-		h.versionID = m.String("versionId")
-		if text := m.String("lastUpdated"); text != "" {
-			if h.lastUpdated, err = time.Parse(time.RFC3339, text); err != nil {
-				errs = append(errs, errors.New("meta.lastUpdated is not an instant"))
-			}
-			h.lastUpdated = h.lastUpdated.UTC()
-		}
-		h.deleted = isTombstone(m)
+	meta := o.Get("meta")
+	if !meta.Exists() {
+		return h, errors.Join(errs...)
 	}
+	if !meta.IsObject() {
+		return head{}, errors.New("meta is not an object")
+	}
+	h.versionID = meta.Get("versionId").Str
+	if text := meta.Get("lastUpdated").Str; text != "" {
+		var err error
+		if h.lastUpdated, err = time.Parse(time.RFC3339, text); err != nil {
+			errs = append(errs, errors.New("meta.lastUpdated is not an instant"))
+		}
+		h.lastUpdated = h.lastUpdated.UTC()
+	}
+	h.deleted = meta.Get(`extension.#(url=="`+deletedState+`").valueString`).Str == softDeleted
 	return h, errors.Join(errs...)
 }
 
-func isTombstone(meta *rawjson.Object) bool {
-	for _, e := range rawjson.At(meta.Text(), "extension") {
-		if x, err := rawjson.Parse(e); err == nil && x.String("url") == deletedState {
-			return x.String("valueString") == softDeleted
-		}
-	}
-	return false
-}
-
-// stamp writes meta.versionId and meta.lastUpdated; the rest keeps its bytes.
+// stamp writes meta.versionId and meta.lastUpdated; the rest keeps its bytes. A meta
+// that is missing comes behind the id, as servers have it.
 func stamp(line []byte, versionID string, lastUpdated time.Time) ([]byte, error) {
-	o, err := rawjson.Parse(line)
+	if !gjson.GetBytes(line, "meta").Exists() {
+		id := gjson.GetBytes(line, "id")
+		line = slices.Insert(slices.Clone(line), id.Index+len(id.Raw), []byte(`,"meta":{}`)...)
+	}
+	line, err := sjson.SetBytes(line, "meta.versionId", versionID)
 	if err != nil {
 		return nil, err
 	}
-	version, err := json.Marshal(versionID)
-	if err != nil {
-		return nil, err
-	}
-	updated := []byte(strconv.Quote(Instant(lastUpdated)))
-	meta := o.Get("meta")
-	if meta == nil {
-		text := fmt.Appendf(nil, `{"versionId":%s,"lastUpdated":%s}`, version, updated)
-		return textAfter(o, o.InsertAfter("id", "meta", text))
-	}
-	m, err := rawjson.Parse(meta)
-	if err != nil {
-		return nil, err
-	}
-	if m.Get("versionId") == nil {
-		err = m.InsertAfter("", "versionId", version)
-	} else {
-		err = m.Set("versionId", version)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if m.Get("lastUpdated") == nil {
-		err = m.InsertAfter("versionId", "lastUpdated", updated)
-	} else {
-		err = m.Set("lastUpdated", updated)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return textAfter(o, o.Set("meta", m.Text()))
-}
-
-func textAfter(o *rawjson.Object, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
-	}
-	return o.Text(), nil
+	return sjson.SetBytes(line, "meta.lastUpdated", Instant(lastUpdated))
 }
 
 // tombstone is the row of a soft-deleted resource: almost no content.

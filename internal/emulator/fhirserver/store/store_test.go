@@ -61,7 +61,7 @@ func TestGivenLinesKeepTheirBytesButForMissingMeta(t *testing.T) {
 		"no meta":      {`{"resourceType":"Patient","id":"a","v":1.10, "w":"\u00e9"}`, `{"resourceType":"Patient","id":"a","meta":{` + stamp + `},"v":1.10, "w":"\u00e9"}`},
 		"id last":      {`{"v":0.0,"resourceType":"Patient","id":"a"}`, `{"v":0.0,"resourceType":"Patient","id":"a","meta":{` + stamp + `}}`},
 		"empty meta":   {`{"resourceType":"Patient","id":"a","meta":{}}`, `{"resourceType":"Patient","id":"a","meta":{` + stamp + `}}`},
-		"profile only": {`{"meta":{"profile":["p"]},"resourceType":"Patient","id":"a"}`, `{"meta":{` + stamp + `,"profile":["p"]},"resourceType":"Patient","id":"a"}`},
+		"profile only": {`{"meta":{"profile":["p"]},"resourceType":"Patient","id":"a"}`, `{"meta":{"profile":["p"],` + stamp + `},"resourceType":"Patient","id":"a"}`},
 		"full meta": {
 			`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2018-05-25T00:00:00+00:00","versionId":"7"}}`,
 			`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2018-05-25T00:00:00+00:00","versionId":"7"}}`,

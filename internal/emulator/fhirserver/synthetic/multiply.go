@@ -14,7 +14,8 @@ import (
 	"strconv"
 	"strings"
 
-	"fhirsynapse/internal/emulator/fhirserver/rawjson"
+	"github.com/tidwall/gjson"
+
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
@@ -35,23 +36,15 @@ func newTemplate(line []byte) (template, error) {
 	if !json.Valid(line) {
 		return template{}, errors.New("not valid JSON")
 	}
-	o, err := rawjson.Parse(line)
-	if err != nil {
-		return template{}, errors.New("not a JSON object")
-	}
-	t := template{typ: o.String("resourceType"), line: bytes.Clone(line)}
+	t := template{typ: gjson.GetBytes(line, "resourceType").Str, line: bytes.Clone(line)}
 	if t.typ == "" {
 		return template{}, errors.New("no resourceType")
 	}
-	id := o.String("id")
-	if id == "" || len(id) > maxID-8 {
+	id := gjson.GetBytes(line, "id")
+	if id.Str == "" || len(id.Str) > maxID-8 {
 		return template{}, fmt.Errorf("the id must have 1 to %d characters to take a suffix", maxID-8)
 	}
-	for _, m := range o.Members() {
-		if m.Key == "id" {
-			t.cuts = append(t.cuts, m.End-1)
-		}
-	}
+	t.cuts = []int{id.Index + len(id.Raw) - 1}
 	for at := 0; ; {
 		i := bytes.Index(t.line[at:], []byte(`"reference"`))
 		if i < 0 {
