@@ -74,7 +74,7 @@ type World struct {
 	options  Options
 	settings map[string]string
 	azurite  *azurite.Server
-	watcher  *eventgrid.Watcher
+	events   *eventgrid.Events
 	release  func()
 	base     string
 
@@ -156,8 +156,7 @@ func (w *World) startServer(ctx context.Context) error {
 	}
 	events := w.options.Events
 	events.Endpoint, events.Container, events.Sender, events.Now, events.Log = w.azurite.Endpoint(), landing, sender, w.options.Now, w.options.Log
-	events.Lister = eventgrid.ContainerLister{Client: client.ServiceClient().NewContainerClient(landing)}
-	if w.watcher, err = eventgrid.New(events); err != nil {
+	if w.events, err = eventgrid.New(events); err != nil {
 		return err
 	}
 	if w.options.Exports == "" {
@@ -176,7 +175,7 @@ func (w *World) startServer(ctx context.Context) error {
 func (w *World) startFHIRServer(client *azblob.Client) (err error) {
 	o := fhirserver.Options{
 		Blobs:    azureblob.New(client),
-		OnCommit: func(_, path, etag string, size int64, api string) { w.watcher.Created(path, etag, size, api) },
+		OnCommit: func(_, path, etag string, size int64, api string) { w.events.Created(path, etag, size, api) },
 	}
 	if w.options.Source == SourceBulk {
 		if o, err = w.bulkOptions(); err != nil {
@@ -194,7 +193,7 @@ func (w *World) startFHIRServer(client *azblob.Client) (err error) {
 	return nil
 }
 
-// watch turns new blobs into storage events until the world ends.
+// watch sends storage events until the world ends.
 func (w *World) watch(ctx context.Context, bus *azservicebus.Client) {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	released := make(chan struct{})
@@ -206,7 +205,7 @@ func (w *World) watch(ctx context.Context, bus *azservicebus.Client) {
 	done.Go(func() {
 		select {
 		case <-released:
-			w.watcher.Run(watching)
+			w.events.Run(watching)
 		case <-watching.Done():
 		}
 	})

@@ -17,8 +17,8 @@ const (
 )
 
 const (
-	eventType          = "Microsoft.Storage.BlobCreated"
-	defaultContentType = "application/octet-stream" // what a writer gets that names none
+	eventType   = "Microsoft.Storage.BlobCreated"
+	contentType = "application/octet-stream" // of a writer that names none
 )
 
 // event is Event Grid's schema of a BlobCreated event.
@@ -65,22 +65,22 @@ func newEventMaker(endpoint, container string, now func() time.Time) eventMaker 
 	}
 }
 
-func (m *eventMaker) make(b Blob, api string) event {
+func (m *eventMaker) make(path, etag string, size int64, api string) event {
 	m.sequence++
 	sequencer := fmt.Sprintf("%032x", m.sequence) // compared as text, per blob
 	id := func(kind string) string {
-		return uuid.NewSHA1(uuid.NameSpaceURL, []byte(kind+"\n"+m.container+"\n"+b.Path+"\n"+sequencer)).String()
+		return uuid.NewSHA1(uuid.NameSpaceURL, []byte(kind+"\n"+m.container+"\n"+path+"\n"+sequencer)).String()
 	}
-	segments := strings.Split(b.Path, "/")
+	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
 	return event{
 		ID: id("event"), Topic: m.topic, EventType: eventType, MetadataVersion: "1", EventTime: m.now().UTC(),
-		Subject: "/blobServices/default/containers/" + m.container + "/blobs/" + b.Path,
+		Subject: "/blobServices/default/containers/" + m.container + "/blobs/" + path,
 		Data: eventData{
-			API: api, ClientRequestID: id("client request"), RequestID: id("request"), ETag: strings.Trim(b.ETag, `"`),
-			ContentType: b.ContentType, ContentLength: b.Size, BlobType: "BlockBlob",
+			API: api, ClientRequestID: id("client request"), RequestID: id("request"), ETag: strings.Trim(etag, `"`),
+			ContentType: contentType, ContentLength: size, BlobType: "BlockBlob",
 			URL: m.endpoint + "/" + m.container + "/" + strings.Join(segments, "/"), Sequencer: sequencer,
 		},
 	}

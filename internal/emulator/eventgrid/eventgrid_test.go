@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -21,35 +20,6 @@ import (
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-
-// fakeContainer lists what it holds.
-type fakeContainer struct {
-	mu    sync.Mutex
-	blobs []eventgrid.Blob
-	err   error
-}
-
-func (f *fakeContainer) set(blobs ...eventgrid.Blob) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.blobs = blobs
-}
-
-func (f *fakeContainer) Blobs(context.Context) iter.Seq2[eventgrid.Blob, error] {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	blobs, err := slices.Clone(f.blobs), f.err
-	return func(yield func(eventgrid.Blob, error) bool) {
-		for _, b := range blobs {
-			if !yield(b, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(eventgrid.Blob{}, err)
-		}
-	}
-}
 
 // fakeQueue keeps what is sent.
 type fakeQueue struct {
@@ -115,11 +85,11 @@ func brief(t *testing.T, body []byte) string {
 	return fmt.Sprintf("%s %d %s %s", e.Data.API, e.Data.ContentLength, e.Data.ETag, path)
 }
 
-func newWatcher(t *testing.T, change func(*eventgrid.Options)) (*eventgrid.Watcher, *fakeContainer, *fakeQueue) {
+func newEvents(t *testing.T, change func(*eventgrid.Options)) (*eventgrid.Events, *fakeQueue) {
 	t.Helper()
-	c, q := &fakeContainer{}, &fakeQueue{}
+	q := &fakeQueue{}
 	o := eventgrid.Options{
-		Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Container: "lake", Lister: c, Sender: q,
+		Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Container: "lake", Sender: q,
 		Now: func() time.Time { return start }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	if change != nil {
@@ -129,7 +99,7 @@ func newWatcher(t *testing.T, change func(*eventgrid.Options)) (*eventgrid.Watch
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w, c, q
+	return w, q
 }
 
 func must(t *testing.T, err error) {
@@ -141,7 +111,7 @@ func must(t *testing.T, err error) {
 
 func TestAnEventHasEventGridsSchema(t *testing.T) {
 	t.Parallel()
-	w, _, q := newWatcher(t, nil)
+	w, q := newEvents(t, nil)
 	w.Created("20260102T030405-7/Patient-1 ü.ndjson", `"0x8D1"`, 42, eventgrid.APIPutBlockList)
 	must(t, w.Flush(t.Context()))
 	if len(q.sent) != 1 {
@@ -174,66 +144,10 @@ func TestAnEventHasEventGridsSchema(t *testing.T) {
 	}
 }
 
-func TestEveryCommitIsAnnouncedOnceHoweverItIsLearned(t *testing.T) {
-	t.Parallel()
-	w, c, q := newWatcher(t, nil)
-	ctx := t.Context()
-	// Our own writer tells: create, then commits of the same bytes.
-	w.Created("f/a", "1", 0, eventgrid.APIPutBlob)
-	w.Created("f/a", "2", 10, eventgrid.APIPutBlockList)
-	w.Created("f/a", "2", 10, eventgrid.APIPutBlockList)
-	c.set(
-		eventgrid.Blob{Path: "f/a", ETag: `"1"`, Size: 0}, // a listing from before the second commit
-		eventgrid.Blob{Path: "f/b", ETag: "7", Size: 5},   // a stranger's
-		eventgrid.Blob{Path: "f/empty", ETag: "8"},
-	)
-	must(t, w.Scan(ctx))
-	must(t, w.Scan(ctx))
-	w.Created("f/b", "7", 5, eventgrid.APIPutBlob) // the listing was faster
-	c.set(eventgrid.Blob{Path: "f/a", ETag: "2", Size: 10}, eventgrid.Blob{Path: "f/b", ETag: "9", Size: 5})
-	must(t, w.Scan(ctx))
-	want := []string{
-		"PutBlob 0 1 f/a", "PutBlockList 10 2 f/a",
-		"PutBlob 0 0x0 f/b", "PutBlockList 5 7 f/b", "PutBlob 0 8 f/empty",
-		"PutBlockList 5 9 f/b",
-	}
-	if diff := cmp.Diff(want, q.events(t)); diff != "" {
-		t.Fatal(diff)
-	}
-}
-
-func TestABlobThatWentAndCameBackIsNew(t *testing.T) {
-	t.Parallel()
-	w, c, q := newWatcher(t, nil)
-	ctx := t.Context()
-	a := eventgrid.Blob{Path: "a", ETag: "1", Size: 1}
-	for _, blobs := range [][]eventgrid.Blob{{a}, nil, {a}} {
-		c.set(blobs...)
-		must(t, w.Scan(ctx))
-	}
-	if got := q.events(t); len(got) != 4 {
-		t.Fatalf("got %q", got)
-	}
-}
-
-func TestTheBaselineIsNotAnnounced(t *testing.T) {
-	t.Parallel()
-	w, c, q := newWatcher(t, nil)
-	ctx := t.Context()
-	old := eventgrid.Blob{Path: "old", ETag: "1", Size: 1}
-	c.set(old)
-	must(t, w.Baseline(ctx))
-	c.set(old, eventgrid.Blob{Path: "new", ETag: "2", Size: 2})
-	must(t, w.Scan(ctx))
-	if diff := cmp.Diff([]string{"PutBlob 0 0x0 new", "PutBlockList 2 2 new"}, q.events(t)); diff != "" {
-		t.Fatal(diff)
-	}
-}
-
-// run sends n events through a watcher with faults.
+// run sends n events with faults.
 func run(t *testing.T, seed uint64, n int, change func(*eventgrid.Options)) []string {
 	t.Helper()
-	w, _, q := newWatcher(t, func(o *eventgrid.Options) { o.Seed = seed; change(o) })
+	w, q := newEvents(t, func(o *eventgrid.Options) { o.Seed = seed; change(o) })
 	for i := range n {
 		w.Created(fmt.Sprintf("f/%d", i), "1", 1, eventgrid.APIPutBlockList)
 	}
@@ -280,12 +194,11 @@ func TestFaultsFollowTheSeed(t *testing.T) {
 
 func TestWhatAQueueRefusesIsSentLaterInOrder(t *testing.T) {
 	t.Parallel()
-	w, c, q := newWatcher(t, nil)
+	w, q := newEvents(t, nil)
 	ctx := t.Context()
 	away := errors.New("away")
 	q.fail(away)
 	w.Created("a", "1", 1, eventgrid.APIPutBlob)
-	c.set(eventgrid.Blob{Path: "a", ETag: "1", Size: 1})
 	w.Created("b", "1", 1, eventgrid.APIPutBlob)
 	for range 3 {
 		if err := w.Flush(ctx); !errors.Is(err, away) {
@@ -293,16 +206,16 @@ func TestWhatAQueueRefusesIsSentLaterInOrder(t *testing.T) {
 		}
 	}
 	q.fail(nil)
-	must(t, w.Scan(ctx))
+	must(t, w.Flush(ctx))
 	if diff := cmp.Diff([]string{"PutBlob 1 1 a", "PutBlob 1 1 b"}, q.events(t)); diff != "" {
 		t.Fatal(diff)
 	}
 }
 
-func TestRunSendsAtOnceLooksAtTicksAndOutlivesFailures(t *testing.T) {
+func TestRunSendsAtOnceFlushesWhenQuietAndOutlivesFailures(t *testing.T) {
 	t.Parallel()
 	ticks := make(chan time.Time)
-	w, c, q := newWatcher(t, func(o *eventgrid.Options) { o.Ticks = ticks; o.Disorder = 1 })
+	w, q := newEvents(t, func(o *eventgrid.Options) { o.Ticks = ticks; o.Disorder = 1 })
 	q.came = make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -310,7 +223,6 @@ func TestRunSendsAtOnceLooksAtTicksAndOutlivesFailures(t *testing.T) {
 	w.Created("a", "1", 1, eventgrid.APIPutBlob)
 	w.Created("b", "1", 1, eventgrid.APIPutBlob) // pushes one of them out
 	<-q.came
-	c.set(eventgrid.Blob{Path: "a", ETag: "1", Size: 1}, eventgrid.Blob{Path: "b", ETag: "1", Size: 1})
 	ticks <- start
 	ticks <- start // a quiet one: the other leaves
 	<-q.came
@@ -319,7 +231,6 @@ func TestRunSendsAtOnceLooksAtTicksAndOutlivesFailures(t *testing.T) {
 	w.Created("d", "1", 1, eventgrid.APIPutBlob)
 	<-q.came // refused
 	q.fail(nil)
-	c.set(eventgrid.Blob{Path: "c", ETag: "1", Size: 1}, eventgrid.Blob{Path: "d", ETag: "1", Size: 1})
 	ticks <- start
 	ticks <- start
 	ticks <- start // the second has gone through when this one is taken
@@ -332,32 +243,13 @@ func TestRunSendsAtOnceLooksAtTicksAndOutlivesFailures(t *testing.T) {
 	<-ended
 }
 
-func TestAContainerThatIsAwayIsAnErrorAndForgetsNothing(t *testing.T) {
-	t.Parallel()
-	w, c, q := newWatcher(t, nil)
-	ctx := t.Context()
-	a := eventgrid.Blob{Path: "a", ETag: "1", Size: 1}
-	c.set(a)
-	must(t, w.Scan(ctx))
-	away := errors.New("away")
-	c.blobs, c.err = nil, away
-	if err := w.Scan(ctx); !errors.Is(err, away) {
-		t.Fatalf("got %v", err)
-	}
-	c.blobs, c.err = []eventgrid.Blob{a}, nil
-	must(t, w.Scan(ctx))
-	if got := q.events(t); len(got) != 2 {
-		t.Fatalf("got %q", got)
-	}
-}
-
 func TestNewNamesEveryFaultOfItsOptions(t *testing.T) {
 	t.Parallel()
 	_, err := eventgrid.New(eventgrid.Options{Duplicate: 2, Lose: -1, Disorder: -1})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"Endpoint", "Container", "Lister", "Sender", "Now", "Duplicate", "Lose", "Disorder"} {
+	for _, want := range []string{"Endpoint", "Container", "Sender", "Now", "Duplicate", "Lose", "Disorder"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not name %s", err, want)
 		}
@@ -366,7 +258,7 @@ func TestNewNamesEveryFaultOfItsOptions(t *testing.T) {
 
 func TestSequencersOfABlobRise(t *testing.T) {
 	t.Parallel()
-	w, _, q := newWatcher(t, nil)
+	w, q := newEvents(t, nil)
 	for i := range 20 {
 		w.Created("a", fmt.Sprint(i), 1, eventgrid.APIPutBlockList)
 	}
