@@ -15,7 +15,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := sandbox.Command(os.Stdout, os.Stderr, os.Getenv).ExecuteContext(ctx); err != nil {
+	if err := sandbox.Command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
 		stop()
 		fmt.Fprintf(os.Stderr, "sandbox: %v\n", err)
 		os.Exit(1) //nolint:gocritic // stop has run

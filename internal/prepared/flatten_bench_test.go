@@ -94,7 +94,7 @@ func madeUp(b *testing.B, patients int) map[string][]byte {
 		b.Fatal(err)
 	}
 	out := map[string][]byte{}
-	err = synthetic.Multiply(dir, 40, func(typ string, line []byte) error {
+	err = synthetic.Multiply(os.DirFS(dir), 40, func(typ string, line []byte) error {
 		if len(out[typ]) < 9<<20 {
 			out[typ] = append(append(out[typ], line...), '\n')
 		}

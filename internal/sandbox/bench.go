@@ -23,7 +23,6 @@ type Bench struct {
 	World     Options
 	Data      string // what is multiplied; empty takes the synthetic hospital
 	Megabytes int64
-	Seed      uint64
 	Out       io.Writer
 }
 
@@ -106,40 +105,25 @@ func (b Bench) say(format string, args ...any) {
 
 // data multiplies the given folder until it has the size asked for.
 func (b Bench) data() (size int64, resources int, s *store.Store, err error) {
-	from := b.Data
-	if from == "" {
-		if from, err = b.makeUp(); err != nil {
-			return 0, 0, nil, err
-		}
+	s, err = store.New(store.Options{Base: b.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second), Spill: b.World.Dir})
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	add := func(_ string, line []byte) error {
+		size += int64(len(line)) + 1
+		resources++
+		return s.Add(line)
+	}
+	from := synthetic.Hospital()
+	if b.Data != "" {
+		from = os.DirFS(b.Data)
 	}
 	one, err := synthetic.Size(from)
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	s, err = store.New(store.Options{Base: b.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second), Spill: b.World.Dir})
-	if err != nil {
-		return 0, 0, nil, err
-	}
-	copies := max(1, int(b.Megabytes*1_000_000/one))
-	err = synthetic.Multiply(from, copies, func(_ string, line []byte) error {
-		size += int64(len(line)) + 1
-		resources++
-		return s.Add(line)
-	})
+	err = synthetic.Multiply(from, max(1, int(b.Megabytes*1_000_000/one)), add)
 	return size, resources, s, err
-}
-
-func (b Bench) makeUp() (string, error) {
-	dir := filepath.Join(b.World.Dir, "made-up")
-	s, err := store.New(store.Options{})
-	if err != nil {
-		return "", err
-	}
-	if err := synthetic.Generate(synthetic.Options{Seed: b.Seed, Patients: 500}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
-		return "", err
-	}
-	_, err = s.Dump(dir)
-	return dir, err
 }
 
 // split sums what the handler's log says of its steps.

@@ -14,13 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/packaging/stage"
-	"fhirsynapse/internal/sandbox/enginebench"
-	"fhirsynapse/internal/sqlserver"
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
 // Command is the command line of the sandbox.
-func Command(stdout, stderr io.Writer, getenv func(string) string) *cobra.Command {
+func Command(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use: "sandbox", Short: "The whole system on one machine",
 		SilenceUsage: true, SilenceErrors: true,
@@ -28,7 +26,6 @@ func Command(stdout, stderr io.Writer, getenv func(string) string) *cobra.Comman
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), startCommand(stdout, stderr), coldStartCommand(stdout))
-	root.AddCommand(enginebench.Commands(stdout, time.Now, getenv(sqlserver.Setting))...)
 	return root
 }
 
@@ -186,7 +183,7 @@ func benchCommand(out io.Writer) *cobra.Command {
 				return err
 			}
 			defer done()
-			return Bench{World: o, Data: c.data, Megabytes: size, Seed: c.seed, Out: out}.Run(cmd.Context())
+			return Bench{World: o, Data: c.data, Megabytes: size, Out: out}.Run(cmd.Context())
 		},
 	}
 	c.flags(cmd, ".demo/bench")

@@ -13,11 +13,12 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/azuritetest"
 )
 
 // The sandbox runs a plan that somebody brings, against a server that is not the sandbox's.
 func TestThePlansOfAPersonRunAgainstTheirServer(t *testing.T) {
-	needNode(t)
+	azuritetest.Tools(t)
 	data := made(t, 5)
 	server, err := fhirserver.New(fhirserver.Options{
 		Blobs: jobs.NewFolder(t.TempDir()), Bulk: &fhirserver.Bulk{RetryAfter: "1"}, Store: data, Now: time.Now, PollsBeforeDone: 1,
@@ -70,7 +71,7 @@ func TestWrongCallsOfRunWithPlansAreRefusedAtOnce(t *testing.T) {
 		"--source":   {"--exports", plans, "--source", "bulk"},
 	} {
 		var out bytes.Buffer
-		cmd := sandbox.Command(&out, &out, func(string) string { return "" })
+		cmd := sandbox.Command(&out, &out)
 		cmd.SetArgs(append([]string{"run"}, args...))
 		if err := cmd.ExecuteContext(t.Context()); !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%v: %v", args, err)

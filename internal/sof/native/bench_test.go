@@ -56,7 +56,7 @@ func benchmark(b *testing.B, lines [][]byte, views ...*sof.View) {
 
 const (
 	synthea   = "../../../views/testdata/synthea/"
-	flatViews = "../../local/enginebench/views/"
+	flatViews = "../../sandbox/enginebench/views/"
 )
 
 func BenchmarkFlatPatient(b *testing.B) {

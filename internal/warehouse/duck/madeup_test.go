@@ -57,7 +57,7 @@ func BenchmarkCommitMadeUp(b *testing.B) {
 		batch.Files = append(batch.Files, pipeline.PreparedFile{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done})
 		lines = 0
 	}
-	err = synthetic.Multiply(filepath.Join(dir, "one"), 40, func(t string, line []byte) error {
+	err = synthetic.Multiply(os.DirFS(filepath.Join(dir, "one")), 40, func(t string, line []byte) error {
 		if t != typ {
 			return nil
 		}

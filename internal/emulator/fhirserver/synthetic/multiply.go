@@ -1,15 +1,11 @@
 package synthetic
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,8 +97,8 @@ func (t template) append(out []byte, suffix string) []byte {
 // *.ndjson.gz files, file by file, copy after copy: a resource x becomes x-k, a
 // reference Patient/x becomes Patient/x-k. The line is valid until emit returns.
 // The templates of one file are held in memory.
-func Multiply(dir string, n int, emit func(typ string, line []byte) error) error {
-	return multiply(os.DirFS(dir), "", n, emit)
+func Multiply(dir fs.FS, n int, emit func(typ string, line []byte) error) error {
+	return multiply(dir, "", n, emit)
 }
 
 // multiply is Multiply with a text between an id and the number of the copy.
@@ -134,57 +130,12 @@ func multiply(dir fs.FS, mark string, n int, emit func(typ string, line []byte) 
 	return nil
 }
 
-// MultiplyFolder writes n copies of a folder's data into <dst>/<Type>.ndjson,
-// making the folder where needed, and returns the bytes written. Existing files
-// of those names are replaced.
-func MultiplyFolder(src, dst string, n int) (written int64, err error) {
-	if err := os.MkdirAll(dst, 0o750); err != nil {
-		return 0, fmt.Errorf("make the folder: %w", err)
-	}
-	out := map[string]*bufio.Writer{}
-	var closers []io.Closer
-	err = Multiply(src, n, func(typ string, line []byte) error {
-		w := out[typ]
-		if w == nil {
-			f, err := os.Create(filepath.Clean(filepath.Join(dst, typ+".ndjson")))
-			if err != nil {
-				return err
-			}
-			w = bufio.NewWriterSize(f, 1<<20)
-			out[typ], closers = w, append(closers, f)
-		}
-		written += int64(len(line)) + 1
-		if _, err := w.Write(line); err != nil {
-			return err
-		}
-		return w.WriteByte('\n')
-	})
-	for _, w := range out {
-		err = errors.Join(err, w.Flush())
-	}
-	for _, c := range closers {
-		err = errors.Join(err, c.Close())
-	}
-	return written, err
-}
-
 // Size returns the number of bytes of one copy, newlines included, from which the
 // number of copies in a gigabyte follows.
-func Size(dir string) (int64, error) {
-	data := os.DirFS(dir)
-	files, err := store.DataFiles(data)
-	if err != nil {
-		return 0, err
-	}
-	var size int64
-	for _, f := range files {
-		err := store.Lines(data, f, func(_ int, line []byte) error {
-			size += int64(len(line)) + 1
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return size, nil
+func Size(dir fs.FS) (size int64, err error) {
+	err = multiply(dir, "", 1, func(_ string, line []byte) error {
+		size += int64(len(line)) + 1
+		return nil
+	})
+	return size, err
 }

@@ -16,13 +16,21 @@ package synthetic
 import (
 	"bytes"
 	"embed"
-	"fmt"
 	"io/fs"
 	"strconv"
 )
 
 //go:embed hospital
 var files embed.FS
+
+// Hospital returns the folder of the resources.
+func Hospital() fs.FS {
+	dir, err := fs.Sub(files, "hospital")
+	if err != nil {
+		panic(err) // the name is not a path
+	}
+	return dir
+}
 
 // dozen is the number of patients in hospital/.
 const dozen = 12
@@ -39,12 +47,8 @@ type Options struct {
 // after type. The same options give the same bytes. Emit may keep the line;
 // Generate stops at its first error.
 func Generate(o Options, emit func(typ string, line []byte) error) error {
-	data, err := fs.Sub(files, "hospital")
-	if err != nil {
-		return fmt.Errorf("open the hospital: %w", err)
-	}
 	seed := "-" + strconv.FormatUint(o.Seed, 36)
-	return multiply(data, seed, (o.Patients+dozen-1)/dozen, func(typ string, line []byte) error {
+	return multiply(Hospital(), seed, (o.Patients+dozen-1)/dozen, func(typ string, line []byte) error {
 		return emit(typ, bytes.Clone(line))
 	})
 }

@@ -11,8 +11,8 @@ import (
 	_ "fhirsynapse/internal/warehouse/duck" // brings the driver
 )
 
-// typedRead is DuckDB's fastest way to a flat table: read_json with a struct of
-// only the members that are used, and list functions over it.
+// typedRead reads a flat table in DuckDB's fastest way: read_json with a struct of only
+// the members that are used, and list functions over it.
 type typedRead struct {
 	table, resource  string
 	columns, selects string
@@ -52,7 +52,7 @@ var typedReads = []typedRead{
 	},
 }
 
-// query is the rows of a file.
+// query returns the SELECT of a file's rows.
 func (t typedRead) query(j job) string {
 	return fmt.Sprintf("SELECT %s FROM read_json(%s, format = 'newline_delimited', columns = {%s})", t.selects, quoted(j.file(t.resource)), t.columns)
 }
@@ -70,7 +70,7 @@ func duckHash(ctx context.Context, j job) (rows int64, err error) {
 
 func duckCopy(ctx context.Context, j job) (rows int64, err error) {
 	return withDuckDB(ctx, j, func(ctx context.Context, db *sql.DB, t typedRead) (int64, error) {
-		r, err := db.ExecContext(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION snappy)", t.query(j), quoted(filepath.Join(j.out, t.table+".parquet"))))
+		r, err := db.ExecContext(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION snappy)", t.query(j), quoted(filepath.Join(j.out, t.table+".duckdb.parquet"))))
 		if err != nil {
 			return 0, err
 		}
@@ -94,8 +94,8 @@ func withDuckDB(ctx context.Context, j job, do func(context.Context, *sql.DB, ty
 	return rows, nil
 }
 
-// openDuckDB is DuckDB in memory. The order of rows is not asked for, which lets
-// its threads write side by side.
+// openDuckDB opens DuckDB in memory. It may change the order of rows, which lets its
+// threads write side by side.
 func openDuckDB(threads int) (*sql.DB, error) {
 	return sql.Open("duckdb", fmt.Sprintf("?threads=%d&preserve_insertion_order=false&autoinstall_known_extensions=false&autoload_known_extensions=false", threads))
 }
