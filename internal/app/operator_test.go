@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 )
@@ -86,11 +86,7 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 // itself.
 func newWorld(t *testing.T) *sandbox.World {
 	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
-		}
-	}
+	azuritetest.Tools(t)
 	data, err := store.New(store.Options{})
 	if err != nil {
 		t.Fatal(err)

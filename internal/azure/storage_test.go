@@ -2,24 +2,18 @@ package azure
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"hash/crc32"
-	"log/slog"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
-	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
-
-const tools = "../../tools/azurite"
 
 // smallPages splits listings of a few blobs into several pages.
 const smallPages = 7
@@ -27,21 +21,7 @@ const smallPages = 7
 // storage starts Azurite for one test and its subtests, or skips.
 func storage(t *testing.T) *service.Client {
 	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	if err := azurite.Install(ctx, tools); err != nil {
-		t.Fatal(err)
-	}
-	srv, err := azurite.Start(ctx, azurite.Options{Tools: tools, Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
+	srv := azuritetest.Start(t)
 	clients, err := Connect(Settings{Storage: Account{ConnectionString: srv.ConnectionString()}})
 	if err != nil {
 		t.Fatal(err)

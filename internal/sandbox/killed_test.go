@@ -24,6 +24,7 @@ import (
 	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
@@ -257,7 +258,7 @@ func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.S
 // tables of a fresh load, for every seed.
 func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 	t.Parallel()
-	needNode(t)
+	azuritetest.Tools(t)
 	data := made(t, 5, killedTypes...)
 	w, c := newCloud(t, sandbox.Options{
 		Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(),
@@ -269,7 +270,7 @@ func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 // The same for the local handler, with DuckDB.
 func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 	t.Parallel()
-	needNode(t)
+	azuritetest.Tools(t)
 	w, staged, database, data := newLocal(t, 6, 2*time.Second, impatient())
 	exerciseKilled(t, w, staged, data, func(t *testing.T) {
 		t.Helper()
@@ -306,7 +307,7 @@ func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string
 // the last kill of a handler or host to its end, with the settings that an app has by
 // default. Only the schedule is another: nobody waits for the first tick.
 func BenchmarkLastKillToLoaded(b *testing.B) {
-	needNode(b)
+	azuritetest.Tools(b)
 	random := rand.New(rand.NewPCG(1, 9))
 	var longest time.Duration
 	for b.Loop() {

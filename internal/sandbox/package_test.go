@@ -21,6 +21,7 @@ import (
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/warehouse/open"
 	"fhirsynapse/internal/warehouse/open/local"
 )
@@ -31,7 +32,7 @@ const largestHandler = 35_000_000
 // The zip file that is sent to Azure, unpacked as Azure does it, runs an export from
 // kick-off to tables: steps and storage events come by serviceBusTrigger.
 func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
-	needNode(t)
+	azuritetest.Tools(t)
 	deployed := unpack(t, packageForAzure(t))
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: tables.New(tables.Options{RowVersions: true}).Session})
 	if err != nil {
@@ -130,7 +131,7 @@ func unpack(t *testing.T, path string) string {
 // The package for this machine, with the trigger that Core Tools needs: blobs are found
 // by polling.
 func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
-	needNode(t)
+	azuritetest.Tools(t)
 	w := packageWorld(t, sandbox.Options{
 		Store: made(t, 3, killedTypes...), Engines: local.Engines(), HoldEvents: true,
 	})

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,6 +27,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/standin"
 	"fhirsynapse/internal/warehouse"
@@ -72,15 +72,6 @@ func stageCloud(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return staged
-}
-
-func needNode(t testing.TB) {
-	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
-		}
-	}
 }
 
 func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *cloud) {
@@ -201,7 +192,7 @@ func rows(c warehouse.Content) warehouse.Content {
 // The cloud's program runs a full and two incremental exports from either kind of
 // server under the stand-in host, with events duplicated, lost and out of order.
 func TestCloudHandlerFullAndIncremental(t *testing.T) {
-	needNode(t)
+	azuritetest.Tools(t)
 	for _, source := range []string{sandbox.SourceAzure, sandbox.SourceBulk} {
 		t.Run(source, func(t *testing.T) { fullAndIncremental(t, source) })
 	}

@@ -10,13 +10,14 @@ import (
 
 	"fhirsynapse/internal/emulator/functionshost"
 	"fhirsynapse/internal/sandbox"
+	"fhirsynapse/internal/testkit/azuritetest"
 )
 
 // A handler that is told to stop while it works ends with 1 and refuses no call: its
 // steps are put back, and no delivery of a message is lost.
 func TestSigtermRefusesNoCall(t *testing.T) {
 	t.Parallel()
-	needNode(t)
+	azuritetest.Tools(t)
 	data := made(t, 11, killedTypes...)
 	w, c := newCloud(t, sandbox.Options{Store: data, MaxCount: 20, Settings: impatient()})
 	var exits, others, signals, ready atomic.Int64
@@ -68,7 +69,7 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 // database file and one journal.
 func TestTwoHandlersSideBySide(t *testing.T) {
 	t.Parallel()
-	needNode(t)
+	azuritetest.Tools(t)
 	w, staged, database, data := newLocal(t, 13, 2*time.Second, impatient())
 	host, err := w.StartHost(t.Context(), staged, nil)
 	if err != nil {

@@ -110,9 +110,6 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 		return w, fmt.Errorf("start the sandbox: %w", err)
 	}
 	tools := filepath.Join(o.Root, "tools", "azurite")
-	if err := azurite.Install(ctx, tools); err != nil {
-		return w, err
-	}
 	blobs := filepath.Join(o.Dir, "azurite")
 	if o.BlobsInMemory {
 		blobs = ""

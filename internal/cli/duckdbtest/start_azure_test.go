@@ -2,9 +2,7 @@ package duckdbtest_test
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,34 +11,19 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/azureblob"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/testkit/azuritetest"
 )
-
-const azuriteTools = "../../../tools/azurite"
 
 // A server of dialect azure writes into a storage account, and the command reads
 // there what is its own.
 func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 	t.Parallel()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	if err := azurite.Install(ctx, azuriteTools); err != nil {
-		t.Fatal(err)
-	}
-	storage, err := azurite.Start(ctx, azurite.Options{Tools: azuriteTools, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(storage.Stop)
+	ctx := t.Context()
+	storage := azuritetest.Start(t)
 	client, err := azblob.NewClientFromConnectionString(storage.ConnectionString(), nil)
 	if err != nil {
 		t.Fatal(err)

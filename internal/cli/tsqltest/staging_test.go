@@ -6,28 +6,25 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"fhirsynapse/internal/app/connect"
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/azuritetest"
 )
 
 const (
-	azuriteTools = "../../../tools/azurite"
-	stagingName  = "https://account.blob.core.windows.net/staging"
-	stagingURL   = "https://account.dfs.core.windows.net/staging"
+	stagingName = "https://account.blob.core.windows.net/staging"
+	stagingURL  = "https://account.dfs.core.windows.net/staging"
 )
 
 // account is a container of Azurite under the name of one of Azure, and one that is
@@ -35,21 +32,8 @@ const (
 // identities and no data lake endpoint: this is what stands in for them.
 func account(t *testing.T) (staging, missing *azure.Lake) {
 	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	if err := azurite.Install(ctx, azuriteTools); err != nil {
-		t.Fatal(err)
-	}
-	storage, err := azurite.Start(ctx, azurite.Options{Tools: azuriteTools, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(storage.Stop)
+	ctx := t.Context()
+	storage := azuritetest.Start(t)
 	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{ConnectionString: storage.ConnectionString()}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 // Package azurite starts Azurite, the storage emulator, for the tests and for the
 // local world: its blob service, or all its services, on loopback ports, from the
-// version that tools/azurite pins. It installs that version where it is missing.
+// version that tools/azurite pins. The Makefile installs it.
 //
 // Azurite has no Event Grid (see package eventgrid) and no Data Lake Gen2.
 package azurite
@@ -53,7 +53,7 @@ const wrapper = `process.stdin.on("end", () => process.kill(process.pid, "SIGTER
 
 // Options of Start.
 type Options struct {
-	// Tools is the folder that Install filled: tools/azurite of the project.
+	// Tools is the folder with node_modules: tools/azurite of the project.
 	Tools string
 	// Dir holds the data; it is made where missing. Empty: data lives in memory.
 	Dir string

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/emulator/azurite"
+	"fhirsynapse/internal/testkit/azuritetest"
 )
 
 // parentOf is set in the process that is to be killed: its data folder.
@@ -24,7 +25,7 @@ func TestParent(t *testing.T) {
 	if dir == "" {
 		return // it has work only as a child of TestAzuriteDoesNotOutliveAKilledParent
 	}
-	srv, err := azurite.Start(t.Context(), azurite.Options{Tools: tools, Dir: dir})
+	srv, err := azurite.Start(t.Context(), azurite.Options{Tools: azuritetest.Tools(t), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestParent(t *testing.T) {
 
 func TestAzuriteDoesNotOutliveAKilledParent(t *testing.T) {
 	t.Parallel()
-	install(t)
+	azuritetest.Tools(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestParent$")

@@ -156,9 +156,6 @@ func (s Start) emulators(ctx context.Context, values map[string]string, lost fun
 		return stop, err
 	}
 	if wanted {
-		if err := azurite.Install(ctx, s.Tools); err != nil {
-			return stop, err
-		}
 		storage.Tools, storage.Dir, storage.Log = s.Tools, s.Data, s.Log
 		server, err := azurite.Start(ctx, storage)
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -28,6 +27,7 @@ import (
 	"fhirsynapse/internal/emulator/azurite"
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/warehouse"
 )
 
@@ -275,15 +275,6 @@ func newStart(t *testing.T, dir string, environ ...string) (s Start, out *output
 	}
 }
 
-func needNode(t *testing.T) {
-	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on PATH: install Node.js 20 to run this test", tool)
-		}
-	}
-}
-
 func refused(t *testing.T, ports []string) {
 	t.Helper()
 	for _, port := range ports {
@@ -296,7 +287,7 @@ func refused(t *testing.T, ports []string) {
 
 func TestFuncFindsTheEmulatorsAndTheyOutliveIt(t *testing.T) {
 	t.Parallel()
-	needNode(t)
+	azuritetest.Tools(t)
 	ports := freePorts(t, 4)
 	dir, _ := staged(t, ports)
 	s, out, reported := newStart(t, dir, "FUNCTIONS_CLI_NATIVE_LANGUAGE=go", "CONTAINER_NAME=x")
@@ -338,7 +329,7 @@ func TestFuncFindsTheEmulatorsAndTheyOutliveIt(t *testing.T) {
 
 func TestEmulatorsEndWhenFuncFails(t *testing.T) {
 	t.Parallel()
-	needNode(t)
+	azuritetest.Tools(t)
 	ports := freePorts(t, 4)
 	dir, _ := staged(t, ports)
 	s, _, reported := newStart(t, dir, exitVariable+"=3")

@@ -11,15 +11,15 @@ import (
 	mssqldb "github.com/microsoft/go-mssqldb"
 
 	"fhirsynapse/internal/app"
+	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/batch/localfs"
-	"fhirsynapse/internal/cli"
-	"fhirsynapse/internal/cli/onsql"
 	emulator "fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sqlserver"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fhirsynapse/internal/warehouse/open"
 	"fhirsynapse/internal/warehouse/tds"
 )
 
@@ -101,7 +101,7 @@ func (unwatched) Add(int64)   {}
 func (unwatched) Bad(int64)   {}
 
 func loadServer(ctx context.Context, j job, server string) (rows int64, err error) {
-	report, err := onsql.Loader(time.Now, nil)(ctx, cli.LoadRequest{
+	report, err := batch.Runner{Engines: open.Engines(), Now: time.Now}.Load(ctx, batch.LoadRequest{
 		Dir: j.data, Scheme: string(tsql.SQLServer), Rest: server, Schema: benchSchema, MaxBad: 1, Progress: unwatched{},
 	})
 	for _, n := range report.Rows {
