@@ -1,16 +1,15 @@
 // Package sof compiles SQL on FHIR ViewDefinitions.
 //
-// A ViewDefinition goes in; a typed plan comes out, or all of its faults at
-// once, each with its place. Back ends (package native, package tsql) read the
-// plan and never each other's output. It imports nothing of ours but fault and
-// ndjson.
+// A ViewDefinition becomes a typed plan, or all of its faults are returned, each with its place.
+// Back ends (package native, package tsql) read the plan, never each other's output. Apart from the
+// standard library the package imports only fault and ndjson.
 package sof
 
-// Kind is the type of a column as every warehouse understands it.
+// Kind is the type of a column on every warehouse.
 type Kind int
 
-// The kinds. Text is the default: dates and times stay text unless a tag asks
-// for more, since partial dates are no dates.
+// The kinds. Text is the default: dates and times stay text unless a tag asks for more, because
+// partial dates are not dates.
 const (
 	Text Kind = iota
 	Boolean
@@ -21,7 +20,7 @@ const (
 	Timestamp // an instant, UTC, milliseconds
 )
 
-// String names the kind.
+// String returns the kind's name.
 func (k Kind) String() string {
 	return [...]string{"text", "boolean", "integer", "big integer", "decimal", "date", "timestamp"}[k]
 }
@@ -31,14 +30,14 @@ type Column struct {
 	Name        string
 	Description string
 	Kind        Kind
-	// Precision and Scale are those of a Decimal: DefaultPrecision and DefaultScale unless tagged.
+	// Precision and Scale belong to a Decimal: DefaultPrecision and DefaultScale unless tagged.
 	Precision, Scale int
-	// FHIRType is the column's type in the ViewDefinition, for example
-	// "dateTime"; empty where it has none.
+	// FHIRType is the column's type in the ViewDefinition, for example "dateTime"; empty if it has
+	// none.
 	FHIRType string
-	// Key says that the column holds ids: keys of resources and references, compared by
-	// their characters on every engine.
+	// Key is set for columns of ids: keys of resources and references, compared by characters on
+	// every engine.
 	Key bool
-	// Collection says that the column holds a list: a JSON array, as text.
+	// Collection is set for a column that holds a list, as the text of a JSON array.
 	Collection bool
 }

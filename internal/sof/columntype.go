@@ -10,17 +10,17 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// DefaultPrecision and DefaultScale are the type of a Decimal column without an
-// ansi/type tag, on every engine. The scale is the 18 digits that FHIR asks systems to keep.
+// DefaultPrecision and DefaultScale apply to a Decimal column without an ansi/type tag, on every
+// engine. The scale is the 18 digits that FHIR asks systems to keep.
 const (
 	DefaultPrecision = 38
 	DefaultScale     = 18
 )
 
-// columnTypes are the types that a column may declare and R4 does not have.
+// columnTypes are types that a column may declare although R4 lacks them.
 var columnTypes = []string{"integer64"}
 
-// kindOf is the kind of a column that declares FHIR type t.
+// kindOf returns the kind of a column that declares FHIR type t.
 func kindOf(name string) (k Kind, ok bool) {
 	switch name {
 	case "integer64":
@@ -53,7 +53,7 @@ func kindOfType(t *schema.Type) Kind {
 	return Text
 }
 
-// inferKind is the kind of a column that declares no type.
+// inferKind returns the kind of a column that declares no type.
 func inferKind(t Type) Kind {
 	k := Text
 	for i, alternative := range t.Any {
@@ -66,7 +66,7 @@ func inferKind(t Type) Kind {
 	return k
 }
 
-// holds says that a column of kind k can hold some item of t.
+// holds reports whether a column of kind k can hold some item of t.
 func holds(k Kind, t Type) bool {
 	var fits []schema.System
 	switch k {

@@ -14,14 +14,12 @@ import (
 // Option changes how strict Compile is.
 type Option func(*compiler)
 
-// Lenient lets a view name elements that R4 does not have: they become
-// warnings, and are read from the JSON as they come. It is meant for views of
-// other FHIR versions.
+// Lenient lets a view name elements that R4 lacks: they become warnings and are read from the JSON
+// as they are. It is for views of other FHIR versions.
 func Lenient() Option { return func(c *compiler) { c.lenient = true } }
 
-// Compile checks a ViewDefinition and makes its plan. file names src in errors,
-// and gives the table's name where the definition has none. All faults come at
-// once, joined: each is a *Fault.
+// Compile checks a ViewDefinition and returns its plan. file names src in errors, and names the
+// table if the definition does not. The error joins all faults, each a *Fault.
 func Compile(file string, src []byte, options ...Option) (*View, error) {
 	c := &compiler{file: file, schema: schema.R4(), constants: map[string]*Constant{}, places: map[Expr]origin{}}
 	for _, o := range options {
@@ -49,7 +47,7 @@ type compiler struct {
 	file    string
 	schema  *schema.Schema
 	lenient bool
-	// references is how getReferenceKey() reads references that are not relative.
+	// references sets how getReferenceKey() reads references that are not relative.
 	references References
 	constants  map[string]*Constant
 	root       Type
@@ -107,8 +105,8 @@ func (c *compiler) view(def *definition) *View {
 	return v
 }
 
-// checkNames reports column names that occur twice; the branches of a union
-// share theirs, so only the first counts. SQL names do not know case.
+// checkNames reports repeated column names, ignoring case as in SQL. The branches of a union share
+// their names, so only the first branch counts.
 func (c *compiler) checkNames(selects []*selectDef) {
 	seen := map[string]string{}
 	var walk func(s *selectDef)
@@ -136,7 +134,7 @@ func (c *compiler) checkNames(selects []*selectDef) {
 	}
 }
 
-// expression compiles one text; nil after a fault.
+// expression compiles one text. It returns nil after a fault.
 func (c *compiler) expression(d exprDef, focus Type) Expr {
 	if strings.TrimSpace(d.text) == "" {
 		return nil
@@ -170,7 +168,7 @@ func (c *compiler) selection(s *selectDef, focus Type, base int) (Row, []Column)
 func (c *compiler) iterate(s *selectDef, over exprDef, outer bool, focus Type, base int) (Row, []Column) {
 	n := &Iterate{Over: c.expression(over, focus), Outer: outer}
 	if n.Over == nil {
-		// its fault is known; what depends on it would only repeat it
+		// the fault is recorded, and dependent parts would only repeat it
 		return &Project{}, nil
 	}
 	var columns []Column
@@ -182,9 +180,9 @@ func (c *compiler) iterate(s *selectDef, over exprDef, outer bool, focus Type, b
 	return n, columns
 }
 
-// rowIndexes gives the columns that hold %rowIndex of a level that the row of
-// nulls of r belongs to: r's own, and that of each forEachOrNull directly below it.
-// A unionAll opens no level, so that each of its branches counts.
+// rowIndexes returns the columns that hold %rowIndex of a level to which r's row of nulls belongs:
+// r's own level, and each forEachOrNull directly below it. A unionAll opens no level, so each of
+// its branches counts.
 func rowIndexes(r Row) []int {
 	var out []int
 	switch r := r.(type) {
@@ -205,7 +203,7 @@ func rowIndexes(r Row) []int {
 		slices.Sort(out)
 		out = slices.Compact(out)
 	case *Iterate:
-		// its collection is as empty as the one around it
+		// its collection is as empty as the surrounding one
 		if r.Outer {
 			out = r.Index
 		}
@@ -214,8 +212,8 @@ func rowIndexes(r Row) []int {
 	return out
 }
 
-// recurse types the paths over what they reach: answer.item is an element of
-// the items, not of the response that the walk starts from.
+// recurse types the paths over the elements that they reach. answer.item is an element of the
+// items, not of the response at the start.
 func (c *compiler) recurse(s *selectDef, focus Type, base int) (Row, []Column) {
 	reached := Type{}
 	from := one(focus)
@@ -248,8 +246,8 @@ func (c *compiler) recurse(s *selectDef, focus Type, base int) (Row, []Column) {
 	return n, columns
 }
 
-// body compiles what is below the iteration of a select: its columns, its
-// nested selects, then its union.
+// body compiles the parts below the iteration of a select: its columns, its nested selects, then
+// its union.
 func (c *compiler) body(s *selectDef, focus Type, base int) (Row, []Column) {
 	var parts []Row
 	var columns []Column
@@ -302,7 +300,7 @@ func (c *compiler) union(s *selectDef, focus Type, base int) (Row, []Column) {
 	return u, first
 }
 
-// sameColumns checks a branch against the first: number, names, order, types.
+// sameColumns compares a branch with the first one: number, names, order, types.
 func (c *compiler) sameColumns(branch *selectDef, want, got []Column) {
 	names := func(columns []Column) string {
 		var out []string

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// oneColumn is a view with one path.
+// oneColumn returns a view with one path.
 func oneColumn(resource, path string) []byte {
 	b, err := json.Marshal(map[string]any{
 		"resource": resource,
@@ -102,8 +102,8 @@ func TestFaultsOfExpressionsPointAtTheirPlace(t *testing.T) {
 	}
 }
 
-// Each file of testdata/faults is a view with faults; the errors, all of them,
-// are in the .txt beside it.
+// Each file of testdata/faults is a view with faults. The .txt file next to it has all of its
+// errors.
 func TestAllFaultsOfAViewAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/faults/*.json")

@@ -11,18 +11,18 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// constantTypes are the types that value[x] of a constant may have.
+// constantTypes are the permitted types of a constant's value[x].
 var constantTypes = strings.Fields(`base64Binary boolean canonical code date dateTime decimal id instant integer
 	integer64 oid string positiveInt time unsignedInt uri url uuid`)
 
-// predefined are the external constants that FHIR defines, save %resource.
+// predefined are FHIR's external constants except %resource.
 var predefined = map[string]string{
 	"sct":   "http://snomed.info/sct",
 	"loinc": "http://loinc.org",
 	"ucum":  "http://unitsofmeasure.org",
 }
 
-// constant checks a constant of the view and makes it known.
+// constant checks and registers a constant of the view.
 func (c *compiler) constant(def constantDef) {
 	if def.fhirType == "" || def.name == "" {
 		c.constants[def.name] = nil
@@ -55,7 +55,7 @@ func (c *compiler) constant(def constantDef) {
 	c.constants[def.name] = &Constant{Type: t, Text: def.value.text}
 }
 
-// wrongForm says why v is no value of the type, or "".
+// wrongForm returns why v is not a value of the type, or "".
 func wrongForm(name string, s schema.System, v value) string {
 	want := byte('s')
 	switch s {

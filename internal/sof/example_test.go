@@ -20,7 +20,7 @@ const nameView = `{
   ]
 }`
 
-// All faults of a view come together, each with its place.
+// All faults of a view are reported together, each with its place.
 func ExampleCompile() {
 	_, err := sof.Compile("wrong.json", []byte(`{
   "resourceType": "ViewDefinition", "status": "active", "resource": "Patient",
@@ -34,7 +34,7 @@ func ExampleCompile() {
 	//          ^
 }
 
-// The rows of a view, made in this process.
+// The rows of a view, computed in this process.
 func ExampleCompile_rows() {
 	view, err := sof.Compile("patient_family.json", []byte(nameView))
 	if err != nil {
@@ -59,7 +59,7 @@ func ExampleCompile_rows() {
 	// p1 Windsor
 }
 
-// The same rows, made by a SQL Server from a table of documents.
+// The same rows, computed by a SQL Server from a table of documents.
 func ExampleCompile_tsql() {
 	view, err := sof.Compile("patient_family.json", []byte(nameView))
 	if err != nil {

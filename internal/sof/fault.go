@@ -6,32 +6,31 @@ import (
 	"unicode/utf8"
 )
 
-// Fault is one thing that is wrong with a ViewDefinition, with its place.
+// Fault is one fault of a ViewDefinition with its place.
 type Fault struct {
 	File string
-	// Path leads to the element of the ViewDefinition: select[1].column[0].path.
+	// Path is the path of the element of the ViewDefinition: select[1].column[0].path.
 	Path string
-	// Text is the expression at Path, and Offset the byte in it; Text is empty
-	// where the fault is not about an expression.
+	// Text is the expression at Path, and Offset the byte in it. Text is empty if the fault is not
+	// about an expression.
 	Text   string
 	Offset int
 	Msg    string
-	// Hint says what to write instead; may be empty.
+	// Hint is the suggested correction; may be empty.
 	Hint string
-	// Unsupported says that the text is FHIRPath that views do not take, as opposed
-	// to a mistake.
+	// Unsupported is set for valid FHIRPath that views do not support, as opposed to a mistake.
 	Unsupported bool
 }
 
-// Position is the line and the column of the fault in its expression, from 1.
+// Position returns the line and column of the fault in its expression, from 1.
 func (f *Fault) Position() (line, column int) {
 	before := f.Text[:min(f.Offset, len(f.Text))]
 	line = 1 + strings.Count(before, "\n")
 	return line, 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
 }
 
-// Error gives the place, the reason, the line of the expression with a caret
-// below the place, and the hint.
+// Error returns the place, the reason, the line of the expression with a caret below the place, and
+// the hint.
 func (f *Fault) Error() string {
 	var b strings.Builder
 	place := func(s string) {
@@ -65,7 +64,7 @@ func (f *Fault) Error() string {
 	return b.String()
 }
 
-// nearest is the candidate that a misspelt name most likely means, or "".
+// nearest returns the candidate that a misspelt name most likely means, or "".
 func nearest(name string, candidates []string) string {
 	best, distance := "", len(name)/3+2
 	for _, c := range candidates {
@@ -76,7 +75,7 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// didYouMean is the hint for a misspelt name.
+// didYouMean returns the hint for a misspelt name.
 func didYouMean(name string, candidates []string) string {
 	if c := nearest(name, candidates); c != "" {
 		return fmt.Sprintf("did you mean %s?", c)
@@ -84,8 +83,7 @@ func didYouMean(name string, candidates []string) string {
 	return ""
 }
 
-// editDistance is the Levenshtein distance of a and b; it may stop counting at
-// limit.
+// editDistance returns the Levenshtein distance of a and b. It may stop counting at limit.
 func editDistance(a, b string, limit int) int {
 	if d := len(a) - len(b); d >= limit || -d >= limit {
 		return limit

@@ -107,7 +107,7 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 			return t.faultAt(a.Pos(), "", "%s() needs %s here, got %s", n.Name, article(sig.Args[i]), typeNames(arg.Type()))
 		}
 		if sig.Args[i] == "regex" && emptyLiteral(arg) {
-			return arg // and so is the result
+			return arg // so the result is unknown too
 		}
 		if sig.Args[i] == "regex" && !t.regex(n, a, arg) || !t.written(n, a, arg, sig.Args[i]) {
 			return nil
@@ -136,7 +136,7 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 	return e
 }
 
-// takesQuantity says that a function of numbers or primitives takes the quantity in.
+// takesQuantity reports whether a function of numbers or primitives accepts the quantity in.
 func takesQuantity(f Func, in Expr) bool {
 	return (f == FuncAbs || f == FuncToString) && isQuantity(in.Type(), false)
 }
@@ -146,8 +146,7 @@ func emptyLiteral(e Expr) bool {
 	return ok && l.Value == nil
 }
 
-// written checks an argument that chooses what a function does, which must be written
-// out.
+// written checks that an argument which selects a function's behaviour is a literal.
 func (t *position) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word string) bool {
 	choices, ok := known[word]
 	if !ok {
@@ -165,8 +164,7 @@ func (t *position) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word str
 	return true
 }
 
-// regex checks a pattern when the view is compiled, so that a bad one is never
-// met by data.
+// regex checks a pattern when the view is compiled, so that it cannot fail on data.
 func (t *position) regex(n *fhirpath.Call, a fhirpath.Node, arg Expr) bool {
 	l, ok := arg.(*Literal)
 	if !ok || l.Value == nil {
@@ -263,7 +261,7 @@ func (t *typer) iif(n *fhirpath.Call, in Expr) Expr {
 	if !t.arity(n, 2, 3) {
 		return nil
 	}
-	// iif looks at its input as a whole, so the focus stays
+	// iif sees its input as a whole, so the focus stays
 	inner := t
 	if n.X != nil {
 		inner = t.within(in.Type())

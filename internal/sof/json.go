@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// value is a JSON value of a ViewDefinition with the path that leads to it.
-// Numbers keep their text, members their order.
+// value is a JSON value of a ViewDefinition with its path. Numbers keep their text, members their
+// order.
 type value struct {
 	path    string
 	kind    byte // 'o', 'a', 's', 'n', 'b' or '0' for null
@@ -43,8 +43,8 @@ func (v value) member(name string) (value, bool) {
 // maxViewDepth bounds the nesting of a ViewDefinition.
 const maxViewDepth = 200
 
-// readJSON reads one JSON document. Repeated member names go to fault. A byte order mark, which some
-// editors write, is left out.
+// readJSON parses one JSON document. It calls fault for repeated member names, and skips a byte
+// order mark, which some editors write.
 func readJSON(src []byte, fault func(path, msg, hint string)) (value, error) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	dec := json.NewDecoder(bytes.NewReader(src))

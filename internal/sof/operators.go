@@ -72,7 +72,7 @@ func (t *typer) binary(n *fhirpath.Binary) Expr {
 	return e
 }
 
-// family gives one letter per group of system types that compare.
+// family returns one letter per group of comparable system types.
 func family(s schema.System) byte {
 	switch s {
 	case schema.Integer, schema.Decimal:
@@ -84,8 +84,8 @@ func family(s schema.System) byte {
 	return byte(s)
 }
 
-// comparable says whether an item of a may equal one of b, and if not, what is
-// likely meant.
+// comparable reports whether an item of a may equal one of b, and if not, a hint on the likely
+// intention.
 func comparable(a, b Type) (hint string, ok bool) {
 	if len(a.Any) == 0 || len(b.Any) == 0 {
 		return "", true

@@ -2,61 +2,59 @@ package sof
 
 import "fhirsynapse/internal/sof/schema"
 
-// View is a compiled ViewDefinition: the columns of its table, and the plan
-// that gives its rows for one resource. It does not change once made.
+// View is a compiled ViewDefinition: the columns of its table and the plan for its rows. It is
+// immutable.
 type View struct {
 	Name        string // of the table
-	Resource    string // the resource type that it reads
+	Resource    string // the resource type of the view
 	Description string
 	Columns     []Column
 	// Where filters resources: all must be true.
 	Where []Expr
-	// Rows gives the rows of a resource.
+	// Rows computes the rows of a resource.
 	Rows Row
-	// Warnings are elements that the schema does not know, where Lenient
-	// tolerates them.
+	// Warnings lists elements that the schema lacks and Lenient tolerates.
 	Warnings []string
 
 	file   string
 	places map[Expr]origin
 }
 
-// origin is where an expression of the plan is written.
+// origin is the place of an expression of the plan.
 type origin struct {
 	path, text string
 	offset     int
 }
 
-// Fault is a fault of the expression e of the plan, at its place in the view: for
-// back ends that cannot say it.
+// Fault returns a fault of the plan's expression e at its place in the view, for back ends that
+// cannot express it.
 func (v *View) Fault(e Expr, msg, hint string) *Fault {
 	at := v.places[e]
 	return &Fault{File: v.file, Path: at.path, Text: at.text, Offset: at.offset, Msg: msg, Hint: hint}
 }
 
-// Source is the text that the expression e of the plan was compiled from: all of
-// it, where e is a whole one.
+// Source returns the text that the plan's expression e was compiled from, or all of it if e is a
+// whole expression.
 func (v *View) Source(e Expr) string { return v.places[e].text }
 
-// Row is a node that yields rows: each fills a set of columns.
+// Row is a node that yields rows. Each row fills a set of columns.
 type Row interface{ isRow() }
 
 // Project yields one row: the values of some columns.
 type Project struct{ Cells []Cell }
 
-// Cell is the value of one column of the view. More than one item is a fault of
-// the data, unless the column is a collection.
+// Cell is the value of one column of the view. More than one item is a fault of the data, unless
+// the column is a collection.
 type Cell struct {
 	Column int
 	Value  Expr
 }
 
-// Product yields every combination of the rows of its parts, the first part
-// outermost. The parts fill different columns.
+// Product yields every combination of the rows of its parts, the first part outermost. The parts
+// fill different columns.
 type Product struct{ Parts []Row }
 
-// Union yields the rows of its branches, one after the other. All branches fill
-// the same columns.
+// Union yields the rows of its branches one after the other. All branches fill the same columns.
 type Union struct{ Branches []Row }
 
 // Iterate yields the rows of Body for each item of Over, with the item as focus
@@ -64,18 +62,17 @@ type Union struct{ Branches []Row }
 type Iterate struct {
 	Over Expr
 	Body Row
-	// Outer yields one row of nulls when Over is empty; the columns Index hold 0
-	// in it.
+	// Outer yields one row of nulls if Over is empty. The columns Index hold 0 in it.
 	Outer bool
-	// Columns are those that Body fills.
+	// Columns are the columns that Body fills.
 	Columns []int
-	// Index are the columns that hold %rowIndex of this level, or of a level below
-	// that yields its own row of nulls with it.
+	// Index are the columns that hold %rowIndex of this level, or of a lower level that yields its
+	// own row of nulls with it.
 	Index []int
 }
 
-// Recurse yields the rows of Body for every item that the paths reach, however
-// deep, parents before children. %rowIndex counts over the whole walk.
+// Recurse yields the rows of Body for every item that the paths reach at any depth, parents before
+// children. %rowIndex counts over the whole walk.
 type Recurse struct {
 	Paths []Expr
 	Body  Row
@@ -87,15 +84,15 @@ func (*Union) isRow()   {}
 func (*Iterate) isRow() {}
 func (*Recurse) isRow() {}
 
-// Type is what is known of the items of an expression.
+// Type is the static type of an expression's items.
 type Type struct {
-	// Any lists the types an item may have; empty when nothing is known.
+	// Any lists the possible types of an item; empty if unknown.
 	Any []*schema.Type
-	// Many says that there may be more than one item.
+	// Many is set if there may be more than one item.
 	Many bool
 }
 
-// Expr is an expression over a focus: it yields an ordered collection of items.
+// Expr is an expression over a focus. It yields an ordered collection of items.
 type Expr interface{ Type() Type }
 
 // This yields the focus.
@@ -107,37 +104,35 @@ type Root struct{ T Type }
 // RowIndex yields %rowIndex.
 type RowIndex struct{}
 
-// ItemIndex yields $index: the position in the collection that the nearest
-// Filter, Select or All walks over.
+// ItemIndex yields $index: the position in the collection of the nearest Filter, Select or All.
 type ItemIndex struct{}
 
-// Literal yields one constant, or nothing when Value is nil.
+// Literal yields one constant, or nothing if Value is nil.
 type Literal struct {
 	Value *Constant
 }
 
-// Constant is a value with its type. Text is canonical: a decoded string, true
-// or false, the lexeme of a number, a date or time as FHIR writes it.
+// Constant is a value with its type. Text is canonical: a decoded string, true or false, the text
+// of a number, a date or time in FHIR's form.
 type Constant struct {
 	Type *schema.Type
 	Text string
 }
 
-// Child yields the children of the input that have one of the property names.
-// JSON arrays are flattened by one level, nulls are left out.
+// Child yields the children of the input with one of the property names. JSON arrays are flattened
+// by one level, nulls are left out.
 type Child struct {
 	In Expr
 	// Name is the element's name, without [x].
 	Name       string
 	Properties []Property
 	T          Type
-	// Valueless yields an item for each primitive that has extensions and no value,
-	// too: for hasValue().
+	// Valueless also yields an item for each primitive with extensions and no value, for
+	// hasValue().
 	Valueless bool
 }
 
-// Property is one JSON property of an element, and the type of its values; nil
-// when that is unknown.
+// Property is one JSON property of an element with the type of its values; nil if unknown.
 type Property struct {
 	Name string
 	Type *schema.Type
@@ -146,21 +141,21 @@ type Property struct {
 // Filter yields the items of In for which Pred is true.
 type Filter struct{ In, Pred Expr }
 
-// Select yields what Body gives for each item of In.
+// Select yields the items of Body for each item of In.
 type Select struct {
 	In, Body Expr
 	T        Type
 }
 
-// Repeat yields what Step gives for the items of In, and for what it gave, until
-// there is nothing new: equal items are there once.
+// Repeat yields the items of Step for the items of In, and again for its results, until there are
+// no new ones. Equal items occur once.
 type Repeat struct {
 	In, Step Expr
 	T        Type
 }
 
-// Aggregate evaluates Body for each item of In, with what it gave before as Total,
-// and yields the last of them. Init is the first Total; nil is empty.
+// Aggregate evaluates Body for each item of In, with the previous result as Total, and yields the
+// last result. Init is the first Total; nil is empty.
 type Aggregate struct {
 	In, Body, Init Expr
 	T              Type
@@ -175,16 +170,16 @@ type Sort struct {
 	Keys []SortKey
 }
 
-// SortKey is an expression over an item, whose values order the items.
+// SortKey is an expression over an item. Its values order the items.
 type SortKey struct {
 	By         Expr
 	Descending bool
 }
 
-// All yields true when Pred is true for each item of In.
+// All yields true if Pred is true for each item of In.
 type All struct{ In, Pred Expr }
 
-// OfType yields the items of In that have the type Want or derive from it.
+// OfType yields the items of In whose type is Want or derives from it.
 type OfType struct {
 	In   Expr
 	Want *schema.Type
@@ -198,25 +193,25 @@ type Is struct {
 	Want *schema.Type
 }
 
-// ResourceKey yields the id of the resource that is the focus.
+// ResourceKey yields the id of the focus, which is a resource.
 type ResourceKey struct{ In Expr }
 
-// ReferenceKey yields the id that each Reference of In points to, where it
-// points to a resource of type Target; an empty Target means any.
+// ReferenceKey yields the id in each Reference of In that points to a resource of type Target; an
+// empty Target means any.
 type ReferenceKey struct {
 	In     Expr
 	Target string
-	// Base is the base URL, without a slash at its end, at which an absolute reference
-	// has a key; empty means nowhere. URNs takes the UUID of urn:uuid:UUID as the key.
+	// Base is the base URL, without a trailing slash, at which an absolute reference has a key;
+	// empty means none has. URNs makes the UUID of urn:uuid:UUID a key.
 	Base string
 	URNs bool
 }
 
-// Func names a function that works on a whole collection or on a single item.
+// Func names a function on a whole collection or on a single item.
 type Func string
 
-// Call yields the result of a function. Arguments are evaluated on the focus of
-// the call, except those of Iif, which are evaluated only where needed.
+// Call yields the result of a function. Arguments are evaluated on the focus of the call, except
+// those of Iif, which are evaluated only if needed.
 type Call struct {
 	Func Func
 	In   Expr
@@ -232,7 +227,7 @@ type Binary struct {
 	T    Type
 }
 
-// Negate yields the number with its sign turned.
+// Negate yields the negated number.
 type Negate struct{ In Expr }
 
 // Type implements Expr.
@@ -306,7 +301,7 @@ func (e *Binary) Type() Type { return e.T }
 // Type implements Expr.
 func (e *Negate) Type() Type { return one(e.In.Type()) }
 
-// system is the type of one item of a FHIRPath system type.
+// system returns the type of one item of a FHIRPath system type.
 func system(name string) Type {
 	t, _ := schema.R4().Type("System." + name)
 	return Type{Any: []*schema.Type{t}}

@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// ordered are the system types whose values have an order. Quantities have one, too.
+// ordered are the system types with an order, apart from quantities.
 var ordered = []schema.System{schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time, schema.String}
 
 // quantity types a literal such as 4.5 'mg' or 3 days.
@@ -32,10 +32,10 @@ func fhirQuantity() *schema.Type {
 	return t
 }
 
-// quantityType says that items of a type are quantities, of FHIRPath or of FHIR.
+// quantityType reports whether a type is a quantity of FHIRPath or of FHIR.
 func quantityType(t *schema.Type) bool { return t == schema.Quantity || t.Is(fhirQuantity()) }
 
-// isQuantity says that all items of t are quantities, or that some may be.
+// isQuantity reports whether all items of t are quantities, or with some set, whether any may be.
 func isQuantity(t Type, some bool) bool {
 	if some {
 		return slices.ContainsFunc(t.Any, quantityType)
@@ -43,7 +43,7 @@ func isQuantity(t Type, some bool) bool {
 	return len(t.Any) > 0 && !slices.ContainsFunc(t.Any, func(x *schema.Type) bool { return !quantityType(x) })
 }
 
-// meet says that items of two types may be equal.
+// meet reports whether items of two types may be equal.
 func meet(x, y *schema.Type) bool {
 	if x == schema.Quantity || y == schema.Quantity {
 		return quantityType(x) && quantityType(y)
@@ -51,8 +51,7 @@ func meet(x, y *schema.Type) bool {
 	return family(x.System) == family(y.System)
 }
 
-// onlyQuantities narrows a choice that may be a quantity to those of its forms that
-// are.
+// onlyQuantities narrows a choice type to its forms that are quantities.
 func (t *members) onlyQuantities(e Expr, offset int) Expr {
 	if isQuantity(e.Type(), false) || !isQuantity(e.Type(), true) {
 		return e
@@ -76,8 +75,8 @@ func (t *members) quantityOrder(n *fhirpath.Binary, e *Binary) Expr {
 	return e
 }
 
-// quantityArithmetic types sums, products and quotients of quantities, and dates that
-// are moved by them; ok is false where neither is a quantity.
+// quantityArithmetic types sums, products and quotients of quantities, and dates moved by them. ok
+// is false if neither operand is a quantity.
 func (t *members) quantityArithmetic(n *fhirpath.Binary, e *Binary) (out Expr, ok bool) {
 	l, r := isQuantity(e.L.Type(), true), isQuantity(e.R.Type(), true)
 	if !l && !r {

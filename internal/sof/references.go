@@ -2,22 +2,22 @@ package sof
 
 import "strings"
 
-// References says how getReferenceKey() reads references that are not relative.
+// References sets how getReferenceKey() reads references that are not relative.
 type References struct {
-	// Base is the base URL of the server that the resources come from: an absolute
-	// reference has a key only if it begins with Base. Without a Base none has.
+	// Base is the base URL of the server of the resources: an absolute reference has a key only if
+	// it begins with Base. Without Base none has.
 	Base string
-	// URNs takes the UUID of a urn:uuid reference as the id, whatever its type.
+	// URNs makes the UUID of a urn:uuid reference an id of any type.
 	URNs bool
 }
 
-// WithReferences sets how a view reads references. The default knows no base URL.
+// WithReferences sets how a view reads references. By default no base URL is known.
 func WithReferences(r References) Option {
 	r.Base = strings.TrimRight(r.Base, "/")
 	return func(c *compiler) { c.references = r }
 }
 
-// isKey reports whether an expression gives ids.
+// isKey reports whether an expression yields ids.
 func isKey(e Expr) bool {
 	switch e := e.(type) {
 	case *ResourceKey, *ReferenceKey:

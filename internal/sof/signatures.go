@@ -2,8 +2,8 @@ package sof
 
 import "fhirsynapse/internal/sof/schema"
 
-// The functions that a Call may name. Where, Select, All, OfType, Is, the keys
-// and the operators have expressions of their own, extension(url) is a Filter.
+// The functions that a Call may name. Where, Select, All, OfType, Is, the keys and the operators
+// have their own expressions; extension(url) is a Filter.
 const (
 	FuncItem         Func = "[]" // the item at a position
 	FuncExists       Func = "exists"
@@ -84,13 +84,12 @@ const (
 	FuncDescendants  Func = "descendants"
 )
 
-// signature says how a function is called. Input and Args name what they accept,
-// see accepts; Result is a system type, or "in" for the input's type and "one"
-// for one item of it.
+// signature describes the call of a function. Input and Args name accepted types, see accepts;
+// Result is a system type, "in" for the input's type, or "one" for one item of it.
 type signature struct {
 	Input  string
 	Args   []string
-	Needed int // of the arguments
+	Needed int // number of required arguments
 	Result string
 }
 
@@ -167,15 +166,14 @@ var signatures = map[Func]signature{
 	FuncType:         {"any", nil, 0, "type"},
 }
 
-// known are the values of arguments that must be written out, by the words of
-// signature.
+// known lists the valid values of literal arguments, by the words of signature.
 var known = map[string][]string{
 	"encoding": {"base64", "hex", "urlbase64"},
 	"escaping": {"html", "json"},
 	"unit":     nil, // any text
 }
 
-// accepts maps the words of signature to the system types that fit.
+// accepts maps the words of signature to the accepted system types.
 var accepts = map[string][]schema.System{
 	"boolean":   {schema.Boolean},
 	"integer":   {schema.Integer},
@@ -189,7 +187,7 @@ var accepts = map[string][]schema.System{
 	"primitive": {schema.Boolean, schema.String, schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
 }
 
-// refused are functions that exist, with the reason why a view has none of them.
+// refused maps functions that views do not support to the reason.
 var refused = map[string]string{
 	"now":        clockless,
 	"today":      clockless,

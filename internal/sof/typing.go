@@ -10,24 +10,24 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// typer turns the tree of one expression into typed expressions. Its methods
-// give nil after a fault.
+// typer turns the tree of one expression into typed expressions. Its methods return nil after a
+// fault.
 type typer struct {
 	members
 	this Type
-	// inner is true below where(), select() and all(), where $index is known.
+	// inner is true below where(), select() and all(), where $index is defined.
 	inner bool
-	// total is the type of $total, where there is one.
+	// total is the type of $total, if it is defined.
 	total *Type
 }
 
-// position is the expression that a typer is at, for its faults.
+// position is the current expression of a typer, for its faults.
 type position struct {
 	*compiler
 	at exprDef
 }
 
-// members types what needs no other expression: the members and types of a given one.
+// members types the members and types of an already typed expression.
 type members struct{ position }
 
 func (t *position) faultAt(offset int, hint, format string, args ...any) Expr {
@@ -35,21 +35,21 @@ func (t *position) faultAt(offset int, hint, format string, args ...any) Expr {
 	return nil
 }
 
-// unsupported is faultAt for what FHIRPath has and views do not.
+// unsupported is faultAt for valid FHIRPath that views do not support.
 func (t *position) unsupported(offset int, hint, format string, args ...any) Expr {
 	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint, Unsupported: true})
 	return nil
 }
 
-// within is a typer whose focus is one item of in.
+// within returns a typer whose focus is one item of in.
 func (t *typer) within(in Type) *typer {
 	inner := *t
 	inner.this, inner.inner = one(in), true
 	return &inner
 }
 
-// expr types a node and notes where it stands. What is made of several nodes
-// keeps the place of the first, which is the innermost.
+// expr types a node and records its place. An expression of several nodes keeps the place of the
+// first, which is the innermost.
 func (t *typer) expr(n fhirpath.Node) Expr {
 	e := t.node(n)
 	if _, known := t.places[e]; e != nil && !known {
@@ -140,7 +140,7 @@ func (t *position) literal(n *fhirpath.Literal) Expr {
 	return &Literal{&Constant{system(name).Any[0], text}}
 }
 
-// plainNumber is a number as JSON writes it: without zeros in front.
+// plainNumber returns a number in JSON's form, without leading zeros.
 func plainNumber(text string) string {
 	if text = strings.TrimLeft(text, "0"); text == "" || text[0] == '.' {
 		text = "0" + text
@@ -157,7 +157,7 @@ func (t *position) external(n *fhirpath.External) Expr {
 	}
 	if k, ok := t.constants[n.Name]; ok {
 		if k == nil {
-			// the fault of its definition is known already
+			// the fault of its definition is already recorded
 			return nil
 		}
 		return &Literal{k}
@@ -177,8 +177,8 @@ func (t *position) external(n *fhirpath.External) Expr {
 	return t.faultAt(n.Pos(), hint, "there is no constant %%%s", n.Name)
 }
 
-// bareName is a name without a dot before it: an element of the focus or, at
-// the start of a path, the type of the focus itself (Patient.name).
+// bareName types a name without a dot before it: an element of the focus or, at the start of a
+// path, the type of the focus itself (Patient.name).
 func (t *typer) bareName(n *fhirpath.Member) Expr {
 	for _, typ := range t.this.Any {
 		if _, ok := typ.Element(n.Name); ok {
@@ -245,14 +245,14 @@ func (e *Child) addProperty(name string, typ *schema.Type) {
 	}
 }
 
-// ambiguous says that elements of several types have the name: what type an item has
-// is then not known.
+// ambiguous reports whether elements of several types have the name, so that an item's type is
+// unknown.
 func (e *Child) ambiguous() bool {
 	return slices.ContainsFunc(e.Properties, func(p Property) bool { return p.Type == nil })
 }
 
-// primitiveChild reads id and extension of a primitive, which FHIR's JSON keeps
-// in a property of its own: birthDate.extension is under _birthDate.
+// primitiveChild reads id and extension of a primitive. FHIR's JSON keeps them in a separate
+// property: birthDate.extension is under _birthDate.
 func (t *members) primitiveChild(in Expr, n *fhirpath.Member) Expr {
 	of, ok := in.(*Child)
 	if !ok {
@@ -310,7 +310,7 @@ func (t *typer) subscript(n *fhirpath.Subscript) Expr {
 	return &Call{Func: FuncItem, In: in, Args: []Expr{i}, T: one(in.Type())}
 }
 
-// typeTest is "is T", "as T" and the functions of the same names, and ofType(T).
+// typeTest types "is T", "as T", the functions of the same names, and ofType(T).
 func (t *members) typeTest(in Expr, op, name string, offset int) Expr {
 	want := t.namedType(name, offset)
 	if want == nil {
@@ -334,14 +334,13 @@ func (t *members) typeTest(in Expr, op, name string, offset int) Expr {
 		return &Is{in, want}
 	}
 	if of, ok := in.(*Child); ok && len(of.Properties) > 1 && op != "as" {
-		// the type is in the property's name, so the others need not be read
+		// the property's name has the type, so the others need not be read
 		return of.only(func(p Property) bool { return p.Type == nil || matches(p.Type, want) })
 	}
 	return &OfType{In: in, Want: want, Single: op == "as"}
 }
 
-// lenientType reads a choice that R4 does not allow by the property that it
-// would have.
+// lenientType reads a choice that R4 does not allow, by the name that its property would have.
 func (t *members) lenientType(in Expr, want *schema.Type) Expr {
 	of, ok := in.(*Child)
 	if !ok {
@@ -364,8 +363,8 @@ func (e *Child) only(keep func(Property) bool) *Child {
 	return out
 }
 
-// matches says that an item of type have is a want; the system types stand for
-// the primitives that convert to them.
+// matches reports whether an item of type have is a want. A system type matches the primitives that
+// convert to it.
 func matches(have, want *schema.Type) bool {
 	if want == schema.Quantity {
 		return have == want
@@ -390,7 +389,7 @@ func (t *members) namedType(name string, offset int) *schema.Type {
 	return nil
 }
 
-// union is the type of items of a or b.
+// union returns the type of items of a or b.
 func union(a, b Type) Type {
 	out := Type{Any: slices.Clone(a.Any), Many: true}
 	for _, typ := range b.Any {
@@ -421,8 +420,7 @@ func typeNames(t Type) string {
 	return strings.Join(names, ", ")
 }
 
-// isSystem says that every item of t is, or may be for all we know, one of the
-// system types.
+// isSystem reports whether every item of t is or may be one of the system types.
 func isSystem(t Type, any ...schema.System) bool {
 	for _, typ := range t.Any {
 		if !slices.Contains(any, typ.System) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// definition is a ViewDefinition as written, checked for its form alone.
+// definition is a parsed ViewDefinition. Only its form has been checked.
 type definition struct {
 	name, resource, description string
 	constants                   []constantDef
@@ -16,7 +16,7 @@ type definition struct {
 }
 
 type exprDef struct {
-	path string // JSON path of the element that holds the text
+	path string // JSON path of the element with the text
 	text string
 }
 
@@ -42,8 +42,8 @@ type columnDef struct {
 	collection                                  bool
 }
 
-// longestName is the most characters of a table's or a column's name: what SQL Server, Synapse and
-// Fabric take. It holds for every engine, so that a view can be moved between them.
+// longestName bounds the names of tables and columns in characters, as on SQL Server, Synapse and
+// Fabric. It applies to every engine, so that views are portable.
 const longestName = 128
 
 // sqlName is the specification's constraint sql-name.
@@ -61,10 +61,10 @@ var (
 	whereElements  = strings.Fields("id extension modifierExtension path description")
 )
 
-// canonicalPrefix is what FHIR puts before the name of a type in its URL.
+// canonicalPrefix is FHIR's prefix of a type's URL.
 const canonicalPrefix = "http://hl7.org/fhir/StructureDefinition/"
 
-// formChecker turns JSON into a definition and gathers faults of form.
+// formChecker turns JSON into a definition and collects faults of form.
 type formChecker struct {
 	fault func(path, msg, hint string)
 }
@@ -122,7 +122,7 @@ func (f formChecker) view(v value) *definition {
 		return nil
 	}
 	f.known(v, viewElements)
-	// 3.0 of the guide calls it ViewDefinition; 2.0 used the canonical URL
+	// version 3.0 of the guide uses ViewDefinition, 2.0 used the canonical URL
 	if t, path := f.text(v, "resourceType"); t != "" && t != "ViewDefinition" && !strings.HasSuffix(t, "/ViewDefinition") {
 		f.fault(path, fmt.Sprintf("this is a %s", t), `resourceType must be "ViewDefinition"`)
 	}
@@ -156,7 +156,7 @@ func (f formChecker) view(v value) *definition {
 	return d
 }
 
-// length reports a name that no table or column can have.
+// length reports a name that is too long for a table or column.
 func (f formChecker) length(name, path string) {
 	if len(name) > longestName {
 		f.fault(path, fmt.Sprintf("the name has %d characters", len(name)), fmt.Sprintf("names have at most %d on SQL Server, Synapse and Fabric", longestName))

@@ -7,7 +7,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// repeat types the step over what it reaches, as recurse does for views.
+// repeat types the step over the elements that it reaches, like recurse for views.
 func (t *typer) repeat(n *fhirpath.Call, in Expr) Expr {
 	if !t.arity(n, 1, 1) {
 		return nil
@@ -33,7 +33,7 @@ func (t *typer) repeat(n *fhirpath.Call, in Expr) Expr {
 	return &Repeat{In: in, Step: step, T: many(reached)}
 }
 
-// quietly types an expression over a focus, and keeps its faults to itself.
+// quietly types an expression over a focus without reporting its faults.
 func (t *typer) quietly(focus Type, n fhirpath.Node) Expr {
 	c := *t.compiler
 	c.faults, c.warnings = nil, nil
@@ -42,7 +42,7 @@ func (t *typer) quietly(focus Type, n fhirpath.Node) Expr {
 	return inner.expr(n)
 }
 
-// tree is children() and descendants(): every element, whatever its name.
+// tree types children() and descendants(): every element, whatever its name.
 func (t *members) tree(n *fhirpath.Call, in Expr) Expr {
 	if !t.arity(n, 0, 0) {
 		return nil
@@ -71,8 +71,8 @@ func (t *members) tree(n *fhirpath.Call, in Expr) Expr {
 	return e
 }
 
-// childTypes are the types of the elements of a type. What an abstract resource is in
-// the data may be any.
+// childTypes returns the types of a type's elements. An abstract resource may be any resource in
+// the data.
 func (t *members) childTypes(owner *schema.Type) []*schema.Type {
 	owners := []*schema.Type{owner}
 	if owner.Kind == schema.Resource && !t.schema.IsResource(owner.Name) {
@@ -93,8 +93,8 @@ func (t *members) childTypes(owner *schema.Type) []*schema.Type {
 	return out
 }
 
-// aggregate types its expression twice: $total is of the type of its first value, or
-// of what the expression gives.
+// aggregate types its expression twice: $total has the type of its first value or of the
+// expression's result.
 func (t *typer) aggregate(n *fhirpath.Call, in Expr) Expr {
 	if len(n.Args) == 0 {
 		return t.faultAt(n.Pos(), "for example aggregate($total + $this, 0)", "aggregate() needs an expression")
@@ -133,7 +133,7 @@ func (t *typer) aggregate(n *fhirpath.Call, in Expr) Expr {
 	return e
 }
 
-// sort takes keys; a minus in front of one turns its order.
+// sort types the keys. A minus before a key reverses its order.
 func (t *typer) sort(n *fhirpath.Call, in Expr) Expr {
 	const most = 10
 	if !t.arity(n, 0, most) {
@@ -171,7 +171,7 @@ func (t *members) sortable(offset int, by Type) bool {
 	return false
 }
 
-// trace passes its input through: a view has no log to write to.
+// trace returns its input, because a view has no log.
 func (t *typer) trace(n *fhirpath.Call, in Expr) Expr {
 	if !t.arity(n, 1, 2) {
 		return nil
@@ -189,7 +189,7 @@ func (t *typer) trace(n *fhirpath.Call, in Expr) Expr {
 	return in
 }
 
-// typeInfo is a member of what type() gives.
+// typeInfo types a member of the result of type().
 func (t *members) typeInfo(in Expr, n *fhirpath.Member) Expr {
 	e := &Call{Func: FuncTypeName, In: in, T: system("String")}
 	e.T.Many = in.Type().Many
@@ -203,8 +203,8 @@ func (t *members) typeInfo(in Expr, n *fhirpath.Member) Expr {
 	return e
 }
 
-// withValueless makes a list of primitives yield those without a value, too, where
-// hasValue() is asked of its items.
+// withValueless makes a list of primitives also yield those without a value, if hasValue() is
+// called on its items.
 func withValueless(in, body Expr) Expr {
 	c, ok := in.(*Child)
 	if !ok || !asksForValue(body) {
@@ -230,7 +230,7 @@ func filterValueless(in Expr) Expr {
 	return in
 }
 
-// asksForValue says that an expression has hasValue() of the focus in it.
+// asksForValue reports whether an expression calls hasValue() on the focus.
 func asksForValue(e Expr) bool {
 	switch e := e.(type) {
 	case *Call:

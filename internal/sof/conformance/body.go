@@ -10,35 +10,35 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// Refused says that an engine cannot say a view. It is neither a pass nor a
-// failure, and neither is a view with FHIRPath that views do not take.
+// Refused reports that an engine cannot express a view, or that the view uses unsupported FHIRPath.
+// It is neither a pass nor a failure.
 type Refused struct{ Err error }
 
-// Error gives the reasons, each with its place.
+// Error returns the reasons, each with its place.
 func (e *Refused) Error() string { return e.Err.Error() }
 
-// Unwrap gives the reasons.
+// Unwrap returns the reasons.
 func (e *Refused) Unwrap() error { return e.Err }
 
-// NotRun says that a server did not get as far as a verdict on the data, so that
-// a case that expects an error has not passed either.
+// NotRun reports that a server returned no verdict on the data. A case that expects an error has
+// then not passed either.
 type NotRun struct{ Err error }
 
-// Error says what went wrong.
+// Error returns the cause.
 func (e *NotRun) Error() string { return e.Err.Error() }
 
-// Unwrap gives what went wrong.
+// Unwrap returns the cause.
 func (e *NotRun) Unwrap() error { return e.Err }
 
 // Server runs SELECT statements over documents.
 type Server interface {
-	// Rows puts documents into a table source and runs the statement that body
-	// writes over it. A nil cell is NULL, others are text as of Table. Data that
-	// makes the statement fail is a plain error, everything else a *NotRun.
+	// Rows puts documents into a table source and runs the statement that body writes over it. A
+	// nil cell is NULL, others are text as in Table. Data that makes the statement fail is a plain
+	// error, everything else a *NotRun.
 	Rows(ctx context.Context, docs []json.RawMessage, body func(from string) (string, error)) ([][][]byte, error)
 }
 
-// OnServer runs views by the bodies of an engine, with the allowances of Native.
+// OnServer runs views with the SELECT bodies of an engine, with the same leniency as Native.
 func OnServer(ctx context.Context, e tsql.Engine, s Server) Runner {
 	return func(view []byte, resources []json.RawMessage) (Table, error) {
 		v, err := sof.Compile("view.json", view, sof.Lenient())
@@ -56,11 +56,11 @@ func OnServer(ctx context.Context, e tsql.Engine, s Server) Runner {
 	}
 }
 
-// errNotRun is what Expressible gives for a view that could be run.
+// errNotRun is Expressible's result for a view that could be run.
 var errNotRun = errors.New("not run")
 
-// Expressible runs nothing: each case is refused, or its view has a fault, or it
-// could be run.
+// Expressible runs nothing. It reports whether a case is refused, its view has a fault, or it could
+// be run.
 func Expressible(e tsql.Engine) Runner {
 	return func(view []byte, _ []json.RawMessage) (Table, error) {
 		v, err := sof.Compile("view.json", view, sof.Lenient())
@@ -74,7 +74,7 @@ func Expressible(e tsql.Engine) Runner {
 	}
 }
 
-// Outcome is what became of a case in one word.
+// Outcome is the result of a case in one word.
 type Outcome string
 
 // The outcomes.
@@ -85,7 +85,7 @@ const (
 	ExpressibleCase Outcome = "expressible" // and not run
 )
 
-// Outcome sorts the result.
+// Outcome classifies the result.
 func (r Result) Outcome() Outcome {
 	var refused *Refused
 	switch {
@@ -99,8 +99,7 @@ func (r Result) Outcome() Outcome {
 	return Failed
 }
 
-// unsupported says that a view was refused for FHIRPath that views do not take, and
-// for nothing else.
+// unsupported reports whether a view was refused only for unsupported FHIRPath.
 func unsupported(err error) bool {
 	var fault *sof.Fault
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
@@ -109,7 +108,7 @@ func unsupported(err error) bool {
 	return errors.As(err, &fault) && fault.Unsupported
 }
 
-// Count counts the results of an outcome.
+// Count counts the results with an outcome.
 func Count(results []FileResult, o Outcome) int {
 	n := 0
 	for _, f := range results {

@@ -1,8 +1,8 @@
 // Package conformance runs the official SQL on FHIR test cases.
 //
-// The comparison is strict: rows form a multiset, values compare by the type of
-// their column, the order of columns counts where a case gives it, and a case
-// that expects an error sees its fixtures too.
+// The comparison is strict: rows form a multiset, values compare by the type of their column, the
+// order of columns counts if a case defines it, and a case that expects an error sees its fixtures
+// too.
 package conformance
 
 import (
@@ -29,7 +29,7 @@ type File struct {
 	Cases     []Case            `json:"tests"`
 }
 
-// Case is one view and what it must give.
+// Case is one view with its expected result.
 type Case struct {
 	Title         string                       `json:"title"`
 	Tags          []string                     `json:"tags"`
@@ -40,7 +40,7 @@ type Case struct {
 	ExpectError   bool                         `json:"expectError"`
 }
 
-// newer is the folder whose files replace those of the same name.
+// newer is the folder whose files replace files with the same name.
 const newer = "newer"
 
 // Load reads the case files of a folder, ordered by name.
@@ -71,19 +71,17 @@ func Load(dir fs.FS) ([]File, error) {
 	return out, nil
 }
 
-// Table is what a view gave: the columns, and the cells of each row; a nil cell
-// is NULL.
+// Table is the result of a view: its columns, and the cells of each row. A nil cell is NULL.
 type Table struct {
 	Columns []sof.Column
 	Rows    [][][]byte
 }
 
-// Runner runs one view over resources. An error is what expectError asks for.
+// Runner runs one view over resources. Its error satisfies expectError.
 type Runner func(view []byte, resources []json.RawMessage) (Table, error)
 
-// Native runs views with the native engine. Elements that R4 lacks are allowed,
-// since the cases are written for several versions of FHIR, and so are
-// resources without id.
+// Native runs views with the native engine. It allows elements that R4 lacks, because the cases
+// cover several FHIR versions, and resources without an id.
 func Native(view []byte, resources []json.RawMessage) (Table, error) {
 	v, err := sof.Compile("view.json", view, sof.Lenient())
 	if err != nil {
@@ -172,8 +170,8 @@ func compare(expect []map[string]json.RawMessage, t Table) error {
 	return fmt.Errorf("the rows differ\nexpected:\n  %s\ngot:\n  %s", strings.Join(want, "\n  "), strings.Join(got, "\n  "))
 }
 
-// expected is an expected row as text, with its values in canonical form. A
-// column that the view lacks is a difference.
+// expected returns an expected row as text, with its values in canonical form. A column that the
+// view lacks is a difference.
 func expected(row map[string]json.RawMessage, columns []sof.Column) (string, error) {
 	out := make([]string, len(columns))
 	for i, c := range columns {
@@ -191,8 +189,7 @@ func expected(row map[string]json.RawMessage, columns []sof.Column) (string, err
 	return strings.Join(out, " "), nil
 }
 
-// actual is a row that came out as text. The kind of its column says what a cell
-// means, and a cell that does not fit it is an error.
+// actual returns a result row as text. A cell that does not fit the kind of its column is an error.
 func actual(row [][]byte, columns []sof.Column) (string, error) {
 	out := make([]string, len(columns))
 	for i, c := range columns {
@@ -218,7 +215,7 @@ func actual(row [][]byte, columns []sof.Column) (string, error) {
 	return strings.Join(out, " "), nil
 }
 
-// canonical is JSON text with numbers by value and objects by member name.
+// canonical returns JSON text with numbers by value and objects by member name.
 func canonical(raw json.RawMessage) (string, error) {
 	if raw == nil {
 		return "null", nil

@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/views"
 )
 
-// Good R4 data has no elements that R4 does not know.
+// Valid R4 data has only elements that R4 knows.
 func TestGoodDataHasNoDifferences(t *testing.T) {
 	t.Parallel()
 	all, err := views.Bundled()

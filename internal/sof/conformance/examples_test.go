@@ -23,7 +23,7 @@ import (
 
 const examples = "testdata/r4-examples/"
 
-// packedLines gives the lines of a packed file; none where there is no such file.
+// packedLines returns the lines of a compressed file, or none if it does not exist.
 func packedLines(t *testing.T, name string) (lines [][]byte) {
 	t.Helper()
 	f, err := os.Open(name)
@@ -50,7 +50,7 @@ func packedLines(t *testing.T, name string) (lines [][]byte) {
 	return lines
 }
 
-// tagged are the columns of a bundled view with an ansi/type tag.
+// tagged returns the columns of a bundled view with an ansi/type tag.
 func tagged(t *testing.T, view string) []string {
 	t.Helper()
 	text, err := fs.ReadFile(views.FS(), view+".json")
@@ -82,7 +82,7 @@ func tagged(t *testing.T, view string) []string {
 	return names
 }
 
-// nullRows are the forEachOrNull of a view that have columns for %rowIndex.
+// nullRows returns the forEachOrNull of a view that have columns for %rowIndex.
 func nullRows(r sof.Row) (out []*sof.Iterate) {
 	switch r := r.(type) {
 	case *sof.Product:
@@ -104,8 +104,7 @@ func nullRows(r sof.Row) (out []*sof.Iterate) {
 	return out
 }
 
-// withoutIndex takes %rowIndex out of the rows of nulls, where the other engine has
-// none.
+// withoutIndex removes %rowIndex from rows of nulls, where the other engine has none.
 func withoutIndex(v *sof.View, row [][]byte) {
 	for _, it := range nullRows(v.Rows) {
 		empty := true
@@ -120,11 +119,11 @@ func withoutIndex(v *sof.View, row [][]byte) {
 	}
 }
 
-// plainCell is a cell as both engines write it.
+// plainCell returns a cell in the form of both engines.
 func plainCell(c sof.Column, text string) string {
 	if c.Kind == sof.Decimal {
 		if d, ok := decimal.Parse(text); ok {
-			const digits = 27 // what the other engine keeps
+			const digits = 27 // precision of the other engine
 			return d.Round(digits).Trim().String()
 		}
 	}
@@ -143,8 +142,8 @@ func plainCell(c sof.Column, text string) string {
 	return text
 }
 
-// The examples of the specification have rows by another vendor's FHIRPath engine:
-// the bundled views give the same.
+// The specification's examples have rows from another vendor's FHIRPath engine. The bundled views
+// must return the same.
 func TestRowsOfAnotherEngine(t *testing.T) {
 	t.Parallel()
 	all, err := views.Bundled()
@@ -197,8 +196,8 @@ func TestRowsOfAnotherEngine(t *testing.T) {
 	}
 }
 
-// foreign says that a line has a reference to the id at some server. The other engine
-// takes the id of a resource at any server, which is the key of another one here.
+// foreign reports whether a line refers to the id at another server. The other engine accepts ids
+// of any server as keys.
 func foreign(line []byte, id string) bool {
 	return regexp.MustCompile(`"reference":\s*"[a-z]+://[^"]*/` + regexp.QuoteMeta(id) + `"`).Match(line)
 }

@@ -6,13 +6,13 @@ import (
 	"io"
 )
 
-// Result is what became of one case.
+// Result is the result of one case.
 type Result struct {
 	Title string
 	Err   error // nil means passed
 }
 
-// FileResult is what became of one file.
+// FileResult is the results of one file.
 type FileResult struct {
 	Name    string
 	Results []Result
@@ -52,7 +52,7 @@ func Totals(results []FileResult) (passed, failed int) {
 	return passed, failed
 }
 
-// Print writes one line per file, the failures below it, and the closing line.
+// Print writes one line per file with its failures, and a closing line.
 func Print(w io.Writer, results []FileResult) error {
 	for _, f := range results {
 		if _, err := fmt.Fprintf(w, "%-28s %d/%d\n", f.Name, f.Passed(), len(f.Results)); err != nil {

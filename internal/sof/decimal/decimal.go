@@ -1,5 +1,5 @@
-// Package decimal computes with decimal numbers exactly: 0.1 + 0.2 is 0.3, and
-// 1.0 remembers that it was written with one digit after the point.
+// Package decimal does exact decimal arithmetic: 0.1 + 0.2 is 0.3, and 1.0 keeps its one digit
+// after the point.
 package decimal
 
 import (
@@ -7,27 +7,26 @@ import (
 	"strings"
 )
 
-// maxScale bounds exponents, so that a short text such as 1e999999999 cannot
-// ask for a number of a billion digits. FHIR decimals have 18 digits or fewer.
+// maxScale bounds exponents, so that a short text such as 1e999999999 cannot become a number of a
+// billion digits. FHIR decimals have 18 digits or fewer.
 const maxScale = 400
 
-// longest is more bytes than a number with 800 digits takes, however its exponent
-// is written. Longer texts are refused before they are copied.
+// longest bounds the text of a number with 800 digits and any exponent. Longer texts are refused
+// before they are copied.
 const longest = 4 * maxScale
 
-// QuotientScale is the number of digits after the point that a quotient is
-// rounded to where it does not end sooner.
+// QuotientScale is the number of digits after the point to which an inexact quotient is rounded.
 const QuotientScale = 20
 
-// Decimal is coefficient * 10^-scale; the scale is never negative. It does not
-// change once made. The zero value is 0.
+// Decimal is coefficient * 10^-scale with a scale of at least 0. It is immutable; the zero value is
+// 0.
 type Decimal struct {
 	coef  big.Int
 	scale int
 }
 
-// Parse reads a number in JSON's grammar, with or without an exponent; ok is
-// false for other texts, for exponents beyond 400 and for more than 800 digits.
+// Parse parses a number in JSON's grammar, with or without an exponent. ok is false for other
+// texts, for exponents beyond 400 and for more than 800 digits.
 func Parse[T string | []byte](text T) (d Decimal, ok bool) {
 	if len(text) > longest {
 		return Decimal{}, false
@@ -94,7 +93,7 @@ func isNumber(whole, frac string, point bool) bool {
 	return true
 }
 
-// Int is n as a Decimal.
+// Int returns n as a Decimal.
 func Int(n int64) Decimal {
 	var d Decimal
 	d.coef.SetInt64(n)
@@ -105,7 +104,7 @@ func pow10(n int) *big.Int {
 	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 }
 
-// align gives the coefficients of a and b at one scale.
+// align returns the coefficients of a and b at one scale.
 func align(a, b Decimal) (x, y *big.Int, scale int) {
 	x, y = &a.coef, &b.coef
 	switch {
@@ -117,26 +116,26 @@ func align(a, b Decimal) (x, y *big.Int, scale int) {
 	return x, y, max(a.scale, b.scale)
 }
 
-// Cmp is -1, 0 or 1 as d is less than, equal to or greater than e by value.
+// Cmp returns -1, 0 or 1 if d is less than, equal to or greater than e by value.
 func (d Decimal) Cmp(e Decimal) int {
 	x, y, _ := align(d, e)
 	return x.Cmp(y)
 }
 
-// Sign is -1, 0 or 1.
+// Sign returns -1, 0 or 1.
 func (d Decimal) Sign() int { return d.coef.Sign() }
 
-// Scale is the number of digits after the point, as written.
+// Scale returns the number of digits after the point, as written.
 func (d Decimal) Scale() int { return d.scale }
 
-// Neg is -d.
+// Neg returns -d.
 func (d Decimal) Neg() Decimal {
 	r := Decimal{scale: d.scale}
 	r.coef.Neg(&d.coef)
 	return r
 }
 
-// Add is d + e.
+// Add returns d + e.
 func (d Decimal) Add(e Decimal) Decimal {
 	x, y, scale := align(d, e)
 	r := Decimal{scale: scale}
@@ -144,18 +143,18 @@ func (d Decimal) Add(e Decimal) Decimal {
 	return r
 }
 
-// Sub is d - e.
+// Sub returns d - e.
 func (d Decimal) Sub(e Decimal) Decimal { return d.Add(e.Neg()) }
 
-// Mul is d * e.
+// Mul returns d * e.
 func (d Decimal) Mul(e Decimal) Decimal {
 	r := Decimal{scale: d.scale + e.scale}
 	r.coef.Mul(&d.coef, &e.coef)
 	return r
 }
 
-// Div is d / e, exact where the quotient ends within QuotientScale digits and
-// rounded half to even there where it does not; ok is false when e is 0.
+// Div returns d / e, exact if the quotient ends within QuotientScale digits, else rounded half to
+// even there. ok is false if e is 0.
 func (d Decimal) Div(e Decimal) (q Decimal, ok bool) {
 	if e.Sign() == 0 {
 		return Decimal{}, false
@@ -177,7 +176,7 @@ func (d Decimal) Div(e Decimal) (q Decimal, ok bool) {
 	return q.Trim(), true
 }
 
-// IntDiv is the quotient cut towards zero, Mod what it leaves.
+// IntDiv returns the quotient truncated towards zero. ok is false if e is 0.
 func (d Decimal) IntDiv(e Decimal) (q Decimal, ok bool) {
 	if e.Sign() == 0 {
 		return Decimal{}, false
@@ -187,7 +186,7 @@ func (d Decimal) IntDiv(e Decimal) (q Decimal, ok bool) {
 	return q, true
 }
 
-// Mod is what IntDiv leaves, with the sign of d; ok is false when e is 0.
+// Mod returns the remainder of IntDiv, with the sign of d. ok is false if e is 0.
 func (d Decimal) Mod(e Decimal) (r Decimal, ok bool) {
 	if e.Sign() == 0 {
 		return Decimal{}, false
@@ -198,7 +197,7 @@ func (d Decimal) Mod(e Decimal) (r Decimal, ok bool) {
 	return r, true
 }
 
-// Trim is d without zeros at the end of its fraction.
+// Trim returns d without trailing zeros in its fraction.
 func (d Decimal) Trim() Decimal {
 	ten, rem, q := big.NewInt(10), new(big.Int), new(big.Int)
 	for d.scale > 0 {
@@ -211,7 +210,7 @@ func (d Decimal) Trim() Decimal {
 	return d
 }
 
-// IntDigits returns the number of digits before the point, without zeros in front.
+// IntDigits returns the number of digits before the point, without leading zeros.
 func (d Decimal) IntDigits() int {
 	whole, _ := d.IntDiv(Int(1))
 	if whole.Sign() == 0 {
@@ -220,14 +219,14 @@ func (d Decimal) IntDigits() int {
 	return len(strings.TrimPrefix(whole.String(), "-"))
 }
 
-// Int64 is d as a whole number; ok is false where it is none or too large.
+// Int64 returns d as a whole number. ok is false if it has a fraction or is too large.
 func (d Decimal) Int64() (n int64, ok bool) {
 	t := d.Trim()
 	return t.coef.Int64(), t.scale == 0 && t.coef.IsInt64()
 }
 
-// Round is d with at most scale digits after the point, ties going by the
-// digit's distance as SQL's ROUND does: away from zero.
+// Round returns d with at most scale digits after the point. Ties are rounded away from zero, like
+// SQL's ROUND.
 func (d Decimal) Round(scale int) Decimal {
 	if d.scale <= scale {
 		return d
@@ -243,7 +242,7 @@ func (d Decimal) Round(scale int) Decimal {
 }
 
 // RoundHalfEven returns d with at most scale digits after the point. A tie goes to the even digit,
-// as IEEE 754 rounds, so that sums of rounded values do not drift.
+// as in IEEE 754, so that sums of rounded values do not drift.
 func (d Decimal) RoundHalfEven(scale int) Decimal {
 	if d.scale <= scale {
 		return d
@@ -258,21 +257,21 @@ func (d Decimal) RoundHalfEven(scale int) Decimal {
 	return r
 }
 
-// Boundaries are the least and the greatest value that d may stand for, given
-// the digits it was written with: 1.0 stands for 0.95 to 1.05.
+// Boundaries returns the least and the greatest value that d may mean at its precision: 1.0 means
+// 0.95 to 1.05.
 func (d Decimal) Boundaries() (low, high Decimal) {
 	half := Decimal{scale: d.scale + 1}
 	half.coef.SetInt64(5)
 	return d.Sub(half), d.Add(half)
 }
 
-// Size returns the bytes that Append writes at most.
+// Size returns the maximum number of bytes that Append writes.
 func (d Decimal) Size() int {
 	const digitsPerBit = 0.302
 	return int(float64(d.coef.BitLen())*digitsPerBit) + d.scale + 4
 }
 
-// Append writes d without an exponent, with the digits of its scale.
+// Append appends d without an exponent, with the digits of its scale.
 func (d Decimal) Append(b []byte) []byte {
 	var digits [64]byte
 	s := d.coef.Append(digits[:0], 10)
@@ -291,5 +290,5 @@ func (d Decimal) Append(b []byte) []byte {
 	return append(b, s[len(s)-d.scale:]...)
 }
 
-// String writes d as Append does.
+// String returns d in the form of Append.
 func (d Decimal) String() string { return string(d.Append(nil)) }

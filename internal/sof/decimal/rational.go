@@ -2,11 +2,11 @@ package decimal
 
 import "math/big"
 
-// Rat is d as a fraction.
+// Rat returns d as a fraction.
 func (d Decimal) Rat() *big.Rat { return new(big.Rat).SetFrac(&d.coef, pow10(d.scale)) }
 
-// FromRat is r as a Decimal, rounded half to even at scale digits after the point
-// where it does not end sooner.
+// FromRat returns r as a Decimal, rounded half to even at scale digits after the point if it does
+// not end sooner.
 func FromRat(r *big.Rat, scale int) Decimal {
 	num := Decimal{scale: 0}
 	num.coef.Set(r.Num())
@@ -22,12 +22,12 @@ func FromRat(r *big.Rat, scale int) Decimal {
 	return out.Trim()
 }
 
-// RootScale is the number of digits after the point that roots, powers and logarithms
-// are rounded to where they do not end sooner.
+// RootScale is the number of digits after the point to which inexact roots, powers and logarithms
+// are rounded.
 const RootScale = 18
 
-// precision is how many bits roots and logarithms are worked out with: enough for
-// RootScale digits of numbers below the bound of their arguments.
+// precision is the number of bits for roots and logarithms: enough for RootScale digits of numbers
+// below maxArgument.
 const precision = 640
 
 func float(d Decimal) *big.Float { return new(big.Float).SetPrec(precision).SetRat(d.Rat()) }
@@ -39,7 +39,7 @@ func fromFloat(f *big.Float) Decimal {
 	return FromRat(r, RootScale)
 }
 
-// Sqrt is the square root; ok is false for numbers below 0.
+// Sqrt returns the square root. ok is false for numbers below 0.
 func (d Decimal) Sqrt() (r Decimal, ok bool) {
 	if d.Sign() < 0 || size(d) > maxArgument {
 		return Decimal{}, false
@@ -47,19 +47,19 @@ func (d Decimal) Sqrt() (r Decimal, ok bool) {
 	return fromFloat(newFloat().Sqrt(float(d))), true
 }
 
-// maxArgument bounds the digits of what functions without an exact result take.
+// maxArgument bounds the digits of arguments to functions without an exact result.
 const maxArgument = 100
 
-// maxResult bounds the digits of what Exp and Power give.
+// maxResult bounds the digits of the results of Exp and Power.
 const maxResult = 100
 
-// size is the number of digits before the point, or of zeros behind it.
+// size returns the number of digits before the point, or of zeros after it.
 func size(d Decimal) int {
 	n := len(d.coef.Text(10)) - d.scale
 	return max(n, -n)
 }
 
-// Exp is e to the power of d; ok is false beyond 100 digits.
+// Exp returns e to the power of d. ok is false beyond 100 digits.
 func (d Decimal) Exp() (r Decimal, ok bool) {
 	const most = 230 // e^230 has a hundred digits
 	if d.Cmp(Int(most)) > 0 {
@@ -71,7 +71,7 @@ func (d Decimal) Exp() (r Decimal, ok bool) {
 	return fromFloat(exp(float(d))), true
 }
 
-// exp adds up the series of x / 2^k, and squares k times.
+// exp sums the series of x / 2^k and squares the result k times.
 func exp(x *big.Float) *big.Float {
 	const k = 16
 	x = newFloat().SetMantExp(x, -k)
@@ -86,7 +86,7 @@ func exp(x *big.Float) *big.Float {
 	return sum
 }
 
-// Ln is the natural logarithm; ok is false for numbers that are not above 0.
+// Ln returns the natural logarithm. ok is false for numbers that are not above 0.
 func (d Decimal) Ln() (r Decimal, ok bool) {
 	if d.Sign() <= 0 || size(d) > maxArgument {
 		return Decimal{}, false
@@ -94,7 +94,7 @@ func (d Decimal) Ln() (r Decimal, ok bool) {
 	return fromFloat(ln(float(d))), true
 }
 
-// ln is k ln 2 + ln m, with m between 2/3 and 4/3.
+// ln computes k ln 2 + ln m, with m between 2/3 and 4/3.
 func ln(x *big.Float) *big.Float {
 	m := newFloat()
 	k := x.MantExp(m)
@@ -106,7 +106,7 @@ func ln(x *big.Float) *big.Float {
 	return newFloat().Add(lnNear(m), two.Mul(two, newFloat().SetInt64(int64(k))))
 }
 
-// lnNear is 2 artanh((x-1)/(x+1)) as a series.
+// lnNear computes 2 artanh((x-1)/(x+1)) as a series.
 func lnNear(x *big.Float) *big.Float {
 	one := newFloat().SetInt64(1)
 	z := newFloat().Quo(newFloat().Sub(x, one), newFloat().Add(x, one))
@@ -119,7 +119,7 @@ func lnNear(x *big.Float) *big.Float {
 	return sum.SetMantExp(sum, 1)
 }
 
-// Log is the logarithm of d to a base; ok is false where there is none.
+// Log returns the logarithm of d to a base. ok is false if it does not exist.
 func (d Decimal) Log(base Decimal) (r Decimal, ok bool) {
 	if d.Sign() <= 0 || base.Sign() <= 0 || base.Cmp(Int(1)) == 0 || size(d) > maxArgument || size(base) > maxArgument {
 		return Decimal{}, false
@@ -127,8 +127,8 @@ func (d Decimal) Log(base Decimal) (r Decimal, ok bool) {
 	return fromFloat(newFloat().Quo(ln(float(d)), ln(float(base)))), true
 }
 
-// Power is d to the power of e, exact for whole e of up to 100; ok is false where
-// there is no such real number, or it has more than 100 digits.
+// Power returns d to the power of e, exact for whole e of up to 100. ok is false if the result is
+// not a real number or has more than 100 digits.
 func (d Decimal) Power(e Decimal) (r Decimal, ok bool) {
 	n, whole := e.Int64()
 	switch {

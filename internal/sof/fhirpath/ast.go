@@ -1,15 +1,14 @@
 // Package fhirpath parses the part of FHIRPath N1 that ViewDefinitions use.
 //
-// Text goes in, a syntax tree with positions comes out, or one *Error with the
-// byte where reading stopped. The package knows the grammar, not the meaning:
-// which functions exist, what is typed how and what is refused is for package
-// sof. Printing a tree gives text that parses to the same tree.
+// It returns a syntax tree with positions, or one *Error with the byte where parsing stopped. The
+// package implements the grammar only: package sof decides which functions exist, types expressions
+// and refuses unsupported ones. Printing a tree and parsing the text returns the same tree.
 package fhirpath
 
 // Node is one node of a syntax tree.
 type Node interface {
-	// Pos is the byte offset at which the node is best pointed at: the name of a
-	// member or function, the sign of an operator, the start of a literal.
+	// Pos returns the byte offset that describes the node best: the name of a member or function,
+	// the sign of an operator, the start of a literal.
 	Pos() int
 }
 
@@ -18,7 +17,7 @@ type pos int
 // Pos implements Node.
 func (p pos) Pos() int { return int(p) }
 
-// LiteralKind says what a literal is.
+// LiteralKind is the kind of a literal.
 type LiteralKind int
 
 // The kinds of literal.
@@ -34,14 +33,13 @@ const (
 	Quantity
 )
 
-// Literal is a constant in the text. Text is the decoded string, the lexeme of
-// a number, or a date or time without its @ and T marks.
+// Literal is a constant in the text. Text is the decoded string, the text of a number, or a date or
+// time without its @ and T marks.
 type Literal struct {
 	pos
 	Kind LiteralKind
 	Text string
-	// Unit is that of a Quantity: a UCUM code or, where Calendar is true, a word
-	// such as "days".
+	// Unit is the unit of a Quantity: a UCUM code or, if Calendar is true, a word such as "days".
 	Unit     string
 	Calendar bool
 }
@@ -49,11 +47,10 @@ type Literal struct {
 // This is $this.
 type This struct{ pos }
 
-// Index is $index: the position of the item in the collection under where(),
-// select() or all().
+// Index is $index: the position of the item in the collection of where(), select() or all().
 type Index struct{ pos }
 
-// Total is $total, which only aggregate() knows.
+// Total is $total, which only aggregate() defines.
 type Total struct{ pos }
 
 // External is %name.
@@ -62,14 +59,14 @@ type External struct {
 	Name string
 }
 
-// Member is X.Name; X is nil where the name stands alone.
+// Member is X.Name. X is nil for a name without a dot before it.
 type Member struct {
 	pos
 	X    Node
 	Name string
 }
 
-// Call is X.Name(Args); X is nil where the function stands alone.
+// Call is X.Name(Args). X is nil for a function without a dot before it.
 type Call struct {
 	pos
 	X    Node
@@ -102,7 +99,7 @@ type TypeTest struct {
 	pos
 	Op string
 	X  Node
-	// TypePos points at the type.
+	// TypePos is the position of the type.
 	TypePos int
 	Type    string
 }
@@ -134,5 +131,5 @@ func Walk(n Node, f func(Node)) {
 	}
 }
 
-// NewMember is X.name for trees that are made rather than parsed.
+// NewMember returns X.name, for trees that were not parsed.
 func NewMember(x Node, name string, at int) *Member { return &Member{pos(at), x, name} }

@@ -111,7 +111,7 @@ func TestNestingIsBounded(t *testing.T) {
 	}
 }
 
-// positionsAside makes cmp compare trees by what they mean.
+// positionsAside makes cmp compare trees without their positions.
 var positionsAside = cmp.FilterPath(func(p cmp.Path) bool {
 	f, ok := p.Last().(cmp.StructField)
 	return ok && (f.Name() == "pos" || f.Name() == "TypePos")

@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Error says where and why a text is no expression.
+// Error is a syntax error with its position.
 type Error struct {
 	Pos int // byte offset
 	Msg string
 }
 
-// Error gives the reason alone: who knows the file adds the place.
+// Error returns the reason only. Callers that know the file add the place.
 func (e *Error) Error() string { return e.Msg }
 
 type tokenKind int
@@ -24,7 +24,7 @@ const (
 	tokName               // identifier or keyword
 	tokQuoted             // `identifier`
 	tokString             // text is decoded
-	tokNumber             // integer or decimal lexeme
+	tokNumber             // text of an integer or decimal
 	tokDate               // after the @
 	tokTime               // after the @T
 	tokExternal           // after the %
@@ -38,7 +38,7 @@ type token struct {
 	text string
 }
 
-// lex cuts src into tokens; the last one is tokEOF.
+// lex splits src into tokens. The last one is tokEOF.
 func lex(src string) ([]token, error) {
 	if !utf8.ValidString(src) {
 		return nil, &Error{0, "the expression is not valid UTF-8"}
@@ -172,8 +172,8 @@ func (l *lexer) next() (token, error) {
 	return token{}, &Error{start, fmt.Sprintf("unexpected character %q", r)}
 }
 
-// temporal reads what follows an @: digits, signs and a T in the form of a date,
-// a dateTime or a time. Whether the digits name a real day is checked later.
+// temporal reads the text after an @: digits, signs and a T in the form of a date, a dateTime or a
+// time. The digits are validated later.
 func (l *lexer) temporal() (token, error) {
 	start := l.i
 	l.i++

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxDepth bounds the nesting of an expression, and so the stack of everything
-// that walks a tree.
+// maxDepth bounds the nesting of an expression, and so the stack of recursive functions over a
+// tree.
 const maxDepth = 200
 
-// Parse reads one expression. The error, if any, is an *Error.
+// Parse parses one expression. Its error is an *Error.
 func Parse(src string) (Node, error) {
 	toks, err := lex(src)
 	if err != nil {
@@ -92,7 +92,7 @@ func (t token) describe() string {
 	return fmt.Sprintf("%q", t.text)
 }
 
-// operator is the infix operator at the cursor, or "".
+// operator returns the infix operator at the cursor, or "".
 func (p *parser) operator() string {
 	t := p.tok()
 	if t.kind != tokOp && t.kind != tokName {
@@ -205,13 +205,13 @@ func (p *parser) postfix(x Node) (Node, error) {
 	}
 }
 
-// reserved are the words that the grammar keeps from being names.
+// reserved are words that the grammar does not allow as names.
 var reserved = map[string]bool{
 	"and": true, "or": true, "xor": true, "implies": true, "div": true, "mod": true,
 	"true": true, "false": true,
 }
 
-// invocation reads what may follow a dot, or stand alone with x nil.
+// invocation parses a member, function or variable, after a dot or, with x nil, without one.
 func (p *parser) invocation(x Node) (Node, error) {
 	t := p.take()
 	switch {
@@ -335,8 +335,8 @@ func newLiteral(at int, kind LiteralKind, text string) *Literal {
 	return &Literal{pos: pos(at), Kind: kind, Text: text}
 }
 
-// unit reads what makes a quantity of a number: a UCUM code in quotes, or the word
-// for a span of time. It gives nil where there is neither.
+// unit parses the unit after a number: a UCUM code in quotes, or the word for a span of time. It
+// returns nil if there is none.
 func (p *parser) unit(number token) *Literal {
 	t := p.tok()
 	calendar := t.kind == tokName && IsCalendarUnit(t.text)
@@ -349,7 +349,7 @@ func (p *parser) unit(number token) *Literal {
 	return q
 }
 
-// IsCalendarUnit says that a word is a unit of a quantity of time, as in 4 days.
+// IsCalendarUnit reports whether a word is a unit of time, as in 4 days.
 func IsCalendarUnit(word string) bool {
 	switch strings.TrimSuffix(word, "s") {
 	case "year", "month", "week", "day", "hour", "minute", "second", "millisecond":

@@ -2,15 +2,15 @@ package fhirpath
 
 import "strings"
 
-// Print gives the tree as text with only the parentheses it needs. Parsing that
-// text gives the same tree, positions aside.
+// Print returns the tree as text with the necessary parentheses only. Parsing the text returns the
+// same tree, except for positions.
 func Print(n Node) string {
 	var b strings.Builder
 	write(&b, n, 0)
 	return b.String()
 }
 
-// Quote is s as a string literal.
+// Quote returns s as a string literal.
 func Quote(s string) string {
 	var b strings.Builder
 	quote(&b, s, '\'')
@@ -158,7 +158,7 @@ func wordOnly(s string) bool {
 	return s != ""
 }
 
-// plainName says that s needs no backquotes as a name.
+// plainName reports whether s is a name without backquotes.
 func plainName(s string) bool {
 	return wordOnly(s) && !isDigit(s[0]) && !reserved[s]
 }

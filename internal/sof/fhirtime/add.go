@@ -1,6 +1,6 @@
 package fhirtime
 
-// Unit is one of the spans of time that a date or time can be moved by.
+// Unit is a unit of time by which a date or time can be moved.
 type Unit uint8
 
 // The units, coarsest first.
@@ -21,13 +21,13 @@ const (
 	nanosADay    = minutesADay * 60 * nanosASecond
 )
 
-// farthest bounds what is added, so that sums stay whole numbers.
+// farthest bounds the added number, so that sums do not overflow.
 const farthest = 1 << 40
 
-// Add moves v by n units and by a fraction of a second in nanoseconds, as FHIRPath N1
-// says (6.6.3): months end where they end, what is finer than v's precision counts in
-// whole parts of it, and a time of day goes round the clock. ok is false where the
-// result has no year of four digits.
+// Add moves v by n units and by a fraction of a second in nanoseconds, as in FHIRPath N1, 6.6.3:
+// the last day of a month stays within the month, units finer than v's precision count in whole
+// parts of it, and a time of day wraps around. ok is false if the result has no year of four
+// digits.
 func Add(v Value, n int64, u Unit, nanos int64) (out Value, ok bool) {
 	if n > farthest || n < -farthest {
 		return Value{}, false
@@ -55,7 +55,7 @@ func Add(v Value, n int64, u Unit, nanos int64) (out Value, ok bool) {
 	return addInstant(v, n, u, nanos)
 }
 
-// wholeDays is a span in days, cut towards zero.
+// wholeDays converts a span to days, truncated towards zero.
 func wholeDays(n int64, u Unit) int64 {
 	switch u {
 	case Weeks:
@@ -100,7 +100,7 @@ func addDays(v Value, n int64) (Value, bool) {
 	return v, true
 }
 
-// span is n units of a day's parts as whole days and nanoseconds.
+// span converts n units below a day to whole days and nanoseconds.
 func span(n int64, u Unit, nanos int64) (wholeDays, rest int64) {
 	var perDay, each int64
 	switch u {
@@ -124,7 +124,7 @@ func (v Value) nanos() int64 {
 	return (int64(v.hour*60+v.minute)*60+int64(v.second))*nanosASecond + v.nano
 }
 
-// at sets the time of day, cut to v's precision.
+// at sets the time of day, truncated to v's precision.
 func (v Value) at(nanos int64) Value {
 	minutes := nanos / (60 * nanosASecond)
 	v.hour = int(minutes / 60)
@@ -139,7 +139,7 @@ func (v Value) at(nanos int64) Value {
 
 func addInstant(v Value, n int64, u Unit, nanos int64) (Value, bool) {
 	d, rest := span(n, u, nanos)
-	// what is finer than the precision counts in whole parts of it
+	// units finer than the precision count in whole parts of it
 	switch v.Precision {
 	case Hour:
 		rest -= rest % (3600 * nanosASecond)
@@ -171,7 +171,7 @@ func addClock(v Value, n int64, u Unit, nanos int64) (Value, bool) {
 	return v.at(((v.nanos()+rest)%nanosADay + nanosADay) % nanosADay), true
 }
 
-// Append writes v in FHIR's form with the precision that it has.
+// Append appends v in FHIR's form with its precision.
 func (v Value) Append(b []byte) []byte {
 	if !v.TimeOnly {
 		b = digits(b, v.year, 4)
@@ -197,8 +197,7 @@ func (v Value) Append(b []byte) []byte {
 	return v.appendZone(b)
 }
 
-// appendFraction writes as many digits of the second as v has, and more where a sum
-// needs them.
+// appendFraction appends the fraction with v's digits, and more if a sum needs them.
 func (v Value) appendFraction(b []byte) []byte {
 	wanted, rest := v.Digits, v.nano
 	for n, unit := 0, int64(nanosASecond); rest%unit != 0 && n <= 9; n, unit = n+1, unit/10 {

@@ -1,19 +1,19 @@
 package fhirtime
 
-// The offsets that a dateTime without one may mean at most (FHIRPath,
-// lowBoundary): the earliest instant is at +14:00, the latest at -12:00.
+// The extreme offsets that a dateTime without one may mean (FHIRPath, lowBoundary): the earliest
+// instant is at +14:00, the latest at -12:00.
 const (
 	earliestOffset = 14 * 60
 	latestOffset   = -12 * 60
 )
 
-// DateBoundary writes the first or the last day that v may mean.
+// DateBoundary appends the first or the last day that v may mean.
 func DateBoundary(b []byte, v Value, high bool) []byte {
 	v = fill(v, high)
 	return appendDay(b, v)
 }
 
-// DateTimeBoundary writes the first or the last millisecond that v may mean.
+// DateTimeBoundary appends the first or the last millisecond that v may mean.
 func DateTimeBoundary(b []byte, v Value, high bool) []byte {
 	if !v.Zoned {
 		v.Offset = earliestOffset
@@ -37,7 +37,7 @@ func DateTimeBoundary(b []byte, v Value, high bool) []byte {
 	return digits(b, offset%60, 2)
 }
 
-// TimeBoundary writes the first or the last millisecond that v may mean.
+// TimeBoundary appends the first or the last millisecond that v may mean.
 func TimeBoundary(b []byte, v Value, high bool) []byte {
 	return appendClock(b, fill(v, high), high)
 }
@@ -86,7 +86,7 @@ func appendClock(b []byte, v Value, high bool) []byte {
 	b = append(b, '.')
 	millis := int(v.nano / 1_000_000)
 	if high {
-		// the digits that were not written are nines
+		// the missing digits are nines
 		for unit, n := 100, 0; n < 3; unit, n = unit/10, n+1 {
 			if n >= v.Digits {
 				millis += 9 * unit

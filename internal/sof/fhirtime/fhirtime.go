@@ -1,10 +1,9 @@
-// Package fhirtime reads FHIR dates and times, which may be partial, and
-// compares them as FHIRPath N1 does: offsets are normalised, and values that
-// agree as far as both go but differ in precision have no order.
+// Package fhirtime parses FHIR dates and times, which may be partial, and compares them as in
+// FHIRPath N1: offsets are normalised, and equal values of different precision have no order.
 package fhirtime
 
-// Precision is the smallest part that is given. Seconds and milliseconds are
-// one precision (FHIRPath N1, 6.1.1 Equals).
+// Precision is the smallest given part. Seconds and milliseconds are one precision (FHIRPath N1,
+// 6.1.1 Equals).
 type Precision uint8
 
 // The precisions, coarsest first.
@@ -17,8 +16,8 @@ const (
 	Second
 )
 
-// Value is a date, a dateTime or a time of day. A time of day has its precision
-// in Hour to Second and no date.
+// Value is a date, a dateTime or a time of day. A time of day has a precision of Hour to Second and
+// no date.
 type Value struct {
 	Precision Precision
 	TimeOnly  bool
@@ -64,8 +63,8 @@ func (r *reader) sign(c byte) bool {
 	return false
 }
 
-// ParseDate reads YYYY, YYYY-MM, YYYY-MM-DD and, behind a T, a time with or
-// without seconds, fraction and offset.
+// ParseDate parses YYYY, YYYY-MM, YYYY-MM-DD and, after a T, a time with optional seconds, fraction
+// and offset.
 func ParseDate(text []byte) (v Value, ok bool) {
 	r := reader{text, true}
 	v.year, v.month, v.day = r.number(4), 1, 1
@@ -89,7 +88,7 @@ func ParseDate(text []byte) (v Value, ok bool) {
 	return v, ok
 }
 
-// ParseTime reads hh, hh:mm and hh:mm:ss with a fraction.
+// ParseTime parses hh, hh:mm and hh:mm:ss with an optional fraction.
 func ParseTime(text []byte) (v Value, ok bool) {
 	r := reader{text, true}
 	v.TimeOnly = true
@@ -169,7 +168,7 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// days since 0000-03-01 of the proleptic Gregorian calendar.
+// days returns the days since 0000-03-01 of the proleptic Gregorian calendar.
 func days(year, month, day int) int {
 	if month <= 2 {
 		year--
@@ -178,9 +177,9 @@ func days(year, month, day int) int {
 	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1
 }
 
-// civil is the reverse of days.
+// civil is the inverse of days.
 func civil(n int) (year, month, day int) {
-	// Howard Hinnant's civil_from_days, with era by division since n >= 0 here
+	// Howard Hinnant's civil_from_days, simplified for n >= 0
 	era := n / 146097
 	doe := n - era*146097
 	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
@@ -196,7 +195,7 @@ func civil(n int) (year, month, day int) {
 	return year, month, day
 }
 
-// utc gives v's parts at offset zero. Only values with hours move.
+// utc returns v's parts at offset zero. Only values with hours change.
 func (v Value) utc() Value {
 	if !v.Zoned || v.Offset == 0 || v.Precision < Hour {
 		return v
@@ -225,9 +224,8 @@ func (v Value) part(p Precision) int64 {
 	return 0
 }
 
-// Compare gives the order of v and w; known is false where FHIRPath says empty:
-// they agree in all parts that both have, and one goes further, or one has an
-// offset and the other has a time without.
+// Compare returns the order of v and w. known is false if FHIRPath returns empty: they agree in all
+// common parts and one is more precise, or only one of two times has an offset.
 func Compare(v, w Value) (order int, known bool) {
 	if v.TimeOnly != w.TimeOnly {
 		return 0, false
@@ -254,8 +252,7 @@ func Compare(v, w Value) (order int, known bool) {
 	return 0, true
 }
 
-// Key returns a value that is the same for all values that Compare finds equal, so
-// that it can be the key of a map.
+// Key returns the same value for all values that Compare finds equal, for use as a map key.
 func (v Value) Key() Value {
 	v = v.utc()
 	v.Offset, v.Digits = 0, 0

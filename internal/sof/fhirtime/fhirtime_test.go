@@ -92,7 +92,7 @@ func TestTextsThatAreNoDates(t *testing.T) {
 func FuzzCompareAgreesWithTheStandardLibrary(f *testing.F) {
 	f.Add(int64(0), int64(86_400_000), 60, -300)
 	f.Fuzz(func(t *testing.T, a, b int64, za, zb int) {
-		// years 1 to 9999, away from the ends where an offset leaves them
+		// years 1 to 9999, without the ends that an offset would leave
 		const span = 9_990 * 365 * 86_400_000
 		instant := func(ms int64, zone int) time.Time {
 			ms = (ms%span+span)%span - 62_000_000_000_000

@@ -31,7 +31,7 @@ func linesOf(tb testing.TB, path string) [][]byte {
 	return bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 }
 
-// benchmark runs views over real lines; MB/s counts the lines' bytes.
+// benchmark runs views over real lines. MB/s counts the lines' bytes.
 func benchmark(b *testing.B, lines [][]byte, views ...*sof.View) {
 	b.Helper()
 	engine, err := New(views)

@@ -8,21 +8,21 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// Limits bound what one line may take. A line beyond one of them is bad, and its
-// LineError has Limit set.
+// Limits bound the resources of one line. A line beyond one of them is bad, and its LineError has
+// Limit set.
 type Limits struct {
 	Values int   // bytes of memory for the values that views read
-	Memory int   // bytes of memory for text and collections that expressions make for one row
-	Items  int   // items in all collections that are open at one time
-	Text   int   // bytes of a text that an expression makes, and of a cell
+	Memory int   // bytes of text and collections that expressions create for one row
+	Items  int   // items in all collections open at one time
+	Text   int   // bytes of a text that an expression creates, and of a cell
 	Row    int   // bytes of all cells of a row
 	Rows   int   // rows of all views
 	Output int   // bytes of the cells of all rows
 	Steps  int64 // items that expressions visit
 }
 
-// DefaultLimits returns the limits of a line when an Evaluator is given none. They
-// hold what a Group of 64 MB needs, and keep an Evaluator below 200 MB of memory.
+// DefaultLimits returns the default limits of a line. They suffice for a Group of 64 MB, and keep
+// an Evaluator below 200 MB of memory.
 func DefaultLimits() Limits {
 	return Limits{
 		Values: 80 << 20, Memory: 48 << 20, Items: 1 << 20, Text: 16 << 20, Row: 20 << 20, Rows: 2_000_000, Output: 256 << 20,
@@ -30,41 +30,40 @@ func DefaultLimits() Limits {
 	}
 }
 
-// stopped leaves an evaluation from any depth; only Eval recovers from it. A nil
-// limit means that the context has ended.
+// stopped ends an evaluation from any depth by panic; only Eval recovers from it. A nil limit means
+// that the context has ended.
 type stopped struct{ limit *limitError }
 
-// budget counts what a line has taken.
+// budget counts the resources that a line has used.
 type budget struct {
 	limits Limits
 	done   <-chan struct{} // of the context
 
-	made   int   // bytes of text and collections made for the present row
-	fresh  int   // bytes allocated since the last collection of garbage
+	made   int   // bytes of text and collections for the current row
+	fresh  int   // bytes allocated since the last garbage collection
 	steps  int64 // items visited
-	look   int64 // steps at which to look at the limit and the context again
+	look   int64 // steps at which the limit and the context are checked again
 	rows   int
 	output int // bytes of cells
 }
 
 const (
-	// stepsPerLook is how many items are visited between two looks at the context.
+	// stepsPerLook is the number of items between two checks of the context.
 	stepsPerLook = 1 << 14
-	// freshLimit is how much memory a line may allocate before its garbage is
-	// collected: the collector alone would let it double what a large line holds.
+	// freshLimit is the memory that a line may allocate before its garbage is collected. The
+	// collector alone would let it double the memory of a large line.
 	freshLimit = 32 << 20
 )
 
 func (b *budget) reset(ctx context.Context) {
 	fresh := b.fresh
 	if fresh < jsontape.Keep {
-		fresh = 0 // of a line of common size: the collector needs no help
+		fresh = 0 // for common sizes the collector needs no help
 	}
 	*b = budget{limits: b.limits, done: ctx.Done(), look: stepsPerLook, fresh: fresh}
 }
 
-// allocated notes that n bytes were allocated, and collects garbage when there
-// may be much of it.
+// allocated records the allocation of n bytes, and collects garbage if there may be much of it.
 func (b *budget) allocated(n int) {
 	if b.fresh += n; b.fresh >= freshLimit {
 		runtime.GC()
@@ -72,16 +71,16 @@ func (b *budget) allocated(n int) {
 	}
 }
 
-// meter charges what an evaluation takes to the budget of its line.
+// meter charges the work of an evaluation to the budget of its line.
 type meter struct {
 	engine *Engine
 	budget budget
-	// where the evaluation is; below zero: in no view, in no column
+	// the current view and column; below zero: none
 	view, column int
 }
 
-// step notes that n items were or will be visited. It ends the evaluation of the
-// line when there were too many, or when its context has ended.
+// step records that n items were or will be visited. It ends the evaluation of the line if there
+// were too many, or if its context has ended.
 func (v *meter) step(n int) {
 	if v.budget.steps += int64(n); v.budget.steps >= v.budget.look {
 		v.lookUp()
@@ -101,8 +100,8 @@ func (v *meter) lookUp() {
 	}
 }
 
-// charge notes that n bytes of text or of a collection will be made. It ends the
-// evaluation of the line when that is over a limit. Call it before allocating.
+// charge records that n bytes of text or of a collection will be created. It ends the evaluation of
+// the line beyond a limit, so call it before allocating.
 func (v *meter) charge(n int) {
 	b := &v.budget
 	v.step(n >> 5)
@@ -124,15 +123,14 @@ func (v *meter) chargeText(n int) {
 // arenaSize is the smallest piece of memory for text.
 const arenaSize = 16 << 10
 
-// memory holds what expressions make for the present row.
+// memory holds the values that expressions create for the current row.
 type memory struct {
 	meter
 	stack []item // of the collections being computed
 	arena []byte // text that is not in the line
 }
 
-// room makes sure that n more bytes of text fit into the arena without moving it,
-// and charges them.
+// room ensures that n more bytes of text fit into the arena without moving it, and charges them.
 func (v *memory) room(n int) {
 	b := &v.budget
 	if n > b.limits.Memory-b.made {
@@ -142,7 +140,7 @@ func (v *memory) room(n int) {
 	if cap(v.arena)-len(v.arena) >= n {
 		return
 	}
-	// Text that was made before stays where it is, as long as something refers to it.
+	// Earlier text stays in the old arena while something refers to it.
 	size := max(arenaSize, n, min(2*cap(v.arena), 1<<20))
 	v.step(n >> 5)
 	v.arena = make([]byte, 0, size)
@@ -157,7 +155,7 @@ func (v *memory) roomText(n int) {
 	v.room(n)
 }
 
-// itemSize is the bytes of an item.
+// itemSize is the size of an item in bytes.
 const itemSize = 40
 
 // push puts an item on the stack.
@@ -184,7 +182,7 @@ func (v *memory) growStack() {
 	v.budget.allocated(size * itemSize)
 }
 
-// exceed ends the evaluation of the line: it is beyond a limit.
+// exceed ends the evaluation of a line that is beyond a limit.
 func (v *meter) exceed(format string, args ...any) {
 	place := ""
 	if v.view >= 0 {
@@ -198,12 +196,12 @@ func (v *meter) exceed(format string, args ...any) {
 	panic(stopped{&limitError{place + "the line is too large: " + fmt.Sprintf(format, args...)}})
 }
 
-// limitError says which limit a line is beyond.
+// limitError names the exceeded limit.
 type limitError struct{ reason string }
 
 func (e *limitError) Error() string { return e.reason }
 
-// row counts the row that has been made.
+// row counts the finished row.
 func (b *budget) row(cells [][]byte) (size int) {
 	for _, c := range cells {
 		size += len(c)
@@ -213,7 +211,7 @@ func (b *budget) row(cells [][]byte) (size int) {
 	return size
 }
 
-// finish emits the row that has been made.
+// finish emits the finished row.
 func (v *Evaluator) finish() error {
 	b := &v.budget
 	size := b.row(v.cells)

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// engineOf compiles one view of Patient by its select.
+// engineOf compiles one view of Patient from its select.
 func engineOf(tb testing.TB, selects string) *Engine {
 	tb.Helper()
 	v, err := sof.Compile("v.json", []byte(`{"resource":"Patient","name":"v","select":[`+selects+`]}`))
@@ -29,7 +29,7 @@ func engineOf(tb testing.TB, selects string) *Engine {
 	return e
 }
 
-// manyNames is a Patient with n different names, each written in two ways.
+// manyNames returns a Patient with n different names, each written in two ways.
 func manyNames(n int) []byte {
 	var b strings.Builder
 	b.WriteString(`{"resourceType":"Patient","id":"1","name":[`)
@@ -81,7 +81,7 @@ func quoted(s string) string {
 	return string(b)
 }
 
-// A hashed set finds what a comparison with every item finds.
+// A hashed set must agree with a comparison of every item.
 func TestSetsAgreeWithComparingEachItem(t *testing.T) {
 	t.Parallel()
 	eval := engineOf(t, `{"column":[{"name":"a","path":"id"}]}`).Evaluator()

@@ -8,21 +8,21 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// cell is one column of a row. The plain paths that most columns are have a way
-// without items.
+// cell is one column of a row. Most columns are plain paths, which are followed without creating
+// items.
 type cell struct {
 	column int
 	value  op
 	short  picker // value
-	// legs are value as paths with a first() between them; nil for anything else.
+	// legs is value as paths with a first() between them; nil for anything else.
 	legs      []leg
-	reference *referenceKeyOp // value, where it is one
+	reference *referenceKeyOp // value, if it is one
 	refers    bool            // value reads the key of a reference
-	// shared is how many of the legs are those of the cell before.
+	// shared is the number of leading steps in common with the previous cell.
 	shared     int
-	memo       int // number of the value among those that views share, or -1
+	memo       int // number of the value among those shared by views, or -1
 	collection bool
-	plural     string // what to say of more than one item
+	plural     string // error text for more than one item
 }
 
 // leg is a path that starts at one node.
@@ -31,8 +31,7 @@ type leg struct {
 	limit int // 1: the first is wanted, 2: the only one
 }
 
-// maxLegs is more than paths have that people write; longer ones take the way
-// with items.
+// maxLegs exceeds the legs of practical paths. Longer ones are evaluated with items.
 const maxLegs = 8
 
 func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
@@ -56,12 +55,12 @@ func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 	return out
 }
 
-// share counts the first path steps that c shares with the last of cells, the one that is
-// filled just before it, so that they are walked once.
+// share counts the first path steps that c shares with the last of cells, which is filled just
+// before it, so that they are walked once.
 func (c *cell) share(cells []cell) {
 	before := &cells[len(cells)-1]
 	if before.memo >= 0 {
-		return // its trail may be that of another line
+		return // its trail may be of another line
 	}
 	for c.shared < min(len(c.legs), len(before.legs)) && c.legs[c.shared].same(before.legs[c.shared]) {
 		c.shared++
@@ -74,7 +73,7 @@ func (l leg) same(other leg) bool {
 	})
 }
 
-// legsOf gives value as legs, or nil.
+// legsOf returns value as legs, or nil.
 func legsOf(value op) []leg {
 	switch o := value.(type) {
 	case *path:
@@ -97,11 +96,10 @@ func legsOf(value op) []leg {
 	return nil
 }
 
-// start is the first hop of the value, without which the cell is empty; nil where
-// that is not so.
+// start returns the first hop of the value if the cell is empty without it; otherwise nil.
 func (c *cell) start() *hop {
 	if c.collection {
-		return nil // which is [] when it is empty
+		return nil // which is [] for no items
 	}
 	return startOf(c.value)
 }
@@ -129,7 +127,7 @@ func startOf(value op) *hop {
 	return nil
 }
 
-// present says that the node has one of the properties of a hop.
+// present reports whether the node has one of the properties of a hop.
 func (v *Evaluator) present(at int32, h *hop) bool {
 	if at < 0 {
 		return false
@@ -146,7 +144,7 @@ func (v *Evaluator) present(at int32, h *hop) bool {
 	return false
 }
 
-// fill computes the cell, once a line where several views have it.
+// fill computes the cell. A value that several views share is computed once per line.
 func (c *cell) fill(v *Evaluator, this *item) error {
 	if c.memo < 0 {
 		return c.computeNoting(v, this)
@@ -167,7 +165,7 @@ func (c *cell) fill(v *Evaluator, this *item) error {
 	return err
 }
 
-// computeNoting computes the cell, and notes a reference without a key.
+// computeNoting computes the cell, and records a reference without a key.
 func (c *cell) computeNoting(v *Evaluator, this *item) error {
 	if !c.refers {
 		return c.compute(v, this)
@@ -214,8 +212,8 @@ func (c *cell) compute(v *Evaluator, this *item) error {
 	return nil
 }
 
-// followLegs fills the cell from where the legs end. The nodes between them stay
-// in v.trail for the cell behind, -1 from where there is nothing.
+// followLegs fills the cell from the end of the legs. The nodes between them stay in v.trail for
+// the next cell, with -1 after the last existing one.
 func (c *cell) followLegs(v *Evaluator, at int32) error {
 	i := c.shared
 	if i > 0 {
@@ -246,7 +244,7 @@ func (c *cell) followLegs(v *Evaluator, at int32) error {
 	return nil
 }
 
-// text is an item as the canonical text of a cell; never nil.
+// text returns an item as the canonical text of a cell, never nil.
 func (v *values) text(it *item) []byte {
 	switch it.kind {
 	case jsontape.KindString:
@@ -264,9 +262,9 @@ func (v *values) text(it *item) []byte {
 	return it.text
 }
 
-// list is a collection as a JSON array.
+// list returns a collection as a JSON array.
 func (v *values) list(items []item) []byte {
-	// decoding grows the arena too, so it comes before
+	// decoding grows the arena too, so it comes first
 	size := 2
 	for i := range items {
 		n := len(items[i].text)

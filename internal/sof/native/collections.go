@@ -8,7 +8,7 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// call makes the op of a function.
+// call returns the op of a function.
 func (b *builder) call(e *sof.Call) op {
 	in := b.op(e.In)
 	var args []op
@@ -49,7 +49,7 @@ func (b *builder) call(e *sof.Call) op {
 	return b.regexOp(e, in, args)
 }
 
-// collectionOp is a function on a collection as a whole.
+// collectionOp is a function on a whole collection.
 type collectionOp struct {
 	name  sof.Func
 	in    op
@@ -106,7 +106,7 @@ func (o *collectionOp) eval(v *Evaluator, this *item) error {
 	}
 }
 
-// slice keeps items from to to of what is above base.
+// slice keeps the items from to to above base.
 func (v *memory) slice(base, from, to int) error {
 	n := len(v.stack) - base
 	from, to = min(max(from, 0), n), min(max(to, 0), n)
@@ -160,7 +160,7 @@ func (o *collectionOp) position(v *Evaluator, this *item, base, n int) error {
 	return v.slice(base, at, at+1)
 }
 
-// wholeNumber evaluates an argument that counts.
+// wholeNumber evaluates an argument that is a whole number.
 func (v *Evaluator) wholeNumber(o op, this *item, what string) (n int, ok bool, err error) {
 	it, ok, err := v.single(o, this, what)
 	if err != nil || !ok {
@@ -178,7 +178,7 @@ func (v *Evaluator) wholeNumber(o op, this *item, what string) (n int, ok bool, 
 	return int(whole), true, nil
 }
 
-// other is what compares the collection with that of an argument.
+// other evaluates functions that compare the collection with an argument's.
 func (o *collectionOp) other(v *Evaluator, this *item, base, n int) error {
 	if err := o.args[0].eval(v, this); err != nil {
 		return err
@@ -229,7 +229,7 @@ func (o *iifOp) eval(v *Evaluator, this *item) error {
 		return err
 	}
 	if ok {
-		// kept below what the branches push, and dropped afterwards
+		// the branches push above base, and the rest is dropped afterwards
 		base := len(v.stack)
 		v.push(focus)
 		if err := o.choose(v, &v.stack[base]); err != nil {
@@ -255,7 +255,7 @@ func (o *iifOp) choose(v *Evaluator, this *item) error {
 	return nil
 }
 
-// joinOp joins strings; those of an empty collection are no string.
+// joinOp joins strings. An empty collection returns no string.
 type joinOp struct {
 	in   op
 	args []op
@@ -303,7 +303,7 @@ func (o *joinOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// splitOp cuts a string at a separator.
+// splitOp splits a string at a separator.
 type splitOp struct{ in, separator op }
 
 func (o *splitOp) eval(v *Evaluator, this *item) error {

@@ -6,18 +6,18 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// memo is the cell of a value that several views have, and the line it is of.
+// memo is the cell of a value that several views share, with its line.
 type memo struct {
 	cell   []byte
 	line   int64
 	missed Unkeyed
 }
 
-// common are the values that cells of several rows compute from the resource: its
-// key, for one, is in every table.
+// common holds the values that cells of several rows compute from the resource. The resource's key,
+// for example, is in every table.
 type common struct {
 	values []commonValue
-	byName map[string][]int // numbers of the values by what tells most apart
+	byName map[string][]int // numbers of the values by nameOf
 }
 
 type commonValue struct {
@@ -49,8 +49,7 @@ func commonValues(views []*sof.View) common {
 	return often
 }
 
-// rootCells gives the cells whose focus is the resource, and whose value is the
-// same in every row.
+// rootCells visits the cells whose focus is the resource and whose value is the same in every row.
 func rootCells(r sof.Row, f func(sof.Cell)) {
 	switch r := r.(type) {
 	case *sof.Project:
@@ -71,7 +70,7 @@ func rootCells(r sof.Row, f func(sof.Cell)) {
 	}
 }
 
-// nameOf is the names in a path; empty for what is no path and not shared.
+// nameOf returns the names in a path; empty for other expressions, which are not shared.
 func nameOf(e sof.Expr) string {
 	switch e := e.(type) {
 	case *sof.This:
@@ -96,7 +95,7 @@ func nameOf(e sof.Expr) string {
 	return ""
 }
 
-// find gives the number of a value, or -1.
+// find returns the number of a value, or -1.
 func (c *common) find(e sof.Expr, collection bool) int {
 	for _, n := range c.byName[nameOf(e)] {
 		if v := c.values[n]; v.collection == collection && reflect.DeepEqual(v.expr, e) {

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// conversionOf is the function that a convertsTo function tries, or nil.
+// conversionOf returns the function that a convertsTo function tries, or nil.
 func conversionOf(f sof.Func) scalar {
 	switch f { //nolint:exhaustive // the others convert nothing
 	case sof.FuncIsInteger:
@@ -38,7 +38,7 @@ func conversionOf(f sof.Func) scalar {
 	return nil
 }
 
-// converts says whether a function has a result.
+// converts returns a function that reports whether f has a result.
 func converts(f scalar) scalar {
 	return func(v *Evaluator, in *item, args []item) (item, bool, error) {
 		_, ok, err := f(v, in, args)
@@ -46,7 +46,7 @@ func converts(f scalar) scalar {
 	}
 }
 
-// hasValueOp says that its input is one primitive with a value.
+// hasValueOp reports whether its input is one primitive with a value.
 type hasValueOp struct{ in op }
 
 func (o *hasValueOp) eval(v *Evaluator, this *item) error {
@@ -59,7 +59,7 @@ func (o *hasValueOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// coded is encode() and decode() with the encoding that the view names.
+// coded returns encode() or decode() for the encoding that the view names.
 func coded(name string, decode bool) scalar {
 	encoding := map[string]*base64.Encoding{"base64": base64.StdEncoding, "urlbase64": base64.URLEncoding}[name]
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
@@ -79,13 +79,13 @@ func coded(name string, decode bool) scalar {
 		default:
 			out = hex.AppendEncode(nil, s)
 		}
-		// what is no text has no value in FHIRPath
+		// FHIRPath has no values for bytes that are not text
 		ok := err == nil && utf8.Valid(out)
 		return textItem(out), ok, nil
 	}
 }
 
-// escaped is escape() and unescape() of HTML or JSON.
+// escaped returns escape() or unescape() of HTML or JSON.
 func escaped(name string, undo bool) scalar {
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		s, err := v.textOf(in)
@@ -99,7 +99,7 @@ func escaped(name string, undo bool) scalar {
 		case name == "html":
 			return textItem(escapeHTML(s)), true, nil
 		case undo:
-			// a quote that stands alone is taken as it is
+			// an unescaped quote is accepted
 			var text string
 			quoted := append(append([]byte{'"'}, bareQuotes(s)...), '"')
 			ok := json.Unmarshal(quoted, &text) == nil
@@ -124,7 +124,7 @@ func escapeHTML(s []byte) []byte {
 	return out
 }
 
-// bareQuotes puts a backslash in front of quotes that have none.
+// bareQuotes puts a backslash before unescaped quotes.
 func bareQuotes(s []byte) []byte {
 	var out []byte
 	for i := 0; i < len(s); i++ {
@@ -140,7 +140,7 @@ func bareQuotes(s []byte) []byte {
 	return out
 }
 
-// literalText is an argument that the compiler has found to be written out.
+// literalText returns an argument that the compiler has checked to be a literal.
 func literalText(e sof.Expr) string {
 	if l, ok := e.(*sof.Literal); ok && l.Value != nil {
 		return l.Value.Text
@@ -168,7 +168,7 @@ func (o *charsOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// root makes a function of numbers whose result is rounded, and may not be there.
+// root returns a function of numbers whose result is rounded and may not exist.
 func root(f func(d, e decimal.Decimal) (decimal.Decimal, bool)) scalar {
 	return func(v *Evaluator, in *item, args []item) (item, bool, error) {
 		d, err := v.decimalOf(in)
@@ -193,7 +193,7 @@ func unary(f func(decimal.Decimal) (decimal.Decimal, bool)) scalar {
 	return root(func(d, _ decimal.Decimal) (decimal.Decimal, bool) { return f(d) })
 }
 
-// newerScalarOf is scalarOf for functions that few views use.
+// newerScalarOf is scalarOf for rarely used functions.
 func newerScalarOf(e *sof.Call) scalar {
 	if f := conversionOf(e.Func); f != nil {
 		return converts(f)
@@ -219,7 +219,7 @@ func newerScalarOf(e *sof.Call) scalar {
 	return nil
 }
 
-// typeOp is type(): what each item is.
+// typeOp is type(), which returns the type of each item.
 type typeOp struct{ in op }
 
 func (o *typeOp) eval(v *Evaluator, this *item) error {
@@ -231,7 +231,7 @@ func (o *typeOp) eval(v *Evaluator, this *item) error {
 	for i := base; i < len(v.stack); i++ {
 		namespace, name := v.typeOf(&v.stack[i])
 		if name == "" {
-			continue // the data has an element that R4 does not know
+			continue // an element that R4 lacks
 		}
 		v.room(len(namespace) + len(name) + 32)
 		from := len(v.arena)
@@ -259,7 +259,7 @@ func (v *reader) typeOf(it *item) (namespace, name string) {
 	return "FHIR", t.Name
 }
 
-// typePartOp is a member of what type() gave.
+// typePartOp is a member of the result of type().
 type typePartOp struct {
 	in   op
 	name string
@@ -282,7 +282,7 @@ func (o *typePartOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// absolute takes the sign off a number or a quantity.
+// absolute removes the sign of a number or a quantity.
 func absolute(v *Evaluator, in *item, args []item) (item, bool, error) {
 	if in.kind != jsontape.KindNumber {
 		q, ok := v.quantityOf(in)

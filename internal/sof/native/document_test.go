@@ -15,9 +15,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// documented are the lines of docs/lines.md: a file, and what becomes of each of
-// its lines. An id stands for its row; other words are blank, the type where it is
-// not the engine's, and what is bad.
+// documented holds the lines of docs/lines.md: a file and the result of each of its lines. An id
+// stands for its row; other words are blank, the foreign type, and the fault of a bad line.
 var documented = map[string]struct {
 	file, want string
 }{
@@ -40,12 +39,12 @@ var documented = map[string]struct {
 	"no id, or no resourceType":            {`{"resourceType":"Patient"}` + "\n" + `{"id":"2"}` + "\n" + good("3"), "byte 0: the resource has no id, byte 0: there is no resourceType, 3"},
 }
 
-// limit is that of a line here.
+// limit bounds a line in this test.
 const limit = 100_000
 
 func good(id string) string { return `{"resourceType":"Patient","id":"` + id + `"}` }
 
-// twice is a line of a patient with more members.
+// twice returns the line of a patient with more members.
 func twice(members string) string {
 	return `{"resourceType":"Patient","id":"1",` + members + "}\n"
 }

@@ -12,12 +12,12 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// encounters is a view that reads some members of an Encounter and leaves others.
+// encounters is a view that reads some members of an Encounter only.
 const encounters = `{"resourceType":"ViewDefinition","status":"active","name":"e","resource":"Encounter","select":[{"column":[
 	{"path":"getResourceKey()","name":"id"},{"path":"class.code","name":"class"},{"path":"status","name":"status"}]},
 	{"forEachOrNull":"type","column":[{"path":"text","name":"type"}]}]}`
 
-// differencesOf names the differences of an Encounter with these members.
+// differencesOf returns the differences of an Encounter with these members.
 func differencesOf(t *testing.T, eval *Evaluator, members string) []string {
 	t.Helper()
 	line := `{"resourceType":"Encounter","id":"a",` + members + `}`
@@ -50,7 +50,7 @@ func TestMembersThatR4DoesNotHaveAreTold(t *testing.T) {
 	t.Parallel()
 	eval := encounterEvaluator(t)
 	for members, want := range map[string]string{
-		// what the view reads
+		// members that the view reads
 		`"class":{"code":"AMB"},"type":[{"text":"x"}],"status":"finished"`: "",
 		`"class":[{"coding":[{"code":"AMB"}]}]`:                            "class:list",
 		`"class" : [ ]`:                                                    "class:list",
@@ -61,7 +61,7 @@ func TestMembersThatR4DoesNotHaveAreTold(t *testing.T) {
 		`"type":"x"`:                                                       "type:no list",
 		`"type":[null,"x"]`:                                                "type:other",
 		`"type":[],"class":null`:                                           "",
-		// what it does not
+		// members that the view does not read
 		`"period":{"start":"2026"},"language":"en","implicitRules":"x","text":{"div":"x"}`:                   "",
 		`"identifier":[{"value":"x"}],"contained":[{"id":"x"}],"extension":[{}],"modifierExtension":[ { } ]`: "",
 		`"_status":{"id":"x"},"_language":{"id":"x"},"actualPeriod":null`:                                    "",
@@ -73,7 +73,7 @@ func TestMembersThatR4DoesNotHaveAreTold(t *testing.T) {
 		`"identifier":[],"account":[null]`:                  "",
 		`"\u0070eriod":[{}],"identifie\u0072":[{}]`:         "period:list",
 		`"actualPeriod":{},"admission" : {},"x":1,"y":true`: "actualPeriod:unknown admission:unknown x:unknown y:unknown",
-		// what may be health data
+		// names that may be health data
 		`"Jane Doe":1,"1990":{},"":2,"fhir_comments":["x"],"é":"x","\u0041nna":5`: ":unknown :unknown :unknown :unknown :unknown :unknown",
 		`"` + strings.Repeat("a", 65) + `":1,"` + strings.Repeat("b", 64) + `":1`: ":unknown " + strings.Repeat("b", 64) + ":unknown",
 	} {
@@ -140,7 +140,7 @@ func TestLinesWithDifferencesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// nestedOf names the differences inside the elements of an Encounter with these members.
+// nestedOf returns the differences inside the elements of an Encounter with these members.
 func nestedOf(t *testing.T, n *jsontape.Nested, eval *Evaluator, members string) []string {
 	t.Helper()
 	line := `{"id":"a",` + members + `,"resourceType":"Encounter"}`
@@ -158,7 +158,7 @@ func TestMembersInsideElementsAreTold(t *testing.T) {
 	t.Parallel()
 	eval, nested := encounterEvaluator(t), jsontape.NewNested()
 	for members, want := range map[string]string{
-		`"admission":{"x":1},"class":[{"x":1}]`:                                           "", // Eval tells them
+		`"admission":{"x":1},"class":[{"x":1}]`:                                           "", // by Eval
 		`"participant":[{"actor":{"reference":"Practitioner/1"}}, {"individual":{}}]`:     "participant.actor:unknown",
 		` "participant" : [ null, { "type" : { "text" : "x" } , "period" : [ { } ] } ] `:  "participant.type:no list participant.period:list",
 		`"hospitalization":{"dischargeDisposition":{"coding":[{"userSelected":"x\"}"}]}}`: "",
@@ -180,7 +180,7 @@ func TestMembersInsideElementsAreTold(t *testing.T) {
 	}
 }
 
-// Whatever Eval takes, Compare ends on.
+// Compare must end for every line that Eval accepts.
 func FuzzNested(f *testing.F) {
 	for _, line := range []string{
 		`{"resourceType":"Encounter","id":"a","participant":[{"actor":{}}]}`,

@@ -1,25 +1,20 @@
-// Package native runs compiled views over NDJSON: one pass over a line feeds
-// all views of its resource type.
+// Package native runs compiled views over NDJSON: one pass over a line feeds all views of its
+// resource type.
 //
-// A line is validated as a whole and parsed once; only the members that some
-// view reads are kept, and strings are decoded only where they are used. Numbers
-// keep their text. A line either gives all of its rows or an error of class
-// fault.BadData, which tells the place and never the content.
+// A line is validated as a whole and parsed once. Only members that some view reads are kept,
+// strings are decoded only when they are used, and numbers keep their text. A line either yields
+// all of its rows or an error of class fault.BadData, which names the place and never the content.
 //
-// What a line may be: one JSON object (RFC 8259) in UTF-8, with white space
-// around it, so a CR at its end does no harm. A byte order mark, a blank line, a
-// truncated line, text behind the object, an invalid byte, half of a surrogate
-// pair and nesting beyond 1,000 levels make it bad. A member that is there twice
-// makes it bad where a view reads that member; elsewhere it is skipped like
-// everything that no view reads. null is the same as absent, in lists too. An
-// object where FHIR has a list is a list of one, and a list where FHIR has one
-// value is all of its items. Limits of length and blank lines are package
-// ndjson's matter.
+// A line must be one JSON object (RFC 8259) in UTF-8; white space around it is allowed, including a
+// CR at its end. These make it bad: a byte order mark, a blank or truncated line, text after the
+// object, an invalid byte, half of a surrogate pair, nesting beyond 1,000 levels. A repeated member
+// makes it bad only if a view reads the member. null counts as absent, in lists too. An object in
+// place of a list is a list of one, and a list in place of one value is all of its items. Package
+// ndjson handles the length of lines and blank lines.
 //
-// Where data has not the type that FHIR gives it, a column that only copies it
-// shows it as it is (an object as JSON text); an operator or a function that
-// needs the type makes the line bad. A value is present when it has a JSON value:
-// a primitive with nothing but extensions is absent.
+// Data of a wrong type is shown unchanged by a column that only copies it (an object as JSON text).
+// An operator or function that needs the type makes the line bad. A value is present if it has a
+// JSON value: a primitive with only extensions is absent.
 package native
 
 import (
@@ -32,15 +27,14 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// Option changes what an Engine expects of a line.
+// Option changes the requirements of an Engine.
 type Option func(*Engine)
 
-// IDOptional lets resources without an id pass. By default they are bad lines,
-// since a table cannot hold what has no key.
+// IDOptional accepts resources without an id. By default they are bad lines, because a table needs
+// the key.
 func IDOptional() Option { return func(e *Engine) { e.idOptional = true } }
 
-// Engine holds the views of one resource type, ready to run. It does not change
-// and may be shared.
+// Engine holds the compiled views of one resource type. It is immutable and may be shared.
 type Engine struct {
 	resource   string
 	views      []view
@@ -48,7 +42,7 @@ type Engine struct {
 	layout     *jsontape.Layout
 	resourceOf meta
 	elements   *jsontape.Elements // nil without views
-	memos      int                // values that several cells have
+	memos      int                // values that several cells share
 	idOptional bool
 }
 
@@ -59,12 +53,12 @@ type view struct {
 	columns int
 	where   []op
 	rows    row
-	// references are the columns whose values are keys of references.
+	// references are the columns with keys of references.
 	references []int
 }
 
-// New readies views, all of one resource type. Without views the engine still
-// tells the Resource of every line, whatever its type.
+// New returns an engine for views of one resource type. Without views the engine still returns the
+// Resource of every line of any type.
 func New(views []*sof.View, options ...Option) (*Engine, error) {
 	e := &Engine{root: jsontape.NewShape()}
 	for _, o := range options {
@@ -114,8 +108,7 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 	return e, nil
 }
 
-// Evaluator makes an evaluator of its own for one goroutine, with DefaultLimits
-// unless others are given.
+// Evaluator returns a new evaluator for one goroutine, with DefaultLimits unless others are given.
 func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
 	v := &Evaluator{memos: make([]memo, e.memos)}
 	v.engine, v.budget.limits = e, DefaultLimits()
@@ -126,15 +119,14 @@ func (e *Engine) Evaluator(limits ...Limits) *Evaluator {
 	return v
 }
 
-// LineError says what is wrong with a line, and where. Its text never holds data
-// of the line.
+// LineError reports the fault of a line and its place. Its text never holds data of the line.
 type LineError struct {
 	Offset int // byte
 	Reason string
-	Limit  bool // the line is beyond one of the Limits, and may be a good one
+	Limit  bool // the line exceeds one of the Limits, and may be valid
 }
 
-// Error gives the offset and the reason.
+// Error returns the offset and the reason.
 func (e *LineError) Error() string {
 	if e.Limit {
 		return e.Reason
@@ -142,7 +134,7 @@ func (e *LineError) Error() string {
 	return fmt.Sprintf("byte %d: %s", e.Offset, e.Reason)
 }
 
-// dataError is a fault that an expression met in the data.
+// dataError is a fault in the data that an expression met.
 type dataError struct{ reason string }
 
 func (e *dataError) Error() string { return e.reason }
@@ -151,18 +143,18 @@ func badData(offset int, reason string) error {
 	return &fault.Error{Class: fault.BadData, Err: &LineError{Offset: offset, Reason: reason}}
 }
 
-// Evaluator works lines one after the other and reuses its memory.
+// Evaluator evaluates lines one after the other and reuses its memory.
 type Evaluator struct {
 	sets
 	emit func(view int, row [][]byte) error
 
 	rowIndex  int
 	itemIndex int
-	total     []item // of the aggregate() at hand
+	total     []item // of the current aggregate()
 
-	cells [][]byte // of the row being made
-	// unkeyed says why a reference of the cell being computed has no key, missed the same
-	// of every cell of the row, and misses counts them over the rows of the line.
+	cells [][]byte // of the current row
+	// unkeyed is the reason why a reference of the current cell has no key, missed is the same for
+	// every cell of the row, and misses counts them over the rows of the line.
 	unkeyed Unkeyed
 	missed  []Unkeyed
 	misses  []Miss
@@ -172,16 +164,14 @@ type Evaluator struct {
 	conts   []cont
 }
 
-// Eval reads one resource and emits the rows of all views, view by view. A row
-// has the cells in the order of the columns; a nil cell is NULL, others are
-// canonical text. The row is valid until emit returns, its cells and the Resource
-// until the next Eval.
+// Eval reads one resource and emits the rows of all views, view by view. A row has the cells in the
+// order of the columns; a nil cell is NULL, others are canonical text. The row is valid until emit
+// returns, its cells and the Resource until the next Eval.
 //
-// A line that is bad gives an error of class fault.BadData; any other error is
-// emit's or the context's. Rows are emitted while the line is evaluated: when Eval
-// fails, the caller takes back what was emitted for the line.
+// A bad line returns an error of class fault.BadData; other errors come from emit or the context.
+// Rows are emitted during the evaluation: if Eval fails, the caller must discard the line's rows.
 //
-// A resource of another type than the engine's and a deleted one have no rows.
+// A resource of another type and a deleted one have no rows.
 func (v *Evaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (r Resource, err error) {
 	v.reset(ctx)
 	v.emit = emit
@@ -191,7 +181,7 @@ func (v *Evaluator) Eval(ctx context.Context, line []byte, emit func(view int, r
 		if p := recover(); p != nil {
 			s, ok := p.(stopped)
 			if !ok {
-				panic(p) // a bug, with its own stack below this one
+				panic(p) // a bug; its own stack follows this one
 			}
 			if r, err = (Resource{}), ctx.Err(); s.limit != nil {
 				err = &fault.Error{Class: fault.BadData, Err: &LineError{Reason: s.limit.reason, Limit: true}}
@@ -250,7 +240,7 @@ func (v *Evaluator) reset(ctx context.Context) {
 	v.lines++
 }
 
-// shrink gives up the memory that only a large line needs.
+// shrink frees the memory that only a large line needs.
 func (v *Evaluator) shrink() {
 	v.tape.Shrink()
 	if cap(v.arena) > jsontape.Keep {
@@ -260,7 +250,7 @@ func (v *Evaluator) shrink() {
 		v.stack = nil
 	}
 	if len(v.tape.Line) > jsontape.Keep {
-		// nothing here may hold the line any longer
+		// nothing here may keep the line in memory
 		v.tape.Line, v.root = nil, item{}
 		clear(v.cells[:cap(v.cells)])
 		clear(v.memos)
@@ -269,7 +259,7 @@ func (v *Evaluator) shrink() {
 	}
 }
 
-// run makes the rows of one view.
+// run computes the rows of one view.
 func (v *Evaluator) run(i int) error {
 	w := &v.engine.views[i]
 	v.view, v.column = i, -1

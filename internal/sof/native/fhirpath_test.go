@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/testkit/randview"
 )
 
-// viewOf is a view of one column.
+// viewOf returns a view of one column.
 func viewOf(tb testing.TB, resource, path string, options ...sof.Option) *sof.View {
 	tb.Helper()
 	src, err := json.Marshal(map[string]any{
@@ -30,7 +30,7 @@ func viewOf(tb testing.TB, resource, path string, options ...sof.Option) *sof.Vi
 	return v
 }
 
-// evaluate gives the items of a path as a JSON array.
+// evaluate returns the items of a path as a JSON array.
 func evaluate(tb testing.TB, resource, path, line string) (string, error) {
 	tb.Helper()
 	e, err := New([]*sof.View{viewOf(tb, resource, path)})
@@ -57,8 +57,8 @@ func TestPathsOnAPatient(t *testing.T) {
 	}
 }
 
-// Every path meets resources of every odd shape: faults are fine, panics and
-// lists that are no JSON are not.
+// Every path is run on resources of odd forms. Faults are fine; panics and invalid JSON lists are
+// not.
 func TestPathsStandOddShapes(t *testing.T) {
 	t.Parallel()
 	g := randview.New(7, true)

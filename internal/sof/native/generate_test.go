@@ -68,7 +68,7 @@ func checkAgainstOracle(t *testing.T, seed uint64) (rows int, faulty bool) {
 	return rows, faulty
 }
 
-// normalRows writes JSON cells with their members in one order.
+// normalRows returns JSON cells with their members in one order.
 func normalRows(rows [][]string) [][]string {
 	var out [][]string
 	for _, r := range rows {
@@ -113,7 +113,7 @@ func FuzzEngineAgreesWithThePlainEvaluator(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkAgainstOracle(t, seed) })
 }
 
-// Any expression that compiles runs on any line without a panic.
+// Any expression that compiles must run on any line without a panic.
 func FuzzAnyPathOnAnyLine(f *testing.F) {
 	for _, c := range randview.Paths {
 		f.Add(c.Text, []byte(randview.Patient))

@@ -9,9 +9,8 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// equalJSON compares two JSON texts, both valid, by value: the order of members
-// does not count, numbers compare as numbers. With loose set, strings compare as
-// the operator ~ does.
+// equalJSON compares two valid JSON texts by value: member order does not count, and numbers
+// compare as numbers. With loose set, strings compare as with the operator ~.
 func (v *values) equalJSON(a, b []byte, loose bool) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -22,8 +21,8 @@ func (v *values) equalJSON(a, b []byte, loose bool) bool {
 	return same
 }
 
-// canonical returns a form of a JSON value that equal values have in common. It is
-// valid until the next call with the same number of a buffer.
+// canonical returns a form of a JSON value that is the same for equal values. It is valid until the
+// next call with the same buffer number.
 func (v *values) canonical(buffer int, raw []byte, loose bool) []byte {
 	// An item of a list takes two bytes, and three in the canonical form.
 	v.charge(2 * len(raw))
@@ -35,13 +34,13 @@ func (v *values) canonical(buffer int, raw []byte, loose bool) []byte {
 	return c.out
 }
 
-// canon writes the canonical form of a valid JSON text: strings without escapes
-// behind their lengths, numbers without zeros at the end, members ordered by name.
+// canon writes the canonical form of a valid JSON text: unescaped strings with length prefixes,
+// numbers without trailing zeros, members ordered by name.
 type canon struct {
 	v       *values
 	raw     []byte
 	out     []byte
-	sorted  []byte // an object whose members are being ordered
+	sorted  []byte // an object during the sorting of its members
 	members []span // of all open objects
 	loose   bool
 }
@@ -56,7 +55,7 @@ func (c *canon) space(i int) int {
 	return i
 }
 
-// value writes the value at i and returns the offset behind it.
+// value writes the value at i and returns the offset after it.
 func (c *canon) value(i int) int {
 	i = c.space(i)
 	switch c.raw[i] {
@@ -86,7 +85,7 @@ func (c *canon) value(i int) int {
 	return i
 }
 
-// separator skips the comma behind a value.
+// separator skips the comma after a value.
 func (c *canon) separator(i int) int {
 	if i = c.space(i); c.raw[i] == ',' {
 		i = c.space(i + 1)
@@ -94,7 +93,7 @@ func (c *canon) separator(i int) int {
 	return i
 }
 
-// text writes a string behind its length.
+// text writes a string after its length.
 func (c *canon) text(i int, loose bool) int {
 	end := i + 1
 	for c.raw[end] != '"' {
@@ -119,7 +118,7 @@ func (c *canon) object(i int) int {
 	for i = c.space(i + 1); c.raw[i] != '}'; {
 		c.v.charge(16)
 		from := len(c.out)
-		i = c.space(c.text(i, false)) + 1 // behind the colon
+		i = c.space(c.text(i, false)) + 1 // after the colon
 		i = c.separator(c.value(i))
 		c.members = append(c.members, span{int32(from), int32(len(c.out))})
 	}
@@ -139,8 +138,8 @@ func (c *canon) object(i int) int {
 	return i + 1
 }
 
-// normal is a string as ~ sees it: without regard to case, every white space
-// character like every other (N1, 6.1.2).
+// normal returns a string in the form that ~ compares: case is ignored, and all white space
+// characters are equal (N1, 6.1.2).
 func normal(s []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r == '\t' || r == '\n' || r == '\r' {

@@ -214,9 +214,8 @@ func TestAnEvaluatorIsAsGoodAfterABadLine(t *testing.T) {
 	}
 }
 
-// The engine accepts exactly what encoding/json and UTF-8 do, save what it
-// refuses by rule: depth, halves of surrogate pairs, members that are there
-// twice, lines that are no resource.
+// The engine accepts the same lines as encoding/json and UTF-8, except those that its rules refuse:
+// depth, halves of surrogate pairs, repeated members, lines without a resource.
 func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
 	f.Add([]byte(randview.Patient))
 	f.Add([]byte(`{"resourceType":"Patient","id":"1","name":[{"given":["\u00e9",null]}],"x":[1.5e-3,{"a":[]}]}`))

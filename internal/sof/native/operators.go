@@ -96,8 +96,7 @@ func combine(sign string, l, r truth) truth {
 	return of(l != r)
 }
 
-// both evaluates two operands; their items lie on the stack one behind the
-// other until drop.
+// both evaluates two operands. Their items stay on the stack, one after the other, until drop.
 func (v *Evaluator) both(l, r op, this *item) (a, b []item, base int, err error) {
 	base = len(v.stack)
 	if err := l.eval(v, this); err != nil {
@@ -129,7 +128,7 @@ func (o *equalOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// equalLists is = on collections: empty gives empty, order counts.
+// equalLists implements = on collections: empty returns empty, and order counts.
 func (v *values) equalLists(a, b []item) truth {
 	if len(a) == 0 || len(b) == 0 {
 		return unknown
@@ -177,7 +176,7 @@ func (o *orderOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// memberOp is in, and contains with its operands swapped.
+// memberOp is in, and contains with swapped operands.
 type memberOp struct{ one, list op }
 
 func (o *memberOp) eval(v *Evaluator, this *item) error {
@@ -216,7 +215,7 @@ func (o *unionOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// concatOp joins two strings; & takes a missing one as empty, + gives nothing.
+// concatOp joins two strings. For a missing one, & uses the empty string and + returns nothing.
 type concatOp struct {
 	l, r    op
 	missing bool
@@ -242,7 +241,7 @@ func (o *concatOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// made is the arena from an offset on, as a string.
+// made returns the arena from an offset on, as a string.
 func (v *memory) made(from int) item {
 	return item{typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindString}
 }
@@ -265,7 +264,7 @@ func (v *memory) number(d decimal.Decimal) item {
 	return it
 }
 
-// decimalOf is the number of an item.
+// decimalOf returns the number of an item.
 func (v *values) decimalOf(it *item) (decimal.Decimal, error) {
 	if it.kind != jsontape.KindNumber {
 		return decimal.Decimal{}, &dataError{"arithmetic met a value that is no number"}
@@ -342,7 +341,7 @@ func (o *negateOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// equivalentOp is ~: never empty, without regard to order, case and white space.
+// equivalentOp is ~: never empty, ignoring order, case and white space.
 type equivalentOp struct {
 	l, r   op
 	negate bool
@@ -376,7 +375,7 @@ func (v *values) equivalent(a, b *item) bool {
 		if !ok || !ok2 {
 			return false
 		}
-		// compared at the precision of the less precise one, zeros at the end aside
+		// compared at the precision of the less precise one, without trailing zeros
 		x, y = x.Trim(), y.Trim()
 		scale := min(x.Scale(), y.Scale())
 		return x.Round(scale).Cmp(y.Round(scale)) == 0

@@ -8,21 +8,21 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// op is one expression, ready to run: it pushes its items onto the stack.
+// op is one compiled expression. It pushes its items onto the stack.
 type op interface {
 	eval(v *Evaluator, this *item) error
 }
 
-// builder turns the expressions of one view into ops.
+// builder compiles the expressions of one view into ops.
 type builder struct {
 	view    string
 	columns []sof.Column
 	numbers *jsontape.Layout
 	outline *outline
 	common  common
-	keys    int // references whose keys were read so far
+	keys    int // number of references with keys so far
 	err     error
-	// references are the columns whose values are keys of references.
+	// references are the columns with keys of references.
 	references []int
 }
 
@@ -85,8 +85,8 @@ func (b *builder) fail(format string, args ...any) {
 	}
 }
 
-// single evaluates o and gives its one item; ok is false for none. More than one
-// is a fault of the data.
+// single evaluates o and returns its one item. ok is false for none; more than one is a fault of
+// the data.
 func (v *Evaluator) single(o op, this *item, what string) (it item, ok bool, err error) {
 	it, n, err := v.pick(o, this, 2)
 	if err == nil && n > 1 {
@@ -151,8 +151,8 @@ func (o *literalOp) eval(v *Evaluator, _ *item) error {
 	return nil
 }
 
-// filter makes the op of where(). On a path, the comparison of a member with a
-// text, which is what nearly every where() is, becomes part of the path.
+// filter returns the op of where(). On a path, a comparison of a member with a text becomes part of
+// the path, because nearly every where() has that form.
 func (b *builder) filter(e *sof.Filter) op {
 	in, pred := b.op(e.In), b.op(e.Pred)
 	p, ok := in.(*path)
@@ -167,8 +167,8 @@ func (b *builder) filter(e *sof.Filter) op {
 
 type filterOp struct{ in, pred op }
 
-// each calls f for the items of in, with $index set, and gives how many there
-// were. They lie on the stack from base; what f pushes is above them.
+// each calls f for the items of in, with $index set, and returns their number. They are on the
+// stack from base; f pushes above them.
 func (v *Evaluator) each(in op, this *item, f func(it *item, i int) error) (base, n int, err error) {
 	base = len(v.stack)
 	if err := in.eval(v, this); err != nil {
@@ -179,8 +179,7 @@ func (v *Evaluator) each(in op, this *item, f func(it *item, i int) error) (base
 	for i := range n {
 		v.itemIndex = i
 		v.step(1)
-		// a pointer into the stack stays good when the stack moves: what is below
-		// the top does not change
+		// the pointer stays valid when the stack moves, because items below the top do not change
 		if err := f(&v.stack[base+i], i); err != nil {
 			return base, n, err
 		}
@@ -234,11 +233,11 @@ func (o *allOp) eval(v *Evaluator, this *item) error {
 	return err
 }
 
-// wanted is the type that an item is tested for.
+// wanted is the type for which an item is tested.
 type wanted struct {
 	typ          *schema.Type
 	resourceType int // number of the name
-	// exact tells a system type from the primitives that convert to it.
+	// exact separates a system type from the primitives that convert to it.
 	exact bool
 }
 
@@ -246,7 +245,7 @@ func (b *builder) want(t *schema.Type) wanted {
 	return wanted{typ: t, resourceType: b.numbers.Number("resourceType"), exact: t == schema.Quantity}
 }
 
-// is says that the item has the type. A resource says itself which it is.
+// is reports whether the item has the type. A resource names its own type.
 func (v *reader) is(it *item, w wanted) bool {
 	if w.typ.Kind == schema.Resource && it.kind == jsontape.KindObject && it.node >= 0 {
 		if it.node == v.root.node {

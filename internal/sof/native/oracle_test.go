@@ -12,9 +12,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// The oracle evaluates plans over values that encoding/json has decoded: slow,
-// plain, and sharing no code with the engine. It knows the expressions that
-// generate_test.go makes.
+// The oracle evaluates plans over values from encoding/json. It is slow and plain and shares no
+// code with the engine; it supports the expressions of generate_test.go.
 
 // thing is one item.
 type thing struct {
@@ -30,7 +29,7 @@ type oracle struct {
 	index    int
 }
 
-// fail leaves the evaluation; rows catches it.
+// fail ends the evaluation; rows recovers.
 func fail() { panic(errOracle) }
 
 func (o *oracle) view(v *sof.View, line []byte) (rows [][]string, err error) {
@@ -144,7 +143,7 @@ func (o *oracle) row(v *sof.View, r sof.Row, this *thing) []cells {
 			}
 			return out
 		}
-		// the native engine walks path by path; with one path this is the same
+		// the native engine walks path by path, which is the same for one path
 		return o.each(v, r.Body, down(*this), new(int), down)
 	}
 	panic("unknown row")
@@ -163,7 +162,7 @@ func (o *oracle) each(v *sof.View, body sof.Row, items []thing, n *int, down fun
 	return out
 }
 
-// text is a value as a cell.
+// text returns a value as a cell.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -182,7 +181,7 @@ func text(v any) string {
 
 func boolThing(b bool) []thing { return []thing{{b, booleanType}} }
 
-// truth is "t", "f" or "" for unknown.
+// truth returns "t", "f" or "" for unknown.
 func (o *oracle) truth(e sof.Expr, this *thing) string {
 	items := o.eval(e, this)
 	switch {
@@ -259,7 +258,7 @@ func (o *oracle) eval(e sof.Expr, this *thing) []thing {
 		if !ok {
 			return nil
 		}
-		// the generator asks for a system type, which no data has
+		// the generator asks for a system type, which data never has
 		return boolThing(it.t == e.Want)
 	case *sof.Call:
 		return o.call(e, this)
@@ -328,7 +327,7 @@ func (o *oracle) referenceKey(e *sof.ReferenceKey, this *thing) []thing {
 	return out
 }
 
-// one is the single item of e; ok is false for none.
+// one returns the single item of e. ok is false for none.
 func (o *oracle) one(e sof.Expr, this *thing) (thing, bool) {
 	items := o.eval(e, this)
 	if len(items) > 1 {
@@ -573,7 +572,7 @@ func kindName(v any) string {
 	return "number"
 }
 
-// goodDate says that the text is one of the dates that the generator makes.
+// goodDate reports whether the text is one of the generator's dates.
 func goodDate(s string) bool {
 	return strings.HasPrefix(s, "20") && (len(s) == 4 || len(s) == 7 || len(s) == 10)
 }

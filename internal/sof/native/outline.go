@@ -9,20 +9,20 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// outline walks plans and notes in the shapes what they read. It evaluates
-// expressions over shapes instead of items.
+// outline walks plans and records in the shapes which members they read. It evaluates expressions
+// over shapes instead of items.
 type outline struct {
 	root *jsontape.Shape
-	// inputs are the shapes that an expression looks for members in.
+	// inputs are the shapes in which an expression looks up members.
 	inputs map[sof.Expr][]*jsontape.Shape
-	// trees are the shapes of what children() and descendants() reach.
+	// trees are the shapes that children() and descendants() reach.
 	trees map[sof.Expr]*jsontape.Shape
 	// total are the shapes of $total.
 	total []*jsontape.Shape
 }
 
-// tree is the one shape of all that children() or descendants() reaches. It hangs
-// below the root under a name that no member has.
+// tree returns the one shape of everything that children() or descendants() reaches. It is below
+// the root under an impossible member name.
 func (o *outline) tree(e sof.Expr) *jsontape.Shape {
 	s, ok := o.trees[e]
 	if !ok {
@@ -63,8 +63,7 @@ func (o *outline) aggregate(e *sof.Aggregate, this []*jsontape.Shape) []*jsontap
 	return []*jsontape.Shape{total.Find()}
 }
 
-// fields notes that e reads these members of every shape in this, and gives their
-// shapes.
+// fields records that e reads these members of every shape in this, and returns their shapes.
 func (o *outline) fields(e sof.Expr, this []*jsontape.Shape, names ...string) (out []*jsontape.Shape) {
 	o.inputs[e] = append(o.inputs[e], this...)
 	for _, s := range this {
@@ -75,8 +74,7 @@ func (o *outline) fields(e sof.Expr, this []*jsontape.Shape, names ...string) (o
 	return out
 }
 
-// inputOf is the one shape that e looks for members in, or nil where there are
-// several.
+// inputOf returns the one shape in which e looks up members, or nil if there are several.
 func (o *outline) inputOf(e sof.Expr) (only *jsontape.Shape) {
 	for _, s := range o.inputs[e] {
 		if s = s.Find(); only != nil && s != only {
@@ -108,8 +106,7 @@ func (o *outline) row(r sof.Row, this []*jsontape.Shape) {
 	}
 }
 
-// recurse makes all items that the paths can reach one shape, so that its
-// fields lead back to itself.
+// recurse gives all items that the paths can reach one shape, so that its fields lead back to it.
 func (o *outline) recurse(r *sof.Recurse, this []*jsontape.Shape) {
 	all := jsontape.NewShape()
 	focus := this
@@ -194,7 +191,7 @@ func (o *outline) expr(e sof.Expr, this []*jsontape.Shape) []*jsontape.Shape {
 	return nil
 }
 
-// typed is the shapes of in; what resource an item is, its resourceType tells.
+// typed returns the shapes of in. An item's resourceType tells which resource it is.
 func (o *outline) typed(in sof.Expr, want *schema.Type, this []*jsontape.Shape) []*jsontape.Shape {
 	out := o.expr(in, this)
 	if want.Kind == schema.Resource {

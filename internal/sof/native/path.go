@@ -8,15 +8,14 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// reader finds the members of the line at hand.
+// reader finds the members of the current line.
 type reader struct {
 	memory
 	tape jsontape.Tape
 	root item
 }
 
-// member is the node of one member of an object, or -1; number is that of the
-// member's name.
+// member returns the node of one member of an object, or -1. number identifies the member's name.
 func (v *reader) member(object int32, number int) int32 {
 	if object < 0 {
 		return -1
@@ -38,17 +37,17 @@ func (v *reader) member(object int32, number int) int32 {
 // path follows properties from the items of in, or from the focus.
 type path struct {
 	in    op            // nil: the focus
-	first *collectionOp // in, where it is first()
+	first *collectionOp // in, if it is first()
 	steps []hop
 }
 
-// hop is one element: the properties that it may be under.
+// hop is one element with its possible properties.
 type hop struct {
 	properties []property
-	// shape is that of the objects which the hop starts from, as far as the plan
-	// tells; where it is right, the slots of the properties are.
+	// shape is the expected shape of the objects at the start of the hop. If it is right, the slots
+	// of the properties are too.
 	shape   int16
-	filters []*isText // of where(): what they do not hold for is left out
+	filters []*isText // of where(): nodes that do not match are left out
 }
 
 // property is one JSON name by its number.
@@ -62,7 +61,7 @@ type property struct {
 // noShape is the shape of a hop that may start from objects of several shapes.
 const noShape = -2
 
-// hop makes the hop of an expression that reads members.
+// hop returns the hop of an expression that reads members.
 func (b *builder) hop(e sof.Expr, properties ...property) hop {
 	h := hop{properties: properties, shape: noShape}
 	s := b.outline.inputOf(e)
@@ -79,7 +78,7 @@ func (b *builder) hop(e sof.Expr, properties ...property) hop {
 	return h
 }
 
-// same says that two hops lead to the same members, whatever they filter.
+// same reports whether two hops lead to the same members, ignoring filters.
 func (h *hop) same(other *hop) bool {
 	if h == nil || other == nil {
 		return h == other
@@ -87,7 +86,7 @@ func (h *hop) same(other *hop) bool {
 	return slices.EqualFunc(h.properties, other.properties, func(a, b property) bool { return a.number == b.number })
 }
 
-// find gives the node of a property of the object d, or -1.
+// find returns the node of a property of the object d, or -1.
 func (h *hop) find(v *Evaluator, d *jsontape.Node, p *property) int32 {
 	slot := p.slot
 	if d.Shape != h.shape {
@@ -96,16 +95,16 @@ func (h *hop) find(v *Evaluator, d *jsontape.Node, p *property) int32 {
 	if slot < 0 {
 		return -1
 	}
-	// a slot is 0 where the member is missing and -1 where it is null
+	// a slot is 0 if the member is missing and -1 if it is null
 	return v.tape.Slots[int(d.First)+slot] - 1
 }
 
-// slot is that of a name in a shape, or -1.
+// slot returns the slot of a name in a shape, or -1.
 func (v *reader) slot(shape int16, number int) int {
 	return v.engine.layout.Slot(shape, number)
 }
 
-// takes says that the filters of the hop hold for a node.
+// takes reports whether the filters of the hop accept a node.
 func (h *hop) takes(v *Evaluator, n int32) bool {
 	for _, t := range h.filters {
 		if t.at(v, n) != yes {
@@ -134,7 +133,7 @@ func (p *path) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// follow pushes what the steps lead to from a node of the tape.
+// follow pushes the items that the steps reach from a node of the tape.
 func (v *Evaluator) follow(at int32, steps []hop) {
 	if at < 0 {
 		return
@@ -172,13 +171,13 @@ func (v *Evaluator) arrive(n int32, p *property, steps []hop) {
 	v.push(v.itemAt(n, p.typ))
 }
 
-// itemAt is a node of the tape as an item.
+// itemAt returns a node of the tape as an item.
 func (v *reader) itemAt(n int32, typ *schema.Type) item {
 	d := &v.tape.Nodes[n]
 	return item{typ: typ, text: v.tape.Line[d.Start:d.End:d.End], node: n, kind: d.Kind, escaped: d.Escaped}
 }
 
-// child makes the op of a member.
+// child returns the op of a member.
 func (b *builder) child(e *sof.Child) op {
 	if e.Valueless {
 		return b.valueless(e)
@@ -190,7 +189,7 @@ func (b *builder) child(e *sof.Child) op {
 	return b.path(b.op(e.In), b.hop(e, properties...))
 }
 
-// path makes the path from what in gives by one more hop.
+// path returns the path of in extended by one hop.
 func (b *builder) path(in op, h hop) op {
 	switch in := in.(type) {
 	case thisOp:

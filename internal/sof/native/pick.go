@@ -7,20 +7,19 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// picker is an op that can give its first item without building the collection.
-// Most columns of a flat view need no more.
+// picker is an op that can return its first item without building the collection. Most columns of a
+// flat view need only that.
 type picker interface {
-	// pick gives the first item and how many there are, counting no further than
-	// limit.
+	// pick returns the first item and the number of items, counted up to limit.
 	pick(v *Evaluator, this *item, limit int) (it item, n int, err error)
 }
 
-// judge is an op that can give a truth value without making an item of it.
+// judge is an op that can return a truth value without creating an item.
 type judge interface {
 	judge(v *Evaluator, this *item) (truth, error)
 }
 
-// whole picks from an op that knows no short way.
+// whole picks from an op without a short way.
 type whole struct{ op }
 
 func (w whole) pick(v *Evaluator, this *item, _ int) (it item, n int, err error) {
@@ -35,7 +34,7 @@ func (w whole) pick(v *Evaluator, this *item, _ int) (it item, n int, err error)
 	return it, n, nil
 }
 
-// short is o as a picker.
+// short returns o as a picker.
 func short(o op) picker {
 	if p, ok := o.(picker); ok {
 		return p
@@ -43,7 +42,7 @@ func short(o op) picker {
 	return whole{o}
 }
 
-// pick asks o the short way if it has one.
+// pick calls o's short way if it has one.
 func (v *Evaluator) pick(o op, this *item, limit int) (it item, n int, err error) {
 	if p, ok := o.(picker); ok {
 		return p.pick(v, this, limit)
@@ -86,7 +85,7 @@ func (p *path) pick(v *Evaluator, this *item, limit int) (item, int, error) {
 	return v.itemAt(f.node, f.from.typ), f.n, nil
 }
 
-// finding is the first node that a path leads to, and how many there are.
+// finding is the first node that a path reaches, and the number of nodes.
 type finding struct {
 	node     int32
 	from     *property
@@ -121,7 +120,7 @@ func (f *finding) follow(v *Evaluator, at int32, steps []hop) {
 			return
 		}
 		if c := &nodes[n]; c.Kind == jsontape.KindArray {
-			// one item is as good as none around it
+			// one item counts as a list of one
 			if n = c.First; n < 0 {
 				return
 			}
@@ -151,7 +150,7 @@ func (f *finding) items(v *Evaluator, n int32, p *property, steps []hop) {
 	v.step(count)
 }
 
-// alternatives follows a step that has several property names.
+// alternatives follows a step with several property names.
 func (f *finding) alternatives(v *Evaluator, d *jsontape.Node, steps []hop) {
 	h := &steps[0]
 	for i := 0; i < len(h.properties) && f.n < f.limit; i++ {
@@ -185,7 +184,7 @@ func (f *finding) found(n int32, p *property) {
 	f.n++
 }
 
-// pick gives first() without the rest of its input.
+// pick returns first() without the rest of its input.
 func (o *collectionOp) pick(v *Evaluator, this *item, _ int) (item, int, error) {
 	switch o.name {
 	case sof.FuncFirst:
@@ -211,7 +210,7 @@ func (o *collectionOp) judge(v *Evaluator, this *item) (truth, error) {
 	return judged(it, n)
 }
 
-// judged is an item as a truth value.
+// judged returns an item as a truth value.
 func judged(it item, n int) (truth, error) {
 	switch {
 	case n == 0:
@@ -226,10 +225,10 @@ func judged(it item, n int) (truth, error) {
 	return unknown, &dataError{"a condition met a value that is not true or false"}
 }
 
-// isText is = between a path and a string: the form of nearly every where().
+// isText is = between a path and a string, the form of nearly every where().
 type isText struct {
 	l      picker
-	path   []hop // l, where it is a path from the focus
+	path   []hop // l, if it is a path from the focus
 	text   []byte
 	negate bool
 }
@@ -254,7 +253,7 @@ func (o *isText) judge(v *Evaluator, this *item) (truth, error) {
 	return of(same != o.negate), nil
 }
 
-// at is judge by the node of the focus, for a path.
+// at is judge on the node of the focus, for a path.
 func (o *isText) at(v *Evaluator, focus int32) truth {
 	f := finding{limit: 2}
 	f.follow(v, focus, o.path)

@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// quantityType is FHIR's.
+// quantityType is FHIR's Quantity.
 var quantityType = sync.OnceValue(func() *schema.Type {
 	t, _ := schema.R4().Type("Quantity")
 	return t
@@ -19,9 +19,8 @@ var quantityType = sync.OnceValue(func() *schema.Type {
 
 const ucumSystem = "http://unitsofmeasure.org"
 
-// quantityOf reads a quantity: one of FHIRPath, a FHIR Quantity with a UCUM code, or
-// a number. A FHIR Quantity with a comparator is none, and neither is one whose unit
-// is no code.
+// quantityOf returns a quantity of FHIRPath, a FHIR Quantity with a UCUM code, or a number. It
+// refuses a FHIR Quantity with a comparator or with a unit that is not a code.
 func (v *values) quantityOf(it *item) (q quantity.Quantity, ok bool) {
 	switch it.kind {
 	case jsontape.KindString:
@@ -63,7 +62,7 @@ func (v *reader) eachMember(object []byte, f func(name string, value []byte)) {
 	})
 }
 
-// unquoted is the text of a JSON string; empty for another value.
+// unquoted returns the text of a JSON string; empty for another value.
 func unquoted(value []byte) string {
 	if len(value) < 2 || value[0] != '"' {
 		return ""
@@ -71,8 +70,8 @@ func unquoted(value []byte) string {
 	return string(jsontape.AppendUnescaped(nil, value[1:len(value)-1]))
 }
 
-// quantities reads two quantities that meet. Years and months of a FHIR Quantity are
-// those of the calendar where the other one's are.
+// quantities returns two operands as quantities. Years and months of a FHIR Quantity become
+// calendar units if the other operand's are.
 func (v *values) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
 	q, ok = v.quantityOf(a)
 	r, ok2 := v.quantityOf(b)
@@ -85,7 +84,7 @@ func (v *values) quantities(a, b *item) (q, r quantity.Quantity, ok bool) {
 	return q, r, ok && ok2
 }
 
-// isQuantity says that an item is a quantity of FHIRPath.
+// isQuantity reports whether an item is a quantity of FHIRPath.
 func (it *item) isQuantity() bool { return it.typ == schema.Quantity }
 
 func (v *values) equalQuantities(a, b *item) truth {
@@ -106,7 +105,7 @@ func (v *values) equalQuantities(a, b *item) truth {
 	return of(order == 0)
 }
 
-// orderQuantities compares two quantities; known is false where their units do not.
+// orderQuantities compares two quantities. known is false if their units do not compare.
 func (v *values) orderQuantities(a, b *item) (order int, known bool) {
 	q, r, ok := v.quantities(a, b)
 	if !ok {
@@ -124,7 +123,7 @@ func (v *memory) quantityItem(q quantity.Quantity) item {
 	return out
 }
 
-// quantityOp is + - * and / where one side is a quantity.
+// quantityOp is + - * or / with a quantity on one side.
 type quantityOp struct {
 	l, r op
 	sign string
@@ -159,7 +158,7 @@ func (o *quantityOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// moveOp is a date or time, moved by a quantity of time.
+// moveOp is a date or time moved by a quantity of time.
 type moveOp struct {
 	l, r op
 	back bool
@@ -203,7 +202,7 @@ func (v *memory) momentItem(m fhirtime.Value, s schema.System) item {
 	return out
 }
 
-// quantityBinary makes the op of an operator that yields or takes quantities, or nil.
+// quantityBinary returns the op of an operator that yields or takes quantities, or nil.
 func (b *builder) quantityBinary(e *sof.Binary, l, r op) op {
 	switch {
 	case len(e.T.Any) == 0:

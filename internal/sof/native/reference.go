@@ -8,14 +8,14 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// Unkeyed says why a reference has no key.
+// Unkeyed is the reason why a reference has no key.
 type Unkeyed uint8
 
-// The kinds of references without a key.
+// The reasons.
 const (
-	// Keyed references have one, or are of another type than asked for.
+	// Keyed references have a key, or another type than asked for.
 	Keyed Unkeyed = iota
-	// URN references name a UUID, which no resource has as its id by default.
+	// URN references name a UUID, which by default is not a resource's id.
 	URN
 	// Unresolved references are conditional, contained or malformed.
 	Unresolved
@@ -54,7 +54,7 @@ type referenceKeyOp struct {
 	in        op
 	key       keyReader
 	reference []hop
-	legs      []leg // to the text of the reference, where in is a plain path
+	legs      []leg // to the text of the reference, if in is a plain path
 }
 
 func newReferenceKey(in op, e *sof.ReferenceKey, reference hop) *referenceKeyOp {
@@ -83,8 +83,7 @@ func (o *referenceKeyOp) pick(v *Evaluator, this *item, limit int) (item, int, e
 	return textItem(id), 1, nil
 }
 
-// single gives the key where the focus has no more than one Reference; nil where
-// it has no key.
+// single returns the key if the focus has at most one Reference; nil if it has no key.
 func (o *referenceKeyOp) single(v *Evaluator, at int32) (id []byte, single bool) {
 	if o.legs == nil {
 		return nil, false
@@ -130,7 +129,7 @@ func (o *referenceKeyOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// keyOf gives the key of a reference, or nil, and notes why there is none.
+// keyOf returns the key of a reference, or nil, and records why there is none.
 func (v *Evaluator) keyOf(r *keyReader, ref []byte) []byte {
 	id, why := r.read(ref)
 	if why != Keyed {
@@ -141,19 +140,19 @@ func (v *Evaluator) keyOf(r *keyReader, ref []byte) []byte {
 
 // keyReader reads the key of a literal reference.
 type keyReader struct {
-	target string // the type asked for; empty means any
-	base   string // the server's base URL with a slash behind; empty means unknown
+	target string // the wanted type; empty means any
+	base   string // the server's base URL with a trailing slash; empty means unknown
 	urns   bool   // the UUID of a urn:uuid reference is an id
 }
 
 var urnUUID = []byte("urn:uuid:")
 
-// read takes the id out of a literal reference: relative (Patient/1), or absolute at the
-// base (https://host/fhir/Patient/1), either with a version (/_history/2). Contained (#x),
-// urn: and conditional references (Patient?x=y) point to no row, and absolute ones of
-// another base point to a row of another server.
+// read returns the id in a literal reference: relative (Patient/1), or absolute at the base
+// (https://host/fhir/Patient/1), either with a version (/_history/2). Contained (#x), urn: and
+// conditional references (Patient?x=y) point to no row, and absolute ones of another base to a row
+// of another server.
 func (r *keyReader) read(ref []byte) (id []byte, why Unkeyed) {
-	// One look, since references are short and many.
+	// One pass, because references are short and frequent.
 	slashes, slash := 0, 0
 	for i, c := range ref {
 		switch c {
@@ -197,13 +196,13 @@ func (r *keyReader) read(ref []byte) (id []byte, why Unkeyed) {
 	return id, Keyed
 }
 
-// atBase reports whether the type of a reference begins right behind the base URL.
+// atBase reports whether the type of a reference begins directly after the base URL.
 func (r *keyReader) atBase(ref []byte, rest int) bool {
 	return r.base != "" && rest+1 == len(r.base) && string(ref[:rest+1]) == r.base
 }
 
-// unresolved is what a contained or conditional reference is: before is its text before
-// the ? or #. A condition on another type than asked for lacks no key.
+// unresolved classifies a contained or conditional reference. before is its text before the ? or #;
+// a condition on another type than asked for lacks no key.
 func (r *keyReader) unresolved(before []byte) Unkeyed {
 	if r.target != "" && isType(before) && string(before) != r.target {
 		return Keyed
@@ -229,7 +228,7 @@ func isType(typ []byte) bool {
 	return true
 }
 
-// isUUID reports whether a text has only what a UUID and a FHIR id may have.
+// isUUID reports whether a text has only characters of a UUID and a FHIR id.
 func isUUID(id []byte) bool {
 	for _, c := range id {
 		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' {
@@ -239,8 +238,8 @@ func isUUID(id []byte) bool {
 	return len(id) > 0
 }
 
-// lastTwo are the last two segments of a path and what is before them; without a
-// slash there is but one.
+// lastTwo returns the last two segments of a path and the rest. Without a slash there is only one
+// segment.
 func lastTwo(path []byte) (rest, before, last []byte) {
 	i := bytes.LastIndexByte(path, '/')
 	if i < 0 {

@@ -55,7 +55,7 @@ func TestReferencesJoinByTypeAndID(t *testing.T) {
 	for _, tt := range tests {
 		e := &sof.ReferenceKey{Target: tt.target, Base: tt.base}
 		if n := len(e.Base); n > 0 && e.Base[n-1] == '/' {
-			e.Base = e.Base[:n-1] // as the option does
+			e.Base = e.Base[:n-1] // like the option
 		}
 		key := newReferenceKey(nil, e, hop{}).key
 		if id, why := key.read([]byte(tt.ref)); string(id) != tt.id || why != tt.why {

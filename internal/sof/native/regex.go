@@ -6,8 +6,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// regexOp is a function whose first argument is a pattern; the compiler has
-// made sure that it is a constant.
+// regexOp is a function whose first argument is a pattern. The compiler has checked that it is a
+// constant.
 type regexOp struct {
 	pattern *regexp.Regexp
 	in      op
@@ -34,7 +34,7 @@ func (b *builder) regexOp(e *sof.Call, in op, args []op) op {
 	default:
 		b.fail("the function %s()", e.Func)
 	}
-	// N1, 5.6.9: the pattern runs in single-line mode, a dot matches all
+	// N1, 5.6.9: single-line mode, in which a dot matches all characters
 	p, err := regexp.Compile("(?s)" + text)
 	if err != nil {
 		b.fail("the pattern: %w", err)

@@ -6,19 +6,18 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// Resource is what a line says of itself. The slices are valid until the next
-// Eval; nil means the line has none.
+// Resource holds a line's own data about its resource. The slices are valid until the next Eval;
+// nil means missing.
 type Resource struct {
 	Type, ID, VersionID, LastUpdated []byte
-	// Deleted marks a tombstone: the form in which Azure exports a soft-deleted
-	// resource.
+	// Deleted marks a tombstone, in the form of Azure's exports of soft-deleted resources.
 	Deleted bool
-	// Subsetted marks a resource that the server has shortened.
+	// Subsetted marks a resource with elements left out by the server.
 	Subsetted bool
-	// Misses counts the references of the rows that have no key.
+	// Misses counts the references without a key in the rows.
 	Misses []Miss
-	// Differences are members of a resource of the engine's type that R4 does not have,
-	// or has in another shape, the first 100.
+	// Differences are members that R4 does not have or has in another form, the first 100. They are
+	// collected for the engine's type.
 	Differences []jsontape.Difference
 }
 
@@ -86,7 +85,7 @@ func (v *Evaluator) resource(root int32) Resource {
 	return r
 }
 
-// firstOf is the first item of an array, or the node itself; -1 for none.
+// firstOf returns the first item of an array, or the node itself; -1 for none.
 func (v *reader) firstOf(n int32) int32 {
 	if n >= 0 && v.tape.Nodes[n].Kind == jsontape.KindArray {
 		return v.tape.Nodes[n].First
@@ -94,7 +93,7 @@ func (v *reader) firstOf(n int32) int32 {
 	return n
 }
 
-// stringAt is the decoded text of a string node; nil for anything else.
+// stringAt returns the decoded text of a string node; nil for anything else.
 func (v *reader) stringAt(n int32) []byte {
 	if n < 0 || v.tape.Nodes[n].Kind != jsontape.KindString {
 		return nil

@@ -5,15 +5,14 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// row is a node of the row plan. run fills its columns and, for every row it
-// yields, resumes with what is left to do.
+// row is a node of the row plan. run fills its columns and calls resume with the rest for every row
+// that it yields.
 type row interface {
 	run(v *Evaluator, this *item, then int) error
 }
 
-// cont is what is left to do once a node has filled its columns: run next on
-// this, then go on. Continuations live in a stack, not in closures, so that a
-// line makes no garbage.
+// cont is the rest of the work after a node has filled its columns: run next on this, then
+// continue. Continuations are on a stack, not in closures, so that a line creates no garbage.
 type cont struct {
 	next     row
 	this     *item
@@ -21,7 +20,7 @@ type cont struct {
 	then     int
 }
 
-// resume goes on with continuation k; below zero the row is complete.
+// resume runs continuation k. Below zero the row is complete.
 func (v *Evaluator) resume(k int) error {
 	if k < 0 {
 		return v.finish()
@@ -34,7 +33,7 @@ func (v *Evaluator) resume(k int) error {
 	return err
 }
 
-// row makes a row of the plan run; ofRoot says that its focus is the resource.
+// row compiles a row of the plan. ofRoot is set if its focus is the resource.
 func (b *builder) row(r sof.Row, ofRoot bool) row {
 	switch r := r.(type) {
 	case *sof.Project:
@@ -44,8 +43,8 @@ func (b *builder) row(r sof.Row, ofRoot bool) row {
 		}
 		return p
 	case *sof.Product:
-		// a Project yields exactly one row, so it may run before its siblings,
-		// once, instead of once for each of their rows
+		// a Project yields exactly one row, so it runs once before its siblings instead of once per
+		// row of theirs
 		p := &productRow{}
 		for _, first := range []bool{true, false} {
 			for _, part := range r.Parts {
@@ -82,12 +81,12 @@ func (b *builder) row(r sof.Row, ofRoot bool) row {
 	return &projectRow{}
 }
 
-// projectRow fills columns. Wide tables are mostly empty, so the cells that start
-// from one member of the focus are looked at only where it is there.
+// projectRow fills columns. Wide tables are mostly empty, so cells that start from one member of
+// the focus are visited only if the member exists.
 type projectRow struct{ groups []group }
 
-// group is cells that are all empty without any of the properties of start; a
-// nil start is no such condition.
+// group is a set of cells that are empty without the properties of start. A nil start means that
+// they are always visited.
 type group struct {
 	start *hop
 	cells []cell
@@ -154,14 +153,14 @@ func (u *unionRow) run(v *Evaluator, this *item, then int) error {
 
 type iterateRow struct {
 	over    op
-	path    []hop // over, where it is a path from the focus
+	path    []hop // over, if it is a path from the focus
 	body    row
 	outer   bool
 	columns []int
 	index   []zeroIndex
 }
 
-// zeroIndex is %rowIndex of a row of nulls, as its column has it.
+// zeroIndex is %rowIndex of a row of nulls, in its column's form.
 type zeroIndex struct {
 	column int
 	text   []byte
@@ -202,7 +201,7 @@ func (r *iterateRow) run(v *Evaluator, this *item, then int) error {
 	return nil
 }
 
-// each runs the body for every item and returns how many there are.
+// each runs the body for every item and returns their number.
 func (r *iterateRow) each(v *Evaluator, this *item, then int) (n int, err error) {
 	base := len(v.stack)
 	v.column = -1
@@ -225,8 +224,7 @@ func (r *iterateRow) each(v *Evaluator, this *item, then int) (n int, err error)
 	return n, nil
 }
 
-// item runs the body for one item of the stack. What was made for its rows is
-// garbage when it returns.
+// item runs the body for one item of the stack. Memory for its rows is free when it returns.
 func (r *iterateRow) item(v *Evaluator, at, then int) error {
 	made := v.budget.made
 	v.step(1)
@@ -235,8 +233,7 @@ func (r *iterateRow) item(v *Evaluator, at, then int) error {
 	return err
 }
 
-// walk runs the body for what the steps lead to from a node, in the place of the
-// stack that is given.
+// walk runs the body for the nodes that the steps reach, in the given place of the stack.
 func (r *iterateRow) walk(v *Evaluator, node int32, steps []hop, then, place int, n *int) error {
 	if node < 0 {
 		return nil
@@ -296,7 +293,7 @@ func (r *recurseRow) run(v *Evaluator, this *item, then int) error {
 	return err
 }
 
-// walk goes as deep as the line nests, which the scanner bounds.
+// walk recurses as deep as the line nests, which the scanner bounds.
 func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error {
 	for _, p := range r.paths {
 		base := len(v.stack)
@@ -327,8 +324,8 @@ func (r *recurseRow) walk(v *Evaluator, this *item, then int, count *int) error 
 	return nil
 }
 
-// below says that an item lies inside another on the line: what repeat reaches
-// must, or the walk would have no end.
+// below reports whether an item is inside another on the line. Items that repeat reaches must be,
+// or the walk would not end.
 func (v *reader) below(it, this *item) bool {
 	if it.node < 0 || this.node < 0 || it.node == this.node {
 		return false

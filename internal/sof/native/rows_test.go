@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// table runs a view over one line: a row is its cells joined by a bar.
+// table runs a view over one line. A row is its cells joined by a bar.
 func table(tb testing.TB, src, line string) ([]string, error) {
 	tb.Helper()
 	v, err := sof.Compile("v.json", []byte(src))
@@ -108,7 +108,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// FHIR allows one type of a choice; data that has two still have a first.
+// FHIR allows one type of a choice. Data with two types still has a first.
 func TestTheFirstOfTwoTypesOfAChoice(t *testing.T) {
 	t.Parallel()
 	const line = `{"resourceType":"Patient","id":"1","deceasedBoolean":true,"deceasedDateTime":"2020"}`
@@ -172,8 +172,8 @@ func TestNumbersKeepTheirText(t *testing.T) {
 	}
 }
 
-// Members come in any order, are left out and have names of all lengths: what was
-// guessed from the line before is of no harm.
+// Members come in any order, may be missing and have names of all lengths. Guesses from the line
+// before must do no harm.
 func TestMembersAreFoundWhateverCameBefore(t *testing.T) {
 	t.Parallel()
 	const view = `{"resource":"Patient","select":[{"column":[{"name":"a","path":"x"},{"name":"b","path":"eightlet"},{"name":"c","path":"multipleBirthInteger"},

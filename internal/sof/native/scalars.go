@@ -13,12 +13,11 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// scalar is a function on one item; args are single items too. ok is false where
-// the result is empty.
+// scalar is a function on one item with single-item args. ok is false if the result is empty.
 type scalar func(v *Evaluator, in *item, args []item) (out item, ok bool, err error)
 
-// scalarOp evaluates its input and arguments as single items; where one is
-// missing the result is empty.
+// scalarOp evaluates its input and arguments as single items. If one is missing, the result is
+// empty.
 type scalarOp struct {
 	name string
 	f    scalar
@@ -54,7 +53,7 @@ func (o *scalarOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// scalarOf is the function of at most one item, or nil.
+// scalarOf returns the function of at most one item, or nil.
 func scalarOf(f sof.Func) scalar {
 	switch f { //nolint:exhaustive // the others work on collections
 	case sof.FuncNot:
@@ -111,7 +110,7 @@ func scalarOf(f sof.Func) scalar {
 	return nil
 }
 
-// maxNumber is more characters than the text of an integer or a boolean has.
+// maxNumber exceeds the characters of every integer or boolean.
 const maxNumber = 1000
 
 func wrongType(what string) error {
@@ -138,8 +137,7 @@ func textItem(b []byte) item {
 	return item{typ: stringType, text: b, node: -1, kind: jsontape.KindString}
 }
 
-// onText is a function from text to text that allocates no more than growth times
-// the bytes of its input.
+// onText returns a function from text to text that allocates at most growth times its input.
 func onText(f func([]byte) []byte, growth int) scalar {
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		s, err := v.textOf(in)
@@ -161,7 +159,7 @@ func testText(f func(s, t []byte) bool) scalar {
 	}
 }
 
-// runeAt is the byte offset of the n-th character, or len(s).
+// runeAt returns the byte offset of the n-th character, or len(s).
 func runeAt(s []byte, n int) int {
 	i := 0
 	for ; n > 0 && i < len(s); n-- {
@@ -220,7 +218,7 @@ func replace(v *Evaluator, in *item, args []item) (item, bool, error) {
 	v.step(len(s) >> 5)
 	n := len(s)
 	if times := bytes.Count(s, old); len(with) > len(old) {
-		// a text within the limits has no product that overflows
+		// the limits on texts keep the product from overflowing
 		n += min(times, v.budget.limits.Text+1) * (len(with) - len(old))
 	}
 	v.chargeText(n)
@@ -311,7 +309,7 @@ func toDecimal(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	return out, true, nil
 }
 
-// toBoolean knows the texts that FHIRPath N1, 5.5.1 lists.
+// toBoolean converts the texts of FHIRPath N1, 5.5.1.
 func toBoolean(v *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
 	case jsontape.KindTrue, jsontape.KindFalse:
@@ -370,7 +368,7 @@ func sign(d decimal.Decimal, want int) decimal.Decimal {
 	return d
 }
 
-// cut takes the fraction off, towards the given side.
+// cut removes the fraction towards the given side.
 func cut(d decimal.Decimal, side int) decimal.Decimal {
 	q, _ := d.IntDiv(decimal.Int(1))
 	if side != 0 && d.Sub(q).Sign() == side {

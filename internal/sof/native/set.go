@@ -8,16 +8,16 @@ import (
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
-// minHashed is the number of items from which a set is hashed: fewer are compared
-// one by one in less time.
+// minHashed is the number of items from which a set is hashed. Fewer items are compared faster one
+// by one.
 const minHashed = 12
 
-// set finds items that are equal to one of its own. The seed of its hashes is
-// random, so that no line can be made to collide.
+// set finds items that are equal to one of its own. The seed of its hashes is random, so that no
+// line can cause collisions.
 type set struct {
 	v       *values
 	items   []item
-	small   int // how many of items belong to it
+	small   int // number of items in the set
 	first   map[uint64]int32
 	entries []entry
 	seed    maphash.Seed
@@ -26,10 +26,10 @@ type set struct {
 // entry is an item under one of its hashes.
 type entry struct{ item, next int32 }
 
-// sets compares collections without regard to order.
+// sets compares collections ignoring order.
 type sets struct{ values }
 
-// newSet returns an empty set of the items that add takes from a slice.
+// newSet returns an empty set. add adds items from the slice.
 func (v *sets) newSet(items []item) set {
 	s := set{v: &v.values, items: items}
 	if len(items) >= minHashed && !slices.ContainsFunc(items, func(it item) bool { return it.isQuantity() }) {
@@ -49,7 +49,7 @@ func (v *sets) setOf(items []item) set {
 	return s
 }
 
-// add takes the item at an index of the slice. Items are added in order.
+// add adds the item at an index of the slice. Items are added in order.
 func (s *set) add(i int) {
 	s.small = i + 1
 	if s.first == nil {
@@ -87,9 +87,8 @@ func (s *set) has(it *item) bool {
 	return false
 }
 
-// hashes returns the one or two hashes of an item. Two items that are equal have
-// one of them in common: a date is equal to a text with the same characters, and
-// to another date at the same time.
+// hashes returns the one or two hashes of an item. Two equal items have one in common: a date
+// equals a text with the same characters, and another date at the same time.
 func (s *set) hashes(it *item) (out [2]uint64, n int) {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
@@ -124,7 +123,7 @@ func (s *set) hashes(it *item) (out [2]uint64, n int) {
 	return out, 1
 }
 
-// distinct drops repeated items from the stack above base, first ones stay.
+// distinct drops repeated items from the stack above base. The first ones stay.
 func (v *sets) distinct(base int) {
 	before := v.budget.made
 	s := v.newSet(v.stack[base:])
@@ -140,8 +139,7 @@ func (v *sets) distinct(base int) {
 	v.budget.made = before
 }
 
-// equivalentLists is ~ on collections: as many items, each of which has one of its
-// own in the other.
+// equivalentLists implements ~ on collections: the items pair up one to one.
 func (v *sets) equivalentLists(a, b []item) bool {
 	if len(a) != len(b) {
 		return false
@@ -167,8 +165,8 @@ func (v *sets) equivalentLists(a, b []item) bool {
 	return true
 }
 
-// hasClasses reports whether ~ divides the items into classes. It does not divide
-// numbers and dates, which it compares at the precision of the less precise one.
+// hasClasses reports whether ~ divides the items into classes. It does not for numbers and dates,
+// which it compares at the precision of the less precise one.
 func (v *sets) hasClasses(items []item) bool {
 	for i := range items {
 		switch it := &items[i]; it.kind {
@@ -184,13 +182,13 @@ func (v *sets) hasClasses(items []item) bool {
 	return true
 }
 
-// class is what all items have in common that are equivalent to each other.
+// class is the common form of all items that are equivalent to each other.
 type class struct {
 	kind jsontape.Kind
 	hash [2]uint64
 }
 
-// sameClasses reports whether a and b have as many items of each class.
+// sameClasses reports whether a and b have equally many items of each class.
 func (v *sets) sameClasses(a, b []item) bool {
 	before := v.budget.made
 	v.charge(64 * len(a))

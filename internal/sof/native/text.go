@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// quotedSize returns the bytes that appendQuoted writes at most.
+// quotedSize returns the maximum number of bytes that appendQuoted writes.
 func quotedSize(s []byte) int {
 	n := len(s) + 2
 	for _, c := range s {
@@ -19,7 +19,7 @@ func quotedSize(s []byte) int {
 	return n
 }
 
-// appendQuoted writes s as a JSON string: only what must be escaped is.
+// appendQuoted writes s as a JSON string with only the necessary escapes.
 func appendQuoted(out, s []byte) []byte {
 	const hexDigits = "0123456789abcdef"
 	out = append(out, '"')
@@ -42,7 +42,7 @@ func appendQuoted(out, s []byte) []byte {
 	return append(out, '"')
 }
 
-// appendCompact writes JSON text without the space between its tokens.
+// appendCompact writes JSON text without space between its tokens.
 func appendCompact(out, raw []byte) []byte {
 	inString := false
 	for i := 0; i < len(raw); i++ {
@@ -61,8 +61,8 @@ func appendCompact(out, raw []byte) []byte {
 	return out
 }
 
-// replacedSize returns the bytes that replacing every match of a pattern in s by
-// the template makes at most. It ends the evaluation where they are too many.
+// replacedSize returns an upper bound of the bytes after replacing every match of a pattern in s by
+// the template. It ends the evaluation if that is too large.
 func (v *values) replacedSize(pattern *regexp.Regexp, s, template []byte) int {
 	groups := bytes.Count(template, []byte{'$'})
 	size := len(s)

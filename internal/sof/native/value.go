@@ -9,10 +9,10 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// item is one value: a node of the tape, or one that was computed.
+// item is one value: a node of the tape or a computed one.
 type item struct {
-	typ     *schema.Type // nil: not known
-	text    []byte       // inside of a string, else the value's JSON text
+	typ     *schema.Type // nil: unknown
+	text    []byte       // the inside of a string, or another value's JSON text
 	node    int32        // on the tape, or -1
 	kind    jsontape.Kind
 	escaped bool // text is the inside of a JSON string with escapes
@@ -35,7 +35,7 @@ func boolItem(b bool) item {
 	return item{typ: booleanType, text: falseText, node: -1, kind: jsontape.KindFalse}
 }
 
-// literal is a constant as an item.
+// literal returns a constant as an item.
 func literal(typ *schema.Type, text string) item {
 	it := item{typ: typ, text: []byte(text), node: -1, kind: jsontape.KindString}
 	switch typ.System {
@@ -54,7 +54,7 @@ type values struct {
 	canons [2][]byte
 }
 
-// str is the decoded text of a string item.
+// str returns the decoded text of a string item.
 func (v *values) str(it *item) []byte {
 	if it.escaped {
 		it.text, it.escaped = v.decode(it.text), false
@@ -78,7 +78,7 @@ func (it *item) system() schema.System {
 	return it.typ.System
 }
 
-// moment reads a date or a time; ok is false where the text is none.
+// moment parses a date or a time. ok is false for another text.
 func (v *values) moment(it *item) (m fhirtime.Value, ok bool) {
 	if it.kind != jsontape.KindString {
 		return m, false
@@ -124,8 +124,8 @@ func (t truth) not() truth {
 	return unknown
 }
 
-// equal compares two items after FHIRPath N1, 6.1.1: unknown where two dates
-// differ in precision.
+// equal compares two items as in FHIRPath N1, 6.1.1: unknown for two dates that differ in
+// precision.
 func (v *values) equal(a, b *item) truth {
 	switch {
 	case a.isQuantity() || b.isQuantity():
@@ -166,7 +166,7 @@ func (v *values) equalMoments(a, b *item) truth {
 	return of(order == 0)
 }
 
-// order compares two items; known is false where N1 says empty.
+// order compares two items. known is false if N1 returns empty.
 func (v *values) order(a, b *item) (order int, known bool, err error) {
 	switch {
 	case a.isQuantity() || b.isQuantity() || a.kind == jsontape.KindObject && b.kind == jsontape.KindObject:

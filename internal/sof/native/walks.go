@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// repeatOp goes on from what the step gave until that is nothing new. The limits of
-// the line end what has no end.
+// repeatOp repeats the step on its new results until there are none. The limits of the line end an
+// infinite repetition.
 type repeatOp struct{ in, step op }
 
 func (o *repeatOp) eval(v *Evaluator, this *item) error {
@@ -33,7 +33,7 @@ func (o *repeatOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// aggregateOp gives body the result that it had for the item before.
+// aggregateOp evaluates body with its result for the item before.
 type aggregateOp struct{ in, body, init op }
 
 func (o *aggregateOp) eval(v *Evaluator, this *item) error {
@@ -81,7 +81,7 @@ func (totalOp) eval(v *Evaluator, _ *item) error {
 	return nil
 }
 
-// sortOp orders items by keys; an item without a key comes first.
+// sortOp orders items by keys. An item without a key comes first.
 type sortOp struct {
 	in   op
 	keys []sortKey
@@ -140,8 +140,8 @@ func (o *sortOp) eval(v *Evaluator, this *item) error {
 	return fault
 }
 
-// sortOrder is the order of two keys. Where FHIRPath knows none, as of 2020 and
-// 2020-01, the order of their texts keeps the result the same every time.
+// sortOrder returns the order of two keys. If FHIRPath defines none, as for 2020 and 2020-01, their
+// texts are compared, so that the result is deterministic.
 func (v *values) sortOrder(a, b *item) (int, error) {
 	switch {
 	case a.kind == jsontape.KindNone && b.kind == jsontape.KindNone:
@@ -158,8 +158,8 @@ func (v *values) sortOrder(a, b *item) (int, error) {
 	return order, err
 }
 
-// childrenOp is children() and descendants(). What it reaches is read from the line
-// once more, for the members that the view wants of it.
+// childrenOp is children() and descendants(). It reads its results from the line a second time,
+// with the members that the view needs.
 type childrenOp struct {
 	in   op
 	want *jsontape.Shape
@@ -194,7 +194,7 @@ func (v *reader) typeAt(it *item) *schema.Type {
 	return it.typ
 }
 
-// resourceType is the type of an object that may be a resource.
+// resourceType returns the type of an object that may be a resource.
 func (v *reader) resourceType(it *item) *schema.Type {
 	name := v.engine.resource
 	if it.node != v.root.node {
@@ -219,7 +219,7 @@ type walk struct {
 	deep bool
 }
 
-// failed is a fault that the second reading met.
+// failed returns the fault of the second reading.
 func (w *walk) failed() error {
 	_, reason, limit := w.v.tape.Fault()
 	if limit {
@@ -228,7 +228,7 @@ func (w *walk) failed() error {
 	return &dataError{reason}
 }
 
-// object pushes what the members of the object at i hold.
+// object pushes the members of the object at i.
 func (w *walk) object(i int, typ *schema.Type) (err error) {
 	jsontape.ValidJSON(w.v.tape.Line).Members(i, func(name []byte, value, _ int) {
 		if err == nil {
@@ -238,8 +238,8 @@ func (w *walk) object(i int, typ *schema.Type) (err error) {
 	return err
 }
 
-// member pushes the value of one member, and what is below it. The extensions of a
-// primitive are in a member of their own, whose name has a line in front.
+// member pushes the value of one member and the elements below it. The extensions of a primitive
+// are in a separate member, whose name begins with an underscore.
 func (w *walk) member(i int, name string, typ *schema.Type) error {
 	if name == "resourceType" && typ != nil && typ.Kind == schema.Resource {
 		return nil
@@ -294,7 +294,7 @@ func (w *walk) value(i int, typ *schema.Type) error {
 	return nil
 }
 
-// elementType is the type of the values of a JSON member; nil where R4 has none.
+// elementType returns the type of a JSON member's values; nil if R4 has none.
 func elementType(owner *schema.Type, name string) *schema.Type {
 	if owner == nil {
 		return nil
@@ -348,8 +348,8 @@ func (o *valuelessOp) eval(v *Evaluator, this *item) error {
 	return nil
 }
 
-// push pushes the values of one element; where one is null and its twin is not, an
-// item without a value.
+// push pushes the values of one element. For a null value whose twin is not null it pushes an item
+// without a value.
 func (o *valuelessOp) push(v *Evaluator, value, twin int32, typ *schema.Type) {
 	values, twins := v.places(value), v.places(twin)
 	next := value
@@ -367,8 +367,7 @@ func (o *valuelessOp) push(v *Evaluator, value, twin int32, typ *schema.Type) {
 	}
 }
 
-// places tells of each place of a list whether it is not null; of a single value, that
-// it is there.
+// places returns for each place of a list whether it is not null. A single value is one place.
 func (v *Evaluator) places(at int32) []bool {
 	if at < 0 {
 		return nil

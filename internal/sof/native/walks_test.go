@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// Walks that have no end, or make too much, end with the limits of a line.
+// Infinite walks, and walks with too many results, end at the limits of a line.
 func TestWalksAreBounded(t *testing.T) {
 	t.Parallel()
 	limits := Limits{Values: 4 << 20, Memory: 4 << 20, Items: 100_000, Text: 1 << 20, Row: 1 << 20, Rows: 1000, Output: 8 << 20, Steps: 3_000_000}
@@ -44,7 +44,7 @@ func TestWalksLookAtTheContext(t *testing.T) {
 	}
 }
 
-// A walk over a line of usual depth reads each part of it once a level.
+// A walk over a line of usual depth reads each part of it once per level.
 func TestDescendantsOfAUsualLine(t *testing.T) {
 	t.Parallel()
 	line := `{"resourceType":"Patient","id":"1","contact":[{"name":{"family":"x"}}` + strings.Repeat(`,{"name":{"family":"x"}}`, 20_000) + `]}`
@@ -117,7 +117,7 @@ func TestQuantitiesOfTheData(t *testing.T) {
 	}
 }
 
-// What descendants() reads again is also there in a line whose survey was given up.
+// descendants() must also find its parts in a line whose first reading was abandoned.
 func TestDescendantsOfALargeLine(t *testing.T) {
 	t.Parallel()
 	e, err := New([]*sof.View{viewOf(t, "Patient", "descendants().ofType(Period).start.first()")})

@@ -1,5 +1,5 @@
-// Package quantity computes with FHIRPath's quantities: numbers with a unit, which
-// is a UCUM code or a word of the calendar.
+// Package quantity computes with FHIRPath's quantities: numbers with a unit, which is a UCUM code
+// or a word of the calendar.
 package quantity
 
 import (
@@ -12,15 +12,15 @@ import (
 	"fhirsynapse/internal/sof/ucum"
 )
 
-// Quantity is a number with its unit. The unit "1" stands for none.
+// Quantity is a number with its unit. The unit "1" means none.
 type Quantity struct {
 	Value decimal.Decimal
-	// Unit is a UCUM code or, where Calendar is true, a word such as "days".
+	// Unit is a UCUM code or, if Calendar is true, a word such as "days".
 	Unit     string
 	Calendar bool
 }
 
-// Parse reads the form of FHIRPath: 4.5 'mg', 4 days, or a number alone.
+// Parse parses FHIRPath's form: 4.5 'mg', 4 days, or a number.
 func Parse(text string) (q Quantity, ok bool) {
 	number, unit, _ := strings.Cut(strings.TrimSpace(text), " ")
 	if number == "" || strings.ContainsAny(number, "eE") {
@@ -42,7 +42,7 @@ func Parse(text string) (q Quantity, ok bool) {
 	return q, true
 }
 
-// Append writes q as Parse reads it.
+// Append appends q in the form that Parse reads.
 func (q Quantity) Append(b []byte) []byte {
 	b = append(q.Value.Append(b), ' ')
 	if q.Calendar {
@@ -52,18 +52,18 @@ func (q Quantity) Append(b []byte) []byte {
 	return append(b, '\'')
 }
 
-// String writes q as Append does.
+// String returns q in the form of Append.
 func (q Quantity) String() string { return string(q.Append(nil)) }
 
-// definite are the calendar units that are a fixed span of time, as UCUM codes.
+// definite maps the calendar units of fixed length to UCUM codes.
 var definite = map[string]string{
 	"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms",
 }
 
-// word is the unit of a calendar quantity in the singular.
+// word returns the unit of a calendar quantity in the singular.
 func (q Quantity) word() string { return strings.TrimSuffix(q.Unit, "s") }
 
-// code is the unit as a UCUM code; empty for months and years of the calendar.
+// code returns the unit as a UCUM code; empty for calendar months and years.
 func (q Quantity) code() string {
 	if q.Calendar {
 		return definite[q.word()]
@@ -71,7 +71,7 @@ func (q Quantity) code() string {
 	return q.Unit
 }
 
-// months is the number of calendar months of one unit, or 0.
+// months returns the number of calendar months in one unit, or 0.
 func (q Quantity) months() int64 {
 	switch {
 	case !q.Calendar:
@@ -84,7 +84,7 @@ func (q Quantity) months() int64 {
 	return 0
 }
 
-// ratio is how many units of r are one of q; ok is false where they do not compare.
+// ratio returns how many units of r are in one of q. ok is false if they do not compare.
 func (q Quantity) ratio(r Quantity) (*big.Rat, bool) {
 	if m, n := q.months(), r.months(); m > 0 || n > 0 {
 		if m == 0 || n == 0 {
@@ -103,8 +103,8 @@ func (q Quantity) ratio(r Quantity) (*big.Rat, bool) {
 	return ucum.Ratio(u, v)
 }
 
-// Compare gives the order of q and r; known is false where their units measure
-// different things, or are not known to be the same.
+// Compare returns the order of q and r. known is false if their units measure different things, or
+// may do so.
 func Compare(q, r Quantity) (order int, known bool) {
 	ratio, ok := q.ratio(r)
 	if !ok {
@@ -113,8 +113,8 @@ func Compare(q, r Quantity) (order int, known bool) {
 	return ratio.Mul(ratio, q.Value.Rat()).Cmp(r.Value.Rat()), true
 }
 
-// Equivalent is the operator ~: units of the calendar are those of UCUM, and numbers
-// in one unit are compared with as many digits as the less precise one has.
+// Equivalent implements the operator ~: calendar units equal UCUM units, and numbers of one unit
+// are compared at the precision of the less precise one.
 func Equivalent(q, r Quantity) bool {
 	if q.months() > 0 && r.months() == 0 || q.months() == 0 && r.months() > 0 {
 		q, r = q.approximate(), r.approximate()
@@ -131,7 +131,7 @@ func Equivalent(q, r Quantity) bool {
 	return ratio.Mul(ratio, q.Value.Rat()).Cmp(r.Value.Rat()) == 0
 }
 
-// approximate is a quantity of calendar months or years as one of UCUM.
+// approximate converts a quantity of calendar months or years to UCUM.
 func (q Quantity) approximate() Quantity {
 	switch q.months() {
 	case 12:
@@ -142,8 +142,8 @@ func (q Quantity) approximate() Quantity {
 	return q
 }
 
-// Calendared is a quantity of UCUM years or months as one of the calendar: what FHIR
-// says of a Quantity that is compared with such a one.
+// Calendared converts a quantity of UCUM years or months to the calendar. FHIR defines this for a
+// Quantity that is compared with a calendar one.
 func (q Quantity) Calendared() Quantity {
 	switch {
 	case q.Calendar:
@@ -155,10 +155,10 @@ func (q Quantity) Calendared() Quantity {
 	return q
 }
 
-// Months says that the unit is a month or a year of the calendar.
+// Months reports whether the unit is a calendar month or year.
 func (q Quantity) Months() bool { return q.months() > 0 }
 
-// Add is q + r in the finer of the two units; ok is false where they do not add up.
+// Add returns q + r in the finer of the two units. ok is false if they cannot be added.
 func Add(q, r Quantity) (sum Quantity, ok bool) {
 	ratio, ok := q.ratio(r)
 	if !ok {
@@ -174,16 +174,16 @@ func Add(q, r Quantity) (sum Quantity, ok bool) {
 	return Quantity{decimal.FromRat(inverse.Mul(inverse, r.Value.Rat()), decimal.QuotientScale).Add(q.Value), q.Unit, q.Calendar}, true
 }
 
-// Neg is -q.
+// Neg returns -q.
 func (q Quantity) Neg() Quantity { return Quantity{q.Value.Neg(), q.Unit, q.Calendar} }
 
-// Mul is q * r; ok is false where a unit is none that can be multiplied.
+// Mul returns q * r. ok is false if a unit cannot be multiplied.
 func Mul(q, r Quantity) (Quantity, bool) {
 	unit, ok := combined(q, r, ".")
 	return Quantity{Value: q.Value.Mul(r.Value), Unit: unit}, ok
 }
 
-// Div is q / r; ok is false where r is 0 or a unit is none that can be divided.
+// Div returns q / r. ok is false if r is 0 or a unit cannot be divided.
 func Div(q, r Quantity) (Quantity, bool) {
 	unit, ok := combined(q, r, "/")
 	if !ok {
@@ -216,7 +216,7 @@ func combined(q, r Quantity, sign string) (string, bool) {
 	return unit, ok
 }
 
-// In is q in another unit; ok is false where there is no way to it.
+// In returns q in another unit. ok is false if there is no conversion.
 func (q Quantity) In(unit string) (Quantity, bool) {
 	out := Quantity{Unit: unit, Calendar: fhirpath.IsCalendarUnit(unit)}
 	ratio, ok := q.ratio(out)
@@ -236,8 +236,8 @@ var spans = map[string]fhirtime.Unit{
 	"wk": fhirtime.Weeks, "d": fhirtime.Days, "h": fhirtime.Hours, "min": fhirtime.Minutes, "s": fhirtime.Seconds, "ms": fhirtime.Milliseconds,
 }
 
-// MovesTime says that dates can be moved by quantities of this unit: months and years
-// of UCUM are no whole days, so that they cannot.
+// MovesTime reports whether dates can be moved by this unit. UCUM months and years cannot move
+// them, because they are not whole days.
 func (q Quantity) MovesTime() bool {
 	_, ok := q.span()
 	return ok
@@ -252,7 +252,7 @@ func (q Quantity) span() (fhirtime.Unit, bool) {
 	return u, ok && (q.Calendar || u > fhirtime.Months)
 }
 
-// Move is v moved by q. Above seconds, the fraction of q does not count (N1, 6.6.3).
+// Move returns v moved by q. For units above seconds the fraction of q is ignored (N1, 6.6.3).
 func (q Quantity) Move(v fhirtime.Value) (fhirtime.Value, bool) {
 	u, ok := q.span()
 	if !ok {

@@ -1,6 +1,6 @@
-// Package schema knows the elements of FHIR R4: their types and how often each
-// may repeat. It is data with a little navigation, made from HL7's definitions;
-// see README.md beside it. It knows nothing of FHIRPath or of views.
+// Package schema holds the elements of FHIR R4: their types and how often each may repeat. It is
+// data with a little navigation, generated from HL7's definitions; see README.md in its folder. It
+// does not depend on FHIRPath or views.
 package schema
 
 import (
@@ -20,7 +20,7 @@ var r4 []byte
 // System is the FHIRPath system type that a primitive converts to.
 type System uint8
 
-// The system types; None is a complex value.
+// The system types. None is a complex value.
 const (
 	None System = iota
 	Boolean
@@ -32,12 +32,12 @@ const (
 	Time
 )
 
-// String names the system type.
+// String returns the name of the system type.
 func (s System) String() string {
 	return [...]string{"complex", "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time"}[s]
 }
 
-// Type is the system type itself, which needs no element table.
+// Type returns the system type itself, which needs no element table.
 func (s System) Type() *Type { return systemTypes[s] }
 
 var systemTypes = [...]*Type{
@@ -50,8 +50,8 @@ var systemTypes = [...]*Type{
 	Time:     newSystemType(Time),
 }
 
-// Quantity and TypeInfo are the system types whose values have parts: a number with
-// its unit, and what type() gives.
+// Quantity and TypeInfo are the system types with members: a number with its unit, and the result
+// of type().
 var (
 	Quantity = &Type{Name: "System.Quantity", Path: "System.Quantity", Kind: SystemType}
 	TypeInfo = &Type{Name: "System.TypeInfo", Path: "System.TypeInfo", Kind: SystemType}
@@ -62,14 +62,14 @@ func newSystemType(s System) *Type {
 	return &Type{Name: name, Path: name, Kind: SystemType, System: s}
 }
 
-// Kind sorts the types.
+// Kind is the kind of a type.
 type Kind uint8
 
 // The kinds of type.
 const (
 	Primitive Kind = iota
 	Complex
-	Backbone // an element with children of its own, for example Patient.contact
+	Backbone // an element with its own children, for example Patient.contact
 	Resource
 	SystemType
 )
@@ -77,7 +77,7 @@ const (
 // Type is a FHIR type, a backbone element or a FHIRPath system type.
 type Type struct {
 	Name   string // "HumanName"; "BackboneElement" for a backbone
-	Path   string // where its elements are defined: "HumanName", "Patient.contact"
+	Path   string // place of its definition: "HumanName", "Patient.contact"
 	Kind   Kind
 	Base   *Type
 	System System
@@ -95,7 +95,7 @@ type Element struct {
 	Types []*Type
 }
 
-// Property is the JSON name of the element when it has type t.
+// Property returns the JSON name of the element for type t.
 func (e *Element) Property(t *Type) string {
 	if !e.Choice {
 		return e.Name
@@ -103,13 +103,13 @@ func (e *Element) Property(t *Type) string {
 	return e.Name + strings.ToUpper(t.Name[:1]) + t.Name[1:]
 }
 
-// Element gives the child of that name, without [x].
+// Element returns the child of that name, without [x].
 func (t *Type) Element(name string) (*Element, bool) {
 	e, ok := t.byName[name]
 	return e, ok
 }
 
-// Is says that t is u or derives from it.
+// Is reports whether t is u or derives from it.
 func (t *Type) Is(u *Type) bool {
 	for ; t != nil; t = t.Base {
 		if t == u {
@@ -124,14 +124,14 @@ type Schema struct {
 	types map[string]*Type
 }
 
-// Type gives a type by name, for example "Patient", "code" or "System.String";
-// backbone elements by their path.
+// Type returns a type by name, for example "Patient", "code" or "System.String". Backbone elements
+// are named by their path.
 func (s *Schema) Type(name string) (*Type, bool) {
 	t, ok := s.types[name]
 	return t, ok
 }
 
-// Names lists the names of all types of a kind, sorted.
+// Names returns the names of all types of a kind, sorted.
 func (s *Schema) Names(k Kind) []string {
 	var out []string
 	for name, t := range s.types {
@@ -143,13 +143,13 @@ func (s *Schema) Names(k Kind) []string {
 	return out
 }
 
-// IsResource says that name is a resource type that can be instantiated.
+// IsResource reports whether name is a resource type that can be instantiated.
 func (s *Schema) IsResource(name string) bool {
 	t, ok := s.types[name]
 	return ok && t.Kind == Resource && name != "Resource" && name != "DomainResource"
 }
 
-// R4 is the table of FHIR 4.0.1. It is read once and never changes.
+// R4 is the table of FHIR 4.0.1. It is loaded once and immutable.
 var R4 = sync.OnceValue(func() *Schema {
 	s, err := read(r4)
 	if err != nil {
@@ -214,7 +214,7 @@ func (s *Schema) define(r row) error {
 	return nil
 }
 
-// systemOf follows the conversions of the FHIR specification, "Using FHIRPath".
+// systemOf follows the conversions in the FHIR specification, "Using FHIRPath".
 func systemOf(t *Type) System {
 	for ; t != nil; t = t.Base {
 		switch t.Name {
@@ -237,8 +237,8 @@ func systemOf(t *Type) System {
 	return String
 }
 
-// link makes the elements. A backbone is a type of its own, named by its path;
-// it must exist before an element refers to it, so those come first.
+// link creates the elements. A backbone is a type named by its path; it must exist before an
+// element refers to it, so backbones come first.
 func (s *Schema) link(rows []row) error {
 	for _, r := range rows {
 		if r.types == "BackboneElement" || r.types == "Element" {

@@ -6,9 +6,8 @@ var prefixes = map[string]string{
 	"Ki": "1024", "Mi": "1048576", "Gi": "1073741824", "Ti": "1099511627776",
 }
 
-// table holds units as UCUM 2.1 defines them. The mole is a base unit here, so that
-// an amount of substance is no plain number, and so is the degree, whose factor is
-// no fraction.
+// table holds units as in UCUM 2.1. The mole is a base unit here, so that an amount of substance is
+// not a plain number; the degree is one too, because its factor is not a fraction.
 var table = map[string]definition{
 	// base units
 	"m": {"1", "", true}, "s": {"1", "", true}, "g": {"1", "", true}, "rad": {"1", "", true}, "K": {"1", "", true}, "C": {"1", "", true},

@@ -1,10 +1,9 @@
-// Package ucum reads units of measure and tells how many of one are in another.
+// Package ucum parses units of measure and converts between them.
 //
-// A unit is a code of the Unified Code for Units of Measure, in its case sensitive
-// form. Factors are exact fractions. The table holds the units of the metric system
-// and the customary ones of health care; a code that it does not know has no meaning
-// here, and so compares with nothing but itself. Units on scales that are not
-// proportional (Cel, [pH]) and arbitrary units ([IU]) compare with themselves alone.
+// A unit is a case-sensitive code of the Unified Code for Units of Measure. Factors are exact
+// fractions. The table holds the metric units and the customary ones of health care; an unknown
+// code compares only with itself. Units on scales that are not proportional (Cel, [pH]) and
+// arbitrary units ([IU]) also compare only with themselves.
 package ucum
 
 import (
@@ -14,24 +13,23 @@ import (
 	"strings"
 )
 
-// Unit is a multiple of a product of base units. The zero value is no unit.
+// Unit is a multiple of a product of base units. The zero value is invalid.
 type Unit struct {
 	factor *big.Rat
 	dims   dims
 }
 
-// dims are the exponents of base units, without zeros.
+// dims maps base units to exponents, without zeros.
 type dims map[string]int
 
-// Bounds on what a code may ask for.
+// Limits for a code.
 const (
 	maxCode     = 100
 	maxExponent = 60
 	maxNesting  = 10 // of parentheses
 )
 
-// Parse reads a code; ok is false where it is none, or has a unit that the table
-// does not know.
+// Parse parses a code. ok is false if it is invalid or has a unit that is not in the table.
 func Parse(code string) (u Unit, ok bool) {
 	if code == "" || len(code) > maxCode {
 		return Unit{}, false
@@ -39,7 +37,7 @@ func Parse(code string) (u Unit, ok bool) {
 	return parse(code)
 }
 
-// Ratio is how many v make one u; ok is false where they measure different things.
+// Ratio returns how many v make one u. ok is false if they measure different things.
 func Ratio(u, v Unit) (r *big.Rat, ok bool) {
 	if u.factor == nil || v.factor == nil || !u.dims.equal(v.dims) {
 		return nil, false
@@ -59,7 +57,7 @@ func (d dims) equal(e dims) bool {
 	return true
 }
 
-// times is u * v^n; ok is false where that is out of bounds.
+// times returns u * v^n. ok is false if the result is out of bounds.
 func (u Unit) times(v Unit, n int) (out Unit, ok bool) {
 	out = Unit{new(big.Rat).Set(u.factor), dims{}}
 	for name, k := range u.dims {
@@ -88,7 +86,7 @@ func (u Unit) times(v Unit, n int) (out Unit, ok bool) {
 
 func one() Unit { return Unit{big.NewRat(1, 1), dims{}} }
 
-// reader reads the grammar of UCUM, section 2.1.
+// reader parses the grammar of UCUM, section 2.1.
 type reader struct {
 	rest  string
 	depth int
@@ -153,7 +151,7 @@ func (r *reader) component() (u Unit, ok bool) {
 	return u, true
 }
 
-// annotation skips a remark in braces, which changes nothing.
+// annotation skips a remark in braces, which has no effect.
 func (r *reader) annotation() bool {
 	end := strings.IndexByte(r.rest, '}')
 	if end < 0 || strings.IndexByte(r.rest[1:end], '{') >= 0 {
@@ -163,7 +161,7 @@ func (r *reader) annotation() bool {
 	return true
 }
 
-// simple reads a number, or a unit with its exponent.
+// simple parses a number, or a unit with its exponent.
 func (r *reader) simple() (Unit, bool) {
 	symbol := r.symbol()
 	if symbol == "" {
@@ -204,8 +202,8 @@ func leading(s string) string {
 	return s[:n]
 }
 
-// symbol reads the characters of a unit: digits are part of it inside brackets
-// alone, but for the units 10* and 10^.
+// symbol reads the characters of a unit. Digits belong to it only inside brackets, except in the
+// units 10* and 10^.
 func (r *reader) symbol() string {
 	if strings.HasPrefix(r.rest, "10*") || strings.HasPrefix(r.rest, "10^") {
 		symbol := r.rest[:3]
@@ -235,7 +233,7 @@ func (r *reader) symbol() string {
 	return symbol
 }
 
-// atom is a unit of the table, or one with a prefix.
+// atom returns a unit of the table, with or without a prefix.
 func atom(symbol string) (Unit, bool) {
 	if d, ok := table[symbol]; ok {
 		return d.unit(symbol)
@@ -258,8 +256,7 @@ func atom(symbol string) (Unit, bool) {
 	return Unit{}, false
 }
 
-// definition is a unit of the table: so many of another, or a base unit where that
-// is empty.
+// definition is a unit of the table: a multiple of another unit, or a base unit if that is empty.
 type definition struct {
 	factor, of string
 	metric     bool // takes prefixes
@@ -284,7 +281,7 @@ func rat(text string) *big.Rat {
 	return r
 }
 
-// Codes lists the units of the table, sorted.
+// Codes returns the units of the table, sorted.
 func Codes() []string {
 	var out []string
 	for code := range table {

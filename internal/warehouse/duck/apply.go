@@ -191,8 +191,8 @@ func (a *attempt) findLosers() error {
 	return err
 }
 
-// findWinners lists, per id, the staged line that beats the head, or equals it and was written with
-// an older view set.
+// findWinners lists, per id, the staged line that beats the head, or equals a head that was written
+// with an older view set.
 func (a *attempt) findWinners() error {
 	heads, err := a.number("heads", "SELECT count(*) FROM (SELECT 1 FROM "+a.head+" LIMIT 1)")
 	if err != nil {

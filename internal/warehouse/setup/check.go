@@ -17,7 +17,7 @@ type Session interface {
 
 // Result is the result of Check.
 type Result struct {
-	// Missing names the objects that the database lacks, of Checked ones.
+	// Missing names the objects that the database lacks. Of is the number of checked objects.
 	Missing []string
 	Of      int
 	// Server is the host and the database.
