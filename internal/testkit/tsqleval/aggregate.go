@@ -55,22 +55,7 @@ func (c *compiler) aggregation(sel *selection, inner *scope, sources []run, wher
 
 func (c *compiler) aggregate(e expr, s *scope) (sqlType, aggregate, error) {
 	if b, ok := e.(binary); ok && b.op == "-" {
-		t, x, err := c.aggregate(b.l, s)
-		if err != nil {
-			return t, nil, err
-		}
-		_, y, err := c.aggregate(b.r, s)
-		return t, func(frames []*frame) (value, error) {
-			v, err := x(frames)
-			if err != nil {
-				return v, err
-			}
-			w, err := y(frames)
-			if err != nil {
-				return w, err
-			}
-			return value{n: v.n.Sub(v.n, w.n)}, nil
-		}, err
+		return c.difference(b, s)
 	}
 	k, ok := e.(call)
 	if !ok || k.over {
@@ -145,6 +130,26 @@ func (c *compiler) aggregate(e expr, s *scope) (sqlType, aggregate, error) {
 		}, err
 	}
 	return t, nil, fmt.Errorf("the aggregate %s", k.name)
+}
+
+// difference subtracts one aggregate from another.
+func (c *compiler) difference(b binary, s *scope) (sqlType, aggregate, error) {
+	t, x, err := c.aggregate(b.l, s)
+	if err != nil {
+		return t, nil, err
+	}
+	_, y, err := c.aggregate(b.r, s)
+	return t, func(frames []*frame) (value, error) {
+		v, err := x(frames)
+		if err != nil {
+			return v, err
+		}
+		w, err := y(frames)
+		if err != nil {
+			return w, err
+		}
+		return value{n: v.n.Sub(v.n, w.n)}, nil
+	}, err
 }
 
 // sorting is an ORDER BY. Rows that it does not tell apart are turned round, so

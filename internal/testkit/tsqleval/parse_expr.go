@@ -89,6 +89,11 @@ func (p *parser) primary() expr {
 	if p.accept(".") {
 		return columnRef{name, p.name()}
 	}
+	return p.call(name)
+}
+
+// call parses a function's arguments and what follows them.
+func (p *parser) call(name string) expr {
 	p.expect("(")
 	c := call{name: strings.ToUpper(name)}
 	if p.accept("*") {

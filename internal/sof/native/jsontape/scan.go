@@ -321,6 +321,13 @@ func (t *Tape) skip(i int) int {
 		return i
 	case '{', '[':
 		return t.skipNested(i)
+	}
+	return t.skipScalar(i)
+}
+
+// skipScalar is skip for numbers and words.
+func (t *Tape) skipScalar(i int) int {
+	switch t.Line[i] {
 	case 't':
 		return t.word(i, "true")
 	case 'f':
@@ -364,14 +371,8 @@ value:
 		}
 		open[depth>>6] &^= 1 << (depth & 63)
 		goto value
-	case 't':
-		i = t.word(i, "true")
-	case 'f':
-		i = t.word(i, "false")
-	case 'n':
-		i = t.word(i, "null")
 	default:
-		i = t.number(i)
+		i = t.skipScalar(i)
 	}
 	if i < 0 {
 		return -1
