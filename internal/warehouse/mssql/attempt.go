@@ -40,7 +40,12 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepa
 		if err := w.stage(ctx, s, a, b.Plan, files); err != nil {
 			return err
 		}
-		if err := w.apply(ctx, s, a); err != nil {
+		// The ledger tells whether a COMMIT without a good answer has happened.
+		happened := func() (bool, error) {
+			there, err := s.ledger(ctx, t, b.Export)
+			return err == nil && len(without(files, there)) == 0, err
+		}
+		if err := w.alone(ctx, s, t, a.Transaction(), happened); err != nil {
 			return err
 		}
 		w.afterwards(ctx, s, a, fresh)
@@ -192,13 +197,11 @@ func (w *definer) defineSchema(ctx context.Context, s session, t statements.Targ
 // another transaction has committed.
 const conflictTries = 15
 
-// apply runs the transaction, and repeats it after a conflict. The stage is still there then.
-func (w *Warehouse) apply(ctx context.Context, s session, a statements.Attempt) error {
-	return w.alone(ctx, s, a.Target, a.Transaction())
-}
-
-// alone runs a transaction with exclusive access.
-func (w *Warehouse) alone(ctx context.Context, s session, t statements.Target, all []statements.Statement) error {
+// alone runs a transaction with exclusive access, and repeats it after a conflict: the stage is
+// still there. Some engines find a conflict at COMMIT; happened, unless nil, is asked then.
+func (w *Warehouse) alone(
+	ctx context.Context, s session, t statements.Target, all []statements.Statement, happened func() (bool, error),
+) error {
 	for try := 1; ; try++ {
 		err := w.transaction(ctx, s, t, all)
 		if err == nil || !conflicts(err) || try == conflictTries {
@@ -207,6 +210,11 @@ func (w *Warehouse) alone(ctx context.Context, s session, t statements.Target, a
 		s.GoOn()
 		if _, back := s.exec(ctx, rollBack); back != nil {
 			return errors.Join(err, back)
+		}
+		if tds.Step(err) == statements.StepCommit && happened != nil {
+			if done, err := happened(); done || err != nil {
+				return err
+			}
 		}
 		if err := w.pool.Pause(ctx, try); err != nil {
 			return err
@@ -246,7 +254,14 @@ func (w *Warehouse) transaction(ctx context.Context, s session, t statements.Tar
 func (w *Warehouse) lock(ctx context.Context, s session, t statements.Target, st statements.Statement) error {
 	busy := &fault.Error{After: lockPatience, Err: errors.New("another committer is at the same tables")}
 	if w.engine.Exclusion == statements.LockRow {
-		n, err := s.exec(ctx, st)
+		waiting, cancel := context.WithTimeout(ctx, w.o.LockWait)
+		n, err := s.exec(waiting, st)
+		late := waiting.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err != nil && late {
+			s.End()
+			return busy
+		}
 		if err != nil {
 			return err
 		}

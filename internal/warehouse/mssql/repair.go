@@ -61,7 +61,7 @@ func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, 
 	if err := w.define(ctx, s, t, there, todo); err != nil {
 		return inUse(err, t.Schema)
 	}
-	if err := w.alone(ctx, s, t, t.Forget()); err != nil {
+	if err := w.alone(ctx, s, t, t.Forget(), nil); err != nil {
 		return fmt.Errorf("have the resources of schema %s written again: %w", t.Schema, err)
 	}
 	return nil

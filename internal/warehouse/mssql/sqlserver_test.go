@@ -5,12 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -344,127 +340,6 @@ func versioned(id string, n int, family string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-02-01T00:00:00Z","versionId":"%d"},"rows":{"patient":[["%s%d"]],"patient_name":[["x"]]}}`+"\n", id, n, family, n)
 }
 
-// proxy forwards TDS to a server and cuts a connection at a client message. It reads only
-// unencrypted messages, which are all but the login unless encrypt asks for more.
-type proxy struct {
-	dsn, target string
-
-	mu    sync.Mutex
-	left  int
-	after bool
-	cut   bool
-}
-
-func newProxy(t *testing.T, dsn string) *proxy {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal("the connection string does not parse")
-	}
-	p := &proxy{target: u.Host}
-	if u.Port() == "" {
-		p.target = net.JoinHostPort(u.Hostname(), "1433")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	u.Host = l.Addr().String()
-	p.dsn = u.String()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c)
-		}
-	}()
-	return p
-}
-
-// cutAt cuts at the nth message from now on, or never if nth is 0. It reports whether a connection
-// was cut since the last call.
-func (p *proxy) cutAt(nth int, after bool) (cut bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	cut = p.cut
-	p.left, p.after, p.cut = nth, after, false
-	return cut
-}
-
-// due counts a message.
-func (p *proxy) due() (cut, after bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.left == 0 {
-		return false, false
-	}
-	if p.left--; p.left > 0 {
-		return false, false
-	}
-	p.cut = true
-	return true, p.after
-}
-
-func (p *proxy) serve(client net.Conn) {
-	defer client.Close() //nolint:errcheck // a proxy's end
-	server, err := net.Dial("tcp", p.target)
-	if err != nil {
-		return
-	}
-	defer server.Close() //nolint:errcheck // a proxy's end
-	answers := make(chan struct{})
-	hold := make(chan struct{})
-	go func() {
-		defer close(answers)
-		buf := make([]byte, 32<<10)
-		for {
-			n, err := server.Read(buf)
-			if err != nil {
-				return
-			}
-			select {
-			case <-hold:
-				return // executed, but the answer is lost
-			default:
-			}
-			if _, err := client.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-	}()
-	const header, batch, bulk = 8, 1, 7
-	for {
-		h := make([]byte, header)
-		if _, err := io.ReadFull(client, h); err != nil {
-			return
-		}
-		body := make([]byte, int(binary.BigEndian.Uint16(h[2:]))-header)
-		if _, err := io.ReadFull(client, body); err != nil {
-			return
-		}
-		cut, after := false, false
-		if last := h[1]&1 != 0; last && (h[0] == batch || h[0] == bulk) {
-			cut, after = p.due()
-		}
-		if cut && !after {
-			return
-		}
-		if cut {
-			close(hold)
-		}
-		if _, err := server.Write(append(h, body...)); err != nil {
-			return
-		}
-		if cut {
-			<-answers
-			return
-		}
-	}
-}
-
 // Both transforms return the rows of the native engine, for the bundled views and the types of the
 // test data.
 func TestSQLServerMakesTheRowsOfBundledViews(t *testing.T) {
@@ -512,73 +387,5 @@ func rowsOfBundledViews(t *testing.T, dsn string) {
 				sameRows(t, r, native, documents, resource, text)
 			})
 		}
-	}
-}
-
-// limited reports whether the server's OPENJSON returns at most 4,000 characters or does not decode
-// escapes, as on some servers that resemble SQL Server.
-func (r *real) limited(t *testing.T) bool {
-	t.Helper()
-	const long = 5000
-	var length int
-	var text string
-	err := r.db.QueryRowContext(t.Context(), `SELECT LEN(j.[long]) AS [length], j.[text] AS [text]
-FROM OPENJSON(N'{"long":"`+strings.Repeat("x", long)+`","text":"\""}') WITH ([long] nvarchar(max) '$.long', [text] nvarchar(max) '$.text') AS j`).Scan(&length, &text)
-	return err == nil && (length != long || text != `"`)
-}
-
-// within removes the lines that such a server cannot handle.
-func within(text string) string {
-	var out strings.Builder
-	for line := range strings.Lines(text) {
-		if len(line) <= 4000 && !strings.Contains(line, `\`) {
-			out.WriteString(line)
-		}
-	}
-	return out.String()
-}
-
-func sameRows(t *testing.T, r *real, native, documents prepared.Native, resource, text string) {
-	t.Helper()
-	lake := pipelinetest.NewMemoryLake(now)
-	f, err := lake.Put(t.Context(), pipeline.Landing, "folder/x.ndjson", strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: native})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := pipeline.Flattening{Plan: "plan", Export: "plan-1", Type: resource, Path: f.Path, Dir: "x", LastUpdated: start}
-	done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := pipeline.Batch{
-		Schema: "fhir", Plan: "plan", Export: "plan-1", Type: resource, ViewSet: 1, Attempt: "a1",
-		Files: []pipeline.PreparedFile{{File: f, Dir: in.Dir, Done: done}},
-	}
-	o := mssql.Options{Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: native.Tables, Now: now, TempDir: t.TempDir()}
-	if documents != nil {
-		o.Documents = documents
-	}
-	w, err := mssql.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = w.Close() }()
-	if err := (renamed{w, r.prefix}).Commit(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	model := refwarehouse.NewWarehouse(lake, native.Tables)
-	if err := model.Commit(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	want, err := model.Content(t.Context(), "fhir")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(want, r.Content(t, "fhir")); d != "" {
-		t.Errorf("tables (-model +got):\n%.4000s", d)
 	}
 }

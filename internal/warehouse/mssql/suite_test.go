@@ -71,7 +71,7 @@ func (s *store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pi
 	return s.openAt(t, lake, views, now)
 }
 
-func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time) *mssql.Warehouse {
+func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time, change ...func(*mssql.Options)) *mssql.Warehouse {
 	t.Helper()
 	// The engine reads the account directly, without the test's wrapper.
 	s.mu.Lock()
@@ -83,7 +83,11 @@ func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir()})
+	o := mssql.Options{Server: server, Lake: lake, Views: views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir()}
+	for _, c := range change {
+		c(&o)
+	}
+	w, err := mssql.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,9 @@ type Options struct {
 	Statements int
 	// TempDir is the folder for large prepared files while they are read; empty means the system's.
 	TempDir string
+	// LockWait is how long a commit waits for another on an engine whose locks have no time
+	// limit of their own; 0 means a minute.
+	LockWait time.Duration
 	// Now dates the ledger and the stages.
 	Now func() time.Time
 	// Wait waits between two tries; nil means a timer.
@@ -71,6 +74,7 @@ func Open(o Options) (*Warehouse, error) {
 		return nil, fault.Permanentf("%s reads the staging container itself: it needs the storage account's https address", engine.Name)
 	}
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
+	o.LockWait = cmp.Or(o.LockWait, time.Minute)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
