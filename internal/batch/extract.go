@@ -54,7 +54,7 @@ func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 // extract makes the files of the folder's types.
 func (x Extractor) extract(ctx context.Context, report *LoadReport, started time.Time, whole bool) error {
 	d := folder{lake: x.Lake, lineLimit: x.LineLimit, read: x.Read, hasViews: func(typ string) (bool, error) {
-		return x.Flattener.HasViews(Plan, typ)
+		return x.Flattener.HasViews(LoadPlan, typ)
 	}}
 	sources, left, err := d.scan(ctx, whole)
 	report.LeftOut = left
@@ -87,7 +87,7 @@ func (x Extractor) extract(ctx context.Context, report *LoadReport, started time
 // table writes the tables of one resource type.
 func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *LoadReport, typ string, sources []source, started time.Time) (pipeline.TypeReport, error) {
 	report := pipeline.TypeReport{Type: typ, Files: len(sources), Manifest: -1}
-	e, err := x.Flattener.Extraction(Plan, typ, x.Format, func(table string) (io.WriteCloser, error) {
+	e, err := x.Flattener.Extraction(LoadPlan, typ, x.Format, func(table string) (io.WriteCloser, error) {
 		return out.create(table + "." + string(x.Format))
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *LoadR
 	for i, src := range sources {
 		var done pipeline.Done
 		in := src.flattening(pipeline.Flattening{
-			Plan: Plan, Export: all.Export, LastUpdated: started, Dir: fmt.Sprintf("%s/%s/%06d", all.Export, typ, i),
+			Plan: LoadPlan, Export: all.Export, LastUpdated: started, Dir: fmt.Sprintf("%s/%s/%06d", all.Export, typ, i),
 		})
 		n, err := d.flatten(ctx, src, func(r io.Reader) (err error) {
 			done, err = e.Add(ctx, in, r)

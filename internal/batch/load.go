@@ -100,7 +100,7 @@ func (r Runner) loadTables(
 	if err := in.Tables.Check(ctx, schema); err != nil {
 		return report, err
 	}
-	l.Warehouse = in.Warehouse
+	l.Warehouse, l.Hold = in.Warehouse, in.Hold
 	switch {
 	case q.Rebuild && in.InPlace != nil:
 		report, err = l.RebuildInPlace(ctx, schema, q.RebuildTypes, in.InPlace)

@@ -18,19 +18,22 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Plan is the plan that a load belongs to in the ledger.
-const Plan = "load"
+// LoadPlan is the plan that a load belongs to in the ledger.
+const LoadPlan = "load"
 
-// Loader loads a folder. The fields are needed, but for Dir, LineLimit, Quarantine, Total
-// and Read.
+// Loader loads a folder into an open warehouse. Lake, Flattener, Warehouse, Now and Token are
+// needed.
 type Loader struct {
-	// Dir is where the folder is: its name may tell of which export the files are.
+	// Dir is the path of the folder; its name may tell which export the files are from.
 	Dir string
 	// Lake has the folder to load as its landing area.
 	Lake      *localfs.Lake
 	Flattener pipeline.Flattener
 	Warehouse pipeline.Warehouse
-	Now       func() time.Time
+	// Hold keeps the warehouse open between two commits, until release is called. It is nil
+	// for a warehouse that stays open anyway.
+	Hold func() (release func() error)
+	Now  func() time.Time
 	// Token returns a fresh name of hexadecimal digits.
 	Token func() string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
@@ -44,14 +47,14 @@ type Loader struct {
 	Total, Read func(bytes int64)
 }
 
-// NewFolders returns the lake of a load: the folder to load, a folder for staged files, which
+// NewFolders returns the lake of a load: the folder to load, a folder for prepared files, which
 // the load empties again, and a folder for the bad lines.
 func NewFolders(landing, staging, quarantine string) *localfs.Lake {
 	return localfs.New(staging).WithLanding(landing).WithQuarantine(quarantine)
 }
 
 func newReport(started time.Time, token string) LoadReport {
-	export := Plan + "-" + started.Format("20060102T150405Z") + "-" + token
+	export := LoadPlan + "-" + started.Format("20060102T150405Z") + "-" + token
 	return LoadReport{Export: export, Rows: map[string]int64{}}
 }
 
@@ -92,7 +95,7 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 }
 
 // flattenAgainIfMixed calls flatten once more, with all lines known, when a file turns out
-// to have lines of several resource types. It removes what the first call has staged.
+// to have lines of several resource types. It removes what the first call has prepared.
 func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten func(report *LoadReport, whole bool) (T, error)) (LoadReport, T, error) {
 	fresh := LoadReport{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
@@ -110,7 +113,7 @@ func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten f
 // the limit.
 func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
 	d := folder{lake: l.Lake, lineLimit: l.LineLimit, read: l.Read, hasViews: func(typ string) (bool, error) {
-		return l.Flattener.HasViews(Plan, typ)
+		return l.Flattener.HasViews(LoadPlan, typ)
 	}}
 	sources, left, err := d.scan(ctx, whole)
 	report.LeftOut = left
@@ -126,7 +129,7 @@ func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema strin
 	var all []readyBatch
 	for typ, group := range byType(sources) {
 		b := readyBatch{size: packedSize(group), Batch: pipeline.Batch{
-			Schema: schema, Plan: Plan, Export: report.Export, Type: typ, ViewSet: 1, Attempt: l.Token(),
+			Schema: schema, Plan: LoadPlan, Export: report.Export, Type: typ, ViewSet: 1, Attempt: l.Token(),
 		}}
 		if err := l.prepare(ctx, d, report, &b.Batch, group, started); err != nil {
 			return nil, err
@@ -145,7 +148,7 @@ func (l Loader) prepare(ctx context.Context, d folder, all *LoadReport, b *pipel
 	for i, s := range sources {
 		p := pipeline.PreparedFile{File: s.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
 		p.Path = s.ledgerPath()
-		in := s.flattening(pipeline.Flattening{Plan: Plan, Export: b.Export, LastUpdated: l.writtenAt(s.Path, started), Dir: p.Dir})
+		in := s.flattening(pipeline.Flattening{Plan: LoadPlan, Export: b.Export, LastUpdated: l.writtenAt(s.Path, started), Dir: p.Dir})
 		n, err := d.flatten(ctx, s, func(r io.Reader) (err error) {
 			p.Done, err = l.Flattener.Flatten(ctx, in, r)
 			return err
@@ -203,20 +206,14 @@ func tooBad(types []pipeline.TypeReport, limit float64, quarantine, export strin
 	}
 }
 
-// sessionHolder is a Warehouse that can stay open between two commits. The caller must call
-// letGo, or the warehouse stays open.
-type sessionHolder interface {
-	Keep() (letGo func() error)
-}
-
 // soonCommitted is the size of files whose commit takes less time than opening a warehouse
-// again: it stays open until then.
+// again.
 const soonCommitted = 8 << 20
 
-// keep has the warehouse stay open from the commit before, where it is worth it.
-func (l Loader) keep(size int64) (letGo func() error) {
-	if k, ok := l.Warehouse.(sessionHolder); ok && size <= soonCommitted {
-		return k.Keep()
+// hold keeps the warehouse open from the commit before, when it is worth it.
+func (l Loader) hold(size int64) (release func() error) {
+	if l.Hold != nil && size <= soonCommitted {
+		return l.Hold()
 	}
 	return func() error { return nil }
 }
@@ -224,8 +221,8 @@ func (l Loader) keep(size int64) (letGo func() error) {
 // sideBySide is how many types are committed at a time.
 const sideBySide = 2
 
-// commitAll commits the types, two at a time unless something has to be done before each.
-// After a failure it begins no other.
+// commitAll commits the types, two at a time, or one at a time with first. It begins no commit
+// after a failure.
 func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyBatch, first before) error {
 	var mu sync.Mutex
 	errs := make([]error, len(batches))
@@ -236,17 +233,17 @@ func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyB
 		g.SetLimit(1)
 	}
 	for i, b := range batches {
-		letGo := l.keep(b.size)
+		release := l.hold(b.size)
 		g.Go(func() error {
 			mu.Lock()
 			stop := failed
 			mu.Unlock()
 			if stop {
-				errs[i] = letGo()
+				errs[i] = release()
 				return nil
 			}
 			t, err := l.commit(ctx, b.Batch, first)
-			err = errors.Join(err, letGo())
+			err = errors.Join(err, release())
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -262,7 +259,7 @@ func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyB
 	return errors.Join(errs...)
 }
 
-// commit commits one type. What was staged of it is gone then.
+// commit commits one type. Its prepared files are removed then.
 func (l Loader) commit(ctx context.Context, b pipeline.Batch, first before) (report pipeline.TypeReport, err error) {
 	if first != nil {
 		err = first(ctx, b)

@@ -72,7 +72,7 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 // familiesOf loads folders, one after the other, into tables of their own.
 func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
 	t.Helper()
-	views := preparedtest.Views{batch.Plan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
+	views := preparedtest.Views{batch.LoadPlan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
 	staging, quarantine := filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine")
 	tables := refwarehouse.NewWarehouse(batch.NewFolders("", staging, quarantine), views.Tables)
 	for i, dir := range folders {

@@ -253,18 +253,15 @@ func TestLoadOfNothing(t *testing.T) {
 	}
 }
 
-// keeper is a shelf that counts how often it is kept and let go.
-type keeper struct {
-	*shelf
-	kept, left atomic.Int64
+// holder counts how often a warehouse is held and released.
+type holder struct{ held, released atomic.Int64 }
+
+func (h *holder) hold() (release func() error) {
+	h.held.Add(1)
+	return func() error { h.released.Add(1); return nil }
 }
 
-func (k *keeper) Keep() (letGo func() error) {
-	k.kept.Add(1)
-	return func() error { k.left.Add(1); return nil }
-}
-
-func TestLoadLetsGoWhatItKept(t *testing.T) {
+func TestLoadReleasesWhatItHolds(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat(observation+strings.Repeat(" ", 1000)+"\n", 9000)
 	torn := packed(t, large)
@@ -272,7 +269,7 @@ func TestLoadLetsGoWhatItKept(t *testing.T) {
 		files map[string]string
 		fail  error // of commits
 		fails bool
-		kept  int64
+		held  int64
 	}{
 		"small types":      {map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient}, nil, false, 2},
 		"a large one":      {map[string]string{"Observation.ndjson": large, "Patient.ndjson": patient}, nil, false, 1},
@@ -283,13 +280,13 @@ func TestLoadLetsGoWhatItKept(t *testing.T) {
 			t.Parallel()
 			w := newFolderWorld(t, test.files)
 			w.shelf.fail = test.fail
-			k := &keeper{shelf: w.shelf}
-			w.Warehouse = k
+			h := &holder{}
+			w.Hold = h.hold
 			if _, err := w.Load(t.Context(), "main"); (err != nil) != test.fails {
 				t.Errorf("error = %v", err)
 			}
-			if kept, left := k.kept.Load(), k.left.Load(); kept != test.kept || left != kept {
-				t.Errorf("kept %d times and let go %d times, want %d", kept, left, test.kept)
+			if held, released := h.held.Load(), h.released.Load(); held != test.held || released != held {
+				t.Errorf("held %d times and released %d times, want %d", held, released, test.held)
 			}
 		})
 	}

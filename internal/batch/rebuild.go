@@ -29,7 +29,7 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 		return report, err
 	}
 	for _, t := range report.Types {
-		if err := tables.Replace(ctx, warehouse.Replacement{Plan: Plan, Type: t.Type, Schema: schema, From: beside}); err != nil {
+		if err := tables.Replace(ctx, warehouse.Replacement{Plan: LoadPlan, Type: t.Type, Schema: schema, From: beside}); err != nil {
 			return report, fmt.Errorf("rebuild %s: %w", t.Type, err)
 		}
 	}
@@ -59,7 +59,7 @@ func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []strin
 	}
 	var left []error
 	for _, t := range report.Types {
-		r := warehouse.Repair{Plan: Plan, Type: t.Type, Schema: schema}
+		r := warehouse.Repair{Plan: LoadPlan, Type: t.Type, Schema: schema}
 		n, err := tables.Unwritten(ctx, r)
 		if err == nil && n > 0 {
 			err = r.Left(n)

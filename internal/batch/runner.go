@@ -107,7 +107,7 @@ func compiled(folder string, references sof.References) (prepared.PlanViews, err
 // tables are the open tables of a run.
 type tables struct {
 	warehouse.Opened
-	staged *stage // nil without a staging container
+	staging *stagingFolder // nil without a staging container
 }
 
 // open opens the tables of a target. With the URL of a staging container, the engine reads
@@ -115,10 +115,10 @@ type tables struct {
 func (r Runner) open(
 	ctx context.Context, to target, address, staging string, o warehouse.OpenOptions,
 ) (tables, error) {
-	var in *stage
+	var in *stagingFolder
 	var err error
 	if staging != "" {
-		if in, err = openStage(ctx, o.Lake, staging, r.Staging); err != nil {
+		if in, err = openStagingFolder(ctx, o.Lake, staging, r.Staging); err != nil {
 			return tables{}, err
 		}
 		o.Lake, o.StagingURL = in, in.url
@@ -134,8 +134,8 @@ func (r Runner) open(
 // close closes the tables and empties the staging container.
 func (t tables) close(ctx context.Context) error {
 	err := t.Tables.Close()
-	if t.staged != nil {
-		err = errors.Join(err, t.staged.remove(ctx))
+	if t.staging != nil {
+		err = errors.Join(err, t.staging.remove(ctx))
 	}
 	return err
 }

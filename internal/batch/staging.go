@@ -27,34 +27,37 @@ type Staging struct {
 	URL string
 }
 
-// stage is a folder of a container for one run, and the lake for its commits. The lake reads
-// prepared files on this machine, and puts the files that the warehouse reads into the folder.
-type stage struct {
+// stagingFolder is a folder of a container for one run, and the lake for its commits. The lake
+// reads prepared files on this machine, and puts the files that the warehouse reads into the
+// folder.
+type stagingFolder struct {
 	pipeline.Lake
 	to     Container
 	folder string
 	url    string // of the folder, as the warehouse reaches it
 }
 
-// openStage looks into the container, so that a wrong name or a missing right is found before
-// anything is flattened.
-func openStage(ctx context.Context, local pipeline.Lake, name string, open func(url string) (Staging, error)) (*stage, error) {
+// openStagingFolder looks into the container, so that a wrong name or a missing right is found
+// before anything is flattened.
+func openStagingFolder(
+	ctx context.Context, local pipeline.Lake, name string, open func(url string) (Staging, error),
+) (*stagingFolder, error) {
 	to, err := open(name)
 	if err != nil {
 		return nil, err
 	}
-	folder := Plan + "-" + token()
+	folder := LoadPlan + "-" + token()
 	for _, err := range to.List(ctx, pipeline.Staging, folder+"/") {
 		if err != nil {
 			return nil, fmt.Errorf("look into the staging container: %w", err)
 		}
 		break
 	}
-	return &stage{local, to, folder, to.URL + "/" + folder}, nil
+	return &stagingFolder{local, to, folder, to.URL + "/" + folder}, nil
 }
 
 // Put implements pipeline.Lake.
-func (s *stage) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (s *stagingFolder) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
 	f, err := s.to.Put(ctx, area, s.folder+"/"+path, r)
 	f.Path = path
 	return f, err
@@ -66,7 +69,7 @@ const (
 )
 
 // remove empties the folder, even after the run was told to stop.
-func (s *stage) remove(ctx context.Context) error {
+func (s *stagingFolder) remove(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), removalTimeout)
 	defer done()
 	g, ctx := errgroup.WithContext(ctx)

@@ -221,8 +221,8 @@ func documentOf(typ string) *LeftOut {
 	return &LeftOut{Resources: true, Reason: "it is one " + typ + " over several lines: write it on one line, with jq -c ."}
 }
 
-// archiveOf names the kind of a file that is not text in UTF-8. In a file that promises lines one bad byte is a
-// bad line.
+// archiveOf names the kind of a file that is not text in UTF-8. One bad byte in a file that
+// promises lines makes a bad line, and no other kind of file.
 func archiveOf(head []byte, lines bool) *LeftOut {
 	for _, kind := range []struct{ magic, what string }{
 		{"PK\x03\x04", "a zip archive: unpack it"},

@@ -1,6 +1,7 @@
 // Package cli is the command line of fhirsynapse: one file per command.
 //
-// It parses, checks and prints. A new command is a file and a line in newRoot. Results go to stdout, everything else to stderr.
+// It parses, checks and prints. A new command is a file and a line in newRoot. Results go to
+// stdout, everything else to stderr.
 // The exit codes are in exit.go.
 package cli
 

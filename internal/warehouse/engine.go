@@ -67,6 +67,9 @@ type Opened struct {
 	// Beside or InPlace is set, depending on how the engine rebuilds tables.
 	Beside  Replacer
 	InPlace Repairer
+	// Hold keeps the warehouse open between two commits, until release is called. It is nil
+	// for a warehouse that stays open anyway.
+	Hold func() (release func() error)
 }
 
 // Local holds the settings for filling a warehouse from this machine.
