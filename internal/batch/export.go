@@ -27,7 +27,7 @@ type Exporter struct {
 	Lake         pipeline.Lake
 	Warehouse    pipeline.Warehouse
 	Flattener    pipeline.Flattener
-	// Landings takes the files of servers that keep them; it is the Lake's own.
+	// Landings creates the files of servers that keep them, in the landing area of Lake.
 	Landings pipeline.Landings
 	// Shared says that the landing area holds more than this run's files.
 	Shared bool
@@ -36,7 +36,7 @@ type Exporter struct {
 	Now      func() time.Time
 	Token    func() string
 	Log      *slog.Logger // nil means none
-	// Watch is told, by one goroutine, when something has moved; nil means nobody.
+	// Watch is called by one goroutine when the progress has changed; it may be nil.
 	Watch func(ExportProgress)
 	// Timer returns a channel that fires at a time of Now's clock; nil means a
 	// time.Timer.
@@ -47,14 +47,14 @@ type Exporter struct {
 	Patience time.Duration
 }
 
-// ExportProgress is how far a run got.
+// ExportProgress says how far an export got.
 type ExportProgress struct {
 	State pipeline.State
 	// Job is the status URL of the job at the server; empty before there is one.
 	Job string
-	// Server is what the server says of its job.
+	// Server is the server's own text about its job.
 	Server string
-	// Trouble is what keeps the run from going on; nil when all is well.
+	// Trouble is the reason why the export does not go on; nil when it does.
 	Trouble *Trouble
 	// NextPoll is when the server is asked again whether the job is done.
 	NextPoll time.Time
@@ -65,7 +65,7 @@ type ExportProgress struct {
 	Bytes                   int64
 }
 
-// ExportResult accounts for a run.
+// ExportResult accounts for an export.
 type ExportResult struct {
 	Export string                `json:"export"`
 	State  pipeline.State        `json:"state"`
@@ -74,9 +74,9 @@ type ExportResult struct {
 	Issues map[string]int64 `json:"issues,omitempty"`
 	// Shortfall says what the server could not export; nil when it reports no error.
 	Shortfall *pipeline.Shortfall `json:"shortfall,omitempty"`
-	// Values is what became of values.
+	// Values counts the values that did not fit, or were rounded.
 	Values pipeline.PreparedValues `json:"values,omitzero"`
-	// Notice is what a person should do although the run is well.
+	// Notice says what a person should do although the export has not failed.
 	Notice string `json:"notice,omitempty"`
 	// Job is the status URL of the job at the server, and Unreleased why the server may
 	// still keep that job; nil when it has been deleted there.
@@ -84,8 +84,8 @@ type ExportResult struct {
 	Unreleased error  `json:"-"`
 }
 
-// Check holds law 5 against a result: what the server gave is committed, and every
-// line of every type is accounted for. The state says whether the export is complete.
+// Check returns an error unless the export is committed and every line of every type is
+// accounted for. An export that is incomplete passes: see State.
 func (r ExportResult) Check() error {
 	var wrong []error
 	if !r.State.Committed() {
@@ -97,11 +97,11 @@ func (r ExportResult) Check() error {
 	return errors.Join(wrong...)
 }
 
-// tickEvery is how often the watchdog looks after the export.
+// tickEvery is the time between two rounds of the watchdog.
 const tickEvery = 15 * time.Second
 
-// Someone may be waiting: the first polls are soon. A kick-off whose answer was lost
-// is made again soon, too: nobody but this process can be at it.
+// The first polls come soon, because someone may be waiting. A kick-off whose answer was lost is
+// repeated soon, because no other process can be working on it.
 const (
 	pollMin         = time.Second
 	pollMax         = time.Minute
@@ -109,8 +109,8 @@ const (
 	giveUpAfter     = 5 * time.Minute
 )
 
-// releaseTimeout bounds how long the server may take to delete its job, and
-// lateRelease the same when the time of the whole run is up already.
+// releaseTimeout is how long the server may take to delete its job; lateRelease is the same after
+// the time of the whole run is up.
 const (
 	releaseTimeout = 15 * time.Second
 	lateRelease    = time.Second
@@ -122,7 +122,7 @@ const startPatience = 5 * time.Minute
 
 var errLate = errors.New("the time is up")
 
-// run is one run under way.
+// run is an export in progress.
 type run struct {
 	Exporter
 	pipeline *pipeline.Pipeline
@@ -196,7 +196,7 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportR
 	return out, errors.Join(err, reportErr, issuesErr)
 }
 
-// drive starts the export and does its steps until it has ended.
+// drive starts the export and does its steps until it ends.
 func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 	began := r.Now()
 	deadline := began.Add(r.Patience)
@@ -293,7 +293,7 @@ func (r *run) errandDone(next time.Time) error {
 	return err
 }
 
-// withoutNames marks what the pipeline wrote before the cause of a start that failed.
+// withoutNames marks the text that the pipeline wrote before the cause of a failed start.
 func (r *run) withoutNames(err error) error {
 	text := err.Error()
 	plan := "plan " + r.Plan.Name
@@ -303,14 +303,14 @@ func (r *run) withoutNames(err error) error {
 	return stepError{err, strings.TrimSuffix(err.Error(), text)}
 }
 
-// startFailed is a start that cannot succeed.
+// startFailed returns the error of a start that cannot succeed.
 func (r *run) startFailed(err error) error {
 	return &FailedError{
 		Trouble: Trouble{Doing: starting.doing(), Err: r.withoutNames(err), Tries: 1}, Whose: string(fault.Whose(err)), Remedy: fault.Remedy(err),
 	}
 }
 
-// step does a step, and notices when it has succeeded at last.
+// step does a step. When it succeeds, its trouble is over.
 func (r *run) step(ctx context.Context, body []byte) error {
 	var s pipeline.Step
 	if err := json.Unmarshal(body, &s); err != nil {
@@ -324,8 +324,8 @@ func (r *run) step(ctx context.Context, body []byte) error {
 	return err
 }
 
-// drain does the steps that an export leaves when it is loaded: what the server
-// reports of its own errors is still to be read. What would have to wait is left.
+// drain does the steps that are left when an export is loaded, such as reading the server's
+// error files. It leaves steps that would have to wait.
 func (r *run) drain(ctx context.Context, work *workers) error {
 	due := true
 	for due && ctx.Err() == nil {
@@ -339,8 +339,8 @@ func (r *run) drain(ctx context.Context, work *workers) error {
 	return nil
 }
 
-// dispatch hands out the steps whose time has come, as long as hands are free, and
-// takes back those that could not even be put off.
+// dispatch starts the steps whose time has come while workers are free. It queues failed steps
+// again that could not be postponed.
 func (r *run) dispatch(work *workers) error {
 	for {
 		failed, ok := work.failed()
@@ -362,8 +362,8 @@ func (r *run) dispatch(work *workers) error {
 	return nil
 }
 
-// wait ends when a step or the errand is done, or when a step comes or is due. The
-// watchdog looks at what is silent, so its tick counts only while nothing is under way.
+// wait returns when a step or the errand is done, or when a step arrives or is due. The watchdog's
+// tick counts only while no step is under way, because it looks for silence.
 func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 	next, due := r.queue.Next()
 	due = due && work.free()
@@ -392,7 +392,7 @@ func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 	}
 }
 
-// causeOf is why an export did not end well.
+// causeOf returns the error of an export that did not end well.
 func (r *run) causeOf(e pipeline.Export, err error) error {
 	f := e.Failure
 	if f == nil {

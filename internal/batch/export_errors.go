@@ -7,11 +7,11 @@ import (
 
 // StopError reports that a run ended before the export did.
 type StopError struct {
-	// Patience is the time that was up; zero when the caller broke the run off.
+	// Patience is the time limit that was reached; zero when the caller stopped the run.
 	Patience time.Duration
-	// Last is what went wrong last, over or not; nil when nothing did.
+	// Last is the latest trouble, even if it is over; nil when there was none.
 	Last *Trouble
-	// Asking says that a kick-off was under way, whose job nobody knows.
+	// Asking says that a kick-off was under way, so that a job unknown to us may be running.
 	Asking bool
 	cause  error
 }

@@ -8,7 +8,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// look reads how far the export got, and tells whoever watches what has changed.
+// look reads how far the export got, and calls Watch when that has changed.
 func (r *run) look(ctx context.Context) (pipeline.Export, bool) {
 	ctx = context.WithoutCancel(ctx) // reading memory ends by itself
 	p := r.seen
@@ -44,8 +44,8 @@ func (p ExportProgress) differs(from ExportProgress) bool {
 	return now != nil && (now.Doing != before.Doing || now.Tries != before.Tries || !now.Next.Equal(before.Next) || now.Others != before.Others)
 }
 
-// countEvery spares the lake a listing at every step, and countShare keeps them
-// below one part in so many of the time where there are many files.
+// countEvery is the shortest time between two listings of the lake. countShare keeps listings of
+// many files below one part in countShare of the time.
 const (
 	countEvery = time.Second
 	countShare = 50

@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Trouble says what keeps an export from going on, and what comes next.
+// Trouble says why an export does not go on, and when it is tried again.
 type Trouble struct {
 	// Doing names what fails: "kick-off", "file 3", "commit of Patient".
 	Doing string
@@ -25,8 +25,8 @@ type Trouble struct {
 	Others int
 }
 
-// Cause returns the text of the cause without the ids of this run, which nobody has
-// seen.
+// Cause returns the text of the cause without the ids of this run, which mean nothing to a
+// person.
 func (t Trouble) Cause() string {
 	text := t.Err.Error()
 	var step stepError
@@ -60,7 +60,7 @@ type topic struct {
 
 func topicOf(s pipeline.Step) topic { return topic{s.Kind, s.Job, s.File, s.Type, s.Path} }
 
-// starting is the topic of what comes before the kick-off.
+// starting is the topic of the work before the kick-off.
 var starting = topic{kind: "start"}
 
 // doing names the topic for a person.
@@ -80,7 +80,7 @@ func (t topic) doing() string {
 	return "file " + t.path
 }
 
-// prefixOf returns what stands before the cause of a step and repeats what was done.
+// prefixOf returns the text before the cause of a step, which repeats the name of the step.
 func prefixOf(s pipeline.Step, err error) string {
 	prefixes := []string{s.String() + ": "}
 	switch s.Kind {
@@ -96,15 +96,15 @@ func prefixOf(s pipeline.Step, err error) string {
 	return strings.TrimSuffix(text, rest)
 }
 
-// troubles are what fails at present.
+// troubles keeps the work that fails at present.
 type troubles struct {
 	now func() time.Time
 
 	mu     sync.Mutex
 	open   map[topic]*Trouble
 	latest topic
-	// last is the latest trouble, even when it is over, and lost the first that was
-	// given up: the export has failed by it.
+	// last is the latest trouble, even if it is over. lost is the first that was given up,
+	// which has failed the export.
 	last, lost *Trouble
 }
 
@@ -112,7 +112,7 @@ func newTroubles(now func() time.Time) *troubles {
 	return &troubles{now: now, open: map[topic]*Trouble{}}
 }
 
-// hear takes a failure of the pipeline.
+// hear records a failure of the pipeline.
 func (t *troubles) hear(p pipeline.Trouble) {
 	t.add(topicOf(p.Step), stepError{p.Err, prefixOf(p.Step, p.Err)}, p.Next)
 }
@@ -130,7 +130,7 @@ func (t *troubles) add(of topic, err error, next time.Time) {
 	}
 }
 
-// over forgets the trouble of a topic, unless it has come again since tries.
+// over forgets the trouble of a topic, unless it has failed again since tries was read.
 func (t *troubles) over(of topic, since int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +139,7 @@ func (t *troubles) over(of topic, since int) {
 	}
 }
 
-// tries returns how often the topic has failed in a row.
+// tries returns the number of failures of a topic in a row.
 func (t *troubles) tries(of topic) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -149,7 +149,7 @@ func (t *troubles) tries(of topic) int {
 	return 0
 }
 
-// begun forgets what belongs to the kick-off, which has succeeded.
+// begun forgets the troubles of the kick-off, which has succeeded.
 func (t *troubles) begun() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,7 +180,7 @@ func (t *troubles) current() *Trouble {
 	return &out
 }
 
-// final returns the trouble that was heard of last.
+// final returns the trouble that was recorded last.
 func (t *troubles) final() *Trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,10 +10,9 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// windowed is the source with kick-offs whose window is the caller's: the pipeline of
-// a run knows of no export before it, and would ask for everything. It has no
-// Traces: a run does not know whose the other folders of a container are, and must neither
-// adopt nor cancel what it finds there.
+// windowed returns the source with the window of the request, because the pipeline of a run knows
+// no earlier export and would ask for everything. It leaves Traces out: other folders of the
+// container belong to others, and the run must neither adopt nor cancel their jobs.
 func windowed(o Exporter) pipeline.Source {
 	source := o.Source
 	source.Server, source.Traces = window{source.Server, o}, nil
@@ -38,7 +37,7 @@ func (w window) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 	return w.Server.KickOff(ctx, r)
 }
 
-// jobs reads the jobs that are written down.
+// jobs reads the jobs in the journal.
 func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
 	var jobs []pipeline.Job
 	for key, err := range r.journal.List(ctx, "jobs/") {
@@ -58,8 +57,7 @@ func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
 	return jobs, nil
 }
 
-// job returns the status URL of the first job, and when the server is asked for its
-// status again.
+// job returns the status URL of the first job, and the time of the next poll.
 func (r *run) job(ctx context.Context) (url string, nextPoll time.Time) {
 	jobs, err := r.jobs(ctx)
 	if err != nil || len(jobs) == 0 {
@@ -71,9 +69,9 @@ func (r *run) job(ctx context.Context) (url string, nextPoll time.Time) {
 	return jobs[0].StatusURL, time.Time{}
 }
 
-// release tells the server that its jobs are no longer wanted: it may delete their
-// files, and some allow no other export before. It returns the first job, and why the
-// server may still have one. A job whose promise was lost is not known here.
+// release cancels the jobs at the server, which may then delete their files; some servers allow
+// no other export before. It returns the first job, and the reason why the server may still have
+// one. It does not know a job whose kick-off answer was lost.
 func (r *run) release(ctx context.Context) (job string, err error) {
 	bound := releaseTimeout
 	if errors.Is(context.Cause(ctx), errLate) {

@@ -12,10 +12,10 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// maxFailures bounds how often a step that could not be put off is done again.
+// maxFailures is how often a step that could not be postponed is tried again.
 const maxFailures = 10
 
-// workers do steps, several at once.
+// workers does steps, several at once.
 type workers struct {
 	ctx    context.Context // of the run, which the steps belong to
 	handle func(context.Context, []byte) error
@@ -43,7 +43,7 @@ func (w *workers) free() bool { return len(w.hands) < cap(w.hands) }
 
 func (w *workers) busy() bool { return len(w.hands) > 0 }
 
-// do begins a step; a hand must be free.
+// do starts a step. A worker must be free.
 func (w *workers) do(m pipeline.Message) {
 	w.hands <- struct{}{}
 	w.group.Go(func() {
@@ -62,7 +62,7 @@ func (w *workers) do(m pipeline.Message) {
 	})
 }
 
-// attempt does a step. One that panics is given up, and the process goes on.
+// attempt does a step. It gives up a step that panics, and the process goes on.
 func (w *workers) attempt(body []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -72,7 +72,7 @@ func (w *workers) attempt(body []byte) (err error) {
 	return w.handle(w.ctx, body)
 }
 
-// panicked makes an error of a panic's value, and logs where it came from.
+// panicked turns the value of a panic into an error, and logs the stack.
 func (r *run) panicked(v any) error {
 	what := panicText(v)
 	r.Log.Error("panic", "what", what, "stack", string(debug.Stack()))
@@ -81,8 +81,8 @@ func (r *run) panicked(v any) error {
 	}
 }
 
-// panicText says what a panic was. Its value may quote what the step choked on, which
-// may be health data; the texts of the runtime do not.
+// panicText describes a panic. Only texts of the runtime are repeated, because other values may
+// quote health data.
 func panicText(v any) string {
 	if e, ok := v.(runtime.Error); ok {
 		return e.Error()

@@ -12,8 +12,8 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// Extractor makes files of the rows of a folder, one a table: <table>.parquet,
-// .csv or .ndjson. All fields but Total and Read are needed.
+// Extractor writes the rows of a folder into files, one for each table: <table>.parquet, .csv or
+// .ndjson. All fields but Total and Read are needed.
 //
 // Every line makes rows: no version supersedes another, and loading again replaces the
 // files. There is a table for each view of the resource types in the folder, with rows or
@@ -22,7 +22,7 @@ type Extractor struct {
 	Lake      *localfs.Lake
 	Flattener *prepared.Flattener
 	Format    prepared.Format
-	// Dir is where the files go. It is made when it is missing.
+	// Dir is the folder of the files. It is made when it is missing.
 	Dir string
 	Now func() time.Time
 	// Token returns a fresh name of hexadecimal digits.
@@ -38,8 +38,8 @@ type Extractor struct {
 	Total, Read func(bytes int64)
 }
 
-// Extract makes the files. They appear together at the end; after an error none
-// does, and the report is empty.
+// Extract writes the files. They appear together at the end; after an error none appears, and
+// the report has the files that were left out and nothing else.
 func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 	started := x.Now().UTC()
 	report, _, err := flattenAgainIfMixed(newReport(started, x.Token()), x.Lake, func(report *LoadReport, whole bool) (struct{}, error) {
@@ -51,7 +51,7 @@ func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 	return report, nil
 }
 
-// extract makes the files of the folder's types.
+// extract writes the files of all types in the folder.
 func (x Extractor) extract(ctx context.Context, report *LoadReport, started time.Time, whole bool) error {
 	d := folder{lake: x.Lake, lineLimit: x.LineLimit, read: x.Read, hasViews: func(typ string) (bool, error) {
 		return x.Flattener.HasViews(LoadPlan, typ)

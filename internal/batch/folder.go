@@ -24,7 +24,7 @@ type folder struct {
 	lineLimit int
 	// hasViews reports whether any view reads a resource type.
 	hasViews func(resourceType string) (bool, error)
-	// read is told how many more bytes were read, after unpacking. It may be nil.
+	// read is called with the number of bytes that were read, after unpacking. It may be nil.
 	read func(bytes int64)
 }
 
@@ -48,8 +48,8 @@ func (s *stream) Close() error {
 // gzipMagic begins every gzip file, whatever its name.
 var gzipMagic = []byte{0x1f, 0x8b}
 
-// open streams a file's lines, unpacked where its content is gzip. told is told how many
-// bytes were read; it may be nil.
+// open streams a file's lines, unpacked if its content is gzip. It calls told with the number of
+// bytes that were read; told may be nil.
 func (d folder) open(ctx context.Context, f pipeline.File, told func(bytes int64)) (*stream, error) {
 	raw, err := d.lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
 	if err != nil {
@@ -74,8 +74,8 @@ func (d folder) open(ctx context.Context, f pipeline.File, told func(bytes int64
 	return s, nil
 }
 
-// unpackedSizeOf reads the size that ends a gzip file (RFC 1952, ISIZE). It is a hint: of
-// a file of several members it is the last one's, and it counts modulo 4 GiB.
+// unpackedSizeOf reads the size at the end of a gzip file (RFC 1952, ISIZE). It is a hint: it
+// counts modulo 4 GiB, and only the last member of a file of several.
 func unpackedSizeOf(raw io.Reader, size int64) int64 {
 	at, ok := raw.(io.ReaderAt)
 	var last [4]byte
@@ -143,8 +143,8 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	return n, fmt.Errorf("unpack %s: %w", u.path, err)
 }
 
-// documents is a lake whose landing area has the files of a folder unpacked, and by the
-// names that the ledger has of them.
+// documents is a lake whose landing area has the files of a folder unpacked, by the names that
+// the ledger has for them.
 type documents struct{ *localfs.Lake }
 
 // Documents returns the lake for a warehouse that reads the lines of the files itself.

@@ -58,7 +58,7 @@ func newReport(started time.Time, token string) LoadReport {
 	return LoadReport{Export: export, Rows: map[string]int64{}}
 }
 
-// add counts what became of a file.
+// add adds the counts of a file.
 func (r *LoadReport) add(d pipeline.Done) {
 	for table, n := range d.Rows {
 		r.Rows[table] += n
@@ -66,9 +66,9 @@ func (r *LoadReport) add(d pipeline.Done) {
 	r.Add(d.ValueCounts)
 }
 
-// Load loads all files into the tables of a schema. It flattens all of them first, and
-// commits nothing when too many lines are bad. After an error the report tells which types
-// are there.
+// Load loads all files into the tables of a schema. It flattens all of them first, and commits
+// nothing when too many lines are bad. After an error the report lists the types that are
+// committed.
 func (l Loader) Load(ctx context.Context, schema string) (LoadReport, error) {
 	return l.load(ctx, schema, nil, nil)
 }
@@ -109,8 +109,8 @@ func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten f
 	return fresh, done, err
 }
 
-// prepareAll flattens the files of some types, or of all, and holds the bad lines against
-// the limit.
+// prepareAll flattens the files of some types, or of all, and compares the bad lines with the
+// limit.
 func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
 	d := folder{lake: l.Lake, lineLimit: l.LineLimit, read: l.Read, hasViews: func(typ string) (bool, error) {
 		return l.Flattener.HasViews(LoadPlan, typ)
@@ -218,7 +218,7 @@ func (l Loader) hold(size int64) (release func() error) {
 	return func() error { return nil }
 }
 
-// sideBySide is how many types are committed at a time.
+// sideBySide is the number of types that are committed at a time.
 const sideBySide = 2
 
 // commitAll commits the types, two at a time, or one at a time with first. It begins no commit
@@ -270,7 +270,7 @@ func (l Loader) commit(ctx context.Context, b pipeline.Batch, first before) (rep
 	return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
 }
 
-// committed commits a batch and says what the ledger has of it.
+// committed commits a batch and reports its counts in the ledger.
 func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeReport, error) {
 	report := pipeline.TypeReport{Type: b.Type, Files: len(b.Files), Manifest: -1}
 	read, err := l.Flattener.HasViews(b.Plan, b.Type)

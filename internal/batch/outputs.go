@@ -13,8 +13,8 @@ import (
 	"fhirsynapse/internal/workdir"
 )
 
-// outputs are files that appear together: each is written in a hidden folder first. Only
-// their owner may read them, since they hold health data.
+// outputs writes files in a hidden folder and renames them together at the end. Only their owner
+// may read them, because they hold health data.
 type outputs struct {
 	dir   string
 	work  *workdir.Dir
@@ -28,10 +28,10 @@ type output struct {
 	name string
 }
 
-// Close ends a file, so that it outlives the machine's next crash.
+// Close syncs and closes a file, so that it survives a crash of the machine.
 func (o output) Close() error { return errors.Join(o.Sync(), o.File.Close()) }
 
-// WorkPrefix begins the names of the folders for what a load has not finished.
+// WorkPrefix begins the names of folders for unfinished files.
 const WorkPrefix = ".fhirsynapse-load-"
 
 func newOutputs(dir string, now time.Time) (*outputs, error) {
@@ -43,7 +43,7 @@ func newOutputs(dir string, now time.Time) (*outputs, error) {
 	return o, nil
 }
 
-// create begins a file.
+// create opens a new file.
 func (o *outputs) create(name string) (io.WriteCloser, error) {
 	f, err := os.OpenFile(filepath.Join(o.work.Path(), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

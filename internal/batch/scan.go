@@ -37,7 +37,7 @@ func (s source) ledgerPath() string {
 	return s.Path + "#" + s.typ
 }
 
-// flattening fills in what the source knows.
+// flattening fills in the fields that the source knows.
 func (s source) flattening(in pipeline.Flattening) pipeline.Flattening {
 	in.Type, in.Path = s.typ, s.Path
 	switch {
@@ -51,9 +51,9 @@ func (s source) flattening(in pipeline.Flattening) pipeline.Flattening {
 	return in
 }
 
-// scan finds the files of the folder and the resource types of their lines, by their
-// content: names differ from server to server. With whole it looks at every line, else at
-// the first lines of each file. All faults come together, before anything is loaded.
+// scan finds the files of the folder and the resource types of their lines, by content, because
+// names differ from server to server. With whole it looks at every line, else at the first lines
+// of each file. It returns all faults together.
 func (d folder) scan(ctx context.Context, whole bool) (sources []source, left []LeftOut, err error) {
 	var faults []error
 	for f, err := range d.lake.List(ctx, pipeline.Landing, "") {
@@ -132,7 +132,7 @@ func (d folder) sources(ctx context.Context, f pipeline.File, whole bool) ([]sou
 	return out, nil, nil
 }
 
-// sameButCase refuses types whose tables some databases do not tell apart.
+// sameButCase refuses types that differ in case only, because some databases mix up their tables.
 func sameButCase(sources []source) error {
 	var faults []error
 	seen := map[string]source{}
@@ -184,13 +184,13 @@ func byType(sources []source) iter.Seq2[string, []source] {
 	}
 }
 
-// hidden says that a file or one of its folders is not meant to be seen: half a
-// download, what a version control system keeps.
+// hidden reports whether the name of a file, or of one of its folders, begins with a dot: part of
+// a download, or of a version control system.
 func hidden(path string) bool {
 	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.")
 }
 
-// unfinished is the name of a file that a download or an editor has not finished.
+// unfinished matches the names of files that a download or an editor has not finished.
 var unfinished = regexp.MustCompile(`(?i)(\.(part|partial|tmp|crdownload|download|filepart)|~)$`)
 
 // byName is "Patient" of Patient.000.ndjson and Patient-1.ndjson.
@@ -211,8 +211,8 @@ func saysLines(path string) bool {
 	return strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl")
 }
 
-// reader opens a source to be flattened. Of a file that is read once for each of its
-// types, each reading tells its share of the bytes.
+// reader opens a source to be flattened. A file is read once for each of its types, so each
+// reading reports its share of the bytes.
 func (d folder) reader(ctx context.Context, s source) (*stream, error) {
 	if d.read == nil {
 		return d.open(ctx, s.File, nil)

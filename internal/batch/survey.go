@@ -16,7 +16,7 @@ import (
 	"fhirsynapse/internal/prepared"
 )
 
-// content is what a survey found in a file.
+// content is the result of a survey of a file.
 type content struct {
 	types []string // of its lines, in their order
 	size  int64    // after unpacking, or an estimate
@@ -24,22 +24,22 @@ type content struct {
 }
 
 const (
-	// surveyed is how much of a file is looked at after its first resource, to find out
-	// whether there are other types in it.
+	// surveyed is the number of bytes after the first resource in which other types are
+	// looked for.
 	surveyed = 256 << 10
 	// mostTypes bounds the types of one file: more than FHIR has. Lines of still other
 	// types are bad.
 	mostTypes = 200
 )
 
-// survey reads the lines of a file until it knows what they are: all of them with whole.
+// survey reads the lines of a file until it knows their types; with whole it reads all lines.
 func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c content, err error) {
 	r, err := d.open(ctx, f, nil)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	// A file that is damaged at once is told by the first line.
+	// A file that is damaged at its beginning fails here.
 	head, err := r.Peek(readBuffer)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return c, err
@@ -120,7 +120,7 @@ func (d folder) untyped(f pipeline.File, c content, form form, wrappers []string
 	return c, nil
 }
 
-// oddTypeOf returns the resourceType of a line where it is a word that cannot be a type.
+// oddTypeOf returns the resourceType of a line if it is a word that cannot be a type.
 func oddTypeOf(line []byte) string {
 	if !bytes.Contains(line, []byte(`"resourceType"`)) {
 		return ""
@@ -134,11 +134,11 @@ func oddTypeOf(line []byte) string {
 	return r.ResourceType
 }
 
-// oddWord is what may be repeated in an error: no text that could tell of a person.
+// oddWord matches a word that may be repeated in an error, because it cannot describe a person.
 var oddWord = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 
-// wraps reports whether resources of a type only carry others or messages about them, and
-// no view reads them.
+// wraps reports whether resources of a type only carry other resources, or messages, and no view
+// reads them.
 func (d folder) wraps(typ string) (bool, error) {
 	if typ != "Bundle" && typ != "OperationOutcome" && typ != "Parameters" {
 		return false, nil
@@ -151,7 +151,7 @@ func bundle() *LeftOut {
 	return &LeftOut{Resources: true, Reason: "it is a Bundle: write the resources in it on a line each, with jq -c '.entry[].resource'"}
 }
 
-// form is what the beginning of a file shows.
+// form describes the beginning of a file.
 type form struct {
 	empty bool
 	lines bool     // its first line is a whole JSON value
@@ -190,8 +190,8 @@ func startsObject(text []byte) bool {
 	return len(line) > 0 && line[0] == '{' && json.Valid(line)
 }
 
-// spread reports whether a text is one JSON object over several lines, or its beginning
-// where it is cut. Where a line is cut off, the next one does not go on with it.
+// spread reports whether a text is one JSON object over several lines, or, if cut, the beginning
+// of one.
 func spread(text []byte, cut bool) bool {
 	depth := 0
 	for d := json.NewDecoder(bytes.NewReader(text)); ; {
