@@ -1,5 +1,3 @@
-//go:build !standin
-
 package main
 
 import (

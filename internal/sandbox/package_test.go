@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"fhirsynapse/internal/emulator/functionshost"
-	"fhirsynapse/internal/emulator/sqlserver"
-	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/packaging/release"
 	"fhirsynapse/internal/packaging/stage"
 	"fhirsynapse/internal/pipeline"
@@ -34,14 +32,10 @@ const largestHandler = 35_000_000
 func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
 	azuritetest.Tools(t)
 	deployed := unpack(t, packageForAzure(t))
-	server, err := sqlserver.Listen(sqlserver.Options{Sessions: tables.New(tables.Options{RowVersions: true}).Session})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
+	_, setting := newServer(t)
 	w := packageWorld(t, sandbox.Options{
 		Store: made(t, 3, killedTypes...), Engines: open.Engines(),
-		Settings: map[string]string{"Warehouse": server.URL("someone", "secret", "fhir")},
+		Settings: map[string]string{"Warehouse": setting},
 	})
 	event := make(chan struct{})
 	once := sync.OnceFunc(func() { close(event) })

@@ -5,66 +5,48 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/emulator/eventgrid"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/packaging/stage"
-	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sandbox"
 	"fhirsynapse/internal/testkit/azuritetest"
-	"fhirsynapse/internal/testkit/refwarehouse"
-	"fhirsynapse/internal/testkit/standin"
-	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/open"
 )
 
 const root = "../.."
 
-// cloud is the cloud's handler with a warehouse in this process.
-type cloud struct {
-	store *refwarehouse.Store
-	views prepared.PlanViews
-	mu    sync.Mutex
-	lake  pipeline.Lake
-}
-
-func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	lake := c.lake
-	c.mu.Unlock()
-	standin.Server(c.store.Warehouse(lake, c.views.Tables)).ServeHTTP(w, r)
-}
-
-func (c *cloud) content(t *testing.T) warehouse.Content {
+// newServer starts a SQL Server stand-in, and returns its tables and the setting
+// Warehouse that leads to it.
+func newServer(t *testing.T) (db *tables.Database, setting string) {
 	t.Helper()
-	content, err := c.store.Warehouse(c.lake, c.views.Tables).Content(t.Context(), "main")
+	db = tables.New(tables.Options{RowVersions: true})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return content
+	t.Cleanup(func() { _ = server.Close() })
+	return db, server.URL("someone", "secret", "fhir")
 }
 
-// stageCloud builds the cloud's handler, with the stand-in warehouse, and stages it.
+// stageCloud builds the cloud's handler and stages it.
 func stageCloud(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	handler := filepath.Join(dir, "built")
-	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"}, "-tags", "standin"); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"}); err != nil {
 		t.Fatal(err)
 	}
 	staged := filepath.Join(dir, "app")
@@ -74,15 +56,11 @@ func stageCloud(t *testing.T) string {
 	return staged
 }
 
-func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *cloud) {
+// newCloud starts a world for the cloud's handler, and returns the tables of its
+// warehouse.
+func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *tables.Database) {
 	t.Helper()
-	views, err := app.Views("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cloud{store: refwarehouse.NewStore(), views: views}
-	server := httptest.NewServer(c)
-	t.Cleanup(server.Close)
+	db, setting := newServer(t)
 	o.Root, o.Dir, o.Now = root, t.TempDir(), time.Now
 	o.Log = slog.New(slog.DiscardHandler)
 	if testing.Verbose() && os.Getenv("FHIRSYNAPSE_TEST_LOG") != "" {
@@ -93,42 +71,63 @@ func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *cloud) {
 	if o.Settings == nil {
 		o.Settings = map[string]string{}
 	}
-	o.Settings["Warehouse"] = standin.Scheme + ":" + server.URL
-	o.Engines = warehouse.Engines{standin.Scheme: standin.Engine()}
+	o.Settings["Warehouse"] = setting
+	o.Engines = open.Engines()
 	w, err := sandbox.StartWorld(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	c.mu.Lock()
-	c.lake = w.App.Lake()
-	c.mu.Unlock()
-	return w, c
+	return w, db
 }
 
-// fresh is what a full load of the server's present data gives.
-func fresh(t *testing.T, data *store.Store, views prepared.PlanViews) warehouse.Content {
+// sameAsFresh compares tables with those of a full load of the server's present data
+// into another server.
+func sameAsFresh(t *testing.T, data *store.Store, got *tables.Database) {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := data.Dump(filepath.Join(dir, "present")); err != nil {
+	if _, err := data.Dump(dir); err != nil {
 		t.Fatal(err)
 	}
-	lake := batch.NewFolders(filepath.Join(dir, "present"), filepath.Join(dir, "staging"), filepath.Join(dir, "quarantine"))
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
-	if err != nil {
+	db, setting := newServer(t)
+	scheme, rest, _ := strings.Cut(setting, ":")
+	load := batch.LoadRequest{Dir: dir, Scheme: scheme, Rest: rest, Schema: "main", Progress: unwatched{}}
+	if _, err := (batch.Runner{Engines: open.Engines(), Now: time.Now}).Load(t.Context(), load); err != nil {
 		t.Fatal(err)
 	}
-	w := refwarehouse.NewWarehouse(lake, views.Tables)
-	n := 0
-	loader := batch.Loader{MaxBad: 1, Lake: lake, Flattener: flattener, Warehouse: w, Now: time.Now, Token: func() string { n++; return fmt.Sprintf("%08x", n) }}
-	if _, err := loader.Load(t.Context(), "main"); err != nil {
-		t.Fatal(err)
+	want := rows(db)
+	if len(want) == 0 {
+		t.Error("the fresh load has no tables")
 	}
-	content, err := w.Content(t.Context(), "main")
-	if err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff(want, rows(got)); diff != "" {
+		t.Errorf("tables differ from those of a fresh load (-fresh +tables):\n%.4000s", diff)
 	}
-	return content
+}
+
+type unwatched struct{}
+
+func (unwatched) Total(int64) {}
+func (unwatched) Add(int64)   {}
+func (unwatched) Bad(int64)   {}
+
+// rows returns the tables that people read, without the export that wrote each row.
+func rows(db *tables.Database) map[string][]string {
+	out := map[string][]string{}
+	for name, table := range db.Content("main") {
+		if strings.HasPrefix(name, "_") {
+			continue // heads remember what is deleted; a fresh load knows nothing of it
+		}
+		for _, cells := range table.Rows {
+			for i, c := range table.Columns {
+				if c.Name == "_export" {
+					cells[i] = nil
+				}
+			}
+			out[name] = append(out[name], fmt.Sprint(cells))
+		}
+		slices.Sort(out[name])
+	}
+	return out
 }
 
 // made returns a store with the synthetic hospital and a line of more than a
@@ -165,30 +164,6 @@ func change(t *testing.T, data *store.Store, seed uint64) {
 	}
 }
 
-func sameTables(t *testing.T, want, got warehouse.Content) {
-	t.Helper()
-	if diff := cmp.Diff(rows(want), rows(got)); diff != "" {
-		t.Errorf("tables differ from those of a fresh load (-fresh +tables):\n%.4000s", diff)
-	}
-}
-
-var export = regexp.MustCompile(`_export="[^"]*" ?`)
-
-// rows are the tables that people read, without the export that wrote each row.
-func rows(c warehouse.Content) warehouse.Content {
-	out := warehouse.Content{}
-	for table, lines := range c {
-		if strings.HasPrefix(table, "_") {
-			continue // heads remember what is deleted; a fresh load knows nothing of it
-		}
-		for _, line := range lines {
-			out[table] = append(out[table], export.ReplaceAllString(line, ""))
-		}
-	}
-	out.Sort()
-	return out
-}
-
 // The cloud's program runs a full and two incremental exports from either kind of
 // server under the stand-in host, with events duplicated, lost and out of order.
 func TestCloudHandlerFullAndIncremental(t *testing.T) {
@@ -200,7 +175,7 @@ func TestCloudHandlerFullAndIncremental(t *testing.T) {
 
 func fullAndIncremental(t *testing.T, source string) {
 	data := made(t, 3)
-	w, c := newCloud(t, sandbox.Options{
+	w, db := newCloud(t, sandbox.Options{
 		Source: source, Store: data, MaxCount: 40, Events: eventgrid.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
 	})
 	host, err := w.StartHost(t.Context(), stageCloud(t), nil)
@@ -228,7 +203,7 @@ func fullAndIncremental(t *testing.T, source string) {
 				t.Error(err)
 			}
 		}
-		sameTables(t, fresh(t, data, c.views), c.content(t))
+		sameAsFresh(t, data, db)
 		change(t, data, uint64(round))
 	}
 	for name, f := range host.Stats().Functions {
