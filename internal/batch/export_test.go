@@ -23,7 +23,6 @@ import (
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/refwarehouse"
-	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/views"
 )
 
@@ -123,7 +122,7 @@ type world struct {
 	server   *server
 	exporter batch.Exporter
 	store    *refwarehouse.Store
-	content  func() warehouse.Content
+	content  func() refwarehouse.Content
 	told     []batch.ExportProgress
 	log      *bytes.Buffer
 }
@@ -162,7 +161,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{store: refwarehouse.NewStore(), log: &bytes.Buffer{}}
 	tables := w.store.Warehouse(lake, set.Tables)
-	w.content = func() warehouse.Content {
+	w.content = func() refwarehouse.Content {
 		content, err := tables.Content(t.Context(), "main")
 		if err != nil {
 			t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"fhirsynapse/internal/fault"
@@ -95,27 +94,4 @@ func Numbered(files []pipeline.PreparedFile) []pipeline.PreparedFile {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.ETag, b.ETag))
 	})
 	return slices.CompactFunc(out, func(a, b pipeline.PreparedFile) bool { return a.Path == b.Path && a.ETag == b.ETag })
-}
-
-// Content is the tables of a schema as text, for tests: rows in order, with their cells that are
-// not NULL.
-type Content map[string][]string
-
-// Add adds a row to a table. cells[i] belongs to names[i]; nil is NULL.
-func (c Content) Add(table string, names []string, cells []*string) {
-	var parts []string
-	for i, cell := range cells {
-		if cell != nil {
-			parts = append(parts, names[i]+"="+strconv.Quote(*cell))
-		}
-	}
-	slices.Sort(parts)
-	c[table] = append(c[table], strings.Join(parts, " "))
-}
-
-// Sort sorts the rows of every table.
-func (c Content) Sort() {
-	for _, rows := range c {
-		slices.Sort(rows)
-	}
 }

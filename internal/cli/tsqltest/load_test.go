@@ -23,7 +23,6 @@ import (
 	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/tsqleval"
-	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/open"
 )
 
@@ -174,7 +173,7 @@ func texts(columns []sqlserver.Column, rows [][]any) []string {
 	for _, c := range columns {
 		names = append(names, c.Name)
 	}
-	c := warehouse.Content{"": nil}
+	c := refwarehouse.Content{"": nil}
 	for _, row := range rows {
 		var cells []*string
 		for i, v := range row {
@@ -187,8 +186,8 @@ func texts(columns []sqlserver.Column, rows [][]any) []string {
 
 var exportCell = regexp.MustCompile(`_export="[^"]*" `)
 
-func withoutExports(c warehouse.Content) warehouse.Content {
-	out := warehouse.Content{}
+func withoutExports(c refwarehouse.Content) refwarehouse.Content {
+	out := refwarehouse.Content{}
 	for name, rows := range c {
 		if strings.HasPrefix(name, "_") {
 			continue

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -106,4 +108,34 @@ func TestTheReportHasTheFormOfTheRegistry(t *testing.T) {
 	if !strings.HasSuffix(lines.String(), "1 passed, 1 failed\n") {
 		t.Errorf("got %s", lines.String())
 	}
+}
+
+// Totals counts the cases that passed and that failed.
+func Totals(results []FileResult) (passed, failed int) {
+	for _, f := range results {
+		n := f.Passed()
+		passed += n
+		failed += len(f.Results) - n
+	}
+	return passed, failed
+}
+
+// Print writes one line per file, the failures below it, and the closing line.
+func Print(w io.Writer, results []FileResult) error {
+	for _, f := range results {
+		if _, err := fmt.Fprintf(w, "%-28s %d/%d\n", f.Name, f.Passed(), len(f.Results)); err != nil {
+			return err
+		}
+		for _, r := range f.Results {
+			if r.Err == nil {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "  %s: %v\n", r.Title, r.Err); err != nil {
+				return err
+			}
+		}
+	}
+	passed, failed := Totals(results)
+	_, err := fmt.Fprintf(w, "%d passed, %d failed\n", passed, failed)
+	return err
 }

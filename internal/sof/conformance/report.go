@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 )
 
@@ -40,36 +39,6 @@ func RunAll(files []File, run Runner) []FileResult {
 		out = append(out, r)
 	}
 	return out
-}
-
-// Totals counts the cases that passed and that failed.
-func Totals(results []FileResult) (passed, failed int) {
-	for _, f := range results {
-		n := f.Passed()
-		passed += n
-		failed += len(f.Results) - n
-	}
-	return passed, failed
-}
-
-// Print writes one line per file with its failures, and a closing line.
-func Print(w io.Writer, results []FileResult) error {
-	for _, f := range results {
-		if _, err := fmt.Fprintf(w, "%-28s %d/%d\n", f.Name, f.Passed(), len(f.Results)); err != nil {
-			return err
-		}
-		for _, r := range f.Results {
-			if r.Err == nil {
-				continue
-			}
-			if _, err := fmt.Fprintf(w, "  %s: %v\n", r.Title, r.Err); err != nil {
-				return err
-			}
-		}
-	}
-	passed, failed := Totals(results)
-	_, err := fmt.Fprintf(w, "%d passed, %d failed\n", passed, failed)
-	return err
 }
 
 // Report writes the results in the format of the suite's registry.

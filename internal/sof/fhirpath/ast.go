@@ -104,32 +104,5 @@ type TypeTest struct {
 	Type    string
 }
 
-// Walk calls f for n and every node below it, parents first.
-func Walk(n Node, f func(Node)) {
-	if n == nil {
-		return
-	}
-	f(n)
-	switch n := n.(type) {
-	case *Member:
-		Walk(n.X, f)
-	case *Call:
-		Walk(n.X, f)
-		for _, a := range n.Args {
-			Walk(a, f)
-		}
-	case *Subscript:
-		Walk(n.X, f)
-		Walk(n.I, f)
-	case *Unary:
-		Walk(n.X, f)
-	case *Binary:
-		Walk(n.L, f)
-		Walk(n.R, f)
-	case *TypeTest:
-		Walk(n.X, f)
-	}
-}
-
 // NewMember returns X.name, for trees that were not parsed.
 func NewMember(x Node, name string, at int) *Member { return &Member{pos(at), x, name} }

@@ -8,7 +8,6 @@ package ucum
 
 import (
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -279,14 +278,4 @@ func rat(text string) *big.Rat {
 		panic("the table of units has no number: " + text)
 	}
 	return r
-}
-
-// Codes returns the units of the table, sorted.
-func Codes() []string {
-	var out []string
-	for code := range table {
-		out = append(out, code)
-	}
-	slices.Sort(out)
-	return out
 }

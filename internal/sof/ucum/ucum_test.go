@@ -1,6 +1,7 @@
 package ucum
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -97,4 +98,14 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is not itself", code)
 		}
 	})
+}
+
+// Codes lists the units of the table, sorted.
+func Codes() []string {
+	var out []string
+	for code := range table {
+		out = append(out, code)
+	}
+	slices.Sort(out)
+	return out
 }

@@ -28,7 +28,7 @@ type Store interface {
 	// several processes do.
 	Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse
 	// Content is the tables of a schema as text.
-	Content(t *testing.T, schema string) warehouse.Content
+	Content(t *testing.T, schema string) refwarehouse.Content
 }
 
 // TestWarehouse is the definition of pipeline.Warehouse. open gives empty tables

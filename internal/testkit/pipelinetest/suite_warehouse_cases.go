@@ -11,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 )
 
@@ -86,7 +87,7 @@ func (w *tables) play(t *testing.T, c fixedCase) {
 }
 
 // shape is the live ids with their family and their names.
-func shape(c warehouse.Content) []string {
+func shape(c refwarehouse.Content) []string {
 	families, names := map[string]string{}, map[string][]string{}
 	var ids []string
 	for table, rows := range map[string][]string{"patient": c["patient"], "patient_name": c["patient_name"]} {

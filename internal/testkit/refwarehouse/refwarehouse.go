@@ -290,13 +290,13 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 }
 
 // Content is all tables of a schema as text: view tables and heads.
-func (w *Warehouse) Content(ctx context.Context, schema string) (warehouse.Content, error) {
+func (w *Warehouse) Content(ctx context.Context, schema string) (Content, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
-	c := warehouse.Content{}
+	c := Content{}
 	s := w.store.schemas[schema]
 	if s == nil {
 		return c, nil

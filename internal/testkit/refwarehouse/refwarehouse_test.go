@@ -15,7 +15,7 @@ func (s store) Open(_ *testing.T, lake pipeline.Lake, views warehouse.Views) pip
 	return s.Warehouse(lake, views)
 }
 
-func (s store) Content(t *testing.T, schema string) warehouse.Content {
+func (s store) Content(t *testing.T, schema string) refwarehouse.Content {
 	t.Helper()
 	c, err := s.Warehouse(nil, nil).Content(t.Context(), schema)
 	if err != nil {

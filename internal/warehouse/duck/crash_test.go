@@ -22,7 +22,6 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/testkit/refwarehouse"
-	"fhirsynapse/internal/warehouse"
 )
 
 const killHelper = "kill"
@@ -113,7 +112,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 	s := store{path}
 	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B"))
 	second := prepareCrash(t, lake, "plan-2", crashLine("a", 9, "A2")+crashLine("a", 7, "A0")+crashLine("b", 7, "B0")+crashLine("c", 9, "C"))
-	content := func(b pipeline.Batch) warehouse.Content {
+	content := func(b pipeline.Batch) refwarehouse.Content {
 		m := model.Warehouse(lake, crashViews.Tables)
 		if err := m.Commit(t.Context(), b); err != nil {
 			t.Fatal(err)

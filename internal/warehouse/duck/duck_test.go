@@ -10,6 +10,7 @@ import (
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 )
 
@@ -38,9 +39,9 @@ func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pip
 }
 
 // Content implements pipelinetest.Store.
-func (s store) Content(t *testing.T, schema string) warehouse.Content {
+func (s store) Content(t *testing.T, schema string) refwarehouse.Content {
 	t.Helper()
-	c := warehouse.Content{}
+	c := refwarehouse.Content{}
 	if _, err := os.Stat(s.path); err != nil {
 		return c
 	}
@@ -71,7 +72,7 @@ func (s store) Content(t *testing.T, schema string) warehouse.Content {
 	return c
 }
 
-func (s store) table(t *testing.T, db *database, schema, table string, c warehouse.Content) error {
+func (s store) table(t *testing.T, db *database, schema, table string, c refwarehouse.Content) error {
 	t.Helper()
 	// Timestamps are compared in the prepared form's format.
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+tableName(schema, table))
@@ -106,7 +107,7 @@ func joined(s []string) string {
 	return out
 }
 
-func (s store) cells(t *testing.T, db *database, query, table string, names []string, c warehouse.Content) error {
+func (s store) cells(t *testing.T, db *database, query, table string, names []string, c refwarehouse.Content) error {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {

@@ -20,7 +20,6 @@ import (
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/testkit/refwarehouse"
-	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
@@ -86,7 +85,7 @@ type world struct {
 	*faults
 	lake          *pipelinetest.MemoryLake
 	second        pipeline.Batch
-	before, after warehouse.Content
+	before, after refwarehouse.Content
 }
 
 func newWorld(t *testing.T, engine tsql.Engine) *world {
@@ -98,7 +97,7 @@ func newWorld(t *testing.T, engine tsql.Engine) *world {
 	model := refwarehouse.NewWarehouse(w.lake, faultViews.Tables)
 	for _, step := range []struct {
 		batch pipeline.Batch
-		to    *warehouse.Content
+		to    *refwarehouse.Content
 	}{{first, &w.before}, {w.second, &w.after}} {
 		if err := model.Commit(t.Context(), step.batch); err != nil {
 			t.Fatal(err)

@@ -62,7 +62,7 @@ func rebuild(t *testing.T, c *mssql.Warehouse, b pipeline.Batch) (left int64, er
 
 // fresh returns the tables after a load into an empty schema, with the tombstone added to the
 // heads.
-func (w *world) fresh(t *testing.T, b pipeline.Batch) warehouse.Content {
+func (w *world) fresh(t *testing.T, b pipeline.Batch) refwarehouse.Content {
 	t.Helper()
 	old := w.prepareFor(t, repairViews, "Patient", "tombstones", goneLine("t", 9))
 	old.ViewSet = 7
@@ -127,8 +127,8 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 }
 
 // onlyOf returns the content with the rows of an export attributed to the first load.
-func onlyOf(export string, c warehouse.Content) warehouse.Content {
-	out := warehouse.Content{}
+func onlyOf(export string, c refwarehouse.Content) refwarehouse.Content {
+	out := refwarehouse.Content{}
 	for name, rows := range c {
 		out[name] = nil
 		for _, r := range rows {

@@ -104,7 +104,7 @@ func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 	for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
 		t.Run("cut "+kind, func(t *testing.T) {
 			t.Parallel()
-			var before, after warehouse.Content
+			var before, after refwarehouse.Content
 			for n := 0; ; n++ {
 				if n > 100 {
 					t.Fatal("the replacement has no end")

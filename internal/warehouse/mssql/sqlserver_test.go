@@ -202,9 +202,9 @@ func (r renamed) Ledger(ctx context.Context, schema, export string) ([]pipeline.
 }
 
 // Content implements pipelinetest.Store.
-func (r *real) Content(t *testing.T, schema string) warehouse.Content {
+func (r *real) Content(t *testing.T, schema string) refwarehouse.Content {
 	t.Helper()
-	c := warehouse.Content{}
+	c := refwarehouse.Content{}
 	for _, table := range r.tables(t, schema) {
 		if isHead := strings.HasPrefix(table[1], warehouse.HeadTable("")); isHead || !strings.HasPrefix(table[1], "_") {
 			r.content(t, table, isHead, c)
@@ -214,7 +214,7 @@ func (r *real) Content(t *testing.T, schema string) warehouse.Content {
 	return c
 }
 
-func (r *real) content(t *testing.T, table [2]string, isHead bool, c warehouse.Content) {
+func (r *real) content(t *testing.T, table [2]string, isHead bool, c refwarehouse.Content) {
 	t.Helper()
 	columns := r.strings(t, "SELECT c.[COLUMN_NAME], c.[DATA_TYPE] FROM [INFORMATION_SCHEMA].[COLUMNS] AS c WHERE c.[TABLE_SCHEMA] = N'"+table[0]+"' AND c.[TABLE_NAME] = N'"+table[1]+"' ORDER BY c.[ORDINAL_POSITION]")
 	var names, selected []string

@@ -14,6 +14,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
@@ -100,8 +101,8 @@ func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, 
 }
 
 // Content implements pipelinetest.Store.
-func (s *store) Content(_ *testing.T, schema string) warehouse.Content {
-	c := warehouse.Content{}
+func (s *store) Content(_ *testing.T, schema string) refwarehouse.Content {
+	c := refwarehouse.Content{}
 	for name, table := range s.db.Content(schema) {
 		isHead := strings.HasPrefix(name, warehouse.HeadTable(""))
 		if strings.HasPrefix(name, "_") && !isHead {

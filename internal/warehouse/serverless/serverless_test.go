@@ -27,7 +27,6 @@ import (
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/internal/testkit/warehousetest"
-	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/tds"
 )
@@ -238,12 +237,12 @@ func (w *world) newest(t *testing.T) [][]string {
 }
 
 // rows returns the rows of the plan's views.
-func (w *world) rows(t *testing.T) warehouse.Content {
+func (w *world) rows(t *testing.T) refwarehouse.Content {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	docs := tsqleval.Table{Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"}, Rows: w.newest(t)}
-	c := warehouse.Content{}
+	c := refwarehouse.Content{}
 	compiled, err := w.Views("plan")
 	if err != nil {
 		t.Fatal(err)

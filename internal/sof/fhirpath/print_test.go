@@ -10,13 +10,6 @@ func Print(n Node) string {
 	return b.String()
 }
 
-// Quote returns s as a string literal.
-func Quote(s string) string {
-	var b strings.Builder
-	quote(&b, s, '\'')
-	return b.String()
-}
-
 func quote(b *strings.Builder, s string, q byte) {
 	b.WriteByte(q)
 	for i := range len(s) {
