@@ -116,13 +116,17 @@ func SameTables(ctx context.Context, a, b, schema string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	for name, file := range map[string]string{"a": a, "b": b} {
-		if _, err := db.ExecContext(ctx, "ATTACH '"+strings.ReplaceAll(file, "'", "''")+"' AS "+name+" (READ_ONLY)"); err != nil {
+		file = strings.ReplaceAll(file, "'", "''")
+		if _, err := db.ExecContext(ctx, "ATTACH '"+file+"' AS "+name+" (READ_ONLY)"); err != nil {
 			return err
 		}
 	}
-	rows, err := db.QueryContext(ctx, `SELECT table_name, string_agg('"' || column_name || '"', ', ' ORDER BY column_name) FILTER (database_name = 'a'),
+	rows, err := db.QueryContext(ctx, `SELECT table_name,
+			string_agg('"' || column_name || '"', ', ' ORDER BY column_name) FILTER (database_name = 'a'),
 			string_agg('"' || column_name || '"', ', ' ORDER BY column_name) FILTER (database_name = 'b')
-		FROM duckdb_columns() WHERE database_name IN ('a', 'b') AND schema_name = ? AND NOT starts_with(table_name, '_') AND column_name <> '_export'
+		FROM duckdb_columns()
+		WHERE database_name IN ('a', 'b') AND schema_name = ?
+			AND NOT starts_with(table_name, '_') AND column_name <> '_export'
 		GROUP BY ALL ORDER BY ALL`, schema)
 	if err != nil {
 		return err
@@ -141,7 +145,9 @@ func SameTables(ctx context.Context, a, b, schema string) (err error) {
 }
 
 // sameTable compares one table, whose columns are as listed, or NULL where it is missing.
-func sameTable(ctx context.Context, db *sql.DB, schema, table string, ofA, ofB sql.NullString) error {
+func sameTable(
+	ctx context.Context, db *sql.DB, schema, table string, ofA, ofB sql.NullString,
+) error {
 	if ofA.Valid && ofB.Valid && ofA != ofB {
 		return fmt.Errorf("table %s has the columns %s here and %s there", table, ofA.String, ofB.String)
 	}
@@ -153,10 +159,11 @@ func sameTable(ctx context.Context, db *sql.DB, schema, table string, ofA, ofB s
 	}
 	here, there := query("a", ofA), query("b", ofB)
 	var onlyHere, onlyThere int64
-	err := db.QueryRowContext(ctx, fmt.Sprintf("SELECT (SELECT count(*) FROM (%s EXCEPT ALL %s)), (SELECT count(*) FROM (%s EXCEPT ALL %s))",
-		here, there, there, here)).Scan(&onlyHere, &onlyThere)
+	err := db.QueryRowContext(ctx, fmt.Sprintf(`SELECT
+		(SELECT count(*) FROM (%[1]s EXCEPT ALL %[2]s)), (SELECT count(*) FROM (%[2]s EXCEPT ALL %[1]s))`,
+		here, there)).Scan(&onlyHere, &onlyThere)
 	if err == nil && onlyHere+onlyThere > 0 {
-		err = fmt.Errorf("table %s has %d rows that are only here, %d only there", table, onlyHere, onlyThere)
+		err = fmt.Errorf("table %s: %d rows are only here, %d only there", table, onlyHere, onlyThere)
 	}
 	return err
 }

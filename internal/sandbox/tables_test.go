@@ -33,8 +33,8 @@ func TestSameTablesNamesTheTablesThatDiffer(t *testing.T) {
 	if err == nil {
 		t.Fatal("no difference")
 	}
-	const want = `table gone has 1 rows that are only here, 0 only there
-table twice has 1 rows that are only here, 1 only there
+	const want = `table gone: 1 rows are only here, 0 only there
+table twice: 1 rows are only here, 1 only there
 table wide has the columns "x", "y" here and "x" there`
 	if got := err.Error(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -70,7 +70,8 @@ type Events struct {
 func New(o Options) (*Events, error) {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Endpoint": o.Endpoint == "", "Container": o.Container == "", "Sender": o.Sender == nil, "Now": o.Now == nil,
+		"Endpoint": o.Endpoint == "", "Container": o.Container == "",
+		"Sender": o.Sender == nil, "Now": o.Now == nil,
 	} {
 		if missing {
 			faults = append(faults, fmt.Errorf("storage events: %s is not set", name))
@@ -82,7 +83,7 @@ func New(o Options) (*Events, error) {
 		}
 	}
 	if o.Disorder < 0 {
-		faults = append(faults, fmt.Errorf("storage events: Disorder is %d, and not 0 or more", o.Disorder))
+		faults = append(faults, fmt.Errorf("storage events: Disorder is %d, want 0 or more", o.Disorder))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -92,7 +93,8 @@ func New(o Options) (*Events, error) {
 	}
 	return &Events{
 		o: o, wake: make(chan struct{}, 1),
-		mix: newMixer(o.Seed, o.Duplicate, o.Lose, o.Disorder), events: newEventMaker(o.Endpoint, o.Container, o.Now),
+		mix:    newMixer(o.Seed, o.Duplicate, o.Lose, o.Disorder),
+		events: newEventMaker(o.Endpoint, o.Container, o.Now),
 	}, nil
 }
 

@@ -33,7 +33,8 @@ func Tools(t testing.TB) string {
 // Start runs Azurite until the test ends, or skips the test.
 func Start(t testing.TB) *azurite.Server {
 	t.Helper()
-	server, err := azurite.Start(t.Context(), azurite.Options{Tools: Tools(t), Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	server, err := azurite.Start(t.Context(), azurite.Options{Tools: Tools(t), Dir: t.TempDir(), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

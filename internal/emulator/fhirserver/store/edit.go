@@ -67,7 +67,8 @@ func edit(typ string, line []byte, n int, at time.Time) ([]byte, error) {
 		}
 		return sjson.SetBytes(line, "gender", gender)
 	case "Organization", "Group":
-		return sjson.SetRawBytes(line, "name", fmt.Appendf(nil, `"Renamed in %s, \u00c9tage %d"`, at.UTC().Format("2006"), n))
+		name := fmt.Appendf(nil, `"Renamed in %s, \u00c9tage %d"`, at.UTC().Format("2006"), n)
+		return sjson.SetRawBytes(line, "name", name)
 	case "Condition", "AllergyIntolerance":
 		return sjson.SetBytes(line, "recordedDate", at.UTC().Format("2006-01"))
 	case "Goal":
