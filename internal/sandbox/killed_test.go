@@ -261,7 +261,7 @@ func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 	azuritetest.Tools(t)
 	data := made(t, 5, killedTypes...)
 	w, db := newCloud(t, sandbox.Options{
-		Store: data, MaxCount: 30, LockDuration: 2 * time.Second, Settings: impatient(),
+		Store: data, MaxCount: 90, LockDuration: 2 * time.Second, Settings: impatient(),
 		Events: eventgrid.Options{Seed: 5, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
 	exerciseKilled(t, w, stageCloud(t), data, func(t *testing.T) { sameAsFresh(t, data, db) })
@@ -289,7 +289,7 @@ func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string
 	data = made(t, seed, killedTypes...)
 	dir := t.TempDir()
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
-		Root: root, Dir: dir, Store: data, MaxCount: 30, LockDuration: lock, Settings: settings, Now: time.Now,
+		Root: root, Dir: dir, Store: data, MaxCount: 90, LockDuration: lock, Settings: settings, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Engines: local.Engines(),
 		Events: eventgrid.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})

@@ -156,7 +156,7 @@ func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 
 func packageWorld(t *testing.T, o sandbox.Options) *sandbox.World {
 	t.Helper()
-	o.Root, o.Dir, o.Now, o.HandlerOutput, o.MaxCount = root, t.TempDir(), time.Now, io.Discard, 30
+	o.Root, o.Dir, o.Now, o.HandlerOutput, o.MaxCount = root, t.TempDir(), time.Now, io.Discard, 90
 	o.Log = slog.New(slog.DiscardHandler)
 	w, err := sandbox.StartWorld(t.Context(), o)
 	if err != nil {

@@ -19,7 +19,7 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 	t.Parallel()
 	azuritetest.Tools(t)
 	data := made(t, 11, killedTypes...)
-	w, db := newCloud(t, sandbox.Options{Store: data, MaxCount: 20, Settings: impatient()})
+	w, db := newCloud(t, sandbox.Options{Store: data, MaxCount: 40, Settings: impatient()})
 	var exits, others, signals, ready atomic.Int64
 	host, err := w.StartHost(t.Context(), stageCloud(t), func(e functionshost.Event) {
 		switch {
