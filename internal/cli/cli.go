@@ -30,9 +30,9 @@ type Commands struct {
 	// Serve is the custom handler; it returns when ctx ends, or when it cannot go
 	// on, after it has logged why, and returns the exit code.
 	Serve func(ctx context.Context) int
-	// Runs are those without a host: load and start.
+	// Runs does load and start.
 	Runs Runs
-	// Journal is the app's, for the command exports.
+	// Journal lists and changes exports, for the command exports.
 	Journal Journal
 	// Version describes the build.
 	Version string

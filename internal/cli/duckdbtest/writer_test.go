@@ -101,6 +101,34 @@ func TestAQueryWaitsForAnotherProcessToFinish(t *testing.T) {
 	}
 }
 
+func TestALoadWaitsForAnotherProcessToFinish(t *testing.T) {
+	t.Parallel()
+	db := loaded(t)
+	_, release := writer(t, db)
+	released := make(chan struct{})
+	time.AfterFunc(500*time.Millisecond, func() { defer close(released); release() })
+	code, out, errs := run(t, "load", filepath.Join("testdata", "files", "mixed"), "--to", "duckdb:"+db)
+	<-released
+	if code != 0 || !strings.Contains(out, "loaded 4 resources") {
+		t.Errorf("code %d, %q, %s", code, out, errs)
+	}
+}
+
+// A file that cannot be written is named before the lines of the folder are read.
+func TestALoadNamesTheWriterBeforeItReads(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits five seconds")
+	}
+	db := loaded(t)
+	pid, release := writer(t, db)
+	defer release()
+	code, _, errs := run(t, "load", filepath.Join("testdata", "files", "half"), "--to", "duckdb:"+db)
+	if code != 1 || !strings.Contains(errs, "in use by another process") || !strings.Contains(errs, strconv.Itoa(pid)) || strings.Contains(errs, "lines are bad") {
+		t.Errorf("code %d, %s", code, errs)
+	}
+}
+
 func TestAQueryNamesTheWriterAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
