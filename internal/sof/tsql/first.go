@@ -49,7 +49,7 @@ func (w *writer) firstByPath(e, in sof.Expr, c scope) *node {
 	// An engine looks at this first, and does no work for the lists that the path reads.
 	walks := fmt.Sprintf("%s <> %s", begins, w.lit(opening))
 	if len(texts) > 1 {
-		walks = fmt.Sprintf("(%s OR %s IS NULL AND %s IS NOT NULL)", walks, texts[0], coalesce(texts[1:]))
+		walks = fmt.Sprintf("(%s OR %s IS NOT NULL AND %s IS NULL)", walks, coalesce(texts[1:]), texts[0])
 	}
 	inner.at.where = []string{walks, item + ".[type] <> 0"}
 	inner.at.order = []string{fmt.Sprintf("CAST(%s.[key] AS int)", item)}

@@ -14,6 +14,8 @@ type block struct {
 	from   []source
 	where  []string
 	order  []string
+	// wants are conditions without which the block has no rows, known before its sources are worked out.
+	wants []string
 }
 
 // item is one column of a SELECT.

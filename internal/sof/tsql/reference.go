@@ -3,6 +3,7 @@ package tsql
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"fhirsynapse/internal/sof"
@@ -56,32 +57,37 @@ func (w *writer) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
 	return fmt.Sprintf("WHEN %s THEN %s", right, id)
 }
 
-// behindType applies what follows the type in a reference to one type, up to the version. Each step
-// is worked out once, since a planner does not look through a TOP.
+// behindType applies what follows the type in a reference to one type, up to the version.
 func (w *writer) behindType(ref string, e *sof.ReferenceKey, c scope) string {
+	r := w.unversioned(ref, c)
 	starts := []string{e.Target + "/", "/" + e.Target + "/"}
-	if base := e.Base + "/"; e.Base != "" && !strings.Contains(base, history) {
-		starts = append(starts, base+e.Target+"/")
+	if e.Base != "" {
+		starts = append(starts, e.Base+"/"+e.Target+"/")
 	}
-	rest := "CASE"
+	id := "CASE"
 	for _, s := range starts {
 		size := utf16Len(s)
-		rest += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, %d)", w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, size), w.lit(s), &s), ref, size+1, math.MaxInt32)
+		id += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, %d)", w.sameText(fmt.Sprintf("LEFT(%s, %d)", r, size), w.lit(s), &s), r, size+1, math.MaxInt32)
 	}
-	rest += " END"
-	k := computedKey{c.at, rest}
+	return w.appliedOnce("k", item{id + " END", "id"}, []string{r + " IS NOT NULL"}, c)
+}
+
+// unversioned applies a reference up to its version.
+func (w *writer) unversioned(ref string, c scope) string {
+	r := fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, w.lit(history), ref, w.lit(history))
+	return w.appliedOnce("h", item{r, "r"}, slices.Clone(c.at.wants), c) + ".[r]"
+}
+
+// appliedOnce applies an expression that is worked out once, where conditions hold: an engine looks at
+// them before it does any of the work.
+func (w *writer) appliedOnce(kind string, it item, where []string, c scope) string {
+	k := computedKey{c.at, it.text() + "\n" + strings.Join(where, "\n")}
 	if alias, ok := w.applied[k]; ok {
 		return alias
 	}
-	alias := w.alias("k")
+	alias := w.alias(kind)
 	w.applied[k] = alias
-	inner := c.inside()
-	inner.at.top = 1
-	r := w.worked(inner, "h", item{rest, "rest"}) + ".[rest]"
-	inner.at.items = []item{{fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", r, w.lit(history), r, w.lit(history)), "id"}}
-	// An engine looks at the condition before it does any of the work: most references of a view are absent.
-	inner.at.where = []string{ref + " IS NOT NULL"}
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, query: query{inner.at}})
+	c.at.from = append(c.at.from, source{alias: alias, outer: true, query: query{{top: 1, items: []item{it}, where: where}}})
 	return alias
 }
 

@@ -210,6 +210,7 @@ func (w *writer) row(r sof.Row, c scope) {
 			c.out[cell.Column] = w.cell(cell, c)
 		}
 	case *sof.Product:
+		w.want(r, c)
 		for _, p := range r.Parts {
 			w.row(p, c)
 		}
@@ -227,6 +228,25 @@ func (w *writer) row(r sof.Row, c scope) {
 		w.iterate(r, c)
 	case *sof.Recurse:
 		w.recurse(r, c)
+	}
+}
+
+// want notes lists without which a product has no rows, for the references in it.
+func (w *writer) want(r *sof.Product, c scope) {
+	isReference := func(e sof.Expr) bool { _, is := e.(*sof.ReferenceKey); return is }
+	if !slices.ContainsFunc(cells(r), func(cell sof.Cell) bool { return mentions(cell.Value, isReference) }) {
+		return
+	}
+	for _, p := range r.Parts {
+		it, ok := p.(*sof.Iterate)
+		if !ok || it.Outer || c.at != c.home || !w.plainList(it.Over) {
+			continue
+		}
+		list := it.Over.(*sof.Child)
+		w.current = list
+		if owner := w.one(list.In, c); len(owner.alts) == 1 && owner.alts[0].in != nil {
+			c.at.wants = append(c.at.wants, w.present(w.forms(owner, list.Properties)))
+		}
 	}
 }
 
@@ -268,6 +288,7 @@ func (w *writer) iterate(r *sof.Iterate, c scope) {
 	w.current = r.Over
 	if !r.Outer {
 		item, index := w.walk(r, c)
+		c.at.wants = nil // what comes now is in the rows of the list
 		c = c.on(item)
 		c.rowIndex = index
 		w.row(r.Body, c)

@@ -153,7 +153,7 @@ OUTER APPLY ( -- category.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j6
-  WHERE (LEFT(q3.[category_0_coding], 2) <> '[{' OR q3.[category_0_coding] IS NULL AND f3.[coding] IS NOT NULL)
+  WHERE (LEFT(q3.[category_0_coding], 2) <> '[{' OR f3.[coding] IS NOT NULL AND q3.[category_0_coding] IS NULL)
     AND e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
@@ -227,23 +227,29 @@ OUTER APPLY ( -- bodySite.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j11
-  WHERE (LEFT(q6.[bodySite_0_coding], 2) <> '[{' OR q6.[bodySite_0_coding] IS NULL AND f7.[coding] IS NOT NULL)
+  WHERE (LEFT(q6.[bodySite_0_coding], 2) <> '[{' OR f7.[coding] IS NOT NULL AND q6.[bodySite_0_coding] IS NULL)
     AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h2.[rest], CHARINDEX('/_history/', h2.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference] + '/_history/') - 1) AS [r]
+) AS h2
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h2.[r], 10) AS varchar(max)) AS varbinary(max)) = CAST('Encounter/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 11, 2147483647) WHEN CAST(CAST(LEFT(h2.[r], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 12, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[encounter_reference], 10) AS varchar(max)) AS varbinary(max)) = CAST('Encounter/' AS varbinary(max)) THEN SUBSTRING(j1.[encounter_reference], 11, 2147483647) WHEN CAST(CAST(LEFT(j1.[encounter_reference], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter/' AS varbinary(max)) THEN SUBSTRING(j1.[encounter_reference], 12, 2147483647) END AS [rest]
-  ) AS h2
-  WHERE j1.[encounter_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k2
 CROSS APPLY (
   SELECT TOP (1)
@@ -326,18 +332,24 @@ OUTER APPLY (
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE '%E%')
 ) AS n2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX('/_history/', h3.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX('/_history/', j1.[recorder_reference] + '/_history/') - 1) AS [r]
+) AS h3
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h3.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(h3.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h3.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(h3.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[recorder_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[recorder_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j1.[recorder_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[recorder_reference], 15, 2147483647) END AS [rest]
-  ) AS h3
-  WHERE j1.[recorder_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h3.[r] IS NOT NULL
 ) AS k3
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h4.[rest], CHARINDEX('/_history/', h4.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX('/_history/', j1.[asserter_reference] + '/_history/') - 1) AS [r]
+) AS h4
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h4.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(h4.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h4.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(h4.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[asserter_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[asserter_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j1.[asserter_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j1.[asserter_reference], 15, 2147483647) END AS [rest]
-  ) AS h4
-  WHERE j1.[asserter_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h4.[r] IS NOT NULL
 ) AS k4
 OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
   SELECT TOP (1) CASE WHEN LEN(k5.[id]) > 0 AND CHARINDEX('/', k5.[id]) = 0 AND CHARINDEX('?', k5.[id]) = 0 AND CHARINDEX('#', k5.[id]) = 0 THEN k5.[id] END AS [v]
@@ -351,11 +363,14 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
     [reference] varchar(max) '$.reference'
   ) AS j14
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h5.[rest], CHARINDEX('/_history/', h5.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j14.[reference], CHARINDEX('/_history/', j14.[reference] + '/_history/') - 1) AS [r]
+  ) AS h5
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h5.[r], 12) AS varchar(max)) AS varbinary(max)) = CAST('Observation/' AS varbinary(max)) THEN SUBSTRING(h5.[r], 13, 2147483647) WHEN CAST(CAST(LEFT(h5.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Observation/' AS varbinary(max)) THEN SUBSTRING(h5.[r], 14, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j14.[reference], 12) AS varchar(max)) AS varbinary(max)) = CAST('Observation/' AS varbinary(max)) THEN SUBSTRING(j14.[reference], 13, 2147483647) WHEN CAST(CAST(LEFT(j14.[reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Observation/' AS varbinary(max)) THEN SUBSTRING(j14.[reference], 14, 2147483647) END AS [rest]
-    ) AS h5
-    WHERE j14.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h5.[r] IS NOT NULL
   ) AS k5
   WHERE e9.[type] <> 0
     AND e10.[type] <> 0

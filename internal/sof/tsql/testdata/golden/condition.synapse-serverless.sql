@@ -136,7 +136,7 @@ OUTER APPLY ( -- category.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j5
-  WHERE (LEFT(j1.[category_0_coding], 2) <> N'[{' OR j1.[category_0_coding] IS NULL AND f3.[coding] IS NOT NULL)
+  WHERE (LEFT(j1.[category_0_coding], 2) <> N'[{' OR f3.[coding] IS NOT NULL AND j1.[category_0_coding] IS NULL)
     AND e4.[type] <> 0
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
@@ -198,23 +198,29 @@ OUTER APPLY ( -- bodySite.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j9
-  WHERE (LEFT(j1.[bodySite_0_coding], 2) <> N'[{' OR j1.[bodySite_0_coding] IS NULL AND f7.[coding] IS NOT NULL)
+  WHERE (LEFT(j1.[bodySite_0_coding], 2) <> N'[{' OR f7.[coding] IS NOT NULL AND j1.[bodySite_0_coding] IS NULL)
     AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(LEFT(h1.[r], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h2.[rest], CHARINDEX(N'/_history/', h2.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+) AS h2
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h2.[r], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter/.' THEN SUBSTRING(h2.[r], 11, 2147483647) WHEN CAST(LEFT(h2.[r], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter/.' THEN SUBSTRING(h2.[r], 12, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[encounter_reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter/.' THEN SUBSTRING(j1.[encounter_reference], 11, 2147483647) WHEN CAST(LEFT(j1.[encounter_reference], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter/.' THEN SUBSTRING(j1.[encounter_reference], 12, 2147483647) END AS [rest]
-  ) AS h2
-  WHERE j1.[encounter_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k2
 CROSS APPLY (
   SELECT TOP (1)
@@ -297,18 +303,24 @@ OUTER APPLY (
   WHERE (LEN(j1.[abatementAge_value]) > 20 OR UPPER(j1.[abatementAge_value]) LIKE N'%E%')
 ) AS n2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX(N'/_history/', h3.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[recorder_reference], CHARINDEX(N'/_history/', j1.[recorder_reference] + N'/_history/') - 1) AS [r]
+) AS h3
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h3.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(h3.[r], 14, 2147483647) WHEN CAST(LEFT(h3.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(h3.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[recorder_reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(j1.[recorder_reference], 14, 2147483647) WHEN CAST(LEFT(j1.[recorder_reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(j1.[recorder_reference], 15, 2147483647) END AS [rest]
-  ) AS h3
-  WHERE j1.[recorder_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h3.[r] IS NOT NULL
 ) AS k3
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h4.[rest], CHARINDEX(N'/_history/', h4.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[asserter_reference], CHARINDEX(N'/_history/', j1.[asserter_reference] + N'/_history/') - 1) AS [r]
+) AS h4
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h4.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(h4.[r], 14, 2147483647) WHEN CAST(LEFT(h4.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(h4.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[asserter_reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(j1.[asserter_reference], 14, 2147483647) WHEN CAST(LEFT(j1.[asserter_reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(j1.[asserter_reference], 15, 2147483647) END AS [rest]
-  ) AS h4
-  WHERE j1.[asserter_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h4.[r] IS NOT NULL
 ) AS k4
 OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
   SELECT TOP (1) CASE WHEN LEN(k5.[id]) > 0 AND CHARINDEX(N'/', k5.[id]) = 0 AND CHARINDEX(N'?', k5.[id]) = 0 AND CHARINDEX(N'#', k5.[id]) = 0 THEN k5.[id] END AS [v]
@@ -321,11 +333,14 @@ OUTER APPLY ( -- evidence.detail.getReferenceKey(Observation).first()
     [reference] nvarchar(max) '$.reference'
   ) AS j11
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h5.[rest], CHARINDEX(N'/_history/', h5.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j11.[reference], CHARINDEX(N'/_history/', j11.[reference] + N'/_history/') - 1) AS [r]
+  ) AS h5
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h5.[r], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation/.' THEN SUBSTRING(h5.[r], 13, 2147483647) WHEN CAST(LEFT(h5.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation/.' THEN SUBSTRING(h5.[r], 14, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j11.[reference], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation/.' THEN SUBSTRING(j11.[reference], 13, 2147483647) WHEN CAST(LEFT(j11.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation/.' THEN SUBSTRING(j11.[reference], 14, 2147483647) END AS [rest]
-    ) AS h5
-    WHERE j11.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h5.[r] IS NOT NULL
   ) AS k5
   WHERE e9.[type] <> 0
     AND e10.[type] <> 0

@@ -21,17 +21,24 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [id] varchar(max) '$.id',
   [subject_reference] varchar(max) '$.subject.reference'
 ) AS j1
-OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
-  FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
-) AS k1
 CROSS APPLY (
   SELECT MAX(CASE WHEN o.[key] = 'participant' AND o.[type] IN (4, 5) THEN o.[value] END) AS [participant]
   FROM OPENJSON(d.[doc]) AS o
 ) AS j2
+OUTER APPLY (
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE j2.[participant] IS NOT NULL
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
+) AS k1
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j2.[participant], 1) = '[' THEN j2.[participant] ELSE '[' + j2.[participant] + ']' END) AS e1 -- participant
 CROSS APPLY (
   SELECT MAX(CASE WHEN o.[key] = 'type' AND o.[type] IN (4, 5) THEN o.[value] END) AS [type]
@@ -69,7 +76,7 @@ OUTER APPLY ( -- type.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j6
-  WHERE (LEFT(q1.[type_0_coding], 2) <> '[{' OR q1.[type_0_coding] IS NULL AND f1.[coding] IS NOT NULL)
+  WHERE (LEFT(q1.[type_0_coding], 2) <> '[{' OR f1.[coding] IS NOT NULL AND q1.[type_0_coding] IS NULL)
     AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
@@ -84,18 +91,21 @@ CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
   [period_end] varchar(max) '$.period.end'
 ) AS j5
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h2.[rest], CHARINDEX('/_history/', h2.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j5.[individual_reference], CHARINDEX('/_history/', j5.[individual_reference] + '/_history/') - 1) AS [r]
+) AS h2
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h2.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h2.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j5.[individual_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j5.[individual_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j5.[individual_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j5.[individual_reference], 15, 2147483647) END AS [rest]
-  ) AS h2
-  WHERE j5.[individual_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX('/_history/', h3.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h2.[r], 17) AS varchar(max)) AS varbinary(max)) = CAST('PractitionerRole/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 18, 2147483647) WHEN CAST(CAST(LEFT(h2.[r], 18) AS varchar(max)) AS varbinary(max)) = CAST('/PractitionerRole/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 19, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j5.[individual_reference], 17) AS varchar(max)) AS varbinary(max)) = CAST('PractitionerRole/' AS varbinary(max)) THEN SUBSTRING(j5.[individual_reference], 18, 2147483647) WHEN CAST(CAST(LEFT(j5.[individual_reference], 18) AS varchar(max)) AS varbinary(max)) = CAST('/PractitionerRole/' AS varbinary(max)) THEN SUBSTRING(j5.[individual_reference], 19, 2147483647) END AS [rest]
-  ) AS h3
-  WHERE j5.[individual_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k3
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Encounter' AS varbinary(max))
   AND e1.[type] <> 0

@@ -20,18 +20,22 @@ FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
   [id] nvarchar(max) '$.id',
-  [subject_reference] nvarchar(max) '$.subject.reference',
-  [participant] nvarchar(max) '$.participant' AS JSON
+  [participant] nvarchar(max) '$.participant' AS JSON,
+  [subject_reference] nvarchar(max) '$.subject.reference'
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE j1.[participant] IS NOT NULL
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(LEFT(h1.[r], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 CROSS APPLY OPENJSON(CASE WHEN LEFT(j1.[participant], 1) = N'[' THEN j1.[participant] ELSE N'[' + j1.[participant] + N']' END) AS e1 -- participant
 CROSS APPLY OPENJSON(CASE WHEN e1.[type] = 5 THEN e1.[value] END) WITH (
@@ -72,29 +76,29 @@ OUTER APPLY ( -- type.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j4
-  WHERE (LEFT(j2.[type_0_coding], 2) <> N'[{' OR j2.[type_0_coding] IS NULL AND f1.[coding] IS NOT NULL)
+  WHERE (LEFT(j2.[type_0_coding], 2) <> N'[{' OR f1.[coding] IS NOT NULL AND j2.[type_0_coding] IS NULL)
     AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h2.[rest], CHARINDEX(N'/_history/', h2.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j2.[individual_reference], CHARINDEX(N'/_history/', j2.[individual_reference] + N'/_history/') - 1) AS [r]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[individual_reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(j2.[individual_reference], 14, 2147483647) WHEN CAST(LEFT(j2.[individual_reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(j2.[individual_reference], 15, 2147483647) END AS [rest]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h2
-  WHERE j2.[individual_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+) AS h2
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h2.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(h2.[r], 14, 2147483647) WHEN CAST(LEFT(h2.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(h2.[r], 15, 2147483647) END AS [id]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX(N'/_history/', h3.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h2.[r], 17) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'PractitionerRole/.' THEN SUBSTRING(h2.[r], 18, 2147483647) WHEN CAST(LEFT(h2.[r], 18) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/PractitionerRole/.' THEN SUBSTRING(h2.[r], 19, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[individual_reference], 17) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'PractitionerRole/.' THEN SUBSTRING(j2.[individual_reference], 18, 2147483647) WHEN CAST(LEFT(j2.[individual_reference], 18) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/PractitionerRole/.' THEN SUBSTRING(j2.[individual_reference], 19, 2147483647) END AS [rest]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h3
-  WHERE j2.[individual_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k3
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter.'
   AND e1.[type] <> 0

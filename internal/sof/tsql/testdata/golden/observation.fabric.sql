@@ -148,18 +148,21 @@ OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
     [reference] varchar(max) '$.reference'
   ) AS j3
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j3.[reference], CHARINDEX('/_history/', j3.[reference] + '/_history/') - 1) AS [r]
+  ) AS h1
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j3.[reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j3.[reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j3.[reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j3.[reference], 15, 2147483647) END AS [rest]
-    ) AS h1
-    WHERE j3.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h1.[r] IS NOT NULL
   ) AS k1
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h2.[rest], CHARINDEX('/_history/', h2.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j3.[reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(j3.[reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j3.[reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(j3.[reference], 15, 2147483647) END AS [rest]
-    ) AS h2
-    WHERE j3.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h1.[r] IS NOT NULL
   ) AS k2
 ) AS f1
 OUTER APPLY ( -- category.first().coding.first().code
@@ -194,7 +197,7 @@ OUTER APPLY ( -- category.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j5
-  WHERE (LEFT(q1.[category_0_coding], 2) <> '[{' OR q1.[category_0_coding] IS NULL AND f2.[coding] IS NOT NULL)
+  WHERE (LEFT(q1.[category_0_coding], 2) <> '[{' OR f2.[coding] IS NOT NULL AND q1.[category_0_coding] IS NULL)
     AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f3
@@ -218,18 +221,24 @@ OUTER APPLY ( -- code.coding.first().code
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX('/_history/', h3.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+) AS h2
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h2.[r], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 9, 2147483647) WHEN CAST(CAST(LEFT(h2.[r], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 10, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h3
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k3
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h4.[rest], CHARINDEX('/_history/', h4.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX('/_history/', j1.[encounter_reference] + '/_history/') - 1) AS [r]
+) AS h3
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h3.[r], 10) AS varchar(max)) AS varbinary(max)) = CAST('Encounter/' AS varbinary(max)) THEN SUBSTRING(h3.[r], 11, 2147483647) WHEN CAST(CAST(LEFT(h3.[r], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter/' AS varbinary(max)) THEN SUBSTRING(h3.[r], 12, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[encounter_reference], 10) AS varchar(max)) AS varbinary(max)) = CAST('Encounter/' AS varbinary(max)) THEN SUBSTRING(j1.[encounter_reference], 11, 2147483647) WHEN CAST(CAST(LEFT(j1.[encounter_reference], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Encounter/' AS varbinary(max)) THEN SUBSTRING(j1.[encounter_reference], 12, 2147483647) END AS [rest]
-  ) AS h4
-  WHERE j1.[encounter_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h3.[r] IS NOT NULL
 ) AS k4
 CROSS APPLY (
   SELECT TOP (1)
@@ -482,7 +491,7 @@ OUTER APPLY ( -- interpretation.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j11
-  WHERE (LEFT(q5.[interpretation_0_coding], 2) <> '[{' OR q5.[interpretation_0_coding] IS NULL AND f7.[coding] IS NOT NULL)
+  WHERE (LEFT(q5.[interpretation_0_coding], 2) <> '[{' OR f7.[coding] IS NOT NULL AND q5.[interpretation_0_coding] IS NULL)
     AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
@@ -628,18 +637,24 @@ OUTER APPLY ( -- method.coding.first().code
   ORDER BY CAST(e11.[key] AS int)
 ) AS f11
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h5.[rest], CHARINDEX('/_history/', h5.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[device_reference], CHARINDEX('/_history/', j1.[device_reference] + '/_history/') - 1) AS [r]
+) AS h4
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h4.[r], 7) AS varchar(max)) AS varbinary(max)) = CAST('Device/' AS varbinary(max)) THEN SUBSTRING(h4.[r], 8, 2147483647) WHEN CAST(CAST(LEFT(h4.[r], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Device/' AS varbinary(max)) THEN SUBSTRING(h4.[r], 9, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[device_reference], 7) AS varchar(max)) AS varbinary(max)) = CAST('Device/' AS varbinary(max)) THEN SUBSTRING(j1.[device_reference], 8, 2147483647) WHEN CAST(CAST(LEFT(j1.[device_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('/Device/' AS varbinary(max)) THEN SUBSTRING(j1.[device_reference], 9, 2147483647) END AS [rest]
-  ) AS h5
-  WHERE j1.[device_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h4.[r] IS NOT NULL
 ) AS k5
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h6.[rest], CHARINDEX('/_history/', h6.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[specimen_reference], CHARINDEX('/_history/', j1.[specimen_reference] + '/_history/') - 1) AS [r]
+) AS h5
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h5.[r], 9) AS varchar(max)) AS varbinary(max)) = CAST('Specimen/' AS varbinary(max)) THEN SUBSTRING(h5.[r], 10, 2147483647) WHEN CAST(CAST(LEFT(h5.[r], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Specimen/' AS varbinary(max)) THEN SUBSTRING(h5.[r], 11, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[specimen_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('Specimen/' AS varbinary(max)) THEN SUBSTRING(j1.[specimen_reference], 10, 2147483647) WHEN CAST(CAST(LEFT(j1.[specimen_reference], 10) AS varchar(max)) AS varbinary(max)) = CAST('/Specimen/' AS varbinary(max)) THEN SUBSTRING(j1.[specimen_reference], 11, 2147483647) END AS [rest]
-  ) AS h6
-  WHERE j1.[specimen_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h5.[r] IS NOT NULL
 ) AS k6
 OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
   SELECT TOP (1) CASE WHEN LEN(k7.[id]) > 0 AND CHARINDEX('/', k7.[id]) = 0 AND CHARINDEX('?', k7.[id]) = 0 AND CHARINDEX('#', k7.[id]) = 0 THEN k7.[id] END AS [v]
@@ -648,11 +663,14 @@ OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
     [reference] varchar(max) '$.reference'
   ) AS j18
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h7.[rest], CHARINDEX('/_history/', h7.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j18.[reference], CHARINDEX('/_history/', j18.[reference] + '/_history/') - 1) AS [r]
+  ) AS h6
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h6.[r], 15) AS varchar(max)) AS varbinary(max)) = CAST('ServiceRequest/' AS varbinary(max)) THEN SUBSTRING(h6.[r], 16, 2147483647) WHEN CAST(CAST(LEFT(h6.[r], 16) AS varchar(max)) AS varbinary(max)) = CAST('/ServiceRequest/' AS varbinary(max)) THEN SUBSTRING(h6.[r], 17, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j18.[reference], 15) AS varchar(max)) AS varbinary(max)) = CAST('ServiceRequest/' AS varbinary(max)) THEN SUBSTRING(j18.[reference], 16, 2147483647) WHEN CAST(CAST(LEFT(j18.[reference], 16) AS varchar(max)) AS varbinary(max)) = CAST('/ServiceRequest/' AS varbinary(max)) THEN SUBSTRING(j18.[reference], 17, 2147483647) END AS [rest]
-    ) AS h7
-    WHERE j18.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h6.[r] IS NOT NULL
   ) AS k7
   WHERE e12.[type] <> 0
     AND CASE WHEN LEN(k7.[id]) > 0 AND CHARINDEX('/', k7.[id]) = 0 AND CHARINDEX('?', k7.[id]) = 0 AND CHARINDEX('#', k7.[id]) = 0 THEN k7.[id] END IS NOT NULL
@@ -665,11 +683,14 @@ OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
     [reference] varchar(max) '$.reference'
   ) AS j19
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h8.[rest], CHARINDEX('/_history/', h8.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j19.[reference], CHARINDEX('/_history/', j19.[reference] + '/_history/') - 1) AS [r]
+  ) AS h7
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h7.[r], 10) AS varchar(max)) AS varbinary(max)) = CAST('Procedure/' AS varbinary(max)) THEN SUBSTRING(h7.[r], 11, 2147483647) WHEN CAST(CAST(LEFT(h7.[r], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Procedure/' AS varbinary(max)) THEN SUBSTRING(h7.[r], 12, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j19.[reference], 10) AS varchar(max)) AS varbinary(max)) = CAST('Procedure/' AS varbinary(max)) THEN SUBSTRING(j19.[reference], 11, 2147483647) WHEN CAST(CAST(LEFT(j19.[reference], 11) AS varchar(max)) AS varbinary(max)) = CAST('/Procedure/' AS varbinary(max)) THEN SUBSTRING(j19.[reference], 12, 2147483647) END AS [rest]
-    ) AS h8
-    WHERE j19.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h7.[r] IS NOT NULL
   ) AS k8
   WHERE e13.[type] <> 0
     AND CASE WHEN LEN(k8.[id]) > 0 AND CHARINDEX('/', k8.[id]) = 0 AND CHARINDEX('?', k8.[id]) = 0 AND CHARINDEX('#', k8.[id]) = 0 THEN k8.[id] END IS NOT NULL
@@ -682,11 +703,14 @@ OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
     [reference] varchar(max) '$.reference'
   ) AS j20
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h9.[rest], CHARINDEX('/_history/', h9.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j20.[reference], CHARINDEX('/_history/', j20.[reference] + '/_history/') - 1) AS [r]
+  ) AS h8
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h8.[r], 12) AS varchar(max)) AS varbinary(max)) = CAST('Observation/' AS varbinary(max)) THEN SUBSTRING(h8.[r], 13, 2147483647) WHEN CAST(CAST(LEFT(h8.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Observation/' AS varbinary(max)) THEN SUBSTRING(h8.[r], 14, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j20.[reference], 12) AS varchar(max)) AS varbinary(max)) = CAST('Observation/' AS varbinary(max)) THEN SUBSTRING(j20.[reference], 13, 2147483647) WHEN CAST(CAST(LEFT(j20.[reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('/Observation/' AS varbinary(max)) THEN SUBSTRING(j20.[reference], 14, 2147483647) END AS [rest]
-    ) AS h9
-    WHERE j20.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h8.[r] IS NOT NULL
   ) AS k9
   WHERE e14.[type] <> 0
     AND CASE WHEN LEN(k9.[id]) > 0 AND CHARINDEX('/', k9.[id]) = 0 AND CHARINDEX('?', k9.[id]) = 0 AND CHARINDEX('#', k9.[id]) = 0 THEN k9.[id] END IS NOT NULL

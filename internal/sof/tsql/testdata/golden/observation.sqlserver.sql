@@ -144,18 +144,21 @@ OUTER APPLY ( -- performer.getReferenceKey(Practitioner).first()
     [reference] nvarchar(max) '$.reference'
   ) AS j2
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j2.[reference], CHARINDEX(N'/_history/', j2.[reference] + N'/_history/') - 1) AS [r]
+  ) AS h1
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(LEFT(h1.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(j2.[reference], 14, 2147483647) WHEN CAST(LEFT(j2.[reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(j2.[reference], 15, 2147483647) END AS [rest]
-    ) AS h1
-    WHERE j2.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h1.[r] IS NOT NULL
   ) AS k1
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h2.[rest], CHARINDEX(N'/_history/', h2.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(LEFT(h1.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(j2.[reference], 14, 2147483647) WHEN CAST(LEFT(j2.[reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(j2.[reference], 15, 2147483647) END AS [rest]
-    ) AS h2
-    WHERE j2.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h1.[r] IS NOT NULL
   ) AS k2
 ) AS f1
 OUTER APPLY ( -- category.first().coding.first().code
@@ -184,7 +187,7 @@ OUTER APPLY ( -- category.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j4
-  WHERE (LEFT(j1.[category_0_coding], 2) <> N'[{' OR j1.[category_0_coding] IS NULL AND f2.[coding] IS NOT NULL)
+  WHERE (LEFT(j1.[category_0_coding], 2) <> N'[{' OR f2.[coding] IS NOT NULL AND j1.[category_0_coding] IS NULL)
     AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f3
@@ -205,18 +208,24 @@ OUTER APPLY ( -- code.coding.first().code
   ORDER BY CAST(e4.[key] AS int)
 ) AS f4
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h3.[rest], CHARINDEX(N'/_history/', h3.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+) AS h2
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h2.[r], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(h2.[r], 9, 2147483647) WHEN CAST(LEFT(h2.[r], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(h2.[r], 10, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h3
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h2.[r] IS NOT NULL
 ) AS k3
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h4.[rest], CHARINDEX(N'/_history/', h4.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[encounter_reference], CHARINDEX(N'/_history/', j1.[encounter_reference] + N'/_history/') - 1) AS [r]
+) AS h3
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h3.[r], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter/.' THEN SUBSTRING(h3.[r], 11, 2147483647) WHEN CAST(LEFT(h3.[r], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter/.' THEN SUBSTRING(h3.[r], 12, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[encounter_reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Encounter/.' THEN SUBSTRING(j1.[encounter_reference], 11, 2147483647) WHEN CAST(LEFT(j1.[encounter_reference], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Encounter/.' THEN SUBSTRING(j1.[encounter_reference], 12, 2147483647) END AS [rest]
-  ) AS h4
-  WHERE j1.[encounter_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h3.[r] IS NOT NULL
 ) AS k4
 CROSS APPLY (
   SELECT TOP (1)
@@ -457,7 +466,7 @@ OUTER APPLY ( -- interpretation.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j9
-  WHERE (LEFT(j1.[interpretation_0_coding], 2) <> N'[{' OR j1.[interpretation_0_coding] IS NULL AND f7.[coding] IS NOT NULL)
+  WHERE (LEFT(j1.[interpretation_0_coding], 2) <> N'[{' OR f7.[coding] IS NOT NULL AND j1.[interpretation_0_coding] IS NULL)
     AND e8.[type] <> 0
   ORDER BY CAST(e8.[key] AS int)
 ) AS f8
@@ -587,18 +596,24 @@ OUTER APPLY ( -- method.coding.first().code
   ORDER BY CAST(e11.[key] AS int)
 ) AS f11
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h5.[rest], CHARINDEX(N'/_history/', h5.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[device_reference], CHARINDEX(N'/_history/', j1.[device_reference] + N'/_history/') - 1) AS [r]
+) AS h4
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h4.[r], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device/.' THEN SUBSTRING(h4.[r], 8, 2147483647) WHEN CAST(LEFT(h4.[r], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device/.' THEN SUBSTRING(h4.[r], 9, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[device_reference], 7) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Device/.' THEN SUBSTRING(j1.[device_reference], 8, 2147483647) WHEN CAST(LEFT(j1.[device_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Device/.' THEN SUBSTRING(j1.[device_reference], 9, 2147483647) END AS [rest]
-  ) AS h5
-  WHERE j1.[device_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h4.[r] IS NOT NULL
 ) AS k5
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h6.[rest], CHARINDEX(N'/_history/', h6.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[specimen_reference], CHARINDEX(N'/_history/', j1.[specimen_reference] + N'/_history/') - 1) AS [r]
+) AS h5
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h5.[r], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen/.' THEN SUBSTRING(h5.[r], 10, 2147483647) WHEN CAST(LEFT(h5.[r], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen/.' THEN SUBSTRING(h5.[r], 11, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[specimen_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Specimen/.' THEN SUBSTRING(j1.[specimen_reference], 10, 2147483647) WHEN CAST(LEFT(j1.[specimen_reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Specimen/.' THEN SUBSTRING(j1.[specimen_reference], 11, 2147483647) END AS [rest]
-  ) AS h6
-  WHERE j1.[specimen_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h5.[r] IS NOT NULL
 ) AS k6
 OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
   SELECT TOP (1) CASE WHEN LEN(k7.[id]) > 0 AND CHARINDEX(N'/', k7.[id]) = 0 AND CHARINDEX(N'?', k7.[id]) = 0 AND CHARINDEX(N'#', k7.[id]) = 0 THEN k7.[id] END AS [v]
@@ -607,11 +622,14 @@ OUTER APPLY ( -- basedOn.getReferenceKey(ServiceRequest).first()
     [reference] nvarchar(max) '$.reference'
   ) AS j14
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h7.[rest], CHARINDEX(N'/_history/', h7.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference] + N'/_history/') - 1) AS [r]
+  ) AS h6
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h6.[r], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest/.' THEN SUBSTRING(h6.[r], 16, 2147483647) WHEN CAST(LEFT(h6.[r], 16) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest/.' THEN SUBSTRING(h6.[r], 17, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j14.[reference], 15) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'ServiceRequest/.' THEN SUBSTRING(j14.[reference], 16, 2147483647) WHEN CAST(LEFT(j14.[reference], 16) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/ServiceRequest/.' THEN SUBSTRING(j14.[reference], 17, 2147483647) END AS [rest]
-    ) AS h7
-    WHERE j14.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h6.[r] IS NOT NULL
   ) AS k7
   WHERE e12.[type] <> 0
     AND CASE WHEN LEN(k7.[id]) > 0 AND CHARINDEX(N'/', k7.[id]) = 0 AND CHARINDEX(N'?', k7.[id]) = 0 AND CHARINDEX(N'#', k7.[id]) = 0 THEN k7.[id] END IS NOT NULL
@@ -624,11 +642,14 @@ OUTER APPLY ( -- partOf.getReferenceKey(Procedure).first()
     [reference] nvarchar(max) '$.reference'
   ) AS j15
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h8.[rest], CHARINDEX(N'/_history/', h8.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j15.[reference], CHARINDEX(N'/_history/', j15.[reference] + N'/_history/') - 1) AS [r]
+  ) AS h7
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h7.[r], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure/.' THEN SUBSTRING(h7.[r], 11, 2147483647) WHEN CAST(LEFT(h7.[r], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure/.' THEN SUBSTRING(h7.[r], 12, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j15.[reference], 10) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Procedure/.' THEN SUBSTRING(j15.[reference], 11, 2147483647) WHEN CAST(LEFT(j15.[reference], 11) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Procedure/.' THEN SUBSTRING(j15.[reference], 12, 2147483647) END AS [rest]
-    ) AS h8
-    WHERE j15.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h7.[r] IS NOT NULL
   ) AS k8
   WHERE e13.[type] <> 0
     AND CASE WHEN LEN(k8.[id]) > 0 AND CHARINDEX(N'/', k8.[id]) = 0 AND CHARINDEX(N'?', k8.[id]) = 0 AND CHARINDEX(N'#', k8.[id]) = 0 THEN k8.[id] END IS NOT NULL
@@ -641,11 +662,14 @@ OUTER APPLY ( -- derivedFrom.getReferenceKey(Observation).first()
     [reference] nvarchar(max) '$.reference'
   ) AS j16
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h9.[rest], CHARINDEX(N'/_history/', h9.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j16.[reference], CHARINDEX(N'/_history/', j16.[reference] + N'/_history/') - 1) AS [r]
+  ) AS h8
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h8.[r], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation/.' THEN SUBSTRING(h8.[r], 13, 2147483647) WHEN CAST(LEFT(h8.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation/.' THEN SUBSTRING(h8.[r], 14, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j16.[reference], 12) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Observation/.' THEN SUBSTRING(j16.[reference], 13, 2147483647) WHEN CAST(LEFT(j16.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Observation/.' THEN SUBSTRING(j16.[reference], 14, 2147483647) END AS [rest]
-    ) AS h9
-    WHERE j16.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h8.[r] IS NOT NULL
   ) AS k9
   WHERE e14.[type] <> 0
     AND CASE WHEN LEN(k9.[id]) > 0 AND CHARINDEX(N'/', k9.[id]) = 0 AND CHARINDEX(N'?', k9.[id]) = 0 AND CHARINDEX(N'#', k9.[id]) = 0 THEN k9.[id] END IS NOT NULL

@@ -49,19 +49,26 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [code_coding_0_code] varchar(max) '$.code.coding[0].code',
   [effectiveDateTime] varchar(max) '$.effectiveDateTime'
 ) AS j1
-OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
-  FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
-) AS k1
 CROSS APPLY (
   SELECT
-    MAX(CASE WHEN o.[key] = 'code' AND o.[type] IN (4, 5) THEN o.[value] END) AS [code],
-    MAX(CASE WHEN o.[key] = 'component' AND o.[type] IN (4, 5) THEN o.[value] END) AS [component]
+    MAX(CASE WHEN o.[key] = 'component' AND o.[type] IN (4, 5) THEN o.[value] END) AS [component],
+    MAX(CASE WHEN o.[key] = 'code' AND o.[type] IN (4, 5) THEN o.[value] END) AS [code]
   FROM OPENJSON(d.[doc]) AS o
 ) AS j2
+OUTER APPLY (
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE j2.[component] IS NOT NULL
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
+) AS k1
 CROSS APPLY (
   SELECT JSON_QUERY(j2.[code], '$.coding') AS [code_coding]
 ) AS q1
@@ -385,7 +392,7 @@ OUTER APPLY ( -- interpretation.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j10
-  WHERE (LEFT(q5.[interpretation_0_coding], 2) <> '[{' OR q5.[interpretation_0_coding] IS NULL AND f5.[coding] IS NOT NULL)
+  WHERE (LEFT(q5.[interpretation_0_coding], 2) <> '[{' OR f5.[coding] IS NOT NULL AND q5.[interpretation_0_coding] IS NULL)
     AND e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f6

@@ -46,21 +46,25 @@ FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',
   [id] nvarchar(max) '$.id',
+  [component] nvarchar(max) '$.component' AS JSON,
   [subject_reference] nvarchar(max) '$.subject.reference',
   [code_coding] nvarchar(max) '$.code.coding' AS JSON,
   [code_coding_0_code] nvarchar(max) '$.code.coding[0].code',
-  [effectiveDateTime] nvarchar(max) '$.effectiveDateTime',
-  [component] nvarchar(max) '$.component' AS JSON
+  [effectiveDateTime] nvarchar(max) '$.effectiveDateTime'
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE j1.[component] IS NOT NULL
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(LEFT(h1.[r], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 OUTER APPLY ( -- code.coding.first().code
   SELECT TOP (1)
@@ -474,7 +478,7 @@ OUTER APPLY ( -- interpretation.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j8
-  WHERE (LEFT(j3.[interpretation_0_coding], 2) <> N'[{' OR j3.[interpretation_0_coding] IS NULL AND f5.[coding] IS NOT NULL)
+  WHERE (LEFT(j3.[interpretation_0_coding], 2) <> N'[{' OR f5.[coding] IS NOT NULL AND j3.[interpretation_0_coding] IS NULL)
     AND e7.[type] <> 0
   ORDER BY CAST(e7.[key] AS int)
 ) AS f6

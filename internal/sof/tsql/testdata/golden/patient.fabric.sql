@@ -303,11 +303,14 @@ OUTER APPLY ( -- address.first()
   WHERE (q6.[address_0] IS NOT NULL OR f10.[v] IS NOT NULL)
 ) AS u2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[managingOrganization_reference], CHARINDEX('/_history/', j1.[managingOrganization_reference] + '/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[managingOrganization_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(j1.[managingOrganization_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j1.[managingOrganization_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(j1.[managingOrganization_reference], 15, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[managingOrganization_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
   SELECT TOP (1) CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX('/', k2.[id]) = 0 AND CHARINDEX('?', k2.[id]) = 0 AND CHARINDEX('#', k2.[id]) = 0 THEN k2.[id] END AS [v]
@@ -316,11 +319,14 @@ OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
     [reference] varchar(max) '$.reference'
   ) AS j20
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h2.[rest], CHARINDEX('/_history/', h2.[rest] + '/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j20.[reference], CHARINDEX('/_history/', j20.[reference] + '/_history/') - 1) AS [r]
+  ) AS h2
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h2.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h2.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(h2.[r], 15, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j20.[reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Practitioner/' AS varbinary(max)) THEN SUBSTRING(j20.[reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j20.[reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Practitioner/' AS varbinary(max)) THEN SUBSTRING(j20.[reference], 15, 2147483647) END AS [rest]
-    ) AS h2
-    WHERE j20.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h2.[r] IS NOT NULL
   ) AS k2
   WHERE e17.[type] <> 0
     AND CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX('/', k2.[id]) = 0 AND CHARINDEX('?', k2.[id]) = 0 AND CHARINDEX('#', k2.[id]) = 0 THEN k2.[id] END IS NOT NULL

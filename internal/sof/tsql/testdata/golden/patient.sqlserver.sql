@@ -262,11 +262,14 @@ OUTER APPLY ( -- address.first()
   WHERE (j1.[address_0] IS NOT NULL OR f10.[v] IS NOT NULL)
 ) AS u2
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[managingOrganization_reference], CHARINDEX(N'/_history/', j1.[managingOrganization_reference] + N'/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(LEFT(h1.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[managingOrganization_reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(j1.[managingOrganization_reference], 14, 2147483647) WHEN CAST(LEFT(j1.[managingOrganization_reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(j1.[managingOrganization_reference], 15, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[managingOrganization_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
   SELECT TOP (1) CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX(N'/', k2.[id]) = 0 AND CHARINDEX(N'?', k2.[id]) = 0 AND CHARINDEX(N'#', k2.[id]) = 0 THEN k2.[id] END AS [v]
@@ -275,11 +278,14 @@ OUTER APPLY ( -- generalPractitioner.getReferenceKey(Practitioner).first()
     [reference] nvarchar(max) '$.reference'
   ) AS j14
   OUTER APPLY (
-    SELECT TOP (1) LEFT(h2.[rest], CHARINDEX(N'/_history/', h2.[rest] + N'/_history/') - 1) AS [id]
+    SELECT TOP (1) LEFT(j14.[reference], CHARINDEX(N'/_history/', j14.[reference] + N'/_history/') - 1) AS [r]
+  ) AS h2
+  OUTER APPLY (
+    SELECT TOP (1) CASE WHEN CAST(LEFT(h2.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(h2.[r], 14, 2147483647) WHEN CAST(LEFT(h2.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(h2.[r], 15, 2147483647) END AS [id]
     FROM (
-      SELECT TOP (1) CASE WHEN CAST(LEFT(j14.[reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Practitioner/.' THEN SUBSTRING(j14.[reference], 14, 2147483647) WHEN CAST(LEFT(j14.[reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Practitioner/.' THEN SUBSTRING(j14.[reference], 15, 2147483647) END AS [rest]
-    ) AS h2
-    WHERE j14.[reference] IS NOT NULL
+      SELECT 1 AS [one]
+    ) AS one
+    WHERE h2.[r] IS NOT NULL
   ) AS k2
   WHERE e17.[type] <> 0
     AND CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX(N'/', k2.[id]) = 0 AND CHARINDEX(N'?', k2.[id]) = 0 AND CHARINDEX(N'#', k2.[id]) = 0 THEN k2.[id] END IS NOT NULL

@@ -63,7 +63,7 @@ OUTER APPLY ( -- relationship.first().coding.first().code
     [system] varchar(max) '$.system',
     [display] varchar(max) '$.display'
   ) AS j6
-  WHERE (LEFT(q1.[relationship_0_coding], 2) <> '[{' OR q1.[relationship_0_coding] IS NULL AND f1.[coding] IS NOT NULL)
+  WHERE (LEFT(q1.[relationship_0_coding], 2) <> '[{' OR f1.[coding] IS NOT NULL AND q1.[relationship_0_coding] IS NULL)
     AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
@@ -97,11 +97,14 @@ OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
   ORDER BY CAST(e5.[key] AS int)
 ) AS f3
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j5.[organization_reference], CHARINDEX('/_history/', j5.[organization_reference] + '/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j5.[organization_reference], 13) AS varchar(max)) AS varbinary(max)) = CAST('Organization/' AS varbinary(max)) THEN SUBSTRING(j5.[organization_reference], 14, 2147483647) WHEN CAST(CAST(LEFT(j5.[organization_reference], 14) AS varchar(max)) AS varbinary(max)) = CAST('/Organization/' AS varbinary(max)) THEN SUBSTRING(j5.[organization_reference], 15, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j5.[organization_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 WHERE CAST(CAST(j1.[resourceType] AS varchar(max)) AS varbinary(max)) = CAST('Patient' AS varbinary(max))
   AND e1.[type] <> 0

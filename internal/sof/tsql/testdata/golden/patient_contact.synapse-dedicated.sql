@@ -61,7 +61,7 @@ OUTER APPLY ( -- relationship.first().coding.first().code
     [system] nvarchar(max) '$.system',
     [display] nvarchar(max) '$.display'
   ) AS j4
-  WHERE (LEFT(j2.[relationship_0_coding], 2) <> N'[{' OR j2.[relationship_0_coding] IS NULL AND f1.[coding] IS NOT NULL)
+  WHERE (LEFT(j2.[relationship_0_coding], 2) <> N'[{' OR f1.[coding] IS NOT NULL AND j2.[relationship_0_coding] IS NULL)
     AND e3.[type] <> 0
   ORDER BY CAST(e3.[key] AS int)
 ) AS f2
@@ -83,14 +83,17 @@ OUTER APPLY ( -- telecom.where(system = 'phone').value.first()
   ORDER BY CAST(e5.[key] AS int)
 ) AS f3
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j2.[organization_reference], CHARINDEX(N'/_history/', j2.[organization_reference] + N'/_history/') - 1) AS [r]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j2.[organization_reference], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(j2.[organization_reference], 14, 2147483647) WHEN CAST(LEFT(j2.[organization_reference], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(j2.[organization_reference], 15, 2147483647) END AS [rest]
-    FROM (
-      SELECT 1 AS [one]
-    ) AS one
-  ) AS h1
-  WHERE j2.[organization_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 13) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Organization/.' THEN SUBSTRING(h1.[r], 14, 2147483647) WHEN CAST(LEFT(h1.[r], 14) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Organization/.' THEN SUBSTRING(h1.[r], 15, 2147483647) END AS [id]
+  FROM (
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 WHERE CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient.'
   AND e1.[type] <> 0

@@ -32,11 +32,14 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [subject_reference] varchar(max) '$.subject.reference'
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX('/_history/', h1.[rest] + '/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX('/_history/', j1.[subject_reference] + '/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(h1.[r], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(CAST(LEFT(h1.[r], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(CAST(LEFT(j1.[subject_reference], 8) AS varchar(max)) AS varbinary(max)) = CAST('Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(CAST(LEFT(j1.[subject_reference], 9) AS varchar(max)) AS varbinary(max)) = CAST('/Patient/' AS varbinary(max)) THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 CROSS APPLY (
   SELECT

@@ -31,11 +31,14 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [answer] nvarchar(max) '$.answer' AS JSON
 ) AS j1
 OUTER APPLY (
-  SELECT TOP (1) LEFT(h1.[rest], CHARINDEX(N'/_history/', h1.[rest] + N'/_history/') - 1) AS [id]
+  SELECT TOP (1) LEFT(j1.[subject_reference], CHARINDEX(N'/_history/', j1.[subject_reference] + N'/_history/') - 1) AS [r]
+) AS h1
+OUTER APPLY (
+  SELECT TOP (1) CASE WHEN CAST(LEFT(h1.[r], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(h1.[r], 9, 2147483647) WHEN CAST(LEFT(h1.[r], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(h1.[r], 10, 2147483647) END AS [id]
   FROM (
-    SELECT TOP (1) CASE WHEN CAST(LEFT(j1.[subject_reference], 8) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'Patient/.' THEN SUBSTRING(j1.[subject_reference], 9, 2147483647) WHEN CAST(LEFT(j1.[subject_reference], 9) + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'/Patient/.' THEN SUBSTRING(j1.[subject_reference], 10, 2147483647) END AS [rest]
-  ) AS h1
-  WHERE j1.[subject_reference] IS NOT NULL
+    SELECT 1 AS [one]
+  ) AS one
+  WHERE h1.[r] IS NOT NULL
 ) AS k1
 CROSS APPLY (
   SELECT CASE WHEN CAST(j1.[resourceType] + N'.' AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'QuestionnaireResponse.' THEN 1 ELSE 0 END AS [wanted]
