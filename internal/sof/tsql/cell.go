@@ -10,11 +10,11 @@ import (
 )
 
 // cell lowers the value of a column, in the column's type.
-func (w *writer) cell(cell sof.Cell, c scope) string {
+func (w plan) cell(cell sof.Cell, c scope) string {
 	col := w.view.Columns[cell.Column]
 	w.current = cell.Value
 	if col.Collection {
-		list := w.list(cell.Value, c)
+		list := w.lists.list(cell.Value, c)
 		if !w.facts.National {
 			// what OPENJSON lists is nvarchar
 			list = fmt.Sprintf("CAST(%s AS %s)", list, w.facts.Text)
@@ -30,14 +30,14 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 	}
 	n, ok := w.picked[w.shareOf(cell.Value, c)]
 	if !ok {
-		n = w.single(cell.Value, "column "+col.Name, c)
+		n = w.values.single(cell.Value, "column "+col.Name, c)
 	}
 	if len(n.alts) == 0 {
 		return fmt.Sprintf("CAST(NULL AS %s)", columnType(col, w.facts))
 	}
 	switch col.Kind {
 	case sof.Boolean:
-		text := w.text(n)
+		text := w.items.text(n)
 		return fmt.Sprintf("CAST(CASE %s WHEN %s THEN 1 WHEN %s THEN 0 END AS bit)", text, w.lit("true"), w.lit("false"))
 	case sof.Integer, sof.BigInt:
 		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
@@ -47,26 +47,26 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 			if a.whole {
 				return fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
 			}
-			number := w.number(n, c).number
+			number := w.comparisons.number(n, c).number
 			return fmt.Sprintf("CASE WHEN %s %% 1 = 0 THEN CAST(%s AS %s) END", number, number, columnType(col, w.facts))
 		}
-		return fmt.Sprintf("TRY_CAST(NULLIF(%s, %s) AS %s)", w.text(n), w.lit(""), columnType(col, w.facts))
+		return fmt.Sprintf("TRY_CAST(NULLIF(%s, %s) AS %s)", w.items.text(n), w.lit(""), columnType(col, w.facts))
 	case sof.Decimal:
 		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
 			if col.Scale >= sof.DefaultScale {
 				return fmt.Sprintf("TRY_CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
 			}
 			digits := w.computed(c, "p", item{fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), w.shortText()), "v"})
-			return w.storedText(digits+".[v]", col, c)
+			return w.comparisons.storedText(digits+".[v]", col, c)
 		}
-		return w.storedText(w.text(n), col, c)
+		return w.comparisons.storedText(w.items.text(n), col, c)
 	case sof.Date:
-		return w.day(w.text(n))
+		return w.day(w.items.text(n))
 	case sof.Timestamp:
-		return w.instant(w.text(n), c)
+		return w.comparisons.instant(w.items.text(n), c)
 	case sof.Text:
 	}
-	text := w.text(n)
+	text := w.items.text(n)
 	if slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }) {
 		text = fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
 	}
@@ -79,14 +79,14 @@ func (w *writer) cell(cell sof.Cell, c scope) string {
 
 // ownPred lowers an expression that is a condition of itself rather than a value
 // of the document.
-func (w *writer) ownPred(e sof.Expr, c scope) (string, bool) {
+func (w plan) ownPred(e sof.Expr, c scope) (string, bool) {
 	switch e := e.(type) {
 	case *sof.Binary:
-		return w.pred(e, c), true
+		return w.conditions.pred(e, c), true
 	case *sof.All, *sof.Is:
-		return w.pred(e, c), true
+		return w.conditions.pred(e, c), true
 	case *sof.Call:
-		return w.callPred(e, c)
+		return w.conditions.callPred(e, c)
 	}
 	return "", false
 }
@@ -116,14 +116,14 @@ func neverUnknown(e sof.Expr) bool {
 
 // day is the day that a date or a dateTime begins with; what is no whole day
 // becomes NULL.
-func (w *writer) day(text string) string {
+func (w phrases) day(text string) string {
 	return fmt.Sprintf("CASE WHEN %s LIKE %s OR %s LIKE %s THEN TRY_CAST(LEFT(%s, 10) AS date) END",
 		text, w.lit("____-__-__"), text, w.lit("____-__-__T%"), text)
 }
 
 // instant is the moment in UTC, cut to milliseconds; what has no seconds or no
 // offset becomes NULL. Second 60, which SQL does not know, is the one after second 59.
-func (w *writer) instant(text string, c scope) string {
+func (w comparisons) instant(text string, c scope) string {
 	text, z := w.zone(text, c)
 	moment := func(upTo string) string {
 		// more than seven digits after the second are no datetimeoffset
@@ -136,9 +136,9 @@ func (w *writer) instant(text string, c scope) string {
 }
 
 // list lowers a collection to a JSON array, as text.
-func (w *writer) list(e sof.Expr, c scope) string {
+func (w lists) list(e sof.Expr, c scope) string {
 	if !e.Type().Many {
-		n := w.one(e, c)
+		n := w.values.one(e, c)
 		if len(n.alts) == 0 {
 			return fmt.Sprintf("CAST(%s AS %s)", w.lit("[]"), w.facts.Text)
 		}
@@ -153,8 +153,8 @@ func (w *writer) list(e sof.Expr, c scope) string {
 }
 
 // aggregated applies the texts of items, joined in order: NULL for none.
-func (w *writer) aggregated(e sof.Expr, text, separator string, got rows, inner, c scope) string {
-	text = w.local(text, got.item, inner)
+func (w lists) aggregated(e sof.Expr, text, separator string, got rows, inner, c scope) string {
+	text = w.items.local(text, got.item, inner)
 	inner.at.items = []item{{
 		fmt.Sprintf("STRING_AGG(CAST(%s AS %s), %s) WITHIN GROUP (ORDER BY %s)", text, w.facts.Text, w.lit(separator), strings.Join(orderKeys(got.keys), ", ")), "v",
 	}}
@@ -164,11 +164,11 @@ func (w *writer) aggregated(e sof.Expr, text, separator string, got rows, inner,
 }
 
 // json is an item as JSON text.
-func (w *writer) json(e sof.Expr, n *node) string {
+func (w lists) json(e sof.Expr, n *node) string {
 	var parts []string
 	for i := range n.alts {
 		a := &n.alts[i]
-		text := w.text(&node{alts: []alt{*a}})
+		text := w.items.text(&node{alts: []alt{*a}})
 		switch {
 		case a.typ == nil:
 			w.refuse(e, "the type of the items is not known, so that they cannot be written as JSON", "")
@@ -184,7 +184,7 @@ func (w *writer) json(e sof.Expr, n *node) string {
 
 // quoted is a text as a JSON string. FHIR allows no control characters but tab,
 // line feed and carriage return.
-func (w *writer) quoted(text string) string {
+func (w phrases) quoted(text string) string {
 	for _, r := range []struct{ what, with string }{
 		{w.lit(`\`), `\\`}, {w.lit(`"`), `\"`}, {w.char(10), `\n`}, {w.char(13), `\r`}, {w.char(9), `\t`},
 	} {

@@ -35,7 +35,7 @@ func repeats(e *sof.Child) (many, known bool) {
 
 // plainList says that e is one list of objects, as it is in the document, whose
 // members are nowhere else: then the keys of OPENJSON are the positions.
-func (w *writer) plainList(e sof.Expr) bool {
+func (w lists) plainList(e sof.Expr) bool {
 	c, ok := e.(*sof.Child)
 	if !ok || c.In.Type().Many {
 		return false
@@ -45,11 +45,11 @@ func (w *writer) plainList(e sof.Expr) bool {
 }
 
 // rows lowers e into the block of c, whose rows become the items of e.
-func (w *writer) rows(e sof.Expr, c scope) rows {
+func (w lists) rows(e sof.Expr, c scope) rows {
 	if !e.Type().Many {
-		n := w.one(e, c)
+		n := w.values.one(e, c)
 		if !w.surely(n) {
-			c.at.where = append(c.at.where, w.present(n))
+			c.at.where = append(c.at.where, w.items.present(n))
 		}
 		return rows{item: n}
 	}
@@ -58,8 +58,8 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 		return w.childRows(e, true, c)
 	case *sof.Filter:
 		got, inner := w.indexed(e.In, e.Pred, c)
-		w.sift(got.item, e.Pred)
-		c.at.where = append(c.at.where, w.pred(e.Pred, inner))
+		w.items.sift(got.item, e.Pred)
+		c.at.where = append(c.at.where, w.conditions.pred(e.Pred, inner))
 		return got
 	case *sof.Select:
 		got, inner := w.indexed(e.In, e.Body, c)
@@ -67,19 +67,19 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 		return rows{body.item, append(got.keys, body.keys...)}
 	case *sof.OfType:
 		got := w.owners(e.In, c)
-		n := w.ofType(got.item, e, c)
-		c.at.where = append(c.at.where, w.present(n))
+		n := w.values.ofType(got.item, e, c)
+		c.at.where = append(c.at.where, w.items.present(n))
 		n.guards = nil
 		return rows{n, got.keys}
 	case *sof.ReferenceKey:
 		got := w.owners(e.In, c)
-		n := w.referenceKey(got.item, e, c)
-		c.at.where = append(c.at.where, w.present(n))
+		n := w.values.referenceKey(got.item, e, c)
+		c.at.where = append(c.at.where, w.items.present(n))
 		return rows{n, got.keys}
 	case *sof.ResourceKey:
 		got := w.owners(e.In, c)
-		n := w.members(got.item, []sof.Property{{Name: "id", Type: systemType("String")}})
-		c.at.where = append(c.at.where, w.present(n))
+		n := w.items.members(got.item, []sof.Property{{Name: "id", Type: systemType("String")}})
+		c.at.where = append(c.at.where, w.items.present(n))
 		return rows{n, got.keys}
 	case *sof.Binary:
 		if e.Op == "|" {
@@ -90,7 +90,7 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 	case *sof.Call:
 		return w.callRows(e, c)
 	case *sof.Repeat, *sof.Aggregate, *sof.Total, *sof.Sort:
-		w.refuseNative(e)
+		w.values.refuseNative(e)
 		return rows{item: &node{}}
 	}
 	w.refuse(e, "it yields a list", "")
@@ -99,7 +99,7 @@ func (w *writer) rows(e sof.Expr, c scope) rows {
 
 // indexed adds the items of in to the block of c, and returns the scope of one item. The
 // scope has $index if the expression said uses it.
-func (w *writer) indexed(in, said sof.Expr, c scope) (rows, scope) {
+func (w lists) indexed(in, said sof.Expr, c scope) (rows, scope) {
 	if !mentions(said, isItemIndex) || w.plainList(in) {
 		got := w.rows(in, c)
 		inner := c.on(got.item)
@@ -128,7 +128,7 @@ func isItemIndex(e sof.Expr) bool {
 
 // surely says that the item is there in every row, since the block has rows for
 // nothing else.
-func (w *writer) surely(n *node) bool {
+func (w lists) surely(n *node) bool {
 	for _, a := range n.alts {
 		if a.always || a.literal != nil {
 			return len(n.guards) == 0
@@ -139,9 +139,9 @@ func (w *writer) surely(n *node) bool {
 
 // owners brings the items of e into the block of c for the sake of their members: rows without
 // an item may be among them, since those have no members.
-func (w *writer) owners(e sof.Expr, c scope) rows {
+func (w lists) owners(e sof.Expr, c scope) rows {
 	if !e.Type().Many {
-		return rows{item: w.one(e, c)}
+		return rows{item: w.values.one(e, c)}
 	}
 	if child, ok := e.(*sof.Child); ok {
 		return w.childRows(child, false, c)
@@ -151,16 +151,16 @@ func (w *writer) owners(e sof.Expr, c scope) rows {
 
 // childRows brings the children into the block of c. Where they are asked for, rows without one
 // are left out.
-func (w *writer) childRows(e *sof.Child, asked bool, c scope) rows {
+func (w lists) childRows(e *sof.Child, asked bool, c scope) rows {
 	if e.Valueless {
 		w.refuse(e, "hasValue() of the items of a list, which may have extensions alone", "only the native engine has it")
 	}
 	got := w.owners(e.In, c)
 	many, known := repeats(e)
 	if known && !many {
-		n := w.members(got.item, e.Properties)
+		n := w.items.members(got.item, e.Properties)
 		if asked {
-			c.at.where = append(c.at.where, w.present(n))
+			c.at.where = append(c.at.where, w.items.present(n))
 		}
 		return rows{n, got.keys}
 	}
@@ -179,7 +179,7 @@ func (w *writer) childRows(e *sof.Child, asked bool, c scope) rows {
 	return rows{&node{alts: []alt{w.element(alias, typ, c.at)}}, append(got.keys, fmt.Sprintf("CAST(%s.[key] AS int)", alias))}
 }
 
-func (w *writer) callRows(e *sof.Call, c scope) rows {
+func (w lists) callRows(e *sof.Call, c scope) rows {
 	switch e.Func {
 	case sof.FuncTail, sof.FuncSkip, sof.FuncTake:
 		n := 1
@@ -213,9 +213,9 @@ func (w *writer) callRows(e *sof.Call, c scope) rows {
 }
 
 // among brings the items of e.In that the argument has, or has not.
-func (w *writer) among(e *sof.Call, has bool, c scope) rows {
+func (w lists) among(e *sof.Call, has bool, c scope) rows {
 	got := w.rows(e.In, c)
-	found := w.found(e, e.Args[0], got.item, c)
+	found := w.conditions.found(e, e.Args[0], got.item, c)
 	if !has {
 		found = fmt.Sprintf("NOT (%s)", found)
 	}
@@ -224,8 +224,8 @@ func (w *writer) among(e *sof.Call, has bool, c scope) rows {
 }
 
 // found says that a list has an item; it is never unknown.
-func (w *writer) found(e, list sof.Expr, it *node, c scope) string {
-	return w.quantified(list, func(inner scope) string { return w.compare(e, inner.focus, it, "=", inner) }, false, c)
+func (w conditions) found(e, list sof.Expr, it *node, c scope) string {
+	return w.quantified(list, func(inner scope) string { return w.comparisons.compare(e, inner.focus, it, "=", inner) }, false, c)
 }
 
 // position is an integer that is written out.
@@ -241,11 +241,11 @@ func position(e sof.Expr) (int, bool) {
 
 // numberedItems brings the items of in into the block of c as a derived table
 // that counts them from 0.
-func (w *writer) numberedItems(e, in sof.Expr, c scope) (*node, string) {
+func (w lists) numberedItems(e, in sof.Expr, c scope) (*node, string) {
 	inner := c.inside()
 	got := w.rows(in, inner)
 	alias := w.alias("e")
-	carried := w.carried(got.item, inner.at, alias, c.at, "")
+	carried := w.items.carried(got.item, inner.at, alias, c.at, "")
 	inner.at.items = append(inner.at.items, numbered(got.keys))
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
 	return carried, alias + ".[i]"
@@ -261,14 +261,14 @@ func orderKeys(keys []string) []string {
 }
 
 // union brings the items of all sides, one after the other.
-func (w *writer) union(e sof.Expr, sides []sof.Expr, c scope) rows {
+func (w lists) union(e sof.Expr, sides []sof.Expr, c scope) rows {
 	alias := w.alias("e")
 	var q query
 	var found *node
 	for i, side := range sides {
 		inner := c.inside()
 		got := w.rows(side, inner)
-		n := w.carried(got.item, inner.at, alias, c.at, "")
+		n := w.items.carried(got.item, inner.at, alias, c.at, "")
 		if found == nil {
 			found = n
 		} else if !sameForm(found, n) {
@@ -282,14 +282,14 @@ func (w *writer) union(e sof.Expr, sides []sof.Expr, c scope) rows {
 }
 
 // iifRows brings the items of one of two lists.
-func (w *writer) iifRows(e *sof.Call, c scope) rows {
+func (w lists) iifRows(e *sof.Call, c scope) rows {
 	inner := c
 	if _, this := e.In.(*sof.This); !this {
-		inner.focus = w.single(e.In, "iif()", c)
+		inner.focus = w.values.single(e.In, "iif()", c)
 	}
 	at := inner
 	at.at = c.home
-	p := w.pred(e.Args[0], at)
+	p := w.conditions.pred(e.Args[0], at)
 	conditions := []string{p, fmt.Sprintf("CASE WHEN %s THEN 0 ELSE 1 END = 1", p)}
 	alias := w.alias("e")
 	var q query
@@ -300,7 +300,7 @@ func (w *writer) iifRows(e *sof.Call, c scope) rows {
 		if len(got.item.alts) == 0 {
 			continue
 		}
-		n := w.carried(got.item, b.at, alias, c.at, "")
+		n := w.items.carried(got.item, b.at, alias, c.at, "")
 		if found == nil {
 			found = n
 		} else if !sameForm(found, n) {
@@ -334,11 +334,11 @@ func system(a *alt) schema.System {
 }
 
 // identity is what two items have in common exactly when they are equal.
-func (w *writer) identity(e sof.Expr, n *node, c scope) string {
+func (w comparisons) identity(e sof.Expr, n *node, c scope) string {
 	f := familyOf(n)
 	switch f {
 	case texts, truths:
-		return w.exact(w.text(n))
+		return w.exact(w.items.text(n))
 	case numbers:
 		return w.number(n, c).number
 	case dates, times:
@@ -358,7 +358,7 @@ func (w *writer) identity(e sof.Expr, n *node, c scope) string {
 
 // onlyItem applies the single item of a list with the number of them: more than
 // one makes the statement fail where the item is used.
-func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
+func (w lists) onlyItem(e sof.Expr, what string, c scope) *node {
 	n, count := w.counted(e, c)
 	for i := range n.alts {
 		a := &n.alts[i]
@@ -381,13 +381,13 @@ func (w *writer) onlyItem(e sof.Expr, what string, c scope) *node {
 
 // counted applies an aggregate of the items of e: one of them, and how many there
 // are.
-func (w *writer) counted(e sof.Expr, c scope) (*node, string) {
+func (w lists) counted(e sof.Expr, c scope) (*node, string) {
 	inner := c.inside()
 	got := w.rows(e, inner)
 	alias := w.alias("x")
-	found := w.carried(got.item, inner.at, alias, c.at, "")
+	found := w.items.carried(got.item, inner.at, alias, c.at, "")
 	for i := range inner.at.items {
-		inner.at.items[i].expr = "MIN(" + w.local(inner.at.items[i].expr, got.item, inner) + ")"
+		inner.at.items[i].expr = "MIN(" + w.items.local(inner.at.items[i].expr, got.item, inner) + ")"
 	}
 	inner.at.items = append(inner.at.items, item{"COUNT(*)", "n"})
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
@@ -395,7 +395,7 @@ func (w *writer) counted(e sof.Expr, c scope) (*node, string) {
 }
 
 // howMany applies the number of items of e.
-func (w *writer) howMany(e sof.Expr, c scope) string {
+func (w lists) howMany(e sof.Expr, c scope) string {
 	inner := c.inside()
 	w.rows(e, inner)
 	inner.at.items = []item{{"COUNT(*)", "n"}}

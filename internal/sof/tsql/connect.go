@@ -10,7 +10,7 @@ import (
 
 // connected is and, or and implies. What the left side decides alone must not
 // fail by the right side, for which only CASE has an order.
-func (w *writer) connected(e *sof.Binary, c scope) string {
+func (w conditions) connected(e *sof.Binary, c scope) string {
 	if e.Op == "implies" {
 		return w.implied(e, c)
 	}
@@ -30,7 +30,7 @@ func (w *writer) connected(e *sof.Binary, c scope) string {
 
 // implied is a run of implies, which is put together from both ends: a long one would be copied once
 // for each operand.
-func (w *writer) implied(e *sof.Binary, c scope) string {
+func (w conditions) implied(e *sof.Binary, c scope) string {
 	front, back := "", &strings.Builder{}
 	for i, operand := range chain(e) {
 		before := w.failures
@@ -77,7 +77,7 @@ func joined(terms []string, sign string) string {
 
 // guardedBy connects a condition with one that fails for some data, which is worked out only where
 // the first does not decide. The first of implies is turned already.
-func (w *writer) guardedBy(op, l, r string, c scope) string {
+func (w conditions) guardedBy(op, l, r string, c scope) string {
 	l = w.bit(l, c) + " = 1"
 	if op == "and" {
 		return fmt.Sprintf("CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l, r)

@@ -14,7 +14,7 @@ const firstStep = "[0]"
 // firstByPath reads the first item of a list in the document by its path, which needs no OPENJSON of
 // its own. Lists that do not begin with an item as FHIR has it, such as those with a null in front,
 // are walked. The node is nil where the list is no plain member of an object.
-func (w *writer) firstByPath(e, in sof.Expr, c scope) *node {
+func (w lists) firstByPath(e, in sof.Expr, c scope) *node {
 	child, ok := in.(*sof.Child)
 	if !ok || child.In.Type().Many || child.Valueless || len(child.Properties) != 1 {
 		return nil
@@ -27,11 +27,11 @@ func (w *writer) firstByPath(e, in sof.Expr, c scope) *node {
 	if opening == "" {
 		return nil
 	}
-	parent := w.one(child.In, c)
+	parent := w.values.one(child.In, c)
 	if len(parent.alts) == 0 || len(parent.guards) > 0 || parent.alts[0].in == nil {
 		return nil
 	}
-	lists := w.forms(parent, child.Properties)
+	lists := w.items.forms(parent, child.Properties)
 	if len(lists.alts) != len(parent.alts) {
 		return nil
 	}
@@ -54,14 +54,14 @@ func (w *writer) firstByPath(e, in sof.Expr, c scope) *node {
 	inner.at.where = []string{walks, item + ".[type] <> 0"}
 	inner.at.order = []string{fmt.Sprintf("CAST(%s.[key] AS int)", item)}
 	found := w.element(item, typ, inner.at)
-	walked := w.carried(&node{alts: []alt{found}}, inner.at, alias, c.at, "")
+	walked := w.items.carried(&node{alts: []alt{found}}, inner.at, alias, c.at, "")
 	if found.in != nil {
 		found.in.outer = true
 		walked.alts[0].in.through = &through{found.in, alias, map[string]string{}}
 	}
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
 	first := alt{typ: typ, in: a.in, path: append(append([]string{}, a.path...), firstStep), sized: w.facts.AsJSON || !complexType(typ)}
-	return w.merged(&node{alts: append([]alt{first}, walked.alts...)})
+	return w.items.merged(&node{alts: append([]alt{first}, walked.alts...)})
 }
 
 // openingOf is how the JSON text of a list of items of a type begins; empty where that is not fixed.
@@ -81,7 +81,7 @@ func openingOf(typ *schema.Type) string {
 }
 
 // merged makes the forms of a primitive item one, where they are of one type.
-func (w *writer) merged(n *node) *node {
+func (w items) merged(n *node) *node {
 	if len(n.alts) < 2 {
 		return n
 	}
@@ -100,12 +100,12 @@ func (w *writer) merged(n *node) *node {
 }
 
 // firstOfEach keeps the first of equal items.
-func (w *writer) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
+func (w lists) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
 	inner := c.inside()
 	got := items(inner)
-	same := w.identity(e, got.item, inner)
+	same := w.comparisons.identity(e, got.item, inner)
 	alias := w.alias("e")
-	kept := w.carried(got.item, inner.at, alias, c.at, "")
+	kept := w.items.carried(got.item, inner.at, alias, c.at, "")
 	inner.at.items = append(inner.at.items, numbered(got.keys), item{
 		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", same, strings.Join(orderKeys(got.keys), ", ")), "same",
 	})
@@ -115,7 +115,7 @@ func (w *writer) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
 }
 
 // firstItem applies the first, or the last, of the items of in.
-func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
+func (w lists) firstItem(e, in sof.Expr, last bool, c scope) *node {
 	if !last {
 		if n := w.firstByPath(e, in, c); n != nil {
 			return n
@@ -124,12 +124,12 @@ func (w *writer) firstItem(e, in sof.Expr, last bool, c scope) *node {
 	return w.firstOf(e, last, c, func(inner scope) rows { return w.rows(in, inner) })
 }
 
-func (w *writer) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *node {
+func (w lists) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *node {
 	inner := c.inside()
 	inner.at.top = 1
 	got := items(inner)
 	alias := w.alias("f")
-	item := w.carried(got.item, inner.at, alias, c.at, "")
+	item := w.items.carried(got.item, inner.at, alias, c.at, "")
 	for _, k := range got.keys {
 		if last {
 			k += " DESC"
@@ -141,14 +141,14 @@ func (w *writer) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows)
 }
 
 // exists says that a list has an item; it is never unknown.
-func (w *writer) exists(list sof.Expr, c scope) string {
+func (w conditions) exists(list sof.Expr, c scope) string {
 	if first, ok := w.firsts(w.current)[w.key(list)]; ok {
 		// it is wanted anyway
-		return w.present(w.one(first, c))
+		return w.items.present(w.values.one(first, c))
 	}
 	inner := c.inside()
 	inner.at.top = 1
-	w.rows(list, inner)
+	w.lists.rows(list, inner)
 	inner.at.items = []item{{"1", "one"}}
 	alias := w.alias("x")
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(list), query: query{inner.at}})

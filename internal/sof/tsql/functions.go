@@ -9,8 +9,8 @@ import (
 )
 
 // call lowers a function that yields at most one item.
-func (w *writer) call(e *sof.Call, c scope) *node {
-	if p, ok := w.callPred(e, c); ok {
+func (w values) call(e *sof.Call, c scope) *node {
+	if p, ok := w.conditions.callPred(e, c); ok {
 		return w.truth(p)
 	}
 	switch e.Func {
@@ -18,20 +18,20 @@ func (w *writer) call(e *sof.Call, c scope) *node {
 		if !e.In.Type().Many {
 			return w.one(e.In, c)
 		}
-		return w.firstItem(e, e.In, e.Func == sof.FuncLast, c)
+		return w.lists.firstItem(e, e.In, e.Func == sof.FuncLast, c)
 	case sof.FuncItem:
 		return w.itemAt(e, c)
 	case sof.FuncSingle:
 		return w.single(e.In, "single()", c)
 	case sof.FuncCount:
 		if !e.In.Type().Many {
-			return integer(fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", w.present(w.one(e.In, c))))
+			return integer(fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", w.items.present(w.one(e.In, c))))
 		}
-		return integer(w.howMany(e.In, c))
+		return integer(w.lists.howMany(e.In, c))
 	case sof.FuncTail, sof.FuncSkip, sof.FuncTake, sof.FuncDistinct:
 		return w.keep(e, c)
 	case sof.FuncIntersect, sof.FuncExclude:
-		return w.firstOf(e, false, c, func(inner scope) rows { return w.among(e, e.Func == sof.FuncIntersect, inner) })
+		return w.lists.firstOf(e, false, c, func(inner scope) rows { return w.lists.among(e, e.Func == sof.FuncIntersect, inner) })
 	case sof.FuncIif:
 		return w.iif(e, c)
 	case sof.FuncJoin:
@@ -39,7 +39,7 @@ func (w *writer) call(e *sof.Call, c scope) *node {
 	case sof.FuncLowBoundary, sof.FuncHighBoundary:
 		return w.boundary(e, c)
 	case sof.FuncAbs, sof.FuncCeiling, sof.FuncFloor, sof.FuncTruncate, sof.FuncRound:
-		return w.rounded(e, c)
+		return w.comparisons.rounded(e, c)
 	case sof.FuncUpper, sof.FuncLower, sof.FuncSubstring, sof.FuncReplace, sof.FuncIndexOf, sof.FuncLength:
 		return w.textCall(e, c)
 	case sof.FuncToString, sof.FuncToInteger, sof.FuncToDecimal, sof.FuncToBoolean:
@@ -55,7 +55,7 @@ func textNode(expr string) *node {
 }
 
 // itemAt is the item at a position that is written out.
-func (w *writer) itemAt(e *sof.Call, c scope) *node {
+func (w values) itemAt(e *sof.Call, c scope) *node {
 	at, ok := position(e.Args[0])
 	switch {
 	case !ok:
@@ -68,19 +68,19 @@ func (w *writer) itemAt(e *sof.Call, c scope) *node {
 	case !e.In.Type().Many:
 		return w.one(e.In, c)
 	case at == 0:
-		return w.firstItem(e, e.In, false, c)
+		return w.lists.firstItem(e, e.In, false, c)
 	}
 	inner := c.inside()
-	found, number := w.numberedItems(e, e.In, inner)
+	found, number := w.lists.numberedItems(e, e.In, inner)
 	inner.at.where = append(inner.at.where, fmt.Sprintf("%s = %d", number, at))
 	alias := w.alias("f")
-	out := w.carried(found, inner.at, alias, c.at, "")
+	out := w.items.carried(found, inner.at, alias, c.at, "")
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
 	return out
 }
 
 // keep is skip() and its kin over one item at most.
-func (w *writer) keep(e *sof.Call, c scope) *node {
+func (w values) keep(e *sof.Call, c scope) *node {
 	n := 1
 	if len(e.Args) > 0 {
 		var ok bool
@@ -94,12 +94,12 @@ func (w *writer) keep(e *sof.Call, c scope) *node {
 	return &node{}
 }
 
-func (w *writer) iif(e *sof.Call, c scope) *node {
+func (w values) iif(e *sof.Call, c scope) *node {
 	inner := c
 	if _, this := e.In.(*sof.This); !this {
 		inner.focus = w.single(e.In, "iif()", c)
 	}
-	p := w.pred(e.Args[0], inner)
+	p := w.conditions.pred(e.Args[0], inner)
 	if e.T.Many {
 		w.refuse(e, "a list inside iif()", "take the first() or join() of both")
 		return &node{}
@@ -132,11 +132,11 @@ func (w *writer) iif(e *sof.Call, c scope) *node {
 	}
 	typ := all[0].typ
 	if numeric {
-		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string { return w.number(n, c).number }), whole: typ.System == schema.Integer}}}
+		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string { return w.comparisons.number(n, c).number }), whole: typ.System == schema.Integer}}}
 	}
-	text := pick(w.text)
+	text := pick(w.items.text)
 	if complexType(typ) {
-		return &node{alts: []alt{w.opened(c.at, text, w.note(e), typ)}}
+		return &node{alts: []alt{w.items.opened(c.at, text, w.note(e), typ)}}
 	}
 	if computed := typ.System == schema.Decimal; computed {
 		for _, a := range all {
@@ -148,7 +148,7 @@ func (w *writer) iif(e *sof.Call, c scope) *node {
 	return &node{alts: []alt{{typ: typ, text: text}}}
 }
 
-func (w *writer) join(e *sof.Call, c scope) *node {
+func (w values) join(e *sof.Call, c scope) *node {
 	separator := ""
 	if len(e.Args) > 0 {
 		l, ok := e.Args[0].(*sof.Literal)
@@ -168,10 +168,10 @@ func (w *writer) join(e *sof.Call, c scope) *node {
 	var text string
 	if e.In.Type().Many {
 		inner := c.inside()
-		got := w.rows(e.In, inner)
-		text = w.aggregated(e, w.text(got.item), separator, got, inner, c)
+		got := w.lists.rows(e.In, inner)
+		text = w.lists.aggregated(e, w.items.text(got.item), separator, got, inner, c)
 	} else {
-		text = w.text(w.one(e.In, c))
+		text = w.items.text(w.one(e.In, c))
 	}
 	out := textNode(text)
 	out.alts[0].sized = e.In.Type().Many
@@ -179,14 +179,14 @@ func (w *writer) join(e *sof.Call, c scope) *node {
 }
 
 // size is the number of characters, blanks at the end among them.
-func (w *writer) size(text string) string {
+func (w phrases) size(text string) string {
 	return fmt.Sprintf("LEN(%s + %s) - 1", text, w.lit("."))
 }
 
 // within is startsWith(), endsWith() and contains().
-func (w *writer) within(e *sof.Call, c scope) string {
-	in, part := w.single(e.In, string(e.Func)+"()", c), w.single(e.Args[0], string(e.Func)+"()", c)
-	text, what := w.text(in), w.text(part)
+func (w conditions) within(e *sof.Call, c scope) string {
+	in, part := w.values.single(e.In, string(e.Func)+"()", c), w.values.single(e.Args[0], string(e.Func)+"()", c)
+	text, what := w.items.text(in), w.items.text(part)
 	n := w.size(what)
 	known := knownText(part)
 	if known != nil {
@@ -209,9 +209,9 @@ func (w *writer) within(e *sof.Call, c scope) string {
 	return fmt.Sprintf("(%s = 0 AND %s >= 0 OR %s)", n, w.size(text), found)
 }
 
-func (w *writer) textCall(e *sof.Call, c scope) *node {
+func (w values) textCall(e *sof.Call, c scope) *node {
 	what := string(e.Func) + "()"
-	text := w.text(w.single(e.In, what, c))
+	text := w.items.text(w.single(e.In, what, c))
 	var args []*node
 	for _, a := range e.Args {
 		args = append(args, w.single(a, what, c))
@@ -225,17 +225,17 @@ func (w *writer) textCall(e *sof.Call, c scope) *node {
 		return &node{alts: []alt{{typ: systemType("Integer"), number: w.size(text), whole: true}}}
 	case sof.FuncIndexOf:
 		if known := knownText(args[0]); known != nil && *known != "" {
-			return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CHARINDEX(%s, %s) - 1", w.text(args[0]), w.collated(text)), whole: true}}}
+			return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CHARINDEX(%s, %s) - 1", w.items.text(args[0]), w.collated(text)), whole: true}}}
 		}
 	case sof.FuncReplace:
 		if known := knownText(args[0]); known != nil && *known != "" {
-			return textNode(fmt.Sprintf("REPLACE(%s, %s, %s)", w.collated(text), w.text(args[0]), w.text(args[1])))
+			return textNode(fmt.Sprintf("REPLACE(%s, %s, %s)", w.collated(text), w.items.text(args[0]), w.items.text(args[1])))
 		}
 	case sof.FuncSubstring:
-		start := w.number(args[0], c).number
+		start := w.comparisons.number(args[0], c).number
 		count := w.size(text)
 		if len(args) > 1 {
-			n := w.number(args[1], c).number
+			n := w.comparisons.number(args[1], c).number
 			count = fmt.Sprintf("CASE WHEN %s > 0 THEN CAST(%s AS int) WHEN %s <= 0 THEN 0 END", n, n, n)
 		}
 		return textNode(fmt.Sprintf("CASE WHEN %s >= 0 AND %s < %s THEN SUBSTRING(%s, CAST(%s AS int) + 1, %s) END", start, start, w.size(text), text, start, count))
@@ -245,10 +245,10 @@ func (w *writer) textCall(e *sof.Call, c scope) *node {
 	return &node{}
 }
 
-func (w *writer) conversion(e *sof.Call, c scope) *node {
+func (w values) conversion(e *sof.Call, c scope) *node {
 	in := w.single(e.In, string(e.Func)+"()", c)
 	f := familyOf(in)
-	text := func() string { return w.text(in) }
+	text := func() string { return w.items.text(in) }
 	plain := func() string {
 		return fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 AND %s <> %s THEN %s END", w.lit(" "), text(), text(), w.lit(""), text())
 	}
@@ -263,7 +263,7 @@ func (w *writer) conversion(e *sof.Call, c scope) *node {
 	case e.Func == sof.FuncToInteger && f == texts:
 		return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("TRY_CAST(%s AS int)", plain()), whole: true}}}
 	case e.Func == sof.FuncToInteger && f == truths:
-		p := w.condition(in)
+		p := w.conditions.condition(in)
 		return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), whole: true}}}
 	case e.Func == sof.FuncToDecimal && f == numbers:
 		return in
@@ -275,7 +275,7 @@ func (w *writer) conversion(e *sof.Call, c scope) *node {
 }
 
 // hasValue says that there is one item, and that it is a primitive.
-func (w *writer) hasValue(e *sof.Call, c scope) string {
+func (w conditions) hasValue(e *sof.Call, c scope) string {
 	for _, t := range e.In.Type().Any {
 		if complexType(t) {
 			w.refuse(e, "hasValue() of what may be an object", "choose a primitive with ofType()")
@@ -283,23 +283,23 @@ func (w *writer) hasValue(e *sof.Call, c scope) string {
 		}
 	}
 	if e.In.Type().Many {
-		return w.howMany(e.In, c) + " = 1"
+		return w.lists.howMany(e.In, c) + " = 1"
 	}
-	return w.present(w.one(e.In, c))
+	return w.items.present(w.values.one(e.In, c))
 }
 
 // converts is convertsToString() and convertsToBoolean().
-func (w *writer) converts(e *sof.Call, c scope) string {
+func (w conditions) converts(e *sof.Call, c scope) string {
 	to := sof.FuncToString
 	if e.Func == sof.FuncIsBoolean {
 		to = sof.FuncToBoolean
 	}
-	in := w.single(e.In, string(e.Func)+"()", c)
-	out := w.conversion(&sof.Call{Func: to, In: e.In, T: e.T}, c)
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.present(out), w.present(in))
+	in := w.values.single(e.In, string(e.Func)+"()", c)
+	out := w.values.conversion(&sof.Call{Func: to, In: e.In, T: e.T}, c)
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.items.present(out), w.items.present(in))
 }
 
-func (w *writer) lits(texts ...string) string {
+func (w phrases) lits(texts ...string) string {
 	out := ""
 	for i, t := range texts {
 		if i > 0 {

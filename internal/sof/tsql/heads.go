@@ -35,9 +35,9 @@ func Heads(resource string, e Engine, s Shape, lastUpdated string) (string, erro
 	c, kind := w.begin()
 	c.at.where = append(c.at.where, w.sameText(kind, w.lit(resource), &resource))
 	cells := v.Rows.(*sof.Project).Cells
-	updated, version := w.one(cells[0].Value, c), w.text(w.one(cells[1].Value, c))
-	deleted := w.pred(cells[2].Value, c)
-	m := w.moment(updated, false, c)
+	updated, version := w.values.one(cells[0].Value, c), w.items.text(w.values.one(cells[1].Value, c))
+	deleted := w.conditions.pred(cells[2].Value, c)
+	m := w.comparisons.moment(updated, false, c)
 	bit := fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", deleted)
 	number := w.computed(c, "v", item{fmt.Sprintf("CASE WHEN %s = %s THEN TRY_CAST(%s AS decimal(38, 0)) END", w.withoutDigits(version), w.lit(""), version), "number"}) + ".[number]"
 	const zeros = "00000000000000000000"
@@ -49,7 +49,7 @@ func Heads(resource string, e Engine, s Shape, lastUpdated string) (string, erro
 }
 
 // withoutDigits is what is left of a text when its digits are taken out.
-func (w *writer) withoutDigits(text string) string {
+func (w phrases) withoutDigits(text string) string {
 	for digit := '0'; digit <= '9'; digit++ {
 		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, w.lit(string(digit)), w.lit(""))
 	}

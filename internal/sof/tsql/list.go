@@ -9,8 +9,8 @@ import (
 
 // listIn is the list of an element of an owner, as JSON, and the type of its items. It is empty where
 // the owner has no such list.
-func (w *writer) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
-	n := w.forms(owner, e.Properties)
+func (w lists) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
+	n := w.items.forms(owner, e.Properties)
 	var lists []string
 	typ := e.Properties[0].Type
 	for i := range n.alts {
@@ -33,23 +33,23 @@ func (w *writer) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
 }
 
 // wholeList is a list as it is: an object where FHIR has a list is a list of one.
-func (w *writer) wholeList(list string) string {
+func (w phrases) wholeList(list string) string {
 	return fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
 }
 
 // element is an item of a list that OPENJSON goes through.
-func (w *writer) element(alias string, typ *schema.Type, at *block) alt {
+func (w lists) element(alias string, typ *schema.Type, at *block) alt {
 	value := alias + ".[value]"
 	// some servers send what OPENJSON lists as varchar, unless it is cast
 	a := alt{typ: typ, text: value, always: true, home: at}
 	if typ == nil {
-		a.in = &object{w: w, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
+		a.in = &object{w: w.writer, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
 	}
 	if complexType(typ) {
 		// OPENJSON fails on text that is no JSON, so that an element of another type
 		// must not get there
 		a.text = fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value)
-		a.in = &object{w: w, at: at, text: a.text, raw: value, check: alias + ".[type] = 5"}
+		a.in = &object{w: w.writer, at: at, text: a.text, raw: value, check: alias + ".[type] = 5"}
 	}
 	return a
 }

@@ -45,7 +45,7 @@ type computedKey struct {
 
 // zone applies a dateTime with the number of characters of its offset: 0 where it has a time without
 // one, NULL where it has no time. The text that it returns is worked out once.
-func (w *writer) zone(text string, c scope) (once, size string) {
+func (w comparisons) zone(text string, c scope) (once, size string) {
 	alias := w.worked(c, "z", item{text, "t"}, item{fmt.Sprintf(
 		"CASE WHEN LEN(%s) <= 10 THEN NULL WHEN RIGHT(%s, 1) = %s THEN 1 WHEN LEN(%s) >= 19 AND LEFT(RIGHT(%s, 6), 1) IN (%s) THEN 6 ELSE 0 END",
 		text, text, w.lit("Z"), text, text, w.lits("+", "-")), "n"})
@@ -62,11 +62,11 @@ type moment struct {
 
 func momentOf(text, zoned string) moment { return moment{text, fmt.Sprintf("LEN(%s)", text), zoned} }
 
-func (w *writer) moment(n *node, clock bool, c scope) moment {
+func (w comparisons) moment(n *node, clock bool, c scope) moment {
 	if known := knownText(n); known != nil {
 		return w.knownMoment(*known, clock)
 	}
-	text := w.text(n)
+	text := w.items.text(n)
 	if clock {
 		return momentOf(fmt.Sprintf("CASE WHEN LEN(%s) > 5 THEN LEFT(%s, 8) + %s + LEFT(SUBSTRING(%s, 10, 9) + %s, 9) ELSE %s END",
 			text, text, w.lit("."), text, w.lit("000000000"), text), "")
@@ -91,7 +91,7 @@ func (w *writer) moment(n *node, clock bool, c scope) moment {
 }
 
 // shortText is a text type with room for a date and a time.
-func (w *writer) shortText() string {
+func (w phrases) shortText() string {
 	if w.facts.National {
 		return "nvarchar(40)"
 	}
@@ -99,7 +99,7 @@ func (w *writer) shortText() string {
 }
 
 // knownMoment is the form of a constant, which the compiler has checked.
-func (w *writer) knownMoment(text string, clock bool) moment {
+func (w phrases) knownMoment(text string, clock bool) moment {
 	known := func(s, zoned string) moment { return moment{w.lit(s), fmt.Sprint(len(s)), zoned} }
 	fraction := func(s string) string {
 		whole, frac, _ := strings.Cut(s, ".")
@@ -145,7 +145,7 @@ func (w *writer) knownMoment(text string, clock bool) moment {
 
 // compareMoments compares as FHIRPath N1 does: where two agree as far as both go
 // and one goes further, and where only one has an offset, the answer is unknown.
-func (w *writer) compareMoments(l, r *node, sign string, clock bool, c scope) string {
+func (w comparisons) compareMoments(l, r *node, sign string, clock bool, c scope) string {
 	x, y := w.moment(l, clock, c), w.moment(r, clock, c)
 	left := fmt.Sprintf("LEFT(%s, %s)", x.text, y.length)
 	right := fmt.Sprintf("LEFT(%s, %s)", y.text, x.length)
@@ -164,14 +164,14 @@ func (w *writer) compareMoments(l, r *node, sign string, clock bool, c scope) st
 }
 
 // boundary is lowBoundary() and highBoundary().
-func (w *writer) boundary(e *sof.Call, c scope) *node {
+func (w values) boundary(e *sof.Call, c scope) *node {
 	high := e.Func == sof.FuncHighBoundary
 	n := w.single(e.In, string(e.Func)+"()", c)
 	if len(n.alts) != 1 {
 		w.refuse(e, string(e.Func)+"() of a choice", "choose one with ofType()")
 		return &node{}
 	}
-	text := w.text(n)
+	text := w.items.text(n)
 	a := alt{typ: n.alts[0].typ}
 	switch system(&n.alts[0]) {
 	case schema.Integer, schema.Decimal:
@@ -179,7 +179,7 @@ func (w *writer) boundary(e *sof.Call, c scope) *node {
 			w.refuse(e, string(e.Func)+"() of a computed number", "")
 			return &node{}
 		}
-		text = w.plainText(text, c)
+		text = w.comparisons.plainText(text, c)
 		digits := fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 THEN 0 ELSE LEN(%s) - CHARINDEX(%s, %s) END", w.lit("."), text, text, w.lit("."), text)
 		sign := "-"
 		if high {
@@ -200,7 +200,7 @@ func (w *writer) boundary(e *sof.Call, c scope) *node {
 	return &node{alts: []alt{a}}
 }
 
-func (w *writer) dayBoundary(text string, high bool) string {
+func (w phrases) dayBoundary(text string, high bool) string {
 	if !high {
 		return fmt.Sprintf("CASE LEN(%s) WHEN 4 THEN %s + %s WHEN 7 THEN %s + %s ELSE LEFT(%s, 10) END", text, text, w.lit("-01-01"), text, w.lit("-01"), text)
 	}
@@ -210,7 +210,7 @@ func (w *writer) dayBoundary(text string, high bool) string {
 	return fmt.Sprintf("CASE LEN(%s) WHEN 4 THEN %s + %s WHEN 7 THEN %s + %s ELSE LEFT(%s, 10) END", text, text, w.lit("-12-31"), text, last, text)
 }
 
-func (w *writer) clockBoundary(text string, high bool) string {
+func (w phrases) clockBoundary(text string, high bool) string {
 	hour, minute, fraction := ":00:00.000", ":00.000", "000"
 	if high {
 		hour, minute, fraction = ":59:59.999", ":59.999", "999"
@@ -219,8 +219,8 @@ func (w *writer) clockBoundary(text string, high bool) string {
 		text, text, w.lit(hour), text, w.lit(minute), text, w.lit("."+fraction), text, w.lit(fraction))
 }
 
-func (w *writer) momentBoundary(text string, high bool, c scope) string {
-	text, z := w.zone(text, c)
+func (w values) momentBoundary(text string, high bool, c scope) string {
+	text, z := w.comparisons.zone(text, c)
 	clock, offset := "00:00:00.000", "+14:00"
 	if high {
 		clock, offset = "23:59:59.999", "-12:00"

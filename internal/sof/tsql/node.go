@@ -132,7 +132,7 @@ func (a *alt) value() string {
 }
 
 // text is the item as text, NULL where there is none.
-func (w *writer) text(n *node) string {
+func (w items) text(n *node) string {
 	if len(n.alts) == 0 {
 		return w.none()
 	}
@@ -156,7 +156,7 @@ func (w *writer) text(n *node) string {
 }
 
 // none is no item, as text.
-func (w *writer) none() string { return fmt.Sprintf("CAST(NULL AS %s)", w.facts.Text) }
+func (w phrases) none() string { return fmt.Sprintf("CAST(NULL AS %s)", w.facts.Text) }
 
 func coalesce(parts []string) string {
 	switch len(parts) {
@@ -184,7 +184,7 @@ func all(conditions []string) string {
 }
 
 // present says that there is an item; it is never unknown.
-func (w *writer) present(n *node) string {
+func (w items) present(n *node) string {
 	var there []string
 	for i := range n.alts {
 		a := &n.alts[i]
@@ -215,7 +215,7 @@ func (w *writer) present(n *node) string {
 }
 
 // members steps from an item to members of it.
-func (w *writer) members(n *node, properties []sof.Property) *node {
+func (w items) members(n *node, properties []sof.Property) *node {
 	out := w.forms(n, properties)
 	if len(n.alts) > 1 && len(properties) == 1 {
 		return w.merged(out)
@@ -224,7 +224,7 @@ func (w *writer) members(n *node, properties []sof.Property) *node {
 }
 
 // forms steps from an item to members of it, one alternative for each property and form of the item.
-func (w *writer) forms(n *node, properties []sof.Property) *node {
+func (w items) forms(n *node, properties []sof.Property) *node {
 	out := &node{guards: n.guards}
 	for i := range n.alts {
 		a := &n.alts[i]
@@ -243,13 +243,13 @@ func (w *writer) forms(n *node, properties []sof.Property) *node {
 }
 
 // opened is an item that holds JSON text, with members.
-func (w *writer) opened(b *block, text, note string, typ *schema.Type) alt {
-	return alt{typ: typ, in: &object{w: w, at: b, text: text, note: note, outer: true}, text: text}
+func (w items) opened(b *block, text, note string, typ *schema.Type) alt {
+	return alt{typ: typ, in: &object{w: w.writer, at: b, text: text, note: note, outer: true}, text: text}
 }
 
 // carried passes an item through the columns of a derived table: it adds them to
 // b and gives the item as it is seen outside, under alias.
-func (w *writer) carried(n *node, b *block, alias string, outside *block, note string) *node {
+func (w items) carried(n *node, b *block, alias string, outside *block, note string) *node {
 	out := &node{}
 	for i := range n.alts {
 		a := n.alts[i]
@@ -269,9 +269,9 @@ func (w *writer) carried(n *node, b *block, alias string, outside *block, note s
 		}
 		switch {
 		case complexType(a.typ):
-			c.in = &object{w: w, at: outside, text: ref, note: note, outer: true}
+			c.in = &object{w: w.writer, at: outside, text: ref, note: note, outer: true}
 		case a.typ == nil && a.in != nil:
-			c.in = &object{w: w, at: outside, text: fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s AND ISJSON(%s) = 1 THEN %s END", ref, w.lit("{"), ref, ref), note: note, outer: true}
+			c.in = &object{w: w.writer, at: outside, text: fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s AND ISJSON(%s) = 1 THEN %s END", ref, w.lit("{"), ref, ref), note: note, outer: true}
 		}
 		out.alts = append(out.alts, c)
 	}
@@ -283,7 +283,7 @@ func (w *writer) carried(n *node, b *block, alias string, outside *block, note s
 
 // local gives an expression over the columns of the block of inner alone, which
 // is what an aggregate may have.
-func (w *writer) local(expr string, n *node, inner scope) string {
+func (w items) local(expr string, n *node, inner scope) string {
 	if len(n.alts) == 1 && len(n.guards) == 0 {
 		if a := n.alts[0]; a.home == inner.at || a.in != nil && a.in.at == inner.at {
 			return expr

@@ -28,11 +28,11 @@ type numeric struct {
 }
 
 // number is an item as a number to compare.
-func (w *writer) number(n *node, c scope) numeric { return w.numberAs(n, comparedDecimal, c) }
+func (w comparisons) number(n *node, c scope) numeric { return w.numberAs(n, comparedDecimal, c) }
 
 // numberAs is an item as a number, of type typ where it is a decimal of the
 // document. What does not fit becomes NULL.
-func (w *writer) numberAs(n *node, typ string, c scope) numeric {
+func (w comparisons) numberAs(n *node, typ string, c scope) numeric {
 	out := numeric{whole: true}
 	var parts []string
 	for i := range n.alts {
@@ -77,7 +77,7 @@ func numberLiteral(text string) string {
 func utf16Len(s string) int { return len(utf16.Encode([]rune(s))) }
 
 // numbersOnly refuses arithmetic with quantities and dates.
-func (w *writer) numbersOnly(e sof.Expr, operands ...sof.Expr) bool {
+func (w comparisons) numbersOnly(e sof.Expr, operands ...sof.Expr) bool {
 	for _, o := range operands {
 		for _, t := range o.Type().Any {
 			if t.System != schema.Integer && t.System != schema.Decimal {
@@ -89,14 +89,14 @@ func (w *writer) numbersOnly(e sof.Expr, operands ...sof.Expr) bool {
 	return true
 }
 
-func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
+func (w comparisons) arithmetic(e *sof.Binary, c scope) *node {
 	texts := e.Op == "&" || len(e.T.Any) > 0 && e.T.Any[0].Name == "System.String"
 	if !texts && !w.numbersOnly(e, e.L, e.R) {
 		return &node{}
 	}
-	l, r := w.single(e.L, e.Op, c), w.single(e.R, e.Op, c)
+	l, r := w.values.single(e.L, e.Op, c), w.values.single(e.R, e.Op, c)
 	if texts {
-		x, y := w.text(l), w.text(r)
+		x, y := w.items.text(l), w.items.text(r)
 		if e.Op == "&" {
 			return &node{alts: []alt{{typ: systemType("String"), text: fmt.Sprintf("CONCAT(%s, %s)", x, y), always: true}}}
 		}
@@ -136,11 +136,11 @@ func (w *writer) arithmetic(e *sof.Binary, c scope) *node {
 }
 
 // rounded is abs() and the functions that cut fractions.
-func (w *writer) rounded(e *sof.Call, c scope) *node {
+func (w comparisons) rounded(e *sof.Call, c scope) *node {
 	if !w.numbersOnly(e, e.In) {
 		return &node{}
 	}
-	n := w.numberAs(w.single(e.In, string(e.Func)+"()", c), summedDecimal, c)
+	n := w.numberAs(w.values.single(e.In, string(e.Func)+"()", c), summedDecimal, c)
 	out := alt{typ: systemType("Integer"), whole: true}
 	switch e.Func {
 	case sof.FuncAbs:

@@ -13,7 +13,7 @@ func systemType(name string) *schema.Type {
 }
 
 // one lowers an expression that yields at most one item.
-func (w *writer) one(e sof.Expr, c scope) *node {
+func (w values) one(e sof.Expr, c scope) *node {
 	switch e.(type) {
 	case *sof.This:
 		return c.focus
@@ -35,7 +35,7 @@ func (w *writer) shareOf(e sof.Expr, c scope) sharedKey {
 	return sharedKey{c.home, c.focus, w.key(e), c.rowIndex, c.itemIndex}
 }
 
-func (w *writer) lowerOne(e sof.Expr, c scope) *node {
+func (w values) lowerOne(e sof.Expr, c scope) *node {
 	switch e := e.(type) {
 	case *sof.RowIndex:
 		return integer(c.rowIndex)
@@ -47,25 +47,25 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 	case *sof.Literal:
 		return w.constant(e.Value)
 	case *sof.Child:
-		return w.members(w.one(e.In, c), e.Properties)
+		return w.items.members(w.one(e.In, c), e.Properties)
 	case *sof.Filter:
 		in := w.one(e.In, c)
 		inner := c.on(in)
 		inner.itemIndex = "0"
-		return &node{alts: in.alts, guards: append(append([]string{}, in.guards...), w.pred(e.Pred, inner))}
+		return &node{alts: in.alts, guards: append(append([]string{}, in.guards...), w.conditions.pred(e.Pred, inner))}
 	case *sof.Select:
 		in := w.one(e.In, c)
 		inner := c.on(in)
 		inner.itemIndex = "0"
 		out := *w.one(e.Body, inner)
-		if !w.surely(in) {
-			out.guards = append(append([]string{}, out.guards...), w.present(in))
+		if !w.lists.surely(in) {
+			out.guards = append(append([]string{}, out.guards...), w.items.present(in))
 		}
 		return &out
 	case *sof.OfType:
 		return w.ofType(w.single(e.In, "as", c), e, c)
 	case *sof.ResourceKey:
-		return w.members(w.one(e.In, c), []sof.Property{{Name: "id", Type: systemType("String")}})
+		return w.items.members(w.one(e.In, c), []sof.Property{{Name: "id", Type: systemType("String")}})
 	case *sof.ReferenceKey:
 		return w.referenceKey(w.one(e.In, c), e, c)
 	case *sof.Call:
@@ -73,16 +73,16 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 	case *sof.Binary:
 		switch e.Op {
 		case "&", "+", "-", "*", "/", "div", "mod":
-			return w.arithmetic(e, c)
+			return w.comparisons.arithmetic(e, c)
 		}
-		return w.truth(w.pred(e, c))
+		return w.truth(w.conditions.pred(e, c))
 	case *sof.All, *sof.Is:
-		return w.truth(w.pred(e, c))
+		return w.truth(w.conditions.pred(e, c))
 	case *sof.Negate:
-		if !w.numbersOnly(e, e.In) {
+		if !w.comparisons.numbersOnly(e, e.In) {
 			return &node{}
 		}
-		n := w.number(w.single(e.In, "-", c), c)
+		n := w.comparisons.number(w.single(e.In, "-", c), c)
 		out := alt{typ: systemType("Decimal"), number: "-" + n.number, whole: n.whole}
 		if n.whole {
 			out.typ = systemType("Integer")
@@ -95,7 +95,7 @@ func (w *writer) lowerOne(e sof.Expr, c scope) *node {
 
 // refuseNative notes that e is one of the expressions that the native engine alone
 // has.
-func (w *writer) refuseNative(e sof.Expr) {
+func (w values) refuseNative(e sof.Expr) {
 	what := map[string]string{
 		"*sof.Repeat": "repeat()", "*sof.Aggregate": "aggregate()", "*sof.Total": "$total", "*sof.Sort": "sort()",
 	}[fmt.Sprintf("%T", e)]
@@ -106,9 +106,9 @@ func (w *writer) refuseNative(e sof.Expr) {
 }
 
 // single lowers an expression that must not yield more than one item.
-func (w *writer) single(e sof.Expr, what string, c scope) *node {
+func (w values) single(e sof.Expr, what string, c scope) *node {
 	if e.Type().Many {
-		return w.onlyItem(e, what, c)
+		return w.lists.onlyItem(e, what, c)
 	}
 	return w.one(e, c)
 }
@@ -117,11 +117,11 @@ func integer(expr string) *node {
 	return &node{alts: []alt{{typ: systemType("Integer"), number: expr, whole: true, always: true, sized: true}}}
 }
 
-func (w *writer) truth(pred string) *node {
+func (w values) truth(pred string) *node {
 	return &node{alts: []alt{{typ: systemType("Boolean"), pred: pred}}}
 }
 
-func (w *writer) constant(k *sof.Constant) *node {
+func (w values) constant(k *sof.Constant) *node {
 	if k == nil {
 		return &node{}
 	}
@@ -142,7 +142,7 @@ func (w *writer) constant(k *sof.Constant) *node {
 }
 
 // ofType keeps an item that has the type.
-func (w *writer) ofType(n *node, e *sof.OfType, c scope) *node {
+func (w values) ofType(n *node, e *sof.OfType, c scope) *node {
 	if e.Want.Kind == schema.Resource {
 		return w.ofResource(n, e.Want, c)
 	}
@@ -160,7 +160,7 @@ func (w *writer) ofType(n *node, e *sof.OfType, c scope) *node {
 
 // ofExactType keeps an item that is of a type; a primitive of FHIR is of no system
 // type.
-func (w *writer) ofExactType(n *node, e *sof.Is, c scope) *node {
+func (w values) ofExactType(n *node, e *sof.Is, c scope) *node {
 	if e.Want.Kind != schema.SystemType {
 		return w.ofType(n, &sof.OfType{In: e.In, Want: e.Want}, c)
 	}
@@ -181,7 +181,7 @@ func hasType(have, want *schema.Type) bool {
 }
 
 // ofResource keeps a resource of the type, which it says itself.
-func (w *writer) ofResource(n *node, want *schema.Type, _ scope) *node {
+func (w values) ofResource(n *node, want *schema.Type, _ scope) *node {
 	out := &node{guards: n.guards}
 	for _, a := range n.alts {
 		if a.always && a.in != nil && len(a.path) == 0 && a.typ != nil && a.typ.Name == w.view.Resource && n == w.root {
@@ -213,7 +213,7 @@ func (w *writer) ofResource(n *node, want *schema.Type, _ scope) *node {
 
 // exact is a form of a text whose equality and order are those of its
 // characters: case and blanks at the end count.
-func (w *writer) exact(text string) string {
+func (w phrases) exact(text string) string {
 	if w.facts.CompareBytes {
 		// of one type first, since the bytes of nvarchar are others
 		return fmt.Sprintf("CAST(CAST(%s AS %s) AS varbinary(max))", text, w.facts.Text)
@@ -225,12 +225,12 @@ func (w *writer) exact(text string) string {
 
 // collated is a text in the collation of its characters. Not every parser takes
 // COLLATE behind a parenthesis.
-func (w *writer) collated(text string) string {
+func (w phrases) collated(text string) string {
 	return fmt.Sprintf("CAST(%s AS %s) COLLATE %s", text, w.facts.Text, w.facts.Binary)
 }
 
 // sameText compares a text with another, which may be a known one.
-func (w *writer) sameText(l, r string, known *string) string {
+func (w phrases) sameText(l, r string, known *string) string {
 	switch {
 	case w.facts.CompareBytes && known != nil:
 		return fmt.Sprintf("%s = CAST(%s AS varbinary(max))", w.exact(l), r)

@@ -34,7 +34,7 @@ type pickedList struct {
 }
 
 // pickOf reads a column as a pick.
-func (w *writer) pickOf(cell sof.Cell) (pick, bool) {
+func (w plan) pickOf(cell sof.Cell) (pick, bool) {
 	first, ok := cell.Value.(*sof.Call)
 	if !ok || first.Func != sof.FuncFirst || !first.In.Type().Many {
 		return pick{}, false
@@ -116,7 +116,7 @@ func cells(r sof.Row) []sof.Cell {
 }
 
 // pickAll lowers the picks of a row node that go over the same lists.
-func (w *writer) pickAll(r sof.Row, c scope) {
+func (w plan) pickAll(r sof.Row, c scope) {
 	c.at = c.home
 	var groups [][]pick
 	for _, cell := range cells(r) {
@@ -139,7 +139,7 @@ func (w *writer) pickAll(r sof.Row, c scope) {
 }
 
 // goTogether reports whether a pick goes over the lists of a group, as deep as each goes.
-func (w *writer) goTogether(group []pick, p pick) bool {
+func (w plan) goTogether(group []pick, p pick) bool {
 	return !slices.ContainsFunc(group, func(other pick) bool {
 		if w.key(other.base) != w.key(p.base) {
 			return true
@@ -175,8 +175,8 @@ type passLevel struct {
 }
 
 // pickGroup lowers picks that go together.
-func (w *writer) pickGroup(group []pick, c scope) {
-	p := &pass{w: w, group: group, c: c, inner: c.inside()}
+func (w plan) pickGroup(group []pick, c scope) {
+	p := &pass{w: w.writer, group: group, c: c, inner: c.inside()}
 	alias := w.alias("f")
 	nodes := make([]*node, len(group))
 	for i, one := range group {
@@ -190,7 +190,7 @@ func (w *writer) pickGroup(group []pick, c scope) {
 		for _, l := range p.levels[:len(one.lists)] {
 			text += l.place + " + "
 		}
-		text += w.text(n)
+		text += w.items.text(n)
 		if len(conditions) > 0 {
 			text = fmt.Sprintf("CASE WHEN %s THEN %s END", strings.Join(conditions, " AND "), text)
 		}
@@ -214,7 +214,7 @@ func (w *writer) pickGroup(group []pick, c scope) {
 }
 
 // pickedItem is the item of a pick: without its place.
-func (w *writer) pickedItem(one pick, n *node, alias string, c scope) *node {
+func (w plan) pickedItem(one pick, n *node, alias string, c scope) *node {
 	col := w.view.Columns[one.cell.Column]
 	text := fmt.Sprintf("SUBSTRING(%s.%s, %d, %d)", alias, Quote(col.Name), placeDigits*len(one.lists)+1, math.MaxInt32)
 	if col.Kind != sof.Text {
@@ -234,16 +234,16 @@ func (p *pass) lower(e sof.Expr, conditions *[]string) *node {
 		if many, _ := repeats(e); many {
 			return p.level(e, conditions)
 		}
-		return w.members(p.lower(e.In, conditions), e.Properties)
+		return w.items.members(p.lower(e.In, conditions), e.Properties)
 	case *sof.Filter:
 		n := p.lower(e.In, conditions)
-		*conditions = append(*conditions, w.pred(e.Pred, p.inner.on(n)))
+		*conditions = append(*conditions, w.conditions.pred(e.Pred, p.inner.on(n)))
 		return n
 	case *sof.OfType:
-		return w.ofType(p.lower(e.In, conditions), e, p.inner)
+		return w.values.ofType(p.lower(e.In, conditions), e, p.inner)
 	case *sof.ReferenceKey:
 		n := p.lower(e.In, conditions)
-		return w.referenceKey(n, e, p.inner)
+		return w.values.referenceKey(n, e, p.inner)
 	}
 	return &node{}
 }
@@ -253,7 +253,7 @@ func (p *pass) level(e *sof.Child, conditions *[]string) *node {
 	around := &pick{}
 	around.walk(e.In)
 	depth := len(around.lists)
-	in := p.w.one
+	in := p.w.values.one
 	if depth > 0 {
 		in = func(e sof.Expr, _ scope) *node { return p.lower(e, conditions) }
 	}
@@ -274,14 +274,14 @@ func (p *pass) level(e *sof.Child, conditions *[]string) *node {
 // outermost list.
 func (p *pass) open(e *sof.Child, owner *node, depth int) *passLevel {
 	w := p.w
-	whole, typ := w.listIn(owner, e)
+	whole, typ := w.lists.listIn(owner, e)
 	if whole == "" {
 		return &passLevel{item: &node{}}
 	}
 	alias := w.alias("e")
-	it := w.element(alias, typ, p.inner.at)
+	it := w.lists.element(alias, typ, p.inner.at)
 	it.in.outer = depth > 0
-	w.siftAny(it.in, p.needed(depth))
+	w.items.siftAny(it.in, p.needed(depth))
 	l := &passLevel{
 		item: &node{alts: []alt{it}}, whole: whole, json: &openjson{text: whole},
 		place: fmt.Sprintf("RIGHT(%s + CAST(%s.[key] AS %s), %d)", w.lit(strings.Repeat("0", placeDigits)), alias, w.shortText(), placeDigits),

@@ -11,38 +11,38 @@ import (
 
 // pred lowers an expression to a condition of three-valued logic: unknown stands
 // for no item.
-func (w *writer) pred(e sof.Expr, c scope) string {
+func (w conditions) pred(e sof.Expr, c scope) string {
 	switch e := e.(type) {
 	case *sof.Binary:
 		return w.binaryPred(e, c)
 	case *sof.All:
 		return w.quantified(e.In, func(inner scope) string { return w.pred(e.Pred, inner) }, true, c)
 	case *sof.Is:
-		n := w.single(e.In, "is", c)
-		is := w.ofExactType(n, e, c)
-		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.present(is), w.present(n))
+		n := w.values.single(e.In, "is", c)
+		is := w.values.ofExactType(n, e, c)
+		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.items.present(is), w.items.present(n))
 	case *sof.Call:
 		if p, ok := w.callPred(e, c); ok {
 			return p
 		}
 	}
-	return w.condition(w.single(e, "a condition", c))
+	return w.condition(w.values.single(e, "a condition", c))
 }
 
 // condition is a boolean item as a condition.
-func (w *writer) condition(n *node) string {
+func (w conditions) condition(n *node) string {
 	if len(n.alts) == 1 && n.alts[0].pred != "" && len(n.guards) == 0 {
 		return n.alts[0].pred
 	}
-	return fmt.Sprintf("%s = %s", w.text(n), w.lit("true"))
+	return fmt.Sprintf("%s = %s", w.items.text(n), w.lit("true"))
 }
 
-func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
+func (w conditions) callPred(e *sof.Call, c scope) (string, bool) {
 	switch e.Func {
 	case sof.FuncExists, sof.FuncEmpty:
 		there := e.Func == sof.FuncExists
 		if !e.In.Type().Many {
-			p := w.present(w.one(e.In, c))
+			p := w.items.present(w.values.one(e.In, c))
 			if !there {
 				p = fmt.Sprintf("NOT (%s)", p)
 			}
@@ -66,8 +66,8 @@ func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
 	case sof.FuncStartsWith, sof.FuncEndsWith, sof.FuncContains:
 		return w.within(e, c), true
 	case sof.FuncIsDistinct:
-		all := w.howMany(e.In, c)
-		some := w.howMany(&sof.Call{Func: sof.FuncDistinct, In: e.In, T: e.In.Type()}, c)
+		all := w.lists.howMany(e.In, c)
+		some := w.lists.howMany(&sof.Call{Func: sof.FuncDistinct, In: e.In, T: e.In.Type()}, c)
 		return fmt.Sprintf("%s = %s", all, some), true
 	case sof.FuncSubsetOf, sof.FuncSupersetOf:
 		in, list := e.In, e.Args[0]
@@ -83,7 +83,7 @@ func (w *writer) callPred(e *sof.Call, c scope) (string, bool) {
 	return "", false
 }
 
-func (w *writer) eachIs(want bool, c scope) string {
+func (w conditions) eachIs(want bool, c scope) string {
 	p := w.condition(c.focus)
 	if !want {
 		p = fmt.Sprintf("NOT (%s)", p)
@@ -92,12 +92,12 @@ func (w *writer) eachIs(want bool, c scope) string {
 }
 
 // quantified says that a condition is true for all items of in, or for any.
-func (w *writer) quantified(in sof.Expr, cond func(scope) string, every bool, c scope) string {
+func (w conditions) quantified(in sof.Expr, cond func(scope) string, every bool, c scope) string {
 	inner := c.inside()
-	got := w.rows(in, inner)
+	got := w.lists.rows(in, inner)
 	inner = inner.on(got.item)
 	inner.itemIndex = ""
-	if w.plainList(in) {
+	if w.lists.plainList(in) {
 		inner.itemIndex = got.position()
 	}
 	p := cond(inner)
@@ -113,7 +113,7 @@ func (w *writer) quantified(in sof.Expr, cond func(scope) string, every bool, c 
 	return fmt.Sprintf("%s.[n] %s 0", alias, sign)
 }
 
-func (w *writer) binaryPred(e *sof.Binary, c scope) string {
+func (w conditions) binaryPred(e *sof.Binary, c scope) string {
 	switch e.Op {
 	case "and", "or", "implies":
 		return w.connected(e, c)
@@ -128,8 +128,8 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 	case "!~":
 		return fmt.Sprintf("NOT (%s)", w.equivalent(e, c))
 	case "<", "<=", ">", ">=":
-		l, r := w.single(e.L, e.Op, c), w.single(e.R, e.Op, c)
-		return w.compare(e, l, r, e.Op, c)
+		l, r := w.values.single(e.L, e.Op, c), w.values.single(e.R, e.Op, c)
+		return w.comparisons.compare(e, l, r, e.Op, c)
 	case "in":
 		return w.member(e, e.L, e.R, c)
 	case "contains":
@@ -140,13 +140,13 @@ func (w *writer) binaryPred(e *sof.Binary, c scope) string {
 }
 
 // bit applies a condition as 1, 0 or NULL, so that its text is needed once.
-func (w *writer) bit(p string, c scope) string {
+func (w conditions) bit(p string, c scope) string {
 	return w.worked(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
 }
 
 // equal is = on collections: empty gives empty, and lists of different length
 // are not equal.
-func (w *writer) equal(e *sof.Binary, c scope) string {
+func (w conditions) equal(e *sof.Binary, c scope) string {
 	l, r := e.L, e.R
 	switch {
 	case l.Type().Many && r.Type().Many:
@@ -156,15 +156,15 @@ func (w *writer) equal(e *sof.Binary, c scope) string {
 		l, r = r, l
 	}
 	if !l.Type().Many {
-		return w.compare(e, w.one(l, c), w.one(r, c), "=", c)
+		return w.comparisons.compare(e, w.values.one(l, c), w.values.one(r, c), "=", c)
 	}
-	other := w.one(r, c)
-	n, count := w.counted(l, c)
-	same := w.compare(e, n, other, "=", c)
-	if w.surely(other) {
+	other := w.values.one(r, c)
+	n, count := w.lists.counted(l, c)
+	same := w.comparisons.compare(e, n, other, "=", c)
+	if w.lists.surely(other) {
 		return fmt.Sprintf("(%s <= 1 AND %s)", count, same)
 	}
-	return fmt.Sprintf("((%s <= 1 OR NOT (%s)) AND %s)", count, w.present(other), same)
+	return fmt.Sprintf("((%s <= 1 OR NOT (%s)) AND %s)", count, w.items.present(other), same)
 }
 
 // family sorts the system types by how they compare.
@@ -218,7 +218,7 @@ func only(n *node, f family) *node {
 }
 
 // compare compares two items of one family.
-func (w *writer) compare(e sof.Expr, l, r *node, sign string, c scope) string {
+func (w comparisons) compare(e sof.Expr, l, r *node, sign string, c scope) string {
 	if len(l.alts) == 0 || len(r.alts) == 0 {
 		return "NULL = 1"
 	}
@@ -263,7 +263,7 @@ func mirrored(sign string) string {
 }
 
 // compareMixed compares an item of several possible types with one of a family.
-func (w *writer) compareMixed(e sof.Expr, l, r *node, f family, sign string, c scope) string {
+func (w comparisons) compareMixed(e sof.Expr, l, r *node, f family, sign string, c scope) string {
 	some := only(l, f)
 	if len(some.alts) == 0 || sign != "=" {
 		w.refuse(e, "values of these types are compared", "choose one with ofType()")
@@ -271,7 +271,7 @@ func (w *writer) compareMixed(e sof.Expr, l, r *node, f family, sign string, c s
 	}
 	same := w.compare(e, some, r, "=", c)
 	// an item of another type is no empty one
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) OR (%s AND %s) THEN 0 END = 1", same, same, w.present(l), w.present(r))
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) OR (%s AND %s) THEN 0 END = 1", same, same, w.items.present(l), w.items.present(r))
 }
 
 func knownText(n *node) *string {
@@ -281,64 +281,64 @@ func knownText(n *node) *string {
 	return nil
 }
 
-func (w *writer) compareTexts(l, r *node, sign string) string {
+func (w comparisons) compareTexts(l, r *node, sign string) string {
 	if sign == "=" {
 		if knownText(l) != nil {
 			l, r = r, l
 		}
-		return w.sameText(w.text(l), w.text(r), knownText(r))
+		return w.sameText(w.items.text(l), w.items.text(r), knownText(r))
 	}
 	if w.facts.CompareBytes {
-		return fmt.Sprintf("%s %s %s", w.exact(w.text(l)), sign, w.exact(w.text(r)))
+		return fmt.Sprintf("%s %s %s", w.exact(w.items.text(l)), sign, w.exact(w.items.text(r)))
 	}
 	// the shorter text is filled up with blanks, unless something below all
 	// characters is behind it
-	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.text(l)+" + NCHAR(1)"), sign, w.text(r))
+	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.items.text(l)+" + NCHAR(1)"), sign, w.items.text(r))
 }
 
-func (w *writer) compareTruths(l, r *node, c scope) string {
+func (w comparisons) compareTruths(l, r *node, c scope) string {
 	for _, pair := range [][2]*node{{l, r}, {r, l}} {
 		if k := knownText(pair[1]); k != nil {
-			p := w.condition(pair[0])
+			p := w.conditions.condition(pair[0])
 			if *k == "true" {
 				return p
 			}
 			return fmt.Sprintf("NOT (%s)", p)
 		}
 	}
-	return fmt.Sprintf("%s = %s", w.text(w.settled(l, c)), w.text(w.settled(r, c)))
+	return fmt.Sprintf("%s = %s", w.items.text(w.settled(l, c)), w.items.text(w.settled(r, c)))
 }
 
 // settled is an item whose conditions are applied already: the text of a condition
 // has it twice.
-func (w *writer) settled(n *node, c scope) *node {
+func (w comparisons) settled(n *node, c scope) *node {
 	out := *n
 	out.alts = slices.Clone(n.alts)
 	for i := range out.alts {
 		if p := &out.alts[i].pred; *p != "" {
-			*p = w.bit(*p, c) + " = 1"
+			*p = w.conditions.bit(*p, c) + " = 1"
 		}
 	}
 	return &out
 }
 
 // member is "in": whether a list has the item.
-func (w *writer) member(e *sof.Binary, one, list sof.Expr, c scope) string {
-	it := w.single(one, "in and contains", c)
+func (w conditions) member(e *sof.Binary, one, list sof.Expr, c scope) string {
+	it := w.values.single(one, "in and contains", c)
 	if alternatives := literals(list); len(alternatives) > 0 {
 		var same []string
 		for _, k := range alternatives {
-			same = append(same, w.compare(e, it, w.constant(k), "=", c))
+			same = append(same, w.comparisons.compare(e, it, w.values.constant(k), "=", c))
 		}
 		p := "(" + strings.Join(same, " OR ") + ")"
 		if f := familyOf(it); f == dates || f == times {
 			// where the order of two dates is not known they are not the same
-			p = fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", p, w.present(it))
+			p = fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", p, w.items.present(it))
 		}
 		return p
 	}
 	found := w.found(e, list, it, c)
-	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.present(it), found)
+	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.items.present(it), found)
 }
 
 // literals are the constants of a union of nothing else.
@@ -361,12 +361,12 @@ func literals(e sof.Expr) []*sof.Constant {
 
 // equivalent is ~ for single items: case and kinds of white space do not count,
 // and empty is like empty.
-func (w *writer) equivalent(e *sof.Binary, c scope) string {
+func (w conditions) equivalent(e *sof.Binary, c scope) string {
 	if e.L.Type().Many || e.R.Type().Many {
 		w.refuse(e, "~ on a list", "take the first()")
 		return "1 = 0"
 	}
-	l, r := w.one(e.L, c), w.one(e.R, c)
+	l, r := w.values.one(e.L, c), w.values.one(e.R, c)
 	f := familyOf(l)
 	if f != familyOf(r) || f == mixed || f == numbers {
 		w.refuse(e, "~ on other things than strings, booleans, dates and times", "use =")
@@ -374,22 +374,22 @@ func (w *writer) equivalent(e *sof.Binary, c scope) string {
 	}
 	same := ""
 	if f == texts {
-		same = w.sameText(w.normal(w.text(l)), w.normal(w.text(r)), nil)
+		same = w.sameText(w.normal(w.items.text(l)), w.normal(w.items.text(r)), nil)
 	} else {
-		same = w.compare(e, l, r, "=", c)
+		same = w.comparisons.compare(e, l, r, "=", c)
 	}
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s OR %s THEN 0 ELSE 1 END = 1", same, w.present(l), w.present(r))
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s OR %s THEN 0 ELSE 1 END = 1", same, w.items.present(l), w.items.present(r))
 }
 
 // normal is a text as ~ sees it.
-func (w *writer) normal(text string) string {
+func (w phrases) normal(text string) string {
 	for _, code := range []int{9, 10, 13} {
 		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, w.char(code), w.lit(" "))
 	}
 	return "LOWER(" + text + ")"
 }
 
-func (w *writer) char(code int) string {
+func (w phrases) char(code int) string {
 	if w.facts.National {
 		return fmt.Sprintf("NCHAR(%d)", code)
 	}

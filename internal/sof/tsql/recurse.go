@@ -18,7 +18,7 @@ const deepest = 10
 
 // recurse lowers a repeat: one derived table with every item that the paths
 // reach, parents before children.
-func (w *writer) recurse(r *sof.Recurse, c scope) {
+func (w plan) recurse(r *sof.Recurse, c scope) {
 	w.current = r.Paths[0]
 	walk := w.descend(r, c.focus, w.lit(""), 1, c)
 	alias := w.alias("r")
@@ -29,23 +29,23 @@ func (w *writer) recurse(r *sof.Recurse, c scope) {
 	}
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(r.Paths[0]), query: query{b}})
 	typ := reached(r)
-	c = c.on(&node{alts: []alt{w.opened(c.at, alias+".[v]", "", typ)}})
+	c = c.on(&node{alts: []alt{w.items.opened(c.at, alias+".[v]", "", typ)}})
 	c.rowIndex = alias + ".[i]"
 	w.row(r.Body, c)
 }
 
 // descend is the query of the items below focus with their places: v and ord.
-func (w *writer) descend(r *sof.Recurse, focus *node, above string, level int, c scope) query {
+func (w plan) descend(r *sof.Recurse, focus *node, above string, level int, c scope) query {
 	var children query
 	for i, path := range r.Paths {
 		inner := c.inside()
 		inner.focus = focus
-		got := w.rows(path, inner)
+		got := w.lists.rows(path, inner)
 		place := fmt.Sprintf("%s + %s", above, w.lit(fmt.Sprint(i)))
 		for _, k := range got.keys {
 			place += fmt.Sprintf(" + RIGHT(%s + CAST(%s AS %s), 6)", w.lit("00000"), k, w.shortText())
 		}
-		inner.at.items = []item{{w.text(got.item), "v"}, {place, "ord"}}
+		inner.at.items = []item{{w.items.text(got.item), "v"}, {place, "ord"}}
 		children = append(children, inner.at)
 	}
 	alias := w.alias("c")
@@ -60,7 +60,7 @@ func (w *writer) descend(r *sof.Recurse, focus *node, above string, level int, c
 	b := &block{parent: c.at, from: []source{{alias: alias, query: children}}}
 	inner := c
 	inner.at = b
-	child := &node{alts: []alt{w.opened(b, v, "", reached(r))}}
+	child := &node{alts: []alt{w.items.opened(b, v, "", reached(r))}}
 	below := w.descend(r, child, ord, level+1, inner.on(child))
 	d := w.alias("d")
 	self := &block{items: []item{{v, "v"}, {ord, "ord"}}}

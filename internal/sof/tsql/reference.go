@@ -18,7 +18,7 @@ type referenceOf struct {
 
 // referenceKey is the id that a Reference points to: a relative reference, or an absolute one at the
 // base URL of the source, either with a version. Others point to no row.
-func (w *writer) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
+func (w values) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 	if len(n.alts) == 0 {
 		return &node{}
 	}
@@ -27,7 +27,7 @@ func (w *writer) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 	if known, ok := w.references[k]; ok {
 		return known
 	}
-	ref := w.text(w.members(n, []sof.Property{{Name: "reference", Type: systemType("String")}}))
+	ref := w.items.text(w.items.members(n, []sof.Property{{Name: "reference", Type: systemType("String")}}))
 	var key string
 	if e.Target == "" {
 		key = w.keyOfAny(ref, e.Base, c)
@@ -48,7 +48,7 @@ func (w *writer) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 const history = "/_history/"
 
 // keyOfTarget is the branch of a CASE that gives the id of a reference to one type.
-func (w *writer) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
+func (w values) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
 	id := w.behindType(ref, e, c) + ".[id]"
 	right := fmt.Sprintf("LEN(%s) > 0", id)
 	for _, other := range []string{"/", "?", "#"} {
@@ -58,7 +58,7 @@ func (w *writer) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
 }
 
 // behindType applies what follows the type in a reference to one type, up to the version.
-func (w *writer) behindType(ref string, e *sof.ReferenceKey, c scope) string {
+func (w values) behindType(ref string, e *sof.ReferenceKey, c scope) string {
 	r := w.unversioned(ref, c)
 	starts := []string{e.Target + "/", "/" + e.Target + "/"}
 	if e.Base != "" {
@@ -73,7 +73,7 @@ func (w *writer) behindType(ref string, e *sof.ReferenceKey, c scope) string {
 }
 
 // unversioned applies a reference up to its version.
-func (w *writer) unversioned(ref string, c scope) string {
+func (w values) unversioned(ref string, c scope) string {
 	r := fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, w.lit(history), ref, w.lit(history))
 	return w.appliedOnce("h", item{r, "r"}, slices.Clone(c.at.wants), c) + ".[r]"
 }
@@ -92,7 +92,7 @@ func (w *writer) appliedOnce(kind string, it item, where []string, c scope) stri
 }
 
 // keyOfAny is the branch of a CASE that gives the id of a reference to any type.
-func (w *writer) keyOfAny(ref, base string, c scope) string {
+func (w values) keyOfAny(ref, base string, c scope) string {
 	parts := w.referenceParts(ref, base, c)
 	typ := parts + ".[type]"
 	right := fmt.Sprintf("ASCII(%s) BETWEEN 65 AND 90", typ)
@@ -105,12 +105,12 @@ func (w *writer) keyOfAny(ref, base string, c scope) string {
 // urnUUID is in front of a UUID in a reference.
 const urnUUID = "urn:uuid:"
 
-func (w *writer) afterURN(ref string) string {
+func (w phrases) afterURN(ref string) string {
 	return fmt.Sprintf("SUBSTRING(%s, %d, LEN(%s))", ref, len(urnUUID)+1, ref)
 }
 
 // isUUID is the condition that a reference is a URN with the characters of a UUID.
-func (w *writer) isUUID(ref string) string {
+func (w phrases) isUUID(ref string) string {
 	prefix := urnUUID
 	out := fmt.Sprintf("LEN(%s) > %d AND %s", ref, len(urnUUID), w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, len(urnUUID)), w.lit(urnUUID), &prefix))
 	for _, other := range strings.Split("/?#._: ", "") {
@@ -121,7 +121,7 @@ func (w *writer) isUUID(ref string) string {
 
 // referenceParts applies the type and the id of a reference that may have a key; there is no row for
 // others. Each step is worked out once, since a planner does not look through a TOP.
-func (w *writer) referenceParts(ref, base string, c scope) string {
+func (w values) referenceParts(ref, base string, c scope) string {
 	k := computedKey{c.at, "parts of " + ref + " at " + base}
 	if alias, ok := w.applied[k]; ok {
 		return alias

@@ -11,7 +11,7 @@ import (
 
 // sift keeps items of a list from being parsed whose text shows that a condition is not true for
 // them: an item with a string has the string in its JSON, unless it has escapes.
-func (w *writer) sift(n *node, pred sof.Expr) {
+func (w items) sift(n *node, pred sof.Expr) {
 	texts := needed(pred)
 	for i := range n.alts {
 		o := n.alts[i].in
@@ -26,7 +26,7 @@ func (w *writer) sift(n *node, pred sof.Expr) {
 
 // siftAny keeps an item from being parsed that has the strings of none of the alternatives. All items
 // are parsed where there are no alternatives.
-func (w *writer) siftAny(o *object, alternatives [][]string) {
+func (w items) siftAny(o *object, alternatives [][]string) {
 	if len(alternatives) == 0 {
 		return
 	}

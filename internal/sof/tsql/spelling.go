@@ -17,7 +17,7 @@ const largest = "99999999999999999999.999999999999999999"
 const mostExponent = 400
 
 // withExponent is the condition that the text of a number has an exponent.
-func (w *writer) withExponent(text string) string {
+func (w phrases) withExponent(text string) string {
 	return fmt.Sprintf("UPPER(%s) LIKE %s", text, w.lit("%E%"))
 }
 
@@ -26,7 +26,7 @@ type apply func(items ...item) string
 
 // spelledOut adds the derived table of a number for which rare holds, once for each form, and
 // returns its alias.
-func (w *writer) spelledOut(form, text, rare string, c scope, value func(s spelling, apply apply) string) string {
+func (w comparisons) spelledOut(form, text, rare string, c scope, value func(s spelling, apply apply) string) string {
 	k := computedKey{c.at, form + " " + text}
 	if alias, ok := w.applied[k]; ok {
 		return alias
@@ -51,7 +51,7 @@ type spelling struct {
 }
 
 // spelling moves the point of a number to where its exponent says.
-func (w *writer) spelling(text string, apply apply) spelling {
+func (w comparisons) spelling(text string, apply apply) spelling {
 	e := apply(item{fmt.Sprintf("CHARINDEX(%s, UPPER(%s) + %s)", w.lit("E"), text, w.lit("E")), "e"}) + ".[e]"
 	m := apply(
 		item{fmt.Sprintf("REPLACE(LEFT(%s, %s - 1), %s, %s)", text, e, w.lit("-"), w.lit("")), "m"},
@@ -69,19 +69,19 @@ func (w *writer) spelling(text string, apply apply) spelling {
 	return spelling{sign: s + ".[sign]", text: s + ".[t]", digits: digits}
 }
 
-func (w *writer) onlyZeros(digits string) string {
+func (w phrases) onlyZeros(digits string) string {
 	return fmt.Sprintf("REPLACE(%s, %s, %s) = %s", digits, w.lit("0"), w.lit(""), w.lit(""))
 }
 
 // plainText is the text of a number of the document without an exponent.
-func (w *writer) plainText(text string, c scope) string {
+func (w comparisons) plainText(text string, c scope) string {
 	alias := w.spelledOut("plain", text, w.withExponent(text), c, func(s spelling, _ apply) string { return s.sign + " + " + s.text })
 	return fmt.Sprintf("ISNULL(%s.[v], %s)", alias, text)
 }
 
 // comparedText is the text of a number of the document as a number to compare. Where it has more
 // digits than the type, it keeps its order to all numbers that have fewer.
-func (w *writer) comparedText(text string, c scope) string {
+func (w comparisons) comparedText(text string, c scope) string {
 	rare := fmt.Sprintf("(LEN(%s) > 20 OR %s)", text, w.withExponent(text))
 	alias := w.spelledOut("compared", text, rare, c, func(s spelling, apply apply) string {
 		q := apply(item{fmt.Sprintf("CHARINDEX(%s, %s + %s) + 17", w.lit("."), s.text, w.lit(".")), "q"}) + ".[q]"
@@ -96,7 +96,7 @@ func (w *writer) comparedText(text string, c scope) string {
 
 // storedText is the text of a number in a decimal column: rounded half to even, and NULL where it
 // does not fit or a number other than zero would become zero.
-func (w *writer) storedText(text string, col sof.Column, c scope) string {
+func (w comparisons) storedText(text string, col sof.Column, c scope) string {
 	typ := columnType(col, w.facts)
 	long := fmt.Sprintf("LEN(%s) > %d", text, col.Scale+2)
 	if col.Scale < 10 {

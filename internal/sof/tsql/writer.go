@@ -12,11 +12,18 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// writer lowers one view.
+// writer lowers one view. Its parts each lower one kind of thing, and ask each other for the rest.
 type writer struct {
+	phrases
+	plan        plan
+	lists       lists
+	values      values
+	conditions  conditions
+	comparisons comparisons
+	items       items
+
 	view   *sof.View
 	engine Engine
-	facts  Facts
 	shape  Shape
 	root   *node
 	counts map[string]int // of aliases, by their first letter
@@ -44,6 +51,25 @@ type writer struct {
 	failures int // how many expressions make the statement fail for bad data
 }
 
+// The parts of a writer.
+type (
+	// plan lowers rows: what a view selects and iterates over, and the cells of a row.
+	plan struct{ *writer }
+	// lists lowers expressions that yield lists, and what becomes of a list as a whole.
+	lists struct{ *writer }
+	// values lowers expressions that yield one item at most.
+	values struct{ *writer }
+	// conditions lowers expressions to conditions.
+	conditions struct{ *writer }
+	// comparisons brings items into forms that compare: numbers, dates and texts.
+	comparisons struct{ *writer }
+	// items reads items and their members where they are in the document.
+	items struct{ *writer }
+)
+
+// phrases writes expressions of texts as an engine understands them.
+type phrases struct{ facts Facts }
+
 // sharedKey tells expressions that are lowered once: the same expression over
 // the same focus in the same block.
 type sharedKey struct {
@@ -55,11 +81,14 @@ type sharedKey struct {
 }
 
 func newWriter(v *sof.View, e Engine, s Shape) *writer {
-	return &writer{
-		view: v, engine: e, facts: e.Facts(), shape: s,
+	w := &writer{
+		phrases: phrases{e.Facts()}, view: v, engine: e, shape: s,
 		counts: map[string]int{}, shared: map[sharedKey]*node{}, picked: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
 		keys: map[sof.Expr]int{}, numbers: map[string]int{}, references: map[referenceOf]*node{},
 	}
+	w.plan, w.lists, w.values = plan{w}, lists{w}, values{w}
+	w.conditions, w.comparisons, w.items = conditions{w}, comparisons{w}, items{w}
+	return w
 }
 
 // scope is where an expression is lowered.
@@ -105,7 +134,7 @@ func (w *writer) alias(kind string) string {
 	return fmt.Sprintf("%s%d", kind, w.counts[kind])
 }
 
-func (w *writer) lit(text string) string { return literal(text, w.facts) }
+func (w phrases) lit(text string) string { return literal(text, w.facts) }
 
 // note is what is said beside the source that serves e. Some servers and tools count a
 // statement in bytes where they mean characters: a comment gives them no chance.
@@ -131,10 +160,10 @@ func (w *writer) body() (string, error) {
 	w.kept = top.where[0]
 	for _, e := range w.view.Where {
 		w.current = e
-		top.where = append(top.where, w.pred(e, c))
+		top.where = append(top.where, w.conditions.pred(e, c))
 	}
 	w.kept = ""
-	w.row(w.view.Rows, c)
+	w.plan.row(w.view.Rows, c)
 	for i, col := range w.view.Columns {
 		if c.out[i] == "" && len(w.faults) == 0 {
 			return "", fmt.Errorf("view %s: the column %s has no value", w.view.Name, col.Name)
@@ -166,7 +195,7 @@ func (w *writer) begin() (c scope, kind string) {
 const idLength = 64
 
 // narrow is a text of ASCII in a column that is compared by its characters.
-func (w *writer) narrow(text string, length int) string {
+func (w phrases) narrow(text string, length int) string {
 	text = fmt.Sprintf("CAST(%s AS varchar(%d))", text, length)
 	if !w.facts.CompareBytes {
 		text += " COLLATE " + w.facts.Binary
@@ -202,7 +231,7 @@ func (w *writer) wanted(b *block) string {
 
 // row lowers a node of the row plan into the block of c: its rows multiply those
 // of the block, its columns go to c.out.
-func (w *writer) row(r sof.Row, c scope) {
+func (w plan) row(r sof.Row, c scope) {
 	w.pickAll(r, c)
 	switch r := r.(type) {
 	case *sof.Project:
@@ -232,26 +261,26 @@ func (w *writer) row(r sof.Row, c scope) {
 }
 
 // want notes lists without which a product has no rows, for the references in it.
-func (w *writer) want(r *sof.Product, c scope) {
+func (w plan) want(r *sof.Product, c scope) {
 	isReference := func(e sof.Expr) bool { _, is := e.(*sof.ReferenceKey); return is }
 	if !slices.ContainsFunc(cells(r), func(cell sof.Cell) bool { return mentions(cell.Value, isReference) }) {
 		return
 	}
 	for _, p := range r.Parts {
 		it, ok := p.(*sof.Iterate)
-		if !ok || it.Outer || c.at != c.home || !w.plainList(it.Over) {
+		if !ok || it.Outer || c.at != c.home || !w.lists.plainList(it.Over) {
 			continue
 		}
 		list := it.Over.(*sof.Child)
 		w.current = list
-		if owner := w.one(list.In, c); len(owner.alts) == 1 && owner.alts[0].in != nil {
-			c.at.wants = append(c.at.wants, w.present(w.forms(owner, list.Properties)))
+		if owner := w.values.one(list.In, c); len(owner.alts) == 1 && owner.alts[0].in != nil {
+			c.at.wants = append(c.at.wants, w.items.present(w.items.forms(owner, list.Properties)))
 		}
 	}
 }
 
 // columns makes columns of the view the items of a block.
-func (w *writer) columns(b *block, out map[int]string, columns []int) {
+func (w plan) columns(b *block, out map[int]string, columns []int) {
 	for _, i := range columns {
 		b.items = append(b.items, item{out[i], w.view.Columns[i].Name})
 	}
@@ -259,7 +288,7 @@ func (w *writer) columns(b *block, out map[int]string, columns []int) {
 
 // derived applies a query whose items are columns of the view. Those of index
 // are 0 where the query has no row.
-func (w *writer) derived(q query, c scope, outer bool, note string, index []int) {
+func (w plan) derived(q query, c scope, outer bool, note string, index []int) {
 	alias := w.alias("u")
 	c.at.from = append(c.at.from, source{alias: alias, outer: outer, note: note, query: q})
 	for i, col := range w.view.Columns {
@@ -274,7 +303,7 @@ func (w *writer) derived(q query, c scope, outer bool, note string, index []int)
 }
 
 // zero is the index 0 in a column.
-func (w *writer) zero(col sof.Column) string {
+func (w phrases) zero(col sof.Column) string {
 	switch {
 	case col.Collection:
 		return w.lit("[0]")
@@ -284,7 +313,7 @@ func (w *writer) zero(col sof.Column) string {
 	return "0"
 }
 
-func (w *writer) iterate(r *sof.Iterate, c scope) {
+func (w plan) iterate(r *sof.Iterate, c scope) {
 	w.current = r.Over
 	if !r.Outer {
 		item, index := w.walk(r, c)
@@ -312,9 +341,9 @@ func (w *writer) iterate(r *sof.Iterate, c scope) {
 }
 
 // nullRow is the row of nulls of an Iterate over nothing.
-func (w *writer) nullRow(r *sof.Iterate, c scope) *block {
+func (w plan) nullRow(r *sof.Iterate, c scope) *block {
 	count := c.inside()
-	w.rows(r.Over, count)
+	w.lists.rows(r.Over, count)
 	count.at.items = []item{{"COUNT(*)", "n"}}
 	alias := w.alias("n")
 	b := &block{from: []source{{alias: alias, query: query{count.at}}}, where: []string{alias + ".[n] = 0"}}
@@ -362,23 +391,23 @@ func hasIndex(r sof.Row, column int) bool {
 
 // walk brings the items of r.Over into the block of c, and gives one of them with
 // its %rowIndex.
-func (w *writer) walk(r *sof.Iterate, c scope) (*node, string) {
+func (w plan) walk(r *sof.Iterate, c scope) (*node, string) {
 	if !usesRowIndex(r.Body) {
-		got := w.rows(r.Over, c)
+		got := w.lists.rows(r.Over, c)
 		return got.item, "0"
 	}
 	if !r.Over.Type().Many {
-		return w.rows(r.Over, c).item, "0"
+		return w.lists.rows(r.Over, c).item, "0"
 	}
-	if w.plainList(r.Over) {
+	if w.lists.plainList(r.Over) {
 		// one list, as it comes: its keys are the positions
-		got := w.rows(r.Over, c)
+		got := w.lists.rows(r.Over, c)
 		return got.item, got.position()
 	}
 	inner := c.inside()
-	got := w.rows(r.Over, inner)
+	got := w.lists.rows(r.Over, inner)
 	alias := w.alias("e")
-	item := w.carried(got.item, inner.at, alias, c.at, "")
+	item := w.items.carried(got.item, inner.at, alias, c.at, "")
 	inner.at.items = append(inner.at.items, numbered(got.keys))
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(r.Over), query: query{inner.at}})
 	return item, alias + ".[i]"
