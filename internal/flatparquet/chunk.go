@@ -36,6 +36,7 @@ type chunk struct {
 	plainPage  bool // a page does not
 	dictionary dictionary
 	abandoned  bool
+	bounds     bounds
 	rows       int     // of the growing page
 	count      int     // of its values
 	present    []int32 // its rows with a value, unless all have one
@@ -158,9 +159,11 @@ func (c *chunk) endPage() error {
 		page = append(append(page, byte(e.BitWidth)), c.packed...)
 	case c.Type == Boolean:
 		c.plainPage = true
+		c.bounds.add(c.Type, c.data)
 		page = appendBits(page, c.data)
 	default:
 		c.plainPage = true
+		c.bounds.add(c.Type, c.data)
 		page = append(page, c.data...)
 	}
 	c.page = page
@@ -240,6 +243,10 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 	size := int64(len(c.pages))
 	data := c.pages
 	if c.byNumber {
+		c.bounds.add(Text, c.dictionary.page)
+	}
+	meta.Statistics.MinValue, meta.Statistics.MaxValue = c.bounds.ends()
+	if c.byNumber {
 		c.pages = nil
 		err := c.appendPage(&format.PageHeader{
 			Type: format.DictionaryPage,
@@ -279,6 +286,7 @@ func (c *chunk) reset() {
 	c.pages, c.plainSize, c.values, c.nulls = c.pages[:0], 0, 0, 0
 	c.byNumber, c.plainPage, c.abandoned = false, false, false
 	c.dictionary.reset()
+	c.bounds.reset()
 	c.clearPage()
 }
 

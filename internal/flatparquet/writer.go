@@ -103,8 +103,13 @@ func (w *Writer) Close() error {
 		return err
 	}
 	w.begin()
+	orders := make([]format.ColumnOrder, len(w.chunks))
+	for i := range orders {
+		orders[i].Value = &format.TypeDefinedOrder{} // without it readers ignore the bounds
+	}
 	footer, err := thrift.Marshal(&thrift.CompactProtocol{}, &format.FileMetaData{
 		Version: 1, Schema: w.schema, NumRows: w.total, RowGroups: w.groups, CreatedBy: "fhirsynapse version 1 (build 1)",
+		ColumnOrders: orders,
 	})
 	if err != nil {
 		return fmt.Errorf("encode the footer of %s: %w", w.name, err)
