@@ -93,7 +93,7 @@ type bulk struct {
 	current   string // the job that OneAtATime waits for
 }
 
-// rules say which parameters of a kick-off the server takes.
+// rules say how the server answers: which parameters it takes, how it spells its statuses.
 type rules struct {
 	Bulk
 	o Options
@@ -179,7 +179,7 @@ func (b *bulk) statusURL(r *http.Request, job string) string {
 func statusQuery(job string) string { return "job=%24" + job + "%3D%3d&_x=a%20b" }
 
 // jobID implements requests.
-func (b *bulk) jobID(r *http.Request) (string, bool) {
+func (b *rules) jobID(r *http.Request) (string, bool) {
 	if !b.QueryStatus {
 		return strings.CutPrefix(r.URL.Path, bulkStatusPath)
 	}
@@ -206,7 +206,7 @@ func (b *bulk) busy() bool {
 }
 
 // running implements statuses.
-func (b *bulk) running(w http.ResponseWriter, poll int) {
+func (b *rules) running(w http.ResponseWriter, poll int) {
 	if b.RetryAfter != "" {
 		w.Header().Set("Retry-After", b.RetryAfter)
 	}

@@ -73,7 +73,7 @@ func (b *bulk) file(w http.ResponseWriter, r *http.Request) {
 	b.send(w, r, content, etag)
 }
 
-func (b *bulk) send(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, etag string) {
+func (b *rules) send(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, etag string) {
 	switch {
 	case !b.NoGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && r.Header.Get("Range") == "":
 		w.Header().Set("Content-Encoding", "gzip")
