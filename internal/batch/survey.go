@@ -66,18 +66,11 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		case typ == "" || slices.Contains(c.types, typ) || slices.Contains(wrappers, typ):
 		case !json.Valid(line.JSON) && err == nil: // a bad line does not say what the file has
 		default:
-			wraps, err := d.wraps(typ)
+			resource, err := d.note(typ, &c.types, &wrappers)
 			if err != nil {
 				return c, err
 			}
-			if wraps {
-				wrappers = append(wrappers, typ)
-				break
-			}
-			if len(c.types) < mostTypes {
-				c.types = append(c.types, typ)
-			}
-			if found < 0 {
+			if resource && found < 0 {
 				found = line.Offset
 			}
 		}
@@ -95,6 +88,22 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		return c, fmt.Errorf("%s: resourceType %q is not a resource type of FHIR: correct its lines", f.Path, oddName)
 	}
 	return d.untyped(f, c, form, wrappers)
+}
+
+// note adds a type to the resource types or to the wrappers of a file.
+func (d folder) note(typ string, types, wrappers *[]string) (resource bool, err error) {
+	wraps, err := d.wraps(typ)
+	switch {
+	case err != nil:
+		return false, err
+	case wraps:
+		*wrappers = append(*wrappers, typ)
+		return false, nil
+	}
+	if len(*types) < mostTypes {
+		*types = append(*types, typ)
+	}
+	return true, nil
 }
 
 // untyped decides about a file without a good line that names a resource type.

@@ -86,31 +86,15 @@ func readValue(dec *json.Decoder, path string, depth int, fault func(path, msg, 
 	v := value{path: path}
 	switch t := t.(type) {
 	case json.Delim:
+		v.kind = 'o'
+		read := v.readMember
 		if t == '[' {
 			v.kind = 'a'
-			for dec.More() {
-				item, err := readValue(dec, fmt.Sprintf("%s[%d]", path, len(v.items)), depth+1, fault)
-				if err != nil {
-					return value{}, err
-				}
-				v.items = append(v.items, item)
-			}
-		} else {
-			v.kind = 'o'
-			for dec.More() {
-				key, err := dec.Token()
-				if err != nil {
-					return value{}, err
-				}
-				name, _ := key.(string)
-				item, err := readValue(dec, strings.TrimPrefix(path+"."+name, "."), depth+1, fault)
-				if err != nil {
-					return value{}, err
-				}
-				if _, twice := v.member(name); twice {
-					fault(item.path, "the element is there twice", "")
-				}
-				v.members = append(v.members, member{name, item})
+			read = v.readItem
+		}
+		for dec.More() {
+			if err := read(dec, depth+1, fault); err != nil {
+				return value{}, err
 			}
 		}
 		if _, err := dec.Token(); err != nil {
@@ -126,4 +110,29 @@ func readValue(dec *json.Decoder, path string, depth int, fault func(path, msg, 
 		v.kind = '0'
 	}
 	return v, nil
+}
+
+// readItem reads the next item of a list.
+func (v *value) readItem(dec *json.Decoder, depth int, fault func(path, msg, hint string)) error {
+	item, err := readValue(dec, fmt.Sprintf("%s[%d]", v.path, len(v.items)), depth, fault)
+	v.items = append(v.items, item)
+	return err
+}
+
+// readMember reads the next member of an object.
+func (v *value) readMember(dec *json.Decoder, depth int, fault func(path, msg, hint string)) error {
+	key, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	name, _ := key.(string)
+	item, err := readValue(dec, strings.TrimPrefix(v.path+"."+name, "."), depth, fault)
+	if err != nil {
+		return err
+	}
+	if _, twice := v.member(name); twice {
+		fault(item.path, "the element is there twice", "")
+	}
+	v.members = append(v.members, member{name, item})
+	return nil
 }

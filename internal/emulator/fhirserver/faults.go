@@ -40,31 +40,31 @@ func (c *countdown) next() bool {
 }
 
 // FailKickOffs refuses the next n export requests with a status.
-func (s *faults) FailKickOffs(n, status int) {
-	s.set(func(f *faults) { f.kickOffs, f.kickOffStatus = countdown(n), status })
+func (f *faults) FailKickOffs(n, status int) {
+	f.set(func(f *faults) { f.kickOffs, f.kickOffStatus = countdown(n), status })
 }
 
 // CutKickOffs makes the jobs of the next n export requests, and then drops the
 // connection without an answer: orphan jobs.
-func (s *faults) CutKickOffs(n int) { s.set(func(f *faults) { f.cuts = countdown(n) }) }
+func (f *faults) CutKickOffs(n int) { f.set(func(f *faults) { f.cuts = countdown(n) }) }
 
 // ThrottlePolls answers the next n polls with 429 and Retry-After, in seconds.
-func (s *faults) ThrottlePolls(n int, retryAfter time.Duration) {
-	s.set(func(f *faults) { f.throttled, f.retryAfter = countdown(n), retryAfter })
+func (f *faults) ThrottlePolls(n int, retryAfter time.Duration) {
+	f.set(func(f *faults) { f.throttled, f.retryAfter = countdown(n), retryAfter })
 }
 
 // FailJobs fails the next n jobs after they have written their files.
-func (s *faults) FailJobs(n, status int, reason string) {
-	s.set(func(f *faults) { f.failed, f.failure = countdown(n), jobs.Failure{Status: status, Reason: reason} })
+func (f *faults) FailJobs(n, status int, reason string) {
+	f.set(func(f *faults) { f.failed, f.failure = countdown(n), jobs.Failure{Status: status, Reason: reason} })
 }
 
 // HoldJobs keeps every job started from now on running, its files written, until
 // release is called; release may be called again.
-func (s *faults) HoldJobs() (release func()) {
+func (f *faults) HoldJobs() (release func()) {
 	hold := make(chan struct{})
-	s.set(func(f *faults) { f.hold = hold })
+	f.set(func(f *faults) { f.hold = hold })
 	return sync.OnceFunc(func() {
-		s.set(func(f *faults) {
+		f.set(func(f *faults) {
 			if f.hold == hold {
 				f.hold = nil
 			}
@@ -75,21 +75,21 @@ func (s *faults) HoldJobs() (release func()) {
 
 // LeaveOrphans makes the next n jobs leave a blob in their folder that their
 // manifest does not list: half a file of a type that it does.
-func (s *faults) LeaveOrphans(n int) { s.set(func(f *faults) { f.orphans = countdown(n) }) }
+func (f *faults) LeaveOrphans(n int) { f.set(func(f *faults) { f.orphans = countdown(n) }) }
 
 // AddEmptyFiles makes the next n jobs list a file of length zero more.
-func (s *faults) AddEmptyFiles(n int) { s.set(func(f *faults) { f.empties = countdown(n) }) }
+func (f *faults) AddEmptyFiles(n int) { f.set(func(f *faults) { f.empties = countdown(n) }) }
 
 // Slow delays every answer from now on; zero ends it.
-func (s *faults) Slow(by time.Duration) { s.set(func(f *faults) { f.slow = by }) }
+func (f *faults) Slow(by time.Duration) { f.set(func(f *faults) { f.slow = by }) }
 
 // Outage answers every request with 503 while it is on. Jobs go on.
-func (s *faults) Outage(on bool) { s.set(func(f *faults) { f.outage = on }) }
+func (f *faults) Outage(on bool) { f.set(func(f *faults) { f.outage = on }) }
 
 // TruncateAnswers cuts the connection in the middle of the next n answers that
 // have a body.
-func (s *faults) TruncateAnswers(n int) {
-	s.set(func(f *faults) { f.truncated = countdown(n) })
+func (f *faults) TruncateAnswers(n int) {
+	f.set(func(f *faults) { f.truncated = countdown(n) })
 }
 
 // RewriteBlob writes one file of a finished job again (number as in the
@@ -136,11 +136,11 @@ func (f *faults) trouble() (t jobs.Trouble) {
 }
 
 // faulty puts the faults of the whole server in front of it.
-func (s *faults) faulty(next http.Handler) http.Handler {
+func (f *faults) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var slow time.Duration
 		var outage, truncating bool
-		s.set(func(f *faults) { slow, outage, truncating = f.slow, f.outage, f.truncated > 0 })
+		f.set(func(f *faults) { slow, outage, truncating = f.slow, f.outage, f.truncated > 0 })
 		if slow > 0 {
 			timer := time.NewTimer(slow)
 			defer timer.Stop()
@@ -154,7 +154,7 @@ func (s *faults) faulty(next http.Handler) http.Handler {
 		case outage:
 			refuse(w, http.StatusServiceUnavailable, issue{codeOf(http.StatusServiceUnavailable), "The server is switched off on purpose."})
 		case truncating:
-			s.truncate(w, r, next)
+			f.truncate(w, r, next)
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -162,12 +162,12 @@ func (s *faults) faulty(next http.Handler) http.Handler {
 }
 
 // truncate lets the answer begin and promises all of its length.
-func (s *faults) truncate(w http.ResponseWriter, r *http.Request, next http.Handler) {
+func (f *faults) truncate(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	whole := &recorder{header: w.Header(), status: http.StatusOK}
 	next.ServeHTTP(whole, r)
 	cut := false
 	if whole.body.Len() > 0 {
-		s.set(func(f *faults) { cut = f.truncated.next() })
+		f.set(func(f *faults) { cut = f.truncated.next() })
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(whole.body.Len()))
 	w.WriteHeader(whole.status)

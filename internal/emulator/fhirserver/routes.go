@@ -79,7 +79,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) export(w http.ResponseWriter, r *http.Request, level, group string) {
-	if status := s.faults.kickOff(); status != 0 {
+	if status := s.kickOff(); status != 0 {
 		refuse(w, status, issue{codeOf(status), "The kick-off was refused on purpose."})
 		return
 	}
@@ -90,7 +90,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, level, group str
 	}
 	req.URL = base(r) + r.URL.RequestURI()
 	j := s.runner.Start(r.Context(), req, s.trouble())
-	if s.faults.cut() {
+	if s.cut() {
 		panic(http.ErrAbortHandler) // the job is there, the client never hears of it
 	}
 	w.Header().Set("Content-Location", s.dialect.statusURL(r, j.ID))

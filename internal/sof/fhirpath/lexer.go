@@ -181,71 +181,85 @@ func (l *lexer) temporal() (token, error) {
 	if !isTime && !isDigit(l.peek(0)) {
 		return token{}, &Error{start, "@ starts a date or a time, for example @2024-01-31 or @T08:00"}
 	}
-	digits := func(n int) bool {
-		for k := range n {
-			if !isDigit(l.peek(k)) {
-				return false
-			}
-		}
-		l.i += n
-		return true
-	}
-	clock := func() bool {
-		if !digits(2) {
-			return false
-		}
-		for range 2 {
-			if l.peek(0) != ':' {
-				return true
-			}
-			l.i++
-			if !digits(2) {
-				return false
-			}
-		}
-		if l.peek(0) == '.' && isDigit(l.peek(1)) {
-			l.i++
-			l.run(isDigit)
-		}
-		return true
-	}
-	bad := &Error{start, "this is no date or time; write @2024, @2024-01, @2024-01-31, @2024-01-31T08:00:00Z or @T08:00"}
 	if isTime {
 		l.i++
-		if !clock() {
-			return token{}, bad
+		if l.clock() {
+			return token{tokTime, start, l.src[start+2 : l.i]}, nil
 		}
-		return token{tokTime, start, l.src[start+2 : l.i]}, nil
+	} else if l.day() && l.dayTime() {
+		return token{tokDate, start, l.src[start+1 : l.i]}, nil
 	}
-	if !digits(4) {
-		return token{}, bad
+	return token{}, &Error{start, "this is no date or time; write @2024, @2024-01, @2024-01-31, @2024-01-31T08:00:00Z or @T08:00"}
+}
+
+// digits reads n digits; false if there are fewer.
+func (l *lexer) digits(n int) bool {
+	for k := range n {
+		if !isDigit(l.peek(k)) {
+			return false
+		}
+	}
+	l.i += n
+	return true
+}
+
+// day reads a year, and a month and a day if they follow.
+func (l *lexer) day() bool {
+	if !l.digits(4) {
+		return false
 	}
 	for range 2 {
 		if l.peek(0) == '-' && isDigit(l.peek(1)) {
 			l.i++
-			if !digits(2) {
-				return token{}, bad
+			if !l.digits(2) {
+				return false
 			}
 		}
 	}
-	if l.peek(0) == 'T' {
+	return true
+}
+
+// dayTime reads the T behind a day, and the time and the zone if they follow.
+func (l *lexer) dayTime() bool {
+	if l.peek(0) != 'T' {
+		return true
+	}
+	l.i++
+	if !isDigit(l.peek(0)) {
+		return true
+	}
+	if !l.clock() {
+		return false
+	}
+	switch c := l.peek(0); {
+	case c == 'Z':
 		l.i++
-		if isDigit(l.peek(0)) {
-			if !clock() {
-				return token{}, bad
-			}
-			switch c := l.peek(0); {
-			case c == 'Z':
-				l.i++
-			case (c == '+' || c == '-') && isDigit(l.peek(1)) && isDigit(l.peek(2)) && l.peek(3) == ':':
-				l.i += 4
-				if !digits(2) {
-					return token{}, bad
-				}
-			}
+	case (c == '+' || c == '-') && isDigit(l.peek(1)) && isDigit(l.peek(2)) && l.peek(3) == ':':
+		l.i += 4
+		return l.digits(2)
+	}
+	return true
+}
+
+// clock reads hours, and minutes, seconds and their fraction if they follow.
+func (l *lexer) clock() bool {
+	if !l.digits(2) {
+		return false
+	}
+	for range 2 {
+		if l.peek(0) != ':' {
+			return true
+		}
+		l.i++
+		if !l.digits(2) {
+			return false
 		}
 	}
-	return token{tokDate, start, l.src[start+1 : l.i]}, nil
+	if l.peek(0) == '.' && isDigit(l.peek(1)) {
+		l.i++
+		l.run(isDigit)
+	}
+	return true
 }
 
 // quoted reads to the closing quote and decodes the escapes.

@@ -256,21 +256,20 @@ func (r *iterateRow) walk(v *Evaluator, node int32, steps []hop, then, place int
 			}
 		}
 		for at >= 0 {
-			if h.filters == nil || h.takes(v, at) {
-				if len(steps) > 1 {
-					if err := r.walk(v, at, steps[1:], then, place, n); err != nil {
-						return err
-					}
-				} else {
-					v.stack[place] = v.itemAt(at, p.typ)
-					v.rowIndex = *n
-					*n++
-					if err := r.item(v, place, then); err != nil {
-						return err
-					}
-				}
-			} else {
+			var err error
+			switch {
+			case h.filters != nil && !h.takes(v, at):
 				v.step(1)
+			case len(steps) > 1:
+				err = r.walk(v, at, steps[1:], then, place, n)
+			default:
+				v.stack[place] = v.itemAt(at, p.typ)
+				v.rowIndex = *n
+				*n++
+				err = r.item(v, place, then)
+			}
+			if err != nil {
+				return err
 			}
 			if at = next; at >= 0 {
 				next = v.tape.Nodes[at].Next

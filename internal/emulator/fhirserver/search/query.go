@@ -146,7 +146,7 @@ func at(value gjson.Result, path ...string) []gjson.Result {
 	}
 	var out []gjson.Result
 	for _, e := range value.Array() {
-		out = append(out, at(e.Get(path[0]), path[1:]...)...)
+		out = append(out, at(e.Get(path[0]), path[1:]...)...) //nolint:gosec // the path has a first name
 	}
 	return out
 }

@@ -157,7 +157,7 @@ func (t *Tape) enter(i int) bool {
 	return true
 }
 
-func (t *Tape) object(i int, s *Shape) (int, int32) {
+func (t *Tape) object(i int, s *Shape) (int, int32) { //nolint:gocognit // a call for each member is what this loop spares
 	if !t.enter(i) {
 		return -1, -1
 	}
@@ -340,7 +340,7 @@ func (t *Tape) skipScalar(i int) int {
 
 // skipNested is skip for objects and arrays. It does not recurse: bit d of open
 // says that level d is an object.
-func (t *Tape) skipNested(i int) int {
+func (t *Tape) skipNested(i int) int { //nolint:gocognit // one state machine in place of recursion, for speed
 	b := t.Line
 	var open [maxDepth/64 + 1]uint64
 	depth := 0
