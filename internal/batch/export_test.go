@@ -191,8 +191,8 @@ func TestARunEndsInTheTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []pipeline.TypeReport{
-		{Type: "Observation", Files: 1, Manifest: 3, Lines: 3, Applied: 3},
-		{Type: "Patient", Files: 2, Manifest: 6, Lines: 6, Applied: 3, Superseded: 3},
+		{Type: "Observation", Files: 1, Manifest: 3, Counts: pipeline.Counts{Lines: 3, Applied: 3}},
+		{Type: "Patient", Files: 2, Manifest: 6, Counts: pipeline.Counts{Lines: 6, Applied: 3, Superseded: 3}},
 	}
 	if diff := cmp.Diff(want, got.Types); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)

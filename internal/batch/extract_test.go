@@ -77,8 +77,8 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 		want := batch.LoadReport{
 			Export: "load-20260102T030405Z-ab12",
 			Types: []pipeline.TypeReport{
-				{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1, NoView: true},
-				{Type: "Patient", Files: 2, Manifest: -1, Lines: 5, Applied: 3, Blank: 1, Quarantined: 1},
+				{Type: "Observation", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 1, Applied: 1}, NoView: true},
+				{Type: "Patient", Files: 2, Manifest: -1, Counts: pipeline.Counts{Lines: 5, Applied: 3, Blank: 1, Quarantined: 1}},
 			},
 			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoDay: map[string]int64{"patient.born": 1}},
 		}

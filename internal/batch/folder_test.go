@@ -153,7 +153,7 @@ func TestABadFirstLineIsOneBadLine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []pipeline.TypeReport{{Type: "Patient", Files: 1, Manifest: -1, Lines: 10, Applied: 9, Quarantined: 1}}
+			want := []pipeline.TypeReport{{Type: "Patient", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 10, Applied: 9, Quarantined: 1}}}
 			if d := cmp.Diff(want, report.Types); d != "" {
 				t.Error(d)
 			}

@@ -286,16 +286,9 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 		return report, fmt.Errorf("read the ledger: %w", err)
 	}
 	for _, e := range entries {
-		if e.Type != b.Type {
-			continue
+		if e.Type == b.Type {
+			report.Add(e.Counts)
 		}
-		report.Lines += e.Lines
-		report.Applied += e.Applied
-		report.Superseded += e.Superseded
-		report.Filtered += e.Filtered
-		report.Quarantined += e.Quarantined
-		report.Blank += e.Blank
-		report.Deleted += e.Deleted
 	}
 	if lines := linesOf(b).Lines; report.Lines != lines {
 		return report, fault.Permanentf("%d lines were read, the ledger has %d", lines, report.Lines)

@@ -80,7 +80,7 @@ func (s *shelf) Commit(ctx context.Context, b pipeline.Batch) error {
 		key := b.Schema + "." + b.Type
 		s.content[key] = append(s.content[key], strings.Fields(string(data))...)
 		s.ledger = append(s.ledger, pipeline.LedgerEntry{
-			Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: f.Done.Lines, Applied: f.Done.Heads, Blank: f.Done.Blank,
+			Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: pipeline.Counts{Lines: f.Done.Lines, Applied: f.Done.Heads, Blank: f.Done.Blank},
 		})
 	}
 	return nil
@@ -177,9 +177,9 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 	want := batch.LoadReport{
 		Export: "load-20260102T030405Z-ab12",
 		Types: []pipeline.TypeReport{
-			{Type: "Condition", Files: 1, Manifest: -1, Lines: 2, Applied: 2},
-			{Type: "Observation", Files: 1, Manifest: -1, Lines: 1, Applied: 1},
-			{Type: "Patient", Files: 2, Manifest: -1, Lines: 4, Applied: 3, Blank: 1},
+			{Type: "Condition", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 2, Applied: 2}},
+			{Type: "Observation", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 1, Applied: 1}},
+			{Type: "Patient", Files: 2, Manifest: -1, Counts: pipeline.Counts{Lines: 4, Applied: 3, Blank: 1}},
 		},
 		LeftOut: []batch.LeftOut{
 			{File: "Device.ndjson", Reason: "it is empty"},

@@ -33,8 +33,7 @@ func (n *notes) Commit(_ context.Context, b pipeline.Batch) error {
 	defer n.mu.Unlock()
 	for _, f := range b.Files {
 		n.ledger[[2]string{b.Export, f.Path}] = pipeline.LedgerEntry{
-			Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: f.Done.Lines, Applied: f.Done.Heads,
-			Filtered: f.Done.Filtered, Quarantined: f.Done.Quarantined, Blank: f.Done.Blank, Deleted: f.Done.Deleted,
+			Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: f.Done.Counts(f.Done.Heads, f.Done.Deleted),
 		}
 	}
 	return nil

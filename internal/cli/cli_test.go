@@ -219,7 +219,7 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 	var asked batch.LoadRequest
 	report := batch.LoadReport{
 		Types: []pipeline.TypeReport{
-			{Type: "Patient", Files: 2, Manifest: -1, Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2},
+			{Type: "Patient", Files: 2, Manifest: -1, Counts: pipeline.Counts{Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2}},
 		},
 		Quarantine: "fhir.quarantine", Bytes: 100e6,
 		Rows: map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoTime: map[string]int64{"patient.born_utc": 3}},
@@ -261,7 +261,7 @@ func TestLoadNamesWhatIsLeftOutAndWhatNoViewReads(t *testing.T) {
 	var asked batch.LoadRequest
 	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = r
-		return batch.LoadReport{LeftOut: left, Types: []pipeline.TypeReport{{Type: "Specimen", Manifest: -1, Lines: 120, Applied: 120, NoView: true}}}, nil
+		return batch.LoadReport{LeftOut: left, Types: []pipeline.TypeReport{{Type: "Specimen", Manifest: -1, Counts: pipeline.Counts{Lines: 120, Applied: 120}, NoView: true}}}, nil
 	}
 	got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad", "12.5")
 	want := "fhirsynapse: left out: bundle.json: a Bundle\nfhirsynapse: left out: log.ndjson: a log\n" +

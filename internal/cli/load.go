@@ -234,13 +234,7 @@ func loadTable(w io.Writer, r batch.LoadReport) error {
 		resources[x.Type] += x.Applied + x.Superseded
 		t.AppendRow(loadRow(x))
 		sum.Files += x.Files
-		sum.Lines += x.Lines
-		sum.Applied += x.Applied
-		sum.Superseded += x.Superseded
-		sum.Filtered += x.Filtered
-		sum.Quarantined += x.Quarantined
-		sum.Blank += x.Blank
-		sum.Deleted += x.Deleted
+		sum.Add(x.Counts)
 	}
 	sum.Type = "all"
 	t.AppendFooter(loadRow(sum))

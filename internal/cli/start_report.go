@@ -68,13 +68,7 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 		} else if sum.Manifest >= 0 {
 			sum.Manifest += x.Manifest
 		}
-		sum.Lines += x.Lines
-		sum.Applied += x.Applied
-		sum.Superseded += x.Superseded
-		sum.Filtered += x.Filtered
-		sum.Quarantined += x.Quarantined
-		sum.Blank += x.Blank
-		sum.Deleted += x.Deleted
+		sum.Add(x.Counts)
 	}
 	t.AppendFooter(startRow(sum))
 	b.WriteString(t.Render() + "\n")

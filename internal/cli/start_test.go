@@ -153,8 +153,8 @@ func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
 			ExportResult: batch.ExportResult{
 				Export: "once-ab-000001", State: pipeline.Loaded, Issues: map[string]int64{"error/exception": 2},
 				Types: []pipeline.TypeReport{
-					{Type: "Observation", Files: 2, Manifest: 9, Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1},
-					{Type: "Patient", Files: 1, Manifest: -1, Lines: 3, Applied: 3, Deleted: 1},
+					{Type: "Observation", Files: 2, Manifest: 9, Counts: pipeline.Counts{Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1}},
+					{Type: "Patient", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 3, Applied: 3, Deleted: 1}},
 				},
 				Values: pipeline.PreparedValues{ValueCounts: pipeline.ValueCounts{Foreign: map[string]int64{"observation.patient_id": 4}}},
 			},

@@ -248,18 +248,11 @@ type Done struct {
 }
 
 // LedgerEntry says what became of one committed file.
-// Lines = Applied + Superseded + Filtered + Quarantined + Blank.
 type LedgerEntry struct {
-	Path        string `json:"path"`
-	ETag        string `json:"etag"`
-	Type        string `json:"type"`
-	Lines       int64  `json:"lines"`
-	Applied     int64  `json:"applied"`
-	Superseded  int64  `json:"superseded"`
-	Filtered    int64  `json:"filtered"`
-	Quarantined int64  `json:"quarantined"`
-	Blank       int64  `json:"blank"`
-	Deleted     int64  `json:"deleted"` // applied tombstones
+	Path string `json:"path"`
+	ETag string `json:"etag"`
+	Type string `json:"type"`
+	Counts
 }
 
 // Flattening is one file to be flattened.

@@ -10,16 +10,10 @@ import (
 
 // TypeReport accounts for one resource type of an export.
 type TypeReport struct {
-	Type        string `json:"type"`
-	Files       int    `json:"files"`
-	Manifest    int64  `json:"manifest"` // resources, by the manifest; -1 when it does not say
-	Lines       int64  `json:"lines"`
-	Applied     int64  `json:"applied"`
-	Superseded  int64  `json:"superseded"`
-	Filtered    int64  `json:"filtered"`
-	Quarantined int64  `json:"quarantined"`
-	Blank       int64  `json:"blank"`
-	Deleted     int64  `json:"deleted"`
+	Type     string `json:"type"`
+	Files    int    `json:"files"`
+	Manifest int64  `json:"manifest"` // resources, by the manifest; -1 when it does not say
+	Counts
 	// NoView says that no view reads the type: its resources are counted and make no rows.
 	NoView bool `json:"noView,omitempty"`
 }
@@ -28,7 +22,7 @@ type TypeReport struct {
 // resources read as the manifest counts.
 func (r TypeReport) Check() error {
 	var wrong []error
-	if sum := r.Applied + r.Superseded + r.Filtered + r.Quarantined + r.Blank; sum != r.Lines {
+	if sum := r.Accounted(); sum != r.Lines {
 		wrong = append(wrong, fmt.Errorf("%s: %d lines read, %d accounted for", r.Type, r.Lines, sum))
 	}
 	if read := r.Lines - r.Blank; r.Manifest >= 0 && read != r.Manifest {
@@ -118,13 +112,7 @@ func Account(files []OutputFile, entries []LedgerEntry) []TypeReport {
 		if files == nil {
 			r.Files++
 		}
-		r.Lines += l.Lines
-		r.Applied += l.Applied
-		r.Superseded += l.Superseded
-		r.Filtered += l.Filtered
-		r.Quarantined += l.Quarantined
-		r.Blank += l.Blank
-		r.Deleted += l.Deleted
+		r.Add(l.Counts)
 	}
 	out := make([]TypeReport, 0, len(reports))
 	for _, r := range reports {

@@ -483,7 +483,7 @@ func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
 		if _, there := d.ledger[[2]string{f.Path, f.ETag}]; there {
 			continue
 		}
-		entry := pipeline.LedgerEntry{Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: f.Done.Lines, Quarantined: f.Done.Quarantined}
+		entry := pipeline.LedgerEntry{Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: pipeline.Counts{Lines: f.Done.Lines, Quarantined: f.Done.Quarantined}}
 		for _, s := range staged[i] {
 			key := b.Type + "/" + s.Resource.ID
 			old, known := d.heads[key]

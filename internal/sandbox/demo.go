@@ -173,12 +173,7 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 		t.AppendRow(row(r, withRows(rows[r.Type])))
 		all.Files += r.Files
 		all.Manifest += r.Manifest
-		all.Lines += r.Lines
-		all.Applied += r.Applied
-		all.Superseded += r.Superseded
-		all.Filtered += r.Filtered
-		all.Quarantined += r.Quarantined
-		all.Deleted += r.Deleted
+		all.Add(r.Counts)
 	}
 	t.AppendFooter(row(all, filled(rows)))
 	columns := make([]table.ColumnConfig, 0, 8)

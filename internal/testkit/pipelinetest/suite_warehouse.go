@@ -158,7 +158,7 @@ func (w *tables) compare(t *testing.T, schema string, exports ...string) {
 			t.Errorf("ledger of %s (-model +got):\n%s", export, d)
 		}
 		for _, e := range got {
-			if sum := e.Applied + e.Superseded + e.Filtered + e.Quarantined + e.Blank; sum != e.Lines {
+			if sum := e.Accounted(); sum != e.Lines {
 				t.Errorf("file %s has %d lines, %d are accounted for", e.Path, e.Lines, sum)
 			}
 		}

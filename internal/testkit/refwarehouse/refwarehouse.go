@@ -246,8 +246,7 @@ func (s *schema) apply(b pipeline.Batch, tables []prepared.Table, files []staged
 		}
 		d := f.file.Done
 		s.ledger[key] = entry{pipeline.LedgerEntry{
-			Path: f.file.Path, ETag: f.file.ETag, Type: b.Type, Lines: d.Lines, Applied: applied[n], Superseded: d.Heads - applied[n],
-			Filtered: d.Filtered, Quarantined: d.Quarantined, Blank: d.Blank, Deleted: deleted[n],
+			Path: f.file.Path, ETag: f.file.ETag, Type: b.Type, Counts: d.Counts(applied[n], deleted[n]),
 		}, len(s.ledger)}
 	}
 }

@@ -113,8 +113,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 		}
 		d := f.Done
 		entries[i] = pipeline.LedgerEntry{
-			Path: f.Path, ETag: f.ETag, Type: b.Type, Lines: d.Lines, Applied: d.Heads,
-			Filtered: d.Filtered, Quarantined: d.Quarantined, Blank: d.Blank, Deleted: d.Deleted,
+			Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: d.Counts(d.Heads, d.Deleted),
 		}
 	}
 	if err := w.put(ctx, dir+"/"+readyName, len(files)); err != nil {

@@ -303,7 +303,7 @@ func TestTheNewestVersionIsSeen(t *testing.T) {
 			t.Errorf("ledger of %s (-model +got):\n%s", export, d)
 		}
 		for _, e := range got {
-			if e.Applied+e.Superseded+e.Filtered+e.Quarantined+e.Blank != e.Lines {
+			if e.Accounted() != e.Lines {
 				t.Errorf("file %s: %+v", e.Path, e)
 			}
 		}
