@@ -10,6 +10,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Operator is who looks after the exports from outside the handler, on the settings
@@ -22,14 +23,14 @@ type Operator struct {
 }
 
 // Exports lists the exports of the journal, of all plans where plan is empty.
-func (o Operator) Exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
+func (o Operator) Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error) {
 	a, err := o.journal()
 	if err != nil {
 		return nil, err
 	}
-	list, err := pipeline.Exports(ctx, a.journal, plan, most)
+	list, err := records.Exports(ctx, a.journal, plan, most)
 	if err == nil && plan != "" && len(list) == 0 {
-		err = pipeline.Known(ctx, a.journal, plan)
+		err = records.Known(ctx, a.journal, plan)
 	}
 	return list, err
 }
@@ -37,24 +38,24 @@ func (o Operator) Exports(ctx context.Context, plan string, most int) ([]pipelin
 // Start begins an export of a plan at once, as the app would: it wants all of the
 // app's settings, and an identity that may do the same. An export that comes with an
 // error is in the journal already, and the app's next tick goes on with it.
-func (o Operator) Start(ctx context.Context, plan string) (pipeline.ExportSummary, error) {
+func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary, error) {
 	a, err := New(o.Environment, o.Log)
 	if err != nil {
-		return pipeline.ExportSummary{}, err
+		return records.ExportSummary{}, err
 	}
 	p, err := a.Pipeline(ctx)
 	if err != nil {
-		return pipeline.ExportSummary{}, err
+		return records.ExportSummary{}, err
 	}
 	id, err := p.Start(ctx, plan)
 	if id == "" {
-		return pipeline.ExportSummary{}, err
+		return records.ExportSummary{}, err
 	}
-	list, readErr := pipeline.Exports(ctx, a.journal, plan, 1)
-	if i := slices.IndexFunc(list, func(e pipeline.ExportSummary) bool { return e.ID == id }); i >= 0 {
+	list, readErr := records.Exports(ctx, a.journal, plan, 1)
+	if i := slices.IndexFunc(list, func(e records.ExportSummary) bool { return e.ID == id }); i >= 0 {
 		return list[i], err
 	}
-	return pipeline.ExportSummary{Export: pipeline.Export{ID: id, Plan: plan, State: pipeline.Requested}}, errors.Join(err, readErr)
+	return records.ExportSummary{Export: records.Export{ID: id, Plan: plan, State: records.Requested}}, errors.Join(err, readErr)
 }
 
 // Ask has the app begin an export of a plan at its next tick, and returns its id. A
@@ -64,17 +65,17 @@ func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	known := pipeline.Known(ctx, a.journal, plan)
+	known := records.Known(ctx, a.journal, plan)
 	exports, err := a.exports(ctx)
 	switch {
-	case known != nil && !errors.Is(known, pipeline.ErrNoPlan):
+	case known != nil && !errors.Is(known, records.ErrNoPlan):
 		return "", fmt.Errorf("start plan %s: %w", plan, known)
 	case err != nil && known != nil:
 		return "", fmt.Errorf("start plan %s: it had no export yet, and exports.yaml, which would tell of it, cannot be read: %w", plan, err)
 	case err == nil && !slices.ContainsFunc(exports.Plans, func(p pipeline.Plan) bool { return p.Name == plan }):
 		return "", fmt.Errorf("start plan %s: %w", plan, pipeline.NotConfigured(exports.Plans))
 	}
-	return pipeline.Want(ctx, a.journal, plan, a.now())
+	return records.RequestExport(ctx, a.journal, plan, a.now())
 }
 
 // Cancel ends an export, or the one of a plan that runs. At the server its jobs are
@@ -88,8 +89,8 @@ func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pi
 		Journal: a.journal, Now: a.now,
 		Source: func(plan string) (pipeline.Source, error) { return a.sourceOf(ctx, plan) },
 	}
-	id, err = pipeline.Running(ctx, a.journal, name)
-	noPlan := errors.Is(err, pipeline.ErrNoPlan)
+	id, err = records.Running(ctx, a.journal, name)
+	noPlan := errors.Is(err, records.ErrNoPlan)
 	switch {
 	case noPlan:
 		id = name
@@ -109,7 +110,7 @@ func (o Operator) Pause(ctx context.Context, plan string) error {
 	if err != nil {
 		return err
 	}
-	return pipeline.Pause(ctx, a.journal, plan, a.now())
+	return records.Pause(ctx, a.journal, plan, a.now())
 }
 
 // Resume lets the schedule start a plan again.
@@ -118,7 +119,7 @@ func (o Operator) Resume(ctx context.Context, plan string) error {
 	if err != nil {
 		return err
 	}
-	return pipeline.Resume(ctx, a.journal, plan)
+	return records.Resume(ctx, a.journal, plan)
 }
 
 // journal is an app of the settings that the journal wants.

@@ -16,6 +16,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sandbox"
 	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
@@ -112,7 +113,7 @@ func atServer(t *testing.T, w *sandbox.World, id string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var job pipeline.Job
+	var job records.Job
 	if err := json.Unmarshal(doc.Data, &job); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func TestOperator(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	newest := func() pipeline.ExportSummary {
+	newest := func() records.ExportSummary {
 		t.Helper()
 		list, err := storage.Exports(ctx, "demo", 1)
 		if err != nil || len(list) != 1 {
@@ -162,14 +163,14 @@ func TestOperator(t *testing.T) {
 	if list, err := storage.Exports(ctx, "", 1); err != nil || len(list) > 0 {
 		t.Errorf("at first %v, %v", list, err)
 	}
-	if _, err := storage.Exports(ctx, "demo", 1); !errors.Is(err, pipeline.ErrNoPlan) {
+	if _, err := storage.Exports(ctx, "demo", 1); !errors.Is(err, records.ErrNoPlan) {
 		t.Errorf("exports of a plan that never ran: %v", err)
 	}
 	if _, err := full.Start(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "no such plan in the configuration, which has demo") {
 		t.Errorf("start of a plan that there is not: %v", err)
 	}
 	e, err := full.Start(ctx, "demo")
-	if err != nil || e.ID != "demo-000001" || e.State != pipeline.Exporting {
+	if err != nil || e.ID != "demo-000001" || e.State != records.Exporting {
 		t.Fatalf("start: %+v, %v", e, err)
 	}
 	if s := w.Bus.Stats()["export-steps"]; s.Scheduled+s.Active != 1 {
@@ -211,11 +212,11 @@ func TestOperator(t *testing.T) {
 	if _, err := storage.Ask(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "file exports.yaml does not exist") {
 		t.Errorf("asked for a plan that nobody knows: %v", err)
 	}
-	if id, err = storage.Ask(ctx, "demo"); err != nil || id != "demo-000002" || newest().State != pipeline.Requested {
+	if id, err = storage.Ask(ctx, "demo"); err != nil || id != "demo-000002" || newest().State != records.Requested {
 		t.Errorf("ask: %q, %v; %s is %s", id, err, newest().ID, newest().State)
 	}
 	tick()
-	if e := newest(); e.ID != id || e.State != pipeline.Exporting {
+	if e := newest(); e.ID != id || e.State != records.Exporting {
 		t.Errorf("after the tick %s is %s", e.ID, e.State)
 	}
 	// Without the plans the server is not in reach; the app's tick ends the job.

@@ -49,7 +49,7 @@ type Exporter struct {
 
 // ExportProgress says how far an export got.
 type ExportProgress struct {
-	State pipeline.State
+	State records.State
 	// Job is the status URL of the job at the server; empty before there is one.
 	Job string
 	// Server is the server's own text about its job.
@@ -68,14 +68,14 @@ type ExportProgress struct {
 // ExportResult accounts for an export.
 type ExportResult struct {
 	Export string                `json:"export"`
-	State  pipeline.State        `json:"state"`
+	State  records.State         `json:"state"`
 	Types  []pipeline.TypeReport `json:"types"`
 	// Issues counts what the server reported in its error files, by severity and code.
 	Issues map[string]int64 `json:"issues,omitempty"`
 	// Shortfall says what the server could not export; nil when it reports no error.
-	Shortfall *pipeline.Shortfall `json:"shortfall,omitempty"`
+	Shortfall *records.Shortfall `json:"shortfall,omitempty"`
 	// Values counts the values that did not fit, or were rounded.
-	Values pipeline.PreparedValues `json:"values,omitzero"`
+	Values records.PreparedValues `json:"values,omitzero"`
 	// Notice says what a person should do although the export has not failed.
 	Notice string `json:"notice,omitempty"`
 	// Job is the status URL of the job at the server, and Unreleased why the server may
@@ -179,9 +179,9 @@ func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 }
 
 // result adds the reconciliation of an export that was committed.
-func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportResult, error) {
+func (r *run) result(ctx context.Context, e records.Export, err error) (ExportResult, error) {
 	out := ExportResult{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
-	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
+	if list, err := records.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		out.Notice, out.Values = list[0].Notice, list[0].ValuesOf()
 	}
 	if !e.State.Committed() {
@@ -197,7 +197,7 @@ func (r *run) result(ctx context.Context, e pipeline.Export, err error) (ExportR
 }
 
 // drive starts the export and does its steps until it ends.
-func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
+func (r *run) drive(ctx context.Context) (records.Export, error) {
 	began := r.Now()
 	deadline := began.Add(r.Patience)
 	work := newWorkers(ctx, r.Workers, r.step, r.giveUp)
@@ -220,7 +220,7 @@ func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 			return e, r.stopped(ctx, e)
 		case err != nil && fault.Of(err) != fault.Transient:
 			return e, r.startFailed(err)
-		case err != nil && e.State == pipeline.Requested && r.Now().Sub(began) > startPatience && !errors.Is(err, pipeline.ErrDeclined):
+		case err != nil && e.State == records.Requested && r.Now().Sub(began) > startPatience && !errors.Is(err, pipeline.ErrDeclined):
 			return e, &FailedError{Trouble: *r.troubles.final()}
 		}
 		if err = r.dispatch(work); err != nil {
@@ -235,8 +235,8 @@ func (r *run) drive(ctx context.Context) (pipeline.Export, error) {
 }
 
 // stopped returns why a run ends before its export.
-func (r *run) stopped(ctx context.Context, e pipeline.Export) error {
-	stop := &StopError{Last: r.troubles.final(), Asking: e.State == pipeline.Requested && r.errand != nil, cause: context.Cause(ctx)}
+func (r *run) stopped(ctx context.Context, e records.Export) error {
+	stop := &StopError{Last: r.troubles.final(), Asking: e.State == records.Requested && r.errand != nil, cause: context.Cause(ctx)}
 	if ctx.Err() == nil || errors.Is(stop.cause, errLate) {
 		stop.Patience, stop.cause = r.Patience, errLate
 	}
@@ -393,7 +393,7 @@ func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 }
 
 // causeOf returns the error of an export that did not end well.
-func (r *run) causeOf(e pipeline.Export, err error) error {
+func (r *run) causeOf(e records.Export, err error) error {
 	f := e.Failure
 	if f == nil {
 		return errors.Join(fault.Permanentf("the export was %s", e.State), err)

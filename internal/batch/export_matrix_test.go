@@ -23,6 +23,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
@@ -324,7 +325,7 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.ExportResult) {
 	if err := got.Check(); err != nil {
 		t.Error(err)
 	}
-	if incomplete := got.State == pipeline.Incomplete; incomplete != (c.faults.ErrorFile > 0) {
+	if incomplete := got.State == records.Incomplete; incomplete != (c.faults.ErrorFile > 0) {
 		t.Errorf("the export is %s", got.State)
 	}
 	want := int64(2 * matrixPatients)
@@ -347,7 +348,7 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.ExportResult) {
 func TestGarbageEndsARun(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
-		for _, since := range []pipeline.State{pipeline.Requested, pipeline.Exporting, pipeline.Loading} {
+		for _, since := range []records.State{records.Requested, records.Exporting, records.Loading} {
 			t.Run(fmt.Sprintf("seed %d since %s", seed+1, since), func(t *testing.T) {
 				t.Parallel()
 				w := newBulkWorld(t, cell{files: 3})
@@ -358,7 +359,7 @@ func TestGarbageEndsARun(t *testing.T) {
 					}
 				}
 				got, err := w.exporter.Export(t.Context())
-				if loaded := got.State == pipeline.Loaded; (err == nil) != loaded {
+				if loaded := got.State == records.Loaded; (err == nil) != loaded {
 					t.Errorf("%s with error %v", got.State, err)
 				}
 				if err == nil && got.Check() != nil {

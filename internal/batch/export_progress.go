@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // look reads how far the export got, and calls Watch when that has changed.
-func (r *run) look(ctx context.Context) (pipeline.Export, bool) {
+func (r *run) look(ctx context.Context) (records.Export, bool) {
 	ctx = context.WithoutCancel(ctx) // reading memory ends by itself
 	p := r.seen
-	p.State = pipeline.Requested
-	e := pipeline.Export{State: pipeline.Requested} // as it will be, once it is written down
-	if list, err := pipeline.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
+	p.State = records.Requested
+	e := records.Export{State: records.Requested} // as it will be, once it is written down
+	if list, err := records.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		e = list[0].Export
 		p.State, p.Server = e.State, list[0].Progress
-		if e.State != pipeline.Requested {
+		if e.State != records.Requested {
 			r.troubles.begun()
 		}
-		if e.State == pipeline.Loading || e.State.Committed() {
+		if e.State == records.Loading || e.State.Committed() {
 			p.Files = list[0].Files
 			r.survey(ctx, e, &p)
 		}
@@ -53,7 +54,7 @@ const (
 
 // survey counts the files that have landed and that are prepared. The counts are for people:
 // an error leaves the last counts.
-func (r *run) survey(ctx context.Context, e pipeline.Export, p *ExportProgress) {
+func (r *run) survey(ctx context.Context, e records.Export, p *ExportProgress) {
 	began := r.Now()
 	if !e.State.Final() && began.Before(r.countAt) {
 		return

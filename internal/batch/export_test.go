@@ -20,6 +20,7 @@ import (
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/refwarehouse"
@@ -207,7 +208,7 @@ func TestARunEndsInTheTables(t *testing.T) {
 		t.Errorf("deleted at the server (-want +got):\n%s", diff)
 	}
 	last := w.told[len(w.told)-1]
-	if last.State != pipeline.Loaded || last.Files != 3 || last.Landed != 3 || last.Prepared != 3 || last.Bytes == 0 {
+	if last.State != records.Loaded || last.Files != 3 || last.Landed != 3 || last.Prepared != 3 || last.Bytes == 0 {
 		t.Errorf("the last progress is %+v", last)
 	}
 	heard := map[string]bool{}
@@ -261,7 +262,7 @@ func TestARefusalThatPassesIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.State != pipeline.Loaded || len(w.server.kickOffs) != 2 {
+	if got.State != records.Loaded || len(w.server.kickOffs) != 2 {
 		t.Errorf("%s after %d kick-offs", got.State, len(w.server.kickOffs))
 	}
 	troubled := false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // windowed returns the source with the window of the request, because the pipeline of a run knows
@@ -38,8 +39,8 @@ func (w window) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 }
 
 // jobs reads the jobs in the journal.
-func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
-	var jobs []pipeline.Job
+func (r *run) jobs(ctx context.Context) ([]records.Job, error) {
+	var jobs []records.Job
 	for key, err := range r.journal.List(ctx, "jobs/") {
 		if err != nil {
 			return nil, err
@@ -48,7 +49,7 @@ func (r *run) jobs(ctx context.Context) ([]pipeline.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		var j pipeline.Job
+		var j records.Job
 		if err := json.Unmarshal(e.Data, &j); err != nil {
 			return nil, err
 		}

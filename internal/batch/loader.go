@@ -16,6 +16,7 @@ import (
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // LoadPlan is the plan that a load belongs to in the ledger.
@@ -300,7 +301,7 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 // time of the export if the folder is a copy of a fetched one, else the start of the load.
 func (l Loader) writtenAt(path string, started time.Time) time.Time {
 	for _, name := range []string{path, filepath.ToSlash(l.Dir) + "/"} {
-		if t, ok := pipeline.TransactionTimeOf(name); ok {
+		if t, ok := records.TransactionTimeOf(name); ok {
 			return t
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"fhirsynapse/internal/bulkfhir/auth"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func withToken(r *rig) {
@@ -105,7 +106,7 @@ func encodings(t *testing.T) {
 		"a .gz with Content-Encoding": {"Patient.ndjson.gz", zip(plain), "gzip"},
 	} {
 		r := newRig(t, bulkfhir.DialectBulk, file(c.path, c.body, c.encoding))
-		if e := r.run(firstExport); e.State != pipeline.Loaded {
+		if e := r.run(firstExport); e.State != records.Loaded {
 			t.Errorf("%s: %+v", name, e.Failure)
 		}
 		r.expectRows("patient", 2)

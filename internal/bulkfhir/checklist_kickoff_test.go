@@ -11,6 +11,7 @@ import (
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func kickOffAccepts(t *testing.T) {
@@ -144,7 +145,7 @@ func methodChosen(t *testing.T) {
 	} {
 		r := newRig(t, bulkfhir.DialectBulk, c.change...)
 		e := r.run(firstExport)
-		if got := methods(r); got != c.want || (e.State != pipeline.Loaded) != strings.Contains(name, "400") {
+		if got := methods(r); got != c.want || (e.State != records.Loaded) != strings.Contains(name, "400") {
 			t.Errorf("%s: asked by %s, want %s; %s", name, got, c.want, e.State)
 		}
 	}

@@ -120,7 +120,7 @@ func allMembers(t *testing.T) {
 		r.server.deleted = []scriptFile{ndjson("Bundle", deletedBundle("Patient/p9"))}
 		r.server.errors = []scriptFile{ndjson("OperationOutcome", outcome("processing", "secret-name"), outcome("not-found", "x"), outcome("processing", "y"))}
 	})
-	if e := r.run(firstExport); e.State != pipeline.Incomplete || len(e.Shortfall.Types) != 2 {
+	if e := r.run(firstExport); e.State != records.Incomplete || len(e.Shortfall.Types) != 2 {
 		t.Errorf("%s: %+v", e.State, e.Shortfall)
 	}
 	r.settle()

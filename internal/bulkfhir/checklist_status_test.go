@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/bulkfhir"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func pollsBackOff(t *testing.T) {
@@ -119,7 +119,7 @@ func progressForPeople(t *testing.T) {
 		r.step()
 	}
 	e, _ := r.export(firstExport)
-	if e.State != pipeline.Exporting || e.Progress != "71.5%" {
+	if e.State != records.Exporting || e.Progress != "71.5%" {
 		t.Errorf("%s with progress %q", e.State, e.Progress)
 	}
 	r.loaded(firstExport)

@@ -11,7 +11,7 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // cell is one cell of the failure matrix: a server's behaviour and the export's outcome.
@@ -297,9 +297,9 @@ func (c cell) run(t *testing.T, dialect string) {
 	e := r.run(firstExport)
 	took := e.FinishedAt.Sub(e.RequestedAt)
 	switch {
-	case c.fails == "" && e.State != pipeline.Loaded:
+	case c.fails == "" && e.State != records.Loaded:
 		t.Errorf("%s: %+v\n%s", e.State, e.Failure, r.tail())
-	case c.fails != "" && (e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, c.fails)):
+	case c.fails != "" && (e.State != records.Failed || !strings.Contains(e.Failure.Cause, c.fails)):
 		t.Errorf("%s: %+v, want it failed by %q\n%s", e.State, e.Failure, c.fails, r.tail())
 	case c.fails != "" && c.whose != "" && e.Failure.Whose != string(c.whose):
 		t.Errorf("of %q, want %q: %s", e.Failure.Whose, c.whose, e.Failure.Cause)
@@ -315,7 +315,7 @@ func (c cell) run(t *testing.T, dialect string) {
 	if dead := r.queue.Dead(); len(dead) > 0 {
 		t.Errorf("%d dead letters", len(dead))
 	}
-	if e.State == pipeline.Loaded && len(r.server.output) > 0 {
+	if e.State == records.Loaded && len(r.server.output) > 0 {
 		r.expectRows("patient", 2)
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/pipelinetest"
@@ -158,7 +159,7 @@ func (r *rig) step() {
 }
 
 // run runs until the export has ended and its error files have been read.
-func (r *rig) run(id string) pipeline.ExportSummary {
+func (r *rig) run(id string) records.ExportSummary {
 	r.t.Helper()
 	for range 20_000 {
 		if e, ok := r.export(id); ok && e.State.Final() {
@@ -171,14 +172,14 @@ func (r *rig) run(id string) pipeline.ExportSummary {
 	return e
 }
 
-func (r *rig) export(id string) (pipeline.ExportSummary, bool) {
-	all, err := pipeline.Exports(r.t.Context(), r.journal, "", 100)
+func (r *rig) export(id string) (records.ExportSummary, bool) {
+	all, err := records.Exports(r.t.Context(), r.journal, "", 100)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	i := slices.IndexFunc(all, func(e pipeline.ExportSummary) bool { return e.ID == id })
+	i := slices.IndexFunc(all, func(e records.ExportSummary) bool { return e.ID == id })
 	if i < 0 {
-		return pipeline.ExportSummary{}, false
+		return records.ExportSummary{}, false
 	}
 	return all[i], true
 }
@@ -188,7 +189,7 @@ const firstExport, secondExport = "nightly-000001", "nightly-000002"
 // loaded runs an export that must succeed.
 func (r *rig) loaded(id string) {
 	r.t.Helper()
-	if e := r.run(id); e.State != pipeline.Loaded {
+	if e := r.run(id); e.State != records.Loaded {
 		r.t.Fatalf("export %s is %s: %+v\n%s", id, e.State, e.Failure, r.tail())
 	}
 	if dead := r.queue.Dead(); len(dead) > 0 {
@@ -197,10 +198,10 @@ func (r *rig) loaded(id string) {
 }
 
 // failed runs an export that must fail, and checks its message.
-func (r *rig) failed(id string, want ...string) pipeline.ExportSummary {
+func (r *rig) failed(id string, want ...string) records.ExportSummary {
 	r.t.Helper()
 	e := r.run(id)
-	if e.State != pipeline.Failed {
+	if e.State != records.Failed {
 		r.t.Fatalf("export %s is %s, want it failed\n%s", id, e.State, r.tail())
 	}
 	for _, w := range want {
@@ -256,7 +257,7 @@ func document[T any](r *rig, key string) T {
 	return v
 }
 
-func (r *rig) job(id string) pipeline.Job { return document[pipeline.Job](r, "jobs/"+id) }
+func (r *rig) job(id string) records.Job { return document[records.Job](r, "jobs/"+id) }
 
 // firstly answers the first n requests of a kind.
 func (r *rig) firstly(kind string, n int, h http.HandlerFunc) {

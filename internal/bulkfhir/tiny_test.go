@@ -10,6 +10,7 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // With many tiny files memory does not grow, and each file is requested once.
@@ -63,7 +64,7 @@ func (reading) Flatten(_ context.Context, _ pipeline.Flattening, r io.Reader) (p
 }
 
 // tinyFiles fetches all files, up to the commit.
-func tinyFiles(t *testing.T, r *rig) pipeline.ExportSummary {
+func tinyFiles(t *testing.T, r *rig) records.ExportSummary {
 	t.Helper()
 	s := &stack{}
 	r.sends, r.flattener = s, reading{}

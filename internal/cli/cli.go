@@ -16,6 +16,7 @@ import (
 
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/warehouse/setup"
@@ -49,10 +50,10 @@ type Runs interface {
 // Journal lists and changes the exports of the app; it is an app.Operator.
 type Journal interface {
 	// Exports lists the newest exports, of all plans where plan is empty.
-	Exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error)
 	// Start begins an export of a plan. An export that is returned with an error is in the
 	// journal already: the app goes on with it.
-	Start(ctx context.Context, plan string) (pipeline.ExportSummary, error)
+	Start(ctx context.Context, plan string) (records.ExportSummary, error)
 	// Ask has the app begin an export at its next tick, and returns its id.
 	Ask(ctx context.Context, plan string) (id string, err error)
 	// Cancel ends an export, or the one of a plan that runs.

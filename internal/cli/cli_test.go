@@ -13,6 +13,7 @@ import (
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/query"
 )
 
@@ -46,23 +47,23 @@ func (r *runs) Start(ctx context.Context, q batch.StartRequest) (batch.StartRepo
 
 // operator is a journal without exports, unless a test says what it has.
 type operator struct {
-	exports func(context.Context, string, int) ([]pipeline.ExportSummary, error)
-	start   func(context.Context, string) (pipeline.ExportSummary, error)
+	exports func(context.Context, string, int) ([]records.ExportSummary, error)
+	start   func(context.Context, string) (records.ExportSummary, error)
 	ask     func(context.Context, string) (string, error)
 	cancel  func(context.Context, string) (string, []pipeline.JobEnd, error)
 	pause   func(context.Context, string) error
 }
 
-func (j *operator) Exports(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
+func (j *operator) Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error) {
 	if j.exports == nil {
 		return nil, nil
 	}
 	return j.exports(ctx, plan, most)
 }
 
-func (j *operator) Start(ctx context.Context, plan string) (pipeline.ExportSummary, error) {
+func (j *operator) Start(ctx context.Context, plan string) (records.ExportSummary, error) {
 	if j.start == nil {
-		return pipeline.ExportSummary{}, nil
+		return records.ExportSummary{}, nil
 	}
 	return j.start(ctx, plan)
 }
@@ -293,26 +294,26 @@ func TestExportsAreListed(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	c := commands()
-	list := []pipeline.ExportSummary{
+	list := []records.ExportSummary{
 		{
-			Export: pipeline.Export{
-				ID: "nightly-000002", Plan: "nightly", State: pipeline.Exporting,
+			Export: records.Export{
+				ID: "nightly-000002", Plan: "nightly", State: records.Exporting,
 				Jobs: []pipeline.Request{{Since: at, Till: at.Add(time.Hour)}}, RequestedAt: at, TouchedAt: at,
 			}, Progress: "half",
 		},
 		{
-			Export: pipeline.Export{
-				ID: "nightly-000001", Plan: "nightly", State: pipeline.Failed, Jobs: []pipeline.Request{{}}, RequestedAt: at,
-				Values: map[string]pipeline.PreparedValues{"Patient": {
+			Export: records.Export{
+				ID: "nightly-000001", Plan: "nightly", State: records.Failed, Jobs: []pipeline.Request{{}}, RequestedAt: at,
+				Values: map[string]records.PreparedValues{"Patient": {
 					ValueCounts: pipeline.ValueCounts{Rounded: map[string]int64{"patient.height": 2000}}, Rows: map[string]int64{"patient": 3000},
 				}},
-				Failure: &pipeline.Failure{Step: "poll", Cause: "the server said no"},
+				Failure: &records.Failure{Step: "poll", Cause: "the server said no"},
 			}, Files: 3,
 		},
 	}
 	var plan string
 	var most int
-	c.Journal.(*operator).exports = func(_ context.Context, p string, m int) ([]pipeline.ExportSummary, error) {
+	c.Journal.(*operator).exports = func(_ context.Context, p string, m int) ([]records.ExportSummary, error) {
 		plan, most = p, m
 		return list, nil
 	}
@@ -329,7 +330,7 @@ func TestExportsAreListed(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, got.out)
 		}
 	}
-	var back []pipeline.ExportSummary
+	var back []records.ExportSummary
 	if err := json.Unmarshal([]byte(run(t, c, nil, "exports", "--json").out), &back); err != nil {
 		t.Fatal(err)
 	}

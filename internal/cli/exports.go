@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func exportsCommand(s Streams, c Commands) *cobra.Command {
@@ -49,9 +50,9 @@ machine or of the Azure CLI signs in, and JournalContainer where it has another 
 	return cmd
 }
 
-func exportsJSON(w io.Writer, list []pipeline.ExportSummary) error {
+func exportsJSON(w io.Writer, list []records.ExportSummary) error {
 	if list == nil {
-		list = []pipeline.ExportSummary{}
+		list = []records.ExportSummary{}
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -62,7 +63,7 @@ func exportsJSON(w io.Writer, list []pipeline.ExportSummary) error {
 	return nil
 }
 
-func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
+func exportsTable(w io.Writer, list []records.ExportSummary) error {
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
@@ -75,7 +76,7 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 			paused = append(paused, line)
 		}
 		note := e.Progress
-		if e.State == pipeline.Requested && e.TouchedAt.IsZero() {
+		if e.State == records.Requested && e.TouchedAt.IsZero() {
 			note = "the app's next tick begins it"
 		}
 		if e.Failure != nil {
@@ -105,7 +106,7 @@ func exportsTable(w io.Writer, list []pipeline.ExportSummary) error {
 }
 
 // pausedLine says that the plan of an export is paused.
-func pausedLine(e pipeline.ExportSummary) string {
+func pausedLine(e records.ExportSummary) string {
 	if e.PlanPausedAt.IsZero() {
 		return ""
 	}

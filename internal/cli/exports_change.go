@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func exportsStartCommand(s Streams, c Commands) *cobra.Command {
@@ -43,7 +43,7 @@ ExportsFile where the plan had no export yet.`,
 }
 
 // started tells how an export began; err is why the server was not asked yet.
-func started(s Streams, e pipeline.ExportSummary, err error) error {
+func started(s Streams, e records.ExportSummary, err error) error {
 	if sayErr := say(s, e.ID); sayErr != nil {
 		return sayErr
 	}
@@ -53,7 +53,7 @@ func started(s Streams, e pipeline.ExportSummary, err error) error {
 		fmt.Fprintln(s.Err, "fhirsynapse: the export is in the journal: the app's next tick goes on with it")
 	case e.Failure != nil:
 		return fmt.Errorf("export %s has failed: %s: %s", e.ID, e.Failure.Step, e.Failure.Cause)
-	case e.State == pipeline.Cancelled:
+	case e.State == records.Cancelled:
 		return fmt.Errorf("export %s has nothing to ask for: the plan's last export ended where this one would end by the server's clock", e.ID)
 	}
 	return nil

@@ -11,17 +11,18 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
-func summary(state pipeline.State, failure *pipeline.Failure) pipeline.ExportSummary {
-	return pipeline.ExportSummary{Export: pipeline.Export{ID: "nightly-000003", Plan: "nightly", State: state, Failure: failure}}
+func summary(state records.State, failure *records.Failure) records.ExportSummary {
+	return records.ExportSummary{Export: records.Export{ID: "nightly-000003", Plan: "nightly", State: state, Failure: failure}}
 }
 
 func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 	t.Parallel()
-	start := func(e pipeline.ExportSummary, err error) func(*cli.Commands) {
+	start := func(e records.ExportSummary, err error) func(*cli.Commands) {
 		return func(c *cli.Commands) {
-			c.Journal.(*operator).start = func(context.Context, string) (pipeline.ExportSummary, error) { return e, err }
+			c.Journal.(*operator).start = func(context.Context, string) (records.ExportSummary, error) { return e, err }
 		}
 	}
 	cancel := func(id string, jobs []pipeline.JobEnd, err error) func(*cli.Commands) {
@@ -36,29 +37,29 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 	}{
 		"started": {
 			[]string{"start", "nightly"},
-			start(summary(pipeline.Exporting, nil), nil),
+			start(summary(records.Exporting, nil), nil),
 			outcome{out: "nightly-000003\n"},
 		},
 		"started, and the server is away": {
 			[]string{"start", "nightly"},
-			start(summary(pipeline.Requested, nil), errors.New("start plan nightly: the server is away")),
+			start(summary(records.Requested, nil), errors.New("start plan nightly: the server is away")),
 			outcome{out: "nightly-000003\n", err: "fhirsynapse: start plan nightly: the server is away\n" +
 				"fhirsynapse: the export is in the journal: the app's next tick goes on with it\n"},
 		},
 		"started, and refused": {
 			[]string{"start", "nightly"},
-			start(summary(pipeline.Failed, &pipeline.Failure{Step: "kick-off", Cause: "HTTP 403"}), nil),
+			start(summary(records.Failed, &records.Failure{Step: "kick-off", Cause: "HTTP 403"}), nil),
 			outcome{code: 1, out: "nightly-000003\n", err: "fhirsynapse: export nightly-000003 has failed: kick-off: HTTP 403\n"},
 		},
 		"nothing to start": {
 			[]string{"start", "nightly"},
-			start(summary(pipeline.Cancelled, nil), nil),
+			start(summary(records.Cancelled, nil), nil),
 			outcome{code: 1, out: "nightly-000003\n", err: "fhirsynapse: export nightly-000003 has nothing to ask for: " +
 				"the plan's last export ended where this one would end by the server's clock\n"},
 		},
 		"not started": {
 			[]string{"start", "weekly"},
-			start(pipeline.ExportSummary{}, errors.New("start plan weekly: no\nand no")),
+			start(records.ExportSummary{}, errors.New("start plan weekly: no\nand no")),
 			outcome{code: 1, err: "fhirsynapse: start plan weekly: no\nfhirsynapse: and no\n"},
 		},
 		"asked for": {
@@ -111,12 +112,12 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 func TestTheListShowsPausesAndWishes(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	wish, before := summary(pipeline.Requested, nil), summary(pipeline.Loaded, nil)
+	wish, before := summary(records.Requested, nil), summary(records.Loaded, nil)
 	before.ID, before.TouchedAt = "nightly-000002", at
 	wish.PlanPausedAt, before.PlanPausedAt = at, at
 	c := commands()
-	c.Journal.(*operator).exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
-		return []pipeline.ExportSummary{wish, before}, nil
+	c.Journal.(*operator).exports = func(context.Context, string, int) ([]records.ExportSummary, error) {
+		return []records.ExportSummary{wish, before}, nil
 	}
 	got := run(t, c, nil, "exports")
 	if !strings.HasSuffix(got.out, "\nplan nightly is paused since 2026-01-02T03:04:05Z: fhirsynapse exports resume nightly\n") || strings.Count(got.out, "is paused") != 1 {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func exportsWatchCommand(s Streams, c Commands) *cobra.Command {
@@ -80,9 +80,9 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 }
 
 // exportEnd prints how an export has ended.
-func exportEnd(s Streams, e pipeline.ExportSummary) error {
+func exportEnd(s Streams, e records.ExportSummary) error {
 	switch e.State { //nolint:exhaustive // the others are below, or have not ended
-	case pipeline.Failed:
+	case records.Failed:
 		f := e.Failure
 		if f == nil {
 			return fmt.Errorf("export %s has failed", e.ID)
@@ -95,9 +95,9 @@ func exportEnd(s Streams, e pipeline.ExportSummary) error {
 			text += "; the server's own words are in the quarantine container, in " + f.Text
 		}
 		return errors.New(printable(text))
-	case pipeline.Cancelled:
+	case records.Cancelled:
 		return fmt.Errorf("export %s was cancelled", e.ID)
-	case pipeline.Incomplete:
+	case records.Incomplete:
 		return Incompletef("export %s is incomplete: %s", e.ID, printable(e.Notice))
 	}
 	lines := []string{fmt.Sprintf("export %s is %s: %s", e.ID, e.State, countOf(e.Files, "file"))}
@@ -122,7 +122,7 @@ type exportWatch struct {
 }
 
 // tell takes one look at the export.
-func (w *exportWatch) tell(e pipeline.ExportSummary) {
+func (w *exportWatch) tell(e records.ExportSummary) {
 	now := w.n.now()
 	kind := exportLine(e)
 	if kind != w.kind {
@@ -143,7 +143,7 @@ func (w *exportWatch) tell(e pipeline.ExportSummary) {
 }
 
 // unreadable takes a look that has failed.
-func (w *exportWatch) unreadable(e pipeline.ExportSummary, err error) {
+func (w *exportWatch) unreadable(e records.ExportSummary, err error) {
 	now := w.n.now()
 	if w.away.IsZero() {
 		w.away, w.fails = now, 0
@@ -157,14 +157,14 @@ func (w *exportWatch) unreadable(e pipeline.ExportSummary, err error) {
 }
 
 // exportLine says how far an export got.
-func exportLine(e pipeline.ExportSummary) string {
+func exportLine(e records.ExportSummary) string {
 	line := "export " + e.ID + ": "
 	switch {
-	case e.State == pipeline.Requested && e.TouchedAt.IsZero():
+	case e.State == records.Requested && e.TouchedAt.IsZero():
 		line += "the app's next tick begins it"
-	case e.State == pipeline.Requested:
+	case e.State == records.Requested:
 		line += "asking the server for an export"
-	case e.State == pipeline.Exporting:
+	case e.State == records.Exporting:
 		line += "the server is exporting"
 		if e.Progress != "" {
 			line += ": " + e.Progress
@@ -172,7 +172,7 @@ func exportLine(e pipeline.ExportSummary) string {
 		if e.Files > 0 {
 			line += ", " + countOf(e.Files, "file") + " so far"
 		}
-	case e.State == pipeline.Loading:
+	case e.State == records.Loading:
 		line += fmt.Sprintf("loading %s, %s committed", countOf(e.Files, "file"), countOf(len(e.Committed), "resource type"))
 	default:
 		line += string(e.State)
@@ -181,7 +181,7 @@ func exportLine(e pipeline.ExportSummary) string {
 }
 
 // exportWaitLine adds to that what fails, how often, and what comes next.
-func exportWaitLine(e pipeline.ExportSummary, now, since time.Time) string {
+func exportWaitLine(e records.ExportSummary, now, since time.Time) string {
 	line := exportLine(e)
 	if now.Sub(since) >= time.Second {
 		line += ", for " + span(now.Sub(since))
@@ -218,7 +218,7 @@ func countOf(n int, thing string) string {
 
 // follower finds the same export at each look.
 type follower struct {
-	list func(ctx context.Context, plan string, most int) ([]pipeline.ExportSummary, error)
+	list func(ctx context.Context, plan string, most int) ([]records.ExportSummary, error)
 	name string
 
 	plan, id string // once it was found
@@ -227,7 +227,7 @@ type follower struct {
 
 var exportName = regexp.MustCompile(`^(.+)-\d{6,}$`)
 
-func (f *follower) look(ctx context.Context) (pipeline.ExportSummary, error) {
+func (f *follower) look(ctx context.Context) (records.ExportSummary, error) {
 	if f.id == "" {
 		if e, err := f.first(ctx); err != nil || f.id == "" || e.ID != "" {
 			return e, err
@@ -237,7 +237,7 @@ func (f *follower) look(ctx context.Context) (pipeline.ExportSummary, error) {
 	for _, f.most = range []int{max(f.most, newest), max(f.most, 10), all} {
 		list, err := f.list(ctx, f.plan, f.most)
 		if err != nil {
-			return pipeline.ExportSummary{}, err
+			return records.ExportSummary{}, err
 		}
 		for _, e := range list {
 			if e.ID == f.id {
@@ -246,19 +246,19 @@ func (f *follower) look(ctx context.Context) (pipeline.ExportSummary, error) {
 		}
 	}
 	f.most = newest
-	return pipeline.ExportSummary{}, fault.Permanentf("the journal has no export %s", f.id)
+	return records.ExportSummary{}, fault.Permanentf("the journal has no export %s", f.id)
 }
 
 // first finds out which export is meant. It returns an empty one when only its name
 // is known yet.
-func (f *follower) first(ctx context.Context) (pipeline.ExportSummary, error) {
+func (f *follower) first(ctx context.Context) (records.ExportSummary, error) {
 	list, err := f.list(ctx, f.name, 1)
-	if parts := exportName.FindStringSubmatch(f.name); errors.Is(err, pipeline.ErrNoPlan) && parts != nil {
+	if parts := exportName.FindStringSubmatch(f.name); errors.Is(err, records.ErrNoPlan) && parts != nil {
 		f.plan, f.id = parts[1], f.name
-		return pipeline.ExportSummary{}, nil
+		return records.ExportSummary{}, nil
 	}
 	if err != nil {
-		return pipeline.ExportSummary{}, err
+		return records.ExportSummary{}, err
 	}
 	e, err := f.choose(list)
 	f.plan, f.id = e.Plan, e.ID
@@ -266,8 +266,8 @@ func (f *follower) first(ctx context.Context) (pipeline.ExportSummary, error) {
 }
 
 // choose takes the newest export of a plan, or of all plans the only one that runs.
-func (f *follower) choose(list []pipeline.ExportSummary) (pipeline.ExportSummary, error) {
-	var run []pipeline.ExportSummary
+func (f *follower) choose(list []records.ExportSummary) (records.ExportSummary, error) {
+	var run []records.ExportSummary
 	var names []string
 	for _, e := range list {
 		if !e.State.Final() {
@@ -279,13 +279,13 @@ func (f *follower) choose(list []pipeline.ExportSummary) (pipeline.ExportSummary
 	case len(run) == 1:
 		return run[0], nil
 	case len(run) > 1:
-		return pipeline.ExportSummary{}, fault.Permanentf("several exports run, name one: %s", strings.Join(names, ", "))
+		return records.ExportSummary{}, fault.Permanentf("several exports run, name one: %s", strings.Join(names, ", "))
 	case len(list) == 1:
 		return list[0], nil
 	case len(list) > 1:
-		return pipeline.ExportSummary{}, fault.Permanentf("no export runs: name a plan or an export, fhirsynapse exports lists them")
+		return records.ExportSummary{}, fault.Permanentf("no export runs: name a plan or an export, fhirsynapse exports lists them")
 	case f.name != "":
-		return pipeline.ExportSummary{}, fault.Permanentf("plan %s has no export yet", f.name)
+		return records.ExportSummary{}, fault.Permanentf("plan %s has no export yet", f.name)
 	}
-	return pipeline.ExportSummary{}, fault.Permanentf("the journal has no exports yet")
+	return records.ExportSummary{}, fault.Permanentf("the journal has no exports yet")
 }

@@ -14,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // timed notes when each line was written.
@@ -38,11 +39,11 @@ func (w *timed) Write(b []byte) (int, error) {
 type journal []struct {
 	from  int
 	err   error
-	state pipeline.State
-	set   func(*pipeline.ExportSummary)
+	state records.State
+	set   func(*records.ExportSummary)
 }
 
-func (j journal) at(began time.Time) (pipeline.ExportSummary, error) {
+func (j journal) at(began time.Time) (records.ExportSummary, error) {
 	e := summary(j[0].state, nil)
 	var err error
 	for _, s := range j {
@@ -62,30 +63,30 @@ func TestWatchTellsWhatAnExportWaitsFor(t *testing.T) {
 		began := time.Now()
 		at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
 		plays := journal{
-			{from: 0, state: pipeline.Requested},
-			{from: 15, state: pipeline.Requested, set: func(e *pipeline.ExportSummary) {
+			{from: 0, state: records.Requested},
+			{from: 15, state: records.Requested, set: func(e *records.ExportSummary) {
 				e.TouchedAt = at(15)
-				e.Retry = &pipeline.Retry{Step: "tick", Cause: "the server is busy", Tries: 2, Since: at(5)}
+				e.Retry = &records.Retry{Step: "tick", Cause: "the server is busy", Tries: 2, Since: at(5)}
 			}},
-			{from: 40, state: pipeline.Exporting, set: func(e *pipeline.ExportSummary) { e.Retry = nil }},
-			{from: 44, state: pipeline.Exporting, set: func(e *pipeline.ExportSummary) { e.Progress = "50%" }},
-			{from: 50, err: errors.New("read journal: connection refused"), state: pipeline.Exporting},
-			{from: 64, state: pipeline.Loading, set: func(e *pipeline.ExportSummary) {
+			{from: 40, state: records.Exporting, set: func(e *records.ExportSummary) { e.Retry = nil }},
+			{from: 44, state: records.Exporting, set: func(e *records.ExportSummary) { e.Progress = "50%" }},
+			{from: 50, err: errors.New("read journal: connection refused"), state: records.Exporting},
+			{from: 64, state: records.Loading, set: func(e *records.ExportSummary) {
 				e.Files = 9
-				e.Retry = &pipeline.Retry{Step: "fetch nightly-000003.1 file 2", Cause: "HTTP 404", Tries: 5, Since: at(60), Next: at(70)}
+				e.Retry = &records.Retry{Step: "fetch nightly-000003.1 file 2", Cause: "HTTP 404", Tries: 5, Since: at(60), Next: at(70)}
 			}},
-			{from: 136, state: pipeline.Loading, set: func(e *pipeline.ExportSummary) {
+			{from: 136, state: records.Loading, set: func(e *records.ExportSummary) {
 				e.Retry, e.Committed = nil, map[string]string{"Patient": "x"}
 			}},
-			{from: 144, state: pipeline.Loaded},
+			{from: 144, state: records.Loaded},
 		}
 		c := commands()
-		c.Journal.(*operator).exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
+		c.Journal.(*operator).exports = func(context.Context, string, int) ([]records.ExportSummary, error) {
 			e, err := plays.at(began)
 			if err != nil {
 				return nil, err
 			}
-			return []pipeline.ExportSummary{e}, nil
+			return []records.ExportSummary{e}, nil
 		}
 		var out strings.Builder
 		errs := &timed{began: began}
@@ -134,33 +135,33 @@ const watchedLines = `  0 export nightly-000003: the app's next tick begins it
 
 func TestWatchEndsWithTheCodeOfTheExport(t *testing.T) {
 	t.Parallel()
-	failed := summary(pipeline.Failed, &pipeline.Failure{Step: "poll", Cause: "HTTP 500", Whose: "the FHIR server", Text: "nightly-000003/x.txt"})
-	incomplete := summary(pipeline.Incomplete, nil)
+	failed := summary(records.Failed, &records.Failure{Step: "poll", Cause: "HTTP 500", Whose: "the FHIR server", Text: "nightly-000003/x.txt"})
+	incomplete := summary(records.Incomplete, nil)
 	incomplete.Notice = "1 error of Encounter"
-	old := summary(pipeline.Loaded, nil)
+	old := summary(records.Loaded, nil)
 	old.ID, old.Files = "nightly-000001", 1
-	running, other := summary(pipeline.Loading, nil), summary(pipeline.Exporting, nil)
+	running, other := summary(records.Loading, nil), summary(records.Exporting, nil)
 	other.ID, other.Plan = "weekly-000001", "weekly"
 	for name, c := range map[string]struct {
 		args []string
-		list []pipeline.ExportSummary
+		list []records.ExportSummary
 		want outcome
 	}{
-		"failed": {[]string{"nightly"}, []pipeline.ExportSummary{failed}, outcome{code: 1, err: "fhirsynapse: export nightly-000003 has failed: poll: HTTP 500 (the FHIR server); " +
+		"failed": {[]string{"nightly"}, []records.ExportSummary{failed}, outcome{code: 1, err: "fhirsynapse: export nightly-000003 has failed: poll: HTTP 500 (the FHIR server); " +
 			"the server's own words are in the quarantine container, in nightly-000003/x.txt\n"}},
-		"cancelled":          {nil, []pipeline.ExportSummary{summary(pipeline.Cancelled, nil)}, outcome{code: 1, err: "fhirsynapse: export nightly-000003 was cancelled\n"}},
-		"incomplete":         {[]string{"nightly"}, []pipeline.ExportSummary{incomplete}, outcome{code: 3, err: "fhirsynapse: export nightly-000003 is incomplete: 1 error of Encounter\n"}},
-		"an old one by id":   {[]string{"nightly-000001"}, []pipeline.ExportSummary{running, old}, outcome{out: "export nightly-000001 is loaded: 1 file\n"}},
-		"one that is not":    {[]string{"nightly-000009"}, []pipeline.ExportSummary{running, old}, outcome{code: 1, err: "fhirsynapse: the journal has no export nightly-000009\n"}},
-		"several, none said": {nil, []pipeline.ExportSummary{running, other}, outcome{code: 1, err: "fhirsynapse: several exports run, name one: nightly-000003, weekly-000001\n"}},
+		"cancelled":          {nil, []records.ExportSummary{summary(records.Cancelled, nil)}, outcome{code: 1, err: "fhirsynapse: export nightly-000003 was cancelled\n"}},
+		"incomplete":         {[]string{"nightly"}, []records.ExportSummary{incomplete}, outcome{code: 3, err: "fhirsynapse: export nightly-000003 is incomplete: 1 error of Encounter\n"}},
+		"an old one by id":   {[]string{"nightly-000001"}, []records.ExportSummary{running, old}, outcome{out: "export nightly-000001 is loaded: 1 file\n"}},
+		"one that is not":    {[]string{"nightly-000009"}, []records.ExportSummary{running, old}, outcome{code: 1, err: "fhirsynapse: the journal has no export nightly-000009\n"}},
+		"several, none said": {nil, []records.ExportSummary{running, other}, outcome{code: 1, err: "fhirsynapse: several exports run, name one: nightly-000003, weekly-000001\n"}},
 		"two names":          {[]string{"a", "b"}, nil, outcome{code: 2, err: "fhirsynapse: \"b\" is one argument too many: name one plan or export\nfhirsynapse: see fhirsynapse exports watch --help\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := commands()
-			all.Journal.(*operator).exports = func(_ context.Context, plan string, most int) ([]pipeline.ExportSummary, error) {
+			all.Journal.(*operator).exports = func(_ context.Context, plan string, most int) ([]records.ExportSummary, error) {
 				if plan != "" && plan != "nightly" {
-					return nil, fmt.Errorf("list: %w", pipeline.ErrNoPlan)
+					return nil, fmt.Errorf("list: %w", records.ErrNoPlan)
 				}
 				if plan == "" {
 					return c.list, nil
@@ -186,8 +187,8 @@ func TestCtrlCEndsTheWatchAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := commands()
-		c.Journal.(*operator).exports = func(context.Context, string, int) ([]pipeline.ExportSummary, error) {
-			return []pipeline.ExportSummary{summary(pipeline.Loading, nil)}, nil
+		c.Journal.(*operator).exports = func(context.Context, string, int) ([]records.ExportSummary, error) {
+			return []records.ExportSummary{summary(records.Loading, nil)}, nil
 		}
 		c.Journal.(*operator).cancel = func(context.Context, string) (string, []pipeline.JobEnd, error) {
 			t.Error("the export was cancelled")

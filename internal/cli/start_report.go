@@ -13,6 +13,7 @@ import (
 
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // nothingCame says why a report has no resources, in the words of the command line;
@@ -80,7 +81,7 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 	}
 	empty := nothingCame(q, r)
 	b.WriteString(empty)
-	if r.Notice != "" && r.State != pipeline.Incomplete && empty == "" { // of that one the error of the command tells
+	if r.Notice != "" && r.State != records.Incomplete && empty == "" { // of that one the error of the command tells
 		fmt.Fprintf(&b, "%s\n", inFlags(q, r.Notice, r))
 	}
 	if r.Quarantine != "" {

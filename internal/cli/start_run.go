@@ -8,7 +8,7 @@ import (
 
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // run does an export and prints what became of it.
@@ -26,7 +26,7 @@ func (f *startFlags) run(ctx context.Context, s Streams, runs Runs, r batch.Star
 	if err == nil {
 		err = report.Check()
 	}
-	if err == nil && report.State == pipeline.Incomplete {
+	if err == nil && report.State == records.Incomplete {
 		err = Incompletef("the export is incomplete: %s; correct the data at the server and export again, or accept the loss with --allow-errors", report.Shortfall)
 	}
 	return f.told(s, r, report, err)

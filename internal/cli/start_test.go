@@ -16,6 +16,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof"
 )
 
@@ -30,7 +31,7 @@ func started(t *testing.T, env map[string]string, args ...string) (outcome, *bat
 	c := commands()
 	c.Runs.(*runs).start = func(_ context.Context, r batch.StartRequest) (batch.StartReport, error) {
 		asked = &r
-		return batch.StartReport{ExportResult: batch.ExportResult{Export: "once-1-000001", State: pipeline.Loaded}}, nil
+		return batch.StartReport{ExportResult: batch.ExportResult{Export: "once-1-000001", State: records.Loaded}}, nil
 	}
 	return run(t, c, env, args...), asked
 }
@@ -151,12 +152,12 @@ func TestStartPrintsTheReconciliationAndHoldsItsSums(t *testing.T) {
 	report := func(superseded int64) batch.StartReport {
 		return batch.StartReport{
 			ExportResult: batch.ExportResult{
-				Export: "once-ab-000001", State: pipeline.Loaded, Issues: map[string]int64{"error/exception": 2},
+				Export: "once-ab-000001", State: records.Loaded, Issues: map[string]int64{"error/exception": 2},
 				Types: []pipeline.TypeReport{
 					{Type: "Observation", Files: 2, Manifest: 9, Counts: pipeline.Counts{Lines: 10, Applied: 6, Superseded: superseded, Quarantined: 1, Blank: 1}},
 					{Type: "Patient", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 3, Applied: 3, Deleted: 1}},
 				},
-				Values: pipeline.PreparedValues{ValueCounts: pipeline.ValueCounts{Foreign: map[string]int64{"observation.patient_id": 4}}},
+				Values: records.PreparedValues{ValueCounts: pipeline.ValueCounts{Foreign: map[string]int64{"observation.patient_id": 4}}},
 			},
 			Quarantine: "x.quarantine/once-ab-000001",
 		}
@@ -190,8 +191,8 @@ export once-ab-000001 is loaded: 8 resources, 1 deletes, 1 quarantined, 2.0 seco
 		c.Runs.(*runs).start = func(context.Context, batch.StartRequest) (batch.StartReport, error) {
 			r := report(tt.superseded)
 			if tt.code == 3 {
-				r.State, r.Notice = pipeline.Incomplete, "said twice"
-				r.Shortfall = &pipeline.Shortfall{Issues: []pipeline.Issue{{Severity: "error", Code: "exception", Count: 2}}, Types: []string{"Condition"}}
+				r.State, r.Notice = records.Incomplete, "said twice"
+				r.Shortfall = &records.Shortfall{Issues: []pipeline.Issue{{Severity: "error", Code: "exception", Count: 2}}, Types: []string{"Condition"}}
 			}
 			return r, tt.err
 		}

@@ -8,7 +8,7 @@ import (
 
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // watch tells a person how far an export of start got, and what it waits for.
@@ -16,7 +16,7 @@ type watch struct {
 	n *narrator
 
 	mu      sync.Mutex
-	state   pipeline.State
+	state   records.State
 	since   time.Time // of the state, or of its last progress
 	before  batch.ExportProgress
 	job     string // told
@@ -48,10 +48,10 @@ func (w *watch) tell(p batch.ExportProgress) {
 		w.n.say("the server has accepted the export; its job is %s", printable(p.Job))
 	}
 	kind := string(p.State) + printable(p.Server)
-	if p.State == pipeline.Loading {
+	if p.State == records.Loading {
 		kind = string(p.State)
 	}
-	if p.State == pipeline.Failed || p.State == pipeline.Cancelled || p.Trouble != nil && p.Trouble.Next.IsZero() {
+	if p.State == records.Failed || p.State == records.Cancelled || p.Trouble != nil && p.Trouble.Next.IsZero() {
 		return // the error of the command says it
 	}
 	if p.Trouble == nil {
@@ -91,7 +91,7 @@ func waitLine(p batch.ExportProgress, now, since time.Time) string {
 	case p.State.Final():
 	case now.Sub(since) >= time.Second:
 		line += ", for " + span(now.Sub(since))
-		if next := p.NextPoll.Sub(now); p.State == pipeline.Exporting && next >= time.Second {
+		if next := p.NextPoll.Sub(now); p.State == records.Exporting && next >= time.Second {
 			line += "; it is asked again in " + span(next)
 		}
 	}
@@ -101,18 +101,18 @@ func waitLine(p batch.ExportProgress, now, since time.Time) string {
 // stateLine says how far an export got.
 func stateLine(p batch.ExportProgress) string {
 	switch p.State {
-	case pipeline.Requested:
+	case records.Requested:
 		return "asking the server for an export"
-	case pipeline.Exporting:
+	case records.Exporting:
 		if p.Server != "" {
 			return "the server is exporting: " + p.Server
 		}
 		return "the server is exporting"
-	case pipeline.Loading:
+	case records.Loading:
 		return fmt.Sprintf("%d of %d files have arrived, %.1f MB, %d prepared", p.Landed, p.Files, megabytes(p.Bytes), p.Prepared)
-	case pipeline.Loaded:
+	case records.Loaded:
 		return fmt.Sprintf("loaded: %d files, %.1f MB", p.Files, megabytes(p.Bytes))
-	case pipeline.Incomplete:
+	case records.Incomplete:
 		return fmt.Sprintf("incomplete: %d files, %.1f MB; the server could not export everything", p.Files, megabytes(p.Bytes))
 	default:
 		return "the export has ended: " + string(p.State)

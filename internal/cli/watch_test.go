@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/batch"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 var dawn = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -25,16 +25,16 @@ var steps = []struct {
 	at int // seconds
 	p  batch.ExportProgress
 }{
-	{0, batch.ExportProgress{State: pipeline.Requested, Files: -1}},
-	{1, batch.ExportProgress{State: pipeline.Requested, Files: -1, Trouble: trouble(1, 1)}},
-	{16, batch.ExportProgress{State: pipeline.Requested, Files: -1, Trouble: trouble(2, 16)}},
-	{31, batch.ExportProgress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
-	{32, batch.ExportProgress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
-	{33, batch.ExportProgress{State: pipeline.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
-	{34, batch.ExportProgress{State: pipeline.Loading, Files: 9, Job: "https://h/job/1"}},
-	{35, batch.ExportProgress{State: pipeline.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
-	{40, batch.ExportProgress{State: pipeline.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
-	{61, batch.ExportProgress{State: pipeline.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
+	{0, batch.ExportProgress{State: records.Requested, Files: -1}},
+	{1, batch.ExportProgress{State: records.Requested, Files: -1, Trouble: trouble(1, 1)}},
+	{16, batch.ExportProgress{State: records.Requested, Files: -1, Trouble: trouble(2, 16)}},
+	{31, batch.ExportProgress{State: records.Exporting, Files: -1, Job: "https://h/job/1", NextPoll: dawn.Add(41 * time.Second)}},
+	{32, batch.ExportProgress{State: records.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{33, batch.ExportProgress{State: records.Exporting, Files: -1, Job: "https://h/job/1", Server: "50 %\x1b[2J"}},
+	{34, batch.ExportProgress{State: records.Loading, Files: 9, Job: "https://h/job/1"}},
+	{35, batch.ExportProgress{State: records.Loading, Files: 9, Landed: 1, Bytes: 1e6, Job: "https://h/job/1"}},
+	{40, batch.ExportProgress{State: records.Loading, Files: 9, Landed: 5, Prepared: 3, Bytes: 5e6, Job: "https://h/job/1"}},
+	{61, batch.ExportProgress{State: records.Loaded, Files: 9, Landed: 9, Prepared: 9, Bytes: 9e6, Job: "https://h/job/1"}},
 }
 
 // watched plays the steps, with a tick every second.

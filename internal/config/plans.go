@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // Functions images and bare containers have no zone database
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/typefilter"
 
@@ -201,8 +202,8 @@ func (r *reader) types(o object) []string {
 		switch {
 		case slices.Contains(types[:i], t):
 			r.fault(at, "%s: types: %s is listed twice", o.what, t)
-		case !slices.Contains(pipeline.KnownTypes, t):
-			r.fault(at, "%s: types: %q is not a resource type of FHIR R4%s", o.what, t, hint(t, pipeline.KnownTypes))
+		case !slices.Contains(records.KnownTypes, t):
+			r.fault(at, "%s: types: %q is not a resource type of FHIR R4%s", o.what, t, hint(t, records.KnownTypes))
 		}
 	}
 	return types
@@ -216,8 +217,8 @@ func filters(o object, p *pipeline.Plan, dialect string) {
 	}
 	var known []string
 	for _, f := range p.TypeFilter {
-		if t, ok := typefilter.Type(f); ok && !slices.Contains(pipeline.KnownTypes, t) {
-			o.fault("typeFilter", "%q is not a resource type of FHIR R4%s", t, hint(t, pipeline.KnownTypes))
+		if t, ok := typefilter.Type(f); ok && !slices.Contains(records.KnownTypes, t) {
+			o.fault("typeFilter", "%q is not a resource type of FHIR R4%s", t, hint(t, records.KnownTypes))
 			continue
 		}
 		known = append(known, f)

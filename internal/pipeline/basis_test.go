@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // backup is the tables as they are, to be restored.
@@ -85,20 +85,20 @@ func TestAnExportDoesNotBuildOnWhatIsGone(t *testing.T) {
 	w.change(4)
 	w.clock = w.clock.Add(time.Minute)
 	for {
-		if e, ok := w.export(nightly(3)); ok && e.State == pipeline.Exporting {
+		if e, ok := w.export(nightly(3)); ok && e.State == records.Exporting {
 			break
 		}
 		w.step()
 	}
 	restore()
 	e := w.run(nightly(3))
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, nightly(2)) || e.Failure.Whose != string(fault.OurSetting) || e.Failure.Remedy == "" {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, nightly(2)) || e.Failure.Whose != string(fault.OurSetting) || e.Failure.Remedy == "" {
 		t.Fatalf("export 3 is %s: %+v", e.State, e.Failure)
 	}
 	w.change(5)
 	w.clock = w.clock.Add(time.Minute)
 	w.loaded(nightly(4))
-	list, err := pipeline.Exports(t.Context(), w.journal, "nightly", 1)
+	list, err := records.Exports(t.Context(), w.journal, "nightly", 1)
 	if err != nil || len(list) != 1 || !strings.Contains(list[0].Notice, "the tables lacked "+nightly(2)) {
 		t.Errorf("notice of %+v, %v", list, err)
 	}

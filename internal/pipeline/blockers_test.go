@@ -11,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
@@ -232,7 +233,7 @@ func TestWatermarkMovesOnlyWithLoadedExports(t *testing.T) {
 	w := newWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.server.status = func() error { return fault.Permanentf("export operation failed") }
-	if e := w.run("nightly-000001"); e.State != pipeline.Failed || e.Failure == nil || e.Failure.Step != "poll" {
+	if e := w.run("nightly-000001"); e.State != records.Failed || e.Failure == nil || e.Failure.Step != "poll" {
 		t.Fatalf("got %+v, want it failed by its poll", e)
 	}
 	w.server.status = nil
@@ -261,7 +262,7 @@ func TestManifestAndFileDisagree(t *testing.T) {
 		return nil
 	}
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts 3 resources, the file has 1") {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts 3 resources, the file has 1") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 	if len(w.tables.heads) != 0 {
@@ -274,7 +275,7 @@ func TestTooManyBadLines(t *testing.T) {
 	w := newWorld(t)
 	w.server.put("Patient", "", "no id", 1, false)
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "1 of 1 lines are bad") {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "1 of 1 lines are bad") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 }
@@ -290,7 +291,7 @@ func TestGivesUpAfterManyTries(t *testing.T) {
 		return nil
 	}
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "tried 31 times, at last: ") {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "tried 31 times, at last: ") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 	if took := e.FinishedAt.Sub(e.RequestedAt); took < 90*time.Minute {
@@ -306,7 +307,7 @@ func TestAnExportThatNeverEndsIsCancelled(t *testing.T) {
 	w := newWorld(t)
 	w.server.pollsBeforeDone = 1 << 30
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h") {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 	for _, j := range w.server.jobs {
@@ -332,7 +333,7 @@ func TestAJobThatAReplicaDoesNotKnowYet(t *testing.T) {
 	w.server.put("Patient", "p2", "first", 1, false)
 	w.server.status = func() error { return unknown }
 	w.clock = w.clock.Add(2 * time.Hour)
-	if e := w.run("nightly-000002"); e.State != pipeline.Failed || e.FinishedAt.Sub(e.RequestedAt) < time.Minute {
+	if e := w.run("nightly-000002"); e.State != records.Failed || e.FinishedAt.Sub(e.RequestedAt) < time.Minute {
 		t.Errorf("got %s after %v, want it failed once the first minute is over", e.State, e.FinishedAt.Sub(e.RequestedAt))
 	}
 }
@@ -399,7 +400,7 @@ func TestABlobThatIsGone(t *testing.T) {
 		}
 	}
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 }
@@ -461,7 +462,7 @@ func TestPlanTakenOutOfTheConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "no longer in the configuration: once it is back there, its next export") {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "no longer in the configuration: once it is back there, its next export") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 }

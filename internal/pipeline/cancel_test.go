@@ -10,13 +10,14 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
 // listed is the newest export of the only plan, as people see it.
-func listed(t *testing.T, w *world) pipeline.ExportSummary {
+func listed(t *testing.T, w *world) records.ExportSummary {
 	t.Helper()
-	all, err := pipeline.Exports(t.Context(), w.journal, "", 1)
+	all, err := records.Exports(t.Context(), w.journal, "", 1)
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%d exports, %v", len(all), err)
 	}
@@ -34,21 +35,21 @@ func TestPausesAreSeenAndNotDoubled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	refuses(t, pipeline.Pause(ctx, w.journal, "weekly", w.now()),
+	refuses(t, records.Pause(ctx, w.journal, "weekly", w.now()),
 		"pause plan weekly: there is no such plan in the journal, which has none: a plan is there from its first export on")
 	w.loaded("nightly-000001")
-	refuses(t, pipeline.Resume(ctx, w.journal, "weekly"),
+	refuses(t, records.Resume(ctx, w.journal, "weekly"),
 		"resume plan weekly: there is no such plan in the journal, which has nightly; a plan is there from its first export on")
-	refuses(t, pipeline.Resume(ctx, w.journal, "nightly"),
+	refuses(t, records.Resume(ctx, w.journal, "nightly"),
 		"resume plan nightly: it is not paused; a pause by `paused: true` ends in exports.yaml")
 	at := w.now()
-	must(t, pipeline.Pause(ctx, w.journal, "nightly", at))
+	must(t, records.Pause(ctx, w.journal, "nightly", at))
 	w.clock = w.clock.Add(time.Hour)
-	refuses(t, pipeline.Pause(ctx, w.journal, "nightly", w.now()), "pause plan nightly: it is paused already, since "+at.Format(time.RFC3339))
+	refuses(t, records.Pause(ctx, w.journal, "nightly", w.now()), "pause plan nightly: it is paused already, since "+at.Format(time.RFC3339))
 	if got := listed(t, w).PlanPausedAt; !got.Equal(at) {
 		t.Errorf("listed as paused at %v, want %v", got, at)
 	}
-	must(t, pipeline.Resume(ctx, w.journal, "nightly"))
+	must(t, records.Resume(ctx, w.journal, "nightly"))
 	if got := listed(t, w).PlanPausedAt; !got.IsZero() {
 		t.Errorf("listed as paused at %v", got)
 	}
@@ -64,17 +65,17 @@ func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	w.clock = w.clock.Add(time.Minute)
 	must(t, w.p.Tick(t.Context()))
 	for range 2 {
-		id, err := pipeline.Want(t.Context(), w.journal, "nightly", w.now())
+		id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now())
 		if err != nil || id != "nightly-000001" || w.server.kickOffs != 0 {
 			t.Fatalf("got %q, %v, %d kick-offs", id, err, w.server.kickOffs)
 		}
 	}
-	if e := listed(t, w); e.ID != "nightly-000001" || e.State != pipeline.Requested {
+	if e := listed(t, w); e.ID != "nightly-000001" || e.State != records.Requested {
 		t.Errorf("listed as %+v", e)
 	}
-	must(t, pipeline.Pause(t.Context(), w.journal, "nightly", w.now()))
+	must(t, records.Pause(t.Context(), w.journal, "nightly", w.now()))
 	must(t, w.p.Tick(t.Context()))
-	_, err := pipeline.Want(t.Context(), w.journal, "nightly", w.now())
+	_, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now())
 	refuses(t, err, "start plan nightly: export nightly-000001 is still exporting: wait for its end, or cancel it")
 	w.loaded("nightly-000001")
 	for range 100 {
@@ -83,7 +84,7 @@ func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	if w.server.kickOffs != 1 {
 		t.Errorf("%d kick-offs for one wish", w.server.kickOffs)
 	}
-	id, err := pipeline.Want(t.Context(), w.journal, "nightly", w.now())
+	id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now())
 	if err != nil || id != "nightly-000002" {
 		t.Fatalf("got %q, %v", id, err)
 	}
@@ -95,9 +96,9 @@ func TestAWishIsTakenBack(t *testing.T) {
 	w := newWorld(t)
 	w.plans[0].Schedule = nil
 	w.boot()
-	id, err := pipeline.Want(t.Context(), w.journal, "nightly", w.now())
+	id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now())
 	must(t, err)
-	if running, err := pipeline.Running(t.Context(), w.journal, "nightly"); err != nil || running != id {
+	if running, err := records.Running(t.Context(), w.journal, "nightly"); err != nil || running != id {
 		t.Errorf("running is %q, %v", running, err)
 	}
 	if ends, err := w.p.Cancel(t.Context(), id); err != nil || len(ends) > 0 {
@@ -129,7 +130,7 @@ func reserved(t *testing.T) *world {
 		t.Fatalf("got %q, %v", id, err)
 	}
 	w.gate.before = nil
-	if e := listed(t, w); e.ID != id || e.State != pipeline.Requested {
+	if e := listed(t, w); e.ID != id || e.State != records.Requested {
 		t.Errorf("listed as %+v", e)
 	}
 	return w
@@ -138,7 +139,7 @@ func reserved(t *testing.T) *world {
 func TestAStartWhoseServerIsAwayIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	w := reserved(t)
-	if id, err := pipeline.Want(t.Context(), w.journal, "nightly", w.now()); err != nil || id != "nightly-000001" {
+	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now()); err != nil || id != "nightly-000001" {
 		t.Errorf("wanted: %q, %v", id, err)
 	}
 	if id, err := w.p.Start(t.Context(), "nightly"); err != nil || id != "nightly-000001" {
@@ -154,12 +155,12 @@ func TestAStartWhoseServerIsAwayIsGoneOnWith(t *testing.T) {
 func TestAStartWhoseServerIsAwayIsCancelled(t *testing.T) {
 	t.Parallel()
 	w := reserved(t)
-	id, err := pipeline.Running(t.Context(), w.journal, "nightly")
+	id, err := records.Running(t.Context(), w.journal, "nightly")
 	must(t, err)
 	if ends, err := w.p.Cancel(t.Context(), id); err != nil || len(ends) > 0 {
 		t.Errorf("got %v, %v", ends, err)
 	}
-	if e, _ := w.export(id); e.State != pipeline.Cancelled || w.server.kickOffs != 0 {
+	if e, _ := w.export(id); e.State != records.Cancelled || w.server.kickOffs != 0 {
 		t.Errorf("%s after %d kick-offs", e.State, w.server.kickOffs)
 	}
 	w.clock = w.clock.Add(2 * time.Hour)
@@ -173,7 +174,7 @@ func TestAStartMeetsOthers(t *testing.T) {
 	for name, other := range map[string]func(w *world) error{
 		"a tick": func(w *world) error { return w.instance().Tick(t.Context()) },
 		"a pause": func(w *world) error {
-			return pipeline.Pause(t.Context(), w.journal, "nightly", w.now())
+			return records.Pause(t.Context(), w.journal, "nightly", w.now())
 		},
 	} {
 		w := newWorld(t)
@@ -211,7 +212,7 @@ func TestACancelThatComesTooLate(t *testing.T) {
 	e, _ := w.export("nightly-000001")
 	_, err := w.p.Cancel(t.Context(), "nightly-000001")
 	refuses(t, err, "cancel export nightly-000001: it does not run: it is loaded since "+e.FinishedAt.UTC().Format(time.RFC3339))
-	_, err = pipeline.Running(t.Context(), w.journal, "nightly")
+	_, err = records.Running(t.Context(), w.journal, "nightly")
 	refuses(t, err, "plan nightly has no export that runs: its last one, nightly-000001, is loaded")
 	_, err = w.p.Start(t.Context(), "weekly")
 	refuses(t, err, "start plan weekly: there is no such plan in the configuration, which has nightly")
@@ -253,10 +254,10 @@ func TestWhatBecomesOfEachJob(t *testing.T) {
 func TestPlansOfAnEmptyJournal(t *testing.T) {
 	t.Parallel()
 	j := pipelinetest.NewMemoryJournal()
-	if plans, err := pipeline.Plans(t.Context(), j); err != nil || len(plans) > 0 {
+	if plans, err := records.Plans(t.Context(), j); err != nil || len(plans) > 0 {
 		t.Errorf("got %v, %v", plans, err)
 	}
-	if _, err := pipeline.Running(t.Context(), j, "nightly"); !errors.Is(err, pipeline.ErrNoPlan) {
+	if _, err := records.Running(t.Context(), j, "nightly"); !errors.Is(err, records.ErrNoPlan) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -281,7 +282,7 @@ func TestACancelWhoseJobsCannotBeRead(t *testing.T) {
 	}
 	w.gate.before = nil
 	must(t, w.p.Tick(t.Context()))
-	if e, _ := w.export("nightly-000001"); e.State != pipeline.Cancelled || !w.server.jobs["status/101"].ended {
+	if e, _ := w.export("nightly-000001"); e.State != records.Cancelled || !w.server.jobs["status/101"].ended {
 		t.Errorf("%s, ended at the server: %v", e.State, w.server.jobs["status/101"].ended)
 	}
 }
@@ -328,7 +329,7 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			for tries := 0; id == ""; tries++ {
 				if err, killed := by(start); killed || err != nil && id == "" {
 					w.boot()
-					if running, err := pipeline.Running(t.Context(), w.journal, "nightly"); err == nil {
+					if running, err := records.Running(t.Context(), w.journal, "nightly"); err == nil {
 						id = running // it is in the journal: the ticks go on with it
 					}
 				}
@@ -357,7 +358,7 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 					t.Errorf("%s at call %d: job %s runs for nobody, and nobody is told", name, n, url)
 				}
 			}
-			if e, _ := w.export(id); e.State != pipeline.Cancelled {
+			if e, _ := w.export(id); e.State != records.Cancelled {
 				t.Errorf("%s at call %d: export %s is %q", name, n, id, e.State)
 			}
 			next, err := w.p.Start(t.Context(), "nightly")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // madeUp are steps of every kind about what the journal does not have.
@@ -66,7 +67,7 @@ func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 			m.Output = append(m.Output, other)
 		}
 		e := w.run(nightly(1))
-		if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "resource type") || e.Failure.Remedy == "" || len(w.tables.heads) > 0 {
+		if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "resource type") || e.Failure.Remedy == "" || len(w.tables.heads) > 0 {
 			t.Errorf("%q: %s, %+v", typ, e.State, e.Failure)
 		}
 	}
@@ -79,7 +80,7 @@ func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 		one.Type, two.Type = "Weather", "WEATHER"
 		m.Output = append(m.Output, one, two)
 	}
-	if e := w.run(nightly(1)); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "differ in case only") {
+	if e := w.run(nightly(1)); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "differ in case only") {
 		t.Errorf("%s, %+v", e.State, e.Failure)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
@@ -172,7 +173,7 @@ func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {
 	w, k := newKeeperWorld(t)
 	w.foreignDeletes = 2
 	story(w)
-	list, err := pipeline.Exports(t.Context(), w.journal, "nightly", 10)
+	list, err := records.Exports(t.Context(), w.journal, "nightly", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,13 +293,13 @@ func TestAFileOfTheWrongCountIsReadOnceMore(t *testing.T) {
 			}
 			e := w.run("nightly-000001")
 			if !always {
-				if e.State != pipeline.Loaded {
+				if e.State != records.Loaded {
 					t.Fatalf("%s: %+v", e.State, e.Failure)
 				}
 				w.matches()
 				return
 			}
-			if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts otherwise: 1 resources, the file has 0") ||
+			if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts otherwise: 1 resources, the file has 0") ||
 				e.Failure.Whose != string(fault.TheirServer) || e.Failure.Remedy == "" {
 				t.Errorf("%s: %+v", e.State, e.Failure)
 			}
@@ -344,7 +345,7 @@ func TestAFileThatIsGoneForGoodFailsTheExport(t *testing.T) {
 		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "start again", Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
 	}
 	e := w.run("nightly-000001")
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "HTTP 410") || e.Failure.Remedy != "start again" || k.manifests != 2 {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "HTTP 410") || e.Failure.Remedy != "start again" || k.manifests != 2 {
 		t.Errorf("%s after %d manifests: %+v", e.State, k.manifests, e.Failure)
 	}
 }
@@ -362,7 +363,7 @@ func TestAFreshManifestOfOtherFilesIsRefused(t *testing.T) {
 			m.Output[0].Count++
 		}
 	}
-	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "the server lists other files now") {
+	if e := w.run("nightly-000001"); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the server lists other files now") {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 }
@@ -403,7 +404,7 @@ func TestThrottledDownloadsAreNoTries(t *testing.T) {
 	k.download = func(f pipeline.OutputFile) error {
 		return &fault.Error{Class: fault.Transient, After: 5 * time.Minute, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
 	}
-	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "not downloaded within 24h") {
+	if e := w.run("nightly-000001"); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "not downloaded within 24h") {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 }

@@ -38,17 +38,17 @@ func (w *world) withhold(typ string, reports ...string) {
 func (w *world) recover() { w.server.withheld, w.server.reports = nil, nil }
 
 // incomplete runs an export that ends incomplete, and returns it.
-func (w *world) incomplete(export string) pipeline.Export {
+func (w *world) incomplete(export string) records.Export {
 	w.t.Helper()
 	e := w.run(export)
-	if e.State != pipeline.Incomplete || e.Shortfall == nil {
+	if e.State != records.Incomplete || e.Shortfall == nil {
 		w.t.Fatalf("export %s is %s: %+v, %+v", export, e.State, e.Failure, e.Shortfall)
 	}
 	return e
 }
 
 // since lists what the jobs of an export ask for: types, and full or not.
-func since(e pipeline.Export) map[string]bool {
+func since(e records.Export) map[string]bool {
 	full := map[string]bool{}
 	for _, j := range e.Jobs {
 		types := j.Types
@@ -92,7 +92,7 @@ func TestAnExportWithErrorsIsIncomplete(t *testing.T) {
 		somePatients(w)
 		w.withhold("Observation", "error/exception Observation", "warning/processing Patient", "error/exception Observation")
 		e := w.incomplete(nightly(1))
-		want := &pipeline.Shortfall{
+		want := &records.Shortfall{
 			Issues: []pipeline.Issue{{Severity: "error", Code: "exception", Count: 2, Types: []string{"Observation"}}},
 			Types:  []string{"Observation"},
 		}
@@ -213,7 +213,7 @@ func TestErrorsThatAPlanAllowsMoveTheWatermark(t *testing.T) {
 		somePatients(w)
 		w.withhold("Observation", "error/exception Observation")
 		e := w.run(nightly(1))
-		if e.State != pipeline.Loaded || e.Shortfall == nil || !e.Shortfall.Accepted {
+		if e.State != records.Loaded || e.Shortfall == nil || !e.Shortfall.Accepted {
 			t.Fatalf("%s: %+v", e.State, e.Shortfall)
 		}
 		if notice := listed(t, w).Notice; !strings.Contains(notice, "error/exception") || !strings.Contains(notice, "accepted") {

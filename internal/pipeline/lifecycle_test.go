@@ -13,6 +13,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // tracing is a source whose server leaves traces in our lake.
@@ -67,13 +68,13 @@ func (w *world) loseKickOff() {
 	}
 }
 
-func jobOf(t *testing.T, w *world, id string) pipeline.Job {
+func jobOf(t *testing.T, w *world, id string) records.Job {
 	t.Helper()
 	d, err := w.journal.Read(t.Context(), "jobs/"+id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var j pipeline.Job
+	var j records.Job
 	if err := json.Unmarshal(d.Data, &j); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestAKickOffThatIsDeclinedIsNoFailure(t *testing.T) {
 	left = 1 << 30
 	w.wrap = func(s gatedSource) pipeline.Server { return declining{s, &left} }
 	w.boot()
-	if e := w.run("nightly-000001"); e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "429") || e.FinishedAt.Sub(e.RequestedAt) < 24*time.Hour {
+	if e := w.run("nightly-000001"); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "429") || e.FinishedAt.Sub(e.RequestedAt) < 24*time.Hour {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 }
@@ -172,7 +173,7 @@ func TestAJobThatIsStuckIsCancelled(t *testing.T) {
 	w.boot()
 	e := w.run("nightly-000001")
 	took := e.FinishedAt.Sub(e.RequestedAt)
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "shows no progress") || e.Failure.Whose != string(fault.TheirServer) || took < 12*time.Hour || took > 13*time.Hour {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "shows no progress") || e.Failure.Whose != string(fault.TheirServer) || took < 12*time.Hour || took > 13*time.Hour {
 		t.Errorf("%s after %v: %+v", e.State, took, e.Failure)
 	}
 	if !w.server.jobs["status/101"].ended {
@@ -211,7 +212,7 @@ func TestCancelByHand(t *testing.T) {
 		t.Fatalf("got %v, %v, want %v", got, err, want)
 	}
 	e, _ := w.export("nightly-000001")
-	if e.State != pipeline.Cancelled || !w.server.jobs["status/101"].ended {
+	if e.State != records.Cancelled || !w.server.jobs["status/101"].ended {
 		t.Errorf("%s, ended at the server: %v", e.State, w.server.jobs["status/101"].ended)
 	}
 	for _, id := range []string{"nightly-000001", "nightly-000009", "hello"} {
@@ -288,8 +289,8 @@ func TestAPlanThatIsPaused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ pause, resume func(w *world) }{
 		"by hand": {
-			func(w *world) { must(t, pipeline.Pause(t.Context(), w.journal, "nightly", w.now())) },
-			func(w *world) { must(t, pipeline.Resume(t.Context(), w.journal, "nightly")) },
+			func(w *world) { must(t, records.Pause(t.Context(), w.journal, "nightly", w.now())) },
+			func(w *world) { must(t, records.Resume(t.Context(), w.journal, "nightly")) },
 		},
 		"in the configuration": {
 			func(w *world) { w.plans[0].Paused = true; w.boot() },
@@ -405,7 +406,7 @@ func TestALoadedExportTellsWhatBecameOfValues(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	w.loaded("nightly-000001")
-	list, err := pipeline.Exports(t.Context(), w.journal, "nightly", 1)
+	list, err := records.Exports(t.Context(), w.journal, "nightly", 1)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d exports, %v", len(list), err)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // The polling blob trigger of the Functions host misses more than half of the blobs
@@ -36,7 +36,7 @@ func TestLossyBlobTrigger(t *testing.T) {
 		}
 		w.loaded("nightly-000001")
 		e, _ := w.export("nightly-000001")
-		if e.State != pipeline.Loaded || e.Round > 0 {
+		if e.State != records.Loaded || e.Round > 0 {
 			t.Fatalf("seed %d: %s after %d rounds of the watchdog", seed, e.State, e.Round)
 		}
 		if took := w.clock.Sub(e.RequestedAt); took > 10*time.Minute {

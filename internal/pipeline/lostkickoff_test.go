@@ -8,6 +8,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // strayed is a world whose first kick-off lost its answer, and whose orphan shows
@@ -36,7 +37,7 @@ func (w *world) tickFor(d time.Duration) {
 
 func noticeOf(t *testing.T, w *world) string {
 	t.Helper()
-	list, err := pipeline.Exports(t.Context(), w.journal, "nightly", 100)
+	list, err := records.Exports(t.Context(), w.journal, "nightly", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestARefusedKickOffLeavesNoOrphan(t *testing.T) {
 	theirs := w.server.jobs[stranger.StatusURL]
 	w.server.write(theirs)
 	theirs.polls = -1 << 20
-	if e := w.run("nightly-000001"); e.State != pipeline.Failed {
+	if e := w.run("nightly-000001"); e.State != records.Failed {
 		t.Fatalf("the export is %s", e.State)
 	}
 	w.tickFor(20 * time.Minute)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // A file costs the same few requests, over all ports and from the kick-off to the
@@ -70,7 +70,7 @@ func costPerFile(t *testing.T, w *world, files int) cost {
 		w.server.data = append(w.server.data, resource{Type: "Patient", ID: fmt.Sprintf("p%06d", i), Updated: w.clock, Number: 1})
 	}
 	w.clock = w.clock.Add(time.Minute)
-	e := pipeline.Export{}
+	e := records.Export{}
 	for range 8*files + 100 {
 		before := w.clock
 		if w.step(); w.clock.Equal(before) {
@@ -80,7 +80,7 @@ func costPerFile(t *testing.T, w *world, files int) cost {
 			break
 		}
 	}
-	if e.State != pipeline.Loaded {
+	if e.State != records.Loaded {
 		t.Fatalf("the export is %q in round %d: %+v", e.State, e.Round, e.Failure)
 	}
 	w.neverSilent()

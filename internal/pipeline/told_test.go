@@ -11,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // everything returns all documents of the journal as one text.
@@ -102,7 +103,7 @@ func TestAServersLastWordsAreKeptWhenItsJobIsGivenUp(t *testing.T) {
 		return &fault.Error{Class: fault.Transient, Err: fault.WithServerText(errors.New("HTTP 500"), "Mx Example has no index")}
 	}
 	e := w.run(nightly(1))
-	if e.State != pipeline.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h0m0s; at last: HTTP 500; it was cancelled") || e.Failure.Text == "" {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h0m0s; at last: HTTP 500; it was cancelled") || e.Failure.Text == "" {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 	if strings.Contains(everything(t, w), "Example") {
@@ -116,7 +117,7 @@ func TestALongCauseIsClipped(t *testing.T) {
 	w.server.status = func() error { return fault.Permanentf("%s", strings.Repeat("x", 10<<20)) }
 	w.server.put("Patient", "p1", "first", 1, false)
 	e := w.run(nightly(1))
-	if e.State != pipeline.Failed || len(e.Failure.Cause) > fault.MaxCause {
+	if e.State != records.Failed || len(e.Failure.Cause) > fault.MaxCause {
 		t.Errorf("%s, a cause of %d bytes", e.State, len(e.Failure.Cause))
 	}
 }
@@ -173,7 +174,7 @@ func TestAStepThatKillsTheHandlerIsGivenUp(t *testing.T) {
 			return nil
 		}
 		e := w.run(nightly(1))
-		if e.State != pipeline.Failed || kills > 12 || !strings.Contains(e.Failure.Cause, "in the middle of this step") ||
+		if e.State != records.Failed || kills > 12 || !strings.Contains(e.Failure.Cause, "in the middle of this step") ||
 			!strings.Contains(e.Failure.Cause, nightly(1)) || e.Failure.Remedy == "" {
 			t.Errorf("%s: %d kills, %s: %+v", call, kills, e.State, e.Failure)
 		}
@@ -204,7 +205,7 @@ func TestDeliveriesThatFailAreNoDeaths(t *testing.T) {
 // Signed links are in the journal as long as the export runs.
 func TestSignedLinksLeaveTheJournal(t *testing.T) {
 	t.Parallel()
-	for _, state := range []pipeline.State{pipeline.Loaded, pipeline.Failed, pipeline.Incomplete} {
+	for _, state := range []records.State{records.Loaded, records.Failed, records.Incomplete} {
 		w, k := newKeeperWorld(t)
 		k.signature = "?sig=secret4"
 		w.server.put("Patient", "p1", "first", 1, false)
@@ -218,12 +219,12 @@ func TestSignedLinksLeaveTheJournal(t *testing.T) {
 			}
 		}
 		k.download = func(f pipeline.OutputFile) error {
-			if state == pipeline.Failed {
+			if state == records.Failed {
 				return fault.Permanentf("HTTP 403")
 			}
 			return nil
 		}
-		if state == pipeline.Incomplete {
+		if state == records.Incomplete {
 			w.server.reports = []string{"error/exception Patient"}
 		}
 		if e := w.run(nightly(1)); e.State != state {

@@ -20,6 +20,7 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
@@ -178,7 +179,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // run goes on until the export has ended.
-func (w *world) run(export string) pipeline.Export {
+func (w *world) run(export string) records.Export {
 	w.t.Helper()
 	for range 20_000 {
 		if e, ok := w.export(export); ok && e.State.Final() {
@@ -191,8 +192,8 @@ func (w *world) run(export string) pipeline.Export {
 	return e
 }
 
-func (w *world) export(id string) (pipeline.Export, bool) {
-	all, err := pipeline.Exports(w.t.Context(), w.journal, "", 100)
+func (w *world) export(id string) (records.Export, bool) {
+	all, err := records.Exports(w.t.Context(), w.journal, "", 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -201,14 +202,14 @@ func (w *world) export(id string) (pipeline.Export, bool) {
 			return e.Export, true
 		}
 	}
-	return pipeline.Export{}, false
+	return records.Export{}, false
 }
 
 // loaded runs an export and holds its end against the server's present data.
 func (w *world) loaded(export string) {
 	w.t.Helper()
 	e := w.run(export)
-	if e.State != pipeline.Loaded {
+	if e.State != records.Loaded {
 		w.t.Fatalf("export %s is %s: %+v", export, e.State, e.Failure)
 	}
 	w.matches()

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
@@ -55,24 +56,24 @@ func (d *differences) add(of []jsontape.Difference) {
 
 // tally adds the counts to the totals of a file.
 func (d *differences) tally(done *pipeline.Done, resource string) {
-	pipeline.Count(&done.OtherVersion, resource, d.resources)
+	records.Count(&done.OtherVersion, resource, d.resources)
 	for kind, names := range d.counts {
 		for _, name := range slices.Sorted(maps.Keys(names)) {
 			n := *names[name]
 			path := resource + "." + name
 			switch jsontape.DifferenceKind(kind) { //nolint:exhaustive // the other kinds have no count of their own
 			case jsontape.UnknownElement:
-				pipeline.CountUnknown(&done.Unknown, resource, name, n, mostNames)
+				records.CountUnknown(&done.Unknown, resource, name, n, mostNames)
 				continue
 			case jsontape.ListForOne:
-				pipeline.Count(&done.Lists, path, n)
+				records.Count(&done.Lists, path, n)
 			case jsontape.OneForList:
-				pipeline.Count(&done.NoLists, path, n)
+				records.Count(&done.NoLists, path, n)
 			}
-			pipeline.Count(&done.Shapes, path, n)
+			records.Count(&done.Shapes, path, n)
 		}
 	}
 	if d.unnamed > 0 {
-		pipeline.CountUnknown(&done.Unknown, resource, "", d.unnamed, mostNames)
+		records.CountUnknown(&done.Unknown, resource, "", d.unnamed, mostNames)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"fhirsynapse/internal/flatparquet"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
@@ -94,7 +95,7 @@ func (r *result) reset() {
 
 // tally adds the counts of a result to the totals of its file.
 func (r *result) tally(done *pipeline.Done, resource string) {
-	pipeline.Count(&done.OddIDs, resource, r.oddIDs)
+	records.Count(&done.OddIDs, resource, r.oddIDs)
 	r.differences.tally(done, resource)
 	done.Lines += r.lines
 	done.Blank += r.blank

@@ -2,6 +2,7 @@ package prepared
 
 import (
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof/native"
 )
 
@@ -44,7 +45,7 @@ func count(done *pipeline.Done, t Table, rows int, counts []fitCounts) {
 			rounded: &done.Rounded, nulled: &done.Nulled, noTime: &done.NoTime, noDay: &done.NoDay, tooSmall: &done.TooSmall,
 			urn: &done.URNs, unkeyed: &done.Unkeyed, foreign: &done.Foreign,
 		} {
-			pipeline.Count(to, t.Name+"."+t.Columns[i].Name, counts[i][f])
+			records.Count(to, t.Name+"."+t.Columns[i].Name, counts[i][f])
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof/schema"
 )
 
@@ -40,7 +40,7 @@ func LineType(line []byte) string {
 // IsResourceType reports whether a name can be a resource type. A name that differs from a FHIR
 // type only in case cannot, because databases would use the same tables.
 func IsResourceType(name string) bool {
-	if !pipeline.IsTypeName(name) {
+	if !records.IsTypeName(name) {
 		return false
 	}
 	known, ok := typesByFoldedName()[strings.ToLower(name)]

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/emulator/functionshost"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // lookEvery is how often the sandbox looks whether something has come about.
@@ -31,22 +31,22 @@ func await(ctx context.Context, there func(context.Context) (bool, error)) error
 }
 
 // Last is the newest export of the plan; false when there is none yet.
-func (w *World) Last(ctx context.Context) (pipeline.ExportSummary, bool, error) {
-	all, err := pipeline.Exports(ctx, w.App.Journal(), planName, 1)
+func (w *World) Last(ctx context.Context) (records.ExportSummary, bool, error) {
+	all, err := records.Exports(ctx, w.App.Journal(), planName, 1)
 	if err != nil || len(all) == 0 {
-		return pipeline.ExportSummary{}, false, err
+		return records.ExportSummary{}, false, err
 	}
 	return all[0], true, nil
 }
 
 // Export fires the timer until the plan's next export is on its way, then waits
 // for its end. A host that ends meanwhile is an error.
-func (w *World) Export(ctx context.Context, host *functionshost.Host) (pipeline.Export, error) {
+func (w *World) Export(ctx context.Context, host *functionshost.Host) (records.Export, error) {
 	before, _, err := w.Last(ctx)
 	if err != nil {
-		return pipeline.Export{}, err
+		return records.Export{}, err
 	}
-	var last pipeline.ExportSummary
+	var last records.ExportSummary
 	err = await(ctx, func(ctx context.Context) (bool, error) {
 		if err := host.FireTimer(ctx, "TimerExport"); err != nil {
 			return false, err
@@ -62,8 +62,8 @@ func (w *World) Export(ctx context.Context, host *functionshost.Host) (pipeline.
 }
 
 // Await waits for the end of an export.
-func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) (pipeline.Export, error) {
-	var e pipeline.ExportSummary
+func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) (records.Export, error) {
+	var e records.ExportSummary
 	err := await(ctx, func(ctx context.Context) (bool, error) {
 		select {
 		case <-host.Done():
@@ -71,8 +71,8 @@ func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) 
 		default:
 		}
 		// A schedule may have begun the next ones between two looks.
-		newest, err := pipeline.Exports(ctx, w.App.Journal(), planName, 20)
-		if i := slices.IndexFunc(newest, func(e pipeline.ExportSummary) bool { return e.ID == id }); i >= 0 {
+		newest, err := records.Exports(ctx, w.App.Journal(), planName, 20)
+		if i := slices.IndexFunc(newest, func(e records.ExportSummary) bool { return e.ID == id }); i >= 0 {
 			e = newest[i]
 		}
 		return e.State.Final(), err
@@ -80,7 +80,7 @@ func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) 
 	if err != nil {
 		return e.Export, fmt.Errorf("wait for export %s, which is %s: %w", id, e.State, err)
 	}
-	if e.State != pipeline.Loaded {
+	if e.State != records.Loaded {
 		cause := "cancelled"
 		if e.Failure != nil {
 			cause = e.Failure.Step + ": " + e.Failure.Cause

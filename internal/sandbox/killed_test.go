@@ -22,7 +22,7 @@ import (
 	"fhirsynapse/internal/emulator/eventgrid"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/functionshost"
-	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sandbox"
 	"fhirsynapse/internal/testkit/azuritetest"
 	"fhirsynapse/internal/warehouse/open/local"
@@ -209,10 +209,10 @@ func killing(ctx context.Context, t *testing.T, w *sandbox.World, staged string,
 			if err != nil {
 				t.Fatal(err)
 			}
-			if there && last.State == pipeline.Failed {
+			if there && last.State == records.Failed {
 				t.Fatalf("export %s failed: %+v", last.ID, last.Failure)
 			}
-			if there && last.State == pipeline.Loaded && last.Jobs[0].Till.After(changed) {
+			if there && last.State == records.Loaded && last.Jobs[0].Till.After(changed) {
 				return
 			}
 		}
@@ -354,13 +354,13 @@ func killedOnce(b *testing.B, w *sandbox.World, staged string, random *rand.Rand
 			case err != nil:
 				b.Fatal(err)
 			case !there:
-			case last.State == pipeline.Failed:
+			case last.State == records.Failed:
 				b.Fatalf("export %s failed: %+v", last.ID, last.Failure)
-			case last.State == pipeline.Loading && strike == nil:
+			case last.State == records.Loading && strike == nil:
 				strike = time.After(time.Duration(random.IntN(1500)) * time.Millisecond)
-			case last.State == pipeline.Loaded && killed.IsZero():
+			case last.State == records.Loaded && killed.IsZero():
 				return 0 // it was faster than the kill
-			case last.State == pipeline.Loaded:
+			case last.State == records.Loaded:
 				b.Logf("loaded %.1f s after it", time.Since(killed).Seconds())
 				return time.Since(killed)
 			}

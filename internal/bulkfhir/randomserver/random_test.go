@@ -20,6 +20,7 @@ import (
 
 	"fhirsynapse/internal/bulkfhir"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/pipelinetest"
@@ -46,7 +47,7 @@ func TestRandomServers(t *testing.T) {
 	}
 	t.Logf("seed %d: go test ./internal/bulkfhir/randomserver -run Random -random.seed=%d", first, first)
 	net := newNetwork(t)
-	states := map[pipeline.State]int{}
+	states := map[records.State]int{}
 	var mu sync.Mutex
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -66,7 +67,7 @@ func TestRandomServers(t *testing.T) {
 	}
 	group.Wait()
 	t.Logf("ended: %v", states)
-	for _, s := range []pipeline.State{pipeline.Loaded, pipeline.Incomplete, pipeline.Failed} {
+	for _, s := range []records.State{records.Loaded, records.Incomplete, records.Failed} {
 		if !t.Failed() && n >= 500 && states[s] < n/50 {
 			t.Errorf("only %d of %d exports are %s: the servers are drawn badly", states[s], n, s)
 		}
@@ -159,7 +160,7 @@ type export struct {
 }
 
 // try exports once from the server of a seed, and returns the fault of the outcome.
-func (n *network) try(ctx context.Context, seed uint64, skip map[int]bool) (pipeline.State, string) {
+func (n *network) try(ctx context.Context, seed uint64, skip map[int]bool) (records.State, string) {
 	x := &export{server: draw(seed, skip), clock: &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	number := strconv.FormatInt(n.numbers.Add(1), 10)
 	x.base, x.now = n.url+"/"+number, x.clock.now
@@ -200,11 +201,11 @@ func (x *export) open(n *network, seed uint64) error {
 }
 
 // run drives the export until it has ended.
-func (x *export) run(ctx context.Context) (pipeline.ExportSummary, error) {
+func (x *export) run(ctx context.Context) (records.ExportSummary, error) {
 	tick := x.now()
-	var e pipeline.ExportSummary
+	var e records.ExportSummary
 	for range 20_000 {
-		all, err := pipeline.Exports(ctx, x.journal, "nightly", 1)
+		all, err := records.Exports(ctx, x.journal, "nightly", 1)
 		if err != nil {
 			return e, err
 		}
@@ -236,22 +237,22 @@ func (x *export) tail() string {
 }
 
 // judge compares the outcome of an export with the server's data.
-func (x *export) judge(ctx context.Context, e pipeline.ExportSummary) string {
+func (x *export) judge(ctx context.Context, e records.ExportSummary) string {
 	missing, err := x.missing(ctx)
 	switch {
 	case err != nil:
 		return err.Error()
-	case e.State == pipeline.Loaded && missing > 0:
+	case e.State == records.Loaded && missing > 0:
 		return fmt.Sprintf("the export is loaded, and %d resources are missing\n%s", missing, x.tail())
-	case e.State == pipeline.Incomplete && missing > x.lost():
+	case e.State == records.Incomplete && missing > x.lost():
 		return fmt.Sprintf("the export is incomplete, and %d resources are missing that the server gave\n%s", missing-x.lost(), x.tail())
-	case e.State == pipeline.Failed && (e.Failure == nil || e.Failure.Cause == ""):
+	case e.State == records.Failed && (e.Failure == nil || e.Failure.Cause == ""):
 		return "the export failed without a cause"
-	case e.State == pipeline.Failed && len(e.Failure.Cause) > 4096:
+	case e.State == records.Failed && len(e.Failure.Cause) > 4096:
 		return fmt.Sprintf("the cause has %d bytes", len(e.Failure.Cause))
-	case e.State == pipeline.Cancelled:
+	case e.State == records.Cancelled:
 		return "the export was cancelled, and nobody asked for that"
-	case !x.harmful && len(x.quirks) <= 1 && e.State != pipeline.Loaded:
+	case !x.harmful && len(x.quirks) <= 1 && e.State != records.Loaded:
 		return fmt.Sprintf("nothing harmful was drawn, and the export is %s: %+v\n%s", e.State, e.Failure, x.tail())
 	case len(x.queue.Dead()) > 0:
 		return "a message was given up by the queue\n" + x.tail()
