@@ -6,16 +6,15 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// Difference is a member of a resource that FHIR R4 does not have, or has in another
-// shape.
+// Difference is a member of a resource that FHIR R4 lacks or has in another form.
 type Difference struct {
-	// Name is nil where the member cannot be an element: a name of anything but 1 to 64
-	// letters and digits may be health data.
+	// Name is nil if the member cannot be an element. Names other than 1 to 64 letters and digits
+	// may be health data.
 	Name []byte
 	Kind DifferenceKind
 }
 
-// DifferenceKind says how a member differs from R4.
+// DifferenceKind is the kind of a member's difference from R4.
 type DifferenceKind uint8
 
 // The kinds of difference.
@@ -27,10 +26,10 @@ const (
 	DifferenceKinds
 )
 
-// mostDifferences is how many a line keeps.
+// mostDifferences bounds the differences that are kept of a line.
 const mostDifferences = 100
 
-// Elements are the members that R4 gives resources of one type.
+// Elements are R4's members of one resource type.
 type Elements struct {
 	names *Shape // for its lookup
 	forms []form // by number in names
@@ -49,10 +48,10 @@ func kindsOf(all ...Kind) (set kinds) {
 
 func (s kinds) has(k Kind) bool { return s>>k&1 != 0 }
 
-// primitives are what a FHIR primitive may be in JSON.
+// primitives are the JSON kinds of FHIR primitives.
 var primitives = kindsOf(KindString, KindNumber, KindTrue, KindFalse)
 
-// form is what the value of a member may be.
+// form is the expected form of a member's value.
 type form struct {
 	name  []byte
 	known bool
@@ -72,8 +71,7 @@ func formOf(name string, t *schema.Type, many bool) form {
 	return f
 }
 
-// ElementsOf readies the elements of a resource type. It is nil for a type that R4 does
-// not have.
+// ElementsOf returns the elements of a resource type, or nil for a type that R4 lacks.
 func ElementsOf(resource string, root *Shape) *Elements {
 	if !schema.R4().IsResource(resource) {
 		return nil
@@ -122,14 +120,13 @@ func (f *form) difference(whole Kind) DifferenceKind {
 	return OtherKind
 }
 
-// fits reports whether a value has the form; item is the kind of the first item of a
-// list, kindNone where it has none.
+// fits reports whether a value has the form. item is the kind of the first item of a list, kindNone
+// for an empty one.
 func (f *form) fits(whole, item Kind) bool {
 	return f.whole.has(whole) && (whole != KindArray || item == KindNone || f.items.has(item))
 }
 
-// skipped compares a member of the resource that no view reads: its name, and the offset
-// of its value.
+// skipped compares a member that no view reads: its name, and the offset of its value.
 func (t *Tape) skipped(start, end, value int) {
 	line := t.Line
 	if line[start] == '_' || value >= len(line) || len(t.differences) == mostDifferences {
@@ -147,7 +144,7 @@ func (t *Tape) skipped(start, end, value int) {
 	t.compare(&t.elements.forms[n], whole, t.itemAt(value, whole))
 }
 
-// unknown notes a member whose name R4 does not have as it stands on the line.
+// unknown records a member whose name R4 lacks in this spelling.
 func (t *Tape) unknown(name []byte, value int, whole Kind) {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		plain := AppendUnescaped(nil, name)
@@ -168,7 +165,7 @@ func (t *Tape) compare(f *form, whole, item Kind) {
 	}
 }
 
-// itemAt returns the kind of the first item of a list; kindNone for what is no list.
+// itemAt returns the kind of the first item of a list; kindNone for other values.
 func (t *Tape) itemAt(value int, whole Kind) Kind {
 	if whole != KindArray {
 		return KindNone

@@ -9,19 +9,19 @@ import (
 // lexer validates the parts of one line: strings, numbers, words and white space.
 type lexer struct {
 	Line []byte
-	// allocated is told of memory for a large line.
+	// allocated is called with the bytes allocated for a large line.
 	allocated func(bytes int)
 
-	// made by survey:
-	quotes []uint64 // by block, a bit for each quote
-	odd    []uint64 // by block, a bit for each backslash and control character
-	plain  bool     // nothing is odd
+	// set by survey:
+	quotes []uint64 // by block, one bit per quote
+	odd    []uint64 // by block, one bit per backslash or control character
+	plain  bool     // no bit of odd is set
 
 	failedAt int
 	reason   string
 }
 
-// fail notes the first fault and returns -1.
+// fail records the first fault and returns -1.
 func (t *lexer) fail(at int, reason string) int {
 	if t.reason == "" {
 		t.failedAt, t.reason = at, reason
@@ -39,8 +39,7 @@ func (t *lexer) space(i int) int {
 
 func (t *lexer) tooShort() int { return t.fail(len(t.Line), "the line ends too early") }
 
-// text reads a string behind its opening quote and gives the offset behind the
-// closing one.
+// text reads a string after its opening quote and returns the offset after the closing one.
 func (t *lexer) text(i int) (int, bool) {
 	end := t.quote(i)
 	if !t.plain && t.oddIn(i, end) {
@@ -52,8 +51,8 @@ func (t *lexer) text(i int) (int, bool) {
 	return end + 1, false
 }
 
-// oddText is text where backslashes or control characters may be. Eight bytes at
-// a time are searched for one of them or a quote.
+// oddText is text for strings that may have backslashes or control characters. It searches eight
+// bytes at a time.
 func (t *lexer) oddText(i int) (int, bool) {
 	b := t.Line
 	escaped := false
@@ -84,7 +83,7 @@ func (t *lexer) oddText(i int) (int, bool) {
 	}
 }
 
-// escape validates the escape sequence at i and gives the offset behind it.
+// escape validates the escape sequence at i and returns the offset after it.
 func (t *lexer) escape(i int) int {
 	b := t.Line
 	if i+1 >= len(b) {
@@ -154,7 +153,7 @@ func (t *lexer) colon(i int) int {
 	return i
 }
 
-// number validates a number after RFC 8259, section 6.
+// number validates a number as in RFC 8259, section 6.
 func (t *lexer) number(i int) int {
 	b := t.Line
 	start := i
@@ -200,7 +199,7 @@ func (t *lexer) number(i int) int {
 	return i
 }
 
-// AppendUnescaped decodes the inside of a JSON string, which is valid.
+// AppendUnescaped decodes the inside of a valid JSON string.
 func AppendUnescaped(out, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		c := raw[i]

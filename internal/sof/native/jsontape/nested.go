@@ -2,9 +2,8 @@ package jsontape
 
 import "fhirsynapse/internal/sof/schema"
 
-// Nested compares what lies inside the elements of a resource with FHIR R4. It reads every
-// member, so it is for a sample of the lines; Eval compares the top level of every line.
-// It is for one goroutine.
+// Nested compares the content of a resource's elements with FHIR R4. It reads every member, so it
+// is for a sample of the lines; Eval compares the top level of every line. It is for one goroutine.
 type Nested struct {
 	types map[*schema.Type]map[string]member
 	line  ValidJSON
@@ -21,9 +20,9 @@ type member struct {
 // NewNested returns a comparer for resources of any type.
 func NewNested() *Nested { return &Nested{types: map[*schema.Type]map[string]member{}} }
 
-// Compare returns the differences below the top level, the first 100. The names are paths
-// such as participant.actor. The line has to be one that Eval took without an error; the
-// result is valid until the next call.
+// Compare returns the differences below the top level, the first 100, with paths such as
+// participant.actor as names. Eval must have accepted the line. The result is valid until the next
+// call.
 func (n *Nested) Compare(line []byte) []Difference {
 	n.line, n.path, n.found = line, n.path[:0], n.found[:0]
 	if at := n.line.space(0); n.line[at] == '{' {
@@ -33,7 +32,7 @@ func (n *Nested) Compare(line []byte) []Difference {
 	return n.found
 }
 
-// resource compares the resource that begins at an offset, and returns the offset behind it.
+// resource compares the resource at an offset, and returns the offset after it.
 func (n *Nested) resource(at int, top bool) int {
 	name := ""
 	end := n.line.Members(at, func(key []byte, value, end int) {
@@ -48,8 +47,8 @@ func (n *Nested) resource(at int, top bool) int {
 	return n.object(at, t, top)
 }
 
-// object compares the members of an object, and returns the offset behind it. The members
-// of the whole resource are not reported.
+// object compares the members of an object, and returns the offset after it. With top set, the
+// members themselves are not reported.
 func (n *Nested) object(at int, t *schema.Type, top bool) int {
 	if t.Name == anyResource {
 		return n.resource(at, false)
@@ -87,7 +86,7 @@ func (n *Nested) itemAt(value int, whole Kind) Kind {
 	return KindNone
 }
 
-// below compares the objects of a member's value, and returns the offset behind it.
+// below compares the objects of a member's value, and returns the offset after it.
 func (n *Nested) below(key []byte, of *schema.Type, value int, whole Kind) int {
 	if of.Kind == schema.Primitive || of.Kind == schema.SystemType {
 		return n.line.after(value)
@@ -118,7 +117,7 @@ func (n *Nested) report(key []byte, kind DifferenceKind) {
 	n.found = append(n.found, Difference{Name: path, Kind: kind})
 }
 
-// membersOf returns the JSON members that R4 gives a type.
+// membersOf returns R4's JSON members of a type.
 func (n *Nested) membersOf(t *schema.Type) map[string]member {
 	known := n.types[t]
 	if known == nil {

@@ -1,15 +1,14 @@
-// Package jsontape reads one line of FHIR JSON: it validates the whole of it, and keeps the
-// members that a Shape asks for as nodes that refer to the line. It copies no text, and
-// compares the members that it meets with FHIR R4 on the way.
+// Package jsontape reads one line of FHIR JSON: it validates the whole line and keeps the members
+// in a Shape as nodes that refer to the line. It copies no text, and compares the members with FHIR
+// R4.
 package jsontape
 
 import "unicode/utf8"
 
-// maxDepth bounds how deep a line may nest. FHIR itself stays below 50; T-SQL
-// refuses beyond 128.
+// maxDepth bounds the nesting of a line. FHIR itself stays below 50; T-SQL refuses more than 128.
 const maxDepth = 1000
 
-// Kind sorts the values of JSON.
+// Kind is the kind of a JSON value.
 type Kind uint8
 
 // The kinds of value.
@@ -25,7 +24,7 @@ const (
 
 // Node is one value of the line that a view may read.
 type Node struct {
-	Start, End int32 // of a string without its quotes, of other values whole
+	Start, End int32 // inside the quotes of a string, otherwise the whole value
 	Next       int32 // in an array; -1 ends it
 	First      int32 // of an array: its first item, or -1; of an object: its slots
 	Shape      int16 // of an object: number of its shape, or -1
@@ -33,27 +32,27 @@ type Node struct {
 	Escaped    bool
 }
 
-// Tape holds the values of one line. Slots of an object hold 1 + the node of
-// each member, 0 where it is missing, -1 where it is null.
+// Tape holds the values of one line. Slots of an object hold 1 + the node of each member, 0 for a
+// missing one and -1 for null.
 type Tape struct {
 	lexer
 	Nodes []Node
 	Slots []int32
 	depth int
-	// most is how many bytes the values may take.
+	// most bounds the bytes of the values.
 	most int
-	// guesses are by shape and member the slot of the member behind it, plus 1,
-	// as it was last time; the first of a shape is the member at the beginning.
+	// guesses hold, by shape and member, 1 + the slot of the member that followed it last time. The
+	// first guess of a shape is for the first member.
 	guesses []uint8
 
-	elements    *Elements // of the resource type; nil compares none
+	elements    *Elements // of the resource type; nil disables the comparison
 	differences []Difference
 	nameEnd     int  // of the member that key has read
-	limit       bool // the fault is that the values take more than most
+	limit       bool // the fault is that the values exceed most
 }
 
-// Read validates the line and keeps what root asks for. It gives the node of
-// the root object, or -1 after a fault.
+// Read validates the line and keeps the members in root. It returns the node of the root object, or
+// -1 after a fault.
 func (t *Tape) Read(line []byte, root *Shape) int32 {
 	t.Line, t.Nodes, t.Slots, t.depth, t.reason, t.limit = line, t.Nodes[:0], t.Slots[:0], 0, "", false
 	t.differences = t.differences[:0]
@@ -81,8 +80,8 @@ func (t *Tape) Read(line []byte, root *Shape) int32 {
 	return n
 }
 
-// Reread reads a value of the line once more, for what another shape asks for. It returns
-// the offset behind it, or -1 after a fault, and its node, -1 for null.
+// Reread reads a value of the line again with another shape. It returns the offset after it and its
+// node: -1 for null, and offset -1 after a fault.
 func (t *Tape) Reread(i int, s *Shape) (int, int32) {
 	if t.depth = 0; t.quotes == nil {
 		t.survey()
@@ -90,14 +89,14 @@ func (t *Tape) Reread(i int, s *Shape) (int, int32) {
 	return t.value(i, s)
 }
 
-// Fault returns where the first fault is and what it is; limit says that the values take
-// more memory than they may.
+// Fault returns the place and reason of the first fault. limit is set if the values exceed their
+// memory.
 func (t *Tape) Fault() (offset int, reason string, limit bool) {
 	return t.failedAt, t.reason, t.limit
 }
 
-// value reads the value at i, which is no space, and gives the offset behind it
-// and its node; -1 for null.
+// value reads the value at i, which must not be white space. It returns the offset after it and its
+// node; -1 for null.
 func (t *Tape) value(i int, s *Shape) (int, int32) {
 	if i >= len(t.Line) {
 		return t.tooShort(), -1
@@ -133,7 +132,7 @@ func (t *Tape) value(i int, s *Shape) (int, int32) {
 	return i, t.add(n)
 }
 
-// stringValue is value for a string, behind its opening quote.
+// stringValue is value for a string, after its opening quote.
 func (t *Tape) stringValue(i int) (int, int32) {
 	end, escaped := t.text(i)
 	if end < 0 {
@@ -231,7 +230,7 @@ func (t *Tape) object(i int, s *Shape) (int, int32) { //nolint:gocognit // a cal
 	return i, self
 }
 
-// guessed says that the member of a slot is at i, and where its value starts.
+// guessed reports whether the member of a slot is at i, and returns the start of its value.
 func (t *Tape) guessed(i int, s *Shape, slot int) (int, bool) {
 	if slot < 0 {
 		return 0, false
@@ -240,7 +239,7 @@ func (t *Tape) guessed(i int, s *Shape, slot int) (int, bool) {
 	return end, ok && end < len(t.Line) && t.Line[i] == '"' && t.Line[end] > ' '
 }
 
-// key reads a member name and the colon; it gives where the value starts.
+// key reads a member name and the colon. It returns the start of the value.
 func (t *Tape) key(i int, s *Shape) (int, int) {
 	if i >= len(t.Line) {
 		return t.tooShort(), -1
@@ -285,7 +284,7 @@ func (t *Tape) array(i int, s *Shape) (int, int32) {
 				return -1, -1
 			}
 			switch {
-			case n < 0: // null is no item
+			case n < 0: // null is not an item
 			case last < 0:
 				t.Nodes[self].First, last = n, n
 			default:
@@ -309,8 +308,7 @@ func (t *Tape) array(i int, s *Shape) (int, int32) {
 	return i, self
 }
 
-// skip validates the value at i without keeping anything, and gives the offset
-// behind it.
+// skip validates the value at i without keeping it, and returns the offset after it.
 func (t *Tape) skip(i int) int {
 	if i >= len(t.Line) {
 		return t.tooShort()
@@ -338,8 +336,8 @@ func (t *Tape) skipScalar(i int) int {
 	return t.number(i)
 }
 
-// skipNested is skip for objects and arrays. It does not recurse: bit d of open
-// says that level d is an object.
+// skipNested is skip for objects and arrays. It does not recurse: bit d of open is set if level d
+// is an object.
 func (t *Tape) skipNested(i int) int { //nolint:gocognit // one state machine in place of recursion, for speed
 	b := t.Line
 	var open [maxDepth/64 + 1]uint64

@@ -7,34 +7,32 @@ import (
 	"strings"
 )
 
-// Shape says which members of a JSON object some view reads; the rest of the
-// object is validated and skipped. The shapes of an engine form a trie over
-// property names, with cycles where a view recurses.
+// Shape lists the members of a JSON object that views read. The others are validated and skipped.
+// The shapes of an engine form a trie over property names, with cycles for views that recurse.
 type Shape struct {
 	fields map[string]*Shape
-	merged *Shape // set when this shape became part of another
+	merged *Shape // set if this shape was merged into another
 
-	// made by freeze:
+	// set by Freeze:
 	Number int16
-	guess  int // of the tape, where its members' are
+	guess  int // position of the members' guesses on the tape
 	names  []string
 	below  []*Shape
 	Slots  map[string]int
 	byName []uint8   // 1 + slot by the engine's number of the name; 0 is none
 	keys   []nameKey // by slot
-	table  []uint8   // 1 + slot by hash; 0 is none, no table: see slotOf
+	table  []uint8   // 1 + slot by hash; 0 is none. Without a table: see SlotOf
 	factor uint64
 	shift  uint8
 }
 
-// Layout is the frozen shapes of an engine, by number, with numbers for the names that
-// it reads.
+// Layout holds the frozen shapes of an engine by number, and numbers for their names.
 type Layout struct {
 	shapes  []*Shape
 	numbers map[string]int
 }
 
-// Number returns the number of a name, a new one for a name that no shape has.
+// Number returns the number of a name. A name that no shape has gets a new one.
 func (l *Layout) Number(name string) int {
 	id, ok := l.numbers[name]
 	if !ok {
@@ -44,7 +42,7 @@ func (l *Layout) Number(name string) int {
 	return id
 }
 
-// Slot returns the slot that the member of a name has in objects of a shape, or -1.
+// Slot returns the slot of a named member in objects of a shape, or -1.
 func (l *Layout) Slot(shape int16, number int) int {
 	if s := l.shapes[shape]; number < len(s.byName) {
 		return int(s.byName[number]) - 1
@@ -52,8 +50,8 @@ func (l *Layout) Slot(shape int16, number int) int {
 	return -1
 }
 
-// NewTape returns a tape for one goroutine. Its values take at most so many bytes of a
-// line; allocated is told of the memory that a line takes.
+// NewTape returns a tape for one goroutine. Its values take at most this number of bytes; allocated
+// is called with the bytes allocated for a line.
 func (l *Layout) NewTape(most int, allocated func(bytes int), elements *Elements) Tape {
 	t := Tape{most: most, elements: elements}
 	t.allocated = allocated
@@ -67,7 +65,7 @@ func (l *Layout) NewTape(most int, allocated func(bytes int), elements *Elements
 // NewShape returns a shape without fields.
 func NewShape() *Shape { return &Shape{fields: map[string]*Shape{}} }
 
-// Find returns the shape that s became part of, or s.
+// Find returns the shape that s was merged into, or s.
 func (s *Shape) Find() *Shape {
 	for s.merged != nil {
 		s = s.merged
@@ -75,7 +73,7 @@ func (s *Shape) Find() *Shape {
 	return s
 }
 
-// Field returns the shape of the objects under a member, and asks for the member.
+// Field returns the shape of the objects in a member, and adds the member.
 func (s *Shape) Field(name string) *Shape {
 	s = s.Find()
 	f, ok := s.fields[name]
@@ -86,7 +84,7 @@ func (s *Shape) Field(name string) *Shape {
 	return f.Find()
 }
 
-// Merge makes a and b one shape.
+// Merge merges a and b into one shape.
 func Merge(a, b *Shape) *Shape {
 	a, b = a.Find(), b.Find()
 	if a == b {
@@ -104,13 +102,13 @@ func Merge(a, b *Shape) *Shape {
 	return a.Find()
 }
 
-// maxFields is what one table can number; no FHIR type has so many elements.
+// maxFields bounds the fields of one table. No FHIR type has that many elements.
 const maxFields = 250
 
-// maxShapes is what a node can number.
+// maxShapes bounds the shape number in a node.
 const maxShapes = 1<<15 - 1
 
-// Freeze numbers the fields of s and all shapes below it. No field can be added later.
+// Freeze numbers the fields of s and of all shapes below it. No field can be added later.
 func (s *Shape) Freeze() (*Layout, error) {
 	l := &Layout{numbers: map[string]int{}}
 	s.Find().sortFields(&l.shapes)
@@ -139,7 +137,7 @@ func (s *Shape) Freeze() (*Layout, error) {
 	return l, nil
 }
 
-// sortFields orders the fields of s and of all shapes below it.
+// sortFields sorts the fields of s and of all shapes below it.
 func (s *Shape) sortFields(all *[]*Shape) {
 	if s.names != nil || len(s.fields) == 0 {
 		return
@@ -160,15 +158,15 @@ func (s *Shape) sortFields(all *[]*Shape) {
 	}
 }
 
-// nameKey is what a lookup compares: the first and the last eight bytes of a
-// name, and its length. Up to sixteen bytes that is all of it.
+// nameKey is the part of a name that a lookup compares: the first and the last eight bytes, and the
+// length. Names of up to sixteen bytes are compared completely.
 type nameKey struct {
 	first, last uint64
 	length      int
-	mask        uint64 // of the first bytes; 0 for names that isAt does not know
+	mask        uint64 // of the first bytes; 0 for names that isAt does not check
 }
 
-// mask takes the bytes of the first word that belong to a name of n bytes.
+// mask returns a mask for the bytes of the first word in a name of n bytes.
 func mask(n int) uint64 {
 	if n >= word {
 		return ^uint64(0)
@@ -201,9 +199,8 @@ func (k nameKey) hash(factor uint64, shift uint8) uint64 {
 	return ((k.first + k.last*3) ^ uint64(k.length)) * factor >> shift
 }
 
-// hash finds a multiplier and a size with which no two names collide, so that a
-// lookup compares once. Names that agree in all that the hash looks at can only
-// be told apart by the slow map; none of FHIR's do.
+// hash finds a multiplier and a table size without collisions, so that a lookup compares once.
+// Names that agree in all hashed parts need the slow map; no FHIR names do.
 func (s *Shape) hash() {
 	s.keys = make([]nameKey, len(s.names))
 	for i, name := range s.names {
@@ -219,7 +216,7 @@ func (s *Shape) hash() {
 	}
 }
 
-// tableOf is the table with this factor, or nil where names collide.
+// tableOf returns the table with this factor, or nil if names collide.
 func (s *Shape) tableOf(bits uint8, factor uint64) []uint8 {
 	table := make([]uint8, 1<<bits)
 	for i, k := range s.keys {
@@ -232,7 +229,7 @@ func (s *Shape) tableOf(bits uint8, factor uint64) []uint8 {
 	return table
 }
 
-// lookup gives the slot of the member whose name is line[start:end], or -1.
+// lookup returns the slot of the member whose name is line[start:end], or -1.
 func (s *Shape) lookup(line []byte, start, end int) int {
 	n := end - start
 	if s.table == nil || start+word > len(line) {
@@ -251,8 +248,8 @@ func (s *Shape) lookup(line []byte, start, end int) int {
 	return i
 }
 
-// isAt says that the quoted name of a slot and a colon are at line[start:], and
-// where they end. It may overlook one.
+// isAt reports whether the quoted name of a slot and a colon are at line[start:], and returns their
+// end. It may miss one.
 func (s *Shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
 	k := &s.keys[slot]
 	end = start + k.length
@@ -266,7 +263,7 @@ func (s *Shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
 	return end + 2, true
 }
 
-// SlotOf is lookup the slow way.
+// SlotOf is the slow form of lookup.
 func (s *Shape) SlotOf(name string) int {
 	if i, ok := s.Slots[name]; ok {
 		return i

@@ -6,20 +6,18 @@ import (
 	"slices"
 )
 
-// blockSize is how much of a line a survey takes at a time: a bit of a word for
-// each byte.
+// blockSize is the number of bytes that a survey reads at a time, one per bit of a word.
 const blockSize = 64
 
-// survey looks over the whole line before it is read: it notes where the quotes
-// are, so that most strings are read by one look, and where backslashes and
-// control characters. It gives whether the line is ASCII.
+// survey scans the whole line before it is read. It records quotes, so that most strings are read
+// in one step, and backslashes and control characters. It reports whether the line is ASCII.
 func (t *lexer) survey() (ascii bool) {
 	whole := len(t.Line) / blockSize
 	if whole >= cap(t.quotes) {
 		t.allocated(2 * 8 * whole)
 		t.quotes, t.odd = nil, nil
 	}
-	// one block more than there are bytes, so that a look behind the end finds one
+	// one block more than the line has, so that a read past its end finds one
 	t.quotes = slices.Grow(t.quotes[:0], whole+1)[:whole+1]
 	t.odd = slices.Grow(t.odd[:0], whole+1)[:whole+1]
 	all, strange := surveyBlocks(t.Line[:whole*blockSize], t.quotes, t.odd)
@@ -32,7 +30,7 @@ func (t *lexer) survey() (ascii bool) {
 	return all|a == 0
 }
 
-// quote is the offset of the next quote from i on, or the length of the line.
+// quote returns the offset of the next quote from i on, or the length of the line.
 func (t *lexer) quote(i int) int {
 	k := i / blockSize
 	if w := t.quotes[k] >> (i % blockSize); w != 0 {
@@ -46,7 +44,7 @@ func (t *lexer) quote(i int) int {
 	return len(t.Line)
 }
 
-// oddIn says that there is something odd in the line from i to before end.
+// oddIn reports whether the line has a backslash or control character from i to before end.
 func (t *lexer) oddIn(i, end int) bool {
 	k := i / blockSize
 	w := t.odd[k] >> (i % blockSize)
@@ -70,8 +68,8 @@ const (
 	high = 0x8080808080808080
 )
 
-// special marks, by its high bit, the first byte of w that is a quote, a
-// backslash or a control character; bytes behind that one may be marked too.
+// special marks, by its high bit, the first byte of w that is a quote, a backslash or a control
+// character. Later bytes may be marked too.
 func special(w uint64) uint64 {
 	q := w ^ 0x22*low
 	return ((q-low)&^q)&high | odd(w)
@@ -83,14 +81,14 @@ func odd(w uint64) uint64 {
 	return (((s - low) &^ s) | ((w - 0x20*low) &^ w)) & high
 }
 
-// quotes has bit k set where byte k of w is a quote.
+// quotes sets bit k if byte k of w is a quote.
 func quotes(w uint64) uint64 {
 	q := w ^ 0x22*low
-	q = ^((q&^high + ^uint64(high)) | q | ^uint64(high)) // the high bits of the bytes that are 0
+	q = ^((q&^high + ^uint64(high)) | q | ^uint64(high)) // the high bits of the zero bytes
 	return q >> 7 * 0x0102040810204080 >> 56
 }
 
-// surveyInGo is surveyBlocks for other processors than amd64.
+// surveyInGo is surveyBlocks for processors other than amd64.
 func surveyInGo(b []byte, quotesAt, oddAt []uint64) (all, strange uint64) {
 	for k := range len(b) / blockSize {
 		block := (*[blockSize]byte)(b[k*blockSize:])
@@ -110,7 +108,7 @@ func surveyInGo(b []byte, quotesAt, oddAt []uint64) (all, strange uint64) {
 	return all, strange
 }
 
-// oddOf is a bit for each byte that is a backslash or a control character.
+// oddOf returns one bit per byte that is a backslash or a control character.
 func oddOf(block *[blockSize]byte) (marks uint64) {
 	for i, c := range block {
 		if c == '\\' || c < ' ' {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What a survey notes is what a look at each byte finds.
+// A survey must agree with a check of each byte.
 func FuzzSurveyFindsTheQuotes(f *testing.F) {
 	f.Add([]byte(randview.Patient))
 	f.Add([]byte(strings.Repeat(`"`, 130)))

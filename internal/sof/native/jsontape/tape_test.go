@@ -37,7 +37,7 @@ func TestAShrunkTapeHoldsLittle(t *testing.T) {
 	}
 }
 
-// Parts of a line can be read once more, also of a line whose survey was given up.
+// Parts of a line can be read again, also of a line whose survey has been freed.
 func TestReread(t *testing.T) {
 	t.Parallel()
 	tape, root := newTape(t, 80<<20)

@@ -5,8 +5,8 @@ import "bytes"
 // ValidJSON is a text that was read without a fault. Its methods take and return offsets.
 type ValidJSON []byte
 
-// Members calls each with the names of the object that begins at an offset, and where
-// their values begin and end. It returns the offset behind the object.
+// Members calls each with the names of the object at an offset, and the start and end of their
+// values. It returns the offset after the object.
 func (v ValidJSON) Members(at int, each func(key []byte, value, end int)) int {
 	return v.walkMembers(v.space(at), func(key []byte, value int) int {
 		end := v.after(value)
@@ -15,9 +15,8 @@ func (v ValidJSON) Members(at int, each func(key []byte, value, end int)) int {
 	})
 }
 
-// walkMembers calls each with the names and the offsets of the values of the object that
-// begins at an offset; each returns the offset behind the value. It returns the offset
-// behind the object.
+// walkMembers calls each with the names and the offsets of the values of the object at an offset;
+// each returns the offset after the value. It returns the offset after the object.
 func (v ValidJSON) walkMembers(at int, each func(key []byte, value int) (end int)) int {
 	for at = v.space(at + 1); v[at] != '}'; {
 		end := v.afterString(at)
@@ -33,7 +32,7 @@ func (v ValidJSON) walkMembers(at int, each func(key []byte, value int) (end int
 	return at + 1
 }
 
-// Items calls each with the offsets of the items of the list that begins at an offset.
+// Items calls each with the offsets of the items of the list at an offset.
 func (v ValidJSON) Items(at int, each func(at int)) {
 	v.walkItems(at, func(at int) int {
 		each(at)
@@ -41,8 +40,8 @@ func (v ValidJSON) Items(at int, each func(at int)) {
 	})
 }
 
-// walkItems is Items where each returns the offset behind the item. It returns the offset
-// behind the list.
+// walkItems is Items with a callback that returns the offset after the item. It returns the offset
+// after the list.
 func (v ValidJSON) walkItems(at int, each func(at int) (end int)) int {
 	for at = v.space(at + 1); v[at] != ']'; {
 		if at = v.space(each(at)); v[at] == ',' {
@@ -52,7 +51,7 @@ func (v ValidJSON) walkItems(at int, each func(at int) (end int)) int {
 	return at + 1
 }
 
-// space returns the offset of the first byte from at that is no white space.
+// space returns the offset of the first byte from at that is not white space.
 func (v ValidJSON) space(at int) int {
 	for at < len(v) && (v[at] == ' ' || v[at] == '\t' || v[at] == '\r' || v[at] == '\n') {
 		at++
@@ -60,7 +59,7 @@ func (v ValidJSON) space(at int) int {
 	return at
 }
 
-// after returns the offset behind the value that begins at an offset.
+// after returns the offset after the value at an offset.
 func (v ValidJSON) after(at int) int {
 	switch v[at] {
 	case '"':
@@ -91,7 +90,7 @@ func (v ValidJSON) after(at int) int {
 
 var scalarEnds = []byte(",]} \t\r\n")
 
-// afterString returns the offset behind the string that begins at an offset.
+// afterString returns the offset after the string at an offset.
 func (v ValidJSON) afterString(at int) int {
 	for at++; ; at++ {
 		quote := bytes.IndexByte(v[at:], '"')
