@@ -25,8 +25,7 @@ type template struct {
 	} `json:"outputs"`
 }
 
-// resources are a map by symbolic name, or a list where no type of the file's own
-// is used.
+// resources are a map by symbolic name, or a list if the file defines no types.
 type resources map[string]map[string]any
 
 // UnmarshalJSON names the resources of a list by their numbers.
@@ -47,12 +46,12 @@ func (r *resources) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// resource is one resource of a deployment, with all of its values worked out.
+// resource is one resource of a deployment with evaluated properties.
 type resource struct {
 	Type, Name string
 	// Group is the resource group.
 	Group string
-	// Scope is the id of what a role assignment or a setting belongs to.
+	// Scope is the id of the resource of a role assignment or a setting.
 	Scope string
 	Body  map[string]any
 }
@@ -70,26 +69,25 @@ func (r resource) at(path ...string) any {
 	return v
 }
 
-// place is where a deployment runs.
+// place is the subscription and resource group of a deployment.
 type place struct{ subscription, group string }
 
-// deployment works out a template for given parameters, as Azure would before it
-// asks any service.
+// deployment evaluates a template for given parameters, as Azure does before it calls any service.
 type deployment struct {
 	template   template
 	parameters map[string]any
 	place      place
-	// found are the resources of this deployment and of those inside it.
+	// found are the resources of this deployment and of the nested ones.
 	found *[]resource
-	// made are the resources of this deployment alone.
+	// made are the resources of this deployment only.
 	made []resource
-	// modules are the deployments inside, by symbolic name; nil while in work.
+	// modules are the nested deployments by symbolic name; nil during evaluation.
 	modules map[string]*deployment
-	// order has the symbolic names that a deployment inside depends on.
+	// order has the symbolic names on which a nested deployment depends.
 	order map[string][]string
 }
 
-// deploy works out everything that a template makes.
+// deploy evaluates all resources of a template.
 func deploy(t template, parameters map[string]any) (*deployment, error) {
 	d := &deployment{template: t, parameters: parameters, place: place{subscription: subscriptionID}, found: &[]resource{}}
 	return d, d.run()
@@ -109,8 +107,8 @@ func (d *deployment) run() error {
 	return d.readsNothingOfItsOwn()
 }
 
-// readsNothingOfItsOwn reports a resource that a template takes as existing and makes
-// itself: Azure may read it before it is made.
+// readsNothingOfItsOwn reports a resource that a template both creates and reads as existing. Azure
+// may read it before it exists.
 func (d *deployment) readsNothingOfItsOwn() error {
 	for name, body := range d.template.Resources {
 		if !isTrue(body["existing"]) {
@@ -127,7 +125,7 @@ func (d *deployment) readsNothingOfItsOwn() error {
 	return nil
 }
 
-// each works out a resource, as often as its loop says.
+// each evaluates a resource once per turn of its loop.
 func (d *deployment) each(name string, body map[string]any) error {
 	loop, ok := body["copy"].(map[string]any)
 	if !ok {
@@ -169,7 +167,7 @@ func (d *deployment) one(name string, body map[string]any, s scope) error {
 
 var errNotDeployed = errors.New("refers to a module that is not deployed")
 
-// module works out a deployment inside, once.
+// module evaluates a nested deployment once.
 func (d *deployment) module(name string) (*deployment, error) {
 	if m, ok := d.modules[name]; ok {
 		if m == nil {
@@ -219,7 +217,7 @@ func (d *deployment) module(name string) (*deployment, error) {
 	return inner, nil
 }
 
-// output works out one output.
+// output evaluates one output.
 func (d *deployment) output(name string) (any, error) {
 	o, ok := d.template.Outputs[name]
 	if !ok {

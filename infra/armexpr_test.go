@@ -6,8 +6,7 @@ import (
 	"unicode"
 )
 
-// An expression of a template is a literal, a call, or a call with .property and
-// [index] behind it.
+// An expression of a template is a literal, a call, or a call followed by .property and [index].
 type (
 	literal struct{ value any }
 	call    struct {
@@ -21,12 +20,12 @@ type (
 	node any
 )
 
-// unknown is a value that only a deployment would tell.
+// unknown is a value that only a real deployment knows.
 type unknown string
 
 func (u unknown) String() string { return "<" + string(u) + ">" }
 
-// parseExpression reads what stands between the outer brackets of "[...]".
+// parseExpression parses the text between the outer brackets of "[...]".
 func parseExpression(text string) (node, error) {
 	p := &expressionParser{text: text}
 	n, err := p.expression()

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// pure are the functions that need nothing but their arguments.
+// pure are the functions that depend only on their arguments.
 var pure = map[string]func(args []any) (any, error){
 	"equals":      func(a []any) (any, error) { return reflect.DeepEqual(a[0], a[1]), nil },
 	"not":         func(a []any) (any, error) { return !isTrue(a[0]), nil },

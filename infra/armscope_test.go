@@ -11,15 +11,14 @@ const (
 	deployerID     = "00000000-5555-6666-7777-888888888888"
 )
 
-// scope is where an expression stands: a deployment, the turns of loops, the
-// variables of a lambda.
+// scope is the context of an expression: a deployment, loop positions, the variables of a lambda.
 type scope struct {
 	d         *deployment
 	index     map[string]int
 	variables map[string]any
 }
 
-// value works out a value of a template: a text in brackets is an expression.
+// value evaluates a value of a template. A text in brackets is an expression.
 func (s scope) value(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
@@ -50,7 +49,7 @@ func (s scope) value(v any) (any, error) {
 	}
 }
 
-// object works out a map; its loops become lists.
+// object evaluates a map; its loops become lists.
 func (s scope) object(m map[string]any) (any, error) {
 	out := map[string]any{}
 	for k, v := range m {
@@ -133,7 +132,7 @@ func property(of, key any) (any, error) {
 	return nil, fmt.Errorf("%T has no property %v", of, key)
 }
 
-// lazy are the functions that look at their arguments themselves.
+// call evaluates a call. Lazy functions evaluate their arguments themselves.
 func (s scope) call(n call) (any, error) {
 	switch n.name {
 	case "if":
@@ -243,8 +242,8 @@ func (s scope) over(name string, items []any, lambda call) (any, error) {
 	return out, nil
 }
 
-// id puts the id of a resource together from its type and names; before the type
-// there may be a subscription and a group.
+// id returns the id of a resource from its type and names. A subscription and a group may precede
+// the type.
 func (s scope) id(ofSubscription bool, args []any) string {
 	at := 0
 	for !strings.Contains(text(args[at]), "/") {
@@ -270,7 +269,7 @@ func (s scope) id(ofSubscription bool, args []any) string {
 	return id
 }
 
-// reference returns what is known of a resource once it is there.
+// reference returns the properties of a deployed resource.
 func (s scope) reference(name string) (any, error) {
 	body, ok := s.d.template.Resources[name]
 	if ok && body["type"] == "Microsoft.Resources/deployments" {
@@ -304,9 +303,9 @@ func (s scope) reference(name string) (any, error) {
 	case strings.Contains(kind, "Microsoft.Insights/components"):
 		return map[string]any{"ConnectionString": "InstrumentationKey=" + secretMark}, nil
 	}
-	// A service with an identity of its own, in the form with all properties.
+	// A service with its own identity, with all properties.
 	return map[string]any{"identity": map[string]any{"principalId": "identity of " + named}}, nil
 }
 
-// secretMark stands in every value that must not come out of the template.
+// secretMark is in every value that must not leave the template.
 const secretMark = "a-key-of-telemetry"

@@ -1,5 +1,5 @@
-// Package infra_test holds the Bicep files to what the product, its documentation and
-// Azure expect of them.
+// Package infra_test compares the Bicep files with the product, its documentation and Azure's
+// rules.
 package infra_test
 
 import (
@@ -21,15 +21,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata from the Bicep files, with the compiler")
 
-// What testdata keeps for machines without the compiler: the compiled template, the
-// compiled parameter files, and what they were compiled of.
+// Files of testdata for machines without the compiler: the compiled template, the compiled
+// parameter files, and the hashes of their sources.
 const (
 	compiledTemplate   = "testdata/main.json"
 	compiledParameters = "testdata/parameters.json"
 	compiledSources    = "testdata/sources.txt"
 )
 
-// compilerVersion is the version of Bicep that testdata is made with.
+// compilerVersion is the version of Bicep that has written testdata.
 const compilerVersion = "0.49.2"
 
 // compiler returns the path of the Bicep compiler, or "".
@@ -44,8 +44,8 @@ var compiler = sync.OnceValue(func() string {
 	return ""
 })
 
-// bicep runs the compiler in a folder. It reports a wrong property as a warning and
-// ends with exit code 0 all the same, so each line on stderr is a failure.
+// bicep runs the compiler in a folder. The compiler reports a wrong property as a warning with exit
+// code 0, so each line on stderr is a failure.
 func bicep(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -53,7 +53,7 @@ func bicep(t *testing.T, dir string, args ...string) []byte {
 	cmd := exec.CommandContext(ctx, compiler(), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
-	// The parameter files read these; testdata has their defaults.
+	// The parameter files read these variables; testdata has their defaults.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "AZURE_") || strings.HasPrefix(v, "OPERATOR_") || strings.HasPrefix(v, "WAREHOUSE=")
 	})
@@ -79,7 +79,7 @@ func sources(t *testing.T) []string {
 	return out
 }
 
-// sums names each Bicep file with its hash.
+// sums returns each Bicep file's name with its hash.
 func sums(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -105,7 +105,7 @@ func parse(t *testing.T, data []byte, into any) {
 	}
 }
 
-// tidy removes what the compiler writes about itself.
+// tidy removes the compiler's metadata about itself.
 func tidy(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -135,7 +135,7 @@ func indented(t *testing.T, data []byte) []byte {
 	return append(out, '\n')
 }
 
-// copied returns a copy of the Bicep files, for what the compiler writes beside them.
+// copied returns a copy of the Bicep files, because the compiler writes into their folder.
 func copied(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -155,14 +155,14 @@ func write(t *testing.T, name string, data []byte) {
 	}
 }
 
-// The other tests read the compiled template in testdata, so that they run on machines
-// without the compiler. This test fails if that copy is stale, and writes it with -update;
-// it is not parallel, because the other tests would read a half-written copy.
+// The other tests read the compiled template in testdata, so that they run on machines without the
+// compiler. This test fails if that copy is stale, and writes it with -update; it is not parallel,
+// because the other tests would read a half-written copy.
 func TestTheBicepFilesAreCompiledWithoutAWarning(t *testing.T) {
 	if compiler() != "" {
 		dir := copied(t)
 		built := indented(t, bicep(t, dir, "build", "main.bicep", "--stdout"))
-		// Other versions may write the same template in other words.
+		// Other versions may write the same template differently.
 		if version := string(bicep(t, dir, "--version")); strings.Contains(version, " "+compilerVersion+" ") {
 			held(t, compiledTemplate, built)
 		} else {
@@ -185,7 +185,7 @@ func TestTheBicepFilesAreCompiledWithoutAWarning(t *testing.T) {
 	held(t, compiledSources, []byte(sums(t)))
 }
 
-// held compares a file of testdata with what the Bicep files give.
+// held compares a file of testdata with the output of the Bicep files.
 func held(t *testing.T, name string, want []byte) {
 	t.Helper()
 	if *update && compiler() != "" {
@@ -231,7 +231,7 @@ func parameterFiles(t *testing.T, dir string) []byte {
 	return append(out, '\n')
 }
 
-// parsed is the compiled template. No test runs before the one that may rewrite it.
+// parsed returns the compiled template. No test runs before the one that may rewrite it.
 var parsed = sync.OnceValues(func() (template, error) {
 	var out template
 	data, err := os.ReadFile(compiledTemplate)
@@ -241,7 +241,7 @@ var parsed = sync.OnceValues(func() (template, error) {
 	return out, err
 })
 
-// compiled returns the template that a deployment would send.
+// compiled returns the template of a deployment.
 func compiled(t *testing.T) template {
 	t.Helper()
 	out, err := parsed()
@@ -251,8 +251,7 @@ func compiled(t *testing.T) template {
 	return out
 }
 
-// deployed works out the template with the given parameters, beside those that have
-// no default.
+// deployed evaluates the template with the given parameters, in addition to required ones.
 func deployed(t *testing.T, parameters map[string]any) *deployment {
 	t.Helper()
 	all := map[string]any{"environmentName": "dev", "location": "northeurope"}
@@ -283,8 +282,7 @@ func deployed(t *testing.T, parameters map[string]any) *deployment {
 	return d
 }
 
-// workedOut are the deployments that a test has asked for, by their parameters. Once
-// worked out they do not change.
+// workedOut caches the tests' deployments by parameters. They are immutable.
 var workedOut = struct {
 	sync.Mutex
 	of map[string]*deployment

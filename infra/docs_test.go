@@ -15,7 +15,7 @@ import (
 
 var shellBlock = regexp.MustCompile("(?ms)^ *```(?:sh|text)\n(.*?)^ *```$")
 
-// commandLines are the lines of all shell blocks of a page.
+// commandLines returns the lines of all shell blocks of a page.
 func commandLines(t *testing.T, page string) []string {
 	t.Helper()
 	var out []string
@@ -32,15 +32,15 @@ func commandLines(t *testing.T, page string) []string {
 // azureOnly are the programs that need a subscription, or only set variables.
 var azureOnly = []string{"az ", "azd ", "eval ", "export ", "make publish ", "make package ", "fhirsynapse exports watch"}
 
-// The SQL set-up of each engine is printed as the page says, with the outputs of the
-// template; all other lines of the page need Azure.
+// The SQL set-up of each engine is printed as on the page, with the outputs of the template. All
+// other lines of the page need Azure.
 func TestTheCommandsOfThePagesRun(t *testing.T) {
 	t.Parallel()
 	printed := map[string]int{}
 	lines := commandLines(t, "../docs/azure.md")
 	for _, line := range append(lines, commandLines(t, "../README.md")...) {
 		if strings.HasPrefix(line, "make demo") || strings.HasPrefix(line, "go run ./cmd/fhirsynapse query ") {
-			continue // run by the check of the whole repository
+			continue // the repository's full check runs them
 		}
 		line = strings.TrimPrefix(line, "go run ./cmd/")
 		if !strings.HasPrefix(line, "fhirsynapse sql setup ") {
@@ -102,8 +102,8 @@ func TestTheNamesOnThePagesExist(t *testing.T) {
 	}
 }
 
-// The documentation writes a parameter's default behind its name: `stagingDays` (14). The
-// template has the same defaults.
+// The documentation writes a parameter's default after its name: `stagingDays` (14). The template
+// must have the same defaults.
 func TestTheDefaultsOnThePagesAreThoseOfTheTemplate(t *testing.T) {
 	t.Parallel()
 	parameters := compiled(t).Parameters

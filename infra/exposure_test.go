@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// guarded are the properties that decide who can reach a resource and how.
+// guarded are the properties that control the access to a resource.
 var guarded = []string{
 	"publicNetworkAccess", "publicNetworkAccessForIngestion", "publicNetworkAccessForQuery", "defaultAction", "bypass", "publicAccess",
 	"allowSharedKeyAccess", "allowBlobPublicAccess", "allowCrossTenantReplication", "allowedCopyScope", "defaultToOAuthAuthentication",
@@ -35,7 +35,7 @@ func walk(v any, visit func(key string, value any)) {
 	}
 }
 
-// exposures tells the guarded properties of the given deployments, as "type name".
+// exposures returns the guarded properties of the given deployments by "type name".
 func exposures(t *testing.T, of ...map[string]any) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -135,8 +135,8 @@ var exposure = []struct{ property, public, private string }{
 	{"Web/sites/basicPublishingCredentialsPolicies *-app/scm allow", "false", "false"},
 }
 
-// reachable are the rows that stay as they are with a private network, with what holds
-// there all the same. docs/security.md lists them.
+// reachable are the rows that a private network does not change, with the remaining protection.
+// docs/security.md lists them.
 var reachable = map[string]string{
 	"Web/sites *-app publicNetworkAccess":                               "appEndpoint closes it",
 	"Storage/storageAccounts fslake* publicNetworkAccess":               "its firewall denies all but trusted instances",
@@ -224,7 +224,7 @@ func TestEveryClosedServiceHasItsPrivateEndpoint(t *testing.T) {
 	}
 }
 
-// The lake's firewall lets in the services that write and read it by their identity.
+// The lake's firewall admits the services that use it by their identity.
 func TestTheLakesFirewallKnowsItsServices(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
@@ -247,7 +247,7 @@ func TestTheLakesFirewallKnowsItsServices(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		// The rule is text: it must be the id of what is deployed.
+		// The rule is text, and must be the id of the deployed resource.
 		for _, kind := range []string{"Microsoft.HealthcareApis/workspaces", "Microsoft.Synapse/workspaces"} {
 			for _, r := range d.all(kind) {
 				short := strings.TrimPrefix(kind, "Microsoft.") + "/" + strings.ReplaceAll(strings.ReplaceAll(r.Name, "fhirsynapse-"+mark, "*"), mark, "*")

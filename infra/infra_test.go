@@ -68,7 +68,7 @@ func TestTheEventsOfFinishedFilesComeToTheQueue(t *testing.T) {
 	container := s.at("properties", "deadLetterWithResourceIdentity", "deadLetterDestination", "properties", "blobContainerName")
 	only(t, d, "Microsoft.Storage/storageAccounts/blobServices/containers", "/"+text(container))
 
-	// Creating the subscription is checked against the destinations.
+	// Azure checks the destinations when it creates the subscription.
 	inside, err := d.module("events")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestTheLakeKeepsWhatARebuildReads(t *testing.T) {
 	if v := only(t, d, "Microsoft.Storage/storageAccounts/blobServices", account.Name+"/default").at("properties", "isVersioningEnabled"); v != nil {
 		t.Error("an account with a hierarchical namespace refuses versioning")
 	}
-	// The app names its containers by the same settings.
+	// The app's settings name the same containers.
 	c, err := start(appSettings(t, d))
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestTheLakeKeepsWhatARebuildReads(t *testing.T) {
 	}
 }
 
-// token is the part of all names that is this installation's own.
+// token returns the part of all names that is unique to this installation.
 func token(t *testing.T, d *deployment) string {
 	t.Helper()
 	name := only(t, d, "Microsoft.ManagedIdentity/userAssignedIdentities", "-app").Name
@@ -196,7 +196,7 @@ func TestNoOutputHasASecret(t *testing.T) {
 			}
 		}
 	}
-	// Between modules goes one value that names the telemetry, and no key.
+	// The modules pass one value that names the telemetry, and no key.
 	content := string(read(t, compiledTemplate))
 	if i := regexp.MustCompile(`(?i)[^a-z]list(keys|secrets|accountsas|servicesas)?\(`).FindStringIndex(content); i != nil {
 		t.Errorf("the template asks for a key: %s", content[i[0]:i[1]+40])
@@ -284,7 +284,7 @@ func TestWhatCannotBeDeployedIsSaid(t *testing.T) {
 	}
 }
 
-// Nothing that exists is written, but for its containers, roles and events.
+// Existing resources do not change, except for their containers, roles and events.
 func TestExistingResourcesStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, parameterSets(t)["existing"])

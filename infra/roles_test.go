@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// roleNames are Azure's built-in roles by the ids that Microsoft has published.
+// roleNames are Azure's built-in roles by Microsoft's published ids.
 var roleNames = map[string]string{
 	"b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
 	"ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
@@ -29,7 +29,7 @@ var roleNames = map[string]string{
 // grant is a role assignment in words.
 type grant struct{ who, role, where string }
 
-// grants tells all role assignments of a deployment.
+// grants returns all role assignments of a deployment.
 func grants(t *testing.T, d *deployment) []grant {
 	t.Helper()
 	var out []grant
@@ -61,7 +61,7 @@ func grants(t *testing.T, d *deployment) []grant {
 	return out
 }
 
-// where names a scope as docs/security.md does.
+// where returns a scope's name in docs/security.md.
 func where(t *testing.T, scope string) string {
 	t.Helper()
 	_, kind, ok := strings.Cut(scope, "/providers/")
@@ -119,7 +119,7 @@ var (
 	staging   = grant{"Synapse workspace", "Storage Blob Data Reader", "lake, container fhir-staging"}
 )
 
-// differences are the roles that a scenario has more, or less.
+// differences are the roles that a scenario adds or removes.
 var differences = map[string]struct{ less, more []grant }{
 	"public":    {},
 	"private":   {more: []grant{vaultUser}},
@@ -180,7 +180,7 @@ func TestEachIdentityHasTheRolesOfTheTableAndNoMore(t *testing.T) {
 			}
 		}
 	}
-	// And the page has no row for a role that nobody gets.
+	// The page has no row for a role that is never assigned.
 	given := map[grant]bool{}
 	for _, d := range everyScenario(t) {
 		for _, g := range grants(t, d) {

@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// scenarios are the deployments that the tests look at.
+// scenarios are the deployments under test.
 var scenarios = map[string]map[string]any{
 	"public":     {},
 	"private":    {"network": "private", "keyVault": true},
@@ -86,7 +86,7 @@ func TestTheAppStartsWithTheSettingsOfTheTemplate(t *testing.T) {
 	t.Parallel()
 	for name, d := range everyScenario(t) {
 		if name == "bulk" {
-			continue // its exports.yaml is the user's own
+			continue // the user has an exports.yaml of their own
 		}
 		c, err := start(appSettings(t, d))
 		if err != nil {
@@ -126,7 +126,7 @@ func TestASettingThatTheAppNeedsIsMissed(t *testing.T) {
 	}
 }
 
-// hostSettings are those that the Functions host and the SDKs read, with the reason.
+// hostSettings are settings for the Functions host and the SDKs, with the reason.
 var hostSettings = map[string]string{
 	"AZURE_CLIENT_ID":                           "the SDK's default sign-in, and exports.yaml",
 	"APPLICATIONINSIGHTS_CONNECTION_STRING":     "telemetry",

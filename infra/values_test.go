@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// values lists the values that the published schemas allow for a property. The compiler
-// accepts any text for most of them.
+// values lists the values that the published schemas allow for a property. The compiler accepts any
+// text for most of them.
 var values = []struct {
 	kind, path string
 	allowed    []any
@@ -115,12 +115,12 @@ func TestAlerts(t *testing.T) {
 		if !strings.Contains(text(criterion["query"]), want) {
 			t.Errorf("%s: query %v, want %s in it", rule.Name, criterion["query"], want)
 		}
-		// Azure validates the query otherwise, and refuses it until the first log line exists.
+		// Otherwise Azure validates the query, and refuses it until the first log line exists.
 		if rule.at("properties", "skipQueryValidation") != true {
 			t.Errorf("%s: the query is validated", rule.Name)
 		}
 	}
-	// The app does write these lines.
+	// The app really writes these lines.
 	finish := string(read(t, "../internal/pipeline/finish.go"))
 	for _, message := range []string{`"export loaded"`, `"export incomplete"`} {
 		if !strings.Contains(finish, message) {
@@ -136,7 +136,7 @@ func TestAlerts(t *testing.T) {
 	only(t, d, "Microsoft.Insights/metricAlerts", "-undelivered-events")
 	windows := compiled(t).Parameters["noExportWindow"].AllowedValues
 	for _, w := range windows {
-		// The only lengths between five and 48 hours that Azure takes.
+		// The only lengths between five and 48 hours that Azure accepts.
 		if !slices.Contains([]any{"PT6H", "P1D", "P2D"}, w) {
 			t.Errorf("noExportWindow: Azure refuses a window of %v", w)
 		}

@@ -1,5 +1,4 @@
-// Package internal has no code: only the test of how the rooms may lean on each
-// other.
+// Package internal has no code, only tests of the repository as a whole.
 package internal
 
 import (
@@ -26,7 +25,7 @@ import (
 
 const module = "fhirsynapse"
 
-// pkg is what `go list -json` says of a package.
+// pkg is one package in the output of `go list -json`.
 type pkg struct {
 	ImportPath                string
 	Name                      string
@@ -38,7 +37,7 @@ type pkg struct {
 	Deps                      []string
 }
 
-// load lists our packages with their dependencies, once for all tests.
+// load returns our packages with their dependencies, listed once for all tests.
 func load(t *testing.T) []pkg {
 	t.Helper()
 	pkgs, err := listed()
@@ -48,13 +47,13 @@ func load(t *testing.T) []pkg {
 	return pkgs
 }
 
-// listed works from parsed imports alone: quick, and no C++ compiler is needed.
+// listed parses only imports, which is fast and needs no C++ compiler.
 var listed = sync.OnceValues(func() ([]pkg, error) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=ImportPath,Name,Dir,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,Deps", "./...")
 	cmd.Dir = ".."
-	// With cgo, since what is forbidden must be seen where it would be used.
+	// With cgo, so that forbidden imports behind it are seen.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	out, err := cmd.Output()
 	if err != nil {
@@ -72,19 +71,19 @@ var listed = sync.OnceValues(func() ([]pkg, error) {
 	}
 })
 
-// under says that path is root or inside it; a root that ends in a slash means
-// only what is inside. Both are as imported.
+// under reports whether path is root or inside it. A root that ends in a slash means only its
+// content. Both are import paths.
 func under(path, root string) bool {
 	return path == strings.TrimSuffix(root, "/") && !strings.HasSuffix(root, "/") ||
 		strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/")
 }
 
-// ours is the import path of one of our folders.
+// ours returns the import path of one of our folders.
 func ours(folder string) string { return module + "/" + folder }
 
-// wall forbids packages under from to depend, however far, on packages under
-// never. A folder that begins with a slash-free word of ours ("internal/...",
-// "cmd/...", "handler") is ours; everything else is an import path.
+// wall forbids packages under from to depend, directly or indirectly, on packages under never. A
+// folder that begins with "internal/...", "cmd/..." or "handler" is ours; everything else is an
+// import path.
 type wall struct {
 	from  string
 	never []string
@@ -121,8 +120,7 @@ var walls = []wall{
 	{"internal/query", []string{"github.com/duckdb", "internal/warehouse"}, "formats do not care which engine answered"},
 }
 
-// only says that packages under from may import, of ours, nothing but what is
-// under allowed.
+// only limits the imports of packages under from, among our packages, to those under allowed.
 var only = []struct {
 	from    string
 	allowed []string
@@ -134,7 +132,7 @@ var only = []struct {
 	{"internal/typefilter", []string{"internal/typefilter"}, "both who reads plans and who asks servers lean on it"},
 }
 
-// importedBy names the only importers of a room.
+// importedBy lists the only importers of a room.
 var importedBy = []struct {
 	room string
 	by   []string
@@ -203,7 +201,7 @@ func TestWallsBetweenRooms(t *testing.T) {
 
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	t.Parallel()
-	const least = 20 // characters: a name is no description
+	const least = 20 // characters: a name alone does not describe
 	for _, p := range load(t) {
 		var with []string
 		files := token.NewFileSet()
@@ -244,8 +242,8 @@ func TestMainPackagesAreSmall(t *testing.T) {
 	}
 }
 
-// Exported names without a comment are caught by revive; init functions and
-// package-level loggers by nothing else.
+// revive finds exported names without a comment. Only this test finds init functions and
+// package-level loggers.
 func TestNoHiddenStart(t *testing.T) {
 	t.Parallel()
 	for _, p := range load(t) {
@@ -278,7 +276,7 @@ func TestGoModReplacesNothing(t *testing.T) {
 	}
 }
 
-// Each direct dependency has one line of reason in the documentation.
+// The documentation gives one line of reason for each direct dependency.
 func TestEachDirectDependencyHasItsReason(t *testing.T) {
 	t.Parallel()
 	mod, err := os.ReadFile("../go.mod")

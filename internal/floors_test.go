@@ -13,19 +13,19 @@ import (
 // floor is one of the three parts of the tree.
 type floor struct {
 	name  string
-	rooms []string // folders; none means all that are in no other floor
-	// below are the floors that it may not lean on, by the reason.
+	rooms []string // folders; none means all folders of no other floor
+	// below is the reason why it must not depend on the floors below.
 	below string
 }
 
-// floors are in order: none leans on one that comes after it.
+// floors are in order: none depends on a later one.
 var floors = []floor{
 	{"product", nil, "users run it without an emulator and without a test's parts"},
 	{"emulators and sandbox", []string{"internal/emulator", "internal/sandbox", "cmd/sandbox"}, "an emulator is a program's, and a program links no test"},
 	{"test kit", []string{"internal/testkit"}, "it is the last"},
 }
 
-// floorOf is the number of a package's floor.
+// floorOf returns the number of a package's floor.
 func floorOf(importPath string) int {
 	for i, f := range floors {
 		for _, room := range f.rooms {
@@ -37,7 +37,7 @@ func floorOf(importPath string) int {
 	return 0
 }
 
-// The three floors: what leans on a floor below its own is not linked by accident.
+// The three floors: a dependency on a lower floor would be linked by accident.
 func TestArchitecture(t *testing.T) {
 	t.Parallel()
 	lines, tests := make([]int, len(floors)), make([]int, len(floors))
@@ -61,7 +61,7 @@ func TestArchitecture(t *testing.T) {
 	t.Log(all.String())
 }
 
-// The places that the documentation sends people to are there.
+// The places that the documentation names must exist.
 func TestArchitecturePlaces(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("../docs/architecture.md")
@@ -81,7 +81,7 @@ func TestArchitecturePlaces(t *testing.T) {
 	}
 }
 
-// A file of the product or of an emulator is read at one sitting.
+// A file of the product or of an emulator is short enough to be read at once.
 func TestFilesAreShort(t *testing.T) {
 	t.Parallel()
 	const most = 450

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// runMake runs the project's make in an environment where the folder programs is
-// all of PATH, and returns what it printed.
+// runMake runs make with the folder programs as the whole PATH, and returns its output.
 func runMake(t *testing.T, programs string, args ...string) (string, error) {
 	t.Helper()
 	path, err := exec.LookPath("make")
@@ -46,7 +45,7 @@ func TestPublishNamesWhatIsMissingBeforeItBuilds(t *testing.T) {
 	}
 }
 
-// The flags are those that Core Tools takes for a custom handler which is built already.
+// The flags are Core Tools' for a custom handler that is already built.
 func TestPublishSendsTheStagedFolder(t *testing.T) {
 	t.Parallel()
 	programs := t.TempDir()

@@ -23,14 +23,13 @@ var bannedWords = []struct {
 	{regexp.MustCompile(`^\w+ (is|are) (that|those) `), "repeat the noun"},
 	{regexp.MustCompile(`(?i)\bwhat is\b`), "name the thing"},
 	{regexp.MustCompile(`(?i)\bthose of\b`), "repeat the noun"},
-	{regexp.MustCompile(`\b(is|are) no [a-z]`), "is not a"},
+	{regexp.MustCompile(`\b(it|that|which|[a-z]*[a-df-z]) (is|are) no [a-km-z]`), "is not a"},
 	{regexp.MustCompile(`\banew\b`), "again"},
 	{regexp.MustCompile(`\b[Ss]o many\b`), "this number of"},
 	{regexp.MustCompile(`\bas far as\b`), "if, up to"},
-	{regexp.MustCompile(`\bno more\b`), "no longer"},
-	{regexp.MustCompile(`\bbeside\b`), "next to, in addition to"},
+	{regexp.MustCompile(`\bno more[.,;:]`), "no longer"},
+	{regexp.MustCompile(`\w beside\b`), "next to, in addition to"},
 	{regexp.MustCompile(`\bwhose \w+ may\b`), "two sentences"},
-	{regexp.MustCompile(`\b(will|would|may) do\b`), "is enough"},
 	{regexp.MustCompile(`\bthe better part of\b`), "most of"},
 }
 

@@ -94,8 +94,7 @@ func TestActionsArePinnedToACommit(t *testing.T) {
 	}
 }
 
-// Whoever copies the repository has no secret to hand in, and a workflow has no right
-// that it does not use.
+// A fork has no secrets, and a workflow has no right that it does not need.
 func TestWorkflowsNeedNoSecretAndFewRights(t *testing.T) {
 	t.Parallel()
 	parsed, texts := workflows(t)

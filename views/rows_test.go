@@ -32,8 +32,8 @@ func bundledViews(t *testing.T) map[string]*sof.View {
 	return out
 }
 
-// cell is a cell as JSON: text as a string, the other kinds as they are, so that
-// a cell that does not fit its kind shows.
+// cell returns a cell as JSON: text as a string, other kinds unchanged, so that a cell that does
+// not fit its kind shows.
 func cell(c sof.Column, text []byte) json.RawMessage {
 	switch c.Kind {
 	case sof.Boolean, sof.Integer, sof.BigInt, sof.Decimal:
@@ -49,8 +49,8 @@ func cell(c sof.Column, text []byte) json.RawMessage {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// rows runs a view over the test lines of its type: the cells that are not null,
-// one row a line.
+// rows runs a view over the test lines of its type. It returns the non-null cells, one row per
+// line.
 func rows(t *testing.T, v *sof.View, filled map[string]bool) string {
 	t.Helper()
 	engine, err := native.New([]*sof.View{v})
@@ -112,8 +112,8 @@ func TestViewsGiveTheirRows(t *testing.T) {
 			}
 			main := v.Columns[0].Name == "id"
 			for _, c := range v.Columns {
-				// child tables share their columns with others, but not their ids; the
-				// second half of a CodeableConcept is where its first half is
+				// child tables share their columns with others, but not their ids; the second half
+				// of a CodeableConcept is where its first half is
 				half := strings.HasSuffix(c.Name, "_display") || strings.HasSuffix(c.Name, "_text")
 				if !filled[c.Name] && !half && (main || strings.HasSuffix(c.Name, "_id")) {
 					t.Errorf("no test line fills the column %s", c.Name)
@@ -172,7 +172,7 @@ func TestEveryTypeOfTheTestDataHasAMainTable(t *testing.T) {
 	}
 }
 
-// A column that may meet two items would make a bad line of a good resource.
+// A column with two items would make a bad line of a good resource.
 func TestNoColumnCanMeetMoreThanOneItem(t *testing.T) {
 	t.Parallel()
 	for name, v := range bundledViews(t) {

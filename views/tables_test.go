@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The documentation of the tables is made from the views.
+// The documentation of the tables is generated from the views.
 func TestTablesInTheDocumentation(t *testing.T) {
 	t.Parallel()
 	all, err := Bundled()

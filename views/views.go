@@ -1,6 +1,5 @@
-// Package views holds the ViewDefinitions that come with fhirsynapse: one file
-// per table, named after it. People add tables or replace bundled ones by
-// dropping files of the same form into a folder of their own.
+// Package views holds the bundled ViewDefinitions: one file per table, with its name. Users add or
+// replace tables with files of the same form in their own folder.
 package views
 
 import (
@@ -20,15 +19,15 @@ import (
 //go:embed *.json
 var bundled embed.FS
 
-// FS is the folder of the bundled views.
+// FS returns the folder of the bundled views.
 func FS() fs.FS { return bundled }
 
-// Bundled gives the compiled bundled views, ordered by table name.
+// Bundled returns the compiled bundled views, ordered by table name.
 func Bundled() ([]*sof.View, error) { return Load(nil) }
 
-// Load gives the bundled views and those of extra, ordered by table name; a file
-// of extra replaces the bundled one of the same name. A nil extra adds nothing.
-// The faults of all files are reported at once. The options go to the compiler.
+// Load returns the bundled views and the views in extra, ordered by table name. A file of extra
+// replaces the bundled one with the same name, and a nil extra adds nothing. All faults of all
+// files are reported together. The options go to the compiler.
 func Load(extra fs.FS, options ...sof.Option) ([]*sof.View, error) {
 	files := map[string][]byte{}
 	var faults []error
@@ -49,8 +48,8 @@ func Load(extra fs.FS, options ...sof.Option) ([]*sof.View, error) {
 	return views, nil
 }
 
-// WithFolder returns the bundled views and the views in a folder, as Load does. An empty name
-// stands for no folder.
+// WithFolder returns the bundled views and the views in a folder, like Load. An empty name means no
+// folder.
 func WithFolder(name string, options ...sof.Option) ([]*sof.View, error) {
 	if name == "" {
 		return Load(nil, options...)
@@ -58,7 +57,7 @@ func WithFolder(name string, options ...sof.Option) ([]*sof.View, error) {
 	return Load(os.DirFS(name), options...)
 }
 
-// Dir gives the views of one folder alone, without the bundled ones.
+// Dir returns the views of one folder without the bundled ones.
 func Dir(dir fs.FS) ([]*sof.View, error) {
 	files, err := read(dir)
 	if err != nil {
@@ -85,7 +84,7 @@ func read(dir fs.FS) (map[string][]byte, error) {
 	return out, errors.Join(faults...)
 }
 
-// hl7Prefix begins the names of files as HL7 publishes resources, which are no names of tables.
+// hl7Prefix begins the names of HL7's published files. Table names do not have it.
 const hl7Prefix = "ViewDefinition-"
 
 func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error) {

@@ -100,7 +100,7 @@ func TestMarkdownNamesEveryColumn(t *testing.T) {
 	}
 }
 
-// The names of files as HL7 publishes views are no names of tables.
+// The prefix in HL7's file names is not part of the table name.
 func TestViewsAsHL7PublishesThem(t *testing.T) {
 	t.Parallel()
 	const name = "ViewDefinition-PatientAddresses.json"

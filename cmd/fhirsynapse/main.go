@@ -1,6 +1,5 @@
-// Command fhirsynapse is the program for people: it loads and asks tables on this
-// machine, looks into the journal, and is the custom handler of the local world,
-// which has DuckDB. The custom handler of the cloud is handler/.
+// Command fhirsynapse is the program for people: it loads and queries tables on this machine, reads
+// the journal, and is the local custom handler with DuckDB. The cloud's custom handler is handler/.
 package main
 
 import (
@@ -28,7 +27,7 @@ func run() int {
 	defer stop()
 	// A second Ctrl-C ends the process at once.
 	context.AfterFunc(ctx, stop)
-	// net/http quotes there what it cannot read of an answer, which may be health data.
+	// net/http logs unreadable parts of an answer there, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	e := app.FromProcess(local.Engines())
 	operator := app.Operator{Environment: e, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}

@@ -1,5 +1,5 @@
-// Command pack makes what is sent to Azure, and releases. It needs no C compiler, unlike
-// cmd/sandbox, so that a person who only deploys needs nothing but Go.
+// Command pack builds the package for Azure and the releases. Unlike cmd/sandbox it needs no C
+// compiler, so that deploying needs only Go.
 package main
 
 import (

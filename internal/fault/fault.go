@@ -45,7 +45,7 @@ type Error struct {
 	Class Class
 	// After is the delay that the other side asked for; zero if none.
 	After time.Duration
-	// Remedy tells a person what to do; empty if the message already does.
+	// Remedy is the advice for a person; empty if the message has it.
 	Remedy string
 	// Whose is the party that caused the failure; empty if unknown.
 	Whose Party

@@ -211,7 +211,7 @@ type ReferenceKey struct {
 type Func string
 
 // Call yields the result of a function. Arguments are evaluated on the focus of the call, except
-// those of Iif, which are evaluated only if needed.
+// for the arguments of Iif, which are evaluated only if needed.
 type Call struct {
 	Func Func
 	In   Expr

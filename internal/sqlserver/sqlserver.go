@@ -1,6 +1,5 @@
-// Package sqlserver runs SELECT bodies over documents on a T-SQL server: it is how
-// the official cases and the bundled views are tried on a real one. Tables are
-// loaded by package warehouse.
+// Package sqlserver runs SELECT bodies over documents on a T-SQL server, to test the official cases
+// and the bundled views. Package warehouse loads tables.
 package sqlserver
 
 import (
@@ -30,14 +29,13 @@ type Server struct {
 	conn *sql.Conn
 }
 
-// conversionFailed are SQL Server's errors of a cast that its data does not allow: how
-// a body says that a column has more than one item. It cuts long texts that it quotes.
+// conversionFailed are SQL Server's errors of a failed cast. Bodies use one to report a column with
+// more than one item; the server truncates long quoted texts.
 var conversionFailed = []int32{245, 8114}
 
-// Open signs in at a server, as sqlserver://user:password@host:1433?database=name
-// says, or the same with the scheme of another engine: by the rules of a warehouse's
-// connection string, so encrypted unless it says otherwise. Errors hold no part of
-// the URL but the host and the database.
+// Open signs in to a server by a URL such as sqlserver://user:password@host:1433?database=name, or
+// with the scheme of another engine. The rules are those for a warehouse's connection string, so
+// the connection is encrypted by default. Errors hold no part of the URL except host and database.
 func Open(ctx context.Context, dsn string) (*Server, error) {
 	engine, rest := tsql.SQLServer, dsn
 	if scheme, behind, ok := strings.Cut(dsn, ":"); ok {
@@ -63,7 +61,7 @@ func Open(ctx context.Context, dsn string) (*Server, error) {
 // Close ends the session.
 func (s *Server) Close() error { return errors.Join(s.conn.Close(), s.pool.Close()) }
 
-// documents is the table of one run, which no other session sees.
+// documents is the table of one run, which other sessions do not see.
 const documents = "#fhirsynapse_documents"
 
 // Rows implements conformance.Server. Documents are in a temporary table.
@@ -133,7 +131,7 @@ func (s *Server) query(ctx context.Context, statement string) (out [][][]byte, e
 	return out, rows.Err()
 }
 
-// text is a value of the driver as the text of a cell.
+// text returns a value of the driver as the text of a cell.
 func text(typ string, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

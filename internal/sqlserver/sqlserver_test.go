@@ -37,8 +37,8 @@ func TestURLsOfServersAreCheckedWithoutShowingThem(t *testing.T) {
 	}
 }
 
-// A server that cannot encrypt is told no password, unless it is asked without; or is
-// known by its name to be this machine.
+// A server that cannot encrypt receives no password, unless encryption is disabled or its name is
+// this machine's.
 func TestTheConnectionIsEncryptedByDefault(t *testing.T) {
 	t.Parallel()
 	server, err := emulator.Listen(emulator.Options{Sessions: tables.New(tables.Options{}).Session})
@@ -51,7 +51,7 @@ func TestTheConnectionIsEncryptedByDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	here := u.Host
-	// This machine to net.Dial, any other to us.
+	// This machine for net.Dial, another machine for us.
 	elsewhere := "0.0.0.0:" + u.Port()
 	for _, c := range []struct {
 		host, query string
@@ -77,7 +77,7 @@ func TestTheConnectionIsEncryptedByDefault(t *testing.T) {
 	}
 }
 
-// open signs in at the server of the environment, or skips.
+// open signs in to the server in the environment, or skips.
 func open(t *testing.T) *sqlserver.Server {
 	t.Helper()
 	dsn := os.Getenv(sqlserver.Setting)
@@ -96,7 +96,7 @@ func open(t *testing.T) *sqlserver.Server {
 	return s
 }
 
-// standIn signs in at a stand-in over loopback.
+// standIn signs in to an emulator over loopback.
 func standIn(t *testing.T, d tsqleval.Dialect) *sqlserver.Server {
 	t.Helper()
 	server, err := emulator.Listen(emulator.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
@@ -123,8 +123,8 @@ func TestSQLServerRunsTheOfficialCases(t *testing.T) {
 	}
 }
 
-// The same on stand-ins, so that what tries a server is itself tried: one like SQL
-// Server, and one that only speaks its language.
+// The same on emulators, so that this test code is tested: one like SQL Server, and one that only
+// speaks its language.
 func TestTheStandInRunsTheOfficialCases(t *testing.T) {
 	t.Parallel()
 	for _, e := range tsql.Engines() {
@@ -158,10 +158,9 @@ func officialCases(t *testing.T, e tsql.Engine, s *sqlserver.Server) {
 	}
 }
 
-// limits are what servers that are only compatible are known not to do.
+// limits are known deficiencies of merely compatible servers.
 type limits struct {
-	// cut: OPENJSON WITH gives no more than 4,000 characters. raw: it does not decode
-	// escapes.
+	// cut: OPENJSON WITH returns at most 4,000 characters. raw: it does not decode escapes.
 	cut, raw bool
 }
 
@@ -182,7 +181,7 @@ func limitsOf(t *testing.T, s *sqlserver.Server) limits {
 	return limits{cut: string(rows[0][0]) != strconv.Itoa(long+len(`[""]`)), raw: string(rows[0][1]) != `"`}
 }
 
-// within leaves out the lines that such a server cannot get right.
+// within removes the lines that such a server cannot handle.
 func (l limits) within(lines [][]byte) [][]byte {
 	var out [][]byte
 	for _, line := range lines {

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// errUnreadable replaces every error whose text may quote the answer.
+// errUnreadable replaces errors that may quote the answer.
 var errUnreadable = errors.New("the answer is not HTTP, or broke off in its header")
 
 // Error returns err with a message that holds no part of an answer and no URL, because a query may

@@ -21,12 +21,12 @@ type Check struct {
 	Flags   []string
 	Target  Target
 	Machine Machine
-	// SharedCache uses the build cache of the machine, which is quick, but hides what
-	// differs only when everything is compiled again.
+	// SharedCache uses the machine's build cache. That is faster, but hides differences that only a
+	// full compilation shows.
 	SharedCache bool
 }
 
-// ErrDiffers says that two builds of the same source are not equal.
+// ErrDiffers reports that two builds of the same source are not equal.
 var ErrDiffers = errors.New("two builds of the same source differ")
 
 // Run returns the checksum that both builds have.
@@ -41,7 +41,7 @@ func (c Check) Run(ctx context.Context) (sum string, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	var builds [2][]byte
-	// Names of different length, which would shift what comes behind a path.
+	// Names of different length, which would shift the bytes after a path.
 	for i, folder := range []string{"a", filepath.Join("another", "folder")} {
 		source := filepath.Join(work, folder)
 		if err := copySource(ctx, c.Root, source); err != nil {
@@ -70,7 +70,7 @@ func (c Check) Run(ctx context.Context) (sum string, err error) {
 	return sum, nil
 }
 
-// copySource copies what git has or would add; without git it copies all files.
+// copySource copies the files that git has or would add. Without git it copies all files.
 func copySource(ctx context.Context, root, to string) error {
 	cmd := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	cmd.Dir = root
@@ -91,7 +91,7 @@ func copySource(ctx context.Context, root, to string) error {
 	}
 	for _, name := range names {
 		if err := copyFile(filepath.Join(root, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err // a file that git has and the folder no more is left out
+			return err // a file in git but not in the folder is left out
 		}
 	}
 	return nil

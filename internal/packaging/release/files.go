@@ -18,8 +18,8 @@ import (
 // sumsFile has the checksums in the form of sha256sum.
 const sumsFile = "SHA256SUMS"
 
-// writeArchive writes texts and a program into a tar file, without owners and with one
-// time for all, so that equal files give equal bytes.
+// writeArchive writes texts and a program into a tar file, without owners and with one time for
+// all, so that equal files give equal bytes.
 func writeArchive(out string, texts []string, program string) (err error) {
 	file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // #nosec G302 -- a file for everybody
 	if err != nil {
@@ -57,8 +57,8 @@ func addToArchive(archive *tar.Writer, path string, mode fs.FileMode) (err error
 	return err
 }
 
-// WriteSums writes the checksums of all files of a folder into SHA256SUMS, so that
-// `sha256sum --check SHA256SUMS` finds what a download has damaged.
+// WriteSums writes the checksums of a folder's files into SHA256SUMS, so that `sha256sum --check
+// SHA256SUMS` finds damaged downloads.
 func WriteSums(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package release builds what a release has to offer: both programs for Linux and
-// macOS on amd64 and arm64, the function app as a zip file, a software bill of
-// materials for each program, and the checksums of all files.
+// Package release builds the parts of a release: both programs for Linux and macOS on amd64 and
+// arm64, the function app as a zip file, a software bill of materials for each program, and the
+// checksums of all files.
 //
-// The same commit, version and Go release give the same bytes, whatever the folder.
-// A program that links DuckDB also depends on the C++ compiler, and needs one for its
-// target: where there is none, the release goes on without it and says so.
+// The same commit, version and Go release give the same bytes in every folder. A program that links
+// DuckDB also depends on the C++ compiler, and needs one for its target: without it the release
+// leaves the program out and reports that.
 package release
 
 import (
@@ -21,31 +21,31 @@ import (
 	"fhirsynapse/internal/packaging/stage"
 )
 
-// VersionVariable is what the linker sets to the version.
+// VersionVariable is the variable that the linker sets to the version.
 const VersionVariable = "fhirsynapse/internal/app.release"
 
-// Flags returns the flags of go build for a program that others run: no paths of the
-// machine, no symbol table, no build id, the version.
+// Flags returns the flags of go build for published programs: no paths of the machine, no symbol
+// table, no build id, the version.
 func Flags(version string) []string {
 	return []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -X " + VersionVariable + "=" + version}
 }
 
-// Release says what to build.
+// Release describes a release to build.
 type Release struct {
-	// Root is the repository, Out the folder to fill; it is made anew.
+	// Root is the repository, Out the folder to fill, which is cleared first.
 	Root, Out string
 	// Version names the release, as git describe prints it.
 	Version string
-	// SBOM is the module of cyclonedx-gomod with its version. Empty: no bills.
+	// SBOM is the module of cyclonedx-gomod with its version; empty means no bills of materials.
 	SBOM string
-	// Targets are those to build; see Targets.
+	// Targets are the targets to build; see the function Targets.
 	Targets []Target
-	// Machine is what this machine can build.
+	// Machine describes this machine's compilers.
 	Machine Machine
 	Log     io.Writer
 }
 
-// Run builds everything. A target that this machine cannot build is told and left out.
+// Run builds everything. A target that this machine cannot build is reported and left out.
 func (r Release) Run(ctx context.Context) error {
 	if r.Version == "" || strings.ContainsAny(r.Version, " /'\"") {
 		return fmt.Errorf("release: the version %q is no file name", r.Version)
@@ -78,7 +78,7 @@ func (r Release) say(format string, args ...any) {
 	fmt.Fprintf(r.Log, "release: "+format+"\n", args...)
 }
 
-// mark is in a folder that a release made, so that no other folder is removed.
+// mark is a file in the folder of a release, so that no other folder is removed.
 const mark = ".fhirsynapse-release"
 
 func (r Release) clear() error {
@@ -97,8 +97,8 @@ func (r Release) clear() error {
 	return os.WriteFile(filepath.Join(r.Out, mark), nil, 0o600)
 }
 
-// build makes the archive of one target, its bill, and the function app where the
-// target is the handler of Azure.
+// build makes the archive of one target, its bill, and the function app for the handler's Azure
+// target.
 func (r Release) build(ctx context.Context, t Target, environ []string, work string) error {
 	r.say("%s", t)
 	program := filepath.Join(work, t.String(), t.Program)
@@ -134,8 +134,8 @@ func (r Release) build(ctx context.Context, t Target, environ []string, work str
 	return stage.Zip(app, filepath.Join(r.Out, "function-app_"+r.Version+".zip"))
 }
 
-// bill writes a CycloneDX document of the modules that are linked into a program, with
-// nothing in it that differs from run to run.
+// bill writes a CycloneDX document of a program's modules. It contains nothing that differs between
+// runs.
 func (r Release) bill(ctx context.Context, program, out string) error {
 	out, err := filepath.Abs(out)
 	if err != nil {
@@ -149,7 +149,7 @@ func (r Release) bill(ctx context.Context, program, out string) error {
 func (r Release) goCommand(ctx context.Context, environ []string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are ours
 	cmd.Dir = r.Root
-	// Flags of the person who runs it would change the bytes.
+	// The user's flags would change the bytes.
 	cmd.Env = append(append(slices.Clone(r.Machine.Environ), "GOFLAGS=", "GOOS=", "GOARCH=", "GOAMD64=", "GOARM64=", "GOEXPERIMENT="), environ...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

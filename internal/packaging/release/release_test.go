@@ -86,7 +86,7 @@ func TestWhatAMachineCanBuild(t *testing.T) {
 	}
 }
 
-// module is a repository of one small program, which knows its own path and version.
+// module is a repository of one small program that prints its path and version.
 func module(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -127,7 +127,7 @@ func machine() Machine {
 func TestAReleaseHasWhatCanBeBuiltAndItsChecksums(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	// One of the handlers: compiling Go's own packages for four platforms takes minutes.
+	// Only some handlers, because compiling Go's packages for four platforms takes minutes.
 	targets := slices.DeleteFunc(Targets(), func(target Target) bool { return !target.CGO && target != azure })
 	r := Release{Root: module(t), Out: filepath.Join(t.TempDir(), "release"), Version: "v1.2.3", Targets: targets, Machine: machine(), Log: &log}
 	if err := r.Run(t.Context()); err != nil {
@@ -163,7 +163,7 @@ func TestAReleaseHasWhatCanBeBuiltAndItsChecksums(t *testing.T) {
 	checkArchive(t, filepath.Join(r.Out, "handler_v1.2.3_linux_amd64.tar.gz"))
 }
 
-// checkArchive reads an archive back: modes, and what the program says of itself.
+// checkArchive checks an archive's modes and the program's output.
 func checkArchive(t *testing.T, path string) {
 	t.Helper()
 	file, err := os.Open(path)
@@ -235,7 +235,7 @@ func TestCheckFindsWhatDependsOnTheFolder(t *testing.T) {
 	}
 }
 
-// The package that a person sends is then the one of the release.
+// The package that a user publishes is then the release's.
 func TestTheMakefileBuildsThePackageWithTheFlagsOfARelease(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile("../../../Makefile")

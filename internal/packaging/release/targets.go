@@ -8,16 +8,16 @@ import (
 
 // Target is one program for one platform.
 type Target struct {
-	// Program is the name of the executable, Package where its source is.
+	// Program is the name of the executable, Package its source.
 	Program, Package string
 	OS, Arch         string
-	// CGO says that the program links DuckDB, so a C++ compiler has to link it.
+	// CGO is set if the program links DuckDB, which needs a C++ compiler.
 	CGO bool
 }
 
 func (t Target) String() string { return t.Program + "-" + t.OS + "-" + t.Arch }
 
-// azure is the target that the function app is made of.
+// azure is the target for the function app.
 var azure = Target{Program: "handler", Package: "./handler", OS: "linux", Arch: "amd64"}
 
 // Targets returns all targets of a release.
@@ -35,11 +35,11 @@ func Targets() []Target {
 	return all
 }
 
-// Machine is what decides which targets can be built.
+// Machine decides which targets can be built.
 type Machine struct {
 	OS, Arch string
 	Environ  []string
-	// LookPath finds a program, as exec.LookPath does; exec.LookPath itself when nil.
+	// LookPath finds a program; nil means exec.LookPath.
 	LookPath func(string) (string, error)
 }
 

@@ -15,9 +15,9 @@ import (
 	"runtime/debug"
 )
 
-// Licenses collects the licence texts of everything that is linked into a program:
-// the modules that its build information names, and Go itself. root is the
-// repository, whose module cache has the texts. It fails for a module without one.
+// Licenses collects the licence texts of all code in a program: the modules in its build
+// information, and Go itself. The texts come from the module cache of the repository root; a module
+// without one is an error.
 func Licenses(ctx context.Context, root, executable string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(executable)
 	if err != nil {
@@ -48,8 +48,7 @@ func licensesOf(info *debug.BuildInfo, folders map[string]string) ([]byte, error
 	return out.Bytes(), errors.Join(faults...)
 }
 
-// licenseFile matches the names under which modules keep what has to go along with
-// copies of them.
+// licenseFile matches the names of files that must accompany copies of a module.
 var licenseFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([-.].*)?$`)
 
 func writeLicense(w io.Writer, name, folder string) error {
@@ -80,8 +79,8 @@ func writeLicense(w io.Writer, name, folder string) error {
 	return nil
 }
 
-// moduleFolders returns the folder of each module of the build, by path@version, and
-// that of Go itself under the name std.
+// moduleFolders returns the folder of each module of the build by path@version, and of Go itself by
+// the name std.
 func moduleFolders(ctx context.Context, root string) (map[string]string, error) {
 	goroot, err := goCommand(ctx, root, "env", "GOROOT")
 	if err != nil {

@@ -1,15 +1,14 @@
-// Package stage lays out dist/, the folder that is a function app:
+// Package stage lays out dist/, the folder of a function app:
 //
 //	host.json
 //	handler                     the executable, under the name host.json gives it
-//	THIRD-PARTY-LICENSES.txt    of what is linked into the handler
+//	THIRD-PARTY-LICENSES.txt    of the code in the handler
 //	<Function>/function.json    one folder per function, with nothing else in it
 //
-// The Functions host sees only function.json files in direct children of its
-// root, takes a lone extra file in such a folder for the function's script, and
-// never starts the handler when it finds no function; so the layout is checked
-// here, where the mistake can still be named. `func azure functionapp publish`
-// and the stand-in host take the same folder.
+// The Functions host reads function.json only in direct children of its root, treats a single extra
+// file in such a folder as the function's script, and never starts the handler if it finds no
+// function. So the layout is checked here, where the mistake can still be named. `func azure
+// functionapp publish` and the emulated host use the same folder.
 package stage
 
 import (
@@ -26,32 +25,31 @@ import (
 	"fhirsynapse/internal/azfunc"
 )
 
-// The ways in which BlobLoaded learns of a blob.
+// The ways in which BlobLoaded is notified of a blob.
 const (
-	// BlobTriggerEvents takes storage events from a Service Bus queue.
+	// BlobTriggerEvents reads storage events from a Service Bus queue.
 	BlobTriggerEvents = "events"
-	// BlobTriggerPolling scans the container: for Core Tools with Azurite, where
-	// no events come from. Not for Flex Consumption.
+	// BlobTriggerPolling scans the container: for Core Tools with Azurite, which sends no events.
+	// Not for Flex Consumption.
 	BlobTriggerPolling = "polling"
 )
 
-// Options say what to stage.
+// Options describe a folder to stage.
 type Options struct {
-	// Root is the repository: host.json and functions/ are taken from it.
+	// Root is the repository with host.json and functions/.
 	Root string
-	// Out is the folder to make. What an earlier run made there is replaced, but
-	// for a local.settings.json, which a person has put there for Core Tools; a
-	// folder that is something else, or holds a database, is left alone.
+	// Out is the folder to make. The result of an earlier run is replaced, except a
+	// local.settings.json, which a user has put there for Core Tools. Any other folder, or one with
+	// a database, is left alone.
 	Out string
 	// Executable is the built program that becomes the handler.
 	Executable string
-	// BlobTrigger is BlobTriggerEvents or BlobTriggerPolling; events when empty.
+	// BlobTrigger is BlobTriggerEvents (the default) or BlobTriggerPolling.
 	BlobTrigger string
-	// Licenses is the text of the licences of what is linked into the executable; see
-	// the function of that name. No file when empty.
+	// Licenses is the output of the function of that name; empty means no file.
 	Licenses []byte
-	// Exports is the file of plans to put beside host.json, where the handler
-	// looks for exports.yaml; none when empty.
+	// Exports is the file of plans to copy next to host.json, where the handler reads exports.yaml;
+	// empty means none.
 	Exports string
 }
 
@@ -64,9 +62,8 @@ const (
 	settingsFile = "local.settings.json"
 )
 
-// Stage builds the folder beside Out and then puts it in Out's place, so that a
-// run that fails or is killed leaves no half folder under the name.
-// All faults of the sources are reported together.
+// Stage builds the folder next to Out and then renames it, so that a failed or killed run leaves no
+// half folder under the name. All faults of the sources are reported together.
 func Stage(o Options) error {
 	functions, err := o.check()
 	if err != nil {
@@ -91,7 +88,7 @@ func Stage(o Options) error {
 	if err != nil {
 		return fmt.Errorf("stage %s: %w", o.Out, err)
 	}
-	defer func() { _ = os.RemoveAll(work) }() // the old folder after success, the new one after a failure
+	defer func() { _ = os.RemoveAll(work) }() // the old or the failed folder
 	fresh := filepath.Join(work, "fresh")
 	if err := o.fill(fresh, executable, functions); err != nil {
 		return fmt.Errorf("stage %s: %w", o.Out, err)
@@ -102,7 +99,7 @@ func Stage(o Options) error {
 	return nil
 }
 
-// check finds the function.json of each function, and every fault.
+// check returns the function.json of each function, or all faults.
 func (o Options) check() (map[string]string, error) {
 	var faults []error
 	source := map[string]string{azfunc.BlobLoaded: functionFile}
@@ -149,7 +146,7 @@ func (o Options) check() (map[string]string, error) {
 	return functions, errors.Join(faults...)
 }
 
-// bindingNames are the names that package azfunc looks for, by trigger.
+// bindingNames are package azfunc's binding names by trigger.
 var bindingNames = map[string]string{
 	"timerTrigger":      azfunc.BindingTimer,
 	"serviceBusTrigger": azfunc.BindingMessage,
@@ -188,8 +185,8 @@ func checkFunction(path string) error {
 	return errors.New("it has no trigger that the handler knows")
 }
 
-// executableName is the name that host.json gives the handler. It has to be a
-// plain one: Core Tools sets the exec bit of the zip entry that equals it.
+// executableName returns host.json's name for the handler. It must be a plain name: Core Tools sets
+// the exec bit on the zip entry that equals it.
 func executableName(hostJSON string) (string, error) {
 	text, err := os.ReadFile(hostJSON) // #nosec G304 -- a file of the repository
 	if err != nil {
@@ -215,7 +212,7 @@ func executableName(hostJSON string) (string, error) {
 	return name, nil
 }
 
-// replaceable refuses to clear a folder that no run of Stage has made.
+// replaceable refuses to clear a folder that Stage has not made.
 func replaceable(out string) error {
 	if out == "" {
 		return errors.New("stage: no folder given")
@@ -239,7 +236,7 @@ func replaceable(out string) error {
 	return nil
 }
 
-// sweep removes what killed runs have left.
+// sweep removes the remains of killed runs.
 func sweep(parent, prefix string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -290,7 +287,7 @@ func (o Options) fill(dir, executable string, functions map[string]string) error
 	return nil
 }
 
-// swap puts fresh in out's place and what was there into old.
+// swap moves out to old, and fresh to out.
 func swap(fresh, out, old string) error {
 	err := os.Rename(out, old)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -302,7 +299,7 @@ func swap(fresh, out, old string) error {
 	return nil
 }
 
-// restore brings the former folder back, if there was one.
+// restore moves the former folder back, if there was one.
 func restore(old, out string) error {
 	if err := os.Rename(old, out); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -324,6 +321,6 @@ func copyFile(from, to string, mode fs.FileMode) (err error) {
 	if _, err := io.Copy(out, in); err != nil {
 		return fmt.Errorf("copy %s: %w", filepath.Base(from), err)
 	}
-	// The mode above went through the umask.
+	// The umask has changed the mode above.
 	return out.Chmod(mode)
 }

@@ -19,7 +19,7 @@ import (
 
 const root = "../../.." // the repository
 
-// program writes something to stand for the built executable.
+// program writes a file in place of the built executable.
 func program(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "built")
@@ -137,8 +137,8 @@ func TestAZipMadeAsCoreToolsMakesItCarriesTheExecBit(t *testing.T) {
 	}
 }
 
-// coreToolsZip does what Core Tools' ZipHelper does: original modes are lost, and
-// only the entry whose name equals defaultExecutablePath exactly is executable.
+// coreToolsZip does the same as Core Tools' ZipHelper: it loses the original modes, and only the
+// entry whose name equals defaultExecutablePath exactly is executable.
 func coreToolsZip(w io.Writer, dir, executable string) error {
 	z := zip.NewWriter(w)
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

@@ -11,14 +11,13 @@ import (
 	"time"
 )
 
-// zipTime is the time of every entry, so that equal folders give equal bytes.
-// 1980 is the first year that the format can express.
+// zipTime is the time of every entry, so that equal folders give equal bytes. 1980 is the first
+// year of the format.
 var zipTime = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// Zip writes the staged folder dir as a zip file for `az functionapp deployment
-// source config-zip`. Only the handler is executable, which Azure takes from the
-// zip. The same folder always gives the same bytes. A local.settings.json stays
-// out, because it can hold secrets.
+// Zip writes the staged folder dir as a zip file for `az functionapp deployment source config-zip`.
+// Only the handler is executable, and Azure uses the modes of the zip. The same folder always gives
+// the same bytes. A local.settings.json stays out, because it can hold secrets.
 func Zip(dir, out string) (err error) {
 	executable, err := executableName(filepath.Join(dir, hostFile))
 	if err != nil {
@@ -30,7 +29,7 @@ func Zip(dir, out string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
 		return fmt.Errorf("zip %s: %w", dir, err)
 	}
-	// The name changes at the end, so that a killed run leaves no half zip file under out.
+	// The file is renamed at the end, so that a killed run leaves no half zip file under out.
 	part := out + ".part"
 	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) // #nosec G302 -- a file for everybody
 	if err != nil {

@@ -106,7 +106,8 @@ func (o *outline) row(r sof.Row, this []*jsontape.Shape) {
 	}
 }
 
-// recurse gives all items that the paths can reach one shape, so that its fields lead back to it.
+// recurse assigns one shape to all items that the paths can reach, so that its fields lead back to
+// it.
 func (o *outline) recurse(r *sof.Recurse, this []*jsontape.Shape) {
 	all := jsontape.NewShape()
 	focus := this

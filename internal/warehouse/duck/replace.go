@@ -10,8 +10,8 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Replace replaces the tables of a type by those of another schema in one transaction. DuckDB can
-// only copy them. No commit runs at the same time.
+// Replace replaces the tables of a type by the tables of another schema in one transaction. DuckDB
+// can only copy them. No commit runs at the same time.
 func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error {
 	if err := r.Check(); err != nil {
 		return err

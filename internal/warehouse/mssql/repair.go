@@ -15,8 +15,8 @@ import (
 // Replace does.
 func (w *Warehouse) InPlace() bool { return !w.engine.TransactionalDDL }
 
-// Repair gives the tables of a type the columns of the plan's current views and marks every live
-// resource as not written. Repeating it is harmless.
+// Repair changes the tables of a type to the columns of the plan's current views and marks every
+// live resource as not written. Repeating it is harmless.
 func (w *Warehouse) Repair(ctx context.Context, r warehouse.Repair) error {
 	t, err := w.repaired(r)
 	if err != nil {

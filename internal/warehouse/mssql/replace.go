@@ -9,8 +9,8 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// Replace replaces the tables of a type by those of another schema in one transaction: readers wait
-// for its end or see the old tables. Permissions on a table itself are lost.
+// Replace replaces the tables of a type by the tables of another schema in one transaction: readers
+// wait for its end or see the old tables. Permissions on a table itself are lost.
 func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error {
 	if err := r.Check(); err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 type Snapshots struct {
 	// Every is the number of parts of a type between snapshots; 0 disables them.
 	Every int
-	// Grace is how long an unused snapshot is kept. It must exceed the longest query.
+	// Grace is the time for which an unused snapshot is kept. It must exceed the longest query.
 	Grace time.Duration
 }
 

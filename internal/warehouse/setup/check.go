@@ -22,7 +22,7 @@ type Result struct {
 	Of      int
 	// Server is the host and the database.
 	Server string
-	// Command writes the script that adds what is missing.
+	// Command writes the script that adds the missing objects.
 	Command string
 	// Note is a hint about properties that the engine does not report, or empty.
 	Note string

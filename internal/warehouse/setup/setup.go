@@ -188,7 +188,7 @@ func sid(clientID string) string {
 	return fmt.Sprintf("0x%X", id)
 }
 
-// ReaderRole returns the name of the role whose members may read.
+// ReaderRole returns the name of the readers' role.
 func (s Setup) ReaderRole() string { return s.Schema + "_reader" }
 
 func (s Setup) literal(text string) string { return tsql.Literal(text, s.Engine) }

@@ -7,9 +7,9 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Replace returns the statements that replace a target's tables by those of another schema, in one
-// transaction. The engine must support DDL in transactions. The caller checks results by step, see
-// below.
+// Replace returns the statements that replace a target's tables by the tables of another schema, in
+// one transaction. The engine must support DDL in transactions. The caller checks results by step,
+// see below.
 func (t Target) Replace(from string, there Catalog) []Statement {
 	out := []Statement{
 		{"abort on error", "SET XACT_ABORT ON"},

@@ -1,5 +1,5 @@
-// Package local adds the engines that need cgo to those of the package open, for programs
-// that run on a person's machine.
+// Package local adds the engines that need cgo to the engines of package open, for programs on a
+// person's machine.
 package local
 
 import (
