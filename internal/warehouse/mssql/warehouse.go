@@ -40,7 +40,7 @@ type Options struct {
 	Statements int
 	// TempDir is the folder for large prepared files while they are read; empty means the system's.
 	TempDir string
-	// LockWait is how long a commit waits for another on an engine whose locks have no time
+	// LockWait bounds how long a commit waits for another on an engine whose locks have no time
 	// limit of their own; 0 means a minute.
 	LockWait time.Duration
 	// Now dates the ledger and the stages.
