@@ -19,7 +19,7 @@ var bannedWords = []struct {
 }{
 	{regexp.MustCompile(`^\w+ (gives|tells) `), "returns, reports"},
 	{regexp.MustCompile(`^\w+ says `), "reports whether; a field: is set if"},
-	{regexp.MustCompile(`^\w+ (is|are) (what|whatever|where|how|who) `), "a verb: holds, returns, bounds"},
+	{regexp.MustCompile(`^\w+ (is|are) (what|whatever|where|who) `), "a verb: holds, returns, bounds"},
 	{regexp.MustCompile(`^\w+ (is|are) (that|those) `), "repeat the noun"},
 	{regexp.MustCompile(`(?i)\bwhat is\b`), "name the thing"},
 	{regexp.MustCompile(`(?i)\bthose of\b`), "repeat the noun"},
