@@ -48,7 +48,9 @@ func (w *World) Export(ctx context.Context, host *functionshost.Host) (records.E
 	}
 	var last records.ExportSummary
 	err = await(ctx, func(ctx context.Context) (bool, error) {
-		if err := host.FireTimer(ctx, "TimerExport"); err != nil {
+		err := host.FireTimer(ctx, "TimerExport")
+		// A reload of the host may end the handler meanwhile: the next tick goes on.
+		if err != nil && !errors.Is(err, functionshost.ErrHandlerEnded) {
 			return false, err
 		}
 		var there bool

@@ -14,6 +14,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// ErrHandlerEnded says that the host ended the handler in the middle of an invocation.
+var ErrHandlerEnded = errors.New("the host has ended the handler")
+
 // hostVersion is what the stand-in says it is.
 const hostVersion = "4.1048.200.0"
 
@@ -213,7 +216,7 @@ func (h *Host) cut(ctx context.Context, p *process, err error) error {
 	case <-ctx.Done():
 	}
 	if p.forgiven.Load() {
-		return fmt.Errorf("the host has ended the handler, at its functionTimeout of %s or for another one", h.app.functionTimeout)
+		return fmt.Errorf("%w, at its functionTimeout of %s or for another one", ErrHandlerEnded, h.app.functionTimeout)
 	}
 	select {
 	case <-h.stopping:
