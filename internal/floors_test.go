@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,12 +82,12 @@ func TestArchitecturePlaces(t *testing.T) {
 	}
 }
 
-// A file of the product or of an emulator is short enough to be read at once.
+// A file, also one of tests, is short enough to be read at once.
 func TestFilesAreShort(t *testing.T) {
 	t.Parallel()
 	const most = 450
 	for _, p := range load(t) {
-		for _, name := range append(p.GoFiles, p.CgoFiles...) {
+		for _, name := range slices.Concat(p.GoFiles, p.CgoFiles, p.TestGoFiles, p.XTestGoFiles) {
 			if n := linesOf(t, p.Dir, []string{name}); n > most {
 				t.Errorf("%s/%s has %d lines, at most %d", p.ImportPath, name, n, most)
 			}
