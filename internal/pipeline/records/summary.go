@@ -83,56 +83,79 @@ func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSum
 	}
 	var out []ExportSummary
 	for _, plan := range plans {
-		d, err := s.Plan(ctx, plan)
+		of, err := summaries(ctx, s, plan, most)
 		if err != nil {
-			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+			return nil, err
 		}
-		keys, err := s.LastExports(ctx, plan, most)
-		if err != nil {
-			return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
-		}
-		if e, waits := d.Value.pendingExport(plan, keys); waits {
-			e.Retry = d.Value.Retry
-			out = append(out, ExportSummary{Export: e, PlanPausedAt: d.Value.PausedAt, Notice: e.Retry.notice()})
-			d.Value.Retry = nil
-			keys = keys[:min(len(keys), most-1)]
-		}
-		for _, key := range keys {
-			e, err := Read[Export](ctx, j, key)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			sum := ExportSummary{Export: e.Value, PlanPausedAt: d.Value.PausedAt}
-			jobs, err := s.Jobs(ctx, e.Value)
-			if err != nil {
-				return nil, err
-			}
-			notices := []string{e.Value.Shortfall.notice(), e.Value.lacking(), lostNotice(e.Value, jobs)}
-			for _, job := range jobs {
-				sum.Files += job.Files
-				notices = append(notices, job.Notices...)
-				if job.Progress != "" {
-					sum.Progress = job.Progress
-				}
-			}
-			notices = append(notices, e.Value.Notices...)
-			if !e.Value.State.Final() {
-				notices = append(notices, e.Value.Retry.notice())
-			}
-			if key == keys[0] {
-				notices = append(notices, d.Value.Retry.notice())
-				if sum.Retry == nil && !sum.State.Final() {
-					sum.Retry = d.Value.Retry
-				}
-			}
-			sum.Notice = strings.Join(slices.DeleteFunc(notices, func(n string) bool { return n == "" }), "; ")
-			out = append(out, sum)
-		}
+		out = append(out, of...)
 	}
 	return out, nil
+}
+
+// summaries lists the exports of one plan.
+func summaries(ctx context.Context, s Store, plan string, most int) ([]ExportSummary, error) {
+	d, err := s.Plan(ctx, plan)
+	if err != nil {
+		return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+	}
+	keys, err := s.LastExports(ctx, plan, most)
+	if err != nil {
+		return nil, fmt.Errorf("list exports of plan %s: %w", plan, err)
+	}
+	var out []ExportSummary
+	if e, waits := d.Value.pendingExport(plan, keys); waits {
+		e.Retry = d.Value.Retry
+		out = append(out, ExportSummary{
+			Export: e, PlanPausedAt: d.Value.PausedAt, Notice: e.Retry.notice(),
+		})
+		d.Value.Retry = nil
+		keys = keys[:min(len(keys), most-1)]
+	}
+	for i, key := range keys {
+		e, err := Read[Export](ctx, s.Journal, key)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		sum, err := summary(ctx, s, e.Value, d.Value, i == 0)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, sum)
+	}
+	return out, nil
+}
+
+// summary describes one export of a plan. The retries of ticks are told with the newest.
+func summary(ctx context.Context, s Store, e Export, plan PlanRecord, newest bool) (ExportSummary, error) {
+	sum := ExportSummary{Export: e, PlanPausedAt: plan.PausedAt}
+	jobs, err := s.Jobs(ctx, e)
+	if err != nil {
+		return sum, err
+	}
+	notices := []string{e.Shortfall.notice(), e.lacking(), lostNotice(e, jobs)}
+	for _, job := range jobs {
+		sum.Files += job.Files
+		notices = append(notices, job.Notices...)
+		if job.Progress != "" {
+			sum.Progress = job.Progress
+		}
+	}
+	notices = append(notices, e.Notices...)
+	if !e.State.Final() {
+		notices = append(notices, e.Retry.notice())
+	}
+	if newest {
+		notices = append(notices, plan.Retry.notice())
+		if sum.Retry == nil && !sum.State.Final() {
+			sum.Retry = plan.Retry
+		}
+	}
+	notices = slices.DeleteFunc(notices, func(n string) bool { return n == "" })
+	sum.Notice = strings.Join(notices, "; ")
+	return sum, nil
 }
 
 // pendingExport is the export of a plan that is to begin and has no document yet. keys are
