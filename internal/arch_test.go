@@ -91,7 +91,7 @@ type wall struct {
 }
 
 var walls = []wall{
-	{"handler", []string{"internal/warehouse/duck", "github.com/duckdb"}, "cgo and a native library have no place in the static binary of the cloud"},
+	{"handler", []string{"internal/warehouse/duckdb", "github.com/duckdb"}, "cgo and a native library have no place in the static binary of the cloud"},
 	{"cmd/pack", []string{"internal/warehouse", "internal/app", "github.com/duckdb"}, "who only deploys needs Go and no C compiler"},
 	{"handler", []string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"}, "nobody types at the handler"},
 	{
@@ -112,7 +112,7 @@ var walls = []wall{
 	{"internal/config", []string{"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http", "github.com/Azure", "github.com/duckdb"}, "reading settings opens nothing"},
 	{
 		"internal/batch",
-		[]string{"internal/app", "internal/azure", "internal/bulkfhir", "internal/warehouse/duck", "internal/warehouse/mssql", "internal/warehouse/serverless", "github.com/Azure"},
+		[]string{"internal/app", "internal/azure", "internal/bulkfhir", "internal/warehouse/duckdb", "internal/warehouse/mssql", "internal/warehouse/serverless", "github.com/Azure"},
 		"a run without a host knows ports and the interface of engines; its program passes the adapters in",
 	},
 	{"handler", []string{"internal/batch", "internal/cli"}, "the cloud has a host"},
@@ -191,10 +191,10 @@ func TestWallsBetweenRooms(t *testing.T) {
 			}
 		}
 		if len(p.CgoFiles) > 0 {
-			t.Errorf("%s has cgo files: only libraries may, behind internal/warehouse/duck", p.ImportPath)
+			t.Errorf("%s has cgo files: only libraries may, behind internal/warehouse/duckdb", p.ImportPath)
 		}
-		if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, "github.com/duckdb") }) && !under(p.ImportPath, ours("internal/warehouse/duck")) {
-			t.Errorf("%s imports DuckDB: internal/warehouse/duck is the only room that does", p.ImportPath)
+		if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, "github.com/duckdb") }) && !under(p.ImportPath, ours("internal/warehouse/duckdb")) {
+			t.Errorf("%s imports DuckDB: internal/warehouse/duckdb is the only room that does", p.ImportPath)
 		}
 	}
 }

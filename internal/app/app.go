@@ -17,8 +17,8 @@ import (
 
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/warehouse"
 )
 
@@ -114,7 +114,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		return nil, err
 	}
 	set := planViews(a.config.ViewsFolder, exports)
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: a.lake, Views: set, LineLimit: a.config.LineLimit})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: a.lake, Views: set, LineLimit: a.config.LineLimit})
 	if err != nil {
 		return nil, err
 	}

@@ -4,27 +4,27 @@ import (
 	"sync"
 
 	"fhirsynapse/internal/config"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/views"
 )
 
 // Views compiles the bundled views and the views in folder, for all plans. A view in folder
 // replaces the bundled view of the same name; an empty folder adds none.
-func Views(folder string, options ...sof.Option) (prepared.PlanViews, error) {
+func Views(folder string, options ...sof.Option) (flatten.PlanViews, error) {
 	set, err := views.WithFolder(folder, options...)
 	if err != nil {
 		return nil, err
 	}
-	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
+	return flatten.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
 }
 
 // planViews compiles the views for each plan at its first use: plans differ in how they
 // read references.
-func planViews(folder string, exports config.Exports) prepared.PlanViews {
+func planViews(folder string, exports config.Exports) flatten.PlanViews {
 	var mu sync.Mutex
 	sets := map[sof.References][]*sof.View{}
-	return prepared.Native(func(plan string) ([]*sof.View, error) {
+	return flatten.Native(func(plan string) ([]*sof.View, error) {
 		r := exports.References(plan)
 		mu.Lock()
 		defer mu.Unlock()

@@ -22,9 +22,9 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 	"fhirsynapse/internal/emulator/fhirserver/store"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
@@ -102,7 +102,7 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 		t.Fatal(err)
 	}
 	lake := localfs.New(t.TempDir())
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,9 @@ import (
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/views"
@@ -137,7 +137,7 @@ func patients(n int) string {
 }
 
 // bundled are the bundled views of the types that the tests use, compiled once.
-var bundled = sync.OnceValues(func() (prepared.PlanViews, error) {
+var bundled = sync.OnceValues(func() (flatten.PlanViews, error) {
 	all, err := views.Load(nil)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ var bundled = sync.OnceValues(func() (prepared.PlanViews, error) {
 	few := slices.DeleteFunc(all, func(v *sof.View) bool {
 		return !slices.Contains([]string{"Patient", "Organization", "Observation"}, v.Resource)
 	})
-	return prepared.Native(func(string) ([]*sof.View, error) { return few, nil }), nil
+	return flatten.Native(func(string) ([]*sof.View, error) { return few, nil }), nil
 })
 
 func newWorld(t *testing.T) *world {
@@ -156,7 +156,7 @@ func newWorld(t *testing.T) *world {
 	}
 	c := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	lake := localfs.New(t.TempDir())
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: set})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: set})
 	if err != nil {
 		t.Fatal(err)
 	}

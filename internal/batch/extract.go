@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/batch/localfs"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // Extractor writes the rows of a folder into files, one for each table: <table>.parquet, .csv or
@@ -20,8 +20,8 @@ import (
 // without.
 type Extractor struct {
 	Lake      *localfs.Lake
-	Flattener *prepared.Flattener
-	Format    prepared.Format
+	Flattener *flatten.Flattener
+	Format    flatten.Format
 	// Dir is the folder of the files. It is made when it is missing.
 	Dir string
 	Now func() time.Time

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/batch"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 )
 
@@ -26,7 +26,7 @@ const (
 	deviceView = `{"resourceType":"ViewDefinition","name":"device","resource":"Device","status":"active","select":[{"column":[{"name":"id","path":"id"}]}]}`
 )
 
-func extractor(t *testing.T, w *folderWorld, format prepared.Format, dir string) batch.Extractor {
+func extractor(t *testing.T, w *folderWorld, format flatten.Format, dir string) batch.Extractor {
 	t.Helper()
 	var views []*sof.View
 	for _, text := range []string{patientView, linkView, deviceView} {
@@ -36,7 +36,7 @@ func extractor(t *testing.T, w *folderWorld, format prepared.Format, dir string)
 		}
 		views = append(views, v)
 	}
-	f, err := prepared.NewFlattener(prepared.Options{Lake: w.Lake, Views: prepared.Native(func(string) ([]*sof.View, error) { return views, nil })})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: w.Lake, Views: flatten.Native(func(string) ([]*sof.View, error) { return views, nil })})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 	})
 	dir := filepath.Join(t.TempDir(), "out")
 	for range 2 { // the second replaces the files of the first
-		report, err := extractor(t, w, prepared.CSV, dir).Extract(t.Context())
+		report, err := extractor(t, w, flatten.CSV, dir).Extract(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestAFailedExtractLeavesNothing(t *testing.T) {
 	t.Parallel()
 	whole := packed(t, patient+"\n"+strings.Repeat("x"+strings.Repeat(" ", 127)+"\n", 1<<13)) // a few blocks
 	w := newFolderWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
-	for _, format := range []prepared.Format{prepared.Parquet, prepared.CSV, prepared.NDJSON} {
+	for _, format := range []flatten.Format{flatten.Parquet, flatten.CSV, flatten.NDJSON} {
 		fresh := filepath.Join(t.TempDir(), "out")
 		if _, err := extractor(t, w, format, fresh).Extract(t.Context()); err == nil {
 			t.Errorf("%s: no error", format)
@@ -124,7 +124,7 @@ func TestExtractWhereAFileCannotTakeItsPlace(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "device.ndjson", "x"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := extractor(t, w, prepared.NDJSON, dir).Extract(t.Context()); err == nil {
+	if _, err := extractor(t, w, flatten.NDJSON, dir).Extract(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	if left := contents(t, dir); len(left) != 0 {
@@ -134,7 +134,7 @@ func TestExtractWhereAFileCannotTakeItsPlace(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := extractor(t, w, prepared.NDJSON, file).Extract(t.Context()); err == nil {
+	if _, err := extractor(t, w, flatten.NDJSON, file).Extract(t.Context()); err == nil {
 		t.Error("a file as the folder: no error")
 	}
 }
@@ -152,7 +152,7 @@ func TestManyFilesGoIntoOneTableInTheirOrder(t *testing.T) {
 		files[fmt.Sprintf("Device.%02d.ndjson", i)] = lines.String()
 	}
 	w, dir := newFolderWorld(t, files), t.TempDir()
-	x := extractor(t, w, prepared.CSV, dir)
+	x := extractor(t, w, flatten.CSV, dir)
 	x.Now = func() time.Time { return time.Unix(0, 0) }
 	if _, err := x.Extract(t.Context()); err != nil {
 		t.Fatal(err)

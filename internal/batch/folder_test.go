@@ -12,8 +12,8 @@ import (
 
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 func resource(typ, id string) string { return `{"resourceType":"` + typ + `","id":"` + id + `"}` }
@@ -21,7 +21,7 @@ func resource(typ, id string) string { return `{"resourceType":"` + typ + `","id
 func extracted(t *testing.T, files map[string]string) (report batch.LoadReport, tables map[string]string, err error) {
 	t.Helper()
 	w, dir := newFolderWorld(t, files), filepath.Join(t.TempDir(), "out")
-	report, err = extractor(t, w, prepared.CSV, dir).Extract(t.Context())
+	report, err = extractor(t, w, flatten.CSV, dir).Extract(t.Context())
 	if err != nil {
 		return report, nil, err
 	}
@@ -55,7 +55,7 @@ func TestAFileIsKnownByItsContent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, dir := newFolderWorld(t, map[string]string{name: text}), filepath.Join(t.TempDir(), "out")
-			report, err := extractor(t, w, prepared.CSV, dir).Extract(t.Context())
+			report, err := extractor(t, w, flatten.CSV, dir).Extract(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +240,7 @@ func TestAboveTheLimitOfBadLinesNothingIsLoaded(t *testing.T) {
 		fails bool
 	}{{0.05, true}, {0.0599, true}, {0.06, false}, {1, false}} {
 		w, dir := newFolderWorld(t, files), filepath.Join(t.TempDir(), "out")
-		x := extractor(t, w, prepared.CSV, dir)
+		x := extractor(t, w, flatten.CSV, dir)
 		x.MaxBad, x.Quarantine = test.limit, "x.quarantine"
 		_, err := x.Extract(t.Context())
 		if (err != nil) != test.fails {
@@ -268,7 +268,7 @@ func TestAPackedFileThatUnpacksWithoutEndIsRefused(t *testing.T) {
 	line := resource("Patient", "p") + strings.Repeat(" ", 1<<20) + "\n"
 	member := packed(t, strings.Repeat(line, 64))
 	w := newFolderWorld(t, map[string]string{"a.ndjson": strings.Repeat(member, 6)})
-	_, err := extractor(t, w, prepared.CSV, filepath.Join(t.TempDir(), "out")).Extract(t.Context())
+	_, err := extractor(t, w, flatten.CSV, filepath.Join(t.TempDir(), "out")).Extract(t.Context())
 	if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "unpacks to more than 400 times its size") {
 		t.Errorf("error = %v", err)
 	}
@@ -284,7 +284,7 @@ func TestMemoryDoesNotGrowWithAMixedFile(t *testing.T) {
 		}
 		w := newFolderWorld(t, map[string]string{"a.ndjson": b.String()})
 		b = strings.Builder{}
-		x := extractor(t, w, prepared.CSV, filepath.Join(t.TempDir(), "out"))
+		x := extractor(t, w, flatten.CSV, filepath.Join(t.TempDir(), "out"))
 		var most uint64
 		x.Read = func(int64) {
 			var m runtime.MemStats

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/batch/localfs"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/warehouse"
 )
 
@@ -46,8 +46,8 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 	// The folder itself may be read-only, and so may its parent.
 	quarantine := cmp.Or(to.Quarantine, filepath.Base(dir)+".quarantine")
 	lake := NewFolders(q.Dir, filepath.Join(work.Path(), "staging"), quarantine)
-	flattener, err := prepared.NewFlattener(prepared.Options{
-		Lake: lake, Views: views, Codec: prepared.Codec(q.Compression), LineLimit: q.LineLimit, Quarantined: q.Progress.Bad,
+	flattener, err := flatten.NewFlattener(flatten.Options{
+		Lake: lake, Views: views, Codec: flatten.Codec(q.Compression), LineLimit: q.LineLimit, Quarantined: q.Progress.Bad,
 	})
 	if err != nil {
 		return report, err
@@ -74,7 +74,7 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 
 // loadOptions returns what the warehouse of a load is opened with.
 func loadOptions(
-	q LoadRequest, lake *localfs.Lake, views prepared.PlanViews, f *prepared.Flattener, work string,
+	q LoadRequest, lake *localfs.Lake, views flatten.PlanViews, f *flatten.Flattener, work string,
 ) warehouse.OpenOptions {
 	o := warehouse.OpenOptions{
 		Lake: lake, Views: views, TempDir: work, LineLimit: q.LineLimit, EngineTransforms: q.EngineTransforms,

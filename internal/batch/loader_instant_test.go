@@ -15,9 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/batch"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
@@ -72,12 +72,12 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 // familiesOf loads folders, one after the other, into tables of their own.
 func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
 	t.Helper()
-	views := preparedtest.Views{batch.LoadPlan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
+	views := flattentest.Views{batch.LoadPlan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
 	staging, quarantine := filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine")
 	tables := refwarehouse.NewWarehouse(batch.NewFolders("", staging, quarantine), views.Tables)
 	for i, dir := range folders {
 		lake := batch.NewFolders(dir, staging, quarantine)
-		flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+		flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/workdir"
@@ -49,14 +49,14 @@ type Server struct {
 type target struct {
 	warehouse.Local
 	engine warehouse.Engine
-	format prepared.Format // empty with an engine
+	format flatten.Format // empty with an engine
 }
 
-var formats = []prepared.Format{prepared.Parquet, prepared.CSV, prepared.NDJSON}
+var formats = []flatten.Format{flatten.Parquet, flatten.CSV, flatten.NDJSON}
 
 // target returns where a scheme and an address lead, and whether a run can write there.
 func (r Runner) target(scheme, address string) (target, bool) {
-	if format := prepared.Format(scheme); slices.Contains(formats, format) {
+	if format := flatten.Format(scheme); slices.Contains(formats, format) {
 		dir := filepath.Clean(address)
 		local := warehouse.Local{Schema: "main", Dir: filepath.Dir(dir), Quarantine: dir + ".quarantine"}
 		return target{format: format, Local: local}, true
@@ -96,12 +96,12 @@ func (r Runner) tempFolder(to target) (*workdir.Dir, error) {
 }
 
 // compiled returns the bundled views and the views of a folder, if there is one.
-func compiled(folder string, references sof.References) (prepared.PlanViews, error) {
+func compiled(folder string, references sof.References) (flatten.PlanViews, error) {
 	set, err := views.WithFolder(folder, sof.WithReferences(references))
 	if err != nil {
 		return nil, err
 	}
-	return prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
+	return flatten.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
 }
 
 // tables are the open tables of a run.
@@ -141,7 +141,7 @@ func (t tables) close(ctx context.Context) error {
 }
 
 // makeRoom returns a function that gives commits the memory that a flattener keeps.
-func makeRoom(f *prepared.Flattener) func() (done func()) {
+func makeRoom(f *flatten.Flattener) func() (done func()) {
 	return func() func() {
 		f.GiveUp()
 		debug.FreeOSMemory()

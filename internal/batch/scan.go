@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // source is one resource type of a file to load.
@@ -199,7 +199,7 @@ var byName = regexp.MustCompile(`(?:^|/)([A-Z][A-Za-z]{1,63})[^/]*$`)
 // named returns the resource type that a file's name tells.
 func named(path string) (string, bool) {
 	m := byName.FindStringSubmatch(path)
-	if m == nil || !prepared.IsResourceType(m[1]) {
+	if m == nil || !flatten.IsResourceType(m[1]) {
 		return "", false
 	}
 	return m[1], true

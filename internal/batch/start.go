@@ -10,8 +10,8 @@ import (
 
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/warehouse"
 )
 
@@ -42,7 +42,7 @@ func (r Runner) Start(ctx context.Context, q StartRequest) (report StartReport, 
 		return report, err
 	}
 	lake := localfs.New(work.Path()).WithQuarantine(quarantine).WithLanding(files)
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 	if err != nil {
 		return report, err
 	}
@@ -90,7 +90,7 @@ func (r Runner) startTables(
 func unusable(err error) error { return fmt.Errorf("--to cannot be used: %w", err) }
 
 // exporter returns the exporter of a request, without a warehouse.
-func (r Runner) exporter(q StartRequest, server Server, lake *localfs.Lake, f *prepared.Flattener) Exporter {
+func (r Runner) exporter(q StartRequest, server Server, lake *localfs.Lake, f *flatten.Flattener) Exporter {
 	x := Exporter{
 		Plan: pipeline.Plan{
 			Level: q.Level, Group: q.Group, Types: q.Types, TypeFilter: q.TypeFilters, MaxBad: q.MaxBad, AllowErrors: q.AllowErrors,

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // content is the result of a survey of a file.
@@ -59,7 +59,7 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		if err != nil && !errors.Is(err, ndjson.ErrTooLong) {
 			return c, fmt.Errorf("read %s: %w", f.Path, err)
 		}
-		typ := prepared.LineType(line.JSON)
+		typ := flatten.LineType(line.JSON)
 		switch {
 		case typ == "" && len(c.types) == 0 && oddName == "":
 			oddName = oddTypeOf(line.JSON)
@@ -185,7 +185,7 @@ func formOf(head []byte) (f form) {
 			f.left = &LeftOut{Resources: true, Reason: "it is a JSON array: write its elements on a line each, with jq -c '.[]'"}
 		}
 	case text[0] == '{' && !f.lines && more && spread(text, cut):
-		f.left = documentOf(prepared.LineType(text))
+		f.left = documentOf(flatten.LineType(text))
 	case text[0] == '<':
 		f.left = &LeftOut{Reason: "it is XML or HTML, not JSON", Resources: bytes.Contains(text, []byte("http://hl7.org/fhir"))}
 	}

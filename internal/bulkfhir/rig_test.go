@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"fhirsynapse/internal/bulkfhir"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
@@ -119,10 +119,10 @@ func (r *rig) boot() {
 		r.t.Fatal(err)
 	}
 	r.source = source
-	compiledViews := prepared.Native(func(string) ([]*sof.View, error) { return compiled() })
+	compiledViews := flatten.Native(func(string) ([]*sof.View, error) { return compiled() })
 	flattener := r.flattener
 	if flattener == nil {
-		if flattener, err = prepared.NewFlattener(prepared.Options{Lake: r.lake, Views: compiledViews}); err != nil {
+		if flattener, err = flatten.NewFlattener(flatten.Options{Lake: r.lake, Views: compiledViews}); err != nil {
 			r.t.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/query"
-	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/warehouse/duckdb"
 )
 
 func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
@@ -100,10 +100,10 @@ func (c Commands) query(ctx context.Context, db, statement string, show func(que
 	if err := query.One(statement); err != nil {
 		return err
 	}
-	if err := duck.CheckFile(db); err != nil {
+	if err := duckdb.CheckFile(db); err != nil {
 		return err
 	}
-	rows, err := duck.Query(ctx, db, statement, writerWait)
+	rows, err := duckdb.Query(ctx, db, statement, writerWait)
 	if err != nil {
 		return err
 	}

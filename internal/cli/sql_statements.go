@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -31,10 +31,10 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 	if err != nil {
 		return "", err
 	}
-	view := prepared.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+	view := flatten.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := statements.Attempt{
-		Target: statements.Target{Engine: e, Schema: shownSchema, Type: v.Resource, Views: []prepared.Table{view}},
+		Target: statements.Target{Engine: e, Schema: shownSchema, Type: v.Resource, Views: []flatten.Table{view}},
 		Export: shownExport, ViewSet: 1, Stage: statements.StageName(at, shownAttempt, 1), At: at,
 	}
 	made, err := a.Ensure(nil)

@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	bundled "fhirsynapse/views"
 )
@@ -18,7 +18,7 @@ import (
 // flattened returns the counts of a file of patients, in blocks of a few lines.
 func flattened(t *testing.T, lines ...string) pipeline.Done {
 	t.Helper()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: compiled(t, patientView), Block: 1 << 10})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: compiled(t, patientView), Block: 1 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestMadeUpDataHasNoDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: prepared.Native(func(string) ([]*sof.View, error) { return set, nil })})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: flatten.Native(func(string) ([]*sof.View, error) { return set, nil })})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package prepared defines the prepared form of an NDJSON file: prepare writes it to the staging
+// Package flatten defines the prepared form of an NDJSON file: prepare writes it to the staging
 // area, and commit copies it into the tables.
 //
 //	<dir>/head.parquet      id, version, last_updated, deleted, line: one row per resource
@@ -16,4 +16,4 @@
 // meta.versionId is unusable. A value that does not fit its column's type becomes NULL and is
 // counted. Decimals are computed from their text, without floats; digits beyond the scale are
 // rounded half to even.
-package prepared
+package flatten

@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
@@ -19,14 +19,14 @@ import (
 
 // columns holds a run of rows by column.
 type columns struct {
-	values []*flatparquet.Values
+	values []*parquetfile.Values
 	rows   int
 }
 
-func newColumns(of []flatparquet.Column) columns {
-	c := columns{values: make([]*flatparquet.Values, len(of))}
+func newColumns(of []parquetfile.Column) columns {
+	c := columns{values: make([]*parquetfile.Values, len(of))}
 	for i := range of {
-		c.values[i] = flatparquet.NewValues(of[i].Type)
+		c.values[i] = parquetfile.NewValues(of[i].Type)
 	}
 	return c
 }
@@ -66,7 +66,7 @@ func newResult(tables []Table) *result {
 	return r
 }
 
-func (r *result) addParquet(tables []Table, keys []flatparquet.Column) {
+func (r *result) addParquet(tables []Table, keys []parquetfile.Column) {
 	for i := range tables {
 		p := &parquetRows{columns: newColumns(tableColumns(tables[i], keys)), table: &tables[i], keys: len(keys)}
 		r.parquet = append(r.parquet, p)

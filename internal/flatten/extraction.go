@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -69,7 +69,7 @@ func (x *Extraction) begin(t Table, create func(table string) (io.WriteCloser, e
 	x.files = append(x.files, file)
 	switch x.format {
 	case Parquet:
-		file.parquet = newParquetFile(to, flatparquet.NewWriter(t.Name, tableColumns(t, nil), x.f.codec))
+		file.parquet = newParquetFile(to, parquetfile.NewWriter(t.Name, tableColumns(t, nil), x.f.codec))
 	case CSV:
 		_, err = to.Write(header(t))
 	case NDJSON:

@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 const (
@@ -40,9 +40,9 @@ type file struct {
 func (f *file) Close() error { f.closed = true; return nil }
 
 // extract extracts the tables of Observation from inputs.
-func extract(t *testing.T, format prepared.Format, lake pipeline.Lake, inputs ...string) (map[string]*file, pipeline.Done) {
+func extract(t *testing.T, format flatten.Format, lake pipeline.Lake, inputs ...string) (map[string]*file, pipeline.Done) {
 	t.Helper()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: compiled(t, everyKind, patientView, valueView), Evaluators: 2, Block: 256, Codec: prepared.None})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: compiled(t, everyKind, patientView, valueView), Evaluators: 2, Block: 256, Codec: flatten.None})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ no JSON
 func TestExtractionWritesCSV(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
-	files, done := extract(t, prepared.CSV, lake, observations, `{"resourceType":"Observation","id":"z","valueString":" "}`)
+	files, done := extract(t, flatten.CSV, lake, observations, `{"resourceType":"Observation","id":"z","valueString":" "}`)
 	want := "id,text,number,whole,flag,day,at,codes\n" +
 		"a,\"x, \"\"y\"\"\\\n\x01é\",,,,,2024-01-02T00:02:03.500Z,\"[\"\"1\"\",\"\"b\\\"\"c\"\"]\"\n" +
 		"b,,-1.2300,,,2024-05-06,,[]\n" +
@@ -124,7 +124,7 @@ func inQuarantine(t *testing.T, lake pipeline.Lake, path string) bool {
 
 func TestExtractionWritesNDJSON(t *testing.T) {
 	t.Parallel()
-	files, done := extract(t, prepared.NDJSON, newLake(), observations)
+	files, done := extract(t, flatten.NDJSON, newLake(), observations)
 	want := `{"id":"a","text":"x, \"y\"\\\n\u0001é","number":null,"whole":null,"flag":null,"day":null,"at":"2024-01-02T00:02:03.500Z","codes":["1","b\"c"]}
 {"id":"b","text":null,"number":-1.2300,"whole":null,"flag":null,"day":"2024-05-06","at":null,"codes":[]}
 {"id":"a","text":"","number":null,"whole":null,"flag":null,"day":null,"at":null,"codes":[]}
@@ -148,7 +148,7 @@ func TestExtractionWritesNDJSON(t *testing.T) {
 
 func TestExtractionWritesParquet(t *testing.T) {
 	t.Parallel()
-	files, done := extract(t, prepared.Parquet, newLake(), observations, "")
+	files, done := extract(t, flatten.Parquet, newLake(), observations, "")
 	_ = done
 	data := files["obs"].Bytes()
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
@@ -189,13 +189,13 @@ func TestExtractionWritesParquet(t *testing.T) {
 
 func TestAnExtractionWithoutRowsHasItsFiles(t *testing.T) {
 	t.Parallel()
-	for format, want := range map[prepared.Format]string{prepared.CSV: "value\n", prepared.NDJSON: ""} {
+	for format, want := range map[flatten.Format]string{flatten.CSV: "value\n", flatten.NDJSON: ""} {
 		files, _ := extract(t, format, newLake(), "")
 		if got := files["obs_value"].String(); got != want {
 			t.Errorf("%s: %q", format, got)
 		}
 	}
-	files, _ := extract(t, prepared.Parquet, newLake())
+	files, _ := extract(t, flatten.Parquet, newLake())
 	data := files["obs_value"].Bytes()
 	if f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data))); err != nil || f.NumRows() != 0 {
 		t.Errorf("an empty Parquet file: %v", err)
@@ -204,18 +204,18 @@ func TestAnExtractionWithoutRowsHasItsFiles(t *testing.T) {
 
 func TestAnExtractionThatCannotWriteFails(t *testing.T) {
 	t.Parallel()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: compiled(t, everyKind)})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: compiled(t, everyKind)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	full := errors.New("the disk is full")
-	if _, err := f.Extraction(plan, "Observation", prepared.CSV, func(string) (io.WriteCloser, error) { return nil, full }); !errors.Is(err, full) {
+	if _, err := f.Extraction(plan, "Observation", flatten.CSV, func(string) (io.WriteCloser, error) { return nil, full }); !errors.Is(err, full) {
 		t.Errorf("create: %v", err)
 	}
 	if _, err := f.Extraction(plan, "Observation", "xml", func(string) (io.WriteCloser, error) { return &file{}, nil }); err == nil {
 		t.Error("an unknown format is accepted")
 	}
-	x, err := f.Extraction(plan, "Observation", prepared.NDJSON, func(string) (io.WriteCloser, error) { return broken{full}, nil })
+	x, err := f.Extraction(plan, "Observation", flatten.NDJSON, func(string) (io.WriteCloser, error) { return broken{full}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"bytes"
@@ -10,8 +10,8 @@ import (
 
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	bundled "fhirsynapse/views"
 )
@@ -46,11 +46,11 @@ func BenchmarkFlatten(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	plan := prepared.Native(func(string) ([]*sof.View, error) { return set, nil })
+	plan := flatten.Native(func(string) ([]*sof.View, error) { return set, nil })
 	for _, typ := range []string{"Patient", "Encounter", "Condition", "Observation", "ExplanationOfBenefit"} {
 		b.Run(typ, func(b *testing.B) {
 			lake := &sinkLake{}
-			f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
+			f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: plan})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/native"
 	"fhirsynapse/internal/sof/native/jsontape"
@@ -86,7 +86,7 @@ type Options struct {
 // Flattener implements pipeline.Flattener with an engine of views.
 type Flattener struct {
 	o     Options
-	codec flatparquet.Codec
+	codec parquetfile.Codec
 
 	mu   sync.Mutex
 	kits map[[2]string]*kit // by plan and type
@@ -94,7 +94,7 @@ type Flattener struct {
 
 	evaluators shelf[*kit, Evaluator]
 	results    shelf[*kit, *result]
-	writers    shelf[*kit, []*flatparquet.Writer]
+	writers    shelf[*kit, []*parquetfile.Writer]
 	buffers    shelf[struct{}, []byte] // of blocks
 
 	running atomic.Int64        // files in progress
@@ -118,12 +118,12 @@ type kit struct {
 }
 
 // newWriters returns the writers of a kit's tables, with the heads last.
-func (f *Flattener) newWriters(k *kit) []*flatparquet.Writer {
-	var writers []*flatparquet.Writer
+func (f *Flattener) newWriters(k *kit) []*parquetfile.Writer {
+	var writers []*parquetfile.Writer
 	for _, t := range k.tables {
-		writers = append(writers, flatparquet.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
+		writers = append(writers, parquetfile.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
 	}
-	return append(writers, flatparquet.NewWriter("head", headColumns, f.codec))
+	return append(writers, parquetfile.NewWriter("head", headColumns, f.codec))
 }
 
 // inFlight bounds the bytes of lines in evaluation. A single line may be longer.
@@ -144,7 +144,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 	return &Flattener{
 		o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{},
 		evaluators: shelf[*kit, Evaluator]{most: keptEvaluators}, results: shelf[*kit, *result]{most: keptResults},
-		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), largeTurn: semaphore.NewWeighted(1), writers: shelf[*kit, []*flatparquet.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
+		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), largeTurn: semaphore.NewWeighted(1), writers: shelf[*kit, []*parquetfile.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
 	}, nil
 }
 

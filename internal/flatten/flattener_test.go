@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"bytes"
@@ -15,16 +15,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/pipelinetest"
-	"fhirsynapse/internal/testkit/preparedtest"
 )
 
 const plan = "nightly"
 
-var views = preparedtest.Views{plan: {
+var views = flattentest.Views{plan: {
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}, {Name: "weight", Kind: sof.Decimal}, {Name: "born", Kind: sof.Date}}},
 	{Name: "observation", Resource: "Observation", Columns: []sof.Column{{Name: "code"}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "use"}, {Name: "zeta", Kind: sof.Integer}, {Name: "alpha", Kind: sof.Boolean}}},
@@ -34,10 +34,10 @@ func newLake() *pipelinetest.MemoryLake {
 	return pipelinetest.NewMemoryLake(func() time.Time { return time.Unix(0, 0) })
 }
 
-func flattener(t *testing.T, o prepared.Options) *prepared.Flattener {
+func flattener(t *testing.T, o flatten.Options) *flatten.Flattener {
 	t.Helper()
 	o.Views = views
-	f, err := prepared.NewFlattener(o)
+	f, err := flatten.NewFlattener(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func dump(t *testing.T, lake pipeline.Lake, dir string) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}
 	if exists(t, lake, dir+"/head.parquet") {
-		for h, err := range prepared.Heads(t.Context(), lake, dir) {
+		for h, err := range flatten.Heads(t.Context(), lake, dir) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,10 +61,10 @@ func dump(t *testing.T, lake pipeline.Lake, dir string) map[string][]string {
 		}
 	}
 	for _, table := range views[plan] {
-		if !exists(t, lake, prepared.File(dir, table.Name)) {
+		if !exists(t, lake, flatten.File(dir, table.Name)) {
 			continue
 		}
-		for r, err := range prepared.Rows(t.Context(), lake, dir, table) {
+		for r, err := range flatten.Rows(t.Context(), lake, dir, table) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 		`   `,
 		`{"resourceType":"Patient","id":"j",` + meta + `,"rows":{"patient_name":[["` + "\u6771\u4eac" + `",null,"false"]]}}`,
 	}, "\r\n")
-	got, err := flattener(t, prepared.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader(in))
+	got, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader(in))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 func TestAFileWithoutResourcesLeavesNothing(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
-	got, err := flattener(t, prepared.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader("\n"))
+	got, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader("\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func expectNothing(t *testing.T, lake pipeline.Lake) {
 func TestAMissingInstantIsTheJobs(t *testing.T) {
 	t.Parallel()
 	lake, in := newLake(), patients("s/p@1")
-	f := flattener(t, prepared.Options{Lake: lake})
+	f := flattener(t, flatten.Options{Lake: lake})
 	const text = `{broken` + "\n" + `{"resourceType":"Patient","id":"a","rows":{"patient":[[null,null,null]]}}`
 	if _, err := f.Flatten(t.Context(), in, strings.NewReader(text)); !errors.Is(err, pipeline.ErrNoInstant) {
 		t.Errorf("error: %v", err)
@@ -240,7 +240,7 @@ func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	in := many(3000)
 	var first map[string]string
-	for _, o := range []prepared.Options{{Evaluators: 1}, {Evaluators: 4}, {Evaluators: 3}} {
+	for _, o := range []flatten.Options{{Evaluators: 1}, {Evaluators: 4}, {Evaluators: 3}} {
 		o.Lake, o.Block, o.RowGroup = newLake(), 4<<10, 64<<10
 		var r io.Reader = bytes.NewReader(in)
 		if o.Evaluators == 3 {
@@ -281,9 +281,9 @@ func TestBothCodecsGiveTheSameRows(t *testing.T) {
 	t.Parallel()
 	in := many(500)
 	var first map[string][]string
-	for _, codec := range []prepared.Codec{prepared.Snappy, prepared.Zstd} {
+	for _, codec := range []flatten.Codec{flatten.Snappy, flatten.Zstd} {
 		lake := newLake()
-		if _, err := flattener(t, prepared.Options{Lake: lake, Codec: codec}).Flatten(t.Context(), patients("d"), bytes.NewReader(in)); err != nil {
+		if _, err := flattener(t, flatten.Options{Lake: lake, Codec: codec}).Flatten(t.Context(), patients("d"), bytes.NewReader(in)); err != nil {
 			t.Fatal(err)
 		}
 		if first == nil {
@@ -293,7 +293,7 @@ func TestBothCodecsGiveTheSameRows(t *testing.T) {
 			t.Errorf("%s (-snappy +got):\n%s", codec, d)
 		}
 	}
-	if _, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: views, Codec: "lzma"}); err == nil {
+	if _, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: views, Codec: "lzma"}); err == nil {
 		t.Error("an unknown codec was taken")
 	}
 }
@@ -302,7 +302,7 @@ func TestALineOverTheLimitIsQuarantined(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
 	in := `{"resourceType":"Patient","id":"a",` + meta + "}\n" + strings.Repeat("x", 3<<20) + "\n" + `{"resourceType":"Patient","id":"b",` + meta + "}"
-	done, err := flattener(t, prepared.Options{Lake: lake, LineLimit: 1000}).Flatten(t.Context(), patients("d"), strings.NewReader(in))
+	done, err := flattener(t, flatten.Options{Lake: lake, LineLimit: 1000}).Flatten(t.Context(), patients("d"), strings.NewReader(in))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func TestNothingIsLeftOfAFileThatCannotBeRead(t *testing.T) {
 	lake := newLake()
 	cut := errors.New("cut")
 	r := io.MultiReader(bytes.NewReader(many(3000)), iotest.ErrReader(cut))
-	_, err := flattener(t, prepared.Options{Lake: lake, Block: 1 << 10}).Flatten(t.Context(), patients("d"), r)
+	_, err := flattener(t, flatten.Options{Lake: lake, Block: 1 << 10}).Flatten(t.Context(), patients("d"), r)
 	if !errors.Is(err, cut) {
 		t.Errorf("error: %v", err)
 	}
@@ -327,7 +327,7 @@ func TestNothingIsLeftOfAFileThatCannotBeRead(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := flattener(t, prepared.Options{Lake: lake}).Flatten(ctx, patients("d"), bytes.NewReader(many(3000))); !errors.Is(err, context.Canceled) {
+	if _, err := flattener(t, flatten.Options{Lake: lake}).Flatten(ctx, patients("d"), bytes.NewReader(many(3000))); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
 	expectNothing(t, lake)
@@ -352,7 +352,7 @@ func TestTheErrorOfTheLakeComesOut(t *testing.T) {
 	full := errors.New("full")
 	for _, suffix := range []string{"head.parquet", "patient_name.parquet", ".ndjson"} {
 		lake := newLake()
-		f := flattener(t, prepared.Options{Lake: fullLake{lake, suffix, full}, RowGroup: 1 << 10})
+		f := flattener(t, flatten.Options{Lake: fullLake{lake, suffix, full}, RowGroup: 1 << 10})
 		if _, err := f.Flatten(t.Context(), patients("d"), bytes.NewReader(many(3000))); !errors.Is(err, full) {
 			t.Errorf("%s: error: %v", suffix, err)
 		}
@@ -363,7 +363,7 @@ func TestAnUnknownPlanIsAnError(t *testing.T) {
 	t.Parallel()
 	in := patients("d")
 	in.Plan = "other"
-	if _, err := flattener(t, prepared.Options{Lake: newLake()}).Flatten(t.Context(), in, strings.NewReader("")); err == nil {
+	if _, err := flattener(t, flatten.Options{Lake: newLake()}).Flatten(t.Context(), in, strings.NewReader("")); err == nil {
 		t.Error("no error")
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !race
 
-package prepared_test
+package flatten_test
 
 import (
 	"strings"

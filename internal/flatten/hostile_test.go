@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	bundled "fhirsynapse/views"
 )
@@ -303,7 +303,7 @@ func flattenHostile(name, file string) error {
 			return err
 		}
 		lake := &reasons{}
-		f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: prepared.Native(func(string) ([]*sof.View, error) { return set, nil }), Evaluators: 2})
+		f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: flatten.Native(func(string) ([]*sof.View, error) { return set, nil }), Evaluators: 2})
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 )
 
 func TestIDsOutsideTheRuleAreLoadedAndCounted(t *testing.T) {
@@ -15,7 +15,7 @@ func TestIDsOutsideTheRuleAreLoadedAndCounted(t *testing.T) {
 	lake := newLake()
 	in := line("plain-1.a") + line("under_score") + line(strings.Repeat("x", 64)) + line(strings.Repeat("x", 65)) + line(strings.Repeat("x", 128)) +
 		line(strings.Repeat("x", 129)) + line("a b") + line("a/b")
-	done, err := flattener(t, prepared.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader(in))
+	done, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader(in))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 )
 
 // pairs is a view with a row for every pair of names.
-func pairs(t *testing.T) prepared.Native {
+func pairs(t *testing.T) flatten.Native {
 	t.Helper()
 	return compiled(t, `{"resource":"Patient","name":"pair","select":[{"forEach":"name","column":[{"name":"a","path":"family"}]},{"forEach":"name","column":[{"name":"b","path":"family"}]}]}`)
 }
@@ -35,10 +35,10 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 		lines = append(lines, named(fmt.Sprint("p", i), n))
 	}
 	lines = append(lines, "", "{", named("last", 1))
-	for _, o := range []prepared.Options{{Evaluators: 1}, {Evaluators: 3, Block: 1 << 10}} {
+	for _, o := range []flatten.Options{{Evaluators: 1}, {Evaluators: 3, Block: 1 << 10}} {
 		lake := newLake()
 		o.Lake, o.Views = lake, pairs(t)
-		f, err := prepared.NewFlattener(o)
+		f, err := flatten.NewFlattener(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 		}
 		rows := map[string]int{}
 		var order []string
-		for r, err := range prepared.Rows(t.Context(), lake, "d", tables[0]) {
+		for r, err := range flatten.Rows(t.Context(), lake, "d", tables[0]) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 // Flattening can be cancelled in the middle of a large line.
 func TestALargeLineEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: newLake(), Views: compiled(t, `{"resource":"Patient","name":"v","select":[{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'y').exists()).count()"}]}]}`)})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: compiled(t, `{"resource":"Patient","name":"v","select":[{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'y').exists()).count()"}]}]}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,21 +100,21 @@ func TestALargeLineEndsWithItsContext(t *testing.T) {
 
 // panicking has an engine that panics at one line.
 type panicking struct {
-	preparedtest.Views
+	flattentest.Views
 	with any
 }
 
 type panickingEvaluator struct {
-	prepared.Evaluator
+	flatten.Evaluator
 	with any
 }
 
-func (b panicking) Engine(plan, resource string) (func(prepared.Room) prepared.Evaluator, error) {
+func (b panicking) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluator, error) {
 	engine, err := b.Views.Engine(plan, resource)
-	return func(r prepared.Room) prepared.Evaluator { return panickingEvaluator{engine(r), b.with} }, err
+	return func(r flatten.Room) flatten.Evaluator { return panickingEvaluator{engine(r), b.with} }, err
 }
 
-func (b panickingEvaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+func (b panickingEvaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
 	if strings.Contains(string(line), `"id":"secret"`) {
 		if b.with == nil {
 			_ = strings.Fields(" ")[len(line)]
@@ -139,7 +139,7 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lake := newLake()
-			f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: panicking{views, c.with}, Block: 256})
+			f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: panicking{views, c.with}, Block: 256})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +166,7 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 
 func TestAPanicOfTheStoreFailsTheFile(t *testing.T) {
 	t.Parallel()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: panicLake{}, Views: views})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: panicLake{}, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

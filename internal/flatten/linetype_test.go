@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 )
 
 func TestLineType(t *testing.T) {
@@ -32,7 +32,7 @@ func TestLineType(t *testing.T) {
 		`{"id":"a"}, "resourceType":"Patient"}`:                                              "",
 		``:                                                                                   "",
 	} {
-		if got := prepared.LineType([]byte(line)); got != want {
+		if got := flatten.LineType([]byte(line)); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
 	}
@@ -41,14 +41,14 @@ func TestLineType(t *testing.T) {
 func FuzzLineType(f *testing.F) {
 	f.Add([]byte(`{"a":[{"resourceType":"Device"}],"b":"\\\"","resourceType":"Patient"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		got := prepared.LineType(line)
+		got := flatten.LineType(line)
 		var fields map[string]json.RawMessage
 		if json.Unmarshal(line, &fields) != nil || bytes.Contains(line, []byte(`\`)) || bytes.Count(line, []byte("resourceType")) > 1 {
 			return
 		}
 		var want string
 		_ = json.Unmarshal(fields["resourceType"], &want)
-		if !prepared.IsResourceType(want) {
+		if !flatten.IsResourceType(want) {
 			want = ""
 		}
 		if got != want {

@@ -1,4 +1,4 @@
-package prepared_test
+package flatten_test
 
 import (
 	"strings"
@@ -7,13 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
-func compiled(t *testing.T, texts ...string) prepared.Native {
+func compiled(t *testing.T, texts ...string) flatten.Native {
 	t.Helper()
 	var views []*sof.View
 	for _, text := range texts {
@@ -35,7 +35,7 @@ func TestFlattener(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestFlattener(t, func(t *testing.T, lake pipeline.Lake) pipeline.Flattener {
 		t.Helper()
-		f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: compiled(t, patientView), Evaluators: 2, Block: 16 << 10, RowGroup: 64 << 10})
+		f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: compiled(t, patientView), Evaluators: 2, Block: 16 << 10, RowGroup: 64 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestTheNativeEngineFillsTheFiles(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
 	v := compiled(t, patientView, codeView, nameView)
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: v})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: v})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestTheNativeEngineFillsTheFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rows []string
-	for r, err := range prepared.Rows(t.Context(), lake, "d", tables[2]) {
+	for r, err := range flatten.Rows(t.Context(), lake, "d", tables[2]) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"crypto/sha256"
@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/sof"
 )
 
@@ -24,26 +24,26 @@ func File(dir, table string) string { return dir + "/" + table + ".parquet" }
 
 var (
 	// headColumns are the columns of head.parquet.
-	headColumns = []flatparquet.Column{
+	headColumns = []parquetfile.Column{
 		{Name: "id", Required: true, Distinct: true},
 		{Name: "version", Required: true, Distinct: true},
 		{Name: "last_updated", Required: true, Distinct: true},
-		{Name: "deleted", Required: true, Type: flatparquet.Boolean},
-		{Name: "line", Required: true, Type: flatparquet.Int64},
+		{Name: "deleted", Required: true, Type: parquetfile.Boolean},
+		{Name: "line", Required: true, Type: parquetfile.Int64},
 	}
 	// keyColumns precede the view's columns in a table's file.
-	keyColumns = []flatparquet.Column{
+	keyColumns = []parquetfile.Column{
 		{Name: IDColumn, Required: true, Distinct: true},
-		{Name: LineColumn, Required: true, Type: flatparquet.Int64},
+		{Name: LineColumn, Required: true, Type: parquetfile.Int64},
 		{Name: VersionColumn, Required: true, Distinct: true},
 	}
 )
 
 // tableColumns returns keys followed by the columns of a view.
-func tableColumns(t Table, keys []flatparquet.Column) []flatparquet.Column {
+func tableColumns(t Table, keys []parquetfile.Column) []parquetfile.Column {
 	columns := slices.Clone(keys)
 	for _, c := range t.Columns {
-		of := flatparquet.Column{Name: c.Name, Type: parquetTypes[c.Kind]}
+		of := parquetfile.Column{Name: c.Name, Type: parquetTypes[c.Kind]}
 		if c.Kind == sof.Decimal {
 			of.Precision, of.Scale = DecimalSize(c)
 		}
@@ -52,9 +52,9 @@ func tableColumns(t Table, keys []flatparquet.Column) []flatparquet.Column {
 	return columns
 }
 
-var parquetTypes = map[sof.Kind]flatparquet.Type{
-	sof.Text: flatparquet.Text, sof.Boolean: flatparquet.Boolean, sof.Integer: flatparquet.Int32, sof.BigInt: flatparquet.Int64,
-	sof.Decimal: flatparquet.Decimal, sof.Date: flatparquet.Date, sof.Timestamp: flatparquet.Timestamp,
+var parquetTypes = map[sof.Kind]parquetfile.Type{
+	sof.Text: parquetfile.Text, sof.Boolean: parquetfile.Boolean, sof.Integer: parquetfile.Int32, sof.BigInt: parquetfile.Int64,
+	sof.Decimal: parquetfile.Decimal, sof.Date: parquetfile.Date, sof.Timestamp: parquetfile.Timestamp,
 }
 
 // DecimalSize returns the precision and scale of a Decimal column, with sof's defaults if it has

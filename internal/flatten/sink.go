@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"bufio"
@@ -10,7 +10,7 @@ import (
 	"io"
 	"sync"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/pipeline"
 )
 
@@ -19,7 +19,7 @@ type sink struct {
 	o       Options
 	in      pipeline.Flattening
 	tables  []Table
-	writers []*flatparquet.Writer // by table, heads last
+	writers []*parquetfile.Writer // by table, heads last
 	done    pipeline.Done
 
 	puts       *puts
@@ -27,7 +27,7 @@ type sink struct {
 	quarantine *quarantine
 }
 
-func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table, writers []*flatparquet.Writer) *sink {
+func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table, writers []*parquetfile.Writer) *sink {
 	p := newPuts(ctx, o.Lake)
 	return &sink{
 		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), puts: p,
@@ -169,11 +169,11 @@ func (s *sink) close(err error) error {
 
 // parquetFile is one Parquet file in progress.
 type parquetFile struct {
-	*flatparquet.Writer
+	*parquetfile.Writer
 	to io.WriteCloser
 }
 
-func newParquetFile(to io.WriteCloser, w *flatparquet.Writer) *parquetFile {
+func newParquetFile(to io.WriteCloser, w *parquetfile.Writer) *parquetFile {
 	// Many small writes become few large ones before the pipe.
 	b := bufio.NewWriterSize(to, writeBuffer)
 	w.Reset(b)
@@ -202,16 +202,16 @@ func (f *parquetFile) close() error {
 	return f.to.Close()
 }
 
-func codecOf(c Codec) (flatparquet.Codec, error) {
+func codecOf(c Codec) (parquetfile.Codec, error) {
 	switch c {
 	case Snappy:
-		return flatparquet.Snappy(), nil
+		return parquetfile.Snappy(), nil
 	case None:
-		return flatparquet.Uncompressed(), nil
+		return parquetfile.Uncompressed(), nil
 	case Zstd:
-		return flatparquet.Zstd()
+		return parquetfile.Zstd()
 	}
-	return flatparquet.Codec{}, fmt.Errorf("codec %q is unknown: use %s, %s or %s", c, Snappy, Zstd, None)
+	return parquetfile.Codec{}, fmt.Errorf("codec %q is unknown: use %s, %s or %s", c, Snappy, Zstd, None)
 }
 
 // puts are the blobs in progress.

@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"strconv"
@@ -6,12 +6,12 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/sof"
 )
 
 // put sets a column to the value of a cell and returns the fit.
-func put(to *flatparquet.Values, row int, c *sof.Column, cell []byte) fit {
+func put(to *parquetfile.Values, row int, c *sof.Column, cell []byte) fit {
 	switch c.Kind {
 	case sof.Boolean:
 		if string(cell) != "true" && string(cell) != "false" {

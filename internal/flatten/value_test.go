@@ -1,4 +1,4 @@
-package prepared
+package flatten
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/sof"
 )
 
@@ -246,12 +246,12 @@ func throughParquet(t *testing.T, c sof.Column, cell string) (got string, f fit)
 	t.Helper()
 	c.Name = "c"
 	columns := tableColumns(Table{Columns: []sof.Column{c}}, nil)
-	v := flatparquet.NewValues(columns[0].Type)
+	v := parquetfile.NewValues(columns[0].Type)
 	f = put(v, 0, &c, []byte(cell))
 	var file bytes.Buffer
-	w := flatparquet.NewWriter("t", columns, flatparquet.Uncompressed())
+	w := parquetfile.NewWriter("t", columns, parquetfile.Uncompressed())
 	w.Reset(&file)
-	if err := errors.Join(w.Write(1, []*flatparquet.Values{v}), w.Close()); err != nil {
+	if err := errors.Join(w.Write(1, []*parquetfile.Values{v}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	opened, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/emulator/fhirserver/store"
-	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/warehouse/duckdb"
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
@@ -71,7 +71,7 @@ type tableRows struct {
 
 // ask gives the rows of a query for names and numbers.
 func ask(ctx context.Context, file, query string) (out []tableRows, err error) {
-	rows, err := duck.Query(ctx, file, query, queryPatience)
+	rows, err := duckdb.Query(ctx, file, query, queryPatience)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func SameAsFresh(ctx context.Context, data *store.Store, file, work string) erro
 		return fmt.Errorf("dump the server's present data: %w", err)
 	}
 	runner := batch.Runner{Engines: local.Engines(), Now: time.Now}
-	if _, err := runner.Load(ctx, batch.LoadRequest{Dir: present, Scheme: duck.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
+	if _, err := runner.Load(ctx, batch.LoadRequest{Dir: present, Scheme: duckdb.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
 		return fmt.Errorf("load the server's present data afresh: %w", err)
 	}
 	if err := os.RemoveAll(present); err != nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // Engine opens the warehouses of one scheme of the setting Warehouse. A new engine is a package
@@ -34,7 +34,7 @@ type OpenOptions struct {
 	// Published holds the lines that views read. PublishedURL is its address.
 	Published    PublishedLake
 	PublishedURL string
-	Views        prepared.PlanViews
+	Views        flatten.PlanViews
 	// TempDir is the folder for temporary files; empty means the system's.
 	TempDir string
 	// LineLimit is the longest line of a file in bytes; 0 means the default.
@@ -124,8 +124,8 @@ func (open PortOnly) Open(address string, o OpenOptions) (Opened, error) {
 func (PortOnly) Local(string) (Local, bool) { return Local{}, false }
 
 // CompiledViews returns the compiled views, for engines that generate SELECT bodies from them.
-func (o OpenOptions) CompiledViews(engine string) (prepared.Native, error) {
-	views, ok := o.Views.(prepared.Native)
+func (o OpenOptions) CompiledViews(engine string) (flatten.Native, error) {
+	views, ok := o.Views.(flatten.Native)
 	if !ok {
 		return nil, fault.Permanentf("warehouse %s: its rows are made from ViewDefinitions, which this program does not have", engine)
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 )
 
 // Replacement describes tables of one resource type that replace others: the tables of a plan's
@@ -23,7 +23,7 @@ func (r Replacement) Check() error { return checkNames(r.Type, r.Schema, r.From)
 
 func checkNames(resource string, schemas ...string) error {
 	for _, schema := range schemas {
-		if !schemaName.MatchString(schema) || !prepared.IsResourceType(resource) {
+		if !schemaName.MatchString(schema) || !flatten.IsResourceType(resource) {
 			return fault.Permanentf("schema %q or resource type %q is no name that a warehouse takes", schema, resource)
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"iter"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // Resource is one line of a landed file with the results of prepare.
 type Resource struct {
-	prepared.Head
+	flatten.Head
 	// JSON is valid until the next resource.
 	JSON []byte
 }
@@ -54,7 +54,7 @@ func resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile,
 			return
 		}
 		defer in.Close()
-		next, stop := iter.Pull2(prepared.Heads(ctx, lake, f.Dir))
+		next, stop := iter.Pull2(flatten.Heads(ctx, lake, f.Dir))
 		defer stop()
 		head, err, more := next()
 		for line, lineErr := range ndjson.Lines(in, lineLimit) {

@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // The columns of every table in addition to the view's. A view's column cannot begin with an
@@ -43,15 +43,15 @@ func SameButCase(table, resource string) error {
 }
 
 // Views returns the tables of a plan's current views.
-type Views func(plan string) ([]prepared.Table, error)
+type Views func(plan string) ([]flatten.Table, error)
 
 // Tables returns the tables of one resource type of a plan.
-func (v Views) Tables(plan, resource string) ([]prepared.Table, error) {
+func (v Views) Tables(plan, resource string) ([]flatten.Table, error) {
 	all, err := v(plan)
 	if err != nil {
 		return nil, fmt.Errorf("read the views of plan %s: %w", plan, err)
 	}
-	return prepared.TablesOf(all, resource), nil
+	return flatten.TablesOf(all, resource), nil
 }
 
 var (
@@ -66,7 +66,7 @@ func Check(b pipeline.Batch) error {
 	for _, n := range []struct {
 		what, name string
 		ok         func(string) bool
-	}{{"schema", b.Schema, schemaName.MatchString}, {"resource type", b.Type, prepared.IsResourceType}, {"attempt", b.Attempt, attemptHex.MatchString}} {
+	}{{"schema", b.Schema, schemaName.MatchString}, {"resource type", b.Type, flatten.IsResourceType}, {"attempt", b.Attempt, attemptHex.MatchString}} {
 		if !n.ok(n.name) {
 			faults = append(faults, fmt.Errorf("%s %q is no name that a warehouse takes", n.what, n.name))
 		}

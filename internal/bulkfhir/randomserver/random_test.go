@@ -19,9 +19,9 @@ import (
 	"time"
 
 	"fhirsynapse/internal/bulkfhir"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
@@ -80,7 +80,7 @@ type network struct {
 	client  *http.Client
 	servers sync.Map // by number
 	numbers atomic.Int64
-	views   prepared.PlanViews
+	views   flatten.PlanViews
 }
 
 func newNetwork(t *testing.T) *network {
@@ -94,7 +94,7 @@ func newNetwork(t *testing.T) *network {
 		}
 		small = append(small, v)
 	}
-	n := &network{views: prepared.Native(func(string) ([]*sof.View, error) { return small, nil })}
+	n := &network{views: flatten.Native(func(string) ([]*sof.View, error) { return small, nil })}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		number, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		if one, ok := n.servers.Load(number); ok {
@@ -183,7 +183,7 @@ func (x *export) open(n *network, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: n.views, Evaluators: 1})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: n.views, Evaluators: 1})
 	if err != nil {
 		return err
 	}

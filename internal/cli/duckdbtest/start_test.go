@@ -27,7 +27,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 	"fhirsynapse/internal/sandbox"
-	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/warehouse/duckdb"
 )
 
 // bulkServer serves made-up data by the Bulk Data guide.
@@ -95,7 +95,7 @@ func (s *bulkServer) counts(t *testing.T, tables ...string) string {
 func (s *bulkServer) count(t *testing.T, table string) string {
 	t.Helper()
 	ask := func(statement string) (n int) {
-		rows, err := duck.Query(t.Context(), s.db, statement, time.Second)
+		rows, err := duckdb.Query(t.Context(), s.db, statement, time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}

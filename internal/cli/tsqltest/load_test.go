@@ -19,7 +19,7 @@ import (
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/tsqleval"
@@ -210,7 +210,7 @@ func modelOf(t *testing.T, data string) map[string][]string {
 	}
 	dir := t.TempDir()
 	lake := batch.NewFolders(data, filepath.Join(dir, "staging"), filepath.Join(dir, "bad"))
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

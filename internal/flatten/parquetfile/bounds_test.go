@@ -1,4 +1,4 @@
-package flatparquet_test
+package parquetfile_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 )
 
 // boundsOf returns the least and the greatest value of a column of a row group, as its
@@ -33,7 +33,7 @@ func TestRowGroupsHaveBounds(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
 	m := &table{rng: rand.New(rand.NewPCG(7, 1))}
-	w := flatparquet.NewWriter("t", columns, flatparquet.Snappy())
+	w := parquetfile.NewWriter("t", columns, parquetfile.Snappy())
 	w.Reset(&file)
 	for _, n := range []int{3000, 5, 1} {
 		if err := errors.Join(w.Write(n, m.run(n)), w.Flush()); err != nil {
@@ -73,7 +73,7 @@ func TestRowGroupsHaveBounds(t *testing.T) {
 					touched++
 				}
 			}
-			if known != (values > 0) || known && column.Type != flatparquet.Text && touched == 0 {
+			if known != (values > 0) || known && column.Type != parquetfile.Text && touched == 0 {
 				t.Errorf("group %d: %s has %d values, bounds: %v, %d at them", g, column.Name, values, known, touched)
 			}
 		}
@@ -94,15 +94,15 @@ func TestBoundsOfLongTexts(t *testing.T) {
 		{strings.Repeat("a", 60) + "~~~~~~", strings.Repeat("a", 60) + "~~~~", strings.Repeat("a", 59) + "b"},
 	} {
 		texts := strings.Fields(c.texts)
-		values := flatparquet.NewValues(flatparquet.Text)
+		values := parquetfile.NewValues(parquetfile.Text)
 		for i, s := range texts {
 			values.Text(i, []byte(s))
 		}
 		for _, distinct := range []bool{true, false} {
 			var file bytes.Buffer
-			w := flatparquet.NewWriter("t", []flatparquet.Column{{Name: "text", Distinct: distinct}}, flatparquet.Snappy())
+			w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "text", Distinct: distinct}}, parquetfile.Snappy())
 			w.Reset(&file)
-			if err := errors.Join(w.Write(len(texts), []*flatparquet.Values{values}), w.Close()); err != nil {
+			if err := errors.Join(w.Write(len(texts), []*parquetfile.Values{values}), w.Close()); err != nil {
 				t.Fatal(err)
 			}
 			f, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))

@@ -1,11 +1,11 @@
-// Package flatparquet writes Parquet files of flat rows, column by column. A NULL costs no space,
+// Package parquetfile writes Parquet files of flat rows, column by column. A NULL costs no space,
 // because tables of FHIR resources are mostly NULL. Equal rows make equal files. Memory is bounded
 // by the current row group.
 //
 // The files use only features that old readers support, Synapse among them: data pages of version
 // 1, PLAIN and dictionary encodings, converted types together with logical ones. Reading is left to
 // the library that also encodes the metadata.
-package flatparquet
+package parquetfile
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package flatparquet
+package parquetfile
 
 import "encoding/binary"
 

@@ -1,4 +1,4 @@
-package flatparquet_test
+package parquetfile_test
 
 import (
 	"bytes"
@@ -13,23 +13,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 
-	"fhirsynapse/internal/flatparquet"
+	"fhirsynapse/internal/flatten/parquetfile"
 )
 
-var columns = []flatparquet.Column{
+var columns = []parquetfile.Column{
 	{Name: "key", Required: true, Distinct: true},
-	{Name: "line", Type: flatparquet.Int64, Required: true},
-	{Name: "gone", Type: flatparquet.Boolean, Required: true},
+	{Name: "line", Type: parquetfile.Int64, Required: true},
+	{Name: "gone", Type: parquetfile.Boolean, Required: true},
 	{Name: "few"},
 	{Name: "many"},
 	{Name: "turns"}, // few texts, then many
 	{Name: "never"},
-	{Name: "yes", Type: flatparquet.Boolean},
-	{Name: "small", Type: flatparquet.Int32},
-	{Name: "big", Type: flatparquet.Int64},
-	{Name: "exact", Type: flatparquet.Decimal, Precision: 38, Scale: 12},
-	{Name: "day", Type: flatparquet.Date},
-	{Name: "at", Type: flatparquet.Timestamp},
+	{Name: "yes", Type: parquetfile.Boolean},
+	{Name: "small", Type: parquetfile.Int32},
+	{Name: "big", Type: parquetfile.Int64},
+	{Name: "exact", Type: parquetfile.Decimal, Precision: 38, Scale: 12},
+	{Name: "day", Type: parquetfile.Date},
+	{Name: "at", Type: parquetfile.Timestamp},
 }
 
 // table generates rows for the writer, and the same rows as text.
@@ -38,10 +38,10 @@ type table struct {
 	want []string
 }
 
-func (m *table) run(rows int) []*flatparquet.Values {
-	out := make([]*flatparquet.Values, len(columns))
+func (m *table) run(rows int) []*parquetfile.Values {
+	out := make([]*parquetfile.Values, len(columns))
 	for i, c := range columns {
-		out[i] = flatparquet.NewValues(c.Type)
+		out[i] = parquetfile.NewValues(c.Type)
 	}
 	for row := range rows {
 		at := len(m.want)
@@ -58,10 +58,10 @@ func (m *table) run(rows int) []*flatparquet.Values {
 	return out
 }
 
-func (m *table) value(v *flatparquet.Values, c flatparquet.Column, row, at int) string {
+func (m *table) value(v *parquetfile.Values, c parquetfile.Column, row, at int) string {
 	n := m.rng.Int64()
 	switch c.Type {
-	case flatparquet.Text:
+	case parquetfile.Text:
 		s := fmt.Sprintf("%s-%d", c.Name, n)
 		switch {
 		case c.Name == "few" || c.Name == "turns" && at < 700:
@@ -71,16 +71,16 @@ func (m *table) value(v *flatparquet.Values, c flatparquet.Column, row, at int) 
 		}
 		v.Text(row, []byte(s))
 		return s
-	case flatparquet.Boolean:
+	case parquetfile.Boolean:
 		v.Boolean(row, n%2 == 0)
 		return fmt.Sprint(n%2 == 0)
-	case flatparquet.Int32, flatparquet.Date:
+	case parquetfile.Int32, parquetfile.Date:
 		v.Int32(row, int32(n>>40))
 		return fmt.Sprint(int32(n >> 40))
-	case flatparquet.Int64, flatparquet.Timestamp:
+	case parquetfile.Int64, parquetfile.Timestamp:
 		v.Int64(row, -n)
 		return fmt.Sprint(-n)
-	case flatparquet.Decimal:
+	case parquetfile.Decimal:
 		var d [16]byte
 		binary.BigEndian.PutUint64(d[8:], uint64(n))
 		v.Decimal(row, d)
@@ -108,7 +108,7 @@ func rows(t *testing.T, file []byte) []string {
 					switch {
 					case v.IsNull():
 						cells = append(cells, "NULL")
-					case columns[i].Type == flatparquet.Decimal:
+					case columns[i].Type == parquetfile.Decimal:
 						cells = append(cells, fmt.Sprintf("%x", v.ByteArray()))
 					default:
 						cells = append(cells, v.String())
@@ -132,14 +132,14 @@ func rows(t *testing.T, file []byte) []string {
 
 func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	t.Parallel()
-	zstd, err := flatparquet.Zstd()
+	zstd, err := parquetfile.Zstd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, codec := range map[string]flatparquet.Codec{"snappy": flatparquet.Snappy(), "zstd": zstd, "uncompressed": flatparquet.Uncompressed()} {
+	for name, codec := range map[string]parquetfile.Codec{"snappy": parquetfile.Snappy(), "zstd": zstd, "uncompressed": parquetfile.Uncompressed()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := flatparquet.NewWriter("t", columns, codec)
+			w := parquetfile.NewWriter("t", columns, codec)
 			// The second file proves that no data of the first is left.
 			for seed := range uint64(2) {
 				t.Logf("seed %d", seed)
@@ -178,7 +178,7 @@ func TestTheSameRowsAreTheSameFile(t *testing.T) {
 	var files [2]bytes.Buffer
 	for i := range files {
 		m := &table{rng: rand.New(rand.NewPCG(3, 1))}
-		w := flatparquet.NewWriter("t", columns, flatparquet.Snappy())
+		w := parquetfile.NewWriter("t", columns, parquetfile.Snappy())
 		w.Reset(&files[i])
 		if err := errors.Join(w.Write(3000, m.run(3000)), w.Close()); err != nil {
 			t.Fatal(err)
@@ -194,7 +194,7 @@ func TestAFileDescribesColumnsThatCanBeWritten(t *testing.T) {
 	t.Parallel()
 	var file, again bytes.Buffer
 	m := &table{rng: rand.New(rand.NewPCG(3, 1))}
-	w := flatparquet.NewWriter("t", columns, flatparquet.Snappy())
+	w := parquetfile.NewWriter("t", columns, parquetfile.Snappy())
 	w.Reset(&file)
 	if err := errors.Join(w.Write(3000, m.run(3000)), w.Close()); err != nil {
 		t.Fatal(err)
@@ -220,7 +220,7 @@ func TestAFileDescribesColumnsThatCanBeWritten(t *testing.T) {
 func TestAFileWithoutRows(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
-	w := flatparquet.NewWriter("t", columns, flatparquet.Snappy())
+	w := parquetfile.NewWriter("t", columns, parquetfile.Snappy())
 	w.Reset(&file)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestAFileWithoutRows(t *testing.T) {
 
 func TestRowsAreTakenBack(t *testing.T) {
 	t.Parallel()
-	text, number := flatparquet.NewValues(flatparquet.Text), flatparquet.NewValues(flatparquet.Int32)
+	text, number := parquetfile.NewValues(parquetfile.Text), parquetfile.NewValues(parquetfile.Int32)
 	text.Text(0, []byte("a"))
 	text.Text(2, []byte("b"))
 	number.Int32(1, 7)
@@ -241,9 +241,9 @@ func TestRowsAreTakenBack(t *testing.T) {
 	text.Text(1, []byte("c"))
 	number.Int32(2, 8)
 	var file bytes.Buffer
-	w := flatparquet.NewWriter("t", []flatparquet.Column{{Name: "text"}, {Name: "number", Type: flatparquet.Int32}}, flatparquet.Snappy())
+	w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "text"}, {Name: "number", Type: parquetfile.Int32}}, parquetfile.Snappy())
 	w.Reset(&file)
-	if err := errors.Join(w.Write(3, []*flatparquet.Values{text, number}), w.Close()); err != nil {
+	if err := errors.Join(w.Write(3, []*parquetfile.Values{text, number}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"a|NULL", "c|NULL", "NULL|8"}, rows(t, file.Bytes())); d != "" {
@@ -253,9 +253,9 @@ func TestRowsAreTakenBack(t *testing.T) {
 
 func TestARequiredColumnNeedsEveryValue(t *testing.T) {
 	t.Parallel()
-	w := flatparquet.NewWriter("t", []flatparquet.Column{{Name: "key", Required: true}}, flatparquet.Snappy())
+	w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "key", Required: true}}, parquetfile.Snappy())
 	w.Reset(io.Discard)
-	if err := w.Write(1, []*flatparquet.Values{flatparquet.NewValues(flatparquet.Text)}); err == nil || !strings.Contains(err.Error(), "key") {
+	if err := w.Write(1, []*parquetfile.Values{parquetfile.NewValues(parquetfile.Text)}); err == nil || !strings.Contains(err.Error(), "key") {
 		t.Errorf("error: %v", err)
 	}
 }
@@ -273,7 +273,7 @@ func TestAFullDiskIsNoWholeFile(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
 	m := &table{rng: rand.New(rand.NewPCG(3, 1))}
-	w := flatparquet.NewWriter("t", columns, flatparquet.Snappy())
+	w := parquetfile.NewWriter("t", columns, parquetfile.Snappy())
 	write := func(to io.Writer) error {
 		m.rng, m.want = rand.New(rand.NewPCG(3, 1)), nil
 		w.Reset(to)

@@ -29,9 +29,9 @@ import (
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/native"
 )
@@ -256,13 +256,13 @@ func writeParquet(ctx context.Context, j job) (rows int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		f, err := prepared.NewFlattener(prepared.Options{
-			Lake: localfs.New(j.out), Views: prepared.Native(func(string) ([]*sof.View, error) { return views, nil }), Evaluators: j.cores,
+		f, err := flatten.NewFlattener(flatten.Options{
+			Lake: localfs.New(j.out), Views: flatten.Native(func(string) ([]*sof.View, error) { return views, nil }), Evaluators: j.cores,
 		})
 		if err != nil {
 			return 0, err
 		}
-		x, err := f.Extraction("bench", p.resource, prepared.Parquet, func(table string) (io.WriteCloser, error) {
+		x, err := f.Extraction("bench", p.resource, flatten.Parquet, func(table string) (io.WriteCloser, error) {
 			return os.Create(filepath.Join(j.out, table+".native.parquet"))
 		})
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "fhirsynapse/internal/warehouse/duck" // brings the driver
+	_ "fhirsynapse/internal/warehouse/duckdb" // brings the driver
 )
 
 // typedRead reads a flat table in DuckDB's fastest way: read_json with a struct of only

@@ -1,9 +1,9 @@
-// Package preparedtest makes prepared files for tests without a compiler of
+// Package flattentest makes prepared files for tests without a compiler of
 // views: its lines say themselves which rows they have.
 //
 //	{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"..","versionId":"1"},
 //	 "rows":{"patient":[["Doe",null]]}}
-package preparedtest
+package flattentest
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 )
 
 // Line is one resource as the engine of this package reads it.
@@ -32,11 +32,11 @@ type Meta struct {
 	Subsetted   bool   `json:"subsetted,omitempty"`
 }
 
-// Views is prepared.PlanViews for tables alone: the tables by plan.
-type Views map[string][]prepared.Table
+// Views is flatten.PlanViews for tables alone: the tables by plan.
+type Views map[string][]flatten.Table
 
-// Tables implements prepared.PlanViews.
-func (v Views) Tables(plan string) ([]prepared.Table, error) {
+// Tables implements flatten.PlanViews.
+func (v Views) Tables(plan string) ([]flatten.Table, error) {
 	t, ok := v[plan]
 	if !ok {
 		return nil, fault.Permanentf("no plan %s", plan)
@@ -44,38 +44,38 @@ func (v Views) Tables(plan string) ([]prepared.Table, error) {
 	return t, nil
 }
 
-// ViewSet implements prepared.PlanViews.
+// ViewSet implements flatten.PlanViews.
 func (v Views) ViewSet(plan string) (string, error) {
 	t, err := v.Tables(plan)
 	if err != nil {
 		return "", err
 	}
-	return prepared.Fingerprint(t), nil
+	return flatten.Fingerprint(t), nil
 }
 
-// Engine implements prepared.PlanViews.
-func (v Views) Engine(plan, resource string) (func(prepared.Room) prepared.Evaluator, error) {
+// Engine implements flatten.PlanViews.
+func (v Views) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluator, error) {
 	t, err := v.Tables(plan)
 	if err != nil {
 		return nil, err
 	}
-	return func(prepared.Room) prepared.Evaluator { return evaluator(prepared.TablesOf(t, resource)) }, nil
+	return func(flatten.Room) flatten.Evaluator { return evaluator(flatten.TablesOf(t, resource)) }, nil
 }
 
-type evaluator []prepared.Table
+type evaluator []flatten.Table
 
-// Eval implements prepared.Evaluator. The rows of a line whose last row has the
+// Eval implements flatten.Evaluator. The rows of a line whose last row has the
 // wrong number of cells are emitted up to it: the line is bad, and its rows must
 // not be seen.
-func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
 	var l Line
 	if err := json.Unmarshal(line, &l); err != nil {
-		return prepared.Resource{}, fault.BadDataf("no JSON object")
+		return flatten.Resource{}, fault.BadDataf("no JSON object")
 	}
 	for view, t := range e {
 		for _, row := range l.Rows[t.Name] {
 			if len(row) != len(t.Columns) {
-				return prepared.Resource{}, fault.BadDataf("a row of %d cells for %s", len(row), t.Name)
+				return flatten.Resource{}, fault.BadDataf("a row of %d cells for %s", len(row), t.Name)
 			}
 			var cells [][]byte
 			for _, cell := range row {
@@ -86,14 +86,14 @@ func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row 
 				cells = append(cells, append([]byte{}, *cell...))
 			}
 			if err := emit(view, slices.Clip(cells)); err != nil {
-				return prepared.Resource{}, fmt.Errorf("emit a row of %s: %w", t.Name, err)
+				return flatten.Resource{}, fmt.Errorf("emit a row of %s: %w", t.Name, err)
 			}
 			for _, c := range cells {
 				clear(c) // valid until emit returns
 			}
 		}
 	}
-	return prepared.Resource{
+	return flatten.Resource{
 		Type: []byte(l.ResourceType), ID: []byte(l.ID), VersionID: []byte(l.Meta.VersionID), LastUpdated: []byte(l.Meta.LastUpdated),
 		Deleted: l.Meta.Deleted, Subsetted: l.Meta.Subsetted,
 	}, nil

@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // FlattenerPlan is the plan of the flatteners under test. It must have a table
@@ -66,7 +66,7 @@ func flattenerAccounts(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 		t.Errorf("done (-want +got):\n%s", d)
 	}
 	var heads []string
-	for h, err := range prepared.Heads(t.Context(), lake, "d") {
+	for h, err := range flatten.Heads(t.Context(), lake, "d") {
 		must(t, err)
 		heads = append(heads, fmt.Sprint(h.Line, " ", h.ID, " ", h.Version))
 	}
@@ -135,9 +135,9 @@ func flattenerInstant(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	in.LastUpdated = time.Date(2024, 5, 6, 8, 0, 0, 0, time.UTC)
 	_, err := f.Flatten(t.Context(), in, strings.NewReader(text))
 	must(t, err)
-	for h, err := range prepared.Heads(t.Context(), lake, "d") {
+	for h, err := range flatten.Heads(t.Context(), lake, "d") {
 		must(t, err)
-		if want := prepared.Version(in.LastUpdated, "", false); h.Version != want {
+		if want := flatten.Version(in.LastUpdated, "", false); h.Version != want {
 			t.Errorf("version %s, want %s", h.Version, want)
 		}
 	}

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 )
@@ -72,7 +72,7 @@ func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 type tables struct {
 	Store
 	lake  *MemoryLake
-	views preparedtest.Views
+	views flattentest.Views
 	model *refwarehouse.Store
 	files int
 }
@@ -83,7 +83,7 @@ func newTables(t *testing.T, s Store) *tables {
 	t.Helper()
 	return &tables{
 		Store: s, lake: NewMemoryLake(func() time.Time { return time.Unix(0, 0) }), model: refwarehouse.NewStore(),
-		views: preparedtest.Views{"plan": {
+		views: flattentest.Views{"plan": {
 			{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
 			{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "row_index", Kind: sof.Integer}}},
 			{Name: "observation", Resource: "Observation", Columns: []sof.Column{{Name: "code"}}},
@@ -107,7 +107,7 @@ func (w *tables) prepareText(t *testing.T, typ, text string) pipeline.PreparedFi
 	t.Helper()
 	w.files++
 	path := fmt.Sprintf("folder/%s-%d.ndjson", typ, w.files)
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: w.views, Evaluators: 1})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: w.lake, Views: w.views, Evaluators: 1})
 	must(t, err)
 	in := pipeline.Flattening{Plan: "plan", Type: typ, Path: path, Dir: path + "@1"}
 	done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
@@ -219,8 +219,8 @@ func warehouseEmpty(t *testing.T, w *tables) {
 func warehouseApart(t *testing.T, w *tables) {
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x")})))
 	code := "8867-4"
-	observation := preparedtest.Line{
-		ResourceType: "Observation", ID: "a", Meta: preparedtest.Meta{LastUpdated: instant("07:00"), VersionID: "1"},
+	observation := flattentest.Line{
+		ResourceType: "Observation", ID: "a", Meta: flattentest.Meta{LastUpdated: instant("07:00"), VersionID: "1"},
 		Rows: map[string][][]*string{"observation": {{&code}}},
 	}
 	b := w.batch("plan-1", w.prepare(t, "Observation", file{observation}))
@@ -242,7 +242,7 @@ func warehouseApart(t *testing.T, w *tables) {
 }
 
 func warehouseKinds(t *testing.T, w *tables) {
-	w.views = preparedtest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{
+	w.views = flattentest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{
 		{Name: "text"},
 		{Name: "boolean", Kind: sof.Boolean},
 		{Name: "int32", Kind: sof.Integer},
@@ -284,7 +284,7 @@ func warehouseViewSet(t *testing.T, w *tables) {
 	w.commit(t, newer)
 
 	// The view of names has a column more and one less; a table is new.
-	w.views = preparedtest.Views{"plan": {
+	w.views = flattentest.Views{"plan": {
 		{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}, {Name: "weight", Kind: sof.Decimal}}},
 		{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 		{Name: "patient_link", Resource: "Patient", Columns: []sof.Column{{Name: "other"}}},
@@ -309,7 +309,7 @@ func warehouseViewSet(t *testing.T, w *tables) {
 func warehouseRetyped(t *testing.T, w *tables) {
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x")})))
 	before := w.Content(t, schema)
-	w.views = preparedtest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}}}
+	w.views = flattentest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}}}
 	b := w.batch("plan-2", w.prepare(t, "Patient", file{gone("a", "09:00", "2")}))
 	b.ViewSet = 2
 	err := w.Open(t, w.lake, w.views.Tables).Commit(t.Context(), b)

@@ -10,17 +10,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 )
 
 // file is the lines of an NDJSON file.
-type file []preparedtest.Line
+type file []flattentest.Line
 
 // live is a version of a Patient with one row, and a name for each of names.
-func live(id, at, version, family string, names ...string) preparedtest.Line {
-	l := preparedtest.Line{ResourceType: "Patient", ID: id, Meta: preparedtest.Meta{LastUpdated: instant(at), VersionID: version}, Rows: map[string][][]*string{}}
+func live(id, at, version, family string, names ...string) flattentest.Line {
+	l := flattentest.Line{ResourceType: "Patient", ID: id, Meta: flattentest.Meta{LastUpdated: instant(at), VersionID: version}, Rows: map[string][][]*string{}}
 	if family != "" {
 		l.Rows["patient"] = [][]*string{{&family}}
 	}
@@ -32,8 +32,8 @@ func live(id, at, version, family string, names ...string) preparedtest.Line {
 }
 
 // gone is a tombstone.
-func gone(id, at, version string) preparedtest.Line {
-	return preparedtest.Line{ResourceType: "Patient", ID: id, Meta: preparedtest.Meta{LastUpdated: instant(at), VersionID: version, Deleted: true}}
+func gone(id, at, version string) flattentest.Line {
+	return flattentest.Line{ResourceType: "Patient", ID: id, Meta: flattentest.Meta{LastUpdated: instant(at), VersionID: version, Deleted: true}}
 }
 
 // instant is a time of a day that has one.

@@ -13,8 +13,8 @@ import (
 	"sync"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 )
@@ -97,14 +97,14 @@ func (s *schema) clone() *schema {
 // staged is a file as it was read.
 type staged struct {
 	file  pipeline.PreparedFile
-	heads []prepared.Head
+	heads []flatten.Head
 	rows  map[string]map[int64][]row // by table and line
 }
 
 // place is one line of a batch.
 type place struct {
 	file int
-	prepared.Head
+	flatten.Head
 }
 
 // Commit implements pipeline.Warehouse.
@@ -150,10 +150,10 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables []prepared.Table) (staged, error) {
+func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables []flatten.Table) (staged, error) {
 	s := staged{file: f, rows: map[string]map[int64][]row{}}
 	if f.Done.Heads > 0 {
-		for h, err := range prepared.Heads(ctx, w.lake, f.Dir) {
+		for h, err := range flatten.Heads(ctx, w.lake, f.Dir) {
 			if err != nil {
 				return s, err
 			}
@@ -168,7 +168,7 @@ func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables [
 			continue
 		}
 		byLine, n := map[int64][]row{}, int64(0)
-		for r, err := range prepared.Rows(ctx, w.lake, f.Dir, t) {
+		for r, err := range flatten.Rows(ctx, w.lake, f.Dir, t) {
 			if err != nil {
 				return s, err
 			}
@@ -190,7 +190,7 @@ func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables [
 	return s, nil
 }
 
-func (s *schema) ensure(resource string, tables []prepared.Table) error {
+func (s *schema) ensure(resource string, tables []flatten.Table) error {
 	if s.heads[resource] == nil {
 		s.heads[resource] = map[string]head{}
 	}
@@ -208,7 +208,7 @@ func (s *schema) ensure(resource string, tables []prepared.Table) error {
 	return nil
 }
 
-func (s *schema) apply(b pipeline.Batch, tables []prepared.Table, files []staged) {
+func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged) {
 	best := map[string]place{}
 	for n, f := range files {
 		if _, there := s.ledger[fileKey{b.Export, f.file.Path, f.file.ETag}]; there {
@@ -252,7 +252,7 @@ func (s *schema) apply(b pipeline.Batch, tables []prepared.Table, files []staged
 }
 
 // withKeys puts the columns of ours before the view's.
-func withKeys(rows []row, h prepared.Head, export string) []row {
+func withKeys(rows []row, h flatten.Head, export string) []row {
 	out := make([]row, len(rows))
 	for i, r := range rows {
 		out[i] = row{

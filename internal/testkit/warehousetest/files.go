@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/views"
@@ -18,7 +18,7 @@ import (
 // Files is a lake of patients.
 type Files struct {
 	Lake  *pipelinetest.MemoryLake
-	Views prepared.Native
+	Views flatten.Native
 	n     int
 }
 
@@ -46,7 +46,7 @@ func NewFiles(t *testing.T, lake *pipelinetest.MemoryLake, names ...string) *Fil
 // Prepare lands and prepares a file of patients for each of texts.
 func (f *Files) Prepare(t *testing.T, export string, texts ...string) pipeline.Batch {
 	t.Helper()
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: f.Lake, Views: f.Views})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: f.Lake, Views: f.Views})
 	if err != nil {
 		t.Fatal(err)
 	}

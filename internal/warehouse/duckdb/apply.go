@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 )
@@ -241,7 +241,7 @@ func (a *attempt) replaceRows() error {
 	return nil
 }
 
-func (a *attempt) insertRows(table string, t prepared.Table) error {
+func (a *attempt) insertRows(table string, t flatten.Table) error {
 	var paths, numbers []string
 	var rows int64
 	for i, f := range a.s.files {
@@ -259,12 +259,12 @@ func (a *attempt) insertRows(table string, t prepared.Table) error {
 	}
 	to = append(to, name(warehouse.IDColumn), name(warehouse.VersionColumn), name(warehouse.LastUpdatedColumn), name(warehouse.ExportColumn))
 	// A version begins with its instant in nine digits; the column shows milliseconds.
-	from = append(from, "v."+name(prepared.IDColumn), "v."+name(prepared.VersionColumn), "substr(v."+name(prepared.VersionColumn)+", 1, 23) || 'Z'", "?")
+	from = append(from, "v."+name(flatten.IDColumn), "v."+name(flatten.VersionColumn), "substr(v."+name(flatten.VersionColumn)+", 1, 23) || 'Z'", "?")
 	insert := "INSERT INTO " + table + " (" + strings.Join(to, ", ") + ") SELECT " + strings.Join(from, ", ") + " FROM " + parquetFiles(paths) + " AS v"
 	// If every staged line has won, no lookup is needed.
 	if a.won < a.staged {
 		insert += fmt.Sprintf(" WHERE (([%s]::BIGINT[])[v.file_index::BIGINT + 1] << %d) + v.%s IN (SELECT w.n FROM %s AS w WHERE NOT w.deleted)",
-			strings.Join(numbers, ", "), fileShift, name(prepared.LineColumn), a.winners)
+			strings.Join(numbers, ", "), fileShift, name(flatten.LineColumn), a.winners)
 	}
 	n, err := a.exec("insert", insert, a.s.batch.Export)
 	if err != nil {

@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"fmt"
@@ -10,10 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/batch/localfs"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
@@ -22,16 +22,16 @@ import (
 func TestCommitsSideBySide(t *testing.T) {
 	t.Parallel()
 	types := []string{"Condition", "Device", "Observation", "Patient", "Procedure"}
-	views := preparedtest.Views{}
+	views := flattentest.Views{}
 	for _, typ := range types {
 		table := strings.ToLower(typ)
 		views["plan"] = append(views["plan"],
-			prepared.Table{Name: table, Resource: typ, Columns: []sof.Column{{Name: "x"}}},
-			prepared.Table{Name: table + "_more", Resource: typ, Columns: []sof.Column{{Name: "y"}}})
+			flatten.Table{Name: table, Resource: typ, Columns: []sof.Column{{Name: "x"}}},
+			flatten.Table{Name: table + "_more", Resource: typ, Columns: []sof.Column{{Name: "y"}}})
 	}
 	dir := t.TempDir()
 	lake := localfs.New(filepath.Join(dir, "lake"))
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 
 	"fhirsynapse/internal/batch/localfs"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-var crashViews = preparedtest.Views{"plan": {
+var crashViews = flattentest.Views{"plan": {
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 }}
@@ -83,7 +83,7 @@ func commitAndDie(dir, nth string) error {
 // prepareCrash returns a batch in which every statement has work.
 func prepareCrash(t *testing.T, lake pipeline.Lake, export, lines string) pipeline.Batch {
 	t.Helper()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: crashViews})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: crashViews})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	duckdb "github.com/duckdb/duckdb-go/v2"
+	driver "github.com/duckdb/duckdb-go/v2"
 	"golang.org/x/sync/semaphore"
 
 	"fhirsynapse/internal/fault"
@@ -68,7 +68,7 @@ func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
 		}
 	}()
 	q.Set("temp_directory", filepath.Join(spill.Path(), "spill"))
-	connector, err := duckdb.NewConnector("?"+q.Encode(), nil)
+	connector, err := driver.NewConnector("?"+q.Encode(), nil)
 	if err != nil {
 		return nil, fault.Permanentf("start DuckDB: %w", err)
 	}
@@ -146,7 +146,7 @@ func attachError(ctx context.Context, path string, m mode, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if typeOf(err) != duckdb.ErrorTypeIO {
+	if typeOf(err) != driver.ErrorTypeIO {
 		return fmt.Errorf("open database %s: %w", path, classified(err))
 	}
 	// DuckDB has one error for all refusals of the operating system.
@@ -177,22 +177,22 @@ func probe(path string, flag int, m mode) error {
 }
 
 // typeOf returns DuckDB's code of an error.
-func typeOf(err error) duckdb.ErrorType {
-	var d *duckdb.Error
+func typeOf(err error) driver.ErrorType {
+	var d *driver.Error
 	if errors.As(err, &d) {
 		return d.Type
 	}
-	return duckdb.ErrorTypeInvalid
+	return driver.ErrorTypeInvalid
 }
 
 // classified sets the class of a DuckDB error. Invalid statements are Permanent; errors of the
 // machine may pass.
 func classified(err error) error {
 	switch typeOf(err) {
-	case duckdb.ErrorTypeCatalog, duckdb.ErrorTypeBinder, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeConversion,
-		duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeNotImplemented, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType:
+	case driver.ErrorTypeCatalog, driver.ErrorTypeBinder, driver.ErrorTypeParser, driver.ErrorTypeSyntax, driver.ErrorTypeConversion,
+		driver.ErrorTypeInvalidInput, driver.ErrorTypeNotImplemented, driver.ErrorTypeConstraint, driver.ErrorTypeMismatchType:
 		return &fault.Error{Class: fault.Permanent, Err: err}
-	case duckdb.ErrorTypeOutOfMemory: // the limit is our setting, so a retry does not help
+	case driver.ErrorTypeOutOfMemory: // the limit is our setting, so a retry does not help
 		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB: duckdb:FILE?memory_limit=256MB"}
 	default: // may pass
 		return err

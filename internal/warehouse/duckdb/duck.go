@@ -1,4 +1,4 @@
-// Package duck implements the warehouse on DuckDB: the local default, one file, no server. It is
+// Package duckdb implements the warehouse on DuckDB: the local default, one file, no server. It is
 // the only package that needs cgo; handler/ never links it.
 //
 // The database file is opened for a commit and closed after it, unless other commits run or wait,
@@ -11,7 +11,7 @@
 //
 // The cost of a batch is bounded: DuckDB by its memory limit, beyond which it spills to the
 // temporary folder, and staging by the size of the batch on disk.
-package duck
+package duckdb
 
 import (
 	"cmp"

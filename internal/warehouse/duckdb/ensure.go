@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 )
@@ -26,7 +26,7 @@ func kindOf(c sof.Column) string {
 	case sof.BigInt:
 		return "BIGINT"
 	case sof.Decimal:
-		precision, scale := prepared.DecimalSize(c)
+		precision, scale := flatten.DecimalSize(c)
 		return fmt.Sprintf("DECIMAL(%d,%d)", precision, scale)
 	case sof.Date:
 		return "DATE"
@@ -43,7 +43,7 @@ type wanted struct {
 	columns []column
 }
 
-func wantedTables(resource string, tables []prepared.Table) []wanted {
+func wantedTables(resource string, tables []flatten.Table) []wanted {
 	all := []wanted{
 		{warehouse.HeadTable(resource), []column{{"id", "VARCHAR"}, {"version", "VARCHAR"}, {"deleted", "BOOLEAN"}, {"view_set", "INTEGER"}}},
 		{warehouse.LedgerTable, []column{
@@ -84,7 +84,7 @@ func (s *session) ensure(ctx context.Context, db *database, batch *staged) error
 
 // ensure creates missing parts: the schema, its tables, their columns. Columns that the views no
 // longer have stay; a column with another type is refused, because its values would be lost.
-func (db *database) ensure(ctx context.Context, schema, resource string, tables []prepared.Table) error {
+func (db *database) ensure(ctx context.Context, schema, resource string, tables []flatten.Table) error {
 	there, err := db.columns(ctx, schema)
 	if err != nil {
 		return err

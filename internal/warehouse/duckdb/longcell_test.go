@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/batch/localfs"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 )
@@ -21,10 +21,10 @@ func TestLongCellsAreCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := prepared.Native(func(string) ([]*sof.View, error) { return []*sof.View{v}, nil })
+	plan := flatten.Native(func(string) ([]*sof.View, error) { return []*sof.View{v}, nil })
 	dir := t.TempDir()
 	lake := localfs.New(filepath.Join(dir, "lake"))
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: plan})
 	if err != nil {
 		t.Fatal(err)
 	}

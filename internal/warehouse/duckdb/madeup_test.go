@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"bytes"
@@ -10,8 +10,8 @@ import (
 	"fhirsynapse/internal/batch/localfs"
 	resourcestore "fhirsynapse/internal/emulator/fhirserver/store"
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 	bundled "fhirsynapse/views"
@@ -24,11 +24,11 @@ func BenchmarkCommitMadeUp(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	plan := prepared.Native(func(string) ([]*sof.View, error) { return set, nil })
+	plan := flatten.Native(func(string) ([]*sof.View, error) { return set, nil })
 	typ := "Observation"
 	dir := b.TempDir()
 	lake := localfs.New(filepath.Join(dir, "lake"))
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: plan})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: plan})
 	if err != nil {
 		b.Fatal(err)
 	}

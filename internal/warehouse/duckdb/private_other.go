@@ -1,6 +1,6 @@
 //go:build !unix
 
-package duck
+package duckdb
 
 // makeFilesPrivate does nothing on systems where files inherit the rights of their folder.
 func makeFilesPrivate() {}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package duck
+package duckdb
 
 import (
 	"os"

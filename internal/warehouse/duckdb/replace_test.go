@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 )
@@ -21,7 +21,7 @@ import (
 func TestARefusalNamesTheCommandThatRebuilds(t *testing.T) {
 	t.Parallel()
 	s, lake := newStore(t), localfs.New(t.TempDir())
-	formerly := preparedtest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}, crashViews["plan"][1]}}
+	formerly := flattentest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}, crashViews["plan"][1]}}
 	if err := s.Open(t, lake, formerly.Tables).Commit(t.Context(), prepareCrash(t, lake, "plan-1", "")); err != nil {
 		t.Fatal(err)
 	}

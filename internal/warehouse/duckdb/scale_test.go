@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"bufio"
@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/batch/localfs"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 )
 
@@ -38,20 +38,20 @@ func newWideViews() wideViews {
 	return v
 }
 
-func (v wideViews) Tables(string) ([]prepared.Table, error) {
-	return []prepared.Table{{Name: "observation", Resource: "Observation", Columns: v.columns}}, nil
+func (v wideViews) Tables(string) ([]flatten.Table, error) {
+	return []flatten.Table{{Name: "observation", Resource: "Observation", Columns: v.columns}}, nil
 }
 
 func (v wideViews) ViewSet(string) (string, error) { return "wide", nil }
 
-func (v wideViews) Engine(string, string) (func(prepared.Room) prepared.Evaluator, error) {
-	return func(prepared.Room) prepared.Evaluator { return &wideEvaluator{cells: make([][]byte, len(v.columns))} }, nil
+func (v wideViews) Engine(string, string) (func(flatten.Room) flatten.Evaluator, error) {
+	return func(flatten.Room) flatten.Evaluator { return &wideEvaluator{cells: make([][]byte, len(v.columns))} }, nil
 }
 
 type wideEvaluator struct{ cells [][]byte }
 
 // Eval reads a line "id,hour,padding".
-func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (prepared.Resource, error) {
+func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
 	id, rest, _ := bytes.Cut(line, []byte{','})
 	hour, _, _ := bytes.Cut(rest, []byte{','})
 	for i := range e.cells {
@@ -67,9 +67,9 @@ func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int,
 		}
 	}
 	if err := emit(0, e.cells); err != nil {
-		return prepared.Resource{}, err
+		return flatten.Resource{}, err
 	}
-	return prepared.Resource{
+	return flatten.Resource{
 		Type: []byte("Observation"), ID: id, VersionID: []byte("1"), LastUpdated: fmt.Appendf(nil, "2024-01-01T%s:00:00.123Z", hour),
 	}, nil
 }
@@ -159,7 +159,7 @@ func BenchmarkCommit(b *testing.B) {
 
 func wideBatch(b *testing.B, lake pipeline.Lake, views wideViews, export, hour string, n int) (pipeline.Batch, error) {
 	b.Helper()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: views})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 	if err != nil {
 		return pipeline.Batch{}, err
 	}

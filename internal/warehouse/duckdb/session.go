@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	duckdb "github.com/duckdb/duckdb-go/v2"
+	driver "github.com/duckdb/duckdb-go/v2"
 	"golang.org/x/sync/semaphore"
 
 	"fhirsynapse/internal/pipeline"
@@ -161,7 +161,7 @@ func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *
 // all errors at the end of a transaction.
 func lacksMemory(err error) bool {
 	t := typeOf(err)
-	return t == duckdb.ErrorTypeOutOfMemory || t == duckdb.ErrorTypeTransaction
+	return t == driver.ErrorTypeOutOfMemory || t == driver.ErrorTypeTransaction
 }
 
 // withMoreMemory runs a commit with moreMemory while it is alone in the database.

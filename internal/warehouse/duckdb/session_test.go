@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/batch/localfs"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 )
 
 func openTest(t *testing.T) *Warehouse {
@@ -17,7 +17,7 @@ func openTest(t *testing.T) *Warehouse {
 	dir := t.TempDir()
 	w, err := Open(Options{
 		Path: filepath.Join(dir, "x.duckdb"), Lake: localfs.New(filepath.Join(dir, "lake")), TempDir: dir, Now: nowOf(start),
-		Views: func(string) ([]prepared.Table, error) { return nil, nil },
+		Views: func(string) ([]flatten.Table, error) { return nil, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

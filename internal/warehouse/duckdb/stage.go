@@ -1,4 +1,4 @@
-package duck
+package duckdb
 
 import (
 	"context"
@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/workdir"
 )
 
 // staged is a batch on the local disk.
 type staged struct {
 	batch  pipeline.Batch
-	tables []prepared.Table
+	tables []flatten.Table
 	work   *workdir.Dir
 	dir    string // work folder
 	// files are the batch's files. The index is the file's number.
@@ -40,7 +40,7 @@ const stagePrefix = "fhirsynapse-stage-"
 
 // stage downloads the prepared files of a batch into its own folder, and checks them against their
 // counts.
-func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []prepared.Table) (_ *staged, err error) {
+func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []flatten.Table) (_ *staged, err error) {
 	work, err := workdir.Make(w.o.TempDir, stagePrefix, w.o.Now())
 	if err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
@@ -73,7 +73,7 @@ func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []prepar
 // other views, and the next try may run there.
 func (s *staged) known(f pipeline.PreparedFile) error {
 	for table, n := range f.Done.Rows {
-		if n > 0 && !slices.ContainsFunc(s.tables, func(t prepared.Table) bool { return t.Name == table }) {
+		if n > 0 && !slices.ContainsFunc(s.tables, func(t flatten.Table) bool { return t.Name == table }) {
 			return fault.Transientf("file %s has rows of table %s, which is no view of plan %s here", f.Path, table, s.batch.Plan)
 		}
 	}
@@ -86,7 +86,7 @@ func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 	f := &s.files[i]
 	if f.Done.Heads > 0 {
 		f.head = filepath.Join(s.dir, fmt.Sprintf("%08d.head.parquet", i))
-		if err := w.fetch(ctx, f.Dir+"/"+prepared.HeadFile, f.head, f.Done.Heads, nil); err != nil {
+		if err := w.fetch(ctx, f.Dir+"/"+flatten.HeadFile, f.head, f.Done.Heads, nil); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 			continue
 		}
 		to := filepath.Join(s.dir, fmt.Sprintf("%08d.%s.parquet", i, t.Name))
-		if err := w.fetch(ctx, prepared.File(f.Dir, t.Name), to, f.Done.Rows[t.Name], &t); err != nil {
+		if err := w.fetch(ctx, flatten.File(f.Dir, t.Name), to, f.Done.Rows[t.Name], &t); err != nil {
 			return err
 		}
 		f.tables[t.Name] = to
@@ -104,7 +104,7 @@ func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 }
 
 // fetch downloads one Parquet file, which must have rows rows and the columns of t.
-func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *prepared.Table) (err error) {
+func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *flatten.Table) (err error) {
 	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -132,8 +132,8 @@ func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *p
 	return sameColumns(p, path, *t)
 }
 
-func sameColumns(p *parquet.File, path string, t prepared.Table) error {
-	want := []string{prepared.IDColumn, prepared.LineColumn, prepared.VersionColumn}
+func sameColumns(p *parquet.File, path string, t flatten.Table) error {
+	want := []string{flatten.IDColumn, flatten.LineColumn, flatten.VersionColumn}
 	for _, c := range t.Columns {
 		want = append(want, c.Name)
 	}

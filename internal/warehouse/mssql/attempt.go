@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
 )
 
 // attempt tries once to commit the files of a batch that are not in the ledger.
-func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []prepared.Table, try int) error {
+func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatten.Table, try int) error {
 	t := statements.Target{Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views}
 	a := statements.Attempt{
 		Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(), Stage: statements.StageName(w.o.Now(), b.Attempt, try),

@@ -11,8 +11,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
@@ -37,7 +37,7 @@ func (w *stager) copyInto(ctx context.Context, s session, a statements.Attempt, 
 	if err := w.copyTable(ctx, s, a, a.Files(), list, int64(len(files))); err != nil {
 		return err
 	}
-	if err := w.copyParts(ctx, s, a, a.Heads(), prepared.Table{Name: "head"}, headParts(files), headKinds); err != nil {
+	if err := w.copyParts(ctx, s, a, a.Heads(), flatten.Table{Name: "head"}, headParts(files), headKinds); err != nil {
 		return err
 	}
 	if a.Documents {
@@ -54,7 +54,7 @@ func (w *stager) copyInto(ctx context.Context, s session, a statements.Attempt, 
 	return nil
 }
 
-func (w *stager) copyParts(ctx context.Context, s session, a statements.Attempt, t statements.Table, v prepared.Table, parts []part, kinds map[string]sof.Column) error {
+func (w *stager) copyParts(ctx context.Context, s session, a statements.Attempt, t statements.Table, v flatten.Table, parts []part, kinds map[string]sof.Column) error {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (w *stager) copyTable(ctx context.Context, s session, a statements.Attempt,
 	return err
 }
 
-func (w *stager) copyLarge(ctx context.Context, s session, a statements.Attempt, v prepared.Table, files []pipeline.File) error {
+func (w *stager) copyLarge(ctx context.Context, s session, a statements.Attempt, v flatten.Table, files []pipeline.File) error {
 	if _, err := s.exec(ctx, a.CreateLarge(v)); err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
@@ -88,7 +88,7 @@ func (w *stager) shred(ctx context.Context, s session, a statements.Attempt, pla
 		for _, f := range files {
 			want += f.Done.Rows[v.Name]
 		}
-		n, _, err := s.number(ctx, a.CountQuery(a.Rows(prepared.Table{Name: v.Name})))
+		n, _, err := s.number(ctx, a.CountQuery(a.Rows(flatten.Table{Name: v.Name})))
 		if err != nil {
 			return err
 		}

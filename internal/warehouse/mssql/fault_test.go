@@ -13,17 +13,17 @@ import (
 
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/pipelinetest"
-	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
-var faultViews = preparedtest.Views{"plan": {
+var faultViews = flattentest.Views{"plan": {
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 }}
@@ -124,9 +124,9 @@ func (w *world) prepare(t *testing.T, export, lines string) pipeline.Batch {
 	return w.prepareFor(t, faultViews, "Patient", export, lines)
 }
 
-func (w *world) prepareFor(t *testing.T, views preparedtest.Views, resourceType, export, lines string) pipeline.Batch {
+func (w *world) prepareFor(t *testing.T, views flattentest.Views, resourceType, export, lines string) pipeline.Batch {
 	t.Helper()
-	f, err := prepared.NewFlattener(prepared.Options{Lake: w.lake, Views: views})
+	f, err := flatten.NewFlattener(flatten.Options{Lake: w.lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

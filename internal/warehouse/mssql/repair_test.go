@@ -13,15 +13,15 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/pipelinetest"
-	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
 // repairViews are the later faultViews: one column has another type, and one is new.
-var repairViews = preparedtest.Views{"plan": {
+var repairViews = flattentest.Views{"plan": {
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "use"}}},
 }}

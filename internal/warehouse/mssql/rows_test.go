@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse/mssql"
@@ -36,14 +36,14 @@ func within(text string) string {
 	return out.String()
 }
 
-func sameRows(t *testing.T, r *real, native, documents prepared.Native, resource, text string) {
+func sameRows(t *testing.T, r *real, native, documents flatten.Native, resource, text string) {
 	t.Helper()
 	lake := pipelinetest.NewMemoryLake(now)
 	f, err := lake.Put(t.Context(), pipeline.Landing, "folder/x.ndjson", strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	flattener, err := prepared.NewFlattener(prepared.Options{Lake: lake, Views: native})
+	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: native})
 	if err != nil {
 		t.Fatal(err)
 	}

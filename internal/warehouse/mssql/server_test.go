@@ -16,8 +16,8 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/pipelinetest"
-	"fhirsynapse/internal/testkit/preparedtest"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
 )
@@ -197,7 +197,7 @@ func TestLongRows(t *testing.T) {
 func TestPreparedByAProcessWithOtherViews(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.SQLServer)
-	fewer := preparedtest.Views{"plan": faultViews["plan"][:1]}
+	fewer := flattentest.Views{"plan": faultViews["plan"][:1]}
 	err := w.openAt(t, w.lake, fewer.Tables, now).Commit(t.Context(), w.second)
 	if fault.Of(err) != fault.Transient || !strings.Contains(fmt.Sprint(err), "patient_name") {
 		t.Errorf("error: %v", err)

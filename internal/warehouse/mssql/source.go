@@ -13,8 +13,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 )
 
 // source is an open prepared Parquet file: in memory if it is small, otherwise an unlinked
@@ -140,7 +140,7 @@ type part struct {
 
 // headNames maps the columns of head.parquet to the names in the stage.
 var headNames = map[string]string{
-	prepared.IDColumn: "id", prepared.VersionColumn: "version", "_deleted": "deleted", prepared.LineColumn: "line",
+	flatten.IDColumn: "id", flatten.VersionColumn: "version", "_deleted": "deleted", flatten.LineColumn: "line",
 }
 
 // headParts and rowParts return the files that fill a stage, in order.
@@ -148,21 +148,21 @@ func headParts(files []pipeline.PreparedFile) []part {
 	var out []part
 	for i, f := range files {
 		if f.Done.Heads > 0 {
-			out = append(out, part{i, f.Dir + "/" + prepared.HeadFile, f.Done.Heads, headNames, "last_updated"})
+			out = append(out, part{i, f.Dir + "/" + flatten.HeadFile, f.Done.Heads, headNames, "last_updated"})
 		}
 	}
 	return out
 }
 
-func rowParts(files []pipeline.PreparedFile, v prepared.Table) []part {
-	columns := map[string]string{prepared.IDColumn: prepared.IDColumn, prepared.LineColumn: prepared.LineColumn}
+func rowParts(files []pipeline.PreparedFile, v flatten.Table) []part {
+	columns := map[string]string{flatten.IDColumn: flatten.IDColumn, flatten.LineColumn: flatten.LineColumn}
 	for _, c := range v.Columns {
 		columns[c.Name] = c.Name
 	}
 	var out []part
 	for i, f := range files {
 		if n := f.Done.Rows[v.Name]; n > 0 {
-			out = append(out, part{i, prepared.File(f.Dir, v.Name), n, columns, prepared.VersionColumn})
+			out = append(out, part{i, flatten.File(f.Dir, v.Name), n, columns, flatten.VersionColumn})
 		}
 	}
 	return out

@@ -17,8 +17,8 @@ import (
 
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/testkit/bodies"
@@ -365,7 +365,7 @@ func rowsOfBundledViews(t *testing.T, dsn string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	native := prepared.Native(func(string) ([]*sof.View, error) { return bundled, nil })
+	native := flatten.Native(func(string) ([]*sof.View, error) { return bundled, nil })
 	types := map[string]bool{}
 	for _, v := range bundled {
 		types[v.Resource] = true
@@ -376,7 +376,7 @@ func rowsOfBundledViews(t *testing.T, dsn string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, documents := range map[string]prepared.Native{"native": nil, "tsql": native} {
+		for name, documents := range map[string]flatten.Native{"native": nil, "tsql": native} {
 			t.Run(resource+" "+name, func(t *testing.T) {
 				t.Parallel()
 				r, text := newReal(t, dsn), string(bytes.Join(lines, []byte("\n")))

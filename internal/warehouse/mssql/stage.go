@@ -14,8 +14,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
@@ -53,10 +53,10 @@ func (w *stager) stage(ctx context.Context, s session, a statements.Attempt, pla
 
 // headKinds and kindsOf are the kinds of a stage's columns. Reserved columns without an entry are
 // texts.
-var headKinds = map[string]sof.Column{"_deleted": {Kind: sof.Boolean}, prepared.LineColumn: {Kind: sof.BigInt}}
+var headKinds = map[string]sof.Column{"_deleted": {Kind: sof.Boolean}, flatten.LineColumn: {Kind: sof.BigInt}}
 
-func kindsOf(v prepared.Table) map[string]sof.Column {
-	out := map[string]sof.Column{prepared.LineColumn: {Kind: sof.BigInt}}
+func kindsOf(v flatten.Table) map[string]sof.Column {
+	out := map[string]sof.Column{flatten.LineColumn: {Kind: sof.BigInt}}
 	for _, c := range v.Columns {
 		out[c.Name] = c
 	}

@@ -6,7 +6,7 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/testkit/preparedtest"
+	"fhirsynapse/internal/testkit/flattentest"
 )
 
 // Each table gets its statistics, also for types after the first: the ledger's statistics then
@@ -14,7 +14,7 @@ import (
 func TestStatisticsOfEveryType(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tsql.Dedicated)
-	views := preparedtest.Views{"plan": {
+	views := flattentest.Views{"plan": {
 		{Name: "device", Resource: "Device", Columns: []sof.Column{{Name: "status"}}},
 		{Name: "device_name", Resource: "Device", Columns: []sof.Column{{Name: "name"}}},
 	}}

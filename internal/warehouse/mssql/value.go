@@ -12,7 +12,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 )
 
@@ -27,7 +27,7 @@ func convert(c sof.Column) func(parquet.Value) any {
 	case sof.BigInt:
 		return func(v parquet.Value) any { return v.Int64() }
 	case sof.Decimal:
-		_, scale := prepared.DecimalSize(c)
+		_, scale := flatten.DecimalSize(c)
 		return func(v parquet.Value) any { return decimalText(v.ByteArray(), scale) }
 	case sof.Date:
 		return func(v parquet.Value) any { return time.Unix(int64(v.Int32())*secondsPerDay, 0).UTC() }

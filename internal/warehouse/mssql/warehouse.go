@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/prepared"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -122,7 +122,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 
 // known refuses rows of tables without a view in this process. They were prepared by a process with
 // other views, and the next try may run there.
-func known(f pipeline.PreparedFile, plan string, views []prepared.Table) error {
+func known(f pipeline.PreparedFile, plan string, views []flatten.Table) error {
 	names := map[string]bool{}
 	for _, v := range views {
 		names[v.Name] = true

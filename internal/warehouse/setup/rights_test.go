@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -84,14 +84,14 @@ func granted(s setup.Setup, to string) []string {
 	return slices.Sorted(maps.Keys(out))
 }
 
-func patient(t *testing.T) (*sof.View, prepared.Table) {
+func patient(t *testing.T) (*sof.View, flatten.Table) {
 	t.Helper()
 	bundled, err := views.Bundled()
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := bundled[slices.IndexFunc(bundled, func(v *sof.View) bool { return v.Name == "patient" })]
-	return v, prepared.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+	return v, flatten.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
 }
 
 // sent returns the statements of a commit and of a rebuild, on an engine with tables.
@@ -103,7 +103,7 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	}
 	v, table := patient(t)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	target := statements.Target{Engine: e, Schema: "fhir", Type: "Patient", Views: []prepared.Table{table}}
+	target := statements.Target{Engine: e, Schema: "fhir", Type: "Patient", Views: []flatten.Table{table}}
 	a := statements.Attempt{Target: target, Export: "x", ViewSet: 1, Stage: statements.StageName(at, "0a", 1), At: at}
 	var all, again []statements.Statement
 	must := func(more []statements.Statement, err error) {

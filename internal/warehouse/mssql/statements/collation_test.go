@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 )
@@ -24,7 +24,7 @@ func TestKeysTellCaseApartWhateverTheCollationOfTheDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range e.view("s", prepared.Table{Name: "v", Columns: view.Columns}).Columns {
+		for _, c := range e.view("s", flatten.Table{Name: "v", Columns: view.Columns}).Columns {
 			want := collated && (c.Name == "id" || c.Name == "plain" || c.Name == "patient_id" || c.Name == "first" || c.NotNull)
 			if got := strings.HasSuffix(c.Type, " COLLATE Latin1_General_100_BIN2"); got != want {
 				t.Errorf("%s: column %s is %s", engine, c.Name, c.Type)

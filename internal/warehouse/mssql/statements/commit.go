@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
@@ -66,7 +66,7 @@ func (a Attempt) Heads() Table {
 }
 
 // Rows returns the stage of the rows of a view.
-func (a Attempt) Rows(v prepared.Table) Table {
+func (a Attempt) Rows(v flatten.Table) Table {
 	columns := []Column{{fileColumn, "int", true}, {lineColumn, "bigint", true}, {warehouse.IDColumn, a.name(idLength), true}}
 	for _, c := range v.Columns {
 		columns = append(columns, Column{Name: c.Name, Type: a.columnType(c)})
@@ -244,7 +244,7 @@ func (a transaction) ofWinners() string {
 
 // replaceRows deletes the rows of the winners' ids from a view's table and inserts the rows of the
 // winning lines.
-func (a transaction) replaceRows(v prepared.Table) []Statement {
+func (a transaction) replaceRows(v flatten.Table) []Statement {
 	table := a.view(a.Schema, v)
 	var columns []string
 	for _, c := range v.Columns {

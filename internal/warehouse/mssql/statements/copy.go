@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof/tsql"
 )
 
@@ -43,12 +43,12 @@ func (a Attempt) copyInto(table, columns string, urls []string, options, step st
 }
 
 // Large returns the stage of rows, as JSON, that are too long for the engine's Parquet reader.
-func (a Attempt) Large(v prepared.Table) Table {
+func (a Attempt) Large(v flatten.Table) Table {
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partLarge + v.Name, Columns: []Column{{Name: "doc", Type: a.text("max")}}}
 }
 
 // InsertLarge inserts the large rows of a view into its stage.
-func (a Attempt) InsertLarge(v prepared.Table) []Statement {
+func (a Attempt) InsertLarge(v flatten.Table) []Statement {
 	rows, large := a.Rows(v), a.Large(v)
 	with := make([]string, len(rows.Columns))
 	for i, c := range rows.Columns {
@@ -62,6 +62,6 @@ func (a Attempt) InsertLarge(v prepared.Table) []Statement {
 }
 
 // CreateLarge creates the table of a view's large rows.
-func (a Attempt) CreateLarge(v prepared.Table) Statement {
+func (a Attempt) CreateLarge(v flatten.Table) Statement {
 	return Statement{"stage " + partLarge + v.Name, a.create(a.Large(v))}
 }

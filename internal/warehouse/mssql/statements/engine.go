@@ -5,7 +5,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 )
 
 // Exclusion is the way in which a committer excludes others from the same tables until COMMIT.
@@ -106,7 +106,7 @@ func (e Engine) literal(text string) string { return tsql.Literal(text, e.Name) 
 
 // columnType returns the type of a view's column.
 func (e Engine) columnType(c sof.Column) string {
-	c.Precision, c.Scale = prepared.DecimalSize(c)
+	c.Precision, c.Scale = flatten.DecimalSize(c)
 	text := tsql.ColumnType(c, e.Name)
 	if c.Key && e.Collate {
 		text += " COLLATE " + e.Name.Facts().Binary

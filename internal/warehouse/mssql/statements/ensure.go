@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 )
@@ -20,7 +20,7 @@ import (
 type Target struct {
 	Engine
 	Schema, Type string
-	Views        []prepared.Table
+	Views        []flatten.Table
 }
 
 // Statement is one batch of text with its step.
@@ -130,7 +130,7 @@ func (t Target) LockRow() (Statement, bool) {
 }
 
 // usable refuses names that SQL would merge or that are too long.
-func usable(v prepared.Table) error {
+func usable(v flatten.Table) error {
 	var faults []error
 	if len(v.Name) > longestName {
 		faults = append(faults, fmt.Errorf("view %s has a name of %d characters, at most %d are possible: shorten it", v.Name, len(v.Name), longestName))
@@ -313,8 +313,8 @@ func (t Target) CreateStatistics() []Statement {
 }
 
 // sortedViews makes the text of a commit independent of the order of the views.
-func sortedViews(views []prepared.Table) []prepared.Table {
-	return slices.SortedFunc(slices.Values(views), func(a, b prepared.Table) int { return cmp.Compare(a.Name, b.Name) })
+func sortedViews(views []flatten.Table) []flatten.Table {
+	return slices.SortedFunc(slices.Values(views), func(a, b flatten.Table) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // keysOfRows are the reserved columns of a view's table, in order.

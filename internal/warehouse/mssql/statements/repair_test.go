@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -69,7 +69,7 @@ func TestRepair(t *testing.T) {
 			}
 		}
 		other := a
-		other.Views = []prepared.Table{{Name: "v", Columns: []sof.Column{{Name: "a"}, {Name: "A"}}}}
+		other.Views = []flatten.Table{{Name: "v", Columns: []sof.Column{{Name: "a"}, {Name: "A"}}}}
 		if _, err := other.Repair(nil); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "v.a") {
 			t.Errorf("%s: names: %v", engine, err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/sqlc-dev/teesql/parser"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 var at = time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC)
 
 // views covers every kind of column, and a view with many rows per resource.
-var views = []prepared.Table{
+var views = []flatten.Table{
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "row_index", Kind: sof.Integer}}},
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{
 		{Name: "id"},
@@ -321,7 +321,7 @@ func TestEnsure(t *testing.T) {
 		return c
 	}
 	more := a
-	more.Views = append([]prepared.Table{}, views...)
+	more.Views = append([]flatten.Table{}, views...)
 	more.Views[0].Columns = append(append([]sof.Column{}, views[0].Columns...), sof.Column{Name: "family"})
 	for name, c := range map[string]struct {
 		attempt statements.Attempt
@@ -390,7 +390,7 @@ func TestReplacementsAreParsed(t *testing.T) {
 func TestNamesThatSQLDoesNotKeepApart(t *testing.T) {
 	t.Parallel()
 	a := attempt(t, tsql.SQLServer)
-	a.Views = []prepared.Table{{Name: strings.Repeat("v", 81)}, {Name: "v", Columns: []sof.Column{{Name: "a"}, {Name: "A"}}}}
+	a.Views = []flatten.Table{{Name: strings.Repeat("v", 81)}, {Name: "v", Columns: []sof.Column{{Name: "a"}, {Name: "A"}}}}
 	_, err := a.Ensure(nil)
 	for _, part := range []string{"81 characters", "v.a", "v.A"} {
 		if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), part) {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"fhirsynapse/internal/prepared"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 )
@@ -138,7 +138,7 @@ func (e Engine) lock(schema, resource string) Table {
 func lockTable(resource string) string { return "_lock_" + resource }
 
 // view returns the table of a view.
-func (e Engine) view(schema string, v prepared.Table) Table {
+func (e Engine) view(schema string, v flatten.Table) Table {
 	t := Table{Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn, Spread: warehouse.IDColumn}
 	for _, c := range v.Columns {
 		t.Columns = append(t.Columns, Column{Name: c.Name, Type: e.columnType(c)})

@@ -4,13 +4,13 @@ package local
 
 import (
 	"fhirsynapse/internal/warehouse"
-	"fhirsynapse/internal/warehouse/duck"
+	"fhirsynapse/internal/warehouse/duckdb"
 	"fhirsynapse/internal/warehouse/open"
 )
 
 // Engines returns all engines.
 func Engines() warehouse.Engines {
 	all := open.Engines()
-	all[duck.Scheme] = duck.Engine()
+	all[duckdb.Scheme] = duckdb.Engine()
 	return all
 }
