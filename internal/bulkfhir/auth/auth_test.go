@@ -268,10 +268,10 @@ func TestRefusalsOfTheSignInServer(t *testing.T) {
 		"an odd code":    {400, `{"error":"hunter"}`, fault.Permanent, fault.OurSetting, "HTTP 400:"},
 		"out of order":   {503, "", fault.Transient, fault.TheirServer, "HTTP 503"},
 		"busy":           {429, "", fault.Transient, fault.TheirServer, "HTTP 429"},
-		"no token in it": {200, "{}", fault.Transient, fault.TheirServer, "no token"},
-		"no JSON":        {200, "hello", fault.Transient, fault.TheirServer, "no token"},
-		"a broken token": {200, `{"access_token":"a\nb"}`, fault.Transient, fault.TheirServer, "no token"},
-		"another kind":   {200, `{"access_token":"x","token_type":"mac"}`, fault.Permanent, fault.TheirServer, "no bearer"},
+		"no token in it": {200, "{}", fault.Transient, fault.TheirServer, "without a token"},
+		"no JSON":        {200, "hello", fault.Transient, fault.TheirServer, "without a token"},
+		"a broken token": {200, `{"access_token":"a\nb"}`, fault.Transient, fault.TheirServer, "without a token"},
+		"another kind":   {200, `{"access_token":"x","token_type":"mac"}`, fault.Permanent, fault.TheirServer, "not bearer"},
 		"a redirect":     {302, "", fault.Permanent, fault.OurSetting, "HTTP 302"},
 	} {
 		s := newSignIn(t)

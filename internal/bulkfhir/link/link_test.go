@@ -79,7 +79,7 @@ func TestWhatIsKnownIsSaid(t *testing.T) {
 		"EOF":                       fmt.Errorf("secret: %w", io.EOF),
 		"no such thing":             fault.Permanentf("no such thing"),
 		"HTTP response to HTTPS":    http.ErrSchemeMismatch,
-		"no HTTP":                   errors.New("malformed secret"),
+		"not HTTP":                  errors.New("malformed secret"),
 	} {
 		got := link.Error(err)
 		if !strings.Contains(got.Error(), want) || strings.Contains(got.Error(), "secret") {

@@ -17,7 +17,7 @@ import (
 // maxIssues bounds the kinds of issue that one document of the journal lists.
 const maxIssues = 20
 
-// codeUnreadable is the code of an error file that could not be read.
+// CodeUnreadable is the code of an error file that could not be read.
 const CodeUnreadable = "unreadable"
 
 // String formats the issue as severity/code.

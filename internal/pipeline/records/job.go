@@ -58,6 +58,7 @@ type Job struct {
 	Files   int      `json:"files"`
 }
 
+// Collected reports whether the manifest of the job is in the journal.
 func (j Job) Collected() bool { return !j.ManifestAt.IsZero() }
 
 // Owner leads from a folder of the landing area to the job that owns it.

@@ -103,11 +103,11 @@ func (d *Document[T]) Write(ctx context.Context, j Journal) error {
 	return nil
 }
 
-// swapTries bounds compare-and-swap: more rivals than this at one document and
+// SwapTries bounds compare-and-swap: more rivals than this at one document and
 // the step is better sent again.
 const SwapTries = 16
 
-// errUnchanged ends an update without a write.
+// ErrUnchanged ends an update without a write.
 var ErrUnchanged = errors.New("nothing to change")
 
 // Update reads a document, changes it and writes it back, again as long as

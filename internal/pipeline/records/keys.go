@@ -30,6 +30,7 @@ func manifestPartKey(job string, n int) string {
 
 func freshManifestKey(job string) string { return "manifests/" + job + ".fresh" }
 
+// DeletesKey returns the key of the document of a split file of deletes.
 func DeletesKey(job string, n int) string { return fmt.Sprintf("deletes/%s/%06d", job, n) }
 
 func issuesFolder(job string) string { return "issues/" + job + "/" }
@@ -42,8 +43,10 @@ func leaseKey(schema, typ string) string { return "leases/" + schema + "/" + typ
 
 func exportFolder(plan string) string { return "exports/" + plan + "/" }
 
+// ExportID returns the id of a plan's nth export.
 func ExportID(plan string, n int) string { return fmt.Sprintf("%s-%06d", plan, n) }
 
+// JobID returns the id of an export's nth job.
 func JobID(export string, n int) string { return fmt.Sprintf("%s.%d", export, n) }
 
 // exportKeyOf finds the key in an id.

@@ -77,6 +77,7 @@ func (m *Manifest) Place(job string) {
 	}
 }
 
+// HasForeign reports whether a file of the manifest is to be copied into the lake.
 func (m *Manifest) HasForeign() bool {
 	for _, list := range [][]OutputFile{m.Output, m.Deleted, m.Errors} {
 		for _, f := range list {
@@ -91,6 +92,7 @@ func (m *Manifest) HasForeign() bool {
 // FileKind is a list of the manifest.
 type FileKind int
 
+// The kinds of file of a manifest.
 const (
 	OutputKind FileKind = iota
 	DeletedKind

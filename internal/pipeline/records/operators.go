@@ -59,6 +59,7 @@ func ended(e Export) error {
 	return fault.Permanentf("it does not run: it is %s since %s", e.State, e.FinishedAt.UTC().Format(time.RFC3339))
 }
 
+// StillRuns returns the error of a command that wants an export to have ended.
 func StillRuns(e Export) error {
 	return fault.Permanentf("export %s is still %s: wait for its end, or cancel it", e.ID, e.State)
 }
