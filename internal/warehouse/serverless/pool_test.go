@@ -29,12 +29,12 @@ type ranking struct {
 }
 
 var (
-	branch = regexp.MustCompile(`(?s)^    SELECT p\.\[_id\], p\.\[_version\], p\.\[_deleted\], p\.\[_export\], p\.\[doc\], (p\.filepath\(1\)|'') AS \[_part\](, [01] AS \[_large\])?
+	branch = regexp.MustCompile(`(?s)^    SELECT p\.\[_id\], p\.\[_version\], p\.\[_deleted\], p\.\[_export\], p\.\[doc\], (CAST\(p\.filepath\(1\) AS varchar\(128\)\) COLLATE Latin1_General_100_BIN2_UTF8|'') AS \[_part\](, [01] AS \[_large\])?
     FROM OPENROWSET\(
       BULK '([^'*]*)(part=\*/)?\*(\.[a-z]+)', .*
     \) AS p(?:
     WHERE (.*))?$`)
-	term = regexp.MustCompile(`^(NOT )?p\.filepath\(1\) (<=|>|IN) (.*)$`)
+	term = regexp.MustCompile(`^(NOT )?CAST\(p\.filepath\(1\) AS varchar\(128\)\) COLLATE Latin1_General_100_BIN2_UTF8 (<=|>|IN) (.*)$`)
 )
 
 // ranked returns the newest versions by id of a statement's input.

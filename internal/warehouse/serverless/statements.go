@@ -64,17 +64,21 @@ func lines(schema, resource, ending, where string) string {
     WHERE %s`, schema, resource, ending, source, listed("", true, true), where)
 }
 
+// partName is the part that a line comes from. Without the cast the pool may read every part, and
+// without the collation the database's own would order the names.
+const partName = "CAST(p.filepath(1) AS varchar(128)) COLLATE " + utf8Collation
+
 // ranked numbers the visible versions of each id, newest first, as q. A version that was published
 // twice ranks by its first part. marked adds [_large]: the resource is in no snapshot.
 func ranked(schema, resource string, v visible, marked bool) string {
-	in := func(names []string) string { return "p.filepath(1) IN ('" + strings.Join(names, "', '") + "')" }
-	upTo := "p.filepath(1) <= '" + v.bound + "'"
+	in := func(names []string) string { return partName + " IN ('" + strings.Join(names, "', '") + "')" }
+	upTo := partName + " <= '" + v.bound + "'"
 	if len(v.without) > 0 {
 		upTo += " AND NOT " + in(v.without)
 	}
 	above := upTo
 	if v.snapshot != "" {
-		after := "p.filepath(1) > '" + v.after + "'"
+		after := partName + " > '" + v.after + "'"
 		if len(v.late) > 0 {
 			after = "(" + after + " OR " + in(v.late) + ")"
 		}
@@ -88,9 +92,9 @@ func ranked(schema, resource string, v visible, marked bool) string {
 		}
 		sources = append(sources, "    SELECT "+listed("p.", false, false)+mark+"\n"+from)
 	}
-	add("p.filepath(1)", "0", lines(schema, resource, linesEnding, above))
+	add(partName, "0", lines(schema, resource, linesEnding, above))
 	if v.large {
-		add("p.filepath(1)", "1", lines(schema, resource, largeEnding, upTo))
+		add(partName, "1", lines(schema, resource, largeEnding, upTo))
 	}
 	if v.snapshot != "" {
 		add("''", "0", fmt.Sprintf(`    FROM OPENROWSET(
