@@ -24,7 +24,7 @@ const deletedState = `","meta":{"extension":[{"url":"http://azurehealthcareapis.
 // Deletes implements pipeline.Downloader. Each line is a transaction Bundle with any number of
 // DELETE entries; an unreadable delete is an error, because skipping it would keep the row for
 // ever.
-func (k *keeper) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
+func (k *servesFiles) Deletes(r io.Reader) iter.Seq2[pipeline.Tombstone, error] {
 	return func(yield func(pipeline.Tombstone, error) bool) {
 		for line, err := range ndjson.Lines(r, k.o.LineLimit) {
 			more := true
@@ -70,7 +70,7 @@ var errStopped = errors.New("nobody wants more")
 
 // eachDelete visits the deletes of a Bundle one by one, so that memory does not grow with their
 // number. It returns errStopped when visit returns false.
-func (k *keeper) eachDelete(line ndjson.Line, visit func(reference) bool) error {
+func (k *servesFiles) eachDelete(line ndjson.Line, visit func(reference) bool) error {
 	bundle := false
 	s := newStream(bytes.NewReader(line.JSON))
 	entry := func(i int) error {
@@ -127,7 +127,7 @@ func unusableDeletes(line int64, what string) error {
 
 // referenceOf parses Type/id, relative or absolute. An absolute reference is foreign if its base is
 // not the server's.
-func (k *keeper) referenceOf(u string) (reference, bool) {
+func (k *servesFiles) referenceOf(u string) (reference, bool) {
 	if strings.ContainsAny(u, "?#") {
 		return reference{}, false
 	}

@@ -27,7 +27,7 @@ const (
 // Download implements pipeline.Downloader. A broken download is resumed at its offset by a range
 // request, or from the start with the known bytes skipped; both require that the file has not
 // changed.
-func (k *keeper) Download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
+func (k *servesFiles) Download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
 	r, err := k.download(ctx, f, requiresToken)
 	if err != nil {
 		return nil, fmt.Errorf("download a %s file: %w", typeWords(f.Type), err)

@@ -79,7 +79,7 @@ func TestLinksOfDownloadsAreUsedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{s}
+	k := &servesFiles{s}
 	for range 20 {
 		if _, err := k.text(t.Context(), srv.URL+"/files/1"); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 	const entries = 400_000
 	line := `{"entry":[{"request":{"method":"DELETE","url":"Patient/p"}}` +
 		strings.Repeat(`,{"request":{"method":"DELETE","url":"Patient/p"}}`, entries-1) + `],"resourceType":"Bundle"}`
-	k := &keeper{&Source{caller: caller{o: Options{LineLimit: 64 << 20}}}}
+	k := &servesFiles{&Source{caller: caller{o: Options{LineLimit: 64 << 20}}}}
 	n := 0
 	for _, err := range k.Deletes(strings.NewReader(line + "\n")) {
 		if err != nil {
@@ -122,7 +122,7 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 func FuzzDeletes(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}}]}`))
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"/"}}]}` + "\n\n{"))
-	k := &keeper{&Source{caller: caller{o: Options{LineLimit: 1 << 16}}}}
+	k := &servesFiles{&Source{caller: caller{o: Options{LineLimit: 1 << 16}}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for tombstone, err := range k.Deletes(bytes.NewReader(data)) {
 			if err != nil {
@@ -143,7 +143,7 @@ func FuzzDeletes(f *testing.F) {
 
 func TestDeletesOfAnotherServerDeleteNothing(t *testing.T) {
 	t.Parallel()
-	k := &keeper{&Source{caller: caller{o: Options{LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4"}}}}
+	k := &servesFiles{&Source{caller: caller{o: Options{LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4"}}}}
 	for url, want := range map[string]string{
 		"Patient/a_b": `"id":"a_b"`, "https://h/fhir/Patient/1": `"id":"1"`, "https://outer/r4/Patient/1": `"id":"1"`, "/Patient/1": `"id":"1"`,
 		"https://other/fhir/Patient/1": "", "https://h/fhir2/Patient/1": "", "https://h/Patient/1": "",

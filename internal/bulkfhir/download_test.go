@@ -20,16 +20,16 @@ import (
 )
 
 // keeping starts a file server and a client for it.
-func keeping(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*keeper, string) {
+func keeping(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*servesFiles, string) {
 	t.Helper()
 	all := append([]func(*Options){func(o *Options) {
 		o.Dialect, o.Container, o.HTTP, o.AllowPrivate = DialectBulk, "", nil, true
 	}}, change...)
 	s, srv := serve(t, h, all...)
-	return &keeper{s}, srv.URL + "/files/1"
+	return &servesFiles{s}, srv.URL + "/files/1"
 }
 
-func (k *keeper) text(ctx context.Context, url string) (string, error) {
+func (k *servesFiles) text(ctx context.Context, url string) (string, error) {
 	r, err := k.Download(ctx, pipeline.OutputFile{Type: "Patient", URL: url}, false)
 	if err != nil {
 		return "", err

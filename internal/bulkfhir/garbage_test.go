@@ -176,7 +176,7 @@ func talkTo(t *testing.T, g *garbage, dialect string) {
 	if strings.Contains(st.Progress, secretToken) {
 		t.Fatal("the progress holds the token")
 	}
-	k := &keeper{s}
+	k := &servesFiles{s}
 	file := pipeline.OutputFile{Type: "Patient", URL: base + "/f/1", Count: -1}
 	if st.Manifest != nil && len(st.Manifest.Output) > 0 {
 		file = st.Manifest.Output[0]

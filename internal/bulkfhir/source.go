@@ -117,22 +117,22 @@ func New(o Options) (pipeline.Source, error) {
 	}
 	source := pipeline.Source{Server: s, Issues: s}
 	if s.dialect.keepsFiles {
-		source.Files = &keeper{s}
+		source.Files = &servesFiles{s}
 	} else {
-		source.Traces = &writer{s}
+		source.Traces = &exportsToStorage{s}
 	}
 	return source, nil
 }
 
-// writer is a server that writes its files into the lake.
-type writer struct{ *Source }
+// exportsToStorage is a server that writes its files into the lake.
+type exportsToStorage struct{ *Source }
 
-// keeper is a server that serves its files itself.
-type keeper struct{ *Source }
+// servesFiles is a server that serves its files itself.
+type servesFiles struct{ *Source }
 
 var (
-	_ pipeline.Tracer     = (*writer)(nil)
-	_ pipeline.Downloader = (*keeper)(nil)
+	_ pipeline.Tracer     = (*exportsToStorage)(nil)
+	_ pipeline.Downloader = (*servesFiles)(nil)
 )
 
 func open(o Options) (*Source, error) {

@@ -13,7 +13,7 @@ import (
 const folderTime = "20060102T150405"
 
 // Prefixes implements pipeline.Tracer. It returns one prefix per hour.
-func (w *writer) Prefixes(from, to time.Time) []string {
+func (w *exportsToStorage) Prefixes(from, to time.Time) []string {
 	var prefixes []string
 	for t := from.UTC().Truncate(time.Hour); !t.After(to) && len(prefixes) < 48; t = t.Add(time.Hour) {
 		prefixes = append(prefixes, t.Format("20060102T15"))
@@ -22,7 +22,7 @@ func (w *writer) Prefixes(from, to time.Time) []string {
 }
 
 // Traced implements pipeline.Tracer.
-func (w *writer) Traced(folder string) (pipeline.Accepted, bool) {
+func (w *exportsToStorage) Traced(folder string) (pipeline.Accepted, bool) {
 	at, id, ok := strings.Cut(folder, "-")
 	if _, err := time.Parse(folderTime, at); !ok || err != nil || id == "" || strings.ContainsAny(id, "/?#%") {
 		return pipeline.Accepted{}, false
@@ -32,7 +32,7 @@ func (w *writer) Traced(folder string) (pipeline.Accepted, bool) {
 
 // Answers implements pipeline.Tracer. The manifest repeats the kick-off's URL; the end of the
 // window, in milliseconds, distinguishes kick-offs.
-func (w *writer) Answers(m pipeline.Manifest, r pipeline.Request) bool {
+func (w *exportsToStorage) Answers(m pipeline.Manifest, r pipeline.Request) bool {
 	k, err := w.dialect.kickOff(r, w.o)
 	if err != nil {
 		return false

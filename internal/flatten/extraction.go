@@ -29,12 +29,12 @@ const (
 // without ids, lines and versions. Each line adds its rows, so two versions of a resource both
 // appear; a tombstone adds none. It is used by one goroutine at a time.
 type Extraction struct {
-	f      *Flattener
-	kit    *kit
-	tables []Table
-	format Format
-	files  []*extracted
-	free   shelf[*kit, *result]
+	f          *Flattener
+	typeTables *typeTables
+	tables     []Table
+	format     Format
+	files      []*extracted
+	free       freeList[*typeTables, *result]
 }
 
 // extracted is the file of one table.
@@ -47,11 +47,11 @@ type extracted struct {
 // table, even if the table stays empty. Close closes the created files; after an error the caller
 // of Extraction must close them.
 func (f *Flattener) Extraction(plan, resource string, format Format, create func(table string) (io.WriteCloser, error)) (*Extraction, error) {
-	k, err := f.kit(plan, resource)
+	k, err := f.typeTables(plan, resource)
 	if err != nil {
 		return nil, err
 	}
-	x := &Extraction{f: f, kit: k, tables: k.tables, format: format, free: shelf[*kit, *result]{most: keptResults}}
+	x := &Extraction{f: f, typeTables: k, tables: k.tables, format: format, free: freeList[*typeTables, *result]{most: keptResults}}
 	for _, t := range x.tables {
 		if err := x.begin(t, create); err != nil {
 			return nil, fmt.Errorf("begin %s: %w", t.Name, err)
@@ -93,11 +93,11 @@ func (x *Extraction) Tables() []string {
 func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reader) (_ pipeline.Done, err error) {
 	defer caught(&err, func() string { return "extract " + in.Path })
 	done := pipeline.Done{Rows: map[string]int64{}}
-	puts := newPuts(ctx, x.f.o.Lake)
-	bad := &quarantine{puts: puts, path: in.Dir + ".ndjson", told: x.f.o.Quarantined}
-	err = x.f.run(ctx, r, in, x.kit, shape{
+	uploads := newUploads(ctx, x.f.o.Lake)
+	bad := &quarantine{uploads: uploads, path: in.Dir + ".ndjson", told: x.f.o.Quarantined}
+	err = x.f.run(ctx, r, in, x.typeTables, shape{
 		result: x.result,
-		done:   func(r *result) { x.free.put(x.kit, r) },
+		done:   func(r *result) { x.free.put(x.typeTables, r) },
 		write: func(r *result) error {
 			if err := x.write(r, &done); err != nil {
 				return err
@@ -109,14 +109,14 @@ func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reade
 	if err == nil {
 		err = bad.close()
 	}
-	if err := puts.end(err); err != nil {
+	if err := uploads.end(err); err != nil {
 		return pipeline.Done{}, fmt.Errorf("extract %s: %w", in.Path, err)
 	}
 	return done, nil
 }
 
 func (x *Extraction) result() *result {
-	if r, ok := x.free.take(x.kit); ok {
+	if r, ok := x.free.take(x.typeTables); ok {
 		return r
 	}
 	r := &result{}

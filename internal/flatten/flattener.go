@@ -88,14 +88,14 @@ type Flattener struct {
 	o     Options
 	codec parquetfile.Codec
 
-	mu   sync.Mutex
-	kits map[[2]string]*kit // by plan and type
-	sets map[string]string  // fingerprints by plan
+	mu     sync.Mutex
+	byType map[[2]string]*typeTables // by plan and type
+	sets   map[string]string         // fingerprints by plan
 
-	evaluators shelf[*kit, Evaluator]
-	results    shelf[*kit, *result]
-	writers    shelf[*kit, []*parquetfile.Writer]
-	buffers    shelf[struct{}, []byte] // of blocks
+	evaluators freeList[*typeTables, Evaluator]
+	results    freeList[*typeTables, *result]
+	writers    freeList[*typeTables, []*parquetfile.Writer]
+	buffers    freeList[struct{}, []byte] // of blocks
 
 	running atomic.Int64        // files in progress
 	turns   *semaphore.Weighted // of files, one per processor; waiting files use no memory
@@ -111,14 +111,14 @@ const (
 	keptBuffers    = 6
 )
 
-// kit holds the tables and the engine of one resource type.
-type kit struct {
+// typeTables holds the tables and the engine of one resource type.
+type typeTables struct {
 	tables []Table
 	engine func(Room) Evaluator
 }
 
 // newWriters returns the writers of a kit's tables, with the heads last.
-func (f *Flattener) newWriters(k *kit) []*parquetfile.Writer {
+func (f *Flattener) newWriters(k *typeTables) []*parquetfile.Writer {
 	var writers []*parquetfile.Writer
 	for _, t := range k.tables {
 		writers = append(writers, parquetfile.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
@@ -142,17 +142,17 @@ func NewFlattener(o Options) (*Flattener, error) {
 		return nil, err
 	}
 	return &Flattener{
-		o: o, codec: codec, kits: map[[2]string]*kit{}, sets: map[string]string{},
-		evaluators: shelf[*kit, Evaluator]{most: keptEvaluators}, results: shelf[*kit, *result]{most: keptResults},
-		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), largeTurn: semaphore.NewWeighted(1), writers: shelf[*kit, []*parquetfile.Writer]{most: keptWriters}, buffers: shelf[struct{}, []byte]{most: keptBuffers},
+		o: o, codec: codec, byType: map[[2]string]*typeTables{}, sets: map[string]string{},
+		evaluators: freeList[*typeTables, Evaluator]{most: keptEvaluators}, results: freeList[*typeTables, *result]{most: keptResults},
+		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), largeTurn: semaphore.NewWeighted(1), writers: freeList[*typeTables, []*parquetfile.Writer]{most: keptWriters}, buffers: freeList[struct{}, []byte]{most: keptBuffers},
 	}, nil
 }
 
-// kit returns the kit of a type, created at its first use.
-func (f *Flattener) kit(plan, resource string) (*kit, error) {
+// typeTables returns the kit of a type, created at its first use.
+func (f *Flattener) typeTables(plan, resource string) (*typeTables, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if k := f.kits[[2]string{plan, resource}]; k != nil {
+	if k := f.byType[[2]string{plan, resource}]; k != nil {
 		return k, nil
 	}
 	all, err := f.o.Views.Tables(plan)
@@ -163,8 +163,8 @@ func (f *Flattener) kit(plan, resource string) (*kit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the views of %s: %w", resource, err)
 	}
-	k := &kit{tables: TablesOf(all, resource), engine: engine}
-	f.kits[[2]string{plan, resource}] = k
+	k := &typeTables{tables: TablesOf(all, resource), engine: engine}
+	f.byType[[2]string{plan, resource}] = k
 	return k, nil
 }
 
@@ -219,7 +219,7 @@ func (f *Flattener) GiveUp() {
 
 func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (done pipeline.Done, err error) {
 	defer caught(&err, func() string { return "flatten the file" })
-	k, err := f.kit(in.Plan, in.Type)
+	k, err := f.typeTables(in.Plan, in.Type)
 	if err != nil {
 		return pipeline.Done{}, err
 	}

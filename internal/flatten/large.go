@@ -54,7 +54,7 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 		}
 		defer x.f.largeTurn.Release(1)
 	}
-	e := newEvaluation(x.in, x.kit.tables, x.kit.engine(FullRoom))
+	e := newEvaluation(x.in, x.typeTables.tables, x.typeTables.engine(FullRoom))
 	defer caught(&err, e.place)
 	e.r = x.shape.result()
 	written := 0

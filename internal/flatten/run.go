@@ -35,11 +35,11 @@ type job struct {
 
 // run is one stream of lines in evaluation.
 type run struct {
-	f       *Flattener
-	in      pipeline.Flattening
-	kit     *kit
-	shape   shape
-	weights *semaphore.Weighted // bytes of lines in evaluation
+	f          *Flattener
+	in         pipeline.Flattening
+	typeTables *typeTables
+	shape      shape
+	weights    *semaphore.Weighted // bytes of lines in evaluation
 	// large is set while this run holds the turn of large lines. The reader takes the turn and the
 	// writer releases it.
 	large bool
@@ -47,8 +47,8 @@ type run struct {
 
 // run evaluates the lines of r, block by block, on all processors. A panic in its goroutines is
 // returned as an error.
-func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening, k *kit, s shape) error {
-	x := &run{f: f, in: in, kit: k, shape: s, weights: semaphore.NewWeighted(inFlight)}
+func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening, k *typeTables, s shape) error {
+	x := &run{f: f, in: in, typeTables: k, shape: s, weights: semaphore.NewWeighted(inFlight)}
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan *job)
 	order := make(chan *job, f.o.Evaluators+1)
@@ -133,11 +133,11 @@ func (x *run) releaseLarge() {
 
 // evaluate processes jobs.
 func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
-	engine, ok := x.f.evaluators.take(x.kit)
+	engine, ok := x.f.evaluators.take(x.typeTables)
 	if !ok {
-		engine = x.kit.engine(LittleRoom)
+		engine = x.typeTables.engine(LittleRoom)
 	}
-	e := newEvaluation(x.in, x.kit.tables, engine)
+	e := newEvaluation(x.in, x.typeTables.tables, engine)
 	for j := range work {
 		if j.large {
 			runtime.GC() // frees what reading the line has used
@@ -148,7 +148,7 @@ func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 			return nil // the writer reports it, and the evaluator may be broken
 		}
 	}
-	x.f.evaluators.put(x.kit, engine)
+	x.f.evaluators.put(x.typeTables, engine)
 	return nil
 }
 

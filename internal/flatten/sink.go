@@ -22,17 +22,17 @@ type sink struct {
 	writers []*parquetfile.Writer // by table, heads last
 	done    pipeline.Done
 
-	puts       *puts
+	uploads    *uploads
 	files      []*parquetFile // like writers; nil before the first row
 	quarantine *quarantine
 }
 
 func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table, writers []*parquetfile.Writer) *sink {
-	p := newPuts(ctx, o.Lake)
+	p := newUploads(ctx, o.Lake)
 	return &sink{
-		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), puts: p,
+		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), uploads: p,
 		done:       pipeline.Done{Rows: map[string]int64{}},
-		quarantine: &quarantine{puts: p, path: in.Dir + ".ndjson", told: o.Quarantined},
+		quarantine: &quarantine{uploads: p, path: in.Dir + ".ndjson", told: o.Quarantined},
 	}
 }
 
@@ -58,7 +58,7 @@ func (s *sink) columns(i int, name string, c *columns) error {
 		return nil
 	}
 	if s.files[i] == nil {
-		s.files[i] = newParquetFile(s.puts.start(pipeline.Staging, File(s.in.Dir, name)), s.writers[i])
+		s.files[i] = newParquetFile(s.uploads.start(pipeline.Staging, File(s.in.Dir, name)), s.writers[i])
 	}
 	if err := s.files[i].Write(c.rows, c.values); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -115,10 +115,10 @@ const quarantinedText = 1 << 20
 
 // quarantine holds the bad lines of a file. Its blob is created by the first one.
 type quarantine struct {
-	puts *puts
-	path string
-	told func(lines int64)
-	to   *upload
+	uploads *uploads
+	path    string
+	told    func(lines int64)
+	to      *upload
 }
 
 func (q *quarantine) add(lines []badLine) error {
@@ -129,7 +129,7 @@ func (q *quarantine) add(lines []badLine) error {
 		q.told(int64(len(lines)))
 	}
 	if q.to == nil {
-		q.to = q.puts.start(pipeline.Quarantine, q.path)
+		q.to = q.uploads.start(pipeline.Quarantine, q.path)
 	}
 	for _, b := range lines {
 		var buf bytes.Buffer
@@ -164,7 +164,7 @@ func (s *sink) close(err error) error {
 	if err == nil {
 		err = s.quarantine.close()
 	}
-	return s.puts.end(err)
+	return s.uploads.end(err)
 }
 
 // parquetFile is one Parquet file in progress.
@@ -214,8 +214,8 @@ func codecOf(c Codec) (parquetfile.Codec, error) {
 	return parquetfile.Codec{}, fmt.Errorf("codec %q is unknown: use %s, %s or %s", c, Snappy, Zstd, None)
 }
 
-// puts are the blobs in progress.
-type puts struct {
+// uploads are the blobs in progress.
+type uploads struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	lake   pipeline.Lake
@@ -229,14 +229,14 @@ type puts struct {
 // upload is the writing end of a blob.
 type upload struct{ *io.PipeWriter }
 
-func newPuts(ctx context.Context, lake pipeline.Lake) *puts {
-	p := &puts{lake: lake}
+func newUploads(ctx context.Context, lake pipeline.Lake) *uploads {
+	p := &uploads{lake: lake}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	return p
 }
 
 // start begins a blob. The blob becomes visible after the upload is closed.
-func (p *puts) start(area pipeline.Area, path string) *upload {
+func (p *uploads) start(area pipeline.Area, path string) *upload {
 	r, w := io.Pipe()
 	u := &upload{w}
 	p.uploads = append(p.uploads, u)
@@ -254,14 +254,14 @@ func (p *puts) start(area pipeline.Area, path string) *upload {
 	return u
 }
 
-func (p *puts) put(area pipeline.Area, path string, r io.Reader) (err error) {
+func (p *uploads) put(area pipeline.Area, path string, r io.Reader) (err error) {
 	defer caught(&err, func() string { return "store the file" })
 	_, err = p.lake.Put(p.ctx, area, path, r)
 	return err
 }
 
 // abort makes every unfinished Put fail.
-func (p *puts) abort(cause error) {
+func (p *uploads) abort(cause error) {
 	for _, u := range p.uploads {
 		_ = u.CloseWithError(fmt.Errorf("%w: %w", errAborted, cause))
 	}
@@ -269,7 +269,7 @@ func (p *puts) abort(cause error) {
 }
 
 // end waits for all Puts, or aborts them if err is not nil. It returns err or its own error.
-func (p *puts) end(err error) error {
+func (p *uploads) end(err error) error {
 	if err != nil {
 		p.abort(err)
 	}
@@ -280,7 +280,7 @@ func (p *puts) end(err error) error {
 	return err
 }
 
-func (p *puts) wait() error {
+func (p *uploads) wait() error {
 	p.wg.Wait()
 	p.cancel(nil)
 	for _, err := range p.errs {

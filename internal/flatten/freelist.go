@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// shelf is a free list that keeps a limited number of the latest things, whatever their key.
+// freeList is a free list that keeps a limited number of the latest things, whatever their key.
 // sync.Pool would be emptied by every garbage collection, and these are frequent while little
 // memory is used.
-type shelf[K comparable, T any] struct {
+type freeList[K comparable, T any] struct {
 	most int
 
 	mu   sync.Mutex
@@ -21,7 +21,7 @@ type shelved[K comparable, T any] struct {
 }
 
 // take removes and returns the latest thing of a key.
-func (s *shelf[K, T]) take(of K) (thing T, ok bool) {
+func (s *freeList[K, T]) take(of K) (thing T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.kept) - 1; i >= 0; i-- {
@@ -35,7 +35,7 @@ func (s *shelf[K, T]) take(of K) (thing T, ok bool) {
 }
 
 // put keeps a thing. It replaces the oldest one if the shelf is full.
-func (s *shelf[K, T]) put(of K, thing T) {
+func (s *freeList[K, T]) put(of K, thing T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kept = append(s.kept, shelved[K, T]{of, thing})
@@ -45,7 +45,7 @@ func (s *shelf[K, T]) put(of K, thing T) {
 }
 
 // clear drops all kept things.
-func (s *shelf[K, V]) clear() {
+func (s *freeList[K, V]) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kept = nil
