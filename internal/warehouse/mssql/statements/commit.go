@@ -216,7 +216,7 @@ func (a transaction) dropKnown() []Statement {
 	files, heads := a.stage(partFile), a.stage(partHead)
 	return []Statement{
 		a.labelled("drop known files", "DELETE FROM "+files+"\nWHERE [file_key] IN (SELECT l.[file_key] FROM "+a.ledger(a.Schema).quoted()+
-			" AS l WHERE l.[export] = "+a.literal(a.Export)+")"),
+			" AS l WHERE l.[export] = "+a.nameLiteral(a.Export)+")"),
 		a.labelled("drop known lines", "DELETE FROM "+heads+"\nWHERE [_file] NOT IN (SELECT f.[_file] FROM "+files+" AS f)"),
 	}
 }
@@ -262,7 +262,7 @@ SELECT %sw.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', %s
 FROM %s AS v
 JOIN %s AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0`,
-			table.quoted(), list("", append(columns, keysOfRows...)), from, a.literal(a.Export), a.stage(partView+v.Name), a.stage(partWinner))),
+			table.quoted(), list("", append(columns, keysOfRows...)), from, a.nameLiteral(a.Export), a.stage(partView+v.Name), a.stage(partWinner))),
 	}
 }
 
@@ -287,8 +287,8 @@ LEFT JOIN (
   SELECT v.[_file], COUNT_BIG(*) AS [n], SUM(CASE WHEN v.[_deleted] = 1 THEN 1 ELSE 0 END) AS [deleted]
   FROM %s AS v GROUP BY v.[_file]
 ) AS w ON w.[_file] = f.[_file]`,
-		a.ledger(a.Schema).quoted(), list("", names), a.literal(a.Export), a.literal(a.Type), a.ViewSet,
-		a.literal(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile), a.stage(partHead), a.stage(partWinner)))
+		a.ledger(a.Schema).quoted(), list("", names), a.nameLiteral(a.Export), a.nameLiteral(a.Type), a.ViewSet,
+		a.nameLiteral(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile), a.stage(partHead), a.stage(partWinner)))
 }
 
 // check verifies law 5 for the written rows; see docs/architecture.md#laws.
@@ -297,5 +297,5 @@ func (a transaction) check() Statement {
 FROM %s AS l
 JOIN %s AS f ON f.[file_key] = l.[file_key]
 WHERE l.[export] = %s AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines])`,
-		a.ledger(a.Schema).quoted(), a.stage(partFile), a.literal(a.Export)))
+		a.ledger(a.Schema).quoted(), a.stage(partFile), a.nameLiteral(a.Export)))
 }

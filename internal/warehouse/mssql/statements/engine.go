@@ -1,6 +1,8 @@
 package statements
 
 import (
+	"strings"
+
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
@@ -103,6 +105,12 @@ func (e Engine) name(n string) string {
 }
 
 func (e Engine) literal(text string) string { return tsql.Literal(text, e.Name) }
+
+// nameLiteral returns ASCII text as a literal to compare with a column of name. A national literal
+// would convert the column, row by row.
+func (e Engine) nameLiteral(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
 
 // columnType returns the type of a view's column.
 func (e Engine) columnType(c sof.Column) string {

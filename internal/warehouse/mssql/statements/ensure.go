@@ -284,14 +284,14 @@ WHERE t.[TABLE_SCHEMA] = ` + t.literal(t.Schema) + ` AND t.[TABLE_NAME] = ` + t.
 func (t Target) LedgerQuery(export string) Statement {
 	return Statement{"ledger", `SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
 FROM ` + t.ledger(t.Schema).quoted() + ` AS l
-WHERE l.[export] = ` + t.literal(export) + `
+WHERE l.[export] = ` + t.nameLiteral(export) + `
 ORDER BY l.[committed_at], l.[path], l.[etag]`}
 }
 
 // RowsQuery counts the rows that an export wrote into a table.
 func (t Target) RowsQuery(table, export string) Statement {
 	return Statement{"count " + table, "SELECT COUNT_BIG(*) AS [n]\nFROM " + tsql.Quote(t.Schema) + "." + tsql.Quote(table) +
-		" AS t\nWHERE t.[_export] = " + t.literal(export)}
+		" AS t\nWHERE t.[_export] = " + t.nameLiteral(export)}
 }
 
 // CreateStatistics returns the statements for statistics, to be run once there are rows.

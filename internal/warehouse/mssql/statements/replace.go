@@ -42,7 +42,7 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 	columns := list("l", ledger.names())
 	return append(out,
 		Statement{"add ledger", "INSERT INTO " + ledger.quoted() + " (" + list("", ledger.names()) + ")\nSELECT " + columns + "\nFROM " + t.ledger(from).quoted() +
-			" AS l\nWHERE l.[type] = " + t.literal(t.Type)},
+			" AS l\nWHERE l.[type] = " + t.nameLiteral(t.Type)},
 		Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 

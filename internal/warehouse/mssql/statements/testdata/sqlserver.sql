@@ -149,7 +149,7 @@ SELECT @result AS [result];
 
 -- drop known files
 DELETE FROM [fhir].[_stage_2026112308_0a1b_1_file]
-WHERE [file_key] IN (SELECT l.[file_key] FROM [fhir].[_ledger] AS l WHERE l.[export] = N'nightly-000012');
+WHERE [file_key] IN (SELECT l.[file_key] FROM [fhir].[_ledger] AS l WHERE l.[export] = 'nightly-000012');
 
 -- drop known lines
 DELETE FROM [fhir].[_stage_2026112308_0a1b_1_head]
@@ -174,7 +174,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', N'nightly-000012'
+  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
@@ -186,7 +186,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', N'nightly-000012'
+  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
@@ -202,8 +202,8 @@ FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w;
 
 -- insert ledger
 INSERT INTO [fhir].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
-SELECT N'nightly-000012', f.[file_key], f.[path], f.[etag], N'Patient', f.[lines], f.[blank], f.[quarantined], f.[filtered],
-  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST(N'2026-11-23T08:30:00.000' AS datetime2(3))
+SELECT 'nightly-000012', f.[file_key], f.[path], f.[etag], 'Patient', f.[lines], f.[blank], f.[quarantined], f.[filtered],
+  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3))
 FROM [fhir].[_stage_2026112308_0a1b_1_file] AS f
 LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
 LEFT JOIN (
@@ -215,7 +215,7 @@ LEFT JOIN (
 SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
 FROM [fhir].[_ledger] AS l
 JOIN [fhir].[_stage_2026112308_0a1b_1_file] AS f ON f.[file_key] = l.[file_key]
-WHERE l.[export] = N'nightly-000012' AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines]);
+WHERE l.[export] = 'nightly-000012' AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines]);
 
 -- commit
 COMMIT TRANSACTION;
@@ -238,6 +238,6 @@ DROP TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name];
 -- ledger
 SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
 FROM [fhir].[_ledger] AS l
-WHERE l.[export] = N'nightly-000012'
+WHERE l.[export] = 'nightly-000012'
 ORDER BY l.[committed_at], l.[path], l.[etag];
 
