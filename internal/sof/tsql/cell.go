@@ -9,14 +9,14 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// cell lowers the value of a column, in the column's type.
+// cell lowers the value of a column to an expression of the column's type.
 func (w plan) cell(cell sof.Cell, c scope) string {
 	col := w.view.Columns[cell.Column]
 	w.current = cell.Value
 	if col.Collection {
 		list := w.lists.list(cell.Value, c)
 		if !w.facts.National {
-			// what OPENJSON lists is nvarchar
+			// OPENJSON returns its items as nvarchar
 			list = fmt.Sprintf("CAST(%s AS %s)", list, w.facts.Text)
 		}
 		return list
@@ -71,14 +71,14 @@ func (w plan) cell(cell sof.Cell, c scope) string {
 		text = fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
 	}
 	if col.Key && w.engine == Serverless {
-		// a view's columns have no other place to say that ids differ in case
+		// ids differ in case, and a view has no other place for a collation of its columns
 		text += " COLLATE " + w.facts.Binary
 	}
 	return text
 }
 
-// ownPred lowers an expression that is a condition of itself rather than a value
-// of the document.
+// ownPred lowers an expression that is itself a condition. It reports false for a value of the
+// document.
 func (w plan) ownPred(e sof.Expr, c scope) (string, bool) {
 	switch e := e.(type) {
 	case *sof.Binary:
@@ -91,7 +91,7 @@ func (w plan) ownPred(e sof.Expr, c scope) (string, bool) {
 	return "", false
 }
 
-// neverUnknown says that a condition is true or false for all data.
+// neverUnknown reports whether a condition is true or false for all data.
 func neverUnknown(e sof.Expr) bool {
 	switch e := e.(type) {
 	case *sof.All:
@@ -114,19 +114,19 @@ func neverUnknown(e sof.Expr) bool {
 	return false
 }
 
-// day is the day that a date or a dateTime begins with; what is no whole day
-// becomes NULL.
+// day returns the day at the start of a date or a dateTime. A text without a whole day becomes
+// NULL.
 func (w phrases) day(text string) string {
 	return fmt.Sprintf("CASE WHEN %s LIKE %s OR %s LIKE %s THEN TRY_CAST(LEFT(%s, 10) AS date) END",
 		text, w.lit("____-__-__"), text, w.lit("____-__-__T%"), text)
 }
 
-// instant is the moment in UTC, cut to milliseconds; what has no seconds or no
-// offset becomes NULL. Second 60, which SQL does not know, is the one after second 59.
+// instant returns the timestamp in UTC, cut to milliseconds. A text without seconds or offset
+// becomes NULL; second 60, which SQL does not know, becomes the second after second 59.
 func (w comparisons) instant(text string, c scope) string {
 	text, z := w.zone(text, c)
 	moment := func(upTo string) string {
-		// more than seven digits after the second are no datetimeoffset
+		// a datetimeoffset has at most seven digits after the second
 		value := fmt.Sprintf("%s + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)", upTo, text, text, z, text, z)
 		return fmt.Sprintf("CAST(SWITCHOFFSET(TRY_CAST(%s AS datetimeoffset), '+00:00') AS %s)", value, w.facts.Timestamp)
 	}
@@ -135,7 +135,7 @@ func (w comparisons) instant(text string, c scope) string {
 		text, w.lit("9999-12-31"), moment(fmt.Sprintf("LEFT(%s, 17) + %s", text, w.lit("59"))))
 }
 
-// list lowers a collection to a JSON array, as text.
+// list lowers a collection to the text of a JSON array.
 func (w lists) list(e sof.Expr, c scope) string {
 	if !e.Type().Many {
 		n := w.values.one(e, c)
@@ -152,7 +152,8 @@ func (w lists) list(e sof.Expr, c scope) string {
 	return fmt.Sprintf("%s + ISNULL(%s, %s) + %s", w.lit("["), w.aggregated(e, w.json(e, got.item), ",", got, inner, c), w.lit(""), w.lit("]"))
 }
 
-// aggregated applies the texts of items, joined in order: NULL for none.
+// aggregated applies an aggregate that joins the texts of the items in order. The aggregate is NULL
+// for no items.
 func (w lists) aggregated(e sof.Expr, text, separator string, got rows, inner, c scope) string {
 	text = w.items.local(text, got.item, inner)
 	inner.at.items = []item{{
@@ -163,7 +164,7 @@ func (w lists) aggregated(e sof.Expr, text, separator string, got rows, inner, c
 	return alias + ".[v]"
 }
 
-// json is an item as JSON text.
+// json returns an item as JSON text.
 func (w lists) json(e sof.Expr, n *node) string {
 	var parts []string
 	for i := range n.alts {
@@ -182,8 +183,8 @@ func (w lists) json(e sof.Expr, n *node) string {
 	return n.guarded(coalesce(parts))
 }
 
-// quoted is a text as a JSON string. FHIR allows no control characters but tab,
-// line feed and carriage return.
+// quoted returns a text as a JSON string. FHIR allows only three control characters: tab, line feed
+// and carriage return.
 func (w phrases) quoted(text string) string {
 	for _, r := range []struct{ what, with string }{
 		{w.lit(`\`), `\\`}, {w.lit(`"`), `\"`}, {w.char(10), `\n`}, {w.char(13), `\r`}, {w.char(9), `\t`},

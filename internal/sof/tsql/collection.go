@@ -7,23 +7,23 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// rows is a collection: the rows of a block, one an item, in the order of keys.
+// rows holds a collection: the rows of a block, one row per item, ordered by keys.
 type rows struct {
 	item *node
 	keys []string
 }
 
-// position is the key of one list as it comes: the index of the item.
+// position returns the key of a list in its original order: the index of the item.
 func (r rows) position() string {
 	if len(r.keys) == 0 {
-		// the list cannot be, and has no items
+		// the list cannot exist, and has no items
 		return "0"
 	}
 	return r.keys[0]
 }
 
-// repeats says that FHIR lets an element repeat; known is false for elements that
-// R4 does not have.
+// repeats reports whether FHIR lets an element repeat. known is false for elements that R4 does not
+// have.
 func repeats(e *sof.Child) (many, known bool) {
 	for _, owner := range e.In.Type().Any {
 		if el, ok := owner.Element(e.Name); ok {
@@ -33,8 +33,8 @@ func repeats(e *sof.Child) (many, known bool) {
 	return many, known
 }
 
-// plainList says that e is one list of objects, as it is in the document, whose
-// members are nowhere else: then the keys of OPENJSON are the positions.
+// plainList reports whether e is one list of objects in its original order, with all of its items
+// in one member. The keys of OPENJSON are then the positions.
 func (w lists) plainList(e sof.Expr) bool {
 	c, ok := e.(*sof.Child)
 	if !ok || c.In.Type().Many {
@@ -44,7 +44,7 @@ func (w lists) plainList(e sof.Expr) bool {
 	return many && len(c.Properties) == 1 && complexType(c.Properties[0].Type)
 }
 
-// rows lowers e into the block of c, whose rows become the items of e.
+// rows lowers e into the block of c. The rows of the block become the items of e.
 func (w lists) rows(e sof.Expr, c scope) rows {
 	if !e.Type().Many {
 		n := w.values.one(e, c)
@@ -83,7 +83,7 @@ func (w lists) rows(e sof.Expr, c scope) rows {
 		return rows{n, got.keys}
 	case *sof.Binary:
 		if e.Op == "|" {
-			// what is distinct of a part is distinct of all
+			// one distinct over all operands equals a distinct at every step
 			sides := chain(e)
 			return w.firstOfEach(e, c, func(inner scope) rows { return w.union(e, sides, inner) })
 		}
@@ -97,8 +97,8 @@ func (w lists) rows(e sof.Expr, c scope) rows {
 	return rows{item: &node{}}
 }
 
-// indexed adds the items of in to the block of c, and returns the scope of one item. The
-// scope has $index if the expression said uses it.
+// indexed adds the items of in to the block of c, and returns the scope of one item. The scope has
+// $index if the expression said uses it.
 func (w lists) indexed(in, said sof.Expr, c scope) (rows, scope) {
 	if !mentions(said, isItemIndex) || w.plainList(in) {
 		got := w.rows(in, c)
@@ -126,8 +126,7 @@ func isItemIndex(e sof.Expr) bool {
 	return is
 }
 
-// surely says that the item is there in every row, since the block has rows for
-// nothing else.
+// surely reports whether every row has the item, because the block has no other rows.
 func (w lists) surely(n *node) bool {
 	for _, a := range n.alts {
 		if a.always || a.literal != nil {
@@ -137,8 +136,8 @@ func (w lists) surely(n *node) bool {
 	return false
 }
 
-// owners brings the items of e into the block of c for the sake of their members: rows without
-// an item may be among them, since those have no members.
+// owners adds the items of e to the block of c, for access to their members. Rows without an
+// item may remain, because they have no members.
 func (w lists) owners(e sof.Expr, c scope) rows {
 	if !e.Type().Many {
 		return rows{item: w.values.one(e, c)}
@@ -149,8 +148,8 @@ func (w lists) owners(e sof.Expr, c scope) rows {
 	return w.rows(e, c)
 }
 
-// childRows brings the children into the block of c. Where they are asked for, rows without one
-// are left out.
+// childRows adds the children to the block of c. If asked is set, rows without a child are left
+// out.
 func (w lists) childRows(e *sof.Child, asked bool, c scope) rows {
 	if e.Valueless {
 		w.refuse(e, "hasValue() of the items of a list, which may have extensions alone", "only the native engine has it")
@@ -212,7 +211,8 @@ func (w lists) callRows(e *sof.Call, c scope) rows {
 	return rows{item: &node{}}
 }
 
-// among brings the items of e.In that the argument has, or has not.
+// among adds the items of e.In that the argument has, or if has is false, the items that it does
+// not have.
 func (w lists) among(e *sof.Call, has bool, c scope) rows {
 	got := w.rows(e.In, c)
 	found := w.conditions.found(e, e.Args[0], got.item, c)
@@ -223,12 +223,12 @@ func (w lists) among(e *sof.Call, has bool, c scope) rows {
 	return got
 }
 
-// found says that a list has an item; it is never unknown.
+// found returns the condition that a list has an item. The condition is never unknown.
 func (w conditions) found(e, list sof.Expr, it *node, c scope) string {
 	return w.quantified(list, func(inner scope) string { return w.comparisons.compare(e, inner.focus, it, "=", inner) }, false, c)
 }
 
-// position is an integer that is written out.
+// position returns the value of an integer literal.
 func position(e sof.Expr) (int, bool) {
 	l, ok := e.(*sof.Literal)
 	if !ok || l.Value == nil || len(l.Value.Text) > 9 {
@@ -239,8 +239,7 @@ func position(e sof.Expr) (int, bool) {
 	return n, err == nil
 }
 
-// numberedItems brings the items of in into the block of c as a derived table
-// that counts them from 0.
+// numberedItems adds the items of in to the block of c, as a derived table that counts them from 0.
 func (w lists) numberedItems(e, in sof.Expr, c scope) (*node, string) {
 	inner := c.inside()
 	got := w.rows(in, inner)
@@ -251,8 +250,7 @@ func (w lists) numberedItems(e, in sof.Expr, c scope) (*node, string) {
 	return carried, alias + ".[i]"
 }
 
-// orderKeys is what to order by; the items of a collection without keys are one
-// at most.
+// orderKeys returns the ORDER BY list. A collection without keys has at most one item.
 func orderKeys(keys []string) []string {
 	if len(keys) == 0 {
 		return []string{"(SELECT 1)"}
@@ -260,7 +258,7 @@ func orderKeys(keys []string) []string {
 	return keys
 }
 
-// union brings the items of all sides, one after the other.
+// union adds the items of all sides, one side after the other.
 func (w lists) union(e sof.Expr, sides []sof.Expr, c scope) rows {
 	alias := w.alias("e")
 	var q query
@@ -281,7 +279,7 @@ func (w lists) union(e sof.Expr, sides []sof.Expr, c scope) rows {
 	return rows{found, []string{alias + ".[side]", alias + ".[i]"}}
 }
 
-// iifRows brings the items of one of two lists.
+// iifRows adds the items of one of two lists.
 func (w lists) iifRows(e *sof.Call, c scope) rows {
 	inner := c
 	if _, this := e.In.(*sof.This); !this {
@@ -333,7 +331,7 @@ func system(a *alt) schema.System {
 	return a.typ.System
 }
 
-// identity is what two items have in common exactly when they are equal.
+// identity returns the expressions that are the same for two items exactly if the items are equal.
 func (w comparisons) identity(e sof.Expr, n *node, c scope) string {
 	f := familyOf(n)
 	switch f {
@@ -342,7 +340,7 @@ func (w comparisons) identity(e sof.Expr, n *node, c scope) string {
 	case numbers:
 		return w.number(n, c).number
 	case dates, times:
-		// where the order of two is not known they are not equal
+		// two dates of unknown order are not equal
 		m := w.moment(n, f == times, c)
 		if m.zoned == "" {
 			return m.text
@@ -356,8 +354,8 @@ func (w comparisons) identity(e sof.Expr, n *node, c scope) string {
 	return "(SELECT 1)"
 }
 
-// onlyItem applies the single item of a list with the number of them: more than
-// one makes the statement fail where the item is used.
+// onlyItem applies the single item of a list together with the number of items. With more than one
+// item the statement fails where the item is used.
 func (w lists) onlyItem(e sof.Expr, what string, c scope) *node {
 	n, count := w.counted(e, c)
 	for i := range n.alts {
@@ -379,8 +377,7 @@ func (w lists) onlyItem(e sof.Expr, what string, c scope) *node {
 	return n
 }
 
-// counted applies an aggregate of the items of e: one of them, and how many there
-// are.
+// counted applies an aggregate of the items of e: one of the items, and the number of items.
 func (w lists) counted(e sof.Expr, c scope) (*node, string) {
 	inner := c.inside()
 	got := w.rows(e, inner)
@@ -404,8 +401,8 @@ func (w lists) howMany(e sof.Expr, c scope) string {
 	return alias + ".[n]"
 }
 
-// fail is an expression of a type that makes the statement fail with a message,
-// by a cast that no engine can work out before it has read the data.
+// fail returns an expression of type typ that makes the statement fail with a message. It is a cast
+// that no engine can compute before it has read the data.
 func (w *writer) fail(message, data, typ string) string {
 	w.failures++
 	return fmt.Sprintf("CAST(CAST(CONCAT(%s, %s) AS int) AS %s)", w.lit(message), data, typ)

@@ -14,7 +14,7 @@ import (
 	"fhirsynapse/internal/testkit/tsqleval"
 )
 
-// standIn is the stand-in server of an engine's kind.
+// standIn is the stand-in server for an engine.
 type standIn tsql.Engine
 
 func (s standIn) dialect() tsqleval.Dialect {
@@ -37,7 +37,7 @@ func runBody(d tsqleval.Dialect, docs []json.RawMessage, body func(string) (stri
 	return rows, err
 }
 
-// onPostgreSQL is a server that only speaks T-SQL.
+// onPostgreSQL is a server on PostgreSQL that only speaks T-SQL.
 type onPostgreSQL tsql.Engine
 
 func (s onPostgreSQL) Rows(_ context.Context, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
@@ -46,7 +46,7 @@ func (s onPostgreSQL) Rows(_ context.Context, docs []json.RawMessage, body func(
 	return runBody(d, docs, body)
 }
 
-// minimum is how many official cases must pass with the body of each engine.
+// minimum is the number of official cases that must pass with the body of each engine.
 var minimum = map[tsql.Engine]int{tsql.SQLServer: 136, tsql.Dedicated: 136, tsql.Serverless: 136, tsql.Fabric: 136}
 
 func TestOfficialCases(t *testing.T) {
@@ -79,8 +79,7 @@ func TestOfficialCases(t *testing.T) {
 	}
 }
 
-// HL7's cases of FHIRPath: what a body says has the value that they want, and what it
-// does not say is refused.
+// A body returns the value that HL7's FHIRPath case expects, or the case is refused.
 func TestBodiesGiveHL7sValuesOrAreRefused(t *testing.T) {
 	t.Parallel()
 	files, err := conformance.Load(os.DirFS("../conformance/testdata/fhirpath-r4"))
@@ -107,8 +106,8 @@ func TestBodiesGiveHL7sValuesOrAreRefused(t *testing.T) {
 	}
 }
 
-// inForm leaves out files whose resources have an object where FHIR has a primitive:
-// what the bodies make of such data is their own.
+// inForm leaves out files whose resources have an object where FHIR has a primitive. The result of
+// a body for such data is not specified.
 func inForm(t *testing.T, files []conformance.File) []conformance.File {
 	t.Helper()
 	var out []conformance.File
@@ -130,7 +129,7 @@ func inForm(t *testing.T, files []conformance.File) []conformance.File {
 	return out
 }
 
-// boxed says that a member such as valueString holds an object.
+// boxed reports whether a member such as valueString holds an object.
 func boxed(v any) bool {
 	switch v := v.(type) {
 	case []any:
@@ -151,5 +150,5 @@ func boxed(v any) bool {
 	return false
 }
 
-// written is how many of HL7's cases pass by the bodies; it may rise and never fall.
+// written is the number of HL7's cases that pass with the bodies. It may rise and never fall.
 const written = 558

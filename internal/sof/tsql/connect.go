@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// connected is and, or and implies. What the left side decides alone must not
-// fail by the right side, for which only CASE has an order.
+// connected lowers and, or and implies. If the left side decides alone, the right side must not
+// make the statement fail; only CASE has such an order.
 func (w conditions) connected(e *sof.Binary, c scope) string {
 	if e.Op == "implies" {
 		return w.implied(e, c)
@@ -28,8 +28,8 @@ func (w conditions) connected(e *sof.Binary, c scope) string {
 	return joined(terms, sign)
 }
 
-// implied is a run of implies, which is put together from both ends: a long one would be copied once
-// for each operand.
+// implied lowers a run of implies, and builds its text from both ends. Otherwise a long run would
+// be copied once per operand.
 func (w conditions) implied(e *sof.Binary, c scope) string {
 	front, back := "", &strings.Builder{}
 	for i, operand := range chain(e) {
@@ -51,7 +51,7 @@ func (w conditions) implied(e *sof.Binary, c scope) string {
 	return front + back.String()
 }
 
-// chain gives the operands of a run of one operator, from left to right.
+// chain returns the operands of a run of one operator, from left to right.
 func chain(e *sof.Binary) []sof.Expr {
 	out := []sof.Expr{e.R}
 	l := e.L
@@ -75,8 +75,8 @@ func joined(terms []string, sign string) string {
 	return "(" + strings.Join(terms, sign) + ")"
 }
 
-// guardedBy connects a condition with one that fails for some data, which is worked out only where
-// the first does not decide. The first of implies is turned already.
+// guardedBy connects a condition with a second one that fails for some data. The second is computed
+// only where the first does not decide; the first operand of implies is already negated.
 func (w conditions) guardedBy(op, l, r string, c scope) string {
 	l = w.bit(l, c) + " = 1"
 	if op == "and" {

@@ -20,12 +20,12 @@ import (
 	"fhirsynapse/views"
 )
 
-// costViews are the views whose cost is measured, of resource types with lines of real data.
+// costViews are the views with a measured cost, of resource types with lines of real data.
 var costViews = strings.Fields(`condition condition_category condition_coding document_reference document_reference_content encounter
 	encounter_diagnosis encounter_location encounter_participant encounter_type immunization immunization_performer medication_request
 	medication_request_dosage patient patient_address patient_identifier patient_name practitioner_role procedure`)
 
-// costLines is how many lines a body reads.
+// costLines is the number of lines that a body reads.
 const costLines = 1000
 
 // bodiesBefore reads the bodies of the bundled views that commit b32fd22 wrote.
@@ -48,7 +48,7 @@ func bodiesBefore(t testing.TB) map[string]string {
 
 var cpuTime = regexp.MustCompile(`!\s+([0-9.]+) s user, ([0-9.]+) s system`)
 
-// cpu returns the CPU seconds that the server spends on each body, planning included.
+// cpu returns the CPU seconds that the server spends on each body, including planning.
 func (p postgres) cpu(ctx context.Context, bodies []string, lines [][]byte) ([]float64, error) {
 	var script strings.Builder
 	fmt.Fprintf(&script, "SET search_path = %s;\nSET timezone = 'UTC';\nSET jit = off;\nSET max_parallel_workers_per_gather = 0;\nCREATE TEMP TABLE docs (doc text);\n", p.schema)
@@ -85,8 +85,8 @@ func (p postgres) cpu(ctx context.Context, bodies []string, lines [][]byte) ([]f
 	return out, nil
 }
 
-// BenchmarkBodiesOnPostgreSQL compares the CPU time of the bodies with that of the bodies before
-// their cost was looked at, on one server in one run:
+// BenchmarkBodiesOnPostgreSQL compares the CPU time of the bodies with the bodies from before their
+// cost was optimized, on one server in one run:
 //
 //	FHIRSYNAPSE_POSTGRES_URL=... go test ./internal/sof/tsql -run '^$' -bench OnPostgreSQL -benchtime 1x
 func BenchmarkBodiesOnPostgreSQL(t *testing.B) {
@@ -131,7 +131,7 @@ func BenchmarkBodiesOnPostgreSQL(t *testing.B) {
 	t.Logf("median ratio %.2f, least %.2f, all together %.2f s before, %.2f s after", ratios[len(ratios)/2], ratios[0], sumBefore, sumAfter)
 }
 
-// What a body does for a row is counted in its text, so that it is known without a server.
+// The work of a body per row is counted in its text, so the test needs no server.
 func TestBodiesCallLessThanBefore(t *testing.T) {
 	t.Parallel()
 	before := bodiesBefore(t)
@@ -146,7 +146,7 @@ func TestBodiesCallLessThanBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if before[v.Name] == "" {
-			continue // a view of later
+			continue // the view was added later
 		}
 		oldParses, oldCalls, err := tsqleval.Cost(before[v.Name])
 		if err != nil {

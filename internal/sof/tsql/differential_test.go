@@ -33,8 +33,7 @@ func agree(t *testing.T, v *sof.View, e tsql.Engine, lines [][]byte) int {
 	return len(got)
 }
 
-// lines are those that the tests of the bundled views know, and real ones where
-// there are some.
+// lines returns the lines from the tests of the bundled views, and real ones if there are any.
 func lines(t *testing.T, resource string) [][]byte {
 	t.Helper()
 	const most = 8
@@ -60,7 +59,7 @@ func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 				t.Fatalf("%s: %v", v.Name, err)
 			}
 			if seen[body] {
-				// the text that another engine's row count stands for already
+				// the same text was already compared for another engine
 				continue
 			}
 			seen[body] = true
@@ -74,18 +73,18 @@ func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	}
 }
 
-// comparison counts what came of generated views.
+// comparison counts the results of generated views.
 type comparison struct {
 	rows, lines int
-	// refused are views that the engine cannot say, early lines that make the
-	// statement fail for a value that the native engine does not come to: servers
-	// may work out what a condition before it makes needless.
+	// refused counts views that the engine cannot express. early counts lines that make the
+	// statement fail for a value that the native engine never reaches: servers may compute a value
+	// although a condition before it makes the value needless.
 	refused, early int
 	reasons        map[string]int
 }
 
-// generated runs a generated view over generated lines, where the engine can say
-// the view and the native engine takes the line.
+// generated runs a generated view over generated lines, if the engine can express the view and the
+// native engine accepts the line.
 func (c *comparison) generated(t *testing.T, seed uint64) {
 	t.Helper()
 	g := randview.New(seed, false)
@@ -94,7 +93,7 @@ func (c *comparison) generated(t *testing.T, seed uint64) {
 	src := g.View(typ)
 	v, err := sof.Compile("v.json", src)
 	if err != nil {
-		// some of what is generated makes no sense
+		// some generated views make no sense
 		return
 	}
 	e := randview.PickOne(g, tsql.Engines()...)

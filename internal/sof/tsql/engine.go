@@ -9,7 +9,7 @@ import (
 // Engine names a T-SQL engine that a body is written for.
 type Engine string
 
-// The engines.
+// The supported engines.
 const (
 	SQLServer  Engine = "sqlserver" // SQL Server 2019 and newer, Azure SQL
 	Dedicated  Engine = "synapse-dedicated"
@@ -20,7 +20,7 @@ const (
 // Engines lists the engines in the order of the documentation.
 func Engines() []Engine { return []Engine{SQLServer, Dedicated, Serverless, Fabric} }
 
-// ParseEngine gives the engine of that name.
+// ParseEngine returns the engine of that name.
 func ParseEngine(name string) (Engine, error) {
 	if e := Engine(name); slices.Contains(Engines(), e) {
 		return e, nil
@@ -32,45 +32,45 @@ func ParseEngine(name string) (Engine, error) {
 	return "", fmt.Errorf("there is no T-SQL engine %q; it is one of %s", name, strings.Join(names, ", "))
 }
 
-// Staging is how rows get from documents into a table.
+// Staging names the way that rows get from documents into a table.
 type Staging int
 
-// The ways.
+// The ways to fill a table.
 const (
-	NoStage       Staging = iota // there are no tables
-	InsertSelect                 // into a table that is there
+	NoStage       Staging = iota // the engine has no tables
+	InsertSelect                 // into an existing table
 	CreateTableAs                // CREATE TABLE AS SELECT
 )
 
-// Facts is what an engine can say, as far as bodies and tables need it.
+// Facts holds the features of an engine that bodies and tables depend on.
 type Facts struct {
-	// Text is the type of text of any length, and National whether it is stored
-	// as UTF-16 and its literals are written N'...'.
+	// Text is the type of text of any length. National is set if text is stored as UTF-16 and
+	// literals are written N'...'.
 	Text     string
 	National bool
 	// Binary is the collation that compares text by its characters alone.
 	Binary string
-	// CompareBytes says that texts are compared as bytes instead of in a collation.
+	// CompareBytes is set if texts are compared as bytes instead of in a collation.
 	CompareBytes bool
-	// AsJSON says that OPENJSON WITH gives objects and arrays too: it does so as
-	// nvarchar(max) alone.
+	// AsJSON is set if OPENJSON WITH returns objects and arrays too. It returns them as
+	// nvarchar(max) only.
 	AsJSON bool
-	// Timestamp is the type of an instant.
+	// Timestamp is the SQL type for an instant.
 	Timestamp string
-	// CreateOrAlter says that CREATE OR ALTER VIEW replaces a view in one step.
+	// CreateOrAlter is set if CREATE OR ALTER VIEW replaces a view in one step.
 	CreateOrAlter bool
-	// Stage says how rows get from documents into a table; Distributed that such a
-	// table says how it is spread.
+	// Stage is the way that rows get from documents into a table. Distributed is set if such a
+	// table declares its distribution.
 	Stage       Staging
 	Distributed bool
-	// RecursiveCTE says that a common table expression may refer to itself.
+	// RecursiveCTE is set if a common table expression may refer to itself.
 	RecursiveCTE bool
-	// StringEscape says that there is STRING_ESCAPE.
+	// StringEscape is set if the engine has STRING_ESCAPE.
 	StringEscape bool
-	// FromAlways requires a FROM in every SELECT of more than literals, as the documentation of
-	// the engine has it.
+	// FromAlways is set if every SELECT of more than literals needs a FROM, as the documentation of
+	// the engine requires.
 	FromAlways bool
-	// ScalarFunctions says that a scalar function with a query in it can be made.
+	// ScalarFunctions is set if the engine can create a scalar function with a query in it.
 	ScalarFunctions bool
 }
 
@@ -93,5 +93,5 @@ var facts = map[Engine]Facts{
 	},
 }
 
-// Facts gives what is known of the engine.
+// Facts returns the known features of the engine.
 func (e Engine) Facts() Facts { return facts[e] }

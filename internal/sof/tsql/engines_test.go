@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// constructs are what a view can be made of, each with an example.
+// constructs are the parts that a view can consist of, each with an example.
 var constructs = []struct{ what, resource, selects, where string }{
 	{"path of single elements", "Patient", column("maritalStatus.text", ""), ""},
 	{"`where(…)`, `exists(…)`", "Patient", column("name.where(use = 'official').exists(family = 'x')", ""), ""},

@@ -8,12 +8,12 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// firstStep leads to the first item of a list in a path.
+// firstStep selects the first item of a list in a path.
 const firstStep = "[0]"
 
-// firstByPath reads the first item of a list in the document by its path, which needs no OPENJSON of
-// its own. Lists that do not begin with an item as FHIR has it, such as those with a null in front,
-// are walked. The node is nil where the list is no plain member of an object.
+// firstByPath reads the first item of a list by its path, which needs no OPENJSON of its own. A
+// list that does not begin with an item as FHIR has it, such as a list with a null in front, is
+// walked. The node is nil if the list is not a plain member of an object.
 func (w lists) firstByPath(e, in sof.Expr, c scope) *node {
 	child, ok := in.(*sof.Child)
 	if !ok || child.In.Type().Many || child.Valueless || len(child.Properties) != 1 {
@@ -46,7 +46,7 @@ func (w lists) firstByPath(e, in sof.Expr, c scope) *node {
 	begins := fmt.Sprintf("LEFT(%s, 2)", texts[0])
 	inner.at.from = []source{{alias: item, json: &openjson{text: fmt.Sprintf("CASE WHEN %s = %s THEN NULL WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END",
 		begins, w.lit(opening), coalesce(texts), w.lit("["), coalesce(texts), w.lit("["), coalesce(texts), w.lit("]"))}}}
-	// An engine looks at this first, and does no work for the lists that the path reads.
+	// An engine checks this condition first, and does no work for the lists that the path reads.
 	walks := fmt.Sprintf("%s <> %s", begins, w.lit(opening))
 	if len(texts) > 1 {
 		walks = fmt.Sprintf("(%s OR %s IS NOT NULL AND %s IS NULL)", walks, coalesce(texts[1:]), texts[0])
@@ -64,7 +64,8 @@ func (w lists) firstByPath(e, in sof.Expr, c scope) *node {
 	return w.items.merged(&node{alts: append([]alt{first}, walked.alts...)})
 }
 
-// openingOf is how the JSON text of a list of items of a type begins; empty where that is not fixed.
+// openingOf returns the first characters of the JSON text of a list of items of a type, or an empty
+// text if they vary.
 func openingOf(typ *schema.Type) string {
 	switch {
 	case typ == nil || typ.Kind == schema.Resource:
@@ -80,7 +81,7 @@ func openingOf(typ *schema.Type) string {
 	return ""
 }
 
-// merged makes the forms of a primitive item one, where they are of one type.
+// merged combines the forms of a primitive item into one, if they have the same type.
 func (w items) merged(n *node) *node {
 	if len(n.alts) < 2 {
 		return n
@@ -140,10 +141,10 @@ func (w lists) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *
 	return item
 }
 
-// exists says that a list has an item; it is never unknown.
+// exists returns the condition that a list has an item. The condition is never unknown.
 func (w conditions) exists(list sof.Expr, c scope) string {
 	if first, ok := w.firsts(w.current)[w.key(list)]; ok {
-		// it is wanted anyway
+		// the first item is needed anyway
 		return w.items.present(w.values.one(first, c))
 	}
 	inner := c.inside()

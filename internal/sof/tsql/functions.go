@@ -54,7 +54,7 @@ func textNode(expr string) *node {
 	return &node{alts: []alt{{typ: systemType("String"), text: expr}}}
 }
 
-// itemAt is the item at a position that is written out.
+// itemAt lowers an index that is a literal.
 func (w values) itemAt(e *sof.Call, c scope) *node {
 	at, ok := position(e.Args[0])
 	switch {
@@ -79,7 +79,7 @@ func (w values) itemAt(e *sof.Call, c scope) *node {
 	return out
 }
 
-// keep is skip() and its kin over one item at most.
+// keep lowers skip(), take(), tail() and distinct() of at most one item.
 func (w values) keep(e *sof.Call, c scope) *node {
 	n := 1
 	if len(e.Args) > 0 {
@@ -160,7 +160,7 @@ func (w values) join(e *sof.Call, c scope) *node {
 			separator = l.Value.Text
 		}
 		if strings.Contains(separator, "\\\n") || strings.Contains(separator, "\\\r") {
-			// such a text is no single literal, which STRING_AGG wants
+			// such a text is not a single literal, and STRING_AGG needs one
 			w.refuse(e, "a separator with a backslash at the end of a line", "")
 			return &node{}
 		}
@@ -178,12 +178,12 @@ func (w values) join(e *sof.Call, c scope) *node {
 	return out
 }
 
-// size is the number of characters, blanks at the end among them.
+// size returns the number of characters, including blanks at the end.
 func (w phrases) size(text string) string {
 	return fmt.Sprintf("LEN(%s + %s) - 1", text, w.lit("."))
 }
 
-// within is startsWith(), endsWith() and contains().
+// within lowers startsWith(), endsWith() and contains().
 func (w conditions) within(e *sof.Call, c scope) string {
 	in, part := w.values.single(e.In, string(e.Func)+"()", c), w.values.single(e.Args[0], string(e.Func)+"()", c)
 	text, what := w.items.text(in), w.items.text(part)
@@ -274,7 +274,7 @@ func (w values) conversion(e *sof.Call, c scope) *node {
 	return &node{}
 }
 
-// hasValue says that there is one item, and that it is a primitive.
+// hasValue returns the condition that there is exactly one item and it is a primitive.
 func (w conditions) hasValue(e *sof.Call, c scope) string {
 	for _, t := range e.In.Type().Any {
 		if complexType(t) {
@@ -288,7 +288,7 @@ func (w conditions) hasValue(e *sof.Call, c scope) string {
 	return w.items.present(w.values.one(e.In, c))
 }
 
-// converts is convertsToString() and convertsToBoolean().
+// converts lowers convertsToString() and convertsToBoolean().
 func (w conditions) converts(e *sof.Call, c scope) string {
 	to := sof.FuncToString
 	if e.Func == sof.FuncIsBoolean {

@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// goldenViews are bundled views, and views of the test's own for what those do
-// not use.
+// goldenViews returns bundled views, and views of this test for the constructs that the bundled
+// views do not use.
 func goldenViews(t *testing.T) []*sof.View {
 	t.Helper()
 	bundled, err := views.Bundled()
@@ -61,7 +61,7 @@ func goldenViews(t *testing.T) []*sof.View {
 	return out
 }
 
-// statement is the one by which an engine uses a body.
+// statement returns the statement in which an engine uses a body.
 func statement(t *testing.T, v *sof.View, e tsql.Engine) string {
 	t.Helper()
 	from, err := tsql.ParseName("stage.documents")
@@ -113,8 +113,8 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// parsed is the tree of one statement. The parser is known to loop on broken
-// text, hence the limit.
+// parsed returns the tree of one statement. The parser is known to loop on broken text, hence the
+// limit.
 func parsed(t *testing.T, text string) ast.Statement {
 	t.Helper()
 	balanced(t, text)
@@ -142,8 +142,7 @@ func parsed(t *testing.T, text string) ast.Statement {
 	return nil
 }
 
-// balanced checks what the parser lets pass: quotes and brackets that are not
-// closed.
+// balanced checks for quotes and brackets that are not closed, which the parser accepts.
 func balanced(t *testing.T, text string) {
 	t.Helper()
 	depth := 0
@@ -171,7 +170,7 @@ func balanced(t *testing.T, text string) {
 	}
 }
 
-// nodes gives all nodes of a type in a tree.
+// nodes returns all nodes of a type in a tree.
 func nodes[T any](root any) []T {
 	var out []T
 	seen := map[any]bool{}
@@ -208,7 +207,7 @@ func nodes[T any](root any) []T {
 	return out
 }
 
-// ofDocument says that OPENJSON goes through the document as a whole.
+// ofDocument reports whether OPENJSON goes through the whole document.
 func ofDocument(o *ast.OpenJsonTableReference) bool {
 	c, ok := o.Variable.(*ast.ColumnReferenceExpression)
 	if !ok || c.MultiPartIdentifier == nil {
@@ -218,7 +217,7 @@ func ofDocument(o *ast.OpenJsonTableReference) bool {
 	return len(ids) == 2 && ids[0].Value == "d" && ids[1].Value == "doc"
 }
 
-// inspect looks at the tree of a statement.
+// inspect checks the tree of a statement.
 func inspect(t *testing.T, e tsql.Engine, s ast.Statement) {
 	t.Helper()
 	documents := 0

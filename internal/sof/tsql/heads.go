@@ -6,21 +6,20 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// The extension of meta that makes a resource a tombstone: the form in which Azure
-// exports a soft-deleted one.
+// The extension of meta that makes a resource a tombstone. Azure exports a soft-deleted resource in
+// this form.
 const (
 	deletedURL   = "http://azurehealthcareapis.com/data-extensions/deleted-state"
 	deletedValue = "soft-deleted"
 )
 
-// versionLength has room for a version: an instant, 20 digits, a versionId of at
-// most 64 characters and a digit, with slashes.
+// versionLength has room for a version: an instant, 20 digits, a versionId of at most 64 characters
+// and a digit, with slashes.
 const versionLength = 118
 
-// Heads writes the SELECT of what documents of a resource type say of themselves:
-// the keys of the shape, _id, _version as package prepared writes it, and
-// _deleted, a bit. Documents without lastUpdated have that of the argument, an
-// instant such as 2026-01-31T08:00:00.000000000Z.
+// Heads writes the SELECT of the metadata of documents of a resource type: the keys of the shape,
+// _id, _version as package flatten writes it, and _deleted, a bit. Documents without lastUpdated
+// get the argument, an instant such as 2026-01-31T08:00:00.000000000Z.
 func Heads(resource string, e Engine, s Shape, lastUpdated string) (string, error) {
 	v, err := sof.Compile("heads.json", fmt.Appendf(nil, `{"name":"heads","resource":%q,"select":[{"column":[
 		{"name":"last_updated","path":"meta.lastUpdated"},
@@ -48,7 +47,7 @@ func Heads(resource string, e Engine, s Shape, lastUpdated string) (string, erro
 	return w.print()
 }
 
-// withoutDigits is what is left of a text when its digits are taken out.
+// withoutDigits returns a text with its digits removed.
 func (w phrases) withoutDigits(text string) string {
 	for digit := '0'; digit <= '9'; digit++ {
 		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, w.lit(string(digit)), w.lit(""))

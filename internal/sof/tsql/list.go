@@ -7,8 +7,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// listIn is the list of an element of an owner, as JSON, and the type of its items. It is empty where
-// the owner has no such list.
+// listIn returns the list of an element of an owner, as JSON, and the type of its items. The list
+// is empty if the owner has no such list.
 func (w lists) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
 	n := w.items.forms(owner, e.Properties)
 	var lists []string
@@ -17,7 +17,7 @@ func (w lists) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
 		a := &n.alts[i]
 		list := a.in.member(a.path, true)
 		if a.typ == nil {
-			// it may be one scalar as well
+			// it may also be one scalar
 			scalar := a.in.member(a.path, false)
 			list = fmt.Sprintf("COALESCE(%s, %s + %s + %s)", list, w.lit("["), w.quoted(scalar), w.lit("]"))
 		}
@@ -32,22 +32,21 @@ func (w lists) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
 	return n.guarded(w.wholeList(coalesce(lists))), typ
 }
 
-// wholeList is a list as it is: an object where FHIR has a list is a list of one.
+// wholeList returns a list as JSON. An object where FHIR has a list is a list of one.
 func (w phrases) wholeList(list string) string {
 	return fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
 }
 
-// element is an item of a list that OPENJSON goes through.
+// element returns an item of a list that OPENJSON goes through.
 func (w lists) element(alias string, typ *schema.Type, at *block) alt {
 	value := alias + ".[value]"
-	// some servers send what OPENJSON lists as varchar, unless it is cast
+	// some servers send the items of OPENJSON as varchar, unless they are cast
 	a := alt{typ: typ, text: value, always: true, home: at}
 	if typ == nil {
 		a.in = &object{w: w.writer, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
 	}
 	if complexType(typ) {
-		// OPENJSON fails on text that is no JSON, so that an element of another type
-		// must not get there
+		// OPENJSON fails on text that is not JSON, so it must not get an element of another type
 		a.text = fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value)
 		a.in = &object{w: w.writer, at: at, text: a.text, raw: value, check: alias + ".[type] = 5"}
 	}

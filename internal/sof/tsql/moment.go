@@ -9,8 +9,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// computed applies expressions that later ones use by name. The same ones are
-// applied once in a block.
+// computed applies expressions that later ones use by name. A block applies equal expressions once.
 func (w *writer) computed(c scope, kind string, items ...item) string {
 	k := computedKey{at: c.at}
 	for _, it := range items {
@@ -25,9 +24,9 @@ func (w *writer) computed(c scope, kind string, items ...item) string {
 	return alias
 }
 
-// worked is computed for expressions that others are made of, in turn and several
-// times over. Planners put an expression in the place of its name, so that a chain of
-// them would double with every link; not across a TOP.
+// worked is computed for expressions that later ones use repeatedly, in several steps. Planners
+// replace a name by its expression, so a chain of such expressions would double with every link;
+// they do not do so across a TOP.
 func (w *writer) worked(c scope, kind string, items ...item) string {
 	before := len(c.at.from)
 	alias := w.computed(c, kind, items...)
@@ -37,14 +36,14 @@ func (w *writer) worked(c scope, kind string, items ...item) string {
 	return alias
 }
 
-// computedKey tells expressions that are applied once.
+// computedKey identifies expressions that are applied once.
 type computedKey struct {
 	at   *block
 	text string
 }
 
-// zone applies a dateTime with the number of characters of its offset: 0 where it has a time without
-// one, NULL where it has no time. The text that it returns is worked out once.
+// zone applies a dateTime with the number of characters of its offset: 0 for a time without offset,
+// NULL without a time. The text that zone returns is computed once.
 func (w comparisons) zone(text string, c scope) (once, size string) {
 	alias := w.worked(c, "z", item{text, "t"}, item{fmt.Sprintf(
 		"CASE WHEN LEN(%s) <= 10 THEN NULL WHEN RIGHT(%s, 1) = %s THEN 1 WHEN LEN(%s) >= 19 AND LEFT(RIGHT(%s, 6), 1) IN (%s) THEN 6 ELSE 0 END",
@@ -52,12 +51,12 @@ func (w comparisons) zone(text string, c scope) (once, size string) {
 	return alias + ".[t]", alias + ".[n]"
 }
 
-// moment is a date or a time in a form whose texts compare: all parts have a
-// fixed place, times are in UTC, seconds have nine digits behind the point.
+// moment holds a date or a time in a form whose texts compare. All parts have a fixed place, times
+// are in UTC, seconds have nine digits after the point.
 type moment struct {
 	text   string
 	length string // of text, in characters
-	zoned  string // 1, 0 or NULL for a date alone; empty where it is always NULL
+	zoned  string // 1, 0, or NULL for a date alone; empty if it is always NULL
 }
 
 func momentOf(text, zoned string) moment { return moment{text, fmt.Sprintf("LEN(%s)", text), zoned} }
@@ -77,20 +76,20 @@ func (w comparisons) moment(n *node, clock bool, c scope) moment {
 		item{fmt.Sprintf("CASE WHEN %s = 6 THEN (CASE WHEN SUBSTRING(%s, LEN(%s) - 5, 1) = %s THEN -1 ELSE 1 END) * (60 * TRY_CAST(LEFT(RIGHT(%s, 5), 2) AS int) + TRY_CAST(RIGHT(%s, 2) AS int)) ELSE 0 END",
 			z, text, text, w.lit("-"), text, text), "east"})
 	local, east := alias+".[local]", alias+".[east]"
-	// CONVERT has a blank for the T on some servers
+	// some servers write a blank for the T in CONVERT
 	shifted := fmt.Sprintf("REPLACE(LEFT(CONVERT(%s, DATEADD(minute, -%s, TRY_CAST(LEFT(%s, 16) + %s AS datetime2(0))), 126), 16), %s, %s)",
 		w.shortText(), east, local, w.lit(":00"), w.lit(" "), w.lit("T"))
 	seconds := fmt.Sprintf("CASE WHEN LEN(%s) > 16 THEN SUBSTRING(%s, 17, 3) + %s + LEFT(SUBSTRING(%s, 21, 9) + %s, 9) ELSE %s END",
 		local, local, w.lit("."), local, w.lit("000000000"), w.lit(""))
 	m := w.worked(c, "m",
-		// the first and the last year cannot be moved
+		// the first and the last year cannot be shifted
 		item{fmt.Sprintf("CASE WHEN %s IS NULL THEN %s WHEN %s = 0 OR LEFT(%s, 4) IN (%s) THEN LEFT(%s, 16) + %s ELSE %s + %s END",
 			z, text, east, local, w.lits("0001", "9999"), local, seconds, shifted, seconds), "t"},
 		item{fmt.Sprintf("CASE WHEN %s > 0 THEN 1 WHEN %s = 0 THEN 0 END", z, z), "z"})
 	return momentOf(m+".[t]", m+".[z]")
 }
 
-// shortText is a text type with room for a date and a time.
+// shortText returns a text type with room for a date and a time.
 func (w phrases) shortText() string {
 	if w.facts.National {
 		return "nvarchar(40)"
@@ -98,7 +97,7 @@ func (w phrases) shortText() string {
 	return "varchar(40)"
 }
 
-// knownMoment is the form of a constant, which the compiler has checked.
+// knownMoment returns the form of a constant, which the compiler has checked.
 func (w phrases) knownMoment(text string, clock bool) moment {
 	known := func(s, zoned string) moment { return moment{w.lit(s), fmt.Sprint(len(s)), zoned} }
 	fraction := func(s string) string {
@@ -143,8 +142,8 @@ func (w phrases) knownMoment(text string, clock bool) moment {
 	return known(out, zoned)
 }
 
-// compareMoments compares as FHIRPath N1 does: where two agree as far as both go
-// and one goes further, and where only one has an offset, the answer is unknown.
+// compareMoments compares as FHIRPath N1 does. The result is unknown if the values agree up to the
+// precision of the shorter one, or if only one value has an offset.
 func (w comparisons) compareMoments(l, r *node, sign string, clock bool, c scope) string {
 	x, y := w.moment(l, clock, c), w.moment(r, clock, c)
 	left := fmt.Sprintf("LEFT(%s, %s)", x.text, y.length)
@@ -163,7 +162,7 @@ func (w comparisons) compareMoments(l, r *node, sign string, clock bool, c scope
 	return fmt.Sprintf("%s.[o] %s 0", alias, sign)
 }
 
-// boundary is lowBoundary() and highBoundary().
+// boundary lowers lowBoundary() and highBoundary().
 func (w values) boundary(e *sof.Call, c scope) *node {
 	high := e.Func == sof.FuncHighBoundary
 	n := w.single(e.In, string(e.Func)+"()", c)

@@ -21,8 +21,8 @@ func literal(text string, f Facts) string {
 		}
 		return part
 	}
-	// a backslash at the end of a line goes on with the literal, and is dropped with
-	// the line's end
+	// a backslash at the end of a line continues the literal, and is dropped together with the line
+	// break
 	parts := strings.SplitAfter(text, `\`)
 	for i := len(parts) - 1; i > 0; i-- {
 		if !strings.HasPrefix(parts[i], "\n") && !strings.HasPrefix(parts[i], "\r") {
@@ -58,8 +58,8 @@ func columnType(c sof.Column, f Facts) string {
 	return f.Text
 }
 
-// ParseName reads the name of a table, with or without schema and database, and
-// gives it with every part quoted.
+// ParseName reads the name of a table, with or without schema and database, and returns it with
+// every part quoted.
 func ParseName(name string) (string, error) {
 	var parts []string
 	for rest := name; ; {

@@ -9,56 +9,55 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// node is at most one item, as the block that it was made in and the blocks
-// inside can read it.
+// node holds at most one item, readable in the block that it was made in and in the blocks inside.
 type node struct {
-	// alts are what the item may be; at most one of them is there.
+	// alts are the possible forms of the item. At most one of them is present.
 	alts []alt
-	// guards are conditions without which there is no item.
+	// guards are conditions that the item needs to exist.
 	guards []string
 }
 
-// alt is one form of an item: a member of an object, or an expression.
+// alt holds one form of an item: a member of an object, or an expression.
 type alt struct {
-	typ *schema.Type // nil when not known
+	typ *schema.Type // nil if not known
 	// in and path lead to a member.
 	in   *object
 	path []string
-	// text is the expression of anything else: the decoded text of a primitive, or
-	// JSON text. It may be empty where number or pred say the value.
+	// text is the expression of anything else: the decoded text of a primitive, or JSON text. It
+	// may be empty if number or pred hold the value.
 	text string
-	// number is a decimal or, when whole, an integer; its operators may bind less
-	// than those around it.
+	// number is a decimal or, if whole is set, an integer. Its operators may bind less tightly than
+	// the operators around it.
 	number string
 	whole  bool
 	// pred is a condition.
 	pred    string
 	literal *sof.Constant
-	// sized says that text is of the type for text of any length already.
+	// sized is set if text already has the type for text of any length.
 	sized bool
-	// always says that the item is always there.
+	// always is set if the item is always present.
 	always bool
-	// home is the block whose columns alone text is made of, where that is known.
+	// home is the one block that all columns in text belong to, if it is known.
 	home *block
 }
 
-// object is a JSON object whose members are read by one OPENJSON WITH, which is
-// put into the block with the first of them.
+// object is a JSON object. One OPENJSON WITH reads its members, and is added to the block with the
+// first of them.
 type object struct {
 	w    *writer
 	at   *block
 	text string
 	note string
-	// raw is the item of a list that text is where check holds.
+	// raw is the item of a list. text equals raw where check holds.
 	raw, check string
-	// outer says that the text may be NULL in a row that counts.
+	// outer is set if the text may be NULL in a row that counts.
 	outer bool
 	json  *openjson
 	name  string // alias
-	// lists holds objects and arrays where OPENJSON WITH gives none.
+	// lists holds objects and arrays if OPENJSON WITH does not return them.
 	lists     *pivot
 	listsName string
-	// through says that the members come through the columns of a derived table.
+	// through is set if the members come through the columns of a derived table.
 	through *through
 }
 
@@ -66,7 +65,7 @@ type object struct {
 type through struct {
 	inside *object
 	alias  string
-	names  map[string]string // of the columns, by expression
+	names  map[string]string // names of the columns, by expression
 }
 
 func (t *through) member(path []string, json bool) string {
@@ -83,7 +82,7 @@ func (t *through) member(path []string, json bool) string {
 	return t.alias + "." + Quote(name)
 }
 
-// member gives the column of a member, by its path.
+// member returns the column of a member, by its path.
 func (o *object) member(path []string, json bool) string {
 	if o.through != nil {
 		return o.through.member(path, json)
@@ -99,8 +98,8 @@ func (o *object) member(path []string, json bool) string {
 	return o.name + "." + Quote(o.json.member(path, json))
 }
 
-// nested gives a member that is an object or an array, where OPENJSON WITH gives
-// none: those of the object itself from one walk over it, deeper ones from them.
+// nested returns a member that is an object or an array, if OPENJSON WITH does not return them. One
+// walk over the object reads its own members; deeper ones are read from these members.
 func (o *object) nested(path []string) string {
 	if o.lists == nil {
 		o.lists = &pivot{text: o.text, names: map[string]string{}}
@@ -118,7 +117,7 @@ func (o *object) nested(path []string) string {
 
 func complexType(t *schema.Type) bool { return t != nil && t.System == schema.None }
 
-// value is the text of the alternative: NULL where it is not there.
+// value returns the text of the alternative, NULL if the alternative is absent.
 func (a *alt) value() string {
 	switch {
 	case a.in == nil || len(a.path) == 0:
@@ -131,7 +130,7 @@ func (a *alt) value() string {
 	return a.in.member(a.path, false)
 }
 
-// text is the item as text, NULL where there is none.
+// text returns the item as text, NULL if there is no item.
 func (w items) text(n *node) string {
 	if len(n.alts) == 0 {
 		return w.none()
@@ -155,7 +154,7 @@ func (w items) text(n *node) string {
 	return n.guarded(coalesce(parts))
 }
 
-// none is no item, as text.
+// none returns the text expression for no item.
 func (w phrases) none() string { return fmt.Sprintf("CAST(NULL AS %s)", w.facts.Text) }
 
 func coalesce(parts []string) string {
@@ -168,7 +167,7 @@ func coalesce(parts []string) string {
 	return "COALESCE(" + strings.Join(parts, ", ") + ")"
 }
 
-// guarded is an expression that is NULL where a guard does not hold.
+// guarded returns an expression that is NULL where a guard does not hold.
 func (n *node) guarded(expr string) string {
 	if len(n.guards) == 0 {
 		return expr
@@ -183,7 +182,7 @@ func all(conditions []string) string {
 	return "(" + strings.Join(conditions, " AND ") + ")"
 }
 
-// present says that there is an item; it is never unknown.
+// present returns the condition that there is an item. The condition is never unknown.
 func (w items) present(n *node) string {
 	var there []string
 	for i := range n.alts {
@@ -214,7 +213,7 @@ func (w items) present(n *node) string {
 	return p
 }
 
-// members steps from an item to members of it.
+// members steps from an item to its members.
 func (w items) members(n *node, properties []sof.Property) *node {
 	out := w.forms(n, properties)
 	if len(n.alts) > 1 && len(properties) == 1 {
@@ -223,7 +222,8 @@ func (w items) members(n *node, properties []sof.Property) *node {
 	return out
 }
 
-// forms steps from an item to members of it, one alternative for each property and form of the item.
+// forms steps from an item to its members, with one alternative for each property and form of the
+// item.
 func (w items) forms(n *node, properties []sof.Property) *node {
 	out := &node{guards: n.guards}
 	for i := range n.alts {
@@ -242,13 +242,13 @@ func (w items) forms(n *node, properties []sof.Property) *node {
 	return out
 }
 
-// opened is an item that holds JSON text, with members.
+// opened returns an item that holds JSON text, with members.
 func (w items) opened(b *block, text, note string, typ *schema.Type) alt {
 	return alt{typ: typ, in: &object{w: w.writer, at: b, text: text, note: note, outer: true}, text: text}
 }
 
-// carried passes an item through the columns of a derived table: it adds them to
-// b and gives the item as it is seen outside, under alias.
+// carried passes an item through the columns of a derived table. It adds the columns to b and
+// returns the item as the outside reads it, under alias.
 func (w items) carried(n *node, b *block, alias string, outside *block, note string) *node {
 	out := &node{}
 	for i := range n.alts {
@@ -281,8 +281,8 @@ func (w items) carried(n *node, b *block, alias string, outside *block, note str
 	return out
 }
 
-// local gives an expression over the columns of the block of inner alone, which
-// is what an aggregate may have.
+// local returns an expression over the columns of the block of inner only. An aggregate may have no
+// other columns.
 func (w items) local(expr string, n *node, inner scope) string {
 	if len(n.alts) == 1 && len(n.guards) == 0 {
 		if a := n.alts[0]; a.home == inner.at || a.in != nil && a.in.at == inner.at {

@@ -10,9 +10,9 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// The decimal types that numbers of a document are read as. SQL keeps 38 digits
-// of a result and cuts its scale first, so that each operator has the type whose
-// result keeps the most: sums are exact, products to 17 digits, quotients to 16.
+// The decimal types that numbers of a document are read as. SQL keeps 38 digits of a result and
+// cuts its scale first, so each operator has the type whose result keeps the most digits: sums are
+// exact, products to 17 digits, quotients to 16.
 const (
 	comparedDecimal = "decimal(38, 18)"
 	summedDecimal   = "decimal(37, 17)"
@@ -21,17 +21,17 @@ const (
 	wholeDecimal    = "decimal(18, 0)"
 )
 
-// numeric is a number as an SQL expression.
+// numeric holds a number as an SQL expression.
 type numeric struct {
 	number string
 	whole  bool
 }
 
-// number is an item as a number to compare.
+// number returns an item as a number to compare.
 func (w comparisons) number(n *node, c scope) numeric { return w.numberAs(n, comparedDecimal, c) }
 
-// numberAs is an item as a number, of type typ where it is a decimal of the
-// document. What does not fit becomes NULL.
+// numberAs returns an item as a number, of type typ if the item is a decimal of the document. A
+// number that does not fit becomes NULL.
 func (w comparisons) numberAs(n *node, typ string, c scope) numeric {
 	out := numeric{whole: true}
 	var parts []string
@@ -63,7 +63,7 @@ func (w comparisons) numberAs(n *node, typ string, c scope) numeric {
 	return out
 }
 
-// numberLiteral writes a number of a view: with an exponent it would be a float.
+// numberLiteral writes a number of a view without exponent. With an exponent it would be a float.
 func numberLiteral(text string) string {
 	if d, ok := decimal.Parse(text); ok && strings.ContainsAny(text, "eE") {
 		text = d.String()
@@ -111,7 +111,7 @@ func (w comparisons) arithmetic(e *sof.Binary, c scope) *node {
 	}
 	x, y := w.numberAs(l, typ, c), w.numberAs(r, typ, c)
 	if e.Op == "/" && x.whole && y.whole {
-		// SQL divides integers without a rest
+		// SQL divides integers without a remainder
 		x.number = fmt.Sprintf("CAST(%s AS %s)", x.number, dividedDecimal)
 	}
 	if len(l.alts) == 0 || len(r.alts) == 0 {
@@ -129,13 +129,13 @@ func (w comparisons) arithmetic(e *sof.Binary, c scope) *node {
 	case "mod":
 		out.number = fmt.Sprintf("%s %% NULLIF(%s, 0)", x.number, y.number)
 	case "div":
-		// without the rest the quotient is whole, and rounding cannot move it
+		// without the remainder the quotient is whole, and rounding cannot change it
 		out.number = fmt.Sprintf("(%s - %s %% NULLIF(%s, 0)) / NULLIF(%s, 0)", x.number, x.number, y.number, y.number)
 	}
 	return &node{alts: []alt{out}}
 }
 
-// rounded is abs() and the functions that cut fractions.
+// rounded lowers abs() and the functions that cut fractions.
 func (w comparisons) rounded(e *sof.Call, c scope) *node {
 	if !w.numbersOnly(e, e.In) {
 		return &node{}

@@ -30,7 +30,7 @@ func (w values) one(e sof.Expr, c scope) *node {
 	return n
 }
 
-// shareOf is the key of an expression that is lowered once in a scope.
+// shareOf returns the key of an expression that is lowered once in a scope.
 func (w *writer) shareOf(e sof.Expr, c scope) sharedKey {
 	return sharedKey{c.home, c.focus, w.key(e), c.rowIndex, c.itemIndex}
 }
@@ -93,8 +93,7 @@ func (w values) lowerOne(e sof.Expr, c scope) *node {
 	return &node{}
 }
 
-// refuseNative notes that e is one of the expressions that the native engine alone
-// has.
+// refuseNative records that only the native engine can evaluate e.
 func (w values) refuseNative(e sof.Expr) {
 	what := map[string]string{
 		"*sof.Repeat": "repeat()", "*sof.Aggregate": "aggregate()", "*sof.Total": "$total", "*sof.Sort": "sort()",
@@ -158,8 +157,8 @@ func (w values) ofType(n *node, e *sof.OfType, c scope) *node {
 	return out
 }
 
-// ofExactType keeps an item that is of a type; a primitive of FHIR is of no system
-// type.
+// ofExactType keeps an item whose type is exactly the given one. A primitive of FHIR does not have
+// a system type.
 func (w values) ofExactType(n *node, e *sof.Is, c scope) *node {
 	if e.Want.Kind != schema.SystemType {
 		return w.ofType(n, &sof.OfType{In: e.In, Want: e.Want}, c)
@@ -180,7 +179,7 @@ func hasType(have, want *schema.Type) bool {
 	return have.Is(want)
 }
 
-// ofResource keeps a resource of the type, which it says itself.
+// ofResource keeps a resource of the type that its resourceType names.
 func (w values) ofResource(n *node, want *schema.Type, _ scope) *node {
 	out := &node{guards: n.guards}
 	for _, a := range n.alts {
@@ -211,20 +210,19 @@ func (w values) ofResource(n *node, want *schema.Type, _ scope) *node {
 	return out
 }
 
-// exact is a form of a text whose equality and order are those of its
-// characters: case and blanks at the end count.
+// exact returns a form of a text that compares by its characters. Case and blanks at the end count.
 func (w phrases) exact(text string) string {
 	if w.facts.CompareBytes {
-		// of one type first, since the bytes of nvarchar are others
+		// cast to one type first, because nvarchar has other bytes
 		return fmt.Sprintf("CAST(CAST(%s AS %s) AS varbinary(max))", text, w.facts.Text)
 	}
-	// a comparison fills the shorter text up with blanks; what follows the text
-	// makes those at its end count
+	// a comparison pads the shorter text with blanks; a character after the text makes the blanks
+	// at its end count
 	return w.collated(fmt.Sprintf("%s + %s", text, w.lit(".")))
 }
 
-// collated is a text in the collation of its characters. Not every parser takes
-// COLLATE behind a parenthesis.
+// collated returns a text in the collation of its characters. Not every parser accepts COLLATE
+// after a parenthesis.
 func (w phrases) collated(text string) string {
 	return fmt.Sprintf("CAST(%s AS %s) COLLATE %s", text, w.facts.Text, w.facts.Binary)
 }

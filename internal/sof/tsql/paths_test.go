@@ -11,8 +11,8 @@ import (
 	"fhirsynapse/internal/testkit/tsqleval"
 )
 
-// Every path that an engine can say gives what the native engine gives, alone in a
-// column, as a list, and as a condition.
+// Every path that an engine can express returns the same as the native engine, alone in a column,
+// as a list, and as a condition.
 func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 	t.Parallel()
 	for _, e := range []tsql.Engine{tsql.SQLServer, tsql.Fabric} {

@@ -10,14 +10,14 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// Several columns may want the first of the items of one list, each under a condition of its own:
-// extension(url) does. One pass over the list finds all of them: each is the least of the texts that
-// begin with the place of their item, in digits.
+// Several columns may need the first item of one list, each under a condition of its own:
+// extension(url) does. One pass over the list finds all of them. Each is the least of the texts
+// that begin with the position of their item, in digits.
 
-// placeDigits is how many digits the place of an item has.
+// placeDigits is the number of digits in the position of an item.
 const placeDigits = 10
 
-// pick is a column with the first item of a list, or of lists in lists.
+// pick is a column with the first item of a list, or of nested lists.
 type pick struct {
 	cell  sof.Cell
 	first *sof.Call
@@ -29,7 +29,7 @@ type pick struct {
 // pickedList is one list of a pick.
 type pickedList struct {
 	name string
-	// needed are strings that an item has in its JSON where it is picked.
+	// needed are strings in the JSON of every item that is picked.
 	needed []string
 }
 
@@ -50,8 +50,8 @@ func (w plan) pickOf(cell sof.Cell) (pick, bool) {
 	return p, p.walk(first.In) && p.base != nil
 }
 
-// walk collects the lists of an expression. It reports whether the items are reached by nothing but
-// steps that a pass over all items can take.
+// walk collects the lists of an expression. It reports whether a pass over all items can take every
+// step to the items.
 func (p *pick) walk(e sof.Expr) bool {
 	switch e := e.(type) {
 	case *sof.This:
@@ -87,7 +87,7 @@ func (p *pick) walk(e sof.Expr) bool {
 	return false
 }
 
-// isPlain reports whether a condition compares members of the focus with constants, and no more.
+// isPlain reports whether a condition only compares members of the focus with constants.
 func isPlain(e sof.Expr) bool {
 	switch e := e.(type) {
 	case *sof.Binary:
@@ -100,7 +100,7 @@ func isPlain(e sof.Expr) bool {
 	return false
 }
 
-// cells are the columns of a row node that are all about one focus.
+// cells returns the columns of a row node that all share one focus.
 func cells(r sof.Row) []sof.Cell {
 	switch r := r.(type) {
 	case *sof.Project:
@@ -115,7 +115,7 @@ func cells(r sof.Row) []sof.Cell {
 	return nil
 }
 
-// pickAll lowers the picks of a row node that go over the same lists.
+// pickAll lowers the picks of a row node that read the same lists.
 func (w plan) pickAll(r sof.Row, c scope) {
 	c.at = c.home
 	var groups [][]pick
@@ -138,7 +138,7 @@ func (w plan) pickAll(r sof.Row, c scope) {
 	}
 }
 
-// goTogether reports whether a pick goes over the lists of a group, as deep as each goes.
+// goTogether reports whether a pick reads the lists of a group, down to the depth that both have.
 func (w plan) goTogether(group []pick, p pick) bool {
 	return !slices.ContainsFunc(group, func(other pick) bool {
 		if w.key(other.base) != w.key(p.base) {
@@ -153,11 +153,11 @@ func (w plan) goTogether(group []pick, p pick) bool {
 	})
 }
 
-// pass is one pass over lists in lists.
+// pass is one pass over nested lists.
 type pass struct {
 	w      *writer
 	group  []pick
-	c      scope // around
+	c      scope // the scope around the pass
 	inner  scope
 	levels []*passLevel
 }
@@ -167,14 +167,14 @@ type passLevel struct {
 	item  *node
 	place string
 	json  *openjson
-	// whole is the list, and reached what says that an item has a list that counts; all have, where
-	// it is empty.
+	// whole is the list. reached are the conditions for an item to have a list that counts; if it
+	// is empty, every item has one.
 	whole   string
 	reached []string
 	always  bool
 }
 
-// pickGroup lowers picks that go together.
+// pickGroup lowers picks that share one pass.
 func (w plan) pickGroup(group []pick, c scope) {
 	p := &pass{w: w.writer, group: group, c: c, inner: c.inside()}
 	alias := w.alias("f")
@@ -203,7 +203,7 @@ func (w plan) pickGroup(group []pick, c scope) {
 		}
 	}
 	if len(p.inner.at.items) == 0 {
-		return // nothing of it can be
+		return // no pick can have an item
 	}
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(group[0].cell.Value), query: query{p.inner.at}})
 	for i, n := range nodes {
@@ -213,18 +213,18 @@ func (w plan) pickGroup(group []pick, c scope) {
 	}
 }
 
-// pickedItem is the item of a pick: without its place.
+// pickedItem returns the item of a pick, without its position.
 func (w plan) pickedItem(one pick, n *node, alias string, c scope) *node {
 	col := w.view.Columns[one.cell.Column]
 	text := fmt.Sprintf("SUBSTRING(%s.%s, %d, %d)", alias, Quote(col.Name), placeDigits*len(one.lists)+1, math.MaxInt32)
 	if col.Kind != sof.Text {
-		// it is looked at several times
+		// the text is used several times
 		text = w.worked(c, "p", item{text, "v"}) + ".[v]"
 	}
 	return &node{alts: []alt{{typ: n.alts[0].typ, text: text, sized: true}}}
 }
 
-// lower is an expression of a pick, over the items of the pass.
+// lower lowers an expression of a pick, over the items of the pass.
 func (p *pass) lower(e sof.Expr, conditions *[]string) *node {
 	w := p.w
 	switch e := e.(type) {
@@ -248,7 +248,7 @@ func (p *pass) lower(e sof.Expr, conditions *[]string) *node {
 	return &node{}
 }
 
-// level is an item of a list.
+// level returns an item of a list.
 func (p *pass) level(e *sof.Child, conditions *[]string) *node {
 	around := &pick{}
 	around.walk(e.In)
@@ -270,7 +270,7 @@ func (p *pass) level(e *sof.Child, conditions *[]string) *node {
 	return l.item
 }
 
-// open brings the items of a list into the block of the pass. Rows without one stay, save for the
+// open adds the items of a list to the block of the pass. Rows without an item stay, except for the
 // outermost list.
 func (p *pass) open(e *sof.Child, owner *node, depth int) *passLevel {
 	w := p.w
@@ -290,8 +290,8 @@ func (p *pass) open(e *sof.Child, owner *node, depth int) *passLevel {
 	return l
 }
 
-// needed are the strings of each pick that an item of a list has in its JSON where it is picked; none
-// where any item may be.
+// needed returns, for each pick, the strings that the JSON of a picked item contains. It returns
+// none if any item may be picked.
 func (p *pass) needed(depth int) [][]string {
 	var out [][]string
 	for _, one := range p.group {

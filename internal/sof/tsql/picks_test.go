@@ -34,7 +34,7 @@ const pickedView = `{"name":"v","resource":"Patient","select":[
 		{"name":"mobile","path":"telecom.where(system = 'phone' and use = 'mobile').value.first()"},
 		{"name":"either","path":"telecom.where(system = 'phone' or system = 'email').value.first()"}]}]}`
 
-// pickedLines are patients whose lists are not all as they should be.
+// pickedLines returns patients, some with malformed lists.
 func pickedLines() [][]byte {
 	ext := func(url, rest string) string { return fmt.Sprintf(`{"url":%q,%s}`, url, rest) }
 	var many []string
@@ -76,7 +76,7 @@ func TestPicksAreThoseOfTheNativeEngine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// for the extensions, for those of a name, for practitioners, for contacts
+		// for the extensions, for the extensions of a name, for practitioners, for contacts
 		if n := strings.Count(body, "SELECT\n    MIN("); n < 3 {
 			t.Errorf("%s: %d passes:\n%s", e, n, body)
 		}

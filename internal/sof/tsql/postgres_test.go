@@ -22,12 +22,12 @@ import (
 	"fhirsynapse/views"
 )
 
-// postgresURL names a PostgreSQL server, whose schemas of the tests' own are dropped
-// again.
+// postgresURL is the variable with the URL of a PostgreSQL server. The tests create schemas of
+// their own there and drop them again.
 const postgresURL = "FHIRSYNAPSE_POSTGRES_URL"
 
-// postgres runs bodies, written anew in its language, on a server: an engine that
-// knows nothing of T-SQL, but all of SQL.
+// postgres runs bodies on a server after a translation into its language. The engine knows nothing
+// of T-SQL, but all of SQL.
 type postgres struct {
 	url, schema string
 	engine      tsql.Engine
@@ -50,7 +50,7 @@ func newPostgres(t testing.TB) postgres {
 	return p
 }
 
-// psql runs a script, and gives what it prints.
+// psql runs a script, and returns its output.
 func (p postgres) psql(ctx context.Context, script string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", p.url)
 	cmd.Stdin = strings.NewReader("SET client_min_messages = error;\n" + script)
@@ -62,7 +62,7 @@ func (p postgres) psql(ctx context.Context, script string) ([]byte, error) {
 	return out, err
 }
 
-// run gives the rows of a body over documents.
+// run returns the rows of a body over documents.
 func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]byte, error) {
 	columns, _, err := tsqleval.Run(body, standIn(p.engine).dialect(), tsqleval.Documents("docs", [][]byte{}))
 	if err != nil {
@@ -96,7 +96,7 @@ func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]by
 	}
 }
 
-// readRow reads an object whose members are the columns, in order.
+// readRow reads an object that has the columns as members, in order.
 func readRow(d *json.Decoder, columns []tsqleval.Column) (row [][]byte, err error) {
 	if _, err := d.Token(); err != nil {
 		return nil, err
@@ -143,15 +143,15 @@ func (p postgres) Rows(ctx context.Context, docs []json.RawMessage, body func(st
 	return rows, err
 }
 
-// The interpreter of package tsqleval was written by those who wrote the bodies: what
-// they mean is held against an engine of others, too.
+// The interpreter of package tsqleval has the same authors as the bodies, so an independent engine
+// checks their meaning too.
 func TestPostgreSQLWorksOutTheSame(t *testing.T) {
 	p := newPostgres(t)
 	for _, e := range tsql.Engines() {
 		p.engine = e
 		t.Run("official cases "+string(e), p.officialCases)
 	}
-	// The bodies for the pools are those for SQL Server, up to the names of types.
+	// The bodies for the pools are the bodies for SQL Server, up to the names of types.
 	for _, e := range []tsql.Engine{tsql.SQLServer, tsql.Fabric} {
 		p.engine = e
 		t.Run("bundled views "+string(e), p.bundledViews)
@@ -240,18 +240,18 @@ func (p postgres) generatedViews(t *testing.T) {
 		typ, _ := schema.R4().Type(randview.PickOne(g, "Patient", "QuestionnaireResponse"))
 		v, err := sof.Compile("v.json", g.View(typ))
 		if err != nil {
-			continue // some of what is generated makes no sense
+			continue // some generated views make no sense
 		}
 		p.engine = randview.PickOne(g, tsql.Engines()...)
 		body, err := tsql.Body(v, p.engine, tsql.Shape{From: "[docs]"})
 		if err != nil {
-			continue // the engine cannot say it
+			continue // the engine cannot express it
 		}
 		var lines [][]byte
 		for range 8 {
 			line := g.Resource(typ)
 			_, bad := tsqleval.NativeRows(v, [][]byte{line})
-			// What a condition before it makes needless, an engine may work out early.
+			// An engine may compute a value early that a condition before it makes needless.
 			_, _, early := tsqleval.Run(body, standIn(p.engine).dialect(), tsqleval.Documents("docs", [][]byte{line}))
 			if bad == nil && early == nil {
 				lines = append(lines, line)

@@ -9,8 +9,7 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// pred lowers an expression to a condition of three-valued logic: unknown stands
-// for no item.
+// pred lowers an expression to a condition of three-valued logic. Unknown represents no item.
 func (w conditions) pred(e sof.Expr, c scope) string {
 	switch e := e.(type) {
 	case *sof.Binary:
@@ -29,7 +28,7 @@ func (w conditions) pred(e sof.Expr, c scope) string {
 	return w.condition(w.values.single(e, "a condition", c))
 }
 
-// condition is a boolean item as a condition.
+// condition returns a boolean item as a condition.
 func (w conditions) condition(n *node) string {
 	if len(n.alts) == 1 && n.alts[0].pred != "" && len(n.guards) == 0 {
 		return n.alts[0].pred
@@ -75,7 +74,7 @@ func (w conditions) callPred(e *sof.Call, c scope) (string, bool) {
 			in, list = list, in
 		}
 		return w.quantified(in, func(inner scope) string {
-			// the argument is about the focus of the call
+			// the argument refers to the focus of the call
 			return w.found(e, list, inner.focus, scope{at: inner.at, home: c.home, focus: c.focus, rowIndex: c.rowIndex, itemIndex: c.itemIndex})
 		}, true, c), true
 	default:
@@ -91,7 +90,7 @@ func (w conditions) eachIs(want bool, c scope) string {
 	return p
 }
 
-// quantified says that a condition is true for all items of in, or for any.
+// quantified returns the condition that cond holds for all items of in, or for any.
 func (w conditions) quantified(in sof.Expr, cond func(scope) string, every bool, c scope) string {
 	inner := c.inside()
 	got := w.lists.rows(in, inner)
@@ -101,7 +100,7 @@ func (w conditions) quantified(in sof.Expr, cond func(scope) string, every bool,
 		inner.itemIndex = got.position()
 	}
 	p := cond(inner)
-	// an aggregate must not mix columns of this block and of those around
+	// an aggregate must not mix columns of this block and of the blocks around it
 	fits := w.computed(inner, "p", item{fmt.Sprintf("CASE WHEN %s THEN 1 END", p), "v"})
 	sum, sign := fmt.Sprintf("COUNT(%s.[v])", fits), ">"
 	if every {
@@ -144,8 +143,7 @@ func (w conditions) bit(p string, c scope) string {
 	return w.worked(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
 }
 
-// equal is = on collections: empty gives empty, and lists of different length
-// are not equal.
+// equal lowers = on collections. Empty yields empty, and lists of different length are not equal.
 func (w conditions) equal(e *sof.Binary, c scope) string {
 	l, r := e.L, e.R
 	switch {
@@ -167,7 +165,7 @@ func (w conditions) equal(e *sof.Binary, c scope) string {
 	return fmt.Sprintf("((%s <= 1 OR NOT (%s)) AND %s)", count, w.items.present(other), same)
 }
 
-// family sorts the system types by how they compare.
+// family groups the system types by how they compare.
 type family int
 
 const (
@@ -179,7 +177,7 @@ const (
 	times
 )
 
-// familyOf is how the item compares; mixed where its forms differ or are not
+// familyOf returns the family of an item. It is mixed if the forms of the item differ or are not
 // known.
 func familyOf(n *node) family {
 	out := mixed
@@ -224,7 +222,7 @@ func (w comparisons) compare(e sof.Expr, l, r *node, sign string, c scope) strin
 	}
 	f := familyOf(l)
 	if g := familyOf(r); f == mixed && g != mixed || g == mixed && f != mixed {
-		// what is of another type is never equal
+		// an item of another type is never equal
 		if f == mixed {
 			return w.compareMixed(e, l, r, g, sign, c)
 		}
@@ -262,7 +260,7 @@ func mirrored(sign string) string {
 	return sign
 }
 
-// compareMixed compares an item of several possible types with one of a family.
+// compareMixed compares an item of several possible types with an item of one family.
 func (w comparisons) compareMixed(e sof.Expr, l, r *node, f family, sign string, c scope) string {
 	some := only(l, f)
 	if len(some.alts) == 0 || sign != "=" {
@@ -270,7 +268,7 @@ func (w comparisons) compareMixed(e sof.Expr, l, r *node, f family, sign string,
 		return "1 = 0"
 	}
 	same := w.compare(e, some, r, "=", c)
-	// an item of another type is no empty one
+	// an item of another type is not an empty one
 	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) OR (%s AND %s) THEN 0 END = 1", same, same, w.items.present(l), w.items.present(r))
 }
 
@@ -291,8 +289,7 @@ func (w comparisons) compareTexts(l, r *node, sign string) string {
 	if w.facts.CompareBytes {
 		return fmt.Sprintf("%s %s %s", w.exact(w.items.text(l)), sign, w.exact(w.items.text(r)))
 	}
-	// the shorter text is filled up with blanks, unless something below all
-	// characters is behind it
+	// SQL pads the shorter text with blanks, unless a character below all others follows it
 	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.items.text(l)+" + NCHAR(1)"), sign, w.items.text(r))
 }
 
@@ -309,8 +306,8 @@ func (w comparisons) compareTruths(l, r *node, c scope) string {
 	return fmt.Sprintf("%s = %s", w.items.text(w.settled(l, c)), w.items.text(w.settled(r, c)))
 }
 
-// settled is an item whose conditions are applied already: the text of a condition
-// has it twice.
+// settled returns an item whose conditions are already applied. The text of a condition contains
+// the item twice.
 func (w comparisons) settled(n *node, c scope) *node {
 	out := *n
 	out.alts = slices.Clone(n.alts)
@@ -322,7 +319,7 @@ func (w comparisons) settled(n *node, c scope) *node {
 	return &out
 }
 
-// member is "in": whether a list has the item.
+// member lowers "in": whether a list has the item.
 func (w conditions) member(e *sof.Binary, one, list sof.Expr, c scope) string {
 	it := w.values.single(one, "in and contains", c)
 	if alternatives := literals(list); len(alternatives) > 0 {
@@ -332,7 +329,7 @@ func (w conditions) member(e *sof.Binary, one, list sof.Expr, c scope) string {
 		}
 		p := "(" + strings.Join(same, " OR ") + ")"
 		if f := familyOf(it); f == dates || f == times {
-			// where the order of two dates is not known they are not the same
+			// two dates of unknown order are not the same
 			p = fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", p, w.items.present(it))
 		}
 		return p
@@ -341,7 +338,7 @@ func (w conditions) member(e *sof.Binary, one, list sof.Expr, c scope) string {
 	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.items.present(it), found)
 }
 
-// literals are the constants of a union of nothing else.
+// literals returns the constants of a union that has nothing else.
 func literals(e sof.Expr) []*sof.Constant {
 	switch e := e.(type) {
 	case *sof.Literal:
@@ -359,8 +356,8 @@ func literals(e sof.Expr) []*sof.Constant {
 	return nil
 }
 
-// equivalent is ~ for single items: case and kinds of white space do not count,
-// and empty is like empty.
+// equivalent lowers ~ for single items. Case and kinds of white space do not count, and empty is
+// equivalent to empty.
 func (w conditions) equivalent(e *sof.Binary, c scope) string {
 	if e.L.Type().Many || e.R.Type().Many {
 		w.refuse(e, "~ on a list", "take the first()")
@@ -381,7 +378,7 @@ func (w conditions) equivalent(e *sof.Binary, c scope) string {
 	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s OR %s THEN 0 ELSE 1 END = 1", same, w.items.present(l), w.items.present(r))
 }
 
-// normal is a text as ~ sees it.
+// normal returns a text in the form that ~ compares.
 func (w phrases) normal(text string) string {
 	for _, code := range []int{9, 10, 13} {
 		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, w.char(code), w.lit(" "))

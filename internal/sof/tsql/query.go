@@ -5,33 +5,33 @@ import (
 	"strings"
 )
 
-// block is one SELECT. It is filled while expressions are lowered and printed
-// once, when all of them are.
+// block is one SELECT. Lowering expressions fills it, and it is printed once, after all of them.
 type block struct {
-	parent *block // the one around
+	parent *block // the enclosing block
 	items  []item
 	top    int // TOP (n); 0 for all
 	from   []source
 	where  []string
 	order  []string
-	// wants are conditions without which the block has no rows, known before its sources are worked out.
+	// wants are conditions that every row of the block needs, known before its sources are
+	// computed.
 	wants []string
 }
 
 // item is one column of a SELECT.
 type item struct{ expr, name string }
 
-// query is a block, or several of them as one UNION ALL.
+// query is a block, or several blocks as one UNION ALL.
 type query []*block
 
-// source is one table source of a block. The first is behind FROM, the others are
-// APPLYs, which see all sources before them and those of the blocks around.
+// source is one table source of a block. The first follows FROM; the others are APPLYs, which see
+// all sources before them and the sources of the blocks around.
 type source struct {
 	alias string
-	// outer keeps the row where the source is empty.
+	// outer keeps the row if the source is empty.
 	outer bool
 	note  string // the path that it serves
-	// one of these
+	// exactly one of these is set
 	table string
 	json  *openjson
 	pivot *pivot
@@ -42,10 +42,10 @@ type source struct {
 type pivot struct {
 	text    string
 	members []string
-	names   map[string]string // of the columns, by member
+	names   map[string]string // names of the columns, by member
 }
 
-// member gives the name of the column of a member, which it adds when needed.
+// member returns the name of the column of a member. It adds the column if needed.
 func (p *pivot) member(name string) string {
 	if column, ok := p.names[name]; ok {
 		return column
@@ -61,21 +61,20 @@ func (p *pivot) member(name string) string {
 	return column
 }
 
-// openjson is OPENJSON over a text; without columns it lists the items of an
-// array.
+// openjson is OPENJSON over a text. Without columns it lists the items of an array.
 type openjson struct {
 	text    string
 	columns []*jsonColumn
-	names   map[string]bool // taken, in lower case
+	names   map[string]bool // used names, in lower case
 }
 
 // jsonColumn is a column of OPENJSON WITH.
 type jsonColumn struct {
 	name, path string
-	json       bool // AS JSON: objects and arrays, else scalars
+	json       bool // AS JSON: objects and arrays, otherwise scalars
 }
 
-// member gives the name of the column for a path, which it adds when needed.
+// member returns the name of the column for a path. It adds the column if needed.
 func (o *openjson) member(path []string, json bool) string {
 	text := jsonPath(path)
 	for _, c := range o.columns {
@@ -88,11 +87,11 @@ func (o *openjson) member(path []string, json bool) string {
 	return c.name
 }
 
-// longest is as many characters as a name of a column has before its number:
-// some servers cut identifiers at 63.
+// longest is the most characters of a column name before its number. Some servers cut identifiers
+// at 63.
 const longest = 50
 
-// columnName is the name of a column for a path.
+// columnName returns the name of a column for a path.
 func columnName(path []string) string {
 	name := strings.TrimLeft(strings.ReplaceAll(strings.Join(path, "_"), firstStep, "0"), "_")
 	if len(name) > longest {
@@ -101,7 +100,7 @@ func columnName(path []string) string {
 	return name
 }
 
-// free is a name for a path that no other column has, not even in another case.
+// free returns a name for a path that no other column has, not even in another case.
 func (o *openjson) free(path []string) string {
 	name := columnName(path)
 	unique := name
@@ -112,8 +111,7 @@ func (o *openjson) free(path []string) string {
 	return unique
 }
 
-// jsonPath writes member names as a path; names that are no plain words are in
-// quotes.
+// jsonPath writes member names as a path. Names that are not plain words are quoted.
 func jsonPath(path []string) string {
 	var b strings.Builder
 	b.WriteByte('$')

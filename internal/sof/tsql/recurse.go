@@ -7,17 +7,16 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// deepest is how many levels a repeat goes down. No engine but SQL Server has
-// recursive queries, and none has them inside an APPLY, so that the levels are
-// written out. A document that goes deeper makes the statement fail: rows are
-// never left out.
+// deepest is the number of levels that a repeat goes down. Only SQL Server has recursive queries,
+// and no engine has them inside an APPLY, so the levels are written out. A deeper document makes
+// the statement fail: rows are never left out.
 const deepest = 10
 
-// The place of an item in the walk is a text of digits: for every level the
-// number of the path and six digits of the position in each list on it.
+// The position of an item in the walk is a text of digits. For every level it has the number of the
+// path and six digits of the position in each list on the path.
 
-// recurse lowers a repeat: one derived table with every item that the paths
-// reach, parents before children.
+// recurse lowers a repeat: one derived table with every item that the paths reach, parents before
+// children.
 func (w plan) recurse(r *sof.Recurse, c scope) {
 	w.current = r.Paths[0]
 	walk := w.descend(r, c.focus, w.lit(""), 1, c)
@@ -34,7 +33,7 @@ func (w plan) recurse(r *sof.Recurse, c scope) {
 	w.row(r.Body, c)
 }
 
-// descend is the query of the items below focus with their places: v and ord.
+// descend returns the query of the items below focus with their positions: v and ord.
 func (w plan) descend(r *sof.Recurse, focus *node, above string, level int, c scope) query {
 	var children query
 	for i, path := range r.Paths {
@@ -69,7 +68,7 @@ func (w plan) descend(r *sof.Recurse, focus *node, above string, level int, c sc
 	return query{b}
 }
 
-// reached is the type of the items of a repeat; nil when R4 does not know it.
+// reached returns the type of the items of a repeat, nil if R4 does not know it.
 func reached(r *sof.Recurse) *schema.Type {
 	for _, p := range r.Paths {
 		if any := p.Type().Any; len(any) > 0 {

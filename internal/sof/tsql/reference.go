@@ -9,15 +9,15 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// referenceOf tells keys of references that are lowered once.
+// referenceOf identifies keys of references that are lowered once.
 type referenceOf struct {
 	at    *block
 	focus *node
 	key   sof.ReferenceKey // without its input
 }
 
-// referenceKey is the id that a Reference points to: a relative reference, or an absolute one at the
-// base URL of the source, either with a version. Others point to no row.
+// referenceKey returns the id that a Reference points to: a relative reference, or an absolute one
+// at the base URL of the source, either with a version. Other references point to no row.
 func (w values) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 	if len(n.alts) == 0 {
 		return &node{}
@@ -44,10 +44,10 @@ func (w values) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 	return out
 }
 
-// history is between an id and a version.
+// history separates an id from a version.
 const history = "/_history/"
 
-// keyOfTarget is the branch of a CASE that gives the id of a reference to one type.
+// keyOfTarget returns the branch of a CASE for the id of a reference to one type.
 func (w values) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
 	id := w.behindType(ref, e, c) + ".[id]"
 	right := fmt.Sprintf("LEN(%s) > 0", id)
@@ -57,7 +57,8 @@ func (w values) keyOfTarget(ref string, e *sof.ReferenceKey, c scope) string {
 	return fmt.Sprintf("WHEN %s THEN %s", right, id)
 }
 
-// behindType applies what follows the type in a reference to one type, up to the version.
+// behindType applies the part of a reference after the type, up to the version. The reference is to
+// one type.
 func (w values) behindType(ref string, e *sof.ReferenceKey, c scope) string {
 	r := w.unversioned(ref, c)
 	starts := []string{e.Target + "/", "/" + e.Target + "/"}
@@ -78,8 +79,8 @@ func (w values) unversioned(ref string, c scope) string {
 	return w.appliedOnce("h", item{r, "r"}, slices.Clone(c.at.wants), c) + ".[r]"
 }
 
-// appliedOnce applies an expression that is worked out once, where conditions hold: an engine looks at
-// them before it does any of the work.
+// appliedOnce applies an expression that is computed once, and only where conditions hold. An
+// engine checks the conditions before it does any of the work.
 func (w *writer) appliedOnce(kind string, it item, where []string, c scope) string {
 	k := computedKey{c.at, it.text() + "\n" + strings.Join(where, "\n")}
 	if alias, ok := w.applied[k]; ok {
@@ -91,7 +92,7 @@ func (w *writer) appliedOnce(kind string, it item, where []string, c scope) stri
 	return alias
 }
 
-// keyOfAny is the branch of a CASE that gives the id of a reference to any type.
+// keyOfAny returns the branch of a CASE for the id of a reference to any type.
 func (w values) keyOfAny(ref, base string, c scope) string {
 	parts := w.referenceParts(ref, base, c)
 	typ := parts + ".[type]"
@@ -102,14 +103,14 @@ func (w values) keyOfAny(ref, base string, c scope) string {
 	return fmt.Sprintf("WHEN %s THEN %s.[id]", right, parts)
 }
 
-// urnUUID is in front of a UUID in a reference.
+// urnUUID precedes a UUID in a reference.
 const urnUUID = "urn:uuid:"
 
 func (w phrases) afterURN(ref string) string {
 	return fmt.Sprintf("SUBSTRING(%s, %d, LEN(%s))", ref, len(urnUUID)+1, ref)
 }
 
-// isUUID is the condition that a reference is a URN with the characters of a UUID.
+// isUUID returns the condition that a reference is a URN with the characters of a UUID.
 func (w phrases) isUUID(ref string) string {
 	prefix := urnUUID
 	out := fmt.Sprintf("LEN(%s) > %d AND %s", ref, len(urnUUID), w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, len(urnUUID)), w.lit(urnUUID), &prefix))
@@ -119,8 +120,8 @@ func (w phrases) isUUID(ref string) string {
 	return out
 }
 
-// referenceParts applies the type and the id of a reference that may have a key; there is no row for
-// others. Each step is worked out once, since a planner does not look through a TOP.
+// referenceParts applies the type and the id of a reference that may have a key. Other references
+// have no row; each step is computed once, because a planner does not look through a TOP.
 func (w values) referenceParts(ref, base string, c scope) string {
 	k := computedKey{c.at, "parts of " + ref + " at " + base}
 	if alias, ok := w.applied[k]; ok {
@@ -142,7 +143,8 @@ func (w values) referenceParts(ref, base string, c scope) string {
 	id := fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", l, p, l)
 	inner.at.top = 1
 	inner.at.items = []item{{fmt.Sprintf("LEFT(%s, %s - 1)", l, p), "type"}, {id, "id"}}
-	// An engine looks at the first condition before it does any of the work: most references of a view are absent.
+	// An engine checks the first condition before it does any of the work: most references of a
+	// view are absent.
 	inner.at.where = []string{ref + " IS NOT NULL", p + " > 1", fmt.Sprintf("%s < LEN(%s)", p, l)}
 	for _, other := range []string{"/", "?", "#"} {
 		inner.at.where = append(inner.at.where, fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit(other), id))

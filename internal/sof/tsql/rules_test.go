@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/views"
 )
 
-// compiled makes a view of selects in JSON.
+// compiled returns a view of selects in JSON.
 func compiled(t *testing.T, resource, selects, where string) *sof.View {
 	t.Helper()
 	return compiledText(t, fmt.Sprintf(`{"name":"v","resource":%q,"select":[%s],"where":[%s]}`, resource, selects, where))
@@ -32,7 +32,7 @@ func compiledText(t *testing.T, text string) *sof.View {
 	return v
 }
 
-// column is a select with one column v.
+// column returns a select with one column v.
 func column(path, more string) string {
 	b, err := json.Marshal(path)
 	if err != nil {
@@ -41,8 +41,8 @@ func column(path, more string) string {
 	return fmt.Sprintf(`{"column":[{"name":"v","path":%s%s}]}`, b, more)
 }
 
-// rule is a view over one document, and the rows that it gives on every engine:
-// cells are in the form of the stand-in, rows are sorted.
+// rule is a view over one document, and the rows that it returns on every engine. Cells are in the
+// form of the stand-in, rows are sorted.
 type rule struct {
 	name, resource, doc, selects, where string
 	want                                []string
@@ -137,7 +137,7 @@ func run(t *testing.T, v *sof.View, e tsql.Engine, docs ...string) ([]string, er
 	return joined(rows), err
 }
 
-// joined are rows as texts, sorted.
+// joined returns rows as texts, sorted.
 func joined(rows [][][]byte) []string {
 	var out []string
 	for _, r := range rows {
@@ -221,7 +221,7 @@ func TestRefusalsSayThePlace(t *testing.T) {
 	}
 }
 
-// The text of a statement grows with the expression and not faster, and so does the time to write it.
+// The text of a statement, and the time to write it, grow with the expression and not faster.
 func TestTextGrowsWithTheExpression(t *testing.T) {
 	t.Parallel()
 	for sign, operand := range map[string]string{
@@ -246,8 +246,8 @@ func TestTextGrowsWithTheExpression(t *testing.T) {
 	}
 }
 
-// Nor must what a planner makes of it. SQL Server gives up at 65,535 names and
-// constants in one expression (error 8632).
+// The text that a planner makes of a statement must not grow faster either. SQL Server gives up at
+// 65,535 names and constants in one expression (error 8632).
 func TestComputedColumnsDoNotMultiply(t *testing.T) {
 	t.Parallel()
 	const links, most = 20, 20_000
@@ -309,7 +309,7 @@ func TestNamesAndLiteralsAreQuoted(t *testing.T) {
 	}
 }
 
-// What a view says in other letters is in its literals alone.
+// Non-ASCII text of a view appears in literals only.
 func TestCommentsAreASCII(t *testing.T) {
 	t.Parallel()
 	v := compiled(t, "Patient", column("name.where(text = 'é'+"+strings.Repeat("'long'+", 20)+"'x').family.first()", ""), "")

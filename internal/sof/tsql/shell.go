@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// CreateView writes the statement that makes the view of a table's name, in the
-// schema dbo, over the source of the shape.
+// CreateView writes the statement that creates an SQL view over the source of the shape. The SQL
+// view has the name of v, in the schema dbo.
 func CreateView(v *sof.View, e Engine, s Shape) (string, error) {
 	body, err := Body(v, e, s)
 	if err != nil {
@@ -22,9 +22,9 @@ func CreateView(v *sof.View, e Engine, s Shape) (string, error) {
 	return fmt.Sprintf("%s [dbo].%s AS\n%s", create, Quote(v.Name), body), nil
 }
 
-// Stage writes the statement that fills the stage table of a view from documents.
-// Where the engine makes tables from queries it makes the table, else the table is
-// there. The table is a name as ParseName gives it.
+// Stage writes the statement that fills the stage table of a view from documents. It creates the
+// table if the engine makes tables from queries; otherwise the table must exist. The table is a
+// name as ParseName returns it.
 func Stage(v *sof.View, e Engine, s Shape, table string) (string, error) {
 	f := e.Facts()
 	if f.Stage == NoStage {

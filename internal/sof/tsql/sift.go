@@ -9,8 +9,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// sift keeps items of a list from being parsed whose text shows that a condition is not true for
-// them: an item with a string has the string in its JSON, unless it has escapes.
+// sift skips parsing items of a list whose text shows that a condition is not true for them. An
+// item with a string has the string in its JSON, unless it has escapes.
 func (w items) sift(n *node, pred sof.Expr) {
 	texts := needed(pred)
 	for i := range n.alts {
@@ -24,8 +24,8 @@ func (w items) sift(n *node, pred sof.Expr) {
 	}
 }
 
-// siftAny keeps an item from being parsed that has the strings of none of the alternatives. All items
-// are parsed where there are no alternatives.
+// siftAny skips parsing an item that does not have the strings of any alternative. Without
+// alternatives all items are parsed.
 func (w items) siftAny(o *object, alternatives [][]string) {
 	if len(alternatives) == 0 {
 		return
@@ -45,7 +45,7 @@ func (w items) siftAny(o *object, alternatives [][]string) {
 	o.text = fmt.Sprintf("CASE WHEN %s THEN %s END", o.check, o.raw)
 }
 
-// needed are the strings that the focus has where a condition is true for it.
+// needed returns the strings that the focus contains if a condition is true for it.
 func needed(pred sof.Expr) []string {
 	switch e := pred.(type) {
 	case *sof.Binary:
@@ -68,7 +68,8 @@ func needed(pred sof.Expr) []string {
 	return nil
 }
 
-// isBelowFocus says that an expression yields members of the focus as they are in the document.
+// isBelowFocus reports whether an expression yields members of the focus as they are in the
+// document.
 func isBelowFocus(e sof.Expr) bool {
 	switch e := e.(type) {
 	case *sof.This:

@@ -6,17 +6,17 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// TRY_CAST reads a number of a document only where it has no exponent, and rounds half away from
-// zero what its type has no digits for. Numbers that it would read wrongly are rare, so that they
-// are worked out in a derived table that has no row for the others.
+// TRY_CAST reads a number of a document only if it has no exponent, and rounds digits beyond its
+// type half away from zero. Numbers that it would read wrongly are rare, so a derived table
+// computes them and has no row for the others.
 
-// largest is the number that stands for all greater ones in comparisons.
+// largest stands for all greater numbers in comparisons.
 const largest = "99999999999999999999.999999999999999999"
 
 // mostExponent is the greatest exponent that both back ends read.
 const mostExponent = 400
 
-// withExponent is the condition that the text of a number has an exponent.
+// withExponent returns the condition that the text of a number has an exponent.
 func (w phrases) withExponent(text string) string {
 	return fmt.Sprintf("UPPER(%s) LIKE %s", text, w.lit("%E%"))
 }
@@ -43,14 +43,14 @@ func (w comparisons) spelledOut(form, text, rare string, c scope, value func(s s
 	return alias
 }
 
-// spelling is a number without an exponent.
+// spelling holds a number without an exponent.
 type spelling struct {
 	sign   string // '-' or ''
-	text   string // without the sign; NULL for an exponent that is not read
-	digits string // all of them, without the point
+	text   string // without the sign; NULL if the exponent is too great to read
+	digits string // all digits, without the point
 }
 
-// spelling moves the point of a number to where its exponent says.
+// spelling moves the point of a number by its exponent.
 func (w comparisons) spelling(text string, apply apply) spelling {
 	e := apply(item{fmt.Sprintf("CHARINDEX(%s, UPPER(%s) + %s)", w.lit("E"), text, w.lit("E")), "e"}) + ".[e]"
 	m := apply(
@@ -73,14 +73,14 @@ func (w phrases) onlyZeros(digits string) string {
 	return fmt.Sprintf("REPLACE(%s, %s, %s) = %s", digits, w.lit("0"), w.lit(""), w.lit(""))
 }
 
-// plainText is the text of a number of the document without an exponent.
+// plainText returns the text of a number of the document without an exponent.
 func (w comparisons) plainText(text string, c scope) string {
 	alias := w.spelledOut("plain", text, w.withExponent(text), c, func(s spelling, _ apply) string { return s.sign + " + " + s.text })
 	return fmt.Sprintf("ISNULL(%s.[v], %s)", alias, text)
 }
 
-// comparedText is the text of a number of the document as a number to compare. Where it has more
-// digits than the type, it keeps its order to all numbers that have fewer.
+// comparedText returns the text of a number of the document as a number to compare. A number with
+// more digits than the type keeps its order to all numbers that have fewer.
 func (w comparisons) comparedText(text string, c scope) string {
 	rare := fmt.Sprintf("(LEN(%s) > 20 OR %s)", text, w.withExponent(text))
 	alias := w.spelledOut("compared", text, rare, c, func(s spelling, apply apply) string {
@@ -94,8 +94,8 @@ func (w comparisons) comparedText(text string, c scope) string {
 	return fmt.Sprintf("CASE WHEN %s.[rare] = 1 THEN %s.[v] ELSE TRY_CAST(%s AS %s) END", alias, alias, text, comparedDecimal)
 }
 
-// storedText is the text of a number in a decimal column: rounded half to even, and NULL where it
-// does not fit or a number other than zero would become zero.
+// storedText returns the text of a number in a decimal column, rounded half to even. It is NULL if
+// the number does not fit, or if a number other than zero would become zero.
 func (w comparisons) storedText(text string, col sof.Column, c scope) string {
 	typ := columnType(col, w.facts)
 	long := fmt.Sprintf("LEN(%s) > %d", text, col.Scale+2)
@@ -108,7 +108,7 @@ func (w comparisons) storedText(text string, col sof.Column, c scope) string {
 		r := apply(
 			item{fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", s.text, q, s.text), "r"},
 			item{fmt.Sprintf("RIGHT(REPLACE(LEFT(%s, %s), %s, %s), 1)", s.text, q, w.lit("."), w.lit("")), "last"})
-		// half a step stays below where the last digit is even
+		// exactly half rounds toward zero if the last digit is even
 		half := fmt.Sprintf("LEFT(%s.[r], 1) = %s AND %s AND %s.[last] IN (%s)", r, w.lit("5"),
 			w.onlyZeros(fmt.Sprintf("SUBSTRING(%s.[r], 2, LEN(%s.[r]))", r, r)), r, w.lits("0", "2", "4", "6", "8"))
 		v := apply(item{fmt.Sprintf("TRY_CAST(%s + LEFT(%s, %s + CASE WHEN %s THEN 0 ELSE 1 END) AS %s)", s.sign, s.text, q, half, typ), "v"}) + ".[v]"

@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// spelledNumbers are numbers as JSON may write them.
+// spelledNumbers are numbers in the forms that JSON allows.
 var spelledNumbers = strings.Fields(`1.2E+2 120 6.02e-4 1e3 1E0 1e-0 -1.5e1 -1.5E-7 0e5 0.0e-3 1e30 -1e30 1e19 1e20 9.99e+19 1e-18 1e-19 6e-19 -6e-19
 	1.23456789e-10 12345.678e-2 12345.678E2 12345.678E3 12345.678E4 0.05898711471314295 0.1234567890123456785 0.1234567890123456775
 	0.12345678901234567850001 -0.1234567890123456785 0.0000000000000000005 0.0000000000000000015 -0.0000000000000000005
@@ -54,7 +54,7 @@ func TestNumbersOfAnySpellingAreRead(t *testing.T) {
 	}
 }
 
-// Sums, products and boundaries have the types that SQL gives them: numbers with few digits agree.
+// Sums, products and boundaries have SQL's result types: numbers with few digits agree.
 func TestArithmeticReadsNumbersOfAnySpelling(t *testing.T) {
 	t.Parallel()
 	v := compiled(t, "Observation", `{"column":[

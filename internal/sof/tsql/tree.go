@@ -7,7 +7,7 @@ import (
 	"fhirsynapse/internal/sof"
 )
 
-// operands are the expressions that e is made of.
+// operands returns the expressions that e is made of.
 func operands(e sof.Expr) []sof.Expr {
 	switch e := e.(type) {
 	case *sof.Child:
@@ -49,13 +49,13 @@ func operands(e sof.Expr) []sof.Expr {
 	return nil
 }
 
-// mentions says that e or something in it is what is looked for.
+// mentions reports whether what holds for e or for an expression in it.
 func mentions(e sof.Expr, what func(sof.Expr) bool) bool {
 	return what(e) || slices.ContainsFunc(operands(e), func(o sof.Expr) bool { return mentions(o, what) })
 }
 
-// key is a number that two expressions share when they are the same. Each is looked at once, so
-// that a long expression takes time by its length.
+// key returns a number that two expressions share if they are the same. Each expression is visited
+// once, so the time is proportional to the length of a long expression.
 func (w *writer) key(e sof.Expr) int {
 	if k, ok := w.keys[e]; ok {
 		return k
@@ -96,7 +96,7 @@ func (w *writer) key(e sof.Expr) int {
 	return k
 }
 
-// firsts gives the calls of first() in an expression by the keys of the lists they are of.
+// firsts returns the calls of first() in an expression, by the keys of their lists.
 func (w *writer) firsts(of sof.Expr) map[int]sof.Expr {
 	if w.firstsOf == of && w.firstCalls != nil {
 		return w.firstCalls

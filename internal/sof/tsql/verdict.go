@@ -2,15 +2,15 @@ package tsql
 
 import "strings"
 
-// What a body says of documents that it has no rows for.
+// The messages of a body about documents that it has no rows for.
 const (
 	moreThanOne = "more than one item"
 	tooDeep     = "repeat goes deeper"
 )
 
-// IsVerdict says whether the text of a server's error is what a body says of its
-// documents: a failing cast, and servers quote what they could not convert. Their
-// numbers for that differ.
+// IsVerdict reports whether the text of a server's error is a message of a body about its
+// documents. The body fails by a cast, and servers quote the text that they could not convert;
+// their error numbers differ.
 func IsVerdict(text string) bool {
 	return strings.Contains(text, ": "+moreThanOne+": ") || strings.Contains(text, ": "+tooDeep+" than ")
 }

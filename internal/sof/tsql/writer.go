@@ -12,7 +12,8 @@ import (
 	"fhirsynapse/internal/sof/schema"
 )
 
-// writer lowers one view. Its parts each lower one kind of thing, and ask each other for the rest.
+// writer lowers one view. Each of its parts lowers one kind of thing, and calls the others for the
+// rest.
 type writer struct {
 	phrases
 	plan        plan
@@ -31,8 +32,8 @@ type writer struct {
 	// picked are columns that pickAll has lowered.
 	picked  map[sharedKey]*node
 	applied map[computedKey]string
-	// keys are those of expressions, numbers what has been numbered so far, references the keys of
-	// references that are lowered already.
+	// keys are the keys of expressions, numbers holds everything that has a number so far,
+	// references holds the keys of references that are already lowered.
 	keys       map[sof.Expr]int
 	numbers    map[string]int
 	references map[referenceOf]*node
@@ -44,34 +45,34 @@ type writer struct {
 	faulted map[string]bool
 	// current is the whole expression that is lowered.
 	current sof.Expr
-	// top is the outermost block, and kept what says that its document may be one
-	// of the view's, while the conditions of the view are lowered.
+	// top is the outermost block. While the conditions of the view are lowered, kept is the
+	// condition that the document may belong to the view.
 	top      *block
 	kept     string
-	failures int // how many expressions make the statement fail for bad data
+	failures int // number of expressions that make the statement fail for bad data
 }
 
 // The parts of a writer.
 type (
 	// plan lowers rows: what a view selects and iterates over, and the cells of a row.
 	plan struct{ *writer }
-	// lists lowers expressions that yield lists, and what becomes of a list as a whole.
+	// lists lowers expressions that yield lists, and operations on a list as a whole.
 	lists struct{ *writer }
-	// values lowers expressions that yield one item at most.
+	// values lowers expressions that yield at most one item.
 	values struct{ *writer }
 	// conditions lowers expressions to conditions.
 	conditions struct{ *writer }
 	// comparisons brings items into forms that compare: numbers, dates and texts.
 	comparisons struct{ *writer }
-	// items reads items and their members where they are in the document.
+	// items reads items and their members from the document.
 	items struct{ *writer }
 )
 
-// phrases writes expressions of texts as an engine understands them.
+// phrases writes text expressions in the dialect of an engine.
 type phrases struct{ facts Facts }
 
-// sharedKey tells expressions that are lowered once: the same expression over
-// the same focus in the same block.
+// sharedKey identifies expressions that are lowered once: the same expression over the same focus
+// in the same block.
 type sharedKey struct {
 	at    *block
 	focus *node
@@ -91,35 +92,35 @@ func newWriter(v *sof.View, e Engine, s Shape) *writer {
 	return w
 }
 
-// scope is where an expression is lowered.
+// scope is the place where an expression is lowered.
 type scope struct {
-	at *block // lists that the expression goes through are put here
-	// home is the block of the focus: what is computed for the focus alone is put
-	// there, and serves all blocks inside.
+	at *block // the block for lists that the expression goes through
+	// home is the block of the focus. Results that need only the focus are computed there, and
+	// serve all blocks inside.
 	home      *block
 	focus     *node
 	rowIndex  string // %rowIndex
-	itemIndex string // $index; empty where it is not known
+	itemIndex string // $index; empty if not known
 	out       map[int]string
 }
 
-// on is the scope of an item of a list that is in the block of s.
+// on returns the scope of an item of a list in the block of s.
 func (s scope) on(n *node) scope {
 	s.focus, s.home = n, s.at
 	return s
 }
 
-// inside is the scope of a new block inside that of s.
+// inside returns the scope of a new block inside the block of s.
 func (s scope) inside() scope {
 	s.at = &block{parent: s.at}
 	return s
 }
 
-// refuse notes that the engine cannot say e.
+// refuse records that the engine cannot express e.
 func (w *writer) refuse(e sof.Expr, msg, hint string) {
 	f := w.view.Fault(e, msg, hint)
 	if f.Path == "" {
-		// what has no place of its own belongs to the expression at hand
+		// a fault without a place belongs to the current expression
 		f = w.view.Fault(w.current, msg, hint)
 	}
 	f.Msg = fmt.Sprintf("%s cannot say this: %s", w.engine, f.Msg)
@@ -136,8 +137,8 @@ func (w *writer) alias(kind string) string {
 
 func (w phrases) lit(text string) string { return literal(text, w.facts) }
 
-// note is what is said beside the source that serves e. Some servers and tools count a
-// statement in bytes where they mean characters: a comment gives them no chance.
+// note returns the comment next to the source that serves e. Some servers and tools count a
+// statement in bytes where they mean characters, so comments are ASCII.
 func (w *writer) note(e sof.Expr) string {
 	text := strings.Join(strings.Fields(w.view.Source(e)), " ")
 	const most = 100
@@ -173,8 +174,8 @@ func (w *writer) body() (string, error) {
 	return w.print()
 }
 
-// begin makes the outermost block with the document, the keys and the id; kind is
-// the type that the document says it is of.
+// begin makes the outermost block with the document, the keys and the id. kind is the expression
+// for the resource type that the document has.
 func (w *writer) begin() (c scope, kind string) {
 	top := &block{from: []source{{alias: "d", table: w.shape.From}}}
 	w.top = top
@@ -194,7 +195,7 @@ func (w *writer) begin() (c scope, kind string) {
 // idLength is the most characters of a FHIR id.
 const idLength = 64
 
-// narrow is a text of ASCII in a column that is compared by its characters.
+// narrow returns ASCII text for a column that is compared by its characters.
 func (w phrases) narrow(text string, length int) string {
 	text = fmt.Sprintf("CAST(%s AS varchar(%d))", text, length)
 	if !w.facts.CompareBytes {
@@ -203,7 +204,7 @@ func (w phrases) narrow(text string, length int) string {
 	return text
 }
 
-// print gives the text, or what cannot be said.
+// print returns the text, or an error with everything that cannot be expressed.
 func (w *writer) print() (string, error) {
 	if len(w.faults) > 0 {
 		return "", errors.Join(w.faults...)
@@ -213,8 +214,8 @@ func (w *writer) print() (string, error) {
 	return p.String(), nil
 }
 
-// wanted says that the row at hand of a block is kept, as far as its conditions
-// are known. Servers are free to work out columns of rows that WHERE drops.
+// wanted returns the condition that the current row of a block is kept, from the conditions known
+// so far. Servers may compute columns of rows that WHERE drops.
 func (w *writer) wanted(b *block) string {
 	if b == w.top && w.kept != "" {
 		return w.kept
@@ -229,8 +230,8 @@ func (w *writer) wanted(b *block) string {
 	return w.computed(scope{at: b}, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(conditions)), "wanted"}) + ".[wanted] = 1"
 }
 
-// row lowers a node of the row plan into the block of c: its rows multiply those
-// of the block, its columns go to c.out.
+// row lowers a node of the row plan into the block of c. The rows of the node multiply the rows of
+// the block, and its columns go to c.out.
 func (w plan) row(r sof.Row, c scope) {
 	w.pickAll(r, c)
 	switch r := r.(type) {
@@ -260,7 +261,7 @@ func (w plan) row(r sof.Row, c scope) {
 	}
 }
 
-// want notes lists without which a product has no rows, for the references in it.
+// want records lists that every row of a product needs, for the references in the product.
 func (w plan) want(r *sof.Product, c scope) {
 	isReference := func(e sof.Expr) bool { _, is := e.(*sof.ReferenceKey); return is }
 	if !slices.ContainsFunc(cells(r), func(cell sof.Cell) bool { return mentions(cell.Value, isReference) }) {
@@ -286,8 +287,8 @@ func (w plan) columns(b *block, out map[int]string, columns []int) {
 	}
 }
 
-// derived applies a query whose items are columns of the view. Those of index
-// are 0 where the query has no row.
+// derived applies a query whose items are columns of the view. The columns of index are 0 if the
+// query has no row.
 func (w plan) derived(q query, c scope, outer bool, note string, index []int) {
 	alias := w.alias("u")
 	c.at.from = append(c.at.from, source{alias: alias, outer: outer, note: note, query: q})
@@ -302,7 +303,7 @@ func (w plan) derived(q query, c scope, outer bool, note string, index []int) {
 	}
 }
 
-// zero is the index 0 in a column.
+// zero returns the index 0 for a column.
 func (w phrases) zero(col sof.Column) string {
 	switch {
 	case col.Collection:
@@ -317,7 +318,7 @@ func (w plan) iterate(r *sof.Iterate, c scope) {
 	w.current = r.Over
 	if !r.Outer {
 		item, index := w.walk(r, c)
-		c.at.wants = nil // what comes now is in the rows of the list
+		c.at.wants = nil // from here on, only rows of the list
 		c = c.on(item)
 		c.rowIndex = index
 		w.row(r.Body, c)
@@ -335,12 +336,12 @@ func (w plan) iterate(r *sof.Iterate, c scope) {
 		w.derived(query{b}, c, true, w.note(r.Over), r.Index)
 		return
 	}
-	// Rows of the body may be none although there are items, and a NULL of a branch
-	// is no missing index: the row of nulls is written out.
+	// The body may have no rows although there are items, and a NULL of a branch is not a missing
+	// index. So the row of nulls is written out.
 	w.derived(query{b, w.nullRow(r, c)}, c, false, w.note(r.Over), nil)
 }
 
-// nullRow is the row of nulls of an Iterate over nothing.
+// nullRow returns the row of nulls of an Iterate over nothing.
 func (w plan) nullRow(r *sof.Iterate, c scope) *block {
 	count := c.inside()
 	w.lists.rows(r.Over, count)
@@ -357,7 +358,7 @@ func (w plan) nullRow(r *sof.Iterate, c scope) *block {
 	return b
 }
 
-// always says that a row node yields at least one row for every item.
+// always reports whether a row node yields at least one row for every item.
 func always(r sof.Row) bool {
 	switch r := r.(type) {
 	case *sof.Project:
@@ -372,7 +373,7 @@ func always(r sof.Row) bool {
 	return false
 }
 
-// hasIndex says that a column holds %rowIndex of some level in every row of r.
+// hasIndex reports whether a column holds %rowIndex of some level in every row of r.
 func hasIndex(r sof.Row, column int) bool {
 	switch r := r.(type) {
 	case *sof.Project:
@@ -389,8 +390,7 @@ func hasIndex(r sof.Row, column int) bool {
 	return false
 }
 
-// walk brings the items of r.Over into the block of c, and gives one of them with
-// its %rowIndex.
+// walk adds the items of r.Over to the block of c, and returns one item with its %rowIndex.
 func (w plan) walk(r *sof.Iterate, c scope) (*node, string) {
 	if !usesRowIndex(r.Body) {
 		got := w.lists.rows(r.Over, c)
@@ -400,7 +400,7 @@ func (w plan) walk(r *sof.Iterate, c scope) (*node, string) {
 		return w.lists.rows(r.Over, c).item, "0"
 	}
 	if w.lists.plainList(r.Over) {
-		// one list, as it comes: its keys are the positions
+		// one list in its original order: its keys are the positions
 		got := w.lists.rows(r.Over, c)
 		return got.item, got.position()
 	}
@@ -418,7 +418,7 @@ func numbered(keys []string) item {
 	return item{fmt.Sprintf("CAST(ROW_NUMBER() OVER (ORDER BY %s) - 1 AS int)", strings.Join(orderKeys(keys), ", ")), "i"}
 }
 
-// usesRowIndex says that %rowIndex of this level is read.
+// usesRowIndex reports whether %rowIndex of this level is read.
 func usesRowIndex(r sof.Row) bool {
 	switch r := r.(type) {
 	case *sof.Project:
