@@ -11,8 +11,8 @@ import (
 	"fhirsynapse/internal/emulator/azurite"
 )
 
-// Tools returns the folder that holds Azurite. It skips the test where Azurite or Node.js
-// is not installed.
+// Tools returns the folder that holds Azurite. It skips the test if Azurite or Node.js is not
+// installed.
 func Tools(t testing.TB) string {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {

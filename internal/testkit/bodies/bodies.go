@@ -1,9 +1,9 @@
-// Package bodies has a T-SQL stand-in run the bodies of views over documents, which
-// package tables does not know: what package tsqleval understands, over the wire, in
-// the types of the wire.
+// Package bodies makes a T-SQL stand-in run the bodies of views over documents, which package
+// tables cannot do. Package tsqleval runs the statements that it understands, over the wire, in the
+// types of the wire.
 //
-// A session has temporary tables of documents, as whoever tries bodies on a server
-// makes them; all else it leaves to a session of package tables.
+// A session has temporary tables of documents, as callers create them to try bodies on a server. It
+// leaves everything else to a session of package tables.
 package bodies
 
 import (
@@ -19,14 +19,14 @@ import (
 	"fhirsynapse/internal/testkit/tsqleval"
 )
 
-// Sessions are sessions of a database that run bodies too.
+// Sessions returns a function that opens sessions of a database which also run bodies.
 func Sessions(db *tables.Database, d tsqleval.Dialect) func(name string) sqlserver.Session {
 	return func(name string) sqlserver.Session {
 		return &session{Session: db.Session(name), dialect: d, documents: map[string][]string{}}
 	}
 }
 
-// Shred is how a database of package tables fills its tables by bodies.
+// Shred returns the function by which a database of package tables fills its tables from bodies.
 func Shred(d tsqleval.Dialect) func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
 	return func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
 		r, err := run(body, d, tsqleval.Table{Name: "docs", Names: columns, Rows: rows})
@@ -114,8 +114,8 @@ func run(text string, d tsqleval.Dialect, from ...tsqleval.Table) (sqlserver.Res
 
 var numbered = regexp.MustCompile(`^(?:[a-z ]+: )?error (\d+)(?:/\d+)?: `)
 
-// failure is an error with the number of SQL Server; on PostgreSQL all but a few have
-// the same.
+// failure returns an error with the number of SQL Server. On PostgreSQL all but a few errors share
+// one number.
 func failure(err error, d tsqleval.Dialect) error {
 	const unmapped = 33557097
 	e := &sqlserver.Error{Number: 102, Message: err.Error()}
@@ -133,7 +133,7 @@ func cellOf(text string, c tsqleval.Column) (any, error) {
 	kind, _, _ := strings.Cut(c.Type, "(")
 	switch {
 	case c.Name == "_file" || c.Name == "_line":
-		// The tables of the interpreter have texts alone.
+		// The tables of the interpreter hold text only.
 		return strconv.ParseInt(text, 10, 64)
 	case kind == "int" || kind == "bigint":
 		return strconv.ParseInt(text, 10, 64)

@@ -1,5 +1,5 @@
-// Package flattentest makes prepared files for tests without a compiler of
-// views: its lines say themselves which rows they have.
+// Package flattentest makes prepared files for tests without a compiler of views. Each line states
+// its own rows:
 //
 //	{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"..","versionId":"1"},
 //	 "rows":{"patient":[["Doe",null]]}}
@@ -24,7 +24,7 @@ type Line struct {
 	Rows map[string][][]*string `json:"rows,omitempty"`
 }
 
-// Meta is what a line says of its version.
+// Meta holds the version of a line.
 type Meta struct {
 	LastUpdated string `json:"lastUpdated,omitempty"`
 	VersionID   string `json:"versionId,omitempty"`
@@ -32,7 +32,7 @@ type Meta struct {
 	Subsetted   bool   `json:"subsetted,omitempty"`
 }
 
-// Views is flatten.PlanViews for tables alone: the tables by plan.
+// Views implements flatten.PlanViews for tables only: the tables by plan.
 type Views map[string][]flatten.Table
 
 // Tables implements flatten.PlanViews.
@@ -64,9 +64,8 @@ func (v Views) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluat
 
 type evaluator []flatten.Table
 
-// Eval implements flatten.Evaluator. The rows of a line whose last row has the
-// wrong number of cells are emitted up to it: the line is bad, and its rows must
-// not be seen.
+// Eval implements flatten.Evaluator. If the last row of a line has the wrong number of cells, Eval
+// emits the rows before it: the line is bad, and its rows must not be visible.
 func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
 	var l Line
 	if err := json.Unmarshal(line, &l); err != nil {

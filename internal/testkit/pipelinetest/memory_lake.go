@@ -30,7 +30,7 @@ type blob struct {
 	data []byte
 }
 
-// NewMemoryLake makes an empty lake; now dates the blobs.
+// NewMemoryLake makes an empty lake. now returns the time for new blobs.
 func NewMemoryLake(now func() time.Time) *MemoryLake {
 	return &MemoryLake{now: now, blobs: map[pipeline.Area]map[string]blob{}, paths: map[pipeline.Area][]string{}}
 }

@@ -9,9 +9,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// MemoryQueue is a pipeline.Queue in memory with the broker's rules: duplicates
-// within an hour are dropped, a message that fails is delivered again at once,
-// and after ten times it is dead.
+// MemoryQueue is a pipeline.Queue in memory with the broker's rules. Duplicates within an hour are
+// dropped, a message that fails is delivered again at once, and after ten failures it is dead.
 type MemoryQueue struct {
 	now func() time.Time
 
@@ -57,7 +56,7 @@ func (q *MemoryQueue) Send(ctx context.Context, messages ...pipeline.Message) er
 	return nil
 }
 
-// Next says when the next message becomes visible.
+// Next returns the time at which the next message becomes visible.
 func (q *MemoryQueue) Next() (at time.Time, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -69,10 +68,9 @@ func (q *MemoryQueue) Next() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// Receive takes the visible messages one by one, in an order that pick decides
-// (nil: as they came), and hands each to handle. A message is done when handle
-// returns nil and is delivered again when it fails.
-// It returns false when nothing was visible.
+// Receive takes one visible message and hands it to handle. pick decides which one (nil: in the
+// order of arrival). A message is done when handle returns nil, and is delivered again when handle
+// fails. Receive returns false if nothing was visible.
 func (q *MemoryQueue) Receive(ctx context.Context, pick func(n int) int, handle func(context.Context, pipeline.Message) error) bool {
 	q.mu.Lock()
 	now := q.now()
@@ -109,7 +107,7 @@ func (q *MemoryQueue) Receive(ctx context.Context, pick func(n int) int, handle 
 	return true
 }
 
-// Redeliver makes a copy of every visible message: at least once is a promise.
+// Redeliver copies every visible message, because the broker delivers at least once.
 func (q *MemoryQueue) Redeliver() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -118,7 +116,7 @@ func (q *MemoryQueue) Redeliver() {
 	}
 }
 
-// Drop loses every message that keep refuses, as a purge of the queue would.
+// Drop removes every message that lose selects, as a purge of the queue would.
 func (q *MemoryQueue) Drop(lose func(pipeline.Message) bool) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,7 +125,7 @@ func (q *MemoryQueue) Drop(lose func(pipeline.Message) bool) int {
 	return before - len(q.ready)
 }
 
-// Dead lists the messages that failed too often: each of them is a bug.
+// Dead lists the messages that failed too often. Each of them is a bug.
 func (q *MemoryQueue) Dead() []pipeline.Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -18,12 +18,12 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// FlattenerPlan is the plan of the flatteners under test. It must have a table
-// patient for Patient, with one row a resource.
+// FlattenerPlan is the plan of the flatteners under test. It must have a table patient for Patient,
+// with one row per resource.
 const FlattenerPlan = "plan"
 
-// TestFlattener is the definition of pipeline.Flattener. open makes a flattener
-// that writes into lake and knows FlattenerPlan.
+// TestFlattener is the definition of pipeline.Flattener. open makes a flattener that writes into
+// lake and knows FlattenerPlan.
 func TestFlattener(t *testing.T, open func(t *testing.T, lake pipeline.Lake) pipeline.Flattener) {
 	t.Helper()
 	for _, c := range []struct {
@@ -51,7 +51,7 @@ func flattening(dir string) pipeline.Flattening {
 	return pipeline.Flattening{Plan: FlattenerPlan, Export: "plan-1", Type: "Patient", Path: "x/Patient-1.ndjson", Dir: dir}
 }
 
-// patientLine is one Patient of NDJSON.
+// patientLine returns one Patient as a line of NDJSON.
 func patientLine(id string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":%q,"versionId":"1"}}`+"\n", id, instant("08:00"))
 }

@@ -17,8 +17,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// TestJournal is the definition of pipeline.Journal. open gives an empty journal
-// each time.
+// TestJournal is the definition of pipeline.Journal. open returns an empty journal each time.
 func TestJournal(t *testing.T, open func(t *testing.T) pipeline.Journal) {
 	t.Helper()
 	t.Run("a document is missing until it is created", func(t *testing.T) { t.Parallel(); journalMissing(t, open(t)) })

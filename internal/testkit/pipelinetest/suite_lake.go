@@ -19,7 +19,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// TestLake is the definition of pipeline.Lake. open gives an empty lake each time.
+// TestLake is the definition of pipeline.Lake. open returns an empty lake each time.
 func TestLake(t *testing.T, open func(t *testing.T) pipeline.Lake) {
 	t.Helper()
 	t.Run("a blob is missing until it is put", func(t *testing.T) { t.Parallel(); lakeMissing(t, open(t)) })
@@ -58,11 +58,11 @@ func lakeMissing(t *testing.T, l pipeline.Lake) {
 }
 
 func lakeRoundTrip(t *testing.T, l pipeline.Lake) {
-	// Around a megabyte and around the four megabytes in which Azure's blobs travel.
+	// Sizes around 1 MB and around the 4 MB parts in which Azure transfers blobs.
 	for _, size := range []int{0, 1, 1 << 20, 4<<20 - 1, 4 << 20, 4<<20 + 1, 9<<20 + 17} {
 		data := noise(size)
 		path := fmt.Sprintf("sizes/%d.bin", size)
-		// A reader that gives little at a time must not matter.
+		// The lake must accept a reader that returns a few bytes at a time.
 		f := put(t, l, pipeline.Staging, path, &dribble{data: data, most: 100_003})
 		if f.Size != int64(size) {
 			t.Errorf("size %d: Put says %d", size, f.Size)
@@ -141,7 +141,7 @@ func lakeRewritten(t *testing.T, l pipeline.Lake) {
 
 func lakePutFails(t *testing.T, l pipeline.Lake) {
 	broken := errors.New("the source broke")
-	// An error that wraps io.EOF is still an error; a short and a long blob may take different ways.
+	// An error that wraps io.EOF is still an error. Short and long blobs may take different paths.
 	for _, cause := range []error{broken, fmt.Errorf("half a line: %w", io.EOF), io.ErrUnexpectedEOF} {
 		for _, size := range []int{0, 10, 5 << 20} {
 			path := fmt.Sprintf("broken/%d", size)
@@ -185,7 +185,7 @@ func lakeLists(t *testing.T, l pipeline.Lake) {
 	for i := range 25 {
 		want = append(want, fmt.Sprintf("e1/Patient-%03d.ndjson", i))
 	}
-	// "-", "." and "/" follow each other: the order is that of bytes.
+	// "-", "." and "/" follow each other in byte order, which is the order of a list.
 	want = append(want, "e1-b/x", "e1.c/x", "e10/x", "e1")
 	order := rand.New(rand.NewPCG(1, 2)).Perm(len(want))
 	for _, i := range order {
@@ -285,7 +285,7 @@ func lakeConcurrent(t *testing.T, l pipeline.Lake) {
 		})
 	}
 	wg.Wait()
-	// One may lose its blocks to another's commit; then it fails, and may try again.
+	// A Put may lose its blocks to the commit of another Put. It then fails, and may be repeated.
 	if !slices.Contains(errs, nil) {
 		t.Fatalf("no Put succeeded: %v", errors.Join(errs...))
 	}
@@ -356,7 +356,7 @@ func paths(files []pipeline.File) []string {
 	return out
 }
 
-// noise is n bytes that do not repeat soon, the same each time.
+// noise returns n bytes that do not repeat soon. They are the same each time.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	var seed [32]byte

@@ -16,14 +16,13 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// LakeWithLandings is a lake into whose landing area files are fetched.
+// LakeWithLandings is a lake with a landing area for fetched files.
 type LakeWithLandings interface {
 	pipeline.Lake
 	pipeline.Landings
 }
 
-// TestLandings is the definition of pipeline.Landings. open gives an empty lake
-// each time.
+// TestLandings is the definition of pipeline.Landings. open returns an empty lake each time.
 func TestLandings(t *testing.T, open func(t *testing.T) LakeWithLandings) {
 	t.Helper()
 	t.Run("what was created is read back, and described alike", func(t *testing.T) { t.Parallel(); landingsRoundTrip(t, open(t)) })

@@ -16,25 +16,25 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Receiver is the far end of a queue, for tests.
+// Receiver is the receiving side of a queue, for tests.
 type Receiver interface {
-	// Receive takes the next visible message for good, and waits for one until
-	// ctx ends; then it fails with ctx's error.
+	// Receive takes the next visible message for good. It waits for a message until ctx ends, then
+	// fails with ctx's error.
 	Receive(ctx context.Context) (pipeline.Message, error)
-	// Now is the broker's clock, and Advance moves it.
+	// Now returns the broker's clock, and Advance moves it.
 	Now() time.Time
 	Advance(d time.Duration)
 }
 
-// How long a message that is there may take to arrive, and how long the suite
-// waits before it believes that none is.
+// arrival is the longest time that an existing message may take to arrive. silence is the time that
+// the suite waits before it assumes that there is no message.
 const (
 	arrival = 20 * time.Second
 	silence = 250 * time.Millisecond
 )
 
-// TestQueue is the definition of pipeline.Queue. open gives an empty queue with a
-// duplicate window of at least an hour, and its far end.
+// TestQueue is the definition of pipeline.Queue. open returns an empty queue with a duplicate
+// window of at least an hour, and its receiving side.
 func TestQueue(t *testing.T, open func(t *testing.T) (pipeline.Queue, Receiver)) {
 	t.Helper()
 	run := func(name string, test func(*testing.T, pipeline.Queue, Receiver)) {
@@ -82,7 +82,7 @@ func queueDeliversAll(t *testing.T, q pipeline.Queue, r Receiver) {
 }
 
 func queueSplits(t *testing.T, q pipeline.Queue, r Receiver) {
-	// 2 MB in all: more than the 256 kB of Service Bus Standard, and the megabyte of Premium.
+	// 2 MB in all: more than the 256 kB of Service Bus Standard, and the 1 MB of Premium.
 	var messages []pipeline.Message
 	for i := range 20 {
 		messages = append(messages, pipeline.Message{ID: fmt.Sprintf("big/%02d", i), Body: []byte(strings.Repeat("x", 100_000))})
@@ -95,7 +95,7 @@ func queueDropsDuplicates(t *testing.T, q pipeline.Queue, r Receiver) {
 	send(t, q, pipeline.Message{ID: "a", Body: []byte("1")}, pipeline.Message{ID: "b", Body: []byte("1")})
 	send(t, q, pipeline.Message{ID: "a", Body: []byte("2")})
 	allArrive(t, r, []string{"a", "b"})
-	// What was taken off the queue still counts.
+	// A message that was taken off the queue still counts as a duplicate.
 	r.Advance(50 * time.Minute)
 	send(t, q, pipeline.Message{ID: "b", Body: []byte("3")}, pipeline.Message{ID: "c", Body: []byte("3")})
 	allArrive(t, r, []string{"c"})
@@ -162,7 +162,7 @@ func queueCancelled(t *testing.T, q pipeline.Queue, r Receiver) {
 		t.Errorf("Send: %v, want context.Canceled", err)
 	}
 	quiet(t, r)
-	// It must still work afterwards.
+	// The queue must still work afterwards.
 	send(t, q, pipeline.Message{ID: "y", Body: []byte("{}")})
 	allArrive(t, r, []string{"y"})
 }
@@ -185,7 +185,7 @@ func receive(t *testing.T, r Receiver) pipeline.Message {
 	return m
 }
 
-// allArrive takes as many messages as there are ids and compares them as sets.
+// allArrive receives one message per id and compares the ids as sets.
 func allArrive(t *testing.T, r Receiver, want []string) {
 	t.Helper()
 	var got []string

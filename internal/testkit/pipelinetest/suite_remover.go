@@ -15,7 +15,7 @@ type LakeWithRemover interface {
 	pipeline.Remover
 }
 
-// TestRemover holds a Remover against its contract.
+// TestRemover checks a Remover against its contract.
 func TestRemover(t *testing.T, open func(t *testing.T) LakeWithRemover) {
 	t.Helper()
 	lake := open(t)
@@ -24,7 +24,7 @@ func TestRemover(t *testing.T, open func(t *testing.T) LakeWithRemover) {
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // the second time it is gone already
+	for range 2 { // the second time the blob is already removed
 		if err := lake.Remove(t.Context(), pipeline.Staging, "a/1"); err != nil {
 			t.Fatal(err)
 		}

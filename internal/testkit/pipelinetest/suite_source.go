@@ -11,8 +11,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// TestSource is the definition of pipeline.Server. open gives a server that has
-// resources, and finish, which lets the jobs that were started come to their end.
+// TestSource is the definition of pipeline.Server. open returns a server that has resources, and
+// finish, which lets the started jobs end.
 func TestSource(t *testing.T, open func(t *testing.T) (s pipeline.Server, finish func())) {
 	t.Helper()
 	run := func(name string, test func(*testing.T, pipeline.Server, func())) {

@@ -22,18 +22,18 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Store is a warehouse's tables under test.
+// Store holds a warehouse's tables under test.
 type Store interface {
-	// Open makes a warehouse on the tables; several of them share the tables, as
-	// several processes do.
+	// Open makes a warehouse on the tables. Several warehouses share the tables, as several
+	// processes do.
 	Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse
-	// Content is the tables of a schema as text.
+	// Content returns the tables of a schema as text.
 	Content(t *testing.T, schema string) refwarehouse.Content
 }
 
-// TestWarehouse is the definition of pipeline.Warehouse. open gives empty tables
-// each time. After every commit they are compared with those of package memory,
-// which was written from the laws.
+// TestWarehouse is the definition of pipeline.Warehouse. open returns empty tables each time. After
+// every commit they are compared with the tables of package refwarehouse, which was written from
+// the laws.
 func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for _, c := range fixedCases() {
@@ -68,7 +68,7 @@ func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 	}
 }
 
-// tables is a store under test beside the model.
+// tables holds a store under test next to the model.
 type tables struct {
 	Store
 	lake  *MemoryLake
@@ -91,7 +91,7 @@ func newTables(t *testing.T, s Store) *tables {
 	}
 }
 
-// prepare makes a prepared file of lines, as prepare does.
+// prepare makes a prepared file of lines, as the pipeline's prepare does.
 func (w *tables) prepare(t *testing.T, typ string, f file) pipeline.PreparedFile {
 	t.Helper()
 	var text bytes.Buffer
@@ -283,7 +283,7 @@ func warehouseViewSet(t *testing.T, w *tables) {
 	newer := w.batch("plan-2", w.prepare(t, "Patient", file{live("b", "09:00", "2", "B2", "z")}))
 	w.commit(t, newer)
 
-	// The view of names has a column more and one less; a table is new.
+	// The view of names has one more column and one less; a table is new.
 	w.views = flattentest.Views{"plan": {
 		{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}, {Name: "weight", Kind: sof.Decimal}}},
 		{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
@@ -299,7 +299,7 @@ func warehouseViewSet(t *testing.T, w *tables) {
 	if d := cmp.Diff([]string{"a A again x again", "b B2 z"}, shape(w.Content(t, schema))); d != "" {
 		t.Errorf("what is left (-want +got):\n%s", d)
 	}
-	// The same again changes nothing, and an older set does not write equal versions.
+	// The same batch again changes nothing, and an older view set does not write equal versions.
 	rebuild.Export, rebuild.Attempt = "plan-4", "aa"
 	w.commit(t, rebuild)
 	rebuild.Export, rebuild.Attempt, rebuild.ViewSet = "plan-5", "ab", 1
@@ -370,7 +370,7 @@ func warehouseConcurrent(t *testing.T, w *tables) {
 	for _, b := range batches {
 		must(t, w.model.Warehouse(w.lake, w.views.Tables).Commit(t.Context(), b))
 	}
-	// Which file a superseded line counts for depends on the order; the tables do not.
+	// The file that a superseded line counts for depends on the order; the tables do not.
 	w.compare(t, schema)
 }
 

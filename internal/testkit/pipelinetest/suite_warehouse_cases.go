@@ -15,10 +15,10 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// file is the lines of an NDJSON file.
+// file holds the lines of an NDJSON file.
 type file []flattentest.Line
 
-// live is a version of a Patient with one row, and a name for each of names.
+// live returns a version of a Patient with one row, and a name for each of names.
 func live(id, at, version, family string, names ...string) flattentest.Line {
 	l := flattentest.Line{ResourceType: "Patient", ID: id, Meta: flattentest.Meta{LastUpdated: instant(at), VersionID: version}, Rows: map[string][][]*string{}}
 	if family != "" {
@@ -31,15 +31,15 @@ func live(id, at, version, family string, names ...string) flattentest.Line {
 	return l
 }
 
-// gone is a tombstone.
+// gone returns a tombstone.
 func gone(id, at, version string) flattentest.Line {
 	return flattentest.Line{ResourceType: "Patient", ID: id, Meta: flattentest.Meta{LastUpdated: instant(at), VersionID: version, Deleted: true}}
 }
 
-// instant is a time of a day that has one.
+// instant returns a time of a fixed day.
 func instant(at string) string { return "2024-05-06T" + at + ":00Z" }
 
-// fixedCase is batches of files, and what is left: "id family given,given".
+// fixedCase holds batches of files, and the expected content: "id family given,given".
 type fixedCase struct {
 	name    string
 	batches [][]file
@@ -86,7 +86,7 @@ func (w *tables) play(t *testing.T, c fixedCase) {
 	}
 }
 
-// shape is the live ids with their family and their names.
+// shape returns the live ids with their family and their names.
 func shape(c refwarehouse.Content) []string {
 	families, names := map[string]string{}, map[string][]string{}
 	var ids []string
@@ -116,7 +116,7 @@ func cell(row, column string) string {
 	return value
 }
 
-// randomFile is versions of few ids. A version says what is in it.
+// randomFile returns versions of a few ids. The version decides the content.
 func randomFile(r *rand.Rand, n int) file {
 	var f file
 	for range r.IntN(n + 1) {

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// brokenLake fails to open what ends in suffix, with err.
+// brokenLake fails to open paths that end in suffix, with err.
 type brokenLake struct {
 	pipeline.Lake
 	suffix string
@@ -54,7 +54,7 @@ func warehouseCancelled(t *testing.T, w *tables) {
 	w.commit(t, b)
 }
 
-// stallingLake stops at its first Open until it may go on.
+// stallingLake blocks at its first Open until it is released.
 type stallingLake struct {
 	pipeline.Lake
 	once          sync.Once
@@ -80,7 +80,7 @@ func warehouseStalled(t *testing.T, w *tables) {
 	g.Go(func() error { return sleeper.Commit(t.Context(), stale) })
 	<-l.reached
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "09:00", "2", "A2", "y", "z"), gone("b", "09:00", "2")})))
-	// The stalled batch itself is committed by another, too.
+	// Another warehouse commits the stalled batch itself, too.
 	again := stale
 	again.Attempt = "ee"
 	w.commit(t, again)

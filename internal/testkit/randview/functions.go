@@ -1,7 +1,7 @@
 package randview
 
-// Functions are paths with functions that few T-SQL engines can say, with what they
-// give on Patient: a JSON array.
+// Functions are paths with functions that few T-SQL engines can express, with their results on
+// Patient: a JSON array.
 var Functions = []Path{
 	// quantities
 	{"extension('q').value.ofType(Quantity).first() = 0.1 'mg'", `[]`}, // without a code
@@ -27,7 +27,7 @@ var Functions = []Path{
 	{"'1 \\'g\\''.toQuantity('mg')", `["1000 'mg'"]`},
 	{"1.convertsToQuantity('m')", `[false]`},
 	{"('b' | 'a').sort()", `["a","b"]`},
-	// dates that are moved
+	// date arithmetic
 	{"birthDate + 1 month", `["1970-07-15"]`},
 	{"birthDate - 1 year", `["1969-06-15"]`},
 	{"birthDate + 1.9 days", `["1970-06-16"]`},

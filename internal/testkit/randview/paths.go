@@ -1,6 +1,6 @@
 package randview
 
-// Patient is one line, with much of what FHIRPath can ask for.
+// Patient is one line, with many of the elements that FHIRPath can access.
 const Patient = `{"resourceType":"Patient","id":"p1","active":true,"birthDate":"1970-06-15","_birthDate":{"extension":[{"url":"u","valueString":"about noon"}]},
 "multipleBirthInteger":2,"gender":"female",
 "name":[{"use":"official","family":"Ö\u00fc\"x","given":["Ann",null,"Bea"]},{"use":"usual","given":["Cy"]},{"given":[]},null],
@@ -11,10 +11,10 @@ const Patient = `{"resourceType":"Patient","id":"p1","active":true,"birthDate":"
 "contained":[{"resourceType":"Organization","id":"c","name":"Inside"},{"resourceType":"Practitioner","id":"d"}],
 "maritalStatus":{"coding":[{"code":"M"},{"code":"m"}],"text":" Married  Now"}}`
 
-// Path is a path with what it gives on Patient: a JSON array.
+// Path is a path with its result on Patient: a JSON array.
 type Path struct{ Text, Want string }
 
-// Paths are paths with what they give on Patient.
+// Paths are paths with their results on Patient.
 var Paths = []Path{
 	// navigation
 	{"id", `["p1"]`},
@@ -72,7 +72,7 @@ var Paths = []Path{
 	{"telecom.value.supersetOf('9')", `[false]`},
 	{"telecom.select(rank > 1).anyTrue()", `[true]`},
 	{"telecom.select(rank > 1).allTrue()", `[false]`},
-	// logic in three values
+	// three-valued logic
 	{"deceased.ofType(boolean) and false", `[false]`},
 	{"deceased.ofType(boolean) and true", `[]`},
 	{"true and deceased.ofType(boolean)", `[]`},

@@ -12,22 +12,22 @@ import (
 // Generator makes sparse resources and views over them.
 type Generator struct {
 	*rand.Rand
-	// Odd makes data now and then of another JSON type than FHIR says.
+	// Odd is set to make some data of another JSON type than FHIR requires.
 	Odd bool
-	// Clocks makes dates with times and offsets too.
+	// Clocks is set to make dates with times and offsets too.
 	Clocks bool
 }
 
-// New is a Generator whose choices follow from the seed.
+// New returns a Generator that makes the same choices for the same seed.
 func New(seed uint64, odd bool) Generator {
 	return Generator{Rand: rand.New(rand.NewPCG(seed, 1)), Odd: odd}
 }
 
-// PickOne chooses one of a list.
+// PickOne returns a random item of a list.
 func PickOne[T any](g Generator, list ...T) T { return list[g.IntN(len(list))] }
 
-// interesting are the elements that resources and views use; few enough that
-// they meet.
+// interesting are the elements that resources and views use. They are few, so that views and
+// resources share some.
 var interesting = map[string][]string{
 	"Patient":                           {"id", "active", "name", "birthDate", "deceased", "multipleBirth", "gender", "contact", "generalPractitioner", "maritalStatus", "extension"},
 	"HumanName":                         {"use", "family", "given", "period"},
@@ -62,7 +62,7 @@ func (g Generator) primitive(s schema.System) any {
 	return PickOne(g, "", "a", "b", "A", "é\"\\\n", "official", "Patient/1", "https://h/Patient/2/_history/1", "#x", "urn:uuid:1", "Practitioner?x=y")
 }
 
-// value is something for an element of type t: now and then of a wrong shape.
+// value returns a value for an element of type t. If Odd is set, some values have a wrong shape.
 func (g Generator) value(t *schema.Type, depth int) any {
 	if g.IntN(40) == 0 && g.Odd {
 		return PickOne[any](g, "odd", json.Number("7"), true, map[string]any{"x": "y"}, []any{"deep"})
@@ -80,7 +80,7 @@ func (g Generator) value(t *schema.Type, depth int) any {
 		if !ok || g.IntN(3) == 0 {
 			continue
 		}
-		// a choice has one type, but for data that is wrong
+		// a choice has one type, except in wrong data
 		types := 1
 		if g.IntN(10) == 0 && g.Odd {
 			types = 2
@@ -100,7 +100,7 @@ func (g Generator) repeated(many bool, t *schema.Type, depth int) any {
 	if g.IntN(12) == 0 {
 		return nil
 	}
-	// an object may stand for a list of one
+	// an object may replace a list of one
 	alone := g.IntN(20) == 0
 	if many != alone && (many || g.Odd) || many && t.System != schema.None && !g.Odd {
 		list := []any{}
@@ -130,7 +130,7 @@ func (g Generator) Resource(t *schema.Type) []byte {
 	return b
 }
 
-// path makes an expression over t, and its element types where it ends.
+// path makes an expression over t, and returns the type at its end and whether it may yield a list.
 func (g Generator) path(t *schema.Type, steps int) (string, *schema.Type, bool) {
 	text, many := "$this", false
 	for i := range steps {
@@ -197,7 +197,7 @@ func (g Generator) condition(t *schema.Type, depth int) string {
 	return p + PickOne(g, ".exists()", ".empty()", ".count() = 1")
 }
 
-// expression makes what a column may hold.
+// expression makes an expression for a column.
 func (g Generator) expression(t *schema.Type) string {
 	p, end, _ := g.path(t, 1+g.IntN(3))
 	switch g.IntN(8) {

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Content is the tables of a schema as text: rows in order, with their cells that are
-// not NULL.
+// Content holds the tables of a schema as text: rows in order, with their cells that are not NULL.
 type Content map[string][]string
 
 // Add adds a row to a table. cells[i] belongs to names[i]; nil is NULL.

@@ -1,7 +1,6 @@
-// Package refwarehouse is the commit written from the laws, in plain Go: per id the
-// greatest version, and the rows of exactly the line that won. The suite of the
-// warehouses holds every engine against it, and tests of the pipeline use it where
-// they need tables and no database.
+// Package refwarehouse implements the commit from the laws, in plain Go: the greatest version per
+// id, and the rows of exactly the line that won. The suite of the warehouses compares every engine
+// with it, and tests of the pipeline use it if they need tables and no database.
 package refwarehouse
 
 import (
@@ -19,8 +18,8 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Store is the tables of all schemas. Several warehouses may share one, as
-// several processes share a database.
+// Store holds the tables of all schemas. Several warehouses may share one, as several processes
+// share a database.
 type Store struct {
 	mu      sync.Mutex
 	schemas map[string]*schema
@@ -29,7 +28,7 @@ type Store struct {
 // NewStore makes an empty store.
 func NewStore() *Store { return &Store{schemas: map[string]*schema{}} }
 
-// Warehouse is pipeline.Warehouse on a Store.
+// Warehouse implements pipeline.Warehouse on a Store.
 type Warehouse struct {
 	store *Store
 	lake  pipeline.Lake
@@ -78,7 +77,7 @@ func newSchema() *schema {
 	}
 }
 
-// clone copies what a commit changes: the maps, not the rows.
+// clone copies the parts that a commit changes: the maps, not the rows.
 func (s *schema) clone() *schema {
 	c := newSchema()
 	for t, m := range s.kinds {
@@ -94,7 +93,7 @@ func (s *schema) clone() *schema {
 	return c
 }
 
-// staged is a file as it was read.
+// staged holds the content of a file.
 type staged struct {
 	file  pipeline.PreparedFile
 	heads []flatten.Head
@@ -251,7 +250,7 @@ func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged)
 	}
 }
 
-// withKeys puts the columns of ours before the view's.
+// withKeys puts the key columns before the view's columns.
 func withKeys(rows []row, h flatten.Head, export string) []row {
 	out := make([]row, len(rows))
 	for i, r := range rows {
@@ -288,7 +287,7 @@ func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeli
 	return out, nil
 }
 
-// Content is all tables of a schema as text: view tables and heads.
+// Content returns all tables of a schema as text: view tables and heads.
 func (w *Warehouse) Content(ctx context.Context, schema string) (Content, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -152,8 +152,8 @@ func (c *compiler) difference(b binary, s *scope) (sqlType, aggregate, error) {
 	}, err
 }
 
-// sorting is an ORDER BY. Rows that it does not tell apart are turned round, so
-// that nothing relies on the order in which they came.
+// sorting is an ORDER BY. It reverses rows with equal keys, so that nothing relies on the order of
+// their arrival.
 type sorting []sortKey
 
 type sortKey struct {
@@ -259,7 +259,7 @@ func (w *window) number(frames []*frame) error {
 	return nil
 }
 
-// windowed compiles an item of a SELECT list, which may hold a ROW_NUMBER.
+// windowed compiles an item of a SELECT list. The item may contain a ROW_NUMBER.
 func (c *compiler) windowed(e expr, s *scope, windows *[]*window) (sqlType, eval, error) {
 	switch k := e.(type) {
 	case call:

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// function is a scalar function: result types from those of its arguments, and
-// values. Unless nulls is set it is NULL where an argument is.
+// function is a scalar function: result types from the types of its arguments, and values. Unless
+// nulls is set, the result is NULL if an argument is NULL.
 type function struct {
 	least, most int
 	typ         func([]sqlType) (sqlType, error)
@@ -220,7 +220,7 @@ func replaceType(t []sqlType) (sqlType, error) {
 }
 
 func replace(t []sqlType, v []value) (value, error) {
-	// what is replaced here has no case, or the collation counts it
+	// the replaced text has no case, or the collation distinguishes case
 	if t[0].collation == "" && strings.ToLower(v[1].s) != strings.ToUpper(v[1].s) {
 		return null, errors.New("REPLACE of letters in the default collation disregards case")
 	}

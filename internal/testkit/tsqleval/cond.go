@@ -114,8 +114,8 @@ func (c *compiler) comparison(e comparison, s *scope) (test, error) {
 	}, nil
 }
 
-// compareTexts fills the shorter one up with blanks, as SQL does. The default
-// collation disregards case.
+// compareTexts pads the shorter text with blanks, as SQL does. The default collation disregards
+// case.
 func compareTexts(a, b, collation string) int {
 	if collation == "" {
 		a, b = strings.ToLower(a), strings.ToLower(b)

@@ -2,9 +2,9 @@ package tsqleval
 
 import "strings"
 
-// Expanded is the number of nodes of the largest expression of a statement, once a
-// planner has put every computed column in the place of its name: those of a SELECT
-// without FROM and without TOP, as planners do.
+// Expanded returns the number of nodes of the largest expression of a statement, after a planner
+// has replaced every computed column by its expression. Like planners, it replaces the columns of a
+// SELECT without FROM and without TOP.
 func Expanded(statement string) (int, error) {
 	q, err := parse(statement)
 	if err != nil {
@@ -15,8 +15,8 @@ func Expanded(statement string) (int, error) {
 	return w.largest, nil
 }
 
-// Cost is what a statement does for a row: how often it goes through JSON, and how many functions it
-// calls once a planner has put every computed column in the place of its name.
+// Cost returns the work of a statement per row: the number of passes through JSON, and the number
+// of function calls after a planner has replaced every computed column by its expression.
 func Cost(statement string) (parses, calls int, err error) {
 	q, err := parse(statement)
 	if err != nil {
@@ -30,19 +30,19 @@ func Cost(statement string) (parses, calls int, err error) {
 type expander struct {
 	sizes   map[string]int // of columns, by alias.name in lower case
 	largest int
-	// calls says that functions are counted instead of all nodes; sum is how many there are in all
-	// expressions that are worked out.
+	// calls is set if functions are counted instead of all nodes. sum is their number in all
+	// computed expressions.
 	calls       bool
 	sum, parses int
 }
 
-// seen notes an expression that is worked out.
+// seen records an expression that is computed.
 func (w *expander) seen(n int) {
 	w.largest = max(w.largest, n)
 	w.sum = min(enough, w.sum+n)
 }
 
-// node is what a node counts that is no function.
+// node returns the count of a node that is not a function.
 func (w *expander) node() int {
 	if w.calls {
 		return 0
@@ -50,7 +50,7 @@ func (w *expander) node() int {
 	return 1
 }
 
-// enough is where counting ends: numbers double fast.
+// enough is the limit of counting, because numbers double fast.
 const enough = 1 << 40
 
 func (w *expander) query(q query) {

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// scope is what an expression can name: the sources of its query, and those of
-// the queries around.
+// scope holds the sources that an expression can name: the sources of its query, and of the queries
+// around.
 type scope struct {
 	outer   *scope
 	sources []*columns
 }
 
-// columns are those of one source.
+// columns holds the columns of one source.
 type columns struct {
 	alias string
 	names []string
 	types []sqlType
-	outer bool // kept when it is empty
+	outer bool // keeps the row if the source is empty
 }
 
-// frame holds the rows that the sources of a scope are at.
+// frame holds the current rows of the sources of a scope.
 type frame struct {
 	outer *frame
 	rows  [][]value
@@ -43,15 +43,15 @@ func known(b bool) tri {
 	return -1
 }
 
-// compiler checks a statement before it runs. uses collects the depths of the
-// columns that the expression at hand names: 0 for this query's.
+// compiler checks a statement before it runs. uses collects the depths of the columns in the
+// current expression: 0 for the columns of this query.
 type compiler struct {
 	tables map[string]*Table
 	fabric bool
 	jsonb  bool
-	parses *int // how often OPENJSON went through a text
+	parses *int // number of OPENJSON passes through a text
 	uses   map[int]bool
-	texts  map[string]jsonValue // that were read
+	texts  map[string]jsonValue // the texts that were read
 }
 
 func (c *compiler) column(ref columnRef, s *scope) (sqlType, eval, error) {
@@ -185,7 +185,7 @@ func (c *compiler) cast(e castExpr, s *scope) (sqlType, eval, error) {
 	}, nil
 }
 
-// sample is some value of a type, to try a conversion.
+// sample returns an example value of a type, to try a conversion.
 func sample(t sqlType) value {
 	if t.base == "null" {
 		return null
@@ -310,7 +310,7 @@ func both(x, y eval, f *frame) (value, value, error) {
 	return v, w, err
 }
 
-// arithmetic follows "Precision, scale, and length" of the documentation.
+// arithmetic follows "Precision, scale, and length" of Microsoft's documentation.
 func (c *compiler) arithmetic(op string, a, b sqlType, x, y eval) (sqlType, eval, error) {
 	t := intType()
 	if a.base == "bigint" || b.base == "bigint" {

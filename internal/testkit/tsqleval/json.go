@@ -17,7 +17,7 @@ const (
 	jsonObject
 )
 
-// jsonValue is a value with its text as it is written.
+// jsonValue is a value with its text as written.
 type jsonValue struct {
 	kind int
 	raw  string
@@ -72,7 +72,7 @@ func readJSON(raw []byte) (jsonValue, error) {
 	return v, nil
 }
 
-// follow gives the value at a lax path; ok is false where there is none.
+// follow returns the value at a lax path. ok is false if there is none.
 func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (jsonValue, bool, error) {
 	for _, name := range path {
 		if name == firstStep && v.kind == jsonArray && len(v.items) > 0 {
@@ -145,7 +145,7 @@ func readPath(s string) ([]string, error) {
 			i++
 		}
 		if i == 0 || rest[0] == '_' {
-			// names that are no plain words are to be in quotes
+			// names that are not plain words must be quoted
 			return nil, bad
 		}
 		out, rest = append(out, rest[:i]), rest[i:]

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// longestShredded is the most characters that OPENJSON WITH gives on such a server.
+// longestShredded is the most characters that OPENJSON WITH returns on such a server.
 const longestShredded = 4000
 
-// jsonb is JSON text as PostgreSQL's type of that name gives it back: of members of
-// one name the last, in order of length and then of bytes; a blank behind every colon
-// and comma; numbers without exponents.
+// jsonb returns JSON text in the form of PostgreSQL's type jsonb: the last of the members with one
+// name, ordered by length and then by bytes; a blank after every colon and comma; numbers without
+// exponents.
 func jsonb(raw []byte) ([]byte, error) {
 	if !json.Valid(raw) {
 		return nil, errJSON
@@ -102,6 +102,6 @@ func appendNumber(out *bytes.Buffer, s string) error {
 	return nil
 }
 
-// undecoded is a text as such a server takes it out of a document: what is between
-// its quotes, and one behind a backslash is taken for the last one at an end.
+// undecoded returns a text as such a server reads it from a document: the text between its quotes.
+// A quote after a backslash at the end is also taken for the closing quote.
 func undecoded(raw string) string { return strings.Trim(raw, `"`) }

@@ -1,13 +1,13 @@
-// Package tsqleval is a stand-in for a T-SQL server in tests: it runs the SELECT
-// statements that package tsql writes.
+// Package tsqleval is a stand-in for a T-SQL server in tests: it runs the SELECT statements that
+// package tsql writes.
 //
-// It follows Microsoft's documentation of the language and is strict: what it
-// does not know it refuses, and so are statements that SQL Server refuses, among
-// them aggregates that mix columns of two queries, texts compared with numbers,
-// and an OPENJSON over what is no JSON. The default collation disregards case and
-// blanks at the end, so that a comparison that forgets its collation shows.
+// It follows Microsoft's documentation of the language and is strict. It refuses what it does not
+// know, and statements that SQL Server refuses, among them aggregates that mix columns of two
+// queries, texts compared with numbers, and an OPENJSON over text that is not JSON. The default
+// collation disregards case and blanks at the end, so a comparison that forgets its collation
+// shows.
 //
-// It is no proof of what a product does; that needs the product.
+// It does not prove how a product behaves; a proof needs the product.
 package tsqleval
 
 import (

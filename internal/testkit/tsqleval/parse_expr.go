@@ -92,7 +92,7 @@ func (p *parser) primary() expr {
 	return p.call(name)
 }
 
-// call parses a function's arguments and what follows them.
+// call parses a function's arguments and the clauses after them.
 func (p *parser) call(name string) expr {
 	p.expect("(")
 	c := call{name: strings.ToUpper(name)}

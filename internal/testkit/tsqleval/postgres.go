@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// PostgresFunctions makes what the statements of Postgres call, in the first schema of
-// the search path.
+// PostgresFunctions creates the functions that the statements of Postgres call, in the first schema
+// of the search path.
 //
 //go:embed postgres.sql
 var PostgresFunctions string
 
-// Postgres writes a SELECT in the language of PostgreSQL, over PostgresFunctions: the
-// same plan, worked out by an engine that is not ours. Bits are int there.
+// Postgres writes a SELECT in the language of PostgreSQL, over PostgresFunctions. An independent
+// engine then computes the same plan; bits are int there.
 func Postgres(statement string) (string, error) {
 	q, err := parse(statement)
 	if err != nil {
@@ -25,7 +25,7 @@ func Postgres(statement string) (string, error) {
 	return text, w.err
 }
 
-// postgres writes the tree; the first part of it that has no form there is err.
+// postgres writes the tree. err is the first part of it that PostgreSQL cannot express.
 type postgres struct{ err error }
 
 func (w *postgres) fail(what any) string {
@@ -87,7 +87,7 @@ func (w *postgres) source(f tableSource) string {
 	case f.json.columns == nil:
 		return "openjson(" + w.expr(f.json.arg) + ") AS " + pgName(f.alias) + " (key, value, type)"
 	}
-	// one pass over the text gives the members that the columns begin with
+	// one pass over the text returns the members that the columns begin with
 	columns := make([]string, len(f.json.columns))
 	var members []string
 	for i, c := range f.json.columns {
@@ -131,7 +131,7 @@ func pgPath(names []string) string {
 	return "ARRAY[" + strings.Join(out, ", ") + "]::text[]"
 }
 
-// orders: NULL comes first in SQL Server, and last where it is turned round.
+// orders writes an ORDER BY list. NULL comes first in SQL Server, and last in descending order.
 func (w *postgres) orders(all []orderItem) string {
 	out := make([]string, len(all))
 	for i, o := range all {
@@ -225,7 +225,8 @@ func (w *postgres) cast(e castExpr) string {
 	return x + "::" + e.typ.base
 }
 
-// pgFunctions have another name there; the others are PostgreSQL's, or ours.
+// pgFunctions maps functions that have another name in PostgreSQL. The others are PostgreSQL's, or
+// come from PostgresFunctions.
 var pgFunctions = map[string]string{
 	"ISNULL": "coalesce", "LEFT": `pg_catalog."left"`, "RIGHT": `pg_catalog."right"`, "SUBSTRING": "substr",
 	"REPLICATE": "repeat", "CEILING": "ceil", "CHAR": "chr", "NCHAR": "chr",

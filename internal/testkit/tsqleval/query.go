@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// run gives the rows of a query, for the rows that the queries around are at.
+// run returns the rows of a query, for the current rows of the queries around.
 type run func(*frame) ([][]value, error)
 
 func (c *compiler) query(q query, outer *scope) (*columns, run, error) {
@@ -56,7 +56,7 @@ func (c *compiler) query(q query, outer *scope) (*columns, run, error) {
 	}, nil
 }
 
-// source compiles one table source, which sees the scope given.
+// source compiles one table source, which sees the given scope.
 func (c *compiler) source(src tableSource, s *scope) (*columns, run, error) {
 	switch {
 	case src.query != nil:
@@ -73,7 +73,7 @@ func (c *compiler) source(src tableSource, s *scope) (*columns, run, error) {
 		}
 		cols.alias = src.alias
 		for i := range cols.types {
-			// what was written is a property of the column now
+			// an explicit collation is now a property of the column
 			cols.types[i].explicit = false
 		}
 		return cols, r, nil
@@ -130,7 +130,7 @@ func (c *compiler) openjson(src tableSource, s *scope) (*columns, run, error) {
 	return cols, func(f *frame) ([][]value, error) { return c.shredded(arg, f, src.json.columns, paths) }, nil
 }
 
-// read reads JSON text, the same one once.
+// read reads JSON text, and each text only once.
 func (c *compiler) read(text string) (jsonValue, error) {
 	if v, ok := c.texts[text]; ok {
 		return v, nil
@@ -157,8 +157,7 @@ func (c *compiler) parsed(raw []byte) (jsonValue, error) {
 	return v, err
 }
 
-// opened is the array or the object that OPENJSON goes through; ok is false for
-// NULL.
+// opened returns the array or the object that OPENJSON goes through. ok is false for NULL.
 func (c *compiler) opened(arg eval, f *frame) (v jsonValue, ok bool, err error) {
 	in, err := arg(f)
 	if err != nil || in.null {
@@ -250,7 +249,7 @@ func (c *compiler) selection(sel *selection, outer *scope) (*columns, run, error
 		if i == 0 && src.json == nil && src.query == nil && outer != nil {
 			return nil, nil, errors.New("a table inside an APPLY")
 		}
-		// a source sees those before it, and a query in it sees them from one step in
+		// a source sees the sources before it, and a query in it sees them from one level deeper
 		cols, r, err := c.source(src, inner)
 		if err != nil {
 			return nil, nil, err
@@ -329,7 +328,7 @@ func (c *compiler) selection(sel *selection, outer *scope) (*columns, run, error
 	}, nil
 }
 
-// joined gives the rows of the sources, each applied to the ones before.
+// joined returns the rows of the sources, each applied to the sources before it.
 func joined(s *scope, sources []run, where test, outer *frame) ([]*frame, error) {
 	frames := []*frame{{outer: outer}}
 	for i, src := range sources {

@@ -22,8 +22,8 @@ import (
 	"fhirsynapse/internal/sof/native"
 )
 
-// stored is a cell of the native engine as a table keeps it: in the type of its
-// column, NULL where it does not fit.
+// stored returns a cell of the native engine as a table stores it: in the type of its column, NULL
+// if it does not fit.
 func stored(c sof.Column, cell []byte) string {
 	const null = "NULL"
 	if cell == nil {
@@ -65,7 +65,7 @@ func stored(c sof.Column, cell []byte) string {
 		}
 		return text[:10]
 	case sof.Timestamp:
-		// second 60 is the one after 59, which Go does not read
+		// second 60 is the second after 59, which Go cannot parse
 		leap := len(text) > 19 && text[17:19] == "60"
 		if leap {
 			text = text[:17] + "59" + text[19:]
@@ -83,7 +83,7 @@ func stored(c sof.Column, cell []byte) string {
 	return "'" + compact(text) + "'"
 }
 
-// compact takes the white space out of JSON text.
+// compact removes the white space from JSON text.
 func compact(text string) string {
 	var b bytes.Buffer
 	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || json.Compact(&b, []byte(text)) != nil {
@@ -92,7 +92,7 @@ func compact(text string) string {
 	return b.String()
 }
 
-// returned is a cell of a server in the form of stored.
+// returned returns a cell of a server in the form of stored.
 func returned(c sof.Column, cell []byte) string {
 	if cell == nil {
 		return "NULL"
@@ -110,8 +110,8 @@ func returned(c sof.Column, cell []byte) string {
 	return text
 }
 
-// Diff is how the rows of the native engine (-) and those of a server (+) differ,
-// as tables keep them and in any order; empty where they do not.
+// Diff returns the difference between the rows of the native engine (-) and of a server (+), as
+// tables store them and in any order. It is empty if they do not differ.
 func Diff(columns []sof.Column, native, server [][][]byte) string {
 	return cmp.Diff(rowsAs(columns, native, stored), rowsAs(columns, server, returned))
 }
@@ -129,7 +129,7 @@ func rowsAs(columns []sof.Column, rows [][][]byte, as func(sof.Column, []byte) s
 	return out
 }
 
-// NativeRows are the rows of the native engine; an error means that a line is bad.
+// NativeRows returns the rows of the native engine. An error means that a line is bad.
 func NativeRows(v *sof.View, lines [][]byte) ([][][]byte, error) {
 	engine, err := native.New([]*sof.View{v})
 	if err != nil {
@@ -152,8 +152,8 @@ func NativeRows(v *sof.View, lines [][]byte) ([][][]byte, error) {
 	return rows, nil
 }
 
-// Lines reads lines of a resource type: those of the bundled views' tests, and of
-// every file of real data the first few. The root is that of the repository.
+// Lines reads lines of a resource type: the lines of the bundled views' tests, and the first few of
+// every file of real data. root is the root of the repository.
 func Lines(root, resource string, most int) ([][]byte, error) {
 	var out [][]byte
 	for _, dir := range []string{"made", "synthea"} {
@@ -177,8 +177,8 @@ func Lines(root, resource string, most int) ([][]byte, error) {
 	return out, nil
 }
 
-// Examples reads FHIR's own examples of a resource type; none where it has none. The
-// root is that of the repository.
+// Examples reads FHIR's own examples of a resource type, or none if the type has none. root is the
+// root of the repository.
 func Examples(root, resource string) ([][]byte, error) {
 	text, err := unzipped(filepath.Join(root, "internal", "sof", "conformance", "testdata", "r4-examples", "in", resource+".ndjson.gz"))
 	if errors.Is(err, os.ErrNotExist) {

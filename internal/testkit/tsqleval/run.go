@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Table is a table of documents, or of anything else that is text.
+// Table is a table of documents, or of other text.
 type Table struct {
 	Name  string
-	Names []string // of the columns
+	Names []string // names of the columns
 	Rows  [][]string
 
 	types []sqlType
 	rows  [][]value
 }
 
-// Documents is a table with one column doc.
+// Documents returns a table with one column doc.
 func Documents[T ~[]byte | string](name string, docs []T) Table {
 	t := Table{Name: name, Names: []string{"doc"}}
 	for _, d := range docs {
@@ -25,30 +25,29 @@ func Documents[T ~[]byte | string](name string, docs []T) Table {
 	return t
 }
 
-// Dialect is what differs between servers.
+// Dialect holds the differences between servers.
 type Dialect struct {
-	// Varchar says that text is UTF-8 in varchar, and that there is no nvarchar.
+	// Varchar is set if text is UTF-8 in varchar, and there is no nvarchar.
 	Varchar bool
-	// Jsonb says that JSON is read as a server on PostgreSQL reads it that only speaks
-	// T-SQL: the escapes of a text stay, OPENJSON WITH cuts at 4,000 characters, and what
-	// is given back is jsonb's text.
+	// Jsonb is set if JSON is read as by a server on PostgreSQL that only speaks T-SQL. The escapes
+	// of a text stay, OPENJSON WITH cuts at 4,000 characters, and the result is jsonb's text.
 	Jsonb bool
-	// Parses counts how often OPENJSON goes through a text; nil counts nothing.
+	// Parses counts how often OPENJSON goes through a text. nil counts nothing.
 	Parses *int
 }
 
 // Column is a column of a result, with its type.
 type Column struct{ Name, Type string }
 
-// IsDataError says that a statement failed by a cast that its data does not allow,
-// rather than by what it says.
+// IsDataError reports whether a statement failed by a cast that its data does not allow, rather
+// than by its own text.
 func IsDataError(err error) bool {
 	var failed conversionError
 	return errors.As(err, &failed)
 }
 
-// Run runs a SELECT. A nil cell is NULL; others are text: true and false of a
-// bit, digits of numbers, days as 2006-01-02, moments as 2006-01-02T15:04:05.000.
+// Run runs a SELECT. A nil cell is NULL; other cells are text: true and false of a bit, digits of
+// numbers, days as 2006-01-02, moments as 2006-01-02T15:04:05.000.
 func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, error) {
 	q, err := parse(statement)
 	if err != nil {

@@ -70,7 +70,7 @@ type (
 	}
 	when struct {
 		cond cond
-		val  expr // of the simple form
+		val  expr // in the simple form
 		then expr
 	}
 	binary struct {

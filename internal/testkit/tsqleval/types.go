@@ -16,7 +16,7 @@ type sqlType struct {
 	size             int // characters
 	precision, scale int
 	collation        string // of a text; empty for the default
-	explicit         bool   // the collation was written
+	explicit         bool   // the collation is written out
 }
 
 func (t *sqlType) set(args []string) error {
@@ -68,7 +68,7 @@ func (t *sqlType) set(args []string) error {
 
 func (t sqlType) String() string { return t.base }
 
-// spelt is the type as a definition has it.
+// spelt returns the type as a definition writes it.
 func (t sqlType) spelt() string {
 	switch {
 	case t.max:
@@ -95,12 +95,12 @@ func textType(n int) sqlType { return sqlType{base: "nvarchar", size: max(1, n),
 
 var maxText = sqlType{base: "nvarchar", max: true}
 
-// value is a value of a type that its expression knows.
+// value is a value of the type that its expression has.
 type value struct {
 	null bool
-	s    string    // text, varbinary
-	n    *big.Int  // of int, bigint, bit; unscaled of decimal
-	t    time.Time // date, datetime2, datetimeoffset
+	s    string    // of text, varbinary
+	n    *big.Int  // of int, bigint, bit; the unscaled value of decimal
+	t    time.Time // of date, datetime2, datetimeoffset
 }
 
 var null = value{null: true}
@@ -113,7 +113,7 @@ func units(s string) []uint16 { return utf16.Encode([]rune(s)) }
 
 func fromUnits(u []uint16) string { return string(utf16.Decode(u)) }
 
-// precedence of types, the greater one wins in CASE, COALESCE and UNION.
+// precedence returns the rank of a type. The greater one wins in CASE, COALESCE and UNION.
 func precedence(t sqlType) int {
 	for i, base := range []string{"null", "varbinary", "varchar", "nvarchar", "bit", "int", "bigint", "decimal", "date", "datetime2", "datetimeoffset"} {
 		if base == t.base {
@@ -123,7 +123,7 @@ func precedence(t sqlType) int {
 	return -1
 }
 
-// unify is the type of an expression whose value comes from either.
+// unify returns the type of an expression with values of either type.
 func unify(a, b sqlType) (sqlType, error) {
 	if a.base == "null" {
 		return b, nil
@@ -167,8 +167,8 @@ func asDecimal(t sqlType) sqlType {
 	return t
 }
 
-// collationOf follows the rules of collation precedence: a written one wins, two
-// different written ones are an error.
+// collationOf follows the rules of collation precedence. An explicit collation wins, and two
+// different explicit ones are an error.
 func collationOf(a, b sqlType) (sqlType, error) {
 	switch {
 	case a.explicit && b.explicit && a.collation != b.collation:
@@ -185,7 +185,7 @@ func collationOf(a, b sqlType) (sqlType, error) {
 	return b, nil
 }
 
-// conversionError is what TRY_CAST turns into NULL.
+// conversionError is an error that TRY_CAST turns into NULL.
 type conversionError struct{ msg string }
 
 func (e conversionError) Error() string { return e.msg }
@@ -197,7 +197,7 @@ func cannot(v value, from, to sqlType) error {
 	return conversionError{fmt.Sprintf("error 8115: arithmetic overflow error converting %s to data type %s", from.base, to.base)}
 }
 
-// convert is CAST.
+// convert implements CAST.
 func convert(v value, from, to sqlType) (value, error) {
 	if v.null {
 		return null, nil
@@ -326,7 +326,7 @@ func decimalString(n *big.Int, scale int) string {
 	return s
 }
 
-// layouts of texts that CAST takes for moments.
+// toMoment converts a value to a date and time, as CAST does.
 func toMoment(v value, from, to sqlType) (value, error) {
 	var t time.Time
 	switch {

@@ -1,5 +1,5 @@
-// Package warehousetest lands and prepares files for tests of warehouses that read
-// what a FHIR server wrote, beside what prepare made of it.
+// Package warehousetest lands and prepares files for tests of warehouses that read the files of a
+// FHIR server, in addition to the prepared ones.
 package warehousetest
 
 import (
