@@ -8,18 +8,19 @@ import (
 	"strings"
 )
 
-// otherNames stands for the names of elements that are not kept.
+// otherNames replaces the names of elements that are not kept.
 const otherNames = "*"
 
 const (
-	// mostUnknown is how many names of unknown elements a sum keeps.
+	// mostUnknown bounds the names of unknown elements in a sum.
 	mostUnknown = 1000
-	// mostElementsTold is how many elements the sentence of a resource type names.
+	// mostElementsTold bounds the elements that the sentence of a resource type names.
 	mostElementsTold = 12
 )
 
-// CountUnknown counts an element that R4 does not have. The name is empty where it cannot be
-// shown; of new names beyond most in the map only the number is kept.
+// CountUnknown counts an element that R4 does not have. It counts the element as "*" if the
+// name is empty because it must not be shown, or if it is new and the map has most names
+// already.
 func CountUnknown(of *map[string]int64, typ, name string, n int64, most int) {
 	key := typ + "." + name
 	if _, ok := (*of)[key]; name == "" || !ok && len(*of) >= most {
@@ -37,8 +38,8 @@ func withoutNames(unknown map[string]int64) (out map[string]int64) {
 	return out
 }
 
-// elementSentences tells which resources have elements of another FHIR version, one line a
-// type. Resources has all resources by type; it may lack some.
+// elementSentences reports which resources have elements of another FHIR version, one line per
+// type. resources has the number of resources by type; types may be missing.
 func (c ValueCounts) elementSentences(resources map[string]int64) []string {
 	var out []string
 	for _, typ := range slices.Sorted(maps.Keys(c.OtherVersion)) {
@@ -52,7 +53,7 @@ func (c ValueCounts) elementSentences(resources map[string]int64) []string {
 	return out
 }
 
-// elementsOf names the elements of a type that are not R4's, the most frequent first.
+// elementsOf names the elements of a type that R4 does not have, the most frequent first.
 func (c ValueCounts) elementsOf(typ string) []string {
 	type told struct {
 		text string

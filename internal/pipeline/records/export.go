@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// AsksInFull reports whether an export asks for all of a type, whatever came before.
+// AsksInFull reports whether an export asks for all resources of a type, not only for changes
+// since an earlier export.
 func (e Export) AsksInFull(typ string) bool {
 	return slices.ContainsFunc(e.Jobs, func(r Request) bool {
 		return r.Level == LevelSystem && r.Since.IsZero() && r.Asks(typ)
@@ -20,51 +21,54 @@ type Export struct {
 	Plan        string    `json:"plan"`
 	Schema      string    `json:"schema"`
 	State       State     `json:"state"`
-	Jobs        []Request `json:"jobs"` // what each job asks; job n is Jobs[n-1]
+	Jobs        []Request `json:"jobs"` // the request of each job; job n is Jobs[n-1]
 	RequestedAt time.Time `json:"requestedAt"`
-	// Rests is the loaded exports that this one builds on: it brings what is new since.
+	// Rests lists the loaded exports that this one builds on: it asks only for changes since
+	// then.
 	Rests []string `json:"rests,omitempty"`
-	// Lacks is loaded exports that the tables did not have when this one was requested.
+	// Lacks lists loaded exports that the tables did not have when this export was requested.
 	Lacks []string `json:"lacks,omitempty"`
-	// TouchedAt is when the export last got further; the watchdog reads it.
+	// TouchedAt is when the export last made progress. The watchdog reads it.
 	TouchedAt  time.Time `json:"touchedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
-	// Round counts how often the watchdog sent the steps of this export again: it
-	// makes their message ids new, so that the queue does not drop them.
+	// Round counts how often the watchdog sent the steps of this export again. It makes their
+	// message ids new, so that the queue does not drop them.
 	Round   int      `json:"round"`
 	Failure *Failure `json:"failure,omitempty"`
-	// Retry is what is being tried again; nil when nothing is.
+	// Retry describes the step that is being tried again; nil if there is none.
 	Retry *Retry `json:"retry,omitempty"`
-	// Notices tell a person what had to be assumed about this export.
+	// Notices tell a person which assumptions were made about this export.
 	Notices []string `json:"notices,omitempty"`
-	// StalledSince is when the watchdog first found the export silent; zero while it
-	// gets further.
+	// StalledSince is when the watchdog first found the export silent; zero while it makes
+	// progress.
 	StalledSince time.Time `json:"stalledSince,omitzero"`
-	// Shortfall says what the server could not export; nil when it reports no error.
+	// Shortfall lists the data that the server could not export; nil if the server reports no
+	// error.
 	Shortfall *Shortfall `json:"shortfall,omitempty"`
 	// Committed has, by resource type, the digest of the files that are in the tables.
 	Committed map[string]string `json:"committed,omitempty"`
-	// Values has what became of values, by resource type and by file of deletes.
+	// Values has the counts of values that differ from the resources, by resource type and by
+	// file of deletes.
 	Values map[string]PreparedValues `json:"values,omitempty"`
 }
 
-// Failure tells a person why an export failed.
+// Failure describes for a person why an export failed.
 type Failure struct {
 	Step  string `json:"step"`
 	Cause string `json:"cause"`
-	// Whose says on which side the cause lies, and Remedy what to do about it; both
-	// are empty where nobody knows.
+	// Whose names the side that caused the failure, and Remedy the action to take; both are
+	// empty if unknown.
 	Whose  string `json:"whose,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
-	// Text is where the server's own words are in the quarantine area.
+	// Text is the path of the server's own words in the quarantine area.
 	Text string `json:"text,omitempty"`
 }
 
-// Retry says what an export is trying again.
+// Retry describes the step of an export that is being tried again.
 type Retry struct {
 	Step  string `json:"step"`
 	Cause string `json:"cause"`
-	// Text is where the server's own words are in the quarantine area.
+	// Text is the path of the server's own words in the quarantine area.
 	Text   string `json:"text,omitempty"`
 	Whose  string `json:"whose,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
@@ -74,16 +78,16 @@ type Retry struct {
 	Next  time.Time `json:"next,omitzero"`
 }
 
-// Shortfall is what the server reports that it could not export.
+// Shortfall lists the data that the server reports it could not export.
 type Shortfall struct {
-	// Issues lists the errors by severity and code, and More counts those of kinds
-	// that are not listed.
+	// Issues lists the errors by severity and code. More counts the errors of kinds that are
+	// not listed.
 	Issues []Issue `json:"issues"`
 	More   int64   `json:"more,omitempty"`
-	// Types lists the resource types whose watermark stays, so that the next export
-	// asks for their window again. AllTypes means every type.
+	// Types lists the resource types whose watermark stays, so that the next export asks for
+	// the same window again. AllTypes means every type.
 	Types []string `json:"types"`
-	// Accepted says that the plan allows errors: every watermark moves.
+	// Accepted is set if the plan allows errors: every watermark moves.
 	Accepted bool `json:"accepted,omitempty"`
 }
 

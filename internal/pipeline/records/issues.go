@@ -17,7 +17,7 @@ import (
 // maxIssues bounds the kinds of issue that one document of the journal lists.
 const maxIssues = 20
 
-// CodeUnreadable is the code of an error file that could not be read.
+// CodeUnreadable is the issue code for an error file that could not be read.
 const CodeUnreadable = "unreadable"
 
 // String formats the issue as severity/code.
@@ -28,11 +28,11 @@ type IssueRecord struct {
 	Issues []Issue `json:"issues"`
 	// More counts the issues of kinds that are not listed.
 	More int64 `json:"more,omitempty"`
-	// Lost lists the types that errors concern; AllTypes means every type.
+	// Lost lists the types that have errors; AllTypes means every type.
 	Lost []string `json:"lost,omitempty"`
 }
 
-// UnmarshalJSON also reads the form of earlier versions: counts by severity/code.
+// UnmarshalJSON also reads the format of earlier versions: counts by severity/code.
 func (r *IssueRecord) UnmarshalJSON(data []byte) error {
 	type plain IssueRecord
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -56,8 +56,8 @@ func (r *IssueRecord) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// RecordOf sums the issues of a job that asked for certain types into a document of
-// bounded size.
+// RecordOf sums the issues of a job into a document of bounded size. asked lists the types
+// that the job asked for.
 func RecordOf(issues []Issue, asked []string) IssueRecord {
 	var r IssueRecord
 	for _, i := range issues {
@@ -74,7 +74,7 @@ func RecordOf(issues []Issue, asked []string) IssueRecord {
 	return r
 }
 
-// maxLost is more than FHIR has resource types.
+// maxLost exceeds the number of resource types in FHIR.
 const maxLost = 300
 
 // SumIssues merges issues of the same kind: errors first, then by severity and code.
@@ -133,7 +133,7 @@ func (s Store) UnreadErrors(ctx context.Context, job string, m Manifest) ([]int,
 	return unread, nil
 }
 
-// IssueCounts sums what the server reports about an export, by severity/code.
+// IssueCounts sums the issues that the server reports about an export, by severity/code.
 func IssueCounts(ctx context.Context, j Journal, export string) (map[string]int64, error) {
 	s := Store{j}
 	total := map[string]int64{}
@@ -172,7 +172,7 @@ func IssueCounts(ctx context.Context, j Journal, export string) (map[string]int6
 	return total, nil
 }
 
-// Describe lists issues in one line, without any word of the server.
+// Describe lists issues in one line, without any text of the server.
 func Describe(issues []Issue, more int64) string {
 	var parts []string
 	for _, i := range issues {
@@ -195,15 +195,15 @@ const SeverityError = "error"
 type Issue struct {
 	// Severity is fatal, error, warning, information or success.
 	Severity string `json:"severity"`
-	// Code is a code of FHIR, or "other", "others" or "unreadable".
+	// Code is a FHIR issue code, or "other", "others" or "unreadable".
 	Code string `json:"code"`
-	// Types are the resource types that the issues concern, sorted; empty when they
-	// cannot be told, and then any type may be concerned.
+	// Types lists the resource types of the issues, sorted; empty if unknown, and then any type
+	// may be affected.
 	Types []string `json:"types,omitempty"`
 	Count int64    `json:"count"`
 }
 
-// LosesData reports whether the server could not export everything.
+// LosesData reports whether the issue means that the server could not export everything.
 func (i Issue) LosesData() bool {
 	switch i.Severity {
 	case "warning", "information", "success":
@@ -212,13 +212,13 @@ func (i Issue) LosesData() bool {
 	return true
 }
 
-// Issues reads what an error file reports, or fails with fs.ErrNotExist.
+// Issues reads the record of an error file. It returns fs.ErrNotExist if there is none.
 func (s Store) Issues(ctx context.Context, job string, n int) (IssueRecord, error) {
 	d, err := Read[IssueRecord](ctx, s.Journal, issuesKey(job, n))
 	return d.Value, err
 }
 
-// KeepIssues writes down what an error file reports. The first record stays.
+// KeepIssues records the issues of an error file. The first record stays.
 func (s Store) KeepIssues(ctx context.Context, job string, n int, r IssueRecord) error {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -227,8 +227,8 @@ func (s Store) KeepIssues(ctx context.Context, job string, n int, r IssueRecord)
 	return s.create(ctx, issuesKey(job, n), data)
 }
 
-// lostTypes returns the types that an error concerns, of those that its job asked for.
-// An error that names none of them concerns all.
+// lostTypes returns the types of an error that its job asked for. An error that names none of
+// them affects all.
 func lostTypes(named, asked []string) []string {
 	named = slices.DeleteFunc(slices.Clone(named), func(t string) bool {
 		return !resourceType.MatchString(t) || len(asked) > 0 && !slices.Contains(asked, t)

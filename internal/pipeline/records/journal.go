@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// rewrite changes a document if it is there.
+// rewrite changes a document if it exists.
 func rewrite[T any](ctx context.Context, j Journal, key string, change func(*T)) error {
 	for range SwapTries {
 		d, err := Read[T](ctx, j, key)
@@ -36,8 +36,8 @@ func rewrite[T any](ctx context.Context, j Journal, key string, change func(*T))
 	return fmt.Errorf("write journal %s: %w", key, ErrConflict)
 }
 
-// ErrConflict is returned by Journal.Write when the document is not at the
-// ETag the caller read, or exists although it should be created.
+// ErrConflict is returned by Journal.Write if the document is not at the ETag that the caller
+// read, or exists although it should be created.
 var ErrConflict = errors.New("changed by someone else")
 
 // Entry is one document of the journal.
@@ -46,14 +46,14 @@ type Entry struct {
 	ETag string
 }
 
-// Journal holds small JSON documents that change by compare-and-swap alone.
-// Keys are slash-separated: "exports/nightly/000012".
+// Journal holds small JSON documents that change only by compare-and-swap. Keys are
+// slash-separated: "exports/nightly/000012".
 type Journal interface {
-	// Read gives the document, or fs.ErrNotExist.
+	// Read returns the document, or fs.ErrNotExist.
 	Read(ctx context.Context, key string) (Entry, error)
-	// Write replaces the document at etag and returns the new one; an empty
-	// etag creates it. It fails with ErrConflict when someone else was faster.
-	// A write whose outcome is unknown may have happened.
+	// Write replaces the document at etag, or creates it if etag is empty, and returns the new
+	// ETag. It returns ErrConflict if another writer was faster; a write with an unknown
+	// outcome may have happened.
 	Write(ctx context.Context, key, etag string, data []byte) (string, error)
 	// List yields the keys that start with prefix, in order.
 	List(ctx context.Context, prefix string) iter.Seq2[string, error]
@@ -66,7 +66,7 @@ type Document[T any] struct {
 	Value T
 }
 
-// Read gives the document of a key, or fs.ErrNotExist.
+// Read returns the document of a key, or fs.ErrNotExist.
 func Read[T any](ctx context.Context, j Journal, key string) (Document[T], error) {
 	d := Document[T]{Key: key}
 	e, err := j.Read(ctx, key)
@@ -80,7 +80,7 @@ func Read[T any](ctx context.Context, j Journal, key string) (Document[T], error
 	return d, nil
 }
 
-// ReadOrNew is read, with the zero value for a document that does not exist.
+// ReadOrNew reads like Read, but returns the zero value for a document that does not exist.
 func ReadOrNew[T any](ctx context.Context, j Journal, key string) (Document[T], error) {
 	d, err := Read[T](ctx, j, key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,7 +89,8 @@ func ReadOrNew[T any](ctx context.Context, j Journal, key string) (Document[T], 
 	return d, err
 }
 
-// Write stores the document where it was read; ErrConflict when it has changed.
+// Write stores the document if it has not changed since it was read, else it returns
+// ErrConflict.
 func (d *Document[T]) Write(ctx context.Context, j Journal) error {
 	data, err := json.Marshal(d.Value)
 	if err != nil {
@@ -103,15 +104,16 @@ func (d *Document[T]) Write(ctx context.Context, j Journal) error {
 	return nil
 }
 
-// SwapTries bounds compare-and-swap: more rivals than this at one document and
-// the step is better sent again.
+// SwapTries bounds the tries of a compare-and-swap. With more rivals than this at one
+// document, it is better to send the step again.
 const SwapTries = 16
 
 // ErrUnchanged ends an update without a write.
 var ErrUnchanged = errors.New("nothing to change")
 
-// Update reads a document, changes it and writes it back, again as long as
-// others are faster. change may run several times; errUnchanged ends it quietly.
+// Update reads a document, changes it and writes it back, and repeats this while other writers
+// are faster. change may run several times; it returns ErrUnchanged to end the update without
+// a write.
 func Update[T any](ctx context.Context, j Journal, key string, change func(*T) error) (T, error) {
 	for range SwapTries {
 		d, err := ReadOrNew[T](ctx, j, key)

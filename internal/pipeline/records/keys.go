@@ -49,7 +49,7 @@ func ExportID(plan string, n int) string { return fmt.Sprintf("%s-%06d", plan, n
 // JobID returns the id of an export's nth job.
 func JobID(export string, n int) string { return fmt.Sprintf("%s.%d", export, n) }
 
-// exportKeyOf finds the key in an id.
+// exportKeyOf returns the journal key of an export id.
 func exportKeyOf(id string) (string, error) {
 	if plan, n, ok := CutExportID(id); ok {
 		return exportKey(plan, n), nil
@@ -57,7 +57,7 @@ func exportKeyOf(id string) (string, error) {
 	return "", fault.BadDataf("%q is no export id: it reads <plan>-<number of six digits>", id)
 }
 
-// CutExportID takes an id apart: plan names may hold dashes, numbers not.
+// CutExportID splits an id at its last dash: plan names may have dashes, numbers do not.
 func CutExportID(id string) (plan string, n int, ok bool) {
 	i := strings.LastIndexByte(id, '-')
 	if i < 1 {
@@ -69,12 +69,11 @@ func CutExportID(id string) (plan string, n int, ok bool) {
 	return id[:i], n, true
 }
 
-// fetchStamp is a transaction time in the name of a folder, to the digit that a
-// version has.
+// fetchStamp is the format of a transaction time in the name of a folder, with nanoseconds.
 const fetchStamp = "20060102T150405.000000000Z"
 
-// FetchFolder is where the files of a job are fetched to: its id, and the instant that
-// they are of. Export numbers start again after a journal is lost; the timestamp keeps
+// FetchFolder returns the folder that the files of a job are fetched to: the job's id and
+// transaction time. Export numbers start again after a journal is lost; the timestamp keeps
 // files of an earlier export from being mistaken for new ones.
 func FetchFolder(job string, transactionTime time.Time) string {
 	if transactionTime.IsZero() {
@@ -83,7 +82,7 @@ func FetchFolder(job string, transactionTime time.Time) string {
 	return job + "-" + strings.Replace(transactionTime.UTC().Format(fetchStamp), ".", "", 1)
 }
 
-// cutFetchFolder takes the name apart; the instant is zero where there is none.
+// cutFetchFolder splits the name that FetchFolder made; the time is zero if the name has none.
 func cutFetchFolder(folder string) (job string, transactionTime time.Time) {
 	i := strings.LastIndexByte(folder, '-')
 	const fraction = len("000000000Z")
@@ -96,9 +95,8 @@ func cutFetchFolder(folder string) (job string, transactionTime time.Time) {
 	return folder, time.Time{}
 }
 
-// TransactionTimeOf is the instant of what is in a file that was fetched, as the name
-// of its folder tells it: that of its lines without one. A copy of the folder may lie in
-// others.
+// TransactionTimeOf returns the transaction time in the folder name of a fetched file, for
+// lines without a time of their own. The folder may be a copy inside other folders.
 func TransactionTimeOf(path string) (t time.Time, ok bool) {
 	folders := strings.Split(path, "/")
 	for _, folder := range slices.Backward(folders[:len(folders)-1]) {
@@ -109,8 +107,7 @@ func TransactionTimeOf(path string) (t time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// IsJobFolder says that a folder of the landing area was made by us, for files
-// that were fetched.
+// IsJobFolder reports whether a folder of the landing area was made by FetchFolder.
 func IsJobFolder(folder string) bool {
 	folder, _ = cutFetchFolder(folder)
 	i := strings.LastIndexByte(folder, '.')
@@ -121,8 +118,8 @@ func IsJobFolder(folder string) bool {
 	return ok
 }
 
-// Digest returns 24 hexadecimal digits that stand for a text. They fit a message id, which
-// has 128 characters at most in Service Bus.
+// Digest returns 24 hexadecimal digits that identify a text. They fit a message id, which has
+// at most 128 characters in Service Bus.
 func Digest(s string) string {
 	h := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(h[:12])

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// RemoveLinks takes the signed links out of the journal once an export has ended:
-// whoever reads the journal could follow them until they expire.
+// RemoveLinks removes the signed links from the journal once an export has ended: readers of
+// the journal could follow them until they expire.
 func (s Store) RemoveLinks(ctx context.Context, e Export) error {
 	for n := range e.Jobs {
 		job := JobID(e.ID, n+1)
@@ -38,8 +38,8 @@ func (s Store) RemoveLinks(ctx context.Context, e Export) error {
 	return nil
 }
 
-// RemoveStatusQueries cuts the queries of the addresses that ask for the status of an
-// export's jobs: some servers sign them. It comes after the last request about the jobs.
+// RemoveStatusQueries removes the queries from the status URLs of an export's jobs, because
+// some servers sign them. Call it after the last request about the jobs.
 func (s Store) RemoveStatusQueries(ctx context.Context, e Export) error {
 	for n := range e.Jobs {
 		if err := rewrite(ctx, s.Journal, jobKey(JobID(e.ID, n+1)), func(j *Job) {
@@ -61,8 +61,8 @@ func (s Store) RemoveStatusQueries(ctx context.Context, e Export) error {
 	return nil
 }
 
-// removeURLs removes the addresses of files that a server keeps, and the queries of
-// all others. The paths in our lake stay.
+// removeURLs removes the URLs of files that a server keeps, and the queries of all other URLs.
+// Paths in our lake stay.
 func removeURLs(lists ...[]OutputFile) {
 	for _, files := range lists {
 		for i := range files {
@@ -75,18 +75,17 @@ func removeURLs(lists ...[]OutputFile) {
 	}
 }
 
-// withoutQuery cuts an address before its query or fragment.
+// withoutQuery returns an address up to its query or fragment.
 func withoutQuery(address string) string {
 	address, _, _ = strings.Cut(address, "?")
 	address, _, _ = strings.Cut(address, "#")
 	return address
 }
 
-// signed matches an address with a query or fragment in JSON text, where slashes may
-// be escaped.
+// signed matches an address with a query or fragment in JSON text. Slashes may be escaped.
 var signed = regexp.MustCompile(`(https?:(?:\\?/){2}[^"?#\s]*)[?#][^"\s]*`)
 
-// withoutQueries cuts all addresses in a text before their queries.
+// withoutQueries removes the queries of all addresses in a text.
 func withoutQueries(text string) string {
 	return signed.ReplaceAllString(text, "$1?removed")
 }

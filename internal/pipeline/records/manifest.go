@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// maxDocument bounds a document of the journal. Only what a server said verbatim
-// may be longer.
+// maxDocument bounds a document of the journal, in bytes. Only a server's verbatim answer may
+// be longer.
 const maxDocument = 60 << 10
 
-// manifestRecord is the journal's document of a manifest. The files of a long one
-// are in parts, each a document of its own.
+// manifestRecord is the journal's document of a manifest. A long list of files is split into
+// parts, each a document of its own.
 type manifestRecord struct {
 	Manifest
 	Parts int `json:"parts,omitempty"`
 }
 
-// manifestPart is a run of a manifest's files.
+// manifestPart holds consecutive files of a manifest.
 type manifestPart struct {
 	Output  []OutputFile `json:"output,omitempty"`
 	Deleted []OutputFile `json:"deleted,omitempty"`
 	Errors  []OutputFile `json:"errors,omitempty"`
 }
 
-// verbatim is what the server answered, page by page.
+// verbatim holds the server's answer, page by page.
 type verbatim struct {
 	Manifest string   `json:"manifest"`
 	Pages    []string `json:"pages,omitempty"`
@@ -40,8 +40,8 @@ func verbatimOf(m Manifest) verbatim {
 	return v
 }
 
-// KeepManifest stores the manifest of a job as read and as received. The first one stays:
-// it is the one whose files the steps were sent for.
+// KeepManifest stores the manifest of a job as read and as received. The first one stays,
+// because the steps were sent for its files.
 func (s Store) KeepManifest(ctx context.Context, job string, m Manifest) error {
 	raw, err := json.Marshal(verbatimOf(m))
 	if err != nil {
@@ -50,7 +50,7 @@ func (s Store) KeepManifest(ctx context.Context, job string, m Manifest) error {
 	if err := s.create(ctx, rawManifestKey(job), raw); err != nil {
 		return err
 	}
-	// The head comes last: with it the manifest is there.
+	// The head comes last: once it exists, the manifest counts as stored.
 	for d, err := range documents(job, m) {
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (s Store) KeepManifest(ctx context.Context, job string, m Manifest) error {
 	return nil
 }
 
-// Place gives each file that has to be fetched its path in the landing area.
+// Place sets the path in the landing area of each file that has to be fetched.
 func (m *Manifest) Place(job string) {
 	folder := FetchFolder(job, m.TransactionTime)
 	for i := range m.Output {
@@ -77,7 +77,7 @@ func (m *Manifest) Place(job string) {
 	}
 }
 
-// HasForeign reports whether a file of the manifest is to be copied into the lake.
+// HasForeign reports whether a file of the manifest has to be copied into the lake.
 func (m *Manifest) HasForeign() bool {
 	for _, list := range [][]OutputFile{m.Output, m.Deleted, m.Errors} {
 		for _, f := range list {
@@ -89,7 +89,7 @@ func (m *Manifest) HasForeign() bool {
 	return false
 }
 
-// FileKind is a list of the manifest.
+// FileKind selects a list of the manifest.
 type FileKind int
 
 // The kinds of file of a manifest.
@@ -99,7 +99,7 @@ const (
 	ErrorKind
 )
 
-// Number is the number of a list's file i among all files of the manifest.
+// Number returns the number of file i of a list among all files of the manifest.
 func (m *Manifest) Number(kind FileKind, i int) int {
 	switch kind {
 	case DeletedKind:
@@ -111,8 +111,8 @@ func (m *Manifest) Number(kind FileKind, i int) int {
 	return i + 1
 }
 
-// File is the file of a number: the files of Output come first, then those of
-// Deleted, then those of Errors.
+// File returns the file with a number: first the files of Output, then of Deleted, then of
+// Errors.
 func (m *Manifest) File(n int) (f OutputFile, kind FileKind, ok bool) {
 	n--
 	for kind, list := range [][]OutputFile{m.Output, m.Deleted, m.Errors} {
@@ -124,13 +124,13 @@ func (m *Manifest) File(n int) (f OutputFile, kind FileKind, ok bool) {
 	return OutputFile{}, 0, false
 }
 
-// keyed is a document to be written.
+// keyed is a document to be written, with its key.
 type keyed struct {
 	key  string
 	data []byte
 }
 
-// documents are those of a manifest, one after the other, the head last.
+// documents yields the documents of a manifest one by one, the head last.
 func documents(job string, m Manifest) iter.Seq2[keyed, error] {
 	return func(yield func(keyed, error) bool) {
 		head := manifestRecord{Manifest: m}
@@ -157,10 +157,10 @@ func documents(job string, m Manifest) iter.Seq2[keyed, error] {
 	}
 }
 
-// leastEntry is less than the bytes of any file in a document.
+// leastEntry is a lower bound for the bytes of a file in a document.
 const leastEntry = 20
 
-// manifestParts cuts the lists of a manifest into documents of at most maxDocument.
+// manifestParts splits the lists of a manifest into documents of at most maxDocument bytes.
 func manifestParts(m Manifest) iter.Seq2[manifestPart, error] {
 	return func(yield func(manifestPart, error) bool) {
 		var part manifestPart
@@ -189,7 +189,7 @@ func manifestParts(m Manifest) iter.Seq2[manifestPart, error] {
 	}
 }
 
-// Manifest reads the manifest of a job, or fails with fs.ErrNotExist.
+// Manifest reads the manifest of a job. It returns fs.ErrNotExist if there is none.
 func (s Store) Manifest(ctx context.Context, job string) (Manifest, error) {
 	d, err := Read[manifestRecord](ctx, s.Journal, manifestKey(job))
 	m := d.Value.Manifest
@@ -208,7 +208,7 @@ func (s Store) Manifest(ctx context.Context, job string) (Manifest, error) {
 	return m, nil
 }
 
-// KeepFresh keeps the last manifest that was read again, as it was received.
+// KeepFresh stores the manifest that was last read again, as received.
 func (s Store) KeepFresh(ctx context.Context, job string, m Manifest) error {
 	_, err := Update(ctx, s.Journal, freshManifestKey(job), func(v *verbatim) error {
 		*v = verbatimOf(m)
@@ -221,35 +221,36 @@ func (s Store) KeepFresh(ctx context.Context, job string, m Manifest) error {
 type OutputFile struct {
 	Type string `json:"type"`
 	URL  string `json:"url"`
-	// Path is the blob in the landing area, when URL names one of ours.
+	// Path is the blob in the landing area, if URL names a blob of ours.
 	Path string `json:"path,omitempty"`
-	// Count is the number of resources in the file; -1 when the server did not say.
+	// Count is the number of resources in the file; -1 if the server did not report it.
 	Count int64 `json:"count"`
-	// Foreign says that the server keeps the file: it has to be fetched to Path.
+	// Foreign is set if the server keeps the file: it has to be fetched to Path.
 	Foreign bool `json:"foreign,omitempty"`
 }
 
-// Manifest is what a finished job made.
+// Manifest lists the files of a finished job.
 type Manifest struct {
-	// TransactionTime is zero when the server's own cannot be used: see Notices.
+	// TransactionTime is zero if the server's own cannot be used: see Notices.
 	TransactionTime time.Time    `json:"transactionTime"`
 	Output          []OutputFile `json:"output"`
-	// Errors are the server's error files; kept and summarised, never loaded.
+	// Errors lists the server's error files. They are kept and summarised, never loaded.
 	Errors []OutputFile `json:"errors,omitempty"`
-	// Deleted are files of Bundles that name what was deleted.
+	// Deleted lists files of Bundles that name deleted resources.
 	Deleted []OutputFile `json:"deleted,omitempty"`
-	// RequiresToken says that the files are given only to who signs in.
+	// RequiresToken is set if downloads of the files need an access token.
 	RequiresToken bool `json:"requiresToken,omitempty"`
 	// Request is the kick-off as the server understood it.
 	Request string `json:"request,omitempty"`
-	// Issues are the issues that the manifest itself reports.
+	// Issues lists the issues that the manifest itself reports.
 	Issues []Issue `json:"issues,omitempty"`
-	// Notices tell a person what the client had to assume about this export.
+	// Notices tell a person which assumptions the client made about this export.
 	Notices []string `json:"notices,omitempty"`
-	// Expires is until when the files can be had; zero where the server did not say.
+	// Expires is when the files can no longer be downloaded; zero if the server did not report
+	// it.
 	Expires time.Time `json:"expires,omitzero"`
-	// Raw is the server's answer, byte for byte, and Pages those that it goes on in.
-	// Both are nil when it is long or holds text that people wrote.
+	// Raw is the server's answer, byte for byte, and Pages holds its further pages. Both are
+	// nil if the answer is long or holds text that people wrote.
 	Raw   []byte   `json:"-"`
 	Pages [][]byte `json:"-"`
 }

@@ -11,9 +11,8 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Cancel ends an export at a person's wish. One that was asked for and has not begun is
-// taken back: then there is no export, and begun is false. It fails with ErrConflict when
-// someone else was faster.
+// Cancel ends an export at a person's request, or takes back one that has not begun, and then
+// returns begun = false. It returns ErrConflict if another writer was faster.
 func Cancel(ctx context.Context, j Journal, id string, at time.Time) (e Export, begun bool, err error) {
 	s := Store{j}
 	e, err = s.Export(ctx, id)
@@ -33,13 +32,13 @@ func Cancel(ctx context.Context, j Journal, id string, at time.Time) (e Export, 
 		return e, false, err
 	}
 	if e.State != Cancelled {
-		return e, false, ended(e) // it came to its end meanwhile
+		return e, false, ended(e) // it has ended meanwhile
 	}
 	return e, true, nil
 }
 
-// cancelPending ends an export that the plan's document names, and that has no
-// document of its own yet.
+// cancelPending ends an export that only the plan's document names: the export has no document
+// of its own yet.
 func cancelPending(ctx context.Context, s Store, id string, at time.Time) error {
 	plan, n, _ := CutExportID(id)
 	d, err := s.Plan(ctx, plan)
@@ -59,12 +58,12 @@ func ended(e Export) error {
 	return fault.Permanentf("it does not run: it is %s since %s", e.State, e.FinishedAt.UTC().Format(time.RFC3339))
 }
 
-// StillRuns returns the error of a command that wants an export to have ended.
+// StillRuns returns the error of a command that needs the export to have ended.
 func StillRuns(e Export) error {
 	return fault.Permanentf("export %s is still %s: wait for its end, or cancel it", e.ID, e.State)
 }
 
-// Running is the export of a plan that is in flight, or asked for.
+// Running returns the id of the plan's export that is in flight or requested.
 func Running(ctx context.Context, j Journal, plan string) (id string, err error) {
 	d, err := knownPlan(ctx, j, plan)
 	if err != nil {
@@ -84,10 +83,9 @@ func Running(ctx context.Context, j Journal, plan string) (id string, err error)
 	return ExportID(plan, d.Value.Seq+1), nil
 }
 
-// RequestExport asks for an export of a plan: the next tick begins it, whatever the schedule
-// says and although the plan is paused. It gives the id that the export will have,
-// and asks nobody whether the configuration has the plan. Wanting twice changes
-// nothing.
+// RequestExport asks for an export of a plan and returns its future id; a second request
+// changes nothing. The next tick begins it whatever the schedule is, also for a paused plan;
+// nothing checks that the configuration has the plan.
 func RequestExport(ctx context.Context, j Journal, plan string, at time.Time) (id string, err error) {
 	_, err = Update(ctx, j, planKey(plan), func(r *PlanRecord) error {
 		if r.Current != "" {
@@ -115,8 +113,8 @@ func RequestExport(ctx context.Context, j Journal, plan string, at time.Time) (i
 	return id, nil
 }
 
-// Pause keeps the schedule from starting a plan. An export in flight goes on, and
-// Start and Want still work.
+// Pause keeps the schedule from starting a plan. An export in flight continues, and
+// Pipeline.Start and RequestExport still work.
 func Pause(ctx context.Context, j Journal, plan string, at time.Time) error {
 	return setPause(ctx, j, "pause", plan, func(r *PlanRecord) error {
 		if !r.PausedAt.IsZero() {
@@ -149,8 +147,8 @@ func setPause(ctx context.Context, j Journal, verb, plan string, change func(*Pl
 	return nil
 }
 
-// Plans lists the plans that the journal knows: those that had an export, or that
-// one was asked for of.
+// Plans lists the plans that the journal knows: plans with an export, or with a request for
+// one.
 func Plans(ctx context.Context, j Journal) ([]string, error) {
 	var plans []string
 	for name, err := range (Store{j}).PlanNames(ctx) {
@@ -165,8 +163,8 @@ func Plans(ctx context.Context, j Journal) ([]string, error) {
 // ErrNoPlan is wrapped by errors about a plan that the journal does not know.
 var ErrNoPlan = errors.New("there is no such plan in the journal")
 
-// Known fails with ErrNoPlan for a plan that the journal does not know, and names
-// those that it does.
+// Known returns ErrNoPlan for a plan that the journal does not know; the error lists the known
+// plans.
 func Known(ctx context.Context, j Journal, plan string) error {
 	if _, err := knownPlan(ctx, j, plan); err != nil {
 		return fmt.Errorf("plan %s: %w", plan, err)

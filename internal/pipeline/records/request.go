@@ -20,11 +20,11 @@ type Request struct {
 	TypeFilter []string // _typeFilter, one FHIR search each
 	Since      time.Time
 	Till       time.Time
-	Deleted    bool // ask for deletes, where the server can tell them
+	Deleted    bool // ask for deletes, if the server reports them
 }
 
-// Exchange is a kick-off as it was sent and answered, for the person who has to
-// find out what a server did. It holds no token, and no id of a patient.
+// Exchange is a kick-off as sent and answered, for troubleshooting a server. It holds no token
+// and no patient id.
 type Exchange struct {
 	Method  string            `json:"method,omitempty"`
 	URL     string            `json:"url,omitempty"`
@@ -32,7 +32,7 @@ type Exchange struct {
 	Body    string            `json:"body,omitempty"`
 	Status  int               `json:"status,omitempty"`
 	Answer  map[string]string `json:"answer,omitempty"` // headers
-	// Software is how the server calls itself.
+	// Software is the server's name for itself.
 	Software string `json:"software,omitempty"`
 }
 

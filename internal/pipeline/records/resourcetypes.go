@@ -9,14 +9,14 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// resourceType is the form of a FHIR resource type. Types become names of folders and
+// resourceType matches the form of a FHIR resource type. Types become names of folders and
 // tables.
 var resourceType = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
 
 // IsTypeName reports whether a name has the form of a resource type.
 func IsTypeName(name string) bool { return resourceType.MatchString(name) }
 
-// knownSpelling maps the known types from their names in small letters.
+// knownSpelling maps lower-case names to the known types.
 var knownSpelling = func() map[string]string {
 	spelling := map[string]string{}
 	for _, t := range KnownTypes {
@@ -25,8 +25,8 @@ var knownSpelling = func() map[string]string {
 	return spelling
 }()
 
-// CheckTypes refuses resource types that are none, and types that differ in case only:
-// some engines take these for the same table.
+// CheckTypes refuses names that are not resource types, and types that differ only in case:
+// some engines treat these as the same table.
 func CheckTypes(types []string) error {
 	var wrong []error
 	seen := map[string]string{}
@@ -44,8 +44,8 @@ func CheckTypes(types []string) error {
 	return fault.Several(wrong)
 }
 
-// KnownTypes lists the resource types of FHIR R4 (4.0.1), http://hl7.org/fhir/R4/resourcelist.html,
-// without the abstract ones.
+// KnownTypes lists the resource types of FHIR R4 (4.0.1),
+// http://hl7.org/fhir/R4/resourcelist.html, without the abstract ones.
 var KnownTypes = strings.Fields(`
 Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent
 Basic Binary BiologicallyDerivedProduct BodyStructure Bundle

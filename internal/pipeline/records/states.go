@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// State is where an export stands.
+// State is the state of an export.
 type State string
 
-// The states of an export, in the order in which a lucky one passes them.
+// The states of an export, in the order of a successful one.
 const (
 	Requested State = "requested" // intent is in the journal; the server may or may not know
-	Exporting State = "exporting" // the server works; blobs land and are prepared
+	Exporting State = "exporting" // the server exports; blobs land and are prepared
 	Loading   State = "loading"   // every manifest is here; files are prepared and committed
 	Loaded    State = "loaded"    // every file is in the ledger, the watermark has moved
-	// Incomplete: every file is in the ledger, but the server reports that it could not
-	// export everything. The watermark of the types concerned stays where it was.
+	// Incomplete: every file is in the ledger, but the server reports that it could not export
+	// everything. The watermarks of the affected types do not move.
 	Incomplete State = "incomplete"
-	Failed     State = "failed"    // a person has to look; the cause is in the journal
+	Failed     State = "failed"    // needs a person; the cause is in the journal
 	Cancelled  State = "cancelled" // a person ended it
 )
 
 // States lists every state.
 var States = []State{Requested, Exporting, Loading, Loaded, Incomplete, Failed, Cancelled}
 
-// moves is the whole life of an export. A state may always stay as it is.
+// moves lists all transitions of an export. A state may always stay the same.
 var moves = map[State][]State{
 	Requested:  {Exporting, Failed, Cancelled},
 	Exporting:  {Loading, Failed, Cancelled},
@@ -36,13 +36,13 @@ var moves = map[State][]State{
 	Cancelled:  {},
 }
 
-// Final says that nothing happens to an export in this state any more.
+// Final reports whether an export in this state has ended and never changes again.
 func (s State) Final() bool { return len(moves[s]) == 0 }
 
-// Committed reports whether every file that the server gave is in the tables.
+// Committed reports whether every file from the server is in the tables.
 func (s State) Committed() bool { return s == Loaded || s == Incomplete }
 
-// May says whether an export in state s may be in state next afterwards.
+// May reports whether an export may move from state s to state next.
 func (s State) May(next State) bool { return s == next || slices.Contains(moves[s], next) }
 
 // Diagram draws the moves for the documentation, as Mermaid text.

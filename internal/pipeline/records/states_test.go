@@ -29,7 +29,7 @@ func TestEveryPairOfStatesIsAllowedOrRefused(t *testing.T) {
 	}
 }
 
-// The diagram in the documentation is the table of moves.
+// The diagram in the documentation matches the table of moves.
 func TestDiagramInTheDocumentation(t *testing.T) {
 	t.Parallel()
 	const path = "../../../docs/states.md"

@@ -12,10 +12,10 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Store reads and writes the documents of a journal by what they are about.
+// Store reads and writes the documents of a journal by subject.
 type Store struct{ Journal Journal }
 
-// Plan reads the document of a plan; one that has none yet is new.
+// Plan reads the document of a plan; a missing document is returned as a new one.
 func (s Store) Plan(ctx context.Context, name string) (Document[PlanRecord], error) {
 	return ReadOrNew[PlanRecord](ctx, s.Journal, planKey(name))
 }
@@ -37,7 +37,7 @@ func (s Store) PlanNames(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Export reads an export, or fails with fs.ErrNotExist.
+// Export reads an export. It returns fs.ErrNotExist if there is none.
 func (s Store) Export(ctx context.Context, id string) (Export, error) {
 	key, err := exportKeyOf(id)
 	if err != nil {
@@ -47,8 +47,8 @@ func (s Store) Export(ctx context.Context, id string) (Export, error) {
 	return d.Value, err
 }
 
-// CreateExport writes an export that has no document yet. It fails with ErrConflict when it
-// has one.
+// CreateExport writes an export that has no document yet. It returns ErrConflict if there is
+// one.
 func (s Store) CreateExport(ctx context.Context, e Export) error {
 	key, err := exportKeyOf(e.ID)
 	if err != nil {
@@ -58,8 +58,8 @@ func (s Store) CreateExport(ctx context.Context, e Export) error {
 	return d.Write(ctx, s.Journal)
 }
 
-// UpdateExport changes an export that exists and has not ended, along the moves that a
-// state allows.
+// UpdateExport changes an export that exists and has not ended. It refuses a move that its
+// state does not allow.
 func (s Store) UpdateExport(ctx context.Context, id string, change func(*Export) error) (Export, error) {
 	key, err := exportKeyOf(id)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s Store) LastExports(ctx context.Context, plan string, n int) ([]string, e
 	return keys, nil
 }
 
-// Job reads a job; one that has no document yet has its numbers alone.
+// Job reads a job. A job without a document is returned with its id and numbers only.
 func (s Store) Job(ctx context.Context, export string, n int) (Job, error) {
 	id := JobID(export, n)
 	d, err := ReadOrNew[Job](ctx, s.Journal, jobKey(id))
@@ -117,7 +117,7 @@ func (s Store) Jobs(ctx context.Context, e Export) ([]Job, error) {
 	return jobs, nil
 }
 
-// UpdateJob changes a job, and makes its document at the first time.
+// UpdateJob changes a job. It creates the document on first use.
 func (s Store) UpdateJob(ctx context.Context, export string, n int, change func(*Job) error) (Job, error) {
 	id := JobID(export, n)
 	return Update(ctx, s.Journal, jobKey(id), func(j *Job) error {
@@ -134,7 +134,7 @@ func (s Store) Owner(ctx context.Context, folder string) (Owner, error) {
 	return d.Value, err
 }
 
-// Claim makes a job the owner of a folder, unless it has one.
+// Claim makes a job the owner of a folder, unless the folder has an owner.
 func (s Store) Claim(ctx context.Context, folder string, owner Owner) error {
 	d := Document[Owner]{Key: folderKey(folder), Value: owner}
 	if err := d.Write(ctx, s.Journal); err != nil && !errors.Is(err, ErrConflict) {
@@ -143,8 +143,8 @@ func (s Store) Claim(ctx context.Context, folder string, owner Owner) error {
 	return nil
 }
 
-// ViewSet numbers the present views of a plan by their fingerprint: the first set is 1, and
-// a set that comes back is a new one.
+// ViewSet numbers the present views of a plan by their fingerprint. The first set is 1, and an
+// earlier set that returns gets a new number.
 func (s Store) ViewSet(ctx context.Context, plan, print string) (n int, err error) {
 	_, err = Update(ctx, s.Journal, viewSetsKey(plan), func(sets *[]string) error {
 		if n = len(*sets); n > 0 && (*sets)[n-1] == print {
@@ -157,12 +157,12 @@ func (s Store) ViewSet(ctx context.Context, plan, print string) (n int, err erro
 	return n, err
 }
 
-// Lease reads the lease of the tables of a resource type.
+// Lease reads the lease on the tables of a resource type.
 func (s Store) Lease(ctx context.Context, schema, typ string) (Document[Lease], error) {
 	return ReadOrNew[Lease](ctx, s.Journal, leaseKey(schema, typ))
 }
 
-// create writes a document, unless it is there.
+// create writes a document, unless it exists.
 func (s Store) create(ctx context.Context, key string, data []byte) error {
 	if _, err := s.Journal.Write(ctx, key, "", data); err != nil && !errors.Is(err, ErrConflict) {
 		return fmt.Errorf("write journal %s: %w", key, err)
@@ -170,14 +170,15 @@ func (s Store) create(ctx context.Context, key string, data []byte) error {
 	return nil
 }
 
-// Deletes reads the files of tombstones that one file of deletes was split into, or fails
-// with fs.ErrNotExist.
+// Deletes reads the files of tombstones that one file of deletes was split into. It returns
+// fs.ErrNotExist if it was not split yet.
 func (s Store) Deletes(ctx context.Context, job string, n int) ([]OutputFile, error) {
 	d, err := Read[[]OutputFile](ctx, s.Journal, DeletesKey(job, n))
 	return d.Value, err
 }
 
-// KeepDeletes writes down what a file of deletes was split into. With that the split counts.
+// KeepDeletes records the files that a file of deletes was split into. This record completes
+// the split.
 func (s Store) KeepDeletes(ctx context.Context, job string, n int, files []OutputFile) error {
 	data, err := json.Marshal(files)
 	if err != nil {

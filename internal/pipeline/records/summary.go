@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// lacking is the notice of an export before which others were found missing.
+// lacking returns the notice of an export that found earlier exports missing from the tables.
 func (e Export) lacking() string {
 	if len(e.Lacks) == 0 {
 		return ""
@@ -18,8 +18,9 @@ func (e Export) lacking() string {
 	return fmt.Sprintf("the tables lacked %s, although loaded: was the warehouse restored, or emptied? this export begins before them", strings.Join(e.Lacks, ", "))
 }
 
-// lostNotice tells a person which jobs to look for at the server, because their kick-offs
-// had no answer. Nothing else ends them: a job that runs does not say who started it.
+// lostNotice names the jobs that a person has to look for at the server, because their
+// kick-offs had no answer. Only a person can end them: a running job does not show who started
+// it.
 func lostNotice(e Export, jobs []Job) string {
 	var notices []string
 	for i, j := range jobs {
@@ -57,21 +58,20 @@ type ExportSummary struct {
 	Export
 	Files    int    `json:"files"`
 	Progress string `json:"progress,omitempty"`
-	// Notice is what a person should do about an export that is well otherwise.
+	// Notice names an action for a person on an export that is otherwise fine.
 	Notice string `json:"notice,omitempty"`
 	// PlanPausedAt is when a person paused the export's plan; zero while it runs.
 	PlanPausedAt time.Time `json:"planPausedAt,omitzero"`
 }
 
-// Empty reports whether a full export has brought nothing.
+// Empty reports whether a full export was loaded without any file.
 func (s ExportSummary) Empty() bool {
 	full := !slices.ContainsFunc(s.Jobs, func(r Request) bool { return !r.Since.IsZero() })
 	return s.State == Loaded && s.Files == 0 && full
 }
 
-// Exports lists the exports of the journal, plan by plan, the newest first, at
-// most most of each plan. One that was asked for and has no document yet is among
-// them.
+// Exports lists the exports of the journal, plan by plan, the newest first, at most most of
+// each plan. It includes a requested export that has no document yet.
 func Exports(ctx context.Context, j Journal, plan string, most int) ([]ExportSummary, error) {
 	s := Store{j}
 	plans := []string{plan}
@@ -128,7 +128,7 @@ func summaries(ctx context.Context, s Store, plan string, most int) ([]ExportSum
 	return out, nil
 }
 
-// summary describes one export of a plan. The retries of ticks are told with the newest.
+// summary describes one export of a plan. The newest export also shows the retries of ticks.
 func summary(ctx context.Context, s Store, e Export, plan PlanRecord, newest bool) (ExportSummary, error) {
 	sum := ExportSummary{Export: e, PlanPausedAt: plan.PausedAt}
 	jobs, err := s.Jobs(ctx, e)
@@ -158,8 +158,8 @@ func summary(ctx context.Context, s Store, e Export, plan PlanRecord, newest boo
 	return sum, nil
 }
 
-// pendingExport is the export of a plan that is to begin and has no document yet. keys are
-// those of the plan's newest exports.
+// pendingExport returns the plan's export that has not begun and has no document yet. keys are
+// the keys of the plan's newest exports.
 func (r PlanRecord) pendingExport(plan string, keys []string) (Export, bool) {
 	e := Export{Plan: plan, State: Requested}
 	switch {
@@ -185,7 +185,7 @@ func (r *Retry) notice() string {
 	return fmt.Sprintf("%s is tried again %s: it has failed %d times since %s: %s", r.Step, next, r.Tries, r.Since.UTC().Format(time.RFC3339), r.Cause)
 }
 
-// notice tells a person what becomes of a shortfall.
+// notice describes for a person how a shortfall is handled.
 func (s *Shortfall) notice() string {
 	switch {
 	case s == nil:

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// ValueCounts counts the values that the tables hold otherwise than the resources do.
-// The keys are table.column unless a field says otherwise, so they hold no health data.
+// ValueCounts counts the values that differ between the tables and the resources. The keys are
+// table.column unless a field's comment names another key, so they hold no health data.
 type ValueCounts struct {
-	// Nulled counts values that are NULL because they are not of the column's type.
+	// Nulled counts values that are NULL because they do not fit the column's type.
 	Nulled map[string]int64 `json:"nulled,omitempty"`
-	// NoTime counts dates without a time of day in a column of instants.
+	// NoTime counts dates without a time of day in a column of timestamps.
 	NoTime map[string]int64 `json:"noTime,omitempty"`
-	// NoDay counts dates without a day in a column of days.
+	// NoDay counts dates without a day in a date column.
 	NoDay map[string]int64 `json:"noDay,omitempty"`
 	// Rounded counts decimals with more places than the column has.
 	Rounded map[string]int64 `json:"rounded,omitempty"`
@@ -27,24 +27,24 @@ type ValueCounts struct {
 	Unkeyed map[string]int64 `json:"unkeyed,omitempty"`
 	// Foreign counts references to another server.
 	Foreign map[string]int64 `json:"foreign,omitempty"`
-	// OtherVersion counts resources that have elements of another FHIR version, by type.
+	// OtherVersion counts resources with elements of another FHIR version, by type.
 	OtherVersion map[string]int64 `json:"otherVersion,omitempty"`
-	// Shapes counts elements that R4 knows in another shape, by type.element.
+	// Shapes counts elements that have another shape than in R4, by type.element.
 	Shapes map[string]int64 `json:"shapes,omitempty"`
-	// Lists counts those of Shapes that are a list where R4 has one value.
+	// Lists counts the elements of Shapes that are a list where R4 has one value.
 	Lists map[string]int64 `json:"lists,omitempty"`
-	// NoLists counts those of Shapes that are one value where R4 has a list.
+	// NoLists counts the elements of Shapes that are one value where R4 has a list.
 	NoLists map[string]int64 `json:"noLists,omitempty"`
-	// Unknown counts elements that R4 does not have, by type.element. Of names that cannot
-	// be shown, or are too many, the element is "*".
+	// Unknown counts elements that R4 does not have, by type.element. The element is "*" if the
+	// name must not be shown, or if there are too many names.
 	Unknown map[string]int64 `json:"unknown,omitempty"`
-	// OddIDs counts ids outside FHIR's rule, by resource type.
+	// OddIDs counts ids that break FHIR's rule, by resource type.
 	OddIDs map[string]int64 `json:"oddIds,omitempty"`
 	// ForeignDeletes counts deletes of resources of another server, by resource type.
 	ForeignDeletes map[string]int64 `json:"foreignDeletes,omitempty"`
 }
 
-// Count adds n to one counter and makes its map at the first use.
+// Count adds n to one counter and makes its map on first use.
 func Count(of *map[string]int64, key string, n int64) {
 	if n == 0 {
 		return
@@ -92,8 +92,8 @@ func (c *ValueCounts) maps() []*map[string]int64 {
 	}
 }
 
-// Sentences tells a person what was counted, one line each. Rows has the rows by
-// table and resources those by type, for "of how many"; they may lack some.
+// Sentences describes the counts for a person, one line each. rows (by table) and resources
+// (by type) add "of how many" to the lines; entries may be missing.
 func (c ValueCounts) Sentences(rows, resources map[string]int64) []string {
 	var out []string
 	columns := func(m map[string]int64, verdict func(column string) string) {
@@ -132,7 +132,7 @@ func (c ValueCounts) Sentences(rows, resources map[string]int64) []string {
 	return append(out, c.elementSentences(resources)...)
 }
 
-// Grouped writes a count with commas between thousands.
+// Grouped formats a count with commas between thousands.
 func Grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -141,8 +141,8 @@ func Grouped(n int64) string {
 	return s
 }
 
-// PreparedValues is the counts of a part of an export, with the rows of its tables and
-// the resources of its types.
+// PreparedValues holds the counts of a part of an export, with the rows of its tables and the
+// resources of its types.
 type PreparedValues struct {
 	ValueCounts
 	Rows      map[string]int64 `json:"rows,omitempty"`
@@ -161,7 +161,7 @@ func (v *PreparedValues) Add(o PreparedValues) {
 }
 
 // Trim removes the names of unknown elements, which come from resources, and the rows of
-// tables of which nothing was counted.
+// tables without counts.
 func (v *PreparedValues) Trim() {
 	v.Unknown = withoutNames(v.Unknown)
 	counted := map[string]bool{}
@@ -174,5 +174,5 @@ func (v *PreparedValues) Trim() {
 	maps.DeleteFunc(v.Rows, func(table string, _ int64) bool { return !counted[table] })
 }
 
-// Sentences tells a person what was counted, one line each.
+// Sentences describes the counts for a person, one line each.
 func (v PreparedValues) Sentences() []string { return v.ValueCounts.Sentences(v.Rows, v.Resources) }
