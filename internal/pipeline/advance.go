@@ -9,7 +9,7 @@ import (
 // updateExport changes an export that exists and has not ended.
 func (d *deps) updateExport(ctx context.Context, id string, change func(*records.Export) error) (records.Export, error) {
 	e, err := d.records.UpdateExport(ctx, id, change)
-	if err == nil && e.ID != "" { // one that never came to be may yet
+	if err == nil && e.ID != "" { // a missing export may still be created
 		d.exports.put(id, e, d.Now())
 	}
 	return e, err

@@ -13,13 +13,13 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// planner works out what the next export of a plan may build on.
+// planner computes the basis of a plan's next export.
 type planner struct {
 	*deps
 	files *surveyor
 }
 
-// basis is what the next export of a plan may build on: its watermarks, the exports
+// basis is the state that the next export of a plan may build on: its watermarks, the exports
 // that they rest on, and the committed exports that the tables do not have.
 type basis struct {
 	marks map[string]time.Time
@@ -29,13 +29,13 @@ type basis struct {
 	notices []string
 }
 
-// farBack bounds how many exports are read for a watermark. A type that none of
-// them loaded starts full, which is always right.
+// farBack bounds how many exports are read for a watermark. A type that none of them loaded is
+// exported in full, which is always correct.
 const farBack = 1000
 
-// basis derives the watermarks of a plan from the journal, and believes it only as
-// far as the tables have what it says: a warehouse may have been restored to an
-// earlier time, or replaced by an empty one.
+// basis derives the watermarks of a plan from the journal. It counts an export only if the
+// tables have its files: the warehouse may have been restored to an earlier time, or replaced
+// by an empty one.
 func (p *planner) basis(ctx context.Context, plan, schema string) (basis, error) {
 	b := basis{marks: map[string]time.Time{}}
 	exports, err := p.records.LastExports(ctx, plan, farBack)
@@ -85,7 +85,7 @@ func coversAny(e records.Export, marks map[string]time.Time, neverBefore map[str
 	return false
 }
 
-// build returns what an export covers, if the tables have it.
+// build returns what the jobs of an export cover, if the tables have the export.
 func (p *planner) build(ctx context.Context, b *basis, schema string, e records.Export) ([]covered, error) {
 	rests, stands, err := p.stands(ctx, schema, e)
 	switch {
@@ -99,8 +99,9 @@ func (p *planner) build(ctx context.Context, b *basis, schema string, e records.
 	return p.cover(ctx, b, e)
 }
 
-// stands says whether the tables of a schema have a loaded export. One without files,
-// of which the ledger knows nothing, stands on what it rests on itself.
+// stands reports whether the tables of a schema have a loaded export, and returns the exports
+// that it rests on. The ledger has no entry for an export without files: it stands if its own
+// basis stands.
 func (p *planner) stands(ctx context.Context, schema string, e records.Export) (rests []string, stands bool, err error) {
 	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
@@ -130,7 +131,7 @@ func (p *planner) stands(ctx context.Context, schema string, e records.Export) (
 	return []string{e.ID}, true, nil
 }
 
-// standing says whether all of the exports stand.
+// standing reports whether the tables have all of the exports.
 func (p *planner) standing(ctx context.Context, schema string, ids []string) (bool, error) {
 	for _, id := range ids {
 		e, err := p.records.Export(ctx, id)
@@ -147,9 +148,9 @@ func (p *planner) standing(ctx context.Context, schema string, ids []string) (bo
 	return true, nil
 }
 
-// buildsOn refuses to commit an export whose basis has left the tables since it was
-// requested. By induction nothing is missing below one that stands: at its own commit
-// its basis stood, and a restore takes back the last commits first.
+// buildsOn refuses to commit an export whose basis has left the tables since it was requested.
+// By induction nothing is missing below an export that stands: at its own commit its basis
+// stood, and a restore takes back the last commits first.
 func (p *planner) buildsOn(ctx context.Context, e records.Export) error {
 	stands, err := p.standing(ctx, e.Schema, e.Rests)
 	if err != nil || stands {

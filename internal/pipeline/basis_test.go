@@ -11,14 +11,14 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// backup is the tables as they are, to be restored.
+// backup copies the tables, and returns a function that restores them.
 func (d *tables) backup() (restore func()) {
 	heads, ledger, exports := maps.Clone(d.heads), maps.Clone(d.ledger), maps.Clone(d.exports)
 	return func() { d.heads, d.ledger, d.exports = maps.Clone(heads), maps.Clone(ledger), maps.Clone(exports) }
 }
 
-// change is what happens at the server before export n: something new, something
-// changed, something deleted; before every third, nothing.
+// change makes the changes at the server before export n: one added, one changed, one deleted.
+// Before every third export it makes none.
 func (w *world) change(n int) {
 	if n%3 == 0 {
 		return
@@ -38,7 +38,7 @@ func (w *world) nextLoaded(n int) {
 	w.loaded(nightly(n))
 }
 
-// Whatever the tables are put back to, the next export brings them to the present.
+// After a restore of the tables to any earlier state, the next export brings them up to date.
 func TestTablesThatWereRestoredCatchUp(t *testing.T) {
 	t.Parallel()
 	const exports = 7
@@ -58,7 +58,7 @@ func TestTablesThatWereRestoredCatchUp(t *testing.T) {
 		next := nightly(exports + 1)
 		w.loaded(next)
 		e, _ := w.export(next)
-		// After an export without files the tables are as before it.
+		// An export without files leaves the tables unchanged.
 		if lost := len(e.Lacks) > 0; lost != (back < exports-1 || exports%3 != 0) {
 			t.Errorf("back to %d: lacks %v", back, e.Lacks)
 		}
@@ -74,7 +74,7 @@ func TestTablesThatWereRestoredCatchUp(t *testing.T) {
 	}
 }
 
-// Restored while an export is under way that builds on what is gone: it does not
+// If the tables are restored during an export that builds on lost data, the export does not
 // commit, and the next one does.
 func TestAnExportDoesNotBuildOnWhatIsGone(t *testing.T) {
 	t.Parallel()
@@ -104,7 +104,7 @@ func TestAnExportDoesNotBuildOnWhatIsGone(t *testing.T) {
 	}
 }
 
-// A plan that moves into another schema begins there anew.
+// A plan that moves to another schema starts with a full export.
 func TestAnotherSchemaBeginsFull(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -23,8 +23,8 @@ func TestTwoCommittersWithAStalledOneWakingLate(t *testing.T) {
 	w := newWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.tables.stalled = func() {
-		// While the first committer sleeps, its lease runs out, its message comes
-		// again and a whole second export passes.
+		// While the first committer sleeps, its lease expires, its message is delivered again
+		// and a whole second export runs.
 		w.clock = w.clock.Add(11 * time.Minute)
 		other := w.p
 		w.boot()
@@ -191,7 +191,7 @@ func TestMessagesInAnyOrderAndTwice(t *testing.T) {
 		w := newWorld(t)
 		random := newRandom(seed)
 		w.pick = random.IntN
-		left := 8 // each time doubles what waits
+		left := 8 // each redelivery doubles the waiting messages
 		w.gate.before = func(int, string) error {
 			if left > 0 && random.IntN(20) == 0 {
 				left--

@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// seen keeps what was read of the journal a moment ago.
+// seen caches documents that were recently read from the journal.
 type seen[T any] struct {
 	mu     sync.Mutex
 	values map[string]sight[T]
@@ -20,7 +20,7 @@ type sight[T any] struct {
 	at    time.Time
 }
 
-// keptSights bounds the memory for them.
+// keptSights bounds the memory of one cache.
 const keptSights = 1000
 
 func (s *seen[T]) get(key string, now time.Time, atMost time.Duration) (T, bool) {
@@ -39,12 +39,12 @@ func (s *seen[T]) put(key string, value T, now time.Time) {
 	s.values[key] = sight[T]{value, now}
 }
 
-// glanceFor is how old the sight of a document may be by which a step of one file
-// decides whether it is still wanted. A step that begins so long after its export
-// has ended prepares its file in vain, and no more.
+// glanceFor is the maximum age of a cached document by which a step of one file decides
+// whether to run. A step that begins within this time after its export has ended prepares its
+// file in vain, without other harm.
 const glanceFor = 5 * time.Second
 
-// glance is an export as it was a moment ago.
+// glance returns an export from the cache, at most glanceFor old.
 func (d *deps) glance(ctx context.Context, id string) (records.Export, error) {
 	now := d.Now()
 	if e, ok := d.exports.get(id, now, glanceFor); ok {
@@ -57,7 +57,8 @@ func (d *deps) glance(ctx context.Context, id string) (records.Export, error) {
 	return e, err
 }
 
-// wasCollected says whether the manifest of a job was here a moment ago.
+// wasCollected reports whether the manifest of a job is in the journal. A negative answer may
+// be glanceFor old.
 func (d *deps) wasCollected(ctx context.Context, f records.Owner) (bool, error) {
 	id := records.JobID(f.Export, f.Job)
 	d.mu.Lock()
@@ -77,14 +78,14 @@ func (d *deps) wasCollected(ctx context.Context, f records.Owner) (bool, error) 
 	return j.Collected(), err
 }
 
-// owner finds the job of a landing folder: "<anything>-<Folder>" or Folder.
+// owner returns the job that owns a landing folder: "<anything>-<Folder>" or Folder.
 func (d *deps) owner(ctx context.Context, folder string) (records.Owner, error) {
 	if known, ok := d.owners.get(folder, d.Now(), ownerFor); ok {
 		return known, nil
 	}
 	names := []string{folder}
 	if _, id, ok := strings.Cut(folder, "-"); ok {
-		names = []string{id, folder} // the longer name is the rarer one
+		names = []string{id, folder} // the longer name is rarer
 	}
 	for _, name := range names {
 		owner, err := d.records.Owner(ctx, name)
@@ -99,5 +100,5 @@ func (d *deps) owner(ctx context.Context, folder string) (records.Owner, error) 
 	return records.Owner{}, nil
 }
 
-// ownerFor is how long the owner of a folder is kept in memory. It never changes.
+// ownerFor is how long the owner of a folder is cached. The owner never changes.
 const ownerFor = 24 * time.Hour

@@ -10,10 +10,10 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// JobFate is what became of a job whose export was cancelled.
+// JobFate is the outcome for a job of a cancelled export.
 type JobFate string
 
-// The fates of such a job.
+// The outcomes for such a job.
 const (
 	JobNeverStarted JobFate = "never started"
 	JobCancelled    JobFate = "ended at the server"
@@ -22,25 +22,24 @@ const (
 	JobUnanswered   JobFate = "its kick-off has no answer: it may run, and the notice of its export says what to look for"
 )
 
-// JobEnd is the fate of one job, and the fault that kept it from its end.
+// JobEnd is the outcome for one job, and the error that kept the job from being ended.
 type JobEnd struct {
 	Job  string
 	Fate JobFate
 	Err  error
 }
 
-// Canceller ends exports at a person's wish. It works without a pipeline, because a person
-// may cancel where no warehouse and no queue is in reach.
+// Canceller ends exports at a person's request. It works without a pipeline, because a person
+// may cancel where no warehouse and no queue can be reached.
 type Canceller struct {
 	Journal Journal
-	// Source gives the FHIR server of a plan, where it can be reached.
+	// Source returns the FHIR server of a plan, if it can be reached.
 	Source func(plan string) (Source, error)
 	Now    func() time.Time
 }
 
-// Cancel ends an export, and its jobs at the server as far as that is in reach: the next tick
-// does the rest. What was committed stays. An export that was asked for and has not begun is
-// taken back.
+// Cancel ends an export and its jobs at the server, or takes back an export that has not
+// begun; committed data stays. The next tick ends the jobs that cannot be reached now.
 func (c Canceller) Cancel(ctx context.Context, id string) ([]JobEnd, error) {
 	for range records.SwapTries {
 		ends, err := c.cancel(ctx, id)
@@ -63,10 +62,10 @@ func (c Canceller) cancel(ctx context.Context, id string) ([]JobEnd, error) {
 	if err != nil {
 		ends = []JobEnd{{Job: id + ".*", Fate: JobLeft, Err: err}}
 	}
-	return ends, nil // the export has ended, whatever becomes of its jobs
+	return ends, nil // the export has ended, even if its jobs have not
 }
 
-// endJobs ends the jobs of an export at the server, and returns what became of each.
+// endJobs ends the jobs of an export at the server, and returns the outcome for each.
 func endJobs(ctx context.Context, store records.Store, sourceOf func(plan string) (Source, error), e records.Export) ([]JobEnd, error) {
 	jobs, err := store.Jobs(ctx, e)
 	if err != nil {
@@ -94,7 +93,7 @@ func endJob(ctx context.Context, sourceOf func(plan string) (Source, error), pla
 		return JobLeft, err
 	}
 	if j.Collected() && source.Files == nil {
-		return JobDone, nil // the files are ours already, and the server has forgotten the job
+		return JobDone, nil // the files are in our lake, and the server has forgotten the job
 	}
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {
 		return JobLeft, err

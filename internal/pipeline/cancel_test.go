@@ -14,7 +14,7 @@ import (
 	"fhirsynapse/internal/testkit/pipelinetest"
 )
 
-// listed is the newest export of the only plan, as people see it.
+// listed returns the newest export of the only plan, as people see it.
 func listed(t *testing.T, w *world) records.ExportSummary {
 	t.Helper()
 	all, err := records.Exports(t.Context(), w.journal, "", 1)
@@ -55,7 +55,7 @@ func TestPausesAreSeenAndNotDoubled(t *testing.T) {
 	}
 }
 
-// A plan without a schedule and on pause begins when a person wants it, once.
+// A requested export of a paused plan without a schedule begins once.
 func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -112,8 +112,8 @@ func TestAWishIsTakenBack(t *testing.T) {
 	refuses(t, err, "cancel export nightly-000001: there is no such export")
 }
 
-// The server is away between the number's reservation and the request: the export
-// is in the journal without a document of its own.
+// reserved returns a world whose server is away between the reservation of the number and the
+// request: the journal has the export's id but no document for it.
 func reserved(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
@@ -167,8 +167,8 @@ func TestAStartWhoseServerIsAwayIsCancelled(t *testing.T) {
 	w.loaded("nightly-000002")
 }
 
-// Whoever else changes the plan's document while a person starts an export: what is
-// printed is the id of an export that there is.
+// If another writer changes the plan's document while a person starts an export, Start still
+// returns the id of an export that exists.
 func TestAStartMeetsOthers(t *testing.T) {
 	t.Parallel()
 	for name, other := range map[string]func(w *world) error{
@@ -218,7 +218,7 @@ func TestACancelThatComesTooLate(t *testing.T) {
 	refuses(t, err, "start plan weekly: there is no such plan in the configuration, which has nightly")
 }
 
-// One export of several jobs, in the order of their lives.
+// Checks the outcomes for the jobs of one export, in the order of a job's life.
 func TestWhatBecomesOfEachJob(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -262,7 +262,7 @@ func TestPlansOfAnEmptyJournal(t *testing.T) {
 	}
 }
 
-// The export has ended once that is written down, whatever is away after that.
+// The export has ended once the cancel is recorded, whatever fails after that.
 func TestACancelWhoseJobsCannotBeRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -287,7 +287,7 @@ func TestACancelWhoseJobsCannotBeRead(t *testing.T) {
 	}
 }
 
-// by runs what a person does, who may be killed over it.
+// by runs a person's command, which may be killed.
 func by(do func() error) (err error, killed bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -299,8 +299,8 @@ func by(do func() error) (err error, killed bool) {
 	return do(), false
 }
 
-// A start and a cancel by hand, broken at every call: nothing runs for nobody unless a
-// person is told, and the next export ends in the server's tables.
+// A start and a cancel by hand, cut at every call: a person is told of every job left running,
+// and the next export brings the tables up to date with the server.
 func TestCommandsThatAreBrokenOff(t *testing.T) {
 	t.Parallel()
 	for name, breakAt := range map[string]func(g *gate, n int){
@@ -330,7 +330,7 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 				if err, killed := by(start); killed || err != nil && id == "" {
 					w.boot()
 					if running, err := records.Running(t.Context(), w.journal, "nightly"); err == nil {
-						id = running // it is in the journal: the ticks go on with it
+						id = running // it is in the journal: the ticks continue it
 					}
 				}
 				if tries > 3 {
@@ -347,7 +347,7 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			more = w.gate.calls >= n
 			for _, j := range w.server.jobs {
 				if !j.ended {
-					j.polls = -1 << 20 // it runs, and has left traces by now
+					j.polls = -1 << 20 // it runs, and has left traces by then
 					w.server.write(j)
 				}
 			}

@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// committer takes prepared files to the tables.
+// committer commits prepared files to the tables.
 type committer struct {
 	*deps
 	files   *surveyor
@@ -21,7 +21,7 @@ type committer struct {
 	finish  *finisher
 }
 
-// commit takes all prepared files of one export and type to the tables.
+// commit commits all prepared files of one export and type to the tables.
 func (c *committer) commit(ctx context.Context, s Step) error {
 	e, err := c.records.Export(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -49,8 +49,7 @@ func (c *committer) commit(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	// The views may have changed, and an export may write a blob again after it was
-	// prepared.
+	// The views may have changed, and the server may rewrite a blob after it was prepared.
 	if again := prepares(e, files, now, func(f surveyed) bool { return !f.prepared }); len(again) > 0 {
 		return c.send(ctx, time.Time{}, again...)
 	}
@@ -73,7 +72,7 @@ func (c *committer) commit(ctx context.Context, s Step) error {
 	return c.finish.check(ctx, e.ID, "")
 }
 
-// prepares lists the prepare steps of the files that want one.
+// prepares lists the prepare steps of the files for which want returns true.
 func prepares(e records.Export, files []listed, now []surveyed, want func(surveyed) bool) []Step {
 	var steps []Step
 	for i, f := range now {
@@ -84,7 +83,7 @@ func prepares(e records.Export, files []listed, now []surveyed, want func(survey
 	return steps
 }
 
-// batch reads what prepare said of each file and holds it against the manifest.
+// batch reads the result of prepare for each file and compares it with the manifest.
 func (c *committer) batch(ctx context.Context, e records.Export, typ string, files []surveyed) (Batch, error) {
 	set, err := c.files.viewSet(ctx, e.Plan)
 	if err != nil {

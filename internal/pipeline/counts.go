@@ -22,13 +22,13 @@ func (c *Counts) Add(o Counts) {
 	c.Deleted += o.Deleted
 }
 
-// Accounted sums the fates: a report adds up when it equals Lines.
+// Accounted sums all outcomes of lines. The counts are consistent if the sum equals Lines.
 func (c Counts) Accounted() int64 {
 	return c.Applied + c.Superseded + c.Filtered + c.Quarantined + c.Blank
 }
 
-// Counts returns the counts of a prepared file of which so many resources were applied, and
-// among them so many tombstones. All others are superseded.
+// Counts returns the counts of a prepared file, given the number of applied resources and of
+// the tombstones among them. All other resources are superseded.
 func (d Done) Counts(applied, deleted int64) Counts {
 	return Counts{
 		Lines: d.Lines, Applied: applied, Superseded: d.Heads - applied,

@@ -8,14 +8,14 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// covered says up to when one job of a committed export has loaded its types.
+// covered is the time up to which one job of a committed export has loaded its types.
 type covered struct {
 	Request
 	till  time.Time
 	short *records.Shortfall
 }
 
-// covers reports whether the job has loaded a type, with all that the server has of it.
+// covers reports whether the job has loaded all that the server has of a type.
 func (c covered) covers(typ string) bool {
 	return c.Asks(typ) && !c.short.Holds(typ)
 }
@@ -45,9 +45,9 @@ func (p *planner) cover(ctx context.Context, b *basis, e records.Export) ([]cove
 	return out, nil
 }
 
-// plausible corrects a watermark that cannot be the instant of an export. A plan would
-// never export again after one in the far future, and a server refuses one in the far
-// past. The correction is never later than what the server said.
+// plausible corrects a watermark that cannot be the time of an export, never to a later time.
+// After a watermark in the far future a plan would never export again, and a server refuses
+// one in the far past.
 func plausible(till time.Time, e records.Export) (corrected time.Time, wrong bool) {
 	latest := e.RequestedAt
 	if e.FinishedAt.After(latest) {
@@ -63,8 +63,8 @@ func plausible(till time.Time, e records.Export) (corrected time.Time, wrong boo
 }
 
 const (
-	// clocksDiffer is more than two clocks differ.
+	// clocksDiffer exceeds the difference between any two clocks.
 	clocksDiffer = 30 * 24 * time.Hour
-	// earliestYear is before any FHIR server.
+	// earliestYear is before the first FHIR server.
 	earliestYear = 1970
 )

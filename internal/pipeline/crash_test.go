@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// story is one full and one incremental export with every kind of change.
+// story runs one full and one incremental export with every kind of change.
 func story(w *world) {
 	w.server.fileSize = 2
 	for i := range 5 {
@@ -39,8 +39,8 @@ func TestFullAndIncrementalExport(t *testing.T) {
 	}
 }
 
-// A crash between every two calls to a port, and every way in which one call can
-// go wrong, ends in the same tables.
+// A crash between any two calls to a port, and every way in which one call can fail, leads to
+// the same tables.
 func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 	t.Parallel()
 	whole := newWorld(t)
@@ -85,7 +85,7 @@ func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 	}
 }
 
-// neverSilent says that the watchdog had nothing to send again.
+// neverSilent checks that the watchdog never had to send steps again.
 func (w *world) neverSilent() {
 	w.t.Helper()
 	for _, id := range []string{"nightly-000001", "nightly-000002"} {
@@ -109,7 +109,7 @@ func failAt(i, n int) error {
 	return nil
 }
 
-// Killed again and again, at points that a seed decides.
+// The handler is killed many times, at points chosen by a seed.
 func TestKilledManyTimes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -131,7 +131,7 @@ func TestKilledManyTimes(t *testing.T) {
 	}
 }
 
-// Every dependency away for a quarter of an hour, at every stage of an export.
+// Every dependency is away for 15 minutes, at every stage of an export.
 func TestOutageOfFifteenMinutes(t *testing.T) {
 	t.Parallel()
 	for _, port := range []string{"lake", "journal", "queue", "warehouse", "source"} {

@@ -12,9 +12,9 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// fetchDeletes splits one file of deletes into files of tombstones, one or more a
-// type, and sends their prepare steps. The document that lists them comes last:
-// with it the split counts. The same file makes the same parts, whoever does it.
+// fetchDeletes splits one file of deletes into files of tombstones, one or more per type and
+// always the same ones, and sends their prepare steps. The document that lists them is written
+// last and completes the split.
 func (fe *fetcher) fetchDeletes(ctx context.Context, f fetching) error {
 	files, err := fe.records.Deletes(ctx, f.job, f.step.File)
 	if there, err := exists(err); err != nil {
@@ -42,7 +42,7 @@ func (fe *fetcher) fetchDeletes(ctx context.Context, f fetching) error {
 	return fe.finish.check(ctx, f.export.ID, "")
 }
 
-// heldTombstones bounds the memory of a split: some hundred thousand deletes.
+// heldTombstones bounds the memory of a split in bytes: some hundred thousand deletes.
 const heldTombstones = 16 << 20
 
 // split reads one file of deletes to its end.
@@ -69,8 +69,8 @@ type tombstones struct {
 	part  int
 }
 
-// splitter holds tombstones by type and writes the longest of them when they grow
-// too many.
+// splitter holds tombstones by type, and writes the type with the most bytes when they exceed
+// heldTombstones.
 type splitter struct {
 	fetcher *fetcher
 	f       fetching
@@ -115,7 +115,7 @@ func (s *splitter) run(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// longest is the type with the most bytes held; the first by name among equals.
+// longest returns the type with the most bytes held; among equals, the first by name.
 func (s *splitter) longest() string {
 	best, size := "", 0
 	for typ, held := range s.held {
@@ -126,7 +126,7 @@ func (s *splitter) longest() string {
 	return best
 }
 
-// write puts the tombstones of a type, over those of an earlier try.
+// write writes the tombstones of a type, over the file of an earlier try.
 func (s *splitter) write(ctx context.Context, typ string) error {
 	held := s.held[typ]
 	held.part++

@@ -8,26 +8,26 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// maxDeaths is how often the handler may end in the middle of one step before the step
-// is given up.
+// maxDeaths is how often the handler may die in the middle of one step before the step is
+// given up.
 const maxDeaths = 5
 
-// attempts counts in the journal how often a delivery of one step did not end, because
-// the process ended before it.
+// attempts counts in the journal how often a delivery of one step did not end because the
+// process died.
 type attempts struct {
 	Step   string `json:"step"`
 	Deaths int    `json:"deaths"`
 }
 
-// attemptsKey names the step by its work: a step that is sent again is the same one.
+// attemptsKey identifies the step by its work: a step that is sent again has the same key.
 func attemptsKey(s Step) string {
 	s.N, s.Round, s.Try = 0, 0, 0
 	return "attempts/" + s.Export + "/" + records.Digest(s.id()+"/"+s.Path)
 }
 
-// HandleDelivery does the step of one message, as Handle does. delivery is how often
-// the queue has delivered the message, 1 at first; 0 means that nobody knows. A step
-// that kills the handler again and again is given up, and fails its export.
+// HandleDelivery does the step of one message, as Handle does, and gives up a step that kills
+// the handler again and again: its export fails. delivery counts the deliveries of the
+// message, 1 at first; 0 means unknown.
 func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int) error {
 	s, err := decodeStep(body)
 	if err != nil || s.Kind == StepPoll || delivery == 0 {
@@ -50,7 +50,7 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 		}
 	}
 	err = p.Handle(ctx, body)
-	if err != nil { // the next delivery comes of this failure, and of no death
+	if err != nil { // this failure causes the next delivery, not a death
 		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer done()
 		if _, countErr := p.countDeaths(ctx, s, -1); countErr != nil {
@@ -60,8 +60,8 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 	return err
 }
 
-// GiveUp fails the export of a step that the caller could not do, with the cause. It is
-// for what Handle cannot return, such as a panic.
+// GiveUp fails the export of a step that the caller could not do, with the cause. It handles
+// failures that Handle cannot return, such as a panic.
 func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
 	s, err := decodeStep(body)
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
 	return p.failures.fail(ctx, s, cause)
 }
 
-// countDeaths changes the count of a step, and returns it.
+// countDeaths adds to the count of a step, and returns the new count.
 func (p *Pipeline) countDeaths(ctx context.Context, s Step, by int) (int, error) {
 	a, err := records.Update(ctx, p.Journal, attemptsKey(s), func(a *attempts) error {
 		a.Step = s.String()

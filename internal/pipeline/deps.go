@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// deps is what all agents share: the ports, the records, and what this process remembers of
-// them. What is remembered saves requests and decides nothing that a document does not say.
+// deps is shared by all agents: the ports, the records, and this process's caches of them. The
+// caches save requests; the documents alone decide.
 type deps struct {
 	Options
 	Ports
@@ -19,18 +19,18 @@ type deps struct {
 	manifests map[string]Manifest          // by job; only the URLs of a manifest change
 	paths     map[string]map[string]string // by job: the types of the files of its manifest
 	viewSets  map[string]int               // by plan and fingerprint; numbers never change
-	deletes   map[string]deletes           // by job, once they are all here
+	deletes   map[string]deletes           // by job, once all are complete
 
 	witnesses   witnesses
-	retries     seen[string] // by export: the step whose retry was written down last
+	retries     seen[string] // by export: the step whose retry was recorded last
 	exports     seen[records.Export]
-	collections seen[bool]          // by job: its manifest is here
+	collections seen[bool]          // by job: whether its manifest has arrived
 	owners      seen[records.Owner] // by folder of the landing area
 
 	rereading sync.Mutex // one fresh manifest serves every file that waits for it
 }
 
-// exists turns "not there" from an error into an answer.
+// exists turns a "not found" error into false.
 func exists(err error) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// madeUp are steps of every kind about what the journal does not have.
+// madeUp returns steps of every kind about things that the journal does not have.
 func madeUp() []string {
 	var bodies []string
 	for _, export := range []string{nightly(1), nightly(77), "weekly-000001"} {
@@ -31,7 +31,7 @@ func madeUp() []string {
 	return append(bodies, `{"step":"poll","export":"../x-000001","job":1}`, `{"step":"burn"}`, `[]`, "")
 }
 
-// Whoever can send to the queue can make up steps: they change nothing.
+// Anyone with access to the queue can make up steps: they change nothing.
 func TestMadeUpStepsAreIgnored(t *testing.T) {
 	t.Parallel()
 	bothServers(t, func(t *testing.T, w *world) {
@@ -54,7 +54,7 @@ func TestMadeUpStepsAreIgnored(t *testing.T) {
 	})
 }
 
-// Some engines take names that differ in case only for one table.
+// Some engines treat names that differ only in case as one table.
 func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, typ := range []string{"patient", "PATIENT", "PatienT", "", "Pat ient", "../Patient", "X", "Patient\x00", strings.Repeat("A", 65)} {
@@ -71,7 +71,7 @@ func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 			t.Errorf("%q: %s, %+v", typ, e.State, e.Failure)
 		}
 	}
-	// Neither is of FHIR R4.
+	// Neither type is in FHIR R4.
 	w, k := newKeeperWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)

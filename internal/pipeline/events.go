@@ -9,20 +9,20 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Events takes the events of the storage. It needs the queue alone, so that an outage of
-// anything else loses none.
+// Events takes the events of the storage. It needs only the queue, so that an outage of
+// anything else loses no event.
 type Events struct {
 	Queue Queue
 	Now   func() time.Time
-	// Settle is how long after its event a blob is left alone; zero means 30 s.
+	// Settle is how long a blob is left alone after its event; zero means 30 s.
 	Settle time.Duration
 }
 
-// BlobWritten is the event of a blob in the landing area. It is a hint: nothing
-// is looked at before the blob has settled, and nothing is lost when it is lost.
+// BlobWritten takes the event of a blob in the landing area. The event is a hint: the blob is
+// read only after it has settled, and a lost event loses no data.
 func (v Events) BlobWritten(ctx context.Context, path, etag string, size int64) error {
 	if folder, _, _ := strings.Cut(path, "/"); records.IsJobFolder(folder) {
-		return nil // fetched by us: its step knows already
+		return nil // fetched by us: the fetch step continues with it
 	}
 	if size == 0 {
 		return nil // the writer creates each blob empty before it fills it

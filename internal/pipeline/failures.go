@@ -12,11 +12,11 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// failures writes down what went wrong, where a person can see it.
+// failures records errors where a person can see them.
 type failures struct{ *deps }
 
-// retryOf makes the record of one more failure. The server's words go to the
-// quarantine area, because they may name a patient.
+// retryOf returns the record of one more failure. The server's words go to the quarantine
+// area, because they may name a patient.
 func (fa *failures) retryOf(ctx context.Context, before *records.Retry, export string, job int, step string, tries int, next time.Time, cause error) *records.Retry {
 	r := &records.Retry{
 		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
@@ -28,11 +28,11 @@ func (fa *failures) retryOf(ctx context.Context, before *records.Retry, export s
 	return r
 }
 
-// retryEvery is how often one export's retries are written down.
+// retryEvery is how often the retries of one export are recorded.
 const retryEvery = 30 * time.Second
 
-// recordRetry writes down what is tried again, for people. It comes after the next try
-// is sent, and its own failure is only logged.
+// recordRetry records for people which step is tried again. Call it after the next try is
+// sent; its own failure is only logged.
 func (fa *failures) recordRetry(ctx context.Context, s Step, next time.Time, cause error) {
 	if s.Export == "" {
 		return
@@ -58,7 +58,7 @@ func (fa *failures) recordRetry(ctx context.Context, s Step, next time.Time, cau
 	}
 }
 
-// forgetRetry takes the record back once the step has succeeded.
+// forgetRetry removes the record once the step has succeeded.
 func (fa *failures) forgetRetry(ctx context.Context, s Step) {
 	if s.Try == 0 || s.Export == "" {
 		return
@@ -74,8 +74,8 @@ func (fa *failures) forgetRetry(ctx context.Context, s Step) {
 	}
 }
 
-// tickFailed writes down why a tick could not go on with a plan: nothing else shows a
-// person that a plan does not start.
+// tickFailed records why a tick could not continue a plan. Nothing else shows a person that a
+// plan does not start.
 func (fa *failures) tickFailed(ctx context.Context, plan string, cause error) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
@@ -92,7 +92,7 @@ func (fa *failures) tickFailed(ctx context.Context, plan string, cause error) {
 	}
 }
 
-// tickWell takes the record of failed ticks back.
+// tickWell removes the record of failed ticks.
 func (fa *failures) tickWell(ctx context.Context, plan string) error {
 	err := fa.records.UpdatePlan(ctx, plan, func(d *records.PlanRecord) error {
 		if d.Retry == nil {
@@ -104,9 +104,9 @@ func (fa *failures) tickWell(ctx context.Context, plan string) error {
 	return err
 }
 
-// keepServerText puts the words of a server into the quarantine area, at
-// <export>/<job>/server-<digest>.txt, and returns the path. Without words, or when they
-// cannot be kept, the path is empty.
+// keepServerText writes the words of a server to the quarantine area, at
+// <export>/<job>/server-<digest>.txt, and returns the path. The path is empty if there are no
+// words, or if they cannot be written.
 func (fa *failures) keepServerText(ctx context.Context, export string, job int, cause error) string {
 	text := fault.ServerText(cause)
 	if text == "" || export == "" || fa.Lake == nil {
@@ -120,10 +120,10 @@ func (fa *failures) keepServerText(ctx context.Context, export string, job int, 
 	return path
 }
 
-// fail records why the export of a step cannot go on.
+// fail records why the export of a step cannot continue.
 func (fa *failures) fail(ctx context.Context, s Step, cause error) error {
 	if s.Export == "" {
-		return nil // a landed step: the event was a hint, the manifest will tell
+		return nil // a landed step: the event was a hint, the manifest decides
 	}
 	return fa.failJob(ctx, s.Export, s.Job, s.Kind, cause)
 }
@@ -132,8 +132,8 @@ func (fa *failures) failExport(ctx context.Context, id, step string, cause error
 	return fa.failJob(ctx, id, 0, step, cause)
 }
 
-// failJob records why an export cannot go on. The server's words go to the quarantine
-// area, because they may name a patient.
+// failJob records why an export cannot continue. The server's words go to the quarantine area,
+// because they may name a patient.
 func (fa *failures) failJob(ctx context.Context, id string, job int, step string, cause error) error {
 	f := &records.Failure{
 		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
@@ -141,7 +141,7 @@ func (fa *failures) failJob(ctx context.Context, id string, job int, step string
 	}
 	_, err := fa.updateExport(ctx, id, func(e *records.Export) error {
 		if e.ID == "" {
-			return records.ErrUnchanged // never came to be
+			return records.ErrUnchanged // it was never created
 		}
 		e.State, e.FinishedAt, e.Failure, e.Retry = records.Failed, fa.Now(), f, nil
 		return nil

@@ -44,7 +44,7 @@ func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {
 			deleted++
 		}
 	}
-	if deleted != 1 { // p2; o1 came back, and what was gone before the first export is no news
+	if deleted != 1 { // p2; o1 came back, and a delete before the first export is not reported
 		t.Errorf("%d files of tombstones, want 1", deleted)
 	}
 	if len(w.events) != 0 {
@@ -52,8 +52,8 @@ func TestFullAndIncrementalExportOfAServerThatKeepsItsFiles(t *testing.T) {
 	}
 }
 
-// A journal that is lost gives the numbers of exports again. The files that lie in the
-// landing area of before must not pass for the new ones.
+// After a journal is lost, export numbers start again. Old files in the landing area must not
+// pass for new ones.
 func TestALostJournalLoadsNothingOld(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)
@@ -168,7 +168,7 @@ func TestURLsThatHaveEndedAreAskedForAgain(t *testing.T) {
 	downloads := 0
 	k.download = func(pipeline.OutputFile) error {
 		if downloads++; downloads == 2 {
-			clear(k.content) // every link ends at once
+			clear(k.content) // all links expire at once
 			k.generation++
 		}
 		return nil
@@ -229,7 +229,7 @@ func TestAFileThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	w.loaded("nightly-000001")
 }
 
-// A server that says "too many" for hours is no failure: no try is counted.
+// A server that throttles for hours is not a failure: no try is counted.
 func TestThrottledDownloadsAreNoTries(t *testing.T) {
 	t.Parallel()
 	w, k := newKeeperWorld(t)
@@ -272,7 +272,7 @@ func TestALostFetchIsSentAgain(t *testing.T) {
 	}
 }
 
-// A download that takes hours is not silent: the watchdog begins no second one.
+// A download that takes hours is not silent: the watchdog starts no second one.
 func TestALongDownloadIsNotTakenForLost(t *testing.T) {
 	t.Parallel()
 	w, k := newKeeperWorld(t)
@@ -293,8 +293,7 @@ func TestALongDownloadIsNotTakenForLost(t *testing.T) {
 	}
 }
 
-// slow is a keeper whose files come byte by byte, a minute each, while the timer
-// ticks on.
+// slow is a keeper whose files arrive byte by byte, one per minute, while the timer ticks.
 type slow struct{ keeper }
 
 func (s slow) Download(ctx context.Context, f pipeline.OutputFile, token bool) (io.ReadCloser, error) {
@@ -318,8 +317,7 @@ func (o oneByte) Read(b []byte) (int, error) {
 	return o.r.Read(b[:min(1, len(b))])
 }
 
-// A handler that is new to a manifest of many files reads it in parts, from the
-// journal.
+// A new handler reads a manifest of many files in parts from the journal.
 func TestManyFiles(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)

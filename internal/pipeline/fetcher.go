@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// fetcher copies files that a server keeps into the lake, and reads its error files.
+// fetcher copies files that a server keeps into the lake, and reads the server's error files.
 type fetcher struct {
 	*deps
 	files    *surveyor
@@ -20,7 +20,7 @@ type fetcher struct {
 	finish   *finisher
 }
 
-// fetching is one fetch step with what it works on.
+// fetching is one fetch step with its export, source and file.
 type fetching struct {
 	step   Step
 	export records.Export
@@ -29,8 +29,8 @@ type fetching struct {
 	file   OutputFile
 }
 
-// fetch streams one file that the server keeps into the lake, and sends what
-// follows from it. It touches no disk, and holds no more than the lake's buffers.
+// fetch streams one file that the server keeps into the lake, and sends the steps that follow.
+// It uses no disk, and no memory but the lake's buffers.
 func (fe *fetcher) fetch(ctx context.Context, s Step) error {
 	e, err := fe.glance(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,8 +75,8 @@ func (fe *fetcher) fetch(ctx context.Context, s Step) error {
 	if err == nil {
 		return nil
 	}
-	// Tries and turns are counted by one chain of steps. The watchdog must not begin
-	// another one, or no count comes to its end.
+	// Tries and turns are counted by one chain of steps. If the watchdog began another chain,
+	// no count would reach its limit.
 	fe.stillAtWork(ctx, e)
 	if errors.Is(err, ErrThrottled) {
 		return fe.anotherTurn(ctx, f, err)
@@ -84,8 +84,8 @@ func (fe *fetcher) fetch(ctx context.Context, s Step) error {
 	return fmt.Errorf("%s: %w", s, err)
 }
 
-// stillAtWork tells the watchdog that an export is not silent, as often as that
-// takes.
+// stillAtWork updates TouchedAt, so that the watchdog does not find the export silent. It
+// writes only if a third of SilentAfter has passed.
 func (fe *fetcher) stillAtWork(ctx context.Context, e records.Export) {
 	if fe.Now().Sub(e.TouchedAt) < fe.SilentAfter/3 {
 		return
@@ -100,8 +100,8 @@ func (fe *fetcher) stillAtWork(ctx context.Context, e records.Export) {
 	}
 }
 
-// anotherTurn sends a fetch again that was told to wait: no try was made, so none
-// is counted. The export's deadline bounds it.
+// anotherTurn sends a fetch again that the server told to wait. No try was made, so none is
+// counted; the export's deadline bounds the wait.
 func (fe *fetcher) anotherTurn(ctx context.Context, f fetching, cause error) error {
 	j, err := fe.records.Job(ctx, f.step.Export, f.step.Job)
 	if err != nil {
@@ -118,8 +118,8 @@ func (fe *fetcher) anotherTurn(ctx context.Context, f fetching, cause error) err
 	return fe.send(ctx, fe.Now().Add(min(max(fault.After(cause), time.Second), longestWait)), again)
 }
 
-// fetchOutput lands one file of resources and prepares it, or sends the step that
-// does when the download has used up a good part of this one's time.
+// fetchOutput fetches one file of resources and prepares it. It sends a prepare step instead
+// if the download took more than a quarter of the step's time.
 func (fe *fetcher) fetchOutput(ctx context.Context, f fetching) error {
 	began := fe.Now()
 	blob, fresh, err := fe.land(ctx, f, f.file.Path)
@@ -137,9 +137,8 @@ func (fe *fetcher) fetchOutput(ctx context.Context, f fetching) error {
 	return fe.preparer.prepareAndLook(ctx, f.export, s, blob, landing{transactionTime: m.TransactionTime, fresh: fresh})
 }
 
-// land streams a file to its path, unless it is there. A file of the wrong count
-// is read a second time before it fails: it may have been cut on the way. fresh
-// says that it was not there before.
+// land streams a file to its path, unless it is there; fresh reports that it was not. A file
+// of the wrong count is read a second time before it fails: it may have been cut in transit.
 func (fe *fetcher) land(ctx context.Context, f fetching, path string) (blob File, fresh bool, err error) {
 	if f.step.Try+f.step.N+f.step.Round > 0 {
 		blob, err := fe.Lake.Stat(ctx, Landing, path)
@@ -162,7 +161,7 @@ func (fe *fetcher) land(ctx context.Context, f fetching, path string) (blob File
 		return err
 	})
 	if errors.Is(err, fs.ErrExist) {
-		blob, err = fe.Lake.Stat(ctx, Landing, path) // someone else was faster
+		blob, err = fe.Lake.Stat(ctx, Landing, path) // another step was faster
 		return blob, false, err
 	}
 	if err != nil {
@@ -173,7 +172,7 @@ func (fe *fetcher) land(ctx context.Context, f fetching, path string) (blob File
 	return blob, true, nil
 }
 
-// retryOnWrongCount calls do once more when it returns errCount.
+// retryOnWrongCount calls do once more if do returns errCount.
 func (fe *fetcher) retryOnWrongCount(do func() error) error {
 	err := do()
 	if errors.Is(err, errCount) {
@@ -184,7 +183,7 @@ func (fe *fetcher) retryOnWrongCount(do func() error) error {
 	return err
 }
 
-// download opens a file, with a fresh URL where its own has ended.
+// download opens a file, with a fresh URL if its own has expired.
 func (fe *fetcher) download(ctx context.Context, f fetching) (io.ReadCloser, error) {
 	m, err := fe.files.manifest(ctx, f.job)
 	if err != nil {
@@ -204,8 +203,8 @@ func (fe *fetcher) download(ctx context.Context, f fetching) (io.ReadCloser, err
 	return f.source.Files.Download(ctx, fresh, m.RequiresToken)
 }
 
-// reread asks for the manifest again and gives the file's present entry. Fresh URLs
-// are kept in memory and serve the files that come after.
+// reread asks for the manifest again and returns the file's present entry. The fresh URLs are
+// kept in memory for the files that follow.
 func (fe *fetcher) reread(ctx context.Context, f fetching) (OutputFile, error) {
 	fe.rereading.Lock()
 	defer fe.rereading.Unlock()
@@ -214,7 +213,7 @@ func (fe *fetcher) reread(ctx context.Context, f fetching) (OutputFile, error) {
 		return f.file, err
 	}
 	if known, _, _ := old.File(f.step.File); known.URL != f.file.URL {
-		return known, nil // someone else has asked meanwhile
+		return known, nil // another step has asked meanwhile
 	}
 	j, err := fe.records.Job(ctx, f.step.Export, f.step.Job)
 	if err != nil {
@@ -241,8 +240,8 @@ func (fe *fetcher) reread(ctx context.Context, f fetching) (OutputFile, error) {
 	return known, nil
 }
 
-// sameFiles says that two manifests list the same files in the same order, the URLs
-// apart.
+// sameFiles reports whether two manifests list the same files in the same order, apart from
+// the URLs.
 func sameFiles(a, b Manifest) bool {
 	if len(a.Output) != len(b.Output) || len(a.Deleted) != len(b.Deleted) || len(a.Errors) != len(b.Errors) {
 		return false

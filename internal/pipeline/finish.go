@@ -9,19 +9,19 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// finisher looks for the end of exports and of their types.
+// finisher detects when a type is ready to commit and when an export has ended.
 type finisher struct {
 	*deps
 	files *surveyor
 }
 
-// check is the look for the end that ends every step: is there a type whose files
-// are all prepared and not committed yet, or is everything loaded? typ narrows it
-// to the type that the step was about; empty means all, and then the ledger is read.
+// check ends every step: it sends the commit of a type whose files are all prepared, or ends
+// an export whose files are all loaded. typ limits the check to the type of the step; empty
+// means all types, and then the ledger is read.
 //
-// A look at the whole costs more with every file, so most steps ask a witness: one
-// thing that is still missing after this step has brought its own. Whoever brings
-// that looks later, and sees what this step brought.
+// A full check costs more with every file, so most steps ask a witness: one thing that is
+// still missing after this step has added its own. The step that adds the missing thing checks
+// later, and sees this step's work.
 func (fi *finisher) check(ctx context.Context, export, typ string) error {
 	if waits, err := fi.waits(ctx, export, export); waits || err != nil {
 		return err
@@ -57,7 +57,7 @@ func (fi *finisher) check(ctx context.Context, export, typ string) error {
 		}
 	}
 	if !g.deletes {
-		return nil // a type's tombstones may be in any of them
+		return nil // tombstones of the type may be in any of them
 	}
 	if typ != "" {
 		return fi.finishType(ctx, e, typ, g.files)
@@ -65,7 +65,7 @@ func (fi *finisher) check(ctx context.Context, export, typ string) error {
 	return fi.finishAll(ctx, e, g.files)
 }
 
-// loading moves an export on once every manifest is here. A poll may be faster
+// loading moves an export to Loading once every manifest has arrived. A poll may be faster
 // than the tick that kicked off: then the export passes both states at once.
 func (fi *finisher) loading(ctx context.Context, id string) (records.Export, error) {
 	e, err := fi.advance(ctx, id, records.Requested, records.Exporting)
@@ -75,7 +75,7 @@ func (fi *finisher) loading(ctx context.Context, id string) (records.Export, err
 	return fi.advance(ctx, id, records.Exporting, records.Loading)
 }
 
-// finishType sends the commit of one type when its files are all prepared.
+// finishType sends the commit of one type if its files are all prepared.
 func (fi *finisher) finishType(ctx context.Context, e records.Export, typ string, files []listed) error {
 	place, err := fi.files.placeOf(ctx, e.ID, typ)
 	if err != nil || len(files) == 0 {
@@ -93,7 +93,7 @@ func (fi *finisher) finishType(ctx context.Context, e records.Export, typ string
 	}
 	fi.witnesses.note(string(place), lacking)
 	if len(lacking) > 0 {
-		return nil // most looks end here: ETags are compared once all have some
+		return nil // most checks end here: ETags are compared once every file is prepared
 	}
 	now, err := fi.files.surveyListed(ctx, e, files)
 	if err != nil {
@@ -107,8 +107,8 @@ func (fi *finisher) finishType(ctx context.Context, e records.Export, typ string
 
 func isStale(f surveyed) bool { return f.stale }
 
-// commitOf is the commit step of a type. It is another one once a file of it was
-// written again, or the queue would drop it.
+// commitOf returns the commit step of a type. Its id changes if a file was written again;
+// otherwise the queue would drop it as a duplicate.
 func commitOf(e records.Export, typ string, now []surveyed) Step {
 	var files strings.Builder
 	for _, f := range now {
@@ -119,8 +119,8 @@ func commitOf(e records.Export, typ string, now []surveyed) Step {
 	return Step{Kind: StepCommit, Export: e.ID, Type: typ, ETag: records.Digest(files.String()), Round: e.Round}
 }
 
-// finishAll compares every file with the ledger: all there is the end of the
-// export; types that are prepared and not there are sent to their commit.
+// finishAll compares every file with the ledger. If all files are there it ends the export,
+// else it sends the commits of types that are prepared but not in the ledger.
 func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []listed) error {
 	now, err := fi.files.surveyListed(ctx, e, files)
 	if err != nil {
@@ -156,18 +156,18 @@ func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []lis
 	}
 	shortfall, known, err := fi.shortfall(ctx, e)
 	if err != nil || !known {
-		return err // whoever reads the last error file looks again
+		return err // the step that reads the last error file checks again
 	}
 	return fi.end(ctx, e, shortfall, len(files))
 }
 
-// end makes an export loaded, or incomplete when the server could not export everything.
+// end makes an export loaded, or incomplete if the server could not export everything.
 func (fi *finisher) end(ctx context.Context, e records.Export, s *records.Shortfall, files int) error {
 	state := records.Loaded
 	if s != nil && !s.Accepted {
 		state = records.Incomplete
 	}
-	ended := false // other steps may notice the end as well
+	ended := false // other steps may end the export too
 	_, err := fi.updateExport(ctx, e.ID, func(e *records.Export) error {
 		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall, e.Retry = state, fi.Now(), fi.Now(), s, nil
 		ended = true
@@ -193,9 +193,9 @@ func allPrepared(files []surveyed) bool {
 	return true
 }
 
-// waits says that something of a scope is surely missing: it was not there when it
-// was asked for just now. Whoever brings it looks for the end after that. False
-// means that only a look at the whole can tell.
+// waits reports whether something of a scope is still missing, by asking its last witnesses;
+// the step that adds the missing thing checks for the end later. False means that only a full
+// check can decide.
 func (fi *finisher) waits(ctx context.Context, export, scope string) (bool, error) {
 	for range witnessesAsked {
 		m, ok := fi.witnesses.last(scope)

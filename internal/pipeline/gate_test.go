@@ -12,19 +12,19 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// gate stands before every port: it counts the calls and lets a test break them.
+// gate wraps every port: it counts the calls and lets a test make them fail.
 type gate struct {
 	mu    sync.Mutex
 	calls int
 	log   []string
-	// listed counts the blobs that listings named.
+	// listed counts the blobs in listings.
 	listed int
-	// hold, when set, decides who goes on of those who come at the same time.
+	// hold, if set, decides which of several concurrent calls continues.
 	hold func(context.Context)
 	// before and after run around call n (the first is 1). An error of before
 	// refuses the call; an error of after loses its answer.
 	before, after func(n int, port string) error
-	// open lets everything through: the test looks for itself.
+	// open lets all calls through, for the checks of the test itself.
 	open bool
 }
 
@@ -177,7 +177,7 @@ func (s gatedSource) Cancel(ctx context.Context, url string) error {
 	return err
 }
 
-// Issues implements pipeline.IssueReader. It asks nobody, so that no call is counted.
+// Issues implements pipeline.IssueReader. It sends no request, so no call is counted.
 func (s gatedSource) Issues(f pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, error) {
 	if reader, ok := s.Server.(pipeline.IssueReader); ok {
 		return reader.Issues(f, r)

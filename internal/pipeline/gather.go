@@ -6,21 +6,21 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// gathered is what the manifests of an export list.
+// gathered lists the files in the manifests of an export.
 type gathered struct {
 	files []listed
-	// manifests says that they are all here, and deletes that so are the files of
-	// tombstones that were made of theirs.
+	// manifests is set if all manifests have arrived, and deletes if all their files of deletes
+	// were split into tombstones.
 	manifests, deletes bool
-	// lacking is what the manifests and deletes wait for.
+	// lacking lists what the manifests and deletes wait for.
 	lacking []missing
 }
 
-// complete says that no further file will come.
+// complete reports whether no further file can arrive.
 func (g gathered) complete() bool { return g.manifests && g.deletes }
 
-// filesOf gathers what the manifests of all jobs list, one entry per path, of
-// one type, or of all when typ is empty.
+// filesOf gathers the files in the manifests of all jobs, one entry per path. typ limits them
+// to one type; empty means all.
 func (su *surveyor) filesOf(ctx context.Context, jobs []records.Job, typ string) (gathered, error) {
 	g := gathered{manifests: true, deletes: true}
 	seen := map[string]bool{}

@@ -11,10 +11,9 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Handle does the step of one message of the steps queue. A failure is
-// acknowledged once it is recorded: a step that may succeed later is sent again,
-// a step that cannot fails its export. Handle fails only when that record could
-// not be made; the queue delivers the message again then.
+// Handle does the step of one message of the steps queue, and records a failure: a step that
+// may succeed later is sent again, any other fails its export. It returns an error only if it
+// could not make that record; then the queue delivers the message again.
 func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	s, err := decodeStep(body)
 	if err != nil {
@@ -30,7 +29,7 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	if ctx.Err() != nil {
 		return p.putBack(ctx, s)
 	}
-	// The record is made even when the step ended because its time was up.
+	// The failure is recorded even if the step ended because its time was up.
 	ctx, done = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
 	if class := fault.Of(err); class != fault.Transient {
@@ -56,8 +55,8 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// putBack sends a step again that was cut because its handler stops. That uses up no
-// try, and the error that the cut has caused says nothing.
+// putBack sends a step again that was cut because its handler stops. This counts no try, and
+// the error from the cut is ignored.
 func (p *Pipeline) putBack(ctx context.Context, s Step) error {
 	reason := context.Cause(ctx)
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -68,7 +67,7 @@ func (p *Pipeline) putBack(ctx context.Context, s Step) error {
 	return p.send(ctx, time.Time{}, next)
 }
 
-// again is the wait before try n of a step, the first being try 0.
+// again returns the wait before try n of a step; the first try is 0.
 func again(try int, cause error) time.Duration {
 	return max(backOff(try-1), min(fault.After(cause), longestWait))
 }
@@ -80,8 +79,8 @@ const (
 	longestWait   = 5 * time.Minute
 )
 
-// backOff is the wait before try n+1: 1 s, doubled up to five minutes. Thirty
-// tries outlast two hours.
+// backOff returns the wait before try n+1: 1 s, doubled up to five minutes. Thirty tries
+// outlast two hours.
 func backOff(try int) time.Duration {
 	return min(longestWait, time.Second<<min(try, 20))
 }
@@ -101,7 +100,8 @@ func (p *Pipeline) do(ctx context.Context, s Step) error {
 	}
 }
 
-// recordStranger keeps a message that is not ours where a person can look at it.
+// recordStranger keeps a message that is not ours in the quarantine area, for a person to look
+// at.
 func (p *Pipeline) recordStranger(ctx context.Context, body []byte, why error) error {
 	path := "messages/" + records.Digest(string(body)) + ".json"
 	if _, err := p.Lake.Put(ctx, Quarantine, path, bytes.NewReader(body)); err != nil {

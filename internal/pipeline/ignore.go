@@ -4,8 +4,8 @@ import (
 	"context"
 )
 
-// ignore drops a step about something that the journal does not have. Whoever can send
-// to the queue or the handler's port can make up a step: it must not fail an export.
+// ignore drops a step about something that the journal does not have. Anyone with access to
+// the queue or the handler's port can make up a step: it must not fail an export.
 func (d *deps) ignore(ctx context.Context, s Step, why string) error {
 	d.Log.WarnContext(ctx, "step ignored", "step", s, "reason", why)
 	return nil

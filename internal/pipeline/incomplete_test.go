@@ -30,14 +30,14 @@ func (s *server) Issues(_ pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, e
 	return issues, lines.Err()
 }
 
-// withhold has the server leave a type out, and report it or not.
+// withhold makes the server leave a type out, and report it if there are reports.
 func (w *world) withhold(typ string, reports ...string) {
 	w.server.withheld, w.server.reports = map[string]bool{typ: true}, reports
 }
 
 func (w *world) recover() { w.server.withheld, w.server.reports = nil, nil }
 
-// incomplete runs an export that ends incomplete, and returns it.
+// incomplete runs an export, checks that it ends incomplete, and returns it.
 func (w *world) incomplete(export string) records.Export {
 	w.t.Helper()
 	e := w.run(export)
@@ -47,7 +47,7 @@ func (w *world) incomplete(export string) records.Export {
 	return e
 }
 
-// since lists what the jobs of an export ask for: types, and full or not.
+// since lists the requests of an export's jobs by types, and whether each is full.
 func since(e records.Export) map[string]bool {
 	full := map[string]bool{}
 	for _, j := range e.Jobs {
@@ -62,8 +62,8 @@ func since(e records.Export) map[string]bool {
 	return full
 }
 
-// bothServers runs a test against a server that writes into our lake, and against one
-// that keeps its files.
+// bothServers runs a test against a server that writes into our lake, and against one that
+// keeps its files.
 func bothServers(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
 	t.Run("writes into our lake", func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestAnExportWithErrorsIsIncomplete(t *testing.T) {
 	})
 }
 
-// A window between two that were loaded is asked for again, deletes and all.
+// A window between two loaded ones is requested again, including its deletes.
 func TestTheNextExportAsksForTheWindowAgain(t *testing.T) {
 	t.Parallel()
 	bothServers(t, func(t *testing.T, w *world) {
@@ -172,8 +172,8 @@ func TestAnErrorThatNamesNoTypeKeepsAllWatermarks(t *testing.T) {
 	}
 }
 
-// A plan without types asks for everything since the last export, and for the types
-// that are behind since theirs.
+// A plan without types asks for everything since the last export, and for each type that is
+// behind since that type's own watermark.
 func TestAPlanOfAllTypesAsksAgainForTheTypesThatAreBehind(t *testing.T) {
 	t.Parallel()
 	bothServers(t, func(t *testing.T, w *world) {
@@ -242,7 +242,7 @@ func TestWarningsChangeNothing(t *testing.T) {
 	})
 }
 
-// Nobody knows what an error file says that cannot be read.
+// The content of an unreadable error file is unknown, so the export is incomplete.
 func TestAnErrorFileThatCannotBeReadMakesTheExportIncomplete(t *testing.T) {
 	t.Parallel()
 	test := func(t *testing.T, w *world) {
@@ -295,8 +295,8 @@ func TestAnExportWaitsForItsErrorFiles(t *testing.T) {
 	})
 }
 
-// incompleteStory is story with an export that the server leaves incomplete, and the
-// one that brings the rest.
+// incompleteStory is story with an export that the server leaves incomplete, and an export
+// that brings the rest.
 func incompleteStory(w *world) {
 	w.server.fileSize = 2
 	w.server.put("Patient", "p1", "first", 1, false)
@@ -321,8 +321,8 @@ func incompleteStory(w *world) {
 	}
 }
 
-// Broken at every call to a port, an incomplete export stays incomplete, and the next
-// one brings what is missing.
+// With a failure at any call to a port, an incomplete export stays incomplete, and the next
+// one brings the missing data.
 func TestCrashBetweenEveryTwoCallsOfAnIncompleteExport(t *testing.T) {
 	t.Parallel()
 	bothServers(t, func(t *testing.T, whole *world) {
@@ -357,7 +357,7 @@ func TestCrashBetweenEveryTwoCallsOfAnIncompleteExport(t *testing.T) {
 	})
 }
 
-// In any order, and with every message twice.
+// Delivers the messages in any order, and every message twice.
 func TestAnIncompleteExportInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(10) {
@@ -379,7 +379,7 @@ func TestAnIncompleteExportInAnyOrder(t *testing.T) {
 	}
 }
 
-// A document of an error file that an earlier version wrote is read as what it says.
+// An error file's document of an earlier version is still read.
 func TestIssuesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)

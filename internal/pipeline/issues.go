@@ -9,12 +9,12 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// errorFileTries bounds how often an error file is asked for. Without the file nobody
-// knows what the server left out, so the export ends incomplete.
+// errorFileTries bounds how often an error file is requested. Without the file nobody knows
+// what the server left out, so the export ends incomplete.
 const errorFileTries = 8
 
-// fetchErrors keeps an error file and records what it reports. The export waits for
-// the record, because it decides whether the export is complete.
+// fetchErrors keeps an error file and records the issues in it. The export waits for the
+// record, because it decides whether the export is complete.
 func (fe *fetcher) fetchErrors(ctx context.Context, f fetching) error {
 	_, err := fe.records.Issues(ctx, f.job, f.step.File)
 	if there, err := exists(err); err != nil {
@@ -46,7 +46,7 @@ func (fe *fetcher) fetchErrors(ctx context.Context, f fetching) error {
 	return fe.errorsRead(ctx, f)
 }
 
-// errorsRead looks for the end of the export when the job's last error file was read.
+// errorsRead checks for the end of the export once the job's last error file was read.
 func (fe *fetcher) errorsRead(ctx context.Context, f fetching) error {
 	m, err := fe.files.manifest(ctx, f.job)
 	if err != nil {
@@ -59,7 +59,8 @@ func (fe *fetcher) errorsRead(ctx context.Context, f fetching) error {
 	return fe.finish.check(ctx, f.export.ID, "")
 }
 
-// issuesOf reads one error file, from the lake or from the server by way of the lake.
+// issuesOf reads one error file from the lake. It first copies a file that the server keeps
+// into the lake.
 func (fe *fetcher) issuesOf(ctx context.Context, f fetching) ([]Issue, error) {
 	if f.file.Foreign {
 		f.file.Count = -1 // nothing is loaded from it

@@ -10,12 +10,12 @@ import (
 
 var errTablesBusy = errors.New("another committer is at the same tables")
 
-// longestTableWait is the longest time between two looks for a lease. Whoever holds
-// one renews it, so that a killed holder keeps others away for one LeaseFor at most.
+// longestTableWait is the longest time between two checks for a lease. A holder renews its
+// lease, so a killed holder keeps others away for at most one LeaseFor.
 const longestTableWait = 15 * time.Second
 
-// commitBatch commits a batch under the lease of its tables. It fails with
-// errTablesBusy while somebody else holds the lease, and says how long it may last.
+// commitBatch commits a batch under the lease of its tables. While another committer holds the
+// lease it returns errTablesBusy and how long the lease may last.
 func (c *committer) commitBatch(ctx context.Context, e records.Export, b Batch, files string) (wait time.Duration, err error) {
 	d, err := c.records.Lease(ctx, b.Schema, b.Type)
 	if err != nil {
@@ -40,8 +40,8 @@ func (c *committer) commitBatch(ctx context.Context, e records.Export, b Batch, 
 	return 0, c.recordCommit(ctx, e, b, files, c.Now().Sub(began))
 }
 
-// recordCommit notes that the files of a type are in the tables, and logs it once: a
-// step that was cut after its commit comes again and finds it noted.
+// recordCommit records that the files of a type are in the tables, and logs it once: a step
+// that was cut after its commit runs again and finds the record.
 func (c *committer) recordCommit(ctx context.Context, e records.Export, b Batch, files string, took time.Duration) error {
 	first := false
 	_, err := c.updateExport(ctx, e.ID, func(e *records.Export) error {
@@ -60,8 +60,8 @@ func (c *committer) recordCommit(ctx context.Context, e records.Export, b Batch,
 	return err
 }
 
-// waitForTables sends a commit again for when the lease of its tables may be free.
-// That is no failure and counts no try.
+// waitForTables sends a commit again for the time when the lease of its tables may be free.
+// This is not a failure and counts no try.
 func (c *committer) waitForTables(ctx context.Context, s Step, left time.Duration) error {
 	wait := min(left, longestTableWait, time.Second<<min(s.N, 10))
 	next := s
@@ -70,8 +70,8 @@ func (c *committer) waitForTables(ctx context.Context, s Step, left time.Duratio
 	return c.send(ctx, c.Now().Add(wait), next)
 }
 
-// renew keeps a lease until stop is called, which may be called twice. A renewal that
-// fails needs no handling: the lease runs out by itself.
+// renew renews a lease until stop is called; stop may be called twice. A failed renewal needs
+// no handling: the lease expires by itself.
 func (c *committer) renew(ctx context.Context, d *records.Document[records.Lease]) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan struct{})
@@ -88,7 +88,7 @@ func (c *committer) renew(ctx context.Context, d *records.Document[records.Lease
 			d.Value.Until = c.Now().Add(c.LeaseFor)
 			err := d.Write(ctx, c.Journal)
 			if errors.Is(err, ErrConflict) {
-				return // somebody else has it
+				return // another committer has it
 			}
 			if err != nil && ctx.Err() == nil {
 				c.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.Key, "error", err)
@@ -101,7 +101,7 @@ func (c *committer) renew(ctx context.Context, d *records.Document[records.Lease
 	}
 }
 
-// release gives a lease back at once; when it fails, the lease runs out by itself.
+// release releases a lease at once. If that fails, the lease expires by itself.
 func (c *committer) release(ctx context.Context, d *records.Document[records.Lease]) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()

@@ -16,8 +16,8 @@ import (
 
 const patientLease = "leases/main/Patient"
 
-// A killed committer keeps others from its tables for a minute at most; waiting for
-// it is looked at often and counts no try.
+// A killed committer blocks its tables for at most one minute. Waiting steps check the lease
+// often and count no try.
 func TestLeaseOfAKilledCommitter(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -105,8 +105,8 @@ func (l *lines) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
-// Steps come twice and are cut after their commit; a person reads of each commit and
-// each end once, and of no failure.
+// If steps run twice and are cut after their commit, the log shows each commit and each end
+// once, and no failure.
 func TestCommitsAndEndsAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log lines

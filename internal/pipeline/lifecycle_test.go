@@ -55,8 +55,8 @@ func newTracingWorld(t *testing.T) *world {
 	return w
 }
 
-// loseKickOff loses the answer of the first kick-off, as a crash between the 202
-// and its record does.
+// loseKickOff loses the answer of the first kick-off, like a crash between the 202 and its
+// record.
 func (w *world) loseKickOff() {
 	once := true
 	w.gate.after = func(_ int, call string) error {
@@ -92,7 +92,7 @@ func TestAJobWhosePromiseWasLostIsAdopted(t *testing.T) {
 			w.loseKickOff()
 			w.step()
 			orphan := w.server.jobs["status/101"]
-			w.server.write(orphan) // it works on, for nobody
+			w.server.write(orphan) // it still runs, unnoticed
 			w.server.pollsBeforeDone = polls
 			w.loaded("nightly-000001")
 			if j := jobOf(t, w, "nightly-000001.1"); w.server.kickOffs != 1 || !j.Adopted || j.Folder != "101" || j.Lost != 0 {
@@ -131,7 +131,7 @@ func TestALostKickOffWithoutTracesIsOnRecord(t *testing.T) {
 	}
 }
 
-// declining is a server that puts kick-offs off.
+// declining is a server that postpones kick-offs.
 type declining struct {
 	gatedSource
 	left *int
@@ -245,8 +245,7 @@ func TestCancelWhoseServerIsAwayIsMadeGoodByTheTick(t *testing.T) {
 	}
 }
 
-// Servers that keep the files get their job back, once: some have one place for
-// each client.
+// A job is deleted once at a server that keeps the files: some allow only one job per client.
 func TestJobsAreGivenBackBeforeTheNextStart(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)
@@ -275,7 +274,7 @@ func TestSlotsThatWereMissedCountOnce(t *testing.T) {
 	w := newWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.loaded("nightly-000001")
-	w.clock = w.clock.Add(100 * time.Hour) // an hourly plan, and nobody was there
+	w.clock = w.clock.Add(100 * time.Hour) // an hourly plan, and no tick ran
 	w.loaded("nightly-000002")
 	end := w.clock
 	w.loaded("nightly-000003")
@@ -371,8 +370,8 @@ func (s spoken) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 	return a, err
 }
 
-// Killed around a kick-off, wherever that is, a server that leaves traces loses no
-// job that has written a file: it is adopted, and the tables are the same.
+// After a crash anywhere around a kick-off, a server that leaves traces loses no job that has
+// written a file: the job is adopted, and the tables are the same.
 func TestCrashAroundAKickOffWithTraces(t *testing.T) {
 	t.Parallel()
 	for n := 1; n <= 40; n++ {
@@ -382,7 +381,7 @@ func TestCrashAroundAKickOffWithTraces(t *testing.T) {
 			"answer lost":   func(g *gate) { g.after = func(i int, _ string) error { return failAt(i, n) } },
 		} {
 			w := newTracingWorld(t)
-			// The server writes at once, whether or not anybody asks.
+			// The server writes at once, even if no poll comes.
 			w.beforeStep = func() {
 				for _, j := range w.server.jobs {
 					if !j.written {

@@ -10,8 +10,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// withHeartbeat returns a reader that tells the watchdog, while r is read, that a long
-// download is still at work.
+// withHeartbeat returns a reader that, while r is read, shows the watchdog that a long
+// download is still running.
 func (fe *fetcher) withHeartbeat(ctx context.Context, e records.Export, r io.Reader) io.Reader {
 	return readerFunc(func(b []byte) (int, error) {
 		n, err := r.Read(b)
@@ -27,17 +27,17 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
-// errCount reports that a file does not have as many lines as the manifest says.
+// errCount reports that the number of lines in a file differs from the manifest.
 var errCount = errors.New("the manifest counts otherwise")
 
 // lineCounter counts the lines that it reads, without blank ones. At the end it returns
-// errCount if their number is not the one that is wanted.
+// errCount if the number differs from want.
 type lineCounter struct {
 	r     io.Reader
-	want  int64 // -1: nobody said
+	want  int64 // -1: unknown
 	lines int64
-	begun bool // the present line has something on it
-	first bool // a byte order mark may only be at the very beginning
+	begun bool // the present line is not blank
+	first bool // only the first bytes may be a byte order mark
 }
 
 const byteOrderMark = "\xef\xbb\xbf"

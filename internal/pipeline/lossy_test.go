@@ -8,9 +8,9 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// The polling blob trigger of the Functions host misses more than half of the blobs
-// that are written in one second. Events are hints: everything is loaded, and nobody
-// waits for the watchdog.
+// The polling blob trigger of the Functions host misses more than half of the blobs that are
+// written in one second. Events are hints: everything is loaded without help from the
+// watchdog.
 func TestLossyBlobTrigger(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(50) {

@@ -11,11 +11,10 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// lookForOrphan looks for the job of a kick-off whose answer nobody wrote down, by
-// the folder that it leaves in our landing area. A job that has ended shows by its
-// manifest whose it is; while one runs that may be ours, there is nothing to do but
-// wait. Where a server leaves no traces, nothing is found: the kick-off is made
-// again, and the job's document tells of the lost one.
+// lookForOrphan looks for the job of a kick-off without a recorded answer, by the folder that
+// the job leaves in our landing area: the manifest of a finished job shows whether it is ours.
+// While a job that may be ours runs, the kick-off waits; if nothing is found, the kick-off is
+// made again, and the job's document counts the lost one.
 func (st *starter) lookForOrphan(ctx context.Context, source Source, j records.Job, r Request) (found Accepted, wait bool, err error) {
 	tracer, now := source.Traces, st.Now()
 	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < st.KickOffPatience {
@@ -32,7 +31,7 @@ func (st *starter) lookForOrphan(ctx context.Context, source Source, j records.J
 	for _, a := range candidates {
 		switch status, err := source.Status(ctx, a.StatusURL); {
 		case err != nil && (errors.Is(err, ErrUnknownJob) || fault.Of(err) != fault.Transient):
-			// Cancelled, expired or failed: no job to go on with.
+			// Cancelled, expired or failed: this job cannot continue.
 		case err != nil:
 			return found, false, fmt.Errorf("look for job %s: %w", j.ID, err)
 		case status.Manifest == nil:
@@ -50,8 +49,8 @@ func (st *starter) lookForOrphan(ctx context.Context, source Source, j records.J
 	return found, wait, nil
 }
 
-// unclaimedJobs lists the jobs that have left folders in our landing area between two
-// instants, and that no job of the journal has taken.
+// unclaimedJobs lists the jobs that left folders in our landing area between two times, and
+// that no job of the journal owns.
 func (st *starter) unclaimedJobs(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
 	var candidates []Accepted
 	last := ""

@@ -11,8 +11,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// strayed is a world whose first kick-off lost its answer, and whose orphan shows
-// itself only once it was made again.
+// strayed returns a world whose first kick-off lost its answer, and whose orphaned job shows
+// up only after the kick-off was made again.
 func strayed(t *testing.T) *world {
 	t.Helper()
 	w := newTracingWorld(t)
@@ -23,12 +23,12 @@ func strayed(t *testing.T) *world {
 		w.step()
 	}
 	orphan := w.server.jobs["status/101"]
-	orphan.polls = -1 << 20 // it runs on and on
+	orphan.polls = -1 << 20 // it never ends
 	w.server.write(orphan)
 	return w
 }
 
-// tickFor lets ticks pass for a while.
+// tickFor runs the ticks of a period.
 func (w *world) tickFor(d time.Duration) {
 	for end := w.clock.Add(d); w.clock.Before(end); {
 		w.step()
@@ -44,8 +44,8 @@ func noticeOf(t *testing.T, w *world) string {
 	return list[len(list)-1].Notice
 }
 
-// A job that runs does not say who started it: it is left alone, while the export goes
-// on and after its end, and a person is told what to look for.
+// A running job does not show who started it: it is not cancelled during or after the export,
+// and a person is told what to look for.
 func TestAnOrphanIsToldAndNotCancelled(t *testing.T) {
 	t.Parallel()
 	w := strayed(t)
@@ -67,8 +67,8 @@ func TestAnOrphanIsToldAndNotCancelled(t *testing.T) {
 	}
 }
 
-// The kick-off may have started a job: the notice of the cancelled export says so, and
-// nothing of the next one touches that job.
+// The kick-off may have started a job: the notice of the cancelled export reports it, and the
+// next export does not touch that job.
 func TestTheOrphanOfAnExportThatAPersonCancelled(t *testing.T) {
 	t.Parallel()
 	w := newTracingWorld(t)
@@ -96,7 +96,7 @@ func TestTheOrphanOfAnExportThatAPersonCancelled(t *testing.T) {
 	}
 }
 
-// An orphan that has ended is adopted where its manifest repeats the request. One that
+// An orphaned job that has ended is adopted if its manifest repeats the request. A job that
 // ends after its kick-off was made again is left alone: its files are never loaded.
 func TestAnOrphanThatEndsLate(t *testing.T) {
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestAnOrphanThatEndsLate(t *testing.T) {
 	}
 }
 
-// A kick-off that the server has refused has started nothing: there is nothing to tell.
+// A kick-off that the server has refused has started no job, so there is no notice.
 func TestARefusedKickOffLeavesNoOrphan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

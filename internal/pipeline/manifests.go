@@ -20,11 +20,11 @@ func (su *surveyor) manifestOf(ctx context.Context, s Step, e records.Export) (m
 	return m, "", err
 }
 
-// keptManifests bounds the memory for manifests: one of 10,000 files is a few MB.
+// keptManifests bounds the manifests in memory: one of 10,000 files takes a few MB.
 const keptManifests = 8
 
-// manifest reads the manifest of a job; it is kept in memory, where its URLs may
-// be fresher than in the journal.
+// manifest returns the manifest of a job. It is kept in memory, where its URLs may be fresher
+// than in the journal.
 func (su *surveyor) manifest(ctx context.Context, job string) (Manifest, error) {
 	su.mu.Lock()
 	m, ok := su.manifests[job]

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// several does n things, so many at once, and returns the first error that one of
-// them has met; the others are told by their context. A panic is the caller's: on a
-// goroutine of its own it would end the process past whoever answers for the step.
+// several calls do for 0 to n-1, at most atOnce at a time, and returns the first error; the
+// context of the other calls is then cancelled. It panics in the caller's goroutine if a call
+// panics: on its own goroutine the panic would end the process.
 func several(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int) error) error {
 	g, each := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)

@@ -9,8 +9,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Pipeline takes exports from their request to the tables. It hands each tick, each message
-// and each event to the agent whose work that is.
+// Pipeline takes exports from their request to the tables. It passes each tick, message and
+// event to the agent for that work.
 type Pipeline struct {
 	*deps
 	failures  *failures
@@ -24,7 +24,7 @@ type Pipeline struct {
 	committer *committer
 }
 
-// Ports are what the pipeline needs of the world.
+// Ports connects the pipeline to storage, queue, warehouse, FHIR servers and clock.
 type Ports struct {
 	Lake      Lake
 	Journal   Journal
@@ -35,43 +35,42 @@ type Ports struct {
 	Landings Landings
 	// Remover removes the prepared files of exports that have ended; nil keeps them.
 	Remover Remover
-	// Source gives the FHIR server of a plan.
+	// Source returns the FHIR server of a plan.
 	Source func(plan string) (Source, error)
-	// Now is the local clock. It times waiting, never data.
+	// Now is the local clock. It measures waits only, never data.
 	Now func() time.Time
-	// Token gives a new random name of hexadecimal digits.
+	// Token returns a new random name of hexadecimal digits.
 	Token func() string
 	Log   *slog.Logger
-	// Trouble hears of every step that fails, from any goroutine; nil means nobody
-	// listens.
+	// Trouble is called for every step that fails, from any goroutine; nil turns it off.
 	Trouble func(Trouble)
 }
 
 // Options are the pipeline's settings.
 type Options struct {
 	Plans []Plan
-	// Settle is how long after its event a blob is left alone: the FHIR server
-	// commits the same bytes several times.
+	// Settle is how long a blob is left alone after its event: the FHIR server commits the same
+	// bytes several times.
 	Settle time.Duration // 30 s
-	// PollMin and PollMax bound the wait between polls where the server says nothing.
+	// PollMin and PollMax bound the wait between polls if the server suggests none.
 	PollMin, PollMax time.Duration // 10 s, 5 min
-	// SilentAfter is how long an unfinished export may be silent before its steps
-	// are sent again.
+	// SilentAfter is how long an unfinished export may be silent before its steps are sent
+	// again.
 	SilentAfter time.Duration // 15 min
 	// StepTimeout ends a step before the host would kill the whole handler.
 	StepTimeout time.Duration // 55 min
-	// ExportTimeout is how long the FHIR server may take over one job.
+	// ExportTimeout is how long the FHIR server may take for one job.
 	ExportTimeout time.Duration // 24 h
-	// StuckAfter is how long a job may show neither another progress text nor another
-	// file before it is taken for stuck, at servers that show such things.
+	// StuckAfter is how long a job may show neither new progress text nor a new file before it
+	// counts as stuck. It applies to servers that show progress or files.
 	StuckAfter time.Duration // 12 h
-	// KickOffPatience is how long after a kick-off whose outcome nobody wrote down
-	// the next one is made: longer than any server takes to answer it.
+	// KickOffPatience is how long after a kick-off without a recorded outcome the next one is
+	// made. It exceeds the time in which any server answers a kick-off.
 	KickOffPatience time.Duration // 4 min
-	// LeaseFor is how long a killed committer keeps others from the same tables; one
-	// that works renews its lease.
+	// LeaseFor is how long a killed committer keeps others from the same tables. A running
+	// committer renews its lease.
 	LeaseFor time.Duration // 1 min
-	// Readers is how many small requests of one step are under way at once.
+	// Readers bounds the concurrent small requests of one step.
 	Readers int // 8
 	// GiveUpAfter is how long a server may be unavailable before a kick-off fails.
 	GiveUpAfter time.Duration // 20 min
@@ -81,7 +80,7 @@ type Options struct {
 
 const settle = 30 * time.Second
 
-// New makes a pipeline, with defaults for the options that are zero.
+// New returns a pipeline, with defaults for the options that are zero.
 func New(o Options, ports Ports) *Pipeline {
 	o.Settle = cmp.Or(o.Settle, settle)
 	o.PollMin = cmp.Or(o.PollMin, 10*time.Second)
@@ -116,7 +115,7 @@ func (p *Pipeline) BlobWritten(ctx context.Context, path, etag string, size int6
 	return Events{p.Queue, p.Now, p.Settle}.BlobWritten(ctx, path, etag, size)
 }
 
-// Cancel ends an export at a person's wish, as Canceller does.
+// Cancel ends an export at a person's request, as Canceller does.
 func (p *Pipeline) Cancel(ctx context.Context, id string) ([]JobEnd, error) {
 	return Canceller{p.Journal, p.Source, p.Now}.Cancel(ctx, id)
 }

@@ -13,8 +13,7 @@ func (d *deps) plan(name string) (Plan, bool) {
 	return Plan{}, false
 }
 
-// Plan is one recurring export. A plan owns its schema: two plans never write
-// the same tables.
+// Plan is one recurring export. A plan owns its schema: two plans never write the same tables.
 type Plan struct {
 	Name       string // [a-z][a-z0-9-]*, at most 40 characters; part of ids and paths
 	Level      string
@@ -24,26 +23,26 @@ type Plan struct {
 	// Deleted asks the server for deletes on incremental exports.
 	Deleted bool
 	Schema  string
-	// Schedule says when the plan is due; nil means only by hand.
+	// Schedule is when the plan is due; nil means only by hand.
 	Schedule Schedule
-	// Lag is how far behind the server's clock an export ends, so that writes
-	// still under way are left to the next one. Overlap is how far the next one
-	// begins before the end of the last.
+	// Lag is how far behind the server's clock an export ends, so that writes in progress are
+	// left to the next export. Overlap is how far before the end of the last export the next
+	// one begins.
 	Lag, Overlap time.Duration
-	// OpenEnd says that the server cannot be told where a window ends: it ends at the
-	// job's transactionTime.
+	// OpenEnd is set if the server cannot be told where a window ends: it ends at the job's
+	// transactionTime.
 	OpenEnd bool
-	// Paused keeps the schedule from starting the plan; a person still may.
+	// Paused keeps the schedule from starting the plan. A person can still start it.
 	Paused bool
-	// AllowErrors accepts an export although the server reports errors: it becomes
-	// loaded, and the watermark moves past what the server left out.
+	// AllowErrors accepts an export although the server reports errors: the export becomes
+	// loaded, and the watermark moves past the data that the server left out.
 	AllowErrors bool
 	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which the export fails.
 	MaxBad float64
 }
 
-// Schedule is a recurring instant.
+// Schedule is a recurring time.
 type Schedule interface {
-	// Next is the first instant after t.
+	// Next returns the first time after t.
 	Next(t time.Time) time.Time
 }

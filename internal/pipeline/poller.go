@@ -14,7 +14,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// checkManifestTypes refuses types of a manifest that cannot be told apart from others.
+// checkManifestTypes refuses resource types of a manifest that CheckTypes refuses, also
+// together with the types that the jobs asked for.
 func checkManifestTypes(e records.Export, types []string) error {
 	slices.Sort(types)
 	types = slices.Compact(types)
@@ -27,8 +28,8 @@ func checkManifestTypes(e records.Export, types []string) error {
 	return nil
 }
 
-// fetches lists the fetch steps of a job: files that are not in the lake yet, and error
-// files that were not read yet.
+// fetches lists the fetch steps of a job: for files that are not in the lake yet, and for
+// error files that were not read yet.
 func (p *poller) fetches(ctx context.Context, e records.Export, j records.Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
 	step := func(n int) Step {
 		return Step{Kind: StepFetch, Export: e.ID, Job: j.N, File: n, Round: e.Round}
@@ -52,7 +53,8 @@ func (p *poller) fetches(ctx context.Context, e records.Export, j records.Job, m
 	return steps, nil
 }
 
-// keepManifest stores the manifest of a job, unless its files could not be worked on.
+// keepManifest stores the manifest of a job. It refuses a manifest whose files cannot be
+// processed.
 func (p *poller) keepManifest(ctx context.Context, e records.Export, j records.Job, m Manifest) error {
 	var types []string
 	for _, f := range m.Output {
@@ -81,15 +83,16 @@ func (p *poller) keepManifest(ctx context.Context, e records.Export, j records.J
 	return p.records.KeepManifest(ctx, j.ID, m)
 }
 
-// poller asks for the status of jobs, and sends the steps of a job's files once it is done.
+// poller asks for the status of jobs, and sends the steps for a job's files once the job is
+// done.
 type poller struct {
 	*deps
 	files  *surveyor
 	finish *finisher
 }
 
-// poll asks for the status of a job once: still running is the next poll, done
-// is the manifest and one step for each of its files.
+// poll asks for the status of a job once. If the job still runs it sends the next poll, else
+// it stores the manifest and sends one step for each file.
 func (p *poller) poll(ctx context.Context, s Step) error {
 	e, err := p.records.Export(ctx, s.Export)
 	switch {
@@ -107,11 +110,11 @@ func (p *poller) poll(ctx context.Context, s Step) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", s, err)
 	case s.N < j.PollN || j.StatusURL == "":
-		return nil // of an older chain
-	case s.N > j.PollN+1: // the next poll is sent before the journal says so
+		return nil // this poll belongs to an older chain
+	case s.N > j.PollN+1: // the next poll is sent before the journal has its number
 		return p.ignore(ctx, s, noPoll)
 	case j.Collected():
-		return p.collected(ctx, e, j) // arrived late: send again what follows
+		return p.collected(ctx, e, j) // arrived late: send the following steps again
 	}
 	source, err := p.Source(e.Plan)
 	if err != nil {
@@ -151,9 +154,8 @@ func (p *poller) poll(ctx context.Context, s Step) error {
 	return p.collected(ctx, e, j)
 }
 
-// settleTime gives a manifest whose transactionTime cannot be used the time of its
-// kick-off. It refuses one that is before the window it was asked for, or that has not
-// come by our clock.
+// settleTime replaces a transactionTime that cannot be used with the time of the kick-off. It
+// refuses one that is before the requested window, or ahead of our clock.
 func (p *poller) settleTime(m *Manifest, j records.Job, requests []Request) error {
 	if m.TransactionTime.IsZero() {
 		m.TransactionTime = j.ServerTime
@@ -174,8 +176,8 @@ func (p *poller) settleTime(m *Manifest, j records.Job, requests []Request) erro
 	return nil
 }
 
-// pollFailed keeps the watchdog from a poll that is about to be tried again: a new
-// chain would begin to count its tries anew, and never come to an end.
+// pollFailed moves PollAt to the next try of a failed poll, so that the watchdog sends no poll
+// of its own. A new chain would count its tries from zero and never reach the limit.
 func (p *poller) pollFailed(ctx context.Context, source Source, s Step, j records.Job, cause error) error {
 	if fault.Of(cause) == fault.Transient {
 		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
@@ -195,11 +197,11 @@ func (p *poller) pollFailed(ctx context.Context, source Source, s Step, j record
 	return fmt.Errorf("%s: %w", s, cause)
 }
 
-// replicaLag is how long after its promise a server may not know a job yet.
+// replicaLag is how long a server may not know a job after it accepted the job.
 const replicaLag = time.Minute
 
-// pollAgain sends the next poll before it moves the journal on: killed between
-// the two, this poll comes again and its successor is a duplicate for the queue.
+// pollAgain sends the next poll before it updates the journal. If the process is killed
+// between the two, this poll runs again and the queue drops its successor as a duplicate.
 func (p *poller) pollAgain(ctx context.Context, source Source, s Step, j records.Job, status Status) error {
 	moved, err := p.moved(ctx, source, j, status)
 	if err != nil {
@@ -233,16 +235,15 @@ func (p *poller) pollAgain(ctx context.Context, source Source, s Step, j records
 	return err
 }
 
-// jitter is up to a fifth of a wait: jobs that began at the same tick must not all
-// ask at the same instant. It is made of the step, and so is the same when the step
-// comes again.
+// jitter returns up to a fifth of a wait, so that jobs that began at the same tick do not all
+// ask at the same time. It is computed from the step, so a repeated step gets the same jitter.
 func jitter(wait time.Duration, s Step) time.Duration {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.id())) // never fails, says its documentation
+	_, _ = h.Write([]byte(s.id())) // never fails, by its documentation
 	return wait * time.Duration(h.Sum32()%20) / 100
 }
 
-// giveUp ends a job at the server, so that it does not stand in the next one's way.
+// giveUp ends a job at the server, so that it does not block the next one.
 func (p *poller) giveUp(ctx context.Context, source Source, s Step, j records.Job, why error) error {
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {
 		p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
@@ -253,9 +254,9 @@ func (p *poller) giveUp(ctx context.Context, source Source, s Step, j records.Jo
 	}
 }
 
-// moved is when the server last showed that it is at work: another progress text,
-// or another file in the job's folder. A server that shows neither is never found
-// to be stuck; the deadline ends it.
+// moved returns when the server last showed work on the job: new progress text, or a new file
+// in the job's folder. A server that shows neither never counts as stuck; the deadline ends
+// its job.
 func (p *poller) moved(ctx context.Context, source Source, j records.Job, status Status) (time.Time, error) {
 	last := j.MovedAt
 	if j.AcceptedAt.After(last) {
@@ -284,9 +285,8 @@ func (p *poller) moved(ctx context.Context, source Source, j records.Job, status
 	return last, nil
 }
 
-// collected sends the step of each file of a job that lacks one: a fetch where the
-// server keeps it, else a prepare. It comes after a manifest, and again whenever a
-// poll arrives later than that.
+// collected sends the step of each file of a job that needs one: a fetch if the server keeps
+// the file, else a prepare. It runs after the manifest arrives, and again for each later poll.
 func (p *poller) collected(ctx context.Context, e records.Export, j records.Job) error {
 	m, err := p.files.manifest(ctx, j.ID)
 	if err != nil {

@@ -9,69 +9,65 @@ import (
 	"time"
 )
 
-// ErrChanged is returned by Lake.Open when the blob is no longer at the ETag
-// asked for.
+// ErrChanged is returned by Lake.Open if the blob is no longer at the requested ETag.
 var ErrChanged = errors.New("rewritten since it was listed")
 
-// Area is one of the three places of the lake; an adapter maps it to a container.
+// Area is one of the three places of the lake. An adapter maps it to a container.
 type Area string
 
 // The areas.
 const (
-	// Landing is where the FHIR server writes: <export folder>/<Type>-*.ndjson.
-	// The pipeline only reads it.
+	// Landing holds the files that the FHIR server writes: <export folder>/<Type>-*.ndjson. The
+	// pipeline only reads it.
 	Landing Area = "landing"
-	// Staging holds what prepare made of a file.
+	// Staging holds the prepared form of files.
 	Staging Area = "staging"
 	// Quarantine holds bad lines with their reasons.
 	Quarantine Area = "quarantine"
 )
 
-// File is one blob as a listing shows it.
+// File is one blob of a listing.
 type File struct {
-	Path     string    // inside the area, with slashes, no leading one
+	Path     string    // inside the area, with slashes but no leading slash
 	ETag     string    // opaque, without quotes; changes with every commit of the blob
 	Size     int64     // bytes
 	Modified time.Time // by the storage's clock
 }
 
-// Lake is the storage account that the FHIR server exports into.
-// A missing blob is fs.ErrNotExist everywhere.
+// Lake is the storage account that the FHIR server exports into. All methods return
+// fs.ErrNotExist for a missing blob.
 type Lake interface {
-	// List yields the blobs whose path starts with prefix, in order of path.
-	// It stops after the first error. A prefix without blobs yields nothing.
+	// List yields the blobs whose path starts with prefix, in order of path; none is not an
+	// error. It stops after the first error.
 	List(ctx context.Context, area Area, prefix string) iter.Seq2[File, error]
 	// Stat describes one blob.
 	Stat(ctx context.Context, area Area, path string) (File, error)
-	// Open streams a blob as it stood at etag, or as it is now when etag is
-	// empty. It fails with ErrChanged when the blob has another etag; a blob
-	// that is rewritten while it is read fails the read, or yields the old bytes
-	// to the end, but never a mixture.
+	// Open streams a blob at etag, or its present version if etag is empty; it returns
+	// ErrChanged if the blob has another etag. If the blob is rewritten during the read, the
+	// read fails or yields the old bytes to the end, but never a mixture.
 	Open(ctx context.Context, area Area, path, etag string) (io.ReadCloser, error)
-	// Put writes a blob, whole or not at all, over whatever was there. When r
-	// fails, Put fails with r's error and nothing becomes visible.
+	// Put writes a blob, whole or not at all, over an existing one. If r fails, Put returns r's
+	// error and nothing becomes visible.
 	Put(ctx context.Context, area Area, path string, r io.Reader) (File, error)
 }
 
-// Landings creates the blobs of files that a server keeps to itself. The Lake's
-// landing area shows them.
+// Landings creates the blobs of files that a server keeps. The Lake's landing area shows them.
 type Landings interface {
-	// Create writes a blob where there is none, whole or not at all; where there is
-	// one it fails with fs.ErrExist and leaves it as it is. When r fails, Create
-	// fails with r's error.
+	// Create writes a new blob, whole or not at all. If the blob exists it returns fs.ErrExist
+	// and does not change the blob; if r fails it returns r's error.
 	Create(ctx context.Context, area Area, path string, r io.Reader) (File, error)
 }
 
-// Remover removes blobs that nobody needs any more.
+// Remover removes blobs that are no longer needed.
 type Remover interface {
-	// Remove removes a blob; one that is gone already is no error.
+	// Remove removes a blob. A missing blob is not an error.
 	Remove(ctx context.Context, area Area, path string) error
 }
 
 // Message is one step to be done, now or later.
 type Message struct {
-	// ID lets the queue drop a message that it has already taken within its
-	// duplicate window (an hour or more).
+	// ID lets the queue drop a message that it has already taken within its duplicate window
+	// (an hour or more).
 	ID   string
 	Body []byte
 	// At is when the message becomes visible; zero means at once.
@@ -80,103 +76,100 @@ type Message struct {
 
 // Queue sends steps. Delivery is at least once and in any order.
 type Queue interface {
-	// Send returns when every message is durable. After an error any number of
-	// them may have been sent: sending again with the same ids is harmless.
+	// Send returns when every message is durable. After an error any number of them may have
+	// been sent: sending them again with the same ids is harmless.
 	Send(ctx context.Context, messages ...Message) error
 }
 
-// Accepted is the server's promise to do an export.
+// Accepted is the server's answer to a kick-off that it accepted.
 type Accepted struct {
 	StatusURL string
-	// Folder identifies the export's blobs in the landing area: their first path
-	// segment is "<anything>-<Folder>" or Folder itself. Empty for servers that
-	// keep the files to themselves.
+	// Folder identifies the export's blobs in the landing area: their first path segment is
+	// "<anything>-<Folder>" or Folder itself. It is empty for servers that keep the files.
 	Folder string
-	// ServerTime is the server's clock when it answered; zero when it did not show it.
+	// ServerTime is the server's clock when it answered; zero if the server did not show it.
 	ServerTime time.Time
-	// Exchange is what was said, for the record.
+	// Exchange is the request and the answer, for the record.
 	Exchange Exchange
 }
 
 // Status is the state of a job at the server.
 type Status struct {
 	Manifest *Manifest     // nil while the job runs
-	RetryIn  time.Duration // the server's wish; zero when it has none
-	Progress string        // share or count of what is done, for people; no text of the server
-	// ProgressMark changes when the server reports other progress; empty when it
-	// reports none.
+	RetryIn  time.Duration // the wait that the server asks for; zero if none
+	Progress string        // share or count of finished work, for people; no text of the server
+	// ProgressMark changes when the server reports other progress; empty if it reports none.
 	ProgressMark string
 }
 
-// ErrUnknownJob is returned by Server.Status for a job that the server does not
-// know: cancelled, expired, or so new that a replica has not heard of it.
+// ErrUnknownJob is returned by Server.Status for a job that the server does not know:
+// cancelled, expired, or so new that a replica does not know it yet.
 var ErrUnknownJob = errors.New("the server does not know this job")
 
-// ErrDeclined is wrapped by Server.KickOff's error when the server has answered
-// that it does not start a job now: none is running, and a later try is no second.
+// ErrDeclined is wrapped by Server.KickOff's error if the server answered that it does not
+// start a job now. No job runs, so a later try cannot start a second one.
 var ErrDeclined = errors.New("the server did not start the job")
 
-// ErrUnavailable is wrapped by Server.KickOff's error when the server could not be
-// reached, or answered that it cannot work now. No job runs, as after ErrDeclined.
+// ErrUnavailable is wrapped by Server.KickOff's error if the server could not be reached, or
+// answered that it cannot work now. No job runs, as after ErrDeclined.
 var ErrUnavailable = fmt.Errorf("%w: it is not available", ErrDeclined)
 
-// ErrUnfollowed is wrapped by Server.KickOff's error when the server has started a
-// job and has not said how to follow it.
+// ErrUnfollowed is wrapped by Server.KickOff's error if the server has started a job but
+// returned no way to follow it.
 var ErrUnfollowed = errors.New("its job cannot be followed")
 
-// ErrExpired is wrapped by Downloader.Download's error when the server does not
-// give the file at its URL, any more or yet: the manifest, read again, may have a
-// fresh URL.
+// ErrExpired is wrapped by Downloader.Download's error if the server no longer serves the file
+// at its URL, or not yet. The manifest, read again, may have a fresh URL.
 var ErrExpired = errors.New("the server does not give the file at this URL")
 
-// ErrThrottled is wrapped by Downloader.Download's error when it is not the turn
-// of this file. That is no failure, and says so as often as the server likes.
+// ErrThrottled is wrapped by Downloader.Download's error if the file has to wait for its turn.
+// This is not a failure, and the server may repeat it without limit.
 var ErrThrottled = errors.New("the server wants fewer downloads at once")
 
-// Source is the FHIR server of a plan, with the abilities that not every server has. A
-// wrapper replaces one field and keeps the others.
+// Source is the FHIR server of a plan, with the abilities that not every server has. A wrapper
+// replaces one field and keeps the others.
 type Source struct {
 	Server
-	// Files reads the files that the server keeps; nil for a server that writes them into
-	// our lake.
+	// Files reads the files that the server keeps; nil for a server that writes them into our
+	// lake.
 	Files Downloader
-	// Traces finds jobs by the folders that they leave in our landing area; nil where
-	// nothing is to be found.
+	// Traces finds jobs by the folders that they leave in our landing area; nil if the server
+	// leaves none.
 	Traces Tracer
 	// Issues reads error files; nil for a source that cannot.
 	Issues IssueReader
 }
 
-// Server is a FHIR server that exports in bulk.
-// Errors are classified: a job that the server gave up is Permanent.
+// Server is a FHIR server that exports in bulk. Its errors are classified: a job that the
+// server gave up is Permanent.
 type Server interface {
-	// Now is the server's clock, to the millisecond.
+	// Now returns the server's clock, to the millisecond.
 	Now(ctx context.Context) (time.Time, error)
-	// KickOff starts a job. It is not idempotent: a second call is a second job.
-	// After a Transient error a job may run, unless it is ErrDeclined; after another
-	// one none does, unless it is ErrUnfollowed.
+	// KickOff starts a job. It is not idempotent: a second call starts a second job.
+	//
+	// After a Transient error a job may run, unless it is ErrDeclined. After any other error no
+	// job runs, unless it is ErrUnfollowed.
 	KickOff(ctx context.Context, r Request) (Accepted, error)
-	// Status asks once.
+	// Status asks the server once.
 	Status(ctx context.Context, statusURL string) (Status, error)
-	// Cancel ends a job; one that is unknown or ended already is no error.
+	// Cancel ends a job. A job that is unknown or has ended is not an error.
 	Cancel(ctx context.Context, statusURL string) error
 }
 
-// Downloader reads the files of a server that keeps them to itself.
+// Downloader reads the files of a server that keeps them.
 type Downloader interface {
-	// Download streams one file of a manifest, decoded, and takes up links that
-	// break. What it yields is whole, or ends in an error. It may wait a little for
-	// its turn.
+	// Download streams one file of a manifest, decoded, and resumes broken connections. The
+	// stream is complete or ends in an error; Download may wait a little for its turn.
 	Download(ctx context.Context, f OutputFile, requiresToken bool) (io.ReadCloser, error)
-	// Deletes reads a file of the manifest's Deleted, and yields a line of the
-	// Azure form for each resource. It stops after the first error.
+	// Deletes reads a file of the manifest's Deleted, and yields a line of the Azure form for
+	// each resource. It stops after the first error.
 	Deletes(r io.Reader) iter.Seq2[Tombstone, error]
 }
 
 // IssueReader reads the error files of a server.
 type IssueReader interface {
-	// Issues counts what the error file f reports. It reads no text that a person
-	// wrote. An unreadable line counts as an error.
+	// Issues counts the issues of the error file f. It reads no text that a person wrote, and
+	// counts an unreadable line as an error.
 	Issues(f OutputFile, r io.Reader) ([]Issue, error)
 }
 
@@ -184,29 +177,28 @@ type IssueReader interface {
 type Tombstone struct {
 	Type string
 	Line []byte
-	// Foreign says that the delete names a resource of another server. It has no Line.
+	// Foreign is set if the delete names a resource of another server. Then there is no Line.
 	Foreign bool
 }
 
-// Tracer knows the folders of a server that writes into our landing area: a job leaves
-// one even when its promise was lost on the way.
+// Tracer knows the folders of a server that writes into our landing area. A job leaves a
+// folder even if the answer to its kick-off was lost.
 type Tracer interface {
-	// Prefixes lists the prefixes under which the folder of a job must be that was
-	// started between the two instants, by either clock.
+	// Prefixes lists the prefixes for the folder of a job that was started between the two
+	// times, by either clock.
 	Prefixes(from, to time.Time) []string
-	// Traced is the promise that belongs to a folder, and false for a folder of
+	// Traced returns the accepted job that belongs to a folder, and false for a folder of
 	// another form.
 	Traced(folder string) (Accepted, bool)
-	// Answers says whether a manifest answers a request.
+	// Answers reports whether a manifest answers a request.
 	Answers(m Manifest, r Request) bool
 }
 
 // Warehouse holds the tables. Several plans share it, each in its own schema.
 type Warehouse interface {
-	// Commit makes one batch visible, all of it or nothing, and reports what
-	// became of each of its files. Files that the ledger already has are left
-	// out; committing a batch again changes nothing. See the design's section
-	// on commit for the order of things.
+	// Commit makes one batch visible, all of it or nothing, and records the outcome of each
+	// file, in the order that the design's section on commit describes. It leaves out files
+	// that the ledger already has, so committing a batch again changes nothing.
 	Commit(ctx context.Context, b Batch) error
 	// Ledger lists the committed files of an export.
 	Ledger(ctx context.Context, schema, export string) ([]LedgerEntry, error)
@@ -219,7 +211,7 @@ type Batch struct {
 	Export  string
 	Type    string // resource type
 	ViewSet int
-	// Attempt names the staging tables of this try; unique, [0-9a-f]+.
+	// Attempt names the stage tables of this try; unique, [0-9a-f]+.
 	Attempt string
 	Files   []PreparedFile
 }
@@ -231,9 +223,8 @@ type PreparedFile struct {
 	Done Done
 }
 
-// Done is what prepare says of a file: the content of done.json.
-// Lines = resources + Blank + Quarantined + Filtered, where the resources are
-// the lines of head.parquet.
+// Done is the result of prepare for a file: the content of done.json. Lines = resources +
+// Blank + Quarantined + Filtered; the resources are the rows of head.parquet.
 type Done struct {
 	Lines       int64 `json:"lines"` // all lines, blank ones included
 	Blank       int64 `json:"blank"`
@@ -241,13 +232,13 @@ type Done struct {
 	Filtered    int64 `json:"filtered"`
 	Deleted     int64 `json:"deleted"` // tombstones among the resources
 	ValueCounts
-	// Rows counts the rows per table; a table without rows has no Parquet file.
+	// Rows counts the rows per table. A table without rows has no Parquet file.
 	Rows map[string]int64 `json:"rows"`
-	// Heads is the number of rows of head.parquet; 0 means there is no such file.
+	// Heads is the number of rows of head.parquet; 0 means that the file does not exist.
 	Heads int64 `json:"heads"`
 }
 
-// LedgerEntry says what became of one committed file.
+// LedgerEntry is the outcome of one committed file.
 type LedgerEntry struct {
 	Path string `json:"path"`
 	ETag string `json:"etag"`
@@ -261,30 +252,29 @@ type Flattening struct {
 	Export string
 	Type   string
 	Path   string // of the file, for the quarantine
-	// LastUpdated stands in for resources that carry none; zero means it is not
-	// known yet, and a resource without one fails with ErrNoInstant.
+	// LastUpdated replaces a missing meta.lastUpdated. Zero means unknown, and then a resource
+	// without meta.lastUpdated fails with ErrNoInstant.
 	LastUpdated time.Time
-	// Dir is where the Parquet files go in the staging area; quarantined lines
-	// go to Dir+".ndjson" in the quarantine area.
+	// Dir is the folder for the Parquet files in the staging area. Quarantined lines go to
+	// Dir+".ndjson" in the quarantine area.
 	Dir string
-	// Foreign says what becomes of lines of other resource types.
+	// Foreign selects how lines of other resource types are handled.
 	Foreign Foreign
-	// Others are the types that ForeignElsewhere leaves out.
+	// Others lists the types that ForeignElsewhere leaves out.
 	Others []string
 }
 
-// Foreign says what a Flattener does with the lines of a resource type that was not asked
-// for.
+// Foreign selects how a Flattener handles the lines of other resource types.
 type Foreign int
 
-// What becomes of lines of other types.
+// Ways to handle lines of other types.
 const (
-	// ForeignBad quarantines them: a file of a manifest has one type.
+	// ForeignBad quarantines the lines: a file of a manifest has one type.
 	ForeignBad Foreign = iota
 	// ForeignStops ends with ErrMixed at the first line that names another type.
 	ForeignStops
-	// ForeignElsewhere leaves out the lines of the types in Others, without counting them:
-	// each of these types is flattened with ForeignSkipped. Others are bad.
+	// ForeignElsewhere leaves out the lines of the types in Others, without counting them: each
+	// of these types is flattened with ForeignSkipped. Lines of all other types are bad.
 	ForeignElsewhere
 	// ForeignSkipped leaves out all lines that do not name the type, without counting them.
 	ForeignSkipped
@@ -294,19 +284,19 @@ const (
 // several resource types.
 var ErrMixed = errors.New("the file has lines of several resource types")
 
-// ErrNoInstant says that a resource has no meta.lastUpdated and the job's
-// transactionTime is not known yet.
+// ErrNoInstant is returned by Flattener.Flatten for a resource without meta.lastUpdated while
+// the job's transactionTime is unknown.
 var ErrNoInstant = errors.New("a resource has no meta.lastUpdated, and the manifest is not here yet")
 
-// Flattener turns NDJSON into the prepared form of the plan's present views.
+// Flattener converts NDJSON into the prepared form of the plan's present views.
 type Flattener interface {
-	// ViewSet fingerprints the plan's views: equal text, equal tables.
+	// ViewSet returns a fingerprint of the plan's views: equal text means equal tables.
 	ViewSet(plan string) (string, error)
-	// HasViews reports whether any view of the plan reads a resource type. Lines of a
-	// type without views are counted and leave no rows.
+	// HasViews reports whether any view of the plan reads a resource type. Lines of a type
+	// without views are counted and make no rows.
 	HasViews(plan, resourceType string) (bool, error)
-	// Flatten reads r to its end and writes one Parquet file per table with rows,
-	// and head.parquet. Bad lines are counted and quarantined, never an error.
-	// The same input gives the same files.
+	// Flatten reads r to its end and writes one Parquet file per table with rows, and
+	// head.parquet; the same input makes the same files. Bad lines are counted and quarantined,
+	// never an error.
 	Flatten(ctx context.Context, f Flattening, r io.Reader) (Done, error)
 }

@@ -16,8 +16,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// lists reports whether the manifest of a step's job lists the step's file, with the
-// step's type.
+// lists reports whether the manifest of a step's job lists the step's file with the step's
+// type.
 func (p *preparer) lists(ctx context.Context, s Step, m Manifest) (bool, error) {
 	job := records.JobID(s.Export, s.Job)
 	p.mu.Lock()
@@ -51,11 +51,11 @@ type preparer struct {
 	finish *finisher
 }
 
-// landed prepares a blob ahead of the manifest, so that flattening goes on while
-// the server still exports. Everything that speaks against it ends it quietly.
+// landed prepares a blob before the manifest arrives, so that flattening runs while the server
+// still exports. It ends without an error if the blob is not to be prepared now.
 //
-// It does not look for the end: a poll that has brought the manifest either sees
-// what landed has made, or sends a prepare step for the file, which does look.
+// It does not check for the end: a poll that has stored the manifest either sees the result of
+// landed, or sends a prepare step for the file, which does check.
 func (p *preparer) landed(ctx context.Context, s Step) error {
 	folder, _, _ := strings.Cut(s.Path, "/")
 	owner, err := p.owner(ctx, folder)
@@ -71,22 +71,22 @@ func (p *preparer) landed(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	// The manifest has the last word on the type; a wrong guess costs time only.
+	// The manifest decides the type; a wrong guess only costs time.
 	s.Type, _, _ = strings.Cut(path.Base(s.Path), "-")
 	if e.State.Final() || !isSpelledRight(s.Type) {
 		return nil
 	}
-	// With the manifest come the prepare steps, and events have nothing to add.
+	// The prepare steps are sent with the manifest, and then events add nothing.
 	if collected, err := p.wasCollected(ctx, owner); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	} else if collected {
 		return nil
 	}
-	// A server commits a blob several times, and each time is an event: all but the
-	// last end here, at the cost of one request.
+	// A server commits a blob several times, and each commit is an event: all but the last end
+	// here, at the cost of one request.
 	f, err := p.Lake.Stat(ctx, Landing, s.Path)
 	if there, err := exists(err); !there || (s.ETag != "" && f.ETag != s.ETag) {
-		return err // gone, or the event of a later commit speaks for it
+		return err // gone, or a later commit has its own event
 	}
 	err = p.prepareFile(ctx, e, s, f, landing{})
 	if errors.Is(err, ErrNoInstant) || errors.Is(err, ErrChanged) {
@@ -147,15 +147,15 @@ func (p *preparer) prepare(ctx context.Context, s Step) error {
 	return nil
 }
 
-// landing is what is known of a file beside its step.
+// landing holds facts about a file that its step does not have.
 type landing struct {
-	transactionTime time.Time // of its job; zero before the manifest
-	fresh           bool      // written just now, by this step: nobody has prepared it
+	transactionTime time.Time // of its job; zero before the manifest arrives
+	fresh           bool      // written just now by this step, so not prepared yet
 }
 
-// prepareAndLook prepares a file of the manifest, and looks whether it was the last.
-// While others of this process are at files of the same type, one of them looks: it
-// does so after this step's work, since it has not begun to.
+// prepareAndLook prepares a file of the manifest, and checks whether it was the last. It
+// leaves the check to another step of this process that works on a file of the same type: that
+// step checks later, and sees this step's work.
 func (p *preparer) prepareAndLook(ctx context.Context, e records.Export, s Step, f File, l landing) error {
 	place, err := p.files.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
@@ -173,8 +173,8 @@ func (p *preparer) prepareAndLook(ctx context.Context, e records.Export, s Step,
 	return p.finish.check(ctx, e.ID, s.Type)
 }
 
-// prepareFile makes the prepared form of a file at its ETag, unless it is there:
-// Parquet per table, then done.json, which alone makes it count.
+// prepareFile makes the prepared form of a file at its ETag, unless it exists: Parquet files
+// per table, then done.json, which marks the file as prepared.
 func (p *preparer) prepareFile(ctx context.Context, e records.Export, s Step, f File, l landing) error {
 	place, err := p.files.placeOf(ctx, e.ID, s.Type)
 	if err != nil {

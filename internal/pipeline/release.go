@@ -9,9 +9,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// dismiss gives the jobs of an export that has ended back to the server, once:
-// some keep a client's one place until it deletes its job. It comes before the
-// plan's next start.
+// dismiss deletes the jobs of an ended export at the server, once, before the plan's next
+// start. Some servers block a client's only slot until it deletes its job.
 func (w *watchdog) dismiss(ctx context.Context, d *records.Document[records.PlanRecord], e records.Export) error {
 	if d.Value.Released == e.ID {
 		return nil
@@ -35,8 +34,8 @@ func (w *watchdog) dismiss(ctx context.Context, d *records.Document[records.Plan
 	return nil
 }
 
-// releaseJobs deletes the jobs of an export at the server: those that run for nobody,
-// and those whose files are there and were fetched.
+// releaseJobs deletes the jobs of an export at the server: jobs that still run, and jobs whose
+// files were fetched.
 func (w *watchdog) releaseJobs(ctx context.Context, e records.Export) error {
 	ends, err := endJobs(ctx, w.records, w.Source, e)
 	for _, j := range ends {

@@ -12,14 +12,14 @@ import (
 type TypeReport struct {
 	Type     string `json:"type"`
 	Files    int    `json:"files"`
-	Manifest int64  `json:"manifest"` // resources, by the manifest; -1 when it does not say
+	Manifest int64  `json:"manifest"` // resources, by the manifest; -1 if it has no count
 	Counts
-	// NoView says that no view reads the type: its resources are counted and make no rows.
+	// NoView is set if no view reads the type: its resources are counted and make no rows.
 	NoView bool `json:"noView,omitempty"`
 }
 
-// Check holds the sums of a report: every line accounted for, and as many
-// resources read as the manifest counts.
+// Check verifies the sums of a report: every line is accounted for, and the number of
+// resources read equals the manifest's count.
 func (r TypeReport) Check() error {
 	var wrong []error
 	if sum := r.Accounted(); sum != r.Lines {
@@ -31,7 +31,7 @@ func (r TypeReport) Check() error {
 	return errors.Join(wrong...)
 }
 
-// Report accounts for every file of an export: the manifests against the ledger.
+// Report accounts for every file of an export: it compares the manifests with the ledger.
 func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, error) {
 	e, err := p.records.Export(ctx, export)
 	if err != nil {
@@ -52,7 +52,7 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	if err != nil {
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
-	// Of an export of the same number, whose journal was lost, the ledger knows too.
+	// If the journal was lost, the ledger also has files of an earlier export with this number.
 	paths := map[string]bool{}
 	for _, f := range g.files {
 		paths[f.Path] = true
@@ -72,7 +72,7 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 	return reports, nil
 }
 
-// withRequested adds the types that were asked for and of which no file came.
+// withRequested adds the requested types without any file.
 func withRequested(reports []TypeReport, jobs []Request) []TypeReport {
 	for _, r := range jobs {
 		for _, t := range r.Types {
@@ -85,8 +85,8 @@ func withRequested(reports []TypeReport, jobs []Request) []TypeReport {
 	return reports
 }
 
-// Account sums manifest entries and ledger entries by resource type. Without a
-// manifest the counts of the manifest are -1.
+// Account sums manifest entries and ledger entries by resource type. Without a manifest,
+// Manifest is -1.
 func Account(files []OutputFile, entries []LedgerEntry) []TypeReport {
 	reports := map[string]*TypeReport{}
 	of := func(typ string) *TypeReport {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// requests makes the jobs of an export: one for all types with the same
-// watermark. A type without one starts full, and so does every export below
-// system level: there a server applies _since to the Patient first and would
-// leave out what is new of an unchanged patient.
+// requests makes the jobs of an export: one for all types with the same watermark. A type
+// without a watermark starts in full, and so does every export below system level: there a
+// server applies _since to the Patient first, and would leave out new resources of an
+// unchanged patient.
 func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 	types := plan.Types
 	if len(types) == 0 {
@@ -46,8 +46,8 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 	return jobs
 }
 
-// behind lists the types that have an earlier watermark than all others, because the
-// server could not export them.
+// behind lists the types that have an earlier watermark than all others, because the server
+// could not export them.
 func behind(marks map[string]time.Time) []string {
 	var types []string
 	for t, mark := range marks {
@@ -59,8 +59,8 @@ func behind(marks map[string]time.Time) []string {
 	return types
 }
 
-// filtersOf returns the filters of a plan without those that another job needs. A
-// filter for a type that the plan does not export stays: the source refuses it.
+// filtersOf returns the filters of a plan without the filters that another job needs. A filter
+// for a type that the plan does not export stays: the source refuses it.
 func filtersOf(plan Plan, types []string) []string {
 	if len(types) == 0 {
 		return plan.TypeFilter

@@ -12,9 +12,9 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// A file costs the same few requests, over all ports and from the kick-off to the
-// tables, however many there are; the journal's documents stay small, and so does
-// what a handler keeps in memory. It runs alone: it measures the heap.
+// A file costs the same small number of requests for any number of files, over all ports and
+// from the kick-off to the tables; the journal's documents and the memory of a handler stay
+// small. The test runs alone, because it measures the heap.
 func TestRequestsPerFile(t *testing.T) {
 	sizes := []int{100, 1000}
 	if !testing.Short() {
@@ -56,11 +56,11 @@ func TestRequestsPerFile(t *testing.T) {
 
 type cost struct {
 	requests float64 // per file
-	listed   float64 // blobs that listings named, per file
-	memory   int64   // that a handler keeps of the export
+	listed   float64 // blobs in listings, per file
+	memory   int64   // bytes that a handler keeps of the export
 }
 
-// costPerFile runs an export of so many files to its end.
+// costPerFile runs an export of a number of files to its end, and returns the cost per file.
 func costPerFile(t *testing.T, w *world, files int) cost {
 	t.Helper()
 	w.server.fileSize = 1
@@ -111,8 +111,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// largestDocument is the size of the journal's largest document, apart from what
-// servers said, which is kept verbatim.
+// largestDocument returns the size of the journal's largest document, except the server's
+// verbatim answers.
 func largestDocument(t *testing.T, w *world) int {
 	t.Helper()
 	most := 0

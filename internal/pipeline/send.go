@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// send puts steps into the queue, to be done at an instant or at once.
+// send puts steps into the queue, to be done at a given time, or at once if at is zero.
 func (d *deps) send(ctx context.Context, at time.Time, steps ...Step) error {
 	return send(ctx, d.Queue, at, steps...)
 }
@@ -32,8 +32,8 @@ func send(ctx context.Context, q Queue, at time.Time, steps ...Step) error {
 	return nil
 }
 
-// id names the step for the queue's duplicate window: the same work has the same
-// id, and work to be done again has a new one. It never holds a clock's reading.
+// id returns the message id for the queue's duplicate window: the same work has the same id,
+// and work to be repeated has a new one. It never depends on a clock.
 func (s Step) id() string {
 	id := s.uncutID()
 	if s.Cut > 0 {

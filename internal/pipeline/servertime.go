@@ -7,8 +7,8 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// maxAhead is how far a server's time may be ahead of our clock. A watermark in the
-// future would keep a plan from ever exporting again.
+// maxAhead is how far a server's time may be ahead of our clock. With a watermark in the
+// future, a plan would never export again.
 const maxAhead = 24 * time.Hour
 
 func (d *deps) notAhead(what string, t time.Time) error {

@@ -7,8 +7,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// shortfall reads what the error files of an export report. It returns false while an
-// error file was not read yet.
+// shortfall reads the issues in the error files of an export. It returns known = false while
+// an error file was not read yet.
 func (fi *finisher) shortfall(ctx context.Context, e records.Export) (s *records.Shortfall, known bool, err error) {
 	var issues []Issue
 	var types []string

@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// staging is where the prepared files of one export, type and view set are.
-// The done files have a folder of their own, so that listing them is cheap.
+// staging is the folder of the prepared files of one export, type and view set. The done files
+// have their own folder, so that listing them is cheap.
 type staging string
 
 func stagingOf(export, typ string, viewSet int) staging {
@@ -20,21 +20,21 @@ func (s staging) dir(f File) string  { return string(s) + "/" + f.Path + "@" + f
 func (s staging) doneFolder() string { return string(s) + ".done/" }
 func (s staging) done(f File) string { return s.doneStem(f.Path) + f.ETag + ".json" }
 
-// doneStem is where the done files of a path are, whatever its ETag.
+// doneStem returns the prefix of the done files of a path, for any ETag.
 func (s staging) doneStem(path string) string { return s.doneFolder() + path + "@" }
 
-// doneStem is the stem of a done file.
+// doneStem returns the stem of a done file.
 func doneStem(f File) string { return f.Path[:strings.LastIndexByte(f.Path, '@')+1] }
 
-// placeOf is the staging place of an export's type for the plan's present views.
+// placeOf returns the staging folder of an export's type for the plan's present views.
 func (su *surveyor) placeOf(ctx context.Context, export, typ string) (staging, error) {
 	plan, _, _ := records.CutExportID(export)
 	set, err := su.viewSet(ctx, plan)
 	return stagingOf(export, typ, set), err
 }
 
-// viewSet numbers the plan's present views: the first set is 1. The numbers are
-// shared by all instances through the journal.
+// viewSet numbers the plan's present views: the first set is 1. All instances share the
+// numbers through the journal.
 func (su *surveyor) viewSet(ctx context.Context, plan string) (int, error) {
 	print, err := su.Flattener.ViewSet(plan)
 	if err != nil {

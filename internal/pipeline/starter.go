@@ -10,15 +10,15 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// starter begins exports: it writes down what is to be exported, and asks the server for it
-// until each job has its promise.
+// starter begins exports: it records the requests of an export, and asks the server until each
+// job is accepted.
 type starter struct {
 	*deps
 	failures *failures
 	planner  *planner
 }
 
-// start is the schedule's way to begin an export.
+// start begins an export for the schedule.
 func (st *starter) start(ctx context.Context, plan Plan, d records.Document[records.PlanRecord]) error {
 	if err := st.reserve(ctx, plan.Name, &d); errors.Is(err, ErrConflict) {
 		return nil
@@ -28,8 +28,8 @@ func (st *starter) start(ctx context.Context, plan Plan, d records.Document[reco
 	return st.request(ctx, plan, d.Value)
 }
 
-// reserve takes the next number of the plan: whoever swaps the plan's document has
-// the export, everyone else was late.
+// reserve takes the next number of the plan. The caller whose swap of the plan's document
+// succeeds owns the export; all others get ErrConflict.
 func (st *starter) reserve(ctx context.Context, plan string, d *records.Document[records.PlanRecord]) error {
 	d.Value.Seq++
 	d.Value.Current = records.ExportID(plan, d.Value.Seq)
@@ -37,7 +37,7 @@ func (st *starter) reserve(ctx context.Context, plan string, d *records.Document
 	return d.Write(ctx, st.Journal)
 }
 
-// request writes down what is to be exported, then asks the server for it.
+// request records the requests of an export, then sends them to the server.
 func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord) error {
 	if err := records.CheckTypes(plan.Types); err != nil {
 		return &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("export %s: %w", r.Current, err)}
@@ -58,7 +58,7 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	if err != nil {
 		return fmt.Errorf("export %s: %w", r.Current, err)
 	}
-	// A warehouse that cannot be opened is told now, not after hours of exporting.
+	// A warehouse that cannot be opened is reported now, not after hours of exporting.
 	if _, err := st.Warehouse.Ledger(ctx, plan.Schema, r.Current); err != nil {
 		return fmt.Errorf("export %s: open the warehouse: %w", r.Current, err)
 	}
@@ -78,7 +78,7 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 		e.Notices = append(e.Notices, fmt.Sprintf("there is nothing to ask for: the last export ended where this one would end by the server's clock, at %s", till.UTC().Format(time.RFC3339)))
 	}
 	if err := st.records.CreateExport(ctx, e); errors.Is(err, ErrConflict) {
-		return nil // another tick was faster and goes on with it
+		return nil // another tick was faster and continues it
 	} else if err != nil {
 		return err
 	}
@@ -89,8 +89,8 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	return st.kickOff(ctx, plan, e)
 }
 
-// notBegun fails an export whose server cannot be asked for its time. While that may
-// pass, the next tick tries it again.
+// notBegun fails an export whose server cannot be asked for its time. While the cause may
+// pass, the next tick tries again.
 func (st *starter) notBegun(ctx context.Context, plan Plan, r records.PlanRecord, cause error) error {
 	if fault.Of(cause) == fault.Transient && st.Now().Sub(r.RequestedAt) < st.GiveUpAfter {
 		return cause
@@ -105,8 +105,8 @@ func (st *starter) notBegun(ctx context.Context, plan Plan, r records.PlanRecord
 	return st.failures.failJob(ctx, r.Current, 1, "kick-off", cause)
 }
 
-// kickOff starts every job that the server has not promised yet. It may run
-// again at any time, and twice at once.
+// kickOff starts every job that the server has not accepted yet. It may run again at any time,
+// and twice at once.
 func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) error {
 	source, err := st.Source(plan.Name)
 	if err != nil {
@@ -131,7 +131,7 @@ func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) err
 				return err
 			}
 			if j.StatusURL == "" {
-				return nil // someone else is at it
+				return nil // another tick works on it
 			}
 		}
 		if err := st.record(ctx, e, j); err != nil {
@@ -142,8 +142,8 @@ func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) err
 	return err
 }
 
-// accept makes one kick-off, intent first. It returns the job without a status
-// URL when a kick-off of someone else may still be under way.
+// accept makes one kick-off, intent first. It returns the job without a status URL while a
+// kick-off of another tick may still be in progress.
 func (st *starter) accept(ctx context.Context, source Source, e records.Export, j records.Job, r Request) (records.Job, error) {
 	found, wait, err := st.lookForOrphan(ctx, source, j, r)
 	if err != nil || wait {
@@ -192,8 +192,8 @@ func (st *starter) accept(ctx context.Context, source Source, e records.Export, 
 	return st.recordAccepted(ctx, source, e, j, accepted, false)
 }
 
-// declined takes a kick-off back that the server has answered with a later one: no
-// job runs, and no try was made.
+// declined takes back a kick-off that the server has postponed: no job runs, and no try is
+// counted.
 func (st *starter) declined(ctx context.Context, e records.Export, j records.Job, cause error) (records.Job, error) {
 	at := j.KickOffAt
 	return st.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
@@ -215,14 +215,14 @@ func (st *starter) declined(ctx context.Context, e records.Export, j records.Job
 	})
 }
 
-// unavailable reports whether the server has not been available for the kick-off for
-// so long that the export is given up. Two tries are made in any case.
+// unavailable reports whether the server has been unavailable for GiveUpAfter, so that the
+// export is given up. At least two tries are made.
 func (st *starter) unavailable(j records.Job) bool {
 	return j.Unavailable > 1 && st.Now().Sub(j.UnavailableSince) >= st.GiveUpAfter
 }
 
-// refused takes the mark of a kick-off back that has started no job, so that
-// nobody looks for one.
+// refused removes the mark of a kick-off that has started no job, so that nobody looks for
+// one.
 func (st *starter) refused(ctx context.Context, e records.Export, j records.Job) error {
 	at := j.KickOffAt
 	_, err := st.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
@@ -235,7 +235,7 @@ func (st *starter) refused(ctx context.Context, e records.Export, j records.Job)
 	return err
 }
 
-// recordAccepted writes the server's promise down, unless another one is there already.
+// recordAccepted records the server's answer, unless another one is recorded already.
 func (st *starter) recordAccepted(ctx context.Context, source Source, e records.Export, j records.Job, accepted Accepted, adopted bool) (records.Job, error) {
 	kept := accepted.StatusURL
 	id := j.ID
@@ -256,7 +256,7 @@ func (st *starter) recordAccepted(ctx context.Context, source Source, e records.
 		return nil
 	})
 	if err == nil && kept != accepted.StatusURL {
-		// Two kick-offs were made; the other one was written down first.
+		// Two kick-offs were made; the other one was recorded first.
 		if err := source.Cancel(ctx, accepted.StatusURL); err != nil {
 			st.Log.WarnContext(ctx, "second kick-off not cancelled at the server", "job", id, "error", err)
 		}
@@ -264,7 +264,7 @@ func (st *starter) recordAccepted(ctx context.Context, source Source, e records.
 	return j, err
 }
 
-// record makes a promised job findable by its folder and sends its first poll.
+// record makes an accepted job findable by its folder and sends its first poll.
 func (st *starter) record(ctx context.Context, e records.Export, j records.Job) error {
 	if j.Folder != "" {
 		if err := st.records.Claim(ctx, j.Folder, records.Owner{Export: e.ID, Job: j.N}); err != nil {
@@ -277,8 +277,8 @@ func (st *starter) record(ctx context.Context, e records.Export, j records.Job) 
 	return st.send(ctx, j.PollAt, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN})
 }
 
-// kickOffTrouble reports a kick-off that failed. Unless it is given up, the watchdog
-// makes the next one.
+// kickOffTrouble reports a kick-off that failed. Unless it is given up, the watchdog makes the
+// next one.
 func (st *starter) kickOffTrouble(ctx context.Context, e records.Export, j records.Job, cause error, givenUp bool) {
 	if st.Trouble == nil {
 		return

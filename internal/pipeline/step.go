@@ -14,10 +14,10 @@ import (
 // Kinds of step.
 const (
 	StepPoll    = "poll"    // ask the server for the status of a job
-	StepLanded  = "landed"  // a blob was written, says an event
+	StepLanded  = "landed"  // an event reports a written blob
 	StepFetch   = "fetch"   // stream one file that the server keeps into the lake
 	StepPrepare = "prepare" // flatten one file of the manifest
-	StepCommit  = "commit"  // all prepared files of one export and type, to the tables
+	StepCommit  = "commit"  // commit all prepared files of one export and type to the tables
 )
 
 // Step is the body of one message of the steps queue.
@@ -25,19 +25,19 @@ type Step struct {
 	Kind   string `json:"step"`
 	Export string `json:"export,omitempty"`
 	Job    int    `json:"job,omitempty"`
-	// N numbers the polls of a job, the turns of a fetch, and the waits of a commit
-	// for its tables.
+	// N numbers the polls of a job, the turns of a fetch, and the waits of a commit for its
+	// tables.
 	N int `json:"n,omitempty"`
 	// File is the number of a file in its manifest.
 	File int    `json:"file,omitempty"`
 	Type string `json:"type,omitempty"`
 	Path string `json:"path,omitempty"`
-	// ETag is that of the file; of a commit it is a digest of those of all its files.
+	// ETag is the file's ETag; for a commit, a digest of the ETags of all its files.
 	ETag  string `json:"etag,omitempty"`
 	Round int    `json:"round,omitempty"`
-	// Try counts how often this very step failed for a reason that may pass.
+	// Try counts how often this step failed for a reason that may pass.
 	Try int `json:"try,omitempty"`
-	// Cut counts how often this very step was cut because its handler stopped.
+	// Cut counts how often this step was cut because its handler stopped.
 	Cut int `json:"cut,omitempty"`
 }
 
@@ -74,10 +74,10 @@ func (s Step) String() string {
 	}
 }
 
-// planID is the form of a plan's name.
+// planID matches the name of a plan.
 var planID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
-// decodeStep reads a message body; it fails for a message that is not ours.
+// decodeStep parses a message body. It returns an error for a message that is not ours.
 func decodeStep(body []byte) (Step, error) {
 	var s Step
 	d := json.NewDecoder(bytes.NewReader(body))

@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// surveyListed is survey for files that were gathered.
+// surveyListed does survey for files that were gathered.
 func (su *surveyor) surveyListed(ctx context.Context, e records.Export, files []listed) ([]surveyed, error) {
 	return su.survey(ctx, e, outputs(files))
 }
@@ -32,15 +32,15 @@ func (su *surveyor) listDone(ctx context.Context, place staging, each func(File)
 	return nil
 }
 
-// surveyor says what there is of the files of an export: in the manifests, the landing area
-// and the staging area.
+// surveyor finds the files of an export in the manifests, the landing area and the staging
+// area.
 type surveyor struct{ *deps }
 
-// surveyed is one file of a manifest and what there is of it now. It is worked
-// out from listings each time: nothing records the state of a file.
+// surveyed is one file of a manifest with its present state. The state is computed from
+// listings each time: nothing records it.
 type surveyed struct {
 	OutputFile
-	blob     File // zero when the landing area does not hold the file
+	blob     File // zero if the file is not in the landing area
 	prepared bool // at the blob's ETag and the present view set
 	stale    bool // prepared, but at another ETag
 }
@@ -78,8 +78,8 @@ func (su *surveyor) survey(ctx context.Context, e records.Export, files []Output
 	return out, nil
 }
 
-// folderOf is the listing prefix that holds a file: its folder with the slash,
-// or the file itself at the container's root.
+// folderOf returns the listing prefix of a file: its folder with the slash, or the file itself
+// at the container's root.
 func folderOf(path string) string {
 	folder, _, nested := strings.Cut(path, "/")
 	if !nested {

@@ -9,14 +9,14 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Bounds of what one tick removes for a plan; the next tick goes on.
+// Bounds of the removals by one tick for a plan; the next tick continues.
 const (
 	sweptExports = 50
 	sweptBlobs   = 20_000
 )
 
-// sweep removes the prepared files of a plan's exports that have ended. A worker that
-// does not know of the end may still write some, for as long as a step may take.
+// sweep removes the prepared files of a plan's ended exports. It waits StepTimeout after the
+// end, because a worker that does not know of the end may still write files.
 func (w *watchdog) sweep(ctx context.Context, plan string) error {
 	if w.Remover == nil {
 		return nil
@@ -42,20 +42,20 @@ func (w *watchdog) sweep(ctx context.Context, plan string) error {
 				break
 			}
 		} else if n == d.Value.Seq {
-			break // reserved a moment ago
+			break // just reserved
 		}
 		d.Value.Swept = n
 	}
 	if d.Value.Swept == before {
 		return nil
 	}
-	if err := d.Write(ctx, w.Journal); err != nil && !errors.Is(err, ErrConflict) { // the next tick looks again
+	if err := d.Write(ctx, w.Journal); err != nil && !errors.Is(err, ErrConflict) { // the next tick tries again
 		return err
 	}
 	return nil
 }
 
-// removeStaged removes at most most blobs and returns how many more it might have.
+// removeStaged removes at most most blobs and returns the rest of that limit.
 func (w *watchdog) removeStaged(ctx context.Context, export string, most int) (left int, err error) {
 	var paths []string
 	for f, err := range w.Lake.List(ctx, Staging, export+"/") {

@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Prepared files go when their export has ended and no step can be at them any more,
-// wherever the sweep is killed or refused; an export that runs keeps its own.
+// Prepared files are removed once their export has ended and no step can still use them,
+// wherever the sweep is killed or refused. A running export keeps its files.
 func TestPreparedFilesOfEndedExportsAreRemoved(t *testing.T) {
 	t.Parallel()
 	for name, breakAt := range map[string]func(*gate, int){

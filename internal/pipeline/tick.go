@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// NotConfigured is the error for a plan that is not among those of the configuration.
+// NotConfigured returns the error for a plan that is not in the configuration.
 func NotConfigured(plans []Plan) error {
 	names := make([]string, len(plans))
 	for i, known := range plans {
@@ -20,9 +20,8 @@ func NotConfigured(plans []Plan) error {
 	return fault.Permanentf("there is no such plan in the configuration, which has %s", strings.Join(names, ", "))
 }
 
-// Tick is the timer: it looks after every export in flight and starts the plans
-// that are due. One plan's fault does not keep the others waiting; all faults
-// are returned together. The next tick is the retry.
+// Tick continues every export in flight and starts the plans that are due. A failing plan does
+// not block the others; all errors are returned together, and the next tick is the retry.
 func (p *Pipeline) Tick(ctx context.Context) error {
 	ctx, done := context.WithTimeoutCause(ctx, p.StepTimeout, errDeadline)
 	defer done()
@@ -40,8 +39,8 @@ func (p *Pipeline) Tick(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// planNames yields the plans of the configuration, then those that only the
-// journal still knows: their exports in flight must end too.
+// planNames yields the plans of the configuration, then the plans that only the journal still
+// knows: their exports in flight must end too.
 func (p *Pipeline) planNames(ctx context.Context) func(func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		for _, plan := range p.Plans {
@@ -71,7 +70,7 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 	return p.failures.tickWell(ctx, name)
 }
 
-// goOn does what a tick does for one plan.
+// goOn does the work of a tick for one plan.
 func (p *Pipeline) goOn(ctx context.Context, name string, d records.Document[records.PlanRecord]) error {
 	plan, configured := p.plan(name)
 	if current := d.Value.Current; current != "" {
@@ -98,8 +97,8 @@ func (p *Pipeline) goOn(ctx context.Context, name string, d records.Document[rec
 	return p.starter.start(ctx, plan, d)
 }
 
-// due says whether a person wants an export, or the schedule has come round since
-// the last request. Slots missed meanwhile, by an outage or a pause, count once.
+// due reports whether a person has requested an export, or a slot of the schedule has passed
+// since the last request. Slots missed meanwhile, by an outage or a pause, count once.
 func (p *Pipeline) due(plan Plan, r records.PlanRecord) bool {
 	if !r.WantedAt.IsZero() {
 		return true
@@ -110,9 +109,9 @@ func (p *Pipeline) due(plan Plan, r records.PlanRecord) bool {
 	return r.Seq == 0 || !plan.Schedule.Next(r.RequestedAt).After(p.Now())
 }
 
-// Start begins an export of a plan at once, whatever its schedule says. It fails
-// when one is in flight. An id that comes with an error is that of an export which
-// is in the journal already: the next tick goes on with it.
+// Start begins an export of a plan at once, whatever its schedule is, or returns an error if
+// an export is in flight. An id returned with an error names an export that is in the journal
+// already: the next tick continues it.
 func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error) {
 	plan, ok := p.plan(name)
 	if !ok {
@@ -137,7 +136,7 @@ func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err erro
 	if d.Value.Current != "" {
 		e, err := p.records.Export(ctx, d.Value.Current)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // reserved, and never asked for: that one is begun
+		case errors.Is(err, fs.ErrNotExist): // reserved but not begun: begin it now
 			return d.Value.Current, p.starter.request(ctx, plan, d.Value)
 		case err != nil:
 			return "", err

@@ -10,9 +10,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// The last two files of a type, finished at the same time by two instances or by
-// one: whoever calls a port next, the commit is sent, and nobody waits for the
-// watchdog.
+// The last two files of a type are finished at the same time, by two instances or by one: for
+// any order of calls the commit is sent, without help from the watchdog.
 func TestTheLastTwoFilesAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, world := range map[string]func(*testing.T) *world{
@@ -48,7 +47,7 @@ func lastTwoFiles(t *testing.T, w *world, instances, warm int, pick func(int) in
 		w.server.put("Patient", fmt.Sprintf("p%d", i), "first", 1, false)
 	}
 	w.clock = w.clock.Add(time.Minute)
-	// The steps of the files, in their order.
+	// The steps of the files, in order.
 	var steps [][]byte
 	for len(steps) < warm+2 {
 		if j, known := w.server.jobs["status/101"]; !known || j.polls == 0 {
@@ -79,13 +78,12 @@ func lastTwoFiles(t *testing.T, w *world, instances, warm int, pick func(int) in
 	w.neverSilent()
 }
 
-// turns lets one of several goroutines go on at a time, from one call of a port to
-// the next.
+// turns lets one of several goroutines run at a time, from one call of a port to the next.
 type turns struct{ resume, parked chan struct{} }
 
 type turnsKey struct{}
 
-// atOnce does several things at once, in an order of their calls that pick decides.
+// atOnce runs several functions concurrently, and pick decides the order of their calls.
 func (w *world) atOnce(pick func(int) int, things ...func(context.Context)) {
 	w.gate.hold = func(ctx context.Context) {
 		if mine, ok := ctx.Value(turnsKey{}).(turns); ok {
@@ -113,8 +111,7 @@ func (w *world) atOnce(pick func(int) int, things ...func(context.Context)) {
 	}
 }
 
-// Steps that are at files of one type at the same time leave the look for the end
-// to the last of them.
+// Concurrent steps of files of one type leave the check for the end to the last step.
 func TestOneLookForManyFilesAtOnce(t *testing.T) {
 	t.Parallel()
 	w, _ := newKeeperWorld(t)
@@ -166,8 +163,8 @@ func TestOneLookForManyFilesAtOnce(t *testing.T) {
 	w.neverSilent()
 }
 
-// A step of an export that is not there yet, given up, leaves nothing in memory
-// that would end the steps that come after.
+// Giving up a step of an export that does not exist yet leaves nothing in memory that would
+// end later steps.
 func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -31,8 +31,8 @@ func everything(t *testing.T, w *world) string {
 	return all.String()
 }
 
-// What a server writes may name a patient: it lies in the quarantine area, and the
-// journal says where.
+// A server's text may name a patient: it goes to the quarantine area, and the journal has its
+// path.
 func TestAServersWordsStayOutOfTheJournal(t *testing.T) {
 	t.Parallel()
 	const words = "Mx Example, born 1970-01-01, has no index"
@@ -89,7 +89,7 @@ func TestAServersWordsStayOutOfTheJournal(t *testing.T) {
 	}
 }
 
-// What a server wrote last is kept when its job is given up.
+// The server's last text is kept when its job is given up.
 func TestAServersLastWordsAreKeptWhenItsJobIsGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -122,8 +122,8 @@ func TestALongCauseIsClipped(t *testing.T) {
 	}
 }
 
-// A warehouse that cannot be opened is told by the list of exports, and no export is
-// asked for before it can.
+// The list of exports reports a warehouse that cannot be opened, and no export is requested
+// until it can be opened.
 func TestAWarehouseThatIsAwayIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -149,7 +149,7 @@ func TestAWarehouseThatIsAwayIsToldAtOnce(t *testing.T) {
 	}
 	away = false
 	w.loaded(nightly(1))
-	for range 20 { // the record of the failed tick is taken back
+	for range 20 { // the record of the failed tick is removed
 		w.step()
 	}
 	if notice := listed(t, w).Notice; notice != "" {
@@ -157,7 +157,7 @@ func TestAWarehouseThatIsAwayIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// A step that kills the handler each time is given up, and told.
+// A step that kills the handler every time is given up and reported.
 func TestAStepThatKillsTheHandlerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"warehouse commit", "source download"} {
@@ -202,7 +202,7 @@ func TestDeliveriesThatFailAreNoDeaths(t *testing.T) {
 	w.loaded(nightly(1))
 }
 
-// Signed links are in the journal as long as the export runs.
+// Signed links stay in the journal only while the export runs.
 func TestSignedLinksLeaveTheJournal(t *testing.T) {
 	t.Parallel()
 	for _, state := range []records.State{records.Loaded, records.Failed, records.Incomplete} {
@@ -253,7 +253,7 @@ func TestSignedLinksLeaveTheJournal(t *testing.T) {
 	}
 }
 
-// A journal that has an absurd watermark already is told, and the plan goes on.
+// An impossible watermark in the journal is reported, and the plan continues.
 func TestAnAbsurdWatermarkIsCorrected(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{-1, 1, 1900, 9000, 9999} {

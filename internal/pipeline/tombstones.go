@@ -8,14 +8,14 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// deletes is what became of a job's files of deletes.
+// deletes is the state of a job's files of deletes.
 type deletes struct {
 	files   []OutputFile // of tombstones, in the landing area
 	missing []int        // numbers of the files that were not split yet
 }
 
-// deletesOf reads what the splits of a job have left. It is kept in memory once
-// they are complete.
+// deletesOf returns the results of a job's splits. It keeps them in memory once they are
+// complete.
 func (su *surveyor) deletesOf(ctx context.Context, job string, m Manifest) (deletes, error) {
 	if len(m.Deleted) == 0 {
 		return deletes{}, nil

@@ -7,8 +7,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// recordValues writes the counts of a part of an export into its document. It does so
-// before the commit, so that a loaded export always has them.
+// recordValues writes the counts of a part of an export into its document. It runs before the
+// commit, so that a loaded export always has them.
 func (d *deps) recordValues(ctx context.Context, export, part string, v records.PreparedValues) error {
 	_, err := d.updateExport(ctx, export, func(e *records.Export) error {
 		if old := e.Values[part]; v.Empty() && old.Empty() || reflect.DeepEqual(old, v) {
@@ -23,8 +23,8 @@ func (d *deps) recordValues(ctx context.Context, export, part string, v records.
 	return err
 }
 
-// valuesOf sums what was counted in the files of a commit. The journal takes the names of
-// elements from no resource, so elements unknown to R4 are counted by type only.
+// valuesOf sums the counts of the files of a commit. It counts elements unknown to R4 by type
+// only, because their names come from resources and must not enter the journal.
 func valuesOf(b Batch) (sum records.PreparedValues) {
 	var resources map[string]int64
 	for _, f := range b.Files {

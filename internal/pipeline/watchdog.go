@@ -9,16 +9,16 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// watchdog goes on with what was cut short, and clears up after exports that have ended.
+// watchdog continues work that was cut short, and cleans up after ended exports.
 type watchdog struct {
 	*deps
 	failures *failures
 	starter  *starter
 }
 
-// lookAfter is the watchdog: it goes on with an export that was killed between
-// intent and promise, and sends a step again for one that has been silent past
-// its deadline. Whatever the step finds, it sends what follows from there.
+// lookAfter continues an export that was killed before all its jobs were accepted, and sends
+// the polls again of an export that has been silent past its deadline. A repeated poll finds
+// the present state and sends the steps that follow from it.
 func (w *watchdog) lookAfter(ctx context.Context, plan Plan, e records.Export) error {
 	switch e.State {
 	case records.Requested:
@@ -50,7 +50,7 @@ func (w *watchdog) lookAfter(ctx context.Context, plan Plan, e records.Export) e
 	return nil
 }
 
-// stalledFault is why an export is given up that gets no further.
+// stalledFault returns the error of an export that is given up because it makes no progress.
 func stalledFault(e records.Export) error {
 	last := "no step has reported a failure"
 	if e.Retry != nil {
@@ -63,8 +63,8 @@ func stalledFault(e records.Export) error {
 	}
 }
 
-// lastSign is when an export that is loading got further for the last time, in
-// the journal or in the staging area.
+// lastSign returns when a loading export last made progress, in the journal or in the staging
+// area.
 func (w *watchdog) lastSign(ctx context.Context, e records.Export) (time.Time, error) {
 	last := e.TouchedAt
 	if w.Now().Sub(last) < w.SilentAfter {

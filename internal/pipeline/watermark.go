@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// Watermarks derives, per resource type, up to when a plan has loaded into the tables
-// of its schema: the greatest till among the exports that have loaded the type, or the
-// job's transactionTime where the server was given no till. The zero time means never.
-// Of a plan that names no types, it also lists the types that are behind all others.
+// Watermarks derives, per resource type, up to when a plan has loaded into the tables of its
+// schema; zero means never. That is the greatest till among the exports that have loaded the
+// type, or the job's transactionTime if the server was given no till.
+//
+// For a plan that names no types, it also lists the types that are behind all others.
 func (p *Pipeline) Watermarks(ctx context.Context, plan string) (map[string]time.Time, error) {
 	configured, _ := p.plan(plan)
 	b, err := p.planner.basis(ctx, plan, configured.Schema)
 	return b.marks, err
 }
 
-// watermarks returns the watermark of each wanted type. When all types are wanted, the
-// types that some export left out are added, because they may be behind the others.
+// watermarks returns the watermark of each wanted type. If all types are wanted, it adds the
+// types that some export left out, because they may be behind the others.
 func watermarks(reach []covered, wanted []string) map[string]time.Time {
 	if slices.Contains(wanted, AllTypes) {
 		for _, c := range reach {

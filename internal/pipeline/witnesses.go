@@ -8,20 +8,20 @@ import (
 type missing struct {
 	job     int    // the manifest of a job
 	deletes string // the document that ends the split of a file of deletes
-	done    string // the prepared form of a file: where its done.json is, without the ETag
+	done    string // the prepared form of a file: the path of its done.json, without the ETag
 }
 
-// witnesses are what was missing when an export was last looked at as a whole, by
-// this process. They are hints: a witness is asked anew each time, and only what is
-// missing still says that the end is not here.
+// witnesses holds the things that were missing when this process last checked a whole export.
+// They are hints: each witness is asked again every time, and only one that is still missing
+// shows that the end has not come.
 //
-// Scopes are the id of an export, for what all of its types wait for, and the
-// staging place of a type, for that type's files.
+// A scope is the id of an export, for things that all its types wait for, or the staging
+// folder of a type, for that type's files.
 type witnesses struct {
 	mu    sync.Mutex
 	lists map[string]*witnessList
-	// working counts the steps of this process that are at a file of a scope, and
-	// look for its end when they are done.
+	// working counts the steps of this process that work on a file of a scope, and that check
+	// for its end when they are done.
 	working map[string]int
 }
 
@@ -32,11 +32,11 @@ type witnessList struct {
 
 const (
 	keptWitnessLists = 64
-	// witnessesAsked bounds how many are asked before all is listed anew.
+	// witnessesAsked bounds how many witnesses are asked before everything is listed again.
 	witnessesAsked = 3
 )
 
-// note keeps what was found to be missing, in the order in which it is expected.
+// note stores the missing things, in the order in which they are expected.
 func (w *witnesses) note(scope string, lacking []missing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,7 +50,7 @@ func (w *witnesses) note(scope string, lacking []missing) {
 	w.lists[scope] = &witnessList{order: lacking, arrived: map[missing]bool{}}
 }
 
-// here takes a thing off the list.
+// here marks a thing as arrived.
 func (w *witnesses) here(scope string, m missing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -59,7 +59,7 @@ func (w *witnesses) here(scope string, m missing) {
 	}
 }
 
-// last is the one that is expected last.
+// last returns the missing thing that is expected last.
 func (w *witnesses) last(scope string) (missing, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,8 +76,8 @@ func (w *witnesses) last(scope string) (missing, bool) {
 	return missing{}, false
 }
 
-// enter begins the work at a file of a scope. What it returns ends it, once, and
-// says whether others are still at work.
+// enter begins work on a file of a scope. leave ends that work once, and reports whether other
+// steps still work on the scope.
 func (w *witnesses) enter(scope string) (leave func() (others bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

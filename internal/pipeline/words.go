@@ -4,28 +4,27 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// The words of the ports that the documents of the journal keep. They are records', which
-// the pipeline stands on; adapters find them here, beside the ports.
+// Types of package records that the ports use. Adapters find them here, next to the ports.
 type (
-	// Journal holds small JSON documents that change by compare-and-swap alone.
+	// Journal holds small JSON documents that change only by compare-and-swap.
 	Journal = records.Journal
 	// Entry is one document of the journal.
 	Entry = records.Entry
 	// Request is one $export to be started.
 	Request = records.Request
-	// Exchange is a kick-off as it was sent and answered.
+	// Exchange is a kick-off as sent and answered.
 	Exchange = records.Exchange
-	// Manifest is what a finished job made.
+	// Manifest lists the files of a finished job.
 	Manifest = records.Manifest
 	// OutputFile is one entry of a manifest.
 	OutputFile = records.OutputFile
 	// Issue counts the issues of one kind that a server reported.
 	Issue = records.Issue
-	// ValueCounts counts the values that the tables hold otherwise than the resources do.
+	// ValueCounts counts the values that differ between the tables and the resources.
 	ValueCounts = records.ValueCounts
 )
 
-// ErrConflict is returned by Journal.Write when someone else has changed the document.
+// ErrConflict is returned by Journal.Write if another writer has changed the document.
 var ErrConflict = records.ErrConflict
 
 // Levels of an export, as the Bulk Data guide names them.

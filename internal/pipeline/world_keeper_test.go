@@ -16,30 +16,30 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// keeper is a server that keeps its files: it gives each of them a URL, tells
-// deletes in files of their own, and never writes into our lake.
+// keeper is a server that keeps its files: it serves each at a URL, reports deletes in files
+// of their own, and never writes into our lake.
 type keeper struct {
 	gatedSource
 	*kept
 }
 
-// kept is what a keeper remembers from one boot of the handler to the next.
+// kept holds the state that a keeper keeps when the handler boots again.
 type kept struct {
 	w       *world
 	content map[string][]byte // by URL
 	reads   map[string]int    // downloads by URL
-	// download, when set, comes before each download.
+	// download, if set, runs before each download.
 	download func(f pipeline.OutputFile) error
-	// meddle changes a manifest that is about to be given.
+	// meddle, if set, changes a manifest before it is returned.
 	meddle func(*pipeline.Manifest)
-	// signature is the query that the address of the next job gets.
+	// signature is the query in the address of the next job.
 	signature string
-	// generation is part of the URLs: a fresh manifest has fresh ones.
+	// generation is part of the URLs, so that a fresh manifest has fresh URLs.
 	generation int
 	manifests  int
 }
 
-// newKeeperWorld is a world whose server keeps its files.
+// newKeeperWorld returns a world whose server keeps its files.
 func newKeeperWorld(t *testing.T) (*world, *kept) {
 	w := newWorld(t)
 	k := &kept{w: w, content: map[string][]byte{}, reads: map[string]int{}}
@@ -63,7 +63,7 @@ func (k keeper) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 	return a, err
 }
 
-// Status turns what the world's server would write into a manifest of URLs.
+// Status returns a manifest with URLs for the files that the world's server would write.
 func (k keeper) Status(ctx context.Context, url string) (pipeline.Status, error) {
 	return gated(ctx, k.gate, "source status", func() (pipeline.Status, error) {
 		s := k.w.server
@@ -92,7 +92,7 @@ func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 	m := &pipeline.Manifest{TransactionTime: j.request.Till, Raw: []byte(`{"from":"the server"}`), Pages: [][]byte{[]byte(`{"page":2}`)}}
 	add := func(to *[]pipeline.OutputFile, typ string, lines []string) {
 		data := strings.Join(lines, "\n") + "\n"
-		// The same file has the same URL.
+		// The same content has the same URL.
 		u := fmt.Sprintf("https://files/%s/%x?sig=%d", url, sha256.Sum256([]byte(data)), k.generation)
 		k.content[u] = []byte(data)
 		*to = append(*to, pipeline.OutputFile{Type: typ, URL: u, Count: int64(len(lines)), Foreign: true})

@@ -14,8 +14,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// server exports in the Azure manner: it writes into our lake, each blob empty
-// first and then the same bytes twice.
+// server exports like Azure: it writes into our lake, each blob empty first and then the same
+// bytes twice.
 type server struct {
 	w               *world
 	data            []resource // every version ever
@@ -23,12 +23,12 @@ type server struct {
 	kickOffs        int
 	pollsBeforeDone int
 	fileSize        int
-	// rewrite, orphan: what child jobs that were picked up again leave behind.
+	// rewrite and orphan set what repeated child jobs leave behind.
 	rewrite, orphan bool
 	loseEvents      bool
 	status          func() error
 	noCount         bool
-	// withheld are types that the server cannot export, and reports the lines of its
+	// withheld lists types that the server cannot export, and reports has the lines of its
 	// error file: severity/code, then types.
 	withheld map[string]bool
 	reports  []string
@@ -107,7 +107,7 @@ func (s *server) Status(_ context.Context, url string) (pipeline.Status, error) 
 	}
 	if s.rewrite && len(j.output) > 0 {
 		s.rewrite = false
-		s.write(j) // a child job picked up again: same names, same bytes
+		s.write(j) // a repeated child job: same names, same bytes
 	}
 	return pipeline.Status{Manifest: &pipeline.Manifest{TransactionTime: s.w.clock, Output: j.output, Errors: j.errors, Raw: []byte("{}")}}, nil
 }
@@ -150,7 +150,7 @@ func (s *server) write(j *serverJob) {
 	}
 }
 
-// types lists what a request asks for and the server can export.
+// types lists the types that a request asks for and the server can export.
 func (s *server) types(r pipeline.Request) []string {
 	types := r.Types
 	if len(types) == 0 {

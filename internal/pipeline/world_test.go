@@ -23,8 +23,8 @@ import (
 
 var dawn = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 
-// world is everything around one pipeline, on a clock that the test drives:
-// a FHIR server, storage with events, a queue, and tables.
+// world is the environment of one pipeline, on a clock that the test drives: a FHIR server,
+// storage with events, a queue, and tables.
 type world struct {
 	t       *testing.T
 	clock   time.Time
@@ -36,32 +36,31 @@ type world struct {
 	gate    *gate
 	pick    func(int) int
 	events  []event
-	// views stands for the deployed view set.
+	// views is the fingerprint of the deployed views.
 	views string
 	plans []pipeline.Plan
-	// foreignDeletes is how many deletes of every file name another server.
+	// foreignDeletes is how many deletes in every file name another server.
 	foreignDeletes int
-	// counts is what every file of this world counts.
+	// counts has the ValueCounts of every prepared file.
 	counts pipeline.ValueCounts
-	// readers is how many requests of one step may be under way: one, where calls are
-	// counted or broken.
+	// readers bounds the concurrent requests of one step: one if calls are counted or fail.
 	readers int
 	p       *pipeline.Pipeline
 	ticks   time.Duration
 	next    time.Time // tick
-	// tickErr is what the last tick said.
+	// tickErr is the error of the last tick.
 	tickErr error
-	// beforeStep meddles with what is about to happen.
+	// beforeStep, if set, runs before each step.
 	beforeStep func()
-	// wrap makes the plans' source of the server; nil takes the server as it is.
+	// wrap makes the plans' source from the server; nil uses the server itself.
 	wrap func(gatedSource) pipeline.Server
-	// deliveries counts them by message id.
+	// deliveries counts deliveries by message id.
 	deliveries map[string]int // nil means that the queue does not count
-	// brokerDown holds every delivery.
+	// brokerDown holds back every delivery.
 	brokerDown bool
-	// stopStep ends the context of the step that runs, as a handler does that stops.
+	// stopStep ends the context of the running step, like a handler that stops.
 	stopStep func()
-	// leaseFor is the pipeline's default when zero.
+	// leaseFor sets the pipeline's LeaseFor; zero means the default.
 	leaseFor time.Duration
 	log      *slog.Logger
 }
@@ -93,7 +92,7 @@ type every time.Duration
 
 func (e every) Next(t time.Time) time.Time { return t.Add(time.Duration(e)) }
 
-// boot starts a handler: what it kept in memory is gone.
+// boot starts a handler with empty memory.
 func (w *world) boot() { w.p = w.instance() }
 
 func (w *world) instance() *pipeline.Pipeline {
@@ -113,7 +112,7 @@ func (w *world) instance() *pipeline.Pipeline {
 	})
 }
 
-// abilities is the source of a server that has them as methods.
+// abilities returns a source with the abilities that the server has as methods.
 func abilities(s pipeline.Server) pipeline.Source {
 	source := pipeline.Source{Server: s}
 	source.Files, _ = s.(pipeline.Downloader)
@@ -122,8 +121,8 @@ func abilities(s pipeline.Server) pipeline.Source {
 	return source
 }
 
-// step does the next thing that is due: an event, a message, or a tick; it moves
-// the clock when nothing is. A crash kills the handler and boots another.
+// step does the next due thing: an event, a message, or a tick. It moves the clock if nothing
+// is due; a crash kills the handler and boots another.
 func (w *world) step() {
 	defer func() {
 		if r := recover(); r != nil {
@@ -139,7 +138,7 @@ func (w *world) step() {
 	if len(w.events) > 0 && !w.brokerDown {
 		e := w.events[0]
 		err := w.p.BlobWritten(w.t.Context(), e.path, e.etag, e.size)
-		w.events = w.events[1:] // not when the handler was killed over it
+		w.events = w.events[1:] // not if the event killed the handler
 		if err != nil {
 			w.events = append(w.events, e)
 		}
@@ -175,7 +174,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// run goes on until the export has ended.
+// run continues until the export has ended.
 func (w *world) run(export string) records.Export {
 	w.t.Helper()
 	for range 20_000 {
@@ -202,7 +201,7 @@ func (w *world) export(id string) (records.Export, bool) {
 	return records.Export{}, false
 }
 
-// loaded runs an export and holds its end against the server's present data.
+// loaded runs an export and compares its result with the server's present data.
 func (w *world) loaded(export string) {
 	w.t.Helper()
 	e := w.run(export)
@@ -233,7 +232,7 @@ func (w *world) matches() {
 	}
 }
 
-// resource is one version of a resource in the world's own little NDJSON.
+// resource is one version of a resource in the world's own small NDJSON format.
 type resource struct {
 	Type    string    `json:"resourceType"`
 	ID      string    `json:"id"`
@@ -247,7 +246,7 @@ func (r resource) version() string {
 	return fmt.Sprintf("%s/%06d/%t", r.Updated.UTC().Format("2006-01-02T15:04:05.000000000Z"), r.Number, r.Deleted)
 }
 
-// flattener stores the lines as one document; "bad" lines are those without an id.
+// flattener stores the lines as one document; "bad" lines are lines without an id.
 type flattener struct{ w *world }
 
 func (f flattener) ViewSet(string) (string, error) { return f.w.views, nil }
@@ -293,7 +292,7 @@ type tables struct {
 	heads   map[string]head
 	ledger  map[[2]string]pipeline.LedgerEntry
 	exports map[string][]pipeline.LedgerEntry
-	// stalled, when set, holds a commit between stage and transaction.
+	// stalled, if set, holds a commit between stage and transaction.
 	stalled func()
 	commits int
 }
