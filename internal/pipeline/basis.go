@@ -22,9 +22,9 @@ type planner struct {
 // basis is the state that the next export of a plan may build on: its watermarks, the exports
 // that they rest on, and the committed exports that the tables do not have.
 type basis struct {
-	marks map[string]time.Time
-	rests []string
-	lacks []string
+	marks   map[string]time.Time
+	basedOn []string
+	lacks   []string
 	// notices tell a person which watermarks had to be corrected.
 	notices []string
 }
@@ -87,22 +87,22 @@ func coversAny(e records.Export, marks map[string]time.Time, neverBefore map[str
 
 // build returns what the jobs of an export cover, if the tables have the export.
 func (p *planner) build(ctx context.Context, b *basis, schema string, e records.Export) ([]covered, error) {
-	rests, stands, err := p.stands(ctx, schema, e)
+	basedOn, isCommitted, err := p.isCommitted(ctx, schema, e)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("look whether the tables have export %s: %w", e.ID, err)
-	case !stands:
+	case !isCommitted:
 		b.lacks = append(b.lacks, e.ID)
 		return nil, nil
 	}
-	b.rests = append(b.rests, rests...)
+	b.basedOn = append(b.basedOn, basedOn...)
 	return p.cover(ctx, b, e)
 }
 
-// stands reports whether the tables of a schema have a loaded export, and returns the exports
+// isCommitted reports whether the tables of a schema have a loaded export, and returns the exports
 // that it rests on. The ledger has no entry for an export without files: it stands if its own
 // basis stands.
-func (p *planner) stands(ctx context.Context, schema string, e records.Export) (rests []string, stands bool, err error) {
+func (p *planner) isCommitted(ctx context.Context, schema string, e records.Export) (basedOn []string, isCommitted bool, err error) {
 	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return nil, false, err
@@ -112,8 +112,8 @@ func (p *planner) stands(ctx context.Context, schema string, e records.Export) (
 		return nil, false, err
 	}
 	if len(g.files) == 0 {
-		stands, err := p.standing(ctx, schema, e.Rests)
-		return e.Rests, stands, err
+		isCommitted, err := p.areCommitted(ctx, schema, e.BasedOn)
+		return e.BasedOn, isCommitted, err
 	}
 	entries, err := p.Warehouse.Ledger(ctx, schema, e.ID)
 	if err != nil {
@@ -131,8 +131,8 @@ func (p *planner) stands(ctx context.Context, schema string, e records.Export) (
 	return []string{e.ID}, true, nil
 }
 
-// standing reports whether the tables have all of the exports.
-func (p *planner) standing(ctx context.Context, schema string, ids []string) (bool, error) {
+// areCommitted reports whether the tables have all of the exports.
+func (p *planner) areCommitted(ctx context.Context, schema string, ids []string) (bool, error) {
 	for _, id := range ids {
 		e, err := p.records.Export(ctx, id)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -141,24 +141,24 @@ func (p *planner) standing(ctx context.Context, schema string, ids []string) (bo
 		if err != nil {
 			return false, err
 		}
-		if _, stands, err := p.stands(ctx, schema, e); err != nil || !stands {
+		if _, isCommitted, err := p.isCommitted(ctx, schema, e); err != nil || !isCommitted {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// buildsOn refuses to commit an export whose basis has left the tables since it was requested.
+// checkBase refuses to commit an export whose basis has left the tables since it was requested.
 // By induction nothing is missing below an export that stands: at its own commit its basis
 // stood, and a restore takes back the last commits first.
-func (p *planner) buildsOn(ctx context.Context, e records.Export) error {
-	stands, err := p.standing(ctx, e.Schema, e.Rests)
-	if err != nil || stands {
+func (p *planner) checkBase(ctx context.Context, e records.Export) error {
+	isCommitted, err := p.areCommitted(ctx, e.Schema, e.BasedOn)
+	if err != nil || isCommitted {
 		return err
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.OurSetting,
-		Err:    fmt.Errorf("the tables of schema %s lack what this export builds on (%s): was the warehouse restored to an earlier time, or emptied?", e.Schema, strings.Join(e.Rests, ", ")),
+		Err:    fmt.Errorf("the tables of schema %s lack what this export builds on (%s): was the warehouse restored to an earlier time, or emptied?", e.Schema, strings.Join(e.BasedOn, ", ")),
 		Remedy: "nothing needs to be done: the plan's next export builds on what is there, or is full",
 	}
 }

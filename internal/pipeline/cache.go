@@ -39,15 +39,15 @@ func (s *seen[T]) put(key string, value T, now time.Time) {
 	s.values[key] = sight[T]{value, now}
 }
 
-// glanceFor is the maximum age of a cached document by which a step of one file decides
+// recentFor is the maximum age of a cached document by which a step of one file decides
 // whether to run. A step that begins within this time after its export has ended prepares its
 // file in vain, without other harm.
-const glanceFor = 5 * time.Second
+const recentFor = 5 * time.Second
 
-// glance returns an export from the cache, at most glanceFor old.
-func (d *deps) glance(ctx context.Context, id string) (records.Export, error) {
+// recentExport returns an export from the cache, at most recentFor old.
+func (d *deps) recentExport(ctx context.Context, id string) (records.Export, error) {
 	now := d.Now()
-	if e, ok := d.exports.get(id, now, glanceFor); ok {
+	if e, ok := d.exports.get(id, now, recentFor); ok {
 		return e, nil
 	}
 	e, err := d.records.Export(ctx, id)
@@ -58,7 +58,7 @@ func (d *deps) glance(ctx context.Context, id string) (records.Export, error) {
 }
 
 // wasCollected reports whether the manifest of a job is in the journal. A negative answer may
-// be glanceFor old.
+// be recentFor old.
 func (d *deps) wasCollected(ctx context.Context, f records.Owner) (bool, error) {
 	id := records.JobID(f.Export, f.Job)
 	d.mu.Lock()
@@ -68,7 +68,7 @@ func (d *deps) wasCollected(ctx context.Context, f records.Owner) (bool, error) 
 		return true, nil
 	}
 	now := d.Now()
-	if collected, ok := d.collections.get(id, now, glanceFor); ok {
+	if collected, ok := d.collections.get(id, now, recentFor); ok {
 		return collected, nil
 	}
 	j, err := d.records.Job(ctx, f.Export, f.Job)

@@ -53,7 +53,7 @@ func (c *committer) commit(ctx context.Context, s Step) error {
 	if again := prepares(e, files, now, func(f surveyed) bool { return !f.prepared }); len(again) > 0 {
 		return c.send(ctx, time.Time{}, again...)
 	}
-	if err := c.planner.buildsOn(ctx, e); err != nil {
+	if err := c.planner.checkBase(ctx, e); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	batch, err := c.batch(ctx, e, s.Type, now)

@@ -32,7 +32,7 @@ type fetching struct {
 // fetch streams one file that the server keeps into the lake, and sends the steps that follow.
 // It uses no disk, and no memory but the lake's buffers.
 func (fe *fetcher) fetch(ctx context.Context, s Step) error {
-	e, err := fe.glance(ctx, s.Export)
+	e, err := fe.recentExport(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fe.ignore(ctx, s, noExport)
 	}

@@ -67,7 +67,7 @@ func (p *preparer) landed(ctx context.Context, s Step) error {
 		return nil
 	}
 	s.Export, s.Job = owner.Export, owner.Job
-	e, err := p.glance(ctx, s.Export)
+	e, err := p.recentExport(ctx, s.Export)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
@@ -100,7 +100,7 @@ func (p *preparer) landed(ctx context.Context, s Step) error {
 
 // prepare flattens one file of the manifest.
 func (p *preparer) prepare(ctx context.Context, s Step) error {
-	e, err := p.glance(ctx, s.Export)
+	e, err := p.recentExport(ctx, s.Export)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p.ignore(ctx, s, noExport)
 	}

@@ -9,9 +9,9 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// dismiss deletes the jobs of an ended export at the server, once, before the plan's next
+// releaseEnded deletes the jobs of an ended export at the server, once, before the plan's next
 // start. Some servers block a client's only slot until it deletes its job.
-func (w *watchdog) dismiss(ctx context.Context, d *records.Document[records.PlanRecord], e records.Export) error {
+func (w *watchdog) releaseEnded(ctx context.Context, d *records.Document[records.PlanRecord], e records.Export) error {
 	if d.Value.Released == e.ID {
 		return nil
 	}

@@ -67,7 +67,7 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 		Jobs: requests(plan, basis.marks, till), RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
-		e.Rests = basis.rests
+		e.BasedOn = basis.basedOn
 	}
 	if len(e.Lacks) > 0 {
 		st.Log.WarnContext(ctx, "the tables lack exports that were loaded: was the warehouse restored, or emptied?", "export", e.ID, "lacks", e.Lacks)

@@ -87,7 +87,7 @@ func (p *Pipeline) goOn(ctx context.Context, name string, d records.Document[rec
 		case !e.State.Final():
 			return p.watchdog.lookAfter(ctx, plan, e)
 		}
-		if err := p.watchdog.dismiss(ctx, &d, e); err != nil {
+		if err := p.watchdog.releaseEnded(ctx, &d, e); err != nil {
 			return err
 		}
 	}
@@ -143,7 +143,7 @@ func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err erro
 		case !e.State.Final():
 			return "", records.StillRuns(e)
 		}
-		if err := p.watchdog.dismiss(ctx, &d, e); err != nil {
+		if err := p.watchdog.releaseEnded(ctx, &d, e); err != nil {
 			return "", err
 		}
 	}

@@ -23,9 +23,9 @@ type Export struct {
 	State       State     `json:"state"`
 	Jobs        []Request `json:"jobs"` // the request of each job; job n is Jobs[n-1]
 	RequestedAt time.Time `json:"requestedAt"`
-	// Rests lists the loaded exports that this one builds on: it asks only for changes since
+	// BasedOn lists the loaded exports that this one builds on: it asks only for changes since
 	// then.
-	Rests []string `json:"rests,omitempty"`
+	BasedOn []string `json:"rests,omitempty"`
 	// Lacks lists loaded exports that the tables did not have when this export was requested.
 	Lacks []string `json:"lacks,omitempty"`
 	// TouchedAt is when the export last made progress. The watchdog reads it.
