@@ -22,7 +22,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// App is a handler with its settings.
+// App holds the settings and the adapters of a handler, and builds its pipeline at the first use.
 type App struct {
 	config  config.Config
 	environ []string
@@ -40,25 +40,25 @@ type App struct {
 	built *pipeline.Pipeline
 }
 
-// Environment is what a program is given from outside.
+// Environment holds the inputs of a program: its variables, files, clock and engines.
 type Environment struct {
 	Environ  []string
 	ReadFile func(string) ([]byte, error)
 	Now      func() time.Time
-	// Engines are the warehouses that the program can open.
+	// Engines holds the warehouses that the program can open, by scheme.
 	Engines warehouse.Engines
 	// Version describes the build, for the log.
 	Version string
 }
 
-// New reads the settings and makes the adapters, without I/O but for the files
-// that the settings name. All faults of the settings are reported together.
+// New reads the settings and makes the adapters, without I/O except for the files that the settings
+// name. It reports all errors of the settings together.
 func New(e Environment, log *slog.Logger) (*App, error) {
 	cfg, configErr := config.FromEnv(e.Environ, e.ReadFile, slices.Collect(maps.Keys(e.Engines))...)
 	var viewsErr error
 	if cfg.ViewsFolder != "" {
-		// The bundled views alone are compiled at their first use: they are right, and
-		// compiling them would be most of the time to the first answer.
+		// The bundled views are known to be valid, so they are compiled at their first use.
+		// Compiling them here would take most of the time to the first answer.
 		_, viewsErr = Views(cfg.ViewsFolder)
 	}
 	if err := errors.Join(configErr, viewsErr); err != nil {
@@ -71,7 +71,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	return a, a.connect()
 }
 
-// connect makes the adapters of the settings, without I/O.
+// connect makes the adapters from the settings, without I/O.
 func (a *App) connect() error {
 	cfg := a.config
 	clients, err := azure.Connect(azure.Settings{Storage: account(cfg.Lake), ServiceBus: account(cfg.Bus)})
@@ -91,14 +91,15 @@ func account(c config.Connection) azure.Account {
 	return azure.Account{ConnectionString: c.ConnectionString.Reveal(), Address: c.Address, ClientID: c.ClientID}
 }
 
-// Lake is the storage of the app, to make its containers on a developer's machine.
+// Lake returns the storage of the app, for a caller that makes its containers on a developer's
+// machine.
 func (a *App) Lake() *azure.Lake { return a.lake }
 
-// Journal is the journal of the app.
+// Journal returns the journal of the app.
 func (a *App) Journal() *azure.Journal { return a.journal }
 
-// Pipeline builds the pipeline at its first use. The plans may lie in the
-// journal; while they cannot be read, each call tries again.
+// Pipeline returns the pipeline, which the first call builds. The plans may be in the journal;
+// while they cannot be read, each call tries again.
 func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -140,7 +141,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 
 func token() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	_, _ = rand.Read(b[:]) // never fails, according to its documentation
 	return hex.EncodeToString(b[:])
 }
 
@@ -149,7 +150,7 @@ func (a *App) exports(ctx context.Context) (config.Exports, error) {
 	switch {
 	case key == "" && len(a.config.Exports.Plans) > 0:
 		return a.config.Exports, nil
-	case key == "": // they were not read with the settings
+	case key == "": // the plans were not read with the settings
 		return config.ReadExports(a.config.ExportsFile.Path, a.environ, a.read)
 	}
 	doc, err := a.journal.Read(ctx, key)
@@ -172,7 +173,7 @@ func (a *App) getenv(name string) string {
 	return ""
 }
 
-// port is the host's, or one for people who start the handler by hand.
+// port returns the port that the Functions host has set, or 8080 for a handler started by hand.
 func (a *App) port() string {
 	for _, name := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"} {
 		if port := a.getenv(name); port != "" {
@@ -182,18 +183,19 @@ func (a *App) port() string {
 	return "8080"
 }
 
-// levelOf reads the log level ahead of the configuration, whose faults are logged.
+// levelOf reads the log level before the configuration, because errors of the configuration are
+// logged.
 func levelOf(environ []string) slog.Level {
 	var level slog.Level
 	for _, pair := range environ {
 		if k, v, _ := strings.Cut(pair, "="); k == "LogLevel" {
-			_ = level.UnmarshalText([]byte(v)) // a bad one is a fault of the configuration
+			_ = level.UnmarshalText([]byte(v)) // the configuration reports a wrong level
 		}
 	}
 	return level
 }
 
-// FromProcess is the environment of this process.
+// FromProcess returns the environment of this process.
 func FromProcess(engines warehouse.Engines) Environment {
 	info, _ := debug.ReadBuildInfo()
 	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Engines: engines, Version: Version(info)}

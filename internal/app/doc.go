@@ -1,7 +1,7 @@
-// Package app puts the pieces together: settings become adapters, adapters become
-// a pipeline, and each function of the host becomes a step of it.
+// Package app makes adapters from the settings, a pipeline from the adapters, and the functions of
+// the host from the steps of the pipeline.
 //
-// Both programs use it, the cloud's handler and the local one; they differ in the
-// warehouses they can open. Nothing connects before the first invocation, since
-// the host wants an answer on the port at once.
+// The cloud's handler and the local handler both use it; they differ in the warehouses that they
+// can open. Nothing connects before the first invocation, because the host expects an answer on the
+// port at once.
 package app

@@ -10,7 +10,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Functions are the functions of the host, by name.
+// Functions returns the functions of the host, by name.
 func (a *App) Functions() map[string]azfunc.Func {
 	return map[string]azfunc.Func{
 		azfunc.TimerExport: a.tick,
@@ -19,8 +19,8 @@ func (a *App) Functions() map[string]azfunc.Func {
 	}
 }
 
-// tick answers well even when it failed: the next tick is the retry, and the
-// host would not call again before it either.
+// tick returns nil even after a failure, because the next tick is the retry. After an error the
+// host would not call earlier either.
 func (a *App) tick(ctx context.Context, in azfunc.Invocation) error {
 	p, err := a.Pipeline(ctx)
 	if err == nil {
@@ -44,12 +44,13 @@ func (a *App) step(ctx context.Context, in azfunc.Invocation) error {
 	return p.HandleDelivery(ctx, m.Body, m.DeliveryCount)
 }
 
-// postpone sends a step again that met no pipeline, as when the plans lie in a
-// journal that does not answer: failing would use up its deliveries in seconds.
+// postpone sends a step again for later when no pipeline can be built, for example because the
+// plans are in a journal that does not answer. An error would use up the deliveries of the step in
+// seconds.
 func (a *App) postpone(ctx context.Context, in azfunc.Invocation, m azfunc.Message, cause error) error {
 	a.log.WarnContext(ctx, "step postponed", "invocation", in.ID, "class", fault.Of(cause).String(), "error", cause, "wait", postponed)
 	id := m.ID
-	if len(id) > 96 { // Service Bus allows 128
+	if len(id) > 96 { // Service Bus allows 128 characters
 		id = id[:96]
 	}
 	return a.queue.Send(ctx, pipeline.Message{ID: fmt.Sprintf("%s/later/%d", id, m.Sequence), Body: m.Body, At: a.now().Add(postponed)})
@@ -62,7 +63,7 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 	if err != nil {
 		return a.notOurs(ctx, in, err)
 	}
-	// An event needs the queue alone: the rest of the world may be away.
+	// An event needs only the queue; everything else may be unavailable.
 	arrivals := pipeline.Events{Queue: a.queue, Now: a.now, Settle: a.config.Settle}
 	for _, e := range events {
 		if e.Type != "" && e.Type != blobCreated {
@@ -75,7 +76,7 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 			continue
 		}
 		if e.ETag == "" {
-			// A blobTrigger does not tell it, and steps of one content have one id.
+			// A blobTrigger sends no ETag, but steps for the same content need the same id.
 			if f, err := a.lake.Stat(ctx, pipeline.Landing, path); err == nil {
 				e.ETag = f.ETag
 			}
@@ -89,8 +90,8 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 
 const blobCreated = "Microsoft.Storage.BlobCreated"
 
-// notOurs acknowledges an invocation that cannot be read: it would not read any
-// better the next time.
+// notOurs acknowledges an invocation that cannot be read, because the next delivery would bring the
+// same.
 func (a *App) notOurs(ctx context.Context, in azfunc.Invocation, err error) error {
 	if fault.Of(err) != fault.BadData {
 		return err

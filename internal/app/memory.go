@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Garbage that the collector lets come together, in percent of the memory in use.
-// Flattening makes much of it and has the memory to itself; a warehouse in this
-// process takes what is left of 300 MiB.
+// Garbage that the collector lets accumulate, in percent of the memory in use, and the memory limit
+// in bytes. Flattening makes much garbage and has the memory to itself; a warehouse in this process
+// takes the rest of 300 MiB.
 const (
 	garbageOfFlattening = 400
 	garbageBesideTables = 100
 	heapLimit           = 128 << 20
 )
 
-// tuneMemory trades memory that is there for time in the garbage collector, unless
-// the environment decides.
+// tuneMemory uses free memory to save time in the garbage collector, unless the environment sets
+// GOGC or GOMEMLIMIT.
 func tuneMemory(environ []string) {
 	if tuned(environ) {
 		return
@@ -33,7 +33,7 @@ func tuned(environ []string) bool {
 	return false
 }
 
-// makeRoom is warehouse.OpenOptions.MakeRoom for a process that tuneMemory has tuned.
+// makeRoom returns warehouse.OpenOptions.MakeRoom for a process that tuneMemory has tuned.
 func makeRoom(environ []string, giveUp func()) func() (done func()) {
 	return func() func() {
 		giveUp()

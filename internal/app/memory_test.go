@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The collector's setting is the process's, so these do not run beside others.
+// The process has one collector, so this test does not run in parallel with others.
 func TestRoomIsGivenAndTakenBack(t *testing.T) { //nolint:paralleltest // as above
 	percent := func() int {
 		p := debug.SetGCPercent(100)

@@ -13,16 +13,15 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Operator is who looks after the exports from outside the handler, on the settings
-// of the same app. What a method does not use may be missing: but for Start they want
-// the storage account alone.
+// Operator looks after the exports from outside the handler, with the settings of the same app.
+// Start needs all settings; the other methods need only the storage account.
 type Operator struct {
 	Environment Environment
-	// Log gets warnings.
+	// Log receives warnings.
 	Log *slog.Logger
 }
 
-// Exports lists the exports of the journal, of all plans where plan is empty.
+// Exports lists the exports in the journal, of all plans if plan is empty.
 func (o Operator) Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error) {
 	a, err := o.journal()
 	if err != nil {
@@ -35,9 +34,9 @@ func (o Operator) Exports(ctx context.Context, plan string, most int) ([]records
 	return list, err
 }
 
-// Start begins an export of a plan at once, as the app would: it wants all of the
-// app's settings, and an identity that may do the same. An export that comes with an
-// error is in the journal already, and the app's next tick goes on with it.
+// Start begins an export of a plan at once, as the app would, so it needs all settings of the app
+// and an identity with the same rights. An export returned with an error is already in the journal,
+// and the app's next tick continues it.
 func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary, error) {
 	a, err := New(o.Environment, o.Log)
 	if err != nil {
@@ -58,8 +57,8 @@ func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary
 	return records.ExportSummary{Export: records.Export{ID: id, Plan: plan, State: records.Requested}}, errors.Join(err, readErr)
 }
 
-// Ask has the app begin an export of a plan at its next tick, and returns its id. A
-// plan that had no export yet is looked for in exports.yaml.
+// Ask makes the app begin an export of a plan at its next tick, and returns the export's id. A plan
+// without an export in the journal is looked up in exports.yaml.
 func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 	a, err := o.journal()
 	if err != nil {
@@ -78,8 +77,8 @@ func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 	return records.RequestExport(ctx, a.journal, plan, a.now())
 }
 
-// Cancel ends an export, or the one of a plan that runs. At the server its jobs are
-// ended where the plan's source can be reached from here; the app does it else.
+// Cancel ends an export, or the running export of a plan. It ends the export's jobs at the server
+// if the plan's source can be reached from here; otherwise the app ends them.
 func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pipeline.JobEnd, err error) {
 	a, err := o.journal()
 	if err != nil {
@@ -98,7 +97,7 @@ func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pi
 		return "", nil, err
 	}
 	jobs, cancelErr := c.Cancel(ctx, id)
-	if noPlan && fault.Of(cancelErr) == fault.BadData { // it has not the form of an id
+	if noPlan && fault.Of(cancelErr) == fault.BadData { // the name does not have the form of an id
 		return "", nil, fmt.Errorf("cancel: %w", err)
 	}
 	return id, jobs, cancelErr
@@ -122,7 +121,7 @@ func (o Operator) Resume(ctx context.Context, plan string) error {
 	return records.Resume(ctx, a.journal, plan)
 }
 
-// journal is an app of the settings that the journal wants.
+// journal returns an app with only the settings that the journal needs.
 func (o Operator) journal() (*App, error) {
 	cfg, err := config.JournalFromEnv(o.Environment.Environ)
 	if err != nil {
@@ -135,7 +134,7 @@ func (o Operator) journal() (*App, error) {
 	return a, a.connect()
 }
 
-// sourceOf makes the FHIR server of one plan; the others may lack what they need.
+// sourceOf makes the FHIR server of one plan; the other sources may lack settings.
 func (a *App) sourceOf(ctx context.Context, plan string) (pipeline.Source, error) {
 	exports, err := a.exports(ctx)
 	if err != nil {

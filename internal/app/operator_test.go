@@ -23,7 +23,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// engines has one that keeps its tables in memory.
+// engines returns an engine that keeps its tables in memory.
 func engines(t *testing.T) warehouse.Engines {
 	t.Helper()
 	views, err := app.Views("")
@@ -83,7 +83,7 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 	}
 }
 
-// newWorld is storage, a broker and a FHIR server, without a host: nothing goes on by
+// newWorld starts storage, a broker and a FHIR server, without a host, so that nothing happens by
 // itself.
 func newWorld(t *testing.T) *sandbox.World {
 	t.Helper()
@@ -106,7 +106,7 @@ func newWorld(t *testing.T) *sandbox.World {
 	return w
 }
 
-// atServer is what the FHIR server answers to a poll of an export's first job.
+// atServer returns the FHIR server's status code for a poll of an export's first job.
 func atServer(t *testing.T, w *sandbox.World, id string) int {
 	t.Helper()
 	doc, err := w.App.Journal().Read(t.Context(), "jobs/"+id+".1")
@@ -129,7 +129,8 @@ func atServer(t *testing.T, w *sandbox.World, id string) int {
 	return res.StatusCode
 }
 
-// What people do with exports, on the sandbox's storage, broker and FHIR server.
+// A person lists, starts, pauses and cancels exports, on the sandbox's storage, broker and FHIR
+// server.
 func TestOperator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -219,7 +220,7 @@ func TestOperator(t *testing.T) {
 	if e := newest(); e.ID != id || e.State != records.Exporting {
 		t.Errorf("after the tick %s is %s", e.ID, e.State)
 	}
-	// Without the plans the server is not in reach; the app's tick ends the job.
+	// Without the plans the server cannot be reached, so the app's tick ends the job.
 	if _, jobs, err = storage.Cancel(ctx, id); err != nil || len(jobs) != 1 || jobs[0].Fate != pipeline.JobLeft || jobs[0].Err == nil {
 		t.Errorf("cancel from afar: %v, %v", jobs, err)
 	}
@@ -235,7 +236,7 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-// The plans may lie in the journal's container.
+// The plans may be in the journal's container.
 func TestOperatorsReadPlansOfTheJournal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -14,15 +14,15 @@ import (
 	"fhirsynapse/internal/fault"
 )
 
-// Serve runs a handler until ctx ends: settings, port, invocations. It returns the
-// exit code, which is never 0: the Functions host leaves a handler that ends with 0
-// alone and fails each call from then on. The caller must end the process at once.
+// Serve runs a handler until ctx ends, and returns the exit code. The code is never 0, because the
+// Functions host does not restart a handler that ends with 0 and fails each later call. The caller
+// must end the process at once.
 //
-// The log goes to stdout. The reason of a failed start also goes to stderr, on one
-// line: the host puts that line into the exception that people see.
+// The log goes to stdout. The reason for a failed start also goes to stderr, on one line, which the
+// host puts into the exception that people see.
 func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
-	// net/http writes the beginning of what it cannot use of an answer to the global
-	// log: that may be health data.
+	// net/http writes the beginning of an unusable answer to the global log, which may be health
+	// data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	log := newLog(stdout, levelOf(e.Environ))
 	a, err := New(e, log)
@@ -49,14 +49,14 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// newLog makes the log of a handler. It clips texts and errors, so that no entry grows
-// with what a server has sent.
+// newLog makes the log of a handler. It clips texts and errors, so that a server's text cannot make
+// an entry long.
 func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: clipAttr}))
 }
 
-// clipAttr clips the value of an attribute where it is a text or an error. The stack of
-// a panic is our own text and stays whole.
+// clipAttr clips the value of an attribute if it is a text or an error. The stack of a panic stays
+// whole, because it is our own text.
 func clipAttr(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == "stack" {
 		return a
@@ -82,24 +82,24 @@ func clipAttr(_ []string, a slog.Attr) slog.Attr {
 }
 
 func sayOnOneLine(w io.Writer, what string, faults []string) {
-	// Without stderr there is nobody to tell; the log has the same.
+	// Without stderr nobody reads the line; the log has the same text.
 	_, _ = fmt.Fprintf(w, "fhirsynapse: %s: %s\n", what, strings.Join(faults, "; "))
 }
 
-// underHost reports whether the Functions host has started this process. Only the
-// host sets these; a person who starts a handler by hand sets the port at most.
+// underHost reports whether the Functions host started this process. Only the host sets these
+// variables; a person who starts a handler by hand sets the port at most.
 func (a *App) underHost() bool {
 	return a.getenv("FUNCTIONS_CUSTOMHANDLER_WORKER_ID") != "" || a.getenv("FUNCTIONS_HTTPWORKER_ID") != ""
 }
 
-// parentCheck is the time between two looks for the parent process.
+// parentCheck is the time between two checks of the parent process.
 const parentCheck = time.Second
 
 var errOrphaned = errors.New("the Functions host that started this handler is gone")
 
-// untilOrphaned returns a context that ends with errOrphaned when the parent process
-// has ended. A host that is killed leaves its handler running, with its memory and
-// its locks, and tells it nothing; on Unix the handler then gets another parent.
+// untilOrphaned returns a context that ends with errOrphaned when the parent process has ended. A
+// killed host sends its handler no signal and leaves it running, with its memory and its locks; on
+// Unix the handler then gets another parent.
 func untilOrphaned(ctx context.Context, parent func() int, ticks <-chan time.Time) (watched context.Context, done func()) {
 	watched, cancel := context.WithCancelCause(ctx)
 	first := parent()

@@ -50,7 +50,7 @@ func TestOrphanedHandlerStops(t *testing.T) {
 	ticks := make(chan time.Time)
 	ctx, done := untilOrphaned(t.Context(), func() int { return int(parent.Load()) }, ticks)
 	defer done()
-	for range 3 { // the second send is received after the first look
+	for range 3 { // the second send is received after the first check
 		ticks <- time.Time{}
 	}
 	if ctx.Err() != nil {

@@ -15,8 +15,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// sources makes the FHIR servers of all plans. Plans share one, and what it has
-// learnt of the server; only a plan that names patients has one of its own.
+// sources makes the FHIR servers of all plans. Plans of one source share a client and its knowledge
+// of the server; only a plan that names patients has its own client.
 func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Source, error), error) {
 	made := map[string]pipeline.Source{}
 	var faults []error
@@ -72,7 +72,8 @@ type (
 	renewFunc func(ctx context.Context, refused string) (string, error)
 )
 
-// signIn returns the bearer tokens of a source; nil means that it wants none.
+// signIn returns functions that get and replace the bearer tokens of a source; both are nil if the
+// source needs none.
 func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 	secret, err := a.secret(s.Auth)
 	if err != nil {
@@ -82,8 +83,8 @@ func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 	return SignIn(s.URL, s.Auth, s.PrivateFiles, a.now)
 }
 
-// SignIn returns functions that get a bearer token for the FHIR server at base, and that replace
-// a refused one; both are nil when the server wants none. It reads the secret of s, not its file.
+// SignIn returns functions that get a bearer token for the FHIR server at base, and that replace a
+// refused token; both are nil when the server needs none. It reads the secret of s, not its file;
 // allowPrivate permits a sign-in server at a private address.
 func SignIn(base string, s config.Auth, allowPrivate bool, now func() time.Time) (tokenFunc, renewFunc, error) {
 	client := auth.Client{
@@ -131,7 +132,7 @@ func identityKind(kind config.AuthKind) azure.IdentityKind {
 	}
 }
 
-// secret reads the file of a secret that does not come from the environment.
+// secret returns a secret from its file, or from the settings if there is no file.
 func (a *App) secret(s config.Auth) (config.Secret, error) {
 	if s.SecretFile == "" {
 		return s.Secret, nil

@@ -22,7 +22,7 @@ func environment(settings ...string) app.Environment {
 	}
 }
 
-// An app that was scaled to zero waits for its handler. Compiling the bundled views takes
+// An app that was scaled to zero waits for its handler to start. Compiling the bundled views takes
 // 170,000 allocations, and most of the time until the handler listens.
 func TestAStartCompilesNoBundledViews(t *testing.T) {
 	allocations := testing.AllocsPerRun(1, func() {

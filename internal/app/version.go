@@ -5,11 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// release is the version of a program that was built for others. The linker sets it:
-// such a build has no data of git in it, so that everybody can repeat it.
+// release is the version of a published build. The linker sets it, because such a build has no git
+// data, so that everybody can repeat it.
 var release string
 
-// Version describes a build: the module's version, the commit, the compiler.
+// Version describes a build: the version of the module, the commit and the compiler.
 func Version(info *debug.BuildInfo) string {
 	if info != nil && release != "" {
 		return fmt.Sprintf("fhirsynapse %s %s", release, info.GoVersion)
