@@ -10,14 +10,14 @@ import (
 	"fhirsynapse/internal/batch"
 )
 
-// unseen is the progress of a load that nobody watches.
+// unseen ignores the progress of a load.
 type unseen struct{}
 
 func (unseen) Total(int64) {}
 func (unseen) Add(int64)   {}
 func (unseen) Bad(int64)   {}
 
-// A load into files needs no engine. The tables are those of the bundled views.
+// A load into files needs no engine. The tables come from the bundled views.
 func ExampleRunner_Load() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// Exporter does one export of one server. Plan, Source, Lake, Warehouse, Flattener, Now and
-// Token are needed.
+// Exporter runs one export of one server. Plan, Source, Lake, Warehouse, Flattener, Now and Token
+// are needed.
 type Exporter struct {
-	// Plan says what is exported. The exporter chooses its name.
+	// Plan describes the export. The exporter chooses its name.
 	Plan pipeline.Plan
 	// Since and Until are the window of the export, by time of change; zero means open.
 	Since, Until time.Time
@@ -27,9 +27,9 @@ type Exporter struct {
 	Lake         pipeline.Lake
 	Warehouse    pipeline.Warehouse
 	Flattener    pipeline.Flattener
-	// Landings creates the files of servers that keep them, in the landing area of Lake.
+	// Landings creates the files in the landing area of Lake if the server keeps its own files.
 	Landings pipeline.Landings
-	// Shared says that the landing area holds more than this run's files.
+	// Shared is set if the landing area also holds files of other runs.
 	Shared bool
 	// Pipeline overrides the pipeline's own settings where they are not zero.
 	Pipeline pipeline.Options
@@ -38,47 +38,46 @@ type Exporter struct {
 	Log      *slog.Logger // nil means none
 	// Watch is called by one goroutine when the progress has changed; it may be nil.
 	Watch func(ExportProgress)
-	// Timer returns a channel that fires at a time of Now's clock; nil means a
-	// time.Timer.
+	// Timer returns a channel that fires at a time of Now's clock; nil means a time.Timer.
 	Timer func(at time.Time) (fires <-chan time.Time, stop func())
-	// Workers is how many steps are done at once; zero means 4.
+	// Workers is the number of steps done at once; zero means 4.
 	Workers int
 	// Patience bounds the whole run; zero means 24 hours.
 	Patience time.Duration
 }
 
-// ExportProgress says how far an export got.
+// ExportProgress describes the progress of an export.
 type ExportProgress struct {
 	State records.State
 	// Job is the status URL of the job at the server; empty before there is one.
 	Job string
 	// Server is the server's own text about its job.
 	Server string
-	// Trouble is the reason why the export does not go on; nil when it does.
+	// Trouble is the reason why the export does not advance; nil when it does.
 	Trouble *Trouble
-	// NextPoll is when the server is asked again whether the job is done.
+	// NextPoll is the time of the next poll of the job.
 	NextPoll time.Time
-	// Files counts the files of the manifest; it is -1 before there is one. Landed and
-	// Prepared count the files that have arrived and that are flattened; Bytes is the size
-	// of the files that have arrived.
+	// Files counts the files of the manifest; it is -1 before there is a manifest. Landed and
+	// Prepared count the files that have arrived and that are flattened; Bytes is the size of the
+	// files that have arrived.
 	Files, Landed, Prepared int
 	Bytes                   int64
 }
 
-// ExportResult accounts for an export.
+// ExportResult reports the result of an export.
 type ExportResult struct {
 	Export string                `json:"export"`
 	State  records.State         `json:"state"`
 	Types  []pipeline.TypeReport `json:"types"`
-	// Issues counts what the server reported in its error files, by severity and code.
+	// Issues counts the issues in the server's error files, by severity and code.
 	Issues map[string]int64 `json:"issues,omitempty"`
-	// Shortfall says what the server could not export; nil when it reports no error.
+	// Shortfall describes the data that the server could not export; nil when it reports no error.
 	Shortfall *records.Shortfall `json:"shortfall,omitempty"`
-	// Values counts the values that did not fit, or were rounded.
+	// Values counts the values that did not fit or were rounded.
 	Values records.PreparedValues `json:"values,omitzero"`
-	// Notice says what a person should do although the export has not failed.
+	// Notice asks a person to act although the export has not failed.
 	Notice string `json:"notice,omitempty"`
-	// Job is the status URL of the job at the server, and Unreleased why the server may
+	// Job is the status URL of the job at the server. Unreleased is the reason why the server may
 	// still keep that job; nil when it has been deleted there.
 	Job        string `json:"-"`
 	Unreleased error  `json:"-"`
@@ -109,15 +108,15 @@ const (
 	giveUpAfter     = 5 * time.Minute
 )
 
-// releaseTimeout is how long the server may take to delete its job; lateRelease is the same after
-// the time of the whole run is up.
+// releaseTimeout is how long the server may take to delete its job; lateRelease replaces it after
+// the time limit of the run has passed.
 const (
 	releaseTimeout = 15 * time.Second
 	lateRelease    = time.Second
 )
 
-// startPatience is how long the server may be out of reach, or answer with errors,
-// before it has promised an export.
+// startPatience is how long the server may be out of reach, or answer with errors, before it has
+// accepted an export.
 const startPatience = 5 * time.Minute
 
 var errLate = errors.New("the time is up")
@@ -131,10 +130,10 @@ type run struct {
 	troubles *troubles
 	errand   *errand
 	seen     ExportProgress
-	countAt  time.Time // when the lake may be looked into again
+	countAt  time.Time // the next time at which the lake may be listed
 }
 
-// Export does the export. After an error the result tells what is known of it.
+// Export runs the export. After an error the result has the facts that are known.
 func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	o.Workers = cmp.Or(o.Workers, 4)
 	o.Patience = cmp.Or(o.Patience, 24*time.Hour)
@@ -144,7 +143,7 @@ func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	if o.Watch == nil {
 		o.Watch = func(ExportProgress) {}
 	}
-	// The tables remember the export of every run: its name must be new.
+	// The tables keep the export id of every run, so the name must be new.
 	o.Plan.Name = "once-" + o.Token()[:min(16, len(o.Token()))]
 	o.Plan.Schedule = nil
 	o.Plan.OpenEnd = o.Until.IsZero()
@@ -178,7 +177,7 @@ func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	return out, err
 }
 
-// result adds the reconciliation of an export that was committed.
+// result adds the reconciliation of a committed export.
 func (r *run) result(ctx context.Context, e records.Export, err error) (ExportResult, error) {
 	out := ExportResult{Export: e.ID, State: e.State, Shortfall: e.Shortfall}
 	if list, err := records.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
@@ -234,7 +233,7 @@ func (r *run) drive(ctx context.Context) (records.Export, error) {
 	}
 }
 
-// stopped returns why a run ends before its export.
+// stopped returns the reason why a run ends before its export.
 func (r *run) stopped(ctx context.Context, e records.Export) error {
 	stop := &StopError{Last: r.troubles.final(), Asking: e.State == records.Requested && r.errand != nil, cause: context.Cause(ctx)}
 	if ctx.Err() == nil || errors.Is(stop.cause, errLate) {
@@ -243,7 +242,7 @@ func (r *run) stopped(ctx context.Context, e records.Export) error {
 	return stop
 }
 
-// errand is a call to the pipeline that runs besides the steps, because it may hang.
+// errand is a call to the pipeline in parallel with the steps, because it may hang.
 type errand struct {
 	done chan struct{}
 	err  error
@@ -271,8 +270,7 @@ func (r *run) begin(do func() error) {
 	}()
 }
 
-// errandDone returns the error of an errand that has ended; next is when it is tried
-// again.
+// errandDone returns the error of an errand that has ended; next is the time of the next try.
 func (r *run) errandDone(next time.Time) error {
 	if r.errand == nil {
 		return nil
@@ -310,11 +308,11 @@ func (r *run) startFailed(err error) error {
 	}
 }
 
-// step does a step. When it succeeds, its trouble is over.
+// step does a step. A step that succeeds ends its trouble.
 func (r *run) step(ctx context.Context, body []byte) error {
 	var s pipeline.Step
 	if err := json.Unmarshal(body, &s); err != nil {
-		return r.pipeline.Handle(ctx, body) // it says what is wrong
+		return r.pipeline.Handle(ctx, body) // the pipeline describes the error
 	}
 	before := r.troubles.tries(topicOf(s))
 	err := r.pipeline.Handle(ctx, body)
@@ -324,7 +322,7 @@ func (r *run) step(ctx context.Context, body []byte) error {
 	return err
 }
 
-// drain does the steps that are left when an export is loaded, such as reading the server's
+// drain does the steps that are left when an export is loaded, for example to read the server's
 // error files. It leaves steps that would have to wait.
 func (r *run) drain(ctx context.Context, work *workers) error {
 	due := true
@@ -339,8 +337,8 @@ func (r *run) drain(ctx context.Context, work *workers) error {
 	return nil
 }
 
-// dispatch starts the steps whose time has come while workers are free. It queues failed steps
-// again that could not be postponed.
+// dispatch starts the steps that are due while workers are free. It queues failed steps again that
+// could not be postponed.
 func (r *run) dispatch(work *workers) error {
 	for {
 		failed, ok := work.failed()
@@ -392,7 +390,7 @@ func (r *run) wait(ctx context.Context, work *workers, tick time.Time) {
 	}
 }
 
-// causeOf returns the error of an export that did not end well.
+// causeOf returns the error of an export that did not succeed.
 func (r *run) causeOf(e records.Export, err error) error {
 	f := e.Failure
 	if f == nil {

@@ -11,7 +11,7 @@ type StopError struct {
 	Patience time.Duration
 	// Last is the latest trouble, even if it is over; nil when there was none.
 	Last *Trouble
-	// Asking says that a kick-off was under way, so that a job unknown to us may be running.
+	// Asking is set if a kick-off was under way, so that a job unknown to us may be running.
 	Asking bool
 	cause  error
 }
@@ -29,7 +29,7 @@ func (e *StopError) Error() string {
 
 func (e *StopError) Unwrap() error { return e.cause }
 
-// FailedError reports an export that has failed for good.
+// FailedError reports an export that has failed and is not tried again.
 type FailedError struct {
 	Trouble
 	Whose, Remedy string

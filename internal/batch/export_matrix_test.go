@@ -28,28 +28,28 @@ import (
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
-// cell is one cell of the failure matrix: what the server does wrong, and what must
-// come of it, over HTTP, on a driven clock.
+// cell is one cell of the failure matrix: a fault of the server and the expected result, over HTTP,
+// on a controlled clock.
 type cell struct {
 	name   string
 	bulk   fhirserver.Bulk
 	faults fhirserver.Faults
-	// files per type; zero means one.
+	// files is the number of files per type; zero means one.
 	files int
 	// setUp changes a world before it runs.
 	setUp func(*testing.T, *bulkWorld)
-	// fails says what the error must say; empty means that all is loaded.
+	// fails is a text that the error must contain; empty means that everything is loaded.
 	fails string
-	// kickOffs, where not zero, is how often the server must be asked to begin, polls
-	// how often at least whether it is done: how fast its jobs run is its own affair.
+	// kickOffs is the number of kick-offs that the server must receive, if not zero. polls is the
+	// minimum number of polls, because the speed of the server's jobs varies.
 	kickOffs, polls int
-	// told says what whoever watches must hear.
+	// told is a text that Watch must receive.
 	told string
-	// takes is how long it may not take less than, by the clock.
+	// takes is the minimum duration, by the clock.
 	takes time.Duration
-	// atMost is how long it may take; zero means as long as it likes.
+	// atMost is the maximum duration; zero means no limit.
 	atMost time.Duration
-	// notice is what the result must tell a person.
+	// notice is a text that the result's notice must contain.
 	notice string
 }
 
@@ -111,7 +111,7 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 	w.exporter = batch.Exporter{
 		Plan: pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"}, Lake: lake, Landings: lake,
 		Warehouse: refwarehouse.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
-		// With one pair of hands the clock stands still while they work.
+		// With one worker the clock stands still while the worker is busy.
 		Workers: 1,
 		Now:     w.clock.Now, Timer: w.clock.Timer, Log: slog.New(slog.DiscardHandler), Patience: 72 * time.Hour,
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
@@ -126,7 +126,7 @@ func newBulkWorld(t *testing.T, c cell) *bulkWorld {
 	return w
 }
 
-// signedIn has the server want a sign-in, and the client know how.
+// signedIn makes the server require a sign-in, and the client able to sign in.
 func signedIn(c cell) cell {
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
@@ -180,7 +180,7 @@ var (
 	page        = fhirserver.Page
 )
 
-// elsewhere has the files redirected to a host of their own.
+// elsewhere redirects the files to another host.
 func elsewhere(t *testing.T, w *bulkWorld) {
 	t.Helper()
 	host, err := w.ListenFiles("127.0.0.1:0")
@@ -319,7 +319,7 @@ func TestFailureMatrix(t *testing.T) {
 	}
 }
 
-// loaded holds a result against the server's data.
+// loaded compares a result with the server's data.
 func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.ExportResult) {
 	t.Helper()
 	if err := got.Check(); err != nil {
@@ -344,7 +344,7 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.ExportResult) {
 	}
 }
 
-// A server that has lost its mind, at once or half way, ends a run and no more.
+// A server that returns garbage, at once or half way, ends a run, but not the process.
 func TestGarbageEndsARun(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {

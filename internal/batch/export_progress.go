@@ -9,12 +9,12 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// look reads how far the export got, and calls Watch when that has changed.
+// look reads the progress of the export, and calls Watch when it has changed.
 func (r *run) look(ctx context.Context) (records.Export, bool) {
-	ctx = context.WithoutCancel(ctx) // reading memory ends by itself
+	ctx = context.WithoutCancel(ctx) // reading memory always ends
 	p := r.seen
 	p.State = records.Requested
-	e := records.Export{State: records.Requested} // as it will be, once it is written down
+	e := records.Export{State: records.Requested} // its state after the first write to the journal
 	if list, err := records.Exports(ctx, r.journal, r.Plan.Name, 1); err == nil && len(list) > 0 {
 		e = list[0].Export
 		p.State, p.Server = e.State, list[0].Progress
@@ -35,7 +35,7 @@ func (r *run) look(ctx context.Context) (records.Export, bool) {
 	return e, e.State.Final()
 }
 
-// differs reports whether there is anything to tell.
+// differs reports whether the progress is worth a call of Watch.
 func (p ExportProgress) differs(from ExportProgress) bool {
 	now, before := p.Trouble, from.Trouble
 	p.Trouble, from.Trouble = nil, nil
@@ -72,8 +72,8 @@ func (r *run) survey(ctx context.Context, e records.Export, p *ExportProgress) {
 	}
 }
 
-// landed counts the files in the landing area. A shared area has files of others, so the
-// manifest's files count there, which have all landed before the manifest.
+// landed counts the files in the landing area. A shared area also has files of other runs, so there
+// the manifest's files count; they have all landed before the manifest.
 func (r *run) landed(ctx context.Context, inManifest int) (files int, size int64) {
 	if r.Shared {
 		return inManifest, 0

@@ -27,7 +27,7 @@ import (
 	"fhirsynapse/views"
 )
 
-// clock is one that stands still until a timer is waited for.
+// clock stands still until a timer is waited for.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -39,9 +39,9 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
-// Timer fires at once, and is that late.
+// Timer returns a channel that fires at once, and moves the clock to the timer's time.
 func (c *clock) Timer(at time.Time) (<-chan time.Time, func()) {
-	t := time.NewTimer(time.Millisecond) // steps under way take no time of this clock
+	t := time.NewTimer(time.Millisecond) // steps under way take no time on this clock
 	fires := make(chan time.Time, 1)
 	stopped := make(chan struct{})
 	go func() {
@@ -60,18 +60,18 @@ func (c *clock) Timer(at time.Time) (<-chan time.Time, func()) {
 	return fires, sync.OnceFunc(func() { close(stopped) })
 }
 
-// server writes its files into the lake, as that of Azure does.
+// server writes its files into the lake, as Azure's server does.
 type server struct {
 	lake  pipeline.Lake
 	clock *clock
-	files map[string]string // path -> lines
-	count int64             // that the manifest tells of each file
+	files map[string]string // lines by path
+	count int64             // number of resources in the manifest, for each file
 
 	mu        sync.Mutex
 	kickOffs  []pipeline.Request
-	refusals  []error // of the first kick-offs
+	refusals  []error // errors of the first kick-offs
 	polls     int
-	running   int // polls that find the job running
+	running   int // number of polls that find the job running
 	failure   error
 	cancelled []string
 }
@@ -136,7 +136,7 @@ func patients(n int) string {
 	return b.String()
 }
 
-// bundled are the bundled views of the types that the tests use, compiled once.
+// bundled returns the bundled views of the types that the tests use, compiled once.
 var bundled = sync.OnceValues(func() (flatten.PlanViews, error) {
 	all, err := views.Load(nil)
 	if err != nil {
@@ -325,7 +325,7 @@ func TestARunThatIsBrokenOffCancelsItsJob(t *testing.T) {
 	}
 }
 
-// broken is a warehouse that fails for good.
+// broken is a warehouse that fails permanently.
 type broken struct{ pipeline.Warehouse }
 
 func (broken) Commit(context.Context, pipeline.Batch) error {
@@ -361,7 +361,7 @@ func (panickingServer) KickOff(context.Context, pipeline.Request) (pipeline.Acce
 	panic("Mx Example")
 }
 
-// A panic outside the steps ends the run, and not the process.
+// A panic outside the steps ends the run, but not the process.
 func TestAPanicOfTheKickOffIsAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,22 +10,22 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Trouble says why an export does not go on, and when it is tried again.
+// Trouble is the reason why an export does not advance, and the time of the next try.
 type Trouble struct {
-	// Doing names what fails: "kick-off", "file 3", "commit of Patient".
+	// Doing names the work that fails: "kick-off", "file 3", "commit of Patient".
 	Doing string
 	// Err is the cause.
 	Err error
 	// Tries counts the failures in a row, the first of which was at Since.
 	Tries int
 	Since time.Time
-	// Next is when it is tried again; zero means that it is given up.
+	// Next is the time of the next try; zero means that the work is given up.
 	Next time.Time
-	// Others counts what else fails at the same time.
+	// Others counts the other failures at the same time.
 	Others int
 }
 
-// Cause returns the text of the cause without the ids of this run, which mean nothing to a
+// Cause returns the text of the cause without the ids of this run, because they mean nothing to a
 // person.
 func (t Trouble) Cause() string {
 	text := t.Err.Error()
@@ -43,7 +43,7 @@ func (t Trouble) String() string {
 	return fmt.Sprintf("%s (tried %d times): %s", t.Doing, t.Tries, t.Cause())
 }
 
-// stepError is the error of a step; prefix is what the pipeline put before the cause.
+// stepError is the error of a step; prefix is the pipeline's text before the cause.
 type stepError struct {
 	error
 	prefix string
@@ -96,15 +96,15 @@ func prefixOf(s pipeline.Step, err error) string {
 	return strings.TrimSuffix(text, rest)
 }
 
-// troubles keeps the work that fails at present.
+// troubles holds the work that is failing at present.
 type troubles struct {
 	now func() time.Time
 
 	mu     sync.Mutex
 	open   map[topic]*Trouble
 	latest topic
-	// last is the latest trouble, even if it is over. lost is the first that was given up,
-	// which has failed the export.
+	// last is the latest trouble, even if it is over. lost is the first trouble that was given up,
+	// and so has failed the export.
 	last, lost *Trouble
 }
 
@@ -149,7 +149,7 @@ func (t *troubles) tries(of topic) int {
 	return 0
 }
 
-// begun forgets the troubles of the kick-off, which has succeeded.
+// begun forgets the troubles of the kick-off, because it has succeeded.
 func (t *troubles) begun() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -160,7 +160,7 @@ func (t *troubles) begun() {
 	}
 }
 
-// current returns a copy of the latest trouble that is not over; nil when all is well.
+// current returns a copy of the latest trouble that is not over; nil when there is none.
 func (t *troubles) current() *Trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,14 +180,14 @@ func (t *troubles) current() *Trouble {
 	return &out
 }
 
-// final returns the trouble that was recorded last.
+// final returns the latest trouble, even if it is over.
 func (t *troubles) final() *Trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last
 }
 
-// givenUp returns the trouble by which the export has failed; nil when there is none.
+// givenUp returns the trouble that failed the export; nil when there is none.
 func (t *troubles) givenUp() *Trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 )
 
 // windowed returns the source with the window of the request, because the pipeline of a run knows
-// no earlier export and would ask for everything. It leaves Traces out: other folders of the
-// container belong to others, and the run must neither adopt nor cancel their jobs.
+// no earlier export and would ask for everything. It leaves out Traces: other folders of the
+// container belong to other runs, and this run must neither adopt nor cancel their jobs.
 func windowed(o Exporter) pipeline.Source {
 	source := o.Source
 	source.Server, source.Traces = window{source.Server, o}, nil
@@ -70,9 +70,9 @@ func (r *run) job(ctx context.Context) (url string, nextPoll time.Time) {
 	return jobs[0].StatusURL, time.Time{}
 }
 
-// release cancels the jobs at the server, which may then delete their files; some servers allow
-// no other export before. It returns the first job, and the reason why the server may still have
-// one. It does not know a job whose kick-off answer was lost.
+// release cancels the jobs at the server, which may then delete their files; some servers allow no
+// other export before. It returns the first job, and the reason why the server may still have a
+// job. A job with a lost kick-off answer is not known and stays.
 func (r *run) release(ctx context.Context) (job string, err error) {
 	bound := releaseTimeout
 	if errors.Is(context.Cause(ctx), errLate) {

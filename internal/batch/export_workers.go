@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// maxFailures is how often a step that could not be postponed is tried again.
+// maxFailures bounds how often a step that could not be postponed is tried again.
 const maxFailures = 10
 
 // workers does steps, several at once.
@@ -62,7 +62,7 @@ func (w *workers) do(m pipeline.Message) {
 	})
 }
 
-// attempt does a step. It gives up a step that panics, and the process goes on.
+// attempt does a step. If the step panics, attempt gives it up and the process goes on.
 func (w *workers) attempt(body []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -90,7 +90,7 @@ func panicText(v any) string {
 	return fmt.Sprintf("a value of type %T", v)
 }
 
-// giveUp fails the export by a step that has panicked.
+// giveUp fails the export because one of its steps has panicked.
 func (r *run) giveUp(ctx context.Context, body []byte, panicValue any) error {
 	return r.pipeline.GiveUp(ctx, body, r.panicked(panicValue))
 }

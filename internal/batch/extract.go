@@ -15,9 +15,8 @@ import (
 // Extractor writes the rows of a folder into files, one for each table: <table>.parquet, .csv or
 // .ndjson. All fields but Total and Read are needed.
 //
-// Every line makes rows: no version supersedes another, and loading again replaces the
-// files. There is a table for each view of the resource types in the folder, with rows or
-// without.
+// Every line makes rows: no version supersedes another, and loading again replaces the files. Each
+// view of the resource types in the folder has a table, with or without rows.
 type Extractor struct {
 	Lake      *localfs.Lake
 	Flattener *flatten.Flattener
@@ -25,21 +24,21 @@ type Extractor struct {
 	// Dir is the folder of the files. It is made when it is missing.
 	Dir string
 	Now func() time.Time
-	// Token returns a fresh name of hexadecimal digits.
+	// Token returns a new name of hexadecimal digits.
 	Token func() string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int
-	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which no file
-	// appears. Quarantine is the folder that has the bad lines, for the message.
+	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which no file appears.
+	// Quarantine is the folder with the bad lines, for the message.
 	MaxBad     float64
 	Quarantine string
-	// Total is told the size of all files, before the first is read; Read, how many bytes
-	// more were read. After another Total, the files are read once more.
+	// Total is called with the size of all files before the first is read, and Read with the number
+	// of bytes read since its last call. After another Total, the files are read once more.
 	Total, Read func(bytes int64)
 }
 
-// Extract writes the files. They appear together at the end; after an error none appears, and
-// the report has the files that were left out and nothing else.
+// Extract writes the files. They appear together at the end; after an error none appears, and the
+// report has only the files that were left out.
 func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 	started := x.Now().UTC()
 	report, _, err := flattenAgainIfMixed(newReport(started, x.Token()), x.Lake, func(report *LoadReport, whole bool) (struct{}, error) {

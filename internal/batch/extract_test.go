@@ -43,7 +43,7 @@ func extractor(t *testing.T, w *folderWorld, format flatten.Format, dir string) 
 	return batch.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, MaxBad: 0.5, Total: w.Total, Read: w.Read}
 }
 
-// contents is the files of a folder.
+// contents returns the files of a folder.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -69,7 +69,7 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 		"Observation.ndjson":  observation,
 	})
 	dir := filepath.Join(t.TempDir(), "out")
-	for range 2 { // the second replaces the files of the first
+	for range 2 { // the second extraction replaces the files of the first
 		report, err := extractor(t, w, flatten.CSV, dir).Extract(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -24,7 +24,8 @@ type folder struct {
 	lineLimit int
 	// hasViews reports whether any view reads a resource type.
 	hasViews func(resourceType string) (bool, error)
-	// read is called with the number of bytes that were read, after unpacking. It may be nil.
+	// read is called with the number of bytes read since the last call, after unpacking. It may be
+	// nil.
 	read func(bytes int64)
 }
 
@@ -32,8 +33,8 @@ type folder struct {
 type stream struct {
 	*bufio.Reader
 	closers []io.Closer
-	size    *counting // what was read, after unpacking
-	hint    int64     // the size after unpacking, by what the file says of itself
+	size    *counting // bytes read, after unpacking
+	hint    int64     // the size after unpacking, according to the file
 }
 
 // Close closes the file.
@@ -86,10 +87,10 @@ func unpackedSizeOf(raw io.Reader, size int64) int64 {
 		return size
 	}
 	n := int64(binary.LittleEndian.Uint32(last[:]))
-	for n < size-size/1000-64 { // less than it packs by when nothing can be packed
+	for n < size-size/1000-64 { // gzip adds less than this to a file that it cannot make smaller
 		n += 1 << 32
 	}
-	if n/maxRatio > size { // a last member that is small, as of a file that is made piece by piece
+	if n/maxRatio > size { // the last of several members is small, for example in a file that was written piece by piece
 		return size
 	}
 	return n
@@ -97,7 +98,7 @@ func unpackedSizeOf(raw io.Reader, size int64) int64 {
 
 const readBuffer = 64 << 10
 
-// counting counts the bytes that are read.
+// counting counts the bytes read.
 type counting struct {
 	r    io.Reader
 	n    int64
@@ -113,15 +114,15 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A packed file is refused once it has unpacked to more than freeSize bytes and to more
-// than maxRatio times its size: NDJSON of FHIR packs ten to fifty times smaller, and DEFLATE
-// allows a thousand.
+// A packed file is refused once it has unpacked to more than freeSize bytes and to more than
+// maxRatio times its size. NDJSON of FHIR packs ten to fifty times smaller, and DEFLATE allows a
+// thousand.
 const (
 	freeSize = 256 << 20
 	maxRatio = 400
 )
 
-// unpacked names the file when its packing turns out broken half way.
+// unpacked adds the file's path to the error of a file with damaged packing.
 type unpacked struct {
 	*gzip.Reader
 	path   string
@@ -143,8 +144,8 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	return n, fmt.Errorf("unpack %s: %w", u.path, err)
 }
 
-// documents is a lake whose landing area has the files of a folder unpacked, by the names that
-// the ledger has for them.
+// documents is a lake with the files of a folder, unpacked, in its landing area. Their names are
+// the names in the ledger.
 type documents struct{ *localfs.Lake }
 
 // Documents returns the lake for a warehouse that reads the lines of the files itself.

@@ -25,7 +25,7 @@ func extracted(t *testing.T, files map[string]string) (report batch.LoadReport, 
 	if err != nil {
 		return report, nil, err
 	}
-	// Each reading of a mixed file tells its share, in whole bytes.
+	// Each reading of a mixed file reports its share, in whole bytes.
 	if read, total := w.read.Load(), w.total.Load(); read > total || read < total-3 {
 		t.Errorf("%d bytes read of %d", read, total)
 	}
@@ -48,8 +48,8 @@ func TestAFileIsKnownByItsContent(t *testing.T) {
 		"bom.ndjson":            "\xef\xbb\xbf" + lines,
 		"crlf.ndjson":           strings.ReplaceAll(lines, "\n", "\r\n"),
 		"blank.ndjson":          "\n \n" + lines,
-		"two.ndjson":            packed(t, resource("Patient", "p")+"\n") + packed(t, resource("Patient", "q")), // members
-		"Observation.ndjson":    lines,                                                                          // the lines tell
+		"two.ndjson":            packed(t, resource("Patient", "p")+"\n") + packed(t, resource("Patient", "q")), // two gzip members
+		"Observation.ndjson":    lines,                                                                          // the lines have the type
 		"no-end-of-line.ndjson": strings.TrimSpace(lines),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestWhatIsLeftOutIsNamedWithTheReason(t *testing.T) {
 	}
 }
 
-// bad lines are no documents of another kind.
+// Bad lines do not make a file a document of another kind.
 func TestABadFirstLineIsOneBadLine(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]string{
@@ -146,7 +146,7 @@ func TestABadFirstLineIsOneBadLine(t *testing.T) {
 			for i := range 9 {
 				lines = append(lines, resource("Patient", fmt.Sprint(i)))
 			}
-			if first == "<html>" { // what a file begins with tells what it is
+			if first == "<html>" { // the beginning of a file decides its kind
 				lines[0], lines[1] = lines[1], lines[0]
 			}
 			report, tables, err := extracted(t, map[string]string{"data.ndjson": strings.Join(lines, "\n")})
@@ -222,7 +222,7 @@ func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 	if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "Homemade in a.ndjson and HomeMade in b.ndjson differ in case only") {
 		t.Errorf("error = %v", err)
 	}
-	// A type of FHIR is known by its right name: the other one makes a bad line.
+	// A FHIR type is recognized by its exact name; a type in other case makes a bad line.
 	_, _, err = extracted(t, map[string]string{"a.ndjson": resource("Patient", "1") + "\n" + resource("PATIENT", "1") + "\n" + resource("PATIENT", "2")})
 	if !strings.Contains(fmt.Sprint(err), "Patient: 2 of 3 lines are bad") {
 		t.Errorf("error = %v", err)
@@ -274,7 +274,7 @@ func TestAPackedFileThatUnpacksWithoutEndIsRefused(t *testing.T) {
 	}
 }
 
-// Law 7, of a file of several types.
+// Law 7, for a file of several types.
 func TestMemoryDoesNotGrowWithAMixedFile(t *testing.T) {
 	peak := func(lines int) uint64 {
 		var b strings.Builder

@@ -43,7 +43,7 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 	if err != nil {
 		return report, err
 	}
-	// The folder itself may be read-only, and so may its parent.
+	// The folder and its parent may be read-only.
 	quarantine := cmp.Or(to.Quarantine, filepath.Base(dir)+".quarantine")
 	lake := NewFolders(q.Dir, filepath.Join(work.Path(), "staging"), quarantine)
 	flattener, err := flatten.NewFlattener(flatten.Options{
@@ -72,7 +72,7 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 	return report, err
 }
 
-// loadOptions returns what the warehouse of a load is opened with.
+// loadOptions returns the options to open the warehouse of a load.
 func loadOptions(
 	q LoadRequest, lake *localfs.Lake, views flatten.PlanViews, f *flatten.Flattener, work string,
 ) warehouse.OpenOptions {
@@ -96,7 +96,7 @@ func (r Runner) loadTables(
 	}
 	defer func() { err = errors.Join(err, in.close(ctx)) }()
 	schema := cmp.Or(q.Schema, to.Schema)
-	// A warehouse that cannot be used is told before hours of reading.
+	// A warehouse that cannot be used is reported before hours of reading.
 	if err := in.Tables.Check(ctx, schema); err != nil {
 		return report, err
 	}

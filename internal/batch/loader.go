@@ -19,37 +19,37 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// LoadPlan is the plan that a load belongs to in the ledger.
+// LoadPlan is the name of the plan of all loads in the ledger.
 const LoadPlan = "load"
 
 // Loader loads a folder into an open warehouse. Lake, Flattener, Warehouse, Now and Token are
 // needed.
 type Loader struct {
-	// Dir is the path of the folder; its name may tell which export the files are from.
+	// Dir is the path of the folder; its name may contain the export that the files are from.
 	Dir string
 	// Lake has the folder to load as its landing area.
 	Lake      *localfs.Lake
 	Flattener pipeline.Flattener
 	Warehouse pipeline.Warehouse
-	// Hold keeps the warehouse open between two commits, until release is called. It is nil
-	// for a warehouse that stays open anyway.
+	// Hold keeps the warehouse open between two commits, until release is called. It is nil for a
+	// warehouse that always stays open.
 	Hold func() (release func() error)
 	Now  func() time.Time
-	// Token returns a fresh name of hexadecimal digits.
+	// Token returns a new name of hexadecimal digits.
 	Token func() string
 	// LineLimit is the longest line in bytes; 0 means 64 MB.
 	LineLimit int
 	// MaxBad is the share of bad lines of a resource type, 0 to 1, above which nothing is
-	// committed. Quarantine is the folder that has the bad lines, for the message.
+	// committed. Quarantine is the folder with the bad lines, for the message.
 	MaxBad     float64
 	Quarantine string
-	// Total is told the size of all files, before the first is read; Read, how many bytes
-	// more were read. After another Total, the files are read once more.
+	// Total is called with the size of all files before the first is read, and Read with the number
+	// of bytes read since its last call. After another Total, the files are read once more.
 	Total, Read func(bytes int64)
 }
 
-// NewFolders returns the lake of a load: the folder to load, a folder for prepared files, which
-// the load empties again, and a folder for the bad lines.
+// NewFolders returns the lake of a load: the folder to load, a folder for prepared files, which the
+// load empties again, and a folder for the bad lines.
 func NewFolders(landing, staging, quarantine string) *localfs.Lake {
 	return localfs.New(staging).WithLanding(landing).WithQuarantine(quarantine)
 }
@@ -77,7 +77,7 @@ func (l Loader) Load(ctx context.Context, schema string) (LoadReport, error) {
 // before is called with a batch that is about to be committed; it may be nil.
 type before func(context.Context, pipeline.Batch) error
 
-// readyBatch is the batch of one resource type, and the sizes of its files.
+// readyBatch is the batch of one resource type, with the sizes of its files.
 type readyBatch struct {
 	pipeline.Batch
 	size int64
@@ -95,8 +95,8 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 	return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, report.Export))
 }
 
-// flattenAgainIfMixed calls flatten once more, with all lines known, when a file turns out
-// to have lines of several resource types. It removes what the first call has prepared.
+// flattenAgainIfMixed calls flatten again, with all lines known, when a file turns out to have
+// lines of several resource types. It removes the prepared files of the first call.
 func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten func(report *LoadReport, whole bool) (T, error)) (LoadReport, T, error) {
 	fresh := LoadReport{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
@@ -110,8 +110,8 @@ func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten f
 	return fresh, done, err
 }
 
-// prepareAll flattens the files of some types, or of all, and compares the bad lines with the
-// limit.
+// prepareAll flattens the files of some types, or of all, and compares the number of bad lines with
+// the limit.
 func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
 	d := folder{lake: l.Lake, lineLimit: l.LineLimit, read: l.Read, hasViews: func(typ string) (bool, error) {
 		return l.Flattener.HasViews(LoadPlan, typ)
@@ -207,11 +207,11 @@ func tooBad(types []pipeline.TypeReport, limit float64, quarantine, export strin
 	}
 }
 
-// soonCommitted is the size of files whose commit takes less time than opening a warehouse
-// again.
+// soonCommitted is the size of files, in bytes, that take less time to commit than a warehouse
+// takes to open again.
 const soonCommitted = 8 << 20
 
-// hold keeps the warehouse open from the commit before, when it is worth it.
+// hold keeps the warehouse open after a commit if the next commit is short.
 func (l Loader) hold(size int64) (release func() error) {
 	if l.Hold != nil && size <= soonCommitted {
 		return l.Hold()
@@ -219,7 +219,7 @@ func (l Loader) hold(size int64) (release func() error) {
 	return func() error { return nil }
 }
 
-// sideBySide is the number of types that are committed at a time.
+// sideBySide is the number of types committed at the same time.
 const sideBySide = 2
 
 // commitAll commits the types, two at a time, or one at a time with first. It begins no commit
@@ -255,12 +255,12 @@ func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyB
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in their order
+	_ = g.Wait() // errs holds the errors, in order of the batches
 	slices.SortFunc(all.Types, func(a, b pipeline.TypeReport) int { return strings.Compare(a.Type, b.Type) })
 	return errors.Join(errs...)
 }
 
-// commit commits one type. Its prepared files are removed then.
+// commit commits one type, and then removes its prepared files.
 func (l Loader) commit(ctx context.Context, b pipeline.Batch, first before) (report pipeline.TypeReport, err error) {
 	if first != nil {
 		err = first(ctx, b)
@@ -271,7 +271,7 @@ func (l Loader) commit(ctx context.Context, b pipeline.Batch, first before) (rep
 	return report, errors.Join(err, l.Lake.Remove(pipeline.Staging, b.Export+"/"+b.Type))
 }
 
-// committed commits a batch and reports its counts in the ledger.
+// committed commits a batch and returns its counts from the ledger.
 func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeReport, error) {
 	report := pipeline.TypeReport{Type: b.Type, Files: len(b.Files), Manifest: -1}
 	read, err := l.Flattener.HasViews(b.Plan, b.Type)
@@ -297,8 +297,8 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 	return report, nil
 }
 
-// writtenAt returns the timestamp for resources without meta.lastUpdated: the transaction
-// time of the export if the folder is a copy of a fetched one, else the start of the load.
+// writtenAt returns the timestamp for resources without meta.lastUpdated: the transaction time of
+// the export if the folder is a copy of a fetched one, else the start of the load.
 func (l Loader) writtenAt(path string, started time.Time) time.Time {
 	for _, name := range []string{path, filepath.ToSlash(l.Dir) + "/"} {
 		if t, ok := records.TransactionTimeOf(name); ok {

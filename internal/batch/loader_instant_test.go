@@ -21,9 +21,8 @@ import (
 	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
-// Copies of what the pipeline has fetched, from a server that says neither when a
-// resource was written nor when it was deleted: the last export has the last word, as
-// it had in the pipeline.
+// The folders are copies of fetched exports, from a server that reports neither when a resource was
+// written nor when it was deleted. The last export wins, as it did in the pipeline.
 func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 	t.Parallel()
 	const back, gone, kept = "deleted-and-back", "back-and-deleted", "kept"

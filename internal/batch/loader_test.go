@@ -24,7 +24,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// counter is a Flattener that counts lines, and stages them as they are.
+// counter is a Flattener that counts lines, and writes them unchanged to the staging area.
 type counter struct{ lake pipeline.Lake }
 
 func (counter) ViewSet(string) (string, error) { return "", nil }
@@ -139,7 +139,7 @@ func packed(t *testing.T, text string) string {
 	return b.String()
 }
 
-// nothingStaged holds that a load cleans up after itself.
+// nothingStaged checks that a load has emptied its staging area.
 func nothingStaged(t *testing.T, w *folderWorld) {
 	t.Helper()
 	err := filepath.WalkDir(w.staging, func(name string, d fs.DirEntry, err error) error {
@@ -267,7 +267,7 @@ func TestLoadReleasesWhatItHolds(t *testing.T) {
 	torn := packed(t, large)
 	for name, test := range map[string]struct {
 		files map[string]string
-		fail  error // of commits
+		fail  error // the error of commits
 		fails bool
 		held  int64
 	}{
@@ -297,7 +297,7 @@ func TestLoadReportsAFailedCommit(t *testing.T) {
 	w := newFolderWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient})
 	w.shelf.fail = fault.Permanentf("the disk is full")
 	report, err := w.Load(t.Context(), "main")
-	// Two are committed at a time, in either order.
+	// Two types are committed at a time, in either order.
 	if err == nil || !strings.HasSuffix(err.Error(), ": commit: the disk is full") {
 		t.Errorf("error = %v", err)
 	}

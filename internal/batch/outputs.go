@@ -18,8 +18,8 @@ import (
 type outputs struct {
 	dir   string
 	work  *workdir.Dir
-	made  bool // the folder is ours
-	named bool // a file has its name
+	made  bool // the folder was made for the files
+	named bool // a file has its final name
 	files []output
 }
 
@@ -54,7 +54,7 @@ func (o *outputs) create(name string) (io.WriteCloser, error) {
 	return out, nil
 }
 
-// finish renames the files, which are closed, to their names.
+// finish renames the files, which are closed, to their final names.
 func (o *outputs) finish() error {
 	for _, f := range o.files {
 		if err := os.Rename(f.Name(), f.name); err != nil {

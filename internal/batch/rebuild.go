@@ -13,12 +13,13 @@ import (
 )
 
 // An engine rebuilds tables in one of two ways: it fills another schema and then replaces the
-// tables at once, or it repairs them in place. Both refuse what could not be completed, and both
-// end only when each resource of the tables is there again. After a kill, either is run again.
+// tables at once, or it repairs the tables in place. Both refuse a rebuild that cannot be
+// completed, and both end only when each resource of the tables is there again. After a kill, run
+// the same rebuild again.
 
 // Rebuild makes the tables of resource types again; no types means all types of the folder. It
-// loads into another schema, and then replaces each type's tables by the tables there. It drops
-// what an earlier rebuild has left.
+// loads into another schema, after it has dropped the leftovers of an earlier rebuild, and then
+// replaces each type's tables by the tables there.
 func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables warehouse.Replacer) (LoadReport, error) {
 	beside := warehouse.Beside(schema)
 	if err := tables.Discard(ctx, beside); err != nil {
@@ -39,10 +40,10 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 	return report, nil
 }
 
-// RebuildInPlace makes the tables of resource types again where they are; no types means all
-// types of the folder. It repairs the tables of a type when its files are ready to be committed,
-// so that readers miss values for no longer than a commit takes. At the end it checks every
-// type, and reports all that the folder lacks.
+// RebuildInPlace makes the tables of resource types again in place; no types means all types of the
+// folder. It repairs the tables of a type when its files are ready to be committed, so that readers
+// miss values for no longer than a commit takes. At the end it checks every type, and reports all
+// resources that the folder lacks.
 func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables warehouse.Repairer) (LoadReport, error) {
 	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
 		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}
@@ -71,7 +72,7 @@ func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []strin
 	return report, errors.Join(left...)
 }
 
-// only keeps the files of the given types, of which each must be there.
+// only returns the files of the given types, and fails if a type has no file.
 func only(files []source, types []string) ([]source, error) {
 	if len(types) == 0 {
 		return files, nil

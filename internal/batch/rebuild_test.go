@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// replacer writes down what it is asked for, and fails once.
+// replacer records its calls, and fails once.
 type replacer struct {
 	calls []string
 	fail  string
@@ -68,8 +68,8 @@ func TestRebuildLoadsBesideAndReplaces(t *testing.T) {
 	}
 }
 
-// repairer writes down what it is asked for and what is there by then, fails once, and
-// knows of resources that are left.
+// repairer records its calls with the number of lines at that time, fails once, and reports
+// resources that are left.
 type repairer struct {
 	shelf *shelf
 	calls []string

@@ -23,8 +23,8 @@ import (
 	"fhirsynapse/views"
 )
 
-// Runner does the runs that a person asks for. It opens what a request names by the adapters
-// of its program. Engines and Now are needed; the others by the requests that name them.
+// Runner loads and exports at a person's request, with the adapters of its program. Engines and Now
+// are needed; the other fields only by the requests that use them.
 type Runner struct {
 	Engines warehouse.Engines
 	// Connect makes the client of the FHIR server of an export.
@@ -32,20 +32,18 @@ type Runner struct {
 	// Staging opens the container of a storage account.
 	Staging func(url string) (Staging, error)
 	Now     func() time.Time
-	// Timer returns a channel that fires at a time of Now's clock; nil means a timer of the
-	// system.
+	// Timer returns a channel that fires at a time of Now's clock; nil means a timer of the system.
 	Timer func(at time.Time) (fires <-chan time.Time, stop func())
 }
 
 // Server is a FHIR server.
 type Server struct {
 	Source pipeline.Source
-	// Landing is the container that the server writes into; nil for a server that keeps its
-	// files.
+	// Landing is the container that the server writes into; nil for a server that keeps its files.
 	Landing pipeline.Lake
 }
 
-// target is where a run writes: the tables of an engine, or files of a format.
+// target is the destination of a run: the tables of an engine, or files of a format.
 type target struct {
 	warehouse.Local
 	engine warehouse.Engine
@@ -54,7 +52,7 @@ type target struct {
 
 var formats = []flatten.Format{flatten.Parquet, flatten.CSV, flatten.NDJSON}
 
-// target returns where a scheme and an address lead, and whether a run can write there.
+// target returns the target of a scheme and an address, and whether a run can write there.
 func (r Runner) target(scheme, address string) (target, bool) {
 	if format := flatten.Format(scheme); slices.Contains(formats, format) {
 		dir := filepath.Clean(address)
@@ -110,8 +108,8 @@ type tables struct {
 	staging *stagingFolder // nil without a staging container
 }
 
-// open opens the tables of a target. With the URL of a staging container, the engine reads
-// what the run puts there.
+// open opens the tables of a target. With the URL of a staging container, the engine reads the
+// files of the run from there.
 func (r Runner) open(
 	ctx context.Context, to target, address, staging string, o warehouse.OpenOptions,
 ) (tables, error) {
@@ -140,7 +138,7 @@ func (t tables) close(ctx context.Context) error {
 	return err
 }
 
-// makeRoom returns a function that gives commits the memory that a flattener keeps.
+// makeRoom returns a function that frees the memory of a flattener for the commits.
 func makeRoom(f *flatten.Flattener) func() (done func()) {
 	return func() func() {
 		f.GiveUp()
@@ -151,11 +149,11 @@ func makeRoom(f *flatten.Flattener) func() (done func()) {
 
 func token() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	_, _ = rand.Read(b[:]) // never fails, according to its documentation
 	return hex.EncodeToString(b[:])
 }
 
-// notLoaded refuses the target of a load.
+// notLoaded returns the error for a target that a load cannot write to.
 func notLoaded(scheme string, known bool) error {
 	if known {
 		return fault.Permanentf("%s loads nothing, its views read files of a storage account, which a folder of this machine is not: "+

@@ -17,8 +17,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// asked is an engine in memory that writes down what a run asks of it. Its checks fail with
-// away.
+// asked is an engine in memory that records the calls of a run. Its checks fail with away.
 type asked struct {
 	dir     string
 	inPlace bool
@@ -70,7 +69,7 @@ func (a *asked) Repair(_ context.Context, r warehouse.Repair) error {
 
 func (a *asked) Unwritten(context.Context, warehouse.Repair) (int64, error) { return 0, nil }
 
-// noting writes commits down.
+// noting records commits.
 func (a *asked) noting(w pipeline.Warehouse) pipeline.Warehouse { return noted{w, a} }
 
 type noted struct {
@@ -83,8 +82,8 @@ func (n noted) Commit(ctx context.Context, b pipeline.Batch) error {
 	return n.Warehouse.Commit(ctx, b)
 }
 
-// The story of a load is the same for every engine: check before the folder is read, commit,
-// count, close.
+// A load calls every engine in the same order: check before the folder is read, commit, count,
+// close.
 func TestALoadAsksItsEngineInOrder(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

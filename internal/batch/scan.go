@@ -19,11 +19,11 @@ import (
 type source struct {
 	pipeline.File
 	typ string
-	// others are the other types of the file, of which each is a source of its own.
+	// others are the other types of the file; each is a source of its own.
 	others []string
 	// main marks the source that has the file's bad and blank lines.
 	main bool
-	// surveyed says that every line of the file was looked at.
+	// surveyed is set if every line of the file was read.
 	surveyed bool
 	// unpacked is the size of the file after unpacking, or an estimate.
 	unpacked int64
@@ -52,8 +52,8 @@ func (s source) flattening(in pipeline.Flattening) pipeline.Flattening {
 }
 
 // scan finds the files of the folder and the resource types of their lines, by content, because
-// names differ from server to server. With whole it looks at every line, else at the first lines
-// of each file. It returns all faults together.
+// names differ from server to server. It reads every line if whole is set, else the first lines of
+// each file. It returns all errors together.
 func (d folder) scan(ctx context.Context, whole bool) (sources []source, left []LeftOut, err error) {
 	var faults []error
 	for f, err := range d.lake.List(ctx, pipeline.Landing, "") {
@@ -91,7 +91,7 @@ func (d folder) scan(ctx context.Context, whole bool) (sources []source, left []
 	return sources, left, nil
 }
 
-// nothingLeft reports a folder without anything to load, unless it is an export of nothing.
+// nothingLeft reports a folder without anything to load, unless it holds an empty export.
 func nothingLeft(left []LeftOut) error {
 	exported := false
 	var resources []error
@@ -193,10 +193,10 @@ func hidden(path string) bool {
 // unfinished matches the names of files that a download or an editor has not finished.
 var unfinished = regexp.MustCompile(`(?i)(\.(part|partial|tmp|crdownload|download|filepart)|~)$`)
 
-// byName is "Patient" of Patient.000.ndjson and Patient-1.ndjson.
+// byName matches "Patient" of Patient.000.ndjson and Patient-1.ndjson.
 var byName = regexp.MustCompile(`(?:^|/)([A-Z][A-Za-z]{1,63})[^/]*$`)
 
-// named returns the resource type that a file's name tells.
+// named returns the resource type in a file's name.
 func named(path string) (string, bool) {
 	m := byName.FindStringSubmatch(path)
 	if m == nil || !flatten.IsResourceType(m[1]) {
@@ -211,8 +211,8 @@ func saysLines(path string) bool {
 	return strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl")
 }
 
-// reader opens a source to be flattened. A file is read once for each of its types, so each
-// reading reports its share of the bytes.
+// reader opens a source to be flattened. A file is read once for each of its types, so each reading
+// reports its share of the bytes.
 func (d folder) reader(ctx context.Context, s source) (*stream, error) {
 	if d.read == nil {
 		return d.open(ctx, s.File, nil)

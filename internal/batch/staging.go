@@ -17,11 +17,11 @@ import (
 type Container interface {
 	List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error]
 	Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error)
-	// Remove deletes a blob; one that is gone is no error.
+	// Remove deletes a blob; a missing blob is not an error.
 	Remove(ctx context.Context, area pipeline.Area, path string) error
 }
 
-// Staging is a container, and the URL at which the warehouse reads it.
+// Staging is a container, with the URL at which the warehouse reads it.
 type Staging struct {
 	Container
 	URL string
@@ -34,10 +34,10 @@ type stagingFolder struct {
 	pipeline.Lake
 	to     Container
 	folder string
-	url    string // of the folder, as the warehouse reaches it
+	url    string // the folder's URL for the warehouse
 }
 
-// openStagingFolder looks into the container, so that a wrong name or a missing right is found
+// openStagingFolder reads the container first, so that a wrong name or a missing right is found
 // before anything is flattened.
 func openStagingFolder(
 	ctx context.Context, local pipeline.Lake, name string, open func(url string) (Staging, error),
@@ -68,7 +68,7 @@ const (
 	removalTimeout = time.Minute
 )
 
-// remove empties the folder, even after the run was told to stop.
+// remove empties the folder, even after the run was stopped.
 func (s *stagingFolder) remove(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), removalTimeout)
 	defer done()

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Start does one export of one server into a warehouse, or into files.
+// Start runs one export of one server into a warehouse, or into files.
 func (r Runner) Start(ctx context.Context, q StartRequest) (report StartReport, err error) {
 	to, ok := r.target(q.Scheme, q.Rest)
 	if !ok {
@@ -25,7 +25,7 @@ func (r Runner) Start(ctx context.Context, q StartRequest) (report StartReport, 
 	if err != nil {
 		return report, err
 	}
-	// A server has no folder on this machine: bad lines stay where the person is.
+	// The server has no folder on this machine, so bad lines go into the current folder.
 	quarantine := cmp.Or(to.Quarantine, "start.quarantine")
 	report.QuarantineFolder = quarantine
 	work, err := r.tempFolder(to)
@@ -86,7 +86,7 @@ func (r Runner) startTables(
 	return x.Export(ctx)
 }
 
-// unusable refuses a target before the server is asked for anything.
+// unusable returns the error for a target that cannot be used, before the server is asked.
 func unusable(err error) error { return fmt.Errorf("--to cannot be used: %w", err) }
 
 // exporter returns the exporter of a request, without a warehouse.
@@ -94,7 +94,7 @@ func (r Runner) exporter(q StartRequest, server Server, lake *localfs.Lake, f *f
 	x := Exporter{
 		Plan: pipeline.Plan{
 			Level: q.Level, Group: q.Group, Types: q.Types, TypeFilter: q.TypeFilters, MaxBad: q.MaxBad, AllowErrors: q.AllowErrors,
-			// Below level system a server of dialect azure cannot be asked for deletes.
+			// A server of dialect azure cannot be asked for deletes below level system.
 			Deleted: server.Landing == nil || q.Level == pipeline.LevelSystem,
 		},
 		Since: q.Since, Until: q.Until, Source: server.Source, Lake: lake, Landings: lake, Flattener: f,
@@ -106,8 +106,8 @@ func (r Runner) exporter(q StartRequest, server Server, lake *localfs.Lake, f *f
 	return x
 }
 
-// emptyFolder makes a folder that only its owner may enter. It refuses a folder that has
-// files, because the export would take them for its own.
+// emptyFolder makes a folder that only its owner may enter. It refuses a folder that has files,
+// because the export would take them for its own.
 func emptyFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fault.Permanentf("make the folder for the files of the export: %w", err)
@@ -122,7 +122,7 @@ func emptyFolder(dir string) error {
 	return nil
 }
 
-// roomNeeded is how much must fit on the disk for an export to begin.
+// roomNeeded is the free space in bytes that an export needs on the disk to begin.
 const roomNeeded = 4 << 20
 
 // room fails when a disk is full.

@@ -7,8 +7,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// startFiles exports into files, a table each. It notes what is prepared, and has the tables
-// written from the files of the export when all have come.
+// startFiles exports into files, one for each table. It records the prepared files, and writes the
+// tables from the files of the export when all have arrived.
 func startFiles(ctx context.Context, x Exporter, work string, tables Extractor) (ExportResult, error) {
 	if err := room(work); err != nil {
 		return ExportResult{}, unusable(err)
@@ -21,7 +21,7 @@ func startFiles(ctx context.Context, x Exporter, work string, tables Extractor) 
 	return result, err
 }
 
-// notes is a warehouse without tables. It keeps the ledger of one run.
+// notes is a warehouse without tables, which keeps the ledger of one run.
 type notes struct {
 	mu     sync.Mutex
 	ledger map[[2]string]pipeline.LedgerEntry

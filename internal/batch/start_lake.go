@@ -8,8 +8,8 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// splitLake has its landing area in a storage account, which is only read, and the
-// others on this machine.
+// splitLake has its landing area in a storage account, which is only read, and the other areas on
+// this machine.
 type splitLake struct {
 	pipeline.Lake
 	landing pipeline.Lake

@@ -24,11 +24,9 @@ type content struct {
 }
 
 const (
-	// surveyed is the number of bytes after the first resource in which other types are
-	// looked for.
+	// surveyed is the number of bytes after the first resource that are searched for other types.
 	surveyed = 256 << 10
-	// mostTypes bounds the types of one file: more than FHIR has. Lines of still other
-	// types are bad.
+	// mostTypes bounds the types of one file: more than FHIR has. Lines of further types are bad.
 	mostTypes = 200
 )
 
@@ -54,7 +52,7 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 	}
 	var wrappers []string
 	var oddName string
-	found := int64(-1) // where the first resource is
+	found := int64(-1) // offset of the first resource
 	for line, err := range ndjson.Lines(r, d.lineLimit) {
 		if err != nil && !errors.Is(err, ndjson.ErrTooLong) {
 			return c, fmt.Errorf("read %s: %w", f.Path, err)
@@ -64,7 +62,7 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		case typ == "" && len(c.types) == 0 && oddName == "":
 			oddName = oddTypeOf(line.JSON)
 		case typ == "" || slices.Contains(c.types, typ) || slices.Contains(wrappers, typ):
-		case !json.Valid(line.JSON) && err == nil: // a bad line does not say what the file has
+		case !json.Valid(line.JSON) && err == nil: // a bad line has no type
 		default:
 			resource, err := d.note(typ, &c.types, &wrappers)
 			if err != nil {
@@ -119,7 +117,7 @@ func (d folder) untyped(f pipeline.File, c content, form form, wrappers []string
 	case form.lines:
 		c.left = &LeftOut{Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"}
 	case saysLines(f.Path) && isNamed:
-		// Bad lines are no reason to be silent about them: they are counted and quarantined.
+		// A bad line must not go unreported: it is counted and quarantined.
 		c.types = []string{typ}
 	case saysLines(f.Path):
 		return c, fmt.Errorf("%s: neither its lines nor its name tell the resource type: name it like Patient.ndjson", f.Path)
@@ -143,11 +141,11 @@ func oddTypeOf(line []byte) string {
 	return r.ResourceType
 }
 
-// oddWord matches a word that may be repeated in an error, because it cannot describe a person.
+// oddWord matches a word that an error may repeat, because the word cannot describe a person.
 var oddWord = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 
 // wraps reports whether resources of a type only carry other resources, or messages, and no view
-// reads them.
+// reads the type.
 func (d folder) wraps(typ string) (bool, error) {
 	if typ != "Bundle" && typ != "OperationOutcome" && typ != "Parameters" {
 		return false, nil
@@ -167,7 +165,7 @@ type form struct {
 	left  *LeftOut // why the file is left out
 }
 
-// formOf tells a file of lines from one JSON document over several lines.
+// formOf distinguishes a file of lines from one JSON document over several lines.
 func formOf(head []byte) (f form) {
 	cut := len(head) == readBuffer
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
@@ -199,8 +197,8 @@ func startsObject(text []byte) bool {
 	return len(line) > 0 && line[0] == '{' && json.Valid(line)
 }
 
-// spread reports whether a text is one JSON object over several lines, or, if cut, the beginning
-// of one.
+// spread reports whether a text is one JSON object over several lines, or, if cut, the beginning of
+// such an object.
 func spread(text []byte, cut bool) bool {
 	depth := 0
 	for d := json.NewDecoder(bytes.NewReader(text)); ; {
@@ -231,7 +229,7 @@ func documentOf(typ string) *LeftOut {
 }
 
 // archiveOf names the kind of a file that is not text in UTF-8. One bad byte in a file that
-// promises lines makes a bad line, and no other kind of file.
+// promises lines makes a bad line, not another kind of file.
 func archiveOf(head []byte, lines bool) *LeftOut {
 	for _, kind := range []struct{ magic, what string }{
 		{"PK\x03\x04", "a zip archive: unpack it"},

@@ -1,5 +1,5 @@
-// Package connect gives runs without a host the adapters of the real world: FHIR servers,
-// and storage accounts of Azure. The handler does not need it.
+// Package connect makes the adapters for runs without a host: FHIR servers, and storage accounts of
+// Azure. The handler does not need it.
 package connect
 
 import (
@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Runner returns a runner that reaches the real world.
+// Runner returns a runner with these adapters.
 func Runner(engines warehouse.Engines, now func() time.Time) batch.Runner {
 	return batch.Runner{Engines: engines, Connect: Server, Staging: Staging, Now: now}
 }
@@ -45,8 +45,8 @@ func Server(q batch.StartRequest, now func() time.Time) (batch.Server, error) {
 	return batch.Server{Source: source, Landing: landing}, nil
 }
 
-// landingOf returns the container that a server of dialect azure writes into; nil for the
-// others.
+// landingOf returns the container that a server of dialect azure writes into; nil for other
+// dialects.
 func landingOf(q batch.StartRequest) (*azure.Lake, error) {
 	if q.Dialect != config.DialectAzure {
 		return nil, nil
@@ -76,7 +76,7 @@ func Staging(text string) (batch.Staging, error) {
 	return batch.Staging{Container: lake, URL: lake.DataLakeURL()}, nil
 }
 
-// notAContainer leaves out what was given, because it may carry a signature.
+// notAContainer returns an error without the given text, because the text may carry a signature.
 func notAContainer() error {
 	return fault.Permanentf("--staging must look like https://ACCOUNT.blob.core.windows.net/CONTAINER, without a key or signature: an identity of this machine signs in")
 }

@@ -1,5 +1,5 @@
-// Package localfs is a lake in a folder: one subfolder an area, one file a blob.
-// It serves the commands that load files of this machine, and tests.
+// Package localfs is a lake in a folder, with one subfolder for each area and one file for each
+// blob. The commands that load files of this machine use it, and so do tests.
 package localfs
 
 import (
@@ -21,23 +21,21 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Lake is pipeline.Lake on folders. A blob's ETag is its size and the time of its
-// last change, which every Put moves on; so files that others put into the folder
-// have one, too.
+// Lake implements pipeline.Lake on folders. A blob's ETag is its size and the time of its last
+// change, so that files of other programs have an ETag too. Every Put advances that time.
 //
-// A lake may hold the blobs a and a/b, a file system not: folders have a tilde at
-// the end of their names, and files whose names end so have an underscore more.
-// In the folders of WithLanding and WithQuarantine, which people look into, names
-// are as they are.
+// A lake may hold the blobs a and a/b, but a file system cannot. So the names of folders end with a
+// tilde, and a file with a name that ends with a tilde gets an underscore at the end. In the
+// folders of WithLanding and WithQuarantine, which people read, names stay unchanged.
 type Lake struct {
 	folders map[pipeline.Area]string
 	temp    string
-	plain   map[pipeline.Area]bool // names are as they are
+	plain   map[pipeline.Area]bool // names are unchanged
 
-	mu sync.Mutex // a rename and the look at what was there before belong together
+	mu sync.Mutex // makes one operation of a rename and the check of the file it replaces
 }
 
-// New makes a lake below root, which need not exist yet.
+// New makes a lake below root. The folder root need not exist yet.
 func New(root string) *Lake {
 	l := &Lake{folders: map[pipeline.Area]string{}, plain: map[pipeline.Area]bool{}, temp: filepath.Join(root, ".tmp")}
 	for _, a := range []pipeline.Area{pipeline.Landing, pipeline.Staging, pipeline.Quarantine} {
@@ -46,12 +44,12 @@ func New(root string) *Lake {
 	return l
 }
 
-// WithLanding is the lake with another folder as its landing area: that of files
-// which are there already. The folder must be there when it is listed.
+// WithLanding returns the lake with another folder as its landing area, for files that are already
+// there. The folder must exist when it is listed.
 func (l *Lake) WithLanding(dir string) *Lake { return l.with(pipeline.Landing, dir) }
 
-// WithQuarantine is the lake with another folder for the bad lines, which is made
-// when the first one comes, and is on the same disk as the lake.
+// WithQuarantine returns the lake with another folder for the bad lines. The first bad line creates
+// the folder, which must be on the same disk as the lake.
 func (l *Lake) WithQuarantine(dir string) *Lake { return l.with(pipeline.Quarantine, dir) }
 
 func (l *Lake) with(area pipeline.Area, dir string) *Lake {
@@ -60,9 +58,9 @@ func (l *Lake) with(area pipeline.Area, dir string) *Lake {
 	return other
 }
 
-// Remove deletes the blobs of an area whose path begins with a folder, if any.
+// Remove deletes all blobs in a folder of an area. A missing folder is not an error.
 func (l *Lake) Remove(area pipeline.Area, folder string) error {
-	// The folder is that of a file in it.
+	// The folder on the disk is the parent of any file in it.
 	name, err := l.file(area, folder+"/x")
 	if err != nil {
 		return err
@@ -73,7 +71,7 @@ func (l *Lake) Remove(area pipeline.Area, folder string) error {
 	return nil
 }
 
-// file is where a blob is on the disk.
+// file returns the path of a blob's file on the disk.
 func (l *Lake) file(area pipeline.Area, path string) (string, error) {
 	folder, ok := l.folders[area]
 	if !ok || !fs.ValidPath(path) || path == "." || strings.ContainsRune(path, '\x00') {
@@ -88,7 +86,7 @@ func (l *Lake) file(area pipeline.Area, path string) (string, error) {
 
 const folderMark, fileMark = "~", "_"
 
-// encode is the name of a blob's file below the area's folder, with slashes.
+// encode returns the name of a blob's file below the area's folder, with slashes.
 func (l *Lake) encode(area pipeline.Area, path string) string {
 	if l.plain[area] {
 		return path
@@ -104,7 +102,7 @@ func (l *Lake) encode(area pipeline.Area, path string) string {
 	return strings.Join(parts, "/")
 }
 
-// decode is the blob of a file.
+// decode returns the path of the blob in a file.
 func (l *Lake) decode(area pipeline.Area, name string) string {
 	if l.plain[area] {
 		return name
@@ -155,7 +153,7 @@ func (l *Lake) list(ctx context.Context, area pipeline.Area, prefix string) ([]p
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// Only what is below the last whole folder of the prefix can match it.
+	// Only files below the last whole folder of the prefix can match the prefix.
 	below := folder
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		if !fs.ValidPath(prefix[:i]) {
@@ -167,9 +165,9 @@ func (l *Lake) list(ctx context.Context, area pipeline.Area, prefix string) ([]p
 	err := filepath.WalkDir(below, func(name string, d fs.DirEntry, err error) error {
 		switch missing := errors.Is(err, fs.ErrNotExist); {
 		case missing && name == folder && area == pipeline.Landing && l.plain[area]:
-			return err // someone named it
+			return err // someone named the folder
 		case missing:
-			return nil // it went away meanwhile, or was never there
+			return nil // it was removed meanwhile, or never existed
 		case err != nil:
 			return err
 		}
@@ -239,11 +237,11 @@ func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) 
 	return &reader{File: f, ctx: ctx, opened: info}, nil
 }
 
-// reader is an open blob. A Put leaves it the old file; one that is written in
-// place by others fails at its end.
+// reader is an open blob. A Put leaves the old file to the reader; a file that another program
+// overwrites in place makes the read fail at the end.
 type reader struct {
 	*os.File
-	ctx    context.Context // that of Open, which the reading belongs to
+	ctx    context.Context // the context of Open
 	opened fs.FileInfo
 }
 
@@ -270,8 +268,8 @@ func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Re
 	return l.write(ctx, area, path, r, os.Rename)
 }
 
-// Create implements pipeline.Landings. Of several processes that create a blob, one
-// does: a link is made only where there is none.
+// Create implements pipeline.Landings. If several processes create a blob, only one succeeds,
+// because a link is made only where no file exists.
 func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, func(temp, name string) error {
 		if err := os.Link(temp, name); err != nil {
@@ -311,8 +309,8 @@ func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.
 	return file, nil
 }
 
-// place puts a finished file into its place. Its time is moved past that of the file it
-// replaces: the clocks of file systems are coarse.
+// place moves a finished file into its place. It sets the file's time past the time of the file it
+// replaces, because the clocks of file systems are coarse.
 func (l *Lake) place(temp, name, path string, into func(temp, name string) error) (pipeline.File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

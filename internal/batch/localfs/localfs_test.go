@@ -36,7 +36,7 @@ func TestFilesOfOthersAreBlobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Written in place while it is read: the read fails.
+	// A read fails if the file is overwritten in place meanwhile.
 	if err := os.WriteFile(name, []byte("another"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,7 @@
-// Package memory is the journal and the queue of a run that lives and ends with
-// its process: both are in memory, and nothing of them outlives it.
+// Package memory has the journal and the queue of a run without a host. Both are in memory and end
+// with the process.
 //
-// Tests use the journal too; the queue they need breaks on purpose, and is in
-// pipelinetest.
+// Tests also use the journal. Their queue fails on purpose, and is in pipelinetest.
 package memory
 
 import (

@@ -9,11 +9,10 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// duplicateWindow is how long an id is remembered, as the port wants it.
+// duplicateWindow is how long an id is remembered, as pipeline.Queue requires.
 const duplicateWindow = time.Hour
 
-// Queue is a pipeline.Queue in memory. Whoever takes a message does it, or puts it
-// back.
+// Queue is a pipeline.Queue in memory. A caller that takes a message must handle it or put it back.
 type Queue struct {
 	now func() time.Time
 
@@ -21,7 +20,7 @@ type Queue struct {
 	seen   map[string]time.Time
 	pruned time.Time
 	ready  byTime
-	sent   chan struct{} // holds a token when something came
+	sent   chan struct{} // holds a token after messages were sent
 }
 
 // NewQueue makes an empty queue.
@@ -48,7 +47,7 @@ func (q *Queue) Send(ctx context.Context, messages ...pipeline.Message) error {
 	return nil
 }
 
-// prune forgets old ids, now and then.
+// prune forgets old ids from time to time.
 func (q *Queue) prune(now time.Time) {
 	if now.Sub(q.pruned) < duplicateWindow {
 		return
@@ -72,14 +71,14 @@ func (q *Queue) push(m pipeline.Message) {
 	}
 }
 
-// PutBack returns a message that was taken and not done.
+// PutBack returns a message that was taken but not handled.
 func (q *Queue) PutBack(m pipeline.Message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.push(m)
 }
 
-// Take returns the earliest message whose time has come; false means that there is none.
+// Take returns the earliest message that is due; false means that there is none.
 func (q *Queue) Take() (pipeline.Message, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -90,7 +89,7 @@ func (q *Queue) Take() (pipeline.Message, bool) {
 	return m, ok
 }
 
-// Next says when the earliest message can be taken; false means there is none.
+// Next returns when the earliest message is due; false means that there is none.
 func (q *Queue) Next() (time.Time, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -100,7 +99,7 @@ func (q *Queue) Next() (time.Time, bool) {
 	return q.ready[0].At, true
 }
 
-// Sent gets a value when messages have come since the last one; it never closes.
+// Sent receives a value when messages have been sent since the last value; it never closes.
 func (q *Queue) Sent() <-chan struct{} { return q.sent }
 
 // byTime is a heap.
