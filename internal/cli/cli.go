@@ -63,7 +63,7 @@ type Journal interface {
 	Resume(ctx context.Context, plan string) error
 }
 
-// stubs replace, in tests, the calls that need a database; nil means the real one.
+// stubs replace the calls that need a database, in tests; nil means the real call.
 type stubs struct {
 	query      func(ctx context.Context, db, statement string, show func(query.Result) error) error
 	signIn     func(ctx context.Context, dsn string) (Server, error)

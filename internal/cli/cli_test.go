@@ -25,7 +25,7 @@ func twelve(_ context.Context, _, _ string, show func(query.Result) error) error
 	})
 }
 
-// runs are runs that do nothing, unless a test says what.
+// runs implements cli.Runs. It does nothing, unless a test sets a function.
 type runs struct {
 	load  func(context.Context, batch.LoadRequest) (batch.LoadReport, error)
 	start func(context.Context, batch.StartRequest) (batch.StartReport, error)
@@ -45,7 +45,7 @@ func (r *runs) Start(ctx context.Context, q batch.StartRequest) (batch.StartRepo
 	return r.start(ctx, q)
 }
 
-// operator is a journal without exports, unless a test says what it has.
+// operator implements cli.Journal. It has no exports, unless a test sets a function.
 type operator struct {
 	exports func(context.Context, string, int) ([]records.ExportSummary, error)
 	start   func(context.Context, string) (records.ExportSummary, error)
@@ -91,7 +91,7 @@ func (j *operator) Pause(ctx context.Context, plan string) error {
 
 func (j *operator) Resume(context.Context, string) error { return nil }
 
-// commands do nothing worth mentioning.
+// commands returns commands that succeed and do nothing.
 func commands() cli.Commands {
 	c := cli.Commands{
 		Serve: func(context.Context) int { return 0 }, Runs: &runs{}, Journal: &operator{}, Version: "fhirsynapse v1",
@@ -108,7 +108,7 @@ type outcome struct {
 func run(t *testing.T, c cli.Commands, env map[string]string, args ...string) outcome {
 	t.Helper()
 	var out, errs strings.Builder
-	// Each look at the clock takes two seconds.
+	// Each reading of the clock advances it by two seconds.
 	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	now := func() time.Time { clock = clock.Add(2 * time.Second); return clock }
 	code := cli.Run(t.Context(), args, func(n string) string { return env[n] }, cli.Streams{Out: &out, Err: &errs, Now: now}, c)

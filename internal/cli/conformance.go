@@ -43,7 +43,7 @@ func conformanceCommand(getenv func(string) string, s Streams, c Commands) *cobr
 	return cmd
 }
 
-// conformanceRun is a call of the command.
+// conformanceRun is one call of the command conformance.
 type conformanceRun struct {
 	report, engine, dsn string
 	list                bool
@@ -95,7 +95,7 @@ func (r conformanceRun) do(cmd *cobra.Command, getenv func(string) string, s Str
 	return nil
 }
 
-// signIn opens a session on a T-SQL server, to try bodies on it.
+// signIn opens a session on a T-SQL server, to run bodies on the server.
 func (c Commands) signIn(ctx context.Context, dsn string) (Server, error) {
 	if c.stubs.signIn != nil {
 		return c.stubs.signIn(ctx, dsn)
@@ -103,8 +103,8 @@ func (c Commands) signIn(ctx context.Context, dsn string) (Server, error) {
 	return sqlserver.Open(ctx, dsn)
 }
 
-// printConformance writes a line per file, below it what failed or was refused,
-// or every case, and the sum.
+// printConformance writes a line for each file, and the totals. Below a file are its failed and
+// refused cases, or all cases if list is set.
 func printConformance(w io.Writer, results []conformance.FileResult, list bool) error {
 	var b strings.Builder
 	notRun := conformance.Count(results, conformance.ExpressibleCase) > 0
@@ -119,7 +119,7 @@ func printConformance(w io.Writer, results []conformance.FileResult, list bool) 
 			switch {
 			case list && (outcome == conformance.Passed || outcome == conformance.ExpressibleCase):
 				if outcome == conformance.Passed && notRun {
-					// its view has a fault, as it should
+					// the view has a fault, as the case expects
 					outcome = "no view"
 				}
 				fmt.Fprintf(&b, "  %s: %s\n", title(r), outcome)

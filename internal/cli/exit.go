@@ -7,22 +7,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes of every command. exitHelp and docs/commands.md list them for users.
+// Exit codes of every command. exitHelp and docs/commands.md list the codes for users.
 const (
-	complete   = 0 // everything that was asked for is done
-	failed     = 1 // the command failed; the message says why
+	complete   = 0 // everything that the user asked for is done
+	failed     = 1 // the command failed; the message has the reason
 	misuse     = 2 // the command line is wrong; nothing was done
-	incomplete = 3 // the command did what it could, and something is missing in the result
+	incomplete = 3 // the command did everything possible, but something is missing in the result
 )
 
 // exitHelp ends the help of every command.
 const exitHelp = `Exit codes: 0 complete, 1 failed, 2 wrong command line, 3 incomplete.
 `
 
-// IncompleteError reports that a command has done its work, but that something is
-// missing in its result. The command prints its report as usual and exits with code 3.
+// IncompleteError reports that a command has done its work, but that something is missing in the
+// result. The command prints its report as usual and exits with code 3.
 type IncompleteError struct {
-	// Err says what is missing, and how to get it.
+	// Err names the missing part, and how to get it.
 	Err error
 }
 
@@ -47,7 +47,7 @@ func usagef(c *cobra.Command, format string, args ...any) error {
 	return usageError{command: c.CommandPath(), err: fmt.Errorf(format, args...)}
 }
 
-// exitCode ends a command that has printed everything itself.
+// exitCode ends a command that has already printed everything.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -60,8 +60,8 @@ func ended(code int) error {
 	return exitCode(code)
 }
 
-// codeOf returns the exit code for what a command returned. Of several joined errors a
-// failure outweighs an incomplete result.
+// codeOf returns the exit code for the error of a command. Among joined errors, a failure outweighs
+// an incomplete result.
 func codeOf(err error) int {
 	var code exitCode
 	var wrong usageError

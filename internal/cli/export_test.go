@@ -17,7 +17,7 @@ func (c *Commands) StubSignIn(f func(ctx context.Context, dsn string) (Server, e
 	c.stubs.signIn = f
 }
 
-// StubCheckSetup replaces the look into a database.
+// StubCheckSetup replaces the check of a database.
 func (c *Commands) StubCheckSetup(f func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error)) {
 	c.stubs.checkSetup = f
 }

@@ -105,7 +105,7 @@ func exportsTable(w io.Writer, list []records.ExportSummary) error {
 	return nil
 }
 
-// pausedLine says that the plan of an export is paused.
+// pausedLine reports that the plan of an export is paused; empty if it is not.
 func pausedLine(e records.ExportSummary) string {
 	if e.PlanPausedAt.IsZero() {
 		return ""
@@ -113,7 +113,7 @@ func pausedLine(e records.ExportSummary) string {
 	return fmt.Sprintf("plan %s is paused since %s: fhirsynapse exports resume %s", e.Plan, moment(e.PlanPausedAt), e.Plan)
 }
 
-// window is (since, till] of an export's jobs, which all share the end.
+// window returns the interval (since, till] of an export's jobs, which all have the same end.
 func window(jobs []pipeline.Request) string {
 	if len(jobs) == 0 {
 		return ""

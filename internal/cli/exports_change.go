@@ -42,7 +42,7 @@ ExportsFile where the plan had no export yet.`,
 	return cmd
 }
 
-// started tells how an export began; err is why the server was not asked yet.
+// started prints how an export began; err is the reason why the server was not asked yet.
 func started(s Streams, e records.ExportSummary, err error) error {
 	if sayErr := say(s, e.ID); sayErr != nil {
 		return sayErr
@@ -128,7 +128,7 @@ func say(s Streams, lines ...string) error {
 	return nil
 }
 
-// tell prints a fault that does not end the command.
+// tell prints an error that does not end the command.
 func tell(s Streams, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(s.Err, "fhirsynapse: %s\n", line)

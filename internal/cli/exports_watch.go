@@ -40,10 +40,10 @@ watch alone, the export goes on. The settings of the storage account are enough.
 	}
 }
 
-// lookEvery is the time between two looks at the journal.
+// lookEvery is the time between two reads of the journal.
 const lookEvery = 2 * time.Second
 
-// watchExport tells how an export goes on, and ends with how it has ended.
+// watchExport prints the progress of an export until the export ends, and returns its result.
 func watchExport(ctx context.Context, s Streams, f *follower) error {
 	n := newNarrator(s)
 	ticks, stop := s.ticks(lookEvery)
@@ -65,7 +65,7 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 		case lookErr == nil:
 			last = e
 			told.away = time.Time{}
-		case ctx.Err() != nil: // told above
+		case ctx.Err() != nil: // the select above reports the end of ctx
 		case fault.Of(lookErr) == fault.Transient:
 			told.unreadable(last, lookErr)
 		default:
@@ -79,7 +79,7 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 	return exportEnd(s, last)
 }
 
-// exportEnd prints how an export has ended.
+// exportEnd prints the result of an export.
 func exportEnd(s Streams, e records.ExportSummary) error {
 	switch e.State { //nolint:exhaustive // the others are below, or have not ended
 	case records.Failed:
@@ -110,18 +110,18 @@ func exportEnd(s Streams, e records.ExportSummary) error {
 	return say(s, append(lines, e.ValuesOf().Sentences()...)...)
 }
 
-// exportWatch tells a person what an export of the journal waits for.
+// exportWatch prints the reason why an export in the journal waits.
 type exportWatch struct {
 	n *narrator
 
-	kind  string // of the last look
+	kind  string // at the last read
 	since time.Time
-	cause string    // told
-	away  time.Time // since when the journal cannot be read
-	fails int       // in a row, while it cannot
+	cause string    // printed already
+	away  time.Time // first failed read of the journal; zero while reads succeed
+	fails int       // failed reads in a row
 }
 
-// tell takes one look at the export.
+// tell shows the state of the export.
 func (w *exportWatch) tell(e records.ExportSummary) {
 	now := w.n.now()
 	kind := exportLine(e)
@@ -142,7 +142,7 @@ func (w *exportWatch) tell(e records.ExportSummary) {
 	}
 }
 
-// unreadable takes a look that has failed.
+// unreadable shows that the journal could not be read.
 func (w *exportWatch) unreadable(e records.ExportSummary, err error) {
 	now := w.n.now()
 	if w.away.IsZero() {
@@ -156,7 +156,7 @@ func (w *exportWatch) unreadable(e records.ExportSummary, err error) {
 	})
 }
 
-// exportLine says how far an export got.
+// exportLine describes the progress of an export.
 func exportLine(e records.ExportSummary) string {
 	line := "export " + e.ID + ": "
 	switch {
@@ -180,7 +180,7 @@ func exportLine(e records.ExportSummary) string {
 	return printable(line)
 }
 
-// exportWaitLine adds to that what fails, how often, and what comes next.
+// exportWaitLine adds to exportLine the failing step, the number of its tries and the next step.
 func exportWaitLine(e records.ExportSummary, now, since time.Time) string {
 	line := exportLine(e)
 	if now.Sub(since) >= time.Second {
@@ -204,7 +204,7 @@ func exportWaitLine(e records.ExportSummary, now, since time.Time) string {
 	return printable(line + "; cause: " + fault.Clip(r.Cause))
 }
 
-// countOf writes a number of things.
+// countOf formats a number of things.
 func countOf(n int, thing string) string {
 	switch {
 	case n == 1:
@@ -216,13 +216,13 @@ func countOf(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// follower finds the same export at each look.
+// follower finds the same export at each read.
 type follower struct {
 	list func(ctx context.Context, plan string, most int) ([]records.ExportSummary, error)
 	name string
 
-	plan, id string // once it was found
-	most     int    // how many exports of the plan have to be listed to find it
+	plan, id string // set once the export is found
+	most     int    // number of exports of the plan to list to find it
 }
 
 var exportName = regexp.MustCompile(`^(.+)-\d{6,}$`)
@@ -249,8 +249,7 @@ func (f *follower) look(ctx context.Context) (records.ExportSummary, error) {
 	return records.ExportSummary{}, fault.Permanentf("the journal has no export %s", f.id)
 }
 
-// first finds out which export is meant. It returns an empty one when only its name
-// is known yet.
+// first finds the export to follow. It returns an empty export while only the name is known.
 func (f *follower) first(ctx context.Context) (records.ExportSummary, error) {
 	list, err := f.list(ctx, f.name, 1)
 	if parts := exportName.FindStringSubmatch(f.name); errors.Is(err, records.ErrNoPlan) && parts != nil {
@@ -265,7 +264,7 @@ func (f *follower) first(ctx context.Context) (records.ExportSummary, error) {
 	return e, err
 }
 
-// choose takes the newest export of a plan, or of all plans the only one that runs.
+// choose returns the newest export of a plan, or the only running export of all plans.
 func (f *follower) choose(list []records.ExportSummary) (records.ExportSummary, error) {
 	var run []records.ExportSummary
 	var names []string

@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// timed notes when each line was written.
+// timed records when each line was written.
 type timed struct {
 	mu    sync.Mutex
 	began time.Time
@@ -35,7 +35,7 @@ func (w *timed) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// journal plays an export: what a look finds from so many seconds on.
+// journal plays an export. Each entry applies from a number of seconds on.
 type journal []struct {
 	from  int
 	err   error

@@ -18,13 +18,13 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// readers are the warehouses that read from a storage account.
+// readers lists the warehouses that read from a storage account.
 var readers = []string{string(tsql.Dedicated), string(tsql.Fabric)}
 
-// shredders are the warehouses that can make the rows of views.
+// shredders lists the warehouses that can compute the rows of views.
 var shredders = []string{string(tsql.SQLServer), string(tsql.Dedicated), string(tsql.Fabric)}
 
-// allTypes is the value of --rebuild without one.
+// allTypes is the value of --rebuild when none is given.
 const allTypes = "all"
 
 const loadHelp = `Load the files of a folder that have a resource in JSON on each line (NDJSON), without a server.
@@ -76,8 +76,7 @@ is no newer version of them. In between readers see NULL in that column, and not
 them. If the folder lacks a resource, or has an older version of it, the command says so at its end, and
 the column stays NULL for that one until the command is run again with the files that were missing.`
 
-// loadFlags holds the flags that are checked or converted before they go into a
-// batch.LoadRequest.
+// loadFlags holds the flags that are checked or converted before they go into a batch.LoadRequest.
 type loadFlags struct {
 	to, lineLimit, transform, base, urns string
 	maxBad                               float64
@@ -133,7 +132,7 @@ func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comma
 	return cmd
 }
 
-// complete checks the flags, and puts them into the request.
+// complete checks the flags and adds them to the request.
 func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *batch.LoadRequest) error {
 	var err error
 	if r.Scheme, r.Rest, err = warehouseOf(f.to, getenv); err != nil {
@@ -173,10 +172,10 @@ func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *b
 	return nil
 }
 
-// mostLeftOut is how many files are named that were left out.
+// mostLeftOut is the number of left-out files that are named.
 const mostLeftOut = 20
 
-// tellLeftOut names the files that were not loaded, first those with resources.
+// tellLeftOut prints the files that were not loaded, those with resources first.
 func tellLeftOut(w io.Writer, left []batch.LeftOut) {
 	left = slices.Clone(left)
 	slices.SortStableFunc(left, func(a, b batch.LeftOut) int {
@@ -211,7 +210,7 @@ func incompleteLoad(left []batch.LeftOut) error {
 	return Incompletef("%d of the files have resources and were left out: see above, and load them too", n)
 }
 
-// accounted holds the sums of a report.
+// accounted checks the sums of a report.
 func accounted(r batch.LoadReport) error {
 	var wrong []error
 	for _, t := range r.Types {
@@ -262,7 +261,7 @@ func loadTable(w io.Writer, r batch.LoadReport) error {
 	return nil
 }
 
-// withoutViews has a line for each type whose resources make no rows.
+// withoutViews returns a line for each type with resources but no rows.
 func withoutViews(types []pipeline.TypeReport) string {
 	var b strings.Builder
 	for _, t := range types {
@@ -273,7 +272,7 @@ func withoutViews(types []pipeline.TypeReport) string {
 	return b.String()
 }
 
-// foreignRemedy says what would give absolute references a key.
+// foreignRemedy returns how to give absolute references a key.
 func foreignRemedy(r batch.LoadReport) string {
 	if len(r.Foreign) == 0 || r.Base != "" {
 		return ""

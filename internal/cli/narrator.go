@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// silence is the longest time without a word from a command that waits, and crowd the
-// shortest between two lines of the same kind in a log.
+// silence is the longest time without a line from a command that waits. crowd is the shortest time
+// between two lines of the same kind in a log.
 const (
 	silence = 9 * time.Second
 	crowd   = 5 * time.Second
 )
 
-// narrator keeps a person informed while a command waits: at once when something has
-// changed, and every few seconds when nothing has. A terminal shows one line that
-// changes, with lasting lines above it; a log gets plain lines only.
+// narrator reports to a person while a command waits: at once when something has changed, else
+// every few seconds. A terminal shows one line that changes, below lasting lines; a log gets plain
+// lines only.
 type narrator struct {
 	w     io.Writer
 	draws bool
@@ -25,7 +25,7 @@ type narrator struct {
 	lines sync.WaitGroup
 
 	mu    sync.Mutex
-	kind  string // lines of one kind follow each other slowly in a log
+	kind  string // a log gets at most one line of a kind per crowd
 	line  func(now time.Time) string
 	drawn string // the line on the screen
 	at    time.Time
@@ -53,7 +53,7 @@ func newNarrator(s Streams) *narrator {
 	return n
 }
 
-// ticks returns a channel that ticks every so often, until stop is called.
+// ticks returns a channel that ticks at an interval, until stop is called.
 func (s Streams) ticks(every time.Duration) (ticks <-chan time.Time, stop func()) {
 	if s.Ticks != nil {
 		return s.Ticks(every)
@@ -62,7 +62,7 @@ func (s Streams) ticks(every time.Duration) (ticks <-chan time.Time, stop func()
 	return t.C, t.Stop
 }
 
-// say prints a line that stays.
+// say prints a lasting line.
 func (n *narrator) say(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -71,8 +71,8 @@ func (n *narrator) say(format string, args ...any) {
 	n.at = n.now()
 }
 
-// wait sets what the command is waiting for. The line is asked for again and again,
-// since it tells how long that has taken.
+// wait sets the line that describes the wait. narrator calls line again and again, because the text
+// includes the elapsed time.
 func (n *narrator) wait(kind string, line func(now time.Time) string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -83,7 +83,7 @@ func (n *narrator) wait(kind string, line func(now time.Time) string) {
 	}
 }
 
-// tick shows how the wait goes on.
+// tick prints the line again, if it is due.
 func (n *narrator) tick() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -113,10 +113,10 @@ func (n *narrator) show(now time.Time) {
 // narrow keeps a line on one row of a terminal.
 const narrow = 78
 
-// clear takes the line off the screen; n.mu is held.
+// clear removes the line from the screen; n.mu is held.
 func (n *narrator) clear() {
 	if n.drawn != "" {
-		// Back to the beginning of the line, and everything behind it away.
+		// Moves to the beginning of the line, and clears everything after it.
 		fmt.Fprint(n.w, "\r\x1b[K")
 		n.drawn = ""
 	}

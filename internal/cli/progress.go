@@ -9,10 +9,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// plainEvery is how often a line tells a log how far a load got.
+// plainEvery is the time between two progress lines of a load in a log.
 const plainEvery = 5 * time.Second
 
-// progress is a bar for a person, and now and then a line for a log.
+// progress shows a bar to a person, or writes a line to a log from time to time.
 type progress struct {
 	w       io.Writer
 	bar     *progressbar.ProgressBar // for a terminal, once the total is known
@@ -63,7 +63,7 @@ func (p *progress) print(ticks <-chan time.Time) {
 	}
 }
 
-// redraw has the bar say what goes on while no bytes are read.
+// redraw updates the bar's description while no bytes are read.
 func (p *progress) redraw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *progress) redraw() {
 
 func (p *progress) elapsed() time.Duration { return p.now().Sub(p.started).Round(time.Second) }
 
-// describe names what goes on: everything is read before it is committed.
+// describe names the current phase: everything is read before anything is committed.
 func (p *progress) describe() string {
 	if p.total > 0 && p.read >= p.total {
 		return fmt.Sprintf("commit, %s, %s", p.elapsed(), badLines(p.bad))
@@ -84,7 +84,7 @@ func (p *progress) describe() string {
 	return "load, " + badLines(p.bad)
 }
 
-// line says how far the load got: bytes, speed, time left, bad lines.
+// line describes the progress of the load: bytes, speed, time left, bad lines.
 func (p *progress) line() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,7 +112,7 @@ func badLines(n int64) string {
 
 func megabytes(bytes int64) float64 { return float64(bytes) / 1e6 }
 
-// perSecond is a speed in MB/s.
+// perSecond returns a speed in MB/s.
 func perSecond(bytes int64, seconds float64) float64 {
 	if seconds <= 0 {
 		return 0
@@ -129,7 +129,7 @@ func (p *progress) Total(bytes int64) {
 		_ = p.bar.Clear()
 	}
 	if p.draws {
-		// The bar writes bytes done and in all, MB/s, the time gone and the time left.
+		// The bar shows the bytes done, the total, MB/s, the elapsed time and the time left.
 		p.bar = progressbar.NewOptions64(bytes, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
 			progressbar.OptionShowTotalBytes(true), progressbar.OptionSetDescription(p.describe()), progressbar.OptionFullWidth(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
@@ -142,11 +142,11 @@ func (p *progress) Add(bytes int64) {
 	defer p.mu.Unlock()
 	p.read += bytes
 	if p.bar != nil {
-		if p.read > p.total { // the size of packed files was a guess
+		if p.read > p.total { // the size of packed files was an estimate
 			p.total = p.read
 			p.bar.ChangeMax64(p.total + 1)
 		}
-		_ = p.bar.Add64(bytes) // a bar that cannot be drawn stops nothing
+		_ = p.bar.Add64(bytes) // an error of the bar must not stop the load
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// screen is a stream that tells when something was written.
+// screen is a stream that reports each write.
 type screen struct {
 	mu      sync.Mutex
 	text    strings.Builder

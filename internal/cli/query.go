@@ -71,8 +71,8 @@ func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 	return cmd
 }
 
-// exclusive refuses two of the flags at once. Cobra's own check does not pass
-// through the flag error function, so it would count as a failure.
+// exclusive refuses more than one of the flags. Cobra's own check bypasses the flag error function,
+// so its error would count as a failure.
 func exclusive(cmd *cobra.Command, names ...string) {
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		var set []string
@@ -88,11 +88,11 @@ func exclusive(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// writerWait is how long a query lets another process finish its commit.
+// writerWait is how long a query waits for the commit of another process.
 const writerWait = 5 * time.Second
 
-// query answers one statement on a DuckDB file, which it opens read-only, and hands the answer
-// to show. A file of another kind fails at once.
+// query runs one statement on a DuckDB file, which it opens read-only, and passes the result to
+// show. A file of another kind fails at once.
 func (c Commands) query(ctx context.Context, db, statement string, show func(query.Result) error) (err error) {
 	if c.stubs.query != nil {
 		return c.stubs.query(ctx, db, statement, show)

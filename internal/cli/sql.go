@@ -19,11 +19,11 @@ import (
 // Statement names a part of the SQL of a view.
 type Statement string
 
-// The parts.
+// The parts of the SQL of a view.
 const (
 	StatementBody   Statement = "body"   // the SELECT alone
-	StatementView   Statement = "view"   // CREATE VIEW round it
-	StatementStage  Statement = "stage"  // what fills a stage from documents
+	StatementView   Statement = "view"   // the CREATE VIEW statement with that SELECT
+	StatementStage  Statement = "stage"  // fills a stage from documents
 	StatementCommit Statement = "commit" // the transaction
 	StatementAll    Statement = "all"
 )
@@ -76,7 +76,7 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 	return cmd
 }
 
-// viewOf compiles the view of a file, or finds a bundled one.
+// viewOf compiles the view in a file, or returns a bundled view.
 func viewOf(name string) (*sof.View, error) {
 	text, err := os.ReadFile(filepath.Clean(name))
 	if err == nil {

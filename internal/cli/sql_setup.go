@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/warehouse/setup"
 )
 
-// setupFlags is what the command line of sql setup says.
+// setupFlags holds the flags of sql setup.
 type setupFlags struct {
 	setup.Setup
 	engine, part, to string
@@ -60,7 +60,7 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 	return cmd
 }
 
-// printSetup prints the script, or all that is wrong with the command line.
+// printSetup prints the script, or returns all errors of the command line.
 func printSetup(cmd *cobra.Command, s Streams, f setupFlags) error {
 	var faults []error
 	part := setup.Part(f.part)
@@ -86,7 +86,7 @@ func printSetup(cmd *cobra.Command, s Streams, f setupFlags) error {
 	return err
 }
 
-// checkSetup prints what a database lacks.
+// checkSetup prints the parts of the set-up that a database lacks.
 func checkSetup(cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, f setupFlags) error {
 	if f.to == "" {
 		return usagef(cmd, "--to is missing: name the warehouse to check, as in the setting Warehouse")

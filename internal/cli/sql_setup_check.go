@@ -10,8 +10,8 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// checkSetup signs in at a warehouse and looks for what its set-up makes. The connection string
-// names the database, and for the serverless pool whether there are snapshots.
+// checkSetup signs in to a warehouse and looks for the objects of its set-up. The connection string
+// names the database and, for the serverless pool, whether snapshots are used.
 func (c Commands) checkSetup(ctx context.Context, s setup.Setup, rest string) (result setup.Result, failed error) {
 	if c.stubs.checkSetup != nil {
 		return c.stubs.checkSetup(ctx, s, rest)

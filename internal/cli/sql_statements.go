@@ -13,7 +13,7 @@ import (
 	"fhirsynapse/internal/warehouse/serverless"
 )
 
-// Names in a printed commit, in place of the names of an export.
+// Names in a printed commit, in place of an export's names.
 const (
 	shownSchema  = "fhir"
 	shownExport  = "plan-000001"
@@ -21,8 +21,8 @@ const (
 	shownURL     = "https://ACCOUNT.dfs.core.windows.net/fhir-staging/commit/"
 )
 
-// warehouseStatements writes the statements that a warehouse runs for one view, as the command
-// sql prints them.
+// warehouseStatements returns the statements that a warehouse runs for one view, as the command sql
+// prints them.
 func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string, error) {
 	if name == tsql.Serverless {
 		return published(v, part)
@@ -71,7 +71,7 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 	return script(steps, texts), nil
 }
 
-// published is the statements of the pool that loads nothing.
+// published returns the statements for the serverless pool, which loads nothing.
 func published(v *sof.View, part Statement) (string, error) {
 	if part != StatementAll {
 		return "", fault.Permanentf("%s loads nothing, so that there is no %s: its views read published lines, see --statement all", tsql.Serverless, part)

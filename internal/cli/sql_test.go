@@ -76,8 +76,8 @@ func (s *server) Rows(_ context.Context, _ []json.RawMessage, body func(string) 
 	return [][][]byte{{[]byte("a")}}, nil
 }
 
-// bodyCases has a case that passes on server, one that fails, one that is refused
-// and one whose view has a fault.
+// bodyCases has four cases for server: one passes, one fails, one is refused, and one has a fault
+// in its view.
 const bodyCases = `{"title":"t","resources":[],"tests":[
 {"title":"passes","view":{"resource":"Patient","select":[{"column":[{"name":"id","path":"id","type":"id"}]}]},"expect":[{"id":"a"}]},
 {"title":"fails","view":{"resource":"Patient","select":[{"column":[{"name":"id","path":"id","type":"id"}]}]},"expect":[{"id":"b"}]},

@@ -84,13 +84,13 @@ func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 	return cmd
 }
 
-// startFlags are the flags as they were typed.
+// startFlags holds the flags as typed.
 type startFlags struct {
 	getenv                 func(string) string
 	r                      batch.StartRequest
 	once, asJSON, words    bool
 	to, since, until, kind string
-	secrets                struct{ secret, key, token, storage string } // references
+	secrets                struct{ secret, key, token, storage string } // references to secrets
 	maxBad                 float64
 	base, urns             string
 }
@@ -140,7 +140,7 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 }
 
-// request checks the flags, all of them at once.
+// request checks all flags, and returns all errors together.
 func (f *startFlags) request() (batch.StartRequest, error) {
 	r := f.r
 	var errs []error
@@ -152,7 +152,7 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 	case r.Source == "":
 		wrong("--source is missing: name the FHIR base URL")
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		wrong("--source must look like https://HOST/PATH") // the text may hold a password
+		wrong("--source must look like https://HOST/PATH") // the text may contain a password
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		wrong("--source must be https: health data does not leave a machine unencrypted")
 	}
@@ -207,7 +207,7 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 	return r, errors.Join(errs...)
 }
 
-// dialect checks what belongs to one dialect only.
+// dialect checks the flags that belong to one dialect only.
 func (f *startFlags) dialect(r *batch.StartRequest) (errs []error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch {
@@ -262,8 +262,8 @@ func (f *startFlags) instant(name, value string, errs *[]error) time.Time {
 	return t.UTC()
 }
 
-// auth holds the flags of sign-in to what its kind takes, and follows the reference
-// to its secret.
+// auth compares the sign-in flags with the requirements of their kind, and reads the secret that
+// the flags refer to.
 func (f *startFlags) auth(a *config.Auth) (errs []error) {
 	forms := config.AuthForms()
 	i := slices.IndexFunc(forms, func(form config.AuthForm) bool { return string(form.Kind) == f.kind })
@@ -276,7 +276,7 @@ func (f *startFlags) auth(a *config.Auth) (errs []error) {
 	}
 	form := forms[i]
 	a.Kind = form.Kind
-	// The forms have the keys of exports.yaml.
+	// config.AuthForms has the keys of exports.yaml.
 	given := []struct{ key, flag, value string }{
 		{"clientId", "client-id", a.ClientID},
 		{"tenantId", "tenant-id", a.TenantID},
@@ -311,8 +311,8 @@ func (f *startFlags) auth(a *config.Auth) (errs []error) {
 	return errs
 }
 
-// reveal follows a reference to a secret. Other texts may be the secret itself and are never
-// repeated.
+// reveal returns the secret that a reference names. An error never repeats other texts, because
+// they may be the secret itself.
 func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
 	value, is, err := revealed(reference, f.getenv)
 	switch {

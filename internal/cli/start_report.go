@@ -16,8 +16,8 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// nothingCame says why a report has no resources, in the words of the command line;
-// empty where there are some.
+// nothingCame explains why a report has no resources, with the names of the flags; empty if there
+// are some.
 func nothingCame(q batch.StartRequest, r batch.StartReport) string {
 	for _, t := range r.Types {
 		if t.Lines > 0 {
@@ -81,7 +81,7 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 	}
 	empty := nothingCame(q, r)
 	b.WriteString(empty)
-	if r.Notice != "" && r.State != records.Incomplete && empty == "" { // of that one the error of the command tells
+	if r.Notice != "" && r.State != records.Incomplete && empty == "" { // the command's error has the notice of an incomplete export
 		fmt.Fprintf(&b, "%s\n", inFlags(q, r.Notice, r))
 	}
 	if r.Quarantine != "" {
@@ -102,7 +102,7 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 func startRow(x pipeline.TypeReport) table.Row {
 	manifest := any(x.Manifest)
 	if x.Manifest < 0 {
-		manifest = "-" // the server did not count
+		manifest = "-" // the server's manifest has no count
 	}
 	return table.Row{x.Type, x.Files, manifest, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
 }

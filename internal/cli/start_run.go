@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// run does an export and prints what became of it.
+// run does an export and prints the result.
 func (f *startFlags) run(ctx context.Context, s Streams, runs Runs, r batch.StartRequest) error {
 	w := newWatch(s)
 	r.Watch = w.tell
@@ -32,7 +32,7 @@ func (f *startFlags) run(ctx context.Context, s Streams, runs Runs, r batch.Star
 	return f.told(s, r, report, err)
 }
 
-// farewell says what became of the job at the server, where a person may have to act.
+// farewell reports the state of the job at the server if a person may have to act.
 func farewell(s Streams, r batch.StartReport, err error) {
 	var stop *batch.StopError
 	stopped := errors.As(err, &stop)
@@ -47,8 +47,8 @@ func farewell(s Streams, r batch.StartReport, err error) {
 	}
 }
 
-// told returns the error for a person: one line, in the words of the command line. What
-// the server wrote goes to the terminal, and nowhere else.
+// told returns the error for a person: one line, with the names of the flags. Text from the server
+// goes to the terminal only.
 func (f *startFlags) told(s Streams, r batch.StartRequest, report batch.StartReport, err error) error {
 	if err == nil {
 		return nil
@@ -77,8 +77,8 @@ func (f *startFlags) told(s Streams, r batch.StartRequest, report batch.StartRep
 	return startError{text: inFlags(r, text, report), err: err}
 }
 
-// showServerText prints what the server wrote about a failure, which may hold health
-// data: to a terminal, or on demand.
+// showServerText prints the server's text about a failure, to a terminal or on request only,
+// because it may hold health data.
 func (f *startFlags) showServerText(s Streams, err error) {
 	words := fault.ServerText(err)
 	switch {
@@ -93,7 +93,7 @@ func (f *startFlags) showServerText(s Streams, err error) {
 	}
 }
 
-// startError is an error of start in the words of the command line.
+// startError is an error of start with the names of the flags.
 type startError struct {
 	text string
 	err  error
@@ -102,8 +102,8 @@ type startError struct {
 func (e startError) Error() string { return e.text }
 func (e startError) Unwrap() error { return e.err }
 
-// inFlags replaces the words of configuration files, which the person has not written,
-// by those of the command line.
+// inFlags replaces the names of configuration files, which the person has not written, by the names
+// of the flags.
 func inFlags(r batch.StartRequest, text string, report batch.StartReport) string {
 	return strings.NewReplacer(
 		"write auth for this source", "give --auth, see fhirsynapse start --help",

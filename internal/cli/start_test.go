@@ -24,7 +24,7 @@ func startArgs(more ...string) []string {
 	return append([]string{"start", "--once", "--source", "https://bulk.example.org/fhir", "--to", "duckdb:x"}, more...)
 }
 
-// started runs the command and gives what it was asked for.
+// started runs the command and returns its request.
 func started(t *testing.T, env map[string]string, args ...string) (outcome, *batch.StartRequest) {
 	t.Helper()
 	var asked *batch.StartRequest
@@ -225,7 +225,7 @@ func TestAnEmptyExportSaysSo(t *testing.T) {
 	}
 }
 
-// serverText is what a server may have written about a patient.
+// serverText is an example of a server's text about a patient.
 const serverText = "Patient Zzsecret has no consent"
 
 func TestFailuresOfStartInTheWordsOfTheCommandLine(t *testing.T) {

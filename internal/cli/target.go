@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// revealed returns what env:NAME or file:PATH stands for, without white space around it.
-// Other texts are no references: they are returned as they are, and is is false.
+// revealed returns the value of env:NAME or file:PATH, without white space around it. For another
+// text, is is false and the text is returned unchanged.
 func revealed(text string, getenv func(string) string) (value string, is bool, err error) {
 	kind, place, _ := strings.Cut(text, ":")
 	switch {
@@ -29,11 +29,11 @@ func revealed(text string, getenv func(string) string) (value string, is bool, e
 	return value, true, nil
 }
 
-// scheme is how the kinds of warehouses are named. What is none may be part of a password
-// and is not repeated.
+// scheme matches the name of a kind of warehouse. A text that does not match may be part of a
+// password, so it is not repeated.
 var scheme = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
-// warehouseOf splits the value of --to, or what it refers to, into the scheme of a
+// warehouseOf splits the value of --to, or the value that it refers to, into the scheme of a
 // warehouse and the rest.
 func warehouseOf(text string, getenv func(string) string) (name, rest string, err error) {
 	value, _, err := revealed(text, getenv)

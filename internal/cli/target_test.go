@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/query"
 )
 
-// A password need not stand on the command line, and is not repeated from where it does.
+// A password can be outside the command line, and the error does not repeat it.
 func TestAWarehouseIsReadFromAVariableOrAFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

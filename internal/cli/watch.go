@@ -11,16 +11,16 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// watch tells a person how far an export of start got, and what it waits for.
+// watch shows a person the progress of an export of start, and the reason why it waits.
 type watch struct {
 	n *narrator
 
 	mu      sync.Mutex
 	state   records.State
-	since   time.Time // of the state, or of its last progress
+	since   time.Time // time of the last change of state or progress
 	before  batch.ExportProgress
-	job     string // told
-	trouble string // told
+	job     string // printed already
+	trouble string // printed already
 }
 
 // newWatch starts a watch; end stops it.
@@ -34,7 +34,7 @@ func newWatch(s Streams) *watch {
 	return w
 }
 
-// tell takes one state of things.
+// tell shows one state of the export.
 func (w *watch) tell(p batch.ExportProgress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,7 +52,7 @@ func (w *watch) tell(p batch.ExportProgress) {
 		kind = string(p.State)
 	}
 	if p.State == records.Failed || p.State == records.Cancelled || p.Trouble != nil && p.Trouble.Next.IsZero() {
-		return // the error of the command says it
+		return // the command's error has the text
 	}
 	if p.Trouble == nil {
 		w.trouble = ""
@@ -67,9 +67,9 @@ func (w *watch) tell(p batch.ExportProgress) {
 // end stops the watch.
 func (w *watch) end() { w.n.end() }
 
-// waitLine says how far an export got, for how long nothing has changed, what fails
-// and what comes next. The server's text is a stranger's: what would move the cursor is
-// left out.
+// waitLine describes the progress of an export, how long nothing has changed, the failure and the
+// next step. It replaces control characters in the server's text, because they could move the
+// cursor.
 func waitLine(p batch.ExportProgress, now, since time.Time) string {
 	line := stateLine(p)
 	switch t := p.Trouble; {
@@ -98,7 +98,7 @@ func waitLine(p batch.ExportProgress, now, since time.Time) string {
 	return printable(line)
 }
 
-// stateLine says how far an export got.
+// stateLine describes the progress of an export.
 func stateLine(p batch.ExportProgress) string {
 	switch p.State {
 	case records.Requested:
@@ -119,7 +119,7 @@ func stateLine(p batch.ExportProgress) string {
 	}
 }
 
-// span writes a time for people.
+// span formats a duration for people.
 func span(d time.Duration) string { return d.Round(time.Second).String() }
 
 func printable(s string) string {

@@ -14,8 +14,8 @@ import (
 
 var dawn = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// trouble is a failure of the kick-off that has happened so often, the last time after
-// so many seconds.
+// trouble returns a kick-off failure with a number of tries, the last of which failed at a number
+// of seconds.
 func trouble(tries, at int) *batch.Trouble {
 	now := dawn.Add(time.Duration(at) * time.Second)
 	return &batch.Trouble{Doing: "kick-off", Err: errors.New("the server is busy"), Tries: tries, Since: dawn.Add(time.Second), Next: now.Add(15 * time.Second)}

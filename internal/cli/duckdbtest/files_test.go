@@ -33,7 +33,7 @@ func TestLinesThatAreLostAreNoSuccess(t *testing.T) {
 func TestAFileOfSeveralTypesIsLoadedWhole(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "m.duckdb")
-	for _, args := range [][]string{nil, nil, {"--rebuild"}, {"--rebuild=Observation"}} { // again changes nothing
+	for _, args := range [][]string{nil, nil, {"--rebuild"}, {"--rebuild=Observation"}} { // a second load changes nothing
 		code, out, errs := run(t, append([]string{"load", filepath.Join("testdata", "files", "mixed"), "--to", "duckdb:" + db}, args...)...)
 		if code != 0 || errs != "" {
 			t.Fatalf("load: code %d, %s%s", code, out, errs)

@@ -13,10 +13,10 @@ import (
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
-// noTicks never ticks: progress is then not written, however slow the machine is.
+// noTicks never ticks, so no progress is written, even on a slow machine.
 func noTicks(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
 
-// commands are those of the program.
+// commands returns the commands of the program.
 func commands(now func() time.Time) cli.Commands {
 	return cli.Commands{Runs: connect.Runner(local.Engines(), now)}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// view is a table of patients whose column has a type of its own.
+// view returns a folder with a view of patients, with a column of the given type.
 func view(t *testing.T, typ string) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -24,7 +24,7 @@ func write(t *testing.T, folder, name, text string) {
 	}
 }
 
-// The command that a refusal names is run as it says.
+// A refusal names a command; the test runs that command unchanged.
 func TestARefusedViewIsRebuiltByTheCommandNamed(t *testing.T) {
 	t.Parallel()
 	data, db := t.TempDir(), filepath.Join(t.TempDir(), "fhir.duckdb")
@@ -64,7 +64,7 @@ func TestARefusedViewIsRebuiltByTheCommandNamed(t *testing.T) {
 	if got := ask(); !strings.HasSuffix(got, "\n1971-01-01,DATE,1\n1980-01-01,DATE,1\n") {
 		t.Errorf("rebuilt: %s", got)
 	}
-	// Later loads find tables as they should be.
+	// Later loads accept the rebuilt tables.
 	if code, _, errs := run(t, "load", data, "--to", "duckdb:"+db, "--schema", "nightly", "--views", dates); code != 0 {
 		t.Error(errs)
 	}
@@ -78,7 +78,7 @@ func TestRebuildOfAllTypesAndOfNone(t *testing.T) {
 	data, db := t.TempDir(), filepath.Join(t.TempDir(), "fhir.duckdb")
 	write(t, data, "Patient.ndjson", `{"resourceType":"Patient","id":"a"}`)
 	write(t, data, "Device.ndjson", `{"resourceType":"Device","id":"x"}`)
-	for range 2 { // also where there is nothing yet
+	for range 2 { // the first time without tables
 		if code, out, errs := run(t, "load", data, "--to", "duckdb:"+db, "--rebuild"); code != 0 || !strings.Contains(out, "loaded 2 resources") {
 			t.Errorf("code %d, %s%s", code, out, errs)
 		}

@@ -18,8 +18,8 @@ import (
 	"fhirsynapse/internal/testkit/azuritetest"
 )
 
-// A server of dialect azure writes into a storage account, and the command reads
-// there what is its own.
+// A server of dialect azure writes into a storage account, and the command reads only its own files
+// there.
 func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

@@ -30,7 +30,7 @@ import (
 	"fhirsynapse/internal/warehouse/duckdb"
 )
 
-// bulkServer serves made-up data by the Bulk Data guide.
+// bulkServer serves synthetic data according to the Bulk Data guide.
 type bulkServer struct {
 	*fhirserver.Server
 	data *store.Store
@@ -90,8 +90,7 @@ func (s *bulkServer) counts(t *testing.T, tables ...string) string {
 	return strings.Join(all, ", ")
 }
 
-// count is a table's name with the number of its rows; a table that is not there
-// has none.
+// count returns a table's name and its number of rows; a missing table has none.
 func (s *bulkServer) count(t *testing.T, table string) string {
 	t.Helper()
 	ask := func(statement string) (n int) {
@@ -110,7 +109,7 @@ func (s *bulkServer) count(t *testing.T, table string) string {
 	return fmt.Sprintf("%s %d", table, ask(`SELECT count(*) FROM main."`+table+`"`))
 }
 
-// sameAsFresh holds the tables against those of another export into an empty file.
+// sameAsFresh compares the tables with the tables of another export into an empty file.
 func (s *bulkServer) sameAsFresh(t *testing.T) {
 	t.Helper()
 	here := s.db
@@ -136,7 +135,8 @@ func TestStartOnceEndsWithTheReconciliation(t *testing.T) {
 	}
 	counts := s.data.Counts()
 	for _, want := range []string{
-		// A patient who is linked to another is in both compartments, and comes twice.
+		// A patient who is linked to another patient is in both compartments, so the server sends
+		// the patient twice.
 		fmt.Sprintf(`│ Patient +│ +1 │ +\d+ │ +\d+ │ +%d │`, counts["Patient"]),
 		fmt.Sprintf(`│ Observation +│ +1 │ +%d │`, counts["Observation"]),
 		`is loaded: \d+ resources, 0 deletes, 0 quarantined, .* seconds; every line is accounted for`,
@@ -249,7 +249,7 @@ func TestStartOnceSignsIn(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		args []string
-		says string // in the errors; empty means that it works
+		says string // a text in the errors; empty means success
 	}{
 		{"smart", []string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k1"}, ""},
 		{"smart with another key id", []string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k2"}, "invalid_client"},

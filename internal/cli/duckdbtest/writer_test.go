@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// holdSetting makes the test binary a process that holds a file as DuckDB does
-// while it writes.
+// holdSetting turns the test binary into a process that holds a file, as DuckDB does while it
+// writes.
 const holdSetting = "FHIRSYNAPSE_TEST_HOLD"
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// hold has the write lock of a whole file until the input ends.
+// hold holds the write lock of a whole file until the input ends.
 func hold(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -75,7 +75,7 @@ func writer(t *testing.T, path string) (pid int, release func()) {
 	}
 }
 
-// loaded is a database with one patient.
+// loaded returns the path of a database with one patient.
 func loaded(t *testing.T) string {
 	t.Helper()
 	data, db := t.TempDir(), filepath.Join(t.TempDir(), "fhir.duckdb")
@@ -114,7 +114,7 @@ func TestALoadWaitsForAnotherProcessToFinish(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is named before the lines of the folder are read.
+// If another process holds the database file, the load names that process and reads no line.
 func TestALoadNamesTheWriterBeforeItReads(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

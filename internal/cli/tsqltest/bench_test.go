@@ -16,7 +16,7 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 )
 
-// draining is a session that reads the rows of views off the wire and forgets them.
+// draining is a session that reads the rows of views from the connection and discards the rows.
 type draining struct{ sqlserver.Session }
 
 func (d draining) Copy(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
@@ -39,9 +39,8 @@ func (quiet) Total(int64) {}
 func (quiet) Add(int64)   {}
 func (quiet) Bad(int64)   {}
 
-// BenchmarkLoad loads a folder into the server of the environment, or into a
-// stand-in on loopback that forgets rows; then it measures our side, and the
-// stand-in's reading.
+// BenchmarkLoad loads a folder into the server of the environment, or else into an emulator on
+// loopback that discards rows. With the emulator, it measures the product and the emulator's reading.
 func BenchmarkLoad(b *testing.B) {
 	packed, err := filepath.Glob("../../../../shared/data/synthea-ndjson/set-a-10patients/*.gz")
 	if err != nil || len(packed) == 0 {

@@ -13,8 +13,8 @@ import (
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// Every sql setup command in the documentation runs. Commands with --check are given a
-// target without a database, and say so.
+// Every sql setup command in the documentation runs. A command with --check gets a target without a
+// database, and fails for that reason.
 func TestTheCommandsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../docs/warehouses.md")

@@ -17,23 +17,23 @@ import (
 	"fhirsynapse/views"
 )
 
-// grammars are the engines by the names that the checker has for them.
+// grammars maps the engines to their names in the checker.
 var grammars = map[tsql.Engine]string{
 	tsql.SQLServer: "sqlserver", tsql.Dedicated: "dedicated", tsql.Serverless: "serverless", tsql.Fabric: "fabric",
 }
 
-// script is one text for the checker.
+// script is one text to check.
 type script struct {
 	Name    string `json:"name"`
 	Grammar string `json:"grammar"`
 	SQL     string `json:"sql"`
 }
 
-// refusedByGrammar is documented for the serverless pool, on the page about its access to storage,
-// and is not in the grammar.
+// refusedByGrammar matches a statement that is documented for the serverless pool, on the page
+// about its access to storage, but is not in the grammar.
 var refusedByGrammar = regexp.MustCompile(`^GRANT REFERENCES ON DATABASE SCOPED CREDENTIAL::\[fhirsynapse\] TO \[(?:[^\]]|\]\])*\]$`)
 
-// setupScripts returns the batches of every set-up, by each combination of options.
+// setupScripts returns the batches of every set-up, for each combination of options.
 func setupScripts(t *testing.T) []script {
 	t.Helper()
 	var out []script
@@ -63,7 +63,7 @@ func setupScripts(t *testing.T) []script {
 	return out
 }
 
-// viewScripts returns what a commit of every bundled view sends.
+// viewScripts returns the statements of a commit of every bundled view.
 func viewScripts(t *testing.T) []script {
 	t.Helper()
 	bundled, err := views.Bundled()
@@ -79,7 +79,7 @@ func viewScripts(t *testing.T) []script {
 			if code != 0 {
 				t.Fatal(errs.String())
 			}
-			// CREATE VIEW and CREATE SCHEMA want a batch of their own.
+			// CREATE VIEW and CREATE SCHEMA require a batch of their own.
 			for i, batch := range strings.Split(text.String(), ";\n\n-- ") {
 				if i > 0 {
 					batch = "-- " + batch
@@ -91,7 +91,7 @@ func viewScripts(t *testing.T) []script {
 	return out
 }
 
-// Microsoft's grammar takes all that is sent to a server, but for one statement.
+// Microsoft's grammar accepts every statement that is sent to a server, except one.
 func TestGrammar(t *testing.T) {
 	t.Parallel()
 	var input bytes.Buffer

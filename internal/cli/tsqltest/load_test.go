@@ -30,10 +30,11 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func now() time.Time { return start }
 
-// noTicks never ticks: progress is then not written, however slow the machine is.
+// noTicks never ticks, so no progress is written, even on a slow machine.
 func noTicks(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
 
-// runner runs loads at the time start. Staging opens containers; nil means those of Azure.
+// runner returns a runner for loads at the time start. Staging opens containers; nil means
+// containers of Azure.
 func runner(staging func(string) (batch.Staging, error)) batch.Runner {
 	r := connect.Runner(open.Engines(), now)
 	if staging != nil {
@@ -42,7 +43,7 @@ func runner(staging func(string) (batch.Staging, error)) batch.Runner {
 	return r
 }
 
-// starter is a runner that goes by the clock.
+// starter returns a runner with the system clock.
 func starter(staging func(string) (batch.Staging, error)) batch.Runner {
 	r := runner(staging)
 	r.Now = time.Now
@@ -71,7 +72,7 @@ func standIn(t *testing.T) (*tables.Database, *sqlserver.Server) {
 	return db, server
 }
 
-// The tests below change the folder that the process is in, where bad lines go.
+// The tests below change the working directory of the process, because bad lines go there.
 
 func TestAServerThatIsAwayIsToldBeforeAFileIsRead(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -130,8 +131,8 @@ func TestAFolderIsLoadedIntoSQLServer(t *testing.T) {
 	}
 }
 
-// A table that someone has changed by hand is refused with a command, which is run as
-// it says.
+// A refusal of a table that was changed by hand names a command; the test runs that command
+// unchanged.
 func TestATableChangedByHandIsRebuilt(t *testing.T) {
 	t.Chdir(t.TempDir())
 	data := t.TempDir()
@@ -167,7 +168,7 @@ func TestATableChangedByHandIsRebuilt(t *testing.T) {
 	}
 }
 
-// texts is rows as text, without the export, whose name is random.
+// texts returns rows as text, without the export, which has a random name.
 func texts(columns []sqlserver.Column, rows [][]any) []string {
 	var names []string
 	for _, c := range columns {
@@ -201,7 +202,7 @@ func withoutExports(c refwarehouse.Content) refwarehouse.Content {
 	return out
 }
 
-// modelOf is what the commit written from the laws makes of a folder.
+// modelOf returns the tables that the reference warehouse makes from a folder.
 func modelOf(t *testing.T, data string) map[string][]string {
 	t.Helper()
 	views, err := app.Views("")
@@ -281,7 +282,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	}
 }
 
-// With --transform tsql the database engine makes the rows, also of packed files and of
+// With --transform tsql the database engine computes the rows, also from packed files and from
 // files with several resource types.
 func TestTheEngineMakesTheRowsOfAFolder(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -19,15 +19,15 @@ const publishedURL = "https://account.dfs.core.windows.net/fhir-published"
 type state struct {
 	rowVersions bool
 	collation   string
-	// byGrant says that a GRANT makes the user that it names, as in Fabric.
+	// byGrant is set if a GRANT creates the user that it names, as in Fabric.
 	byGrant     bool
 	principals  []string
-	roles       []string // of the principals
+	roles       []string // principals that are roles
 	schemas     []string
 	members     [][2]string
 	permissions [][5]string // grantee, class, permission, state, schema or credential
 	classifiers []string
-	named       map[string]string // view and location, or "", of what is called fhirsynapse
+	named       map[string]string // view and location, or "", of the objects named fhirsynapse
 }
 
 func empty() *state {
@@ -50,7 +50,7 @@ func names(text string) []string {
 
 var grantee = regexp.MustCompile(`^GRANT ([A-Z ]+?)(?: ON ([A-Z ]+)::\[(.*)\])? TO \[(.*)\]$`)
 
-// run does what a step says, as a server would; it fails on a step that it does not know.
+// run executes a step, as a server would, and fails on a step that it does not know.
 func (s *state) run(t *testing.T, step setup.Step) {
 	t.Helper()
 	text := step.Text
@@ -111,15 +111,15 @@ func (s *state) run(t *testing.T, step setup.Step) {
 		}
 		_, credential := s.named["sys.database_scoped_credentials"]
 		if !slices.Contains(s.principals, m[4]) || class == "SCHEMA" && !slices.Contains(s.schemas, schema) || class == "DATABASE_SCOPED_CREDENTIAL" && !credential {
-			return // the server has no such principal, schema or credential
+			return // the server lacks the principal, schema or credential
 		}
 		s.permissions = append(s.permissions, [5]string{m[4], class, m[1], "G ", schema})
 	}
 }
 
-// views is the state as a server shows it.
+// views returns the catalog views of the state.
 func (s *state) views() map[string]tables.View {
-	// Each class has numbers of its own, which are those of the schemas here.
+	// Ids are unique only within a class; these two are also ids of schemas.
 	const credentialID, otherID = int64(6), int64(5)
 	id := func(name string) int64 { return int64(slices.Index(s.principals, name)) }
 	schemaID := func(name string) int64 { return int64(slices.Index(s.schemas, name)) + 5 }
@@ -190,7 +190,7 @@ func (s *state) views() map[string]tables.View {
 	return out
 }
 
-// check runs the command on a database in that state.
+// check runs the command on a database in the given state.
 func (s *state) check(t *testing.T, engine tsql.Engine, args ...string) (code int, missing []string, out, errs string) {
 	t.Helper()
 	db := tables.New(tables.Options{RowVersions: s.rowVersions, Collation: s.collation, System: s.views()})
@@ -215,7 +215,7 @@ func (s *state) check(t *testing.T, engine tsql.Engine, args ...string) (code in
 	return code, missing, o.String(), e.String()
 }
 
-// checked are the setups that are checked, with their arguments beside the principal.
+// checked returns the set-ups to check, with their arguments in addition to the principal.
 func checked() map[string]struct {
 	setup.Setup
 	args []string
@@ -257,7 +257,7 @@ func TestCheckTellsWhatEachStepMakes(t *testing.T) {
 				if c.Engine == tsql.Fabric && without != "a collation that tells upper case from lower case" {
 					s.collation = "Latin1_General_100_BIN2_UTF8"
 				}
-				for range 2 { // twice, as the script can be
+				for range 2 { // the script can be run again
 					for _, step := range all {
 						if step.What != without || without == "" {
 							s.run(t, step)
@@ -276,7 +276,7 @@ func TestCheckTellsWhatEachStepMakes(t *testing.T) {
 			}
 			for _, step := range named {
 				code, missing, _, errs := whole(step.What).check(t, c.Engine, c.args...)
-				// Without a user, a role or a schema its rights are missing, too.
+				// If a user, a role or a schema is missing, its rights are missing too.
 				name := names(step.What)
 				depends := func(what string) bool {
 					return what != step.What && (len(name) == 0 || strings.HasPrefix(step.Text, "GRANT ") || !strings.Contains(what, "["+name[0]+"]"))
@@ -289,7 +289,7 @@ func TestCheckTellsWhatEachStepMakes(t *testing.T) {
 	}
 }
 
-// A right may come by a role, or with a wider right; a right that is denied is none.
+// A right may come from a role or from a wider right; a denied right does not count.
 func TestCheckKnowsWhereRightsComeFrom(t *testing.T) {
 	c := checked()["sqlserver"]
 	const insert = "INSERT on schema [nightly] for [my-function]"
@@ -339,7 +339,7 @@ func TestCheckKnowsWhereRightsComeFrom(t *testing.T) {
 	}
 }
 
-// A right on another credential is none.
+// A right on another credential does not count.
 func TestCheckTellsCredentialsApart(t *testing.T) {
 	c := checked()["synapse-serverless"]
 	const references = "REFERENCES on credential [fhirsynapse] for [my-function]"
@@ -355,7 +355,7 @@ func TestCheckTellsCredentialsApart(t *testing.T) {
 	}
 }
 
-// A data source of the name at another place is not the one.
+// A data source with the same name but another location does not count.
 func TestCheckComparesThePlace(t *testing.T) {
 	c := checked()["synapse-serverless"]
 	for place, want := range map[string][]string{publishedURL + "/": nil, publishedURL + "2": {"data source [fhirsynapse] at " + publishedURL}} {
@@ -370,7 +370,7 @@ func TestCheckComparesThePlace(t *testing.T) {
 	}
 }
 
-// The parameter snapshot of the warehouse asks for the rights that snapshots need.
+// The parameter snapshot of the warehouse makes the check require the rights of snapshots.
 func TestCheckReadsTheWarehouse(t *testing.T) {
 	c := checked()["synapse-serverless"]
 	s := empty()

@@ -27,9 +27,9 @@ const (
 	stagingURL  = "https://account.dfs.core.windows.net/staging"
 )
 
-// account is a container of Azurite under the name of one of Azure, and one that is
-// not there. Azurite has no
-// identities and no data lake endpoint: this is what stands in for them.
+// account returns a container of Azurite, and a container that does not exist. Azurite has no
+// identities and no data lake endpoint, so the tests use its container under the name of an Azure
+// container.
 func account(t *testing.T) (staging, missing *azure.Lake) {
 	t.Helper()
 	ctx := t.Context()
@@ -45,7 +45,7 @@ func account(t *testing.T) (staging, missing *azure.Lake) {
 	return lake, azure.NewLake(clients.Storage, azure.Containers{Staging: "missing"})
 }
 
-// engineOn is a stand-in of an engine that reads a container.
+// engineOn starts an emulator of an engine that reads a container.
 func engineOn(t *testing.T, engine tsql.Engine, lake pipeline.Lake) (*tables.Database, string) {
 	t.Helper()
 	db := tables.New(tables.Options{RowVersions: true, Conflicts: engine == tsql.Fabric, Open: func(ctx context.Context, url string) (io.ReadCloser, error) {
@@ -68,7 +68,7 @@ func engineOn(t *testing.T, engine tsql.Engine, lake pipeline.Lake) (*tables.Dat
 	return db, string(engine) + ":" + rest
 }
 
-// staged runs the command load with a container.
+// staged runs the command load with a staging container.
 func staged(t *testing.T, c batch.Container, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e strings.Builder
@@ -83,7 +83,7 @@ func staged(t *testing.T, c batch.Container, args ...string) (code int, out, err
 	return code, o.String(), e.String()
 }
 
-// bornView is a table of patients whose column has a type of its own.
+// bornView returns a folder with a view of patients, with a column of the given type.
 func bornView(t *testing.T, typ string) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -103,13 +103,13 @@ func bornPatient(id, day, updated string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2026-01-%sT00:00:00Z"},"birthDate":%q}`+"\n", id, updated, day)
 }
 
-// rowsOf is the rows of a table, in order, without the export.
+// rowsOf returns the rows of a table, in order, without the export.
 func rowsOf(db *tables.Database, table string) string {
 	found := db.Content("nightly")[table]
 	return strings.Join(texts(found.Columns, found.Rows), "\n")
 }
 
-// The command that a refusal names is run as it says, over a storage account.
+// A refusal names a command; the test runs that command unchanged, with a storage account.
 func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 	lake, _ := account(t)
 	t.Chdir(t.TempDir())
@@ -131,7 +131,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 		if code != 1 || !strings.Contains(errs, "column born.day is") || !strings.Contains(errs, want) {
 			t.Fatalf("%s: code %d, %s", engine, code, errs)
 		}
-		// The files of the last export alone are too few.
+		// The files of only the last export are too few.
 		if err := os.Rename(filepath.Join(data, "1.Patient.ndjson"), filepath.Join(data, ".kept")); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 		if code, _, errs := run("--views", dates, "--rebuild=Patient"); code != 1 || !strings.Contains(errs, "schema nightly has 3 resources of Patient, and the folder has 1 lines") || rowsOf(db, "born") != before {
 			t.Errorf("%s, of a part: code %d, %s", engine, code, errs)
 		}
-		// As many as there are resources, but not all of them.
+		// The number of lines equals the number of resources, but one resource is missing.
 		put(t, data, "2.Patient.ndjson", bornPatient("a", "1971-01-01", "03")+bornPatient("b", "1980-01-01", "01")+bornPatient("b", "1980-01-01", "01"))
 		if code, _, errs := run("--views", dates, "--rebuild=Patient"); code != 1 || !strings.Contains(errs, "1 resources of Patient in schema nightly are not in what was loaded") || strings.Count(rowsOf(db, "born"), "day=") != 2 {
 			t.Errorf("%s, without one: code %d, %s", engine, code, errs)
@@ -165,7 +165,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 	}
 }
 
-// down is a container that cannot do one thing.
+// down is a container with one operation that fails.
 type down struct {
 	batch.Container
 	puts, removes error

@@ -18,7 +18,7 @@ import (
 	"fhirsynapse/internal/sof/tsql"
 )
 
-// bulkServer serves made-up patients by the Bulk Data guide.
+// bulkServer serves synthetic patients according to the Bulk Data guide.
 func bulkServer(t *testing.T) (base string) {
 	t.Helper()
 	data, err := store.New(store.Options{})
@@ -43,15 +43,14 @@ func bulkServer(t *testing.T) (base string) {
 	return base
 }
 
-// The tables of an export are those that a load of its files makes, on every engine
-// that has tables.
+// An export makes the same tables as a load of its files, on every engine that has tables.
 func TestStartWritesToEveryEngineThatHasTables(t *testing.T) {
 	lake, _ := account(t)
 	base := bulkServer(t)
 	open := func(string) (batch.Staging, error) { return batch.Staging{Container: lake, URL: stagingURL}, nil }
 	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
 		t.Run(string(engine), func(t *testing.T) {
-			t.Chdir(t.TempDir()) // where bad lines go
+			t.Chdir(t.TempDir()) // bad lines go into the working directory
 			kept := filepath.Join(t.TempDir(), "kept")
 			var staging []string
 			if engine != tsql.SQLServer {
@@ -88,7 +87,7 @@ func TestStartWritesToEveryEngineThatHasTables(t *testing.T) {
 	}
 }
 
-// A server that cannot be used is told before the FHIR server is asked.
+// A server that cannot be used is reported before the FHIR server is asked.
 func TestStartOpensTheEngineFirst(t *testing.T) {
 	t.Chdir(t.TempDir())
 	_, server := standIn(t)
@@ -107,7 +106,7 @@ func TestStartOpensTheEngineFirst(t *testing.T) {
 func startFails(t *testing.T, to, want string) {
 	t.Helper()
 	var o, e strings.Builder
-	// Port 1 of this machine answers nobody: the error would name it.
+	// Nothing answers at port 1, so an error about the FHIR server would contain this address.
 	code := cli.Run(t.Context(), []string{"start", "--once", "--source", "http://127.0.0.1:1/fhir", "--to", to, "--allow-private"},
 		func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: time.Now, Ticks: noTicks},
 		cli.Commands{Runs: starter(func(string) (batch.Staging, error) {
