@@ -1,5 +1,5 @@
-// Command sandbox runs the whole system on one machine, for people who work on it:
-// the demo, the benchmark, and the packaging of the function app.
+// Command sandbox runs the whole system on one machine, for developers: the demo, the benchmark,
+// and the packaging of the function app.
 package main
 
 import (

@@ -18,18 +18,18 @@ import (
 	"fhirsynapse/internal/emulator/functionshost"
 )
 
-// Bench measures one full export: from the first blob event to loaded.
+// Bench measures one full export, from the first blob event until it is loaded.
 type Bench struct {
 	World     Options
-	Data      string // what is multiplied; empty takes the synthetic hospital
+	Data      string // folder of NDJSON to multiply; empty means the synthetic hospital
 	Megabytes int64
 	Out       io.Writer
 }
 
-// benchPatience bounds the export; a run that needs it is no result.
+// benchPatience bounds the export. A run that reaches it has no result.
 const benchPatience = 15 * time.Minute
 
-// Run prints MB/s, the handler's peak memory and where the time went.
+// Run prints MB/s, the handler's peak memory, and the time of each kind of step.
 func (b Bench) Run(ctx context.Context) error {
 	size, resources, data, err := b.data()
 	if err != nil {
@@ -73,9 +73,9 @@ func (b Bench) Run(ctx context.Context) error {
 	return b.split(size)
 }
 
-// export has the FHIR server write its files, and keeps their events and the
-// manifest back: what is timed is our work and not the server's, which shares
-// the machine here and nowhere else.
+// export makes the FHIR server write its files, and holds back their events and the manifest. So
+// the benchmark does not include the server's time, because a real server does not share the
+// machine.
 func (b Bench) export(ctx context.Context, w *World, host *functionshost.Host, size int64) (files int, err error) {
 	release := w.Server.HoldJobs()
 	defer release()
@@ -90,20 +90,21 @@ func (b Bench) export(ctx context.Context, w *World, host *functionshost.Host, s
 			quiet = 0
 		}
 		files, bytes = n, landed
-		// The server may write a line a little shorter than it was given.
+		// The server may write a line a little shorter than the input line.
 		return quiet >= settled && bytes > size*9/10, err
 	})
 	return files, err
 }
 
-// settled is how many looks at an unchanged landing area mean that it is complete.
+// settled is the number of checks in a row without a change after which the landing area is
+// complete.
 const settled = 10
 
 func (b Bench) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.Out, "bench: "+format+"\n", args...)
 }
 
-// data multiplies the given folder until it has the size asked for.
+// data multiplies the given folder up to the requested size.
 func (b Bench) data() (size int64, resources int, s *store.Store, err error) {
 	s, err = store.New(store.Options{Base: b.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second), Spill: b.World.Dir})
 	if err != nil {
@@ -126,7 +127,7 @@ func (b Bench) data() (size int64, resources int, s *store.Store, err error) {
 	return size, resources, s, err
 }
 
-// split sums what the handler's log says of its steps.
+// split prints the time of the steps, summed from the handler's log.
 func (b Bench) split(size int64) error {
 	f, err := os.Open(filepath.Join(b.World.Dir, "handler.log"))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"fhirsynapse/internal/packaging/stage"
 )
 
-// Build compiles a package of the repository into out, with these variables beside those
-// of the process.
+// Build compiles a package of the repository into out, with the variables environ in addition to
+// the variables of the process.
 func Build(ctx context.Context, root, pkg, out string, environ []string, args ...string) error {
 	args = append(append([]string{"build", "-o", out}, args...), pkg)
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the go command on packages of this repository
@@ -36,8 +36,7 @@ func Build(ctx context.Context, root, pkg, out string, environ []string, args ..
 	return fmt.Errorf("build %s: %w\n%s", pkg, err, said.String())
 }
 
-// Package builds the local handler and stages it in dir; it returns the staged
-// function app.
+// Package builds the local handler, packages the function app in dir, and returns the app's folder.
 func Package(ctx context.Context, root, dir string) (string, error) {
 	handler, err := filepath.Abs(filepath.Join(dir, "fhirsynapse"))
 	if err != nil {
@@ -50,8 +49,8 @@ func Package(ctx context.Context, root, dir string) (string, error) {
 	return staged, stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler})
 }
 
-// Clear makes dir an empty folder of ours. It refuses one that holds something
-// else, told by the mark that an earlier run left.
+// Clear makes dir an empty folder for the sandbox. It refuses a folder with other files, and
+// recognizes its own by the mark that an earlier run left.
 func Clear(dir string) error {
 	mark := filepath.Join(dir, ".fhirsynapse-sandbox")
 	entries, err := os.ReadDir(dir)

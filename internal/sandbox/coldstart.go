@@ -30,7 +30,7 @@ func coldStartCommand(out io.Writer) *cobra.Command {
 			}
 			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 			built, app := filepath.Join(dir, "built"), filepath.Join(dir, "app")
-			// Without cgo, as in the cloud; for the system that it is started on.
+			// Without cgo, as in the cloud, but for the system of this machine.
 			if err := Build(cmd.Context(), root, "./handler", built, []string{"CGO_ENABLED=0"}, release.Flags("bench")...); err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func coldStartCommand(out io.Writer) *cobra.Command {
 				return err
 			}
 			m := coldstart.Measure{App: app, Handler: "handler", Runs: runs, Now: time.Now, Environ: append(os.Environ(),
-				// Nothing of this is connected to before the first invocation.
+				// The handler connects to none of these before the first invocation.
 				"Warehouse=sqlserver://127.0.0.1?database=fhir", "LakeStorage=UseDevelopmentStorage=true", "StepsQueue=export-steps", "BlobEventsQueue=blob-events",
 				"ServiceBusConnection=Endpoint=sb://127.0.0.1;SharedAccessKeyName=k;SharedAccessKey=s;UseDevelopmentEmulator=true")}
 			r, err := m.Run(cmd.Context())

@@ -17,7 +17,7 @@ import (
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
-// Command is the command line of the sandbox.
+// Command returns the command line of the sandbox.
 func Command(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use: "sandbox", Short: "The whole system on one machine",
@@ -29,7 +29,7 @@ func Command(stdout, stderr io.Writer) *cobra.Command {
 	return root
 }
 
-// common are the flags of every story.
+// common holds the flags that several commands share.
 type common struct {
 	dir, data string
 	source    string
@@ -44,12 +44,12 @@ func (c *common) flags(cmd *cobra.Command, dir string) {
 	cmd.Flags().Uint64Var(&c.seed, "seed", 1, "seed of the ids and of the changes")
 }
 
-// sourceFlag is for the stories that either kind of server can tell.
+// sourceFlag adds the flag for the commands that work with either kind of server.
 func (c *common) sourceFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.source, "source", SourceAzure, "the FHIR server: azure, or bulk, which keeps its files and wants a sign-in")
 }
 
-// world prepares a run: its folder, its lock, its logs.
+// world prepares the folder, the lock and the logs of a run.
 func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	if !slices.Contains([]string{"", SourceAzure, SourceBulk}, c.source) {
 		return o, nil, fmt.Errorf("--source %s: known are azure and bulk", c.source)
@@ -191,7 +191,7 @@ func benchCommand(out io.Writer) *cobra.Command {
 	return cmd
 }
 
-// Stay keeps the world up until ctx ends.
+// Stay keeps the sandbox running until ctx ends.
 func (d Demo) Stay(ctx context.Context) error {
 	if d.World.Exports == "" {
 		data, err := d.data()

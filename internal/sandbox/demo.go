@@ -17,11 +17,12 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-// Demo is one full export, changes at the server, one incremental export, and
-// the comparison with a fresh load.
+// Demo runs one full export, changes data at the server, runs one incremental export, and compares
+// the tables with a fresh load.
 type Demo struct {
 	World Options
-	// Data is a folder of NDJSON; empty takes Patients of the synthetic hospital.
+	// Data is a folder of NDJSON; empty means the synthetic hospital, with the number Patients of
+	// patients.
 	Data     string
 	Patients int
 	Seed     uint64
@@ -32,8 +33,8 @@ type Demo struct {
 	Patience time.Duration
 }
 
-// Run tells the story. It fails when a sum does not hold, when a resource is
-// missing, or when the tables differ from those of a fresh load.
+// Run runs the demo. It fails when a sum is wrong, when a resource is missing, or when the tables
+// differ from the tables of a fresh load.
 func (d Demo) Run(ctx context.Context) error {
 	data, err := d.data()
 	if err != nil {
@@ -74,8 +75,8 @@ func (d Demo) Run(ctx context.Context) error {
 	return d.end(d.compare(ctx, w, data), full, incremental)
 }
 
-// Lately is an instant that the next export's window is sure to hold: the server
-// tells its clock in whole seconds, and the window ends before it.
+// Lately returns a time that is certainly in the next export's window. The server's clock shows
+// whole seconds, and the window ends before the server's current second.
 func Lately(now func() time.Time) time.Time { return now().UTC().Add(-2 * time.Second) }
 
 func (d Demo) say(format string, args ...any) {
@@ -93,9 +94,9 @@ func sum(byType map[string]int) (n int) {
 	return n
 }
 
-// data fills the FHIR server.
+// data makes the data of the FHIR server.
 func (d Demo) data() (*store.Store, error) {
-	// What the demo serves was written before it began; changes come later.
+	// The demo's data was written before the demo began; changes come later.
 	s, err := store.New(store.Options{Base: d.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second)})
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (w *World) database() string {
 	return file
 }
 
-// compare holds the tables against those of a fresh load.
+// compare compares the tables with the tables of a fresh load.
 func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
 	if err := SameAsFresh(ctx, data, w.database(), d.World.Dir); err != nil {
 		return fmt.Errorf("the tables differ from those of a fresh full load: %w", err)
@@ -159,7 +160,7 @@ func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
 	return nil
 }
 
-// print shows the reconciliation, and the rows that each type's tables now have.
+// print shows the reconciliation, and the present number of rows in each type's tables.
 func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) {
 	t := table.NewWriter()
 	t.SetOutputMirror(d.Out)
@@ -201,7 +202,7 @@ func withRows(of []tableRows) string {
 	return strings.Join(tables, ", ")
 }
 
-// filled tells how many of all tables have rows.
+// filled returns how many of all tables have rows.
 func filled(rows map[string][]tableRows) string {
 	have, all := 0, 0
 	for _, tables := range rows {
@@ -214,7 +215,7 @@ func filled(rows map[string][]tableRows) string {
 	return fmt.Sprintf("%d of %d tables have rows", have, all)
 }
 
-// end is the last line, for people and for scripts.
+// end prints the last line, for people and for scripts.
 func (d Demo) end(err error, exports ...[]pipeline.TypeReport) error {
 	if err != nil {
 		return err

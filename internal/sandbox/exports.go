@@ -11,10 +11,10 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// lookEvery is how often the sandbox looks whether something has come about.
+// lookEvery is the time between two checks of a condition.
 const lookEvery = 200 * time.Millisecond
 
-// await looks until what it waits for is there, or ctx ends.
+// await checks a condition until it is true, or ctx ends.
 func await(ctx context.Context, there func(context.Context) (bool, error)) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -30,7 +30,7 @@ func await(ctx context.Context, there func(context.Context) (bool, error)) error
 	}
 }
 
-// Last is the newest export of the plan; false when there is none yet.
+// Last returns the newest export of the plan; false when there is none yet.
 func (w *World) Last(ctx context.Context) (records.ExportSummary, bool, error) {
 	all, err := records.Exports(ctx, w.App.Journal(), planName, 1)
 	if err != nil || len(all) == 0 {
@@ -39,8 +39,8 @@ func (w *World) Last(ctx context.Context) (records.ExportSummary, bool, error) {
 	return all[0], true, nil
 }
 
-// Export fires the timer until the plan's next export is on its way, then waits
-// for its end. A host that ends meanwhile is an error.
+// Export fires the timer until the plan's next export has begun, then waits for its end. A host
+// that ends in the meantime is an error.
 func (w *World) Export(ctx context.Context, host *functionshost.Host) (records.Export, error) {
 	before, _, err := w.Last(ctx)
 	if err != nil {
@@ -49,7 +49,7 @@ func (w *World) Export(ctx context.Context, host *functionshost.Host) (records.E
 	var last records.ExportSummary
 	err = await(ctx, func(ctx context.Context) (bool, error) {
 		err := host.FireTimer(ctx, "TimerExport")
-		// A reload of the host may end the handler meanwhile: the next tick goes on.
+		// A reload of the host may end the handler; the next tick continues.
 		if err != nil && !errors.Is(err, functionshost.ErrHandlerEnded) {
 			return false, err
 		}
@@ -72,7 +72,7 @@ func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) 
 			return false, errors.Join(errors.New("the functions host ended"), host.Err())
 		default:
 		}
-		// A schedule may have begun the next ones between two looks.
+		// A schedule may have begun newer exports between two checks.
 		newest, err := records.Exports(ctx, w.App.Journal(), planName, 20)
 		if i := slices.IndexFunc(newest, func(e records.ExportSummary) bool { return e.ID == id }); i >= 0 {
 			e = newest[i]

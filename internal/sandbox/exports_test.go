@@ -16,7 +16,7 @@ import (
 	"fhirsynapse/internal/testkit/azuritetest"
 )
 
-// The sandbox runs a plan that somebody brings, against a server that is not the sandbox's.
+// The sandbox runs a given file of plans, against a server outside the sandbox.
 func TestThePlansOfAPersonRunAgainstTheirServer(t *testing.T) {
 	azuritetest.Tools(t)
 	data := made(t, 5)

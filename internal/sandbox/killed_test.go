@@ -28,7 +28,7 @@ import (
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
-// hostVariable makes the test binary a Functions host: it holds the staged app.
+// hostVariable makes the test binary a Functions host; its value is the folder of the packaged app.
 const hostVariable = "FHIRSYNAPSE_TEST_HOST"
 
 func TestMain(m *testing.M) {
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// beHost runs the staged app with the settings on standard input until it is
-// killed, and tells the handler's process id on standard output.
+// beHost runs the packaged app with the settings on standard input until it is killed, and writes
+// the handler's process id to standard output.
 func beHost(staged string) int {
 	var settings map[string]string
 	if err := json.NewDecoder(os.Stdin).Decode(&settings); err != nil {
@@ -66,11 +66,11 @@ func beHost(staged string) int {
 	return 0
 }
 
-// host is a Functions host in a process of its own.
+// host is a Functions host in a separate process.
 type host struct {
 	cmd     *exec.Cmd
 	handler atomic.Int64 // process id
-	// handlers are the process ids of all handlers; to be read after the end.
+	// handlers lists the process ids of all handlers, for reading after the end.
 	handlers []int
 	ended    chan struct{}
 }
@@ -109,7 +109,7 @@ func startHost(t testing.TB, w *sandbox.World, staged string) *host {
 	return h
 }
 
-// end sends a signal that ends the host, and waits for its end.
+// end sends a signal that ends the host, and waits for the host's end.
 func (h *host) end(signal syscall.Signal) {
 	_ = h.cmd.Process.Signal(signal) // it may have ended by itself
 	<-h.ended
@@ -121,7 +121,7 @@ func (h *host) signalHandler(signal syscall.Signal) {
 	}
 }
 
-// strike does something to a host or to its handler, and returns what it did.
+// strike sends a signal to a host or to its handler, and returns a description.
 func (h *host) strike(random *rand.Rand) string {
 	hang := time.Duration(100+random.IntN(1500)) * time.Millisecond
 	pid := int(h.handler.Load())
@@ -152,7 +152,7 @@ func (h *host) strike(random *rand.Rand) string {
 	}
 }
 
-// noOrphans waits until every handler of a host that has ended is gone.
+// noOrphans waits until every handler of an ended host is gone.
 func (h *host) noOrphans(ctx context.Context, t testing.TB) {
 	t.Helper()
 	look := time.NewTicker(50 * time.Millisecond)
@@ -168,11 +168,11 @@ func (h *host) noOrphans(ctx context.Context, t testing.TB) {
 	}
 }
 
-// killing starts a host, kills it or its handler at random moments, and starts it
-// again, until enough were killed and an export that saw everything is loaded.
+// killing starts a host, kills the host or its handler at random times, and starts it again, until
+// enough kills are done and an export that includes all changes is loaded.
 func killing(ctx context.Context, t *testing.T, w *sandbox.World, staged string, random *rand.Rand, changed time.Time) {
 	t.Helper()
-	kills := 2 + random.IntN(3) // five in one step fail its export, as they should
+	kills := 2 + random.IntN(3) // five kills in one step would fail the export, as intended
 	h := startHost(t, w, staged)
 	hosts := []*host{h}
 	defer func() {
@@ -192,7 +192,7 @@ func killing(ctx context.Context, t *testing.T, w *sandbox.World, staged string,
 		case <-ctx.Done():
 			last, _, err := w.Last(context.WithoutCancel(ctx))
 			t.Fatalf("no end: export %s is %s, %v", last.ID, last.State, err)
-		case <-h.ended: // by a signal, or it gave up, as hosts do after three crashes
+		case <-h.ended: // by a signal, or after three crashes, like the real host
 			h = startHost(t, w, staged)
 			hosts = append(hosts, h)
 		case <-strike.C:
@@ -219,7 +219,8 @@ func killing(ctx context.Context, t *testing.T, w *sandbox.World, staged string,
 	}
 }
 
-// impatient settings: what waits minutes for a dead process waits a second here.
+// impatient returns settings with waits of a second where the default is minutes, for a dead
+// process.
 func impatient() map[string]string {
 	return map[string]string{
 		"ExportSchedule": "* * * * * *", "PollMin": "200ms", "PollMax": "1s", "SilentAfter": "3s",
@@ -229,8 +230,8 @@ func impatient() map[string]string {
 
 const seeds = 20
 
-// killedTypes are few: an export has a commit for each type, and what is killed
-// is the same with thirty of them.
+// killedTypes lists only a few types: an export has a commit for each type, and more types test
+// nothing new.
 var killedTypes = []string{"Condition", "Encounter", "Observation", "Organization", "Patient", "Practitioner"}
 
 func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.Store, same func(t *testing.T)) {
@@ -254,7 +255,7 @@ func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.S
 	}
 }
 
-// SIGKILL of the cloud's handler and of its host at random points ends in the
+// After SIGKILL of the cloud's handler and of its host at random points, the tables equal the
 // tables of a fresh load, for every seed.
 func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 	t.Parallel()
@@ -267,7 +268,7 @@ func TestCloudHandlerKilledAtRandomPoints(t *testing.T) {
 	exerciseKilled(t, w, stageCloud(t), data, func(t *testing.T) { sameAsFresh(t, data, db) })
 }
 
-// The same for the local handler, with DuckDB.
+// The same test for the local handler, with DuckDB.
 func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 	t.Parallel()
 	azuritetest.Tools(t)
@@ -303,9 +304,9 @@ func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string
 	return w, staged, filepath.Join(dir, "fhir.duckdb"), data
 }
 
-// BenchmarkLastKillToLoaded tells how long an export of the local handler takes from
-// the last kill of a handler or host to its end, with the settings that an app has by
-// default. Only the schedule is another: nobody waits for the first tick.
+// BenchmarkLastKillToLoaded measures how long an export of the local handler takes from the last
+// kill of a handler or host to its end, with an app's default settings. Only the schedule is
+// shorter, so that the benchmark does not wait for the first tick.
 func BenchmarkLastKillToLoaded(b *testing.B) {
 	azuritetest.Tools(b)
 	random := rand.New(rand.NewPCG(1, 9))
@@ -321,8 +322,8 @@ func BenchmarkLastKillToLoaded(b *testing.B) {
 	b.ReportMetric(longest.Seconds(), "s-longest")
 }
 
-// killedOnce runs one export, kills handler or host while it loads, and returns the
-// time from then to the export's end.
+// killedOnce runs one export, kills the handler or the host while it loads, and returns the time
+// from the kill to the export's end.
 func killedOnce(b *testing.B, w *sandbox.World, staged string, random *rand.Rand) time.Duration {
 	b.Helper()
 	ctx, done := context.WithTimeout(b.Context(), 10*time.Minute)
@@ -359,7 +360,7 @@ func killedOnce(b *testing.B, w *sandbox.World, staged string, random *rand.Rand
 			case last.State == records.Loading && strike == nil:
 				strike = time.After(time.Duration(random.IntN(1500)) * time.Millisecond)
 			case last.State == records.Loaded && killed.IsZero():
-				return 0 // it was faster than the kill
+				return 0 // the export ended before the kill
 			case last.State == records.Loaded:
 				b.Logf("loaded %.1f s after it", time.Since(killed).Seconds())
 				return time.Since(killed)

@@ -10,7 +10,7 @@ import (
 
 const lockName = "lock"
 
-// Lock keeps a second run out of dir while this one lives; unlock gives it back.
+// Lock keeps a second run out of dir while this process lives; unlock releases the lock.
 func Lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)

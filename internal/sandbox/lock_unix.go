@@ -13,7 +13,7 @@ import (
 
 const lockName = "lock"
 
-// Lock keeps a second run out of dir while this one lives; unlock gives it back.
+// Lock keeps a second run out of dir while this process lives; unlock releases the lock.
 func Lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // for the person who runs the demo
 		return nil, fmt.Errorf("lock %s: %w", dir, err)

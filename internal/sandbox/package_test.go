@@ -24,11 +24,12 @@ import (
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
-// largestHandler keeps the start of an instance quick: Azure fetches the package first.
+// largestHandler bounds the handler's size in bytes, because a new instance in Azure downloads the
+// package first.
 const largestHandler = 35_000_000
 
-// The zip file that is sent to Azure, unpacked as Azure does it, runs an export from
-// kick-off to tables: steps and storage events come by serviceBusTrigger.
+// The zip file for Azure, unpacked as Azure does, runs an export from kick-off to tables. Steps and
+// storage events arrive by serviceBusTrigger.
 func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
 	azuritetest.Tools(t)
 	deployed := unpack(t, packageForAzure(t))
@@ -57,8 +58,8 @@ func TestPackageForAzureRunsUnderTheHost(t *testing.T) {
 	called(t, host, "TimerExport", "PollExport", "BlobLoaded")
 }
 
-// packageForAzure builds the handler as a release does, checks it, and returns the zip
-// file. It is for the processor of this machine, so that it can be run here.
+// packageForAzure builds the handler as a release does, checks it, and returns the zip file. It
+// builds for the processor of this machine, so that the test can run it.
 func packageForAzure(t *testing.T) string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -94,7 +95,7 @@ func packageForAzure(t *testing.T) string {
 	return zipped
 }
 
-// unpack writes the files of a zip file with the modes that it has for them.
+// unpack writes the files of a zip file with the modes that the zip file has for them.
 func unpack(t *testing.T, path string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -122,8 +123,8 @@ func unpack(t *testing.T, path string) string {
 	return dir
 }
 
-// The package for this machine, with the trigger that Core Tools needs: blobs are found
-// by polling.
+// The package for this machine uses the trigger that Core Tools needs, which finds blobs by
+// polling.
 func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	azuritetest.Tools(t)
 	w := packageWorld(t, sandbox.Options{
@@ -166,7 +167,7 @@ func packageWorld(t *testing.T, o sandbox.Options) *sandbox.World {
 	return w
 }
 
-// exported runs one export, whose lines are then all accounted for.
+// exported runs one export, and checks that all its lines are accounted for.
 func exported(t *testing.T, w *sandbox.World, host *functionshost.Host) {
 	t.Helper()
 	ctx, done := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -190,7 +191,7 @@ func exported(t *testing.T, w *sandbox.World, host *functionshost.Host) {
 	}
 }
 
-// called checks that the host has called these functions and that none of them failed.
+// called checks that the host has called these functions, and that no call failed.
 func called(t *testing.T, host *functionshost.Host, names ...string) {
 	t.Helper()
 	stats := host.Stats()

@@ -28,8 +28,7 @@ import (
 
 const root = "../.."
 
-// newServer starts a SQL Server stand-in, and returns its tables and the setting
-// Warehouse that leads to it.
+// newServer starts a SQL Server emulator, and returns its tables and the setting Warehouse for it.
 func newServer(t *testing.T) (db *tables.Database, setting string) {
 	t.Helper()
 	db = tables.New(tables.Options{RowVersions: true})
@@ -41,7 +40,7 @@ func newServer(t *testing.T) (db *tables.Database, setting string) {
 	return db, server.URL("someone", "secret", "fhir")
 }
 
-// stageCloud builds the cloud's handler and stages it.
+// stageCloud builds and packages the cloud's handler.
 func stageCloud(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,8 +55,7 @@ func stageCloud(t *testing.T) string {
 	return staged
 }
 
-// newCloud starts a world for the cloud's handler, and returns the tables of its
-// warehouse.
+// newCloud starts a world for the cloud's handler, and returns the tables of its warehouse.
 func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *tables.Database) {
 	t.Helper()
 	db, setting := newServer(t)
@@ -81,8 +79,8 @@ func newCloud(t *testing.T, o sandbox.Options) (*sandbox.World, *tables.Database
 	return w, db
 }
 
-// sameAsFresh compares tables with those of a full load of the server's present data
-// into another server.
+// sameAsFresh compares tables with the tables of a full load of the server's present data into
+// another server.
 func sameAsFresh(t *testing.T, data *store.Store, got *tables.Database) {
 	t.Helper()
 	dir := t.TempDir()
@@ -110,12 +108,12 @@ func (unwatched) Total(int64) {}
 func (unwatched) Add(int64)   {}
 func (unwatched) Bad(int64)   {}
 
-// rows returns the tables that people read, without the export that wrote each row.
+// rows returns the tables for readers, without the export that wrote each row.
 func rows(db *tables.Database) map[string][]string {
 	out := map[string][]string{}
 	for name, table := range db.Content("main") {
 		if strings.HasPrefix(name, "_") {
-			continue // heads remember what is deleted; a fresh load knows nothing of it
+			continue // heads include deleted resources, which a fresh load does not know
 		}
 		for _, cells := range table.Rows {
 			for i, c := range table.Columns {
@@ -130,8 +128,8 @@ func rows(db *tables.Database) map[string][]string {
 	return out
 }
 
-// made returns a store with the synthetic hospital and a line of more than a
-// megabyte. Tests whose length depends on the number of steps name some types only.
+// made returns a store with the synthetic hospital and a line of more than a megabyte. A test with
+// a run time that depends on the number of steps names a few types only.
 func made(t testing.TB, seed uint64, only ...string) *store.Store {
 	t.Helper()
 	s, err := store.New(store.Options{Base: time.Now().UTC().Add(-time.Hour)})
@@ -156,7 +154,7 @@ func made(t testing.TB, seed uint64, only ...string) *store.Store {
 	return s
 }
 
-// changes are what happens at the server between two exports.
+// change changes the server's data between two exports.
 func change(t *testing.T, data *store.Store, seed uint64) {
 	t.Helper()
 	if _, err := data.Change(seed, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.1, Recreate: 0.2}, sandbox.Lately(time.Now)); err != nil {
@@ -164,8 +162,8 @@ func change(t *testing.T, data *store.Store, seed uint64) {
 	}
 }
 
-// The cloud's program runs a full and two incremental exports from either kind of
-// server under the stand-in host, with events duplicated, lost and out of order.
+// The cloud's program runs one full and two incremental exports from each kind of server under the
+// emulated host, with events duplicated, lost and out of order.
 func TestCloudHandlerFullAndIncremental(t *testing.T) {
 	azuritetest.Tools(t)
 	for _, source := range []string{sandbox.SourceAzure, sandbox.SourceBulk} {

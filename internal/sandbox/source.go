@@ -16,17 +16,17 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
-// Kinds of FHIR server that a World may have.
+// Kinds of FHIR server in a World.
 const (
-	SourceAzure = "azure" // it writes its files into the storage account
-	SourceBulk  = "bulk"  // it hands them out to those who sign in
+	SourceAzure = "azure" // writes its files into the storage account
+	SourceBulk  = "bulk"  // sends its files to clients that sign in
 )
 
-// clientName is our name at the FHIR server, and that of our key.
+// clientName is the client's name at the FHIR server, and the name of its key.
 const clientName = "sandbox"
 
-// bulkOptions are those of the FHIR server of kind bulk: by the letter of the
-// guide, with SMART Backend Services, pages and addresses that end.
+// bulkOptions returns the options of a FHIR server of kind bulk: strictly according to the guide,
+// with SMART Backend Services, pages of the manifest and addresses that expire.
 func (w *World) bulkOptions() (fhirserver.Options, error) {
 	public, err := w.makeKey()
 	if err != nil {
@@ -46,7 +46,7 @@ func (w *World) bulkOptions() (fhirserver.Options, error) {
 
 const filesPerPage = 1000
 
-// makeKey makes the key that the handler signs with, and gives its public half.
+// makeKey makes the key that the handler signs with, and returns its public half.
 func (w *World) makeKey() (crypto.PublicKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
@@ -62,11 +62,11 @@ func (w *World) makeKey() (crypto.PublicKey, error) {
 
 func (w *World) keyFile() string { return filepath.Join(w.options.Dir, "client-key.pem") }
 
-// plans is the text of exports.yaml.
+// plans returns the text of exports.yaml.
 func (w *World) plans() string {
 	source, window := "dialect: azure, auth: {kind: none}", "    lag: 0s\n"
 	if w.options.Source == SourceBulk {
-		// Its exports end at their transactionTime.
+		// Exports of kind bulk end at their transactionTime.
 		source, window = fmt.Sprintf("dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", clientName, clientName, w.keyFile()), ""
 	}
 	return fmt.Sprintf(`version: 1

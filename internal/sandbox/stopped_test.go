@@ -13,8 +13,8 @@ import (
 	"fhirsynapse/internal/testkit/azuritetest"
 )
 
-// A handler that is told to stop while it works ends with 1 and refuses no call: its
-// steps are put back, and no delivery of a message is lost.
+// A handler that is stopped while it works exits with 1 and refuses no call. Its steps are put
+// back, and no delivery of a message is lost.
 func TestSigtermRefusesNoCall(t *testing.T) {
 	t.Parallel()
 	azuritetest.Tools(t)
@@ -30,7 +30,7 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 		case e.Kind == functionshost.HandlerExited:
 			others.Add(1)
 		case e.Kind == functionshost.InvocationStarted && e.Function == "PollExport" && signals.Load() < 2:
-			// Two errors are what the host takes; the third would end it.
+			// The host tolerates two errors; the third would end the host.
 			if pid := ready.Swap(0); pid != 0 {
 				signals.Add(1)
 				_ = syscall.Kill(int(pid), syscall.SIGTERM)
@@ -47,7 +47,7 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameAsFresh(t, data, db)
-	// The second handler may still be at its end.
+	// The second handler may still be stopping.
 	if exits.Load() == 0 || others.Load() > 0 {
 		t.Errorf("of %d handlers that were told to stop %d ended with 1, %d otherwise", signals.Load(), exits.Load(), others.Load())
 	}
@@ -65,8 +65,8 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 	}
 }
 
-// When host.json changes, the host runs two handlers side by side for a while: on one
-// database file and one journal.
+// After a change of host.json, the host runs two handlers in parallel for a while, on one database
+// file and one journal.
 func TestTwoHandlersSideBySide(t *testing.T) {
 	t.Parallel()
 	azuritetest.Tools(t)

@@ -19,11 +19,10 @@ import (
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
-// queryPatience is how long a look into the database waits for the handler.
+// queryPatience is how long a query of the database waits for the handler.
 const queryPatience = 10 * time.Second
 
-// rowsPerTable counts the rows of the tables of each resource type; a table that
-// is not there yet has none.
+// rowsPerTable counts the rows of the tables of each resource type; a missing table has none.
 func rowsPerTable(ctx context.Context, file string) (map[string][]tableRows, error) {
 	views, err := app.Views("")
 	if err != nil {
@@ -69,7 +68,7 @@ type tableRows struct {
 	rows  int64
 }
 
-// ask gives the rows of a query for names and numbers.
+// ask returns the rows of a query for names and numbers.
 func ask(ctx context.Context, file, query string) (out []tableRows, err error) {
 	rows, err := duckdb.Query(ctx, file, query, queryPatience)
 	if err != nil {
@@ -86,8 +85,8 @@ func ask(ctx context.Context, file, query string) (out []tableRows, err error) {
 	return out, rows.Err()
 }
 
-// SameAsFresh loads the server's present data into a database of its own, in the
-// folder work, and holds the tables of file against it.
+// SameAsFresh loads the server's present data into another database, in the folder work, and
+// compares the tables of file with it.
 func SameAsFresh(ctx context.Context, data *store.Store, file, work string) error {
 	present := filepath.Join(work, "present")
 	fresh := filepath.Join(work, "fresh.duckdb")
@@ -107,8 +106,8 @@ func SameAsFresh(ctx context.Context, data *store.Store, file, work string) erro
 	return SameTables(ctx, file, fresh, schema)
 }
 
-// SameTables compares the tables that people read in a schema of the DuckDB files a and
-// b, without the export that wrote each row. A missing table counts as empty.
+// SameTables compares the tables for readers in a schema of the DuckDB files a and b, without the
+// export that wrote each row. A missing table counts as empty.
 func SameTables(ctx context.Context, a, b, schema string) (err error) {
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
@@ -144,7 +143,7 @@ func SameTables(ctx context.Context, a, b, schema string) (err error) {
 	return errors.Join(append(wrong, rows.Err())...)
 }
 
-// sameTable compares one table, whose columns are as listed, or NULL where it is missing.
+// sameTable compares one table. The columns are as listed, or NULL where the table is missing.
 func sameTable(
 	ctx context.Context, db *sql.DB, schema, table string, ofA, ofB sql.NullString,
 ) error {
@@ -168,7 +167,7 @@ func sameTable(
 	return err
 }
 
-// unseen is the progress of a load that nobody watches.
+// unseen ignores the progress of a load.
 type unseen struct{}
 
 func (unseen) Total(int64) {}

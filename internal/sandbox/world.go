@@ -32,44 +32,44 @@ import (
 
 // Options of a World.
 type Options struct {
-	// Root is the repository: tools, host.json and functions come from it.
+	// Root is the repository, with the tools, host.json and the functions.
 	Root string
-	// Dir is the folder of this run; what it holds is the run's to replace.
+	// Dir is the folder of this run, which may replace its contents.
 	Dir string
 	// Source is the kind of the FHIR server; empty means SourceAzure.
 	Source string
-	// Exports is a file of plans to run, with servers of their own: then there is no FHIR
-	// server here. Empty means the plan of the demo.
+	// Exports is a file with the plans to run, for servers outside the sandbox; no FHIR server is
+	// started then. Empty means the plan of the demo.
 	Exports string
 	// Store is the FHIR server's data.
 	Store *store.Store
-	// Settings are added to the handler's own, and win.
+	// Settings are added to the handler's own settings, and override them.
 	Settings map[string]string
-	// Engines are the warehouses that this process can open, to read the ledger.
+	// Engines holds the warehouses that this process can open, to read the ledger.
 	Engines warehouse.Engines
-	// Events says what storage events go through: duplicates, losses, disorder.
+	// Events selects the faults of storage events: duplicates, losses, disorder.
 	Events eventgrid.Options
-	// LockDuration of messages; half a minute when zero.
+	// LockDuration is the lock duration of messages; zero means 30 seconds.
 	LockDuration time.Duration
-	// HoldEvents keeps storage events back until ReleaseEvents.
+	// HoldEvents holds back storage events until ReleaseEvents.
 	HoldEvents bool
-	// BlobsInMemory has Azurite keep nothing on the disk, which it would share with
-	// what is measured.
+	// BlobsInMemory keeps Azurite's blobs in memory, because disk writes would disturb a
+	// measurement.
 	BlobsInMemory bool
-	// MaxCount is how many resources the FHIR server writes into a file.
+	// MaxCount is the maximum number of resources that the FHIR server writes into a file.
 	MaxCount int
 	Now      func() time.Time
 	Log      *slog.Logger
-	// HandlerOutput gets the handler's log lines.
+	// HandlerOutput receives the handler's log lines.
 	HandlerOutput io.Writer
 }
 
-// World is everything but the Functions host, which may be started and killed in
-// it any number of times.
+// World is the sandbox without the Functions host, which may be started and killed in it any number
+// of times.
 type World struct {
 	Server *fhirserver.Server
 	Bus    *servicebus.Server
-	App    *app.App // the handler's own view of the world, in this process
+	App    *app.App // built from the handler's settings, in this process
 
 	options  Options
 	settings map[string]string
@@ -85,19 +85,19 @@ type World struct {
 const (
 	stepsQueue  = "export-steps"
 	eventsQueue = "blob-events"
-	// probeQueue is for people who try a client of their own.
+	// probeQueue is for people who test their own client.
 	probeQueue = "probe"
 	landing    = "fhir-landing"
 	planName   = "demo"
 	schema     = "main"
 )
 
-// maxDeliveryCount of the app's queues: a burst of refused calls, while a handler
-// restarts, must not make dead letters.
+// maxDeliveryCount of the app's queues prevents dead letters from a burst of refused calls while a
+// handler restarts.
 const maxDeliveryCount = 100
 
-// StartWorld starts storage, broker and FHIR server, and writes exports.yaml with
-// one plan. When it fails, nothing is left running.
+// StartWorld starts storage, broker and FHIR server, and writes exports.yaml with one plan. If it
+// fails, it stops everything that it has started.
 func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 	w = &World{options: o}
 	defer func() {
@@ -137,7 +137,7 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 	return w, w.configure(ctx)
 }
 
-// startServer starts the FHIR server and the storage events behind its container.
+// startServer starts the FHIR server, and the storage events of its container.
 func (w *World) startServer(ctx context.Context) error {
 	client, err := azblob.NewClientFromConnectionString(w.azurite.ConnectionString(), nil)
 	if err != nil {
@@ -168,7 +168,7 @@ func (w *World) startServer(ctx context.Context) error {
 	return nil
 }
 
-// startFHIRServer starts the stand-in of the FHIR server.
+// startFHIRServer starts the emulator of the FHIR server.
 func (w *World) startFHIRServer(client *azblob.Client) (err error) {
 	o := fhirserver.Options{
 		Blobs:    azureblob.New(client),
@@ -231,7 +231,7 @@ func (w *World) configure(ctx context.Context) error {
 	}
 	maps.Copy(w.settings, w.options.Settings)
 	all := map[string]string{}
-	if w.options.Exports != "" { // it may refer to settings of the person who runs it
+	if w.options.Exports != "" { // the file may refer to variables of the person who runs the sandbox
 		for _, setting := range os.Environ() {
 			name, value, _ := strings.Cut(setting, "=")
 			all[name] = value
@@ -250,7 +250,7 @@ func (w *World) configure(ctx context.Context) error {
 	return errors.Join(w.App.Lake().EnsureContainers(ctx), w.App.Journal().EnsureContainer(ctx))
 }
 
-// StartHost runs a staged function app in the world.
+// StartHost runs a packaged function app in the world.
 func (w *World) StartHost(ctx context.Context, staged string, onEvent func(functionshost.Event)) (*functionshost.Host, error) {
 	return functionshost.Start(ctx, functionshost.Options{
 		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log, Now: w.options.Now,
@@ -258,10 +258,10 @@ func (w *World) StartHost(ctx context.Context, staged string, onEvent func(funct
 	})
 }
 
-// ReleaseEvents lets the storage events go that Options.HoldEvents kept back.
+// ReleaseEvents releases the storage events that Options.HoldEvents holds back.
 func (w *World) ReleaseEvents() { w.release() }
 
-// Landed is the number and the bytes of the blobs in the landing area.
+// Landed returns the number and the bytes of the blobs in the landing area.
 func (w *World) Landed(ctx context.Context) (files int, bytes int64, err error) {
 	for f, err := range w.App.Lake().List(ctx, pipeline.Landing, "") {
 		if err != nil {
@@ -273,11 +273,11 @@ func (w *World) Landed(ctx context.Context) (files int, bytes int64, err error) 
 	return files, bytes, nil
 }
 
-// Settings are the handler's.
+// Settings returns the settings of the handler.
 func (w *World) Settings() map[string]string { return maps.Clone(w.settings) }
 
-// writeSettings keeps the handler's settings in a file for a shell: who has read it
-// may use the commands of fhirsynapse on this world.
+// writeSettings writes the handler's settings into a file for a shell. A shell that has read the
+// file can run the commands of fhirsynapse on this world.
 func (w *World) writeSettings() (path string, err error) {
 	path = filepath.Join(w.options.Dir, "settings.env")
 	var b strings.Builder
@@ -290,7 +290,7 @@ func (w *World) writeSettings() (path string, err error) {
 	return path, nil
 }
 
-// BaseURL is the FHIR server's.
+// BaseURL returns the base URL of the FHIR server.
 func (w *World) BaseURL() *url.URL {
 	u, err := url.Parse(w.base)
 	if err != nil {
@@ -299,12 +299,12 @@ func (w *World) BaseURL() *url.URL {
 	return u
 }
 
-// BlobURL is the address of a blob of the landing area.
+// BlobURL returns the URL of a blob in the landing area.
 func (w *World) BlobURL(path string) string {
 	return w.azurite.Endpoint() + "/" + landing + "/" + path
 }
 
-// Close ends the world, the last started first.
+// Close stops the parts of the world, the last started first.
 func (w *World) Close() {
 	for i := len(w.closers) - 1; i >= 0; i-- {
 		w.closers[i]()

@@ -1,6 +1,6 @@
-// Package coldstart measures how long a handler takes from the start of its process to
-// its first answer, as the Functions host sees it. It adds to the time in which an
-// app that was scaled to zero answers its first message.
+// Package coldstart measures how long a handler takes from the start of its process to its first
+// answer, as the Functions host sees it. An app that was scaled to zero needs this time in addition
+// before it handles its first message.
 package coldstart
 
 import (
@@ -19,19 +19,19 @@ import (
 	"time"
 )
 
-// Measure says what to start, and how often.
+// Measure is a measurement of one program.
 type Measure struct {
-	// App is a staged function app, whose handler is started.
+	// App is the folder of a packaged function app with the handler to start.
 	App string
-	// Handler is the name of the program in it.
+	// Handler is the name of the program in App.
 	Handler string
-	// Environ is what the handler gets besides the variables of the host.
+	// Environ holds the handler's variables, in addition to the variables of the host.
 	Environ []string
 	Runs    int
 	Now     func() time.Time
 }
 
-// Result is what was measured.
+// Result is the result of a measurement.
 type Result struct {
 	Median, Least, Most time.Duration
 	Runs                int
@@ -46,14 +46,14 @@ func (r Result) String() string {
 		ms(r.Median), r.Runs, ms(r.Least), ms(r.Most), float64(r.Size)/1e6)
 }
 
-// lookEvery is how often the port is tried: the real host tries every 25 ms, which is
+// lookEvery is the time between two tries of the port. The real host tries every 25 ms, which is
 // too coarse to measure with.
 const lookEvery = 500 * time.Microsecond
 
 // patience is how long a start may take.
 const patience = 30 * time.Second
 
-// Run measures. Each run is a process of its own, which is killed after its answer.
+// Run measures. Each run is a separate process, which Run kills after its answer.
 func (m Measure) Run(ctx context.Context) (Result, error) {
 	program, err := filepath.Abs(filepath.Join(m.App, m.Handler))
 	if err != nil {
@@ -97,7 +97,7 @@ func (m Measure) start(ctx context.Context, program string) (time.Duration, erro
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // it is killed, or its output tells why it ended
+		_ = cmd.Wait() // it is killed, or its output has the reason of its end
 		close(ended)
 	}()
 	err = answer(ctx, "127.0.0.1:"+port, ended)
@@ -110,7 +110,7 @@ func (m Measure) start(ctx context.Context, program string) (time.Duration, erro
 	return took, nil
 }
 
-// answer asks for / until there is any answer, as the host does.
+// answer requests / until there is any answer, as the host does.
 func answer(ctx context.Context, addr string, ended <-chan struct{}) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	look := time.NewTicker(lookEvery)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// roleVariable makes the test binary a handler: one that answers, or one that fails.
+// roleVariable makes the test binary a handler that either answers or fails.
 const roleVariable = "FHIRSYNAPSE_TEST_COLDSTART"
 
 func TestMain(m *testing.M) {

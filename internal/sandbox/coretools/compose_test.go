@@ -13,8 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The limits of Microsoft's emulator, from its Config-schema.json. Azure's service
-// allows more.
+// The limits of Microsoft's emulator, from its Config-schema.json. Azure's service allows more.
 const (
 	emulatorDeliveries      = 10
 	emulatorDuplicateWindow = 5 * time.Minute
@@ -32,7 +31,7 @@ func parse(t *testing.T, name string, into any, unmarshal func([]byte, any) erro
 	}
 }
 
-// sampleValues are the settings of local.settings.sample.json.
+// sampleValues returns the settings of local.settings.sample.json.
 func sampleValues(t *testing.T) map[string]string {
 	t.Helper()
 	var file struct{ Values map[string]string }
@@ -103,7 +102,7 @@ func TestMicrosoftsEmulatorHasTheQueuesOfTheApp(t *testing.T) {
 	}
 }
 
-// iso writes a whole number of hours or minutes as ISO 8601.
+// iso formats a whole number of hours or minutes as ISO 8601.
 func iso(d time.Duration) string {
 	if d%time.Hour == 0 {
 		return fmt.Sprintf("PT%dH", d/time.Hour)
@@ -160,7 +159,7 @@ func TestComposeListensWhereTheSampleSettingsLead(t *testing.T) {
 	if server := file.Services["servicebus"].Environment["SQL_SERVER"]; file.Services[server].Image == "" {
 		t.Errorf("SQL_SERVER %q is no service", server)
 	}
-	// The two places that start Azurite have the same version.
+	// Both places that start Azurite use the same version.
 	var pinned struct{ Dependencies map[string]string }
 	parse(t, "tools/azurite/package.json", &pinned, json.Unmarshal)
 	if _, tag, _ := cutLast(file.Services["azurite"].Image); tag != pinned.Dependencies["azurite"] {

@@ -1,7 +1,7 @@
-// Package coretools runs a staged function app under Azure Functions Core Tools, as
-// `func start` does, and starts what its local.settings.json expects on this machine:
-// Azurite at the ports of a storage emulator, and the Service Bus emulator at port
-// 5672. It ends both when func has ended.
+// Package coretools runs a packaged function app under Azure Functions Core Tools, as `func start`
+// does. It starts the emulators that local.settings.json expects on this machine, Azurite at the
+// ports of a storage emulator and the Service Bus emulator at port 5672, and ends both when func
+// has ended.
 package coretools
 
 import (
@@ -24,33 +24,33 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// Start says what to run.
+// Start is one run of func.
 type Start struct {
-	// Tools is the folder of Azurite: tools/azurite of the repository.
+	// Tools is the folder of Azurite, tools/azurite in the repository.
 	Tools string
-	// App is the staged function app, with a local.settings.json.
+	// App is the packaged function app, with a local.settings.json.
 	App string
-	// Data is the folder of Azurite's data, which outlives the run.
+	// Data is the folder of Azurite's data, which remains after the run.
 	Data string
-	// Running says that the emulators run already, as those of compose.yaml do.
+	// Running is set if the emulators already run, for example from compose.yaml.
 	Running bool
 	// Func is the program to run; empty means func from PATH.
 	Func string
 	// Environ is the environment of this process.
 	Environ []string
-	// Engines are the warehouses that the handler can open.
+	// Engines holds the warehouses that the handler can open.
 	Engines warehouse.Engines
 	Now     func() time.Time
 	Log     *slog.Logger
-	// Out gets our own lines and what func prints.
+	// Out receives our own lines and the output of func.
 	Out, Err io.Writer
 }
 
-// Queue settings of the app, which the deployment gives to Azure's queues too.
+// Queue settings of the app. The deployment uses the same settings for Azure's queues.
 const (
-	// LockDuration is the longest that Service Bus allows.
+	// LockDuration is the longest duration that Service Bus allows.
 	LockDuration = 5 * time.Minute
-	// MaxDeliveryCount survives a burst of refused calls while a handler restarts.
+	// MaxDeliveryCount allows a burst of refused calls while a handler restarts.
 	MaxDeliveryCount = 100
 	// DuplicateWindow is how long a message id is remembered.
 	DuplicateWindow = time.Hour
@@ -58,18 +58,17 @@ const (
 
 const (
 	settingsFile = "local.settings.json"
-	// funcPatience is how long func has to stop its functions: the host waits 10 s
-	// for calls that run.
+	// funcPatience is how long func has to stop its functions. The host waits 10 s for calls in
+	// progress.
 	funcPatience = 20 * time.Second
 )
 
-// unwanted are variables that change how func runs a custom handler: it then takes
-// the app for a native Go worker, or believes that it runs on Linux Consumption.
+// unwanted variables change how func runs a custom handler: func then treats the app as a native Go
+// worker, or as an app on Linux Consumption.
 var unwanted = []string{"FUNCTIONS_CLI_NATIVE_LANGUAGE", "CONTAINER_NAME"}
 
-// Run starts the emulators, then func, and returns when func has ended and the
-// emulators are stopped. When ctx ends, func gets an interrupt, as by Ctrl-C; its end
-// is then no error.
+// Run starts the emulators, then func, and returns when func has ended and the emulators are
+// stopped. When ctx ends, func gets an interrupt, as from Ctrl-C, and its end is not an error.
 func (s Start) Run(ctx context.Context) error {
 	program := s.Func
 	if program == "" {
@@ -83,7 +82,7 @@ func (s Start) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The handler reads the same settings, but its faults come late and in func's log.
+	// The handler reads the same settings, but reports their errors late and in func's log.
 	handler, err := s.handler(values)
 	if err != nil {
 		return fmt.Errorf("the settings of %s:\n%w", filepath.Join(s.App, settingsFile), err)
@@ -121,8 +120,8 @@ func readSettings(dir string) (map[string]string, error) {
 	return file.Values, nil
 }
 
-// handler builds the app as the handler will, which reports all faults of the
-// settings. A variable of the environment wins over local.settings.json, as in func.
+// handler builds the app as the handler will, to report all errors of the settings. A variable of
+// the environment overrides local.settings.json, as in func.
 func (s Start) handler(values map[string]string) (*app.App, error) {
 	root, err := filepath.Abs(s.App)
 	if err != nil {
@@ -139,11 +138,11 @@ func (s Start) handler(values map[string]string) (*app.App, error) {
 	}, s.Log)
 }
 
-// errAzuriteEnded is why func is ended when there is no storage any more.
+// errAzuriteEnded is the reason to end func when storage has ended.
 var errAzuriteEnded = errors.New("azurite has ended by itself")
 
-// emulators starts those that the settings lead to. It calls lost when one has ended
-// by itself. The caller calls stop in any case.
+// emulators starts the emulators that the settings require, and calls lost when one of them ends by
+// itself. The caller must always call stop.
 func (s Start) emulators(ctx context.Context, values map[string]string, lost func(error)) (stop func(), err error) {
 	var stops []func()
 	stop = func() {
@@ -185,8 +184,8 @@ func (s Start) emulators(ctx context.Context, values map[string]string, lost fun
 	return stop, nil
 }
 
-// run is func start. It runs in our process group, so a Ctrl-C reaches it directly,
-// and the terminal stays its own.
+// run runs func start in our process group, so that a Ctrl-C reaches func directly and func keeps
+// the terminal.
 func (s Start) run(ctx context.Context, program string) error {
 	s.say("func start in %s; Ctrl-C ends everything", s.App)
 	cmd := exec.CommandContext(ctx, program, "start")
@@ -201,7 +200,7 @@ func (s Start) run(ctx context.Context, program string) error {
 	switch err, cause := cmd.Run(), context.Cause(ctx); {
 	case errors.Is(cause, errAzuriteEnded):
 		return cause
-	case cause != nil: // somebody has ended it
+	case cause != nil: // ctx has ended
 		s.say("func has ended")
 	case err != nil:
 		return fmt.Errorf("func start: %w", err)

@@ -33,9 +33,9 @@ import (
 
 const (
 	root = "../../.."
-	// reportVariable makes the test binary stand for func; it names the file to report into.
+	// reportVariable makes the test binary act as func; its value is the file for the report.
 	reportVariable = "FHIRSYNAPSE_TEST_FUNC_REPORT"
-	// exitVariable makes it end at once, with this exit code.
+	// exitVariable makes the test binary end at once, with this exit code.
 	exitVariable = "FHIRSYNAPSE_TEST_FUNC_EXIT"
 	ready        = "Host lock lease acquired"
 )
@@ -47,18 +47,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// report is what the stand-in of func has seen.
+// report holds the observations of the emulated func.
 type report struct {
 	Args       []string
 	Files      []string
 	Unwanted   []string
 	Containers []string
-	Message    string // that came back from the steps queue
+	Message    string // received back from the steps queue
 	AtTheEnd   string // whether the emulators still answered after the interrupt
 	Fault      string
 }
 
-// beFunc looks at what func start finds, waits for an interrupt, and looks again.
+// beFunc records the environment of func start, waits for an interrupt, and records it again.
 func beFunc(path string) int {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
@@ -130,7 +130,7 @@ func (r *report) look(ctx context.Context) error {
 	return r.echo(ctx, values)
 }
 
-// echo sends a step and gets it back, signed with the key of the settings.
+// echo sends a step and receives it, signed with the key of the settings.
 func (r *report) echo(ctx context.Context, values map[string]string) error {
 	client, err := azservicebus.NewClientFromConnectionString(values["ServiceBusConnection"], nil)
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *report) echo(ctx context.Context, values map[string]string) error {
 	return nil
 }
 
-// output is what a Start prints; seen is closed when a line of func has come.
+// output is the output of a Start; seen is closed when a line of func has arrived.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -181,7 +181,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// freePorts are ports that were free a moment ago.
+// freePorts returns ports that were free a moment ago.
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var ports []string
@@ -200,8 +200,8 @@ func freePorts(t *testing.T, n int) []string {
 	return ports
 }
 
-// staged is an app as make start stages it: with the sample settings, but other ports,
-// so that emulators of the developer are no hindrance.
+// staged packages an app as make start does, with the sample settings but other ports, so that
+// running emulators of the developer do not interfere.
 func staged(t *testing.T, ports []string) (dir string, values map[string]string) {
 	t.Helper()
 	base := t.TempDir()
@@ -248,7 +248,7 @@ func staged(t *testing.T, ports []string) (dir string, values map[string]string)
 	return dir, file.Values
 }
 
-// newStart is a Start whose func is this test binary.
+// newStart returns a Start with this test binary as func.
 func newStart(t *testing.T, dir string, environ ...string) (s Start, out *output, reported func() report) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.json")

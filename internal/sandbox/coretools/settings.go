@@ -12,18 +12,18 @@ import (
 	"fhirsynapse/internal/emulator/azurite"
 )
 
-// The ports of the emulators, which UseDevelopmentStorage=true and
-// UseDevelopmentEmulator=true stand for.
+// The ports of the emulators that UseDevelopmentStorage=true and UseDevelopmentEmulator=true
+// select.
 const (
 	blobPort, queuePort, tablePort = 10000, 10001, 10002
 	amqpPort                       = 5672
 )
 
-// storageOf returns the ports of the storage emulator that the settings lead to, and
-// whether they lead to one on this machine.
+// storageOf returns the ports of the storage emulator in the settings, and whether the settings
+// name an emulator on this machine.
 func storageOf(values map[string]string) (o azurite.Options, wanted bool, err error) {
 	o.Queues = true
-	// The host's own connection comes first: it needs queues and tables as well.
+	// The host's own connection is first, because the host needs queues and tables too.
 	for _, name := range []string{"AzureWebJobsStorage", "LakeStorage"} {
 		if !isDevelopment(values[name]) {
 			continue
@@ -51,8 +51,7 @@ func storageOf(values map[string]string) (o azurite.Options, wanted bool, err er
 	return o, false, nil
 }
 
-// isDevelopment reports whether a connection string means a storage emulator on this
-// machine.
+// isDevelopment reports whether a connection string names a storage emulator on this machine.
 func isDevelopment(text string) bool {
 	fields := fieldsOf(text)
 	if strings.EqualFold(fields["usedevelopmentstorage"], "true") {
@@ -68,8 +67,8 @@ type bus struct {
 	queues             []string
 }
 
-// busOf returns the Service Bus emulator that the settings lead to, and whether they
-// lead to one on this machine.
+// busOf returns the Service Bus emulator in the settings, and whether the settings name an emulator
+// on this machine.
 func busOf(values map[string]string) (b bus, wanted bool, err error) {
 	const name = "ServiceBusConnection"
 	fields := fieldsOf(values[name])
@@ -81,7 +80,7 @@ func busOf(values map[string]string) (b bus, wanted bool, err error) {
 		return b, false, fmt.Errorf("%s: the Endpoint is not a URL: %w", name, err)
 	}
 	if !isLoopback(u.Hostname()) {
-		return b, false, nil // an emulator of another machine
+		return b, false, nil // an emulator on another machine
 	}
 	b = bus{
 		addr:    net.JoinHostPort("127.0.0.1", cmp.Or(u.Port(), strconv.Itoa(amqpPort))),

@@ -1,7 +1,6 @@
-// Package enginebench measures the native engine beside DuckDB's own reader of JSON,
-// which gets the same columns out of the same files, and a load into SQL Server, where
-// one is named, beside a plain bulk copy. It has tests only; `make bench` runs it on
-// one processor and on two.
+// Package enginebench compares the native engine with DuckDB's own reader of JSON, which computes
+// the same columns from the same files, and a load into a given SQL Server with a plain bulk copy.
+// It has tests only; `make bench` runs it on one processor and on two.
 package enginebench
 
 import (
@@ -41,13 +40,13 @@ var (
 	megabytes = flag.Int64("megabytes", 200, "how much NDJSON: a fifth Patients, the rest Observations")
 )
 
-// parts are the files of a run, with their share of it in fifths.
+// parts lists the files of a run, with their share of its size in fifths.
 var parts = []struct {
 	resource string
 	fifths   int64
 }{{"Patient", 1}, {"Observation", 4}}
 
-// job is what a side does: the files of data, with so many threads.
+// job is the work of a side: the files of data, with a number of threads.
 type job struct {
 	data, out string
 	cores     int
@@ -55,11 +54,11 @@ type job struct {
 
 func (j job) file(resource string) string { return filepath.Join(j.data, resource+".ndjson") }
 
-// side is one way to read the files. It returns the lines or rows that it has seen.
+// side is one way to read the files. It returns the number of lines or rows read.
 type side func(context.Context, job) (int64, error)
 
-// BenchmarkColumns computes all columns and keeps them in memory: ours as text and
-// offsets, block by block, DuckDB's folded into a hash.
+// BenchmarkColumns computes all columns. The native engine keeps each block in memory as text and
+// offsets; DuckDB folds the columns into a hash.
 func BenchmarkColumns(b *testing.B) {
 	j, size := newJob(b, *megabytes)
 	beside(b, j, size, evaluate, duckHash)
@@ -74,17 +73,17 @@ func BenchmarkParquet(b *testing.B) {
 	}
 }
 
-// beside lets both sides take turns and reports medians, the ratio, and the peak of
-// memory that each takes on top of the program.
+// beside runs both sides in turn and reports medians, the ratio, and the peak memory of each side
+// in addition to the program's memory.
 func beside(b *testing.B, j job, size int64, ours, theirs side) {
 	sides := []side{ours, theirs}
 	seconds, peaks, rows := make([][]float64, 2), make([]float64, 2), make([]int64, 2)
 	for run := 0; b.Loop(); run++ {
 		for i := range sides {
-			n := (i + run) % 2 // the first of a round is another one each time
+			n := (i + run) % 2 // the sides take turns to be first
 			debug.FreeOSMemory()
 			before := memory("VmRSS:")
-			_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // resets VmHWM, where there is one
+			_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // resets VmHWM on Linux
 			began := time.Now()
 			var err error
 			if rows[n], err = sides[n](b.Context(), j); err != nil {
@@ -105,7 +104,7 @@ func beside(b *testing.B, j job, size int64, ours, theirs side) {
 	b.ReportMetric(median(seconds[1])/median(seconds[0]), "times-DuckDB")
 }
 
-// memory returns a line of this process's status in MiB; 0 where there is none.
+// memory returns a line of this process's status in MiB; 0 if there is none.
 func memory(line string) float64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := bytes.Cut(text, []byte(line))
@@ -122,7 +121,7 @@ func median(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// newJob multiplies the resources of a folder until the files have their size.
+// newJob multiplies the resources of a folder up to the size of the files.
 func newJob(t testing.TB, megabytes int64) (j job, size int64) {
 	t.Helper()
 	j = job{data: t.TempDir(), out: t.TempDir(), cores: runtime.GOMAXPROCS(0)}
@@ -168,15 +167,15 @@ func compileViews(resource string) ([]*sof.View, error) {
 	return []*sof.View{v}, err
 }
 
-// column is the values of one column of a block, one behind the other.
+// column holds the values of one column of a block, concatenated.
 type column struct {
 	text []byte
-	ends []int32 // of each value in text; ^end of a NULL
+	ends []int32 // end of each value in text; ^end for a NULL
 }
 
-// evaluate puts every cell into a column in memory, which is dropped block by block:
-// the least that a writer of a columnar format has to do. Workers take the blocks of a
-// file in turn.
+// evaluate puts every cell into a column in memory, block by block, and discards the columns. A
+// writer of a columnar format must do at least this work; workers take the blocks of a file in
+// turn.
 func evaluate(ctx context.Context, j job) (int64, error) {
 	var rows atomic.Int64
 	for _, p := range parts {
@@ -220,7 +219,7 @@ func evaluate(ctx context.Context, j job) (int64, error) {
 	return rows.Load(), nil
 }
 
-// fill puts the rows of a block into the columns, in place of what they held.
+// fill replaces the contents of the columns by the rows of a block.
 func fill(ctx context.Context, e *native.Evaluator, b ndjson.Block, columns []column) (rows int64, err error) {
 	for i := range columns {
 		columns[i] = column{columns[i].text[:0], columns[i].ends[:0]}

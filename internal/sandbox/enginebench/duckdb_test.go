@@ -11,8 +11,8 @@ import (
 	_ "fhirsynapse/internal/warehouse/duckdb" // brings the driver
 )
 
-// typedRead reads a flat table in DuckDB's fastest way: read_json with a struct of only
-// the members that are used, and list functions over it.
+// typedRead reads a flat table in DuckDB's fastest way: read_json with a struct of only the used
+// members, and list functions over it.
 type typedRead struct {
 	table, resource  string
 	columns, selects string
@@ -52,14 +52,14 @@ var typedReads = []typedRead{
 	},
 }
 
-// query returns the SELECT of a file's rows.
+// query returns the SELECT for a file's rows.
 func (t typedRead) query(j job) string {
 	return fmt.Sprintf("SELECT %s FROM read_json(%s, format = 'newline_delimited', columns = {%s})", t.selects, quoted(j.file(t.resource)), t.columns)
 }
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// duckHash computes all columns and keeps nothing of them but a hash.
+// duckHash computes all columns and keeps only a hash of them.
 func duckHash(ctx context.Context, j job) (rows int64, err error) {
 	return withDuckDB(ctx, j, func(ctx context.Context, db *sql.DB, t typedRead) (n int64, err error) {
 		var hash any
@@ -94,8 +94,8 @@ func withDuckDB(ctx context.Context, j job, do func(context.Context, *sql.DB, ty
 	return rows, nil
 }
 
-// openDuckDB opens DuckDB in memory. It may change the order of rows, which lets its
-// threads write side by side.
+// openDuckDB opens DuckDB in memory. It allows any order of rows, so that DuckDB's threads can
+// write in parallel.
 func openDuckDB(threads int) (*sql.DB, error) {
 	return sql.Open("duckdb", fmt.Sprintf("?threads=%d&preserve_insertion_order=false&autoinstall_known_extensions=false&autoload_known_extensions=false", threads))
 }

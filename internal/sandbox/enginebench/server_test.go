@@ -26,8 +26,8 @@ import (
 // benchSchema is dropped before and after each run.
 const benchSchema = "fhirsynapse_bench"
 
-// BenchmarkServer loads into the SQL Server of the environment, all bundled tables of
-// the two types, beside a bulk copy of the same lines into one column.
+// BenchmarkServer compares a load of all bundled tables of the two types into the SQL Server of the
+// environment with a bulk copy of the same lines into one column.
 func BenchmarkServer(b *testing.B) {
 	dsn := os.Getenv(sqlserver.Setting)
 	if dsn == "" {
@@ -72,7 +72,7 @@ func TestALoadIsMeasured(t *testing.T) {
 // string, and returns the number of rows.
 type loading func(ctx context.Context, j job, server string) (int64, error)
 
-// onBenchSchema runs do between two removals of the schema.
+// onBenchSchema runs do, and removes the schema before and after it.
 func onBenchSchema(ctx context.Context, j job, dsn string, do loading) (n int64, err error) {
 	rest := strings.TrimPrefix(dsn, string(tsql.SQLServer)+":")
 	server, err := tds.ParseServer(tsql.SQLServer, rest)
@@ -110,7 +110,7 @@ func loadServer(ctx context.Context, j job, server string) (rows int64, err erro
 	return rows, err
 }
 
-// copyLines sends every line, whole, into one column: the least that a load could send.
+// copyLines sends every line, whole, into one column. A load must send at least this.
 func copyLines(ctx context.Context, j job, server string) (lines int64, err error) {
 	s, err := tds.ParseServer(tsql.SQLServer, server)
 	if err != nil {
