@@ -1,8 +1,7 @@
 // Package cli is the command line of fhirsynapse: one file per command.
 //
 // It parses, checks and prints. A new command is a file and a line in newRoot. Results go to
-// stdout, everything else to stderr.
-// The exit codes are in exit.go.
+// stdout, everything else to stderr. The exit codes are in exit.go.
 package cli
 
 import (
@@ -22,16 +21,17 @@ import (
 	"fhirsynapse/internal/warehouse/setup"
 )
 
-// portSettings are how a Functions host tells its child that it is one, now and
-// formerly.
+// portSettings are the variables that a Functions host sets for its child, in the current version
+// and in earlier versions.
 var portSettings = []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"}
 
-// Commands are what the commands act on. A command calls everything else directly.
+// Commands holds the dependencies of the commands that a program chooses. A command calls
+// everything else directly.
 type Commands struct {
-	// Serve is the custom handler; it returns when ctx ends, or when it cannot go
-	// on, after it has logged why, and returns the exit code.
+	// Serve runs the custom handler and returns the exit code. It returns when ctx ends, or when it
+	// cannot go on, after it has logged the reason.
 	Serve func(ctx context.Context) int
-	// Runs does load and start.
+	// Runs does the work of load and start.
 	Runs Runs
 	// Journal lists and changes exports, for the command exports.
 	Journal Journal
@@ -41,24 +41,24 @@ type Commands struct {
 	stubs stubs
 }
 
-// Runs loads folders and exports from servers; it is a batch.Runner.
+// Runs loads folders and exports from servers. A batch.Runner implements it.
 type Runs interface {
 	Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error)
 	Start(ctx context.Context, q batch.StartRequest) (batch.StartReport, error)
 }
 
-// Journal lists and changes the exports of the app; it is an app.Operator.
+// Journal lists and changes the exports of the app. An app.Operator implements it.
 type Journal interface {
-	// Exports lists the newest exports, of all plans where plan is empty.
+	// Exports lists the newest exports, of all plans if plan is empty.
 	Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error)
-	// Start begins an export of a plan. An export that is returned with an error is in the
-	// journal already: the app goes on with it.
+	// Start begins an export of a plan. An export returned with an error is already in the journal,
+	// and the app continues it.
 	Start(ctx context.Context, plan string) (records.ExportSummary, error)
-	// Ask has the app begin an export at its next tick, and returns its id.
+	// Ask makes the app begin an export at its next tick, and returns the export's id.
 	Ask(ctx context.Context, plan string) (id string, err error)
-	// Cancel ends an export, or the one of a plan that runs.
+	// Cancel ends an export, or the running export of a plan.
 	Cancel(ctx context.Context, exportOrPlan string) (id string, jobs []pipeline.JobEnd, err error)
-	// Pause keeps the schedule from starting a plan; Resume lets it again.
+	// Pause keeps the schedule from starting a plan. Resume ends the pause.
 	Pause(ctx context.Context, plan string) error
 	Resume(ctx context.Context, plan string) error
 }
@@ -79,7 +79,7 @@ type Server interface {
 // Streams are the streams and the clock of the process.
 type Streams struct {
 	Out, Err io.Writer
-	// ErrIsTerminal says that a person watches Err: progress is drawn there.
+	// ErrIsTerminal is set if a person watches Err; progress is then drawn there.
 	ErrIsTerminal bool
 	// Now is the clock.
 	Now func() time.Time
@@ -145,7 +145,7 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	return usagef(cmd, "unknown command %q", args[0])
 }
 
-// one wants a single name; what says of which thing.
+// one requires a single name; what names the argument in the error.
 func one(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch len(args) {
@@ -158,7 +158,7 @@ func one(what string) cobra.PositionalArgs {
 	}
 }
 
-// arguments checks how many there are; what names them.
+// arguments requires n arguments; what names them in the error.
 func arguments(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

@@ -40,7 +40,8 @@ func (quiet) Add(int64)   {}
 func (quiet) Bad(int64)   {}
 
 // BenchmarkLoad loads a folder into the server of the environment, or else into an emulator on
-// loopback that discards rows. With the emulator, it measures the product and the emulator's reading.
+// loopback that discards rows. With the emulator, it measures the product and the emulator's
+// reading.
 func BenchmarkLoad(b *testing.B) {
 	packed, err := filepath.Glob("../../../../shared/data/synthea-ndjson/set-a-10patients/*.gz")
 	if err != nil || len(packed) == 0 {
