@@ -90,7 +90,7 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 
 const blobCreated = "Microsoft.Storage.BlobCreated"
 
-// notOurs acknowledges an invocation that cannot be read, because the next delivery would bring the
+// notOurs acknowledges an invocation that cannot be read, because the next delivery would be the
 // same.
 func (a *App) notOurs(ctx context.Context, in azfunc.Invocation, err error) error {
 	if fault.Of(err) != fault.BadData {

@@ -19,7 +19,7 @@ func Views(folder string, options ...sof.Option) (flatten.PlanViews, error) {
 	return flatten.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
 }
 
-// planViews compiles the views for each plan at its first use: plans differ in how they
+// planViews compiles the views for each plan at its first use, because plans differ in how they
 // read references.
 func planViews(folder string, exports config.Exports) flatten.PlanViews {
 	var mu sync.Mutex

@@ -72,7 +72,7 @@ func (r *run) job(ctx context.Context) (url string, nextPoll time.Time) {
 
 // release cancels the jobs at the server, which may then delete their files; some servers allow no
 // other export before. It returns the first job, and the reason why the server may still have a
-// job. A job with a lost kick-off answer is not known and stays.
+// job. A job is unknown, and stays, if the answer to its kick-off was lost.
 func (r *run) release(ctx context.Context) (job string, err error) {
 	bound := releaseTimeout
 	if errors.Is(context.Cause(ctx), errLate) {

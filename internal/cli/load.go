@@ -24,7 +24,7 @@ var readers = []string{string(tsql.Dedicated), string(tsql.Fabric)}
 // shredders lists the warehouses that can compute the rows of views.
 var shredders = []string{string(tsql.SQLServer), string(tsql.Dedicated), string(tsql.Fabric)}
 
-// allTypes is the value of --rebuild when none is given.
+// allTypes is the value of --rebuild without a list of types.
 const allTypes = "all"
 
 const loadHelp = `Load the files of a folder that have a resource in JSON on each line (NDJSON), without a server.

@@ -1,7 +1,7 @@
 // Package memory has the journal and the queue of a run without a host. Both are in memory and end
 // with the process.
 //
-// Tests also use the journal. Their queue fails on purpose, and is in pipelinetest.
+// Tests also use this journal. Their queue is in pipelinetest, because it must fail on purpose.
 package memory
 
 import (

@@ -102,7 +102,7 @@ func (q *Queue) Next() (time.Time, bool) {
 // Sent receives a value when messages have been sent since the last value; it never closes.
 func (q *Queue) Sent() <-chan struct{} { return q.sent }
 
-// byTime is a heap.
+// byTime is a heap of messages, the earliest first.
 type byTime []pipeline.Message
 
 func (b byTime) Len() int           { return len(b) }
