@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/emulator/servicebus"
 )
 
-// One message sent, received and completed, one after the other.
+// BenchmarkRoundTrip sends, receives and completes one message after the other.
 func BenchmarkRoundTrip(b *testing.B) {
 	srv := servicebus.New(servicebus.Options{})
 	defer srv.Close()

@@ -17,8 +17,8 @@ type answer struct {
 	body   any
 }
 
-// properties returns the status as a client looks for it. $cbs and $management spell
-// the names in two ways; the clients take the number as an AMQP int alone.
+// properties returns the status under the names that clients look for. $cbs and $management spell
+// the names differently; clients accept the number only as an AMQP int.
 func (a answer) properties() map[string]any {
 	p := map[string]any{
 		"status-code": a.status, "statusCode": a.status,
@@ -30,7 +30,7 @@ func (a answer) properties() map[string]any {
 	return p
 }
 
-// conditions are what the .NET client makes its failure reasons of.
+// conditions maps each status to the condition from which the .NET client makes its failure reason.
 var conditions = map[int32]string{
 	204: "com.microsoft:message-not-found",
 	400: "com.microsoft:argument-error",
@@ -41,7 +41,7 @@ var conditions = map[int32]string{
 	503: busyCondition,
 }
 
-// putToken is the one operation of $cbs, claims-based security: it notes that the
+// putToken implements the only operation of $cbs (claims-based security): it notes that the
 // connection may use the entity of the audience.
 func (c *conn) putToken(m *amqp.Message) answer {
 	token, _ := m.Value.(string)
@@ -61,16 +61,16 @@ func (c *conn) putToken(m *amqp.Message) answer {
 		return answer{status: 400, text: "The audience is not a URI."}
 	}
 	addr := strings.TrimPrefix(u.Path, "/")
-	// Only entities that exist are noted, so that a peer cannot fill the memory.
+	// Only existing entities are noted, so that a peer cannot fill the memory.
 	if q, _ := c.s.entity(addr); q != nil {
 		c.claims[strings.ToLower(addr)] = true
 	}
 	return answer{status: 202, text: "Accepted"}
 }
 
-// signed checks a SAS token: "SharedAccessSignature sr=..&sig=..&se=..&skn=..", where
-// sig signs the resource exactly as it is written in the token. Its expiry is
-// not checked: the namespace's clock may be a test's.
+// signed checks the signature of a SAS token, "SharedAccessSignature sr=..&sig=..&se=..&skn=..":
+// sig signs the resource exactly as the token spells it. The expiry is not checked, because the
+// clock of the namespace may be a test's clock.
 func (s *Server) signed(token string) bool {
 	query := strings.TrimPrefix(token, "SharedAccessSignature ")
 	p, err := url.ParseQuery(query)

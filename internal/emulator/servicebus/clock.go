@@ -6,29 +6,28 @@ import (
 	"time"
 )
 
-// Clock is where a Server has its time from.
+// Clock provides the time of a Server.
 type Clock interface {
 	Now() time.Time
-	// AfterFunc calls f once, in its own time and never from within AfterFunc,
-	// when d has passed.
+	// AfterFunc calls f once after d, asynchronously and never from within AfterFunc.
 	AfterFunc(d time.Duration, f func()) Timer
 }
 
-// Timer is a call that a Clock will make.
+// Timer represents a call that a Clock will make.
 type Timer interface {
-	// Stop prevents the call; false means that it was made or stopped already.
+	// Stop prevents the call. It returns false if the call was already made or stopped.
 	Stop() bool
 }
 
-// WallClock is the clock of the machine.
+// WallClock uses the clock of the machine.
 type WallClock struct{}
 
-// Now is time.Now.
+// Now calls time.Now.
 func (WallClock) Now() time.Time {
 	return time.Now() //nolint:forbidigo // the one place where this package meets the machine's clock
 }
 
-// AfterFunc is time.AfterFunc.
+// AfterFunc calls time.AfterFunc.
 func (WallClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
 
 // ManualClock stands still until Advance moves it. It is safe for concurrent use.
@@ -37,7 +36,7 @@ type ManualClock struct {
 
 	mu     sync.Mutex
 	now    time.Time
-	timers []*manualTimer // by due, then by age
+	timers []*manualTimer // sorted by due time, then by age
 }
 
 type manualTimer struct {
@@ -46,18 +45,18 @@ type manualTimer struct {
 	call  func()
 }
 
-// NewManualClock gives a clock that shows start.
+// NewManualClock returns a clock that shows start.
 func NewManualClock(start time.Time) *ManualClock { return &ManualClock{now: start} }
 
-// Now is the instant that the clock shows.
+// Now returns the time that the clock shows.
 func (c *ManualClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// AfterFunc calls f from within the Advance that reaches now+d; a d of zero or
-// less waits for the next Advance too.
+// AfterFunc calls f from within the Advance that reaches now+d. If d is zero or less, the call also
+// waits for the next Advance.
 func (c *ManualClock) AfterFunc(d time.Duration, f func()) Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +65,7 @@ func (c *ManualClock) AfterFunc(d time.Duration, f func()) Timer {
 		if o.due.After(due) {
 			return 1
 		}
-		return -1 // equal ones stay in front: first made, first called
+		return -1 // equal timers: first made, first called
 	})
 	c.timers = slices.Insert(c.timers, i, t)
 	return t
@@ -84,9 +83,8 @@ func (t *manualTimer) Stop() bool {
 	return true
 }
 
-// Advance moves the clock by d. Every timer that comes due is called, in order, on
-// this goroutine, with the clock showing its instant; timers made by such a call
-// count too.
+// Advance moves the clock by d. It calls every timer that becomes due, in order and on this
+// goroutine, with the clock at the timer's due time; this includes timers made by such a call.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.advancing.Lock()
 	defer c.advancing.Unlock()
@@ -108,7 +106,7 @@ func (c *ManualClock) Advance(d time.Duration) {
 	}
 }
 
-// Next is when the next timer comes due; false means that none is waiting.
+// Next returns when the next timer is due, or false if none is waiting.
 func (c *ManualClock) Next() (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,20 +7,19 @@ import (
 	"math"
 )
 
-// The values of AMQP frames as Go values: nil, bool, the integers, float64,
-// []byte, string, []any, map[any]any, and the three below. Types that no
-// performative needs (chars, decimals, arrays, ...) decode as encoded.
-// Messages are go-amqp's to decode.
+// Values of AMQP frames as Go values: nil, bool, the integers, float64, []byte, string, []any,
+// map[any]any, and the three types below. Types that no performative needs (chars, decimals,
+// arrays, ...) are decoded as encoded. go-amqp decodes messages.
 type (
 	symbol    string
-	encoded   []byte // a value in its encoding, passed on untouched
+	encoded   []byte // a value in its encoding, passed on unchanged
 	described struct {
 		code uint64
 		val  any
 	}
 )
 
-// maxDepth bounds recursion; real performatives nest to five.
+// maxDepth bounds the recursion. Real performatives nest to a depth of five.
 const maxDepth = 32
 
 var (
@@ -30,9 +29,8 @@ var (
 
 var be = binary.BigEndian
 
-// appendValue appends v in AMQP 1.0 encoding (part 1, section 1.6). It panics on
-// a Go type that is not listed above: only this package's own literals get here.
-//
+// appendValue appends v in AMQP 1.0 encoding (part 1, section 1.6). It panics on a Go type that is
+// not listed above: only literals of this package are passed to it.
 
 func appendValue(b []byte, v any) []byte {
 	switch x := v.(type) {
@@ -68,7 +66,7 @@ func appendValue(b []byte, v any) []byte {
 	case encoded:
 		return append(b, x...)
 	case described:
-		if x.code < 256 { // the SDK knows performatives by this short form alone
+		if x.code < 256 { // the SDK recognizes performatives only in this short form
 			return appendValue(append(b, 0x00, 0x53, byte(x.code)), x.val)
 		}
 		return appendValue(be.AppendUint64(append(b, 0x00, 0x80), x.code), x.val)
@@ -98,15 +96,15 @@ func appendCompound(b []byte, constructor byte, count int, elements []byte) []by
 
 // symbols encodes an array of symbols.
 func symbols(names ...string) encoded {
-	in := []byte{0xa3} // the constructor of the elements stands once
+	in := []byte{0xa3} // the constructor of the elements occurs once
 	for _, name := range names {
 		in = append(append(in, byte(len(name))), name...)
 	}
 	return encoded(append([]byte{0xe0, byte(len(in) + 1), byte(len(names))}, in...))
 }
 
-// decodeValue reads one value and returns what follows it. Whatever the bytes,
-// it allocates no more than a small multiple of their number.
+// decodeValue reads one value and returns the bytes that follow it. For any input, it allocates at
+// most a small multiple of the input's length.
 func decodeValue(b []byte) (v any, rest []byte, err error) { return decode(b, 0) }
 
 func decode(b []byte, depth int) (v any, rest []byte, err error) {
@@ -148,8 +146,8 @@ func decode(b []byte, depth int) (v any, rest []byte, err error) {
 	return encoded(b[:len(b)-len(p)]), p, nil
 }
 
-// body splits off the bytes of a value: the high nibble of its constructor says
-// how its length is told (part 1, section 1.2).
+// body splits off the bytes of a value. The high nibble of the constructor determines how the
+// length is encoded (part 1, section 1.2).
 func body(c byte, p []byte) (d, rest []byte, err error) {
 	var n int
 	switch c >> 4 {
@@ -236,8 +234,8 @@ func decodeDescribed(b []byte, depth int) (any, []byte, error) {
 	return encoded(b[:len(b)-len(r)]), r, nil
 }
 
-// decodeCompound decodes a list or a map. Map entries whose key is neither a
-// string, a symbol nor a number are left out: no performative has such.
+// decodeCompound decodes a list or a map. It skips map entries whose key is not a string, a symbol
+// or a number: no performative has such an entry.
 func decodeCompound(c byte, d []byte, depth int) (any, error) {
 	width := 1
 	if c >= 0xd0 {
@@ -251,10 +249,10 @@ func decodeCompound(c byte, d []byte, depth int) (any, error) {
 		count = int(be.Uint32(d))
 	}
 	d = d[width:]
-	if count > len(d) { // every element has a constructor of one byte at least
+	if count > len(d) { // every element has a constructor of at least one byte
 		return nil, errShort
 	}
-	list := make([]any, 0, min(count, 16)) // the count is the peer's word: grow with what is really there
+	list := make([]any, 0, min(count, 16)) // claimed by the peer: grow by real elements
 	for range count {
 		e, rest, err := decode(d, depth+1)
 		if err != nil {
@@ -275,8 +273,8 @@ func decodeCompound(c byte, d []byte, depth int) (any, error) {
 	return m, nil
 }
 
-// fields are the members of a performative; a missing or mistyped one reads as
-// its zero value, which is AMQP's default in all but few places.
+// fields holds the members of a performative. A missing or mistyped member reads as its zero value,
+// which is AMQP's default with few exceptions.
 type fields []any
 
 func (f fields) at(i int) any {
@@ -290,7 +288,7 @@ func (f fields) uint32(i int) uint32 { x, _ := f.at(i).(uint32); return x }
 func (f fields) bool(i int) bool     { x, _ := f.at(i).(bool); return x }
 func (f fields) string(i int) string { x, _ := f.at(i).(string); return x }
 
-// list is the value of a described list, such as a source, a target or an error.
+// list returns the fields of a described list, such as a source, a target or an error.
 func list(v any) fields {
 	d, _ := v.(described)
 	l, _ := d.val.([]any)

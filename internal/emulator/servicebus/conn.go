@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// softOutbox is how many unwritten bytes stop deliveries to a connection.
+	// softOutbox is the number of unwritten bytes at which deliveries to a connection pause.
 	softOutbox = 1 << 20
-	// hardOutbox is how many unwritten bytes end a connection: its peer sends
-	// but does not read.
+	// hardOutbox is the number of unwritten bytes at which a connection ends: its peer sends but
+	// does not read.
 	hardOutbox = 16 << 20
-	// maxSessions per connection; the SDK opens one per link pair.
+	// maxSessions bounds the sessions of a connection; the SDK opens one per link pair.
 	maxSessions = 5000
-	// maxPartial is how many bytes of unfinished deliveries a connection may hold.
+	// maxPartial bounds the bytes of unfinished deliveries of a connection.
 	maxPartial = 8 << 20
 
-	// heartbeat keeps the SDK, which gives up after 60 s of silence, on the line.
+	// heartbeat keeps the SDK connected: it gives up after 60 s of silence.
 	heartbeat = 10 * time.Second
-	// maxSilence ends a connection whose peer is gone.
+	// maxSilence ends a connection after the peer is gone.
 	maxSilence = 4 * time.Minute
-	// idleTimeout in ms is what we announce: peers talk twice as often, at least.
+	// idleTimeout is the announced timeout in ms. Peers send at least twice in this time.
 	idleTimeout = 120_000
 )
 
@@ -37,9 +37,9 @@ type conn struct {
 	idle     *time.Timer
 	maxFrame int // the peer's limit
 	sessions map[uint16]*session
-	claims   map[string]bool // addresses, lower case, that a token was shown for
+	claims   map[string]bool // addresses, lower case, for which a token was shown
 	partial  int             // bytes of unfinished incoming deliveries
-	dead     bool            // cut: nothing is written any more
+	dead     bool            // cut: nothing is written any longer
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -50,18 +50,17 @@ func newConn(s *Server, nc net.Conn) *conn {
 	}
 }
 
-// outbox holds frames that are not written yet. Its own mutex lets the writer
-// work while the namespace is busy.
+// outbox holds unwritten frames. Its own mutex lets the writer work while the namespace is busy.
 type outbox struct {
-	ready chan struct{} // has room for one: something to do
+	ready chan struct{} // has room for one signal: there is work
 
 	mu     sync.Mutex
 	frames [][]byte
-	size   int // of frames, and of those being written
+	size   int // bytes of the frames, and of the frames being written
 	closed bool
 }
 
-// put adds a frame; false means that the box is over its hard limit.
+// put adds a frame. It returns false if the outbox exceeds its hard limit.
 func (o *outbox) put(b []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -88,7 +87,7 @@ func (o *outbox) take() (frames [][]byte, closed bool) {
 	return frames, o.closed
 }
 
-// written takes n bytes off; true means that deliveries may go on.
+// written subtracts n bytes and reports whether deliveries may resume.
 func (o *outbox) written(n int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,7 +102,7 @@ func (o *outbox) full() bool {
 	return o.size > softOutbox
 }
 
-// close lets the writer end when it has written what is in the box.
+// close lets the writer end after it has written the content of the outbox.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -122,10 +121,10 @@ func (c *conn) frame(typ byte, channel uint16, performative described, payload [
 	}
 }
 
-// cut ends the connection with nothing more said, as a broken network does.
+// cut ends the connection without a further word, as a broken network does.
 func (c *conn) cut() {
 	c.dead = true
-	_ = c.nc.Close() // reader and writer see it
+	_ = c.nc.Close() // reader and writer notice it
 }
 
 func (c *conn) write() {
@@ -206,7 +205,7 @@ func (c *conn) run() error {
 	}
 }
 
-// handshake answers the protocol headers: SASL where asked for, then AMQP.
+// handshake answers the protocol headers: SASL if the client asks for it, then AMQP.
 func (c *conn) handshake(r io.Reader) error {
 	var h [8]byte
 	for {
@@ -222,8 +221,8 @@ func (c *conn) handshake(r io.Reader) error {
 			return fmt.Errorf("amqp: protocol header % x is not one", h)
 		}
 		c.out.put([]byte(string(h[:])))
-		// Clients tell $cbs who they are. The Go client asks for ANONYMOUS, the .NET
-		// client for the service's own name of the same thing.
+		// Clients authenticate to $cbs. The Go client asks for ANONYMOUS, the .NET client for the
+		// service's own name of the same mechanism.
 		c.out.put(encodeFrame(frameSASL, 0, described{codeSASLMechanisms, []any{symbols("MSSBCBS", "ANONYMOUS")}}, nil))
 		if _, err := readFrame(r); err != nil {
 			return err
@@ -232,7 +231,7 @@ func (c *conn) handshake(r io.Reader) error {
 	}
 }
 
-// locked handles a frame under the mutex.
+// locked handles a frame while holding the mutex.
 func (c *conn) locked(f frame) (end bool, err error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -246,7 +245,7 @@ func (c *conn) locked(f frame) (end bool, err error) {
 func (c *conn) handle(f frame) (end bool, err error) {
 	ses := c.sessions[f.channel]
 	if ses == nil && f.code > codeBegin && f.code < codeClose {
-		return false, nil // on its way while we ended the session
+		return false, nil // was under way while we ended the session
 	}
 	switch f.code {
 	case codeOpen:

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// TestDotNetClient runs Microsoft's .NET client, which the Functions host has
-// inside, against a namespace. The program is not part of the project; it lies
-// beside the checkout where somebody has built it.
+// TestDotNetClient runs Microsoft's .NET client, which the Functions host contains, against a
+// namespace. The program is not part of the project; somebody has to build it next to the checkout.
 func TestDotNetClient(t *testing.T) {
 	t.Parallel()
 	probe, err := filepath.Abs("../../../../shared/tools/sbprobe")

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// CutPoint is where in a send the connection breaks.
+// CutPoint selects when the connection breaks during a send.
 type CutPoint int
 
-// The cut points. The sender cannot tell them apart, which is what they are for.
+// The cut points. A sender cannot tell them apart, and must handle both.
 const (
 	CutNever  CutPoint = iota
 	CutBefore          // nothing was stored
 	CutAfter           // everything was stored, the acknowledgement is lost
 )
 
-// faults are the faults that a queue still has to make.
+// faults holds the faults that a queue still has to make.
 type faults struct {
 	cuts  int
 	point CutPoint
@@ -43,7 +43,7 @@ func count(n *int) bool {
 	return true
 }
 
-// change makes a change under the mutex and wakes those who wait.
+// change makes a change under the mutex and wakes the waiting callers.
 func (s *Server) change(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,8 +51,8 @@ func (s *Server) change(f func()) {
 	s.notify()
 }
 
-// CutConnections breaks every connection, as a failing network does. Clients may
-// come back at once. Messages that they hold stay locked.
+// CutConnections breaks every connection, as a failing network does. Clients may reconnect at once;
+// messages that they hold stay locked.
 func (s *Server) CutConnections() { s.change(s.cutAll) }
 
 func (s *Server) cutAll() {
@@ -61,43 +61,42 @@ func (s *Server) cutAll() {
 	}
 }
 
-// RefuseConnections closes new connections unheard while on. Those that are there
-// go on: see CutConnections.
+// RefuseConnections closes new connections without an answer while on. Existing connections
+// continue: see CutConnections.
 func (s *Server) RefuseConnections(on bool) { s.change(func() { s.refuseClients = on }) }
 
-// RefuseSends answers every send with server-busy while on, an error that the SDK
-// retries; receiving and settling go on.
+// RefuseSends answers every send with server-busy, an error that the SDK retries, while on.
+// Receiving and settling continue.
 func (s *Server) RefuseSends(on bool) { s.change(func() { s.refuseSends = on }) }
 
-// switches let a test make a queue's faults.
+// switches lets a test cause the faults of a queue.
 type switches struct {
 	s      *Server
 	faults faults
 }
 
-// CutSends cuts the connection of each of the next n sends to the queue; a batch is
-// one send.
+// CutSends cuts the connection of each of the next n sends to the queue. A batch counts as one
+// send.
 func (q *switches) CutSends(n int, point CutPoint) {
 	q.s.change(func() { q.faults.cuts, q.faults.point = n, point })
 }
 
-// DelayDeliveries makes every message available d later than it should be, from
-// now until it is called with zero. Such messages count as scheduled.
+// DelayDeliveries delays the availability of every message by d, until it is called with zero.
+// Delayed messages count as scheduled.
 func (q *switches) DelayDeliveries(d time.Duration) {
 	q.s.change(func() { q.faults.delay = d })
 }
 
-// LoseLocks takes the lock away from each of the next n deliveries as soon as the
-// receiver has the message: it is delivered again, and settling the first delivery
-// fails with lock-lost. Receive-and-delete deliveries are left alone.
+// LoseLocks removes the lock of each of the next n deliveries as soon as the receiver has the
+// message: the message is delivered again, and settling the first delivery fails with lock-lost.
+// Receive-and-delete deliveries are not affected.
 func (q *switches) LoseLocks(n int) { q.s.change(func() { q.faults.loss = n }) }
 
-// DeliverTwice delivers each of the next n messages once more, even when the first
-// delivery is completed.
+// DeliverTwice delivers each of the next n messages a second time, even after the first delivery is
+// completed.
 func (q *switches) DeliverTwice(n int) { q.s.change(func() { q.faults.twice = n }) }
 
-// ExpireLocks ends all locks that are held now, as if their time were over, and
-// says how many.
+// ExpireLocks ends all current locks as if they had expired, and returns how many.
 func (q *Queue) ExpireLocks() int {
 	n := 0
 	q.s.change(func() {

@@ -22,8 +22,8 @@ func TestClientsComeBackAfterACut(t *testing.T) {
 	w.srv.CutConnections()
 	w.wantStats(t, servicebus.Stats{Locked: 1})
 	w.sendText(t, "2")
-	// A receiver can settle by the lock token alone, on a new link; settling the
-	// message itself would wait for the dead one.
+	// A receiver can settle by the lock token alone, on a new link. Settling the message itself
+	// would wait for the dead link.
 	must(t, r.CompleteMessage(ctx, &azservicebus.ReceivedMessage{LockToken: m.LockToken}, nil))
 	m = one(t, r)
 	if string(m.Body) != "2" {
@@ -49,7 +49,7 @@ func TestACutSendIsStoredOnceOrTwiceAndTheDuplicateWindowTells(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: c.window})
 			w.jobs.CutSends(1, c.point)
-			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")}) // the SDK tries again
+			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")}) // the SDK retries
 			w.wantStats(t, servicebus.Stats{Active: c.active})
 		})
 	}
@@ -87,7 +87,7 @@ func TestAnOutageOfConnectionsEndsInAnErrorAndPasses(t *testing.T) {
 	ctx := testContext(t)
 	w.sendText(t, "1")
 	w.srv.RefuseConnections(true)
-	w.sendText(t, "2") // the present connection goes on
+	w.sendText(t, "2") // the current connection continues
 	w.srv.CutConnections()
 	if err := w.sender.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil); codeOf(err) != azservicebus.CodeConnectionLost {
 		t.Fatalf("got %v", err)
@@ -176,8 +176,8 @@ func TestAMessageIsDeliveredTwiceThoughCompleted(t *testing.T) {
 	w.wantStats(t, servicebus.Stats{})
 }
 
-// Sends are cut before and after they are stored, connections while messages are
-// held: nothing is lost, and nothing is left.
+// TestNothingIsLostWhileConnectionsAreCut cuts sends before and after they are stored, and
+// connections while messages are held: every message arrives, and none is left over.
 func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: time.Hour, MaxDeliveryCount: 1000})
@@ -210,7 +210,7 @@ func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 		if n%7 == 3 {
 			w.srv.CutConnections()
 			w.jobs.ExpireLocks()
-			continue // settling these would wait for the dead link, and their locks are gone
+			continue // settling these would wait for the dead link, and their locks are lost
 		}
 		for _, m := range ms {
 			if err := r.CompleteMessage(ctx, m, nil); err != nil {

@@ -35,11 +35,11 @@ const (
 	frameAMQP = 0
 	frameSASL = 1
 
-	// maxFrame is what we announce and the most that we read.
+	// maxFrame is the frame size that we announce, and the largest that we read.
 	maxFrame = 64 << 10
-	// minFrame is what every peer must take (part 2, section 2.3.1).
+	// minFrame is the frame size that every peer must accept (part 2, section 2.3.1).
 	minFrame = 512
-	// frameOverhead is room for header and transfer performative.
+	// frameOverhead is the space for the header and the transfer performative.
 	frameOverhead = 256
 )
 
@@ -85,7 +85,7 @@ func readFrame(r io.Reader) (frame, error) {
 	return f, nil
 }
 
-// encodeFrame is the reverse of readFrame.
+// encodeFrame encodes a frame for readFrame.
 func encodeFrame(typ byte, channel uint16, performative described, payload []byte) []byte {
 	b := make([]byte, 8, frameOverhead+len(payload))
 	b = append(appendValue(b, performative), payload...)
@@ -95,7 +95,7 @@ func encodeFrame(typ byte, channel uint16, performative described, payload []byt
 	return b
 }
 
-// amqpError is an error as it travels.
+// amqpError returns an error in its AMQP form.
 func amqpError(condition, description string) described {
 	return described{codeError, []any{symbol(condition), description}}
 }

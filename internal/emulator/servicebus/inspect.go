@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// State is what the service calls the state of a message.
+// State is the state of a message in the terms of the service.
 type State int32
 
 // The states, with the service's numbers.
@@ -19,29 +19,29 @@ const (
 // Stats counts the messages of a queue.
 type Stats struct {
 	Active       int // could be delivered
-	Scheduled    int // wait for their time
-	Locked       int // are with a receiver
-	Deferred     int // wait to be asked for
+	Scheduled    int // wait for their due time
+	Locked       int // held by a receiver
+	Deferred     int // wait until a receiver asks for them
 	DeadLettered int // are in the dead-letter queue
 
-	Sent       int64 // taken from senders since the start, duplicates included
-	Duplicates int64 // of these, thrown away
+	Sent       int64 // taken from senders since the start, including duplicates
+	Duplicates int64 // dropped messages among Sent
 	Delivered  int64 // deliveries
 	Completed  int64
 }
 
-// Idle says that nothing is left to do now or later; deferred messages and dead
+// Idle reports whether no message has to be handled now or later. Deferred messages and dead
 // letters do not count.
 func (s Stats) Idle() bool { return s.Active == 0 && s.Locked == 0 && s.Scheduled == 0 }
 
-// Message is a stored message, for people and tests.
+// Message describes a stored message, for people and tests.
 type Message struct {
 	ID       string
 	Subject  string
 	Sequence int64
 	State    State
 	Locked   bool
-	Due      time.Time // of a scheduled one
+	Due      time.Time // of a scheduled message
 	Failures int       // deliveries that were not completed
 	Body     []byte
 
@@ -49,13 +49,13 @@ type Message struct {
 	DeadLetterDescription string
 }
 
-// Name of the queue as AddQueue was told it.
+// Name returns the name that was passed to AddQueue.
 func (q *Queue) Name() string { return q.name }
 
-// DeadLetterQueue is the dead-letter queue of q; of a dead-letter queue it is nil.
+// DeadLetterQueue returns the dead-letter queue of q, or nil if q is a dead-letter queue.
 func (q *Queue) DeadLetterQueue() *Queue { return q.dead }
 
-// Stats counts, at one instant.
+// Stats returns the counts of one instant.
 func (q *Queue) Stats() Stats {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
@@ -73,8 +73,8 @@ func (q *Queue) stats() Stats {
 	return st
 }
 
-// Messages are all messages of the queue, by sequence number; those in its
-// dead-letter queue are not among them.
+// Messages returns all messages of the queue, by sequence number, without the messages of its
+// dead-letter queue.
 func (q *Queue) Messages() []Message {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
@@ -97,7 +97,7 @@ func (q *Queue) Messages() []Message {
 	return out
 }
 
-// DeadLetters are the messages of the dead-letter queue.
+// DeadLetters returns the messages of the dead-letter queue.
 func (q *Queue) DeadLetters() []Message {
 	if q.dead == nil {
 		return q.Messages()
@@ -105,14 +105,14 @@ func (q *Queue) DeadLetters() []Message {
 	return q.dead.Messages()
 }
 
-// WaitUntil returns nil as soon as done is true of the queue's Stats, which it is
-// asked at once and after every change, under the server's mutex: done must not
-// call the server. It ends with the cause of ctx, or net.ErrClosed after Close.
+// WaitUntil waits until done is true of the queue's Stats. It calls done at once and after every
+// change, under the server's mutex, so done must not call the server; it returns the cause of ctx,
+// or net.ErrClosed after Close.
 func (q *Queue) WaitUntil(ctx context.Context, done func(Stats) bool) error {
 	return q.s.wait(ctx, func() bool { return done(q.stats()) })
 }
 
-// Stats counts all queues, by name.
+// Stats returns the counts of all queues, by name.
 func (s *Server) Stats() map[string]Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,13 +127,12 @@ func (s *Server) stats() map[string]Stats {
 	return all
 }
 
-// WaitUntil is Queue.WaitUntil over all queues.
+// WaitUntil waits as Queue.WaitUntil does, over all queues.
 func (s *Server) WaitUntil(ctx context.Context, done func(map[string]Stats) bool) error {
 	return s.wait(ctx, func() bool { return done(s.stats()) })
 }
 
-// WaitIdle returns nil when no queue has a message that is active, locked or
-// scheduled.
+// WaitIdle waits until no queue has an active, locked or scheduled message.
 func (s *Server) WaitIdle(ctx context.Context) error {
 	return s.wait(ctx, func() bool {
 		for _, q := range s.queues {
@@ -145,8 +144,8 @@ func (s *Server) WaitIdle(ctx context.Context) error {
 	})
 }
 
-// Changed is closed at the next change of anything; ask before you look, so that no
-// change falls between.
+// Changed returns a channel that is closed at the next change. Call it before you read the state,
+// so that you miss no change.
 func (s *Server) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

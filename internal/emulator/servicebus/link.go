@@ -7,15 +7,15 @@ import (
 	"github.com/Azure/go-amqp"
 )
 
-// batchFormat marks a message whose data sections are messages.
+// batchFormat marks a message with messages in its data sections.
 const batchFormat = 0x80013700
 
 type link struct {
 	ses        *session
 	handle     uint32
 	sender     bool   // we send on it
-	addr       string // of the node: source when we send, target when the peer does
-	reply      string // where a receiver of answers says it is
+	addr       string // of the node: source when we send, target when the peer sends
+	reply      string // address at which a receiver of answers listens
 	q          *Queue // nil for $cbs
 	management bool
 	presettled bool   // receive-and-delete
@@ -25,7 +25,7 @@ type link struct {
 	in incoming
 }
 
-// incoming is a delivery under way.
+// incoming holds an unfinished delivery.
 type incoming struct {
 	open   bool
 	id     uint32
@@ -41,12 +41,12 @@ func (l *link) drop() {
 	}
 }
 
-// takes says whether a delivery may go out on the link now.
+// takes reports whether the link can take a delivery now.
 func (l *link) takes() bool {
 	return l.credit > 0 && l.ses.window > 0 && len(l.ses.backlog) == 0 && len(l.ses.unsettled) < maxUnsettled && !l.ses.c.dead && !l.ses.c.out.full()
 }
 
-// send transfers one delivery, cut to the peer's frame size, and returns its id.
+// send transfers one delivery in pieces of at most the peer's frame size, and returns its id.
 func (l *link) send(tag, msg []byte, settled bool) uint32 {
 	ses := l.ses
 	id := ses.delivery
@@ -55,7 +55,7 @@ func (l *link) send(tag, msg []byte, settled bool) uint32 {
 		n := min(len(msg), ses.c.maxFrame-frameOverhead)
 		t := []any{l.handle, nil, nil, nil, settled, n < len(msg)}
 		if first {
-			t[1], t[2], t[3] = id, tag, uint32(0) // the SDK insists on all three
+			t[1], t[2], t[3] = id, tag, uint32(0) // the SDK requires all three
 		}
 		ses.send(transfer{described{codeTransfer, t}, msg[:n]})
 		msg = msg[n:]
@@ -65,7 +65,7 @@ func (l *link) send(tag, msg []byte, settled bool) uint32 {
 	return id
 }
 
-// transfer takes a piece of a delivery from the peer.
+// transfer handles a piece of a delivery from the peer.
 func (ses *session) transfer(f fields, payload []byte) error {
 	ses.nextIn++
 	l := ses.links[f.uint32(0)]
@@ -92,7 +92,7 @@ func (ses *session) transfer(f fields, payload []byte) error {
 	if ses.c.partial > maxPartial {
 		return fmt.Errorf("amqp transfer: more than %d bytes of unfinished deliveries", maxPartial)
 	}
-	if f.bool(5) { // more to come
+	if f.bool(5) { // more follows
 		return nil
 	}
 	in := l.in
@@ -110,7 +110,7 @@ func (ses *session) transfer(f fields, payload []byte) error {
 	return nil
 }
 
-// accept takes a whole delivery and says what became of it.
+// accept handles a complete delivery and returns its outcome.
 func (ses *session) accept(l *link, in incoming) described {
 	m, err := parseMessage(in.buf)
 	if err != nil {
@@ -138,9 +138,8 @@ func (ses *session) accept(l *link, in incoming) described {
 	return stateAccepted
 }
 
-// answer handles a request to $cbs or $management. It goes to the link whose
-// target is what the request names in reply-to; the SDK's name for that is odd, so
-// it is compared whole.
+// answer handles a request to $cbs or $management. The answer goes to the link whose target equals
+// the request's reply-to; the comparison uses the whole name, because the SDK's names are unusual.
 func (ses *session) answer(l *link, m *amqp.Message) {
 	if m.Properties == nil || m.Properties.ReplyTo == nil {
 		return
@@ -173,8 +172,8 @@ func (ses *session) answer(l *link, m *amqp.Message) {
 	}
 }
 
-// parseMessage decodes a message. What go-amqp would panic at is an error: the
-// bytes are the peer's.
+// parseMessage decodes a message. Input that makes go-amqp panic returns an error, because the
+// bytes come from the peer.
 func parseMessage(b []byte) (m *amqp.Message, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -185,7 +184,7 @@ func parseMessage(b []byte) (m *amqp.Message, err error) {
 	if err := m.UnmarshalBinary(b); err != nil {
 		return nil, fmt.Errorf("amqp message: %w", err)
 	}
-	if _, err := m.MarshalBinary(); err != nil { // what comes in must be able to go out
+	if _, err := m.MarshalBinary(); err != nil { // a message must be encodable to be sent again
 		return nil, fmt.Errorf("amqp message: %w", err)
 	}
 	return m, nil

@@ -21,7 +21,7 @@ func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 	ctx := testContext(t)
 	missing, err := w.client.NewSender("nope", nil)
 	must(t, err)
-	// The SDK gives the AMQP error as it is; its CodeNotFound is for management alone.
+	// The SDK returns the AMQP error unchanged; it uses CodeNotFound for management only.
 	err = missing.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil)
 	if e, ok := errors.AsType[*amqp.Error](err); !ok || e.Condition != amqp.ErrCondNotFound {
 		t.Fatalf("missing queue: got %v", err)
@@ -38,7 +38,7 @@ func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 	}
 }
 
-// pipeOptions takes a client to the server without a network.
+// pipeOptions connects a client to the server without a network.
 func pipeOptions(srv *servicebus.Server) *azservicebus.ClientOptions {
 	return &azservicebus.ClientOptions{
 		RetryOptions: quickRetries(),

@@ -15,7 +15,7 @@ const (
 
 var answerLockLost = answer{status: 410, text: lockLostText}
 
-// management answers the requests that come to the queue's $management address.
+// management answers the requests to the queue's $management address.
 type management struct{ *Queue }
 
 // manage handles one request to the queue's $management node.
@@ -79,7 +79,7 @@ func (q management) cancelScheduled(body map[string]any) answer {
 
 func (q management) renewLocks(body map[string]any) answer {
 	tokens, _ := body["lock-tokens"].([]amqp.UUID)
-	expirations := make([]time.Time, 0, len(tokens)) // has to go out as an AMQP array
+	expirations := make([]time.Time, 0, len(tokens)) // must be sent as an AMQP array
 	for _, token := range tokens {
 		m := q.locked[token]
 		if m == nil {
@@ -157,14 +157,14 @@ func (q management) updateDisposition(body map[string]any) answer {
 	return ok(map[string]any{})
 }
 
-// placed is a message and where it is.
+// placed pairs a message with its state.
 type placed struct {
 	*message
 	state  State
 	locked bool
 }
 
-// all are the messages of the queue by sequence number.
+// all returns the messages of the queue by sequence number.
 func (q *Queue) all() []placed {
 	var all []placed
 	for _, m := range q.ready {

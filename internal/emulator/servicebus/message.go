@@ -8,7 +8,7 @@ import (
 	"github.com/Azure/go-amqp"
 )
 
-// Annotations that the service sets. Their Go types matter: the SDK panics at others.
+// Annotations that the service sets. Their Go types matter: the SDK panics on any other type.
 const (
 	annScheduledTime  = "x-opt-scheduled-enqueue-time"  // time.Time
 	annEnqueuedTime   = "x-opt-enqueued-time"           // time.Time
@@ -27,12 +27,12 @@ type message struct {
 	seq       int64
 	m         *amqp.Message
 	enqueued  time.Time
-	due       time.Time // of a scheduled or delayed one
+	due       time.Time // of a scheduled or delayed message
 	failures  uint32    // deliveries that were not completed
 	deferred  bool
-	token     [16]byte // of the present lock
+	token     [16]byte // of the current lock
 	lockUntil time.Time
-	timer     Timer // activation, or expiry of the lock; nil while neither runs
+	timer     Timer // activation, or expiry of the lock; nil if neither is pending
 }
 
 func (m *message) stopTimer() {
@@ -42,7 +42,7 @@ func (m *message) stopTimer() {
 	}
 }
 
-// id is the message id, where it is a string.
+// id returns the message id if it is a string.
 func (m *message) id() string {
 	if m.m.Properties == nil {
 		return ""
@@ -51,7 +51,7 @@ func (m *message) id() string {
 	return id
 }
 
-// twin is a second copy of a message that is not locked.
+// twin returns a copy of an unlocked message.
 func (m *message) twin() *message {
 	t, a := *m, *m.m
 	a.Header = nil
@@ -68,7 +68,7 @@ func annotate(m *amqp.Message) amqp.Annotations {
 	return m.Annotations
 }
 
-// wire renders a message as the service sends it.
+// wire encodes a message as the service sends it.
 func (m *message) wire(s *Server, state State) []byte {
 	a := annotate(m.m)
 	a[annSequence], a[annFirstSequence], a[annState] = m.seq, m.seq, int32(state)
@@ -80,27 +80,27 @@ func (m *message) wire(s *Server, state State) []byte {
 	if !m.lockUntil.IsZero() {
 		a[annLockedUntil] = m.lockUntil.UTC()
 	}
-	if m.m.Properties == nil { // the SDK reads the delivery count only beside properties
+	if m.m.Properties == nil { // the SDK reads the delivery count only next to properties
 		m.m.Properties = &amqp.MessageProperties{}
 	}
 	header := m.header()
 	m.m.Header = nil
 	m.m.DeliveryAnnotations = amqp.Annotations{annLockToken: amqp.UUID(m.token)}
 	b, err := m.m.MarshalBinary()
-	if err != nil { // it did encode when it came in
+	if err != nil { // the message was encodable when it came in
 		s.log.Error("service bus stand-in: stored message does not encode", slog.Int64("sequence", m.seq))
 	}
 	return append(header, b...)
 }
 
-// header encodes the header section (part 3, section 3.2.1) with the count of failed
-// deliveries. go-amqp leaves a count of zero out, and the .NET client fails without one.
+// header encodes the header section (part 3, section 3.2.1) with the count of failed deliveries.
+// go-amqp omits a count of zero, and the .NET client fails without one.
 func (m *message) header() []byte {
 	return appendValue(nil, described{codeHeader, []any{false, nil, nil, nil, m.failures}})
 }
 
-// tag is the token in the byte order of a .NET Guid, which is how a delivery
-// tag carries it; the management operations use the order of RFC 9562.
+// tag returns the token in the byte order of a .NET Guid, which delivery tags use. The management
+// operations use the order of RFC 9562.
 func tag(u [16]byte) []byte {
 	t := u
 	t[0], t[1], t[2], t[3] = u[3], u[2], u[1], u[0]

@@ -9,19 +9,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// QueueConfig are the settings of a queue; zero values mean the service's defaults.
+// QueueConfig holds the settings of a queue. Zero values select the service's defaults.
 type QueueConfig struct {
-	// LockDuration is how long a receiver holds a message; 30 s by default.
+	// LockDuration is the time for which a receiver holds a message; 30 s by default.
 	LockDuration time.Duration
-	// MaxDeliveryCount is how many deliveries fail before a message goes to the
+	// MaxDeliveryCount is the number of failed deliveries after which a message moves to the
 	// dead-letter queue; 10 by default.
 	MaxDeliveryCount int
-	// DuplicateWindow is how long a message id is remembered; a message that
-	// comes with one that is known is taken and thrown away. Zero: no detection.
+	// DuplicateWindow is the time for which a message id is remembered. A message with a known id
+	// is accepted and dropped; zero turns detection off.
 	DuplicateWindow time.Duration
 }
 
-// Queue is one queue, or the dead-letter queue of one.
+// Queue is a queue or its dead-letter queue.
 type Queue struct {
 	switches
 	name      string
@@ -33,14 +33,14 @@ type Queue struct {
 	locked    map[[16]byte]*message
 	seen      seenIDs
 	dead      *Queue  // nil in a dead-letter queue
-	consumers []*link // next in turn first
+	consumers []*link // the next in turn is first
 	sent      int64
 	dropped   int64
 	delivered int64
 	completed int64
 }
 
-// seenIDs are the message ids of the window in which duplicates are dropped.
+// seenIDs holds the message ids of the window in which duplicates are dropped.
 type seenIDs struct {
 	ids   map[string]bool
 	order []seenID
@@ -51,7 +51,7 @@ type seenID struct {
 	at time.Time
 }
 
-// duplicate reports whether an id came within the window, and remembers it.
+// duplicate reports whether an id occurred within the window, and remembers it.
 func (s *seenIDs) duplicate(id string, window time.Duration, now time.Time) bool {
 	if window <= 0 || id == "" {
 		return false
@@ -83,7 +83,7 @@ func newQueue(s *Server, name string, cfg QueueConfig) *Queue {
 	}
 }
 
-// receive stores what a client sent, all of it, unless a fault is due.
+// receive stores all messages of a send, unless a fault is due.
 func (q *Queue) receive(c *conn, batch []*amqp.Message) []int64 {
 	cut := q.faults.nextCut()
 	if cut == CutBefore {
@@ -122,7 +122,7 @@ func (q *Queue) put(m *amqp.Message) int64 {
 	return msg.seq
 }
 
-// hold keeps a message from view for d, then calls f.
+// hold hides a message for d, then calls f.
 func (q *Queue) hold(msg *message, d time.Duration, f func()) {
 	seq := msg.seq
 	msg.due = q.s.clock.Now().Add(d)
@@ -136,7 +136,7 @@ func (q *Queue) hold(msg *message, d time.Duration, f func()) {
 	})
 }
 
-// arrive makes a message available, later where a delay is set.
+// arrive makes a message available, with the configured delay.
 func (q *Queue) arrive(msg *message) {
 	if q.faults.delay > 0 {
 		q.hold(msg, q.faults.delay, func() { q.enqueue(msg) })
@@ -150,7 +150,7 @@ func (q *Queue) enqueue(msg *message) {
 	q.requeue(msg)
 }
 
-// requeue puts a message in its place by sequence number.
+// requeue inserts a message by its sequence number.
 func (q *Queue) requeue(msg *message) {
 	q.insert(msg)
 	q.pump()
@@ -166,7 +166,7 @@ func (q *Queue) insert(msg *message) {
 	q.ready = slices.Insert(q.ready, i, msg)
 }
 
-// pump delivers what is ready to the links that take it, in turn.
+// pump delivers ready messages, in turn, to the links that take them.
 func (q *Queue) pump() {
 	for len(q.ready) > 0 {
 		i := slices.IndexFunc(q.consumers, (*link).takes)
@@ -204,13 +204,13 @@ func (q *Queue) lock(msg *message) {
 	q.extend(msg)
 }
 
-// extend starts the lock's time anew.
+// extend restarts the lock's time.
 func (q *Queue) extend(msg *message) {
 	token, d := msg.token, q.cfg.LockDuration
 	msg.stopTimer()
 	msg.lockUntil = q.s.clock.Now().Add(d)
 	msg.timer = q.s.after(d, func() {
-		// A renewal may have come between the timer and the mutex.
+		// A renewal may occur between the timer and the mutex.
 		if q.locked[token] == msg && !q.s.clock.Now().Before(msg.lockUntil) {
 			q.unlock(token)
 			q.failed(msg)
@@ -218,7 +218,7 @@ func (q *Queue) extend(msg *message) {
 	})
 }
 
-// unlock gives the message of a lock, or nil when the lock is gone.
+// unlock ends a lock and returns its message, or nil if the lock is lost.
 func (q *Queue) unlock(token [16]byte) *message {
 	m := q.locked[token]
 	if m != nil {
@@ -229,14 +229,14 @@ func (q *Queue) unlock(token [16]byte) *message {
 	return m
 }
 
-// failed counts a delivery that was not completed.
+// failed counts an uncompleted delivery.
 func (q *Queue) failed(m *message) {
 	m.failures++
 	q.retry(m)
 	q.pump()
 }
 
-// retry puts a message where its failures say, and delivers nothing yet.
+// retry moves a message to the queue that its failures require. It delivers nothing yet.
 func (q *Queue) retry(m *message) {
 	switch {
 	case m.deferred:
@@ -248,7 +248,7 @@ func (q *Queue) retry(m *message) {
 	}
 }
 
-// deadLetter moves a message that is nowhere to the dead-letter queue.
+// deadLetter moves a message that is in no list to the dead-letter queue.
 func (q *Queue) deadLetter(m *message, reason, description string, properties map[string]any) {
 	p := m.m.ApplicationProperties
 	if p == nil {

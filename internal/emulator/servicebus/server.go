@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// Options of a Server; every one has a default.
+// Options configures a Server. Every field has a default.
 type Options struct {
-	// Clock is what schedules and locks go by; the machine's when nil.
+	// Clock determines the time of schedules and locks; nil selects the machine's clock.
 	Clock Clock
-	// Log gets the life of connections and links, never message bodies.
+	// Log receives the events of connections and links, never message bodies.
 	Log *slog.Logger
-	// KeyName and Key sign the SAS tokens that clients must show. An empty Key
-	// is replaced by a random one: see ConnectionString.
+	// KeyName and Key sign the SAS tokens that clients must show. An empty Key is replaced by a
+	// random key: see ConnectionString.
 	KeyName, Key string
-	// CheckToken, if set, judges the JWTs of clients that come with a token
-	// credential instead of a key; without it any JWT passes.
+	// CheckToken, if set, checks the JWTs of clients that use a token credential instead of a key.
+	// Without it, any JWT passes.
 	CheckToken func(token string) error
 }
 
@@ -34,19 +34,19 @@ type Server struct {
 	log           *slog.Logger
 	keyName, key  string
 	checkToken    func(string) error
-	running       sync.WaitGroup // every goroutine of ours
+	running       sync.WaitGroup // all goroutines of the server
 	mu            sync.Mutex     // guards everything below, and all queues, connections, sessions and links
 	queues        map[string]*Queue
 	conns         map[*conn]bool
 	listeners     []net.Listener
 	addr          string
-	changed       chan struct{} // closed at the next change; nil while nobody waits
+	changed       chan struct{} // closed at the next change; nil if nobody waits
 	closed        bool
 	refuseSends   bool
 	refuseClients bool
 }
 
-// New gives a namespace without queues. Close it.
+// New returns a namespace without queues. The caller must close it.
 func New(o Options) *Server {
 	s := &Server{
 		clock: o.Clock, log: o.Log, keyName: o.KeyName, key: o.Key, checkToken: o.CheckToken,
@@ -69,8 +69,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// AddQueue makes a queue and its dead-letter queue, and gives it back; a queue of
-// that name that is there already is left as it is. Names do not differ by case.
+// AddQueue makes and returns a queue with its dead-letter queue. If a queue of that name exists
+// (case does not matter), AddQueue leaves it unchanged.
 func (s *Server) AddQueue(name string, cfg QueueConfig) *Queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,14 +84,14 @@ func (s *Server) AddQueue(name string, cfg QueueConfig) *Queue {
 	return q
 }
 
-// Queue is the queue of that name, or nil.
+// Queue returns the queue of that name, or nil.
 func (s *Server) Queue(name string) *Queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.queues[strings.ToLower(name)]
 }
 
-// Queues are the names of all queues, sorted, without the dead-letter queues.
+// Queues returns the names of all queues, sorted, without the dead-letter queues.
 func (s *Server) Queues() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +131,8 @@ func (s *Server) Listen(addr string) (string, error) {
 				return
 			}
 			if err != nil {
-				// A client that is gone before we took it, or a shortage of
-				// descriptors: the wait keeps the latter from spinning.
+				// The client left before we accepted, or descriptors are short: the pause prevents
+				// a busy loop in the latter case.
 				s.log.Warn("service bus stand-in: accept", slog.Any("error", err))
 				if !s.pause(100 * time.Millisecond) {
 					return
@@ -145,7 +145,7 @@ func (s *Server) Listen(addr string) (string, error) {
 	return s.addr, nil
 }
 
-// pause waits in real time; false means that the server is closed.
+// pause waits in real time. It returns false if the server is closed.
 func (s *Server) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -155,7 +155,7 @@ func (s *Server) pause(d time.Duration) bool {
 	return !s.closed
 }
 
-// Pipe is the client's end of a connection without a network, for
+// Pipe returns the client's end of a connection without a network, for
 // azservicebus.ClientOptions.NewWebSocketConn.
 func (s *Server) Pipe() net.Conn {
 	client, server := net.Pipe()
@@ -163,8 +163,8 @@ func (s *Server) Pipe() net.Conn {
 	return client
 }
 
-// ConnectionString is what azservicebus.NewClientFromConnectionString needs. Before
-// Listen its address leads nowhere, which is of no matter to a client that uses Pipe.
+// ConnectionString returns the string for azservicebus.NewClientFromConnectionString. Before Listen
+// its address leads nowhere, which does not matter to a client that uses Pipe.
 func (s *Server) ConnectionString() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,13 +175,13 @@ func (s *Server) ConnectionString() string {
 	return "Endpoint=sb://" + addr + ";SharedAccessKeyName=" + s.keyName + ";SharedAccessKey=" + s.key + ";UseDevelopmentEmulator=true"
 }
 
-// Close stops listening, cuts all connections, stops all timers and waits until
-// nothing of the server runs any more. Queues can still be inspected.
+// Close stops listening, cuts all connections, stops all timers and waits until no goroutine of the
+// server runs. Queues can still be inspected.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, ln := range s.listeners {
-		_ = ln.Close() // the accept loop ends, that is all there is to it
+		_ = ln.Close() // this ends the accept loop; nothing else to do
 	}
 	s.cutAll()
 	for _, q := range s.queues {
@@ -193,7 +193,7 @@ func (s *Server) Close() {
 	s.running.Wait()
 }
 
-// serve takes a connection on, or closes it.
+// serve accepts or closes a connection.
 func (s *Server) serve(nc net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +207,7 @@ func (s *Server) serve(nc net.Conn) {
 	s.running.Go(c.read)
 }
 
-// after runs f under the mutex when d has passed.
+// after runs f under the mutex after d.
 func (s *Server) after(d time.Duration, f func()) Timer {
 	return s.clock.AfterFunc(d, func() {
 		s.mu.Lock()
@@ -220,7 +220,7 @@ func (s *Server) after(d time.Duration, f func()) Timer {
 	})
 }
 
-// notify wakes everyone in wait.
+// notify wakes all callers of wait.
 func (s *Server) notify() {
 	if s.changed != nil {
 		close(s.changed)
@@ -228,7 +228,7 @@ func (s *Server) notify() {
 	}
 }
 
-// wait returns when done, asked under the mutex after every change, says so.
+// wait returns when done is true. It calls done under the mutex after every change.
 func (s *Server) wait(ctx context.Context, done func() bool) error {
 	for {
 		s.mu.Lock()
@@ -259,8 +259,8 @@ const (
 	cbsNode          = "$cbs"
 )
 
-// entity finds the queue that an address means, and whether it means the
-// queue's management node; nil when there is no such queue.
+// entity returns the queue of an address, or nil, and whether the address is the queue's management
+// node.
 func (s *Server) entity(addr string) (q *Queue, management bool) {
 	name := strings.TrimPrefix(strings.ToLower(addr), "/") // the .NET client sends the path of a URL
 	name, management = strings.CutSuffix(name, managementSuffix)

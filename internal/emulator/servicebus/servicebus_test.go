@@ -15,10 +15,10 @@ import (
 	"fhirsynapse/internal/emulator/servicebus"
 )
 
-// start is when the driven clocks of these tests begin.
+// start is the time at which the manual clocks of these tests begin.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// world is a namespace with the queue "jobs", and the real SDK before it.
+// world connects the real SDK to a namespace with the queue "jobs".
 type world struct {
 	srv    *servicebus.Server
 	clock  *servicebus.ManualClock
@@ -97,7 +97,7 @@ func (w *world) receiver(t *testing.T, o *azservicebus.ReceiverOptions) *azservi
 	return r
 }
 
-// one receives one message; after a cut the SDK may come back with none.
+// one receives one message. After a cut, the SDK may return none.
 func one(t *testing.T, r *azservicebus.Receiver) *azservicebus.ReceivedMessage {
 	t.Helper()
 	ctx := testContext(t)
@@ -117,7 +117,7 @@ func codeOf(err error) azservicebus.Code {
 	return ""
 }
 
-// wantStats compares the counts that move, leaving out the totals.
+// wantStats compares the current counts, without the totals.
 func (w *world) wantStats(t *testing.T, want servicebus.Stats) {
 	t.Helper()
 	got := w.jobs.Stats()
@@ -273,7 +273,7 @@ func TestADeferredMessageIsReceivedByItsNumber(t *testing.T) {
 	m := one(t, r)
 	must(t, r.DeferMessage(ctx, m, nil))
 	w.wantStats(t, servicebus.Stats{Deferred: 1})
-	for range 2 { // the second time after its lock ran out
+	for range 2 { // the second time after its lock expired
 		got, err := r.ReceiveDeferredMessages(ctx, []int64{*m.SequenceNumber}, nil)
 		must(t, err)
 		w.wantStats(t, servicebus.Stats{Locked: 1})
@@ -319,8 +319,8 @@ func TestABatchArrivesInOrder(t *testing.T) {
 	must(t, w.sender.SendMessageBatch(ctx, b, nil))
 	r := w.receiver(t, nil)
 	for i := range n {
-		// One at a time: what comes after a ReceiveMessages of many has returned, the
-		// SDK gives back, and that undoes the order.
+		// Receive one at a time: the SDK releases messages that arrive after a ReceiveMessages of
+		// many has returned, and that changes the order.
 		m := one(t, r)
 		if want := fmt.Sprintf("b%d", i); string(m.Body) != want {
 			t.Fatalf("got %q, want %q", m.Body, want)

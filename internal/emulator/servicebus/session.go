@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// sessionWindow is what we announce: the links' credit is our brake.
+	// sessionWindow is the window that we announce; the links' credit limits the peer.
 	sessionWindow = 1 << 28
-	// maxLinks per session; the SDK attaches two at most.
+	// maxLinks bounds the links of a session; the SDK attaches two at most.
 	maxLinks = 256
-	// linkCredit is what a sender gets; refilled at half.
+	// linkCredit is the credit of a sender, refilled at half.
 	linkCredit = 1000
-	// maxMessage is the limit of the Standard tier's neighbour up: 1 MiB.
+	// maxMessage is 1 MiB, the limit of the Premium tier, the next tier above Standard.
 	maxMessage = 1 << 20
-	// maxUnsettled deliveries of a session stop further ones; the SDK takes 5000 at
-	// a time.
+	// maxUnsettled deliveries of a session stop further deliveries; the SDK takes 5000 at a time.
 	maxUnsettled = 1 << 16
 )
 
@@ -24,22 +23,22 @@ type session struct {
 	c         *conn
 	channel   uint16
 	nextIn    uint32
-	nextOut   uint32 // transfer id of the next transfer that we send
-	delivery  uint32 // id of the next delivery that we send
-	window    int64  // transfers that the peer takes
+	nextOut   uint32 // id of our next transfer
+	delivery  uint32 // id of our next delivery
+	window    int64  // number of transfers that the peer takes
 	backlog   []transfer
 	waiting   int // bytes of backlog
 	links     map[uint32]*link
 	unsettled map[uint32]delivery
 }
 
-// transfer is a frame that waits for the peer's window.
+// transfer holds a frame that waits for the peer's window.
 type transfer struct {
 	performative described
 	payload      []byte
 }
 
-// delivery is a locked message that the peer has.
+// delivery holds a locked message that was sent to the peer.
 type delivery struct {
 	q     *Queue
 	token [16]byte
@@ -57,8 +56,8 @@ func (ses *session) frame(code uint64, members ...any) {
 	ses.c.frame(frameAMQP, ses.channel, described{code, members}, nil)
 }
 
-// drop forgets the links. Messages that the peer holds stay locked until their
-// locks run out, as in the real service.
+// drop forgets the links. Messages that the peer holds stay locked until their locks expire, as in
+// the real service.
 func (ses *session) drop() {
 	for _, l := range ses.links {
 		l.drop()
@@ -66,8 +65,8 @@ func (ses *session) drop() {
 	ses.links, ses.backlog, ses.waiting = map[uint32]*link{}, nil, 0
 }
 
-// attach opens a link, or refuses it the way the specification asks for: attach
-// without source and target, then detach with the error (part 2, section 2.6.3).
+// attach opens a link, or refuses it as the specification requires: attach without source and
+// target, then detach with the error (part 2, section 2.6.3).
 func (ses *session) attach(f fields) error {
 	handle := f.uint32(1)
 	if ses.links[handle] != nil || len(ses.links) >= maxLinks {
@@ -103,7 +102,7 @@ func (ses *session) attach(f fields) error {
 	return nil
 }
 
-// admit finds the node of a link; a condition says why the peer may not have it.
+// admit finds the node of a link. It returns a condition if the peer may not have the link.
 func (c *conn) admit(l *link) (condition, text string) {
 	if l.addr == cbsNode {
 		return "", ""
@@ -131,12 +130,12 @@ func (ses *session) sendFlow(l *link) {
 	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0)))
 }
 
-// serial is a difference of two serial numbers, which wrap (RFC 1982).
+// serial returns a difference of two serial numbers, which wrap (RFC 1982).
 func serial(d uint32) int64 {
 	return int64(int32(d))
 }
 
-// flow takes the peer's window and credit (part 2, sections 2.5.6 and 2.6.7).
+// flow applies the peer's window and credit (part 2, sections 2.5.6 and 2.6.7).
 func (ses *session) flow(f fields) {
 	if next, ok := f.at(0).(uint32); ok {
 		ses.window = serial(next-ses.nextOut) + int64(f.uint32(1)) // a window may be 2^32-1
@@ -176,7 +175,7 @@ func (ses *session) pump() {
 	}
 }
 
-// send puts a transfer on the line, in order, when the window allows.
+// send writes a transfer, in order, when the window allows it.
 func (ses *session) send(t transfer) {
 	ses.backlog = append(ses.backlog, t)
 	ses.waiting += len(t.payload)
@@ -198,11 +197,11 @@ func (ses *session) drain() {
 	}
 }
 
-// disposition settles deliveries that the peer has. It wants to see each settled
-// in return, or hangs.
+// disposition settles deliveries that the peer holds. The peer waits for a settlement of each in
+// return.
 func (ses *session) disposition(f fields) {
 	if !f.bool(0) {
-		return // about deliveries that the peer sent, and we settled those at once
+		return // about deliveries from the peer, which we settled at once
 	}
 	first := f.uint32(1)
 	span := uint32(0)
@@ -214,7 +213,7 @@ func (ses *session) disposition(f fields) {
 		return
 	}
 	full := len(ses.unsettled) >= maxUnsettled
-	var ids []uint32 // from what we know, not from what the peer claims: its range may span 2^32
+	var ids []uint32 // use our own ids: the range that the peer claims may span 2^32
 	for id := range ses.unsettled {
 		if id-first <= span {
 			ids = append(ids, id)
@@ -226,7 +225,7 @@ func (ses *session) disposition(f fields) {
 		delete(ses.unsettled, id)
 		echo := state
 		if state.code == codeRejected {
-			echo = stateRejected // an error in the echo would read as a failed settlement
+			echo = stateRejected // the peer would read an error in the echo as a failed settlement
 		}
 		if !d.q.settle(d.token, outcomeOf(state)) {
 			echo = rejected("com.microsoft:message-lock-lost", "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue.")

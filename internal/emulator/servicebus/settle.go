@@ -2,7 +2,7 @@ package servicebus
 
 import "fmt"
 
-// settlement is what a receiver wants done with a message.
+// settlement is the action that a receiver asks for.
 type settlement int
 
 const (
@@ -10,17 +10,17 @@ const (
 	abandon
 	deferIt
 	reject
-	release // give back uncounted
+	release // return without counting a failure
 )
 
 // outcome is a settlement with its details.
 type outcome struct {
 	settlement
-	reason, description string         // of reject
+	reason, description string         // reason and description of a rejection
 	properties          map[string]any // to set on the message
 }
 
-// outcomeOf reads an AMQP delivery state the way the SDK means it.
+// outcomeOf reads an AMQP delivery state as the SDK means it.
 func outcomeOf(state described) outcome {
 	members, _ := state.val.([]any)
 	f := fields(members)
@@ -57,7 +57,7 @@ func outcomeOf(state described) outcome {
 	}
 }
 
-// set takes over a property that a message can carry.
+// set stores a property that a message can carry.
 func (o *outcome) set(key string, v any) {
 	switch v := v.(type) {
 	case nil, bool, string, uint8, uint16, uint32, uint64, int32, int64, float64:
@@ -65,7 +65,7 @@ func (o *outcome) set(key string, v any) {
 	}
 }
 
-// settle applies an outcome; false means that the lock is gone.
+// settle applies an outcome. It returns false if the lock is lost.
 func (q *Queue) settle(token [16]byte, o outcome) bool {
 	m := q.unlock(token)
 	if m == nil {
@@ -83,7 +83,7 @@ func (q *Queue) settle(token [16]byte, o outcome) bool {
 	case complete:
 		q.completed++
 	case reject:
-		if q.dead == nil { // a dead letter stays one
+		if q.dead == nil { // a dead letter stays a dead letter
 			q.requeue(m)
 			break
 		}

@@ -77,7 +77,7 @@ func FuzzDecodeValue(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was decoded can be said again, and means the same.
+		// A decoded value can be encoded again, with the same meaning.
 		again, rest, err := decodeValue(appendValue(nil, v))
 		if err != nil || len(rest) != 0 {
 			t.Fatalf("again: %v, rest %d", err, len(rest))
@@ -88,7 +88,7 @@ func FuzzDecodeValue(f *testing.F) {
 	})
 }
 
-// conversation is a peer that says hello, opens a session, shows no token and
+// conversation returns the bytes of a peer that says hello, opens a session, shows no token and
 // sends junk.
 func conversation(frames ...[]byte) []byte {
 	b := []byte("AMQP\x00\x01\x00\x00")
@@ -102,7 +102,7 @@ func attachFrame(handle uint32, receiver bool, addr string) []byte {
 	return encodeFrame(frameAMQP, 0, described{codeAttach, []any{"l", handle, receiver, uint8(2), uint8(1), node, node}}, nil)
 }
 
-// talk plays b to a server, and returns when the server is done with it.
+// talk sends b to a server, and returns when the server is done with it.
 func talk(t *testing.T, b []byte) {
 	t.Helper()
 	srv := New(Options{})
@@ -274,7 +274,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	}
 	var peers []net.Conn
 	for range 10 {
-		peers = append(peers, srv.Pipe()) // reads nothing, says nothing
+		peers = append(peers, srv.Pipe()) // reads and sends nothing
 	}
 	q.DelayDeliveries(time.Hour)
 	srv.Close()
@@ -293,7 +293,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
-// The .NET client announces the largest window and leaves a count of zero out.
+// The .NET client announces the largest window and omits a count of zero.
 func TestWindowAndCreditAreUnsigned(t *testing.T) {
 	t.Parallel()
 	const most = 1<<32 - 1
@@ -303,7 +303,7 @@ func TestWindowAndCreditAreUnsigned(t *testing.T) {
 	if ses.window != most || l.credit != most {
 		t.Errorf("window %d, credit %d", ses.window, l.credit)
 	}
-	ses.nextOut, l.count = 5, 3 // sent since, which the peer does not know yet
+	ses.nextOut, l.count = 5, 3 // sent since then; the peer does not know it yet
 	ses.flow(fields{uint32(0), uint32(10), uint32(0), uint32(10), uint32(1), uint32(0), uint32(10)})
 	if ses.window != 5 || l.credit != 7 {
 		t.Errorf("window %d, credit %d", ses.window, l.credit)
