@@ -9,15 +9,14 @@ import (
 	"net/http"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds the bytes that are read of an answer.
 const maxAnswer = 10 << 20
 
-// errHangs says that the host does not come back from an answer before
-// functionTimeout.
+// errHangs reports an answer at which the host would hang until functionTimeout.
 var errHangs = errors.New("the host hangs until functionTimeout; answer a JSON object")
 
-// judge applies the host's rules to an answer; an error is a failed invocation.
-// Its text never holds the answer.
+// judge applies the host's rules to an answer and returns an error for a failed invocation. The
+// text of the error never contains the answer.
 func judge(status int, contentType string, body []byte) error {
 	if status < 200 || status > 299 {
 		return fmt.Errorf("response status code does not indicate success: %d %s", status, http.StatusText(status))

@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// ErrNoFunctions says that the root has no function in a direct child folder:
-// the real host runs on then and never starts the handler.
+// ErrNoFunctions reports that no direct child folder of the root has a function. The real host
+// continues to run in this case, and never starts the handler.
 var ErrNoFunctions = errors.New("no functions found: each needs a function.json in a folder directly below the root; the real host would never start the handler")
 
-// Trigger types of function.json that have a listener here.
+// Trigger types of function.json that have a listener in this package.
 const (
 	timerTrigger      = "timerTrigger"
 	serviceBusTrigger = "serviceBusTrigger"
 )
 
-// functionName is what the host accepts as a function's folder.
+// functionName matches the folder names that the host accepts for a function.
 var functionName = regexp.MustCompile(`(?i)^[a-z][a-z0-9_-]{0,127}$`)
 
-// app is a function app as read from its folder.
+// app is a function app, read from its folder.
 type app struct {
 	root       string
 	executable string
@@ -49,10 +49,10 @@ type app struct {
 type function struct {
 	name    string
 	trigger binding
-	// Of a timer; turn is taken for a run, since runs never overlap.
+	// Set for a timer. A run holds turn, because runs never overlap.
 	schedule schedule
 	turn     chan struct{}
-	// Of a Service Bus queue; the connection string is a secret.
+	// Set for a Service Bus queue. The connection string is a secret.
 	queue, connection string
 }
 
@@ -69,8 +69,8 @@ type binding struct {
 	SubscriptionName, Source, AuthLevel string
 }
 
-// load reads the app below root. lookup finds a setting; all faults are
-// reported together.
+// load reads the app below root, with settings to resolve its values. All faults are reported
+// together.
 func load(root string, settings settings) (*app, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -89,7 +89,7 @@ func load(root string, settings settings) (*app, error) {
 		root:            root,
 		initialization:  c.span(30*time.Second, "customHandler", "initializationTimeout"),
 		functionTimeout: c.span(30*time.Minute, "functionTimeout"),
-		// 16 a core is the extension's default.
+		// The extension's default is 16 per core.
 		maxCalls: c.number(16*runtime.NumCPU(), "extensions", "serviceBus", "maxConcurrentCalls"),
 		renewFor: c.span(5*time.Minute, "extensions", "serviceBus", "maxAutoLockRenewalDuration"),
 	}
@@ -109,8 +109,7 @@ func load(root string, settings settings) (*app, error) {
 	return a, nil
 }
 
-// findExecutable applies the host's rule: a file in workerDirectory, else a
-// command of the PATH.
+// findExecutable applies the host's rule: a file in workerDirectory, or else a command of the PATH.
 func (a *app) findExecutable(c *hostConfig) {
 	description := func(name string) string { return c.text("customHandler", "description", name) }
 	a.dir = a.root
@@ -160,7 +159,7 @@ func (a *app) readFunctions(settings settings) ([]*function, error) {
 		dir := filepath.Join(a.root, e.Name())
 		text, err := os.ReadFile(filepath.Join(dir, "function.json")) // #nosec G304 -- as above
 		if err != nil {
-			continue // no folder, or none of a function: skipped in silence, as the host does
+			continue // not a folder, or not of a function: skipped silently, as the host does
 		}
 		if !functionName.MatchString(e.Name()) || strings.EqualFold(e.Name(), "host") {
 			a.note("folder %s: not a valid function name, skipped", e.Name())
@@ -190,7 +189,7 @@ func (a *app) note(format string, args ...any) {
 	a.notes = append(a.notes, fmt.Sprintf(format, args...))
 }
 
-// readFunction gives nil for a function that is disabled.
+// readFunction reads a function.json. It returns nil for a disabled function.
 func readFunction(name string, text []byte, settings settings) (*function, error) {
 	var file struct {
 		Disabled any
@@ -244,13 +243,13 @@ func readFunction(name string, text []byte, settings settings) (*function, error
 	return f, errors.Join(faults...)
 }
 
-// settings are the app settings, over the environment.
+// settings holds the app settings, which take precedence over the environment.
 type settings struct {
 	given       map[string]string
 	environment []string
 }
 
-// find looks a setting up, in any case of letters, as .NET does.
+// find returns a setting. Case does not matter, as in .NET.
 func (s settings) find(name string) (string, bool) {
 	if v, ok := s.given[name]; ok {
 		return v, true
@@ -270,7 +269,7 @@ func (s settings) find(name string) (string, bool) {
 
 var reference = regexp.MustCompile(`%([^%]+)%`)
 
-// expand puts settings in the place of %NAME%.
+// expand replaces %NAME% by the setting NAME.
 func (s settings) expand(text string) (string, error) {
 	var faults []error
 	out := reference.ReplaceAllStringFunc(text, func(m string) string {
@@ -283,7 +282,7 @@ func (s settings) expand(text string) (string, error) {
 	return out, errors.Join(faults...)
 }
 
-// connection finds the connection string of a Service Bus trigger.
+// connection returns the connection string of a Service Bus trigger.
 func (s settings) connection(name string) (string, error) {
 	name, err := s.expand(name)
 	if err != nil {
@@ -301,8 +300,7 @@ func (s settings) connection(name string) (string, error) {
 	return "", fmt.Errorf("the setting %s is not set", name)
 }
 
-// hostConfig reads host.json, over which settings named
-// AzureFunctionsJobHost__a__b go.
+// hostConfig reads host.json. Settings named AzureFunctionsJobHost__a__b override it.
 type hostConfig struct {
 	tree     map[string]any
 	settings settings
@@ -386,7 +384,7 @@ func (c *hostConfig) checkVersion() {
 
 var span = regexp.MustCompile(`^(?:(\d{1,4})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2}(?:\.\d{1,7})?))?$`)
 
-// parseSpan reads a .NET TimeSpan; "-1" is no limit, and gives 0.
+// parseSpan reads a .NET TimeSpan. "-1" means no limit and returns 0.
 func parseSpan(s string) (time.Duration, error) {
 	if s == "-1" {
 		return 0, nil
@@ -398,7 +396,7 @@ func parseSpan(s string) (time.Duration, error) {
 	part := func(i int) float64 {
 		f, err := strconv.ParseFloat(m[i], 64)
 		if err != nil {
-			return 0 // not given
+			return 0 // missing
 		}
 		return f
 	}

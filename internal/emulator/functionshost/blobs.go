@@ -8,12 +8,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// blobTries is how often the real host calls a function for a blob before the blob
-// goes to the queue webjobs-blobtrigger-poison, within 60 to 140 ms.
+// blobTries is the number of times that the real host calls a function for a blob, within 60 to 140
+// ms. After them, the blob goes to the queue webjobs-blobtrigger-poison.
 const blobTries = 5
 
-// BlobFound calls a function for a blob as a polling blobTrigger with deferred binding
-// does: five times at once while it fails. The error is then that of the last call.
+// BlobFound calls a function for a blob as a polling blobTrigger with deferred binding does: up to
+// five times in a row while it fails. It returns the error of the last call.
 func (h *Host) BlobFound(ctx context.Context, function, url string, size int64) error {
 	f := h.function(function)
 	if f == nil {
@@ -30,7 +30,7 @@ func (h *Host) BlobFound(ctx context.Context, function, url string, size int64) 
 	})
 }
 
-// blobBody is the body of a blobTrigger with deferred binding. The ETag never arrives.
+// blobBody returns the body of a blobTrigger with deferred binding. The ETag never arrives.
 func blobBody(f *function, url string, size int64, now time.Time) invocation {
 	return invocation{
 		Data: map[string]any{f.trigger.Name: map[string]any{

@@ -10,26 +10,26 @@ import (
 	"github.com/google/uuid"
 )
 
-// invocation is the body that the host POSTs.
+// invocation is the body of the host's POST.
 type invocation struct {
 	Data     map[string]any
 	Metadata map[string]any
 }
 
-// Times as Newtonsoft writes what is left of a DateTimeOffset and of a DateTime
-// after ToString: no sub-seconds, and the latter without a zone.
+// Formats in which Newtonsoft writes a DateTimeOffset and a DateTime after ToString: without
+// sub-seconds, and a DateTime also without a zone.
 const (
 	offsetTime = "2006-01-02T15:04:05-07:00"
 	bareTime   = "2006-01-02T15:04:05"
-	// statusTime is that of the timer's status, which is serialised directly.
+	// statusTime is the format in the timer's status, which is serialized directly.
 	statusTime = "2006-01-02T15:04:05.9999999-07:00"
 )
 
-// never is what older hosts send for the last run of a timer that has not run:
-// year 1, without a zone (azure-functions-host#7391).
+// never is the last run of a timer that has not run, as older hosts send it: year 1, without a zone
+// (azure-functions-host#7391).
 const never = "0001-01-01T00:00:00"
 
-// timerStatus is what the host remembers of a timer.
+// timerStatus holds the times that the host remembers of a timer.
 type timerStatus struct{ last, next time.Time }
 
 func timerBody(f *function, status timerStatus, pastDue bool, now time.Time) invocation {
@@ -55,7 +55,8 @@ func timerBody(f *function, status timerStatus, pastDue bool, now time.Time) inv
 	}
 }
 
-// messageBody is a Service Bus message as the trigger's dataType has it.
+// messageBody returns the body for a Service Bus message in the form that the trigger's dataType
+// selects.
 func messageBody(f *function, m *azservicebus.ReceivedMessage, now time.Time) invocation {
 	meta := map[string]any{
 		"MessageId":     quoted(m.MessageID),
@@ -103,8 +104,8 @@ func messageBody(f *function, m *azservicebus.ReceivedMessage, now time.Time) in
 	return invocation{Data: map[string]any{f.trigger.Name: data}, Metadata: meta}
 }
 
-// copyProperties puts the top-level properties of a JSON body into the metadata,
-// over the host's own: a trap of bindings that are not binary.
+// copyProperties copies the top-level properties of a JSON body into the metadata, where they
+// replace the host's own. This is a trap of bindings that are not binary.
 func copyProperties(meta map[string]any, body []byte) {
 	var object map[string]any
 	if json.Unmarshal(body, &object) != nil {
@@ -125,10 +126,10 @@ func copyProperties(meta map[string]any, body []byte) {
 	}
 }
 
-// quoted is a string as the host writes it: JSON in a string.
+// quoted returns a string as the host writes it: JSON in a string.
 func quoted(s string) string { return plain(s) }
 
-// plain is a value as JSON text, to be put into a string.
+// plain returns a value as JSON text, for use in a string.
 func plain(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil { // numbers and strings always marshal

@@ -17,9 +17,9 @@ import (
 	"fhirsynapse/internal/emulator/servicebus"
 )
 
-// TestHostContract holds the stand-in against what the real host, 4.1037.0, was seen
-// to do. Where the source of the host says so too, the comment names the file, below
-// src/WebJobs.Script of github.com/Azure/azure-functions-host.
+// TestHostContract compares the emulator with the observed behavior of the real host, 4.1037.0. If
+// the source of the host confirms it, the comment names the file, below src/WebJobs.Script of
+// github.com/Azure/azure-functions-host.
 func TestHostContract(t *testing.T) {
 	t.Parallel()
 	for name, check := range map[string]func(*testing.T){
@@ -139,7 +139,7 @@ func contractEmpty(t *testing.T) {
 	}
 }
 
-// hostProcess is a host in a process of its own, whose handler prints its address.
+// hostProcess starts a host in a separate process. The handler prints its address.
 func hostProcess(t *testing.T, functions map[string]string) (host *exec.Cmd, out *bufio.Scanner, address string) {
 	t.Helper()
 	root := newApp(t, functions)
@@ -214,7 +214,7 @@ func contractKill(t *testing.T) {
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = host.Wait() // killed, as meant
+	_ = host.Wait() // killed, as intended
 	if !alive(t.Context(), t, address) {
 		t.Error("the handler did not outlive its host")
 	}
@@ -240,7 +240,7 @@ func contractReload(t *testing.T) {
 	if err := w.FireTimer(t.Context(), "Ok"); err != nil {
 		t.Error(err)
 	}
-	w.KillHandler() // the second is supervised as the first was
+	w.KillHandler() // the second is supervised like the first
 	if err := w.FireTimer(t.Context(), "Ok"); err != nil {
 		t.Error(err)
 	}

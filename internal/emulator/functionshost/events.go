@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// EventKind says what happened.
+// EventKind is the kind of an Event.
 type EventKind int
 
 // The kinds of events.
@@ -14,14 +14,14 @@ const (
 	HandlerReady                        // it answered GET /
 	HandlerExited                       // it ended and was reaped
 	InvocationStarted
-	InvocationEnded  // Err says how
+	InvocationEnded  // Err has the failure
 	MessageCompleted // settled at the broker
 	MessageAbandoned
 	MessageLost // could not be settled: the lock expires and the broker delivers again
-	HostEnded   // Err says why, nil for a stop
+	HostEnded   // Err has the reason, nil for a stop
 )
 
-// String names the kind.
+// String returns the name of the kind.
 func (k EventKind) String() string {
 	names := [...]string{
 		"unknown", "handler started", "handler ready", "handler exited", "invocation started",
@@ -33,7 +33,7 @@ func (k EventKind) String() string {
 	return names[k]
 }
 
-// Event is something that tests and the sandbox may wait for.
+// Event reports a change that tests and the sandbox may wait for.
 type Event struct {
 	Kind       EventKind
 	Function   string // of an invocation or message
@@ -46,22 +46,21 @@ type Event struct {
 // FunctionStats counts the invocations of a function.
 type FunctionStats struct {
 	Invocations, Succeeded, Failed int
-	// Reasons counts the failures by their cause.
+	// Reasons counts the failures by cause.
 	Reasons map[string]int
 }
 
-// Stats is what has happened so far.
+// Stats counts the events up to now.
 type Stats struct {
 	Functions map[string]FunctionStats
-	// Starts counts the handler processes, Crashes those that ended badly.
+	// Starts counts the handler processes, Crashes the processes that ended with a failure.
 	Starts, Crashes int
-	// PeakMemory is the largest resident size of any handler process, in bytes;
-	// 0 where the system does not tell. It is looked at after each invocation, at
-	// Stats and before each kill.
+	// PeakMemory is the largest resident size of any handler process in bytes, or 0 if the system
+	// does not report it. It is read after each invocation, at Stats and before each kill.
 	PeakMemory int64
 }
 
-// maxReasons bounds the different failure texts that are kept per function.
+// maxReasons bounds the number of different failure texts per function.
 const maxReasons = 100
 
 // counters collects Stats.
@@ -100,7 +99,7 @@ func (c *counters) invocation(function string, err error) {
 	})
 }
 
-// snapshot copies the counters.
+// snapshot returns a copy of the counters.
 func (c *counters) snapshot() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -27,7 +27,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// wait returns when the log has a text.
+// wait returns when the log contains text.
 func (b *lockedBuffer) wait(t *testing.T, text string) {
 	t.Helper()
 	ctx := within(t)
@@ -42,7 +42,7 @@ func (b *lockedBuffer) wait(t *testing.T, text string) {
 	}
 }
 
-// steps is a clock that a test moves.
+// steps is a clock that a test advances.
 type steps struct {
 	mu sync.Mutex
 	at time.Duration

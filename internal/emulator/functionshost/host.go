@@ -15,63 +15,63 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// The restart rule of the host: the third error with no gap of more than half an
-// hour between them ends it.
+// Restart rule of the host: it ends at the third error, if the gaps between errors are at most half
+// an hour.
 const (
 	maxErrors = 3
 	errorGap  = 30 * time.Minute
 )
 
-// Exit codes that the host treats apart.
+// Exit codes with a special meaning for the host.
 const (
-	exitDone    = 0   // ended well, so not restarted
+	exitDone    = 0   // a normal end: not restarted
 	exitRestart = 200 // asks for a restart, which does not count
 )
 
 // Reasons for the end of a host.
 var (
-	// ErrCrashing says that the handler failed three times.
+	// ErrCrashing reports that the handler failed three times.
 	ErrCrashing = errors.New("the handler failed three times with less than half an hour between: the host gives up")
-	// ErrExitedZero says that the handler ended with code 0 before it answered.
+	// ErrExitedZero reports that the handler ended with code 0 before it answered.
 	ErrExitedZero = errors.New("the handler ended with exit code 0 before it answered GET /: the host takes that for a good end and does not restart it")
-	// ErrSlow says that an invocation waited too long for a handler.
+	// ErrSlow reports that an invocation waited too long for a handler.
 	ErrSlow = errors.New("an invocation waited four times initializationTimeout for the handler: the host gives up")
 )
 
 var errStopping = errors.New("the host is stopping")
 
-// Options configure a Host. Root, Log and Now are required.
+// Options configures a Host. Root, Log and Now are required.
 type Options struct {
-	// Root is the staged function app.
+	// Root is the folder of the packaged function app.
 	Root string
-	// Settings are the app settings: they resolve %NAME% and connections, and the
-	// handler gets them in its environment.
+	// Settings holds the app settings. They resolve %NAME% and connections, and are part of the
+	// handler's environment.
 	Settings map[string]string
-	// Env is the environment the handler inherits besides, and the second place
-	// for settings; pass os.Environ() to do as the real host does.
+	// Env is the rest of the handler's environment, and the second source of settings. Pass
+	// os.Environ() to behave as the real host.
 	Env []string
 	Log *slog.Logger
-	// Stdout gets the handler's standard output, whole lines, one write each; Log
-	// at level info when nil.
+	// Stdout receives the handler's standard output, one write per line. If nil, the lines go to
+	// Log at level info.
 	Stdout io.Writer
-	// Stderr gets its standard error; Log at level error when nil (or warn, for
-	// lines with "warn" in them: the host's rule).
+	// Stderr receives the handler's standard error. If nil, the lines go to Log at level error, or
+	// warn for lines that contain "warn": the host's rule.
 	Stderr io.Writer
 	Now    func() time.Time
-	// LeaveHandler leaves the handler running when the host ends, without a signal, as
-	// the real host does. It is for a host in a process of its own: a handler ends
-	// itself when its parent process is gone.
+	// LeaveHandler leaves the handler running when the host ends, without a signal, as the real
+	// host does. It is for a host in its own process: a handler ends itself when its parent process
+	// is gone.
 	LeaveHandler bool
-	// RunTimersAtStart fires every timer once as past due, as the real host does
-	// when a tick was missed while it was down.
+	// RunTimersAtStart fires every timer once as past due, as the real host does after it missed a
+	// tick.
 	RunTimersAtStart bool
-	// OnEvent is told what happens, from many goroutines; it must not block.
+	// OnEvent receives the events, from many goroutines. It must not block.
 	OnEvent func(Event)
-	// ServiceBus is passed to the SDK, for instance with a connection in memory.
+	// ServiceBus is passed to the SDK, for example with a connection in memory.
 	ServiceBus *azservicebus.ClientOptions
 }
 
-// Host is a running stand-in host.
+// Host is a running emulator of the host.
 type Host struct {
 	launcher
 	life
@@ -91,23 +91,23 @@ type launcher struct {
 	output sync.Mutex // one line at a time to Stdout and Stderr
 }
 
-// life knows the handler that runs, and whether the host is to end.
+// life holds the running handler, and whether the host must end.
 type life struct {
 	mu      sync.Mutex
-	current *process      // the running process, ready or not; nil when there is none
-	ready   *process      // the same, once it answers
-	dead    bool          // it ended with code 0 and stays away
-	changed chan struct{} // closed and replaced when ready or dead change
-	cause   error         // why the host ended
+	current *process      // the running process, ready or not; nil if none runs
+	ready   *process      // the same process, once it answers
+	dead    bool          // it ended with code 0 and is not restarted
+	changed chan struct{} // closed and replaced when ready or dead changes
+	cause   error         // the reason of the end
 
 	end      sync.Once
 	stopping chan struct{} // closed: no new work, no restart
-	done     chan struct{} // closed: all is gone
+	done     chan struct{} // closed: everything has ended
 }
 
-// Start reads the app, starts its handler and, once that answers, the timers and
-// queue listeners. It fails, leaving nothing behind, when the app cannot run:
-// see ErrNoFunctions, ErrCrashing, ErrExitedZero. The end of ctx is a Stop.
+// Start reads the app, starts its handler and, once the handler answers, the timers and queue
+// listeners. If the app cannot run, it fails and leaves nothing behind: see ErrNoFunctions,
+// ErrCrashing, ErrExitedZero. The end of ctx stops the host.
 func Start(ctx context.Context, o Options) (*Host, error) {
 	if o.Log == nil || o.Now == nil {
 		return nil, errors.New("start the functions host: Log and Now are required")
@@ -133,7 +133,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 
 	h.listen, h.unlisten = context.WithCancel(ctx)
-	// The handler outlives the listeners: its end is ordered by run.
+	// The handler outlives the listeners: run controls its end.
 	life, kill := context.WithCancel(context.WithoutCancel(ctx))
 	first := make(chan struct{})
 	supervised := make(chan struct{})
@@ -152,7 +152,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	return h, nil
 }
 
-// cmpErr is the first error that is one.
+// cmpErr returns the first non-nil error.
 func cmpErr(errs ...error) error {
 	i := slices.IndexFunc(errs, func(err error) bool { return err != nil })
 	if i < 0 {
@@ -161,12 +161,12 @@ func cmpErr(errs ...error) error {
 	return errs[i]
 }
 
-// startListeners starts a goroutine per trigger. life is that of invocations.
+// startListeners starts a goroutine per trigger. life is the context of the invocations.
 func (h *Host) startListeners(life context.Context, queues []*queueListener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	select {
-	case <-h.stopping: // run may be waiting for h.work already
+	case <-h.stopping: // run may already wait for h.work
 		return
 	default:
 	}
@@ -180,7 +180,7 @@ func (h *Host) startListeners(life context.Context, queues []*queueListener) {
 	}
 }
 
-// run orders the end: listeners, handler, what is in flight.
+// run ends the listeners, the handler and the running calls, in this order.
 func (h *Host) run(ctx context.Context, kill context.CancelFunc, supervised <-chan struct{}) {
 	select {
 	case <-ctx.Done():
@@ -209,11 +209,10 @@ func (h *Host) run(ctx context.Context, kill context.CancelFunc, supervised <-ch
 	close(h.done)
 }
 
-// drainLimit is how long the real host waits for calls that run when it is told to
-// stop.
+// drainLimit is the time for which the real host waits for running calls when it is stopped.
 const drainLimit = 10 * time.Second
 
-// drain waits for the calls that run, and then gives up on them.
+// drain waits for the running calls, up to drainLimit.
 func (h *Host) drain() {
 	drained := make(chan struct{})
 	go func() {
@@ -228,7 +227,7 @@ func (h *Host) drain() {
 	}
 }
 
-// finish begins the end. The first cause counts.
+// finish starts the end of the host. The first cause counts.
 func (h *life) finish(cause error) {
 	h.end.Do(func() {
 		h.mu.Lock()
@@ -238,33 +237,32 @@ func (h *life) finish(cause error) {
 	})
 }
 
-// Stop ends the host: listeners first, then the handler by SIGKILL, and it
-// returns when everything is gone. What was in flight has failed, and its
-// messages are abandoned. With Options.LeaveHandler the calls that run have ten
-// seconds to end, and the handler stays. It may be called more than once.
+// Stop ends the listeners, then the handler by SIGKILL, and returns when everything has ended.
+// Running calls fail, and their messages are abandoned; with Options.LeaveHandler they have ten
+// seconds to end, and the handler continues. Stop may be called more than once.
 func (h *Host) Stop() {
 	h.finish(nil)
 	<-h.done
 }
 
-// Done is closed when the host has ended, by itself or by Stop.
+// Done returns a channel that is closed when the host has ended, by itself or by Stop.
 func (h *life) Done() <-chan struct{} { return h.done }
 
-// Wait waits for the end of the host and says why it ended; nil for a Stop or
-// the end of its context.
+// Wait waits for the end of the host and returns its cause; nil for a Stop or the end of its
+// context.
 func (h *Host) Wait() error {
 	<-h.done
 	return h.Err()
 }
 
-// Err is why the host ended by itself; nil while it runs.
+// Err returns the reason why the host ended by itself; nil while it runs.
 func (h *life) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.cause
 }
 
-// HandlerPID is the process id of the running handler; 0 when there is none.
+// HandlerPID returns the process id of the running handler, or 0 if none runs.
 func (h *life) HandlerPID() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -274,9 +272,8 @@ func (h *life) HandlerPID() int {
 	return h.current.pid
 }
 
-// KillHandler ends the handler by SIGKILL, as a crash: it counts, and the host
-// restarts it or gives up. It returns when the process is reaped, and says
-// whether there was one.
+// KillHandler ends the handler by SIGKILL. This counts as a crash: the host restarts the handler or
+// gives up. It returns when the process is reaped, and reports whether a handler was running.
 func (h *Host) KillHandler() bool {
 	h.mu.Lock()
 	p := h.current
@@ -289,7 +286,7 @@ func (h *Host) KillHandler() bool {
 	return true
 }
 
-// Functions lists the functions of the app that are not disabled.
+// Functions returns the enabled functions of the app.
 func (h *launcher) Functions() []string {
 	var names []string
 	for _, f := range h.app.functions {
@@ -298,7 +295,7 @@ func (h *launcher) Functions() []string {
 	return names
 }
 
-// Stats is what has happened so far; it may be asked after the end too.
+// Stats returns the counts up to now. It can be called after the end, too.
 func (h *Host) Stats() Stats {
 	h.mu.Lock()
 	p := h.current
@@ -309,27 +306,27 @@ func (h *Host) Stats() Stats {
 	return h.counters.snapshot()
 }
 
-// sample looks at the memory of a running process.
+// sample reads the memory size of a running process.
 func (h *Host) sample(p *process) {
 	n := peakMemory(p.pid)
 	h.counters.change(func(s *Stats) { s.PeakMemory = max(s.PeakMemory, n) })
 }
 
-// supervise runs the handler again and again, by the host's rules. first is
-// closed when the handler answers for the first time.
+// supervise runs the handler, and restarts it by the host's rules. It closes first when the handler
+// answers for the first time.
 func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 	faults, last := 0, time.Time{}
 	var once sync.Once
-	port, err := freePort(ctx) // the same for every process, but after a reload
+	port, err := freePort(ctx) // the same for every process, except after a reload
 	if err != nil {
 		h.finish(fmt.Errorf("find a port for the handler: %w", err))
 		return
 	}
 	for ctx.Err() == nil && !h.isStopping() {
 		p, err := h.launch(ctx, port)
-		// Linux refuses to start a file that another thread's child, between fork
-		// and exec, still holds open for writing (golang.org/issue/22315): a freshly
-		// staged handler, for some milliseconds.
+		// Linux refuses to start a file that another thread's child, between fork and exec, still
+		// holds open for writing (golang.org/issue/22315). This concerns a newly written handler,
+		// for some milliseconds.
 		for range 100 {
 			if !errors.Is(err, syscall.ETXTBSY) {
 				break
@@ -339,7 +336,7 @@ func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				h.finish(err) // the real host does not try again either
+				h.finish(err) // the real host does not retry, either
 			}
 			return
 		}
@@ -405,7 +402,7 @@ func (h *life) setGone(forGood bool) {
 	h.wake()
 }
 
-// wake tells those who wait for a handler; h.mu is held.
+// wake notifies the goroutines that wait for a handler. The caller holds h.mu.
 func (h *life) wake() {
 	close(h.changed)
 	h.changed = make(chan struct{})
@@ -440,6 +437,6 @@ func (h *launcher) stderrLine(b []byte) {
 func (h *launcher) writeLine(w io.Writer, b []byte) {
 	h.output.Lock()
 	defer h.output.Unlock()
-	// A sink that fails must not stop the handler.
+	// A failing writer must not stop the handler.
 	_, _ = w.Write(append(bytes.Clone(b), '\n'))
 }

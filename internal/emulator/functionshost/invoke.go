@@ -14,15 +14,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrHandlerEnded says that the host ended the handler in the middle of an invocation.
+// ErrHandlerEnded reports that the host ended the handler during an invocation.
 var ErrHandlerEnded = errors.New("the host has ended the handler")
 
-// hostVersion is what the stand-in says it is.
+// hostVersion is the version that the emulator announces.
 const hostVersion = "4.1048.200.0"
 
-// Invoke calls a function with a body of the caller's, as the host would for a
-// trigger that has no listener here: {"Data": ..., "Metadata": ...}. It returns
-// the failure of the invocation. The body is streamed.
+// Invoke calls a function with the given body, as the host would for a trigger without a listener
+// here: {"Data": ..., "Metadata": ...}. It streams the body and returns the failure of the
+// invocation.
 func (h *Host) Invoke(ctx context.Context, function string, body io.Reader) error {
 	f := h.function(function)
 	if f == nil {
@@ -31,9 +31,8 @@ func (h *Host) Invoke(ctx context.Context, function string, body io.Reader) erro
 	return h.tracked(func() error { return h.invoke(ctx, f, body) })
 }
 
-// FireTimer runs a timer's function now, as a person would by the admin API.
-// A run of the same timer that is under way is waited for. It returns the
-// failure of the invocation.
+// FireTimer runs a timer's function now, as a person would by the admin API. It waits for a running
+// call of the same timer first, and returns the failure of the invocation.
 func (h *Host) FireTimer(ctx context.Context, function string) error {
 	f := h.function(function)
 	if f == nil || f.schedule == nil {
@@ -77,7 +76,7 @@ func (h *Host) tracked(f func() error) error {
 	return f()
 }
 
-// encoded is the JSON of a body, as a stream.
+// encoded returns the JSON of a body, as a stream.
 func encoded(body invocation) io.Reader {
 	r, w := io.Pipe()
 	go func() { _ = w.CloseWithError(json.NewEncoder(w).Encode(body)) }()
@@ -87,7 +86,7 @@ func encoded(body invocation) io.Reader {
 // invoke calls a function and judges the answer.
 func (h *Host) invoke(ctx context.Context, f *function, body io.Reader) error {
 	if c, ok := body.(io.Closer); ok {
-		defer func() { _ = c.Close() }() // frees the writer of a body that nobody has read
+		defer func() { _ = c.Close() }() // releases the writer of an unread body
 	}
 	id := uuid.NewString()
 	started := h.opt.Now()
@@ -110,8 +109,8 @@ func (h *Host) invoke(ctx context.Context, f *function, body io.Reader) error {
 	return err
 }
 
-// await waits for a handler that answers. The real host shuts down when that
-// takes four times initializationTimeout.
+// await waits for a handler that answers. The real host shuts down if that takes four times
+// initializationTimeout.
 func (h *Host) await(ctx context.Context) (*process, error) {
 	var limit <-chan time.Time
 	if h.app.initialization > 0 {
@@ -142,10 +141,10 @@ func (h *Host) await(ctx context.Context) (*process, error) {
 	}
 }
 
-// post sends one request. The real host sends it without a cancellation token,
-// so nothing but the end of the process cuts it.
+// post sends one request. The real host sends it without a cancellation token, so only the end of
+// the process interrupts it.
 func (h *Host) post(ctx context.Context, p *process, f *function, id string, body io.Reader) error {
-	// Only a Reader: net/http would take the length of what it knows, and the
+	// Hide all methods but Read: net/http would set the length of a body that it knows, and the
 	// host sends in chunks.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/"+f.name, struct{ io.Reader }{body})
 	if err != nil {
@@ -194,17 +193,18 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 	return err
 }
 
-// killAfterTimeout is how much later than functionTimeout the handler is killed.
+// killAfterTimeout is the time between functionTimeout and the kill of the handler.
 const killAfterTimeout = 2 * time.Second
 
-// noticeLimit is how long a cut request waits for the end of the handler to be
-// noticed. Without it the broker's next deliveries would all fail on a handler
-// that is dead but not reaped, and a busy machine would fill dead-letter queues.
+// noticeLimit bounds the wait of an interrupted request until the end of the handler is noticed.
+// Without this wait, the broker's next deliveries would all fail on a handler that is dead but not
+// reaped, and a busy machine would fill dead-letter queues.
 const noticeLimit = 2 * time.Second
 
-// cut names what ended a request in the middle, in a text that repeats.
+// cut returns the cause of an interrupted request, in a text that stays the same for the same
+// cause.
 func (h *Host) cut(ctx context.Context, p *process, err error) error {
-	// The port of a process that ends is closed a moment before the end is noticed.
+	// The port of an ending process closes a moment before the end is noticed.
 	if errors.Is(err, syscall.ECONNREFUSED) && !p.gone() && !ending(p.pid) {
 		return errors.New("connection refused: the handler runs and has closed its port")
 	}

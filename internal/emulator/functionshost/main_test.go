@@ -21,9 +21,8 @@ import (
 	"fhirsynapse/internal/azfunc"
 )
 
-// The test binary is also the handler that the tests' hosts start, and the host
-// that a test kills: which one it is, its first argument tells, or the
-// environment that a host gives.
+// TestMain runs the tests, the handler that the tests' hosts start, or the host that a test kills.
+// The first argument or the environment of a host selects one of them.
 func TestMain(m *testing.M) {
 	port, underHost := os.LookupEnv("FUNCTIONS_CUSTOMHANDLER_PORT")
 	switch {
@@ -54,7 +53,7 @@ func actAsHost(root string) int {
 	return 0
 }
 
-// actAsProduct answers with the product's own wire code, and prints what it got.
+// actAsProduct answers with the product's own wire code, and prints what it received.
 func actAsProduct(port string) int {
 	echo := func(name string, read func(azfunc.Invocation) (any, error)) azfunc.Func {
 		return func(_ context.Context, in azfunc.Invocation) error {
@@ -81,7 +80,7 @@ func actAsProduct(port string) int {
 	return 1
 }
 
-// actAsHandler is a handler that misbehaves as its functions' names say.
+// actAsHandler runs a handler that misbehaves as the names of its functions suggest.
 func actAsHandler(port, mode string) int {
 	switch mode {
 	case "crash":
@@ -149,7 +148,7 @@ func actAsHandler(port, mode string) int {
 	})
 	say(os.Stderr, "%v\n", http.Serve(l, mux)) // #nosec G114 -- a test's own
 	if !errors.Is(err, net.ErrClosed) {
-		select {} // it has closed its port, and runs
+		select {} // it has closed its port, but runs
 	}
 	return 1
 }
@@ -160,10 +159,10 @@ const (
 	otherFunction = `{"bindings":[{"type":"eventGridTrigger","name":"event"}]}`
 )
 
-// say writes for whoever reads the other end; nobody is told when nobody does.
+// say writes to a reader that may be gone, so it ignores errors.
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
-// newApp writes a function app whose handler is this test binary .
+// newApp writes a function app with this test binary as handler.
 func newApp(t *testing.T, functions map[string]string) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -189,14 +188,14 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// world is a host under test with what it said.
+// world holds a host under test with its events and output.
 type world struct {
 	*Host
 	events chan Event
 	stdout chan string
 }
 
-// options are those of a host whose events and output a test can wait for.
+// options returns the options of a host with events and output that a test can wait for.
 func options(t *testing.T, root, mode string) (Options, *world) {
 	t.Helper()
 	w := &world{events: make(chan Event, 10_000), stdout: make(chan string, 10_000)}
@@ -279,7 +278,7 @@ func (w *world) line(t *testing.T, prefix string) string {
 	}
 }
 
-// reaped says whether no process has that id.
+// reaped reports whether the process no longer exists.
 func reaped(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// isolate gives the handler its own process group and, where tied is set, ties its
-// life to ours. Linux ties it to the thread that starts the child, see launch.
+// isolate sets a process group for the handler and, if tied is set, ends the handler with our
+// process. Linux ties it to the thread that starts the child, see launch.
 func isolate(cmd *exec.Cmd, tied bool) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if tied {
@@ -17,19 +17,19 @@ func isolate(cmd *exec.Cmd, tied bool) {
 	}
 }
 
-// killGroup ends the handler and whatever it has started.
+// killGroup ends the handler and all processes that it has started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-// ending reports whether a process has ended, or is past the point of no return: Linux
-// takes its memory first, then closes its files, and then tells its parent.
+// ending reports whether a process has ended, or has begun to end: Linux first releases its memory,
+// then closes its files, and then notifies its parent.
 func ending(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	return err != nil || !bytes.Contains(text, []byte("VmHWM:"))
 }
 
-// peakMemory is the largest resident size of a running process, in bytes; 0 when
-// unknown. Not from rusage after the end: Linux starts a child's maxrss with that
-// of its parent, whose memory it shares until exec.
+// peakMemory returns the largest resident size of a running process in bytes, or 0 if unknown. It
+// does not use rusage after the end: Linux starts a child's maxrss with the value of its parent, as
+// they share memory until exec.
 func peakMemory(pid int) int64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {

@@ -7,15 +7,14 @@ import (
 	"syscall"
 )
 
-// isolate gives the handler its own process group. Only Linux can also tie its
-// life to ours.
+// isolate sets a process group for the handler. Only Linux can also end it with our process.
 func isolate(cmd *exec.Cmd, _ bool) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// killGroup ends the handler and whatever it has started.
+// killGroup ends the handler and all processes that it has started.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-// ending is unknown here.
+// ending returns false: unknown here.
 func ending(int) bool { return false }
 
-// peakMemory is unknown here.
+// peakMemory returns 0: unknown here.
 func peakMemory(int) int64 { return 0 }

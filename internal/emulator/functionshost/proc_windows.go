@@ -15,8 +15,8 @@ func killGroup(pid int) {
 	}
 }
 
-// ending is unknown here.
+// ending returns false: unknown here.
 func ending(int) bool { return false }
 
-// peakMemory is unknown here.
+// peakMemory returns 0: unknown here.
 func peakMemory(int) int64 { return 0 }

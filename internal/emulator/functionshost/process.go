@@ -20,9 +20,8 @@ import (
 
 const (
 	probeEvery = 25 * time.Millisecond // as the real host
-	maxLine    = 1 << 20               // of the handler's output; longer ones are cut into several
-	// drainOutput is how long output may still come from grandchildren after the
-	// handler has ended.
+	maxLine    = 1 << 20               // of the handler's output; longer lines are split
+	// drainOutput bounds the wait for output from grandchildren after the handler has ended.
 	drainOutput = 2 * time.Second
 )
 
@@ -31,20 +30,20 @@ type process struct {
 	pid    int
 	url    string // http://127.0.0.1:port
 	client *http.Client
-	// forgiven is set when the host itself ends the process, for a timeout or because
-	// another one has taken its place: that is not a crash.
+	// forgiven is set if the host itself ends the process, after a timeout or a replacement. Such
+	// an end does not count as a crash.
 	forgiven atomic.Bool
 	exited   chan struct{} // closed when it is reaped
 	code     int           // after exited; -1 for a signal
 }
 
-// launch starts the handler on a port. The error is that of the start alone.
+// launch starts the handler on a port. It returns only errors of the start itself.
 func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 	p := &process{
 		url:    "http://127.0.0.1:" + port,
 		exited: make(chan struct{}),
 		client: &http.Client{
-			// Own transport: no proxy, and connections end with the process.
+			// Its own transport: without a proxy, and connections end with the process.
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -67,8 +66,8 @@ func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 
 	started := make(chan error)
 	go func() {
-		// Pdeathsig fires when the thread that started the child ends, not the
-		// process: keep the thread for as long as the child lives.
+		// Pdeathsig fires when the thread that started the child ends, not the process: keep the
+		// thread while the child lives.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		if err := cmd.Start(); err != nil {
@@ -77,7 +76,7 @@ func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 		}
 		p.pid = cmd.Process.Pid
 		started <- nil
-		_ = cmd.Wait() // the state tells the same
+		_ = cmd.Wait() // the state has the same information
 		killGroup(p.pid)
 		out.flush()
 		faults.flush()
@@ -91,8 +90,7 @@ func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 	return p, nil
 }
 
-// environment is what the handler inherits: the host's own environment with all
-// app settings.
+// environment returns the handler's environment: the host's own environment with all app settings.
 func (h *launcher) environment() []string {
 	env := append([]string(nil), h.opt.Env...)
 	for k, v := range h.opt.Settings {
@@ -101,8 +99,8 @@ func (h *launcher) environment() []string {
 	return env
 }
 
-// freePort asks the system for a port that is free now. Another program may
-// take it before the handler does; the handler then ends, and is restarted.
+// freePort asks the system for a free port. Another program may take it first; the handler then
+// ends, and is restarted.
 func freePort(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -116,10 +114,10 @@ func freePort(ctx context.Context) (string, error) {
 	return strconv.Itoa(tcp.Port), nil
 }
 
-// errExited says that the handler ended before it was ready.
+// errExited reports that the handler ended before it was ready.
 var errExited = errors.New("the handler ended")
 
-// answers waits until the handler answers GET / with anything at all.
+// answers waits until the handler answers GET / with any status.
 func (p *process) answers(ctx context.Context, limit time.Duration) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -166,7 +164,7 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// gone says whether the process is reaped.
+// gone reports whether the process is reaped.
 func (p *process) gone() bool {
 	select {
 	case <-p.exited:
@@ -176,7 +174,7 @@ func (p *process) gone() bool {
 	}
 }
 
-// lines cuts output into whole lines.
+// lines splits output into whole lines.
 type lines struct {
 	mu   sync.Mutex
 	part []byte
@@ -208,7 +206,7 @@ func (l *lines) emit() {
 	l.part = l.part[:0]
 }
 
-// flush hands over a last line without an end.
+// flush writes a last line without a line break.
 func (l *lines) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// reload asks the supervisor for a second handler.
+// reload requests a second handler from the supervisor.
 type reload struct {
 	overlap time.Duration
 	done    chan<- error
 }
 
-// Reload does what the real host does when host.json changes: it starts a second
-// handler on another port, sends new calls to it once it answers, and ends the first
-// one when both have lived side by side for a while.
+// Reload behaves as the real host does when host.json changes: it starts a second handler on
+// another port, sends new calls to it once it answers, and ends the first handler after overlap.
 func (h *Host) Reload(ctx context.Context, overlap time.Duration) error {
 	done := make(chan error, 1)
 	select {
@@ -35,8 +34,8 @@ func (h *Host) Reload(ctx context.Context, overlap time.Duration) error {
 	}
 }
 
-// untilExit waits for the end of the handler, and does the reloads that come meanwhile.
-// It returns the process that has ended and its port.
+// untilExit waits for the end of the handler and performs reloads in the meantime. It returns the
+// ended process and its port.
 func (h *Host) untilExit(ctx context.Context, p *process, port string) (ended *process, itsPort string) {
 	for {
 		select {

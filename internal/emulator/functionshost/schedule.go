@@ -9,19 +9,19 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// schedule is when a timer fires; UTC, as in Azure.
+// schedule computes when a timer fires, in UTC as in Azure.
 type schedule interface {
-	// Next is the first instant after t.
+	// Next returns the first time after t.
 	Next(t time.Time) time.Time
 }
 
 var fields = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// starBit is how package cron marks a field that was "*".
+// starBit marks a field that was "*" in package cron.
 const starBit = 1 << 63
 
-// parseSchedule reads an NCRONTAB expression: six fields, seconds first; five
-// are taken as without seconds. Also a TimeSpan, hh:mm:ss.
+// parseSchedule reads an NCRONTAB expression of six fields, seconds first, or five fields without
+// seconds. It also reads a TimeSpan, hh:mm:ss.
 func parseSchedule(text string) (schedule, error) {
 	if text == "" {
 		return nil, errors.New("it is empty: write six fields, such as \"0 */5 * * * *\"")
@@ -33,7 +33,7 @@ func parseSchedule(text string) (schedule, error) {
 		}
 		return every(d), nil
 	}
-	if strings.ContainsAny(text, "?=@") { // package cron's extensions, which NCRONTAB lacks
+	if strings.ContainsAny(text, "?=@") { // extensions of package cron that NCRONTAB lacks
 		return nil, fmt.Errorf("%q: NCRONTAB has no '?', '@' or zone", text)
 	}
 	parsed, err := fields.Parse(text)
@@ -45,8 +45,8 @@ func parseSchedule(text string) (schedule, error) {
 		return nil, fmt.Errorf("%q: not a schedule of fields", text)
 	}
 	s.Location = time.UTC
-	// In Unix cron one of day and weekday is enough when both are restricted; in
-	// NCRONTAB both must match. The mark of "*" makes package cron ask for both.
+	// If both day and weekday are restricted, Unix cron needs one match, and NCRONTAB needs both.
+	// The mark of "*" makes package cron need both.
 	s.Dow |= starBit
 	if s.Next(time.Unix(0, 0)).IsZero() {
 		return nil, fmt.Errorf("%q: there is no such day", text)
@@ -54,7 +54,7 @@ func parseSchedule(text string) (schedule, error) {
 	return utc{s}, nil
 }
 
-// utc makes Next answer in UTC whatever it is asked in.
+// utc makes Next return UTC for any zone of its argument.
 type utc struct{ *cron.SpecSchedule }
 
 func (u utc) Next(t time.Time) time.Time { return u.SpecSchedule.Next(t.UTC()) }

@@ -12,13 +12,12 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Limits of the talk with the broker.
+// Limits of the communication with the broker.
 const (
-	// settleQuick is for a healthy link. After a cut the SDK would retry on the
-	// old one for most of a minute and then fail.
+	// settleQuick is for a healthy link. After a cut, the SDK would retry on the old link for most
+	// of a minute and then fail.
 	settleQuick = 3 * time.Second
-	// settleAgain is for the way round by the management link, which has to be
-	// opened anew.
+	// settleAgain is for the detour by the management link, which must be opened again.
 	settleAgain = 15 * time.Second
 	closeLimit  = 5 * time.Second
 	renewLimit  = 10 * time.Second
@@ -33,7 +32,7 @@ type queueListener struct {
 	slots chan struct{} // maxConcurrentCalls
 }
 
-// queues makes the listeners, and finds connection strings that are none.
+// queues makes the listeners, and reports invalid connection strings.
 func (h *Host) queues() ([]*queueListener, error) {
 	var list []*queueListener
 	var faults []error
@@ -42,7 +41,7 @@ func (h *Host) queues() ([]*queueListener, error) {
 			continue
 		}
 		if _, err := azservicebus.NewClientFromConnectionString(f.connection, h.clientOptions()); err != nil {
-			// The SDK's text may quote the string.
+			// Omit the SDK's text: it may quote the connection string.
 			faults = append(faults, fmt.Errorf("function %s: the setting %s is no Service Bus connection string", f.name, f.trigger.Connection))
 			continue
 		}
@@ -51,7 +50,7 @@ func (h *Host) queues() ([]*queueListener, error) {
 	return list, errors.Join(faults...)
 }
 
-// clientOptions has short retries: the listener's own loop has the patience.
+// clientOptions sets short retries, because the listener's own loop retries for longer.
 func (h *launcher) clientOptions() *azservicebus.ClientOptions {
 	o := azservicebus.ClientOptions{}
 	if h.opt.ServiceBus != nil {
@@ -63,8 +62,8 @@ func (h *launcher) clientOptions() *azservicebus.ClientOptions {
 	return &o
 }
 
-// run receives until ctx ends, through any number of lost connections. life is
-// that of the invocations.
+// run receives until ctx ends, through any number of lost connections. life is the context of the
+// invocations.
 func (q *queueListener) run(ctx, life context.Context) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstRetry, lastRetry
@@ -77,7 +76,7 @@ func (q *queueListener) run(ctx, life context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil && err.Error() != told { // say it once, not every few seconds
+		if err != nil && err.Error() != told { // report it once, not every few seconds
 			told = err.Error()
 			q.h.log.LogAttrs(ctx, slog.LevelWarn, "queue cannot be received from, trying again",
 				slog.String("function", q.f.name), slog.String("queue", q.f.queue), slog.String("error", told))
@@ -96,8 +95,8 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// session receives over one client until an error, and then waits for what is
-// in flight in the background, since settling needs the client.
+// session receives over one client until an error. It then waits in the background for the running
+// calls, because settling needs the client.
 func (q *queueListener) session(ctx, life context.Context, healthy func()) error {
 	client, err := azservicebus.NewClientFromConnectionString(q.f.connection, q.h.clientOptions())
 	if err != nil {
@@ -113,7 +112,7 @@ func (q *queueListener) session(ctx, life context.Context, healthy func()) error
 		inFlight.Wait()
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 		defer cancel()
-		_ = client.Close(closing) // closes the receiver too; what it lets go of, the broker takes back
+		_ = client.Close(closing) // closes the receiver too; the broker takes its messages back
 	})
 	for {
 		select {
@@ -121,11 +120,11 @@ func (q *queueListener) session(ctx, life context.Context, healthy func()) error
 		case <-ctx.Done():
 			return nil
 		}
-		// One at a time: unused credit would take messages that nobody waits for.
+		// Receive one at a time: unused credit would lock messages that nobody waits for.
 		messages, err := receiver.ReceiveMessages(ctx, 1, nil)
 		if err != nil || len(messages) == 0 {
 			<-q.slots
-			if err == nil && ctx.Err() == nil { // after a lost link the SDK gives nothing at all
+			if err == nil && ctx.Err() == nil { // the SDK returns nothing after a lost link
 				err = errors.New("the link was lost")
 			}
 			return err
@@ -152,7 +151,7 @@ func (q *queueListener) handle(life context.Context, r *azservicebus.Receiver, m
 	q.settle(context.WithoutCancel(life), r, m, err == nil)
 }
 
-// renew keeps the lock for as long as host.json allows.
+// renew extends the lock for as long as host.json allows.
 func (q *queueListener) renew(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
 	if q.h.app.renewFor > 0 {
 		var cancel context.CancelFunc
@@ -180,8 +179,8 @@ func (q *queueListener) renew(ctx context.Context, r *azservicebus.Receiver, m *
 	}
 }
 
-// untilRenewal is half of what is left of the lock, within reason: the broker's
-// clock may differ from ours.
+// untilRenewal returns half of the lock's remaining time, within bounds: the broker's clock may
+// differ from ours.
 func (q *queueListener) untilRenewal(m *azservicebus.ReceivedMessage) time.Duration {
 	const least, most = 20 * time.Millisecond, 30 * time.Second
 	if m.LockedUntil == nil {
@@ -195,8 +194,8 @@ func lockLost(err error) bool {
 	return errors.As(err, &e) && e.Code == azservicebus.CodeLockLost
 }
 
-// settle completes or abandons a message. A message that cannot be settled is
-// delivered again when its lock expires: no harm beyond the repetition.
+// settle completes or abandons a message. A message that cannot be settled is delivered again when
+// its lock expires, which does no other harm.
 func (q *queueListener) settle(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, complete bool) {
 	do, kind := r.AbandonMessage, MessageAbandoned
 	if complete {
@@ -212,7 +211,7 @@ func (q *queueListener) settle(ctx context.Context, r *azservicebus.Receiver, m 
 	}
 	err := try(settleQuick, m)
 	if err != nil && !lockLost(err) && !q.h.isStopping() {
-		// With the token alone the SDK goes by the management link.
+		// With the token alone, the SDK uses the management link.
 		err = try(settleAgain, &azservicebus.ReceivedMessage{LockToken: m.LockToken})
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"fhirsynapse/internal/packaging/stage"
 )
 
-// broker is a Service Bus stand-in with the queue "steps".
+// broker returns a Service Bus emulator with the queue "steps".
 func broker(t *testing.T, c servicebus.QueueConfig) (*servicebus.Server, *servicebus.Queue) {
 	t.Helper()
 	s := servicebus.New(servicebus.Options{})
@@ -206,8 +206,8 @@ func TestStopLeavesItsMessagesToTheNextHost(t *testing.T) {
 	idle(t, q)
 }
 
-// The product's own wire code, in a folder staged as for Azure, called with
-// everything that the host sends.
+// TestTheStagedAppUnderstandsWhatTheHostSends calls the product's own wire code, in a folder
+// packaged as for Azure, with everything that the host sends.
 func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -218,7 +218,7 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 	if err := stage.Stage(stage.Options{Root: "../../..", Out: dist, Executable: self}); err != nil {
 		t.Fatal(err)
 	}
-	// Beside the staged functions one whose binding is not binary.
+	// Add a function with a binding that is not binary.
 	write(t, filepath.Join(dist, "TextMessage", "function.json"),
 		`{"bindings":[{"type":"serviceBusTrigger","name":"message","queueName":"text","connection":"ServiceBusConnection"}]}`)
 	s, steps := broker(t, servicebus.QueueConfig{})
@@ -284,7 +284,7 @@ func TestStopDoesNotWaitForABrokerThatIsGone(t *testing.T) {
 	}
 }
 
-// Law 2 needs a host whose own crashes lose no message and dead-letter none.
+// Law 2 needs a host that loses and dead-letters no message when it crashes.
 func TestNoMessageIsLostOrDeadLetteredWhenHandlersAndHostsDie(t *testing.T) {
 	t.Parallel()
 	s, q := broker(t, servicebus.QueueConfig{})

@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// longestWait bounds one wait of a timer, so that a clock that was set is
-// noticed.
+// longestWait bounds one wait of a timer, so that the timer notices a changed clock.
 const longestWait = time.Minute
 
-// runTimer fires a timer until its context ends. Its runs never overlap; a tick
-// that passes during a run is not made up for.
+// runTimer fires a timer until its context ends. Its runs never overlap; a tick during a run is
+// skipped.
 func (h *Host) runTimer(ctx, life context.Context, f *function) {
 	status := timerStatus{next: f.schedule.Next(h.opt.Now())}
 	fire := func(pastDue bool) {
@@ -22,7 +21,7 @@ func (h *Host) runTimer(ctx, life context.Context, f *function) {
 		}
 		now := h.opt.Now()
 		body := timerBody(f, status, pastDue, now)
-		// The outcome is logged and counted; a failed run moves the status on too.
+		// The outcome is logged and counted. A failed run also advances the status.
 		_ = h.invoke(life, f, encoded(body))
 		status.last, status.next = now, f.schedule.Next(h.opt.Now())
 	}

@@ -49,7 +49,7 @@ func TestACutSendIsStoredOnceOrTwiceAndTheDuplicateWindowTells(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: c.window})
 			w.jobs.CutSends(1, c.point)
-			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")}) // the SDK retries
+			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")}) // retried by the SDK
 			w.wantStats(t, servicebus.Stats{Active: c.active})
 		})
 	}
