@@ -11,39 +11,38 @@ import (
 	"strings"
 )
 
-// Answer is what becomes of one request.
+// Answer describes the server's reaction to one request.
 type Answer struct {
-	// Status and Body are an answer in place of the true one; a zero Status lets
-	// the true answer through.
+	// Status and Body replace the true answer. A zero Status sends the true answer.
 	Status int
 	Body   string
-	// Header is set over the answer's own; an empty value takes one away.
+	// Header replaces headers of the answer; an empty value removes a header.
 	Header map[string]string
-	// Acted: the server does what it was asked first. With a Status or Hang the
-	// client does not hear of it.
+	// Acted makes the server perform the request first. With a Status or Hang, the client does not
+	// learn of it.
 	Acted bool
-	// Hang gives no answer, until the client goes away or the server is closed.
+	// Hang sends no answer until the client disconnects or the server is closed.
 	Hang bool
 	// Reset cuts the connection without an answer.
 	Reset bool
-	// CutAfter cuts the connection after so many bytes of the true answer's body.
+	// CutAfter cuts the connection after this number of bytes of the true answer's body.
 	CutAfter int
-	// Half ends the body in the middle although the answer is complete: a file that
-	// was cut before it was sent, or truncated gzip.
+	// Half sends the first half of the body as a complete answer, like a file that was cut before
+	// it was sent, or truncated gzip.
 	Half bool
 	// Redirect answers 307 to the same path and query at another base URL.
 	Redirect string
 }
 
-// Throttled is 429 with a Retry-After as it stands, empty for none.
+// Throttled returns 429 with the given Retry-After, unchanged; empty for none.
 func Throttled(retryAfter string) Answer { return refusal(http.StatusTooManyRequests, retryAfter) }
 
-// Unavailable is 503 with a Retry-After as it stands, empty for none.
+// Unavailable returns 503 with the given Retry-After, unchanged; empty for none.
 func Unavailable(retryAfter string) Answer {
 	return refusal(http.StatusServiceUnavailable, retryAfter)
 }
 
-// Refused is a status with an OperationOutcome.
+// Refused returns a status with an OperationOutcome.
 func Refused(status int) Answer { return refusal(status, "") }
 
 func refusal(status int, retryAfter string) Answer {
@@ -54,7 +53,7 @@ func refusal(status int, retryAfter string) Answer {
 	}
 }
 
-// Page is a status with a page of a gateway.
+// Page returns a status with the HTML page of a gateway.
 func Page(status int) Answer {
 	return Answer{Status: status, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html><body><h1>Gateway</h1></body></html>"}
 }
@@ -76,7 +75,7 @@ func (a Answer) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 	case a.Status != 0:
 		a.headers(w.Header())
 		w.WriteHeader(a.Status)
-		_, _ = w.Write([]byte(a.Body)) // a client that went away is its own fault
+		_, _ = w.Write([]byte(a.Body)) // the client may be gone
 	case a.Half:
 		whole := &recorder{header: w.Header(), status: http.StatusOK}
 		next.ServeHTTP(whole, r)
@@ -84,7 +83,7 @@ func (a Answer) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 		half := whole.body.Bytes()[:whole.body.Len()/2]
 		w.Header().Set("Content-Length", strconv.Itoa(len(half)))
 		w.WriteHeader(whole.status)
-		_, _ = w.Write(half) // the same
+		_, _ = w.Write(half) // the client may be gone
 	case a.CutAfter > 0 || len(a.Header) > 0:
 		next.ServeHTTP(&shaper{ResponseWriter: w, a: a, left: cmp.Or(a.CutAfter, -1)}, r)
 	default:
@@ -102,23 +101,23 @@ func (a Answer) headers(h http.Header) {
 	}
 }
 
-// reset ends the connection in the hardest way there is.
+// reset ends the connection with a TCP reset.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // then it is closed less hard
+		_ = tcp.SetLinger(0) // without it, the close is a normal close
 	}
 	_ = conn.Close()
 }
 
-// shaper changes the headers of the true answer and cuts it after some bytes.
+// shaper changes the headers of the true answer and cuts it after a number of bytes.
 type shaper struct {
 	http.ResponseWriter
 	a      Answer
-	left   int // bytes until the cut; negative means none
+	left   int // bytes until the cut; negative: none
 	headed bool
 }
 
@@ -143,11 +142,12 @@ func (s *shaper) Write(text []byte) (int, error) {
 		return s.ResponseWriter.Write(text)
 	}
 	_, _ = s.ResponseWriter.Write(text[:s.left])
-	_ = http.NewResponseController(s.ResponseWriter).Flush() // what a recorder of a test cannot flush, it has
+	_ = http.NewResponseController(s.ResponseWriter).Flush() // a test's recorder need not flush
 	panic(http.ErrAbortHandler)
 }
 
-// garbage is an answer that keeps no protocol, the same for a seed and a number.
+// garbage returns an answer that follows no protocol. The same seed and number return the same
+// answer.
 func garbage(seed uint64, n int) Answer {
 	rng := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // made-up answers that must repeat by seed
 	body := make([]byte, rng.IntN(4096))

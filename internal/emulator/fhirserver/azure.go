@@ -28,7 +28,7 @@ func (azure) jobID(r *http.Request) (string, bool) {
 	return strings.CutPrefix(r.URL.Path, azureStatusPath)
 }
 
-// running is 202 with an empty body, and neither Retry-After nor X-Progress.
+// running answers 202 with an empty body, without Retry-After and X-Progress.
 func (azure) running(w http.ResponseWriter, _ int) { accepted(w) }
 
 func (azure) failed(w http.ResponseWriter, f *jobs.Failure) {

@@ -15,71 +15,70 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
-// How a Content-Location is spelled.
+// Spellings of a Content-Location.
 const (
-	LocationAbsolute = "absolute" // as the guide wants it
+	LocationAbsolute = "absolute" // as the guide requires
 	LocationPath     = "path"     // /bulk-status/1
 	LocationRelative = "relative" // bulk-status/1 or ../bulk-status/1, against the kick-off's URL
 )
 
-// Bulk is what a server of dialect bulk is like. The zero value is one of guide
-// version 3 that lets everybody in; none of the fields makes it break the guide's
-// musts, which Faults are for.
+// Bulk configures a server of dialect bulk. The zero value follows version 3 of the guide and
+// admits everybody; no field breaks a MUST of the guide, because Faults do that.
 type Bulk struct {
 	// Guide is the version of the guide, 1 to 3; zero means 3.
 	Guide int
 	// Methods of a kick-off; nil means GET and POST.
 	Methods []string
-	// Without are parameters that the server does not know, beside those of later
-	// versions of the guide.
+	// Without lists parameters that the server does not know, in addition to the parameters of
+	// later versions of the guide.
 	Without []string
-	// Ignores are parameters that it takes and does not heed.
+	// Ignores lists parameters that the server accepts and ignores.
 	Ignores []string
-	// NoRepeats refuses a parameter that comes more than once.
+	// NoRepeats refuses a repeated parameter.
 	NoRepeats bool
 	// StrictHeaders refuses a kick-off without Accept.
 	StrictHeaders bool
 	// SinceNotBefore refuses an older _since.
 	SinceNotBefore time.Time
-	// OneAtATime refuses a kick-off with 429 until the job before is deleted.
+	// OneAtATime refuses a kick-off with 429 until the previous job is deleted.
 	OneAtATime bool
-	// Location spells the Content-Location; empty means LocationAbsolute.
+	// Location selects the spelling of the Content-Location; empty means LocationAbsolute.
 	Location string
-	// QueryStatus puts the job into the query of its status URL, percent-encoded,
-	// and knows it in no other spelling.
+	// QueryStatus puts the job into the query of its status URL, percent-encoded, and accepts no
+	// other spelling.
 	QueryStatus bool
-	// RetryAfter is the header of a 202, as it stands; empty means none.
+	// RetryAfter is the header of a 202, unchanged; empty means none.
 	RetryAfter string
-	// Progress are the X-Progress of the polls; the last one stays.
+	// Progress lists the X-Progress values of consecutive polls; the last one repeats.
 	Progress []string
-	// PageSize is the number of files a page of the manifest lists; zero means all.
+	// PageSize is the number of files on a page of the manifest; zero means all.
 	PageSize int
-	// SignIn guards the server; nil lets everybody in.
+	// SignIn guards the server; nil admits everybody.
 	SignIn *signin.SignIn
-	// OpenFiles tells requiresAccessToken false although there is a sign-in, and
-	// refuses a token, as storage with signed URLs does.
+	// OpenFiles sets requiresAccessToken to false although sign-in is required, and refuses tokens,
+	// as storage with signed URLs does.
 	OpenFiles bool
-	// FileLife is how long a file's URL is good; zero means for ever. The manifest
-	// tells it in Expires, and has fresh URLs each time it is read.
+	// FileLife is the time for which a file's URL is valid; zero means forever. The manifest states
+	// it in Expires, and has new URLs each time it is read.
 	FileLife time.Duration
-	// ExpiredStatus answers the URL of a file whose time is over; zero means 403.
+	// ExpiredStatus answers an expired file URL; zero means 403.
 	ExpiredStatus int
-	// NoGzip sends files as they are to clients that would take gzip.
+	// NoGzip sends files uncompressed to clients that accept gzip.
 	NoGzip bool
-	// NoRanges sends files from their beginning always.
+	// NoRanges always sends files from the beginning.
 	NoRanges bool
-	// Faults are what it does wrong; SetFaults changes them.
+	// Faults holds the server's faults; SetFaults changes them.
 	Faults Faults
 }
 
-// Files is where dialect bulk keeps what it hands out.
+// Files stores the files that dialect bulk serves.
 type Files interface {
 	jobs.Blobs
-	// Open gives what is committed of a blob, and its ETag without quotes.
+	// Open returns the committed content of a blob, and its ETag without quotes.
 	Open(container, path string) (content io.ReadSeekCloser, etag string, err error)
 }
 
-// bulk is the dialect of servers by the Bulk Data guide.
+// bulk implements the dialect of servers that follow the Bulk Data guide.
 type bulk struct {
 	rules
 	files  Files
@@ -87,13 +86,13 @@ type bulk struct {
 
 	mu        sync.Mutex
 	faults    Faults
-	asked     map[string]int // requests since SetFaults, by what they were for
+	asked     map[string]int // requests since SetFaults, by kind
 	total     Asked
-	downloads int    // that run now
+	downloads int    // running downloads
 	current   string // the job that OneAtATime waits for
 }
 
-// rules say how the server answers: which parameters it takes, how it spells its statuses.
+// rules holds the accepted parameters and the spelling of statuses.
 type rules struct {
 	Bulk
 	o Options
@@ -146,7 +145,7 @@ func (b *bulk) beside(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// open tells the routes that need no sign-in. Files have a rule of their own.
+// open reports whether a route needs no sign-in. Files have their own rule.
 func (b *bulk) open(r *http.Request) bool {
 	path := r.URL.Path
 	return path == signin.ConfigurationPath || path == signin.TokenPath || path == "/metadata" || strings.HasPrefix(path, bulkFilesPath)
@@ -174,8 +173,7 @@ func (b *bulk) statusURL(r *http.Request, job string) string {
 	return base(r) + path
 }
 
-// statusQuery has characters that a client which decodes and encodes again spells
-// another way.
+// statusQuery contains characters that change if a client decodes and encodes them again.
 func statusQuery(job string) string { return "job=%24" + job + "%3D%3d&_x=a%20b" }
 
 // jobID implements requests.
@@ -194,7 +192,7 @@ func (b *rules) jobID(r *http.Request) (string, bool) {
 	return id, true
 }
 
-// busy tells that OneAtATime has a job that nobody deleted.
+// busy reports whether OneAtATime has a job that nobody deleted.
 func (b *bulk) busy() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,70 +10,68 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
-// Faults are what a server of dialect bulk does wrong. The zero value is nothing.
+// Faults holds the faults of a server of dialect bulk. The zero value has none.
 //
-// The lists of answers are for the first requests of their kind, in this order;
-// the zero Answer in a list is the true answer. When a list is used up, the true
-// answers follow.
+// The lists of answers apply to the first requests of their kind, in this order; the zero Answer
+// in a list is the true answer. After the end of a list, the true answers follow.
 type Faults struct {
 	KickOffs []Answer
 	Polls    []Answer // of all jobs
 	Cancels  []Answer
 	Tokens   []Answer // of the token endpoint
 	Metadata []Answer
-	// Files are for the first downloads of each file, File for those of one file of
-	// the output, by its place in the manifest. ListenFiles heeds neither.
+	// Files answers the first downloads of each file, File the first downloads of one file of the
+	// output, by its place in the manifest. ListenFiles ignores both.
 	Files []Answer
 	File  map[int][]Answer
-	// AllFiles answers every download; nil lets them through.
+	// AllFiles answers every download; nil sends the files.
 	AllFiles *Answer
 
-	// ParallelDownloads answers with 429 what goes beyond so many; zero means any.
+	// ParallelDownloads answers more downloads at a time than this number with 429; zero means no
+	// limit.
 	ParallelDownloads int
-	// Garbage, when it is not zero, is the seed of answers that are of no protocol.
+	// Garbage, if not zero, is the seed of answers that follow no protocol.
 	Garbage uint64
 
-	// NeverDone keeps every new job running for ever.
+	// NeverDone keeps every new job running forever.
 	NeverDone bool
-	// Failure ends every new job; its reason is the diagnostics as they stand.
+	// Failure ends every new job. Its reason becomes the diagnostics, unchanged.
 	Failure *jobs.Failure
-	// ErrorFile is the number of OperationOutcomes that every new job reports.
+	// ErrorFile is the number of OperationOutcomes of every new job.
 	ErrorFile int
-	// StrayLine is a line behind the last of the first file of every new job.
+	// StrayLine is added after the last line of the first file of every new job.
 	StrayLine string
 
-	// NoDeletes: the server tells no deletes, and has no member for them.
+	// NoDeletes makes the server omit deletes and their member of the manifest.
 	NoDeletes bool
-	// WrongCount is added to the count of every file of the output; NoCounts
-	// leaves them all out.
+	// WrongCount is added to the count of every file of the output. NoCounts omits all counts.
 	WrongCount int
 	NoCounts   bool
-	// WrongType is told instead of the type of every file of the output.
+	// WrongType replaces the type of every file of the output.
 	WrongType string
-	// SameNames gives all files of a type the same last part of their URL.
+	// SameNames uses the same last URL part for all files of a type.
 	SameNames bool
-	// FileHost is the base of the files' URLs; empty means the server's own.
+	// FileHost is the base of the files' URLs; empty means the server itself.
 	FileHost string
-	// TokenForFiles wants a token for files, whatever requiresAccessToken says.
+	// TokenForFiles requires a token for files, for any value of requiresAccessToken.
 	TokenForFiles bool
-	// TransactionTime is told instead of the true one.
+	// TransactionTime replaces the true transaction time.
 	TransactionTime string
-	// NoErrorMember leaves the empty list of errors out, OutcomeMember calls it
-	// outcome, as the draft of version 4 does.
+	// NoErrorMember omits the empty list of errors. OutcomeMember names the list outcome, as the
+	// draft of version 4 does.
 	NoErrorMember, OutcomeMember bool
-	// LinkLoop: the last page of the manifest is followed by the first.
+	// LinkLoop links the last page of the manifest to the first page.
 	LinkLoop bool
-	// OrganizedBy says that the output is organized, though nobody asked.
+	// OrganizedBy declares an organized output that nobody requested.
 	OrganizedBy string
-	// Padding makes every page of the manifest longer by so many bytes.
+	// Padding makes every page of the manifest longer by this number of bytes.
 	Padding int
 }
 
-// Asked counts the requests that a server of dialect bulk got, those that Faults
-// answered included.
+// Asked counts the requests to a server of dialect bulk, including requests that Faults answered.
 type Asked struct{ KickOffs, Polls, Cancels, Tokens, Metadata, Files int }
 
-// Asked tells what the server was asked so far.
+// Asked returns the counts of requests up to now.
 func (s *Server) Asked() Asked {
 	if s.bulk == nil {
 		return Asked{}
@@ -83,7 +81,7 @@ func (s *Server) Asked() Asked {
 	return s.bulk.total
 }
 
-// SetFaults changes the faults of dialect bulk and begins their lists anew.
+// SetFaults changes the faults of dialect bulk and restarts their lists.
 func (s *Server) SetFaults(f Faults) {
 	if s.bulk == nil {
 		return
@@ -100,7 +98,7 @@ func (b *bulk) faultsNow() Faults {
 	return b.faults
 }
 
-// trouble is what a new job shall suffer.
+// trouble sets the faults of a new job.
 func (b *bulk) trouble(t *jobs.Trouble) {
 	f := b.faultsNow()
 	if f.NeverDone {
@@ -118,7 +116,7 @@ func (b *bulk) trouble(t *jobs.Trouble) {
 	}
 }
 
-// extension pads the manifest with what a client does not know.
+// extension returns padding for the manifest, in a member that clients do not know.
 func (f Faults) extension() map[string]any {
 	if f.Padding == 0 {
 		return nil
@@ -126,7 +124,7 @@ func (f Faults) extension() map[string]any {
 	return map[string]any{"http://example.org/padding": strings.Repeat("x", f.Padding)}
 }
 
-// next finds the answer for a request and counts it.
+// next returns the answer to a request and counts the request.
 func (b *bulk) next(r *http.Request) Answer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -156,12 +154,13 @@ func (a *Asked) count(kind string) {
 	case "metadata":
 		a.Metadata++
 	case "other":
-	default: // each file is of a kind of its own
+	default: // each file is its own kind
 		a.Files++
 	}
 }
 
-// script is the list for a request, and what its requests are counted by.
+// script returns the list of answers for a request, and the kind under which the request is
+// counted.
 func (b *bulk) script(r *http.Request) (kind string, list []Answer) {
 	_, status := b.jobID(r)
 	switch path := r.URL.Path; {
@@ -188,7 +187,7 @@ func (b *bulk) script(r *http.Request) (kind string, list []Answer) {
 	return "other", nil
 }
 
-// scripted puts the faults in front of the true answers.
+// scripted answers with the faults, if any, before the true answers.
 func (b *bulk) scripted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := b.next(r)

@@ -20,7 +20,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
-// said is the answer to one request, in short: what a client would act on.
+// said returns a short form of the answer to one request: the parts on which a client would act.
 func (w *world) said(method, target string, headers ...string) string {
 	w.t.Helper()
 	r, err := w.ask(method, target, "", headers...)
@@ -47,8 +47,8 @@ func (w *world) said(method, target string, headers ...string) string {
 	return said
 }
 
-// TestFailureMatrixOfKickOffsAndPolls gives each cell the first answers of its
-// fault and then the true one.
+// TestFailureMatrixOfKickOffsAndPolls sends each cell the first answers of its fault and then the
+// true answer.
 func TestFailureMatrixOfKickOffsAndPolls(t *testing.T) {
 	t.Parallel()
 	const accepted = "202 Content-Location BASE/bulk-status/N empty"
@@ -237,7 +237,7 @@ func TestHangingAnswersEndWithTheClient(t *testing.T) {
 	if r, err := w.send(ctx, http.MethodGet, w.base+"/$export"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("answered %d, %v", r.status, err)
 	}
-	// The job is there all the same: an orphan.
+	// The job exists nevertheless: an orphan.
 	w.page(w.base + "/bulk-status/1")
 }
 
@@ -248,7 +248,7 @@ func TestTooManyDownloadsAtOnce(t *testing.T) {
 	w.srv.SetFaults(fhirserver.Faults{ParallelDownloads: 1, File: map[int][]fhirserver.Answer{0: slices.Repeat([]fhirserver.Answer{{Hang: true}}, 1000)}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var hanging sync.WaitGroup
-	hanging.Go(func() { // until it is the one that is served, and then until it is cancelled
+	hanging.Go(func() { // first until it is the one that is served, then until it is canceled
 		for ctx.Err() == nil {
 			_, _ = w.send(ctx, http.MethodGet, m.Output[0].URL)
 		}
@@ -305,7 +305,7 @@ func TestTokensForStatusAndFiles(t *testing.T) {
 	for name, tt := range map[string]struct {
 		bulk     fhirserver.Bulk
 		requires string
-		files    [3]string // without a token, with a bad one, with a good one
+		files    [3]string // without a token, with a bad token, with a good token
 	}{
 		"a token for everything":          {fhirserver.Bulk{SignIn: sign}, "true", [3]string{"401 outcome", "401 outcome", "200"}},
 		"signed addresses":                {fhirserver.Bulk{SignIn: sign, OpenFiles: true}, "false", [3]string{"200", "400 outcome", "400 outcome"}},

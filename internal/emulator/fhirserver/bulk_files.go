@@ -14,9 +14,8 @@ import (
 
 const fhirNDJSON = "application/fhir+ndjson"
 
-// ListenFiles serves the files of dialect bulk, and nothing else, on a further
-// address of loopback: a host beside the FHIR server, as object storage is one,
-// which refuses tokens. Faults.FileHost and Answer.Redirect point there.
+// ListenFiles serves only the files of dialect bulk, on another loopback address. Like object
+// storage, this address refuses tokens; Faults.FileHost and Answer.Redirect refer to it.
 func (s *Server) ListenFiles(addr string) (string, error) {
 	if s.bulk == nil {
 		return "", errors.New("dialect azure hands out no files")
@@ -30,10 +29,10 @@ func (s *Server) ListenFiles(addr string) (string, error) {
 	})))
 }
 
-// foreign marks a request that came to ListenFiles.
+// foreign marks a request to ListenFiles.
 type foreign struct{}
 
-// file hands out one file.
+// file serves one file.
 func (b *bulk) file(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		refuse(w, http.StatusMethodNotAllowed, issue{"not-supported", "Files can be read only."})
@@ -79,7 +78,7 @@ func (b *rules) send(w http.ResponseWriter, r *http.Request, content io.ReadSeek
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Set("ETag", `"`+etag+`-gzip"`)
 		z := gzip.NewWriter(w)
-		_, _ = io.Copy(z, content) // a client that went away is its own fault
+		_, _ = io.Copy(z, content) // the client may be gone
 		_ = z.Close()
 	case b.NoRanges:
 		w.Header().Set("ETag", `"`+etag+`"`)
@@ -92,7 +91,7 @@ func (b *rules) send(w http.ResponseWriter, r *http.Request, content io.ReadSeek
 			return
 		}
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-		_, _ = io.Copy(w, content) // the same
+		_, _ = io.Copy(w, content) // the client may be gone
 	default:
 		w.Header().Set("ETag", `"`+etag+`"`)
 		http.ServeContent(w, r, "", time.Time{}, content)

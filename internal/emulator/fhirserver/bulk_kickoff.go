@@ -16,18 +16,17 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/search"
 )
 
-// guideParameters are the parameters of an export, by the version of the guide
-// that brought them.
+// guideParameters maps each parameter of an export to the version of the guide that introduced it.
 var guideParameters = map[string]int{
 	"_outputFormat": 1, "_since": 1, "_type": 1,
 	"_elements": 2, "patient": 2, "includeAssociatedData": 2, "_typeFilter": 2,
 	"_until": 3, "organizeOutputBy": 3, "allowPartialManifests": 3,
 }
 
-// maxKickOffBody bounds the Parameters of a POST.
+// maxKickOffBody bounds the Parameters of a POST, in bytes.
 const maxKickOffBody = 16 << 20
 
-// kickOff implements requests by the guide.
+// kickOff implements requests by the rules of the guide.
 func (b *bulk) kickOff(level, group string, r *http.Request) (jobs.Request, []issue) {
 	p := &parameters{now: b.o.Now(), req: jobs.Request{Level: level, Group: group, MaxCount: b.o.MaxCount, ByGuide: true}}
 	b.headers(p, r.Header)
@@ -62,7 +61,7 @@ func (b *bulk) kickOff(level, group string, r *http.Request) (jobs.Request, []is
 		p.issues = append(p.issues, issue{"not-supported", "The server does not organize its output."})
 	}
 	p.req.Parallel = level == jobs.LevelSystem && len(p.req.Filters) == 0
-	// A server SHOULD tell deletes when it is asked for what is new.
+	// A server SHOULD report deletes for a request with _since.
 	p.req.DeleteBundles = b.Guide >= 2 && !p.req.Since.IsZero() && !b.faultsNow().NoDeletes
 	if _, there := b.o.Store.Current("Group", group); level == jobs.LevelGroup && !there {
 		p.issues = append(p.issues, issue{"not-found", "The Group is not known."})
@@ -98,7 +97,7 @@ func (b *rules) headers(p *parameters, h http.Header) {
 	}
 }
 
-// values are the parameters of a query, or of the Parameters resource of a POST.
+// values returns the parameters of a query, or of the Parameters resource of a POST.
 func (b *rules) values(p *parameters, r *http.Request) url.Values {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -120,7 +119,7 @@ func (b *rules) values(p *parameters, r *http.Request) url.Values {
 	return values
 }
 
-// readParameters gives the values of a Parameters resource as a query has them.
+// readParameters returns the values of a Parameters resource in the form of a query.
 func readParameters(body io.Reader) (url.Values, error) {
 	var resource struct {
 		ResourceType string
@@ -157,8 +156,8 @@ func readParameters(body io.Reader) (url.Values, error) {
 	return values, nil
 }
 
-// filters reads _typeFilter: one search each, or several behind commas; a comma
-// inside a search is part of it.
+// filters reads _typeFilter: one search per value, or several searches separated by commas. A comma
+// inside a search is part of the search.
 func (b *rules) filters(p *parameters, values []string) {
 	for _, text := range values {
 		for _, filter := range splitFilters(text) {
@@ -194,7 +193,7 @@ func (b *rules) filter(p *parameters, typ, terms string) {
 	p.req.Filters = append(p.req.Filters, q)
 }
 
-// splitFilters cuts at commas that a type and a question mark follow.
+// splitFilters splits at commas before a type and a question mark.
 func splitFilters(text string) []string {
 	var filters []string
 	for part := range strings.SplitSeq(text, ",") {
@@ -238,8 +237,8 @@ func (b *rules) elements(p *parameters) {
 	}
 }
 
-// associated reads includeAssociatedData: both of the guide's values bring the
-// Provenance resources, of which the stand-in has no history.
+// associated reads includeAssociatedData. Both values of the guide add the Provenance resources, of
+// which the emulator has no history.
 func (b *rules) associated(p *parameters) {
 	for value := range strings.SplitSeq(p.value("includeAssociatedData"), ",") {
 		switch value {

@@ -12,7 +12,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// bulkManifest is a manifest of versions 1 to 3 of the guide.
+// bulkManifest is a manifest by versions 1 to 3 of the guide.
 type bulkManifest struct {
 	TransactionTime     string          `json:"transactionTime"`
 	Request             string          `json:"request"`
@@ -26,21 +26,21 @@ type bulkManifest struct {
 	Extension           map[string]any  `json:"extension,omitempty"`
 }
 
-// Members of a manifest that list files, which are also part of a file's URL.
+// Members of a manifest that list files. They are also part of a file's URL.
 const (
 	listOutput  = "output"
 	listDeleted = "deleted"
 	listErrors  = "error"
 )
 
-// listed is one file of a job that is done.
+// listed is one file of a completed job.
 type listed struct {
 	list   string
 	number int // in its list, from 0
 	jobs.Output
 }
 
-// filesIn are the files of one list of a job.
+// filesIn returns the files of one list of a job.
 func filesIn(j *jobs.Job, list string) []jobs.Output {
 	switch list {
 	case listOutput:
@@ -54,7 +54,7 @@ func filesIn(j *jobs.Job, list string) []jobs.Output {
 	return nil
 }
 
-// filesOf lists the files of a job in the order of the manifest.
+// filesOf returns the files of a job in the order of the manifest.
 func filesOf(j *jobs.Job) []listed {
 	var all []listed
 	for _, list := range []string{listOutput, listDeleted, listErrors} {
@@ -111,7 +111,7 @@ func (b *bulk) finished(w http.ResponseWriter, r *http.Request, j *jobs.Job) {
 	answer(w, http.StatusOK, "application/json", m)
 }
 
-// entry is a file as the manifest tells it, right or wrong.
+// entry returns the manifest's entry for a file, with the configured faults.
 func (b *bulk) entry(r *http.Request, j *jobs.Job, f listed, faults Faults) manifestFile {
 	e := manifestFile{Type: f.Type, URL: b.fileURL(r, j, f, faults), Count: &f.Count}
 	if f.list == listOutput {
@@ -125,8 +125,7 @@ func (b *bulk) entry(r *http.Request, j *jobs.Job, f listed, faults Faults) mani
 	return e
 }
 
-// page cuts the files of a job: the page that is asked for, its number from 1,
-// and how many there are.
+// page returns the requested page of a job's files, its number from 1, and the number of pages.
 func (b *bulk) page(r *http.Request, files []listed) (part []listed, page, last int) {
 	if b.PageSize == 0 || len(files) == 0 {
 		return files, 1, 1
@@ -148,7 +147,7 @@ func (b *bulk) pageURL(r *http.Request, page int) string {
 	return base(r) + r.URL.EscapedPath() + "?" + query + "page=" + strconv.Itoa(page)
 }
 
-// fileURL is where a file of a job is, for as long as FileLife says.
+// fileURL returns the URL of a job's file, valid for FileLife.
 func (b *bulk) fileURL(r *http.Request, j *jobs.Job, f listed, faults Faults) string {
 	name := f.Path()
 	if faults.SameNames {
@@ -161,7 +160,7 @@ func (b *bulk) fileURL(r *http.Request, j *jobs.Job, f listed, faults Faults) st
 	return u
 }
 
-// fileOf finds the file behind a URL that fileURL made.
+// fileOf returns the file of a URL that fileURL made.
 func (b *bulk) fileOf(r *http.Request) (j *jobs.Job, f listed, ok bool) {
 	part := strings.Split(strings.TrimPrefix(r.URL.Path, bulkFilesPath), "/")
 	if len(part) != 4 {

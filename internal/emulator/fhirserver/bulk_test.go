@@ -17,13 +17,13 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
-// newBulk is a world whose server speaks dialect bulk.
+// newBulk returns a world with a server of dialect bulk.
 func newBulk(t *testing.T, b fhirserver.Bulk, lines ...string) *world {
 	t.Helper()
 	return newWorld(t, func(o *fhirserver.Options) { o.Bulk = &b }, lines...)
 }
 
-// ask sends a request with headers, name and value in turn, and follows nothing.
+// ask sends a request with headers, name and value in turn. It does not follow redirects.
 func (w *world) ask(method, target, body string, headers ...string) (reply, error) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, target, strings.NewReader(body))
@@ -57,7 +57,7 @@ func (w *world) mustAsk(method, target, body string, headers ...string) reply {
 
 var asyncly = []string{"Accept", "application/fhir+json", "Prefer", "respond-async"}
 
-// start kicks an export off by GET and gives its status URL.
+// start kicks an export off by GET and returns its status URL.
 func (w *world) start(path string, query ...string) string {
 	w.t.Helper()
 	q := url.Values{}
@@ -98,7 +98,7 @@ type bulkManifest struct {
 	Link    []struct{ Relation, URL string }
 }
 
-// pages waits for a job and gives the pages of its manifest, no more than ten.
+// pages waits for a job and returns the pages of its manifest, ten at most.
 func (w *world) pages(status string) (pages []bulkManifest) {
 	w.t.Helper()
 	id := jobID(status)
@@ -148,8 +148,7 @@ func (w *world) lines(target string) (lines []string) {
 	return lines
 }
 
-// exported gives Type/id/versionId of an export's lines, sorted, and Type/id of
-// what it says was deleted.
+// exported returns Type/id/versionId of an export's lines, sorted, and Type/id of its deletes.
 func (w *world) exported(status string) (rows, deleted []string) {
 	w.t.Helper()
 	for _, m := range w.pages(status) {
@@ -242,7 +241,7 @@ func TestIncrementalExportsTellDeletesInBundles(t *testing.T) {
 		rows, deleted []string
 	}{
 		{"/$export", []string{"Observation/ob2/1", "Patient/back/3"}, []string{"DELETE Observation/oa", "DELETE Observation/ob", "DELETE Patient/gone"}},
-		// The window is that of each resource: patient b did not change.
+		// The window applies to each resource: patient b did not change.
 		{"/Patient/$export", []string{"Observation/ob2/1", "Patient/back/3"}, []string{"DELETE Observation/oa", "DELETE Observation/ob", "DELETE Patient/gone"}},
 	} {
 		rows, deleted := w.exported(w.start(tt.path, "_since", since))

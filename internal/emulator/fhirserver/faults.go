@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
-// faults are what a test has switched on. Counters count down to zero.
+// faults holds the faults that a test has switched on. Counters count down to zero.
 type faults struct {
 	mu            sync.Mutex
 	kickOffs      countdown
@@ -44,8 +44,8 @@ func (f *faults) FailKickOffs(n, status int) {
 	f.set(func(f *faults) { f.kickOffs, f.kickOffStatus = countdown(n), status })
 }
 
-// CutKickOffs makes the jobs of the next n export requests, and then drops the
-// connection without an answer: orphan jobs.
+// CutKickOffs starts the jobs of the next n export requests, and then drops the connection without
+// an answer. The result is orphan jobs.
 func (f *faults) CutKickOffs(n int) { f.set(func(f *faults) { f.cuts = countdown(n) }) }
 
 // ThrottlePolls answers the next n polls with 429 and Retry-After, in seconds.
@@ -58,8 +58,8 @@ func (f *faults) FailJobs(n, status int, reason string) {
 	f.set(func(f *faults) { f.failed, f.failure = countdown(n), jobs.Failure{Status: status, Reason: reason} })
 }
 
-// HoldJobs keeps every job started from now on running, its files written, until
-// release is called; release may be called again.
+// HoldJobs keeps all jobs that start from now on running after they have written their files, until
+// release is called. release may be called again.
 func (f *faults) HoldJobs() (release func()) {
 	hold := make(chan struct{})
 	f.set(func(f *faults) { f.hold = hold })
@@ -73,28 +73,26 @@ func (f *faults) HoldJobs() (release func()) {
 	})
 }
 
-// LeaveOrphans makes the next n jobs leave a blob in their folder that their
-// manifest does not list: half a file of a type that it does.
+// LeaveOrphans makes the next n jobs leave an unlisted blob in their folder: half a file of a type
+// that their manifest lists.
 func (f *faults) LeaveOrphans(n int) { f.set(func(f *faults) { f.orphans = countdown(n) }) }
 
-// AddEmptyFiles makes the next n jobs list a file of length zero more.
+// AddEmptyFiles adds a file of length zero to the manifests of the next n jobs.
 func (f *faults) AddEmptyFiles(n int) { f.set(func(f *faults) { f.empties = countdown(n) }) }
 
-// Slow delays every answer from now on; zero ends it.
+// Slow delays every answer from now on; zero ends the delay.
 func (f *faults) Slow(by time.Duration) { f.set(func(f *faults) { f.slow = by }) }
 
-// Outage answers every request with 503 while it is on. Jobs go on.
+// Outage answers every request with 503 while on. Jobs continue.
 func (f *faults) Outage(on bool) { f.set(func(f *faults) { f.outage = on }) }
 
-// TruncateAnswers cuts the connection in the middle of the next n answers that
-// have a body.
+// TruncateAnswers cuts the connection in the middle of the next n answers with a body.
 func (f *faults) TruncateAnswers(n int) {
 	f.set(func(f *faults) { f.truncated = countdown(n) })
 }
 
-// RewriteBlob writes one file of a finished job again (number as in the
-// manifest, from 0) with the same bytes and new ETags, and returns its path
-// inside the container.
+// RewriteBlob writes one file of a finished job again (number as in the manifest, from 0), with the
+// same bytes and new ETags. It returns the path inside the container.
 func (s *Server) RewriteBlob(ctx context.Context, jobID string, file int) (string, error) {
 	return s.runner.Rewrite(ctx, jobID, file)
 }
@@ -135,7 +133,7 @@ func (f *faults) trouble() (t jobs.Trouble) {
 	return t
 }
 
-// faulty puts the faults of the whole server in front of it.
+// faulty applies the faults of the whole server before next.
 func (f *faults) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var slow time.Duration
@@ -161,7 +159,7 @@ func (f *faults) faulty(next http.Handler) http.Handler {
 	})
 }
 
-// truncate lets the answer begin and promises all of its length.
+// truncate starts the answer with its full Content-Length, and then cuts it.
 func (f *faults) truncate(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	whole := &recorder{header: w.Header(), status: http.StatusOK}
 	next.ServeHTTP(whole, r)
@@ -172,11 +170,11 @@ func (f *faults) truncate(w http.ResponseWriter, r *http.Request, next http.Hand
 	w.Header().Set("Content-Length", strconv.Itoa(whole.body.Len()))
 	w.WriteHeader(whole.status)
 	if !cut {
-		_, _ = w.Write(whole.body.Bytes()) // a client that went away is its own fault
+		_, _ = w.Write(whole.body.Bytes()) // the client may be gone
 		return
 	}
 	_, _ = w.Write(whole.body.Bytes()[:whole.body.Len()/2])
-	_ = http.NewResponseController(w).Flush() // what a recorder of a test cannot flush, it has
+	_ = http.NewResponseController(w).Flush() // a test's recorder cannot flush, and need not
 	panic(http.ErrAbortHandler)
 }
 

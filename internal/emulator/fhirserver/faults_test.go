@@ -216,7 +216,7 @@ func TestCloseEndsJobsThatAreHeld(t *testing.T) {
 	w := newWorld(t, nil, patient("a"))
 	w.srv.HoldJobs()
 	w.kickOff("/$export")
-	if err := w.srv.Close(); err != nil { // and a second time by the test's clean-up
+	if err := w.srv.Close(); err != nil { // the test's cleanup closes it again
 		t.Error(err)
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 )
 
-// What makes the stand-in a ground truth: a full export and the incremental ones
-// after it, taken together, are the present state, byte for byte.
+// TestAFullAndItsIncrementalExportsFoldIntoThePresentState shows that the emulator can be a ground
+// truth: a full export and the incremental exports after it, taken together, equal the present
+// state, byte for byte.
 func TestAFullAndItsIncrementalExportsFoldIntoThePresentState(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -77,7 +78,7 @@ func identity(t *testing.T, line string) (key string, deleted bool) {
 	return r.ResourceType + "/" + r.ID, len(r.Meta.Extension) > 0
 }
 
-// collector keeps the lines of Present, which writes a line and then its end.
+// collector collects the lines of Present, which writes a line and then its end.
 type collector struct {
 	t    *testing.T
 	want map[string]string

@@ -16,10 +16,10 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/search"
 )
 
-// maxMaxCount is the server's greatest, and default, _maxCount.
+// maxMaxCount is the server's maximum and default of _maxCount.
 const maxMaxCount = 10000
 
-// knownParameters are compared with their case.
+// knownParameters lists the parameters, which are case-sensitive.
 var knownParameters = []string{
 	"_outputFormat", "_since", "_till", "_type", "_container", "_format", "_typeFilter", "_isParallel",
 	"includeAssociatedData", "_maxCount",
@@ -28,8 +28,8 @@ var knownParameters = []string{
 
 var outputFormats = []string{"application/fhir+ndjson", "application/ndjson", "ndjson"}
 
-// kickOff reads an export request by the rules of the Azure server. All faults
-// are found; the real server tells only the first.
+// kickOff reads an export request by the rules of the Azure server. It reports all faults; the real
+// server reports only the first.
 func kickOff(level, group string, r *http.Request, now time.Time, maxCount int) (jobs.Request, []issue) {
 	p := &parameters{now: now, req: jobs.Request{Level: level, Group: group, MaxCount: maxCount}}
 	p.headers(r.Header)
@@ -42,7 +42,7 @@ func kickOff(level, group string, r *http.Request, now time.Time, maxCount int) 
 			p.fault("The query parameter '%s' is not supported for this request.", name)
 		}
 	}
-	// Repeats arrive joined by commas.
+	// The server joins repeated parameters by commas.
 	p.value = func(name string) string { return strings.Join(query[name], ",") }
 	p.types()
 	p.times()
@@ -115,7 +115,7 @@ func (p *parameters) times() {
 
 var hasZone = regexp.MustCompile(`(Z|[+-]\d\d:\d\d)$`)
 
-// instant reads a FHIR date or dateTime; milliseconds are truncated to.
+// instant reads a FHIR date or dateTime, truncated to milliseconds.
 func (p *parameters) instant(name string) time.Time {
 	text := p.value(name)
 	if text == "" {
@@ -162,7 +162,7 @@ func (p *parameters) sizes(level string) {
 	}
 }
 
-// associated reads includeAssociatedData, which the two other levels do not bind.
+// associated reads includeAssociatedData, which the model binding of the two other levels ignores.
 func (p *parameters) associated(level string) {
 	text := p.value("includeAssociatedData")
 	if text == "" || level != jobs.LevelSystem {
@@ -183,8 +183,8 @@ func (p *parameters) associated(level string) {
 	}
 }
 
-// filters splits _typeFilter the server's way, at every comma, ampersand and
-// equals sign: no list of values, no equals sign inside a value.
+// filters splits _typeFilter as the server does, at every comma, ampersand and equals sign. It
+// therefore supports no list of values, and no equals sign inside a value.
 func (p *parameters) filters() {
 	text := p.value("_typeFilter")
 	if text == "" {

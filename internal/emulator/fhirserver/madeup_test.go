@@ -11,8 +11,8 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/synthetic"
 )
 
-// The Group of all patients, exported, has what made-up data has in patients'
-// compartments, whole, and nothing else.
+// TestTheGroupOfAllMadeUpPatientsHasAllTheirData shows that an export of the Group of all patients
+// contains exactly the complete made-up data in patients' compartments.
 func TestTheGroupOfAllMadeUpPatientsHasAllTheirData(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

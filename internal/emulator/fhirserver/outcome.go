@@ -9,7 +9,7 @@ import (
 
 const fhirJSON = "application/fhir+json"
 
-// issue is one fault of a request: a code of FHIR's IssueType, and words.
+// issue is one fault of a request: a code of FHIR's IssueType, and a text.
 type issue struct{ code, diagnostics string }
 
 type operationOutcome struct {
@@ -46,10 +46,10 @@ func answerText(w http.ResponseWriter, status int, contentType string, text []by
 	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = bytes.NewReader(text).WriteTo(w) // a client that went away is its own fault
+	_, _ = bytes.NewReader(text).WriteTo(w) // the client may be gone
 }
 
-// codeOf is the IssueType that goes with a status.
+// codeOf returns the IssueType for a status.
 func codeOf(status int) string {
 	switch status {
 	case http.StatusBadRequest:
@@ -68,7 +68,7 @@ func codeOf(status int) string {
 	return "exception"
 }
 
-// statusOf is the status of a kick-off that is refused for a fault of that code.
+// statusOf returns the status of a kick-off that is refused with a fault of that code.
 func statusOf(code string) int {
 	switch code {
 	case "throttled":

@@ -9,37 +9,37 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
-// dialect is what one kind of server does its own way; everything else is common.
+// dialect holds the behavior of one kind of server; everything else is common.
 type dialect struct {
 	name    string
 	methods []string // of a kick-off
 	requests
 	statuses
-	// beside serves what only this dialect has, and tells whether it did; nil
-	// where there is nothing.
+	// beside serves the routes that only this dialect has, and reports whether it served the
+	// request. It is nil if there are none.
 	beside func(w http.ResponseWriter, r *http.Request) bool
-	// open tells the routes that need no sign-in; nil means none.
+	// open reports whether a route needs no sign-in; nil means none.
 	open func(r *http.Request) bool
 }
 
-// requests are how an export is asked for, and where its status is.
+// requests reads export requests and makes status URLs.
 type requests interface {
-	// kickOff reads an export request; faults refuse it.
+	// kickOff reads an export request. Any issue refuses it.
 	kickOff(level, group string, r *http.Request) (jobs.Request, []issue)
-	// statusURL is the Content-Location of a job, jobID reads it back.
+	// statusURL returns the Content-Location of a job; jobID reads it back.
 	statusURL(r *http.Request, job string) string
 	jobID(r *http.Request) (string, bool)
 }
 
-// statuses are the answers to a poll.
+// statuses writes the answers to a poll.
 type statuses interface {
-	// running answers the poll-th poll of a job that is not done, from 1.
+	// running answers a poll of an unfinished job; polls count from 1.
 	running(w http.ResponseWriter, poll int)
 	failed(w http.ResponseWriter, f *jobs.Failure)
 	finished(w http.ResponseWriter, r *http.Request, j *jobs.Job)
 }
 
-// route serves all that the stand-in has.
+// route serves all routes of the emulator.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if s.dialect.beside != nil && s.dialect.beside(w, r) {
 		return
@@ -91,13 +91,13 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, level, group str
 	req.URL = base(r) + r.URL.RequestURI()
 	j := s.runner.Start(r.Context(), req, s.trouble())
 	if s.cut() {
-		panic(http.ErrAbortHandler) // the job is there, the client never hears of it
+		panic(http.ErrAbortHandler) // the job exists, but the client never learns of it
 	}
 	w.Header().Set("Content-Location", s.dialect.statusURL(r, j.ID))
 	accepted(w)
 }
 
-// accepted is a 202 without a body.
+// accepted answers 202 without a body.
 func accepted(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusAccepted)
@@ -111,7 +111,7 @@ func base(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
-// metadata is the least a CapabilityStatement has to say.
+// metadata answers a minimal CapabilityStatement.
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	operation := func(name string) map[string]string {
 		return map[string]string{"name": "export", "definition": base(r) + "/OperationDefinition/" + name}

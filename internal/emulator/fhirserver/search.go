@@ -41,15 +41,15 @@ func (s *Server) read(w http.ResponseWriter, typ, id string) {
 	answerText(w, http.StatusOK, fhirJSON, line)
 }
 
-// page is one search: its query, and the part of the result that is asked for.
+// page is one search: its query, and the requested part of the result.
 type page struct {
 	query         *search.Query
 	count, offset int
 	summaryCount  bool
 }
 
-// search answers GET /Type?..., page by page, in order of lastUpdated.
-// A continuation token (ct) is the number of resources already given.
+// search answers GET /Type?..., page by page, in order of lastUpdated. A continuation token (ct) is
+// the number of resources already returned.
 func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 		}
 		b.Entry = append(b.Entry, entry{FullURL: base(r) + "/" + typ + "/" + v.ID, Resource: line})
 	}
-	// Not with Marshal, which would compact the resources' text and escape it.
+	// Do not use Marshal, which would compact and escape the resources' text.
 	answerText(w, http.StatusOK, fhirJSON, b.text())
 }
 
@@ -108,9 +108,9 @@ func pageOf(typ string, values url.Values) (page, []issue) {
 			if p.summaryCount = values.Get(name) == "count"; !p.summaryCount {
 				fault("Of _summary, the stand-in has count only.")
 			}
-		case "_elements", "_format": // may be ignored: the answer only says more
+		case "_elements", "_format": // may be ignored: the answer only contains more
 		default:
-			for _, v := range values[name] { // a repeat is AND, a comma OR
+			for _, v := range values[name] { // a repeat means AND, a comma OR
 				if err := p.query.Where(name, strings.Split(v, ",")...); err != nil {
 					fault("%s", err.Error())
 				}
@@ -167,7 +167,7 @@ func (b bundle) text() []byte {
 	return append(out, '}')
 }
 
-// marshal is for strings and structs of strings, which never fail.
+// marshal encodes strings and structs of strings, which never fail.
 func marshal(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {

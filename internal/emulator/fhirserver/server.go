@@ -1,13 +1,13 @@
-// Package fhirserver is a FHIR server that exports in bulk, for one machine: it runs
-// in the process, on loopback, and writes its exports where it is told.
+// Package fhirserver emulates a FHIR server with bulk exports, for one machine: it runs in the
+// process, on loopback, and writes its exports to a configured place.
 //
-// It speaks two dialects: "azure", that of microsoft/fhir-server, with its strict
-// rules for headers and parameters, its status answers, its files in storage; and
-// "bulk", that of servers by the Bulk Data guide, versions 1 to 3, which hand out
-// their files themselves. Protocol is here, data in package store, export jobs in
-// package jobs, sign-in in package signin, made-up data in package synthetic; a
-// dialect (routes.go) is what azure.go and the bulk files say of their own.
-// Tests break it on purpose with the methods of faults.go and the fields of Faults.
+// It speaks two dialects. "azure" is the dialect of microsoft/fhir-server, with its strict rules
+// for headers and parameters, its status answers, and its files in storage. "bulk" is the dialect
+// of servers that follow the Bulk Data guide, versions 1 to 3, and serve their files themselves.
+// The protocol is in this package, data in package store, export jobs in package jobs, sign-in in
+// package signin, made-up data in package synthetic. A dialect (routes.go) consists of the
+// differences in azure.go or in the bulk files. Tests cause faults with the methods of faults.go
+// and the fields of Faults.
 package fhirserver
 
 import (
@@ -25,31 +25,31 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// Options of a server. Store, Blobs and Now are needed.
+// Options configures a server. Store, Blobs and Now are required.
 type Options struct {
 	Store *store.Store
 	Blobs jobs.Blobs
 	Now   func() time.Time
 	Log   *slog.Logger // nil means none
-	// OnCommit hears of every creation (PutBlob, size 0) and commit (PutBlockList)
-	// of a blob; the etag has no quotes. It may be called from several goroutines.
+	// OnCommit is called for every creation (PutBlob, size 0) and commit (PutBlockList) of a blob;
+	// the etag has no quotes. It may be called from several goroutines.
 	OnCommit func(container, path, etag string, size int64, api string)
-	// PollsBeforeDone is how many polls of a job are answered with 202, even when
-	// it is done earlier.
+	// PollsBeforeDone is the number of polls of a job that are answered with 202, even if the job
+	// has already ended.
 	PollsBeforeDone int
-	// MaxCount is the number of resources per file where the request has no
-	// _maxCount; zero means the server's 10,000.
+	// MaxCount is the number of resources per file if the request has no _maxCount; zero means the
+	// server's 10,000.
 	MaxCount int
-	// Authorize refuses a request by an error, which becomes a 401; nil lets all in.
+	// Authorize refuses a request with an error, which becomes a 401; nil admits all requests.
 	Authorize func(*http.Request) error
-	// Bulk makes the server one of dialect bulk; nil means azure.
+	// Bulk selects dialect bulk; nil means azure.
 	Bulk *Bulk
-	// ConflictOnCancel answers the cancel of an ended job with 409, as builds
-	// before February 2026 did, instead of 202.
+	// ConflictOnCancel answers the cancel of an ended job with 409, as builds before February 2026
+	// did, instead of 202.
 	ConflictOnCancel bool
 }
 
-// Server is the stand-in. Its methods are safe for concurrent use.
+// Server is the emulator. Its methods are safe for concurrent use.
 type Server struct {
 	o       Options
 	runner  *jobs.Runner
@@ -62,7 +62,7 @@ type Server struct {
 	listening []*http.Server
 }
 
-// New makes a server; Listen or Handler put it to use, Close ends it.
+// New returns a server. Listen or Handler serve its requests, and Close ends it.
 func New(o Options) (*Server, error) {
 	var errs []error
 	if o.Store == nil {
@@ -98,8 +98,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Listen serves on an address of this machine's loopback, port 0 for any, and
-// returns the base URL, without a slash at its end.
+// Listen serves on a loopback address, with port 0 for any port, and returns the base URL without a
+// slash at its end.
 func (s *Server) Listen(addr string) (string, error) { return s.listen(addr, s.Handler()) }
 
 func (s *Server) listen(addr string, handler http.Handler) (string, error) {
@@ -126,7 +126,7 @@ func (s *Server) listen(addr string, handler http.Handler) (string, error) {
 	return "http://" + l.Addr().String(), nil
 }
 
-// Close cuts the connections, cancels the jobs that run, and waits for them.
+// Close cuts the connections, cancels the running jobs, and waits for them.
 func (s *Server) Close() error {
 	var errs []error
 	s.mu.Lock()
@@ -138,11 +138,10 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Store is the server's data, to change it or to compare with.
+// Store returns the server's data, for changes and comparisons.
 func (s *Server) Store() *store.Store { return s.o.Store }
 
-// Wait waits for a job to end, well or not. It says nothing of polls that are
-// still to be answered with 202.
+// Wait waits for the end of a job, with or without success. PollsBeforeDone does not delay it.
 func (s *Server) Wait(ctx context.Context, jobID string) error {
 	j, ok := s.runner.Job(jobID)
 	if !ok {
@@ -156,12 +155,12 @@ func (s *Server) Wait(ctx context.Context, jobID string) error {
 	}
 }
 
-// Handler serves the dialect with the faults in front.
+// Handler returns the handler of the dialect, including its faults.
 func (s *Server) Handler() http.Handler {
 	return s.dated(s.faulty(s.scripted(s.authorized(http.HandlerFunc(s.route)))))
 }
 
-// scripted puts the answers of Faults in front of those of dialect bulk.
+// scripted answers with Faults before the answers of dialect bulk.
 func (s *Server) scripted(next http.Handler) http.Handler {
 	if s.bulk == nil {
 		return next
@@ -169,7 +168,7 @@ func (s *Server) scripted(next http.Handler) http.Handler {
 	return s.bulk.scripted(next)
 }
 
-// trouble is what the next job shall suffer.
+// trouble returns the faults of the next job.
 func (s *Server) trouble() jobs.Trouble {
 	t := s.faults.trouble()
 	if s.bulk != nil {
@@ -178,8 +177,8 @@ func (s *Server) trouble() jobs.Trouble {
 	return t
 }
 
-// dated puts the given clock's time on every answer: clients take the server's
-// now from there. HTTP dates have whole seconds.
+// dated sets the Date header from the configured clock, because clients read the server's time from
+// it. HTTP dates have whole seconds.
 func (s *Server) dated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
@@ -187,7 +186,7 @@ func (s *Server) dated(next http.Handler) http.Handler {
 	})
 }
 
-// authorized is the one place where a bearer token is looked at.
+// authorized checks bearer tokens. No other function does.
 func (s *Server) authorized(next http.Handler) http.Handler {
 	if s.o.Authorize == nil {
 		return next

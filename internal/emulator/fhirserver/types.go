@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// resourceTypes are the concrete resource types of R4.
+// resourceTypes holds the concrete resource types of R4.
 var resourceTypes = func() map[string]bool {
 	known := map[string]bool{}
 	for typ := range strings.FieldsSeq(r4Types) {

@@ -16,8 +16,8 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// world is a server with data in memory, a clock that the test turns, and what
-// the storage events would have said.
+// world is a server with data in memory, a clock that the test advances, and the storage events
+// that it would send.
 type world struct {
 	t     *testing.T
 	srv   *fhirserver.Server
@@ -122,7 +122,7 @@ func (w *world) get(pathAndQuery string) reply {
 	return w.do(http.MethodGet, w.base+pathAndQuery)
 }
 
-// kickOff starts an export and gives its status URL.
+// kickOff starts an export and returns its status URL.
 func (w *world) kickOff(path string, query ...string) string {
 	w.t.Helper()
 	q := url.Values{"_container": {"lake"}}
@@ -159,7 +159,7 @@ type manifestOutput struct {
 	Count int    `json:"count"`
 }
 
-// manifest waits for a job and gives its result.
+// manifest waits for a job and returns its result.
 func (w *world) manifest(status string) manifest {
 	w.t.Helper()
 	w.wait(status)
@@ -174,8 +174,8 @@ func (w *world) manifest(status string) manifest {
 	return m
 }
 
-// export runs an export to its end and gives type/id/versionId of its lines, and
-// how many lines are tombstones, in order of the manifest.
+// export runs an export to its end. It returns type/id/versionId of its lines and the number of
+// tombstones, in order of the manifest.
 func (w *world) export(path string, query ...string) (rows []string) {
 	w.t.Helper()
 	for _, o := range w.manifest(w.kickOff(path, query...)).Output {

@@ -1,7 +1,7 @@
-// Package azureblob writes the FHIR server stand-in's files into a storage
-// account, or Azurite, exactly as the Azure server's SDK does: an empty blob
-// first, then staged blocks of four megabytes, then commits of the block list,
-// each on the condition that the blob is still as the last call left it.
+// Package azureblob writes the files of the FHIR server emulator into a storage account or Azurite,
+// exactly as the Azure server's SDK does: first an empty blob, then uncommitted blocks of 4 MiB,
+// then commits of the block list. Each call requires that the blob is unchanged since the previous
+// call.
 package azureblob
 
 import (
@@ -23,16 +23,16 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
-// blockSize is the buffer of the .NET SDK's block blob write stream.
+// blockSize is the buffer size of the .NET SDK's block blob write stream.
 const blockSize = 4 << 20
 
-// Account is jobs.Blobs on a storage account.
+// Account implements jobs.Blobs on a storage account.
 type Account struct{ client *azblob.Client }
 
-// New uses an account through a client that may create containers and blobs.
+// New returns an Account that uses client, which must be allowed to create containers and blobs.
 func New(client *azblob.Client) *Account { return &Account{client: client} }
 
-// Ensure makes a container; one that is there is no error.
+// Ensure makes a container, or accepts an existing container.
 func (a *Account) Ensure(ctx context.Context, container string) error {
 	_, err := a.client.CreateContainer(ctx, container, nil)
 	if err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
@@ -41,8 +41,8 @@ func (a *Account) Ensure(ctx context.Context, container string) error {
 	return nil
 }
 
-// URL is the blob's address in the account, with the path's slashes as they are,
-// the way the .NET SDK spells it; the one for Go escapes them.
+// URL returns the blob's address in the account. It does not escape the path's slashes, as the .NET
+// SDK does not; the Go SDK escapes them.
 func (a *Account) URL(container, path string) string {
 	u := a.client.ServiceClient().NewContainerClient(container).URL()
 	for segment := range strings.SplitSeq(path, "/") {
@@ -51,7 +51,7 @@ func (a *Account) URL(container, path string) string {
 	return u
 }
 
-// Create puts an empty blob in place of whatever was there.
+// Create replaces any previous blob by an empty blob.
 func (a *Account) Create(ctx context.Context, container, path string) (jobs.Blob, error) {
 	b := &stream{to: a.block(container, path)}
 	res, err := b.to.Upload(ctx, streaming.NopCloser(bytes.NewReader(nil)), nil)
@@ -125,7 +125,7 @@ func (s *stream) Commit(ctx context.Context) (int64, error) {
 	return s.size, nil
 }
 
-// storageError carries the status; other errors pass as they are.
+// storageError returns an error with the HTTP status, or other errors unchanged.
 func storageError(err error) error {
 	var refused *azcore.ResponseError
 	if errors.As(err, &refused) {

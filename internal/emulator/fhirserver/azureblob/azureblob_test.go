@@ -38,7 +38,7 @@ func TestBlobsAreWrittenAsTheServersSDKDoes(t *testing.T) {
 	t.Parallel()
 	client, a := account(t)
 	ctx := t.Context()
-	for range 2 { // the second finds the container there
+	for range 2 { // the second call finds the container
 		if err := a.Ensure(ctx, "lake"); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestBlobsAreWrittenAsTheServersSDKDoes(t *testing.T) {
 		t.Errorf("URL is %s", a.URL("lake", "job/Patient-2-1.ndjson"))
 	}
 
-	// Whoever touches the blob while the job runs breaks the next commit.
+	// A change of the blob by anyone during the job makes the next commit fail.
 	value := "x"
 	if _, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient("job/Patient-2-1.ndjson").SetMetadata(ctx, map[string]*string{"touched": &value}, &blob.SetMetadataOptions{}); err != nil {
 		t.Fatal(err)

@@ -5,36 +5,36 @@ import (
 	"fmt"
 )
 
-// Blobs is where a job writes its files: a storage account, or memory.
+// Blobs stores the files of jobs: in a storage account, a folder or memory.
 type Blobs interface {
-	// Ensure makes a container; one that is there is no error.
+	// Ensure makes a container, or accepts an existing container.
 	Ensure(ctx context.Context, container string) error
-	// Create puts a blob of length zero in place of whatever was there.
+	// Create replaces any previous blob by a blob of length zero.
 	Create(ctx context.Context, container, path string) (Blob, error)
-	// URL is the blob's address as the manifest tells it.
+	// URL returns the blob's address for the manifest.
 	URL(container, path string) string
 }
 
-// Blob is one blob being written, the way the Azure SDK's OpenWrite does it:
-// data is staged, and becomes visible with a commit. The same bytes can be
-// committed again, and get a new ETag each time.
+// Blob writes one blob as the Azure SDK's OpenWrite does: data becomes visible with a commit. The
+// same bytes can be committed again, with a new ETag each time.
 type Blob interface {
-	// ETag is that of the last commit, without quotes; at first of the empty blob.
+	// ETag returns the ETag of the last commit, without quotes; before the first commit, the ETag
+	// of the empty blob.
 	ETag() string
-	// Write stages data behind what is there.
+	// Write appends uncommitted data.
 	Write(ctx context.Context, data []byte) error
-	// Commit makes everything staged so far the blob's content, provided that
-	// nobody else touched the blob, and gives its length.
+	// Commit makes the data written up to now the blob's content and returns its length. It fails
+	// if anybody else changed the blob.
 	Commit(ctx context.Context) (size int64, err error)
 }
 
-// Storage operations as the data.api of a storage event spells them.
+// Storage operations as spelled in data.api of a storage event.
 const (
 	APIPutBlob      = "PutBlob"
 	APIPutBlockList = "PutBlockList"
 )
 
-// StorageError is the storage's refusal, with the HTTP status it gave.
+// StorageError is an error of the storage, with its HTTP status.
 type StorageError struct {
 	Status int
 	Err    error
@@ -42,5 +42,5 @@ type StorageError struct {
 
 func (e *StorageError) Error() string { return fmt.Sprintf("storage answered %d: %v", e.Status, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StorageError) Unwrap() error { return e.Err }

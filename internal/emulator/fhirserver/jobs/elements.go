@@ -8,12 +8,12 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// subsetted is the tag of a resource that is not whole.
+// subsetted is the tag of an incomplete resource.
 const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}`
 
-// subset leaves the elements that _elements names, each as name or Type.name, and
-// marks the rest as missing. Which elements are mandatory the stand-in does not
-// know: only resourceType, id and meta always stay.
+// subset keeps the elements that _elements names, each as name or Type.name, and marks the resource
+// as incomplete. The emulator does not know which elements are mandatory: it always keeps only
+// resourceType, id and meta.
 func subset(typ string, line []byte, elements []string) ([]byte, error) {
 	keep := []string{"resourceType", "id", "meta"}
 	limited := false

@@ -9,10 +9,10 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// deletesPerBundle is how many deletes share a line.
+// deletesPerBundle is the number of deletes per line.
 const deletesPerBundle = 100
 
-// writeExtras writes what a manifest lists beside its output: the deletes, as
+// writeExtras writes the files that a manifest lists in addition to its output: the deletes, as
 // Bundles, and the errors.
 func (r *Runner) writeExtras(ctx context.Context, j *Job) error {
 	var bundles [][]byte
@@ -55,8 +55,8 @@ func (r *Runner) writeLines(ctx context.Context, j *Job, typ string, lines [][]b
 	return output, err
 }
 
-// deletes lists what the window saw deleted and not come back. Below the system
-// level a tombstone has no patient of its own: that of the last content counts.
+// deletes returns the resources that were deleted inside the window and did not come back. Below
+// the system level, the last content determines the patient, because a tombstone has none.
 func (r *Runner) deletes(j *Job) ([]store.Version, error) {
 	owned, err := r.ownership(j)
 	if err != nil {
@@ -90,8 +90,7 @@ func (r *Runner) deletes(j *Job) ([]store.Version, error) {
 	return deleted, nil
 }
 
-// ownership tells the patients whose data a job may speak of; nil means that it
-// speaks of everything.
+// ownership returns a filter for the patients of a job's data; nil means all data.
 func (r *Runner) ownership(j *Job) (func(patient string) bool, error) {
 	switch j.Request.Level {
 	case LevelPatient:
@@ -110,7 +109,7 @@ type deletion struct {
 	} `json:"request"`
 }
 
-// deleteBundle is one line of the guide's deleted files.
+// deleteBundle returns one line of the guide's deleted files.
 func deleteBundle(versions []store.Version) ([]byte, error) {
 	entries := make([]deletion, len(versions))
 	for i, v := range versions {

@@ -11,17 +11,17 @@ import (
 	"sync"
 )
 
-// Folder is Blobs in a folder of this machine, for a server that hands out its
-// files itself. It is safe for concurrent use.
+// Folder implements Blobs in a local folder, for a server that serves its files itself. It is safe
+// for concurrent use.
 type Folder struct {
 	dir string
 
 	mu    sync.Mutex
-	etags map[string]string // by container/path, of what is committed
+	etags map[string]string // of committed blobs, by container/path
 	n     int
 }
 
-// NewFolder keeps blobs below dir.
+// NewFolder returns a Folder with its blobs below dir.
 func NewFolder(dir string) *Folder { return &Folder{dir: dir, etags: map[string]string{}} }
 
 // Ensure makes a container.
@@ -32,7 +32,7 @@ func (f *Folder) Ensure(ctx context.Context, container string) error {
 	return ctx.Err()
 }
 
-// Create starts a blob; it is there with its first commit.
+// Create starts a blob. It exists from its first commit.
 func (f *Folder) Create(ctx context.Context, container, path string) (Blob, error) {
 	name, err := f.name(container, path)
 	if err != nil {
@@ -48,10 +48,10 @@ func (f *Folder) Create(ctx context.Context, container, path string) (Blob, erro
 	return &folderBlob{in: f, key: container + "/" + path, name: name, file: file, w: bufio.NewWriterSize(file, 64<<10), etag: f.nextETag()}, ctx.Err()
 }
 
-// URL is folder:container/path: nobody outside can follow it.
+// URL returns folder:container/path, which no client can follow.
 func (f *Folder) URL(container, path string) string { return "folder:" + container + "/" + path }
 
-// Open gives what is committed, and its ETag.
+// Open returns the committed content and its ETag.
 func (f *Folder) Open(container, path string) (io.ReadSeekCloser, string, error) {
 	name, err := f.name(container, path)
 	if err != nil {
@@ -85,7 +85,7 @@ func (f *Folder) nextETag() string {
 type folderBlob struct {
 	in        *Folder
 	key, name string
-	file      *os.File // nil once it is committed
+	file      *os.File // nil after the commit
 	w         *bufio.Writer
 	size      int64
 	etag      string
@@ -102,7 +102,7 @@ func (b *folderBlob) Write(ctx context.Context, data []byte) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// Commit puts the file in place; committing again changes the ETag alone.
+// Commit moves the file to its place. Further commits change only the ETag.
 func (b *folderBlob) Commit(ctx context.Context) (int64, error) {
 	if b.file != nil {
 		err := errors.Join(b.w.Flush(), b.file.Close())

@@ -1,12 +1,12 @@
-// Package jobs does the exports of the FHIR server stand-in: it chooses the
-// versions, splits them into child jobs and files, writes the files into blobs
-// the way the Azure server does, and keeps the result for the manifest.
+// Package jobs runs the exports of the FHIR server emulator: it chooses the versions, splits
+// them into child jobs and files, writes the files into blobs as the Azure server does, and
+// keeps the result for the manifest.
 //
-// It follows microsoft/fhir-server: what a job takes depends on its level and on
-// whether it runs in parallel (see plan.go), a file is named
-// <Type>-<child job>-<sequence>.ndjson, and each blob is created empty and then
-// committed three times. A request by the Bulk Data guide instead (ByGuide) takes
-// what the guide says and gives deletes as files of Bundles. It knows nothing of HTTP.
+// It follows microsoft/fhir-server: the content of a job depends on its level and on whether it
+// runs in parallel (see plan.go), a file is named <Type>-<child job>-<sequence>.ndjson, and each
+// blob is created empty and then committed three times. A request by the Bulk Data guide
+// (ByGuide) follows the guide instead, and reports deletes as files of Bundles. The package does
+// not use HTTP.
 package jobs
 
 import (
@@ -33,46 +33,46 @@ const (
 
 // Request is one accepted export request.
 type Request struct {
-	URL         string // as it was asked
+	URL         string // as requested
 	Level       string
 	Group       string   // id, for LevelGroup
 	Types       []string // empty means all
 	Filters     []*search.Query
-	Since, Till time.Time // zero means not given
-	Container   string    // empty means one of the job's own
-	MaxCount    int       // resources a file, at least 1
+	Since, Till time.Time // zero means not set
+	Container   string    // empty means the job's own container
+	MaxCount    int       // resources per file, at least 1
 	Parallel    bool
 	History     bool
-	Deleted     bool // tombstones among the resources
+	Deleted     bool // include tombstones
 
-	// ByGuide follows the Bulk Data guide and not the Azure server: the window
-	// [Since, Till) is that of each resource at every level, as it stood at Till.
+	// ByGuide follows the Bulk Data guide instead of the Azure server: at every level, the window
+	// [Since, Till) applies to each resource, in its state at Till.
 	ByGuide bool
-	// Patients narrows the levels patient and group to these ids; nil means all.
+	// Patients limits the levels patient and group to these ids; nil means all.
 	Patients []string
-	// Elements leaves nothing else of a resource; empty means all of it.
+	// Elements limits each resource to these elements; empty means all.
 	Elements []string
-	// DeleteBundles gives what was deleted inside the window as files of Bundles.
+	// DeleteBundles reports the deletes inside the window as files of Bundles.
 	DeleteBundles bool
 }
 
-// Trouble is what goes wrong with one job, for tests.
+// Trouble holds the faults of one job, for tests.
 type Trouble struct {
-	// Failure ends the job, after it has written its files.
+	// Failure ends the job after it has written its files.
 	Failure *Failure
 	// Hold keeps the job running until the channel is closed.
 	Hold <-chan struct{}
-	// Orphan leaves a blob of a given-up attempt that the manifest does not list.
+	// Orphan leaves an unlisted blob of an abandoned attempt.
 	Orphan bool
 	// Empty adds a file without lines to the manifest.
 	Empty bool
-	// Stray is a line that the first file ends with and its count does not know.
+	// Stray is a line at the end of the first file, not included in its count.
 	Stray []byte
-	// Outcomes are the lines of an error file.
+	// Outcomes holds the lines of an error file.
 	Outcomes [][]byte
 }
 
-// Failure is the end of a failed job.
+// Failure is the result of a failed job.
 type Failure struct {
 	Status int
 	Reason string
@@ -88,23 +88,23 @@ type Output struct {
 	child *child
 }
 
-// Path is the file's place inside its job's container.
+// Path returns the file's path inside its job's container.
 func (o Output) Path() string { return o.path }
 
-// Options of a Runner. Store, Blobs, Now and Log are needed.
+// Options configures a Runner. Store, Blobs, Now and Log are required.
 type Options struct {
 	Store *store.Store
 	Blobs Blobs
 	Now   func() time.Time
 	Log   *slog.Logger
-	// OnCommit hears of every creation and commit of a blob, as storage events
-	// would; it may be called from several goroutines at once.
+	// OnCommit is called for every creation and commit of a blob, like a storage event. It may be
+	// called from several goroutines at once.
 	OnCommit func(container, path, etag string, size int64, api string)
-	// Workers is the number of child jobs of a job that run at once; default 2.
+	// Workers is the number of child jobs of a job that run concurrently; default 2.
 	Workers int
 }
 
-// Runner runs jobs, each in a goroutine of its own, until it is closed.
+// Runner runs jobs, each in its own goroutine, until it is closed.
 type Runner struct {
 	o     Options
 	group sync.WaitGroup
@@ -112,7 +112,7 @@ type Runner struct {
 	mu      sync.Mutex
 	closed  bool
 	lastID  int64
-	jobs    map[string]*Job // that can be asked for
+	jobs    map[string]*Job // jobs that are not canceled
 	running map[*Job]struct{}
 }
 
@@ -120,7 +120,7 @@ type Runner struct {
 type Job struct {
 	ID        string
 	Container string
-	Folder    string // inside the container; empty when the container is the job's own
+	Folder    string // inside the container; empty if the container is the job's own
 	Created   time.Time
 	Request   Request
 
@@ -134,7 +134,7 @@ type Job struct {
 	strayed atomic.Bool // the line of Trouble.Stray is written
 }
 
-// New makes a runner.
+// New returns a runner.
 func New(o Options) *Runner {
 	if o.OnCommit == nil {
 		o.OnCommit = func(string, string, string, int64, string) {}
@@ -143,7 +143,7 @@ func New(o Options) *Runner {
 	return &Runner{o: o, jobs: map[string]*Job{}, running: map[*Job]struct{}{}}
 }
 
-// Close cancels the jobs that run and waits for them.
+// Close cancels the running jobs and waits for them.
 func (r *Runner) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -154,9 +154,9 @@ func (r *Runner) Close() {
 	r.group.Wait()
 }
 
-// Start begins a job, which ends with the runner and not with ctx: the request
-// that asked for it does not wait. Equal requests are two jobs, as on the Azure
-// server. On a closed runner the job never ends.
+// Start starts a job. The job ends with the runner and not with ctx, because the request does not
+// wait for it; equal requests start two jobs, as on the Azure server, and on a closed runner the
+// job never ends.
 func (r *Runner) Start(ctx context.Context, req Request, trouble Trouble) *Job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,7 +182,7 @@ func (r *Runner) Start(ctx context.Context, req Request, trouble Trouble) *Job {
 	return j
 }
 
-// Job finds a job that was not cancelled.
+// Job returns a job that was not canceled.
 func (r *Runner) Job(id string) (*Job, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,7 +190,7 @@ func (r *Runner) Job(id string) (*Job, bool) {
 	return j, ok
 }
 
-// Cancel ends a job and forgets it; its blobs stay. False means there is none.
+// Cancel ends and forgets a job; its blobs stay. It returns false if there is no such job.
 func (r *Runner) Cancel(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,17 +202,16 @@ func (r *Runner) Cancel(id string) bool {
 	return ok
 }
 
-// Done is closed when the job has ended, well or not.
+// Done returns a channel that is closed when the job has ended, with or without success.
 func (j *Job) Done() <-chan struct{} { return j.done }
 
-// Result is the outcome of a job that is done: its files, sorted by type, or
-// its failure.
+// Result returns the files of an ended job, sorted by type, or its failure.
 func (j *Job) Result() ([]Output, *Failure) { return j.output, j.failure }
 
-// Deleted are the files of Bundles of a job that is done.
+// Deleted returns the files of Bundles of an ended job.
 func (j *Job) Deleted() []Output { return j.deleted }
 
-// Errors are the files of OperationOutcomes of a job that is done.
+// Errors returns the files of OperationOutcomes of an ended job.
 func (j *Job) Errors() []Output { return j.errors }
 
 func (r *Runner) run(ctx context.Context, j *Job) {
@@ -230,7 +229,7 @@ func (r *Runner) run(ctx context.Context, j *Job) {
 		}
 	}
 	if ctx.Err() != nil {
-		return // cancelled: nobody can ask for the result
+		return // canceled: nobody can ask for the result
 	}
 	switch {
 	case err != nil:
@@ -249,8 +248,8 @@ func (r *Runner) run(ctx context.Context, j *Job) {
 	close(j.done)
 }
 
-// failureOf is what the server makes of an error: the storage's status is the
-// job's, where it speaks of rights and places.
+// failureOf returns the server's Failure for an error. An error of the storage about permissions or
+// locations keeps its status.
 func failureOf(err error) *Failure {
 	var failed *jobError
 	if errors.As(err, &failed) {
@@ -263,7 +262,7 @@ func failureOf(err error) *Failure {
 	return &Failure{Status: 500, Reason: "Unknown error."}
 }
 
-// jobError ends a job with a status of the server's choice.
+// jobError ends a job with a status that the server chooses.
 type jobError struct{ Failure }
 
 func (e *jobError) Error() string { return e.Reason }

@@ -11,7 +11,7 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// refusing is a storage account that lets nobody make a blob.
+// refusing is a storage account that refuses to make blobs.
 type refusing struct {
 	jobs.Memory
 	err error

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// Memory is Blobs for tests. The zero value is ready, and safe for concurrent use.
+// Memory implements Blobs for tests. The zero value is ready, and safe for concurrent use.
 type Memory struct {
 	mu         sync.Mutex
 	containers map[string]bool
@@ -50,10 +50,10 @@ func (m *Memory) Create(ctx context.Context, container, path string) (Blob, erro
 	return b, ctx.Err()
 }
 
-// URL is memory://container/path.
+// URL returns memory://container/path.
 func (m *Memory) URL(container, path string) string { return "memory://" + container + "/" + path }
 
-// Content is what readers of the blob see; false when there is no such blob.
+// Content returns the visible content of the blob, or false if there is no such blob.
 func (m *Memory) Content(container, path string) ([]byte, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -64,7 +64,7 @@ func (m *Memory) Content(container, path string) ([]byte, bool) {
 	return bytes.Clone(b.content), true
 }
 
-// Open gives what readers of the blob see, and its ETag.
+// Open returns the visible content of the blob, and its ETag.
 func (m *Memory) Open(container, path string) (io.ReadSeekCloser, string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -78,7 +78,7 @@ func (m *Memory) Open(container, path string) (io.ReadSeekCloser, string, error)
 	}{bytes.NewReader(b.content), io.NopCloser(nil)}, b.etag, nil
 }
 
-// List gives the blobs as container/path, sorted.
+// List returns the blobs as container/path, sorted.
 func (m *Memory) List() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,17 +9,17 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// child is one child job: what it writes, in this order.
+// child is one child job with its versions, in the order of writing.
 type child struct {
 	id       int64
 	versions []store.Version
 }
 
-// plan chooses the versions of a job and deals them out to child jobs.
+// plan chooses the versions of a job and distributes them to child jobs.
 //
-// A parallel system export takes the data as it stood at the end of its window,
-// [since, till); everything else searches the newest versions with ge since and
-// le till, both included, so that what changed after till is left out.
+// A parallel system export takes the data in its state at the end of its window, [since, till).
+// Every other export searches the newest versions with ge since and le till, both included, and
+// therefore omits data that changed after till.
 func (r *Runner) plan(j *Job) ([]*child, error) {
 	switch {
 	case j.Request.Level == LevelGroup:
@@ -46,7 +46,7 @@ func (j *Job) types(all []string) []string {
 	return all
 }
 
-// planParallel makes one child job a range of at most MaxCount resources of one type.
+// planParallel makes one child job per range of at most MaxCount resources of one type.
 func (r *Runner) planParallel(j *Job) []*child {
 	var children []*child
 	for _, typ := range j.types(r.o.Store.Types()) {
@@ -61,8 +61,8 @@ func (r *Runner) planParallel(j *Job) []*child {
 	return children
 }
 
-// planSerial makes one child job of everything; each filter is a search of its
-// own, so that a resource that two filters find comes twice.
+// planSerial makes one child job of everything. Each filter is a separate search, so a resource
+// that two filters find occurs twice.
 func (r *Runner) planSerial(j *Job) ([]*child, error) {
 	var all []store.Version
 	for _, typ := range j.types(r.o.Store.Types()) {
@@ -114,9 +114,8 @@ func (r *Runner) filter(j *Job, typ string, versions []store.Version) ([]store.V
 	return found, nil
 }
 
-// patientWindow is the window that a patient must be in to be exported at all.
-// The Azure server applies _since here, so that the data of a patient who did
-// not change is left out.
+// patientWindow returns the window in which a patient must be to be exported at all. The Azure
+// server applies _since here, so it omits the data of an unchanged patient.
 func (j *Job) patientWindow(w store.Window) store.Window {
 	if j.Request.ByGuide {
 		return store.Window{Till: j.till(), AsOf: true}
@@ -147,7 +146,7 @@ func (r *Runner) planPatients(j *Job) ([]*child, error) {
 	return children, nil
 }
 
-// planGroup makes one child job of the members that are inside the window.
+// planGroup makes one child job of the members inside the window.
 func (r *Runner) planGroup(j *Job) ([]*child, error) {
 	members, err := r.members(j)
 	if err != nil {
@@ -195,8 +194,8 @@ func (r *Runner) members(j *Job) ([]string, error) {
 	return members, nil
 }
 
-// compartments is the search for each patient's data, done in one pass. A
-// resource in the compartments of two patients is found twice.
+// compartments returns each patient's data, found in one pass. A resource in the compartments of
+// two patients is found twice.
 func (r *Runner) compartments(j *Job) (map[string][]store.Version, error) {
 	byPatient := map[string][]store.Version{}
 	for _, typ := range j.types(r.o.Store.Types()) {

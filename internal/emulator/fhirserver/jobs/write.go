@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// commits is how often the Azure SDK's stream commits the same bytes: on Flush,
-// in StreamWriter.Close, and on dispose.
+// commits is the number of times that the Azure SDK's stream commits the same bytes: on Flush, in
+// StreamWriter.Close, and on dispose.
 const commits = 3
 
-// ErrNotDone says that a job still runs, failed, or is unknown.
+// ErrNotDone reports that a job still runs, failed, or is unknown.
 var ErrNotDone = errors.New("no finished job of that id")
 
 // export writes all files of a job.
@@ -52,7 +52,7 @@ func (r *Runner) export(ctx context.Context, j *Job) ([]Output, error) {
 		return nil, err
 	}
 	if j.trouble.Orphan && len(output) > 0 {
-		// What an attempt leaves that lost its job half way through.
+		// Write what remains of an attempt that lost its job half way.
 		half := output[0].child.versions
 		if _, err := r.writeChild(ctx, j, r.child(half[:(len(half)+1)/2])); err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (r *Runner) writeChild(ctx context.Context, j *Job, c *child) ([]Output, er
 	return output, nil
 }
 
-// fileWriter writes the files of one type of one child job, one after another.
+// fileWriter writes the files of one type of one child job, one after the other.
 type fileWriter struct {
 	r     *Runner
 	j     *Job
@@ -106,7 +106,7 @@ type fileWriter struct {
 	count int
 }
 
-// add writes a line, and finishes a file that is full.
+// add writes a line, and finishes a full file.
 func (w *fileWriter) add(ctx context.Context, line []byte, output *[]Output) error {
 	if err := w.write(ctx, line); err != nil {
 		return err
@@ -167,9 +167,9 @@ func (w *fileWriter) finish(ctx context.Context, output *[]Output) error {
 	return nil
 }
 
-// Rewrite runs the child job behind one file of a finished job again, as the
-// server does with one that it took for lost: the same paths and bytes, new ETags.
-// It returns the path of that file inside the container.
+// Rewrite runs the child job of one file of a finished job again, as the server does with a child
+// job that it considers lost: the same paths and bytes, new ETags. It returns the path of that file
+// inside the container.
 func (r *Runner) Rewrite(ctx context.Context, id string, file int) (string, error) {
 	j, ok := r.Job(id)
 	if !ok {

@@ -1,14 +1,14 @@
 package search
 
 import (
-	_ "embed" // the compartment's table
+	_ "embed" // for the table of the compartment
 	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 )
 
-// patientCompartment is the official R4 CompartmentDefinition with its search
+// patientCompartment holds the official R4 CompartmentDefinition with its search
 // parameters' expressions (HL7 FHIR 4.0.1, CC0).
 //
 //go:embed patient-compartment.tsv
@@ -27,12 +27,11 @@ var compartmentPaths = func() map[string][][]string {
 	return paths
 }()
 
-// InCompartment tells whether resources of the type can be in a patient's
-// compartment at all.
+// InCompartment reports whether resources of the type can be in a patient's compartment at all.
 func InCompartment(typ string) bool { return len(compartmentPaths[typ]) > 0 }
 
-// Patients lists the ids of the patients in whose compartments a resource is,
-// each once. A Patient is in its own.
+// Patients returns the ids of the patients with the resource in their compartment, each once. A
+// Patient is in its own compartment.
 func Patients(typ, id string, line []byte) []string {
 	var ids []string
 	seen := map[string]bool{}

@@ -7,13 +7,13 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// ErrCharacteristicGroup says that a Group describes its members instead of
-// listing them; the Azure server exports no such Group.
+// ErrCharacteristicGroup reports that a Group describes its members instead of listing them. The
+// Azure server exports no such Group.
 var ErrCharacteristicGroup = errors.New("the group is defined by characteristics, not by members")
 
-// Members lists the patients of a Group as of a time, each once: inactive
-// members and those out of their period are left out, nested Groups are
-// expanded, each once. The function line gives the text of a Group, or nil.
+// Members returns the patients of a Group at a time, each once. It skips members that are inactive
+// or outside their period, and expands nested Groups, each once; line returns the text of a Group,
+// or nil.
 func Members(group []byte, asOf time.Time, line func(groupID string) []byte) ([]string, error) {
 	var patients []string
 	seen := map[string]bool{}
@@ -58,8 +58,8 @@ func activeMember(member gjson.Result, asOf time.Time) bool {
 	return !ok || !start.After(asOf)
 }
 
-// partialTime reads a FHIR dateTime; a partial one is its first instant, or the
-// last when end is wanted.
+// partialTime reads a FHIR dateTime. For a partial dateTime, it returns the first instant, or the
+// last if end is set.
 func partialTime(text string, end bool) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, true

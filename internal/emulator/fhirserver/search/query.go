@@ -1,6 +1,5 @@
-// Package search holds what the FHIR server stand-in knows of FHIR search: a few
-// parameters over the text of a resource, the patient compartment, and the
-// members of a Group.
+// Package search implements the part of FHIR search that the FHIR server emulator needs: a few
+// parameters over the text of a resource, the patient compartment, and the members of a Group.
 package search
 
 import (
@@ -11,7 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Query is one search on a type; all of its terms must match.
+// Query is one search on a type. All of its terms must match.
 type Query struct {
 	Type  string
 	terms []term
@@ -28,17 +27,17 @@ type token struct {
 	code      string
 }
 
-// UnknownParameterError names a search parameter that the type has not got.
+// UnknownParameterError names a search parameter that the type does not have.
 type UnknownParameterError struct{ Type, Name string }
 
 func (e *UnknownParameterError) Error() string {
 	return fmt.Sprintf("The search parameter '%s' is not supported for resource type '%s'.", e.Name, e.Type)
 }
 
-// New makes an empty query, which matches everything.
+// New returns an empty query, which matches everything.
 func New(typ string) *Query { return &Query{Type: typ} }
 
-// Where adds a term: a parameter and its values, any of which may match.
+// Where adds a term: a parameter and its values. The term matches if one of the values matches.
 func (q *Query) Where(name string, values ...string) error {
 	match := parameter(q.Type, name)
 	if match == nil {
@@ -52,7 +51,7 @@ func (q *Query) Where(name string, values ...string) error {
 	return nil
 }
 
-// Match tells whether a resource, given as text, meets every term.
+// Match reports whether a resource, passed as text, matches every term.
 func (q *Query) Match(line []byte) bool {
 	resource := gjson.ParseBytes(line)
 	for _, t := range q.terms {
@@ -138,8 +137,8 @@ func patient() func(gjson.Result, token) bool {
 	}
 }
 
-// at follows member names from a value down, through lists: FHIR's paths do not
-// tell a single value from a list of one.
+// at follows member names downward from a value, and through lists: FHIR's paths do not distinguish
+// a single value from a list of one.
 func at(value gjson.Result, path ...string) []gjson.Result {
 	if len(path) == 0 {
 		return value.Array()

@@ -1,8 +1,8 @@
-// Package signin is the authorization server beside the FHIR server stand-in: SMART
-// Backend Services with a token endpoint that really verifies RS384 and ES384
-// assertions, client secrets, HTTP Basic and fixed bearer tokens.
+// Package signin is the authorization server of the FHIR server emulator: SMART Backend Services
+// with a token endpoint that verifies RS384 and ES384 assertions, client secrets, HTTP Basic and
+// fixed bearer tokens.
 //
-// It knows nothing of exports. What it accepts it tells in smart-configuration.
+// It does not depend on exports. smart-configuration lists the methods that it accepts.
 package signin
 
 import (
@@ -31,34 +31,34 @@ const (
 	TokenPath         = "/auth/token" //nolint:gosec // a path
 )
 
-// assertionType is the only client_assertion_type there is (RFC 7523 §2.2).
+// assertionType is the only defined client_assertion_type (RFC 7523 §2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// maxAssertionLife is SMART's longest life of an assertion.
+// maxAssertionLife is SMART's maximum lifetime of an assertion.
 const maxAssertionLife = 5 * time.Minute
 
-// Options say who may come in. Now is needed; with nobody in it, nobody may.
+// Options configures the admitted clients. Now is required; without clients, nobody is admitted.
 type Options struct {
 	Now func() time.Time
 	// Clients of the token endpoint, by client id.
 	Clients map[string]Client
-	// Basic are names and passwords that are good for every request.
+	// Basic maps names to passwords that are valid for every request.
 	Basic map[string]string
-	// Bearer are tokens that are good for ever.
+	// Bearer lists tokens that are valid forever.
 	Bearer []string
-	// TokenLife is how long a token is good; zero means SMART's five minutes.
+	// TokenLife is the lifetime of a token; zero means SMART's five minutes.
 	TokenLife time.Duration
-	// ForgetsExpiry leaves expires_in out of the answer.
+	// ForgetsExpiry omits expires_in from the answer.
 	ForgetsExpiry bool
 }
 
 // Client is one registered client.
 type Client struct {
-	// Keys are its public keys by kid: RSA for RS384, P-384 for ES384.
+	// Keys holds the client's public keys by kid: RSA for RS384, P-384 for ES384.
 	Keys map[string]crypto.PublicKey
-	// Secret lets it in without an assertion; empty means it may not.
+	// Secret admits the client without an assertion; empty turns this off.
 	Secret string
-	// Scopes it may ask for; nil means any.
+	// Scopes lists the scopes that the client may request; nil means any.
 	Scopes []string
 }
 
@@ -67,12 +67,12 @@ type SignIn struct {
 	o Options
 
 	mu     sync.Mutex
-	tokens map[string]time.Time // until when each is good
+	tokens map[string]time.Time // the time at which each token expires
 	seen   map[string]time.Time // ids of assertions, by client
 	issued int
 }
 
-// New makes an authorization server.
+// New returns an authorization server.
 func New(o Options) (*SignIn, error) {
 	if o.Now == nil {
 		return nil, errors.New("signin needs a clock: Now")
@@ -83,24 +83,24 @@ func New(o Options) (*SignIn, error) {
 	return &SignIn{o: o, tokens: map[string]time.Time{}, seen: map[string]time.Time{}}, nil
 }
 
-// Issued is how many tokens were given out so far.
+// Issued returns the number of tokens issued up to now.
 func (s *SignIn) Issued() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.issued
 }
 
-// Revoke ends every token that was given out, before its time.
+// Revoke ends every issued token before it expires.
 func (s *SignIn) Revoke() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.tokens)
 }
 
-// errRefused does not say why, to whoever knocks.
+// errRefused does not tell the client the reason.
 var errRefused = errors.New("no token that is good, nor a name and password that are")
 
-// Authorize lets a request in, or refuses it by an error.
+// Authorize admits a request, or refuses it with an error.
 func (s *SignIn) Authorize(r *http.Request) error {
 	if name, password, ok := r.BasicAuth(); ok {
 		if want, known := s.o.Basic[name]; known && same(want, password) {
@@ -138,7 +138,7 @@ func (s *SignIn) Configuration(w http.ResponseWriter, base string) {
 	})
 }
 
-// oauthError is a refusal as RFC 6749 §5.2 has it.
+// oauthError is a refusal in the form of RFC 6749 §5.2.
 type oauthError struct{ code, description string }
 
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
@@ -147,7 +147,7 @@ func refusef(code, format string, args ...any) *oauthError {
 	return &oauthError{code, fmt.Sprintf(format, args...)}
 }
 
-// Token answers a request to the token endpoint, which has the given address.
+// Token answers a request to the token endpoint at the given address.
 func (s *SignIn) Token(w http.ResponseWriter, r *http.Request, address string) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	scope, err := s.grant(r, address)
@@ -203,7 +203,7 @@ func (s *SignIn) grant(r *http.Request, address string) (scope string, refused *
 	return scope, nil
 }
 
-// secret is client_secret_basic or client_secret_post.
+// secret authenticates a client by client_secret_basic or client_secret_post.
 func (s *SignIn) secret(r *http.Request) (Client, *oauthError) {
 	id, secret, ok := r.BasicAuth()
 	if ok { // RFC 6749 §2.3.1: form encoded inside
@@ -248,7 +248,7 @@ func (s *SignIn) asserted(form url.Values, address string) (Client, *oauthError)
 	return client, s.claims(claims, header, address)
 }
 
-// claims holds a verified assertion to SMART's rules.
+// claims checks a verified assertion against SMART's rules.
 func (s *SignIn) claims(claims jwt.Claims, header jose.Header, address string) *oauthError {
 	now := s.o.Now()
 	switch typ, _ := header.ExtraHeaders[jose.HeaderType].(string); {
@@ -270,7 +270,7 @@ func (s *SignIn) claims(claims jwt.Claims, header jose.Header, address string) *
 	return nil
 }
 
-// keyFor holds a key to the algorithm that the assertion names.
+// keyFor checks that a key fits the algorithm that the assertion names.
 func keyFor(alg string, key crypto.PublicKey) (any, error) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
@@ -287,7 +287,7 @@ func keyFor(alg string, key crypto.PublicKey) (any, error) {
 	return nil, fmt.Errorf("the key is not for %s", alg)
 }
 
-// first remembers an assertion for as long as it could be played again.
+// first reports whether an assertion is new. It remembers an assertion while it could be replayed.
 func (s *SignIn) first(id string, until time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -312,5 +312,5 @@ func write(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // a client that went away is its own fault
+	_, _ = w.Write(text) // the client may be gone
 }

@@ -114,7 +114,7 @@ func bearer(token string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 }
 
-// assertion is a good one, but for what change does to it.
+// assertion returns a good assertion, except for the changes that change makes.
 func (d *desk) assertion(alg, kid string, change func(claims map[string]any, o *jose.SignerOptions)) url.Values {
 	d.t.Helper()
 	r, e := keys()

@@ -11,28 +11,26 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// Shares says how much of each type Change touches, 0 to 1. A share above zero
-// touches at least one resource of a type that has any.
+// Shares sets how much of each type Change touches, 0 to 1. A share above zero touches at least one
+// resource, if the type has any.
 type Shares struct {
 	Update, Add, Delete float64
-	// Recreate is the share of the deleted resources, old and new ones, that come
-	// back with their last content; of each type at least one stays deleted.
+	// Recreate is the share of the deleted resources, old and new, that come back with their last
+	// content. At least one of each type stays deleted.
 	Recreate float64
 }
 
-// Changed counts what Change did, by type.
+// Changed counts the changes by type.
 type Changed struct {
 	Updated, Added, Deleted, Recreated map[string]int
 }
 
-// Change does a stretch of clinical work: updates that change what tables hold,
-// names and components that vanish included, new resources, deletes, and some
-// of the deleted coming back. The same seed on the same store at the same time
-// does the same.
+// Change simulates some clinical work: updates that change the content of tables, including
+// names and components that disappear, new resources, deletes, and deleted resources that come
+// back. The same seed on the same store at the same time makes the same changes.
 //
-// Its versions are dated at, a resource that is deleted and comes back a
-// millisecond later: let the clock go on before the next export, whose window
-// ends before its own start.
+// Its versions are dated at, or a millisecond later for a resource that is deleted and comes
+// back. Advance the clock before the next export: its window ends before its own start.
 func (s *Store) Change(seed uint64, shares Shares, at time.Time) (Changed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,8 +97,8 @@ func (s *Store) changeType(typ string, rng *rand.Rand, shares Shares, at time.Ti
 	return nil
 }
 
-// shrinkableFirst puts a few resources whose child rows can vanish in front, so
-// that they are among the updated ones, however small the share is.
+// shrinkableFirst moves a few resources with child rows that can disappear to the front, so that
+// any small share of updates includes them.
 func (s *Store) shrinkableFirst(live []*resource) error {
 	front := 0
 	for i, r := range live {
@@ -146,8 +144,8 @@ func (s *Store) clone(r *resource, n int, at time.Time) error {
 	return err
 }
 
-// recreate brings the last content before the delete back; a resource that was
-// given as a tombstone has none.
+// recreate restores the last content before the delete. A resource that was added as a tombstone
+// has none.
 func (s *Store) recreate(r *resource, at time.Time) (bool, error) {
 	for _, v := range slices.Backward(r.versions) {
 		if v.Deleted {

@@ -10,7 +10,7 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// childOf is the list of a type whose rows an update may take away.
+// childOf maps a type to the list from which an update may remove rows.
 var childOf = map[string]string{
 	"Encounter":            "diagnosis",
 	"ExplanationOfBenefit": "item",
@@ -19,7 +19,7 @@ var childOf = map[string]string{
 	"Practitioner":         "name",
 }
 
-// statusAfter is a code that the type's required value set has.
+// statusAfter maps a type to a code of its required value set.
 var statusAfter = map[string]string{
 	"CarePlan":                 "revoked",
 	"CareTeam":                 "inactive",
@@ -43,8 +43,8 @@ var statusAfter = map[string]string{
 	"ServiceRequest":           "revoked",
 }
 
-// edit returns the n-th update of a stretch: for the types with child rows they
-// vanish, shrink, grow and stay in turn.
+// edit returns the n-th update of one Change. For types with child rows, the rows disappear,
+// shrink, grow and stay in turn.
 func edit(typ string, line []byte, n int, at time.Time) ([]byte, error) {
 	if child := childOf[typ]; child != "" {
 		if first := gjson.GetBytes(line, child+".0"); first.Exists() {

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// LoadFolder adds the lines of a folder's data files, and returns their number.
-// Errors name file and line, never content.
+// LoadFolder adds the lines of a folder's data files, and returns their number. Errors name the
+// file and line, never the content.
 func (s *Store) LoadFolder(dir string) (int, error) {
 	folder := os.DirFS(dir)
 	files, err := DataFiles(folder)
@@ -35,8 +35,8 @@ func (s *Store) LoadFolder(dir string) (int, error) {
 	return total, nil
 }
 
-// DataFiles lists the *.ndjson and *.ndjson.gz files of a folder, sorted by name. A
-// folder without any is an error.
+// DataFiles returns the *.ndjson and *.ndjson.gz files of a folder, sorted by name. A folder
+// without such files is an error.
 func DataFiles(dir fs.FS) ([]string, error) {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {
@@ -54,9 +54,8 @@ func DataFiles(dir fs.FS) ([]string, error) {
 	return files, nil
 }
 
-// Lines reads the non-blank lines of an NDJSON file, plain or .gz, with their
-// numbers; the slice is valid until the next call. It stops at the first error
-// and says where it was.
+// Lines reads the non-blank lines of an NDJSON file, plain or .gz, with their numbers; the slice is
+// valid until the next call. It stops at the first error and adds its position.
 func Lines(dir fs.FS, name string, each func(number int, line []byte) error) (err error) {
 	f, err := dir.Open(name)
 	if err != nil {
@@ -106,8 +105,8 @@ func readLine(in *bufio.Reader, long *[]byte) ([]byte, error) {
 	return *long, err
 }
 
-// Dump writes the present state into <dir>/<Type>.ndjson, making the folder
-// where needed, and returns the counts. Other files of the folder are left.
+// Dump writes the present state into <dir>/<Type>.ndjson, creates the folder if needed, and returns
+// the counts. It keeps other files of the folder.
 func (s *Store) Dump(dir string) (map[string]int, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the dump folder: %w", err)

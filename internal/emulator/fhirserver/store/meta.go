@@ -16,15 +16,15 @@ const (
 	deletedState = "http://azurehealthcareapis.com/data-extensions/deleted-state"
 	softDeleted  = "soft-deleted"
 
-	// instant is how the Azure server writes lastUpdated: .NET's FFFFFFF drops
+	// instant is the format in which the Azure server writes lastUpdated: .NET's FFFFFFF drops
 	// trailing zeros, so the length of the fraction varies.
 	instant = "2006-01-02T15:04:05.999-07:00"
 )
 
-// Instant formats t the way the server writes instants.
+// Instant formats t as the server writes instants.
 func Instant(t time.Time) string { return t.UTC().Format(instant) }
 
-// head is what the store must know of a line.
+// head holds the members of a line that the store needs.
 type head struct {
 	typ, id     string
 	versionID   string
@@ -67,8 +67,8 @@ func readHead(line []byte) (head, error) {
 	return h, errors.Join(errs...)
 }
 
-// stamp writes meta.versionId and meta.lastUpdated; the rest keeps its bytes. A meta
-// that is missing comes behind the id, as servers have it.
+// stamp sets meta.versionId and meta.lastUpdated; all other bytes stay. A missing meta is added
+// after the id, as servers write it.
 func stamp(line []byte, versionID string, lastUpdated time.Time) ([]byte, error) {
 	if !gjson.GetBytes(line, "meta").Exists() {
 		id := gjson.GetBytes(line, "id")
@@ -81,7 +81,7 @@ func stamp(line []byte, versionID string, lastUpdated time.Time) ([]byte, error)
 	return sjson.SetBytes(line, "meta.lastUpdated", Instant(lastUpdated))
 }
 
-// tombstone is the row of a soft-deleted resource: almost no content.
+// tombstone returns the row of a soft-deleted resource, which has almost no content.
 func tombstone(typ, id, versionID string, lastUpdated time.Time) ([]byte, error) {
 	return json.Marshal(tombstoneRow{ResourceType: typ, ID: id, Meta: tombstoneMeta{
 		Extension:   []stringExtension{{URL: deletedState, Value: softDeleted}},
@@ -107,8 +107,8 @@ type stringExtension struct {
 	Value string `json:"valueString"`
 }
 
-// nextVersion counts on from a numeric versionId; the Azure server writes
-// nothing else, given data may.
+// nextVersion increments a numeric versionId. The Azure server writes only numeric values, but
+// added data may have others.
 func nextVersion(r *resource) string {
 	if n, err := strconv.Atoi(r.newest().VersionID); err == nil {
 		return strconv.Itoa(n + 1)

@@ -1,10 +1,9 @@
-// Package store is the data of the FHIR server stand-in: every version of every
-// resource, deletes included, as the lines that a server would hand out.
+// Package store holds the data of the FHIR server emulator: every version of every resource,
+// including deletes, as the lines that a server would export.
 //
-// A line goes in as text and keeps its bytes; only meta.versionId and
-// meta.lastUpdated are written where they are missing. The store knows nothing
-// of exports or HTTP. It is safe for concurrent use, and a Version once given
-// out stays readable until Close.
+// A line is added as text and keeps its bytes; the store only adds meta.versionId and
+// meta.lastUpdated if they are missing. The store does not depend on exports or HTTP. It is safe
+// for concurrent use, and a returned Version stays readable until Close.
 package store
 
 import (
@@ -19,22 +18,21 @@ import (
 	"time"
 )
 
-// ErrNotFound says that there is no such resource, or that it is deleted.
+// ErrNotFound reports that a resource does not exist or is deleted.
 var ErrNotFound = errors.New("no such resource")
 
-// Options of a store. The zero value is a store in memory whose given resources
-// date from 2020.
+// Options configures a store. The zero value is a store in memory with added resources dated from
+// 2020.
 type Options struct {
-	// Base is the lastUpdated of the first given resource that carries none; the
-	// ones after it follow, three to a millisecond. Zero means 2020-01-01.
+	// Base is the lastUpdated of the first added resource without one; the next such resources
+	// follow, three per millisecond. Zero means 2020-01-01.
 	Base time.Time
-	// Spill is a folder to keep the lines in instead of memory, for data of a
-	// gigabyte and more. The index stays in memory, about 300 bytes a resource.
+	// Spill is a folder that holds the lines instead of memory, for data of a gigabyte and more.
+	// The index stays in memory, about 300 bytes per resource.
 	Spill string
 }
 
-// Version is one version of one resource. It is a value; its text is read with
-// Store.Line.
+// Version is one version of one resource. It is a value; Store.Line reads its text.
 type Version struct {
 	Type, ID, VersionID string
 	LastUpdated         time.Time // UTC, milliseconds
@@ -45,7 +43,7 @@ type Version struct {
 type span struct {
 	offset int64
 	length int
-	line   []byte // in memory; nil when spilled
+	line   []byte // in memory; nil if spilled
 }
 
 // Store holds the resources.
@@ -55,19 +53,19 @@ type Store struct {
 
 	mu          sync.RWMutex
 	types       map[string]*table
-	given       int64  // resources that came without lastUpdated
+	given       int64  // resources added without lastUpdated
 	size        int64  // of the spill file
 	generations uint64 // calls of Change
 }
 
 type table struct {
 	byID  map[string]*resource
-	order []*resource // as they came
+	order []*resource // in the order of adding
 }
 
 type resource struct{ versions []Version } // oldest first
 
-// New makes an empty store.
+// New returns an empty store.
 func New(o Options) (*Store, error) {
 	s := &Store{base: o.Base.UTC(), types: map[string]*table{}}
 	if o.Base.IsZero() {
@@ -83,7 +81,7 @@ func New(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close gives up the spill file. A store in memory needs no Close.
+// Close closes the spill file. A store in memory needs no Close.
 func (s *Store) Close() error {
 	if s.spill == nil {
 		return nil
@@ -91,14 +89,14 @@ func (s *Store) Close() error {
 	return errors.Join(s.spill.Close(), os.Remove(s.spill.Name()))
 }
 
-// Types lists the resource types that the store has ever held, sorted.
+// Types returns all resource types that the store has held, sorted.
 func (s *Store) Types() []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Sorted(maps.Keys(s.types))
 }
 
-// Current is the newest version of a resource, which may be a tombstone.
+// Current returns the newest version of a resource, which may be a tombstone.
 func (s *Store) Current(typ, id string) (Version, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -109,7 +107,7 @@ func (s *Store) Current(typ, id string) (Version, bool) {
 	return r.newest(), true
 }
 
-// Line is the text of a version, without a newline. Callers do not change it.
+// Line returns the text of a version, without a newline. Callers must not change it.
 func (s *Store) Line(v Version) ([]byte, error) {
 	if v.at.line != nil {
 		return v.at.line, nil
@@ -126,12 +124,12 @@ type Window struct {
 	Since, Till time.Time // zero means open
 	// TillIncluded makes the window [Since, Till] instead of [Since, Till).
 	TillIncluded bool
-	// AsOf takes each resource as it stood at Till; without it, a resource that
-	// changed after Till is left out, since its newest version is not inside.
+	// AsOf selects each resource in its state at Till. Without it, a resource that changed after
+	// Till is omitted, because its newest version is not inside.
 	AsOf bool
-	// History gives all versions inside the window, not just the newest.
+	// History includes all versions inside the window, not just the newest.
 	History bool
-	// Deleted gives tombstones too.
+	// Deleted includes tombstones.
 	Deleted bool
 }
 
@@ -142,7 +140,7 @@ func (w Window) afterTill(t time.Time) bool {
 	return t.After(w.Till) || !w.TillIncluded && t.Equal(w.Till)
 }
 
-// In lists the versions of a type inside the window, oldest first.
+// In returns the versions of a type inside the window, oldest first.
 func (s *Store) In(typ string, w Window) []Version {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -179,9 +177,8 @@ func (r *resource) choose(w Window, out []Version) []Version {
 	return out
 }
 
-// Present writes the present state of everything: the newest version of each
-// resource that is not deleted, one line each, type by type and sorted by id.
-// It is what a full load must end in.
+// Present writes the present state: the newest version of each resource that is not deleted, one
+// line each, type by type and sorted by id. A full load must produce this state.
 func (s *Store) Present(w func(typ string) (io.Writer, error)) error {
 	for _, typ := range s.Types() {
 		present := s.In(typ, Window{})
@@ -209,8 +206,7 @@ func (s *Store) Present(w func(typ string) (io.Writer, error)) error {
 	return nil
 }
 
-// Counts is the number of present resources by type; types without any are
-// left out.
+// Counts returns the number of present resources by type, without types that have none.
 func (s *Store) Counts() map[string]int {
 	counts := map[string]int{}
 	for _, typ := range s.Types() {
@@ -230,7 +226,7 @@ func (s *Store) find(typ, id string) *resource {
 
 func (r *resource) newest() Version { return r.versions[len(r.versions)-1] }
 
-// insert files a version under its resource, in order of time. The lock is held.
+// insert adds a version to its resource, in order of time. The caller holds the lock.
 func (s *Store) insert(v Version, line []byte) error {
 	at, err := s.keep(line)
 	if err != nil {

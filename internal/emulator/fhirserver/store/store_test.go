@@ -98,7 +98,7 @@ func TestBadLinesAreRefusedWithoutTheirContent(t *testing.T) {
 func TestVersionsCountUpAndTimeNeverStandsStill(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Options{}, `{"resourceType":"Patient","id":"a"}`)
-	at := base.Add(-time.Hour) // a clock that is behind the data
+	at := base.Add(-time.Hour) // a clock behind the data
 	var got []string
 	note := func(v store.Version, err error) {
 		if err != nil {
@@ -267,8 +267,8 @@ func children(t *testing.T, s *store.Store, v store.Version, member string) int 
 	return len(list)
 }
 
-// The language stands in no table: a type that only ever changes that has no
-// change that a test of tables could see.
+// TestEveryMadeUpTypeHasAChangeThatTablesShow excludes changes of the language only: no table has a
+// column for it, so a test of tables could not see the change.
 func TestEveryMadeUpTypeHasAChangeThatTablesShow(t *testing.T) {
 	t.Parallel()
 	s := synth(t, 3)

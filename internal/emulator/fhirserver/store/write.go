@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Add takes a resource as given data has it. A line that carries
-// meta.versionId and meta.lastUpdated keeps its bytes; what is missing is added.
-// A line that repeats an id is one more version of it. Errors name no content.
+// Add adds a resource, or one more version of a known id. A line with meta.versionId and
+// meta.lastUpdated keeps its bytes, and missing values are added; errors never contain content.
 func (s *Store) Add(line []byte) error {
 	line = oneLine(line)
 	h, err := readHead(line)
@@ -40,9 +39,9 @@ func (s *Store) Add(line []byte) error {
 	return s.insert(h.version(), line)
 }
 
-// Put makes a new version of a resource, or the resource, at the given time; it
-// is how a PUT behaves. When the newest version is not older than that, the new
-// one follows it by a millisecond. It also brings a deleted resource back.
+// Put makes a new version of a resource at the given time, as a PUT does, and also restores a
+// deleted resource. If the newest version is not older, the new version follows it by a
+// millisecond.
 func (s *Store) Put(line []byte, at time.Time) (Version, error) {
 	line = oneLine(line)
 	h, err := readHead(line)
@@ -66,7 +65,7 @@ func (s *Store) put(h head, line []byte, at time.Time) (Version, error) {
 	return h.version(), s.insert(h.version(), line)
 }
 
-// Delete soft-deletes a resource at the given time: the tombstone is a version.
+// Delete soft-deletes a resource at the given time. The tombstone is a version.
 func (s *Store) Delete(typ, id string, at time.Time) (Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +85,7 @@ func (s *Store) remove(typ, id string, at time.Time) (Version, error) {
 	return v, s.insert(v, line)
 }
 
-// oneLine copies a resource without line breaks, which in JSON are never content.
+// oneLine copies a resource without line breaks, which are never content in JSON.
 func oneLine(text []byte) []byte {
 	line := slices.Clone(bytes.TrimSpace(text))
 	for i, c := range line {
@@ -103,7 +102,7 @@ func (h head) version() Version {
 
 func floor(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// after is at, or the first millisecond behind the newest version.
+// after returns at, or the first millisecond after the newest version.
 func after(r *resource, at time.Time) time.Time {
 	at = floor(at)
 	if last := r.newest().LastUpdated; !at.After(last) {

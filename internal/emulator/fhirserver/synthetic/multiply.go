@@ -15,19 +15,18 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/store"
 )
 
-// maxID is the length of a FHIR id.
+// maxID is the maximum length of a FHIR id.
 const maxID = 64
 
-// template is a line with the places where a copy's suffix goes.
+// template is a line with the positions of a copy's suffix.
 type template struct {
 	typ  string
 	line []byte
 	cuts []int
 }
 
-// newTemplate prepares a resource for many copies: each has another id,
-// id-k, and refers to the k-th copies of what the resource refers to.
-// References that are relative and literal (Type/id) are rewritten, others not.
+// newTemplate prepares a resource for many copies: the k-th copy has the id id-k, and refers to the
+// k-th copies of its references. Only relative literal references (Type/id) are rewritten.
 func newTemplate(line []byte) (template, error) {
 	if !json.Valid(line) {
 		return template{}, errors.New("not valid JSON")
@@ -51,12 +50,12 @@ func newTemplate(line []byte) (template, error) {
 			t.cuts = append(t.cuts, cut)
 		}
 	}
-	slices.Sort(t.cuts) // the id may come behind a reference
+	slices.Sort(t.cuts) // the id may come after a reference
 	return t, nil
 }
 
-// referenceEnd is the place behind the id of "Type/id" in the value of a member
-// whose name ends at i; 0 when the value is something else.
+// referenceEnd returns the position after the id of "Type/id" in the value of a member whose name
+// ends at i, or 0 for any other value.
 func referenceEnd(line []byte, i int) int {
 	skip := func(c byte) bool {
 		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
@@ -93,15 +92,14 @@ func (t template) append(out []byte, suffix string) []byte {
 	return append(out, t.line[from:]...)
 }
 
-// Multiply emits copies 1 to n of every line of a folder's *.ndjson and
-// *.ndjson.gz files, file by file, copy after copy: a resource x becomes x-k, a
-// reference Patient/x becomes Patient/x-k. The line is valid until emit returns.
-// The templates of one file are held in memory.
+// Multiply emits copies 1 to n of every line of a folder's *.ndjson and *.ndjson.gz files, file by
+// file, copy after copy: a resource x becomes x-k, a reference Patient/x becomes Patient/x-k. The
+// line is valid until emit returns; memory holds the templates of one file.
 func Multiply(dir fs.FS, n int, emit func(typ string, line []byte) error) error {
 	return multiply(dir, "", n, emit)
 }
 
-// multiply is Multiply with a text between an id and the number of the copy.
+// multiply works as Multiply, with the text mark between an id and the number of the copy.
 func multiply(dir fs.FS, mark string, n int, emit func(typ string, line []byte) error) error {
 	files, err := store.DataFiles(dir)
 	if err != nil {
@@ -130,8 +128,8 @@ func multiply(dir fs.FS, mark string, n int, emit func(typ string, line []byte) 
 	return nil
 }
 
-// Size returns the number of bytes of one copy, newlines included, from which the
-// number of copies in a gigabyte follows.
+// Size returns the number of bytes of one copy, including newlines. It determines the number of
+// copies per gigabyte.
 func Size(dir fs.FS) (size int64, err error) {
 	err = multiply(dir, "", 1, func(_ string, line []byte) error {
 		size += int64(len(line)) + 1

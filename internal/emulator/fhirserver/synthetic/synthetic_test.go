@@ -47,7 +47,7 @@ func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-// made is a resource with what it refers to.
+// made is a resource with its references.
 type made struct {
 	typ, id    string
 	line       []byte
@@ -111,7 +111,7 @@ func TestEveryTypeOfABundledViewIsMadeAndNoOther(t *testing.T) {
 	}
 	got := generate(t, synthetic.Options{Seed: 3, Patients: 12})
 	for typ := range want {
-		if len(got[typ]) < 3 { // one may be changed, one deleted, and one is left
+		if len(got[typ]) < 3 { // one to change, one to delete, and one that stays
 			t.Errorf("%d of %s, want at least 3", len(got[typ]), typ)
 		}
 	}
@@ -122,8 +122,9 @@ func TestEveryTypeOfABundledViewIsMadeAndNoOther(t *testing.T) {
 	}
 }
 
-// An export of a patient or a Group finds what is in the patients' compartments:
-// a resource about a patient must be there, and refer to nothing of another's.
+// TestResourcesStayWithTheirPatient checks the patients' compartments, from which an export of a
+// patient or a Group takes its data: a resource about a patient must be in the patient's
+// compartment, and must not refer to another patient's data.
 func TestResourcesStayWithTheirPatient(t *testing.T) {
 	t.Parallel()
 	all := resources(t, synthetic.Options{Seed: 4, Patients: 60})

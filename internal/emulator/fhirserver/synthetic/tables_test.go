@@ -10,16 +10,16 @@ import (
 	"fhirsynapse/views"
 )
 
-// unfilled are the columns that no made-up resource fills.
+// unfilled lists the columns that no made-up resource fills.
 var unfilled = map[string]string{
 	"observation.specimen_id": "no view reads Specimens, so none are made",
 }
 
-// table counts what the made-up lines give a view.
+// table counts the rows and values of a view over the made-up lines.
 type table struct {
 	rows   int
 	filled map[string]bool
-	ids    map[string]map[string]bool // the values of columns that join
+	ids    map[string]map[string]bool // the values of join columns
 }
 
 var joins = regexp.MustCompile(`joins ([a-z_]+)\.([a-z_]+)`)
@@ -86,7 +86,8 @@ func TestEveryBundledViewHasRowsInEveryColumn(t *testing.T) {
 	}
 }
 
-// What a column's description says that it joins, it joins, without orphans.
+// TestEveryIDFindsItsRow checks that each column joins the column that its description names,
+// without orphans.
 func TestEveryIDFindsItsRow(t *testing.T) {
 	t.Parallel()
 	all := tables(t, synthetic.Options{Seed: 2, Patients: 40})
@@ -97,7 +98,7 @@ func TestEveryIDFindsItsRow(t *testing.T) {
 	for v, got := range all {
 		for _, c := range v.Columns {
 			m := joins.FindStringSubmatch(c.Description)
-			if m == nil || m[2] != "id" { // an index is one of its parent only
+			if m == nil || m[2] != "id" { // an index is unique only within its parent
 				continue
 			}
 			orphans := 0
