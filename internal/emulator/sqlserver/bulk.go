@@ -8,7 +8,7 @@ import (
 	"iter"
 )
 
-// bulk takes the rows that follow INSERT BULK, as they come.
+// bulk reads the rows that follow INSERT BULK, as they arrive.
 func (c *conn) bulk(p packet) error {
 	in := &stream{conn: c, packet: p}
 	rows := bulkRows(bufio.NewReaderSize(in, packetSize))
@@ -16,8 +16,8 @@ func (c *conn) bulk(p packet) error {
 	if f.CutBefore {
 		return errCut
 	}
-	// The packets that a copy reads are its own, so a cancellation in the middle
-	// of one ends the connection.
+	// The copy reads its packets itself, so a cancellation in the middle of one ends the
+	// connection.
 	var n int64
 	var err error
 	if f.Error != nil {
@@ -36,7 +36,7 @@ func (c *conn) bulk(p packet) error {
 	return c.answer(tokenDone, Result{Affected: n}, err)
 }
 
-// stream is the body of a message, packet by packet.
+// stream reads the body of a message, packet by packet.
 type stream struct {
 	conn *conn
 	packet
@@ -61,7 +61,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// bulkRows reads column metadata and the rows behind it.
+// bulkRows reads column metadata and the rows that follow.
 func bulkRows(in io.Reader) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		r := &reader{in: in}

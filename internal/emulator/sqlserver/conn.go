@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// conn is one connection. A goroutine reads packets, so that a cancellation is
-// seen while a request runs; all else happens in serve.
+// conn is one connection. A goroutine reads packets, so that a running request can be canceled;
+// serve does everything else.
 type conn struct {
 	server  *Server
 	n       int
@@ -20,9 +20,9 @@ type conn struct {
 	net.Conn
 
 	packets chan packet
-	opened  bool // a transaction, as the client knows it
+	opened  bool // the client knows of a transaction
 	number  uint64
-	// copying is the bulk copy that INSERT BULK has announced.
+	// copying holds the bulk copy that INSERT BULK has announced.
 	copying struct {
 		table   string
 		columns []string
@@ -69,7 +69,7 @@ func (c *conn) reply(body []byte) error {
 	return err
 }
 
-// message is a packet and those that belong to it.
+// message returns the body of all packets of a message, beginning with first.
 func (c *conn) message(first packet) ([]byte, error) {
 	body := first.body
 	for !first.last {
@@ -138,7 +138,7 @@ func (c *conn) login() error {
 
 func (c *conn) handle(p packet) error {
 	if p.kind == packetAttention {
-		return c.reply(done(tokenDone, doneAttention, 0)) // too late: the answer is out
+		return c.reply(done(tokenDone, doneAttention, 0)) // too late: the answer was sent
 	}
 	if p.kind == packetBulk {
 		return c.bulk(p)
@@ -168,7 +168,7 @@ func (c *conn) handle(p packet) error {
 	return fmt.Errorf("a packet that this server does not know: %d", p.kind)
 }
 
-// batch runs a text. What the driver sends for a bulk copy is not for the session.
+// batch runs a text. It handles the driver's texts for a bulk copy itself, not in the session.
 func (c *conn) batch(text string) error {
 	switch {
 	case text == "SET FMTONLY ON", text == "SET FMTONLY OFF":
@@ -187,7 +187,7 @@ func (c *conn) batch(text string) error {
 	})
 }
 
-// bulkColumns is the names in "[a] int, [b] nvarchar(max)) WITH (..)".
+// bulkColumns returns the names in "[a] int, [b] nvarchar(max)) WITH (..)".
 func bulkColumns(list string) []string {
 	var names []string
 	for {
@@ -258,7 +258,7 @@ func (c *conn) request(r Request, kind byte, do func(context.Context) (Result, e
 	return c.answer(kind, o.Result, o.err)
 }
 
-// noteTransaction tells whether one has begun or ended since it was asked last.
+// noteTransaction returns a token if a transaction has begun or ended since the last call.
 func (c *conn) noteTransaction() []byte {
 	open := c.session.Transaction()
 	if open == c.opened {
@@ -292,7 +292,7 @@ func (c *conn) answer(kind byte, r Result, err error) error {
 	return c.reply(append(b, done(kind, doneCount, count)...))
 }
 
-// manage begins or ends a transaction by a request of the driver.
+// manage begins or ends a transaction at the driver's request.
 func (c *conn) manage(body []byte) error {
 	texts := map[uint16]string{5: "BEGIN TRANSACTION", 7: "COMMIT TRANSACTION", 8: "ROLLBACK TRANSACTION"}
 	text := ""
@@ -305,8 +305,8 @@ func (c *conn) manage(body []byte) error {
 	return c.batch(text)
 }
 
-// parseCall reads a remote procedure call: of sp_executesql, the statement and its
-// parameters; of another, its name.
+// parseCall reads a remote procedure call. It returns the statement and parameters of
+// sp_executesql, and the name of any other procedure.
 func parseCall(body []byte) (text string, parameters []any, err error) {
 	const byNumber, executeSQL = 0xFFFF, 10
 	r := &reader{in: strings.NewReader(string(body))}

@@ -1,11 +1,11 @@
-// Package sqlserver is a stand-in for a SQL Server, for tests: the server side of
-// TDS 7.4 as far as go-mssqldb speaks it, in this process and on loopback.
+// Package sqlserver emulates a SQL Server, for tests: the server side of TDS 7.4 to the extent
+// that go-mssqldb uses it, in this process and on loopback.
 //
-// It holds login by password, security token or directory token, SQL batches,
-// remote procedure calls, transactions, bulk copy and cancellation. It has no TLS,
-// no MARS and no SQL: what a batch answers is the business of a [Session], which
-// the caller supplies. Every request is recorded, and faults are given: an error
-// by number, or a connection cut before or after a request (see [Options]).
+// It supports login by password, security token or directory token, SQL batches, remote procedure
+// calls, transactions, bulk copy and cancellation. It does not support TLS, MARS or SQL: a
+// [Session], which the caller supplies, answers batches. The server records every request, and
+// tests can cause faults: an error by number, or a cut of the connection before or after a request
+// (see [Options]).
 //
-// What the protocol needs was read in MS-TDS; what the driver makes of it was seen.
+// The implementation follows MS-TDS, and the observed behavior of the driver.
 package sqlserver

@@ -6,10 +6,10 @@ import (
 	"errors"
 )
 
-// Login is how a client signs in.
+// Login holds the credentials of a client.
 type Login struct {
 	User, Password, Database string
-	// Token is that of a client with a security or directory token.
+	// Token is set for a client with a security or directory token.
 	Token string
 }
 
@@ -81,7 +81,7 @@ func parseLogin(b []byte) (Login, error) {
 	return l, nil
 }
 
-// securityToken finds the token among the feature extensions.
+// securityToken returns the token from the feature extensions.
 func securityToken(b []byte) string {
 	const featureFedAuth, librarySecurityToken = 2, 1
 	for len(b) >= 5 && b[0] != 0xFF {
@@ -99,7 +99,7 @@ func securityToken(b []byte) string {
 	return ""
 }
 
-// fedAuthInfo sends the client to the directory for a token.
+// fedAuthInfo returns the message that makes the client get a token from the directory.
 func fedAuthInfo() []byte {
 	const infoSTS, infoSPN, heads = 1, 2, 4 + 2*9
 	spn, sts := ucs2("https://database.windows.net/"), ucs2("https://login.example/tenant")
@@ -125,7 +125,7 @@ func directoryToken(b []byte) string {
 	return fromUCS2(b[8 : 8+n])
 }
 
-// welcome is the answer to a login that is let in.
+// welcome returns the answer to a successful login.
 func welcome(database string) []byte {
 	ack := append([]byte{1, 0x74, 0, 0, 4}, shortText(serverName)...)
 	ack = append(ack, 16, 0, 0, 0)

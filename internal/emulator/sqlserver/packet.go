@@ -23,9 +23,9 @@ const (
 const (
 	headerSize = 8
 	lastPacket = 1 // status bit: the message ends here
-	// packetSize is that of replies; the client learns it at login.
+	// packetSize is the size of replies in bytes; the client learns it at login.
 	packetSize = 16384
-	// longestMessage bounds what a client may make the server hold.
+	// longestMessage bounds the bytes of a message that the server holds for a client.
 	longestMessage = 64 << 20
 )
 
@@ -49,7 +49,7 @@ func readPacket(r io.Reader) (packet, error) {
 	return p, err
 }
 
-// framed cuts a reply into packets.
+// framed splits a reply into packets.
 func framed(body []byte) []byte {
 	var out []byte
 	for id := byte(1); ; id++ {
@@ -85,7 +85,7 @@ func fromUCS2(b []byte) string {
 	return string(utf16.Decode(u))
 }
 
-// shortText has its length, in units, as a byte; longText as two.
+// shortText returns a text after its length in UTF-16 units as one byte; longText uses two bytes.
 func shortText(s string) []byte {
 	b := ucs2(s)
 	return append([]byte{byte(len(b) / 2)}, b...)
@@ -96,13 +96,13 @@ func longText(s string) []byte {
 	return append(binary.LittleEndian.AppendUint16(nil, uint16(len(b)/2)), b...)
 }
 
-// reader reads numbers and texts off a message; its first error stays.
+// reader reads numbers and texts from a message. It keeps its first error.
 type reader struct {
 	in  io.Reader
 	err error
 }
 
-// atMost is the largest piece that a length in a message may ask for at once.
+// atMost bounds the bytes that one length field of a message can allocate at once.
 const atMost = 16 << 20
 
 func (r *reader) bytes(n int) []byte {

@@ -11,69 +11,67 @@ import (
 	"sync"
 )
 
-// Error is an error of the server, as the client sees it.
+// Error is an error that the server sends to the client.
 type Error struct {
 	Number  int32
 	Message string
-	// Severity is the class; 16 where it is zero.
+	// Severity is the class; zero means 16.
 	Severity byte
 }
 
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("%d: %s", e.Number, e.Message) }
 
-// Result is the answer to a request: rows when there are columns, else a count.
+// Result is the answer to a request: rows if it has columns, otherwise a count.
 type Result struct {
 	Columns  []Column
 	Rows     [][]any
 	Affected int64
 }
 
-// Session answers what one connection asks. Its methods are not called at the
-// same time. An error that is an *Error reaches the client as it is; any other is
-// one of number 50000.
+// Session answers the requests of one connection, one at a time. An *Error reaches the client
+// unchanged; any other error gets the number 50000.
 type Session interface {
-	// Batch runs a text. The parameters are those of sp_executesql. The context
-	// ends when the client cancels, or is gone.
+	// Batch runs a text with the parameters of sp_executesql. The context ends when the client
+	// cancels or disconnects.
 	Batch(ctx context.Context, text string, parameters []any) (Result, error)
-	// Columns describes a table that rows are to be copied into.
+	// Columns describes the target table of a bulk copy.
 	Columns(ctx context.Context, table string) ([]Column, error)
-	// Copy takes rows into the named columns of a table. It reads rows to their
-	// end, unless it fails.
+	// Copy inserts rows into the named columns of a table. It reads all rows, unless it fails.
 	Copy(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) (int64, error)
-	// Transaction says whether one is open; asked after every request.
+	// Transaction reports whether a transaction is open. The server calls it after every request.
 	Transaction() bool
-	// Close ends the session: what is not committed is gone.
+	// Close ends the session and rolls back uncommitted changes.
 	Close()
 }
 
-// Request is what a client sent: what is recorded, and what faults go by.
+// Request is a client's request, for the record and for faults.
 type Request struct {
 	Session int    // numbered from 1, in the order of connections
 	Kind    string // login, batch, call, copy
-	Text    string // the batch; of a copy, the table
+	Text    string // the text of the batch, or the table of the copy
 }
 
-// Fault is what happens to a request instead of its answer, or after it.
+// Fault replaces the answer to a request, or follows it.
 type Fault struct {
-	// Error is answered in place of what the session would.
+	// Error replaces the answer of the session.
 	Error *Error
-	// CutBefore ends the connection before the request is done; CutAfter, when it
-	// is done and not yet answered.
+	// CutBefore ends the connection before the request runs; CutAfter, after it has run and before
+	// the answer.
 	CutBefore, CutAfter bool
-	// Stall waits until the client cancels or is gone.
+	// Stall waits until the client cancels or disconnects.
 	Stall bool
 }
 
-// Options make a server. Sessions is needed.
+// Options configures a server. Sessions is required.
 type Options struct {
-	// Sessions makes the session of a connection.
+	// Sessions returns the session of a new connection.
 	Sessions func(database string) Session
-	// Login may refuse; nil lets everyone in.
+	// Login may refuse a client; nil admits everybody.
 	Login func(Login) *Error
-	// Directory asks a client without a token of its own to get one.
+	// Directory asks a client without its own token to get one.
 	Directory bool
-	// Faults is asked before every request, and may be nil.
+	// Faults is called before every request, and may be nil.
 	Faults func(Request) Fault
 }
 
@@ -89,12 +87,12 @@ type Server struct {
 	log      []Request
 	sessions int
 	open     map[int]net.Conn
-	// undone is the connections with a transaction.
+	// undone holds the connections with an open transaction.
 	undone  map[int]bool
 	changed chan struct{} // closed when undone changes
 }
 
-// Listen starts a server on a free port of loopback.
+// Listen starts a server on a free loopback port.
 func Listen(o Options) (*Server, error) {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -134,7 +132,7 @@ func (s *Server) Close() error {
 	err := s.l.Close()
 	s.mu.Lock()
 	for _, c := range s.open {
-		_ = c.Close() // its end is what is wanted
+		_ = c.Close() // intended to fail
 	}
 	s.mu.Unlock()
 	s.serves.Wait()
@@ -144,7 +142,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// URL is the server as go-mssqldb's driver takes it.
+// URL returns the server's URL for the go-mssqldb driver.
 func (s *Server) URL(user, password, database string) string {
 	u := url.URL{Scheme: "sqlserver", Host: s.l.Addr().String(), RawQuery: url.Values{"database": {database}, "encrypt": {"disable"}}.Encode()}
 	if user != "" {
@@ -153,7 +151,7 @@ func (s *Server) URL(user, password, database string) string {
 	return u.String()
 }
 
-// Requests is what all clients sent so far.
+// Requests returns all requests of all clients up to now.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +165,7 @@ func (s *Server) Forget() {
 	s.log = nil
 }
 
-// Open counts the connections, and those among them with an open transaction.
+// Open returns the number of connections, and the number of connections with an open transaction.
 func (s *Server) Open() (connections, transactions int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,8 +177,8 @@ func (s *Server) Open() (connections, transactions int) {
 	return len(s.open), transactions
 }
 
-// Settle waits until no connection has a transaction open: the server hears of a cut
-// connection a little after the client.
+// Settle waits until no connection has an open transaction. The server notices a cut connection a
+// little later than the client.
 func (s *Server) Settle(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -198,13 +196,13 @@ func (s *Server) Settle(ctx context.Context) error {
 	}
 }
 
-// note tells Settle that something has changed. The mutex is held.
+// note notifies Settle of a change. The caller holds the mutex.
 func (s *Server) note() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// record notes a request and says what is to happen to it.
+// record records a request and returns its fault.
 func (s *Server) record(r Request) Fault {
 	s.mu.Lock()
 	s.log = append(s.log, r)

@@ -18,7 +18,7 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// table is every type that the server speaks.
+// table has a column of every type that the server supports.
 var table = []sqlserver.Column{
 	{Name: "a]b", Type: "nvarchar(max)"},
 	{Name: "id", Type: "varchar(64)"},
@@ -33,7 +33,7 @@ var table = []sqlserver.Column{
 	{Name: "money", Type: "decimal(9, 2)"},
 }
 
-// double is a session whose answers are in its texts.
+// double is a session that takes its answers from the texts of the requests.
 type double struct {
 	mu     *sync.Mutex
 	copied *[][]any
@@ -137,7 +137,7 @@ func TestBatchesCallsAndRows(t *testing.T) {
 	}
 }
 
-// echoed is the cells of all rows, one after the other.
+// echoed returns the cells of all rows, one after the other.
 func echoed(t *testing.T, db *sql.DB, text string, args ...any) (cells []any) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), text, args...)
@@ -214,7 +214,7 @@ func TestBulkCopyOfEveryType(t *testing.T) {
 		}
 		for c, v := range got {
 			if raw, ok := v.([]byte); ok {
-				got[c] = string(raw) // how the driver gives decimals
+				got[c] = string(raw) // the driver returns decimals in this form
 			}
 		}
 		if d := cmp.Diff(rows[i], got); d != "" {

@@ -59,7 +59,7 @@ func textChange(kind byte, now, before string) []byte {
 	return token(tokenEnvironment, append(append([]byte{kind}, shortText(now)...), shortText(before)...))
 }
 
-// transactionChange tells the client that a transaction began or ended.
+// transactionChange returns the token that a transaction began or ended.
 func transactionChange(kind byte, id uint64) []byte {
 	descriptor := binary.LittleEndian.AppendUint64([]byte{8}, id)
 	if kind == changeBegin {

@@ -41,15 +41,15 @@ const (
 )
 
 const (
-	maxLength   = 0xFFFF // of a type without a bound: its values come in chunks
+	maxLength   = 0xFFFF // of a type without a bound: its values are chunked
 	nullLength  = 0xFFFF
 	nullChunked = ^uint64(0)
 )
 
-// collation is Latin1_General; the driver decodes nothing by it but ASCII.
+// collation is Latin1_General. The driver uses it to decode ASCII only.
 var collation = []byte{9, 4, 0xd0, 0, 0x34}
 
-// wireType is a type as the wire has it.
+// wireType describes a type in the format of the protocol.
 type wireType struct {
 	id               byte
 	size             int
@@ -109,8 +109,8 @@ func (t wireType) appendInfo(b []byte) []byte {
 	return b
 }
 
-// appendValue writes what a Session answers: int64, int, bool, string, time.Time
-// or nil. Decimals are texts.
+// appendValue encodes the value of a Session: int64, int, bool, string, time.Time or nil. Decimals
+// are texts.
 func (t wireType) appendValue(b []byte, v any) ([]byte, error) {
 	if v == nil {
 		return t.appendNull(b), nil
@@ -181,7 +181,7 @@ const secondsPerDay = 24 * 60 * 60
 
 func days(t time.Time) int64 { return (t.Unix() - yearOne.Unix()) / secondsPerDay }
 
-// timeSize is the bytes of a time of day with so many digits of a second.
+// timeSize returns the number of bytes of a time of day with this number of fractional digits.
 func timeSize(scale byte) int {
 	switch {
 	case scale <= 2:
@@ -192,7 +192,7 @@ func timeSize(scale byte) int {
 	return 5
 }
 
-// unit is the nanoseconds of the last digit of a second.
+// unit returns the nanoseconds of the last fractional digit of a second.
 func unit(scale byte) int64 {
 	u := int64(time.Second)
 	for range scale {
@@ -228,7 +228,7 @@ func (t wireType) appendDecimal(b []byte, s string) ([]byte, error) {
 	return b, nil
 }
 
-// typeInfo reads a type as parameters and bulk rows have it.
+// typeInfo reads a type in the form of parameters and bulk rows.
 func (r *reader) typeInfo() wireType {
 	t := wireType{id: r.byte()}
 	switch t.id {

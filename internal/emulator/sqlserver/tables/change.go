@@ -95,8 +95,8 @@ func (s *session) update(ctx context.Context, u *ast.UpdateSpecification) (sqlse
 	return sqlserver.Result{Affected: int64(len(rows))}, nil
 }
 
-// hold is the rows that a change is about. One that another transaction has changed
-// is waited for, or is a conflict.
+// hold returns the rows that a change affects. If another transaction has changed a row, hold waits
+// for that transaction or returns a conflict.
 func (s *session) hold(ctx context.Context, t *table, where *ast.WhereClause) ([]*row, error) {
 	for {
 		var rows []*row

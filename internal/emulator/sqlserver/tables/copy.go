@@ -16,8 +16,8 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// copyInto runs COPY INTO: of Parquet, whose columns are those of the table by
-// position, and of text whose lines are one column.
+// copyInto runs COPY INTO. It reads Parquet with the columns of the table by position, and text
+// with one column per line.
 func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserver.Result, error) {
 	var none sqlserver.Result
 	if s.open {
@@ -32,7 +32,7 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserve
 		return none, err
 	}
 	if s.db.o.Conflicts && options["CREDENTIAL"] == "Managed Identity" {
-		return none, fail(13839, "Credential identity '%s' is not supported.", options["CREDENTIAL"]) // Fabric's are others
+		return none, fail(13839, "Credential identity '%s' is not supported.", options["CREDENTIAL"]) // Fabric has others
 	}
 	var n int64
 	for _, from := range st.From {
@@ -68,7 +68,7 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserve
 	return sqlserver.Result{Affected: n}, nil
 }
 
-// textRows cuts lines into fields, one for each column of the table.
+// textRows splits lines into fields, one for each column of the table.
 func textRows(t *table, data string) ([][]any, error) {
 	var rows [][]any
 	for line := range strings.Lines(data) {
@@ -127,7 +127,7 @@ func (s *session) fetch(ctx context.Context, url string) ([]byte, error) {
 	if s.db.o.Open == nil {
 		return nil, errors.New("there is no storage")
 	}
-	// Others go on while the file comes.
+	// Unlock for other sessions during the download.
 	s.db.mu.Unlock()
 	defer s.db.mu.Lock()
 	r, err := s.db.o.Open(ctx, url)

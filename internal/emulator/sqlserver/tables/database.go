@@ -12,54 +12,54 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// Options are how a database differs from SQL Server's defaults.
+// Options holds the differences of a database from SQL Server's defaults.
 type Options struct {
-	// RowVersions is whether READ_COMMITTED_SNAPSHOT is on.
+	// RowVersions turns READ_COMMITTED_SNAPSHOT on.
 	RowVersions bool
-	// Collation is the database's; empty means that of Fabric.
+	// Collation is the collation of the database; empty means Fabric's collation.
 	Collation string
-	// System are further views of the system by schema.name in lower case: sys.schemas.
+	// System adds system views, by schema.name in lower case: sys.schemas.
 	System map[string]View
-	// Conflicts makes a transaction that changes a row which another changed since
-	// it began fail with error 24556, as Fabric does, in place of waiting.
+	// Conflicts makes a transaction fail with error 24556, as Fabric does, if it changes a row that
+	// another transaction changed since it began. Without Conflicts, the transaction waits.
 	Conflicts bool
-	// Shred runs the body of a view over a table of documents: columns of the table,
-	// rows as text, and what the body gives, as values. It is for statements that fill a
-	// table from one that is called .._doc.
+	// Shred runs the body of a view over a table of documents: it gets the columns of the table and
+	// the rows as text, and returns the columns and values of the view. It is called for statements
+	// that fill a table from a table named .._doc.
 	Shred func(body string, columns []string, rows [][]string) ([]string, [][]any, error)
-	// Open reads what COPY INTO names.
+	// Open reads the URL of a COPY INTO.
 	Open func(ctx context.Context, url string) (io.ReadCloser, error)
 }
 
-// View is the answer of a view of the system.
+// View is the answer of a system view.
 type View struct {
 	Columns []string
 	Rows    [][]any
 }
 
-// Database is the tables that sessions share.
+// Database holds the tables that sessions share.
 type Database struct {
 	o Options
 
 	mu      sync.Mutex
-	changed *sync.Cond // when a transaction ends
+	changed *sync.Cond // signals the end of a transaction
 	schemas map[string]bool
 	tables  map[string]*table // by schema.table, in lower case
 	locks   map[string]*session
 	commits int
-	// definer has schemas and tables that are not committed: nobody else defines
-	// or asks the catalog meanwhile.
+	// definer is the session with uncommitted schemas and tables. No other session can define
+	// anything or query the catalog meanwhile.
 	definer *session
 }
 
-// New makes an empty database.
+// New returns an empty database.
 func New(o Options) *Database {
 	d := &Database{o: o, schemas: map[string]bool{"dbo": true}, tables: map[string]*table{}, locks: map[string]*session{}}
 	d.changed = sync.NewCond(&d.mu)
 	return d
 }
 
-// Session opens a session on the database, whatever it is called.
+// Session opens a session on the database, for any database name.
 func (d *Database) Session(string) sqlserver.Session {
 	s := &session{}
 	s.db, s.as = d, s
@@ -76,14 +76,13 @@ type table struct {
 	columns      []column
 	key          []int
 	rows         []*row
-	byKey        map[string][]*row // where there is a key
-	// at is the number of the commit that last changed or deleted rows.
+	byKey        map[string][]*row // if there is a key
+	// at is the number of the last commit that changed or deleted rows.
 	at         int
 	statistics map[string]bool // by name
 }
 
-// row is one version of a row: made and taken away by sessions whose transactions
-// are still open.
+// row is one version of a row, with the sessions of the open transactions that made or deleted it.
 type row struct {
 	cells           []any
 	madeBy, takenBy *session
@@ -93,11 +92,11 @@ func (r *row) visible(to *session) bool {
 	return (r.madeBy == nil || r.madeBy == to) && (r.takenBy == nil || r.takenBy != to)
 }
 
-// undo is what a transaction did, to be made final or undone.
+// undo records one step of a transaction, for the commit or the rollback.
 type undo struct {
 	table *table
 	row   *row
-	// made tells a new row from one that was taken away.
+	// made is set for a new row, and not set for a deleted row.
 	made bool
 	// defined undoes a definition.
 	defined func()
@@ -107,7 +106,7 @@ func fail(number int32, format string, args ...any) error {
 	return &sqlserver.Error{Number: number, Message: fmt.Sprintf(format, args...), Severity: 16}
 }
 
-// unknown is the answer to what the stand-in does not do.
+// unknown returns the error for an element that the emulator does not support.
 func unknown(what any) error { return fail(40517, "the stand-in does not know %T", what) }
 
 func key(schema, name string) string { return strings.ToLower(schema + "." + name) }
@@ -126,7 +125,7 @@ func (t *table) column(name string) (int, error) {
 	return 0, fail(207, "Invalid column name '%s'.", name)
 }
 
-// visible is the rows that a session sees.
+// visible returns the rows that a session sees.
 func (t *table) visible(to *session) []*row {
 	var out []*row
 	for _, r := range t.rows {
@@ -137,7 +136,7 @@ func (t *table) visible(to *session) []*row {
 	return out
 }
 
-// insert puts a row in, for a session.
+// insert adds a row for a session.
 func (t *table) insert(s *session, cells []any) error {
 	for i, c := range t.columns {
 		v, err := coerce(cells[i], c)
@@ -169,7 +168,7 @@ func (t *table) keyOf(r *row) string {
 	return k.String()
 }
 
-// sweep forgets the rows that a session took away.
+// sweep removes the rows that a session deleted.
 func (t *table) sweep(s *session) {
 	t.rows = slices.DeleteFunc(t.rows, func(r *row) bool {
 		if r.takenBy != s {
@@ -183,13 +182,13 @@ func (t *table) sweep(s *session) {
 	})
 }
 
-// take marks a row as gone, for a session.
+// take marks a row as deleted by a session.
 func (t *table) take(s *session, r *row) {
 	r.takenBy = s
 	s.undo = append(s.undo, undo{table: t, row: r})
 }
 
-// Content is the tables of a schema: column names, and rows of values.
+// Content returns the tables of a schema: column names, and rows of values.
 func (d *Database) Content(schema string) map[string]struct {
 	Columns []sqlserver.Column
 	Rows    [][]any
@@ -216,7 +215,7 @@ func (d *Database) Content(schema string) map[string]struct {
 	return out
 }
 
-// wait gives the database to others until a transaction ends.
+// wait releases the database until a transaction ends.
 func (d *Database) wait(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		d.mu.Lock()

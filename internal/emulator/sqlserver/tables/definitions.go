@@ -9,7 +9,7 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// define makes and drops schemas and tables.
+// define creates and drops schemas and tables.
 func (s *definitions) define(st ast.Statement) error {
 	db := s.db
 	switch st := st.(type) {
@@ -174,7 +174,7 @@ func (s *definitions) addColumns(st *ast.AlterTableAddTableElementStatement) err
 	return nil
 }
 
-// dropColumns takes columns away, of which none may be in a key.
+// dropColumns removes columns. No column of a key can be removed.
 func (s *definitions) dropColumns(st *ast.AlterTableDropTableElementStatement) error {
 	t, err := s.of(st.SchemaObjectName)
 	if err != nil {
@@ -219,7 +219,7 @@ func (s *definitions) dropColumn(t *table, name string) error {
 	return nil
 }
 
-// typeOf writes a type as package sqlserver has it.
+// typeOf returns a type in the spelling of package sqlserver.
 func typeOf(d ast.DataTypeReference) (string, error) {
 	r, ok := d.(*ast.SqlDataTypeReference)
 	if !ok {

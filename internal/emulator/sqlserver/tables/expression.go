@@ -24,7 +24,7 @@ func truthOf(is bool) truth {
 	return no
 }
 
-// literal tells values apart.
+// literal returns a text that differs for different values.
 func literal(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -140,14 +140,14 @@ func (s *queries) in(e *ast.BooleanInExpression, at *scope) (truth, error) {
 	return truthOf(e.NotDefined), nil
 }
 
-// list is the values of a subquery.
+// list holds the values of a subquery.
 type list struct {
 	values map[string]bool
 	null   bool
 }
 
-// list runs a subquery that does not depend on the row around it: one that does
-// finds a column missing.
+// list runs a subquery that does not depend on the outer row. A correlated subquery fails with a
+// missing column.
 func (s *queries) list(q ast.QueryExpression) (*list, error) {
 	if l := s.lists[q]; l != nil {
 		return l, nil
@@ -227,7 +227,7 @@ func (s *queries) scalar(e ast.ScalarExpression, at *scope) (any, error) {
 	return nil, unknown(e)
 }
 
-// unquoted is the text of a literal, which the parser gives with or without quotes.
+// unquoted returns the text of a literal. The parser returns it with or without quotes.
 func unquoted(e *ast.StringLiteral) string {
 	if v, ok := strings.CutPrefix(e.Value, "N'"); ok {
 		return strings.TrimSuffix(v, "'")
@@ -238,7 +238,7 @@ func unquoted(e *ast.StringLiteral) string {
 	return e.Value
 }
 
-// lookUp finds a column, in the row itself and then in those around it.
+// lookUp returns the value of a column, from the row itself or else from the outer rows.
 func lookUp(e *ast.ColumnReferenceExpression, at *scope) (any, error) {
 	ids := e.MultiPartIdentifier.Identifiers
 	for ; at != nil; at = at.outer {

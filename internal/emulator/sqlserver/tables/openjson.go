@@ -7,7 +7,7 @@ import (
 	"github.com/sqlc-dev/teesql/ast"
 )
 
-// apply is CROSS APPLY OPENJSON(..) WITH (.. '$."name"'): one row for each object.
+// apply runs CROSS APPLY OPENJSON(..) WITH (.. '$."name"'): one row for each object.
 func (s *queries) apply(j *ast.UnqualifiedJoin, outer *scope) (from, error) {
 	o, ok := j.SecondTableReference.(*ast.OpenJsonTableReference)
 	if !ok || j.UnqualifiedJoinType != "CrossApply" || o.RowPattern != nil || o.Alias == nil {

@@ -9,25 +9,24 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// source is one row of one table of a FROM; cells are nil where an outer join found
-// none.
+// source is one row of one table of a FROM. Its cells are nil if an outer join found no row.
 type source struct {
 	alias string
 	names []string
 	cells []any
 }
 
-// scope is the row that an expression is about, and those around it.
+// scope is the row of an expression, with its outer rows.
 type scope struct {
 	sources []source
 	outer   *scope
-	// group is the rows that are aggregated into this one.
+	// group holds the rows that are aggregated into this one.
 	group []*scope
-	// places is ROW_NUMBER by its call.
+	// places maps the call of ROW_NUMBER to its value.
 	places map[*ast.FunctionCall]int64
 }
 
-// result is the answer of a query, before it has types.
+// result is the answer of a query, before types are assigned.
 type result struct {
 	names []string
 	rows  [][]any
@@ -45,7 +44,7 @@ func (s *session) selected(st *ast.SelectStatement) (sqlserver.Result, error) {
 	return r, nil
 }
 
-// resultType is a type that holds all values of a column.
+// resultType returns a type that holds all values of a column.
 func resultType(rows [][]any, column int) string {
 	for _, r := range rows {
 		switch r[column].(type) {
@@ -140,8 +139,8 @@ func (s *queries) project(elements []ast.SelectElement, rows []*scope) (result, 
 	return out, nil
 }
 
-// from is the rows of a table reference, each as its sources; none is what an outer
-// join has where there is no row.
+// from holds the rows of a table reference, each as its sources. An outer join uses none for a
+// missing row.
 type from struct {
 	none []source
 	rows [][]source
@@ -234,8 +233,8 @@ func (s *queries) join(j *ast.QualifiedJoin, outer *scope) (from, error) {
 	return out, nil
 }
 
-// candidates gives for a row of the left the rows of the right that can match: by
-// one equality of the condition, since a commit joins by ids.
+// candidates returns a function that finds the rows of right that can match a row of left. It uses
+// one equality of the condition, because a commit joins by ids.
 func (s *queries) candidates(condition ast.BooleanExpression, left, right from) func([]source) [][]source {
 	all := func([]source) [][]source { return right.rows }
 	switch c := condition.(type) {
@@ -260,7 +259,7 @@ func (s *queries) candidates(condition ast.BooleanExpression, left, right from) 
 		}
 		index := map[string][][]source{}
 		for _, r := range right.rows {
-			v, _ := lookUp(b, &scope{sources: r}) // it was found above
+			v, _ := lookUp(b, &scope{sources: r}) // found above
 			index[literal(v)] = append(index[literal(v)], r)
 		}
 		return func(l []source) [][]source {
@@ -271,7 +270,7 @@ func (s *queries) candidates(condition ast.BooleanExpression, left, right from) 
 	return all
 }
 
-// grouped puts rows together that are aggregated.
+// grouped groups the rows for aggregation.
 func (s *queries) grouped(q *ast.QuerySpecification, rows []*scope, outer *scope) ([]*scope, error) {
 	if q.GroupByClause == nil {
 		if !aggregates(q.SelectElements) {
@@ -319,7 +318,7 @@ func aggregates(elements []ast.SelectElement) bool {
 	})
 }
 
-// number works out ROW_NUMBER() OVER (PARTITION BY .. ORDER BY ..).
+// number computes ROW_NUMBER() OVER (PARTITION BY .. ORDER BY ..).
 func (s *queries) number(q *ast.QuerySpecification, rows []*scope) error {
 	for _, e := range q.SelectElements {
 		c, ok := e.(*ast.SelectScalarExpression)

@@ -15,35 +15,35 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// session is a connection's state. The database's mutex guards it.
+// session is the state of a connection. The database's mutex guards it.
 type session struct {
 	definitions
 	closed bool
 	began  int // the number of the last commit before it
 }
 
-// queries works SELECT statements and expressions out.
+// queries evaluates SELECT statements and expressions.
 type queries struct {
 	db   *Database
-	as   *session // whose rows are visible
-	open bool     // a transaction
+	as   *session // the session that determines the visible rows
+	open bool     // in a transaction
 	vars map[string]any
-	// lists are the subqueries of IN that do not depend on the row, by statement.
+	// lists holds the results of IN subqueries that do not depend on the row, by statement.
 	lists map[ast.QueryExpression]*list
 }
 
-// definitions makes and changes tables.
+// definitions creates and changes tables.
 type definitions struct {
 	queries
 	undo []undo
 }
 
-// parseTimeout bounds the parser, which does not end on some broken texts.
+// parseTimeout bounds the time of the parser, which does not end on some invalid texts.
 const parseTimeout = 10 * time.Second
 
 func parse(ctx context.Context, text string) (*ast.Script, error) {
 	if strings.HasPrefix(text, "COPY INTO ") {
-		text, _, _ = strings.Cut(text, "\nOPTION (LABEL = ") // which the parser refuses behind a COPY
+		text, _, _ = strings.Cut(text, "\nOPTION (LABEL = ") // the parser refuses it after a COPY
 	}
 	type outcome struct {
 		script *ast.Script
@@ -91,7 +91,7 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (sql
 			s.lists = map[ast.QueryExpression]*list{}
 			r, err := s.statement(ctx, st)
 			if err != nil {
-				// As under XACT_ABORT, and as in Synapse: nothing of it stays.
+				// As under XACT_ABORT, and as in Synapse: roll everything back.
 				s.end(false)
 				return sqlserver.Result{}, err
 			}
@@ -169,7 +169,7 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 	return none, s.define(st)
 }
 
-// settled waits for the definitions of others.
+// settled waits for the end of other sessions' definitions.
 func (s *session) settled(ctx context.Context) error {
 	for s.db.definer != nil && s.db.definer != s {
 		if err := s.db.wait(ctx); err != nil {
@@ -179,7 +179,7 @@ func (s *session) settled(ctx context.Context) error {
 	return nil
 }
 
-// end makes what the transaction did final, or undoes it.
+// end commits the transaction, or rolls it back.
 func (s *session) end(commit bool) {
 	s.db.commits++
 	gone := map[*table]bool{}
@@ -195,7 +195,7 @@ func (s *session) end(commit bool) {
 			gone[u.table] = true
 			u.table.at = s.db.commits
 		case u.made:
-			u.row.takenBy = s // nobody is to see it
+			u.row.takenBy = s // hides it from all sessions
 			gone[u.table] = true
 		default:
 			if u.row.madeBy != s {
@@ -218,7 +218,7 @@ func (s *session) end(commit bool) {
 	s.db.changed.Broadcast()
 }
 
-// execute runs sp_getapplock, the one procedure there is.
+// execute runs sp_getapplock, the only supported procedure.
 func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) error {
 	p, ok := e.ExecutableEntity.(*ast.ExecutableProcedureReference)
 	if !ok || p.ProcedureReference.ProcedureReference.Name.BaseIdentifier.Value != "sp_getapplock" || e.Variable == nil {
@@ -281,7 +281,7 @@ func (s *session) Columns(_ context.Context, name string) ([]sqlserver.Column, e
 	return out, nil
 }
 
-// named finds a table by "[schema].[name]".
+// named returns the table "[schema].[name]".
 func (s *session) named(name string) (*table, error) {
 	schema, base, ok := strings.Cut(strings.Trim(name, "[]"), "].[")
 	if !ok {
@@ -292,7 +292,7 @@ func (s *session) named(name string) (*table, error) {
 
 // Copy implements sqlserver.Session.
 func (s *session) Copy(_ context.Context, name string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
-	// Rows come over the network: they are taken in before the database is held.
+	// Rows come over the network: read them all before locking the database.
 	var all [][]any
 	for r, err := range rows {
 		if err != nil {

@@ -8,7 +8,8 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// shredding fills a table, or makes one, from the body of a view over documents.
+// shredding matches a statement that fills or creates a table from the body of a view over
+// documents.
 var shredding = regexp.MustCompile(`(?s)^(INSERT INTO|CREATE TABLE) (\[[^\]]+\]\.\[[^\]]+\])[^\n]*\n(?:WITH [^\n]*\n)?(SELECT\s.*?FROM (\[[^\]]+\]\.\[[^\]]+_doc\]) AS d.*)$`)
 
 func (s *session) shred(m []string) (sqlserver.Result, error) {

@@ -8,12 +8,12 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver"
 )
 
-// creatingStatistics is the only form of CREATE STATISTICS that the stand-in takes: on
-// one column.
+// creatingStatistics matches the only form of CREATE STATISTICS that the emulator accepts: on one
+// column.
 var creatingStatistics = regexp.MustCompile(`^CREATE STATISTICS \[([^\]]+)\] ON \[([^\]]+)\]\.\[([^\]]+)\] \(\[([^\]]+)\]\)$`)
 
-// createStatistics remembers the statistics of a table, and refuses a name that the
-// table has already, as the engines do.
+// createStatistics records the statistics of a table. It refuses an existing name, as the engines
+// do.
 func (s *session) createStatistics(m []string) (sqlserver.Result, error) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
@@ -33,7 +33,7 @@ func (s *session) createStatistics(m []string) (sqlserver.Result, error) {
 	return sqlserver.Result{}, nil
 }
 
-// Statistics gives the names of the statistics on a table, in order.
+// Statistics returns the names of the statistics on a table, in order.
 func (d *Database) Statistics(schema, table string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

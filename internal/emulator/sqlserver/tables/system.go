@@ -8,7 +8,7 @@ import (
 
 const databaseName = "pool"
 
-// system is the rows of a view of the system.
+// system returns the rows of a system view.
 func (d *Database) system(schema, name string) (names []string, rows [][]any, ok bool) {
 	switch strings.ToUpper(schema + "." + name) {
 	case "INFORMATION_SCHEMA.TABLES":
@@ -35,7 +35,7 @@ func (d *Database) system(schema, name string) (names []string, rows [][]any, ok
 	return v.Columns, v.Rows, ok
 }
 
-// collation is the database's own, of Fabric where nobody has chosen another.
+// collation returns the database's collation; the default is Fabric's collation.
 func (d *Database) collation() string { return cmp.Or(d.o.Collation, "Latin1_General_100_BIN2_UTF8") }
 
 func (d *Database) sorted() []*table {

@@ -51,7 +51,7 @@ func (s sessions) cell(one sqlserver.Session, query string) string {
 	return fmt.Sprint(r.Rows[0]...)
 }
 
-// What is not known is refused, and so is what a server would refuse.
+// TestStrict checks that unknown elements are refused, and also the errors of a server.
 func TestStrict(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t, tables.Options{})
@@ -104,7 +104,7 @@ func TestColumnsAreDroppedAndAdded(t *testing.T) {
 	if got := s.cell(one, "SELECT t.[id], t.[m], t.[n] FROM [dbo].[k] AS t WHERE t.[n] IS NULL"); got != "a2 <nil>" {
 		t.Errorf("added again: %s", got)
 	}
-	s.fails(one, 2627, "INSERT INTO [dbo].[k] ([id], [m]) SELECT 'a', 3") // the key is still one
+	s.fails(one, 2627, "INSERT INTO [dbo].[k] ([id], [m]) SELECT 'a', 3") // the key is still unique
 }
 
 func TestReadersSeeWhatIsCommitted(t *testing.T) {
@@ -125,13 +125,14 @@ func TestReadersSeeWhatIsCommitted(t *testing.T) {
 	}
 	s.run(writer, "BEGIN TRANSACTION")
 	s.run(writer, "DELETE FROM [dbo].[t] WHERE [id] = 'a'")
-	writer.Close() // as a connection that is cut
+	writer.Close() // as a cut connection does
 	if got := s.cell(reader, query); got != "2" {
 		t.Errorf("after a cut: %s", got)
 	}
 }
 
-// The second waits for the first, or is ended where the engine does not wait.
+// TestWritersExcludeEachOther checks that the second waits for the first, or fails if the engine
+// does not wait.
 func TestWritersExcludeEachOther(t *testing.T) {
 	t.Parallel()
 	const update = "UPDATE [dbo].[t] SET [n] = 3 WHERE [id] = 'a'"

@@ -7,10 +7,10 @@ import (
 	"unicode/utf16"
 )
 
-// Values are nil, int64, bool, string and time.Time; decimals are texts with all
-// digits of their scale.
+// Values are nil, int64, bool, string and time.Time. Decimals are texts with all digits of their
+// scale.
 
-// typeParts cuts "decimal(9, 2)" into its word and numbers; max is -1.
+// typeParts splits "decimal(9, 2)" into its word and numbers; max is -1.
 func typeParts(text string) (word string, first, second int) {
 	word, rest, _ := strings.Cut(strings.TrimSuffix(text, ")"), "(")
 	a, b, _ := strings.Cut(rest, ",")
@@ -22,7 +22,7 @@ func typeParts(text string) (word string, first, second int) {
 	return word, first, second
 }
 
-// coerce makes of a value what a column holds, or refuses it as a server would.
+// coerce converts a value to the type of a column, or refuses it as a server would.
 func coerce(v any, c column) (any, error) {
 	if v == nil {
 		if c.notNull {
@@ -107,7 +107,7 @@ func instant(s string) (any, error) {
 	return nil, fail(241, "Conversion failed when converting date and/or time from character string.")
 }
 
-// compare orders two values of one type; known is false with a NULL.
+// compare orders two values of one type. If one is NULL, known is false.
 func compare(a, b any) (order int, known bool, err error) {
 	if a == nil || b == nil {
 		return 0, false, nil
@@ -136,7 +136,7 @@ func compare(a, b any) (order int, known bool, err error) {
 	return 0, false, fail(402, "The data types %T and %T are incompatible.", a, b)
 }
 
-// Text is a value as the prepared form of a file shows it; nil is NULL.
+// Text returns a value as the prepared form of a file contains it; nil is NULL.
 func Text(v any, kind string) *string {
 	text := ""
 	switch v := v.(type) {
