@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The operations that make a block blob, as events name them.
+// The operations that create a block blob, as events name them.
 const (
 	APIPutBlob      = "PutBlob"
 	APIPutBlockList = "PutBlockList"
@@ -18,10 +18,10 @@ const (
 
 const (
 	eventType   = "Microsoft.Storage.BlobCreated"
-	contentType = "application/octet-stream" // of a writer that names none
+	contentType = "application/octet-stream" // of a writer that sets none
 )
 
-// event is Event Grid's schema of a BlobCreated event.
+// event has Event Grid's schema of a BlobCreated event.
 type event struct {
 	Topic           string    `json:"topic"`
 	Subject         string    `json:"subject"`
@@ -47,7 +47,7 @@ type eventData struct {
 
 func (e event) json() ([]byte, error) { return json.Marshal(e) }
 
-// eventMaker makes events of one container.
+// eventMaker makes the events of one container.
 type eventMaker struct {
 	now       func() time.Time
 	endpoint  string

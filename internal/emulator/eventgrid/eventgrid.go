@@ -1,11 +1,11 @@
-// Package eventgrid stands in for Event Grid before one container: it sends a
-// BlobCreated event for every commit of a blob to a Service Bus queue, in Event
-// Grid's schema, one JSON object per message. The writer of the blobs, the stand-in
-// FHIR server, reports each commit to it.
+// Package eventgrid emulates Event Grid for one container: it sends a BlobCreated event for every
+// commit of a blob to a Service Bus queue, in Event Grid's schema, one JSON object per message. The
+// writer of the blobs, the FHIR server emulator, reports each commit to it.
 //
-// As Event Grid does, it delivers twice, in any order, and now and then not at all,
-// as much as Options say, the same with the same Seed. Messages carry the id of the
-// event: a queue with duplicate detection would undo Duplicate.
+// As Event Grid does, it sometimes delivers twice, in another order, or not at all. Options set how
+// often, and the same Seed repeats the same faults. Messages carry the id of the event: a queue
+// with
+// duplicate detection would undo Duplicate.
 package eventgrid
 
 import (
@@ -24,29 +24,29 @@ import (
 // interval is the time between two ticks.
 const interval = 500 * time.Millisecond
 
-// Sender is the part of azservicebus.Sender that is needed.
+// Sender is the part of azservicebus.Sender that Events needs.
 type Sender interface {
 	SendMessage(ctx context.Context, m *azservicebus.Message, o *azservicebus.SendMessageOptions) error
 }
 
-// Options of Events. Endpoint, Container, Sender and Now are needed.
+// Options configures Events. Endpoint, Container, Sender and Now are required.
 type Options struct {
-	// Endpoint is the URL of the blob service, with the account where the URL has
-	// it: http://127.0.0.1:10000/devstoreaccount1. Events name blobs by it.
+	// Endpoint is the URL of the blob service, including the account if the URL has it:
+	// http://127.0.0.1:10000/devstoreaccount1. It is part of the blob names in events.
 	Endpoint string
 	// Container is the name of the container.
 	Container string
 	Sender    Sender
-	// Now is the time of events. Sequencers begin with it, so that a later Events has
-	// greater ones.
+	// Now returns the time of events. Sequencers begin with it, so that a later Events has greater
+	// sequencers.
 	Now func() time.Time
-	// Ticks replace the ticker of Run; nil means one every half second.
+	// Ticks replaces the ticker of Run; nil means a tick every 500 ms.
 	Ticks <-chan time.Time
-	// Seed decides all that is random.
+	// Seed determines all random decisions.
 	Seed uint64
 	// Duplicate and Lose are probabilities, 0 to 1, per event.
 	Duplicate, Lose float64
-	// Disorder is how many events are held back, to leave in random order.
+	// Disorder is the number of events that are held back, to be sent in random order.
 	Disorder int
 	// Log may be nil.
 	Log *slog.Logger
@@ -55,18 +55,18 @@ type Options struct {
 // Events announces the commits of one container. It is safe for concurrent use.
 type Events struct {
 	o    Options
-	wake chan struct{} // has room for one: something is pending
+	wake chan struct{} // has room for one signal: an event is pending
 
 	sending sync.Mutex // one sender at a time, before mu
 
 	mu      sync.Mutex
 	mix     *mixer
 	events  eventMaker
-	news    bool // since the last tick
+	news    bool // an event came since the last tick
 	pending []event
 }
 
-// New returns Events without any event, or all faults of o.
+// New returns Events without any event, or an error with all faults of o.
 func New(o Options) (*Events, error) {
 	var faults []error
 	for name, missing := range map[string]bool{
@@ -98,8 +98,8 @@ func New(o Options) (*Events, error) {
 	}, nil
 }
 
-// Created announces a commit; api is APIPutBlob or APIPutBlockList. It does not wait
-// for the queue: Run or Flush send the event.
+// Created announces a commit; api is APIPutBlob or APIPutBlockList. It does not wait for the queue:
+// Run or Flush sends the event.
 func (w *Events) Created(path, etag string, size int64, api string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -118,7 +118,7 @@ func (w *Events) put(es []event) {
 	}
 }
 
-// Flush sends all events, also those that Disorder holds back.
+// Flush sends all events, including the events that Disorder holds back.
 func (w *Events) Flush(ctx context.Context) error {
 	w.mu.Lock()
 	w.put(w.mix.flush())
@@ -126,7 +126,7 @@ func (w *Events) Flush(ctx context.Context) error {
 	return w.send(ctx)
 }
 
-// send empties pending. What was not sent stays first in the line.
+// send empties pending. Unsent events stay first in line.
 func (w *Events) send(ctx context.Context) error {
 	w.sending.Lock()
 	defer w.sending.Unlock()
@@ -153,9 +153,9 @@ func (w *Events) send(ctx context.Context) error {
 	}
 }
 
-// Run sends events as they come, until ctx ends. A queue that is away does not end
-// it: it logs that once, and tries again at the next tick. What Disorder holds back
-// leaves at a tick before which nothing new came.
+// Run sends events as they come, until ctx ends. If the queue is unavailable, Run logs that once,
+// and retries at the next tick; a tick without a new event since the last one also sends the events
+// that Disorder holds back.
 func (w *Events) Run(ctx context.Context) {
 	ticks := w.o.Ticks
 	if ticks == nil {
@@ -171,7 +171,7 @@ func (w *Events) Run(ctx context.Context) {
 			return
 		case <-w.wake:
 			if failing {
-				continue // the next tick tries
+				continue // retry at the next tick
 			}
 			err = w.send(ctx)
 		case <-ticks:

@@ -21,12 +21,12 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// fakeQueue keeps what is sent.
+// fakeQueue collects the sent messages.
 type fakeQueue struct {
 	mu   sync.Mutex
 	sent []*azservicebus.Message
 	err  error
-	came chan struct{} // one for each message or refusal, when set
+	came chan struct{} // one for each message or refusal, if set
 }
 
 func (f *fakeQueue) SendMessage(_ context.Context, m *azservicebus.Message, _ *azservicebus.SendMessageOptions) error {
@@ -48,7 +48,7 @@ func (f *fakeQueue) fail(err error) {
 	f.err = err
 }
 
-// events is what was sent, as "<api> <size> <etag> <path>".
+// events returns the sent events, as "<api> <size> <etag> <path>".
 func (f *fakeQueue) events(t *testing.T) []string {
 	t.Helper()
 	f.mu.Lock()
@@ -224,7 +224,7 @@ func TestRunSendsAtOnceFlushesWhenQuietAndOutlivesFailures(t *testing.T) {
 	w.Created("b", "1", 1, eventgrid.APIPutBlob) // pushes one of them out
 	<-q.came
 	ticks <- start
-	ticks <- start // a quiet one: the other leaves
+	ticks <- start // a quiet tick: the other leaves
 	<-q.came
 	q.fail(errors.New("away"))
 	w.Created("c", "1", 1, eventgrid.APIPutBlob)
@@ -233,7 +233,7 @@ func TestRunSendsAtOnceFlushesWhenQuietAndOutlivesFailures(t *testing.T) {
 	q.fail(nil)
 	ticks <- start
 	ticks <- start
-	ticks <- start // the second has gone through when this one is taken
+	ticks <- start // when this tick is taken, the second has gone through
 	got := q.events(t)
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"PutBlob 1 1 a", "PutBlob 1 1 b", "PutBlob 1 1 c", "PutBlob 1 1 d"}, got); diff != "" {

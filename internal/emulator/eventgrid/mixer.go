@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// mixer loses, doubles and shuffles events. The same seed and the same events give
-// the same output.
+// mixer loses, duplicates and shuffles events. The same seed and the same events produce the same
+// output.
 type mixer struct {
 	random          *rand.Rand
 	duplicate, lose float64
@@ -21,9 +21,9 @@ func newMixer(seed uint64, duplicate, lose float64, window int) *mixer {
 	}
 }
 
-// add takes an event and gives those that leave now.
+// add takes an event and returns the events to send now.
 func (m *mixer) add(e event) []event {
-	// Both are drawn every time, so that one setting does not move the other's dice.
+	// Draw both numbers every time, so that one setting does not change the other's random numbers.
 	lost, double := m.random.Float64() < m.lose, m.random.Float64() < m.duplicate
 	if !lost {
 		m.held = append(m.held, e)
@@ -38,7 +38,7 @@ func (m *mixer) add(e event) []event {
 	return out
 }
 
-// take draws one of the held events; the first where there is no disorder.
+// take removes and returns one of the held events: a random event, or the first without disorder.
 func (m *mixer) take() event {
 	i := 0
 	if m.window > 0 {
@@ -49,7 +49,7 @@ func (m *mixer) take() event {
 	return e
 }
 
-// flush gives all that is held.
+// flush returns all held events.
 func (m *mixer) flush() []event {
 	var out []event
 	for len(m.held) > 0 {
