@@ -1,8 +1,8 @@
-// Package azurite starts Azurite, the storage emulator, for the tests and for the
-// local world: its blob service, or all its services, on loopback ports, from the
-// version that tools/azurite pins. The Makefile installs it.
+// Package azurite starts Azurite, the storage emulator, for the tests and for the sandbox: its blob
+// service, or all its services, on loopback ports, from the version that tools/azurite pins. The
+// Makefile installs it.
 //
-// Azurite has no Event Grid (see package eventgrid) and no Data Lake Gen2.
+// Azurite supports neither Event Grid (see package eventgrid) nor Data Lake Gen2.
 package azurite
 
 import (
@@ -26,9 +26,9 @@ import (
 )
 
 const (
-	// Account is the one storage account there is.
+	// Account is the only storage account.
 	Account = "devstoreaccount1"
-	// AccountKey is its key: public, the same in every Azurite.
+	// AccountKey is the key of Account. It is public, and the same in every Azurite.
 	AccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 	startTimeout = 60 * time.Second
@@ -42,29 +42,28 @@ const (
 	blobService, queueService, tableService = "Blob", "Queue", "Table"
 )
 
-// listens matches the line that Azurite prints when a service takes connections. The
-// two entry points word it differently.
+// listens matches the line that Azurite prints when a service accepts connections. The two entry
+// points word it differently.
 var listens = regexp.MustCompile(`Azurite (\w+) service (?:successfully listens on|is successfully listening at) http://(\S+)`)
 
-// wrapper runs the entry point and ends it in good order when its standard input
-// ends: so Azurite never outlives the process that started it, not even one that
-// was killed.
+// wrapper runs the entry point and terminates it when its standard input ends. Azurite therefore
+// never outlives the process that started it, even if that process is killed.
 const wrapper = `process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).resume(); require(process.argv[1])`
 
-// Options of Start.
+// Options configures Start.
 type Options struct {
 	// Tools is the folder with node_modules: tools/azurite of the project.
 	Tools string
-	// Dir holds the data; it is made where missing. Empty: data lives in memory.
+	// Dir holds the data, and is created if missing. If empty, the data is in memory.
 	Dir string
-	// BlobPort on 127.0.0.1; 0 means any that is free.
+	// BlobPort is the port on 127.0.0.1; 0 means any free port.
 	BlobPort int
-	// Queues also starts the queue and the table service, which the Functions host
-	// needs for its own storage.
+	// Queues also starts the queue and table services, which the Functions host needs for its own
+	// storage.
 	Queues bool
-	// QueuePort and TablePort are like BlobPort.
+	// QueuePort and TablePort work as BlobPort.
 	QueuePort, TablePort int
-	// Log gets what Azurite prints; may be nil.
+	// Log receives the output of Azurite; it may be nil.
 	Log *slog.Logger
 }
 
@@ -72,14 +71,14 @@ type Options struct {
 type Server struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
-	addrs map[string]string // of each service
+	addrs map[string]string // host and port of each service
 	done  chan struct{}     // closed when the process has ended and is reaped
-	err   error             // its end; read after done
+	err   error             // how it ended; read after done
 	stop  sync.Once
 }
 
-// Start runs Azurite and returns when it takes connections. Its life ends with
-// Stop, or with this process; ctx bounds the start alone.
+// Start runs Azurite and returns when it accepts connections. It runs until Stop, or until this
+// process ends; ctx bounds only the start.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	cmd, err := command(ctx, o)
 	if err != nil {
@@ -123,7 +122,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return nil, fmt.Errorf("start azurite: %w", err)
 }
 
-// command checks what can be wrong beforehand, all of it, and builds the command.
+// command checks the options, reports all faults, and builds the command.
 func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 	var faults []error
 	node, err := exec.LookPath("node")
@@ -148,7 +147,7 @@ func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 	args := []string{
 		"-e", wrapper, entry,
 		"--silent", "--disableTelemetry",
-		"--skipApiVersionCheck", // azblob speaks a newer version than 3.35.0 knows
+		"--skipApiVersionCheck", // azblob uses a newer API version than 3.35.0 knows
 		"--blobHost", host, "--blobPort", strconv.Itoa(o.BlobPort),
 	}
 	if o.Queues {
@@ -170,15 +169,14 @@ func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), node, args...) //nolint:gosec // node from PATH, arguments of our own
-	// A group of its own: a Ctrl-C at the terminal stops us, and we stop Azurite
-	// when nothing needs it any more.
+	// Its own process group: a Ctrl-C at the terminal stops us, and we stop Azurite when nothing
+	// needs it any longer.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = stopTimeout
 	return cmd, nil
 }
 
-// portFree names the port that somebody has; Azurite's own message does not say
-// what to do.
+// portFree returns an error that names a port in use. Azurite's own message has no remedy.
 func portFree(ctx context.Context, port int) error {
 	if port == 0 {
 		return nil
@@ -194,16 +192,16 @@ func portFree(ctx context.Context, port int) error {
 	return fmt.Errorf("listen on %s: %w", addr, err)
 }
 
-// Addr is host and port of the blob service.
+// Addr returns host and port of the blob service.
 func (s *Server) Addr() string { return s.addrs[blobService] }
 
-// Endpoint is the URL of the blob service of Account, without a slash at its end.
+// Endpoint returns the URL of the blob service of Account, without a slash at its end.
 func (s *Server) Endpoint() string { return s.endpoint(blobService) }
 
 func (s *Server) endpoint(service string) string { return "http://" + s.addrs[service] + "/" + Account }
 
-// ConnectionString is what azblob's NewClientFromConnectionString takes. It names the
-// services that run.
+// ConnectionString returns the string for azblob's NewClientFromConnectionString. It names the
+// running services.
 func (s *Server) ConnectionString() string {
 	text := "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + AccountKey + ";"
 	for _, service := range []string{blobService, queueService, tableService} {
@@ -214,11 +212,11 @@ func (s *Server) ConnectionString() string {
 	return text
 }
 
-// Done is closed when Azurite has ended, for whatever reason.
+// Done returns a channel that is closed when Azurite has ended, for any reason.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Stop ends Azurite, gently first, since it keeps listings in memory for some
-// seconds, and returns when the process is gone. It may be called twice.
+// Stop ends Azurite and returns when the process has ended. It first asks Azurite to terminate,
+// because Azurite keeps listings in memory for some seconds; Stop may be called twice.
 func (s *Server) Stop() {
 	s.stop.Do(func() {
 		_ = s.stdin.Close() // the wrapper turns it into a SIGTERM
@@ -228,7 +226,7 @@ func (s *Server) Stop() {
 		case <-s.done:
 		case <-limit.C:
 		}
-		// Whatever is left of the group; an error says that nothing is.
+		// Kill the rest of the group; an error means that none is left.
 		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	})
 	<-s.done
@@ -241,12 +239,12 @@ func (s *Server) ended() error {
 	return s.err
 }
 
-// output reads what Azurite prints: the address once, the last lines for an
-// error, all of it for the log.
+// output reads the output of Azurite: the addresses once, the last lines for an error, everything
+// for the log.
 type output struct {
 	log   *slog.Logger
 	last  string                 // the service that starts after all others
-	ready chan map[string]string // gets the addresses when it has started
+	ready chan map[string]string // receives the addresses after the start
 
 	mu    sync.Mutex
 	part  string

@@ -16,21 +16,21 @@ import (
 	"fhirsynapse/internal/testkit/azuritetest"
 )
 
-// parentOf is set in the process that is to be killed: its data folder.
+// parentOf is set in the process that the test kills, to its data folder.
 const parentOf = "FHIRSYNAPSE_TEST_AZURITE_PARENT"
 
-// TestParent is no test of its own but the process that the next one kills.
+// TestParent is not a test: the next test kills its process.
 func TestParent(t *testing.T) {
 	dir := os.Getenv(parentOf)
 	if dir == "" {
-		return // it has work only as a child of TestAzuriteDoesNotOutliveAKilledParent
+		return // runs only as a child of TestAzuriteDoesNotOutliveAKilledParent
 	}
 	srv, err := azurite.Start(t.Context(), azurite.Options{Tools: azuritetest.Tools(t), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(os.Stderr, "azurite at "+srv.Addr())
-	_, _ = io.Copy(io.Discard, os.Stdin) // until the test that started us is gone
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the test that started us has ended
 	srv.Stop()
 }
 
@@ -61,7 +61,7 @@ func TestAzuriteDoesNotOutliveAKilledParent(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // killed, as it should be
+	_ = cmd.Wait() // killed, as intended
 	if addr == "" {
 		t.Fatal("the parent did not start azurite")
 	}
