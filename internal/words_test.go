@@ -33,13 +33,6 @@ var bannedWords = []struct {
 	{regexp.MustCompile(`\bthe better part of\b`), "most of"},
 }
 
-// unpolished are folders whose comments are not yet in plain English. Remove a folder once its
-// comments are.
-var unpolished = []string{
-	"cmd/sandbox", "internal/app", "internal/batch", "internal/cli", "internal/emulator",
-	"internal/pipeline", "internal/sandbox", "internal/sof/tsql", "internal/testkit",
-}
-
 // Comments are in plain English. The list above has the phrases and their corrections.
 func TestPlainEnglish(t *testing.T) {
 	t.Parallel()
@@ -49,7 +42,7 @@ func TestPlainEnglish(t *testing.T) {
 		}
 		name := filepath.ToSlash(strings.TrimPrefix(path, ".."+string(filepath.Separator)))
 		if d.IsDir() {
-			if name != ".." && (strings.HasPrefix(d.Name(), ".") || isUnpolished(name)) {
+			if name != ".." && strings.HasPrefix(d.Name(), ".") {
 				return filepath.SkipDir
 			}
 			return nil
@@ -62,15 +55,6 @@ func TestPlainEnglish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func isUnpolished(folder string) bool {
-	for _, u := range unpolished {
-		if folder == u {
-			return true
-		}
-	}
-	return false
 }
 
 // plainComments reports the banned phrases in the comments of a file. Lines of one comment are

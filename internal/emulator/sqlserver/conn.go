@@ -33,7 +33,7 @@ type conn struct {
 var errCut = errors.New("the connection is cut")
 
 func (c *conn) serve() {
-	defer c.Close() //nolint:errcheck // its end is what is wanted
+	defer c.Close() //nolint:errcheck // it is expected to end
 	c.packets = make(chan packet)
 	gone := make(chan struct{})
 	defer close(gone)
