@@ -147,7 +147,7 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 			if err == nil || fault.Of(err) != fault.Permanent || strings.Contains(err.Error(), "secret") {
 				t.Fatalf("got %v", err)
 			}
-			for _, part := range []string{"x/Patient-1.ndjson", "line 31", c.says, "prepared/large_test.go:"} {
+			for _, part := range []string{"x/Patient-1.ndjson", "line 31", c.says, "flatten/large_test.go:"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}
