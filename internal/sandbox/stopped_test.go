@@ -108,6 +108,7 @@ func TestTwoHandlersSideBySide(t *testing.T) {
 	if _, err := w.Export(ctx, host); err != nil {
 		t.Fatal(err)
 	}
+	host.Stop() // the handler may hold the file, for the next export of the schedule
 	if err := sandbox.SameAsFresh(ctx, data, database, t.TempDir()); err != nil {
 		t.Error(err)
 	}
