@@ -132,7 +132,7 @@ func identityKind(kind config.AuthKind) azure.IdentityKind {
 	}
 }
 
-// secret returns a secret from its file, or from the settings if there is no file.
+// secret reads the secret from its file. Without a file it returns the secret of the settings.
 func (a *App) secret(s config.Auth) (config.Secret, error) {
 	if s.SecretFile == "" {
 		return s.Secret, nil

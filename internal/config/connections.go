@@ -104,7 +104,7 @@ func connectionFields(text string) map[string]string {
 }
 
 // functionTimeout checks a step's deadline against the host's, which kills the process with all its
-// invocations. Without a host there is no deadline.
+// invocations. No deadline applies outside a host.
 func (e *env) functionTimeout(step time.Duration, readFile func(string) ([]byte, error)) {
 	const override = "AzureFunctionsJobHost__functionTimeout"
 	// The host's default outside the Consumption plan.

@@ -17,7 +17,7 @@ func NewSecret(text string) Secret { return Secret{text: text} }
 // Reveal returns the text.
 func (s Secret) Reveal() string { return s.text }
 
-// IsZero reports whether there is no secret.
+// IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.text == "" }
 
 // Equal reports whether two secrets are equal.

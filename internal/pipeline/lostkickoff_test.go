@@ -108,7 +108,7 @@ func TestAnOrphanThatEndsLate(t *testing.T) {
 	}
 }
 
-// A kick-off that the server has refused has started no job, so there is no notice.
+// A refused kick-off started no job, so the export has no notice.
 func TestARefusedKickOffLeavesNoOrphan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrChanged is returned by Lake.Open if the blob is no longer at the requested ETag.
+// ErrChanged reports that a blob has another ETag than Lake.Open asked for.
 var ErrChanged = errors.New("rewritten since it was listed")
 
 // Area is one of the three places of the lake. An adapter maps it to a container.
@@ -58,7 +58,7 @@ type Landings interface {
 	Create(ctx context.Context, area Area, path string, r io.Reader) (File, error)
 }
 
-// Remover removes blobs that are no longer needed.
+// Remover deletes blobs.
 type Remover interface {
 	// Remove removes a blob. A missing blob is not an error.
 	Remove(ctx context.Context, area Area, path string) error
@@ -177,7 +177,7 @@ type IssueReader interface {
 type Tombstone struct {
 	Type string
 	Line []byte
-	// Foreign is set if the delete names a resource of another server. Then there is no Line.
+	// Foreign marks the delete of a resource on another server. Line is empty then.
 	Foreign bool
 }
 

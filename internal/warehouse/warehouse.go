@@ -95,3 +95,18 @@ func Numbered(files []pipeline.PreparedFile) []pipeline.PreparedFile {
 	})
 	return slices.CompactFunc(out, func(a, b pipeline.PreparedFile) bool { return a.Path == b.Path && a.ETag == b.ETag })
 }
+
+// Uncommitted returns the files that a ledger does not have at their ETag.
+func Uncommitted(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipeline.PreparedFile {
+	known := map[[2]string]bool{}
+	for _, e := range there {
+		known[[2]string{e.Path, e.ETag}] = true
+	}
+	var left []pipeline.PreparedFile
+	for _, f := range files {
+		if !known[[2]string{f.Path, f.ETag}] {
+			left = append(left, f)
+		}
+	}
+	return left
+}

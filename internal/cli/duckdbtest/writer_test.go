@@ -118,7 +118,7 @@ func TestALoadWaitsForAnotherProcessToFinish(t *testing.T) {
 func TestALoadNamesTheWriterBeforeItReads(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("waits five seconds")
+		t.Skip("-short leaves out what waits five seconds: run make test")
 	}
 	db := loaded(t)
 	pid, release := writer(t, db)
@@ -132,7 +132,7 @@ func TestALoadNamesTheWriterBeforeItReads(t *testing.T) {
 func TestAQueryNamesTheWriterAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("waits five seconds")
+		t.Skip("-short leaves out what waits five seconds: run make test")
 	}
 	db := loaded(t)
 	pid, release := writer(t, db)

@@ -216,7 +216,7 @@ func combined(q, r Quantity, sign string) (string, bool) {
 	return unit, ok
 }
 
-// In returns q in another unit. ok is false if there is no conversion.
+// In converts q to another unit, and reports whether the units are comparable.
 func (q Quantity) In(unit string) (Quantity, bool) {
 	out := Quantity{Unit: unit, Calendar: fhirpath.IsCalendarUnit(unit)}
 	ratio, ok := q.ratio(out)

@@ -130,7 +130,7 @@ func (a *alt) value() string {
 	return a.in.member(a.path, false)
 }
 
-// text returns the item as text, NULL if there is no item.
+// text returns the expression of the item as text. It is NULL for a missing item.
 func (w items) text(n *node) string {
 	if len(n.alts) == 0 {
 		return w.none()

@@ -15,6 +15,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/warehouse"
 )
 
 // Types of an export are committed concurrently, each by two independent callers. The ledger is
@@ -61,7 +62,7 @@ func TestCommitsSideBySide(t *testing.T) {
 						t.Error(err)
 					}
 					there, err := w.Ledger(t.Context(), "fhir", export)
-					if err != nil || len(without(b.Files, there)) > 0 {
+					if err != nil || len(warehouse.Uncommitted(b.Files, there)) > 0 {
 						t.Errorf("%s is committed, the ledger has %d files without it, %v", typ, len(there), err)
 					}
 				})

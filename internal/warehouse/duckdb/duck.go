@@ -142,21 +142,7 @@ func (w *Warehouse) missing(ctx context.Context, b pipeline.Batch) ([]pipeline.P
 	if err != nil {
 		return nil, err
 	}
-	return without(warehouse.Numbered(b.Files), there), nil
-}
-
-func without(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipeline.PreparedFile {
-	known := map[[2]string]bool{}
-	for _, e := range there {
-		known[[2]string{e.Path, e.ETag}] = true
-	}
-	var left []pipeline.PreparedFile
-	for _, f := range files {
-		if !known[[2]string{f.Path, f.ETag}] {
-			left = append(left, f)
-		}
-	}
-	return left
+	return warehouse.Uncommitted(warehouse.Numbered(b.Files), there), nil
 }
 
 // Ledger implements pipeline.Warehouse.

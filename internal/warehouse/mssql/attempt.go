@@ -11,6 +11,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
 )
@@ -28,7 +29,7 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatt
 		if err != nil {
 			return err
 		}
-		files := without(b.Files, there)
+		files := warehouse.Uncommitted(b.Files, there)
 		if len(files) == 0 {
 			return nil
 		}
@@ -43,7 +44,7 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatt
 		// The ledger tells whether a COMMIT without a good answer has happened.
 		happened := func() (bool, error) {
 			there, err := s.ledger(ctx, t, b.Export)
-			return err == nil && len(without(files, there)) == 0, err
+			return err == nil && len(warehouse.Uncommitted(files, there)) == 0, err
 		}
 		if err := w.alone(ctx, s, t, a.Transaction(), happened); err != nil {
 			return err
@@ -56,20 +57,6 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatt
 		w.cleanUp(ctx, a)
 	}
 	return err
-}
-
-func without(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipeline.PreparedFile {
-	known := map[[2]string]bool{}
-	for _, e := range there {
-		known[[2]string{e.Path, e.ETag}] = true
-	}
-	var left []pipeline.PreparedFile
-	for _, f := range files {
-		if !known[[2]string{f.Path, f.ETag}] {
-			left = append(left, f)
-		}
-	}
-	return left
 }
 
 // abandonedAfter is the age at which the stage of a dead attempt is dropped. No attempt lives that

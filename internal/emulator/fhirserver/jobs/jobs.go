@@ -190,7 +190,7 @@ func (r *Runner) Job(id string) (*Job, bool) {
 	return j, ok
 }
 
-// Cancel ends and forgets a job; its blobs stay. It returns false if there is no such job.
+// Cancel ends and forgets a job, and keeps its blobs. It reports whether the job existed.
 func (r *Runner) Cancel(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -53,7 +53,7 @@ func (m *Memory) Create(ctx context.Context, container, path string) (Blob, erro
 // URL returns memory://container/path.
 func (m *Memory) URL(container, path string) string { return "memory://" + container + "/" + path }
 
-// Content returns the visible content of the blob, or false if there is no such blob.
+// Content returns the visible content of the blob, and whether the blob exists.
 func (m *Memory) Content(container, path string) ([]byte, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

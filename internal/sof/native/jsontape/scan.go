@@ -156,7 +156,7 @@ func (t *Tape) enter(i int) bool {
 	return true
 }
 
-func (t *Tape) object(i int, s *Shape) (int, int32) { //nolint:gocognit // a call for each member is what this loop spares
+func (t *Tape) object(i int, s *Shape) (int, int32) { //nolint:gocognit // one loop, because a call for each member is slow
 	if !t.enter(i) {
 		return -1, -1
 	}
