@@ -89,7 +89,10 @@ type deployment struct {
 
 // deploy evaluates all resources of a template.
 func deploy(t template, parameters map[string]any) (*deployment, error) {
-	d := &deployment{template: t, parameters: parameters, place: place{subscription: subscriptionID}, found: &[]resource{}}
+	d := &deployment{
+		template: t, parameters: parameters, place: place{subscription: subscriptionID},
+		found: &[]resource{},
+	}
 	return d, d.run()
 }
 
@@ -118,8 +121,11 @@ func (d *deployment) readsNothingOfItsOwn() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if slices.ContainsFunc(d.made, func(r resource) bool { return r.Type == body["type"] && r.Name == id }) {
-			return fmt.Errorf("%s: %v is taken as existing, and made by the same template", name, id)
+		if slices.ContainsFunc(d.made, func(r resource) bool {
+			return r.Type == body["type"] && r.Name == id
+		}) {
+			return fmt.Errorf("%s: %v is taken as existing, and made by the same template", name,
+				id)
 		}
 	}
 	return nil
@@ -159,7 +165,10 @@ func (d *deployment) one(name string, body map[string]any, s scope) error {
 		return err
 	}
 	m := values.(map[string]any)
-	r := resource{Type: text(m["type"]), Name: text(m["name"]), Group: d.place.group, Scope: text(m["scope"]), Body: m}
+	r := resource{
+		Type: text(m["type"]), Name: text(m["name"]), Group: d.place.group, Scope: text(m["scope"]),
+		Body: m,
+	}
 	d.made = append(d.made, r)
 	*d.found = append(*d.found, r)
 	return nil
@@ -189,7 +198,9 @@ func (d *deployment) module(name string) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	for key, into := range map[string]*string{"resourceGroup": &inner.place.group, "subscriptionId": &inner.place.subscription} {
+	for key, into := range map[string]*string{
+		"resourceGroup": &inner.place.group, "subscriptionId": &inner.place.subscription,
+	} {
 		v, err := s.value(body[key])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)

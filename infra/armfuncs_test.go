@@ -15,21 +15,27 @@ import (
 
 // pure are the functions that depend only on their arguments.
 var pure = map[string]func(args []any) (any, error){
-	"equals":      func(a []any) (any, error) { return reflect.DeepEqual(a[0], a[1]), nil },
-	"not":         func(a []any) (any, error) { return !isTrue(a[0]), nil },
-	"empty":       func(a []any) (any, error) { return isEmpty(a[0]), nil },
-	"null":        func([]any) (any, error) { return nil, nil },
-	"true":        func([]any) (any, error) { return true, nil },
-	"false":       func([]any) (any, error) { return false, nil },
-	"string":      func(a []any) (any, error) { return text(a[0]), nil },
-	"toLower":     func(a []any) (any, error) { return strings.ToLower(text(a[0])), nil },
-	"startsWith":  func(a []any) (any, error) { return strings.HasPrefix(text(a[0]), text(a[1])), nil },
-	"replace":     func(a []any) (any, error) { return strings.ReplaceAll(text(a[0]), text(a[1]), text(a[2])), nil },
+	"equals":  func(a []any) (any, error) { return reflect.DeepEqual(a[0], a[1]), nil },
+	"not":     func(a []any) (any, error) { return !isTrue(a[0]), nil },
+	"empty":   func(a []any) (any, error) { return isEmpty(a[0]), nil },
+	"null":    func([]any) (any, error) { return nil, nil },
+	"true":    func([]any) (any, error) { return true, nil },
+	"false":   func([]any) (any, error) { return false, nil },
+	"string":  func(a []any) (any, error) { return text(a[0]), nil },
+	"toLower": func(a []any) (any, error) { return strings.ToLower(text(a[0])), nil },
+	"startsWith": func(a []any) (any, error) {
+		return strings.HasPrefix(text(a[0]), text(a[1])), nil
+	},
+	"replace": func(a []any) (any, error) {
+		return strings.ReplaceAll(text(a[0]), text(a[1]), text(a[2])), nil
+	},
 	"format":      format,
 	"concat":      concat,
 	"createArray": func(a []any) (any, error) { return slices.Clone(a), nil },
-	"fail":        func(a []any) (any, error) { return nil, fmt.Errorf("the template fails: %s", text(a[0])) },
-	"guid":        func(a []any) (any, error) { return hash(a)[:32], nil },
+	"fail": func(a []any) (any, error) {
+		return nil, fmt.Errorf("the template fails: %s", text(a[0]))
+	},
+	"guid": func(a []any) (any, error) { return hash(a)[:32], nil },
 	// As short as Azure's.
 	"uniqueString": func(a []any) (any, error) { return hash(a)[:13], nil },
 	"uriComponent": func(a []any) (any, error) { return url.QueryEscape(text(a[0])), nil },

@@ -196,17 +196,27 @@ func (s scope) environment(name string, args []any) (any, error) {
 	case "resourceId", "subscriptionResourceId":
 		return s.id(name == "subscriptionResourceId", args), nil
 	case "subscription":
-		return map[string]any{"id": "/subscriptions/" + s.d.place.subscription, "subscriptionId": s.d.place.subscription}, nil
+		return map[string]any{
+			"id":             "/subscriptions/" + s.d.place.subscription,
+			"subscriptionId": s.d.place.subscription,
+		}, nil
 	case "resourceGroup":
 		g := s.d.place
-		return map[string]any{"id": "/subscriptions/" + g.subscription + "/resourceGroups/" + g.group, "name": g.group}, nil
+		return map[string]any{
+			"id":   "/subscriptions/" + g.subscription + "/resourceGroups/" + g.group,
+			"name": g.group,
+		}, nil
 	case "tenant":
 		return map[string]any{"tenantId": tenantID}, nil
 	case "deployer":
-		return map[string]any{"objectId": deployerID, "userPrincipalName": "someone@example.org"}, nil
+		return map[string]any{
+			"objectId": deployerID, "userPrincipalName": "someone@example.org",
+		}, nil
 	case "environment":
 		return map[string]any{
-			"suffixes":       map[string]any{"storage": "core.windows.net", "sqlServerHostname": ".database.windows.net"},
+			"suffixes": map[string]any{
+				"storage": "core.windows.net", "sqlServerHostname": ".database.windows.net",
+			},
 			"authentication": map[string]any{"loginEndpoint": "https://login.microsoftonline.com/"},
 		}, nil
 	}
@@ -297,9 +307,14 @@ func (s scope) reference(name string) (any, error) {
 	}
 	switch {
 	case strings.Contains(kind, "storageAccounts"):
-		return map[string]any{"primaryEndpoints": map[string]any{"blob": "https://" + named + ".blob.core.windows.net/"}}, nil
+		return map[string]any{
+			"primaryEndpoints": map[string]any{"blob": "https://" + named +
+				".blob.core.windows.net/"},
+		}, nil
 	case strings.Contains(kind, "userAssignedIdentities"):
-		return map[string]any{"clientId": "client-of-" + named, "principalId": "identity of " + named}, nil
+		return map[string]any{
+			"clientId": "client-of-" + named, "principalId": "identity of " + named,
+		}, nil
 	case strings.Contains(kind, "Microsoft.Insights/components"):
 		return map[string]any{"ConnectionString": "InstrumentationKey=" + secretMark}, nil
 	}

@@ -34,7 +34,9 @@ const compilerVersion = "0.49.2"
 
 // compiler returns the path of the Bicep compiler, or "".
 var compiler = sync.OnceValue(func() string {
-	for _, candidate := range []string{filepath.Join("..", "..", "shared", "tools", "bicep"), "bicep"} {
+	for _, candidate := range []string{
+		filepath.Join("..", "..", "shared", "tools", "bicep"), "bicep",
+	} {
 		if path, err := exec.LookPath(candidate); err == nil {
 			if path, err = filepath.Abs(path); err == nil {
 				return path
@@ -55,7 +57,8 @@ func bicep(t *testing.T, dir string, args ...string) []byte {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
 	// The parameter files read these variables; testdata has their defaults.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "AZURE_") || strings.HasPrefix(v, "OPERATOR_") || strings.HasPrefix(v, "WAREHOUSE=")
+		return strings.HasPrefix(v, "AZURE_") || strings.HasPrefix(v, "OPERATOR_") ||
+			strings.HasPrefix(v, "WAREHOUSE=")
 	})
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
 		t.Errorf("bicep %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
@@ -66,7 +69,9 @@ func bicep(t *testing.T, dir string, args ...string) []byte {
 func sources(t *testing.T) []string {
 	t.Helper()
 	var out []string
-	for _, pattern := range []string{"*.bicep", "*.bicepparam", "modules/*.bicep", "bicepconfig.json"} {
+	for _, pattern := range []string{
+		"*.bicep", "*.bicepparam", "modules/*.bicep", "bicepconfig.json",
+	} {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +89,9 @@ func sums(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	for _, name := range sources(t) {
-		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(bytes.ReplaceAll(read(t, name), []byte("\r\n"), []byte("\n"))), filepath.ToSlash(name))
+		fmt.Fprintf(&b, "%x  %s\n",
+			sha256.Sum256(bytes.ReplaceAll(read(t, name), []byte("\r\n"), []byte("\n"))),
+			filepath.ToSlash(name))
 	}
 	return b.String()
 }
@@ -110,7 +117,8 @@ func tidy(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		delete(v, "_generator")
-		if m, ok := v["metadata"].(map[string]any); ok && len(m) <= 1 && m["description"] == nil && m["azd"] == nil {
+		if m, ok := v["metadata"].(map[string]any); ok && len(m) <= 1 && m["description"] == nil &&
+			m["azd"] == nil {
 			delete(v, "metadata")
 		}
 		for _, inner := range v {
@@ -163,10 +171,12 @@ func TestTheBicepFilesAreCompiledWithoutAWarning(t *testing.T) {
 		dir := copied(t)
 		built := indented(t, bicep(t, dir, "build", "main.bicep", "--stdout"))
 		// Other versions may write the same template differently.
-		if version := string(bicep(t, dir, "--version")); strings.Contains(version, " "+compilerVersion+" ") {
+		if version := string(bicep(t, dir, "--version")); strings.Contains(version,
+			" "+compilerVersion+" ") {
 			held(t, compiledTemplate, built)
 		} else {
-			t.Logf("%sis not version %s: what it gives is not compared with testdata", version, compilerVersion)
+			t.Logf("%sis not version %s: what it gives is not compared with testdata", version,
+				compilerVersion)
 		}
 		held(t, compiledParameters, parameterFiles(t, dir))
 		// main.bicep does not use this one.

@@ -30,7 +30,10 @@ func commandLines(t *testing.T, page string) []string {
 }
 
 // azureOnly are the programs that need a subscription, or only set variables.
-var azureOnly = []string{"az ", "azd ", "eval ", "export ", "make publish ", "make package ", "fhirsynapse exports watch"}
+var azureOnly = []string{
+	"az ", "azd ", "eval ", "export ", "make publish ", "make package ",
+	"fhirsynapse exports watch",
+}
 
 // The SQL set-up of each engine is printed as on the page, with the outputs of the template. All
 // other lines of the page need Azure.
@@ -39,12 +42,15 @@ func TestTheCommandsOfThePagesRun(t *testing.T) {
 	printed := map[string]int{}
 	lines := commandLines(t, "../docs/azure.md")
 	for _, line := range append(lines, commandLines(t, "../README.md")...) {
-		if strings.HasPrefix(line, "make demo") || strings.HasPrefix(line, "go run ./cmd/fhirsynapse query ") {
+		if strings.HasPrefix(line, "make demo") ||
+			strings.HasPrefix(line, "go run ./cmd/fhirsynapse query ") {
 			continue // the repository's full check runs them
 		}
 		line = strings.TrimPrefix(line, "go run ./cmd/")
 		if !strings.HasPrefix(line, "fhirsynapse sql setup ") {
-			if !slices.ContainsFunc(azureOnly, func(p string) bool { return strings.HasPrefix(line, p) }) {
+			if !slices.ContainsFunc(azureOnly, func(p string) bool {
+				return strings.HasPrefix(line, p)
+			}) {
 				t.Errorf("%s: neither run by a test nor Azure's", line)
 			}
 			continue
@@ -65,19 +71,24 @@ func TestTheCommandsOfThePagesRun(t *testing.T) {
 		})
 		ours, sqlcmd, _ := strings.Cut(expanded, " | ")
 		var stdout, stderr bytes.Buffer
-		code := cli.Run(t.Context(), strings.Fields(ours)[1:], func(string) string { return "" }, cli.Streams{Out: &stdout, Err: &stderr}, cli.Commands{})
+		code := cli.Run(t.Context(), strings.Fields(ours)[1:], func(string) string {
+			return ""
+		}, cli.Streams{Out: &stdout, Err: &stderr}, cli.Commands{})
 		if code != 0 || stdout.Len() < 500 {
 			t.Errorf("%s: exit code %d, %d bytes: %s", command, code, stdout.Len(), stderr.String())
 		}
 		if strings.Contains(ours, "--part database") {
 			app := only(t, d, "Microsoft.ManagedIdentity/userAssignedIdentities", "-app").Name
-			if !strings.Contains(stdout.String(), "["+app+"]") || !strings.HasSuffix(sqlcmd, " -d fhir") {
+			if !strings.Contains(stdout.String(), "["+app+"]") ||
+				!strings.HasSuffix(sqlcmd, " -d fhir") {
 				t.Errorf("%s: prints nothing about %s, or goes to %s", command, app, sqlcmd)
 			}
 		}
 		printed[engine]++
 	}
-	if want := map[string]int{"sqlserver": 2, "synapse-dedicated": 2, "synapse-serverless": 2, "fabric": 1}; !maps.Equal(printed, want) {
+	if want := map[string]int{
+		"sqlserver": 2, "synapse-dedicated": 2, "synapse-serverless": 2, "fabric": 1,
+	}; !maps.Equal(printed, want) {
 		t.Errorf("set-ups printed: %v, want %v", printed, want)
 	}
 }
@@ -95,7 +106,8 @@ func TestTheNamesOnThePagesExist(t *testing.T) {
 			t.Errorf("%s: only %d names", page, len(found))
 		}
 		for _, m := range found {
-			if _, ok := parameters[m[1]]; !ok && !slices.Contains(others, m[1]) && !strings.Contains(config.Markdown(), "`"+m[1]+"`") {
+			if _, ok := parameters[m[1]]; !ok && !slices.Contains(others, m[1]) &&
+				!strings.Contains(config.Markdown(), "`"+m[1]+"`") {
 				t.Errorf("%s: there is no parameter %s", page, m[1])
 			}
 		}
@@ -108,7 +120,8 @@ func TestTheDefaultsOnThePagesAreThoseOfTheTemplate(t *testing.T) {
 	t.Parallel()
 	parameters := compiled(t).Parameters
 	pages := string(read(t, "../docs/security.md")) + string(read(t, "../docs/azure.md"))
-	found := regexp.MustCompile("`([a-z]+[A-Z][A-Za-z]+)` \\((\\d+)\\)").FindAllStringSubmatch(pages, -1)
+	found := regexp.MustCompile("`([a-z]+[A-Z][A-Za-z]+)` \\((\\d+)\\)").FindAllStringSubmatch(
+		pages, -1)
 	if len(found) < 6 {
 		t.Errorf("only %d defaults", len(found))
 	}

@@ -11,12 +11,18 @@ import (
 
 // guarded are the properties that control the access to a resource.
 var guarded = []string{
-	"publicNetworkAccess", "publicNetworkAccessForIngestion", "publicNetworkAccessForQuery", "defaultAction", "bypass", "publicAccess",
-	"allowSharedKeyAccess", "allowBlobPublicAccess", "allowCrossTenantReplication", "allowedCopyScope", "defaultToOAuthAuthentication",
-	"disableLocalAuth", "DisableLocalAuth", "azureADOnlyAuthentication", "enableRbacAuthorization", "smartProxyEnabled", "allow",
-	"trustedServiceAccessEnabled", "trustedServiceBypassEnabled", "isSftpEnabled", "isLocalUserEnabled", "isNfsV3Enabled",
-	"minimumTlsVersion", "minTlsVersion", "scmMinTlsVersion", "minimalTlsVersion", "httpsOnly", "supportsHttpsTrafficOnly",
-	"startIpAddress", "endIpAddress", "ingestionAccessMode", "queryAccessMode", "status", "enablePurgeProtection",
+	"publicNetworkAccess", "publicNetworkAccessForIngestion", "publicNetworkAccessForQuery",
+	"defaultAction", "bypass", "publicAccess",
+	"allowSharedKeyAccess", "allowBlobPublicAccess", "allowCrossTenantReplication",
+	"allowedCopyScope", "defaultToOAuthAuthentication",
+	"disableLocalAuth", "DisableLocalAuth", "azureADOnlyAuthentication", "enableRbacAuthorization",
+	"smartProxyEnabled", "allow",
+	"trustedServiceAccessEnabled", "trustedServiceBypassEnabled", "isSftpEnabled",
+	"isLocalUserEnabled", "isNfsV3Enabled",
+	"minimumTlsVersion", "minTlsVersion", "scmMinTlsVersion", "minimalTlsVersion", "httpsOnly",
+	"supportsHttpsTrafficOnly",
+	"startIpAddress", "endIpAddress", "ingestionAccessMode", "queryAccessMode", "status",
+	"enablePurgeProtection",
 }
 
 func walk(v any, visit func(key string, value any)) {
@@ -44,7 +50,8 @@ func exposures(t *testing.T, of ...map[string]any) map[string]string {
 		mark := strings.NewReplacer("fhirsynapse-"+token(t, d), "*", token(t, d), "*")
 		for _, r := range *d.found {
 			walk(r.Body["properties"], func(key string, value any) {
-				row := strings.TrimPrefix(r.Type, "Microsoft.") + " " + mark.Replace(r.Name) + " " + key
+				row := strings.TrimPrefix(r.Type, "Microsoft.") + " " + mark.Replace(r.Name) + " " +
+					key
 				if before, ok := out[row]; ok && before != fmt.Sprint(value) {
 					t.Errorf("%s is %s and %v", row, before, value)
 				}
@@ -72,7 +79,10 @@ var exposure = []struct{ property, public, private string }{
 	{"KeyVault/vaults fs*vault enableRbacAuthorization", "true", "true"},
 	{"KeyVault/vaults fs*vault publicNetworkAccess", "Enabled", "Disabled"},
 	{"OperationalInsights/workspaces *-logs disableLocalAuth", "true", "true"},
-	{"OperationalInsights/workspaces *-logs publicNetworkAccessForIngestion", "Enabled", "Disabled"},
+	{
+		"OperationalInsights/workspaces *-logs publicNetworkAccessForIngestion", "Enabled",
+		"Disabled",
+	},
 	{"OperationalInsights/workspaces *-logs publicNetworkAccessForQuery", "Enabled", "Enabled"},
 	{"ServiceBus/namespaces *-bus disableLocalAuth", "true", "true"},
 	{"ServiceBus/namespaces *-bus minimumTlsVersion", "1.2", "1.2"},
@@ -109,24 +119,51 @@ var exposure = []struct{ property, public, private string }{
 	{"Storage/storageAccounts fslake* minimumTlsVersion", "TLS1_2", "TLS1_2"},
 	{"Storage/storageAccounts fslake* publicNetworkAccess", "Enabled", "Enabled"},
 	{"Storage/storageAccounts fslake* supportsHttpsTrafficOnly", "true", "true"},
-	{"Storage/storageAccounts/blobServices/containers fshost*/default/app-package publicAccess", "None", "None"},
+	{
+		"Storage/storageAccounts/blobServices/containers fshost*/default/app-package publicAccess",
+		"None", "None",
+	},
 	{"Storage/storageAccounts/blobServices/containers fslake*/default/eventgrid-deadletter publicAccess", "None", "None"},
-	{"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-journal publicAccess", "None", "None"},
-	{"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-landing publicAccess", "None", "None"},
-	{"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-published publicAccess", "None", "None"},
-	{"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-quarantine publicAccess", "None", "None"},
-	{"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-staging publicAccess", "None", "None"},
-	{"Storage/storageAccounts/blobServices/containers fslake*/default/synapse publicAccess", "None", "None"},
+	{
+		"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-journal publicAccess",
+		"None", "None",
+	},
+	{
+		"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-landing publicAccess",
+		"None", "None",
+	},
+	{
+		"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-published publicAccess",
+		"None", "None",
+	},
+	{
+		"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-quarantine publicAccess",
+		"None", "None",
+	},
+	{
+		"Storage/storageAccounts/blobServices/containers fslake*/default/fhir-staging publicAccess",
+		"None", "None",
+	},
+	{
+		"Storage/storageAccounts/blobServices/containers fslake*/default/synapse publicAccess", "None",
+		"None",
+	},
 	{"Synapse/workspaces * azureADOnlyAuthentication", "true", "true"},
 	{"Synapse/workspaces * publicNetworkAccess", "Enabled", "Disabled"},
 	{"Synapse/workspaces * trustedServiceBypassEnabled", "false", "false"},
-	{"Synapse/workspaces/azureADOnlyAuthentications */default azureADOnlyAuthentication", "true", "true"},
+	{
+		"Synapse/workspaces/azureADOnlyAuthentications */default azureADOnlyAuthentication", "true",
+		"true",
+	},
 	{"Synapse/workspaces/dedicatedSQLminimalTlsSettings */default minimalTlsVersion", "1.2", "1.2"},
 	{"Synapse/workspaces/firewallRules */AllowAllWindowsAzureIps endIpAddress", "0.0.0.0", ""},
 	{"Synapse/workspaces/firewallRules */AllowAllWindowsAzureIps startIpAddress", "0.0.0.0", ""},
 	{"Synapse/workspaces/firewallRules */operator endIpAddress", "192.0.2.1", ""},
 	{"Synapse/workspaces/firewallRules */operator startIpAddress", "192.0.2.1", ""},
-	{"Synapse/workspaces/sqlPools/transparentDataEncryption */fhir/current status", "Enabled", "Enabled"},
+	{
+		"Synapse/workspaces/sqlPools/transparentDataEncryption */fhir/current status", "Enabled",
+		"Enabled",
+	},
 	{"Web/sites *-app httpsOnly", "true", "true"},
 	{"Web/sites *-app minTlsVersion", "1.2", "1.2"},
 	{"Web/sites *-app publicNetworkAccess", "Enabled", "Enabled"},
@@ -149,7 +186,10 @@ func TestWhoCanReachWhat(t *testing.T) {
 	for _, network := range []string{"public", "private"} {
 		got := exposures(t,
 			map[string]any{"network": network, "keyVault": true, "operatorIpAddress": "192.0.2.1"},
-			map[string]any{"network": network, "warehouse": "synapse-dedicated", "operatorIpAddress": "192.0.2.1"},
+			map[string]any{
+				"network": network, "warehouse": "synapse-dedicated",
+				"operatorIpAddress": "192.0.2.1",
+			},
 		)
 		for _, row := range exposure {
 			want := row.public
@@ -166,12 +206,14 @@ func TestWhoCanReachWhat(t *testing.T) {
 		}
 	}
 	for _, row := range exposure {
-		if strings.Contains(row.property, "ublicNetworkAccess") && row.private == "Enabled" && reachable[row.property] == "" {
+		if strings.Contains(row.property, "ublicNetworkAccess") && row.private == "Enabled" &&
+			reachable[row.property] == "" {
 			t.Errorf("%s is reachable with a private network", row.property)
 		}
 	}
 	closed := deployed(t, scenarios["closed"])
-	if got := only(t, closed, "Microsoft.Web/sites", "-app").at("properties", "publicNetworkAccess"); got != "Disabled" {
+	if got := only(t, closed, "Microsoft.Web/sites", "-app").at("properties",
+		"publicNetworkAccess"); got != "Disabled" {
 		t.Errorf("appEndpoint private: the app's endpoint is %v", got)
 	}
 }
@@ -179,7 +221,10 @@ func TestWhoCanReachWhat(t *testing.T) {
 func TestEveryClosedServiceHasItsPrivateEndpoint(t *testing.T) {
 	t.Parallel()
 	got := map[string]string{}
-	for _, parameters := range []map[string]any{scenarios["private"], scenarios["closed"], {"network": "private", "warehouse": "synapse-serverless"}} {
+	for _, parameters := range []map[string]any{
+		scenarios["private"], scenarios["closed"],
+		{"network": "private", "warehouse": "synapse-serverless"},
+	} {
 		d := deployed(t, parameters)
 		mark := token(t, d)
 		zones := d.all("Microsoft.Network/privateDnsZones")
@@ -188,12 +233,16 @@ func TestEveryClosedServiceHasItsPrivateEndpoint(t *testing.T) {
 			t.Errorf("%d zones, %d links", len(zones), len(links))
 		}
 		for _, e := range d.all("Microsoft.Network/privateEndpoints") {
-			connection := e.at("properties", "privateLinkServiceConnections").([]any)[0].(map[string]any)["properties"].(map[string]any)
-			id, group := text(connection["privateLinkServiceId"]), text(connection["groupIds"].([]any)[0])
+			connection := e.at("properties",
+				"privateLinkServiceConnections").([]any)[0].(map[string]any)["properties"].(map[string]any)
+			id, group := text(connection["privateLinkServiceId"]),
+				text(connection["groupIds"].([]any)[0])
 			_, kind, _ := strings.Cut(id, "/providers/")
-			row := strings.ReplaceAll(strings.ReplaceAll(kind, "fhirsynapse-"+mark, "*"), mark, "*") + " " + group
+			row := strings.ReplaceAll(strings.ReplaceAll(kind, "fhirsynapse-"+mark, "*"), mark,
+				"*") + " " + group
 			var names []string
-			for _, z := range only(t, d, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups", e.Name+"/default").at("properties", "privateDnsZoneConfigs").([]any) {
+			for _, z := range only(t, d, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
+				e.Name+"/default").at("properties", "privateDnsZoneConfigs").([]any) {
 				zone := text(z.(map[string]any)["properties"].(map[string]any)["privateDnsZoneId"])
 				name := zone[strings.LastIndexByte(zone, '/')+1:]
 				only(t, d, "Microsoft.Network/privateDnsZones", name)
@@ -228,18 +277,30 @@ func TestEveryClosedServiceHasItsPrivateEndpoint(t *testing.T) {
 func TestTheLakesFirewallKnowsItsServices(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
-		"private": {"HealthcareApis/workspaces/fs*", "HealthcareApis/workspaces/fs*/fhirservices/fhir"},
-		"closed":  {"HealthcareApis/workspaces/fs*", "HealthcareApis/workspaces/fs*/fhirservices/fhir", "Synapse/workspaces/*"},
-		"fabric":  {"HealthcareApis/workspaces/fs*", "HealthcareApis/workspaces/fs*/fhirservices/fhir", "Fabric/workspaces/" + subscriptionID},
-		"public":  nil,
+		"private": {
+			"HealthcareApis/workspaces/fs*",
+			"HealthcareApis/workspaces/fs*/fhirservices/fhir",
+		},
+		"closed": {
+			"HealthcareApis/workspaces/fs*",
+			"HealthcareApis/workspaces/fs*/fhirservices/fhir", "Synapse/workspaces/*",
+		},
+		"fabric": {
+			"HealthcareApis/workspaces/fs*",
+			"HealthcareApis/workspaces/fs*/fhirservices/fhir",
+			"Fabric/workspaces/" + subscriptionID,
+		},
+		"public": nil,
 	} {
 		d := deployed(t, scenarios[name])
 		mark := token(t, d)
 		var got []string
-		for _, rule := range only(t, d, "Microsoft.Storage/storageAccounts", "lake"+mark).at("properties", "networkAcls", "resourceAccessRules").([]any) {
+		for _, rule := range only(t, d, "Microsoft.Storage/storageAccounts",
+			"lake"+mark).at("properties", "networkAcls", "resourceAccessRules").([]any) {
 			r := rule.(map[string]any)
 			_, id, _ := strings.Cut(text(r["resourceId"]), "/providers/Microsoft.")
-			got = append(got, strings.ReplaceAll(strings.ReplaceAll(id, "fhirsynapse-"+mark, "*"), mark, "*"))
+			got = append(got,
+				strings.ReplaceAll(strings.ReplaceAll(id, "fhirsynapse-"+mark, "*"), mark, "*"))
 			if r["tenantId"] != tenantID {
 				t.Errorf("%s: tenant %v", id, r["tenantId"])
 			}
@@ -248,9 +309,13 @@ func TestTheLakesFirewallKnowsItsServices(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		// The rule is text, and must be the id of the deployed resource.
-		for _, kind := range []string{"Microsoft.HealthcareApis/workspaces", "Microsoft.Synapse/workspaces"} {
+		for _, kind := range []string{
+			"Microsoft.HealthcareApis/workspaces", "Microsoft.Synapse/workspaces",
+		} {
 			for _, r := range d.all(kind) {
-				short := strings.TrimPrefix(kind, "Microsoft.") + "/" + strings.ReplaceAll(strings.ReplaceAll(r.Name, "fhirsynapse-"+mark, "*"), mark, "*")
+				short := strings.TrimPrefix(kind, "Microsoft.") + "/" +
+					strings.ReplaceAll(strings.ReplaceAll(r.Name, "fhirsynapse-"+mark, "*"), mark,
+						"*")
 				if want != nil && !slices.Contains(got, short) {
 					t.Errorf("%s: %s is not let in", name, short)
 				}

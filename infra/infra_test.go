@@ -18,8 +18,10 @@ func TestQueues(t *testing.T) {
 		for end, window := range map[string]string{"/export-steps": "PT1H", "/blob-events": "P1D"} {
 			q := only(t, d, "Microsoft.ServiceBus/namespaces/queues", end)
 			for property, want := range map[string]any{
-				"lockDuration": "PT5M", "maxDeliveryCount": 100.0, "requiresDuplicateDetection": true,
-				"duplicateDetectionHistoryTimeWindow": window, "requiresSession": false, "enablePartitioning": false,
+				"lockDuration": "PT5M", "maxDeliveryCount": 100.0,
+				"requiresDuplicateDetection":          true,
+				"duplicateDetectionHistoryTimeWindow": window, "requiresSession": false,
+				"enablePartitioning":               false,
 				"deadLetteringOnMessageExpiration": end == "/export-steps",
 			} {
 				if got := q.at("properties", property); got != want {
@@ -46,26 +48,34 @@ func TestTheEventsOfFinishedFilesComeToTheQueue(t *testing.T) {
 		"subjectEndsWith":        ".ndjson",
 		"isSubjectCaseSensitive": false,
 		"advancedFilters": []any{map[string]any{
-			"operatorType": "StringIn", "key": "data.api", "values": []any{"PutBlob", "PutBlockList", "FlushWithClose"},
+			"operatorType": "StringIn", "key": "data.api",
+			"values": []any{"PutBlob", "PutBlockList", "FlushWithClose"},
 		}},
 	}, s.at("properties", "filter")); diff != "" {
 		t.Errorf("filter (-want +got):\n%s", diff)
 	}
-	for property, want := range map[string]any{"destination": nil, "deadLetterDestination": nil, "eventDeliverySchema": "EventGridSchema"} {
+	for property, want := range map[string]any{
+		"destination": nil, "deadLetterDestination": nil, "eventDeliverySchema": "EventGridSchema",
+	} {
 		if got := s.at("properties", property); got != want {
 			t.Errorf("%s is %v, want %v", property, got, want)
 		}
 	}
-	for _, with := range []string{"deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"} {
+	for _, with := range []string{
+		"deliveryWithResourceIdentity", "deadLetterWithResourceIdentity",
+	} {
 		if got := s.at("properties", with, "identity", "type"); got != "SystemAssigned" {
 			t.Errorf("%s: identity %v", with, got)
 		}
 	}
 	queue := only(t, d, "Microsoft.ServiceBus/namespaces/queues", "/blob-events").Name
-	if got := text(s.at("properties", "deliveryWithResourceIdentity", "destination", "properties", "resourceId")); !strings.HasSuffix(got, "namespaces/"+strings.Replace(queue, "/", "/queues/", 1)) {
+	if got := text(s.at("properties", "deliveryWithResourceIdentity", "destination", "properties",
+		"resourceId")); !strings.HasSuffix(got,
+		"namespaces/"+strings.Replace(queue, "/", "/queues/", 1)) {
 		t.Errorf("delivered to %s, want the queue %s", got, queue)
 	}
-	container := s.at("properties", "deadLetterWithResourceIdentity", "deadLetterDestination", "properties", "blobContainerName")
+	container := s.at("properties", "deadLetterWithResourceIdentity", "deadLetterDestination",
+		"properties", "blobContainerName")
 	only(t, d, "Microsoft.Storage/storageAccounts/blobServices/containers", "/"+text(container))
 
 	// Azure checks the destinations when it creates the subscription.
@@ -78,7 +88,8 @@ func TestTheEventsOfFinishedFilesComeToTheQueue(t *testing.T) {
 	}
 	for _, before := range []string{"topic", "sends", "writes"} {
 		if !slices.Contains(inside.order["subscription"], before) {
-			t.Errorf("the subscription does not wait for %s: %v", before, inside.order["subscription"])
+			t.Errorf("the subscription does not wait for %s: %v", before,
+				inside.order["subscription"])
 		}
 	}
 	if n := len(deployed(t, scenarios["bulk"]).all("Microsoft.EventGrid/systemTopics")); n != 0 {
@@ -90,7 +101,8 @@ func TestTheLakeKeepsWhatARebuildReads(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, nil)
 	got := map[string]string{}
-	for _, r := range only(t, d, "Microsoft.Storage/storageAccounts/managementPolicies", "/default").at("properties", "policy", "rules").([]any) {
+	for _, r := range only(t, d, "Microsoft.Storage/storageAccounts/managementPolicies",
+		"/default").at("properties", "policy", "rules").([]any) {
 		definition := r.(map[string]any)["definition"].(map[string]any)
 		actions := definition["actions"].(map[string]any)["baseBlob"].(map[string]any)
 		for _, prefix := range definition["filters"].(map[string]any)["prefixMatch"].([]any) {
@@ -109,7 +121,8 @@ func TestTheLakeKeepsWhatARebuildReads(t *testing.T) {
 	if account.at("properties", "isHnsEnabled") != true {
 		t.Error("the lake needs a hierarchical namespace")
 	}
-	if v := only(t, d, "Microsoft.Storage/storageAccounts/blobServices", account.Name+"/default").at("properties", "isVersioningEnabled"); v != nil {
+	if v := only(t, d, "Microsoft.Storage/storageAccounts/blobServices",
+		account.Name+"/default").at("properties", "isVersioningEnabled"); v != nil {
 		t.Error("an account with a hierarchical namespace refuses versioning")
 	}
 	// The app's settings name the same containers.
@@ -117,7 +130,10 @@ func TestTheLakeKeepsWhatARebuildReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, container := range []string{c.LandingContainer, c.StagingContainer, c.PublishedContainer, c.QuarantineContainer, c.JournalContainer} {
+	for _, container := range []string{
+		c.LandingContainer, c.StagingContainer, c.PublishedContainer, c.QuarantineContainer,
+		c.JournalContainer,
+	} {
 		only(t, d, "Microsoft.Storage/storageAccounts/blobServices/containers", "/"+container)
 	}
 	for _, queue := range []string{c.StepsQueue, c.BlobEventsQueue} {
@@ -136,7 +152,8 @@ func TestTheFunctionAppIsAsFlexConsumptionWantsIt(t *testing.T) {
 	t.Parallel()
 	// Error 51021: "... for Flex Consumption sites is invalid".
 	refused := []string{
-		"linuxFxVersion", "ftpsState", "alwaysOn", "netFrameworkVersion", "use32BitWorkerProcess", "preWarmedInstanceCount",
+		"linuxFxVersion", "ftpsState", "alwaysOn", "netFrameworkVersion", "use32BitWorkerProcess",
+		"preWarmedInstanceCount",
 		"functionAppScaleLimit", "functionsRuntimeScaleMonitoringEnabled", "appSettings",
 	}
 	for name, d := range everyScenario(t) {
@@ -146,7 +163,8 @@ func TestTheFunctionAppIsAsFlexConsumptionWantsIt(t *testing.T) {
 				t.Errorf("%s: siteConfig.%s is refused", name, property)
 			}
 		}
-		if got := fmt.Sprint(app.at("properties", "functionAppConfig", "runtime")); got != "map[name:custom version:1.0]" {
+		if got := fmt.Sprint(app.at("properties", "functionAppConfig",
+			"runtime")); got != "map[name:custom version:1.0]" {
 			t.Errorf("%s: runtime %s", name, got)
 		}
 		if got := app.at("tags", "azd-service-name"); got != "app" {
@@ -167,7 +185,9 @@ func TestTheFunctionAppIsAsFlexConsumptionWantsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := names.Services["app"]
-	for key, want := range map[string]any{"host": "function", "language": "custom", "dist": "dist", "project": "."} {
+	for key, want := range map[string]any{
+		"host": "function", "language": "custom", "dist": "dist", "project": ".",
+	} {
 		if s[key] != want {
 			t.Errorf("azure.yaml: %s is %v, want %v", key, s[key], want)
 		}
@@ -175,7 +195,8 @@ func TestTheFunctionAppIsAsFlexConsumptionWantsIt(t *testing.T) {
 }
 
 // secretWords are in an expression that asks Azure for a secret.
-var secretWords = regexp.MustCompile(`(?i)list[a-z]*\(|connectionstring|instrumentationkey|sharedaccesskey|accountkey|password|secret`)
+var secretWords = regexp.MustCompile(
+	`(?i)list[a-z]*\(|connectionstring|instrumentationkey|sharedaccesskey|accountkey|password|secret`)
 
 func TestNoOutputHasASecret(t *testing.T) {
 	t.Parallel()
@@ -198,7 +219,8 @@ func TestNoOutputHasASecret(t *testing.T) {
 	}
 	// The modules pass one value that names the telemetry, and no key.
 	content := string(read(t, compiledTemplate))
-	if i := regexp.MustCompile(`(?i)[^a-z]list(keys|secrets|accountsas|servicesas)?\(`).FindStringIndex(content); i != nil {
+	if i := regexp.MustCompile(`(?i)[^a-z]list(keys|secrets|accountsas|servicesas)?\(`).
+		FindStringIndex(content); i != nil {
 		t.Errorf("the template asks for a key: %s", content[i[0]:i[1]+40])
 	}
 	for _, kind := range []string{"securestring", "secureObject"} {
@@ -211,24 +233,42 @@ func TestNoOutputHasASecret(t *testing.T) {
 func TestNamesAreOnesThatAzureTakes(t *testing.T) {
 	t.Parallel()
 	rules := map[string]*regexp.Regexp{
-		"Microsoft.Storage/storageAccounts":                         regexp.MustCompile(`^[a-z0-9]{3,24}$`),
-		"Microsoft.ServiceBus/namespaces":                           regexp.MustCompile(`^[a-z][a-z0-9-]{4,48}[a-z0-9]$`),
-		"Microsoft.HealthcareApis/workspaces":                       regexp.MustCompile(`^[a-z0-9]{3,24}$`),
-		"Microsoft.Web/sites":                                       regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}[a-z0-9]$`),
-		"Microsoft.Synapse/workspaces":                              regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,48}[a-z0-9]$`),
-		"Microsoft.Sql/servers":                                     regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`),
-		"Microsoft.KeyVault/vaults":                                 regexp.MustCompile(`^[a-z][a-z0-9-]{1,22}[a-z0-9]$`),
-		"Microsoft.EventGrid/systemTopics":                          regexp.MustCompile(`^[A-Za-z0-9-]{3,128}$`),
-		"Microsoft.ManagedIdentity/userAssignedIdentities":          regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-_]{2,127}$`),
-		"Microsoft.HealthcareApis/workspaces/fhirservices":          regexp.MustCompile(`^[a-z0-9]{3,24}/[a-z0-9]{3,24}$`),
-		"Microsoft.OperationalInsights/workspaces":                  regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$`),
-		"Microsoft.Insights/actionGroups":                           regexp.MustCompile(`^[^:<>+/&%\\?|]{1,259}$`),
-		"Microsoft.Network/virtualNetworks":                         regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9_]$`),
-		"Microsoft.Storage/storageAccounts/blobServices":            regexp.MustCompile(`^[a-z0-9]+/default$`),
-		"Microsoft.Network/privateEndpoints":                        regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9_]$`),
-		"Microsoft.Insights/privateLinkScopes":                      regexp.MustCompile(`^[A-Za-z0-9._-]+$`),
-		"Microsoft.Authorization/roleAssignments":                   regexp.MustCompile(`^[0-9a-f]{32}$`),
-		"Microsoft.Storage/storageAccounts/blobServices/containers": regexp.MustCompile(`^[a-z0-9]+/default/[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`),
+		"Microsoft.Storage/storageAccounts": regexp.MustCompile(
+			`^[a-z0-9]{3,24}$`),
+		"Microsoft.ServiceBus/namespaces": regexp.MustCompile(
+			`^[a-z][a-z0-9-]{4,48}[a-z0-9]$`),
+		"Microsoft.HealthcareApis/workspaces": regexp.MustCompile(
+			`^[a-z0-9]{3,24}$`),
+		"Microsoft.Web/sites": regexp.MustCompile(
+			`^[a-z0-9][a-z0-9-]{0,30}[a-z0-9]$`),
+		"Microsoft.Synapse/workspaces": regexp.MustCompile(
+			`^[a-z0-9][a-z0-9-]{0,48}[a-z0-9]$`),
+		"Microsoft.Sql/servers": regexp.MustCompile(
+			`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`),
+		"Microsoft.KeyVault/vaults": regexp.MustCompile(
+			`^[a-z][a-z0-9-]{1,22}[a-z0-9]$`),
+		"Microsoft.EventGrid/systemTopics": regexp.MustCompile(
+			`^[A-Za-z0-9-]{3,128}$`),
+		"Microsoft.ManagedIdentity/userAssignedIdentities": regexp.MustCompile(
+			`^[A-Za-z0-9][A-Za-z0-9-_]{2,127}$`),
+		"Microsoft.HealthcareApis/workspaces/fhirservices": regexp.MustCompile(
+			`^[a-z0-9]{3,24}/[a-z0-9]{3,24}$`),
+		"Microsoft.OperationalInsights/workspaces": regexp.MustCompile(
+			`^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$`),
+		"Microsoft.Insights/actionGroups": regexp.MustCompile(
+			`^[^:<>+/&%\\?|]{1,259}$`),
+		"Microsoft.Network/virtualNetworks": regexp.MustCompile(
+			`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9_]$`),
+		"Microsoft.Storage/storageAccounts/blobServices": regexp.MustCompile(
+			`^[a-z0-9]+/default$`),
+		"Microsoft.Network/privateEndpoints": regexp.MustCompile(
+			`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}[A-Za-z0-9_]$`),
+		"Microsoft.Insights/privateLinkScopes": regexp.MustCompile(
+			`^[A-Za-z0-9._-]+$`),
+		"Microsoft.Authorization/roleAssignments": regexp.MustCompile(
+			`^[0-9a-f]{32}$`),
+		"Microsoft.Storage/storageAccounts/blobServices/containers": regexp.MustCompile(
+			`^[a-z0-9]+/default/[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`),
 	}
 	seen := map[string]bool{}
 	for name, d := range everyScenario(t) {
@@ -258,7 +298,8 @@ func TestEveryParameterIsDescribed(t *testing.T) {
 	t.Parallel()
 	main := compiled(t)
 	for _, name := range slices.Sorted(maps.Keys(main.Parameters)) {
-		if d := main.Parameters[name].Metadata.Description; len(d) < 10 || !strings.HasSuffix(d, ".") {
+		if d := main.Parameters[name].Metadata.Description; len(d) < 10 ||
+			!strings.HasSuffix(d, ".") {
 			t.Errorf("parameter %s: description %q", name, d)
 		}
 	}
@@ -274,11 +315,14 @@ func TestEveryParameterIsDescribed(t *testing.T) {
 func TestWhatCannotBeDeployedIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, parameters := range []map[string]any{
-		{"fhir": "existing"}, {"warehouse": "fabric"}, {"network": "private", "appSubnetId": "/subscriptions/1/subnets/app"},
+		{"fhir": "existing"},
+		{"warehouse": "fabric"},
+		{"network": "private", "appSubnetId": "/subscriptions/1/subnets/app"},
 	} {
 		all := map[string]any{"environmentName": "dev", "location": "northeurope"}
 		maps.Copy(all, parameters)
-		if _, err := deploy(compiled(t), all); err == nil || !strings.Contains(err.Error(), "the template fails") {
+		if _, err := deploy(compiled(t), all); err == nil ||
+			!strings.Contains(err.Error(), "the template fails") {
 			t.Errorf("%v: %v", parameters, err)
 		}
 	}
@@ -289,7 +333,8 @@ func TestExistingResourcesStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, parameterSets(t)["existing"])
 	allowed := []string{
-		"Microsoft.Storage/storageAccounts/blobServices/containers", "Microsoft.Authorization/roleAssignments",
+		"Microsoft.Storage/storageAccounts/blobServices/containers",
+		"Microsoft.Authorization/roleAssignments",
 		"Microsoft.EventGrid/systemTopics", "Microsoft.EventGrid/systemTopics/eventSubscriptions",
 	}
 	elsewhere := 0
@@ -305,7 +350,10 @@ func TestExistingResourcesStayAsTheyAre(t *testing.T) {
 	if elsewhere < 10 {
 		t.Errorf("only %d resources in the groups of what exists", elsewhere)
 	}
-	for _, kind := range []string{"Microsoft.HealthcareApis/workspaces", "Microsoft.Synapse/workspaces", "Microsoft.Sql/servers"} {
+	for _, kind := range []string{
+		"Microsoft.HealthcareApis/workspaces", "Microsoft.Synapse/workspaces",
+		"Microsoft.Sql/servers",
+	} {
 		if n := len(d.all(kind)); n > 0 {
 			t.Errorf("%d new %s", n, kind)
 		}

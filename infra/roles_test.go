@@ -35,8 +35,10 @@ func grants(t *testing.T, d *deployment) []grant {
 	var out []grant
 	mark := token(t, d)
 	who := strings.NewReplacer(
-		"fhirsynapse-"+mark+"-app", "app", "fhirsynapse-"+mark+"-lake", "Event Grid topic", "fhirsynapse-"+mark+"-github", "GitHub workflow",
-		"fs"+mark+"/fhir", "FHIR service", "fhirsynapse-"+mark, "Synapse workspace", deployerID, "operator", "identity of ", "",
+		"fhirsynapse-"+mark+"-app", "app", "fhirsynapse-"+mark+"-lake", "Event Grid topic",
+		"fhirsynapse-"+mark+"-github", "GitHub workflow",
+		"fs"+mark+"/fhir", "FHIR service", "fhirsynapse-"+mark, "Synapse workspace", deployerID,
+		"operator", "identity of ", "",
 	)
 	for _, r := range d.all("Microsoft.Authorization/roleAssignments") {
 		definition := text(r.at("properties", "roleDefinitionId"))
@@ -50,8 +52,10 @@ func grants(t *testing.T, d *deployment) []grant {
 			}
 		}
 		principal := who.Replace(text(r.at("properties", "principalId")))
-		if kind, want := r.at("properties", "principalType"), "ServicePrincipal"; kind != want && principal != "operator" {
-			t.Errorf("%s: principalType %v: a new identity is not found without %s", principal, kind, want)
+		if kind, want := r.at("properties", "principalType"),
+			"ServicePrincipal"; kind != want && principal != "operator" {
+			t.Errorf("%s: principalType %v: a new identity is not found without %s", principal,
+				kind, want)
 		}
 		out = append(out, grant{principal, role, where(t, r.Scope)})
 	}
@@ -77,7 +81,8 @@ func where(t *testing.T, scope string) string {
 		return "queue " + last
 	case strings.Contains(kind, "storageAccounts/fshost"):
 		return "host storage"
-	case strings.Contains(kind, "storageAccounts/fslake"), strings.Contains(kind, "storageAccounts/cliniclake"):
+	case strings.Contains(kind, "storageAccounts/fslake"),
+		strings.Contains(kind, "storageAccounts/cliniclake"):
 		return "lake"
 	case strings.Contains(kind, "ServiceBus/namespaces"):
 		return "Service Bus namespace"
@@ -98,7 +103,10 @@ func where(t *testing.T, scope string) string {
 
 var (
 	always = []grant{
-		{"Event Grid topic", "Storage Blob Data Contributor", "lake, container eventgrid-deadletter"},
+		{
+			"Event Grid topic", "Storage Blob Data Contributor",
+			"lake, container eventgrid-deadletter",
+		},
 		{"Event Grid topic", "Azure Service Bus Data Sender", "queue blob-events"},
 		{"FHIR service", "Storage Blob Data Contributor", "lake"},
 		{"app", "Monitoring Metrics Publisher", "Application Insights"},
@@ -115,8 +123,10 @@ var (
 		{"operator", "Storage Blob Data Contributor", "lake, container fhir-journal"},
 	}
 	vaultUser = grant{"app", "Key Vault Secrets User", "key vault"}
-	home      = grant{"Synapse workspace", "Storage Blob Data Contributor", "lake, container synapse"}
-	staging   = grant{"Synapse workspace", "Storage Blob Data Reader", "lake, container fhir-staging"}
+	home      = grant{
+		"Synapse workspace", "Storage Blob Data Contributor", "lake, container synapse",
+	}
+	staging = grant{"Synapse workspace", "Storage Blob Data Reader", "lake, container fhir-staging"}
 )
 
 // differences are the roles that a scenario adds or removes.
@@ -132,7 +142,10 @@ var differences = map[string]struct{ less, more []grant }{
 	"fabric": {},
 	"bulk": {
 		less: []grant{
-			{"Event Grid topic", "Storage Blob Data Contributor", "lake, container eventgrid-deadletter"},
+			{
+				"Event Grid topic", "Storage Blob Data Contributor",
+				"lake, container eventgrid-deadletter",
+			},
 			{"Event Grid topic", "Azure Service Bus Data Sender", "queue blob-events"},
 			{"FHIR service", "Storage Blob Data Contributor", "lake"},
 			{"app", "FHIR Data Exporter", "FHIR service"},
@@ -165,7 +178,9 @@ func TestEachIdentityHasTheRolesOfTheTableAndNoMore(t *testing.T) {
 	t.Parallel()
 	documented := string(read(t, "../docs/security.md"))
 	for name, differs := range differences {
-		want := slices.DeleteFunc(slices.Clone(always), func(g grant) bool { return slices.Contains(differs.less, g) })
+		want := slices.DeleteFunc(slices.Clone(always), func(g grant) bool {
+			return slices.Contains(differs.less, g)
+		})
 		want = append(want, differs.more...)
 		got := grants(t, deployed(t, scenarios[name]))
 		slices.SortFunc(want, func(a, b grant) int {
@@ -175,7 +190,8 @@ func TestEachIdentityHasTheRolesOfTheTableAndNoMore(t *testing.T) {
 			t.Errorf("%s: roles (-want +got):\n%s", name, diff)
 		}
 		for _, g := range got {
-			if row := "| " + g.who + " | " + g.role + " | " + g.where + " |"; !strings.Contains(documented, row) {
+			if row := "| " + g.who + " | " + g.role + " | " + g.where +
+				" |"; !strings.Contains(documented, row) {
 				t.Errorf("docs/security.md lacks the row %s", row)
 			}
 		}
@@ -187,7 +203,8 @@ func TestEachIdentityHasTheRolesOfTheTableAndNoMore(t *testing.T) {
 			given[g] = true
 		}
 	}
-	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| [^|]+ \|$`).FindAllStringSubmatch(rolesSection(t, documented), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| [^|]+ \|$`).
+		FindAllStringSubmatch(rolesSection(t, documented), -1) {
 		if g := (grant{row[1], row[2], row[3]}); g.who != "who" && g.who != "---" && !given[g] {
 			t.Errorf("docs/security.md has a row for %v, which no deployment gives", g)
 		}

@@ -19,14 +19,25 @@ import (
 
 // scenarios are the deployments under test.
 var scenarios = map[string]map[string]any{
-	"public":     {},
-	"private":    {"network": "private", "keyVault": true},
-	"closed":     {"network": "private", "appEndpoint": "private", "warehouse": "synapse-dedicated"},
-	"dedicated":  {"warehouse": "synapse-dedicated", "operatorIpAddress": "192.0.2.1", "serverlessSnapshots": true},
+	"public":  {},
+	"private": {"network": "private", "keyVault": true},
+	"closed": {
+		"network": "private", "appEndpoint": "private", "warehouse": "synapse-dedicated",
+	},
+	"dedicated": {
+		"warehouse": "synapse-dedicated", "operatorIpAddress": "192.0.2.1",
+		"serverlessSnapshots": true,
+	},
 	"serverless": {"warehouse": "synapse-serverless", "serverlessSnapshots": true},
-	"fabric":     {"warehouse": "fabric", "warehouseHost": "x.datawarehouse.fabric.microsoft.com", "fabricWorkspaceId": subscriptionID, "network": "private"},
-	"bulk":       {"fhir": "none", "keyVault": true, "githubRepository": "owner/name"},
-	"cohorts":    {"cohorts": true, "fhirOnContainerOnly": true, "exactScaling": false, "operatorEmail": "operator@example.org"},
+	"fabric": {
+		"warehouse": "fabric", "warehouseHost": "x.datawarehouse.fabric.microsoft.com",
+		"fabricWorkspaceId": subscriptionID, "network": "private",
+	},
+	"bulk": {"fhir": "none", "keyVault": true, "githubRepository": "owner/name"},
+	"cohorts": {
+		"cohorts": true, "fhirOnContainerOnly": true, "exactScaling": false,
+		"operatorEmail": "operator@example.org",
+	},
 }
 
 func everyScenario(t *testing.T) map[string]*deployment {
@@ -54,7 +65,8 @@ func parameterSets(t *testing.T) map[string]map[string]any {
 func appSettings(t *testing.T, d *deployment) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for name, v := range only(t, d, "Microsoft.Web/sites/config", "/appsettings").at("properties").(map[string]any) {
+	for name, v := range only(t, d, "Microsoft.Web/sites/config",
+		"/appsettings").at("properties").(map[string]any) {
 		value, ok := v.(string)
 		if !ok {
 			t.Errorf("setting %s is a %T, Azure takes text alone", name, v)
@@ -96,8 +108,10 @@ func TestTheAppStartsWithTheSettingsOfTheTemplate(t *testing.T) {
 		if len(c.Warnings) > 0 {
 			t.Errorf("%s: %v", name, c.Warnings)
 		}
-		if !c.Bus.Identity() || !c.Lake.Identity() || c.Bus.ClientID == "" || c.Lake.ClientID != c.Bus.ClientID {
-			t.Errorf("%s: bus %+v and lake %+v must be reached by the identity of the app", name, c.Bus, c.Lake)
+		if !c.Bus.Identity() || !c.Lake.Identity() || c.Bus.ClientID == "" ||
+			c.Lake.ClientID != c.Bus.ClientID {
+			t.Errorf("%s: bus %+v and lake %+v must be reached by the identity of the app", name,
+				c.Bus, c.Lake)
 		}
 		rest := c.Warehouse.Rest.Reveal()
 		if c.Warehouse.Scheme == string(tsql.Serverless) {
@@ -105,7 +119,8 @@ func TestTheAppStartsWithTheSettingsOfTheTemplate(t *testing.T) {
 		} else {
 			_, err = tds.ParseServer(tsql.Engine(c.Warehouse.Scheme), rest)
 		}
-		if err != nil || !strings.Contains(rest, "fedauth=ActiveDirectoryManagedIdentity") || !strings.Contains(rest, c.Bus.ClientID) {
+		if err != nil || !strings.Contains(rest, "fedauth=ActiveDirectoryManagedIdentity") ||
+			!strings.Contains(rest, c.Bus.ClientID) {
 			t.Errorf("%s: warehouse %s: %v", name, rest, err)
 		}
 		if got, want := strings.Contains(rest, "snapshot="), name == "serverless"; got != want {
@@ -117,7 +132,10 @@ func TestTheAppStartsWithTheSettingsOfTheTemplate(t *testing.T) {
 func TestASettingThatTheAppNeedsIsMissed(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, nil)
-	for _, name := range []string{"Warehouse", "ServiceBusConnection__fullyQualifiedNamespace", "LakeStorage__blobServiceUri", "FHIR_URL"} {
+	for _, name := range []string{
+		"Warehouse", "ServiceBusConnection__fullyQualifiedNamespace", "LakeStorage__blobServiceUri",
+		"FHIR_URL",
+	} {
 		settings := appSettings(t, d)
 		delete(settings, name)
 		if _, err := start(settings); err == nil {
@@ -143,17 +161,22 @@ var hostSettings = map[string]string{
 
 // refused are settings that Flex Consumption refuses or that break it.
 var refused = []string{
-	"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE",
-	"WEBSITE_CONTENTSHARE", "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD",
-	"WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_VNET_ROUTE_ALL", "WEBSITE_TIME_ZONE", "TZ", "AzureWebJobsStorage",
-	"AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri",
+	"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_EXTENSION_VERSION",
+	"WEBSITE_RUN_FROM_PACKAGE",
+	"WEBSITE_CONTENTSHARE", "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+	"SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD",
+	"WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_VNET_ROUTE_ALL", "WEBSITE_TIME_ZONE",
+	"TZ", "AzureWebJobsStorage",
+	"AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__queueServiceUri",
+	"AzureWebJobsStorage__tableServiceUri",
 	"ServiceBusConnection", "LakeStorage",
 }
 
 func TestEverySettingIsKnownToTheAppOrTheHost(t *testing.T) {
 	t.Parallel()
 	known := maps.Clone(hostSettings)
-	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Za-z_]+)` \\|").FindAllStringSubmatch(config.Markdown(), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Za-z_]+)` \\|").FindAllStringSubmatch(
+		config.Markdown(), -1) {
 		known[m[1]] = "docs/configuration.md"
 	}
 	for name, d := range everyScenario(t) {
@@ -162,7 +185,9 @@ func TestEverySettingIsKnownToTheAppOrTheHost(t *testing.T) {
 			if known[setting] == "" {
 				t.Errorf("%s: %s is a setting of neither the app nor the host", name, setting)
 			}
-			if slices.ContainsFunc(refused, func(r string) bool { return strings.EqualFold(r, setting) }) {
+			if slices.ContainsFunc(refused, func(r string) bool {
+				return strings.EqualFold(r, setting)
+			}) {
 				t.Errorf("%s: Flex Consumption refuses %s, or it would keep the identity from being used", name, setting)
 			}
 		}
@@ -189,7 +214,8 @@ func TestTheTriggersFindTheirSettings(t *testing.T) {
 		for _, b := range f.Bindings {
 			for key, v := range b {
 				value, _ := v.(string)
-				if inner, ok := strings.CutPrefix(value, "%"); ok && settings[strings.TrimSuffix(inner, "%")] == "" {
+				if inner, ok := strings.CutPrefix(value, "%"); ok &&
+					settings[strings.TrimSuffix(inner, "%")] == "" {
 					t.Errorf("%s: %s is %s, which the template does not set", file, key, value)
 				}
 				if key == "connection" && settings[value+"__fullyQualifiedNamespace"] == "" {
@@ -205,7 +231,8 @@ func TestTheTriggersFindTheirSettings(t *testing.T) {
 func TestTheDefaultLoadSuitsTheSmallestPool(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, map[string]any{"warehouse": "synapse-dedicated"})
-	instances := only(t, d, "Microsoft.Web/sites", "-app").at("properties", "functionAppConfig", "scaleAndConcurrency", "maximumInstanceCount").(float64)
+	instances := only(t, d, "Microsoft.Web/sites", "-app").at("properties", "functionAppConfig",
+		"scaleAndConcurrency", "maximumInstanceCount").(float64)
 	c, err := start(appSettings(t, d))
 	if err != nil {
 		t.Fatal(err)

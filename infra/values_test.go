@@ -13,7 +13,10 @@ var values = []struct {
 	allowed    []any
 }{
 	{"Storage/storageAccounts", "kind", []any{"StorageV2"}},
-	{"Storage/storageAccounts", "sku.name", []any{"Standard_LRS", "Standard_ZRS", "Standard_GRS", "Standard_GZRS"}},
+	{
+		"Storage/storageAccounts", "sku.name",
+		[]any{"Standard_LRS", "Standard_ZRS", "Standard_GRS", "Standard_GZRS"},
+	},
 	{"Storage/storageAccounts", "properties.minimumTlsVersion", []any{"TLS1_2"}},
 	{"Storage/storageAccounts", "properties.publicNetworkAccess", []any{"Enabled", "Disabled"}},
 	{"Storage/storageAccounts", "properties.networkAcls.defaultAction", []any{"Allow", "Deny"}},
@@ -28,11 +31,23 @@ var values = []struct {
 	{"ServiceBus/namespaces/networkRuleSets", "properties.defaultAction", []any{"Deny"}},
 	{"EventGrid/systemTopics", "identity.type", []any{"SystemAssigned"}},
 	{"EventGrid/systemTopics", "properties.topicType", []any{"Microsoft.Storage.StorageAccounts"}},
-	{"EventGrid/systemTopics/eventSubscriptions", "properties.deliveryWithResourceIdentity.destination.endpointType", []any{"ServiceBusQueue"}},
-	{"EventGrid/systemTopics/eventSubscriptions", "properties.deadLetterWithResourceIdentity.deadLetterDestination.endpointType", []any{"StorageBlob"}},
+	{
+		"EventGrid/systemTopics/eventSubscriptions",
+		"properties.deliveryWithResourceIdentity.destination.endpointType",
+		[]any{"ServiceBusQueue"},
+	},
+	{
+		"EventGrid/systemTopics/eventSubscriptions",
+		"properties.deadLetterWithResourceIdentity.deadLetterDestination.endpointType",
+		[]any{"StorageBlob"},
+	},
 	{"HealthcareApis/workspaces/fhirservices", "kind", []any{"fhir-R4"}},
 	{"HealthcareApis/workspaces/fhirservices", "identity.type", []any{"SystemAssigned"}},
-	{"HealthcareApis/workspaces/fhirservices", "properties.resourceVersionPolicyConfiguration.default", []any{"versioned"}},
+	{
+		"HealthcareApis/workspaces/fhirservices",
+		"properties.resourceVersionPolicyConfiguration.default",
+		[]any{"versioned"},
+	},
 	{"Web/serverfarms", "kind", []any{"functionapp"}},
 	{"Web/serverfarms", "sku.name", []any{"FC1"}},
 	{"Web/serverfarms", "sku.tier", []any{"FlexConsumption"}},
@@ -42,10 +57,19 @@ var values = []struct {
 	{"Web/sites", "properties.publicNetworkAccess", []any{"Enabled", "Disabled"}},
 	{"Web/sites", "properties.siteConfig.minTlsVersion", []any{"1.2"}},
 	{"Web/sites", "properties.functionAppConfig.deployment.storage.type", []any{"blobContainer"}},
-	{"Web/sites", "properties.functionAppConfig.deployment.storage.authentication.type", []any{"UserAssignedIdentity"}},
-	{"Web/sites", "properties.functionAppConfig.scaleAndConcurrency.instanceMemoryMB", []any{512.0, 2048.0, 4096.0}},
+	{
+		"Web/sites", "properties.functionAppConfig.deployment.storage.authentication.type",
+		[]any{"UserAssignedIdentity"},
+	},
+	{
+		"Web/sites", "properties.functionAppConfig.scaleAndConcurrency.instanceMemoryMB",
+		[]any{512.0, 2048.0, 4096.0},
+	},
 	{"Sql/servers", "properties.administrators.administratorType", []any{"ActiveDirectory"}},
-	{"Sql/servers", "properties.administrators.principalType", []any{"User", "Group", "Application"}},
+	{
+		"Sql/servers", "properties.administrators.principalType",
+		[]any{"User", "Group", "Application"},
+	},
 	{"Sql/servers", "properties.minimalTlsVersion", []any{"1.2"}},
 	{"Sql/servers/databases", "sku.name", []any{"GP_S_Gen5"}},
 	{"Sql/servers/databases", "sku.tier", []any{"GeneralPurpose"}},
@@ -57,12 +81,18 @@ var values = []struct {
 	{"Synapse/workspaces/sqlPools", "sku.name", []any{"DW100c"}},
 	{"Synapse/workspaces/sqlPools", "properties.createMode", []any{"Default"}},
 	{"Synapse/workspaces/sqlPools", "properties.storageAccountType", []any{"LRS"}},
-	{"Synapse/workspaces/sqlPools/transparentDataEncryption", "properties.status", []any{"Enabled"}},
+	{
+		"Synapse/workspaces/sqlPools/transparentDataEncryption", "properties.status",
+		[]any{"Enabled"},
+	},
 	{"OperationalInsights/workspaces", "properties.sku.name", []any{"PerGB2018"}},
 	{"Insights/components", "kind", []any{"web"}},
 	{"Insights/components", "properties.IngestionMode", []any{"LogAnalytics"}},
 	{"Insights/metricAlerts", "location", []any{"global"}},
-	{"Insights/metricAlerts", "properties.criteria.odata\\.type", []any{"Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria"}},
+	{
+		"Insights/metricAlerts", "properties.criteria.odata\\.type",
+		[]any{"Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria"},
+	},
 	{"Insights/metricAlerts", "properties.evaluationFrequency", []any{"PT5M", "PT15M"}},
 	{"Insights/metricAlerts", "properties.windowSize", []any{"PT5M", "PT1H"}},
 	{"Insights/scheduledQueryRules", "kind", []any{"LogAlert"}},
@@ -75,7 +105,10 @@ var values = []struct {
 	{"Network/natGateways", "sku.name", []any{"Standard"}},
 	{"KeyVault/vaults", "properties.sku.name", []any{"standard"}},
 	{"KeyVault/vaults", "properties.sku.family", []any{"A"}},
-	{"Authorization/roleAssignments", "properties.principalType", []any{"ServicePrincipal", "User"}},
+	{
+		"Authorization/roleAssignments", "properties.principalType",
+		[]any{"ServicePrincipal", "User"},
+	},
 	{"Authorization/roleDefinitions", "properties.type", []any{"CustomRole"}},
 }
 
@@ -91,7 +124,8 @@ func TestValuesAreThoseOfTheSchemas(t *testing.T) {
 			for _, r := range d.all("Microsoft." + v.kind) {
 				seen[v.kind] = true
 				if got := r.at(path...); !slices.Contains(v.allowed, got) {
-					t.Errorf("%s: %s %s: %s is %v, want one of %v", name, v.kind, r.Name, v.path, got, v.allowed)
+					t.Errorf("%s: %s %s: %s is %v, want one of %v", name, v.kind, r.Name, v.path,
+						got, v.allowed)
 				}
 			}
 		}
@@ -111,7 +145,8 @@ func TestAlerts(t *testing.T) {
 		"-no-export": `"msg":"export loaded"`,
 	} {
 		rule := only(t, d, "Microsoft.Insights/scheduledQueryRules", end)
-		criterion := rule.at("properties", "criteria").(map[string]any)["allOf"].([]any)[0].(map[string]any)
+		criterion := rule.at("properties",
+			"criteria").(map[string]any)["allOf"].([]any)[0].(map[string]any)
 		if !strings.Contains(text(criterion["query"]), want) {
 			t.Errorf("%s: query %v, want %s in it", rule.Name, criterion["query"], want)
 		}
@@ -128,9 +163,11 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	dead := only(t, d, "Microsoft.Insights/metricAlerts", "-dead-letters")
-	criterion := dead.at("properties", "criteria").(map[string]any)["allOf"].([]any)[0].(map[string]any)
+	criterion := dead.at("properties",
+		"criteria").(map[string]any)["allOf"].([]any)[0].(map[string]any)
 	queues := criterion["dimensions"].([]any)[0].(map[string]any)["values"].([]any)
-	if criterion["metricName"] != "DeadletteredMessages" || !slices.Equal(queues, []any{"export-steps", "blob-events"}) {
+	if criterion["metricName"] != "DeadletteredMessages" ||
+		!slices.Equal(queues, []any{"export-steps", "blob-events"}) {
 		t.Errorf("dead letters: %v", criterion)
 	}
 	only(t, d, "Microsoft.Insights/metricAlerts", "-undelivered-events")
@@ -141,8 +178,10 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("noExportWindow: Azure refuses a window of %v", w)
 		}
 	}
-	with := only(t, deployed(t, scenarios["cohorts"]), "Microsoft.Insights/actionGroups", "-operators")
-	if receivers := with.at("properties", "emailReceivers").([]any); len(receivers) != 1 || len(text(with.at("properties", "groupShortName"))) > 12 {
+	with := only(t, deployed(t, scenarios["cohorts"]), "Microsoft.Insights/actionGroups",
+		"-operators")
+	if receivers := with.at("properties", "emailReceivers").([]any); len(receivers) != 1 ||
+		len(text(with.at("properties", "groupShortName"))) > 12 {
 		t.Errorf("receivers of alerts: %v", receivers)
 	}
 }

@@ -51,7 +51,8 @@ func load(t *testing.T) []pkg {
 var listed = sync.OnceValues(func() ([]pkg, error) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
-	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=ImportPath,Name,Dir,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,Deps", "./...")
+	cmd := exec.CommandContext(ctx, "go", "list", "-e",
+		"-json=ImportPath,Name,Dir,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,Deps", "./...")
 	cmd.Dir = ".."
 	// With cgo, so that forbidden imports behind it are seen.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
@@ -91,33 +92,99 @@ type wall struct {
 }
 
 var walls = []wall{
-	{"handler", []string{"internal/warehouse/duckdb", "github.com/duckdb"}, "cgo and a native library have no place in the static binary of the cloud"},
-	{"cmd/pack", []string{"internal/warehouse", "internal/app", "github.com/duckdb"}, "who only deploys needs Go and no C compiler"},
-	{"handler", []string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"}, "nobody types at the handler"},
+	{
+		"handler",
+		[]string{"internal/warehouse/duckdb", "github.com/duckdb"},
+		"cgo and a native library have no place in the static binary of the cloud",
+	},
+	{
+		"cmd/pack",
+		[]string{"internal/warehouse", "internal/app", "github.com/duckdb"},
+		"who only deploys needs Go and no C compiler",
+	},
+	{
+		"handler",
+		[]string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"},
+		"nobody types at the handler",
+	},
 	{
 		"internal/pipeline",
-		[]string{"net/http", "database/sql", "github.com/Azure", "github.com/duckdb", "github.com/microsoft"},
+		[]string{
+			"net/http", "database/sql", "github.com/Azure", "github.com/duckdb",
+			"github.com/microsoft",
+		},
 		"the story knows ports; protocols, engines and SDKs belong to the adapters",
 	},
 	{"internal/fault", []string{"internal/"}, "the floor stands on nothing"},
-	{"internal/ndjson", []string{"internal/pipeline", "internal/sof", "net/http"}, "lines are lines, whoever reads them"},
-	{"internal/sof", []string{"net/http", "database/sql", "github.com/duckdb", "github.com/Azure"}, "a compiler needs no server"},
+	{
+		"internal/ndjson",
+		[]string{"internal/pipeline", "internal/sof", "net/http"},
+		"lines are lines, whoever reads them",
+	},
+	{
+		"internal/sof",
+		[]string{"net/http", "database/sql", "github.com/duckdb", "github.com/Azure"},
+		"a compiler needs no server",
+	},
 	{"handler", []string{"github.com/sqlc-dev"}, "a parser of T-SQL is for tests"},
 	{"cmd", []string{"github.com/sqlc-dev"}, "a parser of T-SQL is for tests"},
-	{"internal/azfunc", []string{"internal/pipeline", "internal/bulkfhir", "internal/sof"}, "the host's wire format knows no FHIR"},
-	{"internal/warehouse", []string{"internal/azure", "internal/bulkfhir", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
-	{"internal/warehouse/mssql/statements", []string{"github.com/microsoft"}, "what is sent is text, written without a server"},
-	{"internal/azure", []string{"internal/warehouse", "internal/bulkfhir", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
-	{"internal/bulkfhir", []string{"internal/warehouse", "internal/azure", "internal/azfunc", "internal/app", "internal/config"}, "an adapter knows its port, not the other adapters"},
-	{"internal/config", []string{"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http", "github.com/Azure", "github.com/duckdb"}, "reading settings opens nothing"},
+	{
+		"internal/azfunc",
+		[]string{"internal/pipeline", "internal/bulkfhir", "internal/sof"},
+		"the host's wire format knows no FHIR",
+	},
+	{
+		"internal/warehouse",
+		[]string{
+			"internal/azure", "internal/bulkfhir", "internal/azfunc", "internal/app",
+			"internal/config",
+		},
+		"an adapter knows its port, not the other adapters",
+	},
+	{
+		"internal/warehouse/mssql/statements",
+		[]string{"github.com/microsoft"},
+		"what is sent is text, written without a server",
+	},
+	{
+		"internal/azure",
+		[]string{
+			"internal/warehouse", "internal/bulkfhir", "internal/azfunc", "internal/app",
+			"internal/config",
+		},
+		"an adapter knows its port, not the other adapters",
+	},
+	{
+		"internal/bulkfhir",
+		[]string{
+			"internal/warehouse", "internal/azure", "internal/azfunc", "internal/app",
+			"internal/config",
+		},
+		"an adapter knows its port, not the other adapters",
+	},
+	{
+		"internal/config",
+		[]string{
+			"internal/app", "internal/azure", "internal/warehouse", "internal/bulkfhir", "net/http",
+			"github.com/Azure", "github.com/duckdb",
+		},
+		"reading settings opens nothing",
+	},
 	{
 		"internal/batch",
-		[]string{"internal/app", "internal/azure", "internal/bulkfhir", "internal/warehouse/duckdb", "internal/warehouse/mssql", "internal/warehouse/serverless", "github.com/Azure"},
+		[]string{
+			"internal/app", "internal/azure", "internal/bulkfhir", "internal/warehouse/duckdb",
+			"internal/warehouse/mssql", "internal/warehouse/serverless", "github.com/Azure",
+		},
 		"a run without a host knows ports and the interface of engines; its program passes the adapters in",
 	},
 	{"handler", []string{"internal/batch", "internal/cli"}, "the cloud has a host"},
 	{"internal/batch/memory", []string{"net/http", "testing"}, "it is part of the product"},
-	{"internal/query", []string{"github.com/duckdb", "internal/warehouse"}, "formats do not care which engine answered"},
+	{
+		"internal/query",
+		[]string{"github.com/duckdb", "internal/warehouse"},
+		"formats do not care which engine answered",
+	},
 }
 
 // only limits the imports of packages under from, among our packages, to those under allowed.
@@ -126,10 +193,26 @@ var only = []struct {
 	allowed []string
 	why     string
 }{
-	{"internal/pipeline", []string{"internal/pipeline", "internal/fault"}, "the story leans on nothing but the error classes"},
-	{"internal/pipeline/records", []string{"internal/pipeline/records", "internal/fault"}, "documents and what an operator asks of them need no agent"},
-	{"internal/sof", []string{"internal/sof", "internal/fault", "internal/ndjson"}, "the compiler is of use without the pipeline"},
-	{"internal/typefilter", []string{"internal/typefilter"}, "both who reads plans and who asks servers lean on it"},
+	{
+		"internal/pipeline",
+		[]string{"internal/pipeline", "internal/fault"},
+		"the story leans on nothing but the error classes",
+	},
+	{
+		"internal/pipeline/records",
+		[]string{"internal/pipeline/records", "internal/fault"},
+		"documents and what an operator asks of them need no agent",
+	},
+	{
+		"internal/sof",
+		[]string{"internal/sof", "internal/fault", "internal/ndjson"},
+		"the compiler is of use without the pipeline",
+	},
+	{
+		"internal/typefilter",
+		[]string{"internal/typefilter"},
+		"both who reads plans and who asks servers lean on it",
+	},
 }
 
 // importedBy lists the only importers of a room.
@@ -138,18 +221,30 @@ var importedBy = []struct {
 	by   []string
 	why  string
 }{
-	{"internal/cli", []string{"cmd/fhirsynapse"}, "words and tables for people stand above everything"},
-	{"internal/warehouse/open/local", []string{"cmd/fhirsynapse", "internal/sandbox"}, "it brings cgo"},
+	{
+		"internal/cli",
+		[]string{"cmd/fhirsynapse"},
+		"words and tables for people stand above everything",
+	},
+	{
+		"internal/warehouse/open/local",
+		[]string{"cmd/fhirsynapse", "internal/sandbox"},
+		"it brings cgo",
+	},
 }
 
 func TestRoomsAtTheTop(t *testing.T) {
 	t.Parallel()
 	for _, p := range load(t) {
 		for _, r := range importedBy {
-			if under(p.ImportPath, ours(r.room)) || slices.ContainsFunc(r.by, func(b string) bool { return under(p.ImportPath, ours(b)) }) {
+			if under(p.ImportPath, ours(r.room)) || slices.ContainsFunc(r.by, func(b string) bool {
+				return under(p.ImportPath, ours(b))
+			}) {
 				continue
 			}
-			if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, ours(r.room)) }) {
+			if slices.ContainsFunc(p.Imports, func(i string) bool {
+				return under(i, ours(r.room))
+			}) {
 				t.Errorf("%s imports %s: %s", p.ImportPath, r.room, r.why)
 			}
 		}
@@ -184,17 +279,23 @@ func TestWallsBetweenRooms(t *testing.T) {
 				continue
 			}
 			for _, d := range p.Deps {
-				if !under(d, module) || slices.ContainsFunc(o.allowed, func(a string) bool { return under(d, ours(a)) }) {
+				if !under(d, module) || slices.ContainsFunc(o.allowed, func(a string) bool {
+					return under(d, ours(a))
+				}) {
 					continue
 				}
 				t.Errorf("%s depends on %s: %s", p.ImportPath, d, o.why)
 			}
 		}
 		if len(p.CgoFiles) > 0 {
-			t.Errorf("%s has cgo files: only libraries may, behind internal/warehouse/duckdb", p.ImportPath)
+			t.Errorf("%s has cgo files: only libraries may, behind internal/warehouse/duckdb",
+				p.ImportPath)
 		}
-		if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, "github.com/duckdb") }) && !under(p.ImportPath, ours("internal/warehouse/duckdb")) {
-			t.Errorf("%s imports DuckDB: internal/warehouse/duckdb is the only room that does", p.ImportPath)
+		if slices.ContainsFunc(p.Imports, func(i string) bool {
+			return under(i, "github.com/duckdb")
+		}) && !under(p.ImportPath, ours("internal/warehouse/duckdb")) {
+			t.Errorf("%s imports DuckDB: internal/warehouse/duckdb is the only room that does",
+				p.ImportPath)
 		}
 	}
 }
@@ -206,7 +307,8 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 		var with []string
 		files := token.NewFileSet()
 		for _, name := range p.GoFiles {
-			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil,
+				parser.PackageClauseOnly|parser.ParseComments)
 			if err != nil {
 				t.Errorf("%v", err)
 				continue
@@ -237,7 +339,8 @@ func TestMainPackagesAreSmall(t *testing.T) {
 			lines += bytes.Count(data, []byte("\n"))
 		}
 		if lines > most {
-			t.Errorf("%s has %d lines, at most %d: a main package wires, and tests cannot reach it", p.ImportPath, lines, most)
+			t.Errorf("%s has %d lines, at most %d: a main package wires, and tests cannot reach it",
+				p.ImportPath, lines, most)
 		}
 	}
 }
@@ -249,7 +352,8 @@ func TestNoHiddenStart(t *testing.T) {
 	for _, p := range load(t) {
 		files := token.NewFileSet()
 		for _, name := range p.GoFiles {
-			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil,
+				parser.SkipObjectResolution)
 			if err != nil {
 				t.Errorf("%v", err)
 				continue

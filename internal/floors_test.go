@@ -22,7 +22,11 @@ type floor struct {
 // floors are in order: none depends on a later one.
 var floors = []floor{
 	{"product", nil, "users run it without an emulator and without a test's parts"},
-	{"emulators and sandbox", []string{"internal/emulator", "internal/sandbox", "cmd/sandbox"}, "an emulator is a program's, and a program links no test"},
+	{
+		"emulators and sandbox",
+		[]string{"internal/emulator", "internal/sandbox", "cmd/sandbox"},
+		"an emulator is a program's, and a program links no test",
+	},
 	{"test kit", []string{"internal/testkit"}, "it is the last"},
 }
 
@@ -46,7 +50,8 @@ func TestArchitecture(t *testing.T) {
 		at := floorOf(p.ImportPath)
 		for _, d := range p.Deps {
 			if under(d, module) && floorOf(d) > at {
-				t.Errorf("%s is part of the %s and depends on %s of the %s: %s", p.ImportPath, floors[at].name, d, floors[floorOf(d)].name, floors[at].below)
+				t.Errorf("%s is part of the %s and depends on %s of the %s: %s", p.ImportPath,
+					floors[at].name, d, floors[floorOf(d)].name, floors[at].below)
 			}
 		}
 		lines[at] += linesOf(t, p.Dir, append(p.GoFiles, p.CgoFiles...))
@@ -57,7 +62,8 @@ func TestArchitecture(t *testing.T) {
 		if lines[i] == 0 {
 			t.Errorf("the %s has no code: look at its rooms", f.name)
 		}
-		fmt.Fprintf(&all, "\n%-22s %6d lines of Go, %6d of tests; leans on no floor below: %s", f.name, lines[i], tests[i], f.below)
+		fmt.Fprintf(&all, "\n%-22s %6d lines of Go, %6d of tests; leans on no floor below: %s",
+			f.name, lines[i], tests[i], f.below)
 	}
 	t.Log(all.String())
 }

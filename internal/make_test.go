@@ -30,7 +30,11 @@ func TestPublishNamesWhatIsMissingBeforeItBuilds(t *testing.T) {
 		want string
 	}{
 		{"no app", []string{"publish"}, "make publish APP=my-app"},
-		{"no Core Tools", []string{"publish", "APP=my-app"}, "func is missing: install Azure Functions Core Tools 4"},
+		{
+			"no Core Tools",
+			[]string{"publish", "APP=my-app"},
+			"func is missing: install Azure Functions Core Tools 4",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

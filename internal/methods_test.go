@@ -18,7 +18,8 @@ func TestTypesHaveFewMethods(t *testing.T) {
 	for _, p := range load(t) {
 		methods := map[string]int{}
 		for _, name := range append(p.GoFiles, p.CgoFiles...) {
-			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil,
+				parser.SkipObjectResolution)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -30,7 +31,8 @@ func TestTypesHaveFewMethods(t *testing.T) {
 		}
 		for name, n := range methods {
 			if n > mostMethods {
-				t.Errorf("%s: type %s has %d methods, at most %d", p.ImportPath, name, n, mostMethods)
+				t.Errorf("%s: type %s has %d methods, at most %d", p.ImportPath, name, n,
+					mostMethods)
 			}
 		}
 	}

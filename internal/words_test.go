@@ -19,7 +19,10 @@ var bannedWords = []struct {
 }{
 	{regexp.MustCompile(`^\w+ (gives|tells) `), "returns, reports"},
 	{regexp.MustCompile(`^\w+ says `), "reports whether; a field: is set if"},
-	{regexp.MustCompile(`^\w+ (is|are) (what|whatever|where|who) `), "a verb: holds, returns, bounds"},
+	{
+		regexp.MustCompile(`^\w+ (is|are) (what|whatever|where|who) `),
+		"a verb: holds, returns, bounds",
+	},
 	{regexp.MustCompile(`^\w+ (is|are) (that|those) `), "repeat the noun"},
 	{regexp.MustCompile(`(?i)\bwhat is\b`), "name the thing"},
 	{regexp.MustCompile(`(?i)\bthose of\b`), "repeat the noun"},
@@ -111,7 +114,9 @@ func checkWords(t *testing.T, name string, line int, text string) {
 	joined := strings.ReplaceAll(text, "\n", " ")
 	for _, w := range bannedWords {
 		for _, at := range w.pattern.FindAllStringIndex(joined, -1) {
-			t.Errorf("%s:%d: %q in a comment: write: %s", name, line+strings.Count(text[:at[0]], "\n"), strings.TrimSpace(joined[at[0]:at[1]]), w.instead)
+			t.Errorf("%s:%d: %q in a comment: write: %s", name,
+				line+strings.Count(text[:at[0]], "\n"), strings.TrimSpace(joined[at[0]:at[1]]),
+				w.instead)
 		}
 	}
 }

@@ -56,7 +56,8 @@ func TestWorkflowsRunTargetsOfTheMakefile(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets := map[string]bool{}
-	for _, found := range regexp.MustCompile(`(?m)^([a-z0-9/-]+):`).FindAllStringSubmatch(string(makefile), -1) {
+	for _, found := range regexp.MustCompile(`(?m)^([a-z0-9/-]+):`).FindAllStringSubmatch(
+		string(makefile), -1) {
 		targets[found[1]] = true
 	}
 	command := regexp.MustCompile(`\bmake ([a-z0-9/-]+)`)
@@ -87,7 +88,8 @@ func TestActionsArePinnedToACommit(t *testing.T) {
 	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	for name, text := range texts {
 		for line := range strings.Lines(text) {
-			if _, action, found := strings.Cut(strings.TrimSpace(line), "uses: "); found && !pinned.MatchString(action) {
+			if _, action, found := strings.Cut(strings.TrimSpace(line), "uses: "); found &&
+				!pinned.MatchString(action) {
 				t.Errorf("%s: %q needs a commit and, in a comment, its version", name, action)
 			}
 		}
@@ -103,7 +105,9 @@ func TestWorkflowsNeedNoSecretAndFewRights(t *testing.T) {
 		"release.yml publish": {"contents": "write"},
 	}
 	for name, w := range parsed {
-		for _, word := range []string{"secrets.", "pull_request_target", "creds:", "publish-profile", "password"} {
+		for _, word := range []string{
+			"secrets.", "pull_request_target", "creds:", "publish-profile", "password",
+		} {
 			if strings.Contains(texts[name], word) {
 				t.Errorf("%s has %q", name, word)
 			}
@@ -119,10 +123,13 @@ func TestWorkflowsNeedNoSecretAndFewRights(t *testing.T) {
 			delete(rights, key)
 			for _, step := range j.Steps {
 				if strings.Contains(step.Run, "${{") {
-					t.Errorf("%s: %q puts text of others into a command: give it by env", key, step.Run)
+					t.Errorf("%s: %q puts text of others into a command: give it by env", key,
+						step.Run)
 				}
-				if strings.HasPrefix(step.Uses, "actions/checkout@") && step.With["persist-credentials"] != false {
-					t.Errorf("%s: the checkout keeps its token: persist-credentials must be false", key)
+				if strings.HasPrefix(step.Uses, "actions/checkout@") &&
+					step.With["persist-credentials"] != false {
+					t.Errorf("%s: the checkout keeps its token: persist-credentials must be false",
+						key)
 				}
 			}
 		}
@@ -145,7 +152,8 @@ func TestDeploySignsInWithOpenIDConnect(t *testing.T) {
 		case strings.HasPrefix(step.Uses, "azure/login@"):
 			login = i
 			want := map[string]any{
-				"client-id": "${{ vars.AZURE_CLIENT_ID }}", "tenant-id": "${{ vars.AZURE_TENANT_ID }}",
+				"client-id":       "${{ vars.AZURE_CLIENT_ID }}",
+				"tenant-id":       "${{ vars.AZURE_TENANT_ID }}",
 				"subscription-id": "${{ vars.AZURE_SUBSCRIPTION_ID }}",
 			}
 			if diff := cmp.Diff(want, step.With); diff != "" {

@@ -13,9 +13,11 @@ func Markdown(views []*sof.View) string {
 	var b strings.Builder
 	b.WriteString("# Tables\n\nMade from the ViewDefinitions in `views/`; do not edit.\n")
 	for _, v := range views {
-		fmt.Fprintf(&b, "\n## %s\n\n%s From `%s`.\n\n| column | type | meaning |\n|---|---|---|\n", v.Name, v.Description, v.Resource)
+		fmt.Fprintf(&b, "\n## %s\n\n%s From `%s`.\n\n| column | type | meaning |\n|---|---|---|\n",
+			v.Name, v.Description, v.Resource)
 		for _, c := range v.Columns {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, typeName(c), strings.ReplaceAll(c.Description, "|", `\|`))
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, typeName(c),
+				strings.ReplaceAll(c.Description, "|", `\|`))
 		}
 	}
 	return b.String()

@@ -100,13 +100,16 @@ func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error
 		table := strings.TrimSuffix(path.Base(file), ".json")
 		if v.Name != table && !strings.HasPrefix(table, hl7Prefix) {
 			faults = append(faults, &sof.Fault{
-				File: file, Path: "name", Msg: fmt.Sprintf("the file is named %s, the view %s", table, v.Name),
+				File: file, Path: "name",
+				Msg:  fmt.Sprintf("the file is named %s, the view %s", table, v.Name),
 				Hint: "name both after the table",
 			})
 		}
 		key := strings.ToLower(v.Name)
 		if first, twice := tables[key]; twice {
-			faults = append(faults, &sof.Fault{File: file, Path: "name", Msg: "the table is made by " + first + " already"})
+			faults = append(faults, &sof.Fault{
+				File: file, Path: "name", Msg: "the table is made by " + first + " already",
+			})
 		}
 		tables[key] = file
 		out = append(out, v)

@@ -57,9 +57,15 @@ func TestAFolderReplacesAndAddsTables(t *testing.T) {
 func TestFaultsOfAllFilesComeAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Load(fstest.MapFS{
-		"a.json":       {Data: []byte(`{"resource":"Patient","select":[{"column":[{"name":"x","path":"nmae"}]}]}`)},
-		"b.json":       {Data: []byte(`{"name":"c","resource":"Patient","select":[{"column":[{"name":"x","path":"id"}]}]}`)},
-		"Patient.json": {Data: []byte(`{"resource":"Patient","select":[{"column":[{"name":"x","path":"id"}]}]}`)},
+		"a.json": {
+			Data: []byte(`{"resource":"Patient","select":[{"column":[{"name":"x","path":"nmae"}]}]}`),
+		},
+		"b.json": {
+			Data: []byte(`{"name":"c","resource":"Patient","select":[{"column":[{"name":"x","path":"id"}]}]}`),
+		},
+		"Patient.json": {
+			Data: []byte(`{"resource":"Patient","select":[{"column":[{"name":"x","path":"id"}]}]}`),
+		},
 	})
 	for _, want := range []string{
 		"a.json: select[0].column[0].path:1:1: Patient has no element nmae; did you mean name?",
@@ -83,15 +89,21 @@ func BenchmarkCompileAllBundledViews(b *testing.B) {
 
 func TestMarkdownNamesEveryColumn(t *testing.T) {
 	t.Parallel()
-	views, err := Load(fstest.MapFS{"mine.json": {Data: []byte(`{"resource":"Observation","description":"Mine.","select":[{"column":[
+	views, err := Load(
+		fstest.MapFS{
+			"mine.json": {
+				Data: []byte(`{"resource":"Observation","description":"Mine.","select":[{"column":[
 		{"name":"a","path":"value.ofType(Quantity).value","type":"decimal","description":"x | y"},
-		{"name":"b","path":"category.text","type":"string","collection":true,"description":"z"}]}]}`)}})
+		{"name":"b","path":"category.text","type":"string","collection":true,"description":"z"}]}]}`),
+			},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := Markdown(views)
 	for _, want := range []string{
-		"\n## mine\n\nMine. From `Observation`.\n", "| `a` | decimal(38,18) | x \\| y |\n", "| `b` | list, as JSON text | z |\n",
+		"\n## mine\n\nMine. From `Observation`.\n", "| `a` | decimal(38,18) | x \\| y |\n",
+		"| `b` | list, as JSON text | z |\n",
 		"| `patient_id` | text | Id of the patient; joins patient.id. |\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -30,8 +30,15 @@ func run() int {
 	// net/http logs unreadable parts of an answer there, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	e := app.FromProcess(local.Engines())
-	operator := app.Operator{Environment: e, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	streams := cli.Streams{Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now}
+	operator := app.Operator{
+		Environment: e,
+		Log: slog.New(slog.NewTextHandler(os.Stderr,
+			&slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	streams := cli.Streams{
+		Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Now: time.Now,
+	}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
 		Serve:   func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout, os.Stderr) },
 		Runs:    connect.Runner(e.Engines, time.Now),

@@ -67,19 +67,24 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	for _, w := range append(cfg.Warnings, cfg.Exports.Warnings...) {
 		log.Warn("configuration", "warning", w)
 	}
-	a := &App{config: cfg, environ: e.Environ, read: e.ReadFile, engines: e.Engines, now: e.Now, log: log}
+	a := &App{
+		config: cfg, environ: e.Environ, read: e.ReadFile, engines: e.Engines, now: e.Now, log: log,
+	}
 	return a, a.connect()
 }
 
 // connect makes the adapters from the settings, without I/O.
 func (a *App) connect() error {
 	cfg := a.config
-	clients, err := azure.Connect(azure.Settings{Storage: account(cfg.Lake), ServiceBus: account(cfg.Bus)})
+	clients, err := azure.Connect(azure.Settings{
+		Storage: account(cfg.Lake), ServiceBus: account(cfg.Bus),
+	})
 	if err != nil {
 		return err
 	}
 	a.lake = azure.NewLake(clients.Storage, azure.Containers{
-		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer, Quarantine: cfg.QuarantineContainer,
+		Landing: cfg.LandingContainer, Staging: cfg.StagingContainer,
+		Quarantine: cfg.QuarantineContainer,
 	})
 	a.published = azure.NewLake(clients.Storage, azure.Containers{Staging: cfg.PublishedContainer})
 	a.journal = azure.NewJournal(clients.Storage, cfg.JournalContainer)
@@ -88,7 +93,9 @@ func (a *App) connect() error {
 }
 
 func account(c config.Connection) azure.Account {
-	return azure.Account{ConnectionString: c.ConnectionString.Reveal(), Address: c.Address, ClientID: c.ClientID}
+	return azure.Account{
+		ConnectionString: c.ConnectionString.Reveal(), Address: c.Address, ClientID: c.ClientID,
+	}
 }
 
 // Lake returns the storage of the app, for a caller that makes its containers on a developer's
@@ -115,15 +122,20 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		return nil, err
 	}
 	set := planViews(a.config.ViewsFolder, exports)
-	flattener, err := flatten.NewFlattener(flatten.Options{Lake: a.lake, Views: set, LineLimit: a.config.LineLimit})
+	flattener, err := flatten.NewFlattener(flatten.Options{
+		Lake: a.lake, Views: set, LineLimit: a.config.LineLimit,
+	})
 	if err != nil {
 		return nil, err
 	}
-	opened, err := a.engines[a.config.Warehouse.Scheme].Open(a.config.Warehouse.Rest.Reveal(), warehouse.OpenOptions{
-		Lake: a.lake, StagingURL: a.lake.DataLakeURL(), Published: a.published, PublishedURL: a.published.DataLakeURL(),
-		Views: set, LineLimit: a.config.LineLimit,
-		Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms, MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
-	})
+	opened, err := a.engines[a.config.Warehouse.Scheme].Open(a.config.Warehouse.Rest.Reveal(),
+		warehouse.OpenOptions{
+			Lake: a.lake, StagingURL: a.lake.DataLakeURL(), Published: a.published,
+			PublishedURL: a.published.DataLakeURL(),
+			Views:        set, LineLimit: a.config.LineLimit,
+			Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms,
+			MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +145,8 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		ExportTimeout: a.config.ExportTimeout, StuckAfter: a.config.StuckAfter,
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
-		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue, Warehouse: opened.Warehouse, Flattener: flattener,
+		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue,
+		Warehouse: opened.Warehouse, Flattener: flattener,
 		Source: sources, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil
@@ -155,7 +168,8 @@ func (a *App) exports(ctx context.Context) (config.Exports, error) {
 	}
 	doc, err := a.journal.Read(ctx, key)
 	if err != nil {
-		return config.Exports{}, fmt.Errorf("read the plans from the journal container, blob %s: %w", key, err)
+		return config.Exports{},
+			fmt.Errorf("read the plans from the journal container, blob %s: %w", key, err)
 	}
 	exports, err := config.ParseExports(key, doc.Data, a.getenv)
 	for _, w := range exports.Warnings {
@@ -198,5 +212,8 @@ func levelOf(environ []string) slog.Level {
 // FromProcess returns the environment of this process.
 func FromProcess(engines warehouse.Engines) Environment {
 	info, _ := debug.ReadBuildInfo()
-	return Environment{Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Engines: engines, Version: Version(info)}
+	return Environment{
+		Environ: os.Environ(), ReadFile: os.ReadFile, Now: time.Now, Engines: engines,
+		Version: Version(info),
+	}
 }

@@ -27,7 +27,8 @@ func (a *App) tick(ctx context.Context, in azfunc.Invocation) error {
 		err = p.Tick(ctx)
 	}
 	if err != nil {
-		a.log.ErrorContext(ctx, "tick failed; the next one tries again", "invocation", in.ID, "class", fault.Of(err).String(), "error", err)
+		a.log.ErrorContext(ctx, "tick failed; the next one tries again", "invocation", in.ID,
+			"class", fault.Of(err).String(), "error", err)
 	}
 	return nil
 }
@@ -47,13 +48,18 @@ func (a *App) step(ctx context.Context, in azfunc.Invocation) error {
 // postpone sends a step again for later when no pipeline can be built, for example because the
 // plans are in a journal that does not answer. An error would use up the deliveries of the step in
 // seconds.
-func (a *App) postpone(ctx context.Context, in azfunc.Invocation, m azfunc.Message, cause error) error {
-	a.log.WarnContext(ctx, "step postponed", "invocation", in.ID, "class", fault.Of(cause).String(), "error", cause, "wait", postponed)
+func (a *App) postpone(
+	ctx context.Context, in azfunc.Invocation, m azfunc.Message, cause error,
+) error {
+	a.log.WarnContext(ctx, "step postponed", "invocation", in.ID, "class", fault.Of(cause).String(),
+		"error", cause, "wait", postponed)
 	id := m.ID
 	if len(id) > 96 { // Service Bus allows 128 characters
 		id = id[:96]
 	}
-	return a.queue.Send(ctx, pipeline.Message{ID: fmt.Sprintf("%s/later/%d", id, m.Sequence), Body: m.Body, At: a.now().Add(postponed)})
+	return a.queue.Send(ctx, pipeline.Message{
+		ID: fmt.Sprintf("%s/later/%d", id, m.Sequence), Body: m.Body, At: a.now().Add(postponed),
+	})
 }
 
 const postponed = time.Minute
@@ -72,7 +78,8 @@ func (a *App) blob(ctx context.Context, in azfunc.Invocation) error {
 		}
 		path, ours := a.lake.Landing(e.URL)
 		if !ours {
-			a.log.WarnContext(ctx, "event of a blob outside the landing container", "invocation", in.ID, "landing", a.config.LandingContainer)
+			a.log.WarnContext(ctx, "event of a blob outside the landing container", "invocation",
+				in.ID, "landing", a.config.LandingContainer)
 			continue
 		}
 		if e.ETag == "" {
@@ -96,7 +103,8 @@ func (a *App) notOurs(ctx context.Context, in azfunc.Invocation, err error) erro
 	if fault.Of(err) != fault.BadData {
 		return err
 	}
-	a.log.WarnContext(ctx, "invocation that is not ours", "invocation", in.ID, "function", in.Function, "reason", err)
+	a.log.WarnContext(ctx, "invocation that is not ours", "invocation", in.ID, "function",
+		in.Function, "reason", err)
 	return nil
 }
 

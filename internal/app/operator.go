@@ -22,7 +22,9 @@ type Operator struct {
 }
 
 // Exports lists the exports in the journal, of all plans if plan is empty.
-func (o Operator) Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error) {
+func (o Operator) Exports(
+	ctx context.Context, plan string, most int,
+) ([]records.ExportSummary, error) {
 	a, err := o.journal()
 	if err != nil {
 		return nil, err
@@ -51,10 +53,14 @@ func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary
 		return records.ExportSummary{}, err
 	}
 	list, readErr := records.Exports(ctx, a.journal, plan, 1)
-	if i := slices.IndexFunc(list, func(e records.ExportSummary) bool { return e.ID == id }); i >= 0 {
+	if i := slices.IndexFunc(list, func(e records.ExportSummary) bool {
+		return e.ID == id
+	}); i >= 0 {
 		return list[i], err
 	}
-	return records.ExportSummary{Export: records.Export{ID: id, Plan: plan, State: records.Requested}}, errors.Join(err, readErr)
+	return records.ExportSummary{
+		Export: records.Export{ID: id, Plan: plan, State: records.Requested},
+	}, errors.Join(err, readErr)
 }
 
 // Ask makes the app begin an export of a plan at its next tick, and returns the export's id. A plan
@@ -70,8 +76,11 @@ func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 	case known != nil && !errors.Is(known, records.ErrNoPlan):
 		return "", fmt.Errorf("start plan %s: %w", plan, known)
 	case err != nil && known != nil:
-		return "", fmt.Errorf("start plan %s: it had no export yet, and exports.yaml, which would tell of it, cannot be read: %w", plan, err)
-	case err == nil && !slices.ContainsFunc(exports.Plans, func(p pipeline.Plan) bool { return p.Name == plan }):
+		return "", fmt.Errorf(
+			"start plan %s: it had no export yet, and exports.yaml, which would tell of it, cannot be read: %w", plan, err)
+	case err == nil && !slices.ContainsFunc(exports.Plans, func(p pipeline.Plan) bool {
+		return p.Name == plan
+	}):
 		return "", fmt.Errorf("start plan %s: %w", plan, pipeline.NotConfigured(exports.Plans))
 	}
 	return records.RequestExport(ctx, a.journal, plan, a.now())
@@ -79,7 +88,9 @@ func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 
 // Cancel ends an export, or the running export of a plan. It ends the export's jobs at the server
 // if the plan's source can be reached from here; otherwise the app ends them.
-func (o Operator) Cancel(ctx context.Context, name string) (id string, jobs []pipeline.JobEnd, err error) {
+func (o Operator) Cancel(
+	ctx context.Context, name string,
+) (id string, jobs []pipeline.JobEnd, err error) {
 	a, err := o.journal()
 	if err != nil {
 		return "", nil, err
@@ -130,7 +141,10 @@ func (o Operator) journal() (*App, error) {
 	for _, w := range cfg.Warnings {
 		o.Log.Warn("configuration", "warning", w)
 	}
-	a := &App{config: cfg, environ: o.Environment.Environ, read: o.Environment.ReadFile, now: o.Environment.Now, log: o.Log}
+	a := &App{
+		config: cfg, environ: o.Environment.Environ, read: o.Environment.ReadFile,
+		now: o.Environment.Now, log: o.Log,
+	}
 	return a, a.connect()
 }
 
@@ -145,7 +159,8 @@ func (a *App) sourceOf(ctx context.Context, plan string) (pipeline.Source, error
 		return pipeline.Source{}, unknownPlan(plan)
 	}
 	of, err := a.sources(config.Exports{
-		Sources: map[string]config.Source{source.Name: source}, SourceOf: map[string]string{plan: source.Name}, PatientsOf: exports.PatientsOf,
+		Sources:  map[string]config.Source{source.Name: source},
+		SourceOf: map[string]string{plan: source.Name}, PatientsOf: exports.PatientsOf,
 	})
 	if err != nil {
 		return pipeline.Source{}, err

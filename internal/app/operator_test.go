@@ -30,9 +30,12 @@ func engines(t *testing.T) warehouse.Engines {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return warehouse.Engines{"memory": warehouse.PortOnly(func(_ string, r warehouse.OpenOptions) (pipeline.Warehouse, error) {
-		return refwarehouse.NewWarehouse(r.Lake, views.Tables), nil
-	})}
+	return warehouse.Engines{
+		"memory": warehouse.PortOnly(
+			func(_ string, r warehouse.OpenOptions) (pipeline.Warehouse, error) {
+				return refwarehouse.NewWarehouse(r.Lake, views.Tables), nil
+			}),
+	}
 }
 
 func operator(t *testing.T, settings map[string]string, names ...string) app.Operator {
@@ -55,7 +58,10 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 	o.Environment.ReadFile = func(string) ([]byte, error) { return nil, fs.ErrNotExist }
 	ctx := t.Context()
 	lake := []string{"LakeStorage: is not set", "JournalContainer: \"NO\" is not a container name"}
-	all := append([]string{"Warehouse: is not set", "ServiceBusConnection: is not set", "ExportsFile: file exports.yaml does not exist"}, lake...)
+	all := append([]string{
+		"Warehouse: is not set", "ServiceBusConnection: is not set",
+		"ExportsFile: file exports.yaml does not exist",
+	}, lake...)
 	for name, c := range map[string]struct {
 		do   func() error
 		want []string
@@ -92,11 +98,13 @@ func newWorld(t *testing.T) *sandbox.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12},
+		func(_ string, line []byte) error { return data.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
-		Root: "../..", Dir: t.TempDir(), Store: data, Now: time.Now, Log: slog.New(slog.DiscardHandler), BlobsInMemory: true, HoldEvents: true,
+		Root: "../..", Dir: t.TempDir(), Store: data, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), BlobsInMemory: true, HoldEvents: true,
 		Settings: map[string]string{"Warehouse": "memory:x"}, Engines: engines(t),
 	})
 	if err != nil {
@@ -140,7 +148,8 @@ func TestOperator(t *testing.T) {
 	for name := range settings {
 		every = append(every, name)
 	}
-	full, storage, withPlans := operator(t, settings, every...), operator(t, settings, "LakeStorage"), operator(t, settings, "LakeStorage", "ExportsFile")
+	full, storage, withPlans := operator(t, settings, every...),
+		operator(t, settings, "LakeStorage"), operator(t, settings, "LakeStorage", "ExportsFile")
 	storage.Environment.ReadFile = func(string) ([]byte, error) { return nil, fs.ErrNotExist }
 	tick := func() {
 		t.Helper()
@@ -167,7 +176,8 @@ func TestOperator(t *testing.T) {
 	if _, err := storage.Exports(ctx, "demo", 1); !errors.Is(err, records.ErrNoPlan) {
 		t.Errorf("exports of a plan that never ran: %v", err)
 	}
-	if _, err := full.Start(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "no such plan in the configuration, which has demo") {
+	if _, err := full.Start(ctx, "weekly"); err == nil ||
+		!strings.Contains(err.Error(), "no such plan in the configuration, which has demo") {
 		t.Errorf("start of a plan that there is not: %v", err)
 	}
 	e, err := full.Start(ctx, "demo")
@@ -177,14 +187,16 @@ func TestOperator(t *testing.T) {
 	if s := w.Bus.Stats()["export-steps"]; s.Scheduled+s.Active != 1 {
 		t.Errorf("no poll was sent: %+v", s)
 	}
-	if _, err := full.Start(ctx, "demo"); err == nil || !strings.Contains(err.Error(), "demo-000001 is still exporting") {
+	if _, err := full.Start(ctx, "demo"); err == nil ||
+		!strings.Contains(err.Error(), "demo-000001 is still exporting") {
 		t.Errorf("a second start: %v", err)
 	}
 	if got := atServer(t, w, "demo-000001"); got != http.StatusAccepted {
 		t.Errorf("the job's status is HTTP %d", got)
 	}
 	id, jobs, err := withPlans.Cancel(ctx, "demo")
-	if err != nil || id != "demo-000001" || len(jobs) != 1 || jobs[0].Fate != pipeline.JobCancelled || jobs[0].Err != nil {
+	if err != nil || id != "demo-000001" || len(jobs) != 1 ||
+		jobs[0].Fate != pipeline.JobCancelled || jobs[0].Err != nil {
 		t.Errorf("cancel: %q, %v, %v", id, jobs, err)
 	}
 	if got := atServer(t, w, "demo-000001"); got != http.StatusNotFound {
@@ -196,7 +208,8 @@ func TestOperator(t *testing.T) {
 		"demo-000009": "there is no such export",
 		"weekly":      "plan weekly: there is no such plan in the journal, which has demo",
 	} {
-		if _, _, err := withPlans.Cancel(ctx, name); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := withPlans.Cancel(ctx, name); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("cancel %s: %v, want %q", name, err, want)
 		}
 	}
@@ -207,13 +220,16 @@ func TestOperator(t *testing.T) {
 	if newest().PlanPausedAt.IsZero() {
 		t.Error("the pause is not shown")
 	}
-	if _, err := withPlans.Ask(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "which has demo") {
+	if _, err := withPlans.Ask(ctx, "weekly"); err == nil ||
+		!strings.Contains(err.Error(), "which has demo") {
 		t.Errorf("asked for a plan that there is not: %v", err)
 	}
-	if _, err := storage.Ask(ctx, "weekly"); err == nil || !strings.Contains(err.Error(), "file exports.yaml does not exist") {
+	if _, err := storage.Ask(ctx, "weekly"); err == nil ||
+		!strings.Contains(err.Error(), "file exports.yaml does not exist") {
 		t.Errorf("asked for a plan that nobody knows: %v", err)
 	}
-	if id, err = storage.Ask(ctx, "demo"); err != nil || id != "demo-000002" || newest().State != records.Requested {
+	if id, err = storage.Ask(ctx, "demo"); err != nil || id != "demo-000002" ||
+		newest().State != records.Requested {
 		t.Errorf("ask: %q, %v; %s is %s", id, err, newest().ID, newest().State)
 	}
 	tick()
@@ -221,7 +237,9 @@ func TestOperator(t *testing.T) {
 		t.Errorf("after the tick %s is %s", e.ID, e.State)
 	}
 	// Without the plans the server cannot be reached, so the app's tick ends the job.
-	if _, jobs, err = storage.Cancel(ctx, id); err != nil || len(jobs) != 1 || jobs[0].Fate != pipeline.JobLeft || jobs[0].Err == nil {
+	if _, jobs, err = storage.Cancel(ctx,
+		id); err != nil || len(jobs) != 1 || jobs[0].Fate != pipeline.JobLeft ||
+		jobs[0].Err == nil {
 		t.Errorf("cancel from afar: %v, %v", jobs, err)
 	}
 	if got := atServer(t, w, id); got != http.StatusAccepted {
@@ -253,7 +271,8 @@ func TestOperatorsReadPlansOfTheJournal(t *testing.T) {
 	if id, err := o.Ask(t.Context(), "demo"); err != nil || id != "demo-000001" {
 		t.Errorf("ask: %q, %v", id, err)
 	}
-	if id, jobs, err := o.Cancel(t.Context(), "demo"); err != nil || id != "demo-000001" || len(jobs) > 0 {
+	if id, jobs, err := o.Cancel(t.Context(), "demo"); err != nil || id != "demo-000001" ||
+		len(jobs) > 0 {
 		t.Errorf("cancel: %q, %v, %v", id, jobs, err)
 	}
 }

@@ -42,7 +42,8 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 		ctx, done = untilOrphaned(ctx, os.Getppid, ticks.C)
 		defer done()
 	}
-	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), e.Version, log); err != nil {
+	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), e.Version,
+		log); err != nil {
 		log.Error("handler ended", "error", err)
 		sayOnOneLine(stderr, "the handler ended", strings.Split(err.Error(), "\n"))
 	}
@@ -52,7 +53,9 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 // newLog makes the log of a handler. It clips texts and errors, so that a server's text cannot make
 // an entry long.
 func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: clipAttr}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
+		Level: level, ReplaceAttr: clipAttr,
+	}))
 }
 
 // clipAttr clips the value of an attribute if it is a text or an error. The stack of a panic stays
@@ -89,7 +92,8 @@ func sayOnOneLine(w io.Writer, what string, faults []string) {
 // underHost reports whether the Functions host started this process. Only the host sets these
 // variables; a person who starts a handler by hand sets the port at most.
 func (a *App) underHost() bool {
-	return a.getenv("FUNCTIONS_CUSTOMHANDLER_WORKER_ID") != "" || a.getenv("FUNCTIONS_HTTPWORKER_ID") != ""
+	return a.getenv("FUNCTIONS_CUSTOMHANDLER_WORKER_ID") != "" ||
+		a.getenv("FUNCTIONS_HTTPWORKER_ID") != ""
 }
 
 // parentCheck is the time between two checks of the parent process.
@@ -100,7 +104,9 @@ var errOrphaned = errors.New("the Functions host that started this handler is go
 // untilOrphaned returns a context that ends with errOrphaned when the parent process has ended. A
 // killed host sends its handler no signal and leaves it running, with its memory and its locks; on
 // Unix the handler then gets another parent.
-func untilOrphaned(ctx context.Context, parent func() int, ticks <-chan time.Time) (watched context.Context, done func()) {
+func untilOrphaned(
+	ctx context.Context, parent func() int, ticks <-chan time.Time,
+) (watched context.Context, done func()) {
 	watched, cancel := context.WithCancelCause(ctx)
 	first := parent()
 	go func() {

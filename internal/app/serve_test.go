@@ -23,8 +23,10 @@ func TestNoAttributeOfTheLogIsLongerThanACause(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	long := strings.Repeat("é", 1<<20)
-	newLog(&out, slog.LevelInfo).With("of", long).Error("step failed", "text", long, "error", errors.New(long), "words", []string{long},
-		"stringer", longWord(long), slog.Group("in", "text", long), "n", 7, "stack", strings.Repeat("s", 5000))
+	newLog(&out, slog.LevelInfo).With("of", long).Error("step failed", "text", long, "error",
+		errors.New(long), "words", []string{long},
+		"stringer", longWord(long), slog.Group("in", "text", long), "n", 7, "stack",
+		strings.Repeat("s", 5000))
 	if out.Len() > 8*fault.MaxCause+5000 {
 		t.Errorf("the entry has %d bytes", out.Len())
 	}
@@ -33,7 +35,10 @@ func TestNoAttributeOfTheLogIsLongerThanACause(t *testing.T) {
 		t.Fatal(err)
 	}
 	inner, _ := entry["in"].(map[string]any)
-	for name, value := range map[string]any{"of": entry["of"], "text": entry["text"], "error": entry["error"], "stringer": entry["stringer"], "in.text": inner["text"]} {
+	for name, value := range map[string]any{
+		"of": entry["of"], "text": entry["text"], "error": entry["error"],
+		"stringer": entry["stringer"], "in.text": inner["text"],
+	} {
 		if text, _ := value.(string); !strings.HasPrefix(text, "éé") || len(text) > fault.MaxCause {
 			t.Errorf("%s has %d bytes", name, len(text))
 		}
@@ -67,7 +72,10 @@ func TestOrphanedHandlerStops(t *testing.T) {
 func TestFailedStartTellsItsReasonOnOneLineOfStderr(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer
-	if code := Serve(t.Context(), Environment{Now: time.Now, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no file") }}, io.Discard, &stderr); code != 1 {
+	if code := Serve(t.Context(),
+		Environment{Now: time.Now, ReadFile: func(string) ([]byte, error) {
+			return nil, errors.New("no file")
+		}}, io.Discard, &stderr); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
 	said := stderr.String()

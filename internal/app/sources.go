@@ -55,8 +55,10 @@ func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Sourc
 
 func (a *App) sourceOptions(s config.Source) (bulkfhir.Options, error) {
 	o := bulkfhir.Options{
-		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, ReferenceBase: s.ReferenceBase, MaxCount: s.MaxCount, Parallel: s.IsParallel,
-		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles, Downloads: s.Downloads, StatusHosts: s.StatusHosts,
+		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, ReferenceBase: s.ReferenceBase,
+		MaxCount: s.MaxCount, Parallel: s.IsParallel,
+		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles,
+		Downloads: s.Downloads, StatusHosts: s.StatusHosts,
 		LineLimit: a.config.LineLimit, Landing: a.lake.Landing, Now: a.now,
 	}
 	if s.Dialect == config.DialectAzure {
@@ -86,7 +88,9 @@ func (a *App) signIn(s config.Source) (tokenFunc, renewFunc, error) {
 // SignIn returns functions that get a bearer token for the FHIR server at base, and that replace a
 // refused token; both are nil when the server needs none. It reads the secret of s, not its file;
 // allowPrivate permits a sign-in server at a private address.
-func SignIn(base string, s config.Auth, allowPrivate bool, now func() time.Time) (tokenFunc, renewFunc, error) {
+func SignIn(
+	base string, s config.Auth, allowPrivate bool, now func() time.Time,
+) (tokenFunc, renewFunc, error) {
 	client := auth.Client{
 		BaseURL: base, TokenURL: s.TokenURL, ClientID: s.ClientID, Scope: s.Scope, Now: now,
 		HTTP: bulkfhir.Guarded(allowPrivate, now, base, s.TokenURL),
@@ -139,11 +143,17 @@ func (a *App) secret(s config.Auth) (config.Secret, error) {
 	}
 	data, err := a.read(s.SecretFile)
 	if err != nil {
-		return config.Secret{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("auth: read the secret: %w", err)}
+		return config.Secret{}, &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err: fmt.Errorf("auth: read the secret: %w", err),
+		}
 	}
 	text := strings.TrimSpace(string(data))
 	if text == "" {
-		return config.Secret{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("auth: the file %s is empty", s.SecretFile)}
+		return config.Secret{}, &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err: fmt.Errorf("auth: the file %s is empty", s.SecretFile),
+		}
 	}
 	return config.NewSecret(text), nil
 }

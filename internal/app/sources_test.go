@@ -20,7 +20,8 @@ import (
 
 func testApp(t *testing.T, files map[string]string) *App {
 	t.Helper()
-	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{ConnectionString: "UseDevelopmentStorage=true"}})
+	clients, err := azure.Connect(
+		azure.Settings{Storage: azure.Account{ConnectionString: "UseDevelopmentStorage=true"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,28 +59,46 @@ func TestEverySignInIsWired(t *testing.T) {
 		fails string
 		none  bool
 	}{
-		"none":              {auth: config.Auth{Kind: config.AuthNone}, none: true},
-		"managed identity":  {auth: config.Auth{Kind: config.AuthManagedIdentity, Audience: base}},
-		"client credential": {auth: config.Auth{Kind: config.AuthClientCredential, Audience: base, TenantID: "t", ClientID: "c", Secret: config.NewSecret("hunter2")}},
-		"smart":             {auth: config.Auth{Kind: config.AuthSMART, ClientID: "c", KeyID: "k", SecretFile: "key.pem"}},
-		"smart without kid": {auth: config.Auth{Kind: config.AuthSMART, ClientID: "c", SecretFile: "key.pem"}, fails: "keyId"},
-		"client secret":     {auth: config.Auth{Kind: config.AuthClientSecret, ClientID: "c", Secret: config.NewSecret("hunter2")}},
-		"bearer":            {auth: config.Auth{Kind: config.AuthBearer, SecretFile: "token"}},
-		"a missing file":    {auth: config.Auth{Kind: config.AuthBearer, SecretFile: "gone"}, fails: "read the secret"},
-		"an empty file":     {auth: config.Auth{Kind: config.AuthBearer, SecretFile: "empty"}, fails: "is empty"},
-		"an unknown kind":   {auth: config.Auth{Kind: "password"}, fails: "unknown kind"},
+		"none":             {auth: config.Auth{Kind: config.AuthNone}, none: true},
+		"managed identity": {auth: config.Auth{Kind: config.AuthManagedIdentity, Audience: base}},
+		"client credential": {auth: config.Auth{
+			Kind: config.AuthClientCredential, Audience: base, TenantID: "t", ClientID: "c",
+			Secret: config.NewSecret("hunter2"),
+		}},
+		"smart": {auth: config.Auth{
+			Kind: config.AuthSMART, ClientID: "c", KeyID: "k", SecretFile: "key.pem",
+		}},
+		"smart without kid": {
+			auth:  config.Auth{Kind: config.AuthSMART, ClientID: "c", SecretFile: "key.pem"},
+			fails: "keyId",
+		},
+		"client secret": {auth: config.Auth{
+			Kind: config.AuthClientSecret, ClientID: "c", Secret: config.NewSecret("hunter2"),
+		}},
+		"bearer": {auth: config.Auth{Kind: config.AuthBearer, SecretFile: "token"}},
+		"a missing file": {
+			auth:  config.Auth{Kind: config.AuthBearer, SecretFile: "gone"},
+			fails: "read the secret",
+		},
+		"an empty file": {
+			auth: config.Auth{Kind: config.AuthBearer, SecretFile: "empty"}, fails: "is empty",
+		},
+		"an unknown kind": {auth: config.Auth{Kind: "password"}, fails: "unknown kind"},
 	} {
 		token, _, err := a.signIn(config.Source{URL: base, Auth: c.auth})
 		switch {
 		case c.fails != "":
-			if fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), c.fails) || strings.Contains(err.Error(), "hunter2") {
+			if fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), c.fails) ||
+				strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: %v, want a permanent error with %q", name, err, c.fails)
 			}
 		case err != nil || (token == nil) != c.none:
 			t.Errorf("%s: token %v, %v", name, token != nil, err)
 		}
 	}
-	token, _, err := a.signIn(config.Source{Auth: config.Auth{Kind: config.AuthBearer, SecretFile: "token"}})
+	token, _, err := a.signIn(config.Source{Auth: config.Auth{
+		Kind: config.AuthBearer, SecretFile: "token",
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +112,14 @@ func TestSourcesOfPlans(t *testing.T) {
 	a := testApp(t, nil)
 	exports := config.Exports{
 		Sources: map[string]config.Source{
-			"clinic": {Name: "clinic", URL: "https://clinic.example", Dialect: config.DialectAzure, Auth: config.Auth{Kind: config.AuthNone}},
-			"ehr":    {Name: "ehr", URL: "https://ehr.example/fhir", Dialect: config.DialectBulk, Auth: config.Auth{Kind: config.AuthNone}},
+			"clinic": {
+				Name: "clinic", URL: "https://clinic.example", Dialect: config.DialectAzure,
+				Auth: config.Auth{Kind: config.AuthNone},
+			},
+			"ehr": {
+				Name: "ehr", URL: "https://ehr.example/fhir", Dialect: config.DialectBulk,
+				Auth: config.Auth{Kind: config.AuthNone},
+			},
 		},
 		SourceOf:   map[string]string{"a": "clinic", "b": "ehr", "c": "ehr", "d": "ehr"},
 		PatientsOf: map[string][]string{"d": {"p1"}},

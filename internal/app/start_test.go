@@ -15,7 +15,8 @@ import (
 func environment(settings ...string) app.Environment {
 	return app.Environment{
 		Environ: append([]string{
-			"Warehouse=sqlserver://127.0.0.1?database=fhir", "LakeStorage=UseDevelopmentStorage=true", "ExportsFile=../../exports.sample.yaml",
+			"Warehouse=sqlserver://127.0.0.1?database=fhir",
+			"LakeStorage=UseDevelopmentStorage=true", "ExportsFile=../../exports.sample.yaml",
 			"ServiceBusConnection=Endpoint=sb://127.0.0.1;SharedAccessKeyName=k;SharedAccessKey=s;UseDevelopmentEmulator=true",
 		}, settings...),
 		ReadFile: os.ReadFile, Now: time.Now, Engines: open.Engines(),
@@ -38,7 +39,8 @@ func TestAStartCompilesNoBundledViews(t *testing.T) {
 func TestAWrongViewOfAFolderIsFoundAtTheStart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "mine.json"), []byte(`{"resourceType":"ViewDefinition","resource":"Patient","name":"mine","select":[{"column":[{"name":"x","path":"nothing("}]}]}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "mine.json"),
+		[]byte(`{"resourceType":"ViewDefinition","resource":"Patient","name":"mine","select":[{"column":[{"name":"x","path":"nothing("}]}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := app.New(environment("ViewsFolder="+folder), slog.New(slog.DiscardHandler))

@@ -145,7 +145,9 @@ func (s *scanner) next() (byte, error) {
 		if err != nil {
 			return 0, err
 		}
-		if i := bytes.IndexFunc(w, func(r rune) bool { return r != ' ' && r != '\t' && r != '\n' && r != '\r' }); i >= 0 {
+		if i := bytes.IndexFunc(w, func(r rune) bool {
+			return r != ' ' && r != '\t' && r != '\n' && r != '\r'
+		}); i >= 0 {
 			s.discard(i)
 			return w[i], nil
 		}

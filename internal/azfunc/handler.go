@@ -51,9 +51,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	switch {
 	case r.Header.Get("Origin") != "" || !isLoopback(r.Host):
-		h.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused: it does not come from the Functions host",
-			slog.String("function", clip(name)), slog.Bool("origin", r.Header.Get("Origin") != ""), slog.Bool("loopback", isLoopback(r.Host)))
-		refuse(w, http.StatusForbidden, "forbidden: only the Functions host on this machine may call this port", "")
+		h.log.LogAttrs(r.Context(), slog.LevelWarn,
+			"request refused: it does not come from the Functions host",
+			slog.String("function", clip(name)), slog.Bool("origin", r.Header.Get("Origin") != ""),
+			slog.Bool("loopback", isLoopback(r.Host)))
+		refuse(w, http.StatusForbidden,
+			"forbidden: only the Functions host on this machine may call this port", "")
 	case name == "":
 		answer(w, http.StatusOK, success)
 	case h.funcs[name] == nil:
@@ -86,7 +89,8 @@ func isLoopback(host string) bool {
 
 func (h *handler) unknown(w http.ResponseWriter, r *http.Request, name string) {
 	known := slices.Sorted(maps.Keys(h.funcs))
-	h.log.LogAttrs(r.Context(), slog.LevelError, "unknown function: its folder is deployed, but this program has no route of that name",
+	h.log.LogAttrs(r.Context(), slog.LevelError,
+		"unknown function: its folder is deployed, but this program has no route of that name",
 		slog.String("function", clip(name)),
 		slog.String("invocation", clip(r.Header.Get(headerInvocation))),
 		slog.Any("known", known),
@@ -132,11 +136,13 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 		line(r.Context(), slog.LevelInfo, "ok")
 		answer(w, http.StatusOK, success)
 	case errors.As(err, &p):
-		line(r.Context(), slog.LevelError, "panic", slog.String("error", p.Error()), slog.String("stack", p.stack))
+		line(r.Context(), slog.LevelError, "panic", slog.String("error", p.Error()),
+			slog.String("stack", p.stack))
 		refuse(w, http.StatusInternalServerError, "panic", in.ID)
 	default:
 		class := fault.Of(err).String()
-		line(r.Context(), slog.LevelError, "failed", slog.String("class", class), slog.String("error", err.Error()))
+		line(r.Context(), slog.LevelError, "failed", slog.String("class", class),
+			slog.String("error", err.Error()))
 		refuse(w, http.StatusInternalServerError, class, in.ID)
 	}
 }
@@ -170,7 +176,8 @@ func call(ctx context.Context, f Func, in Invocation) (err error) {
 // answer writes a JSON body.
 func answer(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // so that a flush completes the answer
+	// so that a flush completes the answer
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	// The host may have disconnected, and then needs no answer.
 	_, _ = io.WriteString(w, body)
@@ -179,7 +186,9 @@ func answer(w http.ResponseWriter, status int, body string) {
 // refuse answers a failure. The host discards the body, which helps people who use curl and holds
 // no error text.
 func refuse(w http.ResponseWriter, status int, what, invocation string) {
-	b, err := json.Marshal(map[string]string{"error": what, "invocation": invocation, "see": "the log of the handler"})
+	b, err := json.Marshal(map[string]string{
+		"error": what, "invocation": invocation, "see": "the log of the handler",
+	})
 	if err != nil { // marshalling strings cannot fail
 		b = []byte("{}")
 	}

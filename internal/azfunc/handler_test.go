@@ -68,12 +68,17 @@ func stepping() func() time.Time {
 func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 	t.Parallel()
 	funcs := map[string]Func{
-		"Good":   func(context.Context, Invocation) error { return nil },
-		"Later":  func(context.Context, Invocation) error { return errors.New("broken pipe") },
-		"Never":  func(context.Context, Invocation) error { return fault.Permanentf("no such container") },
+		"Good":  func(context.Context, Invocation) error { return nil },
+		"Later": func(context.Context, Invocation) error { return errors.New("broken pipe") },
+		"Never": func(context.Context, Invocation) error {
+			return fault.Permanentf("no such container")
+		},
 		"Panics": func(context.Context, Invocation) error { panic("Mr. Smith has the flu") },
-		"Index":  func(_ context.Context, in Invocation) error { _ = in.ID[len(in.ID):][0]; return nil },
-		"Abort":  func(context.Context, Invocation) error { panic(http.ErrAbortHandler) },
+		"Index": func(_ context.Context, in Invocation) error {
+			_ = in.ID[len(in.ID):][0]
+			return nil
+		},
+		"Abort": func(context.Context, Invocation) error { panic(http.ErrAbortHandler) },
 	}
 	const body = `{"Data":{"x":1},"Metadata":{}}`
 	for name, tt := range map[string]struct {
@@ -81,24 +86,59 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 		status             int
 		want               map[string]any // attributes of the one log line; nil means no line
 	}{
-		"ok":        {"POST", "/Good", body, 200, map[string]any{"level": "INFO", "function": "Good", "outcome": "ok"}},
-		"transient": {"POST", "/Later", body, 500, map[string]any{"level": "ERROR", "function": "Later", "outcome": "failed", "class": "transient", "error": "broken pipe"}},
-		"permanent": {"POST", "/Never", body, 500, map[string]any{"level": "ERROR", "function": "Never", "outcome": "failed", "class": "permanent", "error": "no such container"}},
+		"ok": {
+			"POST", "/Good", body, 200,
+			map[string]any{"level": "INFO", "function": "Good", "outcome": "ok"},
+		},
+		"transient": {
+			"POST", "/Later", body, 500,
+			map[string]any{
+				"level": "ERROR", "function": "Later", "outcome": "failed", "class": "transient",
+				"error": "broken pipe",
+			},
+		},
+		"permanent": {
+			"POST", "/Never", body, 500,
+			map[string]any{
+				"level": "ERROR", "function": "Never", "outcome": "failed", "class": "permanent",
+				"error": "no such container",
+			},
+		},
 		"panic, whose value may be health data": {"POST", "/Panics", body, 500, map[string]any{
-			"level": "ERROR", "function": "Panics", "outcome": "panic", "error": "panic: a value of type string",
+			"level": "ERROR", "function": "Panics", "outcome": "panic",
+			"error": "panic: a value of type string",
 		}},
 		"panic of the runtime": {"POST", "/Index", body, 500, map[string]any{
-			"level": "ERROR", "function": "Index", "outcome": "panic", "error": "panic: runtime error: index out of range [0] with length 0",
+			"level": "ERROR", "function": "Index", "outcome": "panic",
+			"error": "panic: runtime error: index out of range [0] with length 0",
 		}},
-		"panic of net/http": {"POST", "/Abort", body, 500, map[string]any{"level": "ERROR", "outcome": "panic"}},
-		"unreadable":        {"POST", "/Good", `{"Data":`, 400, map[string]any{"level": "ERROR", "function": "Good", "outcome": "unreadable", "error": "the body ends too early"}},
-		"empty":             {"POST", "/Good", ``, 400, map[string]any{"outcome": "unreadable"}},
-		"unknown":           {"POST", "/Gone", body, 404, map[string]any{"level": "ERROR", "function": "Gone", "outcome": "unknown function", "known": []any{"Abort", "Good", "Index", "Later", "Never", "Panics"}}},
-		"route is exact":    {"POST", "/Good/", body, 404, map[string]any{"function": "Good/"}},
-		"case is exact":     {"POST", "/good", body, 404, map[string]any{"function": "good"}},
-		"only POST":         {"GET", "/Good", ``, 405, map[string]any{"level": "WARN", "function": "Good"}},
-		"probe":             {"GET", "/", ``, 200, nil},
-		"probe by HEAD":     {"HEAD", "/", ``, 200, nil},
+		"panic of net/http": {
+			"POST", "/Abort", body, 500,
+			map[string]any{"level": "ERROR", "outcome": "panic"},
+		},
+		"unreadable": {
+			"POST", "/Good", `{"Data":`, 400,
+			map[string]any{
+				"level": "ERROR", "function": "Good", "outcome": "unreadable",
+				"error": "the body ends too early",
+			},
+		},
+		"empty": {"POST", "/Good", ``, 400, map[string]any{"outcome": "unreadable"}},
+		"unknown": {
+			"POST", "/Gone", body, 404,
+			map[string]any{
+				"level": "ERROR", "function": "Gone", "outcome": "unknown function",
+				"known": []any{"Abort", "Good", "Index", "Later", "Never", "Panics"},
+			},
+		},
+		"route is exact": {"POST", "/Good/", body, 404, map[string]any{"function": "Good/"}},
+		"case is exact":  {"POST", "/good", body, 404, map[string]any{"function": "good"}},
+		"only POST": {
+			"GET", "/Good", ``, 405,
+			map[string]any{"level": "WARN", "function": "Good"},
+		},
+		"probe":         {"GET", "/", ``, 200, nil},
+		"probe by HEAD": {"HEAD", "/", ``, 200, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +154,8 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 			if got := w.Header().Get("Content-Type"); got != "application/json" {
 				t.Errorf("content type %q", got)
 			}
-			if got := w.Body.String(); tt.status == 200 && got != `{"Outputs":{},"Logs":[],"ReturnValue":null}` {
+			if got := w.Body.String(); tt.status == 200 &&
+				got != `{"Outputs":{},"Logs":[],"ReturnValue":null}` {
 				t.Errorf("body %s", got)
 			}
 			var object map[string]any
@@ -132,7 +173,8 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 				t.Fatalf("logged %d lines: %v", len(got), got)
 			}
 			if got[0]["msg"] == "invocation" {
-				if got[0]["invocation"] != "inv-1" || got[0]["duration"] != float64(50*time.Millisecond) {
+				if got[0]["invocation"] != "inv-1" ||
+					got[0]["duration"] != float64(50*time.Millisecond) {
 					t.Errorf("the line lacks id or duration: %v", got[0])
 				}
 			}
@@ -141,7 +183,8 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 					t.Errorf("%s: %s", k, diff)
 				}
 			}
-			if text, _ := json.Marshal(got); bytes.Contains(text, []byte("Smith")) || strings.Contains(w.Body.String(), "Smith") {
+			if text, _ := json.Marshal(got); bytes.Contains(text, []byte("Smith")) ||
+				strings.Contains(w.Body.String(), "Smith") {
 				t.Error("the value of the panic got out")
 			}
 		})
@@ -151,8 +194,12 @@ func TestHandlerAnswersAndLogsOneLine(t *testing.T) {
 func TestHandlerGivesTheFuncTheInvocation(t *testing.T) {
 	t.Parallel()
 	var got Invocation
-	h := Handler(map[string]Func{PollExport: func(_ context.Context, in Invocation) error { got = in; return nil }}, slog.New(slog.DiscardHandler), stepping())
-	r := fromHost(t, "POST", "/PollExport", strings.NewReader(`{"Data":{"message":"aGk="},"Metadata":{"MessageId":"\"m\""}}`))
+	h := Handler(map[string]Func{PollExport: func(_ context.Context, in Invocation) error {
+		got = in
+		return nil
+	}}, slog.New(slog.DiscardHandler), stepping())
+	r := fromHost(t, "POST", "/PollExport",
+		strings.NewReader(`{"Data":{"message":"aGk="},"Metadata":{"MessageId":"\"m\""}}`))
 	r.Header.Set("X-Azure-Functions-InvocationId", "i-7")
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	m, err := got.Message()
@@ -168,8 +215,12 @@ func TestHandlerSaysHowMuchOfAPushedBlobItSkipped(t *testing.T) {
 	t.Parallel()
 	var lines logLines
 	var events []BlobEvent
-	h := Handler(map[string]Func{BlobLoaded: func(_ context.Context, in Invocation) (err error) { events, err = in.BlobEvents(); return err }}, lines.logger(), stepping())
-	body := io.MultiReader(strings.NewReader(`{"Data":{"blob":"`), repeat("QUJD", 32<<20), strings.NewReader(`"},"Metadata":{"Uri":"\"u\""}}`))
+	h := Handler(map[string]Func{BlobLoaded: func(_ context.Context, in Invocation) (err error) {
+		events, err = in.BlobEvents()
+		return err
+	}}, lines.logger(), stepping())
+	body := io.MultiReader(strings.NewReader(`{"Data":{"blob":"`), repeat("QUJD", 32<<20),
+		strings.NewReader(`"},"Metadata":{"Uri":"\"u\""}}`))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, fromHost(t, "POST", "/BlobLoaded", body))
 	if w.Code != 200 || len(events) != 1 || events[0].URL != "u" {
@@ -201,7 +252,8 @@ func TestServeAnswersRunningInvocationsAtAStopAndKeepsThePortOpen(t *testing.T) 
 	served := make(chan error, 1)
 	go func() { served <- serve(ctx, l, h, "v1.2.3", lines.logger()) }()
 	post := func(ctx context.Context) (int, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.Addr().String()+"/Long", strings.NewReader(`{"Data":{}}`))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+			"http://"+l.Addr().String()+"/Long", strings.NewReader(`{"Data":{}}`))
 		if err != nil {
 			return 0, err
 		}
@@ -303,7 +355,8 @@ func TestOnlyTheHostMayCall(t *testing.T) {
 			called++
 			return nil
 		}}, slog.New(slog.DiscardHandler), func() time.Time { return time.Time{} })
-		r := fromHost(t, http.MethodPost, "/PollExport", strings.NewReader(`{"Data":{"message":"aGk="}}`))
+		r := fromHost(t, http.MethodPost, "/PollExport",
+			strings.NewReader(`{"Data":{"message":"aGk="}}`))
 		r.Host = c.host
 		if c.origin != "" {
 			r.Header.Set("Origin", c.origin)
@@ -311,7 +364,8 @@ func TestOnlyTheHostMayCall(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if called != c.calls || (c.calls == 0) != (w.Code == http.StatusForbidden) {
-			t.Errorf("Host %q, Origin %q: called %d times, HTTP %d", c.host, c.origin, called, w.Code)
+			t.Errorf("Host %q, Origin %q: called %d times, HTTP %d", c.host, c.origin, called,
+				w.Code)
 		}
 	}
 }

@@ -73,7 +73,9 @@ func (in Invocation) Message() (Message, error) {
 		return Message{}, err
 	}
 	if v.skipped > 0 {
-		return Message{}, fault.BadDataf("the message has about %d bytes, more than the %d that are taken", v.skipped, maxValue)
+		return Message{},
+			fault.BadDataf("the message has about %d bytes, more than the %d that are taken",
+				v.skipped, maxValue)
 	}
 	m := Message{
 		Body:          messageBody(v),
@@ -159,7 +161,8 @@ func (in Invocation) BlobEvents() ([]BlobEvent, error) {
 	for i, raw := range list {
 		e, ok := storageEvent(Value{raw: raw})
 		if !ok {
-			return nil, fault.BadDataf("not a storage event: item %d of %d has no data.url", i+1, len(list))
+			return nil, fault.BadDataf("not a storage event: item %d of %d has no data.url", i+1,
+				len(list))
 		}
 		events = append(events, e)
 	}

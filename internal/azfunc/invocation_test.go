@@ -68,7 +68,9 @@ func TestMessageBodyIsWhatWasSentWhateverTheBindingMadeOfIt(t *testing.T) {
 func TestMessageOfBinaryBytesThatAreNoText(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"\x00\xff\xfe", "", "nul", "12", "\xef\xbb\xbf{}"} {
-		m, err := read(t, `{"Data":{"message":"`+base64.StdEncoding.EncodeToString([]byte(body))+`"},"Metadata":null}`).Message()
+		m, err := read(t,
+			`{"Data":{"message":"`+base64.StdEncoding.EncodeToString([]byte(body))+
+				`"},"Metadata":null}`).Message()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +83,8 @@ func TestMessageOfBinaryBytesThatAreNoText(t *testing.T) {
 func TestTriggerOfAnotherNameIsBadDataThatNamesBoth(t *testing.T) {
 	t.Parallel()
 	_, err := read(t, `{"Data":{"msg":"e30="},"Metadata":{}}`).Message()
-	if fault.Of(err) != fault.BadData || !strings.Contains(err.Error(), `"message"`) || !strings.Contains(err.Error(), `"msg"`) {
+	if fault.Of(err) != fault.BadData || !strings.Contains(err.Error(), `"message"`) ||
+		!strings.Contains(err.Error(), `"msg"`) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := read(t, `{"Data":{"timer":null}}`).Timer(); fault.Of(err) != fault.BadData {
@@ -105,14 +108,19 @@ func TestTimer(t *testing.T) {
 			`{"ScheduleStatus":{"Last":"0001-01-01T00:00:00","Next":"2026-11-23T06:00:00","LastUpdated":"0001-01-01T00:00:00+00:00"},"IsPastDue":false}`,
 			Timer{Next: next},
 		},
-		"no monitor":   {`{"ScheduleStatus":null,"IsPastDue":"False"}`, Timer{}},
-		"in a string":  {`"{\"IsPastDue\":\"True\"}"`, Timer{PastDue: true}},
-		"in camelCase": {`{"isPastDue":true,"scheduleStatus":{"next":"11/23/2026 06:00:00"}}`, Timer{PastDue: true, Next: next}},
-		"empty":        {`{}`, Timer{}},
+		"no monitor":  {`{"ScheduleStatus":null,"IsPastDue":"False"}`, Timer{}},
+		"in a string": {`"{\"IsPastDue\":\"True\"}"`, Timer{PastDue: true}},
+		"in camelCase": {
+			`{"isPastDue":true,"scheduleStatus":{"next":"11/23/2026 06:00:00"}}`,
+			Timer{PastDue: true, Next: next},
+		},
+		"empty": {`{}`, Timer{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := read(t, `{"Data":{"timer":`+tt.data+`},"Metadata":{"sys":{"MethodName":"TimerExport"}}}`).Timer()
+			got, err := read(t,
+				`{"Data":{"timer":`+tt.data+
+					`},"Metadata":{"sys":{"MethodName":"TimerExport"}}}`).Timer()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +138,10 @@ func TestBlobEventsFromEveryTrigger(t *testing.T) {
 		ID: "e1", Type: "Microsoft.Storage.BlobCreated", API: "FlushWithClose",
 		URL: "https://acct/ndjson/run1/Patient.ndjson", ETag: "0x8D", Length: 1234567, Time: at,
 	}
-	pushed := BlobEvent{URL: "http://127.0.0.1:10000/a/ndjson/run1/P.ndjson", ETag: "0x1", Length: 77, Time: at.Truncate(time.Second)}
+	pushed := BlobEvent{
+		URL: "http://127.0.0.1:10000/a/ndjson/run1/P.ndjson", ETag: "0x1", Length: 77,
+		Time: at.Truncate(time.Second),
+	}
 	const pushedMetadata = `"Metadata":{"Uri":"\"http://127.0.0.1:10000/a/ndjson/run1/P.ndjson\"","name":"\"run1/P.ndjson\"",` +
 		`"Properties":{"LastModified":"2026-11-23T05:00:00+00:00","ContentLength":77,"ETag":"\"0x1\""},"Metadata":{"job":"j1"},"sys":{}}`
 	b64 := base64.StdEncoding.EncodeToString
@@ -138,9 +149,14 @@ func TestBlobEventsFromEveryTrigger(t *testing.T) {
 		body string
 		want []BlobEvent
 	}{
-		"service bus message": {`{"Data":{"message":"` + b64([]byte(eventText)) + `"},"Metadata":{"Uri":"\"x\""}}`, []BlobEvent{event}},
-		"array in a message":  {`{"Data":{"message":"` + b64([]byte("["+eventText+","+eventText+"]")) + `"}}`, []BlobEvent{event, event}},
-		"event grid":          {`{"Data":{"event":` + eventText + `},"Metadata":{"data":{}}}`, []BlobEvent{event}},
+		"service bus message": {`{"Data":{"message":"` + b64([]byte(eventText)) +
+			`"},"Metadata":{"Uri":"\"x\""}}`, []BlobEvent{event}},
+		"array in a message": {`{"Data":{"message":"` +
+			b64([]byte("["+eventText+","+eventText+"]")) + `"}}`, []BlobEvent{event, event}},
+		"event grid": {
+			`{"Data":{"event":` + eventText + `},"Metadata":{"data":{}}}`,
+			[]BlobEvent{event},
+		},
 		"cloud event": {
 			`{"Data":{"event":{"specversion":"1.0","id":"e1","type":"Microsoft.Storage.BlobCreated","time":"2026-11-23T05:00:00.1234567Z","data":{"api":"FlushWithClose","contentLength":"1234567","eTag":"\"0x8D\"","url":"https://acct/ndjson/run1/Patient.ndjson"}}}}`,
 			[]BlobEvent{event},
@@ -148,10 +164,15 @@ func TestBlobEventsFromEveryTrigger(t *testing.T) {
 		"pushed blob":   {`{"Data":{"blob":"AAAA"},` + pushedMetadata + `}`, []BlobEvent{pushed}},
 		"deferred blob": {`{"Data":{"blob":{"Version":"1.0","Source":"AzureStorageBlobs","Content":{},"ContentType":"application/json"}},` + pushedMetadata + `}`, []BlobEvent{pushed}},
 		"deferred blob as the real host has it": {
-			strings.ReplaceAll(`{"Data":{"blob":{"Version":"1.0","Source":"AzureStorageBlobs","Content":{}}},`+pushedMetadata+`}`, `"\"0x1\""`, `{}`),
+			strings.ReplaceAll(
+				`{"Data":{"blob":{"Version":"1.0","Source":"AzureStorageBlobs","Content":{}}},`+
+					pushedMetadata+`}`, `"\"0x1\""`, `{}`),
 			[]BlobEvent{{URL: pushed.URL, Length: 77, Time: pushed.Time}},
 		},
-		"length not said":     {`{"Data":{"event":{"data":{"url":"u"}}}}`, []BlobEvent{{URL: "u", Length: -1}}},
+		"length not said": {
+			`{"Data":{"event":{"data":{"url":"u"}}}}`,
+			[]BlobEvent{{URL: "u", Length: -1}},
+		},
 		"empty array is none": {`{"Data":{"event":[]}}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -169,8 +190,13 @@ func TestBlobEventsFromEveryTrigger(t *testing.T) {
 
 func TestWhatIsNoStorageEventIsBadDataAndIsNotQuoted(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{`secret`, `"secret"`, `{"secret":1}`, `[{"data":{"url":"u"}},"secret"]`, `{"data":"secret"}`, ``, `[1`} {
-		_, err := read(t, `{"Data":{"message":"`+base64.StdEncoding.EncodeToString([]byte(body))+`"}}`).BlobEvents()
+	for _, body := range []string{
+		`secret`, `"secret"`, `{"secret":1}`, `[{"data":{"url":"u"}},"secret"]`,
+		`{"data":"secret"}`, ``, `[1`,
+	} {
+		_, err := read(t,
+			`{"Data":{"message":"`+base64.StdEncoding.EncodeToString([]byte(body))+
+				`"}}`).BlobEvents()
 		if fault.Of(err) != fault.BadData {
 			t.Errorf("%s: got %v", body, err)
 		}
@@ -196,7 +222,8 @@ func TestDecodeRefusesWhatIsNoInvocation(t *testing.T) {
 		"bad literal":      `{"Data":{"a":nope}}`,
 		"bad escape":       `{"Data":{"a":"\x"}}`,
 		"no comma":         `{"Data":{"a":1 "b":2}}`,
-		"too deep":         `{"Data":{"a":` + strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1) + `}}`,
+		"too deep": `{"Data":{"a":` + strings.Repeat("[", maxDepth+1) +
+			strings.Repeat("]", maxDepth+1) + `}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,7 +267,8 @@ func TestHugeValuesAreStreamedPastInBoundedMemory(t *testing.T) {
 		"nested":         wrap(`[`, repeat(`{"a":["b"]},`, size), `1]`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := io.MultiReader(strings.NewReader(`{"Data":{"x":`), value, strings.NewReader(`},"Metadata":{"Uri":"\"u\""}}`))
+			in := io.MultiReader(strings.NewReader(`{"Data":{"x":`), value,
+				strings.NewReader(`},"Metadata":{"Uri":"\"u\""}}`))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			b, err := decode(in)
@@ -280,7 +308,8 @@ func TestKeptValuesShareABudget(t *testing.T) {
 		if i > 0 {
 			text.WriteByte(',')
 		}
-		text.WriteString(`"k` + string(rune('a'+i)) + `":"` + strings.Repeat("x", maxValue-10) + `"`)
+		text.WriteString(`"k` + string(rune('a'+i)) + `":"` + strings.Repeat("x", maxValue-10) +
+			`"`)
 	}
 	text.WriteString(`}}`)
 	kept := 0
@@ -303,7 +332,8 @@ func TestReadErrorsAreKept(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"Data":{"timer":{"IsPastDue":false,"ScheduleStatus":{"Last":"0001-01-01T00:00:00"}}},"Metadata":{"sys":{}}}`))
-	f.Add([]byte(`{"Data":{"message":"\"{\\\"jobId\\\":\\\"j1\\\"}\""},"Metadata":{` + sbMetadata + `}}`))
+	f.Add([]byte(`{"Data":{"message":"\"{\\\"jobId\\\":\\\"j1\\\"}\""},"Metadata":{` + sbMetadata +
+		`}}`))
 	f.Add([]byte(`{"Data":{"event":` + eventText + `},"Metadata":{"data":{}}}`))
 	f.Add([]byte(`{"Data":{"blob":"AA=="},"Metadata":{"Uri":"\"u\"","Properties":{"ContentLength":"1e3"}}}`))
 	f.Add([]byte(`{"a":[[[{"b":"\u00e4\\"}]]],"Data":null}`))
@@ -348,12 +378,14 @@ func sameAsEncodingJSON(t *testing.T, text []byte, got body) {
 		return
 	}
 	for name, raw := range want.Data {
-		if v := got.data[name]; name != "" && len(name) < maxName && v.Skipped() == 0 && !bytes.Equal(compact(t, raw), compact(t, v.raw)) {
+		if v := got.data[name]; name != "" && len(name) < maxName && v.Skipped() == 0 &&
+			!bytes.Equal(compact(t, raw), compact(t, v.raw)) {
 			t.Errorf("Data %q: got %s, want %s", name, v.raw, raw)
 		}
 	}
 	for name, raw := range want.Metadata {
-		if v := got.metadata[name]; name != "" && len(name) < maxName && v.Skipped() == 0 && !bytes.Equal(compact(t, raw), compact(t, v.raw)) {
+		if v := got.metadata[name]; name != "" && len(name) < maxName && v.Skipped() == 0 &&
+			!bytes.Equal(compact(t, raw), compact(t, v.raw)) {
 			t.Errorf("Metadata %q: got %s, want %s", name, v.raw, raw)
 		}
 	}

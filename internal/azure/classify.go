@@ -39,26 +39,33 @@ func classifyBlob(err error, container, role string) error {
 	if !errors.As(err, &re) {
 		return classifyTransport(err)
 	}
-	f := &fault.Error{Class: fault.Transient, Err: responseError(re), After: retryAfter(re.RawResponse)}
+	f := &fault.Error{
+		Class: fault.Transient, Err: responseError(re), After: retryAfter(re.RawResponse),
+	}
 	switch {
 	case re.StatusCode == http.StatusUnauthorized:
 		f.Class = fault.Permanent
 		f.Remedy = "check the storage connection string, or that this app has an identity"
 	case re.StatusCode == http.StatusForbidden:
 		f.Class = fault.Permanent
-		f.Remedy = fmt.Sprintf("give this app's identity the role %q on container %q and let the account's firewall admit it; a new role takes minutes to work",
+		f.Remedy = fmt.Sprintf(
+			"give this app's identity the role %q on container %q and let the account's firewall admit it; a new role takes minutes to work",
 			role, container)
 	case hasCode(re, bloberror.ContainerNotFound):
 		f.Class = fault.Permanent
-		f.Remedy = fmt.Sprintf("create container %q, or correct its name in the settings", container)
-	case hasCode(re, bloberror.ContainerBeingDeleted, bloberror.InvalidBlockList, bloberror.InvalidBlobOrBlock,
+		f.Remedy = fmt.Sprintf("create container %q, or correct its name in the settings",
+			container)
+	case hasCode(re, bloberror.ContainerBeingDeleted, bloberror.InvalidBlockList,
+		bloberror.InvalidBlobOrBlock,
 		bloberror.MD5Mismatch, bloberror.InvalidRange):
 		// Another writer changed the same blob, or bytes were damaged in transit.
 	case hasCode(re, "BlobImmutableDueToPolicy"):
 		f.Class = fault.Permanent
-		f.Remedy = fmt.Sprintf("container %q has an immutability policy: use another one", container)
+		f.Remedy = fmt.Sprintf("container %q has an immutability policy: use another one",
+			container)
 	case passing(re.StatusCode):
-	case re.StatusCode == http.StatusConflict, re.StatusCode == http.StatusPreconditionFailed, re.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+	case re.StatusCode == http.StatusConflict, re.StatusCode == http.StatusPreconditionFailed,
+		re.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 	default:
 		f.Class = fault.Permanent
 	}
@@ -105,9 +112,15 @@ func classifyTransport(err error) error {
 	}
 	var auth *azidentity.AuthenticationFailedError
 	if errors.As(err, &auth) {
-		f := &fault.Error{Class: fault.Transient, Err: &serviceError{text: "no token from Microsoft Entra ID", err: err}}
+		f := &fault.Error{
+			Class: fault.Transient,
+			Err:   &serviceError{text: "no token from Microsoft Entra ID", err: err},
+		}
 		if resp := auth.RawResponse; resp != nil {
-			f.Err = &serviceError{text: fmt.Sprintf("no token from Microsoft Entra ID: HTTP %d", resp.StatusCode), err: err}
+			f.Err = &serviceError{
+				text: fmt.Sprintf("no token from Microsoft Entra ID: HTTP %d", resp.StatusCode),
+				err:  err,
+			}
 			f.After = retryAfter(resp)
 			if !passing(resp.StatusCode) {
 				f.Class = fault.Permanent
@@ -124,8 +137,11 @@ func classifyTransport(err error) error {
 	}
 	if errors.As(err, &hopeless) {
 		return &fault.Error{
-			Class:  fault.Transient,
-			Err:    &serviceError{text: "no credential: " + strings.Join(strings.Fields(hopeless.Error()), " "), err: err},
+			Class: fault.Transient,
+			Err: &serviceError{
+				text: "no credential: " + strings.Join(strings.Fields(hopeless.Error()), " "),
+				err:  err,
+			},
 			Remedy: "assign an identity to this app, or sign in with the Azure CLI",
 		}
 	}
@@ -175,7 +191,8 @@ func retryAfter(resp *http.Response) time.Duration {
 // classifyBus classifies an error of Service Bus.
 func classifyBus(err error, queue string) error {
 	f := &fault.Error{Class: fault.Transient, Err: err}
-	denied := fmt.Sprintf("give this app's identity the role \"Azure Service Bus Data Sender\" on queue %q, or check the connection string", queue)
+	denied := fmt.Sprintf(
+		"give this app's identity the role \"Azure Service Bus Data Sender\" on queue %q, or check the connection string", queue)
 	missing := fmt.Sprintf("create queue %q, or correct its name in the settings", queue)
 	var sb *azservicebus.Error
 	if errors.As(err, &sb) {
@@ -185,7 +202,8 @@ func classifyBus(err error, queue string) error {
 			f.Class, f.Remedy = fault.Permanent, denied
 		case azservicebus.CodeNotFound:
 			f.Class, f.Remedy = fault.Permanent, missing
-		case azservicebus.CodeTimeout, azservicebus.CodeConnectionLost, azservicebus.CodeLockLost, azservicebus.CodeClosed:
+		case azservicebus.CodeTimeout, azservicebus.CodeConnectionLost, azservicebus.CodeLockLost,
+			azservicebus.CodeClosed:
 		}
 		return f
 	}

@@ -121,8 +121,9 @@ func connectStorage(a Account) (*service.Client, error) {
 	}
 	u, err := url.Parse(a.Address)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
-		return nil, fault.Permanentf("the blob service URI must look like https://ACCOUNT.blob.core.windows.net/, without a query: " +
-			"tokens travel over https only")
+		return nil, fault.Permanentf(
+			"the blob service URI must look like https://ACCOUNT.blob.core.windows.net/, without a query: " +
+				"tokens travel over https only")
 	}
 	cred, err := credential(a.ClientID)
 	if err != nil {
@@ -138,7 +139,9 @@ func connectStorage(a Account) (*service.Client, error) {
 func connectServiceBus(a Account) (*azservicebus.Client, error) {
 	options := &azservicebus.ClientOptions{
 		ApplicationID: application,
-		RetryOptions:  azservicebus.RetryOptions{MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay},
+		RetryOptions: azservicebus.RetryOptions{
+			MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay,
+		},
 	}
 	if a.ConnectionString != "" {
 		client, err := azservicebus.NewClientFromConnectionString(a.ConnectionString, options)
@@ -161,7 +164,8 @@ func connectServiceBus(a Account) (*azservicebus.Client, error) {
 
 func credential(clientID string) (azcore.TokenCredential, error) {
 	if clientID != "" {
-		c, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(clientID)})
+		c, err := azidentity.NewManagedIdentityCredential(
+			&azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(clientID)})
 		if err != nil {
 			return nil, fault.Permanentf("use managed identity %s: %w", clientID, err)
 		}
@@ -206,7 +210,8 @@ func (i Identity) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(i.String()
 func FHIRToken(i Identity) (func(context.Context) (string, error), error) {
 	u, err := url.Parse(i.BaseURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" {
-		return nil, fault.Permanentf("the FHIR base URL must look like https://NAME.fhir.azurehealthcareapis.com")
+		return nil, fault.Permanentf(
+			"the FHIR base URL must look like https://NAME.fhir.azurehealthcareapis.com")
 	}
 	cred, err := i.credential()
 	if err != nil {
@@ -222,10 +227,14 @@ func FHIRToken(i Identity) (func(context.Context) (string, error), error) {
 func (i Identity) credential() (azcore.TokenCredential, error) {
 	switch i.Kind {
 	case WorkloadIdentity:
-		c, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientID: i.ClientID, TenantID: i.TenantID})
+		c, err := azidentity.NewWorkloadIdentityCredential(
+			&azidentity.WorkloadIdentityCredentialOptions{
+				ClientID: i.ClientID, TenantID: i.TenantID,
+			})
 		if err != nil {
 			return nil, &fault.Error{
-				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("this machine has no workload identity"),
+				Class: fault.Permanent, Whose: fault.OurSetting,
+				Err:    errors.New("this machine has no workload identity"),
 				Remedy: "let the cluster set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, or write clientId and tenantId",
 			}
 		}
@@ -235,7 +244,9 @@ func (i Identity) credential() (azcore.TokenCredential, error) {
 		if err != nil {
 			// The library's error is left out, because it may quote its input.
 			return nil, &fault.Error{
-				Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.New("the client credential is invalid"), Remedy: "check tenantId, clientId and secret",
+				Class: fault.Permanent, Whose: fault.OurSetting,
+				Err:    errors.New("the client credential is invalid"),
+				Remedy: "check tenantId, clientId and secret",
 			}
 		}
 		return c, nil
@@ -260,7 +271,9 @@ const application = "fhirsynapse"
 func clientOptions() azcore.ClientOptions {
 	return azcore.ClientOptions{
 		Telemetry: policy.TelemetryOptions{ApplicationID: application},
-		Retry:     policy.RetryOptions{MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay},
+		Retry: policy.RetryOptions{
+			MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay,
+		},
 		Transport: &http.Client{Transport: transport()},
 	}
 }
@@ -270,8 +283,10 @@ func clientOptions() azcore.ClientOptions {
 // header is bounded, because reading a large blob may take long.
 func transport() *http.Transport {
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: (&net.Dialer{
+			Timeout: 10 * time.Second, KeepAlive: 15 * time.Second,
+		}).DialContext,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: 60 * time.Second,

@@ -24,7 +24,8 @@ import (
 func missingContainer(t *testing.T, client *service.Client) {
 	l := NewLake(client, Containers{Landing: "nowhere", Staging: "nowhere", Quarantine: "nowhere"})
 	for call, err := range everyCall(t, l, NewJournal(client, "nowhere")) {
-		if fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), `create container "nowhere"`) {
+		if fault.Of(err) != fault.Permanent ||
+			!strings.Contains(err.Error(), `create container "nowhere"`) {
 			t.Errorf("%s: %v, want a permanent error that names the container", call, err)
 		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrConflict) {
@@ -45,7 +46,8 @@ func everyCall(t *testing.T, l *Lake, j *Journal) map[string]error {
 	}
 	errs["Open"] = err
 	_, errs["Put"] = l.Put(ctx, pipeline.Staging, "p", strings.NewReader("x"))
-	_, errs["Put of blocks"] = l.Put(ctx, pipeline.Staging, "p", bytes.NewReader(make([]byte, blockSize+1)))
+	_, errs["Put of blocks"] = l.Put(ctx, pipeline.Staging, "p",
+		bytes.NewReader(make([]byte, blockSize+1)))
 	for _, err := range l.List(ctx, pipeline.Quarantine, "p") {
 		errs["List"] = err
 	}
@@ -69,11 +71,14 @@ func fake(t *testing.T, h http.HandlerFunc) (*Lake, *Journal) {
 
 func fakeAt(t *testing.T, url string) (*Lake, *Journal) {
 	t.Helper()
-	clients, err := Connect(Settings{Storage: Account{ConnectionString: "BlobEndpoint=" + url + "/acct;SharedAccessSignature=sv=2026&sig=secret"}})
+	clients, err := Connect(Settings{Storage: Account{ConnectionString: "BlobEndpoint=" + url +
+		"/acct;SharedAccessSignature=sv=2026&sig=secret"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewLake(clients.Storage, Containers{Landing: "lake", Staging: "staging", Quarantine: "quarantine"}), NewJournal(clients.Storage, "journal")
+	return NewLake(clients.Storage, Containers{
+		Landing: "lake", Staging: "staging", Quarantine: "quarantine",
+	}), NewJournal(clients.Storage, "journal")
 }
 
 func refuse(status int, code string, headers ...string) http.HandlerFunc {
@@ -97,28 +102,65 @@ func TestFaultsOfStorageAreClassified(t *testing.T) {
 		after time.Duration
 		text  string
 	}{
-		"401":              {refuse(401, "InvalidAuthenticationInfo"), fault.Permanent, 0, "connection string"},
-		"403 role":         {refuse(403, "AuthorizationPermissionMismatch"), fault.Permanent, 0, "Storage Blob Data"},
-		"403 firewall":     {refuse(403, "AuthorizationFailure"), fault.Permanent, 0, "firewall"},
-		"404 container":    {refuse(404, "ContainerNotFound"), fault.Permanent, 0, "create container"},
-		"409 being killed": {refuse(409, "ContainerBeingDeleted"), fault.Transient, 0, "ContainerBeingDeleted"},
-		"409 lease":        {refuse(409, "LeaseAlreadyPresent"), fault.Transient, 0, "LeaseAlreadyPresent"},
-		"409 immutable":    {refuse(409, "BlobImmutableDueToPolicy"), fault.Permanent, 0, "immutability"},
-		"400":              {refuse(400, "InvalidHeaderValue"), fault.Permanent, 0, "InvalidHeaderValue"},
-		"400 blocks":       {refuse(400, "InvalidBlockList"), fault.Transient, 0, "InvalidBlockList"},
-		"429":              {refuse(429, "", "Retry-After", "30"), fault.Transient, 30 * time.Second, "HTTP 429"},
-		"503 milliseconds": {refuse(503, "ServerBusy", "retry-after-ms", "7500"), fault.Transient, 7500 * time.Millisecond, "ServerBusy"},
-		"503 nonsense":     {refuse(503, "ServerBusy", "Retry-After", "99999999999"), fault.Transient, longestAdvice, "ServerBusy"},
-		"501":              {refuse(501, "NotImplemented"), fault.Permanent, 0, "NotImplemented"},
+		"401": {
+			refuse(401, "InvalidAuthenticationInfo"), fault.Permanent, 0,
+			"connection string",
+		},
+		"403 role": {
+			refuse(403, "AuthorizationPermissionMismatch"), fault.Permanent, 0,
+			"Storage Blob Data",
+		},
+		"403 firewall": {refuse(403, "AuthorizationFailure"), fault.Permanent, 0, "firewall"},
+		"404 container": {
+			refuse(404, "ContainerNotFound"), fault.Permanent, 0,
+			"create container",
+		},
+		"409 being killed": {
+			refuse(409, "ContainerBeingDeleted"), fault.Transient, 0,
+			"ContainerBeingDeleted",
+		},
+		"409 lease": {
+			refuse(409, "LeaseAlreadyPresent"), fault.Transient, 0,
+			"LeaseAlreadyPresent",
+		},
+		"409 immutable": {
+			refuse(409, "BlobImmutableDueToPolicy"), fault.Permanent, 0,
+			"immutability",
+		},
+		"400": {
+			refuse(400, "InvalidHeaderValue"), fault.Permanent, 0,
+			"InvalidHeaderValue",
+		},
+		"400 blocks": {
+			refuse(400, "InvalidBlockList"), fault.Transient, 0,
+			"InvalidBlockList",
+		},
+		"429": {
+			refuse(429, "", "Retry-After", "30"), fault.Transient,
+			30 * time.Second, "HTTP 429",
+		},
+		"503 milliseconds": {
+			refuse(503, "ServerBusy", "retry-after-ms", "7500"), fault.Transient,
+			7500 * time.Millisecond, "ServerBusy",
+		},
+		"503 nonsense": {
+			refuse(503, "ServerBusy", "Retry-After", "99999999999"), fault.Transient,
+			longestAdvice, "ServerBusy",
+		},
+		"501": {refuse(501, "NotImplemented"), fault.Permanent, 0, "NotImplemented"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, j := fake(t, c.h)
 			for call, err := range everyCall(t, l, j) {
-				if err == nil || fault.Of(err) != c.class || fault.After(err) != c.after || !strings.Contains(err.Error(), c.text) {
-					t.Errorf("%s: %v (%v, after %v), want %v after %v with %q", call, err, fault.Of(err), fault.After(err), c.class, c.after, c.text)
+				if err == nil || fault.Of(err) != c.class || fault.After(err) != c.after ||
+					!strings.Contains(err.Error(), c.text) {
+					t.Errorf("%s: %v (%v, after %v), want %v after %v with %q", call, err,
+						fault.Of(err), fault.After(err), c.class, c.after, c.text)
 				}
-				if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n")) {
+				if err != nil &&
+					(strings.Contains(err.Error(), "secret") ||
+						strings.Contains(err.Error(), "\n")) {
 					t.Errorf("%s: the error has a secret or several lines: %v", call, err)
 				}
 			}
@@ -180,7 +222,8 @@ func (b *blobServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, status := 0, http.StatusOK
 	if _, err := fmt.Sscanf(r.Header.Get("x-ms-range"), "bytes=%d-", &start); err == nil {
 		status = http.StatusPartialContent
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, len(b.data)-1, len(b.data)))
+		w.Header().Set("Content-Range",
+			fmt.Sprintf("bytes %d-%d/%d", start, len(b.data)-1, len(b.data)))
 	}
 	rest := b.data[start:]
 	w.Header().Set("Content-Length", fmt.Sprint(len(rest)))
@@ -227,9 +270,11 @@ func TestABlobRewrittenWhileItIsReadFailsTheRead(t *testing.T) {
 		then    http.HandlerFunc
 		changed bool
 	}{
-		"rewritten":                         {rewritten.ServeHTTP, true},
-		"deleted":                           {refuse(404, "BlobNotFound"), true},
-		"a server that ignores the range":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, data) }, false},
+		"rewritten": {rewritten.ServeHTTP, true},
+		"deleted":   {refuse(404, "BlobNotFound"), true},
+		"a server that ignores the range": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, data)
+		}, false},
 		"a server that ends without a word": {shorter.ServeHTTP, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -237,7 +282,8 @@ func TestABlobRewrittenWhileItIsReadFailsTheRead(t *testing.T) {
 			b := &blobServer{etag: `"1"`, data: data, cutAfter: 100_000, then: c.then}
 			l, _ := fake(t, b.ServeHTTP)
 			got, err := readBlob(t, l)
-			if err == nil || fault.Of(err) != fault.Transient || errors.Is(err, pipeline.ErrChanged) != c.changed {
+			if err == nil || fault.Of(err) != fault.Transient ||
+				errors.Is(err, pipeline.ErrChanged) != c.changed {
 				t.Errorf("%v, want a transient error; ErrChanged: %v", err, c.changed)
 			}
 			if strings.Contains(got, "NEW") {
@@ -262,7 +308,9 @@ func TestALinkThatEndsAfterTheLastByteIsNoFault(t *testing.T) {
 	if got, err := readBlob(t, l); err != nil || got != "data" {
 		t.Errorf("%q, %v", got, err)
 	}
-	c := &content{size: 4, body: io.NopCloser(io.MultiReader(strings.NewReader("data"), errReader{}))}
+	c := &content{
+		size: 4, body: io.NopCloser(io.MultiReader(strings.NewReader("data"), errReader{})),
+	}
 	if got, err := io.ReadAll(c); err != nil || string(got) != "data" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -285,10 +333,15 @@ func TestAWriteWhoseAnswerIsLostIsSentOnceAndTransient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var requests atomic.Int32
-			_, j := fake(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); h(w, r) })
+			_, j := fake(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				h(w, r)
+			})
 			_, err := j.Write(t.Context(), "k", "0x1", []byte("{}"))
-			if err == nil || fault.Of(err) != fault.Transient || errors.Is(err, pipeline.ErrConflict) || requests.Load() != 1 {
-				t.Errorf("%v after %d requests, want a transient error after 1", err, requests.Load())
+			if err == nil || fault.Of(err) != fault.Transient ||
+				errors.Is(err, pipeline.ErrConflict) || requests.Load() != 1 {
+				t.Errorf("%v after %d requests, want a transient error after 1", err,
+					requests.Load())
 			}
 		})
 	}
@@ -323,7 +376,8 @@ func TestWritesCarryTheirConditions(t *testing.T) {
 		if _, err := j.Write(t.Context(), "k", etag, nil); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, [2]string{got.Get("If-Match"), got.Get("If-None-Match")}); diff != "" {
+		if diff := cmp.Diff(want,
+			[2]string{got.Get("If-Match"), got.Get("If-None-Match")}); diff != "" {
 			t.Errorf("at %q, If-Match and If-None-Match (-want +got):\n%s", etag, diff)
 		}
 	}

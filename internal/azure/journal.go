@@ -36,7 +36,9 @@ var _ pipeline.Journal = (*Journal)(nil)
 
 // NewJournal returns a journal in a container of its own. It does no I/O.
 func NewJournal(client *service.Client, container string) *Journal {
-	return &Journal{place: place{client: client.NewContainerClient(container), container: container, role: contributor}}
+	return &Journal{place: place{
+		client: client.NewContainerClient(container), container: container, role: contributor,
+	}}
 }
 
 // EnsureContainer creates the container if it is missing; see Lake.EnsureContainers.
@@ -52,7 +54,9 @@ func (j *Journal) Read(ctx context.Context, key string) (pipeline.Entry, error) 
 	}
 	defer func() { _ = c.Close() }() // the body has been read
 	if c.size > maxDocument {
-		return pipeline.Entry{}, fault.Permanentf("read document %s: it has %d bytes, more than %d", key, c.size, maxDocument)
+		return pipeline.Entry{},
+			fault.Permanentf("read document %s: it has %d bytes, more than %d", key, c.size,
+				maxDocument)
 	}
 	data, err := io.ReadAll(c)
 	if err != nil {
@@ -65,7 +69,8 @@ func (j *Journal) Read(ctx context.Context, key string) (pipeline.Entry, error) 
 // would see its own write as a conflict. The outcome of a Transient failure is therefore unknown.
 func (j *Journal) Write(ctx context.Context, key, etag string, data []byte) (string, error) {
 	if len(data) > maxDocument {
-		return "", fault.Permanentf("write document %s: it has %d bytes, more than %d", key, len(data), maxDocument)
+		return "", fault.Permanentf("write document %s: it has %d bytes, more than %d", key,
+			len(data), maxDocument)
 	}
 	conditions := &blob.ModifiedAccessConditions{}
 	if etag == "" {
@@ -74,18 +79,23 @@ func (j *Journal) Write(ctx context.Context, key, etag string, data []byte) (str
 	} else {
 		conditions.IfMatch = quoted(etag)
 	}
-	once := policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, ShouldRetry: notDone})
-	resp, err := j.place.client.NewBlockBlobClient(key).Upload(once, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
-		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: contentType(".json")},
-		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: conditions},
+	once := policy.WithRetryOptions(ctx, policy.RetryOptions{
+		MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay,
+		ShouldRetry: notDone,
 	})
+	resp, err := j.place.client.NewBlockBlobClient(key).Upload(once,
+		streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
+			HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: contentType(".json")},
+			AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: conditions},
+		})
 	switch {
 	case err == nil:
 		return bare(resp.ETag), nil
 	case conflicts(err):
 		return "", fmt.Errorf("write document %s: %w", key, pipeline.ErrConflict)
 	}
-	return "", fmt.Errorf("write document %s: %w", key, classifyBlob(err, j.place.container, contributor))
+	return "", fmt.Errorf("write document %s: %w", key,
+		classifyBlob(err, j.place.container, contributor))
 }
 
 // notDone reports whether a failed write certainly did not happen, so that it may be repeated: no
@@ -103,7 +113,8 @@ func notDone(resp *http.Response, err error) bool {
 // deleted blob.
 func conflicts(err error) bool {
 	return bloberror.HasCode(err, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet,
-		bloberror.BlobAlreadyExists, bloberror.ResourceAlreadyExists, "PathAlreadyExists") || isMissing(err)
+		bloberror.BlobAlreadyExists, bloberror.ResourceAlreadyExists, "PathAlreadyExists") ||
+		isMissing(err)
 }
 
 // List implements pipeline.Journal.

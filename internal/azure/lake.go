@@ -131,7 +131,8 @@ func (p place) fail(verb, path string, err error) error {
 // codes of a missing path differ between flat and hierarchical accounts.
 func isMissing(err error) bool {
 	var re *azcore.ResponseError
-	return errors.As(err, &re) && re.StatusCode == http.StatusNotFound && !hasCode(re, bloberror.ContainerNotFound)
+	return errors.As(err, &re) && re.StatusCode == http.StatusNotFound &&
+		!hasCode(re, bloberror.ContainerNotFound)
 }
 
 // Stat implements pipeline.Lake.
@@ -142,22 +143,33 @@ func (l *Lake) Stat(ctx context.Context, area pipeline.Area, path string) (pipel
 		return pipeline.File{}, p.fail("stat", path, err)
 	}
 	if isFolder(r.Metadata) {
-		return pipeline.File{}, &fs.PathError{Op: "stat", Path: p.container + "/" + path, Err: fs.ErrNotExist}
+		return pipeline.File{}, &fs.PathError{
+			Op: "stat", Path: p.container + "/" + path, Err: fs.ErrNotExist,
+		}
 	}
-	return pipeline.File{Path: path, ETag: bare(r.ETag), Size: value(r.ContentLength), Modified: value(r.LastModified)}, nil
+	return pipeline.File{
+		Path: path, ETag: bare(r.ETag), Size: value(r.ContentLength),
+		Modified: value(r.LastModified),
+	}, nil
 }
 
 // Put implements pipeline.Lake. The blob appears with the last request, which commits its blocks;
 // the service drops the blocks of a failed Put after a week.
-func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l *Lake) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, writing{})
 }
 
 // Create implements pipeline.Landings. The blob's metadata hold the CRC-32C of the content, so that
 // a reader can verify it. MD5, which Blob Storage has a field for, would cost more than the rest of
 // a fetch.
-func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
-	return l.write(ctx, area, path, r, writing{onlyNew: true, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))})
+func (l *Lake) Create(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
+	return l.write(ctx, area, path, r, writing{
+		onlyNew: true, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli)),
+	})
 }
 
 // Remove deletes a blob. A missing blob is not an error.
@@ -170,15 +182,20 @@ func (l *Lake) Remove(ctx context.Context, area pipeline.Area, path string) erro
 	return nil
 }
 
-func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, w writing) (pipeline.File, error) {
+func (l *Lake) write(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader, w writing,
+) (pipeline.File, error) {
 	p := l.place(area)
 	p.role = contributor
 	w.contentType = contentType(path)
 	src := &source{ctx: ctx, r: r}
 	f, err := upload(ctx, p.client.NewBlockBlobClient(path), src, w)
 	switch {
-	case w.onlyNew && bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet):
-		return pipeline.File{}, &fs.PathError{Op: "create", Path: p.container + "/" + path, Err: fs.ErrExist}
+	case w.onlyNew &&
+		bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet):
+		return pipeline.File{}, &fs.PathError{
+			Op: "create", Path: p.container + "/" + path, Err: fs.ErrExist,
+		}
 	case src.err != nil:
 		return pipeline.File{}, fmt.Errorf("write blob %s/%s: %w", p.container, path, src.err)
 	case err != nil:

@@ -15,11 +15,15 @@ import (
 // List implements pipeline.Lake. Flat accounts list in order, and pages are passed on. A
 // hierarchical account walks its directories in another order ("a/x" before "a-b") and lists them
 // as blobs: from the first directory on, the rest of the listing is collected and sorted.
-func (l *Lake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+func (l *Lake) List(
+	ctx context.Context, area pipeline.Area, prefix string,
+) iter.Seq2[pipeline.File, error] {
 	return l.place(area).list(ctx, prefix, l.pageSize)
 }
 
-func (p place) list(ctx context.Context, prefix string, pageSize int32) iter.Seq2[pipeline.File, error] {
+func (p place) list(
+	ctx context.Context, prefix string, pageSize int32,
+) iter.Seq2[pipeline.File, error] {
 	options := &container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Metadata: true}}
 	if prefix != "" {
 		options.Prefix = &prefix
@@ -33,7 +37,9 @@ func (p place) list(ctx context.Context, prefix string, pageSize int32) iter.Seq
 		for pager := p.client.NewListBlobsFlatPager(options); pager.More(); {
 			page, err := pager.NextPage(ctx)
 			if err != nil {
-				yield(pipeline.File{}, fmt.Errorf("list %s/%s: %w", p.container, prefix, classifyBlob(err, p.container, p.role)))
+				yield(pipeline.File{},
+					fmt.Errorf("list %s/%s: %w", p.container, prefix,
+						classifyBlob(err, p.container, p.role)))
 				return
 			}
 			for _, item := range page.Segment.BlobItems {
@@ -47,7 +53,9 @@ func (p place) list(ctx context.Context, prefix string, pageSize int32) iter.Seq
 				}
 			}
 		}
-		slices.SortFunc(rest, func(a, b pipeline.File) int { return strings.Compare(a.Path, b.Path) })
+		slices.SortFunc(rest, func(a, b pipeline.File) int {
+			return strings.Compare(a.Path, b.Path)
+		})
 		for _, f := range rest {
 			if !yield(f, nil) {
 				return
@@ -59,7 +67,8 @@ func (p place) list(ctx context.Context, prefix string, pageSize int32) iter.Seq
 func file(b *container.BlobItem) pipeline.File {
 	f := pipeline.File{Path: value(b.Name)}
 	if b.Properties != nil {
-		f.ETag, f.Size, f.Modified = bare(b.Properties.ETag), value(b.Properties.ContentLength), value(b.Properties.LastModified)
+		f.ETag, f.Size, f.Modified = bare(b.Properties.ETag), value(b.Properties.ContentLength),
+			value(b.Properties.LastModified)
 	}
 	return f
 }

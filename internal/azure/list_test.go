@@ -23,7 +23,9 @@ func TestListOfAHierarchicalAccountIsInOrderAndHasNoDirectories(t *testing.T) {
 		if folder {
 			m = "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>"
 		}
-		return "<Blob><Name>" + name + "</Name><Properties><Etag>0x1</Etag><Content-Length>1</Content-Length></Properties>" + m + "</Blob>"
+		return "<Blob><Name>" + name +
+			"</Name><Properties><Etag>0x1</Etag><Content-Length>1</Content-Length></Properties>" +
+			m + "</Blob>"
 	}
 	page := func(next string, items ...string) string {
 		return `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="lake"><Blobs>` + strings.Join(items, "") +
@@ -32,10 +34,14 @@ func TestListOfAHierarchicalAccountIsInOrderAndHasNoDirectories(t *testing.T) {
 	l, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/xml")
 		if r.URL.Query().Get("marker") == "" {
-			_, _ = io.WriteString(w, page("2", item("0", false), item("a", true), item("a/x", false), item("a/y", true), item("a/y/1", false)))
+			_, _ = io.WriteString(w,
+				page("2", item("0", false), item("a", true), item("a/x", false), item("a/y", true),
+					item("a/y/1", false)))
 			return
 		}
-		_, _ = io.WriteString(w, page("", item("a/y.c", false), item("a-b", true), item("a-b/z", false), item("b", false)))
+		_, _ = io.WriteString(w,
+			page("", item("a/y.c", false), item("a-b", true), item("a-b/z", false),
+				item("b", false)))
 	})
 	var got []string
 	for f, err := range l.List(t.Context(), pipeline.Landing, "") {
@@ -93,10 +99,16 @@ func TestLandingKnowsOurURLs(t *testing.T) {
 	for _, c := range []struct {
 		account, url, want string // want is empty for a foreign URL
 	}{
-		{cloud, "https://acct.blob.core.windows.net/lake/20261123T070000-17/Patient-1-1.ndjson", "20261123T070000-17/Patient-1-1.ndjson"},
+		{
+			cloud, "https://acct.blob.core.windows.net/lake/20261123T070000-17/Patient-1-1.ndjson",
+			"20261123T070000-17/Patient-1-1.ndjson",
+		},
 		{cloud, "https://acct.dfs.core.windows.net/lake/e/p", "e/p"},
 		{cloud, "https://ACCT.blob.core.windows.net:443/lake/e/p", "e/p"},
-		{cloud, "https://acct.blob.core.windows.net/lake/a%20b/%D0%9F+%25.ndjson?sv=1&sig=x", "a b/П+%.ndjson"},
+		{
+			cloud, "https://acct.blob.core.windows.net/lake/a%20b/%D0%9F+%25.ndjson?sv=1&sig=x",
+			"a b/П+%.ndjson",
+		},
 		{cloud, "https://acct.blob.core.windows.net/lake/a b/ü", "a b/ü"},
 		{cloud, "https://acct.blob.core.windows.net/staging/e/p", ""},
 		{cloud, "https://acct.blob.core.windows.net/lake2/e/p", ""},
@@ -118,7 +130,9 @@ func TestLandingKnowsOurURLs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := NewLake(clients.Storage, Containers{Landing: "lake", Staging: "staging", Quarantine: "quarantine"})
+		l := NewLake(clients.Storage, Containers{
+			Landing: "lake", Staging: "staging", Quarantine: "quarantine",
+		})
 		if got, ok := l.Landing(c.url); got != c.want || ok != (c.want != "") {
 			t.Errorf("%s: %q, %v, want %q", c.url, got, ok, c.want)
 		}
@@ -126,10 +140,13 @@ func TestLandingKnowsOurURLs(t *testing.T) {
 }
 
 func FuzzLandingReadsWhatTheSDKWrites(f *testing.F) {
-	for _, path := range []string{"e/Patient-1.ndjson", "a b/%25+&=.ndjson", "П/患?#;:@", "a//b", "x/../y", "\x00"} {
+	for _, path := range []string{
+		"e/Patient-1.ndjson", "a b/%25+&=.ndjson", "П/患?#;:@", "a//b", "x/../y", "\x00",
+	} {
 		f.Add(path)
 	}
-	clients, err := Connect(Settings{Storage: Account{ConnectionString: "UseDevelopmentStorage=true"}})
+	clients, err := Connect(
+		Settings{Storage: Account{ConnectionString: "UseDevelopmentStorage=true"}})
 	if err != nil {
 		f.Fatal(err)
 	}

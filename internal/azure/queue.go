@@ -105,7 +105,8 @@ func message(m pipeline.Message) *azservicebus.Message {
 // linkLost reports whether the SDK has abandoned the sender's link.
 func linkLost(err error) bool {
 	var sb *azservicebus.Error
-	return errors.As(err, &sb) && (sb.Code == azservicebus.CodeClosed || sb.Code == azservicebus.CodeConnectionLost)
+	return errors.As(err, &sb) &&
+		(sb.Code == azservicebus.CodeClosed || sb.Code == azservicebus.CodeConnectionLost)
 }
 
 func (q *Queue) open() (*azservicebus.Sender, error) {

@@ -30,12 +30,17 @@ type broker struct {
 
 func newBroker(t *testing.T) *broker {
 	t.Helper()
-	b := &broker{ManualClock: servicebus.NewManualClock(time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC))}
-	b.Server = servicebus.New(servicebus.Options{Clock: b.ManualClock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	b := &broker{ManualClock: servicebus.NewManualClock(time.Date(2026, 11, 23, 8, 0, 0, 0,
+		time.UTC))}
+	b.Server = servicebus.New(servicebus.Options{
+		Clock: b.ManualClock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
 	t.Cleanup(b.Close)
 	// A timed-out Receive may leave a message locked. The lock must outlive the steps of the test's
 	// clock.
-	b.jobs = b.AddQueue(queueName, servicebus.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
+	b.jobs = b.AddQueue(queueName, servicebus.QueueConfig{
+		DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute,
+	})
 	if _, err := b.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +49,8 @@ func newBroker(t *testing.T) *broker {
 
 func (b *broker) client(t *testing.T) *azservicebus.Client {
 	t.Helper()
-	clients, err := azure.Connect(azure.Settings{ServiceBus: azure.Account{ConnectionString: b.ConnectionString()}})
+	clients, err := azure.Connect(
+		azure.Settings{ServiceBus: azure.Account{ConnectionString: b.ConnectionString()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +120,8 @@ func TestQueueOutlivesItsLinks(t *testing.T) {
 	b.RefuseSends(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := q.Send(ctx, pipeline.Message{ID: "4"}); err == nil || fault.Of(err) != fault.Transient {
+	if err := q.Send(ctx, pipeline.Message{ID: "4"}); err == nil ||
+		fault.Of(err) != fault.Transient {
 		t.Errorf("while the broker refuses: %v, want a transient error", err)
 	}
 	b.RefuseSends(false)
@@ -173,7 +180,9 @@ func TestQueueWithAWrongKeyNeedsAPerson(t *testing.T) {
 	}
 	t.Cleanup(func() { closeSoon(t, clients.ServiceBus) })
 	err = azure.NewQueue(clients.ServiceBus, queueName).Send(t.Context(), pipeline.Message{ID: "1"})
-	if fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "Azure Service Bus Data Sender") || strings.Contains(err.Error(), key) {
+	if fault.Of(err) != fault.Permanent ||
+		!strings.Contains(err.Error(), "Azure Service Bus Data Sender") ||
+		strings.Contains(err.Error(), key) {
 		t.Errorf("%v, want a permanent error that names the role and not the key", err)
 	}
 }
@@ -196,7 +205,8 @@ func TestQueueSendsNothingAfterClose(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	if err := q.Send(t.Context(), pipeline.Message{ID: "2"}); err == nil || fault.Of(err) != fault.Transient {
+	if err := q.Send(t.Context(), pipeline.Message{ID: "2"}); err == nil ||
+		fault.Of(err) != fault.Transient {
 		t.Errorf("Send after Close: %v, want a transient error", err)
 	}
 }

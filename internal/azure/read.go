@@ -18,7 +18,9 @@ const readRetries = 3
 
 // Open implements pipeline.Lake. A broken read is resumed at its offset if the blob has not
 // changed.
-func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+func (l *Lake) Open(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
 	r, err := l.place(area).open(ctx, path, etag)
 	if err != nil {
 		return nil, err
@@ -37,8 +39,12 @@ func (p place) open(ctx context.Context, path, etag string) (*content, error) {
 	if err != nil {
 		return nil, p.cannotOpen(ctx, path, err)
 	}
-	body := resp.NewRetryReader(ctx, &blob.RetryReaderOptions{MaxRetries: readRetries, EarlyCloseAsError: true})
-	c := &content{place: p, path: path, body: body, etag: bare(resp.ETag), size: value(resp.ContentLength)}
+	body := resp.NewRetryReader(ctx, &blob.RetryReaderOptions{
+		MaxRetries: readRetries, EarlyCloseAsError: true,
+	})
+	c := &content{
+		place: p, path: path, body: body, etag: bare(resp.ETag), size: value(resp.ContentLength),
+	}
 	if isFolder(resp.Metadata) {
 		_ = c.Close()
 		return nil, &fs.PathError{Op: "read", Path: p.container + "/" + path, Err: fs.ErrNotExist}
@@ -82,13 +88,16 @@ func (c *content) Read(b []byte) (int, error) {
 	switch {
 	case c.n > c.size:
 		// The read was resumed at the blob's start.
-		err = fault.Transientf("read blob %s/%s: more than its %d bytes arrived", c.place.container, c.path, c.size)
+		err = fault.Transientf("read blob %s/%s: more than its %d bytes arrived", c.place.container,
+			c.path, c.size)
 	case err == nil:
 	case c.n == c.size:
 		err = io.EOF // all bytes are here, so the connection does not matter
 	case err == io.EOF: //nolint:errorlint // io.Reader's contract is the bare value
-		err = &fault.Error{Class: fault.Transient, Err: fmt.Errorf("read blob %s/%s: %w after %d of %d bytes",
-			c.place.container, c.path, io.ErrUnexpectedEOF, c.n, c.size)}
+		err = &fault.Error{
+			Class: fault.Transient, Err: fmt.Errorf("read blob %s/%s: %w after %d of %d bytes",
+				c.place.container, c.path, io.ErrUnexpectedEOF, c.n, c.size),
+		}
 	default:
 		err = c.fail(err)
 	}
@@ -100,7 +109,8 @@ func (c *content) Read(b []byte) (int, error) {
 // existed when the read began.
 func (c *content) fail(err error) error {
 	if isMissing(err) {
-		return fmt.Errorf("read blob %s/%s, which was deleted meanwhile: %w", c.place.container, c.path, pipeline.ErrChanged)
+		return fmt.Errorf("read blob %s/%s, which was deleted meanwhile: %w", c.place.container,
+			c.path, pipeline.ErrChanged)
 	}
 	return c.place.fail("read", c.path, err)
 }

@@ -36,7 +36,8 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 	lake := func(t *testing.T) *Lake {
 		i := n.Add(1)
 		l := NewLake(client, Containers{
-			Landing: fmt.Sprintf("landing%d", i), Staging: fmt.Sprintf("staging%d", i), Quarantine: fmt.Sprintf("quarantine%d", i),
+			Landing: fmt.Sprintf("landing%d", i), Staging: fmt.Sprintf("staging%d", i),
+			Quarantine: fmt.Sprintf("quarantine%d", i),
 		})
 		l.pageSize = smallPages
 		for range 2 { // creating them again is not an error
@@ -50,11 +51,15 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 		pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { return lake(t) })
 	})
 	t.Run("landings", func(t *testing.T) {
-		pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { return lake(t) })
+		pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings {
+			return lake(t)
+		})
 	})
 	t.Run("a fetched blob carries its checksum", func(t *testing.T) { checksum(t, lake(t)) })
 	t.Run("remover", func(t *testing.T) {
-		pipelinetest.TestRemover(t, func(t *testing.T) pipelinetest.LakeWithRemover { return lake(t) })
+		pipelinetest.TestRemover(t, func(t *testing.T) pipelinetest.LakeWithRemover {
+			return lake(t)
+		})
 	})
 	t.Run("journal", func(t *testing.T) {
 		pipelinetest.TestJournal(t, func(t *testing.T) pipeline.Journal {
@@ -68,7 +73,9 @@ func TestStorageKeepsThePortsContracts(t *testing.T) {
 			return j
 		})
 	})
-	t.Run("a container that is missing needs a person", func(t *testing.T) { missingContainer(t, client) })
+	t.Run("a container that is missing needs a person", func(t *testing.T) {
+		missingContainer(t, client)
+	})
 }
 
 func checksum(t *testing.T, l *Lake) {
@@ -76,10 +83,12 @@ func checksum(t *testing.T, l *Lake) {
 	for _, size := range []int{100, 9 << 20} {
 		data := bytes.Repeat([]byte("x"), size)
 		path := fmt.Sprintf("e/%d.ndjson", size)
-		if _, err := l.Create(t.Context(), pipeline.Landing, path, bytes.NewReader(data)); err != nil {
+		if _, err := l.Create(t.Context(), pipeline.Landing, path,
+			bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
 		}
-		props, err := l.client.NewContainerClient(l.areas.Landing).NewBlobClient(path).GetProperties(t.Context(), nil)
+		props, err := l.client.NewContainerClient(l.areas.Landing).NewBlobClient(path).
+			GetProperties(t.Context(), nil)
 		want := fmt.Sprintf("%08x", crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 		if err != nil || !hasMetadata(props.Metadata, checksumKey, want) {
 			t.Errorf("%d bytes: metadata %v, %v, want %s", size, props.Metadata, err, want)

@@ -47,13 +47,17 @@ func (w writing) conditions() *blob.AccessConditions {
 		return nil
 	}
 	star := azcore.ETagAny
-	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &star}}
+	return &blob.AccessConditions{
+		ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &star},
+	}
 }
 
 // upload writes the data of src in one request, or as blocks that the last request commits. The
 // SDK's UploadStream is not used: it unmaps its buffers when a request fails, while net/http may
 // still read from them, and that kills the process.
-func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing) (pipeline.File, error) {
+func upload(
+	ctx context.Context, to *blockblob.Client, src io.Reader, w writing,
+) (pipeline.File, error) {
 	if w.sum != nil {
 		src = io.TeeReader(src, w.sum)
 	}
@@ -62,7 +66,10 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 		return pipeline.File{}, err
 	}
 	if len(first) < firstBlocks {
-		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)), &blockblob.UploadOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
+		resp, err := to.Upload(ctx, streaming.NopCloser(bytes.NewReader(first)),
+			&blockblob.UploadOptions{
+				HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions(),
+			})
 		if err != nil {
 			return pipeline.File{}, err
 		}
@@ -72,7 +79,9 @@ func upload(ctx context.Context, to *blockblob.Client, src io.Reader, w writing)
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions()})
+	resp, err := to.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
+		HTTPHeaders: w.headers(), Metadata: w.metadata(), AccessConditions: w.conditions(),
+	})
 	if err != nil {
 		return pipeline.File{}, err
 	}
@@ -88,7 +97,9 @@ func sizeOf(i int) int {
 }
 
 // stage uploads first and the rest of src as blocks, and returns their ids in order.
-func stage(ctx context.Context, to *blockblob.Client, first []byte, src io.Reader) ([]string, error) {
+func stage(
+	ctx context.Context, to *blockblob.Client, first []byte, src io.Reader,
+) ([]string, error) {
 	// The ids of a blob must have one length. The prefix separates Puts.
 	prefix := uuid.New()
 	var ids []string
@@ -99,7 +110,8 @@ func stage(ctx context.Context, to *blockblob.Client, first []byte, src io.Reade
 		id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s%08d", prefix, len(ids)))
 		ids = append(ids, id)
 		g.Go(func() error {
-			if _, err := to.StageBlock(gctx, id, streaming.NopCloser(bytes.NewReader(block)), nil); err != nil {
+			if _, err := to.StageBlock(gctx, id, streaming.NopCloser(bytes.NewReader(block)),
+				nil); err != nil {
 				return err // the failed request may still read from the buffer
 			}
 			select {

@@ -26,7 +26,8 @@ func ExampleRunner_Load() {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a folder of the system for temporary files
 	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
-	const lines = `{"resourceType":"Patient","id":"a","gender":"female"}` + "\n" + `{"resourceType":"Patient","id":"b"}` + "\n"
+	const lines = `{"resourceType":"Patient","id":"a","gender":"female"}` + "\n" +
+		`{"resourceType":"Patient","id":"b"}` + "\n"
 	if err := os.Mkdir(in, 0o700); err != nil {
 		fmt.Println(err)
 		return
@@ -36,7 +37,9 @@ func ExampleRunner_Load() {
 		return
 	}
 	runner := batch.Runner{Now: time.Now}
-	report, err := runner.Load(context.Background(), batch.LoadRequest{Dir: in, Scheme: "csv", Rest: out, Progress: unseen{}})
+	report, err := runner.Load(context.Background(), batch.LoadRequest{
+		Dir: in, Scheme: "csv", Rest: out, Progress: unseen{},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

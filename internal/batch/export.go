@@ -147,7 +147,10 @@ func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	o.Plan.Name = "once-" + o.Token()[:min(16, len(o.Token()))]
 	o.Plan.Schedule = nil
 	o.Plan.OpenEnd = o.Until.IsZero()
-	r := &run{Exporter: o, journal: memory.NewJournal(), queue: memory.NewQueue(o.Now), troubles: newTroubles(o.Now), seen: ExportProgress{Files: -1}}
+	r := &run{
+		Exporter: o, journal: memory.NewJournal(), queue: memory.NewQueue(o.Now),
+		troubles: newTroubles(o.Now), seen: ExportProgress{Files: -1},
+	}
 	settings := o.Pipeline
 	settings.Plans = []pipeline.Plan{o.Plan}
 	settings.PollMin = cmp.Or(settings.PollMin, pollMin)
@@ -156,7 +159,8 @@ func (o Exporter) Export(ctx context.Context) (ExportResult, error) {
 	settings.GiveUpAfter = cmp.Or(settings.GiveUpAfter, giveUpAfter)
 	source := windowed(o)
 	ports := pipeline.Ports{
-		Lake: o.Lake, Landings: o.Landings, Journal: r.journal, Queue: r.queue, Warehouse: o.Warehouse, Flattener: o.Flattener,
+		Lake: o.Lake, Landings: o.Landings, Journal: r.journal, Queue: r.queue,
+		Warehouse: o.Warehouse, Flattener: o.Flattener,
 		Source: func(string) (pipeline.Source, error) { return source, nil },
 		Now:    o.Now, Token: o.Token, Log: o.Log, Trouble: r.troubles.hear,
 	}
@@ -219,7 +223,8 @@ func (r *run) drive(ctx context.Context) (records.Export, error) {
 			return e, r.stopped(ctx, e)
 		case err != nil && fault.Of(err) != fault.Transient:
 			return e, r.startFailed(err)
-		case err != nil && e.State == records.Requested && r.Now().Sub(began) > startPatience && !errors.Is(err, pipeline.ErrDeclined):
+		case err != nil && e.State == records.Requested && r.Now().Sub(began) > startPatience &&
+			!errors.Is(err, pipeline.ErrDeclined):
 			return e, &FailedError{Trouble: *r.troubles.final()}
 		}
 		if err = r.dispatch(work); err != nil {
@@ -235,7 +240,10 @@ func (r *run) drive(ctx context.Context) (records.Export, error) {
 
 // stopped returns the reason why a run ends before its export.
 func (r *run) stopped(ctx context.Context, e records.Export) error {
-	stop := &StopError{Last: r.troubles.final(), Asking: e.State == records.Requested && r.errand != nil, cause: context.Cause(ctx)}
+	stop := &StopError{
+		Last: r.troubles.final(), Asking: e.State == records.Requested && r.errand != nil,
+		cause: context.Cause(ctx),
+	}
 	if ctx.Err() == nil || errors.Is(stop.cause, errLate) {
 		stop.Patience, stop.cause = r.Patience, errLate
 	}
@@ -304,7 +312,8 @@ func (r *run) withoutNames(err error) error {
 // startFailed returns the error of a start that cannot succeed.
 func (r *run) startFailed(err error) error {
 	return &FailedError{
-		Trouble: Trouble{Doing: starting.doing(), Err: r.withoutNames(err), Tries: 1}, Whose: string(fault.Whose(err)), Remedy: fault.Remedy(err),
+		Trouble: Trouble{Doing: starting.doing(), Err: r.withoutNames(err), Tries: 1},
+		Whose:   string(fault.Whose(err)), Remedy: fault.Remedy(err),
 	}
 }
 
@@ -396,7 +405,10 @@ func (r *run) causeOf(e records.Export, err error) error {
 	if f == nil {
 		return errors.Join(fault.Permanentf("the export was %s", e.State), err)
 	}
-	out := &FailedError{Trouble: Trouble{Doing: f.Step, Err: fault.Permanentf("%s", f.Cause), Tries: 1}, Whose: f.Whose, Remedy: f.Remedy}
+	out := &FailedError{
+		Trouble: Trouble{Doing: f.Step, Err: fault.Permanentf("%s", f.Cause), Tries: 1},
+		Whose:   f.Whose, Remedy: f.Remedy,
+	}
 	if last := r.troubles.givenUp(); last != nil {
 		out.Trouble = *last
 	}

@@ -1,31 +1,15 @@
 package batch_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"fhirsynapse/internal/batch"
-	"fhirsynapse/internal/batch/localfs"
-	"fhirsynapse/internal/bulkfhir"
-	"fhirsynapse/internal/bulkfhir/auth"
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
-	"fhirsynapse/internal/emulator/fhirserver/signin"
-	"fhirsynapse/internal/emulator/fhirserver/store"
-	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
-	"fhirsynapse/internal/testkit/refwarehouse"
 )
 
 // cell is one cell of the failure matrix: a fault of the server and the expected result, over HTTP,
@@ -53,114 +37,6 @@ type cell struct {
 	notice string
 }
 
-type bulkWorld struct {
-	*fhirserver.Server
-	clock    *clock
-	data     *store.Store
-	base     string
-	source   bulkfhir.Options
-	exporter batch.Exporter
-	told     []batch.ExportProgress
-}
-
-const matrixPatients = 6
-
-func newBulkWorld(t *testing.T, c cell) *bulkWorld {
-	t.Helper()
-	w := &bulkWorld{clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
-	var err error
-	if w.data, err = store.New(store.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	for i := range matrixPatients {
-		for _, typ := range []string{"Patient", "Organization"} {
-			if err := w.data.Add(fmt.Appendf(nil, `{"resourceType":%q,"id":"p%d"}`, typ, i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	bulk := c.bulk
-	bulk.Faults = c.faults
-	perFile := 0
-	if c.files > 0 {
-		perFile = matrixPatients / c.files
-	}
-	w.Server, err = fhirserver.New(fhirserver.Options{Store: w.data, Blobs: &jobs.Memory{}, Now: w.clock.Now, Bulk: &bulk, MaxCount: perFile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.base, err = w.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	views, err := bundled()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lake := localfs.New(t.TempDir())
-	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.source = bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: w.base, Now: w.clock.Now, AllowPrivate: true}
-	var token atomic.Uint64
-	w.exporter = batch.Exporter{
-		Plan: pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"}, Lake: lake, Landings: lake,
-		Warehouse: refwarehouse.NewStore().Warehouse(lake, views.Tables), Flattener: flattener,
-		// With one worker the clock stands still while the worker is busy.
-		Workers: 1,
-		Now:     w.clock.Now, Timer: w.clock.Timer, Log: slog.New(slog.DiscardHandler), Patience: 72 * time.Hour,
-		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
-		Watch: func(p batch.ExportProgress) { w.told = append(w.told, p) },
-	}
-	if c.setUp != nil {
-		c.setUp(t, w)
-	}
-	if w.exporter.Source, err = bulkfhir.New(w.source); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-// signedIn makes the server require a sign-in, and the client able to sign in.
-func signedIn(c cell) cell {
-	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err)
-	}
-	parsed, err := auth.ParseKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), "k")
-	if err != nil {
-		panic(err)
-	}
-	later := &clock{}
-	sign, err := signin.New(signin.Options{Now: later.Now, Clients: map[string]signin.Client{"app": {Keys: map[string]crypto.PublicKey{"k": &key.PublicKey}}}})
-	if err != nil {
-		panic(err)
-	}
-	c.bulk.SignIn = sign
-	before := c.setUp
-	c.setUp = func(t *testing.T, w *bulkWorld) {
-		*later = clock{now: w.clock.Now()}
-		tokens, err := auth.SMART(auth.Client{BaseURL: w.base, ClientID: "app", Now: later.Now, HTTP: bulkfhir.Guarded(true, later.Now, w.base)}, parsed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.source.Token, w.source.Renew = tokens.Token, tokens.Renew
-		if before != nil {
-			before(t, w)
-		}
-	}
-	return c
-}
-
 type (
 	answer  = fhirserver.Answer
 	answers = []fhirserver.Answer
@@ -180,96 +56,247 @@ var (
 	page        = fhirserver.Page
 )
 
-// elsewhere redirects the files to another host.
-func elsewhere(t *testing.T, w *bulkWorld) {
-	t.Helper()
-	host, err := w.ListenFiles("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.SetFaults(fhirserver.Faults{AllFiles: &answer{Redirect: host}})
-}
-
 func matrix() []cell {
 	return []cell{
 		// The kick-off.
-		{name: "kick-off: 202 without Content-Location", faults: fhirserver.Faults{KickOffs: answers{{Header: map[string]string{"Content-Location": ""}}}}, fails: "Content-Location", kickOffs: 1, notice: "kick-offs without an answer: 1"},
-		{name: "kick-off: 200 with a body", faults: fhirserver.Faults{KickOffs: answers{{Status: 200, Body: "{}"}}}, fails: "200", kickOffs: 1},
-		{name: "kick-off: 400", faults: fhirserver.Faults{KickOffs: answers{refused(400)}}, fails: "HTTP 400: invalid", kickOffs: 1},
-		signedIn(cell{name: "kick-off: 401, the token is renewed", faults: fhirserver.Faults{KickOffs: answers{refused(401)}}, kickOffs: 2}),
-		{name: "kick-off: 401 without a sign-in", faults: fhirserver.Faults{KickOffs: answers{refused(401)}}, fails: "401", kickOffs: 1},
-		{name: "kick-off: 403", faults: fhirserver.Faults{KickOffs: answers{refused(403)}}, fails: "403", kickOffs: 1},
-		{name: "kick-off: 429, a date", faults: fhirserver.Faults{KickOffs: answers{throttled("Sun, 01 Mar 2026 12:02:00 GMT")}}, kickOffs: 2, takes: 2 * time.Minute, told: "kick-off: the server did not start the job: the FHIR server answered HTTP 429"},
-		{name: "kick-off: 429, seconds", faults: fhirserver.Faults{KickOffs: answers{throttled("30")}}, kickOffs: 2, takes: 30 * time.Second},
-		{name: "kick-off: 429, seconds of the epoch", faults: fhirserver.Faults{KickOffs: answers{throttled("1772366460")}}, kickOffs: 2, takes: time.Minute},
-		{name: "kick-off: 429, less than nothing", faults: fhirserver.Faults{KickOffs: answers{throttled("-5")}}, kickOffs: 2},
-		{name: "kick-off: 429 twenty times", faults: fhirserver.Faults{KickOffs: repeat(20, throttled("1"))}, kickOffs: 21},
-		{name: "kick-off: 503", faults: fhirserver.Faults{KickOffs: answers{unavailable("60")}}, kickOffs: 2, takes: time.Minute, atMost: 2 * time.Minute},
-		{name: "kick-off: 503 for ever", faults: fhirserver.Faults{KickOffs: repeat(1000, answer{Status: 503})}, fails: "HTTP 50", takes: 5 * time.Minute, atMost: 15 * time.Minute},
-		{name: "kick-off: the answer is lost", faults: fhirserver.Faults{KickOffs: answers{{Acted: true, Reset: true}}}, kickOffs: 2, takes: 10 * time.Second, atMost: time.Minute, told: "kick-off: ", notice: "kick-offs without an answer: 1"},
+		{
+			name: "kick-off: 202 without Content-Location",
+			faults: fhirserver.Faults{
+				KickOffs: answers{{Header: map[string]string{"Content-Location": ""}}},
+			}, fails: "Content-Location", kickOffs: 1, notice: "kick-offs without an answer: 1",
+		},
+		{
+			name:   "kick-off: 200 with a body",
+			faults: fhirserver.Faults{KickOffs: answers{{Status: 200, Body: "{}"}}}, fails: "200",
+			kickOffs: 1,
+		},
+		{
+			name: "kick-off: 400", faults: fhirserver.Faults{KickOffs: answers{refused(400)}},
+			fails: "HTTP 400: invalid", kickOffs: 1,
+		},
+		signedIn(cell{
+			name:   "kick-off: 401, the token is renewed",
+			faults: fhirserver.Faults{KickOffs: answers{refused(401)}}, kickOffs: 2,
+		}),
+		{
+			name:   "kick-off: 401 without a sign-in",
+			faults: fhirserver.Faults{KickOffs: answers{refused(401)}}, fails: "401", kickOffs: 1,
+		},
+		{
+			name: "kick-off: 403", faults: fhirserver.Faults{KickOffs: answers{refused(403)}},
+			fails: "403", kickOffs: 1,
+		},
+		{
+			name: "kick-off: 429, a date",
+			faults: fhirserver.Faults{
+				KickOffs: answers{throttled("Sun, 01 Mar 2026 12:02:00 GMT")},
+			}, kickOffs: 2, takes: 2 * time.Minute,
+			told: "kick-off: the server did not start the job: the FHIR server answered HTTP 429",
+		},
+		{
+			name:   "kick-off: 429, seconds",
+			faults: fhirserver.Faults{KickOffs: answers{throttled("30")}}, kickOffs: 2,
+			takes: 30 * time.Second,
+		},
+		{
+			name:   "kick-off: 429, seconds of the epoch",
+			faults: fhirserver.Faults{KickOffs: answers{throttled("1772366460")}}, kickOffs: 2,
+			takes: time.Minute,
+		},
+		{
+			name:   "kick-off: 429, less than nothing",
+			faults: fhirserver.Faults{KickOffs: answers{throttled("-5")}}, kickOffs: 2,
+		},
+		{
+			name:   "kick-off: 429 twenty times",
+			faults: fhirserver.Faults{KickOffs: repeat(20, throttled("1"))}, kickOffs: 21,
+		},
+		{
+			name: "kick-off: 503", faults: fhirserver.Faults{KickOffs: answers{unavailable("60")}},
+			kickOffs: 2, takes: time.Minute, atMost: 2 * time.Minute,
+		},
+		{
+			name:   "kick-off: 503 for ever",
+			faults: fhirserver.Faults{KickOffs: repeat(1000, answer{Status: 503})},
+			fails:  "HTTP 50", takes: 5 * time.Minute, atMost: 15 * time.Minute,
+		},
+		{
+			name:   "kick-off: the answer is lost",
+			faults: fhirserver.Faults{KickOffs: answers{{Acted: true, Reset: true}}}, kickOffs: 2,
+			takes: 10 * time.Second, atMost: time.Minute, told: "kick-off: ",
+			notice: "kick-offs without an answer: 1",
+		},
 
-		{name: "kick-off: the server is away at first", faults: fhirserver.Faults{Metadata: answers{unavailable("10"), page(502)}}, kickOffs: 1},
+		{
+			name:   "kick-off: the server is away at first",
+			faults: fhirserver.Faults{Metadata: answers{unavailable("10"), page(502)}}, kickOffs: 1,
+		},
 		{name: "kick-off: POST only", bulk: fhirserver.Bulk{Methods: []string{"POST"}}},
 		{name: "kick-off: version 1 of the guide", bulk: fhirserver.Bulk{Guide: 1}},
-		{name: "kick-off: a place that is a path", bulk: fhirserver.Bulk{Location: fhirserver.LocationPath}},
-		{name: "kick-off: a place that is relative", bulk: fhirserver.Bulk{Location: fhirserver.LocationRelative}},
-		{name: "kick-off: a place in a query, with pages", bulk: fhirserver.Bulk{QueryStatus: true, PageSize: 1}},
+		{
+			name: "kick-off: a place that is a path",
+			bulk: fhirserver.Bulk{Location: fhirserver.LocationPath},
+		},
+		{
+			name: "kick-off: a place that is relative",
+			bulk: fhirserver.Bulk{Location: fhirserver.LocationRelative},
+		},
+		{
+			name: "kick-off: a place in a query, with pages",
+			bulk: fhirserver.Bulk{QueryStatus: true, PageSize: 1},
+		},
 
 		// The poll.
-		{name: "poll: 202 for a while", faults: fhirserver.Faults{Polls: repeat(9, answer{Status: 202, Header: map[string]string{"Retry-After": "5", "X-Progress": "50 %"}})}, polls: 10, takes: 45 * time.Second, told: "50%"},
-		{name: "poll: 202 with hours to wait", faults: fhirserver.Faults{Polls: answers{{Status: 202, Header: map[string]string{"Retry-After": "7200"}}}}, polls: 2, takes: time.Minute},
-		{name: "poll: 404 of a replica that lags", faults: fhirserver.Faults{Polls: repeat(2, refused(404))}, polls: 3},
-		{name: "poll: 404 for ever", faults: fhirserver.Faults{Polls: repeat(100, refused(404))}, fails: "404"},
-		{name: "poll: 500 of the transient family", faults: fhirserver.Faults{Polls: answers{refused(500)}}, polls: 2},
-		{name: "poll: 500 and 502 with a page", faults: fhirserver.Faults{Polls: answers{page(500), page(502)}}, polls: 3},
-		{name: "poll: 429", faults: fhirserver.Faults{Polls: repeat(40, throttled("1"))}, polls: 41},
-		{name: "poll: the job failed", faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, fails: "HTTP 400: invalid", polls: 1},
-		{name: "poll: reset", faults: fhirserver.Faults{Polls: answers{{Reset: true}}}, polls: 2},
-		{name: "poll: 200 and nothing", faults: fhirserver.Faults{Polls: answers{{Status: 200}}}, polls: 2},
-		{name: "poll: 200 and a page", faults: fhirserver.Faults{Polls: answers{page(200)}}, polls: 2},
-		{name: "poll: a manifest that is cut", faults: fhirserver.Faults{Polls: answers{{CutAfter: 50}}}, polls: 2},
-		{name: "poll: a manifest of six megabytes", faults: fhirserver.Faults{Padding: 6 << 20}, polls: 1},
-		{name: "poll: pages", bulk: fhirserver.Bulk{PageSize: 1}, files: 3, polls: 6},
-		{name: "poll: pages that end in the first", bulk: fhirserver.Bulk{PageSize: 1}, faults: fhirserver.Faults{LinkLoop: true}, fails: "page"},
 		{
-			name: "poll: the job never ends", faults: fhirserver.Faults{NeverDone: true}, fails: "has not finished",
-			setUp: func(_ *testing.T, w *bulkWorld) { w.exporter.Pipeline.ExportTimeout = time.Hour }, takes: time.Hour,
+			name: "poll: 202 for a while",
+			faults: fhirserver.Faults{Polls: repeat(9, answer{
+				Status: 202, Header: map[string]string{"Retry-After": "5", "X-Progress": "50 %"},
+			})}, polls: 10, takes: 45 * time.Second, told: "50%",
 		},
-		{name: "poll: no time that can be read", faults: fhirserver.Faults{TransactionTime: "yesterday"}, notice: "transactionTime cannot be used"},
-		{name: "poll: organized unasked", faults: fhirserver.Faults{OrganizedBy: "Patient"}, fails: "organi"},
+		{
+			name: "poll: 202 with hours to wait",
+			faults: fhirserver.Faults{Polls: answers{{
+				Status: 202, Header: map[string]string{"Retry-After": "7200"},
+			}}}, polls: 2, takes: time.Minute,
+		},
+		{
+			name:   "poll: 404 of a replica that lags",
+			faults: fhirserver.Faults{Polls: repeat(2, refused(404))}, polls: 3,
+		},
+		{
+			name: "poll: 404 for ever", faults: fhirserver.Faults{Polls: repeat(100, refused(404))},
+			fails: "404",
+		},
+		{
+			name:   "poll: 500 of the transient family",
+			faults: fhirserver.Faults{Polls: answers{refused(500)}}, polls: 2,
+		},
+		{
+			name:   "poll: 500 and 502 with a page",
+			faults: fhirserver.Faults{Polls: answers{page(500), page(502)}}, polls: 3,
+		},
+		{
+			name: "poll: 429", faults: fhirserver.Faults{Polls: repeat(40, throttled("1"))},
+			polls: 41,
+		},
+		{
+			name: "poll: the job failed",
+			faults: fhirserver.Faults{Failure: &jobs.Failure{
+				Status: 400, Reason: "the index is broken",
+			}}, fails: "HTTP 400: invalid", polls: 1,
+		},
+		{name: "poll: reset", faults: fhirserver.Faults{Polls: answers{{Reset: true}}}, polls: 2},
+		{
+			name: "poll: 200 and nothing", faults: fhirserver.Faults{Polls: answers{{Status: 200}}},
+			polls: 2,
+		},
+		{
+			name: "poll: 200 and a page", faults: fhirserver.Faults{Polls: answers{page(200)}},
+			polls: 2,
+		},
+		{
+			name:   "poll: a manifest that is cut",
+			faults: fhirserver.Faults{Polls: answers{{CutAfter: 50}}}, polls: 2,
+		},
+		{
+			name: "poll: a manifest of six megabytes", faults: fhirserver.Faults{Padding: 6 << 20},
+			polls: 1,
+		},
+		{name: "poll: pages", bulk: fhirserver.Bulk{PageSize: 1}, files: 3, polls: 6},
+		{
+			name: "poll: pages that end in the first", bulk: fhirserver.Bulk{PageSize: 1},
+			faults: fhirserver.Faults{LinkLoop: true}, fails: "page",
+		},
+		{
+			name: "poll: the job never ends", faults: fhirserver.Faults{NeverDone: true},
+			fails: "has not finished",
+			setUp: func(_ *testing.T, w *bulkWorld) {
+				w.exporter.Pipeline.ExportTimeout = time.Hour
+			}, takes: time.Hour,
+		},
+		{
+			name:   "poll: no time that can be read",
+			faults: fhirserver.Faults{TransactionTime: "yesterday"},
+			notice: "transactionTime cannot be used",
+		},
+		{
+			name: "poll: organized unasked", faults: fhirserver.Faults{OrganizedBy: "Patient"},
+			fails: "organi",
+		},
 		{name: "poll: no list of errors", faults: fhirserver.Faults{NoErrorMember: true}},
-		{name: "poll: errors are called outcome", faults: fhirserver.Faults{OutcomeMember: true, ErrorFile: 1}, notice: "1 × error/exception"},
-		{name: "poll: nothing was found", setUp: func(_ *testing.T, w *bulkWorld) { w.exporter.Plan.Types = []string{"Device"} }, polls: 1},
+		{
+			name:   "poll: errors are called outcome",
+			faults: fhirserver.Faults{OutcomeMember: true, ErrorFile: 1},
+			notice: "1 × error/exception",
+		},
+		{name: "poll: nothing was found", setUp: func(_ *testing.T, w *bulkWorld) {
+			w.exporter.Plan.Types = []string{"Device"}
+		}, polls: 1},
 
 		// The files.
 		{name: "files: 404 at first", faults: fhirserver.Faults{Files: repeat(2, refused(404))}},
-		{name: "files: 410 for ever", faults: fhirserver.Faults{AllFiles: &answer{Status: 410}}, fails: "410"},
-		signedIn(cell{name: "files: 401, the token is renewed", faults: fhirserver.Faults{Files: answers{refused(401)}}}),
+		{
+			name: "files: 410 for ever", faults: fhirserver.Faults{AllFiles: &answer{Status: 410}},
+			fails: "410",
+		},
+		signedIn(cell{
+			name:   "files: 401, the token is renewed",
+			faults: fhirserver.Faults{Files: answers{refused(401)}},
+		}),
 		signedIn(cell{name: "files: 307 to another host, without the token", setUp: elsewhere}),
-		{name: "files: cut in the middle", bulk: fhirserver.Bulk{NoGzip: true}, faults: fhirserver.Faults{Files: answers{{CutAfter: 30}, {CutAfter: 60}}}},
-		{name: "files: cut in the middle, no ranges", bulk: fhirserver.Bulk{NoGzip: true, NoRanges: true}, faults: fhirserver.Faults{Files: answers{{CutAfter: 30}}}},
-		{name: "files: cut before they were sent", bulk: fhirserver.Bulk{NoGzip: true}, faults: fhirserver.Faults{Files: answers{{Half: true}}}},
+		{
+			name: "files: cut in the middle", bulk: fhirserver.Bulk{NoGzip: true},
+			faults: fhirserver.Faults{Files: answers{{CutAfter: 30}, {CutAfter: 60}}},
+		},
+		{
+			name:   "files: cut in the middle, no ranges",
+			bulk:   fhirserver.Bulk{NoGzip: true, NoRanges: true},
+			faults: fhirserver.Faults{Files: answers{{CutAfter: 30}}},
+		},
+		{
+			name: "files: cut before they were sent", bulk: fhirserver.Bulk{NoGzip: true},
+			faults: fhirserver.Faults{Files: answers{{Half: true}}},
+		},
 		{name: "files: truncated gzip", faults: fhirserver.Faults{Files: answers{{Half: true}}}},
-		{name: "files: 429", faults: fhirserver.Faults{Files: repeat(3, throttled("10"))}, takes: 10 * time.Second},
+		{
+			name: "files: 429", faults: fhirserver.Faults{Files: repeat(3, throttled("10"))},
+			takes: 10 * time.Second,
+		},
 		{name: "files: 503 and a page", faults: fhirserver.Faults{Files: answers{page(503)}}},
 		{
-			name: "files: too many at once", files: 3, faults: fhirserver.Faults{ParallelDownloads: 1},
-			setUp: func(_ *testing.T, w *bulkWorld) { w.exporter.Workers = 4 },
+			name: "files: too many at once", files: 3,
+			faults: fhirserver.Faults{ParallelDownloads: 1},
+			setUp:  func(_ *testing.T, w *bulkWorld) { w.exporter.Workers = 4 },
 		},
-		{name: "files: the count is wrong", faults: fhirserver.Faults{WrongCount: 1}, fails: "count"},
-		{name: "files: no count", faults: fhirserver.Faults{NoCounts: true}},
-		{name: "files: of another type", faults: fhirserver.Faults{WrongType: "Device"}, fails: "bad"},
-		{name: "files: all of one name", files: 3, faults: fhirserver.Faults{SameNames: true}},
-		{name: "files: their addresses end", bulk: fhirserver.Bulk{FileLife: 20 * time.Second}, faults: fhirserver.Faults{Files: answers{throttled("60")}}, takes: time.Minute},
 		{
-			name: "files: a token although none is due", setUp: func(_ *testing.T, w *bulkWorld) { w.source.FileToken = "always" },
+			name: "files: the count is wrong", faults: fhirserver.Faults{WrongCount: 1},
+			fails: "count",
+		},
+		{name: "files: no count", faults: fhirserver.Faults{NoCounts: true}},
+		{
+			name: "files: of another type", faults: fhirserver.Faults{WrongType: "Device"},
+			fails: "bad",
+		},
+		{name: "files: all of one name", files: 3, faults: fhirserver.Faults{SameNames: true}},
+		{
+			name: "files: their addresses end", bulk: fhirserver.Bulk{FileLife: 20 * time.Second},
+			faults: fhirserver.Faults{Files: answers{throttled("60")}}, takes: time.Minute,
+		},
+		{
+			name: "files: a token although none is due", setUp: func(_ *testing.T, w *bulkWorld) {
+				w.source.FileToken = "always"
+			},
 			bulk: fhirserver.Bulk{OpenFiles: true}, faults: fhirserver.Faults{TokenForFiles: true},
 		},
 		{
-			name: "files: at an address that is not dialled", setUp: func(_ *testing.T, w *bulkWorld) { w.source.AllowPrivate = false },
+			name:   "files: at an address that is not dialled",
+			setUp:  func(_ *testing.T, w *bulkWorld) { w.source.AllowPrivate = false },
 			faults: fhirserver.Faults{FileHost: "https://169.254.169.254"}, fails: "private",
 		},
-		{name: "files: errors that the server reports", faults: fhirserver.Faults{ErrorFile: 3}, notice: "3 × error/exception"},
+		{
+			name: "files: errors that the server reports", faults: fhirserver.Faults{ErrorFile: 3},
+			notice: "3 × error/exception",
+		},
 	}
 }
 
@@ -310,7 +337,8 @@ func TestFailureMatrix(t *testing.T) {
 			}
 			heard := false
 			for _, p := range w.told {
-				heard = heard || strings.Contains(p.Server, c.told) || p.Trouble != nil && strings.Contains(p.Trouble.String(), c.told)
+				heard = heard || strings.Contains(p.Server, c.told) ||
+					p.Trouble != nil && strings.Contains(p.Trouble.String(), c.told)
 			}
 			if !heard {
 				t.Errorf("nobody was told %q", c.told)
@@ -348,7 +376,9 @@ func (c cell) loaded(t *testing.T, w *bulkWorld, got batch.ExportResult) {
 func TestGarbageEndsARun(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
-		for _, since := range []records.State{records.Requested, records.Exporting, records.Loading} {
+		for _, since := range []records.State{
+			records.Requested, records.Exporting, records.Loading,
+		} {
 			t.Run(fmt.Sprintf("seed %d since %s", seed+1, since), func(t *testing.T) {
 				t.Parallel()
 				w := newBulkWorld(t, cell{files: 3})

@@ -42,7 +42,9 @@ func (p ExportProgress) differs(from ExportProgress) bool {
 	if (now == nil) != (before == nil) || p != from {
 		return true
 	}
-	return now != nil && (now.Doing != before.Doing || now.Tries != before.Tries || !now.Next.Equal(before.Next) || now.Others != before.Others)
+	return now != nil &&
+		(now.Doing != before.Doing || now.Tries != before.Tries || !now.Next.Equal(before.Next) ||
+			now.Others != before.Others)
 }
 
 // countEvery is the shortest time between two listings of the lake. countShare keeps listings of

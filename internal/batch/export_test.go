@@ -107,7 +107,9 @@ func (s *server) Status(context.Context, string) (pipeline.Status, error) {
 	m := &pipeline.Manifest{TransactionTime: s.clock.Now(), Raw: []byte("{}")}
 	for path := range s.files {
 		typ, _, _ := strings.Cut(strings.TrimPrefix(path, "job/"), "-")
-		m.Output = append(m.Output, pipeline.OutputFile{Type: typ, URL: path, Path: path, Count: s.count})
+		m.Output = append(m.Output, pipeline.OutputFile{
+			Type: typ, URL: path, Path: path, Count: s.count,
+		})
 	}
 	return pipeline.Status{Manifest: m}, nil
 }
@@ -176,8 +178,9 @@ func newWorld(t *testing.T) *world {
 	var token atomic.Uint64
 	w.exporter = batch.Exporter{
 		Plan:   pipeline.Plan{Level: pipeline.LevelSystem, Schema: "main"},
-		Source: pipeline.Source{Server: w.server}, Lake: lake, Warehouse: tables, Flattener: flattener,
-		Now: c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Source: pipeline.Source{Server: w.server}, Lake: lake, Warehouse: tables,
+		Flattener: flattener,
+		Now:       c.Now, Timer: c.Timer, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Token: func() string { return fmt.Sprintf("%016x", token.Add(1)) },
 		Watch: func(p batch.ExportProgress) { w.told = append(w.told, p) },
 	}
@@ -193,7 +196,10 @@ func TestARunEndsInTheTables(t *testing.T) {
 	}
 	want := []pipeline.TypeReport{
 		{Type: "Observation", Files: 1, Manifest: 3, Counts: pipeline.Counts{Lines: 3, Applied: 3}},
-		{Type: "Patient", Files: 2, Manifest: 6, Counts: pipeline.Counts{Lines: 6, Applied: 3, Superseded: 3}},
+		{
+			Type: "Patient", Files: 2, Manifest: 6,
+			Counts: pipeline.Counts{Lines: 6, Applied: 3, Superseded: 3},
+		},
 	}
 	if diff := cmp.Diff(want, got.Types); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
@@ -208,7 +214,8 @@ func TestARunEndsInTheTables(t *testing.T) {
 		t.Errorf("deleted at the server (-want +got):\n%s", diff)
 	}
 	last := w.told[len(w.told)-1]
-	if last.State != records.Loaded || last.Files != 3 || last.Landed != 3 || last.Prepared != 3 || last.Bytes == 0 {
+	if last.State != records.Loaded || last.Files != 3 || last.Landed != 3 || last.Prepared != 3 ||
+		last.Bytes == 0 {
 		t.Errorf("the last progress is %+v", last)
 	}
 	heard := map[string]bool{}
@@ -249,7 +256,8 @@ func TestTheWindowGoesToTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := w.server.kickOffs[0]
-	if len(w.server.kickOffs) != 1 || !r.Since.Equal(w.exporter.Since) || !r.Till.Equal(w.exporter.Until) || len(r.Types) != 2 {
+	if len(w.server.kickOffs) != 1 || !r.Since.Equal(w.exporter.Since) ||
+		!r.Till.Equal(w.exporter.Until) || len(r.Types) != 2 {
 		t.Errorf("asked for %+v", w.server.kickOffs)
 	}
 }
@@ -267,7 +275,8 @@ func TestARefusalThatPassesIsTriedAgain(t *testing.T) {
 	}
 	troubled := false
 	for _, p := range w.told {
-		troubled = troubled || p.Trouble != nil && strings.Contains(p.Trouble.String(), "the server is busy")
+		troubled = troubled ||
+			p.Trouble != nil && strings.Contains(p.Trouble.String(), "the server is busy")
 	}
 	if !troubled {
 		t.Error("nobody was told why it took longer")
@@ -280,9 +289,13 @@ func TestRunsThatFail(t *testing.T) {
 		spoil func(*world)
 		says  string
 	}{
-		"the kick-off is refused": {func(w *world) { w.server.refusals = []error{fault.Permanentf("no such Group")} }, "no such Group"},
-		"the job fails":           {func(w *world) { w.server.failure = fault.Permanentf("the disk is full") }, "the disk is full"},
-		"the count is wrong":      {func(w *world) { w.server.count = 4 }, "the manifest counts 4"},
+		"the kick-off is refused": {func(w *world) {
+			w.server.refusals = []error{fault.Permanentf("no such Group")}
+		}, "no such Group"},
+		"the job fails": {func(w *world) {
+			w.server.failure = fault.Permanentf("the disk is full")
+		}, "the disk is full"},
+		"the count is wrong": {func(w *world) { w.server.count = 4 }, "the manifest counts 4"},
 		"the job never ends": {func(w *world) {
 			w.server.running = 1 << 30
 			w.exporter.Patience = time.Hour
@@ -299,7 +312,8 @@ func TestRunsThatFail(t *testing.T) {
 			if got.Check() == nil {
 				t.Error("the sums of a failed export hold")
 			}
-			if len(w.server.kickOffs) == 1 && name != "the kick-off is refused" && len(w.server.cancelled) == 0 {
+			if len(w.server.kickOffs) == 1 && name != "the kick-off is refused" &&
+				len(w.server.cancelled) == 0 {
 				t.Error("the job was left behind at the server")
 			}
 		})
@@ -336,7 +350,8 @@ func TestAWarehouseThatRefusesEndsTheRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.exporter.Warehouse = broken{w.exporter.Warehouse}
-	if _, err := w.exporter.Export(t.Context()); err == nil || !strings.Contains(err.Error(), "another shape") {
+	if _, err := w.exporter.Export(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "another shape") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -347,7 +362,9 @@ type panicking struct {
 	with func()
 }
 
-func (p panicking) Flatten(ctx context.Context, f pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (p panicking) Flatten(
+	ctx context.Context, f pipeline.Flattening, r io.Reader,
+) (pipeline.Done, error) {
 	if f.Type == "Observation" {
 		p.with()
 	}
@@ -368,10 +385,12 @@ func TestAPanicOfTheKickOffIsAFailure(t *testing.T) {
 	w.exporter.Source = pipeline.Source{Server: panickingServer{w.server}}
 	_, err := w.exporter.Export(t.Context())
 	var failed *batch.FailedError
-	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "panic: a value of type string") || failed.Remedy == "" {
+	if !errors.As(err, &failed) ||
+		!strings.Contains(err.Error(), "panic: a value of type string") || failed.Remedy == "" {
 		t.Errorf("the run ended with %v", err)
 	}
-	if text := fmt.Sprint(err) + w.log.String(); strings.Contains(text, "Mx Example") || !strings.Contains(text, "stack=") {
+	if text := fmt.Sprint(err) + w.log.String(); strings.Contains(text, "Mx Example") ||
+		!strings.Contains(text, "stack=") {
 		t.Errorf("the value is quoted, or the log has no stack: %s", text)
 	}
 }
@@ -392,7 +411,10 @@ func TestAPanicFailsTheStepAndNotTheProcess(t *testing.T) {
 			w.exporter.Flattener = panicking{w.exporter.Flattener, c.with}
 			_, err := w.exporter.Export(t.Context())
 			var failed *batch.FailedError
-			if !errors.As(err, &failed) || !strings.Contains(err.Error(), "job/Observation-1.ndjson") || !strings.Contains(err.Error(), "panic: ") || !strings.Contains(err.Error(), c.want) {
+			if !errors.As(err, &failed) ||
+				!strings.Contains(err.Error(), "job/Observation-1.ndjson") ||
+				!strings.Contains(err.Error(), "panic: ") ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("the run ended with %v", err)
 			}
 			if text := fmt.Sprint(err) + w.log.String(); strings.Contains(text, "Mx Example") {

@@ -85,7 +85,10 @@ func prefixOf(s pipeline.Step, err error) string {
 	prefixes := []string{s.String() + ": "}
 	switch s.Kind {
 	case pipeline.StepKickOff:
-		prefixes = []string{fmt.Sprintf("kick off job %s.%d: ", s.Export, s.Job), "export " + s.Export + ": ", "start an export: "}
+		prefixes = []string{
+			fmt.Sprintf("kick off job %s.%d: ", s.Export, s.Job), "export " + s.Export + ": ",
+			"start an export: ",
+		}
 	case pipeline.StepPoll:
 		prefixes = append(prefixes, "ask for the export's status: ")
 	}

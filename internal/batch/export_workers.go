@@ -35,8 +35,14 @@ type failure struct {
 	err     error
 }
 
-func newWorkers(ctx context.Context, n int, handle func(context.Context, []byte) error, giveUp func(context.Context, []byte, any) error) *workers {
-	return &workers{ctx: ctx, handle: handle, giveUp: giveUp, hands: make(chan struct{}, n), done: make(chan struct{}, 1), times: map[string]int{}}
+func newWorkers(
+	ctx context.Context, n int, handle func(context.Context, []byte) error,
+	giveUp func(context.Context, []byte, any) error,
+) *workers {
+	return &workers{
+		ctx: ctx, handle: handle, giveUp: giveUp, hands: make(chan struct{}, n),
+		done: make(chan struct{}, 1), times: map[string]int{},
+	}
 }
 
 func (w *workers) free() bool { return len(w.hands) < cap(w.hands) }
@@ -77,7 +83,8 @@ func (r *run) panicked(v any) error {
 	what := panicText(v)
 	r.Log.Error("panic", "what", what, "stack", string(debug.Stack()))
 	return &fault.Error{
-		Class: fault.Permanent, Err: errors.New("the program has a fault: panic: " + what), Remedy: "report it with the stack in the log",
+		Class: fault.Permanent, Err: errors.New("the program has a fault: panic: " + what),
+		Remedy: "report it with the stack in the log",
 	}
 }
 

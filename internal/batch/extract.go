@@ -41,7 +41,8 @@ type Extractor struct {
 // report has only the files that were left out.
 func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 	started := x.Now().UTC()
-	report, _, err := flattenAgainIfMixed(newReport(started, x.Token()), x.Lake, func(report *LoadReport, whole bool) (struct{}, error) {
+	report, _, err := flattenAgainIfMixed(newReport(started,
+		x.Token()), x.Lake, func(report *LoadReport, whole bool) (struct{}, error) {
 		return struct{}{}, x.extract(ctx, report, started, whole)
 	})
 	if err != nil {
@@ -51,10 +52,15 @@ func (x Extractor) Extract(ctx context.Context) (LoadReport, error) {
 }
 
 // extract writes the files of all types in the folder.
-func (x Extractor) extract(ctx context.Context, report *LoadReport, started time.Time, whole bool) error {
-	d := folder{lake: x.Lake, lineLimit: x.LineLimit, read: x.Read, hasViews: func(typ string) (bool, error) {
-		return x.Flattener.HasViews(LoadPlan, typ)
-	}}
+func (x Extractor) extract(
+	ctx context.Context, report *LoadReport, started time.Time, whole bool,
+) error {
+	d := folder{
+		lake: x.Lake, lineLimit: x.LineLimit, read: x.Read,
+		hasViews: func(typ string) (bool, error) {
+			return x.Flattener.HasViews(LoadPlan, typ)
+		},
+	}
 	sources, left, err := d.scan(ctx, whole)
 	report.LeftOut = left
 	if err != nil {
@@ -84,11 +90,15 @@ func (x Extractor) extract(ctx context.Context, report *LoadReport, started time
 }
 
 // table writes the tables of one resource type.
-func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *LoadReport, typ string, sources []source, started time.Time) (pipeline.TypeReport, error) {
+func (x Extractor) table(
+	ctx context.Context, d folder, out *outputs, all *LoadReport, typ string, sources []source,
+	started time.Time,
+) (pipeline.TypeReport, error) {
 	report := pipeline.TypeReport{Type: typ, Files: len(sources), Manifest: -1}
-	e, err := x.Flattener.Extraction(LoadPlan, typ, x.Format, func(table string) (io.WriteCloser, error) {
-		return out.create(table + "." + string(x.Format))
-	})
+	e, err := x.Flattener.Extraction(LoadPlan, typ,
+		x.Format, func(table string) (io.WriteCloser, error) {
+			return out.create(table + "." + string(x.Format))
+		})
 	if err != nil {
 		return report, err
 	}
@@ -99,7 +109,8 @@ func (x Extractor) table(ctx context.Context, d folder, out *outputs, all *LoadR
 	for i, src := range sources {
 		var done pipeline.Done
 		in := src.flattening(pipeline.Flattening{
-			Plan: LoadPlan, Export: all.Export, LastUpdated: started, Dir: fmt.Sprintf("%s/%s/%06d", all.Export, typ, i),
+			Plan: LoadPlan, Export: all.Export, LastUpdated: started,
+			Dir: fmt.Sprintf("%s/%s/%06d", all.Export, typ, i),
 		})
 		n, err := d.flatten(ctx, src, func(r io.Reader) (err error) {
 			done, err = e.Add(ctx, in, r)

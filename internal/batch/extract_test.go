@@ -36,11 +36,18 @@ func extractor(t *testing.T, w *folderWorld, format flatten.Format, dir string) 
 		}
 		views = append(views, v)
 	}
-	f, err := flatten.NewFlattener(flatten.Options{Lake: w.Lake, Views: flatten.Native(func(string) ([]*sof.View, error) { return views, nil })})
+	f, err := flatten.NewFlattener(flatten.Options{
+		Lake: w.Lake, Views: flatten.Native(func(string) ([]*sof.View, error) {
+			return views, nil
+		}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return batch.Extractor{Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token, MaxBad: 0.5, Total: w.Total, Read: w.Read}
+	return batch.Extractor{
+		Lake: w.Lake, Flattener: f, Format: format, Dir: dir, Now: w.Now, Token: w.Token,
+		MaxBad: 0.5, Total: w.Total, Read: w.Read,
+	}
 }
 
 // contents returns the files of a folder.
@@ -64,7 +71,8 @@ func contents(t *testing.T, dir string) map[string]string {
 func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 	t.Parallel()
 	w := newFolderWorld(t, map[string]string{
-		"Patient.1.ndjson":    `{"resourceType":"Patient","id":"b","birthDate":"2000-01-02"}` + "\n\nno JSON\n" + `{"resourceType":"Patient","id":"b","birthDate":"2000"}`,
+		"Patient.1.ndjson": `{"resourceType":"Patient","id":"b","birthDate":"2000-01-02"}` +
+			"\n\nno JSON\n" + `{"resourceType":"Patient","id":"b","birthDate":"2000"}`,
 		"Patient.0.ndjson.gz": `{"resourceType":"Patient","id":"a"}` + "\n",
 		"Observation.ndjson":  observation,
 	})
@@ -77,15 +85,24 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 		want := batch.LoadReport{
 			Export: "load-20260102T030405Z-ab12",
 			Types: []pipeline.TypeReport{
-				{Type: "Observation", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 1, Applied: 1}, NoView: true},
-				{Type: "Patient", Files: 2, Manifest: -1, Counts: pipeline.Counts{Lines: 5, Applied: 3, Blank: 1, Quarantined: 1}},
+				{
+					Type: "Observation", Files: 1, Manifest: -1,
+					Counts: pipeline.Counts{Lines: 1, Applied: 1}, NoView: true,
+				},
+				{
+					Type: "Patient", Files: 2, Manifest: -1,
+					Counts: pipeline.Counts{Lines: 5, Applied: 3, Blank: 1, Quarantined: 1},
+				},
 			},
-			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoDay: map[string]int64{"patient.born": 1}},
+			Bytes: w.total.Load(), Rows: map[string]int64{"patient": 3, "patient_link": 0},
+			ValueCounts: pipeline.ValueCounts{NoDay: map[string]int64{"patient.born": 1}},
 		}
 		if d := cmp.Diff(want, report); d != "" {
 			t.Error(d)
 		}
-		files := map[string]string{"patient.csv": "id,born\na,\nb,2000-01-02\nb,\n", "patient_link.csv": "type\n"}
+		files := map[string]string{
+			"patient.csv": "id,born\na,\nb,2000-01-02\nb,\n", "patient_link.csv": "type\n",
+		}
 		if d := cmp.Diff(files, contents(t, dir)); d != "" {
 			t.Error(d)
 		}
@@ -94,8 +111,12 @@ func TestExtractMakesOneFileATableOfAllFilesOfAType(t *testing.T) {
 
 func TestAFailedExtractLeavesNothing(t *testing.T) {
 	t.Parallel()
-	whole := packed(t, patient+"\n"+strings.Repeat("x"+strings.Repeat(" ", 127)+"\n", 1<<13)) // a few blocks
-	w := newFolderWorld(t, map[string]string{"Device.ndjson": `{"resourceType":"Device","id":"d"}`, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
+	// a few blocks
+	whole := packed(t, patient+"\n"+strings.Repeat("x"+strings.Repeat(" ", 127)+"\n", 1<<13))
+	w := newFolderWorld(t, map[string]string{
+		"Device.ndjson":     `{"resourceType":"Device","id":"d"}`,
+		"Patient.ndjson.gz": "raw:" + whole[:len(whole)-8],
+	})
 	for _, format := range []flatten.Format{flatten.Parquet, flatten.CSV, flatten.NDJSON} {
 		fresh := filepath.Join(t.TempDir(), "out")
 		if _, err := extractor(t, w, format, fresh).Extract(t.Context()); err == nil {
@@ -105,13 +126,15 @@ func TestAFailedExtractLeavesNothing(t *testing.T) {
 			t.Errorf("%s: the folder is there: %v", format, err)
 		}
 		old := t.TempDir()
-		if err := os.WriteFile(filepath.Join(old, "device."+string(format)), []byte("old"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(old, "device."+string(format)), []byte("old"),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := extractor(t, w, format, old).Extract(t.Context()); err == nil {
 			t.Errorf("%s: no error", format)
 		}
-		if d := cmp.Diff(map[string]string{"device." + string(format): "old"}, contents(t, old)); d != "" {
+		if d := cmp.Diff(map[string]string{"device." + string(format): "old"},
+			contents(t, old)); d != "" {
 			t.Errorf("%s: %s", format, d)
 		}
 	}

@@ -51,7 +51,9 @@ var gzipMagic = []byte{0x1f, 0x8b}
 
 // open streams a file's lines, unpacked if its content is gzip. It calls told with the number of
 // bytes that were read; told may be nil.
-func (d folder) open(ctx context.Context, f pipeline.File, told func(bytes int64)) (*stream, error) {
+func (d folder) open(
+	ctx context.Context, f pipeline.File, told func(bytes int64),
+) (*stream, error) {
 	raw, err := d.lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
 	if err != nil {
 		return nil, err
@@ -66,7 +68,8 @@ func (d folder) open(ctx context.Context, f pipeline.File, told func(bytes int64
 	if bytes.Equal(head, gzipMagic) {
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
-			return nil, errors.Join(fault.Permanentf("unpack %s: it is damaged or cut off: %w", f.Path, err), raw.Close())
+			return nil, errors.Join(fault.Permanentf("unpack %s: it is damaged or cut off: %w",
+				f.Path, err), raw.Close())
 		}
 		s.closers, s.hint = []io.Closer{z, raw}, unpackedSizeOf(raw, f.Size)
 		s.size.r = &unpacked{Reader: z, path: f.Path, packed: packed}
@@ -90,7 +93,8 @@ func unpackedSizeOf(raw io.Reader, size int64) int64 {
 	for n < size-size/1000-64 { // gzip adds less than this to a file that it cannot make smaller
 		n += 1 << 32
 	}
-	if n/maxRatio > size { // the last of several members is small, for example in a file that was written piece by piece
+	// the last of several members is small, for example in a file that was written piece by piece
+	if n/maxRatio > size {
 		return size
 	}
 	return n
@@ -135,10 +139,12 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	u.n += int64(n)
 	switch {
 	case u.n > freeSize && u.n/maxRatio > u.packed.n:
-		return n, fault.Permanentf("unpack %s: it unpacks to more than %d times its size, which no export does: unpack it yourself if it is right", u.path, maxRatio)
+		return n, fault.Permanentf(
+			"unpack %s: it unpacks to more than %d times its size, which no export does: unpack it yourself if it is right", u.path, maxRatio)
 	case err == nil || err == io.EOF: //nolint:errorlint // a Reader's end is io.EOF itself
 		return n, err
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader),
+		errors.Is(err, io.ErrUnexpectedEOF):
 		return n, fault.Permanentf("unpack %s: it is damaged or cut off: %w", u.path, err)
 	}
 	return n, fmt.Errorf("unpack %s: %w", u.path, err)
@@ -152,7 +158,9 @@ type documents struct{ *localfs.Lake }
 func Documents(lake *localfs.Lake) pipeline.Lake { return documents{lake} }
 
 // Open implements pipeline.Lake.
-func (d documents) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+func (d documents) Open(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
 	if area != pipeline.Landing {
 		return d.Lake.Open(ctx, area, path, etag)
 	}

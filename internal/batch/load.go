@@ -47,20 +47,24 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 	quarantine := cmp.Or(to.Quarantine, filepath.Base(dir)+".quarantine")
 	lake := NewFolders(q.Dir, filepath.Join(work.Path(), "staging"), quarantine)
 	flattener, err := flatten.NewFlattener(flatten.Options{
-		Lake: lake, Views: views, Codec: flatten.Codec(q.Compression), LineLimit: q.LineLimit, Quarantined: q.Progress.Bad,
+		Lake: lake, Views: views, Codec: flatten.Codec(q.Compression), LineLimit: q.LineLimit,
+		Quarantined: q.Progress.Bad,
 	})
 	if err != nil {
 		return report, err
 	}
 	if to.format != "" {
 		report, err = Extractor{
-			Lake: lake, Flattener: flattener, Format: to.format, Dir: filepath.Clean(q.Rest), Now: r.Now, Token: token,
-			LineLimit: q.LineLimit, MaxBad: q.MaxBad, Quarantine: quarantine, Total: q.Progress.Total, Read: q.Progress.Add,
+			Lake: lake, Flattener: flattener, Format: to.format, Dir: filepath.Clean(q.Rest),
+			Now: r.Now, Token: token,
+			LineLimit: q.LineLimit, MaxBad: q.MaxBad, Quarantine: quarantine,
+			Total: q.Progress.Total, Read: q.Progress.Add,
 		}.Extract(ctx)
 	} else {
 		report, err = r.loadTables(ctx, q, to, Loader{
 			Dir: dir, Lake: lake, Flattener: flattener, Now: r.Now, Token: token,
-			LineLimit: q.LineLimit, MaxBad: q.MaxBad, Quarantine: quarantine, Total: q.Progress.Total, Read: q.Progress.Add,
+			LineLimit: q.LineLimit, MaxBad: q.MaxBad, Quarantine: quarantine,
+			Total: q.Progress.Total, Read: q.Progress.Add,
 		}, loadOptions(q, lake, views, flattener, work.Path()))
 	}
 	report.Base = q.References.Base
@@ -77,8 +81,9 @@ func loadOptions(
 	q LoadRequest, lake *localfs.Lake, views flatten.PlanViews, f *flatten.Flattener, work string,
 ) warehouse.OpenOptions {
 	o := warehouse.OpenOptions{
-		Lake: lake, Views: views, TempDir: work, LineLimit: q.LineLimit, EngineTransforms: q.EngineTransforms,
-		Patience: checkPatience, MakeRoom: makeRoom(f),
+		Lake: lake, Views: views, TempDir: work, LineLimit: q.LineLimit,
+		EngineTransforms: q.EngineTransforms,
+		Patience:         checkPatience, MakeRoom: makeRoom(f),
 	}
 	if q.EngineTransforms {
 		o.Lake = Documents(lake)

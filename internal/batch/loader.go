@@ -84,9 +84,12 @@ type readyBatch struct {
 }
 
 // load loads the files of some types, or of all.
-func (l Loader) load(ctx context.Context, schema string, types []string, first before) (LoadReport, error) {
+func (l Loader) load(
+	ctx context.Context, schema string, types []string, first before,
+) (LoadReport, error) {
 	started := l.Now().UTC()
-	report, batches, err := flattenAgainIfMixed(newReport(started, l.Token()), l.Lake, func(report *LoadReport, whole bool) ([]readyBatch, error) {
+	report, batches, err := flattenAgainIfMixed(newReport(started,
+		l.Token()), l.Lake, func(report *LoadReport, whole bool) ([]readyBatch, error) {
 		return l.prepareAll(ctx, report, schema, types, started, whole)
 	})
 	if err == nil {
@@ -97,13 +100,16 @@ func (l Loader) load(ctx context.Context, schema string, types []string, first b
 
 // flattenAgainIfMixed calls flatten again, with all lines known, when a file turns out to have
 // lines of several resource types. It removes the prepared files of the first call.
-func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten func(report *LoadReport, whole bool) (T, error)) (LoadReport, T, error) {
+func flattenAgainIfMixed[T any](
+	report LoadReport, lake *localfs.Lake, flatten func(report *LoadReport, whole bool) (T, error),
+) (LoadReport, T, error) {
 	fresh := LoadReport{Export: report.Export, Rows: map[string]int64{}}
 	done, err := flatten(&report, false)
 	if !errors.Is(err, pipeline.ErrMixed) {
 		return report, done, err
 	}
-	if err := errors.Join(lake.Remove(pipeline.Staging, report.Export), lake.Remove(pipeline.Quarantine, report.Export)); err != nil {
+	if err := errors.Join(lake.Remove(pipeline.Staging, report.Export),
+		lake.Remove(pipeline.Quarantine, report.Export)); err != nil {
 		return report, done, err
 	}
 	done, err = flatten(&fresh, true)
@@ -112,10 +118,16 @@ func flattenAgainIfMixed[T any](report LoadReport, lake *localfs.Lake, flatten f
 
 // prepareAll flattens the files of some types, or of all, and compares the number of bad lines with
 // the limit.
-func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema string, types []string, started time.Time, whole bool) ([]readyBatch, error) {
-	d := folder{lake: l.Lake, lineLimit: l.LineLimit, read: l.Read, hasViews: func(typ string) (bool, error) {
-		return l.Flattener.HasViews(LoadPlan, typ)
-	}}
+func (l Loader) prepareAll(
+	ctx context.Context, report *LoadReport, schema string, types []string, started time.Time,
+	whole bool,
+) ([]readyBatch, error) {
+	d := folder{
+		lake: l.Lake, lineLimit: l.LineLimit, read: l.Read,
+		hasViews: func(typ string) (bool, error) {
+			return l.Flattener.HasViews(LoadPlan, typ)
+		},
+	}
 	sources, left, err := d.scan(ctx, whole)
 	report.LeftOut = left
 	if err != nil {
@@ -130,7 +142,8 @@ func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema strin
 	var all []readyBatch
 	for typ, group := range byType(sources) {
 		b := readyBatch{size: packedSize(group), Batch: pipeline.Batch{
-			Schema: schema, Plan: LoadPlan, Export: report.Export, Type: typ, ViewSet: 1, Attempt: l.Token(),
+			Schema: schema, Plan: LoadPlan, Export: report.Export, Type: typ, ViewSet: 1,
+			Attempt: l.Token(),
 		}}
 		if err := l.prepare(ctx, d, report, &b.Batch, group, started); err != nil {
 			return nil, err
@@ -145,11 +158,18 @@ func (l Loader) prepareAll(ctx context.Context, report *LoadReport, schema strin
 }
 
 // prepare flattens the files of one type.
-func (l Loader) prepare(ctx context.Context, d folder, all *LoadReport, b *pipeline.Batch, sources []source, started time.Time) error {
+func (l Loader) prepare(
+	ctx context.Context, d folder, all *LoadReport, b *pipeline.Batch, sources []source,
+	started time.Time,
+) error {
 	for i, s := range sources {
-		p := pipeline.PreparedFile{File: s.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i)}
+		p := pipeline.PreparedFile{
+			File: s.File, Dir: fmt.Sprintf("%s/%s/%06d", b.Export, b.Type, i),
+		}
 		p.Path = s.ledgerPath()
-		in := s.flattening(pipeline.Flattening{Plan: LoadPlan, Export: b.Export, LastUpdated: l.writtenAt(s.Path, started), Dir: p.Dir})
+		in := s.flattening(pipeline.Flattening{
+			Plan: LoadPlan, Export: b.Export, LastUpdated: l.writtenAt(s.Path, started), Dir: p.Dir,
+		})
 		n, err := d.flatten(ctx, s, func(r io.Reader) (err error) {
 			p.Done, err = l.Flattener.Flatten(ctx, in, r)
 			return err
@@ -166,7 +186,9 @@ func (l Loader) prepare(ctx context.Context, d folder, all *LoadReport, b *pipel
 
 // flatten calls do with the lines of a source. It returns the size of the file, or 0 if another
 // source of the same file has counted it.
-func (d folder) flatten(ctx context.Context, s source, do func(io.Reader) error) (bytes int64, err error) {
+func (d folder) flatten(
+	ctx context.Context, s source, do func(io.Reader) error,
+) (bytes int64, err error) {
 	r, err := d.reader(ctx, s)
 	if err != nil {
 		return 0, err
@@ -195,7 +217,9 @@ func tooBad(types []pipeline.TypeReport, limit float64, quarantine, export strin
 	var faults []error
 	for _, t := range types {
 		if float64(t.Quarantined) > limit*float64(t.Lines) {
-			faults = append(faults, fmt.Errorf("%s: %d of %d lines are bad, more than %g %%", t.Type, t.Quarantined, t.Lines, limit*100))
+			faults = append(faults,
+				fmt.Errorf("%s: %d of %d lines are bad, more than %g %%", t.Type, t.Quarantined,
+					t.Lines, limit*100))
 		}
 	}
 	if len(faults) == 0 {
@@ -203,7 +227,8 @@ func tooBad(types []pipeline.TypeReport, limit float64, quarantine, export strin
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Err: fmt.Errorf("nothing was loaded: %w", errors.Join(faults...)),
-		Remedy: "see the lines and their reasons in " + filepath.Join(quarantine, export) + ", or allow more with --max-bad",
+		Remedy: "see the lines and their reasons in " + filepath.Join(quarantine, export) +
+			", or allow more with --max-bad",
 	}
 }
 
@@ -224,7 +249,9 @@ const sideBySide = 2
 
 // commitAll commits the types, two at a time, or one at a time with first. It begins no commit
 // after a failure.
-func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyBatch, first before) error {
+func (l Loader) commitAll(
+	ctx context.Context, all *LoadReport, batches []readyBatch, first before,
+) error {
 	var mu sync.Mutex
 	errs := make([]error, len(batches))
 	failed := false
@@ -256,12 +283,16 @@ func (l Loader) commitAll(ctx context.Context, all *LoadReport, batches []readyB
 		})
 	}
 	_ = g.Wait() // errs holds the errors, in order of the batches
-	slices.SortFunc(all.Types, func(a, b pipeline.TypeReport) int { return strings.Compare(a.Type, b.Type) })
+	slices.SortFunc(all.Types, func(a, b pipeline.TypeReport) int {
+		return strings.Compare(a.Type, b.Type)
+	})
 	return errors.Join(errs...)
 }
 
 // commit commits one type, and then removes its prepared files.
-func (l Loader) commit(ctx context.Context, b pipeline.Batch, first before) (report pipeline.TypeReport, err error) {
+func (l Loader) commit(
+	ctx context.Context, b pipeline.Batch, first before,
+) (report pipeline.TypeReport, err error) {
 	if first != nil {
 		err = first(ctx, b)
 	}
@@ -292,7 +323,8 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 		}
 	}
 	if lines := linesOf(b).Lines; report.Lines != lines {
-		return report, fault.Permanentf("%d lines were read, the ledger has %d", lines, report.Lines)
+		return report, fault.Permanentf("%d lines were read, the ledger has %d", lines,
+			report.Lines)
 	}
 	return report, nil
 }

@@ -27,25 +27,36 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 	t.Parallel()
 	const back, gone, kept = "deleted-and-back", "back-and-deleted", "kept"
 	row := func(id, family string) string {
-		return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"rows":{"patient":[[%q]]}}`+"\n", id, family)
+		return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"rows":{"patient":[[%q]]}}`+"\n", id,
+			family)
 	}
 	tombstone := func(id string) string {
 		return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"deleted":true}}`+"\n", id)
 	}
 	files := map[string]string{
-		"nightly-000001.1-20260101T000000000000000Z/Patient-000001.ndjson":           row(back, "first") + row(gone, "first") + row(kept, "first"),
-		"nightly-000002.1-20260102T000000000000000Z/Patient-deleted-000002-1.ndjson": tombstone(back) + tombstone(gone),
-		"nightly-000003.1-20260103T000000000000000Z/Patient-000001.ndjson":           row(back, "third") + row(gone, "third") + row(kept, "third"),
-		"nightly-000004.1-20260104T000000000000000Z/Patient-deleted-000002-1.ndjson": tombstone(gone),
+		"nightly-000001.1-20260101T000000000000000Z/Patient-000001.ndjson": row(back,
+			"first") + row(gone, "first") + row(kept, "first"),
+		"nightly-000002.1-20260102T000000000000000Z/Patient-deleted-000002-1.ndjson": tombstone(
+			back) + tombstone(gone),
+		"nightly-000003.1-20260103T000000000000000Z/Patient-000001.ndjson": row(back,
+			"third") + row(gone, "third") + row(kept, "third"),
+		"nightly-000004.1-20260104T000000000000000Z/Patient-deleted-000002-1.ndjson": tombstone(
+			gone),
 	}
 	for name, copied := range map[string]struct {
 		to    func(name string) string
 		loads func(name string) string
 	}{
-		"the folders":        {func(name string) string { return name }, func(string) string { return "" }},
-		"in another folder":  {func(name string) string { return "copy/" + name }, func(string) string { return "" }},
-		"one at a time":      {func(name string) string { return name }, path.Dir},
-		"one as a container": {func(name string) string { return path.Join(path.Dir(name), "in", path.Base(name)) }, path.Dir},
+		"the folders": {func(name string) string {
+			return name
+		}, func(string) string { return "" }},
+		"in another folder": {func(name string) string {
+			return "copy/" + name
+		}, func(string) string { return "" }},
+		"one at a time": {func(name string) string { return name }, path.Dir},
+		"one as a container": {func(name string) string {
+			return path.Join(path.Dir(name), "in", path.Base(name))
+		}, path.Dir},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +72,8 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 				}
 				loads[filepath.Join(root, filepath.FromSlash(copied.loads(name)))] = true
 			}
-			if d := cmp.Diff([]string{back + " third", kept + " third"}, familiesOf(t, slices.Collect(maps.Keys(loads)))); d != "" {
+			if d := cmp.Diff([]string{back + " third", kept + " third"},
+				familiesOf(t, slices.Collect(maps.Keys(loads)))); d != "" {
 				t.Errorf("patients (-want +got):\n%s", d)
 			}
 		})
@@ -71,8 +83,11 @@ func TestLinesWithoutAnInstantAreOfTheirExport(t *testing.T) {
 // familiesOf loads folders, one after the other, into tables of their own.
 func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
 	t.Helper()
-	views := flattentest.Views{batch.LoadPlan: {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}}}}
-	staging, quarantine := filepath.Join(t.TempDir(), "staging"), filepath.Join(t.TempDir(), "quarantine")
+	views := flattentest.Views{batch.LoadPlan: {{
+		Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}},
+	}}}
+	staging, quarantine := filepath.Join(t.TempDir(), "staging"),
+		filepath.Join(t.TempDir(), "quarantine")
 	tables := refwarehouse.NewWarehouse(batch.NewFolders("", staging, quarantine), views.Tables)
 	for i, dir := range folders {
 		lake := batch.NewFolders(dir, staging, quarantine)
@@ -81,7 +96,9 @@ func familiesOf(t *testing.T, folders []string) (idAndFamily []string) {
 			t.Fatal(err)
 		}
 		l := batch.Loader{
-			Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Token: func() string { return "ab1" + strconv.Itoa(i) },
+			Dir: dir, Lake: lake, Flattener: flattener, Warehouse: tables, Token: func() string {
+				return "ab1" + strconv.Itoa(i)
+			},
 			Now: func() time.Time { return time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC) },
 		}
 		if _, err := l.Load(t.Context(), "main"); err != nil {

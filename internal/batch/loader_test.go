@@ -31,7 +31,9 @@ func (counter) ViewSet(string) (string, error) { return "", nil }
 
 func (counter) HasViews(string, string) (bool, error) { return true, nil }
 
-func (c counter) Flatten(ctx context.Context, f pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (c counter) Flatten(
+	ctx context.Context, f pipeline.Flattening, r io.Reader,
+) (pipeline.Done, error) {
 	var d pipeline.Done
 	var all strings.Builder
 	for s := bufio.NewScanner(r); ; {
@@ -80,7 +82,10 @@ func (s *shelf) Commit(ctx context.Context, b pipeline.Batch) error {
 		key := b.Schema + "." + b.Type
 		s.content[key] = append(s.content[key], strings.Fields(string(data))...)
 		s.ledger = append(s.ledger, pipeline.LedgerEntry{
-			Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: pipeline.Counts{Lines: f.Done.Lines, Applied: f.Done.Heads, Blank: f.Done.Blank},
+			Path: f.Path, ETag: f.ETag, Type: b.Type,
+			Counts: pipeline.Counts{
+				Lines: f.Done.Lines, Applied: f.Done.Heads, Blank: f.Done.Blank,
+			},
 		})
 	}
 	return nil
@@ -121,7 +126,10 @@ func newFolderWorld(t *testing.T, files map[string]string) *folderWorld {
 		Lake: lake, Flattener: counter{lake}, Warehouse: w.shelf,
 		Now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 		Token: func() string { return "ab12" },
-		Total: func(n int64) { w.total.Store(n); w.read.Store(0) }, Read: func(n int64) { w.read.Add(n) },
+		Total: func(n int64) {
+			w.total.Store(n)
+			w.read.Store(0)
+		}, Read: func(n int64) { w.read.Add(n) },
 	}
 	return w
 }
@@ -177,14 +185,29 @@ func TestLoadTakesEachTypeFromAllItsFiles(t *testing.T) {
 	want := batch.LoadReport{
 		Export: "load-20260102T030405Z-ab12",
 		Types: []pipeline.TypeReport{
-			{Type: "Condition", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 2, Applied: 2}},
-			{Type: "Observation", Files: 1, Manifest: -1, Counts: pipeline.Counts{Lines: 1, Applied: 1}},
-			{Type: "Patient", Files: 2, Manifest: -1, Counts: pipeline.Counts{Lines: 4, Applied: 3, Blank: 1}},
+			{
+				Type: "Condition", Files: 1, Manifest: -1,
+				Counts: pipeline.Counts{Lines: 2, Applied: 2},
+			},
+			{
+				Type: "Observation", Files: 1, Manifest: -1,
+				Counts: pipeline.Counts{Lines: 1, Applied: 1},
+			},
+			{
+				Type: "Patient", Files: 2, Manifest: -1,
+				Counts: pipeline.Counts{Lines: 4, Applied: 3, Blank: 1},
+			},
 		},
 		LeftOut: []batch.LeftOut{
 			{File: "Device.ndjson", Reason: "it is empty"},
-			{File: "log.ndjson", Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"},
-			{File: "manifest.json", Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"},
+			{
+				File:   "log.ndjson",
+				Reason: "its lines are JSON without a resourceType, as those of a log or a manifest",
+			},
+			{
+				File:   "manifest.json",
+				Reason: "its lines are JSON without a resourceType, as those of a log or a manifest",
+			},
 		},
 		Bytes: w.total.Load(),
 		Rows:  map[string]int64{},
@@ -215,7 +238,8 @@ func TestLoadFindsAllFaultsBeforeItLoadsAnything(t *testing.T) {
 	}
 	for _, want := range []string{
 		"a.ndjson: neither its lines nor its name tell the resource type",
-		"b.ndjson.gz: neither its lines nor its name tell the resource type", "unpack Patient.ndjson.gz: it is damaged or cut off",
+		"b.ndjson.gz: neither its lines nor its name tell the resource type",
+		"unpack Patient.ndjson.gz: it is damaged or cut off",
 	} {
 		if !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("no %q in %v", want, err)
@@ -229,9 +253,12 @@ func TestLoadFindsAllFaultsBeforeItLoadsAnything(t *testing.T) {
 func TestATornFileIsFoundBeforeAnythingIsCommitted(t *testing.T) {
 	t.Parallel()
 	whole := packed(t, patient+"\n"+strings.Repeat("x\n", 1<<19))
-	w := newFolderWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8]})
+	w := newFolderWorld(t, map[string]string{
+		"Observation.ndjson": observation, "Patient.ndjson.gz": "raw:" + whole[:len(whole)-8],
+	})
 	report, err := w.Load(t.Context(), "main")
-	if err == nil || !strings.HasPrefix(err.Error(), "load Patient: ") || fault.Of(err) != fault.Permanent {
+	if err == nil || !strings.HasPrefix(err.Error(), "load Patient: ") ||
+		fault.Of(err) != fault.Permanent {
 		t.Errorf("error = %v", err)
 	}
 	if len(report.Types) != 0 || len(w.shelf.content) != 0 {
@@ -271,10 +298,19 @@ func TestLoadReleasesWhatItHolds(t *testing.T) {
 		fails bool
 		held  int64
 	}{
-		"small types":      {map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient}, nil, false, 2},
-		"a large one":      {map[string]string{"Observation.ndjson": large, "Patient.ndjson": patient}, nil, false, 1},
-		"a failing commit": {map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient}, fault.Permanentf("the disk is full"), true, 2},
-		"a torn file":      {map[string]string{"Observation.ndjson.gz": "raw:" + torn[:len(torn)/2]}, nil, true, 0},
+		"small types": {map[string]string{
+			"Observation.ndjson": observation, "Patient.ndjson": patient,
+		}, nil, false, 2},
+		"a large one": {map[string]string{
+			"Observation.ndjson": large, "Patient.ndjson": patient,
+		}, nil, false, 1},
+		"a failing commit": {map[string]string{
+			"Observation.ndjson": observation, "Patient.ndjson": patient,
+		}, fault.Permanentf("the disk is full"), true, 2},
+		"a torn file": {
+			map[string]string{"Observation.ndjson.gz": "raw:" + torn[:len(torn)/2]},
+			nil, true, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +321,8 @@ func TestLoadReleasesWhatItHolds(t *testing.T) {
 			if _, err := w.Load(t.Context(), "main"); (err != nil) != test.fails {
 				t.Errorf("error = %v", err)
 			}
-			if held, released := h.held.Load(), h.released.Load(); held != test.held || released != held {
+			if held, released := h.held.Load(),
+				h.released.Load(); held != test.held || released != held {
 				t.Errorf("held %d times and released %d times, want %d", held, released, test.held)
 			}
 		})
@@ -294,7 +331,9 @@ func TestLoadReleasesWhatItHolds(t *testing.T) {
 
 func TestLoadReportsAFailedCommit(t *testing.T) {
 	t.Parallel()
-	w := newFolderWorld(t, map[string]string{"Observation.ndjson": observation, "Patient.ndjson": patient})
+	w := newFolderWorld(t, map[string]string{
+		"Observation.ndjson": observation, "Patient.ndjson": patient,
+	})
 	w.shelf.fail = fault.Permanentf("the disk is full")
 	report, err := w.Load(t.Context(), "main")
 	// Two types are committed at a time, in either order.
@@ -311,7 +350,8 @@ func TestLoadStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := newFolderWorld(t, map[string]string{"Patient.ndjson": patient}).Load(ctx, "main"); !errors.Is(err, context.Canceled) {
+	if _, err := newFolderWorld(t, map[string]string{"Patient.ndjson": patient}).Load(ctx,
+		"main"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
 	}
 }

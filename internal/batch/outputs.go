@@ -45,7 +45,8 @@ func newOutputs(dir string, now time.Time) (*outputs, error) {
 
 // create opens a new file.
 func (o *outputs) create(name string) (io.WriteCloser, error) {
-	f, err := os.OpenFile(filepath.Join(o.work.Path(), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(o.work.Path(), name), os.O_RDWR|os.O_CREATE|os.O_EXCL,
+		0o600)
 	if err != nil {
 		return nil, fault.Permanentf("create file: %w", err)
 	}

@@ -20,17 +20,22 @@ import (
 // Rebuild makes the tables of resource types again; no types means all types of the folder. It
 // loads into another schema, after it has dropped the leftovers of an earlier rebuild, and then
 // replaces each type's tables by the tables there.
-func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tables warehouse.Replacer) (LoadReport, error) {
+func (l Loader) Rebuild(
+	ctx context.Context, schema string, types []string, tables warehouse.Replacer,
+) (LoadReport, error) {
 	beside := warehouse.Beside(schema)
 	if err := tables.Discard(ctx, beside); err != nil {
-		return LoadReport{}, fmt.Errorf("drop schema %s, which another rebuild has left: %w", beside, err)
+		return LoadReport{},
+			fmt.Errorf("drop schema %s, which another rebuild has left: %w", beside, err)
 	}
 	report, err := l.load(ctx, beside, types, nil)
 	if err != nil {
 		return report, err
 	}
 	for _, t := range report.Types {
-		if err := tables.Replace(ctx, warehouse.Replacement{Plan: LoadPlan, Type: t.Type, Schema: schema, From: beside}); err != nil {
+		if err := tables.Replace(ctx, warehouse.Replacement{
+			Plan: LoadPlan, Type: t.Type, Schema: schema, From: beside,
+		}); err != nil {
 			return report, fmt.Errorf("rebuild %s: %w", t.Type, err)
 		}
 	}
@@ -44,7 +49,9 @@ func (l Loader) Rebuild(ctx context.Context, schema string, types []string, tabl
 // folder. It repairs the tables of a type when its files are ready to be committed, so that readers
 // miss values for no longer than a commit takes. At the end it checks every type, and reports all
 // resources that the folder lacks.
-func (l Loader) RebuildInPlace(ctx context.Context, schema string, types []string, tables warehouse.Repairer) (LoadReport, error) {
+func (l Loader) RebuildInPlace(
+	ctx context.Context, schema string, types []string, tables warehouse.Repairer,
+) (LoadReport, error) {
 	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
 		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}
 		for _, f := range b.Files {
@@ -85,7 +92,8 @@ func only(files []source, types []string) ([]source, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fault.Permanentf("no file of the folder has resources of %s", strings.Join(missing, ", "))
+		return nil, fault.Permanentf("no file of the folder has resources of %s",
+			strings.Join(missing, ", "))
 	}
 	return kept, nil
 }

@@ -36,19 +36,36 @@ func (r *replacer) Discard(_ context.Context, schema string) error {
 
 func TestRebuildLoadsBesideAndReplaces(t *testing.T) {
 	t.Parallel()
-	const first, observations, patients = "discard _rebuild_main", "replace main.Observation from _rebuild_main, plan load", "replace main.Patient from _rebuild_main, plan load"
-	files := map[string]string{"a.Patient.ndjson": patient, "b.Patient.ndjson": patient, "Observation.ndjson": observation}
+	const first, observations, patients = "discard _rebuild_main",
+		"replace main.Observation from _rebuild_main, plan load",
+		"replace main.Patient from _rebuild_main, plan load"
+	files := map[string]string{
+		"a.Patient.ndjson": patient, "b.Patient.ndjson": patient, "Observation.ndjson": observation,
+	}
 	for name, c := range map[string]struct {
 		types []string
 		fail  string
 		want  []string
 		err   string
 	}{
-		"all":                  {nil, "", []string{first, observations, patients, first}, ""},
-		"one":                  {[]string{"Patient"}, "", []string{first, patients, first}, ""},
-		"one that is not here": {[]string{"Patient", "Device"}, "", []string{first}, "no file of the folder has resources of Device"},
-		"a failure":            {nil, observations, []string{first, observations}, "rebuild Observation: the disk is full"},
-		"a failure at first":   {nil, first, []string{first}, "drop schema _rebuild_main, which another rebuild has left: the disk is full"},
+		"all": {nil, "", []string{first, observations, patients, first}, ""},
+		"one": {[]string{"Patient"}, "", []string{first, patients, first}, ""},
+		"one that is not here": {
+			[]string{"Patient", "Device"},
+			"",
+			[]string{first},
+			"no file of the folder has resources of Device",
+		},
+		"a failure": {
+			nil, observations,
+			[]string{first, observations},
+			"rebuild Observation: the disk is full",
+		},
+		"a failure at first": {
+			nil, first,
+			[]string{first},
+			"drop schema _rebuild_main, which another rebuild has left: the disk is full",
+		},
 	} {
 		w, r := newFolderWorld(t, files), &replacer{fail: c.fail}
 		report, err := w.Rebuild(t.Context(), "main", c.types, r)
@@ -79,7 +96,8 @@ type repairer struct {
 
 func (r *repairer) Repair(_ context.Context, x warehouse.Repair) error {
 	what := fmt.Sprintf("repair %s.%s for %d, plan %s", x.Schema, x.Type, x.Lines, x.Plan)
-	r.calls = append(r.calls, fmt.Sprintf("%s, with %d there", what, len(r.shelf.content[x.Schema+"."+x.Type])))
+	r.calls = append(r.calls,
+		fmt.Sprintf("%s, with %d there", what, len(r.shelf.content[x.Schema+"."+x.Type])))
 	if what == r.fail {
 		return x.Short(x.Lines + 1)
 	}
@@ -87,15 +105,21 @@ func (r *repairer) Repair(_ context.Context, x warehouse.Repair) error {
 }
 
 func (r *repairer) Unwritten(_ context.Context, x warehouse.Repair) (int64, error) {
-	r.calls = append(r.calls, fmt.Sprintf("look at %s.%s, with %d there", x.Schema, x.Type, len(r.shelf.content[x.Schema+"."+x.Type])))
+	r.calls = append(r.calls,
+		fmt.Sprintf("look at %s.%s, with %d there", x.Schema, x.Type,
+			len(r.shelf.content[x.Schema+"."+x.Type])))
 	return r.left[x.Type], nil
 }
 
 func TestRebuildInPlaceRepairsLoadsAndLooks(t *testing.T) {
 	t.Parallel()
-	const observations, patients = "repair main.Observation for 1, plan load", "repair main.Patient for 2, plan load"
-	const before, seen, seenPatients = ", with 0 there", "look at main.Observation, with 1 there", "look at main.Patient, with 2 there"
-	files := map[string]string{"a.Patient.ndjson": patient, "b.Patient.ndjson": patient, "Observation.ndjson": observation}
+	const observations, patients = "repair main.Observation for 1, plan load",
+		"repair main.Patient for 2, plan load"
+	const before, seen, seenPatients = ", with 0 there", "look at main.Observation, with 1 there",
+		"look at main.Patient, with 2 there"
+	files := map[string]string{
+		"a.Patient.ndjson": patient, "b.Patient.ndjson": patient, "Observation.ndjson": observation,
+	}
 	for name, c := range map[string]struct {
 		types []string
 		fail  string
@@ -103,13 +127,24 @@ func TestRebuildInPlaceRepairsLoadsAndLooks(t *testing.T) {
 		want  []string
 		err   []string
 	}{
-		"all":       {want: []string{observations + before, patients + before, seen, seenPatients}},
-		"one":       {types: []string{"Patient"}, want: []string{patients + before, seenPatients}},
-		"not here":  {types: []string{"Device"}, err: []string{"no file of the folder has resources of Device"}},
-		"a failure": {fail: observations, want: []string{observations + before}, err: []string{"load Observation: repair its tables: schema main has 2 resources of Observation"}},
+		"all": {want: []string{observations + before, patients + before, seen, seenPatients}},
+		"one": {types: []string{"Patient"}, want: []string{patients + before, seenPatients}},
+		"not here": {
+			types: []string{"Device"},
+			err:   []string{"no file of the folder has resources of Device"},
+		},
+		"a failure": {
+			fail: observations, want: []string{observations + before},
+			err: []string{
+				"load Observation: repair its tables: schema main has 2 resources of Observation",
+			},
+		},
 		"resources are left": {
-			left: map[string]int64{"Observation": 3, "Patient": 4}, want: []string{observations + before, patients + before, seen, seenPatients},
-			err: []string{"rebuild Observation: 3 resources of Observation in schema main are not in what was loaded", "rebuild Patient: 4 resources", "put the files of all exports"},
+			left: map[string]int64{"Observation": 3, "Patient": 4},
+			want: []string{observations + before, patients + before, seen, seenPatients},
+			err: []string{
+				"rebuild Observation: 3 resources of Observation in schema main are not in what was loaded", "rebuild Patient: 4 resources", "put the files of all exports",
+			},
 		},
 	} {
 		w := newFolderWorld(t, files)

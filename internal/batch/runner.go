@@ -56,7 +56,9 @@ var formats = []flatten.Format{flatten.Parquet, flatten.CSV, flatten.NDJSON}
 func (r Runner) target(scheme, address string) (target, bool) {
 	if format := flatten.Format(scheme); slices.Contains(formats, format) {
 		dir := filepath.Clean(address)
-		local := warehouse.Local{Schema: "main", Dir: filepath.Dir(dir), Quarantine: dir + ".quarantine"}
+		local := warehouse.Local{
+			Schema: "main", Dir: filepath.Dir(dir), Quarantine: dir + ".quarantine",
+		}
 		return target{format: format, Local: local}, true
 	}
 	engine, known := r.Engines[scheme]
@@ -156,9 +158,11 @@ func token() string {
 // notLoaded returns the error for a target that a load cannot write to.
 func notLoaded(scheme string, known bool) error {
 	if known {
-		return fault.Permanentf("%s loads nothing, its views read files of a storage account, which a folder of this machine is not: "+
-			"let an export run into it, with this warehouse in the setting Warehouse", scheme)
+		return fault.Permanentf(
+			"%s loads nothing, its views read files of a storage account, which a folder of this machine is not: "+
+				"let an export run into it, with this warehouse in the setting Warehouse", scheme)
 	}
-	return fault.Permanentf("load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, "+
-		"parquet:DIR, csv:DIR or ndjson:DIR, not to %q", scheme)
+	return fault.Permanentf(
+		"load goes to duckdb:FILE, sqlserver://HOST, synapse-dedicated://HOST, fabric://HOST, "+
+			"parquet:DIR, csv:DIR or ndjson:DIR, not to %q", scheme)
 }

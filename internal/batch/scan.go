@@ -54,7 +54,9 @@ func (s source) flattening(in pipeline.Flattening) pipeline.Flattening {
 // scan finds the files of the folder and the resource types of their lines, by content, because
 // names differ from server to server. It reads every line if whole is set, else the first lines of
 // each file. It returns all errors together.
-func (d folder) scan(ctx context.Context, whole bool) (sources []source, left []LeftOut, err error) {
+func (d folder) scan(
+	ctx context.Context, whole bool,
+) (sources []source, left []LeftOut, err error) {
 	var faults []error
 	for f, err := range d.lake.List(ctx, pipeline.Landing, "") {
 		if err != nil {
@@ -64,7 +66,9 @@ func (d folder) scan(ctx context.Context, whole bool) (sources []source, left []
 			continue
 		}
 		if unfinished.MatchString(f.Path) {
-			left = append(left, LeftOut{File: f.Path, Reason: "its name says that it is not finished", Resources: true})
+			left = append(left, LeftOut{
+				File: f.Path, Reason: "its name says that it is not finished", Resources: true,
+			})
 			continue
 		}
 		s, out, err := d.sources(ctx, f, whole)
@@ -105,13 +109,16 @@ func nothingLeft(left []LeftOut) error {
 	case len(resources) > 0:
 		return errors.Join(resources...)
 	case !exported:
-		return errors.New("there is no file with resources in the folder: NDJSON has one on each line")
+		return errors.New(
+			"there is no file with resources in the folder: NDJSON has one on each line")
 	}
 	return nil
 }
 
 // sources surveys one file, at first only its beginning.
-func (d folder) sources(ctx context.Context, f pipeline.File, whole bool) ([]source, *LeftOut, error) {
+func (d folder) sources(
+	ctx context.Context, f pipeline.File, whole bool,
+) ([]source, *LeftOut, error) {
 	c, err := d.survey(ctx, f, whole)
 	if err == nil && !whole && len(c.types) > 1 {
 		whole = true
@@ -127,7 +134,9 @@ func (d folder) sources(ctx context.Context, f pipeline.File, whole bool) ([]sou
 	var out []source
 	for i, typ := range c.types {
 		others := slices.Concat(c.types[:i], c.types[i+1:])
-		out = append(out, source{File: f, typ: typ, others: others, main: i == 0, surveyed: whole, unpacked: c.size})
+		out = append(out, source{
+			File: f, typ: typ, others: others, main: i == 0, surveyed: whole, unpacked: c.size,
+		})
 	}
 	return out, nil, nil
 }
@@ -142,7 +151,8 @@ func sameButCase(sources []source) error {
 		if !ok {
 			seen[key] = s
 		} else if other.typ != s.typ {
-			faults = append(faults, fmt.Errorf("the resource types %s in %s and %s in %s differ in case only: correct one", other.typ, other.Path, s.typ, s.Path))
+			faults = append(faults,
+				fmt.Errorf("the resource types %s in %s and %s in %s differ in case only: correct one", other.typ, other.Path, s.typ, s.Path))
 		}
 	}
 	return errors.Join(faults...)

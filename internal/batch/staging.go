@@ -57,7 +57,9 @@ func openStagingFolder(
 }
 
 // Put implements pipeline.Lake.
-func (s *stagingFolder) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (s *stagingFolder) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	f, err := s.to.Put(ctx, area, s.folder+"/"+path, r)
 	f.Path = path
 	return f, err

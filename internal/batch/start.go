@@ -50,8 +50,10 @@ func (r Runner) Start(ctx context.Context, q StartRequest) (report StartReport, 
 	x.Plan.Schema = cmp.Or(q.Schema, to.Schema)
 	if to.format != "" {
 		report.ExportResult, err = startFiles(ctx, x, work.Path(), Extractor{
-			Lake:      NewFolders(files, filepath.Join(work.Path(), "extract"), filepath.Join(work.Path(), "bad")),
-			Flattener: flattener, Format: to.format, Dir: filepath.Clean(q.Rest), Now: r.Now, Token: token,
+			Lake: NewFolders(files, filepath.Join(work.Path(), "extract"),
+				filepath.Join(work.Path(), "bad")),
+			Flattener: flattener, Format: to.format, Dir: filepath.Clean(q.Rest), Now: r.Now,
+			Token:  token,
 			MaxBad: q.MaxBad, Quarantine: quarantine,
 		})
 	} else {
@@ -90,15 +92,19 @@ func (r Runner) startTables(
 func unusable(err error) error { return fmt.Errorf("--to cannot be used: %w", err) }
 
 // exporter returns the exporter of a request, without a warehouse.
-func (r Runner) exporter(q StartRequest, server Server, lake *localfs.Lake, f *flatten.Flattener) Exporter {
+func (r Runner) exporter(
+	q StartRequest, server Server, lake *localfs.Lake, f *flatten.Flattener,
+) Exporter {
 	x := Exporter{
 		Plan: pipeline.Plan{
-			Level: q.Level, Group: q.Group, Types: q.Types, TypeFilter: q.TypeFilters, MaxBad: q.MaxBad, AllowErrors: q.AllowErrors,
+			Level: q.Level, Group: q.Group, Types: q.Types, TypeFilter: q.TypeFilters,
+			MaxBad: q.MaxBad, AllowErrors: q.AllowErrors,
 			// A server of dialect azure cannot be asked for deletes below level system.
 			Deleted: server.Landing == nil || q.Level == pipeline.LevelSystem,
 		},
-		Since: q.Since, Until: q.Until, Source: server.Source, Lake: lake, Landings: lake, Flattener: f,
-		Now: r.Now, Timer: r.Timer, Token: token, Watch: q.Watch, Patience: q.Timeout,
+		Since: q.Since, Until: q.Until, Source: server.Source, Lake: lake, Landings: lake,
+		Flattener: f,
+		Now:       r.Now, Timer: r.Timer, Token: token, Watch: q.Watch, Patience: q.Timeout,
 	}
 	if server.Landing != nil {
 		x.Lake, x.Shared = splitLake{lake, server.Landing}, true
@@ -117,7 +123,8 @@ func emptyFolder(dir string) error {
 		return fault.Permanentf("look into the folder for the files of the export: %w", err)
 	}
 	if len(there) > 0 {
-		return fault.Permanentf("--keep %s: the folder is not empty: name one that is new or empty", dir)
+		return fault.Permanentf("--keep %s: the folder is not empty: name one that is new or empty",
+			dir)
 	}
 	return nil
 }

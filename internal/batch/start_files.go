@@ -9,7 +9,9 @@ import (
 
 // startFiles exports into files, one for each table. It records the prepared files, and writes the
 // tables from the files of the export when all have arrived.
-func startFiles(ctx context.Context, x Exporter, work string, tables Extractor) (ExportResult, error) {
+func startFiles(
+	ctx context.Context, x Exporter, work string, tables Extractor,
+) (ExportResult, error) {
 	if err := room(work); err != nil {
 		return ExportResult{}, unusable(err)
 	}
@@ -33,7 +35,8 @@ func (n *notes) Commit(_ context.Context, b pipeline.Batch) error {
 	defer n.mu.Unlock()
 	for _, f := range b.Files {
 		n.ledger[[2]string{b.Export, f.Path}] = pipeline.LedgerEntry{
-			Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: f.Done.Counts(f.Done.Heads, f.Done.Deleted),
+			Path: f.Path, ETag: f.ETag, Type: b.Type,
+			Counts: f.Done.Counts(f.Done.Heads, f.Done.Deleted),
 		}
 	}
 	return nil

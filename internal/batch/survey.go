@@ -72,7 +72,8 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 				found = line.Offset
 			}
 		}
-		if !whole && found >= 0 && line.Offset-found > surveyed || found < 0 && !form.lines && !saysLines(f.Path) && line.Offset > surveyed {
+		if !whole && found >= 0 && line.Offset-found > surveyed ||
+			found < 0 && !form.lines && !saysLines(f.Path) && line.Offset > surveyed {
 			break
 		}
 	}
@@ -83,7 +84,9 @@ func (d folder) survey(ctx context.Context, f pipeline.File, whole bool) (c cont
 		return c, nil
 	}
 	if oddName != "" {
-		return c, fmt.Errorf("%s: resourceType %q is not a resource type of FHIR: correct its lines", f.Path, oddName)
+		return c, fmt.Errorf(
+			"%s: resourceType %q is not a resource type of FHIR: correct its lines", f.Path,
+			oddName)
 	}
 	return d.untyped(f, c, form, wrappers)
 }
@@ -111,16 +114,20 @@ func (d folder) untyped(f pipeline.File, c content, form form, wrappers []string
 	case slices.Contains(wrappers, "Bundle"):
 		c.left = bundle()
 	case len(wrappers) > 0:
-		c.left = &LeftOut{Reason: "it holds no resources but " + strings.Join(wrappers, " and ") + ", in which a server reports what it did"}
+		c.left = &LeftOut{Reason: "it holds no resources but " + strings.Join(wrappers, " and ") +
+			", in which a server reports what it did"}
 	case form.empty:
 		c.left = &LeftOut{Reason: "it is empty"}
 	case form.lines:
-		c.left = &LeftOut{Reason: "its lines are JSON without a resourceType, as those of a log or a manifest"}
+		c.left = &LeftOut{
+			Reason: "its lines are JSON without a resourceType, as those of a log or a manifest",
+		}
 	case saysLines(f.Path) && isNamed:
 		// A bad line must not go unreported: it is counted and quarantined.
 		c.types = []string{typ}
 	case saysLines(f.Path):
-		return c, fmt.Errorf("%s: neither its lines nor its name tell the resource type: name it like Patient.ndjson", f.Path)
+		return c, fmt.Errorf(
+			"%s: neither its lines nor its name tell the resource type: name it like Patient.ndjson", f.Path)
 	default:
 		c.left = &LeftOut{Reason: "no line of it is a resource in JSON"}
 	}
@@ -155,7 +162,10 @@ func (d folder) wraps(typ string) (bool, error) {
 }
 
 func bundle() *LeftOut {
-	return &LeftOut{Resources: true, Reason: "it is a Bundle: write the resources in it on a line each, with jq -c '.entry[].resource'"}
+	return &LeftOut{
+		Resources: true,
+		Reason:    "it is a Bundle: write the resources in it on a line each, with jq -c '.entry[].resource'",
+	}
 }
 
 // form describes the beginning of a file.
@@ -177,15 +187,22 @@ func formOf(head []byte) (f form) {
 	first = bytes.TrimSpace(first)
 	f.lines = json.Valid(first)
 	switch {
-	case text[0] == '[' && (string(first) == "[" || bytes.HasSuffix(first, []byte(",")) || !startsObject(rest)):
+	case text[0] == '[' &&
+		(string(first) == "[" || bytes.HasSuffix(first, []byte(",")) || !startsObject(rest)):
 		f.left = &LeftOut{Reason: "it is a JSON array without resources"}
 		if bytes.Contains(text, []byte(`"resourceType"`)) {
-			f.left = &LeftOut{Resources: true, Reason: "it is a JSON array: write its elements on a line each, with jq -c '.[]'"}
+			f.left = &LeftOut{
+				Resources: true,
+				Reason:    "it is a JSON array: write its elements on a line each, with jq -c '.[]'",
+			}
 		}
 	case text[0] == '{' && !f.lines && more && spread(text, cut):
 		f.left = documentOf(flatten.LineType(text))
 	case text[0] == '<':
-		f.left = &LeftOut{Reason: "it is XML or HTML, not JSON", Resources: bytes.Contains(text, []byte("http://hl7.org/fhir"))}
+		f.left = &LeftOut{
+			Reason:    "it is XML or HTML, not JSON",
+			Resources: bytes.Contains(text, []byte("http://hl7.org/fhir")),
+		}
 	}
 	return f
 }
@@ -225,7 +242,10 @@ func documentOf(typ string) *LeftOut {
 	case "Bundle":
 		return bundle()
 	}
-	return &LeftOut{Resources: true, Reason: "it is one " + typ + " over several lines: write it on one line, with jq -c ."}
+	return &LeftOut{
+		Resources: true,
+		Reason:    "it is one " + typ + " over several lines: write it on one line, with jq -c .",
+	}
 }
 
 // archiveOf names the kind of a file that is not text in UTF-8. One bad byte in a file that

@@ -22,7 +22,9 @@ const benchFile = 256 << 20
 func fileServer(b *testing.B) *httptest.Server {
 	var block bytes.Buffer
 	for i := 0; block.Len() < 1<<20; i++ {
-		fmt.Fprintf(&block, `{"resourceType":"Observation","id":"o%d","status":"final","code":{"text":"%032d"}}`+"\n", i, i)
+		fmt.Fprintf(&block,
+			`{"resourceType":"Observation","id":"o%d","status":"final","code":{"text":"%032d"}}`+
+				"\n", i, i)
 	}
 	for block.Len() > 1<<20 {
 		block.Truncate(1 << 20)
@@ -75,19 +77,30 @@ func BenchmarkFetch(b *testing.B) {
 		}
 	})
 	b.Run("fetch", func(b *testing.B) {
-		clients, err := azure.Connect(azure.Settings{Storage: azure.Account{ConnectionString: "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=aGVsbG8=;BlobEndpoint=" + to.URL + "/a;"}})
+		clients, err := azure.Connect(
+			azure.Settings{
+				Storage: azure.Account{
+					ConnectionString: "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=aGVsbG8=;BlobEndpoint=" + to.URL + "/a;",
+				},
+			})
 		if err != nil {
 			b.Fatal(err)
 		}
-		lake := azure.NewLake(clients.Storage, azure.Containers{Landing: "landing", Staging: "staging", Quarantine: "quarantine"})
-		s, err := bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: from.URL, Now: time.Now})
+		lake := azure.NewLake(clients.Storage, azure.Containers{
+			Landing: "landing", Staging: "staging", Quarantine: "quarantine",
+		})
+		s, err := bulkfhir.New(bulkfhir.Options{
+			Dialect: bulkfhir.DialectBulk, BaseURL: from.URL, Now: time.Now,
+		})
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.SetBytes(benchFile)
 		var most uint64
 		for b.Loop() {
-			r, err := s.Files.Download(b.Context(), pipeline.OutputFile{Type: "Observation", URL: from.URL + "/files/1", Count: -1}, false)
+			r, err := s.Files.Download(b.Context(),
+				pipeline.OutputFile{Type: "Observation", URL: from.URL + "/files/1", Count: -1},
+				false)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -39,10 +39,14 @@ func tokenForFiles(t *testing.T) {
 }
 
 func noTokenForFiles(t *testing.T) {
-	for override, want := range map[string]string{"": "", "always": "Bearer our-token", "never": ""} {
+	for override, want := range map[string]string{
+		"": "", "always": "Bearer our-token", "never": "",
+	} {
 		r := newRig(t, bulkfhir.DialectBulk, withToken, func(r *rig) {
 			r.options.FileToken = override
-			r.server.edit = func(m map[string]any, _ int) { m["requiresAccessToken"] = override == "never" }
+			r.server.edit = func(m map[string]any, _ int) {
+				m["requiresAccessToken"] = override == "never"
+			}
 		})
 		r.loaded(firstExport)
 		for _, f := range r.server.requests("file") {
@@ -60,7 +64,8 @@ func noTokenForFiles(t *testing.T) {
 		}
 		return false
 	}
-	if e := r.failed(firstExport, "HTTP 401", "fileToken: always"); e.Failure.Whose != string(fault.OurSetting) {
+	if e := r.failed(firstExport, "HTTP 401",
+		"fileToken: always"); e.Failure.Whose != string(fault.OurSetting) {
 		t.Errorf("of %q", e.Failure.Whose)
 	}
 }
@@ -111,9 +116,13 @@ func encodings(t *testing.T) {
 		}
 		r.expectRows("patient", 2)
 	}
-	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "br")).failed(firstExport, `encoding is "br"`)
-	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", zip(plain)[:30], "gzip")).failed(firstExport, "gzip is cut short or damaged")
-	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "gzip")).failed(firstExport, "gzip is cut short or damaged")
+	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "br")).failed(firstExport,
+		`encoding is "br"`)
+	newRig(t, bulkfhir.DialectBulk,
+		file("Patient.ndjson", zip(plain)[:30], "gzip")).failed(firstExport,
+		"gzip is cut short or damaged")
+	newRig(t, bulkfhir.DialectBulk, file("Patient.ndjson", plain, "gzip")).failed(firstExport,
+		"gzip is cut short or damaged")
 	// A manifest may be compressed as well.
 	r := newRig(t, bulkfhir.DialectBulk)
 	r.server.on["status"] = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
@@ -186,25 +195,31 @@ func counts(t *testing.T) {
 		want int
 	}{"once": {1, true, 2}, "always": {1 << 30, false, 2}} {
 		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-			r.server.output = []scriptFile{ndjson("Patient", patient("p1"), patient("p2"), patient("p3"))}
+			r.server.output = []scriptFile{ndjson("Patient", patient("p1"), patient("p2"),
+				patient("p3"))}
 			r.firstly("file", c.bad, says(200, patient("p1")+"\n"))
 		})
 		if c.ok {
 			r.loaded(firstExport)
 			r.expectRows("patient", 3)
-		} else if e := r.failed(firstExport, "the manifest counts otherwise: 3 resources, the file has 1"); e.Failure.Whose != string(fault.TheirServer) {
+		} else if e := r.failed(firstExport,
+			"the manifest counts otherwise: 3 resources, the file has 1"); e.Failure.Whose !=
+			string(fault.TheirServer) {
 			t.Errorf("of %q", e.Failure.Whose)
 		}
 		if n := len(r.server.requests("file")); n != c.want {
 			t.Errorf("%s: %d downloads, want %d", name, n, c.want)
 		}
 	}
-	newRig(t, bulkfhir.DialectAzure, func(r *rig) { r.server.output[0].count = 5 }).failed(firstExport, "the manifest counts 5 resources, the file has 2")
+	newRig(t, bulkfhir.DialectAzure, func(r *rig) {
+		r.server.output[0].count = 5
+	}).failed(firstExport, "the manifest counts 5 resources, the file has 2")
 }
 
 func references(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-		r.server.output[1] = ndjson("Observation", observation("o1", "Patient/p1"), observation("o2", r.server.URL+"/fhir/Patient/p1"))
+		r.server.output[1] = ndjson("Observation", observation("o1", "Patient/p1"),
+			observation("o2", r.server.URL+"/fhir/Patient/p1"))
 	})
 	r.loaded(firstExport)
 	for _, row := range r.rows("observation") {
@@ -217,12 +232,15 @@ func references(t *testing.T) {
 }
 
 func transportSecurity(t *testing.T) {
-	old := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	old := httptest.NewUnstartedServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	t.Cleanup(old.Close)
 	old.Config.ErrorLog = nil
-	s, err := bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: old.URL, Now: time.Now})
+	s, err := bulkfhir.New(bulkfhir.Options{
+		Dialect: bulkfhir.DialectBulk, BaseURL: old.URL, Now: time.Now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,20 +248,28 @@ func transportSecurity(t *testing.T) {
 		t.Errorf("TLS 1.1: %v", err)
 	}
 	token := func(context.Context) (string, error) { return "t", nil }
-	if _, err := bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: "http://ehr.example/fhir", Token: token, Now: time.Now}); !strings.Contains(textOf(err), "https only") {
+	if _, err := bulkfhir.New(bulkfhir.Options{
+		Dialect: bulkfhir.DialectBulk, BaseURL: "http://ehr.example/fhir", Token: token,
+		Now: time.Now,
+	}); !strings.Contains(textOf(err), "https only") {
 		t.Errorf("a token over http: %v", err)
 	}
 	// A server with TLS whose manifest lists file URLs without TLS.
 	var files int
-	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { files++ }))
+	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		files++
+	}))
 	t.Cleanup(plain.Close)
 	safe := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(safe.Close)
-	s, err = bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: safe.URL, HTTP: safe.Client(), Now: time.Now})
+	s, err = bulkfhir.New(bulkfhir.Options{
+		Dialect: bulkfhir.DialectBulk, BaseURL: safe.URL, HTTP: safe.Client(), Now: time.Now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Files.Download(t.Context(), pipeline.OutputFile{URL: "http://files.example/x"}, false); !strings.Contains(textOf(err), "without TLS") {
+	if _, err := s.Files.Download(t.Context(), pipeline.OutputFile{URL: "http://files.example/x"},
+		false); !strings.Contains(textOf(err), "without TLS") {
 		t.Errorf("a file over http: %v", err)
 	}
 }
@@ -260,7 +286,9 @@ func tokenRenewed(t *testing.T) {
 	t.Cleanup(signIn.Close)
 	refused, revoke := 0, false
 	r = newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-		tokens, err := auth.ClientSecret(auth.Client{TokenURL: signIn.URL, ClientID: "me", Now: r.now, HTTP: signIn.Client()}, "x")
+		tokens, err := auth.ClientSecret(auth.Client{
+			TokenURL: signIn.URL, ClientID: "me", Now: r.now, HTTP: signIn.Client(),
+		}, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +311,8 @@ func tokenRenewed(t *testing.T) {
 	})
 	r.loaded(firstExport)
 	if refused != 0 || issued < 5 {
-		t.Errorf("%d refusals with %d tokens, want none: tokens are renewed before their end", refused, issued)
+		t.Errorf("%d refusals with %d tokens, want none: tokens are renewed before their end",
+			refused, issued)
 	}
 	refused, revoke = 0, true
 	r.server.mu.Lock()
@@ -293,8 +322,11 @@ func tokenRenewed(t *testing.T) {
 	if refused != 1 {
 		t.Errorf("%d refusals of a token that was revoked, want 1", refused)
 	}
-	r = newRig(t, bulkfhir.DialectBulk, withToken, func(r *rig) { r.always("status", says(401, "")) })
-	if e := r.failed(firstExport, "HTTP 401"); e.Failure.Whose != string(fault.OurPermission) || len(r.server.requests("status")) != 1 {
+	r = newRig(t, bulkfhir.DialectBulk, withToken, func(r *rig) {
+		r.always("status", says(401, ""))
+	})
+	if e := r.failed(firstExport, "HTTP 401"); e.Failure.Whose != string(fault.OurPermission) ||
+		len(r.server.requests("status")) != 1 {
 		t.Errorf("of %q after %d polls", e.Failure.Whose, len(r.server.requests("status")))
 	}
 }
@@ -317,7 +349,8 @@ func privateAddresses(t *testing.T) {
 	}
 	// A host name that resolves to a private address is refused like the address.
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"} {
-		e := newRig(t, bulkfhir.DialectBulk, to(host)).failed(firstExport, "in a private network", "privateFiles: true")
+		e := newRig(t, bulkfhir.DialectBulk, to(host)).failed(firstExport, "in a private network",
+			"privateFiles: true")
 		if e.Failure.Whose != string(fault.OurSetting) {
 			t.Errorf("%s: of %q", host, e.Failure.Whose)
 		}
@@ -331,19 +364,24 @@ func privateAddresses(t *testing.T) {
 	if inside != 0 {
 		t.Errorf("the internal server was asked %d times", inside)
 	}
-	r = newRig(t, bulkfhir.DialectBulk, to("127.0.0.1"), func(r *rig) { r.options.AllowPrivate = true })
+	r = newRig(t, bulkfhir.DialectBulk, to("127.0.0.1"), func(r *rig) {
+		r.options.AllowPrivate = true
+	})
 	r.loaded(firstExport)
 	r.expectRows("patient", 2)
 }
 
 func rowOrder(t *testing.T) {
 	version := func(id, updated, number, gender string) string {
-		return patient(id, `"meta":{"lastUpdated":"`+updated+`","versionId":"`+number+`"}`, `"gender":"`+gender+`"`)
+		return patient(id, `"meta":{"lastUpdated":"`+updated+`","versionId":"`+number+`"}`,
+			`"gender":"`+gender+`"`)
 	}
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 		r.server.output = []scriptFile{
-			ndjson("Patient", version("p1", "2026-11-23T07:00:00+02:00", "9", "male"), version("p1", "2026-11-23T06:00:00Z", "2", "female")),
-			ndjson("Patient", version("p2", "2026-11-23T05:00:00Z", "10", "female"), version("p2", "2026-11-23T05:00:00Z", "9", "male")),
+			ndjson("Patient", version("p1", "2026-11-23T07:00:00+02:00", "9", "male"),
+				version("p1", "2026-11-23T06:00:00Z", "2", "female")),
+			ndjson("Patient", version("p2", "2026-11-23T05:00:00Z", "10", "female"),
+				version("p2", "2026-11-23T05:00:00Z", "9", "male")),
 		}
 	})
 	r.loaded(firstExport)

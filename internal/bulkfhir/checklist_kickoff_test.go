@@ -28,10 +28,13 @@ func kickOffAccepts(t *testing.T) {
 
 func kickOffPrefers(t *testing.T) {
 	bothDialects(t, func(t *testing.T, dialect string) {
-		for lenient, want := range map[bool]string{false: "respond-async", true: "respond-async, handling=lenient"} {
+		for lenient, want := range map[bool]string{
+			false: "respond-async", true: "respond-async, handling=lenient",
+		} {
 			r := newRig(t, dialect, func(r *rig) { r.options.Lenient = lenient })
 			r.loaded(firstExport)
-			if got := r.server.requests("kick-off")[0].header["Prefer"]; len(got) != 1 || got[0] != want {
+			if got := r.server.requests("kick-off")[0].header["Prefer"]; len(got) != 1 ||
+				got[0] != want {
 				t.Errorf("Prefer: %q, want %q", got, want)
 			}
 		}
@@ -43,15 +46,19 @@ func patientsByPOST(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, ids, func(r *rig) { r.plan.Level = pipeline.LevelPatient })
 	r.loaded(firstExport)
 	k := r.server.requests("kick-off")
-	if len(k) != 1 || k[0].method != http.MethodPost || k[0].header.Get("Content-Type") != "application/fhir+json" ||
-		!strings.Contains(k[0].body, `{"name":"patient","valueReference":{"reference":"Patient/secret-7"}}`) || strings.Contains(k[0].uri, "?") {
+	if len(k) != 1 || k[0].method != http.MethodPost ||
+		k[0].header.Get("Content-Type") != "application/fhir+json" ||
+		!strings.Contains(k[0].body,
+			`{"name":"patient","valueReference":{"reference":"Patient/secret-7"}}`) ||
+		strings.Contains(k[0].uri, "?") {
 		t.Errorf("kick-offs: %+v", k)
 	}
 	for key, err := range r.journal.List(t.Context(), "") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d, err := r.journal.Read(t.Context(), key); err != nil || strings.Contains(string(d.Data), "secret-7") {
+		if d, err := r.journal.Read(t.Context(), key); err != nil ||
+			strings.Contains(string(d.Data), "secret-7") {
 			t.Errorf("%s holds the id of a patient, %v", key, err)
 		}
 	}
@@ -66,7 +73,9 @@ func patientsByPOST(t *testing.T) {
 func filtersEncoded(t *testing.T) {
 	bothDialects(t, func(t *testing.T, dialect string) {
 		r := newRig(t, dialect, func(r *rig) {
-			r.plan.TypeFilter = []string{"Observation?code=http://loinc.org|72166-2&status=final", "Patient?name=A b+c"}
+			r.plan.TypeFilter = []string{
+				"Observation?code=http://loinc.org|72166-2&status=final", "Patient?name=A b+c",
+			}
 			r.plan.Deleted = false
 		})
 		r.loaded(firstExport)
@@ -82,26 +91,42 @@ func filtersEncoded(t *testing.T) {
 	})
 	// Filters that the server would misread are refused before the call.
 	for filter, dialects := range map[string]map[string]string{
-		"Observation?code=a,b":     {bulkfhir.DialectAzure: "comma", bulkfhir.DialectBulk: ""},
-		"Observation?code=a=b":     {bulkfhir.DialectAzure: `second "="`, bulkfhir.DialectBulk: ""},
-		"Observation?_count=10":    {bulkfhir.DialectAzure: "shapes an answer", bulkfhir.DialectBulk: "shapes an answer"},
-		"Observation?code":         {bulkfhir.DialectAzure: "name=value", bulkfhir.DialectBulk: "name=value"},
-		"Encounter?status=planned": {bulkfhir.DialectAzure: "not among the types", bulkfhir.DialectBulk: "not among the types"},
-		"code=x":                   {bulkfhir.DialectAzure: "not of the form", bulkfhir.DialectBulk: "not of the form"},
+		"Observation?code=a,b": {bulkfhir.DialectAzure: "comma", bulkfhir.DialectBulk: ""},
+		"Observation?code=a=b": {bulkfhir.DialectAzure: `second "="`, bulkfhir.DialectBulk: ""},
+		"Observation?_count=10": {
+			bulkfhir.DialectAzure: "shapes an answer", bulkfhir.DialectBulk: "shapes an answer",
+		},
+		"Observation?code": {
+			bulkfhir.DialectAzure: "name=value", bulkfhir.DialectBulk: "name=value",
+		},
+		"Encounter?status=planned": {
+			bulkfhir.DialectAzure: "not among the types",
+			bulkfhir.DialectBulk:  "not among the types",
+		},
+		"code=x": {
+			bulkfhir.DialectAzure: "not of the form", bulkfhir.DialectBulk: "not of the form",
+		},
 	} {
 		for dialect, want := range dialects {
-			r := newRig(t, dialect, func(r *rig) { r.plan.TypeFilter, r.plan.Deleted = []string{filter}, false })
+			r := newRig(t, dialect, func(r *rig) {
+				r.plan.TypeFilter, r.plan.Deleted = []string{filter}, false
+			})
 			if want == "" {
 				r.loaded(firstExport)
 				continue
 			}
-			if e := r.failed(firstExport, want); e.Failure.Whose != string(fault.OurSetting) || len(r.server.requests("kick-off")) != 0 {
-				t.Errorf("%s, %s: of %q, after %d kick-offs", dialect, filter, e.Failure.Whose, len(r.server.requests("kick-off")))
+			if e := r.failed(firstExport, want); e.Failure.Whose != string(fault.OurSetting) ||
+				len(r.server.requests("kick-off")) != 0 {
+				t.Errorf("%s, %s: of %q, after %d kick-offs", dialect, filter, e.Failure.Whose,
+					len(r.server.requests("kick-off")))
 			}
 		}
 	}
 	r := newRig(t, bulkfhir.DialectAzure)
-	_, err := r.source.KickOff(t.Context(), pipeline.Request{Level: "system", Types: []string{"Observation"}, TypeFilter: []string{"Observation?code=a"}, Deleted: true})
+	_, err := r.source.KickOff(t.Context(), pipeline.Request{
+		Level: "system", Types: []string{"Observation"}, TypeFilter: []string{"Observation?code=a"},
+		Deleted: true,
+	})
 	if !strings.Contains(textOf(err), "deletes of a filtered export") {
 		t.Errorf("with deletes: %v", err)
 	}
@@ -127,25 +152,35 @@ func methodChosen(t *testing.T) {
 		}
 	}
 	version4 := func(r *rig) {
-		r.always("metadata", says(200, `{"instantiates":["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data|4.0.0"]}`))
+		r.always("metadata",
+			says(200, `{"instantiates":["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data|4.0.0"]}`))
 	}
 	for name, c := range map[string]struct {
 		change []func(*rig)
 		want   string
 	}{
-		"GET at first":              {nil, "GET"},
-		"by setting":                {[]func(*rig){func(r *rig) { r.options.Method = "POST" }}, "POST"},
-		"by the statement":          {[]func(*rig){version4}, "POST"},
-		"405, then POST":            {[]func(*rig){only(405, "POST")}, "GET POST"},
-		"404, then POST":            {[]func(*rig){only(404, "POST")}, "GET POST"},
-		"501, then GET":             {[]func(*rig){version4, only(501, "GET")}, "POST GET"},
-		"a cut is no reason":        {[]func(*rig){func(r *rig) { r.firstly("kick-off", 1, cut) }}, "GET GET"},
-		"and neither is an outage":  {[]func(*rig){func(r *rig) { r.firstly("kick-off", 1, says(503, "")) }}, "GET GET"},
-		"and neither is a 400 once": {[]func(*rig){func(r *rig) { r.firstly("kick-off", 1, says(400, "")) }}, "GET"},
+		"GET at first": {nil, "GET"},
+		"by setting": {[]func(*rig){func(r *rig) {
+			r.options.Method = "POST"
+		}}, "POST"},
+		"by the statement": {[]func(*rig){version4}, "POST"},
+		"405, then POST":   {[]func(*rig){only(405, "POST")}, "GET POST"},
+		"404, then POST":   {[]func(*rig){only(404, "POST")}, "GET POST"},
+		"501, then GET":    {[]func(*rig){version4, only(501, "GET")}, "POST GET"},
+		"a cut is no reason": {[]func(*rig){func(r *rig) {
+			r.firstly("kick-off", 1, cut)
+		}}, "GET GET"},
+		"and neither is an outage": {[]func(*rig){func(r *rig) {
+			r.firstly("kick-off", 1, says(503, ""))
+		}}, "GET GET"},
+		"and neither is a 400 once": {[]func(*rig){func(r *rig) {
+			r.firstly("kick-off", 1, says(400, ""))
+		}}, "GET"},
 	} {
 		r := newRig(t, bulkfhir.DialectBulk, c.change...)
 		e := r.run(firstExport)
-		if got := methods(r); got != c.want || (e.State != records.Loaded) != strings.Contains(name, "400") {
+		if got := methods(r); got != c.want ||
+			(e.State != records.Loaded) != strings.Contains(name, "400") {
 			t.Errorf("%s: asked by %s, want %s; %s", name, got, c.want, e.State)
 		}
 	}
@@ -168,7 +203,8 @@ func contentLocations(t *testing.T) {
 	} {
 		r := newRig(t, bulkfhir.DialectBulk)
 		r.server.on["kick-off"] = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-			w.Header()["content-location"] = []string{strings.Replace(location, "BASE", r.server.URL, 1)}
+			w.Header()["content-location"] = []string{strings.Replace(location, "BASE",
+				r.server.URL, 1)}
 			w.WriteHeader(http.StatusAccepted)
 			return true
 		}
@@ -180,7 +216,9 @@ func contentLocations(t *testing.T) {
 		}
 	}
 	for _, location := range []string{"", "mailto:x", "://"} {
-		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.always("kick-off", says(202, "", "Content-Location", location)) })
+		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+			r.always("kick-off", says(202, "", "Content-Location", location))
+		})
 		r.failed(firstExport, "its job cannot be followed")
 	}
 }
@@ -190,16 +228,33 @@ func errorsTold(t *testing.T) {
 		h    http.HandlerFunc
 		want []string
 	}{
-		"an outcome":           {says(400, outcome("invalid", "unknown parameter _foo")), []string{"HTTP 400: invalid"}},
-		"an outcome as text":   {says(422, outcome("invalid", "no"), "Content-Type", "text/plain"), []string{"HTTP 422: invalid"}},
-		"a page":               {says(403, "<html>", "Content-Type", "text/html"), []string{"HTTP 403 (text/html, 6 bytes)"}},
-		"another JSON":         {says(400, `{"error":"x"}`, "Content-Type", "application/json"), []string{"application/json, 13 bytes"}},
-		"nothing":              {says(400, ""), []string{"HTTP 400"}},
-		"an outcome, no issue": {says(400, `{"resourceType":"OperationOutcome"}`), []string{"without issues"}},
+		"an outcome": {
+			says(400, outcome("invalid", "unknown parameter _foo")),
+			[]string{"HTTP 400: invalid"},
+		},
+		"an outcome as text": {
+			says(422, outcome("invalid", "no"), "Content-Type", "text/plain"),
+			[]string{"HTTP 422: invalid"},
+		},
+		"a page": {
+			says(403, "<html>", "Content-Type", "text/html"),
+			[]string{"HTTP 403 (text/html, 6 bytes)"},
+		},
+		"another JSON": {
+			says(400, `{"error":"x"}`, "Content-Type", "application/json"),
+			[]string{"application/json, 13 bytes"},
+		},
+		"nothing": {says(400, ""), []string{"HTTP 400"}},
+		"an outcome, no issue": {
+			says(400, `{"resourceType":"OperationOutcome"}`),
+			[]string{"without issues"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.always("kick-off", c.h) }).failed(firstExport, c.want...)
+			newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+				r.always("kick-off", c.h)
+			}).failed(firstExport, c.want...)
 		})
 	}
 }
@@ -231,7 +286,8 @@ func newMembers(t *testing.T) {
 	r.loaded(secondExport)
 	r.expectRows("patient", 2)
 	for _, k := range r.server.requests("kick-off") {
-		if strings.Contains(k.uri, "_since") || !strings.HasPrefix(k.uri, "/fhir/Group/cohort/$export") {
+		if strings.Contains(k.uri, "_since") ||
+			!strings.HasPrefix(k.uri, "/fhir/Group/cohort/$export") {
 			t.Errorf("asked for %s: below system level every export is whole", k.uri)
 		}
 	}
@@ -243,7 +299,8 @@ func oneInFlight(t *testing.T) {
 	if err != nil || id != firstExport {
 		t.Fatalf("%s, %v", id, err)
 	}
-	if _, err := r.p.Start(t.Context(), "nightly"); !strings.Contains(textOf(err), "is still exporting") {
+	if _, err := r.p.Start(t.Context(),
+		"nightly"); !strings.Contains(textOf(err), "is still exporting") {
 		t.Errorf("a second start: %v", err)
 	}
 	for range 5 { // concurrent ticks
@@ -274,8 +331,10 @@ func keptVerbatim(t *testing.T) {
 		r.loaded(firstExport)
 		x := r.job(firstExport + ".1").Exchange
 		k := r.server.requests("kick-off")[0]
-		if x == nil || x.URL != r.server.URL+k.uri || x.Method != k.method || x.Status != 202 || x.Request["Prefer"] != "respond-async" ||
-			x.Answer["Content-Location"] == "" || x.Answer["X-Request-Id"] != "their-id-7" || x.Software != "Script 1.0, FHIR 4.0.1" {
+		if x == nil || x.URL != r.server.URL+k.uri || x.Method != k.method || x.Status != 202 ||
+			x.Request["Prefer"] != "respond-async" ||
+			x.Answer["Content-Location"] == "" || x.Answer["X-Request-Id"] != "their-id-7" ||
+			x.Software != "Script 1.0, FHIR 4.0.1" {
 			t.Errorf("kept: %+v", x)
 		}
 		raw := document[struct{ Manifest string }](r, "manifests/"+firstExport+".1.raw")
@@ -287,7 +346,8 @@ func keptVerbatim(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, err := r.journal.Read(t.Context(), key)
-			if err != nil || strings.Contains(string(d.Data), "our-token") || strings.Contains(string(d.Data), "hunter2") {
+			if err != nil || strings.Contains(string(d.Data), "our-token") ||
+				strings.Contains(string(d.Data), "hunter2") {
 				t.Errorf("%s holds a secret, %v", key, err)
 			}
 		}
@@ -298,8 +358,10 @@ func ignoredParameters(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 		r.plan.Types = []string{"Patient"}
 		r.plan.TypeFilter = []string{"Patient?active=true"}
-		r.server.output = append(r.server.output, ndjson("Basic", `{"resourceType":"Basic","id":"b1"}`))
-		r.server.output[0] = ndjson("Patient", patient("p1", `"meta":{"tag":[{"code":"SUBSETTED"}]}`), patient("p2", `"active":false`))
+		r.server.output = append(r.server.output,
+			ndjson("Basic", `{"resourceType":"Basic","id":"b1"}`))
+		r.server.output[0] = ndjson("Patient",
+			patient("p1", `"meta":{"tag":[{"code":"SUBSETTED"}]}`), patient("p2", `"active":false`))
 	})
 	r.loaded(firstExport)
 	// A resource tagged SUBSETTED is incomplete, so it must not become a row.

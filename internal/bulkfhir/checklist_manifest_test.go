@@ -15,23 +15,42 @@ import (
 
 func manifestVersions(t *testing.T) {
 	for name, edit := range map[string]func(m map[string]any){
-		"version 1, without error": func(m map[string]any) { delete(m, "error"); delete(m, "deleted") },
+		"version 1, without error": func(m map[string]any) {
+			delete(m, "error")
+			delete(m, "deleted")
+		},
 		"version 4": func(m map[string]any) {
 			m["outcome"] = m["error"]
 			delete(m, "error")
 			delete(m, "request")
 			m["manifestType"] = "x"
 		},
-		"extensions of either form":  func(m map[string]any) { m["extension"] = []any{map[string]any{"url": "x"}} },
-		"members of another type":    func(m map[string]any) { m["request"] = 7; m["requiresAccessToken"] = "false"; m["issues"] = nil },
-		"entries with more than due": func(m map[string]any) { m["output"].([]map[string]any)[0]["fileSize"] = 12 },
-		"counts as text":             func(m map[string]any) { m["output"].([]map[string]any)[0]["count"] = "2" },
-		"no counts":                  func(m map[string]any) { delete(m["output"].([]map[string]any)[0], "count") },
-		"a time without zone":        func(m map[string]any) { m["transactionTime"] = begin.Format("2006-01-02T15:04:05") },
+		"extensions of either form": func(m map[string]any) {
+			m["extension"] = []any{map[string]any{"url": "x"}}
+		},
+		"members of another type": func(m map[string]any) {
+			m["request"] = 7
+			m["requiresAccessToken"] = "false"
+			m["issues"] = nil
+		},
+		"entries with more than due": func(m map[string]any) {
+			m["output"].([]map[string]any)[0]["fileSize"] = 12
+		},
+		"counts as text": func(m map[string]any) {
+			m["output"].([]map[string]any)[0]["count"] = "2"
+		},
+		"no counts": func(m map[string]any) {
+			delete(m["output"].([]map[string]any)[0], "count")
+		},
+		"a time without zone": func(m map[string]any) {
+			m["transactionTime"] = begin.Format("2006-01-02T15:04:05")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.server.edit = func(m map[string]any, _ int) { edit(m) } })
+			r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+				r.server.edit = func(m map[string]any, _ int) { edit(m) }
+			})
 			r.loaded(firstExport)
 			r.expectRows("patient", 2)
 		})
@@ -40,23 +59,51 @@ func manifestVersions(t *testing.T) {
 		edit func(m map[string]any)
 		want string
 	}{
-		"a year of five digits":     {func(m map[string]any) { m["transactionTime"] = "10000-01-01T00:00:00Z" }, "in an impossible year"},
-		"a negative year":           {func(m map[string]any) { m["transactionTime"] = "-0001-01-01T00:00:00Z" }, "in an impossible year"},
-		"the year 9000":             {func(m map[string]any) { m["transactionTime"] = "9000-01-01T00:00:00Z" }, "ahead of the server's own clock"},
-		"the year 1900":             {func(m map[string]any) { m["transactionTime"] = "1900-01-01T00:00:00Z" }, "in the year 1900"},
-		"no output":                 {func(m map[string]any) { delete(m, "output") }, "no list called output"},
-		"output is null":            {func(m map[string]any) { m["output"] = nil }, "no list called output"},
-		"output is an object":       {func(m map[string]any) { m["output"] = map[string]any{} }, "no list called output"},
-		"types that differ in case": {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "PATIENT" }, "upper and lower case only"},
-		"a type in lower case":      {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "patient" }, "not a resource type"},
-		"one of the future":         {func(m map[string]any) { m["transactionTime"] = "2036-01-01T00:00:00Z" }, "ahead of the server's own clock"},
-		"an entry without url":      {func(m map[string]any) { delete(m["output"].([]map[string]any)[1], "url") }, "output[1] lacks"},
-		"a file elsewhere":          {func(m map[string]any) { m["output"].([]map[string]any)[1]["url"] = "gs://bucket/x" }, "a URL that is not http or https"},
-		"a path for a type":         {func(m map[string]any) { m["output"].([]map[string]any)[1]["type"] = "../../x" }, "not a resource type"},
+		"a year of five digits": {func(m map[string]any) {
+			m["transactionTime"] = "10000-01-01T00:00:00Z"
+		}, "in an impossible year"},
+		"a negative year": {func(m map[string]any) {
+			m["transactionTime"] = "-0001-01-01T00:00:00Z"
+		}, "in an impossible year"},
+		"the year 9000": {func(m map[string]any) {
+			m["transactionTime"] = "9000-01-01T00:00:00Z"
+		}, "ahead of the server's own clock"},
+		"the year 1900": {func(m map[string]any) {
+			m["transactionTime"] = "1900-01-01T00:00:00Z"
+		}, "in the year 1900"},
+		"no output": {func(m map[string]any) {
+			delete(m, "output")
+		}, "no list called output"},
+		"output is null": {func(m map[string]any) {
+			m["output"] = nil
+		}, "no list called output"},
+		"output is an object": {func(m map[string]any) {
+			m["output"] = map[string]any{}
+		}, "no list called output"},
+		"types that differ in case": {func(m map[string]any) {
+			m["output"].([]map[string]any)[1]["type"] = "PATIENT"
+		}, "upper and lower case only"},
+		"a type in lower case": {func(m map[string]any) {
+			m["output"].([]map[string]any)[1]["type"] = "patient"
+		}, "not a resource type"},
+		"one of the future": {func(m map[string]any) {
+			m["transactionTime"] = "2036-01-01T00:00:00Z"
+		}, "ahead of the server's own clock"},
+		"an entry without url": {func(m map[string]any) {
+			delete(m["output"].([]map[string]any)[1], "url")
+		}, "output[1] lacks"},
+		"a file elsewhere": {func(m map[string]any) {
+			m["output"].([]map[string]any)[1]["url"] = "gs://bucket/x"
+		}, "a URL that is not http or https"},
+		"a path for a type": {func(m map[string]any) {
+			m["output"].([]map[string]any)[1]["type"] = "../../x"
+		}, "not a resource type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.server.edit = func(m map[string]any, _ int) { c.edit(m) } }).failed(firstExport, c.want)
+			newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+				r.server.edit = func(m map[string]any, _ int) { c.edit(m) }
+			}).failed(firstExport, c.want)
 		})
 	}
 }
@@ -79,7 +126,8 @@ func expiredLinks(t *testing.T) {
 		r := newRig(t, bulkfhir.DialectBulk)
 		r.server.output = nil
 		for i := range 6 {
-			r.server.output = append(r.server.output, ndjson("Patient", patient(fmt.Sprintf("p%d", i))))
+			r.server.output = append(r.server.output,
+				ndjson("Patient", patient(fmt.Sprintf("p%d", i))))
 		}
 		age := 0
 		r.server.edit = func(m map[string]any, _ int) {
@@ -110,7 +158,8 @@ func expiredLinks(t *testing.T) {
 		return false
 	}
 	r.loaded(firstExport)
-	if m := document[pipeline.Manifest](r, "manifests/"+firstExport+".1"); !m.Expires.Equal(begin.Add(48 * time.Hour)) {
+	if m := document[pipeline.Manifest](r,
+		"manifests/"+firstExport+".1"); !m.Expires.Equal(begin.Add(48 * time.Hour)) {
 		t.Errorf("Expires is kept as %v", m.Expires)
 	}
 }
@@ -118,7 +167,9 @@ func expiredLinks(t *testing.T) {
 func allMembers(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 		r.server.deleted = []scriptFile{ndjson("Bundle", deletedBundle("Patient/p9"))}
-		r.server.errors = []scriptFile{ndjson("OperationOutcome", outcome("processing", "secret-name"), outcome("not-found", "x"), outcome("processing", "y"))}
+		r.server.errors = []scriptFile{ndjson("OperationOutcome",
+			outcome("processing", "secret-name"), outcome("not-found", "x"),
+			outcome("processing", "y"))}
 	})
 	if e := r.run(firstExport); e.State != records.Incomplete || len(e.Shortfall.Types) != 2 {
 		t.Errorf("%s: %+v", e.State, e.Shortfall)
@@ -150,18 +201,22 @@ func deletedBundle(ids ...string) string {
 	for _, id := range ids {
 		entries = append(entries, `{"request":{"method":"DELETE","url":"`+id+`"}}`)
 	}
-	return `{"resourceType":"Bundle","type":"transaction","entry":[` + strings.Join(entries, ",") + `]}`
+	return `{"resourceType":"Bundle","type":"transaction","entry":[` + strings.Join(entries, ",") +
+		`]}`
 }
 
 func deletesApplied(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-		r.server.output = []scriptFile{ndjson("Patient", patient("p1"), patient("p2"), patient("p3"), patient("p4"))}
+		r.server.output = []scriptFile{ndjson("Patient", patient("p1"), patient("p2"),
+			patient("p3"), patient("p4"))}
 	})
 	r.loaded(firstExport)
 	r.expectRows("patient", 4)
 	r.server.output = []scriptFile{ndjson("Patient", patient("p4"))}
 	r.server.deleted = []scriptFile{
-		ndjson("Bundle", deletedBundle("Patient/p1", "Observation/o7", "http://elsewhere.example/fhir/Patient/p2"), deletedBundle(), ""),
+		ndjson("Bundle",
+			deletedBundle("Patient/p1", "Observation/o7",
+				"http://elsewhere.example/fhir/Patient/p2"), deletedBundle(), ""),
 		ndjson("Bundle", deletedBundle("Patient/p3")),
 	}
 	r.server.deleted[0].count = 2 // blank lines are not counted
@@ -180,7 +235,9 @@ func deletesApplied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.server.deleted = []scriptFile{ndjson("Bundle", line)} })
+			r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+				r.server.deleted = []scriptFile{ndjson("Bundle", line)}
+			})
 			r.failed(firstExport, "line 1 of the deletes cannot be applied")
 			r.expectRows("patient", 0)
 		})
@@ -191,7 +248,8 @@ func pages(t *testing.T) {
 	many := func(r *rig) {
 		r.server.output = nil
 		for i := range 7 {
-			r.server.output = append(r.server.output, ndjson("Patient", patient(fmt.Sprintf("p%d", i))))
+			r.server.output = append(r.server.output,
+				ndjson("Patient", patient(fmt.Sprintf("p%d", i))))
 		}
 		r.server.perPage = 2
 	}
@@ -228,14 +286,18 @@ func pages(t *testing.T) {
 				m["transactionTime"] = "2026-01-01T00:00:00Z"
 			}
 		}, "page 2 has another transactionTime"},
-		"another need of tokens": {func(m map[string]any, page int) { m["requiresAccessToken"] = page == 1 }, "another requiresAccessToken"},
+		"another need of tokens": {func(m map[string]any, page int) {
+			m["requiresAccessToken"] = page == 1
+		}, "another requiresAccessToken"},
 		"no URL": {func(m map[string]any, page int) {
 			m["link"] = []map[string]any{{"relation": "next", "url": "mailto:x"}}
 		}, "is not a URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newRig(t, bulkfhir.DialectBulk, many, func(r *rig) { r.server.edit = c.edit }).failed(firstExport, c.want)
+			newRig(t, bulkfhir.DialectBulk, many, func(r *rig) {
+				r.server.edit = c.edit
+			}).failed(firstExport, c.want)
 		})
 	}
 	// A page with a transient error is requested again. A 202 that carries a manifest still means
@@ -258,7 +320,8 @@ func pages(t *testing.T) {
 
 func oneType(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-		r.server.output = []scriptFile{ndjson("Patient", patient("p1"), observation("o1", "Patient/p1"))}
+		r.server.output = []scriptFile{ndjson("Patient", patient("p1"),
+			observation("o1", "Patient/p1"))}
 	})
 	r.failed(firstExport, "1 of 2 lines are bad")
 	r.expectRows("patient", 0)
@@ -314,7 +377,8 @@ func severalFiles(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 		r.server.output = nil
 		for i := range 5 {
-			r.server.output = append(r.server.output, ndjson("Patient", patient(fmt.Sprintf("p%d", i)), patient("twice")))
+			r.server.output = append(r.server.output,
+				ndjson("Patient", patient(fmt.Sprintf("p%d", i)), patient("twice")))
 		}
 	})
 	r.loaded(firstExport)

@@ -29,7 +29,9 @@ func pollsBackOff(t *testing.T) {
 			}
 		} else {
 			on := r.server.on["status"]
-			r.server.on["status"] = func(w http.ResponseWriter, req *http.Request, n int) bool { return n <= 25 && on(w, req, n) }
+			r.server.on["status"] = func(w http.ResponseWriter, req *http.Request, n int) bool {
+				return n <= 25 && on(w, req, n)
+			}
 		}
 		r.loaded(firstExport)
 		g := gaps(r.server.requests("status"))
@@ -84,7 +86,8 @@ func retryAfterForms(t *testing.T) {
 		r.loaded(firstExport)
 		got := gaps(r.server.requests("status"))[0]
 		// HTTP dates have whole seconds only.
-		if want > 0 && (got > want || got < want-time.Second) || want == 0 && (got < 10*time.Second || got > 20*time.Second) {
+		if want > 0 && (got > want || got < want-time.Second) ||
+			want == 0 && (got < 10*time.Second || got > 20*time.Second) {
 			t.Errorf("Retry-After %.40q: waited %v, want %v, or our own 15 s", value, got, want)
 		}
 	}
@@ -108,7 +111,8 @@ func progressForPeople(t *testing.T) {
 		if n > 3 {
 			return false
 		}
-		w.Header().Set("X-Progress", []string{"3 of 7", "Zz is exported", "at Zz: 71.5 % done"}[n-1])
+		w.Header().Set("X-Progress",
+			[]string{"3 of 7", "Zz is exported", "at Zz: 71.5 % done"}[n-1])
 		w.WriteHeader(http.StatusAccepted)
 		return true
 	}
@@ -139,18 +143,28 @@ func progressForPeople(t *testing.T) {
 
 func exportStatusRefused(t *testing.T) {
 	newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-		r.always("status", says(200, `{"transactionTime":"2026-11-23T08:00:00Z","output":[]}`, "X-Export-Status", "200"))
+		r.always("status",
+			says(200, `{"transactionTime":"2026-11-23T08:00:00Z","output":[]}`, "X-Export-Status",
+				"200"))
 	}).failed(firstExport, "X-Export-Status, which was not requested")
-	newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.always("status", says(400, "", "X-Export-Status", "202")) }).
+	newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+		r.always("status", says(400, "", "X-Export-Status", "202"))
+	}).
 		failed(firstExport, "X-Export-Status, which was not requested")
 }
 
 func transientFamily(t *testing.T) {
-	for _, code := range []string{"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"} {
-		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) { r.firstly("status", 3, says(500, outcome(code, "later"))) })
+	for _, code := range []string{
+		"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled",
+	} {
+		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
+			r.firstly("status", 3, says(500, outcome(code, "later")))
+		})
 		r.loaded(firstExport)
 	}
-	for status, code := range map[int]string{500: "processing", 400: "invalid", 422: "not-supported", 404: "not-found"} {
+	for status, code := range map[int]string{
+		500: "processing", 400: "invalid", 422: "not-supported", 404: "not-found",
+	} {
 		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
 			r.server.on["status"] = func(w http.ResponseWriter, _ *http.Request, n int) bool {
 				if n > 12 { // in the first minute a replica may not know the job yet
@@ -170,8 +184,10 @@ func transientFamily(t *testing.T) {
 func pollBudget(t *testing.T) {
 	bothDialects(t, func(t *testing.T, dialect string) {
 		for name, h := range map[string]http.HandlerFunc{
-			"cut": cut, "408": says(408, ""), "429": says(429, ""), "429 with advice": says(429, "", "Retry-After", "60"), "502": says(502, "<html>"),
-			"503": says(503, ""), "504": says(504, ""), "a body cut short": says(200, "{", "Content-Length", "100"),
+			"cut": cut, "408": says(408, ""), "429": says(429, ""),
+			"429 with advice": says(429, "", "Retry-After", "60"), "502": says(502, "<html>"),
+			"503": says(503, ""), "504": says(504, ""),
+			"a body cut short": says(200, "{", "Content-Length", "100"),
 		} {
 			r := newRig(t, dialect, func(r *rig) { r.firstly("status", 6, h) })
 			r.loaded(firstExport)

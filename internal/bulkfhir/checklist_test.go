@@ -12,11 +12,14 @@ var checklist = []struct {
 	says  string
 	check func(*testing.T)
 }{
-	1:  {"Accept: application/fhir+json at kick-off", kickOffAccepts},
-	2:  {"Prefer: respond-async, handling=lenient only by setting", kickOffPrefers},
-	3:  {"patient by POST only, never at system level", patientsByPOST},
-	4:  {"each _typeFilter is one percent-encoded value", filtersEncoded},
-	5:  {"GET or POST by setting or CapabilityStatement, the other one on 404, 405, 501", methodChosen},
+	1: {"Accept: application/fhir+json at kick-off", kickOffAccepts},
+	2: {"Prefer: respond-async, handling=lenient only by setting", kickOffPrefers},
+	3: {"patient by POST only, never at system level", patientsByPOST},
+	4: {"each _typeFilter is one percent-encoded value", filtersEncoded},
+	5: {
+		"GET or POST by setting or CapabilityStatement, the other one on 404, 405, 501",
+		methodChosen,
+	},
 	6:  {"Content-Location absolute, relative, in any case of letters", contentLocations},
 	7:  {"errors read the OperationOutcome, else tell of the body", errorsTold},
 	8:  {"a kick-off that is put off is no failure", kickOffPutOff},

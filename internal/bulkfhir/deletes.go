@@ -57,7 +57,9 @@ func (r reference) tombstone() pipeline.Tombstone {
 	if r.foreign {
 		return pipeline.Tombstone{Type: r.typ, Foreign: true}
 	}
-	return pipeline.Tombstone{Type: r.typ, Line: []byte(`{"resourceType":"` + r.typ + `","id":"` + r.id + deletedState)}
+	return pipeline.Tombstone{
+		Type: r.typ, Line: []byte(`{"resourceType":"` + r.typ + `","id":"` + r.id + deletedState),
+	}
 }
 
 // reference names a deleted resource. foreign means that it belongs to another server.
@@ -85,7 +87,8 @@ func (k *servesFiles) eachDelete(line ndjson.Line, visit func(reference) bool) e
 		}
 		id, ok := k.referenceOf(e.Request.URL)
 		if e.Request.Method != http.MethodDelete || !ok {
-			return unusableDeletes(line.Number, fmt.Sprintf("its entry %d does not delete one resource by type and id", i))
+			return unusableDeletes(line.Number,
+				fmt.Sprintf("its entry %d does not delete one resource by type and id", i))
 		}
 		if !visit(id) {
 			return errStopped
@@ -122,7 +125,10 @@ func (k *servesFiles) eachDelete(line ndjson.Line, visit func(reference) bool) e
 
 // unusableDeletes returns an error with the line's number. Ids must not reach logs.
 func unusableDeletes(line int64, what string) error {
-	return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("line %d of the deletes cannot be applied: %s", line, what)}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: fmt.Errorf("line %d of the deletes cannot be applied: %s", line, what),
+	}
 }
 
 // referenceOf parses Type/id, relative or absolute. An absolute reference is foreign if its base is
@@ -137,7 +143,8 @@ func (k *servesFiles) referenceOf(u string) (reference, bool) {
 	}
 	r := reference{typ: parts[len(parts)-2], id: parts[len(parts)-1]}
 	if base := strings.Join(parts[:len(parts)-2], "/"); base != "" {
-		r.foreign = base != strings.TrimRight(k.o.BaseURL, "/") && (k.o.ReferenceBase == "" || base != strings.TrimRight(k.o.ReferenceBase, "/"))
+		r.foreign = base != strings.TrimRight(k.o.BaseURL, "/") &&
+			(k.o.ReferenceBase == "" || base != strings.TrimRight(k.o.ReferenceBase, "/"))
 	}
 	return r, isTypeName(r.typ) && isID(r.id)
 }
@@ -149,7 +156,8 @@ const maxID = 128
 // allowed too, because some servers use them.
 func isID(s string) bool {
 	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' &&
+			c != '.' && c != '_' {
 			return false
 		}
 	}

@@ -101,7 +101,8 @@ func (d dialect) optionFaults(o Options) []error {
 		refuse("servers of dialect %s cannot be told whether to work in parallel", d.name)
 	}
 	if o.Method != "" && !slices.Contains(d.methods, o.Method) && d.name != "" {
-		refuse("servers of dialect %s are not asked by %q: use %s", d.name, o.Method, strings.Join(d.methods, " or "))
+		refuse("servers of dialect %s are not asked by %q: use %s", d.name, o.Method,
+			strings.Join(d.methods, " or "))
 	}
 	if len(o.Patients) > 0 && !d.patients && d.name != "" {
 		refuse("servers of dialect %s take no list of patients: use a Group", d.name)
@@ -115,7 +116,8 @@ func (d dialect) optionFaults(o Options) []error {
 	switch o.FileToken {
 	case "", fileTokenAlways, fileTokenNever:
 	default:
-		refuse("the token for files is %q: use always or never, or leave it to the manifest", o.FileToken)
+		refuse("the token for files is %q: use always or never, or leave it to the manifest",
+			o.FileToken)
 	}
 	if o.Downloads < 0 {
 		refuse("%d downloads at once", o.Downloads)
@@ -148,7 +150,9 @@ type kickOff struct {
 // kickOff translates a request into the server's parameters. The error joins all faults.
 func (d dialect) kickOff(r pipeline.Request, o Options) (kickOff, error) {
 	if errs := d.faults(r, o); len(errs) > 0 {
-		return kickOff{}, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...)}
+		return kickOff{}, &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...),
+		}
 	}
 	var k kickOff
 	add := func(name, kind, value string) {
@@ -163,7 +167,9 @@ func (d dialect) kickOff(r pipeline.Request, o Options) (kickOff, error) {
 		k.path = "/Group/" + url.PathEscape(r.Group) + "/$export"
 	}
 	if len(r.Types) > 0 {
-		k.parameters = append(k.parameters, parameter{name: "_type", kind: "valueString", list: r.Types})
+		k.parameters = append(k.parameters, parameter{
+			name: "_type", kind: "valueString", list: r.Types,
+		})
 	}
 	for _, f := range r.TypeFilter {
 		add("_typeFilter", "valueString", f)
@@ -260,8 +266,10 @@ func (d dialect) faults(r pipeline.Request, o Options) []error {
 	if !r.Till.IsZero() && d.till == "" {
 		refuse("the window has an end, but this server does not support _until: leave it open, or declare that the server supports it")
 	}
-	if !r.Till.IsZero() && !r.Since.IsZero() && !r.Till.Truncate(time.Millisecond).After(r.Since.Truncate(time.Millisecond)) {
-		refuse("the window is empty: it ends at %s, not after its begin at %s", r.Till.UTC().Format(instant), r.Since.UTC().Format(instant))
+	if !r.Till.IsZero() && !r.Since.IsZero() &&
+		!r.Till.Truncate(time.Millisecond).After(r.Since.Truncate(time.Millisecond)) {
+		refuse("the window is empty: it ends at %s, not after its begin at %s",
+			r.Till.UTC().Format(instant), r.Since.UTC().Format(instant))
 	}
 	for _, err := range d.filters.Check(r.TypeFilter, r.Types, r.Deleted) {
 		errs = append(errs, fmt.Errorf("type filter: %w", err))

@@ -27,7 +27,9 @@ const (
 // Download implements pipeline.Downloader. A broken download is resumed at its offset by a range
 // request, or from the start with the known bytes skipped; both require that the file has not
 // changed.
-func (k *servesFiles) Download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
+func (k *servesFiles) Download(
+	ctx context.Context, f pipeline.OutputFile, requiresToken bool,
+) (io.ReadCloser, error) {
 	r, err := k.download(ctx, f, requiresToken)
 	if err != nil {
 		return nil, fmt.Errorf("download a %s file: %w", typeWords(f.Type), err)
@@ -42,13 +44,21 @@ func typeWords(typ string) string {
 	return typ
 }
 
-func (s *Source) download(ctx context.Context, f pipeline.OutputFile, requiresToken bool) (io.ReadCloser, error) {
+func (s *Source) download(
+	ctx context.Context, f pipeline.OutputFile, requiresToken bool,
+) (io.ReadCloser, error) {
 	u, err := s.base.Parse(f.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL in the manifest is not http or https")}
+		return nil, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: errors.New("its URL in the manifest is not http or https"),
+		}
 	}
 	if !mayCarryToken(u) && mayCarryToken(s.base) {
-		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("its URL is without TLS: health data travels over https only")}
+		return nil, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: errors.New("its URL is without TLS: health data travels over https only"),
+		}
 	}
 	if err := s.limiter.enter(ctx); err != nil {
 		return nil, err
@@ -114,7 +124,10 @@ func broken(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("its gzip is cut short or damaged: %w", err)}
+	return &fault.Error{
+		Class: fault.Transient, Whose: fault.TheirServer,
+		Err: fmt.Errorf("its gzip is cut short or damaged: %w", err),
+	}
 }
 
 type decoded struct {
@@ -132,7 +145,10 @@ const (
 func (d *decoded) Read(p []byte) (int, error) {
 	n, err := d.Reader.Read(p)
 	if d.n += int64(n); d.n > ratioMatters && d.n > maxRatio*d.wire.n {
-		return 0, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("its gzip unpacks to more than %d times its size", maxRatio)}
+		return 0, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: fmt.Errorf("its gzip unpacks to more than %d times its size", maxRatio),
+		}
 	}
 	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare value
 		err = broken(err)
@@ -145,7 +161,10 @@ func (d *decoded) Close() error { return d.wire.Close() }
 // refusedFile classifies a failed answer to a file request.
 func (s *Source) refusedFile(a answer, signed bool) error {
 	err := s.refused(a)
-	f := &fault.Error{Class: fault.Of(err), Whose: fault.TheirServer, After: fault.After(err), Err: fmt.Errorf("%w: the server answered HTTP %d", pipeline.ErrExpired, a.status)}
+	f := &fault.Error{
+		Class: fault.Of(err), Whose: fault.TheirServer, After: fault.After(err),
+		Err: fmt.Errorf("%w: the server answered HTTP %d", pipeline.ErrExpired, a.status),
+	}
 	switch a.status {
 	case http.StatusUnauthorized:
 		f.Class, f.Whose = fault.Permanent, fault.OurPermission
@@ -158,7 +177,8 @@ func (s *Source) refusedFile(a answer, signed bool) error {
 		f.Class = fault.Permanent
 		f.Remedy = "its link may have expired, and the manifest has no new one: the next export lists new files"
 	case http.StatusGone:
-		f.Class, f.Remedy = fault.Permanent, "the server has deleted the file: the next export lists new files"
+		f.Class, f.Remedy = fault.Permanent,
+			"the server has deleted the file: the next export lists new files"
 	case http.StatusNotFound:
 		// Some servers list a file in the manifest before they can serve it.
 		f.Class, f.Remedy = fault.Transient, ""

@@ -24,23 +24,32 @@ func TestFilesThatAreRefused(t *testing.T) {
 		expired bool
 		text    string
 	}{
-		"404":     {answers(404, ""), fault.Transient, true, "HTTP 404"},
-		"410":     {answers(410, ""), fault.Permanent, true, "the next export lists new files"},
-		"403":     {answers(403, "<Error>signature</Error>"), fault.Permanent, true, "HTTP 403"},
-		"401":     {answers(401, ""), fault.Permanent, true, "fileToken: always"},
-		"503":     {answers(503, ""), fault.Transient, false, "HTTP 503"},
-		"500":     {answers(500, issueBody("exception", "x")), fault.Transient, false, "HTTP 500: exception"},
-		"400":     {answers(400, ""), fault.Permanent, false, "HTTP 400"},
-		"a page":  {answers(200, "<html>", "Content-Type", "text/html; charset=utf-8"), fault.Transient, false, "a web page"},
+		"404": {answers(404, ""), fault.Transient, true, "HTTP 404"},
+		"410": {answers(410, ""), fault.Permanent, true, "the next export lists new files"},
+		"403": {answers(403, "<Error>signature</Error>"), fault.Permanent, true, "HTTP 403"},
+		"401": {answers(401, ""), fault.Permanent, true, "fileToken: always"},
+		"503": {answers(503, ""), fault.Transient, false, "HTTP 503"},
+		"500": {
+			answers(500, issueBody("exception", "x")), fault.Transient, false,
+			"HTTP 500: exception",
+		},
+		"400": {answers(400, ""), fault.Permanent, false, "HTTP 400"},
+		"a page": {
+			answers(200, "<html>", "Content-Type", "text/html; charset=utf-8"),
+			fault.Transient, false, "a web page",
+		},
 		"a part":  {answers(206, "{}"), fault.Permanent, false, "HTTP 206"},
 		"the end": {answers(304, ""), fault.Permanent, false, "HTTP 304"},
 	} {
 		k, url := keeping(t, c.h)
 		_, err := k.text(t.Context(), url+"?sig=secret")
-		if err == nil || fault.Of(err) != c.class || errors.Is(err, pipeline.ErrExpired) != c.expired || !strings.Contains(err.Error(), c.text) {
+		if err == nil || fault.Of(err) != c.class ||
+			errors.Is(err, pipeline.ErrExpired) != c.expired ||
+			!strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v (%v), want %v with %q", name, err, fault.Of(err), c.class, c.text)
 		}
-		if strings.Contains(fmt.Sprint(err), "secret") || strings.Contains(fmt.Sprint(err), "signature") {
+		if strings.Contains(fmt.Sprint(err), "secret") ||
+			strings.Contains(fmt.Sprint(err), "signature") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -53,9 +62,12 @@ func TestFilesThatAreRefused(t *testing.T) {
 func TestPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	for address, private := range map[string]bool{
-		"127.0.0.1:80": true, "10.1.2.3:443": true, "172.16.0.1:443": true, "192.168.1.1:443": true, "169.254.169.254:80": true,
-		"168.63.129.16:80": true, "100.64.0.1:443": true, "0.0.0.0:80": true, "224.0.0.1:80": true, "255.255.255.255:80": true,
-		"[::1]:80": true, "[fe80::1]:80": true, "[fd00:ec2::254]:80": true, "[::ffff:10.0.0.1]:80": true, "[::]:80": true, "[ff02::1]:80": true,
+		"127.0.0.1:80": true, "10.1.2.3:443": true, "172.16.0.1:443": true, "192.168.1.1:443": true,
+		"169.254.169.254:80": true,
+		"168.63.129.16:80":   true, "100.64.0.1:443": true, "0.0.0.0:80": true,
+		"224.0.0.1:80": true, "255.255.255.255:80": true,
+		"[::1]:80": true, "[fe80::1]:80": true, "[fd00:ec2::254]:80": true,
+		"[::ffff:10.0.0.1]:80": true, "[::]:80": true, "[ff02::1]:80": true,
 		"20.62.1.2:443": false, "[2603:1030::1]:443": false, "nonsense": true,
 	} {
 		if err := refusePrivate(address); (err != nil) != private {
@@ -75,7 +87,9 @@ func TestLinksOfDownloadsAreUsedAgain(t *testing.T) {
 	}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	s, err := open(Options{Dialect: DialectBulk, BaseURL: srv.URL, Now: func() time.Time { return today }})
+	s, err := open(Options{Dialect: DialectBulk, BaseURL: srv.URL, Now: func() time.Time {
+		return today
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +109,8 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 	t.Parallel()
 	const entries = 400_000
 	line := `{"entry":[{"request":{"method":"DELETE","url":"Patient/p"}}` +
-		strings.Repeat(`,{"request":{"method":"DELETE","url":"Patient/p"}}`, entries-1) + `],"resourceType":"Bundle"}`
+		strings.Repeat(`,{"request":{"method":"DELETE","url":"Patient/p"}}`, entries-1) +
+		`],"resourceType":"Bundle"}`
 	k := &servesFiles{&Source{caller: caller{o: Options{LineLimit: 64 << 20}}}}
 	n := 0
 	for _, err := range k.Deletes(strings.NewReader(line + "\n")) {
@@ -108,7 +123,9 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 		t.Errorf("%d deletes, want %d", n, entries)
 	}
 	for name, text := range map[string]string{
-		"a Bundle cut short": line[:len(line)/2], "one bad entry": strings.Replace(line, `],"res`, `,{}],"res`, 1), "no Bundle": strings.Replace(line, "Bundle", "Basket", 1),
+		"a Bundle cut short": line[:len(line)/2],
+		"one bad entry":      strings.Replace(line, `],"res`, `,{}],"res`, 1),
+		"no Bundle":          strings.Replace(line, "Bundle", "Basket", 1),
 	} {
 		for tombstone, err := range k.Deletes(strings.NewReader(text)) {
 			if err == nil {
@@ -121,7 +138,8 @@ func TestManyDeletesOfOneLineTakeLittleMemory(t *testing.T) {
 
 func FuzzDeletes(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}}]}`))
-	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"/"}}]}` + "\n\n{"))
+	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"/"}}]}` +
+		"\n\n{"))
 	k := &servesFiles{&Source{caller: caller{o: Options{LineLimit: 1 << 16}}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for tombstone, err := range k.Deletes(bytes.NewReader(data)) {
@@ -143,13 +161,21 @@ func FuzzDeletes(f *testing.F) {
 
 func TestDeletesOfAnotherServerDeleteNothing(t *testing.T) {
 	t.Parallel()
-	k := &servesFiles{&Source{caller: caller{o: Options{LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4"}}}}
+	k := &servesFiles{&Source{caller: caller{o: Options{
+		LineLimit: 1 << 16, BaseURL: "https://h/fhir/", ReferenceBase: "https://outer/r4",
+	}}}}
 	for url, want := range map[string]string{
-		"Patient/a_b": `"id":"a_b"`, "https://h/fhir/Patient/1": `"id":"1"`, "https://outer/r4/Patient/1": `"id":"1"`, "/Patient/1": `"id":"1"`,
-		"https://other/fhir/Patient/1": "", "https://h/fhir2/Patient/1": "", "https://h/Patient/1": "",
+		"Patient/a_b": `"id":"a_b"`, "https://h/fhir/Patient/1": `"id":"1"`,
+		"https://outer/r4/Patient/1": `"id":"1"`, "/Patient/1": `"id":"1"`,
+		"https://other/fhir/Patient/1": "", "https://h/fhir2/Patient/1": "",
+		"https://h/Patient/1": "",
 	} {
-		for tombstone, err := range k.Deletes(strings.NewReader(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"` + url + `"}}]}`)) {
-			if err != nil || tombstone.Type != "Patient" || tombstone.Foreign != (want == "") || !strings.Contains(string(tombstone.Line), want) {
+		for tombstone, err := range k.Deletes(
+			strings.NewReader(
+				`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"` + url +
+					`"}}]}`)) {
+			if err != nil || tombstone.Type != "Patient" || tombstone.Foreign != (want == "") ||
+				!strings.Contains(string(tombstone.Line), want) {
 				t.Errorf("%s: %+v, %v", url, tombstone.Foreign, err)
 			}
 		}

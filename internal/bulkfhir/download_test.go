@@ -73,7 +73,8 @@ func (b *breaking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if b.ranges && r.Header.Get("If-Range") == b.etag && r.Header.Get("Range") != "" {
 		_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(b.data)-1, len(b.data)))
+		w.Header().Set("Content-Range",
+			fmt.Sprintf("bytes %d-%d/%d", from, len(b.data)-1, len(b.data)))
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(b.data)-from))
 	if from > 0 {
@@ -114,7 +115,8 @@ func TestADownloadThatBreaksIsTakenUp(t *testing.T) {
 			if err != nil || got != string(data) {
 				t.Errorf("%d of %d bytes, %v", len(got), len(data), err)
 			}
-			if len(b.requests) != c.requests || (b.requests[1] != "") != (c.ranges && c.after > 0 || c.etag == `"v1"`) {
+			if len(b.requests) != c.requests ||
+				(b.requests[1] != "") != (c.ranges && c.after > 0 || c.etag == `"v1"`) {
 				t.Errorf("requests with ranges %q, want %d of them", b.requests, c.requests)
 			}
 		})
@@ -124,7 +126,9 @@ func TestADownloadThatBreaksIsTakenUp(t *testing.T) {
 func TestADownloadIsNeverAMixture(t *testing.T) {
 	t.Parallel()
 	old, rewritten := lines(40_000), bytes.ToUpper(lines(40_000))
-	for name, etags := range map[string][2]string{"with ETags": {`"v1"`, `"v2"`}, "without": {"", ""}} {
+	for name, etags := range map[string][2]string{
+		"with ETags": {`"v1"`, `"v2"`}, "without": {"", ""},
+	} {
 		b := &breaking{data: old, after: 500_000, ranges: true, etag: etags[0]}
 		b.change = func(b *breaking, n int) {
 			if n > 1 {
@@ -133,7 +137,8 @@ func TestADownloadIsNeverAMixture(t *testing.T) {
 		}
 		k, url := keeping(t, b.ServeHTTP)
 		_, err := k.text(t.Context(), url)
-		if err == nil || fault.Of(err) != fault.Transient || !strings.Contains(err.Error(), "rewritten at the server") {
+		if err == nil || fault.Of(err) != fault.Transient ||
+			!strings.Contains(err.Error(), "rewritten at the server") {
 			t.Errorf("%s: %v, want a transient error", name, err)
 		}
 	}
@@ -151,7 +156,8 @@ func TestADownloadIsNeverAMixture(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	if _, err := k.text(t.Context(), url); err == nil || !strings.Contains(err.Error(), "rewritten at the server") {
+	if _, err := k.text(t.Context(), url); err == nil ||
+		!strings.Contains(err.Error(), "rewritten at the server") {
 		t.Errorf("a part from elsewhere: %v", err)
 	}
 }
@@ -194,7 +200,9 @@ func TestADownloadThatHangsEnds(t *testing.T) {
 		k, url := keeping(t, h)
 		k.idle = 30 * time.Millisecond
 		_, err := k.text(t.Context(), url)
-		if err == nil || fault.Of(err) != fault.Transient || !strings.Contains(err.Error(), "has stopped sending") && !strings.Contains(err.Error(), "keeps breaking off") {
+		if err == nil || fault.Of(err) != fault.Transient ||
+			!strings.Contains(err.Error(), "has stopped sending") &&
+				!strings.Contains(err.Error(), "keeps breaking off") {
 			t.Errorf("%s: %v, want a transient error", name, err)
 		}
 		if k.limiter.running != 0 {
@@ -212,7 +220,8 @@ func TestAnEndedContextEndsADownload(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if _, err := k.text(ctx, url); !errors.Is(err, context.Canceled) || fault.Of(err) != fault.Transient {
+	if _, err := k.text(ctx, url); !errors.Is(err, context.Canceled) ||
+		fault.Of(err) != fault.Transient {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 }
@@ -264,7 +273,8 @@ func TestTheLimitOfDownloadsFollowsTheServer(t *testing.T) {
 	for range 8 {
 		l.leave()
 	}
-	if err := l.enter(t.Context()); !errors.Is(err, pipeline.ErrThrottled) || fault.After(err) != 30*time.Second {
+	if err := l.enter(t.Context()); !errors.Is(err, pipeline.ErrThrottled) ||
+		fault.After(err) != 30*time.Second {
 		t.Errorf("while the server wants none: %v, after %v", err, fault.After(err))
 	}
 	clock = clock.Add(31 * time.Second)

@@ -87,7 +87,8 @@ func (g *garbage) talk(c net.Conn) {
 		if _, err := c.Write(piece); err != nil {
 			return
 		}
-		if !bytes.Contains(piece, []byte("Content-Length")) && !bytes.Contains(piece, []byte("chunked")) {
+		if !bytes.Contains(piece, []byte("Content-Length")) &&
+			!bytes.Contains(piece, []byte("chunked")) {
 			return // closing the connection ends the body
 		}
 	}
@@ -104,7 +105,8 @@ func scriptOf(pieces ...string) []byte {
 }
 
 func response(status int, headers, body string) string {
-	return fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s", status, headers, len(body), body)
+	return fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s", status, headers,
+		len(body), body)
 }
 
 // FuzzGarbage lets a server answer garbage to every call. No call may hang, panic, leave a
@@ -115,14 +117,23 @@ func FuzzGarbage(f *testing.F) {
 		response(200, "Date: Mon, 23 Nov 2026 08:00:00 GMT\r\n", `{"software":{"name":"ECHO"}}`),
 		response(202, "Content-Location: SELF/status/1\r\nX-Progress: ECHO\r\n", ""),
 		response(200, "Retry-After: 5\r\nExpires: 0\r\n", manifest),
-		response(200, "", `{"transactionTime":"2026-11-23T07:00:00Z","requiresAccessToken":true,"output":[]}`),
+		response(200, "",
+			`{"transactionTime":"2026-11-23T07:00:00Z","requiresAccessToken":true,"output":[]}`),
 		response(200, "Content-Encoding: gzip\r\nETag: \"x\"\r\n", "\x1f\x8b\x08\x00"),
 		response(206, "Content-Range: bytes 2-3/4\r\n", "xx"),
 	))
-	f.Add(scriptOf(response(401, "", ""), response(500, "", issueBody("exception", "ECHO")), response(307, "Location: SELF/x\r\n", ""), response(429, "Retry-After: 99999999999999999999\r\n", "ECHO")))
-	f.Add(scriptOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "garbage", "", "HTTP/1.0 200\r\n\r\n{", "HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n"))
-	f.Add(scriptOf(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 20), response(200, "Content-Type: text/html; =\r\n", "ECHO"), response(202, "Content-Location: http://[::1\r\n", ""), response(308, "Location: http://10.0.0.1/\r\n", "")))
-	f.Add(scriptOf(response(200, "", strings.Repeat(`{"output":[`, 500)), response(200, "", `{"transactionTime":"ECHO","output":[{"type":"ECHO","url":"ECHO"}]}`)))
+	f.Add(scriptOf(response(401, "", ""), response(500, "", issueBody("exception", "ECHO")),
+		response(307, "Location: SELF/x\r\n", ""),
+		response(429, "Retry-After: 99999999999999999999\r\n", "ECHO")))
+	f.Add(scriptOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+		"garbage", "", "HTTP/1.0 200\r\n\r\n{",
+		"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n"))
+	f.Add(scriptOf(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 20),
+		response(200, "Content-Type: text/html; =\r\n", "ECHO"),
+		response(202, "Content-Location: http://[::1\r\n", ""),
+		response(308, "Location: http://10.0.0.1/\r\n", "")))
+	f.Add(scriptOf(response(200, "", strings.Repeat(`{"output":[`, 500)),
+		response(200, "", `{"transactionTime":"ECHO","output":[{"type":"ECHO","url":"ECHO"}]}`)))
 	g := newGarbage(f)
 	f.Cleanup(func() { _ = g.Close() })
 	f.Fuzz(func(t *testing.T, script []byte) {

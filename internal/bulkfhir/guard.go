@@ -50,7 +50,8 @@ func newGuard(allowPrivate bool, now func() time.Time, configured ...*url.URL) *
 		known[hostPort(u)] = true
 	}
 	return &guard{
-		known: known, allowPrivate: allowPrivate, proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP, now: now,
+		known: known, allowPrivate: allowPrivate, proxy: http.ProxyFromEnvironment,
+		lookup: net.DefaultResolver.LookupNetIP, now: now,
 		proxies: map[string]bool{}, looked: map[string]verdict{},
 	}
 }
@@ -84,7 +85,9 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	known := g.known[address] || g.proxies[address]
 	g.mu.Unlock()
 	if !g.allowPrivate && !known {
-		dialer.Control = func(_, address string, _ syscall.RawConn) error { return refusePrivate(address) }
+		dialer.Control = func(_, address string, _ syscall.RawConn) error {
+			return refusePrivate(address)
+		}
 	}
 	return dialer.DialContext(ctx, network, address)
 }
@@ -123,7 +126,8 @@ func (g *guard) look(ctx context.Context, host string) error {
 	case errors.As(err, &dns) && dns.IsNotFound, err == nil && len(ips) == 0:
 		return &fault.Error{
 			Class: fault.Permanent, Whose: fault.OurSetting,
-			Err:    errors.New("the server names a host that this machine cannot resolve, so the proxy may lead to a private network"),
+			Err: errors.New(
+				"the server names a host that this machine cannot resolve, so the proxy may lead to a private network"),
 			Remedy: "let this machine resolve public names; or, where the proxy itself refuses private addresses, write privateFiles: true for this source",
 		}
 	case err != nil:
@@ -181,7 +185,8 @@ func publicOnly(ip netip.Addr) error {
 	if !public {
 		return &fault.Error{
 			Class: fault.Permanent, Whose: fault.OurSetting,
-			Err:    errors.New("the server names a host with an address in a private network or on this machine"),
+			Err: errors.New(
+				"the server names a host with an address in a private network or on this machine"),
 			Remedy: "write privateFiles: true for this source if its files are stored there",
 		}
 	}

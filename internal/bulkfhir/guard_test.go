@@ -20,13 +20,19 @@ func TestPublicAddresses(t *testing.T) {
 	t.Parallel()
 	for address, public := range map[string]bool{
 		"93.184.216.34": true, "2606:2800:220:1::1": true, "::ffff:93.184.216.34": true,
-		"64:ff9b::5db8:d822": false, "64:ff9b:1::5db8:d822": false, "64:ff9b:1:5db8:d8:2200::": false, "2002:5db8:d822::1": false, "2001::1": false, "2001:0:5db8:d822::1": false,
+		"64:ff9b::5db8:d822": false, "64:ff9b:1::5db8:d822": false,
+		"64:ff9b:1:5db8:d8:2200::": false, "2002:5db8:d822::1": false, "2001::1": false,
+		"2001:0:5db8:d822::1":  false,
 		"2001:4860:4860::8888": true,
-		"127.0.0.1":            false, "127.9.9.9": false, "::1": false, "::": false, "0.0.0.0": false, "0.1.2.3": false,
-		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "fd00:ec2::254": false, "fe80::1%eth0": false, "fec0::1": false,
-		"169.254.169.254": false, "168.63.129.16": false, "100.64.0.1": false, "192.0.0.192": false, "198.18.0.1": false,
-		"224.0.0.1": false, "255.255.255.255": false, "240.0.0.1": false, "ff02::1": false,
-		"::ffff:10.0.0.1": false, "::7f00:1": false, "64:ff9b::a9fe:a9fe": false, "2002:a00:1::1": false,
+		"127.0.0.1":            false, "127.9.9.9": false, "::1": false, "::": false,
+		"0.0.0.0": false, "0.1.2.3": false,
+		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "fd00:ec2::254": false,
+		"fe80::1%eth0": false, "fec0::1": false,
+		"169.254.169.254": false, "168.63.129.16": false, "100.64.0.1": false, "192.0.0.192": false,
+		"198.18.0.1": false,
+		"224.0.0.1":  false, "255.255.255.255": false, "240.0.0.1": false, "ff02::1": false,
+		"::ffff:10.0.0.1": false, "::7f00:1": false, "64:ff9b::a9fe:a9fe": false,
+		"2002:a00:1::1": false,
 	} {
 		ip, err := netip.ParseAddr(address)
 		if err != nil {
@@ -53,7 +59,8 @@ type proxied struct {
 func behindProxy(t *testing.T, allowPrivate bool) *proxied {
 	t.Helper()
 	p := &proxied{now: time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC), names: map[string][]string{
-		"files.example": {"93.184.216.34", "2606:2800:220:1::1"}, "inside.example": {"10.0.0.7"}, "both.example": {"93.184.216.34", "127.0.0.1"}, "empty.example": {},
+		"files.example": {"93.184.216.34", "2606:2800:220:1::1"}, "inside.example": {"10.0.0.7"},
+		"both.example": {"93.184.216.34", "127.0.0.1"}, "empty.example": {},
 	}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.asked = append(p.asked, r.URL.Host)
@@ -137,7 +144,8 @@ func TestNothingPrivateThroughAProxy(t *testing.T) {
 			continue
 		}
 		var f *fault.Error
-		if !errors.As(err, &f) || f.Class != fault.Permanent || f.Whose != fault.OurSetting || !strings.Contains(f.Remedy, "privateFiles") || !strings.Contains(f.Error(), says) {
+		if !errors.As(err, &f) || f.Class != fault.Permanent || f.Whose != fault.OurSetting ||
+			!strings.Contains(f.Remedy, "privateFiles") || !strings.Contains(f.Error(), says) {
 			t.Errorf("%s: %v, want it refused: %s", target, err, says)
 		}
 		if len(p.asked) > 0 {
@@ -149,7 +157,9 @@ func TestNothingPrivateThroughAProxy(t *testing.T) {
 func TestThePlanMayAllowPrivateAddressesThroughAProxy(t *testing.T) {
 	t.Parallel()
 	p := behindProxy(t, true)
-	for _, target := range []string{"http://inside.example/x", "http://10.0.0.1/x", "http://nowhere.example/x"} {
+	for _, target := range []string{
+		"http://inside.example/x", "http://10.0.0.1/x", "http://nowhere.example/x",
+	} {
 		if err := p.get(t, target); err != nil {
 			t.Errorf("%s: %v", target, err)
 		}

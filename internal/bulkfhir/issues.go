@@ -128,7 +128,9 @@ func typesNamed(name string) []string {
 // Patient of "Patient.name", "f:Patient/f:name" or "Patient/1".
 func rootOf(path string) string {
 	path = strings.TrimPrefix(strings.TrimLeft(strings.TrimSpace(path), "/"), "f:")
-	if end := strings.IndexFunc(path, func(c rune) bool { return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') }); end >= 0 {
+	if end := strings.IndexFunc(path, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+	}); end >= 0 {
 		return path[:end]
 	}
 	return path
@@ -136,9 +138,12 @@ func rootOf(path string) string {
 
 // issueCodes are the codes of http://hl7.org/fhir/issue-type in R4 and later.
 var issueCodes = []string{
-	"invalid", "structure", "required", "value", "invariant", "security", "login", "unknown", "expired", "forbidden", "suppressed",
-	"processing", "not-supported", "duplicate", "multiple-matches", "not-found", "deleted", "too-long", "code-invalid", "extension",
-	"too-costly", "business-rule", "conflict", "limited-filter", "transient", "lock-error", "no-store", "exception", "timeout",
+	"invalid", "structure", "required", "value", "invariant", "security", "login", "unknown",
+	"expired", "forbidden", "suppressed",
+	"processing", "not-supported", "duplicate", "multiple-matches", "not-found", "deleted",
+	"too-long", "code-invalid", "extension",
+	"too-costly", "business-rule", "conflict", "limited-filter", "transient", "lock-error",
+	"no-store", "exception", "timeout",
 	"incomplete", "throttled", "informational", "success",
 }
 

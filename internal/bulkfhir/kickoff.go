@@ -50,12 +50,15 @@ func (s *Source) ask(ctx context.Context, k kickOff) (pipeline.Accepted, error) 
 		}
 		// Only these answers prove that the method is missing. After any other answer a job may be
 		// running.
-		if !noSuchMethod(a.status) && (first == nil || fault.Of(err) == fault.Transient || errors.Is(err, pipeline.ErrUnfollowed)) {
+		if !noSuchMethod(a.status) &&
+			(first == nil || fault.Of(err) == fault.Transient ||
+				errors.Is(err, pipeline.ErrUnfollowed)) {
 			return pipeline.Accepted{}, err
 		}
 		// After a 405 or 501 the second method's answer tells more; after any other answer the
 		// first one's does.
-		if first == nil || firstStatus == http.StatusMethodNotAllowed || firstStatus == http.StatusNotImplemented {
+		if first == nil || firstStatus == http.StatusMethodNotAllowed ||
+			firstStatus == http.StatusNotImplemented {
 			first, firstStatus = err, a.status
 		}
 	}
@@ -63,7 +66,8 @@ func (s *Source) ask(ctx context.Context, k kickOff) (pipeline.Accepted, error) 
 }
 
 func noSuchMethod(status int) bool {
-	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed ||
+		status == http.StatusNotImplemented
 }
 
 // notSent marks errors of requests that never reached the server, so no job runs.
@@ -71,8 +75,12 @@ func notSent(err error) error {
 	var op *net.OpError
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	if (errors.As(err, &op) && op.Op == "dial") || errors.As(err, &dns) || errors.As(err, &certificate) {
-		return &fault.Error{Class: fault.Of(err), Whose: fault.Whose(err), Err: fmt.Errorf("%w: %w", pipeline.ErrUnavailable, err)}
+	if (errors.As(err, &op) && op.Op == "dial") || errors.As(err, &dns) ||
+		errors.As(err, &certificate) {
+		return &fault.Error{
+			Class: fault.Of(err), Whose: fault.Whose(err),
+			Err: fmt.Errorf("%w: %w", pipeline.ErrUnavailable, err),
+		}
 	}
 	return err
 }
@@ -92,7 +100,10 @@ func (s *Source) methods() []string {
 }
 
 func (s *Source) kickOffRequest(method string, k kickOff) request {
-	r := request{method: method, url: s.base.String() + k.path, accept: fhirJSON, prefer: "respond-async", limit: maxErrorBody}
+	r := request{
+		method: method, url: s.base.String() + k.path, accept: fhirJSON, prefer: "respond-async",
+		limit: maxErrorBody,
+	}
 	if s.o.Lenient {
 		r.prefer += ", handling=lenient"
 	}
@@ -111,22 +122,29 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	case a.status < 300:
 		return pipeline.Accepted{}, &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer,
-			Err: fmt.Errorf("the server answered HTTP %d (%s) instead of 202: it seems not to support bulk export at this URL", a.status, a.excerpt()),
+			Err: fmt.Errorf(
+				"the server answered HTTP %d (%s) instead of 202: it seems not to support bulk export at this URL", a.status, a.excerpt()),
 		}
 	default:
 		err := s.refused(a)
 		// 502 and 504 come from a gateway, which does not know whether the job started.
 		declined := map[int]error{
-			http.StatusTooManyRequests: pipeline.ErrDeclined, http.StatusInternalServerError: pipeline.ErrUnavailable, http.StatusServiceUnavailable: pipeline.ErrUnavailable,
+			http.StatusTooManyRequests:     pipeline.ErrDeclined,
+			http.StatusInternalServerError: pipeline.ErrUnavailable,
+			http.StatusServiceUnavailable:  pipeline.ErrUnavailable,
 		}[a.status]
 		if declined != nil {
-			return pipeline.Accepted{}, &fault.Error{Class: fault.Transient, After: fault.After(err), Err: fmt.Errorf("%w: %w", declined, err)}
+			return pipeline.Accepted{}, &fault.Error{
+				Class: fault.Transient, After: fault.After(err),
+				Err: fmt.Errorf("%w: %w", declined, err),
+			}
 		}
 		return pipeline.Accepted{}, err
 	}
 	broken := func(what string) error {
 		return &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s, so %w", what, pipeline.ErrUnfollowed),
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err:    fmt.Errorf("%s, so %w", what, pipeline.ErrUnfollowed),
 			Remedy: "check whether a proxy between here and the server drops or changes the header; the job may be running",
 		}
 	}
@@ -136,9 +154,11 @@ func (s *Source) accepted(a answer) (pipeline.Accepted, error) {
 	}
 	status, err := a.url.Parse(location)
 	if err != nil || status.Host == "" || (status.Scheme != "http" && status.Scheme != "https") {
-		return pipeline.Accepted{}, broken("the server answered 202 with a Content-Location that is not a URL")
+		return pipeline.Accepted{},
+			broken("the server answered 202 with a Content-Location that is not a URL")
 	}
-	absolute := strings.HasPrefix(strings.ToLower(location), "http://") || strings.HasPrefix(strings.ToLower(location), "https://")
+	absolute := strings.HasPrefix(strings.ToLower(location), "http://") ||
+		strings.HasPrefix(strings.ToLower(location), "https://")
 	if fixed := s.sameServer(status); fixed != status {
 		status, absolute = fixed, false
 	}
@@ -168,7 +188,8 @@ const (
 // keptHeaders are the response headers that help to diagnose a server. Others may hold secrets or
 // patient data.
 var keptHeaders = []string{
-	"Cache-Control", "Content-Length", "Content-Location", "Content-Type", "Date", "Expires", "Location", "Request-Id", "Retry-After", "Server",
+	"Cache-Control", "Content-Length", "Content-Location", "Content-Type", "Date", "Expires",
+	"Location", "Request-Id", "Retry-After", "Server",
 	"Via", "X-Correlation-Id", "X-Ms-Request-Id", "X-Powered-By", "X-Request-Id",
 }
 
@@ -178,7 +199,10 @@ func unfollowed(err error) error {
 	if !errors.As(err, &f) {
 		return fmt.Errorf("%w, so %w", err, pipeline.ErrUnfollowed)
 	}
-	return &fault.Error{Class: f.Class, Whose: f.Whose, Remedy: f.Remedy, Err: fmt.Errorf("%w, so %w", f.Err, pipeline.ErrUnfollowed)}
+	return &fault.Error{
+		Class: f.Class, Whose: f.Whose, Remedy: f.Remedy,
+		Err: fmt.Errorf("%w, so %w", f.Err, pipeline.ErrUnfollowed),
+	}
 }
 
 // plausible reports whether value fits a header that holds a time or a number.
@@ -196,14 +220,16 @@ func plausible(name, value string) bool {
 func (s *Source) verbatim(r request, k kickOff, a answer) pipeline.Exchange {
 	x := pipeline.Exchange{
 		Method: r.method, URL: clip(r.url, maxKeptBody), Status: a.status,
-		Request: map[string]string{"Accept": r.accept, "Prefer": r.prefer}, Answer: map[string]string{},
+		Request: map[string]string{"Accept": r.accept, "Prefer": r.prefer},
+		Answer:  map[string]string{},
 	}
 	if r.body != nil {
 		x.Request["Content-Type"] = fhirJSON
 		x.Body = clip(string(k.resource("patient")), maxKeptBody)
 	}
 	for _, name := range keptHeaders {
-		if value := strings.Join(a.header.Values(name), ", "); value != "" && plausible(name, value) {
+		if value := strings.Join(a.header.Values(name), ", "); value != "" &&
+			plausible(name, value) {
 			x.Answer[name] = clip(a.scrub(value), maxKeptValue)
 		}
 	}

@@ -46,7 +46,10 @@ func TestAServerOfAnotherFHIRVersionIsRefused(t *testing.T) {
 		})
 		for range 2 {
 			_, err := s.KickOff(t.Context(), wanted)
-			if refused := fault.Of(err) == fault.Permanent && strings.Contains(err.Error(), "speaks FHIR "+version+","); refused != (version != "") || (err != nil) != refused {
+			if refused := fault.Of(err) == fault.Permanent &&
+				strings.Contains(err.Error(),
+					"speaks FHIR "+version+","); refused != (version != "") ||
+				(err != nil) != refused {
 				t.Errorf("%s: %v", statement, err)
 			}
 		}
@@ -63,9 +66,12 @@ func TestKickOffReportsTheAnswerThatTellsMost(t *testing.T) {
 		get, post http.HandlerFunc
 		want      string
 	}{
-		"the Group is unknown, no POST":     {notFound, answers(405, ""), "HTTP 404: not-found"},
-		"no GET, the Group is unknown":      {answers(405, ""), notFound, "HTTP 404: not-found"},
-		"no GET, the request is wrong":      {answers(405, ""), answers(400, issueBody("invalid", "no")), "HTTP 400: invalid"},
+		"the Group is unknown, no POST": {notFound, answers(405, ""), "HTTP 404: not-found"},
+		"no GET, the Group is unknown":  {answers(405, ""), notFound, "HTTP 404: not-found"},
+		"no GET, the request is wrong": {
+			answers(405, ""),
+			answers(400, issueBody("invalid", "no")), "HTTP 400: invalid",
+		},
 		"the Group is unknown, POST is 400": {notFound, answers(400, ""), "HTTP 404: not-found"},
 		"POST is out of order":              {notFound, answers(503, ""), "HTTP 503"},
 	} {
@@ -79,7 +85,8 @@ func TestKickOffReportsTheAnswerThatTellsMost(t *testing.T) {
 				c.get(w, r)
 			}
 		})
-		if _, err := s.KickOff(t.Context(), wanted); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := s.KickOff(t.Context(), wanted); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
@@ -87,10 +94,13 @@ func TestKickOffReportsTheAnswerThatTellsMost(t *testing.T) {
 
 func TestAServerThatIsNotAvailableHasStartedNoJob(t *testing.T) {
 	t.Parallel()
-	for status, unavailable := range map[int]bool{500: true, 503: true, 502: false, 504: false, 429: false} {
+	for status, unavailable := range map[int]bool{
+		500: true, 503: true, 502: false, 504: false, 429: false,
+	} {
 		s := ofBulk(t, answers(status, "", "Retry-After", "7"))
 		_, err := s.KickOff(t.Context(), wanted)
-		if fault.Of(err) != fault.Transient || fault.After(err) != 7*time.Second || errors.Is(err, pipeline.ErrUnavailable) != unavailable {
+		if fault.Of(err) != fault.Transient || fault.After(err) != 7*time.Second ||
+			errors.Is(err, pipeline.ErrUnavailable) != unavailable {
 			t.Errorf("HTTP %d: %v after %v", status, err, fault.After(err))
 		}
 	}
@@ -101,11 +111,16 @@ func TestAServerThatIsNotAvailableHasStartedNoJob(t *testing.T) {
 	}
 	free := l.Addr().String()
 	_ = l.Close()
-	s, err := open(Options{Dialect: DialectBulk, BaseURL: "http://" + free + "/fhir", Now: func() time.Time { return today }})
+	s, err := open(Options{
+		Dialect: DialectBulk, BaseURL: "http://" + free + "/fhir", Now: func() time.Time {
+			return today
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.KickOff(t.Context(), wanted); !errors.Is(err, pipeline.ErrUnavailable) || fault.Of(err) != fault.Transient {
+	if _, err := s.KickOff(t.Context(), wanted); !errors.Is(err, pipeline.ErrUnavailable) ||
+		fault.Of(err) != fault.Transient {
 		t.Errorf("connection refused: %v", err)
 	}
 }
@@ -113,14 +128,20 @@ func TestAServerThatIsNotAvailableHasStartedNoJob(t *testing.T) {
 func TestAStatusURLStaysAtTheServer(t *testing.T) {
 	t.Parallel()
 	for location, ok := range map[string]bool{
-		"/fhir/status/1": true, "BASE/elsewhere/1": true, "http://localhost:PORT/fhir/status/1": true, "http://127.0.0.2:PORT/status/1": false, "http://hapi.invalid:8080/fhir/status/1": false, "https://HOST/fhir/status/1": false,
+		"/fhir/status/1": true, "BASE/elsewhere/1": true,
+		"http://localhost:PORT/fhir/status/1": true, "http://127.0.0.2:PORT/status/1": false,
+		"http://hapi.invalid:8080/fhir/status/1": false, "https://HOST/fhir/status/1": false,
 		"http://user.invalid/status": false, "//other.invalid/status": false,
 	} {
 		s := ofBulk(t, func(w http.ResponseWriter, r *http.Request) {
-			answers(202, "", "Content-Location", strings.NewReplacer("BASE", "http://"+r.Host, "HOST", r.Host, "PORT", r.Host[strings.LastIndexByte(r.Host, ':')+1:]).Replace(location))(w, r)
+			answers(202, "", "Content-Location",
+				strings.NewReplacer("BASE", "http://"+r.Host, "HOST", r.Host, "PORT",
+					r.Host[strings.LastIndexByte(r.Host, ':')+1:]).Replace(location))(w, r)
 		})
 		_, err := s.KickOff(t.Context(), wanted)
-		if (err == nil) != ok || (!ok && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "--status-host"))) {
+		if (err == nil) != ok ||
+			(!ok && (fault.Of(err) != fault.Permanent ||
+				!strings.Contains(err.Error(), "--status-host"))) {
 			t.Errorf("%s: %v", location, err)
 		}
 	}
@@ -129,6 +150,7 @@ func TestAStatusURLStaysAtTheServer(t *testing.T) {
 	_, err := s.Status(t.Context(), "http://hapi.internal.invalid:8080/fhir/status/1")
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound && fault.Of(err) != fault.Permanent {
-		t.Errorf("a host that does not resolve: %v (%v), want a permanent error", err, fault.Of(err))
+		t.Errorf("a host that does not resolve: %v (%v), want a permanent error", err,
+			fault.Of(err))
 	}
 }

@@ -78,7 +78,10 @@ func (l *limiter) enter(ctx context.Context) error {
 }
 
 func throttled(wait time.Duration) error {
-	return &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, After: wait, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
+	return &fault.Error{
+		Class: fault.Transient, Whose: fault.TheirServer, After: wait,
+		Err: fmt.Errorf("%w", pipeline.ErrThrottled),
+	}
 }
 
 // leave releases the slot.

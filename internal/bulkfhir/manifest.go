@@ -61,12 +61,16 @@ type manifestReader struct {
 }
 
 func (s *Source) newManifest() *manifestReader {
-	return &manifestReader{s: s, m: &pipeline.Manifest{}, left: s.maxManifest, spelling: map[string]string{}}
+	return &manifestReader{
+		s: s, m: &pipeline.Manifest{}, left: s.maxManifest, spelling: map[string]string{},
+	}
 }
 
 // collect completes a manifest whose first page has been read. It follows the links to further
 // pages, each once, and reports the faults of all pages.
-func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestReader) (*pipeline.Manifest, error) {
+func (s *Source) collect(
+	ctx context.Context, first page, a answer, r *manifestReader,
+) (*pipeline.Manifest, error) {
 	if err := r.head(first, a); err != nil {
 		return nil, err
 	}
@@ -77,7 +81,8 @@ func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestR
 		case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 			return nil, unusable(errors.New("the link to its next page is not a URL"))
 		case seen[u.String()]:
-			return nil, unusable(fmt.Errorf("its page %d leads back to a page before it", len(seen)))
+			return nil, unusable(fmt.Errorf("its page %d leads back to a page before it",
+				len(seen)))
 		case len(seen) >= maxPages:
 			return nil, unusable(fmt.Errorf("it has more than %d pages", maxPages))
 		}
@@ -101,7 +106,9 @@ func (s *Source) collect(ctx context.Context, first page, a answer, r *manifestR
 }
 
 // nextPage reads a page after the first one. It must belong to the same export.
-func (s *Source) nextPage(ctx context.Context, u *url.URL, n int, before page, r *manifestReader) (page, error) {
+func (s *Source) nextPage(
+	ctx context.Context, u *url.URL, n int, before page, r *manifestReader,
+) (page, error) {
 	var p page
 	var pageErr error
 	a, err := s.exchange(ctx, s.client, request{
@@ -130,7 +137,10 @@ func (s *Source) nextPage(ctx context.Context, u *url.URL, n int, before page, r
 }
 
 func unusable(err error) error {
-	return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest cannot be used: %w", err)}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: fmt.Errorf("the manifest cannot be used: %w", err),
+	}
 }
 
 // clockSlack bounds how far a transactionTime may be ahead of the server's clock. ourSlack applies
@@ -156,7 +166,8 @@ func (r *manifestReader) head(p page, a answer) error {
 	case err != nil && p.time == nil && len(r.m.Output)+len(r.m.Deleted)+len(r.m.Errors) == 0:
 		r.faults.add("it has no transactionTime and no files")
 	case err != nil:
-		r.m.Notices = append(r.m.Notices, fmt.Sprintf("the manifest's transactionTime cannot be used (%v): the time of the kick-off is taken, so the next export asks for a little more", err))
+		r.m.Notices = append(r.m.Notices,
+			fmt.Sprintf("the manifest's transactionTime cannot be used (%v): the time of the kick-off is taken, so the next export asks for a little more", err))
 	case t.Before(earliest):
 		return unusable(fmt.Errorf("its transactionTime is in the year %d", t.Year()))
 	case r.s.ahead(t, a):
@@ -203,7 +214,9 @@ func (p page) instant() (time.Time, error) {
 		}
 	}
 	digits := strings.TrimLeft(text, "+-−")
-	if n := strings.IndexFunc(digits, func(c rune) bool { return c < '0' || c > '9' }); n > 0 && digits[n] == '-' && (n != 4 || digits != text) {
+	if n := strings.IndexFunc(digits, func(c rune) bool {
+		return c < '0' || c > '9'
+	}); n > 0 && digits[n] == '-' && (n != 4 || digits != text) {
 		return time.Time{}, errNoYear
 	}
 	return time.Time{}, errNoZone
@@ -230,7 +243,8 @@ func (r *manifestReader) file(member string, i int, f wireFile) {
 		o.Foreign = true
 	}
 	if known, ok := r.spelling[strings.ToLower(f.typ)]; ok && known != f.typ {
-		r.faults.add("%s[%d] has a type that differs from another one in upper and lower case only", member, i)
+		r.faults.add("%s[%d] has a type that differs from another one in upper and lower case only",
+			member, i)
 		return
 	}
 	r.spelling[strings.ToLower(f.typ)] = f.typ

@@ -1,10 +1,8 @@
 package bulkfhir_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -28,50 +26,66 @@ type cell struct {
 	atLeast, atMost time.Duration
 }
 
-// gaveUp begins the diagnostics of a failed job in dialect azure.
-const gaveUp = "Export operation failed for reason: "
-
 var (
 	kickOffCells = []cell{
 		{
 			name: "202 without Content-Location", change: always("kick-off", says(202, "")),
-			fails: "without Content-Location", whose: fault.TheirServer, requests: map[string]int{"kick-off": 1},
+			fails: "without Content-Location", whose: fault.TheirServer,
+			requests: map[string]int{"kick-off": 1},
 		},
 		{
-			name: "200 with a body", change: always("kick-off", says(200, `{"resourceType":"Bundle"}`)),
-			fails: "instead of 202", whose: fault.TheirServer, requests: map[string]int{"kick-off": 1},
+			name:   "200 with a body",
+			change: always("kick-off", says(200, `{"resourceType":"Bundle"}`)),
+			fails:  "instead of 202", whose: fault.TheirServer,
+			requests: map[string]int{"kick-off": 1},
 		},
 		{
-			name: "400 with an outcome", change: always("kick-off", says(400, outcome("invalid", "unknown parameter"))),
-			fails: "HTTP 400: invalid", whose: fault.OurSetting, requests: map[string]int{"kick-off": 1},
+			name:   "400 with an outcome",
+			change: always("kick-off", says(400, outcome("invalid", "unknown parameter"))),
+			fails:  "HTTP 400: invalid", whose: fault.OurSetting,
+			requests: map[string]int{"kick-off": 1},
 		},
 		{
-			name: "401, and a fresh token is taken", change: expiredToken, requests: map[string]int{"kick-off": 2},
+			name: "401, and a fresh token is taken", change: expiredToken,
+			requests: map[string]int{"kick-off": 2},
 		},
 		{
-			name: "401 to every token", change: func(r *rig) { withToken(r); always("kick-off", says(401, ""))(r) },
+			name: "401 to every token", change: func(r *rig) {
+				withToken(r)
+				always("kick-off", says(401, ""))(r)
+			},
 			fails: "HTTP 401", whose: fault.OurPermission, requests: map[string]int{"kick-off": 1},
 		},
-		{name: "403", change: always("kick-off", says(403, "")), fails: "HTTP 403", whose: fault.OurPermission, requests: map[string]int{"kick-off": 1}},
 		{
-			name: "429 with seconds", change: firstly("kick-off", 1, says(429, "", "Retry-After", "120")),
+			name: "403", change: always("kick-off", says(403, "")), fails: "HTTP 403",
+			whose: fault.OurPermission, requests: map[string]int{"kick-off": 1},
+		},
+		{
+			name:     "429 with seconds",
+			change:   firstly("kick-off", 1, says(429, "", "Retry-After", "120")),
 			requests: map[string]int{"kick-off": 2}, atLeast: 2 * time.Minute,
 		},
 		{
-			name: "429 with a date", change: firstly("kick-off", 1, says(429, "", "Retry-After", begin.Add(150*time.Second).Format(http.TimeFormat))),
+			name: "429 with a date",
+			change: firstly("kick-off", 1,
+				says(429, "", "Retry-After", begin.Add(150*time.Second).Format(http.TimeFormat))),
 			requests: map[string]int{"kick-off": 2}, atLeast: 2 * time.Minute,
 		},
 		{
-			name: "429 with an epoch", change: firstly("kick-off", 1, says(429, "", "Retry-After", fmt.Sprint(begin.Add(150*time.Second).Unix()))),
+			name: "429 with an epoch",
+			change: firstly("kick-off", 1,
+				says(429, "", "Retry-After", fmt.Sprint(begin.Add(150*time.Second).Unix()))),
 			requests: map[string]int{"kick-off": 2}, atLeast: 2 * time.Minute,
 		},
 		{
-			name: "429 with a negative number", change: firstly("kick-off", 1, says(429, "", "Retry-After", "-30")),
+			name:     "429 with a negative number",
+			change:   firstly("kick-off", 1, says(429, "", "Retry-After", "-30")),
 			requests: map[string]int{"kick-off": 2}, atMost: 15 * time.Minute,
 		},
 		{
 			name: "503", change: firstly("kick-off", 2, says(503, "")),
-			requests: map[string]int{"kick-off": 3}, atLeast: 8 * time.Minute, atMost: 30 * time.Minute,
+			requests: map[string]int{"kick-off": 3}, atLeast: 8 * time.Minute,
+			atMost: 30 * time.Minute,
 		},
 		{
 			name: "a timeout after the job was accepted", change: firstly("kick-off", 1, cut),
@@ -79,71 +93,127 @@ var (
 		},
 		{
 			name: "out of order", change: always("kick-off", says(503, "")),
-			fails: "HTTP 503", whose: fault.TheirServer, atLeast: 20 * time.Minute, atMost: 40 * time.Minute,
+			fails: "HTTP 503", whose: fault.TheirServer, atLeast: 20 * time.Minute,
+			atMost: 40 * time.Minute,
 		},
 	}
 	pollCells = []cell{
-		{name: "202, often", change: func(r *rig) { r.server.polls = 20 }, requests: map[string]int{"status": 21}},
+		{name: "202, often", change: func(r *rig) {
+			r.server.polls = 20
+		}, requests: map[string]int{"status": 21}},
 		{
-			name: "202 for ever, and no file is written", dialect: bulkfhir.DialectAzure, change: always("status", says(202, "")),
-			fails: "shows no progress since", whose: fault.TheirServer, atLeast: 12 * time.Hour, atMost: 13 * time.Hour, requests: map[string]int{"cancel": 1},
+			name: "202 for ever, and no file is written", dialect: bulkfhir.DialectAzure,
+			change: always("status", says(202, "")),
+			fails:  "shows no progress since", whose: fault.TheirServer, atLeast: 12 * time.Hour,
+			atMost: 13 * time.Hour, requests: map[string]int{"cancel": 1},
 		},
 		{
-			name: "202 for ever, with the same progress", dialect: bulkfhir.DialectBulk, change: always("status", says(202, "", "X-Progress", "7%")),
-			fails: "shows no progress since", whose: fault.TheirServer, atLeast: 12 * time.Hour, atMost: 13 * time.Hour, requests: map[string]int{"cancel": 1},
+			name: "202 for ever, with the same progress", dialect: bulkfhir.DialectBulk,
+			change: always("status", says(202, "", "X-Progress", "7%")),
+			fails:  "shows no progress since", whose: fault.TheirServer, atLeast: 12 * time.Hour,
+			atMost: 13 * time.Hour, requests: map[string]int{"cancel": 1},
 		},
-		{name: "202 for ever, without a word", dialect: bulkfhir.DialectBulk, change: always("status", says(202, "")), fails: "has not finished it within 24h", whose: fault.TheirServer, atLeast: 24 * time.Hour, atMost: 25 * time.Hour},
-		{name: "404 at first, of a replica", change: firstly("status", 3, says(404, "")), requests: map[string]int{"status": 6}},
+		{
+			name: "202 for ever, without a word", dialect: bulkfhir.DialectBulk,
+			change: always("status", says(202, "")), fails: "has not finished it within 24h",
+			whose: fault.TheirServer, atLeast: 24 * time.Hour, atMost: 25 * time.Hour,
+		},
+		{
+			name: "404 at first, of a replica", change: firstly("status", 3, says(404, "")),
+			requests: map[string]int{"status": 6},
+		},
 		{
 			name: "404 for good", change: always("status", says(404, "")),
-			fails: "the server does not know this job", whose: fault.TheirServer, atLeast: time.Minute, atMost: 5 * time.Minute,
-		},
-		{name: "500, transient", change: firstly("status", 3, says(500, outcome("transient", "x"))), requests: map[string]int{"status": 6}},
-		{name: "500 with a page", change: firstly("status", 3, says(500, "<html>", "Content-Type", "text/html")), requests: map[string]int{"status": 6}},
-		{
-			name: "500 with a page for ever", change: always("status", says(500, "<html>", "Content-Type", "text/html")),
-			fails: "tried 31 times, at last: ", whose: fault.TheirServer, requests: map[string]int{"status": 31}, atLeast: time.Hour, atMost: 4 * time.Hour,
+			fails: "the server does not know this job", whose: fault.TheirServer,
+			atLeast: time.Minute, atMost: 5 * time.Minute,
 		},
 		{
-			name: "429, the job's end", dialect: bulkfhir.DialectAzure, change: always("status", says(429, outcome("throttled", gaveUp+"busy"), "Retry-After", "5")),
-			fails: "the export failed at the server with HTTP 429", whose: fault.TheirServer, requests: map[string]int{"status": 1},
+			name:     "500, transient",
+			change:   firstly("status", 3, says(500, outcome("transient", "x"))),
+			requests: map[string]int{"status": 6},
 		},
 		{
-			name: "429, the poll's", dialect: bulkfhir.DialectAzure, change: firstly("status", 3, says(429, outcome("throttled", "busy"), "Retry-After", "30")),
+			name:     "500 with a page",
+			change:   firstly("status", 3, says(500, "<html>", "Content-Type", "text/html")),
+			requests: map[string]int{"status": 6},
+		},
+		{
+			name:   "500 with a page for ever",
+			change: always("status", says(500, "<html>", "Content-Type", "text/html")),
+			fails:  "tried 31 times, at last: ", whose: fault.TheirServer,
+			requests: map[string]int{"status": 31}, atLeast: time.Hour, atMost: 4 * time.Hour,
+		},
+		{
+			name: "429, the job's end", dialect: bulkfhir.DialectAzure,
+			change: always("status",
+				says(429, outcome("throttled", gaveUp+"busy"), "Retry-After", "5")),
+			fails: "the export failed at the server with HTTP 429", whose: fault.TheirServer,
+			requests: map[string]int{"status": 1},
+		},
+		{
+			name: "429, the poll's", dialect: bulkfhir.DialectAzure,
+			change: firstly("status", 3,
+				says(429, outcome("throttled", "busy"), "Retry-After", "30")),
 			requests: map[string]int{"status": 6}, atLeast: 90 * time.Second,
 		},
 		{
-			name: "403, the job's end", dialect: bulkfhir.DialectAzure, change: always("status", says(403, outcome("forbidden", gaveUp+"storage"))),
-			fails: "Storage Blob Data Contributor", whose: fault.TheirStorage, requests: map[string]int{"status": 1},
+			name: "403, the job's end", dialect: bulkfhir.DialectAzure,
+			change: always("status", says(403, outcome("forbidden", gaveUp+"storage"))),
+			fails:  "Storage Blob Data Contributor", whose: fault.TheirStorage,
+			requests: map[string]int{"status": 1},
 		},
 		{
-			name: "404, the job's end", dialect: bulkfhir.DialectAzure, change: always("status", says(404, outcome("not-found", gaveUp+"container"))),
-			fails: "Storage Blob Data Contributor", whose: fault.TheirStorage, requests: map[string]int{"status": 1},
+			name: "404, the job's end", dialect: bulkfhir.DialectAzure,
+			change: always("status", says(404, outcome("not-found", gaveUp+"container"))),
+			fails:  "Storage Blob Data Contributor", whose: fault.TheirStorage,
+			requests: map[string]int{"status": 1},
 		},
 		{
-			name: "413, the job's end", dialect: bulkfhir.DialectAzure, change: always("status", says(413, outcome("too-costly", gaveUp+"memory"))),
-			fails: "maxCount", whose: fault.OurSetting, requests: map[string]int{"status": 1},
+			name: "413, the job's end", dialect: bulkfhir.DialectAzure,
+			change: always("status", says(413, outcome("too-costly", gaveUp+"memory"))),
+			fails:  "maxCount", whose: fault.OurSetting, requests: map[string]int{"status": 1},
 		},
 		{
-			name: "400, the job's end", dialect: bulkfhir.DialectAzure, change: always("status", says(400, outcome("invalid", gaveUp+"group"))),
-			fails: "the Group may be missing", whose: fault.OurSetting, requests: map[string]int{"status": 1},
+			name: "400, the job's end", dialect: bulkfhir.DialectAzure,
+			change: always("status", says(400, outcome("invalid", gaveUp+"group"))),
+			fails:  "the Group may be missing", whose: fault.OurSetting,
+			requests: map[string]int{"status": 1},
 		},
 		{
-			name: "500, the job's end", dialect: bulkfhir.DialectAzure, change: always("status", says(500, outcome("exception", gaveUp+"x"))),
-			fails: "the export failed at the server with HTTP 500", whose: fault.TheirServer, requests: map[string]int{"status": 1},
+			name: "500, the job's end", dialect: bulkfhir.DialectAzure,
+			change: always("status", says(500, outcome("exception", gaveUp+"x"))),
+			fails:  "the export failed at the server with HTTP 500", whose: fault.TheirServer,
+			requests: map[string]int{"status": 1},
 		},
 		{
-			name: "500 with an outcome that does not pass", dialect: bulkfhir.DialectBulk, change: always("status", says(500, outcome("processing", "no"))),
-			fails: "the export failed at the server with HTTP 500: processing", whose: fault.TheirServer, requests: map[string]int{"status": 1},
+			name: "500 with an outcome that does not pass", dialect: bulkfhir.DialectBulk,
+			change: always("status", says(500, outcome("processing", "no"))),
+			fails:  "the export failed at the server with HTTP 500: processing",
+			whose:  fault.TheirServer, requests: map[string]int{"status": 1},
 		},
-		{name: "the link breaks", change: firstly("status", 2, cut), requests: map[string]int{"status": 5}},
-		{name: "200 and nothing in it", change: firstly("status", 3, says(200, "")), requests: map[string]int{"status": 6}},
-		{name: "200 with a page", change: firstly("status", 3, says(200, "<html>", "Content-Type", "text/html")), requests: map[string]int{"status": 6}},
 		{
-			name: "200 with a page for ever", change: always("status", says(200, "<html>", "Content-Type", "text/html")),
-			fails: "without a manifest (text/html, 6 bytes)", whose: fault.TheirServer, requests: map[string]int{"status": 31},
+			name: "the link breaks", change: firstly("status", 2, cut),
+			requests: map[string]int{"status": 5},
 		},
-		{name: "a manifest of more than 5 MB", change: longManifest, requests: map[string]int{"status": 3}},
+		{
+			name: "200 and nothing in it", change: firstly("status", 3, says(200, "")),
+			requests: map[string]int{"status": 6},
+		},
+		{
+			name:     "200 with a page",
+			change:   firstly("status", 3, says(200, "<html>", "Content-Type", "text/html")),
+			requests: map[string]int{"status": 6},
+		},
+		{
+			name:   "200 with a page for ever",
+			change: always("status", says(200, "<html>", "Content-Type", "text/html")),
+			fails:  "without a manifest (text/html, 6 bytes)", whose: fault.TheirServer,
+			requests: map[string]int{"status": 31},
+		},
+		{
+			name: "a manifest of more than 5 MB", change: longManifest,
+			requests: map[string]int{"status": 3},
+		},
 		{
 			name: "pages in a loop", dialect: bulkfhir.DialectBulk, change: func(r *rig) {
 				r.server.edit = func(m map[string]any, _ int) {
@@ -153,7 +223,8 @@ var (
 			fails: "leads back to a page before it", whose: fault.TheirServer,
 		},
 		{
-			name: "pages where there are none", dialect: bulkfhir.DialectAzure, change: func(r *rig) {
+			name: "pages where there are none", dialect: bulkfhir.DialectAzure,
+			change: func(r *rig) {
 				r.server.edit = func(m map[string]any, _ int) {
 					m["link"] = []any{map[string]any{"relation": "next", "url": "1?page=1"}}
 				}
@@ -161,122 +232,98 @@ var (
 			fails: "servers of dialect azure do not have", whose: fault.TheirServer,
 		},
 		{name: "200 with an empty output", change: func(r *rig) { r.server.output = nil }},
-		{name: "410", change: always("status", says(410, "")), fails: "does not know this job", whose: fault.TheirServer},
-		{name: "a redirect without end", change: always("status", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, r.RequestURI, http.StatusTemporaryRedirect)
-		}), fails: "redirects more than 10 times"},
+		{
+			name: "410", change: always("status", says(410, "")), fails: "does not know this job",
+			whose: fault.TheirServer,
+		},
+		{
+			name: "a redirect without end",
+			change: always("status", func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, r.RequestURI, http.StatusTemporaryRedirect)
+			}), fails: "redirects more than 10 times",
+		},
 	}
 	fileCells = []cell{
-		{name: "404, then 200", change: firstly("file", 3, says(404, "")), requests: map[string]int{"file": 5}},
-		{name: "404 for good", change: always("file", says(404, "")), fails: "HTTP 404", whose: fault.TheirServer, atLeast: time.Hour, atMost: 4 * time.Hour},
-		{name: "410", change: always("file", says(410, "")), fails: "the server has deleted the file", whose: fault.TheirServer},
-		{name: "401, and a fresh token is taken", change: expiredFileToken, requests: map[string]int{"file": 3}},
-		{name: "401", change: always("file", says(401, "")), fails: "HTTP 401", whose: fault.OurSetting},
-		{name: "403", change: always("file", says(403, "")), fails: "HTTP 403", whose: fault.TheirServer},
-		{name: "429", change: firstly("file", 3, says(429, "", "Retry-After", "60")), requests: map[string]int{"file": 5}, atLeast: 3 * time.Minute},
-		{name: "502 under load", change: firstly("file", 3, says(502, "<html>")), requests: map[string]int{"file": 5}},
+		{
+			name: "404, then 200", change: firstly("file", 3, says(404, "")),
+			requests: map[string]int{"file": 5},
+		},
+		{
+			name: "404 for good", change: always("file", says(404, "")), fails: "HTTP 404",
+			whose: fault.TheirServer, atLeast: time.Hour, atMost: 4 * time.Hour,
+		},
+		{
+			name: "410", change: always("file", says(410, "")),
+			fails: "the server has deleted the file", whose: fault.TheirServer,
+		},
+		{
+			name: "401, and a fresh token is taken", change: expiredFileToken,
+			requests: map[string]int{"file": 3},
+		},
+		{
+			name: "401", change: always("file", says(401, "")), fails: "HTTP 401",
+			whose: fault.OurSetting,
+		},
+		{
+			name: "403", change: always("file", says(403, "")), fails: "HTTP 403",
+			whose: fault.TheirServer,
+		},
+		{
+			name: "429", change: firstly("file", 3, says(429, "", "Retry-After", "60")),
+			requests: map[string]int{"file": 5}, atLeast: 3 * time.Minute,
+		},
+		{
+			name: "502 under load", change: firstly("file", 3, says(502, "<html>")),
+			requests: map[string]int{"file": 5},
+		},
 		{name: "307 to another host", change: toAnotherHost},
-		{name: "truncated once", change: firstly("file", 1, truncated), requests: map[string]int{"file": 3}},
+		{
+			name: "truncated once", change: firstly("file", 1, truncated),
+			requests: map[string]int{"file": 3},
+		},
 		{
 			name: "truncated always", change: always("file", truncated),
 			fails: "breaking off", whose: fault.BetweenServers, atLeast: time.Hour,
 		},
 		{name: "gzip", change: zipped},
-		{name: "gzip, truncated once", change: firstly("file", 1, says(200, zip(patient("p1"))[:20], "Content-Encoding", "gzip")), requests: map[string]int{"file": 3}},
-		{name: "the wrong count once", change: firstly("file", 1, says(200, patient("p1")+"\n")), requests: map[string]int{"file": 3}},
-		{name: "the wrong count", change: always("file", says(200, patient("p1")+"\n")), fails: "counts otherwise", whose: fault.TheirServer},
+		{
+			name: "gzip, truncated once",
+			change: firstly("file", 1,
+				says(200, zip(patient("p1"))[:20], "Content-Encoding", "gzip")),
+			requests: map[string]int{"file": 3},
+		},
+		{
+			name: "the wrong count once", change: firstly("file", 1, says(200, patient("p1")+"\n")),
+			requests: map[string]int{"file": 3},
+		},
+		{
+			name: "the wrong count", change: always("file", says(200, patient("p1")+"\n")),
+			fails: "counts otherwise", whose: fault.TheirServer,
+		},
 		{name: "the wrong type", change: func(r *rig) {
-			r.server.output[0].content, r.server.output[0].count = observation("o1", "Patient/p1")+"\n", 1
+			r.server.output[0].content, r.server.output[0].count = observation("o1", "Patient/p1")+
+				"\n", 1
 		}, fails: "lines are bad"},
-		{name: "another content type", change: always("file", says(200, "<html>", "Content-Type", "text/html")), fails: "a web page", whose: fault.TheirServer},
-		{name: "an empty file", change: func(r *rig) { r.server.output = append(r.server.output, scriptFile{"Patient", "", 0}) }},
-		{name: "no file at all", change: always("file", cut), fails: "EOF", whose: fault.BetweenServers},
+		{
+			name:   "another content type",
+			change: always("file", says(200, "<html>", "Content-Type", "text/html")),
+			fails:  "a web page", whose: fault.TheirServer,
+		},
+		{name: "an empty file", change: func(r *rig) {
+			r.server.output = append(r.server.output, scriptFile{"Patient", "", 0})
+		}},
+		{
+			name: "no file at all", change: always("file", cut), fails: "EOF",
+			whose: fault.BetweenServers,
+		},
 	}
 )
 
-func always(kind string, h http.HandlerFunc) func(*rig) { return func(r *rig) { r.always(kind, h) } }
-
-func firstly(kind string, n int, h http.HandlerFunc) func(*rig) {
-	return func(r *rig) { r.firstly(kind, n, h) }
-}
-
-// expiredToken sets up a token that the server refuses and a fresh one.
-func expiredToken(r *rig) {
-	r.options.Token = func(context.Context) (string, error) { return "old", nil }
-	r.options.Renew = func(context.Context, string) (string, error) { return "fresh", nil }
-	refuse := func(w http.ResponseWriter, req *http.Request, _ int) bool {
-		if req.Header.Get("Authorization") == "Bearer fresh" {
-			return false
-		}
-		w.WriteHeader(http.StatusUnauthorized)
-		return true
-	}
-	r.server.on["kick-off"] = refuse
-}
-
-func expiredFileToken(r *rig) {
-	expiredToken(r)
-	delete(r.server.on, "kick-off")
-	r.server.edit = func(m map[string]any, _ int) { m["requiresAccessToken"] = true }
-	renewed := false
-	r.options.Token = func(context.Context) (string, error) {
-		if renewed {
-			return "fresh", nil
-		}
-		return "old", nil
-	}
-	r.options.Renew = func(context.Context, string) (string, error) { renewed = true; return "fresh", nil }
-	r.server.on["file"] = func(w http.ResponseWriter, req *http.Request, _ int) bool {
-		if req.Header.Get("Authorization") == "Bearer fresh" {
-			return false
-		}
-		w.WriteHeader(http.StatusUnauthorized)
-		return true
-	}
-}
-
-func toAnotherHost(r *rig) {
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Header.Get("Authorization") != "" {
-			r.t.Error("the token went to another host")
-		}
-		r.server.file(w, req)
-	}))
-	r.t.Cleanup(other.Close)
-	withToken(r)
-	r.options.AllowPrivate = true
-	r.server.edit = func(m map[string]any, _ int) { m["requiresAccessToken"] = true }
-	r.always("file", func(w http.ResponseWriter, req *http.Request) {
-		http.Redirect(w, req, other.URL+req.URL.Path, http.StatusTemporaryRedirect)
-	})
-}
-
-func truncated(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Length", "500")
-	_, _ = w.Write([]byte(patient("p1") + "\n"))
-	w.(http.Flusher).Flush()
-	panic(http.ErrAbortHandler)
-}
-
-func zipped(r *rig) {
-	r.server.on["file"] = func(w http.ResponseWriter, req *http.Request, _ int) bool {
-		text := patient("p1") + "\n" + patient("p2") + "\n"
-		if strings.Contains(req.URL.Path, "Observation") {
-			text = observation("o1", "Patient/p1") + "\n"
-		}
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write([]byte(zip(text)))
-		return true
-	}
-}
-
-func longManifest(r *rig) {
-	r.server.edit = func(m map[string]any, _ int) { m["extension"] = strings.Repeat("x", 6<<20) }
-}
-
 func TestFailureMatrix(t *testing.T) {
 	t.Parallel()
-	for part, cells := range map[string][]cell{"kick-off": kickOffCells, "poll": pollCells, "file": fileCells} {
+	for part, cells := range map[string][]cell{
+		"kick-off": kickOffCells, "poll": pollCells, "file": fileCells,
+	} {
 		for _, c := range cells {
 			dialects := []string{c.dialect}
 			switch {
@@ -286,7 +333,10 @@ func TestFailureMatrix(t *testing.T) {
 				dialects = []string{bulkfhir.DialectAzure, bulkfhir.DialectBulk}
 			}
 			for _, dialect := range dialects {
-				t.Run(part+"/"+c.name+"/"+dialect, func(t *testing.T) { t.Parallel(); c.run(t, dialect) })
+				t.Run(part+"/"+c.name+"/"+dialect, func(t *testing.T) {
+					t.Parallel()
+					c.run(t, dialect)
+				})
 			}
 		}
 	}
@@ -299,7 +349,8 @@ func (c cell) run(t *testing.T, dialect string) {
 	switch {
 	case c.fails == "" && e.State != records.Loaded:
 		t.Errorf("%s: %+v\n%s", e.State, e.Failure, r.tail())
-	case c.fails != "" && (e.State != records.Failed || !strings.Contains(e.Failure.Cause, c.fails)):
+	case c.fails != "" &&
+		(e.State != records.Failed || !strings.Contains(e.Failure.Cause, c.fails)):
 		t.Errorf("%s: %+v, want it failed by %q\n%s", e.State, e.Failure, c.fails, r.tail())
 	case c.fails != "" && c.whose != "" && e.Failure.Whose != string(c.whose):
 		t.Errorf("of %q, want %q: %s", e.Failure.Whose, c.whose, e.Failure.Cause)
@@ -318,110 +369,4 @@ func (c cell) run(t *testing.T, dialect string) {
 	if e.State == records.Loaded && len(r.server.output) > 0 {
 		r.expectRows("patient", 2)
 	}
-}
-
-// Cases of time: late, repeated, and at the edge of a window.
-func TestFailureMatrixOfTime(t *testing.T) {
-	t.Parallel()
-	updated := func(id string, at time.Time, number int, gender string) string {
-		return patient(id, `"meta":{"lastUpdated":"`+at.Format("2006-01-02T15:04:05.000Z")+`","versionId":"`+fmt.Sprint(number)+`"}`, `"gender":"`+gender+`"`)
-	}
-	t.Run("a late commit is seen by the overlap", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, bulkfhir.DialectAzure, func(r *rig) { r.plan.Lag, r.plan.Overlap = 3*time.Minute, 15*time.Minute })
-		r.loaded(firstExport)
-		e, _ := r.export(firstExport)
-		late := e.Jobs[0].Till.Add(-10 * time.Minute) // started in the window, committed after the scan
-		r.server.output = []scriptFile{ndjson("Patient", updated("late", late, 1, "female"))}
-		r.loaded(secondExport)
-		e, _ = r.export(secondExport)
-		if e.Jobs[0].Since.After(late) {
-			t.Errorf("the second window begins at %v, after %v", e.Jobs[0].Since, late)
-		}
-		r.expectRows("patient", 3)
-	})
-	t.Run("equal lastUpdated, the greater versionId wins", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-			r.server.output = []scriptFile{ndjson("Patient", updated("p1", begin, 10, "female"), updated("p1", begin, 9, "male"))}
-		})
-		r.loaded(firstExport)
-		if rows := r.rows("patient"); len(rows) != 1 || !strings.Contains(rows[0], `gender="female"`) {
-			t.Errorf("rows: %v", rows)
-		}
-	})
-	for _, skew := range []time.Duration{-5 * time.Minute, 5 * time.Minute} {
-		t.Run(fmt.Sprintf("the server's clock is off by %v", skew), func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, bulkfhir.DialectAzure, func(r *rig) {
-				for _, kind := range []string{"metadata", "status", "kick-off"} {
-					r.server.on[kind] = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
-						w.Header().Set("Date", r.now().Add(skew).Format(http.TimeFormat))
-						return false
-					}
-				}
-				r.server.edit = func(m map[string]any, _ int) {
-					m["transactionTime"] = r.now().Add(skew).Format("2006-01-02T15:04:05.000Z")
-				}
-			})
-			r.loaded(firstExport)
-			e, _ := r.export(firstExport)
-			if diff := e.Jobs[0].Till.Sub(begin.Add(skew)); diff < -time.Minute || diff > time.Minute {
-				t.Errorf("the window ends at %v, which is not the server's time", e.Jobs[0].Till)
-			}
-			r.loaded(secondExport)
-		})
-	}
-	t.Run("_since at the millisecond", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, bulkfhir.DialectBulk, func(r *rig) {
-			r.server.edit = func(m map[string]any, _ int) { m["transactionTime"] = "2026-11-23T08:00:01.001Z" }
-		})
-		r.loaded(firstExport)
-		r.loaded(secondExport)
-		if uri := r.server.requests("kick-off")[1].uri; !strings.Contains(uri, "_since=2026-11-23T08%3A00%3A01.001Z") {
-			t.Errorf("asked for %s", uri)
-		}
-	})
-	t.Run("a poll that is delivered twice", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, bulkfhir.DialectBulk)
-		for range 500 {
-			r.queue.Redeliver()
-			if len(r.server.requests("file")) > 0 {
-				break
-			}
-			for range 4 {
-				r.step()
-			}
-		}
-		r.loaded(firstExport)
-		r.expectRows("patient", 2)
-		if n := len(r.server.requests("kick-off")); n != 1 {
-			t.Errorf("%d kick-offs", n)
-		}
-	})
-	t.Run("two timers at once", func(t *testing.T) { t.Parallel(); oneInFlight(t) })
-}
-
-// The server writes into our lake and its 202 is lost. The job is found by its folder.
-func TestTheOrphanOfATimeoutIsAdopted(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, bulkfhir.DialectAzure)
-	r.server.on["kick-off"] = func(_ http.ResponseWriter, req *http.Request, n int) bool {
-		if n > 1 {
-			return false
-		}
-		r.server.mu.Lock()
-		r.server.jobs++
-		r.server.request = r.server.URL + req.RequestURI
-		r.server.manifest("1", 0) // the server writes its files
-		r.server.mu.Unlock()
-		panic(http.ErrAbortHandler)
-	}
-	r.loaded(firstExport)
-	if j := r.job(firstExport + ".1"); !j.Adopted || j.Folder != "1" || len(r.server.requests("kick-off")) != 1 {
-		t.Errorf("after %d kick-offs: %+v", len(r.server.requests("kick-off")), j)
-	}
-	r.expectRows("patient", 2)
 }

@@ -20,12 +20,14 @@ func (s *caller) ownAddress(what string, u *url.URL) error {
 	allowed := func(host string) bool {
 		return strings.EqualFold(host, u.Host) || strings.EqualFold(host, hostPort(u))
 	}
-	if slices.ContainsFunc(s.o.StatusHosts, allowed) && (mayCarryToken(u) || !mayCarryToken(s.base)) {
+	if slices.ContainsFunc(s.o.StatusHosts, allowed) &&
+		(mayCarryToken(u) || !mayCarryToken(s.base)) {
 		return nil
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer,
-		Err:    fmt.Errorf("the URL of %s is at %s://%s, and the server is at %s://%s", what, u.Scheme, clip(u.Host, 100), s.base.Scheme, s.base.Host),
+		Err: fmt.Errorf("the URL of %s is at %s://%s, and the server is at %s://%s", what,
+			u.Scheme, clip(u.Host, 100), s.base.Scheme, s.base.Host),
 		Remedy: "correct the base URL in the server's own settings (behind a proxy: the public one); if that host is the server's, name it in statusHosts of the source (start: --status-host)",
 	}
 }
@@ -40,18 +42,22 @@ func (s *caller) sameOrigin(u *url.URL) bool {
 	case u.Scheme == "https" && b.Scheme == "http" && u.Port() == "" && b.Port() == "":
 		return strings.EqualFold(u.Hostname(), b.Hostname())
 	}
-	return u.Scheme == b.Scheme && u.Port() == b.Port() && isLoopback(u.Hostname()) && isLoopback(b.Hostname())
+	return u.Scheme == b.Scheme && u.Port() == b.Port() && isLoopback(u.Hostname()) &&
+		isLoopback(b.Hostname())
 }
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || (ip != nil && ip.Equal(net.IPv6loopback))
+	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" ||
+		(ip != nil && ip.Equal(net.IPv6loopback))
 }
 
 // sameServer corrects a status URL that lost its https or port at a proxy which ends TLS. The host
 // stays the configured one.
 func (s *caller) sameServer(u *url.URL) *url.URL {
-	if s.base.Scheme != "https" || u.Scheme != "http" || !strings.EqualFold(u.Hostname(), s.base.Hostname()) || (u.Port() != "" && u.Port() != "80" && u.Port() != s.base.Port()) {
+	if s.base.Scheme != "https" || u.Scheme != "http" ||
+		!strings.EqualFold(u.Hostname(), s.base.Hostname()) ||
+		(u.Port() != "" && u.Port() != "80" && u.Port() != s.base.Port()) {
 		return u
 	}
 	fixed := *u
@@ -64,11 +70,14 @@ func (s *caller) sameServer(u *url.URL) *url.URL {
 func (s *caller) unreachable(target string, err error) error {
 	u, parseErr := url.Parse(target)
 	var dns *net.DNSError
-	if parseErr != nil || !errors.As(err, &dns) || !dns.IsNotFound || u.Hostname() == s.base.Hostname() {
+	if parseErr != nil || !errors.As(err, &dns) || !dns.IsNotFound ||
+		u.Hostname() == s.base.Hostname() {
 		return err
 	}
 	return &fault.Error{
-		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the host %s of the status URL does not resolve: %w", clip(u.Hostname(), 100), err),
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: fmt.Errorf("the host %s of the status URL does not resolve: %w",
+			clip(u.Hostname(), 100), err),
 		Remedy: "correct the base URL in the server's own settings: its status URLs cannot be reached from here",
 	}
 }

@@ -62,12 +62,14 @@ func (r *manifestReader) page(b *unpackedBody, a answer) (page, error) {
 	switch {
 	case errors.Is(err, errTooLong):
 		return p, &fault.Error{
-			Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("the manifest has more than %d bytes", r.s.maxManifest),
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err:    fmt.Errorf("the manifest has more than %d bytes", r.s.maxManifest),
 			Remedy: "export fewer types or a shorter time at once",
 		}
 	case errors.Is(err, errTooMany):
 		return p, &fault.Error{
-			Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("the manifest has more than %d entries", maxEntries),
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err:    fmt.Errorf("the manifest has more than %d entries", maxEntries),
 			Remedy: "export fewer types or a shorter time at once",
 		}
 	case errors.Is(err, errValueTooLong), errors.Is(err, errTooDeep), errors.Is(err, errTwice):
@@ -77,10 +79,12 @@ func (r *manifestReader) page(b *unpackedBody, a answer) (page, error) {
 	case err != nil || !p.known:
 		return p, fault.WithServerText(&fault.Error{
 			Class: fault.Transient, Whose: fault.TheirServer,
-			Err: fmt.Errorf("the server answered 200 without a manifest (%s)", excerpt(a.header, b.n, false)),
+			Err: fmt.Errorf("the server answered 200 without a manifest (%s)",
+				excerpt(a.header, b.n, false)),
 		}, readable(a.scrub(string(kept.text[:min(len(kept.text), maxProse)]))))
 	case !p.output:
-		return p, unusable(errors.New("it has no list called output: a server with nothing to export must send an empty one"))
+		return p, unusable(
+			errors.New("it has no list called output: a server with nothing to export must send an empty one"))
 	}
 	return p, nil
 }
@@ -95,7 +99,10 @@ func tokenBytes(a answer) []byte {
 var errTwice = errors.New("one of its members appears twice")
 
 // members are the names of the known members in lower case.
-var members = []string{"transactiontime", "request", "requiresaccesstoken", "outputorganizedby", memberOutput, "error", "outcome", memberDeleted, "link", "issues"}
+var members = []string{
+	"transactiontime", "request", "requiresaccesstoken", "outputorganizedby", memberOutput, "error",
+	"outcome", memberDeleted, "link", "issues",
+}
 
 // members parses the page's object.
 func (r *manifestReader) members(s *stream, a answer, p *page) error {
@@ -225,7 +232,8 @@ func (r *manifestReader) files(s *stream, member string, a answer) (bool, error)
 
 // count parses a number that some servers write as text. It returns -1 for anything else.
 func count(text string) int64 {
-	if f, err := strconv.ParseFloat(text, 64); err == nil && f >= 0 && f < 1<<53 && f == float64(int64(f)) {
+	if f, err := strconv.ParseFloat(text, 64); err == nil && f >= 0 && f < 1<<53 &&
+		f == float64(int64(f)) {
 		return int64(f)
 	}
 	return -1
@@ -400,6 +408,12 @@ func unpacked(encoding string, r io.Reader) (*unpackedBody, error) {
 }
 
 var (
-	errDamaged  = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the gzip of the answer is damaged")}
-	errEncoding = &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the answer has an encoding that was not requested")}
+	errDamaged = &fault.Error{
+		Class: fault.Transient, Whose: fault.TheirServer,
+		Err: errors.New("the gzip of the answer is damaged"),
+	}
+	errEncoding = &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: errors.New("the answer has an encoding that was not requested"),
+	}
 )

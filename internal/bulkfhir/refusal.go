@@ -21,7 +21,10 @@ func (s *caller) refused(a answer) error {
 	} else {
 		what += " (" + a.excerpt() + ")"
 	}
-	f := &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fault.WithServerText(fmt.Errorf("the FHIR server answered %s", what), a.prose(o))}
+	f := &fault.Error{
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: fault.WithServerText(fmt.Errorf("the FHIR server answered %s", what), a.prose(o)),
+	}
 	switch a.status {
 	case http.StatusUnauthorized:
 		f.Whose, f.Remedy = fault.OurPermission, s.signInRemedy()
@@ -30,7 +33,8 @@ func (s *caller) refused(a answer) error {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		f.Whose = fault.OurSetting
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		f.Whose, f.Remedy = fault.OurSetting, "check the FHIR base URL, the Group, and that the server exports in bulk"
+		f.Whose, f.Remedy = fault.OurSetting,
+			"check the FHIR base URL, the Group, and that the server exports in bulk"
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		f.Class, f.After = fault.Transient, s.retryIn(a)
 	default:
@@ -116,7 +120,8 @@ func (o outcome) begins(prefix string) bool {
 func (o outcome) transient() bool {
 	return slices.ContainsFunc(o.issues, func(i issue) bool {
 		switch i.Code {
-		case "transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled":
+		case "transient", "lock-error", "no-store", "exception", "timeout", "incomplete",
+			"throttled":
 			return true
 		}
 		return false

@@ -63,11 +63,13 @@ func ndjson(typ string, lines ...string) scriptFile {
 }
 
 func patient(id string, more ...string) string {
-	return `{"resourceType":"Patient","id":"` + id + `"` + strings.Join(append([]string{""}, more...), ",") + `}`
+	return `{"resourceType":"Patient","id":"` + id + `"` +
+		strings.Join(append([]string{""}, more...), ",") + `}`
 }
 
 func observation(id, subject string) string {
-	return `{"resourceType":"Observation","id":"` + id + `","status":"final","code":{"text":"x"},"subject":{"reference":"` + subject + `"}}`
+	return `{"resourceType":"Observation","id":"` + id +
+		`","status":"final","code":{"text":"x"},"subject":{"reference":"` + subject + `"}}`
 }
 
 func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +78,8 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.seen[kind]++
 	n := s.seen[kind]
-	s.log = append(s.log, logged{kind, r.Method, r.RequestURI, r.Header.Clone(), string(body), s.rig.now()})
+	s.log = append(s.log,
+		logged{kind, r.Method, r.RequestURI, r.Header.Clone(), string(body), s.rig.now()})
 	on := s.on[kind]
 	s.mu.Unlock()
 	w.Header().Set("Date", s.rig.now().UTC().Format(http.TimeFormat))
@@ -87,7 +90,8 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	switch kind {
 	case "metadata":
-		_, _ = io.WriteString(w, `{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","software":{"name":"Script","version":"1.0"}}`)
+		_, _ = io.WriteString(w,
+			`{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","software":{"name":"Script","version":"1.0"}}`)
 	case "kick-off":
 		s.jobs++
 		s.request = s.URL + r.RequestURI
@@ -167,7 +171,8 @@ func (s *script) manifest(id string, page int) map[string]any {
 	}
 	output := files("output", s.output)
 	m := map[string]any{
-		"transactionTime": s.rig.now().UTC().Format("2006-01-02T15:04:05.000Z"), "request": s.request,
+		"transactionTime":     s.rig.now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		"request":             s.request,
 		"requiresAccessToken": false, "output": output, "error": files("error", s.errors),
 	}
 	if !s.azure {
@@ -182,7 +187,9 @@ func (s *script) manifest(id string, page int) map[string]any {
 			m["deleted"], m["error"] = []any{}, []any{}
 		}
 		if to < len(output) {
-			m["link"] = []map[string]any{{"relation": "next", "url": fmt.Sprintf("%s?page=%d", id, page+1)}}
+			m["link"] = []map[string]any{{
+				"relation": "next", "url": fmt.Sprintf("%s?page=%d", id, page+1),
+			}}
 		}
 	}
 	if s.edit != nil {
@@ -196,9 +203,11 @@ func (s *script) place(id, member string, i int, f scriptFile) string {
 	if !s.azure {
 		return fmt.Sprintf("%s/fhir/files/%s/%s/%d/%s.ndjson", s.URL, id, member, i, f.typ)
 	}
-	path := fmt.Sprintf("%s-%s/%s-%s-%d.ndjson", begin.Format("20060102T150405"), id, f.typ, id, i+1)
+	path := fmt.Sprintf("%s-%s/%s-%s-%d.ndjson", begin.Format("20060102T150405"), id, f.typ, id,
+		i+1)
 	if _, err := s.rig.lake.Stat(context.Background(), pipeline.Landing, path); err != nil {
-		if _, err := s.rig.lake.Put(context.Background(), pipeline.Landing, path, strings.NewReader(f.content)); err != nil {
+		if _, err := s.rig.lake.Put(context.Background(), pipeline.Landing, path,
+			strings.NewReader(f.content)); err != nil {
 			panic(err)
 		}
 	}
@@ -207,7 +216,9 @@ func (s *script) place(id, member string, i int, f scriptFile) string {
 
 func (s *script) file(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/") // /fhir/files/<job>/<member>/<i>/<name>
-	list := map[string][]scriptFile{"output": s.output, "deleted": s.deleted, "error": s.errors}[parts[4]]
+	list := map[string][]scriptFile{
+		"output": s.output, "deleted": s.deleted, "error": s.errors,
+	}[parts[4]]
 	i, _ := strconv.Atoi(parts[5])
 	if i >= len(list) {
 		w.WriteHeader(http.StatusNotFound)

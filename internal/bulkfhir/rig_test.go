@@ -55,7 +55,9 @@ type rig struct {
 // compiled returns the bundled views of two types, which is enough for these tests.
 var compiled = sync.OnceValues(func() ([]*sof.View, error) {
 	all, err := views.Load(nil)
-	return slices.DeleteFunc(all, func(v *sof.View) bool { return v.Name != "patient" && v.Name != "observation" }), err
+	return slices.DeleteFunc(all, func(v *sof.View) bool {
+		return v.Name != "patient" && v.Name != "observation"
+	}), err
 })
 
 // newRig returns a rig of dialect bulk or azure. change may alter server, options and plan before
@@ -68,7 +70,8 @@ func newRig(t *testing.T, dialect string, change ...func(*rig)) *rig {
 	r.queue = pipelinetest.NewMemoryQueue(r.now)
 	r.store = refwarehouse.NewStore()
 	r.server = &script{
-		rig: r, azure: dialect == bulkfhir.DialectAzure, seen: map[string]int{}, polls: 2, asked: map[string]int{}, gone: map[string]bool{},
+		rig: r, azure: dialect == bulkfhir.DialectAzure, seen: map[string]int{}, polls: 2,
+		asked: map[string]int{}, gone: map[string]bool{},
 		on: map[string]func(http.ResponseWriter, *http.Request, int) bool{},
 	}
 	r.server.output = []scriptFile{
@@ -79,12 +82,15 @@ func newRig(t *testing.T, dialect string, change ...func(*rig)) *rig {
 	t.Cleanup(r.server.Close)
 	r.options = bulkfhir.Options{Dialect: dialect, BaseURL: r.server.URL + "/fhir", Now: r.now}
 	r.plan = pipeline.Plan{
-		Name: "nightly", Level: pipeline.LevelSystem, Types: []string{"Patient", "Observation"}, Schema: "fhir",
+		Name: "nightly", Level: pipeline.LevelSystem, Types: []string{"Patient", "Observation"},
+		Schema:   "fhir",
 		Schedule: hourly{}, OpenEnd: dialect == bulkfhir.DialectBulk, MaxBad: 0.05,
 	}
 	if r.server.azure {
 		r.options.Container = "landing"
-		r.options.Landing = func(u string) (string, bool) { return strings.CutPrefix(u, "https://lake.example/landing/") }
+		r.options.Landing = func(u string) (string, bool) {
+			return strings.CutPrefix(u, "https://lake.example/landing/")
+		}
 		r.plan.Deleted = true
 	}
 	for _, c := range change {
@@ -122,7 +128,9 @@ func (r *rig) boot() {
 	compiledViews := flatten.Native(func(string) ([]*sof.View, error) { return compiled() })
 	flattener := r.flattener
 	if flattener == nil {
-		if flattener, err = flatten.NewFlattener(flatten.Options{Lake: r.lake, Views: compiledViews}); err != nil {
+		if flattener, err = flatten.NewFlattener(flatten.Options{
+			Lake: r.lake, Views: compiledViews,
+		}); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -136,7 +144,9 @@ func (r *rig) boot() {
 		Lake: r.lake, Landings: r.lake, Journal: r.journal, Queue: queue, Flattener: flattener,
 		Warehouse: r.store.Warehouse(r.lake, compiledViews.Tables),
 		Source:    func(string) (pipeline.Source, error) { return r.source, nil },
-		Now:       r.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: slog.New(slog.NewTextHandler(&r.said, nil)),
+		Now:       r.now, Token: func() string {
+			return fmt.Sprintf("%x", token.Uint64())
+		}, Log: slog.New(slog.NewTextHandler(&r.said, nil)),
 	})
 }
 
@@ -284,7 +294,8 @@ func says(status int, body string, headers ...string) http.HandlerFunc {
 }
 
 func outcome(code, diagnostics string) string {
-	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":%q}]}`, code, diagnostics)
+	return fmt.Sprintf(
+		`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":%q}]}`, code, diagnostics)
 }
 
 // cut breaks the connection without an answer.

@@ -41,11 +41,14 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	for i := range 5 {
-		if err := data.Add(fmt.Appendf(nil, `{"resourceType":"Patient","id":"p%d"}`, i)); err != nil {
+		if err := data.Add(fmt.Appendf(nil, `{"resourceType":"Patient","id":"p%d"}`,
+			i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if w.server, err = fhirserver.New(fhirserver.Options{Store: data, Blobs: w.memory, Now: now}); err != nil {
+	if w.server, err = fhirserver.New(fhirserver.Options{
+		Store: data, Blobs: w.memory, Now: now,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -116,7 +119,8 @@ func TestAnExportOfTheStandIn(t *testing.T) {
 		t.Errorf("Now: %v, %v, want %v", now, err, start)
 	}
 	a, err := w.source.KickOff(t.Context(), pipeline.Request{
-		Level: pipeline.LevelSystem, Types: []string{"Patient"}, Since: start.Add(-2 * time.Hour), Till: start, Deleted: true,
+		Level: pipeline.LevelSystem, Types: []string{"Patient"}, Since: start.Add(-2 * time.Hour),
+		Till: start, Deleted: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +144,8 @@ func TestAnExportOfTheStandIn(t *testing.T) {
 		}
 	}
 	if resources != 5 || len(st.Manifest.Output) != 3 || !st.Manifest.TransactionTime.Equal(start) {
-		t.Errorf("%d resources in %d files as of %v, want 5 in 3 as of %v", resources, len(st.Manifest.Output), st.Manifest.TransactionTime, start)
+		t.Errorf("%d resources in %d files as of %v, want 5 in 3 as of %v", resources,
+			len(st.Manifest.Output), st.Manifest.TransactionTime, start)
 	}
 }
 
@@ -151,7 +156,8 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.server.FailKickOffs(1, 429)
-		if _, err := w.source.KickOff(t.Context(), system); err == nil || fault.Of(err) != fault.Transient {
+		if _, err := w.source.KickOff(t.Context(), system); err == nil ||
+			fault.Of(err) != fault.Transient {
 			t.Errorf("%v, want a transient error", err)
 		}
 	})
@@ -159,7 +165,8 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.server.CutKickOffs(5)
-		if _, err := w.source.KickOff(t.Context(), system); err == nil || fault.Of(err) != fault.Transient {
+		if _, err := w.source.KickOff(t.Context(), system); err == nil ||
+			fault.Of(err) != fault.Transient {
 			t.Errorf("%v, want a transient error", err)
 		}
 	})
@@ -174,7 +181,8 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 			}
 			w.finished(t, a)
 			_, err = w.source.Status(t.Context(), a.StatusURL)
-			if fault.Of(err) != fault.Permanent || errors.Is(err, bulkfhir.ErrUnknownJob) || !strings.Contains(fault.ServerText(err), "the storage said no") {
+			if fault.Of(err) != fault.Permanent || errors.Is(err, bulkfhir.ErrUnknownJob) ||
+				!strings.Contains(fault.ServerText(err), "the storage said no") {
 				t.Errorf("HTTP %d: %v, want a permanent error with its reason", status, err)
 			}
 		}
@@ -188,11 +196,13 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 		}
 		w.finished(t, a)
 		w.server.TruncateAnswers(1)
-		if _, err := w.source.Status(t.Context(), a.StatusURL); err == nil || fault.Of(err) != fault.Transient {
+		if _, err := w.source.Status(t.Context(), a.StatusURL); err == nil ||
+			fault.Of(err) != fault.Transient {
 			t.Errorf("cut: %v, want a transient error", err)
 		}
 		w.server.Outage(true)
-		if err := w.source.Cancel(t.Context(), a.StatusURL); err == nil || fault.Of(err) != fault.Transient {
+		if err := w.source.Cancel(t.Context(), a.StatusURL); err == nil ||
+			fault.Of(err) != fault.Transient {
 			t.Errorf("Cancel: %v, want a transient error", err)
 		}
 		if _, err := w.source.Now(t.Context()); err != nil {
@@ -211,7 +221,8 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		unknown := strings.TrimSuffix(a.StatusURL, a.Folder) + "999999"
-		if _, err := w.source.Status(t.Context(), unknown); !errors.Is(err, bulkfhir.ErrUnknownJob) || fault.Of(err) != fault.Permanent {
+		if _, err := w.source.Status(t.Context(),
+			unknown); !errors.Is(err, bulkfhir.ErrUnknownJob) || fault.Of(err) != fault.Permanent {
 			t.Errorf("%v, want a permanent ErrUnknownJob", err)
 		}
 	})
@@ -219,7 +230,8 @@ func TestFaultsOfTheStandIn(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		a, err := w.source.KickOff(t.Context(), pipeline.Request{
-			Level: pipeline.LevelSystem, Types: []string{"Patient"}, TypeFilter: []string{"Patient?_id=p1", "Patient?_id=p3"},
+			Level: pipeline.LevelSystem, Types: []string{"Patient"},
+			TypeFilter: []string{"Patient?_id=p1", "Patient?_id=p3"},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -36,7 +36,8 @@ func (s *Source) Now(ctx context.Context) (time.Time, error) {
 	}
 	return time.Time{}, &fault.Error{
 		Class: fault.Permanent, Whose: fault.TheirServer,
-		Err: errors.New("ask the FHIR server for its time: its answers carry no Date: a proxy may drop it"),
+		Err: errors.New(
+			"ask the FHIR server for its time: its answers carry no Date: a proxy may drop it"),
 	}
 }
 
@@ -71,13 +72,16 @@ func (s *Source) checkVersion(ctx context.Context) error {
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.OurSetting,
-		Err:    fmt.Errorf("the server speaks FHIR %s, and this program reads FHIR R4 (4.0) and R4B (4.3) only", known.fhir),
+		Err: fmt.Errorf(
+			"the server speaks FHIR %s, and this program reads FHIR R4 (4.0) and R4B (4.3) only",
+			known.fhir),
 		Remedy: "use the base URL of the server's R4 endpoint; many servers have one for each version",
 	}
 }
 
 func supported(version string) bool {
-	return version == "4.0" || version == "4.3" || strings.HasPrefix(version, "4.0.") || strings.HasPrefix(version, "4.3.")
+	return version == "4.0" || version == "4.3" || strings.HasPrefix(version, "4.0.") ||
+		strings.HasPrefix(version, "4.3.")
 }
 
 // softwareOf parses a CapabilityStatement. Missing members stay empty.
@@ -117,7 +121,9 @@ func softwareOf(b *unpackedBody, a answer) software {
 				var canonical string
 				err := s.text(&canonical)
 				profile, version, _ := strings.Cut(canonical, "|")
-				out.post = out.post || strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") && strings.HasPrefix(version, "4")
+				out.post = out.post ||
+					strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") &&
+						strings.HasPrefix(version, "4")
 				return err
 			})
 			return err

@@ -154,16 +154,20 @@ func open(o Options) (*Source, error) {
 	case err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http"):
 		errs = append(errs, errors.New("the FHIR base URL must look like https://HOST/PATH"))
 	case base.RawQuery != "" || base.Fragment != "" || base.User != nil:
-		errs = append(errs, errors.New("the FHIR base URL has a query, a fragment or a user: give scheme, host and path only"))
+		errs = append(errs,
+			errors.New("the FHIR base URL has a query, a fragment or a user: give scheme, host and path only"))
 	case o.Token != nil && !mayCarryToken(base):
-		errs = append(errs, fmt.Errorf("the FHIR server %s is reached without TLS: a token may travel over https only", base.Host))
+		errs = append(errs,
+			fmt.Errorf("the FHIR server %s is reached without TLS: a token may travel over https only", base.Host))
 	}
 	errs = append(errs, s.dialect.optionFaults(o)...)
 	if o.Now == nil {
 		errs = append(errs, errors.New("a clock is missing"))
 	}
 	if len(errs) > 0 {
-		return nil, &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...)}
+		return nil, &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting, Err: errors.Join(errs...),
+		}
 	}
 	s.base = base
 	if s.dialect.till == untilParameter && !o.Until {
@@ -182,7 +186,8 @@ func open(o Options) (*Source, error) {
 		for _, host := range o.StatusHosts {
 			configured = append(configured, &url.URL{Scheme: base.Scheme, Host: host})
 		}
-		s.client = &http.Client{Transport: transport(newGuard(o.AllowPrivate, o.Now, configured...), most)}
+		s.client = &http.Client{Transport: transport(newGuard(o.AllowPrivate, o.Now, configured...),
+			most)}
 	}
 	strict := *s.client
 	strict.CheckRedirect = redirect
@@ -283,7 +288,9 @@ func (s *caller) fresh(ctx context.Context, refused string) (string, error) {
 	return token, nil
 }
 
-func (s *caller) send(ctx context.Context, c *http.Client, r request, token string) (answer, error) {
+func (s *caller) send(
+	ctx context.Context, c *http.Client, r request, token string,
+) (answer, error) {
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
@@ -366,10 +373,14 @@ func sign(req *http.Request, token string) {
 // have put into a host name.
 func transportError(req *http.Request, err error) error {
 	err = link.Error(err)
-	if token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "); token != "" && strings.Contains(err.Error(), token) {
+	if token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "); token != "" &&
+		strings.Contains(err.Error(), token) {
 		err = &scrubbed{text: strings.ReplaceAll(err.Error(), token, redacted), err: err}
 	}
-	f := &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)}
+	f := &fault.Error{
+		Class: fault.Transient, Whose: fault.BetweenServers,
+		Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err),
+	}
 	var mine *fault.Error
 	if errors.As(err, &mine) { // from our own transport
 		f.Class, f.Whose = mine.Class, mine.Whose

@@ -22,8 +22,14 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 		request pipeline.Request
 		want    string
 	}{
-		"system": {pipeline.Request{Level: "system"}, "/fhir/$export?_container=lake&_maxCount=500&_isParallel=false"},
-		"group":  {pipeline.Request{Level: "group", Group: "cohort-a 1/2"}, "/fhir/Group/cohort-a%201%2F2/$export?_container=lake&_maxCount=500&_isParallel=false"},
+		"system": {
+			pipeline.Request{Level: "system"},
+			"/fhir/$export?_container=lake&_maxCount=500&_isParallel=false",
+		},
+		"group": {
+			pipeline.Request{Level: "group", Group: "cohort-a 1/2"},
+			"/fhir/Group/cohort-a%201%2F2/$export?_container=lake&_maxCount=500&_isParallel=false",
+		},
 		"window": {
 			pipeline.Request{Level: "patient", Since: since, Till: today},
 			"/fhir/Patient/$export?_since=2026-11-22T08%3A00%3A00.123Z&_till=2026-11-23T08%3A00%3A00.000Z&_container=lake&_maxCount=500&_isParallel=false",
@@ -31,14 +37,22 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 		"filters": {
 			pipeline.Request{
 				Level: "system", Types: []string{"Patient", "Observation"},
-				TypeFilter: []string{"Observation?code=http://loinc.org|72166-2&status=final", "Patient?name=A b+c"},
+				TypeFilter: []string{
+					"Observation?code=http://loinc.org|72166-2&status=final", "Patient?name=A b+c",
+				},
 			},
 			"/fhir/$export?_type=Patient%2CObservation" +
 				"&_typeFilter=Observation%3Fcode%3Dhttp%3A%2F%2Floinc.org%7C72166-2%26status%3Dfinal&_typeFilter=Patient%3Fname%3DA%20b%2Bc" +
 				"&_container=lake&_maxCount=500&_isParallel=false",
 		},
-		"deletes":                    {pipeline.Request{Level: "system", Deleted: true}, "/fhir/$export?includeAssociatedData=_deleted&_container=lake&_maxCount=500&_isParallel=false"},
-		"deletes that none can tell": {pipeline.Request{Level: "patient", Deleted: true}, "/fhir/Patient/$export?_container=lake&_maxCount=500&_isParallel=false"},
+		"deletes": {
+			pipeline.Request{Level: "system", Deleted: true},
+			"/fhir/$export?includeAssociatedData=_deleted&_container=lake&_maxCount=500&_isParallel=false",
+		},
+		"deletes that none can tell": {
+			pipeline.Request{Level: "patient", Deleted: true},
+			"/fhir/Patient/$export?_container=lake&_maxCount=500&_isParallel=false",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,9 +75,13 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 				t.Errorf("URL (-want +got):\n%s", diff)
 			}
 			headers := map[string][]string{
-				"Accept": got.Header["Accept"], "Prefer": got.Header["Prefer"], "Authorization": got.Header["Authorization"],
+				"Accept": got.Header["Accept"], "Prefer": got.Header["Prefer"],
+				"Authorization": got.Header["Authorization"],
 			}
-			want := map[string][]string{"Accept": {"application/fhir+json"}, "Prefer": {"respond-async"}, "Authorization": {"Bearer t"}}
+			want := map[string][]string{
+				"Accept": {"application/fhir+json"}, "Prefer": {"respond-async"},
+				"Authorization": {"Bearer t"},
+			}
 			if diff := cmp.Diff(want, headers); diff != "" {
 				t.Errorf("headers (-want +got):\n%s", diff)
 			}
@@ -79,15 +97,34 @@ func TestKickOffRefusesBeforehand(t *testing.T) {
 		request pipeline.Request
 		want    []string
 	}{
-		"comma":           {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a,b"}}, []string{"comma"}},
-		"second equals":   {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a=b"}}, []string{`second "="`}},
-		"no value":        {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code"}}, []string{"name=value"}},
-		"no search":       {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"code=a"}}, []string{"not of the form"}},
-		"no types":        {pipeline.Request{Level: "system", TypeFilter: []string{"Observation?code=a"}}, []string{"only with types"}},
-		"another type":    {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Patient?name=a"}}, []string{"not among the types"}},
-		"with deletes":    {pipeline.Request{Level: "system", Types: types, TypeFilter: []string{"Observation?code=a"}, Deleted: true}, []string{"deletes of a filtered export"}},
-		"no type name":    {pipeline.Request{Level: "system", Types: []string{"Patient", "a,b", ""}}, []string{`"a,b"`, `""`}},
-		"empty window":    {pipeline.Request{Level: "system", Since: today, Till: today.Add(time.Microsecond)}, []string{"empty"}},
+		"comma": {pipeline.Request{
+			Level: "system", Types: types, TypeFilter: []string{"Observation?code=a,b"},
+		}, []string{"comma"}},
+		"second equals": {pipeline.Request{
+			Level: "system", Types: types, TypeFilter: []string{"Observation?code=a=b"},
+		}, []string{`second "="`}},
+		"no value": {pipeline.Request{
+			Level: "system", Types: types, TypeFilter: []string{"Observation?code"},
+		}, []string{"name=value"}},
+		"no search": {pipeline.Request{
+			Level: "system", Types: types, TypeFilter: []string{"code=a"},
+		}, []string{"not of the form"}},
+		"no types": {pipeline.Request{
+			Level: "system", TypeFilter: []string{"Observation?code=a"},
+		}, []string{"only with types"}},
+		"another type": {pipeline.Request{
+			Level: "system", Types: types, TypeFilter: []string{"Patient?name=a"},
+		}, []string{"not among the types"}},
+		"with deletes": {pipeline.Request{
+			Level: "system", Types: types, TypeFilter: []string{"Observation?code=a"},
+			Deleted: true,
+		}, []string{"deletes of a filtered export"}},
+		"no type name": {pipeline.Request{
+			Level: "system", Types: []string{"Patient", "a,b", ""},
+		}, []string{`"a,b"`, `""`}},
+		"empty window": {pipeline.Request{
+			Level: "system", Since: today, Till: today.Add(time.Microsecond),
+		}, []string{"empty"}},
 		"group elsewhere": {pipeline.Request{Level: "system", Group: "g"}, []string{"level group"}},
 		"all at once": {
 			pipeline.Request{Level: "galaxy", Types: []string{"1"}, TypeFilter: []string{"x"}},
@@ -110,14 +147,21 @@ func TestKickOffRefusesBeforehand(t *testing.T) {
 func TestKickOffReadsTheStatusURL(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string]pipeline.Accepted{
-		"/fhir/_operations/export/17":                {StatusURL: "BASE/fhir/_operations/export/17", Folder: "17"},
-		"_operations/export/18":                      {StatusURL: "BASE/fhir/_operations/export/18", Folder: "18"},
-		"https://Other.example/x/export/19/?a=b%3Dc": {StatusURL: "https://Other.example/x/export/19/?a=b%3Dc", Folder: "19"},
+		"/fhir/_operations/export/17": {
+			StatusURL: "BASE/fhir/_operations/export/17", Folder: "17",
+		},
+		"_operations/export/18": {
+			StatusURL: "BASE/fhir/_operations/export/18", Folder: "18",
+		},
+		"https://Other.example/x/export/19/?a=b%3Dc": {
+			StatusURL: "https://Other.example/x/export/19/?a=b%3Dc", Folder: "19",
+		},
 	} {
 		s, srv := serve(t, answers(202, "", "content-location", location))
 		if strings.Contains(location, "Other") {
 			_, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"})
-			if fault.Of(err) != fault.Permanent || !errors.Is(err, pipeline.ErrUnfollowed) || !strings.Contains(err.Error(), "statusHosts") {
+			if fault.Of(err) != fault.Permanent || !errors.Is(err, pipeline.ErrUnfollowed) ||
+				!strings.Contains(err.Error(), "statusHosts") {
 				t.Errorf("%s: %v, want it refused", location, err)
 			}
 			s.o.StatusHosts = []string{"other.example"}
@@ -143,27 +187,53 @@ func TestKickOffClassifiesAnswers(t *testing.T) {
 		after time.Duration
 		text  string
 	}{
-		"202 without Content-Location": {answers(202, ""), fault.Permanent, 0, "without Content-Location"},
-		"202 with nonsense":            {answers(202, "", "Content-Location", "mailto:x"), fault.Permanent, 0, "not a URL"},
-		"200 with a bundle":            {answers(200, `{"resourceType":"Bundle"}`), fault.Permanent, 0, "instead of 202"},
-		"400":                          {answers(400, issueBody("invalid", "_until is unknown")), fault.Permanent, 0, "_until is unknown"},
-		"401":                          {answers(401, ""), fault.Permanent, 0, "requires a sign-in"},
-		"403":                          {answers(403, ""), fault.Permanent, 0, "FHIR Data Exporter"},
-		"404":                          {answers(404, ""), fault.Permanent, 0, "base URL"},
-		"429":                          {answers(429, "", "Retry-After", "30"), fault.Transient, 30 * time.Second, "429"},
-		"429 negative":                 {answers(429, "", "Retry-After", "-30"), fault.Transient, 0, "429"},
-		"429 epoch":                    {answers(429, "", "Date", "Mon, 23 Nov 2026 08:00:00 GMT", "Retry-After", "1795420840"), fault.Transient, 40 * time.Second, "429"},
-		"429 nonsense":                 {answers(429, "", "Retry-After", "99999999999999"), fault.Transient, 0, "429"},
-		"429 hours":                    {answers(429, "", "Retry-After", "7200"), fault.Transient, 5 * time.Minute, "429"},
-		"503 date":                     {answers(503, "", "Date", "Mon, 23 Nov 2026 08:00:00 GMT", "Retry-After", "Mon, 23 Nov 2026 08:00:40 GMT"), fault.Transient, 40 * time.Second, "503"},
-		"500 html":                     {answers(500, "<html>patient data?</html>", "Content-Type", "text/html; charset=utf-8"), fault.Transient, 0, "text/html, 26 bytes"},
-		"501":                          {answers(501, ""), fault.Permanent, 0, "exports in bulk"},
-		"408":                          {answers(408, ""), fault.Transient, 0, "408"},
+		"202 without Content-Location": {
+			answers(202, ""), fault.Permanent, 0,
+			"without Content-Location",
+		},
+		"202 with nonsense": {
+			answers(202, "", "Content-Location", "mailto:x"), fault.Permanent, 0,
+			"not a URL",
+		},
+		"200 with a bundle": {
+			answers(200, `{"resourceType":"Bundle"}`), fault.Permanent, 0,
+			"instead of 202",
+		},
+		"400": {
+			answers(400, issueBody("invalid", "_until is unknown")), fault.Permanent,
+			0, "_until is unknown",
+		},
+		"401": {answers(401, ""), fault.Permanent, 0, "requires a sign-in"},
+		"403": {answers(403, ""), fault.Permanent, 0, "FHIR Data Exporter"},
+		"404": {answers(404, ""), fault.Permanent, 0, "base URL"},
+		"429": {
+			answers(429, "", "Retry-After", "30"), fault.Transient, 30 * time.Second,
+			"429",
+		},
+		"429 negative": {answers(429, "", "Retry-After", "-30"), fault.Transient, 0, "429"},
+		"429 epoch": {answers(429, "", "Date", "Mon, 23 Nov 2026 08:00:00 GMT", "Retry-After",
+			"1795420840"), fault.Transient, 40 * time.Second, "429"},
+		"429 nonsense": {
+			answers(429, "", "Retry-After", "99999999999999"), fault.Transient, 0,
+			"429",
+		},
+		"429 hours": {
+			answers(429, "", "Retry-After", "7200"), fault.Transient, 5 * time.Minute,
+			"429",
+		},
+		"503 date": {answers(503, "", "Date", "Mon, 23 Nov 2026 08:00:00 GMT", "Retry-After",
+			"Mon, 23 Nov 2026 08:00:40 GMT"), fault.Transient, 40 * time.Second, "503"},
+		"500 html": {answers(500, "<html>patient data?</html>", "Content-Type",
+			"text/html; charset=utf-8"), fault.Transient, 0, "text/html, 26 bytes"},
+		"501": {answers(501, ""), fault.Permanent, 0, "exports in bulk"},
+		"408": {answers(408, ""), fault.Transient, 0, "408"},
 	} {
 		s, _ := serve(t, c.h)
 		_, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"})
-		if err == nil || fault.Of(err) != c.class || fault.After(err) != c.after || !strings.Contains(err.Error()+fault.ServerText(err), c.text) {
-			t.Errorf("%s: %v (%v, after %v), want %v after %v with %q", name, err, fault.Of(err), fault.After(err), c.class, c.after, c.text)
+		if err == nil || fault.Of(err) != c.class || fault.After(err) != c.after ||
+			!strings.Contains(err.Error()+fault.ServerText(err), c.text) {
+			t.Errorf("%s: %v (%v, after %v), want %v after %v with %q", name, err, fault.Of(err),
+				fault.After(err), c.class, c.after, c.text)
 		}
 		if err != nil && strings.Contains(err.Error(), "patient data") {
 			t.Errorf("%s: the body came into the error", name)
@@ -173,8 +243,11 @@ func TestKickOffClassifiesAnswers(t *testing.T) {
 
 func TestAnAnswerThatIsCutAfterItsHeadersIsStillAnAnswer(t *testing.T) {
 	t.Parallel()
-	s, srv := serve(t, answers(202, "{", "Content-Location", "/fhir/_operations/export/17", "Content-Length", "100"))
-	if a, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"}); err != nil || a.Folder != "17" {
+	s, srv := serve(t,
+		answers(202, "{", "Content-Location", "/fhir/_operations/export/17", "Content-Length",
+			"100"))
+	if a, err := s.KickOff(t.Context(), pipeline.Request{Level: "system"}); err != nil ||
+		a.Folder != "17" {
 		t.Errorf("KickOff: %+v, %v", a, err)
 	}
 	if _, err := s.Status(t.Context(), srv.URL+"/fhir/_operations/export/17"); err != nil {

@@ -26,8 +26,12 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*Source,
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	o := Options{
-		BaseURL: srv.URL + "/fhir/", HTTP: srv.Client(), Container: "lake", Now: func() time.Time { return today },
-		Landing: func(u string) (string, bool) { return strings.CutPrefix(u, "https://acct.blob.core.windows.net/lake/") },
+		BaseURL: srv.URL + "/fhir/", HTTP: srv.Client(), Container: "lake", Now: func() time.Time {
+			return today
+		},
+		Landing: func(u string) (string, bool) {
+			return strings.CutPrefix(u, "https://acct.blob.core.windows.net/lake/")
+		},
 	}
 	for _, c := range change {
 		c(&o)
@@ -52,7 +56,8 @@ func answers(status int, body string, headers ...string) http.HandlerFunc {
 }
 
 func issueBody(code, diagnostics string) string {
-	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":%q}]}`, code, diagnostics)
+	return fmt.Sprintf(
+		`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":%q}]}`, code, diagnostics)
 }
 
 func TestNewNamesEveryFaultAtOnce(t *testing.T) {
@@ -67,8 +72,12 @@ func TestNewNamesEveryFaultAtOnce(t *testing.T) {
 			t.Errorf("%q does not speak of %q", err, want)
 		}
 	}
-	for _, base := range []string{"", "fhir.example.org", "ftp://x", "https://x/?a=b", "https://u:p@x", "://"} {
-		if _, err := New(Options{BaseURL: base, Container: "c", Now: func() time.Time { return today }}); fault.Of(err) != fault.Permanent {
+	for _, base := range []string{
+		"", "fhir.example.org", "ftp://x", "https://x/?a=b", "https://u:p@x", "://",
+	} {
+		if _, err := New(Options{BaseURL: base, Container: "c", Now: func() time.Time {
+			return today
+		}}); fault.Of(err) != fault.Permanent {
 			t.Errorf("base %q: %v, want a permanent error", base, err)
 		}
 	}
@@ -96,7 +105,8 @@ func TestNowFailsWithoutADate(t *testing.T) {
 		"bad date": answers(200, "{}", "Date", "yesterday"),
 	} {
 		s, _ := serve(t, h)
-		if _, err := s.Now(t.Context()); fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "no Date") {
+		if _, err := s.Now(t.Context()); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(err.Error(), "no Date") {
 			t.Errorf("%s: %v, want a permanent error", name, err)
 		}
 	}
@@ -154,8 +164,10 @@ func TestATokenThatHasEndedIsRenewedOnce(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}, func(o *Options) { o.Token = func(context.Context) (string, error) { return "same", nil } })
 	_, err := s.Status(t.Context(), srv.URL+"/job/1")
-	if fault.Of(err) != fault.Permanent || requests.Load() != 1 || strings.Contains(err.Error(), "same") {
-		t.Errorf("a token that stays refused: %v after %d requests, want a permanent error after 1", err, requests.Load())
+	if fault.Of(err) != fault.Permanent || requests.Load() != 1 ||
+		strings.Contains(err.Error(), "same") {
+		t.Errorf("a token that stays refused: %v after %d requests, want a permanent error after 1",
+			err, requests.Load())
 	}
 }
 
@@ -166,11 +178,14 @@ func TestATokenNeverTravelsInTheClear(t *testing.T) {
 		o.Token = func(context.Context) (string, error) { return "secret", nil }
 		o.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			got = r.Header.Get("Authorization")
-			return &http.Response{StatusCode: 202, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			return &http.Response{
+				StatusCode: 202, Header: http.Header{}, Body: http.NoBody, Request: r,
+			}, nil
 		})}
 	})
 	for url, want := range map[string]string{
-		"http://fhir.example.org/job/1": "", "https://fhir.example.org/job/1": "Bearer secret", "http://127.0.0.1:9/job/1": "Bearer secret",
+		"http://fhir.example.org/job/1": "", "https://fhir.example.org/job/1": "Bearer secret",
+		"http://127.0.0.1:9/job/1": "Bearer secret",
 	} {
 		if _, err := s.Status(t.Context(), url); err != nil || got != want {
 			t.Errorf("%s: sent %q, %v, want %q", url, got, err, want)
@@ -185,7 +200,9 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestATokenThatCannotBeHadKeepsItsClass(t *testing.T) {
 	t.Parallel()
 	s, srv := serve(t, answers(202, ""), func(o *Options) {
-		o.Token = func(context.Context) (string, error) { return "", fault.Permanentf("no identity") }
+		o.Token = func(context.Context) (string, error) {
+			return "", fault.Permanentf("no identity")
+		}
 	})
 	if _, err := s.Status(t.Context(), srv.URL+"/job/1"); fault.Of(err) != fault.Permanent {
 		t.Errorf("%v, want a permanent error", err)
@@ -217,7 +234,11 @@ func TestLinksAreUsedAgain(t *testing.T) {
 	}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	s, err := New(Options{BaseURL: srv.URL, HTTP: srv.Client(), Container: "lake", Now: func() time.Time { return today }})
+	s, err := New(Options{
+		BaseURL: srv.URL, HTTP: srv.Client(), Container: "lake", Now: func() time.Time {
+			return today
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

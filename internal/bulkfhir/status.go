@@ -31,7 +31,8 @@ func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status,
 		err = pageErr
 	}
 	if err != nil {
-		return pipeline.Status{}, fmt.Errorf("ask for the export's status: %w", s.unreachable(statusURL, err))
+		return pipeline.Status{},
+			fmt.Errorf("ask for the export's status: %w", s.unreachable(statusURL, err))
 	}
 	st, err := s.status(ctx, a, first, r)
 	if err != nil {
@@ -40,7 +41,9 @@ func (s *Source) Status(ctx context.Context, statusURL string) (pipeline.Status,
 	return st, nil
 }
 
-func (s *Source) status(ctx context.Context, a answer, first page, r *manifestReader) (pipeline.Status, error) {
+func (s *Source) status(
+	ctx context.Context, a answer, first page, r *manifestReader,
+) (pipeline.Status, error) {
 	switch a.status {
 	case http.StatusAccepted:
 		return s.running(a), nil
@@ -54,10 +57,13 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 	// The HTTP status may belong to the poll or to the job. In some dialects the OperationOutcome's
 	// text distinguishes them.
 	o := outcomeOf(a)
-	if o.begins(s.dialect.failure) || (s.dialect.outcomeEnds && a.status == http.StatusInternalServerError && o.present && !o.transient()) {
+	if o.begins(s.dialect.failure) ||
+		(s.dialect.outcomeEnds && a.status == http.StatusInternalServerError && o.present &&
+			!o.transient()) {
 		f := &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer,
-			Err: fault.WithServerText(fmt.Errorf("the export failed at the server with HTTP %d: %s", a.status, o.summary()), a.prose(o)),
+			Err: fault.WithServerText(fmt.Errorf("the export failed at the server with HTTP %d: %s",
+				a.status, o.summary()), a.prose(o)),
 		}
 		s.jobRemedy(f, a.status)
 		return pipeline.Status{}, f
@@ -65,7 +71,9 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 	switch a.status {
 	case http.StatusNotFound, http.StatusGone:
 		return pipeline.Status{}, &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Err: fault.WithServerText(fmt.Errorf("%w (HTTP %d)", ErrUnknownJob, a.status), a.prose(o)),
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: fault.WithServerText(fmt.Errorf("%w (HTTP %d)", ErrUnknownJob, a.status),
+				a.prose(o)),
 			Remedy: "it was cancelled at the server, or has expired there: the next export starts a new job",
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -75,11 +83,16 @@ func (s *Source) status(ctx context.Context, a answer, first page, r *manifestRe
 	}
 	err := s.refused(a)
 	if a.header.Get("X-Export-Status") != "" {
-		return pipeline.Status{}, fault.Permanentf("the server answers with X-Export-Status, which was not requested: this client reads the HTTP status: %w", err)
+		return pipeline.Status{},
+			fault.Permanentf(
+				"the server answers with X-Export-Status, which was not requested: this client reads the HTTP status: %w", err)
 	}
-	if a.status >= 400 && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden && o.transient() {
+	if a.status >= 400 && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden &&
+		o.transient() {
 		// The guide allows a client to retry these codes.
-		return pipeline.Status{}, &fault.Error{Class: fault.Transient, After: s.retryIn(a), Err: err}
+		return pipeline.Status{}, &fault.Error{
+			Class: fault.Transient, After: s.retryIn(a), Err: err,
+		}
 	}
 	return pipeline.Status{}, err
 }
@@ -114,7 +127,8 @@ var (
 
 // progressWords are harmless texts about a job's progress.
 var progressWords = []string{
-	"accepted", "active", "completed", "done", "exporting", "in progress", "in-progress", "inprogress", "pending", "preparing", "processing",
+	"accepted", "active", "completed", "done", "exporting", "in progress", "in-progress",
+	"inprogress", "pending", "preparing", "processing",
 	"queued", "running", "started", "submitted", "waiting", "working",
 }
 
@@ -139,7 +153,9 @@ func progressOf(a answer) (progress, mark string) {
 
 // Cancel implements pipeline.Server.
 func (s *Source) Cancel(ctx context.Context, statusURL string) error {
-	a, err := s.exchange(ctx, s.client, request{method: http.MethodDelete, url: statusURL, accept: plainJSON, limit: maxErrorBody})
+	a, err := s.exchange(ctx, s.client, request{
+		method: http.MethodDelete, url: statusURL, accept: plainJSON, limit: maxErrorBody,
+	})
 	if err != nil {
 		return fmt.Errorf("cancel the export: %w", err)
 	}

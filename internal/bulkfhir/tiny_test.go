@@ -37,7 +37,8 @@ func TestTwentyThousandTinyFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d, err := r.journal.Read(t.Context(), key); err != nil || (len(d.Data) >= 64<<10 && !strings.HasSuffix(key, ".raw")) {
+		if d, err := r.journal.Read(t.Context(), key); err != nil ||
+			(len(d.Data) >= 64<<10 && !strings.HasSuffix(key, ".raw")) {
 			t.Errorf("%s has %d bytes, %v", key, len(d.Data), err)
 		}
 	}
@@ -58,7 +59,9 @@ func (reading) ViewSet(string) (string, error) { return "none", nil }
 
 func (reading) HasViews(string, string) (bool, error) { return true, nil }
 
-func (reading) Flatten(_ context.Context, _ pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (reading) Flatten(
+	_ context.Context, _ pipeline.Flattening, r io.Reader,
+) (pipeline.Done, error) {
 	data, err := io.ReadAll(r)
 	return pipeline.Done{Lines: int64(bytes.Count(data, []byte("\n")))}, err
 }

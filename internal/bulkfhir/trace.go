@@ -15,7 +15,8 @@ const folderTime = "20060102T150405"
 // Prefixes implements pipeline.Tracer. It returns one prefix per hour.
 func (w *exportsToStorage) Prefixes(from, to time.Time) []string {
 	var prefixes []string
-	for t := from.UTC().Truncate(time.Hour); !t.After(to) && len(prefixes) < 48; t = t.Add(time.Hour) {
+	for t := from.UTC().Truncate(time.Hour); !t.After(to) &&
+		len(prefixes) < 48; t = t.Add(time.Hour) {
 		prefixes = append(prefixes, t.Format("20060102T15"))
 	}
 	return prefixes
@@ -24,10 +25,13 @@ func (w *exportsToStorage) Prefixes(from, to time.Time) []string {
 // Traced implements pipeline.Tracer.
 func (w *exportsToStorage) Traced(folder string) (pipeline.Accepted, bool) {
 	at, id, ok := strings.Cut(folder, "-")
-	if _, err := time.Parse(folderTime, at); !ok || err != nil || id == "" || strings.ContainsAny(id, "/?#%") {
+	if _, err := time.Parse(folderTime, at); !ok || err != nil || id == "" ||
+		strings.ContainsAny(id, "/?#%") {
 		return pipeline.Accepted{}, false
 	}
-	return pipeline.Accepted{StatusURL: w.base.String() + "/_operations/export/" + id, Folder: id}, true
+	return pipeline.Accepted{
+		StatusURL: w.base.String() + "/_operations/export/" + id, Folder: id,
+	}, true
 }
 
 // Answers implements pipeline.Tracer. The manifest repeats the kick-off's URL; the end of the

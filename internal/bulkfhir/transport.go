@@ -24,7 +24,11 @@ func redirect(req *http.Request, via []*http.Request) error {
 	case req.Method != first.Method:
 		return http.ErrUseLastResponse // POST and DELETE would continue as GET
 	case !mayCarryToken(req.URL) && mayCarryToken(first.URL):
-		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server redirects from https to http, where anybody can read on the way")}
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: errors.New(
+				"the server redirects from https to http, where anybody can read on the way"),
+		}
 	}
 	if req.URL.Host != first.URL.Host || req.URL.Scheme != first.URL.Scheme {
 		req.Header.Del("Authorization")

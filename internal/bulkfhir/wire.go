@@ -45,7 +45,10 @@ type wire struct {
 	err       error
 }
 
-var errIdle = &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server has stopped sending")}
+var errIdle = &fault.Error{
+	Class: fault.Transient, Whose: fault.TheirServer,
+	Err: errors.New("the server has stopped sending"),
+}
 
 // open requests the file from the start.
 func (w *wire) open() error {
@@ -109,7 +112,10 @@ func (w *wire) ask(from int64) (*http.Response, error) {
 		return nil, nil
 	case resp.StatusCode == http.StatusOK && aPage(resp.Header):
 		_ = resp.Body.Close() // a web page
-		return nil, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the server answered with a web page")}
+		return nil, &fault.Error{
+			Class: fault.Transient, Whose: fault.TheirServer,
+			Err: errors.New("the server answered with a web page"),
+		}
 	case resp.StatusCode == http.StatusOK, from > 0 && resp.StatusCode == http.StatusPartialContent:
 		return resp, nil
 	}
@@ -211,7 +217,11 @@ func (w *wire) resume(cause error) error {
 		if errors.Is(cause, io.EOF) {
 			cause = io.ErrUnexpectedEOF
 		}
-		return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download keeps breaking off after %d bytes: %w", w.n, link.Error(cause))}
+		return &fault.Error{
+			Class: fault.Transient, Whose: fault.BetweenServers,
+			Err: fmt.Errorf("the download keeps breaking off after %d bytes: %w", w.n,
+				link.Error(cause)),
+		}
 	}
 	resp, err := w.ask(w.n)
 	switch {
@@ -256,7 +266,11 @@ func (w *wire) skip() error {
 		w.idle.Stop()
 		_, _ = again.Write(buf[:n]) // documented to never fail
 		if left -= int64(n); err != nil && left > 0 {
-			return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("the download broke off again, within its first %d bytes: %w", w.n, transportCause(err))}
+			return &fault.Error{
+				Class: fault.Transient, Whose: fault.BetweenServers,
+				Err: fmt.Errorf("the download broke off again, within its first %d bytes: %w", w.n,
+					transportCause(err)),
+			}
 		}
 	}
 	if again.Sum64() != w.sum.Sum64() {
@@ -273,7 +287,10 @@ func transportCause(err error) error {
 }
 
 func rewritten() error {
-	return &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: errors.New("the file was rewritten at the server while it was read")}
+	return &fault.Error{
+		Class: fault.Transient, Whose: fault.TheirServer,
+		Err: errors.New("the file was rewritten at the server while it was read"),
+	}
 }
 
 // Close ends the download.

@@ -88,7 +88,9 @@ type Streams struct {
 }
 
 // Run runs the command that args name, without the program's name, and returns the exit code.
-func Run(ctx context.Context, args []string, getenv func(string) string, s Streams, c Commands) int {
+func Run(
+	ctx context.Context, args []string, getenv func(string) string, s Streams, c Commands,
+) int {
 	root := newRoot(getenv, s, c) //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(args)
 	root.SetOut(s.Out)
@@ -125,9 +127,12 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpTemplate(root.HelpTemplate() + "\n" + exitHelp)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef(cmd, "%w", err)
+	})
 	root.AddCommand(
-		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c), startCommand(getenv, s, c), exportsCommand(s, c),
+		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
+		startCommand(getenv, s, c), exportsCommand(s, c),
 		conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c),
 	)
 	return root

@@ -17,89 +17,6 @@ import (
 	"fhirsynapse/internal/query"
 )
 
-// twelve answers every statement with one row.
-func twelve(_ context.Context, _, _ string, show func(query.Result) error) error {
-	return show(query.Result{
-		Columns: []query.Column{{Name: "n", Type: "BIGINT"}},
-		Rows:    func(yield func([]any, error) bool) { yield([]any{int64(12)}, nil) },
-	})
-}
-
-// runs implements cli.Runs. It does nothing, unless a test sets a function.
-type runs struct {
-	load  func(context.Context, batch.LoadRequest) (batch.LoadReport, error)
-	start func(context.Context, batch.StartRequest) (batch.StartReport, error)
-}
-
-func (r *runs) Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error) {
-	if r.load == nil {
-		return batch.LoadReport{}, nil
-	}
-	return r.load(ctx, q)
-}
-
-func (r *runs) Start(ctx context.Context, q batch.StartRequest) (batch.StartReport, error) {
-	if r.start == nil {
-		return batch.StartReport{}, nil
-	}
-	return r.start(ctx, q)
-}
-
-// operator implements cli.Journal. It has no exports, unless a test sets a function.
-type operator struct {
-	exports func(context.Context, string, int) ([]records.ExportSummary, error)
-	start   func(context.Context, string) (records.ExportSummary, error)
-	ask     func(context.Context, string) (string, error)
-	cancel  func(context.Context, string) (string, []pipeline.JobEnd, error)
-	pause   func(context.Context, string) error
-}
-
-func (j *operator) Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error) {
-	if j.exports == nil {
-		return nil, nil
-	}
-	return j.exports(ctx, plan, most)
-}
-
-func (j *operator) Start(ctx context.Context, plan string) (records.ExportSummary, error) {
-	if j.start == nil {
-		return records.ExportSummary{}, nil
-	}
-	return j.start(ctx, plan)
-}
-
-func (j *operator) Ask(ctx context.Context, plan string) (string, error) {
-	if j.ask == nil {
-		return "", nil
-	}
-	return j.ask(ctx, plan)
-}
-
-func (j *operator) Cancel(ctx context.Context, name string) (string, []pipeline.JobEnd, error) {
-	if j.cancel == nil {
-		return "", nil, nil
-	}
-	return j.cancel(ctx, name)
-}
-
-func (j *operator) Pause(ctx context.Context, plan string) error {
-	if j.pause == nil {
-		return nil
-	}
-	return j.pause(ctx, plan)
-}
-
-func (j *operator) Resume(context.Context, string) error { return nil }
-
-// commands returns commands that succeed and do nothing.
-func commands() cli.Commands {
-	c := cli.Commands{
-		Serve: func(context.Context) int { return 0 }, Runs: &runs{}, Journal: &operator{}, Version: "fhirsynapse v1",
-	}
-	c.StubQuery(twelve)
-	return c
-}
-
 type outcome struct {
 	code     int
 	out, err string
@@ -111,7 +28,9 @@ func run(t *testing.T, c cli.Commands, env map[string]string, args ...string) ou
 	// Each reading of the clock advances it by two seconds.
 	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	now := func() time.Time { clock = clock.Add(2 * time.Second); return clock }
-	code := cli.Run(t.Context(), args, func(n string) string { return env[n] }, cli.Streams{Out: &out, Err: &errs, Now: now}, c)
+	code := cli.Run(t.Context(), args, func(n string) string {
+		return env[n]
+	}, cli.Streams{Out: &out, Err: &errs, Now: now}, c)
 	return outcome{code, out.String(), errs.String()}
 }
 
@@ -121,40 +40,103 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown command":    {[]string{"frobnicate"}, "fhirsynapse: unknown command \"frobnicate\"\nfhirsynapse: see fhirsynapse --help\n"},
-		"misspelt command":   {[]string{"exprots"}, "fhirsynapse: unknown command \"exprots\": did you mean exports?\nfhirsynapse: see fhirsynapse --help\n"},
-		"unknown flag":       {[]string{"query", "--bd", "x"}, "fhirsynapse: unknown flag: --bd\nfhirsynapse: see fhirsynapse query --help\n"},
-		"no statement":       {[]string{"query", "--db", "x"}, "fhirsynapse: the SQL statement is missing\nfhirsynapse: see fhirsynapse query --help\n"},
-		"blank statement":    {[]string{"query", "--db", "x", " "}, "fhirsynapse: the SQL statement is empty\nfhirsynapse: see fhirsynapse query --help\n"},
-		"statement unquoted": {[]string{"query", "--db", "x", "select", "1"}, "fhirsynapse: \"1\" is one argument too many: quote the SQL statement\nfhirsynapse: see fhirsynapse query --help\n"},
-		"no database":        {[]string{"query", "select 1"}, "fhirsynapse: --db is missing: name the DuckDB file\nfhirsynapse: see fhirsynapse query --help\n"},
-		"two formats":        {[]string{"query", "--db", "x", "--csv", "--json", "select 1"}, "fhirsynapse: --csv and --json: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
-		"header of a table":  {[]string{"query", "--db", "x", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header have a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n"},
-		"both headers":       {[]string{"query", "--db", "x", "--csv", "--header", "--no-header", "select 1"}, "fhirsynapse: --header and --no-header: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
-		"no warehouse":       {[]string{"load", "."}, "fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb, or be env:NAME or file:PATH that has its name\nfhirsynapse: see fhirsynapse load --help\n"},
-		"a line limit":       {[]string{"load", ".", "--to", "csv:x", "--line-limit", "big"}, "fhirsynapse: --line-limit: \"big\" is not a size: write for example 64MB\nfhirsynapse: see fhirsynapse load --help\n"},
-		"compressed CSV":     {[]string{"load", ".", "--to", "csv:x", "--compression", "zstd"}, "fhirsynapse: --compression has a meaning with --to parquet:DIR only\nfhirsynapse: see fhirsynapse load --help\n"},
+		"unknown command": {
+			[]string{"frobnicate"},
+			"fhirsynapse: unknown command \"frobnicate\"\nfhirsynapse: see fhirsynapse --help\n",
+		},
+		"misspelt command": {
+			[]string{"exprots"},
+			"fhirsynapse: unknown command \"exprots\": did you mean exports?\nfhirsynapse: see fhirsynapse --help\n",
+		},
+		"unknown flag": {
+			[]string{"query", "--bd", "x"},
+			"fhirsynapse: unknown flag: --bd\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"no statement": {
+			[]string{"query", "--db", "x"},
+			"fhirsynapse: the SQL statement is missing\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"blank statement": {
+			[]string{"query", "--db", "x", " "},
+			"fhirsynapse: the SQL statement is empty\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"statement unquoted": {
+			[]string{"query", "--db", "x", "select", "1"},
+			"fhirsynapse: \"1\" is one argument too many: quote the SQL statement\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"no database": {
+			[]string{"query", "select 1"},
+			"fhirsynapse: --db is missing: name the DuckDB file\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"two formats": {
+			[]string{"query", "--db", "x", "--csv", "--json", "select 1"},
+			"fhirsynapse: --csv and --json: choose one\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"header of a table": {
+			[]string{"query", "--db", "x", "--no-header", "select 1"},
+			"fhirsynapse: --header and --no-header have a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n",
+		},
+		"both headers": {[]string{
+			"query", "--db", "x", "--csv", "--header", "--no-header", "select 1",
+		}, "fhirsynapse: --header and --no-header: choose one\nfhirsynapse: see fhirsynapse query --help\n"},
+		"no warehouse": {
+			[]string{"load", "."},
+			"fhirsynapse: --to must name a warehouse, for example duckdb:fhir.duckdb, or be env:NAME or file:PATH that has its name\nfhirsynapse: see fhirsynapse load --help\n",
+		},
+		"a line limit": {
+			[]string{"load", ".", "--to", "csv:x", "--line-limit", "big"},
+			"fhirsynapse: --line-limit: \"big\" is not a size: write for example 64MB\nfhirsynapse: see fhirsynapse load --help\n",
+		},
+		"compressed CSV": {
+			[]string{"load", ".", "--to", "csv:x", "--compression", "zstd"},
+			"fhirsynapse: --compression has a meaning with --to parquet:DIR only\nfhirsynapse: see fhirsynapse load --help\n",
+		},
 		"no staging": {
 			[]string{"load", ".", "--to", "fabric://host?database=x"},
 			"fhirsynapse: --staging is missing: fabric reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER\nfhirsynapse: see fhirsynapse load --help\n",
 		},
-		"staging for others": {[]string{"load", ".", "--to", "duckdb:x", "--staging", "https://x"}, "fhirsynapse: --staging has a meaning with --to synapse-dedicated and fabric only: leave it out\nfhirsynapse: see fhirsynapse load --help\n"},
-		"no folder":          {[]string{"load", "--to", "duckdb:x"}, "fhirsynapse: the folder is missing\nfhirsynapse: see fhirsynapse load --help\n"},
+		"staging for others": {
+			[]string{"load", ".", "--to", "duckdb:x", "--staging", "https://x"},
+			"fhirsynapse: --staging has a meaning with --to synapse-dedicated and fabric only: leave it out\nfhirsynapse: see fhirsynapse load --help\n",
+		},
+		"no folder": {
+			[]string{"load", "--to", "duckdb:x"},
+			"fhirsynapse: the folder is missing\nfhirsynapse: see fhirsynapse load --help\n",
+		},
 		"number that is none": {
 			[]string{"exports", "--last", "many"},
 			"fhirsynapse: invalid argument \"many\" for \"--last\" flag: strconv.ParseInt: parsing \"many\": invalid syntax\nfhirsynapse: see fhirsynapse exports --help\n",
 		},
-		"an exports command misspelt": {[]string{"exports", "strat", "nightly"}, "fhirsynapse: unknown command \"strat\": did you mean start?\nfhirsynapse: see fhirsynapse exports --help\n"},
-		"unknown exports command":     {[]string{"exports", "nightly"}, "fhirsynapse: unknown command \"nightly\"\nfhirsynapse: see fhirsynapse exports --help\n"},
-		"start of no plan":            {[]string{"exports", "start"}, "fhirsynapse: the plan is missing\nfhirsynapse: see fhirsynapse exports start --help\n"},
-		"cancel of nothing":           {[]string{"exports", "cancel"}, "fhirsynapse: the export or plan is missing\nfhirsynapse: see fhirsynapse exports cancel --help\n"},
-		"pause of two plans":          {[]string{"exports", "pause", "a", "b"}, "fhirsynapse: \"b\" is one argument too many: name one at a time\nfhirsynapse: see fhirsynapse exports pause --help\n"},
-		"arguments to none":           {[]string{"version", "x"}, "fhirsynapse: \"x\" is one argument too many: there are none\nfhirsynapse: see fhirsynapse version --help\n"},
+		"an exports command misspelt": {
+			[]string{"exports", "strat", "nightly"},
+			"fhirsynapse: unknown command \"strat\": did you mean start?\nfhirsynapse: see fhirsynapse exports --help\n",
+		},
+		"unknown exports command": {
+			[]string{"exports", "nightly"},
+			"fhirsynapse: unknown command \"nightly\"\nfhirsynapse: see fhirsynapse exports --help\n",
+		},
+		"start of no plan": {
+			[]string{"exports", "start"},
+			"fhirsynapse: the plan is missing\nfhirsynapse: see fhirsynapse exports start --help\n",
+		},
+		"cancel of nothing": {
+			[]string{"exports", "cancel"},
+			"fhirsynapse: the export or plan is missing\nfhirsynapse: see fhirsynapse exports cancel --help\n",
+		},
+		"pause of two plans": {
+			[]string{"exports", "pause", "a", "b"},
+			"fhirsynapse: \"b\" is one argument too many: name one at a time\nfhirsynapse: see fhirsynapse exports pause --help\n",
+		},
+		"arguments to none": {
+			[]string{"version", "x"},
+			"fhirsynapse: \"x\" is one argument too many: there are none\nfhirsynapse: see fhirsynapse version --help\n",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(outcome{code: 2, err: tt.want}, run(t, commands(), nil, tt.args...), cmp.AllowUnexported(outcome{})); diff != "" {
+			if diff := cmp.Diff(outcome{code: 2, err: tt.want}, run(t, commands(), nil, tt.args...),
+				cmp.AllowUnexported(outcome{})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -167,8 +149,11 @@ func TestFailuresExitWithOneAndNoUsage(t *testing.T) {
 	c.StubQuery(func(context.Context, string, string, func(query.Result) error) error {
 		return errors.Join(errors.New("open x: there is no such file"), errors.New("and it rains"))
 	})
-	want := outcome{code: 1, err: "fhirsynapse: open x: there is no such file\nfhirsynapse: and it rains\n"}
-	if diff := cmp.Diff(want, run(t, c, nil, "query", "--db", "x", "select 1"), cmp.AllowUnexported(outcome{})); diff != "" {
+	want := outcome{
+		code: 1, err: "fhirsynapse: open x: there is no such file\nfhirsynapse: and it rains\n",
+	}
+	if diff := cmp.Diff(want, run(t, c, nil, "query", "--db", "x", "select 1"),
+		cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -179,8 +164,11 @@ func TestQueryFormats(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		"table":             {nil, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
-		"table when asked":  {[]string{"--table"}, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
+		"table": {nil, "┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n"},
+		"table when asked": {
+			[]string{"--table"},
+			"┌────┐\n│  n │\n├────┤\n│ 12 │\n└────┘\n1 row\n",
+		},
 		"csv of one value":  {[]string{"--csv"}, "12\n"},
 		"csv with names":    {[]string{"--csv", "--header"}, "n\n12\n"},
 		"csv without names": {[]string{"--csv", "--no-header"}, "12\n"},
@@ -190,7 +178,8 @@ func TestQueryFormats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"query", "--db", "x", "select 12 as n"}, tt.flags...)
-			if diff := cmp.Diff(outcome{out: tt.want}, run(t, commands(), nil, args...), cmp.AllowUnexported(outcome{})); diff != "" {
+			if diff := cmp.Diff(outcome{out: tt.want}, run(t, commands(), nil, args...),
+				cmp.AllowUnexported(outcome{})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -220,10 +209,16 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 	var asked batch.LoadRequest
 	report := batch.LoadReport{
 		Types: []pipeline.TypeReport{
-			{Type: "Patient", Files: 2, Manifest: -1, Counts: pipeline.Counts{Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2}},
+			{
+				Type: "Patient", Files: 2, Manifest: -1,
+				Counts: pipeline.Counts{
+					Lines: 10, Applied: 7, Superseded: 1, Quarantined: 1, Blank: 1, Deleted: 2,
+				},
+			},
 		},
 		Quarantine: "fhir.quarantine", Bytes: 100e6,
-		Rows: map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0}, ValueCounts: pipeline.ValueCounts{NoTime: map[string]int64{"patient.born_utc": 3}},
+		Rows:        map[string]int64{"patient": 5, "patient_name": 4, "patient_link": 0},
+		ValueCounts: pipeline.ValueCounts{NoTime: map[string]int64{"patient.born_utc": 3}},
 	}
 	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = r
@@ -232,7 +227,8 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 		return report, nil
 	}
 	got := run(t, c, nil, "load", "data", "--to", "duckdb:C:/x.duckdb", "--schema", "s")
-	if asked.Dir != "data" || asked.Scheme != "duckdb" || asked.Rest != "C:/x.duckdb" || asked.Schema != "s" {
+	if asked.Dir != "data" || asked.Scheme != "duckdb" || asked.Rest != "C:/x.duckdb" ||
+		asked.Schema != "s" {
 		t.Errorf("asked for %+v", asked)
 	}
 	want := outcome{out: "" +
@@ -250,7 +246,8 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 		t.Error(diff)
 	}
 	report.Types[0].Lines = 11
-	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 1 || got.err != "fhirsynapse: Patient: 11 lines read, 10 accounted for\n" {
+	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 1 ||
+		got.err != "fhirsynapse: Patient: 11 lines read, 10 accounted for\n" {
 		t.Errorf("a wrong sum: %+v", got)
 	}
 }
@@ -258,33 +255,46 @@ func TestLoadReportsAndChecksItsSums(t *testing.T) {
 func TestLoadNamesWhatIsLeftOutAndWhatNoViewReads(t *testing.T) {
 	t.Parallel()
 	c := commands()
-	left := []batch.LeftOut{{File: "log.ndjson", Reason: "a log"}, {File: "bundle.json", Reason: "a Bundle", Resources: true}}
+	left := []batch.LeftOut{
+		{File: "log.ndjson", Reason: "a log"},
+		{File: "bundle.json", Reason: "a Bundle", Resources: true},
+	}
 	var asked batch.LoadRequest
 	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = r
-		return batch.LoadReport{LeftOut: left, Types: []pipeline.TypeReport{{Type: "Specimen", Manifest: -1, Counts: pipeline.Counts{Lines: 120, Applied: 120}, NoView: true}}}, nil
+		return batch.LoadReport{
+			LeftOut: left, Types: []pipeline.TypeReport{{
+				Type: "Specimen", Manifest: -1, Counts: pipeline.Counts{Lines: 120, Applied: 120},
+				NoView: true,
+			}},
+		}, nil
 	}
 	got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad", "12.5")
 	want := "fhirsynapse: left out: bundle.json: a Bundle\nfhirsynapse: left out: log.ndjson: a log\n" +
 		"fhirsynapse: 1 of the files have resources and were left out: see above, and load them too\n"
-	if got.code != 3 || got.err != want || !strings.Contains(got.out, "\nSpecimen: 120 resources, no view: give one with --views\n") {
+	if got.code != 3 || got.err != want ||
+		!strings.Contains(got.out, "\nSpecimen: 120 resources, no view: give one with --views\n") {
 		t.Errorf("%+v", got)
 	}
 	if asked.MaxBad != 0.125 {
 		t.Errorf("max bad = %g", asked.MaxBad)
 	}
 	left = left[:1]
-	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 0 || asked.MaxBad != 0.05 {
+	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); got.code != 0 ||
+		asked.MaxBad != 0.05 {
 		t.Errorf("%+v", got)
 	}
 	for range 30 {
 		left = append(left, left[0])
 	}
-	if got := run(t, c, nil, "load", "data", "--to", "duckdb:x"); strings.Count(got.err, "\n") != 21 || !strings.HasSuffix(got.err, "left out: 11 more files\n") {
+	if got := run(t, c, nil, "load", "data", "--to",
+		"duckdb:x"); strings.Count(got.err, "\n") != 21 ||
+		!strings.HasSuffix(got.err, "left out: 11 more files\n") {
 		t.Errorf("%+v", got)
 	}
 	for _, wrong := range []string{"-1", "101", "NaN"} {
-		if got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad", wrong); got.code != 2 {
+		if got := run(t, c, nil, "load", "data", "--to", "duckdb:x", "--max-bad",
+			wrong); got.code != 2 {
 			t.Errorf("%s: %+v", wrong, got)
 		}
 	}
@@ -298,14 +308,18 @@ func TestExportsAreListed(t *testing.T) {
 		{
 			Export: records.Export{
 				ID: "nightly-000002", Plan: "nightly", State: records.Exporting,
-				Jobs: []pipeline.Request{{Since: at, Till: at.Add(time.Hour)}}, RequestedAt: at, TouchedAt: at,
+				Jobs: []pipeline.Request{{Since: at, Till: at.Add(time.Hour)}}, RequestedAt: at,
+				TouchedAt: at,
 			}, Progress: "half",
 		},
 		{
 			Export: records.Export{
-				ID: "nightly-000001", Plan: "nightly", State: records.Failed, Jobs: []pipeline.Request{{}}, RequestedAt: at,
+				ID: "nightly-000001", Plan: "nightly", State: records.Failed,
+				Jobs: []pipeline.Request{{}}, RequestedAt: at,
 				Values: map[string]records.PreparedValues{"Patient": {
-					ValueCounts: pipeline.ValueCounts{Rounded: map[string]int64{"patient.height": 2000}}, Rows: map[string]int64{"patient": 3000},
+					ValueCounts: pipeline.ValueCounts{
+						Rounded: map[string]int64{"patient.height": 2000},
+					}, Rows: map[string]int64{"patient": 3000},
 				}},
 				Failure: &records.Failure{Step: "poll", Cause: "the server said no"},
 			}, Files: 3,
@@ -313,7 +327,9 @@ func TestExportsAreListed(t *testing.T) {
 	}
 	var plan string
 	var most int
-	c.Journal.(*operator).exports = func(_ context.Context, p string, m int) ([]records.ExportSummary, error) {
+	c.Journal.(*operator).exports = func(
+		_ context.Context, p string, m int,
+	) ([]records.ExportSummary, error) {
 		plan, most = p, m
 		return list, nil
 	}

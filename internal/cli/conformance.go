@@ -34,11 +34,16 @@ func conformanceCommand(getenv func(string) string, s Streams, c Commands) *cobr
 			"  fhirsynapse conformance ./sql-on-fhir-tests --engine fabric --list\n" +
 			"  fhirsynapse conformance ./sql-on-fhir-tests --engine sqlserver --dsn 'sqlserver://user:password@host:1433?database=test'",
 		Args: arguments(1, "the folder"),
-		RunE: func(cmd *cobra.Command, args []string) error { return run.do(cmd, getenv, s, c, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return run.do(cmd, getenv, s, c, args[0])
+		},
 	}
-	cmd.Flags().StringVar(&run.report, "report", "", "write the results to a `FILE` in the format of the suite's registry")
-	cmd.Flags().StringVar(&run.engine, "engine", "", "the T-SQL `ENGINE` whose bodies are tried: "+engineNames())
-	cmd.Flags().StringVar(&run.dsn, "dsn", "", "the `URL` of the server to run bodies on, or env:NAME or file:PATH that has it")
+	cmd.Flags().StringVar(&run.report, "report", "",
+		"write the results to a `FILE` in the format of the suite's registry")
+	cmd.Flags().StringVar(&run.engine, "engine", "",
+		"the T-SQL `ENGINE` whose bodies are tried: "+engineNames())
+	cmd.Flags().StringVar(&run.dsn, "dsn", "",
+		"the `URL` of the server to run bodies on, or env:NAME or file:PATH that has it")
 	cmd.Flags().BoolVar(&run.list, "list", false, "print a line for every case")
 	return cmd
 }
@@ -49,7 +54,9 @@ type conformanceRun struct {
 	list                bool
 }
 
-func (r conformanceRun) do(cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, dir string) error {
+func (r conformanceRun) do(
+	cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, dir string,
+) error {
 	runner := conformance.Runner(conformance.Native)
 	var err error
 	if r.dsn, _, err = revealed(r.dsn, getenv); err != nil {
@@ -111,7 +118,8 @@ func printConformance(w io.Writer, results []conformance.FileResult, list bool) 
 	for _, f := range results {
 		good := f.Passed()
 		if notRun {
-			good = conformance.Count([]conformance.FileResult{f}, conformance.ExpressibleCase) + good
+			good = conformance.Count([]conformance.FileResult{f}, conformance.ExpressibleCase) +
+				good
 		}
 		fmt.Fprintf(&b, "%s %d/%d\n", f.Name, good, len(f.Results))
 		for _, r := range f.Results {
@@ -124,19 +132,24 @@ func printConformance(w io.Writer, results []conformance.FileResult, list bool) 
 				}
 				fmt.Fprintf(&b, "  %s: %s\n", title(r), outcome)
 			case outcome == conformance.OutcomeRefused:
-				fmt.Fprintf(&b, "  %s: refused: %s\n", title(r), strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
+				fmt.Fprintf(&b, "  %s: refused: %s\n", title(r),
+					strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
 			case outcome == conformance.Failed:
-				fmt.Fprintf(&b, "  %s: %s\n", title(r), strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
+				fmt.Fprintf(&b, "  %s: %s\n", title(r),
+					strings.ReplaceAll(r.Err.Error(), "\n", "\n    "))
 			}
 		}
 	}
 	refused := conformance.Count(results, conformance.OutcomeRefused)
 	if notRun {
-		fmt.Fprintf(&b, "%d expressible, %d no view, as expected, %d refused, %d failed; nothing was run: --dsn runs them\n",
-			conformance.Count(results, conformance.ExpressibleCase), conformance.Count(results, conformance.Passed), refused,
+		fmt.Fprintf(&b,
+			"%d expressible, %d no view, as expected, %d refused, %d failed; nothing was run: --dsn runs them\n",
+			conformance.Count(results, conformance.ExpressibleCase),
+			conformance.Count(results, conformance.Passed), refused,
 			conformance.Count(results, conformance.Failed))
 	} else {
-		fmt.Fprintf(&b, "%d passed, %d failed", conformance.Count(results, conformance.Passed), conformance.Count(results, conformance.Failed))
+		fmt.Fprintf(&b, "%d passed, %d failed", conformance.Count(results, conformance.Passed),
+			conformance.Count(results, conformance.Failed))
 		if refused > 0 {
 			fmt.Fprintf(&b, ", %d refused", refused)
 		}

@@ -8,7 +8,9 @@ import (
 )
 
 // StubQuery replaces the query of a DuckDB file.
-func (c *Commands) StubQuery(f func(ctx context.Context, db, statement string, show func(query.Result) error) error) {
+func (c *Commands) StubQuery(
+	f func(ctx context.Context, db, statement string, show func(query.Result) error) error,
+) {
 	c.stubs.query = f
 }
 
@@ -18,6 +20,8 @@ func (c *Commands) StubSignIn(f func(ctx context.Context, dsn string) (Server, e
 }
 
 // StubCheckSetup replaces the check of a database.
-func (c *Commands) StubCheckSetup(f func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error)) {
+func (c *Commands) StubCheckSetup(
+	f func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error),
+) {
 	c.stubs.checkSetup = f
 }

@@ -46,7 +46,8 @@ machine or of the Azure CLI signs in, and JournalContainer where it has another 
 	cmd.Flags().StringVar(&plan, "plan", "", "only the exports of one `PLAN`")
 	cmd.Flags().IntVar(&most, "last", 10, "how many of each plan")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
-	cmd.AddCommand(exportsStartCommand(s, c), exportsWatchCommand(s, c), exportsCancelCommand(s, c), exportsPauseCommand(s, c), exportsResumeCommand(s, c))
+	cmd.AddCommand(exportsStartCommand(s, c), exportsWatchCommand(s, c), exportsCancelCommand(s, c),
+		exportsPauseCommand(s, c), exportsResumeCommand(s, c))
 	return cmd
 }
 
@@ -68,8 +69,12 @@ func exportsTable(w io.Writer, list []records.ExportSummary) error {
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(table.Row{"export", "plan", "state", "window", "files", "requested", "touched", "note"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight}})
+	t.AppendHeader(table.Row{
+		"export", "plan", "state", "window", "files", "requested", "touched", "note",
+	})
+	t.SetColumnConfigs([]table.ColumnConfig{{
+		Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight,
+	}})
 	var paused, values []string
 	for _, e := range list {
 		if line := pausedLine(e); line != "" && !slices.Contains(paused, line) {
@@ -82,7 +87,8 @@ func exportsTable(w io.Writer, list []records.ExportSummary) error {
 		if e.Failure != nil {
 			note = e.Failure.Step + ": " + e.Failure.Cause
 			if e.Failure.Text != "" {
-				note += "; the server's own words are in the quarantine container, in " + e.Failure.Text
+				note += "; the server's own words are in the quarantine container, in " +
+					e.Failure.Text
 			}
 		}
 		if e.Empty() {
@@ -99,7 +105,8 @@ func exportsTable(w io.Writer, list []records.ExportSummary) error {
 			values = append(values, e.ID+": "+sentence)
 		}
 	}
-	if _, err := fmt.Fprintln(w, strings.Join(slices.Concat([]string{t.Render()}, paused, values), "\n")); err != nil {
+	if _, err := fmt.Fprintln(w,
+		strings.Join(slices.Concat([]string{t.Render()}, paused, values), "\n")); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil
@@ -110,7 +117,8 @@ func pausedLine(e records.ExportSummary) string {
 	if e.PlanPausedAt.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("plan %s is paused since %s: fhirsynapse exports resume %s", e.Plan, moment(e.PlanPausedAt), e.Plan)
+	return fmt.Sprintf("plan %s is paused since %s: fhirsynapse exports resume %s", e.Plan,
+		moment(e.PlanPausedAt), e.Plan)
 }
 
 // window returns the interval (since, till] of an export's jobs, which all have the same end.

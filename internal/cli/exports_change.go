@@ -50,11 +50,13 @@ func started(s Streams, e records.ExportSummary, err error) error {
 	switch {
 	case err != nil:
 		tell(s, err)
-		fmt.Fprintln(s.Err, "fhirsynapse: the export is in the journal: the app's next tick goes on with it")
+		fmt.Fprintln(s.Err,
+			"fhirsynapse: the export is in the journal: the app's next tick goes on with it")
 	case e.Failure != nil:
 		return fmt.Errorf("export %s has failed: %s: %s", e.ID, e.Failure.Step, e.Failure.Cause)
 	case e.State == records.Cancelled:
-		return fmt.Errorf("export %s has nothing to ask for: the plan's last export ended where this one would end by the server's clock", e.ID)
+		return fmt.Errorf(
+			"export %s has nothing to ask for: the plan's last export ended where this one would end by the server's clock", e.ID)
 	}
 	return nil
 }

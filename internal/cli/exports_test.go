@@ -15,19 +15,29 @@ import (
 )
 
 func summary(state records.State, failure *records.Failure) records.ExportSummary {
-	return records.ExportSummary{Export: records.Export{ID: "nightly-000003", Plan: "nightly", State: state, Failure: failure}}
+	return records.ExportSummary{Export: records.Export{
+		ID: "nightly-000003", Plan: "nightly", State: state, Failure: failure,
+	}}
 }
 
 func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 	t.Parallel()
 	start := func(e records.ExportSummary, err error) func(*cli.Commands) {
 		return func(c *cli.Commands) {
-			c.Journal.(*operator).start = func(context.Context, string) (records.ExportSummary, error) { return e, err }
+			c.Journal.(*operator).start = func(
+				context.Context, string,
+			) (records.ExportSummary, error) {
+				return e, err
+			}
 		}
 	}
 	cancel := func(id string, jobs []pipeline.JobEnd, err error) func(*cli.Commands) {
 		return func(c *cli.Commands) {
-			c.Journal.(*operator).cancel = func(context.Context, string) (string, []pipeline.JobEnd, error) { return id, jobs, err }
+			c.Journal.(*operator).cancel = func(
+				context.Context, string,
+			) (string, []pipeline.JobEnd, error) {
+				return id, jobs, err
+			}
 		}
 	}
 	tests := map[string]struct {
@@ -42,20 +52,31 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		},
 		"started, and the server is away": {
 			[]string{"start", "nightly"},
-			start(summary(records.Requested, nil), errors.New("start plan nightly: the server is away")),
-			outcome{out: "nightly-000003\n", err: "fhirsynapse: start plan nightly: the server is away\n" +
-				"fhirsynapse: the export is in the journal: the app's next tick goes on with it\n"},
+			start(summary(records.Requested, nil),
+				errors.New("start plan nightly: the server is away")),
+			outcome{
+				out: "nightly-000003\n",
+				err: "fhirsynapse: start plan nightly: the server is away\n" +
+					"fhirsynapse: the export is in the journal: the app's next tick goes on with it\n",
+			},
 		},
 		"started, and refused": {
 			[]string{"start", "nightly"},
-			start(summary(records.Failed, &records.Failure{Step: "kick-off", Cause: "HTTP 403"}), nil),
-			outcome{code: 1, out: "nightly-000003\n", err: "fhirsynapse: export nightly-000003 has failed: kick-off: HTTP 403\n"},
+			start(summary(records.Failed, &records.Failure{Step: "kick-off", Cause: "HTTP 403"}),
+				nil),
+			outcome{
+				code: 1, out: "nightly-000003\n",
+				err: "fhirsynapse: export nightly-000003 has failed: kick-off: HTTP 403\n",
+			},
 		},
 		"nothing to start": {
 			[]string{"start", "nightly"},
 			start(summary(records.Cancelled, nil), nil),
-			outcome{code: 1, out: "nightly-000003\n", err: "fhirsynapse: export nightly-000003 has nothing to ask for: " +
-				"the plan's last export ended where this one would end by the server's clock\n"},
+			outcome{
+				code: 1, out: "nightly-000003\n",
+				err: "fhirsynapse: export nightly-000003 has nothing to ask for: " +
+					"the plan's last export ended where this one would end by the server's clock\n",
+			},
 		},
 		"not started": {
 			[]string{"start", "weekly"},
@@ -65,7 +86,9 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		"asked for": {
 			[]string{"start", "--at-tick", "nightly"},
 			func(c *cli.Commands) {
-				c.Journal.(*operator).ask = func(context.Context, string) (string, error) { return "nightly-000004", nil }
+				c.Journal.(*operator).ask = func(context.Context, string) (string, error) {
+					return "nightly-000004", nil
+				}
 			},
 			outcome{out: "nightly-000004\n", err: "fhirsynapse: the app's next tick begins it\n"},
 		},
@@ -73,7 +96,10 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 			[]string{"cancel", "nightly"},
 			cancel("nightly-000003", []pipeline.JobEnd{
 				{Job: "nightly-000003.1", Fate: pipeline.JobCancelled},
-				{Job: "nightly-000003.2", Fate: pipeline.JobLeft, Err: errors.New("the server is away")},
+				{
+					Job: "nightly-000003.2", Fate: pipeline.JobLeft,
+					Err: errors.New("the server is away"),
+				},
 			}, nil),
 			outcome{
 				out: "export nightly-000003 is cancelled\njob nightly-000003.1: ended at the server\n" +
@@ -86,15 +112,25 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 			cancel("", nil, errors.New("plan nightly has no export that runs")),
 			outcome{code: 1, err: "fhirsynapse: plan nightly has no export that runs\n"},
 		},
-		"paused": {[]string{"pause", "nightly"}, func(*cli.Commands) {}, outcome{out: "plan nightly is paused\n"}},
+		"paused": {
+			[]string{"pause", "nightly"},
+			func(*cli.Commands) {},
+			outcome{out: "plan nightly is paused\n"},
+		},
 		"paused already": {
 			[]string{"pause", "nightly"},
 			func(c *cli.Commands) {
-				c.Journal.(*operator).pause = func(context.Context, string) error { return errors.New("pause plan nightly: it is paused already") }
+				c.Journal.(*operator).pause = func(context.Context, string) error {
+					return errors.New("pause plan nightly: it is paused already")
+				}
 			},
 			outcome{code: 1, err: "fhirsynapse: pause plan nightly: it is paused already\n"},
 		},
-		"resumed": {[]string{"resume", "nightly"}, func(*cli.Commands) {}, outcome{out: "plan nightly goes on\n"}},
+		"resumed": {
+			[]string{"resume", "nightly"},
+			func(*cli.Commands) {},
+			outcome{out: "plan nightly goes on\n"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -116,11 +152,14 @@ func TestTheListShowsPausesAndWishes(t *testing.T) {
 	before.ID, before.TouchedAt = "nightly-000002", at
 	wish.PlanPausedAt, before.PlanPausedAt = at, at
 	c := commands()
-	c.Journal.(*operator).exports = func(context.Context, string, int) ([]records.ExportSummary, error) {
+	c.Journal.(*operator).exports = func(
+		context.Context, string, int,
+	) ([]records.ExportSummary, error) {
 		return []records.ExportSummary{wish, before}, nil
 	}
 	got := run(t, c, nil, "exports")
-	if !strings.HasSuffix(got.out, "\nplan nightly is paused since 2026-01-02T03:04:05Z: fhirsynapse exports resume nightly\n") || strings.Count(got.out, "is paused") != 1 {
+	if !strings.HasSuffix(got.out,
+		"\nplan nightly is paused since 2026-01-02T03:04:05Z: fhirsynapse exports resume nightly\n") || strings.Count(got.out, "is paused") != 1 {
 		t.Errorf("the pause is not shown, once:\n%s", got.out)
 	}
 	if !strings.Contains(got.out, "│ the app's next tick begins it ") {

@@ -49,7 +49,9 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 	ticks, stop := s.ticks(lookEvery)
 	defer stop()
 	began := n.now()
-	n.wait("", func(now time.Time) string { return "reading the journal, for " + span(now.Sub(began)) })
+	n.wait("", func(now time.Time) string {
+		return "reading the journal, for " + span(now.Sub(began))
+	})
 	last, err := f.look(ctx)
 	told := exportWatch{n: n}
 	for err == nil && !last.State.Final() {
@@ -151,8 +153,10 @@ func (w *exportWatch) unreadable(e records.ExportSummary, err error) {
 	w.fails++
 	away, fails := w.away, w.fails
 	w.n.wait("unreadable", func(now time.Time) string {
-		return printable(fmt.Sprintf("export %s: the journal cannot be read, %s in %s, the next comes in %s; cause: %s",
-			e.ID, countOf(fails, "try"), span(now.Sub(away)), span(lookEvery), fault.Clip(strings.ReplaceAll(err.Error(), "\n", "; "))))
+		return printable(
+			fmt.Sprintf("export %s: the journal cannot be read, %s in %s, the next comes in %s; cause: %s",
+				e.ID, countOf(fails, "try"), span(now.Sub(away)), span(lookEvery),
+				fault.Clip(strings.ReplaceAll(err.Error(), "\n", "; "))))
 	})
 }
 
@@ -173,7 +177,8 @@ func exportLine(e records.ExportSummary) string {
 			line += ", " + countOf(e.Files, "file") + " so far"
 		}
 	case e.State == records.Loading:
-		line += fmt.Sprintf("loading %s, %s committed", countOf(e.Files, "file"), countOf(len(e.Committed), "resource type"))
+		line += fmt.Sprintf("loading %s, %s committed", countOf(e.Files, "file"),
+			countOf(len(e.Committed), "resource type"))
 	default:
 		line += string(e.State)
 	}
@@ -190,7 +195,8 @@ func exportWaitLine(e records.ExportSummary, now, since time.Time) string {
 	if r == nil {
 		return line
 	}
-	line += fmt.Sprintf("; %s: %s failed in %s", r.Step, countOf(r.Tries, "try"), span(max(0, now.Sub(r.Since))))
+	line += fmt.Sprintf("; %s: %s failed in %s", r.Step, countOf(r.Tries, "try"),
+		span(max(0, now.Sub(r.Since))))
 	switch next := r.Next.Sub(now); {
 	case r.Next.IsZero():
 		line += ", the next comes at the app's next tick"
@@ -199,7 +205,8 @@ func exportWaitLine(e records.ExportSummary, now, since time.Time) string {
 	case next > -time.Minute:
 		line += ", the next is under way"
 	default:
-		line += ", the next was due " + span(-next) + " ago: it is under way, or the app does not run"
+		line += ", the next was due " + span(-next) +
+			" ago: it is under way, or the app does not run"
 	}
 	return printable(line + "; cause: " + fault.Clip(r.Cause))
 }
@@ -252,7 +259,8 @@ func (f *follower) look(ctx context.Context) (records.ExportSummary, error) {
 // first finds the export to follow. It returns an empty export while only the name is known.
 func (f *follower) first(ctx context.Context) (records.ExportSummary, error) {
 	list, err := f.list(ctx, f.name, 1)
-	if parts := exportName.FindStringSubmatch(f.name); errors.Is(err, records.ErrNoPlan) && parts != nil {
+	if parts := exportName.FindStringSubmatch(f.name); errors.Is(err, records.ErrNoPlan) &&
+		parts != nil {
 		f.plan, f.id = parts[1], f.name
 		return records.ExportSummary{}, nil
 	}
@@ -278,11 +286,14 @@ func (f *follower) choose(list []records.ExportSummary) (records.ExportSummary, 
 	case len(run) == 1:
 		return run[0], nil
 	case len(run) > 1:
-		return records.ExportSummary{}, fault.Permanentf("several exports run, name one: %s", strings.Join(names, ", "))
+		return records.ExportSummary{},
+			fault.Permanentf("several exports run, name one: %s", strings.Join(names, ", "))
 	case len(list) == 1:
 		return list[0], nil
 	case len(list) > 1:
-		return records.ExportSummary{}, fault.Permanentf("no export runs: name a plan or an export, fhirsynapse exports lists them")
+		return records.ExportSummary{},
+			fault.Permanentf(
+				"no export runs: name a plan or an export, fhirsynapse exports lists them")
 	case f.name != "":
 		return records.ExportSummary{}, fault.Permanentf("plan %s has no export yet", f.name)
 	}

@@ -31,7 +31,8 @@ func (w *timed) Write(b []byte) (int, error) {
 	defer w.mu.Unlock()
 	at := time.Since(w.began)
 	w.gap, w.last = max(w.gap, at-w.last), at
-	fmt.Fprintf(&w.text, "%3d %s", int(at.Seconds()), strings.TrimPrefix(string(b), "fhirsynapse: "))
+	fmt.Fprintf(&w.text, "%3d %s", int(at.Seconds()),
+		strings.TrimPrefix(string(b), "fhirsynapse: "))
 	return len(b), nil
 }
 
@@ -66,14 +67,26 @@ func TestWatchTellsWhatAnExportWaitsFor(t *testing.T) {
 			{from: 0, state: records.Requested},
 			{from: 15, state: records.Requested, set: func(e *records.ExportSummary) {
 				e.TouchedAt = at(15)
-				e.Retry = &records.Retry{Step: "tick", Cause: "the server is busy", Tries: 2, Since: at(5)}
+				e.Retry = &records.Retry{
+					Step: "tick", Cause: "the server is busy", Tries: 2, Since: at(5),
+				}
 			}},
-			{from: 40, state: records.Exporting, set: func(e *records.ExportSummary) { e.Retry = nil }},
-			{from: 44, state: records.Exporting, set: func(e *records.ExportSummary) { e.Progress = "50%" }},
-			{from: 50, err: errors.New("read journal: connection refused"), state: records.Exporting},
+			{from: 40, state: records.Exporting, set: func(e *records.ExportSummary) {
+				e.Retry = nil
+			}},
+			{from: 44, state: records.Exporting, set: func(e *records.ExportSummary) {
+				e.Progress = "50%"
+			}},
+			{
+				from: 50, err: errors.New("read journal: connection refused"),
+				state: records.Exporting,
+			},
 			{from: 64, state: records.Loading, set: func(e *records.ExportSummary) {
 				e.Files = 9
-				e.Retry = &records.Retry{Step: "fetch nightly-000003.1 file 2", Cause: "HTTP 404", Tries: 5, Since: at(60), Next: at(70)}
+				e.Retry = &records.Retry{
+					Step: "fetch nightly-000003.1 file 2", Cause: "HTTP 404", Tries: 5,
+					Since: at(60), Next: at(70),
+				}
 			}},
 			{from: 136, state: records.Loading, set: func(e *records.ExportSummary) {
 				e.Retry, e.Committed = nil, map[string]string{"Patient": "x"}
@@ -81,7 +94,9 @@ func TestWatchTellsWhatAnExportWaitsFor(t *testing.T) {
 			{from: 144, state: records.Loaded},
 		}
 		c := commands()
-		c.Journal.(*operator).exports = func(context.Context, string, int) ([]records.ExportSummary, error) {
+		c.Journal.(*operator).exports = func(
+			context.Context, string, int,
+		) ([]records.ExportSummary, error) {
 			e, err := plays.at(began)
 			if err != nil {
 				return nil, err
@@ -90,7 +105,9 @@ func TestWatchTellsWhatAnExportWaitsFor(t *testing.T) {
 		}
 		var out strings.Builder
 		errs := &timed{began: began}
-		code := cli.Run(t.Context(), []string{"exports", "watch", "nightly"}, func(string) string { return "" }, cli.Streams{Out: &out, Err: errs, Now: time.Now}, c)
+		code := cli.Run(t.Context(), []string{"exports", "watch", "nightly"}, func(string) string {
+			return ""
+		}, cli.Streams{Out: &out, Err: errs, Now: time.Now}, c)
 		if code != 0 || out.String() != "export nightly-000003 is loaded: 9 files\n" {
 			t.Errorf("exit code %d, %q", code, out.String())
 		}
@@ -135,7 +152,9 @@ const watchedLines = `  0 export nightly-000003: the app's next tick begins it
 
 func TestWatchEndsWithTheCodeOfTheExport(t *testing.T) {
 	t.Parallel()
-	failed := summary(records.Failed, &records.Failure{Step: "poll", Cause: "HTTP 500", Whose: "the FHIR server", Text: "nightly-000003/x.txt"})
+	failed := summary(records.Failed, &records.Failure{
+		Step: "poll", Cause: "HTTP 500", Whose: "the FHIR server", Text: "nightly-000003/x.txt",
+	})
 	incomplete := summary(records.Incomplete, nil)
 	incomplete.Notice = "1 error of Encounter"
 	old := summary(records.Loaded, nil)
@@ -147,19 +166,57 @@ func TestWatchEndsWithTheCodeOfTheExport(t *testing.T) {
 		list []records.ExportSummary
 		want outcome
 	}{
-		"failed": {[]string{"nightly"}, []records.ExportSummary{failed}, outcome{code: 1, err: "fhirsynapse: export nightly-000003 has failed: poll: HTTP 500 (the FHIR server); " +
-			"the server's own words are in the quarantine container, in nightly-000003/x.txt\n"}},
-		"cancelled":          {nil, []records.ExportSummary{summary(records.Cancelled, nil)}, outcome{code: 1, err: "fhirsynapse: export nightly-000003 was cancelled\n"}},
-		"incomplete":         {[]string{"nightly"}, []records.ExportSummary{incomplete}, outcome{code: 3, err: "fhirsynapse: export nightly-000003 is incomplete: 1 error of Encounter\n"}},
-		"an old one by id":   {[]string{"nightly-000001"}, []records.ExportSummary{running, old}, outcome{out: "export nightly-000001 is loaded: 1 file\n"}},
-		"one that is not":    {[]string{"nightly-000009"}, []records.ExportSummary{running, old}, outcome{code: 1, err: "fhirsynapse: the journal has no export nightly-000009\n"}},
-		"several, none said": {nil, []records.ExportSummary{running, other}, outcome{code: 1, err: "fhirsynapse: several exports run, name one: nightly-000003, weekly-000001\n"}},
-		"two names":          {[]string{"a", "b"}, nil, outcome{code: 2, err: "fhirsynapse: \"b\" is one argument too many: name one plan or export\nfhirsynapse: see fhirsynapse exports watch --help\n"}},
+		"failed": {
+			[]string{"nightly"},
+			[]records.ExportSummary{failed},
+			outcome{
+				code: 1, err: "fhirsynapse: export nightly-000003 has failed: poll: HTTP 500 (the FHIR server); " +
+					"the server's own words are in the quarantine container, in nightly-000003/x.txt\n",
+			},
+		},
+		"cancelled": {
+			nil,
+			[]records.ExportSummary{summary(records.Cancelled, nil)},
+			outcome{code: 1, err: "fhirsynapse: export nightly-000003 was cancelled\n"},
+		},
+		"incomplete": {
+			[]string{"nightly"},
+			[]records.ExportSummary{incomplete},
+			outcome{
+				code: 3, err: "fhirsynapse: export nightly-000003 is incomplete: 1 error of Encounter\n",
+			},
+		},
+		"an old one by id": {
+			[]string{"nightly-000001"},
+			[]records.ExportSummary{running, old},
+			outcome{out: "export nightly-000001 is loaded: 1 file\n"},
+		},
+		"one that is not": {
+			[]string{"nightly-000009"},
+			[]records.ExportSummary{running, old},
+			outcome{code: 1, err: "fhirsynapse: the journal has no export nightly-000009\n"},
+		},
+		"several, none said": {
+			nil,
+			[]records.ExportSummary{running, other},
+			outcome{
+				code: 1, err: "fhirsynapse: several exports run, name one: nightly-000003, weekly-000001\n",
+			},
+		},
+		"two names": {
+			[]string{"a", "b"},
+			nil,
+			outcome{
+				code: 2, err: "fhirsynapse: \"b\" is one argument too many: name one plan or export\nfhirsynapse: see fhirsynapse exports watch --help\n",
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := commands()
-			all.Journal.(*operator).exports = func(_ context.Context, plan string, most int) ([]records.ExportSummary, error) {
+			all.Journal.(*operator).exports = func(
+				_ context.Context, plan string, most int,
+			) ([]records.ExportSummary, error) {
 				if plan != "" && plan != "nightly" {
 					return nil, fmt.Errorf("list: %w", records.ErrNoPlan)
 				}
@@ -187,18 +244,25 @@ func TestCtrlCEndsTheWatchAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := commands()
-		c.Journal.(*operator).exports = func(context.Context, string, int) ([]records.ExportSummary, error) {
+		c.Journal.(*operator).exports = func(
+			context.Context, string, int,
+		) ([]records.ExportSummary, error) {
 			return []records.ExportSummary{summary(records.Loading, nil)}, nil
 		}
-		c.Journal.(*operator).cancel = func(context.Context, string) (string, []pipeline.JobEnd, error) {
+		c.Journal.(*operator).cancel = func(
+			context.Context, string,
+		) (string, []pipeline.JobEnd, error) {
 			t.Error("the export was cancelled")
 			return "", nil, nil
 		}
 		ctx, stop := context.WithTimeout(t.Context(), 25*time.Second)
 		defer stop()
 		var errs strings.Builder
-		code := cli.Run(ctx, []string{"exports", "watch"}, func(string) string { return "" }, cli.Streams{Out: &strings.Builder{}, Err: &errs, Now: time.Now}, c)
-		if want := "fhirsynapse: the watch was broken off; export nightly-000003 goes on\n"; code != 1 || !strings.HasSuffix(errs.String(), want) {
+		code := cli.Run(ctx, []string{"exports", "watch"}, func(string) string {
+			return ""
+		}, cli.Streams{Out: &strings.Builder{}, Err: &errs, Now: time.Now}, c)
+		if want := "fhirsynapse: the watch was broken off; export nightly-000003 goes on\n"; code !=
+			1 || !strings.HasSuffix(errs.String(), want) {
 			t.Errorf("exit code %d:\n%s", code, errs.String())
 		}
 	})

@@ -116,36 +116,53 @@ func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comma
 			return errors.Join(err, accounted(report), incompleteLoad(report.LeftOut))
 		},
 	}
-	cmd.Flags().StringVar(&f.to, "to", "", "the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that has it")
-	cmd.Flags().StringVar(&r.Schema, "schema", "", "the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
-	cmd.Flags().StringVar(&r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
-	cmd.Flags().StringVar(&f.transform, "transform", "native", "who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
-	cmd.Flags().StringVar(&r.Compression, "compression", "", "of Parquet files: snappy (the default), zstd or none")
-	cmd.Flags().StringVar(&r.Views, "views", "", "a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
-	cmd.Flags().StringVar(&f.base, "base", "", "the base `URL` of the server that the files come from: absolute references have a key only at it")
-	cmd.Flags().StringVar(&f.urns, "urn-references", "", "`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
-	cmd.Flags().StringVar(&f.lineLimit, "line-limit", "", "the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
-	cmd.Flags().Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which nothing is loaded")
-	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil, "make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
+	cmd.Flags().StringVar(&f.to, "to", "",
+		"the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that has it")
+	cmd.Flags().StringVar(&r.Schema, "schema", "",
+		"the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
+	cmd.Flags().StringVar(&r.Staging, "staging", "",
+		"the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
+	cmd.Flags().StringVar(&f.transform, "transform", "native",
+		"who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
+	cmd.Flags().StringVar(&r.Compression, "compression", "",
+		"of Parquet files: snappy (the default), zstd or none")
+	cmd.Flags().StringVar(&r.Views, "views", "",
+		"a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
+	cmd.Flags().StringVar(&f.base, "base", "",
+		"the base `URL` of the server that the files come from: absolute references have a key only at it")
+	cmd.Flags().StringVar(&f.urns, "urn-references", "",
+		"`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
+	cmd.Flags().StringVar(&f.lineLimit, "line-limit", "",
+		"the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
+	cmd.Flags().Float64Var(&f.maxBad, "max-bad", 5,
+		"the share of bad lines of a resource type, in per cent, above which nothing is loaded")
+	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil,
+		"make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
 	cmd.Flags().Lookup("rebuild").NoOptDefVal = allTypes
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
 
 // complete checks the flags and adds them to the request.
-func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *batch.LoadRequest) error {
+func (f loadFlags) complete(
+	cmd *cobra.Command, getenv func(string) string, r *batch.LoadRequest,
+) error {
 	var err error
 	if r.Scheme, r.Rest, err = warehouseOf(f.to, getenv); err != nil {
 		return usagef(cmd, "%w", err)
 	}
 	switch reads := slices.Contains(readers, r.Scheme); {
 	case reads && r.Staging == "":
-		return usagef(cmd, "--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
+		return usagef(cmd,
+			"--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
 	case !reads && r.Staging != "":
-		return usagef(cmd, "--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
+		return usagef(cmd, "--staging has a meaning with --to %s only: leave it out",
+			strings.Join(readers, " and "))
 	}
-	if r.EngineTransforms = f.transform == "tsql"; r.EngineTransforms && !slices.Contains(shredders, r.Scheme) || !r.EngineTransforms && f.transform != "native" {
-		return usagef(cmd, "--transform must be native, or tsql with --to %s", strings.Join(shredders, ", "))
+	if r.EngineTransforms = f.transform == "tsql"; r.EngineTransforms &&
+		!slices.Contains(shredders, r.Scheme) || !r.EngineTransforms && f.transform != "native" {
+		return usagef(cmd, "--transform must be native, or tsql with --to %s",
+			strings.Join(shredders, ", "))
 	}
 	var referencesErr error
 	if r.References, referencesErr = config.ParseReferences(f.base, f.urns); referencesErr != nil {
@@ -163,8 +180,10 @@ func (f loadFlags) complete(cmd *cobra.Command, getenv func(string) string, r *b
 			return usagef(cmd, "--line-limit: %w", err)
 		}
 	}
-	if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild && slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
-		return usagef(cmd, "--rebuild has a meaning with a database only: files are made anew by each load")
+	if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild &&
+		slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
+		return usagef(cmd,
+			"--rebuild has a meaning with a database only: files are made anew by each load")
 	}
 	if slices.Equal(r.RebuildTypes, []string{allTypes}) {
 		r.RebuildTypes = nil
@@ -207,7 +226,8 @@ func incompleteLoad(left []batch.LeftOut) error {
 	if n == 0 {
 		return nil
 	}
-	return Incompletef("%d of the files have resources and were left out: see above, and load them too", n)
+	return Incompletef(
+		"%d of the files have resources and were left out: see above, and load them too", n)
 }
 
 // accounted checks the sums of a report.
@@ -226,7 +246,10 @@ func loadTable(w io.Writer, r batch.LoadReport) error {
 	style.Format.Header = text.FormatDefault
 	style.Format.Footer = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(table.Row{"type", "files", "lines", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
+	t.AppendHeader(table.Row{
+		"type", "files", "lines", "applied", "superseded", "filtered", "quarantined", "blank",
+		"deleted",
+	})
 	var sum pipeline.TypeReport
 	resources := map[string]int64{}
 	for _, x := range r.Types {
@@ -253,8 +276,10 @@ func loadTable(w io.Writer, r batch.LoadReport) error {
 			tables++
 		}
 	}
-	fmt.Fprintf(&b, "loaded %d resources, %d rows in %d tables, %d quarantined, %d values did not fit, %.1f seconds, %.1f MB/s unpacked\n",
-		sum.Applied-sum.Deleted, rows, tables, sum.Quarantined, r.Misfits(), r.Seconds, perSecond(r.Bytes, r.Seconds))
+	fmt.Fprintf(&b,
+		"loaded %d resources, %d rows in %d tables, %d quarantined, %d values did not fit, %.1f seconds, %.1f MB/s unpacked\n",
+		sum.Applied-sum.Deleted, rows, tables, sum.Quarantined, r.Misfits(), r.Seconds,
+		perSecond(r.Bytes, r.Seconds))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
@@ -266,7 +291,8 @@ func withoutViews(types []pipeline.TypeReport) string {
 	var b strings.Builder
 	for _, t := range types {
 		if t.NoView {
-			fmt.Fprintf(&b, "%s: %d resources, no view: give one with --views\n", t.Type, t.Applied+t.Superseded)
+			fmt.Fprintf(&b, "%s: %d resources, no view: give one with --views\n", t.Type,
+				t.Applied+t.Superseded)
 		}
 	}
 	return b.String()
@@ -281,5 +307,8 @@ func foreignRemedy(r batch.LoadReport) string {
 }
 
 func loadRow(x pipeline.TypeReport) table.Row {
-	return table.Row{x.Type, x.Files, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
+	return table.Row{
+		x.Type, x.Files, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank,
+		x.Deleted,
+	}
 }

@@ -92,12 +92,15 @@ func (p *progress) line() string {
 		return fmt.Sprintf("looking at the files, %s", p.elapsed())
 	}
 	if p.read >= p.total {
-		return fmt.Sprintf("all %.1f MB are read, the tables are being committed, %s, %s", megabytes(p.total), p.elapsed(), badLines(p.bad))
+		return fmt.Sprintf("all %.1f MB are read, the tables are being committed, %s, %s",
+			megabytes(p.total), p.elapsed(), badLines(p.bad))
 	}
 	seconds := p.now().Sub(p.started).Seconds()
 	left := "unknown time"
 	if p.read > 0 && p.total > 0 {
-		left = time.Duration(seconds * float64(p.total-p.read) / float64(p.read) * float64(time.Second)).Round(time.Second).String()
+		left = time.Duration(
+			seconds * float64(p.total-p.read) / float64(p.read) * float64(time.Second)).Round(
+			time.Second).String()
 	}
 	return fmt.Sprintf("%.1f of %.1f MB unpacked, %.1f MB/s, %s left, %s",
 		megabytes(p.read), megabytes(p.total), perSecond(p.read, seconds), left, badLines(p.bad))
@@ -130,8 +133,10 @@ func (p *progress) Total(bytes int64) {
 	}
 	if p.draws {
 		// The bar shows the bytes done, the total, MB/s, the elapsed time and the time left.
-		p.bar = progressbar.NewOptions64(bytes, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
-			progressbar.OptionShowTotalBytes(true), progressbar.OptionSetDescription(p.describe()), progressbar.OptionFullWidth(),
+		p.bar = progressbar.NewOptions64(bytes, progressbar.OptionSetWriter(p.w),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowTotalBytes(true), progressbar.OptionSetDescription(p.describe()),
+			progressbar.OptionFullWidth(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	}
 }

@@ -84,7 +84,9 @@ func TestALogGetsALineNowAndThen(t *testing.T) {
 func TestAPersonGetsABar(t *testing.T) {
 	t.Parallel()
 	out := &screen{}
-	p := newProgress(Streams{Err: out, ErrIsTerminal: true, Now: func() time.Time { return time.Time{} }})
+	p := newProgress(Streams{Err: out, ErrIsTerminal: true, Now: func() time.Time {
+		return time.Time{}
+	}})
 	p.Add(1) // before there is a bar
 	p.Total(100e6)
 	p.Bad(2)

@@ -61,11 +61,14 @@ func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 			})
 		},
 	}
-	cmd.Flags().StringVar(&db, "db", "", "the DuckDB `FILE`, or env:NAME or file:PATH that has its name")
+	cmd.Flags().StringVar(&db, "db", "",
+		"the DuckDB `FILE`, or env:NAME or file:PATH that has its name")
 	cmd.Flags().BoolVar(&asTable, "table", false, "print a table for people (the default)")
-	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV, or the bare value where there is only one")
+	cmd.Flags().BoolVar(&asCSV, "csv", false,
+		"print CSV, or the bare value where there is only one")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of objects")
-	cmd.Flags().BoolVar(&header, "header", false, "begin --csv with the names, even for a single value")
+	cmd.Flags().BoolVar(&header, "header", false,
+		"begin --csv with the names, even for a single value")
 	cmd.Flags().BoolVar(&noHeader, "no-header", false, "leave out the header of --csv")
 	exclusive(cmd, "table", "csv", "json")
 	return cmd
@@ -93,7 +96,9 @@ const writerWait = 5 * time.Second
 
 // query runs one statement on a DuckDB file, which it opens read-only, and passes the result to
 // show. A file of another kind fails at once.
-func (c Commands) query(ctx context.Context, db, statement string, show func(query.Result) error) (err error) {
+func (c Commands) query(
+	ctx context.Context, db, statement string, show func(query.Result) error,
+) (err error) {
 	if c.stubs.query != nil {
 		return c.stubs.query(ctx, db, statement, show)
 	}

@@ -28,7 +28,9 @@ const (
 	StatementAll    Statement = "all"
 )
 
-var statementParts = []Statement{StatementBody, StatementStage, StatementView, StatementCommit, StatementAll}
+var statementParts = []Statement{
+	StatementBody, StatementStage, StatementView, StatementCommit, StatementAll,
+}
 
 func engineNames() string {
 	var names []string
@@ -55,7 +57,9 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 				return usagef(cmd, "%w", err)
 			}
 			if !slices.Contains(statementParts, Statement(statement)) {
-				return usagef(cmd, "there is no statement %q: it is one of body, stage, view, commit, all", statement)
+				return usagef(cmd,
+					"there is no statement %q: it is one of body, stage, view, commit, all",
+					statement)
 			}
 			v, err := viewOf(args[0])
 			if err != nil {
@@ -71,8 +75,10 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 	}
 	cmd.AddCommand(sqlSetupCommand(getenv, s, c))
 	cmd.Flags().StringVar(&engine, "engine", string(tsql.SQLServer), "the `ENGINE`: "+engineNames())
-	cmd.Flags().StringVar(&statement, "statement", string(StatementBody), "the `PART`: body, stage, view, commit or all")
-	cmd.Flags().StringVar(&from, "from", "dbo.documents", "the `TABLE` or view with the documents, in its column doc")
+	cmd.Flags().StringVar(&statement, "statement", string(StatementBody),
+		"the `PART`: body, stage, view, commit or all")
+	cmd.Flags().StringVar(&from, "from", "dbo.documents",
+		"the `TABLE` or view with the documents, in its column doc")
 	return cmd
 }
 

@@ -38,25 +38,34 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 				return checkSetup(cmd, getenv, s, c, f)
 			}
 			if f.to != "" {
-				return usagef(cmd, "--to has a meaning with --check only: pipe the script to sqlcmd, or add --check")
+				return usagef(cmd,
+					"--to has a meaning with --check only: pipe the script to sqlcmd, or add --check")
 			}
 			return printSetup(cmd, s, f)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.engine, "engine", "", "the `ENGINE`: "+engineNames())
-	flags.StringVar(&f.Principal, "principal", "", "the `NAME` of the function app's identity in Entra ID")
+	flags.StringVar(&f.Principal, "principal", "",
+		"the `NAME` of the function app's identity in Entra ID")
 	flags.StringVar(&f.Schema, "schema", setup.DefaultSchema, "the `SCHEMA` of the plan")
-	flags.StringVar(&f.Database, "database", setup.DefaultDatabase, "the `NAME` of the database, pool or warehouse")
-	flags.StringArrayVar(&f.Readers, "reader", nil, "a user or group, by its `NAME` in Entra ID, that may read the tables; can be repeated")
-	flags.StringVar(&f.part, "part", "", "one `PART` of the script: master or database, by where it is run (default: both)")
-	flags.StringVar(&f.ClientID, "client-id", "", "sqlserver: make the user from this `GUID`, the client id of the identity, without a look-up in Entra ID")
+	flags.StringVar(&f.Database, "database", setup.DefaultDatabase,
+		"the `NAME` of the database, pool or warehouse")
+	flags.StringArrayVar(&f.Readers, "reader", nil,
+		"a user or group, by its `NAME` in Entra ID, that may read the tables; can be repeated")
+	flags.StringVar(&f.part, "part", "",
+		"one `PART` of the script: master or database, by where it is run (default: both)")
+	flags.StringVar(&f.ClientID, "client-id", "",
+		"sqlserver: make the user from this `GUID`, the client id of the identity, without a look-up in Entra ID")
 	flags.BoolVar(&f.Login, "login", false, "sqlserver: make users for SQL logins of these names")
 	flags.BoolVar(&f.Rebuild, "rebuild", false, "sqlserver: grant what load --rebuild needs, too")
-	flags.StringVar(&f.Published, "published", "", "synapse-serverless: the container of the published lines, as the `URL` https://ACCOUNT.dfs.core.windows.net/CONTAINER")
-	flags.BoolVar(&f.Snapshots, "snapshots", false, "synapse-serverless: grant what the parameter snapshot needs, too")
+	flags.StringVar(&f.Published, "published", "",
+		"synapse-serverless: the container of the published lines, as the `URL` https://ACCOUNT.dfs.core.windows.net/CONTAINER")
+	flags.BoolVar(&f.Snapshots, "snapshots", false,
+		"synapse-serverless: grant what the parameter snapshot needs, too")
 	flags.BoolVar(&f.check, "check", false, "print what the database of --to lacks")
-	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE` to check, as in the setting Warehouse, or env:NAME or file:PATH that has it")
+	flags.StringVar(&f.to, "to", "",
+		"the `WAREHOUSE` to check, as in the setting Warehouse, or env:NAME or file:PATH that has it")
 	return cmd
 }
 
@@ -87,9 +96,12 @@ func printSetup(cmd *cobra.Command, s Streams, f setupFlags) error {
 }
 
 // checkSetup prints the parts of the set-up that a database lacks.
-func checkSetup(cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, f setupFlags) error {
+func checkSetup(
+	cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, f setupFlags,
+) error {
 	if f.to == "" {
-		return usagef(cmd, "--to is missing: name the warehouse to check, as in the setting Warehouse")
+		return usagef(cmd,
+			"--to is missing: name the warehouse to check, as in the setting Warehouse")
 	}
 	if f.part != "" {
 		return usagef(cmd, "--part has a meaning without --check only: leave it out")
@@ -102,7 +114,8 @@ func checkSetup(cmd *cobra.Command, getenv func(string) string, s Streams, c Com
 		return usagef(cmd, "--to: only a warehouse that speaks T-SQL has a set-up: %w", err)
 	}
 	if f.engine != "" && f.engine != scheme {
-		return usagef(cmd, "--engine is %s, but --to names a warehouse of %s: leave --engine out", f.engine, scheme)
+		return usagef(cmd, "--engine is %s, but --to names a warehouse of %s: leave --engine out",
+			f.engine, scheme)
 	}
 	result, err := c.checkSetup(cmd.Context(), f.Setup, rest)
 	var wrong setup.FaultError
@@ -116,7 +129,8 @@ func checkSetup(cmd *cobra.Command, getenv func(string) string, s Streams, c Com
 		fmt.Fprintf(s.Out, "missing: %s\n", what)
 	}
 	if n := len(result.Missing); n > 0 {
-		return Incompletef("%d of %d are missing in %s; an administrator adds them: %s%s", n, result.Of, result.Server, result.Command, result.Note)
+		return Incompletef("%d of %d are missing in %s; an administrator adds them: %s%s", n,
+			result.Of, result.Server, result.Command, result.Note)
 	}
 	fmt.Fprintf(s.Out, "complete: all %d are there\n", result.Of)
 	return nil

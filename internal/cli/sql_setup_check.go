@@ -12,7 +12,9 @@ import (
 
 // checkSetup signs in to a warehouse and looks for the objects of its set-up. The connection string
 // has the name of the database and, for the serverless pool, the parameter for snapshots.
-func (c Commands) checkSetup(ctx context.Context, s setup.Setup, rest string) (result setup.Result, failed error) {
+func (c Commands) checkSetup(
+	ctx context.Context, s setup.Setup, rest string,
+) (result setup.Result, failed error) {
 	if c.stubs.checkSetup != nil {
 		return c.stubs.checkSetup(ctx, s, rest)
 	}

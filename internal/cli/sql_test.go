@@ -14,8 +14,10 @@ import (
 
 func TestSQLPrintsTheBodyOfAView(t *testing.T) {
 	t.Parallel()
-	got := run(t, commands(), nil, "sql", "patient_name", "--engine", "fabric", "--from", "lake.Patient")
-	if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "SELECT\n  ") || !strings.Contains(got.out, "FROM [lake].[Patient] AS d\n") {
+	got := run(t, commands(), nil, "sql", "patient_name", "--engine", "fabric", "--from",
+		"lake.Patient")
+	if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "SELECT\n  ") ||
+		!strings.Contains(got.out, "FROM [lake].[Patient] AS d\n") {
 		t.Errorf("got %+v", got)
 	}
 	file := filepath.Join(t.TempDir(), "v.json")
@@ -28,7 +30,8 @@ func TestSQLPrintsTheBodyOfAView(t *testing.T) {
 		"synapse-dedicated":  "CREATE VIEW [dbo].[v] AS\nSELECT j1.[id] AS [id]\n",
 		"synapse-serverless": "CREATE OR ALTER VIEW [dbo].[v] AS\nSELECT j1.[id] COLLATE Latin1_General_100_BIN2 AS [id]\n",
 	} {
-		if got := run(t, commands(), nil, "sql", file, "--engine", engine, "--statement", "view"); !strings.HasPrefix(got.out, want) {
+		if got := run(t, commands(), nil, "sql", file, "--engine", engine, "--statement",
+			"view"); !strings.HasPrefix(got.out, want) {
 			t.Errorf("%s: %+v", engine, got)
 		}
 	}
@@ -46,16 +49,43 @@ func TestSQLRefusesWithTheReason(t *testing.T) {
 		code int
 		want string
 	}{
-		"not to be said":    {[]string{"sql", file}, 1, "select[0].column[0].path:1:8: sqlserver cannot say this: the function matches()"},
-		"no engine":         {[]string{"sql", file, "--engine", "oracle"}, 2, `there is no T-SQL engine "oracle"`},
-		"no statement":      {[]string{"sql", file, "--statement", "x"}, 2, `there is no statement "x"`},
-		"no view":           {[]string{"sql"}, 2, "the view is missing"},
-		"no such view":      {[]string{"sql", "patients"}, 1, "there is no such file and no bundled view"},
-		"no table":          {[]string{"sql", "patient", "--from", "a..b"}, 1, "--from: \"a..b\" is no name of a table"},
-		"nothing to stage":  {[]string{"sql", "patient", "--engine", "synapse-serverless", "--statement", "stage"}, 1, "synapse-serverless loads nothing, so that there is no stage"},
-		"engine misspelled": {[]string{"conformance", ".", "--engine", "x"}, 2, `there is no T-SQL engine "x"`},
+		"not to be said": {
+			[]string{"sql", file},
+			1,
+			"select[0].column[0].path:1:8: sqlserver cannot say this: the function matches()",
+		},
+		"no engine": {
+			[]string{"sql", file, "--engine", "oracle"},
+			2,
+			`there is no T-SQL engine "oracle"`,
+		},
+		"no statement": {
+			[]string{"sql", file, "--statement", "x"},
+			2,
+			`there is no statement "x"`,
+		},
+		"no view": {[]string{"sql"}, 2, "the view is missing"},
+		"no such view": {
+			[]string{"sql", "patients"},
+			1,
+			"there is no such file and no bundled view",
+		},
+		"no table": {
+			[]string{"sql", "patient", "--from", "a..b"},
+			1,
+			"--from: \"a..b\" is no name of a table",
+		},
+		"nothing to stage": {[]string{
+			"sql", "patient", "--engine", "synapse-serverless", "--statement", "stage",
+		}, 1, "synapse-serverless loads nothing, so that there is no stage"},
+		"engine misspelled": {
+			[]string{"conformance", ".", "--engine", "x"},
+			2,
+			`there is no T-SQL engine "x"`,
+		},
 	} {
-		if got := run(t, commands(), nil, c.args...); got.code != c.code || got.out != "" || !strings.Contains(got.err, c.want) {
+		if got := run(t, commands(), nil, c.args...); got.code != c.code || got.out != "" ||
+			!strings.Contains(got.err, c.want) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -69,7 +99,9 @@ func (s *server) Close() error {
 	return nil
 }
 
-func (s *server) Rows(_ context.Context, _ []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
+func (s *server) Rows(
+	_ context.Context, _ []json.RawMessage, body func(string) (string, error),
+) ([][][]byte, error) {
 	if _, err := body("[docs]"); err != nil {
 		return nil, err
 	}
@@ -95,18 +127,24 @@ func TestConformanceOfBodies(t *testing.T) {
 		}
 		return s, nil
 	})
-	got := run(t, c, nil, "conformance", dir, "--engine", "fabric", "--dsn", "sqlserver://x", "--list")
-	if got.code != 1 || !s.closed || !strings.HasPrefix(got.out, "one.json 2/4\n  passes: passed\n  fails: the rows differ\n") ||
-		!strings.Contains(got.out, "  cannot: refused: view.json: select[0].column[0].path:1:4: fabric cannot say this: the function matches()") ||
+	got := run(t, c, nil, "conformance", dir, "--engine", "fabric", "--dsn", "sqlserver://x",
+		"--list")
+	if got.code != 1 || !s.closed ||
+		!strings.HasPrefix(got.out, "one.json 2/4\n  passes: passed\n  fails: the rows differ\n") ||
+		!strings.Contains(got.out,
+			"  cannot: refused: view.json: select[0].column[0].path:1:4: fabric cannot say this: the function matches()") ||
 		!strings.HasSuffix(got.out, "  faulty: passed\n2 passed, 1 failed, 1 refused\n") {
 		t.Errorf("got %+v", got)
 	}
 	got = run(t, c, nil, "conformance", dir, "--engine", "fabric", "--list")
-	if got.code != 0 || !strings.Contains(got.out, "  passes: expressible\n") || !strings.Contains(got.out, "  faulty: no view\n") ||
-		!strings.HasSuffix(got.out, "2 expressible, 1 no view, as expected, 1 refused, 0 failed; nothing was run: --dsn runs them\n") {
+	if got.code != 0 || !strings.Contains(got.out, "  passes: expressible\n") ||
+		!strings.Contains(got.out, "  faulty: no view\n") ||
+		!strings.HasSuffix(got.out,
+			"2 expressible, 1 no view, as expected, 1 refused, 0 failed; nothing was run: --dsn runs them\n") {
 		t.Errorf("got %+v", got)
 	}
-	if got := run(t, c, nil, "conformance", dir, "--dsn", "sqlserver://y"); got.code != 1 || !strings.Contains(got.err, "conformance on a server: no such server") {
+	if got := run(t, c, nil, "conformance", dir, "--dsn", "sqlserver://y"); got.code != 1 ||
+		!strings.Contains(got.err, "conformance on a server: no such server") {
 		t.Errorf("got %+v", got)
 	}
 }

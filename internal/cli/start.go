@@ -100,43 +100,72 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.BoolVar(&f.once, "once", false, "one export, now, without a configuration file")
 	flags.StringVar(&f.r.Source, "source", "", "the FHIR base `URL`")
-	flags.StringVar(&f.r.Dialect, "dialect", config.DialectBulk, "how the server exports: bulk, by the Bulk Data guide, or azure")
-	flags.StringVar(&f.secrets.storage, "storage", "", "with --dialect azure the account that the server writes to: its blob endpoint's `URL`, or env:NAME or file:PATH")
-	flags.StringVar(&f.r.Container, "container", "fhir-landing", "with --dialect azure the `CONTAINER` to export into")
-	flags.StringVar(&f.to, "to", "", "the `WAREHOUSE` as of the command load, for example duckdb:FILE, or env:NAME or file:PATH that has it")
-	flags.StringVar(&f.r.Schema, "schema", "", "the schema of the tables: main in DuckDB, dbo in the others where it is not given")
-	flags.StringVar(&f.r.Staging, "staging", "", "the container that synapse-dedicated and fabric read from, as `URL`: see fhirsynapse load --help")
-	flags.StringVar(&f.r.Keep, "keep", "", "a new `FOLDER` in which the NDJSON files of the export stay; without it they are removed")
-	flags.StringVar(&f.r.Views, "views", "", "a `FOLDER` of ViewDefinitions to use beside the bundled ones")
+	flags.StringVar(&f.r.Dialect, "dialect", config.DialectBulk,
+		"how the server exports: bulk, by the Bulk Data guide, or azure")
+	flags.StringVar(&f.secrets.storage, "storage", "",
+		"with --dialect azure the account that the server writes to: its blob endpoint's `URL`, or env:NAME or file:PATH")
+	flags.StringVar(&f.r.Container, "container", "fhir-landing",
+		"with --dialect azure the `CONTAINER` to export into")
+	flags.StringVar(&f.to, "to", "",
+		"the `WAREHOUSE` as of the command load, for example duckdb:FILE, or env:NAME or file:PATH that has it")
+	flags.StringVar(&f.r.Schema, "schema", "",
+		"the schema of the tables: main in DuckDB, dbo in the others where it is not given")
+	flags.StringVar(&f.r.Staging, "staging", "",
+		"the container that synapse-dedicated and fabric read from, as `URL`: see fhirsynapse load --help")
+	flags.StringVar(&f.r.Keep, "keep", "",
+		"a new `FOLDER` in which the NDJSON files of the export stay; without it they are removed")
+	flags.StringVar(&f.r.Views, "views", "",
+		"a `FOLDER` of ViewDefinitions to use beside the bundled ones")
 	flags.StringVar(&f.r.Level, "level", pipeline.LevelSystem, "system, patient or group")
 	flags.StringVar(&f.r.Group, "group", "", "the `ID` of a Group, with --level group")
-	flags.StringSliceVar(&f.r.Types, "types", nil, "resource `TYPES`, by commas; without it all that the server gives")
-	flags.StringArrayVar(&f.r.TypeFilters, "type-filter", nil, "a `SEARCH` such as Observation?code=1234; may be repeated")
-	flags.StringArrayVar(&f.r.Patients, "patient", nil, "the `ID` of a Patient, below --level system; may be repeated")
-	flags.StringVar(&f.since, "since", "", "only what changed since this `INSTANT`, for example 2026-01-31T00:00:00Z")
-	flags.StringVar(&f.until, "until", "", "only what changed until this `INSTANT`, at servers of guide version 3")
+	flags.StringSliceVar(&f.r.Types, "types", nil,
+		"resource `TYPES`, by commas; without it all that the server gives")
+	flags.StringArrayVar(&f.r.TypeFilters, "type-filter", nil,
+		"a `SEARCH` such as Observation?code=1234; may be repeated")
+	flags.StringArrayVar(&f.r.Patients, "patient", nil,
+		"the `ID` of a Patient, below --level system; may be repeated")
+	flags.StringVar(&f.since, "since", "",
+		"only what changed since this `INSTANT`, for example 2026-01-31T00:00:00Z")
+	flags.StringVar(&f.until, "until", "",
+		"only what changed until this `INSTANT`, at servers of guide version 3")
 	flags.StringVar(&f.kind, "auth", string(config.AuthNone), "the `KIND` of sign-in, see above")
-	flags.StringVar(&f.r.Auth.ClientID, "client-id", "", "the client `ID` under which the server knows us")
+	flags.StringVar(&f.r.Auth.ClientID, "client-id", "",
+		"the client `ID` under which the server knows us")
 	flags.StringVar(&f.secrets.secret, "secret", "", "the client secret, as env:NAME or file:PATH")
-	flags.StringVar(&f.secrets.key, "key", "", "the private key, PEM or JWK, as env:NAME or file:PATH")
+	flags.StringVar(&f.secrets.key, "key", "",
+		"the private key, PEM or JWK, as env:NAME or file:PATH")
 	flags.StringVar(&f.secrets.token, "token", "", "the bearer token, as env:NAME or file:PATH")
-	flags.StringVar(&f.r.Auth.KeyID, "key-id", "", "the kid of the key at the server, where the key does not say it")
-	flags.StringVar(&f.r.Auth.TokenURL, "token-url", "", "the token endpoint's `URL`; without it .well-known/smart-configuration is asked")
-	flags.StringVar(&f.r.Auth.Scope, "scope", "", "the scope to ask for; without it system/*.rs or system/*.read, or the audience's own")
+	flags.StringVar(&f.r.Auth.KeyID, "key-id", "",
+		"the kid of the key at the server, where the key does not say it")
+	flags.StringVar(&f.r.Auth.TokenURL, "token-url", "",
+		"the token endpoint's `URL`; without it .well-known/smart-configuration is asked")
+	flags.StringVar(&f.r.Auth.Scope, "scope", "",
+		"the scope to ask for; without it system/*.rs or system/*.read, or the audience's own")
 	flags.StringVar(&f.r.Auth.TenantID, "tenant-id", "", "the `ID` of the Entra tenant")
-	flags.StringVar(&f.r.Auth.Audience, "audience", "", "the `URI` that an Entra token is for; without it the server of --source")
-	flags.StringVar(&f.r.Method, "method", "", "GET or POST for the kick-off; without it the client finds out")
-	flags.BoolVar(&f.r.Lenient, "lenient", false, "ask the server to pass over parameters that it does not know (Prefer: handling=lenient)")
-	flags.StringVar(&f.r.FileToken, "file-token", "", "always or never send our token for files; without it as the manifest says")
-	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false, "download files from private addresses too")
-	flags.StringArrayVar(&f.r.StatusHosts, "status-host", nil, "a `HOST` besides the server's own at which it may have us ask for the status of the export; may be repeated")
+	flags.StringVar(&f.r.Auth.Audience, "audience", "",
+		"the `URI` that an Entra token is for; without it the server of --source")
+	flags.StringVar(&f.r.Method, "method", "",
+		"GET or POST for the kick-off; without it the client finds out")
+	flags.BoolVar(&f.r.Lenient, "lenient", false,
+		"ask the server to pass over parameters that it does not know (Prefer: handling=lenient)")
+	flags.StringVar(&f.r.FileToken, "file-token", "",
+		"always or never send our token for files; without it as the manifest says")
+	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false,
+		"download files from private addresses too")
+	flags.StringArrayVar(&f.r.StatusHosts, "status-host", nil,
+		"a `HOST` besides the server's own at which it may have us ask for the status of the export; may be repeated")
 	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
-	flags.StringVar(&f.base, "base", "", "the base `URL` at which absolute references have a key; without it that of --source")
-	flags.StringVar(&f.urns, "urn-references", "", "`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
-	flags.Float64Var(&f.maxBad, "max-bad", 5, "the share of bad lines of a resource type, in per cent, above which the export fails")
-	flags.BoolVar(&f.r.AllowErrors, "allow-errors", false, "accept that the server could not export everything: the export counts as complete")
+	flags.StringVar(&f.base, "base", "",
+		"the base `URL` at which absolute references have a key; without it that of --source")
+	flags.StringVar(&f.urns, "urn-references", "",
+		"`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
+	flags.Float64Var(&f.maxBad, "max-bad", 5,
+		"the share of bad lines of a resource type, in per cent, above which the export fails")
+	flags.BoolVar(&f.r.AllowErrors, "allow-errors", false,
+		"accept that the server could not export everything: the export counts as complete")
 	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "how long the whole export may take")
-	flags.BoolVar(&f.words, "show-server-text", false, "print what the server wrote about a failure into a log, too: it may hold health data")
+	flags.BoolVar(&f.words, "show-server-text", false,
+		"print what the server wrote about a failure into a log, too: it may hold health data")
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 }
 
@@ -161,7 +190,9 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 		wrong("%w", target)
 	}
 	switch {
-	case !slices.Contains([]string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}, r.Level):
+	case !slices.Contains([]string{
+		pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup,
+	}, r.Level):
 		wrong("--level %q is unknown: use system, patient or group", r.Level)
 	case r.Level == pipeline.LevelGroup && r.Group == "":
 		wrong("--group is missing: level group needs the id of a Group")
@@ -180,7 +211,8 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 	case reads && r.Staging == "":
 		wrong("--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
 	case !reads && r.Staging != "":
-		wrong("--staging has a meaning with --to %s only: leave it out", strings.Join(readers, " and "))
+		wrong("--staging has a meaning with --to %s only: leave it out",
+			strings.Join(readers, " and "))
 	}
 	if r.Keep != "" && r.Dialect == config.DialectAzure {
 		wrong("--keep has a meaning with --dialect bulk only: the files stay in the container of --storage")
@@ -238,7 +270,11 @@ func (f *startFlags) dialect(r *batch.StartRequest) (errs []error) {
 	for _, flag := range []struct {
 		name  string
 		given bool
-	}{{"patient", len(r.Patients) > 0}, {"method", r.Method != ""}, {"file-token", r.FileToken != ""}} {
+	}{
+		{"patient", len(r.Patients) > 0},
+		{"method", r.Method != ""},
+		{"file-token", r.FileToken != ""},
+	} {
 		if flag.given {
 			wrong("--%s has a meaning with --dialect bulk only", flag.name)
 		}
@@ -257,7 +293,8 @@ func (f *startFlags) instant(name, value string, errs *[]error) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, value)
 	if err != nil {
-		*errs = append(*errs, fmt.Errorf("--%s %q is no instant with a time zone: write for example 2026-01-31T00:00:00Z", name, value))
+		*errs = append(*errs,
+			fmt.Errorf("--%s %q is no instant with a time zone: write for example 2026-01-31T00:00:00Z", name, value))
 	}
 	return t.UTC()
 }
@@ -266,13 +303,16 @@ func (f *startFlags) instant(name, value string, errs *[]error) time.Time {
 // the flags refer to.
 func (f *startFlags) auth(a *config.Auth) (errs []error) {
 	forms := config.AuthForms()
-	i := slices.IndexFunc(forms, func(form config.AuthForm) bool { return string(form.Kind) == f.kind })
+	i := slices.IndexFunc(forms, func(form config.AuthForm) bool {
+		return string(form.Kind) == f.kind
+	})
 	if i < 0 {
 		var kinds []string
 		for _, form := range forms {
 			kinds = append(kinds, string(form.Kind))
 		}
-		return []error{fmt.Errorf("--auth %q is unknown: use %s", f.kind, strings.Join(kinds, ", "))}
+		return []error{fmt.Errorf("--auth %q is unknown: use %s", f.kind,
+			strings.Join(kinds, ", "))}
 	}
 	form := forms[i]
 	a.Kind = form.Kind
@@ -303,9 +343,11 @@ func (f *startFlags) auth(a *config.Auth) (errs []error) {
 		}
 	}
 	if a.Audience != "" && a.Scope != "" {
-		errs = append(errs, errors.New("--audience and --scope: the scope is the audience with /.default; give one"))
+		errs = append(errs,
+			errors.New("--audience and --scope: the scope is the audience with /.default; give one"))
 	}
-	if base, err := url.Parse(f.r.Source); a.Audience == "" && err == nil && slices.Contains(form.Optional, "audience") {
+	if base, err := url.Parse(f.r.Source); a.Audience == "" && err == nil &&
+		slices.Contains(form.Optional, "audience") {
 		a.Audience = base.Scheme + "://" + base.Host
 	}
 	return errs
@@ -319,7 +361,8 @@ func (f *startFlags) reveal(name, reference string) (config.Secret, error) {
 	case err != nil:
 		return config.Secret{}, fmt.Errorf("--%s: %w", name, err)
 	case !is:
-		return config.Secret{}, fmt.Errorf("--%s must be env:NAME or file:PATH: what stands on a command line is no secret", name)
+		return config.Secret{},
+			fmt.Errorf("--%s must be env:NAME or file:PATH: what stands on a command line is no secret", name)
 	}
 	return config.NewSecret(value), nil
 }

@@ -58,8 +58,13 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 	style.Format.Header = text.FormatDefault
 	style.Format.Footer = text.FormatDefault
 	t.SetStyle(style)
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "manifest", Align: text.AlignRight, AlignFooter: text.AlignRight}})
-	t.AppendHeader(table.Row{"type", "files", "manifest", "read", "applied", "superseded", "filtered", "quarantined", "blank", "deleted"})
+	t.SetColumnConfigs([]table.ColumnConfig{{
+		Name: "manifest", Align: text.AlignRight, AlignFooter: text.AlignRight,
+	}})
+	t.AppendHeader(table.Row{
+		"type", "files", "manifest", "read", "applied", "superseded", "filtered", "quarantined",
+		"blank", "deleted",
+	})
 	sum := pipeline.TypeReport{Type: "all"}
 	for _, x := range r.Types {
 		t.AppendRow(startRow(x))
@@ -81,7 +86,8 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 	}
 	empty := nothingCame(q, r)
 	b.WriteString(empty)
-	if r.Notice != "" && r.State != records.Incomplete && empty == "" { // the command's error has the notice of an incomplete export
+	// the command's error has the notice of an incomplete export
+	if r.Notice != "" && r.State != records.Incomplete && empty == "" {
 		fmt.Fprintf(&b, "%s\n", inFlags(q, r.Notice, r))
 	}
 	if r.Quarantine != "" {
@@ -92,7 +98,8 @@ func startTable(w io.Writer, q batch.StartRequest, r batch.StartReport) error {
 		verdict = "the sums do not hold"
 	}
 	fmt.Fprintf(&b, "export %s is %s: %d resources, %d deletes, %d quarantined, %.1f seconds; %s\n",
-		r.Export, r.State, sum.Applied-sum.Deleted, sum.Deleted, sum.Quarantined, r.Seconds, verdict)
+		r.Export, r.State, sum.Applied-sum.Deleted, sum.Deleted, sum.Quarantined, r.Seconds,
+		verdict)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
@@ -104,5 +111,8 @@ func startRow(x pipeline.TypeReport) table.Row {
 	if x.Manifest < 0 {
 		manifest = "-" // the server's manifest has no count
 	}
-	return table.Row{x.Type, x.Files, manifest, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined, x.Blank, x.Deleted}
+	return table.Row{
+		x.Type, x.Files, manifest, x.Lines, x.Applied, x.Superseded, x.Filtered, x.Quarantined,
+		x.Blank, x.Deleted,
+	}
 }

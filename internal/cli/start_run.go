@@ -27,7 +27,8 @@ func (f *startFlags) run(ctx context.Context, s Streams, runs Runs, r batch.Star
 		err = report.Check()
 	}
 	if err == nil && report.State == records.Incomplete {
-		err = Incompletef("the export is incomplete: %s; correct the data at the server and export again, or accept the loss with --allow-errors", report.Shortfall)
+		err = Incompletef(
+			"the export is incomplete: %s; correct the data at the server and export again, or accept the loss with --allow-errors", report.Shortfall)
 	}
 	return f.told(s, r, report, err)
 }
@@ -38,18 +39,22 @@ func farewell(s Streams, r batch.StartReport, err error) {
 	stopped := errors.As(err, &stop)
 	switch {
 	case r.Job != "" && r.Unreleased != nil:
-		fmt.Fprintf(s.Err, "fhirsynapse: the job was not cancelled at the server: %s\nfhirsynapse: cancel it by hand: curl -X DELETE '%s'\n",
+		fmt.Fprintf(s.Err,
+			"fhirsynapse: the job was not cancelled at the server: %s\nfhirsynapse: cancel it by hand: curl -X DELETE '%s'\n",
 			printable(r.Unreleased.Error()), printable(r.Job))
 	case r.Job != "" && stopped:
 		fmt.Fprintln(s.Err, "fhirsynapse: the job was cancelled at the server")
 	case stopped && stop.Asking:
-		fmt.Fprintln(s.Err, "fhirsynapse: the server had not answered the kick-off yet: an export that nobody follows may be running there")
+		fmt.Fprintln(s.Err,
+			"fhirsynapse: the server had not answered the kick-off yet: an export that nobody follows may be running there")
 	}
 }
 
 // told returns the error for a person: one line, with the names of the flags. Text from the server
 // goes to the terminal only.
-func (f *startFlags) told(s Streams, r batch.StartRequest, report batch.StartReport, err error) error {
+func (f *startFlags) told(
+	s Streams, r batch.StartRequest, report batch.StartReport, err error,
+) error {
 	if err == nil {
 		return nil
 	}
@@ -89,7 +94,8 @@ func (f *startFlags) showServerText(s Streams, err error) {
 			fmt.Fprintf(s.Err, "  %s\n", printable(strings.TrimRight(line, "\r\n")))
 		}
 	default:
-		fmt.Fprintln(s.Err, "fhirsynapse: what the server wrote is shown at a terminal only, or with --show-server-text: it may hold health data")
+		fmt.Fprintln(s.Err,
+			"fhirsynapse: what the server wrote is shown at a terminal only, or with --show-server-text: it may hold health data")
 	}
 }
 
@@ -114,7 +120,9 @@ func inFlags(r batch.StartRequest, text string, report batch.StartReport) string
 		"accepted, since the plan allows errors", "accepted by --allow-errors",
 		"name it in statusHosts", "name it with --status-host",
 		"of the types of the plan", "of the types that are exported",
-		fmt.Sprintf("more than the plan's %g %%", 100*r.MaxBad), fmt.Sprintf("more than --max-bad %g %%", 100*r.MaxBad),
-		"see the quarantine container under ", "they lie with their reasons in "+report.QuarantineFolder+"/",
+		fmt.Sprintf("more than the plan's %g %%", 100*r.MaxBad),
+		fmt.Sprintf("more than --max-bad %g %%", 100*r.MaxBad),
+		"see the quarantine container under ",
+		"they lie with their reasons in "+report.QuarantineFolder+"/",
 	).Replace(text)
 }

@@ -42,7 +42,8 @@ func warehouseOf(text string, getenv func(string) string) (name, rest string, er
 	}
 	name, rest, ok := strings.Cut(value, ":")
 	if !ok || rest == "" || !scheme.MatchString(name) {
-		return "", "", fmt.Errorf("--to must name a warehouse, for example duckdb:fhir.duckdb, or be env:NAME or file:PATH that has its name")
+		return "", "", fmt.Errorf(
+			"--to must name a warehouse, for example duckdb:fhir.duckdb, or be env:NAME or file:PATH that has its name")
 	}
 	return name, rest, nil
 }

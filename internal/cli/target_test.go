@@ -23,14 +23,19 @@ func TestAWarehouseIsReadFromAVariableOrAFile(t *testing.T) {
 		return "file:" + path
 	}
 	const server = "sqlserver://u:hunter2@h.example?database=x"
-	env := map[string]string{"TO": server + "\n", "ODD": "Password=hunter2;Server=tcp:h.example", "DB": "duckdb:x.duckdb"}
+	env := map[string]string{
+		"TO": server + "\n", "ODD": "Password=hunter2;Server=tcp:h.example",
+		"DB": "duckdb:x.duckdb",
+	}
 	var asked []string
 	c := commands()
 	c.Runs.(*runs).load = func(_ context.Context, r batch.LoadRequest) (batch.LoadReport, error) {
 		asked = append(asked, r.Scheme+":"+r.Rest)
 		return batch.LoadReport{}, nil
 	}
-	c.Runs.(*runs).start = func(_ context.Context, r batch.StartRequest) (out batch.StartReport, err error) {
+	c.Runs.(*runs).start = func(
+		_ context.Context, r batch.StartRequest,
+	) (out batch.StartReport, err error) {
 		asked = append(asked, r.Scheme+":"+r.Rest)
 		return out, nil
 	}
@@ -40,7 +45,10 @@ func TestAWarehouseIsReadFromAVariableOrAFile(t *testing.T) {
 	})
 	for _, to := range []string{"env:TO", file("to", server+"\r\n")} {
 		asked = nil
-		for _, args := range [][]string{{"load", "data", "--to", to}, {"start", "--once", "--source", "https://h.example/fhir", "--to", to}} {
+		for _, args := range [][]string{
+			{"load", "data", "--to", to},
+			{"start", "--once", "--source", "https://h.example/fhir", "--to", to},
+		} {
 			run(t, c, env, args...)
 		}
 		if len(asked) != 2 || asked[0] != server || asked[1] != server {
@@ -55,11 +63,18 @@ func TestAWarehouseIsReadFromAVariableOrAFile(t *testing.T) {
 		t.Errorf("databases: %s", got)
 	}
 	for to, want := range map[string]string{
-		"env:NONE": "env:NONE is empty or not there", "file:" + filepath.Join(dir, "none"): "no such file", file("empty", " \n"): "is empty",
-		"env:ODD": "--to must name a warehouse", "Password=hunter2;Server=tcp:h": "--to must name a warehouse", "hunter2": "--to must name a warehouse",
+		"env:NONE":                           "env:NONE is empty or not there",
+		"file:" + filepath.Join(dir, "none"): "no such file", file("empty", " \n"): "is empty",
+		"env:ODD":                       "--to must name a warehouse",
+		"Password=hunter2;Server=tcp:h": "--to must name a warehouse",
+		"hunter2":                       "--to must name a warehouse",
 	} {
-		for _, args := range [][]string{{"load", "data", "--to", to}, {"start", "--once", "--source", "https://h.example/fhir", "--to", to}} {
-			if got := run(t, c, env, args...); got.code != 2 || !strings.Contains(got.err, want) || strings.Contains(got.err, "hunter2") {
+		for _, args := range [][]string{
+			{"load", "data", "--to", to},
+			{"start", "--once", "--source", "https://h.example/fhir", "--to", to},
+		} {
+			if got := run(t, c, env, args...); got.code != 2 || !strings.Contains(got.err, want) ||
+				strings.Contains(got.err, "hunter2") {
 				t.Errorf("%q: %+v", args, got)
 			}
 		}

@@ -30,7 +30,9 @@ func newWatch(s Streams) *watch {
 	w.since = began
 	w.n.mu.Lock()
 	defer w.n.mu.Unlock()
-	w.n.line = func(now time.Time) string { return "opening the warehouse, for " + span(now.Sub(began)) }
+	w.n.line = func(now time.Time) string {
+		return "opening the warehouse, for " + span(now.Sub(began))
+	}
 	return w
 }
 
@@ -39,7 +41,8 @@ func (w *watch) tell(p batch.ExportProgress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.n.now()
-	if p.State != w.state || p.Server != w.before.Server || p.Landed != w.before.Landed || p.Prepared != w.before.Prepared {
+	if p.State != w.state || p.Server != w.before.Server || p.Landed != w.before.Landed ||
+		p.Prepared != w.before.Prepared {
 		w.since = now
 	}
 	w.state, w.before = p.State, p
@@ -51,7 +54,8 @@ func (w *watch) tell(p batch.ExportProgress) {
 	if p.State == records.Loading {
 		kind = string(p.State)
 	}
-	if p.State == records.Failed || p.State == records.Cancelled || p.Trouble != nil && p.Trouble.Next.IsZero() {
+	if p.State == records.Failed || p.State == records.Cancelled ||
+		p.Trouble != nil && p.Trouble.Next.IsZero() {
 		return // the command's error has the text
 	}
 	if p.Trouble == nil {
@@ -109,11 +113,13 @@ func stateLine(p batch.ExportProgress) string {
 		}
 		return "the server is exporting"
 	case records.Loading:
-		return fmt.Sprintf("%d of %d files have arrived, %.1f MB, %d prepared", p.Landed, p.Files, megabytes(p.Bytes), p.Prepared)
+		return fmt.Sprintf("%d of %d files have arrived, %.1f MB, %d prepared", p.Landed, p.Files,
+			megabytes(p.Bytes), p.Prepared)
 	case records.Loaded:
 		return fmt.Sprintf("loaded: %d files, %.1f MB", p.Files, megabytes(p.Bytes))
 	case records.Incomplete:
-		return fmt.Sprintf("incomplete: %d files, %.1f MB; the server could not export everything", p.Files, megabytes(p.Bytes))
+		return fmt.Sprintf("incomplete: %d files, %.1f MB; the server could not export everything",
+			p.Files, megabytes(p.Bytes))
 	default:
 		return "the export has ended: " + string(p.State)
 	}

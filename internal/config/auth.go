@@ -56,14 +56,24 @@ var authForms = []authForm{
 	{kind: AuthNone},
 	{kind: AuthManagedIdentity, optional: []string{"audience", "scope", "clientId"}},
 	{kind: AuthWorkloadIdentity, optional: []string{"audience", "scope", "clientId", "tenantId"}},
-	{kind: AuthClientCredential, required: []string{"tenantId", "clientId"}, optional: []string{"audience", "scope"}, secret: "secret"},
-	{kind: AuthSMART, required: []string{"clientId"}, optional: []string{"keyId", "tokenUrl", "scope"}, secret: "key"},
-	{kind: AuthClientSecret, required: []string{"clientId"}, optional: []string{"tokenUrl", "scope"}, secret: "secret"},
+	{
+		kind: AuthClientCredential, required: []string{"tenantId", "clientId"},
+		optional: []string{"audience", "scope"}, secret: "secret",
+	},
+	{
+		kind: AuthSMART, required: []string{"clientId"},
+		optional: []string{"keyId", "tokenUrl", "scope"}, secret: "key",
+	},
+	{
+		kind: AuthClientSecret, required: []string{"clientId"},
+		optional: []string{"tokenUrl", "scope"}, secret: "secret",
+	},
 	{kind: AuthBearer, secret: "token"},
 }
 
 var authKeys = []string{
-	"kind", "audience", "scope", "clientId", "tenantId", "tokenUrl", "keyId", "secret", "secretFile", "key", "keyFile", "token", "tokenFile",
+	"kind", "audience", "scope", "clientId", "tenantId", "tokenUrl", "keyId", "secret",
+	"secretFile", "key", "keyFile", "token", "tokenFile",
 }
 
 func authKinds() []string {
@@ -82,7 +92,8 @@ func (r *reader) auth(a object, base *url.URL) Auth {
 		a.fault("kind", "is missing: write one of %s", strings.Join(authKinds(), ", "))
 		return auth
 	case i < 0:
-		a.fault("kind", "unknown kind %q%s", string(auth.Kind), hint(string(auth.Kind), authKinds()))
+		a.fault("kind", "unknown kind %q%s", string(auth.Kind),
+			hint(string(auth.Kind), authKinds()))
 		return auth
 	}
 	form := authForms[i]
@@ -111,7 +122,8 @@ func (r *reader) auth(a object, base *url.URL) Auth {
 			auth.Audience = base.Scheme + "://" + base.Host
 		}
 		if a.has("audience") && a.has("scope") {
-			a.fault("scope", "and audience are both given: the scope is the audience with /.default; remove one")
+			a.fault("scope",
+				"and audience are both given: the scope is the audience with /.default; remove one")
 		}
 	}
 	if form.secret != "" {
@@ -122,8 +134,10 @@ func (r *reader) auth(a object, base *url.URL) Auth {
 
 func (r *reader) tokenURL(a object, text string) {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
-		a.fault("tokenUrl", "is not a URL that begins with https://: secrets do not leave this machine unencrypted")
+	if err != nil || u.Host == "" ||
+		(u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+		a.fault("tokenUrl",
+			"is not a URL that begins with https://: secrets do not leave this machine unencrypted")
 	}
 }
 
@@ -138,7 +152,8 @@ func (r *reader) secret(a object, name string, auth *Auth) {
 	case a.has(file):
 		auth.SecretFile = r.expanded(a, file)
 	case !a.has(name):
-		a.fault(name, "is missing: write %s: ${NAME} for a setting that has it, or %s with a path", name, file)
+		a.fault(name, "is missing: write %s: ${NAME} for a setting that has it, or %s with a path",
+			name, file)
 	case reference.FindString(text) != text || text == "":
 		a.fault(name, "may not stand in this file: write ${NAME} for a setting that has it, or %s with a path", file)
 	default:

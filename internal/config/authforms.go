@@ -12,7 +12,9 @@ type AuthForm struct {
 func AuthForms() []AuthForm {
 	forms := make([]AuthForm, 0, len(authForms))
 	for _, f := range authForms {
-		forms = append(forms, AuthForm{Kind: f.kind, Required: f.required, Optional: f.optional, Secret: f.secret})
+		forms = append(forms, AuthForm{
+			Kind: f.kind, Required: f.required, Optional: f.optional, Secret: f.secret,
+		})
 	}
 	return forms
 }

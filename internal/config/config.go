@@ -79,7 +79,9 @@ type ExportsFile struct {
 // FromEnv reads the settings from environ (as from os.Environ) and files with readFile (like
 // os.ReadFile). schemes are the warehouses that the caller can open. The error joins all faults and
 // is Permanent; the Config is then unusable.
-func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ...string) (Config, error) {
+func FromEnv(
+	environ []string, readFile func(string) ([]byte, error), schemes ...string,
+) (Config, error) {
 	e := newEnv(environ)
 	c := Config{
 		StepsQueue:          e.queue("StepsQueue"),
@@ -108,15 +110,19 @@ func FromEnv(environ []string, readFile func(string) ([]byte, error), schemes ..
 		Lake:                e.lake(),
 	}
 	e.distinct("StepsQueue", "BlobEventsQueue")
-	e.distinct("LandingContainer", "StagingContainer", "QuarantineContainer", "JournalContainer", "PublishedContainer")
+	e.distinct("LandingContainer", "StagingContainer", "QuarantineContainer", "JournalContainer",
+		"PublishedContainer")
 	if c.PollMin > c.PollMax {
 		e.fault("PollMin", "%s is above PollMax, %s", c.PollMin, c.PollMax)
 	}
 	if c.LeaseFor > time.Minute {
-		e.fault("LeaseFor", "%s must be at most 1m: for that time a killed committer blocks others from its tables", c.LeaseFor)
+		e.fault("LeaseFor",
+			"%s must be at most 1m: for that time a killed committer blocks others from its tables",
+			c.LeaseFor)
 	}
 	if c.SilentAfter <= c.PollMax {
-		e.fault("SilentAfter", "%s must be above PollMax, %s: an export that waits for its next poll must not count as silent", c.SilentAfter, c.PollMax)
+		e.fault("SilentAfter",
+			"%s must be above PollMax, %s: an export that waits for its next poll must not count as silent", c.SilentAfter, c.PollMax)
 	}
 	e.functionTimeout(c.StepTimeout, readFile)
 	c.ExportsFile = e.exportsFile()
@@ -218,7 +224,8 @@ func (e *env) lineLimit(name string) int {
 
 func (e *env) level(name string) slog.Level {
 	levels := map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn,
+		"error": slog.LevelError,
 	}
 	l, ok := levels[strings.ToLower(e.get(name))]
 	if !ok {
@@ -256,7 +263,9 @@ func (e *env) readExports(path string, readFile func(string) ([]byte, error)) (E
 	data, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Exports{}, fault.Permanentf("%s: file %s does not exist: start from exports.sample.yaml", exportsFile, path)
+		return Exports{},
+			fault.Permanentf("%s: file %s does not exist: start from exports.sample.yaml",
+				exportsFile, path)
 	case err != nil:
 		return Exports{}, fault.Permanentf("%s: read plans: %w", exportsFile, err)
 	}
@@ -313,7 +322,8 @@ func (e *env) misspelt() {
 		}
 		// Short words differ in two letters by chance: PATH is not Path.
 		if m := meant(name, known); m != "" && len(name) > 5 {
-			warnings = append(warnings, fmt.Sprintf("setting %s is not known: did you mean %s?", name, m))
+			warnings = append(warnings,
+				fmt.Sprintf("setting %s is not known: did you mean %s?", name, m))
 			continue
 		}
 		for _, prefix := range []string{serviceBus + "__", lakeStorage + "__"} {

@@ -62,10 +62,13 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		StepsQueue: "export-steps", BlobEventsQueue: "blob-events",
 		LandingContainer: "fhir-landing", StagingContainer: "fhir-staging",
-		QuarantineContainer: "fhir-quarantine", JournalContainer: "fhir-journal", PublishedContainer: "fhir-published",
-		ExportsFile: config.ExportsFile{Path: "exports.yaml"},
-		Settle:      30 * time.Second, StepTimeout: 55 * time.Minute,
-		PollMin: 10 * time.Second, PollMax: 5 * time.Minute, SilentAfter: 15 * time.Minute, ExportTimeout: 24 * time.Hour, StuckAfter: 12 * time.Hour, KickOffPatience: 4 * time.Minute, LeaseFor: time.Minute,
+		QuarantineContainer: "fhir-quarantine", JournalContainer: "fhir-journal",
+		PublishedContainer: "fhir-published",
+		ExportsFile:        config.ExportsFile{Path: "exports.yaml"},
+		Settle:             30 * time.Second, StepTimeout: 55 * time.Minute,
+		PollMin: 10 * time.Second, PollMax: 5 * time.Minute, SilentAfter: 15 * time.Minute,
+		ExportTimeout: 24 * time.Hour, StuckAfter: 12 * time.Hour, KickOffPatience: 4 * time.Minute,
+		LeaseFor:  time.Minute,
 		LineLimit: 64_000_000, LogLevel: slog.LevelInfo,
 		Warehouse: config.Warehouse{Scheme: "duckdb"}, WarehouseStatements: 2,
 	}
@@ -108,13 +111,16 @@ func TestFromEnvReadsWhatIsSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Warehouse; got.Scheme != "synapse-dedicated" || got.Rest.Reveal() != "sqlserver://host?database=a:b" {
+	if got := c.Warehouse; got.Scheme != "synapse-dedicated" ||
+		got.Rest.Reveal() != "sqlserver://host?database=a:b" {
 		t.Errorf("warehouse = %s %s", got.Scheme, got.Rest.Reveal())
 	}
-	if !c.Bus.Identity() || c.Bus.Address != "x.servicebus.windows.net" || c.Bus.ClientID != "bus-id" {
+	if !c.Bus.Identity() || c.Bus.Address != "x.servicebus.windows.net" ||
+		c.Bus.ClientID != "bus-id" {
 		t.Errorf("bus = %+v", c.Bus)
 	}
-	if !c.Lake.Identity() || c.Lake.Address != "https://x.blob.core.windows.net" || c.Lake.ClientID != "lake-id" {
+	if !c.Lake.Identity() || c.Lake.Address != "https://x.blob.core.windows.net" ||
+		c.Lake.ClientID != "lake-id" {
 		t.Errorf("lake = %+v", c.Lake)
 	}
 	if c.LineLimit != 1<<20 || c.LogLevel != slog.LevelDebug || c.Settle != 0 {
@@ -144,7 +150,10 @@ func TestPlansInTheJournalAreLeftToTheApp(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	host := func(timeout string) map[string]string {
-		return map[string]string{"exports.yaml": plans, "root/exports.yaml": plans, "root/host.json": `{"functionTimeout":` + timeout + `}`}
+		return map[string]string{
+			"exports.yaml": plans, "root/exports.yaml": plans,
+			"root/host.json": `{"functionTimeout":` + timeout + `}`,
+		}
 	}
 	tests := map[string]struct {
 		set   map[string]string // in addition to least; "-" removes
@@ -152,62 +161,141 @@ func TestFaults(t *testing.T) {
 		want  []string
 	}{
 		"nothing set": {
-			set:  map[string]string{"Warehouse": "-", "ServiceBusConnection": "-", "LakeStorage": "-"},
-			want: []string{"Warehouse: is not set: write one of duckdb:..., synapse-dedicated:...", "ServiceBusConnection: is not set", "LakeStorage: is not set"},
+			set: map[string]string{
+				"Warehouse": "-", "ServiceBusConnection": "-", "LakeStorage": "-",
+			},
+			want: []string{
+				"Warehouse: is not set: write one of duckdb:..., synapse-dedicated:...",
+				"ServiceBusConnection: is not set", "LakeStorage: is not set",
+			},
 		},
-		"another transform":   {set: map[string]string{"WarehouseTransform": "magic"}, want: []string{`WarehouseTransform: "magic" must be one of native, tsql`}},
-		"no statement at all": {set: map[string]string{"WarehouseStatements": "0"}, want: []string{`WarehouseStatements: "0" must be a number from 1 to 64`}},
-		"unknown warehouse":   {set: map[string]string{"Warehouse": "oracle:hunter2"}, want: []string{`Warehouse: this program has no warehouse "oracle": write one of duckdb:..., synapse-dedicated:...`}},
+		"another transform": {
+			set:  map[string]string{"WarehouseTransform": "magic"},
+			want: []string{`WarehouseTransform: "magic" must be one of native, tsql`},
+		},
+		"no statement at all": {
+			set:  map[string]string{"WarehouseStatements": "0"},
+			want: []string{`WarehouseStatements: "0" must be a number from 1 to 64`},
+		},
+		"unknown warehouse": {
+			set: map[string]string{"Warehouse": "oracle:hunter2"},
+			want: []string{
+				`Warehouse: this program has no warehouse "oracle": write one of duckdb:..., synapse-dedicated:...`,
+			},
+		},
 		"warehouse without a scheme": {
-			set: map[string]string{"Warehouse": "hunter2"}, want: []string{"Warehouse: must be scheme:rest"},
+			set:  map[string]string{"Warehouse": "hunter2"},
+			want: []string{"Warehouse: must be scheme:rest"},
 		},
-		"warehouse without a rest": {set: map[string]string{"Warehouse": "duckdb:"}, want: []string{`Warehouse: has nothing after "duckdb:"`}},
+		"warehouse without a rest": {
+			set:  map[string]string{"Warehouse": "duckdb:"},
+			want: []string{`Warehouse: has nothing after "duckdb:"`},
+		},
 		"both forms of a connection": {
 			set:  map[string]string{"LakeStorage__blobServiceUri": "https://x"},
 			want: []string{"LakeStorage: and LakeStorage__blobServiceUri are both set"},
 		},
 		"connection string of one entity": {
-			set:  map[string]string{"ServiceBusConnection": "Endpoint=sb://x/;SharedAccessKey=hunter2;EntityPath=q"},
+			set: map[string]string{
+				"ServiceBusConnection": "Endpoint=sb://x/;SharedAccessKey=hunter2;EntityPath=q",
+			},
 			want: []string{"ServiceBusConnection: has an EntityPath"},
 		},
 		"connection strings that are none": {
-			set:  map[string]string{"ServiceBusConnection": "hunter2", "LakeStorage": "hunter2"},
-			want: []string{"ServiceBusConnection: is not a Service Bus connection string", "LakeStorage: is not a storage connection string"},
+			set: map[string]string{"ServiceBusConnection": "hunter2", "LakeStorage": "hunter2"},
+			want: []string{
+				"ServiceBusConnection: is not a Service Bus connection string",
+				"LakeStorage: is not a storage connection string",
+			},
 		},
 		"addresses of the wrong shape": {
 			set: map[string]string{
-				"ServiceBusConnection": "-", "ServiceBusConnection__fullyQualifiedNamespace": "sb://x.servicebus.windows.net/",
-				"LakeStorage": "-", "LakeStorage__blobServiceUri": "https://x.blob.core.windows.net/?sig=hunter2",
+				"ServiceBusConnection":                          "-",
+				"ServiceBusConnection__fullyQualifiedNamespace": "sb://x.servicebus.windows.net/",
+				"LakeStorage":                                   "-",
+				"LakeStorage__blobServiceUri":                   "https://x.blob.core.windows.net/?sig=hunter2",
 			},
-			want: []string{"ServiceBusConnection__fullyQualifiedNamespace: must be a bare host name", "LakeStorage__blobServiceUri: may not carry a key"},
+			want: []string{
+				"ServiceBusConnection__fullyQualifiedNamespace: must be a bare host name",
+				"LakeStorage__blobServiceUri: may not carry a key",
+			},
 		},
 		"values that are none": {
 			set: map[string]string{
-				"Settle": "soon", "PollMin": "-1s", "LineLimit": "big", "LogLevel": "loud", "StepsQueue": "a b", "LandingContainer": "Landing",
+				"Settle": "soon", "PollMin": "-1s", "LineLimit": "big", "LogLevel": "loud",
+				"StepsQueue": "a b", "LandingContainer": "Landing",
 			},
 			want: []string{
-				`StepsQueue: "a b" is not a queue name`, `LandingContainer: "Landing" is not a container name`,
-				`Settle: "soon" is not a duration`, "PollMin: -1s is below the least", `LineLimit: "big" is not a size`, `LogLevel: "loud" is not a level`,
+				`StepsQueue: "a b" is not a queue name`,
+				`LandingContainer: "Landing" is not a container name`,
+				`Settle: "soon" is not a duration`, "PollMin: -1s is below the least",
+				`LineLimit: "big" is not a size`, `LogLevel: "loud" is not a level`,
 			},
 		},
-		"a queue name that is too long":           {set: map[string]string{"StepsQueue": strings.Repeat("q", 261)}, want: []string{"is not a queue name: up to 260 letters"}},
-		"a line limit that memory would not hold": {set: map[string]string{"LineLimit": "2GB"}, want: []string{"LineLimit: must be from"}},
+		"a queue name that is too long": {
+			set:  map[string]string{"StepsQueue": strings.Repeat("q", 261)},
+			want: []string{"is not a queue name: up to 260 letters"},
+		},
+		"a line limit that memory would not hold": {
+			set: map[string]string{"LineLimit": "2GB"}, want: []string{"LineLimit: must be from"},
+		},
 		"waits out of order": {
-			set:  map[string]string{"PollMin": "10m", "PollMax": "5m", "SilentAfter": "5m"},
-			want: []string{"PollMin: 10m0s is above PollMax, 5m0s", "SilentAfter: 5m0s must be above PollMax"},
+			set: map[string]string{"PollMin": "10m", "PollMax": "5m", "SilentAfter": "5m"},
+			want: []string{
+				"PollMin: 10m0s is above PollMax, 5m0s", "SilentAfter: 5m0s must be above PollMax",
+			},
 		},
 		"one name for two things": {
-			set:  map[string]string{"StagingContainer": "fhir-landing", "BlobEventsQueue": "EXPORT-steps"},
-			want: []string{"BlobEventsQueue: \"EXPORT-steps\" is also the value of StepsQueue", "StagingContainer: \"fhir-landing\" is also the value of LandingContainer"},
+			set: map[string]string{
+				"StagingContainer": "fhir-landing", "BlobEventsQueue": "EXPORT-steps",
+			},
+			want: []string{
+				"BlobEventsQueue: \"EXPORT-steps\" is also the value of StepsQueue",
+				"StagingContainer: \"fhir-landing\" is also the value of LandingContainer",
+			},
 		},
-		"no plans":                  {files: map[string]string{}, want: []string{"ExportsFile: file exports.yaml does not exist: start from exports.sample.yaml"}},
-		"no blob":                   {set: map[string]string{"ExportsFile": "blob:"}, want: []string{"ExportsFile: blob: needs a path"}},
-		"plans at fault":            {files: map[string]string{"exports.yaml": "version: 2\n"}, want: []string{"exports.yaml:1: the file: version: must be 1", "plans: must be a list"}},
-		"step as long as the host":  {set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"00:55:00"`), want: []string{"StepTimeout: 55m0s is not below functionTimeout of host.json, 00:55:00"}},
-		"host's default timeout":    {set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`""`), want: []string{"StepTimeout: 55m0s is not below the host's default functionTimeout, 00:30:00"}},
-		"host's overridden timeout": {set: map[string]string{"AzureFunctionsJobHost__functionTimeout": "00:05:00"}, want: []string{"StepTimeout: 55m0s is not below AzureFunctionsJobHost__functionTimeout"}},
-		"host.json is no JSON":      {set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"`), want: []string{"host.json: "}},
-		"host.json with nonsense":   {set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"an hour"`), want: []string{`functionTimeout of host.json: "an hour" is not of the form hh:mm:ss`}},
+		"no plans": {
+			files: map[string]string{},
+			want: []string{
+				"ExportsFile: file exports.yaml does not exist: start from exports.sample.yaml",
+			},
+		},
+		"no blob": {
+			set:  map[string]string{"ExportsFile": "blob:"},
+			want: []string{"ExportsFile: blob: needs a path"},
+		},
+		"plans at fault": {
+			files: map[string]string{"exports.yaml": "version: 2\n"},
+			want: []string{
+				"exports.yaml:1: the file: version: must be 1", "plans: must be a list",
+			},
+		},
+		"step as long as the host": {
+			set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"00:55:00"`),
+			want: []string{
+				"StepTimeout: 55m0s is not below functionTimeout of host.json, 00:55:00",
+			},
+		},
+		"host's default timeout": {
+			set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`""`),
+			want: []string{
+				"StepTimeout: 55m0s is not below the host's default functionTimeout, 00:30:00",
+			},
+		},
+		"host's overridden timeout": {
+			set: map[string]string{"AzureFunctionsJobHost__functionTimeout": "00:05:00"},
+			want: []string{
+				"StepTimeout: 55m0s is not below AzureFunctionsJobHost__functionTimeout",
+			},
+		},
+		"host.json is no JSON": {
+			set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"`),
+			want: []string{"host.json: "},
+		},
+		"host.json with nonsense": {
+			set: map[string]string{"FUNCTIONS_APP_ROOT_PATH": "root"}, files: host(`"an hour"`),
+			want: []string{`functionTimeout of host.json: "an hour" is not of the form hh:mm:ss`},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -247,10 +335,15 @@ func TestFaults(t *testing.T) {
 
 func TestStepTimeoutIsFreeWithoutALimit(t *testing.T) {
 	t.Parallel()
-	for _, hostJSON := range []string{`{"functionTimeout":"-1"}`, `{"functionTimeout":"01:00:00"}`, `{"functionTimeout":"1.00:00:00"}`} {
+	for _, hostJSON := range []string{
+		`{"functionTimeout":"-1"}`, `{"functionTimeout":"01:00:00"}`,
+		`{"functionTimeout":"1.00:00:00"}`,
+	} {
 		env := least()
 		env["FUNCTIONS_APP_ROOT_PATH"] = "root"
-		if _, err := fromEnv(env, map[string]string{"root/exports.yaml": plans, "root/host.json": hostJSON}); err != nil {
+		if _, err := fromEnv(env, map[string]string{
+			"root/exports.yaml": plans, "root/host.json": hostJSON,
+		}); err != nil {
 			t.Errorf("%s: %v", hostJSON, err)
 		}
 	}
@@ -261,7 +354,8 @@ func TestMisspeltSettingsAreWarnedOf(t *testing.T) {
 	env := least()
 	maps.Copy(env, map[string]string{
 		"StepTimout": "1m", "LakeStorage__blobServiceUrl": "x", "ServiceBusConnection__what": "x",
-		"PATH": "/bin", "HOME": "/", "LakeStorage__queueServiceUri": "https://x", "ExportSchedule": "0 */5 * * * *",
+		"PATH": "/bin", "HOME": "/", "LakeStorage__queueServiceUri": "https://x",
+		"ExportSchedule":         "0 */5 * * * *",
 		"APPSETTING_StepTimeout": "55m", "FUNCTIONS_WORKER_RUNTIME": "custom",
 	})
 	c, err := fromEnv(env, map[string]string{"exports.yaml": plans})
@@ -284,7 +378,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	const head = "# Configuration\n\n" +
 		"The settings of the Function App, or the environment of `fhirsynapse serve`. This file is made by\n" +
 		"`go test ./internal/config -update`; the plans are described in `exports.sample.yaml`.\n\n"
-	want := head + config.Markdown() + "\n`ExportSchedule` (NCRONTAB, six fields) is read by the host: how often the timer looks for plans that are due.\n" +
+	want := head + config.Markdown() +
+		"\n`ExportSchedule` (NCRONTAB, six fields) is read by the host: how often the timer looks for plans that are due.\n" +
 		"Names are compared without regard to case. All faults are reported at once, at start.\n"
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {

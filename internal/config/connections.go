@@ -31,7 +31,8 @@ func (e *env) warehouse(schemes []string) Warehouse {
 	case !ok:
 		e.fault(name, "must be scheme:rest, one of %s", strings.Join(known, ", "))
 	case !slices.Contains(schemes, scheme):
-		e.fault(name, "this program has no warehouse %q: write one of %s", scheme, strings.Join(known, ", "))
+		e.fault(name, "this program has no warehouse %q: write one of %s", scheme,
+			strings.Join(known, ", "))
 	case rest == "":
 		e.fault(name, "has nothing after %q", scheme+":")
 	}
@@ -46,11 +47,13 @@ func (e *env) bus() Connection {
 			e.fault(serviceBus, "is not a Service Bus connection string: it has no Endpoint")
 		}
 		if fields["entitypath"] != "" {
-			e.fault(serviceBus, "has an EntityPath, which ties it to one entity: use the namespace's own connection string")
+			e.fault(serviceBus,
+				"has an EntityPath, which ties it to one entity: use the namespace's own connection string")
 		}
 	}
 	if c.Address != "" && strings.ContainsAny(c.Address, ":/ ") {
-		e.fault(serviceBus+suffixBusHost, "must be a bare host name such as name.servicebus.windows.net")
+		e.fault(serviceBus+suffixBusHost,
+			"must be a bare host name such as name.servicebus.windows.net")
 	}
 	return c
 }
@@ -59,17 +62,21 @@ func (e *env) lake() Connection {
 	c := e.connection(lakeStorage, suffixBlobURI)
 	if text := c.ConnectionString.Reveal(); text != "" {
 		fields := connectionFields(text)
-		if fields["accountname"] == "" && fields["blobendpoint"] == "" && fields["usedevelopmentstorage"] == "" {
-			e.fault(lakeStorage, "is not a storage connection string: it has neither AccountName nor BlobEndpoint")
+		if fields["accountname"] == "" && fields["blobendpoint"] == "" &&
+			fields["usedevelopmentstorage"] == "" {
+			e.fault(lakeStorage,
+				"is not a storage connection string: it has neither AccountName nor BlobEndpoint")
 		}
 	}
 	if c.Address != "" {
 		u, err := url.Parse(c.Address)
 		switch {
 		case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
-			e.fault(lakeStorage+suffixBlobURI, "must be a URL such as https://name.blob.core.windows.net")
+			e.fault(lakeStorage+suffixBlobURI,
+				"must be a URL such as https://name.blob.core.windows.net")
 		case u.RawQuery != "" || u.User != nil:
-			e.fault(lakeStorage+suffixBlobURI, "may not carry a key or signature: a managed identity signs in")
+			e.fault(lakeStorage+suffixBlobURI,
+				"may not carry a key or signature: a managed identity signs in")
 		}
 		c.Address = strings.TrimRight(c.Address, "/")
 	}
@@ -85,7 +92,8 @@ func (e *env) connection(name, addressSuffix string) Connection {
 	}
 	switch {
 	case c.ConnectionString.IsZero() && c.Address == "":
-		e.fault(name, "is not set: write a connection string, or %s for a managed identity", name+addressSuffix)
+		e.fault(name, "is not set: write a connection string, or %s for a managed identity",
+			name+addressSuffix)
 	case !c.ConnectionString.IsZero() && c.Address != "":
 		e.fault(name, "and %s are both set: remove one", name+addressSuffix)
 	}
@@ -139,6 +147,7 @@ func (e *env) functionTimeout(step time.Duration, readFile func(string) ([]byte,
 	case err != nil:
 		e.fault(where, "%w", err)
 	case step >= limit:
-		e.fault("StepTimeout", "%s is not below %s, %s: the host would kill the process", step, where, text)
+		e.fault("StepTimeout", "%s is not below %s, %s: the host would kill the process", step,
+			where, text)
 	}
 }

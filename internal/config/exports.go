@@ -104,7 +104,10 @@ type reader struct {
 }
 
 func (r *reader) read(data []byte) Exports {
-	e := Exports{Sources: map[string]Source{}, SourceOf: map[string]string{}, PatientsOf: map[string][]string{}, ReferencesOf: map[string]sof.References{}}
+	e := Exports{
+		Sources: map[string]Source{}, SourceOf: map[string]string{},
+		PatientsOf: map[string][]string{}, ReferencesOf: map[string]sof.References{},
+	}
 	root := r.parse(data)
 	if root == nil {
 		return e
@@ -161,7 +164,8 @@ func (r *reader) source(f field) (Source, bool) {
 	s.Auth.Kind = AuthNone
 	s.ways(o)
 	if !o.has("auth") {
-		o.fault("auth", "is missing: write auth: {kind: none} for a server without sign-in, or auth: {kind: managed-identity}")
+		o.fault("auth",
+			"is missing: write auth: {kind: none} for a server without sign-in, or auth: {kind: managed-identity}")
 		return s, true
 	}
 	if a, ok := r.object(o.fields["auth"], what+": auth", authKeys...); ok {
@@ -171,7 +175,9 @@ func (r *reader) source(f field) (Source, bool) {
 }
 
 var (
-	commonKeys = []string{"url", "dialect", "auth", "lenient", "privateFiles", "statusHosts", "referenceBase"}
+	commonKeys = []string{
+		"url", "dialect", "auth", "lenient", "privateFiles", "statusHosts", "referenceBase",
+	}
 	azureKeys  = []string{"maxCount", "isParallel"}
 	bulkKeys   = []string{"until", "method", "fileToken", "downloads"}
 	sourceKeys = slices.Concat(commonKeys, azureKeys, bulkKeys)
@@ -209,7 +215,8 @@ func (s *Source) ways(o object) {
 	s.StatusHosts = o.texts("statusHosts")
 	for _, host := range s.StatusHosts {
 		if !hostName.MatchString(host) {
-			o.fault("statusHosts", "%q: write a host name, with a port unless it is the default, such as jobs.example.org:8443", host)
+			o.fault("statusHosts",
+				"%q: write a host name, with a port unless it is the default, such as jobs.example.org:8443", host)
 		}
 	}
 	s.Downloads = o.number("downloads", 1, mostDownloads)

@@ -29,23 +29,29 @@ func TestSampleWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []pipeline.Plan{
-		{Name: "nightly", Level: "system", Deleted: true, Schema: "fhir", Lag: 3 * time.Minute, Overlap: 15 * time.Minute, MaxBad: 0.05},
+		{
+			Name: "nightly", Level: "system", Deleted: true, Schema: "fhir", Lag: 3 * time.Minute,
+			Overlap: 15 * time.Minute, MaxBad: 0.05,
+		},
 		{
 			Name: "vitals", Level: "system", Types: []string{"Patient", "Observation"},
 			TypeFilter: []string{"Observation?category=vital-signs"}, Schema: "vitals",
 			Lag: 3 * time.Minute, Overlap: 15 * time.Minute, MaxBad: 0.05,
 		},
 		{
-			Name: "study-one", Level: "group", Group: "study-one-cohort", Types: []string{"Patient", "Condition", "Observation"},
+			Name: "study-one", Level: "group", Group: "study-one-cohort",
+			Types:  []string{"Patient", "Condition", "Observation"},
 			Schema: "study_one", Lag: 3 * time.Minute, Overlap: 15 * time.Minute, MaxBad: 0.05,
 		},
 	}
-	if diff := cmp.Diff(want, e.Plans, cmpopts.IgnoreFields(pipeline.Plan{}, "Schedule")); diff != "" {
+	if diff := cmp.Diff(want, e.Plans,
+		cmpopts.IgnoreFields(pipeline.Plan{}, "Schedule")); diff != "" {
 		t.Error(diff)
 	}
 	// 02:00 in Berlin is 00:00 UTC in summer.
 	after := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	if got, want := e.Plans[0].Schedule.Next(after), time.Date(2026, 7, 2, 0, 0, 0, 0, time.UTC); !got.Equal(want) {
+	if got, want := e.Plans[0].Schedule.Next(after),
+		time.Date(2026, 7, 2, 0, 0, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("nightly is due at %s, want %s", got, want)
 	}
 	if e.Plans[2].Schedule != nil {
@@ -53,11 +59,14 @@ func TestSampleWorks(t *testing.T) {
 	}
 	for _, p := range e.Plans {
 		s, ok := e.Source(p.Name)
-		if !ok || s.Name != "clinic" || s.Auth.Kind != config.AuthManagedIdentity || s.Auth.Audience != s.URL {
+		if !ok || s.Name != "clinic" || s.Auth.Kind != config.AuthManagedIdentity ||
+			s.Auth.Audience != s.URL {
 			t.Errorf("source of %s = %+v, %t", p.Name, s, ok)
 		}
 	}
-	if len(e.Warnings) != 2 || !strings.Contains(e.Warnings[0], "plan vitals: a resource that leaves the filter") || !strings.Contains(e.Warnings[1], "plan study-one: at level group") {
+	if len(e.Warnings) != 2 ||
+		!strings.Contains(e.Warnings[0], "plan vitals: a resource that leaves the filter") ||
+		!strings.Contains(e.Warnings[1], "plan study-one: at level group") {
 		t.Errorf("warnings = %q", e.Warnings)
 	}
 }
@@ -73,13 +82,17 @@ sources:
 plans: [{name: a, schedule: manual, group: 007, level: group, source: s}]
 `
 	env := map[string]string{"FHIR_HOST": "fhir.example:8443", "FHIR_ID": "me"}
-	e, err := config.ParseExports("exports.yaml", []byte(text), func(n string) string { return env[n] })
+	e, err := config.ParseExports("exports.yaml", []byte(text), func(n string) string {
+		return env[n]
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := config.Source{
 		Name: "s", URL: "https://fhir.example:8443/fhir", Dialect: "azure",
-		Auth: config.Auth{Kind: config.AuthManagedIdentity, Audience: "https://fhir.example:8443", ClientID: "me"},
+		Auth: config.Auth{
+			Kind: config.AuthManagedIdentity, Audience: "https://fhir.example:8443", ClientID: "me",
+		},
 	}
 	if diff := cmp.Diff(want, e.Sources["s"]); diff != "" {
 		t.Error(diff)
@@ -88,7 +101,8 @@ plans: [{name: a, schedule: manual, group: 007, level: group, source: s}]
 		t.Errorf("group = %q: an id of digits must keep its zeros", got)
 	}
 	if _, err := config.ParseExports("exports.yaml", []byte(text), none); err == nil ||
-		!strings.Contains(err.Error(), "exports.yaml:5: source s: url: refers to the setting FHIR_HOST, which is not set") {
+		!strings.Contains(err.Error(),
+			"exports.yaml:5: source s: url: refers to the setting FHIR_HOST, which is not set") {
 		t.Errorf("unset reference: %v", err)
 	}
 }
@@ -118,11 +132,16 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		},
 		"nothing but a name": {
 			head + "- name: a\n",
-			[]string{"x.yaml:4: plan a: source: is missing", "x.yaml:4: plan a: schedule: is missing"},
+			[]string{
+				"x.yaml:4: plan a: source: is missing", "x.yaml:4: plan a: schedule: is missing",
+			},
 		},
 		"names": {
 			head + "- {name: Nightly Run, source: s, schema: x, schedule: manual}\n- {source: s, schema: y, schedule: manual}\n",
-			[]string{`x.yaml:4: plan 1: name: "Nightly Run": a name has lower-case letters`, "x.yaml:5: plan 2: name: is missing"},
+			[]string{
+				`x.yaml:4: plan 1: name: "Nightly Run": a name has lower-case letters`,
+				"x.yaml:5: plan 2: name: is missing",
+			},
 		},
 		"two plans of one name": {
 			head + "- {name: a, source: s, schedule: manual}\n- {name: a, source: s, schema: b, schedule: manual}\n",
@@ -130,18 +149,24 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		},
 		"two plans with one schema": {
 			head + "- {name: a-b, source: s, schedule: manual}\n- {name: c, source: s, schema: A_B, schedule: manual}\n",
-			[]string{"x.yaml:5: plan c: schema: A_B is the schema of plan a-b: two plans must not write the same tables"},
+			[]string{
+				"x.yaml:5: plan c: schema: A_B is the schema of plan a-b: two plans must not write the same tables",
+			},
 		},
 		"schemas": {
 			head + "- {name: a, source: s, schema: 1a, schedule: manual}\n- {name: b, source: s, schema: SYS, schedule: manual}\n",
-			[]string{`plan a: schema: "1a": a schema has`, "plan b: schema: SYS belongs to the database"},
+			[]string{
+				`plan a: schema: "1a": a schema has`, "plan b: schema: SYS belongs to the database",
+			},
 		},
 		"levels and groups": {
 			head + "- {name: a, source: s, level: group, schedule: manual}\n- {name: b, source: s, group: g, schedule: manual}\n" +
 				"- {name: c, source: s, level: sytem, schedule: manual}\n- {name: d, source: s, level: group, group: ../x, schedule: manual}\n",
 			[]string{
-				"x.yaml:4: plan a: group: is missing: level group needs", "x.yaml:5: plan b: group: has no meaning at level system",
-				`x.yaml:6: plan c: level: unknown level "sytem": did you mean system?`, "x.yaml:7: plan d: group: must be the id of a Group",
+				"x.yaml:4: plan a: group: is missing: level group needs",
+				"x.yaml:5: plan b: group: has no meaning at level system",
+				`x.yaml:6: plan c: level: unknown level "sytem": did you mean system?`,
+				"x.yaml:7: plan d: group: must be the id of a Group",
 			},
 		},
 		"unknown source": {
@@ -152,7 +177,8 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			head + "- {name: a, source: s, types: [Patient, Obsevation, Patient, Pateint], schedule: manual}\n",
 			[]string{
 				`types: "Obsevation" is not a resource type of FHIR R4: did you mean Observation?`,
-				"types: Patient is listed twice", `"Pateint" is not a resource type of FHIR R4: did you mean Patient?`,
+				"types: Patient is listed twice",
+				`"Pateint" is not a resource type of FHIR R4: did you mean Patient?`,
 			},
 		},
 		"types that are no list": {
@@ -162,7 +188,9 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		"filters": {
 			head + "- {name: a, source: s, deleted: false, schedule: manual, types: [Patient], typeFilter: [Observation?a=b, 'Patient?a=b,c', Patient, Foo?a=b]}\n",
 			[]string{
-				"it is for Observation, which is not among the types", "this server cannot take a comma", `"Patient": it is not of the form`, `"Foo" is not a resource type`,
+				"it is for Observation, which is not among the types",
+				"this server cannot take a comma", `"Patient": it is not of the form`,
+				`"Foo" is not a resource type`,
 			},
 		},
 		"filter without types": {
@@ -184,16 +212,24 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 		"schedules": {
 			head + "- {name: a, source: s, schedule: 0 */5 * * * *}\n- {name: b, source: s, schedule: 61 * * * *}\n- {name: c, source: s, schedule: 0 0 30 2 *}\n- {name: d, source: s, schedule: 'daily'}\n" +
 				"- {name: e, source: s, schedule: 'TZ=UTC * * * *'}\n",
-			[]string{"has 6 fields: write five", `plan b: schedule: "61 * * * *": end of range (61) above maximum (59)`, "plan c: schedule: \"0 0 30 2 *\" is never due", "has 1 fields", "plan e: schedule"},
+			[]string{
+				"has 6 fields: write five",
+				`plan b: schedule: "61 * * * *": end of range (61) above maximum (59)`,
+				"plan c: schedule: \"0 0 30 2 *\" is never due", "has 1 fields", "plan e: schedule",
+			},
 		},
 		"time zones": {
 			head + "- {name: a, source: s, schedule: 0 2 * * *, timezone: Berlin}\n- {name: b, source: s, schedule: manual, timezone: UTC}\n",
-			[]string{`plan a: timezone: unknown time zone "Berlin"`, "plan b: timezone: has no meaning without a schedule"},
+			[]string{
+				`plan a: timezone: unknown time zone "Berlin"`,
+				"plan b: timezone: has no meaning without a schedule",
+			},
 		},
 		"durations and shares": {
 			head + "- {name: a, source: s, schedule: manual, lag: 3, overlap: -1m, maxBad: 1}\n- {name: b, source: s, schedule: manual, lag: [], maxBad: 200%}\n",
 			[]string{
-				`plan a: lag: "3" is not a duration`, `overlap: "-1m" may not be negative`, `maxBad: "1" is not a percentage`,
+				`plan a: lag: "3" is not a duration`, `overlap: "-1m" may not be negative`,
+				`maxBad: "1" is not a percentage`,
 				"plan b: lag: must be text, not a list", `maxBad: "200%" is not a percentage`,
 			},
 		},
@@ -201,21 +237,40 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			"version: 1\nsources:\n  A: {url: 'ftp://x', auth: {kind: none}}\n  b: {dialect: azuer, auth: {}}\n  c: {url: 'http://fhir.example'}\n" +
 				"  d: {url: 'https://u:hunter2@x?y', auth: {kind: basic}}\n  e: {url: 'https://x', auth: {kind: none, clientId: x}}\n  f:\nplans: [{name: a, source: e, schedule: manual}]\n",
 			[]string{
-				"x.yaml:3: source A: a name has", "source A: url: is not a URL", "x.yaml:4: source b: dialect: unknown dialect \"azuer\": did you mean azure?",
-				"source b: url: is missing", "source b: auth: kind: is missing", "x.yaml:5: source c: url: must be https", "source c: auth: is missing",
-				"x.yaml:6: source d: url: may not carry a user", `source d: auth: kind: unknown kind "basic": known are none, managed-identity`,
-				"x.yaml:7: source e: auth: clientId: has no meaning", "x.yaml:8: source f must be an object, not nothing",
+				"x.yaml:3: source A: a name has", "source A: url: is not a URL",
+				"x.yaml:4: source b: dialect: unknown dialect \"azuer\": did you mean azure?",
+				"source b: url: is missing", "source b: auth: kind: is missing",
+				"x.yaml:5: source c: url: must be https", "source c: auth: is missing",
+				"x.yaml:6: source d: url: may not carry a user",
+				`source d: auth: kind: unknown kind "basic": known are none, managed-identity`,
+				"x.yaml:7: source e: auth: clientId: has no meaning",
+				"x.yaml:8: source f must be an object, not nothing",
 			},
 		},
 		"anchors": {
 			"version: 1\nsources: {s: &a {url: 'https://x', auth: {kind: none}}, t: *a}\nplans: [{name: a, source: s, schedule: manual}]\n",
-			[]string{"source s must be an object, not an anchor", "source t must be an object, not an anchor"},
+			[]string{
+				"source s must be an object, not an anchor",
+				"source t must be an object, not an anchor",
+			},
 		},
-		"no YAML":             {"version: 1\nplans: [\n", []string{"x.yaml:2: "}},
-		"empty":               {"# nothing\n", []string{"x.yaml:1: the file is empty"}},
-		"a list":              {"- version: 1\n", []string{"x.yaml:1: the file must be an object, not a list"}},
-		"two documents":       {head + "- {name: a, source: s, schedule: manual}\n---\nversion: 1\n", []string{"a second document begins here"}},
-		"no plans, no source": {"version: 1\nplans: []\n", []string{"sources: there must be at least one", "plans: must be a list of at least one plan"}},
+		"no YAML": {"version: 1\nplans: [\n", []string{"x.yaml:2: "}},
+		"empty":   {"# nothing\n", []string{"x.yaml:1: the file is empty"}},
+		"a list": {
+			"- version: 1\n",
+			[]string{"x.yaml:1: the file must be an object, not a list"},
+		},
+		"two documents": {
+			head +
+				"- {name: a, source: s, schedule: manual}\n---\nversion: 1\n",
+			[]string{"a second document begins here"},
+		},
+		"no plans, no source": {
+			"version: 1\nplans: []\n",
+			[]string{
+				"sources: there must be at least one", "plans: must be a list of at least one plan",
+			},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -258,7 +313,8 @@ func FuzzParseExports(f *testing.F) {
 			return
 		}
 		for _, p := range e.Plans {
-			if s, ok := e.Source(p.Name); !ok || s.URL == "" || p.Schema == "" || p.MaxBad < 0 || p.MaxBad > 1 {
+			if s, ok := e.Source(p.Name); !ok || s.URL == "" || p.Schema == "" || p.MaxBad < 0 ||
+				p.MaxBad > 1 {
 				t.Errorf("accepted %+v from %+v", p, s)
 			}
 		}
@@ -268,22 +324,32 @@ func FuzzParseExports(f *testing.F) {
 func TestPlansSayHowTheirViewsReadReferences(t *testing.T) {
 	t.Parallel()
 	const head = "version: 1\nsources:\n  s: {url: https://inner.example/fhir/, dialect: bulk, auth: {kind: none}%s}\nplans:\n"
-	e, err := config.ParseExports("x.yaml", []byte(fmt.Sprintf(head, "")+"- {name: a, source: s, schedule: manual, urnReferences: ids}\n- {name: b, source: s, schedule: manual, schema: b}\n"), none)
+	e, err := config.ParseExports("x.yaml",
+		[]byte(fmt.Sprintf(head, "")+
+			"- {name: a, source: s, schedule: manual, urnReferences: ids}\n- {name: b, source: s, schedule: manual, schema: b}\n"), none)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(sof.References{Base: "https://inner.example/fhir", URNs: true}, e.References("a")); d != "" {
+	if d := cmp.Diff(sof.References{Base: "https://inner.example/fhir", URNs: true},
+		e.References("a")); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(sof.References{Base: "https://inner.example/fhir"}, e.References("b")); d != "" {
+	if d := cmp.Diff(sof.References{Base: "https://inner.example/fhir"},
+		e.References("b")); d != "" {
 		t.Error(d)
 	}
-	e, err = config.ParseExports("x.yaml", []byte(fmt.Sprintf(head, ", referenceBase: https://outer.example/r4/")+"- {name: a, source: s, schedule: manual}\n"), none)
+	e, err = config.ParseExports("x.yaml",
+		[]byte(fmt.Sprintf(head, ", referenceBase: https://outer.example/r4/")+
+			"- {name: a, source: s, schedule: manual}\n"), none)
 	if got := e.References("a").Base; err != nil || got != "https://outer.example/r4" {
 		t.Errorf("base %s, %v", got, err)
 	}
-	_, err = config.ParseExports("x.yaml", []byte(fmt.Sprintf(head, ", referenceBase: fhir/r4")+"- {name: a, source: s, schedule: manual, urnReferences: all}\n"), none)
-	for _, want := range []string{"referenceBase: must look like https://HOST/PATH", `urnReferences: "all": write ids`} {
+	_, err = config.ParseExports("x.yaml",
+		[]byte(fmt.Sprintf(head, ", referenceBase: fhir/r4")+
+			"- {name: a, source: s, schedule: manual, urnReferences: all}\n"), none)
+	for _, want := range []string{
+		"referenceBase: must look like https://HOST/PATH", `urnReferences: "all": write ids`,
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}

@@ -27,6 +27,8 @@ func JournalFromEnv(environ []string) (Config, error) {
 }
 
 // ReadExports reads and parses the exports.yaml at a path, like FromEnv.
-func ReadExports(path string, environ []string, readFile func(string) ([]byte, error)) (Exports, error) {
+func ReadExports(
+	path string, environ []string, readFile func(string) ([]byte, error),
+) (Exports, error) {
 	return newEnv(environ).readExports(path, readFile)
 }

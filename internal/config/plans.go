@@ -34,8 +34,12 @@ const (
 )
 
 var (
-	levels     = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
-	planKeys   = []string{"name", "source", "level", "group", "types", "typeFilter", "patients", "elements", "deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad", "urnReferences", "allowErrors"}
+	levels   = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
+	planKeys = []string{
+		"name", "source", "level", "group", "types", "typeFilter", "patients", "elements",
+		"deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad",
+		"urnReferences", "allowErrors",
+	}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	// fhirID matches FHIR R4 ids (§2.24.0.1), and also underscores and up to 128 characters,
@@ -43,7 +47,8 @@ var (
 	fhirID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 	// reserved schemas belong to the engines.
 	reserved = []string{"information_schema", "pg_catalog", "sys", "temp", "system"}
-	fields5  = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+	fields5  = cron.NewParser(
+		cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 )
 
 func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
@@ -59,7 +64,8 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		case p.Name == "":
 			o.fault("name", "is missing")
 		case !planName.MatchString(p.Name):
-			o.fault("name", "%q: a name has lower-case letters, digits and hyphens, starts with a letter and has at most 40 characters", p.Name)
+			o.fault("name",
+				"%q: a name has lower-case letters, digits and hyphens, starts with a letter and has at most 40 characters", p.Name)
 		case names[p.Name]:
 			o.fault("name", "there is another plan %s", p.Name)
 		}
@@ -98,7 +104,8 @@ func (r *reader) references(o object) (out sof.References) {
 	case urnsIDs:
 		out.URNs = true
 	default:
-		o.fault("urnReferences", "%q: write ids, which takes the UUID of a urn:uuid reference as the id, or none", value)
+		o.fault("urnReferences",
+			"%q: write ids, which takes the UUID of a urn:uuid reference as the id, or none", value)
 	}
 	return out
 }
@@ -139,7 +146,8 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	case p.Level != pipeline.LevelGroup && p.Group != "":
 		o.fault("group", "has no meaning at level %s: remove it, or write level: group", p.Level)
 	case p.Group != "" && !fhirID.MatchString(p.Group):
-		o.fault("group", "must be the id of a Group: up to 128 letters, digits, hyphens, dots and underscores")
+		o.fault("group",
+			"must be the id of a Group: up to 128 letters, digits, hyphens, dots and underscores")
 	}
 	p.Types = r.types(o)
 	p.TypeFilter = o.texts("typeFilter")
@@ -148,7 +156,8 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	}
 	r.patients(o, p, e, source.Dialect)
 	if o.has("elements") {
-		o.fault("elements", "is refused: incomplete resources would replace complete ones; choose columns by views")
+		o.fault("elements",
+			"is refused: incomplete resources would replace complete ones; choose columns by views")
 	}
 	r.deletes(o, p, source.Dialect)
 	filters(o, p, source.Dialect)
@@ -171,7 +180,8 @@ func (r *reader) deletes(o object, p *pipeline.Plan, dialect string) {
 	p.Deleted = asked
 	// Microsoft's server supports includeAssociatedData at system level only.
 	if p.Deleted && p.Level != pipeline.LevelSystem {
-		o.fault("deleted", "this server reports deletes at level system only: write deleted: false, or level: system")
+		o.fault("deleted",
+			"this server reports deletes at level system only: write deleted: false, or level: system")
 	}
 }
 
@@ -189,7 +199,8 @@ func (r *reader) patients(o object, p *pipeline.Plan, e *Exports, dialect string
 	}
 	for i, id := range ids {
 		if !fhirID.MatchString(id) {
-			o.fault("patients", "entry %d is not the id of a Patient: up to 128 letters, digits, hyphens, dots and underscores, without Patient/", i+1)
+			o.fault("patients",
+				"entry %d is not the id of a Patient: up to 128 letters, digits, hyphens, dots and underscores, without Patient/", i+1)
 		}
 	}
 	e.PatientsOf[p.Name] = ids
@@ -203,7 +214,8 @@ func (r *reader) types(o object) []string {
 		case slices.Contains(types[:i], t):
 			r.fault(at, "%s: types: %s is listed twice", o.what, t)
 		case !slices.Contains(records.KnownTypes, t):
-			r.fault(at, "%s: types: %q is not a resource type of FHIR R4%s", o.what, t, hint(t, records.KnownTypes))
+			r.fault(at, "%s: types: %q is not a resource type of FHIR R4%s", o.what, t,
+				hint(t, records.KnownTypes))
 		}
 	}
 	return types
@@ -218,7 +230,8 @@ func filters(o object, p *pipeline.Plan, dialect string) {
 	var known []string
 	for _, f := range p.TypeFilter {
 		if t, ok := typefilter.Type(f); ok && !slices.Contains(records.KnownTypes, t) {
-			o.fault("typeFilter", "%q is not a resource type of FHIR R4%s", t, hint(t, records.KnownTypes))
+			o.fault("typeFilter", "%q is not a resource type of FHIR R4%s", t,
+				hint(t, records.KnownTypes))
 			continue
 		}
 		known = append(known, f)
@@ -234,11 +247,13 @@ func (r *reader) schema(o object, p *pipeline.Plan, taken map[string]string) {
 	switch {
 	case p.Schema == "":
 	case !schemaName.MatchString(p.Schema):
-		o.fault("schema", "%q: a schema has letters, digits and underscores, starts with a letter and has at most 63 characters", p.Schema)
+		o.fault("schema",
+			"%q: a schema has letters, digits and underscores, starts with a letter and has at most 63 characters", p.Schema)
 	case slices.Contains(reserved, key):
 		o.fault("schema", "%s belongs to the database: choose another", p.Schema)
 	case taken[key] != "":
-		o.fault("schema", "%s is the schema of %s: two plans must not write the same tables", p.Schema, taken[key])
+		o.fault("schema", "%s is the schema of %s: two plans must not write the same tables",
+			p.Schema, taken[key])
 	default:
 		taken[key] = o.what
 	}
@@ -252,14 +267,16 @@ func (r *reader) schedule(o object) pipeline.Schedule {
 	if zone != "" {
 		l, err := time.LoadLocation(zone)
 		if err != nil || zone == "Local" {
-			o.fault("timezone", "unknown time zone %q: write a name of the IANA database, for example Europe/Berlin", zone)
+			o.fault("timezone",
+				"unknown time zone %q: write a name of the IANA database, for example Europe/Berlin", zone)
 		} else {
 			location = l
 		}
 	}
 	switch text {
 	case "":
-		o.fault("schedule", `is missing: write five cron fields such as "0 2 * * *", @every 6h, or manual`)
+		o.fault("schedule",
+			`is missing: write five cron fields such as "0 2 * * *", @every 6h, or manual`)
 		return nil
 	case manual:
 		if zone != "" {
@@ -268,7 +285,8 @@ func (r *reader) schedule(o object) pipeline.Schedule {
 		return nil
 	}
 	if n := len(strings.Fields(text)); n != 5 && !strings.HasPrefix(text, "@") {
-		o.fault("schedule", "%q has %d fields: write five (minute hour day month weekday), unlike the host's NCRONTAB of six", text, n)
+		o.fault("schedule",
+			"%q has %d fields: write five (minute hour day month weekday), unlike the host's NCRONTAB of six", text, n)
 		return nil
 	}
 	s, err := fields5.Parse(text)

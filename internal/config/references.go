@@ -15,8 +15,10 @@ func ParseReferenceBase(text string) (string, error) {
 		return "", nil
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return "", errors.New("must look like https://HOST/PATH, as absolute references begin") // the text may hold a password
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
+		u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		// the text may hold a password
+		return "", errors.New("must look like https://HOST/PATH, as absolute references begin")
 	}
 	return strings.TrimRight(text, "/"), nil
 }

@@ -53,7 +53,10 @@ func TestLocalSettingsOfTheSampleWork(t *testing.T) {
 	for name, value := range localValues(t) {
 		environ = append(environ, name+"="+value)
 	}
-	files := map[string]string{"/app/exports.yaml": sample(t, "exports.sample.yaml"), "/app/dist-start/host.json": sample(t, "host.json")}
+	files := map[string]string{
+		"/app/exports.yaml":         sample(t, "exports.sample.yaml"),
+		"/app/dist-start/host.json": sample(t, "host.json"),
+	}
 	c, err := FromEnv(environ, func(path string) ([]byte, error) {
 		text, ok := files[path]
 		if !ok {
@@ -82,7 +85,8 @@ func TestTheSampleOfExportsNamesEveryKey(t *testing.T) {
 	// elements is known only to be refused with its reason.
 	keys = slices.DeleteFunc(keys, func(key string) bool { return key == "elements" })
 	for _, key := range keys {
-		if !regexp.MustCompile(`(^|[^A-Za-z-])` + regexp.QuoteMeta(key) + `($|[^A-Za-z-])`).MatchString(text) {
+		if !regexp.MustCompile(`(^|[^A-Za-z-])` + regexp.QuoteMeta(key) +
+			`($|[^A-Za-z-])`).MatchString(text) {
 			t.Errorf("exports.sample.yaml does not say that there is %s", key)
 		}
 	}
@@ -98,7 +102,8 @@ func TestTheOptionsOfTheSampleOfExportsWork(t *testing.T) {
 	var b strings.Builder
 	n := 0
 	for line := range strings.Lines(sample(t, "exports.sample.yaml")) {
-		if found := option.FindStringSubmatch(strings.TrimRight(line, "\n")); found != nil && slices.Contains(keys, found[3]) {
+		if found := option.FindStringSubmatch(strings.TrimRight(line, "\n")); found != nil &&
+			slices.Contains(keys, found[3]) {
 			line = found[1] + found[2] + "\n"
 			n++
 		}
@@ -107,7 +112,9 @@ func TestTheOptionsOfTheSampleOfExportsWork(t *testing.T) {
 	if n < 20 {
 		t.Errorf("only %d options are in comments: is the sample written in another way?", n)
 	}
-	e, err := ParseExports("exports.sample.yaml", []byte(b.String()), func(string) string { return "given" })
+	e, err := ParseExports("exports.sample.yaml", []byte(b.String()), func(string) string {
+		return "given"
+	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.String())
 	}

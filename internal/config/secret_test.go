@@ -27,9 +27,11 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 
 	var printed []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s", "%t"} {
-		printed = append(printed, fmt.Sprintf(verb, s), fmt.Sprintf(verb, &s), fmt.Sprintf(verb, holder))
+		printed = append(printed, fmt.Sprintf(verb, s), fmt.Sprintf(verb, &s),
+			fmt.Sprintf(verb, holder))
 	}
-	printed = append(printed, fmt.Sprint(s), fmt.Errorf("open %v: %w", s, errors.ErrUnsupported).Error())
+	printed = append(printed, fmt.Sprint(s),
+		fmt.Errorf("open %v: %w", s, errors.ErrUnsupported).Error())
 	for _, v := range []any{s, holder} {
 		j, err := json.Marshal(v)
 		if err != nil {
@@ -43,13 +45,17 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 	printed = append(printed, string(x))
 	var log bytes.Buffer
-	for _, l := range []*slog.Logger{slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))} {
+	for _, l := range []*slog.Logger{
+		slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil)),
+	} {
 		l.Info("message", slog.Any("key", s), slog.Any("holder", holder), slog.Any("pointer", &s))
 	}
 	printed = append(printed, log.String())
 
 	for _, p := range printed {
-		for _, form := range []string{text, fmt.Sprintf("%x", text), fmt.Sprintf("%X", text), fmt.Sprintf("%d", []byte(text))} {
+		for _, form := range []string{
+			text, fmt.Sprintf("%x", text), fmt.Sprintf("%X", text), fmt.Sprintf("%d", []byte(text)),
+		} {
 			if strings.Contains(p, form) {
 				t.Errorf("the secret shows in %q", p)
 			}

@@ -42,9 +42,14 @@ func TestASourceOfDialectBulk(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Source{
-		Name: "ehr", URL: "https://ehr.example/fhir", Dialect: "bulk", Until: true, Method: "POST", Lenient: true,
-		FileToken: "always", PrivateFiles: true, StatusHosts: []string{"jobs.example", "jobs.example:8443"}, Downloads: 4,
-		Auth: config.Auth{Kind: config.AuthSMART, ClientID: "me", KeyID: "kid-1", SecretFile: "/run/secrets/key.pem", Scope: "system/Patient.rs"},
+		Name: "ehr", URL: "https://ehr.example/fhir", Dialect: "bulk", Until: true, Method: "POST",
+		Lenient:   true,
+		FileToken: "always", PrivateFiles: true,
+		StatusHosts: []string{"jobs.example", "jobs.example:8443"}, Downloads: 4,
+		Auth: config.Auth{
+			Kind: config.AuthSMART, ClientID: "me", KeyID: "kid-1",
+			SecretFile: "/run/secrets/key.pem", Scope: "system/Patient.rs",
+		},
 	}
 	if diff := cmp.Diff(want, e.Sources["ehr"]); diff != "" {
 		t.Error(diff)
@@ -55,7 +60,8 @@ func TestASourceOfDialectBulk(t *testing.T) {
 	if p := e.Plans[0]; !p.Paused || p.OpenEnd || p.Deleted {
 		t.Errorf("%+v", p)
 	}
-	if e, err = parse(t, fmt.Sprintf(bulkFile, false), nil); err != nil || !e.Plans[0].OpenEnd || e.Plans[0].Lag != 0 {
+	if e, err = parse(t, fmt.Sprintf(bulkFile, false), nil); err != nil || !e.Plans[0].OpenEnd ||
+		e.Plans[0].Lag != 0 {
 		t.Errorf("without _until: %+v, %v", e.Plans, err)
 	}
 }
@@ -64,16 +70,34 @@ func TestEveryKindOfSignIn(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"S": "hunter2"}
 	for auth, want := range map[string]config.Auth{
-		`{kind: none}`:                                        {Kind: config.AuthNone},
-		`{kind: managed-identity}`:                            {Kind: config.AuthManagedIdentity, Audience: "https://fhir.example"},
-		`{kind: workload-identity}`:                           {Kind: config.AuthWorkloadIdentity, Audience: "https://fhir.example"},
-		`{kind: managed-identity, scope: "api://x/.default"}`: {Kind: config.AuthManagedIdentity, Audience: "https://fhir.example", Scope: "api://x/.default"},
-		`{kind: client-credential, tenantId: t, clientId: c, secret: "${S}"}`:                  {Kind: config.AuthClientCredential, Audience: "https://fhir.example", TenantID: "t", ClientID: "c", Secret: config.NewSecret("hunter2")},
-		`{kind: smart, clientId: c, key: "${S}"}`:                                              {Kind: config.AuthSMART, ClientID: "c", Secret: config.NewSecret("hunter2")},
-		`{kind: client-secret, clientId: c, secretFile: /s, tokenUrl: "https://auth.example"}`: {Kind: config.AuthClientSecret, ClientID: "c", SecretFile: "/s", TokenURL: "https://auth.example"},
-		`{kind: bearer, token: "${S}"}`:                                                        {Kind: config.AuthBearer, Secret: config.NewSecret("hunter2")},
+		`{kind: none}`: {Kind: config.AuthNone},
+		`{kind: managed-identity}`: {
+			Kind: config.AuthManagedIdentity, Audience: "https://fhir.example",
+		},
+		`{kind: workload-identity}`: {
+			Kind: config.AuthWorkloadIdentity, Audience: "https://fhir.example",
+		},
+		`{kind: managed-identity, scope: "api://x/.default"}`: {
+			Kind: config.AuthManagedIdentity, Audience: "https://fhir.example",
+			Scope: "api://x/.default",
+		},
+		`{kind: client-credential, tenantId: t, clientId: c, secret: "${S}"}`: {
+			Kind: config.AuthClientCredential, Audience: "https://fhir.example", TenantID: "t",
+			ClientID: "c", Secret: config.NewSecret("hunter2"),
+		},
+		`{kind: smart, clientId: c, key: "${S}"}`: {
+			Kind: config.AuthSMART, ClientID: "c", Secret: config.NewSecret("hunter2"),
+		},
+		`{kind: client-secret, clientId: c, secretFile: /s, tokenUrl: "https://auth.example"}`: {
+			Kind: config.AuthClientSecret, ClientID: "c", SecretFile: "/s",
+			TokenURL: "https://auth.example",
+		},
+		`{kind: bearer, token: "${S}"}`: {
+			Kind: config.AuthBearer, Secret: config.NewSecret("hunter2"),
+		},
 	} {
-		text := `{version: 1, sources: {s: {url: "https://fhir.example/r4", auth: ` + auth + `}}, plans: [{name: a, schedule: manual}]}`
+		text := `{version: 1, sources: {s: {url: "https://fhir.example/r4", auth: ` + auth +
+			`}}, plans: [{name: a, schedule: manual}]}`
 		e, err := parse(t, text, env)
 		if err != nil {
 			t.Errorf("%s: %v", auth, err)
@@ -109,7 +133,8 @@ func TestFaultsOfSources(t *testing.T) {
 		`until: true, auth: {kind: none}`:                                                   "until: has no meaning with dialect azure",
 		`dialect: blue, auth: {kind: none}`:                                                 `unknown dialect "blue"`,
 	} {
-		text := `{version: 1, sources: {s: {url: "https://fhir.example", ` + what + `}}, plans: [{name: a, schedule: manual}]}`
+		text := `{version: 1, sources: {s: {url: "https://fhir.example", ` + what +
+			`}}, plans: [{name: a, schedule: manual}]}`
 		_, err := parse(t, text, nil)
 		if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%s:\n%v\nwant %q", what, err, want)
@@ -142,7 +167,8 @@ func TestFaultsOfPlansByDialect(t *testing.T) {
 	}
 	text := `{version: 1, sources: {b: {url: "https://b.example", dialect: bulk, auth: {kind: none}}},
 		plans: [{name: a, schedule: manual, typeFilter: ['Observation?code=a,b']}]}`
-	if e, err := parse(t, text, nil); err != nil || len(e.Warnings) != 1 || !strings.Contains(e.Warnings[0], "a view's where") {
+	if e, err := parse(t, text, nil); err != nil || len(e.Warnings) != 1 ||
+		!strings.Contains(e.Warnings[0], "a view's where") {
 		t.Errorf("a comma within a filter: %v, %q", err, e.Warnings)
 	}
 }
@@ -163,7 +189,8 @@ func TestSchedulesOverTheChangeOfClocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		from, n := at.Add(-2*time.Hour), 0
-		for next := e.Plans[0].Schedule.Next(from); next.Before(at.Add(22 * time.Hour)); next = e.Plans[0].Schedule.Next(next) {
+		for next := e.Plans[0].Schedule.Next(from); next.Before(
+			at.Add(22 * time.Hour)); next = e.Plans[0].Schedule.Next(next) {
 			if n++; n > 10 {
 				t.Fatal("the schedule does not move on")
 			}

@@ -25,7 +25,8 @@ func parseSize(text string) (int64, error) {
 		{"", 1},
 	}
 	for _, u := range units {
-		if len(text) < len(u.suffix) || !strings.EqualFold(text[len(text)-len(u.suffix):], u.suffix) {
+		if len(text) < len(u.suffix) ||
+			!strings.EqualFold(text[len(text)-len(u.suffix):], u.suffix) {
 			continue
 		}
 		number := strings.TrimSpace(text[:len(text)-len(u.suffix)])
@@ -54,7 +55,8 @@ func parsePercent(text string) (float64, error) {
 	number, ok := strings.CutSuffix(text, "%")
 	f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if !ok || err != nil || math.IsNaN(f) || f < 0 || f > 100 {
-		return 0, fmt.Errorf("%q is not a percentage from 0%% to 100%%: write for example 5%%", text)
+		return 0, fmt.Errorf("%q is not a percentage from 0%% to 100%%: write for example 5%%",
+			text)
 	}
 	return f / 100, nil
 }
@@ -103,7 +105,8 @@ func meant(word string, known []string) string {
 	best, bestDistance := "", 3
 	for _, k := range known {
 		limit := min(bestDistance, 1+len(k)/4)
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance && d <= limit {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance &&
+			d <= limit {
 			best, bestDistance = k, d
 		}
 	}

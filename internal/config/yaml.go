@@ -34,8 +34,11 @@ func (d *document) parse(data []byte) ast.Node {
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	var positioned yaml.Error
 	switch {
-	case errors.As(err, &positioned) && positioned.GetToken() != nil && positioned.GetToken().Position != nil:
-		d.faults = append(d.faults, fmt.Errorf("%s:%d: %s", d.name, positioned.GetToken().Position.Line, positioned.GetMessage()))
+	case errors.As(err, &positioned) && positioned.GetToken() != nil &&
+		positioned.GetToken().Position != nil:
+		d.faults = append(d.faults,
+			fmt.Errorf("%s:%d: %s", d.name, positioned.GetToken().Position.Line,
+				positioned.GetMessage()))
 		return nil
 	case err != nil:
 		d.faults = append(d.faults, fmt.Errorf("%s: %w", d.name, err))

@@ -9,8 +9,13 @@ import (
 
 func ExampleOf() {
 	busy := fault.Transientf("the server answered HTTP 503")
-	wrong := &fault.Error{Class: fault.Permanent, Err: errors.New("the group is unknown"), Remedy: "check the plan's group"}
-	for _, err := range []error{busy, fmt.Errorf("kick-off: %w", wrong), errors.New("unclassified")} {
+	wrong := &fault.Error{
+		Class: fault.Permanent, Err: errors.New("the group is unknown"),
+		Remedy: "check the plan's group",
+	}
+	for _, err := range []error{
+		busy, fmt.Errorf("kick-off: %w", wrong), errors.New("unclassified"),
+	} {
 		fmt.Printf("%v, %s, remedy %q\n", err, fault.Of(err), fault.Remedy(err))
 	}
 	// Output:

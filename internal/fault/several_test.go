@@ -18,7 +18,8 @@ func TestSeveralNamesTheFirstTwenty(t *testing.T) {
 	}
 	err := fault.Several(faults)
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 21 || lines[19] != "fault 19" || lines[20] != "and 199980 more" || !errors.Is(err, first) {
+	if len(lines) != 21 || lines[19] != "fault 19" || lines[20] != "and 199980 more" ||
+		!errors.Is(err, first) {
 		t.Errorf("%d lines, the last: %s", len(lines), lines[len(lines)-1])
 	}
 	if err := fault.Several(faults[:20]); strings.Count(err.Error(), "\n") != 19 {

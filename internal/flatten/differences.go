@@ -41,7 +41,8 @@ func (d *differences) add(of []jsontape.Difference) {
 			*n++
 			continue
 		}
-		if len(of[i].Name) == 0 || of[i].Kind == jsontape.UnknownElement && len(names) >= mostNames {
+		if len(of[i].Name) == 0 ||
+			of[i].Kind == jsontape.UnknownElement && len(names) >= mostNames {
 			d.unnamed++
 			continue
 		}

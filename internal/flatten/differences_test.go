@@ -18,11 +18,14 @@ import (
 // flattened returns the counts of a file of patients, in blocks of a few lines.
 func flattened(t *testing.T, lines ...string) pipeline.Done {
 	t.Helper()
-	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: compiled(t, patientView), Block: 1 << 10})
+	f, err := flatten.NewFlattener(flatten.Options{
+		Lake: newLake(), Views: compiled(t, patientView), Block: 1 << 10,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := f.Flatten(t.Context(), patients("s/p@1"), strings.NewReader(strings.Join(lines, "\n")))
+	done, err := f.Flatten(t.Context(), patients("s/p@1"),
+		strings.NewReader(strings.Join(lines, "\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +34,9 @@ func flattened(t *testing.T, lines ...string) pipeline.Done {
 
 func TestDifferencesFromR4AreCounted(t *testing.T) {
 	t.Parallel()
-	line := func(members string) string { return `{"resourceType":"Patient","id":"a",` + meta + `,` + members + `}` }
+	line := func(members string) string {
+		return `{"resourceType":"Patient","id":"a",` + meta + `,` + members + `}`
+	}
 	lines := []string{
 		line(`"name":[{"family":"Doe"}],"gender":"male","active":true`),
 		`{"resourceType":"Patient","gender":["x"],"animal":{}}`,             // bad
@@ -41,7 +46,8 @@ func TestDifferencesFromR4AreCounted(t *testing.T) {
 		line(`"gender":{"x":1}`),
 	}
 	for range 50 {
-		lines = append(lines, line(`"name":{"family":"Doe"},"gender":["male"],"animal":{},"Jane Doe":5`))
+		lines = append(lines,
+			line(`"name":{"family":"Doe"},"gender":["male"],"animal":{},"Jane Doe":5`))
 	}
 	done := flattened(t, lines...)
 	want := pipeline.ValueCounts{
@@ -51,8 +57,11 @@ func TestDifferencesFromR4AreCounted(t *testing.T) {
 		NoLists:      map[string]int64{"Patient.name": 50},
 		Unknown:      map[string]int64{"Patient.animal": 50, "Patient.*": 50},
 	}
-	if d := cmp.Diff(want, done.ValueCounts); d != "" || done.Quarantined != 3 || done.Filtered != 1 || done.Heads != 52 {
-		t.Errorf("%d bad, %d filtered, %d heads, %s", done.Quarantined, done.Filtered, done.Heads, d)
+	if d := cmp.Diff(want,
+		done.ValueCounts); d != "" || done.Quarantined != 3 || done.Filtered != 1 ||
+		done.Heads != 52 {
+		t.Errorf("%d bad, %d filtered, %d heads, %s", done.Quarantined, done.Filtered, done.Heads,
+			d)
 	}
 }
 
@@ -60,10 +69,12 @@ func TestNamesThatR4DoesNotHaveAreBounded(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	for i := range 5000 {
-		lines = append(lines, fmt.Sprintf(`{"resourceType":"Patient","id":"a",%s,"name%d":1}`, meta, i))
+		lines = append(lines,
+			fmt.Sprintf(`{"resourceType":"Patient","id":"a",%s,"name%d":1}`, meta, i))
 	}
 	done := flattened(t, lines...)
-	if n := len(done.Unknown); n != 101 || done.Unknown["Patient.*"] != 4900 || done.Unknown["Patient.name7"] != 1 || done.OtherVersion["Patient"] != 5000 {
+	if n := len(done.Unknown); n != 101 || done.Unknown["Patient.*"] != 4900 ||
+		done.Unknown["Patient.name7"] != 1 || done.OtherVersion["Patient"] != 5000 {
 		t.Errorf("%d names, %d others", n, done.Unknown["Patient.*"])
 	}
 }
@@ -74,12 +85,18 @@ func TestMadeUpDataHasNoDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: flatten.Native(func(string) ([]*sof.View, error) { return set, nil })})
+	f, err := flatten.NewFlattener(flatten.Options{
+		Lake: newLake(), Views: flatten.Native(func(string) ([]*sof.View, error) {
+			return set, nil
+		}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]*strings.Builder{}
-	err = synthetic.Generate(synthetic.Options{Seed: 7, Patients: 24}, func(typ string, line []byte) error {
+	err = synthetic.Generate(synthetic.Options{
+		Seed: 7, Patients: 24,
+	}, func(typ string, line []byte) error {
 		if files[typ] == nil {
 			files[typ] = &strings.Builder{}
 		}
@@ -91,7 +108,10 @@ func TestMadeUpDataHasNoDifferences(t *testing.T) {
 	}
 	var heads int64
 	for typ, text := range files {
-		in := pipeline.Flattening{Plan: plan, Export: "e", Type: typ, Path: "x", Dir: "s/" + typ, LastUpdated: time.Unix(0, 0)}
+		in := pipeline.Flattening{
+			Plan: plan, Export: "e", Type: typ, Path: "x", Dir: "s/" + typ,
+			LastUpdated: time.Unix(0, 0),
+		}
 		done, err := f.Flatten(t.Context(), in, strings.NewReader(text.String()))
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +131,8 @@ func TestDifferencesInsideElementsAreCounted(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	for i := range 1300 {
-		lines = append(lines, fmt.Sprintf(`{"resourceType":"Patient","id":"a%d",%s,"contact":[{"person":{}},{"name":[{}]}]}`, i, meta))
+		lines = append(lines,
+			fmt.Sprintf(`{"resourceType":"Patient","id":"a%d",%s,"contact":[{"person":{}},{"name":[{}]}]}`, i, meta))
 	}
 	done := flattened(t, lines...)
 	const compared = 1000 + 1300/64 - 1000/64

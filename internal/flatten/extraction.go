@@ -46,12 +46,17 @@ type extracted struct {
 // Extraction starts the files of the tables of a resource type. It calls create once for every
 // table, even if the table stays empty. Close closes the created files; after an error the caller
 // of Extraction must close them.
-func (f *Flattener) Extraction(plan, resource string, format Format, create func(table string) (io.WriteCloser, error)) (*Extraction, error) {
+func (f *Flattener) Extraction(
+	plan, resource string, format Format, create func(table string) (io.WriteCloser, error),
+) (*Extraction, error) {
 	k, err := f.typeTables(plan, resource)
 	if err != nil {
 		return nil, err
 	}
-	x := &Extraction{f: f, typeTables: k, tables: k.tables, format: format, free: freeList[*typeTables, *result]{most: keptResults}}
+	x := &Extraction{
+		f: f, typeTables: k, tables: k.tables, format: format,
+		free: freeList[*typeTables, *result]{most: keptResults},
+	}
 	for _, t := range x.tables {
 		if err := x.begin(t, create); err != nil {
 			return nil, fmt.Errorf("begin %s: %w", t.Name, err)
@@ -69,7 +74,8 @@ func (x *Extraction) begin(t Table, create func(table string) (io.WriteCloser, e
 	x.files = append(x.files, file)
 	switch x.format {
 	case Parquet:
-		file.parquet = newParquetFile(to, parquetfile.NewWriter(t.Name, tableColumns(t, nil), x.f.codec))
+		file.parquet = newParquetFile(to,
+			parquetfile.NewWriter(t.Name, tableColumns(t, nil), x.f.codec))
 	case CSV:
 		_, err = to.Write(header(t))
 	case NDJSON:
@@ -90,7 +96,9 @@ func (x *Extraction) Tables() []string {
 
 // Add appends the rows of the lines of r. Bad lines go to the quarantine, as in Flatten. Done.Heads
 // counts the resources, including tombstones. After an error the files are unusable.
-func (x *Extraction) Add(ctx context.Context, in pipeline.Flattening, r io.Reader) (_ pipeline.Done, err error) {
+func (x *Extraction) Add(
+	ctx context.Context, in pipeline.Flattening, r io.Reader,
+) (_ pipeline.Done, err error) {
 	defer caught(&err, func() string { return "extract " + in.Path })
 	done := pipeline.Done{Rows: map[string]int64{}}
 	uploads := newUploads(ctx, x.f.o.Lake)

@@ -40,9 +40,14 @@ type file struct {
 func (f *file) Close() error { f.closed = true; return nil }
 
 // extract extracts the tables of Observation from inputs.
-func extract(t *testing.T, format flatten.Format, lake pipeline.Lake, inputs ...string) (map[string]*file, pipeline.Done) {
+func extract(
+	t *testing.T, format flatten.Format, lake pipeline.Lake, inputs ...string,
+) (map[string]*file, pipeline.Done) {
 	t.Helper()
-	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: compiled(t, everyKind, patientView, valueView), Evaluators: 2, Block: 256, Codec: flatten.None})
+	f, err := flatten.NewFlattener(flatten.Options{
+		Lake: lake, Views: compiled(t, everyKind, patientView, valueView), Evaluators: 2,
+		Block: 256, Codec: flatten.None,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +64,11 @@ func extract(t *testing.T, format flatten.Format, lake pipeline.Lake, inputs ...
 	}
 	var sum pipeline.Done
 	for i, in := range inputs {
-		done, err := x.Add(t.Context(), pipeline.Flattening{Plan: plan, Type: "Observation", Path: "x.ndjson", Dir: fmt.Sprintf("d/%d", i), LastUpdated: time.Unix(0, 0)}, strings.NewReader(in))
+		done, err := x.Add(t.Context(),
+			pipeline.Flattening{
+				Plan: plan, Type: "Observation", Path: "x.ndjson", Dir: fmt.Sprintf("d/%d", i),
+				LastUpdated: time.Unix(0, 0),
+			}, strings.NewReader(in))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +102,8 @@ no JSON
 func TestExtractionWritesCSV(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
-	files, done := extract(t, flatten.CSV, lake, observations, `{"resourceType":"Observation","id":"z","valueString":" "}`)
+	files, done := extract(t, flatten.CSV, lake, observations,
+		`{"resourceType":"Observation","id":"z","valueString":" "}`)
 	want := "id,text,number,whole,flag,day,at,codes\n" +
 		"a,\"x, \"\"y\"\"\\\n\x01é\",,,,,2024-01-02T00:02:03.500Z,\"[\"\"1\"\",\"\"b\\\"\"c\"\"]\"\n" +
 		"b,,-1.2300,,,2024-05-06,,[]\n" +
@@ -105,7 +115,8 @@ func TestExtractionWritesCSV(t *testing.T) {
 	if d := cmp.Diff(want, files["obs"].String()); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if got, want := files["obs_value"].String(), "value\n\"x, \"\"y\"\"\\\n\x01é\"\n\"\"\n\" \"\n"; got != want {
+	if got, want := files["obs_value"].String(),
+		"value\n\"x, \"\"y\"\"\\\n\x01é\"\n\"\"\n\" \"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if done.Lines != 9 || done.Heads != 7 || done.Quarantined != 2 {
@@ -140,7 +151,10 @@ func TestExtractionWritesNDJSON(t *testing.T) {
 			t.Errorf("not JSON: %s", line)
 		}
 	}
-	counts := pipeline.ValueCounts{Nulled: map[string]int64{"obs.number": 1}, NoDay: map[string]int64{"obs.day": 1}, NoTime: map[string]int64{"obs.at": 1}}
+	counts := pipeline.ValueCounts{
+		Nulled: map[string]int64{"obs.number": 1}, NoDay: map[string]int64{"obs.day": 1},
+		NoTime: map[string]int64{"obs.at": 1},
+	}
 	if d := cmp.Diff(counts, done.ValueCounts); d != "" {
 		t.Errorf("misfits: %s", d)
 	}
@@ -159,7 +173,8 @@ func TestExtractionWritesParquet(t *testing.T) {
 	for _, c := range f.Schema().Fields() {
 		names = append(names, c.Name())
 	}
-	if d := cmp.Diff([]string{"id", "text", "number", "whole", "flag", "day", "at", "codes"}, names); d != "" {
+	if d := cmp.Diff([]string{"id", "text", "number", "whole", "flag", "day", "at", "codes"},
+		names); d != "" {
 		t.Errorf("columns: %s", d)
 	}
 	var ids []string
@@ -189,7 +204,9 @@ func TestExtractionWritesParquet(t *testing.T) {
 
 func TestAnExtractionWithoutRowsHasItsFiles(t *testing.T) {
 	t.Parallel()
-	for format, want := range map[flatten.Format]string{flatten.CSV: "value\n", flatten.NDJSON: ""} {
+	for format, want := range map[flatten.Format]string{
+		flatten.CSV: "value\n", flatten.NDJSON: "",
+	} {
 		files, _ := extract(t, format, newLake(), "")
 		if got := files["obs_value"].String(); got != want {
 			t.Errorf("%s: %q", format, got)
@@ -197,7 +214,8 @@ func TestAnExtractionWithoutRowsHasItsFiles(t *testing.T) {
 	}
 	files, _ := extract(t, flatten.Parquet, newLake())
 	data := files["obs_value"].Bytes()
-	if f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data))); err != nil || f.NumRows() != 0 {
+	if f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data))); err != nil ||
+		f.NumRows() != 0 {
 		t.Errorf("an empty Parquet file: %v", err)
 	}
 }
@@ -209,17 +227,24 @@ func TestAnExtractionThatCannotWriteFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("the disk is full")
-	if _, err := f.Extraction(plan, "Observation", flatten.CSV, func(string) (io.WriteCloser, error) { return nil, full }); !errors.Is(err, full) {
+	if _, err := f.Extraction(plan, "Observation", flatten.CSV,
+		func(string) (io.WriteCloser, error) { return nil, full }); !errors.Is(err, full) {
 		t.Errorf("create: %v", err)
 	}
-	if _, err := f.Extraction(plan, "Observation", "xml", func(string) (io.WriteCloser, error) { return &file{}, nil }); err == nil {
+	if _, err := f.Extraction(plan, "Observation", "xml", func(string) (io.WriteCloser, error) {
+		return &file{}, nil
+	}); err == nil {
 		t.Error("an unknown format is accepted")
 	}
-	x, err := f.Extraction(plan, "Observation", flatten.NDJSON, func(string) (io.WriteCloser, error) { return broken{full}, nil })
+	x, err := f.Extraction(plan, "Observation", flatten.NDJSON,
+		func(string) (io.WriteCloser, error) { return broken{full}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.Add(t.Context(), pipeline.Flattening{Plan: plan, Type: "Observation", Dir: "d", LastUpdated: time.Unix(0, 0)}, strings.NewReader(observations)); !errors.Is(err, full) {
+	if _, err := x.Add(t.Context(),
+		pipeline.Flattening{
+			Plan: plan, Type: "Observation", Dir: "d", LastUpdated: time.Unix(0, 0),
+		}, strings.NewReader(observations)); !errors.Is(err, full) {
 		t.Errorf("write: %v", err)
 	}
 	if err := x.Close(); !errors.Is(err, full) {

@@ -27,7 +27,9 @@ const (
 func (f fit) null() bool { return f > rounded }
 
 // missFits maps the reasons for a missing key to fits.
-var missFits = map[native.Unkeyed]fit{native.URN: urn, native.Unresolved: unkeyed, native.Foreign: foreign}
+var missFits = map[native.Unkeyed]fit{
+	native.URN: urn, native.Unresolved: unkeyed, native.Foreign: foreign,
+}
 
 // fitCounts counts the values of a column by fit.
 type fitCounts [fitKinds]int64
@@ -42,8 +44,9 @@ func count(done *pipeline.Done, t Table, rows int, counts []fitCounts) {
 			continue
 		}
 		for f, to := range map[fit]*map[string]int64{
-			rounded: &done.Rounded, nulled: &done.Nulled, noTime: &done.NoTime, noDay: &done.NoDay, tooSmall: &done.TooSmall,
-			urn: &done.URNs, unkeyed: &done.Unkeyed, foreign: &done.Foreign,
+			rounded: &done.Rounded, nulled: &done.Nulled, noTime: &done.NoTime, noDay: &done.NoDay,
+			tooSmall: &done.TooSmall,
+			urn:      &done.URNs, unkeyed: &done.Unkeyed, foreign: &done.Foreign,
 		} {
 			records.Count(to, t.Name+"."+t.Columns[i].Name, counts[i][f])
 		}

@@ -31,7 +31,9 @@ func (*sinkLake) Open(context.Context, pipeline.Area, string, string) (io.ReadCl
 	return nil, os.ErrNotExist
 }
 
-func (l *sinkLake) Put(_ context.Context, _ pipeline.Area, _ string, r io.Reader) (pipeline.File, error) {
+func (l *sinkLake) Put(
+	_ context.Context, _ pipeline.Area, _ string, r io.Reader,
+) (pipeline.File, error) {
 	n, err := io.Copy(io.Discard, r)
 	l.bytes += n
 	l.blobs++
@@ -47,7 +49,9 @@ func BenchmarkFlatten(b *testing.B) {
 		b.Fatal(err)
 	}
 	plan := flatten.Native(func(string) ([]*sof.View, error) { return set, nil })
-	for _, typ := range []string{"Patient", "Encounter", "Condition", "Observation", "ExplanationOfBenefit"} {
+	for _, typ := range []string{
+		"Patient", "Encounter", "Condition", "Observation", "ExplanationOfBenefit",
+	} {
 		b.Run(typ, func(b *testing.B) {
 			lake := &sinkLake{}
 			f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: plan})
@@ -60,7 +64,9 @@ func BenchmarkFlatten(b *testing.B) {
 			var done pipeline.Done
 			for b.Loop() {
 				lake.bytes, lake.blobs = 0, 0
-				if done, err = f.Flatten(b.Context(), pipeline.Flattening{Plan: "p", Export: "e", Type: typ, Path: "x", Dir: "d"}, bytes.NewReader(file)); err != nil {
+				if done, err = f.Flatten(b.Context(),
+					pipeline.Flattening{Plan: "p", Export: "e", Type: typ, Path: "x", Dir: "d"},
+					bytes.NewReader(file)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -86,7 +92,8 @@ func madeUp(b *testing.B, patients int) map[string][]byte {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: patients}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: patients},
+		func(_ string, line []byte) error { return s.Add(line) }); err != nil {
 		b.Fatal(err)
 	}
 	dir := b.TempDir()

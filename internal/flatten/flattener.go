@@ -37,7 +37,9 @@ type Evaluator interface {
 	// for NULL, else canonical text. The cells are valid until emit returns. An error of class
 	// BadData means that the line is bad, for example not JSON in UTF-8. Rows may have been emitted
 	// before an error.
-	Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (Resource, error)
+	Eval(
+		ctx context.Context, line []byte, emit func(view int, row [][]byte) error,
+	) (Resource, error)
 }
 
 // PlanViews provides the views of a plan to a Flattener.
@@ -121,7 +123,8 @@ type typeTables struct {
 func (f *Flattener) newWriters(k *typeTables) []*parquetfile.Writer {
 	var writers []*parquetfile.Writer
 	for _, t := range k.tables {
-		writers = append(writers, parquetfile.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
+		writers = append(writers,
+			parquetfile.NewWriter(t.Name, tableColumns(t, keyColumns), f.codec))
 	}
 	return append(writers, parquetfile.NewWriter("head", headColumns, f.codec))
 }
@@ -143,8 +146,12 @@ func NewFlattener(o Options) (*Flattener, error) {
 	}
 	return &Flattener{
 		o: o, codec: codec, byType: map[[2]string]*typeTables{}, sets: map[string]string{},
-		evaluators: freeList[*typeTables, Evaluator]{most: keptEvaluators}, results: freeList[*typeTables, *result]{most: keptResults},
-		turns: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), largeTurn: semaphore.NewWeighted(1), writers: freeList[*typeTables, []*parquetfile.Writer]{most: keptWriters}, buffers: freeList[struct{}, []byte]{most: keptBuffers},
+		evaluators: freeList[*typeTables, Evaluator]{most: keptEvaluators},
+		results:    freeList[*typeTables, *result]{most: keptResults},
+		turns:      semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
+		largeTurn:  semaphore.NewWeighted(1),
+		writers:    freeList[*typeTables, []*parquetfile.Writer]{most: keptWriters},
+		buffers:    freeList[struct{}, []byte]{most: keptBuffers},
 	}, nil
 }
 
@@ -192,7 +199,9 @@ func (f *Flattener) HasViews(plan, resourceType string) (bool, error) {
 }
 
 // Flatten implements pipeline.Flattener.
-func (f *Flattener) Flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (f *Flattener) Flatten(
+	ctx context.Context, in pipeline.Flattening, r io.Reader,
+) (pipeline.Done, error) {
 	f.running.Add(1)
 	defer f.running.Add(-1)
 	if err := f.turns.Acquire(ctx, 1); err != nil {
@@ -217,7 +226,9 @@ func (f *Flattener) GiveUp() {
 	f.buffers.clear()
 }
 
-func (f *Flattener) flatten(ctx context.Context, in pipeline.Flattening, r io.Reader) (done pipeline.Done, err error) {
+func (f *Flattener) flatten(
+	ctx context.Context, in pipeline.Flattening, r io.Reader,
+) (done pipeline.Done, err error) {
 	defer caught(&err, func() string { return "flatten the file" })
 	k, err := f.typeTables(in.Plan, in.Type)
 	if err != nil {

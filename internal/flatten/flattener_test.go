@@ -25,9 +25,19 @@ import (
 const plan = "nightly"
 
 var views = flattentest.Views{plan: {
-	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}, {Name: "weight", Kind: sof.Decimal}, {Name: "born", Kind: sof.Date}}},
+	{
+		Name: "patient", Resource: "Patient",
+		Columns: []sof.Column{
+			{Name: "family"}, {Name: "weight", Kind: sof.Decimal}, {Name: "born", Kind: sof.Date},
+		},
+	},
 	{Name: "observation", Resource: "Observation", Columns: []sof.Column{{Name: "code"}}},
-	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "use"}, {Name: "zeta", Kind: sof.Integer}, {Name: "alpha", Kind: sof.Boolean}}},
+	{
+		Name: "patient_name", Resource: "Patient",
+		Columns: []sof.Column{
+			{Name: "use"}, {Name: "zeta", Kind: sof.Integer}, {Name: "alpha", Kind: sof.Boolean},
+		},
+	},
 }}
 
 func newLake() *pipelinetest.MemoryLake {
@@ -45,7 +55,9 @@ func flattener(t *testing.T, o flatten.Options) *flatten.Flattener {
 }
 
 func patients(dir string) pipeline.Flattening {
-	return pipeline.Flattening{Plan: plan, Export: "nightly-1", Type: "Patient", Path: "x/Patient-1.ndjson", Dir: dir}
+	return pipeline.Flattening{
+		Plan: plan, Export: "nightly-1", Type: "Patient", Path: "x/Patient-1.ndjson", Dir: dir,
+	}
 }
 
 // dump returns everything under dir as text.
@@ -57,7 +69,8 @@ func dump(t *testing.T, lake pipeline.Lake, dir string) map[string][]string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out["head"] = append(out["head"], fmt.Sprint(h.Line, " ", h.ID, " ", h.Version, " ", h.LastUpdated, " ", h.Deleted))
+			out["head"] = append(out["head"],
+				fmt.Sprint(h.Line, " ", h.ID, " ", h.Version, " ", h.LastUpdated, " ", h.Deleted))
 		}
 	}
 	for _, table := range views[plan] {
@@ -110,7 +123,8 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
 	in := strings.Join([]string{
-		"\xEF\xBB\xBF" + `{"resourceType":"Patient","id":"a",` + meta + `,"rows":{"patient":[["Doe","1.50","1990-05-06"]],"patient_name":[["usual","1","true"],[null,"2",null]]}}`,
+		"\xEF\xBB\xBF" + `{"resourceType":"Patient","id":"a",` + meta +
+			`,"rows":{"patient":[["Doe","1.50","1990-05-06"]],"patient_name":[["usual","1","true"],[null,"2",null]]}}`,
 		``,
 		`{"resourceType":"Patient","id":"b","meta":{"lastUpdated":"2024-01-01T01:00:00+01:00"},"rows":{"patient":[["","1e99","1990"]]}}`,
 		`{broken`,
@@ -120,22 +134,28 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 		`{"resourceType":"Patient","id":"a b",` + meta + `}`,
 		`{"resourceType":"Patient","id":"` + strings.Repeat("x", 129) + `",` + meta + `}`,
 		`{"resourceType":"Patient","id":"d","meta":{"lastUpdated":"yesterday"}}`,
-		`{"resourceType":"Patient","id":"e",` + meta + `,"rows":{"patient":[["half","1e99",null],["short"]]}}`,
+		`{"resourceType":"Patient","id":"e",` + meta +
+			`,"rows":{"patient":[["half","1e99",null],["short"]]}}`,
 		`{"resourceType":"Patient","id":"f` + "\xff" + `",` + meta + `}`,
 		`{"resourceType":"Patient","id":"g","meta":{"subsetted":true,"lastUpdated":"2024-01-01T00:00:00Z"},"rows":{"patient":[["cut",null,null]]}}`,
 		`{"resourceType":"Patient","id":"h","meta":{"deleted":true,"lastUpdated":"2024-01-02T00:00:00Z","versionId":"3"},"rows":{"patient":[["gone",null,null]]}}`,
 		`{"resourceType":"Patient","id":"i","meta":{"versionId":"v 2","lastUpdated":"2024-01-02T00:00:00Z"}}`,
 		`   `,
-		`{"resourceType":"Patient","id":"j",` + meta + `,"rows":{"patient_name":[["` + "\u6771\u4eac" + `",null,"false"]]}}`,
+		`{"resourceType":"Patient","id":"j",` + meta + `,"rows":{"patient_name":[["` +
+			"\u6771\u4eac" + `",null,"false"]]}}`,
 	}, "\r\n")
-	got, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader(in))
+	got, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"),
+		strings.NewReader(in))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := pipeline.Done{
 		Lines: 17, Blank: 2, Quarantined: 10, Filtered: 1, Deleted: 1, Heads: 4,
-		Rows:        map[string]int64{"patient": 2, "patient_name": 3},
-		ValueCounts: pipeline.ValueCounts{Nulled: map[string]int64{"patient.weight": 1}, NoDay: map[string]int64{"patient.born": 1}},
+		Rows: map[string]int64{"patient": 2, "patient_name": 3},
+		ValueCounts: pipeline.ValueCounts{
+			Nulled: map[string]int64{"patient.weight": 1},
+			NoDay:  map[string]int64{"patient.born": 1},
+		},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)
@@ -158,7 +178,8 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 	}
 
 	var lines []int64
-	for _, text := range strings.Split(strings.TrimSpace(string(read(t, lake, pipeline.Quarantine, "s/p@1.ndjson"))), "\n") {
+	for _, text := range strings.Split(strings.TrimSpace(string(read(t, lake, pipeline.Quarantine,
+		"s/p@1.ndjson"))), "\n") {
 		var q struct {
 			Line, Offset int64
 			Reason, Text string
@@ -179,7 +200,8 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 func TestAFileWithoutResourcesLeavesNothing(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
-	got, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"), strings.NewReader("\n"))
+	got, err := flattener(t, flatten.Options{Lake: lake}).Flatten(t.Context(), patients("s/p@1"),
+		strings.NewReader("\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +227,10 @@ func TestAMissingInstantIsTheJobs(t *testing.T) {
 	t.Parallel()
 	lake, in := newLake(), patients("s/p@1")
 	f := flattener(t, flatten.Options{Lake: lake})
-	const text = `{broken` + "\n" + `{"resourceType":"Patient","id":"a","rows":{"patient":[[null,null,null]]}}`
-	if _, err := f.Flatten(t.Context(), in, strings.NewReader(text)); !errors.Is(err, pipeline.ErrNoInstant) {
+	const text = `{broken` + "\n" +
+		`{"resourceType":"Patient","id":"a","rows":{"patient":[[null,null,null]]}}`
+	if _, err := f.Flatten(t.Context(), in,
+		strings.NewReader(text)); !errors.Is(err, pipeline.ErrNoInstant) {
 		t.Errorf("error: %v", err)
 	}
 	expectNothing(t, lake)
@@ -214,7 +238,9 @@ func TestAMissingInstantIsTheJobs(t *testing.T) {
 	if _, err := f.Flatten(t.Context(), in, strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"2 a 2024-01-01T00:00:00.005000000Z/00000000000000000000//0 2024-01-01T00:00:00.005Z false"}
+	want := []string{
+		"2 a 2024-01-01T00:00:00.005000000Z/00000000000000000000//0 2024-01-01T00:00:00.005Z false",
+	}
 	if d := cmp.Diff(want, dump(t, lake, "s/p@1")["head"]); d != "" {
 		t.Errorf("head (-want +got):\n%s", d)
 	}
@@ -228,9 +254,12 @@ func many(n int) []byte {
 		case i%97 == 5:
 			b.WriteString("{broken\n")
 		case i == n/2:
-			fmt.Fprintf(&b, `{"resourceType":"Patient","id":"p%d",%s,"rows":{"patient":[["%s",null,null]]}}`+"\n", i, meta, strings.Repeat("long", 50000))
+			fmt.Fprintf(&b,
+				`{"resourceType":"Patient","id":"p%d",%s,"rows":{"patient":[["%s",null,null]]}}`+
+					"\n", i, meta, strings.Repeat("long", 50000))
 		default:
-			fmt.Fprintf(&b, `{"resourceType":"Patient","id":"p%d",%s,"rows":{"patient":[["f%d","%d.5",null]],"patient_name":[["x","%d","true"],["y",null,null]]}}`+"\n", i, meta, i%7, i, i)
+			fmt.Fprintf(&b,
+				`{"resourceType":"Patient","id":"p%d",%s,"rows":{"patient":[["f%d","%d.5",null]],"patient_name":[["x","%d","true"],["y",null,null]]}}`+"\n", i, meta, i%7, i, i)
 		}
 	}
 	return b.Bytes()
@@ -250,7 +279,8 @@ func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sum := done.Heads + done.Blank + done.Quarantined + done.Filtered; done.Lines != 3000 || sum != done.Lines {
+		if sum := done.Heads + done.Blank + done.Quarantined + done.Filtered; done.Lines != 3000 ||
+			sum != done.Lines {
 			t.Errorf("%d lines, accounted for %d", done.Lines, sum)
 		}
 		files := map[string]string{}
@@ -271,7 +301,8 @@ func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 			}
 		}
 		rows := dump(t, o.Lake, "s/p@1")
-		if int64(len(rows["patient_name"])) != done.Rows["patient_name"] || int64(len(rows["head"])) != done.Heads {
+		if int64(len(rows["patient_name"])) != done.Rows["patient_name"] ||
+			int64(len(rows["head"])) != done.Heads {
 			t.Errorf("rows and counts differ: %v", done.Rows)
 		}
 	}
@@ -283,7 +314,8 @@ func TestBothCodecsGiveTheSameRows(t *testing.T) {
 	var first map[string][]string
 	for _, codec := range []flatten.Codec{flatten.Snappy, flatten.Zstd} {
 		lake := newLake()
-		if _, err := flattener(t, flatten.Options{Lake: lake, Codec: codec}).Flatten(t.Context(), patients("d"), bytes.NewReader(in)); err != nil {
+		if _, err := flattener(t, flatten.Options{Lake: lake, Codec: codec}).Flatten(t.Context(),
+			patients("d"), bytes.NewReader(in)); err != nil {
 			t.Fatal(err)
 		}
 		if first == nil {
@@ -293,7 +325,9 @@ func TestBothCodecsGiveTheSameRows(t *testing.T) {
 			t.Errorf("%s (-snappy +got):\n%s", codec, d)
 		}
 	}
-	if _, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: views, Codec: "lzma"}); err == nil {
+	if _, err := flatten.NewFlattener(flatten.Options{
+		Lake: newLake(), Views: views, Codec: "lzma",
+	}); err == nil {
 		t.Error("an unknown codec was taken")
 	}
 }
@@ -301,8 +335,10 @@ func TestBothCodecsGiveTheSameRows(t *testing.T) {
 func TestALineOverTheLimitIsQuarantined(t *testing.T) {
 	t.Parallel()
 	lake := newLake()
-	in := `{"resourceType":"Patient","id":"a",` + meta + "}\n" + strings.Repeat("x", 3<<20) + "\n" + `{"resourceType":"Patient","id":"b",` + meta + "}"
-	done, err := flattener(t, flatten.Options{Lake: lake, LineLimit: 1000}).Flatten(t.Context(), patients("d"), strings.NewReader(in))
+	in := `{"resourceType":"Patient","id":"a",` + meta + "}\n" + strings.Repeat("x", 3<<20) + "\n" +
+		`{"resourceType":"Patient","id":"b",` + meta + "}"
+	done, err := flattener(t, flatten.Options{Lake: lake, LineLimit: 1000}).Flatten(t.Context(),
+		patients("d"), strings.NewReader(in))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +355,8 @@ func TestNothingIsLeftOfAFileThatCannotBeRead(t *testing.T) {
 	lake := newLake()
 	cut := errors.New("cut")
 	r := io.MultiReader(bytes.NewReader(many(3000)), iotest.ErrReader(cut))
-	_, err := flattener(t, flatten.Options{Lake: lake, Block: 1 << 10}).Flatten(t.Context(), patients("d"), r)
+	_, err := flattener(t, flatten.Options{Lake: lake, Block: 1 << 10}).Flatten(t.Context(),
+		patients("d"), r)
 	if !errors.Is(err, cut) {
 		t.Errorf("error: %v", err)
 	}
@@ -327,7 +364,8 @@ func TestNothingIsLeftOfAFileThatCannotBeRead(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := flattener(t, flatten.Options{Lake: lake}).Flatten(ctx, patients("d"), bytes.NewReader(many(3000))); !errors.Is(err, context.Canceled) {
+	if _, err := flattener(t, flatten.Options{Lake: lake}).Flatten(ctx, patients("d"),
+		bytes.NewReader(many(3000))); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
 	expectNothing(t, lake)
@@ -340,7 +378,9 @@ type fullLake struct {
 	err    error
 }
 
-func (l fullLake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l fullLake) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	if strings.HasSuffix(path, l.suffix) {
 		return pipeline.File{}, l.err
 	}
@@ -353,7 +393,8 @@ func TestTheErrorOfTheLakeComesOut(t *testing.T) {
 	for _, suffix := range []string{"head.parquet", "patient_name.parquet", ".ndjson"} {
 		lake := newLake()
 		f := flattener(t, flatten.Options{Lake: fullLake{lake, suffix, full}, RowGroup: 1 << 10})
-		if _, err := f.Flatten(t.Context(), patients("d"), bytes.NewReader(many(3000))); !errors.Is(err, full) {
+		if _, err := f.Flatten(t.Context(), patients("d"),
+			bytes.NewReader(many(3000))); !errors.Is(err, full) {
 			t.Errorf("%s: error: %v", suffix, err)
 		}
 	}
@@ -363,7 +404,8 @@ func TestAnUnknownPlanIsAnError(t *testing.T) {
 	t.Parallel()
 	in := patients("d")
 	in.Plan = "other"
-	if _, err := flattener(t, flatten.Options{Lake: newLake()}).Flatten(t.Context(), in, strings.NewReader("")); err == nil {
+	if _, err := flattener(t, flatten.Options{Lake: newLake()}).Flatten(t.Context(), in,
+		strings.NewReader("")); err == nil {
 		t.Error("no error")
 	}
 }

@@ -18,12 +18,15 @@ import (
 // pairs is a view with a row for every pair of names.
 func pairs(t *testing.T) flatten.Native {
 	t.Helper()
-	return compiled(t, `{"resource":"Patient","name":"pair","select":[{"forEach":"name","column":[{"name":"a","path":"family"}]},{"forEach":"name","column":[{"name":"b","path":"family"}]}]}`)
+	return compiled(t,
+		`{"resource":"Patient","name":"pair","select":[{"forEach":"name","column":[{"name":"a","path":"family"}]},{"forEach":"name","column":[{"name":"b","path":"family"}]}]}`)
 }
 
 // named returns a Patient with this number of names.
 func named(id string, names int) string {
-	return `{"resourceType":"Patient","id":"` + id + `","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[` + list(`{"family":"x"}`, names) + `]}`
+	return `{"resourceType":"Patient","id":"` + id +
+		`","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[` + list(`{"family":"x"}`, names) +
+		`]}`
 }
 
 // Large lines keep their place in the order, and a line beyond the limits leaves no rows.
@@ -42,7 +45,8 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		done, err := f.Flatten(t.Context(), patients("d"), strings.NewReader(strings.Join(lines, "\n")))
+		done, err := f.Flatten(t.Context(), patients("d"),
+			strings.NewReader(strings.Join(lines, "\n")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +77,9 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 				t.Errorf("line %d has %d rows, want %d", i+1, got, want)
 			}
 		}
-		if want := []string{"1 p0", "2 p1", "3 p2", "4 p3", "6 p5", "7 p6", "8 p7", "11 last"}; !slices.Equal(order, want) {
+		if want := []string{
+			"1 p0", "2 p1", "3 p2", "4 p3", "6 p5", "7 p6", "8 p7", "11 last",
+		}; !slices.Equal(order, want) {
 			t.Errorf("the order is %q, want %q", order, want)
 		}
 	}
@@ -82,7 +88,11 @@ func TestLargeLinesKeepTheirPlace(t *testing.T) {
 // Flattening can be cancelled in the middle of a large line.
 func TestALargeLineEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	f, err := flatten.NewFlattener(flatten.Options{Lake: newLake(), Views: compiled(t, `{"resource":"Patient","name":"v","select":[{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'y').exists()).count()"}]}]}`)})
+	f, err := flatten.NewFlattener(flatten.Options{
+		Lake: newLake(),
+		Views: compiled(t,
+			`{"resource":"Patient","name":"v","select":[{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'y').exists()).count()"}]}]}`),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,10 +121,14 @@ type panickingEvaluator struct {
 
 func (b panicking) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluator, error) {
 	engine, err := b.Views.Engine(plan, resource)
-	return func(r flatten.Room) flatten.Evaluator { return panickingEvaluator{engine(r), b.with} }, err
+	return func(r flatten.Room) flatten.Evaluator {
+		return panickingEvaluator{engine(r), b.with}
+	}, err
 }
 
-func (b panickingEvaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
+func (b panickingEvaluator) Eval(
+	ctx context.Context, line []byte, emit func(view int, row [][]byte) error,
+) (flatten.Resource, error) {
 	if strings.Contains(string(line), `"id":"secret"`) {
 		if b.with == nil {
 			_ = strings.Fields(" ")[len(line)]
@@ -126,28 +140,39 @@ func (b panickingEvaluator) Eval(ctx context.Context, line []byte, emit func(vie
 
 func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 	t.Parallel()
-	lines := strings.Repeat(`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`+"\n", 30) +
-		`{"resourceType":"Patient","id":"secret","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}` + "\n" + strings.Repeat("{}\n", 5000)
+	lines := strings.Repeat(
+		`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`+"\n",
+		30) +
+		`{"resourceType":"Patient","id":"secret","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}` +
+		"\n" + strings.Repeat("{}\n", 5000)
 	for name, c := range map[string]struct {
 		with any
 		says string
 	}{
 		"an error of the runtime": {nil, "index out of range"},
 		"a value of the line":     {"the id is secret", "a value of type string"},
-		"an error with a value":   {errors.New("the id is secret"), "a value of type *errors.errorString"},
+		"an error with a value": {
+			errors.New("the id is secret"),
+			"a value of type *errors.errorString",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lake := newLake()
-			f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: panicking{views, c.with}, Block: 256})
+			f, err := flatten.NewFlattener(flatten.Options{
+				Lake: lake, Views: panicking{views, c.with}, Block: 256,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = f.Flatten(t.Context(), patients("d"), strings.NewReader(lines))
-			if err == nil || fault.Of(err) != fault.Permanent || strings.Contains(err.Error(), "secret") {
+			if err == nil || fault.Of(err) != fault.Permanent ||
+				strings.Contains(err.Error(), "secret") {
 				t.Fatalf("got %v", err)
 			}
-			for _, part := range []string{"x/Patient-1.ndjson", "line 31", c.says, "flatten/large_test.go:"} {
+			for _, part := range []string{
+				"x/Patient-1.ndjson", "line 31", c.says, "flatten/large_test.go:",
+			} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}
@@ -156,7 +181,8 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 				t.Error("the file that failed is visible")
 			}
 			// The next file must be flattened normally.
-			done, err := f.Flatten(t.Context(), patients("e"), strings.NewReader(strings.Replace(lines, "secret", "b", 1)))
+			done, err := f.Flatten(t.Context(), patients("e"),
+				strings.NewReader(strings.Replace(lines, "secret", "b", 1)))
 			if err != nil || done.Heads != 31 {
 				t.Errorf("%+v, %v", done, err)
 			}
@@ -170,8 +196,11 @@ func TestAPanicOfTheStoreFailsTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.Flatten(t.Context(), patients("d"), strings.NewReader(`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`))
-	if err == nil || fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "store the file") {
+	_, err = f.Flatten(t.Context(), patients("d"),
+		strings.NewReader(
+			`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`))
+	if err == nil || fault.Of(err) != fault.Permanent ||
+		!strings.Contains(err.Error(), "store the file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -16,21 +16,22 @@ func TestLineType(t *testing.T) {
 		` { "id" : "a" , "resourceType" : "Observation" } `:                                  "Observation",
 		`{"contained":[{"resourceType":"Device"}],"text":"\"}{","resourceType":"Encounter"}`: "Encounter",
 		`{"text":"a\\","n":-1.5e3,"x":null,"y":true,"resourceType":"Condition"}`:             "Condition",
-		`{"resourceType":"Patient","id":"a","birthDate":`:                                    "Patient", // cut
-		`{"contained":[{"resourceType":"Device"}]}`:                                          "",
-		`{"resourceType":"patient"}`:                                                         "",
-		`{"resourceType":"PATIENT"}`:                                                         "", // like Patient
-		`{"resourceType":"Homemade"}`:                                                        "Homemade",
-		`{"resourceType":"P; DROP"}`:                                                         "",
-		`{"resourceType":"` + strings.Repeat("A", 65) + `"}`:                                 "",
-		`{"resourceType":{"resourceType":"Patient"}}`:                                        "",
-		`[{"resourceType":"Patient"}]`:                                                       "",
-		`"resourceType":"Patient"`:                                                           "",
-		`{`:                                                                                  "",
-		`{"`:                                                                                 "",
-		`{"\`:                                                                                "",
-		`{"id":"a"}, "resourceType":"Patient"}`:                                              "",
-		``:                                                                                   "",
+		// cut
+		`{"resourceType":"Patient","id":"a","birthDate":`:    "Patient",
+		`{"contained":[{"resourceType":"Device"}]}`:          "",
+		`{"resourceType":"patient"}`:                         "",
+		`{"resourceType":"PATIENT"}`:                         "", // like Patient
+		`{"resourceType":"Homemade"}`:                        "Homemade",
+		`{"resourceType":"P; DROP"}`:                         "",
+		`{"resourceType":"` + strings.Repeat("A", 65) + `"}`: "",
+		`{"resourceType":{"resourceType":"Patient"}}`:        "",
+		`[{"resourceType":"Patient"}]`:                       "",
+		`"resourceType":"Patient"`:                           "",
+		`{`:                                                  "",
+		`{"`:                                                 "",
+		`{"\`:                                                "",
+		`{"id":"a"}, "resourceType":"Patient"}`:              "",
+		``:                                                   "",
 	} {
 		if got := flatten.LineType([]byte(line)); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
@@ -43,7 +44,8 @@ func FuzzLineType(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		got := flatten.LineType(line)
 		var fields map[string]json.RawMessage
-		if json.Unmarshal(line, &fields) != nil || bytes.Contains(line, []byte(`\`)) || bytes.Count(line, []byte("resourceType")) > 1 {
+		if json.Unmarshal(line, &fields) != nil || bytes.Contains(line, []byte(`\`)) ||
+			bytes.Count(line, []byte("resourceType")) > 1 {
 			return
 		}
 		var want string

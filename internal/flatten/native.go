@@ -78,7 +78,9 @@ func (n Native) ViewSet(plan string) (string, error) {
 type nativeEvaluator struct{ *native.Evaluator }
 
 // Eval implements Evaluator.
-func (e nativeEvaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (Resource, error) {
+func (e nativeEvaluator) Eval(
+	ctx context.Context, line []byte, emit func(view int, row [][]byte) error,
+) (Resource, error) {
 	r, err := e.Evaluator.Eval(ctx, line, emit)
 	return Resource(r), err
 }

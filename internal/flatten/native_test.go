@@ -35,7 +35,10 @@ func TestFlattener(t *testing.T) {
 	t.Parallel()
 	pipelinetest.TestFlattener(t, func(t *testing.T, lake pipeline.Lake) pipeline.Flattener {
 		t.Helper()
-		f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: compiled(t, patientView), Evaluators: 2, Block: 16 << 10, RowGroup: 64 << 10})
+		f, err := flatten.NewFlattener(flatten.Options{
+			Lake: lake, Views: compiled(t, patientView), Evaluators: 2, Block: 16 << 10,
+			RowGroup: 64 << 10,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +62,8 @@ func TestTheNativeEngineFillsTheFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := `{"resourceType":"Patient","id":"a",` + meta + `,"name":[{"family":"Doe"},{"family":"Roe"}]}
+	in := `{"resourceType":"Patient","id":"a",` + meta +
+		`,"name":[{"family":"Doe"},{"family":"Roe"}]}
 {"resourceType":"Observation","id":"o",` + meta + `}
 {"resourceType":"OperationOutcome","issue":[]}
 {"resourceType":"Patient","id":"b","meta":{"lastUpdated":"2024-01-02T00:00:00Z","versionId":"2","extension":[{"url":"http://azurehealthcareapis.com/data-extensions/deleted-state","valueString":"soft-deleted"}]}}
@@ -68,7 +72,8 @@ func TestTheNativeEngineFillsTheFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if done.Heads != 2 || done.Deleted != 1 || done.Quarantined != 2 || done.Rows["patient"] != 1 || done.Rows["patient_name"] != 2 {
+	if done.Heads != 2 || done.Deleted != 1 || done.Quarantined != 2 || done.Rows["patient"] != 1 ||
+		done.Rows["patient_name"] != 2 {
 		t.Errorf("done: %+v", done)
 	}
 	tables, err := v.Tables(plan)
@@ -98,8 +103,9 @@ func TestTheFingerprintTellsWhatViewsDo(t *testing.T) {
 	}
 	same := print(patientView, nameView)
 	for name, other := range map[string]string{
-		"spaces":       print(strings.ReplaceAll(patientView, ",", ", "), nameView),
-		"descriptions": print(strings.ReplaceAll(patientView, "of the first", "the first"), nameView),
+		"spaces": print(strings.ReplaceAll(patientView, ",", ", "), nameView),
+		"descriptions": print(strings.ReplaceAll(patientView, "of the first", "the first"),
+			nameView),
 	} {
 		if other != same {
 			t.Errorf("%s make another view set", name)
@@ -107,11 +113,14 @@ func TestTheFingerprintTellsWhatViewsDo(t *testing.T) {
 	}
 	for name, other := range map[string]string{
 		"one view less": print(patientView),
-		"a path":        print(strings.ReplaceAll(patientView, "name.family.first()", "name.given.first()"), nameView),
-		"a literal":     print(strings.ReplaceAll(patientView, "name.family.first()", "name.where(use='a').family.first()"), nameView),
-		"its value":     print(strings.ReplaceAll(patientView, "name.family.first()", "name.where(use='b').family.first()"), nameView),
-		"a name":        print(strings.ReplaceAll(patientView, `"family"`, `"last"`), nameView),
-		"a loop":        print(patientView, strings.ReplaceAll(nameView, `forEach"`, `forEachOrNull"`)),
+		"a path": print(strings.ReplaceAll(patientView, "name.family.first()",
+			"name.given.first()"), nameView),
+		"a literal": print(strings.ReplaceAll(patientView, "name.family.first()",
+			"name.where(use='a').family.first()"), nameView),
+		"its value": print(strings.ReplaceAll(patientView, "name.family.first()",
+			"name.where(use='b').family.first()"), nameView),
+		"a name": print(strings.ReplaceAll(patientView, `"family"`, `"last"`), nameView),
+		"a loop": print(patientView, strings.ReplaceAll(nameView, `forEach"`, `forEachOrNull"`)),
 	} {
 		if other == same {
 			t.Errorf("%s does not make another view set", name)

@@ -41,7 +41,8 @@ func panicPlace() string {
 		case f.Function == "runtime.gopanic":
 			panicked = true // the last one is the original; the others passed it on
 		case panicked && !strings.HasPrefix(f.Function, "runtime."):
-			place = fmt.Sprintf("%s:%d", path.Join(path.Base(path.Dir(f.File)), path.Base(f.File)), f.Line)
+			place = fmt.Sprintf("%s:%d", path.Join(path.Base(path.Dir(f.File)), path.Base(f.File)),
+				f.Line)
 			panicked = false
 		}
 		if !more {

@@ -41,8 +41,9 @@ func Heads(ctx context.Context, lake pipeline.Lake, dir string) iter.Seq2[Head, 
 			h := Head{}
 			if err == nil {
 				h = Head{
-					ID: string(row[0].ByteArray()), Version: string(row[1].ByteArray()), LastUpdated: string(row[2].ByteArray()),
-					Deleted: row[3].Boolean(), Line: row[4].Int64(),
+					ID: string(row[0].ByteArray()), Version: string(row[1].ByteArray()),
+					LastUpdated: string(row[2].ByteArray()),
+					Deleted:     row[3].Boolean(), Line: row[4].Int64(),
 				}
 			}
 			if !yield(h, err) || err != nil {
@@ -70,7 +71,10 @@ func Rows(ctx context.Context, lake pipeline.Lake, dir string, t Table) iter.Seq
 				yield(Row{}, err)
 				return
 			}
-			r := Row{ID: string(row[0].ByteArray()), Line: row[1].Int64(), Cells: make([][]byte, len(t.Columns))}
+			r := Row{
+				ID: string(row[0].ByteArray()), Line: row[1].Int64(),
+				Cells: make([][]byte, len(t.Columns)),
+			}
 			for i := range t.Columns {
 				if p, ok := at[t.Columns[i].Name]; ok {
 					r.Cells[i] = text(&t.Columns[i], row[p])

@@ -53,8 +53,10 @@ func tableColumns(t Table, keys []parquetfile.Column) []parquetfile.Column {
 }
 
 var parquetTypes = map[sof.Kind]parquetfile.Type{
-	sof.Text: parquetfile.Text, sof.Boolean: parquetfile.Boolean, sof.Integer: parquetfile.Int32, sof.BigInt: parquetfile.Int64,
-	sof.Decimal: parquetfile.Decimal, sof.Date: parquetfile.Date, sof.Timestamp: parquetfile.Timestamp,
+	sof.Text: parquetfile.Text, sof.Boolean: parquetfile.Boolean, sof.Integer: parquetfile.Int32,
+	sof.BigInt:  parquetfile.Int64,
+	sof.Decimal: parquetfile.Decimal, sof.Date: parquetfile.Date,
+	sof.Timestamp: parquetfile.Timestamp,
 }
 
 // DecimalSize returns the precision and scale of a Decimal column, with sof's defaults if it has
@@ -75,7 +77,9 @@ type Table struct {
 
 // TablesOf returns the tables of one resource type.
 func TablesOf(tables []Table, resource string) []Table {
-	return slices.DeleteFunc(slices.Clone(tables), func(t Table) bool { return t.Resource != resource })
+	return slices.DeleteFunc(slices.Clone(tables), func(t Table) bool {
+		return t.Resource != resource
+	})
 }
 
 // Fingerprint returns a hash of everything in tables that affects the prepared form. extra holds

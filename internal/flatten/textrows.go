@@ -23,7 +23,8 @@ func newTextRows(t *Table, format Format) *textRows {
 			if i == 0 {
 				before = '{'
 			}
-			r.members = append(r.members, append(appendJSONText([]byte{before}, []byte(c.Name)), ':'))
+			r.members = append(r.members,
+				append(appendJSONText([]byte{before}, []byte(c.Name)), ':'))
 		}
 	}
 	return r
@@ -129,7 +130,8 @@ func header(t Table) []byte {
 }
 
 func appendField(to, text []byte) []byte {
-	if len(text) > 0 && text[0] != ' ' && text[len(text)-1] != ' ' && !bytes.ContainsAny(text, ",\"\r\n") {
+	if len(text) > 0 && text[0] != ' ' && text[len(text)-1] != ' ' &&
+		!bytes.ContainsAny(text, ",\"\r\n") {
 		return append(to, text...)
 	}
 	to = append(to, '"')

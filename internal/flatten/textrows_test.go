@@ -12,7 +12,10 @@ import (
 
 // All formats must agree on the fit and on the value.
 func FuzzTextsAgreeWithParquet(f *testing.F) {
-	for _, s := range []string{"", "true", "12", "-007", "+5", "1.50", "-0.0", "1e400", "00.5e-3", "2024-01-02", "2024-01-02T", "2024-01-02T01:02:03.123456+14:00", "2024-02-30", "0000-01-01", "."} {
+	for _, s := range []string{
+		"", "true", "12", "-007", "+5", "1.50", "-0.0", "1e400", "00.5e-3", "2024-01-02",
+		"2024-01-02T", "2024-01-02T01:02:03.123456+14:00", "2024-02-30", "0000-01-01", ".",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -41,7 +41,8 @@ func put(to *parquetfile.Values, row int, c *sof.Column, cell []byte) fit {
 		f := fitsDay(cell)
 		if f == fits {
 			year, month, day, _ := parseDay(cell)
-			days := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
+			days := time.Date(year, time.Month(month), day, 0, 0, 0, 0,
+				time.UTC).Unix() / secondsPerDay
 			to.Int32(row, int32(days))
 		}
 		return f

@@ -109,10 +109,16 @@ func TestCellsBecomeTheirColumnsType(t *testing.T) {
 		{dec, "4.0e-13", "0.000000000000400000", fits},
 		{dec, "1e3", "1000.000000000000000000", fits},
 		{dec, "-1.5E-2", "-0.015000000000000000", fits},
-		{dec, "99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999", fits},
+		{
+			dec, "99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999",
+			fits,
+		},
 		{dec, "99999999999999999999.9999999999999999995", "", nulled},
 		{dec, "100000000000000000000", "", nulled},
-		{dec, "-99999999999999999999.999999999999999999", "-99999999999999999999.999999999999999999", fits},
+		{
+			dec, "-99999999999999999999.999999999999999999",
+			"-99999999999999999999.999999999999999999", fits,
+		},
 		{dec, "0.0000000000000000005", "", tooSmall},
 		{dec, "-0.00000000000000000050000000000000000001", "-0.000000000000000001", rounded},
 		{dec, "0.0000000000000000015", "0.000000000000000002", rounded},
@@ -138,15 +144,30 @@ func TestCellsBecomeTheirColumnsType(t *testing.T) {
 		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "13.5", "14", rounded},
 		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "0.5", "", tooSmall},
 		{sof.Column{Kind: sof.Decimal, Precision: 3, Scale: 0}, "0.51", "1", rounded},
-		{sof.Column{Kind: sof.Decimal, Precision: 38, Scale: 38}, "0.99999999999999999999999999999999999999", "0.99999999999999999999999999999999999999", fits},
-		{sof.Column{Kind: sof.Decimal, Precision: 38, Scale: 38}, "0.999999999999999999999999999999999999995", "", nulled},
+		{
+			sof.Column{Kind: sof.Decimal, Precision: 38, Scale: 38},
+			"0.99999999999999999999999999999999999999", "0.99999999999999999999999999999999999999",
+			fits,
+		},
+		{
+			sof.Column{Kind: sof.Decimal, Precision: 38, Scale: 38},
+			"0.999999999999999999999999999999999999995", "", nulled,
+		},
 		{sof.Column{Kind: sof.Date}, "1969-12-31", "1969-12-31", fits},
 		{sof.Column{Kind: sof.Date}, "2024-02-29T10:00:00Z", "2024-02-29", fits},
 		{sof.Column{Kind: sof.Date}, "2024-02", "", noDay},
 		{sof.Column{Kind: sof.Date}, "2023-02-29", "", nulled},
 		{sof.Column{Kind: sof.Date}, "2024-02-29x", "", nulled},
-		{sof.Column{Kind: sof.Timestamp}, "2024-02-29T10:00:00.1239+02:00", "2024-02-29T08:00:00.123Z", fits},
-		{sof.Column{Kind: sof.Timestamp}, "1950-01-01T00:00:00.0001Z", "1950-01-01T00:00:00.000Z", fits},
+		{
+			sof.Column{Kind: sof.Timestamp},
+			"2024-02-29T10:00:00.1239+02:00",
+			"2024-02-29T08:00:00.123Z", fits,
+		},
+		{
+			sof.Column{Kind: sof.Timestamp},
+			"1950-01-01T00:00:00.0001Z", "1950-01-01T00:00:00.000Z",
+			fits,
+		},
 		{sof.Column{Kind: sof.Timestamp}, "2024-02-29", "", noTime},
 		{sof.Column{Kind: sof.Timestamp}, "2024-02", "", noTime},
 		{sof.Column{Kind: sof.Timestamp}, "2024", "", noTime},
@@ -183,7 +204,8 @@ func FuzzDecimalsAgreeWithBigNumbers(f *testing.F) {
 			t.Fatalf("%q as DECIMAL(%d,%d): fits %d, want %d", s, c.Precision, c.Scale, f, wantFit)
 		}
 		if !f.null() && !bytes.Equal(decimalText(got[:], c.Scale), []byte(want)) {
-			t.Fatalf("%q as DECIMAL(%d,%d): got %s, want %s", s, c.Precision, c.Scale, decimalText(got[:], c.Scale), want)
+			t.Fatalf("%q as DECIMAL(%d,%d): got %s, want %s", s, c.Precision, c.Scale,
+				decimalText(got[:], c.Scale), want)
 		}
 	})
 }
@@ -195,7 +217,8 @@ func bigDecimal(s string, precision, scale int) (string, fit) {
 	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
 	all := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 	sign := strings.TrimLeft(exponent, "+-")
-	if !all(whole) || hasPoint && !all(fraction) || hasExponent && (!all(sign) || len(exponent)-len(sign) > 1) {
+	if !all(whole) || hasPoint && !all(fraction) ||
+		hasExponent && (!all(sign) || len(exponent)-len(sign) > 1) {
 		return "", nulled
 	}
 	if len(strings.TrimLeft(sign, "0")) > 4 {
@@ -274,11 +297,13 @@ func TestInstantsAreWrittenAsTheirLayoutsSay(t *testing.T) {
 	t.Parallel()
 	for _, at := range []time.Time{
 		{},
-		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Date(9999, 12, 31, 23, 59, 59, 120_000_001, time.UTC),
+		time.Unix(0, 0), time.Unix(-1, 999_999_999),
+		time.Date(9999, 12, 31, 23, 59, 59, 120_000_001, time.UTC),
 		time.Date(2024, 2, 29, 23, 30, 0, 5_000_000, time.FixedZone("", -3600)),
 	} {
 		for fraction, layout := range map[int]string{9: instantLayout, 3: shownLayout} {
-			if got, want := string(appendInstant([]byte("x"), at, fraction)), "x"+at.UTC().Format(layout); got != want {
+			if got, want := string(appendInstant([]byte("x"), at, fraction)),
+				"x"+at.UTC().Format(layout); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		}
@@ -292,7 +317,12 @@ func TestQuarantinedTextEndsAtACharacter(t *testing.T) {
 		limit int
 		want  string
 	}{
-		{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aé", 2, "a"}, {"aéb", 3, "aé"}, {"a\U0001F600", 4, "a"}, {"\xff\xff\xff", 2, "\xff\xff"},
+		{"abc", 3, "abc"},
+		{"abcd", 3, "abc"},
+		{"aé", 2, "a"},
+		{"aéb", 3, "aé"},
+		{"a\U0001F600", 4, "a"},
+		{"\xff\xff\xff", 2, "\xff\xff"},
 	} {
 		if got := string(cutText([]byte(tt.in), tt.limit)); got != tt.want {
 			t.Errorf("%q to %d: got %q, want %q", tt.in, tt.limit, got, tt.want)

@@ -191,7 +191,8 @@ func parseDay(s []byte) (year, month, day int, ok bool) {
 		return 0, 0, 0, false
 	}
 	// The last day of the month is the day before the first of the next.
-	return year, month, day, day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return year, month, day,
+		day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 func digits(s []byte) (n int, ok bool) {

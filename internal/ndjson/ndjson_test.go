@@ -75,9 +75,18 @@ func TestLinesHaveNumbersAndOffsets(t *testing.T) {
 		{"one line", "{}\n", []got{{1, 0, "{}", false}}},
 		{"a last line without its end", "{}\n[]", []got{{1, 0, "{}", false}, {2, 3, "[]", false}}},
 		{"carriage returns", "{}\r\n[]\r\n", []got{{1, 0, "{}", false}, {2, 4, "[]", false}}},
-		{"blank lines are counted", "\n \t\r\n{}\n\n", []got{{1, 0, "", false}, {2, 1, "", false}, {3, 5, "{}", false}, {4, 8, "", false}}},
-		{"one byte order mark is skipped, a second is content", "\xEF\xBB\xBF\xEF\xBB\xBF{}\n", []got{{1, 3, "\xEF\xBB\xBF{}", false}}},
-		{"a byte order mark further down is content", "{}\n\xEF\xBB\xBF{}", []got{{1, 0, "{}", false}, {2, 3, "\xEF\xBB\xBF{}", false}}},
+		{
+			"blank lines are counted", "\n \t\r\n{}\n\n",
+			[]got{{1, 0, "", false}, {2, 1, "", false}, {3, 5, "{}", false}, {4, 8, "", false}},
+		},
+		{
+			"one byte order mark is skipped, a second is content", "\xEF\xBB\xBF\xEF\xBB\xBF{}\n",
+			[]got{{1, 3, "\xEF\xBB\xBF{}", false}},
+		},
+		{
+			"a byte order mark further down is content", "{}\n\xEF\xBB\xBF{}",
+			[]got{{1, 0, "{}", false}, {2, 3, "\xEF\xBB\xBF{}", false}},
+		},
 		{"trailing NULs are content", "{}\x00\x00", []got{{1, 0, "{}\x00\x00", false}}},
 		{"blanks round the content stay", " {} \n", []got{{1, 0, " {} ", false}}},
 	}
@@ -97,7 +106,8 @@ func TestLinesHaveNumbersAndOffsets(t *testing.T) {
 
 func TestALineOverTheLimitIsReportedAndSkipped(t *testing.T) {
 	t.Parallel()
-	in := "{1}\n" + strings.Repeat("x", 100) + "\n{3}\n" + strings.Repeat("y", 11) + "\n" + strings.Repeat("z", 10) + "\r\n"
+	in := "{1}\n" + strings.Repeat("x", 100) + "\n{3}\n" + strings.Repeat("y", 11) + "\n" +
+		strings.Repeat("z", 10) + "\r\n"
 	for _, block := range []int{1, 4, 16, 64, 1024} {
 		t.Run(fmt.Sprint("block ", block), func(t *testing.T) {
 			t.Parallel()
@@ -107,13 +117,20 @@ func TestALineOverTheLimitIsReportedAndSkipped(t *testing.T) {
 			}
 			for i := range all {
 				if all[i].TooLong {
-					if !strings.HasPrefix(in[all[i].Offset:], all[i].JSON) || len(all[i].JSON) < 10 {
+					if !strings.HasPrefix(in[all[i].Offset:], all[i].JSON) ||
+						len(all[i].JSON) < 10 {
 						t.Errorf("line %d does not come with its beginning", all[i].Number)
 					}
 					all[i].JSON = ""
 				}
 			}
-			want := []got{{1, 0, "{1}", false}, {2, 4, "", true}, {3, 105, "{3}", false}, {4, 109, "", true}, {5, 121, "zzzzzzzzzz", false}}
+			want := []got{
+				{1, 0, "{1}", false},
+				{2, 4, "", true},
+				{3, 105, "{3}", false},
+				{4, 109, "", true},
+				{5, 121, "zzzzzzzzzz", false},
+			}
 			if d := cmp.Diff(want, all); d != "" {
 				t.Errorf("lines (-want +got):\n%s", d)
 			}
@@ -169,7 +186,8 @@ func TestALineOverTheLimitIsNotHeld(t *testing.T) {
 func TestAnErrorOfTheStreamComesAfterTheWholeLines(t *testing.T) {
 	t.Parallel()
 	cut := errors.New("cut")
-	all, err := collect(t, io.MultiReader(strings.NewReader("{1}\n{2}\n{3"), iotest.ErrReader(cut)), Options{})
+	all, err := collect(t, io.MultiReader(strings.NewReader("{1}\n{2}\n{3"), iotest.ErrReader(cut)),
+		Options{})
 	if !errors.Is(err, cut) {
 		t.Errorf("error: %v", err)
 	}
@@ -213,7 +231,9 @@ func FuzzReaderAgreesWithTheModel(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bytewise, err := collect(t, iotest.OneByteReader(bytes.NewReader(data)), Options{Limit: limit, Block: block})
+		bytewise, err := collect(t, iotest.OneByteReader(bytes.NewReader(data)), Options{
+			Limit: limit, Block: block,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,9 @@ import (
 )
 
 // updateExport changes an export that exists and has not ended.
-func (d *deps) updateExport(ctx context.Context, id string, change func(*records.Export) error) (records.Export, error) {
+func (d *deps) updateExport(
+	ctx context.Context, id string, change func(*records.Export) error,
+) (records.Export, error) {
 	e, err := d.records.UpdateExport(ctx, id, change)
 	if err == nil && e.ID != "" { // a missing export may still be created
 		d.exports.put(id, e, d.Now())
@@ -15,7 +17,9 @@ func (d *deps) updateExport(ctx context.Context, id string, change func(*records
 	return e, err
 }
 
-func (d *deps) advance(ctx context.Context, id string, from, to records.State) (records.Export, error) {
+func (d *deps) advance(
+	ctx context.Context, id string, from, to records.State,
+) (records.Export, error) {
 	return d.updateExport(ctx, id, func(e *records.Export) error {
 		if e.State != from {
 			return records.ErrUnchanged

@@ -78,7 +78,9 @@ func (p *planner) basis(ctx context.Context, plan, schema string) (basis, error)
 // coversAny reports whether an export covers a type that has no watermark yet.
 func coversAny(e records.Export, marks map[string]time.Time, neverBefore map[string]bool) bool {
 	for t, mark := range marks {
-		if mark.IsZero() && !neverBefore[t] && slices.ContainsFunc(e.Jobs, func(r Request) bool { return r.Asks(t) }) && !e.Shortfall.Holds(t) {
+		if mark.IsZero() && !neverBefore[t] && slices.ContainsFunc(e.Jobs, func(r Request) bool {
+			return r.Asks(t)
+		}) && !e.Shortfall.Holds(t) {
 			return true
 		}
 	}
@@ -86,7 +88,9 @@ func coversAny(e records.Export, marks map[string]time.Time, neverBefore map[str
 }
 
 // build returns what the jobs of an export cover, if the tables have the export.
-func (p *planner) build(ctx context.Context, b *basis, schema string, e records.Export) ([]covered, error) {
+func (p *planner) build(
+	ctx context.Context, b *basis, schema string, e records.Export,
+) ([]covered, error) {
 	basedOn, isCommitted, err := p.isCommitted(ctx, schema, e)
 	switch {
 	case err != nil:
@@ -102,7 +106,9 @@ func (p *planner) build(ctx context.Context, b *basis, schema string, e records.
 // isCommitted reports whether the tables of a schema have a loaded export, and returns the exports
 // that it rests on. The ledger has no entry for an export without files: it stands if its own
 // basis stands.
-func (p *planner) isCommitted(ctx context.Context, schema string, e records.Export) (basedOn []string, isCommitted bool, err error) {
+func (p *planner) isCommitted(
+	ctx context.Context, schema string, e records.Export,
+) (basedOn []string, isCommitted bool, err error) {
 	jobs, err := p.records.Jobs(ctx, e)
 	if err != nil {
 		return nil, false, err
@@ -158,7 +164,8 @@ func (p *planner) checkBase(ctx context.Context, e records.Export) error {
 	}
 	return &fault.Error{
 		Class: fault.Permanent, Whose: fault.OurSetting,
-		Err:    fmt.Errorf("the tables of schema %s lack what this export builds on (%s): was the warehouse restored to an earlier time, or emptied?", e.Schema, strings.Join(e.BasedOn, ", ")),
+		Err: fmt.Errorf(
+			"the tables of schema %s lack what this export builds on (%s): was the warehouse restored to an earlier time, or emptied?", e.Schema, strings.Join(e.BasedOn, ", ")),
 		Remedy: "nothing needs to be done: the plan's next export builds on what is there, or is full",
 	}
 }

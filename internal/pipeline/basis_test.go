@@ -14,7 +14,9 @@ import (
 // backup copies the tables, and returns a function that restores them.
 func (d *tables) backup() (restore func()) {
 	heads, ledger, exports := maps.Clone(d.heads), maps.Clone(d.ledger), maps.Clone(d.exports)
-	return func() { d.heads, d.ledger, d.exports = maps.Clone(heads), maps.Clone(ledger), maps.Clone(exports) }
+	return func() {
+		d.heads, d.ledger, d.exports = maps.Clone(heads), maps.Clone(ledger), maps.Clone(exports)
+	}
 }
 
 // change makes the changes at the server before export n: one added, one changed, one deleted.
@@ -92,14 +94,16 @@ func TestAnExportDoesNotBuildOnWhatIsGone(t *testing.T) {
 	}
 	restore()
 	e := w.run(nightly(3))
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, nightly(2)) || e.Failure.Whose != string(fault.OurSetting) || e.Failure.Remedy == "" {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, nightly(2)) ||
+		e.Failure.Whose != string(fault.OurSetting) || e.Failure.Remedy == "" {
 		t.Fatalf("export 3 is %s: %+v", e.State, e.Failure)
 	}
 	w.change(5)
 	w.clock = w.clock.Add(time.Minute)
 	w.loaded(nightly(4))
 	list, err := records.Exports(t.Context(), w.journal, "nightly", 1)
-	if err != nil || len(list) != 1 || !strings.Contains(list[0].Notice, "the tables lacked "+nightly(2)) {
+	if err != nil || len(list) != 1 ||
+		!strings.Contains(list[0].Notice, "the tables lacked "+nightly(2)) {
 		t.Errorf("notice of %+v, %v", list, err)
 	}
 }

@@ -28,7 +28,8 @@ func TestTwoCommittersWithAStalledOneWakingLate(t *testing.T) {
 		w.clock = w.clock.Add(11 * time.Minute)
 		other := w.p
 		w.boot()
-		if err := w.p.Handle(w.t.Context(), []byte(`{"step":"commit","export":"nightly-000001","type":"Patient","round":7}`)); err != nil {
+		if err := w.p.Handle(w.t.Context(),
+			[]byte(`{"step":"commit","export":"nightly-000001","type":"Patient","round":7}`)); err != nil {
 			t.Error(err)
 		}
 		w.server.put("Patient", "p1", "second", 2, false)
@@ -108,7 +109,8 @@ func TestDuplicatedAndLateEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, event{f.Path, f.ETag, f.Size}, event{f.Path, f.ETag, f.Size}, event{f.Path, "0x0", f.Size})
+		all = append(all, event{f.Path, f.ETag, f.Size}, event{f.Path, f.ETag, f.Size},
+			event{f.Path, "0x0", f.Size})
 	}
 	w.events = append(all, all...)
 	w.server.put("Patient", "p1", "second", 2, false)
@@ -123,7 +125,9 @@ func TestLostPollChain(t *testing.T) {
 	lost := 0
 	w.beforeStep = func() {
 		if lost < 3 {
-			lost += w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, "/poll/") })
+			lost += w.queue.Drop(func(m pipeline.Message) bool {
+				return strings.Contains(m.ID, "/poll/")
+			})
 		}
 	}
 	w.loaded("nightly-000001")
@@ -143,12 +147,15 @@ func TestLostStepsOfALoadingExport(t *testing.T) {
 			lost := 0
 			w.beforeStep = func() {
 				if lost < 2 {
-					lost += w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, kind) })
+					lost += w.queue.Drop(func(m pipeline.Message) bool {
+						return strings.Contains(m.ID, kind)
+					})
 				}
 			}
 			w.loaded("nightly-000001")
 			if e, _ := w.export("nightly-000001"); e.Round == 0 || lost < 2 {
-				t.Errorf("round %d after %d lost steps, want the watchdog to have been there", e.Round, lost)
+				t.Errorf("round %d after %d lost steps, want the watchdog to have been there",
+					e.Round, lost)
 			}
 		})
 	}
@@ -174,7 +181,9 @@ func TestZeroLengthFinalFile(t *testing.T) {
 			if j.written && len(j.output) == 1 {
 				path := j.folder + "/Observation-1-1.ndjson"
 				w.server.blob(path, nil)
-				j.output = append(j.output, pipeline.OutputFile{Type: "Observation", Path: path, URL: "u"})
+				j.output = append(j.output, pipeline.OutputFile{
+					Type: "Observation", Path: path, URL: "u",
+				})
 			}
 		}
 		return nil
@@ -221,7 +230,8 @@ func TestTypeNewToAPlanStartsFull(t *testing.T) {
 	w.loaded("nightly-000002")
 	e, _ := w.export("nightly-000002")
 	if len(e.Jobs) != 2 || e.Jobs[0].Since.IsZero() || !e.Jobs[1].Since.IsZero() {
-		t.Errorf("got %+v, want an incremental job for Patient and a full one for Observation", e.Jobs)
+		t.Errorf("got %+v, want an incremental job for Patient and a full one for Observation",
+			e.Jobs)
 	}
 	if !e.Jobs[0].Deleted || e.Jobs[1].Deleted {
 		t.Error("deletes are to be asked for on the incremental job alone")
@@ -273,7 +283,8 @@ func TestABlobThatIsGone(t *testing.T) {
 		}
 	}
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 }
@@ -335,7 +346,9 @@ func TestPlanTakenOutOfTheConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "no longer in the configuration: once it is back there, its next export") {
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause,
+			"no longer in the configuration: once it is back there, its next export") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 }
@@ -361,7 +374,8 @@ func TestJournalHoldsNoHealthData(t *testing.T) {
 	}
 	want := []string{
 		"exports/nightly/000001", "folders/101", "jobs/nightly-000001.1", "leases/main/Patient",
-		"manifests/nightly-000001.1", "manifests/nightly-000001.1.raw", "plans/nightly", "viewsets/nightly",
+		"manifests/nightly-000001.1", "manifests/nightly-000001.1.raw", "plans/nightly",
+		"viewsets/nightly",
 	}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Errorf("documents of the journal (-want +got):\n%s", diff)

@@ -50,7 +50,8 @@ func (c Canceller) Cancel(ctx context.Context, id string) ([]JobEnd, error) {
 			return ends, err
 		}
 	}
-	return nil, fault.Transientf("cancel export %s: others were faster %d times", id, records.SwapTries)
+	return nil, fault.Transientf("cancel export %s: others were faster %d times", id,
+		records.SwapTries)
 }
 
 func (c Canceller) cancel(ctx context.Context, id string) ([]JobEnd, error) {
@@ -66,7 +67,10 @@ func (c Canceller) cancel(ctx context.Context, id string) ([]JobEnd, error) {
 }
 
 // endJobs ends the jobs of an export at the server, and returns the outcome for each.
-func endJobs(ctx context.Context, store records.Store, sourceOf func(plan string) (Source, error), e records.Export) ([]JobEnd, error) {
+func endJobs(
+	ctx context.Context, store records.Store, sourceOf func(plan string) (Source, error),
+	e records.Export,
+) ([]JobEnd, error) {
 	jobs, err := store.Jobs(ctx, e)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,9 @@ func endJobs(ctx context.Context, store records.Store, sourceOf func(plan string
 	return ends, nil
 }
 
-func endJob(ctx context.Context, sourceOf func(plan string) (Source, error), plan string, j records.Job) (JobFate, error) {
+func endJob(
+	ctx context.Context, sourceOf func(plan string) (Source, error), plan string, j records.Job,
+) (JobFate, error) {
 	switch {
 	case j.GivenBack:
 		return JobDone, nil

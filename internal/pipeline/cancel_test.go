@@ -45,7 +45,8 @@ func TestPausesAreSeenAndNotDoubled(t *testing.T) {
 	at := w.now()
 	must(t, records.Pause(ctx, w.journal, "nightly", at))
 	w.clock = w.clock.Add(time.Hour)
-	refuses(t, records.Pause(ctx, w.journal, "nightly", w.now()), "pause plan nightly: it is paused already, since "+at.Format(time.RFC3339))
+	refuses(t, records.Pause(ctx, w.journal, "nightly", w.now()),
+		"pause plan nightly: it is paused already, since "+at.Format(time.RFC3339))
 	if got := listed(t, w).PlanPausedAt; !got.Equal(at) {
 		t.Errorf("listed as paused at %v, want %v", got, at)
 	}
@@ -76,7 +77,8 @@ func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	must(t, records.Pause(t.Context(), w.journal, "nightly", w.now()))
 	must(t, w.p.Tick(t.Context()))
 	_, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now())
-	refuses(t, err, "start plan nightly: export nightly-000001 is still exporting: wait for its end, or cancel it")
+	refuses(t, err,
+		"start plan nightly: export nightly-000001 is still exporting: wait for its end, or cancel it")
 	w.loaded("nightly-000001")
 	for range 100 {
 		w.step()
@@ -98,7 +100,8 @@ func TestAWishIsTakenBack(t *testing.T) {
 	w.boot()
 	id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now())
 	must(t, err)
-	if running, err := records.Running(t.Context(), w.journal, "nightly"); err != nil || running != id {
+	if running, err := records.Running(t.Context(), w.journal, "nightly"); err != nil ||
+		running != id {
 		t.Errorf("running is %q, %v", running, err)
 	}
 	if ends, err := w.p.Cancel(t.Context(), id); err != nil || len(ends) > 0 {
@@ -139,7 +142,8 @@ func reserved(t *testing.T) *world {
 func TestAStartWhoseServerIsAwayIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	w := reserved(t)
-	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now()); err != nil || id != "nightly-000001" {
+	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", w.now()); err != nil ||
+		id != "nightly-000001" {
 		t.Errorf("wanted: %q, %v", id, err)
 	}
 	if id, err := w.p.Start(t.Context(), "nightly"); err != nil || id != "nightly-000001" {
@@ -194,7 +198,8 @@ func TestAStartMeetsOthers(t *testing.T) {
 		if !met {
 			t.Fatalf("%s: nobody was met", name)
 		}
-		if err != nil && !strings.Contains(err.Error(), "export nightly-000002 is still") || err == nil && id != "nightly-000002" {
+		if err != nil && !strings.Contains(err.Error(), "export nightly-000002 is still") ||
+			err == nil && id != "nightly-000002" {
 			t.Errorf("%s: got %q, %v", name, id, err)
 		}
 		if _, there := w.export("nightly-000002"); !there || w.server.kickOffs != 2 {
@@ -211,11 +216,14 @@ func TestACancelThatComesTooLate(t *testing.T) {
 	w.loaded("nightly-000001")
 	e, _ := w.export("nightly-000001")
 	_, err := w.p.Cancel(t.Context(), "nightly-000001")
-	refuses(t, err, "cancel export nightly-000001: it does not run: it is loaded since "+e.FinishedAt.UTC().Format(time.RFC3339))
+	refuses(t, err,
+		"cancel export nightly-000001: it does not run: it is loaded since "+
+			e.FinishedAt.UTC().Format(time.RFC3339))
 	_, err = records.Running(t.Context(), w.journal, "nightly")
 	refuses(t, err, "plan nightly has no export that runs: its last one, nightly-000001, is loaded")
 	_, err = w.p.Start(t.Context(), "weekly")
-	refuses(t, err, "start plan weekly: there is no such plan in the configuration, which has nightly")
+	refuses(t, err,
+		"start plan weekly: there is no such plan in the configuration, which has nightly")
 }
 
 // Checks the outcomes for the jobs of one export, in the order of a job's life.
@@ -238,7 +246,8 @@ func TestWhatBecomesOfEachJob(t *testing.T) {
 		}
 		return nil
 	}
-	if id, err := w.p.Start(t.Context(), "nightly"); id != "nightly-000002" || !errors.Is(err, errOutage) {
+	if id, err := w.p.Start(t.Context(), "nightly"); id != "nightly-000002" ||
+		!errors.Is(err, errOutage) {
 		t.Fatalf("got %q, %v", id, err)
 	}
 	got, err := w.p.Cancel(t.Context(), "nightly-000002")
@@ -277,12 +286,14 @@ func TestACancelWhoseJobsCannotBeRead(t *testing.T) {
 		return nil
 	}
 	ends, err := w.p.Cancel(t.Context(), "nightly-000001")
-	if err != nil || len(ends) != 1 || ends[0].Fate != pipeline.JobLeft || !errors.Is(ends[0].Err, errOutage) {
+	if err != nil || len(ends) != 1 || ends[0].Fate != pipeline.JobLeft ||
+		!errors.Is(ends[0].Err, errOutage) {
 		t.Errorf("got %v, %v", ends, err)
 	}
 	w.gate.before = nil
 	must(t, w.p.Tick(t.Context()))
-	if e, _ := w.export("nightly-000001"); e.State != records.Cancelled || !w.server.jobs["status/101"].ended {
+	if e, _ := w.export("nightly-000001"); e.State != records.Cancelled ||
+		!w.server.jobs["status/101"].ended {
 		t.Errorf("%s, ended at the server: %v", e.State, w.server.jobs["status/101"].ended)
 	}
 }
@@ -329,7 +340,8 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			for tries := 0; id == ""; tries++ {
 				if err, killed := by(start); killed || err != nil && id == "" {
 					w.boot()
-					if running, err := records.Running(t.Context(), w.journal, "nightly"); err == nil {
+					if running, err := records.Running(t.Context(), w.journal,
+						"nightly"); err == nil {
 						id = running // it is in the journal: the ticks continue it
 					}
 				}
@@ -339,7 +351,8 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			}
 			cancel := func() error { _, err := w.p.Cancel(t.Context(), id); return err }
 			for {
-				if err, killed := by(cancel); err == nil && !killed || fault.Of(err) == fault.Permanent {
+				if err, killed := by(cancel); err == nil && !killed ||
+					fault.Of(err) == fault.Permanent {
 					break
 				}
 				w.boot()
@@ -355,7 +368,8 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			told := strings.Contains(noticeOf(t, w), "kick-offs without an answer: 1")
 			for url, j := range w.server.jobs {
 				if !j.ended && !told {
-					t.Errorf("%s at call %d: job %s runs for nobody, and nobody is told", name, n, url)
+					t.Errorf("%s at call %d: job %s runs for nobody, and nobody is told", name, n,
+						url)
 				}
 			}
 			if e, _ := w.export(id); e.State != records.Cancelled {

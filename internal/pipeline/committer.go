@@ -50,7 +50,9 @@ func (c *committer) commit(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	// The views may have changed, and the server may rewrite a blob after it was prepared.
-	if again := prepares(e, files, now, func(f surveyed) bool { return !f.prepared }); len(again) > 0 {
+	if again := prepares(e, files, now, func(f surveyed) bool {
+		return !f.prepared
+	}); len(again) > 0 {
 		return c.send(ctx, time.Time{}, again...)
 	}
 	if err := c.planner.checkBase(ctx, e); err != nil {
@@ -77,19 +79,26 @@ func prepares(e records.Export, files []listed, now []surveyed, want func(survey
 	var steps []Step
 	for i, f := range now {
 		if want(f) {
-			steps = append(steps, Step{Kind: StepPrepare, Export: e.ID, Job: files[i].job, Type: f.Type, Path: f.Path, ETag: f.blob.ETag, Round: e.Round})
+			steps = append(steps, Step{
+				Kind: StepPrepare, Export: e.ID, Job: files[i].job, Type: f.Type, Path: f.Path,
+				ETag: f.blob.ETag, Round: e.Round,
+			})
 		}
 	}
 	return steps
 }
 
 // batch reads the result of prepare for each file and compares it with the manifest.
-func (c *committer) batch(ctx context.Context, e records.Export, typ string, files []surveyed) (Batch, error) {
+func (c *committer) batch(
+	ctx context.Context, e records.Export, typ string, files []surveyed,
+) (Batch, error) {
 	set, err := c.files.viewSet(ctx, e.Plan)
 	if err != nil {
 		return Batch{}, err
 	}
-	b := Batch{Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: c.Token()}
+	b := Batch{
+		Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: c.Token(),
+	}
 	place := stagingOf(e.ID, typ, set)
 	said := make([]Done, len(files))
 	if err := several(ctx, len(files), c.Readers, func(ctx context.Context, i int) (err error) {
@@ -103,13 +112,16 @@ func (c *committer) batch(ctx context.Context, e records.Export, typ string, fil
 	for i, f := range files {
 		done := said[i]
 		if read := done.Lines - done.Blank; f.Count >= 0 && read != f.Count {
-			wrong = append(wrong, fmt.Errorf("file %s: the manifest counts %d resources, the file has %d", f.Path, f.Count, read))
+			wrong = append(wrong,
+				fmt.Errorf("file %s: the manifest counts %d resources, the file has %d", f.Path,
+					f.Count, read))
 		}
 		lines, bad = lines+done.Lines, bad+done.Quarantined
 		b.Files = append(b.Files, PreparedFile{File: f.blob, Dir: place.dir(f.blob), Done: done})
 	}
 	if plan, ok := c.plan(e.Plan); ok && float64(bad) > plan.MaxBad*float64(lines) {
-		wrong = append(wrong, fmt.Errorf("%d of %d lines are bad, more than the plan's %g %%: see the quarantine container under %s", bad, lines, plan.MaxBad*100, place))
+		wrong = append(wrong,
+			fmt.Errorf("%d of %d lines are bad, more than the plan's %g %%: see the quarantine container under %s", bad, lines, plan.MaxBad*100, place))
 	}
 	if len(wrong) > 0 {
 		return b, &fault.Error{Class: fault.Permanent, Err: fault.Several(wrong)}

@@ -37,9 +37,11 @@ func (p *planner) cover(ctx context.Context, b *basis, e records.Export) ([]cove
 			out[i].till = till
 			begins := "this export asks for everything"
 			if !till.IsZero() {
-				begins = "this export begins at " + till.UTC().Format(time.RFC3339) + ", when that one was requested"
+				begins = "this export begins at " + till.UTC().Format(time.RFC3339) +
+					", when that one was requested"
 			}
-			b.notices = append(b.notices, fmt.Sprintf("export %s ended in the year %d by the server's clock, which cannot be: %s", e.ID, said.Year(), begins))
+			b.notices = append(b.notices,
+				fmt.Sprintf("export %s ended in the year %d by the server's clock, which cannot be: %s", e.ID, said.Year(), begins))
 		}
 	}
 	return out, nil

@@ -165,7 +165,8 @@ func TestStatesAreOnlyLeftForwards(t *testing.T) {
 	w := newWorld(t)
 	story(w)
 	for _, id := range []string{"nightly-000001", "nightly-000002"} {
-		if e, _ := w.export(id); e.State != records.Loaded || e.FinishedAt.IsZero() || e.Round != 0 {
+		if e, _ := w.export(id); e.State != records.Loaded || e.FinishedAt.IsZero() ||
+			e.Round != 0 {
 			t.Errorf("%s: %+v", id, e)
 		}
 	}

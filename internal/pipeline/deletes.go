@@ -30,11 +30,15 @@ func (fe *fetcher) fetchDeletes(ctx context.Context, f fetching) error {
 		if err := fe.records.KeepDeletes(ctx, f.job, f.step.File, files); err != nil {
 			return err
 		}
-		fe.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number", f.step.File, "files", len(files))
+		fe.Log.InfoContext(ctx, "deletes split", "export", f.export.ID, "job", f.job, "number",
+			f.step.File, "files", len(files))
 	}
 	steps := make([]Step, len(files))
 	for i, t := range files {
-		steps[i] = Step{Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: t.Type, Path: t.Path, Round: f.step.Round}
+		steps[i] = Step{
+			Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: t.Type, Path: t.Path,
+			Round: f.step.Round,
+		}
 	}
 	if err := fe.send(ctx, time.Time{}, steps...); err != nil {
 		return err
@@ -58,7 +62,8 @@ func (fe *fetcher) split(ctx context.Context, f fetching) ([]OutputFile, error) 
 	}
 	if err == nil {
 		part := fmt.Sprintf("%s/deletes/%d", f.job, f.step.File)
-		err = fe.recordValues(ctx, f.export.ID, part, records.PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
+		err = fe.recordValues(ctx, f.export.ID, part,
+			records.PreparedValues{ValueCounts: ValueCounts{ForeignDeletes: s.foreign}})
 	}
 	return s.files, err
 }
@@ -134,8 +139,10 @@ func (s *splitter) write(ctx context.Context, typ string) error {
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson", records.FetchFolder(s.f.job, m.TransactionTime), typ, s.f.step.File, held.part)
-	if _, err := s.fetcher.Lake.Put(ctx, Landing, path, strings.NewReader(held.lines.String())); err != nil {
+	path := fmt.Sprintf("%s/%s-deleted-%06d-%d.ndjson",
+		records.FetchFolder(s.f.job, m.TransactionTime), typ, s.f.step.File, held.part)
+	if _, err := s.fetcher.Lake.Put(ctx, Landing, path,
+		strings.NewReader(held.lines.String())); err != nil {
 		return err
 	}
 	s.files = append(s.files, OutputFile{Type: typ, Path: path, Count: held.count})

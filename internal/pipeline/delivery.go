@@ -41,11 +41,13 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 		if deaths >= maxDeaths {
 			cause := &fault.Error{
 				Class: fault.Permanent, Whose: fault.OurSetting,
-				Err: fmt.Errorf("%s: the handler has ended %d times in the middle of this step", s, deaths),
+				Err: fmt.Errorf("%s: the handler has ended %d times in the middle of this step", s,
+					deaths),
 				Remedy: "search the host's log for the reason, which is mostly a lack of memory; give the app more memory, or lower LineLimit; " +
 					"the next export covers the same window",
 			}
-			p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Permanent.String(), "error", cause)
+			p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Permanent.String(),
+				"error", cause)
 			return p.failures.fail(ctx, s, cause)
 		}
 	}
@@ -54,7 +56,8 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer done()
 		if _, countErr := p.countDeaths(ctx, s, -1); countErr != nil {
-			p.Log.WarnContext(ctx, "end of a delivery not written down", "step", s, "error", countErr)
+			p.Log.WarnContext(ctx, "end of a delivery not written down", "step", s, "error",
+				countErr)
 		}
 	}
 	return err
@@ -71,7 +74,8 @@ func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
 	defer done()
 	cause = fmt.Errorf("%s: %w", s, cause)
 	p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: cause})
-	p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Of(cause).String(), "error", cause)
+	p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Of(cause).String(), "error",
+		cause)
 	return p.failures.fail(ctx, s, cause)
 }
 

@@ -17,18 +17,23 @@ func madeUp() []string {
 		for _, job := range []int{1, 9} {
 			for _, try := range []int{0, 99} {
 				bodies = append(bodies,
-					fmt.Sprintf(`{"step":"fetch","export":%q,"job":%d,"file":99,"try":%d}`, export, job, try),
+					fmt.Sprintf(`{"step":"fetch","export":%q,"job":%d,"file":99,"try":%d}`, export,
+						job, try),
 					fmt.Sprintf(`{"step":"prepare","export":%q,"job":%d,"type":"Patient","path":"x/y","etag":"z","try":%d}`, export, job, try),
 					fmt.Sprintf(`{"step":"prepare","export":%q,"job":%d,"type":"PATIENT","path":"x/y","try":%d}`, export, job, try),
-					fmt.Sprintf(`{"step":"commit","export":%q,"type":"Encounter","try":%d}`, export, try),
-					fmt.Sprintf(`{"step":"commit","export":%q,"type":"../x","try":%d}`, export, try),
-					fmt.Sprintf(`{"step":"poll","export":%q,"job":%d,"n":999,"try":%d}`, export, job, try),
+					fmt.Sprintf(`{"step":"commit","export":%q,"type":"Encounter","try":%d}`, export,
+						try),
+					fmt.Sprintf(`{"step":"commit","export":%q,"type":"../x","try":%d}`, export,
+						try),
+					fmt.Sprintf(`{"step":"poll","export":%q,"job":%d,"n":999,"try":%d}`, export,
+						job, try),
 					fmt.Sprintf(`{"step":"landed","path":"x/Patient-1.ndjson","try":%d}`, try),
 				)
 			}
 		}
 	}
-	return append(bodies, `{"step":"poll","export":"../x-000001","job":1}`, `{"step":"burn"}`, `[]`, "")
+	return append(bodies, `{"step":"poll","export":"../x-000001","job":1}`, `{"step":"burn"}`, `[]`,
+		"")
 }
 
 // Anyone with access to the queue can make up steps: they change nothing.
@@ -57,7 +62,10 @@ func TestMadeUpStepsAreIgnored(t *testing.T) {
 // Some engines treat names that differ only in case as one table.
 func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, typ := range []string{"patient", "PATIENT", "PatienT", "", "Pat ient", "../Patient", "X", "Patient\x00", strings.Repeat("A", 65)} {
+	for _, typ := range []string{
+		"patient", "PATIENT", "PatienT", "", "Pat ient", "../Patient", "X", "Patient\x00",
+		strings.Repeat("A", 65),
+	} {
 		w, k := newKeeperWorld(t)
 		w.server.put("Patient", "p1", "first", 1, false)
 		w.clock = w.clock.Add(time.Minute)
@@ -67,7 +75,8 @@ func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 			m.Output = append(m.Output, other)
 		}
 		e := w.run(nightly(1))
-		if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "resource type") || e.Failure.Remedy == "" || len(w.tables.heads) > 0 {
+		if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "resource type") ||
+			e.Failure.Remedy == "" || len(w.tables.heads) > 0 {
 			t.Errorf("%q: %s, %+v", typ, e.State, e.Failure)
 		}
 	}
@@ -80,7 +89,8 @@ func TestTypesThatDifferInCaseAreRefused(t *testing.T) {
 		one.Type, two.Type = "Weather", "WEATHER"
 		m.Output = append(m.Output, one, two)
 	}
-	if e := w.run(nightly(1)); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "differ in case only") {
+	if e := w.run(nightly(1)); e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "differ in case only") {
 		t.Errorf("%s, %+v", e.State, e.Failure)
 	}
 }

@@ -15,7 +15,8 @@ func TestWatermarkMovesOnlyWithLoadedExports(t *testing.T) {
 	w := newWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.server.status = func() error { return fault.Permanentf("export operation failed") }
-	if e := w.run("nightly-000001"); e.State != records.Failed || e.Failure == nil || e.Failure.Step != "poll" {
+	if e := w.run("nightly-000001"); e.State != records.Failed || e.Failure == nil ||
+		e.Failure.Step != "poll" {
 		t.Fatalf("got %+v, want it failed by its poll", e)
 	}
 	w.server.status = nil
@@ -44,7 +45,8 @@ func TestManifestAndFileDisagree(t *testing.T) {
 		return nil
 	}
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts 3 resources, the file has 1") {
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "the manifest counts 3 resources, the file has 1") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 	if len(w.tables.heads) != 0 {
@@ -73,7 +75,8 @@ func TestGivesUpAfterManyTries(t *testing.T) {
 		return nil
 	}
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "tried 31 times, at last: ") {
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "tried 31 times, at last: ") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 	if took := e.FinishedAt.Sub(e.RequestedAt); took < 90*time.Minute {
@@ -89,7 +92,8 @@ func TestAnExportThatNeverEndsIsCancelled(t *testing.T) {
 	w := newWorld(t)
 	w.server.pollsBeforeDone = 1 << 30
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h") {
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "has not finished it within 24h") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
 	for _, j := range w.server.jobs {
@@ -115,8 +119,10 @@ func TestAJobThatAReplicaDoesNotKnowYet(t *testing.T) {
 	w.server.put("Patient", "p2", "first", 1, false)
 	w.server.status = func() error { return unknown }
 	w.clock = w.clock.Add(2 * time.Hour)
-	if e := w.run("nightly-000002"); e.State != records.Failed || e.FinishedAt.Sub(e.RequestedAt) < time.Minute {
-		t.Errorf("got %s after %v, want it failed once the first minute is over", e.State, e.FinishedAt.Sub(e.RequestedAt))
+	if e := w.run("nightly-000002"); e.State != records.Failed ||
+		e.FinishedAt.Sub(e.RequestedAt) < time.Minute {
+		t.Errorf("got %s after %v, want it failed once the first minute is over", e.State,
+			e.FinishedAt.Sub(e.RequestedAt))
 	}
 }
 

@@ -27,5 +27,7 @@ func (v Events) BlobWritten(ctx context.Context, path, etag string, size int64) 
 	if size == 0 {
 		return nil // the writer creates each blob empty before it fills it
 	}
-	return send(ctx, v.Queue, v.Now().Add(cmp.Or(v.Settle, settle)), Step{Kind: StepLanded, Path: path, ETag: etag})
+	return send(ctx, v.Queue, v.Now().Add(cmp.Or(v.Settle, settle)), Step{
+		Kind: StepLanded, Path: path, ETag: etag,
+	})
 }

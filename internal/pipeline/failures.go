@@ -17,10 +17,15 @@ type failures struct{ *deps }
 
 // retryOf returns the record of one more failure. The server's words go to the quarantine
 // area, because they may name a patient.
-func (fa *failures) retryOf(ctx context.Context, before *records.Retry, export string, job int, step string, tries int, next time.Time, cause error) *records.Retry {
+func (fa *failures) retryOf(
+	ctx context.Context, before *records.Retry, export string, job int, step string, tries int,
+	next time.Time, cause error,
+) *records.Retry {
 	r := &records.Retry{
-		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
-		Text: fa.keepServerText(ctx, export, job, cause), Tries: tries, Since: fa.Now(), Next: next,
+		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)),
+		Remedy: fault.Clip(fault.Remedy(cause)),
+		Text:   fa.keepServerText(ctx, export, job, cause), Tries: tries, Since: fa.Now(),
+		Next: next,
 	}
 	if before != nil && before.Step == step {
 		r.Since, r.Tries = before.Since, max(tries, before.Tries+1)
@@ -38,7 +43,8 @@ func (fa *failures) recordRetry(ctx context.Context, s Step, next time.Time, cau
 		return
 	}
 	name := s.String()
-	if last, ok := fa.retries.get(s.Export, fa.Now(), retryEvery); ok && (last == name || s.Try > 0) {
+	if last, ok := fa.retries.get(s.Export, fa.Now(), retryEvery); ok &&
+		(last == name || s.Try > 0) {
 		return
 	}
 	fa.retries.put(s.Export, name, fa.Now())
@@ -107,12 +113,15 @@ func (fa *failures) tickWell(ctx context.Context, plan string) error {
 // keepServerText writes the words of a server to the quarantine area, at
 // <export>/<job>/server-<digest>.txt, and returns the path. The path is empty if there are no
 // words, or if they cannot be written.
-func (fa *failures) keepServerText(ctx context.Context, export string, job int, cause error) string {
+func (fa *failures) keepServerText(
+	ctx context.Context, export string, job int, cause error,
+) string {
 	text := fault.ServerText(cause)
 	if text == "" || export == "" || fa.Lake == nil {
 		return ""
 	}
-	path := fmt.Sprintf("%s/%s/server-%s.txt", export, records.JobID(export, job), records.Digest(text))
+	path := fmt.Sprintf("%s/%s/server-%s.txt", export, records.JobID(export, job),
+		records.Digest(text))
 	if _, err := fa.Lake.Put(ctx, Quarantine, path, strings.NewReader(text+"\n")); err != nil {
 		fa.Log.WarnContext(ctx, "a server's text not kept", "export", export, "error", err)
 		return ""
@@ -134,10 +143,13 @@ func (fa *failures) failExport(ctx context.Context, id, step string, cause error
 
 // failJob records why an export cannot continue. The server's words go to the quarantine area,
 // because they may name a patient.
-func (fa *failures) failJob(ctx context.Context, id string, job int, step string, cause error) error {
+func (fa *failures) failJob(
+	ctx context.Context, id string, job int, step string, cause error,
+) error {
 	f := &records.Failure{
-		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)), Remedy: fault.Clip(fault.Remedy(cause)),
-		Text: fa.keepServerText(ctx, id, job, cause),
+		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)),
+		Remedy: fault.Clip(fault.Remedy(cause)),
+		Text:   fa.keepServerText(ctx, id, job, cause),
 	}
 	_, err := fa.updateExport(ctx, id, func(e *records.Export) error {
 		if e.ID == "" {

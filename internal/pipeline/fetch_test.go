@@ -77,10 +77,18 @@ func TestCrashBetweenEveryTwoCallsOfAFetch(t *testing.T) {
 	calls := whole.gate.calls
 	t.Logf("%d calls to ports in an undisturbed run", calls)
 	for name, breakAt := range map[string]func(*gate, int){
-		"killed before the call": func(g *gate, n int) { g.before = func(i int, _ string) error { return killAt(i, n) } },
-		"killed after the call":  func(g *gate, n int) { g.after = func(i int, _ string) error { return killAt(i, n) } },
-		"the call is refused":    func(g *gate, n int) { g.before = func(i int, _ string) error { return failAt(i, n) } },
-		"the answer is lost":     func(g *gate, n int) { g.after = func(i int, _ string) error { return failAt(i, n) } },
+		"killed before the call": func(g *gate, n int) {
+			g.before = func(i int, _ string) error { return killAt(i, n) }
+		},
+		"killed after the call": func(g *gate, n int) {
+			g.after = func(i int, _ string) error { return killAt(i, n) }
+		},
+		"the call is refused": func(g *gate, n int) {
+			g.before = func(i int, _ string) error { return failAt(i, n) }
+		},
+		"the answer is lost": func(g *gate, n int) {
+			g.after = func(i int, _ string) error { return failAt(i, n) }
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +153,9 @@ func TestAFileOfTheWrongCountIsReadOnceMore(t *testing.T) {
 				w.matches()
 				return
 			}
-			if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the manifest counts otherwise: 1 resources, the file has 0") ||
+			if e.State != records.Failed ||
+				!strings.Contains(e.Failure.Cause,
+					"the manifest counts otherwise: 1 resources, the file has 0") ||
 				e.Failure.Whose != string(fault.TheirServer) || e.Failure.Remedy == "" {
 				t.Errorf("%s: %+v", e.State, e.Failure)
 			}
@@ -175,9 +185,11 @@ func TestURLsThatHaveEndedAreAskedForAgain(t *testing.T) {
 	}
 	w.loaded("nightly-000001")
 	if k.manifests != 2 {
-		t.Errorf("the manifest was asked for %d times, want 2: one fresh one serves all files", k.manifests)
+		t.Errorf("the manifest was asked for %d times, want 2: one fresh one serves all files",
+			k.manifests)
 	}
-	if d, err := w.journal.Read(t.Context(), "manifests/nightly-000001.1.fresh"); err != nil || !strings.Contains(string(d.Data), `{\"page\":2}`) {
+	if d, err := w.journal.Read(t.Context(), "manifests/nightly-000001.1.fresh"); err != nil ||
+		!strings.Contains(string(d.Data), `{\"page\":2}`) {
 		t.Errorf("the fresh manifest is not kept: %s, %v", d.Data, err)
 	}
 }
@@ -188,10 +200,14 @@ func TestAFileThatIsGoneForGoodFailsTheExport(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	k.download = func(f pipeline.OutputFile) error {
-		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "start again", Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "start again",
+			Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired),
+		}
 	}
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "HTTP 410") || e.Failure.Remedy != "start again" || k.manifests != 2 {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "HTTP 410") ||
+		e.Failure.Remedy != "start again" || k.manifests != 2 {
 		t.Errorf("%s after %d manifests: %+v", e.State, k.manifests, e.Failure)
 	}
 }
@@ -202,14 +218,17 @@ func TestAFreshManifestOfOtherFilesIsRefused(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	k.download = func(f pipeline.OutputFile) error {
-		return &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
+		return &fault.Error{
+			Class: fault.Permanent, Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired),
+		}
 	}
 	k.meddle = func(m *pipeline.Manifest) {
 		if k.manifests > 1 {
 			m.Output[0].Count++
 		}
 	}
-	if e := w.run("nightly-000001"); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "the server lists other files now") {
+	if e := w.run("nightly-000001"); e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "the server lists other files now") {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 }
@@ -222,7 +241,9 @@ func TestAFileThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	tries := 0
 	k.download = func(f pipeline.OutputFile) error {
 		if tries++; tries <= 4 {
-			return &fault.Error{Class: fault.Transient, Err: fmt.Errorf("%w: HTTP 404", pipeline.ErrExpired)}
+			return &fault.Error{
+				Class: fault.Transient, Err: fmt.Errorf("%w: HTTP 404", pipeline.ErrExpired),
+			}
 		}
 		return nil
 	}
@@ -238,7 +259,10 @@ func TestThrottledDownloadsAreNoTries(t *testing.T) {
 	turns := 0
 	k.download = func(f pipeline.OutputFile) error {
 		if turns++; turns <= 100 {
-			return &fault.Error{Class: fault.Transient, After: 5 * time.Minute, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
+			return &fault.Error{
+				Class: fault.Transient, After: 5 * time.Minute,
+				Err: fmt.Errorf("%w", pipeline.ErrThrottled),
+			}
 		}
 		return nil
 	}
@@ -248,9 +272,13 @@ func TestThrottledDownloadsAreNoTries(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	k.download = func(f pipeline.OutputFile) error {
-		return &fault.Error{Class: fault.Transient, After: 5 * time.Minute, Err: fmt.Errorf("%w", pipeline.ErrThrottled)}
+		return &fault.Error{
+			Class: fault.Transient, After: 5 * time.Minute,
+			Err: fmt.Errorf("%w", pipeline.ErrThrottled),
+		}
 	}
-	if e := w.run("nightly-000001"); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "not downloaded within 24h") {
+	if e := w.run("nightly-000001"); e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "not downloaded within 24h") {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 }
@@ -263,7 +291,9 @@ func TestALostFetchIsSentAgain(t *testing.T) {
 	lost := 0
 	w.beforeStep = func() {
 		if lost < 1 {
-			lost += w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(string(m.Body), `"fetch"`) })
+			lost += w.queue.Drop(func(m pipeline.Message) bool {
+				return strings.Contains(string(m.Body), `"fetch"`)
+			})
 		}
 	}
 	w.loaded("nightly-000001")
@@ -283,7 +313,8 @@ func TestALongDownloadIsNotTakenForLost(t *testing.T) {
 	w.wrap = func(s gatedSource) pipeline.Server { return slow{keeper{s, k}} }
 	w.boot()
 	w.loaded("nightly-000001")
-	if e, _ := w.export("nightly-000001"); e.Round != 0 || e.FinishedAt.Sub(e.RequestedAt) < 2*time.Hour {
+	if e, _ := w.export("nightly-000001"); e.Round != 0 ||
+		e.FinishedAt.Sub(e.RequestedAt) < 2*time.Hour {
 		t.Errorf("round %d after %v", e.Round, e.FinishedAt.Sub(e.RequestedAt))
 	}
 	for url, n := range k.reads {
@@ -296,7 +327,9 @@ func TestALongDownloadIsNotTakenForLost(t *testing.T) {
 // slow is a keeper whose files arrive byte by byte, one per minute, while the timer ticks.
 type slow struct{ keeper }
 
-func (s slow) Download(ctx context.Context, f pipeline.OutputFile, token bool) (io.ReadCloser, error) {
+func (s slow) Download(
+	ctx context.Context, f pipeline.OutputFile, token bool,
+) (io.ReadCloser, error) {
 	r, err := s.keeper.Download(ctx, f, token)
 	if err != nil {
 		return nil, err
@@ -325,7 +358,9 @@ func TestManyFiles(t *testing.T) {
 	w.plans[0].Types = []string{"Patient"}
 	w.boot()
 	for i := range 1200 {
-		w.server.data = append(w.server.data, resource{Type: "Patient", ID: fmt.Sprintf("p%d", i), Updated: w.clock, Number: 1})
+		w.server.data = append(w.server.data, resource{
+			Type: "Patient", ID: fmt.Sprintf("p%d", i), Updated: w.clock, Number: 1,
+		})
 	}
 	w.clock = w.clock.Add(time.Minute)
 	for len(w.tables.ledger) == 0 && len(w.gate.log) < 2000 {

@@ -62,7 +62,8 @@ func (fe *fetcher) fetch(ctx context.Context, s Step) error {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	if file.Foreign && (f.source.Files == nil || fe.Landings == nil) {
-		return fault.Permanentf("%s: the source of plan %s is no longer one that keeps its files: once it is back, the next export brings what this one should have", s, e.Plan)
+		return fault.Permanentf(
+			"%s: the source of plan %s is no longer one that keeps its files: once it is back, the next export brings what this one should have", s, e.Plan)
 	}
 	switch kind {
 	case records.DeletedKind:
@@ -109,7 +110,8 @@ func (fe *fetcher) anotherTurn(ctx context.Context, f fetching, cause error) err
 	}
 	if fe.Now().Sub(j.ManifestAt) > fe.ExportTimeout {
 		return &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s: not downloaded within %v: %w", f.step, fe.ExportTimeout, cause),
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err:    fmt.Errorf("%s: not downloaded within %v: %w", f.step, fe.ExportTimeout, cause),
 			Remedy: "ask for fewer types at once, or for a higher limit at the server",
 		}
 	}
@@ -130,16 +132,23 @@ func (fe *fetcher) fetchOutput(ctx context.Context, f fetching) error {
 	if err != nil {
 		return err
 	}
-	s := Step{Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: f.file.Type, Path: blob.Path, ETag: blob.ETag, Round: f.step.Round}
+	s := Step{
+		Kind: StepPrepare, Export: f.export.ID, Job: f.step.Job, Type: f.file.Type, Path: blob.Path,
+		ETag: blob.ETag, Round: f.step.Round,
+	}
 	if fe.Now().Sub(began) > fe.StepTimeout/4 {
 		return fe.send(ctx, time.Time{}, s)
 	}
-	return fe.preparer.prepareAndLook(ctx, f.export, s, blob, landing{transactionTime: m.TransactionTime, fresh: fresh})
+	return fe.preparer.prepareAndLook(ctx, f.export, s, blob, landing{
+		transactionTime: m.TransactionTime, fresh: fresh,
+	})
 }
 
 // land streams a file to its path, unless it is there; fresh reports that it was not. A file
 // of the wrong count is read a second time before it fails: it may have been cut in transit.
-func (fe *fetcher) land(ctx context.Context, f fetching, path string) (blob File, fresh bool, err error) {
+func (fe *fetcher) land(
+	ctx context.Context, f fetching, path string,
+) (blob File, fresh bool, err error) {
 	if f.step.Try+f.step.N+f.step.Round > 0 {
 		blob, err := fe.Lake.Stat(ctx, Landing, path)
 		if there, err := exists(err); there || err != nil {
@@ -167,7 +176,8 @@ func (fe *fetcher) land(ctx context.Context, f fetching, path string) (blob File
 	if err != nil {
 		return blob, false, err
 	}
-	fe.Log.InfoContext(ctx, "fetched", "export", f.export.ID, "type", f.file.Type, "file", path, "bytes", blob.Size, "lines", counted.lines,
+	fe.Log.InfoContext(ctx, "fetched", "export", f.export.ID, "type", f.file.Type, "file", path,
+		"bytes", blob.Size, "lines", counted.lines,
 		"took", fe.Now().Sub(began))
 	return blob, true, nil
 }
@@ -177,7 +187,11 @@ func (fe *fetcher) retryOnWrongCount(do func() error) error {
 	err := do()
 	if errors.Is(err, errCount) {
 		if err = do(); errors.Is(err, errCount) {
-			return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("read twice: %w", err), Remedy: "the next export covers the same window, with files of its own"}
+			return &fault.Error{
+				Class: fault.Permanent, Whose: fault.TheirServer,
+				Err:    fmt.Errorf("read twice: %w", err),
+				Remedy: "the next export covers the same window, with files of its own",
+			}
 		}
 	}
 	return err
@@ -230,7 +244,11 @@ func (fe *fetcher) reread(ctx context.Context, f fetching) (OutputFile, error) {
 	m.TransactionTime = old.TransactionTime
 	m.Place(f.job)
 	if !sameFiles(old, m) {
-		return f.file, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("the server lists other files now"), Remedy: "the next export covers the same window, with files of its own"}
+		return f.file, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err:    errors.New("the server lists other files now"),
+			Remedy: "the next export covers the same window, with files of its own",
+		}
 	}
 	if err := fe.records.KeepFresh(ctx, f.job, m); err != nil {
 		return f.file, err
@@ -243,7 +261,8 @@ func (fe *fetcher) reread(ctx context.Context, f fetching) (OutputFile, error) {
 // sameFiles reports whether two manifests list the same files in the same order, apart from
 // the URLs.
 func sameFiles(a, b Manifest) bool {
-	if len(a.Output) != len(b.Output) || len(a.Deleted) != len(b.Deleted) || len(a.Errors) != len(b.Errors) {
+	if len(a.Output) != len(b.Output) || len(a.Deleted) != len(b.Deleted) ||
+		len(a.Errors) != len(b.Errors) {
 		return false
 	}
 	for n := 1; ; n++ {

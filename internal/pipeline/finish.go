@@ -76,7 +76,9 @@ func (fi *finisher) loading(ctx context.Context, id string) (records.Export, err
 }
 
 // finishType sends the commit of one type if its files are all prepared.
-func (fi *finisher) finishType(ctx context.Context, e records.Export, typ string, files []listed) error {
+func (fi *finisher) finishType(
+	ctx context.Context, e records.Export, typ string, files []listed,
+) error {
 	place, err := fi.files.placeOf(ctx, e.ID, typ)
 	if err != nil || len(files) == 0 {
 		return err
@@ -116,7 +118,10 @@ func commitOf(e records.Export, typ string, now []surveyed) Step {
 			files.WriteString(f.Path + "@" + f.blob.ETag + "\n")
 		}
 	}
-	return Step{Kind: StepCommit, Export: e.ID, Type: typ, ETag: records.Digest(files.String()), Round: e.Round}
+	return Step{
+		Kind: StepCommit, Export: e.ID, Type: typ, ETag: records.Digest(files.String()),
+		Round: e.Round,
+	}
 }
 
 // finishAll compares every file with the ledger. If all files are there it ends the export,
@@ -136,7 +141,9 @@ func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []lis
 			committed[[2]string{entry.Path, entry.ETag}] = true
 		}
 	}
-	steps := prepares(e, files, now, func(f surveyed) bool { return f.stale && !committed[[2]string{f.Path, f.blob.ETag}] })
+	steps := prepares(e, files, now, func(f surveyed) bool {
+		return f.stale && !committed[[2]string{f.Path, f.blob.ETag}]
+	})
 	all := true
 	for _, typ := range distinct(files, func(f listed) string { return f.Type }) {
 		loaded, ready := true, true
@@ -162,7 +169,9 @@ func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []lis
 }
 
 // end makes an export loaded, or incomplete if the server could not export everything.
-func (fi *finisher) end(ctx context.Context, e records.Export, s *records.Shortfall, files int) error {
+func (fi *finisher) end(
+	ctx context.Context, e records.Export, s *records.Shortfall, files int,
+) error {
 	state := records.Loaded
 	if s != nil && !s.Accepted {
 		state = records.Incomplete
@@ -177,7 +186,8 @@ func (fi *finisher) end(ctx context.Context, e records.Export, s *records.Shortf
 	case err != nil || !ended:
 		return err
 	case state == records.Incomplete:
-		fi.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues", records.Describe(s.Issues, s.More), "types", s.Types)
+		fi.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues",
+			records.Describe(s.Issues, s.More), "types", s.Types)
 	default:
 		fi.Log.InfoContext(ctx, "export loaded", "export", e.ID, "files", files)
 	}

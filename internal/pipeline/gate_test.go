@@ -86,7 +86,9 @@ type (
 	}
 )
 
-func (l gatedLake) List(ctx context.Context, a pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+func (l gatedLake) List(
+	ctx context.Context, a pipeline.Area, prefix string,
+) iter.Seq2[pipeline.File, error] {
 	leave, err := l.enter(ctx, "lake list")
 	if err == nil {
 		err = leave(nil)
@@ -107,27 +109,45 @@ func (l gatedLake) List(ctx context.Context, a pipeline.Area, prefix string) ite
 }
 
 func (l gatedLake) Stat(ctx context.Context, a pipeline.Area, path string) (pipeline.File, error) {
-	return gated(ctx, l.gate, "lake stat", func() (pipeline.File, error) { return l.Lake.Stat(ctx, a, path) })
+	return gated(ctx, l.gate, "lake stat", func() (pipeline.File, error) {
+		return l.Lake.Stat(ctx, a, path)
+	})
 }
 
-func (l gatedLake) Open(ctx context.Context, a pipeline.Area, path, etag string) (io.ReadCloser, error) {
-	return gated(ctx, l.gate, "lake open", func() (io.ReadCloser, error) { return l.Lake.Open(ctx, a, path, etag) })
+func (l gatedLake) Open(
+	ctx context.Context, a pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
+	return gated(ctx, l.gate, "lake open", func() (io.ReadCloser, error) {
+		return l.Lake.Open(ctx, a, path, etag)
+	})
 }
 
-func (l gatedLake) Put(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
-	return gated(ctx, l.gate, "lake put", func() (pipeline.File, error) { return l.Lake.Put(ctx, a, path, r) })
+func (l gatedLake) Put(
+	ctx context.Context, a pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
+	return gated(ctx, l.gate, "lake put", func() (pipeline.File, error) {
+		return l.Lake.Put(ctx, a, path, r)
+	})
 }
 
-func (l gatedLandings) Create(ctx context.Context, a pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
-	return gated(ctx, l.gate, "lake create", func() (pipeline.File, error) { return l.Landings.Create(ctx, a, path, r) })
+func (l gatedLandings) Create(
+	ctx context.Context, a pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
+	return gated(ctx, l.gate, "lake create", func() (pipeline.File, error) {
+		return l.Landings.Create(ctx, a, path, r)
+	})
 }
 
 func (j gatedJournal) Read(ctx context.Context, key string) (pipeline.Entry, error) {
-	return gated(ctx, j.gate, "journal read", func() (pipeline.Entry, error) { return j.Journal.Read(ctx, key) })
+	return gated(ctx, j.gate, "journal read", func() (pipeline.Entry, error) {
+		return j.Journal.Read(ctx, key)
+	})
 }
 
 func (j gatedJournal) Write(ctx context.Context, key, etag string, data []byte) (string, error) {
-	return gated(ctx, j.gate, "journal write", func() (string, error) { return j.Journal.Write(ctx, key, etag, data) })
+	return gated(ctx, j.gate, "journal write", func() (string, error) {
+		return j.Journal.Write(ctx, key, etag, data)
+	})
 }
 
 func (j gatedJournal) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
@@ -142,22 +162,32 @@ func (j gatedJournal) List(ctx context.Context, prefix string) iter.Seq2[string,
 }
 
 func (q gatedQueue) Send(ctx context.Context, m ...pipeline.Message) error {
-	_, err := gated(ctx, q.gate, "queue send", func() (struct{}, error) { return struct{}{}, q.Queue.Send(ctx, m...) })
+	_, err := gated(ctx, q.gate, "queue send", func() (struct{}, error) {
+		return struct{}{}, q.Queue.Send(ctx, m...)
+	})
 	return err
 }
 
 func (r gatedRemover) Remove(ctx context.Context, a pipeline.Area, path string) error {
-	_, err := gated(ctx, r.gate, "lake remove", func() (struct{}, error) { return struct{}{}, r.Remover.Remove(ctx, a, path) })
+	_, err := gated(ctx, r.gate, "lake remove", func() (struct{}, error) {
+		return struct{}{}, r.Remover.Remove(ctx, a, path)
+	})
 	return err
 }
 
 func (w gatedWarehouse) Commit(ctx context.Context, b pipeline.Batch) error {
-	_, err := gated(ctx, w.gate, "warehouse commit", func() (struct{}, error) { return struct{}{}, w.Warehouse.Commit(ctx, b) })
+	_, err := gated(ctx, w.gate, "warehouse commit", func() (struct{}, error) {
+		return struct{}{}, w.Warehouse.Commit(ctx, b)
+	})
 	return err
 }
 
-func (w gatedWarehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
-	return gated(ctx, w.gate, "warehouse ledger", func() ([]pipeline.LedgerEntry, error) { return w.Warehouse.Ledger(ctx, schema, export) })
+func (w gatedWarehouse) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
+	return gated(ctx, w.gate, "warehouse ledger", func() ([]pipeline.LedgerEntry, error) {
+		return w.Warehouse.Ledger(ctx, schema, export)
+	})
 }
 
 func (s gatedSource) Now(ctx context.Context) (time.Time, error) {
@@ -165,15 +195,21 @@ func (s gatedSource) Now(ctx context.Context) (time.Time, error) {
 }
 
 func (s gatedSource) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
-	return gated(ctx, s.gate, "source kick-off", func() (pipeline.Accepted, error) { return s.Server.KickOff(ctx, r) })
+	return gated(ctx, s.gate, "source kick-off", func() (pipeline.Accepted, error) {
+		return s.Server.KickOff(ctx, r)
+	})
 }
 
 func (s gatedSource) Status(ctx context.Context, url string) (pipeline.Status, error) {
-	return gated(ctx, s.gate, "source status", func() (pipeline.Status, error) { return s.Server.Status(ctx, url) })
+	return gated(ctx, s.gate, "source status", func() (pipeline.Status, error) {
+		return s.Server.Status(ctx, url)
+	})
 }
 
 func (s gatedSource) Cancel(ctx context.Context, url string) error {
-	_, err := gated(ctx, s.gate, "source cancel", func() (struct{}, error) { return struct{}{}, s.Server.Cancel(ctx, url) })
+	_, err := gated(ctx, s.gate, "source cancel", func() (struct{}, error) {
+		return struct{}{}, s.Server.Cancel(ctx, url)
+	})
 	return err
 }
 

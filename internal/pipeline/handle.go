@@ -39,13 +39,15 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	}
 	if s.Try >= p.MaxTries {
 		p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err})
-		p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Transient.String(), "error", err)
+		p.Log.ErrorContext(ctx, "step given up", "step", s, "class", fault.Transient.String(),
+			"error", err)
 		return p.failures.fail(ctx, s, fmt.Errorf("tried %d times, at last: %w", s.Try+1, err))
 	}
 	next := s
 	next.Try++
 	wait := again(next.Try, err)
-	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error", err, "wait", wait)
+	p.Log.WarnContext(ctx, "step sent again", "step", s, "class", fault.Transient.String(), "error",
+		err, "wait", wait)
 	at := p.Now().Add(wait)
 	p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err, Next: at})
 	if sendErr := p.send(ctx, at, next); sendErr != nil {
@@ -107,6 +109,7 @@ func (p *Pipeline) recordStranger(ctx context.Context, body []byte, why error) e
 	if _, err := p.Lake.Put(ctx, Quarantine, path, bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("record a message that is not ours: %w", err)
 	}
-	p.Log.WarnContext(ctx, "message that is not ours", "reason", why, "bytes", len(body), "kept", string(Quarantine)+"/"+path)
+	p.Log.WarnContext(ctx, "message that is not ours", "reason", why, "bytes", len(body), "kept",
+		string(Quarantine)+"/"+path)
 	return nil
 }

@@ -25,7 +25,9 @@ func (s *server) Issues(_ pipeline.OutputFile, r io.Reader) ([]pipeline.Issue, e
 		if !ok {
 			return nil, errors.New("it is not an error file")
 		}
-		issues = append(issues, pipeline.Issue{Severity: severity, Code: code, Types: strings.Fields(types), Count: 1})
+		issues = append(issues, pipeline.Issue{
+			Severity: severity, Code: code, Types: strings.Fields(types), Count: 1,
+		})
 	}
 	return issues, lines.Err()
 }
@@ -90,16 +92,20 @@ func TestAnExportWithErrorsIsIncomplete(t *testing.T) {
 	t.Parallel()
 	bothServers(t, func(t *testing.T, w *world) {
 		somePatients(w)
-		w.withhold("Observation", "error/exception Observation", "warning/processing Patient", "error/exception Observation")
+		w.withhold("Observation", "error/exception Observation", "warning/processing Patient",
+			"error/exception Observation")
 		e := w.incomplete(nightly(1))
 		want := &records.Shortfall{
-			Issues: []pipeline.Issue{{Severity: "error", Code: "exception", Count: 2, Types: []string{"Observation"}}},
-			Types:  []string{"Observation"},
+			Issues: []pipeline.Issue{{
+				Severity: "error", Code: "exception", Count: 2, Types: []string{"Observation"},
+			}},
+			Types: []string{"Observation"},
 		}
 		if diff := cmp.Diff(want, e.Shortfall); diff != "" {
 			t.Errorf("shortfall (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(map[string]string{"Patient/p1": "first"}, w.tables.present()); diff != "" {
+		if diff := cmp.Diff(map[string]string{"Patient/p1": "first"},
+			w.tables.present()); diff != "" {
 			t.Errorf("what came is not committed (-want +got):\n%s", diff)
 		}
 		for _, word := range []string{"2 × error/exception", "Observation", "allowErrors: true"} {
@@ -108,7 +114,8 @@ func TestAnExportWithErrorsIsIncomplete(t *testing.T) {
 			}
 		}
 		reports, err := w.p.Report(t.Context(), nightly(1))
-		if err != nil || len(reports) != 2 || reports[0].Type != "Observation" || reports[0].Files != 0 || reports[1].Applied != 1 {
+		if err != nil || len(reports) != 2 || reports[0].Type != "Observation" ||
+			reports[0].Files != 0 || reports[1].Applied != 1 {
 			t.Errorf("report %+v, %v", reports, err)
 		}
 		marks, err := w.p.Watermarks(t.Context(), "nightly")
@@ -123,7 +130,8 @@ func TestAnExportWithErrorsIsIncomplete(t *testing.T) {
 		w.clock = w.clock.Add(time.Minute)
 		w.loaded(nightly(3))
 		third, _ := w.export(nightly(3))
-		if diff := cmp.Diff(map[string]bool{"Patient": false, "Observation": true}, since(third)); diff != "" {
+		if diff := cmp.Diff(map[string]bool{"Patient": false, "Observation": true},
+			since(third)); diff != "" {
 			t.Errorf("what is asked for in full (-want +got):\n%s", diff)
 		}
 		w.nextLoaded(4)
@@ -144,7 +152,8 @@ func TestTheNextExportAsksForTheWindowAgain(t *testing.T) {
 		w.withhold("Observation", "fatal/exception Observation")
 		w.incomplete(nightly(2))
 		after, err := w.p.Watermarks(t.Context(), "nightly")
-		if err != nil || !after["Observation"].Equal(before["Observation"]) || !after["Patient"].After(before["Patient"]) {
+		if err != nil || !after["Observation"].Equal(before["Observation"]) ||
+			!after["Patient"].After(before["Patient"]) {
 			t.Errorf("watermarks %v, before %v, %v", after, before, err)
 		}
 		w.recover()
@@ -159,7 +168,9 @@ func TestAnErrorThatNamesNoTypeKeepsAllWatermarks(t *testing.T) {
 			somePatients(w)
 			w.withhold("Observation", report)
 			w.incomplete(nightly(1))
-			if marks, err := w.p.Watermarks(t.Context(), "nightly"); err != nil || !marks["Patient"].IsZero() || !marks["Observation"].IsZero() {
+			if marks, err := w.p.Watermarks(t.Context(),
+				"nightly"); err != nil || !marks["Patient"].IsZero() ||
+				!marks["Observation"].IsZero() {
 				t.Errorf("watermarks %v, %v", marks, err)
 			}
 			w.recover()
@@ -190,7 +201,8 @@ func TestAPlanOfAllTypesAsksAgainForTheTypesThatAreBehind(t *testing.T) {
 		w.clock = w.clock.Add(time.Minute)
 		w.loaded(nightly(3))
 		e, _ := w.export(nightly(3))
-		if diff := cmp.Diff(map[string]bool{pipeline.AllTypes: false, "Observation": true}, since(e)); diff != "" {
+		if diff := cmp.Diff(map[string]bool{pipeline.AllTypes: false, "Observation": true},
+			since(e)); diff != "" {
 			t.Errorf("what is asked for in full (-want +got):\n%s", diff)
 		}
 		if got := e.Jobs[1].TypeFilter; len(got) != 1 || got[0] != "Observation?status=final" {
@@ -216,10 +228,12 @@ func TestErrorsThatAPlanAllowsMoveTheWatermark(t *testing.T) {
 		if e.State != records.Loaded || e.Shortfall == nil || !e.Shortfall.Accepted {
 			t.Fatalf("%s: %+v", e.State, e.Shortfall)
 		}
-		if notice := listed(t, w).Notice; !strings.Contains(notice, "error/exception") || !strings.Contains(notice, "accepted") {
+		if notice := listed(t, w).Notice; !strings.Contains(notice, "error/exception") ||
+			!strings.Contains(notice, "accepted") {
 			t.Errorf("notice %q", notice)
 		}
-		if marks, err := w.p.Watermarks(t.Context(), "nightly"); err != nil || marks["Observation"].IsZero() {
+		if marks, err := w.p.Watermarks(t.Context(), "nightly"); err != nil ||
+			marks["Observation"].IsZero() {
 			t.Errorf("watermarks %v, %v", marks, err)
 		}
 	})
@@ -229,13 +243,17 @@ func TestWarningsChangeNothing(t *testing.T) {
 	t.Parallel()
 	bothServers(t, func(t *testing.T, w *world) {
 		somePatients(w)
-		w.server.reports = []string{"warning/processing Patient", "information/informational", "success/success"}
+		w.server.reports = []string{
+			"warning/processing Patient", "information/informational", "success/success",
+		}
 		w.loaded(nightly(1))
 		if e, _ := w.export(nightly(1)); e.Shortfall != nil {
 			t.Errorf("shortfall %+v", e.Shortfall)
 		}
 		issues, err := records.IssueCounts(t.Context(), w.journal, nightly(1))
-		want := map[string]int64{"warning/processing": 1, "information/informational": 1, "success/success": 1}
+		want := map[string]int64{
+			"warning/processing": 1, "information/informational": 1, "success/success": 1,
+		}
 		if diff := cmp.Diff(want, issues); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -283,7 +301,8 @@ func TestAnExportWaitsForItsErrorFiles(t *testing.T) {
 		w.beforeStep = func() {
 			if lost == 0 {
 				lost += w.queue.Drop(func(m pipeline.Message) bool {
-					return strings.Contains(string(m.Body), `"fetch"`) && !strings.Contains(string(m.Body), `"file":1,`) &&
+					return strings.Contains(string(m.Body), `"fetch"`) &&
+						!strings.Contains(string(m.Body), `"file":1,`) &&
 						!strings.Contains(string(m.Body), `"file":1}`)
 				})
 			}
@@ -331,10 +350,18 @@ func TestCrashBetweenEveryTwoCallsOfAnIncompleteExport(t *testing.T) {
 		calls := whole.gate.calls
 		t.Logf("%d calls to ports in an undisturbed run", calls)
 		for name, breakAt := range map[string]func(*gate, int){
-			"killed before the call": func(g *gate, n int) { g.before = func(i int, _ string) error { return killAt(i, n) } },
-			"killed after the call":  func(g *gate, n int) { g.after = func(i int, _ string) error { return killAt(i, n) } },
-			"the call is refused":    func(g *gate, n int) { g.before = func(i int, _ string) error { return failAt(i, n) } },
-			"the answer is lost":     func(g *gate, n int) { g.after = func(i int, _ string) error { return failAt(i, n) } },
+			"killed before the call": func(g *gate, n int) {
+				g.before = func(i int, _ string) error { return killAt(i, n) }
+			},
+			"killed after the call": func(g *gate, n int) {
+				g.after = func(i int, _ string) error { return killAt(i, n) }
+			},
+			"the call is refused": func(g *gate, n int) {
+				g.before = func(i int, _ string) error { return failAt(i, n) }
+			},
+			"the answer is lost": func(g *gate, n int) {
+				g.after = func(i int, _ string) error { return failAt(i, n) }
+			},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -387,12 +414,14 @@ func TestIssuesOfAnEarlierVersion(t *testing.T) {
 	w.withhold("Observation", "warning/x")
 	for n := range 2 {
 		key := fmt.Sprintf("issues/%s.1/%06d", nightly(1), n+1)
-		if _, err := w.journal.Write(t.Context(), key, "", []byte(`{"error/exception":3,"warning/processing":1}`)); err != nil {
+		if _, err := w.journal.Write(t.Context(), key, "",
+			[]byte(`{"error/exception":3,"warning/processing":1}`)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	e := w.incomplete(nightly(1))
-	if len(e.Shortfall.Types) != 1 || e.Shortfall.Types[0] != pipeline.AllTypes || e.Shortfall.Issues[0].Count != 3 {
+	if len(e.Shortfall.Types) != 1 || e.Shortfall.Types[0] != pipeline.AllTypes ||
+		e.Shortfall.Issues[0].Count != 3 {
 		t.Errorf("shortfall %+v", e.Shortfall)
 	}
 }

@@ -27,7 +27,8 @@ func (fe *fetcher) fetchErrors(ctx context.Context, f fetching) error {
 		if fault.Of(err) == fault.Transient && f.step.Try < errorFileTries {
 			return err
 		}
-		fe.Log.WarnContext(ctx, "error file of the server not read", "export", f.export.ID, "job", f.job, "number", f.step.File, "error", fault.Clip(err.Error()))
+		fe.Log.WarnContext(ctx, "error file of the server not read", "export", f.export.ID, "job",
+			f.job, "number", f.step.File, "error", fault.Clip(err.Error()))
 		issues = []Issue{{Severity: SeverityError, Code: records.CodeUnreadable, Count: 1}}
 	}
 	var asked []string
@@ -42,7 +43,8 @@ func (fe *fetcher) fetchErrors(ctx context.Context, f fetching) error {
 	if len(record.Lost) > 0 {
 		level = slog.LevelWarn
 	}
-	fe.Log.Log(ctx, level, "error file of the server", "export", f.export.ID, "job", f.job, "file", f.file.Path, "issues", records.Describe(record.Issues, record.More))
+	fe.Log.Log(ctx, level, "error file of the server", "export", f.export.ID, "job", f.job, "file",
+		f.file.Path, "issues", records.Describe(record.Issues, record.More))
 	return fe.errorsRead(ctx, f)
 }
 
@@ -76,7 +78,8 @@ func (fe *fetcher) issuesOf(ctx context.Context, f fetching) ([]Issue, error) {
 		return nil, err
 	}
 	if f.source.Issues == nil {
-		return nil, errors.Join(fault.Permanentf("%s: this source cannot read error files", f.step), r.Close())
+		return nil, errors.Join(fault.Permanentf("%s: this source cannot read error files", f.step),
+			r.Close())
 	}
 	issues, err := f.source.Issues.Issues(f.file, r)
 	if closeErr := r.Close(); err == nil {

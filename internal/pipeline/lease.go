@@ -16,7 +16,9 @@ const longestTableWait = 15 * time.Second
 
 // commitBatch commits a batch under the lease of its tables. While another committer holds the
 // lease it returns errTablesBusy and how long the lease may last.
-func (c *committer) commitBatch(ctx context.Context, e records.Export, b Batch, files string) (wait time.Duration, err error) {
+func (c *committer) commitBatch(
+	ctx context.Context, e records.Export, b Batch, files string,
+) (wait time.Duration, err error) {
 	d, err := c.records.Lease(ctx, b.Schema, b.Type)
 	if err != nil {
 		return 0, err
@@ -42,7 +44,9 @@ func (c *committer) commitBatch(ctx context.Context, e records.Export, b Batch, 
 
 // recordCommit records that the files of a type are in the tables, and logs it once: a step
 // that was cut after its commit runs again and finds the record.
-func (c *committer) recordCommit(ctx context.Context, e records.Export, b Batch, files string, took time.Duration) error {
+func (c *committer) recordCommit(
+	ctx context.Context, e records.Export, b Batch, files string, took time.Duration,
+) error {
 	first := false
 	_, err := c.updateExport(ctx, e.ID, func(e *records.Export) error {
 		e.TouchedAt, e.StalledSince = c.Now(), time.Time{}
@@ -55,7 +59,8 @@ func (c *committer) recordCommit(ctx context.Context, e records.Export, b Batch,
 		return nil
 	})
 	if err == nil && first {
-		c.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files", len(b.Files), "took", took)
+		c.Log.InfoContext(ctx, "committed", "export", b.Export, "type", b.Type, "files",
+			len(b.Files), "took", took)
 	}
 	return err
 }
@@ -91,7 +96,8 @@ func (c *committer) renew(ctx context.Context, d *records.Document[records.Lease
 				return // another committer has it
 			}
 			if err != nil && ctx.Err() == nil {
-				c.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.Key, "error", err)
+				c.Log.WarnContext(ctx, "lease not renewed; it runs out by itself", "key", d.Key,
+					"error", err)
 			}
 		}
 	}()
@@ -107,6 +113,7 @@ func (c *committer) release(ctx context.Context, d *records.Document[records.Lea
 	defer done()
 	d.Value.Until = time.Time{}
 	if err := d.Write(ctx, c.Journal); err != nil {
-		c.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.Key, "error", err)
+		c.Log.WarnContext(ctx, "lease not given back; it runs out by itself", "key", d.Key, "error",
+			err)
 	}
 }

@@ -32,7 +32,8 @@ func TestLeaseOfAKilledCommitter(t *testing.T) {
 	}
 	w.beforeStep = func() {
 		w.queue.Drop(func(m pipeline.Message) (lose bool) {
-			if wait := m.At.Sub(w.clock); strings.Contains(string(m.Body), `"commit"`) && wait > 15*time.Second {
+			if wait := m.At.Sub(w.clock); strings.Contains(string(m.Body), `"commit"`) &&
+				wait > 15*time.Second {
 				t.Errorf("a commit waits %s", wait)
 			}
 			if strings.Contains(string(m.Body), `"try"`) {
@@ -137,7 +138,9 @@ func TestCommitsAndEndsAreLoggedOnce(t *testing.T) {
 		return nil
 	}
 	w.loaded("nightly-000001")
-	for text, want := range map[string]int{`"committed"`: 2, `"export loaded"`: 1, `"step sent again"`: 0, `"context canceled"`: 0} {
+	for text, want := range map[string]int{
+		`"committed"`: 2, `"export loaded"`: 1, `"step sent again"`: 0, `"context canceled"`: 0,
+	} {
 		if got := log.count(text); got != want {
 			t.Errorf("%s: %d lines, want %d", text, got, want)
 		}

@@ -95,7 +95,9 @@ func TestAJobWhosePromiseWasLostIsAdopted(t *testing.T) {
 			w.server.write(orphan) // it still runs, unnoticed
 			w.server.pollsBeforeDone = polls
 			w.loaded("nightly-000001")
-			if j := jobOf(t, w, "nightly-000001.1"); w.server.kickOffs != 1 || !j.Adopted || j.Folder != "101" || j.Lost != 0 {
+			if j := jobOf(t, w,
+				"nightly-000001.1"); w.server.kickOffs != 1 || !j.Adopted || j.Folder != "101" ||
+				j.Lost != 0 {
 				t.Errorf("after %d kick-offs: %+v", w.server.kickOffs, j)
 			}
 		})
@@ -114,8 +116,10 @@ func TestAJobOfSomeoneElseIsNotAdopted(t *testing.T) {
 	w.server.write(stranger)
 	w.server.pollsBeforeDone = 0
 	w.loaded("nightly-000001")
-	if j := jobOf(t, w, "nightly-000001.1"); w.server.kickOffs != 2 || j.Adopted || j.Lost != 1 || j.LostSince.IsZero() {
-		t.Errorf("after %d kick-offs: %+v, want a second one, and the lost one on record", w.server.kickOffs, j)
+	if j := jobOf(t, w, "nightly-000001.1"); w.server.kickOffs != 2 || j.Adopted || j.Lost != 1 ||
+		j.LostSince.IsZero() {
+		t.Errorf("after %d kick-offs: %+v, want a second one, and the lost one on record",
+			w.server.kickOffs, j)
 	}
 }
 
@@ -126,7 +130,8 @@ func TestALostKickOffWithoutTracesIsOnRecord(t *testing.T) {
 	w.clock = w.clock.Add(time.Minute)
 	w.loseKickOff()
 	w.loaded("nightly-000001")
-	if j := jobOf(t, w, "nightly-000001.1"); w.server.kickOffs != 2 || j.Lost != 1 || j.KickOffs != 2 {
+	if j := jobOf(t, w, "nightly-000001.1"); w.server.kickOffs != 2 || j.Lost != 1 ||
+		j.KickOffs != 2 {
 		t.Errorf("after %d kick-offs: %+v", w.server.kickOffs, j)
 	}
 }
@@ -139,7 +144,10 @@ type declining struct {
 
 func (s declining) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	if *s.left--; *s.left >= 0 {
-		return pipeline.Accepted{}, &fault.Error{Class: fault.Transient, After: 4 * time.Minute, Err: fmt.Errorf("%w: HTTP 429", pipeline.ErrDeclined)}
+		return pipeline.Accepted{}, &fault.Error{
+			Class: fault.Transient, After: 4 * time.Minute,
+			Err: fmt.Errorf("%w: HTTP 429", pipeline.ErrDeclined),
+		}
 	}
 	return s.gatedSource.KickOff(ctx, r)
 }
@@ -153,14 +161,18 @@ func TestAKickOffThatIsDeclinedIsNoFailure(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	w.loaded("nightly-000001")
-	if j := jobOf(t, w, "nightly-000001.1"); j.KickOffs != 1 || j.Lost != 0 || w.server.kickOffs != 1 || w.tickErr != nil {
+	if j := jobOf(t, w,
+		"nightly-000001.1"); j.KickOffs != 1 || j.Lost != 0 || w.server.kickOffs != 1 ||
+		w.tickErr != nil {
 		t.Errorf("%+v, %d kick-offs, %v", j, w.server.kickOffs, w.tickErr)
 	}
 	w = newWorld(t)
 	left = 1 << 30
 	w.wrap = func(s gatedSource) pipeline.Server { return declining{s, &left} }
 	w.boot()
-	if e := w.run("nightly-000001"); e.State != records.Failed || !strings.Contains(e.Failure.Cause, "429") || e.FinishedAt.Sub(e.RequestedAt) < 24*time.Hour {
+	if e := w.run("nightly-000001"); e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "429") ||
+		e.FinishedAt.Sub(e.RequestedAt) < 24*time.Hour {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 }
@@ -173,7 +185,8 @@ func TestAJobThatIsStuckIsCancelled(t *testing.T) {
 	w.boot()
 	e := w.run("nightly-000001")
 	took := e.FinishedAt.Sub(e.RequestedAt)
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "shows no progress") || e.Failure.Whose != string(fault.TheirServer) || took < 12*time.Hour || took > 13*time.Hour {
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "shows no progress") ||
+		e.Failure.Whose != string(fault.TheirServer) || took < 12*time.Hour || took > 13*time.Hour {
 		t.Errorf("%s after %v: %+v", e.State, took, e.Failure)
 	}
 	if !w.server.jobs["status/101"].ended {
@@ -208,7 +221,9 @@ func TestCancelByHand(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.step()
 	got, err := w.p.Cancel(t.Context(), "nightly-000001")
-	if want := []pipeline.JobEnd{{Job: "nightly-000001.1", Fate: pipeline.JobCancelled}}; err != nil || !cmp.Equal(want, got) {
+	if want := []pipeline.JobEnd{{
+		Job: "nightly-000001.1", Fate: pipeline.JobCancelled,
+	}}; err != nil || !cmp.Equal(want, got) {
 		t.Fatalf("got %v, %v, want %v", got, err, want)
 	}
 	e, _ := w.export("nightly-000001")
@@ -236,7 +251,8 @@ func TestCancelWhoseServerIsAwayIsMadeGoodByTheTick(t *testing.T) {
 		return nil
 	}
 	got, err := w.p.Cancel(t.Context(), "nightly-000001")
-	if err != nil || len(got) != 1 || got[0].Fate != pipeline.JobLeft || !errors.Is(got[0].Err, errOutage) {
+	if err != nil || len(got) != 1 || got[0].Fate != pipeline.JobLeft ||
+		!errors.Is(got[0].Err, errOutage) {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	w.gate.before = nil
@@ -256,7 +272,8 @@ func TestJobsAreGivenBackBeforeTheNextStart(t *testing.T) {
 		if call == "source cancel" {
 			cancels++
 		}
-		if call == "source kick-off" && w.server.kickOffs > 0 && !w.server.jobs["status/101"].ended {
+		if call == "source kick-off" && w.server.kickOffs > 0 &&
+			!w.server.jobs["status/101"].ended {
 			t.Error("a second job was started while the first one was held")
 		}
 		return nil
@@ -280,7 +297,8 @@ func TestSlotsThatWereMissedCountOnce(t *testing.T) {
 	w.loaded("nightly-000003")
 	e, _ := w.export("nightly-000003")
 	if e.RequestedAt.Sub(end) < 50*time.Minute {
-		t.Errorf("the next export came %v after the one that made up for the outage", e.RequestedAt.Sub(end))
+		t.Errorf("the next export came %v after the one that made up for the outage",
+			e.RequestedAt.Sub(end))
 	}
 }
 
@@ -357,7 +375,8 @@ func TestAKickOffIsKeptVerbatim(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.loaded("nightly-000001")
 	j := jobOf(t, w, "nightly-000001.1")
-	if j.Exchange == nil || j.Exchange.Software != "Server 1.2" || j.Exchange.Answer["Content-Location"] != "here" {
+	if j.Exchange == nil || j.Exchange.Software != "Server 1.2" ||
+		j.Exchange.Answer["Content-Location"] != "here" {
 		t.Errorf("kept: %+v", j.Exchange)
 	}
 }
@@ -366,7 +385,10 @@ type spoken struct{ gatedSource }
 
 func (s spoken) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	a, err := s.gatedSource.KickOff(ctx, r)
-	a.Exchange = pipeline.Exchange{Method: "GET", URL: "u", Software: "Server 1.2", Answer: map[string]string{"Content-Location": "here"}}
+	a.Exchange = pipeline.Exchange{
+		Method: "GET", URL: "u", Software: "Server 1.2",
+		Answer: map[string]string{"Content-Location": "here"},
+	}
 	return a, err
 }
 
@@ -376,9 +398,15 @@ func TestCrashAroundAKickOffWithTraces(t *testing.T) {
 	t.Parallel()
 	for n := 1; n <= 40; n++ {
 		for name, breakAt := range map[string]func(*gate){
-			"killed before": func(g *gate) { g.before = func(i int, _ string) error { return killAt(i, n) } },
-			"killed after":  func(g *gate) { g.after = func(i int, _ string) error { return killAt(i, n) } },
-			"answer lost":   func(g *gate) { g.after = func(i int, _ string) error { return failAt(i, n) } },
+			"killed before": func(g *gate) {
+				g.before = func(i int, _ string) error { return killAt(i, n) }
+			},
+			"killed after": func(g *gate) {
+				g.after = func(i int, _ string) error { return killAt(i, n) }
+			},
+			"answer lost": func(g *gate) {
+				g.after = func(i int, _ string) error { return failAt(i, n) }
+			},
 		} {
 			w := newTracingWorld(t)
 			// The server writes at once, even if no poll comes.

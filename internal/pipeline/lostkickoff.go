@@ -15,16 +15,20 @@ import (
 // the job leaves in our landing area: the manifest of a finished job shows whether it is ours.
 // While a job that may be ours runs, the kick-off waits; if nothing is found, the kick-off is
 // made again, and the job's document counts the lost one.
-func (st *starter) lookForOrphan(ctx context.Context, source Source, j records.Job, r Request) (found Accepted, wait bool, err error) {
+func (st *starter) lookForOrphan(
+	ctx context.Context, source Source, j records.Job, r Request,
+) (found Accepted, wait bool, err error) {
 	tracer, now := source.Traces, st.Now()
-	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) < st.KickOffPatience {
+	if tracer == nil || j.StatusURL != "" || j.KickOffAt.IsZero() ||
+		now.Sub(j.KickOffAt) < st.KickOffPatience {
 		return found, false, nil
 	}
 	since := j.KickOffAt
 	if !j.LostSince.IsZero() {
 		since = j.LostSince
 	}
-	candidates, err := st.unclaimedJobs(ctx, tracer, since.Add(-clockSkew), j.KickOffAt.Add(st.KickOffPatience+clockSkew))
+	candidates, err := st.unclaimedJobs(ctx, tracer, since.Add(-clockSkew),
+		j.KickOffAt.Add(st.KickOffPatience+clockSkew))
 	if err != nil {
 		return found, false, fmt.Errorf("look for job %s: %w", j.ID, err)
 	}
@@ -44,14 +48,17 @@ func (st *starter) lookForOrphan(ctx context.Context, source Source, j records.J
 		wait = false
 	}
 	if wait {
-		st.Log.InfoContext(ctx, "a job runs that may be ours; the kick-off waits for its end", "job", j.ID)
+		st.Log.InfoContext(ctx, "a job runs that may be ours; the kick-off waits for its end",
+			"job", j.ID)
 	}
 	return found, wait, nil
 }
 
 // unclaimedJobs lists the jobs that left folders in our landing area between two times, and
 // that no job of the journal owns.
-func (st *starter) unclaimedJobs(ctx context.Context, tracer Tracer, from, to time.Time) ([]Accepted, error) {
+func (st *starter) unclaimedJobs(
+	ctx context.Context, tracer Tracer, from, to time.Time,
+) ([]Accepted, error) {
 	var candidates []Accepted
 	last := ""
 	for _, prefix := range tracer.Prefixes(from, to) {

@@ -59,7 +59,8 @@ func TestAnOrphanIsToldAndNotCancelled(t *testing.T) {
 	}
 	n := noticeOf(t, w)
 	for _, part := range []string{
-		"kick-offs without an answer: 1", "between 2026-11-23T06:01:01Z and 2026-11-23T06:06:01Z", "exports of Patient, Observation", "HTTP DELETE",
+		"kick-offs without an answer: 1", "between 2026-11-23T06:01:01Z and 2026-11-23T06:06:01Z",
+		"exports of Patient, Observation", "HTTP DELETE",
 	} {
 		if !strings.Contains(n, part) {
 			t.Errorf("notice %q has no %q", n, part)
@@ -127,7 +128,8 @@ func TestARefusedKickOffLeavesNoOrphan(t *testing.T) {
 	}
 	w.tickFor(20 * time.Minute)
 	if theirs.ended || noticeOf(t, w) != "" {
-		t.Errorf("the job of someone else was cancelled: %t; notice %q", theirs.ended, noticeOf(t, w))
+		t.Errorf("the job of someone else was cancelled: %t; notice %q", theirs.ended,
+			noticeOf(t, w))
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 )
 
 // manifestOf returns the manifest of a step's job, or the reason to ignore the step.
-func (su *surveyor) manifestOf(ctx context.Context, s Step, e records.Export) (m Manifest, why string, err error) {
+func (su *surveyor) manifestOf(
+	ctx context.Context, s Step, e records.Export,
+) (m Manifest, why string, err error) {
 	if s.Job > len(e.Jobs) {
 		return m, noJob, nil
 	}

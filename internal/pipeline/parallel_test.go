@@ -43,7 +43,9 @@ func TestSeveralEndsWithTheFirstError(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := several(ctx, 1000, 8, func(ctx context.Context, _ int) error { return ctx.Err() }); !errors.Is(err, context.Canceled) {
+	if err := several(ctx, 1000, 8, func(ctx context.Context, _ int) error {
+		return ctx.Err()
+	}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

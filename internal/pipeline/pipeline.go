@@ -96,7 +96,8 @@ func New(o Options, ports Ports) *Pipeline {
 	o.MaxTries = cmp.Or(o.MaxTries, 30)
 	d := &deps{
 		Options: o, Ports: ports, records: records.Store{Journal: ports.Journal},
-		manifests: map[string]Manifest{}, paths: map[string]map[string]string{}, viewSets: map[string]int{}, deletes: map[string]deletes{},
+		manifests: map[string]Manifest{}, paths: map[string]map[string]string{},
+		viewSets: map[string]int{}, deletes: map[string]deletes{},
 	}
 	p := &Pipeline{deps: d, failures: &failures{d}, files: &surveyor{d}}
 	p.planner = &planner{d, p.files}

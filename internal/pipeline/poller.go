@@ -23,14 +23,20 @@ func checkManifestTypes(e records.Export, types []string) error {
 		types = append(types, r.Types...)
 	}
 	if err := records.CheckTypes(types); err != nil {
-		return &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("the manifest: %w", err), Remedy: "correct the resource types at the server"}
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err:    fmt.Errorf("the manifest: %w", err),
+			Remedy: "correct the resource types at the server",
+		}
 	}
 	return nil
 }
 
 // fetches lists the fetch steps of a job: for files that are not in the lake yet, and for
 // error files that were not read yet.
-func (p *poller) fetches(ctx context.Context, e records.Export, j records.Job, m Manifest, d deletes, work []surveyed) ([]Step, error) {
+func (p *poller) fetches(
+	ctx context.Context, e records.Export, j records.Job, m Manifest, d deletes, work []surveyed,
+) ([]Step, error) {
 	step := func(n int) Step {
 		return Step{Kind: StepFetch, Export: e.ID, Job: j.N, File: n, Round: e.Round}
 	}
@@ -55,7 +61,9 @@ func (p *poller) fetches(ctx context.Context, e records.Export, j records.Job, m
 
 // keepManifest stores the manifest of a job. It refuses a manifest whose files cannot be
 // processed.
-func (p *poller) keepManifest(ctx context.Context, e records.Export, j records.Job, m Manifest) error {
+func (p *poller) keepManifest(
+	ctx context.Context, e records.Export, j records.Job, m Manifest,
+) error {
 	var types []string
 	for _, f := range m.Output {
 		types = append(types, f.Type)
@@ -68,7 +76,8 @@ func (p *poller) keepManifest(ctx context.Context, e records.Export, j records.J
 		if f.Path == "" && !f.Foreign {
 			strange = append(strange, &fault.Error{
 				Class: fault.Permanent, Whose: fault.OurSetting,
-				Err:    fmt.Errorf("the manifest lists a %s file that is not in our landing container", f.Type),
+				Err: fmt.Errorf(
+					"the manifest lists a %s file that is not in our landing container", f.Type),
 				Remedy: "check that the plan's container is the one the FHIR service exports to",
 			})
 		}
@@ -77,7 +86,8 @@ func (p *poller) keepManifest(ctx context.Context, e records.Export, j records.J
 		return fmt.Errorf("%d of %d files: %w", len(strange), len(m.Output), strange[0])
 	}
 	if m.HasForeign() && p.Landings == nil {
-		return fault.Permanentf("the manifest lists files that the server keeps, and this program has nowhere to fetch them to")
+		return fault.Permanentf(
+			"the manifest lists files that the server keeps, and this program has nowhere to fetch them to")
 	}
 	m.Place(j.ID)
 	return p.records.KeepManifest(ctx, j.ID, m)
@@ -143,14 +153,16 @@ func (p *poller) poll(ctx context.Context, s Step) error {
 		if j.Collected() {
 			return records.ErrUnchanged
 		}
-		j.ManifestAt, j.TransactionTime, j.Files = p.Now(), status.Manifest.TransactionTime, len(status.Manifest.Output)
+		j.ManifestAt, j.TransactionTime, j.Files = p.Now(), status.Manifest.TransactionTime,
+			len(status.Manifest.Output)
 		j.Notices = status.Manifest.Notices
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	p.Log.InfoContext(ctx, "manifest", "export", e.ID, "job", j.ID, "files", j.Files, "errorFiles", len(status.Manifest.Errors))
+	p.Log.InfoContext(ctx, "manifest", "export", e.ID, "job", j.ID, "files", j.Files, "errorFiles",
+		len(status.Manifest.Errors))
 	return p.collected(ctx, e, j)
 }
 
@@ -166,10 +178,12 @@ func (p *poller) settleTime(m *Manifest, j records.Job, requests []Request) erro
 	if err := p.notAhead("the manifest's transactionTime", m.TransactionTime); err != nil {
 		return err
 	}
-	if i := j.N - 1; i >= 0 && i < len(requests) && m.TransactionTime.Before(requests[i].Since.Truncate(time.Second)) {
+	if i := j.N - 1; i >= 0 && i < len(requests) &&
+		m.TransactionTime.Before(requests[i].Since.Truncate(time.Second)) {
 		return &fault.Error{
 			Class: fault.Permanent, Whose: fault.TheirServer,
-			Err:    fmt.Errorf("the manifest's transactionTime %s is before the begin of the window that was asked for", m.TransactionTime.UTC().Format(time.RFC3339)),
+			Err: fmt.Errorf(
+				"the manifest's transactionTime %s is before the begin of the window that was asked for", m.TransactionTime.UTC().Format(time.RFC3339)),
 			Remedy: "check the clock of the FHIR server",
 		}
 	}
@@ -178,10 +192,14 @@ func (p *poller) settleTime(m *Manifest, j records.Job, requests []Request) erro
 
 // pollFailed moves PollAt to the next try of a failed poll, so that the watchdog sends no poll
 // of its own. A new chain would count its tries from zero and never reach the limit.
-func (p *poller) pollFailed(ctx context.Context, source Source, s Step, j records.Job, cause error) error {
+func (p *poller) pollFailed(
+	ctx context.Context, source Source, s Step, j records.Job, cause error,
+) error {
 	if fault.Of(cause) == fault.Transient {
 		if p.Now().Sub(j.AcceptedAt) > p.ExportTimeout {
-			return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server has not finished it within %v; at last: %w", p.ExportTimeout, cause))
+			return p.giveUp(ctx, source, s, j,
+				fmt.Errorf("the FHIR server has not finished it within %v; at last: %w",
+					p.ExportTimeout, cause))
 		}
 		next := p.Now().Add(again(s.Try+1, cause))
 		if _, err := p.records.UpdateJob(ctx, s.Export, s.Job, func(j *records.Job) error {
@@ -202,16 +220,21 @@ const replicaLag = time.Minute
 
 // pollAgain sends the next poll before it updates the journal. If the process is killed
 // between the two, this poll runs again and the queue drops its successor as a duplicate.
-func (p *poller) pollAgain(ctx context.Context, source Source, s Step, j records.Job, status Status) error {
+func (p *poller) pollAgain(
+	ctx context.Context, source Source, s Step, j records.Job, status Status,
+) error {
 	moved, err := p.moved(ctx, source, j, status)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	switch {
 	case p.Now().Sub(j.AcceptedAt) > p.ExportTimeout:
-		return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server has not finished it within %v", p.ExportTimeout))
+		return p.giveUp(ctx, source, s, j,
+			fmt.Errorf("the FHIR server has not finished it within %v", p.ExportTimeout))
 	case p.Now().Sub(moved) > p.StuckAfter:
-		return p.giveUp(ctx, source, s, j, fmt.Errorf("the FHIR server shows no progress since %s, and has written no file", moved.UTC().Format(time.RFC3339)))
+		return p.giveUp(ctx, source, s, j,
+			fmt.Errorf("the FHIR server shows no progress since %s, and has written no file",
+				moved.UTC().Format(time.RFC3339)))
 	}
 	wait := status.RetryIn
 	if wait <= 0 {
@@ -229,7 +252,8 @@ func (p *poller) pollAgain(ctx context.Context, source Source, s Step, j records
 		if j.PollN >= next.N {
 			return records.ErrUnchanged
 		}
-		j.PollN, j.PollAt, j.Progress, j.ProgressMark, j.MovedAt = next.N, at, status.Progress, status.ProgressMark, moved
+		j.PollN, j.PollAt, j.Progress, j.ProgressMark, j.MovedAt = next.N, at, status.Progress,
+			status.ProgressMark, moved
 		return nil
 	})
 	return err
@@ -244,12 +268,15 @@ func jitter(wait time.Duration, s Step) time.Duration {
 }
 
 // giveUp ends a job at the server, so that it does not block the next one.
-func (p *poller) giveUp(ctx context.Context, source Source, s Step, j records.Job, why error) error {
+func (p *poller) giveUp(
+	ctx context.Context, source Source, s Step, j records.Job, why error,
+) error {
 	if err := source.Cancel(ctx, j.StatusURL); err != nil {
 		p.Log.WarnContext(ctx, "job not cancelled at the server", "job", j.ID, "error", err)
 	}
 	return &fault.Error{
-		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s: %w; it was cancelled", s, why),
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err:    fmt.Errorf("%s: %w; it was cancelled", s, why),
 		Remedy: "the next export covers the same window; a job that hangs has often passed then",
 	}
 }
@@ -257,12 +284,15 @@ func (p *poller) giveUp(ctx context.Context, source Source, s Step, j records.Jo
 // moved returns when the server last showed work on the job: new progress text, or a new file
 // in the job's folder. A server that shows neither never counts as stuck; the deadline ends
 // its job.
-func (p *poller) moved(ctx context.Context, source Source, j records.Job, status Status) (time.Time, error) {
+func (p *poller) moved(
+	ctx context.Context, source Source, j records.Job, status Status,
+) (time.Time, error) {
 	last := j.MovedAt
 	if j.AcceptedAt.After(last) {
 		last = j.AcceptedAt
 	}
-	silent := status.Progress+status.ProgressMark == "" && j.Progress+j.ProgressMark == "" && j.Folder == ""
+	silent := status.Progress+status.ProgressMark == "" && j.Progress+j.ProgressMark == "" &&
+		j.Folder == ""
 	if silent || status.Progress != j.Progress || status.ProgressMark != j.ProgressMark {
 		return p.Now(), nil
 	}
@@ -272,12 +302,14 @@ func (p *poller) moved(ctx context.Context, source Source, j records.Job, status
 	if source.Traces == nil {
 		return p.Now(), nil
 	}
-	for _, prefix := range source.Traces.Prefixes(j.AcceptedAt.Add(-clockSkew), j.AcceptedAt.Add(clockSkew)) {
+	for _, prefix := range source.Traces.Prefixes(j.AcceptedAt.Add(-clockSkew),
+		j.AcceptedAt.Add(clockSkew)) {
 		for f, err := range p.Lake.List(ctx, Landing, prefix) {
 			if err != nil {
 				return last, err
 			}
-			if name := folderOf(f.Path); f.Modified.After(last) && strings.HasSuffix(name, "-"+j.Folder+"/") {
+			if name := folderOf(f.Path); f.Modified.After(last) &&
+				strings.HasSuffix(name, "-"+j.Folder+"/") {
 				last = f.Modified
 			}
 		}
@@ -296,7 +328,8 @@ func (p *poller) collected(ctx context.Context, e records.Export, j records.Job)
 	if err != nil {
 		return err
 	}
-	work, err := p.files.survey(ctx, e, append(m.Output[:len(m.Output):len(m.Output)], deletes.files...))
+	work, err := p.files.survey(ctx, e,
+		append(m.Output[:len(m.Output):len(m.Output)], deletes.files...))
 	if err != nil {
 		return err
 	}
@@ -306,7 +339,10 @@ func (p *poller) collected(ctx context.Context, e records.Export, j records.Job)
 	}
 	for _, f := range work {
 		if !f.prepared && (!f.Foreign || f.blob.ETag != "") {
-			steps = append(steps, Step{Kind: StepPrepare, Export: e.ID, Job: j.N, Type: f.Type, Path: f.Path, ETag: f.blob.ETag, Round: e.Round})
+			steps = append(steps, Step{
+				Kind: StepPrepare, Export: e.ID, Job: j.N, Type: f.Type, Path: f.Path,
+				ETag: f.blob.ETag, Round: e.Round,
+			})
 		}
 	}
 	if err := p.send(ctx, time.Time{}, steps...); err != nil {

@@ -39,7 +39,9 @@ func (p *preparer) lists(ctx context.Context, s Step, m Manifest) (bool, error) 
 		return typ == s.Type, nil
 	}
 	d, err := p.files.deletesOf(ctx, job, m)
-	return slices.ContainsFunc(d.files, func(f OutputFile) bool { return f.Path == s.Path && f.Type == s.Type }), err
+	return slices.ContainsFunc(d.files, func(f OutputFile) bool {
+		return f.Path == s.Path && f.Type == s.Type
+	}), err
 }
 
 func isSpelledRight(typ string) bool { return records.CheckTypes([]string{typ}) == nil }
@@ -135,7 +137,8 @@ func (p *preparer) prepare(ctx context.Context, s Step) error {
 	if errors.Is(err, ErrChanged) || errors.Is(err, fs.ErrNotExist) {
 		f, err = p.Lake.Stat(ctx, Landing, s.Path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return fault.Transientf("%s: the manifest lists it, but the landing area does not hold it", s)
+			return fault.Transientf(
+				"%s: the manifest lists it, but the landing area does not hold it", s)
 		}
 		if err == nil {
 			err = p.prepareAndLook(ctx, e, s, f, l)
@@ -156,7 +159,9 @@ type landing struct {
 // prepareAndLook prepares a file of the manifest, and checks whether it was the last. It
 // leaves the check to another step of this process that works on a file of the same type: that
 // step checks later, and sees this step's work.
-func (p *preparer) prepareAndLook(ctx context.Context, e records.Export, s Step, f File, l landing) error {
+func (p *preparer) prepareAndLook(
+	ctx context.Context, e records.Export, s Step, f File, l landing,
+) error {
 	place, err := p.files.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
@@ -175,7 +180,9 @@ func (p *preparer) prepareAndLook(ctx context.Context, e records.Export, s Step,
 
 // prepareFile makes the prepared form of a file at its ETag, unless it exists: Parquet files
 // per table, then done.json, which marks the file as prepared.
-func (p *preparer) prepareFile(ctx context.Context, e records.Export, s Step, f File, l landing) error {
+func (p *preparer) prepareFile(
+	ctx context.Context, e records.Export, s Step, f File, l landing,
+) error {
 	place, err := p.files.placeOf(ctx, e.ID, s.Type)
 	if err != nil {
 		return err
@@ -193,7 +200,8 @@ func (p *preparer) prepareFile(ctx context.Context, e records.Export, s Step, f 
 	}
 	bytesRead := int64(0)
 	done, err := p.Flattener.Flatten(ctx, Flattening{
-		Plan: e.Plan, Export: e.ID, Type: s.Type, Path: f.Path, LastUpdated: l.transactionTime, Dir: place.dir(f),
+		Plan: e.Plan, Export: e.ID, Type: s.Type, Path: f.Path, LastUpdated: l.transactionTime,
+		Dir: place.dir(f),
 	}, readerFunc(func(b []byte) (int, error) {
 		n, err := r.Read(b)
 		bytesRead += int64(n)
@@ -212,7 +220,8 @@ func (p *preparer) prepareFile(ctx context.Context, e records.Export, s Step, f 
 	if _, err := p.Lake.Put(ctx, Staging, place.done(f), bytes.NewReader(data)); err != nil {
 		return err
 	}
-	p.Log.InfoContext(ctx, "prepared", "export", e.ID, "type", s.Type, "file", f.Path, "bytes", bytesRead, "lines", done.Lines,
+	p.Log.InfoContext(ctx, "prepared", "export", e.ID, "type", s.Type, "file", f.Path, "bytes",
+		bytesRead, "lines", done.Lines,
 		"quarantined", done.Quarantined, "took", p.Now().Sub(began))
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 
 // releaseEnded deletes the jobs of an ended export at the server, once, before the plan's next
 // start. Some servers block a client's only slot until it deletes its job.
-func (w *watchdog) releaseEnded(ctx context.Context, d *records.Document[records.PlanRecord], e records.Export) error {
+func (w *watchdog) releaseEnded(
+	ctx context.Context, d *records.Document[records.PlanRecord], e records.Export,
+) error {
 	if d.Value.Released == e.ID {
 		return nil
 	}
@@ -22,7 +24,8 @@ func (w *watchdog) releaseEnded(ctx context.Context, d *records.Document[records
 		if fault.Of(err) == fault.Transient && w.Now().Sub(e.FinishedAt) < w.SilentAfter {
 			return fmt.Errorf("give the jobs of export %s back: %w", e.ID, err)
 		}
-		w.Log.WarnContext(ctx, "jobs not given back to the server; they expire there", "export", e.ID, "error", err)
+		w.Log.WarnContext(ctx, "jobs not given back to the server; they expire there", "export",
+			e.ID, "error", err)
 	}
 	if err := w.records.RemoveStatusQueries(ctx, e); err != nil {
 		return fmt.Errorf("remove the links of export %s from the journal: %w", e.ID, err)

@@ -23,10 +23,12 @@ type TypeReport struct {
 func (r TypeReport) Check() error {
 	var wrong []error
 	if sum := r.Accounted(); sum != r.Lines {
-		wrong = append(wrong, fmt.Errorf("%s: %d lines read, %d accounted for", r.Type, r.Lines, sum))
+		wrong = append(wrong,
+			fmt.Errorf("%s: %d lines read, %d accounted for", r.Type, r.Lines, sum))
 	}
 	if read := r.Lines - r.Blank; r.Manifest >= 0 && read != r.Manifest {
-		wrong = append(wrong, fmt.Errorf("%s: %d resources read, the manifest counts %d", r.Type, read, r.Manifest))
+		wrong = append(wrong,
+			fmt.Errorf("%s: %d resources read, the manifest counts %d", r.Type, read, r.Manifest))
 	}
 	return errors.Join(wrong...)
 }
@@ -46,7 +48,8 @@ func (p *Pipeline) Report(ctx context.Context, export string) ([]TypeReport, err
 		return nil, fmt.Errorf("report on export %s: %w", export, err)
 	}
 	if !g.complete() {
-		return nil, fmt.Errorf("report on export %s: its manifest is not here yet; it is %s", export, e.State)
+		return nil, fmt.Errorf("report on export %s: its manifest is not here yet; it is %s",
+			export, e.State)
 	}
 	entries, err := p.Warehouse.Ledger(ctx, e.Schema, e.ID)
 	if err != nil {

@@ -32,7 +32,8 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 		if i < 0 {
 			i = len(jobs)
 			jobs = append(jobs, Request{
-				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since, Till: end,
+				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since,
+				Till:    end,
 				Deleted: plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
 			})
 		}

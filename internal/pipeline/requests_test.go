@@ -31,7 +31,10 @@ func TestRequestsPerFile(t *testing.T) {
 			w.server.pollsBeforeDone = 0
 			return w
 		}, 9},
-		{"the server keeps its files", func(t *testing.T) *world { w, _ := newKeeperWorld(t); return w }, 8},
+		{"the server keeps its files", func(t *testing.T) *world {
+			w, _ := newKeeperWorld(t)
+			return w
+		}, 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var few cost
@@ -44,10 +47,12 @@ func TestRequestsPerFile(t *testing.T) {
 					t.Errorf("%d files: %.2f requests per file, want at most %.2f, and %.2f of %d files", files, got.requests, c.most, few.requests, sizes[0])
 				}
 				if got.listed > few.listed*1.02 {
-					t.Errorf("%d files: listings name %.2f blobs per file, and %.2f of %d files", files, got.listed, few.listed, sizes[0])
+					t.Errorf("%d files: listings name %.2f blobs per file, and %.2f of %d files",
+						files, got.listed, few.listed, sizes[0])
 				}
 				if limit := int64(1<<19 + 500*files); got.memory > limit {
-					t.Errorf("%d files: the handler keeps %d bytes in memory, want at most %d", files, got.memory, limit)
+					t.Errorf("%d files: the handler keeps %d bytes in memory, want at most %d",
+						files, got.memory, limit)
 				}
 			}
 		})
@@ -67,7 +72,9 @@ func costPerFile(t *testing.T, w *world, files int) cost {
 	w.plans[0].Types = []string{"Patient"}
 	w.boot()
 	for i := range files {
-		w.server.data = append(w.server.data, resource{Type: "Patient", ID: fmt.Sprintf("p%06d", i), Updated: w.clock, Number: 1})
+		w.server.data = append(w.server.data, resource{
+			Type: "Patient", ID: fmt.Sprintf("p%06d", i), Updated: w.clock, Number: 1,
+		})
 	}
 	w.clock = w.clock.Add(time.Minute)
 	e := records.Export{}
@@ -95,12 +102,16 @@ func costPerFile(t *testing.T, w *world, files int) cost {
 			fmt.Fprintf(&split, ", %s %.2f", port, n)
 		}
 	}
-	c := cost{requests: float64(w.gate.calls) / float64(files), listed: float64(w.gate.listed) / float64(files)}
+	c := cost{
+		requests: float64(w.gate.calls) / float64(files),
+		listed:   float64(w.gate.listed) / float64(files),
+	}
 	with := heap()
 	w.boot()
 	c.memory = with - heap()
 	t.Logf("%d files: %.2f requests per file (%s); %.1f blobs named by listings per file; %d KB kept in memory; largest document of the journal %d bytes",
-		files, c.requests, strings.TrimPrefix(split.String(), ", "), c.listed, c.memory>>10, largestDocument(t, w))
+		files, c.requests, strings.TrimPrefix(split.String(), ", "), c.listed, c.memory>>10,
+		largestDocument(t, w))
 	return c
 }
 

@@ -49,9 +49,11 @@ func (s Step) uncutID() string {
 	case StepLanded:
 		return fmt.Sprintf("landed/%s/%d", records.Digest(s.Path+"@"+s.ETag), s.Try)
 	case StepFetch:
-		return fmt.Sprintf("%s/file/%d/%d.%d.%d", records.JobID(s.Export, s.Job), s.File, s.Round, s.N, s.Try)
+		return fmt.Sprintf("%s/file/%d/%d.%d.%d", records.JobID(s.Export, s.Job), s.File, s.Round,
+			s.N, s.Try)
 	case StepPrepare:
-		return fmt.Sprintf("%s/file/%s/%d.%d", records.JobID(s.Export, s.Job), records.Digest(s.Path+"@"+s.ETag), s.Round, s.Try)
+		return fmt.Sprintf("%s/file/%s/%d.%d", records.JobID(s.Export, s.Job),
+			records.Digest(s.Path+"@"+s.ETag), s.Round, s.Try)
 	default:
 		id := fmt.Sprintf("%s/%s/%s/%d.%d", s.Export, s.Type, s.Kind, s.Round, s.Try)
 		if s.N > 0 {

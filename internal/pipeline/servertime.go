@@ -16,7 +16,9 @@ func (d *deps) notAhead(what string, t time.Time) error {
 		return nil
 	}
 	return &fault.Error{
-		Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("%s, %s, is more than a day ahead of our clock", what, t.UTC().Format(time.RFC3339)),
+		Class: fault.Permanent, Whose: fault.TheirServer,
+		Err: fmt.Errorf("%s, %s, is more than a day ahead of our clock", what,
+			t.UTC().Format(time.RFC3339)),
 		Remedy: "check the clock of the FHIR server, and ours",
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 // shortfall reads the issues in the error files of an export. It returns known = false while
 // an error file was not read yet.
-func (fi *finisher) shortfall(ctx context.Context, e records.Export) (s *records.Shortfall, known bool, err error) {
+func (fi *finisher) shortfall(
+	ctx context.Context, e records.Export,
+) (s *records.Shortfall, known bool, err error) {
 	var issues []Issue
 	var types []string
 	for n := range e.Jobs {

@@ -19,7 +19,9 @@ type starter struct {
 }
 
 // start begins an export for the schedule.
-func (st *starter) start(ctx context.Context, plan Plan, d records.Document[records.PlanRecord]) error {
+func (st *starter) start(
+	ctx context.Context, plan Plan, d records.Document[records.PlanRecord],
+) error {
 	if err := st.reserve(ctx, plan.Name, &d); errors.Is(err, ErrConflict) {
 		return nil
 	} else if err != nil {
@@ -30,7 +32,9 @@ func (st *starter) start(ctx context.Context, plan Plan, d records.Document[reco
 
 // reserve takes the next number of the plan. The caller whose swap of the plan's document
 // succeeds owns the export; all others get ErrConflict.
-func (st *starter) reserve(ctx context.Context, plan string, d *records.Document[records.PlanRecord]) error {
+func (st *starter) reserve(
+	ctx context.Context, plan string, d *records.Document[records.PlanRecord],
+) error {
 	d.Value.Seq++
 	d.Value.Current = records.ExportID(plan, d.Value.Seq)
 	d.Value.RequestedAt, d.Value.WantedAt = st.Now(), time.Time{}
@@ -40,7 +44,10 @@ func (st *starter) reserve(ctx context.Context, plan string, d *records.Document
 // request records the requests of an export, then sends them to the server.
 func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord) error {
 	if err := records.CheckTypes(plan.Types); err != nil {
-		return &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf("export %s: %w", r.Current, err)}
+		return &fault.Error{
+			Class: fault.Permanent, Whose: fault.OurSetting,
+			Err: fmt.Errorf("export %s: %w", r.Current, err),
+		}
 	}
 	source, err := st.Source(plan.Name)
 	if err != nil {
@@ -64,18 +71,23 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		Jobs: requests(plan, basis.marks, till), RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
+		Jobs: requests(plan, basis.marks, till), RequestedAt: st.Now(), TouchedAt: st.Now(),
+		Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
 		e.BasedOn = basis.basedOn
 	}
 	if len(e.Lacks) > 0 {
-		st.Log.WarnContext(ctx, "the tables lack exports that were loaded: was the warehouse restored, or emptied?", "export", e.ID, "lacks", e.Lacks)
+		st.Log.WarnContext(ctx,
+			"the tables lack exports that were loaded: was the warehouse restored, or emptied?",
+			"export", e.ID, "lacks", e.Lacks)
 	}
 	if len(e.Jobs) == 0 {
-		st.Log.WarnContext(ctx, "no export: the watermark is not behind the server's clock", "plan", plan.Name, "till", till)
+		st.Log.WarnContext(ctx, "no export: the watermark is not behind the server's clock", "plan",
+			plan.Name, "till", till)
 		e.State, e.FinishedAt = records.Cancelled, st.Now()
-		e.Notices = append(e.Notices, fmt.Sprintf("there is nothing to ask for: the last export ended where this one would end by the server's clock, at %s", till.UTC().Format(time.RFC3339)))
+		e.Notices = append(e.Notices,
+			fmt.Sprintf("there is nothing to ask for: the last export ended where this one would end by the server's clock, at %s", till.UTC().Format(time.RFC3339)))
 	}
 	if err := st.records.CreateExport(ctx, e); errors.Is(err, ErrConflict) {
 		return nil // another tick was faster and continues it
@@ -91,12 +103,19 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 
 // notBegun fails an export whose server cannot be asked for its time. While the cause may
 // pass, the next tick tries again.
-func (st *starter) notBegun(ctx context.Context, plan Plan, r records.PlanRecord, cause error) error {
+func (st *starter) notBegun(
+	ctx context.Context, plan Plan, r records.PlanRecord, cause error,
+) error {
 	if fault.Of(cause) == fault.Transient && st.Now().Sub(r.RequestedAt) < st.GiveUpAfter {
 		return cause
 	}
-	st.failures.tellTrouble(Trouble{Export: r.Current, Step: Step{Kind: StepKickOff, Export: r.Current, Job: 1}, Err: cause})
-	e := records.Export{ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested, RequestedAt: r.RequestedAt, TouchedAt: st.Now()}
+	st.failures.tellTrouble(Trouble{
+		Export: r.Current, Step: Step{Kind: StepKickOff, Export: r.Current, Job: 1}, Err: cause,
+	})
+	e := records.Export{
+		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
+		RequestedAt: r.RequestedAt, TouchedAt: st.Now(),
+	}
 	if err := st.records.CreateExport(ctx, e); errors.Is(err, ErrConflict) {
 		return nil // another tick was faster
 	} else if err != nil {
@@ -119,13 +138,15 @@ func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) err
 		}
 		if j.StatusURL == "" {
 			if j, err = st.accept(ctx, source, e, j, r); err != nil {
-				given := fault.Of(err) != fault.Transient || st.Now().Sub(e.RequestedAt) > st.ExportTimeout || st.unavailable(j)
+				given := fault.Of(err) != fault.Transient ||
+					st.Now().Sub(e.RequestedAt) > st.ExportTimeout || st.unavailable(j)
 				st.kickOffTrouble(ctx, e, j, err, given)
 				if given {
 					return st.failures.failJob(ctx, e.ID, j.N, "kick-off", err)
 				}
 				if errors.Is(err, ErrDeclined) {
-					st.Log.InfoContext(ctx, "kick-off declined; a later tick makes it again", "job", j.ID, "reason", err)
+					st.Log.InfoContext(ctx, "kick-off declined; a later tick makes it again", "job",
+						j.ID, "reason", err)
 					return nil
 				}
 				return err
@@ -144,19 +165,23 @@ func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) err
 
 // accept makes one kick-off, intent first. It returns the job without a status URL while a
 // kick-off of another tick may still be in progress.
-func (st *starter) accept(ctx context.Context, source Source, e records.Export, j records.Job, r Request) (records.Job, error) {
+func (st *starter) accept(
+	ctx context.Context, source Source, e records.Export, j records.Job, r Request,
+) (records.Job, error) {
 	found, wait, err := st.lookForOrphan(ctx, source, j, r)
 	if err != nil || wait {
 		return j, err
 	}
 	if found.StatusURL != "" {
-		st.Log.WarnContext(ctx, "job adopted whose promise was lost", "job", j.ID, "folder", found.Folder)
+		st.Log.WarnContext(ctx, "job adopted whose promise was lost", "job", j.ID, "folder",
+			found.Folder)
 		return st.recordAccepted(ctx, source, e, j, found, true)
 	}
 	mine := false
 	j, err = st.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 		now := st.Now()
-		if mine = j.StatusURL == "" && !now.Before(j.RetryAt) && (j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) >= st.KickOffPatience); !mine {
+		if mine = j.StatusURL == "" && !now.Before(j.RetryAt) &&
+			(j.KickOffAt.IsZero() || now.Sub(j.KickOffAt) >= st.KickOffPatience); !mine {
 			return records.ErrUnchanged
 		}
 		if !j.KickOffAt.IsZero() {
@@ -172,7 +197,9 @@ func (st *starter) accept(ctx context.Context, source Source, e records.Export, 
 		return j, err
 	}
 	if j.Lost > 0 {
-		st.Log.WarnContext(ctx, "kicked off again: an earlier one may have started a job that nobody follows", "job", j.ID, "lost", j.Lost)
+		st.Log.WarnContext(ctx,
+			"kicked off again: an earlier one may have started a job that nobody follows", "job",
+			j.ID, "lost", j.Lost)
 	}
 	accepted, err := source.KickOff(ctx, r)
 	if err != nil {
@@ -194,7 +221,9 @@ func (st *starter) accept(ctx context.Context, source Source, e records.Export, 
 
 // declined takes back a kick-off that the server has postponed: no job runs, and no try is
 // counted.
-func (st *starter) declined(ctx context.Context, e records.Export, j records.Job, cause error) (records.Job, error) {
+func (st *starter) declined(
+	ctx context.Context, e records.Export, j records.Job, cause error,
+) (records.Job, error) {
 	at := j.KickOffAt
 	return st.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
 		if !j.KickOffAt.Equal(at) || j.StatusURL != "" {
@@ -236,7 +265,10 @@ func (st *starter) refused(ctx context.Context, e records.Export, j records.Job)
 }
 
 // recordAccepted records the server's answer, unless another one is recorded already.
-func (st *starter) recordAccepted(ctx context.Context, source Source, e records.Export, j records.Job, accepted Accepted, adopted bool) (records.Job, error) {
+func (st *starter) recordAccepted(
+	ctx context.Context, source Source, e records.Export, j records.Job, accepted Accepted,
+	adopted bool,
+) (records.Job, error) {
 	kept := accepted.StatusURL
 	id := j.ID
 	j, err := st.records.UpdateJob(ctx, e.ID, j.N, func(j *records.Job) error {
@@ -244,7 +276,8 @@ func (st *starter) recordAccepted(ctx context.Context, source Source, e records.
 			return records.ErrUnchanged
 		}
 		kept = accepted.StatusURL
-		j.StatusURL, j.Folder, j.AcceptedAt, j.Adopted = accepted.StatusURL, accepted.Folder, st.Now(), adopted
+		j.StatusURL, j.Folder, j.AcceptedAt, j.Adopted = accepted.StatusURL, accepted.Folder,
+			st.Now(), adopted
 		j.ServerTime = accepted.ServerTime
 		if accepted.Exchange.Method != "" {
 			j.Exchange = &accepted.Exchange
@@ -258,7 +291,8 @@ func (st *starter) recordAccepted(ctx context.Context, source Source, e records.
 	if err == nil && kept != accepted.StatusURL {
 		// Two kick-offs were made; the other one was recorded first.
 		if err := source.Cancel(ctx, accepted.StatusURL); err != nil {
-			st.Log.WarnContext(ctx, "second kick-off not cancelled at the server", "job", id, "error", err)
+			st.Log.WarnContext(ctx, "second kick-off not cancelled at the server", "job", id,
+				"error", err)
 		}
 	}
 	return j, err
@@ -267,7 +301,9 @@ func (st *starter) recordAccepted(ctx context.Context, source Source, e records.
 // record makes an accepted job findable by its folder and sends its first poll.
 func (st *starter) record(ctx context.Context, e records.Export, j records.Job) error {
 	if j.Folder != "" {
-		if err := st.records.Claim(ctx, j.Folder, records.Owner{Export: e.ID, Job: j.N}); err != nil {
+		if err := st.records.Claim(ctx, j.Folder, records.Owner{
+			Export: e.ID, Job: j.N,
+		}); err != nil {
 			return err
 		}
 	}
@@ -279,7 +315,9 @@ func (st *starter) record(ctx context.Context, e records.Export, j records.Job) 
 
 // kickOffTrouble reports a kick-off that failed. Unless it is given up, the watchdog makes the
 // next one.
-func (st *starter) kickOffTrouble(ctx context.Context, e records.Export, j records.Job, cause error, givenUp bool) {
+func (st *starter) kickOffTrouble(
+	ctx context.Context, e records.Export, j records.Job, cause error, givenUp bool,
+) {
 	if st.Trouble == nil {
 		return
 	}

@@ -102,7 +102,8 @@ func decodeStep(body []byte) (Step, error) {
 		return bad("it names no file")
 	case (s.Kind == StepPrepare || s.Kind == StepLanded) && s.Path == "":
 		return bad("it names no file")
-	case (s.Kind == StepPrepare || s.Kind == StepCommit) && records.CheckTypes([]string{s.Type}) != nil:
+	case (s.Kind == StepPrepare || s.Kind == StepCommit) &&
+		records.CheckTypes([]string{s.Type}) != nil:
 		return bad("it names no resource type")
 	}
 	return s, nil

@@ -10,7 +10,9 @@ import (
 )
 
 // surveyListed does survey for files that were gathered.
-func (su *surveyor) surveyListed(ctx context.Context, e records.Export, files []listed) ([]surveyed, error) {
+func (su *surveyor) surveyListed(
+	ctx context.Context, e records.Export, files []listed,
+) ([]surveyed, error) {
 	return su.survey(ctx, e, outputs(files))
 }
 
@@ -46,7 +48,9 @@ type surveyed struct {
 }
 
 // survey compares files of a manifest with the landing and the staging area.
-func (su *surveyor) survey(ctx context.Context, e records.Export, files []OutputFile) ([]surveyed, error) {
+func (su *surveyor) survey(
+	ctx context.Context, e records.Export, files []OutputFile,
+) ([]surveyed, error) {
 	set, err := su.viewSet(ctx, e.Plan)
 	if err != nil {
 		return nil, err

@@ -49,14 +49,17 @@ func (w *watchdog) sweep(ctx context.Context, plan string) error {
 	if d.Value.Swept == before {
 		return nil
 	}
-	if err := d.Write(ctx, w.Journal); err != nil && !errors.Is(err, ErrConflict) { // the next tick tries again
+	// the next tick tries again
+	if err := d.Write(ctx, w.Journal); err != nil && !errors.Is(err, ErrConflict) {
 		return err
 	}
 	return nil
 }
 
 // removeStaged removes at most most blobs and returns the rest of that limit.
-func (w *watchdog) removeStaged(ctx context.Context, export string, most int) (left int, err error) {
+func (w *watchdog) removeStaged(
+	ctx context.Context, export string, most int,
+) (left int, err error) {
 	var paths []string
 	for f, err := range w.Lake.List(ctx, Staging, export+"/") {
 		if err != nil {

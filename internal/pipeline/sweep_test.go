@@ -14,8 +14,12 @@ func TestPreparedFilesOfEndedExportsAreRemoved(t *testing.T) {
 	t.Parallel()
 	for name, breakAt := range map[string]func(*gate, int){
 		"undisturbed": func(*gate, int) {},
-		"killed":      func(g *gate, n int) { g.before = func(i int, _ string) error { return killAt(i, n) } },
-		"refused":     func(g *gate, n int) { g.after = func(i int, _ string) error { return failAt(i, n) } },
+		"killed": func(g *gate, n int) {
+			g.before = func(i int, _ string) error { return killAt(i, n) }
+		},
+		"refused": func(g *gate, n int) {
+			g.after = func(i int, _ string) error { return failAt(i, n) }
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -30,7 +34,8 @@ func TestPreparedFilesOfEndedExportsAreRemoved(t *testing.T) {
 				breakAt(w.gate, w.gate.calls+n)
 				for end := w.clock.Add(3 * time.Hour); w.clock.Before(end); {
 					w.step()
-					if e, ok := w.export("nightly-000001"); ok && w.clock.Sub(e.FinishedAt) < 50*time.Minute && w.staged(e.ID) == 0 {
+					if e, ok := w.export("nightly-000001"); ok &&
+						w.clock.Sub(e.FinishedAt) < 50*time.Minute && w.staged(e.ID) == 0 {
 						t.Fatal("removed while a step may still be at it")
 					}
 				}

@@ -17,7 +17,8 @@ func NotConfigured(plans []Plan) error {
 	for i, known := range plans {
 		names[i] = known.Name
 	}
-	return fault.Permanentf("there is no such plan in the configuration, which has %s", strings.Join(names, ", "))
+	return fault.Permanentf("there is no such plan in the configuration, which has %s",
+		strings.Join(names, ", "))
 }
 
 // Tick continues every export in flight and starts the plans that are due. A failing plan does
@@ -71,7 +72,9 @@ func (p *Pipeline) tickPlan(ctx context.Context, name string) error {
 }
 
 // goOn does the work of a tick for one plan.
-func (p *Pipeline) goOn(ctx context.Context, name string, d records.Document[records.PlanRecord]) error {
+func (p *Pipeline) goOn(
+	ctx context.Context, name string, d records.Document[records.PlanRecord],
+) error {
 	plan, configured := p.plan(name)
 	if current := d.Value.Current; current != "" {
 		e, err := p.records.Export(ctx, current)
@@ -83,7 +86,9 @@ func (p *Pipeline) goOn(ctx context.Context, name string, d records.Document[rec
 		case err != nil:
 			return err
 		case !e.State.Final() && !configured:
-			return p.failures.failExport(ctx, e.ID, "tick", fault.Permanentf("plan %s is no longer in the configuration: once it is back there, its next export brings what this one should have", name))
+			return p.failures.failExport(ctx, e.ID, "tick",
+				fault.Permanentf(
+					"plan %s is no longer in the configuration: once it is back there, its next export brings what this one should have", name))
 		case !e.State.Final():
 			return p.watchdog.lookAfter(ctx, plan, e)
 		}

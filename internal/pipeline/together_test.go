@@ -20,11 +20,15 @@ func TestTheLastTwoFilesAtOnce(t *testing.T) {
 			w.server.loseEvents = true
 			return w
 		},
-		"the server keeps its files": func(t *testing.T) *world { w, _ := newKeeperWorld(t); return w },
+		"the server keeps its files": func(t *testing.T) *world {
+			w, _ := newKeeperWorld(t)
+			return w
+		},
 	} {
 		for _, instances := range []int{1, 2} {
 			for _, warm := range []int{0, 1, 4} {
-				t.Run(fmt.Sprintf("%s, %d instances, %d files before", name, instances, warm), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %d instances, %d files before", name, instances,
+					warm), func(t *testing.T) {
 					t.Parallel()
 					for seed := range uint64(60) {
 						lastTwoFiles(t, world(t), instances, warm, newRandom(seed).IntN)
@@ -171,7 +175,8 @@ func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.clock = w.clock.Add(time.Minute)
 	for _, kind := range []string{"prepare", "fetch"} {
-		body := fmt.Appendf(nil, `{"step":%q,"export":"nightly-000001","job":1,"file":1,"type":"Patient","path":"x/y","try":99}`, kind)
+		body := fmt.Appendf(nil,
+			`{"step":%q,"export":"nightly-000001","job":1,"file":1,"type":"Patient","path":"x/y","try":99}`, kind)
 		if err := w.p.Handle(t.Context(), body); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +184,8 @@ func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
 	if err := w.instance().Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.p.Handle(t.Context(), []byte(`{"step":"prepare","export":"nightly-000001","job":1,"type":"Patient","path":"x/y"}`)); err != nil {
+	if err := w.p.Handle(t.Context(),
+		[]byte(`{"step":"prepare","export":"nightly-000001","job":1,"type":"Patient","path":"x/y"}`)); err != nil {
 		t.Fatal(err)
 	}
 	again := w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, "/file/") })

@@ -36,7 +36,9 @@ func everything(t *testing.T, w *world) string {
 func TestAServersWordsStayOutOfTheJournal(t *testing.T) {
 	t.Parallel()
 	const words = "Mx Example, born 1970-01-01, has no index"
-	for name, class := range map[string]fault.Class{"it fails": fault.Permanent, "it is tried again": fault.Transient} {
+	for name, class := range map[string]fault.Class{
+		"it fails": fault.Permanent, "it is tried again": fault.Transient,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -47,7 +49,10 @@ func TestAServersWordsStayOutOfTheJournal(t *testing.T) {
 				if !failing {
 					return nil
 				}
-				return &fault.Error{Class: class, Err: fault.WithServerText(errors.New("HTTP 500: processing"), words)}
+				return &fault.Error{
+					Class: class, Err: fault.WithServerText(errors.New("HTTP 500: processing"),
+						words),
+				}
 			}
 			text := ""
 			for range 200 {
@@ -58,7 +63,8 @@ func TestAServersWordsStayOutOfTheJournal(t *testing.T) {
 				}
 				if e.Retry != nil {
 					text = e.Retry.Text
-					if !strings.Contains(e.Notice, "HTTP 500: processing") || !strings.Contains(e.Notice, "is tried again at") {
+					if !strings.Contains(e.Notice, "HTTP 500: processing") ||
+						!strings.Contains(e.Notice, "is tried again at") {
 						t.Fatalf("notice %q", e.Notice)
 					}
 				}
@@ -100,10 +106,16 @@ func TestAServersLastWordsAreKeptWhenItsJobIsGivenUp(t *testing.T) {
 		if w.clock.Sub(began) < 23*time.Hour+30*time.Minute {
 			return nil
 		}
-		return &fault.Error{Class: fault.Transient, Err: fault.WithServerText(errors.New("HTTP 500"), "Mx Example has no index")}
+		return &fault.Error{
+			Class: fault.Transient,
+			Err:   fault.WithServerText(errors.New("HTTP 500"), "Mx Example has no index"),
+		}
 	}
 	e := w.run(nightly(1))
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "has not finished it within 24h0m0s; at last: HTTP 500; it was cancelled") || e.Failure.Text == "" {
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause,
+			"has not finished it within 24h0m0s; at last: HTTP 500; it was cancelled") ||
+		e.Failure.Text == "" {
 		t.Errorf("%s: %+v", e.State, e.Failure)
 	}
 	if strings.Contains(everything(t, w), "Example") {
@@ -141,7 +153,8 @@ func TestAWarehouseThatIsAwayIsToldAtOnce(t *testing.T) {
 		t.Errorf("tick: %v, %d kick-offs", w.tickErr, w.server.kickOffs)
 	}
 	e := listed(t, w)
-	if !strings.Contains(e.Notice, "locked by process 4711") || !strings.Contains(e.Notice, "next tick") {
+	if !strings.Contains(e.Notice, "locked by process 4711") ||
+		!strings.Contains(e.Notice, "next tick") {
 		t.Errorf("notice %q", e.Notice)
 	}
 	if e.Retry == nil || !strings.Contains(e.Retry.Cause, "locked by process 4711") {
@@ -174,7 +187,8 @@ func TestAStepThatKillsTheHandlerIsGivenUp(t *testing.T) {
 			return nil
 		}
 		e := w.run(nightly(1))
-		if e.State != records.Failed || kills > 12 || !strings.Contains(e.Failure.Cause, "in the middle of this step") ||
+		if e.State != records.Failed || kills > 12 ||
+			!strings.Contains(e.Failure.Cause, "in the middle of this step") ||
 			!strings.Contains(e.Failure.Cause, nightly(1)) || e.Failure.Remedy == "" {
 			t.Errorf("%s: %d kills, %s: %+v", call, kills, e.State, e.Failure)
 		}
@@ -211,11 +225,13 @@ func TestSignedLinksLeaveTheJournal(t *testing.T) {
 		w.server.put("Patient", "p1", "first", 1, false)
 		w.clock = w.clock.Add(time.Minute)
 		k.meddle = func(m *pipeline.Manifest) {
-			m.Raw = []byte(`{"output":[{"type":"Patient","url":"https:\/\/files.example\/a?sig=secret1"}],"error":[]}`)
+			m.Raw = []byte(
+				`{"output":[{"type":"Patient","url":"https:\/\/files.example\/a?sig=secret1"}],"error":[]}`)
 			m.Pages = [][]byte{[]byte(`{"next":"https://files.example/b#secret2","text":"a?b"}`)}
 			for i := range m.Output {
 				m.Output[i].URL += "&x=secret3"
-				k.content[m.Output[i].URL] = k.content[strings.TrimSuffix(m.Output[i].URL, "&x=secret3")]
+				k.content[m.Output[i].URL] = k.content[strings.TrimSuffix(m.Output[i].URL,
+					"&x=secret3")]
 			}
 		}
 		k.download = func(f pipeline.OutputFile) error {
@@ -270,7 +286,8 @@ func TestAnAbsurdWatermarkIsCorrected(t *testing.T) {
 		j["transactionTime"] = fmt.Sprintf("%04d-06-01T00:00:00Z", max(year, 1))
 		data, err := json.Marshal(j)
 		must(t, err)
-		if _, err := w.journal.Write(t.Context(), "jobs/nightly-000001.1", d.ETag, data); err != nil {
+		if _, err := w.journal.Write(t.Context(), "jobs/nightly-000001.1", d.ETag,
+			data); err != nil {
 			t.Fatal(err)
 		}
 		w.boot()

@@ -24,14 +24,16 @@ func TestWhoeverWaitsHearsOfEveryFailure(t *testing.T) {
 	}
 	var heard []string
 	w.p.Trouble = func(tr pipeline.Trouble) {
-		if tr.Export != "nightly-000001" || !errors.Is(tr.Err, cause) || !tr.Next.IsZero() && tr.Next.Before(w.clock) {
+		if tr.Export != "nightly-000001" || !errors.Is(tr.Err, cause) ||
+			!tr.Next.IsZero() && tr.Next.Before(w.clock) {
 			t.Errorf("%+v", tr)
 		}
 		heard = append(heard, fmt.Sprint(tr.Step.Kind, tr.Step.File, " again:", !tr.Next.IsZero()))
 	}
 	w.server.put("Patient", "p1", "first", 1, false)
 	w.run("nightly-000001")
-	if all := strings.Join(heard, ", "); len(heard) < 3 || heard[0] != "fetch1 again:true" || heard[len(heard)-1] != "fetch1 again:false" {
+	if all := strings.Join(heard, ", "); len(heard) < 3 || heard[0] != "fetch1 again:true" ||
+		heard[len(heard)-1] != "fetch1 again:false" {
 		t.Error(all)
 	}
 }
@@ -50,7 +52,8 @@ func TestWhoeverWaitsHearsOfKickOffs(t *testing.T) {
 		}
 	}
 	w.run("nightly-000001")
-	if len(heard) != 3 || heard[0].Step.Kind != pipeline.StepKickOff || heard[0].Next.IsZero() || !heard[2].Next.IsZero() {
+	if len(heard) != 3 || heard[0].Step.Kind != pipeline.StepKickOff || heard[0].Next.IsZero() ||
+		!heard[2].Next.IsZero() {
 		t.Errorf("%+v", heard)
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 // recordValues writes the counts of a part of an export into its document. It runs before the
 // commit, so that a loaded export always has them.
-func (d *deps) recordValues(ctx context.Context, export, part string, v records.PreparedValues) error {
+func (d *deps) recordValues(
+	ctx context.Context, export, part string, v records.PreparedValues,
+) error {
 	_, err := d.updateExport(ctx, export, func(e *records.Export) error {
 		if old := e.Values[part]; v.Empty() && old.Empty() || reflect.DeepEqual(old, v) {
 			return records.ErrUnchanged

@@ -43,7 +43,8 @@ func (w *watchdog) lookAfter(ctx context.Context, plan Plan, e records.Export) e
 		if stalled := w.Now().Sub(e.StalledSince); stalled > w.ExportTimeout {
 			return w.failures.failExport(ctx, e.ID, "loading", stalledFault(e))
 		}
-		w.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since", silentSince, "round", e.Round)
+		w.Log.WarnContext(ctx, "export silent: its steps are sent again", "export", e.ID, "since",
+			silentSince, "round", e.Round)
 		return w.resendPolls(ctx, e)
 	case records.Loaded, records.Incomplete, records.Failed, records.Cancelled:
 	}
@@ -57,8 +58,9 @@ func stalledFault(e records.Export) error {
 		last = "the last failure: " + e.Retry.Step + ": " + e.Retry.Cause
 	}
 	return &fault.Error{
-		Class:  fault.Permanent,
-		Err:    fmt.Errorf("loading has made no progress since %s, although its steps were sent again %d times; %s", e.StalledSince.UTC().Format(time.RFC3339), e.Round, last),
+		Class: fault.Permanent,
+		Err: fmt.Errorf(
+			"loading has made no progress since %s, although its steps were sent again %d times; %s", e.StalledSince.UTC().Format(time.RFC3339), e.Round, last),
 		Remedy: "search the host's log for steps that do not end, and the dead letters of the queue; the next export covers the same window",
 	}
 }
@@ -110,7 +112,9 @@ func (w *watchdog) resendPolls(ctx context.Context, e records.Export) error {
 		if err != nil {
 			return err
 		}
-		if err := w.send(ctx, time.Time{}, Step{Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN}); err != nil {
+		if err := w.send(ctx, time.Time{}, Step{
+			Kind: StepPoll, Export: e.ID, Job: j.N, N: j.PollN,
+		}); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,9 @@ func (k keeper) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accep
 		job := k.w.server.jobs[a.StatusURL]
 		a.StatusURL += k.signature
 		k.w.server.jobs[a.StatusURL] = job
-		a.Exchange.Answer = map[string]string{"Content-Location": a.StatusURL, "Link": "<https://bulk.example/s" + k.signature + ">"}
+		a.Exchange.Answer = map[string]string{
+			"Content-Location": a.StatusURL, "Link": "<https://bulk.example/s" + k.signature + ">",
+		}
 		k.signature = ""
 	}
 	return a, err
@@ -74,7 +76,9 @@ func (k keeper) Status(ctx context.Context, url string) (pipeline.Status, error)
 			}
 		}
 		if j == nil || j.ended {
-			return pipeline.Status{}, &fault.Error{Class: fault.Permanent, Err: pipeline.ErrUnknownJob}
+			return pipeline.Status{}, &fault.Error{
+				Class: fault.Permanent, Err: pipeline.ErrUnknownJob,
+			}
 		}
 		if j.polls++; j.polls <= s.pollsBeforeDone {
 			return pipeline.Status{Progress: "half way"}, nil
@@ -89,13 +93,19 @@ func (k keeper) Status(ctx context.Context, url string) (pipeline.Status, error)
 
 func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 	k.manifests++
-	m := &pipeline.Manifest{TransactionTime: j.request.Till, Raw: []byte(`{"from":"the server"}`), Pages: [][]byte{[]byte(`{"page":2}`)}}
+	m := &pipeline.Manifest{
+		TransactionTime: j.request.Till, Raw: []byte(`{"from":"the server"}`),
+		Pages: [][]byte{[]byte(`{"page":2}`)},
+	}
 	add := func(to *[]pipeline.OutputFile, typ string, lines []string) {
 		data := strings.Join(lines, "\n") + "\n"
 		// The same content has the same URL.
-		u := fmt.Sprintf("https://files/%s/%x?sig=%d", url, sha256.Sum256([]byte(data)), k.generation)
+		u := fmt.Sprintf("https://files/%s/%x?sig=%d", url, sha256.Sum256([]byte(data)),
+			k.generation)
 		k.content[u] = []byte(data)
-		*to = append(*to, pipeline.OutputFile{Type: typ, URL: u, Count: int64(len(lines)), Foreign: true})
+		*to = append(*to, pipeline.OutputFile{
+			Type: typ, URL: u, Count: int64(len(lines)), Foreign: true,
+		})
 	}
 	var deletes []string
 	for _, typ := range k.w.server.types(j.request) {
@@ -123,7 +133,9 @@ func (k keeper) manifest(url string, j *serverJob) *pipeline.Manifest {
 	return m
 }
 
-func (k keeper) Download(ctx context.Context, f pipeline.OutputFile, _ bool) (io.ReadCloser, error) {
+func (k keeper) Download(
+	ctx context.Context, f pipeline.OutputFile, _ bool,
+) (io.ReadCloser, error) {
 	return gated(ctx, k.gate, "source download", func() (io.ReadCloser, error) {
 		if k.download != nil {
 			if err := k.download(f); err != nil {
@@ -133,7 +145,9 @@ func (k keeper) Download(ctx context.Context, f pipeline.OutputFile, _ bool) (io
 		k.reads[f.URL]++
 		data, ok := k.content[f.URL]
 		if !ok {
-			return nil, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired)}
+			return nil, &fault.Error{
+				Class: fault.Permanent, Err: fmt.Errorf("%w: HTTP 410", pipeline.ErrExpired),
+			}
 		}
 		return io.NopCloser(bytes.NewReader(data)), nil
 	})

@@ -46,7 +46,9 @@ type serverJob struct {
 
 func (s *server) put(typ, id, value string, number int, deleted bool) {
 	s.w.clock = s.w.clock.Add(time.Second)
-	s.data = append(s.data, resource{Type: typ, ID: id, Updated: s.w.clock, Number: number, Deleted: deleted, Value: value})
+	s.data = append(s.data, resource{
+		Type: typ, ID: id, Updated: s.w.clock, Number: number, Deleted: deleted, Value: value,
+	})
 }
 
 func (s *server) newest(typ string, since, till time.Time) []resource {
@@ -82,7 +84,8 @@ func (s *server) Now(context.Context) (time.Time, error) { return s.w.clock.Add(
 func (s *server) KickOff(_ context.Context, r pipeline.Request) (pipeline.Accepted, error) {
 	s.kickOffs++
 	id := fmt.Sprint(100 + s.kickOffs)
-	s.jobs["status/"+id] = &serverJob{request: r, folder: s.w.clock.Format("20060102T150405") + "-" + id}
+	s.jobs["status/"+
+		id] = &serverJob{request: r, folder: s.w.clock.Format("20060102T150405") + "-" + id}
 	return pipeline.Accepted{StatusURL: "status/" + id, Folder: id}, nil
 }
 
@@ -109,7 +112,11 @@ func (s *server) Status(_ context.Context, url string) (pipeline.Status, error) 
 		s.rewrite = false
 		s.write(j) // a repeated child job: same names, same bytes
 	}
-	return pipeline.Status{Manifest: &pipeline.Manifest{TransactionTime: s.w.clock, Output: j.output, Errors: j.errors, Raw: []byte("{}")}}, nil
+	return pipeline.Status{
+		Manifest: &pipeline.Manifest{
+			TransactionTime: s.w.clock, Output: j.output, Errors: j.errors, Raw: []byte("{}"),
+		},
+	}, nil
 }
 
 func (s *server) Cancel(_ context.Context, url string) error {
@@ -142,11 +149,14 @@ func (s *server) write(j *serverJob) {
 			if s.noCount {
 				count = -1
 			}
-			j.output = append(j.output, pipeline.OutputFile{Type: typ, URL: "https://lake/" + path, Path: path, Count: count})
+			j.output = append(j.output, pipeline.OutputFile{
+				Type: typ, URL: "https://lake/" + path, Path: path, Count: count,
+			})
 		}
 	}
 	if s.orphan {
-		s.blob(j.folder+"/Patient-9-9.ndjson", []byte(`{"resourceType":"Patient","id":"orphan","number":1}`+"\n"))
+		s.blob(j.folder+"/Patient-9-9.ndjson",
+			[]byte(`{"resourceType":"Patient","id":"orphan","number":1}`+"\n"))
 	}
 }
 
@@ -161,7 +171,8 @@ func (s *server) types(r pipeline.Request) []string {
 
 func (s *server) blob(path string, data []byte) {
 	for _, content := range [][]byte{nil, data, data} {
-		f, err := s.w.lake.Put(context.Background(), pipeline.Landing, path, bytes.NewReader(content))
+		f, err := s.w.lake.Put(context.Background(), pipeline.Landing, path,
+			bytes.NewReader(content))
 		if err != nil {
 			panic(err)
 		}

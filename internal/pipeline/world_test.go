@@ -71,15 +71,21 @@ type event struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, clock: dawn, views: "views-1", ticks: 5 * time.Minute, next: dawn, stopStep: func() {}, log: slog.New(slog.DiscardHandler)}
+	w := &world{
+		t: t, clock: dawn, views: "views-1", ticks: 5 * time.Minute, next: dawn,
+		stopStep: func() {}, log: slog.New(slog.DiscardHandler),
+	}
 	w.lake = pipelinetest.NewMemoryLake(w.now)
 	w.journal = pipelinetest.NewMemoryJournal()
 	w.queue = pipelinetest.NewMemoryQueue(w.now)
 	w.server = &server{w: w, jobs: map[string]*serverJob{}, pollsBeforeDone: 2}
-	w.tables = &tables{lake: w.lake, heads: map[string]head{}, ledger: map[[2]string]pipeline.LedgerEntry{}}
+	w.tables = &tables{
+		lake: w.lake, heads: map[string]head{}, ledger: map[[2]string]pipeline.LedgerEntry{},
+	}
 	w.gate = &gate{}
 	w.plans = []pipeline.Plan{{
-		Name: "nightly", Level: pipeline.LevelSystem, Types: []string{"Patient", "Observation"}, Schema: "main",
+		Name: "nightly", Level: pipeline.LevelSystem, Types: []string{"Patient", "Observation"},
+		Schema:  "main",
 		Deleted: true, Schedule: every(time.Hour), MaxBad: 0.5, Overlap: 10 * time.Minute,
 	}}
 	w.boot()
@@ -97,8 +103,11 @@ func (w *world) boot() { w.p = w.instance() }
 
 func (w *world) instance() *pipeline.Pipeline {
 	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls)))
-	return pipeline.New(pipeline.Options{Plans: w.plans, Readers: max(w.readers, 1), LeaseFor: w.leaseFor}, pipeline.Ports{
-		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate}, Queue: gatedQueue{w.queue, w.gate},
+	return pipeline.New(pipeline.Options{
+		Plans: w.plans, Readers: max(w.readers, 1), LeaseFor: w.leaseFor,
+	}, pipeline.Ports{
+		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate},
+		Queue:     gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
 		Landings: gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
 		Source: func(string) (pipeline.Source, error) {
@@ -243,7 +252,8 @@ type resource struct {
 }
 
 func (r resource) version() string {
-	return fmt.Sprintf("%s/%06d/%t", r.Updated.UTC().Format("2006-01-02T15:04:05.000000000Z"), r.Number, r.Deleted)
+	return fmt.Sprintf("%s/%06d/%t", r.Updated.UTC().Format("2006-01-02T15:04:05.000000000Z"),
+		r.Number, r.Deleted)
 }
 
 // flattener stores the lines as one document; "bad" lines are lines without an id.
@@ -253,7 +263,9 @@ func (f flattener) ViewSet(string) (string, error) { return f.w.views, nil }
 
 func (flattener) HasViews(string, string) (bool, error) { return true, nil }
 
-func (f flattener) Flatten(ctx context.Context, t pipeline.Flattening, r io.Reader) (pipeline.Done, error) {
+func (f flattener) Flatten(
+	ctx context.Context, t pipeline.Flattening, r io.Reader,
+) (pipeline.Done, error) {
 	var done pipeline.Done
 	var rows []row
 	lines := bufio.NewScanner(r)
@@ -277,7 +289,8 @@ func (f flattener) Flatten(ctx context.Context, t pipeline.Flattening, r io.Read
 	}
 	data, _ := json.Marshal(rows)
 	done.Add(f.w.counts)
-	_, err := gatedLake{f.w.lake, f.w.gate}.Put(ctx, pipeline.Staging, t.Dir+"/rows.json", bytes.NewReader(data))
+	_, err := gatedLake{f.w.lake, f.w.gate}.Put(ctx, pipeline.Staging, t.Dir+"/rows.json",
+		bytes.NewReader(data))
 	return done, err
 }
 
@@ -323,11 +336,15 @@ func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
 		if _, there := d.ledger[[2]string{f.Path, f.ETag}]; there {
 			continue
 		}
-		entry := pipeline.LedgerEntry{Path: f.Path, ETag: f.ETag, Type: b.Type, Counts: pipeline.Counts{Lines: f.Done.Lines, Quarantined: f.Done.Quarantined}}
+		entry := pipeline.LedgerEntry{
+			Path: f.Path, ETag: f.ETag, Type: b.Type,
+			Counts: pipeline.Counts{Lines: f.Done.Lines, Quarantined: f.Done.Quarantined},
+		}
 		for _, s := range staged[i] {
 			key := b.Type + "/" + s.Resource.ID
 			old, known := d.heads[key]
-			if known && (s.Resource.version() < old.resource.version() || s.Resource.version() == old.resource.version() && b.ViewSet <= old.viewSet) {
+			if known && (s.Resource.version() < old.resource.version() ||
+				s.Resource.version() == old.resource.version() && b.ViewSet <= old.viewSet) {
 				entry.Superseded++
 				continue
 			}

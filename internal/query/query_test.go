@@ -76,32 +76,52 @@ func TestValuesKeepTheirDigitsAndTypes(t *testing.T) {
 		typ, csv, json string
 		value          any
 	}{
-		"null":            {"VARCHAR", `""`, `null`, nil},
-		"text":            {"VARCHAR", `a`, `"a"`, "a"},
-		"empty text":      {"VARCHAR", `""`, `""`, ""},
-		"text to quote":   {"VARCHAR", "\"a \"\"b\"\",\nc\"", `"a \"b\",\nc"`, "a \"b\",\nc"},
-		"non-Latin text":  {"VARCHAR", "山田 <太郎>", `"山田 <太郎>"`, "山田 <太郎>"},
-		"outer blanks":    {"VARCHAR", `" a"`, `" a"`, " a"},
-		"boolean":         {"BOOLEAN", `true`, `true`, true},
-		"integer":         {"INTEGER", `-7`, `-7`, int32(-7)},
-		"beyond 2^53":     {"BIGINT", `9007199254740993`, `9007199254740993`, int64(9007199254740993)},
-		"hugeint":         {"HUGEINT", huge.String(), huge.String(), huge},
-		"decimal":         {"DECIMAL(38,12)", `12345678901234567890.123456789012`, `12345678901234567890.123456789012`, exact("12345678901234567890.123456789012")},
-		"double":          {"DOUBLE", `1000000`, `1000000`, 1e6},
-		"small double":    {"DOUBLE", `1e-09`, `1e-09`, 1e-9},
-		"float":           {"FLOAT", `0.1`, `0.1`, float32(0.1)},
-		"no number":       {"DOUBLE", `NaN`, `"NaN"`, math.NaN()},
-		"date":            {"DATE", `2026-03-01`, `"2026-03-01"`, at},
-		"time":            {"TIME", `04:05:06.07`, `"04:05:06.07"`, at},
-		"timestamp":       {"TIMESTAMP", `2026-03-01 04:05:06.07`, `"2026-03-01 04:05:06.07"`, at},
-		"instant":         {"TIMESTAMPTZ", `2026-03-01 03:05:06.07Z`, `"2026-03-01 03:05:06.07Z"`, at},
-		"bytes":           {"BLOB", `\x00ff`, `"\\x00ff"`, []byte{0, 255}},
-		"uuid":            {"UUID", `00010203-0405-0607-0809-0a0b0c0d0e0f`, `"00010203-0405-0607-0809-0a0b0c0d0e0f"`, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
+		"null":           {"VARCHAR", `""`, `null`, nil},
+		"text":           {"VARCHAR", `a`, `"a"`, "a"},
+		"empty text":     {"VARCHAR", `""`, `""`, ""},
+		"text to quote":  {"VARCHAR", "\"a \"\"b\"\",\nc\"", `"a \"b\",\nc"`, "a \"b\",\nc"},
+		"non-Latin text": {"VARCHAR", "山田 <太郎>", `"山田 <太郎>"`, "山田 <太郎>"},
+		"outer blanks":   {"VARCHAR", `" a"`, `" a"`, " a"},
+		"boolean":        {"BOOLEAN", `true`, `true`, true},
+		"integer":        {"INTEGER", `-7`, `-7`, int32(-7)},
+		"beyond 2^53": {
+			"BIGINT", `9007199254740993`, `9007199254740993`,
+			int64(9007199254740993),
+		},
+		"hugeint": {"HUGEINT", huge.String(), huge.String(), huge},
+		"decimal": {
+			"DECIMAL(38,12)", `12345678901234567890.123456789012`,
+			`12345678901234567890.123456789012`, exact("12345678901234567890.123456789012"),
+		},
+		"double":       {"DOUBLE", `1000000`, `1000000`, 1e6},
+		"small double": {"DOUBLE", `1e-09`, `1e-09`, 1e-9},
+		"float":        {"FLOAT", `0.1`, `0.1`, float32(0.1)},
+		"no number":    {"DOUBLE", `NaN`, `"NaN"`, math.NaN()},
+		"date":         {"DATE", `2026-03-01`, `"2026-03-01"`, at},
+		"time":         {"TIME", `04:05:06.07`, `"04:05:06.07"`, at},
+		"timestamp":    {"TIMESTAMP", `2026-03-01 04:05:06.07`, `"2026-03-01 04:05:06.07"`, at},
+		"instant": {
+			"TIMESTAMPTZ", `2026-03-01 03:05:06.07Z`, `"2026-03-01 03:05:06.07Z"`,
+			at,
+		},
+		"bytes": {"BLOB", `\x00ff`, `"\\x00ff"`, []byte{0, 255}},
+		"uuid": {
+			"UUID", `00010203-0405-0607-0809-0a0b0c0d0e0f`,
+			`"00010203-0405-0607-0809-0a0b0c0d0e0f"`,
+			[]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+		},
 		"list":            {"VARCHAR[]", `"[""a"",null]"`, `["a",null]`, []any{"a", nil}},
 		"list of dates":   {"DATE[]", `"[""2026-03-01""]"`, `["2026-03-01"]`, []any{at}},
 		"list of numbers": {"DECIMAL(9,2)[]", `[1.20]`, `[1.20]`, []any{exact("1.20")}},
-		"struct":          {"STRUCT(b INTEGER, a DECIMAL(9,2))", `"{""a"":1.20,""b"":1}"`, `{"a":1.20,"b":1}`, map[string]any{"b": int32(1), "a": exact("1.20")}},
-		"map":             {"MAP(VARCHAR, INTEGER)", `"{""z"":1,""a"":2}"`, `{"z":1,"a":2}`, marshaled(`{"z":1,"a":2}`)},
+		"struct": {
+			"STRUCT(b INTEGER, a DECIMAL(9,2))", `"{""a"":1.20,""b"":1}"`,
+			`{"a":1.20,"b":1}`,
+			map[string]any{"b": int32(1), "a": exact("1.20")},
+		},
+		"map": {
+			"MAP(VARCHAR, INTEGER)", `"{""z"":1,""a"":2}"`, `{"z":1,"a":2}`,
+			marshaled(`{"z":1,"a":2}`),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +131,9 @@ func TestValuesKeepTheirDigitsAndTypes(t *testing.T) {
 				r.Columns[0].Type = tt.typ
 				return r
 			}
-			gotCSV := written(t, func(b *strings.Builder) error { return query.CSV(b, r(), query.HeaderNever) })
+			gotCSV := written(t, func(b *strings.Builder) error {
+				return query.CSV(b, r(), query.HeaderNever)
+			})
 			if want := tt.csv + "\n"; gotCSV != want {
 				t.Errorf("CSV = %q, want %q", gotCSV, want)
 			}
@@ -128,7 +150,8 @@ func TestValuesKeepTheirDigitsAndTypes(t *testing.T) {
 
 func TestCSVHasAHeaderAndOneRecordARow(t *testing.T) {
 	t.Parallel()
-	r := answer("id:VARCHAR name:VARCHAR", []any{"1", nil}, []any{nil, ""}, []any{nil, nil}, []any{"2", "a,b"})
+	r := answer("id:VARCHAR name:VARCHAR", []any{"1", nil}, []any{nil, ""}, []any{nil, nil},
+		[]any{"2", "a,b"})
 	got := written(t, func(b *strings.Builder) error { return query.CSV(b, r, query.HeaderAlways) })
 	if want := "id,name\n1,\n,\"\"\n,\n2,\"a,b\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -161,13 +184,16 @@ func TestCSVOfASingleValueIsTheBareValue(t *testing.T) {
 		"two columns":  {"v w", [][]any{{"a", nil}}, "v,w\na,\n"},
 		"nothing else": {"v", [][]any{{""}}, "\n"},
 	} {
-		got := written(t, func(b *strings.Builder) error { return query.CSV(b, answer(tt.columns, tt.rows...), query.HeaderAuto) })
+		got := written(t, func(b *strings.Builder) error {
+			return query.CSV(b, answer(tt.columns, tt.rows...), query.HeaderAuto)
+		})
 		if got != tt.want {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
 	}
 	var b strings.Builder
-	if err := query.CSV(&b, cut(answer("v", []any{"x"})), query.HeaderAuto); !errors.Is(err, errCut) || b.String() != "v\nx\n" {
+	if err := query.CSV(&b, cut(answer("v", []any{"x"})),
+		query.HeaderAuto); !errors.Is(err, errCut) || b.String() != "v\nx\n" {
 		t.Errorf("an answer that breaks off: %q, %v", b.String(), err)
 	}
 }
@@ -186,7 +212,10 @@ func FuzzCSVReadsBack(f *testing.F) {
 			t.Fatalf("%q: %v", out.String(), err)
 		}
 		// encoding/csv reads CRLF inside quotes as LF.
-		want := [][]string{{strings.ReplaceAll(a, "\r\n", "\n"), strings.ReplaceAll(b, "\r\n", "\n")}}
+		want := [][]string{{
+			strings.ReplaceAll(a, "\r\n", "\n"),
+			strings.ReplaceAll(b, "\r\n", "\n"),
+		}}
 		if diff := cmp.Diff(want, records); diff != "" {
 			t.Error(diff)
 		}
@@ -208,7 +237,8 @@ func TestJSONNamesAreUniqueAndInOrder(t *testing.T) {
 
 func TestTableShowsNullAndEscapesWhatMovesTheCursor(t *testing.T) {
 	t.Parallel()
-	r := answer("id:VARCHAR count:BIGINT", []any{"a\x1b[2Jb\n", int64(12)}, []any{nil, nil}, []any{"山田", int64(3)})
+	r := answer("id:VARCHAR count:BIGINT", []any{"a\x1b[2Jb\n", int64(12)}, []any{nil, nil},
+		[]any{"山田", int64(3)})
 	got := written(t, func(b *strings.Builder) error { return query.Table(b, r) })
 	want := "" +
 		"┌─────────────┬───────┐\n" +
@@ -230,11 +260,15 @@ func TestTableEndsAtItsLimit(t *testing.T) {
 	for range query.TableRows + 5 {
 		rows = append(rows, []any{"x"})
 	}
-	got := written(t, func(b *strings.Builder) error { return query.Table(b, answer("v", rows...)) })
+	got := written(t, func(b *strings.Builder) error {
+		return query.Table(b, answer("v", rows...))
+	})
 	if !strings.HasSuffix(got, "\nthe first 10000 rows; --csv and --json return all\n") {
 		t.Errorf("foot = %q", got[len(got)-60:])
 	}
-	one := written(t, func(b *strings.Builder) error { return query.Table(b, answer("v", rows[:1]...)) })
+	one := written(t, func(b *strings.Builder) error {
+		return query.Table(b, answer("v", rows[:1]...))
+	})
 	if !strings.HasSuffix(one, "\n1 row\n") {
 		t.Errorf("foot = %q", one)
 	}
@@ -243,7 +277,9 @@ func TestTableEndsAtItsLimit(t *testing.T) {
 func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*strings.Builder, query.Result) error{
-		"csv":   func(b *strings.Builder, r query.Result) error { return query.CSV(b, r, query.HeaderAlways) },
+		"csv": func(b *strings.Builder, r query.Result) error {
+			return query.CSV(b, r, query.HeaderAlways)
+		},
 		"json":  func(b *strings.Builder, r query.Result) error { return query.JSON(b, r) },
 		"table": func(b *strings.Builder, r query.Result) error { return query.Table(b, r) },
 	} {

@@ -36,10 +36,14 @@ func One(statement string) error {
 // writes files (COPY ... TO, EXPORT DATABASE). Other words are left to the database, whose errors
 // tell more.
 var writing = map[string]bool{
-	"ALTER": true, "ANALYZE": true, "ATTACH": true, "BEGIN": true, "CALL": true, "CHECKPOINT": true, "COMMENT": true,
-	"COMMIT": true, "COPY": true, "CREATE": true, "DELETE": true, "DETACH": true, "DROP": true, "EXECUTE": true,
-	"EXPORT": true, "IMPORT": true, "INSERT": true, "INSTALL": true, "LOAD": true, "MERGE": true, "PRAGMA": true,
-	"PREPARE": true, "RESET": true, "ROLLBACK": true, "SET": true, "TRUNCATE": true, "UPDATE": true, "USE": true, "VACUUM": true,
+	"ALTER": true, "ANALYZE": true, "ATTACH": true, "BEGIN": true, "CALL": true, "CHECKPOINT": true,
+	"COMMENT": true,
+	"COMMIT":  true, "COPY": true, "CREATE": true, "DELETE": true, "DETACH": true, "DROP": true,
+	"EXECUTE": true,
+	"EXPORT":  true, "IMPORT": true, "INSERT": true, "INSTALL": true, "LOAD": true, "MERGE": true,
+	"PRAGMA":  true,
+	"PREPARE": true, "RESET": true, "ROLLBACK": true, "SET": true, "TRUNCATE": true, "UPDATE": true,
+	"USE": true, "VACUUM": true,
 }
 
 // first returns the code of the first statement without comments, and whether another one follows.

@@ -9,8 +9,10 @@ import (
 func TestOneStatementThatReads(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
-		"select 1", "select 1;", " ( select 1 ) ; -- done; really\n /* ; */ ", "/* why; */ with a as (select ';' as x) from a",
-		`select ";" from "a;b"`, "select $$a;b$$, $x$;$x$", `select E'\';' as x`, "select 'it''s; fine'", "explain analyze select 1",
+		"select 1", "select 1;", " ( select 1 ) ; -- done; really\n /* ; */ ",
+		"/* why; */ with a as (select ';' as x) from a",
+		`select ";" from "a;b"`, "select $$a;b$$, $x$;$x$", `select E'\';' as x`,
+		"select 'it''s; fine'", "explain analyze select 1",
 		"selct 1", "summarize patient", "values (1)",
 	} {
 		if err := query.One(s); err != nil {
@@ -18,8 +20,10 @@ func TestOneStatementThatReads(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"select 1; select 2", "select 1;;drop table x", "select ';'; select 1", "-- a\nselect 1; /* b */ select 2", `select 'a\'; select 2`,
-		"copy (select 1) to 'x'", "explain analyze copy (select 1) to 'x'", "attach 'x'", "/* */ DROP TABLE patient", "", " ; ", "-- nothing",
+		"select 1; select 2", "select 1;;drop table x", "select ';'; select 1",
+		"-- a\nselect 1; /* b */ select 2", `select 'a\'; select 2`,
+		"copy (select 1) to 'x'", "explain analyze copy (select 1) to 'x'", "attach 'x'",
+		"/* */ DROP TABLE patient", "", " ; ", "-- nothing",
 	} {
 		if err := query.One(s); err == nil {
 			t.Errorf("%q was let through", s)

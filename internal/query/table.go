@@ -25,7 +25,9 @@ func Table(w io.Writer, r Result) error {
 	for i, c := range r.Columns {
 		head[i] = printable(c.Name)
 		if numeric(c.Type) {
-			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: gotext.AlignRight, AlignHeader: gotext.AlignRight})
+			configs = append(configs, table.ColumnConfig{
+				Number: i + 1, Align: gotext.AlignRight, AlignHeader: gotext.AlignRight,
+			})
 		}
 	}
 	t.AppendHeader(head)
@@ -69,13 +71,16 @@ func numeric(typ string) bool {
 	case "DOUBLE", "FLOAT", "REAL", "UTINYINT", "USMALLINT":
 		return true
 	}
-	return strings.HasPrefix(typ, "DECIMAL") || strings.HasSuffix(typ, "INT") || strings.HasSuffix(typ, "INTEGER")
+	return strings.HasPrefix(typ, "DECIMAL") || strings.HasSuffix(typ, "INT") ||
+		strings.HasSuffix(typ, "INTEGER")
 }
 
 // printable escapes control characters. A name in a FHIR resource may hold a terminal's escape
 // sequences.
 func printable(s string) string {
-	plain := func(c rune) bool { return unicode.IsPrint(c) || unicode.Is(unicode.Cf, c) && c == '\u200d' }
+	plain := func(c rune) bool {
+		return unicode.IsPrint(c) || unicode.Is(unicode.Cf, c) && c == '\u200d'
+	}
 	if strings.IndexFunc(s, func(c rune) bool { return !plain(c) }) < 0 {
 		return s
 	}

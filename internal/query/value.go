@@ -67,7 +67,8 @@ func instant(t time.Time, typ string) string {
 		return t.Format("15:04:05.999999999")
 	case typ == "TIMETZ", typ == "TIME WITH TIME ZONE":
 		return t.Format("15:04:05.999999999Z07:00")
-	case strings.HasSuffix(typ, "TZ"), strings.HasSuffix(typ, "WITH TIME ZONE"), typ == "DATETIMEOFFSET":
+	case strings.HasSuffix(typ, "TZ"), strings.HasSuffix(typ, "WITH TIME ZONE"),
+		typ == "DATETIMEOFFSET":
 		return t.UTC().Format("2006-01-02 15:04:05.999999999Z07:00")
 	}
 	return t.Format("2006-01-02 15:04:05.999999999")
@@ -140,7 +141,9 @@ func appendJSON(b *strings.Builder, v any, typ string) {
 		b.WriteByte(']')
 	case reflect.Map:
 		keys := r.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		slices.SortFunc(keys, func(a, b reflect.Value) int {
+			return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
+		})
 		object(b, len(keys), func(i int) (string, any) {
 			return text(keys[i].Interface(), ""), r.MapIndex(keys[i]).Interface()
 		})

@@ -37,7 +37,8 @@ func (b Bench) Run(ctx context.Context) error {
 	}
 	defer func() { _ = data.Close() }()
 	b.World.Store = data
-	b.say("%d resources, %.0f MB of NDJSON, %d cores", resources, float64(size)/1e6, runtime.NumCPU())
+	b.say("%d resources, %.0f MB of NDJSON, %d cores", resources, float64(size)/1e6,
+		runtime.NumCPU())
 	staged, err := Package(ctx, b.World.Root, b.World.Dir)
 	if err != nil {
 		return err
@@ -53,7 +54,8 @@ func (b Bench) Run(ctx context.Context) error {
 		return err
 	}
 	defer host.Stop()
-	ctx, done := context.WithTimeoutCause(ctx, benchPatience, fmt.Errorf("no end after %v", benchPatience))
+	ctx, done := context.WithTimeoutCause(ctx, benchPatience,
+		fmt.Errorf("no end after %v", benchPatience))
 	defer done()
 	files, err := b.export(ctx, w, host, size)
 	if err != nil {
@@ -68,7 +70,8 @@ func (b Bench) Run(ctx context.Context) error {
 	took := b.World.Now().Sub(began)
 	peak := host.Stats().PeakMemory
 	host.Stop()
-	b.say("%-38s %8.1f MB/s (%.1f s from the first blob event to loaded; %d files, export %s)", "end to end", float64(size)/1e6/took.Seconds(), took.Seconds(), files, e.ID)
+	b.say("%-38s %8.1f MB/s (%.1f s from the first blob event to loaded; %d files, export %s)",
+		"end to end", float64(size)/1e6/took.Seconds(), took.Seconds(), files, e.ID)
 	b.say("%-38s %8.0f MiB", "peak memory of the handler", float64(peak)/(1<<20))
 	return b.split(size)
 }
@@ -76,7 +79,9 @@ func (b Bench) Run(ctx context.Context) error {
 // export makes the FHIR server write its files, and holds back their events and the manifest. So
 // the benchmark does not include the server's time, because a real server does not share the
 // machine.
-func (b Bench) export(ctx context.Context, w *World, host *functionshost.Host, size int64) (files int, err error) {
+func (b Bench) export(
+	ctx context.Context, w *World, host *functionshost.Host, size int64,
+) (files int, err error) {
 	release := w.Server.HoldJobs()
 	defer release()
 	if err := host.FireTimer(ctx, "TimerExport"); err != nil {
@@ -106,7 +111,9 @@ func (b Bench) say(format string, args ...any) {
 
 // data multiplies the given folder up to the requested size.
 func (b Bench) data() (size int64, resources int, s *store.Store, err error) {
-	s, err = store.New(store.Options{Base: b.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second), Spill: b.World.Dir})
+	s, err = store.New(store.Options{
+		Base: b.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second), Spill: b.World.Dir,
+	})
 	if err != nil {
 		return 0, 0, nil, err
 	}
@@ -144,7 +151,8 @@ func (b Bench) split(size int64) error {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var l line
-		if json.Unmarshal(lines.Bytes(), &l) != nil || (l.Msg != "prepared" && l.Msg != "committed") {
+		if json.Unmarshal(lines.Bytes(), &l) != nil ||
+			(l.Msg != "prepared" && l.Msg != "committed") {
 			continue
 		}
 		for _, key := range []string{l.Msg, l.Msg + " " + l.Type} {

@@ -31,7 +31,9 @@ func Build(ctx context.Context, root, pkg, out string, environ []string, args ..
 	case errors.Is(err, exec.ErrNotFound):
 		return errors.New("go is not on PATH: install Go 1.26 or newer")
 	case strings.Contains(said.String(), "C compiler") || strings.Contains(said.String(), "g++"):
-		return fmt.Errorf("build %s: DuckDB needs a C++ compiler; install g++ (Debian: apt-get install g++)\n%s", pkg, said.String())
+		return fmt.Errorf(
+			"build %s: DuckDB needs a C++ compiler; install g++ (Debian: apt-get install g++)\n%s",
+			pkg, said.String())
 	}
 	return fmt.Errorf("build %s: %w\n%s", pkg, err, said.String())
 }
@@ -60,7 +62,8 @@ func Clear(dir string) error {
 	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == lockName })
 	if len(entries) > 0 {
 		if _, err := os.Stat(mark); err != nil {
-			return fmt.Errorf("%s holds files that no demo made: name another folder with --dir", dir)
+			return fmt.Errorf("%s holds files that no demo made: name another folder with --dir",
+				dir)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // for the person who runs the demo

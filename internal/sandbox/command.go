@@ -25,7 +25,8 @@ func Command(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout), startCommand(stdout, stderr), coldStartCommand(stdout))
+	root.AddCommand(demoCommand(stdout), runCommand(stdout), benchCommand(stdout),
+		startCommand(stdout, stderr), coldStartCommand(stdout))
 	return root
 }
 
@@ -40,13 +41,15 @@ type common struct {
 func (c *common) flags(cmd *cobra.Command, dir string) {
 	cmd.Flags().StringVar(&c.dir, "dir", dir, "folder of the run; replaced by it")
 	cmd.Flags().StringVar(&c.data, "data", "", "folder of NDJSON files that the FHIR server serves")
-	cmd.Flags().IntVar(&c.patients, "patients", 100, "how many patients the FHIR server has, in full dozens, without --data")
+	cmd.Flags().IntVar(&c.patients, "patients", 100,
+		"how many patients the FHIR server has, in full dozens, without --data")
 	cmd.Flags().Uint64Var(&c.seed, "seed", 1, "seed of the ids and of the changes")
 }
 
 // sourceFlag adds the flag for the commands that work with either kind of server.
 func (c *common) sourceFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.source, "source", SourceAzure, "the FHIR server: azure, or bulk, which keeps its files and wants a sign-in")
+	cmd.Flags().StringVar(&c.source, "source", SourceAzure,
+		"the FHIR server: azure, or bulk, which keeps its files and wants a sign-in")
 }
 
 // world prepares the folder, the lock and the logs of a run.
@@ -86,8 +89,9 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 	}
 	_, _ = fmt.Fprintf(out, "sandbox: logs are in %s and %s\n", logs.Name(), handler.Name())
 	o = Options{
-		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler, Engines: local.Engines(),
-		Log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Root: root, Dir: c.dir, Source: c.source, Now: time.Now, HandlerOutput: handler,
+		Engines: local.Engines(),
+		Log:     slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	return o, func() {
 		_ = logs.Close()
@@ -111,8 +115,9 @@ func demoCommand(out io.Writer) *cobra.Command {
 			}
 			defer done()
 			return Demo{
-				World: o, Data: c.data, Patients: c.patients, Seed: c.seed, StopFull: stop == "full",
-				Out: out, Patience: 10 * time.Minute,
+				World: o, Data: c.data, Patients: c.patients, Seed: c.seed,
+				StopFull: stop == "full",
+				Out:      out, Patience: 10 * time.Minute,
 			}.Run(cmd.Context())
 		},
 	}
@@ -126,7 +131,8 @@ func runCommand(out io.Writer) *cobra.Command {
 	var c common
 	var exports string
 	cmd := &cobra.Command{
-		Use: "run", Short: "The same world, staying up: an export every five minutes", Args: cobra.NoArgs,
+		Use: "run", Short: "The same world, staying up: an export every five minutes",
+		Args: cobra.NoArgs,
 		Long: `The same world, staying up: an export every five minutes.
 
 With --exports FILE it runs the plans of a file of yours against their own servers: storage, queue,
@@ -137,7 +143,8 @@ the environment of this command.`,
 			if exports != "" {
 				for _, name := range []string{"data", "patients", "seed", "source"} {
 					if cmd.Flags().Changed(name) {
-						return fmt.Errorf("--%s is of the FHIR server here, which --exports does without: leave one out", name)
+						return fmt.Errorf(
+							"--%s is of the FHIR server here, which --exports does without: leave one out", name)
 					}
 				}
 				var err error
@@ -151,12 +158,15 @@ the environment of this command.`,
 			}
 			defer done()
 			o.Exports = exports
-			return Demo{World: o, Data: c.data, Patients: c.patients, Seed: c.seed, Out: out}.Stay(cmd.Context())
+			return Demo{
+				World: o, Data: c.data, Patients: c.patients, Seed: c.seed, Out: out,
+			}.Stay(cmd.Context())
 		},
 	}
 	c.flags(cmd, ".demo")
 	c.sourceFlag(cmd)
-	cmd.Flags().StringVar(&exports, "exports", "", "a `FILE` of plans, as exports.yaml, with servers of yours")
+	cmd.Flags().StringVar(&exports, "exports", "",
+		"a `FILE` of plans, as exports.yaml, with servers of yours")
 	return cmd
 }
 
@@ -215,15 +225,18 @@ func (d Demo) Stay(ctx context.Context) error {
 	}
 	defer host.Stop()
 	if d.World.Exports == "" {
-		d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(), w.database())
+		d.say("the FHIR server is at %s; the tables are in %s; ctrl-c ends it", w.BaseURL(),
+			w.database())
 	} else {
-		d.say("the plans of %s run here; the tables are in %s; ctrl-c ends it", d.World.Exports, w.database())
+		d.say("the plans of %s run here; the tables are in %s; ctrl-c ends it", d.World.Exports,
+			w.database())
 	}
 	settings, err := w.writeSettings()
 	if err != nil {
 		return err
 	}
-	d.say("the Service Bus emulator, with a queue %q to try clients on: ServiceBusConnection='%s'", probeQueue, w.Bus.ConnectionString())
+	d.say("the Service Bus emulator, with a queue %q to try clients on: ServiceBusConnection='%s'",
+		probeQueue, w.Bus.ConnectionString())
 	d.say("work on its exports from another shell: . %s; fhirsynapse exports", settings)
 	if d.World.Source == SourceBulk {
 		d.say("export from it by hand: fhirsynapse start --once --source %s --auth smart --client-id %s --key-id %s --key file:%s --to duckdb:out/x.duckdb",

@@ -61,7 +61,8 @@ func (d Demo) Run(ctx context.Context) error {
 	if err != nil || d.StopFull {
 		return d.end(err, full)
 	}
-	changed, err := data.Change(d.Seed+1, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.05, Recreate: 0.1}, Lately(d.World.Now))
+	changed, err := data.Change(d.Seed+1,
+		store.Shares{Update: 0.1, Add: 0.05, Delete: 0.05, Recreate: 0.1}, Lately(d.World.Now))
 	if err != nil {
 		return fmt.Errorf("change the server's data: %w", err)
 	}
@@ -97,7 +98,8 @@ func sum(byType map[string]int) (n int) {
 // data makes the data of the FHIR server.
 func (d Demo) data() (*store.Store, error) {
 	// The demo's data was written before the demo began; changes come later.
-	s, err := store.New(store.Options{Base: d.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second)})
+	s, err := store.New(
+		store.Options{Base: d.World.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second)})
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +109,16 @@ func (d Demo) data() (*store.Store, error) {
 		}
 		return s, nil
 	}
-	return s, synthetic.Generate(synthetic.Options{Seed: d.Seed, Patients: d.Patients}, func(_ string, line []byte) error { return s.Add(line) })
+	return s, synthetic.Generate(synthetic.Options{Seed: d.Seed, Patients: d.Patients},
+		func(_ string, line []byte) error { return s.Add(line) })
 }
 
 // export runs one export and prints its reconciliation.
-func (d Demo) export(ctx context.Context, w *World, host *functionshost.Host, kind string) ([]pipeline.TypeReport, error) {
-	ctx, done := context.WithTimeoutCause(ctx, d.Patience, fmt.Errorf("no end after %v", d.Patience))
+func (d Demo) export(
+	ctx context.Context, w *World, host *functionshost.Host, kind string,
+) ([]pipeline.TypeReport, error) {
+	ctx, done := context.WithTimeoutCause(ctx, d.Patience,
+		fmt.Errorf("no end after %v", d.Patience))
 	defer done()
 	began := d.World.Now()
 	e, err := w.Export(ctx, host)
@@ -156,7 +162,8 @@ func (d Demo) compare(ctx context.Context, w *World, data *store.Store) error {
 	if err := SameAsFresh(ctx, data, w.database(), d.World.Dir); err != nil {
 		return fmt.Errorf("the tables differ from those of a fresh full load: %w", err)
 	}
-	d.say("the tables are those of a fresh full load of the server's present %s", counts(data.Counts()))
+	d.say("the tables are those of a fresh full load of the server's present %s",
+		counts(data.Counts()))
 	return nil
 }
 
@@ -165,10 +172,16 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 	t := table.NewWriter()
 	t.SetOutputMirror(d.Out)
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"type", "files", "manifest", "lines", "applied", "superseded", "filtered", "quarantined", "deleted", "rows per table"})
+	t.AppendHeader(table.Row{
+		"type", "files", "manifest", "lines", "applied", "superseded", "filtered", "quarantined",
+		"deleted", "rows per table",
+	})
 	all := pipeline.TypeReport{Type: "all"}
 	row := func(r pipeline.TypeReport, rows string) table.Row {
-		return table.Row{r.Type, r.Files, r.Manifest, r.Lines, r.Applied, r.Superseded, r.Filtered, r.Quarantined, r.Deleted, rows}
+		return table.Row{
+			r.Type, r.Files, r.Manifest, r.Lines, r.Applied, r.Superseded, r.Filtered,
+			r.Quarantined, r.Deleted, rows,
+		}
 	}
 	for _, r := range reports {
 		t.AppendRow(row(r, withRows(rows[r.Type])))
@@ -179,9 +192,14 @@ func (d Demo) print(reports []pipeline.TypeReport, rows map[string][]tableRows) 
 	t.AppendFooter(row(all, filled(rows)))
 	columns := make([]table.ColumnConfig, 0, 8)
 	for n := 2; n <= 9; n++ {
-		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignFooter: text.AlignRight, AlignHeader: text.AlignRight})
+		columns = append(columns, table.ColumnConfig{
+			Number: n, Align: text.AlignRight, AlignFooter: text.AlignRight,
+			AlignHeader: text.AlignRight,
+		})
 	}
-	columns = append(columns, table.ColumnConfig{Number: 10, WidthMax: 64, WidthMaxEnforcer: text.WrapSoft})
+	columns = append(columns, table.ColumnConfig{
+		Number: 10, WidthMax: 64, WidthMaxEnforcer: text.WrapSoft,
+	})
 	t.SetColumnConfigs(columns)
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Format.Footer = text.FormatDefault

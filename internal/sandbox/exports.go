@@ -64,7 +64,9 @@ func (w *World) Export(ctx context.Context, host *functionshost.Host) (records.E
 }
 
 // Await waits for the end of an export.
-func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) (records.Export, error) {
+func (w *World) Await(
+	ctx context.Context, host *functionshost.Host, id string,
+) (records.Export, error) {
 	var e records.ExportSummary
 	err := await(ctx, func(ctx context.Context) (bool, error) {
 		select {
@@ -74,7 +76,9 @@ func (w *World) Await(ctx context.Context, host *functionshost.Host, id string) 
 		}
 		// A schedule may have begun newer exports between two checks.
 		newest, err := records.Exports(ctx, w.App.Journal(), planName, 20)
-		if i := slices.IndexFunc(newest, func(e records.ExportSummary) bool { return e.ID == id }); i >= 0 {
+		if i := slices.IndexFunc(newest, func(e records.ExportSummary) bool {
+			return e.ID == id
+		}); i >= 0 {
 			e = newest[i]
 		}
 		return e.State.Final(), err

@@ -21,7 +21,8 @@ func TestThePlansOfAPersonRunAgainstTheirServer(t *testing.T) {
 	azuritetest.Tools(t)
 	data := made(t, 5)
 	server, err := fhirserver.New(fhirserver.Options{
-		Blobs: jobs.NewFolder(t.TempDir()), Bulk: &fhirserver.Bulk{RetryAfter: "1"}, Store: data, Now: time.Now, PollsBeforeDone: 1,
+		Blobs: jobs.NewFolder(t.TempDir()), Bulk: &fhirserver.Bulk{RetryAfter: "1"}, Store: data,
+		Now: time.Now, PollsBeforeDone: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

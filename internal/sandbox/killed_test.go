@@ -49,7 +49,8 @@ func beHost(staged string) int {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h, err := functionshost.Start(ctx, functionshost.Options{
-		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now, Stdout: os.Stderr, Stderr: os.Stderr, LeaveHandler: true,
+		Root: staged, Settings: settings, Env: os.Environ(), Log: log, Now: time.Now,
+		Stdout: os.Stderr, Stderr: os.Stderr, LeaveHandler: true,
 		OnEvent: func(e functionshost.Event) {
 			if e.Kind == functionshost.HandlerReady {
 				_, _ = fmt.Fprintln(os.Stdout, e.PID)
@@ -170,7 +171,10 @@ func (h *host) noOrphans(ctx context.Context, t testing.TB) {
 
 // killing starts a host, kills the host or its handler at random times, and starts it again, until
 // enough kills are done and an export that includes all changes is loaded.
-func killing(ctx context.Context, t *testing.T, w *sandbox.World, staged string, random *rand.Rand, changed time.Time) {
+func killing(
+	ctx context.Context, t *testing.T, w *sandbox.World, staged string, random *rand.Rand,
+	changed time.Time,
+) {
 	t.Helper()
 	kills := 2 + random.IntN(3) // five kills in one step would fail the export, as intended
 	h := startHost(t, w, staged)
@@ -232,9 +236,13 @@ const seeds = 20
 
 // killedTypes lists only a few types: an export has a commit for each type, and more types test
 // nothing new.
-var killedTypes = []string{"Condition", "Encounter", "Observation", "Organization", "Patient", "Practitioner"}
+var killedTypes = []string{
+	"Condition", "Encounter", "Observation", "Organization", "Patient", "Practitioner",
+}
 
-func exerciseKilled(t *testing.T, w *sandbox.World, staged string, data *store.Store, same func(t *testing.T)) {
+func exerciseKilled(
+	t *testing.T, w *sandbox.World, staged string, data *store.Store, same func(t *testing.T),
+) {
 	t.Helper()
 	for seed := range uint64(seeds) {
 		random := rand.New(rand.NewPCG(seed, 9))
@@ -285,12 +293,15 @@ func TestLocalHandlerKilledAtRandomPoints(t *testing.T) {
 }
 
 // newLocal starts a world for the local handler, whose warehouse is a DuckDB file.
-func newLocal(t testing.TB, seed uint64, lock time.Duration, settings map[string]string) (w *sandbox.World, staged, database string, data *store.Store) {
+func newLocal(
+	t testing.TB, seed uint64, lock time.Duration, settings map[string]string,
+) (w *sandbox.World, staged, database string, data *store.Store) {
 	t.Helper()
 	data = made(t, seed, killedTypes...)
 	dir := t.TempDir()
 	w, err := sandbox.StartWorld(t.Context(), sandbox.Options{
-		Root: root, Dir: dir, Store: data, MaxCount: 90, LockDuration: lock, Settings: settings, Now: time.Now,
+		Root: root, Dir: dir, Store: data, MaxCount: 90, LockDuration: lock, Settings: settings,
+		Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: io.Discard, Engines: local.Engines(),
 		Events: eventgrid.Options{Seed: seed, Duplicate: 0.2, Lose: 0.2, Disorder: 3},
 	})
@@ -313,7 +324,8 @@ func BenchmarkLastKillToLoaded(b *testing.B) {
 	var longest time.Duration
 	for b.Loop() {
 		w, staged, _, _ := newLocal(b, 6, 0, map[string]string{
-			"ExportSchedule": "*/2 * * * * *", "PollMin": "10s", "PollMax": "5m", "SilentAfter": "15m", "Settle": "30s",
+			"ExportSchedule": "*/2 * * * * *", "PollMin": "10s", "PollMax": "5m",
+			"SilentAfter": "15m", "Settle": "30s",
 		})
 		took := killedOnce(b, w, staged, random)
 		longest = max(longest, took)

@@ -18,7 +18,8 @@ func Lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("another demo runs in %s, or was killed there: wait for it, or delete %s", dir, path)
+		return nil, fmt.Errorf(
+			"another demo runs in %s, or was killed there: wait for it, or delete %s", dir, path)
 	}
 	return func() { _ = f.Close(); _ = os.Remove(path) }, nil
 }

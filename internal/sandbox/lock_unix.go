@@ -25,7 +25,8 @@ func Lock(dir string) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(f, 32))
 		_ = f.Close()
-		return nil, fmt.Errorf("another demo runs in %s (process %s): wait for it, end it, or name another folder with --dir", dir, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf(
+			"another demo runs in %s (process %s): wait for it, end it, or name another folder with --dir", dir, strings.TrimSpace(string(holder)))
 	}
 	if err := f.Truncate(0); err == nil {
 		_, _ = fmt.Fprintln(f, os.Getpid())

@@ -66,9 +66,11 @@ func packageForAzure(t *testing.T) string {
 		t.Skipf("the package is for Linux and this is %s: run this test on Linux", runtime.GOOS)
 	}
 	dir := t.TempDir()
-	handler, staged, zipped := filepath.Join(dir, "handler"), filepath.Join(dir, "dist"), filepath.Join(dir, "app.zip")
+	handler, staged, zipped := filepath.Join(dir, "handler"), filepath.Join(dir, "dist"),
+		filepath.Join(dir, "app.zip")
 	const version = "v0.0.0-test"
-	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"}, release.Flags(version)...); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"},
+		release.Flags(version)...); err != nil {
 		t.Fatal(err)
 	}
 	program, err := os.ReadFile(handler)
@@ -76,10 +78,12 @@ func packageForAzure(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if len(program) >= largestHandler {
-		t.Errorf("the handler has %d bytes, and should have less than %d", len(program), largestHandler)
+		t.Errorf("the handler has %d bytes, and should have less than %d", len(program),
+			largestHandler)
 	}
 	if !bytes.Contains(program, []byte(version)) {
-		t.Errorf("the handler does not know its version: there is no variable %s", release.VersionVariable)
+		t.Errorf("the handler does not know its version: there is no variable %s",
+			release.VersionVariable)
 	}
 	if runtime.GOARCH == "amd64" {
 		if err := stage.CheckCloud(handler); err != nil {
@@ -135,7 +139,9 @@ func TestPackageForThisMachineRunsUnderTheHostWithTheBlobTrigger(t *testing.T) {
 	if err := sandbox.Build(t.Context(), root, "./cmd/fhirsynapse", handler, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := stage.Stage(stage.Options{Root: root, Out: staged, Executable: handler, BlobTrigger: stage.BlobTriggerPolling}); err != nil {
+	if err := stage.Stage(stage.Options{
+		Root: root, Out: staged, Executable: handler, BlobTrigger: stage.BlobTriggerPolling,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	host, err := w.StartHost(t.Context(), staged, nil)
@@ -197,7 +203,8 @@ func called(t *testing.T, host *functionshost.Host, names ...string) {
 	stats := host.Stats()
 	for _, name := range names {
 		if f := stats.Functions[name]; f.Succeeded == 0 || f.Failed > 0 {
-			t.Errorf("%s: %d calls succeeded, %d failed: %v", name, f.Succeeded, f.Failed, f.Reasons)
+			t.Errorf("%s: %d calls succeeded, %d failed: %v", name, f.Succeeded, f.Failed,
+				f.Reasons)
 		}
 	}
 	if stats.Crashes > 0 {

@@ -45,7 +45,8 @@ func stageCloud(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	handler := filepath.Join(dir, "built")
-	if err := sandbox.Build(t.Context(), root, "./handler", handler, []string{"CGO_ENABLED=0"}); err != nil {
+	if err := sandbox.Build(t.Context(), root, "./handler", handler,
+		[]string{"CGO_ENABLED=0"}); err != nil {
 		t.Fatal(err)
 	}
 	staged := filepath.Join(dir, "app")
@@ -89,8 +90,11 @@ func sameAsFresh(t *testing.T, data *store.Store, got *tables.Database) {
 	}
 	db, setting := newServer(t)
 	scheme, rest, _ := strings.Cut(setting, ":")
-	load := batch.LoadRequest{Dir: dir, Scheme: scheme, Rest: rest, Schema: "main", Progress: unwatched{}}
-	if _, err := (batch.Runner{Engines: open.Engines(), Now: time.Now}).Load(t.Context(), load); err != nil {
+	load := batch.LoadRequest{
+		Dir: dir, Scheme: scheme, Rest: rest, Schema: "main", Progress: unwatched{},
+	}
+	if _, err := (batch.Runner{Engines: open.Engines(), Now: time.Now}).Load(t.Context(),
+		load); err != nil {
 		t.Fatal(err)
 	}
 	want := rows(db)
@@ -136,7 +140,9 @@ func made(t testing.TB, seed uint64, only ...string) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 12}, func(typ string, line []byte) error {
+	if err := synthetic.Generate(synthetic.Options{
+		Seed: seed, Patients: 12,
+	}, func(typ string, line []byte) error {
 		if len(only) > 0 && !slices.Contains(only, typ) {
 			return nil
 		}
@@ -157,7 +163,8 @@ func made(t testing.TB, seed uint64, only ...string) *store.Store {
 // change changes the server's data between two exports.
 func change(t *testing.T, data *store.Store, seed uint64) {
 	t.Helper()
-	if _, err := data.Change(seed, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.1, Recreate: 0.2}, sandbox.Lately(time.Now)); err != nil {
+	if _, err := data.Change(seed, store.Shares{Update: 0.1, Add: 0.05, Delete: 0.1, Recreate: 0.2},
+		sandbox.Lately(time.Now)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -174,7 +181,8 @@ func TestCloudHandlerFullAndIncremental(t *testing.T) {
 func fullAndIncremental(t *testing.T, source string) {
 	data := made(t, 3)
 	w, db := newCloud(t, sandbox.Options{
-		Source: source, Store: data, MaxCount: 40, Events: eventgrid.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
+		Source: source, Store: data, MaxCount: 40,
+		Events: eventgrid.Options{Seed: 3, Duplicate: 0.3, Lose: 0.2, Disorder: 4},
 	})
 	host, err := w.StartHost(t.Context(), stageCloud(t), nil)
 	if err != nil {

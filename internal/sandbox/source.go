@@ -33,14 +33,20 @@ func (w *World) bulkOptions() (fhirserver.Options, error) {
 		return fhirserver.Options{}, fmt.Errorf("make a key for the FHIR server: %w", err)
 	}
 	sign, err := signin.New(signin.Options{
-		Now: w.options.Now, Clients: map[string]signin.Client{clientName: {Keys: map[string]crypto.PublicKey{clientName: public}}},
+		Now: w.options.Now,
+		Clients: map[string]signin.Client{
+			clientName: {Keys: map[string]crypto.PublicKey{clientName: public}},
+		},
 	})
 	if err != nil {
 		return fhirserver.Options{}, err
 	}
 	return fhirserver.Options{
 		Blobs: jobs.NewFolder(filepath.Join(w.options.Dir, "fhir-files")),
-		Bulk:  &fhirserver.Bulk{SignIn: sign, PageSize: filesPerPage, RetryAfter: "1", Progress: []string{"in progress"}},
+		Bulk: &fhirserver.Bulk{
+			SignIn: sign, PageSize: filesPerPage, RetryAfter: "1",
+			Progress: []string{"in progress"},
+		},
 	}, nil
 }
 
@@ -67,7 +73,9 @@ func (w *World) plans() string {
 	source, window := "dialect: azure, auth: {kind: none}", "    lag: 0s\n"
 	if w.options.Source == SourceBulk {
 		// Exports of kind bulk end at their transactionTime.
-		source, window = fmt.Sprintf("dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", clientName, clientName, w.keyFile()), ""
+		source, window = fmt.Sprintf(
+			"dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", clientName,
+			clientName, w.keyFile()), ""
 	}
 	return fmt.Sprintf(`version: 1
 sources:

@@ -33,6 +33,7 @@ func startCommand(stdout, stderr io.Writer) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&s.App, "app", "dist-start", "the staged app, with a local.settings.json")
 	cmd.Flags().StringVar(&s.Data, "data", ".start", "folder of Azurite's data; it stays")
-	cmd.Flags().BoolVar(&s.Running, "emulators-running", false, "the emulators run already: start none")
+	cmd.Flags().BoolVar(&s.Running, "emulators-running", false,
+		"the emulators run already: start none")
 	return cmd
 }

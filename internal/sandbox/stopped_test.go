@@ -29,7 +29,8 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 			exits.Add(1)
 		case e.Kind == functionshost.HandlerExited:
 			others.Add(1)
-		case e.Kind == functionshost.InvocationStarted && e.Function == "PollExport" && signals.Load() < 2:
+		case e.Kind == functionshost.InvocationStarted && e.Function == "PollExport" &&
+			signals.Load() < 2:
 			// The host tolerates two errors; the third would end the host.
 			if pid := ready.Swap(0); pid != 0 {
 				signals.Add(1)
@@ -49,7 +50,8 @@ func TestSigtermRefusesNoCall(t *testing.T) {
 	sameAsFresh(t, data, db)
 	// The second handler may still be stopping.
 	if exits.Load() == 0 || others.Load() > 0 {
-		t.Errorf("of %d handlers that were told to stop %d ended with 1, %d otherwise", signals.Load(), exits.Load(), others.Load())
+		t.Errorf("of %d handlers that were told to stop %d ended with 1, %d otherwise",
+			signals.Load(), exits.Load(), others.Load())
 	}
 	for name, f := range host.Stats().Functions {
 		for reason := range f.Reasons {

@@ -36,14 +36,17 @@ func rowsPerTable(ctx context.Context, file string) (map[string][]tableRows, err
 	for _, t := range tables {
 		resource[t.Name] = t.Resource
 	}
-	names, err := ask(ctx, file, "SELECT table_name, 0 FROM information_schema.tables WHERE table_schema = '"+schema+"' ORDER BY table_name")
+	names, err := ask(ctx, file,
+		"SELECT table_name, 0 FROM information_schema.tables WHERE table_schema = '"+schema+
+			"' ORDER BY table_name")
 	if err != nil {
 		return nil, err
 	}
 	var queries []string
 	for _, t := range names {
 		if resource[t.table] != "" {
-			queries = append(queries, fmt.Sprintf(`SELECT '%[1]s', count(*) FROM "%[2]s"."%[1]s"`, t.table, schema))
+			queries = append(queries,
+				fmt.Sprintf(`SELECT '%[1]s', count(*) FROM "%[2]s"."%[1]s"`, t.table, schema))
 		}
 	}
 	rows := map[string]int64{}
@@ -97,7 +100,10 @@ func SameAsFresh(ctx context.Context, data *store.Store, file, work string) erro
 		return fmt.Errorf("dump the server's present data: %w", err)
 	}
 	runner := batch.Runner{Engines: local.Engines(), Now: time.Now}
-	if _, err := runner.Load(ctx, batch.LoadRequest{Dir: present, Scheme: duckdb.Scheme, Rest: fresh, Schema: schema, MaxBad: 1, Progress: unseen{}}); err != nil {
+	if _, err := runner.Load(ctx, batch.LoadRequest{
+		Dir: present, Scheme: duckdb.Scheme, Rest: fresh, Schema: schema, MaxBad: 1,
+		Progress: unseen{},
+	}); err != nil {
 		return fmt.Errorf("load the server's present data afresh: %w", err)
 	}
 	if err := os.RemoveAll(present); err != nil {
@@ -148,7 +154,8 @@ func sameTable(
 	ctx context.Context, db *sql.DB, schema, table string, ofA, ofB sql.NullString,
 ) error {
 	if ofA.Valid && ofB.Valid && ofA != ofB {
-		return fmt.Errorf("table %s has the columns %s here and %s there", table, ofA.String, ofB.String)
+		return fmt.Errorf("table %s has the columns %s here and %s there", table, ofA.String,
+			ofB.String)
 	}
 	query := func(database string, columns sql.NullString) string {
 		if !columns.Valid {
@@ -162,7 +169,8 @@ func sameTable(
 		(SELECT count(*) FROM (%[1]s EXCEPT ALL %[2]s)), (SELECT count(*) FROM (%[2]s EXCEPT ALL %[1]s))`,
 		here, there)).Scan(&onlyHere, &onlyThere)
 	if err == nil && onlyHere+onlyThere > 0 {
-		err = fmt.Errorf("table %s: %d rows are only here, %d only there", table, onlyHere, onlyThere)
+		err = fmt.Errorf("table %s: %d rows are only here, %d only there", table, onlyHere,
+			onlyThere)
 	}
 	return err
 }

@@ -114,20 +114,26 @@ func StartWorld(ctx context.Context, o Options) (w *World, err error) {
 	if o.BlobsInMemory {
 		blobs = ""
 	}
-	if w.azurite, err = azurite.Start(ctx, azurite.Options{Tools: tools, Dir: blobs, Log: o.Log}); err != nil {
+	if w.azurite, err = azurite.Start(ctx, azurite.Options{
+		Tools: tools, Dir: blobs, Log: o.Log,
+	}); err != nil {
 		return w, err
 	}
 	w.closers = append(w.closers, w.azurite.Stop)
 	w.Bus = servicebus.New(servicebus.Options{Log: o.Log})
 	w.closers = append(w.closers, w.Bus.Close)
 	for _, queue := range []string{stepsQueue, eventsQueue} {
-		c := servicebus.QueueConfig{LockDuration: o.LockDuration, MaxDeliveryCount: maxDeliveryCount}
+		c := servicebus.QueueConfig{
+			LockDuration: o.LockDuration, MaxDeliveryCount: maxDeliveryCount,
+		}
 		if queue == stepsQueue {
 			c.DuplicateWindow = time.Hour
 		}
 		w.Bus.AddQueue(queue, c)
 	}
-	w.Bus.AddQueue(probeQueue, servicebus.QueueConfig{DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute})
+	w.Bus.AddQueue(probeQueue, servicebus.QueueConfig{
+		DuplicateWindow: time.Hour, LockDuration: 5 * time.Minute,
+	})
 	if _, err := w.Bus.Listen("127.0.0.1:0"); err != nil { //nolint:contextcheck // it lives as long as the world, not the start
 		return w, fmt.Errorf("start the service bus stand-in: %w", err)
 	}
@@ -152,7 +158,8 @@ func (w *World) startServer(ctx context.Context) error {
 		return fmt.Errorf("start storage events: %w", err)
 	}
 	events := w.options.Events
-	events.Endpoint, events.Container, events.Sender, events.Now, events.Log = w.azurite.Endpoint(), landing, sender, w.options.Now, w.options.Log
+	events.Endpoint, events.Container, events.Sender, events.Now, events.Log = w.azurite.Endpoint(),
+		landing, sender, w.options.Now, w.options.Log
 	if w.events, err = eventgrid.New(events); err != nil {
 		return err
 	}
@@ -171,15 +178,18 @@ func (w *World) startServer(ctx context.Context) error {
 // startFHIRServer starts the emulator of the FHIR server.
 func (w *World) startFHIRServer(client *azblob.Client) (err error) {
 	o := fhirserver.Options{
-		Blobs:    azureblob.New(client),
-		OnCommit: func(_, path, etag string, size int64, api string) { w.events.Created(path, etag, size, api) },
+		Blobs: azureblob.New(client),
+		OnCommit: func(_, path, etag string, size int64, api string) {
+			w.events.Created(path, etag, size, api)
+		},
 	}
 	if w.options.Source == SourceBulk {
 		if o, err = w.bulkOptions(); err != nil {
 			return err
 		}
 	}
-	o.Store, o.Now, o.Log, o.PollsBeforeDone, o.MaxCount = w.options.Store, w.options.Now, w.options.Log, 1, w.options.MaxCount
+	o.Store, o.Now, o.Log, o.PollsBeforeDone, o.MaxCount = w.options.Store, w.options.Now,
+		w.options.Log, 1, w.options.MaxCount
 	if w.Server, err = fhirserver.New(o); err != nil {
 		return err
 	}
@@ -209,7 +219,9 @@ func (w *World) watch(ctx context.Context, bus *azservicebus.Client) {
 	w.closers = append(w.closers, func() {
 		stop()
 		done.Wait()
-		closing(w.options.Log, "storage events", func() error { return bus.Close(context.WithoutCancel(ctx)) })
+		closing(w.options.Log, "storage events", func() error {
+			return bus.Close(context.WithoutCancel(ctx))
+		})
 	})
 }
 
@@ -224,14 +236,17 @@ func (w *World) configure(ctx context.Context) error {
 	}
 	w.settings = map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom", "ExportSchedule": "0 */5 * * * *",
-		"ServiceBusConnection": w.Bus.ConnectionString(), "LakeStorage": w.azurite.ConnectionString(),
-		"StepsQueue": stepsQueue, "BlobEventsQueue": eventsQueue, "LandingContainer": landing, "ExportsFile": exports,
+		"ServiceBusConnection": w.Bus.ConnectionString(),
+		"LakeStorage":          w.azurite.ConnectionString(),
+		"StepsQueue":           stepsQueue, "BlobEventsQueue": eventsQueue,
+		"LandingContainer": landing, "ExportsFile": exports,
 		"Warehouse": "duckdb:" + filepath.Join(w.options.Dir, "fhir.duckdb"),
 		"Settle":    "300ms", "PollMin": "200ms", "PollMax": "2s", "SilentAfter": "1m",
 	}
 	maps.Copy(w.settings, w.options.Settings)
 	all := map[string]string{}
-	if w.options.Exports != "" { // the file may refer to variables of the person who runs the sandbox
+	// the file may refer to variables of the person who runs the sandbox
+	if w.options.Exports != "" {
 		for _, setting := range os.Environ() {
 			name, value, _ := strings.Cut(setting, "=")
 			all[name] = value
@@ -243,7 +258,9 @@ func (w *World) configure(ctx context.Context) error {
 		environ = append(environ, name+"="+value)
 	}
 	var err error
-	w.App, err = app.New(app.Environment{Environ: environ, ReadFile: os.ReadFile, Now: w.options.Now, Engines: w.options.Engines}, w.options.Log)
+	w.App, err = app.New(app.Environment{
+		Environ: environ, ReadFile: os.ReadFile, Now: w.options.Now, Engines: w.options.Engines,
+	}, w.options.Log)
 	if err != nil {
 		return err
 	}
@@ -251,9 +268,12 @@ func (w *World) configure(ctx context.Context) error {
 }
 
 // StartHost runs a packaged function app in the world.
-func (w *World) StartHost(ctx context.Context, staged string, onEvent func(functionshost.Event)) (*functionshost.Host, error) {
+func (w *World) StartHost(
+	ctx context.Context, staged string, onEvent func(functionshost.Event),
+) (*functionshost.Host, error) {
 	return functionshost.Start(ctx, functionshost.Options{
-		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log, Now: w.options.Now,
+		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log,
+		Now:    w.options.Now,
 		Stdout: w.options.HandlerOutput, Stderr: w.options.HandlerOutput, OnEvent: onEvent,
 	})
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // constantTypes are the permitted types of a constant's value[x].
-var constantTypes = strings.Fields(`base64Binary boolean canonical code date dateTime decimal id instant integer
+var constantTypes = strings.Fields(
+	`base64Binary boolean canonical code date dateTime decimal id instant integer
 	integer64 oid string positiveInt time unsignedInt uri url uuid`)
 
 // predefined are FHIR's external constants except %resource.
@@ -45,7 +46,8 @@ func (c *compiler) constant(def constantDef) {
 		known = known || n == def.fhirType
 	}
 	if !ok || !known {
-		fault(fmt.Sprintf("a constant cannot be of type %q", def.fhirType), didYouMean(def.fhirType, constantTypes))
+		fault(fmt.Sprintf("a constant cannot be of type %q", def.fhirType),
+			didYouMean(def.fhirType, constantTypes))
 		return
 	}
 	if msg := wrongForm(def.fhirType, t.System, def.value); msg != "" {

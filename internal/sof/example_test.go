@@ -47,10 +47,11 @@ func ExampleCompile_rows() {
 		return
 	}
 	line := `{"resourceType":"Patient","id":"p1","name":[{"family":"Chalmers"},{"family":"Windsor"}]}`
-	_, err = engine.Evaluator().Eval(context.Background(), []byte(line), func(_ int, row [][]byte) error {
-		fmt.Printf("%s %s\n", row[0], row[1])
-		return nil
-	})
+	_, err = engine.Evaluator().Eval(context.Background(),
+		[]byte(line), func(_ int, row [][]byte) error {
+			fmt.Printf("%s %s\n", row[0], row[1])
+			return nil
+		})
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -65,14 +65,16 @@ func (t *position) unknownFunction(n *fhirpath.Call) Expr {
 		return t.unsupported(n.Pos(), why, "%s() is not supported", n.Name)
 	}
 	names := []string{
-		"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "repeat", "children", "descendants",
+		"where", "select", "all", "exists", "ofType", "is", "as", "iif", "extension", "repeat",
+		"children", "descendants",
 		"aggregate", "sort", "trace", "getResourceKey", "getReferenceKey", "union",
 	}
 	for f := range signatures {
 		names = append(names, string(f))
 	}
 	slices.Sort(names)
-	return t.unsupported(n.Pos(), didYouMean(n.Name, names), "the function %s() is not supported", n.Name)
+	return t.unsupported(n.Pos(), didYouMean(n.Name, names), "the function %s() is not supported",
+		n.Name)
 }
 
 func (t *position) arity(n *fhirpath.Call, least, most int) bool {
@@ -91,8 +93,10 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 	if !t.arity(n, sig.Needed, len(sig.Args)) {
 		return nil
 	}
-	if want, ok := accepts[sig.Input]; ok && !isSystem(in.Type(), want...) && !takesQuantity(Func(n.Name), in) {
-		return t.unsupported(n.Pos(), inputHint(sig.Input, in.Type()), "%s() needs %s, got %s", n.Name, article(sig.Input), typeNames(in.Type()))
+	if want, ok := accepts[sig.Input]; ok && !isSystem(in.Type(), want...) &&
+		!takesQuantity(Func(n.Name), in) {
+		return t.unsupported(n.Pos(), inputHint(sig.Input, in.Type()), "%s() needs %s, got %s",
+			n.Name, article(sig.Input), typeNames(in.Type()))
 	}
 	if n.Name == "count" || n.Name == "empty" {
 		in = filterValueless(in)
@@ -104,7 +108,8 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 			return nil
 		}
 		if want, ok := accepts[sig.Args[i]]; ok && !isSystem(arg.Type(), want...) {
-			return t.faultAt(a.Pos(), "", "%s() needs %s here, got %s", n.Name, article(sig.Args[i]), typeNames(arg.Type()))
+			return t.faultAt(a.Pos(), "", "%s() needs %s here, got %s", n.Name,
+				article(sig.Args[i]), typeNames(arg.Type()))
 		}
 		if sig.Args[i] == "regex" && emptyLiteral(arg) {
 			return arg // so the result is unknown too
@@ -130,7 +135,8 @@ func (t *typer) plainCall(n *fhirpath.Call, sig signature, in Expr) Expr {
 	default:
 		e.T = system(sig.Result)
 	}
-	if (e.Func == FuncLowBoundary || e.Func == FuncHighBoundary) && isSystem(in.Type(), schema.Integer) {
+	if (e.Func == FuncLowBoundary || e.Func == FuncHighBoundary) &&
+		isSystem(in.Type(), schema.Integer) {
 		e.T = system("Decimal")
 	}
 	return e
@@ -154,11 +160,13 @@ func (t *position) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word str
 	}
 	l, ok := arg.(*Literal)
 	if !ok || l.Value == nil {
-		t.faultAt(a.Pos(), "write it as a string", "what %s() uses must be known when the view is compiled", n.Name)
+		t.faultAt(a.Pos(), "write it as a string",
+			"what %s() uses must be known when the view is compiled", n.Name)
 		return false
 	}
 	if choices != nil && !slices.Contains(choices, l.Value.Text) {
-		t.unsupported(a.Pos(), "known are "+strings.Join(choices, ", "), "%s() does not know %q", n.Name, l.Value.Text)
+		t.unsupported(a.Pos(), "known are "+strings.Join(choices, ", "), "%s() does not know %q",
+			n.Name, l.Value.Text)
 		return false
 	}
 	return true
@@ -168,7 +176,8 @@ func (t *position) written(n *fhirpath.Call, a fhirpath.Node, arg Expr, word str
 func (t *position) regex(n *fhirpath.Call, a fhirpath.Node, arg Expr) bool {
 	l, ok := arg.(*Literal)
 	if !ok || l.Value == nil {
-		t.faultAt(a.Pos(), "write the pattern as a string or a constant", "the pattern of %s() must be known when the view is compiled", n.Name)
+		t.faultAt(a.Pos(), "write the pattern as a string or a constant",
+			"the pattern of %s() must be known when the view is compiled", n.Name)
 		return false
 	}
 	if _, err := regexp.Compile(l.Value.Text); err != nil {
@@ -196,7 +205,9 @@ func inputHint(want string, got Type) string {
 		return "append .exists(), or compare with a value"
 	case want == "string" && isSystem(got, accepts["primitive"]...):
 		return "convert it with toString()"
-	case want == "bounded" && slices.ContainsFunc(got.Any, func(t *schema.Type) bool { return t.Name == "Quantity" }):
+	case want == "bounded" && slices.ContainsFunc(got.Any, func(t *schema.Type) bool {
+		return t.Name == "Quantity"
+	}):
 		return "take its .value"
 	}
 	return ""
@@ -208,7 +219,8 @@ func (t *typer) lambda(n *fhirpath.Call, in Expr) Expr {
 		least = 0
 	}
 	if len(n.Args) < least {
-		return t.faultAt(n.Pos(), "for example "+n.Name+"(use = 'official')", "%s() needs an expression", n.Name)
+		return t.faultAt(n.Pos(), "for example "+n.Name+"(use = 'official')",
+			"%s() needs an expression", n.Name)
 	}
 	if !t.arity(n, least, 1) {
 		return nil
@@ -253,7 +265,8 @@ func (t *typer) typeArgument(n *fhirpath.Call) (name string, offset int, ok bool
 			return ns.Name + "." + m.Name, ns.Pos(), true
 		}
 	}
-	t.faultAt(n.Args[0].Pos(), "for example "+n.Name+"(Quantity)", "%s() needs the name of a type", n.Name)
+	t.faultAt(n.Args[0].Pos(), "for example "+n.Name+"(Quantity)", "%s() needs the name of a type",
+		n.Name)
 	return "", 0, false
 }
 
@@ -274,7 +287,8 @@ func (t *typer) iif(n *fhirpath.Call, in Expr) Expr {
 			return nil
 		}
 		if i == 0 && !booleans(arg.Type()) {
-			return t.faultAt(a.Pos(), "append .exists(), or compare with a value", "iif() needs a boolean, got %s", typeNames(arg.Type()))
+			return t.faultAt(a.Pos(), "append .exists(), or compare with a value",
+				"iif() needs a boolean, got %s", typeNames(arg.Type()))
 		}
 		e.Args = append(e.Args, arg)
 	}
@@ -297,10 +311,12 @@ func (t *typer) extension(n *fhirpath.Call, in Expr) Expr {
 		return nil
 	}
 	if !isSystem(url.Type(), schema.String) {
-		return t.faultAt(n.Args[0].Pos(), "", "extension() needs the URL of an extension, got %s", typeNames(url.Type()))
+		return t.faultAt(n.Args[0].Pos(), "", "extension() needs the URL of an extension, got %s",
+			typeNames(url.Type()))
 	}
 	if _, ok := url.(*Literal); !ok {
-		return t.faultAt(n.Args[0].Pos(), "write it as a string or a constant", "the URL of extension() must be known when the view is compiled")
+		return t.faultAt(n.Args[0].Pos(), "write it as a string or a constant",
+			"the URL of extension() must be known when the view is compiled")
 	}
 	ext := t.child(in, fhirpath.NewMember(nil, "extension", n.Pos()))
 	if ext == nil {
@@ -321,7 +337,8 @@ func (t *position) resourceKey(n *fhirpath.Call, in Expr) Expr {
 	}
 	for _, typ := range in.Type().Any {
 		if typ.Kind != schema.Resource {
-			return t.faultAt(n.Pos(), "use %resource.getResourceKey() inside forEach", "getResourceKey() needs a resource, got %s", typeNames(in.Type()))
+			return t.faultAt(n.Pos(), "use %resource.getResourceKey() inside forEach",
+				"getResourceKey() needs a resource, got %s", typeNames(in.Type()))
 		}
 	}
 	return &ResourceKey{in}
@@ -337,7 +354,8 @@ func (t *typer) referenceKey(n *fhirpath.Call, in Expr) Expr {
 			if strings.Contains(typeNames(in.Type()), "Reference") {
 				hint = "select the References with ofType(Reference)"
 			}
-			return t.faultAt(n.Pos(), hint, "getReferenceKey() needs a Reference, got %s", typeNames(in.Type()))
+			return t.faultAt(n.Pos(), hint, "getReferenceKey() needs a Reference, got %s",
+				typeNames(in.Type()))
 		}
 	}
 	e := &ReferenceKey{In: in, Base: t.references.Base, URNs: t.references.URNs}
@@ -348,7 +366,8 @@ func (t *typer) referenceKey(n *fhirpath.Call, in Expr) Expr {
 		}
 		name = strings.TrimPrefix(name, "FHIR.")
 		if !t.schema.IsResource(name) && !t.lenient {
-			return t.faultAt(offset, didYouMean(name, t.schema.Names(schema.Resource)), "there is no resource type %s", name)
+			return t.faultAt(offset, didYouMean(name, t.schema.Names(schema.Resource)),
+				"there is no resource type %s", name)
 		}
 		e.Target = name
 	}

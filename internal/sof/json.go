@@ -27,7 +27,8 @@ type member struct {
 
 func (v value) describe() string {
 	return map[byte]string{
-		'o': "an object", 'a': "a list", 's': "a string", 'n': "a number", 'b': "true or false", '0': "null",
+		'o': "an object", 'a': "a list", 's': "a string", 'n': "a number", 'b': "true or false",
+		'0': "null",
 	}[v.kind]
 }
 
@@ -54,7 +55,9 @@ func readJSON(src []byte, fault func(path, msg, hint string)) (value, error) {
 		return value{}, place(src, dec, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return value{}, fmt.Errorf("line %d: text after the end of the JSON object", lineAt(src, dec.InputOffset()))
+		return value{},
+			fmt.Errorf("line %d: text after the end of the JSON object",
+				lineAt(src, dec.InputOffset()))
 	}
 	return v, nil
 }
@@ -75,7 +78,9 @@ func place(src []byte, dec *json.Decoder, err error) error {
 	return fmt.Errorf("line %d: %w", lineAt(src, offset), err)
 }
 
-func readValue(dec *json.Decoder, path string, depth int, fault func(path, msg, hint string)) (value, error) {
+func readValue(
+	dec *json.Decoder, path string, depth int, fault func(path, msg, hint string),
+) (value, error) {
 	if depth > maxViewDepth {
 		return value{}, fmt.Errorf("nested deeper than %d levels", maxViewDepth)
 	}

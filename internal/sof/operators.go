@@ -49,12 +49,14 @@ func (t *typer) binary(n *fhirpath.Binary) Expr {
 		e.T = system("Boolean")
 	case "=", "!=", "~", "!~":
 		if hint, ok := comparable(l.Type(), r.Type()); !ok {
-			return t.unsupported(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()), typeNames(r.Type()))
+			return t.unsupported(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()),
+				typeNames(r.Type()))
 		}
 		e.T = system("Boolean")
 	case "in", "contains":
 		if hint, ok := comparable(l.Type(), r.Type()); !ok {
-			return t.unsupported(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()), typeNames(r.Type()))
+			return t.unsupported(n.Pos(), hint, "%s can never be equal to %s", typeNames(l.Type()),
+				typeNames(r.Type()))
 		}
 		e.T = system("Boolean")
 	case "<", "<=", ">", ">=":
@@ -63,7 +65,8 @@ func (t *typer) binary(n *fhirpath.Binary) Expr {
 		e.T = union(l.Type(), r.Type())
 	case "&":
 		if !isSystem(l.Type(), schema.String) || !isSystem(r.Type(), schema.String) {
-			return t.faultAt(n.Pos(), "convert it with toString()", "& needs strings, got %s and %s", typeNames(l.Type()), typeNames(r.Type()))
+			return t.faultAt(n.Pos(), "convert it with toString()",
+				"& needs strings, got %s and %s", typeNames(l.Type()), typeNames(r.Type()))
 		}
 		e.T = system("String")
 	default:
@@ -113,11 +116,17 @@ func literalHint(a, b Type) string {
 			return "numbers are written without quotes"
 		case is(x, schema.Boolean) && is(y, schema.String):
 			return "true and false are written without quotes"
-		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool { return t.Name == "Quantity" }):
+		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool {
+			return t.Name == "Quantity"
+		}):
 			return "compare its .value, or the Quantity with a number and its unit: 4.5 'mg'"
-		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool { return t.Name == "CodeableConcept" }):
+		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool {
+			return t.Name == "CodeableConcept"
+		}):
 			return "compare its .coding.code or .text"
-		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool { return t.Name == "Reference" }):
+		case is(x, schema.None) && slices.ContainsFunc(x.Any, func(t *schema.Type) bool {
+			return t.Name == "Reference"
+		}):
 			return "compare its .reference or getReferenceKey()"
 		}
 	}
@@ -125,17 +134,21 @@ func literalHint(a, b Type) string {
 }
 
 func (t *members) inequality(n *fhirpath.Binary, e *Binary) Expr {
-	if l, r := e.L.Type(), e.R.Type(); isQuantity(l, true) && isQuantity(r, true) || isQuantity(l, false) || isQuantity(r, false) {
+	if l, r := e.L.Type(),
+		e.R.Type(); isQuantity(l, true) && isQuantity(r, true) || isQuantity(l, false) ||
+		isQuantity(r, false) {
 		return t.quantityOrder(n, e)
 	}
 	for _, side := range []Expr{e.L, e.R} {
 		if !isSystem(side.Type(), ordered...) {
-			return t.unsupported(n.Pos(), literalHint(e.L.Type(), e.R.Type()), "%s has no order: %s compares numbers, strings, dates and times",
+			return t.unsupported(n.Pos(), literalHint(e.L.Type(), e.R.Type()),
+				"%s has no order: %s compares numbers, strings, dates and times",
 				typeNames(side.Type()), n.Op)
 		}
 	}
 	if hint, ok := comparable(e.L.Type(), e.R.Type()); !ok {
-		return t.faultAt(n.Pos(), hint, "%s cannot be compared with %s", typeNames(e.L.Type()), typeNames(e.R.Type()))
+		return t.faultAt(n.Pos(), hint, "%s cannot be compared with %s", typeNames(e.L.Type()),
+			typeNames(e.R.Type()))
 	}
 	e.T = system("Boolean")
 	return e
@@ -147,7 +160,9 @@ func (t *members) arithmetic(n *fhirpath.Binary, e *Binary) Expr {
 	if out, ok := t.quantityArithmetic(n, e); ok {
 		return out
 	}
-	integer := func(x Expr) bool { return len(x.Type().Any) > 0 && isSystem(x.Type(), schema.Integer) }
+	integer := func(x Expr) bool {
+		return len(x.Type().Any) > 0 && isSystem(x.Type(), schema.Integer)
+	}
 	switch {
 	case number(e.L) && number(e.R):
 		e.T = system("Decimal")
@@ -161,7 +176,8 @@ func (t *members) arithmetic(n *fhirpath.Binary, e *Binary) Expr {
 		if isSystem(e.L.Type(), schema.Date, schema.DateTime, schema.Time) {
 			hint = "dates move by quantities of time: + 7 days"
 		}
-		return t.faultAt(n.Pos(), hint, "%s needs numbers, got %s and %s", n.Op, typeNames(e.L.Type()), typeNames(e.R.Type()))
+		return t.faultAt(n.Pos(), hint, "%s needs numbers, got %s and %s", n.Op,
+			typeNames(e.L.Type()), typeNames(e.R.Type()))
 	}
 	return e
 }

@@ -30,7 +30,9 @@ type origin struct {
 // cannot express it.
 func (v *View) Fault(e Expr, msg, hint string) *Fault {
 	at := v.places[e]
-	return &Fault{File: v.file, Path: at.path, Text: at.text, Offset: at.offset, Msg: msg, Hint: hint}
+	return &Fault{
+		File: v.file, Path: at.path, Text: at.text, Offset: at.offset, Msg: msg, Hint: hint,
+	}
 }
 
 // Source returns the text that the plan's expression e was compiled from, or all of it if e is a

@@ -10,7 +10,9 @@ import (
 )
 
 // ordered are the system types with an order, apart from quantities.
-var ordered = []schema.System{schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time, schema.String}
+var ordered = []schema.System{
+	schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time, schema.String,
+}
 
 // quantity types a literal such as 4.5 'mg' or 3 days.
 func (t *position) quantity(n *fhirpath.Literal) Expr {
@@ -40,7 +42,9 @@ func isQuantity(t Type, some bool) bool {
 	if some {
 		return slices.ContainsFunc(t.Any, quantityType)
 	}
-	return len(t.Any) > 0 && !slices.ContainsFunc(t.Any, func(x *schema.Type) bool { return !quantityType(x) })
+	return len(t.Any) > 0 && !slices.ContainsFunc(t.Any, func(x *schema.Type) bool {
+		return !quantityType(x)
+	})
 }
 
 // meet reports whether items of two types may be equal.
@@ -67,7 +71,8 @@ func (t *members) quantityOrder(n *fhirpath.Binary, e *Binary) Expr {
 			return nil
 		}
 		if typ := side.Type(); len(typ.Any) > 0 && !isQuantity(typ, false) {
-			return t.unsupported(n.Pos(), literalHint(e.L.Type(), e.R.Type()), "%s cannot be compared with %s",
+			return t.unsupported(n.Pos(), literalHint(e.L.Type(), e.R.Type()),
+				"%s cannot be compared with %s",
 				typeNames(e.L.Type()), typeNames(e.R.Type()))
 		}
 	}
@@ -86,25 +91,31 @@ func (t *members) quantityArithmetic(n *fhirpath.Binary, e *Binary) (out Expr, o
 	if e.L == nil || e.R == nil {
 		return nil, true
 	}
-	number := func(x Expr) bool { return len(x.Type().Any) > 0 && isSystem(x.Type(), schema.Integer, schema.Decimal) }
+	number := func(x Expr) bool {
+		return len(x.Type().Any) > 0 && isSystem(x.Type(), schema.Integer, schema.Decimal)
+	}
 	moment := func(x Expr) bool {
-		return len(x.Type().Any) > 0 && isSystem(x.Type(), schema.Date, schema.DateTime, schema.Time)
+		return len(x.Type().Any) > 0 &&
+			isSystem(x.Type(), schema.Date, schema.DateTime, schema.Time)
 	}
 	switch {
 	case moment(e.L) && r && (n.Op == "+" || n.Op == "-"):
 		return t.moved(n, e), true
-	case l && r && strings.Contains("+-*/", n.Op), l && number(e.R) && (n.Op == "*" || n.Op == "/"), number(e.L) && r && n.Op == "*":
+	case l && r && strings.Contains("+-*/", n.Op), l && number(e.R) && (n.Op == "*" || n.Op == "/"),
+		number(e.L) && r && n.Op == "*":
 		e.T = Type{Any: []*schema.Type{schema.Quantity}}
 		return e, true
 	}
-	return t.unsupported(n.Pos(), "", "%s does not take %s and %s", n.Op, typeNames(e.L.Type()), typeNames(e.R.Type())), true
+	return t.unsupported(n.Pos(), "", "%s does not take %s and %s", n.Op, typeNames(e.L.Type()),
+		typeNames(e.R.Type())), true
 }
 
 // moved types a date or time that is moved by a quantity of time.
 func (t *members) moved(n *fhirpath.Binary, e *Binary) Expr {
 	if k, ok := e.R.(*Literal); ok && k.Value != nil {
 		if q, _ := quantity.Parse(k.Value.Text); !q.MovesTime() {
-			return t.faultAt(n.R.Pos(), "write years, months, weeks, days, hours, minutes, seconds or milliseconds, or 'd', 'h' …",
+			return t.faultAt(n.R.Pos(),
+				"write years, months, weeks, days, hours, minutes, seconds or milliseconds, or 'd', 'h' …",
 				"dates and times cannot be moved by this unit")
 		}
 	}

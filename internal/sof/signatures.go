@@ -175,16 +175,19 @@ var known = map[string][]string{
 
 // accepts maps the words of signature to the accepted system types.
 var accepts = map[string][]schema.System{
-	"boolean":   {schema.Boolean},
-	"integer":   {schema.Integer},
-	"number":    {schema.Integer, schema.Decimal},
-	"string":    {schema.String},
-	"regex":     {schema.String},
-	"encoding":  {schema.String},
-	"escaping":  {schema.String},
-	"unit":      {schema.String},
-	"bounded":   {schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
-	"primitive": {schema.Boolean, schema.String, schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
+	"boolean":  {schema.Boolean},
+	"integer":  {schema.Integer},
+	"number":   {schema.Integer, schema.Decimal},
+	"string":   {schema.String},
+	"regex":    {schema.String},
+	"encoding": {schema.String},
+	"escaping": {schema.String},
+	"unit":     {schema.String},
+	"bounded":  {schema.Integer, schema.Decimal, schema.Date, schema.DateTime, schema.Time},
+	"primitive": {
+		schema.Boolean, schema.String, schema.Integer, schema.Decimal, schema.Date,
+		schema.DateTime, schema.Time,
+	},
 }
 
 // refused maps functions that views do not support to the reason.

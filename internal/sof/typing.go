@@ -31,13 +31,19 @@ type position struct {
 type members struct{ position }
 
 func (t *position) faultAt(offset int, hint, format string, args ...any) Expr {
-	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint})
+	t.fault(&Fault{
+		Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...),
+		Hint: hint,
+	})
 	return nil
 }
 
 // unsupported is faultAt for valid FHIRPath that views do not support.
 func (t *position) unsupported(offset int, hint, format string, args ...any) Expr {
-	t.fault(&Fault{Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint, Unsupported: true})
+	t.fault(&Fault{
+		Path: t.at.path, Text: t.at.text, Offset: offset, Msg: fmt.Sprintf(format, args...),
+		Hint: hint, Unsupported: true,
+	})
 	return nil
 }
 
@@ -66,7 +72,8 @@ func (t *typer) node(n fhirpath.Node) Expr {
 		return &This{t.this}
 	case *fhirpath.Index:
 		if !t.inner {
-			return t.faultAt(n.Pos(), "use %rowIndex for the position in forEach", "$index is known inside where(), select() and all() only")
+			return t.faultAt(n.Pos(), "use %rowIndex for the position in forEach",
+				"$index is known inside where(), select() and all() only")
 		}
 		return &ItemIndex{}
 	case *fhirpath.Total:
@@ -106,7 +113,8 @@ func (t *typer) node(n fhirpath.Node) Expr {
 func (t *position) literal(n *fhirpath.Literal) Expr {
 	name := map[fhirpath.LiteralKind]string{
 		fhirpath.Boolean: "Boolean", fhirpath.String: "String", fhirpath.Integer: "Integer",
-		fhirpath.Decimal: "Decimal", fhirpath.Date: "Date", fhirpath.DateTime: "DateTime", fhirpath.Time: "Time",
+		fhirpath.Decimal: "Decimal", fhirpath.Date: "Date", fhirpath.DateTime: "DateTime",
+		fhirpath.Time: "Time",
 	}[n.Kind]
 	switch n.Kind { //nolint:exhaustive // the others are below
 	case fhirpath.Empty:
@@ -196,7 +204,9 @@ func (t *typer) bareName(n *fhirpath.Member) Expr {
 func (t *members) child(in Expr, n *fhirpath.Member) Expr {
 	inType := in.Type()
 	if len(inType.Any) == 0 {
-		return &Child{In: in, Name: n.Name, Properties: []Property{{n.Name, nil}}, T: Type{Many: true}}
+		return &Child{
+			In: in, Name: n.Name, Properties: []Property{{n.Name, nil}}, T: Type{Many: true},
+		}
 	}
 	if inType.Any[0] == schema.TypeInfo {
 		return t.typeInfo(in, n)
@@ -234,7 +244,9 @@ func (e *Child) addProperty(name string, typ *schema.Type) {
 		if p.Name == name {
 			if p.Type != typ {
 				e.Properties[i].Type = nil
-				e.T.Any = slices.DeleteFunc(e.T.Any, func(have *schema.Type) bool { return have == p.Type })
+				e.T.Any = slices.DeleteFunc(e.T.Any, func(have *schema.Type) bool {
+					return have == p.Type
+				})
 			}
 			return
 		}
@@ -272,8 +284,11 @@ func (t *members) primitiveChild(in Expr, n *fhirpath.Member) Expr {
 func (t *members) unknownElement(in Expr, n *fhirpath.Member) Expr {
 	inType := in.Type()
 	if t.lenient {
-		t.warnings = append(t.warnings, fmt.Sprintf("%s: %s has no element %s in R4", t.at.path, typeNames(inType), n.Name))
-		return &Child{In: in, Name: n.Name, Properties: []Property{{n.Name, nil}}, T: Type{Many: true}}
+		t.warnings = append(t.warnings,
+			fmt.Sprintf("%s: %s has no element %s in R4", t.at.path, typeNames(inType), n.Name))
+		return &Child{
+			In: in, Name: n.Name, Properties: []Property{{n.Name, nil}}, T: Type{Many: true},
+		}
 	}
 	var names []string
 	hint := ""
@@ -322,13 +337,16 @@ func (t *members) typeTest(in Expr, op, name string, offset int) Expr {
 	}
 	if !possible && op != "is" {
 		if t.lenient {
-			t.warnings = append(t.warnings, fmt.Sprintf("%s: no %s is a %s in R4", t.at.path, typeNames(in.Type()), name))
+			t.warnings = append(t.warnings,
+				fmt.Sprintf("%s: no %s is a %s in R4", t.at.path, typeNames(in.Type()), name))
 			return t.lenientType(in, want)
 		}
-		return t.faultAt(offset, "possible here: "+typeNames(in.Type()), "no value here can be of type %s", name)
+		return t.faultAt(offset, "possible here: "+typeNames(in.Type()),
+			"no value here can be of type %s", name)
 	}
 	if of, ok := in.(*Child); ok && of.ambiguous() && !t.lenient {
-		return t.unsupported(offset, "name the elements one by one", "elements of several types have the name %s here", of.Name)
+		return t.unsupported(offset, "name the elements one by one",
+			"elements of several types have the name %s here", of.Name)
 	}
 	if op == "is" {
 		return &Is{in, want}
@@ -353,28 +371,6 @@ func (t *members) lenientType(in Expr, want *schema.Type) Expr {
 	}
 }
 
-func (e *Child) only(keep func(Property) bool) *Child {
-	out := &Child{In: e.In, Name: e.Name, T: Type{Many: e.T.Many}}
-	for _, p := range e.Properties {
-		if keep(p) {
-			out.addProperty(p.Name, p.Type)
-		}
-	}
-	return out
-}
-
-// matches reports whether an item of type have is a want. A system type matches the primitives that
-// convert to it.
-func matches(have, want *schema.Type) bool {
-	if want == schema.Quantity {
-		return have == want
-	}
-	if want.Kind == schema.SystemType {
-		return have.System == want.System
-	}
-	return have.Is(want)
-}
-
 func (t *members) namedType(name string, offset int) *schema.Type {
 	plain := strings.TrimPrefix(name, "FHIR.")
 	if typ, ok := t.schema.Type(plain); ok && typ.Kind != schema.Backbone {
@@ -388,46 +384,3 @@ func (t *members) namedType(name string, offset int) *schema.Type {
 	t.faultAt(offset, didYouMean(plain, names), "there is no type %s", name)
 	return nil
 }
-
-// union returns the type of items of a or b.
-func union(a, b Type) Type {
-	out := Type{Any: slices.Clone(a.Any), Many: true}
-	for _, typ := range b.Any {
-		if !slices.Contains(out.Any, typ) {
-			out.Any = append(out.Any, typ)
-		}
-	}
-	return out
-}
-
-func typeNames(t Type) string {
-	var names []string
-	for _, typ := range t.Any {
-		name := strings.TrimPrefix(typ.Name, "System.")
-		if typ.Kind == schema.Backbone {
-			name = typ.Path
-		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		return "an unknown type"
-	}
-	if len(names) > 6 {
-		names = append(names[:6], "…")
-	}
-	return strings.Join(names, ", ")
-}
-
-// isSystem reports whether every item of t is or may be one of the system types.
-func isSystem(t Type, any ...schema.System) bool {
-	for _, typ := range t.Any {
-		if !slices.Contains(any, typ.System) {
-			return false
-		}
-	}
-	return true
-}
-
-func booleans(t Type) bool { return isSystem(t, schema.Boolean) }

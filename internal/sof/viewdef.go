@@ -50,15 +50,18 @@ const longestName = 128
 var sqlName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 var (
-	viewElements = strings.Fields(`resourceType resourceDefinition id meta implicitRules language text contained extension
+	viewElements = strings.Fields(
+		`resourceType resourceDefinition id meta implicitRules language text contained extension
 		modifierExtension url identifier version versionAlgorithmString versionAlgorithmCoding name title status
 		experimental date publisher contact description useContext jurisdiction purpose copyright copyrightLabel
 		approvalDate lastReviewDate effectivePeriod topic author editor reviewer endorser relatedArtifact profile
 		resource fhirVersion constant select where`)
-	selectElements = strings.Fields("id extension modifierExtension column select forEach forEachOrNull repeat unionAll")
-	columnElements = strings.Fields("id extension modifierExtension name path description collection type tag")
-	tagElements    = strings.Fields("id extension name value")
-	whereElements  = strings.Fields("id extension modifierExtension path description")
+	selectElements = strings.Fields(
+		"id extension modifierExtension column select forEach forEachOrNull repeat unionAll")
+	columnElements = strings.Fields(
+		"id extension modifierExtension name path description collection type tag")
+	tagElements   = strings.Fields("id extension name value")
+	whereElements = strings.Fields("id extension modifierExtension path description")
 )
 
 // canonicalPrefix is FHIR's prefix of a type's URL.
@@ -123,18 +126,21 @@ func (f formChecker) view(v value) *definition {
 	}
 	f.known(v, viewElements)
 	// version 3.0 of the guide uses ViewDefinition, 2.0 used the canonical URL
-	if t, path := f.text(v, "resourceType"); t != "" && t != "ViewDefinition" && !strings.HasSuffix(t, "/ViewDefinition") {
+	if t, path := f.text(v, "resourceType"); t != "" && t != "ViewDefinition" &&
+		!strings.HasSuffix(t, "/ViewDefinition") {
 		f.fault(path, fmt.Sprintf("this is a %s", t), `resourceType must be "ViewDefinition"`)
 	}
 	d := &definition{}
 	var path string
 	if d.name, path = f.text(v, "name"); d.name != "" && !sqlName.MatchString(d.name) {
-		f.fault(path, fmt.Sprintf("%q cannot name a table", d.name), "letters, digits and underscores, a letter first")
+		f.fault(path, fmt.Sprintf("%q cannot name a table", d.name),
+			"letters, digits and underscores, a letter first")
 	}
 	f.length(d.name, path)
 	d.description, _ = f.text(v, "description")
 	if d.resource, path = f.text(v, "resource"); path == "" {
-		f.fault("resource", "is missing", `name the resource type that the view reads, for example "Patient"`)
+		f.fault("resource", "is missing",
+			`name the resource type that the view reads, for example "Patient"`)
 	}
 	for _, c := range f.objects(v, "constant") {
 		d.constants = append(d.constants, f.constant(c))
@@ -159,7 +165,8 @@ func (f formChecker) view(v value) *definition {
 // length reports a name that is too long for a table or column.
 func (f formChecker) length(name, path string) {
 	if len(name) > longestName {
-		f.fault(path, fmt.Sprintf("the name has %d characters", len(name)), fmt.Sprintf("names have at most %d on SQL Server, Synapse and Fabric", longestName))
+		f.fault(path, fmt.Sprintf("the name has %d characters", len(name)),
+			fmt.Sprintf("names have at most %d on SQL Server, Synapse and Fabric", longestName))
 	}
 }
 
@@ -177,7 +184,8 @@ func (f formChecker) constant(v value) constantDef {
 	if c.name, path = f.text(v, "name"); path == "" {
 		f.fault(v.path, "has no name", "")
 	} else if !sqlName.MatchString(c.name) {
-		f.fault(path, fmt.Sprintf("%q cannot name a constant", c.name), "letters, digits and underscores, a letter first")
+		f.fault(path, fmt.Sprintf("%q cannot name a constant", c.name),
+			"letters, digits and underscores, a letter first")
 	}
 	n := 0
 	for _, m := range v.members {
@@ -189,11 +197,13 @@ func (f formChecker) constant(v value) constantDef {
 				c.fhirType = strings.ToLower(t[:1]) + t[1:]
 			}
 		case m.name != "name" && m.name != "id" && m.name != "extension":
-			f.fault(m.path, fmt.Sprintf("unknown element %q", m.name), "a constant has a name and one value, for example valueString")
+			f.fault(m.path, fmt.Sprintf("unknown element %q", m.name),
+				"a constant has a name and one value, for example valueString")
 		}
 	}
 	if n != 1 {
-		f.fault(v.path, fmt.Sprintf("has %d values", n), "a constant has exactly one, for example valueString")
+		f.fault(v.path, fmt.Sprintf("has %d values", n),
+			"a constant has exactly one, for example valueString")
 		c.fhirType = ""
 	}
 	return c
@@ -230,7 +240,8 @@ func (f formChecker) selection(v value) *selectDef {
 		}
 	}
 	if len(iterations) > 1 {
-		f.fault(v.path, "has "+strings.Join(iterations, " and "), "a select has at most one of them; nest a second select")
+		f.fault(v.path, "has "+strings.Join(iterations, " and "),
+			"a select has at most one of them; nest a second select")
 	}
 	if len(s.columns)+len(s.selects)+len(s.unions) == 0 {
 		f.fault(v.path, "yields no columns", "add column, select or unionAll")
@@ -245,7 +256,8 @@ func (f formChecker) column(v value) columnDef {
 	if c.name, path = f.text(v, "name"); path == "" {
 		f.fault(v.path, "has no name", "")
 	} else if !sqlName.MatchString(c.name) {
-		f.fault(path, fmt.Sprintf("%q cannot name a column", c.name), "letters, digits and underscores, a letter first")
+		f.fault(path, fmt.Sprintf("%q cannot name a column", c.name),
+			"letters, digits and underscores, a letter first")
 	}
 	f.length(c.name, path)
 	if e := f.expr(v, "path"); e != nil {

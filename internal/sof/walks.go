@@ -97,7 +97,8 @@ func (t *members) childTypes(owner *schema.Type) []*schema.Type {
 // expression's result.
 func (t *typer) aggregate(n *fhirpath.Call, in Expr) Expr {
 	if len(n.Args) == 0 {
-		return t.faultAt(n.Pos(), "for example aggregate($total + $this, 0)", "aggregate() needs an expression")
+		return t.faultAt(n.Pos(), "for example aggregate($total + $this, 0)",
+			"aggregate() needs an expression")
 	}
 	if !t.arity(n, 1, 2) {
 		return nil
@@ -167,7 +168,8 @@ func (t *members) sortable(offset int, by Type) bool {
 	if isSystem(by, ordered...) || isQuantity(by, false) {
 		return true
 	}
-	t.unsupported(offset, "sort by an element", "%s has no order: sort() takes numbers, strings, dates and times", typeNames(by))
+	t.unsupported(offset, "sort by an element",
+		"%s has no order: sort() takes numbers, strings, dates and times", typeNames(by))
 	return false
 }
 
@@ -181,7 +183,8 @@ func (t *typer) trace(n *fhirpath.Call, in Expr) Expr {
 		return nil
 	}
 	if !isSystem(name.Type(), schema.String) {
-		return t.faultAt(n.Args[0].Pos(), "", "trace() needs a name, got %s", typeNames(name.Type()))
+		return t.faultAt(n.Args[0].Pos(), "", "trace() needs a name, got %s",
+			typeNames(name.Type()))
 	}
 	if len(n.Args) == 2 && t.within(in.Type()).expr(n.Args[1]) == nil {
 		return nil

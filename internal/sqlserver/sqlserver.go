@@ -65,14 +65,18 @@ func (s *Server) Close() error { return errors.Join(s.conn.Close(), s.pool.Close
 const documents = "#fhirsynapse_documents"
 
 // Rows implements conformance.Server. Documents are in a temporary table.
-func (s *Server) Rows(ctx context.Context, docs []json.RawMessage, body func(from string) (string, error)) (rows [][][]byte, err error) {
+func (s *Server) Rows(
+	ctx context.Context, docs []json.RawMessage, body func(from string) (string, error),
+) (rows [][][]byte, err error) {
 	statement, err := body("[" + documents + "]")
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if _, dropErr := s.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+documents); dropErr != nil {
-			err = errors.Join(err, &conformance.NotRun{Err: fmt.Errorf("drop the documents: %w", dropErr)})
+		if _, dropErr := s.conn.ExecContext(ctx,
+			"DROP TABLE IF EXISTS "+documents); dropErr != nil {
+			err = errors.Join(err,
+				&conformance.NotRun{Err: fmt.Errorf("drop the documents: %w", dropErr)})
 		}
 	}()
 	if err := s.fill(ctx, docs); err != nil {
@@ -83,18 +87,21 @@ func (s *Server) Rows(ctx context.Context, docs []json.RawMessage, body func(fro
 	switch {
 	case err == nil:
 		return rows, nil
-	case errors.As(err, &number) && (slices.Contains(conversionFailed, number.Number) || tsql.IsVerdict(number.Message)):
+	case errors.As(err, &number) &&
+		(slices.Contains(conversionFailed, number.Number) || tsql.IsVerdict(number.Message)):
 		return nil, err
 	}
 	return nil, &conformance.NotRun{Err: err}
 }
 
 func (s *Server) fill(ctx context.Context, docs []json.RawMessage) error {
-	if _, err := s.conn.ExecContext(ctx, "CREATE TABLE "+documents+" ([doc] nvarchar(max) NULL)"); err != nil {
+	if _, err := s.conn.ExecContext(ctx,
+		"CREATE TABLE "+documents+" ([doc] nvarchar(max) NULL)"); err != nil {
 		return fmt.Errorf("create a table of documents: %w", err)
 	}
 	for i, d := range docs {
-		if _, err := s.conn.ExecContext(ctx, "INSERT INTO "+documents+" ([doc]) VALUES (@p1)", mssql.NVarCharMax(d)); err != nil {
+		if _, err := s.conn.ExecContext(ctx, "INSERT INTO "+documents+" ([doc]) VALUES (@p1)",
+			mssql.NVarCharMax(d)); err != nil {
 			return fmt.Errorf("insert document %d: %w", i, err)
 		}
 	}

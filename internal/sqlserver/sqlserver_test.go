@@ -27,11 +27,13 @@ func TestURLsOfServersAreCheckedWithoutShowingThem(t *testing.T) {
 		"server=host;user id=sa;password=hunter2;database=d":                    "want sqlserver://USER:PASSWORD@HOST:1433?database=NAME",
 		"fabric://host?database=d&fedauth=activedirectorymsi":                   "warehouse fabric: host/d: fedauth=activedirectorymsi must be spelt ActiveDirectoryMSI",
 		"sqlserver://sa:hunter2@host?database=d&fedauth=ActiveDirectoryDefault": "has a password and fedauth: remove one",
-		"sqlserver://sa:hunter2@127.0.0.1:1?database=d&encrypt=disable":         "sign in at 127.0.0.1:1/d: connect: ", // nothing listens there
-		"sqlserver://sa:hunter2@host?database=d&encrypt=perhaps":                "a parameter that is not right: check encrypt",
+		// nothing listens there
+		"sqlserver://sa:hunter2@127.0.0.1:1?database=d&encrypt=disable": "sign in at 127.0.0.1:1/d: connect: ",
+		"sqlserver://sa:hunter2@host?database=d&encrypt=perhaps":        "a parameter that is not right: check encrypt",
 	} {
 		_, err := sqlserver.Open(t.Context(), dsn)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%.20s...: %v", dsn, err)
 		}
 	}
@@ -68,7 +70,8 @@ func TestTheConnectionIsEncryptedByDefault(t *testing.T) {
 		s, err := sqlserver.Open(t.Context(), u.String())
 		if err == nil {
 			err = s.Close()
-		} else if text := err.Error(); !strings.Contains(text, "does not support encryption") || strings.Contains(text, "hunter2") || fault.Remedy(err) == "" {
+		} else if text := err.Error(); !strings.Contains(text, "does not support encryption") ||
+			strings.Contains(text, "hunter2") || fault.Remedy(err) == "" {
 			t.Errorf("%s?%s: %v", c.host, c.query, err)
 		}
 		if asked := len(server.Requests()) > before; (err == nil) != c.ok || asked != c.ok {
@@ -99,7 +102,8 @@ func open(t *testing.T) *sqlserver.Server {
 // standIn signs in to an emulator over loopback.
 func standIn(t *testing.T, d tsqleval.Dialect) *sqlserver.Server {
 	t.Helper()
-	server, err := emulator.Listen(emulator.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
+	server, err := emulator.Listen(
+		emulator.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +135,8 @@ func TestTheStandInRunsTheOfficialCases(t *testing.T) {
 		for name, onPostgreSQL := range map[string]bool{"": false, " on PostgreSQL": true} {
 			t.Run(string(e)+name, func(t *testing.T) {
 				t.Parallel()
-				officialCases(t, e, standIn(t, tsqleval.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
+				officialCases(t, e,
+					standIn(t, tsqleval.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
 			})
 		}
 	}
@@ -167,7 +172,9 @@ type limits struct {
 func limitsOf(t *testing.T, s *sqlserver.Server) limits {
 	t.Helper()
 	const long = 5000
-	doc, err := json.Marshal(map[string]any{"list": []string{strings.Repeat("x", long)}, "text": `"`})
+	doc, err := json.Marshal(map[string]any{
+		"list": []string{strings.Repeat("x", long)}, "text": `"`,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +185,9 @@ func limitsOf(t *testing.T, s *sqlserver.Server) limits {
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("ask the server for its limits: %d rows, %v", len(rows), err)
 	}
-	return limits{cut: string(rows[0][0]) != strconv.Itoa(long+len(`[""]`)), raw: string(rows[0][1]) != `"`}
+	return limits{
+		cut: string(rows[0][0]) != strconv.Itoa(long+len(`[""]`)), raw: string(rows[0][1]) != `"`,
+	}
 }
 
 // within removes the lines that such a server cannot handle.

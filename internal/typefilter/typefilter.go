@@ -33,7 +33,8 @@ func (r Rules) Check(filters, types []string, deletes bool) []error {
 	}
 	var errs []error
 	if deletes && r.ExcludesDeletes {
-		errs = append(errs, fmt.Errorf("this server cannot report deletes of a filtered export: leave out the filters, or accept that deletes are not seen (deleted: false)"))
+		errs = append(errs,
+			fmt.Errorf("this server cannot report deletes of a filtered export: leave out the filters, or accept that deletes are not seen (deleted: false)"))
 	}
 	if len(types) == 0 && r.WantTypes {
 		errs = append(errs, fmt.Errorf("this server takes filters only with types: list them"))
@@ -50,13 +51,16 @@ func (r Rules) Check(filters, types []string, deletes bool) []error {
 func Type(filter string) (string, bool) {
 	t, search, ok := strings.Cut(filter, "?")
 	letters := func(c rune) bool { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') }
-	return t, ok && search != "" && t != "" && !strings.ContainsFunc(t, func(c rune) bool { return !letters(c) })
+	return t, ok && search != "" && t != "" && !strings.ContainsFunc(t, func(c rune) bool {
+		return !letters(c)
+	})
 }
 
 // resultParameters shape a search's answer instead of narrowing it. The guide does not allow them
 // in a _typeFilter.
 var resultParameters = []string{
-	"_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_contained", "_containedType", "_score", "_format", "_pretty", "_maxresults",
+	"_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_contained",
+	"_containedType", "_score", "_format", "_pretty", "_maxresults",
 }
 
 func (r Rules) faults(filter string, types []string) []string {
@@ -65,7 +69,9 @@ func (r Rules) faults(filter string, types []string) []string {
 		return []string{"it is not of the form Type?name=value, such as Observation?code=1234-5"}
 	}
 	var faults []string
-	refuse := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	refuse := func(format string, args ...any) {
+		faults = append(faults, fmt.Sprintf(format, args...))
+	}
 	if len(types) > 0 && !slices.Contains(types, t) {
 		refuse("it is for %s, which is not among the types", t)
 	}

@@ -88,7 +88,9 @@ type Tables interface {
 	// hours of work.
 	Check(ctx context.Context, schema string) error
 	// Rows counts the rows of an export in the given tables.
-	Rows(ctx context.Context, schema, export string, tables map[string]int64) (map[string]int64, error)
+	Rows(
+		ctx context.Context, schema, export string, tables map[string]int64,
+	) (map[string]int64, error)
 	// Close ends the connections.
 	Close() error
 }
@@ -127,7 +129,8 @@ func (PortOnly) Local(string) (Local, bool) { return Local{}, false }
 func (o OpenOptions) CompiledViews(engine string) (flatten.Native, error) {
 	views, ok := o.Views.(flatten.Native)
 	if !ok {
-		return nil, fault.Permanentf("warehouse %s: its rows are made from ViewDefinitions, which this program does not have", engine)
+		return nil, fault.Permanentf(
+			"warehouse %s: its rows are made from ViewDefinitions, which this program does not have", engine)
 	}
 	return views, nil
 }

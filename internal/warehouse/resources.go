@@ -21,7 +21,9 @@ type Resource struct {
 // Resources iterates over the lines of a landed file that prepare has accepted as resources, in
 // order. A file that differs from its prepared state is Permanent, or pipeline.ErrChanged.
 // lineLimit is as in ndjson.Lines.
-func Resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile, lineLimit int) iter.Seq2[Resource, error] {
+func Resources(
+	ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile, lineLimit int,
+) iter.Seq2[Resource, error] {
 	return func(yield func(Resource, error) bool) {
 		if f.Done.Heads == 0 {
 			return
@@ -38,7 +40,8 @@ func Resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile,
 			}
 		}
 		if err == nil && n != f.Done.Heads {
-			err = fault.Permanentf("file %s has %d resources, %d were counted: prepare it again", f.Path, n, f.Done.Heads)
+			err = fault.Permanentf("file %s has %d resources, %d were counted: prepare it again",
+				f.Path, n, f.Done.Heads)
 		}
 		if err != nil {
 			yield(Resource{}, err)
@@ -46,7 +49,9 @@ func Resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile,
 	}
 }
 
-func resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile, lineLimit int) iter.Seq2[Resource, error] {
+func resources(
+	ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile, lineLimit int,
+) iter.Seq2[Resource, error] {
 	return func(yield func(Resource, error) bool) {
 		in, err := lake.Open(ctx, pipeline.Landing, f.Path, f.ETag)
 		if err != nil {
@@ -67,7 +72,10 @@ func resources(ctx context.Context, lake pipeline.Lake, f pipeline.PreparedFile,
 			case line.Number < head.Line:
 				continue // blank, filtered or quarantined
 			case lineErr != nil || line.Number > head.Line:
-				yield(Resource{}, fault.Permanentf("file %s: line %d was prepared and cannot be read: prepare the file again", f.Path, head.Line))
+				yield(Resource{},
+					fault.Permanentf(
+						"file %s: line %d was prepared and cannot be read: prepare the file again",
+						f.Path, head.Line))
 				return
 			}
 			if !yield(Resource{head, line.JSON}, nil) {

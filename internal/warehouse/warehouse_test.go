@@ -13,20 +13,33 @@ import (
 )
 
 func prepared(path, etag string, lines, heads int64) pipeline.PreparedFile {
-	return pipeline.PreparedFile{File: pipeline.File{Path: path, ETag: etag}, Done: pipeline.Done{Lines: lines, Heads: heads}}
+	return pipeline.PreparedFile{
+		File: pipeline.File{Path: path, ETag: etag},
+		Done: pipeline.Done{Lines: lines, Heads: heads},
+	}
 }
 
 func TestAllFaultsOfABatchAreReportedTogether(t *testing.T) {
 	t.Parallel()
-	good := pipeline.Batch{Schema: "fhir", Type: "Patient", Attempt: "0a", Files: []pipeline.PreparedFile{prepared("a", "1", 2, 2)}}
+	good := pipeline.Batch{
+		Schema: "fhir", Type: "Patient", Attempt: "0a",
+		Files: []pipeline.PreparedFile{prepared("a", "1", 2, 2)},
+	}
 	if err := warehouse.Check(good); err != nil {
 		t.Errorf("a good batch: %v", err)
 	}
-	err := warehouse.Check(pipeline.Batch{Schema: `a"b`, Type: "", Attempt: "x", Files: []pipeline.PreparedFile{prepared("one.ndjson", "1", 3, 2), prepared("two.ndjson", "1", 0, 1)}})
+	err := warehouse.Check(pipeline.Batch{
+		Schema: `a"b`, Type: "", Attempt: "x",
+		Files: []pipeline.PreparedFile{
+			prepared("one.ndjson", "1", 3, 2), prepared("two.ndjson", "1", 0, 1),
+		},
+	})
 	if fault.Of(err) != fault.Permanent {
 		t.Errorf("class: %s", fault.Of(err))
 	}
-	for _, part := range []string{"schema", "resource type", "attempt", "one.ndjson", "two.ndjson"} {
+	for _, part := range []string{
+		"schema", "resource type", "attempt", "one.ndjson", "two.ndjson",
+	} {
 		if !strings.Contains(fmt.Sprint(err), part) {
 			t.Errorf("%q is not named in %v", part, err)
 		}
@@ -44,8 +57,12 @@ func TestFilesAreNumberedWhateverTheirOrder(t *testing.T) {
 
 func TestHeadTablesThatDifferInCaseAreRefused(t *testing.T) {
 	t.Parallel()
-	for table, refused := range map[string]bool{"_head_Homemade": false, "_head_HomeMade": true, "_HEAD_HOMEMADE": true, "_head_Other": false} {
-		if err := warehouse.SameButCase(table, "Homemade"); (err != nil) != refused || refused && fault.Of(err) != fault.Permanent {
+	for table, refused := range map[string]bool{
+		"_head_Homemade": false, "_head_HomeMade": true, "_HEAD_HOMEMADE": true,
+		"_head_Other": false,
+	} {
+		if err := warehouse.SameButCase(table, "Homemade"); (err != nil) != refused ||
+			refused && fault.Of(err) != fault.Permanent {
 			t.Errorf("%s: %v", table, err)
 		}
 	}

@@ -53,7 +53,8 @@ func Make(parent, prefix string, now time.Time) (*Dir, error) {
 			continue // another process removed it as abandoned
 		}
 		if err != nil {
-			return nil, errors.Join(fault.Permanentf("make a work folder: %w", err), os.RemoveAll(path))
+			return nil, errors.Join(fault.Permanentf("make a work folder: %w", err),
+				os.RemoveAll(path))
 		}
 		held, err := tryLock(lock)
 		if !held && err == nil || held && !same(lock) {
@@ -63,7 +64,8 @@ func Make(parent, prefix string, now time.Time) (*Dir, error) {
 		// Without locks in the file system nobody removes the folder.
 		return &Dir{path, lock}, nil
 	}
-	return nil, fault.Transientf("make a work folder in %s: other processes removed it each time", parent)
+	return nil, fault.Transientf("make a work folder in %s: other processes removed it each time",
+		parent)
 }
 
 // Path returns the folder's path.

@@ -100,7 +100,8 @@ func TestFoldersWithoutALockAreRemovedWhenTheyAreOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	workdir.Clean(parent, ".work-", time.Now())
-	if !there(t, filepath.Join(parent, ".work-old")) || there(t, filepath.Join(parent, ".work-empty")) {
+	if !there(t, filepath.Join(parent, ".work-old")) ||
+		there(t, filepath.Join(parent, ".work-empty")) {
 		t.Error("a folder in use is gone, or an empty one is there")
 	}
 	workdir.Clean(parent, ".work-", time.Now().Add(48*time.Hour))

@@ -29,8 +29,10 @@ func Server(q batch.StartRequest, now func() time.Time) (batch.Server, error) {
 		return batch.Server{}, err
 	}
 	o := bulkfhir.Options{
-		Dialect: q.Dialect, BaseURL: q.Source, Now: now, Method: q.Method, Until: !q.Until.IsZero() && landing == nil, Lenient: q.Lenient,
-		Patients: q.Patients, FileToken: q.FileToken, AllowPrivate: q.AllowPrivate, Downloads: q.Downloads, StatusHosts: q.StatusHosts,
+		Dialect: q.Dialect, BaseURL: q.Source, Now: now, Method: q.Method,
+		Until: !q.Until.IsZero() && landing == nil, Lenient: q.Lenient,
+		Patients: q.Patients, FileToken: q.FileToken, AllowPrivate: q.AllowPrivate,
+		Downloads: q.Downloads, StatusHosts: q.StatusHosts,
 	}
 	if landing != nil {
 		o.Container, o.Landing, o.Downloads = q.Container, landing.Landing, 0
@@ -51,7 +53,9 @@ func landingOf(q batch.StartRequest) (*azure.Lake, error) {
 	if q.Dialect != config.DialectAzure {
 		return nil, nil
 	}
-	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{ConnectionString: q.Storage.Connection.Reveal(), Address: q.Storage.Address}})
+	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{
+		ConnectionString: q.Storage.Connection.Reveal(), Address: q.Storage.Address,
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +65,16 @@ func landingOf(q batch.StartRequest) (*azure.Lake, error) {
 // Staging opens the container of a URL with an identity of this machine.
 func Staging(text string) (batch.Staging, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.Contains(u.Host, ".blob.") {
+	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		!strings.Contains(u.Host, ".blob.") {
 		return batch.Staging{}, notAContainer()
 	}
 	container := strings.Trim(u.Path, "/")
 	if container == "" || strings.Contains(container, "/") {
 		return batch.Staging{}, notAContainer()
 	}
-	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{Address: "https://" + u.Host + "/"}})
+	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{Address: "https://" +
+		u.Host + "/"}})
 	if err != nil {
 		return batch.Staging{}, err
 	}
@@ -78,5 +84,6 @@ func Staging(text string) (batch.Staging, error) {
 
 // notAContainer returns an error without the given text, because the text may carry a signature.
 func notAContainer() error {
-	return fault.Permanentf("--staging must look like https://ACCOUNT.blob.core.windows.net/CONTAINER, without a key or signature: an identity of this machine signs in")
+	return fault.Permanentf(
+		"--staging must look like https://ACCOUNT.blob.core.windows.net/CONTAINER, without a key or signature: an identity of this machine signs in")
 }

@@ -37,7 +37,10 @@ type Lake struct {
 
 // New makes a lake below root. The folder root need not exist yet.
 func New(root string) *Lake {
-	l := &Lake{folders: map[pipeline.Area]string{}, plain: map[pipeline.Area]bool{}, temp: filepath.Join(root, ".tmp")}
+	l := &Lake{
+		folders: map[pipeline.Area]string{}, plain: map[pipeline.Area]bool{},
+		temp: filepath.Join(root, ".tmp"),
+	}
 	for _, a := range []pipeline.Area{pipeline.Landing, pipeline.Staging, pipeline.Quarantine} {
 		l.folders[a] = filepath.Join(root, string(a))
 	}
@@ -119,7 +122,9 @@ func (l *Lake) decode(area pipeline.Area, name string) string {
 }
 
 func describe(path string, info fs.FileInfo) pipeline.File {
-	return pipeline.File{Path: path, ETag: etag(info), Size: info.Size(), Modified: info.ModTime().UTC()}
+	return pipeline.File{
+		Path: path, ETag: etag(info), Size: info.Size(), Modified: info.ModTime().UTC(),
+	}
 }
 
 func etag(info fs.FileInfo) string {
@@ -127,7 +132,9 @@ func etag(info fs.FileInfo) string {
 }
 
 // List implements pipeline.Lake.
-func (l *Lake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+func (l *Lake) List(
+	ctx context.Context, area pipeline.Area, prefix string,
+) iter.Seq2[pipeline.File, error] {
 	return func(yield func(pipeline.File, error) bool) {
 		files, err := l.list(ctx, area, prefix)
 		for _, f := range files {
@@ -145,7 +152,9 @@ func (l *Lake) List(ctx context.Context, area pipeline.Area, prefix string) iter
 	}
 }
 
-func (l *Lake) list(ctx context.Context, area pipeline.Area, prefix string) ([]pipeline.File, error) {
+func (l *Lake) list(
+	ctx context.Context, area pipeline.Area, prefix string,
+) ([]pipeline.File, error) {
 	folder, ok := l.folders[area]
 	if !ok {
 		return nil, fault.Permanentf("no area %s", area)
@@ -159,7 +168,8 @@ func (l *Lake) list(ctx context.Context, area pipeline.Area, prefix string) ([]p
 		if !fs.ValidPath(prefix[:i]) {
 			return nil, nil
 		}
-		below = filepath.Join(folder, filepath.Dir(filepath.FromSlash(l.encode(area, prefix[:i]+"/x"))))
+		below = filepath.Join(folder,
+			filepath.Dir(filepath.FromSlash(l.encode(area, prefix[:i]+"/x"))))
 	}
 	var files []pipeline.File
 	err := filepath.WalkDir(below, func(name string, d fs.DirEntry, err error) error {
@@ -212,7 +222,9 @@ func (l *Lake) Stat(ctx context.Context, area pipeline.Area, path string) (pipel
 }
 
 // Open implements pipeline.Lake.
-func (l *Lake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+func (l *Lake) Open(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -264,13 +276,17 @@ func (r *reader) Read(p []byte) (int, error) {
 }
 
 // Put implements pipeline.Lake.
-func (l *Lake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l *Lake) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, os.Rename)
 }
 
 // Create implements pipeline.Landings. If several processes create a blob, only one succeeds,
 // because a link is made only where no file exists.
-func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l *Lake) Create(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, func(temp, name string) error {
 		if err := os.Link(temp, name); err != nil {
 			return err
@@ -280,12 +296,16 @@ func (l *Lake) Create(ctx context.Context, area pipeline.Area, path string, r io
 }
 
 // write fills a temporary file and then renames it to the blob.
-func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, into func(temp, name string) error) (pipeline.File, error) {
+func (l *Lake) write(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+	into func(temp, name string) error,
+) (pipeline.File, error) {
 	name, err := l.file(area, path)
 	if err != nil {
 		return pipeline.File{}, err
 	}
-	if err := errors.Join(os.MkdirAll(l.temp, 0o700), os.MkdirAll(filepath.Dir(name), 0o700)); err != nil {
+	if err := errors.Join(os.MkdirAll(l.temp, 0o700),
+		os.MkdirAll(filepath.Dir(name), 0o700)); err != nil {
 		return pipeline.File{}, fmt.Errorf("put %s: %w", path, err)
 	}
 	f, err := os.CreateTemp(l.temp, "put-*")
@@ -304,14 +324,17 @@ func (l *Lake) write(ctx context.Context, area pipeline.Area, path string, r io.
 	}
 	file, err := l.place(f.Name(), name, path, into)
 	if err != nil {
-		return pipeline.File{}, errors.Join(fmt.Errorf("put %s: %w", path, err), os.Remove(f.Name()))
+		return pipeline.File{},
+			errors.Join(fmt.Errorf("put %s: %w", path, err), os.Remove(f.Name()))
 	}
 	return file, nil
 }
 
 // place moves a finished file into its place. It sets the file's time past the time of the file it
 // replaces, because the clocks of file systems are coarse.
-func (l *Lake) place(temp, name, path string, into func(temp, name string) error) (pipeline.File, error) {
+func (l *Lake) place(
+	temp, name, path string, into func(temp, name string) error,
+) (pipeline.File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	info, err := os.Stat(temp)

@@ -16,8 +16,14 @@ import (
 
 func TestLake(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake { t.Helper(); return localfs.New(t.TempDir()) })
-	pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings { t.Helper(); return localfs.New(t.TempDir()) })
+	pipelinetest.TestLake(t, func(t *testing.T) pipeline.Lake {
+		t.Helper()
+		return localfs.New(t.TempDir())
+	})
+	pipelinetest.TestLandings(t, func(t *testing.T) pipelinetest.LakeWithLandings {
+		t.Helper()
+		return localfs.New(t.TempDir())
+	})
 }
 
 func TestFilesOfOthersAreBlobs(t *testing.T) {
@@ -52,7 +58,8 @@ func TestPathsStayInsideTheArea(t *testing.T) {
 	t.Parallel()
 	l := localfs.New(t.TempDir())
 	for _, path := range []string{"", ".", "..", "../x", "a/../../x", "/x", "a//b", "a/"} {
-		if _, err := l.Put(t.Context(), pipeline.Staging, path, strings.NewReader("x")); fault.Of(err) != fault.Permanent {
+		if _, err := l.Put(t.Context(), pipeline.Staging, path,
+			strings.NewReader("x")); fault.Of(err) != fault.Permanent {
 			t.Errorf("put %q: %v", path, err)
 		}
 		if _, err := l.Open(t.Context(), pipeline.Staging, path, ""); err == nil {
@@ -64,7 +71,9 @@ func TestPathsStayInsideTheArea(t *testing.T) {
 func TestNamesThatAFileSystemWouldMixUp(t *testing.T) {
 	t.Parallel()
 	l := localfs.New(t.TempDir())
-	paths := []string{"a", "a/b", "a~", "a~/b", "a~_", "a~_/b", "a~__", "a_", "a_/b", "~", "~/~", "~_"}
+	paths := []string{
+		"a", "a/b", "a~", "a~/b", "a~_", "a~_/b", "a~__", "a_", "a_/b", "~", "~/~", "~_",
+	}
 	for _, p := range paths {
 		if _, err := l.Put(t.Context(), pipeline.Staging, p, strings.NewReader(p)); err != nil {
 			t.Fatal(err)

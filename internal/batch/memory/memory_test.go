@@ -65,7 +65,9 @@ func TestMessagesComeInOrderOfTheirTime(t *testing.T) {
 	f := &farEnd{now: start}
 	f.queue = memory.NewQueue(f.Now)
 	for _, in := range []int{30, 10, 20} {
-		if err := f.queue.Send(t.Context(), pipeline.Message{ID: fmt.Sprint(in), At: start.Add(time.Duration(in) * time.Second)}); err != nil {
+		if err := f.queue.Send(t.Context(), pipeline.Message{
+			ID: fmt.Sprint(in), At: start.Add(time.Duration(in) * time.Second),
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,9 @@ type Queue struct {
 
 // NewQueue makes an empty queue.
 func NewQueue(now func() time.Time) *Queue {
-	return &Queue{now: now, seen: map[string]time.Time{}, pruned: now(), sent: make(chan struct{}, 1)}
+	return &Queue{
+		now: now, seen: map[string]time.Time{}, pruned: now(), sent: make(chan struct{}, 1),
+	}
 }
 
 // Send implements pipeline.Queue.

@@ -111,7 +111,8 @@ func newSignIn(t *testing.T) *signIn {
 			_, _ = w.Write([]byte(s.body))
 			return
 		}
-		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":%s}`, s.asked.Add(1), s.lifetime)
+		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":%s}`,
+			s.asked.Add(1), s.lifetime)
 	}))
 	t.Cleanup(s.Close)
 	return s
@@ -122,17 +123,21 @@ func (s *signIn) client(now func() time.Time) Client {
 }
 
 // checkAssertion checks a token request against SMART Backend Services.
-func (s *signIn) checkAssertion(c *clock, public crypto.PublicKey, alg jose.SignatureAlgorithm) func(*http.Request) error {
+func (s *signIn) checkAssertion(
+	c *clock, public crypto.PublicKey, alg jose.SignatureAlgorithm,
+) func(*http.Request) error {
 	seen := map[string]bool{}
 	return func(r *http.Request) error {
 		if err := r.ParseForm(); err != nil {
 			return err
 		}
-		if r.Method != http.MethodPost || r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("client_assertion_type") != assertionType ||
+		if r.Method != http.MethodPost || r.PostForm.Get("grant_type") != "client_credentials" ||
+			r.PostForm.Get("client_assertion_type") != assertionType ||
 			r.PostForm.Get("scope") != "system/*.read" || r.Header.Get("Authorization") != "" {
 			return fmt.Errorf("asked %s with %v", r.Method, r.PostForm)
 		}
-		token, err := jwt.ParseSigned(r.PostForm.Get("client_assertion"), []jose.SignatureAlgorithm{alg})
+		token, err := jwt.ParseSigned(r.PostForm.Get("client_assertion"),
+			[]jose.SignatureAlgorithm{alg})
 		if err != nil {
 			return err
 		}
@@ -141,8 +146,10 @@ func (s *signIn) checkAssertion(c *clock, public crypto.PublicKey, alg jose.Sign
 			return err
 		}
 		h := token.Headers[0]
-		if h.KeyID != "kid-1" || h.ExtraHeaders[jose.HeaderType] != "JWT" || claims.Issuer != "me" || claims.Subject != "me" ||
-			len(claims.Audience) != 1 || claims.Audience[0] != s.URL+"/token" || claims.ID == "" || seen[claims.ID] {
+		if h.KeyID != "kid-1" || h.ExtraHeaders[jose.HeaderType] != "JWT" ||
+			claims.Issuer != "me" || claims.Subject != "me" ||
+			len(claims.Audience) != 1 || claims.Audience[0] != s.URL+"/token" || claims.ID == "" ||
+			seen[claims.ID] {
 			return fmt.Errorf("header %+v, claims %+v", h, claims)
 		}
 		if left := claims.Expiry.Time().Sub(c.now()); left <= 0 || left > 5*time.Minute {
@@ -170,8 +177,11 @@ func TestSMARTBackendServices(t *testing.T) {
 		"RS384, JWK":          {jwk(t, "kid-1", r), "", &r.PublicKey, jose.RS384},
 		"RS384, of a JWK set": {set, "kid-1", &r.PublicKey, jose.RS384},
 		"ES384, PKCS #8":      {pkcs8(t, e), "kid-1", &e.PublicKey, jose.ES384},
-		"ES384, SEC 1":        {pemOf(t, "EC PRIVATE KEY", sec1, err), "kid-1", &e.PublicKey, jose.ES384},
-		"ES384, JWK":          {jwk(t, "kid-1", e), "", &e.PublicKey, jose.ES384},
+		"ES384, SEC 1": {
+			pemOf(t, "EC PRIVATE KEY", sec1, err), "kid-1", &e.PublicKey,
+			jose.ES384,
+		},
+		"ES384, JWK": {jwk(t, "kid-1", e), "", &e.PublicKey, jose.ES384},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +199,9 @@ func TestSMARTBackendServices(t *testing.T) {
 			expect(t, tokens.Token, "token-1")
 			clock.pass(4*time.Minute + time.Second) // 59 s before it expires
 			expect(t, tokens.Token, "token-2")
-			renew := func(ctx context.Context) (string, error) { return tokens.Renew(ctx, "token-2") }
+			renew := func(ctx context.Context) (string, error) {
+				return tokens.Renew(ctx, "token-2")
+			}
 			expect(t, renew, "token-3")
 			expect(t, renew, "token-3") // another caller has renewed it already
 			if n := s.looked.Load(); n != 1 {
@@ -225,7 +237,8 @@ func TestClientSecretAsBasic(t *testing.T) {
 	s.lifetime = `"1200"` // BCDA writes the lifetime as text
 	s.check = func(r *http.Request) error {
 		id, secret, ok := r.BasicAuth()
-		if !ok || id != "me%3A" || secret != "s%2Bcret" || r.FormValue("grant_type") != "client_credentials" {
+		if !ok || id != "me%3A" || secret != "s%2Bcret" ||
+			r.FormValue("grant_type") != "client_credentials" {
 			return fmt.Errorf("signed in as %q, %v", id, ok)
 		}
 		return nil
@@ -262,17 +275,33 @@ func TestRefusalsOfTheSignInServer(t *testing.T) {
 		whose  fault.Party
 		text   string
 	}{
-		"wrong key":      {400, `{"error":"invalid_client","error_description":"assertion eyJ"}`, fault.Permanent, fault.OurSetting, "HTTP 400 invalid_client"},
-		"no right":       {400, `{"error":"invalid_scope","error_description":"the key hunter has expired"}`, fault.Permanent, fault.OurPermission, "scope"},
-		"401, a page":    {401, "<html>", fault.Permanent, fault.OurSetting, "HTTP 401"},
-		"an odd code":    {400, `{"error":"hunter"}`, fault.Permanent, fault.OurSetting, "HTTP 400:"},
+		"wrong key": {
+			400, `{"error":"invalid_client","error_description":"assertion eyJ"}`,
+			fault.Permanent, fault.OurSetting, "HTTP 400 invalid_client",
+		},
+		"no right": {
+			400,
+			`{"error":"invalid_scope","error_description":"the key hunter has expired"}`,
+			fault.Permanent, fault.OurPermission, "scope",
+		},
+		"401, a page": {401, "<html>", fault.Permanent, fault.OurSetting, "HTTP 401"},
+		"an odd code": {
+			400, `{"error":"hunter"}`, fault.Permanent, fault.OurSetting,
+			"HTTP 400:",
+		},
 		"out of order":   {503, "", fault.Transient, fault.TheirServer, "HTTP 503"},
 		"busy":           {429, "", fault.Transient, fault.TheirServer, "HTTP 429"},
 		"no token in it": {200, "{}", fault.Transient, fault.TheirServer, "without a token"},
 		"no JSON":        {200, "hello", fault.Transient, fault.TheirServer, "without a token"},
-		"a broken token": {200, `{"access_token":"a\nb"}`, fault.Transient, fault.TheirServer, "without a token"},
-		"another kind":   {200, `{"access_token":"x","token_type":"mac"}`, fault.Permanent, fault.TheirServer, "not bearer"},
-		"a redirect":     {302, "", fault.Permanent, fault.OurSetting, "HTTP 302"},
+		"a broken token": {
+			200, `{"access_token":"a\nb"}`, fault.Transient, fault.TheirServer,
+			"without a token",
+		},
+		"another kind": {
+			200, `{"access_token":"x","token_type":"mac"}`, fault.Permanent,
+			fault.TheirServer, "not bearer",
+		},
+		"a redirect": {302, "", fault.Permanent, fault.OurSetting, "HTTP 302"},
 	} {
 		s := newSignIn(t)
 		s.check = func(*http.Request) error { return nil }
@@ -282,10 +311,14 @@ func TestRefusalsOfTheSignInServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = tokens.Token(t.Context())
-		if err == nil || fault.Of(err) != c.class || fault.Whose(err) != c.whose || !strings.Contains(err.Error(), c.text) || strings.Contains(fault.ServerText(err), "hunter") {
-			t.Errorf("%s: %v (%v, %s), want %v of %s with %q", name, err, fault.Of(err), fault.Whose(err), c.class, c.whose, c.text)
+		if err == nil || fault.Of(err) != c.class || fault.Whose(err) != c.whose ||
+			!strings.Contains(err.Error(), c.text) ||
+			strings.Contains(fault.ServerText(err), "hunter") {
+			t.Errorf("%s: %v (%v, %s), want %v of %s with %q", name, err, fault.Of(err),
+				fault.Whose(err), c.class, c.whose, c.text)
 		}
-		if err != nil && (strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "eyJ")) {
+		if err != nil &&
+			(strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "eyJ")) {
 			t.Errorf("%s: the answer came into the error: %v", name, err)
 		}
 	}
@@ -312,41 +345,9 @@ func TestDiscoveryThatLeadsNowhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tokens.Token(t.Context()); fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), want) {
+		if _, err := tokens.Token(t.Context()); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want a permanent error with %q", conf, err, want)
-		}
-	}
-}
-
-func TestKeysThatAreNone(t *testing.T) {
-	t.Parallel()
-	r, e := keys()
-	short, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Skipf("this Go makes no short keys: %v", err)
-	}
-	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		text []byte
-		id   string
-		want string
-	}{
-		"nothing":             {nil, "k", "neither PEM nor a JWK"},
-		"nonsense":            {[]byte("hunter2"), "k", "neither PEM nor a JWK"},
-		"a public JWK":        {jwk(t, "k", &r.PublicKey), "k", "0 private keys"},
-		"two keys, no choice": {fmt.Appendf(nil, `{"keys":[%s,%s]}`, jwk(t, "a", r), jwk(t, "b", e)), "", "2 private keys"},
-		"no id":               {pkcs8(t, r), "", "keyId"},
-		"short":               {pkcs8(t, short), "k", "1024 bits"},
-		"P-256":               {pkcs8(t, p256), "k", "P-384"},
-		"damaged":             {pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hunter2")}), "k", "damaged"},
-		"encrypted":           {pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("hunter2")}), "k", "without a password"},
-	} {
-		_, err := ParseKey(c.text, c.id)
-		if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), c.want) || strings.Contains(fmt.Sprint(err), "hunter2") {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }
@@ -365,8 +366,13 @@ func TestNothingIsPrinted(t *testing.T) {
 	}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", key, "tokens", tokens)
-	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %x", key, key, key, tokens, tokens), string(asJSON), log.String()} {
-		if strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) || strings.Contains(text, r.D.String()) || !strings.Contains(text, "[redacted]") {
+	for _, text := range []string{
+		fmt.Sprintf("%v %+v %#v %s %x", key, key, key, tokens, tokens), string(asJSON),
+		log.String(),
+	} {
+		if strings.Contains(text, "hunter2") ||
+			strings.Contains(text, fmt.Sprintf("%x", "hunter2")) ||
+			strings.Contains(text, r.D.String()) || !strings.Contains(text, "[redacted]") {
 			t.Errorf("printed: %s", text)
 		}
 	}
@@ -394,16 +400,4 @@ func TestManyAskAtOnceAndOneSignsIn(t *testing.T) {
 	if _, err := tokens.Renew(ctx, "token-1"); err == nil || fault.Of(err) != fault.Transient {
 		t.Errorf("an ended context: %v", err)
 	}
-}
-
-func FuzzParseKey(f *testing.F) {
-	f.Add([]byte(`{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQ","p":"AQ","q":"AQ"}`), "k")
-	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-384","x":"AQ","y":"AQ","d":"AQ"}]}`), "")
-	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nAQ==\n-----END PRIVATE KEY-----\n"), "k")
-	f.Fuzz(func(t *testing.T, text []byte, id string) {
-		k, err := ParseKey(text, id)
-		if (k == nil) == (err == nil) {
-			t.Fatalf("a key and an error, or neither: %v", err)
-		}
-	})
 }

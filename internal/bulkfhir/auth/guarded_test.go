@@ -29,7 +29,8 @@ func TestASecretIsNotPostedToAPrivateAddress(t *testing.T) {
 	base := server.URL + "/fhir"
 	sign := func(allowPrivate bool, tokenURL string) error {
 		tokens, err := auth.ClientSecret(auth.Client{
-			BaseURL: base, TokenURL: tokenURL, ClientID: "me", Now: time.Now, HTTP: bulkfhir.Guarded(allowPrivate, time.Now, base, tokenURL),
+			BaseURL: base, TokenURL: tokenURL, ClientID: "me", Now: time.Now,
+			HTTP: bulkfhir.Guarded(allowPrivate, time.Now, base, tokenURL),
 		}, "secret")
 		if err != nil {
 			return err
@@ -37,7 +38,8 @@ func TestASecretIsNotPostedToAPrivateAddress(t *testing.T) {
 		_, err = tokens.Token(t.Context())
 		return err
 	}
-	if err := sign(false, ""); err == nil || !strings.Contains(err.Error(), "private network") || posted.Load() != 0 {
+	if err := sign(false, ""); err == nil || !strings.Contains(err.Error(), "private network") ||
+		posted.Load() != 0 {
 		t.Errorf("%v, posted %d times, want it refused", err, posted.Load())
 	}
 	if err := sign(true, ""); err != nil {

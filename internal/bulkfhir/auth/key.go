@@ -50,12 +50,14 @@ func ParseKey(text []byte, id string) (*Key, error) {
 	}
 	var found []jose.JSONWebKey
 	for _, k := range set.Keys {
-		if _, private := k.Key.(crypto.Signer); private && (id == "" || k.KeyID == id || len(set.Keys) == 1) {
+		if _, private := k.Key.(crypto.Signer); private &&
+			(id == "" || k.KeyID == id || len(set.Keys) == 1) {
 			found = append(found, k)
 		}
 	}
 	if len(found) != 1 {
-		return nil, setting("the key set has %d private keys that fit: name one by keyId", len(found))
+		return nil, setting("the key set has %d private keys that fit: name one by keyId",
+			len(found))
 	}
 	if id == "" {
 		id = found[0].KeyID
@@ -74,7 +76,9 @@ func parsePEM(block *pem.Block, id string) (*Key, error) {
 	case "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	default:
-		return nil, setting("the key file begins with %q, which is not a private key without a password", clip(block.Type))
+		return nil, setting(
+			"the key file begins with %q, which is not a private key without a password",
+			clip(block.Type))
 	}
 	if err != nil {
 		return nil, setting("the PEM of the key is damaged")
@@ -86,12 +90,14 @@ func clip(s string) string { return s[:min(len(s), 40)] }
 
 func newKey(key any, id string) (*Key, error) {
 	if id == "" {
-		return nil, setting("the key has no id: write keyId, the kid under which the server knows our public key")
+		return nil, setting(
+			"the key has no id: write keyId, the kid under which the server knows our public key")
 	}
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		if k.N.BitLen() < minBits {
-			return nil, setting("the RSA key has %d bits: at least %d are required", k.N.BitLen(), minBits)
+			return nil, setting("the RSA key has %d bits: at least %d are required", k.N.BitLen(),
+				minBits)
 		}
 		return &Key{private: k, alg: jose.RS384, id: id}, nil
 	case *ecdsa.PrivateKey:

@@ -47,7 +47,8 @@ func SMART(c Client, key *Key) (*Tokens, error) {
 			return "", 0, err
 		}
 		if len(conf.Algorithms) > 0 && !slices.Contains(conf.Algorithms, key.algorithm()) {
-			return "", 0, setting("the server does not accept %s, the algorithm of our key: register an RSA key of 2048 bits or more, or one on P-384", key.algorithm())
+			return "", 0, setting(
+				"the server does not accept %s, the algorithm of our key: register an RSA key of 2048 bits or more, or one on P-384", key.algorithm())
 		}
 		assertion, err := key.assertion(c.ClientID, conf.TokenEndpoint, c.Now())
 		if err != nil {
@@ -82,7 +83,9 @@ func ClientSecret(c Client, secret string) (*Tokens, error) {
 		}, func(r *http.Request) {
 			// Both are form-encoded first (RFC 6749 §2.3.1).
 			r.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(secret))
-		}, secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ClientID)+":"+url.QueryEscape(secret))))
+		}, secret, url.QueryEscape(secret),
+			base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ClientID)+":"+
+				url.QueryEscape(secret))))
 	}), nil
 }
 
@@ -101,7 +104,9 @@ func (c Client) check() error {
 }
 
 // configuration returns the token endpoint, given or discovered.
-func (c Client) configuration(ctx context.Context, d *discovered, e endpoint) (configuration, error) {
+func (c Client) configuration(
+	ctx context.Context, d *discovered, e endpoint,
+) (configuration, error) {
 	if c.TokenURL != "" {
 		return configuration{TokenEndpoint: c.TokenURL}, nil
 	}
@@ -119,13 +124,16 @@ func (c Client) scope(conf configuration) string {
 // assertion returns the signed JWT that identifies us.
 func (k *Key) assertion(clientID, tokenURL string, now time.Time) (string, error) {
 	options := (&jose.SignerOptions{}).WithType("JWT")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.alg, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, options)
+	signer, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: k.alg, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id},
+	}, options)
 	if err != nil {
 		return "", setting("the key cannot sign: %w", err)
 	}
 	text, err := jwt.Signed(signer).Claims(jwt.Claims{
 		Issuer: clientID, Subject: clientID, Audience: jwt.Audience{tokenURL},
-		Expiry: jwt.NewNumericDate(now.Add(assertionLifetime)), IssuedAt: jwt.NewNumericDate(now), ID: uuid.NewString(),
+		Expiry: jwt.NewNumericDate(now.Add(assertionLifetime)), IssuedAt: jwt.NewNumericDate(now),
+		ID: uuid.NewString(),
 	}).Serialize()
 	if err != nil {
 		return "", fmt.Errorf("sign the assertion: %w", err)

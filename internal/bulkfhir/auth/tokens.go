@@ -40,7 +40,9 @@ type Tokens struct {
 	lead  time.Duration // a token is not used this long before it expires
 }
 
-func newTokens(now func() time.Time, fetch func(context.Context) (string, time.Duration, error)) *Tokens {
+func newTokens(
+	now func() time.Time, fetch func(context.Context) (string, time.Duration, error),
+) *Tokens {
 	return &Tokens{now: now, fetch: fetch, turn: make(chan struct{}, 1)}
 }
 
@@ -52,7 +54,8 @@ func Static(token string) *Tokens {
 }
 
 // Format never prints the token, whatever the verb.
-func (t *Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") } // cannot fail
+// cannot fail
+func (t *Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
 
 // MarshalJSON returns "[redacted]", never the token.
 func (t *Tokens) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
@@ -73,7 +76,8 @@ func (t *Tokens) get(ctx context.Context, refused string) (string, error) {
 	case <-ctx.Done():
 		return "", &fault.Error{Class: fault.Transient, Err: ctx.Err()}
 	}
-	if t.fetch == nil || (t.token != "" && t.token != refused && t.now().Before(t.ends.Add(-t.lead))) {
+	if t.fetch == nil ||
+		(t.token != "" && t.token != refused && t.now().Before(t.ends.Add(-t.lead))) {
 		return t.token, nil
 	}
 	token, lifetime, err := t.fetch(ctx)
@@ -92,7 +96,9 @@ type endpoint struct{ client *http.Client }
 // newEndpoint follows no redirects, because the requests carry secrets.
 func newEndpoint(c *http.Client) endpoint {
 	strict := *c
-	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	strict.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	return endpoint{&strict}
 }
 
@@ -104,19 +110,25 @@ func confidential(u string) error {
 		return setting("the address of the sign-in server is not a URL")
 	case parsed.Scheme == "https":
 		return nil
-	case parsed.Scheme == "http" && (parsed.Hostname() == "localhost" || parsed.Hostname() == "::1" || strings.HasPrefix(parsed.Hostname(), "127.")):
+	case parsed.Scheme == "http" &&
+		(parsed.Hostname() == "localhost" || parsed.Hostname() == "::1" ||
+			strings.HasPrefix(parsed.Hostname(), "127.")):
 		return nil
 	}
-	return setting("the sign-in server %s is reached without TLS: secrets travel over https only", parsed.Host)
+	return setting("the sign-in server %s is reached without TLS: secrets travel over https only",
+		parsed.Host)
 }
 
 // sameHost refuses a sign-in server without TLS that is on another host than the FHIR server.
 func sameHost(base, endpoint string) error {
 	b, baseErr := url.Parse(base)
 	e, err := url.Parse(endpoint)
-	if baseErr != nil || err != nil || (e.Scheme != "https" && !strings.EqualFold(b.Hostname(), e.Hostname())) {
+	if baseErr != nil || err != nil ||
+		(e.Scheme != "https" && !strings.EqualFold(b.Hostname(), e.Hostname())) {
 		return &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Err: errors.New("find the sign-in server: .well-known/smart-configuration names one without TLS on another host"),
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: errors.New(
+				"find the sign-in server: .well-known/smart-configuration names one without TLS on another host"),
 			Remedy: "write tokenUrl for this source if that is right",
 		}
 	}
@@ -124,7 +136,9 @@ func sameHost(base, endpoint string) error {
 }
 
 func setting(format string, args ...any) error {
-	return &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf(format, args...)}
+	return &fault.Error{
+		Class: fault.Permanent, Whose: fault.OurSetting, Err: fmt.Errorf(format, args...),
+	}
 }
 
 func (e endpoint) do(req *http.Request) (status int, body []byte, err error) {
@@ -143,15 +157,21 @@ func (e endpoint) do(req *http.Request) (status int, body []byte, err error) {
 }
 
 func broken(req *http.Request, err error) error {
-	return &fault.Error{Class: fault.Transient, Whose: fault.BetweenServers, Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, link.Error(err))}
+	return &fault.Error{
+		Class: fault.Transient, Whose: fault.BetweenServers,
+		Err: fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, link.Error(err)),
+	}
 }
 
 // token posts a form to the token endpoint and returns the access token with its lifetime. Errors
 // never show secrets, even if the server repeats them.
-func (e endpoint) token(ctx context.Context, u string, form url.Values, sign func(*http.Request), secrets ...string) (string, time.Duration, error) {
+func (e endpoint) token(
+	ctx context.Context, u string, form url.Values, sign func(*http.Request), secrets ...string,
+) (string, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", 0, setting("the address of the sign-in server is not a URL")
 	}
@@ -172,10 +192,16 @@ func (e endpoint) token(ctx context.Context, u string, form url.Values, sign fun
 		Expires seconds `json:"expires_in"`
 	}
 	if json.Unmarshal(body, &a) != nil || !usable(a.Token) {
-		return "", 0, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s answered without a token", req.URL.Host)}
+		return "", 0, &fault.Error{
+			Class: fault.Transient, Whose: fault.TheirServer,
+			Err: fmt.Errorf("sign in: %s answered without a token", req.URL.Host),
+		}
 	}
 	if a.Type != "" && !strings.EqualFold(a.Type, "bearer") {
-		return "", 0, &fault.Error{Class: fault.Permanent, Whose: fault.TheirServer, Err: fmt.Errorf("sign in: %s issues tokens that are not bearer tokens", req.URL.Host)}
+		return "", 0, &fault.Error{
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Err: fmt.Errorf("sign in: %s issues tokens that are not bearer tokens", req.URL.Host),
+		}
 	}
 	lifetime := time.Duration(a.Expires) * time.Second
 	if lifetime <= 0 {
@@ -199,7 +225,8 @@ type seconds int64
 
 // UnmarshalJSON treats a value that is not a number as missing.
 func (s *seconds) UnmarshalJSON(b []byte) error {
-	if n, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64); err == nil && n > 0 && n < 1e9 {
+	if n, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64); err == nil && n > 0 &&
+		n < 1e9 {
 		*s = seconds(n)
 	}
 	return nil
@@ -221,13 +248,15 @@ func refused(status int, body []byte, secrets []string) error {
 	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, "[redacted]")
 	}
-	answered := fault.WithServerText(fmt.Errorf("sign in: the server answered HTTP %d%s", status, code), readable(text))
+	answered := fault.WithServerText(fmt.Errorf("sign in: the server answered HTTP %d%s", status,
+		code), readable(text))
 	f := &fault.Error{Class: fault.Permanent, Whose: fault.OurSetting, Err: answered}
 	switch {
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
 		f.Class, f.Whose = fault.Transient, fault.TheirServer
 	case a.Error == "invalid_scope", a.Error == "unauthorized_client":
-		f.Whose, f.Remedy = fault.OurPermission, "have our client registered for the scope, or write another scope for this source"
+		f.Whose, f.Remedy = fault.OurPermission,
+			"have our client registered for the scope, or write another scope for this source"
 	default:
 		f.Remedy = "check client id, key or secret, and the address of the sign-in server"
 	}
@@ -248,7 +277,8 @@ func readable(text string) string {
 // server repeats.
 func isCode(s string) bool {
 	switch s {
-	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
+	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+		"unsupported_grant_type", "invalid_scope":
 		return true
 	}
 	return false
@@ -277,7 +307,8 @@ func (d *discovered) discover(ctx context.Context, e endpoint, base string) (con
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base, "/")+"/.well-known/smart-configuration", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		strings.TrimRight(base, "/")+"/.well-known/smart-configuration", nil)
 	if err != nil {
 		return configuration{}, setting("the FHIR base URL is not a URL")
 	}
@@ -288,16 +319,23 @@ func (d *discovered) discover(ctx context.Context, e endpoint, base string) (con
 	var c configuration
 	switch {
 	case status >= 500, status == http.StatusTooManyRequests:
-		return c, &fault.Error{Class: fault.Transient, Whose: fault.TheirServer, Err: fmt.Errorf("find the sign-in server: the FHIR server answered HTTP %d", status)}
+		return c, &fault.Error{
+			Class: fault.Transient, Whose: fault.TheirServer,
+			Err: fmt.Errorf("find the sign-in server: the FHIR server answered HTTP %d", status),
+		}
 	case status != http.StatusOK:
 		return c, &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "write tokenUrl for this source",
-			Err: fmt.Errorf("find the sign-in server: the FHIR server answered HTTP %d for .well-known/smart-configuration", status),
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Remedy: "write tokenUrl for this source",
+			Err: fmt.Errorf(
+				"find the sign-in server: the FHIR server answered HTTP %d for .well-known/smart-configuration", status),
 		}
 	case json.Unmarshal(body, &c) != nil || c.TokenEndpoint == "":
 		return c, &fault.Error{
-			Class: fault.Permanent, Whose: fault.TheirServer, Remedy: "write tokenUrl for this source",
-			Err: errors.New("find the sign-in server: .well-known/smart-configuration names no token_endpoint"),
+			Class: fault.Permanent, Whose: fault.TheirServer,
+			Remedy: "write tokenUrl for this source",
+			Err: errors.New(
+				"find the sign-in server: .well-known/smart-configuration names no token_endpoint"),
 		}
 	}
 	if err := confidential(c.TokenEndpoint); err != nil {

@@ -38,12 +38,16 @@ func plain(err error) bool {
 		certificate *tls.CertificateVerificationError
 		ours        *fault.Error
 	)
-	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded, http.ErrSchemeMismatch} {
+	for _, known := range []error{
+		io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded,
+		http.ErrSchemeMismatch,
+	} {
 		if errors.Is(err, known) {
 			return err == known || errors.As(err, &network) //nolint:errorlint // around a wrapped one are the words of others
 		}
 	}
-	return errors.As(err, &network) || errors.As(err, &certificate) || errors.As(err, &ours) || strings.HasPrefix(err.Error(), "tls: ")
+	return errors.As(err, &network) || errors.As(err, &certificate) || errors.As(err, &ours) ||
+		strings.HasPrefix(err.Error(), "tls: ")
 }
 
 // other replaces the message of an error.

@@ -45,7 +45,8 @@ func TestRandomServers(t *testing.T) {
 	if testing.Short() {
 		n = min(n, 500)
 	}
-	t.Logf("seed %d: go test ./internal/bulkfhir/randomserver -run Random -random.seed=%d", first, first)
+	t.Logf("seed %d: go test ./internal/bulkfhir/randomserver -run Random -random.seed=%d", first,
+		first)
 	net := newNetwork(t)
 	states := map[records.State]int{}
 	var mu sync.Mutex
@@ -87,7 +88,9 @@ func newNetwork(t *testing.T) *network {
 	t.Helper()
 	var small []*sof.View
 	for _, typ := range []string{"Patient", "Observation", "Encounter"} {
-		text := fmt.Sprintf(`{"name":%q,"resource":%q,"select":[{"column":[{"name":"id","path":"id"}]}]}`, strings.ToLower(typ), typ)
+		text := fmt.Sprintf(
+			`{"name":%q,"resource":%q,"select":[{"column":[{"name":"id","path":"id"}]}]}`,
+			strings.ToLower(typ), typ)
 		v, err := sof.Compile(typ+".json", []byte(text))
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +125,8 @@ func (n *network) explain(t *testing.T, seed uint64, fault string) {
 		}
 	}
 	s := draw(seed, skip)
-	t.Errorf("seed %d: %s\nquirks: %s\nresources: %v", seed, fault, strings.Join(s.quirks, "; "), s.has)
+	t.Errorf("seed %d: %s\nquirks: %s\nresources: %v", seed, fault, strings.Join(s.quirks, "; "),
+		s.has)
 }
 
 type clock struct {
@@ -161,7 +165,9 @@ type export struct {
 
 // try exports once from the server of a seed, and returns the fault of the outcome.
 func (n *network) try(ctx context.Context, seed uint64, skip map[int]bool) (records.State, string) {
-	x := &export{server: draw(seed, skip), clock: &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	x := &export{
+		server: draw(seed, skip), clock: &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
+	}
 	number := strconv.FormatInt(n.numbers.Add(1), 10)
 	x.base, x.now = n.url+"/"+number, x.clock.now
 	n.servers.Store(number, x.server)
@@ -178,18 +184,25 @@ func (n *network) try(ctx context.Context, seed uint64, skip map[int]bool) (reco
 
 func (x *export) open(n *network, seed uint64) error {
 	lake := pipelinetest.NewMemoryLake(x.now)
-	x.journal, x.queue, x.store = pipelinetest.NewMemoryJournal(), pipelinetest.NewMemoryQueue(x.now), refwarehouse.NewStore()
-	source, err := bulkfhir.New(bulkfhir.Options{Dialect: bulkfhir.DialectBulk, BaseURL: x.base + "/fhir", HTTP: n.client, Now: x.now, LineLimit: 1 << 20})
+	x.journal, x.queue, x.store = pipelinetest.NewMemoryJournal(),
+		pipelinetest.NewMemoryQueue(x.now), refwarehouse.NewStore()
+	source, err := bulkfhir.New(bulkfhir.Options{
+		Dialect: bulkfhir.DialectBulk, BaseURL: x.base + "/fhir", HTTP: n.client, Now: x.now,
+		LineLimit: 1 << 20,
+	})
 	if err != nil {
 		return err
 	}
-	flattener, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: n.views, Evaluators: 1})
+	flattener, err := flatten.NewFlattener(flatten.Options{
+		Lake: lake, Views: n.views, Evaluators: 1,
+	})
 	if err != nil {
 		return err
 	}
 	token := rand.New(rand.NewPCG(seed, 99))
 	x.p = pipeline.New(pipeline.Options{Plans: []pipeline.Plan{{
-		Name: "nightly", Level: pipeline.LevelSystem, Schema: "fhir", Schedule: yearly{}, OpenEnd: true, MaxBad: 0.05,
+		Name: "nightly", Level: pipeline.LevelSystem, Schema: "fhir", Schedule: yearly{},
+		OpenEnd: true, MaxBad: 0.05,
 	}}}, pipeline.Ports{
 		Lake: lake, Landings: lake, Journal: x.journal, Queue: x.queue, Flattener: flattener,
 		Warehouse: x.store.Warehouse(lake, n.views.Tables),
@@ -214,7 +227,9 @@ func (x *export) run(ctx context.Context) (records.ExportSummary, error) {
 				return e, nil
 			}
 		}
-		handle := func(ctx context.Context, m pipeline.Message) error { return x.p.Handle(ctx, m.Body) }
+		handle := func(ctx context.Context, m pipeline.Message) error {
+			return x.p.Handle(ctx, m.Body)
+		}
 		if x.queue.Receive(ctx, nil, handle) {
 			continue
 		}
@@ -243,9 +258,12 @@ func (x *export) judge(ctx context.Context, e records.ExportSummary) string {
 	case err != nil:
 		return err.Error()
 	case e.State == records.Loaded && missing > 0:
-		return fmt.Sprintf("the export is loaded, and %d resources are missing\n%s", missing, x.tail())
+		return fmt.Sprintf("the export is loaded, and %d resources are missing\n%s", missing,
+			x.tail())
 	case e.State == records.Incomplete && missing > x.lost():
-		return fmt.Sprintf("the export is incomplete, and %d resources are missing that the server gave\n%s", missing-x.lost(), x.tail())
+		return fmt.Sprintf(
+			"the export is incomplete, and %d resources are missing that the server gave\n%s",
+			missing-x.lost(), x.tail())
 	case e.State == records.Failed && (e.Failure == nil || e.Failure.Cause == ""):
 		return "the export failed without a cause"
 	case e.State == records.Failed && len(e.Failure.Cause) > 4096:
@@ -253,7 +271,8 @@ func (x *export) judge(ctx context.Context, e records.ExportSummary) string {
 	case e.State == records.Cancelled:
 		return "the export was cancelled, and nobody asked for that"
 	case !x.harmful && len(x.quirks) <= 1 && e.State != records.Loaded:
-		return fmt.Sprintf("nothing harmful was drawn, and the export is %s: %+v\n%s", e.State, e.Failure, x.tail())
+		return fmt.Sprintf("nothing harmful was drawn, and the export is %s: %+v\n%s", e.State,
+			e.Failure, x.tail())
 	case len(x.queue.Dead()) > 0:
 		return "a message was given up by the queue\n" + x.tail()
 	case strings.Contains(x.log.String(), marker):

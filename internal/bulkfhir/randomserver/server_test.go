@@ -62,7 +62,10 @@ type server struct {
 // draw generates the server of a seed, without the quirks whose number is in skip.
 func draw(seed uint64, skip map[int]bool) *server {
 	r := rand.New(rand.NewPCG(seed, 1))
-	s := &server{has: map[string][]string{}, asked: map[string]int{}, header: http.Header{}, location: "BASE/status/1"}
+	s := &server{
+		has: map[string][]string{}, asked: map[string]int{}, header: http.Header{},
+		location: "BASE/status/1",
+	}
 	for _, typ := range []string{"Patient", "Observation", "Encounter"} {
 		if r.IntN(4) == 0 {
 			continue
@@ -91,7 +94,10 @@ func draw(seed uint64, skip map[int]bool) *server {
 }
 
 func resource(typ, id string, dated bool) string {
-	m := map[string]any{"resourceType": typ, "id": id, "text": map[string]any{"status": "generated", "div": "<div>" + marker + "</div>"}}
+	m := map[string]any{
+		"resourceType": typ, "id": id,
+		"text": map[string]any{"status": "generated", "div": "<div>" + marker + "</div>"},
+	}
 	if dated {
 		m["meta"] = map[string]any{"lastUpdated": "2026-01-01T00:00:00Z", "versionId": "1"}
 	}
@@ -128,9 +134,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind == "status" && r.Method == http.MethodDelete:
 		w.WriteHeader(http.StatusAccepted)
 	case kind == "status" && rest == "2":
-		s.answer(w, r, "second page", s.second, func(w http.ResponseWriter, _ *http.Request) { s.write(w, s.page(2)) })
+		s.answer(w, r, "second page", s.second, func(w http.ResponseWriter, _ *http.Request) {
+			s.write(w, s.page(2))
+		})
 	case kind == "status":
-		s.answer(w, r, "poll", s.poll, func(w http.ResponseWriter, _ *http.Request) { s.write(w, s.page(1)) })
+		s.answer(w, r, "poll", s.poll, func(w http.ResponseWriter, _ *http.Request) {
+			s.write(w, s.page(1))
+		})
 	case kind == "files":
 		n, _, _ := strings.Cut(rest, ".")
 		if i, err := strconv.Atoi(n); err == nil && i < len(s.files) {
@@ -144,7 +154,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *server) answer(w http.ResponseWriter, r *http.Request, kind string, first []respond, then respond) {
+func (s *server) answer(
+	w http.ResponseWriter, r *http.Request, kind string, first []respond, then respond,
+) {
 	s.mu.Lock()
 	n := s.asked[kind]
 	s.asked[kind]++
@@ -167,14 +179,17 @@ func write(w http.ResponseWriter, status int, body string) {
 // page returns the manifest or half of it.
 func (s *server) page(n int) string {
 	m := map[string]any{
-		"transactionTime": s.now().UTC().Format("2006-01-02T15:04:05.000Z"), "request": s.base + "/fhir/$export",
+		"transactionTime":     s.now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		"request":             s.base + "/fhir/$export",
 		"requiresAccessToken": false, "output": []any{}, "error": []any{},
 	}
 	for i, f := range s.files {
 		if s.next != "" && (i%2 == 0) != (n == 1) {
 			continue
 		}
-		e := map[string]any{"type": f.typ, "url": fmt.Sprintf("%s/files/%d.ndjson%s", s.base, i, f.suffix)}
+		e := map[string]any{
+			"type": f.typ, "url": fmt.Sprintf("%s/files/%d.ndjson%s", s.base, i, f.suffix),
+		}
 		for k, v := range f.entry {
 			if e[k] = v; v == nil {
 				delete(e, k)
@@ -184,7 +199,9 @@ func (s *server) page(n int) string {
 		m[f.member] = append(list, e)
 	}
 	if s.next != "" && n == 1 {
-		m["link"] = []any{map[string]any{"relation": "next", "url": strings.Replace(s.next, "BASE", s.base, 1)}}
+		m["link"] = []any{map[string]any{
+			"relation": "next", "url": strings.Replace(s.next, "BASE", s.base, 1),
+		}}
 	}
 	if s.next != "" {
 		m["transactionTime"] = "2026-03-01T12:00:00Z"

@@ -122,7 +122,9 @@ func (w *world) run(t *testing.T, args []string, env map[string]string, c cli.Co
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		code = cli.Run(ctx, args, func(name string) string { return env[name] }, cli.Streams{Out: io.Discard, Err: w, Now: w.Now, Ticks: w.Ticks}, c)
+		code = cli.Run(ctx, args, func(name string) string {
+			return env[name]
+		}, cli.Streams{Out: io.Discard, Err: w, Now: w.Now, Ticks: w.Ticks}, c)
 	}()
 	pace := server(t, w.Now, nil)
 	for {
@@ -223,7 +225,10 @@ func server(t *testing.T, clock func() time.Time, answer map[string]http.Handler
 			w.Header().Set("Content-Location", base+"/status")
 			w.WriteHeader(http.StatusAccepted)
 		case "status":
-			_, _ = io.WriteString(w, `{"transactionTime":"`+clock().Format(time.RFC3339)+`","requiresAccessToken":false,"error":[],"output":[{"type":"Patient","url":"`+base+`/file"}]}`)
+			_, _ = io.WriteString(w,
+				`{"transactionTime":"`+clock().Format(time.RFC3339)+
+					`","requiresAccessToken":false,"error":[],"output":[{"type":"Patient","url":"`+
+					base+`/file"}]}`)
 		case "file":
 			_, _ = io.WriteString(w, `{"resourceType":"Patient","id":"a"}`+"\n")
 		default:
@@ -249,18 +254,30 @@ func matrix() map[string]cell {
 		"kick-off refused":        {source: "http://127.0.0.1:1", says: "refused"},
 		"host without an address": {source: "https://nowhere.invalid/fhir"},
 		"poll 500":                {answer: one("status", status(500, "")), says: "HTTP 500"},
-		"poll 202":                {answer: one("status", status(202, "")), says: "the server is exporting"},
-		"poll a page":             {answer: one("status", status(200, "<html>"))},
-		"poll hangs":              {answer: one("status", hang), says: "the server is exporting"},
-		"file 404":                {answer: one("file", status(404, "")), says: "HTTP 404"},
-		"file 503":                {answer: one("file", status(503, "")), says: "HTTP 503"},
-		"file hangs":              {answer: one("file", hang), says: "0 of 1 files"},
-		"file slow":               {answer: one("file", slow), says: "0 of 1 files"},
-		"warehouse fails":         {commit: func(context.Context) error { return fault.Transientf("the pool is paused") }, says: "the pool is paused"},
-		"warehouse hangs":         {commit: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, says: "1 of 1 files"},
-		"sign-in fails":           {answer: one("token", status(500, "")), args: append(signIn, "--token-url", "/token"), env: secret},
-		"sign-in hangs":           {answer: one("token", hang), args: append(signIn, "--token-url", "/token"), env: secret},
-		"nothing goes wrong":      {says: "loaded: 1 files"},
+		"poll 202": {
+			answer: one("status", status(202, "")), says: "the server is exporting",
+		},
+		"poll a page": {answer: one("status", status(200, "<html>"))},
+		"poll hangs":  {answer: one("status", hang), says: "the server is exporting"},
+		"file 404":    {answer: one("file", status(404, "")), says: "HTTP 404"},
+		"file 503":    {answer: one("file", status(503, "")), says: "HTTP 503"},
+		"file hangs":  {answer: one("file", hang), says: "0 of 1 files"},
+		"file slow":   {answer: one("file", slow), says: "0 of 1 files"},
+		"warehouse fails": {commit: func(context.Context) error {
+			return fault.Transientf("the pool is paused")
+		}, says: "the pool is paused"},
+		"warehouse hangs": {commit: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}, says: "1 of 1 files"},
+		"sign-in fails": {
+			answer: one("token", status(500, "")), args: append(signIn, "--token-url", "/token"),
+			env: secret,
+		},
+		"sign-in hangs": {
+			answer: one("token", hang), args: append(signIn, "--token-url", "/token"), env: secret,
+		},
+		"nothing goes wrong": {says: "loaded: 1 files"},
 	}
 }
 
@@ -275,7 +292,10 @@ func TestSilenceOfStart(t *testing.T) {
 			if source == "" {
 				source = server(t, w.Now, c.answer)
 			}
-			args := append([]string{"start", "--once", "--source", source, "--to", "memory:x", "--allow-private", "--types", "Patient"}, c.args...)
+			args := append([]string{
+				"start", "--once", "--source", source, "--to", "memory:x", "--allow-private",
+				"--types", "Patient",
+			}, c.args...)
 			for i, arg := range args {
 				if arg == "/token" {
 					args[i] = source + arg
@@ -289,7 +309,8 @@ func TestSilenceOfStart(t *testing.T) {
 			if w.silent > longest {
 				t.Errorf("silent for %v:\n%s", w.silent, text)
 			}
-			if (code == 0) != (name == "nothing goes wrong") || !strings.Contains(text, c.says) || strings.Contains(text, "s3cret") {
+			if (code == 0) != (name == "nothing goes wrong") || !strings.Contains(text, c.says) ||
+				strings.Contains(text, "s3cret") {
 				t.Errorf("code %d, want %q in\n%s", code, c.says, text)
 			}
 			t.Logf("code %d, silent for %v at most", code, w.silent)
@@ -316,11 +337,16 @@ type engine struct {
 }
 
 func (e engine) Local(string) (warehouse.Local, bool) {
-	return warehouse.Local{Schema: "main", Dir: e.dir, Quarantine: filepath.Join(e.dir, "quarantine")}, true
+	return warehouse.Local{
+		Schema: "main", Dir: e.dir, Quarantine: filepath.Join(e.dir, "quarantine"),
+	}, true
 }
 
 func (e engine) Open(_ string, o warehouse.OpenOptions) (warehouse.Opened, error) {
-	return warehouse.Opened{Warehouse: spoilt{refwarehouse.NewStore().Warehouse(o.Lake, o.Views.Tables), e.commit}, Tables: ready{}}, nil
+	return warehouse.Opened{
+		Warehouse: spoilt{refwarehouse.NewStore().Warehouse(o.Lake, o.Views.Tables), e.commit},
+		Tables:    ready{},
+	}, nil
 }
 
 // ready is a warehouse that can be used at once.
@@ -328,7 +354,9 @@ type ready struct{}
 
 func (ready) Check(context.Context, string) error { return nil }
 
-func (ready) Rows(_ context.Context, _, _ string, tables map[string]int64) (map[string]int64, error) {
+func (ready) Rows(
+	_ context.Context, _, _ string, tables map[string]int64,
+) (map[string]int64, error) {
 	return tables, nil
 }
 
@@ -345,7 +373,8 @@ func TestSilenceOfLoad(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			w.begun = w.now
-			w.run(t, []string{"load", ".", "--to", "csv:x"}, nil, cli.Commands{Runs: endless{begin: begin}})
+			w.run(t, []string{"load", ".", "--to", "csv:x"}, nil,
+				cli.Commands{Runs: endless{begin: begin}})
 			if w.silent > longest || w.now.Sub(w.begun) < watched {
 				t.Errorf("silent for %v of %v:\n%s", w.silent, w.now.Sub(w.begun), w.text.String())
 			}

@@ -15,7 +15,8 @@ func TestLinesThatAreLostAreNoSuccess(t *testing.T) {
 	} {
 		for _, scheme := range []string{"duckdb", "parquet", "csv", "ndjson"} {
 			target := filepath.Join(t.TempDir(), "x")
-			code, out, errs := run(t, "load", filepath.Join("testdata", "files", folder), "--to", scheme+":"+target)
+			code, out, errs := run(t, "load", filepath.Join("testdata", "files", folder), "--to",
+				scheme+":"+target)
 			if code != 1 || out != "" || !strings.Contains(errs, want) {
 				t.Errorf("%s into %s: code %d, %s%s", folder, scheme, code, out, errs)
 			}
@@ -23,7 +24,9 @@ func TestLinesThatAreLostAreNoSuccess(t *testing.T) {
 				t.Errorf("%s into %s: something is there: %v", folder, scheme, err)
 			}
 			bad, err := filepath.Glob(target + ".quarantine/*/*/*")
-			if err != nil || (folder == "half") != (len(bad) == 1 && strings.Contains(errs, filepath.Dir(filepath.Dir(bad[0])))) {
+			if err != nil ||
+				(folder == "half") != (len(bad) == 1 &&
+					strings.Contains(errs, filepath.Dir(filepath.Dir(bad[0])))) {
 				t.Errorf("%s into %s: quarantined %v, %v: %s", folder, scheme, bad, err, errs)
 			}
 		}
@@ -33,18 +36,25 @@ func TestLinesThatAreLostAreNoSuccess(t *testing.T) {
 func TestAFileOfSeveralTypesIsLoadedWhole(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "m.duckdb")
-	for _, args := range [][]string{nil, nil, {"--rebuild"}, {"--rebuild=Observation"}} { // a second load changes nothing
-		code, out, errs := run(t, append([]string{"load", filepath.Join("testdata", "files", "mixed"), "--to", "duckdb:" + db}, args...)...)
+	// a second load changes nothing
+	for _, args := range [][]string{nil, nil, {"--rebuild"}, {"--rebuild=Observation"}} {
+		code, out, errs := run(t,
+			append([]string{
+				"load", filepath.Join("testdata", "files", "mixed"), "--to", "duckdb:" + db,
+			}, args...)...)
 		if code != 0 || errs != "" {
 			t.Fatalf("load: code %d, %s%s", code, out, errs)
 		}
-		code, out, errs = run(t, "query", "--db", db, "--csv", "select 'p', id from patient union all select 'o', id from observation order by all")
+		code, out, errs = run(t, "query", "--db", db, "--csv",
+			"select 'p', id from patient union all select 'o', id from observation order by all")
 		if want := "'p',id\no,o1\no,o2\np,p1\np,p2\n"; code != 0 || out != want {
 			t.Errorf("query: code %d, %q, %s", code, out, errs)
 		}
 	}
-	code, out, errs := run(t, "query", "--db", db, "--csv", "--no-header", "select distinct type, path from _ledger order by all")
-	if want := "Observation,output.ndjson#Observation\nPatient,output.ndjson#Patient\n"; code != 0 || out != want {
+	code, out, errs := run(t, "query", "--db", db, "--csv", "--no-header",
+		"select distinct type, path from _ledger order by all")
+	if want := "Observation,output.ndjson#Observation\nPatient,output.ndjson#Patient\n"; code !=
+		0 || out != want {
 		t.Errorf("ledger: code %d, %q, %s", code, out, errs)
 	}
 }
@@ -52,7 +62,8 @@ func TestAFileOfSeveralTypesIsLoadedWhole(t *testing.T) {
 func TestATypeThatNoViewReadsIsReported(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	lines := strings.Repeat(`{"resourceType":"Linkage","id":"a"}`+"\n", 3) + `{"resourceType":"Patient","id":"a"}` + "\n"
+	lines := strings.Repeat(`{"resourceType":"Linkage","id":"a"}`+"\n", 3) +
+		`{"resourceType":"Patient","id":"a"}` + "\n"
 	if err := os.WriteFile(filepath.Join(data, "all.json"), []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +80,10 @@ func TestWhatAKilledLoadHasLeftIsRemovedByTheNext(t *testing.T) {
 	for _, to := range []string{"duckdb:x.duckdb", "parquet:x"} {
 		scheme, name, _ := strings.Cut(to, ":")
 		out := t.TempDir()
-		dead := []string{filepath.Join(out, ".fhirsynapse-load-dead"), filepath.Join(out, "x", ".fhirsynapse-load-dead")}
+		dead := []string{
+			filepath.Join(out, ".fhirsynapse-load-dead"),
+			filepath.Join(out, "x", ".fhirsynapse-load-dead"),
+		}
 		if scheme == "duckdb" {
 			dead = dead[:1]
 		}
@@ -78,12 +92,14 @@ func TestWhatAKilledLoadHasLeftIsRemovedByTheNext(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, file := range []string{".lock", "rows.parquet"} {
-				if err := os.WriteFile(filepath.Join(folder, file), []byte("x"), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte("x"),
+					0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		if code, text, errs := run(t, "load", filepath.Join("testdata", "files", "mixed"), "--to", scheme+":"+filepath.Join(out, name)); code != 0 {
+		if code, text, errs := run(t, "load", filepath.Join("testdata", "files", "mixed"), "--to",
+			scheme+":"+filepath.Join(out, name)); code != 0 {
 			t.Fatalf("code %d, %s%s", code, text, errs)
 		}
 		left, err := filepath.Glob(filepath.Join(out, ".fhir*"))
@@ -98,12 +114,14 @@ func TestTypesThatDifferInCaseDoNotShareTables(t *testing.T) {
 	t.Parallel()
 	db := "duckdb:" + filepath.Join(t.TempDir(), "x.duckdb")
 	for typ, want := range map[string]string{
-		"Homemade": "", "HomeMade": "resource type HomeMade differs in case only from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is not a resource type of FHIR`,
+		"Homemade": "",
+		"HomeMade": "resource type HomeMade differs in case only from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is not a resource type of FHIR`,
 	} {
 		data := t.TempDir()
 		first := t.TempDir()
 		for folder, name := range map[string]string{data: typ, first: "Homemade"} {
-			if err := os.WriteFile(filepath.Join(folder, "1.ndjson"), []byte(`{"resourceType":"`+name+`","id":"a"}`), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, "1.ndjson"),
+				[]byte(`{"resourceType":"`+name+`","id":"a"}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -119,7 +137,9 @@ func TestTypesThatDifferInCaseDoNotShareTables(t *testing.T) {
 
 func TestATargetThatIsNoDatabaseIsToldBeforeTheFilesAreRead(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"text": "a text of more than twenty bytes", "folder": ""} {
+	for name, text := range map[string]string{
+		"text": "a text of more than twenty bytes", "folder": "",
+	} {
 		target := filepath.Join(t.TempDir(), name)
 		if text == "" {
 			if err := os.Mkdir(target, 0o700); err != nil {
@@ -128,8 +148,10 @@ func TestATargetThatIsNoDatabaseIsToldBeforeTheFilesAreRead(t *testing.T) {
 		} else if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		code, _, errs := run(t, "load", filepath.Join("testdata", "files", "half"), "--to", "duckdb:"+target)
-		if code != 1 || !strings.Contains(errs, "open database") || strings.Contains(errs, "lines are bad") {
+		code, _, errs := run(t, "load", filepath.Join("testdata", "files", "half"), "--to",
+			"duckdb:"+target)
+		if code != 1 || !strings.Contains(errs, "open database") ||
+			strings.Contains(errs, "lines are bad") {
 			t.Errorf("%s: code %d, %s", name, code, errs)
 		}
 	}

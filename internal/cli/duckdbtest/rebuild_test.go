@@ -12,7 +12,8 @@ import (
 func view(t *testing.T, typ string) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	write(t, folder, "born.json", `{"resourceType":"ViewDefinition","name":"born","status":"active","resource":"Patient","select":[{"column":[
+	write(t, folder, "born.json",
+		`{"resourceType":"ViewDefinition","name":"born","status":"active","resource":"Patient","select":[{"column":[
 		{"name":"id","path":"getResourceKey()","type":"id"},{"name":"day","path":"birthDate","type":"date"`+typ+`}]}]}`)
 	return folder
 }
@@ -28,36 +29,49 @@ func write(t *testing.T, folder, name, text string) {
 func TestARefusedViewIsRebuiltByTheCommandNamed(t *testing.T) {
 	t.Parallel()
 	data, db := t.TempDir(), filepath.Join(t.TempDir(), "fhir.duckdb")
-	write(t, data, "Patient.1.ndjson", `{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"birthDate":"1970-01-01"}
+	write(t, data, "Patient.1.ndjson",
+		`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"birthDate":"1970-01-01"}
 {"resourceType":"Patient","id":"b","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"birthDate":"1980-01-01"}
 `)
-	write(t, data, "Device.ndjson", `{"resourceType":"Device","id":"x","meta":{"lastUpdated":"2026-01-01T00:00:00Z"}}`)
-	if code, _, errs := run(t, "load", data, "--to", "duckdb:"+db, "--schema", "nightly", "--views", view(t, "")); code != 0 {
+	write(t, data, "Device.ndjson",
+		`{"resourceType":"Device","id":"x","meta":{"lastUpdated":"2026-01-01T00:00:00Z"}}`)
+	if code, _, errs := run(t, "load", data, "--to", "duckdb:"+db, "--schema", "nightly", "--views",
+		view(t, "")); code != 0 {
 		t.Fatal(errs)
 	}
 	incremental := t.TempDir()
-	write(t, incremental, "Patient.2.ndjson", `{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-02T00:00:00Z"},"birthDate":"1971-01-01"}`)
+	write(t, incremental, "Patient.2.ndjson",
+		`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-02T00:00:00Z"},"birthDate":"1971-01-01"}`)
 	dates := view(t, `,"tag":[{"name":"ansi/type","value":"DATE"}]`)
-	code, _, errs := run(t, "load", incremental, "--to", "duckdb:"+db, "--schema", "nightly", "--views", dates)
-	m := regexp.MustCompile(`fhirsynapse (load) DIR (--to) duckdb:FILE (--schema) (nightly) (--rebuild=Patient), where`).FindStringSubmatch(errs)
-	if code != 1 || m == nil || !strings.Contains(errs, "column born.day is VARCHAR in the database and DATE in the view") {
+	code, _, errs := run(t, "load", incremental, "--to", "duckdb:"+db, "--schema", "nightly",
+		"--views", dates)
+	m := regexp.MustCompile(
+		`fhirsynapse (load) DIR (--to) duckdb:FILE (--schema) (nightly) (--rebuild=Patient), where`).FindStringSubmatch(errs)
+	if code != 1 || m == nil ||
+		!strings.Contains(errs, "column born.day is VARCHAR in the database and DATE in the view") {
 		t.Fatalf("code %d, %s", code, errs)
 	}
 	ask := func() string {
 		t.Helper()
-		code, out, errs := run(t, "query", "--db", db, "--csv", `select day, typeof(day), (select count(*) from nightly.device) from nightly.born order by id`)
+		code, out, errs := run(t, "query", "--db", db, "--csv",
+			`select day, typeof(day), (select count(*) from nightly.device) from nightly.born order by id`)
 		if code != 0 {
 			t.Fatal(errs)
 		}
 		return out
 	}
 	old := ask()
-	code, _, errs = run(t, m[1], incremental, m[2], "duckdb:"+db, m[3], m[4], m[5], "--views", dates)
-	if code != 1 || !strings.Contains(errs, "1 resources of Patient in schema nightly are not in what was loaded") || ask() != old {
+	code, _, errs = run(t, m[1], incremental, m[2], "duckdb:"+db, m[3], m[4], m[5], "--views",
+		dates)
+	if code != 1 ||
+		!strings.Contains(errs,
+			"1 resources of Patient in schema nightly are not in what was loaded") || ask() != old {
 		t.Fatalf("of a part: code %d, %s, %s", code, errs, ask())
 	}
-	write(t, incremental, "Patient.1.ndjson", `{"resourceType":"Patient","id":"b","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"birthDate":"1980-01-01"}`)
-	code, out, errs := run(t, m[1], incremental, m[2], "duckdb:"+db, m[3], m[4], m[5], "--views", dates)
+	write(t, incremental, "Patient.1.ndjson",
+		`{"resourceType":"Patient","id":"b","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"birthDate":"1980-01-01"}`)
+	code, out, errs := run(t, m[1], incremental, m[2], "duckdb:"+db, m[3], m[4], m[5], "--views",
+		dates)
 	if code != 0 || !strings.Contains(out, "loaded 2 resources") {
 		t.Fatalf("code %d, %s%s", code, out, errs)
 	}
@@ -65,10 +79,12 @@ func TestARefusedViewIsRebuiltByTheCommandNamed(t *testing.T) {
 		t.Errorf("rebuilt: %s", got)
 	}
 	// Later loads accept the rebuilt tables.
-	if code, _, errs := run(t, "load", data, "--to", "duckdb:"+db, "--schema", "nightly", "--views", dates); code != 0 {
+	if code, _, errs := run(t, "load", data, "--to", "duckdb:"+db, "--schema", "nightly", "--views",
+		dates); code != 0 {
 		t.Error(errs)
 	}
-	if code, out, errs := run(t, "query", "--db", db, "--csv", `select count(*) as n from duckdb_schemas() where schema_name like '\_rebuild%' escape '\'`); code != 0 || !strings.HasSuffix(out, "0\n") {
+	if code, out, errs := run(t, "query", "--db", db, "--csv",
+		`select count(*) as n from duckdb_schemas() where schema_name like '\_rebuild%' escape '\'`); code != 0 || !strings.HasSuffix(out, "0\n") {
 		t.Errorf("left behind: code %d, %q, %s", code, out, errs)
 	}
 }
@@ -79,7 +95,8 @@ func TestRebuildOfAllTypesAndOfNone(t *testing.T) {
 	write(t, data, "Patient.ndjson", `{"resourceType":"Patient","id":"a"}`)
 	write(t, data, "Device.ndjson", `{"resourceType":"Device","id":"x"}`)
 	for range 2 { // the first time without tables
-		if code, out, errs := run(t, "load", data, "--to", "duckdb:"+db, "--rebuild"); code != 0 || !strings.Contains(out, "loaded 2 resources") {
+		if code, out, errs := run(t, "load", data, "--to", "duckdb:"+db, "--rebuild"); code != 0 ||
+			!strings.Contains(out, "loaded 2 resources") {
 			t.Errorf("code %d, %s%s", code, out, errs)
 		}
 	}
@@ -88,11 +105,20 @@ func TestRebuildOfAllTypesAndOfNone(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--to", "csv:" + t.TempDir(), "--rebuild"}, 2, "--rebuild has a meaning with a database only"},
-		{[]string{"--to", "duckdb:" + db, "--rebuild=Encounter,Patient"}, 1, "no file of the folder has resources of Encounter"},
+		{
+			[]string{"--to", "csv:" + t.TempDir(), "--rebuild"},
+			2,
+			"--rebuild has a meaning with a database only",
+		},
+		{
+			[]string{"--to", "duckdb:" + db, "--rebuild=Encounter,Patient"},
+			1,
+			"no file of the folder has resources of Encounter",
+		},
 		{[]string{"--to", "duckdb:" + db, "--rebuild", "Patient"}, 2, "one argument too many"},
 	} {
-		if code, _, errs := run(t, append([]string{"load", data}, c.args...)...); code != c.code || !strings.Contains(errs, c.want) {
+		if code, _, errs := run(t, append([]string{"load", data}, c.args...)...); code != c.code ||
+			!strings.Contains(errs, c.want) {
 			t.Errorf("%v: code %d, %s", c.args, code, errs)
 		}
 	}

@@ -36,7 +36,8 @@ func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stranger.Write(ctx, []byte(`{"resourceType":"Patient","id":"of-somebody-else"}`+"\n")); err != nil {
+	if err := stranger.Write(ctx,
+		[]byte(`{"resourceType":"Patient","id":"of-somebody-else"}`+"\n")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := stranger.Commit(ctx); err != nil {
@@ -50,7 +51,10 @@ func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12}, add); err != nil {
 		t.Fatal(err)
 	}
-	server, err := fhirserver.New(fhirserver.Options{Store: data, Blobs: account, Now: time.Now, Log: slog.New(slog.DiscardHandler), PollsBeforeDone: 1})
+	server, err := fhirserver.New(fhirserver.Options{
+		Store: data, Blobs: account, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		PollsBeforeDone: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +67,9 @@ func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := &bulkServer{Server: server, data: data, base: base, db: filepath.Join(t.TempDir(), "x.duckdb")}
+	s := &bulkServer{
+		Server: server, data: data, base: base, db: filepath.Join(t.TempDir(), "x.duckdb"),
+	}
 	getenv := func(name string) string {
 		if name == "STORAGE" {
 			return storage.ConnectionString()
@@ -72,7 +78,8 @@ func TestStartOnceFromAServerOfDialectAzure(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	code := cli.Run(ctx, []string{
-		"start", "--once", "--source", base, "--dialect", "azure", "--storage", "env:STORAGE", "--container", "exports",
+		"start", "--once", "--source", base, "--dialect", "azure", "--storage", "env:STORAGE",
+		"--container", "exports",
 		"--types", "Patient,Observation", "--to", "duckdb:" + s.db,
 	}, getenv, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, commands(time.Now))
 	if code != 0 || !strings.Contains(out.String(), "every line is accounted for") {

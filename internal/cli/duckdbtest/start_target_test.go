@@ -31,11 +31,23 @@ func TestStartOpensTheTargetBeforeItAsksTheServer(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"no database":  {[]string{"--to", "duckdb:" + text}, []string{"--to cannot be used: ", "text is no DuckDB file"}},
-		"locked":       {[]string{"--to", "duckdb:" + locked}, []string{"--to cannot be used: ", "in use by another process", strconv.Itoa(pid)}},
-		"a folder":     {[]string{"--to", "duckdb:" + folder}, []string{"is a folder"}},
-		"below a file": {[]string{"--to", "duckdb:" + filepath.Join(text, "x.duckdb")}, []string{"not a directory"}},
-		"kept before":  {[]string{"--keep", full}, []string{"--keep " + full + ": the folder is not empty"}},
+		"no database": {
+			[]string{"--to", "duckdb:" + text},
+			[]string{"--to cannot be used: ", "text is no DuckDB file"},
+		},
+		"locked": {
+			[]string{"--to", "duckdb:" + locked},
+			[]string{"--to cannot be used: ", "in use by another process", strconv.Itoa(pid)},
+		},
+		"a folder": {[]string{"--to", "duckdb:" + folder}, []string{"is a folder"}},
+		"below a file": {
+			[]string{"--to", "duckdb:" + filepath.Join(text, "x.duckdb")},
+			[]string{"not a directory"},
+		},
+		"kept before": {
+			[]string{"--keep", full},
+			[]string{"--keep " + full + ": the folder is not empty"},
+		},
 	} {
 		s := newBulkServer(t, fhirserver.Bulk{}, 0)
 		began := time.Now()
@@ -61,14 +73,16 @@ func TestStartWritesFilesAndKeepsTheNDJSON(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	text, err := os.ReadFile(filepath.Join(tables, "patient.csv"))
-	if want := s.data.Counts()["Patient"] + 1; err != nil || strings.Count(string(text), "\n") != want {
+	if want := s.data.Counts()["Patient"] + 1; err != nil ||
+		strings.Count(string(text), "\n") != want {
 		t.Errorf("%d lines, want %d: %v", strings.Count(string(text), "\n"), want, err)
 	}
 	files, err := filepath.Glob(filepath.Join(kept, "*", "Patient-*.ndjson"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("kept: %v, %v", files, err)
 	}
-	if code, out, errs := run(t, "load", kept, "--to", "duckdb:"+s.db); code != 0 || !strings.Contains(out, "loaded 12 resources") {
+	if code, out, errs := run(t, "load", kept, "--to", "duckdb:"+s.db); code != 0 ||
+		!strings.Contains(out, "loaded 12 resources") {
 		t.Errorf("code %d, %s%s", code, out, errs)
 	}
 	left, err := filepath.Glob(filepath.Join(s.dir, ".fhirsynapse*"))
@@ -81,7 +95,8 @@ func TestATimeoutIsKept(t *testing.T) {
 	t.Parallel()
 	s := newBulkServer(t, fhirserver.Bulk{Faults: fhirserver.Faults{NeverDone: true}}, 0)
 	got := s.start(t.Context(), "--timeout", "1500ms")
-	if got.code != 1 || !strings.Contains(got.err, "the job was cancelled at the server") || !strings.Contains(got.err, "has not ended within --timeout 1.5s") {
+	if got.code != 1 || !strings.Contains(got.err, "the job was cancelled at the server") ||
+		!strings.Contains(got.err, "has not ended within --timeout 1.5s") {
 		t.Errorf("%+v", got)
 	}
 }

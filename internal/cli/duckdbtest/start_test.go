@@ -52,7 +52,8 @@ func newBulkServer(t *testing.T, b fhirserver.Bulk, maxCount int) *bulkServer {
 		t.Fatal(err)
 	}
 	s.Server, err = fhirserver.New(fhirserver.Options{
-		Store: s.data, Blobs: &jobs.Memory{}, Now: time.Now, Log: slog.New(slog.DiscardHandler), Bulk: &b, MaxCount: maxCount,
+		Store: s.data, Blobs: &jobs.Memory{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Bulk: &b, MaxCount: maxCount,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,8 +77,11 @@ type ended struct {
 // start runs the command as a person would, into the server's own database.
 func (s *bulkServer) start(ctx context.Context, args ...string) ended {
 	var out, errs bytes.Buffer
-	args = append([]string{"start", "--once", "--source", s.base, "--to", "duckdb:" + s.db}, args...)
-	code := cli.Run(ctx, args, func(string) string { return "" }, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, commands(time.Now))
+	args = append([]string{"start", "--once", "--source", s.base, "--to", "duckdb:" + s.db},
+		args...)
+	code := cli.Run(ctx, args, func(string) string {
+		return ""
+	}, cli.Streams{Out: &out, Err: &errs, Now: time.Now}, commands(time.Now))
 	return ended{code, out.String(), errs.String()}
 }
 
@@ -103,7 +107,8 @@ func (s *bulkServer) count(t *testing.T, table string) string {
 		}
 		return n
 	}
-	if _, err := os.Stat(s.db); err != nil || ask("SELECT count(*) FROM information_schema.tables WHERE table_name = '"+table+"'") == 0 {
+	if _, err := os.Stat(s.db); err != nil ||
+		ask("SELECT count(*) FROM information_schema.tables WHERE table_name = '"+table+"'") == 0 {
 		return table + " 0"
 	}
 	return fmt.Sprintf("%s %d", table, ask(`SELECT count(*) FROM main."`+table+`"`))
@@ -145,15 +150,19 @@ func TestStartOnceEndsWithTheReconciliation(t *testing.T) {
 			t.Errorf("output lacks %s:\n%s", want, got.out)
 		}
 	}
-	for _, want := range []string{"asking the server for an export\n", "its job is " + s.base, "loaded: 2 files"} {
+	for _, want := range []string{
+		"asking the server for an export\n", "its job is " + s.base, "loaded: 2 files",
+	} {
 		if !strings.Contains(got.err, want) {
 			t.Errorf("progress lacks %q:\n%s", want, got.err)
 		}
 	}
-	if rows, want := s.counts(t, "patient"), fmt.Sprintf("patient %d", counts["Patient"]); rows != want {
+	if rows, want := s.counts(t, "patient"),
+		fmt.Sprintf("patient %d", counts["Patient"]); rows != want {
 		t.Errorf("%s, want %s", rows, want)
 	}
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(s.db), ".fhirsynapse*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(s.db), ".fhirsynapse*")); err != nil ||
+		len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
@@ -165,7 +174,8 @@ func TestStartOnceAgainWithDeletes(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	since := time.Now().UTC()
-	changed, err := s.data.Change(7, store.Shares{Update: 0.2, Add: 0.1, Delete: 0.2, Recreate: 0.3}, since)
+	changed, err := s.data.Change(7,
+		store.Shares{Update: 0.2, Add: 0.1, Delete: 0.2, Recreate: 0.3}, since)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,12 +195,27 @@ func TestStartOnceNarrowsTheExport(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a patient":           {[]string{"--level", "patient", "--patient", "only"}, "patient 1, observation 2, organization 0"},
-		"a group":             {[]string{"--level", "group", "--group", "g"}, "patient 1, observation 2, organization 0"},
-		"a filter":            {[]string{"--types", "Observation", "--type-filter", "Observation?code=http://example.org|x,y"}, "patient 0, observation 2, organization 0"},
-		"until long ago":      {[]string{"--until", "2019-01-01T00:00:00Z"}, "patient 0, observation 0, organization 0"},
-		"until after it":      {[]string{"--until", "2025-01-01T00:00:00Z", "--types", "Organization"}, "patient 0, observation 0, organization all"},
-		"lenient and by POST": {[]string{"--lenient", "--method", "POST", "--types", "Organization"}, "patient 0, observation 0, organization all"},
+		"a patient": {
+			[]string{"--level", "patient", "--patient", "only"},
+			"patient 1, observation 2, organization 0",
+		},
+		"a group": {
+			[]string{"--level", "group", "--group", "g"},
+			"patient 1, observation 2, organization 0",
+		},
+		"a filter": {[]string{
+			"--types", "Observation", "--type-filter", "Observation?code=http://example.org|x,y",
+		}, "patient 0, observation 2, organization 0"},
+		"until long ago": {
+			[]string{"--until", "2019-01-01T00:00:00Z"},
+			"patient 0, observation 0, organization 0",
+		},
+		"until after it": {[]string{
+			"--until", "2025-01-01T00:00:00Z", "--types", "Organization",
+		}, "patient 0, observation 0, organization all"},
+		"lenient and by POST": {[]string{
+			"--lenient", "--method", "POST", "--types", "Organization",
+		}, "patient 0, observation 0, organization all"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,7 +234,8 @@ func TestStartOnceNarrowsTheExport(t *testing.T) {
 				t.Fatalf("%+v", got)
 			}
 			var counts []string
-			expected := strings.ReplaceAll(tt.want, "all", fmt.Sprint(s.data.Counts()["Organization"]))
+			expected := strings.ReplaceAll(tt.want, "all",
+				fmt.Sprint(s.data.Counts()["Organization"]))
 			for want := range strings.SplitSeq(expected, ", ") {
 				table, _, _ := strings.Cut(want, " ")
 				counts = append(counts, s.count(t, table))
@@ -245,15 +271,29 @@ func TestStartOnceSignsIn(t *testing.T) {
 		}
 		return "file:" + path
 	}
-	pemFile := file("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	pemFile := file("key.pem",
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	for _, tt := range []struct {
 		name string
 		args []string
 		says string // a text in the errors; empty means success
 	}{
-		{"smart", []string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k1"}, ""},
-		{"smart with another key id", []string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k2"}, "invalid_client"},
-		{"client secret", []string{"--auth", "client-secret", "--client-id", "old", "--secret", file("secret", "s3cret\n")}, ""},
+		{"smart", []string{
+			"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k1",
+		}, ""},
+		{
+			"smart with another key id",
+			[]string{"--auth", "smart", "--client-id", "app", "--key", pemFile, "--key-id", "k2"},
+			"invalid_client",
+		},
+		{
+			"client secret",
+			[]string{
+				"--auth", "client-secret", "--client-id", "old", "--secret",
+				file("secret", "s3cret\n"),
+			},
+			"",
+		},
 		{"bearer", []string{"--auth", "bearer", "--token", file("token", "fixed")}, ""},
 		{"a bad token", []string{"--auth", "bearer", "--token", file("bad", "other-token")}, "401"},
 		{"nothing", nil, "401"},
@@ -278,22 +318,29 @@ func TestStartOnceSurvives(t *testing.T) {
 	}{
 		"status in the query": {bulk: fhirserver.Bulk{QueryStatus: true, PageSize: 1}},
 		"POST only":           {bulk: fhirserver.Bulk{Methods: []string{"POST"}}},
-		"files that are cut":  {bulk: fhirserver.Bulk{NoGzip: true, Faults: fhirserver.Faults{Files: []fhirserver.Answer{{CutAfter: 100}, {CutAfter: 50}}}}},
-		"an error file":       {bulk: fhirserver.Bulk{Faults: fhirserver.Faults{ErrorFile: 2}}},
+		"files that are cut": {bulk: fhirserver.Bulk{
+			NoGzip: true, Faults: fhirserver.Faults{Files: []fhirserver.Answer{
+				{CutAfter: 100}, {CutAfter: 50},
+			}},
+		}},
+		"an error file": {bulk: fhirserver.Bulk{Faults: fhirserver.Faults{ErrorFile: 2}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newBulkServer(t, tt.bulk, tt.count)
 			got := s.start(t.Context(), "--types", "Patient,Organization,Encounter")
-			if errors := name == "an error file"; errors && got.code != 3 || !errors && got.code != 0 {
+			if errors := name == "an error file"; errors && got.code != 3 ||
+				!errors && got.code != 0 {
 				t.Fatalf("%+v", got)
 			}
 			counts := s.data.Counts()
-			want := fmt.Sprintf("patient %d, organization %d, encounter %d", counts["Patient"], counts["Organization"], counts["Encounter"])
+			want := fmt.Sprintf("patient %d, organization %d, encounter %d", counts["Patient"],
+				counts["Organization"], counts["Encounter"])
 			if rows := s.counts(t, "patient", "organization", "encounter"); rows != want {
 				t.Errorf("%s, want %s", rows, want)
 			}
-			if name == "an error file" && !strings.Contains(got.out, "the server reported: 2 × error/exception") {
+			if name == "an error file" &&
+				!strings.Contains(got.out, "the server reported: 2 × error/exception") {
 				t.Errorf("the server's errors are not told:\n%s", got.out)
 			}
 		})
@@ -307,9 +354,16 @@ func TestStartOnceFailsAndSaysWhy(t *testing.T) {
 		args   []string
 		says   string
 	}{
-		"the job fails":     {faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 400, Reason: "the index is broken"}}, args: []string{"--show-server-text"}, says: "the index is broken"},
-		"an unknown group":  {args: []string{"--level", "group", "--group", "none"}, says: "404"},
-		"another warehouse": {args: []string{"--to", "bigquery:x"}, says: "start writes to csv, duckdb, fabric, ndjson, parquet, sqlserver, synapse-dedicated"},
+		"the job fails": {
+			faults: fhirserver.Faults{Failure: &jobs.Failure{
+				Status: 400, Reason: "the index is broken",
+			}}, args: []string{"--show-server-text"}, says: "the index is broken",
+		},
+		"an unknown group": {args: []string{"--level", "group", "--group", "none"}, says: "404"},
+		"another warehouse": {
+			args: []string{"--to", "bigquery:x"},
+			says: "start writes to csv, duckdb, fabric, ndjson, parquet, sqlserver, synapse-dedicated",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -331,10 +385,12 @@ func TestStartOnceBrokenOffLeavesNoJob(t *testing.T) {
 	if got := s.start(ctx); got.code != 1 || !strings.Contains(got.err, "broken off") {
 		t.Errorf("%+v", got)
 	}
-	if err := s.Wait(t.Context(), "1"); err == nil || !strings.Contains(err.Error(), "no finished job") {
+	if err := s.Wait(t.Context(), "1"); err == nil ||
+		!strings.Contains(err.Error(), "no finished job") {
 		t.Errorf("the job is still there: %v", err)
 	}
-	if diff := cmp.Diff(0, len(must(filepath.Glob(filepath.Join(filepath.Dir(s.db), ".fhirsynapse*"))))); diff != "" {
+	if diff := cmp.Diff(0,
+		len(must(filepath.Glob(filepath.Join(filepath.Dir(s.db), ".fhirsynapse*"))))); diff != "" {
 		t.Errorf("left behind (-want +got):\n%s", diff)
 	}
 }

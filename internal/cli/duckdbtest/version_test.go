@@ -14,8 +14,10 @@ func TestElementsOfAnotherVersionAreReported(t *testing.T) {
 		"2 of 3 Observation have elements of another FHIR version: Observation.category is no list in 1, Observation.context is unknown in 1, " +
 		"Observation.status is of another kind in 1, 1 other elements are unknown" + tail
 	for _, scheme := range []string{"duckdb", "parquet", "csv"} {
-		code, out, errs := run(t, "load", filepath.Join("testdata", "other-version"), "--to", scheme+":"+filepath.Join(t.TempDir(), "x"))
-		if code != 0 || !strings.Contains(out, "\n"+want+"loaded 8 resources") || strings.Contains(out+errs, "Jane") {
+		code, out, errs := run(t, "load", filepath.Join("testdata", "other-version"), "--to",
+			scheme+":"+filepath.Join(t.TempDir(), "x"))
+		if code != 0 || !strings.Contains(out, "\n"+want+"loaded 8 resources") ||
+			strings.Contains(out+errs, "Jane") {
 			t.Errorf("%s: code %d, %s%s", scheme, code, out, errs)
 		}
 	}

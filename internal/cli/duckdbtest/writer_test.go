@@ -36,7 +36,9 @@ func hold(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart}); err != nil {
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{
+		Type: syscall.F_WRLCK, Whence: io.SeekStart,
+	}); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	_, err = os.Stdout.WriteString("held\n")
@@ -79,7 +81,8 @@ func writer(t *testing.T, path string) (pid int, release func()) {
 func loaded(t *testing.T) string {
 	t.Helper()
 	data, db := t.TempDir(), filepath.Join(t.TempDir(), "fhir.duckdb")
-	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(`{"resourceType":"Patient","id":"a"}`+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"),
+		[]byte(`{"resourceType":"Patient","id":"a"}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, errs := run(t, "load", data, "--to", "duckdb:"+db); code != 0 {
@@ -107,7 +110,8 @@ func TestALoadWaitsForAnotherProcessToFinish(t *testing.T) {
 	_, release := writer(t, db)
 	released := make(chan struct{})
 	time.AfterFunc(500*time.Millisecond, func() { defer close(released); release() })
-	code, out, errs := run(t, "load", filepath.Join("testdata", "files", "mixed"), "--to", "duckdb:"+db)
+	code, out, errs := run(t, "load", filepath.Join("testdata", "files", "mixed"), "--to",
+		"duckdb:"+db)
 	<-released
 	if code != 0 || !strings.Contains(out, "loaded 4 resources") {
 		t.Errorf("code %d, %q, %s", code, out, errs)
@@ -123,8 +127,10 @@ func TestALoadNamesTheWriterBeforeItReads(t *testing.T) {
 	db := loaded(t)
 	pid, release := writer(t, db)
 	defer release()
-	code, _, errs := run(t, "load", filepath.Join("testdata", "files", "half"), "--to", "duckdb:"+db)
-	if code != 1 || !strings.Contains(errs, "in use by another process") || !strings.Contains(errs, strconv.Itoa(pid)) || strings.Contains(errs, "lines are bad") {
+	code, _, errs := run(t, "load", filepath.Join("testdata", "files", "half"), "--to",
+		"duckdb:"+db)
+	if code != 1 || !strings.Contains(errs, "in use by another process") ||
+		!strings.Contains(errs, strconv.Itoa(pid)) || strings.Contains(errs, "lines are bad") {
 		t.Errorf("code %d, %s", code, errs)
 	}
 }
@@ -146,7 +152,9 @@ func TestAQueryNamesTheWriterAfterFiveSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"in use by another process", strconv.Itoa(pid), filepath.Base(exe)} {
+	for _, want := range []string{
+		"in use by another process", strconv.Itoa(pid), filepath.Base(exe),
+	} {
 		if code != 1 || !strings.Contains(errs, want) {
 			t.Errorf("code %d, no %q in %s", code, want, errs)
 		}
@@ -156,21 +164,25 @@ func TestAQueryNamesTheWriterAfterFiveSeconds(t *testing.T) {
 func TestAQueryOfAnotherKindOfFileFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"text": "id,name\n1,x\n", "zeros": strings.Repeat("\x00", 1<<16), "short": "x"} {
+	for name, text := range map[string]string{
+		"text": "id,name\n1,x\n", "zeros": strings.Repeat("\x00", 1<<16), "short": "x",
+	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		started := time.Now()
 		code, _, errs := run(t, "query", "--db", path, "select 1")
-		if want := "fhirsynapse: open database: " + path + " is no DuckDB file\n"; code != 1 || errs != want {
+		if want := "fhirsynapse: open database: " + path + " is no DuckDB file\n"; code != 1 ||
+			errs != want {
 			t.Errorf("%s: code %d, %q", name, code, errs)
 		}
 		if took := time.Since(started); took > 3*time.Second {
 			t.Errorf("%s: took %s", name, took)
 		}
 	}
-	if code, _, errs := run(t, "query", "--db", filepath.Join(dir, "none"), "select 1"); code != 1 || !strings.Contains(errs, "no such file") {
+	if code, _, errs := run(t, "query", "--db", filepath.Join(dir, "none"),
+		"select 1"); code != 1 || !strings.Contains(errs, "no such file") {
 		t.Errorf("no file: code %d, %s", code, errs)
 	}
 }
@@ -178,17 +190,24 @@ func TestAQueryOfAnotherKindOfFileFailsAtOnce(t *testing.T) {
 func TestLoadIntoFilesFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	data, out := t.TempDir(), filepath.Join(t.TempDir(), "deep", "out")
-	const lines = `{"resourceType":"Patient","id":"a","gender":"female"}` + "\nno JSON\n" + `{"resourceType":"Patient","id":"a","gender":"male"}` + "\n"
-	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(lines), 0o600); err != nil {
+	const lines = `{"resourceType":"Patient","id":"a","gender":"female"}` + "\nno JSON\n" +
+		`{"resourceType":"Patient","id":"a","gender":"male"}` + "\n"
+	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(lines),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	db := loaded(t)
-	for to, read := range map[string]string{"parquet": "read_parquet", "csv": "read_csv", "ndjson": "read_json"} {
+	for to, read := range map[string]string{
+		"parquet": "read_parquet", "csv": "read_csv", "ndjson": "read_json",
+	} {
 		code, text, errs := run(t, "load", data, "--to", to+":"+out, "--max-bad", "50")
-		if code != 0 || !strings.Contains(text, "\nloaded 2 resources, 2 rows in 1 tables, 1 quarantined, 0 values did not fit, ") {
+		if code != 0 ||
+			!strings.Contains(text,
+				"\nloaded 2 resources, 2 rows in 1 tables, 1 quarantined, 0 values did not fit, ") {
 			t.Fatalf("%s: code %d, %s%s", to, code, text, errs)
 		}
-		code, text, errs = run(t, "query", "--db", db, "--csv", "--no-header", "select id, gender from "+read+"('"+filepath.Join(out, "patient."+to)+"')")
+		code, text, errs = run(t, "query", "--db", db, "--csv", "--no-header",
+			"select id, gender from "+read+"('"+filepath.Join(out, "patient."+to)+"')")
 		if code != 0 || text != "a,female\na,male\n" {
 			t.Errorf("%s: code %d, %q, %s", to, code, text, errs)
 		}
@@ -197,21 +216,28 @@ func TestLoadIntoFilesFromTheCommandLine(t *testing.T) {
 	if err != nil || len(bad) != 3 {
 		t.Errorf("quarantined: %v, %v", bad, err)
 	}
-	long := lines + `{"resourceType":"Patient","id":"b","implicitRules":"` + strings.Repeat("x", 64<<10) + `"}` + "\n"
+	long := lines + `{"resourceType":"Patient","id":"b","implicitRules":"` +
+		strings.Repeat("x", 64<<10) + `"}` + "\n"
 	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(long), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for limit, want := range map[string]string{"64KiB": "loaded 2 resources, 2 rows in 1 tables, 2 quarantined", "1MB": "loaded 3 resources, 3 rows in 1 tables, 1 quarantined"} {
-		if code, text, errs := run(t, "load", data, "--to", "parquet:"+out, "--line-limit", limit, "--max-bad", "50"); code != 0 || !strings.Contains(text, want) {
+	for limit, want := range map[string]string{
+		"64KiB": "loaded 2 resources, 2 rows in 1 tables, 2 quarantined",
+		"1MB":   "loaded 3 resources, 3 rows in 1 tables, 1 quarantined",
+	} {
+		if code, text, errs := run(t, "load", data, "--to", "parquet:"+out, "--line-limit", limit,
+			"--max-bad", "50"); code != 0 || !strings.Contains(text, want) {
 			t.Errorf("%s: code %d, %s%s", limit, code, text, errs)
 		}
 	}
 	for _, codec := range []string{"zstd", "none", "snappy"} {
-		if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression", codec, "--max-bad", "50"); code != 0 {
+		if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression", codec,
+			"--max-bad", "50"); code != 0 {
 			t.Errorf("%s: code %d, %s", codec, code, errs)
 		}
 	}
-	if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression", "lzo"); code != 1 || !strings.Contains(errs, "snappy, zstd or none") {
+	if code, _, errs := run(t, "load", data, "--to", "parquet:"+out, "--compression",
+		"lzo"); code != 1 || !strings.Contains(errs, "snappy, zstd or none") {
 		t.Errorf("lzo: code %d, %s", code, errs)
 	}
 }

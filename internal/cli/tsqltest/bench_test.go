@@ -19,7 +19,9 @@ import (
 // draining is a session that reads the rows of views from the connection and discards the rows.
 type draining struct{ sqlserver.Session }
 
-func (d draining) Copy(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
+func (d draining) Copy(
+	ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error],
+) (int64, error) {
 	if !strings.Contains(table, "_view_") {
 		return d.Session.Copy(ctx, table, columns, rows)
 	}
@@ -56,7 +58,10 @@ func BenchmarkLoad(b *testing.B) {
 	to := os.Getenv("FHIRSYNAPSE_SQLSERVER_DSN")
 	if to == "" {
 		db := tables.New(tables.Options{RowVersions: true})
-		server, err := sqlserver.Listen(sqlserver.Options{Sessions: func(name string) sqlserver.Session { return draining{db.Session(name)} }})
+		server, err := sqlserver.Listen(
+			sqlserver.Options{Sessions: func(name string) sqlserver.Session {
+				return draining{db.Session(name)}
+			}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -66,7 +71,10 @@ func BenchmarkLoad(b *testing.B) {
 	_, rest, _ := strings.Cut(to, ":")
 	b.SetBytes(size)
 	for b.Loop() {
-		if _, err := runner(nil).Load(b.Context(), batch.LoadRequest{Dir: data, Scheme: "sqlserver", Rest: rest, Schema: "bench", MaxBad: 1, Progress: quiet{}}); err != nil {
+		if _, err := runner(nil).Load(b.Context(), batch.LoadRequest{
+			Dir: data, Scheme: "sqlserver", Rest: rest, Schema: "bench", MaxBad: 1,
+			Progress: quiet{},
+		}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -30,7 +30,9 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 				continue
 			}
 			var o, e strings.Builder
-			code := cli.Run(t.Context(), args[1:], func(string) string { return "fabric://127.0.0.1" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
+			code := cli.Run(t.Context(), args[1:], func(string) string {
+				return "fabric://127.0.0.1"
+			}, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
 			if strings.Contains(command, "--check") {
 				if code != 1 || !strings.Contains(e.String(), "names no database") {
 					t.Errorf("%s: code %d, %s", command, code, e.String())
@@ -38,7 +40,9 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 				continue
 			}
 			into := pipe[strings.LastIndex(pipe, " ")+1:]
-			if code != 0 || !strings.Contains(o.String(), "DB_NAME() <> ") || !strings.Contains(o.String(), "'"+into+"'") || !strings.HasPrefix(pipe, "sqlcmd -G -b -S ") {
+			if code != 0 || !strings.Contains(o.String(), "DB_NAME() <> ") ||
+				!strings.Contains(o.String(), "'"+into+"'") ||
+				!strings.HasPrefix(pipe, "sqlcmd -G -b -S ") {
 				t.Errorf("%s | %s: code %d, %s", command, pipe, code, e.String())
 			}
 			printed++
@@ -64,7 +68,10 @@ func TestTheRightsOfTheDocumentation(t *testing.T) {
 	granted := regexp.MustCompile(`(?m)^GRANT ([A-Z ]+?) (?:ON|TO) `)
 	known := map[string]bool{}
 	for _, e := range tsql.Engines() {
-		s := setup.Setup{Engine: e, Principal: "x", Schema: "fhir", Database: "fhir", Rebuild: e == tsql.SQLServer, Snapshots: e == tsql.Serverless}
+		s := setup.Setup{
+			Engine: e, Principal: "x", Schema: "fhir", Database: "fhir",
+			Rebuild: e == tsql.SQLServer, Snapshots: e == tsql.Serverless,
+		}
 		if e == tsql.Serverless {
 			s.Published = publishedURL
 		}

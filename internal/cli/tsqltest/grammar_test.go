@@ -19,7 +19,8 @@ import (
 
 // grammars maps the engines to their names in the checker.
 var grammars = map[tsql.Engine]string{
-	tsql.SQLServer: "sqlserver", tsql.Dedicated: "dedicated", tsql.Serverless: "serverless", tsql.Fabric: "fabric",
+	tsql.SQLServer: "sqlserver", tsql.Dedicated: "dedicated", tsql.Serverless: "serverless",
+	tsql.Fabric: "fabric",
 }
 
 // script is one text to check.
@@ -31,7 +32,8 @@ type script struct {
 
 // refusedByGrammar matches a statement that is documented for the serverless pool, on the page
 // about its access to storage, but is not in the grammar.
-var refusedByGrammar = regexp.MustCompile(`^GRANT REFERENCES ON DATABASE SCOPED CREDENTIAL::\[fhirsynapse\] TO \[(?:[^\]]|\]\])*\]$`)
+var refusedByGrammar = regexp.MustCompile(
+	`^GRANT REFERENCES ON DATABASE SCOPED CREDENTIAL::\[fhirsynapse\] TO \[(?:[^\]]|\]\])*\]$`)
 
 // setupScripts returns the batches of every set-up, for each combination of options.
 func setupScripts(t *testing.T) []script {
@@ -41,7 +43,8 @@ func setupScripts(t *testing.T) []script {
 		for options := range 16 {
 			s := setup.Setup{Engine: e, Principal: "my-function", Schema: "fhir", Database: "fhir"}
 			if options&1 != 0 {
-				s.Principal, s.Database, s.Readers = "it's a [func] 100 %", "data]'base", []string{"Analysts", "o'hara@example.org"}
+				s.Principal, s.Database, s.Readers = "it's a [func] 100 %", "data]'base",
+					[]string{"Analysts", "o'hara@example.org"}
 			}
 			if e == tsql.Serverless {
 				s.Published, s.Snapshots = publishedURL, options&2 != 0
@@ -56,7 +59,8 @@ func setupScripts(t *testing.T) []script {
 				t.Fatal(err)
 			}
 			for _, step := range s.Steps() {
-				out = append(out, script{"setup " + string(e) + ": " + step.What, grammars[e], step.Text})
+				out = append(out,
+					script{"setup " + string(e) + ": " + step.What, grammars[e], step.Text})
 			}
 		}
 	}
@@ -74,8 +78,11 @@ func viewScripts(t *testing.T) []script {
 	for _, v := range bundled {
 		for _, e := range tsql.Engines() {
 			var text, errs strings.Builder
-			code := cli.Run(t.Context(), []string{"sql", v.Name, "--engine", string(e), "--statement", "all"},
-				func(string) string { return "" }, cli.Streams{Out: &text, Err: &errs, Now: now}, cli.Commands{})
+			code := cli.Run(t.Context(),
+				[]string{"sql", v.Name, "--engine", string(e), "--statement", "all"},
+				func(string) string {
+					return ""
+				}, cli.Streams{Out: &text, Err: &errs, Now: now}, cli.Commands{})
 			if code != 0 {
 				t.Fatal(errs.String())
 			}

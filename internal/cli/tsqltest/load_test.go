@@ -53,7 +53,9 @@ func starter(staging func(string) (batch.Staging, error)) batch.Runner {
 func run(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e strings.Builder
-	code = cli.Run(t.Context(), args, func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{Runs: runner(nil)})
+	code = cli.Run(t.Context(), args, func(string) string {
+		return ""
+	}, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{Runs: runner(nil)})
 	return code, o.String(), e.String()
 }
 
@@ -79,7 +81,8 @@ func TestAServerThatIsAwayIsToldBeforeAFileIsRead(t *testing.T) {
 	if err := os.MkdirAll("in", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("in/Patient.ndjson", []byte(`{"resourceType":"Patient","id":"1"}`+"\nbad\n"), 0o600); err != nil {
+	if err := os.WriteFile("in/Patient.ndjson",
+		[]byte(`{"resourceType":"Patient","id":"1"}`+"\nbad\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server, err := sqlserver.Listen(sqlserver.Options{})
@@ -91,7 +94,8 @@ func TestAServerThatIsAwayIsToldBeforeAFileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, errs := run(t, "load", "in", "--to", to)
-	if code != 1 || !strings.Contains(errs, "open the warehouse: ") || strings.Contains(errs, "secret") || strings.Contains(errs, "lines") {
+	if code != 1 || !strings.Contains(errs, "open the warehouse: ") ||
+		strings.Contains(errs, "secret") || strings.Contains(errs, "lines") {
 		t.Errorf("exit code %d:\n%s", code, errs)
 	}
 	if _, err := os.Stat("in.quarantine"); !os.IsNotExist(err) {
@@ -110,7 +114,8 @@ func TestAFolderIsLoadedIntoSQLServer(t *testing.T) {
 	t.Chdir(t.TempDir())
 	db, server := standIn(t)
 	to := server.URL("someone", "secret", "pool")
-	for _, want := range []string{`"applied":12,"superseded":0`, `"applied":0,"superseded":12`} { // the second load changes nothing
+	// the second load changes nothing
+	for _, want := range []string{`"applied":12,"superseded":0`, `"applied":0,"superseded":12`} {
 		code, out, errs := run(t, "load", data, "--to", to, "--json")
 		if code != 0 {
 			t.Fatalf("code %d, %s", code, errs)
@@ -137,7 +142,8 @@ func TestATableChangedByHandIsRebuilt(t *testing.T) {
 	t.Chdir(t.TempDir())
 	data := t.TempDir()
 	const patients = `{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-01T00:00:00Z"},"gender":"other"}` + "\n"
-	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(patients), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, "Patient.ndjson"), []byte(patients),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	db, server := standIn(t)
@@ -146,21 +152,29 @@ func TestATableChangedByHandIsRebuilt(t *testing.T) {
 		t.Fatal(errs)
 	}
 	by := db.Session("pool")
-	for _, text := range []string{"DROP TABLE [dbo].[patient]", "CREATE TABLE [dbo].[patient] ([gender] int NULL)"} {
+	for _, text := range []string{
+		"DROP TABLE [dbo].[patient]", "CREATE TABLE [dbo].[patient] ([gender] int NULL)",
+	} {
 		if _, err := by.Batch(t.Context(), text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	code, _, errs := run(t, "load", data, "--to", to)
-	if code != 1 || !strings.Contains(errs, "column patient.gender is int in schema dbo and should be nvarchar(max)") ||
-		!strings.Contains(errs, "table dbo.patient has no column _id: someone changed it by hand") ||
-		strings.Count(errs, "fhirsynapse load DIR --to sqlserver://HOST?database=NAME --schema dbo --rebuild=Patient, where DIR has") != 1 {
+	if code != 1 ||
+		!strings.Contains(errs,
+			"column patient.gender is int in schema dbo and should be nvarchar(max)") ||
+		!strings.Contains(errs,
+			"table dbo.patient has no column _id: someone changed it by hand") ||
+		strings.Count(errs,
+			"fhirsynapse load DIR --to sqlserver://HOST?database=NAME --schema dbo --rebuild=Patient, where DIR has") != 1 {
 		t.Fatalf("code %d, %s", code, errs)
 	}
-	if code, out, errs := run(t, "load", data, "--to", to, "--schema", "dbo", "--rebuild=Patient"); code != 0 || !strings.Contains(out, "loaded 1 resources") {
+	if code, out, errs := run(t, "load", data, "--to", to, "--schema", "dbo",
+		"--rebuild=Patient"); code != 0 || !strings.Contains(out, "loaded 1 resources") {
 		t.Fatalf("code %d, %s%s", code, out, errs)
 	}
-	if rows := db.Content("dbo")["patient"].Rows; len(rows) != 1 || len(db.Content("_rebuild_dbo")) > 0 {
+	if rows := db.Content("dbo")["patient"].Rows; len(rows) != 1 ||
+		len(db.Content("_rebuild_dbo")) > 0 {
 		t.Errorf("rebuilt: %v", rows)
 	}
 	if code, _, errs := run(t, "load", data, "--to", to); code != 0 {
@@ -216,7 +230,11 @@ func modelOf(t *testing.T, data string) map[string][]string {
 		t.Fatal(err)
 	}
 	model := refwarehouse.NewWarehouse(lake, views.Tables)
-	l := batch.Loader{Lake: lake, Flattener: flattener, Warehouse: model, Now: now, Token: func() string { return "ab" }}
+	l := batch.Loader{
+		Lake: lake, Flattener: flattener, Warehouse: model, Now: now, Token: func() string {
+			return "ab"
+		},
+	}
 	if _, err := l.Load(t.Context(), "dbo"); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +247,8 @@ func modelOf(t *testing.T, data string) map[string][]string {
 
 func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("Patient.ndjson", []byte("{\"resourceType\":\"Patient\",\"id\":\"a\"}\nno JSON\n"), 0o600); err != nil {
+	if err := os.WriteFile("Patient.ndjson",
+		[]byte("{\"resourceType\":\"Patient\",\"id\":\"a\"}\nno JSON\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, server := standIn(t)
@@ -242,12 +261,15 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 		"sqlserver://host?database=x&fedauth=activedirectorymsi": "must be spelt ActiveDirectoryMSI",
 	} {
 		code, out, errs := run(t, "load", ".", "--to", to)
-		if code == 0 || !strings.Contains(errs, want) || strings.Contains(errs+out, "hunter2") || strings.Count(errs, "\n") != 1 {
+		if code == 0 || !strings.Contains(errs, want) || strings.Contains(errs+out, "hunter2") ||
+			strings.Count(errs, "\n") != 1 {
 			t.Errorf("%s: code %d, %q", to, code, errs)
 		}
 	}
-	code, out, errs := run(t, "load", ".", "--to", server.URL("u", "hunter2", "pool"), "--max-bad", "50")
-	if code != 0 || !strings.Contains(out, "loaded 1 resources") || !strings.Contains(out, "1 quarantined") {
+	code, out, errs := run(t, "load", ".", "--to", server.URL("u", "hunter2", "pool"), "--max-bad",
+		"50")
+	if code != 0 || !strings.Contains(out, "loaded 1 resources") ||
+		!strings.Contains(out, "1 quarantined") {
 		t.Errorf("code %d, %s%s", code, out, errs)
 	}
 	bad, err := filepath.Glob("*.quarantine/*/*/*")
@@ -258,14 +280,29 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 
 func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	for engine, want := range map[string][]string{
-		"sqlserver":          {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
-		"synapse-dedicated":  {"DISTRIBUTION = HASH([_id])", "COPY INTO", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS"},
-		"synapse-serverless": {"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(", "CREATE OR ALTER VIEW [fhir].[patient] AS", "-- with snapshot=20: snapshot\nCREATE EXTERNAL TABLE"},
-		"fabric":             {"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION"},
+		"sqlserver": {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
+		"synapse-dedicated": {
+			"DISTRIBUTION = HASH([_id])", "COPY INTO",
+			"UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS",
+		},
+		"synapse-serverless": {
+			"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(",
+			"CREATE OR ALTER VIEW [fhir].[patient] AS",
+			"-- with snapshot=20: snapshot\nCREATE EXTERNAL TABLE",
+		},
+		"fabric": {
+			"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]",
+			"COMMIT TRANSACTION",
+		},
 	} {
-		for part, parts := range map[string][]string{"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"}, "stage": {"CREATE TABLE"}} {
+		for part, parts := range map[string][]string{
+			"all": want, "commit": {"BEGIN TRANSACTION", "COMMIT TRANSACTION"},
+			"stage": {"CREATE TABLE"},
+		} {
 			var o, e strings.Builder
-			code := cli.Run(t.Context(), []string{"sql", "patient", "--engine", engine, "--statement", part}, func(string) string { return "" },
+			code := cli.Run(t.Context(),
+				[]string{"sql", "patient", "--engine", engine, "--statement", part},
+				func(string) string { return "" },
 				cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks}, cli.Commands{})
 			if engine == "synapse-serverless" && part != "all" {
 				if code == 0 || !strings.Contains(e.String(), "loads nothing") {
@@ -289,19 +326,23 @@ func TestTheEngineMakesTheRowsOfAFolder(t *testing.T) {
 	data, views := t.TempDir(), bornView(t, "")
 	var packed strings.Builder
 	z := gzip.NewWriter(&packed)
-	if _, err := z.Write([]byte(bornPatient("a", "1970-01-01", "01") + bornPatient("b", "1980-01-01", "01"))); err != nil {
+	if _, err := z.Write([]byte(bornPatient("a", "1970-01-01", "01") +
+		bornPatient("b", "1980-01-01", "01"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
 	put(t, data, "packed", packed.String())
-	put(t, data, "mixed.jsonl", `{"resourceType":"Linkage","id":"x"}`+"\n"+bornPatient("c", "1990-01-01", "02")+`{"resourceType":"Linkage","id":"y"}`+"\n")
+	put(t, data, "mixed.jsonl",
+		`{"resourceType":"Linkage","id":"x"}`+"\n"+bornPatient("c", "1990-01-01", "02")+
+			`{"resourceType":"Linkage","id":"y"}`+"\n")
 	put(t, data, "with#mark.ndjson", bornPatient("d", "2000-01-01", "02"))
 	var got []string
 	for _, transform := range []string{"native", "tsql"} {
 		db, server := standIn(t)
-		code, out, errs := run(t, "load", data, "--to", server.URL("someone", "secret", "pool"), "--views", views, "--schema", "nightly", "--transform", transform)
+		code, out, errs := run(t, "load", data, "--to", server.URL("someone", "secret", "pool"),
+			"--views", views, "--schema", "nightly", "--transform", transform)
 		if code != 0 || !strings.Contains(out, "loaded 6 resources") {
 			t.Fatalf("%s: code %d, %s%s", transform, code, out, errs)
 		}
@@ -311,7 +352,8 @@ func TestTheEngineMakesTheRowsOfAFolder(t *testing.T) {
 		t.Errorf("native:\n%s\nby the engine:\n%s", got[0], got[1])
 	}
 	for _, to := range []string{"duckdb:x", "csv:x"} {
-		if code, _, errs := run(t, "load", data, "--to", to, "--transform", "tsql"); code != 2 || !strings.Contains(errs, "--transform must be native, or tsql with --to sqlserver") {
+		if code, _, errs := run(t, "load", data, "--to", to, "--transform", "tsql"); code != 2 ||
+			!strings.Contains(errs, "--transform must be native, or tsql with --to sqlserver") {
 			t.Errorf("%s: code %d, %s", to, code, errs)
 		}
 	}

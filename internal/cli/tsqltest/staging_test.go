@@ -34,11 +34,14 @@ func account(t *testing.T) (staging, missing *azure.Lake) {
 	t.Helper()
 	ctx := t.Context()
 	storage := azuritetest.Start(t)
-	clients, err := azure.Connect(azure.Settings{Storage: azure.Account{ConnectionString: storage.ConnectionString()}})
+	clients, err := azure.Connect(
+		azure.Settings{Storage: azure.Account{ConnectionString: storage.ConnectionString()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lake := azure.NewLake(clients.Storage, azure.Containers{Landing: "landing", Staging: "staging", Quarantine: "quarantine"})
+	lake := azure.NewLake(clients.Storage, azure.Containers{
+		Landing: "landing", Staging: "staging", Quarantine: "quarantine",
+	})
 	if err := lake.EnsureContainers(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +51,16 @@ func account(t *testing.T) (staging, missing *azure.Lake) {
 // engineOn starts an emulator of an engine that reads a container.
 func engineOn(t *testing.T, engine tsql.Engine, lake pipeline.Lake) (*tables.Database, string) {
 	t.Helper()
-	db := tables.New(tables.Options{RowVersions: true, Conflicts: engine == tsql.Fabric, Open: func(ctx context.Context, url string) (io.ReadCloser, error) {
-		path, ok := strings.CutPrefix(url, stagingURL+"/load-")
-		if !ok {
-			return nil, fmt.Errorf("no file of a load: %s", url)
-		}
-		return lake.Open(ctx, pipeline.Staging, "load-"+path, "")
-	}})
+	db := tables.New(tables.Options{
+		RowVersions: true, Conflicts: engine == tsql.Fabric,
+		Open: func(ctx context.Context, url string) (io.ReadCloser, error) {
+			path, ok := strings.CutPrefix(url, stagingURL+"/load-")
+			if !ok {
+				return nil, fmt.Errorf("no file of a load: %s", url)
+			}
+			return lake.Open(ctx, pipeline.Staging, "load-"+path, "")
+		},
+	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +84,9 @@ func staged(t *testing.T, c batch.Container, args ...string) (code int, out, err
 		}
 		return batch.Staging{Container: c, URL: stagingURL}, nil
 	}
-	code = cli.Run(t.Context(), append([]string{"load"}, args...), func(string) string { return "" }, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks},
+	code = cli.Run(t.Context(), append([]string{"load"}, args...), func(string) string {
+		return ""
+	}, cli.Streams{Out: &o, Err: &e, Now: now, Ticks: noTicks},
 		cli.Commands{Runs: runner(open)})
 	return code, o.String(), e.String()
 }
@@ -87,7 +95,8 @@ func staged(t *testing.T, c batch.Container, args ...string) (code int, out, err
 func bornView(t *testing.T, typ string) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	put(t, folder, "born.json", `{"resourceType":"ViewDefinition","name":"born","status":"active","resource":"Patient","select":[{"column":[
+	put(t, folder, "born.json",
+		`{"resourceType":"ViewDefinition","name":"born","status":"active","resource":"Patient","select":[{"column":[
 		{"name":"id","path":"getResourceKey()","type":"id"},{"name":"day","path":"birthDate","type":"date"`+typ+`}]}]}`)
 	return folder
 }
@@ -100,7 +109,8 @@ func put(t *testing.T, folder, name, text string) {
 }
 
 func bornPatient(id, day, updated string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2026-01-%sT00:00:00Z"},"birthDate":%q}`+"\n", id, updated, day)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2026-01-%sT00:00:00Z"},"birthDate":%q}`+"\n", id, updated, day)
 }
 
 // rowsOf returns the rows of a table, in order, without the export.
@@ -117,46 +127,68 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 		data := t.TempDir()
 		db, to := engineOn(t, engine, lake)
 		run := func(args ...string) (int, string, string) {
-			return staged(t, lake, append([]string{data, "--to", to, "--staging", stagingName, "--schema", "nightly"}, args...)...)
+			return staged(t, lake,
+				append([]string{data, "--to", to, "--staging", stagingName, "--schema", "nightly"},
+					args...)...)
 		}
-		put(t, data, "1.Patient.ndjson", bornPatient("a", "1970-01-01", "01")+bornPatient("b", "1980-01-01", "01")+bornPatient("c", "1990-01-01", "02"))
+		put(t, data, "1.Patient.ndjson",
+			bornPatient("a", "1970-01-01", "01")+bornPatient("b", "1980-01-01", "01")+
+				bornPatient("c", "1990-01-01", "02"))
 		put(t, data, "1.Device.ndjson", `{"resourceType":"Device","id":"x"}`)
 		texts, dates := bornView(t, ""), bornView(t, `,"tag":[{"name":"ansi/type","value":"DATE"}]`)
-		if code, out, errs := run("--views", texts); code != 0 || !strings.Contains(out, "loaded 4 resources") {
+		if code, out, errs := run("--views", texts); code != 0 ||
+			!strings.Contains(out, "loaded 4 resources") {
 			t.Fatalf("%s: code %d, %s%s", engine, code, out, errs)
 		}
 		before := rowsOf(db, "born")
 		code, _, errs := run("--views", dates)
-		want := "fhirsynapse load DIR --to " + string(engine) + "://HOST?database=NAME --staging https://ACCOUNT.blob.core.windows.net/CONTAINER --schema nightly --rebuild=Patient, where DIR has"
-		if code != 1 || !strings.Contains(errs, "column born.day is") || !strings.Contains(errs, want) {
+		want := "fhirsynapse load DIR --to " + string(engine) +
+			"://HOST?database=NAME --staging https://ACCOUNT.blob.core.windows.net/CONTAINER --schema nightly --rebuild=Patient, where DIR has"
+		if code != 1 || !strings.Contains(errs, "column born.day is") ||
+			!strings.Contains(errs, want) {
 			t.Fatalf("%s: code %d, %s", engine, code, errs)
 		}
 		// The files of only the last export are too few.
-		if err := os.Rename(filepath.Join(data, "1.Patient.ndjson"), filepath.Join(data, ".kept")); err != nil {
+		if err := os.Rename(filepath.Join(data, "1.Patient.ndjson"),
+			filepath.Join(data, ".kept")); err != nil {
 			t.Fatal(err)
 		}
 		put(t, data, "2.Patient.ndjson", bornPatient("a", "1971-01-01", "03"))
-		if code, _, errs := run("--views", dates, "--rebuild=Patient"); code != 1 || !strings.Contains(errs, "schema nightly has 3 resources of Patient, and the folder has 1 lines") || rowsOf(db, "born") != before {
+		if code, _, errs := run("--views", dates,
+			"--rebuild=Patient"); code != 1 ||
+			!strings.Contains(errs,
+				"schema nightly has 3 resources of Patient, and the folder has 1 lines") ||
+			rowsOf(db, "born") != before {
 			t.Errorf("%s, of a part: code %d, %s", engine, code, errs)
 		}
 		// The number of lines equals the number of resources, but one resource is missing.
-		put(t, data, "2.Patient.ndjson", bornPatient("a", "1971-01-01", "03")+bornPatient("b", "1980-01-01", "01")+bornPatient("b", "1980-01-01", "01"))
-		if code, _, errs := run("--views", dates, "--rebuild=Patient"); code != 1 || !strings.Contains(errs, "1 resources of Patient in schema nightly are not in what was loaded") || strings.Count(rowsOf(db, "born"), "day=") != 2 {
+		put(t, data, "2.Patient.ndjson",
+			bornPatient("a", "1971-01-01", "03")+bornPatient("b", "1980-01-01", "01")+
+				bornPatient("b", "1980-01-01", "01"))
+		if code, _, errs := run("--views", dates,
+			"--rebuild=Patient"); code != 1 ||
+			!strings.Contains(errs,
+				"1 resources of Patient in schema nightly are not in what was loaded") ||
+			strings.Count(rowsOf(db, "born"), "day=") != 2 {
 			t.Errorf("%s, without one: code %d, %s", engine, code, errs)
 		}
-		if err := os.Rename(filepath.Join(data, ".kept"), filepath.Join(data, "1.Patient.ndjson")); err != nil {
+		if err := os.Rename(filepath.Join(data, ".kept"),
+			filepath.Join(data, "1.Patient.ndjson")); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if code, out, errs := run("--views", dates, "--rebuild"); code != 0 || !strings.Contains(out, "loaded ") {
+			if code, out, errs := run("--views", dates, "--rebuild"); code != 0 ||
+				!strings.Contains(out, "loaded ") {
 				t.Errorf("%s: code %d, %s%s", engine, code, out, errs)
 			}
 		}
 		freshDB, freshTo := engineOn(t, engine, lake)
-		if code, _, errs := staged(t, lake, data, "--to", freshTo, "--staging", stagingName, "--schema", "nightly", "--views", dates); code != 0 {
+		if code, _, errs := staged(t, lake, data, "--to", freshTo, "--staging", stagingName,
+			"--schema", "nightly", "--views", dates); code != 0 {
 			t.Fatal(errs)
 		}
-		if got, fresh := rowsOf(db, "born"), rowsOf(freshDB, "born"); got != fresh || strings.Count(got, "day=") != 3 {
+		if got, fresh := rowsOf(db, "born"),
+			rowsOf(freshDB, "born"); got != fresh || strings.Count(got, "day=") != 3 {
 			t.Errorf("%s: rebuilt\n%s\na fresh load is\n%s", engine, got, fresh)
 		}
 		for f, err := range lake.List(t.Context(), pipeline.Staging, "") {
@@ -171,7 +203,9 @@ type down struct {
 	puts, removes error
 }
 
-func (d down) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (d down) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	if d.puts != nil {
 		return pipeline.File{}, d.puts
 	}
@@ -196,12 +230,21 @@ func TestAContainerThatFailsIsNamed(t *testing.T) {
 		staging   string
 		want      string
 	}{
-		"no such container":   {missing, stagingName, "look into the staging container"},
-		"another account":     {lake, "https://other.blob.core.windows.net/x", "another container"},
-		"nothing may be put":  {down{lake, errors.New("no right to write"), nil}, stagingName, "no right to write"},
-		"nothing may be gone": {down{lake, nil, errors.New("no right to delete")}, stagingName, "of the staging container: no right to delete"},
+		"no such container": {missing, stagingName, "look into the staging container"},
+		"another account":   {lake, "https://other.blob.core.windows.net/x", "another container"},
+		"nothing may be put": {
+			down{lake, errors.New("no right to write"), nil},
+			stagingName,
+			"no right to write",
+		},
+		"nothing may be gone": {
+			down{lake, nil, errors.New("no right to delete")},
+			stagingName,
+			"of the staging container: no right to delete",
+		},
 	} {
-		if code, _, errs := staged(t, c.container, data, "--to", to, "--staging", c.staging); code != 1 || !strings.Contains(errs, c.want) {
+		if code, _, errs := staged(t, c.container, data, "--to", to, "--staging",
+			c.staging); code != 1 || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: code %d, %s", name, code, errs)
 		}
 	}
@@ -210,10 +253,15 @@ func TestAContainerThatFailsIsNamed(t *testing.T) {
 func TestAStagingContainerIsNamedWithoutKeys(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"http://account.blob.core.windows.net/c", "https://account.blob.core.windows.net/", "https://account.blob.core.windows.net/c/folder",
-		"https://account.dfs.core.windows.net/c", "https://account.blob.core.windows.net/c?sig=hunter2", "https://u:hunter2@account.blob.core.windows.net/c", "c", "https://[",
+		"http://account.blob.core.windows.net/c", "https://account.blob.core.windows.net/",
+		"https://account.blob.core.windows.net/c/folder",
+		"https://account.dfs.core.windows.net/c",
+		"https://account.blob.core.windows.net/c?sig=hunter2",
+		"https://u:hunter2@account.blob.core.windows.net/c", "c", "https://[",
 	} {
-		if _, err := connect.Staging(text); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "must look like https://ACCOUNT") || strings.Contains(fmt.Sprint(err), "hunter2") {
+		if _, err := connect.Staging(text); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err), "must look like https://ACCOUNT") ||
+			strings.Contains(fmt.Sprint(err), "hunter2") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

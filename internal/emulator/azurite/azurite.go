@@ -44,7 +44,8 @@ const (
 
 // listens matches the line that Azurite prints when a service accepts connections. The two entry
 // points word it differently.
-var listens = regexp.MustCompile(`Azurite (\w+) service (?:successfully listens on|is successfully listening at) http://(\S+)`)
+var listens = regexp.MustCompile(
+	`Azurite (\w+) service (?:successfully listens on|is successfully listening at) http://(\S+)`)
 
 // wrapper runs the entry point and terminates it when its standard input ends. Azurite therefore
 // never outlives the process that started it, even if that process is killed.
@@ -137,7 +138,8 @@ func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 	if err != nil {
 		faults = append(faults, err)
 	} else if _, err := os.Stat(entry); err != nil {
-		faults = append(faults, fmt.Errorf("azurite is not installed in %s: run npm ci --prefix %s", o.Tools, o.Tools))
+		faults = append(faults,
+			fmt.Errorf("azurite is not installed in %s: run npm ci --prefix %s", o.Tools, o.Tools))
 	}
 	for _, port := range []int{o.BlobPort, o.QueuePort, o.TablePort} {
 		if err := portFree(ctx, port); err != nil {
@@ -151,7 +153,8 @@ func command(ctx context.Context, o Options) (*exec.Cmd, error) {
 		"--blobHost", host, "--blobPort", strconv.Itoa(o.BlobPort),
 	}
 	if o.Queues {
-		args = append(args, "--queueHost", host, "--queuePort", strconv.Itoa(o.QueuePort), "--tableHost", host, "--tablePort", strconv.Itoa(o.TablePort))
+		args = append(args, "--queueHost", host, "--queuePort", strconv.Itoa(o.QueuePort),
+			"--tableHost", host, "--tablePort", strconv.Itoa(o.TablePort))
 	}
 	if o.Dir == "" {
 		args = append(args, "--inMemoryPersistence")
@@ -187,7 +190,8 @@ func portFree(ctx context.Context, port int) error {
 		return ln.Close()
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("port %d is in use: stop what listens on %s, or choose another port", port, addr)
+		return fmt.Errorf("port %d is in use: stop what listens on %s, or choose another port",
+			port, addr)
 	}
 	return fmt.Errorf("listen on %s: %w", addr, err)
 }
@@ -198,12 +202,15 @@ func (s *Server) Addr() string { return s.addrs[blobService] }
 // Endpoint returns the URL of the blob service of Account, without a slash at its end.
 func (s *Server) Endpoint() string { return s.endpoint(blobService) }
 
-func (s *Server) endpoint(service string) string { return "http://" + s.addrs[service] + "/" + Account }
+func (s *Server) endpoint(service string) string {
+	return "http://" + s.addrs[service] + "/" + Account
+}
 
 // ConnectionString returns the string for azblob's NewClientFromConnectionString. It names the
 // running services.
 func (s *Server) ConnectionString() string {
-	text := "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + AccountKey + ";"
+	text := "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + AccountKey +
+		";"
 	for _, service := range []string{blobService, queueService, tableService} {
 		if s.addrs[service] != "" {
 			text += service + "Endpoint=" + s.endpoint(service) + ";"

@@ -17,7 +17,11 @@ import (
 func TestAzuriteStartsKeepsItsDataAndStops(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	o := azurite.Options{Tools: azuritetest.Tools(t), Dir: filepath.Join(t.TempDir(), "data"), Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	o := azurite.Options{
+		Tools: azuritetest.Tools(t), Dir: filepath.Join(t.TempDir(), "data"),
+		Log: slog.New(slog.NewTextHandler(t.Output(),
+			&slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
 	for round := range 2 {
 		srv, err := azurite.Start(ctx, o)
 		if err != nil {
@@ -32,12 +36,14 @@ func TestAzuriteStartsKeepsItsDataAndStops(t *testing.T) {
 			if _, err := client.CreateContainer(ctx, "lake", nil); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := client.UploadBuffer(ctx, "lake", "a/b.ndjson", []byte("{}\n"), nil); err != nil {
+			if _, err := client.UploadBuffer(ctx, "lake", "a/b.ndjson", []byte("{}\n"),
+				nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		b := make([]byte, 3)
-		if n, err := client.DownloadBuffer(ctx, "lake", "a/b.ndjson", b, nil); err != nil || n != 3 || string(b) != "{}\n" {
+		if n, err := client.DownloadBuffer(ctx, "lake", "a/b.ndjson", b,
+			nil); err != nil || n != 3 || string(b) != "{}\n" {
 			t.Fatalf("round %d: got %q, %v", round, b[:n], err)
 		}
 		srv.Stop()
@@ -56,7 +62,9 @@ func TestAzuriteStartsKeepsItsDataAndStops(t *testing.T) {
 
 func TestAzuriteStartsAllServices(t *testing.T) {
 	t.Parallel()
-	srv, err := azurite.Start(t.Context(), azurite.Options{Tools: azuritetest.Tools(t), Queues: true})
+	srv, err := azurite.Start(t.Context(), azurite.Options{
+		Tools: azuritetest.Tools(t), Queues: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +100,10 @@ func TestStartNamesEveryThingThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("started")
 	}
-	for _, want := range []string{"node is not on PATH: install Node.js 20", "npm ci --prefix " + empty, "port " + strconv.Itoa(port) + " is in use"} {
+	for _, want := range []string{
+		"node is not on PATH: install Node.js 20", "npm ci --prefix " + empty,
+		"port " + strconv.Itoa(port) + " is in use",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}

@@ -61,7 +61,8 @@ func newEventMaker(endpoint, container string, now func() time.Time) eventMaker 
 	account := endpoint[strings.LastIndex(endpoint, "/")+1:]
 	return eventMaker{
 		now: now, endpoint: endpoint, container: container, sequence: now().UnixNano(),
-		topic: "/subscriptions/" + uuid.Nil.String() + "/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/" + account,
+		topic: "/subscriptions/" + uuid.Nil.String() +
+			"/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/" + account,
 	}
 }
 
@@ -69,19 +70,23 @@ func (m *eventMaker) make(path, etag string, size int64, api string) event {
 	m.sequence++
 	sequencer := fmt.Sprintf("%032x", m.sequence) // compared as text, per blob
 	id := func(kind string) string {
-		return uuid.NewSHA1(uuid.NameSpaceURL, []byte(kind+"\n"+m.container+"\n"+path+"\n"+sequencer)).String()
+		return uuid.NewSHA1(uuid.NameSpaceURL,
+			[]byte(kind+"\n"+m.container+"\n"+path+"\n"+sequencer)).String()
 	}
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
 	return event{
-		ID: id("event"), Topic: m.topic, EventType: eventType, MetadataVersion: "1", EventTime: m.now().UTC(),
-		Subject: "/blobServices/default/containers/" + m.container + "/blobs/" + path,
+		ID: id("event"), Topic: m.topic, EventType: eventType, MetadataVersion: "1",
+		EventTime: m.now().UTC(),
+		Subject:   "/blobServices/default/containers/" + m.container + "/blobs/" + path,
 		Data: eventData{
-			API: api, ClientRequestID: id("client request"), RequestID: id("request"), ETag: strings.Trim(etag, `"`),
+			API: api, ClientRequestID: id("client request"), RequestID: id("request"),
+			ETag:        strings.Trim(etag, `"`),
 			ContentType: contentType, ContentLength: size, BlobType: "BlockBlob",
-			URL: m.endpoint + "/" + m.container + "/" + strings.Join(segments, "/"), Sequencer: sequencer,
+			URL:       m.endpoint + "/" + m.container + "/" + strings.Join(segments, "/"),
+			Sequencer: sequencer,
 		},
 	}
 }

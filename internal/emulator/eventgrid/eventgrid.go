@@ -26,7 +26,9 @@ const interval = 500 * time.Millisecond
 
 // Sender is the part of azservicebus.Sender that Events needs.
 type Sender interface {
-	SendMessage(ctx context.Context, m *azservicebus.Message, o *azservicebus.SendMessageOptions) error
+	SendMessage(
+		ctx context.Context, m *azservicebus.Message, o *azservicebus.SendMessageOptions,
+	) error
 }
 
 // Options configures Events. Endpoint, Container, Sender and Now are required.
@@ -79,11 +81,13 @@ func New(o Options) (*Events, error) {
 	}
 	for name, p := range map[string]float64{"Duplicate": o.Duplicate, "Lose": o.Lose} {
 		if !(p >= 0 && p <= 1) {
-			faults = append(faults, fmt.Errorf("storage events: %s is %v, and not between 0 and 1", name, p))
+			faults = append(faults,
+				fmt.Errorf("storage events: %s is %v, and not between 0 and 1", name, p))
 		}
 	}
 	if o.Disorder < 0 {
-		faults = append(faults, fmt.Errorf("storage events: Disorder is %d, want 0 or more", o.Disorder))
+		faults = append(faults,
+			fmt.Errorf("storage events: Disorder is %d, want 0 or more", o.Disorder))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err

@@ -29,7 +29,9 @@ type fakeQueue struct {
 	came chan struct{} // one for each message or refusal, if set
 }
 
-func (f *fakeQueue) SendMessage(_ context.Context, m *azservicebus.Message, _ *azservicebus.SendMessageOptions) error {
+func (f *fakeQueue) SendMessage(
+	_ context.Context, m *azservicebus.Message, _ *azservicebus.SendMessageOptions,
+) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.came != nil {
@@ -133,9 +135,11 @@ func TestAnEventHasEventGridsSchema(t *testing.T) {
 	want := map[string]any{
 		"topic":     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/devstoreaccount1",
 		"subject":   "/blobServices/default/containers/lake/blobs/20260102T030405-7/Patient-1 ü.ndjson",
-		"eventType": "Microsoft.Storage.BlobCreated", "eventTime": "2026-01-02T03:04:05Z", "dataVersion": "", "metadataVersion": "1",
+		"eventType": "Microsoft.Storage.BlobCreated", "eventTime": "2026-01-02T03:04:05Z",
+		"dataVersion": "", "metadataVersion": "1",
 		"data": map[string]any{
-			"api": "PutBlockList", "contentType": "application/octet-stream", "contentLength": 42.0, "blobType": "BlockBlob", "eTag": "0x8D1",
+			"api": "PutBlockList", "contentType": "application/octet-stream", "contentLength": 42.0,
+			"blobType": "BlockBlob", "eTag": "0x8D1",
 			"url": "http://127.0.0.1:10000/devstoreaccount1/lake/20260102T030405-7/Patient-1%20%C3%BC.ndjson",
 		},
 	}
@@ -161,7 +165,8 @@ func TestFaultsFollowTheSeed(t *testing.T) {
 	t.Logf("seed %d", seed)
 	const n = 1000
 	plain := run(t, seed, n, func(*eventgrid.Options) {})
-	if len(plain) != n || plain[0] != "PutBlockList 1 1 f/0" || plain[n-1] != fmt.Sprintf("PutBlockList 1 1 f/%d", n-1) {
+	if len(plain) != n || plain[0] != "PutBlockList 1 1 f/0" ||
+		plain[n-1] != fmt.Sprintf("PutBlockList 1 1 f/%d", n-1) {
 		t.Fatalf("without faults: %d events", len(plain))
 	}
 	all := func(o *eventgrid.Options) { o.Duplicate, o.Lose, o.Disorder = 0.3, 0.2, 5 }
@@ -178,7 +183,9 @@ func TestFaultsFollowTheSeed(t *testing.T) {
 	if got := run(t, seed, n, func(o *eventgrid.Options) { o.Lose = 1 }); len(got) != 0 {
 		t.Fatalf("all lost: %d events", len(got))
 	}
-	if got := len(run(t, seed, n, func(o *eventgrid.Options) { o.Lose = 0.5 })); got < 400 || got > 600 {
+	if got := len(run(t, seed, n, func(o *eventgrid.Options) {
+		o.Lose = 0.5
+	})); got < 400 || got > 600 {
 		t.Fatalf("half lost: %d events", got)
 	}
 	mixed := run(t, seed, n, func(o *eventgrid.Options) { o.Disorder = 10 })
@@ -236,7 +243,9 @@ func TestRunSendsAtOnceFlushesWhenQuietAndOutlivesFailures(t *testing.T) {
 	ticks <- start // when this tick is taken, the second has gone through
 	got := q.events(t)
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"PutBlob 1 1 a", "PutBlob 1 1 b", "PutBlob 1 1 c", "PutBlob 1 1 d"}, got); diff != "" {
+	if diff := cmp.Diff([]string{
+		"PutBlob 1 1 a", "PutBlob 1 1 b", "PutBlob 1 1 c", "PutBlob 1 1 d",
+	}, got); diff != "" {
 		t.Fatal(diff)
 	}
 	cancel()
@@ -249,7 +258,9 @@ func TestNewNamesEveryFaultOfItsOptions(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"Endpoint", "Container", "Sender", "Now", "Duplicate", "Lose", "Disorder"} {
+	for _, want := range []string{
+		"Endpoint", "Container", "Sender", "Now", "Duplicate", "Lose", "Disorder",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not name %s", err, want)
 		}

@@ -49,13 +49,17 @@ func refusal(status int, retryAfter string) Answer {
 	return Answer{
 		Status: status,
 		Header: map[string]string{"Content-Type": fhirJSON, "Retry-After": retryAfter},
-		Body:   fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":"Refused on purpose."}]}`, codeOf(status)),
+		Body: fmt.Sprintf(
+			`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":%q,"diagnostics":"Refused on purpose."}]}`, codeOf(status)),
 	}
 }
 
 // Page returns a status with the HTML page of a gateway.
 func Page(status int) Answer {
-	return Answer{Status: status, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html><body><h1>Gateway</h1></body></html>"}
+	return Answer{
+		Status: status, Header: map[string]string{"Content-Type": "text/html"},
+		Body: "<html><body><h1>Gateway</h1></body></html>",
+	}
 }
 
 func (a Answer) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -154,19 +158,30 @@ func garbage(seed uint64, n int) Answer {
 	for i := range body {
 		body[i] = byte(rng.Uint32() & 0xff)
 	}
-	bodies := []string{string(body), "{", "[]", "null", `{"output":[{}]}`, `{"transactionTime":7,"output":"x"}`, `{"issue":3}`, ""}
-	statuses := []int{200, 200, 202, 204, 206, 299, 302, 304, 400, 401, 403, 404, 410, 418, 429, 500, 502, 503, 599, 700, 999}
+	bodies := []string{
+		string(body), "{", "[]", "null", `{"output":[{}]}`, `{"transactionTime":7,"output":"x"}`,
+		`{"issue":3}`, "",
+	}
+	statuses := []int{
+		200, 200, 202, 204, 206, 299, 302, 304, 400, 401, 403, 404, 410, 418, 429, 500, 502, 503,
+		599, 700, 999,
+	}
 	types := []string{"", "application/json", fhirJSON, fhirNDJSON, "text/html", ";;;"}
 	waits := []string{"", "-1", "soon", "99999999999999999999", "Mon, 99 Foo 2026", "1e9", "3.5"}
-	places := []string{"", "http://[::1", "::", "/", "ftp://127.0.0.1/x", "http://127.0.0.1:1/x", strings.Repeat("a", 5000)}
+	places := []string{
+		"", "http://[::1", "::", "/", "ftp://127.0.0.1/x", "http://127.0.0.1:1/x",
+		strings.Repeat("a", 5000),
+	}
 	encodings := []string{"", "", "", "gzip", "br"}
 	pick := func(from []string) string { return from[rng.IntN(len(from))] }
 	return Answer{
 		Status: statuses[rng.IntN(len(statuses))],
 		Body:   pick(bodies),
 		Header: map[string]string{
-			"Content-Type": pick(types), "Retry-After": pick(waits), "Content-Location": pick(places), "Location": pick(places),
-			"Content-Encoding": pick(encodings), "X-Progress": pick(bodies[1:]), "Expires": pick(waits), "Content-Range": pick(waits),
+			"Content-Type": pick(types), "Retry-After": pick(waits),
+			"Content-Location": pick(places), "Location": pick(places),
+			"Content-Encoding": pick(encodings), "X-Progress": pick(bodies[1:]),
+			"Expires": pick(waits), "Content-Range": pick(waits),
 		},
 	}
 }

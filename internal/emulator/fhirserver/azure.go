@@ -22,7 +22,9 @@ func (a azure) kickOff(level, group string, r *http.Request) (jobs.Request, []is
 	return kickOff(level, group, r, a.o.Now(), a.o.MaxCount)
 }
 
-func (azure) statusURL(r *http.Request, job string) string { return base(r) + azureStatusPath + job }
+func (azure) statusURL(r *http.Request, job string) string {
+	return base(r) + azureStatusPath + job
+}
 
 func (azure) jobID(r *http.Request) (string, bool) {
 	return strings.CutPrefix(r.URL.Path, azureStatusPath)

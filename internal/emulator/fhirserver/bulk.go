@@ -99,7 +99,9 @@ type rules struct {
 }
 
 func newBulk(o Options, runner *jobs.Runner) (*bulk, error) {
-	b := &bulk{rules: rules{*o.Bulk, o}, runner: runner, faults: o.Bulk.Faults, asked: map[string]int{}}
+	b := &bulk{
+		rules: rules{*o.Bulk, o}, runner: runner, faults: o.Bulk.Faults, asked: map[string]int{},
+	}
 	b.Guide = cmp.Or(b.Guide, 3)
 	b.Location = cmp.Or(b.Location, LocationAbsolute)
 	b.ExpiredStatus = cmp.Or(b.ExpiredStatus, http.StatusForbidden)
@@ -108,20 +110,24 @@ func newBulk(o Options, runner *jobs.Runner) (*bulk, error) {
 	}
 	var errs []error
 	if b.Guide < 1 || b.Guide > 3 {
-		errs = append(errs, fmt.Errorf("fhirserver has versions 1 to 3 of the Bulk Data guide, not %d", b.Guide))
+		errs = append(errs,
+			fmt.Errorf("fhirserver has versions 1 to 3 of the Bulk Data guide, not %d", b.Guide))
 	}
 	if !slices.Contains([]string{LocationAbsolute, LocationPath, LocationRelative}, b.Location) {
 		errs = append(errs, fmt.Errorf("fhirserver spells no Content-Location %q", b.Location))
 	}
 	var ok bool
 	if b.files, ok = o.Blobs.(Files); !ok {
-		errs = append(errs, errors.New("fhirserver hands out its files itself in dialect bulk: its Blobs must open them, as jobs.Memory and jobs.Folder do"))
+		errs = append(errs,
+			errors.New("fhirserver hands out its files itself in dialect bulk: its Blobs must open them, as jobs.Memory and jobs.Folder do"))
 	}
 	return b, errors.Join(errs...)
 }
 
 func (b *bulk) dialect() dialect {
-	return dialect{name: "bulk", methods: b.Methods, requests: b, statuses: b, beside: b.beside, open: b.open}
+	return dialect{
+		name: "bulk", methods: b.Methods, requests: b, statuses: b, beside: b.beside, open: b.open,
+	}
 }
 
 const (
@@ -148,7 +154,8 @@ func (b *bulk) beside(w http.ResponseWriter, r *http.Request) bool {
 // open reports whether a route needs no sign-in. Files have their own rule.
 func (b *bulk) open(r *http.Request) bool {
 	path := r.URL.Path
-	return path == signin.ConfigurationPath || path == signin.TokenPath || path == "/metadata" || strings.HasPrefix(path, bulkFilesPath)
+	return path == signin.ConfigurationPath || path == signin.TokenPath || path == "/metadata" ||
+		strings.HasPrefix(path, bulkFilesPath)
 }
 
 func (b *bulk) requiresToken() bool { return b.SignIn != nil && !b.OpenFiles }

@@ -175,7 +175,8 @@ func (b *bulk) script(r *http.Request) (kind string, list []Answer) {
 			return "file", nil
 		}
 		part := strings.Split(path, "/")
-		if n, err := strconv.Atoi(part[len(part)-2]); err == nil && part[len(part)-3] == listOutput && b.faults.File[n] != nil {
+		if n, err := strconv.Atoi(part[len(part)-2]); err == nil &&
+			part[len(part)-3] == listOutput && b.faults.File[n] != nil {
 			return path, b.faults.File[n]
 		}
 		return path, b.faults.Files

@@ -7,9 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 
 	"fhirsynapse/internal/emulator/fhirserver"
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
-	"fhirsynapse/internal/emulator/fhirserver/signin"
 )
 
 // said returns a short form of the answer to one request: the parts on which a client would act.
@@ -59,31 +56,103 @@ func TestFailureMatrixOfKickOffsAndPolls(t *testing.T) {
 		kicks  []string
 		polls  []string
 	}{
-		{name: "202 without Content-Location", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{Header: map[string]string{"Content-Location": ""}}}}, kicks: []string{"202 empty"}},
-		{name: "200 with a body", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{Status: 200, Body: `{"resourceType":"Bundle"}`}}}, kicks: []string{"200", accepted}},
-		{name: "400", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{fhirserver.Refused(400)}}, kicks: []string{"400 outcome", accepted}},
-		{name: "401, 403", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{fhirserver.Refused(401), fhirserver.Refused(403)}}, kicks: []string{"401 outcome", "403 outcome", accepted}},
+		{
+			name: "202 without Content-Location",
+			faults: fhirserver.Faults{
+				KickOffs: []fhirserver.Answer{{Header: map[string]string{"Content-Location": ""}}},
+			}, kicks: []string{"202 empty"},
+		},
+		{
+			name: "200 with a body",
+			faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{
+				Status: 200, Body: `{"resourceType":"Bundle"}`,
+			}}}, kicks: []string{"200", accepted},
+		},
+		{
+			name: "400", faults: fhirserver.Faults{
+				KickOffs: []fhirserver.Answer{fhirserver.Refused(400)},
+			}, kicks: []string{"400 outcome", accepted},
+		},
+		{
+			name: "401, 403",
+			faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{
+				fhirserver.Refused(401), fhirserver.Refused(403),
+			}}, kicks: []string{"401 outcome", "403 outcome", accepted},
+		},
 		{name: "429 in every spelling", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{
-			fhirserver.Throttled("Sun, 01 Mar 2026 12:00:30 GMT"), fhirserver.Throttled("30"), fhirserver.Throttled("1772366430"), fhirserver.Throttled("-5"), fhirserver.Throttled("soon"), fhirserver.Throttled(""),
-		}}, kicks: []string{"429 Retry-After Sun, 01 Mar 2026 12:00:30 GMT outcome", "429 Retry-After 30 outcome", "429 Retry-After 1772366430 outcome", "429 Retry-After -5 outcome", "429 Retry-After soon outcome", "429 outcome", accepted}},
-		{name: "503", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{fhirserver.Unavailable("7200")}}, kicks: []string{"503 Retry-After 7200 outcome", accepted}},
-		{name: "the answer is lost after the job began", faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{Acted: true, Reset: true}}}, kicks: []string{"no answer", accepted}},
+			fhirserver.Throttled("Sun, 01 Mar 2026 12:00:30 GMT"), fhirserver.Throttled("30"),
+			fhirserver.Throttled("1772366430"), fhirserver.Throttled("-5"),
+			fhirserver.Throttled("soon"), fhirserver.Throttled(""),
+		}}, kicks: []string{
+			"429 Retry-After Sun, 01 Mar 2026 12:00:30 GMT outcome", "429 Retry-After 30 outcome",
+			"429 Retry-After 1772366430 outcome", "429 Retry-After -5 outcome",
+			"429 Retry-After soon outcome", "429 outcome", accepted,
+		}},
+		{
+			name: "503", faults: fhirserver.Faults{
+				KickOffs: []fhirserver.Answer{fhirserver.Unavailable("7200")},
+			}, kicks: []string{"503 Retry-After 7200 outcome", accepted},
+		},
+		{
+			name:   "the answer is lost after the job began",
+			faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{Acted: true, Reset: true}}},
+			kicks:  []string{"no answer", accepted},
+		},
 
-		{name: "still running", faults: fhirserver.Faults{NeverDone: true}, polls: []string{"202 empty", "202 empty", "202 empty"}},
-		{name: "404 of a replica that lags", faults: fhirserver.Faults{Polls: []fhirserver.Answer{fhirserver.Refused(404)}}, polls: []string{"404 outcome", "200"}},
-		{name: "500 that passes", faults: fhirserver.Faults{Polls: []fhirserver.Answer{fhirserver.Refused(500), fhirserver.Page(500), fhirserver.Page(502)}}, polls: []string{"500 outcome", "500 html", "502 html", "200"}},
-		{name: "a failed job", faults: fhirserver.Faults{Failure: &jobs.Failure{Status: 500, Reason: "the disk is full"}}, polls: []string{"500 outcome", "500 outcome"}},
-		{name: "a throttled poll", faults: fhirserver.Faults{Polls: []fhirserver.Answer{fhirserver.Throttled("9")}}, polls: []string{"429 Retry-After 9 outcome", "200"}},
-		{name: "connection reset", faults: fhirserver.Faults{Polls: []fhirserver.Answer{{Reset: true}}}, polls: []string{"no answer", "200"}},
-		{name: "200 and nothing, 200 and a page", faults: fhirserver.Faults{Polls: []fhirserver.Answer{{Status: 200}, fhirserver.Page(200)}}, polls: []string{"200 empty", "200 html", "200"}},
-		{name: "a manifest that is cut", faults: fhirserver.Faults{Polls: []fhirserver.Answer{{CutAfter: 20}}}, polls: []string{"200 cut after 20", "200"}},
-		{name: "the true answer in between", faults: fhirserver.Faults{Polls: []fhirserver.Answer{{}, fhirserver.Page(503)}}, polls: []string{"200", "503 html", "200"}},
+		{
+			name: "still running", faults: fhirserver.Faults{NeverDone: true},
+			polls: []string{"202 empty", "202 empty", "202 empty"},
+		},
+		{
+			name:   "404 of a replica that lags",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{fhirserver.Refused(404)}},
+			polls:  []string{"404 outcome", "200"},
+		},
+		{
+			name: "500 that passes",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{
+				fhirserver.Refused(500), fhirserver.Page(500), fhirserver.Page(502),
+			}}, polls: []string{"500 outcome", "500 html", "502 html", "200"},
+		},
+		{
+			name: "a failed job",
+			faults: fhirserver.Faults{Failure: &jobs.Failure{
+				Status: 500, Reason: "the disk is full",
+			}}, polls: []string{"500 outcome", "500 outcome"},
+		},
+		{
+			name:   "a throttled poll",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{fhirserver.Throttled("9")}},
+			polls:  []string{"429 Retry-After 9 outcome", "200"},
+		},
+		{
+			name:   "connection reset",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{{Reset: true}}},
+			polls:  []string{"no answer", "200"},
+		},
+		{
+			name: "200 and nothing, 200 and a page",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{
+				{Status: 200}, fhirserver.Page(200),
+			}}, polls: []string{"200 empty", "200 html", "200"},
+		},
+		{
+			name:   "a manifest that is cut",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{{CutAfter: 20}}},
+			polls:  []string{"200 cut after 20", "200"},
+		},
+		{
+			name:   "the true answer in between",
+			faults: fhirserver.Faults{Polls: []fhirserver.Answer{{}, fhirserver.Page(503)}},
+			polls:  []string{"200", "503 html", "200"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newBulk(t, fhirserver.Bulk{Faults: tt.faults}, patient("a"))
 			for i, want := range tt.kicks {
-				got := strings.ReplaceAll(w.said(http.MethodGet, w.base+"/$export", asyncly...), w.base, "BASE")
+				got := strings.ReplaceAll(w.said(http.MethodGet, w.base+"/$export", asyncly...),
+					w.base, "BASE")
 				if got = number.ReplaceAllString(got, "bulk-status/N"); got != want {
 					t.Errorf("kick-off %d: %s, want %s", i+1, got, want)
 				}
@@ -111,16 +180,43 @@ func TestFailureMatrixOfFiles(t *testing.T) {
 		faults  fhirserver.Faults
 		answers []string
 	}{
-		{"404 at first", fhirserver.Faults{Files: []fhirserver.Answer{fhirserver.Refused(404), fhirserver.Refused(404)}}, []string{"404 outcome", "404 outcome", "200"}},
-		{"410 later", fhirserver.Faults{Files: []fhirserver.Answer{{}, fhirserver.Refused(410)}}, []string{"200", "410 outcome"}},
-		{"401", fhirserver.Faults{Files: []fhirserver.Answer{fhirserver.Refused(401)}}, []string{"401 outcome", "200"}},
-		{"cut in the middle", fhirserver.Faults{Files: []fhirserver.Answer{{CutAfter: 10}}}, []string{"200 cut after 10", "200"}},
-		{"one file only", fhirserver.Faults{File: map[int][]fhirserver.Answer{1: {fhirserver.Refused(500)}}}, []string{"200", "200"}},
-		{"every file, always", fhirserver.Faults{AllFiles: &fhirserver.Answer{Status: 503}}, []string{"503 empty", "503 empty", "503 empty"}},
+		{
+			"404 at first",
+			fhirserver.Faults{Files: []fhirserver.Answer{
+				fhirserver.Refused(404), fhirserver.Refused(404),
+			}},
+			[]string{"404 outcome", "404 outcome", "200"},
+		},
+		{
+			"410 later",
+			fhirserver.Faults{Files: []fhirserver.Answer{{}, fhirserver.Refused(410)}},
+			[]string{"200", "410 outcome"},
+		},
+		{
+			"401",
+			fhirserver.Faults{Files: []fhirserver.Answer{fhirserver.Refused(401)}},
+			[]string{"401 outcome", "200"},
+		},
+		{
+			"cut in the middle",
+			fhirserver.Faults{Files: []fhirserver.Answer{{CutAfter: 10}}},
+			[]string{"200 cut after 10", "200"},
+		},
+		{
+			"one file only",
+			fhirserver.Faults{File: map[int][]fhirserver.Answer{1: {fhirserver.Refused(500)}}},
+			[]string{"200", "200"},
+		},
+		{
+			"every file, always",
+			fhirserver.Faults{AllFiles: &fhirserver.Answer{Status: 503}},
+			[]string{"503 empty", "503 empty", "503 empty"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newBulk(t, fhirserver.Bulk{Faults: tt.faults}, patient("a"), observation("o", "a", "1"))
+			w := newBulk(t, fhirserver.Bulk{Faults: tt.faults}, patient("a"),
+				observation("o", "a", "1"))
 			target := w.page(w.start("/$export")).Output[0].URL
 			for i, want := range tt.answers {
 				if got := w.said(http.MethodGet, target); got != want {
@@ -133,7 +229,9 @@ func TestFailureMatrixOfFiles(t *testing.T) {
 
 func TestTruncatedGzip(t *testing.T) {
 	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{Files: []fhirserver.Answer{{Half: true}}}}, patient("a"))
+	w := newBulk(t,
+		fhirserver.Bulk{Faults: fhirserver.Faults{Files: []fhirserver.Answer{{Half: true}}}},
+		patient("a"))
 	target := w.page(w.start("/$export")).Output[0].URL
 	r := w.mustAsk(http.MethodGet, target, "", "Accept-Encoding", "gzip")
 	z, err := gzip.NewReader(strings.NewReader(r.body))
@@ -155,18 +253,21 @@ func TestFilesAtAnotherHostRefuseTokens(t *testing.T) {
 	w.srv.SetFaults(fhirserver.Faults{Files: []fhirserver.Answer{{Redirect: elsewhere}}})
 	target := w.page(w.start("/$export")).Output[0].URL
 	r := w.mustAsk(http.MethodGet, target, "")
-	if r.status != http.StatusTemporaryRedirect || !strings.HasPrefix(r.header.Get("Location"), elsewhere+"/") {
+	if r.status != http.StatusTemporaryRedirect ||
+		!strings.HasPrefix(r.header.Get("Location"), elsewhere+"/") {
 		t.Fatalf("answered %d %s", r.status, r.header.Get("Location"))
 	}
 	w.lines(r.header.Get("Location"))
-	if r := w.mustAsk(http.MethodGet, r.header.Get("Location"), "", "Authorization", "Bearer x"); r.status != http.StatusBadRequest {
+	if r := w.mustAsk(http.MethodGet, r.header.Get("Location"), "", "Authorization",
+		"Bearer x"); r.status != http.StatusBadRequest {
 		t.Errorf("with a token it answered %d", r.status)
 	}
 	if r := w.mustAsk(http.MethodGet, elsewhere+"/metadata", ""); r.status != http.StatusNotFound {
 		t.Errorf("the other host is a FHIR server: %d", r.status)
 	}
 	w.srv.SetFaults(fhirserver.Faults{FileHost: elsewhere})
-	if target = w.page(w.start("/$export")).Output[0].URL; !strings.HasPrefix(target, elsewhere+"/") {
+	if target = w.page(w.start("/$export")).Output[0].URL; !strings.HasPrefix(target,
+		elsewhere+"/") {
 		t.Errorf("the file is at %s", target)
 	}
 	w.lines(target)
@@ -174,7 +275,9 @@ func TestFilesAtAnotherHostRefuseTokens(t *testing.T) {
 
 func TestManifestsThatAreWrong(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *fhirserver.Options) { o.Bulk, o.MaxCount = &fhirserver.Bulk{PageSize: 2}, 1 }, patient("a"), patient("b"), patient("c"))
+	w := newWorld(t, func(o *fhirserver.Options) {
+		o.Bulk, o.MaxCount = &fhirserver.Bulk{PageSize: 2}, 1
+	}, patient("a"), patient("b"), patient("c"))
 	status := w.start("/$export")
 	w.wait(status)
 	text := func(f fhirserver.Faults) string {
@@ -212,9 +315,11 @@ func TestManifestsThatAreWrong(t *testing.T) {
 func TestErrorFilesAndStrayLines(t *testing.T) {
 	t.Parallel()
 	const stray = `{"resourceType":"OperationOutcome","issue":[]}`
-	w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{ErrorFile: 3, StrayLine: stray}}, patient("a"), observation("o", "a", "1"))
+	w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{ErrorFile: 3, StrayLine: stray}},
+		patient("a"), observation("o", "a", "1"))
 	m := w.page(w.start("/$export"))
-	if len(m.Failed) != 1 || m.Failed[0].Type != "OperationOutcome" || m.Failed[0].Count != 3 || len(w.lines(m.Failed[0].URL)) != 3 {
+	if len(m.Failed) != 1 || m.Failed[0].Type != "OperationOutcome" || m.Failed[0].Count != 3 ||
+		len(w.lines(m.Failed[0].URL)) != 3 {
 		t.Errorf("error files %+v", m.Failed)
 	}
 	strays := 0
@@ -231,150 +336,16 @@ func TestErrorFilesAndStrayLines(t *testing.T) {
 
 func TestHangingAnswersEndWithTheClient(t *testing.T) {
 	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{Acted: true, Hang: true}}}}, patient("a"))
+	w := newBulk(t,
+		fhirserver.Bulk{Faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{{
+			Acted: true, Hang: true,
+		}}}}, patient("a"))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if r, err := w.send(ctx, http.MethodGet, w.base+"/$export"); !errors.Is(err, context.DeadlineExceeded) {
+	if r, err := w.send(ctx, http.MethodGet,
+		w.base+"/$export"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("answered %d, %v", r.status, err)
 	}
 	// The job exists nevertheless: an orphan.
 	w.page(w.base + "/bulk-status/1")
-}
-
-func TestTooManyDownloadsAtOnce(t *testing.T) {
-	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{}, patient("a"), observation("o", "a", "1"))
-	m := w.page(w.start("/$export"))
-	w.srv.SetFaults(fhirserver.Faults{ParallelDownloads: 1, File: map[int][]fhirserver.Answer{0: slices.Repeat([]fhirserver.Answer{{Hang: true}}, 1000)}})
-	ctx, cancel := context.WithCancel(t.Context())
-	var hanging sync.WaitGroup
-	hanging.Go(func() { // first until it is the one that is served, then until it is canceled
-		for ctx.Err() == nil {
-			_, _ = w.send(ctx, http.MethodGet, m.Output[0].URL)
-		}
-	})
-	deadline := time.Now().Add(10 * time.Second)
-	got := ""
-	for got != "429 Retry-After 1 outcome" && time.Now().Before(deadline) {
-		got = w.said(http.MethodGet, m.Output[1].URL)
-	}
-	cancel()
-	hanging.Wait()
-	if got != "429 Retry-After 1 outcome" {
-		t.Errorf("a second download at once: %s", got)
-	}
-	for got != "200" && time.Now().Before(deadline) {
-		got = w.said(http.MethodGet, m.Output[1].URL)
-	}
-	if got != "200" {
-		t.Errorf("a download alone: %s", got)
-	}
-}
-
-func TestGarbageRepeatsBySeed(t *testing.T) {
-	t.Parallel()
-	hear := func() (all []string) {
-		w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{Garbage: 7}}, patient("a"))
-		for range 200 {
-			r, err := w.ask(http.MethodGet, w.base+"/$export", "", asyncly...)
-			all = append(all, fmt.Sprint(r.status, r.body, err != nil))
-		}
-		return all
-	}
-	first, second := hear(), hear()
-	different := map[string]bool{}
-	for i := range first {
-		different[first[i]] = true
-		if first[i] != second[i] {
-			t.Fatalf("answer %d differs", i)
-		}
-	}
-	if len(different) < 50 {
-		t.Errorf("only %d different answers", len(different))
-	}
-}
-
-func TestTokensForStatusAndFiles(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	sign, err := signin.New(signin.Options{Now: w.clock, Bearer: []string{"good"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	good, bad := []string{"Authorization", "Bearer good"}, []string{"Authorization", "Bearer bad"}
-	for name, tt := range map[string]struct {
-		bulk     fhirserver.Bulk
-		requires string
-		files    [3]string // without a token, with a bad token, with a good token
-	}{
-		"a token for everything":          {fhirserver.Bulk{SignIn: sign}, "true", [3]string{"401 outcome", "401 outcome", "200"}},
-		"signed addresses":                {fhirserver.Bulk{SignIn: sign, OpenFiles: true}, "false", [3]string{"200", "400 outcome", "400 outcome"}},
-		"it says false and wants a token": {fhirserver.Bulk{SignIn: sign, OpenFiles: true, Faults: fhirserver.Faults{TokenForFiles: true}}, "false", [3]string{"401 outcome", "401 outcome", "200"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newBulk(t, tt.bulk, patient("a"))
-			for _, refused := range [][]string{nil, bad} {
-				if got := w.said(http.MethodGet, w.base+"/$export", append(refused, asyncly...)...); got != "401 outcome" {
-					t.Errorf("kick-off with %v: %s", refused, got)
-				}
-			}
-			status := w.location("/$export", w.mustAsk(http.MethodGet, w.base+"/$export", "", append(good, asyncly...)...))
-			w.wait(status)
-			if got := w.said(http.MethodGet, status); got != "401 outcome" {
-				t.Errorf("poll without a token: %s", got)
-			}
-			body := w.mustAsk(http.MethodGet, status, "", good...).body
-			if !strings.Contains(body, `"requiresAccessToken":`+tt.requires) {
-				t.Errorf("manifest %s", body)
-			}
-			_, target, _ := strings.Cut(body, `"url":"`)
-			target, _, _ = strings.Cut(target, `"`)
-			for i, headers := range [][]string{nil, bad, good} {
-				if got := w.said(http.MethodGet, target, headers...); got != tt.files[i] {
-					t.Errorf("file with %v: %s, want %s", headers, got, tt.files[i])
-				}
-			}
-			if r := w.mustAsk(http.MethodGet, w.base+"/metadata", ""); r.status != http.StatusOK {
-				t.Errorf("metadata answered %d", r.status)
-			}
-			if r := w.mustAsk(http.MethodGet, w.base+signin.ConfigurationPath, ""); !strings.Contains(r.body, w.base+signin.TokenPath) {
-				t.Errorf("smart-configuration %s", r.body)
-			}
-		})
-	}
-}
-
-func TestTwentyThousandTinyFiles(t *testing.T) {
-	t.Parallel()
-	const files = 20_000
-	w := newWorld(t, func(o *fhirserver.Options) { o.Bulk, o.MaxCount = &fhirserver.Bulk{}, 1 })
-	for i := range files {
-		if err := w.store.Add([]byte(patient(fmt.Sprint("p", i)))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m := w.page(w.start("/$export"))
-	if len(m.Output) != files {
-		t.Fatalf("%d files, want %d", len(m.Output), files)
-	}
-	if got := w.lines(m.Output[files-1].URL); len(got) != 1 {
-		t.Errorf("the last file has %d lines", len(got))
-	}
-}
-
-func TestTheServerCountsWhatItIsAsked(t *testing.T) {
-	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{Faults: fhirserver.Faults{KickOffs: []fhirserver.Answer{fhirserver.Throttled("1")}}}, patient("a"), observation("o", "a", "1"))
-	w.said(http.MethodGet, w.base+"/$export", asyncly...)
-	status := w.start("/$export")
-	w.srv.SetFaults(fhirserver.Faults{})
-	for _, o := range w.page(status).Output {
-		w.lines(o.URL)
-	}
-	w.mustAsk(http.MethodDelete, status, "")
-	w.mustAsk(http.MethodGet, w.base+"/metadata", "")
-	if got, want := w.srv.Asked(), (fhirserver.Asked{KickOffs: 2, Polls: 1, Cancels: 1, Metadata: 1, Files: 2}); got != want {
-		t.Errorf("asked %+v, want %+v", got, want)
-	}
 }

@@ -41,7 +41,8 @@ func (b *bulk) file(w http.ResponseWriter, r *http.Request) {
 	elsewhere, _ := r.Context().Value(foreign{}).(bool)
 	switch token := r.Header.Get("Authorization") != ""; {
 	case token && (elsewhere || !b.requiresToken()) && !b.faultsNow().TokenForFiles:
-		refuse(w, http.StatusBadRequest, issue{"security", "The address of the file says it all: a token must not come here."})
+		refuse(w, http.StatusBadRequest,
+			issue{"security", "The address of the file says it all: a token must not come here."})
 		return
 	case !elsewhere && b.SignIn != nil && (b.requiresToken() || b.faultsNow().TokenForFiles):
 		if err := b.SignIn.Authorize(r); err != nil {
@@ -51,8 +52,10 @@ func (b *bulk) file(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if text := r.URL.Query().Get("until"); text != "" {
-		if until, err := strconv.ParseInt(text, 10, 64); err != nil || !b.o.Now().Before(time.UnixMilli(until)) {
-			refuse(w, b.ExpiredStatus, issue{"expired", "The address of the file is no longer good."})
+		if until, err := strconv.ParseInt(text, 10, 64); err != nil ||
+			!b.o.Now().Before(time.UnixMilli(until)) {
+			refuse(w, b.ExpiredStatus,
+				issue{"expired", "The address of the file is no longer good."})
 			return
 		}
 	}
@@ -74,7 +77,8 @@ func (b *bulk) file(w http.ResponseWriter, r *http.Request) {
 
 func (b *rules) send(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, etag string) {
 	switch {
-	case !b.NoGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && r.Header.Get("Range") == "":
+	case !b.NoGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") &&
+		r.Header.Get("Range") == "":
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Set("ETag", `"`+etag+`-gzip"`)
 		z := gzip.NewWriter(w)
@@ -87,7 +91,8 @@ func (b *rules) send(w http.ResponseWriter, r *http.Request, content io.ReadSeek
 			_, err = content.Seek(0, io.SeekStart)
 		}
 		if err != nil {
-			refuse(w, http.StatusInternalServerError, issue{"exception", "The file cannot be read."})
+			refuse(w, http.StatusInternalServerError,
+				issue{"exception", "The file cannot be read."})
 			return
 		}
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))

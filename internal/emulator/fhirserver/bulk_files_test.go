@@ -38,24 +38,28 @@ func TestFilesCanBeResumedAndCompressed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := io.ReadAll(z); err != nil || string(text) != whole.body || zipped.header.Get("Content-Encoding") != "gzip" || zipped.header.Get("ETag") == etag {
+	if text, err := io.ReadAll(z); err != nil || string(text) != whole.body ||
+		zipped.header.Get("Content-Encoding") != "gzip" || zipped.header.Get("ETag") == etag {
 		t.Errorf("gzip: %v, %v", err, zipped.header)
 	}
 
 	plain := newBulk(t, fhirserver.Bulk{NoGzip: true, NoRanges: true}, patient("a"))
 	target = plain.page(plain.start("/$export")).Output[0].URL
 	r := plain.mustAsk(http.MethodGet, target, "", "Range", "bytes=10-", "Accept-Encoding", "gzip")
-	if r.status != http.StatusOK || r.header.Get("Content-Encoding") != "" || !strings.HasPrefix(r.body, "{") {
+	if r.status != http.StatusOK || r.header.Get("Content-Encoding") != "" ||
+		!strings.HasPrefix(r.body, "{") {
 		t.Errorf("answered %d %v", r.status, r.header)
 	}
 }
 
 func TestFilesExpireAndTheManifestHasFreshAddresses(t *testing.T) {
 	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{FileLife: time.Minute, ExpiredStatus: http.StatusGone}, patient("a"))
+	w := newBulk(t, fhirserver.Bulk{FileLife: time.Minute, ExpiredStatus: http.StatusGone},
+		patient("a"))
 	status := w.start("/$export")
 	old := w.page(status).Output[0].URL
-	if got, want := w.mustAsk(http.MethodGet, status, "").header.Get("Expires"), start.Add(time.Minute).Format(http.TimeFormat); got != want {
+	if got, want := w.mustAsk(http.MethodGet, status, "").header.Get("Expires"),
+		start.Add(time.Minute).Format(http.TimeFormat); got != want {
 		t.Errorf("Expires %s, want %s", got, want)
 	}
 	w.lines(old)
@@ -69,7 +73,9 @@ func TestFilesExpireAndTheManifestHasFreshAddresses(t *testing.T) {
 func TestAFolderHoldsTheFilesOfLargeExports(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	w := newWorld(t, func(o *fhirserver.Options) { o.Bulk, o.Blobs = &fhirserver.Bulk{}, jobs.NewFolder(dir) }, patient("a"), patient("b"))
+	w := newWorld(t, func(o *fhirserver.Options) {
+		o.Bulk, o.Blobs = &fhirserver.Bulk{}, jobs.NewFolder(dir)
+	}, patient("a"), patient("b"))
 	rows, _ := w.exported(w.start("/$export"))
 	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/b/1"}, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -78,10 +84,12 @@ func TestAFolderHoldsTheFilesOfLargeExports(t *testing.T) {
 
 func TestLinesOfFortyMegabytes(t *testing.T) {
 	t.Parallel()
-	long := `{"resourceType":"Patient","id":"long","name":[{"family":"` + strings.Repeat("x", 40<<20) + `"}]}`
+	long := `{"resourceType":"Patient","id":"long","name":[{"family":"` +
+		strings.Repeat("x", 40<<20) + `"}]}`
 	w := newBulk(t, fhirserver.Bulk{}, long)
 	m := w.page(w.start("/$export"))
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, m.Output[0].URL, http.NoBody)
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet,
+		m.Output[0].URL, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +99,8 @@ func TestLinesOfFortyMegabytes(t *testing.T) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	var got bytes.Buffer
-	if n, err := io.Copy(&got, res.Body); err != nil || n < 40<<20 || bytes.Count(got.Bytes(), []byte("\n")) != 1 {
+	if n, err := io.Copy(&got, res.Body); err != nil || n < 40<<20 ||
+		bytes.Count(got.Bytes(), []byte("\n")) != 1 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }

@@ -28,18 +28,23 @@ const maxKickOffBody = 16 << 20
 
 // kickOff implements requests by the rules of the guide.
 func (b *bulk) kickOff(level, group string, r *http.Request) (jobs.Request, []issue) {
-	p := &parameters{now: b.o.Now(), req: jobs.Request{Level: level, Group: group, MaxCount: b.o.MaxCount, ByGuide: true}}
+	p := &parameters{
+		now: b.o.Now(),
+		req: jobs.Request{Level: level, Group: group, MaxCount: b.o.MaxCount, ByGuide: true},
+	}
 	b.headers(p, r.Header)
 	values := b.values(p, r)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		since, known := guideParameters[name]
 		switch {
 		case (!known || since > b.Guide || slices.Contains(b.Without, name)) && !p.lenient:
-			p.issues = append(p.issues, issue{"not-supported", "The parameter '" + name + "' is not supported."})
+			p.issues = append(p.issues,
+				issue{"not-supported", "The parameter '" + name + "' is not supported."})
 		case len(values[name]) > 1 && b.NoRepeats:
 			p.fault("The parameter '%s' must not be repeated.", name)
 		}
-		if !known || since > b.Guide || slices.Contains(b.Without, name) || slices.Contains(b.Ignores, name) {
+		if !known || since > b.Guide || slices.Contains(b.Without, name) ||
+			slices.Contains(b.Ignores, name) {
 			delete(values, name)
 		}
 	}
@@ -58,7 +63,8 @@ func (b *bulk) kickOff(level, group string, r *http.Request) (jobs.Request, []is
 	b.associated(p)
 	p.output(values["_outputFormat"])
 	if p.value("organizeOutputBy") != "" && !p.lenient {
-		p.issues = append(p.issues, issue{"not-supported", "The server does not organize its output."})
+		p.issues = append(p.issues,
+			issue{"not-supported", "The server does not organize its output."})
 	}
 	p.req.Parallel = level == jobs.LevelSystem && len(p.req.Filters) == 0
 	// A server SHOULD report deletes for a request with _since.
@@ -67,7 +73,8 @@ func (b *bulk) kickOff(level, group string, r *http.Request) (jobs.Request, []is
 		p.issues = append(p.issues, issue{"not-found", "The Group is not known."})
 	}
 	if b.OneAtATime && b.busy() {
-		p.issues = append(p.issues, issue{"throttled", "One export at a time: delete the one before."})
+		p.issues = append(p.issues,
+			issue{"throttled", "One export at a time: delete the one before."})
 	}
 	return p.req, p.issues
 }
@@ -77,7 +84,8 @@ func (b *rules) headers(p *parameters, h http.Header) {
 	takes := accept == "" && !b.StrictHeaders
 	for one := range strings.SplitSeq(accept, ",") {
 		if t, _, err := mime.ParseMediaType(one); err == nil {
-			takes = takes || slices.Contains([]string{fhirJSON, "application/json", "application/*", "*/*"}, t)
+			takes = takes ||
+				slices.Contains([]string{fhirJSON, "application/json", "application/*", "*/*"}, t)
 		}
 	}
 	if !takes {
@@ -109,7 +117,8 @@ func (b *rules) values(p *parameters, r *http.Request) url.Values {
 	if len(query) > 0 {
 		p.fault("A kick-off by POST has its parameters in its body.")
 	}
-	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != fhirJSON && t != "application/json" {
+	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != fhirJSON &&
+		t != "application/json" {
 		p.fault("The Content-Type of a kick-off must be %s.", fhirJSON)
 	}
 	values, err := readParameters(http.MaxBytesReader(nil, r.Body, maxKickOffBody))

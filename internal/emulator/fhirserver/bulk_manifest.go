@@ -89,7 +89,10 @@ func (b *bulk) finished(w http.ResponseWriter, r *http.Request, j *jobs.Job) {
 			failed = append(failed, entry)
 		}
 	}
-	list := func(files []manifestFile) *[]manifestFile { files = append([]manifestFile{}, files...); return &files }
+	list := func(files []manifestFile) *[]manifestFile {
+		files = append([]manifestFile{}, files...)
+		return &files
+	}
 	if b.Guide >= 2 && !faults.NoDeletes {
 		m.Deleted = list(deleted)
 	}
@@ -153,7 +156,8 @@ func (b *bulk) fileURL(r *http.Request, j *jobs.Job, f listed, faults Faults) st
 	if faults.SameNames {
 		name = f.Type + ".ndjson"
 	}
-	u := fmt.Sprintf("%s%s%s/%s/%d/%s", cmp.Or(faults.FileHost, base(r)), bulkFilesPath, j.ID, f.list, f.number, url.PathEscape(name))
+	u := fmt.Sprintf("%s%s%s/%s/%d/%s", cmp.Or(faults.FileHost, base(r)), bulkFilesPath, j.ID,
+		f.list, f.number, url.PathEscape(name))
 	if b.FileLife > 0 {
 		u += "?until=" + strconv.FormatInt(b.o.Now().Add(b.FileLife).UnixMilli(), 10)
 	}

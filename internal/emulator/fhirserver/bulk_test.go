@@ -1,11 +1,8 @@
 package fhirserver_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -17,201 +14,29 @@ import (
 	"fhirsynapse/internal/emulator/fhirserver/jobs"
 )
 
-// newBulk returns a world with a server of dialect bulk.
-func newBulk(t *testing.T, b fhirserver.Bulk, lines ...string) *world {
-	t.Helper()
-	return newWorld(t, func(o *fhirserver.Options) { o.Bulk = &b }, lines...)
-}
-
-// ask sends a request with headers, name and value in turn. It does not follow redirects.
-func (w *world) ask(method, target, body string, headers ...string) (reply, error) {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, target, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	client := http.Client{
-		Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return reply{}, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	return reply{res.StatusCode, res.Header, string(text)}, err
-}
-
-func (w *world) mustAsk(method, target, body string, headers ...string) reply {
-	w.t.Helper()
-	r, err := w.ask(method, target, body, headers...)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return r
-}
-
-var asyncly = []string{"Accept", "application/fhir+json", "Prefer", "respond-async"}
-
-// start kicks an export off by GET and returns its status URL.
-func (w *world) start(path string, query ...string) string {
-	w.t.Helper()
-	q := url.Values{}
-	for i := 0; i < len(query); i += 2 {
-		q.Add(query[i], query[i+1])
-	}
-	return w.location(path, w.mustAsk(http.MethodGet, w.base+path+"?"+q.Encode(), "", asyncly...))
-}
-
-// post kicks an export off with a Parameters resource.
-func (w *world) post(path, parameters string) string {
-	w.t.Helper()
-	body := `{"resourceType":"Parameters","parameter":[` + parameters + `]}`
-	return w.location(path, w.mustAsk(http.MethodPost, w.base+path, body, append(asyncly, "Content-Type", "application/fhir+json")...))
-}
-
-func (w *world) location(path string, r reply) string {
-	w.t.Helper()
-	if r.status != http.StatusAccepted {
-		w.t.Fatalf("kick-off answered %d %s", r.status, r.body)
-	}
-	at, err := url.Parse(w.base + path)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	status, err := at.Parse(r.header.Get("Content-Location"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return status.String()
-}
-
-type bulkManifest struct {
-	manifest
-	Deleted []manifestOutput `json:"deleted"`
-	Outcome []manifestOutput `json:"outcome"`
-	Failed  []manifestOutput `json:"error"`
-	Link    []struct{ Relation, URL string }
-}
-
-// pages waits for a job and returns the pages of its manifest, ten at most.
-func (w *world) pages(status string) (pages []bulkManifest) {
-	w.t.Helper()
-	id := jobID(status)
-	if _, query, found := strings.Cut(status, "job=%24"); found {
-		id, _, _ = strings.Cut(query, "%")
-	}
-	if err := w.srv.Wait(w.t.Context(), id); err != nil {
-		w.t.Fatal(err)
-	}
-	for target := status; target != "" && len(pages) < 10; {
-		r := w.mustAsk(http.MethodGet, target, "", "Accept", "application/json")
-		if r.status != http.StatusOK {
-			w.t.Fatalf("status answered %d %s", r.status, r.body)
-		}
-		var m bulkManifest
-		if err := json.Unmarshal([]byte(r.body), &m); err != nil {
-			w.t.Fatal(err)
-		}
-		pages = append(pages, m)
-		target = ""
-		for _, l := range m.Link {
-			target = l.URL
-		}
-	}
-	return pages
-}
-
-func (w *world) page(status string) bulkManifest {
-	w.t.Helper()
-	pages := w.pages(status)
-	if len(pages) != 1 {
-		w.t.Fatalf("%d pages, want 1", len(pages))
-	}
-	return pages[0]
-}
-
-// lines downloads a file.
-func (w *world) lines(target string) (lines []string) {
-	w.t.Helper()
-	r := w.mustAsk(http.MethodGet, target, "", "Accept", "application/fhir+ndjson")
-	if r.status != http.StatusOK || r.header.Get("Content-Type") != "application/fhir+ndjson" {
-		w.t.Fatalf("file answered %d %s %s", r.status, r.header.Get("Content-Type"), r.body)
-	}
-	for l := range strings.Lines(r.body) {
-		lines = append(lines, strings.TrimSuffix(l, "\n"))
-	}
-	return lines
-}
-
-// exported returns Type/id/versionId of an export's lines, sorted, and Type/id of its deletes.
-func (w *world) exported(status string) (rows, deleted []string) {
-	w.t.Helper()
-	for _, m := range w.pages(status) {
-		for _, o := range m.Output {
-			lines := w.lines(o.URL)
-			if len(lines) != o.Count {
-				w.t.Errorf("%s has %d lines, the manifest says %d", o.URL, len(lines), o.Count)
-			}
-			for _, l := range lines {
-				var r struct {
-					ResourceType, ID string
-					Meta             struct{ VersionID string }
-				}
-				if err := json.Unmarshal([]byte(l), &r); err != nil || r.ResourceType != o.Type {
-					w.t.Fatalf("a %s in a file of %s: %v", r.ResourceType, o.Type, err)
-				}
-				rows = append(rows, r.ResourceType+"/"+r.ID+"/"+r.Meta.VersionID)
-			}
-		}
-		for _, o := range m.Deleted {
-			for _, l := range w.lines(o.URL) {
-				var b struct {
-					ResourceType, Type string
-					Entry              []struct{ Request struct{ Method, URL string } }
-				}
-				if err := json.Unmarshal([]byte(l), &b); err != nil || b.ResourceType != "Bundle" || b.Type != "transaction" {
-					w.t.Fatalf("%s is no transaction", l)
-				}
-				for _, e := range b.Entry {
-					deleted = append(deleted, e.Request.Method+" "+e.Request.URL)
-				}
-			}
-		}
-	}
-	slices.Sort(rows)
-	return rows, deleted
-}
-
-func (w *world) remove(typ, id string) {
-	w.t.Helper()
-	if _, err := w.store.Delete(typ, id, w.clock()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 func TestABulkExportHandsOutItsFiles(t *testing.T) {
 	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{RetryAfter: "7", Progress: []string{"1 %", "99 %"}}, patient("a"), patient("A"), observation("o", "a", "1"))
+	w := newBulk(t, fhirserver.Bulk{RetryAfter: "7", Progress: []string{"1 %", "99 %"}},
+		patient("a"), patient("A"), observation("o", "a", "1"))
 	release := w.srv.HoldJobs()
 	status := w.start("/$export")
 	for _, progress := range []string{"1 %", "99 %", "99 %"} {
 		r := w.mustAsk(http.MethodGet, status, "")
-		if r.status != http.StatusAccepted || r.header.Get("Retry-After") != "7" || r.header.Get("X-Progress") != progress {
-			t.Errorf("poll answered %d, Retry-After %q, X-Progress %q, want %q", r.status, r.header.Get("Retry-After"), r.header.Get("X-Progress"), progress)
+		if r.status != http.StatusAccepted || r.header.Get("Retry-After") != "7" ||
+			r.header.Get("X-Progress") != progress {
+			t.Errorf("poll answered %d, Retry-After %q, X-Progress %q, want %q", r.status,
+				r.header.Get("Retry-After"), r.header.Get("X-Progress"), progress)
 		}
 	}
 	release()
 	m := w.page(status)
-	if !m.TransactionTime.Equal(start) || m.RequiresAccessToken == nil || *m.RequiresAccessToken || m.Failed == nil || m.Deleted == nil || m.Request != w.base+"/$export?" {
+	if !m.TransactionTime.Equal(start) || m.RequiresAccessToken == nil || *m.RequiresAccessToken ||
+		m.Failed == nil || m.Deleted == nil || m.Request != w.base+"/$export?" {
 		t.Errorf("manifest %+v", m)
 	}
 	rows, _ := w.exported(status)
-	if diff := cmp.Diff([]string{"Observation/o/1", "Patient/A/1", "Patient/a/1"}, rows); diff != "" {
+	if diff := cmp.Diff([]string{"Observation/o/1", "Patient/A/1", "Patient/a/1"},
+		rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	if r := w.mustAsk(http.MethodDelete, status, ""); r.status != http.StatusAccepted {
@@ -226,7 +51,8 @@ func TestABulkExportHandsOutItsFiles(t *testing.T) {
 
 func TestIncrementalExportsTellDeletesInBundles(t *testing.T) {
 	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{}, patient("a"), patient("b"), patient("gone"), patient("back"), observation("ob", "b", "1"), observation("oa", "a", "1"))
+	w := newBulk(t, fhirserver.Bulk{}, patient("a"), patient("b"), patient("gone"), patient("back"),
+		observation("ob", "b", "1"), observation("oa", "a", "1"))
 	w.pass(time.Minute)
 	since := w.clock().Format(time.RFC3339Nano)
 	w.put(observation("ob2", "b", "1"))
@@ -240,9 +66,17 @@ func TestIncrementalExportsTellDeletesInBundles(t *testing.T) {
 		path          string
 		rows, deleted []string
 	}{
-		{"/$export", []string{"Observation/ob2/1", "Patient/back/3"}, []string{"DELETE Observation/oa", "DELETE Observation/ob", "DELETE Patient/gone"}},
+		{
+			"/$export",
+			[]string{"Observation/ob2/1", "Patient/back/3"},
+			[]string{"DELETE Observation/oa", "DELETE Observation/ob", "DELETE Patient/gone"},
+		},
 		// The window applies to each resource: patient b did not change.
-		{"/Patient/$export", []string{"Observation/ob2/1", "Patient/back/3"}, []string{"DELETE Observation/oa", "DELETE Observation/ob", "DELETE Patient/gone"}},
+		{
+			"/Patient/$export",
+			[]string{"Observation/ob2/1", "Patient/back/3"},
+			[]string{"DELETE Observation/oa", "DELETE Observation/ob", "DELETE Patient/gone"},
+		},
 	} {
 		rows, deleted := w.exported(w.start(tt.path, "_since", since))
 		slices.Sort(deleted)
@@ -256,15 +90,19 @@ func TestIncrementalExportsTellDeletesInBundles(t *testing.T) {
 	if _, deleted := w.exported(w.start("/$export")); len(deleted) != 0 {
 		t.Errorf("a full export tells deletes: %v", deleted)
 	}
-	rows, deleted := w.exported(w.post("/Patient/$export", `{"name":"_since","valueInstant":"`+since+`"},{"name":"patient","valueReference":{"reference":"Patient/b"}}`))
-	if diff := cmp.Diff([][]string{{"Observation/ob2/1"}, {"DELETE Observation/ob"}}, [][]string{rows, deleted}); diff != "" {
+	rows, deleted := w.exported(w.post("/Patient/$export",
+		`{"name":"_since","valueInstant":"`+since+
+			`"},{"name":"patient","valueReference":{"reference":"Patient/b"}}`))
+	if diff := cmp.Diff([][]string{{"Observation/ob2/1"}, {"DELETE Observation/ob"}},
+		[][]string{rows, deleted}); diff != "" {
 		t.Errorf("one patient (-want +got):\n%s", diff)
 	}
 }
 
 func TestParametersOfTheGuide(t *testing.T) {
 	t.Parallel()
-	w := newBulk(t, fhirserver.Bulk{}, patient("a"), patient("b"), observation("o1", "a", "1"), observation("o2", "b", "2"), `{"resourceType":"Organization","id":"x"}`,
+	w := newBulk(t, fhirserver.Bulk{}, patient("a"), patient("b"), observation("o1", "a", "1"),
+		observation("o2", "b", "2"), `{"resourceType":"Organization","id":"x"}`,
 		`{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/a"}}]}`)
 	w.pass(time.Minute)
 	until := w.clock().Format(time.RFC3339Nano)
@@ -274,30 +112,41 @@ func TestParametersOfTheGuide(t *testing.T) {
 		status func() string
 		want   []string
 	}{
-		"_type by comma": {func() string { return w.start("/$export", "_type", "Patient,Organization", "_until", until) }, []string{"Organization/x/1", "Patient/a/1", "Patient/b/1"}},
+		"_type by comma": {func() string {
+			return w.start("/$export", "_type", "Patient,Organization", "_until", until)
+		}, []string{"Organization/x/1", "Patient/a/1", "Patient/b/1"}},
 		"_type by repeats": {func() string {
 			return w.start("/$export", "_type", "Patient", "_type", "Organization", "_until", until)
 		}, []string{"Organization/x/1", "Patient/a/1", "Patient/b/1"}},
-		"a group": {func() string { return w.start("/Group/g/$export") }, []string{"Group/g/1", "Observation/o1/1", "Patient/a/1"}},
+		"a group": {func() string {
+			return w.start("/Group/g/$export")
+		}, []string{"Group/g/1", "Observation/o1/1", "Patient/a/1"}},
 		"a comma in a filter": {func() string {
-			return w.start("/$export", "_type", "Observation", "_typeFilter", "Observation?code=1,2")
+			return w.start("/$export", "_type", "Observation", "_typeFilter",
+				"Observation?code=1,2")
 		}, []string{"Observation/o1/1", "Observation/o2/1"}},
 		"filters by comma": {func() string {
-			return w.start("/$export", "_type", "Observation", "_typeFilter", "Observation?code=1,Observation?code=1,Observation?status=final&code=2")
+			return w.start("/$export", "_type", "Observation", "_typeFilter",
+				"Observation?code=1,Observation?code=1,Observation?status=final&code=2")
 		}, []string{"Observation/o1/1", "Observation/o2/1"}},
 		"a filter spares types": {func() string {
-			return w.start("/Patient/$export", "_type", "Patient,Observation", "_typeFilter", "Observation?code=2", "_until", until)
+			return w.start("/Patient/$export", "_type", "Patient,Observation", "_typeFilter",
+				"Observation?code=2", "_until", until)
 		}, []string{"Observation/o2/1", "Patient/a/1", "Patient/b/1"}},
-		"by POST": {func() string { return w.post("/$export", `{"name":"_type","valueString":"Organization,Group"}`) }, []string{"Group/g/1", "Organization/x/1"}},
+		"by POST": {func() string {
+			return w.post("/$export", `{"name":"_type","valueString":"Organization,Group"}`)
+		}, []string{"Group/g/1", "Organization/x/1"}},
 		"patients by POST": {func() string {
-			return w.post("/Patient/$export", `{"name":"patient","valueReference":{"reference":"Patient/b"}}`)
+			return w.post("/Patient/$export",
+				`{"name":"patient","valueReference":{"reference":"Patient/b"}}`)
 		}, []string{"Observation/o2/1", "Patient/b/1"}},
 	} {
 		if rows, _ := w.exported(tt.status()); !cmp.Equal(tt.want, rows) {
 			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(tt.want, rows))
 		}
 	}
-	m := w.page(w.start("/$export", "_type", "Observation", "_typeFilter", "Observation?code=1", "_elements", "Observation.status,id"))
+	m := w.page(w.start("/$export", "_type", "Observation", "_typeFilter", "Observation?code=1",
+		"_elements", "Observation.status,id"))
 	want := `{"resourceType":"Observation","id":"o1","meta":{"versionId":"1","lastUpdated":"2026-03-01T11:00:00+00:00","tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]},"status":"final"}`
 	if got := w.lines(m.Output[0].URL); len(got) != 1 || got[0] != want {
 		t.Errorf("_elements gave %s", got)
@@ -307,35 +156,87 @@ func TestParametersOfTheGuide(t *testing.T) {
 func TestKickOffsThatABulkServerRefuses(t *testing.T) {
 	t.Parallel()
 	full := append(asyncly, "Content-Type", "application/fhir+json")
-	parameters := func(p string) string { return `{"resourceType":"Parameters","parameter":[` + p + `]}` }
+	parameters := func(p string) string {
+		return `{"resourceType":"Parameters","parameter":[` + p + `]}`
+	}
 	for _, tt := range []struct {
 		name, method, target, body string
 		headers                    []string
 		bulk                       fhirserver.Bulk
 		status                     int
 	}{
-		{name: "Prefer is missing", headers: []string{"Accept", "application/fhir+json"}, status: 400},
-		{name: "Accept wants something else", headers: []string{"Accept", "text/html", "Prefer", "respond-async"}, status: 400},
+		{
+			name: "Prefer is missing", headers: []string{"Accept", "application/fhir+json"},
+			status: 400,
+		},
+		{
+			name:    "Accept wants something else",
+			headers: []string{"Accept", "text/html", "Prefer", "respond-async"}, status: 400,
+		},
 		{name: "Accept may be missing", headers: []string{"Prefer", "respond-async"}, status: 202},
-		{name: "Accept is wanted", headers: []string{"Prefer", "respond-async"}, bulk: fhirserver.Bulk{StrictHeaders: true}, status: 400},
-		{name: "other Prefer tokens are ignored", headers: []string{"Prefer", "respond-async, separate-export-status"}, status: 202},
+		{
+			name: "Accept is wanted", headers: []string{"Prefer", "respond-async"},
+			bulk: fhirserver.Bulk{StrictHeaders: true}, status: 400,
+		},
+		{
+			name:    "other Prefer tokens are ignored",
+			headers: []string{"Prefer", "respond-async, separate-export-status"}, status: 202,
+		},
 		{name: "unknown parameter", target: "?_till=2020", status: 400},
-		{name: "unknown parameter, leniently", target: "?_till=2020", headers: []string{"Prefer", "respond-async, handling=lenient"}, status: 202},
+		{
+			name: "unknown parameter, leniently", target: "?_till=2020",
+			headers: []string{"Prefer", "respond-async, handling=lenient"}, status: 202,
+		},
 		{name: "unknown type", target: "?_type=Pet", status: 400},
-		{name: "_until in version 2", target: "?_until=2020", bulk: fhirserver.Bulk{Guide: 2}, status: 400},
-		{name: "_typeFilter in version 1", target: "?_typeFilter=Patient%3F_id%3Da", bulk: fhirserver.Bulk{Guide: 1}, status: 400},
-		{name: "a parameter the server has not got", target: "?_elements=id", bulk: fhirserver.Bulk{Without: []string{"_elements"}}, status: 400},
-		{name: "repeats", target: "?_type=Patient&_type=Group", bulk: fhirserver.Bulk{NoRepeats: true}, status: 400},
-		{name: "a _since too long ago", target: "?_since=2020-01-01", bulk: fhirserver.Bulk{SinceNotBefore: start}, status: 400},
+		{
+			name: "_until in version 2", target: "?_until=2020", bulk: fhirserver.Bulk{Guide: 2},
+			status: 400,
+		},
+		{
+			name: "_typeFilter in version 1", target: "?_typeFilter=Patient%3F_id%3Da",
+			bulk: fhirserver.Bulk{Guide: 1}, status: 400,
+		},
+		{
+			name: "a parameter the server has not got", target: "?_elements=id",
+			bulk: fhirserver.Bulk{Without: []string{"_elements"}}, status: 400,
+		},
+		{
+			name: "repeats", target: "?_type=Patient&_type=Group",
+			bulk: fhirserver.Bulk{NoRepeats: true}, status: 400,
+		},
+		{
+			name: "a _since too long ago", target: "?_since=2020-01-01",
+			bulk: fhirserver.Bulk{SinceNotBefore: start}, status: 400,
+		},
 		{name: "organizeOutputBy", target: "?organizeOutputBy=Patient", status: 400},
 		{name: "patient by GET", target: "?patient=Patient/a", status: 400},
 		{name: "no such group", target: "no group", status: 404},
-		{name: "POST is not taken", method: http.MethodPost, headers: full, body: parameters(""), bulk: fhirserver.Bulk{Methods: []string{http.MethodGet}}, status: 405},
-		{name: "GET is not taken", bulk: fhirserver.Bulk{Methods: []string{http.MethodPost}}, status: 405},
-		{name: "POST of a form", method: http.MethodPost, headers: append(asyncly, "Content-Type", "application/x-www-form-urlencoded"), body: "_type=Patient", status: 400},
-		{name: "POST of another resource", method: http.MethodPost, headers: full, body: `{"resourceType":"Patient"}`, status: 400},
-		{name: "POST with a query", method: http.MethodPost, target: "?_type=Patient", headers: full, body: parameters(""), status: 400},
-		{name: "patient at system level", method: http.MethodPost, headers: full, body: parameters(`{"name":"patient","valueReference":{"reference":"Patient/a"}}`), status: 400},
+		{
+			name: "POST is not taken", method: http.MethodPost, headers: full, body: parameters(""),
+			bulk: fhirserver.Bulk{Methods: []string{http.MethodGet}}, status: 405,
+		},
+		{
+			name: "GET is not taken", bulk: fhirserver.Bulk{Methods: []string{http.MethodPost}},
+			status: 405,
+		},
+		{
+			name: "POST of a form", method: http.MethodPost,
+			headers: append(asyncly, "Content-Type", "application/x-www-form-urlencoded"),
+			body:    "_type=Patient", status: 400,
+		},
+		{
+			name: "POST of another resource", method: http.MethodPost, headers: full,
+			body: `{"resourceType":"Patient"}`, status: 400,
+		},
+		{
+			name: "POST with a query", method: http.MethodPost, target: "?_type=Patient",
+			headers: full, body: parameters(""), status: 400,
+		},
+		{
+			name: "patient at system level", method: http.MethodPost, headers: full,
+			body:   parameters(`{"name":"patient","valueReference":{"reference":"Patient/a"}}`),
+			status: 400,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -365,18 +266,40 @@ func TestPlacesOfTheStatus(t *testing.T) {
 		path string
 		want string // of the header, with %s for the base
 	}{
-		"absolute":                   {fhirserver.Bulk{}, "/$export", "%s/bulk-status/1"},
-		"a path":                     {fhirserver.Bulk{Location: fhirserver.LocationPath}, "/Patient/$export", "/bulk-status/1"},
-		"relative":                   {fhirserver.Bulk{Location: fhirserver.LocationRelative}, "/$export", "bulk-status/1"},
-		"relative from below":        {fhirserver.Bulk{Location: fhirserver.LocationRelative}, "/Patient/$export", "../bulk-status/1"},
-		"relative from far below":    {fhirserver.Bulk{Location: fhirserver.LocationRelative}, "/Group/g/$export", "../../bulk-status/1"},
-		"in the query":               {fhirserver.Bulk{QueryStatus: true}, "/$export", "%s/$bulk-status?job=%%241%%3D%%3d&_x=a%%20b"},
-		"in the query, and in pages": {fhirserver.Bulk{QueryStatus: true, PageSize: 1}, "/$export", "%s/$bulk-status?job=%%241%%3D%%3d&_x=a%%20b"},
+		"absolute": {fhirserver.Bulk{}, "/$export", "%s/bulk-status/1"},
+		"a path": {
+			fhirserver.Bulk{Location: fhirserver.LocationPath},
+			"/Patient/$export", "/bulk-status/1",
+		},
+		"relative": {
+			fhirserver.Bulk{Location: fhirserver.LocationRelative},
+			"/$export", "bulk-status/1",
+		},
+		"relative from below": {
+			fhirserver.Bulk{Location: fhirserver.LocationRelative},
+			"/Patient/$export", "../bulk-status/1",
+		},
+		"relative from far below": {
+			fhirserver.Bulk{Location: fhirserver.LocationRelative},
+			"/Group/g/$export", "../../bulk-status/1",
+		},
+		"in the query": {
+			fhirserver.Bulk{QueryStatus: true},
+			"/$export",
+			"%s/$bulk-status?job=%%241%%3D%%3d&_x=a%%20b",
+		},
+		"in the query, and in pages": {
+			fhirserver.Bulk{QueryStatus: true, PageSize: 1},
+			"/$export",
+			"%s/$bulk-status?job=%%241%%3D%%3d&_x=a%%20b",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newBulk(t, tt.bulk, patient("a"), observation("o", "a", "1"), `{"resourceType":"Group","id":"g","actual":true,"member":[{"entity":{"reference":"Patient/a"}}]}`)
-			r := w.mustAsk(http.MethodGet, w.base+tt.path+"?_type=Patient,Observation", "", asyncly...)
+			w := newBulk(t, tt.bulk, patient("a"), observation("o", "a", "1"),
+				`{"resourceType":"Group","id":"g","actual":true,"member":[{"entity":{"reference":"Patient/a"}}]}`)
+			r := w.mustAsk(http.MethodGet, w.base+tt.path+"?_type=Patient,Observation", "",
+				asyncly...)
 			want := tt.want
 			if strings.Contains(want, "%s") {
 				want = fmt.Sprintf(want, w.base)
@@ -385,7 +308,8 @@ func TestPlacesOfTheStatus(t *testing.T) {
 				t.Fatalf("Content-Location %s, want %s", got, want)
 			}
 			status := w.location(tt.path, r)
-			if rows, _ := w.exported(status); !cmp.Equal(rows, []string{"Observation/o/1", "Patient/a/1"}) {
+			if rows, _ := w.exported(status); !cmp.Equal(rows,
+				[]string{"Observation/o/1", "Patient/a/1"}) {
 				t.Errorf("exported %v", rows)
 			}
 			if !tt.bulk.QueryStatus {
@@ -401,7 +325,9 @@ func TestPlacesOfTheStatus(t *testing.T) {
 
 func TestManifestsInPages(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *fhirserver.Options) { o.Bulk, o.MaxCount = &fhirserver.Bulk{PageSize: 2}, 1 }, patient("a"), patient("b"), patient("c"))
+	w := newWorld(t, func(o *fhirserver.Options) {
+		o.Bulk, o.MaxCount = &fhirserver.Bulk{PageSize: 2}, 1
+	}, patient("a"), patient("b"), patient("c"))
 	pages := w.pages(w.start("/$export"))
 	var counts []int
 	for _, p := range pages {
@@ -420,7 +346,8 @@ func TestOneExportAtATime(t *testing.T) {
 	w := newBulk(t, fhirserver.Bulk{OneAtATime: true}, patient("a"))
 	status := w.start("/$export")
 	w.page(status)
-	if r := w.mustAsk(http.MethodGet, w.base+"/$export", "", asyncly...); r.status != http.StatusTooManyRequests {
+	if r := w.mustAsk(http.MethodGet, w.base+"/$export", "",
+		asyncly...); r.status != http.StatusTooManyRequests {
 		t.Errorf("a second kick-off answered %d", r.status)
 	}
 	w.mustAsk(http.MethodDelete, status, "")
@@ -431,7 +358,10 @@ func TestABulkServerNeedsFilesItCanOpen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	blobs := struct{ jobs.Blobs }{w.blobs}
-	_, err := fhirserver.New(fhirserver.Options{Store: w.store, Blobs: blobs, Now: w.clock, Bulk: &fhirserver.Bulk{Guide: 4, Location: "nowhere"}})
+	_, err := fhirserver.New(fhirserver.Options{
+		Store: w.store, Blobs: blobs, Now: w.clock,
+		Bulk: &fhirserver.Bulk{Guide: 4, Location: "nowhere"},
+	})
 	for _, want := range []string{"not 4", "nowhere", "open them"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that names %q", err, want)

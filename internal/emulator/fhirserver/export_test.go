@@ -32,7 +32,8 @@ func TestASystemExportWritesEveryTypeIntoTheJobsFolder(t *testing.T) {
 		t.Errorf("request is %q", m.Request)
 	}
 	id := jobID(status)
-	name := regexp.MustCompile(`^memory://lake/20260301T120000-` + id + `/(Patient|Observation)-\d+-1\.ndjson$`)
+	name := regexp.MustCompile(`^memory://lake/20260301T120000-` + id +
+		`/(Patient|Observation)-\d+-1\.ndjson$`)
 	var types []string
 	for _, o := range m.Output {
 		types = append(types, o.Type)
@@ -43,7 +44,8 @@ func TestASystemExportWritesEveryTypeIntoTheJobsFolder(t *testing.T) {
 	if diff := cmp.Diff([]string{"Observation", "Patient"}, types); diff != "" {
 		t.Errorf("types (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/A/1"}, w.rows(m.Output[1].URL)); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/A/1"},
+		w.rows(m.Output[1].URL)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
@@ -59,7 +61,8 @@ func TestABlobIsCreatedEmptyAndCommittedThreeTimes(t *testing.T) {
 		apis, sizes = append(apis, e.API), append(sizes, e.Size)
 		etags[e.ETag] = true
 	}
-	if diff := cmp.Diff([]string{"PutBlob", "PutBlockList", "PutBlockList", "PutBlockList"}, apis); diff != "" {
+	if diff := cmp.Diff([]string{"PutBlob", "PutBlockList", "PutBlockList", "PutBlockList"},
+		apis); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}
 	if sizes[0] != 0 || sizes[1] == 0 || sizes[1] != sizes[3] {
@@ -93,7 +96,8 @@ func TestWithoutContainerTheJobHasOneOfItsOwn(t *testing.T) {
 	r := w.get("/$export")
 	status := r.header.Get("Content-Location")
 	m := w.manifest(status)
-	if want := "memory://export-" + jobID(status) + "/Patient-"; !strings.HasPrefix(m.Output[0].URL, want) {
+	if want := "memory://export-" + jobID(status) +
+		"/Patient-"; !strings.HasPrefix(m.Output[0].URL, want) {
 		t.Errorf("file %s, want it to begin with %s", m.Output[0].URL, want)
 	}
 }
@@ -102,16 +106,23 @@ func TestTheWindowBeginsAtSinceAndEndsBeforeTill(t *testing.T) {
 	t.Parallel()
 	at := start.Add(-10 * time.Minute)
 	line := func(id string, d time.Duration) string {
-		return `{"resourceType":"Patient","id":"` + id + `","meta":{"versionId":"1","lastUpdated":"` + at.Add(d).Format(time.RFC3339Nano) + `"}}`
+		return `{"resourceType":"Patient","id":"` + id +
+			`","meta":{"versionId":"1","lastUpdated":"` + at.Add(d).Format(time.RFC3339Nano) + `"}}`
 	}
-	w := newWorld(t, nil, line("before", -time.Millisecond), line("first", 0), line("last", time.Second-time.Millisecond), line("till", time.Second))
-	window := []string{"_since", at.Format(time.RFC3339Nano), "_till", at.Add(time.Second).Format(time.RFC3339Nano)}
+	w := newWorld(t, nil, line("before", -time.Millisecond), line("first", 0),
+		line("last", time.Second-time.Millisecond), line("till", time.Second))
+	window := []string{
+		"_since", at.Format(time.RFC3339Nano), "_till",
+		at.Add(time.Second).Format(time.RFC3339Nano),
+	}
 
-	if diff := cmp.Diff([]string{"Patient/first/1", "Patient/last/1"}, w.export("/$export", window...)); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/first/1", "Patient/last/1"},
+		w.export("/$export", window...)); diff != "" {
 		t.Errorf("parallel (-want +got):\n%s", diff)
 	}
 	serial := w.export("/$export", append(window, "_isParallel", "false")...)
-	if diff := cmp.Diff([]string{"Patient/first/1", "Patient/last/1", "Patient/till/1"}, serial); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/first/1", "Patient/last/1", "Patient/till/1"},
+		serial); diff != "" {
 		t.Errorf("serial includes till (-want +got):\n%s", diff)
 	}
 }
@@ -123,10 +134,12 @@ func TestAParallelExportIsASnapshotAndASerialOneIsNot(t *testing.T) {
 	w.pass(time.Minute)
 	w.put(patient("a"))
 	w.pass(time.Minute)
-	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/b/1"}, w.export("/$export", "_till", till)); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/b/1"},
+		w.export("/$export", "_till", till)); diff != "" {
 		t.Errorf("parallel (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"Patient/b/1"}, w.export("/$export", "_till", till, "_isParallel", "false")); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/b/1"},
+		w.export("/$export", "_till", till, "_isParallel", "false")); diff != "" {
 		t.Errorf("serial (-want +got):\n%s", diff)
 	}
 }
@@ -141,24 +154,30 @@ func TestDeletesAndHistoryAreGivenWhenAskedFor(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	tests := map[string][]string{
-		"":                   {"Patient/b/2"},
-		"_deleted":           {"Patient/a/2 soft-deleted", "Patient/b/2"},
-		"_history":           {"Patient/a/1", "Patient/b/1", "Patient/b/2"},
-		"_history,_deleted":  {"Patient/a/1", "Patient/b/1", "Patient/a/2 soft-deleted", "Patient/b/2"},
+		"":         {"Patient/b/2"},
+		"_deleted": {"Patient/a/2 soft-deleted", "Patient/b/2"},
+		"_history": {"Patient/a/1", "Patient/b/1", "Patient/b/2"},
+		"_history,_deleted": {
+			"Patient/a/1", "Patient/b/1", "Patient/a/2 soft-deleted",
+			"Patient/b/2",
+		},
 		"_deleted,_history ": nil,
 	}
 	for include, want := range tests {
 		if want == nil {
-			if r := w.get("/$export?includeAssociatedData=" + strings.ReplaceAll(include, " ", "%20")); r.status != http.StatusBadRequest {
+			if r := w.get("/$export?includeAssociatedData=" +
+				strings.ReplaceAll(include, " ", "%20")); r.status != http.StatusBadRequest {
 				t.Errorf("%q: status %d, want 400", include, r.status)
 			}
 			continue
 		}
-		if diff := cmp.Diff(want, w.export("/$export", "includeAssociatedData", include)); diff != "" {
+		if diff := cmp.Diff(want,
+			w.export("/$export", "includeAssociatedData", include)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", include, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"Patient/b/2"}, w.export("/Patient/$export", "includeAssociatedData", "_deleted")); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/b/2"},
+		w.export("/Patient/$export", "includeAssociatedData", "_deleted")); diff != "" {
 		t.Errorf("the patient level ignores it (-want +got):\n%s", diff)
 	}
 }
@@ -176,10 +195,13 @@ func TestSinceOfACompartmentExportAppliesToThePatientFirst(t *testing.T) {
 		if !slices.Contains(full, "Observation/ob/1") || !slices.Contains(full, "Patient/b/1") {
 			t.Errorf("%s: full export lacks patient b's data: %v", path, full)
 		}
-		if slices.ContainsFunc(full, func(row string) bool { return strings.HasPrefix(row, "Organization") }) {
+		if slices.ContainsFunc(full, func(row string) bool {
+			return strings.HasPrefix(row, "Organization")
+		}) {
 			t.Errorf("%s: an Organization is in no patient's compartment: %v", path, full)
 		}
-		if diff := cmp.Diff([]string{"Observation/oa/1", "Patient/a/2"}, w.export(path, "_since", since)); diff != "" {
+		if diff := cmp.Diff([]string{"Observation/oa/1", "Patient/a/2"},
+			w.export(path, "_since", since)); diff != "" {
 			t.Errorf("%s: patient b did not change (-want +got):\n%s", path, diff)
 		}
 	}
@@ -203,7 +225,8 @@ func TestAGroupExportTakesItsActiveMembers(t *testing.T) {
 		`{"resourceType":"Group","id":"h","actual":true,"member":[{"entity":{"reference":"Patient/d"}},{"entity":{"reference":"Group/g"}}]}`,
 		`{"resourceType":"Group","id":"empty","actual":true}`,
 		`{"resourceType":"Group","id":"rule","actual":false}`)
-	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/d/1"}, w.export("/Group/g/$export", "_type", "Patient")); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/d/1"},
+		w.export("/Group/g/$export", "_type", "Patient")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	if got := w.export("/Group/empty/$export"); len(got) != 0 {
@@ -212,7 +235,8 @@ func TestAGroupExportTakesItsActiveMembers(t *testing.T) {
 	for _, id := range []string{"missing", "rule"} {
 		status := w.kickOff("/Group/" + id + "/$export")
 		w.wait(status)
-		if r := w.do(http.MethodGet, status); r.status != http.StatusBadRequest || !strings.Contains(r.body, "export operation failed for reason:") {
+		if r := w.do(http.MethodGet, status); r.status != http.StatusBadRequest ||
+			!strings.Contains(r.body, "export operation failed for reason:") {
 			t.Errorf("group %s: %d %s", id, r.status, r.body)
 		}
 	}
@@ -220,8 +244,10 @@ func TestAGroupExportTakesItsActiveMembers(t *testing.T) {
 
 func TestTypeFiltersAreSearchesOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil, patient("a"), observation("o1", "a", "1"), observation("o2", "a", "2"), observation("o3", "a", "3"))
-	rows := w.export("/$export", "_type", "Observation,Patient", "_typeFilter", "Observation?code=http://loinc.org|1",
+	w := newWorld(t, nil, patient("a"), observation("o1", "a", "1"), observation("o2", "a", "2"),
+		observation("o3", "a", "3"))
+	rows := w.export("/$export", "_type", "Observation,Patient", "_typeFilter",
+		"Observation?code=http://loinc.org|1",
 		"_typeFilter", "Observation?status=final&_id=o2,Observation?code=2")
 	want := []string{"Observation/o1/1", "Observation/o2/1", "Observation/o2/1", "Patient/a/1"}
 	if diff := cmp.Diff(want, rows); diff != "" {
@@ -244,7 +270,8 @@ func TestPollsAreAnsweredWith202FirstAndCancelledJobsWith404(t *testing.T) {
 	w.wait(status)
 	for range 2 {
 		r := w.do(http.MethodGet, status)
-		if r.status != http.StatusAccepted || r.body != "" || r.header.Get("Retry-After") != "" || r.header.Get("X-Progress") != "" {
+		if r.status != http.StatusAccepted || r.body != "" || r.header.Get("Retry-After") != "" ||
+			r.header.Get("X-Progress") != "" {
 			t.Fatalf("poll answered %d %q %v", r.status, r.body, r.header)
 		}
 		if got := r.header.Get("Date"); got != start.Format(http.TimeFormat) {

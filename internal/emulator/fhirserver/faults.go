@@ -55,7 +55,9 @@ func (f *faults) ThrottlePolls(n int, retryAfter time.Duration) {
 
 // FailJobs fails the next n jobs after they have written their files.
 func (f *faults) FailJobs(n, status int, reason string) {
-	f.set(func(f *faults) { f.failed, f.failure = countdown(n), jobs.Failure{Status: status, Reason: reason} })
+	f.set(func(f *faults) {
+		f.failed, f.failure = countdown(n), jobs.Failure{Status: status, Reason: reason}
+	})
 }
 
 // HoldJobs keeps all jobs that start from now on running after they have written their files, until
@@ -150,7 +152,10 @@ func (f *faults) faulty(next http.Handler) http.Handler {
 		}
 		switch {
 		case outage:
-			refuse(w, http.StatusServiceUnavailable, issue{codeOf(http.StatusServiceUnavailable), "The server is switched off on purpose."})
+			refuse(w, http.StatusServiceUnavailable,
+				issue{
+					codeOf(http.StatusServiceUnavailable), "The server is switched off on purpose.",
+				})
 		case truncating:
 			f.truncate(w, r, next)
 		default:

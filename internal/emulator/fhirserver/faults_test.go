@@ -21,7 +21,8 @@ func outcome(t *testing.T, r reply) (code, diagnostics string) {
 		ResourceType string
 		Issue        []struct{ Code, Diagnostics string }
 	}
-	if err := json.Unmarshal([]byte(r.body), &o); err != nil || o.ResourceType != "OperationOutcome" || len(o.Issue) == 0 {
+	if err := json.Unmarshal([]byte(r.body),
+		&o); err != nil || o.ResourceType != "OperationOutcome" || len(o.Issue) == 0 {
 		t.Fatalf("%d %s is no OperationOutcome", r.status, r.body)
 	}
 	return o.Issue[0].Code, o.Issue[0].Diagnostics
@@ -45,7 +46,8 @@ func TestACutKickOffLeavesAnOrphanJob(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil, patient("a"))
 	w.srv.CutKickOffs(1)
-	if r, err := w.send(t.Context(), http.MethodGet, w.base+"/$export?_container=lake"); err == nil {
+	if r, err := w.send(t.Context(), http.MethodGet,
+		w.base+"/$export?_container=lake"); err == nil {
 		t.Fatalf("the client got an answer: %d", r.status)
 	}
 	if len(w.manifest(w.base+"/_operations/export/1").Output) != 1 {
@@ -60,7 +62,8 @@ func TestThrottledPolls(t *testing.T) {
 	w.wait(status)
 	w.srv.ThrottlePolls(1, 1500*time.Millisecond)
 	r := w.do(http.MethodGet, status)
-	if code, _ := outcome(t, r); r.status != http.StatusTooManyRequests || code != "throttled" || r.header.Get("Retry-After") != "2" {
+	if code, _ := outcome(t, r); r.status != http.StatusTooManyRequests || code != "throttled" ||
+		r.header.Get("Retry-After") != "2" {
 		t.Errorf("answered %d %s Retry-After %q", r.status, code, r.header.Get("Retry-After"))
 	}
 	if r := w.do(http.MethodGet, status); r.status != http.StatusOK {
@@ -76,7 +79,10 @@ func TestAFailedJobAnswersWithItsStatusAndReason(t *testing.T) {
 	w.wait(status)
 	for range 2 {
 		r := w.do(http.MethodGet, status)
-		if _, d := outcome(t, r); r.status != http.StatusTooManyRequests || d != "export operation failed for reason: too busy" || r.header.Get("Retry-After") != "" {
+		if _, d := outcome(t,
+			r); r.status != http.StatusTooManyRequests ||
+			d != "export operation failed for reason: too busy" ||
+			r.header.Get("Retry-After") != "" {
 			t.Errorf("answered %d %s", r.status, d)
 		}
 	}
@@ -144,7 +150,8 @@ func TestOrphanAndEmptyBlobs(t *testing.T) {
 	if len(orphans) != 1 {
 		t.Fatalf("blobs that nobody lists: %v, want one", orphans)
 	}
-	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/b/1"}, w.rows("memory://"+orphans[0])); diff != "" {
+	if diff := cmp.Diff([]string{"Patient/a/1", "Patient/b/1"},
+		w.rows("memory://"+orphans[0])); diff != "" {
 		t.Errorf("orphan (-want +got):\n%s", diff)
 	}
 }
@@ -175,7 +182,8 @@ func TestAnOutageAnswers503UntilItEnds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil, patient("a"))
 	w.srv.Outage(true)
-	if r := w.get("/metadata"); r.status != http.StatusServiceUnavailable || r.header.Get("Date") == "" {
+	if r := w.get("/metadata"); r.status != http.StatusServiceUnavailable ||
+		r.header.Get("Date") == "" {
 		t.Errorf("answered %d", r.status)
 	}
 	w.srv.Outage(false)
@@ -202,7 +210,8 @@ func TestASlowServerStopsWhenTheClientGoes(t *testing.T) {
 	w.srv.Slow(time.Hour)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := w.send(ctx, http.MethodGet, w.base+"/metadata"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := w.send(ctx, http.MethodGet,
+		w.base+"/metadata"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the client's deadline", err)
 	}
 	w.srv.Slow(0)

@@ -22,7 +22,8 @@ func TestAFullAndItsIncrementalExportsFoldIntoThePresentState(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := newWorld(t, nil)
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 24}, func(_ string, line []byte) error { return w.store.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 24},
+		func(_ string, line []byte) error { return w.store.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
 	tables := map[string]string{} // type/id -> line
@@ -42,16 +43,20 @@ func TestAFullAndItsIncrementalExportsFoldIntoThePresentState(t *testing.T) {
 	till := w.clock()
 	load("_till", till.Format(time.RFC3339Nano))
 	for n := range 3 {
-		if _, err := w.store.Change(seed+uint64(n), store.Shares{Update: .2, Add: .1, Delete: .1, Recreate: .3}, w.clock()); err != nil {
+		if _, err := w.store.Change(seed+uint64(n),
+			store.Shares{Update: .2, Add: .1, Delete: .1, Recreate: .3}, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)
 		since := till
 		till = w.clock()
-		load("_since", since.Format(time.RFC3339Nano), "_till", till.Format(time.RFC3339Nano), "includeAssociatedData", "_deleted", "_maxCount", "7")
+		load("_since", since.Format(time.RFC3339Nano), "_till", till.Format(time.RFC3339Nano),
+			"includeAssociatedData", "_deleted", "_maxCount", "7")
 	}
 	want := map[string]string{}
-	if err := w.store.Present(func(string) (io.Writer, error) { return collector{t, want}, nil }); err != nil {
+	if err := w.store.Present(func(string) (io.Writer, error) {
+		return collector{t, want}, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if len(want) != len(tables) {

@@ -21,7 +21,8 @@ const maxMaxCount = 10000
 
 // knownParameters lists the parameters, which are case-sensitive.
 var knownParameters = []string{
-	"_outputFormat", "_since", "_till", "_type", "_container", "_format", "_typeFilter", "_isParallel",
+	"_outputFormat", "_since", "_till", "_type", "_container", "_format", "_typeFilter",
+	"_isParallel",
 	"includeAssociatedData", "_maxCount",
 	"_anonymizationConfig", "_anonymizationConfigCollectionReference", "_anonymizationConfigEtag",
 }
@@ -30,7 +31,9 @@ var outputFormats = []string{"application/fhir+ndjson", "application/ndjson", "n
 
 // kickOff reads an export request by the rules of the Azure server. It reports all faults; the real
 // server reports only the first.
-func kickOff(level, group string, r *http.Request, now time.Time, maxCount int) (jobs.Request, []issue) {
+func kickOff(
+	level, group string, r *http.Request, now time.Time, maxCount int,
+) (jobs.Request, []issue) {
 	p := &parameters{now: now, req: jobs.Request{Level: level, Group: group, MaxCount: maxCount}}
 	p.headers(r.Header)
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -130,7 +133,8 @@ func (p *parameters) instant(name string) time.Time {
 			return t.UTC().Truncate(time.Millisecond)
 		}
 	}
-	p.fault("The value '%s' of %s is not a date or an instant; a + must be sent as %%2B.", text, name)
+	p.fault("The value '%s' of %s is not a date or an instant; a + must be sent as %%2B.", text,
+		name)
 	return time.Time{}
 }
 
@@ -154,8 +158,12 @@ func (p *parameters) sizes(level string) {
 			p.fault("_isParallel must be true or false.")
 		}
 	}
-	p.req.Parallel = parallel && level != jobs.LevelGroup && p.value("_typeFilter") == "" || level == jobs.LevelPatient
-	for _, name := range []string{"_anonymizationConfig", "_anonymizationConfigCollectionReference", "_anonymizationConfigEtag"} {
+	p.req.Parallel = parallel && level != jobs.LevelGroup && p.value("_typeFilter") == "" ||
+		level == jobs.LevelPatient
+	for _, name := range []string{
+		"_anonymizationConfig", "_anonymizationConfigCollectionReference",
+		"_anonymizationConfigEtag",
+	} {
 		if p.value(name) != "" {
 			p.fault("%s: the anonymized export operation is not enabled.", name)
 		}

@@ -17,7 +17,8 @@ import (
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func request(headers map[string][]string, rawQuery string) *http.Request {
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/$export?"+rawQuery, http.NoBody)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/$export?"+rawQuery,
+		http.NoBody)
 	r.Header = http.Header{"Accept": {"application/fhir+json"}, "Prefer": {"respond-async"}}
 	for name, values := range headers {
 		r.Header[name] = values
@@ -32,21 +33,52 @@ func TestKickOffHeaders(t *testing.T) {
 		accept, prefer []string
 		ok             bool
 	}{
-		{"as the server wants them", []string{"application/fhir+json"}, []string{"respond-async"}, true},
-		{"handling beside respond-async", []string{"Application/FHIR+JSON"}, []string{"respond-async, handling=lenient"}, true},
-		{"handling in a header of its own", []string{"application/fhir+json"}, []string{"respond-async", "handling=strict"}, true},
+		{
+			"as the server wants them",
+			[]string{"application/fhir+json"},
+			[]string{"respond-async"},
+			true,
+		},
+		{
+			"handling beside respond-async",
+			[]string{"Application/FHIR+JSON"},
+			[]string{"respond-async, handling=lenient"},
+			true,
+		},
+		{
+			"handling in a header of its own",
+			[]string{"application/fhir+json"},
+			[]string{"respond-async", "handling=strict"},
+			true,
+		},
 		{"no Accept", nil, []string{"respond-async"}, false},
-		{"two Accept values", []string{"application/fhir+json", "application/fhir+json"}, []string{"respond-async"}, false},
-		{"a list in Accept", []string{"application/fhir+json, */*"}, []string{"respond-async"}, false},
+		{
+			"two Accept values",
+			[]string{"application/fhir+json", "application/fhir+json"},
+			[]string{"respond-async"},
+			false,
+		},
+		{
+			"a list in Accept",
+			[]string{"application/fhir+json, */*"},
+			[]string{"respond-async"},
+			false,
+		},
 		{"another type", []string{"application/json"}, []string{"respond-async"}, false},
 		{"no Prefer", []string{"application/fhir+json"}, nil, false},
 		{"handling alone", []string{"application/fhir+json"}, []string{"handling=lenient"}, false},
-		{"another token", []string{"application/fhir+json"}, []string{"respond-async, separate-export-status"}, false},
+		{
+			"another token",
+			[]string{"application/fhir+json"},
+			[]string{"respond-async, separate-export-status"},
+			false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, faults := kickOff(jobs.LevelSystem, "", request(map[string][]string{"Accept": tt.accept, "Prefer": tt.prefer}, ""), now, 5)
+			_, faults := kickOff(jobs.LevelSystem, "",
+				request(map[string][]string{"Accept": tt.accept, "Prefer": tt.prefer}, ""), now, 5)
 			if ok := len(faults) == 0; ok != tt.ok {
 				t.Errorf("accepted: %t, want %t; %v", ok, tt.ok, faults)
 			}
@@ -73,11 +105,15 @@ func TestKickOffParameters(t *testing.T) {
 		want  jobs.Request
 	}{
 		{"", system(func(*jobs.Request) {})},
-		{"_type=Patient,Observation&_type=Patient", system(func(r *jobs.Request) { r.Types = []string{"Patient", "Observation"} })},
+		{"_type=Patient,Observation&_type=Patient", system(func(r *jobs.Request) {
+			r.Types = []string{"Patient", "Observation"}
+		})},
 		{"_since=2026-02-01T00:00:00.1239%2B01:00&_till=2026-03", system(func(r *jobs.Request) {
 			r.Since, r.Till = at("2026-01-31T23:00:00.123Z"), at("2026-03-01T00:00:00Z")
 		})},
-		{"_container=lake&_maxCount=10000&_isParallel=False", system(func(r *jobs.Request) { r.Container, r.MaxCount, r.Parallel = "lake", 10000, false })},
+		{"_container=lake&_maxCount=10000&_isParallel=False", system(func(r *jobs.Request) {
+			r.Container, r.MaxCount, r.Parallel = "lake", 10000, false
+		})},
 		{"includeAssociatedData=_deleted", system(func(r *jobs.Request) { r.Deleted = true })},
 		{"includeAssociatedData=_history,_deleted&_outputFormat=application%2Ffhir%2Bndjson&_format=x", system(func(r *jobs.Request) { r.Deleted, r.History = true, true })},
 	}
@@ -145,10 +181,13 @@ func TestKickOffFaults(t *testing.T) {
 func TestLenientHandlingPassesUnknownSearchParametersOnly(t *testing.T) {
 	t.Parallel()
 	lenient := map[string][]string{"Prefer": {"respond-async,handling=lenient"}}
-	if _, faults := kickOff(jobs.LevelSystem, "", request(lenient, "_type=Patient&_typeFilter=Patient?colour%3Dred"), now, 5); len(faults) > 0 {
+	if _, faults := kickOff(jobs.LevelSystem, "",
+		request(lenient, "_type=Patient&_typeFilter=Patient?colour%3Dred"), now,
+		5); len(faults) > 0 {
 		t.Errorf("unknown search parameter: %v", faults)
 	}
-	if _, faults := kickOff(jobs.LevelSystem, "", request(lenient, "_elements=id"), now, 5); len(faults) == 0 {
+	if _, faults := kickOff(jobs.LevelSystem, "", request(lenient, "_elements=id"), now,
+		5); len(faults) == 0 {
 		t.Error("an unknown parameter of the export passed")
 	}
 }
@@ -166,7 +205,8 @@ func TestLevelsChooseHowTheJobRuns(t *testing.T) {
 	} {
 		got, faults := kickOff(tt.level, "g", request(nil, tt.query), now, 5)
 		if len(faults) > 0 || got.Parallel != tt.parallel || got.Deleted != tt.deleted {
-			t.Errorf("%s ?%s: parallel %t, deleted %t, %v", tt.level, tt.query, got.Parallel, got.Deleted, faults)
+			t.Errorf("%s ?%s: parallel %t, deleted %t, %v", tt.level, tt.query, got.Parallel,
+				got.Deleted, faults)
 		}
 	}
 }

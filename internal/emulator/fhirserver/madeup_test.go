@@ -20,7 +20,9 @@ func TestTheGroupOfAllMadeUpPatientsHasAllTheirData(t *testing.T) {
 	w := newWorld(t, nil)
 	want := map[string]bool{}
 	group, most := "", 0
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 12}, func(typ string, line []byte) error {
+	if err := synthetic.Generate(synthetic.Options{
+		Seed: seed, Patients: 12,
+	}, func(typ string, line []byte) error {
 		id := gjson.GetBytes(line, "id").Str
 		if search.InCompartment(typ) || typ == "Patient" {
 			patients := search.Patients(typ, id, line)

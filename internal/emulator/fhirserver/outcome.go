@@ -27,7 +27,9 @@ type outcomeIssue struct {
 func refuse(w http.ResponseWriter, status int, issues ...issue) {
 	o := operationOutcome{ResourceType: "OperationOutcome", Issue: []outcomeIssue{}}
 	for _, i := range issues {
-		o.Issue = append(o.Issue, outcomeIssue{Severity: "error", Code: i.code, Diagnostics: i.diagnostics})
+		o.Issue = append(o.Issue, outcomeIssue{
+			Severity: "error", Code: i.code, Diagnostics: i.diagnostics,
+		})
 	}
 	answer(w, status, fhirJSON, o)
 }

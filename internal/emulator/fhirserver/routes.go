@@ -55,7 +55,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		allowed = s.dialect.methods
 	}
 	if !slices.Contains(allowed, r.Method) {
-		refuse(w, http.StatusMethodNotAllowed, issue{"not-supported", "The requested operation is not supported with this method."})
+		refuse(w, http.StatusMethodNotAllowed,
+			issue{"not-supported", "The requested operation is not supported with this method."})
 		return
 	}
 	switch {
@@ -68,7 +69,11 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	case len(part) == 3 && last == "$export" && part[0] == "Group":
 		s.export(w, r, jobs.LevelGroup, part[1])
 	case last == "$export" && len(part) <= 3:
-		refuse(w, http.StatusBadRequest, issue{"invalid", fmt.Sprintf("The resource type '%s' is not supported for this export.", part[0])})
+		refuse(w, http.StatusBadRequest,
+			issue{
+				"invalid", fmt.Sprintf("The resource type '%s' is not supported for this export.",
+					part[0]),
+			})
 	case len(part) == 1 && resourceTypes[part[0]]:
 		s.search(w, r, part[0])
 	case len(part) == 2 && resourceTypes[part[0]]:
@@ -114,7 +119,9 @@ func base(r *http.Request) string {
 // metadata answers a minimal CapabilityStatement.
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	operation := func(name string) map[string]string {
-		return map[string]string{"name": "export", "definition": base(r) + "/OperationDefinition/" + name}
+		return map[string]string{
+			"name": "export", "definition": base(r) + "/OperationDefinition/" + name,
+		}
 	}
 	types := s.o.Store.Types()
 	resources := make([]map[string]any, 0, len(types))
@@ -125,18 +132,23 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	answer(w, http.StatusOK, fhirJSON, map[string]any{
-		"resourceType":   "CapabilityStatement",
-		"status":         "active",
-		"date":           s.o.Now().UTC().Format("2006-01-02"),
-		"kind":           "instance",
-		"software":       map[string]string{"name": "fhirsynapse FHIR server stand-in, dialect " + s.dialect.name},
-		"implementation": map[string]string{"description": "A stand-in for tests and demos", "url": base(r)},
-		"fhirVersion":    "4.0.1",
-		"format":         []string{"json"},
+		"resourceType": "CapabilityStatement",
+		"status":       "active",
+		"date":         s.o.Now().UTC().Format("2006-01-02"),
+		"kind":         "instance",
+		"software": map[string]string{"name": "fhirsynapse FHIR server stand-in, dialect " +
+			s.dialect.name},
+		"implementation": map[string]string{
+			"description": "A stand-in for tests and demos", "url": base(r),
+		},
+		"fhirVersion": "4.0.1",
+		"format":      []string{"json"},
 		"rest": []map[string]any{{
-			"mode":      "server",
-			"resource":  resources,
-			"operation": []map[string]string{operation("export"), operation("patient-export"), operation("group-export")},
+			"mode":     "server",
+			"resource": resources,
+			"operation": []map[string]string{
+				operation("export"), operation("patient-export"), operation("group-export"),
+			},
 		}},
 	})
 }

@@ -18,7 +18,8 @@ import (
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil, patient("a"), patient("gone"), `{"resourceType":"Group","id":"g","actual":true}`)
+	w := newWorld(t, nil, patient("a"), patient("gone"),
+		`{"resourceType":"Group","id":"g","actual":true}`)
 	if _, err := w.store.Delete("Patient", "gone", w.clock()); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,8 @@ func TestAReadGivesTheStoredBytes(t *testing.T) {
 
 func TestSearchPagesThroughWhatMatches(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil, patient("p"), observation("a", "p", "1"), observation("b", "p", "2"), observation("c", "q", "1"), observation("d", "p", "1"), observation("e", "p", "1"))
+	w := newWorld(t, nil, patient("p"), observation("a", "p", "1"), observation("b", "p", "2"),
+		observation("c", "q", "1"), observation("d", "p", "1"), observation("e", "p", "1"))
 	type bundle struct {
 		Total int
 		Link  []struct{ Relation, URL string }
@@ -86,7 +88,11 @@ func TestSearchPagesThroughWhatMatches(t *testing.T) {
 		return b
 	}
 	var ids []string
-	next := w.base + "/Observation?" + url.Values{"code": {"http://loinc.org|1,http://loinc.org|9"}, "patient": {"Patient/p"}, "_count": {"2"}}.Encode()
+	next := w.base + "/Observation?" +
+		url.Values{
+			"code": {"http://loinc.org|1,http://loinc.org|9"}, "patient": {"Patient/p"},
+			"_count": {"2"},
+		}.Encode()
 	for pages := 0; next != "" && pages < 5; pages++ {
 		b := fetch(next)
 		if b.Total != 3 {
@@ -125,7 +131,8 @@ func TestAuthorizeIsAskedForEveryRequest(t *testing.T) {
 			return nil
 		}
 	})
-	if r := w.get("/metadata"); r.status != http.StatusUnauthorized || r.header.Get("WWW-Authenticate") == "" {
+	if r := w.get("/metadata"); r.status != http.StatusUnauthorized ||
+		r.header.Get("WWW-Authenticate") == "" {
 		t.Errorf("answered %d", r.status)
 	}
 }
@@ -142,7 +149,9 @@ func TestNewNamesEverythingThatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := fhirserver.New(fhirserver.Options{Store: s, Blobs: &jobs.Memory{}, Now: func() time.Time { return start }})
+	srv, err := fhirserver.New(fhirserver.Options{
+		Store: s, Blobs: &jobs.Memory{}, Now: func() time.Time { return start },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

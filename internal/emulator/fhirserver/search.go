@@ -24,17 +24,25 @@ const (
 func (s *Server) read(w http.ResponseWriter, typ, id string) {
 	v, ok := s.o.Store.Current(typ, id)
 	if !ok {
-		refuse(w, http.StatusNotFound, issue{"not-found", fmt.Sprintf("Resource type '%s' with the requested id couldn't be found.", typ)})
+		refuse(w, http.StatusNotFound,
+			issue{
+				"not-found", fmt.Sprintf(
+					"Resource type '%s' with the requested id couldn't be found.", typ),
+			})
 		return
 	}
 	w.Header().Set("ETag", `W/"`+v.VersionID+`"`)
 	if v.Deleted {
-		refuse(w, http.StatusGone, issue{"deleted", fmt.Sprintf("Resource type '%s' with the requested id is deleted.", typ)})
+		refuse(w, http.StatusGone,
+			issue{
+				"deleted", fmt.Sprintf("Resource type '%s' with the requested id is deleted.", typ),
+			})
 		return
 	}
 	line, err := s.o.Store.Line(v)
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, issue{"exception", "The resource cannot be read."})
+		refuse(w, http.StatusInternalServerError,
+			issue{"exception", "The resource cannot be read."})
 		return
 	}
 	w.Header().Set("Last-Modified", v.LastUpdated.Format(http.TimeFormat))
@@ -53,7 +61,8 @@ type page struct {
 func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, issue{"invalid", "The query of the request cannot be read."})
+		refuse(w, http.StatusBadRequest,
+			issue{"invalid", "The query of the request cannot be read."})
 		return
 	}
 	p, faults := pageOf(typ, values)
@@ -63,7 +72,8 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 	}
 	found, total, err := s.find(typ, p)
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, issue{"exception", "The resources cannot be read."})
+		refuse(w, http.StatusInternalServerError,
+			issue{"exception", "The resources cannot be read."})
 		return
 	}
 	self := base(r) + r.URL.RequestURI()
@@ -76,7 +86,8 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 	for _, v := range found {
 		line, err := s.o.Store.Line(v)
 		if err != nil {
-			refuse(w, http.StatusInternalServerError, issue{"exception", "The resources cannot be read."})
+			refuse(w, http.StatusInternalServerError,
+				issue{"exception", "The resources cannot be read."})
 			return
 		}
 		b.Entry = append(b.Entry, entry{FullURL: base(r) + "/" + typ + "/" + v.ID, Resource: line})
@@ -153,14 +164,16 @@ type entry struct {
 }
 
 func (b bundle) text() []byte {
-	out := fmt.Appendf(nil, `{"resourceType":"Bundle","type":"searchset","total":%d,"link":%s`, b.Total, marshal(b.Link))
+	out := fmt.Appendf(nil, `{"resourceType":"Bundle","type":"searchset","total":%d,"link":%s`,
+		b.Total, marshal(b.Link))
 	if len(b.Entry) > 0 {
 		out = append(out, `,"entry":[`...)
 		for i, e := range b.Entry {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = fmt.Appendf(out, `{"fullUrl":%s,"resource":%s,"search":{"mode":"match"}}`, marshal(e.FullURL), e.Resource)
+			out = fmt.Appendf(out, `{"fullUrl":%s,"resource":%s,"search":{"mode":"match"}}`,
+				marshal(e.FullURL), e.Resource)
 		}
 		out = append(out, ']')
 	}

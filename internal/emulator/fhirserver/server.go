@@ -82,7 +82,9 @@ func New(o Options) (*Server, error) {
 	}
 	o.MaxCount = cmp.Or(o.MaxCount, maxMaxCount)
 	s := &Server{o: o}
-	s.runner = jobs.New(jobs.Options{Store: o.Store, Blobs: o.Blobs, Now: o.Now, Log: o.Log, OnCommit: o.OnCommit})
+	s.runner = jobs.New(jobs.Options{
+		Store: o.Store, Blobs: o.Blobs, Now: o.Now, Log: o.Log, OnCommit: o.OnCommit,
+	})
 	if o.Bulk == nil {
 		s.dialect = azureDialect(o)
 		return s, nil
@@ -108,19 +110,24 @@ func (s *Server) listen(addr string, handler http.Handler) (string, error) {
 		return "", fmt.Errorf("listen: %w", err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return "", fmt.Errorf("listen on %s: the stand-in serves on loopback only, such as 127.0.0.1:0", addr)
+		return "", fmt.Errorf(
+			"listen on %s: the stand-in serves on loopback only, such as 127.0.0.1:0", addr)
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("listen: %w", err)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
 	s.mu.Lock()
 	s.listening = append(s.listening, server)
 	s.mu.Unlock()
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.o.Log.LogAttrs(context.Background(), slog.LevelError, "fhir server stand-in stopped", slog.Any("error", err))
+			s.o.Log.LogAttrs(context.Background(), slog.LevelError, "fhir server stand-in stopped",
+				slog.Any("error", err))
 		}
 	}()
 	return "http://" + l.Addr().String(), nil

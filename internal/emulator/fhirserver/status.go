@@ -31,7 +31,8 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, id string) {
 	case http.MethodDelete:
 		s.cancel(w, id)
 	default:
-		refuse(w, http.StatusMethodNotAllowed, issue{"not-supported", "The requested operation is not supported with this method."})
+		refuse(w, http.StatusMethodNotAllowed,
+			issue{"not-supported", "The requested operation is not supported with this method."})
 	}
 }
 
@@ -82,5 +83,6 @@ func (s *Server) cancel(w http.ResponseWriter, id string) {
 }
 
 func (s *Server) unknown(w http.ResponseWriter, id string) {
-	refuse(w, http.StatusNotFound, issue{"not-found", fmt.Sprintf("The requested job '%s' was not found.", id)})
+	refuse(w, http.StatusNotFound,
+		issue{"not-found", fmt.Sprintf("The requested job '%s' was not found.", id)})
 }

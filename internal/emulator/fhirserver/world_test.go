@@ -220,7 +220,8 @@ func patient(id string) string {
 }
 
 func observation(id, subject, code string) string {
-	return `{"resourceType":"Observation","id":"` + id + `","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"` + code +
+	return `{"resourceType":"Observation","id":"` + id +
+		`","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"` + code +
 		`"}]},"subject":{"reference":"Patient/` + subject + `"},"valueQuantity":{"value":1.10}}`
 }
 

@@ -19,14 +19,17 @@ var errHangs = errors.New("the host hangs until functionTimeout; answer a JSON o
 // text of the error never contains the answer.
 func judge(status int, contentType string, body []byte) error {
 	if status < 200 || status > 299 {
-		return fmt.Errorf("response status code does not indicate success: %d %s", status, http.StatusText(status))
+		return fmt.Errorf("response status code does not indicate success: %d %s", status,
+			http.StatusText(status))
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return fmt.Errorf("the answer is empty: %w", errHangs)
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || media != "application/json" && media != "text/json" {
-		return fmt.Errorf("invalid HttpResponseMessage: its content type is %q, must be application/json", contentType)
+		return fmt.Errorf(
+			"invalid HttpResponseMessage: its content type is %q, must be application/json",
+			contentType)
 	}
 	if string(bytes.TrimSpace(body)) == "null" {
 		return fmt.Errorf("the answer is null: %w", errHangs)
@@ -43,11 +46,15 @@ func judge(status int, contentType string, body []byte) error {
 	var kind *json.UnmarshalTypeError
 	switch err := json.Unmarshal(body, &result); {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("invalid HttpResponseMessage: the answer is not JSON, at byte %d", syntax.Offset)
+		return fmt.Errorf("invalid HttpResponseMessage: the answer is not JSON, at byte %d",
+			syntax.Offset)
 	case errors.As(err, &kind) && kind.Field == "":
-		return fmt.Errorf("invalid HttpResponseMessage: the answer is a JSON %s, must be an object", kind.Value)
+		return fmt.Errorf("invalid HttpResponseMessage: the answer is a JSON %s, must be an object",
+			kind.Value)
 	case errors.As(err, &kind):
-		return fmt.Errorf("invalid HttpResponseMessage: %s of the answer is a JSON %s, must be a %s", kind.Field, kind.Value, kind.Type)
+		return fmt.Errorf(
+			"invalid HttpResponseMessage: %s of the answer is a JSON %s, must be a %s", kind.Field,
+			kind.Value, kind.Type)
 	case err != nil:
 		return errors.New("invalid HttpResponseMessage: the answer is not JSON")
 	}

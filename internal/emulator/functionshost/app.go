@@ -18,7 +18,8 @@ import (
 
 // ErrNoFunctions reports that no direct child folder of the root has a function. The real host
 // continues to run in this case, and never starts the handler.
-var ErrNoFunctions = errors.New("no functions found: each needs a function.json in a folder directly below the root; the real host would never start the handler")
+var ErrNoFunctions = errors.New(
+	"no functions found: each needs a function.json in a folder directly below the root; the real host would never start the handler")
 
 // Trigger types of function.json that have a listener in this package.
 const (
@@ -76,7 +77,8 @@ func load(root string, settings settings) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(root, "host.json")) // #nosec G304 -- the folder we are told to run
+	// #nosec G304 -- the folder we are told to run
+	text, err := os.ReadFile(filepath.Join(root, "host.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +138,10 @@ func (a *app) findExecutable(c *hostConfig) {
 	}
 	info, err := os.Stat(path)
 	switch {
-	case err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 && runtime.GOOS != "windows":
-		c.fault("the handler %s is not executable: the real host logs that once and never retries", name)
+	case err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 &&
+		runtime.GOOS != "windows":
+		c.fault("the handler %s is not executable: the real host logs that once and never retries",
+			name)
 	case err == nil && info.Mode().IsRegular():
 		a.executable = path
 	default:
@@ -275,7 +279,8 @@ func (s settings) expand(text string) (string, error) {
 	out := reference.ReplaceAllStringFunc(text, func(m string) string {
 		v, ok := s.find(m[1 : len(m)-1])
 		if !ok || v == "" {
-			faults = append(faults, fmt.Errorf("%s does not resolve to a value: the setting is not set", m))
+			faults = append(faults,
+				fmt.Errorf("%s does not resolve to a value: the setting is not set", m))
 		}
 		return v
 	})
@@ -295,7 +300,8 @@ func (s settings) connection(name string) (string, error) {
 		return v, nil
 	}
 	if _, ok := s.find(name + "__fullyQualifiedNamespace"); ok {
-		return "", fmt.Errorf("%s names a namespace for a managed identity, which this stand-in has not: set %s to a connection string", name, name)
+		return "", fmt.Errorf(
+			"%s names a namespace for a managed identity, which this stand-in has not: set %s to a connection string", name, name)
 	}
 	return "", fmt.Errorf("the setting %s is not set", name)
 }

@@ -19,38 +19,64 @@ func TestAnAppThatCannotRunIsRefusedWithAllItsFaults(t *testing.T) {
 		want     []string
 	}{
 		"settings that are not set": {
-			files: map[string]string{"T/function.json": `{"bindings":[{"type":"timerTrigger","name":"t","schedule":"%When%"}]}`, "Q/function.json": queueFunction},
-			want:  []string{"T/function.json", "%When% does not resolve", "Q/function.json", "%Queue% does not resolve", "the setting Bus is not set"},
+			files: map[string]string{
+				"T/function.json": `{"bindings":[{"type":"timerTrigger","name":"t","schedule":"%When%"}]}`, "Q/function.json": queueFunction,
+			},
+			want: []string{
+				"T/function.json", "%When% does not resolve", "Q/function.json",
+				"%Queue% does not resolve", "the setting Bus is not set",
+			},
 		},
 		"no connection string": {
-			files:    map[string]string{"Q/function.json": queueFunction},
-			settings: map[string]string{"Queue": "q", "Bus": "Endpoint=nonsense;SharedAccessKey=secret"},
-			want:     []string{"function Q: the setting Bus is no Service Bus connection string"},
+			files: map[string]string{"Q/function.json": queueFunction},
+			settings: map[string]string{
+				"Queue": "q", "Bus": "Endpoint=nonsense;SharedAccessKey=secret",
+			},
+			want: []string{"function Q: the setting Bus is no Service Bus connection string"},
 		},
 		"managed identity": {
-			files:    map[string]string{"Q/function.json": queueFunction},
-			settings: map[string]string{"Queue": "q", "Bus__fullyQualifiedNamespace": "x.servicebus.windows.net"},
-			want:     []string{"managed identity", "set Bus to a connection string"},
+			files: map[string]string{"Q/function.json": queueFunction},
+			settings: map[string]string{
+				"Queue": "q", "Bus__fullyQualifiedNamespace": "x.servicebus.windows.net",
+			},
+			want: []string{"managed identity", "set Bus to a connection string"},
 		},
 		"schedules": {
-			files: map[string]string{"A/function.json": `{"bindings":[{"type":"timerTrigger","name":"t","schedule":"* * *"}]}`, "B/function.json": `{"bindings":[{"type":"timerTrigger","name":"t"}]}`},
-			want:  []string{"A/function.json: schedule", "B/function.json: schedule"},
+			files: map[string]string{
+				"A/function.json": `{"bindings":[{"type":"timerTrigger","name":"t","schedule":"* * *"}]}`, "B/function.json": `{"bindings":[{"type":"timerTrigger","name":"t"}]}`,
+			},
+			want: []string{"A/function.json: schedule", "B/function.json: schedule"},
 		},
 		"triggers": {
-			files: map[string]string{"A/function.json": `{"bindings":[]}`, "B/function.json": `{`, "C/function.json": `{"bindings":[{"type":"serviceBusTrigger","name":"m","topicName":"x","connection":"Bus"}]}`},
-			want:  []string{"A/function.json: it has 0 triggers", "B/function.json", "C/function.json", "no topics"},
+			files: map[string]string{
+				"A/function.json": `{"bindings":[]}`, "B/function.json": `{`,
+				"C/function.json": `{"bindings":[{"type":"serviceBusTrigger","name":"m","topicName":"x","connection":"Bus"}]}`,
+			},
+			want: []string{
+				"A/function.json: it has 0 triggers", "B/function.json", "C/function.json",
+				"no topics",
+			},
 		},
 		"host.json": {
-			files: map[string]string{"host.json": `{"functionTimeout":"soon","extensions":{"serviceBus":{"maxConcurrentCalls":0}}}`, "T/function.json": timerFunction},
-			want:  []string{"defaultExecutablePath is missing", `version is ""`, `functionTimeout: "soon"`, "maxConcurrentCalls"},
+			files: map[string]string{
+				"host.json": `{"functionTimeout":"soon","extensions":{"serviceBus":{"maxConcurrentCalls":0}}}`, "T/function.json": timerFunction,
+			},
+			want: []string{
+				"defaultExecutablePath is missing", `version is ""`, `functionTimeout: "soon"`,
+				"maxConcurrentCalls",
+			},
 		},
 		"no handler": {
-			files: map[string]string{"host.json": `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"no-such-handler"}}}`, "T/function.json": timerFunction},
-			want:  []string{"no-such-handler is neither a file"},
+			files: map[string]string{
+				"host.json": `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"no-such-handler"}}}`, "T/function.json": timerFunction,
+			},
+			want: []string{"no-such-handler is neither a file"},
 		},
 		"a handler without the exec bit": {
-			files: map[string]string{"host.json": `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"handler"}}}`, "handler": "", "T/function.json": timerFunction},
-			want:  []string{"handler is not executable"},
+			files: map[string]string{
+				"host.json": `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"handler"}}}`, "handler": "", "T/function.json": timerFunction,
+			},
+			want: []string{"handler is not executable"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +107,9 @@ func TestAnAppThatCannotRunIsRefusedWithAllItsFaults(t *testing.T) {
 
 func TestFunctionsAreOnlyFoundInDirectChildFolders(t *testing.T) {
 	t.Parallel()
-	root := newApp(t, map[string]string{"functions/TimerExport": timerFunction, "9lives": timerFunction, "host": timerFunction})
+	root := newApp(t, map[string]string{
+		"functions/TimerExport": timerFunction, "9lives": timerFunction, "host": timerFunction,
+	})
 	if _, err := tryStart(t, root, "serve", nil); !errors.Is(err, ErrNoFunctions) {
 		t.Errorf("got %v", err)
 	}
@@ -89,8 +117,12 @@ func TestFunctionsAreOnlyFoundInDirectChildFolders(t *testing.T) {
 
 func TestDisabledFunctionsAreLeftOut(t *testing.T) {
 	t.Parallel()
-	root := newApp(t, map[string]string{"Ok": timerFunction, "Off": timerFunction, "Gone": `{"disabled":true}`})
-	w := start(t, root, "serve", func(o *Options) { o.Settings["AzureWebJobs.Off.Disabled"] = "true" })
+	root := newApp(t, map[string]string{
+		"Ok": timerFunction, "Off": timerFunction, "Gone": `{"disabled":true}`,
+	})
+	w := start(t, root, "serve", func(o *Options) {
+		o.Settings["AzureWebJobs.Off.Disabled"] = "true"
+	})
 	if diff := cmp.Diff([]string{"Ok"}, w.Functions()); diff != "" {
 		t.Error(diff)
 	}
@@ -100,14 +132,20 @@ func TestSettingsOverrideHostJSON(t *testing.T) {
 	t.Parallel()
 	root := newApp(t, map[string]string{"Ok": timerFunction})
 	a, err := load(root, settings{
-		given:       map[string]string{"Mode": "x", "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": "7"},
-		environment: []string{"AzureFunctionsJobHost__FunctionTimeout=00:10:00", "azurefunctionsjobhost__functiontimeout=1.02:03:04.5"},
+		given: map[string]string{
+			"Mode": "x", "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": "7",
+		},
+		environment: []string{
+			"AzureFunctionsJobHost__FunctionTimeout=00:10:00",
+			"azurefunctionsjobhost__functiontimeout=1.02:03:04.5",
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := 26*time.Hour + 3*time.Minute + 4500*time.Millisecond
-	if a.maxCalls != 7 || a.functionTimeout != want || a.renewFor != 5*time.Minute || a.initialization != 30*time.Second {
+	if a.maxCalls != 7 || a.functionTimeout != want || a.renewFor != 5*time.Minute ||
+		a.initialization != 30*time.Second {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -117,14 +155,16 @@ func TestTheRepositorysHostJSONIsReadWhole(t *testing.T) {
 	root := newApp(t, map[string]string{"Ok": timerFunction})
 	write(t, filepath.Join(root, "host.json"), readFile(t, "../../../host.json"))
 	write(t, filepath.Join(root, "handler"), "")
-	if err := os.Chmod(filepath.Join(root, "handler"), 0o700); err != nil { // #nosec G302 -- it must be executable
+	// #nosec G302 -- it must be executable
+	if err := os.Chmod(filepath.Join(root, "handler"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	a, err := load(root, settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.executable != filepath.Join(root, "handler") || a.functionTimeout != time.Hour || a.renewFor != 65*time.Minute || a.maxCalls != 4 || a.initialization != time.Minute {
+	if a.executable != filepath.Join(root, "handler") || a.functionTimeout != time.Hour ||
+		a.renewFor != 65*time.Minute || a.maxCalls != 4 || a.initialization != time.Minute {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -166,7 +206,8 @@ func TestSchedules(t *testing.T) {
 func TestTimeSpans(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
-		"00:05:00": 5 * time.Minute, "01:00:00": time.Hour, "00:30": 30 * time.Minute, "-1": 0, "2.00:00:00.25": 48*time.Hour + 250*time.Millisecond,
+		"00:05:00": 5 * time.Minute, "01:00:00": time.Hour, "00:30": 30 * time.Minute, "-1": 0,
+		"2.00:00:00.25": 48*time.Hour + 250*time.Millisecond,
 	} {
 		if got, err := parseSpan(text); err != nil || got != want {
 			t.Errorf("%q: got %v, %v", text, got, err)
@@ -187,28 +228,38 @@ func TestAnswersAreJudgedAsByTheHost(t *testing.T) {
 		media, body string
 		want        string // empty: success
 	}{
-		"good":              {200, "application/json", good, ""},
-		"with a charset":    {202, "application/json; charset=utf-8", good, ""},
-		"an empty object":   {200, "application/json", "{}", ""},
-		"other members":     {200, "application/json", `{"x":1,"Logs":["a"]}`, ""},
-		"500":               {500, "application/json", good, "500 Internal Server Error"},
-		"a redirect":        {302, "", "", "302 Found"},
-		"empty":             {200, "application/json", "", "empty"},
-		"empty, no type":    {204, "", "", "empty"},
-		"null":              {200, "application/json", "null", "null"},
-		"no type":           {200, "", good, `content type is ""`},
-		"text":              {200, "text/plain; charset=utf-8", good, `content type is "text/plain; charset=utf-8"`},
-		"an array":          {200, "application/json", "[1]", "a JSON array, must be an object"},
-		"a string":          {200, "application/json", `"ok"`, "a JSON string, must be an object"},
-		"not JSON":          {200, "application/json", "secret", "not JSON"},
-		"cut off":           {200, "application/json", `{"Outputs":`, "not JSON"},
-		"Logs is no list":   {200, "application/json", `{"Logs":"secret"}`, "Logs of the answer is a JSON string"},
-		"Outputs is a list": {200, "application/json", `{"Outputs":["secret"]}`, "Outputs of the answer is a JSON array"},
+		"good":            {200, "application/json", good, ""},
+		"with a charset":  {202, "application/json; charset=utf-8", good, ""},
+		"an empty object": {200, "application/json", "{}", ""},
+		"other members":   {200, "application/json", `{"x":1,"Logs":["a"]}`, ""},
+		"500":             {500, "application/json", good, "500 Internal Server Error"},
+		"a redirect":      {302, "", "", "302 Found"},
+		"empty":           {200, "application/json", "", "empty"},
+		"empty, no type":  {204, "", "", "empty"},
+		"null":            {200, "application/json", "null", "null"},
+		"no type":         {200, "", good, `content type is ""`},
+		"text": {
+			200, "text/plain; charset=utf-8", good,
+			`content type is "text/plain; charset=utf-8"`,
+		},
+		"an array": {200, "application/json", "[1]", "a JSON array, must be an object"},
+		"a string": {200, "application/json", `"ok"`, "a JSON string, must be an object"},
+		"not JSON": {200, "application/json", "secret", "not JSON"},
+		"cut off":  {200, "application/json", `{"Outputs":`, "not JSON"},
+		"Logs is no list": {
+			200, "application/json", `{"Logs":"secret"}`,
+			"Logs of the answer is a JSON string",
+		},
+		"Outputs is a list": {
+			200, "application/json", `{"Outputs":["secret"]}`,
+			"Outputs of the answer is a JSON array",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := judge(tt.status, tt.media, []byte(tt.body))
-			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			if (err == nil) != (tt.want == "") ||
+				err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {

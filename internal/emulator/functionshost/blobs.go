@@ -34,14 +34,19 @@ func (h *Host) BlobFound(ctx context.Context, function, url string, size int64) 
 func blobBody(f *function, url string, size int64, now time.Time) invocation {
 	return invocation{
 		Data: map[string]any{f.trigger.Name: map[string]any{
-			"Version": "1.0", "Source": "AzureStorageBlobs", "Content": map[string]any{}, "ContentType": "application/json",
+			"Version": "1.0", "Source": "AzureStorageBlobs", "Content": map[string]any{},
+			"ContentType": "application/json",
 		}},
 		Metadata: map[string]any{
-			"Uri":        quoted(url),
-			"Properties": map[string]any{"ETag": map[string]any{}, "ContentLength": size, "LastModified": now.UTC().Format(offsetTime)},
-			"Metadata":   map[string]any{},
+			"Uri": quoted(url),
+			"Properties": map[string]any{
+				"ETag": map[string]any{}, "ContentLength": size,
+				"LastModified": now.UTC().Format(offsetTime),
+			},
+			"Metadata": map[string]any{},
 			"sys": map[string]any{
-				"MethodName": f.name, "UtcNow": now.UTC().Format(time.RFC3339Nano), "RandGuid": uuid.NewString(),
+				"MethodName": f.name, "UtcNow": now.UTC().Format(time.RFC3339Nano),
+				"RandGuid": uuid.NewString(),
 			},
 		},
 	}

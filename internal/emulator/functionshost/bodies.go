@@ -50,7 +50,8 @@ func timerBody(f *function, status timerStatus, pastDue bool, now time.Time) inv
 	return invocation{
 		Data: map[string]any{f.trigger.Name: timer},
 		Metadata: map[string]any{"sys": map[string]any{
-			"MethodName": f.name, "UtcNow": now.UTC().Format(time.RFC3339Nano), "RandGuid": uuid.NewString(),
+			"MethodName": f.name, "UtcNow": now.UTC().Format(time.RFC3339Nano),
+			"RandGuid": uuid.NewString(),
 		}},
 	}
 }
@@ -63,10 +64,14 @@ func messageBody(f *function, m *azservicebus.ReceivedMessage, now time.Time) in
 		"DeliveryCount": plain(m.DeliveryCount),
 		"LockToken":     quoted(uuid.UUID(m.LockToken).String()),
 		"sys": map[string]any{
-			"MethodName": f.name, "UtcNow": now.UTC().Format(time.RFC3339Nano), "RandGuid": uuid.NewString(),
+			"MethodName": f.name, "UtcNow": now.UTC().Format(time.RFC3339Nano),
+			"RandGuid": uuid.NewString(),
 		},
 	}
-	for _, opaque := range []string{"MessageReceiver", "MessageSession", "MessageActions", "SessionActions", "ReceiveActions", "Client"} {
+	for _, opaque := range []string{
+		"MessageReceiver", "MessageSession", "MessageActions", "SessionActions", "ReceiveActions",
+		"Client",
+	} {
 		meta[opaque] = map[string]any{}
 	}
 	if m.SequenceNumber != nil {
@@ -83,8 +88,10 @@ func messageBody(f *function, m *azservicebus.ReceivedMessage, now time.Time) in
 		meta[offset], meta[bare] = t.UTC().Format(offsetTime), t.UTC().Format(bareTime)
 	}
 	for name, s := range map[string]*string{
-		"ContentType": m.ContentType, "Subject": m.Subject, "Label": m.Subject, "CorrelationId": m.CorrelationID,
-		"ReplyTo": m.ReplyTo, "To": m.To, "PartitionKey": m.PartitionKey, "SessionId": m.SessionID,
+		"ContentType": m.ContentType, "Subject": m.Subject, "Label": m.Subject,
+		"CorrelationId": m.CorrelationID,
+		"ReplyTo":       m.ReplyTo, "To": m.To, "PartitionKey": m.PartitionKey,
+		"SessionId": m.SessionID,
 	} {
 		if s != nil { // nulls are dropped
 			meta[name] = quoted(*s)

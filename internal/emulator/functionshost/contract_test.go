@@ -56,7 +56,8 @@ func contractStart(t *testing.T) {
 
 // Workers/Http/HttpWorkerChannel.cs, Rpc/WorkerProcess.cs.
 func contractRestart(t *testing.T) {
-	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Crash": otherFunction}), "address", nil)
+	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Crash": otherFunction}),
+		"address", nil)
 	first := w.line(t, "127.0.0.1:")
 	if err := w.Invoke(t.Context(), "Crash", strings.NewReader("{}")); err == nil {
 		t.Error("an invocation in a crash succeeded")
@@ -70,12 +71,14 @@ func contractRestart(t *testing.T) {
 }
 
 func contractExit0(t *testing.T) {
-	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Exit0": otherFunction}), "serve", nil)
+	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Exit0": otherFunction}),
+		"serve", nil)
 	if err := w.Invoke(t.Context(), "Exit0", strings.NewReader("{}")); err == nil {
 		t.Error("a call that ended the handler succeeded")
 	}
 	w.event(t, HandlerExited)
-	if err := w.FireTimer(t.Context(), "Ok"); err == nil || !strings.Contains(err.Error(), "exit code 0") {
+	if err := w.FireTimer(t.Context(), "Ok"); err == nil ||
+		!strings.Contains(err.Error(), "exit code 0") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -94,15 +97,19 @@ func contractThirdError(t *testing.T) {
 
 func contractRefused(t *testing.T) {
 	s, q := broker(t, servicebus.QueueConfig{LockDuration: time.Minute})
-	w := start(t, newApp(t, map[string]string{"Ok": queueFunction, "Close": otherFunction}), "serve", bus(s))
+	w := start(t, newApp(t, map[string]string{"Ok": queueFunction, "Close": otherFunction}),
+		"serve", bus(s))
 	if err := w.Invoke(t.Context(), "Close", strings.NewReader("{}")); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Invoke(t.Context(), "Close", strings.NewReader("{}")); err == nil || !strings.Contains(err.Error(), "connection refused") {
+	if err := w.Invoke(t.Context(), "Close", strings.NewReader("{}")); err == nil ||
+		!strings.Contains(err.Error(), "connection refused") {
 		t.Fatalf("got %v", err)
 	}
 	send(t, s, "x")
-	if err := q.WaitUntil(within(t), func(s servicebus.Stats) bool { return s.DeadLettered == 1 }); err != nil {
+	if err := q.WaitUntil(within(t), func(s servicebus.Stats) bool {
+		return s.DeadLettered == 1
+	}); err != nil {
 		t.Fatalf("%v: %+v", err, q.Stats())
 	}
 	if n := w.Stats().Functions["Ok"].Failed; n != 10 {
@@ -111,11 +118,14 @@ func contractRefused(t *testing.T) {
 }
 
 func contractTimeout(t *testing.T) {
-	w := start(t, newApp(t, map[string]string{"Hang": otherFunction, "Ok": timerFunction}), "serve", func(o *Options) {
+	w := start(t, newApp(t, map[string]string{
+		"Hang": otherFunction, "Ok": timerFunction,
+	}), "serve", func(o *Options) {
 		o.Settings["AzureFunctionsJobHost__functionTimeout"] = "00:00:00.2"
 	})
 	began := time.Now()
-	if err := w.Invoke(t.Context(), "Hang", strings.NewReader("{}")); err == nil || !strings.Contains(err.Error(), "functionTimeout") {
+	if err := w.Invoke(t.Context(), "Hang", strings.NewReader("{}")); err == nil ||
+		!strings.Contains(err.Error(), "functionTimeout") {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(began); took < killAfterTimeout {
@@ -134,13 +144,16 @@ func contractEmpty(t *testing.T) {
 		o.Settings["AzureFunctionsJobHost__functionTimeout"] = "00:00:00.2"
 	})
 	began := time.Now()
-	if err := w.Invoke(t.Context(), "Empty", strings.NewReader("{}")); err == nil || time.Since(began) < killAfterTimeout {
+	if err := w.Invoke(t.Context(), "Empty", strings.NewReader("{}")); err == nil ||
+		time.Since(began) < killAfterTimeout {
 		t.Errorf("got %v after %s", err, time.Since(began))
 	}
 }
 
 // hostProcess starts a host in a separate process. The handler prints its address.
-func hostProcess(t *testing.T, functions map[string]string) (host *exec.Cmd, out *bufio.Scanner, address string) {
+func hostProcess(
+	t *testing.T, functions map[string]string,
+) (host *exec.Cmd, out *bufio.Scanner, address string) {
 	t.Helper()
 	root := newApp(t, functions)
 	file := filepath.Join(root, "host.json")
@@ -188,7 +201,10 @@ func alive(ctx context.Context, t *testing.T, address string) bool {
 }
 
 func contractStop(t *testing.T) {
-	host, out, address := hostProcess(t, map[string]string{"Slow": `{"bindings":[{"type":"timerTrigger","name":"timer","schedule":"* * * * * *"}]}`})
+	host, out, address := hostProcess(t,
+		map[string]string{
+			"Slow": `{"bindings":[{"type":"timerTrigger","name":"timer","schedule":"* * * * * *"}]}`,
+		})
 	for out.Scan() && out.Text() != "slow" { // a call runs
 	}
 	if err := host.Process.Signal(syscall.SIGTERM); err != nil {
@@ -259,10 +275,12 @@ func contractBlob(t *testing.T) {
 	if err := w.BlobFound(t.Context(), "Echo", url, 77); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.line(t, "[chunked]"); !strings.Contains(got, `"ETag":{}`) || !strings.Contains(got, `"ContentLength":77`) {
+	if got := w.line(t, "[chunked]"); !strings.Contains(got, `"ETag":{}`) ||
+		!strings.Contains(got, `"ContentLength":77`) {
 		t.Error(got)
 	}
-	if err := w.BlobFound(t.Context(), "Fail", url, 77); err == nil || !strings.Contains(err.Error(), "poison after 5 tries") {
+	if err := w.BlobFound(t.Context(), "Fail", url, 77); err == nil ||
+		!strings.Contains(err.Error(), "poison after 5 tries") {
 		t.Errorf("got %v", err)
 	}
 	if n := w.Stats().Functions["Fail"].Invocations; n != 5 {

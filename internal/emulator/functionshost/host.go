@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -31,11 +30,14 @@ const (
 // Reasons for the end of a host.
 var (
 	// ErrCrashing reports that the handler failed three times.
-	ErrCrashing = errors.New("the handler failed three times with less than half an hour between: the host gives up")
+	ErrCrashing = errors.New(
+		"the handler failed three times with less than half an hour between: the host gives up")
 	// ErrExitedZero reports that the handler ended with code 0 before it answered.
-	ErrExitedZero = errors.New("the handler ended with exit code 0 before it answered GET /: the host takes that for a good end and does not restart it")
+	ErrExitedZero = errors.New(
+		"the handler ended with exit code 0 before it answered GET /: the host takes that for a good end and does not restart it")
 	// ErrSlow reports that an invocation waited too long for a handler.
-	ErrSlow = errors.New("an invocation waited four times initializationTimeout for the handler: the host gives up")
+	ErrSlow = errors.New(
+		"an invocation waited four times initializationTimeout for the handler: the host gives up")
 )
 
 var errStopping = errors.New("the host is stopping")
@@ -118,8 +120,10 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	h := &Host{
 		launcher: launcher{opt: o, app: a, log: o.Log},
-		life:     life{changed: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{})},
-		reloads:  make(chan reload),
+		life: life{
+			changed: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
+		},
+		reloads: make(chan reload),
 	}
 	queues, err := h.queues()
 	if err != nil {
@@ -129,7 +133,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		h.log.LogAttrs(ctx, slog.LevelWarn, "function app", slog.String("note", n))
 	}
 	for _, f := range a.functions {
-		h.log.LogAttrs(ctx, slog.LevelInfo, "function found", slog.String("function", f.name), slog.String("trigger", f.trigger.Type))
+		h.log.LogAttrs(ctx, slog.LevelInfo, "function found", slog.String("function", f.name),
+			slog.String("trigger", f.trigger.Type))
 	}
 
 	h.listen, h.unlisten = context.WithCancel(ctx)
@@ -146,7 +151,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	select {
 	case <-first:
 	case <-h.done:
-		return nil, fmt.Errorf("start the functions host: %w", cmpErr(h.Err(), context.Cause(ctx), errStopping))
+		return nil, fmt.Errorf("start the functions host: %w",
+			cmpErr(h.Err(), context.Cause(ctx), errStopping))
 	}
 	h.startListeners(life, queues)
 	return h, nil
@@ -203,7 +209,8 @@ func (h *Host) run(ctx context.Context, kill context.CancelFunc, supervised <-ch
 	}
 	err := h.Err()
 	if err != nil {
-		h.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelError, "host ended", slog.String("error", err.Error()))
+		h.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelError, "host ended",
+			slog.String("error", err.Error()))
 	}
 	h.emit(Event{Kind: HostEnded, Err: err})
 	close(h.done)
@@ -306,108 +313,6 @@ func (h *Host) Stats() Stats {
 	return h.counters.snapshot()
 }
 
-// sample reads the memory size of a running process.
-func (h *Host) sample(p *process) {
-	n := peakMemory(p.pid)
-	h.counters.change(func(s *Stats) { s.PeakMemory = max(s.PeakMemory, n) })
-}
-
-// supervise runs the handler, and restarts it by the host's rules. It closes first when the handler
-// answers for the first time.
-func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
-	faults, last := 0, time.Time{}
-	var once sync.Once
-	port, err := freePort(ctx) // the same for every process, except after a reload
-	if err != nil {
-		h.finish(fmt.Errorf("find a port for the handler: %w", err))
-		return
-	}
-	for ctx.Err() == nil && !h.isStopping() {
-		p, err := h.launch(ctx, port)
-		// Linux refuses to start a file that another thread's child, between fork and exec, still
-		// holds open for writing (golang.org/issue/22315). This concerns a newly written handler,
-		// for some milliseconds.
-		for range 100 {
-			if !errors.Is(err, syscall.ETXTBSY) {
-				break
-			}
-			wait(ctx, probeEvery)
-			p, err = h.launch(ctx, port)
-		}
-		if err != nil {
-			if ctx.Err() == nil {
-				h.finish(err) // the real host does not retry, either
-			}
-			return
-		}
-		h.counters.change(func(s *Stats) { s.Starts++ })
-		h.setCurrent(p)
-		h.emit(Event{Kind: HandlerStarted, PID: p.pid})
-		err = p.answers(ctx, h.app.initialization)
-		if err == nil {
-			h.setReady(p)
-			h.log.LogAttrs(ctx, slog.LevelInfo, "handler is ready", slog.Int("pid", p.pid))
-			h.emit(Event{Kind: HandlerReady, PID: p.pid})
-			once.Do(func() { close(first) })
-		} else if !errors.Is(err, errExited) && ctx.Err() == nil {
-			h.log.LogAttrs(ctx, slog.LevelError, "handler is not ready", slog.String("error", err.Error()))
-			p.kill()
-		}
-		p, port = h.untilExit(ctx, p, port)
-		h.setGone(err == nil && p.code == exitDone)
-		h.emit(Event{Kind: HandlerExited, PID: p.pid, ExitCode: p.code})
-		switch {
-		case ctx.Err() != nil, p.forgiven.Load():
-		case p.code == exitDone && err != nil:
-			h.finish(ErrExitedZero)
-			return
-		case p.code == exitDone:
-			h.log.LogAttrs(ctx, slog.LevelError, "handler ended with exit code 0: the host does not restart it, and every invocation fails from here on")
-			return
-		case p.code == exitRestart:
-			h.log.LogAttrs(ctx, slog.LevelInfo, "handler asks for a restart")
-		default:
-			now := h.opt.Now()
-			if now.Sub(last) > errorGap {
-				faults = 0
-			}
-			faults, last = faults+1, now
-			h.counters.change(func(s *Stats) { s.Crashes++ })
-			h.log.LogAttrs(ctx, slog.LevelError, "handler crashed", slog.Int("pid", p.pid), slog.Int("exitCode", p.code), slog.Int("errors", faults))
-			if faults >= maxErrors {
-				h.finish(ErrCrashing)
-				return
-			}
-		}
-	}
-}
-
-func (h *life) setCurrent(p *process) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.current = p
-}
-
-func (h *life) setReady(p *process) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ready = p
-	h.wake()
-}
-
-func (h *life) setGone(forGood bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.current, h.ready, h.dead = nil, nil, forGood
-	h.wake()
-}
-
-// wake notifies the goroutines that wait for a handler. The caller holds h.mu.
-func (h *life) wake() {
-	close(h.changed)
-	h.changed = make(chan struct{})
-}
-
 func (h *Host) emit(e Event) {
 	if h.opt.OnEvent != nil {
 		h.opt.OnEvent(e)
@@ -416,7 +321,8 @@ func (h *Host) emit(e Event) {
 
 func (h *launcher) stdoutLine(b []byte) {
 	if h.opt.Stdout == nil {
-		h.log.LogAttrs(context.Background(), slog.LevelInfo, "handler", slog.String("stdout", string(b)))
+		h.log.LogAttrs(context.Background(), slog.LevelInfo, "handler",
+			slog.String("stdout", string(b)))
 		return
 	}
 	h.writeLine(h.opt.Stdout, b)

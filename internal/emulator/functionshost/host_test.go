@@ -21,7 +21,9 @@ func TestHandlerGetsTheEnvironmentOfTheRealHost(t *testing.T) {
 		o.Settings["Setting"] = "yes"
 		o.Log = slog.New(slog.NewTextHandler(&log, nil))
 	})
-	if id, other := w.line(t, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID="), w.line(t, "FUNCTIONS_HTTPWORKER_ID="); id == "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=" || !strings.HasSuffix(other, id[len("FUNCTIONS_CUSTOMHANDLER_WORKER_ID="):]) {
+	if id, other := w.line(t, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID="),
+		w.line(t, "FUNCTIONS_HTTPWORKER_ID="); id == "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=" ||
+		!strings.HasSuffix(other, id[len("FUNCTIONS_CUSTOMHANDLER_WORKER_ID="):]) {
 		t.Errorf("worker ids: %s, %s", id, other)
 	}
 	if got := w.line(t, "FUNCTIONS_APP_ROOT_PATH="); got != "FUNCTIONS_APP_ROOT_PATH="+root {
@@ -45,7 +47,8 @@ func TestHandlerGetsTheEnvironmentOfTheRealHost(t *testing.T) {
 	if !reaped(pid) || w.HandlerPID() != 0 {
 		t.Error("the handler is still there after Stop")
 	}
-	if got := log.String(); !strings.Contains(got, `level=WARN msg=handler stderr="a Warning"`) || !strings.Contains(got, `level=ERROR msg=handler stderr="an error"`) {
+	if got := log.String(); !strings.Contains(got, `level=WARN msg=handler stderr="a Warning"`) ||
+		!strings.Contains(got, `level=ERROR msg=handler stderr="an error"`) {
 		t.Errorf("stderr in the log: %s", got)
 	}
 	if err := w.Wait(); err != nil {
@@ -79,16 +82,20 @@ func TestRequestsLookLikeThoseOfTheRealHost(t *testing.T) {
 func TestFailedInvocationsAreCountedByReason(t *testing.T) {
 	t.Parallel()
 	w := start(t, newApp(t, map[string]string{
-		"Ok": otherFunction, "Fail": otherFunction, "Plain": otherFunction, "Unrouted": otherFunction,
+		"Ok": otherFunction, "Fail": otherFunction, "Plain": otherFunction,
+		"Unrouted": otherFunction,
 	}), "serve", nil)
 	for name, want := range map[string]string{
-		"Ok": "", "Fail": "500", "Plain": "content type", "Unrouted": "405", "Nowhere": "no such function",
+		"Ok": "", "Fail": "500", "Plain": "content type", "Unrouted": "405",
+		"Nowhere": "no such function",
 	} {
 		err := w.Invoke(t.Context(), name, strings.NewReader(`{"Data":{}}`))
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && err != nil ||
+			want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
-		if f := w.Stats().Functions[name]; name != "Nowhere" && (f.Invocations != 1 || f.Failed != len(f.Reasons) || (f.Failed == 1) != (want != "")) {
+		if f := w.Stats().Functions[name]; name != "Nowhere" &&
+			(f.Invocations != 1 || f.Failed != len(f.Reasons) || (f.Failed == 1) != (want != "")) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -96,7 +103,8 @@ func TestFailedInvocationsAreCountedByReason(t *testing.T) {
 
 func TestACrashIsRestartedTwiceAndTheThirdEndsTheHost(t *testing.T) {
 	t.Parallel()
-	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Crash": otherFunction}), "serve", nil)
+	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Crash": otherFunction}),
+		"serve", nil)
 	pid := w.HandlerPID()
 	if err := w.Invoke(t.Context(), "Crash", strings.NewReader("{}")); err == nil {
 		t.Error("an invocation in a crash succeeded")
@@ -129,7 +137,9 @@ func TestACrashIsRestartedTwiceAndTheThirdEndsTheHost(t *testing.T) {
 func TestCrashesMoreThanHalfAnHourApartAreForgotten(t *testing.T) {
 	t.Parallel()
 	var clock steps
-	w := start(t, newApp(t, map[string]string{"Ok": timerFunction}), "serve", func(o *Options) { o.Now = clock.now })
+	w := start(t, newApp(t, map[string]string{"Ok": timerFunction}), "serve", func(o *Options) {
+		o.Now = clock.now
+	})
 	for range 5 {
 		w.event(t, HandlerReady)
 		clock.advance(31 * time.Minute)
@@ -143,10 +153,13 @@ func TestCrashesMoreThanHalfAnHourApartAreForgotten(t *testing.T) {
 
 func TestAHandlerThatNeverComesUpEndsTheStart(t *testing.T) {
 	t.Parallel()
-	for mode, want := range map[string]error{"crash": ErrCrashing, "exit0": ErrExitedZero, "deaf": ErrCrashing} {
+	for mode, want := range map[string]error{
+		"crash": ErrCrashing, "exit0": ErrExitedZero, "deaf": ErrCrashing,
+	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			_, err := tryStart(t, newApp(t, map[string]string{"Ok": timerFunction}), mode, func(o *Options) {
+			_, err := tryStart(t, newApp(t,
+				map[string]string{"Ok": timerFunction}), mode, func(o *Options) {
 				o.Settings["AzureFunctionsJobHost__customHandler__initializationTimeout"] = "00:00:30"
 				if mode == "deaf" {
 					o.Settings["AzureFunctionsJobHost__customHandler__initializationTimeout"] = "00:00:00.3"
@@ -161,12 +174,14 @@ func TestAHandlerThatNeverComesUpEndsTheStart(t *testing.T) {
 
 func TestExitCode0IsNotRestartedAndEveryInvocationFails(t *testing.T) {
 	t.Parallel()
-	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Exit0": otherFunction}), "serve", nil)
+	w := start(t, newApp(t, map[string]string{"Ok": timerFunction, "Exit0": otherFunction}),
+		"serve", nil)
 	if err := w.Invoke(t.Context(), "Exit0", strings.NewReader("{}")); err == nil {
 		t.Error("no error")
 	}
 	w.event(t, HandlerExited)
-	if err := w.FireTimer(t.Context(), "Ok"); err == nil || !strings.Contains(err.Error(), "exit code 0") {
+	if err := w.FireTimer(t.Context(), "Ok"); err == nil ||
+		!strings.Contains(err.Error(), "exit code 0") {
 		t.Errorf("got %v", err)
 	}
 	if s := w.Stats(); s.Starts != 1 || s.Crashes != 0 || w.Err() != nil {
@@ -191,7 +206,9 @@ func TestExitCode200IsRestartedForFree(t *testing.T) {
 
 func TestFunctionTimeoutKillsTheHandlerAndAllInFlight(t *testing.T) {
 	t.Parallel()
-	w := start(t, newApp(t, map[string]string{"Hang": otherFunction, "Ok": timerFunction}), "serve", func(o *Options) {
+	w := start(t, newApp(t, map[string]string{
+		"Hang": otherFunction, "Ok": timerFunction,
+	}), "serve", func(o *Options) {
 		o.Settings["AzureFunctionsJobHost__functionTimeout"] = "00:00:00.5"
 	})
 	pid := w.HandlerPID()
@@ -236,7 +253,8 @@ func TestTimersFireByTheirSchedule(t *testing.T) {
 	w := start(t, newApp(t, map[string]string{
 		"Echo": `{"bindings":[{"type":"timerTrigger","name":"timer","schedule":"%Schedule%"}]}`,
 	}), "serve", func(o *Options) { o.Settings["Schedule"] = "* * * * * *" })
-	if first := w.line(t, "[chunked]"); !strings.Contains(first, `"Last":"0001-01-01T00:00:00"`) || !strings.Contains(first, `"IsPastDue":false`) {
+	if first := w.line(t, "[chunked]"); !strings.Contains(first, `"Last":"0001-01-01T00:00:00"`) ||
+		!strings.Contains(first, `"IsPastDue":false`) {
 		t.Error(first)
 	}
 	if second := w.line(t, "[chunked]"); strings.Contains(second, `"Last":"0001`) {
@@ -246,7 +264,9 @@ func TestTimersFireByTheirSchedule(t *testing.T) {
 
 func TestTimersAreFiredAtStartWhenPastDue(t *testing.T) {
 	t.Parallel()
-	w := start(t, newApp(t, map[string]string{"Echo": timerFunction}), "serve", func(o *Options) { o.RunTimersAtStart = true })
+	w := start(t, newApp(t, map[string]string{"Echo": timerFunction}), "serve", func(o *Options) {
+		o.RunTimersAtStart = true
+	})
 	if got := w.line(t, "[chunked]"); !strings.Contains(got, `"IsPastDue":true`) {
 		t.Error(got)
 	}

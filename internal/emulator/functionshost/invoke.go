@@ -48,7 +48,8 @@ func (h *Host) FireTimer(ctx context.Context, function string) error {
 			return context.Cause(ctx)
 		}
 		now := h.opt.Now()
-		return h.invoke(ctx, f, encoded(timerBody(f, timerStatus{next: f.schedule.Next(now)}, false, now)))
+		return h.invoke(ctx, f,
+			encoded(timerBody(f, timerStatus{next: f.schedule.Next(now)}, false, now)))
 	})
 }
 
@@ -98,10 +99,12 @@ func (h *Host) invoke(ctx context.Context, f *function, body io.Reader) error {
 	}
 	h.counters.invocation(f.name, err)
 	attrs := []slog.Attr{
-		slog.String("function", f.name), slog.String("invocation", id), slog.Duration("duration", h.opt.Now().Sub(started)),
+		slog.String("function", f.name), slog.String("invocation", id),
+		slog.Duration("duration", h.opt.Now().Sub(started)),
 	}
 	if err != nil {
-		h.log.LogAttrs(ctx, slog.LevelError, "invocation failed", append(attrs, slog.String("reason", err.Error()))...)
+		h.log.LogAttrs(ctx, slog.LevelError, "invocation failed",
+			append(attrs, slog.String("reason", err.Error()))...)
 	} else {
 		h.log.LogAttrs(ctx, slog.LevelDebug, "invocation succeeded", attrs...)
 	}
@@ -146,7 +149,8 @@ func (h *Host) await(ctx context.Context) (*process, error) {
 func (h *Host) post(ctx context.Context, p *process, f *function, id string, body io.Reader) error {
 	// Hide all methods but Read: net/http would set the length of a body that it knows, and the
 	// host sends in chunks.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/"+f.name, struct{ io.Reader }{body})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/"+f.name,
+		struct{ io.Reader }{body})
 	if err != nil {
 		return err
 	}
@@ -158,8 +162,10 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 	if h.app.functionTimeout > 0 {
 		t := time.AfterFunc(h.app.functionTimeout+killAfterTimeout, func() {
 			p.forgiven.Store(true)
-			h.log.LogAttrs(ctx, slog.LevelError, "timeout: the handler is killed, with everything in flight",
-				slog.String("function", f.name), slog.String("invocation", id), slog.Duration("functionTimeout", h.app.functionTimeout))
+			h.log.LogAttrs(ctx, slog.LevelError,
+				"timeout: the handler is killed, with everything in flight",
+				slog.String("function", f.name), slog.String("invocation", id),
+				slog.Duration("functionTimeout", h.app.functionTimeout))
 			h.sample(p)
 			p.kill()
 		})
@@ -180,7 +186,8 @@ func (h *Host) post(ctx context.Context, p *process, f *function, id string, bod
 	}
 	err = judge(res.StatusCode, res.Header.Get("Content-Type"), answer)
 	if errors.Is(err, errHangs) {
-		h.log.LogAttrs(ctx, slog.LevelError, "the host hangs on this answer until functionTimeout", slog.String("function", f.name), slog.String("reason", err.Error()))
+		h.log.LogAttrs(ctx, slog.LevelError, "the host hangs on this answer until functionTimeout",
+			slog.String("function", f.name), slog.String("reason", err.Error()))
 		select {
 		case <-p.exited:
 			return h.cut(ctx, p, err)
@@ -216,7 +223,8 @@ func (h *Host) cut(ctx context.Context, p *process, err error) error {
 	case <-ctx.Done():
 	}
 	if p.forgiven.Load() {
-		return fmt.Errorf("%w, at its functionTimeout of %s or for another one", ErrHandlerEnded, h.app.functionTimeout)
+		return fmt.Errorf("%w, at its functionTimeout of %s or for another one", ErrHandlerEnded,
+			h.app.functionTimeout)
 	}
 	select {
 	case <-h.stopping:

@@ -41,7 +41,10 @@ func TestMain(m *testing.M) {
 func actAsHost(root string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	h, err := Start(ctx, Options{Root: root, Log: slog.New(slog.DiscardHandler), Now: time.Now, Stdout: os.Stdout, LeaveHandler: true})
+	h, err := Start(ctx, Options{
+		Root: root, Log: slog.New(slog.DiscardHandler), Now: time.Now, Stdout: os.Stdout,
+		LeaveHandler: true,
+	})
 	if err != nil {
 		say(os.Stderr, "%v\n", err)
 		return 1
@@ -64,13 +67,17 @@ func actAsProduct(port string) int {
 	}
 	message := func(in azfunc.Invocation) (any, error) {
 		m, err := in.Message()
-		return string(m.Body) + " " + m.ID + " " + m.Subject + " " + fmt.Sprint(m.DeliveryCount, " ", !m.Enqueued.IsZero()), err
+		return string(m.Body) + " " + m.ID + " " + m.Subject + " " +
+			fmt.Sprint(m.DeliveryCount, " ", !m.Enqueued.IsZero()), err
 	}
 	log := slog.New(slog.DiscardHandler)
 	err := azfunc.Serve(context.Background(), port, azfunc.Handler(map[string]azfunc.Func{
-		azfunc.TimerExport: echo("timer", func(in azfunc.Invocation) (any, error) { t, err := in.Timer(); return t.PastDue, err }),
-		azfunc.PollExport:  echo("message", message),
-		"TextMessage":      echo("message", message),
+		azfunc.TimerExport: echo("timer", func(in azfunc.Invocation) (any, error) {
+			t, err := in.Timer()
+			return t.PastDue, err
+		}),
+		azfunc.PollExport: echo("message", message),
+		"TextMessage":     echo("message", message),
 		azfunc.BlobLoaded: echo("blob", func(in azfunc.Invocation) (any, error) {
 			e, err := in.BlobEvents()
 			return fmt.Sprintf("%+v skipped=%v", e, in.Skipped() > 0), err
@@ -92,7 +99,10 @@ func actAsHandler(port, mode string) int {
 	}
 	if mode == "env" {
 		wd, _ := os.Getwd()
-		for _, name := range []string{"FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "FUNCTIONS_HTTPWORKER_ID", "FUNCTIONS_APP_ROOT_PATH", "Inherited", "Setting"} {
+		for _, name := range []string{
+			"FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
+			"FUNCTIONS_HTTPWORKER_ID", "FUNCTIONS_APP_ROOT_PATH", "Inherited", "Setting",
+		} {
 			v, _ := os.LookupEnv(name)
 			say(os.Stdout, "%v\n", name+"="+v)
 		}
@@ -128,13 +138,19 @@ func actAsHandler(port, mode string) int {
 		w.Header().Set("Connection", "close")
 		ok(w)
 	})
-	mux.HandleFunc("POST /Fail", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	mux.HandleFunc("POST /Fail", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+	})
 	mux.HandleFunc("POST /Empty", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("POST /Plain", func(w http.ResponseWriter, _ *http.Request) { say(w, "%s", "{}") })
+	mux.HandleFunc("POST /Plain", func(w http.ResponseWriter, _ *http.Request) {
+		say(w, "%s", "{}")
+	})
 	mux.HandleFunc("POST /Exit0", func(http.ResponseWriter, *http.Request) { os.Exit(0) })
 	mux.HandleFunc("POST /Exit200", func(http.ResponseWriter, *http.Request) { os.Exit(200) })
 	mux.HandleFunc("POST /Crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
-	mux.HandleFunc("POST /Hang", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	mux.HandleFunc("POST /Hang", func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	})
 	mux.HandleFunc("POST /Slow", func(w http.ResponseWriter, r *http.Request) {
 		say(os.Stdout, "%v\n", "slow")
 		<-time.After(1500 * time.Millisecond)
@@ -143,7 +159,8 @@ func actAsHandler(port, mode string) int {
 	})
 	mux.HandleFunc("POST /Echo", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		say(os.Stdout, "%v %q %q %s\n", r.TransferEncoding, r.Header.Get("Content-Type"), r.Header.Get("X-Azure-Functions-InvocationId"), b)
+		say(os.Stdout, "%v %q %q %s\n", r.TransferEncoding, r.Header.Get("Content-Type"),
+			r.Header.Get("X-Azure-Functions-InvocationId"), b)
 		ok(w)
 	})
 	say(os.Stderr, "%v\n", http.Serve(l, mux)) // #nosec G114 -- a test's own

@@ -44,12 +44,15 @@ func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 		exited: make(chan struct{}),
 		client: &http.Client{
 			// Its own transport: without a proxy, and connections end with the process.
-			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			},
 		},
 	}
 	worker := uuid.NewString()
-	cmd := exec.CommandContext(ctx, h.app.executable, h.app.arguments...) // #nosec G204 -- running the app's handler is our job
+	// #nosec G204 -- running the app's handler is our job
+	cmd := exec.CommandContext(ctx, h.app.executable, h.app.arguments...)
 	cmd.Dir = h.app.dir
 	cmd.Env = append(h.environment(),
 		"FUNCTIONS_CUSTOMHANDLER_PORT="+port,
@@ -134,7 +137,8 @@ func (p *process) answers(ctx context.Context, limit time.Duration) error {
 		case <-p.exited:
 			return errExited
 		case <-ctx.Done():
-			return fmt.Errorf("the handler did not answer GET / on its port (FUNCTIONS_CUSTOMHANDLER_PORT) within %s", limit)
+			return fmt.Errorf(
+				"the handler did not answer GET / on its port (FUNCTIONS_CUSTOMHANDLER_PORT) within %s", limit)
 		case <-tick.C:
 		}
 	}

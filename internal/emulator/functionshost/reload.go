@@ -36,7 +36,9 @@ func (h *Host) Reload(ctx context.Context, overlap time.Duration) error {
 
 // untilExit waits for the end of the handler and performs reloads in the meantime. It returns the
 // ended process and its port.
-func (h *Host) untilExit(ctx context.Context, p *process, port string) (ended *process, itsPort string) {
+func (h *Host) untilExit(
+	ctx context.Context, p *process, port string,
+) (ended *process, itsPort string) {
 	for {
 		select {
 		case <-p.exited:

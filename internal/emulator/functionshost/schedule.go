@@ -15,7 +15,8 @@ type schedule interface {
 	Next(t time.Time) time.Time
 }
 
-var fields = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+var fields = cron.NewParser(
+	cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
 // starBit marks a field that was "*" in package cron.
 const starBit = 1 << 63
@@ -29,7 +30,8 @@ func parseSchedule(text string) (schedule, error) {
 	if !strings.Contains(text, " ") {
 		d, err := parseSpan(text)
 		if err != nil || d <= 0 {
-			return nil, fmt.Errorf("%q: write six fields, such as \"0 */5 * * * *\", or hh:mm:ss", text)
+			return nil, fmt.Errorf("%q: write six fields, such as \"0 */5 * * * *\", or hh:mm:ss",
+				text)
 		}
 		return every(d), nil
 	}

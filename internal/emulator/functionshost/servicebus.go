@@ -40,9 +40,12 @@ func (h *Host) queues() ([]*queueListener, error) {
 		if f.trigger.Type != serviceBusTrigger {
 			continue
 		}
-		if _, err := azservicebus.NewClientFromConnectionString(f.connection, h.clientOptions()); err != nil {
+		if _, err := azservicebus.NewClientFromConnectionString(f.connection,
+			h.clientOptions()); err != nil {
 			// Omit the SDK's text: it may quote the connection string.
-			faults = append(faults, fmt.Errorf("function %s: the setting %s is no Service Bus connection string", f.name, f.trigger.Connection))
+			faults = append(faults,
+				fmt.Errorf("function %s: the setting %s is no Service Bus connection string",
+					f.name, f.trigger.Connection))
 			continue
 		}
 		list = append(list, &queueListener{h: h, f: f, slots: make(chan struct{}, h.app.maxCalls)})
@@ -57,7 +60,9 @@ func (h *launcher) clientOptions() *azservicebus.ClientOptions {
 		o = *h.opt.ServiceBus
 	}
 	if o.RetryOptions == (azservicebus.RetryOptions{}) {
-		o.RetryOptions = azservicebus.RetryOptions{MaxRetries: 1, RetryDelay: firstRetry, MaxRetryDelay: time.Second}
+		o.RetryOptions = azservicebus.RetryOptions{
+			MaxRetries: 1, RetryDelay: firstRetry, MaxRetryDelay: time.Second,
+		}
 	}
 	return &o
 }
@@ -79,7 +84,8 @@ func (q *queueListener) run(ctx, life context.Context) {
 		if err != nil && err.Error() != told { // report it once, not every few seconds
 			told = err.Error()
 			q.h.log.LogAttrs(ctx, slog.LevelWarn, "queue cannot be received from, trying again",
-				slog.String("function", q.f.name), slog.String("queue", q.f.queue), slog.String("error", told))
+				slog.String("function", q.f.name), slog.String("queue", q.f.queue),
+				slog.String("error", told))
 		}
 		wait(ctx, pause.NextBackOff())
 	}
@@ -138,7 +144,9 @@ func (q *queueListener) session(ctx, life context.Context, healthy func()) error
 }
 
 // handle runs one message through the function and settles it.
-func (q *queueListener) handle(life context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
+func (q *queueListener) handle(
+	life context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage,
+) {
 	renewing, stop := context.WithCancel(life)
 	renewed := make(chan struct{})
 	go func() {
@@ -152,7 +160,9 @@ func (q *queueListener) handle(life context.Context, r *azservicebus.Receiver, m
 }
 
 // renew extends the lock for as long as host.json allows.
-func (q *queueListener) renew(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
+func (q *queueListener) renew(
+	ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage,
+) {
 	if q.h.app.renewFor > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, q.h.app.renewFor)
@@ -170,7 +180,8 @@ func (q *queueListener) renew(ctx context.Context, r *azservicebus.Receiver, m *
 			return
 		}
 		if err != nil {
-			q.h.log.LogAttrs(ctx, slog.LevelWarn, "lock not renewed", slog.String("function", q.f.name), slog.String("error", err.Error()))
+			q.h.log.LogAttrs(ctx, slog.LevelWarn, "lock not renewed",
+				slog.String("function", q.f.name), slog.String("error", err.Error()))
 			if lockLost(err) {
 				return
 			}
@@ -196,10 +207,15 @@ func lockLost(err error) bool {
 
 // settle completes or abandons a message. A message that cannot be settled is delivered again when
 // its lock expires, which does no other harm.
-func (q *queueListener) settle(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, complete bool) {
+func (q *queueListener) settle(
+	ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, complete bool,
+) {
 	do, kind := r.AbandonMessage, MessageAbandoned
 	if complete {
-		do = func(ctx context.Context, m *azservicebus.ReceivedMessage, _ *azservicebus.AbandonMessageOptions) error {
+		do = func(
+			ctx context.Context, m *azservicebus.ReceivedMessage,
+			_ *azservicebus.AbandonMessageOptions,
+		) error {
 			return r.CompleteMessage(ctx, m, nil)
 		}
 		kind = MessageCompleted
@@ -216,8 +232,10 @@ func (q *queueListener) settle(ctx context.Context, r *azservicebus.Receiver, m 
 	}
 	if err != nil {
 		kind = MessageLost
-		q.h.log.LogAttrs(ctx, slog.LevelWarn, "message not settled: its lock expires, and it is delivered again",
-			slog.String("function", q.f.name), slog.Bool("complete", complete), slog.String("error", err.Error()))
+		q.h.log.LogAttrs(ctx, slog.LevelWarn,
+			"message not settled: its lock expires, and it is delivered again",
+			slog.String("function", q.f.name), slog.Bool("complete", complete),
+			slog.String("error", err.Error()))
 	}
 	q.h.emit(Event{Kind: kind, Function: q.f.name, Err: err})
 }

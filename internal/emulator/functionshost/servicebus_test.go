@@ -28,7 +28,9 @@ func broker(t *testing.T, c servicebus.QueueConfig) (*servicebus.Server, *servic
 }
 
 func bus(s *servicebus.Server) func(*Options) {
-	return func(o *Options) { o.Settings["Queue"], o.Settings["Bus"] = "steps", s.ConnectionString() }
+	return func(o *Options) {
+		o.Settings["Queue"], o.Settings["Bus"] = "steps", s.ConnectionString()
+	}
 }
 
 func send(t *testing.T, s *servicebus.Server, bodies ...string) {
@@ -49,7 +51,9 @@ func sendTo(t *testing.T, s *servicebus.Server, queue string, bodies ...string) 
 	}
 	for i, body := range bodies {
 		id, subject := fmt.Sprintf("m-%d", i), "poll"
-		if err := sender.SendMessage(within(t), &azservicebus.Message{MessageID: &id, Subject: &subject, Body: []byte(body)}, nil); err != nil {
+		if err := sender.SendMessage(within(t),
+			&azservicebus.Message{MessageID: &id, Subject: &subject, Body: []byte(body)},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,7 +79,8 @@ func TestMessagesThatAreAnsweredWellAreCompleted(t *testing.T) {
 		w.event(t, MessageCompleted)
 	}
 	idle(t, q)
-	if got := w.Stats().Functions["Ok"]; got.Succeeded != 50 || got.Failed != 0 || len(q.DeadLetters()) != 0 {
+	if got := w.Stats().Functions["Ok"]; got.Succeeded != 50 || got.Failed != 0 ||
+		len(q.DeadLetters()) != 0 {
 		t.Errorf("got %+v, %d dead letters", got, len(q.DeadLetters()))
 	}
 }
@@ -127,7 +132,8 @@ func TestMessagesSurviveACrashOfTheHandler(t *testing.T) {
 func TestAMessageIsSettledAfterItsConnectionWasCut(t *testing.T) {
 	t.Parallel()
 	s, q := broker(t, servicebus.QueueConfig{})
-	w := start(t, newApp(t, map[string]string{"Slow": queueFunction, "Ok": otherFunction}), "serve", bus(s))
+	w := start(t, newApp(t, map[string]string{"Slow": queueFunction, "Ok": otherFunction}), "serve",
+		bus(s))
 	send(t, s, "x")
 	w.line(t, "slow")
 	s.CutConnections()
@@ -215,7 +221,9 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 		t.Fatal(err)
 	}
 	dist := filepath.Join(t.TempDir(), "dist")
-	if err := stage.Stage(stage.Options{Root: "../../..", Out: dist, Executable: self}); err != nil {
+	if err := stage.Stage(stage.Options{
+		Root: "../../..", Out: dist, Executable: self,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	// Add a function with a binding that is not binary.
@@ -226,7 +234,8 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 	s.AddQueue("blob-events", servicebus.QueueConfig{})
 	w := start(t, dist, "", func(o *Options) {
 		o.Settings = map[string]string{
-			"ExportSchedule": "0 0 0 1 1 *", "StepsQueue": "steps", "BlobEventsQueue": "blob-events",
+			"ExportSchedule": "0 0 0 1 1 *", "StepsQueue": "steps",
+			"BlobEventsQueue":      "blob-events",
 			"ServiceBusConnection": s.ConnectionString(),
 		}
 	})
@@ -253,7 +262,8 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := "t-0"
-	if err := sender.SendMessage(within(t), &azservicebus.Message{MessageID: &id, Body: []byte(body)}, nil); err != nil {
+	if err := sender.SendMessage(within(t),
+		&azservicebus.Message{MessageID: &id, Body: []byte(body)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.line(t, "message"), "message "+body+" t-0  1 true <nil>"; got != want {
@@ -261,11 +271,13 @@ func TestTheStagedAppUnderstandsWhatTheHostSends(t *testing.T) {
 	}
 	idle(t, text)
 
-	pushed := `{"Data":{"blob":"` + strings.Repeat("QUJD", 2<<20) + `"},"Metadata":{"Uri":"\"http://127.0.0.1:1/a/b/c\""}}`
+	pushed := `{"Data":{"blob":"` + strings.Repeat("QUJD", 2<<20) +
+		`"},"Metadata":{"Uri":"\"http://127.0.0.1:1/a/b/c\""}}`
 	if err := w.Invoke(t.Context(), "BlobLoaded", strings.NewReader(pushed)); err != nil {
 		t.Error(err)
 	}
-	if got := w.line(t, "blob"); !strings.Contains(got, "http://127.0.0.1:1/a/b/c") || !strings.Contains(got, "skipped=true") {
+	if got := w.line(t, "blob"); !strings.Contains(got, "http://127.0.0.1:1/a/b/c") ||
+		!strings.Contains(got, "skipped=true") {
 		t.Error(got)
 	}
 }
@@ -288,7 +300,9 @@ func TestStopDoesNotWaitForABrokerThatIsGone(t *testing.T) {
 func TestNoMessageIsLostOrDeadLetteredWhenHandlersAndHostsDie(t *testing.T) {
 	t.Parallel()
 	s, q := broker(t, servicebus.QueueConfig{})
-	root := newApp(t, map[string]string{"Ok": queueFunction, "Slow": strings.ReplaceAll(queueFunction, "%Queue%", "slow")})
+	root := newApp(t, map[string]string{
+		"Ok": queueFunction, "Slow": strings.ReplaceAll(queueFunction, "%Queue%", "slow"),
+	})
 	slow := s.AddQueue("slow", servicebus.QueueConfig{})
 	var bodies []string
 	for i := range 300 {

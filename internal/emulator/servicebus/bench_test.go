@@ -14,7 +14,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	srv := servicebus.New(servicebus.Options{})
 	defer srv.Close()
 	srv.AddQueue("jobs", servicebus.QueueConfig{})
-	client, err := azservicebus.NewClientFromConnectionString(srv.ConnectionString(), pipeOptions(srv))
+	client, err := azservicebus.NewClientFromConnectionString(srv.ConnectionString(),
+		pipeOptions(srv))
 	if err != nil {
 		b.Fatal(err)
 	}

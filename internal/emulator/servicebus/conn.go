@@ -176,7 +176,8 @@ func (c *conn) read() {
 	c.sessions = nil
 	c.out.close()
 	switch {
-	case c.dead, err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+	case c.dead, err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, io.ErrClosedPipe):
 		c.s.log.Debug("service bus stand-in: connection closed")
 	default:
 		c.s.log.Warn("service bus stand-in: connection lost", slog.Any("error", err))
@@ -223,7 +224,8 @@ func (c *conn) handshake(r io.Reader) error {
 		c.out.put([]byte(string(h[:])))
 		// Clients authenticate to $cbs. The Go client asks for ANONYMOUS, the .NET client for the
 		// service's own name of the same mechanism.
-		c.out.put(encodeFrame(frameSASL, 0, described{codeSASLMechanisms, []any{symbols("MSSBCBS", "ANONYMOUS")}}, nil))
+		c.out.put(encodeFrame(frameSASL, 0,
+			described{codeSASLMechanisms, []any{symbols("MSSBCBS", "ANONYMOUS")}}, nil))
 		if _, err := readFrame(r); err != nil {
 			return err
 		}
@@ -253,10 +255,17 @@ func (c *conn) handle(f frame) (end bool, err error) {
 		if n := f.fields.uint32(2); n >= minFrame && n < maxFrame {
 			c.maxFrame = int(n)
 		}
-		c.frame(frameAMQP, 0, described{codeOpen, []any{"servicebus", nil, uint32(maxFrame), uint16(maxSessions - 1), uint32(idleTimeout)}}, nil)
+		c.frame(frameAMQP, 0,
+			described{
+				codeOpen, []any{
+					"servicebus", nil, uint32(maxFrame), uint16(maxSessions - 1),
+					uint32(idleTimeout),
+				},
+			}, nil)
 	case codeBegin:
 		if ses != nil || len(c.sessions) >= maxSessions {
-			return false, fmt.Errorf("amqp begin: channel %d is taken, or there are too many", f.channel)
+			return false, fmt.Errorf("amqp begin: channel %d is taken, or there are too many",
+				f.channel)
 		}
 		c.begin(f)
 	case codeAttach:

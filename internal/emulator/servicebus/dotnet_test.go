@@ -25,7 +25,9 @@ func TestDotNetClient(t *testing.T) {
 		checks string
 	}{
 		"a queue as the product has it": {
-			QueueConfig{LockDuration: 5 * time.Minute, DuplicateWindow: time.Hour, MaxDeliveryCount: 10},
+			QueueConfig{
+				LockDuration: 5 * time.Minute, DuplicateWindow: time.Hour, MaxDeliveryCount: 10,
+			},
 			[]string{"--dedup", "--max-delivery", "10"},
 			"15 passed, 0 failed",
 		},
@@ -43,7 +45,8 @@ func TestDotNetClient(t *testing.T) {
 			if _, err := s.Listen("127.0.0.1:0"); err != nil {
 				t.Fatal(err)
 			}
-			args := append([]string{"--connection", s.ConnectionString(), "--queue", "probe"}, c.flags...)
+			args := append([]string{"--connection", s.ConnectionString(), "--queue", "probe"},
+				c.flags...)
 			out, err := exec.CommandContext(t.Context(), probe, args...).CombinedOutput()
 			if err != nil || !strings.Contains(string(out), c.checks) {
 				t.Errorf("%v\n%s", err, out)

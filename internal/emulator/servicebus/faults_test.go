@@ -49,7 +49,8 @@ func TestACutSendIsStoredOnceOrTwiceAndTheDuplicateWindowTells(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: c.window})
 			w.jobs.CutSends(1, c.point)
-			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")}) // retried by the SDK
+			// retried by the SDK
+			w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m")})
 			w.wantStats(t, servicebus.Stats{Active: c.active})
 		})
 	}
@@ -59,7 +60,9 @@ func TestACutScheduleIsRetriedToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{DuplicateWindow: time.Hour})
 	w.jobs.CutSends(1, servicebus.CutAfter)
-	_, err := w.sender.ScheduleMessages(testContext(t), []*azservicebus.Message{{Body: []byte("x"), MessageID: to.Ptr("m")}}, start.Add(time.Minute), nil)
+	_, err := w.sender.ScheduleMessages(testContext(t),
+		[]*azservicebus.Message{{Body: []byte("x"), MessageID: to.Ptr("m")}},
+		start.Add(time.Minute), nil)
 	must(t, err)
 	w.wantStats(t, servicebus.Stats{Scheduled: 1})
 }
@@ -72,7 +75,8 @@ func TestAnOutageOfSendsEndsInAnErrorAndPasses(t *testing.T) {
 	if err := w.sender.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil); err == nil {
 		t.Fatal("sent during the outage")
 	}
-	if _, err := w.sender.ScheduleMessages(ctx, []*azservicebus.Message{{Body: []byte("x")}}, start.Add(time.Minute), nil); err == nil {
+	if _, err := w.sender.ScheduleMessages(ctx, []*azservicebus.Message{{Body: []byte("x")}},
+		start.Add(time.Minute), nil); err == nil {
 		t.Fatal("scheduled during the outage")
 	}
 	w.wantStats(t, servicebus.Stats{})
@@ -89,7 +93,8 @@ func TestAnOutageOfConnectionsEndsInAnErrorAndPasses(t *testing.T) {
 	w.srv.RefuseConnections(true)
 	w.sendText(t, "2") // the current connection continues
 	w.srv.CutConnections()
-	if err := w.sender.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil); codeOf(err) != azservicebus.CodeConnectionLost {
+	if err := w.sender.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")},
+		nil); codeOf(err) != azservicebus.CodeConnectionLost {
 		t.Fatalf("got %v", err)
 	}
 	w.srv.RefuseConnections(false)
@@ -102,7 +107,9 @@ func TestALateDeliveryWaitsForTheClock(t *testing.T) {
 	w := newWorld(t, servicebus.QueueConfig{})
 	w.jobs.DelayDeliveries(time.Minute)
 	w.sendText(t, "1")
-	w.send(t, &azservicebus.Message{Body: []byte("2"), ScheduledEnqueueTime: to.Ptr(start.Add(30 * time.Second))})
+	w.send(t, &azservicebus.Message{
+		Body: []byte("2"), ScheduledEnqueueTime: to.Ptr(start.Add(30 * time.Second)),
+	})
 	w.jobs.DelayDeliveries(0)
 	w.sendText(t, "3")
 	w.wantStats(t, servicebus.Stats{Active: 1, Scheduled: 2})
@@ -162,7 +169,10 @@ func TestAMessageIsDeliveredTwiceThoughCompleted(t *testing.T) {
 	ctx := testContext(t)
 	r := w.receiver(t, nil)
 	w.jobs.DeliverTwice(1)
-	w.send(t, &azservicebus.Message{Body: []byte("x"), MessageID: to.Ptr("m"), ApplicationProperties: map[string]any{"n": int64(1)}})
+	w.send(t, &azservicebus.Message{
+		Body: []byte("x"), MessageID: to.Ptr("m"),
+		ApplicationProperties: map[string]any{"n": int64(1)},
+	})
 	w.sendText(t, "y")
 	var got string
 	for range 3 {
@@ -193,7 +203,8 @@ func TestNothingIsLostWhileConnectionsAreCut(t *testing.T) {
 				w.jobs.CutSends(1, servicebus.CutAfter)
 			}
 			id := to.Ptr(string(rune('A' + i)))
-			if err := w.sender.SendMessage(ctx, &azservicebus.Message{MessageID: id, Body: []byte(*id)}, nil); err != nil {
+			if err := w.sender.SendMessage(ctx,
+				&azservicebus.Message{MessageID: id, Body: []byte(*id)}, nil); err != nil {
 				sent <- err
 				return
 			}
@@ -245,10 +256,12 @@ func TestCloseEndsClientsAndIsHarmlessTwice(t *testing.T) {
 	w.srv.Close()
 	w.srv.Close()
 	cancel()
-	if err := <-result; err != nil && !errors.Is(err, context.Canceled) && codeOf(err) != azservicebus.CodeConnectionLost {
+	if err := <-result; err != nil && !errors.Is(err, context.Canceled) &&
+		codeOf(err) != azservicebus.CodeConnectionLost {
 		t.Fatalf("got %v", err)
 	}
-	if err := w.sender.SendMessage(t.Context(), &azservicebus.Message{Body: []byte("x")}, nil); err == nil {
+	if err := w.sender.SendMessage(t.Context(), &azservicebus.Message{Body: []byte("x")},
+		nil); err == nil {
 		t.Fatal("sent to a closed server")
 	}
 	w.wantStats(t, servicebus.Stats{Locked: 1})

@@ -64,8 +64,9 @@ func (q *Queue) Stats() Stats {
 
 func (q *Queue) stats() Stats {
 	st := Stats{
-		Active: len(q.ready), Scheduled: len(q.waiting), Locked: len(q.locked), Deferred: len(q.deferred),
-		Sent: q.sent, Duplicates: q.dropped, Delivered: q.delivered, Completed: q.completed,
+		Active: len(q.ready), Scheduled: len(q.waiting), Locked: len(q.locked),
+		Deferred: len(q.deferred),
+		Sent:     q.sent, Duplicates: q.dropped, Delivered: q.delivered, Completed: q.completed,
 	}
 	if d := q.dead; d != nil {
 		st.DeadLettered = len(d.ready) + len(d.locked) + len(d.waiting) + len(d.deferred)
@@ -81,8 +82,9 @@ func (q *Queue) Messages() []Message {
 	var out []Message
 	for _, p := range q.all() {
 		m := Message{
-			ID: p.id(), Sequence: p.seq, State: p.state, Locked: p.locked, Failures: int(p.failures),
-			Body: bytes.Clone(p.m.GetData()),
+			ID: p.id(), Sequence: p.seq, State: p.state, Locked: p.locked,
+			Failures: int(p.failures),
+			Body:     bytes.Clone(p.m.GetData()),
 		}
 		if p.state == StateScheduled {
 			m.Due = p.due

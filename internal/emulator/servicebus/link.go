@@ -43,7 +43,8 @@ func (l *link) drop() {
 
 // takes reports whether the link can take a delivery now.
 func (l *link) takes() bool {
-	return l.credit > 0 && l.ses.window > 0 && len(l.ses.backlog) == 0 && len(l.ses.unsettled) < maxUnsettled && !l.ses.c.dead && !l.ses.c.out.full()
+	return l.credit > 0 && l.ses.window > 0 && len(l.ses.backlog) == 0 &&
+		len(l.ses.unsettled) < maxUnsettled && !l.ses.c.dead && !l.ses.c.out.full()
 }
 
 // send transfers one delivery in pieces of at most the peer's frame size, and returns its id.
@@ -86,7 +87,8 @@ func (ses *session) transfer(f fields, payload []byte) error {
 		id := l.handle
 		l.drop()
 		delete(ses.links, id)
-		ses.frame(codeDetach, id, true, amqpError("amqp:link:message-size-exceeded", "The message is larger than 1 MiB."))
+		ses.frame(codeDetach, id, true,
+			amqpError("amqp:link:message-size-exceeded", "The message is larger than 1 MiB."))
 		return nil
 	}
 	if ses.c.partial > maxPartial {

@@ -28,12 +28,14 @@ func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 	}
 	other := servicebus.New(servicebus.Options{Key: "d3Jvbmc="})
 	defer other.Close()
-	wrong, err := azservicebus.NewClientFromConnectionString(other.ConnectionString(), pipeOptions(w.srv))
+	wrong, err := azservicebus.NewClientFromConnectionString(other.ConnectionString(),
+		pipeOptions(w.srv))
 	must(t, err)
 	defer closeClient(wrong)
 	s, err := wrong.NewSender("jobs", nil)
 	must(t, err)
-	if err := s.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")}, nil); codeOf(err) != azservicebus.CodeUnauthorizedAccess {
+	if err := s.SendMessage(ctx, &azservicebus.Message{Body: []byte("x")},
+		nil); codeOf(err) != azservicebus.CodeUnauthorizedAccess {
 		t.Fatalf("wrong key: got %v", err)
 	}
 }
@@ -42,7 +44,9 @@ func TestAMissingQueueAndAWrongKeyAreRefused(t *testing.T) {
 func pipeOptions(srv *servicebus.Server) *azservicebus.ClientOptions {
 	return &azservicebus.ClientOptions{
 		RetryOptions: quickRetries(),
-		NewWebSocketConn: func(context.Context, azservicebus.NewWebSocketConnArgs) (net.Conn, error) {
+		NewWebSocketConn: func(
+			context.Context, azservicebus.NewWebSocketConnArgs,
+		) (net.Conn, error) {
 			return srv.Pipe(), nil
 		},
 	}
@@ -50,8 +54,12 @@ func pipeOptions(srv *servicebus.Server) *azservicebus.ClientOptions {
 
 type credential struct{}
 
-func (credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: "jwt for " + o.Scopes[0], ExpiresOn: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
+func (credential) GetToken(
+	_ context.Context, o policy.TokenRequestOptions,
+) (azcore.AccessToken, error) {
+	return azcore.AccessToken{
+		Token: "jwt for " + o.Scopes[0], ExpiresOn: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC),
+	}, nil
 }
 
 func TestATokenCredentialWorksThroughAPipe(t *testing.T) {
@@ -60,16 +68,21 @@ func TestATokenCredentialWorksThroughAPipe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			seen := make(chan string, 100)
-			srv := servicebus.New(servicebus.Options{CheckToken: func(token string) error { seen <- token; return refuse }})
+			srv := servicebus.New(servicebus.Options{CheckToken: func(token string) error {
+				seen <- token
+				return refuse
+			}})
 			defer srv.Close()
 			jobs := srv.AddQueue("jobs", servicebus.QueueConfig{})
-			client, err := azservicebus.NewClient("ns.servicebus.windows.net", credential{}, pipeOptions(srv))
+			client, err := azservicebus.NewClient("ns.servicebus.windows.net", credential{},
+				pipeOptions(srv))
 			must(t, err)
 			defer closeClient(client)
 			s, err := client.NewSender("jobs", nil)
 			must(t, err)
 			err = s.SendMessage(testContext(t), &azservicebus.Message{Body: []byte("1")}, nil)
-			if (err == nil) != (refuse == nil) || refuse != nil && codeOf(err) != azservicebus.CodeUnauthorizedAccess {
+			if (err == nil) != (refuse == nil) ||
+				refuse != nil && codeOf(err) != azservicebus.CodeUnauthorizedAccess {
 				t.Fatalf("got %v", err)
 			}
 			if got := <-seen; got != "jwt for https://servicebus.azure.net//.default" {
@@ -87,7 +100,9 @@ func TestWaitUntilReturnsAtTheChangeAndWithTheContext(t *testing.T) {
 	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
 	result := make(chan error, 1)
-	go func() { result <- w.jobs.WaitUntil(ctx, func(s servicebus.Stats) bool { return s.Active == 2 }) }()
+	go func() {
+		result <- w.jobs.WaitUntil(ctx, func(s servicebus.Stats) bool { return s.Active == 2 })
+	}()
 	w.sendText(t, "1")
 	w.sendText(t, "2")
 	must(t, <-result)
@@ -96,7 +111,8 @@ func TestWaitUntilReturnsAtTheChangeAndWithTheContext(t *testing.T) {
 	if err := w.srv.WaitIdle(gone); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
-	r := w.receiver(t, &azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
+	r := w.receiver(t,
+		&azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
 	one(t, r)
 	one(t, r)
 	must(t, w.srv.WaitIdle(ctx))
@@ -107,7 +123,9 @@ func TestWaitUntilEndsAtClose(t *testing.T) {
 	srv := servicebus.New(servicebus.Options{})
 	q := srv.AddQueue("jobs", servicebus.QueueConfig{})
 	result := make(chan error, 1)
-	go func() { result <- q.WaitUntil(context.Background(), func(servicebus.Stats) bool { return false }) }()
+	go func() {
+		result <- q.WaitUntil(context.Background(), func(servicebus.Stats) bool { return false })
+	}()
 	srv.Close()
 	if err := <-result; !errors.Is(err, net.ErrClosed) {
 		t.Fatalf("got %v", err)

@@ -34,7 +34,9 @@ func (q management) manage(c *conn, operation string, body map[string]any) answe
 	case "com.microsoft:update-disposition":
 		return q.updateDisposition(body)
 	}
-	return answer{status: 501, text: "The operation '" + operation + "' is not implemented by this stand-in."}
+	return answer{
+		status: 501, text: "The operation '" + operation + "' is not implemented by this stand-in.",
+	}
 }
 
 func ok(body map[string]any) answer { return answer{status: 200, text: "OK", body: body} }
@@ -65,7 +67,9 @@ func (q management) cancelScheduled(body map[string]any) answer {
 	seqs, _ := body["sequence-numbers"].([]int64)
 	for _, seq := range seqs {
 		if q.waiting[seq] == nil {
-			return answer{status: 404, text: "A scheduled message with that sequence number does not exist."}
+			return answer{
+				status: 404, text: "A scheduled message with that sequence number does not exist.",
+			}
 		}
 	}
 	for _, seq := range seqs {
@@ -121,11 +125,15 @@ func (q management) receiveDeferred(body map[string]any) answer {
 			delete(q.deferred, seq)
 			q.lock(m)
 			q.delivered++
-			found = append(found, map[string]any{"message": m.wire(q.s, StateDeferred), "lock-token": amqp.UUID(m.token)})
+			found = append(found, map[string]any{
+				"message": m.wire(q.s, StateDeferred), "lock-token": amqp.UUID(m.token),
+			})
 		}
 	}
 	if len(found) == 0 {
-		return answer{status: 404, text: "A deferred message with that sequence number does not exist."}
+		return answer{
+			status: 404, text: "A deferred message with that sequence number does not exist.",
+		}
 	}
 	return ok(map[string]any{"messages": found})
 }

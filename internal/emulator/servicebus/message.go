@@ -88,7 +88,8 @@ func (m *message) wire(s *Server, state State) []byte {
 	m.m.DeliveryAnnotations = amqp.Annotations{annLockToken: amqp.UUID(m.token)}
 	b, err := m.m.MarshalBinary()
 	if err != nil { // the message was encodable when it came in
-		s.log.Error("service bus stand-in: stored message does not encode", slog.Int64("sequence", m.seq))
+		s.log.Error("service bus stand-in: stored message does not encode",
+			slog.Int64("sequence", m.seq))
 	}
 	return append(header, b...)
 }

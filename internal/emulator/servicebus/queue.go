@@ -78,8 +78,9 @@ func newQueue(s *Server, name string, cfg QueueConfig) *Queue {
 		cfg.MaxDeliveryCount = 10
 	}
 	return &Queue{
-		switches: switches{s: s}, name: name, cfg: cfg, waiting: map[int64]*message{}, deferred: map[int64]*message{},
-		locked: map[[16]byte]*message{}, seen: seenIDs{ids: map[string]bool{}},
+		switches: switches{s: s}, name: name, cfg: cfg, waiting: map[int64]*message{},
+		deferred: map[int64]*message{},
+		locked:   map[[16]byte]*message{}, seen: seenIDs{ids: map[string]bool{}},
 	}
 }
 
@@ -242,7 +243,8 @@ func (q *Queue) retry(m *message) {
 	case m.deferred:
 		q.deferred[m.seq] = m
 	case q.dead != nil && int(m.failures) >= q.cfg.MaxDeliveryCount:
-		q.deadLetter(m, "MaxDeliveryCountExceeded", "Message could not be consumed after the maximum number of delivery attempts.", nil)
+		q.deadLetter(m, "MaxDeliveryCountExceeded",
+			"Message could not be consumed after the maximum number of delivery attempts.", nil)
 	default:
 		q.insert(m)
 	}

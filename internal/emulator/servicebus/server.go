@@ -30,12 +30,13 @@ type Options struct {
 
 // Server is one namespace. Make it with New.
 type Server struct {
-	clock         Clock
-	log           *slog.Logger
-	keyName, key  string
-	checkToken    func(string) error
-	running       sync.WaitGroup // all goroutines of the server
-	mu            sync.Mutex     // guards everything below, and all queues, connections, sessions and links
+	clock        Clock
+	log          *slog.Logger
+	keyName, key string
+	checkToken   func(string) error
+	running      sync.WaitGroup // all goroutines of the server
+	// guards everything below, and all queues, connections, sessions and links
+	mu            sync.Mutex
 	queues        map[string]*Queue
 	conns         map[*conn]bool
 	listeners     []net.Listener
@@ -111,7 +112,8 @@ func (s *Server) Listen(addr string) (string, error) {
 		return "", fmt.Errorf("listen for service bus clients: %w", err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return "", fmt.Errorf("listen for service bus clients on %s: only loopback addresses are allowed, use 127.0.0.1", addr)
+		return "", fmt.Errorf(
+			"listen for service bus clients on %s: only loopback addresses are allowed, use 127.0.0.1", addr)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
@@ -172,7 +174,8 @@ func (s *Server) ConnectionString() string {
 	if addr == "" {
 		addr = "127.0.0.1:1"
 	}
-	return "Endpoint=sb://" + addr + ";SharedAccessKeyName=" + s.keyName + ";SharedAccessKey=" + s.key + ";UseDevelopmentEmulator=true"
+	return "Endpoint=sb://" + addr + ";SharedAccessKeyName=" + s.keyName + ";SharedAccessKey=" +
+		s.key + ";UseDevelopmentEmulator=true"
 }
 
 // Close stops listening, cuts all connections, stops all timers and waits until no goroutine of the
@@ -262,7 +265,8 @@ const (
 // entity returns the queue of an address, or nil, and whether the address is the queue's management
 // node.
 func (s *Server) entity(addr string) (q *Queue, management bool) {
-	name := strings.TrimPrefix(strings.ToLower(addr), "/") // the .NET client sends the path of a URL
+	// the .NET client sends the path of a URL
+	name := strings.TrimPrefix(strings.ToLower(addr), "/")
 	name, management = strings.CutSuffix(name, managementSuffix)
 	name, dead := strings.CutSuffix(name, strings.ToLower(deadLetterSuffix))
 	q = s.queues[name]

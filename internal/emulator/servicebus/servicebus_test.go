@@ -28,13 +28,17 @@ type world struct {
 }
 
 func quickRetries() azservicebus.RetryOptions {
-	return azservicebus.RetryOptions{MaxRetries: 5, RetryDelay: 5 * time.Millisecond, MaxRetryDelay: 20 * time.Millisecond}
+	return azservicebus.RetryOptions{
+		MaxRetries: 5, RetryDelay: 5 * time.Millisecond, MaxRetryDelay: 20 * time.Millisecond,
+	}
 }
 
 func newWorld(t *testing.T, cfg servicebus.QueueConfig) *world {
 	t.Helper()
 	w := &world{clock: servicebus.NewManualClock(start)}
-	w.srv = servicebus.New(servicebus.Options{Clock: w.clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	w.srv = servicebus.New(servicebus.Options{
+		Clock: w.clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
 	t.Cleanup(w.srv.Close)
 	w.jobs = w.srv.AddQueue("jobs", cfg)
 	if _, err := w.srv.Listen("127.0.0.1:0"); err != nil {
@@ -51,7 +55,8 @@ func newWorld(t *testing.T, cfg servicebus.QueueConfig) *world {
 
 func newClient(t *testing.T, connection string) *azservicebus.Client {
 	t.Helper()
-	client, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{RetryOptions: quickRetries()})
+	client, err := azservicebus.NewClientFromConnectionString(connection,
+		&azservicebus.ClientOptions{RetryOptions: quickRetries()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +136,19 @@ func TestAMessageArrivesWithItsPropertiesAndIsCompleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{})
 	w.send(t, &azservicebus.Message{
-		Body: []byte("a"), MessageID: to.Ptr("m1"), Subject: to.Ptr("s"), CorrelationID: to.Ptr("c"),
-		ContentType: to.Ptr("text/plain"), ApplicationProperties: map[string]any{"n": int64(7)},
+		Body: []byte("a"), MessageID: to.Ptr("m1"), Subject: to.Ptr("s"),
+		CorrelationID: to.Ptr("c"),
+		ContentType:   to.Ptr("text/plain"), ApplicationProperties: map[string]any{"n": int64(7)},
 	})
 	w.wantStats(t, servicebus.Stats{Active: 1})
 	r := w.receiver(t, nil)
 	m := one(t, r)
-	if string(m.Body) != "a" || m.MessageID != "m1" || *m.Subject != "s" || *m.CorrelationID != "c" || m.ApplicationProperties["n"] != int64(7) {
+	if string(m.Body) != "a" || m.MessageID != "m1" || *m.Subject != "s" ||
+		*m.CorrelationID != "c" || m.ApplicationProperties["n"] != int64(7) {
 		t.Fatalf("got %+v", m)
 	}
-	if m.DeliveryCount != 1 || *m.SequenceNumber != 1 || !m.EnqueuedTime.Equal(start) || !m.LockedUntil.Equal(start.Add(30*time.Second)) {
+	if m.DeliveryCount != 1 || *m.SequenceNumber != 1 || !m.EnqueuedTime.Equal(start) ||
+		!m.LockedUntil.Equal(start.Add(30*time.Second)) {
 		t.Fatalf("got %+v", m)
 	}
 	w.wantStats(t, servicebus.Stats{Locked: 1})
@@ -181,9 +189,13 @@ func TestARenewedLockHoldsAndAnExpiredOneDoesNot(t *testing.T) {
 func TestAScheduledMessageArrivesAtItsTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{})
-	w.send(t, &azservicebus.Message{Body: []byte("later"), MessageID: to.Ptr("p/1"), ScheduledEnqueueTime: to.Ptr(start.Add(time.Minute))})
+	w.send(t, &azservicebus.Message{
+		Body: []byte("later"), MessageID: to.Ptr("p/1"),
+		ScheduledEnqueueTime: to.Ptr(start.Add(time.Minute)),
+	})
 	w.wantStats(t, servicebus.Stats{Scheduled: 1})
-	if got := w.jobs.Messages(); len(got) != 1 || got[0].ID != "p/1" || !got[0].Due.Equal(start.Add(time.Minute)) || got[0].State != servicebus.StateScheduled {
+	if got := w.jobs.Messages(); len(got) != 1 || got[0].ID != "p/1" ||
+		!got[0].Due.Equal(start.Add(time.Minute)) || got[0].State != servicebus.StateScheduled {
 		t.Fatalf("got %+v", got)
 	}
 	w.clock.Advance(time.Minute - 1)
@@ -192,7 +204,8 @@ func TestAScheduledMessageArrivesAtItsTime(t *testing.T) {
 	w.wantStats(t, servicebus.Stats{Active: 1})
 	r := w.receiver(t, nil)
 	m := one(t, r)
-	if string(m.Body) != "later" || !m.EnqueuedTime.Equal(start.Add(time.Minute)) || *m.SequenceNumber != 2 {
+	if string(m.Body) != "later" || !m.EnqueuedTime.Equal(start.Add(time.Minute)) ||
+		*m.SequenceNumber != 2 {
 		t.Fatalf("got %+v", m)
 	}
 	must(t, r.CompleteMessage(testContext(t), m, nil))
@@ -202,7 +215,9 @@ func TestScheduledMessagesCanBePeekedAndCancelled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{})
 	ctx := testContext(t)
-	seqs, err := w.sender.ScheduleMessages(ctx, []*azservicebus.Message{{Body: []byte("s1")}, {Body: []byte("s2")}}, start.Add(time.Minute), nil)
+	seqs, err := w.sender.ScheduleMessages(ctx,
+		[]*azservicebus.Message{{Body: []byte("s1")}, {Body: []byte("s2")}}, start.Add(time.Minute),
+		nil)
 	must(t, err)
 	must(t, w.sender.CancelScheduledMessages(ctx, seqs[:1], nil))
 	r := w.receiver(t, nil)
@@ -232,7 +247,9 @@ func TestAMessageAbandonedTooOftenIsDeadLettered(t *testing.T) {
 		must(t, r.AbandonMessage(ctx, m, nil))
 	}
 	w.wantStats(t, servicebus.Stats{DeadLettered: 1})
-	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].ID != "m" || got[0].DeadLetterReason != "MaxDeliveryCountExceeded" || string(got[0].Body) != "x" || got[0].Failures != 3 {
+	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].ID != "m" ||
+		got[0].DeadLetterReason != "MaxDeliveryCountExceeded" || string(got[0].Body) != "x" ||
+		got[0].Failures != 3 {
 		t.Fatalf("got %+v", got)
 	}
 	dead := w.receiver(t, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
@@ -251,14 +268,17 @@ func TestAReceiverCanDeadLetterWithAReason(t *testing.T) {
 	r := w.receiver(t, nil)
 	w.sendText(t, "bad")
 	must(t, r.DeadLetterMessage(ctx, one(t, r), &azservicebus.DeadLetterOptions{
-		Reason: to.Ptr("R"), ErrorDescription: to.Ptr("D"), PropertiesToModify: map[string]any{"try": int64(2)},
+		Reason: to.Ptr("R"), ErrorDescription: to.Ptr("D"),
+		PropertiesToModify: map[string]any{"try": int64(2)},
 	}))
-	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].DeadLetterReason != "R" || got[0].DeadLetterDescription != "D" {
+	if got := w.jobs.DeadLetters(); len(got) != 1 || got[0].DeadLetterReason != "R" ||
+		got[0].DeadLetterDescription != "D" {
 		t.Fatalf("got %+v", got)
 	}
 	dead := w.receiver(t, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 	m := one(t, dead)
-	if *m.DeadLetterReason != "R" || *m.DeadLetterErrorDescription != "D" || m.ApplicationProperties["try"] != int64(2) {
+	if *m.DeadLetterReason != "R" || *m.DeadLetterErrorDescription != "D" ||
+		m.ApplicationProperties["try"] != int64(2) {
 		t.Fatalf("got %+v", m)
 	}
 	must(t, dead.CompleteMessage(ctx, m, nil))
@@ -297,7 +317,10 @@ func TestADuplicateWithinTheWindowIsThrownAway(t *testing.T) {
 	w.send(t, &azservicebus.Message{Body: []byte("3")}) // no id, no duplicate
 	w.send(t, &azservicebus.Message{Body: []byte("4")})
 	w.clock.Advance(time.Hour - 1)
-	w.send(t, &azservicebus.Message{Body: []byte("5"), MessageID: to.Ptr("m"), ScheduledEnqueueTime: to.Ptr(start.Add(3 * time.Hour))})
+	w.send(t, &azservicebus.Message{
+		Body: []byte("5"), MessageID: to.Ptr("m"),
+		ScheduledEnqueueTime: to.Ptr(start.Add(3 * time.Hour)),
+	})
 	w.wantStats(t, servicebus.Stats{Active: 3})
 	w.clock.Advance(1)
 	w.send(t, &azservicebus.Message{Body: []byte("6"), MessageID: to.Ptr("m")})
@@ -346,7 +369,8 @@ func TestALargeMessageCrossesInSeveralFrames(t *testing.T) {
 func TestAMessageOverTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{})
-	err := w.sender.SendMessage(testContext(t), &azservicebus.Message{Body: make([]byte, 2<<20)}, nil)
+	err := w.sender.SendMessage(testContext(t), &azservicebus.Message{Body: make([]byte, 2<<20)},
+		nil)
 	if !errors.Is(err, azservicebus.ErrMessageTooLarge) {
 		t.Fatalf("got %v", err)
 	}
@@ -356,7 +380,8 @@ func TestReceiveAndDeleteLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, servicebus.QueueConfig{})
 	w.sendText(t, "1")
-	r := w.receiver(t, &azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
+	r := w.receiver(t,
+		&azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
 	if m := one(t, r); string(m.Body) != "1" {
 		t.Fatalf("got %q", m.Body)
 	}

@@ -49,7 +49,13 @@ func (c *conn) begin(f frame) {
 		c: c, channel: f.channel, nextIn: f.fields.uint32(1), window: int64(f.fields.uint32(2)),
 		links: map[uint32]*link{}, unsettled: map[uint32]delivery{},
 	}
-	c.frame(frameAMQP, f.channel, described{codeBegin, []any{f.channel, uint32(0), uint32(sessionWindow), uint32(sessionWindow), uint32(maxLinks - 1)}}, nil)
+	c.frame(frameAMQP, f.channel,
+		described{
+			codeBegin, []any{
+				f.channel, uint32(0), uint32(sessionWindow), uint32(sessionWindow),
+				uint32(maxLinks - 1),
+			},
+		}, nil)
 }
 
 func (ses *session) frame(code uint64, members ...any) {
@@ -82,7 +88,10 @@ func (ses *session) attach(f fields) error {
 	} else {
 		l.addr = list(f.at(6)).string(0)
 	}
-	answer := []any{f.at(0), handle, !l.sender, f.at(3), f.at(4), f.at(5), f.at(6), nil, nil, deliveryCount, uint64(maxMessage)}
+	answer := []any{
+		f.at(0), handle, !l.sender, f.at(3), f.at(4), f.at(5), f.at(6), nil, nil, deliveryCount,
+		uint64(maxMessage),
+	}
 	condition, text := ses.c.admit(l)
 	if condition != "" {
 		answer[5], answer[6] = nil, nil
@@ -113,7 +122,8 @@ func (c *conn) admit(l *link) (condition, text string) {
 	}
 	addr := strings.TrimPrefix(strings.ToLower(l.addr), "/")
 	if !c.claims[addr] && !c.claims[strings.TrimSuffix(addr, managementSuffix)] {
-		return "amqp:unauthorized-access", "Unauthorized access. 'Send' or 'Listen' claim is required to perform this operation."
+		return "amqp:unauthorized-access",
+			"Unauthorized access. 'Send' or 'Listen' claim is required to perform this operation."
 	}
 	return "", ""
 }
@@ -127,7 +137,8 @@ func (ses *session) detach(handle uint32) {
 }
 
 func (ses *session) sendFlow(l *link) {
-	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow), l.handle, l.count, uint32(max(l.credit, 0)))
+	ses.frame(codeFlow, ses.nextIn, uint32(sessionWindow), ses.nextOut, uint32(sessionWindow),
+		l.handle, l.count, uint32(max(l.credit, 0)))
 }
 
 // serial returns a difference of two serial numbers, which wrap (RFC 1982).
@@ -228,7 +239,8 @@ func (ses *session) disposition(f fields) {
 			echo = stateRejected // the peer would read an error in the echo as a failed settlement
 		}
 		if !d.q.settle(d.token, outcomeOf(state)) {
-			echo = rejected("com.microsoft:message-lock-lost", "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue.")
+			echo = rejected("com.microsoft:message-lock-lost",
+				"The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue.")
 		}
 		if !f.bool(3) {
 			ses.frame(codeDisposition, false, id, id, true, echo)

@@ -15,7 +15,8 @@ import (
 func TestValuesSurviveTheWire(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
-		nil, true, false, uint8(1), uint16(2), uint32(3), uint64(4), int8(-1), int32(-2), int64(-3), 1.5,
+		nil, true, false, uint8(1), uint16(2), uint32(3), uint64(4), int8(-1), int32(-2), int64(-3),
+		1.5,
 		[]byte("b"), "s", symbol("y"),
 		[]any{},
 		[]any{uint32(1), nil, []any{"x"}},
@@ -65,7 +66,9 @@ func TestAnUnhashableMapKeyIsLeftOut(t *testing.T) {
 
 func FuzzDecodeValue(f *testing.F) {
 	for _, v := range []any{
-		described{codeOpen, []any{"id", nil, uint32(65536)}}, map[any]any{symbol("a"): []any{"b"}}, []byte("x"),
+		described{codeOpen, []any{"id", nil, uint32(65536)}},
+		map[any]any{symbol("a"): []any{"b"}},
+		[]byte("x"),
 	} {
 		f.Add(appendValue(nil, v))
 	}
@@ -82,7 +85,8 @@ func FuzzDecodeValue(f *testing.F) {
 		if err != nil || len(rest) != 0 {
 			t.Fatalf("again: %v, rest %d", err, len(rest))
 		}
-		if x, y := appendValue(nil, v), appendValue(nil, again); len(x) != len(y) { // maps have no order
+		// maps have no order
+		if x, y := appendValue(nil, v), appendValue(nil, again); len(x) != len(y) {
 			t.Fatalf("% x became % x", x, y)
 		}
 	})
@@ -92,14 +96,17 @@ func FuzzDecodeValue(f *testing.F) {
 // sends junk.
 func conversation(frames ...[]byte) []byte {
 	b := []byte("AMQP\x00\x01\x00\x00")
-	b = append(b, encodeFrame(frameAMQP, 0, described{codeOpen, []any{"fuzz", nil, uint32(512)}}, nil)...)
-	b = append(b, encodeFrame(frameAMQP, 0, described{codeBegin, []any{nil, uint32(0), uint32(1), uint32(1)}}, nil)...)
+	b = append(b, encodeFrame(frameAMQP, 0, described{codeOpen, []any{"fuzz", nil, uint32(512)}},
+		nil)...)
+	b = append(b, encodeFrame(frameAMQP, 0,
+		described{codeBegin, []any{nil, uint32(0), uint32(1), uint32(1)}}, nil)...)
 	return append(b, bytes.Join(frames, nil)...)
 }
 
 func attachFrame(handle uint32, receiver bool, addr string) []byte {
 	node := described{0x28, []any{addr}}
-	return encodeFrame(frameAMQP, 0, described{codeAttach, []any{"l", handle, receiver, uint8(2), uint8(1), node, node}}, nil)
+	return encodeFrame(frameAMQP, 0,
+		described{codeAttach, []any{"l", handle, receiver, uint8(2), uint8(1), node, node}}, nil)
 }
 
 // talk sends b to a server, and returns when the server is done with it.
@@ -128,9 +135,21 @@ func FuzzConnection(f *testing.F) {
 	f.Add([]byte("AMQP\x03\x01\x00\x00\x00\x00\x00\x08\x02\x01\x00\x00AMQP\x00\x01\x00\x00"))
 	f.Add(conversation(
 		attachFrame(0, false, "$cbs"), attachFrame(1, true, "$cbs"), attachFrame(2, true, "jobs"),
-		encodeFrame(frameAMQP, 0, described{codeFlow, []any{uint32(0), uint32(9), uint32(0), uint32(9), uint32(1), uint32(0), uint32(9), nil, true, true}}, nil),
-		encodeFrame(frameAMQP, 0, described{codeTransfer, []any{uint32(0), uint32(0), []byte("t"), uint32(0), false, false}}, []byte("\x00\x53\x75\xa0\x01x")),
-		encodeFrame(frameAMQP, 0, described{codeDisposition, []any{true, uint32(0), uint32(1<<32 - 1), true, stateAccepted}}, nil),
+		encodeFrame(frameAMQP, 0,
+			described{
+				codeFlow, []any{
+					uint32(0), uint32(9), uint32(0), uint32(9), uint32(1), uint32(0), uint32(9),
+					nil, true, true,
+				},
+			}, nil),
+		encodeFrame(frameAMQP, 0,
+			described{
+				codeTransfer, []any{uint32(0), uint32(0), []byte("t"), uint32(0), false, false},
+			}, []byte("\x00\x53\x75\xa0\x01x")),
+		encodeFrame(frameAMQP, 0,
+			described{
+				codeDisposition, []any{true, uint32(0), uint32(1<<32 - 1), true, stateAccepted},
+			}, nil),
 		encodeFrame(frameAMQP, 0, described{codeDetach, []any{uint32(0), true}}, nil),
 		encodeFrame(frameAMQP, 0, described{codeEnd, []any{}}, nil),
 		encodeFrame(frameAMQP, 0, described{codeClose, []any{}}, nil),
@@ -147,9 +166,10 @@ func TestGarbageEndsTheConnectionAndNothingElse(t *testing.T) {
 		"tiny frame":        append(conversation(), 0, 0, 0, 1, 2, 0, 0, 0),
 		"offset past end":   append(conversation(), 0, 0, 0, 8, 9, 0, 0, 0),
 		"not a performance": append(conversation(), 0, 0, 0, 9, 2, 0, 0, 0, 0x40),
-		"same handle twice": conversation(attachFrame(0, false, "$cbs"), attachFrame(0, false, "$cbs")),
-		"session twice":     append(conversation(), conversation()[8:]...),
-		"cut short":         conversation()[:30],
+		"same handle twice": conversation(attachFrame(0, false, "$cbs"),
+			attachFrame(0, false, "$cbs")),
+		"session twice": append(conversation(), conversation()[8:]...),
+		"cut short":     conversation()[:30],
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,7 +208,8 @@ func TestAPeerThatNeverFinishesItsDeliveriesIsCut(t *testing.T) {
 	for handle := uint32(0); ; handle++ {
 		ses.links[handle] = &link{ses: ses, handle: handle, addr: cbsNode}
 		for range maxMessage / len(chunk) {
-			if err := ses.transfer(fields{handle, uint32(0), []byte("t"), uint32(0), false, true}, chunk); err != nil {
+			if err := ses.transfer(fields{handle, uint32(0), []byte("t"), uint32(0), false, true},
+				chunk); err != nil {
 				if c.partial > maxPartial+len(chunk) {
 					t.Fatalf("holds %d bytes", c.partial)
 				}
@@ -316,7 +337,8 @@ func TestFirstDeliveryCountIsOnTheWire(t *testing.T) {
 	if err != nil || len(rest) != 0 {
 		t.Fatal(err, rest)
 	}
-	if diff := cmp.Diff(described{codeHeader, []any{false, nil, nil, nil, uint32(0)}}, v, cmp.AllowUnexported(described{})); diff != "" {
+	if diff := cmp.Diff(described{codeHeader, []any{false, nil, nil, nil, uint32(0)}}, v,
+		cmp.AllowUnexported(described{})); diff != "" {
 		t.Error(diff)
 	}
 }

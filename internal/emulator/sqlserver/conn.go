@@ -159,7 +159,9 @@ func (c *conn) handle(p packet) error {
 		if err != nil {
 			return err
 		}
-		return c.request(Request{Session: c.n, Kind: "call", Text: text}, tokenDoneProc, func(ctx context.Context) (Result, error) {
+		return c.request(Request{
+			Session: c.n, Kind: "call", Text: text,
+		}, tokenDoneProc, func(ctx context.Context) (Result, error) {
 			return c.session.Batch(ctx, text, parameters)
 		})
 	case packetTransaction:
@@ -182,7 +184,9 @@ func (c *conn) batch(text string) error {
 		c.copying.table, c.copying.columns = table, bulkColumns(list)
 		return c.reply(done(tokenDone, 0, 0))
 	}
-	return c.request(Request{Session: c.n, Kind: "batch", Text: text}, tokenDone, func(ctx context.Context) (Result, error) {
+	return c.request(Request{
+		Session: c.n, Kind: "batch", Text: text,
+	}, tokenDone, func(ctx context.Context) (Result, error) {
 		return c.session.Batch(ctx, text, nil)
 	})
 }
@@ -294,7 +298,9 @@ func (c *conn) answer(kind byte, r Result, err error) error {
 
 // manage begins or ends a transaction at the driver's request.
 func (c *conn) manage(body []byte) error {
-	texts := map[uint16]string{5: "BEGIN TRANSACTION", 7: "COMMIT TRANSACTION", 8: "ROLLBACK TRANSACTION"}
+	texts := map[uint16]string{
+		5: "BEGIN TRANSACTION", 7: "COMMIT TRANSACTION", 8: "ROLLBACK TRANSACTION",
+	}
 	text := ""
 	if len(body) >= 2 {
 		text = texts[binary.LittleEndian.Uint16(body)]

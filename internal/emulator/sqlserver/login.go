@@ -28,7 +28,10 @@ func prelogin(asked []byte) []byte {
 		id   byte
 		data []byte
 	}
-	options := []option{{optionVersion, []byte{16, 0, 0, 0, 0, 0}}, {optionEncryption, []byte{encryptionNotSupported}}}
+	options := []option{
+		{optionVersion, []byte{16, 0, 0, 0, 0, 0}},
+		{optionEncryption, []byte{encryptionNotSupported}},
+	}
 	for at := 0; at+5 <= len(asked) && asked[at] != optionsEnd; at += 5 {
 		if asked[at] == optionFedAuth {
 			options = append(options, option{optionFedAuth, []byte{1}})
@@ -54,7 +57,8 @@ func parseLogin(b []byte) (Login, error) {
 	}
 	ok := true
 	field := func(at int) []byte {
-		from, n := int(binary.LittleEndian.Uint16(b[at:])), 2*int(binary.LittleEndian.Uint16(b[at+2:]))
+		from, n := int(binary.LittleEndian.Uint16(b[at:])),
+			2*int(binary.LittleEndian.Uint16(b[at+2:]))
 		if from+n > len(b) {
 			ok = false
 			return nil
@@ -66,7 +70,10 @@ func parseLogin(b []byte) (Login, error) {
 		c ^= 0xA5
 		secret[i] = c<<4 | c>>4
 	}
-	l := Login{User: fromUCS2(field(user)), Password: fromUCS2(secret), Database: fromUCS2(field(database))}
+	l := Login{
+		User: fromUCS2(field(user)), Password: fromUCS2(secret),
+		Database: fromUCS2(field(database)),
+	}
 	const hasExtension = 0x10
 	if b[flags3]&hasExtension != 0 {
 		at := int(binary.LittleEndian.Uint16(b[extension:]))
@@ -89,7 +96,8 @@ func securityToken(b []byte) string {
 		if 5+n > len(b) {
 			return ""
 		}
-		if data := b[5 : 5+n]; b[0] == featureFedAuth && n >= 5 && data[0]>>1 == librarySecurityToken {
+		if data := b[5 : 5+n]; b[0] == featureFedAuth && n >= 5 &&
+			data[0]>>1 == librarySecurityToken {
 			if size := int(binary.LittleEndian.Uint32(data[1:])); 5+size <= n {
 				return fromUCS2(data[5 : 5+size])
 			}

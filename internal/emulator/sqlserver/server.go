@@ -38,7 +38,9 @@ type Session interface {
 	// Columns describes the target table of a bulk copy.
 	Columns(ctx context.Context, table string) ([]Column, error)
 	// Copy inserts rows into the named columns of a table. It reads all rows, unless it fails.
-	Copy(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) (int64, error)
+	Copy(
+		ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error],
+	) (int64, error)
 	// Transaction reports whether a transaction is open. The server calls it after every request.
 	Transaction() bool
 	// Close ends the session and rolls back uncommitted changes.
@@ -98,7 +100,9 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{o: o, l: l, open: map[int]net.Conn{}, undone: map[int]bool{}, changed: make(chan struct{})}
+	s := &Server{
+		o: o, l: l, open: map[int]net.Conn{}, undone: map[int]bool{}, changed: make(chan struct{}),
+	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.serves.Go(s.accept)
 	return s, nil
@@ -144,7 +148,10 @@ func (s *Server) Close() error {
 
 // URL returns the server's URL for the go-mssqldb driver.
 func (s *Server) URL(user, password, database string) string {
-	u := url.URL{Scheme: "sqlserver", Host: s.l.Addr().String(), RawQuery: url.Values{"database": {database}, "encrypt": {"disable"}}.Encode()}
+	u := url.URL{
+		Scheme: "sqlserver", Host: s.l.Addr().String(),
+		RawQuery: url.Values{"database": {database}, "encrypt": {"disable"}}.Encode(),
+	}
 	if user != "" {
 		u.User = url.UserPassword(user, password)
 	}

@@ -47,8 +47,10 @@ func (d double) Batch(_ context.Context, text string, parameters []any) (sqlserv
 		return sqlserver.Result{}, nil
 	case "ECHO":
 		return sqlserver.Result{
-			Columns: []sqlserver.Column{{Name: "text", Type: "nvarchar(max)"}, {Name: "n", Type: "bigint"}},
-			Rows:    [][]any{{rest + fmt.Sprint(parameters), 42}, {nil, nil}},
+			Columns: []sqlserver.Column{
+				{Name: "text", Type: "nvarchar(max)"}, {Name: "n", Type: "bigint"},
+			},
+			Rows: [][]any{{rest + fmt.Sprint(parameters), 42}, {nil, nil}},
 		}, nil
 	case "STORED":
 		d.mu.Lock()
@@ -65,7 +67,9 @@ func (d double) Columns(_ context.Context, name string) ([]sqlserver.Column, err
 	return table, nil
 }
 
-func (d double) Copy(_ context.Context, _ string, _ []string, rows iter.Seq2[[]any, error]) (n int64, err error) {
+func (d double) Copy(
+	_ context.Context, _ string, _ []string, rows iter.Seq2[[]any, error],
+) (n int64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for row, err := range rows {
@@ -123,8 +127,11 @@ func TestBatchesCallsAndRows(t *testing.T) {
 	}})
 	db := open(t, s)
 	long := strings.Repeat("é東😀 ", 9000)
-	for want, args := range map[string][]any{long + "[]": nil, long + "[x 5 <nil> true]": {"x", 5, nil, true}} {
-		if d := cmp.Diff([]any{want, int64(42), nil, nil}, echoed(t, db, "ECHO "+long, args...)); d != "" {
+	for want, args := range map[string][]any{
+		long + "[]": nil, long + "[x 5 <nil> true]": {"x", 5, nil, true},
+	} {
+		if d := cmp.Diff([]any{want, int64(42), nil, nil},
+			echoed(t, db, "ECHO "+long, args...)); d != "" {
 			t.Errorf("cells (-want +got):\n%.1000s", d)
 		}
 	}
@@ -166,8 +173,14 @@ func TestBulkCopyOfEveryType(t *testing.T) {
 	day := time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC)
 	long := strings.Repeat("é東😀", 20000)
 	rows := [][]any{
-		{long, "a.b-1", "key1", "\x01\n\t", int64(-9223372036854775808), int64(-2147483648), true, day, at, "-99999999999999999999999999.999999999999", "1234567.89"},
-		{"", "", "", "", int64(0), int64(0), false, time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), "0.000000000001", "-0.01"},
+		{
+			long, "a.b-1", "key1", "\x01\n\t", int64(-9223372036854775808), int64(-2147483648), true,
+			day, at, "-99999999999999999999999999.999999999999", "1234567.89",
+		},
+		{
+			"", "", "", "", int64(0), int64(0), false, time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+			time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), "0.000000000001", "-0.01",
+		},
 		make([]any, len(table)),
 	}
 	var names []string
@@ -175,7 +188,8 @@ func TestBulkCopyOfEveryType(t *testing.T) {
 		names = append(names, c.Name)
 	}
 	copyIn := func(table string) (int64, error) {
-		stmt, err := db.PrepareContext(t.Context(), mssql.CopyIn(table, mssql.BulkOptions{Tablock: true}, names...))
+		stmt, err := db.PrepareContext(t.Context(),
+			mssql.CopyIn(table, mssql.BulkOptions{Tablock: true}, names...))
 		if err != nil {
 			return 0, err
 		}
@@ -275,7 +289,9 @@ func TestFaults(t *testing.T) {
 	}
 	db := open(t, s)
 	var e mssql.Error
-	inject("pool", sqlserver.Fault{Error: &sqlserver.Error{Number: 40613, Message: "not now", Severity: 20}})
+	inject("pool", sqlserver.Fault{Error: &sqlserver.Error{
+		Number: 40613, Message: "not now", Severity: 20,
+	}})
 	if err := db.PingContext(t.Context()); !errors.As(err, &e) || e.Number != 40613 {
 		t.Errorf("login: %v", err)
 	}
@@ -307,7 +323,9 @@ func TestFaults(t *testing.T) {
 			seen = append(seen, r.Kind+" "+r.Text)
 		}
 	}
-	if d := cmp.Diff([]string{"batch ONE x", "batch TWO x", "batch TWO x", "batch THREE x", "batch FOUR x"}, seen); d != "" {
+	if d := cmp.Diff([]string{
+		"batch ONE x", "batch TWO x", "batch TWO x", "batch THREE x", "batch FOUR x",
+	}, seen); d != "" {
 		t.Errorf("requests (-want +got):\n%s", d)
 	}
 }
@@ -328,9 +346,14 @@ func TestTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		connector, err := mssql.NewSecurityTokenConnector(config, func(context.Context) (string, error) { return "one", nil })
+		connector, err := mssql.NewSecurityTokenConnector(config,
+			func(context.Context) (string, error) { return "one", nil })
 		if directory {
-			connector, err = mssql.NewActiveDirectoryTokenConnector(config, mssql.FedAuthADALWorkflowMSI, func(_ context.Context, spn, _ string) (string, error) { return "two for " + spn, nil })
+			connector, err = mssql.NewActiveDirectoryTokenConnector(config,
+				mssql.FedAuthADALWorkflowMSI,
+				func(_ context.Context, spn, _ string) (string, error) {
+					return "two for " + spn, nil
+				})
 		}
 		if err != nil {
 			t.Fatal(err)

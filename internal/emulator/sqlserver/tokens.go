@@ -56,7 +56,8 @@ func failed(kind byte, e *Error) []byte {
 }
 
 func textChange(kind byte, now, before string) []byte {
-	return token(tokenEnvironment, append(append([]byte{kind}, shortText(now)...), shortText(before)...))
+	return token(tokenEnvironment,
+		append(append([]byte{kind}, shortText(now)...), shortText(before)...))
 }
 
 // transactionChange returns the token that a transaction began or ended.

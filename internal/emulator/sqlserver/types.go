@@ -204,7 +204,8 @@ func unit(scale byte) int64 {
 func (t wireType) appendInstant(b []byte, at time.Time) []byte {
 	at = at.UTC()
 	n := timeSize(t.scale)
-	units := (at.Unix()-yearOne.Unix())%secondsPerDay*(int64(time.Second)/unit(t.scale)) + int64(at.Nanosecond())/unit(t.scale)
+	units := (at.Unix()-yearOne.Unix())%secondsPerDay*(int64(time.Second)/unit(t.scale)) +
+		int64(at.Nanosecond())/unit(t.scale)
 	b = append(b, byte(n+3))
 	b = append(b, binary.LittleEndian.AppendUint64(nil, uint64(units))[:n]...)
 	return append(b, binary.LittleEndian.AppendUint32(nil, uint32(days(at)))[:3]...)
@@ -215,7 +216,8 @@ func (t wireType) appendDecimal(b []byte, s string) ([]byte, error) {
 	if len(fraction) > int(t.scale) {
 		return b, fmt.Errorf("%d digits behind the point, %d fit", len(fraction), t.scale)
 	}
-	n, ok := new(big.Int).SetString(whole+fraction+strings.Repeat("0", int(t.scale)-len(fraction)), 10)
+	n, ok := new(big.Int).SetString(whole+fraction+strings.Repeat("0", int(t.scale)-len(fraction)),
+		10)
 	if !ok {
 		return b, fmt.Errorf("no decimal: %q", s)
 	}

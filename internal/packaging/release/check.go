@@ -50,7 +50,8 @@ func (c Check) Run(ctx context.Context) (sum string, err error) {
 		r := Release{Root: source, Machine: c.Machine}
 		r.Machine.Environ = slices.Clone(r.Machine.Environ)
 		if !c.SharedCache {
-			r.Machine.Environ = append(r.Machine.Environ, "GOCACHE="+filepath.Join(work, "cache", folder))
+			r.Machine.Environ = append(r.Machine.Environ,
+				"GOCACHE="+filepath.Join(work, "cache", folder))
 		}
 		program := filepath.Join(source, "built")
 		args := append(append([]string{"build"}, c.Flags...), "-o", program, c.Target.Package)
@@ -72,7 +73,8 @@ func (c Check) Run(ctx context.Context) (sum string, err error) {
 
 // copySource copies the files that git has or would add. Without git it copies all files.
 func copySource(ctx context.Context, root, to string) error {
-	cmd := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	cmd := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others",
+		"--exclude-standard")
 	cmd.Dir = root
 	listed, err := cmd.Output()
 	var names []string
@@ -90,7 +92,8 @@ func copySource(ctx context.Context, root, to string) error {
 		}
 	}
 	for _, name := range names {
-		if err := copyFile(filepath.Join(root, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := copyFile(filepath.Join(root, name), filepath.Join(to, name)); err != nil &&
+			!errors.Is(err, fs.ErrNotExist) {
 			return err // a file in git but not in the folder is left out
 		}
 	}

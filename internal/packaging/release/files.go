@@ -21,7 +21,8 @@ const sumsFile = "SHA256SUMS"
 // writeArchive writes texts and a program into a tar file, without owners and with one time for
 // all, so that equal files give equal bytes.
 func writeArchive(out string, texts []string, program string) (err error) {
-	file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // #nosec G302 -- a file for everybody
+	// #nosec G302 -- a file for everybody
+	file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,10 @@ func addToArchive(archive *tar.Writer, path string, mode fs.FileMode) (err error
 	if err != nil {
 		return err
 	}
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: filepath.Base(path), Mode: int64(mode), Size: info.Size(), ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
+	header := &tar.Header{
+		Typeflag: tar.TypeReg, Name: filepath.Base(path), Mode: int64(mode), Size: info.Size(),
+		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+	}
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}
@@ -75,7 +79,8 @@ func WriteSums(dir string) error {
 		}
 		fmt.Fprintf(&text, "%s  %s\n", sum, e.Name())
 	}
-	return os.WriteFile(filepath.Join(dir, sumsFile), []byte(text.String()), 0o644) // #nosec G306 -- a file for everybody
+	// #nosec G306 -- a file for everybody
+	return os.WriteFile(filepath.Join(dir, sumsFile), []byte(text.String()), 0o644)
 }
 
 func sumOf(path string) (sum string, err error) {

@@ -27,7 +27,10 @@ const VersionVariable = "fhirsynapse/internal/app.release"
 // Flags returns the flags of go build for published programs: no paths of the machine, no symbol
 // table, no build id, the version.
 func Flags(version string) []string {
-	return []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -X " + VersionVariable + "=" + version}
+	return []string{
+		"-trimpath", "-buildvcs=false",
+		"-ldflags=-s -w -buildid= -X " + VersionVariable + "=" + version,
+	}
 }
 
 // Release describes a release to build.
@@ -116,7 +119,8 @@ func (r Release) build(ctx context.Context, t Target, environ []string, work str
 	}
 	name := fmt.Sprintf("%s_%s_%s_%s", t.Program, r.Version, t.OS, t.Arch)
 	out := filepath.Join(r.Out, name)
-	if err := writeArchive(out+".tar.gz", []string{filepath.Join(r.Root, "LICENSE"), notices}, program); err != nil {
+	if err := writeArchive(out+".tar.gz", []string{filepath.Join(r.Root, "LICENSE"), notices},
+		program); err != nil {
 		return err
 	}
 	if r.SBOM != "" {
@@ -128,7 +132,9 @@ func (r Release) build(ctx context.Context, t Target, environ []string, work str
 		return nil
 	}
 	app := filepath.Join(work, "dist")
-	if err := stage.Stage(stage.Options{Root: r.Root, Out: app, Executable: program, Licenses: licenses}); err != nil {
+	if err := stage.Stage(stage.Options{
+		Root: r.Root, Out: app, Executable: program, Licenses: licenses,
+	}); err != nil {
 		return err
 	}
 	return stage.Zip(app, filepath.Join(r.Out, "function-app_"+r.Version+".zip"))
@@ -142,7 +148,8 @@ func (r Release) bill(ctx context.Context, program, out string) error {
 		return err
 	}
 	// The bill has the checksum of the tool, which is built here.
-	return r.goCommand(ctx, []string{"GOFLAGS=-trimpath", "CGO_ENABLED=0"}, "run", r.SBOM, "bin", "-json", "-noserial", "-notimestamp", "-std", "-output-version=1.6",
+	return r.goCommand(ctx, []string{"GOFLAGS=-trimpath", "CGO_ENABLED=0"}, "run", r.SBOM, "bin",
+		"-json", "-noserial", "-notimestamp", "-std", "-output-version=1.6",
 		"-version="+r.Version, "-output="+out, program)
 }
 
@@ -150,10 +157,12 @@ func (r Release) goCommand(ctx context.Context, environ []string, args ...string
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are ours
 	cmd.Dir = r.Root
 	// The user's flags would change the bytes.
-	cmd.Env = append(append(slices.Clone(r.Machine.Environ), "GOFLAGS=", "GOOS=", "GOARCH=", "GOAMD64=", "GOARM64=", "GOEXPERIMENT="), environ...)
+	cmd.Env = append(append(slices.Clone(r.Machine.Environ), "GOFLAGS=", "GOOS=", "GOARCH=",
+		"GOAMD64=", "GOARM64=", "GOEXPERIMENT="), environ...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return errors.Join(fmt.Errorf("go %s: %w", args[0], err), errors.New(strings.TrimSpace(string(out))))
+		return errors.Join(fmt.Errorf("go %s: %w", args[0], err),
+			errors.New(strings.TrimSpace(string(out))))
 	}
 	return nil
 }

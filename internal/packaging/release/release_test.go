@@ -39,15 +39,23 @@ func TestWhatAMachineCanBuild(t *testing.T) {
 		"no compiler": {
 			Machine{OS: "linux", Arch: "amd64", LookPath: found()},
 			handlers,
-			[]string{"the compiler gcc is missing", "aarch64-linux-gnu-gcc is missing", "build it on a machine with darwin", "build it on a machine with darwin"},
+			[]string{
+				"the compiler gcc is missing", "aarch64-linux-gnu-gcc is missing",
+				"build it on a machine with darwin", "build it on a machine with darwin",
+			},
 		},
 		"its own compiler": {
 			Machine{OS: "linux", Arch: "amd64", LookPath: found("gcc", "g++")},
 			handlers + " fhirsynapse-linux-amd64",
-			[]string{"aarch64-linux-gnu-gcc is missing", "machine with darwin", "machine with darwin"},
+			[]string{
+				"aarch64-linux-gnu-gcc is missing", "machine with darwin", "machine with darwin",
+			},
 		},
 		"a cross compiler": {
-			Machine{OS: "linux", Arch: "arm64", LookPath: found("gcc", "g++", "x86_64-linux-gnu-gcc", "x86_64-linux-gnu-g++")},
+			Machine{
+				OS: "linux", Arch: "arm64",
+				LookPath: found("gcc", "g++", "x86_64-linux-gnu-gcc", "x86_64-linux-gnu-g++"),
+			},
 			handlers + " fhirsynapse-linux-amd64 fhirsynapse-linux-arm64",
 			[]string{"machine with darwin", "machine with darwin"},
 		},
@@ -67,7 +75,8 @@ func TestWhatAMachineCanBuild(t *testing.T) {
 					continue
 				}
 				built = append(built, target.String())
-				if cgo := slices.Contains(environ, "CGO_ENABLED=1"); cgo != target.CGO || !slices.Contains(environ, "GOARCH="+target.Arch) {
+				if cgo := slices.Contains(environ, "CGO_ENABLED=1"); cgo != target.CGO ||
+					!slices.Contains(environ, "GOARCH="+target.Arch) {
 					t.Errorf("%s is built with %v", target, environ)
 				}
 			}
@@ -128,8 +137,13 @@ func TestAReleaseHasWhatCanBeBuiltAndItsChecksums(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	// Only some handlers, because compiling Go's packages for four platforms takes minutes.
-	targets := slices.DeleteFunc(Targets(), func(target Target) bool { return !target.CGO && target != azure })
-	r := Release{Root: module(t), Out: filepath.Join(t.TempDir(), "release"), Version: "v1.2.3", Targets: targets, Machine: machine(), Log: &log}
+	targets := slices.DeleteFunc(Targets(), func(target Target) bool {
+		return !target.CGO && target != azure
+	})
+	r := Release{
+		Root: module(t), Out: filepath.Join(t.TempDir(), "release"), Version: "v1.2.3",
+		Targets: targets, Machine: machine(), Log: &log,
+	}
 	if err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +219,9 @@ func checkArchive(t *testing.T, path string) {
 			t.Error("the program does not know its version")
 		}
 	}
-	if diff := cmp.Diff(map[string]int64{"LICENSE": 0o644, "THIRD-PARTY-LICENSES.txt": 0o644, "handler": 0o755}, modes); diff != "" {
+	if diff := cmp.Diff(map[string]int64{
+		"LICENSE": 0o644, "THIRD-PARTY-LICENSES.txt": 0o644, "handler": 0o755,
+	}, modes); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -214,7 +230,9 @@ func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
 	write(t, filepath.Join(out, "thesis.txt"), "x")
-	err := Release{Root: module(t), Out: out, Version: "v1", Machine: machine(), Log: io.Discard}.Run(t.Context())
+	err := Release{
+		Root: module(t), Out: out, Version: "v1", Machine: machine(), Log: io.Discard,
+	}.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "holds something else") {
 		t.Errorf("got %v", err)
 	}
@@ -225,7 +243,10 @@ func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 
 func TestCheckFindsWhatDependsOnTheFolder(t *testing.T) {
 	t.Parallel()
-	c := Check{Root: module(t), Flags: Flags("v1.2.3"), Target: azure, Machine: machine(), SharedCache: true}
+	c := Check{
+		Root: module(t), Flags: Flags("v1.2.3"), Target: azure, Machine: machine(),
+		SharedCache: true,
+	}
 	if _, err := c.Run(t.Context()); err != nil {
 		t.Errorf("the flags of a release: %v", err)
 	}

@@ -23,7 +23,10 @@ var azure = Target{Program: "handler", Package: "./handler", OS: "linux", Arch: 
 // Targets returns all targets of a release.
 func Targets() []Target {
 	var all []Target
-	for _, program := range []Target{{Program: "handler", Package: "./handler"}, {Program: "fhirsynapse", Package: "./cmd/fhirsynapse", CGO: true}} {
+	for _, program := range []Target{
+		{Program: "handler", Package: "./handler"},
+		{Program: "fhirsynapse", Package: "./cmd/fhirsynapse", CGO: true},
+	} {
 		for _, os := range []string{"linux", "darwin"} {
 			for _, arch := range []string{"amd64", "arm64"} {
 				t := program
@@ -61,7 +64,8 @@ func (m Machine) environment(t Target) (environ []string, reason string) {
 		arch := strings.Replace(t.Arch, "amd64", "x86_64", 1)
 		cc, cxx = "clang -arch "+arch, "clang++ -arch "+arch
 	case t.OS != m.OS:
-		return nil, fmt.Sprintf("it links DuckDB, and there is no C++ compiler here that links for %s: build it on a machine with %s", t.OS, t.OS)
+		return nil, fmt.Sprintf(
+			"it links DuckDB, and there is no C++ compiler here that links for %s: build it on a machine with %s", t.OS, t.OS)
 	case t.Arch != m.Arch:
 		cc, cxx = triplets[t.Arch]+"-gcc", triplets[t.Arch]+"-g++"
 	}

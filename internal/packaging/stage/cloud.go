@@ -20,7 +20,8 @@ func CheckCloud(executable string) (err error) {
 		return fmt.Errorf("%s is for %v, but Azure runs amd64; %s", executable, f.Machine, remedy)
 	}
 	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
-		return fmt.Errorf("%s needs shared libraries, which Azure's workers may lack; %s", executable, remedy)
+		return fmt.Errorf("%s needs shared libraries, which Azure's workers may lack; %s",
+			executable, remedy)
 	}
 	return nil
 }

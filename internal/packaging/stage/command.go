@@ -25,7 +25,8 @@ func appCommand() *cobra.Command {
 	var o Options
 	var zip string
 	cmd := &cobra.Command{
-		Use: "app", Short: "Stage a function app: host.json, the handler, its functions", Args: cobra.NoArgs,
+		Use: "app", Short: "Stage a function app: host.json, the handler, its functions",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := Repository()
 			if err != nil {
@@ -48,8 +49,10 @@ func appCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.Executable, "handler", "", "the built handler")
 	cmd.Flags().StringVar(&o.Out, "out", "dist", "the folder to make")
-	cmd.Flags().StringVar(&o.BlobTrigger, "blob-trigger", BlobTriggerEvents, "events, or polling for Core Tools with Azurite")
-	cmd.Flags().StringVar(&o.Exports, "exports", "", "a `FILE` of plans to put beside host.json as exports.yaml")
+	cmd.Flags().StringVar(&o.BlobTrigger, "blob-trigger", BlobTriggerEvents,
+		"events, or polling for Core Tools with Azurite")
+	cmd.Flags().StringVar(&o.Exports, "exports", "",
+		"a `FILE` of plans to put beside host.json as exports.yaml")
 	cmd.Flags().StringVar(&zip, "zip", "", "also write the folder to this zip `FILE`, for Azure")
 	return cmd
 }

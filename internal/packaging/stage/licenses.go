@@ -64,11 +64,13 @@ func writeLicense(w io.Writer, name, folder string) error {
 		if e.IsDir() || !licenseFile.MatchString(e.Name()) {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(folder, e.Name())) // #nosec G304 -- a file of the module cache
+		// #nosec G304 -- a file of the module cache
+		text, err := os.ReadFile(filepath.Join(folder, e.Name()))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if _, err := fmt.Fprintf(w, "\n==== %s, %s ====\n\n%s\n", name, e.Name(), bytes.TrimSpace(text)); err != nil {
+		if _, err := fmt.Fprintf(w, "\n==== %s, %s ====\n\n%s\n", name, e.Name(),
+			bytes.TrimSpace(text)); err != nil {
 			return err
 		}
 		found = true

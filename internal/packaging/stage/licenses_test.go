@@ -23,7 +23,9 @@ func TestLicensesOfAProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"==== Go go1.26, LICENSE", "==== github.com/google/go-cmp ", "Redistribution and use"} {
+	for _, want := range []string{
+		"==== Go go1.26, LICENSE", "==== github.com/google/go-cmp ", "Redistribution and use",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the text misses %q", want)
 		}

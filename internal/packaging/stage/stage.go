@@ -108,7 +108,9 @@ func (o Options) check() (map[string]string, error) {
 	case BlobTriggerPolling:
 		source[azfunc.BlobLoaded] = pollingFile
 	default:
-		faults = append(faults, fmt.Errorf("blob trigger %q: must be %q or %q", o.BlobTrigger, BlobTriggerEvents, BlobTriggerPolling))
+		faults = append(faults,
+			fmt.Errorf("blob trigger %q: must be %q or %q", o.BlobTrigger, BlobTriggerEvents,
+				BlobTriggerPolling))
 	}
 	if info, err := os.Stat(o.Executable); err != nil {
 		faults = append(faults, fmt.Errorf("executable: build it first: %w", err))
@@ -126,7 +128,8 @@ func (o Options) check() (map[string]string, error) {
 		}
 		name := e.Name()
 		if !slices.Contains(azfunc.Functions(), name) {
-			faults = append(faults, fmt.Errorf("functions/%s: the handler has no route of that name", name))
+			faults = append(faults,
+				fmt.Errorf("functions/%s: the handler has no route of that name", name))
 			continue
 		}
 		file := source[name]
@@ -140,7 +143,8 @@ func (o Options) check() (map[string]string, error) {
 	}
 	for _, name := range azfunc.Functions() {
 		if _, ok := functions[name]; !ok {
-			faults = append(faults, fmt.Errorf("functions/%s: missing, but the handler has a route of that name", name))
+			faults = append(faults,
+				fmt.Errorf("functions/%s: missing, but the handler has a route of that name", name))
 		}
 	}
 	return functions, errors.Join(faults...)
@@ -175,9 +179,11 @@ func checkFunction(path string) error {
 		switch {
 		case !ok:
 		case b.Name != want:
-			return fmt.Errorf("the %s is named %q, but the handler looks for %q", b.Type, b.Name, want)
+			return fmt.Errorf("the %s is named %q, but the handler looks for %q", b.Type, b.Name,
+				want)
 		case b.Type == "blobTrigger" && !b.Properties.SupportsDeferredBinding:
-			return errors.New("a blobTrigger needs properties.supportsDeferredBinding, or the host sends the whole blob")
+			return errors.New(
+				"a blobTrigger needs properties.supportsDeferredBinding, or the host sends the whole blob")
 		default:
 			return nil
 		}
@@ -205,9 +211,12 @@ func executableName(hostJSON string) (string, error) {
 	name := host.CustomHandler.Description.DefaultExecutablePath
 	switch {
 	case name == "":
-		return "", fmt.Errorf("%s: customHandler.description.defaultExecutablePath is missing", hostFile)
-	case name != filepath.Base(name) || name == "." || name == ".." || strings.ContainsAny(name, `/\`):
-		return "", fmt.Errorf("%s: customHandler.description.defaultExecutablePath %q: must be a plain file name, or the zip loses the exec bit", hostFile, name)
+		return "", fmt.Errorf("%s: customHandler.description.defaultExecutablePath is missing",
+			hostFile)
+	case name != filepath.Base(name) || name == "." || name == ".." ||
+		strings.ContainsAny(name, `/\`):
+		return "", fmt.Errorf(
+			"%s: customHandler.description.defaultExecutablePath %q: must be a plain file name, or the zip loses the exec bit", hostFile, name)
 	}
 	return name, nil
 }
@@ -231,7 +240,8 @@ func replaceable(out string) error {
 	})
 	staged := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == hostFile })
 	if foreign || !staged {
-		return fmt.Errorf("stage %s: the folder holds something else than a staged app; remove it yourself or choose another", out)
+		return fmt.Errorf(
+			"stage %s: the folder holds something else than a staged app; remove it yourself or choose another", out)
 	}
 	return nil
 }
@@ -256,14 +266,16 @@ func (o Options) fill(dir, executable string, functions map[string]string) error
 	if err := os.Mkdir(dir, 0o750); err != nil {
 		return err
 	}
-	if err := copyFile(filepath.Join(o.Root, hostFile), filepath.Join(dir, hostFile), 0o644); err != nil {
+	if err := copyFile(filepath.Join(o.Root, hostFile), filepath.Join(dir, hostFile),
+		0o644); err != nil {
 		return err
 	}
 	if err := copyFile(o.Executable, filepath.Join(dir, executable), 0o755); err != nil {
 		return err
 	}
 	if len(o.Licenses) > 0 {
-		if err := os.WriteFile(filepath.Join(dir, licensesFile), o.Licenses, 0o644); err != nil { // #nosec G306 -- a file for everybody
+		// #nosec G306 -- a file for everybody
+		if err := os.WriteFile(filepath.Join(dir, licensesFile), o.Licenses, 0o644); err != nil {
 			return err
 		}
 	}

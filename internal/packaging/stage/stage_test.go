@@ -171,7 +171,8 @@ func TestPollingTakesTheOtherTriggerOfBlobLoaded(t *testing.T) {
 	t.Parallel()
 	o := stageInto(t, func(o *Options) { o.BlobTrigger = BlobTriggerPolling })
 	got := string(read(t, filepath.Join(o.Out, "BlobLoaded", "function.json")))
-	if !strings.Contains(got, `"blobTrigger"`) || !strings.Contains(got, `"supportsDeferredBinding": true`) {
+	if !strings.Contains(got, `"blobTrigger"`) ||
+		!strings.Contains(got, `"supportsDeferredBinding": true`) {
 		t.Errorf("got %s", got)
 	}
 	if n := len(files(t, o.Out)); n != 5 {
@@ -182,7 +183,10 @@ func TestPollingTakesTheOtherTriggerOfBlobLoaded(t *testing.T) {
 func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 	t.Parallel()
 	o := stageInto(t, func(o *Options) { o.BlobTrigger = BlobTriggerPolling })
-	for _, name := range []string{filepath.Join(o.Out, "stale"), filepath.Join(o.Out, "local.settings.json"), filepath.Join(o.Out, "TimerExport", "run.go")} {
+	for _, name := range []string{
+		filepath.Join(o.Out, "stale"), filepath.Join(o.Out, "local.settings.json"),
+		filepath.Join(o.Out, "TimerExport", "run.go"),
+	} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +199,10 @@ func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 	if err := Stage(o); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"BlobLoaded/function.json", "PollExport/function.json", "TimerExport/function.json", "exports.yaml", "handler", "host.json", "local.settings.json"}
+	want := []string{
+		"BlobLoaded/function.json", "PollExport/function.json", "TimerExport/function.json",
+		"exports.yaml", "handler", "host.json", "local.settings.json",
+	}
 	if diff := cmp.Diff(want, files(t, o.Out)); diff != "" {
 		t.Error(diff)
 	}
@@ -206,7 +213,10 @@ func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 
 func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	for name, file := range map[string]string{"a stranger's": "thesis.txt", "a repository with a host.json": "go.mod", "an app with a database": "fhir.duckdb"} {
+	for name, file := range map[string]string{
+		"a stranger's": "thesis.txt", "a repository with a host.json": "go.mod",
+		"an app with a database": "fhir.duckdb",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out := t.TempDir()
@@ -250,11 +260,16 @@ func TestAllFaultsAreReportedTogetherAndTheOldFolderStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := Stage(Options{Root: bad, Out: good.Out, Executable: filepath.Join(bad, "none"), BlobTrigger: "push"})
+	err := Stage(Options{
+		Root: bad, Out: good.Out, Executable: filepath.Join(bad, "none"), BlobTrigger: "push",
+	})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{`blob trigger "push"`, "build it first", "functions/Stranger", `named "t"`, "supportsDeferredBinding", "functions/PollExport: missing"} {
+	for _, want := range []string{
+		`blob trigger "push"`, "build it first", "functions/Stranger", `named "t"`,
+		"supportsDeferredBinding", "functions/PollExport: missing",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
@@ -268,7 +283,12 @@ func TestAnExecutablePathThatWouldLoseTheExecBitIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"./handler", "bin/handler", "", "..", `bin\handler`} {
 		path := filepath.Join(t.TempDir(), "host.json")
-		text, err := json.Marshal(map[string]any{"customHandler": map[string]any{"description": map[string]any{"defaultExecutablePath": name}}})
+		text, err := json.Marshal(
+			map[string]any{
+				"customHandler": map[string]any{
+					"description": map[string]any{"defaultExecutablePath": name},
+				},
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +304,8 @@ func TestAnExecutablePathThatWouldLoseTheExecBitIsRefused(t *testing.T) {
 func TestTheSampleSettingsHaveEverySettingThatTheTriggersName(t *testing.T) {
 	t.Parallel()
 	var sample struct{ Values map[string]string }
-	if err := json.Unmarshal(read(t, filepath.Join(root, "local.settings.sample.json")), &sample); err != nil {
+	if err := json.Unmarshal(read(t, filepath.Join(root, "local.settings.sample.json")),
+		&sample); err != nil {
 		t.Fatal(err)
 	}
 	if sample.Values["FUNCTIONS_WORKER_RUNTIME"] != "custom" {

@@ -31,7 +31,8 @@ func Zip(dir, out string) (err error) {
 	}
 	// The file is renamed at the end, so that a killed run leaves no half zip file under out.
 	part := out + ".part"
-	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) // #nosec G302 -- a file for everybody
+	// #nosec G302 -- a file for everybody
+	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("zip %s: %w", dir, err)
 	}

@@ -27,7 +27,8 @@ func zipOf(t *testing.T, dir string) string {
 func TestPackageZipHoldsTheStagedFilesAndOnlyTheHandlerIsExecutable(t *testing.T) {
 	t.Parallel()
 	o := stageInto(t, func(o *Options) { o.Licenses = []byte("MIT\n") })
-	if err := os.WriteFile(filepath.Join(o.Out, settingsFile), []byte("secrets"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(o.Out, settingsFile), []byte("secrets"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	r, err := zip.OpenReader(zipOf(t, o.Out))
@@ -57,7 +58,9 @@ func TestPackageZipHoldsTheStagedFilesAndOnlyTheHandlerIsExecutable(t *testing.T
 			t.Errorf("%s differs from the staged file", f.Name)
 		}
 	}
-	want := slices.DeleteFunc(files(t, o.Out), func(name string) bool { return name == settingsFile })
+	want := slices.DeleteFunc(files(t, o.Out), func(name string) bool {
+		return name == settingsFile
+	})
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
@@ -84,9 +87,15 @@ func TestPackageZipHasTheSameBytesWhenItIsMadeAgain(t *testing.T) {
 func TestPackageZipIsRefusedAndNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(dir string) error{
-		"the handler is missing": func(dir string) error { return os.Remove(filepath.Join(dir, "handler")) },
-		"host.json":              func(dir string) error { return os.Remove(filepath.Join(dir, "host.json")) },
-		"is not a regular file":  func(dir string) error { return os.Symlink("handler", filepath.Join(dir, "link")) },
+		"the handler is missing": func(dir string) error {
+			return os.Remove(filepath.Join(dir, "handler"))
+		},
+		"host.json": func(dir string) error {
+			return os.Remove(filepath.Join(dir, "host.json"))
+		},
+		"is not a regular file": func(dir string) error {
+			return os.Symlink("handler", filepath.Join(dir, "link"))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +117,8 @@ func TestPackageZipIsRefusedAndNothingIsLeft(t *testing.T) {
 
 func TestPackageRefusesAProgramThatAzureCannotRun(t *testing.T) {
 	t.Parallel()
-	if err := CheckCloud(program(t)); err == nil || !strings.Contains(err.Error(), "is not a Linux program") {
+	if err := CheckCloud(program(t)); err == nil ||
+		!strings.Contains(err.Error(), "is not a Linux program") {
 		t.Errorf("a script: got %v", err)
 	}
 }

@@ -47,8 +47,9 @@ func (c ValueCounts) elementSentences(resources map[string]int64) []string {
 		if all := resources[typ]; all >= c.OtherVersion[typ] && all > 0 {
 			n += " of " + Grouped(all)
 		}
-		out = append(out, fmt.Sprintf("%s %s have elements of another FHIR version: %s; this program reads R4 (4.0.1), and columns of such elements may be NULL",
-			n, typ, strings.Join(c.elementsOf(typ), ", ")))
+		out = append(out,
+			fmt.Sprintf("%s %s have elements of another FHIR version: %s; this program reads R4 (4.0.1), and columns of such elements may be NULL",
+				n, typ, strings.Join(c.elementsOf(typ), ", ")))
 	}
 	return out
 }
@@ -75,7 +76,9 @@ func (c ValueCounts) elementsOf(typ string) []string {
 			add("%s is unknown", path, n)
 		}
 	}
-	slices.SortFunc(all, func(a, b told) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.text, b.text)) })
+	slices.SortFunc(all, func(a, b told) int {
+		return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.text, b.text))
+	})
 	rest := c.Unknown[typ+"."+otherNames]
 	var out []string
 	for i, t := range all {

@@ -93,7 +93,8 @@ type Shortfall struct {
 
 // Holds reports whether the watermark of a resource type stays.
 func (s *Shortfall) Holds(typ string) bool {
-	return s != nil && !s.Accepted && (slices.Contains(s.Types, typ) || slices.Contains(s.Types, AllTypes))
+	return s != nil && !s.Accepted &&
+		(slices.Contains(s.Types, typ) || slices.Contains(s.Types, AllTypes))
 }
 
 // String describes the errors and the types, for a person.
@@ -102,7 +103,8 @@ func (s *Shortfall) String() string {
 	if slices.Contains(s.Types, AllTypes) {
 		types = "all types"
 	}
-	return fmt.Sprintf("the server could not export everything: %s; concerned: %s", Describe(s.Issues, s.More), types)
+	return fmt.Sprintf("the server could not export everything: %s; concerned: %s",
+		Describe(s.Issues, s.More), types)
 }
 
 // ValuesOf sums the counts of an export's parts.

@@ -80,7 +80,9 @@ const maxLost = 300
 // SumIssues merges issues of the same kind: errors first, then by severity and code.
 func SumIssues(issues []Issue) (sum []Issue, more int64) {
 	for _, i := range issues {
-		at := slices.IndexFunc(sum, func(s Issue) bool { return s.Severity == i.Severity && s.Code == i.Code })
+		at := slices.IndexFunc(sum, func(s Issue) bool {
+			return s.Severity == i.Severity && s.Code == i.Code
+		})
 		if at < 0 {
 			at = len(sum)
 			sum = append(sum, Issue{Severity: fault.Clip(i.Severity), Code: fault.Clip(i.Code)})

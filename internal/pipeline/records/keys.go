@@ -87,7 +87,8 @@ func cutFetchFolder(folder string) (job string, transactionTime time.Time) {
 	i := strings.LastIndexByte(folder, '-')
 	const fraction = len("000000000Z")
 	if stamp := folder[i+1:]; i > 0 && len(stamp) == len(fetchStamp)-1 {
-		t, err := time.Parse(fetchStamp, stamp[:len(stamp)-fraction]+"."+stamp[len(stamp)-fraction:])
+		t, err := time.Parse(fetchStamp,
+			stamp[:len(stamp)-fraction]+"."+stamp[len(stamp)-fraction:])
 		if err == nil {
 			return folder[:i], t
 		}

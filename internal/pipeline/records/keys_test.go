@@ -25,7 +25,9 @@ func TestFoldersOfFetchedFiles(t *testing.T) {
 		if ok == c.at.IsZero() || !got.Equal(c.at) {
 			t.Errorf("%s: %v, %v", folder, got, ok)
 		}
-		for _, copied := range []string{"2026/" + folder + "/Patient.ndjson", folder + "/patients/Patient.ndjson"} {
+		for _, copied := range []string{
+			"2026/" + folder + "/Patient.ndjson", folder + "/patients/Patient.ndjson",
+		} {
 			if got, ok := TransactionTimeOf(copied); ok == c.at.IsZero() || !got.Equal(c.at) {
 				t.Errorf("%s: %v, %v", copied, got, ok)
 			}
@@ -34,7 +36,10 @@ func TestFoldersOfFetchedFiles(t *testing.T) {
 	if at, ok := TransactionTimeOf("nightly-000012.1-20260304T040607089000001Z"); ok {
 		t.Errorf("a file is of %v", at)
 	}
-	for _, other := range []string{"", "x", "Patient.ndjson", "20260304T040607089000001Z", "-20260304T040607089000001Z", "x-20260304T040607089000001Z", "nightly-000012.1-20261304T040607089000001Z"} {
+	for _, other := range []string{
+		"", "x", "Patient.ndjson", "20260304T040607089000001Z", "-20260304T040607089000001Z",
+		"x-20260304T040607089000001Z", "nightly-000012.1-20261304T040607089000001Z",
+	} {
 		if at, ok := TransactionTimeOf(other + "/Patient.ndjson"); ok {
 			t.Errorf("%s is of %v", other, at)
 		}

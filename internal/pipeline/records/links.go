@@ -20,7 +20,9 @@ func (s Store) RemoveLinks(ctx context.Context, e Export) error {
 			return err
 		}
 		for part := range parts {
-			if err := rewrite(ctx, s.Journal, manifestPartKey(job, part+1), func(m *manifestPart) { removeURLs(m.Output, m.Deleted, m.Errors) }); err != nil {
+			if err := rewrite(ctx, s.Journal, manifestPartKey(job, part+1), func(m *manifestPart) {
+				removeURLs(m.Output, m.Deleted, m.Errors)
+			}); err != nil {
 				return err
 			}
 		}

@@ -13,7 +13,9 @@ import (
 
 // Cancel ends an export at a person's request, or takes back one that has not begun, and then
 // returns begun = false. It returns ErrConflict if another writer was faster.
-func Cancel(ctx context.Context, j Journal, id string, at time.Time) (e Export, begun bool, err error) {
+func Cancel(
+	ctx context.Context, j Journal, id string, at time.Time,
+) (e Export, begun bool, err error) {
 	s := Store{j}
 	e, err = s.Export(ctx, id)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +48,10 @@ func cancelPending(ctx context.Context, s Store, id string, at time.Time) error 
 	case err != nil:
 		return err
 	case d.Value.Current == id:
-		return s.CreateExport(ctx, Export{ID: id, Plan: plan, State: Cancelled, RequestedAt: d.Value.RequestedAt, TouchedAt: at, FinishedAt: at})
+		return s.CreateExport(ctx, Export{
+			ID: id, Plan: plan, State: Cancelled, RequestedAt: d.Value.RequestedAt, TouchedAt: at,
+			FinishedAt: at,
+		})
 	case !d.Value.WantedAt.IsZero() && d.Value.Seq+1 == n:
 		d.Value.WantedAt = time.Time{}
 		return d.Write(ctx, s.Journal)
@@ -55,7 +60,8 @@ func cancelPending(ctx context.Context, s Store, id string, at time.Time) error 
 }
 
 func ended(e Export) error {
-	return fault.Permanentf("it does not run: it is %s since %s", e.State, e.FinishedAt.UTC().Format(time.RFC3339))
+	return fault.Permanentf("it does not run: it is %s since %s", e.State,
+		e.FinishedAt.UTC().Format(time.RFC3339))
 }
 
 // StillRuns returns the error of a command that needs the export to have ended.
@@ -77,7 +83,8 @@ func Running(ctx context.Context, j Journal, plan string) (id string, err error)
 		case err != nil:
 			return "", err
 		case d.Value.WantedAt.IsZero():
-			return "", fault.Permanentf("plan %s has no export that runs: its last one, %s, is %s", plan, e.ID, e.State)
+			return "", fault.Permanentf("plan %s has no export that runs: its last one, %s, is %s",
+				plan, e.ID, e.State)
 		}
 	}
 	return ExportID(plan, d.Value.Seq+1), nil
@@ -86,7 +93,9 @@ func Running(ctx context.Context, j Journal, plan string) (id string, err error)
 // RequestExport asks for an export of a plan and returns its future id; a second request
 // changes nothing. The next tick begins it whatever the schedule is, also for a paused plan;
 // nothing checks that the configuration has the plan.
-func RequestExport(ctx context.Context, j Journal, plan string, at time.Time) (id string, err error) {
+func RequestExport(
+	ctx context.Context, j Journal, plan string, at time.Time,
+) (id string, err error) {
 	_, err = Update(ctx, j, planKey(plan), func(r *PlanRecord) error {
 		if r.Current != "" {
 			e, err := Store{j}.Export(ctx, r.Current)
@@ -118,7 +127,8 @@ func RequestExport(ctx context.Context, j Journal, plan string, at time.Time) (i
 func Pause(ctx context.Context, j Journal, plan string, at time.Time) error {
 	return setPause(ctx, j, "pause", plan, func(r *PlanRecord) error {
 		if !r.PausedAt.IsZero() {
-			return fault.Permanentf("it is paused already, since %s", r.PausedAt.UTC().Format(time.RFC3339))
+			return fault.Permanentf("it is paused already, since %s",
+				r.PausedAt.UTC().Format(time.RFC3339))
 		}
 		r.PausedAt = at
 		return nil
@@ -129,14 +139,17 @@ func Pause(ctx context.Context, j Journal, plan string, at time.Time) error {
 func Resume(ctx context.Context, j Journal, plan string) error {
 	return setPause(ctx, j, "resume", plan, func(r *PlanRecord) error {
 		if r.PausedAt.IsZero() {
-			return fault.Permanentf("it is not paused; a pause by `paused: true` ends in exports.yaml")
+			return fault.Permanentf(
+				"it is not paused; a pause by `paused: true` ends in exports.yaml")
 		}
 		r.PausedAt = time.Time{}
 		return nil
 	})
 }
 
-func setPause(ctx context.Context, j Journal, verb, plan string, change func(*PlanRecord) error) error {
+func setPause(
+	ctx context.Context, j Journal, verb, plan string, change func(*PlanRecord) error,
+) error {
 	_, err := knownPlan(ctx, j, plan)
 	if err == nil {
 		_, err = Update(ctx, j, planKey(plan), change)
@@ -183,7 +196,9 @@ func knownPlan(ctx context.Context, j Journal, plan string) (Document[PlanRecord
 	case err != nil:
 		return d, err
 	case len(plans) == 0:
-		return d, fault.Permanentf("%w, which has none: a plan is there from its first export on", ErrNoPlan)
+		return d, fault.Permanentf("%w, which has none: a plan is there from its first export on",
+			ErrNoPlan)
 	}
-	return d, fault.Permanentf("%w, which has %s; a plan is there from its first export on", ErrNoPlan, strings.Join(plans, ", "))
+	return d, fault.Permanentf("%w, which has %s; a plan is there from its first export on",
+		ErrNoPlan, strings.Join(plans, ", "))
 }

@@ -35,9 +35,11 @@ func CheckTypes(types []string) error {
 		other := cmp.Or(knownSpelling[folded], seen[folded], t)
 		switch {
 		case !resourceType.MatchString(t):
-			wrong = append(wrong, fmt.Errorf("%.64q is no resource type: a type has 2 to 64 letters and begins with a capital", t))
+			wrong = append(wrong,
+				fmt.Errorf("%.64q is no resource type: a type has 2 to 64 letters and begins with a capital", t))
 		case other != t:
-			wrong = append(wrong, fmt.Errorf("the resource types %s and %s differ in case only", t, other))
+			wrong = append(wrong,
+				fmt.Errorf("the resource types %s and %s differ in case only", t, other))
 		}
 		seen[folded] = t
 	}

@@ -13,7 +13,8 @@ func TestEveryPairOfStatesIsAllowedOrRefused(t *testing.T) {
 	allowed := map[string]bool{
 		"requested exporting": true, "requested failed": true, "requested cancelled": true,
 		"exporting loading": true, "exporting failed": true, "exporting cancelled": true,
-		"loading loaded": true, "loading incomplete": true, "loading failed": true, "loading cancelled": true,
+		"loading loaded": true, "loading incomplete": true, "loading failed": true,
+		"loading cancelled": true,
 	}
 	for _, from := range records.States {
 		for _, to := range records.States {
@@ -22,7 +23,8 @@ func TestEveryPairOfStatesIsAllowedOrRefused(t *testing.T) {
 				t.Errorf("%s to %s: got %v, want %v", from, to, got, want)
 			}
 		}
-		wantFinal := from == records.Loaded || from == records.Incomplete || from == records.Failed || from == records.Cancelled
+		wantFinal := from == records.Loaded || from == records.Incomplete ||
+			from == records.Failed || from == records.Cancelled
 		if from.Final() != wantFinal {
 			t.Errorf("%s: final is %v", from, from.Final())
 		}
@@ -38,6 +40,7 @@ func TestDiagramInTheDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(doc), records.Diagram()) {
-		t.Errorf("%s does not hold the diagram of the table of moves; it reads:\n%s", path, records.Diagram())
+		t.Errorf("%s does not hold the diagram of the table of moves; it reads:\n%s", path,
+			records.Diagram())
 	}
 }

@@ -60,7 +60,9 @@ func (s Store) CreateExport(ctx context.Context, e Export) error {
 
 // UpdateExport changes an export that exists and has not ended. It refuses a move that its
 // state does not allow.
-func (s Store) UpdateExport(ctx context.Context, id string, change func(*Export) error) (Export, error) {
+func (s Store) UpdateExport(
+	ctx context.Context, id string, change func(*Export) error,
+) (Export, error) {
 	key, err := exportKeyOf(id)
 	if err != nil {
 		return Export{}, err
@@ -118,7 +120,9 @@ func (s Store) Jobs(ctx context.Context, e Export) ([]Job, error) {
 }
 
 // UpdateJob changes a job. It creates the document on first use.
-func (s Store) UpdateJob(ctx context.Context, export string, n int, change func(*Job) error) (Job, error) {
+func (s Store) UpdateJob(
+	ctx context.Context, export string, n int, change func(*Job) error,
+) (Job, error) {
 	id := JobID(export, n)
 	return Update(ctx, s.Journal, jobKey(id), func(j *Job) error {
 		if j.ID == "" {

@@ -15,7 +15,8 @@ func (e Export) lacking() string {
 	if len(e.Lacks) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the tables lacked %s, although loaded: was the warehouse restored, or emptied? this export begins before them", strings.Join(e.Lacks, ", "))
+	return fmt.Sprintf(
+		"the tables lacked %s, although loaded: was the warehouse restored, or emptied? this export begins before them", strings.Join(e.Lacks, ", "))
 }
 
 // lostNotice names the jobs that a person has to look for at the server, because their
@@ -39,16 +40,18 @@ func lostNotice(e Export, jobs []Job) string {
 		}
 		when := "at " + since.UTC().Format(time.RFC3339)
 		if j.KickOffAt.After(since) {
-			when = "between " + since.UTC().Format(time.RFC3339) + " and " + j.KickOffAt.UTC().Format(time.RFC3339)
+			when = "between " + since.UTC().Format(time.RFC3339) + " and " +
+				j.KickOffAt.UTC().Format(time.RFC3339)
 		}
 		types := "all resource types"
 		if len(e.Jobs[i].Types) > 0 {
 			types = strings.Join(e.Jobs[i].Types, ", ")
 		}
-		notices = append(notices, fmt.Sprintf("kick-offs without an answer: %d, made %s; each may have started a job that nobody follows. "+
-			"Look at the server for exports of %s that began then, and end each that is nobody else's with an HTTP DELETE of its status address. "+
-			"A server that writes into the landing container leaves a folder of that time there, named after the job",
-			lost, when, types))
+		notices = append(notices,
+			fmt.Sprintf("kick-offs without an answer: %d, made %s; each may have started a job that nobody follows. "+
+				"Look at the server for exports of %s that began then, and end each that is nobody else's with an HTTP DELETE of its status address. "+
+				"A server that writes into the landing container leaves a folder of that time there, named after the job",
+				lost, when, types))
 	}
 	return strings.Join(notices, "; ")
 }
@@ -129,7 +132,9 @@ func summaries(ctx context.Context, s Store, plan string, most int) ([]ExportSum
 }
 
 // summary describes one export of a plan. The newest export also shows the retries of ticks.
-func summary(ctx context.Context, s Store, e Export, plan PlanRecord, newest bool) (ExportSummary, error) {
+func summary(
+	ctx context.Context, s Store, e Export, plan PlanRecord, newest bool,
+) (ExportSummary, error) {
 	sum := ExportSummary{Export: e, PlanPausedAt: plan.PausedAt}
 	jobs, err := s.Jobs(ctx, e)
 	if err != nil {
@@ -182,7 +187,8 @@ func (r *Retry) notice() string {
 	if !r.Next.IsZero() {
 		next = "at " + r.Next.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s is tried again %s: it has failed %d times since %s: %s", r.Step, next, r.Tries, r.Since.UTC().Format(time.RFC3339), r.Cause)
+	return fmt.Sprintf("%s is tried again %s: it has failed %d times since %s: %s", r.Step, next,
+		r.Tries, r.Since.UTC().Format(time.RFC3339), r.Cause)
 }
 
 // notice describes for a person how a shortfall is handled.
@@ -193,6 +199,7 @@ func (s *Shortfall) notice() string {
 	case s.Accepted:
 		return s.String() + "; accepted, since the plan allows errors"
 	}
-	return s.String() + "; the next export asks for the same window of these types again, and the window grows until the server exports it without error. " +
+	return s.String() +
+		"; the next export asks for the same window of these types again, and the window grows until the server exports it without error. " +
 		"Look at the error files in the landing area and correct the data at the server, or accept the loss with allowErrors: true in the plan"
 }

@@ -106,7 +106,9 @@ func (c ValueCounts) Sentences(rows, resources map[string]int64) []string {
 			out = append(out, fmt.Sprintf("%s %s %s", n, column, verdict(column)))
 		}
 	}
-	always := func(verdict string) func(string) string { return func(string) string { return verdict } }
+	always := func(verdict string) func(string) string {
+		return func(string) string { return verdict }
+	}
 	see := func(verdict, suffix string) func(string) string {
 		return func(column string) string {
 			if recorded, ok := strings.CutSuffix(column, suffix); ok {
@@ -116,18 +118,24 @@ func (c ValueCounts) Sentences(rows, resources map[string]int64) []string {
 		}
 	}
 	columns(c.Nulled, always("are NULL: the value does not fit the type of the column"))
-	columns(c.TooSmall, always("are NULL: the value is not 0, but the column's decimal places would make it 0"))
+	columns(c.TooSmall,
+		always("are NULL: the value is not 0, but the column's decimal places would make it 0"))
 	columns(c.Rounded, always("are rounded: the value has more decimal places than the column"))
 	columns(c.NoTime, see("are NULL: the date has no time of day", "_utc"))
 	columns(c.NoDay, see("are NULL: the date has no day", "_day"))
-	columns(c.URNs, always("are NULL: the reference is a urn:uuid (its UUID is the id with --urn-references ids, or urnReferences: ids in a plan)"))
-	columns(c.Unkeyed, always("are NULL: the reference names no resource by type and id (conditional, contained or malformed)"))
+	columns(c.URNs,
+		always("are NULL: the reference is a urn:uuid (its UUID is the id with --urn-references ids, or urnReferences: ids in a plan)"))
+	columns(c.Unkeyed,
+		always("are NULL: the reference names no resource by type and id (conditional, contained or malformed)"))
 	columns(c.Foreign, always("are NULL: the reference is a URL of another server"))
 	for _, typ := range slices.Sorted(maps.Keys(c.OddIDs)) {
-		out = append(out, fmt.Sprintf("%s %s have ids outside FHIR's rule (1 to 64 letters, digits, '-' and '.'): they are loaded as they are", Grouped(c.OddIDs[typ]), typ))
+		out = append(out,
+			fmt.Sprintf("%s %s have ids outside FHIR's rule (1 to 64 letters, digits, '-' and '.'): they are loaded as they are", Grouped(c.OddIDs[typ]), typ))
 	}
 	for _, typ := range slices.Sorted(maps.Keys(c.ForeignDeletes)) {
-		out = append(out, fmt.Sprintf("%s deletes of %s name another server: they delete nothing", Grouped(c.ForeignDeletes[typ]), typ))
+		out = append(out,
+			fmt.Sprintf("%s deletes of %s name another server: they delete nothing",
+				Grouped(c.ForeignDeletes[typ]), typ))
 	}
 	return append(out, c.elementSentences(resources)...)
 }

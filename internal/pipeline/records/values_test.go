@@ -13,11 +13,16 @@ func TestCountsAreToldAsSentences(t *testing.T) {
 	var sum ValueCounts
 	for range 2 {
 		sum.Add(ValueCounts{
-			Nulled: map[string]int64{"b.y": 1, "a.x": 500}, NoTime: one("observation.effective_time_utc", 915), NoDay: one("p.born_day", 1),
-			Rounded: one("a.x", 1), TooSmall: one("a.x", 1), URNs: one("r.observation_id", 1), Unkeyed: one("r.patient_id", 1), Foreign: one("r.patient_id", 1),
+			Nulled: map[string]int64{"b.y": 1, "a.x": 500},
+			NoTime: one("observation.effective_time_utc", 915), NoDay: one("p.born_day", 1),
+			Rounded: one("a.x", 1), TooSmall: one("a.x", 1), URNs: one("r.observation_id", 1),
+			Unkeyed: one("r.patient_id", 1), Foreign: one("r.patient_id", 1),
 			OtherVersion: map[string]int64{"Encounter": 4, "Patient": 1},
-			Shapes:       map[string]int64{"Encounter.class": 2, "Encounter.type": 1, "Encounter.period": 1}, Lists: one("Encounter.class", 2), NoLists: one("Encounter.type", 1),
-			Unknown: map[string]int64{"Encounter.admission": 3, "Encounter.*": 1, "Patient.*": 1}, OddIDs: one("Observation", 1), ForeignDeletes: one("Patient", 1),
+			Shapes: map[string]int64{
+				"Encounter.class": 2, "Encounter.type": 1, "Encounter.period": 1,
+			}, Lists: one("Encounter.class", 2), NoLists: one("Encounter.type", 1),
+			Unknown: map[string]int64{"Encounter.admission": 3, "Encounter.*": 1, "Patient.*": 1},
+			OddIDs:  one("Observation", 1), ForeignDeletes: one("Patient", 1),
 		})
 	}
 	const r4 = "this program reads R4 (4.0.1), and columns of such elements may be NULL"
@@ -37,7 +42,9 @@ func TestCountsAreToldAsSentences(t *testing.T) {
 			"Encounter.period is of another kind in 2, Encounter.type is no list in 2, 2 other elements are unknown; " + r4,
 		"2 Patient have elements of another FHIR version: 2 elements are unknown; " + r4,
 	}
-	if d := cmp.Diff(want, sum.Sentences(map[string]int64{"a": 1000, "observation": 2400, "r": 1}, map[string]int64{"Encounter": 10})); d != "" {
+	if d := cmp.Diff(want,
+		sum.Sentences(map[string]int64{"a": 1000, "observation": 2400, "r": 1},
+			map[string]int64{"Encounter": 10})); d != "" {
 		t.Error(d)
 	}
 	if sum.Empty() || !(ValueCounts{}).Empty() || sum.Misfits() != 1004 {
@@ -47,7 +54,9 @@ func TestCountsAreToldAsSentences(t *testing.T) {
 
 func TestCountsAreGroupedByThousands(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+	for n, want := range map[int64]string{
+		0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100",
+	} {
 		if got := Grouped(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}

@@ -42,7 +42,8 @@ type Result struct {
 // String returns one line for a person.
 func (r Result) String() string {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return fmt.Sprintf("cold start of the handler: %.1f ms from the start of the process to its first answer (median of %d; %.1f to %.1f), program of %.1f MB",
+	return fmt.Sprintf(
+		"cold start of the handler: %.1f ms from the start of the process to its first answer (median of %d; %.1f to %.1f), program of %.1f MB",
 		ms(r.Median), r.Runs, ms(r.Least), ms(r.Most), float64(r.Size)/1e6)
 }
 
@@ -73,7 +74,10 @@ func (m Measure) Run(ctx context.Context) (Result, error) {
 		}
 	}
 	slices.Sort(took)
-	return Result{Median: took[len(took)/2], Least: took[0], Most: took[len(took)-1], Runs: m.Runs, Size: info.Size()}, nil
+	return Result{
+		Median: took[len(took)/2], Least: took[0], Most: took[len(took)-1], Runs: m.Runs,
+		Size: info.Size(),
+	}, nil
 }
 
 // start runs the program once.

@@ -19,10 +19,13 @@ func TestMain(m *testing.M) {
 		port, log := os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), os.Getenv("STARTS")
 		f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err == nil {
-			_, err = fmt.Fprintln(f, os.Getenv("FUNCTIONS_APP_ROOT_PATH"), os.Getenv("FUNCTIONS_CUSTOMHANDLER_WORKER_ID"))
+			_, err = fmt.Fprintln(f, os.Getenv("FUNCTIONS_APP_ROOT_PATH"),
+				os.Getenv("FUNCTIONS_CUSTOMHANDLER_WORKER_ID"))
 		}
 		if err == nil {
-			err = (&http.Server{Addr: "127.0.0.1:" + port, ReadHeaderTimeout: time.Minute}).ListenAndServe()
+			err = (&http.Server{
+				Addr: "127.0.0.1:" + port, ReadHeaderTimeout: time.Minute,
+			}).ListenAndServe()
 		}
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -72,14 +75,18 @@ func TestEachRunStartsAHandlerOfItsOwnAsTheHostDoes(t *testing.T) {
 func TestAHandlerThatEndsSaysWhy(t *testing.T) {
 	t.Parallel()
 	m, _ := measure(t, "fails")
-	if _, err := m.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the configuration is wrong") {
+	if _, err := m.Run(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "the configuration is wrong") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestAResultIsOneLine(t *testing.T) {
 	t.Parallel()
-	r := Result{Median: 12340 * time.Microsecond, Least: 9 * time.Millisecond, Most: 20 * time.Millisecond, Runs: 21, Size: 32_040_000}
+	r := Result{
+		Median: 12340 * time.Microsecond, Least: 9 * time.Millisecond, Most: 20 * time.Millisecond,
+		Runs: 21, Size: 32_040_000,
+	}
 	const want = "cold start of the handler: 12.3 ms from the start of the process to its first answer (median of 21; 9.0 to 20.0), program of 32.0 MB"
 	if got := r.String(); got != want {
 		t.Errorf("got %q", got)

@@ -90,8 +90,10 @@ func TestMicrosoftsEmulatorHasTheQueuesOfTheApp(t *testing.T) {
 		}
 		got := map[string]any{
 			"lock": p.LockDuration, "deliveries": p.MaxDeliveryCount,
-			"duplicates": p.RequiresDuplicateDetection, "window": p.DuplicateDetectionHistoryTimeWindow,
-			"time to live": p.DefaultMessageTimeToLive, "dead letters": p.DeadLetteringOnMessageExpiration, "sessions": p.RequiresSession,
+			"duplicates":   p.RequiresDuplicateDetection,
+			"window":       p.DuplicateDetectionHistoryTimeWindow,
+			"time to live": p.DefaultMessageTimeToLive,
+			"dead letters": p.DeadLetteringOnMessageExpiration, "sessions": p.RequiresSession,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("queue %s: %s", q.Name, diff)
@@ -113,7 +115,9 @@ func iso(d time.Duration) string {
 func TestComposeListensWhereTheSampleSettingsLead(t *testing.T) {
 	t.Parallel()
 	var file compose
-	parse(t, "compose.yaml", &file, func(text []byte, into any) error { return yaml.Unmarshal(text, into) })
+	parse(t, "compose.yaml", &file, func(text []byte, into any) error {
+		return yaml.Unmarshal(text, into)
+	})
 	published := map[string]bool{}
 	for name, s := range file.Services {
 		for _, port := range s.Ports {
@@ -129,7 +133,8 @@ func TestComposeListensWhereTheSampleSettingsLead(t *testing.T) {
 			}
 		}
 		for variable, value := range s.Environment {
-			if strings.Contains(variable, "PASSWORD") && !strings.HasPrefix(value, "${"+variable+":?") {
+			if strings.Contains(variable, "PASSWORD") &&
+				!strings.HasPrefix(value, "${"+variable+":?") {
 				t.Errorf("%s: %s has a value in the file", name, variable)
 			}
 		}
@@ -163,7 +168,8 @@ func TestComposeListensWhereTheSampleSettingsLead(t *testing.T) {
 	var pinned struct{ Dependencies map[string]string }
 	parse(t, "tools/azurite/package.json", &pinned, json.Unmarshal)
 	if _, tag, _ := cutLast(file.Services["azurite"].Image); tag != pinned.Dependencies["azurite"] {
-		t.Errorf("compose.yaml has Azurite %s, tools/azurite %s", tag, pinned.Dependencies["azurite"])
+		t.Errorf("compose.yaml has Azurite %s, tools/azurite %s", tag,
+			pinned.Dependencies["azurite"])
 	}
 }
 

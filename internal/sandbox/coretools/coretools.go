@@ -76,7 +76,8 @@ func (s Start) Run(ctx context.Context) error {
 	}
 	program, err := exec.LookPath(program)
 	if err != nil {
-		return fmt.Errorf("func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4): %w", err)
+		return fmt.Errorf(
+			"func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4): %w", err)
 	}
 	values, err := readSettings(s.App)
 	if err != nil {
@@ -97,14 +98,17 @@ func (s Start) Run(ctx context.Context) error {
 		}
 	}
 	if isDevelopment(values["LakeStorage"]) {
-		if err := errors.Join(handler.Lake().EnsureContainers(ctx), handler.Journal().EnsureContainer(ctx)); err != nil {
+		if err := errors.Join(handler.Lake().EnsureContainers(ctx),
+			handler.Journal().EnsureContainer(ctx)); err != nil {
 			return err
 		}
 	}
 	return s.run(ctx, program)
 }
 
-func (s Start) say(format string, args ...any) { fmt.Fprintf(s.Out, "start: "+format+"\n", args...) }
+func (s Start) say(format string, args ...any) {
+	fmt.Fprintf(s.Out, "start: "+format+"\n", args...)
+}
 
 // readSettings returns the values of local.settings.json.
 func readSettings(dir string) (map[string]string, error) {
@@ -129,12 +133,15 @@ func (s Start) handler(values map[string]string) (*app.App, error) {
 	}
 	environ := []string{"FUNCTIONS_APP_ROOT_PATH=" + root}
 	for name, value := range values {
-		if !slices.ContainsFunc(s.Environ, func(pair string) bool { return strings.HasPrefix(pair, name+"=") }) {
+		if !slices.ContainsFunc(s.Environ, func(pair string) bool {
+			return strings.HasPrefix(pair, name+"=")
+		}) {
 			environ = append(environ, name+"="+value)
 		}
 	}
 	return app.New(app.Environment{
-		Environ: append(environ, s.Environ...), ReadFile: os.ReadFile, Now: s.Now, Engines: s.Engines,
+		Environ: append(environ, s.Environ...), ReadFile: os.ReadFile, Now: s.Now,
+		Engines: s.Engines,
 	}, s.Log)
 }
 
@@ -143,7 +150,9 @@ var errAzuriteEnded = errors.New("azurite has ended by itself")
 
 // emulators starts the emulators that the settings require, and calls lost when one of them ends by
 // itself. The caller must always call stop.
-func (s Start) emulators(ctx context.Context, values map[string]string, lost func(error)) (stop func(), err error) {
+func (s Start) emulators(
+	ctx context.Context, values map[string]string, lost func(error),
+) (stop func(), err error) {
 	var stops []func()
 	stop = func() {
 		for _, f := range slices.Backward(stops) {
@@ -174,13 +183,18 @@ func (s Start) emulators(ctx context.Context, values map[string]string, lost fun
 	server := servicebus.New(servicebus.Options{Log: s.Log, KeyName: bus.keyName, Key: bus.key})
 	stops = append(stops, server.Close)
 	for _, queue := range bus.queues {
-		server.AddQueue(queue, servicebus.QueueConfig{LockDuration: LockDuration, MaxDeliveryCount: MaxDeliveryCount, DuplicateWindow: DuplicateWindow})
+		server.AddQueue(queue, servicebus.QueueConfig{
+			LockDuration: LockDuration, MaxDeliveryCount: MaxDeliveryCount,
+			DuplicateWindow: DuplicateWindow,
+		})
 	}
 	addr, err := server.Listen(bus.addr) //nolint:contextcheck // it lives as long as func, not the start
 	if err != nil {
-		return stop, fmt.Errorf("%w; where another emulator already runs there, add EMULATORS=running", err)
+		return stop, fmt.Errorf(
+			"%w; where another emulator already runs there, add EMULATORS=running", err)
 	}
-	s.say("the Service Bus emulator listens: %s, queues %s", addr, strings.Join(bus.queues, " and "))
+	s.say("the Service Bus emulator listens: %s, queues %s", addr,
+		strings.Join(bus.queues, " and "))
 	return stop, nil
 }
 

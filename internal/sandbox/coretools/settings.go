@@ -34,7 +34,10 @@ func storageOf(values map[string]string) (o azurite.Options, wanted bool, err er
 			o.BlobPort, o.QueuePort, o.TablePort = blobPort, queuePort, tablePort
 			return o, wanted, nil
 		}
-		for field, port := range map[string]*int{"blobendpoint": &o.BlobPort, "queueendpoint": &o.QueuePort, "tableendpoint": &o.TablePort} {
+		for field, port := range map[string]*int{
+			"blobendpoint": &o.BlobPort, "queueendpoint": &o.QueuePort,
+			"tableendpoint": &o.TablePort,
+		} {
 			if fields[field] == "" {
 				continue
 			}
@@ -88,7 +91,8 @@ func busOf(values map[string]string) (b bus, wanted bool, err error) {
 	}
 	for _, setting := range []string{"StepsQueue", "BlobEventsQueue"} {
 		if values[setting] == "" {
-			return b, true, fmt.Errorf("%s is missing: the Functions host knows no default", setting)
+			return b, true,
+				fmt.Errorf("%s is missing: the Functions host knows no default", setting)
 		}
 		b.queues = append(b.queues, values[setting])
 	}

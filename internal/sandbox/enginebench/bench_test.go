@@ -36,8 +36,10 @@ import (
 )
 
 var (
-	dataFlag  = flag.String("data", "", "folder of NDJSON files with Patients and Observations; empty takes the synthetic hospital")
-	megabytes = flag.Int64("megabytes", 200, "how much NDJSON: a fifth Patients, the rest Observations")
+	dataFlag = flag.String("data", "",
+		"folder of NDJSON files with Patients and Observations; empty takes the synthetic hospital")
+	megabytes = flag.Int64("megabytes", 200,
+		"how much NDJSON: a fifth Patients, the rest Observations")
 )
 
 // parts lists the files of a run, with their share of its size in fifths.
@@ -143,12 +145,14 @@ func newJob(t testing.TB, megabytes int64) (j job, size int64) {
 		}
 		copies := max(1, megabytes*1_000_000*p.fifths/5/max(1, int64(one.Len())))
 		dir := fstest.MapFS{p.resource + ".ndjson": {Data: one.Bytes()}}
-		err = errors.Join(err, synthetic.Multiply(dir, int(copies), func(_ string, line []byte) error {
-			all.Write(line)
-			all.WriteByte('\n')
-			return nil
-		}))
-		if err := errors.Join(err, os.WriteFile(j.file(p.resource), all.Bytes(), 0o600)); err != nil {
+		err = errors.Join(err,
+			synthetic.Multiply(dir, int(copies), func(_ string, line []byte) error {
+				all.Write(line)
+				all.WriteByte('\n')
+				return nil
+			}))
+		if err := errors.Join(err,
+			os.WriteFile(j.file(p.resource), all.Bytes(), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		size += int64(all.Len())
@@ -220,7 +224,9 @@ func evaluate(ctx context.Context, j job) (int64, error) {
 }
 
 // fill replaces the contents of the columns by the rows of a block.
-func fill(ctx context.Context, e *native.Evaluator, b ndjson.Block, columns []column) (rows int64, err error) {
+func fill(
+	ctx context.Context, e *native.Evaluator, b ndjson.Block, columns []column,
+) (rows int64, err error) {
 	for i := range columns {
 		columns[i] = column{columns[i].text[:0], columns[i].ends[:0]}
 	}
@@ -256,14 +262,17 @@ func writeParquet(ctx context.Context, j job) (rows int64, err error) {
 			return 0, err
 		}
 		f, err := flatten.NewFlattener(flatten.Options{
-			Lake: localfs.New(j.out), Views: flatten.Native(func(string) ([]*sof.View, error) { return views, nil }), Evaluators: j.cores,
+			Lake: localfs.New(j.out), Views: flatten.Native(func(string) ([]*sof.View, error) {
+				return views, nil
+			}), Evaluators: j.cores,
 		})
 		if err != nil {
 			return 0, err
 		}
-		x, err := f.Extraction("bench", p.resource, flatten.Parquet, func(table string) (io.WriteCloser, error) {
-			return os.Create(filepath.Join(j.out, table+".native.parquet"))
-		})
+		x, err := f.Extraction("bench", p.resource,
+			flatten.Parquet, func(table string) (io.WriteCloser, error) {
+				return os.Create(filepath.Join(j.out, table+".native.parquet"))
+			})
 		if err != nil {
 			return 0, err
 		}
@@ -271,7 +280,10 @@ func writeParquet(ctx context.Context, j job) (rows int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		in := pipeline.Flattening{Plan: "bench", Type: p.resource, Path: p.resource + ".ndjson", Dir: "bench/" + p.resource, LastUpdated: time.Unix(0, 0).UTC()}
+		in := pipeline.Flattening{
+			Plan: "bench", Type: p.resource, Path: p.resource + ".ndjson",
+			Dir: "bench/" + p.resource, LastUpdated: time.Unix(0, 0).UTC(),
+		}
 		done, err := x.Add(ctx, in, r)
 		if err := errors.Join(err, x.Close(), r.Close()); err != nil {
 			return 0, err

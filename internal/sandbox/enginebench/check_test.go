@@ -41,17 +41,22 @@ func sameRows(ctx context.Context, j job) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, t := range typedReads {
-		ours, theirs := "SELECT * FROM "+written(j, t, "native"), "SELECT * FROM "+written(j, t, "duckdb")
+		ours, theirs := "SELECT * FROM "+written(j, t, "native"),
+			"SELECT * FROM "+written(j, t, "duckdb")
 		if t.resource == "Observation" {
-			ours = `SELECT * REPLACE (` + nearestDouble + ` AS "value") FROM ` + written(j, t, "native")
+			ours = `SELECT * REPLACE (` + nearestDouble + ` AS "value") FROM ` +
+				written(j, t, "native")
 		}
 		for _, pair := range [][2]string{{ours, theirs}, {theirs, ours}} {
 			var n int64
-			if err := db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM (%s EXCEPT ALL %s)", pair[0], pair[1])).Scan(&n); err != nil {
+			if err := db.QueryRowContext(ctx,
+				fmt.Sprintf("SELECT count(*) FROM (%s EXCEPT ALL %s)", pair[0],
+					pair[1])).Scan(&n); err != nil {
 				return err
 			}
 			if n != 0 {
-				return fmt.Errorf("%s: %d rows of one side are not among those of the other", t.table, n)
+				return fmt.Errorf("%s: %d rows of one side are not among those of the other",
+					t.table, n)
 			}
 		}
 	}

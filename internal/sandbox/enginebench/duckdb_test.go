@@ -33,7 +33,8 @@ var typedReads = []typedRead{
 			list_filter(list_transform(list_filter(extension, lambda e: e.url = 'http://hl7.org/fhir/StructureDefinition/patient-birthPlace'), lambda e: e.valueAddress.city), lambda c: c IS NOT NULL)[1] AS birth_place,
 			deceasedDateTime AS deceased, maritalStatus.coding[1].code AS marital, address[1].city AS city,
 			list_filter(list_transform(list_filter(telecom, lambda t: t."system" = 'phone'), lambda t: t."value"), lambda v: v IS NOT NULL)[1] AS phone`,
-		names: strings.Fields("id gender birth_date family given birth_place deceased marital city phone"),
+		names: strings.Fields(
+			"id gender birth_date family given birth_place deceased marital city phone"),
 	},
 	{
 		table: "flat_observation", resource: "Observation",
@@ -48,29 +49,37 @@ var typedReads = []typedRead{
 			list_filter(list_transform(list_filter(code.coding, lambda c: c."system" = 'http://loinc.org'), lambda c: c.code), lambda c: c IS NOT NULL)[1] AS code,
 			code.coding[1].display AS display, effectiveDateTime AS effective, valueQuantity."value" AS "value", valueQuantity.unit AS unit,
 			valueCodeableConcept.coding[1].code AS value_code`,
-		names: strings.Fields("id status patient_id encounter_id category code display effective value unit value_code"),
+		names: strings.Fields(
+			"id status patient_id encounter_id category code display effective value unit value_code"),
 	},
 }
 
 // query returns the SELECT for a file's rows.
 func (t typedRead) query(j job) string {
-	return fmt.Sprintf("SELECT %s FROM read_json(%s, format = 'newline_delimited', columns = {%s})", t.selects, quoted(j.file(t.resource)), t.columns)
+	return fmt.Sprintf("SELECT %s FROM read_json(%s, format = 'newline_delimited', columns = {%s})",
+		t.selects, quoted(j.file(t.resource)), t.columns)
 }
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // duckHash computes all columns and keeps only a hash of them.
 func duckHash(ctx context.Context, j job) (rows int64, err error) {
-	return withDuckDB(ctx, j, func(ctx context.Context, db *sql.DB, t typedRead) (n int64, err error) {
+	return withDuckDB(ctx, j, func(
+		ctx context.Context, db *sql.DB, t typedRead,
+	) (n int64, err error) {
 		var hash any
-		err = db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), bit_xor(hash(%s)) FROM (%s)", strings.Join(t.names, ", "), t.query(j))).Scan(&n, &hash)
+		err = db.QueryRowContext(ctx,
+			fmt.Sprintf("SELECT count(*), bit_xor(hash(%s)) FROM (%s)", strings.Join(t.names, ", "),
+				t.query(j))).Scan(&n, &hash)
 		return n, err
 	})
 }
 
 func duckCopy(ctx context.Context, j job) (rows int64, err error) {
 	return withDuckDB(ctx, j, func(ctx context.Context, db *sql.DB, t typedRead) (int64, error) {
-		r, err := db.ExecContext(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION snappy)", t.query(j), quoted(filepath.Join(j.out, t.table+".duckdb.parquet"))))
+		r, err := db.ExecContext(ctx,
+			fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION snappy)", t.query(j),
+				quoted(filepath.Join(j.out, t.table+".duckdb.parquet"))))
 		if err != nil {
 			return 0, err
 		}
@@ -78,7 +87,9 @@ func duckCopy(ctx context.Context, j job) (rows int64, err error) {
 	})
 }
 
-func withDuckDB(ctx context.Context, j job, do func(context.Context, *sql.DB, typedRead) (int64, error)) (rows int64, err error) {
+func withDuckDB(
+	ctx context.Context, j job, do func(context.Context, *sql.DB, typedRead) (int64, error),
+) (rows int64, err error) {
 	db, err := openDuckDB(j.cores)
 	if err != nil {
 		return 0, err
@@ -97,5 +108,6 @@ func withDuckDB(ctx context.Context, j job, do func(context.Context, *sql.DB, ty
 // openDuckDB opens DuckDB in memory. It allows any order of rows, so that DuckDB's threads can
 // write in parallel.
 func openDuckDB(threads int) (*sql.DB, error) {
-	return sql.Open("duckdb", fmt.Sprintf("?threads=%d&preserve_insertion_order=false&autoinstall_known_extensions=false&autoload_known_extensions=false", threads))
+	return sql.Open("duckdb",
+		fmt.Sprintf("?threads=%d&preserve_insertion_order=false&autoinstall_known_extensions=false&autoload_known_extensions=false", threads))
 }

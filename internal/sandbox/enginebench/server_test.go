@@ -59,7 +59,8 @@ func TestALoadIsMeasured(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	j, _ := newJob(t, 1)
 	for _, run := range []loading{loadServer, copyLines} {
-		if n, err := onBenchSchema(t.Context(), j, server.URL("someone", "secret", "pool"), run); err != nil || n == 0 {
+		if n, err := onBenchSchema(t.Context(), j, server.URL("someone", "secret", "pool"),
+			run); err != nil || n == 0 {
 			t.Errorf("%d rows, %v", n, err)
 		}
 	}
@@ -83,7 +84,9 @@ func onBenchSchema(ctx context.Context, j job, dsn string, do loading) (n int64,
 	if err != nil {
 		return 0, err
 	}
-	w, err := mssql.Open(mssql.Options{Server: server, Lake: localfs.New(j.out), Views: views.Tables, Now: time.Now})
+	w, err := mssql.Open(mssql.Options{
+		Server: server, Lake: localfs.New(j.out), Views: views.Tables, Now: time.Now,
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -102,7 +105,8 @@ func (unwatched) Bad(int64)   {}
 
 func loadServer(ctx context.Context, j job, server string) (rows int64, err error) {
 	report, err := batch.Runner{Engines: open.Engines(), Now: time.Now}.Load(ctx, batch.LoadRequest{
-		Dir: j.data, Scheme: string(tsql.SQLServer), Rest: server, Schema: benchSchema, MaxBad: 1, Progress: unwatched{},
+		Dir: j.data, Scheme: string(tsql.SQLServer), Rest: server, Schema: benchSchema, MaxBad: 1,
+		Progress: unwatched{},
 	})
 	for _, n := range report.Rows {
 		rows += n
@@ -126,13 +130,17 @@ func copyLines(ctx context.Context, j job, server string) (lines int64, err erro
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	for _, text := range []string{"CREATE SCHEMA [" + benchSchema + "]", "CREATE TABLE [" + benchSchema + "].[lines] ([doc] nvarchar(max) NULL)"} {
+	for _, text := range []string{
+		"CREATE SCHEMA [" + benchSchema + "]",
+		"CREATE TABLE [" + benchSchema + "].[lines] ([doc] nvarchar(max) NULL)",
+	} {
 		if _, err := conn.ExecContext(ctx, text); err != nil {
 			return 0, err
 		}
 	}
 	return lines, conn.Raw(func(c any) error {
-		bulk := c.(*mssqldb.Conn).CreateBulkContext(ctx, "["+benchSchema+"].[lines]", []string{"doc"})
+		bulk := c.(*mssqldb.Conn).CreateBulkContext(ctx, "["+benchSchema+"].[lines]",
+			[]string{"doc"})
 		for _, p := range parts {
 			f, err := os.Open(j.file(p.resource))
 			if err != nil {

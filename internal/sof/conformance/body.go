@@ -35,7 +35,9 @@ type Server interface {
 	// Rows puts documents into a table source and runs the statement that body writes over it. A
 	// nil cell is NULL, others are text as in Table. Data that makes the statement fail is a plain
 	// error, everything else a *NotRun.
-	Rows(ctx context.Context, docs []json.RawMessage, body func(from string) (string, error)) ([][][]byte, error)
+	Rows(
+		ctx context.Context, docs []json.RawMessage, body func(from string) (string, error),
+	) ([][][]byte, error)
 }
 
 // OnServer runs views with the SELECT bodies of an engine, with the same leniency as Native.

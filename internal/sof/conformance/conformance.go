@@ -167,7 +167,8 @@ func compare(expect []map[string]json.RawMessage, t Table) error {
 	if slices.Equal(want, got) {
 		return nil
 	}
-	return fmt.Errorf("the rows differ\nexpected:\n  %s\ngot:\n  %s", strings.Join(want, "\n  "), strings.Join(got, "\n  "))
+	return fmt.Errorf("the rows differ\nexpected:\n  %s\ngot:\n  %s", strings.Join(want, "\n  "),
+		strings.Join(got, "\n  "))
 }
 
 // expected returns an expected row as text, with its values in canonical form. A column that the
@@ -198,7 +199,8 @@ func actual(row [][]byte, columns []sof.Column) (string, error) {
 		case row[i] == nil:
 			raw = json.RawMessage("null")
 		case c.Collection:
-		case c.Kind == sof.Boolean, c.Kind == sof.Integer, c.Kind == sof.BigInt, c.Kind == sof.Decimal:
+		case c.Kind == sof.Boolean, c.Kind == sof.Integer, c.Kind == sof.BigInt,
+			c.Kind == sof.Decimal:
 		default:
 			quoted, err := json.Marshal(string(row[i]))
 			if err != nil {

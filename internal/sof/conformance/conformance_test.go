@@ -52,27 +52,48 @@ func TestTheComparisonIsStrict(t *testing.T) {
 		run  Runner
 		pass bool
 	}{
-		"equal":                      {`{"expect":[{"a":"x"}]}`, rows(text, cell("x")), true},
-		"other text":                 {`{"expect":[{"a":"x"}]}`, rows(text, cell("X")), false},
-		"number as text":             {`{"expect":[{"a":1}]}`, rows(text, cell("1")), false},
-		"text as number":             {`{"expect":[{"a":"1"}]}`, rows(number, cell("1")), false},
-		"one number, two texts":      {`{"expect":[{"a":1.0}]}`, rows(number, cell("1")), true},
-		"nearly the number":          {`{"expect":[{"a":0.3}]}`, rows(number, cell("0.30000000000000004")), false},
-		"one for true":               {`{"expect":[{"a":true}]}`, rows(truth, cell("1")), false},
-		"null":                       {`{"expect":[{"a":null}]}`, rows(text, [][]byte{nil}), true},
-		"empty text is not null":     {`{"expect":[{"a":null}]}`, rows(text, cell("")), false},
-		"absent is null":             {`{"expect":[{}]}`, rows(text, [][]byte{nil}), true},
-		"a row too many":             {`{"expect":[{"a":"x"}]}`, rows(text, cell("x"), cell("x")), false},
-		"a row too few":              {`{"expect":[{"a":"x"},{"a":"x"}]}`, rows(text, cell("x")), false},
-		"rows in another order":      {`{"expect":[{"a":"x"},{"a":"y"}]}`, rows(text, cell("y"), cell("x")), true},
-		"list":                       {`{"expect":[{"a":["x",1]}]}`, rows(list, cell(`["x",1.0]`)), true},
-		"list in another order":      {`{"expect":[{"a":["x","y"]}]}`, rows(list, cell(`["y","x"]`)), false},
-		"empty list is not null":     {`{"expect":[{"a":[]}]}`, rows(list, [][]byte{nil}), false},
-		"a column that is not there": {`{"expect":[{"a":"x","b":"y"}]}`, rows(text, cell("x")), false},
-		"columns":                    {`{"expect":[],"expectColumns":["b"]}`, rows(text), false},
-		"count":                      {`{"expectCount":2}`, rows(text, cell("x")), false},
-		"error expected":             {`{"expectError":true}`, rows(text), false},
-		"nothing expected":           {`{"expect":[]}`, rows(text, cell("x")), false},
+		"equal":                 {`{"expect":[{"a":"x"}]}`, rows(text, cell("x")), true},
+		"other text":            {`{"expect":[{"a":"x"}]}`, rows(text, cell("X")), false},
+		"number as text":        {`{"expect":[{"a":1}]}`, rows(text, cell("1")), false},
+		"text as number":        {`{"expect":[{"a":"1"}]}`, rows(number, cell("1")), false},
+		"one number, two texts": {`{"expect":[{"a":1.0}]}`, rows(number, cell("1")), true},
+		"nearly the number": {
+			`{"expect":[{"a":0.3}]}`,
+			rows(number, cell("0.30000000000000004")), false,
+		},
+		"one for true":           {`{"expect":[{"a":true}]}`, rows(truth, cell("1")), false},
+		"null":                   {`{"expect":[{"a":null}]}`, rows(text, [][]byte{nil}), true},
+		"empty text is not null": {`{"expect":[{"a":null}]}`, rows(text, cell("")), false},
+		"absent is null":         {`{"expect":[{}]}`, rows(text, [][]byte{nil}), true},
+		"a row too many": {
+			`{"expect":[{"a":"x"}]}`, rows(text, cell("x"), cell("x")),
+			false,
+		},
+		"a row too few": {
+			`{"expect":[{"a":"x"},{"a":"x"}]}`, rows(text, cell("x")),
+			false,
+		},
+		"rows in another order": {
+			`{"expect":[{"a":"x"},{"a":"y"}]}`,
+			rows(text, cell("y"), cell("x")), true,
+		},
+		"list": {
+			`{"expect":[{"a":["x",1]}]}`, rows(list, cell(`["x",1.0]`)),
+			true,
+		},
+		"list in another order": {
+			`{"expect":[{"a":["x","y"]}]}`,
+			rows(list, cell(`["y","x"]`)), false,
+		},
+		"empty list is not null": {`{"expect":[{"a":[]}]}`, rows(list, [][]byte{nil}), false},
+		"a column that is not there": {
+			`{"expect":[{"a":"x","b":"y"}]}`, rows(text, cell("x")),
+			false,
+		},
+		"columns":          {`{"expect":[],"expectColumns":["b"]}`, rows(text), false},
+		"count":            {`{"expectCount":2}`, rows(text, cell("x")), false},
+		"error expected":   {`{"expectError":true}`, rows(text), false},
+		"nothing expected": {`{"expect":[]}`, rows(text, cell("x")), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -123,7 +144,8 @@ func Totals(results []FileResult) (passed, failed int) {
 // Print writes one line per file, the failures below it, and the closing line.
 func Print(w io.Writer, results []FileResult) error {
 	for _, f := range results {
-		if _, err := fmt.Fprintf(w, "%-28s %d/%d\n", f.Name, f.Passed(), len(f.Results)); err != nil {
+		if _, err := fmt.Fprintf(w, "%-28s %d/%d\n", f.Name, f.Passed(),
+			len(f.Results)); err != nil {
 			return err
 		}
 		for _, r := range f.Results {

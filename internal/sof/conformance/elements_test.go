@@ -25,7 +25,9 @@ func TestGoodDataHasNoDifferences(t *testing.T) {
 		byType[v.Resource] = append(byType[v.Resource], v)
 	}
 	lines := 0
-	for _, dir := range []string{examples + "in", "../../../views/testdata/synthea", "../../../views/testdata/made"} {
+	for _, dir := range []string{
+		examples + "in", "../../../views/testdata/synthea", "../../../views/testdata/made",
+	} {
 		files, err := filepath.Glob(dir + "/*.ndjson*")
 		if err != nil {
 			t.Fatal(err)

@@ -109,7 +109,8 @@ func withoutIndex(v *sof.View, row [][]byte) {
 	for _, it := range nullRows(v.Rows) {
 		empty := true
 		for _, c := range it.Columns {
-			empty = empty && (row[c] == nil || slices.Contains(it.Index, c) && string(row[c]) == "0")
+			empty = empty &&
+				(row[c] == nil || slices.Contains(it.Index, c) && string(row[c]) == "0")
 		}
 		for _, c := range it.Index {
 			if empty {
@@ -199,10 +200,13 @@ func TestRowsOfAnotherEngine(t *testing.T) {
 // foreign reports whether a line refers to the id at another server. The other engine accepts ids
 // of any server as keys.
 func foreign(line []byte, id string) bool {
-	return regexp.MustCompile(`"reference":\s*"[a-z]+://[^"]*/` + regexp.QuoteMeta(id) + `"`).Match(line)
+	return regexp.MustCompile(`"reference":\s*"[a-z]+://[^"]*/` + regexp.QuoteMeta(id) +
+		`"`).Match(line)
 }
 
-func compareRow(t *testing.T, v *sof.View, line []byte, got map[string]string, from []byte) (values int, faults []string) {
+func compareRow(
+	t *testing.T, v *sof.View, line []byte, got map[string]string, from []byte,
+) (values int, faults []string) {
 	t.Helper()
 	want := map[string]string{}
 	if err := json.Unmarshal(line, &want); err != nil {
@@ -219,7 +223,8 @@ func compareRow(t *testing.T, v *sof.View, line []byte, got map[string]string, f
 			continue
 		}
 		if ok != ok2 || g != w {
-			faults = append(faults, fmt.Sprintf("column %s: %q %t, want %q %t", c.Name, g, ok2, w, ok))
+			faults = append(faults,
+				fmt.Sprintf("column %s: %q %t, want %q %t", c.Name, g, ok2, w, ok))
 		}
 	}
 	return values, faults

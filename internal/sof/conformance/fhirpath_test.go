@@ -60,7 +60,8 @@ func TestEveryEngineTakesOrRefusesHL7sFHIRPathCases(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%s: %d can be written, %d are refused", e, Count(results, ExpressibleCase), Count(results, OutcomeRefused))
+		t.Logf("%s: %d can be written, %d are refused", e, Count(results, ExpressibleCase),
+			Count(results, OutcomeRefused))
 	}
 }
 
@@ -76,12 +77,19 @@ func TestRefusedIsWhatViewsDoNotTakeAlone(t *testing.T) {
 		"now() = $total":        Failed,
 	} {
 		view, err := json.Marshal(map[string]any{
-			"resource": "Patient", "select": []any{map[string]any{"column": []any{map[string]any{"name": "r", "path": path}}}},
+			"resource": "Patient",
+			"select": []any{map[string]any{"column": []any{map[string]any{
+				"name": "r", "path": path,
+			}}}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := Result{Err: Run(File{Resources: []json.RawMessage{[]byte(`{"resourceType":"Patient","id":"1"}`)}}, Case{View: view}, Native)}
+		r := Result{
+			Err: Run(File{
+				Resources: []json.RawMessage{[]byte(`{"resourceType":"Patient","id":"1"}`)},
+			}, Case{View: view}, Native),
+		}
 		if r.Outcome() != want {
 			t.Errorf("%s: %s: %v", path, r.Outcome(), r.Err)
 		}

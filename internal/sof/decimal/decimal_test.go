@@ -71,7 +71,8 @@ func TestDivisionByZeroHasNoResult(t *testing.T) {
 func TestBoundariesFollowTheDigits(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string][2]string{
-		"1.0": {"0.95", "1.05"}, "1": {"0.5", "1.5"}, "-1.587": {"-1.5875", "-1.5865"}, "0": {"-0.5", "0.5"},
+		"1.0": {"0.95", "1.05"}, "1": {"0.5", "1.5"}, "-1.587": {"-1.5875", "-1.5865"},
+		"0": {"-0.5", "0.5"},
 	} {
 		low, high := parse(t, in).Boundaries()
 		if low.String() != want[0] || high.String() != want[1] {
@@ -82,7 +83,9 @@ func TestBoundariesFollowTheDigits(t *testing.T) {
 
 func TestTextsThatAreNoNumbers(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "-", ".", "1.", ".5", "1e", "1e5000", "0x1", "1_0", "--1", "1-1", "e1", "NaN"} {
+	for _, s := range []string{
+		"", "-", ".", "1.", ".5", "1e", "1e5000", "0x1", "1_0", "--1", "1-1", "e1", "NaN",
+	} {
 		if d, ok := Parse(s); ok {
 			t.Errorf("%q parsed as %s", s, d)
 		}

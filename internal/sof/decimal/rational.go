@@ -112,7 +112,8 @@ func lnNear(x *big.Float) *big.Float {
 	z := newFloat().Quo(newFloat().Sub(x, one), newFloat().Add(x, one))
 	square := newFloat().Mul(z, z)
 	sum, power := newFloat(), newFloat().Set(z)
-	for n := int64(1); power.Sign() != 0 && (sum.Sign() == 0 || power.MantExp(nil) > sum.MantExp(nil)-precision); n += 2 {
+	for n := int64(1); power.Sign() != 0 &&
+		(sum.Sign() == 0 || power.MantExp(nil) > sum.MantExp(nil)-precision); n += 2 {
 		sum.Add(sum, newFloat().Quo(power, newFloat().SetInt64(n)))
 		power.Mul(power, square)
 	}
@@ -121,7 +122,8 @@ func lnNear(x *big.Float) *big.Float {
 
 // Log returns the logarithm of d to a base. ok is false if it does not exist.
 func (d Decimal) Log(base Decimal) (r Decimal, ok bool) {
-	if d.Sign() <= 0 || base.Sign() <= 0 || base.Cmp(Int(1)) == 0 || size(d) > maxArgument || size(base) > maxArgument {
+	if d.Sign() <= 0 || base.Sign() <= 0 || base.Cmp(Int(1)) == 0 || size(d) > maxArgument ||
+		size(base) > maxArgument {
 		return Decimal{}, false
 	}
 	return fromFloat(newFloat().Quo(ln(float(d)), ln(float(base)))), true

@@ -21,18 +21,31 @@ func TestRootsPowersAndLogarithms(t *testing.T) {
 		f                func(x, y Decimal) (Decimal, bool)
 	}{
 		{"sqrt", "81", "0", "9", func(x, _ Decimal) (Decimal, bool) { return x.Sqrt() }},
-		{"sqrt", "2", "0", "1.414213562373095049", func(x, _ Decimal) (Decimal, bool) { return x.Sqrt() }},
+		{"sqrt", "2", "0", "1.414213562373095049", func(x, _ Decimal) (Decimal, bool) {
+			return x.Sqrt()
+		}},
 		{"sqrt", "-1", "0", "", func(x, _ Decimal) (Decimal, bool) { return x.Sqrt() }},
 		{"sqrt", "0.0", "0", "0", func(x, _ Decimal) (Decimal, bool) { return x.Sqrt() }},
 		{"exp", "0", "0", "1", func(x, _ Decimal) (Decimal, bool) { return x.Exp() }},
-		{"exp", "1", "0", "2.718281828459045235", func(x, _ Decimal) (Decimal, bool) { return x.Exp() }},
-		{"exp", "-2.5", "0", "0.082084998623898795", func(x, _ Decimal) (Decimal, bool) { return x.Exp() }},
-		{"exp", "100", "0", "26881171418161354484126255515800135873611118.773741922415191609", func(x, _ Decimal) (Decimal, bool) { return x.Exp() }},
+		{"exp", "1", "0", "2.718281828459045235", func(x, _ Decimal) (Decimal, bool) {
+			return x.Exp()
+		}},
+		{"exp", "-2.5", "0", "0.082084998623898795", func(x, _ Decimal) (Decimal, bool) {
+			return x.Exp()
+		}},
+		{
+			"exp", "100", "0", "26881171418161354484126255515800135873611118.773741922415191609",
+			func(x, _ Decimal) (Decimal, bool) { return x.Exp() },
+		},
 		{"exp", "1e9", "0", "", func(x, _ Decimal) (Decimal, bool) { return x.Exp() }},
 		{"exp", "-1e9", "0", "0", func(x, _ Decimal) (Decimal, bool) { return x.Exp() }},
 		{"ln", "1.0", "0", "0", func(x, _ Decimal) (Decimal, bool) { return x.Ln() }},
-		{"ln", "10", "0", "2.302585092994045684", func(x, _ Decimal) (Decimal, bool) { return x.Ln() }},
-		{"ln", "0.001", "0", "-6.907755278982137052", func(x, _ Decimal) (Decimal, bool) { return x.Ln() }},
+		{"ln", "10", "0", "2.302585092994045684", func(x, _ Decimal) (Decimal, bool) {
+			return x.Ln()
+		}},
+		{"ln", "0.001", "0", "-6.907755278982137052", func(x, _ Decimal) (Decimal, bool) {
+			return x.Ln()
+		}},
 		{"ln", "0", "0", "", func(x, _ Decimal) (Decimal, bool) { return x.Ln() }},
 		{"log", "16", "2", "4", Decimal.Log},
 		{"log", "100.0", "10.0", "2", Decimal.Log},

@@ -29,7 +29,10 @@ func TestPrintGivesTheStructure(t *testing.T) {
 		{"`div`.`a b`.as", "`div`.`a b`.as"},
 		{"a.contains('x') and (b contains 'y')", "a.contains('x') and b contains 'y'"},
 		{`'it\'s \\ \n \u00e9 \ud83d\ude00'`, `'it\'s \\ \n é 😀'`},
-		{"@2024 | @2024-01-31 | @2024T | @2024-01-31T10:00:00.000+02:00 | @T10:00", "@2024 | @2024-01-31 | @2024T | @2024-01-31T10:00:00.000+02:00 | @T10:00"},
+		{
+			"@2024 | @2024-01-31 | @2024T | @2024-01-31T10:00:00.000+02:00 | @T10:00",
+			"@2024 | @2024-01-31 | @2024T | @2024-01-31T10:00:00.000+02:00 | @T10:00",
+		},
 		{"a // rest\n.b /* in between */ .c", "a.b.c"},
 		{"iif($this.exists(), $index, {})", "iif($this.exists(), $index, {})"},
 		{"1.50 = 1.5 != true", "1.50 = 1.5 != true"},
@@ -102,7 +105,8 @@ func TestFaultsHaveAPlace(t *testing.T) {
 func TestNestingIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{
-		strings.Repeat("(", 100_000), strings.Repeat("-", 100_000) + "1", strings.Repeat("f(", 100_000), strings.Repeat("a[", 100_000),
+		strings.Repeat("(", 100_000), strings.Repeat("-", 100_000) + "1",
+		strings.Repeat("f(", 100_000), strings.Repeat("a[", 100_000),
 		"a" + strings.Repeat(".b", 100_000), "1" + strings.Repeat("+1", 100_000),
 	} {
 		if _, err := Parse(in); err == nil {
@@ -119,7 +123,8 @@ var positionsAside = cmp.FilterPath(func(p cmp.Path) bool {
 
 func FuzzPrintThenParseIsTheSame(f *testing.F) {
 	for _, s := range []string{
-		"name.where(use = 'official').given.first()", "a[0] is FHIR.Patient", "-(1 + 2) * %x / @2024-01-31T10:00Z", "`a b`.f('\\'', {}, $this)",
+		"name.where(use = 'official').given.first()", "a[0] is FHIR.Patient",
+		"-(1 + 2) * %x / @2024-01-31T10:00Z", "`a b`.f('\\'', {}, $this)",
 		"a as b.c", "(a | b) contains 'c' implies true", "@T10:00:00.5", "a.b // c",
 	} {
 		f.Add(s)

@@ -179,7 +179,8 @@ func (l *lexer) temporal() (token, error) {
 	l.i++
 	isTime := l.peek(0) == 'T'
 	if !isTime && !isDigit(l.peek(0)) {
-		return token{}, &Error{start, "@ starts a date or a time, for example @2024-01-31 or @T08:00"}
+		return token{},
+			&Error{start, "@ starts a date or a time, for example @2024-01-31 or @T08:00"}
 	}
 	if isTime {
 		l.i++
@@ -189,7 +190,10 @@ func (l *lexer) temporal() (token, error) {
 	} else if l.day() && l.dayTime() {
 		return token{tokDate, start, l.src[start+1 : l.i]}, nil
 	}
-	return token{}, &Error{start, "this is no date or time; write @2024, @2024-01, @2024-01-31, @2024-01-31T08:00:00Z or @T08:00"}
+	return token{},
+		&Error{
+			start, "this is no date or time; write @2024, @2024-01, @2024-01-31, @2024-01-31T08:00:00Z or @T08:00",
+		}
 }
 
 // digits reads n digits; false if there are fewer.

@@ -24,7 +24,9 @@ func Parse(src string) (Node, error) {
 		return nil, err
 	}
 	if t := p.tok(); t.kind != tokEOF {
-		return nil, &Error{t.pos, fmt.Sprintf("unexpected %s after the end of the expression", t.describe())}
+		return nil, &Error{
+			t.pos, fmt.Sprintf("unexpected %s after the end of the expression", t.describe()),
+		}
 	}
 	return n, nil
 }
@@ -52,7 +54,8 @@ var precedence = map[string]int{
 	"<": precInequality, "<=": precInequality, ">": precInequality, ">=": precInequality,
 	"|": precUnion, "is": precType, "as": precType,
 	"+": precAdditive, "-": precAdditive, "&": precAdditive,
-	"*": precMultiplicative, "/": precMultiplicative, "div": precMultiplicative, "mod": precMultiplicative,
+	"*": precMultiplicative, "/": precMultiplicative, "div": precMultiplicative,
+	"mod": precMultiplicative,
 }
 
 type parser struct {
@@ -146,7 +149,9 @@ func (p *parser) typeName() (int, string, error) {
 	for {
 		t := p.take()
 		if t.kind != tokName && t.kind != tokQuoted {
-			return at, "", &Error{t.pos, fmt.Sprintf("expected the name of a type, got %s", t.describe())}
+			return at, "", &Error{
+				t.pos, fmt.Sprintf("expected the name of a type, got %s", t.describe()),
+			}
 		}
 		parts = append(parts, t.text)
 		if !p.tok().is(".") || len(parts) == 2 {

@@ -84,7 +84,8 @@ func ParseDate(text []byte) (v Value, ok bool) {
 		r.clock(&v)
 		r.zone(&v)
 	}
-	ok = r.ok && len(r.s) == 0 && v.year > 0 && v.month >= 1 && v.month <= 12 && v.day >= 1 && v.day <= daysIn(v.year, v.month)
+	ok = r.ok && len(r.s) == 0 && v.year > 0 && v.month >= 1 && v.month <= 12 && v.day >= 1 &&
+		v.day <= daysIn(v.year, v.month)
 	return v, ok
 }
 

@@ -47,7 +47,9 @@ func benchmark(b *testing.B, lines [][]byte, views ...*sof.View) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, l := range lines {
-			if _, err := eval.Eval(b.Context(), l, func(int, [][]byte) error { return nil }); err != nil {
+			if _, err := eval.Eval(b.Context(), l, func(int, [][]byte) error {
+				return nil
+			}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -60,11 +62,13 @@ const (
 )
 
 func BenchmarkFlatPatient(b *testing.B) {
-	benchmark(b, linesOf(b, synthea+"Patient.ndjson"), compileFile(b, flatViews+"flat_patient.json"))
+	benchmark(b, linesOf(b, synthea+"Patient.ndjson"),
+		compileFile(b, flatViews+"flat_patient.json"))
 }
 
 func BenchmarkFlatObservation(b *testing.B) {
-	benchmark(b, linesOf(b, synthea+"Observation.ndjson"), compileFile(b, flatViews+"flat_observation.json"))
+	benchmark(b, linesOf(b, synthea+"Observation.ndjson"),
+		compileFile(b, flatViews+"flat_observation.json"))
 }
 
 func BenchmarkValidateOnly(b *testing.B) {

@@ -25,7 +25,8 @@ type Limits struct {
 // an Evaluator below 200 MB of memory.
 func DefaultLimits() Limits {
 	return Limits{
-		Values: 80 << 20, Memory: 48 << 20, Items: 1 << 20, Text: 16 << 20, Row: 20 << 20, Rows: 2_000_000, Output: 256 << 20,
+		Values: 80 << 20, Memory: 48 << 20, Items: 1 << 20, Text: 16 << 20, Row: 20 << 20,
+		Rows: 2_000_000, Output: 256 << 20,
 		Steps: 200_000_000,
 	}
 }
@@ -106,7 +107,8 @@ func (v *meter) charge(n int) {
 	b := &v.budget
 	v.step(n >> 5)
 	if n > b.limits.Memory-b.made {
-		v.exceed("its expressions make more than %s of text and collections for one row", bytesText(b.limits.Memory))
+		v.exceed("its expressions make more than %s of text and collections for one row",
+			bytesText(b.limits.Memory))
 	}
 	b.made += n
 	b.allocated(n)

@@ -18,7 +18,8 @@ import (
 // engineOf compiles one view of Patient from its select.
 func engineOf(tb testing.TB, selects string) *Engine {
 	tb.Helper()
-	v, err := sof.Compile("v.json", []byte(`{"resource":"Patient","name":"v","select":[`+selects+`]}`))
+	v, err := sof.Compile("v.json",
+		[]byte(`{"resource":"Patient","name":"v","select":[`+selects+`]}`))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,7 +72,8 @@ func TestSetsOfObjectsAreLinear(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 		if most := int64(40 * 2 * names); eval.budget.steps > most {
-			t.Errorf("%s: %d steps for %d names, want at most %d", path, eval.budget.steps, 2*names, most)
+			t.Errorf("%s: %d steps for %d names, want at most %d", path, eval.budget.steps, 2*names,
+				most)
 		}
 	}
 }
@@ -86,14 +88,21 @@ func TestSetsAgreeWithComparingEachItem(t *testing.T) {
 	t.Parallel()
 	eval := engineOf(t, `{"column":[{"name":"a","path":"id"}]}`).Evaluator()
 	pool := []item{
-		boolItem(true), boolItem(false), literal(stringType, "true"), literal(integerType, "1"), literal(decimalType, "1.0"), literal(decimalType, "1.00e0"),
-		literal(decimalType, "1e5000"), literal(stringType, "2020-01-01"), literal(schema.Date.Type(), "2020-01-01"), literal(schema.Date.Type(), "2020-01"),
-		literal(schema.DateTime.Type(), "2020-01-01T00:00:00Z"), literal(schema.DateTime.Type(), "2020-01-01T01:00:00.000+01:00"),
-		literal(schema.DateTime.Type(), "2020-01-01T00:00Z"), literal(schema.DateTime.Type(), "2020-01-01T00:00:00"), literal(schema.Time.Type(), "12:00"),
-		literal(schema.Time.Type(), "12:00:00"), literal(schema.DateTime.Type(), "not a date"), literal(stringType, "not a date"),
+		boolItem(true), boolItem(false), literal(stringType, "true"), literal(integerType, "1"),
+		literal(decimalType, "1.0"), literal(decimalType, "1.00e0"),
+		literal(decimalType, "1e5000"), literal(stringType, "2020-01-01"),
+		literal(schema.Date.Type(), "2020-01-01"), literal(schema.Date.Type(), "2020-01"),
+		literal(schema.DateTime.Type(), "2020-01-01T00:00:00Z"),
+		literal(schema.DateTime.Type(), "2020-01-01T01:00:00.000+01:00"),
+		literal(schema.DateTime.Type(), "2020-01-01T00:00Z"),
+		literal(schema.DateTime.Type(), "2020-01-01T00:00:00"),
+		literal(schema.Time.Type(), "12:00"),
+		literal(schema.Time.Type(), "12:00:00"), literal(schema.DateTime.Type(), "not a date"),
+		literal(stringType, "not a date"),
 	}
 	for _, text := range []string{
-		`{"a":1,"b":"x"}`, `{ "b" : "\u0078", "a" : 1.0 }`, `{"a":1}`, `{"a":[1,2]}`, `{"a":[2,1]}`, `{"a":{"b":{"c":1e1,"d":null}}}`, `{"a":{"b":{"d":null,"c":10}}}`, `{}`,
+		`{"a":1,"b":"x"}`, `{ "b" : "\u0078", "a" : 1.0 }`, `{"a":1}`, `{"a":[1,2]}`, `{"a":[2,1]}`,
+		`{"a":{"b":{"c":1e1,"d":null}}}`, `{"a":{"b":{"d":null,"c":10}}}`, `{}`,
 	} {
 		pool = append(pool, item{text: []byte(text), node: -1, kind: jsontape.KindObject})
 	}
@@ -127,8 +136,12 @@ func TestSetsAgreeWithComparingEachItem(t *testing.T) {
 
 func TestALineBeyondALimitIsBad(t *testing.T) {
 	t.Parallel()
-	long := `{"resourceType":"Patient","id":"1","birthDate":"2020","name":[{"text":"` + strings.Repeat("x", 60_000) + `\n"}]}`
-	limits := Limits{Values: 8 << 20, Memory: 4 << 20, Items: 100_000, Text: 1 << 20, Row: 1 << 20, Rows: 100_000, Output: 8 << 20, Steps: 3_000_000}
+	long := `{"resourceType":"Patient","id":"1","birthDate":"2020","name":[{"text":"` +
+		strings.Repeat("x", 60_000) + `\n"}]}`
+	limits := Limits{
+		Values: 8 << 20, Memory: 4 << 20, Items: 100_000, Text: 1 << 20, Row: 1 << 20,
+		Rows: 100_000, Output: 8 << 20, Steps: 3_000_000,
+	}
 	names := manyNames(1000)
 	for name, c := range map[string]struct {
 		selects string
@@ -157,27 +170,33 @@ func TestALineBeyondALimitIsBad(t *testing.T) {
 		},
 		"text for one row": {
 			`{"column":[{"name":"a","path":"name.select(%resource.name.first().text.upper()).count()"}]}`,
-			[]byte(strings.Replace(long, `"name":[`, `"name":[{"text":"`+strings.Repeat("y", 60_000)+`"},`+strings.Repeat(`{"text":"z"},`, 100), 1)),
+			[]byte(strings.Replace(long, `"name":[`,
+				`"name":[{"text":"`+strings.Repeat("y", 60_000)+`"},`+
+					strings.Repeat(`{"text":"z"},`, 100), 1)),
 			"view v, column a: the line is too large: its expressions make more than 4 MB of text and collections for one row",
 		},
 		"bytes of all rows": {
 			`{"column":[{"name":"a","path":"name.text.first()"}]},{"forEach":"contact","column":[{"name":"b","path":"gender"}]}`,
-			[]byte(strings.Replace(long, `"name":[`, `"contact":[{}`+strings.Repeat(`,{}`, 1000)+`],"name":[`, 1)),
+			[]byte(strings.Replace(long, `"name":[`,
+				`"contact":[{}`+strings.Repeat(`,{}`, 1000)+`],"name":[`, 1)),
 			"view v: the line is too large: its rows have more than 8 MB",
 		},
 		"a cell": {
 			`{"column":[{"name":"b","path":"gender"},{"name":"a","path":"name.text.first()"}]}`,
-			[]byte(`{"resourceType":"Patient","id":"1","name":[{"text":"` + strings.Repeat("x", 1<<20+1) + `"}]}`),
+			[]byte(`{"resourceType":"Patient","id":"1","name":[{"text":"` +
+				strings.Repeat("x", 1<<20+1) + `"}]}`),
 			"view v, column a: the line is too large: a value of more than 1 MB",
 		},
 		"a row": {
 			`{"column":[{"name":"a","path":"name.text.first()"},{"name":"b","path":"name.text.first()"}]}`,
-			[]byte(`{"resourceType":"Patient","id":"1","name":[{"text":"` + strings.Repeat("x", 700_000) + `"}]}`),
+			[]byte(`{"resourceType":"Patient","id":"1","name":[{"text":"` +
+				strings.Repeat("x", 700_000) + `"}]}`),
 			"view v: the line is too large: a row of more than 1 MB",
 		},
 		"values": {
 			`{"column":[{"name":"a","path":"name.given.count()"}]}`,
-			[]byte(`{"resourceType":"Patient","id":"1","name":[{"given":[1` + strings.Repeat(",1", 500_000) + `]}]}`),
+			[]byte(`{"resourceType":"Patient","id":"1","name":[{"given":[1` +
+				strings.Repeat(",1", 500_000) + `]}]}`),
 			"the line is too large: the values that views read take more than 8 MB of memory",
 		},
 		"steps": {
@@ -195,9 +214,11 @@ func TestALineBeyondALimitIsBad(t *testing.T) {
 			if len(line) == 0 {
 				line = []byte(long)
 			}
-			_, err := engineOf(t, c.selects).Evaluator(limits).Eval(t.Context(), line, func(int, [][]byte) error { return nil })
+			_, err := engineOf(t, c.selects).Evaluator(limits).Eval(t.Context(), line,
+				func(int, [][]byte) error { return nil })
 			var bad *LineError
-			if !errors.As(err, &bad) || !bad.Limit || fault.Of(err) != fault.BadData || bad.Error() != c.reason {
+			if !errors.As(err, &bad) || !bad.Limit || fault.Of(err) != fault.BadData ||
+				bad.Error() != c.reason {
 				t.Errorf("got %v, want %s", err, c.reason)
 			}
 		})
@@ -207,7 +228,8 @@ func TestALineBeyondALimitIsBad(t *testing.T) {
 func TestALineWithinTheDefaultLimitsIsGood(t *testing.T) {
 	t.Parallel()
 	rows := 0
-	e := engineOf(t, `{"forEach":"name","column":[{"name":"a","path":"family.upper()"},{"name":"i","path":"%rowIndex"}]}`)
+	e := engineOf(t,
+		`{"forEach":"name","column":[{"name":"a","path":"family.upper()"},{"name":"i","path":"%rowIndex"}]}`)
 	_, err := e.Evaluator().Eval(t.Context(), manyNames(300_000), func(int, [][]byte) error {
 		rows++
 		return nil
@@ -220,7 +242,8 @@ func TestALineWithinTheDefaultLimitsIsGood(t *testing.T) {
 func TestAnEvaluationEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	e := engineOf(t, `{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'f').exists()).count()"}]}`)
+	e := engineOf(t,
+		`{"column":[{"name":"a","path":"name.where(%resource.name.where(family = 'f').exists()).count()"}]}`)
 	eval := e.Evaluator()
 	cancel()
 	_, err := eval.Eval(ctx, manyNames(10_000), func(int, [][]byte) error { return nil })

@@ -40,7 +40,9 @@ func (b *builder) cell(c sof.Cell, ofRoot bool) cell {
 	value := b.op(c.Value)
 	out := cell{
 		column: c.Column, value: value, short: short(value), collection: col.Collection, memo: -1,
-		plural: fmt.Sprintf("view %s, column %s: more than one item; take the first() or declare a collection", b.view, col.Name),
+		plural: fmt.Sprintf(
+			"view %s, column %s: more than one item; take the first() or declare a collection",
+			b.view, col.Name),
 	}
 	out.reference, _ = value.(*referenceKeyOp)
 	if out.refers = b.keys > keys; out.refers && !slices.Contains(b.references, c.Column) {
@@ -62,7 +64,8 @@ func (c *cell) share(cells []cell) {
 	if before.memo >= 0 {
 		return // its trail may be of another line
 	}
-	for c.shared < min(len(c.legs), len(before.legs)) && c.legs[c.shared].same(before.legs[c.shared]) {
+	for c.shared < min(len(c.legs), len(before.legs)) &&
+		c.legs[c.shared].same(before.legs[c.shared]) {
 		c.shared++
 	}
 }

@@ -18,9 +18,12 @@ func (b *builder) call(e *sof.Call) op {
 	switch e.Func {
 	case sof.FuncIif:
 		return &iifOp{in, args}
-	case sof.FuncItem, sof.FuncExists, sof.FuncEmpty, sof.FuncCount, sof.FuncFirst, sof.FuncLast, sof.FuncTail, sof.FuncSkip,
-		sof.FuncTake, sof.FuncSingle, sof.FuncDistinct, sof.FuncIsDistinct, sof.FuncAllTrue, sof.FuncAnyTrue, sof.FuncAllFalse,
-		sof.FuncAnyFalse, sof.FuncCombine, sof.FuncIntersect, sof.FuncExclude, sof.FuncSubsetOf, sof.FuncSupersetOf:
+	case sof.FuncItem, sof.FuncExists, sof.FuncEmpty, sof.FuncCount, sof.FuncFirst, sof.FuncLast,
+		sof.FuncTail, sof.FuncSkip,
+		sof.FuncTake, sof.FuncSingle, sof.FuncDistinct, sof.FuncIsDistinct, sof.FuncAllTrue,
+		sof.FuncAnyTrue, sof.FuncAllFalse,
+		sof.FuncAnyFalse, sof.FuncCombine, sof.FuncIntersect, sof.FuncExclude, sof.FuncSubsetOf,
+		sof.FuncSupersetOf:
 		return &collectionOp{e.Func, in, short(in), args}
 	case sof.FuncJoin:
 		return &joinOp{in, args}
@@ -128,7 +131,8 @@ func (v *memory) quantify(base int, fits func(truth) bool, all bool) error {
 			t = yes
 		case jsontape.KindFalse:
 			t = no
-		case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray, jsontape.KindString, jsontape.KindNumber:
+		case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray, jsontape.KindString,
+			jsontape.KindNumber:
 			return &dataError{"a condition met a value that is not true or false"}
 		}
 		if fits(t) != all {

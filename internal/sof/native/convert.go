@@ -54,14 +54,18 @@ func (o *hasValueOp) eval(v *Evaluator, this *item) error {
 	if err != nil {
 		return err
 	}
-	has := n == 1 && (it.kind == jsontape.KindString || it.kind == jsontape.KindNumber || it.kind == jsontape.KindTrue || it.kind == jsontape.KindFalse)
+	has := n == 1 &&
+		(it.kind == jsontape.KindString || it.kind == jsontape.KindNumber ||
+			it.kind == jsontape.KindTrue || it.kind == jsontape.KindFalse)
 	v.push(boolItem(has))
 	return nil
 }
 
 // coded returns encode() or decode() for the encoding that the view names.
 func coded(name string, decode bool) scalar {
-	encoding := map[string]*base64.Encoding{"base64": base64.StdEncoding, "urlbase64": base64.URLEncoding}[name]
+	encoding := map[string]*base64.Encoding{
+		"base64": base64.StdEncoding, "urlbase64": base64.URLEncoding,
+	}[name]
 	return func(v *Evaluator, in *item, _ []item) (item, bool, error) {
 		s, err := v.textOf(in)
 		if err != nil {
@@ -110,7 +114,9 @@ func escaped(name string, undo bool) scalar {
 	}
 }
 
-var htmlEscapes = map[byte]string{'<': "&lt;", '>': "&gt;", '&': "&amp;", '"': "&quot;", '\'': "&#39;"}
+var htmlEscapes = map[byte]string{
+	'<': "&lt;", '>': "&gt;", '&': "&amp;", '"': "&quot;", '\'': "&#39;",
+}
 
 func escapeHTML(s []byte) []byte {
 	var out []byte

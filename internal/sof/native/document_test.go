@@ -22,21 +22,58 @@ var documented = map[string]struct {
 }{
 	"more rows, values, text or work than a line may ask for":                                                                    {good("1") + "\n" + twice(`"contact":[`+strings.TrimSuffix(strings.Repeat(`{"gender":"x"},`, 600), ",")+"]") + good("3"), "1, view v, column v: the line is too large: its expressions hold more than 500 items at a time, 3"},
 	"a resourceType that is no name of a type (`^[A-Z][A-Za-z]{1,63}$`), or differs from one of FHIR's in case only (`PATIENT`)": {`{"resourceType":"P; DROP","id":"1"}` + "\n" + `{"resourceType":"PATIENT","id":"1"}` + "\n" + good("3"), "P; DROP, PATIENT, 3"},
-	"over the limit":                       {good("1") + "\n" + `{"resourceType":"Patient","id":"2","x":"` + strings.Repeat("x", limit) + `"}` + "\n" + good("3"), "1, line over the limit, 3"},
-	"invalid UTF-8":                        {"{\"resourceType\":\"Patient\",\"id\":\"1\",\"x\":\"\xff\"}\n" + "{\"resourceType\":\"Patient\",\"id\":\"\xc0\x80\"}\n" + "{\"x\":\"\xed\xa0\x80\"}\n" + good("3"), "byte 40: invalid UTF-8, byte 32: invalid UTF-8, byte 6: invalid UTF-8, 3"},
-	"truncated JSON":                       {good("1") + "\n" + good("2")[:20] + "\n" + good("3"), "1, byte 20: the line ends too early, 3"},
-	"a member twice":                       {twice(`"gender":"x","gender":"y"`) + twice(`"meta":{"versionId":"1","versionId":"2"}`) + twice(`"id":"2"`) + twice(`"x":1,"x":2`), "byte 48: the same member twice, byte 59: the same member twice, byte 35: the same member twice, 1"},
-	"nested 10,000 levels deep":            {twice(`"x":`+nested("[", "", "]", 10_000)) + twice(`"x":`+nested(`{"x":`, "1", "}", 10_000)) + twice(`"contact":`+nested("[", "", "]", 10_000)) + twice(`"x":`+nested("[", "", "]", 999)), "byte 1039: nested too deeply, byte 5035: nested too deeply, byte 1044: nested too deeply, 1"},
-	"another resourceType than the file's": {`{"resourceType":"Observation","id":"1"}` + "\n" + `{"resourceType":"OperationOutcome","id":"o"}` + "\n" + good("3"), "Observation, OperationOutcome, 3"},
-	"a byte order mark":                    {"\ufeff" + good("1") + "\n\ufeff" + good("2") + "\n" + good("3"), "1, byte 0: expected a JSON object, 3"},
-	"CRLF":                                 {good("1") + "\r\n" + good("2") + "\r\n", "1, 2"},
-	"a blank line":                         {"\n" + good("1") + "\n \t\r\n\r\n" + good("2") + "\n\n", "blank, 1, blank, blank, 2, blank"},
-	"no final newline":                     {good("1") + "\n" + good("2"), "1, 2"},
-	"an empty file":                        {"", ""},
-	"text behind the object":               {good("1") + "x\n" + good("1") + good("2") + "\n" + good("1") + "\x00\n" + good("3"), "byte 35: text after the end of the JSON object, byte 35: text after the end of the JSON object, byte 35: text after the end of the JSON object, 3"},
-	"half of a surrogate pair":             {twice(`"x":"\ud800"`) + twice(`"x":"\udc00"`) + twice(`"x":"\ud83d\ude00"`), "byte 40: half of a surrogate pair, byte 40: half of a surrogate pair, 1"},
-	"white space between the tokens":       {" { \"resourceType\" :\t\"Patient\" , \"id\" : \"1\" } \n", "1"},
-	"no id, or no resourceType":            {`{"resourceType":"Patient"}` + "\n" + `{"id":"2"}` + "\n" + good("3"), "byte 0: the resource has no id, byte 0: there is no resourceType, 3"},
+	"over the limit": {good("1") + "\n" +
+		`{"resourceType":"Patient","id":"2","x":"` + strings.Repeat("x", limit) + `"}` + "\n" +
+		good("3"), "1, line over the limit, 3"},
+	"invalid UTF-8": {"{\"resourceType\":\"Patient\",\"id\":\"1\",\"x\":\"\xff\"}\n" +
+		"{\"resourceType\":\"Patient\",\"id\":\"\xc0\x80\"}\n" + "{\"x\":\"\xed\xa0\x80\"}\n" +
+		good("3"), "byte 40: invalid UTF-8, byte 32: invalid UTF-8, byte 6: invalid UTF-8, 3"},
+	"truncated JSON": {
+		good("1") + "\n" + good("2")[:20] + "\n" + good("3"),
+		"1, byte 20: the line ends too early, 3",
+	},
+	"a member twice": {
+		twice(`"gender":"x","gender":"y"`) +
+			twice(`"meta":{"versionId":"1","versionId":"2"}`) + twice(`"id":"2"`) +
+			twice(`"x":1,"x":2`),
+		"byte 48: the same member twice, byte 59: the same member twice, byte 35: the same member twice, 1",
+	},
+	"nested 10,000 levels deep": {
+		twice(`"x":`+nested("[", "", "]", 10_000)) +
+			twice(`"x":`+nested(`{"x":`, "1", "}", 10_000)) +
+			twice(`"contact":`+nested("[", "", "]", 10_000)) + twice(`"x":`+nested("[", "", "]", 999)),
+		"byte 1039: nested too deeply, byte 5035: nested too deeply, byte 1044: nested too deeply, 1",
+	},
+	"another resourceType than the file's": {
+		`{"resourceType":"Observation","id":"1"}` + "\n" +
+			`{"resourceType":"OperationOutcome","id":"o"}` + "\n" + good("3"),
+		"Observation, OperationOutcome, 3",
+	},
+	"a byte order mark": {"\ufeff" + good("1") + "\n\ufeff" + good("2") + "\n" +
+		good("3"), "1, byte 0: expected a JSON object, 3"},
+	"CRLF": {good("1") + "\r\n" + good("2") + "\r\n", "1, 2"},
+	"a blank line": {
+		"\n" + good("1") + "\n \t\r\n\r\n" + good("2") + "\n\n",
+		"blank, 1, blank, blank, 2, blank",
+	},
+	"no final newline": {good("1") + "\n" + good("2"), "1, 2"},
+	"an empty file":    {"", ""},
+	"text behind the object": {
+		good("1") + "x\n" + good("1") + good("2") + "\n" +
+			good("1") + "\x00\n" + good("3"),
+		"byte 35: text after the end of the JSON object, byte 35: text after the end of the JSON object, byte 35: text after the end of the JSON object, 3",
+	},
+	"half of a surrogate pair": {
+		twice(`"x":"\ud800"`) + twice(`"x":"\udc00"`) +
+			twice(`"x":"\ud83d\ude00"`),
+		"byte 40: half of a surrogate pair, byte 40: half of a surrogate pair, 1",
+	},
+	"white space between the tokens": {
+		" { \"resourceType\" :\t\"Patient\" , \"id\" : \"1\" } \n",
+		"1",
+	},
+	"no id, or no resourceType": {`{"resourceType":"Patient"}` + "\n" + `{"id":"2"}` + "\n" +
+		good("3"), "byte 0: the resource has no id, byte 0: there is no resourceType, 3"},
 }
 
 // limit bounds a line in this test.
@@ -80,7 +117,8 @@ func TestLinesAreReadAsDocumented(t *testing.T) {
 				})
 				switch {
 				case err != nil && (fault.Of(err) != fault.BadData || rows > 0):
-					t.Errorf("line %d has %d rows and an error of class %v", l.Number, rows, fault.Of(err))
+					t.Errorf("line %d has %d rows and an error of class %v", l.Number, rows,
+						fault.Of(err))
 				case err != nil:
 					got = append(got, err.Error())
 				case rows == 0:

@@ -27,7 +27,8 @@ func differencesOf(t *testing.T, eval *Evaluator, members string) []string {
 	}
 	out := []string{}
 	for _, d := range r.Differences {
-		out = append(out, fmt.Sprintf("%s:%s", d.Name, []string{"unknown", "list", "no list", "other"}[d.Kind]))
+		out = append(out,
+			fmt.Sprintf("%s:%s", d.Name, []string{"unknown", "list", "no list", "other"}[d.Kind]))
 	}
 	slices.Sort(out)
 	return out
@@ -75,7 +76,8 @@ func TestMembersThatR4DoesNotHaveAreTold(t *testing.T) {
 		`"actualPeriod":{},"admission" : {},"x":1,"y":true`: "actualPeriod:unknown admission:unknown x:unknown y:unknown",
 		// names that may be health data
 		`"Jane Doe":1,"1990":{},"":2,"fhir_comments":["x"],"é":"x","\u0041nna":5`: ":unknown :unknown :unknown :unknown :unknown :unknown",
-		`"` + strings.Repeat("a", 65) + `":1,"` + strings.Repeat("b", 64) + `":1`: ":unknown " + strings.Repeat("b", 64) + ":unknown",
+		`"` + strings.Repeat("a", 65) + `":1,"` + strings.Repeat("b", 64) +
+			`":1`: ":unknown " + strings.Repeat("b", 64) + ":unknown",
 	} {
 		if got := strings.Join(differencesOf(t, eval, members), " "); got != want {
 			t.Errorf("%s: %q, want %q", members, got, want)
@@ -100,7 +102,8 @@ func TestALineTellsAHundredDifferences(t *testing.T) {
 
 func TestALargeLineTellsItsDifferences(t *testing.T) {
 	t.Parallel()
-	got := differencesOf(t, encounterEvaluator(t), `"class":[],"admission":{},"length":"`+strings.Repeat("x", jsontape.Keep)+`"`)
+	got := differencesOf(t, encounterEvaluator(t),
+		`"class":[],"admission":{},"length":"`+strings.Repeat("x", jsontape.Keep)+`"`)
 	if d := cmp.Diff([]string{"admission:unknown", "class:list", "length:other"}, got); d != "" {
 		t.Error(d)
 	}
@@ -115,10 +118,13 @@ func TestResourcesOfOtherTypesAreNotCompared(t *testing.T) {
 	eval := encounterEvaluator(t)
 	for _, line := range []string{
 		`{"resourceType":"Patient","id":"a","gender":[],"x":1}`,
-		`{"resourceType":"Encounter","id":"a","x":1,"meta":{"extension":[{"url":"` + deletedURL + `","valueString":"` + deletedValue + `"}]}}`,
+		`{"resourceType":"Encounter","id":"a","x":1,"meta":{"extension":[{"url":"` + deletedURL +
+			`","valueString":"` + deletedValue + `"}]}}`,
 	} {
 		for _, v := range []*Evaluator{eval, none.Evaluator()} {
-			if r, err := v.Eval(t.Context(), []byte(line), func(int, [][]byte) error { return nil }); err != nil || len(r.Differences) > 0 {
+			if r, err := v.Eval(t.Context(), []byte(line), func(int, [][]byte) error {
+				return nil
+			}); err != nil || len(r.Differences) > 0 {
 				t.Errorf("%s: %v, %v", line, r.Differences, err)
 			}
 		}
@@ -127,7 +133,8 @@ func TestResourcesOfOtherTypesAreNotCompared(t *testing.T) {
 
 func TestLinesWithDifferencesTakeNoMemory(t *testing.T) {
 	eval := encounterEvaluator(t)
-	line := []byte(`{"resourceType":"Encounter","id":"a","class":[{"coding":[]}],"period":{},"actualPeriod":{},"identifier":[{}]}`)
+	line := []byte(
+		`{"resourceType":"Encounter","id":"a","class":[{"coding":[]}],"period":{},"actualPeriod":{},"identifier":[{}]}`)
 	emit := func(int, [][]byte) error { return nil }
 	run := func() {
 		if r, err := eval.Eval(t.Context(), line, emit); err != nil || len(r.Differences) != 2 {
@@ -144,12 +151,15 @@ func TestLinesWithDifferencesTakeNoMemory(t *testing.T) {
 func nestedOf(t *testing.T, n *jsontape.Nested, eval *Evaluator, members string) []string {
 	t.Helper()
 	line := `{"id":"a",` + members + `,"resourceType":"Encounter"}`
-	if _, err := eval.Eval(t.Context(), []byte(line), func(int, [][]byte) error { return nil }); err != nil {
+	if _, err := eval.Eval(t.Context(), []byte(line), func(int, [][]byte) error {
+		return nil
+	}); err != nil {
 		t.Fatalf("%s: %v", members, err)
 	}
 	out := []string{}
 	for _, d := range n.Compare([]byte(line)) {
-		out = append(out, fmt.Sprintf("%s:%s", d.Name, []string{"unknown", "list", "no list", "other"}[d.Kind]))
+		out = append(out,
+			fmt.Sprintf("%s:%s", d.Name, []string{"unknown", "list", "no list", "other"}[d.Kind]))
 	}
 	return out
 }
@@ -158,7 +168,8 @@ func TestMembersInsideElementsAreTold(t *testing.T) {
 	t.Parallel()
 	eval, nested := encounterEvaluator(t), jsontape.NewNested()
 	for members, want := range map[string]string{
-		`"admission":{"x":1},"class":[{"x":1}]`:                                           "", // by Eval
+		// by Eval
+		`"admission":{"x":1},"class":[{"x":1}]`:                                           "",
 		`"participant":[{"actor":{"reference":"Practitioner/1"}}, {"individual":{}}]`:     "participant.actor:unknown",
 		` "participant" : [ null, { "type" : { "text" : "x" } , "period" : [ { } ] } ] `:  "participant.type:no list participant.period:list",
 		`"hospitalization":{"dischargeDisposition":{"coding":[{"userSelected":"x\"}"}]}}`: "",
@@ -175,7 +186,8 @@ func TestMembersInsideElementsAreTold(t *testing.T) {
 			t.Errorf("%s: %q, want %q", members, got, want)
 		}
 	}
-	if got := nestedOf(t, nested, eval, `"participant":[`+strings.Repeat(`{"x":1},`, 200)+`{"x":1}]`); len(got) != 100 {
+	if got := nestedOf(t, nested, eval,
+		`"participant":[`+strings.Repeat(`{"x":1},`, 200)+`{"x":1}]`); len(got) != 100 {
 		t.Errorf("%d differences", len(got))
 	}
 }
@@ -199,7 +211,9 @@ func FuzzNested(f *testing.F) {
 	}
 	eval, nested := engine.Evaluator(), jsontape.NewNested()
 	f.Fuzz(func(t *testing.T, line []byte) {
-		if _, err := eval.Eval(t.Context(), line, func(int, [][]byte) error { return nil }); err != nil {
+		if _, err := eval.Eval(t.Context(), line, func(int, [][]byte) error {
+			return nil
+		}); err != nil {
 			return
 		}
 		for _, d := range nested.Compare(line) {

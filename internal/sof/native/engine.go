@@ -69,10 +69,14 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 			e.resource = v.Resource
 		}
 		if v.Resource != e.resource {
-			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name, v.Resource, e.resource)
+			return nil, fmt.Errorf("make engine: view %s reads %s, the others %s", v.Name,
+				v.Resource, e.resource)
 		}
 	}
-	o := outline{root: e.root, inputs: map[sof.Expr][]*jsontape.Shape{}, trees: map[sof.Expr]*jsontape.Shape{}}
+	o := outline{
+		root: e.root, inputs: map[sof.Expr][]*jsontape.Shape{},
+		trees: map[sof.Expr]*jsontape.Shape{},
+	}
 	for _, v := range views {
 		for _, w := range v.Where {
 			o.expr(w, []*jsontape.Shape{e.root})
@@ -88,7 +92,9 @@ func New(views []*sof.View, options ...Option) (*Engine, error) {
 		return nil, fmt.Errorf("make engine: %w", err)
 	}
 	for _, v := range views {
-		b := builder{view: v.Name, columns: v.Columns, numbers: e.layout, outline: &o, common: common}
+		b := builder{
+			view: v.Name, columns: v.Columns, numbers: e.layout, outline: &o, common: common,
+		}
 		out := view{name: v.Name, columns: len(v.Columns)}
 		for _, c := range v.Columns {
 			out.names = append(out.names, c.Name)
@@ -172,7 +178,9 @@ type Evaluator struct {
 // Rows are emitted during the evaluation: if Eval fails, the caller must discard the line's rows.
 //
 // A resource of another type and a deleted one have no rows.
-func (v *Evaluator) Eval(ctx context.Context, line []byte, emit func(view int, row [][]byte) error) (r Resource, err error) {
+func (v *Evaluator) Eval(
+	ctx context.Context, line []byte, emit func(view int, row [][]byte) error,
+) (r Resource, err error) {
 	v.reset(ctx)
 	v.emit = emit
 	defer func() {
@@ -184,7 +192,9 @@ func (v *Evaluator) Eval(ctx context.Context, line []byte, emit func(view int, r
 				panic(p) // a bug; its own stack follows this one
 			}
 			if r, err = (Resource{}), ctx.Err(); s.limit != nil {
-				err = &fault.Error{Class: fault.BadData, Err: &LineError{Reason: s.limit.reason, Limit: true}}
+				err = &fault.Error{
+					Class: fault.BadData, Err: &LineError{Reason: s.limit.reason, Limit: true},
+				}
 			}
 		}
 	}()
@@ -229,7 +239,8 @@ func (v *Evaluator) eval(line []byte) (Resource, error) {
 }
 
 func (v *meter) tooManyValues() string {
-	return "the line is too large: the values that views read take more than " + bytesText(v.budget.limits.Values) + " of memory"
+	return "the line is too large: the values that views read take more than " +
+		bytesText(v.budget.limits.Values) + " of memory"
 }
 
 func (v *Evaluator) reset(ctx context.Context) {

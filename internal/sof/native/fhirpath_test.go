@@ -18,7 +18,9 @@ func viewOf(tb testing.TB, resource, path string, options ...sof.Option) *sof.Vi
 	tb.Helper()
 	src, err := json.Marshal(map[string]any{
 		"resource": resource,
-		"select":   []any{map[string]any{"column": []any{map[string]any{"name": "v", "path": path, "collection": true}}}},
+		"select": []any{map[string]any{"column": []any{map[string]any{
+			"name": "v", "path": path, "collection": true,
+		}}}},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -99,7 +101,8 @@ func TestFaultsOfTheDataNameNoData(t *testing.T) {
 		{"telecom.iif(true, 1)", "iif() met more than one item"},
 	} {
 		_, err := evaluate(t, "Patient", c.path, randview.Patient)
-		if err == nil || !strings.Contains(err.Error(), c.reason) || fault.Of(err) != fault.BadData {
+		if err == nil || !strings.Contains(err.Error(), c.reason) ||
+			fault.Of(err) != fault.BadData {
 			t.Errorf("%s: got %v, want %q", c.path, err, c.reason)
 		}
 		var at *LineError
@@ -112,13 +115,22 @@ func TestFaultsOfTheDataNameNoData(t *testing.T) {
 func TestWrongShapesAreFaultsOrPassAsTheyAre(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ path, line, want, reason string }{
-		{"active and true", `{"resourceType":"Patient","id":"1","active":"yes"}`, "", "not true or false"},
+		{
+			"active and true", `{"resourceType":"Patient","id":"1","active":"yes"}`, "",
+			"not true or false",
+		},
 		{"active", `{"resourceType":"Patient","id":"1","active":"yes"}`, `["yes"]`, ""},
 		{"deceased", `{"resourceType":"Patient","id":"1","deceasedBoolean":true,"deceasedDateTime":"2020"}`, `[true,"2020"]`, ""},
-		{"birthDate > @2000", `{"resourceType":"Patient","id":"1","birthDate":"soon"}`, "", "not in FHIR's form"},
+		{
+			"birthDate > @2000", `{"resourceType":"Patient","id":"1","birthDate":"soon"}`, "",
+			"not in FHIR's form",
+		},
 		{"birthDate", `{"resourceType":"Patient","id":"1","birthDate":{"a": 1}}`, `[{"a":1}]`, ""},
 		{"name.family", `{"resourceType":"Patient","id":"1","name":"Smith"}`, `[]`, ""},
-		{"name.family", `{"resourceType":"Patient","id":"1","name":{"family":"Smith"}}`, `["Smith"]`, ""},
+		{
+			"name.family", `{"resourceType":"Patient","id":"1","name":{"family":"Smith"}}`,
+			`["Smith"]`, "",
+		},
 		{"name.given", `{"resourceType":"Patient","id":"1","name":[[{"given":["A"]}]]}`, `[]`, ""},
 		{"gender = 'male'", `{"resourceType":"Patient","id":"1","gender":{}}`, `[false]`, ""},
 		{"gender.upper()", `{"resourceType":"Patient","id":"1","gender":1}`, "", "no string"},

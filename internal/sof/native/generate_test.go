@@ -23,7 +23,8 @@ func checkAgainstOracle(t *testing.T, seed uint64) (rows int, faulty bool) {
 	src := g.View(typ)
 	v, err := sof.Compile("v.json", src)
 	if err != nil {
-		if strings.Contains(err.Error(), "can never be equal") || strings.Contains(err.Error(), "no value here") {
+		if strings.Contains(err.Error(), "can never be equal") ||
+			strings.Contains(err.Error(), "no value here") {
 			return 0, false
 		}
 		t.Fatalf("seed %d: %s\n%v", seed, src, err)
@@ -53,7 +54,8 @@ func checkAgainstOracle(t *testing.T, seed uint64) (rows int, faulty bool) {
 		}
 		want, oerr := (&oracle{}).view(v, line)
 		if (err != nil) != (oerr != nil) {
-			t.Fatalf("seed %d: the engine says %v, the oracle %v\n%s\n%s", seed, err, oerr, src, line)
+			t.Fatalf("seed %d: the engine says %v, the oracle %v\n%s\n%s", seed, err, oerr, src,
+				line)
 		}
 		faulty = faulty || err != nil
 		if slices.EqualFunc(want, got, slices.Equal) {
@@ -118,13 +120,19 @@ func FuzzAnyPathOnAnyLine(f *testing.F) {
 	for _, c := range randview.Paths {
 		f.Add(c.Text, []byte(randview.Patient))
 	}
-	f.Add("name.where($this = %resource.name).given.first().length() div 0", []byte(`{"resourceType":"Patient","name":{"given":"x"}}`))
+	f.Add("name.where($this = %resource.name).given.first().length() div 0",
+		[]byte(`{"resourceType":"Patient","name":{"given":"x"}}`))
 	f.Fuzz(func(t *testing.T, path string, line []byte) {
 		src, err := json.Marshal(map[string]any{
 			"resource": "Patient",
 			"select": []any{
-				map[string]any{"column": []any{map[string]any{"name": "v", "path": path, "collection": true}}},
-				map[string]any{"forEachOrNull": path, "column": []any{map[string]any{"name": "w", "path": "$this"}}},
+				map[string]any{"column": []any{map[string]any{
+					"name": "v", "path": path, "collection": true,
+				}}},
+				map[string]any{
+					"forEachOrNull": path,
+					"column":        []any{map[string]any{"name": "w", "path": "$this"}},
+				},
 			},
 		})
 		if err != nil {

@@ -123,7 +123,9 @@ func (c *canon) object(i int) int {
 		c.members = append(c.members, span{int32(from), int32(len(c.out))})
 	}
 	members := c.members[first:]
-	order := func(a, b span) int { return bytes.Compare(c.out[a.start:a.end], c.out[b.start:b.end]) }
+	order := func(a, b span) int {
+		return bytes.Compare(c.out[a.start:a.end], c.out[b.start:b.end])
+	}
 	if !slices.IsSortedFunc(members, order) {
 		c.v.step((len(c.out) - start) >> 3)
 		slices.SortFunc(members, order)

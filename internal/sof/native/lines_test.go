@@ -27,44 +27,65 @@ func TestBadLinesHaveAPlaceAndAReason(t *testing.T) {
 		offset int
 		reason string
 	}{
-		"empty":                   {"", 0, "the line is empty"},
-		"blank":                   {"  ", 2, "the line is empty"},
-		"no object":               {`["a"]`, 0, "expected a JSON object"},
-		"BOM":                     {"\ufeff{}", 0, "expected a JSON object"},
-		"truncated":               {`{"resourceType":"Patient","id":"1"`, 34, "the line ends too early"},
-		"truncated in a string":   {`{"resourceType":"Pat`, 20, "the line ends too early"},
-		"truncated behind comma":  {`{"a":1,`, 7, "the line ends too early"},
-		"truncated escape":        {`{"a":"\u00`, 6, `\u needs four hexadecimal digits`},
-		"trailing text":           {`{"resourceType":"Patient","id":"1"} x`, 36, "text after the end of the JSON object"},
-		"two objects":             {`{"resourceType":"Patient","id":"1"}{}`, 35, "text after the end of the JSON object"},
-		"comma at the end":        {`{"a":1,}`, 7, "expected a member name in double quotes"},
-		"comma in a list":         {`{"a":[1,]}`, 8, "expected a JSON value"},
-		"no colon":                {`{"a" 1}`, 5, "expected a colon"},
-		"no comma":                {`{"a":1 "b":2}`, 7, "expected a comma or }"},
-		"no comma in a list":      {`{"name":[1 2]}`, 11, "expected a comma or ]"},
-		"bare name":               {`{a:1}`, 1, "expected a member name in double quotes"},
-		"leading zero":            {`{"a":01}`, 6, "expected a comma or }"},
-		"plus sign":               {`{"a":+1}`, 5, "expected a JSON value"},
-		"no fraction":             {`{"a":1.}`, 7, "expected a digit after the decimal point"},
-		"no exponent":             {`{"a":1e}`, 7, "expected a digit in the exponent"},
-		"NaN":                     {`{"a":NaN}`, 5, "expected a JSON value"},
-		"capital True":            {`{"a":True}`, 5, "expected a JSON value"},
-		"cut word":                {`{"a":nul}`, 5, "expected a JSON value"},
-		"control character":       {"{\"a\":\"x\ty\"}", 7, "a control character in a string"},
-		"unknown escape":          {`{"a":"\x"}`, 6, "unknown escape sequence"},
-		"half a surrogate pair":   {`{"a":"\ud800"}`, 6, "half of a surrogate pair"},
-		"low surrogate":           {`{"name":[{"family":"\udc00"}]}`, 20, "half of a surrogate pair"},
-		"invalid UTF-8":           {"{\"a\":\"\xff\"}", 6, "invalid UTF-8"},
-		"overlong UTF-8":          {"{\"a\":\"\xc0\x80\"}", 6, "invalid UTF-8"},
-		"deep in what is read":    {`{"name":` + nested("[", "", "]", 10_000) + "}", 1007, "nested too deeply"},
-		"deep in what is not":     {`{"a":` + nested(`{"a":`, "1", "}", 10_000) + "}", 0, "nested too deeply"},
+		"empty":     {"", 0, "the line is empty"},
+		"blank":     {"  ", 2, "the line is empty"},
+		"no object": {`["a"]`, 0, "expected a JSON object"},
+		"BOM":       {"\ufeff{}", 0, "expected a JSON object"},
+		"truncated": {
+			`{"resourceType":"Patient","id":"1"`, 34,
+			"the line ends too early",
+		},
+		"truncated in a string":  {`{"resourceType":"Pat`, 20, "the line ends too early"},
+		"truncated behind comma": {`{"a":1,`, 7, "the line ends too early"},
+		"truncated escape":       {`{"a":"\u00`, 6, `\u needs four hexadecimal digits`},
+		"trailing text": {
+			`{"resourceType":"Patient","id":"1"} x`, 36,
+			"text after the end of the JSON object",
+		},
+		"two objects": {
+			`{"resourceType":"Patient","id":"1"}{}`, 35,
+			"text after the end of the JSON object",
+		},
+		"comma at the end":      {`{"a":1,}`, 7, "expected a member name in double quotes"},
+		"comma in a list":       {`{"a":[1,]}`, 8, "expected a JSON value"},
+		"no colon":              {`{"a" 1}`, 5, "expected a colon"},
+		"no comma":              {`{"a":1 "b":2}`, 7, "expected a comma or }"},
+		"no comma in a list":    {`{"name":[1 2]}`, 11, "expected a comma or ]"},
+		"bare name":             {`{a:1}`, 1, "expected a member name in double quotes"},
+		"leading zero":          {`{"a":01}`, 6, "expected a comma or }"},
+		"plus sign":             {`{"a":+1}`, 5, "expected a JSON value"},
+		"no fraction":           {`{"a":1.}`, 7, "expected a digit after the decimal point"},
+		"no exponent":           {`{"a":1e}`, 7, "expected a digit in the exponent"},
+		"NaN":                   {`{"a":NaN}`, 5, "expected a JSON value"},
+		"capital True":          {`{"a":True}`, 5, "expected a JSON value"},
+		"cut word":              {`{"a":nul}`, 5, "expected a JSON value"},
+		"control character":     {"{\"a\":\"x\ty\"}", 7, "a control character in a string"},
+		"unknown escape":        {`{"a":"\x"}`, 6, "unknown escape sequence"},
+		"half a surrogate pair": {`{"a":"\ud800"}`, 6, "half of a surrogate pair"},
+		"low surrogate": {
+			`{"name":[{"family":"\udc00"}]}`, 20,
+			"half of a surrogate pair",
+		},
+		"invalid UTF-8":  {"{\"a\":\"\xff\"}", 6, "invalid UTF-8"},
+		"overlong UTF-8": {"{\"a\":\"\xc0\x80\"}", 6, "invalid UTF-8"},
+		"deep in what is read": {
+			`{"name":` + nested("[", "", "]", 10_000) + "}", 1007,
+			"nested too deeply",
+		},
+		"deep in what is not": {
+			`{"a":` + nested(`{"a":`, "1", "}", 10_000) + "}", 0,
+			"nested too deeply",
+		},
 		"a member twice":          {`{"id":"1","id":"2"}`, 10, "the same member twice"},
 		"a member twice, null":    {`{"id":null,"id":"2"}`, 11, "the same member twice"},
 		"a member twice, escaped": {`{"id":"1","\u0069d":"2"}`, 10, "the same member twice"},
 		"no type":                 {`{"id":"1"}`, 0, "there is no resourceType"},
 		"type is no string":       {`{"id":"1","resourceType":5}`, 0, "there is no resourceType"},
 		"no id":                   {`{"resourceType":"Patient"}`, 0, "the resource has no id"},
-		"id is no string":         {`{"resourceType":"Patient","id":7}`, 0, "the resource has no id"},
+		"id is no string": {
+			`{"resourceType":"Patient","id":7}`, 0,
+			"the resource has no id",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,12 +136,20 @@ func TestResourceTellsWhatTheLineIs(t *testing.T) {
 	}{
 		"plain": {
 			`{"resourceType":"Patient","id":"a","meta":{"versionId":"7","lastUpdated":"2024-01-01T00:00:00Z"}}`,
-			Resource{Type: []byte("Patient"), ID: []byte("a"), VersionID: []byte("7"), LastUpdated: []byte("2024-01-01T00:00:00Z")},
+			Resource{
+				Type: []byte("Patient"), ID: []byte("a"), VersionID: []byte("7"),
+				LastUpdated: []byte("2024-01-01T00:00:00Z"),
+			},
 			1,
 		},
-		"other type": {`{"resourceType":"Observation","id":"a"}`, Resource{Type: []byte("Observation"), ID: []byte("a")}, 0},
+		"other type": {
+			`{"resourceType":"Observation","id":"a"}`,
+			Resource{Type: []byte("Observation"), ID: []byte("a")},
+			0,
+		},
 		"deleted": {
-			`{"resourceType":"Patient","id":"a","meta":{"extension":[{"url":"x"},` + tombstone + `]}}`,
+			`{"resourceType":"Patient","id":"a","meta":{"extension":[{"url":"x"},` + tombstone +
+				`]}}`,
 			Resource{Type: []byte("Patient"), ID: []byte("a"), Deleted: true},
 			0,
 		},
@@ -148,15 +177,18 @@ func TestResourceTellsWhatTheLineIs(t *testing.T) {
 					t.Fatal(err)
 				}
 				rows := 0
-				got, err := e.Evaluator().Eval(t.Context(), []byte(c.line), func(int, [][]byte) error {
-					rows++
-					return nil
-				})
+				got, err := e.Evaluator().Eval(t.Context(),
+					[]byte(c.line), func(int, [][]byte) error {
+						rows++
+						return nil
+					})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(got.Type, c.want.Type) || !bytes.Equal(got.ID, c.want.ID) || !bytes.Equal(got.VersionID, c.want.VersionID) ||
-					!bytes.Equal(got.LastUpdated, c.want.LastUpdated) || got.Deleted != c.want.Deleted || got.Subsetted != c.want.Subsetted {
+				if !bytes.Equal(got.Type, c.want.Type) || !bytes.Equal(got.ID, c.want.ID) ||
+					!bytes.Equal(got.VersionID, c.want.VersionID) ||
+					!bytes.Equal(got.LastUpdated, c.want.LastUpdated) ||
+					got.Deleted != c.want.Deleted || got.Subsetted != c.want.Subsetted {
 					t.Errorf("got %+v", got)
 				}
 				if views != nil && rows != c.rows {
@@ -169,7 +201,9 @@ func TestResourceTellsWhatTheLineIs(t *testing.T) {
 
 func TestViewsOfTwoTypesMakeNoEngine(t *testing.T) {
 	t.Parallel()
-	if _, err := New([]*sof.View{viewOf(t, "Patient", "id"), viewOf(t, "Observation", "id")}); err == nil {
+	if _, err := New([]*sof.View{
+		viewOf(t, "Patient", "id"), viewOf(t, "Observation", "id"),
+	}); err == nil {
 		t.Error("an engine of two types")
 	}
 }
@@ -181,7 +215,8 @@ func TestAnErrorOfEmitComesBackAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("disk full")
-	_, err = e.Evaluator().Eval(t.Context(), []byte(`{"resourceType":"Patient","id":"1"}`), func(int, [][]byte) error { return full })
+	_, err = e.Evaluator().Eval(t.Context(), []byte(`{"resourceType":"Patient","id":"1"}`),
+		func(int, [][]byte) error { return full })
 	if !errors.Is(err, full) || fault.Of(err) == fault.BadData {
 		t.Errorf("got %v", err)
 	}
@@ -197,8 +232,12 @@ func TestAnEvaluatorIsAsGoodAfterABadLine(t *testing.T) {
 	eval := e.Evaluator()
 	good := []byte(`{"resourceType":"Patient","id":"1","name":[{"given":["a","b"]}]}`)
 	for range 3 {
-		for _, bad := range []string{`{`, `{"resourceType":"Patient","id":"1","name":[{"given":[1]}]}`, `{"x":[[[`} {
-			if _, err := eval.Eval(t.Context(), []byte(bad), func(int, [][]byte) error { return nil }); err == nil {
+		for _, bad := range []string{
+			`{`, `{"resourceType":"Patient","id":"1","name":[{"given":[1]}]}`, `{"x":[[[`,
+		} {
+			if _, err := eval.Eval(t.Context(), []byte(bad), func(int, [][]byte) error {
+				return nil
+			}); err == nil {
 				t.Fatalf("%s passes", bad)
 			}
 		}
@@ -219,12 +258,17 @@ func TestAnEvaluatorIsAsGoodAfterABadLine(t *testing.T) {
 func FuzzEvalAgreesWithTheStandardLibrary(f *testing.F) {
 	f.Add([]byte(randview.Patient))
 	f.Add([]byte(`{"resourceType":"Patient","id":"1","name":[{"given":["\u00e9",null]}],"x":[1.5e-3,{"a":[]}]}`))
-	view := viewOf(f, "Patient", "name.given | name.family | telecom.where(rank > 1).value | extension.value.ofType(string)")
+	view := viewOf(f, "Patient",
+		"name.given | name.family | telecom.where(rank > 1).value | extension.value.ofType(string)")
 	e, err := New([]*sof.View{view}, IDOptional())
 	if err != nil {
 		f.Fatal(err)
 	}
-	byRule := []string{"nested too deeply", "half of a surrogate pair", "the same member twice", "there is no resourceType", "expected a JSON object", "met more than one", "different types are compared", "out of range"}
+	byRule := []string{
+		"nested too deeply", "half of a surrogate pair", "the same member twice",
+		"there is no resourceType", "expected a JSON object", "met more than one",
+		"different types are compared", "out of range",
+	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		_, err := e.Evaluator().Eval(t.Context(), line, func(_ int, row [][]byte) error {
 			if !json.Valid(row[0]) || !utf8.Valid(row[0]) {
@@ -263,13 +307,14 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 			eval := e.Evaluator()
 			for range 20 {
 				seen := 0
-				_, err := eval.Eval(t.Context(), []byte(randview.Patient), func(view int, row [][]byte) error {
-					seen++
-					if want := randview.Paths[view].Want; string(row[0]) != want {
-						t.Errorf("%s = %s, want %s", randview.Paths[view].Text, row[0], want)
-					}
-					return nil
-				})
+				_, err := eval.Eval(t.Context(),
+					[]byte(randview.Patient), func(view int, row [][]byte) error {
+						seen++
+						if want := randview.Paths[view].Want; string(row[0]) != want {
+							t.Errorf("%s = %s, want %s", randview.Paths[view].Text, row[0], want)
+						}
+						return nil
+					})
 				if err != nil || seen != len(randview.Paths) {
 					t.Errorf("%d views, %v", seen, err)
 				}
@@ -287,14 +332,16 @@ func TestALongLineIsNotRemembered(t *testing.T) {
 	}
 	eval := e.Evaluator()
 	none := func(int, [][]byte) error { return nil }
-	long := `{"resourceType":"Patient","id":"1","name":[{"given":["\n"` + strings.Repeat(`,"long\t"`, 1<<18) + `]}],"x":"` + strings.Repeat("x", 40<<20) + `"}`
+	long := `{"resourceType":"Patient","id":"1","name":[{"given":["\n"` +
+		strings.Repeat(`,"long\t"`, 1<<18) + `]}],"x":"` + strings.Repeat("x", 40<<20) + `"}`
 	for _, line := range []string{long, `{"resourceType":"Patient","id":"2"}`} {
 		if _, err := eval.Eval(t.Context(), []byte(line), none); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for part, held := range map[string]int{
-		"arena": cap(eval.arena), "nodes": cap(eval.tape.Nodes) * 20, "slots": cap(eval.tape.Slots) * 4, "stack": cap(eval.stack) * itemSize,
+		"arena": cap(eval.arena), "nodes": cap(eval.tape.Nodes) * 20,
+		"slots": cap(eval.tape.Slots) * 4, "stack": cap(eval.stack) * itemSize,
 	} {
 		if held > jsontape.Keep {
 			t.Errorf("%s: %d bytes are held after a line of %d", part, held, len(long))

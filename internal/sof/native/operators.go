@@ -19,7 +19,8 @@ func (b *builder) binary(e *sof.Binary) op {
 	case "and", "or", "xor", "implies":
 		return &logicOp{l, r, e.Op}
 	case "=", "!=":
-		if lit, ok := r.(*literalOp); ok && lit.it.kind == jsontape.KindString && !temporal(lit.it.system()) && !lit.it.isQuantity() {
+		if lit, ok := r.(*literalOp); ok && lit.it.kind == jsontape.KindString &&
+			!temporal(lit.it.system()) && !lit.it.isQuantity() {
 			return newIsText(l, lit.it.text, e.Op == "!=")
 		}
 		return &equalOp{l, r, e.Op == "!="}
@@ -243,21 +244,30 @@ func (o *concatOp) eval(v *Evaluator, this *item) error {
 
 // made returns the arena from an offset on, as a string.
 func (v *memory) made(from int) item {
-	return item{typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindString}
+	return item{
+		typ: stringType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1,
+		kind: jsontape.KindString,
+	}
 }
 
 func (v *memory) integer(n int) item {
 	v.room(20)
 	from := len(v.arena)
 	v.arena = strconv.AppendInt(v.arena, int64(n), 10)
-	return item{typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindNumber}
+	return item{
+		typ: integerType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1,
+		kind: jsontape.KindNumber,
+	}
 }
 
 func (v *memory) number(d decimal.Decimal) item {
 	v.room(d.Size())
 	from := len(v.arena)
 	v.arena = d.Append(v.arena)
-	it := item{typ: decimalType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1, kind: jsontape.KindNumber}
+	it := item{
+		typ: decimalType, text: v.arena[from:len(v.arena):len(v.arena)], node: -1,
+		kind: jsontape.KindNumber,
+	}
 	if d.Scale() == 0 {
 		it.typ = integerType
 	}
@@ -363,7 +373,8 @@ func (v *values) equivalent(a, b *item) bool {
 	case a.isQuantity() || b.isQuantity():
 		q, r, ok := v.quantities(a, b)
 		return ok && quantity.Equivalent(q, r)
-	case a.kind == jsontape.KindString && b.kind == jsontape.KindString && (!temporal(a.system()) || !temporal(b.system())):
+	case a.kind == jsontape.KindString && b.kind == jsontape.KindString &&
+		(!temporal(a.system()) || !temporal(b.system())):
 		x, y := v.str(a), v.str(b)
 		made := v.budget.made
 		v.charge(2 * (len(x) + len(y)))

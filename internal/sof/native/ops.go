@@ -67,7 +67,8 @@ func (b *builder) op(e sof.Expr) op {
 		return b.path(b.op(e.In), b.hop(e, property{name: "id", typ: stringType}))
 	case *sof.ReferenceKey:
 		b.keys++
-		return newReferenceKey(b.op(e.In), e, b.hop(e, property{name: "reference", typ: stringType}))
+		return newReferenceKey(b.op(e.In), e,
+			b.hop(e, property{name: "reference", typ: stringType}))
 	case *sof.Call:
 		return b.call(e)
 	case *sof.Binary:
@@ -169,7 +170,9 @@ type filterOp struct{ in, pred op }
 
 // each calls f for the items of in, with $index set, and returns their number. They are on the
 // stack from base; f pushes above them.
-func (v *Evaluator) each(in op, this *item, f func(it *item, i int) error) (base, n int, err error) {
+func (v *Evaluator) each(
+	in op, this *item, f func(it *item, i int) error,
+) (base, n int, err error) {
 	base = len(v.stack)
 	if err := in.eval(v, this); err != nil {
 		return base, 0, err
@@ -242,7 +245,9 @@ type wanted struct {
 }
 
 func (b *builder) want(t *schema.Type) wanted {
-	return wanted{typ: t, resourceType: b.numbers.Number("resourceType"), exact: t == schema.Quantity}
+	return wanted{
+		typ: t, resourceType: b.numbers.Number("resourceType"), exact: t == schema.Quantity,
+	}
 }
 
 // is reports whether the item has the type. A resource names its own type.

@@ -86,7 +86,8 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 		return boolThing(isPrimitive(in[0].v))
 	case sof.FuncIsBoolean:
 		return boolThing(isPrimitive(in[0].v) && slices.Contains(
-			[]string{"true", "t", "yes", "y", "1", "1.0", "false", "f", "no", "n", "0", "0.0"}, strings.ToLower(text(in[0].v))))
+			[]string{"true", "t", "yes", "y", "1", "1.0", "false", "f", "no", "n", "0", "0.0"},
+			strings.ToLower(text(in[0].v))))
 	default:
 	}
 	switch v := in[0].v.(type) {
@@ -110,7 +111,9 @@ func (o *oracle) call(e *sof.Call, this *thing) []thing {
 func unique(in []thing) []thing {
 	var out []thing
 	for _, it := range in {
-		if !slices.ContainsFunc(out, func(have thing) bool { return equalThings(have, it) == "t" }) {
+		if !slices.ContainsFunc(out, func(have thing) bool {
+			return equalThings(have, it) == "t"
+		}) {
 			out = append(out, it)
 		}
 	}

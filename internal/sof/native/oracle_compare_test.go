@@ -180,5 +180,7 @@ func (o *oracle) compare(e *sof.Binary, this *thing) []thing {
 	default:
 		fail()
 	}
-	return boolThing(map[string]bool{"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[e.Op])
+	return boolThing(map[string]bool{
+		"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0,
+	}[e.Op])
 }

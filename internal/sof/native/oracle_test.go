@@ -149,7 +149,9 @@ func (o *oracle) row(v *sof.View, r sof.Row, this *thing) []cells {
 	panic("unknown row")
 }
 
-func (o *oracle) each(v *sof.View, body sof.Row, items []thing, n *int, down func(thing) []thing) []cells {
+func (o *oracle) each(
+	v *sof.View, body sof.Row, items []thing, n *int, down func(thing) []thing,
+) []cells {
 	outer := o.rowIndex
 	defer func() { o.rowIndex = outer }()
 	var out []cells
@@ -248,9 +250,13 @@ func (o *oracle) eval(e sof.Expr, this *thing) []thing {
 		o.over(e.In, this, func(it thing) { all = o.truth(e.Pred, &it) == "t" && all })
 		return boolThing(all)
 	case *sof.OfType:
-		return slices.DeleteFunc(o.eval(e.In, this), func(it thing) bool { return it.t == nil || !it.t.Is(e.Want) })
+		return slices.DeleteFunc(o.eval(e.In, this), func(it thing) bool {
+			return it.t == nil || !it.t.Is(e.Want)
+		})
 	case *sof.ResourceKey:
-		return o.child(&sof.Child{In: e.In, Properties: []sof.Property{{Name: "id", Type: stringType}}}, this)
+		return o.child(&sof.Child{
+			In: e.In, Properties: []sof.Property{{Name: "id", Type: stringType}},
+		}, this)
 	case *sof.ReferenceKey:
 		return o.referenceKey(e, this)
 	case *sof.Is:
@@ -306,7 +312,9 @@ func (o *oracle) child(e *sof.Child, this *thing) []thing {
 
 func (o *oracle) referenceKey(e *sof.ReferenceKey, this *thing) []thing {
 	var out []thing
-	for _, it := range o.child(&sof.Child{In: e.In, Properties: []sof.Property{{Name: "reference"}}}, this) {
+	for _, it := range o.child(&sof.Child{
+		In: e.In, Properties: []sof.Property{{Name: "reference"}},
+	}, this) {
 		s, ok := it.v.(string)
 		if !ok || strings.ContainsAny(s, "?#") || strings.HasPrefix(s, "urn:") {
 			continue

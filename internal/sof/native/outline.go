@@ -64,7 +64,9 @@ func (o *outline) aggregate(e *sof.Aggregate, this []*jsontape.Shape) []*jsontap
 }
 
 // fields records that e reads these members of every shape in this, and returns their shapes.
-func (o *outline) fields(e sof.Expr, this []*jsontape.Shape, names ...string) (out []*jsontape.Shape) {
+func (o *outline) fields(
+	e sof.Expr, this []*jsontape.Shape, names ...string,
+) (out []*jsontape.Shape) {
 	o.inputs[e] = append(o.inputs[e], this...)
 	for _, s := range this {
 		for _, name := range names {

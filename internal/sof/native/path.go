@@ -83,7 +83,9 @@ func (h *hop) same(other *hop) bool {
 	if h == nil || other == nil {
 		return h == other
 	}
-	return slices.EqualFunc(h.properties, other.properties, func(a, b property) bool { return a.number == b.number })
+	return slices.EqualFunc(h.properties, other.properties, func(a, b property) bool {
+		return a.number == b.number
+	})
 }
 
 // find returns the node of a property of the object d, or -1.
@@ -174,7 +176,9 @@ func (v *Evaluator) arrive(n int32, p *property, steps []hop) {
 // itemAt returns a node of the tape as an item.
 func (v *reader) itemAt(n int32, typ *schema.Type) item {
 	d := &v.tape.Nodes[n]
-	return item{typ: typ, text: v.tape.Line[d.Start:d.End:d.End], node: n, kind: d.Kind, escaped: d.Escaped}
+	return item{
+		typ: typ, text: v.tape.Line[d.Start:d.End:d.End], node: n, kind: d.Kind, escaped: d.Escaped,
+	}
 }
 
 // child returns the op of a member.

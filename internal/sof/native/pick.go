@@ -260,7 +260,8 @@ func (o *isText) at(v *Evaluator, focus int32) truth {
 	if f.n == 0 {
 		return unknown
 	}
-	same := f.n == 1 && bytes.Equal(v.stringAt(f.node), o.text) && v.tape.Nodes[f.node].Kind == jsontape.KindString
+	same := f.n == 1 && bytes.Equal(v.stringAt(f.node), o.text) &&
+		v.tape.Nodes[f.node].Kind == jsontape.KindString
 	return of(same != o.negate)
 }
 

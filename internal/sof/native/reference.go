@@ -58,7 +58,9 @@ type referenceKeyOp struct {
 }
 
 func newReferenceKey(in op, e *sof.ReferenceKey, reference hop) *referenceKeyOp {
-	o := &referenceKeyOp{in: in, key: keyReader{target: e.Target, urns: e.URNs}, reference: []hop{reference}}
+	o := &referenceKeyOp{
+		in: in, key: keyReader{target: e.Target, urns: e.URNs}, reference: []hop{reference},
+	}
 	if e.Base != "" {
 		o.key.base = e.Base + "/"
 	}

@@ -59,7 +59,8 @@ func TestReferencesJoinByTypeAndID(t *testing.T) {
 		}
 		key := newReferenceKey(nil, e, hop{}).key
 		if id, why := key.read([]byte(tt.ref)); string(id) != tt.id || why != tt.why {
-			t.Errorf("%q to %q at %q: got %q, %d, want %q, %d", tt.ref, tt.target, tt.base, id, why, tt.id, tt.why)
+			t.Errorf("%q to %q at %q: got %q, %d, want %q, %d", tt.ref, tt.target, tt.base, id, why,
+				tt.id, tt.why)
 		}
 	}
 	urns := keyReader{target: "Patient", urns: true}
@@ -90,7 +91,8 @@ func TestRowsWithoutAKeyAreCounted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := sof.Compile("w.json", []byte(`{"resourceType":"ViewDefinition","name":"w","resource":"Observation","status":"active","select":[
+		other, err := sof.Compile("w.json",
+			[]byte(`{"resourceType":"ViewDefinition","name":"w","resource":"Observation","status":"active","select":[
 			{"column":[{"name":"patient_id","path":"subject.getReferenceKey(Patient)"}]}]}`), sof.WithReferences(r))
 		if err != nil {
 			t.Fatal(err)
@@ -117,12 +119,26 @@ func TestRowsWithoutAKeyAreCounted(t *testing.T) {
 		return rows, misses
 	}
 	rows, misses := run(sof.References{Base: "https://other/"})
-	wantRows := [][]string{{"a", "", "", ""}, {"a", "", "", ""}, {"a", "", "1", "1"}, {""}, {"b", "", "", ""}, {""}, {"c", "", "", ""}, {""}}
+	wantRows := [][]string{
+		{"a", "", "", ""},
+		{"a", "", "", ""},
+		{"a", "", "1", "1"},
+		{""},
+		{"b", "", "", ""},
+		{""},
+		{"c", "", "", ""},
+		{""},
+	}
 	if d := cmp.Diff(wantRows, rows); d != "" {
 		t.Error(d)
 	}
 	want := []Miss{
-		{0, 1, Foreign, 3}, {0, 2, URN, 1}, {0, 3, URN, 1}, {0, 2, Unresolved, 1}, {0, 3, Unresolved, 1}, {1, 0, Foreign, 1},
+		{0, 1, Foreign, 3},
+		{0, 2, URN, 1},
+		{0, 3, URN, 1},
+		{0, 2, Unresolved, 1},
+		{0, 3, Unresolved, 1},
+		{1, 0, Foreign, 1},
 	}
 	if d := cmp.Diff(want, misses); d != "" {
 		t.Error(d)

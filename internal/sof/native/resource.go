@@ -53,10 +53,13 @@ func (m *meta) outline(root *jsontape.Shape) {
 }
 
 func (m *meta) number(n *jsontape.Layout, root *jsontape.Shape) {
-	m.resourceType, m.id, m.metaField = root.SlotOf("resourceType"), root.SlotOf("id"), root.SlotOf("meta")
-	m.versionID, m.lastUpdated, m.tag = n.Number("versionId"), n.Number("lastUpdated"), n.Number("tag")
+	m.resourceType, m.id, m.metaField = root.SlotOf("resourceType"), root.SlotOf("id"),
+		root.SlotOf("meta")
+	m.versionID, m.lastUpdated, m.tag = n.Number("versionId"), n.Number("lastUpdated"),
+		n.Number("tag")
 	m.code, m.system = n.Number("code"), n.Number("system")
-	m.extension, m.url, m.valueString = n.Number("extension"), n.Number("url"), n.Number("valueString")
+	m.extension, m.url, m.valueString = n.Number("extension"), n.Number("url"),
+		n.Number("valueString")
 }
 
 func (v *Evaluator) resource(root int32) Resource {
@@ -72,7 +75,8 @@ func (v *Evaluator) resource(root int32) Resource {
 	for n := v.firstOf(v.member(at, m.tag)); n >= 0; n = v.tape.Nodes[n].Next {
 		system := v.stringAt(v.member(n, m.system))
 		if string(v.stringAt(v.member(n, m.code))) == "SUBSETTED" &&
-			(system == nil || string(system) == subsettedSystem || bytes.HasSuffix(system, []byte("/v3/ObservationValue"))) {
+			(system == nil || string(system) == subsettedSystem ||
+				bytes.HasSuffix(system, []byte("/v3/ObservationValue"))) {
 			r.Subsetted = true
 		}
 	}

@@ -46,7 +46,8 @@ func TestRows(t *testing.T) {
 		want    []string
 	}{
 		"the whole path of forEachOrNull is empty or it is not": {
-			`{"forEachOrNull":"contact.name","column":[{"name":"a","path":"family"}]}`, []string{"C1"},
+			`{"forEachOrNull":"contact.name","column":[{"name":"a","path":"family"}]}`,
+			[]string{"C1"},
 		},
 		"a row of nulls, the index 0": {
 			`{"forEachOrNull":"address.line","column":[{"name":"i","path":"%rowIndex"},{"name":"a","path":"$this"},{"name":"e","path":"$this.exists()"},{"name":"l","path":"'x'"},{"name":"c","path":"$this","collection":true}]}`,
@@ -92,12 +93,14 @@ func TestRows(t *testing.T) {
 			`{"forEach":"name","column":[{"name":"a","path":"%resource.name.where($index = %rowIndex).family"}]}`, []string{"A", "B"},
 		},
 		"cells of one row do not leak into the next": {
-			`{"forEach":"name","column":[{"name":"a","path":"given.first()"}]}`, []string{"x", "NULL"},
+			`{"forEach":"name","column":[{"name":"a","path":"given.first()"}]}`,
+			[]string{"x", "NULL"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := table(t, fmt.Sprintf(`{"resource":"Patient","select":[%s]}`, c.selects), line)
+			got, err := table(t, fmt.Sprintf(`{"resource":"Patient","select":[%s]}`, c.selects),
+				line)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,21 +116,27 @@ func TestTheFirstOfTwoTypesOfAChoice(t *testing.T) {
 	t.Parallel()
 	const line = `{"resourceType":"Patient","id":"1","deceasedBoolean":true,"deceasedDateTime":"2020"}`
 	const view = `{"resource":"Patient","select":[{"column":[{"name":"a","path":"%s"}]}]}`
-	for path, want := range map[string]string{"deceased.first()": "true", "deceased.exists()": "true", "deceased[1]": "2020"} {
+	for path, want := range map[string]string{
+		"deceased.first()": "true", "deceased.exists()": "true", "deceased[1]": "2020",
+	} {
 		got, err := table(t, fmt.Sprintf(view, path), line)
 		if err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %v, %v", path, got, err)
 		}
 	}
-	if _, err := table(t, fmt.Sprintf(view, "deceased"), line); err == nil || !strings.Contains(err.Error(), "more than one item") {
+	if _, err := table(t, fmt.Sprintf(view, "deceased"), line); err == nil ||
+		!strings.Contains(err.Error(), "more than one item") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestWhereKeepsWhatIsTrue(t *testing.T) {
 	t.Parallel()
-	for where, rows := range map[string]int{"active": 1, "active.not()": 0, "deceased.ofType(boolean)": 0, "name.exists()": 0, "{}": 0} {
-		got, err := table(t, fmt.Sprintf(`{"resource":"Patient","where":[{"path":%q}],"select":[{"column":[{"name":"a","path":"id"}]}]}`, where),
+	for where, rows := range map[string]int{
+		"active": 1, "active.not()": 0, "deceased.ofType(boolean)": 0, "name.exists()": 0, "{}": 0,
+	} {
+		got, err := table(t,
+			fmt.Sprintf(`{"resource":"Patient","where":[{"path":%q}],"select":[{"column":[{"name":"a","path":"id"}]}]}`, where),
 			`{"resourceType":"Patient","id":"1","active":true}`)
 		if err != nil || len(got) != rows {
 			t.Errorf("%s: %d rows, %v", where, len(got), err)
@@ -153,9 +162,12 @@ func TestRepeatWalksDownOnly(t *testing.T) {
 			t.Errorf("%s: %s", paths, d)
 		}
 	}
-	for _, paths := range []string{`"$this"`, `"%resource.item"`, `"item | $this"`, `"item.first() | %resource.item"`} {
+	for _, paths := range []string{
+		`"$this"`, `"%resource.item"`, `"item | $this"`, `"item.first() | %resource.item"`,
+	} {
 		view := strings.Replace(view, "linkId", "id", 1)
-		if _, err := table(t, fmt.Sprintf(view, paths), line); err == nil || !strings.Contains(err.Error(), "leads back") {
+		if _, err := table(t, fmt.Sprintf(view, paths), line); err == nil ||
+			!strings.Contains(err.Error(), "leads back") {
 			t.Errorf("%s: got %v", paths, err)
 		}
 	}
@@ -163,8 +175,11 @@ func TestRepeatWalksDownOnly(t *testing.T) {
 
 func TestNumbersKeepTheirText(t *testing.T) {
 	t.Parallel()
-	for _, n := range []string{"1.00", "0.1000000000000000055", "123456789012345678901234567890.5", "-0.0", "1e-7"} {
-		got, err := table(t, `{"resource":"Observation","select":[{"column":[{"name":"v","path":"value.ofType(Quantity).value"}]}]}`,
+	for _, n := range []string{
+		"1.00", "0.1000000000000000055", "123456789012345678901234567890.5", "-0.0", "1e-7",
+	} {
+		got, err := table(t,
+			`{"resource":"Observation","select":[{"column":[{"name":"v","path":"value.ofType(Quantity).value"}]}]}`,
 			`{"resourceType":"Observation","id":"1","valueQuantity":{"value":`+n+`}}`)
 		if err != nil || len(got) != 1 || got[0] != n {
 			t.Errorf("%s: %v, %v", n, got, err)
@@ -194,9 +209,11 @@ func TestMembersAreFoundWhateverCameBefore(t *testing.T) {
 			`"multipleBirthBanteger":3,"y":1,"eightLet":2,"eightlets":2`:              "[- - - - - -]",
 			`"x" : 1 , "eightlet" : 2`:       "[1 2 - - - -]",
 			`"\u0000":5,"z":6,"q\"":7,"x":8`: "[8 - - - 5 7]",
-			`"z":6,"\u0078":1,"ei\u0067htlet":"` + strings.Repeat("long", 40) + `","x1":2`: "[1 " + strings.Repeat("long", 40) + " - - - -]",
+			`"z":6,"\u0078":1,"ei\u0067htlet":"` + strings.Repeat("long", 40) +
+				`","x1":2`: "[1 " + strings.Repeat("long", 40) + " - - - -]",
 		} {
-			_, err := eval.Eval(t.Context(), []byte(`{"resourceType":"Patient",`+line+`}`), func(_ int, row [][]byte) error {
+			_, err := eval.Eval(t.Context(), []byte(`{"resourceType":"Patient",`+line+
+				`}`), func(_ int, row [][]byte) error {
 				var cells []string
 				for _, c := range row {
 					if c == nil {

@@ -121,7 +121,8 @@ func not(_ *Evaluator, in *item, _ []item) (item, bool, error) {
 	switch in.kind {
 	case jsontape.KindTrue, jsontape.KindFalse:
 		return boolItem(in.kind == jsontape.KindFalse), true, nil
-	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray, jsontape.KindString, jsontape.KindNumber:
+	case jsontape.KindNone, jsontape.KindObject, jsontape.KindArray, jsontape.KindString,
+		jsontape.KindNumber:
 	}
 	return item{}, false, wrongType("boolean")
 }
@@ -400,7 +401,8 @@ func boundary(high bool) scalar {
 			v.arena = fhirtime.DateBoundary(v.arena, m, high)
 		case schema.Time:
 			v.arena = fhirtime.TimeBoundary(v.arena, m, high)
-		case schema.DateTime, schema.None, schema.Boolean, schema.String, schema.Integer, schema.Decimal:
+		case schema.DateTime, schema.None, schema.Boolean, schema.String, schema.Integer,
+			schema.Decimal:
 			v.arena = fhirtime.DateTimeBoundary(v.arena, m, high)
 		}
 		out := v.made(from)

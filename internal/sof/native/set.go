@@ -32,7 +32,9 @@ type sets struct{ values }
 // newSet returns an empty set. add adds items from the slice.
 func (v *sets) newSet(items []item) set {
 	s := set{v: &v.values, items: items}
-	if len(items) >= minHashed && !slices.ContainsFunc(items, func(it item) bool { return it.isQuantity() }) {
+	if len(items) >= minHashed && !slices.ContainsFunc(items, func(it item) bool {
+		return it.isQuantity()
+	}) {
 		v.charge(48 * len(items))
 		s.first, s.seed = make(map[uint64]int32, len(items)), maphash.MakeSeed()
 		s.entries = make([]entry, 0, len(items))
@@ -207,7 +209,8 @@ func (v *sets) sameClasses(a, b []item) bool {
 				text = normal(s)
 			case jsontape.KindObject:
 				text = v.canonical(0, it.text, true)
-			case jsontape.KindNone, jsontape.KindArray, jsontape.KindNumber, jsontape.KindTrue, jsontape.KindFalse:
+			case jsontape.KindNone, jsontape.KindArray, jsontape.KindNumber, jsontape.KindTrue,
+				jsontape.KindFalse:
 			}
 			v.step(1 + len(text)>>4)
 			c.hash = [2]uint64{maphash.Bytes(seeds[0], text), maphash.Bytes(seeds[1], text)}

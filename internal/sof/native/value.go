@@ -169,7 +169,8 @@ func (v *values) equalMoments(a, b *item) truth {
 // order compares two items. known is false if N1 returns empty.
 func (v *values) order(a, b *item) (order int, known bool, err error) {
 	switch {
-	case a.isQuantity() || b.isQuantity() || a.kind == jsontape.KindObject && b.kind == jsontape.KindObject:
+	case a.isQuantity() || b.isQuantity() ||
+		a.kind == jsontape.KindObject && b.kind == jsontape.KindObject:
 		order, known = v.orderQuantities(a, b)
 		return order, known, nil
 	case a.kind == jsontape.KindNumber && b.kind == jsontape.KindNumber:

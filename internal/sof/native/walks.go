@@ -325,7 +325,9 @@ type valuelessOp struct {
 func (b *builder) valueless(e *sof.Child) op {
 	o := &valuelessOp{in: b.op(e.In)}
 	for _, p := range e.Properties {
-		o.values = append(o.values, property{name: p.Name, number: b.numbers.Number(p.Name), typ: p.Type})
+		o.values = append(o.values, property{
+			name: p.Name, number: b.numbers.Number(p.Name), typ: p.Type,
+		})
 		o.twins = append(o.twins, property{number: b.numbers.Number("_" + p.Name)})
 	}
 	return o

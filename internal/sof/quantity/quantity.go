@@ -34,7 +34,8 @@ func Parse(text string) (q Quantity, ok bool) {
 		q.Unit = "1"
 	case fhirpath.IsCalendarUnit(unit):
 		q.Unit, q.Calendar = unit, true
-	case len(unit) > 2 && unit[0] == '\'' && unit[len(unit)-1] == '\'' && strings.IndexByte(unit[1:len(unit)-1], '\'') < 0:
+	case len(unit) > 2 && unit[0] == '\'' && unit[len(unit)-1] == '\'' &&
+		strings.IndexByte(unit[1:len(unit)-1], '\'') < 0:
 		q.Unit = unit[1 : len(unit)-1]
 	default:
 		return Quantity{}, false
@@ -168,10 +169,16 @@ func Add(q, r Quantity) (sum Quantity, ok bool) {
 	case 0:
 		return Quantity{q.Value.Add(r.Value), q.Unit, q.Calendar}, true
 	case 1:
-		return Quantity{decimal.FromRat(ratio.Mul(ratio, q.Value.Rat()), decimal.QuotientScale).Add(r.Value), r.Unit, r.Calendar}, true
+		return Quantity{
+			decimal.FromRat(ratio.Mul(ratio, q.Value.Rat()), decimal.QuotientScale).Add(r.Value),
+			r.Unit, r.Calendar,
+		}, true
 	}
 	inverse := ratio.Inv(ratio)
-	return Quantity{decimal.FromRat(inverse.Mul(inverse, r.Value.Rat()), decimal.QuotientScale).Add(q.Value), q.Unit, q.Calendar}, true
+	return Quantity{
+		decimal.FromRat(inverse.Mul(inverse, r.Value.Rat()), decimal.QuotientScale).Add(q.Value),
+		q.Unit, q.Calendar,
+	}, true
 }
 
 // Neg returns -q.
@@ -231,9 +238,11 @@ func (q Quantity) In(unit string) (Quantity, bool) {
 }
 
 var spans = map[string]fhirtime.Unit{
-	"year": fhirtime.Years, "month": fhirtime.Months, "week": fhirtime.Weeks, "day": fhirtime.Days, "hour": fhirtime.Hours,
+	"year": fhirtime.Years, "month": fhirtime.Months, "week": fhirtime.Weeks, "day": fhirtime.Days,
+	"hour":   fhirtime.Hours,
 	"minute": fhirtime.Minutes, "second": fhirtime.Seconds, "millisecond": fhirtime.Milliseconds,
-	"wk": fhirtime.Weeks, "d": fhirtime.Days, "h": fhirtime.Hours, "min": fhirtime.Minutes, "s": fhirtime.Seconds, "ms": fhirtime.Milliseconds,
+	"wk": fhirtime.Weeks, "d": fhirtime.Days, "h": fhirtime.Hours, "min": fhirtime.Minutes,
+	"s": fhirtime.Seconds, "ms": fhirtime.Milliseconds,
 }
 
 // MovesTime reports whether dates can be moved by this unit. UCUM months and years cannot move

@@ -43,7 +43,8 @@ func TestCompare(t *testing.T) {
 	} {
 		l, r := read(t, c.l), read(t, c.r)
 		order, known := Compare(l, r)
-		if order != c.order || known != c.known || Equivalent(l, r) != c.equivalent || Equivalent(r, l) != c.equivalent {
+		if order != c.order || known != c.known || Equivalent(l, r) != c.equivalent ||
+			Equivalent(r, l) != c.equivalent {
 			t.Errorf("%s and %s: %d %v %v", c.l, c.r, order, known, Equivalent(l, r))
 		}
 	}
@@ -81,7 +82,9 @@ func TestArithmetic(t *testing.T) {
 
 func TestWhatIsNoQuantity(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", " ", "a", "1 wk", "1.a", "1e3 'g'", "1 ''", "1 'a' b", "'g'", "1 day 'd'"} {
+	for _, text := range []string{
+		"", " ", "a", "1 wk", "1.a", "1e3 'g'", "1 ''", "1 'a' b", "'g'", "1 day 'd'",
+	} {
 		if q, ok := Parse(text); ok {
 			t.Errorf("%q is taken as %s", text, q)
 		}

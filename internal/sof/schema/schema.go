@@ -34,7 +34,9 @@ const (
 
 // String returns the name of the system type.
 func (s System) String() string {
-	return [...]string{"complex", "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time"}[s]
+	return [...]string{
+		"complex", "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time",
+	}[s]
 }
 
 // Type returns the system type itself, which needs no element table.
@@ -206,7 +208,9 @@ func read(gz []byte) (*Schema, error) {
 }
 
 func (s *Schema) define(r row) error {
-	kind, ok := map[string]Kind{"resource": Resource, "complex-type": Complex, "primitive-type": Primitive}[r.max]
+	kind, ok := map[string]Kind{
+		"resource": Resource, "complex-type": Complex, "primitive-type": Primitive,
+	}[r.max]
 	if !ok {
 		return fmt.Errorf("type %s has kind %q", r.path, r.max)
 	}
@@ -243,7 +247,8 @@ func (s *Schema) link(rows []row) error {
 	for _, r := range rows {
 		if r.types == "BackboneElement" || r.types == "Element" {
 			s.types[r.path] = &Type{
-				Name: r.types, Path: r.path, Kind: Backbone, Base: s.types[r.types], byName: map[string]*Element{},
+				Name: r.types, Path: r.path, Kind: Backbone, Base: s.types[r.types],
+				byName: map[string]*Element{},
 			}
 		}
 	}

@@ -33,8 +33,10 @@ func TestElementsHaveTheirTypesAndCardinality(t *testing.T) {
 		if !ok {
 			t.Fatalf("no element %s.%s", c.owner, c.element)
 		}
-		if e.Many != c.many || e.Choice != c.choice || len(e.Types) != c.count || e.Types[0].Path != c.first {
-			t.Errorf("%s.%s: many %v choice %v types %d first %s", c.owner, c.element, e.Many, e.Choice, len(e.Types), e.Types[0].Path)
+		if e.Many != c.many || e.Choice != c.choice || len(e.Types) != c.count ||
+			e.Types[0].Path != c.first {
+			t.Errorf("%s.%s: many %v choice %v types %d first %s", c.owner, c.element, e.Many,
+				e.Choice, len(e.Types), e.Types[0].Path)
 		}
 	}
 }
@@ -42,8 +44,9 @@ func TestElementsHaveTheirTypesAndCardinality(t *testing.T) {
 func TestSystemTypesFollowTheBaseTypes(t *testing.T) {
 	t.Parallel()
 	want := map[string]System{
-		"code": String, "uuid": String, "canonical": String, "positiveInt": Integer, "unsignedInt": Integer,
-		"instant": DateTime, "date": Date, "time": Time, "decimal": Decimal, "boolean": Boolean,
+		"code": String, "uuid": String, "canonical": String, "positiveInt": Integer,
+		"unsignedInt": Integer,
+		"instant":     DateTime, "date": Date, "time": Time, "decimal": Decimal, "boolean": Boolean,
 		"base64Binary": String, "HumanName": None, "Patient": None,
 	}
 	got := map[string]System{}
@@ -68,7 +71,8 @@ func TestDerivedTypes(t *testing.T) {
 		}
 		return typ
 	}
-	if !at("Age").Is(at("Quantity")) || !at("Patient").Is(at("DomainResource")) || at("Quantity").Is(at("Age")) {
+	if !at("Age").Is(at("Quantity")) || !at("Patient").Is(at("DomainResource")) ||
+		at("Quantity").Is(at("Age")) {
 		t.Error("Age is a Quantity, Patient is a DomainResource, a Quantity is no Age")
 	}
 }

@@ -152,7 +152,8 @@ func (w lists) owners(e sof.Expr, c scope) rows {
 // out.
 func (w lists) childRows(e *sof.Child, asked bool, c scope) rows {
 	if e.Valueless {
-		w.refuse(e, "hasValue() of the items of a list, which may have extensions alone", "only the native engine has it")
+		w.refuse(e, "hasValue() of the items of a list, which may have extensions alone",
+			"only the native engine has it")
 	}
 	got := w.owners(e.In, c)
 	many, known := repeats(e)
@@ -175,7 +176,10 @@ func (w lists) childRows(e *sof.Child, asked bool, c scope) rows {
 	}
 	c.at.from = append(c.at.from, source{alias: alias, json: &openjson{text: whole}, note: note})
 	c.at.where = append(c.at.where, alias+".[type] <> 0")
-	return rows{&node{alts: []alt{w.element(alias, typ, c.at)}}, append(got.keys, fmt.Sprintf("CAST(%s.[key] AS int)", alias))}
+	return rows{
+		&node{alts: []alt{w.element(alias, typ, c.at)}},
+		append(got.keys, fmt.Sprintf("CAST(%s.[key] AS int)", alias)),
+	}
 }
 
 func (w lists) callRows(e *sof.Call, c scope) rows {
@@ -225,7 +229,9 @@ func (w lists) among(e *sof.Call, has bool, c scope) rows {
 
 // found returns the condition that a list has an item. The condition is never unknown.
 func (w conditions) found(e, list sof.Expr, it *node, c scope) string {
-	return w.quantified(list, func(inner scope) string { return w.comparisons.compare(e, inner.focus, it, "=", inner) }, false, c)
+	return w.quantified(list, func(inner scope) string {
+		return w.comparisons.compare(e, inner.focus, it, "=", inner)
+	}, false, c)
 }
 
 // position returns the value of an integer literal.
@@ -361,8 +367,10 @@ func (w lists) onlyItem(e sof.Expr, what string, c scope) *node {
 	for i := range n.alts {
 		a := &n.alts[i]
 		guard := func(expr, typ string) string {
-			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count, w.wanted(c.home),
-				w.fail(fmt.Sprintf("view %s, %s: "+moreThanOne+": ", w.view.Name, what), count, typ), expr)
+			return fmt.Sprintf("CASE WHEN %s > 1 AND %s THEN %s ELSE %s END", count,
+				w.wanted(c.home),
+				w.fail(fmt.Sprintf("view %s, %s: "+moreThanOne+": ", w.view.Name, what), count,
+					typ), expr)
 		}
 		switch {
 		case a.number != "":
@@ -384,10 +392,13 @@ func (w lists) counted(e sof.Expr, c scope) (*node, string) {
 	alias := w.alias("x")
 	found := w.items.carried(got.item, inner.at, alias, c.at, "")
 	for i := range inner.at.items {
-		inner.at.items[i].expr = "MIN(" + w.items.local(inner.at.items[i].expr, got.item, inner) + ")"
+		inner.at.items[i].expr = "MIN(" + w.items.local(inner.at.items[i].expr, got.item, inner) +
+			")"
 	}
 	inner.at.items = append(inner.at.items, item{"COUNT(*)", "n"})
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(e), query: query{inner.at},
+	})
 	return found, alias + ".[n]"
 }
 
@@ -397,7 +408,9 @@ func (w lists) howMany(e sof.Expr, c scope) string {
 	w.rows(e, inner)
 	inner.at.items = []item{{"COUNT(*)", "n"}}
 	alias := w.alias("x")
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(e), query: query{inner.at},
+	})
 	return alias + ".[n]"
 }
 

@@ -21,11 +21,15 @@ func (s standIn) dialect() tsqleval.Dialect {
 	return tsqleval.Dialect{Varchar: !tsql.Engine(s).Facts().National}
 }
 
-func (s standIn) Rows(_ context.Context, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
+func (s standIn) Rows(
+	_ context.Context, docs []json.RawMessage, body func(string) (string, error),
+) ([][][]byte, error) {
 	return runBody(s.dialect(), docs, body)
 }
 
-func runBody(d tsqleval.Dialect, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
+func runBody(
+	d tsqleval.Dialect, docs []json.RawMessage, body func(string) (string, error),
+) ([][][]byte, error) {
 	text, err := body("[docs]")
 	if err != nil {
 		return nil, err
@@ -40,14 +44,18 @@ func runBody(d tsqleval.Dialect, docs []json.RawMessage, body func(string) (stri
 // onPostgreSQL is a server on PostgreSQL that only speaks T-SQL.
 type onPostgreSQL tsql.Engine
 
-func (s onPostgreSQL) Rows(_ context.Context, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
+func (s onPostgreSQL) Rows(
+	_ context.Context, docs []json.RawMessage, body func(string) (string, error),
+) ([][][]byte, error) {
 	d := standIn(s).dialect()
 	d.Jsonb = true
 	return runBody(d, docs, body)
 }
 
 // minimum is the number of official cases that must pass with the body of each engine.
-var minimum = map[tsql.Engine]int{tsql.SQLServer: 136, tsql.Dedicated: 136, tsql.Serverless: 136, tsql.Fabric: 136}
+var minimum = map[tsql.Engine]int{
+	tsql.SQLServer: 136, tsql.Dedicated: 136, tsql.Serverless: 136, tsql.Fabric: 136,
+}
 
 func TestOfficialCases(t *testing.T) {
 	t.Parallel()
@@ -56,7 +64,9 @@ func TestOfficialCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range tsql.Engines() {
-		for name, server := range map[string]conformance.Server{"": standIn(e), " on PostgreSQL": onPostgreSQL(e)} {
+		for name, server := range map[string]conformance.Server{
+			"": standIn(e), " on PostgreSQL": onPostgreSQL(e),
+		} {
 			t.Run(string(e)+name, func(t *testing.T) {
 				t.Parallel()
 				results := conformance.RunAll(files, conformance.OnServer(t.Context(), e, server))
@@ -89,7 +99,8 @@ func TestBodiesGiveHL7sValuesOrAreRefused(t *testing.T) {
 	for _, e := range tsql.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
-			results := conformance.RunAll(inForm(t, files), conformance.OnServer(t.Context(), e, standIn(e)))
+			results := conformance.RunAll(inForm(t, files),
+				conformance.OnServer(t.Context(), e, standIn(e)))
 			for _, f := range results {
 				for _, r := range f.Results {
 					if r.Outcome() == conformance.Failed {
@@ -98,7 +109,8 @@ func TestBodiesGiveHL7sValuesOrAreRefused(t *testing.T) {
 				}
 			}
 			passed := conformance.Count(results, conformance.Passed)
-			t.Logf("%d pass, %d are refused", passed, conformance.Count(results, conformance.OutcomeRefused))
+			t.Logf("%d pass, %d are refused", passed,
+				conformance.Count(results, conformance.OutcomeRefused))
 			if passed < written {
 				t.Errorf("%d cases pass, %d did", passed, written)
 			}

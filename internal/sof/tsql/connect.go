@@ -80,7 +80,10 @@ func joined(terms []string, sign string) string {
 func (w conditions) guardedBy(op, l, r string, c scope) string {
 	l = w.bit(l, c) + " = 1"
 	if op == "and" {
-		return fmt.Sprintf("CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l, r)
+		return fmt.Sprintf(
+			"CASE WHEN NOT (%s) THEN 0 WHEN NOT (%s) THEN 0 WHEN %s AND %s THEN 1 END = 1", l, r, l,
+			r)
 	}
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 1 WHEN NOT (%s) AND NOT (%s) THEN 0 END = 1", l, r, l, r)
+	return fmt.Sprintf(
+		"CASE WHEN %s THEN 1 WHEN %s THEN 1 WHEN NOT (%s) AND NOT (%s) THEN 0 END = 1", l, r, l, r)
 }

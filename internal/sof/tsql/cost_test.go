@@ -21,7 +21,8 @@ import (
 )
 
 // costViews are the views with a measured cost, of resource types with lines of real data.
-var costViews = strings.Fields(`condition condition_category condition_coding document_reference document_reference_content encounter
+var costViews = strings.Fields(
+	`condition condition_category condition_coding document_reference document_reference_content encounter
 	encounter_diagnosis encounter_location encounter_participant encounter_type immunization immunization_performer medication_request
 	medication_request_dosage patient patient_address patient_identifier patient_name practitioner_role procedure`)
 
@@ -51,9 +52,11 @@ var cpuTime = regexp.MustCompile(`!\s+([0-9.]+) s user, ([0-9.]+) s system`)
 // cpu returns the CPU seconds that the server spends on each body, including planning.
 func (p postgres) cpu(ctx context.Context, bodies []string, lines [][]byte) ([]float64, error) {
 	var script strings.Builder
-	fmt.Fprintf(&script, "SET search_path = %s;\nSET timezone = 'UTC';\nSET jit = off;\nSET max_parallel_workers_per_gather = 0;\nCREATE TEMP TABLE docs (doc text);\n", p.schema)
+	fmt.Fprintf(&script,
+		"SET search_path = %s;\nSET timezone = 'UTC';\nSET jit = off;\nSET max_parallel_workers_per_gather = 0;\nCREATE TEMP TABLE docs (doc text);\n", p.schema)
 	for i := range costLines {
-		fmt.Fprintf(&script, "INSERT INTO docs VALUES ($document$%s$document$);\n", lines[i%len(lines)])
+		fmt.Fprintf(&script, "INSERT INTO docs VALUES ($document$%s$document$);\n",
+			lines[i%len(lines)])
 	}
 	script.WriteString("ANALYZE docs;\n")
 	for i, b := range append(bodies, bodies...) {
@@ -61,9 +64,11 @@ func (p postgres) cpu(ctx context.Context, bodies []string, lines [][]byte) ([]f
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&script, "SET client_min_messages = log;\nSET log_statement_stats = on;\nCREATE TEMP TABLE result_%d AS\n%s;\nSET log_statement_stats = off;\n", i, query)
+		fmt.Fprintf(&script,
+			"SET client_min_messages = log;\nSET log_statement_stats = on;\nCREATE TEMP TABLE result_%d AS\n%s;\nSET log_statement_stats = off;\n", i, query)
 	}
-	cmd := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", p.url)
+	cmd := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1",
+		p.url)
 	cmd.Stdin = strings.NewReader(script.String())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -128,7 +133,8 @@ func BenchmarkBodiesOnPostgreSQL(t *testing.B) {
 		t.Logf("%-28s before %6.3f s, after %6.3f s, ratio %5.2f", name, b, a, b/a)
 	}
 	slices.Sort(ratios)
-	t.Logf("median ratio %.2f, least %.2f, all together %.2f s before, %.2f s after", ratios[len(ratios)/2], ratios[0], sumBefore, sumAfter)
+	t.Logf("median ratio %.2f, least %.2f, all together %.2f s before, %.2f s after",
+		ratios[len(ratios)/2], ratios[0], sumBefore, sumAfter)
 }
 
 // The work of a body per row is counted in its text, so the test needs no server.
@@ -157,7 +163,8 @@ func TestBodiesCallLessThanBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if parses > oldParses {
-			t.Errorf("%s goes through JSON %d times a row, it did %d times", v.Name, parses, oldParses)
+			t.Errorf("%s goes through JSON %d times a row, it did %d times", v.Name, parses,
+				oldParses)
 		}
 		docs := tsqleval.Documents("docs", lines(t, v.Resource))
 		for i, text := range []string{before[v.Name], body} {
@@ -169,7 +176,8 @@ func TestBodiesCallLessThanBefore(t *testing.T) {
 		}
 		was[0], was[1], is[0], is[1] = was[0]+oldParses, was[1]+oldCalls, is[0]+parses, is[1]+calls
 	}
-	t.Logf("all views: through JSON %d times a row, before %d; %d calls of functions, before %d", is[0], was[0], is[1], was[1])
+	t.Logf("all views: through JSON %d times a row, before %d; %d calls of functions, before %d",
+		is[0], was[0], is[1], was[1])
 	t.Logf("on the lines of the tests: %d times through JSON, before %d", ran[1], ran[0])
 	if 2*ran[1] > ran[0] {
 		t.Errorf("%d times through JSON, before %d", ran[1], ran[0])

@@ -114,7 +114,8 @@ func (c *comparison) generated(t *testing.T, seed uint64) {
 			continue
 		}
 		c.lines++
-		_, got, err := tsqleval.Run(body, standIn(e).dialect(), tsqleval.Documents("docs", [][]byte{line}))
+		_, got, err := tsqleval.Run(body, standIn(e).dialect(),
+			tsqleval.Documents("docs", [][]byte{line}))
 		switch {
 		case tsqleval.IsDataError(err):
 			c.early++
@@ -138,7 +139,8 @@ func TestGeneratedViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	for i := range uint64(count) {
 		c.generated(t, first+i)
 	}
-	t.Logf("%d rows of %d lines, %d early faults, %d of %d views refused: %v", c.rows, c.lines, c.early, c.refused, count, c.reasons)
+	t.Logf("%d rows of %d lines, %d early faults, %d of %d views refused: %v", c.rows, c.lines,
+		c.early, c.refused, count, c.reasons)
 	if c.rows < 200 || c.refused > count/3 || c.early > c.lines/50 {
 		t.Error("too little is compared")
 	}

@@ -18,57 +18,176 @@ import (
 // constructs are the parts that a view can consist of, each with an example.
 var constructs = []struct{ what, resource, selects, where string }{
 	{"path of single elements", "Patient", column("maritalStatus.text", ""), ""},
-	{"`where(…)`, `exists(…)`", "Patient", column("name.where(use = 'official').exists(family = 'x')", ""), ""},
-	{"`first()`, `last()`, `[n]`", "Patient", column("name.first().given.last() = name[1].family", ""), ""},
-	{"`skip(n)`, `take(n)`, `tail()`, `single()`", "Patient", column("name.skip(1).take(2).tail().single().family", ""), ""},
-	{"`count()`, `empty()`, `all(…)`, `allTrue()` …", "Patient", column("name.all(given.count() > 1) and name.empty()", ""), ""},
-	{"`select(…)`, `$this`, `$index`", "Patient", column("name.select(given.first()).where($index > 0)", `,"collection":true`), ""},
-	{"`\\|`, `combine()`, `distinct()`", "Patient", column("(name.given | name.family).distinct().combine('x')", `,"collection":true`), ""},
-	{"`distinct()`, `\\|` of objects", "Observation", column("component.code.distinct()", `,"collection":true`), ""},
-	{"`intersect()`, `exclude()`, `subsetOf()`", "Patient", column("name.given.exclude('x')", `,"collection":true`), ""},
-	{"`ofType(T)`, `is T`, `as T`", "Observation", column("value.ofType(Quantity).unit = 'x' or value is string", ""), ""},
-	{"a resource inside a resource: `ofType(Patient)`", "Bundle", column("entry.resource.ofType(Patient).id.first()", ""), ""},
-	{"`extension(url)`, also of primitives", "Patient", column("birthDate.extension('u').value.ofType(string).first()", ""), ""},
-	{"`getResourceKey()`, `getReferenceKey(T)`", "Patient", column("getResourceKey() = link.other.first().getReferenceKey(Patient)", ""), ""},
-	{"constants, `%rowIndex`, `%resource`", "Patient", `{"forEach":"name",` + column("%resource.id = 'x' and %rowIndex > 0", "")[1:], ""},
-	{"`and`, `or`, `xor`, `implies`, `not()`", "Patient", column("active and active or active xor active implies active.not()", ""), ""},
-	{"`=`, `!=` of single items; of a list with one", "Patient", column("gender != 'x' and name.given = 'x'", ""), ""},
-	{"`=` of two lists, or of objects", "Patient", column("name.given = contact.name.given", ""), ""},
+	{
+		"`where(…)`, `exists(…)`", "Patient",
+		column("name.where(use = 'official').exists(family = 'x')", ""), "",
+	},
+	{
+		"`first()`, `last()`, `[n]`", "Patient",
+		column("name.first().given.last() = name[1].family", ""), "",
+	},
+	{
+		"`skip(n)`, `take(n)`, `tail()`, `single()`", "Patient",
+		column("name.skip(1).take(2).tail().single().family", ""), "",
+	},
+	{
+		"`count()`, `empty()`, `all(…)`, `allTrue()` …", "Patient",
+		column("name.all(given.count() > 1) and name.empty()", ""), "",
+	},
+	{
+		"`select(…)`, `$this`, `$index`", "Patient",
+		column("name.select(given.first()).where($index > 0)", `,"collection":true`), "",
+	},
+	{
+		"`\\|`, `combine()`, `distinct()`", "Patient",
+		column("(name.given | name.family).distinct().combine('x')", `,"collection":true`), "",
+	},
+	{
+		"`distinct()`, `\\|` of objects", "Observation",
+		column("component.code.distinct()", `,"collection":true`), "",
+	},
+	{
+		"`intersect()`, `exclude()`, `subsetOf()`", "Patient",
+		column("name.given.exclude('x')", `,"collection":true`), "",
+	},
+	{
+		"`ofType(T)`, `is T`, `as T`", "Observation",
+		column("value.ofType(Quantity).unit = 'x' or value is string", ""), "",
+	},
+	{
+		"a resource inside a resource: `ofType(Patient)`", "Bundle",
+		column("entry.resource.ofType(Patient).id.first()", ""), "",
+	},
+	{
+		"`extension(url)`, also of primitives", "Patient",
+		column("birthDate.extension('u').value.ofType(string).first()", ""), "",
+	},
+	{
+		"`getResourceKey()`, `getReferenceKey(T)`", "Patient",
+		column("getResourceKey() = link.other.first().getReferenceKey(Patient)", ""), "",
+	},
+	{
+		"constants, `%rowIndex`, `%resource`", "Patient",
+		`{"forEach":"name",` + column("%resource.id = 'x' and %rowIndex > 0", "")[1:], "",
+	},
+	{
+		"`and`, `or`, `xor`, `implies`, `not()`", "Patient",
+		column("active and active or active xor active implies active.not()", ""), "",
+	},
+	{
+		"`=`, `!=` of single items; of a list with one", "Patient",
+		column("gender != 'x' and name.given = 'x'", ""), "",
+	},
+	{
+		"`=` of two lists, or of objects", "Patient", column("name.given = contact.name.given", ""),
+		"",
+	},
 	{"`~`, `!~` of strings", "Patient", column("gender ~ 'MALE'", ""), ""},
-	{"`~` of numbers, lists, objects", "Observation", column("value.ofType(Quantity).value ~ 1", ""), ""},
-	{"`<` … of strings, numbers, dates, times", "Patient", column("birthDate <= @2020-01 and gender < 'x'", ""), ""},
+	{
+		"`~` of numbers, lists, objects", "Observation",
+		column("value.ofType(Quantity).value ~ 1", ""), "",
+	},
+	{
+		"`<` … of strings, numbers, dates, times", "Patient",
+		column("birthDate <= @2020-01 and gender < 'x'", ""), "",
+	},
 	{"`in`, `contains`", "Patient", column("gender in ('a' | 'b')", ""), ""},
-	{"`+ - * / div mod`", "Patient", column("multipleBirth.ofType(integer) * 2 div 3 mod 2 + 1 - 1 / 3", ""), ""},
-	{"`abs()`, `round(n)`, `floor()`, `ceiling()`, `truncate()`", "Observation", column("value.ofType(Quantity).value.abs().round(1).floor()", ""), ""},
-	{"`&`, `+` of strings, `join(s)`", "Patient", column("name.given.join(', ') & id + 'x'", ""), ""},
-	{"`upper()`, `lower()`, `substring()`, `length()`", "Patient", column("gender.upper().lower().substring(1, 2).length()", ""), ""},
-	{"`startsWith()`, `endsWith()`, `contains(s)`, `indexOf()`, `replace()`", "Patient", column("gender.startsWith('m') and gender.replace('a', 'b').contains('b')", ""), ""},
+	{
+		"`+ - * / div mod`", "Patient",
+		column("multipleBirth.ofType(integer) * 2 div 3 mod 2 + 1 - 1 / 3", ""), "",
+	},
+	{
+		"`abs()`, `round(n)`, `floor()`, `ceiling()`, `truncate()`", "Observation",
+		column("value.ofType(Quantity).value.abs().round(1).floor()", ""), "",
+	},
+	{
+		"`&`, `+` of strings, `join(s)`", "Patient", column("name.given.join(', ') & id + 'x'", ""),
+		"",
+	},
+	{
+		"`upper()`, `lower()`, `substring()`, `length()`", "Patient",
+		column("gender.upper().lower().substring(1, 2).length()", ""), "",
+	},
+	{
+		"`startsWith()`, `endsWith()`, `contains(s)`, `indexOf()`, `replace()`", "Patient",
+		column("gender.startsWith('m') and gender.replace('a', 'b').contains('b')", ""), "",
+	},
 	{"`trim()`", "Patient", column("gender.trim()", ""), ""},
 	{"`matches()`, `replaceMatches()`", "Patient", column("gender.matches('x')", ""), ""},
 	{"`split()`", "Patient", column("gender.split('x').first()", ""), ""},
-	{"`toString()`, `toInteger()`, `toDecimal()`, `toBoolean()` of strings", "Patient", column("id.toInteger() + id.toDecimal() > 1 and id.toBoolean()", ""), ""},
+	{
+		"`toString()`, `toInteger()`, `toDecimal()`, `toBoolean()` of strings", "Patient",
+		column("id.toInteger() + id.toDecimal() > 1 and id.toBoolean()", ""), "",
+	},
 	{"`toDate()`, `toDateTime()`, `toTime()`", "Patient", column("id.toDate()", ""), ""},
-	{"`convertsToString()`, `convertsToBoolean()`", "Patient", column("gender.convertsToString() and gender.convertsToBoolean()", ""), ""},
-	{"`convertsTo…()` of other types, `toQuantity()`", "Patient", column("id.convertsToInteger()", ""), ""},
+	{
+		"`convertsToString()`, `convertsToBoolean()`", "Patient",
+		column("gender.convertsToString() and gender.convertsToBoolean()", ""), "",
+	},
+	{
+		"`convertsTo…()` of other types, `toQuantity()`", "Patient",
+		column("id.convertsToInteger()", ""), "",
+	},
 	{"`hasValue()`", "Patient", column("gender.hasValue() and name.given.hasValue()", ""), ""},
-	{"`hasValue()` of each item of a list", "Patient", column("name.given.all(hasValue())", ""), ""},
-	{"`trace()`, which passes its input through", "Patient", column("name.given.trace('x').count()", ""), ""},
-	{"quantity literals: `4.5 'mg'`, `3 days`", "Observation", column("value.ofType(Quantity) > 4.5 'mg'", ""), ""},
-	{"dates moved by a span of time: `birthDate + 18 years`", "Patient", column("birthDate + 18 years", ""), ""},
-	{"`encode()`, `decode()`, `escape()`, `unescape()`, `toChars()`", "Patient", column("gender.encode('hex')", ""), ""},
-	{"`power()`, `sqrt()`, `exp()`, `ln()`, `log()`", "Observation", column("value.ofType(Quantity).value.sqrt()", ""), ""},
+	{
+		"`hasValue()` of each item of a list", "Patient", column("name.given.all(hasValue())", ""),
+		"",
+	},
+	{
+		"`trace()`, which passes its input through", "Patient",
+		column("name.given.trace('x').count()", ""), "",
+	},
+	{
+		"quantity literals: `4.5 'mg'`, `3 days`", "Observation",
+		column("value.ofType(Quantity) > 4.5 'mg'", ""), "",
+	},
+	{
+		"dates moved by a span of time: `birthDate + 18 years`", "Patient",
+		column("birthDate + 18 years", ""), "",
+	},
+	{
+		"`encode()`, `decode()`, `escape()`, `unescape()`, `toChars()`", "Patient",
+		column("gender.encode('hex')", ""), "",
+	},
+	{
+		"`power()`, `sqrt()`, `exp()`, `ln()`, `log()`", "Observation",
+		column("value.ofType(Quantity).value.sqrt()", ""), "",
+	},
 	{"`type()`", "Patient", column("active.type().name", ""), ""},
 	{"`sort()`, `aggregate()`", "Patient", column("name.given.sort().first()", ""), ""},
-	{"`repeat(path)`, `children()`, `descendants()`", "Patient", column("descendants().count()", ""), ""},
-	{"`lowBoundary()`, `highBoundary()`", "Observation", column("effective.ofType(dateTime).lowBoundary()", ""), ""},
-	{"`iif()`", "Patient", column("iif(active, name.first(), contact.name.first()).family", ""), ""},
+	{
+		"`repeat(path)`, `children()`, `descendants()`", "Patient",
+		column("descendants().count()", ""), "",
+	},
+	{
+		"`lowBoundary()`, `highBoundary()`", "Observation",
+		column("effective.ofType(dateTime).lowBoundary()", ""), "",
+	},
+	{
+		"`iif()`", "Patient", column("iif(active, name.first(), contact.name.first()).family", ""),
+		"",
+	},
 	{"a column that is a list", "Patient", column("name.given", `,"collection":true`), ""},
 	{"a column that is an object, as JSON", "Patient", column("maritalStatus", ""), ""},
-	{"`ansi/type` DATE, TIMESTAMP, DECIMAL(p,s) …", "Observation", column("issued", `,"type":"instant","tag":[{"name":"ansi/type","value":"TIMESTAMP"}]`), ""},
+	{
+		"`ansi/type` DATE, TIMESTAMP, DECIMAL(p,s) …", "Observation",
+		column("issued", `,"type":"instant","tag":[{"name":"ansi/type","value":"TIMESTAMP"}]`), "",
+	},
 	{"`where` of the view", "Patient", column("id", ""), `{"path":"active"}`},
-	{"`forEach`, `forEachOrNull`, nested, over several steps", "Patient", `{"forEach":"contact","select":[{"forEachOrNull":"telecom.where(use = 'x').period",` + column("start", "")[1:] + `]}`, ""},
-	{"`unionAll`", "Patient", `{"unionAll":[{"forEach":"name",` + column("family", "")[1:] + `,{"forEachOrNull":"contact.name",` + column("family", "")[1:] + `]}`, ""},
-	{"`repeat`, ten levels deep", "QuestionnaireResponse", `{"repeat":["item","answer.item"],` + column("linkId", "")[1:], ""},
+	{
+		"`forEach`, `forEachOrNull`, nested, over several steps", "Patient",
+		`{"forEach":"contact","select":[{"forEachOrNull":"telecom.where(use = 'x').period",` +
+			column("start", "")[1:] + `]}`, "",
+	},
+	{
+		"`unionAll`", "Patient",
+		`{"unionAll":[{"forEach":"name",` + column("family", "")[1:] +
+			`,{"forEachOrNull":"contact.name",` + column("family", "")[1:] + `]}`, "",
+	},
+	{
+		"`repeat`, ten levels deep", "QuestionnaireResponse",
+		`{"repeat":["item","answer.item"],` + column("linkId", "")[1:], "",
+	},
 }
 
 func enginesDoc(t *testing.T) string {
@@ -127,7 +246,9 @@ logarithms are rounded to 18 digits behind the point.
 		of   func(tsql.Facts) string
 	}{
 		{"text of any length", func(f tsql.Facts) string { return f.Text }},
-		{"literals", func(f tsql.Facts) string { return map[bool]string{true: "N'…'", false: "'…'"}[f.National] }},
+		{"literals", func(f tsql.Facts) string {
+			return map[bool]string{true: "N'…'", false: "'…'"}[f.National]
+		}},
 		{"texts are compared", func(f tsql.Facts) string {
 			if f.CompareBytes {
 				return "as varbinary(max)"
@@ -142,14 +263,23 @@ logarithms are rounded to 18 digits behind the point.
 		}},
 		{"instants", func(f tsql.Facts) string { return f.Timestamp }},
 		{"rows from documents", func(f tsql.Facts) string {
-			return map[tsql.Staging]string{tsql.NoStage: "views alone", tsql.InsertSelect: "INSERT … SELECT", tsql.CreateTableAs: "CREATE TABLE AS SELECT"}[f.Stage]
+			return map[tsql.Staging]string{
+				tsql.NoStage: "views alone", tsql.InsertSelect: "INSERT … SELECT",
+				tsql.CreateTableAs: "CREATE TABLE AS SELECT",
+			}[f.Stage]
 		}},
-		{"recursive CTE", func(f tsql.Facts) string { return yes(f.RecursiveCTE) + " (not used: a body fits into an APPLY)" }},
-		{"STRING_ESCAPE", func(f tsql.Facts) string { return yes(f.StringEscape) + " (not used: it escapes / too)" }},
+		{"recursive CTE", func(f tsql.Facts) string {
+			return yes(f.RecursiveCTE) + " (not used: a body fits into an APPLY)"
+		}},
+		{"STRING_ESCAPE", func(f tsql.Facts) string {
+			return yes(f.StringEscape) + " (not used: it escapes / too)"
+		}},
 		{"a SELECT without FROM", func(f tsql.Facts) string {
 			return map[bool]string{true: "of literals alone", false: "yes"}[f.FromAlways]
 		}},
-		{"scalar functions with a query", func(f tsql.Facts) string { return yes(f.ScalarFunctions) + " (not used)" }},
+		{"scalar functions with a query", func(f tsql.Facts) string {
+			return yes(f.ScalarFunctions) + " (not used)"
+		}},
 	} {
 		fmt.Fprintf(&b, "| %s |", fact.what)
 		for _, e := range tsql.Engines() {
@@ -201,6 +331,7 @@ func TestEnginesDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, got) {
-		t.Errorf("docs/engines.md is out of date; run with -update:\n%s", cmp.Diff(string(want), string(got)))
+		t.Errorf("docs/engines.md is out of date; run with -update:\n%s",
+			cmp.Diff(string(want), string(got)))
 	}
 }

@@ -44,12 +44,19 @@ func (w lists) firstByPath(e, in sof.Expr, c scope) *node {
 	inner.at.top = 1
 	item, alias := w.alias("e"), w.alias("f")
 	begins := fmt.Sprintf("LEFT(%s, 2)", texts[0])
-	inner.at.from = []source{{alias: item, json: &openjson{text: fmt.Sprintf("CASE WHEN %s = %s THEN NULL WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END",
-		begins, w.lit(opening), coalesce(texts), w.lit("["), coalesce(texts), w.lit("["), coalesce(texts), w.lit("]"))}}}
+	inner.at.from = []source{{
+		alias: item, json: &openjson{
+			text: fmt.Sprintf(
+				"CASE WHEN %s = %s THEN NULL WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END",
+				begins, w.lit(opening), coalesce(texts), w.lit("["), coalesce(texts), w.lit("["),
+				coalesce(texts), w.lit("]")),
+		},
+	}}
 	// An engine checks this condition first, and does no work for the lists that the path reads.
 	walks := fmt.Sprintf("%s <> %s", begins, w.lit(opening))
 	if len(texts) > 1 {
-		walks = fmt.Sprintf("(%s OR %s IS NOT NULL AND %s IS NULL)", walks, coalesce(texts[1:]), texts[0])
+		walks = fmt.Sprintf("(%s OR %s IS NOT NULL AND %s IS NULL)", walks, coalesce(texts[1:]),
+			texts[0])
 	}
 	inner.at.where = []string{walks, item + ".[type] <> 0"}
 	inner.at.order = []string{fmt.Sprintf("CAST(%s.[key] AS int)", item)}
@@ -59,8 +66,13 @@ func (w lists) firstByPath(e, in sof.Expr, c scope) *node {
 		found.in.outer = true
 		walked.alts[0].in.through = &through{found.in, alias, map[string]string{}}
 	}
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
-	first := alt{typ: typ, in: a.in, path: append(append([]string{}, a.path...), firstStep), sized: w.facts.AsJSON || !complexType(typ)}
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(e), query: query{inner.at},
+	})
+	first := alt{
+		typ: typ, in: a.in, path: append(append([]string{}, a.path...), firstStep),
+		sized: w.facts.AsJSON || !complexType(typ),
+	}
 	return w.items.merged(&node{alts: append([]alt{first}, walked.alts...)})
 }
 
@@ -90,7 +102,8 @@ func (w items) merged(n *node) *node {
 	var texts []string
 	for i := range n.alts {
 		a := &n.alts[i]
-		if a.typ == nil || a.typ != out.typ || complexType(a.typ) || a.number != "" || a.pred != "" || a.literal != nil {
+		if a.typ == nil || a.typ != out.typ || complexType(a.typ) || a.number != "" ||
+			a.pred != "" || a.literal != nil {
 			return n
 		}
 		out.sized = out.sized && a.sized
@@ -108,7 +121,8 @@ func (w lists) firstOfEach(e sof.Expr, c scope, items func(scope) rows) rows {
 	alias := w.alias("e")
 	kept := w.items.carried(got.item, inner.at, alias, c.at, "")
 	inner.at.items = append(inner.at.items, numbered(got.keys), item{
-		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", same, strings.Join(orderKeys(got.keys), ", ")), "same",
+		fmt.Sprintf("ROW_NUMBER() OVER (PARTITION BY %s ORDER BY %s)", same,
+			strings.Join(orderKeys(got.keys), ", ")), "same",
 	})
 	c.at.from = append(c.at.from, source{alias: alias, note: w.note(e), query: query{inner.at}})
 	c.at.where = append(c.at.where, alias+".[same] = 1")
@@ -137,7 +151,9 @@ func (w lists) firstOf(e sof.Expr, last bool, c scope, items func(scope) rows) *
 		}
 		inner.at.order = append(inner.at.order, k)
 	}
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(e), query: query{inner.at},
+	})
 	return item
 }
 
@@ -152,6 +168,8 @@ func (w conditions) exists(list sof.Expr, c scope) string {
 	w.lists.rows(list, inner)
 	inner.at.items = []item{{"1", "one"}}
 	alias := w.alias("x")
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(list), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(list), query: query{inner.at},
+	})
 	return alias + ".[one] IS NOT NULL"
 }

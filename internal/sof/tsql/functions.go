@@ -25,13 +25,16 @@ func (w values) call(e *sof.Call, c scope) *node {
 		return w.single(e.In, "single()", c)
 	case sof.FuncCount:
 		if !e.In.Type().Many {
-			return integer(fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", w.items.present(w.one(e.In, c))))
+			return integer(fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END",
+				w.items.present(w.one(e.In, c))))
 		}
 		return integer(w.lists.howMany(e.In, c))
 	case sof.FuncTail, sof.FuncSkip, sof.FuncTake, sof.FuncDistinct:
 		return w.keep(e, c)
 	case sof.FuncIntersect, sof.FuncExclude:
-		return w.lists.firstOf(e, false, c, func(inner scope) rows { return w.lists.among(e, e.Func == sof.FuncIntersect, inner) })
+		return w.lists.firstOf(e, false, c, func(inner scope) rows {
+			return w.lists.among(e, e.Func == sof.FuncIntersect, inner)
+		})
 	case sof.FuncIif:
 		return w.iif(e, c)
 	case sof.FuncJoin:
@@ -40,7 +43,8 @@ func (w values) call(e *sof.Call, c scope) *node {
 		return w.boundary(e, c)
 	case sof.FuncAbs, sof.FuncCeiling, sof.FuncFloor, sof.FuncTruncate, sof.FuncRound:
 		return w.comparisons.rounded(e, c)
-	case sof.FuncUpper, sof.FuncLower, sof.FuncSubstring, sof.FuncReplace, sof.FuncIndexOf, sof.FuncLength:
+	case sof.FuncUpper, sof.FuncLower, sof.FuncSubstring, sof.FuncReplace, sof.FuncIndexOf,
+		sof.FuncLength:
 		return w.textCall(e, c)
 	case sof.FuncToString, sof.FuncToInteger, sof.FuncToDecimal, sof.FuncToBoolean:
 		return w.conversion(e, c)
@@ -75,7 +79,9 @@ func (w values) itemAt(e *sof.Call, c scope) *node {
 	inner.at.where = append(inner.at.where, fmt.Sprintf("%s = %d", number, at))
 	alias := w.alias("f")
 	out := w.items.carried(found, inner.at, alias, c.at, "")
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(e), query: query{inner.at},
+	})
 	return out
 }
 
@@ -115,7 +121,8 @@ func (w values) iif(e *sof.Call, c scope) *node {
 	}
 	numeric := true
 	for _, a := range all {
-		if a.typ == nil || complexType(a.typ) != complexType(all[0].typ) || familyOf(&node{alts: []alt{a}}) != familyOf(&node{alts: all[:1]}) {
+		if a.typ == nil || complexType(a.typ) != complexType(all[0].typ) ||
+			familyOf(&node{alts: []alt{a}}) != familyOf(&node{alts: all[:1]}) {
 			w.refuse(e, "iif() with values of different types", "")
 			return &node{}
 		}
@@ -132,7 +139,9 @@ func (w values) iif(e *sof.Call, c scope) *node {
 	}
 	typ := all[0].typ
 	if numeric {
-		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string { return w.comparisons.number(n, c).number }), whole: typ.System == schema.Integer}}}
+		return &node{alts: []alt{{typ: typ, number: pick(func(n *node) string {
+			return w.comparisons.number(n, c).number
+		}), whole: typ.System == schema.Integer}}}
 	}
 	text := pick(w.items.text)
 	if complexType(typ) {
@@ -185,7 +194,8 @@ func (w phrases) size(text string) string {
 
 // within lowers startsWith(), endsWith() and contains().
 func (w conditions) within(e *sof.Call, c scope) string {
-	in, part := w.values.single(e.In, string(e.Func)+"()", c), w.values.single(e.Args[0], string(e.Func)+"()", c)
+	in, part := w.values.single(e.In, string(e.Func)+"()", c),
+		w.values.single(e.Args[0], string(e.Func)+"()", c)
 	text, what := w.items.text(in), w.items.text(part)
 	n := w.size(what)
 	known := knownText(part)
@@ -225,20 +235,27 @@ func (w values) textCall(e *sof.Call, c scope) *node {
 		return &node{alts: []alt{{typ: systemType("Integer"), number: w.size(text), whole: true}}}
 	case sof.FuncIndexOf:
 		if known := knownText(args[0]); known != nil && *known != "" {
-			return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CHARINDEX(%s, %s) - 1", w.items.text(args[0]), w.collated(text)), whole: true}}}
+			return &node{alts: []alt{{
+				typ: systemType("Integer"),
+				number: fmt.Sprintf("CHARINDEX(%s, %s) - 1", w.items.text(args[0]),
+					w.collated(text)), whole: true,
+			}}}
 		}
 	case sof.FuncReplace:
 		if known := knownText(args[0]); known != nil && *known != "" {
-			return textNode(fmt.Sprintf("REPLACE(%s, %s, %s)", w.collated(text), w.items.text(args[0]), w.items.text(args[1])))
+			return textNode(fmt.Sprintf("REPLACE(%s, %s, %s)", w.collated(text),
+				w.items.text(args[0]), w.items.text(args[1])))
 		}
 	case sof.FuncSubstring:
 		start := w.comparisons.number(args[0], c).number
 		count := w.size(text)
 		if len(args) > 1 {
 			n := w.comparisons.number(args[1], c).number
-			count = fmt.Sprintf("CASE WHEN %s > 0 THEN CAST(%s AS int) WHEN %s <= 0 THEN 0 END", n, n, n)
+			count = fmt.Sprintf("CASE WHEN %s > 0 THEN CAST(%s AS int) WHEN %s <= 0 THEN 0 END", n,
+				n, n)
 		}
-		return textNode(fmt.Sprintf("CASE WHEN %s >= 0 AND %s < %s THEN SUBSTRING(%s, CAST(%s AS int) + 1, %s) END", start, start, w.size(text), text, start, count))
+		return textNode(
+			fmt.Sprintf("CASE WHEN %s >= 0 AND %s < %s THEN SUBSTRING(%s, CAST(%s AS int) + 1, %s) END", start, start, w.size(text), text, start, count))
 	default:
 	}
 	w.refuse(e, what+" of a text that is not written out, or empty", "")
@@ -250,7 +267,8 @@ func (w values) conversion(e *sof.Call, c scope) *node {
 	f := familyOf(in)
 	text := func() string { return w.items.text(in) }
 	plain := func() string {
-		return fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 AND %s <> %s THEN %s END", w.lit(" "), text(), text(), w.lit(""), text())
+		return fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 AND %s <> %s THEN %s END", w.lit(" "),
+			text(), text(), w.lit(""), text())
 	}
 	switch {
 	case e.Func == sof.FuncToString && f != mixed:
@@ -258,17 +276,28 @@ func (w values) conversion(e *sof.Call, c scope) *node {
 	case e.Func == sof.FuncToBoolean && f == truths:
 		return in
 	case e.Func == sof.FuncToBoolean && f == texts:
-		return w.truth(fmt.Sprintf("CASE WHEN LOWER(%s) IN (%s) THEN 1 WHEN LOWER(%s) IN (%s) THEN 0 END = 1",
-			plain(), w.lits("true", "t", "yes", "y", "1", "1.0"), plain(), w.lits("false", "f", "no", "n", "0", "0.0")))
+		return w.truth(
+			fmt.Sprintf("CASE WHEN LOWER(%s) IN (%s) THEN 1 WHEN LOWER(%s) IN (%s) THEN 0 END = 1",
+				plain(), w.lits("true", "t", "yes", "y", "1", "1.0"), plain(),
+				w.lits("false", "f", "no", "n", "0", "0.0")))
 	case e.Func == sof.FuncToInteger && f == texts:
-		return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("TRY_CAST(%s AS int)", plain()), whole: true}}}
+		return &node{alts: []alt{{
+			typ: systemType("Integer"), number: fmt.Sprintf("TRY_CAST(%s AS int)", plain()),
+			whole: true,
+		}}}
 	case e.Func == sof.FuncToInteger && f == truths:
 		p := w.conditions.condition(in)
-		return &node{alts: []alt{{typ: systemType("Integer"), number: fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), whole: true}}}
+		return &node{alts: []alt{{
+			typ:    systemType("Integer"),
+			number: fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), whole: true,
+		}}}
 	case e.Func == sof.FuncToDecimal && f == numbers:
 		return in
 	case e.Func == sof.FuncToDecimal && f == texts:
-		return &node{alts: []alt{{typ: systemType("Decimal"), number: fmt.Sprintf("TRY_CAST(%s AS %s)", plain(), comparedDecimal)}}}
+		return &node{alts: []alt{{
+			typ:    systemType("Decimal"),
+			number: fmt.Sprintf("TRY_CAST(%s AS %s)", plain(), comparedDecimal),
+		}}}
 	}
 	w.refuse(e, fmt.Sprintf("%s() of this type", e.Func), "")
 	return &node{}
@@ -296,7 +325,8 @@ func (w conditions) converts(e *sof.Call, c scope) string {
 	}
 	in := w.values.single(e.In, string(e.Func)+"()", c)
 	out := w.values.conversion(&sof.Call{Func: to, In: e.In, T: e.T}, c)
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.items.present(out), w.items.present(in))
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.items.present(out),
+		w.items.present(in))
 }
 
 func (w phrases) lits(texts ...string) string {

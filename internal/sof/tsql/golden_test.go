@@ -30,7 +30,8 @@ func goldenViews(t *testing.T) []*sof.View {
 		t.Fatal(err)
 	}
 	want := map[string]bool{}
-	for _, name := range strings.Fields(`patient patient_name patient_contact observation observation_component condition
+	for _, name := range strings.Fields(
+		`patient patient_name patient_contact observation observation_component condition
 		encounter_participant questionnaire_response_item`) {
 		want[name] = true
 	}
@@ -228,11 +229,16 @@ func inspect(t *testing.T, e tsql.Engine, s ast.Statement) {
 		for _, c := range o.SchemaDeclarationItems {
 			path, ok := c.Mapping.(*ast.StringLiteral)
 			if !ok || !strings.HasPrefix(path.Value, "$.") {
-				t.Errorf("the column %s of OPENJSON has no path", c.ColumnDefinition.ColumnIdentifier.Value)
+				t.Errorf("the column %s of OPENJSON has no path",
+					c.ColumnDefinition.ColumnIdentifier.Value)
 			}
 			typ, ok := c.ColumnDefinition.DataType.(*ast.SqlDataTypeReference)
-			if want := map[bool]string{true: "NVarChar", false: "VarChar"}[e.Facts().National]; !ok || typ.SqlDataTypeOption != want || len(typ.Parameters) != 1 {
-				t.Errorf("the column %s of OPENJSON is no %s of any length", c.ColumnDefinition.ColumnIdentifier.Value, want)
+			if want := map[bool]string{
+				true: "NVarChar", false: "VarChar",
+			}[e.Facts().National]; !ok || typ.SqlDataTypeOption != want ||
+				len(typ.Parameters) != 1 {
+				t.Errorf("the column %s of OPENJSON is no %s of any length",
+					c.ColumnDefinition.ColumnIdentifier.Value, want)
 			}
 		}
 	}
@@ -248,7 +254,8 @@ func inspect(t *testing.T, e tsql.Engine, s ast.Statement) {
 		case "JSON_VALUE":
 			t.Error("JSON_VALUE cuts text at 4,000 characters, and parses once a column")
 		case "JSON_QUERY":
-			if ref, ok := c.Parameters[0].(*ast.ColumnReferenceExpression); !ok || ref.MultiPartIdentifier.Identifiers[0].Value == "d" {
+			if ref, ok := c.Parameters[0].(*ast.ColumnReferenceExpression); !ok ||
+				ref.MultiPartIdentifier.Identifiers[0].Value == "d" {
 				t.Error("JSON_QUERY over the document")
 			}
 		}
@@ -257,7 +264,8 @@ func inspect(t *testing.T, e tsql.Engine, s ast.Statement) {
 		t.Errorf("%d common table expressions: a body must fit behind INSERT and into an APPLY", n)
 	}
 	for _, c := range nodes[*ast.TryCastCall](s) {
-		if typ, ok := c.DataType.(*ast.SqlDataTypeReference); ok && typ.SqlDataTypeOption == "DateTimeOffset" && len(typ.Parameters) > 0 {
+		if typ, ok := c.DataType.(*ast.SqlDataTypeReference); ok &&
+			typ.SqlDataTypeOption == "DateTimeOffset" && len(typ.Parameters) > 0 {
 			t.Error("a cast to datetimeoffset with a precision")
 		}
 	}
@@ -281,7 +289,8 @@ func inspect(t *testing.T, e tsql.Engine, s ast.Statement) {
 			t.Fatalf("the stage is a %T", s)
 		}
 		spread := nodes[*ast.TableHashDistributionPolicy](s)
-		if len(spread) != 1 || len(spread[0].DistributionColumns) != 1 || spread[0].DistributionColumns[0].Value != "_id" {
+		if len(spread) != 1 || len(spread[0].DistributionColumns) != 1 ||
+			spread[0].DistributionColumns[0].Value != "_id" {
 			t.Error("the stage is not spread by its ids")
 		}
 	case tsql.Fabric:

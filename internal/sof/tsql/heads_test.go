@@ -25,7 +25,8 @@ func TestHeadsAreVersionsAsPrepareWritesThem(t *testing.T) {
 		"d|2020-01-01T00:00:00.123456789Z/00000000000000000000/123456789012345678901/1|true",
 	}
 	for _, e := range tsql.Engines() {
-		text, err := tsql.Heads("Patient", e, tsql.Shape{From: "[docs]"}, "2026-01-31T08:00:00.000000000Z")
+		text, err := tsql.Heads("Patient", e, tsql.Shape{From: "[docs]"},
+			"2026-01-31T08:00:00.000000000Z")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,9 @@ func TestHeadsAreVersionsAsPrepareWritesThem(t *testing.T) {
 
 func mustHeads(t *testing.T, e tsql.Engine) string {
 	t.Helper()
-	text, err := tsql.Heads("Observation", e, tsql.Shape{From: "[docs]", Keys: []string{"_file", "_line"}}, "2026-01-31T08:00:00.000000000Z")
+	text, err := tsql.Heads("Observation", e,
+		tsql.Shape{From: "[docs]", Keys: []string{"_file", "_line"}},
+		"2026-01-31T08:00:00.000000000Z")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,8 @@ func (w lists) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
 		if a.typ == nil {
 			// it may also be one scalar
 			scalar := a.in.member(a.path, false)
-			list = fmt.Sprintf("COALESCE(%s, %s + %s + %s)", list, w.lit("["), w.quoted(scalar), w.lit("]"))
+			list = fmt.Sprintf("COALESCE(%s, %s + %s + %s)", list, w.lit("["), w.quoted(scalar),
+				w.lit("]"))
 		}
 		lists = append(lists, list)
 		if a.typ != typ {
@@ -34,7 +35,8 @@ func (w lists) listIn(owner *node, e *sof.Child) (string, *schema.Type) {
 
 // wholeList returns a list as JSON. An object where FHIR has a list is a list of one.
 func (w phrases) wholeList(list string) string {
-	return fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["), list, w.lit("["), list, w.lit("]"))
+	return fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s + %s + %s END", list, w.lit("["),
+		list, w.lit("["), list, w.lit("]"))
 }
 
 // element returns an item of a list that OPENJSON goes through.
@@ -43,7 +45,10 @@ func (w lists) element(alias string, typ *schema.Type, at *block) alt {
 	// some servers send the items of OPENJSON as varchar, unless they are cast
 	a := alt{typ: typ, text: value, always: true, home: at}
 	if typ == nil {
-		a.in = &object{w: w.writer, at: at, text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true}
+		a.in = &object{
+			w: w.writer, at: at,
+			text: fmt.Sprintf("CASE WHEN %s.[type] = 5 THEN %s END", alias, value), outer: true,
+		}
 	}
 	if complexType(typ) {
 		// OPENJSON fails on text that is not JSON, so it must not get an element of another type

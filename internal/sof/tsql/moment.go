@@ -59,7 +59,9 @@ type moment struct {
 	zoned  string // 1, 0, or NULL for a date alone; empty if it is always NULL
 }
 
-func momentOf(text, zoned string) moment { return moment{text, fmt.Sprintf("LEN(%s)", text), zoned} }
+func momentOf(text, zoned string) moment {
+	return moment{text, fmt.Sprintf("LEN(%s)", text), zoned}
+}
 
 func (w comparisons) moment(n *node, clock bool, c scope) moment {
 	if known := knownText(n); known != nil {
@@ -67,24 +69,32 @@ func (w comparisons) moment(n *node, clock bool, c scope) moment {
 	}
 	text := w.items.text(n)
 	if clock {
-		return momentOf(fmt.Sprintf("CASE WHEN LEN(%s) > 5 THEN LEFT(%s, 8) + %s + LEFT(SUBSTRING(%s, 10, 9) + %s, 9) ELSE %s END",
-			text, text, w.lit("."), text, w.lit("000000000"), text), "")
+		return momentOf(
+			fmt.Sprintf("CASE WHEN LEN(%s) > 5 THEN LEFT(%s, 8) + %s + LEFT(SUBSTRING(%s, 10, 9) + %s, 9) ELSE %s END",
+				text, text, w.lit("."), text, w.lit("000000000"), text), "")
 	}
 	text, z := w.zone(text, c)
 	alias := w.computed(c, "t",
 		item{fmt.Sprintf("LEFT(%s, LEN(%s) - ISNULL(%s, 0))", text, text, z), "local"},
-		item{fmt.Sprintf("CASE WHEN %s = 6 THEN (CASE WHEN SUBSTRING(%s, LEN(%s) - 5, 1) = %s THEN -1 ELSE 1 END) * (60 * TRY_CAST(LEFT(RIGHT(%s, 5), 2) AS int) + TRY_CAST(RIGHT(%s, 2) AS int)) ELSE 0 END",
-			z, text, text, w.lit("-"), text, text), "east"})
+		item{
+			fmt.Sprintf("CASE WHEN %s = 6 THEN (CASE WHEN SUBSTRING(%s, LEN(%s) - 5, 1) = %s THEN -1 ELSE 1 END) * (60 * TRY_CAST(LEFT(RIGHT(%s, 5), 2) AS int) + TRY_CAST(RIGHT(%s, 2) AS int)) ELSE 0 END",
+				z, text, text, w.lit("-"), text, text), "east",
+		})
 	local, east := alias+".[local]", alias+".[east]"
 	// some servers write a blank for the T in CONVERT
-	shifted := fmt.Sprintf("REPLACE(LEFT(CONVERT(%s, DATEADD(minute, -%s, TRY_CAST(LEFT(%s, 16) + %s AS datetime2(0))), 126), 16), %s, %s)",
+	shifted := fmt.Sprintf(
+		"REPLACE(LEFT(CONVERT(%s, DATEADD(minute, -%s, TRY_CAST(LEFT(%s, 16) + %s AS datetime2(0))), 126), 16), %s, %s)",
 		w.shortText(), east, local, w.lit(":00"), w.lit(" "), w.lit("T"))
-	seconds := fmt.Sprintf("CASE WHEN LEN(%s) > 16 THEN SUBSTRING(%s, 17, 3) + %s + LEFT(SUBSTRING(%s, 21, 9) + %s, 9) ELSE %s END",
+	seconds := fmt.Sprintf(
+		"CASE WHEN LEN(%s) > 16 THEN SUBSTRING(%s, 17, 3) + %s + LEFT(SUBSTRING(%s, 21, 9) + %s, 9) ELSE %s END",
 		local, local, w.lit("."), local, w.lit("000000000"), w.lit(""))
 	m := w.worked(c, "m",
 		// the first and the last year cannot be shifted
-		item{fmt.Sprintf("CASE WHEN %s IS NULL THEN %s WHEN %s = 0 OR LEFT(%s, 4) IN (%s) THEN LEFT(%s, 16) + %s ELSE %s + %s END",
-			z, text, east, local, w.lits("0001", "9999"), local, seconds, shifted, seconds), "t"},
+		item{
+			fmt.Sprintf("CASE WHEN %s IS NULL THEN %s WHEN %s = 0 OR LEFT(%s, 4) IN (%s) THEN LEFT(%s, 16) + %s ELSE %s + %s END",
+				z, text, east, local, w.lits("0001", "9999"), local, seconds, shifted, seconds),
+			"t",
+		},
 		item{fmt.Sprintf("CASE WHEN %s > 0 THEN 1 WHEN %s = 0 THEN 0 END", z, z), "z"})
 	return momentOf(m+".[t]", m+".[z]")
 }
@@ -157,8 +167,9 @@ func (w comparisons) compareMoments(l, r *node, sign string, clock bool, c scope
 	if x.zoned != "" && y.zoned != "" {
 		unknown = fmt.Sprintf("WHEN %s <> %s THEN NULL ", x.zoned, y.zoned)
 	}
-	alias := w.worked(c, "o", item{fmt.Sprintf("CASE %sWHEN %s < %s THEN -1 WHEN %s > %s THEN 1 WHEN %s = %s THEN 0 END",
-		unknown, left, right, left, right, x.length, y.length), "o"})
+	alias := w.worked(c, "o",
+		item{fmt.Sprintf("CASE %sWHEN %s < %s THEN -1 WHEN %s > %s THEN 1 WHEN %s = %s THEN 0 END",
+			unknown, left, right, left, right, x.length, y.length), "o"})
 	return fmt.Sprintf("%s.[o] %s 0", alias, sign)
 }
 
@@ -179,7 +190,9 @@ func (w values) boundary(e *sof.Call, c scope) *node {
 			return &node{}
 		}
 		text = w.comparisons.plainText(text, c)
-		digits := fmt.Sprintf("CASE WHEN CHARINDEX(%s, %s) = 0 THEN 0 ELSE LEN(%s) - CHARINDEX(%s, %s) END", w.lit("."), text, text, w.lit("."), text)
+		digits := fmt.Sprintf(
+			"CASE WHEN CHARINDEX(%s, %s) = 0 THEN 0 ELSE LEN(%s) - CHARINDEX(%s, %s) END",
+			w.lit("."), text, text, w.lit("."), text)
 		sign := "-"
 		if high {
 			sign = "+"
@@ -201,12 +214,17 @@ func (w values) boundary(e *sof.Call, c scope) *node {
 
 func (w phrases) dayBoundary(text string, high bool) string {
 	if !high {
-		return fmt.Sprintf("CASE LEN(%s) WHEN 4 THEN %s + %s WHEN 7 THEN %s + %s ELSE LEFT(%s, 10) END", text, text, w.lit("-01-01"), text, w.lit("-01"), text)
+		return fmt.Sprintf(
+			"CASE LEN(%s) WHEN 4 THEN %s + %s WHEN 7 THEN %s + %s ELSE LEFT(%s, 10) END", text,
+			text, w.lit("-01-01"), text, w.lit("-01"), text)
 	}
 	year := fmt.Sprintf("TRY_CAST(LEFT(%s, 4) AS int)", text)
-	last := fmt.Sprintf("CASE WHEN RIGHT(%s, 2) IN (%s) THEN %s WHEN RIGHT(%s, 2) <> %s THEN %s WHEN %s %% 4 = 0 AND (%s %% 100 <> 0 OR %s %% 400 = 0) THEN %s ELSE %s END",
-		text, w.lits("04", "06", "09", "11"), w.lit("-30"), text, w.lit("02"), w.lit("-31"), year, year, year, w.lit("-29"), w.lit("-28"))
-	return fmt.Sprintf("CASE LEN(%s) WHEN 4 THEN %s + %s WHEN 7 THEN %s + %s ELSE LEFT(%s, 10) END", text, text, w.lit("-12-31"), text, last, text)
+	last := fmt.Sprintf(
+		"CASE WHEN RIGHT(%s, 2) IN (%s) THEN %s WHEN RIGHT(%s, 2) <> %s THEN %s WHEN %s %% 4 = 0 AND (%s %% 100 <> 0 OR %s %% 400 = 0) THEN %s ELSE %s END",
+		text, w.lits("04", "06", "09", "11"), w.lit("-30"), text, w.lit("02"), w.lit("-31"), year,
+		year, year, w.lit("-29"), w.lit("-28"))
+	return fmt.Sprintf("CASE LEN(%s) WHEN 4 THEN %s + %s WHEN 7 THEN %s + %s ELSE LEFT(%s, 10) END",
+		text, text, w.lit("-12-31"), text, last, text)
 }
 
 func (w phrases) clockBoundary(text string, high bool) string {
@@ -214,8 +232,10 @@ func (w phrases) clockBoundary(text string, high bool) string {
 	if high {
 		hour, minute, fraction = ":59:59.999", ":59.999", "999"
 	}
-	return fmt.Sprintf("CASE LEN(%s) WHEN 2 THEN %s + %s WHEN 5 THEN %s + %s WHEN 8 THEN %s + %s ELSE LEFT(%s + %s, 12) END",
-		text, text, w.lit(hour), text, w.lit(minute), text, w.lit("."+fraction), text, w.lit(fraction))
+	return fmt.Sprintf(
+		"CASE LEN(%s) WHEN 2 THEN %s + %s WHEN 5 THEN %s + %s WHEN 8 THEN %s + %s ELSE LEFT(%s + %s, 12) END",
+		text, text, w.lit(hour), text, w.lit(minute), text, w.lit("."+fraction), text,
+		w.lit(fraction))
 }
 
 func (w values) momentBoundary(text string, high bool, c scope) string {
@@ -224,8 +244,12 @@ func (w values) momentBoundary(text string, high bool, c scope) string {
 	if high {
 		clock, offset = "23:59:59.999", "-12:00"
 	}
-	t := w.computed(c, "t", item{fmt.Sprintf("SUBSTRING(%s, 12, LEN(%s) - 11 - %s)", text, text, z), "clock"},
-		item{fmt.Sprintf("CASE WHEN %s = 0 THEN %s WHEN %s = 1 OR RIGHT(%s, 5) = %s THEN %s ELSE RIGHT(%s, 6) END", z, w.lit(offset), z, text, w.lit("00:00"), w.lit("Z"), text), "zone"})
+	t := w.computed(c, "t",
+		item{fmt.Sprintf("SUBSTRING(%s, 12, LEN(%s) - 11 - %s)", text, text, z), "clock"},
+		item{
+			fmt.Sprintf("CASE WHEN %s = 0 THEN %s WHEN %s = 1 OR RIGHT(%s, 5) = %s THEN %s ELSE RIGHT(%s, 6) END", z, w.lit(offset), z, text, w.lit("00:00"), w.lit("Z"), text), "zone",
+		})
 	return fmt.Sprintf("CASE WHEN %s IS NULL THEN %s + %s ELSE LEFT(%s, 11) + %s + %s END",
-		z, w.dayBoundary(text, high), w.lit("T"+clock+offset), text, w.clockBoundary(t+".[clock]", high), t+".[zone]")
+		z, w.dayBoundary(text, high), w.lit("T"+clock+offset), text,
+		w.clockBoundary(t+".[clock]", high), t+".[zone]")
 }

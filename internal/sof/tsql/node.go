@@ -73,7 +73,9 @@ func (t *through) member(path []string, json bool) string {
 	name, ok := t.names[expr]
 	if !ok {
 		name = columnName(path)
-		for n := 2; slices.ContainsFunc(t.inside.at.items, func(it item) bool { return strings.EqualFold(it.name, name) }); n++ {
+		for n := 2; slices.ContainsFunc(t.inside.at.items, func(it item) bool {
+			return strings.EqualFold(it.name, name)
+		}); n++ {
 			name = fmt.Sprintf("%s_%d", columnName(path), n)
 		}
 		t.names[expr] = name
@@ -93,7 +95,9 @@ func (o *object) member(path []string, json bool) string {
 	if o.json == nil {
 		o.json = &openjson{text: o.text, names: map[string]bool{}}
 		o.name = o.w.alias("j")
-		o.at.from = append(o.at.from, source{alias: o.name, outer: o.outer, json: o.json, note: o.note})
+		o.at.from = append(o.at.from, source{
+			alias: o.name, outer: o.outer, json: o.json, note: o.note,
+		})
 	}
 	return o.name + "." + Quote(o.json.member(path, json))
 }
@@ -111,7 +115,8 @@ func (o *object) nested(path []string) string {
 		return top
 	}
 	name := columnName(path)
-	query := fmt.Sprintf("JSON_QUERY(%s, '%s')", top, strings.ReplaceAll(jsonPath(path[1:]), "'", "''"))
+	query := fmt.Sprintf("JSON_QUERY(%s, '%s')", top,
+		strings.ReplaceAll(jsonPath(path[1:]), "'", "''"))
 	return o.w.computed(scope{at: o.at}, "q", item{query, name}) + "." + Quote(name)
 }
 
@@ -125,7 +130,8 @@ func (a *alt) value() string {
 	case complexType(a.typ):
 		return a.in.member(a.path, true)
 	case a.typ == nil:
-		return fmt.Sprintf("COALESCE(%s, %s)", a.in.member(a.path, false), a.in.member(a.path, true))
+		return fmt.Sprintf("COALESCE(%s, %s)", a.in.member(a.path, false),
+			a.in.member(a.path, true))
 	}
 	return a.in.member(a.path, false)
 }
@@ -142,7 +148,8 @@ func (w items) text(n *node) string {
 		switch {
 		case t != "":
 		case a.pred != "":
-			t = fmt.Sprintf("CASE WHEN %s THEN %s WHEN NOT (%s) THEN %s END", a.pred, w.lit("true"), a.pred, w.lit("false"))
+			t = fmt.Sprintf("CASE WHEN %s THEN %s WHEN NOT (%s) THEN %s END", a.pred, w.lit("true"),
+				a.pred, w.lit("false"))
 		case a.number != "" && !a.whole:
 			w.refuse(nil, "the text of a computed decimal", "declare the column decimal")
 			t = "NULL"
@@ -193,7 +200,9 @@ func (w items) present(n *node) string {
 		case a.in == nil && a.text == "" && a.number != "":
 			there = append(there, a.number+" IS NOT NULL")
 		case a.in == nil && a.text == "":
-			there = append(there, fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 1 END IS NOT NULL", a.pred, a.pred))
+			there = append(there,
+				fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 1 END IS NOT NULL", a.pred,
+					a.pred))
 		default:
 			there = append(there, a.value()+" IS NOT NULL")
 		}
@@ -236,7 +245,10 @@ func (w items) forms(n *node, properties []sof.Property) *node {
 			continue
 		}
 		for _, p := range properties {
-			out.alts = append(out.alts, alt{typ: p.Type, in: o, path: append(append([]string{}, path...), p.Name), sized: w.facts.AsJSON || !complexType(p.Type)})
+			out.alts = append(out.alts, alt{
+				typ: p.Type, in: o, path: append(append([]string{}, path...), p.Name),
+				sized: w.facts.AsJSON || !complexType(p.Type),
+			})
 		}
 	}
 	return out
@@ -244,7 +256,9 @@ func (w items) forms(n *node, properties []sof.Property) *node {
 
 // opened returns an item that holds JSON text, with members.
 func (w items) opened(b *block, text, note string, typ *schema.Type) alt {
-	return alt{typ: typ, in: &object{w: w.writer, at: b, text: text, note: note, outer: true}, text: text}
+	return alt{
+		typ: typ, in: &object{w: w.writer, at: b, text: text, note: note, outer: true}, text: text,
+	}
 }
 
 // carried passes an item through the columns of a derived table. It adds the columns to b and
@@ -271,7 +285,11 @@ func (w items) carried(n *node, b *block, alias string, outside *block, note str
 		case complexType(a.typ):
 			c.in = &object{w: w.writer, at: outside, text: ref, note: note, outer: true}
 		case a.typ == nil && a.in != nil:
-			c.in = &object{w: w.writer, at: outside, text: fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s AND ISJSON(%s) = 1 THEN %s END", ref, w.lit("{"), ref, ref), note: note, outer: true}
+			c.in = &object{
+				w: w.writer, at: outside,
+				text: fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s AND ISJSON(%s) = 1 THEN %s END", ref,
+					w.lit("{"), ref, ref), note: note, outer: true,
+			}
 		}
 		out.alts = append(out.alts, c)
 	}

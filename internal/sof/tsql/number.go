@@ -47,7 +47,8 @@ func (w comparisons) numberAs(n *node, typ string, c scope) numeric {
 			parts = append(parts, fmt.Sprintf("CAST(%s AS %s)", a.number, typ))
 			out.whole = false
 		case system(a) == schema.Integer:
-			parts = append(parts, fmt.Sprintf("TRY_CAST(%s AS %s)", w.plainText(a.value(), c), wholeDecimal))
+			parts = append(parts,
+				fmt.Sprintf("TRY_CAST(%s AS %s)", w.plainText(a.value(), c), wholeDecimal))
 		case typ == comparedDecimal:
 			parts = append(parts, w.comparedText(a.value(), c))
 			out.whole = false
@@ -81,7 +82,8 @@ func (w comparisons) numbersOnly(e sof.Expr, operands ...sof.Expr) bool {
 	for _, o := range operands {
 		for _, t := range o.Type().Any {
 			if t.System != schema.Integer && t.System != schema.Decimal {
-				w.refuse(e, "arithmetic with quantities, dates or times", "only the native engine has it")
+				w.refuse(e, "arithmetic with quantities, dates or times",
+					"only the native engine has it")
 				return false
 			}
 		}
@@ -98,7 +100,9 @@ func (w comparisons) arithmetic(e *sof.Binary, c scope) *node {
 	if texts {
 		x, y := w.items.text(l), w.items.text(r)
 		if e.Op == "&" {
-			return &node{alts: []alt{{typ: systemType("String"), text: fmt.Sprintf("CONCAT(%s, %s)", x, y), always: true}}}
+			return &node{alts: []alt{{
+				typ: systemType("String"), text: fmt.Sprintf("CONCAT(%s, %s)", x, y), always: true,
+			}}}
 		}
 		return textNode(fmt.Sprintf("%s + %s", x, y))
 	}
@@ -117,7 +121,9 @@ func (w comparisons) arithmetic(e *sof.Binary, c scope) *node {
 	if len(l.alts) == 0 || len(r.alts) == 0 {
 		return &node{}
 	}
-	out := alt{typ: systemType("Decimal"), whole: x.whole && y.whole && e.Op != "/" || e.Op == "div"}
+	out := alt{
+		typ: systemType("Decimal"), whole: x.whole && y.whole && e.Op != "/" || e.Op == "div",
+	}
 	if out.whole {
 		out.typ = systemType("Integer")
 	}
@@ -130,7 +136,8 @@ func (w comparisons) arithmetic(e *sof.Binary, c scope) *node {
 		out.number = fmt.Sprintf("%s %% NULLIF(%s, 0)", x.number, y.number)
 	case "div":
 		// without the remainder the quotient is whole, and rounding cannot change it
-		out.number = fmt.Sprintf("(%s - %s %% NULLIF(%s, 0)) / NULLIF(%s, 0)", x.number, x.number, y.number, y.number)
+		out.number = fmt.Sprintf("(%s - %s %% NULLIF(%s, 0)) / NULLIF(%s, 0)", x.number, x.number,
+			y.number, y.number)
 	}
 	return &node{alts: []alt{out}}
 }
@@ -153,7 +160,8 @@ func (w comparisons) rounded(e *sof.Call, c scope) *node {
 	case sof.FuncFloor:
 		out.number = fmt.Sprintf("FLOOR(%s)", n.number)
 	case sof.FuncTruncate:
-		out.number = fmt.Sprintf("CASE WHEN %s < 0 THEN CEILING(%s) ELSE FLOOR(%s) END", n.number, n.number, n.number)
+		out.number = fmt.Sprintf("CASE WHEN %s < 0 THEN CEILING(%s) ELSE FLOOR(%s) END", n.number,
+			n.number, n.number)
 	default:
 		digits := 0
 		if len(e.Args) > 0 {
@@ -162,7 +170,9 @@ func (w comparisons) rounded(e *sof.Call, c scope) *node {
 				w.refuse(e, "round() needs a number of digits that is written out", "")
 			}
 		}
-		out = alt{typ: systemType("Decimal"), number: fmt.Sprintf("ROUND(%s, %d)", n.number, digits)}
+		out = alt{
+			typ: systemType("Decimal"), number: fmt.Sprintf("ROUND(%s, %d)", n.number, digits),
+		}
 	}
 	return &node{alts: []alt{out}}
 }

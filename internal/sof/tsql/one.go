@@ -52,7 +52,10 @@ func (w values) lowerOne(e sof.Expr, c scope) *node {
 		in := w.one(e.In, c)
 		inner := c.on(in)
 		inner.itemIndex = "0"
-		return &node{alts: in.alts, guards: append(append([]string{}, in.guards...), w.conditions.pred(e.Pred, inner))}
+		return &node{
+			alts: in.alts, guards: append(append([]string{}, in.guards...),
+				w.conditions.pred(e.Pred, inner)),
+		}
 	case *sof.Select:
 		in := w.one(e.In, c)
 		inner := c.on(in)
@@ -65,7 +68,8 @@ func (w values) lowerOne(e sof.Expr, c scope) *node {
 	case *sof.OfType:
 		return w.ofType(w.single(e.In, "as", c), e, c)
 	case *sof.ResourceKey:
-		return w.items.members(w.one(e.In, c), []sof.Property{{Name: "id", Type: systemType("String")}})
+		return w.items.members(w.one(e.In, c),
+			[]sof.Property{{Name: "id", Type: systemType("String")}})
 	case *sof.ReferenceKey:
 		return w.referenceKey(w.one(e.In, c), e, c)
 	case *sof.Call:
@@ -96,7 +100,8 @@ func (w values) lowerOne(e sof.Expr, c scope) *node {
 // refuseNative records that only the native engine can evaluate e.
 func (w values) refuseNative(e sof.Expr) {
 	what := map[string]string{
-		"*sof.Repeat": "repeat()", "*sof.Aggregate": "aggregate()", "*sof.Total": "$total", "*sof.Sort": "sort()",
+		"*sof.Repeat": "repeat()", "*sof.Aggregate": "aggregate()", "*sof.Total": "$total",
+		"*sof.Sort": "sort()",
 	}[fmt.Sprintf("%T", e)]
 	if what == "" {
 		what = fmt.Sprintf("%T", e)
@@ -113,7 +118,9 @@ func (w values) single(e sof.Expr, what string, c scope) *node {
 }
 
 func integer(expr string) *node {
-	return &node{alts: []alt{{typ: systemType("Integer"), number: expr, whole: true, always: true, sized: true}}}
+	return &node{alts: []alt{{
+		typ: systemType("Integer"), number: expr, whole: true, always: true, sized: true,
+	}}}
 }
 
 func (w values) truth(pred string) *node {
@@ -183,7 +190,8 @@ func hasType(have, want *schema.Type) bool {
 func (w values) ofResource(n *node, want *schema.Type, _ scope) *node {
 	out := &node{guards: n.guards}
 	for _, a := range n.alts {
-		if a.always && a.in != nil && len(a.path) == 0 && a.typ != nil && a.typ.Name == w.view.Resource && n == w.root {
+		if a.always && a.in != nil && len(a.path) == 0 && a.typ != nil &&
+			a.typ.Name == w.view.Resource && n == w.root {
 			if a.typ.Is(want) {
 				out.alts = append(out.alts, a)
 			}

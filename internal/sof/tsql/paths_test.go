@@ -18,7 +18,9 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 	for _, e := range []tsql.Engine{tsql.SQLServer, tsql.Fabric} {
 		said, refused := 0, 0
 		for i, p := range slices.Concat(randview.Paths, randview.Functions) {
-			for _, form := range []string{`"collection":true`, `"collection":false`, `"description":"exists"`} {
+			for _, form := range []string{
+				`"collection":true`, `"collection":false`, `"description":"exists"`,
+			} {
 				path := p.Text
 				if form == `"description":"exists"` {
 					path = "(" + path + ").exists()"
@@ -27,7 +29,8 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				v, err := sof.Compile("v.json", []byte(`{"name":"v","resource":"Patient","select":[{"column":[{"name":"v","path":`+string(text)+`,`+form+`}]}]}`))
+				v, err := sof.Compile("v.json",
+					[]byte(`{"name":"v","resource":"Patient","select":[{"column":[{"name":"v","path":`+string(text)+`,`+form+`}]}]}`))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -43,10 +46,12 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 				}
 				line := []byte(randview.Patient)
 				want, bad := tsqleval.NativeRows(v, [][]byte{line})
-				_, got, err := tsqleval.Run(body, standIn(e).dialect(), tsqleval.Documents("docs", [][]byte{line}))
+				_, got, err := tsqleval.Run(body, standIn(e).dialect(),
+					tsqleval.Documents("docs", [][]byte{line}))
 				if bad != nil {
 					if !tsqleval.IsDataError(err) {
-						t.Errorf("%s, %s: the native engine says %v, the body %v", path, form, bad, err)
+						t.Errorf("%s, %s: the native engine says %v, the body %v", path, form, bad,
+							err)
 					}
 					continue
 				}
@@ -55,7 +60,8 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 					continue
 				}
 				if d := tsqleval.Diff(v.Columns, want, got); d != "" {
-					t.Errorf("%s, %s: the native engine (-) and the body of %s (+) differ:\n%s", path, form, e, d)
+					t.Errorf("%s, %s: the native engine (-) and the body of %s (+) differ:\n%s",
+						path, form, e, d)
 				}
 			}
 		}

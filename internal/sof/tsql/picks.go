@@ -43,7 +43,9 @@ func (w plan) pickOf(cell sof.Cell) (pick, bool) {
 		return pick{}, false
 	}
 	types := first.In.Type().Any
-	if len(types) == 0 || slices.ContainsFunc(types, func(t *schema.Type) bool { return t.System == schema.None || t.System != types[0].System }) {
+	if len(types) == 0 || slices.ContainsFunc(types, func(t *schema.Type) bool {
+		return t.System == schema.None || t.System != types[0].System
+	}) {
 		return pick{}, false
 	}
 	p := pick{cell: cell, first: first}
@@ -64,7 +66,8 @@ func (p *pick) walk(e sof.Expr) bool {
 		if !many {
 			return true
 		}
-		if typ := e.Properties[0].Type; len(e.Properties) > 1 || !complexType(typ) || typ.Kind == schema.Resource {
+		if typ := e.Properties[0].Type; len(e.Properties) > 1 || !complexType(typ) ||
+			typ.Kind == schema.Resource {
 			return false
 		}
 		if p.base == nil {
@@ -194,18 +197,22 @@ func (w plan) pickGroup(group []pick, c scope) {
 		if len(conditions) > 0 {
 			text = fmt.Sprintf("CASE WHEN %s THEN %s END", strings.Join(conditions, " AND "), text)
 		}
-		p.inner.at.items = append(p.inner.at.items, item{fmt.Sprintf("MIN(%s)", text), w.view.Columns[one.cell.Column].Name})
+		p.inner.at.items = append(p.inner.at.items,
+			item{fmt.Sprintf("MIN(%s)", text), w.view.Columns[one.cell.Column].Name})
 		nodes[i] = n
 	}
 	for _, l := range p.levels[1:] {
 		if !l.always && l.json != nil {
-			l.json.text = fmt.Sprintf("CASE WHEN %s THEN %s END", strings.Join(l.reached, " OR "), l.whole)
+			l.json.text = fmt.Sprintf("CASE WHEN %s THEN %s END", strings.Join(l.reached, " OR "),
+				l.whole)
 		}
 	}
 	if len(p.inner.at.items) == 0 {
 		return // no pick can have an item
 	}
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(group[0].cell.Value), query: query{p.inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(group[0].cell.Value), query: query{p.inner.at},
+	})
 	for i, n := range nodes {
 		if n != nil {
 			w.picked[w.shareOf(group[i].cell.Value, c)] = w.pickedItem(group[i], n, alias, c)
@@ -216,7 +223,8 @@ func (w plan) pickGroup(group []pick, c scope) {
 // pickedItem returns the item of a pick, without its position.
 func (w plan) pickedItem(one pick, n *node, alias string, c scope) *node {
 	col := w.view.Columns[one.cell.Column]
-	text := fmt.Sprintf("SUBSTRING(%s.%s, %d, %d)", alias, Quote(col.Name), placeDigits*len(one.lists)+1, math.MaxInt32)
+	text := fmt.Sprintf("SUBSTRING(%s.%s, %d, %d)", alias, Quote(col.Name),
+		placeDigits*len(one.lists)+1, math.MaxInt32)
 	if col.Kind != sof.Text {
 		// the text is used several times
 		text = w.worked(c, "p", item{text, "v"}) + ".[v]"
@@ -284,7 +292,8 @@ func (p *pass) open(e *sof.Child, owner *node, depth int) *passLevel {
 	w.items.siftAny(it.in, p.needed(depth))
 	l := &passLevel{
 		item: &node{alts: []alt{it}}, whole: whole, json: &openjson{text: whole},
-		place: fmt.Sprintf("RIGHT(%s + CAST(%s.[key] AS %s), %d)", w.lit(strings.Repeat("0", placeDigits)), alias, w.shortText(), placeDigits),
+		place: fmt.Sprintf("RIGHT(%s + CAST(%s.[key] AS %s), %d)",
+			w.lit(strings.Repeat("0", placeDigits)), alias, w.shortText(), placeDigits),
 	}
 	p.inner.at.from = append(p.inner.at.from, source{alias: alias, outer: depth > 0, json: l.json})
 	return l

@@ -46,21 +46,34 @@ func pickedLines() [][]byte {
 		`"x":1`,
 		`"extension":[]`,
 		`"extension":[` + strings.Join(many, ",") + `]`,
-		`"extension":[` + ext("s", `"valueString":"no code"`) + "," + ext("s", `"valueCode":""`) + "," + ext("s", `"valueCode":"f"`) + `]`,
+		`"extension":[` + ext("s", `"valueString":"no code"`) + "," + ext("s", `"valueCode":""`) +
+			"," + ext("s", `"valueCode":"f"`) + `]`,
 		`"extension":` + ext("s", `"valueCode":"alone"`),
-		`"extension":[null,` + ext("r", `"extension":[null,`+ext("c", `"valueCoding":{"display":"no code"}`)+","+ext("c", `"valueCoding":{"code":"2"}`)+","+ext("t", `"valueString":"  text "`)+`]`) + `]`,
-		`"extension":[` + ext("e", `"extension":[`+ext("c", `"valueCoding":{"code":"e"}`)+`]`) + "," + ext("r", `"extension":`+ext("c", `"valueCoding":{"code":"r"}`)) + `]`,
-		`"extension":[` + ext("r", `"extension":[]`) + "," + ext("r", `"extension":[`+ext("c", `"valueCoding":{"code":"of the second"}`)+`]`) + `]`,
-		`"extension":[` + ext("r", `"valueCode":"c"`) + "," + ext("R", `"extension":[`+ext("c", `"valueCoding":{"code":"case"}`)+`]`) + `]`,
+		`"extension":[null,` +
+			ext("r", `"extension":[null,`+ext("c", `"valueCoding":{"display":"no code"}`)+","+
+				ext("c", `"valueCoding":{"code":"2"}`)+","+ext("t", `"valueString":"  text "`)+
+				`]`) + `]`,
+		`"extension":[` + ext("e", `"extension":[`+ext("c", `"valueCoding":{"code":"e"}`)+`]`) +
+			"," + ext("r", `"extension":`+ext("c", `"valueCoding":{"code":"r"}`)) + `]`,
+		`"extension":[` + ext("r", `"extension":[]`) + "," +
+			ext("r", `"extension":[`+ext("c", `"valueCoding":{"code":"of the second"}`)+`]`) + `]`,
+		`"extension":[` + ext("r", `"valueCode":"c"`) + "," +
+			ext("R", `"extension":[`+ext("c", `"valueCoding":{"code":"case"}`)+`]`) + `]`,
 		`"extension":[{"url":"\u0072","extension":[{"url":"\u0063","valueCoding":{"code":"escaped"}}]}]`,
-		`"extension":[` + ext("n", `"valueDecimal":1.50`) + "," + ext("n", `"valueInteger":7`) + "," + ext("n", `"valueDecimal":2e1`) + `]`,
-		`"extension":[` + ext("n", `"valueDecimal":2e1`) + "," + ext("d", `"valueDate":"2020-02"`) + "," + ext("d", `"valueDate":"2020-02-03"`) + `]`,
-		`"extension":[` + ext("d", `"valueDateTime":"2020-02-03T04:05:06Z"`) + "," + ext("b", `"valueBoolean":false`) + "," + ext("b", `"valueBoolean":true`) + `]`,
-		`"name":[{"extension":[` + ext("m", `"valueString":"m"`) + `]},{"family":"f"},{"extension":[` + ext("p", `"valueString":"p1"`) + "," + ext("p", `"valueString":"p2"`) + `]}]`,
+		`"extension":[` + ext("n", `"valueDecimal":1.50`) + "," + ext("n", `"valueInteger":7`) +
+			"," + ext("n", `"valueDecimal":2e1`) + `]`,
+		`"extension":[` + ext("n", `"valueDecimal":2e1`) + "," + ext("d", `"valueDate":"2020-02"`) +
+			"," + ext("d", `"valueDate":"2020-02-03"`) + `]`,
+		`"extension":[` + ext("d", `"valueDateTime":"2020-02-03T04:05:06Z"`) + "," +
+			ext("b", `"valueBoolean":false`) + "," + ext("b", `"valueBoolean":true`) + `]`,
+		`"name":[{"extension":[` + ext("m", `"valueString":"m"`) +
+			`]},{"family":"f"},{"extension":[` + ext("p", `"valueString":"p1"`) + "," +
+			ext("p", `"valueString":"p2"`) + `]}]`,
 		`"generalPractitioner":[{"display":"d"},{"reference":"Organization/o"},{"reference":"Practitioner/p/_history/2"},{"reference":"Practitioner/q"}]`,
 		`"telecom":[{"system":"fax","value":"1"},{"system":"email","value":"e"},{"system":"phone","value":"2"},{"system":"phone","use":"mobile","value":"3"}]`,
 	} {
-		lines = append(lines, fmt.Appendf(nil, `{"resourceType":"Patient","id":"p%d",%s}`, i, members))
+		lines = append(lines,
+			fmt.Appendf(nil, `{"resourceType":"Patient","id":"p%d",%s}`, i, members))
 	}
 	return lines
 }

@@ -39,11 +39,14 @@ func newPostgres(t testing.TB) postgres {
 	if p.url == "" {
 		t.Skipf("%s is not set: there is no PostgreSQL server to work bodies out", postgresURL)
 	}
-	if _, err := p.psql(t.Context(), "CREATE SCHEMA "+p.schema+";\nSET search_path = "+p.schema+";\n"+tsqleval.PostgresFunctions); err != nil {
+	if _, err := p.psql(t.Context(),
+		"CREATE SCHEMA "+p.schema+";\nSET search_path = "+p.schema+";\n"+
+			tsqleval.PostgresFunctions); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := p.psql(context.WithoutCancel(t.Context()), "DROP SCHEMA "+p.schema+" CASCADE"); err != nil {
+		if _, err := p.psql(context.WithoutCancel(t.Context()),
+			"DROP SCHEMA "+p.schema+" CASCADE"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -52,7 +55,8 @@ func newPostgres(t testing.TB) postgres {
 
 // psql runs a script, and returns its output.
 func (p postgres) psql(ctx context.Context, script string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", p.url)
+	cmd := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
+		"--set=ON_ERROR_STOP=1", p.url)
 	cmd.Stdin = strings.NewReader("SET client_min_messages = error;\n" + script)
 	out, err := cmd.Output()
 	var failed *exec.ExitError
@@ -64,7 +68,8 @@ func (p postgres) psql(ctx context.Context, script string) ([]byte, error) {
 
 // run returns the rows of a body over documents.
 func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]byte, error) {
-	columns, _, err := tsqleval.Run(body, standIn(p.engine).dialect(), tsqleval.Documents("docs", [][]byte{}))
+	columns, _, err := tsqleval.Run(body, standIn(p.engine).dialect(),
+		tsqleval.Documents("docs", [][]byte{}))
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +78,8 @@ func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]by
 		return nil, err
 	}
 	var script strings.Builder
-	fmt.Fprintf(&script, "SET search_path = %s;\nSET timezone = 'UTC';\nSET jit = off;\nSET statement_timeout = '2min';\nCREATE TEMP TABLE docs (doc text);\n", p.schema)
+	fmt.Fprintf(&script,
+		"SET search_path = %s;\nSET timezone = 'UTC';\nSET jit = off;\nSET statement_timeout = '2min';\nCREATE TEMP TABLE docs (doc text);\n", p.schema)
 	for _, d := range docs {
 		fmt.Fprintf(&script, "INSERT INTO docs VALUES ($document$%s$document$);\n", d)
 	}
@@ -127,7 +133,9 @@ func readRow(d *json.Decoder, columns []tsqleval.Column) (row [][]byte, err erro
 }
 
 // Rows implements conformance.Server.
-func (p postgres) Rows(ctx context.Context, docs []json.RawMessage, body func(string) (string, error)) ([][][]byte, error) {
+func (p postgres) Rows(
+	ctx context.Context, docs []json.RawMessage, body func(string) (string, error),
+) ([][][]byte, error) {
 	text, err := body("[docs]")
 	if err != nil {
 		return nil, err
@@ -252,7 +260,8 @@ func (p postgres) generatedViews(t *testing.T) {
 			line := g.Resource(typ)
 			_, bad := tsqleval.NativeRows(v, [][]byte{line})
 			// An engine may compute a value early that a condition before it makes needless.
-			_, _, early := tsqleval.Run(body, standIn(p.engine).dialect(), tsqleval.Documents("docs", [][]byte{line}))
+			_, _, early := tsqleval.Run(body, standIn(p.engine).dialect(),
+				tsqleval.Documents("docs", [][]byte{line}))
 			if bad == nil && early == nil {
 				lines = append(lines, line)
 			}

@@ -15,11 +15,14 @@ func (w conditions) pred(e sof.Expr, c scope) string {
 	case *sof.Binary:
 		return w.binaryPred(e, c)
 	case *sof.All:
-		return w.quantified(e.In, func(inner scope) string { return w.pred(e.Pred, inner) }, true, c)
+		return w.quantified(e.In, func(inner scope) string {
+			return w.pred(e.Pred, inner)
+		}, true, c)
 	case *sof.Is:
 		n := w.values.single(e.In, "is", c)
 		is := w.values.ofExactType(n, e, c)
-		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.items.present(is), w.items.present(n))
+		return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s THEN 0 END = 1", w.items.present(is),
+			w.items.present(n))
 	case *sof.Call:
 		if p, ok := w.callPred(e, c); ok {
 			return p
@@ -59,9 +62,13 @@ func (w conditions) callPred(e *sof.Call, c scope) (string, bool) {
 	case sof.FuncNot:
 		return fmt.Sprintf("NOT (%s)", w.pred(e.In, c)), true
 	case sof.FuncAllTrue, sof.FuncAllFalse:
-		return w.quantified(e.In, func(inner scope) string { return w.eachIs(e.Func == sof.FuncAllTrue, inner) }, true, c), true
+		return w.quantified(e.In, func(inner scope) string {
+			return w.eachIs(e.Func == sof.FuncAllTrue, inner)
+		}, true, c), true
 	case sof.FuncAnyTrue, sof.FuncAnyFalse:
-		return w.quantified(e.In, func(inner scope) string { return w.eachIs(e.Func == sof.FuncAnyTrue, inner) }, false, c), true
+		return w.quantified(e.In, func(inner scope) string {
+			return w.eachIs(e.Func == sof.FuncAnyTrue, inner)
+		}, false, c), true
 	case sof.FuncStartsWith, sof.FuncEndsWith, sof.FuncContains:
 		return w.within(e, c), true
 	case sof.FuncIsDistinct:
@@ -75,7 +82,10 @@ func (w conditions) callPred(e *sof.Call, c scope) (string, bool) {
 		}
 		return w.quantified(in, func(inner scope) string {
 			// the argument refers to the focus of the call
-			return w.found(e, list, inner.focus, scope{at: inner.at, home: c.home, focus: c.focus, rowIndex: c.rowIndex, itemIndex: c.itemIndex})
+			return w.found(e, list, inner.focus, scope{
+				at: inner.at, home: c.home, focus: c.focus, rowIndex: c.rowIndex,
+				itemIndex: c.itemIndex,
+			})
 		}, true, c), true
 	default:
 	}
@@ -108,7 +118,9 @@ func (w conditions) quantified(in sof.Expr, cond func(scope) string, every bool,
 	}
 	inner.at.items = []item{{sum, "n"}}
 	alias := w.alias("x")
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(in), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(in), query: query{inner.at},
+	})
 	return fmt.Sprintf("%s.[n] %s 0", alias, sign)
 }
 
@@ -140,7 +152,8 @@ func (w conditions) binaryPred(e *sof.Binary, c scope) string {
 
 // bit applies a condition as 1, 0 or NULL, so that its text is needed once.
 func (w conditions) bit(p string, c scope) string {
-	return w.worked(c, "b", item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
+	return w.worked(c, "b",
+		item{fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) THEN 0 END", p, p), "v"}) + ".[v]"
 }
 
 // equal lowers = on collections. Empty yields empty, and lists of different length are not equal.
@@ -148,7 +161,8 @@ func (w conditions) equal(e *sof.Binary, c scope) string {
 	l, r := e.L, e.R
 	switch {
 	case l.Type().Many && r.Type().Many:
-		w.refuse(e, "two lists are compared", "take the first() of both, or exists() with a condition")
+		w.refuse(e, "two lists are compared",
+			"take the first() of both, or exists() with a condition")
 		return "1 = 0"
 	case r.Type().Many:
 		l, r = r, l
@@ -269,7 +283,8 @@ func (w comparisons) compareMixed(e sof.Expr, l, r *node, f family, sign string,
 	}
 	same := w.compare(e, some, r, "=", c)
 	// an item of another type is not an empty one
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) OR (%s AND %s) THEN 0 END = 1", same, same, w.items.present(l), w.items.present(r))
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN NOT (%s) OR (%s AND %s) THEN 0 END = 1", same,
+		same, w.items.present(l), w.items.present(r))
 }
 
 func knownText(n *node) *string {
@@ -290,7 +305,8 @@ func (w comparisons) compareTexts(l, r *node, sign string) string {
 		return fmt.Sprintf("%s %s %s", w.exact(w.items.text(l)), sign, w.exact(w.items.text(r)))
 	}
 	// SQL pads the shorter text with blanks, unless a character below all others follows it
-	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.items.text(l)+" + NCHAR(1)"), sign, w.items.text(r))
+	return fmt.Sprintf("%s %s %s + NCHAR(1)", w.collated(w.items.text(l)+" + NCHAR(1)"), sign,
+		w.items.text(r))
 }
 
 func (w comparisons) compareTruths(l, r *node, c scope) string {
@@ -335,7 +351,8 @@ func (w conditions) member(e *sof.Binary, one, list sof.Expr, c scope) string {
 		return p
 	}
 	found := w.found(e, list, it, c)
-	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1", w.items.present(it), found)
+	return fmt.Sprintf("CASE WHEN NOT (%s) THEN NULL WHEN %s THEN 1 ELSE 0 END = 1",
+		w.items.present(it), found)
 }
 
 // literals returns the constants of a union that has nothing else.
@@ -375,7 +392,8 @@ func (w conditions) equivalent(e *sof.Binary, c scope) string {
 	} else {
 		same = w.comparisons.compare(e, l, r, "=", c)
 	}
-	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s OR %s THEN 0 ELSE 1 END = 1", same, w.items.present(l), w.items.present(r))
+	return fmt.Sprintf("CASE WHEN %s THEN 1 WHEN %s OR %s THEN 0 ELSE 1 END = 1", same,
+		w.items.present(l), w.items.present(r))
 }
 
 // normal returns a text in the form that ~ compares.

@@ -181,7 +181,8 @@ func (p *printer) block(b *block, depth int) {
 	const one = "1"
 	bare := len(from) == 0 && (len(b.where) > 0 || p.facts.FromAlways && b.items[0].expr != one)
 	if bare || len(from) > 0 && from[0].outer {
-		from = append([]source{{alias: "one", query: query{{items: []item{{one, "one"}}}}}}, from...)
+		from = append([]source{{alias: "one", query: query{{items: []item{{one, "one"}}}}}},
+			from...)
 	}
 	for i, s := range from {
 		word := "FROM"
@@ -224,7 +225,8 @@ func (p *printer) source(word string, s source, depth int) {
 		b := &block{from: []source{{alias: "o", json: &openjson{text: s.pivot.text}}}}
 		for _, m := range s.pivot.members {
 			b.items = append(b.items, item{
-				fmt.Sprintf("MAX(CASE WHEN o.[key] = %s AND o.[type] IN (4, 5) THEN o.[value] END)", literal(m, p.facts)), s.pivot.names[m],
+				fmt.Sprintf("MAX(CASE WHEN o.[key] = %s AND o.[type] IN (4, 5) THEN o.[value] END)",
+					literal(m, p.facts)), s.pivot.names[m],
 			})
 		}
 		p.source(word, source{alias: s.alias, note: s.note, query: query{b}}, depth)
@@ -240,7 +242,8 @@ func (p *printer) source(word string, s source, depth int) {
 			if c.json {
 				as = " AS JSON"
 			}
-			p.line(depth+1, "%s %s '%s'%s%s", Quote(c.name), p.facts.Text, strings.ReplaceAll(c.path, "'", "''"), as, comma)
+			p.line(depth+1, "%s %s '%s'%s%s", Quote(c.name), p.facts.Text,
+				strings.ReplaceAll(c.path, "'", "''"), as, comma)
 		}
 		p.line(depth, ") AS %s", s.alias)
 	default:

@@ -42,7 +42,8 @@ func (w plan) descend(r *sof.Recurse, focus *node, above string, level int, c sc
 		got := w.lists.rows(path, inner)
 		place := fmt.Sprintf("%s + %s", above, w.lit(fmt.Sprint(i)))
 		for _, k := range got.keys {
-			place += fmt.Sprintf(" + RIGHT(%s + CAST(%s AS %s), 6)", w.lit("00000"), k, w.shortText())
+			place += fmt.Sprintf(" + RIGHT(%s + CAST(%s AS %s), 6)", w.lit("00000"), k,
+				w.shortText())
 		}
 		inner.at.items = []item{{w.items.text(got.item), "v"}, {place, "ord"}}
 		children = append(children, inner.at)
@@ -52,8 +53,11 @@ func (w plan) descend(r *sof.Recurse, focus *node, above string, level int, c sc
 	if level > deepest {
 		message := fmt.Sprintf("view %s: "+tooDeep+" than %d levels, at ", w.view.Name, deepest)
 		return query{{
-			items: []item{{fmt.Sprintf("CASE WHEN %s THEN %s END", w.wanted(w.top), w.fail(message, ord, w.facts.Text)), "v"}, {ord, "ord"}},
-			from:  []source{{alias: alias, query: children}},
+			items: []item{
+				{fmt.Sprintf("CASE WHEN %s THEN %s END", w.wanted(w.top),
+					w.fail(message, ord, w.facts.Text)), "v"}, {ord, "ord"},
+			},
+			from: []source{{alias: alias, query: children}},
 		}}
 	}
 	b := &block{parent: c.at, from: []source{{alias: alias, query: children}}}

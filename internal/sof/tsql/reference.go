@@ -27,7 +27,8 @@ func (w values) referenceKey(n *node, e *sof.ReferenceKey, c scope) *node {
 	if known, ok := w.references[k]; ok {
 		return known
 	}
-	ref := w.items.text(w.items.members(n, []sof.Property{{Name: "reference", Type: systemType("String")}}))
+	ref := w.items.text(w.items.members(n,
+		[]sof.Property{{Name: "reference", Type: systemType("String")}}))
 	var key string
 	if e.Target == "" {
 		key = w.keyOfAny(ref, e.Base, c)
@@ -68,14 +69,17 @@ func (w values) behindType(ref string, e *sof.ReferenceKey, c scope) string {
 	id := "CASE"
 	for _, s := range starts {
 		size := utf16Len(s)
-		id += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, %d)", w.sameText(fmt.Sprintf("LEFT(%s, %d)", r, size), w.lit(s), &s), r, size+1, math.MaxInt32)
+		id += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, %d)",
+			w.sameText(fmt.Sprintf("LEFT(%s, %d)", r, size), w.lit(s), &s), r, size+1,
+			math.MaxInt32)
 	}
 	return w.appliedOnce("k", item{id + " END", "id"}, []string{r + " IS NOT NULL"}, c)
 }
 
 // unversioned applies a reference up to its version.
 func (w values) unversioned(ref string, c scope) string {
-	r := fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, w.lit(history), ref, w.lit(history))
+	r := fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, w.lit(history), ref,
+		w.lit(history))
 	return w.appliedOnce("h", item{r, "r"}, slices.Clone(c.at.wants), c) + ".[r]"
 }
 
@@ -88,7 +92,9 @@ func (w *writer) appliedOnce(kind string, it item, where []string, c scope) stri
 	}
 	alias := w.alias(kind)
 	w.applied[k] = alias
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, query: query{{top: 1, items: []item{it}, where: where}}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, query: query{{top: 1, items: []item{it}, where: where}},
+	})
 	return alias
 }
 
@@ -113,7 +119,8 @@ func (w phrases) afterURN(ref string) string {
 // isUUID returns the condition that a reference is a URN with the characters of a UUID.
 func (w phrases) isUUID(ref string) string {
 	prefix := urnUUID
-	out := fmt.Sprintf("LEN(%s) > %d AND %s", ref, len(urnUUID), w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, len(urnUUID)), w.lit(urnUUID), &prefix))
+	out := fmt.Sprintf("LEN(%s) > %d AND %s", ref, len(urnUUID),
+		w.sameText(fmt.Sprintf("LEFT(%s, %d)", ref, len(urnUUID)), w.lit(urnUUID), &prefix))
 	for _, other := range strings.Split("/?#._: ", "") {
 		out += fmt.Sprintf(" AND CHARINDEX(%s, %s) = 0", w.lit(other), w.afterURN(ref))
 	}
@@ -131,12 +138,17 @@ func (w values) referenceParts(ref, base string, c scope) string {
 	w.applied[k] = alias
 	inner := c.inside()
 	history, slash := w.lit(history), w.lit("/")
-	r := w.worked(inner, "h", item{fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, history, ref, history), "r"}) + ".[r]"
-	local := fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN SUBSTRING(%s, 2, LEN(%s))", r, slash, r, r)
+	r := w.worked(inner, "h",
+		item{
+			fmt.Sprintf("LEFT(%s, CHARINDEX(%s, %s + %s) - 1)", ref, history, ref, history), "r",
+		}) + ".[r]"
+	local := fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN SUBSTRING(%s, 2, LEN(%s))", r, slash, r,
+		r)
 	if base != "" {
 		base += "/"
 		size := utf16Len(base)
-		local += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, LEN(%s))", w.sameText(fmt.Sprintf("LEFT(%s, %d)", r, size), w.lit(base), &base), r, size+1, r)
+		local += fmt.Sprintf(" WHEN %s THEN SUBSTRING(%s, %d, LEN(%s))",
+			w.sameText(fmt.Sprintf("LEFT(%s, %d)", r, size), w.lit(base), &base), r, size+1, r)
 	}
 	l := w.worked(inner, "h", item{local + fmt.Sprintf(" ELSE %s END", r), "l"}) + ".[l]"
 	p := w.worked(inner, "h", item{fmt.Sprintf("CHARINDEX(%s, %s)", slash, l), "p"}) + ".[p]"
@@ -147,7 +159,8 @@ func (w values) referenceParts(ref, base string, c scope) string {
 	// view are absent.
 	inner.at.where = []string{ref + " IS NOT NULL", p + " > 1", fmt.Sprintf("%s < LEN(%s)", p, l)}
 	for _, other := range []string{"/", "?", "#"} {
-		inner.at.where = append(inner.at.where, fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit(other), id))
+		inner.at.where = append(inner.at.where,
+			fmt.Sprintf("CHARINDEX(%s, %s) = 0", w.lit(other), id))
 	}
 	c.at.from = append(c.at.from, source{alias: alias, outer: true, query: query{inner.at}})
 	return alias

@@ -28,7 +28,8 @@ func CreateView(v *sof.View, e Engine, s Shape) (string, error) {
 func Stage(v *sof.View, e Engine, s Shape, table string) (string, error) {
 	f := e.Facts()
 	if f.Stage == NoStage {
-		return "", errors.New(string(e) + " has no tables to stage rows in: its views read the documents")
+		return "", errors.New(string(e) +
+			" has no tables to stage rows in: its views read the documents")
 	}
 	body, err := Body(v, e, s)
 	if err != nil {

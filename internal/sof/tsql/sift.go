@@ -30,7 +30,9 @@ func (w items) siftAny(o *object, alternatives [][]string) {
 	if len(alternatives) == 0 {
 		return
 	}
-	has := func(text string) string { return fmt.Sprintf("CHARINDEX(%s, %s) > 0", w.lit(text), o.raw) }
+	has := func(text string) string {
+		return fmt.Sprintf("CHARINDEX(%s, %s) > 0", w.lit(text), o.raw)
+	}
 	var some []string
 	for _, texts := range alternatives {
 		var every []string
@@ -55,7 +57,8 @@ func needed(pred sof.Expr) []string {
 		case "=":
 			for _, side := range [][2]sof.Expr{{e.L, e.R}, {e.R, e.L}} {
 				l, ok := side[1].(*sof.Literal)
-				if ok && l.Value != nil && l.Value.Type.System == schema.String && l.Value.Text != "" && isBelowFocus(side[0]) {
+				if ok && l.Value != nil && l.Value.Type.System == schema.String &&
+					l.Value.Text != "" && isBelowFocus(side[0]) {
 					return []string{l.Value.Text}
 				}
 			}

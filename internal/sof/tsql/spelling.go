@@ -26,7 +26,9 @@ type apply func(items ...item) string
 
 // spelledOut adds the derived table of a number for which rare holds, once for each form, and
 // returns its alias.
-func (w comparisons) spelledOut(form, text, rare string, c scope, value func(s spelling, apply apply) string) string {
+func (w comparisons) spelledOut(
+	form, text, rare string, c scope, value func(s spelling, apply apply) string,
+) string {
 	k := computedKey{c.at, form + " " + text}
 	if alias, ok := w.applied[k]; ok {
 		return alias
@@ -52,20 +54,31 @@ type spelling struct {
 
 // spelling moves the point of a number by its exponent.
 func (w comparisons) spelling(text string, apply apply) spelling {
-	e := apply(item{fmt.Sprintf("CHARINDEX(%s, UPPER(%s) + %s)", w.lit("E"), text, w.lit("E")), "e"}) + ".[e]"
+	e := apply(item{
+		fmt.Sprintf("CHARINDEX(%s, UPPER(%s) + %s)", w.lit("E"), text, w.lit("E")), "e",
+	}) + ".[e]"
 	m := apply(
 		item{fmt.Sprintf("REPLACE(LEFT(%s, %s - 1), %s, %s)", text, e, w.lit("-"), w.lit("")), "m"},
 		item{fmt.Sprintf("TRY_CAST(SUBSTRING(%s, %s + 1, 100) AS int)", text, e), "x"})
 	mantissa, exponent := m+".[m]", m+".[x]"
 	d := apply(
 		item{fmt.Sprintf("REPLACE(%s, %s, %s)", mantissa, w.lit("."), w.lit("")), "d"},
-		item{fmt.Sprintf("CHARINDEX(%s, %s + %s) - 1 + %s", w.lit("."), mantissa, w.lit("."), exponent), "p"})
+		item{
+			fmt.Sprintf("CHARINDEX(%s, %s + %s) - 1 + %s", w.lit("."), mantissa, w.lit("."),
+				exponent), "p",
+		})
 	digits, point := d+".[d]", d+".[p]"
 	s := apply(
-		item{fmt.Sprintf("CASE WHEN %s BETWEEN -%d AND %d THEN CASE WHEN %s < 1 THEN %s + REPLICATE(%s, -%s) + %s WHEN %s < LEN(%s) THEN LEFT(%s, %s) + %s + SUBSTRING(%s, %s + 1, LEN(%s)) ELSE %s + REPLICATE(%s, %s - LEN(%s)) END WHEN %s THEN %s END",
-			exponent, mostExponent, mostExponent, point, w.lit("0."), w.lit("0"), point, digits, point, digits, digits, point, w.lit("."), digits, point, digits,
-			digits, w.lit("0"), point, digits, w.onlyZeros(digits), w.lit("0")), "t"},
-		item{fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s END", text, w.lit("-"), w.lit("-"), w.lit("")), "sign"})
+		item{
+			fmt.Sprintf("CASE WHEN %s BETWEEN -%d AND %d THEN CASE WHEN %s < 1 THEN %s + REPLICATE(%s, -%s) + %s WHEN %s < LEN(%s) THEN LEFT(%s, %s) + %s + SUBSTRING(%s, %s + 1, LEN(%s)) ELSE %s + REPLICATE(%s, %s - LEN(%s)) END WHEN %s THEN %s END",
+				exponent, mostExponent, mostExponent, point, w.lit("0."), w.lit("0"), point, digits,
+				point, digits, digits, point, w.lit("."), digits, point, digits,
+				digits, w.lit("0"), point, digits, w.onlyZeros(digits), w.lit("0")), "t",
+		},
+		item{
+			fmt.Sprintf("CASE WHEN LEFT(%s, 1) = %s THEN %s ELSE %s END", text, w.lit("-"),
+				w.lit("-"), w.lit("")), "sign",
+		})
 	return spelling{sign: s + ".[sign]", text: s + ".[t]", digits: digits}
 }
 
@@ -75,7 +88,9 @@ func (w phrases) onlyZeros(digits string) string {
 
 // plainText returns the text of a number of the document without an exponent.
 func (w comparisons) plainText(text string, c scope) string {
-	alias := w.spelledOut("plain", text, w.withExponent(text), c, func(s spelling, _ apply) string { return s.sign + " + " + s.text })
+	alias := w.spelledOut("plain", text, w.withExponent(text), c, func(s spelling, _ apply) string {
+		return s.sign + " + " + s.text
+	})
 	return fmt.Sprintf("ISNULL(%s.[v], %s)", alias, text)
 }
 
@@ -84,14 +99,20 @@ func (w comparisons) plainText(text string, c scope) string {
 func (w comparisons) comparedText(text string, c scope) string {
 	rare := fmt.Sprintf("(LEN(%s) > 20 OR %s)", text, w.withExponent(text))
 	alias := w.spelledOut("compared", text, rare, c, func(s spelling, apply apply) string {
-		q := apply(item{fmt.Sprintf("CHARINDEX(%s, %s + %s) + 17", w.lit("."), s.text, w.lit(".")), "q"}) + ".[q]"
-		rest := apply(item{fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", s.text, q, s.text), "r"}) + ".[r]"
-		cut := fmt.Sprintf("%s + LEFT(%s, %s) + CASE WHEN %s THEN LEFT(%s, 1) ELSE %s END", s.sign, s.text, q,
+		q := apply(item{
+			fmt.Sprintf("CHARINDEX(%s, %s + %s) + 17", w.lit("."), s.text, w.lit(".")), "q",
+		}) + ".[q]"
+		rest := apply(item{fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", s.text, q, s.text), "r"}) +
+			".[r]"
+		cut := fmt.Sprintf("%s + LEFT(%s, %s) + CASE WHEN %s THEN LEFT(%s, 1) ELSE %s END", s.sign,
+			s.text, q,
 			w.onlyZeros(fmt.Sprintf("SUBSTRING(%s, 2, LEN(%s))", rest, rest)), rest, w.lit("5"))
-		return fmt.Sprintf("COALESCE(TRY_CAST(%s AS %s), CASE WHEN %s IS NULL THEN NULL WHEN %s = %s THEN -%s ELSE %s END)",
+		return fmt.Sprintf(
+			"COALESCE(TRY_CAST(%s AS %s), CASE WHEN %s IS NULL THEN NULL WHEN %s = %s THEN -%s ELSE %s END)",
 			cut, comparedDecimal, s.text, s.sign, w.lit("-"), largest, largest)
 	})
-	return fmt.Sprintf("CASE WHEN %s.[rare] = 1 THEN %s.[v] ELSE TRY_CAST(%s AS %s) END", alias, alias, text, comparedDecimal)
+	return fmt.Sprintf("CASE WHEN %s.[rare] = 1 THEN %s.[v] ELSE TRY_CAST(%s AS %s) END", alias,
+		alias, text, comparedDecimal)
 }
 
 // storedText returns the text of a number in a decimal column, rounded half to even. It is NULL if
@@ -100,19 +121,31 @@ func (w comparisons) storedText(text string, col sof.Column, c scope) string {
 	typ := columnType(col, w.facts)
 	long := fmt.Sprintf("LEN(%s) > %d", text, col.Scale+2)
 	if col.Scale < 10 {
-		long = fmt.Sprintf("LEN(%s) - CHARINDEX(%s, %s + %s) > %d", text, w.lit("."), text, w.lit("."), col.Scale)
+		long = fmt.Sprintf("LEN(%s) - CHARINDEX(%s, %s + %s) > %d", text, w.lit("."), text,
+			w.lit("."), col.Scale)
 	}
 	rare := fmt.Sprintf("(%s OR %s)", long, w.withExponent(text))
 	alias := w.spelledOut(typ, text, rare, c, func(s spelling, apply apply) string {
-		q := apply(item{fmt.Sprintf("CHARINDEX(%s, %s + %s) + %d", w.lit("."), s.text, w.lit("."), col.Scale), "q"}) + ".[q]"
+		q := apply(item{
+			fmt.Sprintf("CHARINDEX(%s, %s + %s) + %d", w.lit("."), s.text, w.lit("."), col.Scale),
+			"q",
+		}) + ".[q]"
 		r := apply(
 			item{fmt.Sprintf("SUBSTRING(%s, %s + 1, LEN(%s))", s.text, q, s.text), "r"},
-			item{fmt.Sprintf("RIGHT(REPLACE(LEFT(%s, %s), %s, %s), 1)", s.text, q, w.lit("."), w.lit("")), "last"})
+			item{
+				fmt.Sprintf("RIGHT(REPLACE(LEFT(%s, %s), %s, %s), 1)", s.text, q, w.lit("."),
+					w.lit("")), "last",
+			})
 		// exactly half rounds toward zero if the last digit is even
 		half := fmt.Sprintf("LEFT(%s.[r], 1) = %s AND %s AND %s.[last] IN (%s)", r, w.lit("5"),
-			w.onlyZeros(fmt.Sprintf("SUBSTRING(%s.[r], 2, LEN(%s.[r]))", r, r)), r, w.lits("0", "2", "4", "6", "8"))
-		v := apply(item{fmt.Sprintf("TRY_CAST(%s + LEFT(%s, %s + CASE WHEN %s THEN 0 ELSE 1 END) AS %s)", s.sign, s.text, q, half, typ), "v"}) + ".[v]"
+			w.onlyZeros(fmt.Sprintf("SUBSTRING(%s.[r], 2, LEN(%s.[r]))", r, r)), r,
+			w.lits("0", "2", "4", "6", "8"))
+		v := apply(item{
+			fmt.Sprintf("TRY_CAST(%s + LEFT(%s, %s + CASE WHEN %s THEN 0 ELSE 1 END) AS %s)",
+				s.sign, s.text, q, half, typ), "v",
+		}) + ".[v]"
 		return fmt.Sprintf("CASE WHEN %s <> 0 OR %s THEN %s END", v, w.onlyZeros(s.digits), v)
 	})
-	return fmt.Sprintf("CASE WHEN %s.[rare] = 1 THEN %s.[v] ELSE TRY_CAST(%s AS %s) END", alias, alias, text, typ)
+	return fmt.Sprintf("CASE WHEN %s.[rare] = 1 THEN %s.[v] ELSE TRY_CAST(%s AS %s) END", alias,
+		alias, text, typ)
 }

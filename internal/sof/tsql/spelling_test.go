@@ -12,7 +12,8 @@ import (
 )
 
 // spelledNumbers are numbers in the forms that JSON allows.
-var spelledNumbers = strings.Fields(`1.2E+2 120 6.02e-4 1e3 1E0 1e-0 -1.5e1 -1.5E-7 0e5 0.0e-3 1e30 -1e30 1e19 1e20 9.99e+19 1e-18 1e-19 6e-19 -6e-19
+var spelledNumbers = strings.Fields(
+	`1.2E+2 120 6.02e-4 1e3 1E0 1e-0 -1.5e1 -1.5E-7 0e5 0.0e-3 1e30 -1e30 1e19 1e20 9.99e+19 1e-18 1e-19 6e-19 -6e-19
 	1.23456789e-10 12345.678e-2 12345.678E2 12345.678E3 12345.678E4 0.05898711471314295 0.1234567890123456785 0.1234567890123456775
 	0.12345678901234567850001 -0.1234567890123456785 0.0000000000000000005 0.0000000000000000015 -0.0000000000000000005
 	1.0000000000000000000000000 99999999999999999999.999999999999999999 99999999999999999999.9999999999999999995 100000000000000000000
@@ -21,7 +22,9 @@ var spelledNumbers = strings.Fields(`1.2E+2 120 6.02e-4 1e3 1E0 1e-0 -1.5e1 -1.5
 func numberLines(numbers []string) [][]byte {
 	var out [][]byte
 	for i, n := range numbers {
-		out = append(out, fmt.Appendf(nil, `{"resourceType":"Observation","id":"o%d","valueQuantity":{"value":%s}}`, i, n))
+		out = append(out,
+			fmt.Appendf(nil,
+				`{"resourceType":"Observation","id":"o%d","valueQuantity":{"value":%s}}`, i, n))
 	}
 	return out
 }
@@ -44,10 +47,13 @@ func TestNumbersOfAnySpellingAreRead(t *testing.T) {
 	for _, e := range tsql.Engines() {
 		agree(t, v, e, numberLines(spelledNumbers))
 	}
-	kept := compiled(t, "Observation", column("id", ""), `{"path":"value.ofType(Quantity).value >= 100"}`)
+	kept := compiled(t, "Observation", column("id", ""),
+		`{"path":"value.ofType(Quantity).value >= 100"}`)
 	for _, e := range tsql.Engines() {
-		got, err := run(t, kept, e, `{"resourceType":"Observation","id":"a","valueQuantity":{"value":1.2E+2}}`,
-			`{"resourceType":"Observation","id":"b","valueQuantity":{"value":6.02e-4}}`, `{"resourceType":"Observation","id":"c","valueQuantity":{"value":1e30}}`)
+		got, err := run(t, kept, e,
+			`{"resourceType":"Observation","id":"a","valueQuantity":{"value":1.2E+2}}`,
+			`{"resourceType":"Observation","id":"b","valueQuantity":{"value":6.02e-4}}`,
+			`{"resourceType":"Observation","id":"c","valueQuantity":{"value":1e30}}`)
 		if d := cmp.Diff([]string{"a", "c"}, got); err != nil || d != "" {
 			t.Errorf("%s: %v\n%s", e, err, d)
 		}
@@ -68,9 +74,12 @@ func TestArithmeticReadsNumbersOfAnySpelling(t *testing.T) {
 		{"name":"size","path":"value.ofType(Quantity).value.abs()"},
 		{"name":"cents","path":"value.ofType(Quantity).value * 2","tag":[{"name":"ansi/type","value":"DECIMAL(9,2)"}]},
 		{"name":"distinct","path":"(value.ofType(Quantity).value | referenceRange.low.value).count()"}]}`, "")
-	lines := numberLines(strings.Fields(`1.2E+2 120 6.02e-4 1e3 1E0 -1.5e1 -1.5E-7 0e5 12345.678e-2 0.05 0.0625 0.0675 100.00`))
+	lines := numberLines(
+		strings.Fields(
+			`1.2E+2 120 6.02e-4 1e3 1E0 -1.5e1 -1.5E-7 0e5 12345.678e-2 0.05 0.0625 0.0675 100.00`))
 	for i := range lines {
-		lines[i] = bytes.Replace(lines[i], []byte(`"valueQ`), []byte(`"referenceRange":[{"low":{"value":120.0}}],"valueQ`), 1)
+		lines[i] = bytes.Replace(lines[i], []byte(`"valueQ`),
+			[]byte(`"referenceRange":[{"low":{"value":120.0}}],"valueQ`), 1)
 	}
 	for _, e := range tsql.Engines() {
 		agree(t, v, e, lines)

@@ -51,7 +51,9 @@ func operands(e sof.Expr) []sof.Expr {
 
 // mentions reports whether what holds for e or for an expression in it.
 func mentions(e sof.Expr, what func(sof.Expr) bool) bool {
-	return what(e) || slices.ContainsFunc(operands(e), func(o sof.Expr) bool { return mentions(o, what) })
+	return what(e) || slices.ContainsFunc(operands(e), func(o sof.Expr) bool {
+		return mentions(o, what)
+	})
 }
 
 // key returns a number that two expressions share if they are the same. Each expression is visited

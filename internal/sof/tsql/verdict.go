@@ -12,5 +12,6 @@ const (
 // documents. The body fails by a cast, and servers quote the text that they could not convert;
 // their error numbers differ.
 func IsVerdict(text string) bool {
-	return strings.Contains(text, ": "+moreThanOne+": ") || strings.Contains(text, ": "+tooDeep+" than ")
+	return strings.Contains(text, ": "+moreThanOne+": ") ||
+		strings.Contains(text, ": "+tooDeep+" than ")
 }

@@ -52,7 +52,17 @@ func TestRatiosAreExact(t *testing.T) {
 
 func TestUnitsOfOtherThingsDoNotCompare(t *testing.T) {
 	t.Parallel()
-	for _, c := range [][2]string{{"g", "m"}, {"Cel", "K"}, {"[degF]", "Cel"}, {"mol", "1"}, {"[IU]", "U"}, {"m", "m2"}, {"deg", "rad"}, {"[pH]", "1"}, {"Hz", "s"}} {
+	for _, c := range [][2]string{
+		{"g", "m"},
+		{"Cel", "K"},
+		{"[degF]", "Cel"},
+		{"mol", "1"},
+		{"[IU]", "U"},
+		{"m", "m2"},
+		{"deg", "rad"},
+		{"[pH]", "1"},
+		{"Hz", "s"},
+	} {
 		u, ok := Parse(c[0])
 		v, ok2 := Parse(c[1])
 		if _, same := Ratio(u, v); !ok || !ok2 || same {
@@ -67,10 +77,13 @@ func TestUnitsOfOtherThingsDoNotCompare(t *testing.T) {
 func TestWhatIsNoUnit(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{
-		"", " ", "mg ", "lbs", "KG", "mmHg", "m//s", "m..s", "(m", "m)", "{", "m{a", "0", "m999", "kk", "kmin", "-", "m-", "[none]",
-		strings.Repeat("m.", 49) + "m", strings.Repeat("(", 50) + "m", "10*60.10*60", "Ym60.Ym60", strings.Repeat("m", 200),
+		"", " ", "mg ", "lbs", "KG", "mmHg", "m//s", "m..s", "(m", "m)", "{", "m{a", "0", "m999",
+		"kk", "kmin", "-", "m-", "[none]",
+		strings.Repeat("m.", 49) + "m", strings.Repeat("(", 50) + "m", "10*60.10*60", "Ym60.Ym60",
+		strings.Repeat("m", 200),
 	} {
-		if _, ok := Parse(code); ok && !strings.HasPrefix(code, "10*") && !strings.HasPrefix(code, "m.") {
+		if _, ok := Parse(code); ok && !strings.HasPrefix(code, "10*") &&
+			!strings.HasPrefix(code, "m.") {
 			t.Errorf("%q is taken", code)
 		}
 	}

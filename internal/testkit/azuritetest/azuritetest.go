@@ -21,7 +21,8 @@ func Tools(t testing.TB) string {
 	dir, err := filepath.Abs(".")
 	for err == nil && dir != filepath.Dir(dir) {
 		tools := filepath.Join(dir, "tools", "azurite")
-		if _, err := os.Stat(filepath.Join(tools, "node_modules", ".package-lock.json")); err == nil {
+		if _, err := os.Stat(filepath.Join(tools, "node_modules",
+			".package-lock.json")); err == nil {
 			return tools
 		}
 		dir = filepath.Dir(dir)
@@ -34,7 +35,9 @@ func Tools(t testing.TB) string {
 func Start(t testing.TB) *azurite.Server {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	server, err := azurite.Start(t.Context(), azurite.Options{Tools: Tools(t), Dir: t.TempDir(), Log: log})
+	server, err := azurite.Start(t.Context(), azurite.Options{
+		Tools: Tools(t), Dir: t.TempDir(), Log: log,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,14 +59,18 @@ func (v Views) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluat
 	if err != nil {
 		return nil, err
 	}
-	return func(flatten.Room) flatten.Evaluator { return evaluator(flatten.TablesOf(t, resource)) }, nil
+	return func(flatten.Room) flatten.Evaluator {
+		return evaluator(flatten.TablesOf(t, resource))
+	}, nil
 }
 
 type evaluator []flatten.Table
 
 // Eval implements flatten.Evaluator. If the last row of a line has the wrong number of cells, Eval
 // emits the rows before it: the line is bad, and its rows must not be visible.
-func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
+func (e evaluator) Eval(
+	_ context.Context, line []byte, emit func(view int, row [][]byte) error,
+) (flatten.Resource, error) {
 	var l Line
 	if err := json.Unmarshal(line, &l); err != nil {
 		return flatten.Resource{}, fault.BadDataf("no JSON object")
@@ -74,7 +78,8 @@ func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row 
 	for view, t := range e {
 		for _, row := range l.Rows[t.Name] {
 			if len(row) != len(t.Columns) {
-				return flatten.Resource{}, fault.BadDataf("a row of %d cells for %s", len(row), t.Name)
+				return flatten.Resource{},
+					fault.BadDataf("a row of %d cells for %s", len(row), t.Name)
 			}
 			var cells [][]byte
 			for _, cell := range row {
@@ -93,7 +98,8 @@ func (e evaluator) Eval(_ context.Context, line []byte, emit func(view int, row 
 		}
 	}
 	return flatten.Resource{
-		Type: []byte(l.ResourceType), ID: []byte(l.ID), VersionID: []byte(l.Meta.VersionID), LastUpdated: []byte(l.Meta.LastUpdated),
-		Deleted: l.Meta.Deleted, Subsetted: l.Meta.Subsetted,
+		Type: []byte(l.ResourceType), ID: []byte(l.ID), VersionID: []byte(l.Meta.VersionID),
+		LastUpdated: []byte(l.Meta.LastUpdated),
+		Deleted:     l.Meta.Deleted, Subsetted: l.Meta.Subsetted,
 	}, nil
 }

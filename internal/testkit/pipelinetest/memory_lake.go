@@ -32,11 +32,15 @@ type blob struct {
 
 // NewMemoryLake makes an empty lake. now returns the time for new blobs.
 func NewMemoryLake(now func() time.Time) *MemoryLake {
-	return &MemoryLake{now: now, blobs: map[pipeline.Area]map[string]blob{}, paths: map[pipeline.Area][]string{}}
+	return &MemoryLake{
+		now: now, blobs: map[pipeline.Area]map[string]blob{}, paths: map[pipeline.Area][]string{},
+	}
 }
 
 // List implements pipeline.Lake.
-func (l *MemoryLake) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
+func (l *MemoryLake) List(
+	ctx context.Context, area pipeline.Area, prefix string,
+) iter.Seq2[pipeline.File, error] {
 	return func(yield func(pipeline.File, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(pipeline.File{}, err)
@@ -63,13 +67,17 @@ func (l *MemoryLake) matching(area pipeline.Area, prefix string) []pipeline.File
 }
 
 // Stat implements pipeline.Lake.
-func (l *MemoryLake) Stat(ctx context.Context, area pipeline.Area, path string) (pipeline.File, error) {
+func (l *MemoryLake) Stat(
+	ctx context.Context, area pipeline.Area, path string,
+) (pipeline.File, error) {
 	b, err := l.blob(ctx, area, path)
 	return b.file, err
 }
 
 // Open implements pipeline.Lake.
-func (l *MemoryLake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+func (l *MemoryLake) Open(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
 	b, err := l.blob(ctx, area, path)
 	if err != nil {
 		return nil, err
@@ -94,16 +102,22 @@ func (l *MemoryLake) blob(ctx context.Context, area pipeline.Area, path string) 
 }
 
 // Put implements pipeline.Lake.
-func (l *MemoryLake) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l *MemoryLake) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, true)
 }
 
 // Create implements pipeline.Landings.
-func (l *MemoryLake) Create(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l *MemoryLake) Create(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	return l.write(ctx, area, path, r, false)
 }
 
-func (l *MemoryLake) write(ctx context.Context, area pipeline.Area, path string, r io.Reader, over bool) (pipeline.File, error) {
+func (l *MemoryLake) write(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader, over bool,
+) (pipeline.File, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return pipeline.File{}, err
@@ -121,7 +135,10 @@ func (l *MemoryLake) write(ctx context.Context, area pipeline.Area, path string,
 		l.paths[area] = slices.Insert(l.paths[area], i, path)
 	}
 	l.etag++
-	f := pipeline.File{Path: path, ETag: fmt.Sprintf("0x%X", 0x8DC000+l.etag), Size: int64(len(data)), Modified: l.now()}
+	f := pipeline.File{
+		Path: path, ETag: fmt.Sprintf("0x%X", 0x8DC000+l.etag), Size: int64(len(data)),
+		Modified: l.now(),
+	}
 	if l.blobs[area] == nil {
 		l.blobs[area] = map[string]blob{}
 	}

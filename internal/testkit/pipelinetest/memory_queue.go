@@ -71,7 +71,9 @@ func (q *MemoryQueue) Next() (at time.Time, ok bool) {
 // Receive takes one visible message and hands it to handle. pick decides which one (nil: in the
 // order of arrival). A message is done when handle returns nil, and is delivered again when handle
 // fails. Receive returns false if nothing was visible.
-func (q *MemoryQueue) Receive(ctx context.Context, pick func(n int) int, handle func(context.Context, pipeline.Message) error) bool {
+func (q *MemoryQueue) Receive(
+	ctx context.Context, pick func(n int) int, handle func(context.Context, pipeline.Message) error,
+) bool {
 	q.mu.Lock()
 	now := q.now()
 	var visible []*delivery

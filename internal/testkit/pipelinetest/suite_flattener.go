@@ -48,20 +48,31 @@ func TestFlattener(t *testing.T, open func(t *testing.T, lake pipeline.Lake) pip
 }
 
 func flattening(dir string) pipeline.Flattening {
-	return pipeline.Flattening{Plan: FlattenerPlan, Export: "plan-1", Type: "Patient", Path: "x/Patient-1.ndjson", Dir: dir}
+	return pipeline.Flattening{
+		Plan: FlattenerPlan, Export: "plan-1", Type: "Patient", Path: "x/Patient-1.ndjson",
+		Dir: dir,
+	}
 }
 
 // patientLine returns one Patient as a line of NDJSON.
 func patientLine(id string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":%q,"versionId":"1"}}`+"\n", id, instant("08:00"))
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":%q,"versionId":"1"}}`+"\n", id,
+		instant("08:00"))
 }
 
 func flattenerAccounts(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
-	in := patientLine("a") + "\n{broken\n" + `{"resourceType":"Observation","id":"o","meta":{"lastUpdated":"2024-05-06T08:00:00Z"}}` + "\n" +
-		`{"resourceType":"OperationOutcome"}` + "\n" + patientLine("a b") + patientLine(strings.Repeat("x", 129)) + patientLine("b\xff") + strings.TrimSpace(patientLine("z"))
+	in := patientLine("a") + "\n{broken\n" +
+		`{"resourceType":"Observation","id":"o","meta":{"lastUpdated":"2024-05-06T08:00:00Z"}}` +
+		"\n" +
+		`{"resourceType":"OperationOutcome"}` + "\n" + patientLine("a b") +
+		patientLine(strings.Repeat("x", 129)) + patientLine("b\xff") +
+		strings.TrimSpace(patientLine("z"))
 	done, err := f.Flatten(t.Context(), flattening("d"), strings.NewReader(in))
 	must(t, err)
-	want := pipeline.Done{Lines: 9, Blank: 1, Quarantined: 6, Heads: 2, Rows: map[string]int64{"patient": 2}}
+	want := pipeline.Done{
+		Lines: 9, Blank: 1, Quarantined: 6, Heads: 2, Rows: map[string]int64{"patient": 2},
+	}
 	if d := cmp.Diff(want, done); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)
 	}
@@ -111,7 +122,10 @@ func manyPatients() []byte {
 
 func flattenerSame(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	in := manyPatients()
-	for i, r := range []io.Reader{bytes.NewReader(in), iotest.HalfReader(bytes.NewReader(in)), iotest.DataErrReader(bytes.NewReader(in))} {
+	for i, r := range []io.Reader{
+		bytes.NewReader(in), iotest.HalfReader(bytes.NewReader(in)),
+		iotest.DataErrReader(bytes.NewReader(in)),
+	} {
 		_, err := f.Flatten(t.Context(), flattening(fmt.Sprint("d", i)), r)
 		must(t, err)
 	}
@@ -128,7 +142,8 @@ func flattenerSame(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 func flattenerInstant(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	const text = `{"resourceType":"Patient","id":"a"}`
 	in := flattening("d")
-	if _, err := f.Flatten(t.Context(), in, strings.NewReader(text)); !errors.Is(err, pipeline.ErrNoInstant) {
+	if _, err := f.Flatten(t.Context(), in,
+		strings.NewReader(text)); !errors.Is(err, pipeline.ErrNoInstant) {
 		t.Errorf("error: %v", err)
 	}
 	noBlobs(t, lake)
@@ -156,7 +171,8 @@ func flattenerCut(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 func flattenerCancelled(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.Flatten(ctx, flattening("d"), bytes.NewReader(manyPatients())); !errors.Is(err, context.Canceled) {
+	if _, err := f.Flatten(ctx, flattening("d"),
+		bytes.NewReader(manyPatients())); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
 	noBlobs(t, lake)

@@ -20,24 +20,58 @@ import (
 // TestJournal is the definition of pipeline.Journal. open returns an empty journal each time.
 func TestJournal(t *testing.T, open func(t *testing.T) pipeline.Journal) {
 	t.Helper()
-	t.Run("a document is missing until it is created", func(t *testing.T) { t.Parallel(); journalMissing(t, open(t)) })
-	t.Run("what was written is read back at its etag", func(t *testing.T) { t.Parallel(); journalRoundTrip(t, open(t)) })
-	t.Run("a second create conflicts and changes nothing", func(t *testing.T) { t.Parallel(); journalCreateOnce(t, open(t)) })
-	t.Run("a write at an old etag conflicts and changes nothing", func(t *testing.T) { t.Parallel(); journalStale(t, open(t)) })
-	t.Run("the same bytes again are a new etag", func(t *testing.T) { t.Parallel(); journalSameBytes(t, open(t)) })
-	t.Run("List gives the keys of a prefix in order", func(t *testing.T) { t.Parallel(); journalLists(t, open(t)) })
-	t.Run("List stops when its reader does", func(t *testing.T) { t.Parallel(); journalListStops(t, open(t)) })
-	t.Run("of writers at one etag exactly one wins", func(t *testing.T) { t.Parallel(); journalOneWins(t, open(t)) })
-	t.Run("of creators exactly one wins", func(t *testing.T) { t.Parallel(); journalOneCreates(t, open(t)) })
-	t.Run("read, change, write in a loop loses nothing", func(t *testing.T) { t.Parallel(); journalCounts(t, open(t)) })
-	t.Run("an ended context fails every call", func(t *testing.T) { t.Parallel(); journalCancelled(t, open(t)) })
+	t.Run("a document is missing until it is created", func(t *testing.T) {
+		t.Parallel()
+		journalMissing(t, open(t))
+	})
+	t.Run("what was written is read back at its etag", func(t *testing.T) {
+		t.Parallel()
+		journalRoundTrip(t, open(t))
+	})
+	t.Run("a second create conflicts and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		journalCreateOnce(t, open(t))
+	})
+	t.Run("a write at an old etag conflicts and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		journalStale(t, open(t))
+	})
+	t.Run("the same bytes again are a new etag", func(t *testing.T) {
+		t.Parallel()
+		journalSameBytes(t, open(t))
+	})
+	t.Run("List gives the keys of a prefix in order", func(t *testing.T) {
+		t.Parallel()
+		journalLists(t, open(t))
+	})
+	t.Run("List stops when its reader does", func(t *testing.T) {
+		t.Parallel()
+		journalListStops(t, open(t))
+	})
+	t.Run("of writers at one etag exactly one wins", func(t *testing.T) {
+		t.Parallel()
+		journalOneWins(t, open(t))
+	})
+	t.Run("of creators exactly one wins", func(t *testing.T) {
+		t.Parallel()
+		journalOneCreates(t, open(t))
+	})
+	t.Run("read, change, write in a loop loses nothing", func(t *testing.T) {
+		t.Parallel()
+		journalCounts(t, open(t))
+	})
+	t.Run("an ended context fails every call", func(t *testing.T) {
+		t.Parallel()
+		journalCancelled(t, open(t))
+	})
 }
 
 func journalMissing(t *testing.T, j pipeline.Journal) {
 	if _, err := j.Read(t.Context(), "plans/nightly"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Read: %v, want fs.ErrNotExist", err)
 	}
-	if _, err := j.Write(t.Context(), "plans/nightly", "0x8DC0FFEE", []byte("{}")); !errors.Is(err, pipeline.ErrConflict) {
+	if _, err := j.Write(t.Context(), "plans/nightly", "0x8DC0FFEE",
+		[]byte("{}")); !errors.Is(err, pipeline.ErrConflict) {
 		t.Errorf("Write at an etag of what is not there: %v, want ErrConflict", err)
 	}
 	if keys := listKeys(t, j, ""); len(keys) != 0 {
@@ -57,7 +91,8 @@ func journalRoundTrip(t *testing.T, j pipeline.Journal) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(e.Data, data) || e.ETag != etag || etag == "" {
-			t.Errorf("%s: %d bytes at %q came back, want %d at %q", key, len(e.Data), e.ETag, len(data), etag)
+			t.Errorf("%s: %d bytes at %q came back, want %d at %q", key, len(e.Data), e.ETag,
+				len(data), etag)
 		}
 		next, err := j.Write(t.Context(), key, e.ETag, []byte(`{"state":"exporting"}`))
 		if err != nil {
@@ -72,7 +107,8 @@ func journalRoundTrip(t *testing.T, j pipeline.Journal) {
 
 func journalCreateOnce(t *testing.T, j pipeline.Journal) {
 	etag := create(t, j, "k", []byte("first"))
-	if _, err := j.Write(t.Context(), "k", "", []byte("second")); !errors.Is(err, pipeline.ErrConflict) {
+	if _, err := j.Write(t.Context(), "k", "",
+		[]byte("second")); !errors.Is(err, pipeline.ErrConflict) {
 		t.Errorf("second create: %v, want ErrConflict", err)
 	}
 	mustBe(t, j, "k", "first", etag)
@@ -84,7 +120,8 @@ func journalStale(t *testing.T, j pipeline.Journal) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Write(t.Context(), "k", old, []byte("3")); !errors.Is(err, pipeline.ErrConflict) {
+	if _, err := j.Write(t.Context(), "k", old,
+		[]byte("3")); !errors.Is(err, pipeline.ErrConflict) {
 		t.Errorf("write at the old etag: %v, want ErrConflict", err)
 	}
 	mustBe(t, j, "k", "2", now)
@@ -113,7 +150,9 @@ func journalLists(t *testing.T, j pipeline.Journal) {
 	if diff := cmp.Diff(want, listKeys(t, j, "")); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
 	}
-	for prefix, n := range map[string]int{"exports/": 25, "exports/nightly/00001": 10, "jobs/": 3, "jobs": 4, "none": 0} {
+	for prefix, n := range map[string]int{
+		"exports/": 25, "exports/nightly/00001": 10, "jobs/": 3, "jobs": 4, "none": 0,
+	} {
 		got := listKeys(t, j, prefix)
 		if len(got) != n || !slices.IsSorted(got) {
 			t.Errorf("prefix %q: %v, want %d in order", prefix, got, n)
@@ -150,7 +189,9 @@ func journalRace(t *testing.T, j pipeline.Journal, etag string) {
 	etags, errs := make([]string, writers), make([]error, writers)
 	var wg sync.WaitGroup
 	for i := range writers {
-		wg.Go(func() { etags[i], errs[i] = j.Write(t.Context(), "k", etag, []byte(strconv.Itoa(i))) })
+		wg.Go(func() {
+			etags[i], errs[i] = j.Write(t.Context(), "k", etag, []byte(strconv.Itoa(i)))
+		})
 	}
 	wg.Wait()
 	winner := slices.Index(errs, nil)
@@ -196,7 +237,8 @@ func countUp(ctx context.Context, j pipeline.Journal) error {
 		if err != nil {
 			return err
 		}
-		if _, err = j.Write(ctx, "n", e.ETag, []byte(strconv.Itoa(n+1))); !errors.Is(err, pipeline.ErrConflict) {
+		if _, err = j.Write(ctx, "n", e.ETag,
+			[]byte(strconv.Itoa(n+1))); !errors.Is(err, pipeline.ErrConflict) {
 			return err
 		}
 	}

@@ -22,20 +22,59 @@ import (
 // TestLake is the definition of pipeline.Lake. open returns an empty lake each time.
 func TestLake(t *testing.T, open func(t *testing.T) pipeline.Lake) {
 	t.Helper()
-	t.Run("a blob is missing until it is put", func(t *testing.T) { t.Parallel(); lakeMissing(t, open(t)) })
-	t.Run("what was put is read back", func(t *testing.T) { t.Parallel(); lakeRoundTrip(t, open(t)) })
-	t.Run("Put and Stat and List describe a blob alike", func(t *testing.T) { t.Parallel(); lakeDescribes(t, open(t)) })
-	t.Run("Put replaces, and the etag changes even for the same bytes", func(t *testing.T) { t.Parallel(); lakeReplaces(t, open(t)) })
-	t.Run("Open at an etag that is no more fails with ErrChanged", func(t *testing.T) { t.Parallel(); lakeChanged(t, open(t)) })
-	t.Run("a blob rewritten while it is read is never a mixture", func(t *testing.T) { t.Parallel(); lakeRewritten(t, open(t)) })
-	t.Run("a Put whose reader fails leaves everything as it was", func(t *testing.T) { t.Parallel(); lakePutFails(t, open(t)) })
-	t.Run("a Put whose context ends leaves nothing", func(t *testing.T) { t.Parallel(); lakePutCancelled(t, open(t)) })
-	t.Run("List is in order, of a prefix, and longer than a page", func(t *testing.T) { t.Parallel(); lakeLists(t, open(t)) })
-	t.Run("List stops when its reader does", func(t *testing.T) { t.Parallel(); lakeListStops(t, open(t)) })
-	t.Run("a listing under an ended context is one error", func(t *testing.T) { t.Parallel(); lakeListCancelled(t, open(t)) })
-	t.Run("names may hold spaces and any letters", func(t *testing.T) { t.Parallel(); lakeNames(t, open(t)) })
+	t.Run("a blob is missing until it is put", func(t *testing.T) {
+		t.Parallel()
+		lakeMissing(t, open(t))
+	})
+	t.Run("what was put is read back", func(t *testing.T) {
+		t.Parallel()
+		lakeRoundTrip(t, open(t))
+	})
+	t.Run("Put and Stat and List describe a blob alike", func(t *testing.T) {
+		t.Parallel()
+		lakeDescribes(t, open(t))
+	})
+	t.Run("Put replaces, and the etag changes even for the same bytes", func(t *testing.T) {
+		t.Parallel()
+		lakeReplaces(t, open(t))
+	})
+	t.Run("Open at an etag that is no more fails with ErrChanged", func(t *testing.T) {
+		t.Parallel()
+		lakeChanged(t, open(t))
+	})
+	t.Run("a blob rewritten while it is read is never a mixture", func(t *testing.T) {
+		t.Parallel()
+		lakeRewritten(t, open(t))
+	})
+	t.Run("a Put whose reader fails leaves everything as it was", func(t *testing.T) {
+		t.Parallel()
+		lakePutFails(t, open(t))
+	})
+	t.Run("a Put whose context ends leaves nothing", func(t *testing.T) {
+		t.Parallel()
+		lakePutCancelled(t, open(t))
+	})
+	t.Run("List is in order, of a prefix, and longer than a page", func(t *testing.T) {
+		t.Parallel()
+		lakeLists(t, open(t))
+	})
+	t.Run("List stops when its reader does", func(t *testing.T) {
+		t.Parallel()
+		lakeListStops(t, open(t))
+	})
+	t.Run("a listing under an ended context is one error", func(t *testing.T) {
+		t.Parallel()
+		lakeListCancelled(t, open(t))
+	})
+	t.Run("names may hold spaces and any letters", func(t *testing.T) {
+		t.Parallel()
+		lakeNames(t, open(t))
+	})
 	t.Run("the areas are apart", func(t *testing.T) { t.Parallel(); lakeAreas(t, open(t)) })
-	t.Run("Puts at the same time leave one of their contents, whole", func(t *testing.T) { t.Parallel(); lakeConcurrent(t, open(t)) })
+	t.Run("Puts at the same time leave one of their contents, whole", func(t *testing.T) {
+		t.Parallel()
+		lakeConcurrent(t, open(t))
+	})
 }
 
 func lakeMissing(t *testing.T, l pipeline.Lake) {
@@ -69,7 +108,8 @@ func lakeRoundTrip(t *testing.T, l pipeline.Lake) {
 		}
 		for _, etag := range []string{"", f.ETag} {
 			if got := read(t, l, pipeline.Staging, path, etag); !bytes.Equal(got, data) {
-				t.Errorf("size %d at etag %q: other bytes came back, %d of them", size, etag, len(got))
+				t.Errorf("size %d at etag %q: other bytes came back, %d of them", size, etag,
+					len(got))
 			}
 		}
 	}
@@ -77,7 +117,8 @@ func lakeRoundTrip(t *testing.T, l pipeline.Lake) {
 
 func lakeDescribes(t *testing.T, l pipeline.Lake) {
 	f := putText(t, l, pipeline.Staging, "x/done.json", "{}")
-	if f.Path != "x/done.json" || f.ETag == "" || strings.ContainsAny(f.ETag, `"`) || f.Size != 2 || f.Modified.IsZero() {
+	if f.Path != "x/done.json" || f.ETag == "" || strings.ContainsAny(f.ETag, `"`) || f.Size != 2 ||
+		f.Modified.IsZero() {
 		t.Errorf("Put describes %+v", f)
 	}
 	s, err := l.Stat(t.Context(), pipeline.Staging, "x/done.json")
@@ -128,7 +169,8 @@ func lakeRewritten(t *testing.T, l pipeline.Lake) {
 	if _, err := io.ReadFull(r, head); err != nil {
 		t.Fatal(err)
 	}
-	put(t, l, pipeline.Landing, "e/Big.ndjson", bytes.NewReader(bytes.Repeat([]byte("NEW\n"), 3<<20)))
+	put(t, l, pipeline.Landing, "e/Big.ndjson",
+		bytes.NewReader(bytes.Repeat([]byte("NEW\n"), 3<<20)))
 	rest, err := io.ReadAll(r)
 	got := append(head, rest...)
 	if !bytes.HasPrefix(was, got) {
@@ -142,7 +184,9 @@ func lakeRewritten(t *testing.T, l pipeline.Lake) {
 func lakePutFails(t *testing.T, l pipeline.Lake) {
 	broken := errors.New("the source broke")
 	// An error that wraps io.EOF is still an error. Short and long blobs may take different paths.
-	for _, cause := range []error{broken, fmt.Errorf("half a line: %w", io.EOF), io.ErrUnexpectedEOF} {
+	for _, cause := range []error{
+		broken, fmt.Errorf("half a line: %w", io.EOF), io.ErrUnexpectedEOF,
+	} {
 		for _, size := range []int{0, 10, 5 << 20} {
 			path := fmt.Sprintf("broken/%d", size)
 			f := putText(t, l, pipeline.Staging, path, "before")
@@ -155,7 +199,8 @@ func lakePutFails(t *testing.T, l pipeline.Lake) {
 			if got := read(t, l, pipeline.Staging, path, f.ETag); string(got) != "before" {
 				t.Errorf("%v after %d bytes: %q is there", cause, size, got)
 			}
-			if _, err := l.Stat(t.Context(), pipeline.Staging, path+"-new"); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := l.Stat(t.Context(), pipeline.Staging,
+				path+"-new"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%v after %d bytes: a new blob is visible: %v", cause, size, err)
 			}
 		}
@@ -195,7 +240,9 @@ func lakeLists(t *testing.T, l pipeline.Lake) {
 	if diff := cmp.Diff(want, paths(listFiles(t, l, pipeline.Landing, ""))); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
 	}
-	for prefix, n := range map[string]int{"e1": 29, "e1/": 25, "e1/Patient-00": 10, "e10": 1, "/": 0, "E1": 0} {
+	for prefix, n := range map[string]int{
+		"e1": 29, "e1/": 25, "e1/Patient-00": 10, "e10": 1, "/": 0, "E1": 0,
+	} {
 		got := paths(listFiles(t, l, pipeline.Landing, prefix))
 		if len(got) != n || !slices.IsSorted(got) {
 			t.Errorf("prefix %q: %v, want %d in order", prefix, got, n)
@@ -249,7 +296,8 @@ func lakeNames(t *testing.T, l pipeline.Lake) {
 		if err != nil || s.Path != "names/"+n {
 			t.Errorf("%q: Stat says %q, %v", n, s.Path, err)
 		}
-		if diff := cmp.Diff([]pipeline.File{f}, listFiles(t, l, pipeline.Staging, "names/"+n)); diff != "" {
+		if diff := cmp.Diff([]pipeline.File{f},
+			listFiles(t, l, pipeline.Staging, "names/"+n)); diff != "" {
 			t.Errorf("%q: its listing differs (-put +list):\n%s", n, diff)
 		}
 	}
@@ -281,7 +329,8 @@ func lakeConcurrent(t *testing.T, l pipeline.Lake) {
 	for i := range writers {
 		contents[i] = bytes.Repeat([]byte{byte('a' + i)}, 5<<20)
 		wg.Go(func() {
-			_, errs[i] = l.Put(t.Context(), pipeline.Staging, "contended", bytes.NewReader(contents[i]))
+			_, errs[i] = l.Put(t.Context(), pipeline.Staging, "contended",
+				bytes.NewReader(contents[i]))
 		})
 	}
 	wg.Wait()
@@ -301,7 +350,9 @@ func lakeConcurrent(t *testing.T, l pipeline.Lake) {
 	t.Errorf("a mixture of %d bytes is there", len(got))
 }
 
-func put(t *testing.T, l pipeline.Lake, area pipeline.Area, path string, r io.Reader) pipeline.File {
+func put(
+	t *testing.T, l pipeline.Lake, area pipeline.Area, path string, r io.Reader,
+) pipeline.File {
 	t.Helper()
 	f, err := l.Put(t.Context(), area, path, r)
 	if err != nil {

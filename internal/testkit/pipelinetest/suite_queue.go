@@ -74,7 +74,9 @@ func queueSendsNothing(t *testing.T, q pipeline.Queue, r Receiver) {
 func queueDeliversAll(t *testing.T, q pipeline.Queue, r Receiver) {
 	var messages []pipeline.Message
 	for i := range 40 {
-		messages = append(messages, pipeline.Message{ID: fmt.Sprintf("17/file/%03d/0", i), Body: []byte("{}")})
+		messages = append(messages, pipeline.Message{
+			ID: fmt.Sprintf("17/file/%03d/0", i), Body: []byte("{}"),
+		})
 	}
 	send(t, q, messages...)
 	allArrive(t, r, ids(messages))
@@ -85,19 +87,25 @@ func queueSplits(t *testing.T, q pipeline.Queue, r Receiver) {
 	// 2 MB in all: more than the 256 kB of Service Bus Standard, and the 1 MB of Premium.
 	var messages []pipeline.Message
 	for i := range 20 {
-		messages = append(messages, pipeline.Message{ID: fmt.Sprintf("big/%02d", i), Body: []byte(strings.Repeat("x", 100_000))})
+		messages = append(messages, pipeline.Message{
+			ID: fmt.Sprintf("big/%02d", i), Body: []byte(strings.Repeat("x", 100_000)),
+		})
 	}
 	send(t, q, messages...)
 	allArrive(t, r, ids(messages))
 }
 
 func queueDropsDuplicates(t *testing.T, q pipeline.Queue, r Receiver) {
-	send(t, q, pipeline.Message{ID: "a", Body: []byte("1")}, pipeline.Message{ID: "b", Body: []byte("1")})
+	send(t, q, pipeline.Message{ID: "a", Body: []byte("1")}, pipeline.Message{
+		ID: "b", Body: []byte("1"),
+	})
 	send(t, q, pipeline.Message{ID: "a", Body: []byte("2")})
 	allArrive(t, r, []string{"a", "b"})
 	// A message that was taken off the queue still counts as a duplicate.
 	r.Advance(50 * time.Minute)
-	send(t, q, pipeline.Message{ID: "b", Body: []byte("3")}, pipeline.Message{ID: "c", Body: []byte("3")})
+	send(t, q, pipeline.Message{ID: "b", Body: []byte("3")}, pipeline.Message{
+		ID: "c", Body: []byte("3"),
+	})
 	allArrive(t, r, []string{"c"})
 	quiet(t, r)
 }
@@ -141,7 +149,9 @@ func queueConcurrent(t *testing.T, q pipeline.Queue, r Receiver) {
 	for i := range 8 {
 		var messages []pipeline.Message
 		for k := range 5 {
-			messages = append(messages, pipeline.Message{ID: fmt.Sprintf("%d/%d", i, k), Body: []byte("{}")})
+			messages = append(messages, pipeline.Message{
+				ID: fmt.Sprintf("%d/%d", i, k), Body: []byte("{}"),
+			})
 		}
 		want = append(want, ids(messages)...)
 		wg.Go(func() {
@@ -158,7 +168,9 @@ func queueConcurrent(t *testing.T, q pipeline.Queue, r Receiver) {
 func queueCancelled(t *testing.T, q pipeline.Queue, r Receiver) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := q.Send(ctx, pipeline.Message{ID: "x", Body: []byte("{}")}); !errors.Is(err, context.Canceled) {
+	if err := q.Send(ctx, pipeline.Message{
+		ID: "x", Body: []byte("{}"),
+	}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Send: %v, want context.Canceled", err)
 	}
 	quiet(t, r)

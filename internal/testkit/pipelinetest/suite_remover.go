@@ -20,7 +20,8 @@ func TestRemover(t *testing.T, open func(t *testing.T) LakeWithRemover) {
 	t.Helper()
 	lake := open(t)
 	for _, path := range []string{"a/1", "a/2"} {
-		if _, err := lake.Put(t.Context(), pipeline.Staging, path, strings.NewReader("x")); err != nil {
+		if _, err := lake.Put(t.Context(), pipeline.Staging, path,
+			strings.NewReader("x")); err != nil {
 			t.Fatal(err)
 		}
 	}

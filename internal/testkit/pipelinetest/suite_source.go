@@ -63,7 +63,8 @@ func sourceJob(t *testing.T, s pipeline.Server, finish func()) {
 	}
 	m := manifests[0]
 	if m.TransactionTime.IsZero() || len(m.Output) == 0 || !json.Valid(m.Raw) {
-		t.Errorf("the manifest has transactionTime %v, %d files, %d bytes", m.TransactionTime, len(m.Output), len(m.Raw))
+		t.Errorf("the manifest has transactionTime %v, %d files, %d bytes", m.TransactionTime,
+			len(m.Output), len(m.Raw))
 	}
 	for i, f := range m.Output {
 		if f.Type == "" || f.URL == "" || f.Count < -1 {
@@ -119,7 +120,8 @@ func sourceCancelled(t *testing.T, s pipeline.Server, _ func()) {
 	_, kickErr := s.KickOff(ctx, pipeline.Request{Level: pipeline.LevelSystem})
 	_, statusErr := s.Status(ctx, a.StatusURL)
 	for call, err := range map[string]error{
-		"Now": nowErr, "KickOff": kickErr, "Status": statusErr, "Cancel": s.Cancel(ctx, a.StatusURL),
+		"Now": nowErr, "KickOff": kickErr, "Status": statusErr,
+		"Cancel": s.Cancel(ctx, a.StatusURL),
 	} {
 		if !errors.Is(err, context.Canceled) || fault.Of(err) != fault.Transient {
 			t.Errorf("%s: %v, want context.Canceled, transient", call, err)

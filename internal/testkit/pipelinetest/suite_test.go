@@ -35,7 +35,9 @@ func TestMemoryRemover(t *testing.T) {
 
 func TestMemoryJournal(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestJournal(t, func(*testing.T) pipeline.Journal { return pipelinetest.NewMemoryJournal() })
+	pipelinetest.TestJournal(t, func(*testing.T) pipeline.Journal {
+		return pipelinetest.NewMemoryJournal()
+	})
 }
 
 func TestMemoryQueue(t *testing.T) {
@@ -69,7 +71,10 @@ func (f *farEnd) Advance(d time.Duration) {
 
 func (f *farEnd) Receive(ctx context.Context) (pipeline.Message, error) {
 	var got pipeline.Message
-	if f.queue.Receive(ctx, nil, func(_ context.Context, m pipeline.Message) error { got = m; return nil }) {
+	if f.queue.Receive(ctx, nil, func(_ context.Context, m pipeline.Message) error {
+		got = m
+		return nil
+	}) {
 		return got, nil
 	}
 	// Nobody sends while the suite waits, so there is nothing to wait for.

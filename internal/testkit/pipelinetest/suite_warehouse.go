@@ -82,10 +82,15 @@ const schema = "fhir"
 func newTables(t *testing.T, s Store) *tables {
 	t.Helper()
 	return &tables{
-		Store: s, lake: NewMemoryLake(func() time.Time { return time.Unix(0, 0) }), model: refwarehouse.NewStore(),
+		Store: s, lake: NewMemoryLake(func() time.Time {
+			return time.Unix(0, 0)
+		}), model: refwarehouse.NewStore(),
 		views: flattentest.Views{"plan": {
 			{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
-			{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "row_index", Kind: sof.Integer}}},
+			{
+				Name: "patient_name", Resource: "Patient",
+				Columns: []sof.Column{{Name: "given"}, {Name: "row_index", Kind: sof.Integer}},
+			},
 			{Name: "observation", Resource: "Observation", Columns: []sof.Column{{Name: "code"}}},
 		}},
 	}
@@ -107,12 +112,16 @@ func (w *tables) prepareText(t *testing.T, typ, text string) pipeline.PreparedFi
 	t.Helper()
 	w.files++
 	path := fmt.Sprintf("folder/%s-%d.ndjson", typ, w.files)
-	flattener, err := flatten.NewFlattener(flatten.Options{Lake: w.lake, Views: w.views, Evaluators: 1})
+	flattener, err := flatten.NewFlattener(flatten.Options{
+		Lake: w.lake, Views: w.views, Evaluators: 1,
+	})
 	must(t, err)
 	in := pipeline.Flattening{Plan: "plan", Type: typ, Path: path, Dir: path + "@1"}
 	done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
 	must(t, err)
-	return pipeline.PreparedFile{File: pipeline.File{Path: path, ETag: "1"}, Dir: in.Dir, Done: done}
+	return pipeline.PreparedFile{
+		File: pipeline.File{Path: path, ETag: "1"}, Dir: in.Dir, Done: done,
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -152,7 +161,9 @@ func (w *tables) compare(t *testing.T, schema string, exports ...string) {
 		got, err := w.Open(t, w.lake, w.views.Tables).Ledger(t.Context(), schema, export)
 		must(t, err)
 		for _, entries := range [][]pipeline.LedgerEntry{want, got} {
-			slices.SortFunc(entries, func(a, b pipeline.LedgerEntry) int { return strings.Compare(a.Path+"@"+a.ETag, b.Path+"@"+b.ETag) })
+			slices.SortFunc(entries, func(a, b pipeline.LedgerEntry) int {
+				return strings.Compare(a.Path+"@"+a.ETag, b.Path+"@"+b.ETag)
+			})
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("ledger of %s (-model +got):\n%s", export, d)
@@ -177,7 +188,9 @@ func (w *tables) refused(t *testing.T, open pipeline.Warehouse, b pipeline.Batch
 }
 
 func warehouseAgain(t *testing.T, w *tables) {
-	first := w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B")}))
+	first := w.batch("plan-1",
+		w.prepare(t, "Patient",
+			file{live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B")}))
 	w.commit(t, first)
 	w.commit(t, w.batch("plan-2", w.prepare(t, "Patient", file{gone("a", "09:00", "2")})))
 	first.Attempt = "ffff"
@@ -204,11 +217,13 @@ func warehouseTwoExports(t *testing.T, w *tables) {
 }
 
 func warehouseEmpty(t *testing.T, w *tables) {
-	if got, err := w.Open(t, w.lake, w.views.Tables).Ledger(t.Context(), schema, "plan-1"); err != nil || len(got) != 0 {
+	if got, err := w.Open(t, w.lake, w.views.Tables).Ledger(t.Context(), schema,
+		"plan-1"); err != nil || len(got) != 0 {
 		t.Errorf("ledger before the first commit: %v, %v", got, err)
 	}
 	w.commit(t, w.batch("plan-1"))
-	w.commit(t, w.batch("plan-1", w.prepareText(t, "Patient", ""), w.prepareText(t, "Patient", "\n\n"), w.prepareText(t, "Patient", "{broken\n")))
+	w.commit(t, w.batch("plan-1", w.prepareText(t, "Patient", ""),
+		w.prepareText(t, "Patient", "\n\n"), w.prepareText(t, "Patient", "{broken\n")))
 	got, err := w.Open(t, w.lake, w.views.Tables).Ledger(t.Context(), schema, "plan-1")
 	must(t, err)
 	if len(got) != 3 {
@@ -220,7 +235,8 @@ func warehouseApart(t *testing.T, w *tables) {
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x")})))
 	code := "8867-4"
 	observation := flattentest.Line{
-		ResourceType: "Observation", ID: "a", Meta: flattentest.Meta{LastUpdated: instant("07:00"), VersionID: "1"},
+		ResourceType: "Observation", ID: "a",
+		Meta: flattentest.Meta{LastUpdated: instant("07:00"), VersionID: "1"},
 		Rows: map[string][][]*string{"observation": {{&code}}},
 	}
 	b := w.batch("plan-1", w.prepare(t, "Observation", file{observation}))
@@ -235,29 +251,39 @@ func warehouseApart(t *testing.T, w *tables) {
 	}
 	for _, odd := range []string{"", "a b", `a"b`, "a;b", "1a"} {
 		other.Schema = odd
-		if err := w.Open(t, w.lake, w.views.Tables).Commit(t.Context(), other); fault.Of(err) != fault.Permanent {
+		if err := w.Open(t, w.lake, w.views.Tables).Commit(t.Context(),
+			other); fault.Of(err) != fault.Permanent {
 			t.Errorf("schema %q: %v", odd, err)
 		}
 	}
 }
 
 func warehouseKinds(t *testing.T, w *tables) {
-	w.views = flattentest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{
-		{Name: "text"},
-		{Name: "boolean", Kind: sof.Boolean},
-		{Name: "int32", Kind: sof.Integer},
-		{Name: "int64", Kind: sof.BigInt},
-		{Name: "number", Kind: sof.Decimal},
-		{Name: "money", Kind: sof.Decimal, Precision: 9, Scale: 2},
-		{Name: "whole", Kind: sof.Decimal, Precision: 38},
-		{Name: "day", Kind: sof.Date},
-		{Name: "at", Kind: sof.Timestamp},
-		{Name: "select"},
-		{Name: "Mixed_Case"},
-	}}}}
+	w.views = flattentest.Views{"plan": {{
+		Name: "patient", Resource: "Patient", Columns: []sof.Column{
+			{Name: "text"},
+			{Name: "boolean", Kind: sof.Boolean},
+			{Name: "int32", Kind: sof.Integer},
+			{Name: "int64", Kind: sof.BigInt},
+			{Name: "number", Kind: sof.Decimal},
+			{Name: "money", Kind: sof.Decimal, Precision: 9, Scale: 2},
+			{Name: "whole", Kind: sof.Decimal, Precision: 38},
+			{Name: "day", Kind: sof.Date},
+			{Name: "at", Kind: sof.Timestamp},
+			{Name: "select"},
+			{Name: "Mixed_Case"},
+		},
+	}}}
 	rows := [][]string{
-		{"", "true", "-2147483648", "9223372036854775807", "12.340", "1234567.89", "1e37", "1969-12-31", "2024-02-29T23:59:59.9999+01:00", "from", "M"},
-		{"\u6771\u4eac \U0001F600 'quote' \"double\" \\ \x01 \x7f\t\n|", "false", "0", "-9223372036854775808", "-99999999999999999999.999999999999999999", "-0.005", "-1", "9999-12-31", "1900-01-01T00:00:00Z", "", "m"},
+		{
+			"", "true", "-2147483648", "9223372036854775807", "12.340", "1234567.89", "1e37",
+			"1969-12-31", "2024-02-29T23:59:59.9999+01:00", "from", "M",
+		},
+		{
+			"\u6771\u4eac \U0001F600 'quote' \"double\" \\ \x01 \x7f\t\n|", "false", "0",
+			"-9223372036854775808", "-99999999999999999999.999999999999999999", "-0.005", "-1",
+			"9999-12-31", "1900-01-01T00:00:00Z", "", "m",
+		},
 		{strings.Repeat("long ", 5000), "x", "x", "x", "x", "x", "x", "x", "x", "x", "x"},
 	}
 	var f file
@@ -278,25 +304,35 @@ func warehouseKinds(t *testing.T, w *tables) {
 }
 
 func warehouseViewSet(t *testing.T, w *tables) {
-	lines := file{live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B", "y"), gone("c", "08:00", "1")}
+	lines := file{
+		live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B", "y"),
+		gone("c", "08:00", "1"),
+	}
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", lines)))
 	newer := w.batch("plan-2", w.prepare(t, "Patient", file{live("b", "09:00", "2", "B2", "z")}))
 	w.commit(t, newer)
 
 	// The view of names has one more column and one less; a table is new.
 	w.views = flattentest.Views{"plan": {
-		{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}, {Name: "weight", Kind: sof.Decimal}}},
+		{
+			Name: "patient", Resource: "Patient",
+			Columns: []sof.Column{{Name: "family"}, {Name: "weight", Kind: sof.Decimal}},
+		},
 		{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 		{Name: "patient_link", Resource: "Patient", Columns: []sof.Column{{Name: "other"}}},
 	}}
 	family, weight, given, link := "A again", "70.50", "x again", "b"
 	again := live("a", "08:00", "1", "")
-	again.Rows = map[string][][]*string{"patient": {{&family, &weight}}, "patient_name": {{&given}}, "patient_link": {{&link}}}
+	again.Rows = map[string][][]*string{
+		"patient": {{&family, &weight}}, "patient_name": {{&given}}, "patient_link": {{&link}},
+	}
 	stale := live("b", "08:00", "1", "")
-	rebuild := w.batch("plan-3", w.prepare(t, "Patient", file{again, stale, gone("c", "08:00", "1")}))
+	rebuild := w.batch("plan-3",
+		w.prepare(t, "Patient", file{again, stale, gone("c", "08:00", "1")}))
 	rebuild.ViewSet = 2
 	w.commit(t, rebuild)
-	if d := cmp.Diff([]string{"a A again x again", "b B2 z"}, shape(w.Content(t, schema))); d != "" {
+	if d := cmp.Diff([]string{"a A again x again", "b B2 z"},
+		shape(w.Content(t, schema))); d != "" {
 		t.Errorf("what is left (-want +got):\n%s", d)
 	}
 	// The same batch again changes nothing, and an older view set does not write equal versions.
@@ -309,7 +345,10 @@ func warehouseViewSet(t *testing.T, w *tables) {
 func warehouseRetyped(t *testing.T, w *tables) {
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x")})))
 	before := w.Content(t, schema)
-	w.views = flattentest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}}}
+	w.views = flattentest.Views{"plan": {{
+		Name: "patient", Resource: "Patient",
+		Columns: []sof.Column{{Name: "family", Kind: sof.Integer}},
+	}}}
 	b := w.batch("plan-2", w.prepare(t, "Patient", file{gone("a", "09:00", "2")}))
 	b.ViewSet = 2
 	err := w.Open(t, w.lake, w.views.Tables).Commit(t.Context(), b)
@@ -322,18 +361,22 @@ func warehouseRetyped(t *testing.T, w *tables) {
 }
 
 func warehouseCounts(t *testing.T, w *tables) {
-	good := w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B")})
+	good := w.prepare(t, "Patient",
+		file{live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B")})
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "07:00", "0", "Z")})))
 	for name, spoil := range map[string]func(d *pipeline.Done){
-		"a line too many":      func(d *pipeline.Done) { d.Lines++ },
-		"a head too many":      func(d *pipeline.Done) { d.Lines++; d.Heads++ },
-		"a head too few":       func(d *pipeline.Done) { d.Blank++; d.Heads-- },
-		"a row too many":       func(d *pipeline.Done) { d.Rows = map[string]int64{"patient": 3, "patient_name": 1} },
+		"a line too many": func(d *pipeline.Done) { d.Lines++ },
+		"a head too many": func(d *pipeline.Done) { d.Lines++; d.Heads++ },
+		"a head too few":  func(d *pipeline.Done) { d.Blank++; d.Heads-- },
+		"a row too many": func(d *pipeline.Done) {
+			d.Rows = map[string]int64{"patient": 3, "patient_name": 1}
+		},
 		"a blank less than no": func(d *pipeline.Done) { d.Blank--; d.Filtered++ },
 	} {
 		bad := good
 		spoil(&bad.Done)
-		err := w.refused(t, w.Open(t, w.lake, w.views.Tables), w.batch("plan-1", w.prepare(t, "Patient", file{live("c", "08:00", "1", "C")}), bad))
+		err := w.refused(t, w.Open(t, w.lake, w.views.Tables),
+			w.batch("plan-1", w.prepare(t, "Patient", file{live("c", "08:00", "1", "C")}), bad))
 		if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), bad.Path) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -346,7 +389,8 @@ func warehouseTypeInCase(t *testing.T, w *tables) {
 	for _, typ := range []string{"patient", "PATIENT", "PatienT"} {
 		b := w.batch("plan-2", w.prepare(t, "Patient", file{live("a", "09:00", "2", "B")}))
 		b.Type = typ
-		if err := w.refused(t, w.Open(t, w.lake, w.views.Tables), b); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), typ) {
+		if err := w.refused(t, w.Open(t, w.lake, w.views.Tables),
+			b); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), typ) {
 			t.Errorf("%s: %v", typ, err)
 		}
 	}
@@ -356,7 +400,8 @@ func warehouseConcurrent(t *testing.T, w *tables) {
 	r := rand.New(rand.NewPCG(7, 7))
 	var batches []pipeline.Batch
 	for i := range 6 {
-		b := w.batch("plan-1", w.prepare(t, "Patient", randomFile(r, 12)), w.prepare(t, "Patient", randomFile(r, 12)))
+		b := w.batch("plan-1", w.prepare(t, "Patient", randomFile(r, 12)),
+			w.prepare(t, "Patient", randomFile(r, 12)))
 		batches = append(batches, b)
 		b.Attempt = fmt.Sprintf("dd%d", i)
 		batches = append(batches, b)

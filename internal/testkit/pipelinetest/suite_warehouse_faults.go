@@ -22,7 +22,9 @@ type brokenLake struct {
 	err    error
 }
 
-func (l brokenLake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+func (l brokenLake) Open(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
 	if strings.HasSuffix(path, l.suffix) {
 		return nil, l.err
 	}
@@ -31,7 +33,8 @@ func (l brokenLake) Open(ctx context.Context, area pipeline.Area, path, etag str
 
 func warehouseUnreadable(t *testing.T, w *tables) {
 	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x")})))
-	b := w.batch("plan-2", w.prepare(t, "Patient", file{live("a", "09:00", "2", "B", "y")}), w.prepare(t, "Patient", file{gone("a", "10:00", "3")}))
+	b := w.batch("plan-2", w.prepare(t, "Patient", file{live("a", "09:00", "2", "B", "y")}),
+		w.prepare(t, "Patient", file{gone("a", "10:00", "3")}))
 	for _, suffix := range []string{b.Files[1].Dir + "/head.parquet", "patient_name.parquet"} {
 		down := fault.Transientf("the storage is down")
 		err := w.refused(t, w.Open(t, brokenLake{w.lake, suffix, down}, w.views.Tables), b)
@@ -61,7 +64,9 @@ type stallingLake struct {
 	reached, goOn chan struct{}
 }
 
-func (l *stallingLake) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
+func (l *stallingLake) Open(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) (io.ReadCloser, error) {
 	l.once.Do(func() {
 		close(l.reached)
 		select {
@@ -73,13 +78,20 @@ func (l *stallingLake) Open(ctx context.Context, area pipeline.Area, path, etag 
 }
 
 func warehouseStalled(t *testing.T, w *tables) {
-	stale := w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B"), live("c", "09:00", "1", "C")}))
+	stale := w.batch("plan-1",
+		w.prepare(t, "Patient",
+			file{
+				live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B"),
+				live("c", "09:00", "1", "C"),
+			}))
 	l := &stallingLake{Lake: w.lake, reached: make(chan struct{}), goOn: make(chan struct{})}
 	var g errgroup.Group
 	sleeper := w.Open(t, l, w.views.Tables)
 	g.Go(func() error { return sleeper.Commit(t.Context(), stale) })
 	<-l.reached
-	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{live("a", "09:00", "2", "A2", "y", "z"), gone("b", "09:00", "2")})))
+	w.commit(t, w.batch("plan-1",
+		w.prepare(t, "Patient",
+			file{live("a", "09:00", "2", "A2", "y", "z"), gone("b", "09:00", "2")})))
 	// Another warehouse commits the stalled batch itself, too.
 	again := stale
 	again.Attempt = "ee"

@@ -29,7 +29,10 @@ func PickOne[T any](g Generator, list ...T) T { return list[g.IntN(len(list))] }
 // interesting are the elements that resources and views use. They are few, so that views and
 // resources share some.
 var interesting = map[string][]string{
-	"Patient":                           {"id", "active", "name", "birthDate", "deceased", "multipleBirth", "gender", "contact", "generalPractitioner", "maritalStatus", "extension"},
+	"Patient": {
+		"id", "active", "name", "birthDate", "deceased",
+		"multipleBirth", "gender", "contact", "generalPractitioner", "maritalStatus", "extension",
+	},
 	"HumanName":                         {"use", "family", "given", "period"},
 	"Patient.contact":                   {"name", "gender", "relationship"},
 	"Reference":                         {"reference"},
@@ -52,20 +55,24 @@ func (g Generator) primitive(s schema.System) any {
 		return json.Number(PickOne(g, "0.1", "0.20", "1.0", "1", "-2.5"))
 	case schema.Date, schema.DateTime:
 		if g.Clocks && s == schema.DateTime {
-			return PickOne(g, "2020", "2020-01-31", "2020-01-31T10:00:00Z", "2020-01-31T12:00:00.000+02:00", "2020-02-01T00:30:00.5+14:00", "2019-12-31T23:59:59-05:30")
+			return PickOne(g, "2020", "2020-01-31", "2020-01-31T10:00:00Z",
+				"2020-01-31T12:00:00.000+02:00", "2020-02-01T00:30:00.5+14:00",
+				"2019-12-31T23:59:59-05:30")
 		}
 		return PickOne(g, "2020", "2020-01", "2020-02", "2020-01-31", "2019-12-31", "2021")
 	case schema.Time:
 		return "10:00:00"
 	case schema.None, schema.String:
 	}
-	return PickOne(g, "", "a", "b", "A", "é\"\\\n", "official", "Patient/1", "https://h/Patient/2/_history/1", "#x", "urn:uuid:1", "Practitioner?x=y")
+	return PickOne(g, "", "a", "b", "A", "é\"\\\n", "official", "Patient/1",
+		"https://h/Patient/2/_history/1", "#x", "urn:uuid:1", "Practitioner?x=y")
 }
 
 // value returns a value for an element of type t. If Odd is set, some values have a wrong shape.
 func (g Generator) value(t *schema.Type, depth int) any {
 	if g.IntN(40) == 0 && g.Odd {
-		return PickOne[any](g, "odd", json.Number("7"), true, map[string]any{"x": "y"}, []any{"deep"})
+		return PickOne[any](g, "odd", json.Number("7"), true, map[string]any{"x": "y"},
+			[]any{"deep"})
 	}
 	if t.System != schema.None {
 		return g.primitive(t.System)
@@ -177,19 +184,25 @@ func (g Generator) path(t *schema.Type, steps int) (string, *schema.Type, bool) 
 // condition makes a boolean expression over t.
 func (g Generator) condition(t *schema.Type, depth int) string {
 	if depth > 0 && g.IntN(3) == 0 {
-		return "(" + g.condition(t, depth-1) + PickOne(g, " and ", " or ") + g.condition(t, depth-1) + ")"
+		return "(" + g.condition(t, depth-1) + PickOne(g, " and ", " or ") +
+			g.condition(t, depth-1) + ")"
 	}
 	p, end, _ := g.path(t, 1+g.IntN(2))
 	switch end.System {
 	case schema.Boolean:
-		return PickOne(g, p, p+".not()", p+" = true", p+".exists()", p+".hasValue()", p+".is(Boolean)")
+		return PickOne(g, p, p+".not()", p+" = true", p+".exists()", p+".hasValue()",
+			p+".is(Boolean)")
 	case schema.String:
-		return p + PickOne(g, ".hasValue()", ".first().convertsToBoolean()", ".first().convertsToString()", ".join('').exists()", ".trace('t').exists()", " = 'a'", " != 'a'", " = 'official'", " > 'A'", ".empty()", ".exists($this = 'b')", ".all($this < 'b')", ".count() > 1", ".length() > 2")
+		return p + PickOne(g, ".hasValue()", ".first().convertsToBoolean()",
+			".first().convertsToString()", ".join('').exists()", ".trace('t').exists()", " = 'a'",
+			" != 'a'", " = 'official'", " > 'A'", ".empty()", ".exists($this = 'b')",
+			".all($this < 'b')", ".count() > 1", ".length() > 2")
 	case schema.Integer, schema.Decimal:
 		return p + PickOne(g, " = 1", " > 0.5", " <= 1.0", " + 0.1 = 0.3", ".exists()")
 	case schema.Date, schema.DateTime:
 		if g.Clocks && g.IntN(2) == 0 {
-			return p + PickOne(g, " = @2020-01-31T10:00:00Z", " < @2020-01-31T10:00:00.5Z", " >= @2020-01-01T00:00:00", " != @2020-01-31T05:00-05:00")
+			return p + PickOne(g, " = @2020-01-31T10:00:00Z", " < @2020-01-31T10:00:00.5Z",
+				" >= @2020-01-01T00:00:00", " != @2020-01-31T05:00-05:00")
 		}
 		return p + PickOne(g, " = @2020-01-31", " > @2020", " <= @2020-01", ".exists()")
 	case schema.None, schema.Time:
@@ -241,7 +254,10 @@ func (g Generator) selection(t *schema.Type, depth int, n *int) map[string]any {
 	var columns []any
 	for range 1 + g.IntN(2) {
 		*n++
-		columns = append(columns, map[string]any{"name": fmt.Sprintf("c%d", *n), "path": g.expression(inner), "collection": g.IntN(3) > 0})
+		columns = append(columns, map[string]any{
+			"name": fmt.Sprintf("c%d", *n), "path": g.expression(inner),
+			"collection": g.IntN(3) > 0,
+		})
 	}
 	out["column"] = columns
 	if depth > 0 && g.IntN(2) == 0 {
@@ -260,7 +276,10 @@ func (g Generator) selection(t *schema.Type, depth int, n *int) map[string]any {
 			*n++
 			p, _, _ := g.path(inner, 1)
 			branch := map[string]any{
-				"column": []any{map[string]any{"name": fmt.Sprintf("c%d", *n), "path": PickOne(g, "$this", "%rowIndex", "'x'"), "type": "string", "collection": true}},
+				"column": []any{map[string]any{
+					"name": fmt.Sprintf("c%d", *n), "path": PickOne(g, "$this", "%rowIndex", "'x'"),
+					"type": "string", "collection": true,
+				}},
 			}
 			if each := PickOne(g, "forEachOrNull", "forEachOrNull", "forEach", ""); each != "" {
 				branch[each] = p

@@ -149,7 +149,9 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables []flatten.Table) (staged, error) {
+func (w *Warehouse) stage(
+	ctx context.Context, f pipeline.PreparedFile, tables []flatten.Table,
+) (staged, error) {
 	s := staged{file: f, rows: map[string]map[int64][]row{}}
 	if f.Done.Heads > 0 {
 		for h, err := range flatten.Heads(ctx, w.lake, f.Dir) {
@@ -160,7 +162,8 @@ func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables [
 		}
 	}
 	if n := int64(len(s.heads)); n != f.Done.Heads {
-		return s, fault.Permanentf("file %s has %d heads, %d were counted: prepare it again", f.Path, n, f.Done.Heads)
+		return s, fault.Permanentf("file %s has %d heads, %d were counted: prepare it again",
+			f.Path, n, f.Done.Heads)
 	}
 	for _, t := range tables {
 		if f.Done.Rows[t.Name] == 0 {
@@ -176,13 +179,16 @@ func (w *Warehouse) stage(ctx context.Context, f pipeline.PreparedFile, tables [
 			for i, cell := range r.Cells {
 				if cell != nil {
 					text := string(cell)
-					out.names, out.cells = append(out.names, t.Columns[i].Name), append(out.cells, &text)
+					out.names, out.cells = append(out.names, t.Columns[i].Name),
+						append(out.cells, &text)
 				}
 			}
 			byLine[r.Line] = append(byLine[r.Line], out)
 		}
 		if n != f.Done.Rows[t.Name] {
-			return s, fault.Permanentf("file %s has %d rows of %s, %d were counted: prepare it again", f.Path, n, t.Name, f.Done.Rows[t.Name])
+			return s, fault.Permanentf(
+				"file %s has %d rows of %s, %d were counted: prepare it again", f.Path, n, t.Name,
+				f.Done.Rows[t.Name])
 		}
 		s.rows[t.Name] = byLine
 	}
@@ -199,7 +205,9 @@ func (s *schema) ensure(resource string, tables []flatten.Table) error {
 		}
 		for _, c := range t.Columns {
 			if k, there := s.kinds[t.Name][c.Name]; there && k != c.Kind {
-				return fault.Permanentf("column %s.%s has another type than before: give it another name", t.Name, c.Name)
+				return fault.Permanentf(
+					"column %s.%s has another type than before: give it another name", t.Name,
+					c.Name)
 			}
 			s.kinds[t.Name][c.Name] = c.Kind
 		}
@@ -223,7 +231,8 @@ func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged)
 	applied, deleted := make([]int64, len(files)), make([]int64, len(files))
 	for id, p := range best {
 		old, known := s.heads[b.Type][id]
-		if known && (p.Version < old.version || p.Version == old.version && old.viewSet >= b.ViewSet) {
+		if known && (p.Version < old.version ||
+			p.Version == old.version && old.viewSet >= b.ViewSet) {
 			continue
 		}
 		applied[p.file]++
@@ -245,7 +254,8 @@ func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged)
 		}
 		d := f.file.Done
 		s.ledger[key] = entry{pipeline.LedgerEntry{
-			Path: f.file.Path, ETag: f.file.ETag, Type: b.Type, Counts: d.Counts(applied[n], deleted[n]),
+			Path: f.file.Path, ETag: f.file.ETag, Type: b.Type,
+			Counts: d.Counts(applied[n], deleted[n]),
 		}, len(s.ledger)}
 	}
 }
@@ -255,7 +265,10 @@ func withKeys(rows []row, h flatten.Head, export string) []row {
 	out := make([]row, len(rows))
 	for i, r := range rows {
 		out[i] = row{
-			names: append([]string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn}, r.names...),
+			names: append([]string{
+				warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn,
+				warehouse.ExportColumn,
+			}, r.names...),
 			cells: append([]*string{&h.ID, &h.Version, &h.LastUpdated, &export}, r.cells...),
 		}
 	}
@@ -263,7 +276,9 @@ func withKeys(rows []row, h flatten.Head, export string) []row {
 }
 
 // Ledger implements pipeline.Warehouse.
-func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+func (w *Warehouse) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

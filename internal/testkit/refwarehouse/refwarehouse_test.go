@@ -26,5 +26,7 @@ func (s store) Content(t *testing.T, schema string) refwarehouse.Content {
 
 func TestWarehouse(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestWarehouse(t, func(*testing.T) pipelinetest.Store { return store{refwarehouse.NewStore()} })
+	pipelinetest.TestWarehouse(t, func(*testing.T) pipelinetest.Store {
+		return store{refwarehouse.NewStore()}
+	})
 }

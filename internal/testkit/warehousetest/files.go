@@ -58,7 +58,10 @@ func (f *Files) Prepare(t *testing.T, export string, texts ...string) pipeline.B
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := pipeline.Flattening{Plan: "plan", Export: export, Type: "Patient", Path: path, Dir: path + "@" + landed.ETag}
+		in := pipeline.Flattening{
+			Plan: "plan", Export: export, Type: "Patient", Path: path,
+			Dir: path + "@" + landed.ETag,
+		}
 		done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)

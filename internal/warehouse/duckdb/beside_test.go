@@ -43,14 +43,21 @@ func TestCommitsSideBySide(t *testing.T) {
 		export := fmt.Sprintf("plan-%06d", round)
 		var commits sync.WaitGroup
 		for i, typ := range types {
-			b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: typ, ViewSet: 1, Attempt: "cc"}
+			b := pipeline.Batch{
+				Schema: "fhir", Plan: "plan", Export: export, Type: typ, ViewSet: 1, Attempt: "cc",
+			}
 			// The first type has more rows than a row group.
-			in := pipeline.Flattening{Plan: "plan", Type: typ, Path: export + "/" + typ, Dir: export + "/" + typ}
-			done, err := f.Flatten(t.Context(), in, strings.NewReader(typeLines(typ, round, 100+rowGroup*max(0, 1-i))))
+			in := pipeline.Flattening{
+				Plan: "plan", Type: typ, Path: export + "/" + typ, Dir: export + "/" + typ,
+			}
+			done, err := f.Flatten(t.Context(), in,
+				strings.NewReader(typeLines(typ, round, 100+rowGroup*max(0, 1-i))))
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.Files = []pipeline.PreparedFile{{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done}}
+			b.Files = []pipeline.PreparedFile{{
+				File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done,
+			}}
 			if err := model.Warehouse(lake, views.Tables).Commit(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +70,8 @@ func TestCommitsSideBySide(t *testing.T) {
 					}
 					there, err := w.Ledger(t.Context(), "fhir", export)
 					if err != nil || len(warehouse.Uncommitted(b.Files, there)) > 0 {
-						t.Errorf("%s is committed, the ledger has %d files without it, %v", typ, len(there), err)
+						t.Errorf("%s is committed, the ledger has %d files without it, %v", typ,
+							len(there), err)
 					}
 				})
 			}
@@ -71,7 +79,8 @@ func TestCommitsSideBySide(t *testing.T) {
 		commits.Wait()
 		there, err := w.Ledger(t.Context(), "fhir", export)
 		if err != nil || len(there) != len(types) {
-			t.Errorf("round %d: the ledger has %d files of %d, %v", round, len(there), len(types), err)
+			t.Errorf("round %d: the ledger has %d files of %d, %v", round, len(there), len(types),
+				err)
 		}
 		want, err := model.Warehouse(lake, views.Tables).Content(t.Context(), "fhir")
 		if err != nil {
@@ -91,7 +100,8 @@ func typeLines(typ string, round, n int) string {
 		if i%3 == 0 {
 			hour += round
 		}
-		_, _ = fmt.Fprintf(&b, `{"resourceType":%q,"id":"i%d","meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{%q:[["x%d"]],%q:[["y%d"],["z"]]}}`+"\n",
+		_, _ = fmt.Fprintf(&b,
+			`{"resourceType":%q,"id":"i%d","meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{%q:[["x%d"]],%q:[["y%d"],["z"]]}}`+"\n",
 			typ, i, hour, strings.ToLower(typ), round, strings.ToLower(typ)+"_more", round)
 	}
 	return b.String()

@@ -68,12 +68,15 @@ func commitAndDie(dir, nth string) error {
 	if err := errors.Join(gob.NewDecoder(f).Decode(&b), f.Close()); err != nil {
 		return err
 	}
-	w, err := Open(Options{Path: path, Lake: localfs.New(lakeDir), Views: crashViews.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start), before: func(string) {
-		if n--; n == 0 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // until the signal arrives
-		}
-	}})
+	w, err := Open(Options{
+		Path: path, Lake: localfs.New(lakeDir), Views: crashViews.Tables,
+		TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start), before: func(string) {
+			if n--; n == 0 {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {} // until the signal arrives
+			}
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -92,13 +95,17 @@ func prepareCrash(t *testing.T, lake pipeline.Lake, export, lines string) pipeli
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1, Attempt: "a1", Files: []pipeline.PreparedFile{
-		{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done},
-	}}
+	return pipeline.Batch{
+		Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1, Attempt: "a1",
+		Files: []pipeline.PreparedFile{
+			{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done},
+		},
+	}
 }
 
 func crashLine(id string, hour int, family string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]]}}`+"\n", id, hour, family)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]]}}`+"\n", id, hour, family)
 }
 
 func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
@@ -111,7 +118,9 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 	lake, model := localfs.New(lakeDir), refwarehouse.NewStore()
 	s := store{path}
 	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B"))
-	second := prepareCrash(t, lake, "plan-2", crashLine("a", 9, "A2")+crashLine("a", 7, "A0")+crashLine("b", 7, "B0")+crashLine("c", 9, "C"))
+	second := prepareCrash(t, lake, "plan-2",
+		crashLine("a", 9, "A2")+crashLine("a", 7, "A0")+crashLine("b", 7, "B0")+
+			crashLine("c", 9, "C"))
 	content := func(b pipeline.Batch) refwarehouse.Content {
 		m := model.Warehouse(lake, crashViews.Tables)
 		if err := m.Commit(t.Context(), b); err != nil {
@@ -144,7 +153,8 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 		if n > 100 {
 			t.Fatal("the commit has no end")
 		}
-		if err := errors.Join(os.WriteFile(path, pristine, 0o600), os.RemoveAll(path+".wal")); err != nil {
+		if err := errors.Join(os.WriteFile(path, pristine, 0o600),
+			os.RemoveAll(path+".wal")); err != nil {
 			t.Fatal(err)
 		}
 		killed := runKilled(t, dir, n)
@@ -180,7 +190,8 @@ func runKilled(t *testing.T, dir string, n int) bool {
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() &&
+			s.Signal() == syscall.SIGKILL {
 			return true
 		}
 	}
@@ -198,10 +209,12 @@ func TestADatabaseInUseIsTransient(t *testing.T) {
 	lake := localfs.New(t.TempDir())
 	b := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A"))
 	w := store{path}.Open(t, lake, crashViews.Tables)
-	if err := w.Commit(t.Context(), b); fault.Of(err) != fault.Transient || err == nil || !strings.Contains(err.Error(), "in use by another process") {
+	if err := w.Commit(t.Context(), b); fault.Of(err) != fault.Transient || err == nil ||
+		!strings.Contains(err.Error(), "in use by another process") {
 		t.Errorf("commit: %v", err)
 	}
-	if _, err := w.Ledger(t.Context(), "fhir", "plan-1"); fault.Of(err) != fault.Transient || err == nil {
+	if _, err := w.Ledger(t.Context(), "fhir", "plan-1"); fault.Of(err) != fault.Transient ||
+		err == nil {
 		t.Errorf("ledger: %v", err)
 	}
 }

@@ -79,7 +79,8 @@ func openDatabase(ctx context.Context, s settings) (_ *database, err error) {
 		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", err), pool.Close())
 	}
 	if _, err := conn.ExecContext(ctx, cheapTexts); err != nil {
-		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", classified(err)), conn.Close(), pool.Close())
+		return nil, errors.Join(fmt.Errorf("start DuckDB: %w", classified(err)), conn.Close(),
+			pool.Close())
 	}
 	return &database{pool: pool, spill: spill, Conn: conn}, nil
 }
@@ -154,10 +155,12 @@ func attachError(ctx context.Context, path string, m mode, err error) error {
 	if m == readOnly {
 		flag = os.O_RDONLY
 	}
-	if cause := probe(path, flag, m); errors.Is(cause, os.ErrPermission) || errors.Is(cause, os.ErrNotExist) {
+	if cause := probe(path, flag, m); errors.Is(cause, os.ErrPermission) ||
+		errors.Is(cause, os.ErrNotExist) {
 		return fault.Permanentf("open database: %w", cause)
 	}
-	return fault.Transientf("database %s is in use by another process, or is no DuckDB file: %w", path, err)
+	return fault.Transientf("database %s is in use by another process, or is no DuckDB file: %w",
+		path, err)
 }
 
 // probe asks the operating system about a file that DuckDB could not open. It closes no file that
@@ -189,11 +192,16 @@ func typeOf(err error) driver.ErrorType {
 // machine may pass.
 func classified(err error) error {
 	switch typeOf(err) {
-	case driver.ErrorTypeCatalog, driver.ErrorTypeBinder, driver.ErrorTypeParser, driver.ErrorTypeSyntax, driver.ErrorTypeConversion,
-		driver.ErrorTypeInvalidInput, driver.ErrorTypeNotImplemented, driver.ErrorTypeConstraint, driver.ErrorTypeMismatchType:
+	case driver.ErrorTypeCatalog, driver.ErrorTypeBinder, driver.ErrorTypeParser,
+		driver.ErrorTypeSyntax, driver.ErrorTypeConversion,
+		driver.ErrorTypeInvalidInput, driver.ErrorTypeNotImplemented, driver.ErrorTypeConstraint,
+		driver.ErrorTypeMismatchType:
 		return &fault.Error{Class: fault.Permanent, Err: err}
 	case driver.ErrorTypeOutOfMemory: // the limit is our setting, so a retry does not help
-		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: "raise the memory limit of DuckDB: duckdb:FILE?memory_limit=256MB"}
+		return &fault.Error{
+			Class: fault.Permanent, Err: err,
+			Remedy: "raise the memory limit of DuckDB: duckdb:FILE?memory_limit=256MB",
+		}
 	default: // may pass
 		return err
 	}

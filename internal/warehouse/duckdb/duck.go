@@ -137,7 +137,9 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) (err error) {
 }
 
 // missing returns the files of a batch that are not in the ledger, in the order of their numbers.
-func (w *Warehouse) missing(ctx context.Context, b pipeline.Batch) ([]pipeline.PreparedFile, error) {
+func (w *Warehouse) missing(
+	ctx context.Context, b pipeline.Batch,
+) ([]pipeline.PreparedFile, error) {
 	there, err := w.Ledger(ctx, b.Schema, b.Export)
 	if err != nil {
 		return nil, err
@@ -146,7 +148,9 @@ func (w *Warehouse) missing(ctx context.Context, b pipeline.Batch) ([]pipeline.P
 }
 
 // Ledger implements pipeline.Warehouse.
-func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+func (w *Warehouse) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
 	if _, err := os.Stat(w.o.Path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -26,7 +26,10 @@ func newStore(t *testing.T) store {
 
 func (s store) options(t *testing.T, lake pipeline.Lake, views warehouse.Views) Options {
 	t.Helper()
-	return Options{Path: s.path, Lake: lake, Views: views, TempDir: filepath.Join(filepath.Dir(s.path), "tmp"), Now: nowOf(start)}
+	return Options{
+		Path: s.path, Lake: lake, Views: views, TempDir: filepath.Join(filepath.Dir(s.path), "tmp"),
+		Now: nowOf(start),
+	}
 }
 
 func (s store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
@@ -51,7 +54,8 @@ func (s store) Content(t *testing.T, schema string) refwarehouse.Content {
 		if err != nil {
 			return err
 		}
-		tables, err := db.strings(t.Context(), "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND lower(schema_name) = lower(?)", attached, schema)
+		tables, err := db.strings(t.Context(),
+			"SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND lower(schema_name) = lower(?)", attached, schema)
 		if err != nil {
 			return err
 		}
@@ -72,7 +76,9 @@ func (s store) Content(t *testing.T, schema string) refwarehouse.Content {
 	return c
 }
 
-func (s store) table(t *testing.T, db *database, schema, table string, c refwarehouse.Content) error {
+func (s store) table(
+	t *testing.T, db *database, schema, table string, c refwarehouse.Content,
+) error {
 	t.Helper()
 	// Timestamps are compared in the prepared form's format.
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+tableName(schema, table))
@@ -96,7 +102,8 @@ func (s store) table(t *testing.T, db *database, schema, table string, c refware
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return s.cells(t, db, "SELECT "+joined(exprs)+" FROM "+tableName(schema, table), table, names, c)
+	return s.cells(t, db, "SELECT "+joined(exprs)+" FROM "+tableName(schema, table), table, names,
+		c)
 }
 
 func joined(s []string) string {
@@ -107,7 +114,9 @@ func joined(s []string) string {
 	return out
 }
 
-func (s store) cells(t *testing.T, db *database, query, table string, names []string, c refwarehouse.Content) error {
+func (s store) cells(
+	t *testing.T, db *database, query, table string, names []string, c refwarehouse.Content,
+) error {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
@@ -135,7 +144,10 @@ func (s store) cells(t *testing.T, db *database, query, table string, names []st
 
 func TestWarehouse(t *testing.T) {
 	t.Parallel()
-	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { t.Helper(); return newStore(t) })
+	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store {
+		t.Helper()
+		return newStore(t)
+	})
 }
 
 func nowOf(t time.Time) func() time.Time { return func() time.Time { return t } }

@@ -32,17 +32,21 @@ func parseAddress(address string) (path, memory string) {
 // database file, on the same disk.
 func (engine) Local(address string) (warehouse.Local, bool) {
 	file, _ := parseAddress(filepath.Clean(address))
-	return warehouse.Local{Schema: "main", Dir: filepath.Dir(file), Quarantine: file + ".quarantine"}, true
+	return warehouse.Local{
+		Schema: "main", Dir: filepath.Dir(file), Quarantine: file + ".quarantine",
+	}, true
 }
 
 // Open implements warehouse.Engine.
 func (engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened, err error) {
 	if r.EngineTransforms {
-		return to, fault.Permanentf("WarehouseTransform: DuckDB makes no rows of views: set it to native")
+		return to, fault.Permanentf(
+			"WarehouseTransform: DuckDB makes no rows of views: set it to native")
 	}
 	path, memory := parseAddress(address)
 	w, err := Open(Options{
-		Path: path, MemoryLimit: memory, Lake: r.Lake, Views: r.Views.Tables, TempDir: r.TempDir, Patience: r.Patience,
+		Path: path, MemoryLimit: memory, Lake: r.Lake, Views: r.Views.Tables, TempDir: r.TempDir,
+		Patience: r.Patience,
 		MakeRoom: r.MakeRoom, Now: r.Now, Log: r.Log,
 	})
 	if err != nil {
@@ -107,7 +111,8 @@ func CheckFile(path string) error {
 	}
 	var head [at + len(magic)]byte
 	n, err := io.ReadFull(f, head[:])
-	if err := errors.Join(err, f.Close()); n == 0 && errors.Is(err, io.EOF) || n == len(head) && string(head[at:]) == magic {
+	if err := errors.Join(err, f.Close()); n == 0 && errors.Is(err, io.EOF) ||
+		n == len(head) && string(head[at:]) == magic {
 		return nil
 	} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.Permanentf("open database %s: %w", path, err)
@@ -119,7 +124,9 @@ func CheckFile(path string) error {
 const countWait = 5 * time.Second
 
 // Rows implements warehouse.Tables.
-func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[string]int64) (map[string]int64, error) {
+func (w *Warehouse) Rows(
+	ctx context.Context, schema, export string, tables map[string]int64,
+) (map[string]int64, error) {
 	rows := map[string]int64{}
 	var counts []string
 	for table := range tables {

@@ -82,7 +82,9 @@ func (l *ledgers) learn(at stamp, from *ledgers) {
 func (l *ledgers) remember(at stamp, schema, export string, entries []pipeline.LedgerEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kept = slices.DeleteFunc(l.kept, func(r remembered) bool { return r.schema == schema && r.export == export })
+	l.kept = slices.DeleteFunc(l.kept, func(r remembered) bool {
+		return r.schema == schema && r.export == export
+	})
 	l.kept = append(l.kept, remembered{schema, export, at, slices.Clone(entries)})
 	if len(l.kept) > mostLedgers {
 		l.kept = slices.Delete(l.kept, 0, 1)

@@ -17,7 +17,8 @@ import (
 // Long cells within a line's limits are committed. A longer one costs its line, not its type.
 func TestLongCellsAreCommitted(t *testing.T) {
 	t.Parallel()
-	v, err := sof.Compile("v.json", []byte(`{"resource":"Patient","name":"patient","select":[{"column":[{"name":"a","path":"name.text.first()"}]}]}`))
+	v, err := sof.Compile("v.json",
+		[]byte(`{"resource":"Patient","name":"patient","select":[{"column":[{"name":"a","path":"name.text.first()"}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,8 @@ func TestLongCellsAreCommitted(t *testing.T) {
 			case 2000:
 				n = 20 << 20
 			}
-			_, _ = fmt.Fprintf(w, `{"resourceType":"Patient","id":"%d","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[{"text":"%s"}]}`+"\n", i, strings.Repeat("x", n))
+			_, _ = fmt.Fprintf(w,
+				`{"resourceType":"Patient","id":"%d","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"name":[{"text":"%s"}]}`+"\n", i, strings.Repeat("x", n))
 		}
 		_ = w.Close()
 	}()
@@ -55,7 +57,9 @@ func TestLongCellsAreCommitted(t *testing.T) {
 	to := s.Open(t, lake, warehouse.Views(plan.Tables))
 	batch := pipeline.Batch{
 		Schema: "fhir", Plan: "plan", Export: "x-000001", Type: "Patient", ViewSet: 1, Attempt: "a",
-		Files: []pipeline.PreparedFile{{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done}},
+		Files: []pipeline.PreparedFile{{
+			File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done,
+		}},
 	}
 	if err := to.Commit(t.Context(), batch); err != nil {
 		t.Fatal(err)

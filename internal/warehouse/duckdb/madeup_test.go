@@ -36,28 +36,37 @@ func BenchmarkCommitMadeUp(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 300}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 300},
+		func(_ string, line []byte) error { return s.Add(line) }); err != nil {
 		b.Fatal(err)
 	}
 	if _, err := s.Dump(filepath.Join(dir, "one")); err != nil {
 		b.Fatal(err)
 	}
-	batch := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: "x-000001", Type: typ, ViewSet: 1, Attempt: "a"}
+	batch := pipeline.Batch{
+		Schema: "fhir", Plan: "plan", Export: "x-000001", Type: typ, ViewSet: 1, Attempt: "a",
+	}
 	var buf bytes.Buffer
 	var size int64
 	lines := 0
 	flush := func() {
-		in := pipeline.Flattening{Plan: "plan", Type: typ, Path: fmt.Sprint("x/", len(batch.Files)), Dir: fmt.Sprint("x/", len(batch.Files), "@1")}
+		in := pipeline.Flattening{
+			Plan: "plan", Type: typ, Path: fmt.Sprint("x/", len(batch.Files)),
+			Dir: fmt.Sprint("x/", len(batch.Files), "@1"),
+		}
 		size += int64(buf.Len())
 		done, err := f.Flatten(b.Context(), in, &buf)
 		if err != nil {
 			b.Fatal(err)
 		}
 		buf.Reset()
-		batch.Files = append(batch.Files, pipeline.PreparedFile{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done})
+		batch.Files = append(batch.Files, pipeline.PreparedFile{
+			File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done,
+		})
 		lines = 0
 	}
-	err = synthetic.Multiply(os.DirFS(filepath.Join(dir, "one")), 40, func(t string, line []byte) error {
+	err = synthetic.Multiply(os.DirFS(filepath.Join(dir,
+		"one")), 40, func(t string, line []byte) error {
 		if t != typ {
 			return nil
 		}
@@ -80,7 +89,10 @@ func BenchmarkCommitMadeUp(b *testing.B) {
 	}
 	for b.Loop() {
 		db := filepath.Join(b.TempDir(), "x.duckdb")
-		w, err := Open(Options{Path: db, Lake: lake, Views: warehouse.Views(plan.Tables), TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start)})
+		w, err := Open(Options{
+			Path: db, Lake: lake, Views: warehouse.Views(plan.Tables),
+			TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start),
+		})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -95,6 +107,7 @@ func BenchmarkCommitMadeUp(b *testing.B) {
 		}
 		used := cpu(b) - before
 		b.Logf("%d MB, %d rows: wall %s, processors %s, %.1f s/GB, %.2f µs a row, peak %d MiB, database %d MiB", size/1e6, rows, b.Elapsed()-began, used,
-			used.Seconds()/float64(size)*1e9, used.Seconds()*1e6/float64(rows), peak(b), info.Size()>>20)
+			used.Seconds()/float64(size)*1e9, used.Seconds()*1e6/float64(rows), peak(b),
+			info.Size()>>20)
 	}
 }

@@ -33,7 +33,8 @@ func TestOnlyTheirOwnerReadsTheFilesOfADatabase(t *testing.T) {
 	}
 	for _, statement := range []string{
 		"CREATE TABLE w.main.t AS SELECT range AS n FROM range(1000)",
-		"CREATE TEMP TABLE large AS SELECT range AS n, md5(range::varchar) AS text FROM range(4000000)", // more than its memory
+		// more than its memory
+		"CREATE TEMP TABLE large AS SELECT range AS n, md5(range::varchar) AS text FROM range(4000000)",
 	} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
@@ -73,7 +74,9 @@ func TestOnlyTheirOwnerReadsTheFilesOfADatabase(t *testing.T) {
 func TestWhatAKilledProcessHasStagedIsRemovedByTheNext(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
-	dead := []string{filepath.Join(temp, stagePrefix+"dead"), filepath.Join(temp, spillPrefix+"dead")}
+	dead := []string{
+		filepath.Join(temp, stagePrefix+"dead"), filepath.Join(temp, spillPrefix+"dead"),
+	}
 	for _, folder := range dead {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)

@@ -86,7 +86,8 @@ func openReader(ctx context.Context, path string) (*database, error) {
 }
 
 func (db *database) query(ctx context.Context, query string) (*sql.Rows, error) {
-	schemas, err := db.strings(ctx, "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal ORDER BY schema_name <> 'main', schema_name", attached)
+	schemas, err := db.strings(ctx,
+		"SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal ORDER BY schema_name <> 'main', schema_name", attached)
 	if err != nil {
 		return nil, fmt.Errorf("read the schemas: %w", err)
 	}
@@ -99,7 +100,8 @@ func (db *database) query(ctx context.Context, query string) (*sql.Rows, error) 
 	if _, err := db.ExecContext(ctx, "USE "+attached); err != nil {
 		return nil, classified(err)
 	}
-	if _, err := db.ExecContext(ctx, "SET search_path = "+text(strings.Join(search, ","))); err != nil {
+	if _, err := db.ExecContext(ctx,
+		"SET search_path = "+text(strings.Join(search, ","))); err != nil {
 		return nil, classified(err)
 	}
 	rows, err := db.QueryContext(ctx, query)
@@ -110,7 +112,9 @@ func (db *database) query(ctx context.Context, query string) (*sql.Rows, error) 
 }
 
 // strings returns the first column of a query.
-func (db *database) strings(ctx context.Context, query string, args ...any) (out []string, err error) {
+func (db *database) strings(
+	ctx context.Context, query string, args ...any,
+) (out []string, err error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, classified(err)

@@ -64,17 +64,21 @@ func queried(t *testing.T, path, query string) string {
 
 func TestAQueryFindsTablesInAnySchema(t *testing.T) {
 	t.Parallel()
-	path := databaseOf(t, "CREATE SCHEMA fhir", "CREATE TABLE fhir.patient AS SELECT 1 AS a", "CREATE SCHEMA Other_1", "CREATE TABLE Other_1.thing AS SELECT 2 AS b")
-	if got := queried(t, path, "SELECT a FROM patient UNION ALL SELECT b FROM thing UNION ALL SELECT a + 2 FROM fhir.patient ORDER BY 1"); got != "1,2,3" {
+	path := databaseOf(t, "CREATE SCHEMA fhir", "CREATE TABLE fhir.patient AS SELECT 1 AS a",
+		"CREATE SCHEMA Other_1", "CREATE TABLE Other_1.thing AS SELECT 2 AS b")
+	if got := queried(t, path,
+		"SELECT a FROM patient UNION ALL SELECT b FROM thing UNION ALL SELECT a + 2 FROM fhir.patient ORDER BY 1"); got != "1,2,3" {
 		t.Errorf("got %s", got)
 	}
-	if _, err := Query(t.Context(), path, "INSERT INTO patient VALUES (2)", time.Second); err == nil {
+	if _, err := Query(t.Context(), path, "INSERT INTO patient VALUES (2)",
+		time.Second); err == nil {
 		t.Error("a query could write")
 	}
 	if _, err := Query(t.Context(), path, "SELEKT", time.Second); fault.Of(err) != fault.Permanent {
 		t.Errorf("a typo: %v", err)
 	}
-	if _, err := Query(t.Context(), path+"x", "SELECT 1", time.Minute); fault.Of(err) != fault.Permanent || !errors.Is(err, os.ErrNotExist) {
+	if _, err := Query(t.Context(), path+"x", "SELECT 1",
+		time.Minute); fault.Of(err) != fault.Permanent || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no such file: %v", err)
 	}
 }
@@ -85,7 +89,8 @@ func TestAFileThatIsNoDatabaseIsSaidToBeNone(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Query(t.Context(), path, "SELECT 1", time.Millisecond); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := Query(t.Context(), path, "SELECT 1", time.Millisecond); err == nil ||
+		!strings.Contains(err.Error(), path) {
 		t.Errorf("error: %v", err)
 	}
 }
@@ -149,7 +154,9 @@ func TestAQueryWaitsForAWriterAndThenNamesIt(t *testing.T) {
 	path := databaseOf(t, "CREATE TABLE t AS SELECT 7 AS n")
 	pid, release := holder(t, path)
 	_, err := Query(t.Context(), path, "SELECT n FROM t", 200*time.Millisecond)
-	if fault.Of(err) != fault.Transient || err == nil || !strings.Contains(err.Error(), "in use by another process") || !strings.Contains(err.Error(), strconv.Itoa(pid)) {
+	if fault.Of(err) != fault.Transient || err == nil ||
+		!strings.Contains(err.Error(), "in use by another process") ||
+		!strings.Contains(err.Error(), strconv.Itoa(pid)) {
 		t.Errorf("error: %v", err)
 	}
 	released := make(chan struct{})
@@ -175,7 +182,8 @@ func TestAQueryWaitsForAWriterOfThisProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Query(t.Context(), path, "SELECT n FROM t", 50*time.Millisecond); fault.Of(err) != fault.Transient || err == nil {
+	if _, err := Query(t.Context(), path, "SELECT n FROM t",
+		50*time.Millisecond); fault.Of(err) != fault.Transient || err == nil {
 		t.Errorf("error: %v", err)
 	}
 	release()

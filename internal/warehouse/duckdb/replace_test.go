@@ -21,11 +21,16 @@ import (
 func TestARefusalNamesTheCommandThatRebuilds(t *testing.T) {
 	t.Parallel()
 	s, lake := newStore(t), localfs.New(t.TempDir())
-	formerly := flattentest.Views{"plan": {{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}}, crashViews["plan"][1]}}
-	if err := s.Open(t, lake, formerly.Tables).Commit(t.Context(), prepareCrash(t, lake, "plan-1", "")); err != nil {
+	formerly := flattentest.Views{"plan": {{
+		Name: "patient", Resource: "Patient",
+		Columns: []sof.Column{{Name: "family", Kind: sof.Integer}},
+	}, crashViews["plan"][1]}}
+	if err := s.Open(t, lake, formerly.Tables).Commit(t.Context(),
+		prepareCrash(t, lake, "plan-1", "")); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), prepareCrash(t, lake, "plan-2", crashLine("a", 8, "A")))
+	err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(),
+		prepareCrash(t, lake, "plan-2", crashLine("a", 8, "A")))
 	want := "column patient.family is INTEGER in the database and VARCHAR in the view: give the view's column another name, or rebuild the tables of Patient with " +
 		"fhirsynapse load DIR --to duckdb:FILE --schema fhir --rebuild=Patient, where DIR has the files of all exports since the last full one"
 	if fault.Of(err) != fault.Permanent || !strings.HasSuffix(fmt.Sprint(err), want) {
@@ -34,7 +39,8 @@ func TestARefusalNamesTheCommandThatRebuilds(t *testing.T) {
 }
 
 func goneLine(id string, hour int) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z","deleted":true}}`+"\n", id, hour)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z","deleted":true}}`+"\n", id, hour)
 }
 
 // Tables are replaced atomically wherever the process ends, and no resource is lost.
@@ -45,12 +51,15 @@ func TestTablesAreReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B")+goneLine("c", 8))
+	first := prepareCrash(t, lake, "plan-1",
+		crashLine("a", 8, "A")+crashLine("b", 8, "B")+goneLine("c", 8))
 	if err := w.Commit(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	before := s.Content(t, "fhir")
-	r := warehouse.Replacement{Plan: "plan", Type: "Patient", Schema: "fhir", From: warehouse.Beside("fhir")}
+	r := warehouse.Replacement{
+		Plan: "plan", Type: "Patient", Schema: "fhir", From: warehouse.Beside("fhir"),
+	}
 	beside := func(export, lines string) pipeline.Batch {
 		if err := w.Discard(t.Context(), r.From); err != nil {
 			t.Fatal(err)
@@ -62,9 +71,13 @@ func TestTablesAreReplaced(t *testing.T) {
 		}
 		return b
 	}
-	for i, lacking := range []string{crashLine("a", 9, "A2"), crashLine("a", 9, "A2") + crashLine("b", 7, "B0")} {
+	for i, lacking := range []string{
+		crashLine("a", 9, "A2"), crashLine("a", 9, "A2") + crashLine("b", 7, "B0"),
+	} {
 		beside(fmt.Sprintf("load-%d", i), lacking)
-		if err := w.Replace(t.Context(), r); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "1 resources of Patient in schema fhir are not in what was loaded") {
+		if err := w.Replace(t.Context(), r); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err),
+				"1 resources of Patient in schema fhir are not in what was loaded") {
 			t.Errorf("replaced: %v", err)
 		}
 		if d := cmp.Diff(before, s.Content(t, "fhir")); d != "" {
@@ -87,7 +100,8 @@ func TestTablesAreReplaced(t *testing.T) {
 		t.Errorf("steps: %v", steps)
 	}
 	for i, step := range steps {
-		if d := cmp.Diff(before, store{filepath.Join(dir, fmt.Sprintf("%d.duckdb", i+1))}.Content(t, "fhir")); d != "" {
+		if d := cmp.Diff(before,
+			store{filepath.Join(dir, fmt.Sprintf("%d.duckdb", i+1))}.Content(t, "fhir")); d != "" {
 			t.Errorf("killed ahead of %s (-before +after):\n%s", step, d)
 		}
 	}
@@ -122,12 +136,14 @@ func TestTablesAreReplaced(t *testing.T) {
 		t.Errorf("another schema: %v", got)
 	}
 	if err := w.alone(t.Context(), func(db *database) error {
-		_, err := db.ExecContext(t.Context(), "ALTER TABLE "+tableName("other", "_head_Patient")+" DROP COLUMN version")
+		_, err := db.ExecContext(t.Context(),
+			"ALTER TABLE "+tableName("other", "_head_Patient")+" DROP COLUMN version")
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Replace(t.Context(), r); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "table other._head_Patient was changed by hand") {
+	if err := w.Replace(t.Context(), r); fault.Of(err) != fault.Permanent ||
+		!strings.Contains(fmt.Sprint(err), "table other._head_Patient was changed by hand") {
 		t.Errorf("a head that was changed: %v", err)
 	}
 	r.Schema = `x"y`

@@ -45,13 +45,17 @@ func (v wideViews) Tables(string) ([]flatten.Table, error) {
 func (v wideViews) ViewSet(string) (string, error) { return "wide", nil }
 
 func (v wideViews) Engine(string, string) (func(flatten.Room) flatten.Evaluator, error) {
-	return func(flatten.Room) flatten.Evaluator { return &wideEvaluator{cells: make([][]byte, len(v.columns))} }, nil
+	return func(flatten.Room) flatten.Evaluator {
+		return &wideEvaluator{cells: make([][]byte, len(v.columns))}
+	}, nil
 }
 
 type wideEvaluator struct{ cells [][]byte }
 
 // Eval reads a line "id,hour,padding".
-func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int, row [][]byte) error) (flatten.Resource, error) {
+func (e *wideEvaluator) Eval(
+	_ context.Context, line []byte, emit func(view int, row [][]byte) error,
+) (flatten.Resource, error) {
 	id, rest, _ := bytes.Cut(line, []byte{','})
 	hour, _, _ := bytes.Cut(rest, []byte{','})
 	for i := range e.cells {
@@ -70,7 +74,8 @@ func (e *wideEvaluator) Eval(_ context.Context, line []byte, emit func(view int,
 		return flatten.Resource{}, err
 	}
 	return flatten.Resource{
-		Type: []byte("Observation"), ID: id, VersionID: []byte("1"), LastUpdated: fmt.Appendf(nil, "2024-01-01T%s:00:00.123Z", hour),
+		Type: []byte("Observation"), ID: id, VersionID: []byte("1"),
+		LastUpdated: fmt.Appendf(nil, "2024-01-01T%s:00:00.123Z", hour),
 	}, nil
 }
 
@@ -83,7 +88,8 @@ func lines(from, n int, hour string) io.Reader {
 	go func() {
 		b := bufio.NewWriterSize(w, 1<<20)
 		for i := range n {
-			_, _ = fmt.Fprintf(b, "%08x-0000-4000-8000-%012d,%s,%s\n", i*2654435761, from+i, hour, padding)
+			_, _ = fmt.Fprintf(b, "%08x-0000-4000-8000-%012d,%s,%s\n", i*2654435761, from+i, hour,
+				padding)
 		}
 		_ = w.CloseWithError(b.Flush())
 	}()
@@ -133,11 +139,16 @@ func BenchmarkCommit(b *testing.B) {
 		dir := b.TempDir()
 		lake := localfs.New(filepath.Join(dir, "lake"))
 		views := newWideViews()
-		w, err := Open(Options{Path: filepath.Join(dir, "x.duckdb"), Lake: lake, Views: views.Tables, TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start)})
+		w, err := Open(Options{
+			Path: filepath.Join(dir, "x.duckdb"), Lake: lake, Views: views.Tables,
+			TempDir: filepath.Join(dir, "tmp"), Now: nowOf(start),
+		})
 		if err != nil {
 			b.Fatal(err)
 		}
-		for i, round := range []struct{ name, hour string }{{"new", "08"}, {"again", "08"}, {"newer", "09"}} {
+		for i, round := range []struct{ name, hour string }{
+			{"new", "08"}, {"again", "08"}, {"newer", "09"},
+		} {
 			batch, err := wideBatch(b, lake, views, round.name, round.hour, resources)
 			if err != nil {
 				b.Fatal(err)
@@ -157,20 +168,29 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-func wideBatch(b *testing.B, lake pipeline.Lake, views wideViews, export, hour string, n int) (pipeline.Batch, error) {
+func wideBatch(
+	b *testing.B, lake pipeline.Lake, views wideViews, export, hour string, n int,
+) (pipeline.Batch, error) {
 	b.Helper()
 	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
 	if err != nil {
 		return pipeline.Batch{}, err
 	}
-	batch := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Observation", ViewSet: 1, Attempt: "a"}
+	batch := pipeline.Batch{
+		Schema: "fhir", Plan: "plan", Export: export, Type: "Observation", ViewSet: 1, Attempt: "a",
+	}
 	const files = 4
 	var errs []error
 	for i := range files {
-		in := pipeline.Flattening{Plan: "plan", Type: "Observation", Path: fmt.Sprint(export, "/", i), Dir: fmt.Sprint(export, "/", i, "@1")}
+		in := pipeline.Flattening{
+			Plan: "plan", Type: "Observation", Path: fmt.Sprint(export, "/", i),
+			Dir: fmt.Sprint(export, "/", i, "@1"),
+		}
 		done, err := f.Flatten(b.Context(), in, lines(i*n/files, n/files, hour))
 		errs = append(errs, err)
-		batch.Files = append(batch.Files, pipeline.PreparedFile{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done})
+		batch.Files = append(batch.Files, pipeline.PreparedFile{
+			File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done,
+		})
 	}
 	return batch, errors.Join(errs...)
 }

@@ -29,7 +29,10 @@ type sessions struct {
 const sideBySide = 2
 
 func newSessions() sessions {
-	return sessions{commits: semaphore.NewWeighted(sideBySide), opener: semaphore.NewWeighted(1), topics: map[string]*semaphore.Weighted{}}
+	return sessions{
+		commits: semaphore.NewWeighted(sideBySide), opener: semaphore.NewWeighted(1),
+		topics: map[string]*semaphore.Weighted{},
+	}
 }
 
 // session is the database open for writing, with the lock of its path.
@@ -83,7 +86,9 @@ func (w *Warehouse) Keep() (letGo func() error) {
 }
 
 // enter returns the session to an announced call, which must leave it.
-func (s *sessions) enter(ctx context.Context, open func(context.Context) (*session, error)) (*session, error) {
+func (s *sessions) enter(
+	ctx context.Context, open func(context.Context) (*session, error),
+) (*session, error) {
 	if err := s.opener.Acquire(ctx, 1); err != nil {
 		return nil, errors.Join(err, s.giveUp())
 	}
@@ -141,7 +146,9 @@ func (s *sessions) use(ctx context.Context, in *session, do func(*session, *data
 
 // write calls do with the database, concurrently with commits of other topics. A commit without
 // enough memory is repeated alone.
-func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *database) error) error {
+func (w *Warehouse) write(
+	ctx context.Context, topic string, do func(*session, *database) error,
+) error {
 	t := w.sessions.topic(topic)
 	if err := t.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for another commit of %s: %w", topic, err)
@@ -152,7 +159,9 @@ func (w *Warehouse) write(ctx context.Context, topic string, do func(*session, *
 		err = w.writeBeside(ctx, sideBySide, do)
 	}
 	if lacksMemory(err) && !w.memoryChosen {
-		err = w.writeBeside(ctx, sideBySide, func(s *session, db *database) error { return w.withMoreMemory(ctx, s, db, do) })
+		err = w.writeBeside(ctx, sideBySide, func(s *session, db *database) error {
+			return w.withMoreMemory(ctx, s, db, do)
+		})
 	}
 	return err
 }
@@ -165,7 +174,9 @@ func lacksMemory(err error) bool {
 }
 
 // withMoreMemory runs a commit with moreMemory while it is alone in the database.
-func (w *Warehouse) withMoreMemory(ctx context.Context, s *session, db *database, do func(*session, *database) error) error {
+func (w *Warehouse) withMoreMemory(
+	ctx context.Context, s *session, db *database, do func(*session, *database) error,
+) error {
 	if _, err := db.ExecContext(ctx, "SET memory_limit = '"+moreMemory+"'"); err != nil {
 		return fmt.Errorf("give the commit more memory: %w", classified(err))
 	}
@@ -177,10 +188,13 @@ func (w *Warehouse) withMoreMemory(ctx context.Context, s *session, db *database
 }
 
 // writeBeside runs a commit that takes this number of places.
-func (w *Warehouse) writeBeside(ctx context.Context, places int64, do func(*session, *database) error) error {
+func (w *Warehouse) writeBeside(
+	ctx context.Context, places int64, do func(*session, *database) error,
+) error {
 	w.sessions.announce()
 	if err := w.sessions.commits.Acquire(ctx, places); err != nil {
-		return errors.Join(fmt.Errorf("wait for database %s: %w", w.o.Path, err), w.sessions.giveUp())
+		return errors.Join(fmt.Errorf("wait for database %s: %w", w.o.Path, err),
+			w.sessions.giveUp())
 	}
 	defer w.sessions.commits.Release(places)
 	in, err := w.sessions.enter(ctx, w.openSession)
@@ -262,7 +276,9 @@ func (w *Warehouse) reported(schema, export string) ([]pipeline.LedgerEntry, boo
 }
 
 func (w *Warehouse) openDatabase(ctx context.Context, m mode) (*database, error) {
-	db, err := openDatabase(ctx, settings{memoryLimit: w.o.MemoryLimit, threads: 1, tempDir: w.o.TempDir, now: w.o.Now()})
+	db, err := openDatabase(ctx, settings{
+		memoryLimit: w.o.MemoryLimit, threads: 1, tempDir: w.o.TempDir, now: w.o.Now(),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,8 @@ func openTest(t *testing.T) *Warehouse {
 	t.Helper()
 	dir := t.TempDir()
 	w, err := Open(Options{
-		Path: filepath.Join(dir, "x.duckdb"), Lake: localfs.New(filepath.Join(dir, "lake")), TempDir: dir, Now: nowOf(start),
+		Path: filepath.Join(dir, "x.duckdb"), Lake: localfs.New(filepath.Join(dir, "lake")),
+		TempDir: dir, Now: nowOf(start),
 		Views: func(string) ([]flatten.Table, error) { return nil, nil },
 	})
 	if err != nil {
@@ -48,12 +49,19 @@ func TestADatabaseIsLeftOpenForWhoWaits(t *testing.T) {
 	err := w.write(t.Context(), "A", func(in *session, _ *database) error {
 		first = in
 		others.Go(func() {
-			if err := w.write(t.Context(), "B", func(in *session, _ *database) error { second = in; close(both); return nil }); err != nil {
+			if err := w.write(t.Context(), "B", func(in *session, _ *database) error {
+				second = in
+				close(both)
+				return nil
+			}); err != nil {
 				t.Error(err)
 			}
 		})
 		<-both // commits of two types run concurrently
-		if err := w.read(t.Context(), func(*database) error { reader = w.sessions.open; return nil }); err != nil {
+		if err := w.read(t.Context(), func(*database) error {
+			reader = w.sessions.open
+			return nil
+		}); err != nil {
 			t.Error(err)
 		}
 		w.sessions.announce()
@@ -63,7 +71,10 @@ func TestADatabaseIsLeftOpenForWhoWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.write(t.Context(), "C", func(in *session, _ *database) error { third = in; return nil }); err != nil {
+	if err := w.write(t.Context(), "C", func(in *session, _ *database) error {
+		third = in
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.sessions.giveUp(); err != nil {
@@ -81,7 +92,10 @@ func TestADatabaseIsKeptBetweenCommits(t *testing.T) {
 	var sessions []*session
 	letGo := w.Keep()
 	for range 3 {
-		if err := w.write(t.Context(), "A", func(in *session, _ *database) error { sessions = append(sessions, in); return nil }); err != nil {
+		if err := w.write(t.Context(), "A", func(in *session, _ *database) error {
+			sessions = append(sessions, in)
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +156,10 @@ func TestAfterAnErrorTheNextOpensAnew(t *testing.T) {
 	err := w.write(t.Context(), "A", func(in *session, _ *database) error {
 		first = in
 		others.Go(func() {
-			if err := w.write(t.Context(), "A", func(in *session, _ *database) error { second = in; return nil }); err != nil {
+			if err := w.write(t.Context(), "A", func(in *session, _ *database) error {
+				second = in
+				return nil
+			}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -166,7 +183,8 @@ func TestAnErrorDoesNotDisturbTheCommitBeside(t *testing.T) {
 		err := w.write(t.Context(), "A", func(_ *session, db *database) error {
 			close(entered)
 			<-failed
-			_, err := db.ExecContext(t.Context(), "CREATE TABLE "+name(attached)+".main.kept (n INT)")
+			_, err := db.ExecContext(t.Context(),
+				"CREATE TABLE "+name(attached)+".main.kept (n INT)")
 			return err
 		})
 		if err != nil {
@@ -174,7 +192,9 @@ func TestAnErrorDoesNotDisturbTheCommitBeside(t *testing.T) {
 		}
 	})
 	<-entered
-	if err := w.write(t.Context(), "B", func(*session, *database) error { return broken }); !errors.Is(err, broken) {
+	if err := w.write(t.Context(), "B", func(*session, *database) error {
+		return broken
+	}); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 	close(failed)
@@ -200,7 +220,8 @@ func TestNobodyLeavesADatabaseOpenByGivingUp(t *testing.T) {
 		var others sync.WaitGroup
 		err := w.writeBeside(t.Context(), sideBySide, func(*session, *database) error {
 			others.Go(func() {
-				if err := w.write(ctx, "B", nothing); err != nil && !errors.Is(err, context.Canceled) {
+				if err := w.write(ctx, "B", nothing); err != nil &&
+					!errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			})
@@ -231,7 +252,8 @@ func TestACommitWithoutRoomIsDoneAgainAlone(t *testing.T) {
 		}
 		_, err := db.ExecContext(t.Context(), "SET memory_limit = '1MB'")
 		if err == nil {
-			_, err = db.ExecContext(t.Context(), "CREATE TEMP TABLE big AS SELECT repeat('x', 1000) || range AS x FROM range(1000000)")
+			_, err = db.ExecContext(t.Context(),
+				"CREATE TEMP TABLE big AS SELECT repeat('x', 1000) || range AS x FROM range(1000000)")
 		}
 		return err
 	})

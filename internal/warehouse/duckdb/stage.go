@@ -40,7 +40,9 @@ const stagePrefix = "fhirsynapse-stage-"
 
 // stage downloads the prepared files of a batch into its own folder, and checks them against their
 // counts.
-func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []flatten.Table) (_ *staged, err error) {
+func (w *Warehouse) stage(
+	ctx context.Context, b pipeline.Batch, tables []flatten.Table,
+) (_ *staged, err error) {
 	work, err := workdir.Make(w.o.TempDir, stagePrefix, w.o.Now())
 	if err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
@@ -73,8 +75,12 @@ func (w *Warehouse) stage(ctx context.Context, b pipeline.Batch, tables []flatte
 // other views, and the next try may run there.
 func (s *staged) known(f pipeline.PreparedFile) error {
 	for table, n := range f.Done.Rows {
-		if n > 0 && !slices.ContainsFunc(s.tables, func(t flatten.Table) bool { return t.Name == table }) {
-			return fault.Transientf("file %s has rows of table %s, which is no view of plan %s here", f.Path, table, s.batch.Plan)
+		if n > 0 && !slices.ContainsFunc(s.tables, func(t flatten.Table) bool {
+			return t.Name == table
+		}) {
+			return fault.Transientf(
+				"file %s has rows of table %s, which is no view of plan %s here", f.Path, table,
+				s.batch.Plan)
 		}
 	}
 	return nil
@@ -95,7 +101,8 @@ func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 			continue
 		}
 		to := filepath.Join(s.dir, fmt.Sprintf("%08d.%s.parquet", i, t.Name))
-		if err := w.fetch(ctx, flatten.File(f.Dir, t.Name), to, f.Done.Rows[t.Name], &t); err != nil {
+		if err := w.fetch(ctx, flatten.File(f.Dir, t.Name), to, f.Done.Rows[t.Name],
+			&t); err != nil {
 			return err
 		}
 		f.tables[t.Name] = to
@@ -104,7 +111,9 @@ func (w *Warehouse) fetchFile(ctx context.Context, s *staged, i int) error {
 }
 
 // fetch downloads one Parquet file, which must have rows rows and the columns of t.
-func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *flatten.Table) (err error) {
+func (w *Warehouse) fetch(
+	ctx context.Context, path, to string, rows int64, t *flatten.Table,
+) (err error) {
 	r, err := w.o.Lake.Open(ctx, pipeline.Staging, path, "")
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -124,7 +133,8 @@ func (w *Warehouse) fetch(ctx context.Context, path, to string, rows int64, t *f
 		return fault.Permanentf("read %s: %w: prepare the file again", path, err)
 	}
 	if p.NumRows() != rows {
-		return fault.Permanentf("%s has %d rows, %d were counted: prepare the file again", path, p.NumRows(), rows)
+		return fault.Permanentf("%s has %d rows, %d were counted: prepare the file again", path,
+			p.NumRows(), rows)
 	}
 	if t == nil {
 		return nil

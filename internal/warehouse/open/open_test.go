@@ -29,15 +29,19 @@ func TestEachSchemeOpensItsWarehouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	azureLake, local := lake(t, "https://account.blob.core.windows.net/"), lake(t, "http://127.0.0.1:10000/account")
+	azureLake, local := lake(t, "https://account.blob.core.windows.net/"),
+		lake(t, "http://127.0.0.1:10000/account")
 	engines := open.Engines()
 	if len(engines) != 4 {
 		t.Errorf("%d engines", len(engines))
 	}
-	for scheme, readsFiles := range map[string]bool{"sqlserver": false, "synapse-dedicated": true, "synapse-serverless": true, "fabric": true} {
+	for scheme, readsFiles := range map[string]bool{
+		"sqlserver": false, "synapse-dedicated": true, "synapse-serverless": true, "fabric": true,
+	} {
 		for _, l := range []*azure.Lake{azureLake, local} {
 			r := warehouse.OpenOptions{
-				Lake: l, StagingURL: l.DataLakeURL(), Published: l, PublishedURL: l.DataLakeURL(), Views: views, Statements: 2, EngineTransforms: l == azureLake, Now: time.Now,
+				Lake: l, StagingURL: l.DataLakeURL(), Published: l, PublishedURL: l.DataLakeURL(),
+				Views: views, Statements: 2, EngineTransforms: l == azureLake, Now: time.Now,
 			}
 			_, err := engines[scheme].Open("//host.example?database=x", r)
 			if want := l == azureLake || !readsFiles; (err == nil) != want {

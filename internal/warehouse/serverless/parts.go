@@ -152,7 +152,9 @@ func (w *Warehouse) get(ctx context.Context, path, what string, into any) error 
 }
 
 // ledgerOf reads the entries of an export from a part's ledger.
-func (w *Warehouse) ledgerOf(ctx context.Context, folder, name, export string) ([]pipeline.LedgerEntry, error) {
+func (w *Warehouse) ledgerOf(
+	ctx context.Context, folder, name, export string,
+) ([]pipeline.LedgerEntry, error) {
 	var entries []pipeline.LedgerEntry
 	err := w.get(ctx, folder+"/part="+name+"/"+donePrefix+export+doneEnding, "ledger", &entries)
 	return entries, err
@@ -164,7 +166,9 @@ const largest = 500_000
 
 // publish writes the lines of one file that are resources. Resources that are too large for a
 // snapshot go into a separate file.
-func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline.PreparedFile) error {
+func (w *Warehouse) publish(
+	ctx context.Context, export, path string, f pipeline.PreparedFile,
+) error {
 	var large int64
 	small := func(r warehouse.Resource) bool {
 		if len(r.JSON) > largest {
@@ -176,10 +180,15 @@ func (w *Warehouse) publish(ctx context.Context, export, path string, f pipeline
 	if err := w.publishSome(ctx, export, path+linesEnding, f, small); err != nil || large == 0 {
 		return err
 	}
-	return w.publishSome(ctx, export, path+largeEnding, f, func(r warehouse.Resource) bool { return len(r.JSON) > largest })
+	return w.publishSome(ctx, export, path+largeEnding, f, func(r warehouse.Resource) bool {
+		return len(r.JSON) > largest
+	})
 }
 
-func (w *Warehouse) publishSome(ctx context.Context, export, path string, f pipeline.PreparedFile, take func(warehouse.Resource) bool) error {
+func (w *Warehouse) publishSome(
+	ctx context.Context, export, path string, f pipeline.PreparedFile,
+	take func(warehouse.Resource) bool,
+) error {
 	r, out := io.Pipe()
 	copied := make(chan struct{})
 	go func() {
@@ -197,7 +206,10 @@ func (w *Warehouse) publishSome(ctx context.Context, export, path string, f pipe
 }
 
 // copyLines writes the resources of a file for which take returns true.
-func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer, f pipeline.PreparedFile, take func(warehouse.Resource) bool) error {
+func (w *Warehouse) copyLines(
+	ctx context.Context, export string, out io.Writer, f pipeline.PreparedFile,
+	take func(warehouse.Resource) bool,
+) error {
 	const field = "\x0b"
 	for r, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 		if err != nil {
@@ -210,7 +222,8 @@ func (w *Warehouse) copyLines(ctx context.Context, export string, out io.Writer,
 		if r.Deleted {
 			deleted = "1"
 		}
-		if _, err := io.WriteString(out, r.ID+field+r.Version+field+deleted+field+export+field+string(r.JSON)+"\n"); err != nil {
+		if _, err := io.WriteString(out,
+			r.ID+field+r.Version+field+deleted+field+export+field+string(r.JSON)+"\n"); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,8 @@ import (
 // does the ranking in Go.
 
 // shortened extracts the operation and object of a statement.
-var shortened = regexp.MustCompile(`^(?:SELECT SCHEMA_ID|SELECT .* FROM \[sys\]\.\[[a-z_]+\]|[A-Z ]+\[?[a-zA-Z_]+\]?(?:\.\[[A-Za-z_]+)?)`)
+var shortened = regexp.MustCompile(
+	`^(?:SELECT SCHEMA_ID|SELECT .* FROM \[sys\]\.\[[a-z_]+\]|[A-Z ]+\[?[a-zA-Z_]+\]?(?:\.\[[A-Za-z_]+)?)`)
 
 // ranking is the newest version of an id.
 type ranking struct {
@@ -29,17 +30,20 @@ type ranking struct {
 }
 
 var (
-	branch = regexp.MustCompile(`(?s)^    SELECT p\.\[_id\], p\.\[_version\], p\.\[_deleted\], p\.\[_export\], p\.\[doc\], (CAST\(p\.filepath\(1\) AS varchar\(128\)\) COLLATE Latin1_General_100_BIN2_UTF8|'') AS \[_part\](, [01] AS \[_large\])?
+	branch = regexp.MustCompile(
+		`(?s)^    SELECT p\.\[_id\], p\.\[_version\], p\.\[_deleted\], p\.\[_export\], p\.\[doc\], (CAST\(p\.filepath\(1\) AS varchar\(128\)\) COLLATE Latin1_General_100_BIN2_UTF8|'') AS \[_part\](, [01] AS \[_large\])?
     FROM OPENROWSET\(
       BULK '([^'*]*)(part=\*/)?\*(\.[a-z]+)', .*
     \) AS p(?:
     WHERE (.*))?$`)
-	term = regexp.MustCompile(`^(NOT )?CAST\(p\.filepath\(1\) AS varchar\(128\)\) COLLATE Latin1_General_100_BIN2_UTF8 (<=|>|IN) (.*)$`)
+	term = regexp.MustCompile(
+		`^(NOT )?CAST\(p\.filepath\(1\) AS varchar\(128\)\) COLLATE Latin1_General_100_BIN2_UTF8 (<=|>|IN) (.*)$`)
 )
 
 // ranked returns the newest versions by id of a statement's input.
 func ranked(lake *pipelinetest.MemoryLake, text string) (map[string]ranking, error) {
-	_, from, ok := strings.Cut(text, "ORDER BY r.[_version] DESC, r.[_part]) AS [place]\n  FROM (\n")
+	_, from, ok := strings.Cut(text,
+		"ORDER BY r.[_version] DESC, r.[_part]) AS [place]\n  FROM (\n")
 	from, _, ok2 := strings.Cut(from, "\n  ) AS r\n) AS q\nWHERE ")
 	if !ok || !ok2 {
 		return nil, fmt.Errorf("no ranking in %s", text)
@@ -68,12 +72,16 @@ func ranked(lake *pipelinetest.MemoryLake, text string) (map[string]ranking, err
 					continue
 				}
 			}
-			if err := best1(best, lake, f.Path, ranking{part: part, large: strings.Contains(m[2], "1")}); err != nil {
+			if err := best1(best, lake, f.Path, ranking{
+				part: part, large: strings.Contains(m[2], "1"),
+			}); err != nil {
 				return nil, err
 			}
 		}
 		if files == 0 {
-			return nil, &sqlserver.Error{Number: 13807, Message: "content of directory on path cannot be listed"}
+			return nil, &sqlserver.Error{
+				Number: 13807, Message: "content of directory on path cannot be listed",
+			}
 		}
 	}
 	return best, nil
@@ -121,7 +129,8 @@ func best1(best map[string]ranking, lake *pipelinetest.MemoryLake, path string, 
 			return fmt.Errorf("%s: %d fields", path, len(as.fields))
 		}
 		was, there := best[as.fields[0]]
-		if !there || as.fields[1] > was.fields[1] || as.fields[1] == was.fields[1] && as.part < was.part {
+		if !there || as.fields[1] > was.fields[1] ||
+			as.fields[1] == was.fields[1] && as.part < was.part {
 			best[as.fields[0]] = as
 		}
 	}
@@ -172,7 +181,8 @@ func (p *pool) writeSnapshot(text string) error {
 	if p.broken {
 		return nil
 	}
-	_, err = p.lake.Put(context.Background(), pipeline.Staging, m[2]+"0A1B_1_0-1.parquet", strings.NewReader(out.String()))
+	_, err = p.lake.Put(context.Background(), pipeline.Staging, m[2]+"0A1B_1_0-1.parquet",
+		strings.NewReader(out.String()))
 	return err
 }
 
@@ -183,7 +193,8 @@ type remover struct {
 }
 
 func (r remover) Remove(ctx context.Context, area pipeline.Area, path string) error {
-	if f, ok := r.seen.(failing); ok && f.suffix == "remove "+path[strings.LastIndex(path, "/")+1:] {
+	if f, ok := r.seen.(failing); ok &&
+		f.suffix == "remove "+path[strings.LastIndex(path, "/")+1:] {
 		return errDown
 	}
 	return r.from.Remove(ctx, area, path)

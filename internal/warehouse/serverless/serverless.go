@@ -58,18 +58,23 @@ type Warehouse struct {
 // Open returns a Warehouse. It does not connect yet.
 func Open(o Options) (*Warehouse, error) {
 	if o.Lake == nil || o.Published == nil || o.Views == nil {
-		return nil, errors.New("a warehouse on the serverless pool needs a lake, a place to publish, and views")
+		return nil, errors.New(
+			"a warehouse on the serverless pool needs a lake, a place to publish, and views")
 	}
 	if o.PublishedURL == "" {
-		return nil, fault.Permanentf("the serverless pool reads the published files itself: it needs the storage account's https address")
+		return nil, fault.Permanentf(
+			"the serverless pool reads the published files itself: it needs the storage account's https address")
 	}
 	if o.Snapshots.Every > 0 && (o.Remover == nil || o.Now == nil) {
-		return nil, errors.New("snapshots on the serverless pool need someone who removes them, and a clock")
+		return nil, errors.New(
+			"snapshots on the serverless pool need someone who removes them, and a clock")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	pool, err := tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log})
+	pool, err := tds.Connect(o.Server, tds.Options{
+		Statements: o.Statements, Wait: o.Wait, Log: o.Log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +133,9 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	if w.o.Snapshots.Every > 0 {
 		// The batch is committed and visible to readers, with a snapshot or without.
 		if err := w.compact(ctx, b, folder, views); err != nil {
-			w.o.Log.WarnContext(ctx, "snapshots are left as they are, a later commit goes on with them", "schema", b.Schema, "type", b.Type, "error", err)
+			w.o.Log.WarnContext(ctx,
+				"snapshots are left as they are, a later commit goes on with them", "schema",
+				b.Schema, "type", b.Type, "error", err)
 		}
 	}
 	return nil
@@ -156,7 +163,9 @@ func (w *Warehouse) viewsOf(b pipeline.Batch) ([]statement, error) {
 }
 
 // missing returns the files of a batch that no part has, in the order of their numbers.
-func (w *Warehouse) missing(ctx context.Context, there parts, folder string, b pipeline.Batch) ([]pipeline.PreparedFile, error) {
+func (w *Warehouse) missing(
+	ctx context.Context, there parts, folder string, b pipeline.Batch,
+) ([]pipeline.PreparedFile, error) {
 	known := map[[2]string]bool{}
 	for name, p := range there {
 		if !slices.Contains(p.done, b.Export) {
@@ -184,7 +193,9 @@ const moves = 10
 
 // show moves the bound of a type and creates the views that this process has not created yet. It
 // repeats until the parts do not change.
-func (w *Warehouse) show(ctx context.Context, schema, resource, folder string, views []statement) error {
+func (w *Warehouse) show(
+	ctx context.Context, schema, resource, folder string, views []statement,
+) error {
 	for range moves {
 		bound, err := w.bound(ctx, schema, resource, folder)
 		if err != nil {
@@ -192,7 +203,9 @@ func (w *Warehouse) show(ctx context.Context, schema, resource, folder string, v
 		}
 		todo := w.unmade(schema, append([]statement{bound}, views...))
 		if err := w.pool.Again(ctx, func(int) error {
-			return w.pool.With(ctx, func(s *tds.Session) error { return w.make(ctx, s, schema, todo) })
+			return w.pool.With(ctx, func(s *tds.Session) error {
+				return w.make(ctx, s, schema, todo)
+			})
 		}); err != nil {
 			return err
 		}
@@ -240,7 +253,9 @@ func (w *Warehouse) remember(schema string, made []statement) {
 }
 
 // make creates the schema, the data source and the views.
-func (w *Warehouse) make(ctx context.Context, s *tds.Session, schema string, todo []statement) error {
+func (w *Warehouse) make(
+	ctx context.Context, s *tds.Session, schema string, todo []statement,
+) error {
 	st := schemaThere(schema)
 	if _, there, err := s.Number(ctx, st.step, st.text); err != nil {
 		return err
@@ -262,7 +277,9 @@ func (w *Warehouse) make(ctx context.Context, s *tds.Session, schema string, tod
 // dataSource returns the statements for access to the published files, if anything is missing.
 func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement, error) {
 	location := ""
-	if err := s.Query(ctx, sourceThere.step, sourceThere.text, func(scan func(...any) error) error { return scan(&location) }); err != nil {
+	if err := s.Query(ctx, sourceThere.step, sourceThere.text, func(scan func(...any) error) error {
+		return scan(&location)
+	}); err != nil {
 		return nil, err
 	}
 	want := w.o.PublishedURL
@@ -270,14 +287,16 @@ func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement
 	case strings.TrimSuffix(location, "/") == want:
 		return nil, nil
 	case location != "":
-		return nil, fault.Permanentf("data source %s of %s is at %s and should be at %s: someone changed it by hand; drop it, and the views that read from it", source, w.pool.Server(), location, want)
+		return nil, fault.Permanentf(
+			"data source %s of %s is at %s and should be at %s: someone changed it by hand; drop it, and the views that read from it", source, w.pool.Server(), location, want)
 	}
 	key, _, err := s.Number(ctx, keyThere.step, keyThere.text)
 	if err != nil {
 		return nil, err
 	}
 	if key == 0 {
-		return nil, fault.Permanentf("database %s has no master key, which a credential needs, or this login may not see it: an administrator runs what fhirsynapse sql setup --engine synapse-serverless prints, CREATE MASTER KEY with it", w.pool.Server())
+		return nil, fault.Permanentf(
+			"database %s has no master key, which a credential needs, or this login may not see it: an administrator runs what fhirsynapse sql setup --engine synapse-serverless prints, CREATE MASTER KEY with it", w.pool.Server())
 	}
 	credential, _, err := s.Number(ctx, credThere.step, credThere.text)
 	if err != nil {
@@ -290,7 +309,9 @@ func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement
 }
 
 // Ledger implements pipeline.Warehouse.
-func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+func (w *Warehouse) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
 	there, err := w.list(ctx, schema+"/")
 	if err != nil {
 		return nil, err

@@ -55,17 +55,24 @@ func (p *pool) Batch(_ context.Context, text string, _ []any) (sqlserver.Result,
 	defer p.mu.Unlock()
 	p.steps = append(p.steps, shortened.FindString(text))
 	count := func(is bool) (sqlserver.Result, error) {
-		return sqlserver.Result{Columns: []sqlserver.Column{{Name: "n", Type: "bigint"}}, Rows: [][]any{{map[bool]int64{true: 1}[is]}}}, nil
+		return sqlserver.Result{
+			Columns: []sqlserver.Column{{Name: "n", Type: "bigint"}},
+			Rows:    [][]any{{map[bool]int64{true: 1}[is]}},
+		}, nil
 	}
 	switch {
 	case strings.HasPrefix(text, "SELECT SCHEMA_ID("):
-		r := sqlserver.Result{Columns: []sqlserver.Column{{Name: "id", Type: "bigint"}}, Rows: [][]any{{nil}}}
+		r := sqlserver.Result{
+			Columns: []sqlserver.Column{{Name: "id", Type: "bigint"}}, Rows: [][]any{{nil}},
+		}
 		if p.schema {
 			r.Rows[0][0] = int64(5)
 		}
 		return r, nil
 	case strings.Contains(text, "[external_data_sources]"):
-		r := sqlserver.Result{Columns: []sqlserver.Column{{Name: "location", Type: "nvarchar(max)"}}}
+		r := sqlserver.Result{Columns: []sqlserver.Column{{
+			Name: "location", Type: "nvarchar(max)",
+		}}}
 		if p.location != "" {
 			r.Rows = [][]any{{p.location}}
 		}
@@ -136,7 +143,10 @@ const publishedURL = "https://account.dfs.core.windows.net/fhir-published"
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	published := pipelinetest.NewMemoryLake(now)
-	w := &world{pool: &pool{lake: published, tables: map[string]bool{}, views: map[string]string{}}, published: published, clock: now()}
+	w := &world{
+		pool:      &pool{lake: published, tables: map[string]bool{}, views: map[string]string{}},
+		published: published, clock: now(),
+	}
 	w.Files = warehousetest.NewFiles(t, pipelinetest.NewMemoryLake(now), "patient", "patient_name")
 	w.model = refwarehouse.NewWarehouse(w.Lake, w.Views.Tables)
 	var err error
@@ -165,8 +175,11 @@ func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehous
 		t.Fatal(err)
 	}
 	s, err := serverless.Open(serverless.Options{
-		Server: server, Lake: w.Lake, Published: published, PublishedURL: publishedURL, Views: w.Views,
-		Snapshots: w.snapshots, Remover: remover{w.published, published}, Now: func() time.Time { return w.clock }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Server: server, Lake: w.Lake, Published: published, PublishedURL: publishedURL,
+		Views:     w.Views,
+		Snapshots: w.snapshots, Remover: remover{w.published, published}, Now: func() time.Time {
+			return w.clock
+		}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
 	if err != nil {
@@ -177,11 +190,13 @@ func (w *world) open(t *testing.T, published pipeline.Lake) *serverless.Warehous
 }
 
 func patient(id string, version int, family string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"},"name":[{"family":%q,"given":["x","y"]}]}`+"\n", id, version, version, family)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"},"name":[{"family":%q,"given":["x","y"]}]}`+"\n", id, version, version, family)
 }
 
 func gone(id string, version int) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z","extension":[{"url":"http://azurehealthcareapis.com/data-extensions/deleted-state","valueString":"soft-deleted"}]}}`+"\n", id, version, version)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z","extension":[{"url":"http://azurehealthcareapis.com/data-extensions/deleted-state","valueString":"soft-deleted"}]}}`+"\n", id, version, version)
 }
 
 func (w *world) commit(t *testing.T, b pipeline.Batch) {
@@ -195,7 +210,8 @@ func (w *world) commit(t *testing.T, b pipeline.Batch) {
 // unseen commits a batch to both sides.
 func (w *world) unseen(t *testing.T, b pipeline.Batch) {
 	t.Helper()
-	if err := errors.Join(w.open(t, w.published).Commit(t.Context(), b), w.model.Commit(t.Context(), b)); err != nil {
+	if err := errors.Join(w.open(t, w.published).Commit(t.Context(), b),
+		w.model.Commit(t.Context(), b)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -241,14 +257,18 @@ func (w *world) rows(t *testing.T) refwarehouse.Content {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	docs := tsqleval.Table{Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"}, Rows: w.newest(t)}
+	docs := tsqleval.Table{
+		Name: "docs", Names: []string{"_id", "_version", "_last_updated", "_export", "doc"},
+		Rows: w.newest(t),
+	}
 	c := refwarehouse.Content{}
 	compiled, err := w.Views("plan")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range compiled {
-		body := strings.ReplaceAll(w.views["[fhir].["+v.Name+"]"], "[fhir].[_newest_Patient]", "[docs]")
+		body := strings.ReplaceAll(w.views["[fhir].["+v.Name+"]"], "[fhir].[_newest_Patient]",
+			"[docs]")
 		columns, rows, err := tsqleval.Run(body, tsqleval.Dialect{}, docs)
 		if err != nil {
 			t.Fatalf("view %s: %v", v.Name, err)
@@ -275,9 +295,11 @@ func (w *world) rows(t *testing.T) refwarehouse.Content {
 func TestTheNewestVersionIsSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first := w.Prepare(t, "plan-1", patient("a", 1, "A")+"\n{broken\n"+patient("b", 1, "B"), patient("a", 1, "A"))
+	first := w.Prepare(t, "plan-1", patient("a", 1, "A")+"\n{broken\n"+patient("b", 1, "B"),
+		patient("a", 1, "A"))
 	w.commit(t, first)
-	w.commit(t, w.Prepare(t, "plan-2", patient("a", 3, "A3")+patient("a", 2, "A2")+gone("b", 2)+patient("A", 1, "large")))
+	w.commit(t, w.Prepare(t, "plan-2",
+		patient("a", 3, "A3")+patient("a", 2, "A2")+gone("b", 2)+patient("A", 1, "large")))
 	w.commit(t, w.Prepare(t, "plan-3", patient("b", 1, "B"), patient("b", 3, "B3"), ""))
 	// Again with one more file.
 	first.Attempt = "ffff"
@@ -318,7 +340,9 @@ type failing struct {
 
 var errDown = errors.New("the storage is down")
 
-func (l failing) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
+func (l failing) Put(
+	ctx context.Context, area pipeline.Area, path string, r io.Reader,
+) (pipeline.File, error) {
 	if strings.Contains(path, l.part) && strings.HasSuffix(path, l.suffix) {
 		return pipeline.File{}, errDown
 	}
@@ -328,12 +352,15 @@ func (l failing) Put(ctx context.Context, area pipeline.Area, path string, r io.
 // An attempt that ends anywhere is visible as a whole or not at all, and the next one is complete.
 func TestAnAttemptThatEndsAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, suffix := range []string{"000000.lines", "000001.lines", "_ready.json", "_done-plan-2.json"} {
+	for _, suffix := range []string{
+		"000000.lines", "000001.lines", "_ready.json", "_done-plan-2.json",
+	} {
 		w := newWorld(t)
 		w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
 		before := w.rows(t)
 		b := w.Prepare(t, "plan-2", patient("a", 2, "A2"), patient("b", 1, "B"))
-		if err := w.open(t, failing{w.published, "part=", suffix}).Commit(t.Context(), b); !errors.Is(err, errDown) {
+		if err := w.open(t, failing{w.published, "part=", suffix}).Commit(t.Context(),
+			b); !errors.Is(err, errDown) {
 			t.Fatalf("%s: %v", suffix, err)
 		}
 		if d := cmp.Diff(before, w.rows(t)); (d != "") != (suffix == "_done-plan-2.json") {
@@ -373,15 +400,22 @@ func TestSetUp(t *testing.T) {
 		set  func(*pool)
 		want string
 	}{
-		"no master key":        {func(p *pool) { p.noKey = true }, "CREATE MASTER KEY"},
-		"another data source":  {func(p *pool) { p.location = "https://elsewhere/" }, "someone changed it by hand"},
+		"no master key": {func(p *pool) { p.noKey = true }, "CREATE MASTER KEY"},
+		"another data source": {func(p *pool) {
+			p.location = "https://elsewhere/"
+		}, "someone changed it by hand"},
 		"a credential is here": {func(p *pool) { p.cred = true }, ""},
-		"all of it is here":    {func(p *pool) { p.schema, p.cred, p.location = true, true, publishedURL+"/" }, ""},
+		"all of it is here": {func(p *pool) {
+			p.schema, p.cred, p.location = true, true, publishedURL+"/"
+		}, ""},
 	} {
 		w := newWorld(t)
 		c.set(w.pool)
-		err := w.open(t, w.published).Commit(t.Context(), w.Prepare(t, "plan-1", patient("a", 1, "A")))
-		if (err == nil) != (c.want == "") || err != nil && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), c.want)) {
+		err := w.open(t, w.published).Commit(t.Context(),
+			w.Prepare(t, "plan-1", patient("a", 1, "A")))
+		if (err == nil) != (c.want == "") ||
+			err != nil && (fault.Of(err) != fault.Permanent ||
+				!strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -392,7 +426,8 @@ func TestTheViewOfTheNewest(t *testing.T) {
 	w := newWorld(t)
 	w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
 	b := w.Prepare(t, "plan-2", patient("a", 2, "A2"))
-	if err := w.open(t, failing{w.published, "part=", "_ready.json"}).Commit(t.Context(), b); !errors.Is(err, errDown) {
+	if err := w.open(t, failing{w.published, "part=", "_ready.json"}).Commit(t.Context(),
+		b); !errors.Is(err, errDown) {
 		t.Fatal(err)
 	}
 	w.commit(t, w.Prepare(t, "plan-3", patient("c", 1, "C")))
@@ -402,7 +437,8 @@ func TestTheViewOfTheNewest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := script.Batches[0].Statements[0].(*ast.SelectStatement); !ok || len(script.Batches[0].Statements) != 1 {
+	if _, ok := script.Batches[0].Statements[0].(*ast.SelectStatement); !ok ||
+		len(script.Batches[0].Statements) != 1 {
 		t.Errorf("it is no single SELECT")
 	}
 }

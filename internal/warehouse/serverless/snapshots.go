@@ -58,17 +58,23 @@ func ParseServer(rest string) (tds.Server, Snapshots, error) {
 	grace, given := own[paramGrace]
 	if !snapshots {
 		if given {
-			return server, o, fault.Permanentf("warehouse %s: %s: %s has no meaning without %s=PARTS", server.Engine, server, paramGrace, paramSnapshot)
+			return server, o,
+				fault.Permanentf("warehouse %s: %s: %s has no meaning without %s=PARTS",
+					server.Engine, server, paramGrace, paramSnapshot)
 		}
 		return server, o, nil
 	}
 	if o.Every, err = strconv.Atoi(every); err != nil || o.Every < fewestParts {
-		return server, o, fault.Permanentf("warehouse %s: %s: %s is the number of parts after which a snapshot is made: at least %d", server.Engine, server, paramSnapshot, fewestParts)
+		return server, o,
+			fault.Permanentf(
+				"warehouse %s: %s: %s is the number of parts after which a snapshot is made: at least %d", server.Engine, server, paramSnapshot, fewestParts)
 	}
 	o.Grace = usualGrace
 	if given {
 		if o.Grace, err = time.ParseDuration(grace); err != nil || o.Grace < shortestGrace {
-			return server, o, fault.Permanentf("warehouse %s: %s: %s is how long an old snapshot is kept, as in 24h: at least 1h", server.Engine, server, paramGrace)
+			return server, o,
+				fault.Permanentf(
+					"warehouse %s: %s: %s is how long an old snapshot is kept, as in 24h: at least 1h", server.Engine, server, paramGrace)
 		}
 	}
 	return server, o, nil
@@ -144,7 +150,8 @@ func (w *Warehouse) visible(ctx context.Context, folder string, p published) (vi
 		return v, err
 	}
 	if len(c.Parts) == 0 {
-		return v, fault.Permanentf("snapshot %s of %s covers no parts: it is none of ours", name, folder)
+		return v, fault.Permanentf("snapshot %s of %s covers no parts: it is none of ours", name,
+			folder)
 	}
 	v.snapshot, v.after = name, slices.Max(c.Parts)
 	for _, part := range p.parts.shown(v) {
@@ -185,7 +192,9 @@ func (p published) due(every int) bool {
 // query reads any more. The order is: intent, the files, _ready, the bound, _retired for the
 // previous one; after the grace period its files and last its intent. Each try has a new name,
 // because the pool writes into empty folders only.
-func (w *Warehouse) compact(ctx context.Context, b pipeline.Batch, folder string, views []statement) error {
+func (w *Warehouse) compact(
+	ctx context.Context, b pipeline.Batch, folder string, views []statement,
+) error {
 	there, err := w.list(ctx, folder+"/")
 	if err != nil {
 		return err
@@ -206,7 +215,9 @@ func (w *Warehouse) compact(ctx context.Context, b pipeline.Batch, folder string
 
 // snapshot writes the newest version of each resource. Tombstones are included, because later parts
 // are compared with them.
-func (w *Warehouse) snapshot(ctx context.Context, b pipeline.Batch, folder string, p published) error {
+func (w *Warehouse) snapshot(
+	ctx context.Context, b pipeline.Batch, folder string, p published,
+) error {
 	v, err := w.visible(ctx, folder, p)
 	if err != nil {
 		return err
@@ -228,7 +239,9 @@ func (w *Warehouse) snapshot(ctx context.Context, b pipeline.Batch, folder strin
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(there[folder].snapshots[name].data, func(path string) bool { return strings.HasSuffix(path, snapshotFile) }) {
+	if !slices.ContainsFunc(there[folder].snapshots[name].data, func(path string) bool {
+		return strings.HasSuffix(path, snapshotFile)
+	}) {
 		return fault.Transientf("snapshot %s of %s has no files", name, b.Type)
 	}
 	return w.put(ctx, snapshotFolder(folder, name)+readyName, c)
@@ -239,7 +252,9 @@ const notThere = 3701
 
 // export makes the pool write a snapshot. The statement needs an external table, which is dropped
 // at once because views read the files.
-func (w *Warehouse) export(ctx context.Context, s *tds.Session, b pipeline.Batch, name string, v visible) error {
+func (w *Warehouse) export(
+	ctx context.Context, s *tds.Session, b pipeline.Batch, name string, v visible,
+) error {
 	format, _, err := s.Number(ctx, formatThere.step, formatThere.text)
 	if err != nil {
 		return err
@@ -258,14 +273,16 @@ func (w *Warehouse) export(ctx context.Context, s *tds.Session, b pipeline.Batch
 		return err
 	}
 	for _, st := range append(todo, createSnapshot(b.Schema, b.Type, name, v)) {
-		if _, err := s.Exec(ctx, st.step, st.text); err != nil && (st.step != stepDrop || tds.Number(err) != notThere) {
+		if _, err := s.Exec(ctx, st.step, st.text); err != nil &&
+			(st.step != stepDrop || tds.Number(err) != notThere) {
 			return err
 		}
 		s.GoOn()
 	}
 	drop := dropTable(b.Schema, snapshotTable(b.Type, name))
 	if _, err := s.Exec(ctx, drop.step, drop.text); err != nil {
-		w.o.Log.WarnContext(ctx, "an external table is left for the next snapshot", "type", b.Type, "error", err)
+		w.o.Log.WarnContext(ctx, "an external table is left for the next snapshot", "type", b.Type,
+			"error", err)
 	}
 	return nil
 }

@@ -1,10 +1,7 @@
 package serverless_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -53,7 +50,8 @@ func (w *world) reads() string {
 }
 
 func large(id string, version int) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"},"name":[{"family":"L"}],"text":{"div":%q}}`+"\n",
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"},"name":[{"family":"L"}],"text":{"div":%q}}`+"\n",
 		id, version, version, strings.Repeat("x", 600_000))
 }
 
@@ -61,24 +59,35 @@ func TestASnapshotTakesThePlaceOfParts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.snapshots = everySecond
-	w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")+patient("b", 1, "B")+patient("c", 1, "C")))
+	w.commit(t, w.Prepare(t, "plan-1",
+		patient("a", 1, "A")+patient("b", 1, "B")+patient("c", 1, "C")))
 	w.steps = nil
 	w.commit(t, w.Prepare(t, "plan-2", patient("a", 2, "A2")+gone("b", 2)+large("d", 2)))
 	want := []string{
-		"SELECT SCHEMA_ID", "SELECT s.[location] FROM [sys].[external_data_sources]", "CREATE OR ALTER VIEW [fhir].[_newest_Patient",
-		"CREATE OR ALTER VIEW [fhir].[patient", "CREATE OR ALTER VIEW [fhir].[patient_name", // another process
-		"SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats]", "SELECT t.[name] FROM [sys].[external_tables]",
-		"CREATE EXTERNAL FILE FORMAT [fhirsynapse]", "CREATE EXTERNAL TABLE [fhir].[_snapshot_Patient_", "DROP EXTERNAL TABLE [fhir].[_snapshot_Patient_",
-		"SELECT SCHEMA_ID", "SELECT s.[location] FROM [sys].[external_data_sources]", "CREATE OR ALTER VIEW [fhir].[_newest_Patient",
+		"SELECT SCHEMA_ID", "SELECT s.[location] FROM [sys].[external_data_sources]",
+		"CREATE OR ALTER VIEW [fhir].[_newest_Patient",
+		// another process
+		"CREATE OR ALTER VIEW [fhir].[patient", "CREATE OR ALTER VIEW [fhir].[patient_name",
+		"SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats]",
+		"SELECT t.[name] FROM [sys].[external_tables]",
+		"CREATE EXTERNAL FILE FORMAT [fhirsynapse]",
+		"CREATE EXTERNAL TABLE [fhir].[_snapshot_Patient_",
+		"DROP EXTERNAL TABLE [fhir].[_snapshot_Patient_",
+		"SELECT SCHEMA_ID", "SELECT s.[location] FROM [sys].[external_data_sources]",
+		"CREATE OR ALTER VIEW [fhir].[_newest_Patient",
 	}
 	if d := cmp.Diff(want, w.steps); d != "" {
 		t.Errorf("statements (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff([]string{"000002-000201/_intent.json", "000002-000201/_ready.json", "000002-000201/data/0A1B_1_0-1.parquet"}, w.snapshotFiles(t)); d != "" {
+	if d := cmp.Diff([]string{
+		"000002-000201/_intent.json", "000002-000201/_ready.json",
+		"000002-000201/data/0A1B_1_0-1.parquet",
+	}, w.snapshotFiles(t)); d != "" {
 		t.Errorf("files (-want +got):\n%s", d)
 	}
 	// Versions and tombstones older than the snapshot lose.
-	w.commit(t, w.Prepare(t, "plan-3", patient("a", 1, "A")+patient("b", 1, "B")+patient("c", 2, "C2")))
+	w.commit(t, w.Prepare(t, "plan-3",
+		patient("a", 1, "A")+patient("b", 1, "B")+patient("c", 2, "C2")))
 	if got := w.reads(); got != "000002-000201" {
 		t.Errorf("the view reads %q", got)
 	}
@@ -92,9 +101,12 @@ func TestASnapshotTakesThePlaceOfParts(t *testing.T) {
 	w.clock = w.clock.Add(24*time.Hour - time.Second)
 	w.commit(t, w.Prepare(t, "plan-6", patient("e", 1, "E")))
 	if d := cmp.Diff([]string{
-		"000002-000201/_intent.json", "000002-000201/_ready.json", "000002-000201/_retired.json", "000002-000201/data/0A1B_1_0-1.parquet",
-		"000004-000401/_intent.json", "000004-000401/_ready.json", "000004-000401/_retired.json", "000004-000401/data/0A1B_1_0-1.parquet",
-		"000006-000601/_intent.json", "000006-000601/_ready.json", "000006-000601/data/0A1B_1_0-1.parquet",
+		"000002-000201/_intent.json", "000002-000201/_ready.json", "000002-000201/_retired.json",
+		"000002-000201/data/0A1B_1_0-1.parquet",
+		"000004-000401/_intent.json", "000004-000401/_ready.json", "000004-000401/_retired.json",
+		"000004-000401/data/0A1B_1_0-1.parquet",
+		"000006-000601/_intent.json", "000006-000601/_ready.json",
+		"000006-000601/data/0A1B_1_0-1.parquet",
 	}, w.snapshotFiles(t)); d != "" {
 		t.Errorf("files (-want +got):\n%s", d)
 	}
@@ -123,7 +135,8 @@ func TestALatePart(t *testing.T) {
 	w.commit(t, w.Prepare(t, "plan-1", patient("a", 1, "A")))
 	late := w.Prepare(t, "plan-2", patient("a", 2, "A2"), patient("b", 1, "B"))
 	late.Attempt = "1a7e"
-	if err := w.open(t, failing{w.published, "part=", "000001.lines"}).Commit(t.Context(), late); err == nil {
+	if err := w.open(t, failing{w.published, "part=", "000001.lines"}).Commit(t.Context(),
+		late); err == nil {
 		t.Fatal("the part is whole")
 	}
 	w.commit(t, w.Prepare(t, "plan-3", patient("c", 1, "C")))
@@ -131,8 +144,12 @@ func TestALatePart(t *testing.T) {
 		t.Fatalf("the view reads %q", got)
 	}
 	// Its committer was believed dead and continues.
-	for name, text := range map[string]string{"000001.lines": "b\x0b" + version(1) + "\x0b0\x0bplan-2\x0b" + patient("b", 1, "B"), "_ready.json": "2", "_done-plan-2.json": "[]"} {
-		if _, err := w.published.Put(t.Context(), pipeline.Staging, "fhir/Patient/part=000002-1a7e/"+name, strings.NewReader(text)); err != nil {
+	for name, text := range map[string]string{
+		"000001.lines": "b\x0b" + version(1) + "\x0b0\x0bplan-2\x0b" + patient("b", 1, "B"),
+		"_ready.json":  "2", "_done-plan-2.json": "[]",
+	} {
+		if _, err := w.published.Put(t.Context(), pipeline.Staging,
+			"fhir/Patient/part=000002-1a7e/"+name, strings.NewReader(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,7 +157,8 @@ func TestALatePart(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.commit(t, w.Prepare(t, "plan-4", patient("d", 1, "D")))
-	if text := w.views["[fhir].[_newest_Patient]"]; !strings.Contains(text, "(CAST(p.filepath(1) AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 > '000003-0004' OR ") {
+	if text := w.views["[fhir].[_newest_Patient]"]; !strings.Contains(text,
+		"(CAST(p.filepath(1) AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 > '000003-0004' OR ") {
 		t.Errorf("the view is %s", text)
 	}
 	w.commit(t, w.Prepare(t, "plan-5", patient("d", 2, "D2")))
@@ -164,20 +182,25 @@ func TestASnapshotThatFailsAnywhere(t *testing.T) {
 		after bool
 	}
 	failures := []failure{}
-	for _, file := range []string{"_intent.json", "_ready.json", "_retired.json", "remove 0A1B_1_0-1.parquet", "remove _ready.json", "remove _retired.json", "remove _intent.json"} {
+	for _, file := range []string{
+		"_intent.json", "_ready.json", "_retired.json", "remove 0A1B_1_0-1.parquet",
+		"remove _ready.json", "remove _retired.json", "remove _intent.json",
+	} {
 		failures = append(failures, failure{name: file, lake: file})
 	}
 	// Another test cuts the requests of the batch; at the last number there is no request.
 	const first, last = 6, 14
 	for n := first; n <= last; n++ {
-		failures = append(failures, failure{name: fmt.Sprintf("before request %d", n), pool: n}, failure{name: fmt.Sprintf("after request %d", n), pool: n, after: true})
+		failures = append(failures, failure{name: fmt.Sprintf("before request %d", n), pool: n},
+			failure{name: fmt.Sprintf("after request %d", n), pool: n, after: true})
 	}
 	cut := 0
 	for _, f := range failures {
 		w := newWorld(t)
 		w.snapshots = everySecond
 		for i := range 4 {
-			w.unseen(t, w.Prepare(t, fmt.Sprintf("plan-%d", i), patient("a", 1+i, "A")+gone("b", 1+i)+patient("c", 9-i, "C")))
+			w.unseen(t, w.Prepare(t, fmt.Sprintf("plan-%d", i),
+				patient("a", 1+i, "A")+gone("b", 1+i)+patient("c", 9-i, "C")))
 		}
 		// Now a snapshot is written, and one is old enough to be removed.
 		w.clock = w.clock.Add(25 * time.Hour)
@@ -216,8 +239,10 @@ func TestASnapshotThatFailsAnywhere(t *testing.T) {
 			name, _, _ := strings.Cut(path, "/")
 			names[name]++
 		}
-		if d := cmp.Diff(map[string]int{w.reads(): 3}, names); d != "" || w.reads() == "" || len(w.tables) > 0 {
-			t.Errorf("%s: snapshots (-want +got):\n%s\nexternal tables: %v", f.name, d, slices.Sorted(maps.Keys(w.tables)))
+		if d := cmp.Diff(map[string]int{w.reads(): 3}, names); d != "" || w.reads() == "" ||
+			len(w.tables) > 0 {
+			t.Errorf("%s: snapshots (-want +got):\n%s\nexternal tables: %v", f.name, d,
+				slices.Sorted(maps.Keys(w.tables)))
 		}
 	}
 	if cut != 2*(last-first) {
@@ -232,7 +257,9 @@ func TestAPoolThatMakesNoSnapshots(t *testing.T) {
 		"it may not": func(w *world) {
 			w.fault = func(r sqlserver.Request) sqlserver.Fault {
 				if strings.HasPrefix(r.Text, "CREATE EXTERNAL TABLE") {
-					return sqlserver.Fault{Error: &sqlserver.Error{Number: 15151, Message: "you do not have permission"}}
+					return sqlserver.Fault{Error: &sqlserver.Error{
+						Number: 15151, Message: "you do not have permission",
+					}}
 				}
 				return sqlserver.Fault{}
 			}
@@ -283,7 +310,8 @@ func TestTheStatementsOfASnapshot(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if _, ok := script.Batches[0].Statements[0].(*ast.SelectStatement); !ok || len(script.Batches[0].Statements) != 1 {
+		if _, ok := script.Batches[0].Statements[0].(*ast.SelectStatement); !ok ||
+			len(script.Batches[0].Statements) != 1 {
 			t.Errorf("%s is no single SELECT", name)
 		}
 	}
@@ -313,7 +341,8 @@ func TestTheParametersOfSnapshots(t *testing.T) {
 		"&snapshot=20":                   {Every: 20, Grace: 24 * time.Hour},
 		"&Snapshot=20&snapshotgrace=90m": {Every: 20, Grace: 90 * time.Minute},
 	} {
-		if _, o, err := serverless.ParseServer("//host?database=x" + query); err != nil || o != want {
+		if _, o, err := serverless.ParseServer("//host?database=x" + query); err != nil ||
+			o != want {
 			t.Errorf("%s: %+v, %v", query, o, err)
 		}
 	}
@@ -330,85 +359,5 @@ func TestTheParametersOfSnapshots(t *testing.T) {
 		if err == nil || fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", query, err)
 		}
-	}
-}
-
-// interleaved is a lake that runs a function before its nth use.
-type interleaved struct {
-	pipeline.Lake
-	left *int
-	then func()
-}
-
-func (l interleaved) use() {
-	if *l.left--; *l.left == 0 {
-		l.then()
-	}
-}
-
-func (l interleaved) List(ctx context.Context, area pipeline.Area, prefix string) iter.Seq2[pipeline.File, error] {
-	l.use()
-	return l.Lake.List(ctx, area, prefix)
-}
-
-func (l interleaved) Open(ctx context.Context, area pipeline.Area, path, etag string) (io.ReadCloser, error) {
-	l.use()
-	return l.Lake.Open(ctx, area, path, etag)
-}
-
-func (l interleaved) Put(ctx context.Context, area pipeline.Area, path string, r io.Reader) (pipeline.File, error) {
-	l.use()
-	return l.Lake.Put(ctx, area, path, r)
-}
-
-// Two committers without a lease, one running completely between any two storage calls of the
-// other: both stay visible.
-func TestTwoCommittersMakeSnapshots(t *testing.T) {
-	t.Parallel()
-	runs := 0
-	for n := 1; ; n++ {
-		if n > 60 {
-			t.Fatal("the commit has no end")
-		}
-		w := newWorld(t)
-		w.snapshots = everySecond
-		w.unseen(t, w.Prepare(t, "plan-1", patient("a", 1, "A")+patient("b", 1, "B")))
-		one := w.Prepare(t, "plan-2", patient("a", 2, "A2")+gone("b", 2))
-		// Its parts sort after parts with the same number, or before.
-		other := w.Prepare(t, "plan-3", patient("a", 3, "A3")+patient("c", 1, "C"))
-		if n%2 == 0 {
-			one.Attempt, other.Attempt = other.Attempt, one.Attempt
-		}
-		left := n
-		lake := interleaved{w.published, &left, func() {
-			if err := w.open(t, w.published).Commit(t.Context(), other); err != nil {
-				t.Errorf("at use %d: the other: %v", n, err)
-			}
-		}}
-		if err := w.open(t, lake).Commit(t.Context(), one); err != nil {
-			t.Errorf("at use %d: %v", n, err)
-		}
-		if left > 0 {
-			break
-		}
-		if err := w.model.Commit(t.Context(), other); err != nil {
-			t.Fatal(err)
-		}
-		w.compare(t, one)
-		for i := range 3 {
-			w.clock = w.clock.Add(25 * time.Hour)
-			w.unseen(t, w.Prepare(t, fmt.Sprintf("plan-%d", 4+i), patient("d", 1+i, "D")))
-		}
-		w.commit(t, w.Prepare(t, "plan-9", patient("e", 1, "E")))
-		if w.reads() == "" {
-			t.Errorf("at use %d: no snapshot is read", n)
-		}
-		runs++
-		if t.Failed() {
-			t.Fatalf("at use %d", n)
-		}
-	}
-	if runs < 15 {
-		t.Errorf("a commit with %d uses of the storage", runs)
 	}
 }

@@ -48,12 +48,20 @@ type signIn struct {
 // signIns are compared case-sensitively, because the driver would treat a misspelt one as the
 // default chain.
 var signIns = []signIn{
-	{"ActiveDirectoryDefault", func(string) (azcore.TokenCredential, error) { return azidentity.NewDefaultAzureCredential(nil) }},
+	{"ActiveDirectoryDefault", func(string) (azcore.TokenCredential, error) {
+		return azidentity.NewDefaultAzureCredential(nil)
+	}},
 	{"ActiveDirectoryManagedIdentity", managedIdentity},
 	{"ActiveDirectoryMSI", managedIdentity},
-	{"ActiveDirectoryWorkloadIdentity", func(string) (azcore.TokenCredential, error) { return azidentity.NewWorkloadIdentityCredential(nil) }},
-	{"ActiveDirectoryEnvironment", func(string) (azcore.TokenCredential, error) { return azidentity.NewEnvironmentCredential(nil) }},
-	{"ActiveDirectoryAzCli", func(string) (azcore.TokenCredential, error) { return azidentity.NewAzureCLICredential(nil) }},
+	{"ActiveDirectoryWorkloadIdentity", func(string) (azcore.TokenCredential, error) {
+		return azidentity.NewWorkloadIdentityCredential(nil)
+	}},
+	{"ActiveDirectoryEnvironment", func(string) (azcore.TokenCredential, error) {
+		return azidentity.NewEnvironmentCredential(nil)
+	}},
+	{"ActiveDirectoryAzCli", func(string) (azcore.TokenCredential, error) {
+		return azidentity.NewAzureCLICredential(nil)
+	}},
 }
 
 func managedIdentity(clientID string) (azcore.TokenCredential, error) {
@@ -81,11 +89,15 @@ const (
 func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	u, err := url.Parse("sqlserver:" + strings.TrimPrefix(rest, "sqlserver:"))
 	if err != nil || u.Host == "" {
-		return Server{}, fault.Permanentf("warehouse %s: the connection string does not parse: want sqlserver://USER:PASSWORD@HOST:1433?database=NAME, with special characters of the password percent-encoded", engine)
+		return Server{},
+			fault.Permanentf(
+				"warehouse %s: the connection string does not parse: want sqlserver://USER:PASSWORD@HOST:1433?database=NAME, with special characters of the password percent-encoded", engine)
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return Server{}, fault.Permanentf("warehouse %s: the parameters of the connection string do not parse: want ?database=NAME&encrypt=true", engine)
+		return Server{},
+			fault.Permanentf(
+				"warehouse %s: the parameters of the connection string do not parse: want ?database=NAME&encrypt=true", engine)
 	}
 	set := func(name, fallback string) string {
 		for given, values := range q {
@@ -100,7 +112,9 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	}
 	database := set(paramDatabase, "")
 	if database == "" {
-		return Server{}, fault.Permanentf("warehouse %s: the connection string names no database: add ?database=NAME", engine)
+		return Server{},
+			fault.Permanentf(
+				"warehouse %s: the connection string names no database: add ?database=NAME", engine)
 	}
 	encrypt := "true"
 	if loopback(u.Hostname()) {
@@ -120,7 +134,9 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	s := Server{Engine: engine, address: u.Host + "/" + database}
 	config, err := msdsn.Parse(u.String())
 	if err != nil {
-		return Server{}, fault.Permanentf("warehouse %s: %s: the connection string has a parameter that is not right: check encrypt, certificate, TrustServerCertificate and the timeouts", engine, s.address)
+		return Server{},
+			fault.Permanentf(
+				"warehouse %s: %s: the connection string has a parameter that is not right: check encrypt, certificate, TrustServerCertificate and the timeouts", engine, s.address)
 	}
 	config.DisableRetry = true // the driver must not resend a statement
 	if u.User != nil && fedauth == "" {
@@ -129,7 +145,9 @@ func ParseServer(engine tsql.Engine, rest string) (Server, error) {
 	}
 	if u.User != nil {
 		if _, secret := u.User.Password(); secret {
-			return Server{}, fault.Permanentf("warehouse %s: %s: the connection string has a password and fedauth: remove one", engine, s.address)
+			return Server{},
+				fault.Permanentf(
+					"warehouse %s: %s: the connection string has a password and fedauth: remove one", engine, s.address)
 		}
 		clientID = cmp.Or(clientID, u.User.Username())
 	}
@@ -165,14 +183,19 @@ func Take(rest string, names ...string) (left string, taken map[string]string) {
 
 // with signs in with tokens of a credential, which caches a token until shortly before it expires.
 func (s Server) with(config msdsn.Config, credential azcore.TokenCredential) (Server, error) {
-	connector, err := mssqldb.NewSecurityTokenConnector(config, func(ctx context.Context) (string, error) {
-		const scope = "https://database.windows.net/.default"
-		t, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
-		if err != nil {
-			return "", &fault.Error{Class: fault.Transient, Err: fmt.Errorf("get a token for the warehouse: %w", err), Remedy: "if this does not pass, check that the app has an identity"}
-		}
-		return t.Token, nil
-	})
+	connector, err := mssqldb.NewSecurityTokenConnector(config,
+		func(ctx context.Context) (string, error) {
+			const scope = "https://database.windows.net/.default"
+			t, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+			if err != nil {
+				return "", &fault.Error{
+					Class:  fault.Transient,
+					Err:    fmt.Errorf("get a token for the warehouse: %w", err),
+					Remedy: "if this does not pass, check that the app has an identity",
+				}
+			}
+			return t.Token, nil
+		})
 	if err != nil {
 		return s, fault.Permanentf("warehouse %s: %s: %w", s.Engine, s.address, err)
 	}
@@ -190,7 +213,8 @@ func credentialOf(fedauth, clientID string) (azcore.TokenCredential, error) {
 				return nil, fault.Permanentf("fedauth=%s must be spelt %s", fedauth, s.name)
 			}
 		}
-		return nil, fault.Permanentf("fedauth=%s is not known here: it is one of %s", fedauth, strings.Join(names, ", "))
+		return nil, fault.Permanentf("fedauth=%s is not known here: it is one of %s", fedauth,
+			strings.Join(names, ", "))
 	}
 	c, err := signIns[i].make(clientID)
 	if err != nil {

@@ -171,7 +171,9 @@ func (s *Session) Exec(ctx context.Context, step, text string) (int64, error) {
 }
 
 // Query runs a statement and calls row for each of its rows.
-func (s *Session) Query(ctx context.Context, step, text string, row func(scan func(...any) error) error) (err error) {
+func (s *Session) Query(
+	ctx context.Context, step, text string, row func(scan func(...any) error) error,
+) (err error) {
 	rows, err := s.conn.QueryContext(ctx, text)
 	if err != nil {
 		return s.Fail(ctx, step, err)
@@ -225,7 +227,8 @@ func (e *serverError) Error() string {
 	case e.step == stepConnect || speaksOfObjects(e.number):
 		return fmt.Sprintf("%s: error %d: %v", e.step, e.number, e.err)
 	}
-	return fmt.Sprintf("%s: error %d of the server, whose text is left out since it may quote data", e.step, e.number)
+	return fmt.Sprintf("%s: error %d of the server, whose text is left out since it may quote data",
+		e.step, e.number)
 }
 
 func (e *serverError) Unwrap() error { return e.err }

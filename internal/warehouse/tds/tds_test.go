@@ -43,7 +43,8 @@ func pool(t *testing.T, o sqlserver.Options) (*sqlserver.Server, *tds.Pool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := tds.Connect(server, tds.Options{Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	p, err := tds.Connect(server,
+		tds.Options{Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,9 @@ func pool(t *testing.T, o sqlserver.Options) (*sqlserver.Server, *tds.Pool) {
 // An error's text is shown only if it cannot quote a value.
 func TestDataStaysOutOfErrors(t *testing.T) {
 	t.Parallel()
-	for number, shown := range map[int32]bool{208: true, 229: true, 40613: true, 245: false, 2627: false, 2628: false, 50000: false} {
+	for number, shown := range map[int32]bool{
+		208: true, 229: true, 40613: true, 245: false, 2627: false, 2628: false, 50000: false,
+	} {
 		_, p := pool(t, sqlserver.Options{Sessions: func(string) sqlserver.Session {
 			return failing{&sqlserver.Error{Number: number, Message: "said of Jane"}}
 		}})
@@ -63,7 +66,8 @@ func TestDataStaysOutOfErrors(t *testing.T) {
 			return err
 		})
 		text := fmt.Sprint(err)
-		if strings.Contains(text, "Jane") != shown || !strings.Contains(text, fmt.Sprint(number)) || !strings.Contains(text, "the step") || tds.Number(err) != number {
+		if strings.Contains(text, "Jane") != shown || !strings.Contains(text, fmt.Sprint(number)) ||
+			!strings.Contains(text, "the step") || tds.Number(err) != number {
 			t.Errorf("%d: %s", number, text)
 		}
 	}
@@ -110,7 +114,8 @@ func TestALoginThatIsRefused(t *testing.T) {
 	err := p.Again(t.Context(), func(int) error {
 		return p.With(t.Context(), func(*tds.Session) error { return errors.New("not reached") })
 	})
-	if text := fmt.Sprint(err); fault.Of(err) != fault.Permanent || !strings.Contains(text, "check user and password") || strings.Contains(text, "hunter2") {
+	if text := fmt.Sprint(err); fault.Of(err) != fault.Permanent ||
+		!strings.Contains(text, "check user and password") || strings.Contains(text, "hunter2") {
 		t.Errorf("error: %v", err)
 	}
 	if n := len(s.Requests()); n != 1 {

@@ -100,7 +100,8 @@ func (s *stream) stage(ctx context.Context) error {
 		return nil
 	}
 	id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%08d", len(s.blocks)))
-	if _, err := s.to.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(s.buf)), nil); err != nil {
+	if _, err := s.to.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(s.buf)),
+		nil); err != nil {
 		return storageError(err)
 	}
 	s.blocks = append(s.blocks, id)

@@ -50,7 +50,8 @@ func TestBlobsAreWrittenAsTheServersSDKDoes(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcde\n"), (9<<20)/16) // more than two blocks
 	stat := func() (string, int64) {
 		t.Helper()
-		p, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient("job/Patient-2-1.ndjson").GetProperties(ctx, nil)
+		p, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient(
+			"job/Patient-2-1.ndjson").GetProperties(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +84,8 @@ func TestBlobsAreWrittenAsTheServersSDKDoes(t *testing.T) {
 		t.Errorf("%d different etags, want 4", len(seen))
 	}
 	got := make([]byte, len(content))
-	if _, err := client.DownloadBuffer(ctx, "lake", "job/Patient-2-1.ndjson", got, nil); err != nil || !bytes.Equal(got, content) {
+	if _, err := client.DownloadBuffer(ctx, "lake", "job/Patient-2-1.ndjson", got,
+		nil); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("the content differs, %v", err)
 	}
 	if a.URL("lake", "job/Patient-2-1.ndjson") != client.URL()+"lake/job/Patient-2-1.ndjson" {
@@ -92,17 +94,21 @@ func TestBlobsAreWrittenAsTheServersSDKDoes(t *testing.T) {
 
 	// A change of the blob by anyone during the job makes the next commit fail.
 	value := "x"
-	if _, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient("job/Patient-2-1.ndjson").SetMetadata(ctx, map[string]*string{"touched": &value}, &blob.SetMetadataOptions{}); err != nil {
+	if _, err := client.ServiceClient().NewContainerClient("lake").NewBlobClient(
+		"job/Patient-2-1.ndjson").SetMetadata(ctx, map[string]*string{"touched": &value},
+		&blob.SetMetadataOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var refused *jobs.StorageError
 	if _, err := b.Commit(ctx); !errors.As(err, &refused) || refused.Status != 412 {
 		t.Errorf("commit of a touched blob: %v, want status 412", err)
 	}
-	if _, err := a.Create(ctx, "missing", "x.ndjson"); !errors.As(err, &refused) || refused.Status != 404 {
+	if _, err := a.Create(ctx, "missing", "x.ndjson"); !errors.As(err, &refused) ||
+		refused.Status != 404 {
 		t.Errorf("create in a missing container: %v, want status 404", err)
 	}
-	if err := a.Ensure(ctx, "Not A Container"); err == nil || errors.As(err, new(*azcore.ResponseError)) {
+	if err := a.Ensure(ctx, "Not A Container"); err == nil ||
+		errors.As(err, new(*azcore.ResponseError)) {
 		t.Errorf("a bad container name: %v, want the storage's refusal", err)
 	}
 }
@@ -129,10 +135,13 @@ func TestAnExportCanBeReadFromTheURLsOfItsManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12}, func(_ string, line []byte) error { return data.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: 1, Patients: 12},
+		func(_ string, line []byte) error { return data.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
-	srv, err := fhirserver.New(fhirserver.Options{Store: data, Blobs: a, Now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }})
+	srv, err := fhirserver.New(fhirserver.Options{Store: data, Blobs: a, Now: func() time.Time {
+		return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

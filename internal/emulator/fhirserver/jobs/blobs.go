@@ -40,7 +40,9 @@ type StorageError struct {
 	Err    error
 }
 
-func (e *StorageError) Error() string { return fmt.Sprintf("storage answered %d: %v", e.Status, e.Err) }
+func (e *StorageError) Error() string {
+	return fmt.Sprintf("storage answered %d: %v", e.Status, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *StorageError) Unwrap() error { return e.Err }

@@ -37,7 +37,9 @@ func (r *Runner) writeExtras(ctx context.Context, j *Job) error {
 	return err
 }
 
-func (r *Runner) writeLines(ctx context.Context, j *Job, typ string, lines [][]byte) ([]Output, error) {
+func (r *Runner) writeLines(
+	ctx context.Context, j *Job, typ string, lines [][]byte,
+) ([]Output, error) {
 	if len(lines) == 0 {
 		return nil, nil
 	}
@@ -70,7 +72,9 @@ func (r *Runner) deletes(j *Job) ([]store.Version, error) {
 				last[v.ID] = v
 			}
 		}
-		for _, v := range r.o.Store.In(typ, store.Window{Since: j.Request.Since, Till: j.till(), AsOf: true, Deleted: true}) {
+		for _, v := range r.o.Store.In(typ, store.Window{
+			Since: j.Request.Since, Till: j.till(), AsOf: true, Deleted: true,
+		}) {
 			if !v.Deleted {
 				continue
 			}

@@ -45,7 +45,10 @@ func (f *Folder) Create(ctx context.Context, container, path string) (Blob, erro
 	if err != nil {
 		return nil, fmt.Errorf("create blob %s: %w", path, err)
 	}
-	return &folderBlob{in: f, key: container + "/" + path, name: name, file: file, w: bufio.NewWriterSize(file, 64<<10), etag: f.nextETag()}, ctx.Err()
+	return &folderBlob{
+		in: f, key: container + "/" + path, name: name, file: file,
+		w: bufio.NewWriterSize(file, 64<<10), etag: f.nextETag(),
+	}, ctx.Err()
 }
 
 // URL returns folder:container/path, which no client can follow.

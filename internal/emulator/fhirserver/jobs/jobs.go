@@ -241,9 +241,11 @@ func (r *Runner) run(ctx context.Context, j *Job) {
 		j.output = output
 	}
 	if j.failure != nil {
-		r.o.Log.LogAttrs(ctx, slog.LevelWarn, "export job failed", slog.String("job", j.ID), slog.Int("status", j.failure.Status))
+		r.o.Log.LogAttrs(ctx, slog.LevelWarn, "export job failed", slog.String("job", j.ID),
+			slog.Int("status", j.failure.Status))
 	} else {
-		r.o.Log.LogAttrs(ctx, slog.LevelDebug, "export job done", slog.String("job", j.ID), slog.Int("files", len(j.output)))
+		r.o.Log.LogAttrs(ctx, slog.LevelDebug, "export job done", slog.String("job", j.ID),
+			slog.Int("files", len(j.output)))
 	}
 	close(j.done)
 }

@@ -25,8 +25,14 @@ func TestARefusalOfTheStorageFailsTheJob(t *testing.T) {
 		err    error
 		status int
 	}{
-		"no rights":     {&jobs.StorageError{Status: 403, Err: errors.New("AuthorizationFailure")}, 403},
-		"no container":  {&jobs.StorageError{Status: 404, Err: errors.New("ContainerNotFound")}, 404},
+		"no rights": {
+			&jobs.StorageError{Status: 403, Err: errors.New("AuthorizationFailure")},
+			403,
+		},
+		"no container": {
+			&jobs.StorageError{Status: 404, Err: errors.New("ContainerNotFound")},
+			404,
+		},
 		"touched blob":  {&jobs.StorageError{Status: 412, Err: errors.New("ConditionNotMet")}, 500},
 		"anything else": {errors.New("the line is dead"), 500},
 	} {
@@ -44,7 +50,10 @@ func TestARefusalOfTheStorageFailsTheJob(t *testing.T) {
 				Now: func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) },
 			})
 			t.Cleanup(r.Close)
-			j := r.Start(t.Context(), jobs.Request{Level: jobs.LevelSystem, MaxCount: 10, Parallel: true, Container: "lake"}, jobs.Trouble{})
+			j := r.Start(t.Context(),
+				jobs.Request{
+					Level: jobs.LevelSystem, MaxCount: 10, Parallel: true, Container: "lake",
+				}, jobs.Trouble{})
 			<-j.Done()
 			output, failure := j.Result()
 			if failure == nil || failure.Status != tt.status || len(output) != 0 {
@@ -61,9 +70,14 @@ func TestAClosedRunnerStartsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var blobs jobs.Memory
-	r := jobs.New(jobs.Options{Store: s, Blobs: &blobs, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Time{} }})
+	r := jobs.New(jobs.Options{
+		Store: s, Blobs: &blobs, Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+			return time.Time{}
+		},
+	})
 	r.Close()
-	j := r.Start(t.Context(), jobs.Request{Level: jobs.LevelSystem, MaxCount: 1, Parallel: true}, jobs.Trouble{})
+	j := r.Start(t.Context(), jobs.Request{Level: jobs.LevelSystem, MaxCount: 1, Parallel: true},
+		jobs.Trouble{})
 	r.Close()
 	select {
 	case <-j.Done():

@@ -101,7 +101,9 @@ func (b *memoryBlob) Commit(ctx context.Context) (int64, error) {
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()
 	if b.in.blobs[b.key] != b {
-		return 0, &StorageError{Status: 412, Err: errors.New("the blob is not the one that was created")}
+		return 0, &StorageError{
+			Status: 412, Err: errors.New("the blob is not the one that was created"),
+		}
 	}
 	b.content = bytes.Clone(b.staged)
 	b.etag = b.in.nextETag()

@@ -129,7 +129,8 @@ func (j *Job) wants(patient string) bool {
 
 // planPatients makes child jobs of ranges of Patients inside the window.
 func (r *Runner) planPatients(j *Job) ([]*child, error) {
-	patients := r.o.Store.In("Patient", j.patientWindow(store.Window{Since: j.Request.Since, Till: j.till(), AsOf: true}))
+	patients := r.o.Store.In("Patient",
+		j.patientWindow(store.Window{Since: j.Request.Since, Till: j.till(), AsOf: true}))
 	patients = slices.DeleteFunc(patients, func(v store.Version) bool { return !j.wants(v.ID) })
 	compartments, err := r.compartments(j)
 	if err != nil {
@@ -175,7 +176,10 @@ func (r *Runner) members(j *Job) ([]string, error) {
 		return nil, err
 	}
 	if group == nil {
-		return nil, &jobError{Failure{Status: 400, Reason: fmt.Sprintf("The requested group with id %s was not found.", j.Request.Group)}}
+		return nil, &jobError{Failure{
+			Status: 400, Reason: fmt.Sprintf("The requested group with id %s was not found.",
+				j.Request.Group),
+		}}
 	}
 	var nestedErr error
 	members, err := search.Members(group, j.Created, func(id string) []byte {

@@ -161,7 +161,8 @@ func (w *fileWriter) finish(ctx context.Context, output *[]Output) error {
 		w.r.o.OnCommit(w.j.Container, w.path, w.blob.ETag(), size, APIPutBlockList)
 	}
 	*output = append(*output, Output{
-		Type: w.typ, URL: w.r.o.Blobs.URL(w.j.Container, w.path), Count: w.count, path: w.path, child: w.c,
+		Type: w.typ, URL: w.r.o.Blobs.URL(w.j.Container, w.path), Count: w.count, path: w.path,
+		child: w.c,
 	})
 	w.blob, w.count = nil, 0
 	return nil

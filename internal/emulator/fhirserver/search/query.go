@@ -31,7 +31,8 @@ type token struct {
 type UnknownParameterError struct{ Type, Name string }
 
 func (e *UnknownParameterError) Error() string {
-	return fmt.Sprintf("The search parameter '%s' is not supported for resource type '%s'.", e.Name, e.Type)
+	return fmt.Sprintf("The search parameter '%s' is not supported for resource type '%s'.", e.Name,
+		e.Type)
 }
 
 // New returns an empty query, which matches everything.
@@ -75,7 +76,9 @@ func parameter(typ, name string) func(gjson.Result, token) bool {
 	case "_id":
 		return text("id")
 	case "code":
-		if slices.Contains([]string{"AllergyIntolerance", "Condition", "DiagnosticReport", "Observation", "Procedure"}, typ) {
+		if slices.Contains([]string{
+			"AllergyIntolerance", "Condition", "DiagnosticReport", "Observation", "Procedure",
+		}, typ) {
 			return coding("code")
 		}
 		if typ == "MedicationRequest" {
@@ -106,9 +109,11 @@ func parameter(typ, name string) func(gjson.Result, token) bool {
 }
 
 var withStatus = map[string]struct{}{
-	"CarePlan": {}, "CareTeam": {}, "Claim": {}, "Device": {}, "DiagnosticReport": {}, "DocumentReference": {},
-	"Encounter": {}, "ExplanationOfBenefit": {}, "ImagingStudy": {}, "Immunization": {}, "MedicationRequest": {},
-	"Observation": {}, "Procedure": {},
+	"CarePlan": {}, "CareTeam": {}, "Claim": {}, "Device": {}, "DiagnosticReport": {},
+	"DocumentReference": {},
+	"Encounter":         {}, "ExplanationOfBenefit": {}, "ImagingStudy": {}, "Immunization": {},
+	"MedicationRequest": {},
+	"Observation":       {}, "Procedure": {},
 }
 
 func text(member string) func(gjson.Result, token) bool {
@@ -121,7 +126,8 @@ func text(member string) func(gjson.Result, token) bool {
 func coding(member string) func(gjson.Result, token) bool {
 	return func(resource gjson.Result, t token) bool {
 		return slices.ContainsFunc(at(resource, member, "coding"), func(c gjson.Result) bool {
-			return (t.anySystem || c.Get("system").Str == t.system) && (t.code == "" || c.Get("code").Str == t.code)
+			return (t.anySystem || c.Get("system").Str == t.system) &&
+				(t.code == "" || c.Get("code").Str == t.code)
 		})
 	}
 }
@@ -129,7 +135,8 @@ func coding(member string) func(gjson.Result, token) bool {
 func patient() func(gjson.Result, token) bool {
 	return func(resource gjson.Result, t token) bool {
 		want := strings.TrimPrefix(t.code, "Patient/")
-		refs := append(at(resource, "subject", "reference"), at(resource, "patient", "reference")...)
+		refs := append(at(resource, "subject", "reference"),
+			at(resource, "patient", "reference")...)
 		return slices.ContainsFunc(refs, func(ref gjson.Result) bool {
 			id, ok := referenced(ref, "Patient")
 			return ok && id == want

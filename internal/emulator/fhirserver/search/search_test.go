@@ -46,9 +46,13 @@ func TestTokensMatchAsFHIRSaysTheyDo(t *testing.T) {
 
 func TestUnknownParametersAreNamed(t *testing.T) {
 	t.Parallel()
-	for typ, name := range map[string]string{"Patient": "code", "Organization": "status", "Observation": "_summary", "Group": "value-concept"} {
+	for typ, name := range map[string]string{
+		"Patient": "code", "Organization": "status", "Observation": "_summary",
+		"Group": "value-concept",
+	} {
 		var unknown *search.UnknownParameterError
-		if err := search.New(typ).Where(name, "x"); !errors.As(err, &unknown) || unknown.Name != name {
+		if err := search.New(typ).Where(name, "x"); !errors.As(err, &unknown) ||
+			unknown.Name != name {
 			t.Errorf("%s?%s: %v", typ, name, err)
 		}
 	}
@@ -61,7 +65,11 @@ func TestCompartments(t *testing.T) {
 		want      []string
 	}{
 		{"Patient", `{"link":[{"other":{"reference":"Patient/q"}}]}`, []string{"self", "q"}},
-		{"Observation", `{"subject":{"reference":"Patient/p"},"performer":[{"reference":"Practitioner/x"},{"reference":"Patient/p"},{"reference":"Patient/q/_history/2"}]}`, []string{"p", "q"}},
+		{
+			"Observation",
+			`{"subject":{"reference":"Patient/p"},"performer":[{"reference":"Practitioner/x"},{"reference":"Patient/p"},{"reference":"Patient/q/_history/2"}]}`,
+			[]string{"p", "q"},
+		},
 		{"CareTeam", `{"participant":[{"member":{"reference":"Patient/p"}},{"onBehalfOf":{"reference":"Patient/q"}}]}`, []string{"p"}},
 		{"Condition", `{"subject":{"reference":"https://host/Patient/p"}}`, nil},
 		{"Organization", `{"partOf":{"reference":"Patient/p"}}`, nil},
@@ -81,7 +89,8 @@ func TestMembersEndWithTheirPeriod(t *testing.T) {
 		{"entity":{"reference":"Patient/instant"},"period":{"start":"2026-03-01T00:00:00Z"}},
 		{"entity":{"reference":"Patient/instant"}},
 		{"entity":{"reference":"Device/d"}}]}`)
-	got, err := search.Members(group, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), func(string) []byte { return nil })
+	got, err := search.Members(group, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		func(string) []byte { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,13 +128,17 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // Configuration answers GET .well-known/smart-configuration.
 func (s *SignIn) Configuration(w http.ResponseWriter, base string) {
 	write(w, http.StatusOK, map[string]any{
-		"issuer":                                base,
-		"token_endpoint":                        base + TokenPath,
-		"grant_types_supported":                 []string{"client_credentials"},
-		"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_basic", "client_secret_post"},
+		"issuer":                base,
+		"token_endpoint":        base + TokenPath,
+		"grant_types_supported": []string{"client_credentials"},
+		"token_endpoint_auth_methods_supported": []string{
+			"private_key_jwt", "client_secret_basic", "client_secret_post",
+		},
 		"token_endpoint_auth_signing_alg_values_supported": []string{"RS384", "ES384"},
 		"scopes_supported": []string{"system/*.rs", "system/*.read"},
-		"capabilities":     []string{"client-confidential-asymmetric", "permission-v1", "permission-v2"},
+		"capabilities": []string{
+			"client-confidential-asymmetric", "permission-v1", "permission-v2",
+		},
 	})
 }
 
@@ -164,7 +168,10 @@ func (s *SignIn) Token(w http.ResponseWriter, r *http.Request, address string) {
 	token := rand.Text()
 	s.tokens[token] = s.o.Now().Add(s.o.TokenLife)
 	s.issued++
-	body := map[string]any{"access_token": token, "token_type": "bearer", "scope": scope, "expires_in": int(s.o.TokenLife / time.Second)}
+	body := map[string]any{
+		"access_token": token, "token_type": "bearer", "scope": scope,
+		"expires_in": int(s.o.TokenLife / time.Second),
+	}
 	if s.o.ForgetsExpiry {
 		delete(body, "expires_in")
 	}
@@ -173,7 +180,8 @@ func (s *SignIn) Token(w http.ResponseWriter, r *http.Request, address string) {
 }
 
 func (s *SignIn) grant(r *http.Request, address string) (scope string, refused *oauthError) {
-	if r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+	if r.Method != http.MethodPost ||
+		!strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return "", refusef("invalid_request", "the token endpoint takes a form by POST")
 	}
 	if err := r.ParseForm(); err != nil {
@@ -223,11 +231,14 @@ func (s *SignIn) secret(r *http.Request) (Client, *oauthError) {
 // asymmetric client authentication.
 func (s *SignIn) asserted(form url.Values, address string) (Client, *oauthError) {
 	if form.Get("client_assertion_type") != assertionType {
-		return Client{}, refusef("invalid_request", "client_assertion_type must be %s", assertionType)
+		return Client{},
+			refusef("invalid_request", "client_assertion_type must be %s", assertionType)
 	}
-	token, err := jwt.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.RS384, jose.ES384})
+	token, err := jwt.ParseSigned(form.Get("client_assertion"),
+		[]jose.SignatureAlgorithm{jose.RS384, jose.ES384})
 	if err != nil {
-		return Client{}, refusef("invalid_client", "the assertion is no JWT signed by RS384 or ES384")
+		return Client{},
+			refusef("invalid_client", "the assertion is no JWT signed by RS384 or ES384")
 	}
 	var claims jwt.Claims
 	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
@@ -243,7 +254,9 @@ func (s *SignIn) asserted(form url.Values, address string) (Client, *oauthError)
 		return Client{}, refusef("invalid_client", "%s", err)
 	}
 	if err := token.Claims(key, &claims); err != nil {
-		return Client{}, refusef("invalid_client", "the signature of the assertion is not that of the client's key")
+		return Client{},
+			refusef("invalid_client",
+				"the signature of the assertion is not that of the client's key")
 	}
 	return client, s.claims(claims, header, address)
 }

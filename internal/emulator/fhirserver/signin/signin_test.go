@@ -51,7 +51,10 @@ func newDesk(t *testing.T) *desk {
 	d.sign, err = signin.New(signin.Options{
 		Now: func() time.Time { return d.now },
 		Clients: map[string]signin.Client{
-			"app":    {Keys: map[string]crypto.PublicKey{"rsa": &r.PublicKey, "ec": &e.PublicKey}, Scopes: []string{"system/*.rs"}},
+			"app": {
+				Keys:   map[string]crypto.PublicKey{"rsa": &r.PublicKey, "ec": &e.PublicKey},
+				Scopes: []string{"system/*.rs"},
+			},
 			"secret": {Secret: "p:ss w%rd"},
 		},
 		Basic: map[string]string{"user": "pass"}, Bearer: []string{"fixed"},
@@ -88,7 +91,8 @@ func (d *desk) send(req *http.Request) (int, map[string]any) {
 
 func (d *desk) token(form url.Values, basic ...string) (int, map[string]any) {
 	d.t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(d.t.Context()), http.MethodPost, d.base+signin.TokenPath, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(context.WithoutCancel(d.t.Context()), http.MethodPost,
+		d.base+signin.TokenPath, strings.NewReader(form.Encode()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -101,7 +105,8 @@ func (d *desk) token(form url.Values, basic ...string) (int, map[string]any) {
 
 func (d *desk) may(authorize func(*http.Request)) int {
 	d.t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(d.t.Context()), http.MethodGet, d.base+"/Patient", http.NoBody)
+	req, err := http.NewRequestWithContext(context.WithoutCancel(d.t.Context()), http.MethodGet,
+		d.base+"/Patient", http.NoBody)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -115,10 +120,15 @@ func bearer(token string) func(*http.Request) {
 }
 
 // assertion returns a good assertion, except for the changes that change makes.
-func (d *desk) assertion(alg, kid string, change func(claims map[string]any, o *jose.SignerOptions)) url.Values {
+func (d *desk) assertion(
+	alg, kid string, change func(claims map[string]any, o *jose.SignerOptions),
+) url.Values {
 	d.t.Helper()
 	r, e := keys()
-	claims := map[string]any{"iss": "app", "sub": "app", "aud": d.base + signin.TokenPath, "exp": d.now.Add(4 * time.Minute).Unix(), "jti": rand.Text()}
+	claims := map[string]any{
+		"iss": "app", "sub": "app", "aud": d.base + signin.TokenPath,
+		"exp": d.now.Add(4 * time.Minute).Unix(), "jti": rand.Text(),
+	}
 	o := (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", kid)
 	if change != nil {
 		change(claims, o)
@@ -130,7 +140,9 @@ func (d *desk) assertion(alg, kid string, change func(claims map[string]any, o *
 	case strings.HasPrefix(alg, "HS"):
 		key = []byte("a public key as a secret, which must be of forty eight bytes or more")
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, o)
+	signer, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.SignatureAlgorithm(alg), Key: key,
+	}, o)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -162,18 +174,54 @@ func TestAssertions(t *testing.T) {
 		{name: "a symmetric algorithm", alg: "HS384", kid: "rsa", refused: "invalid_client"},
 		{name: "the key of another algorithm", alg: "RS384", kid: "ec", refused: "invalid_client"},
 		{name: "an unknown kid", alg: "RS384", kid: "old", refused: "invalid_client"},
-		{name: "an unknown client", alg: "RS384", kid: "rsa", change: set("iss", "other"), refused: "invalid_client"},
-		{name: "sub is someone else", alg: "RS384", kid: "rsa", change: set("sub", "other"), refused: "invalid_client"},
-		{name: "aud is someone else", alg: "RS384", kid: "rsa", change: set("aud", "http://127.0.0.1/"), refused: "invalid_client"},
-		{name: "expired", alg: "RS384", kid: "rsa", change: set("exp", now.Add(-time.Second).Unix()), refused: "invalid_client"},
-		{name: "too far ahead", alg: "RS384", kid: "rsa", change: set("exp", now.Add(6*time.Minute).Unix()), refused: "invalid_client"},
-		{name: "no exp", alg: "RS384", kid: "rsa", change: func(c map[string]any, _ *jose.SignerOptions) { delete(c, "exp") }, refused: "invalid_client"},
-		{name: "no jti", alg: "RS384", kid: "rsa", change: set("jti", ""), refused: "invalid_client"},
-		{name: "no typ", alg: "RS384", kid: "rsa", change: func(_ map[string]any, o *jose.SignerOptions) { delete(o.ExtraHeaders, "typ") }, refused: "invalid_client"},
-		{name: "another scope", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Set("scope", "system/Patient.cruds") }, refused: "invalid_scope"},
-		{name: "no scope", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Del("scope") }, refused: "invalid_scope"},
-		{name: "another grant", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Set("grant_type", "password") }, refused: "unsupported_grant_type"},
-		{name: "another type of assertion", alg: "RS384", kid: "rsa", form: func(f url.Values) { f.Set("client_assertion_type", "saml") }, refused: "invalid_request"},
+		{
+			name: "an unknown client", alg: "RS384", kid: "rsa", change: set("iss", "other"),
+			refused: "invalid_client",
+		},
+		{
+			name: "sub is someone else", alg: "RS384", kid: "rsa", change: set("sub", "other"),
+			refused: "invalid_client",
+		},
+		{
+			name: "aud is someone else", alg: "RS384", kid: "rsa",
+			change: set("aud", "http://127.0.0.1/"), refused: "invalid_client",
+		},
+		{
+			name: "expired", alg: "RS384", kid: "rsa",
+			change: set("exp", now.Add(-time.Second).Unix()), refused: "invalid_client",
+		},
+		{
+			name: "too far ahead", alg: "RS384", kid: "rsa",
+			change: set("exp", now.Add(6*time.Minute).Unix()), refused: "invalid_client",
+		},
+		{
+			name: "no exp", alg: "RS384", kid: "rsa",
+			change: func(c map[string]any, _ *jose.SignerOptions) {
+				delete(c, "exp")
+			}, refused: "invalid_client",
+		},
+		{
+			name: "no jti", alg: "RS384", kid: "rsa", change: set("jti", ""),
+			refused: "invalid_client",
+		},
+		{
+			name: "no typ", alg: "RS384", kid: "rsa",
+			change: func(_ map[string]any, o *jose.SignerOptions) {
+				delete(o.ExtraHeaders, "typ")
+			}, refused: "invalid_client",
+		},
+		{name: "another scope", alg: "RS384", kid: "rsa", form: func(f url.Values) {
+			f.Set("scope", "system/Patient.cruds")
+		}, refused: "invalid_scope"},
+		{name: "no scope", alg: "RS384", kid: "rsa", form: func(f url.Values) {
+			f.Del("scope")
+		}, refused: "invalid_scope"},
+		{name: "another grant", alg: "RS384", kid: "rsa", form: func(f url.Values) {
+			f.Set("grant_type", "password")
+		}, refused: "unsupported_grant_type"},
+		{name: "another type of assertion", alg: "RS384", kid: "rsa", form: func(f url.Values) {
+			f.Set("client_assertion_type", "saml")
+		}, refused: "invalid_request"},
 		{name: "a signature that was touched", alg: "RS384", kid: "rsa", form: func(f url.Values) {
 			a := f.Get("client_assertion")
 			i := strings.LastIndexByte(a, '.') + 5
@@ -195,7 +243,8 @@ func TestAssertions(t *testing.T) {
 				return
 			}
 			token, _ := body["access_token"].(string)
-			if status != http.StatusOK || body["token_type"] != "bearer" || body["expires_in"] != 300.0 || d.may(bearer(token)) != http.StatusOK {
+			if status != http.StatusOK || body["token_type"] != "bearer" ||
+				body["expires_in"] != 300.0 || d.may(bearer(token)) != http.StatusOK {
 				t.Errorf("answered %d %v", status, body)
 			}
 			if status, body := d.token(form); body["error"] != "invalid_client" {

@@ -35,7 +35,10 @@ func (s *Store) Change(seed uint64, shares Shares, at time.Time) (Changed, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generations++
-	c := Changed{Updated: map[string]int{}, Added: map[string]int{}, Deleted: map[string]int{}, Recreated: map[string]int{}}
+	c := Changed{
+		Updated: map[string]int{}, Added: map[string]int{}, Deleted: map[string]int{},
+		Recreated: map[string]int{},
+	}
 	rng := rand.New(rand.NewPCG(seed, s.generations)) //nolint:gosec // made-up data that must repeat by seed
 	for _, typ := range sortedKeys(s.types) {
 		if err := s.changeType(typ, rng, shares, at, c); err != nil {
@@ -45,7 +48,9 @@ func (s *Store) Change(seed uint64, shares Shares, at time.Time) (Changed, error
 	return c, nil
 }
 
-func (s *Store) changeType(typ string, rng *rand.Rand, shares Shares, at time.Time, c Changed) error {
+func (s *Store) changeType(
+	typ string, rng *rand.Rand, shares Shares, at time.Time, c Changed,
+) error {
 	var live, gone []*resource
 	for _, r := range s.types[typ].order {
 		if r.newest().Deleted {

@@ -44,7 +44,8 @@ func DataFiles(dir fs.FS) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries { // sorted by name
-		if name := strings.TrimSuffix(e.Name(), ".gz"); !e.IsDir() && strings.HasSuffix(name, ".ndjson") {
+		if name := strings.TrimSuffix(e.Name(), ".gz"); !e.IsDir() &&
+			strings.HasSuffix(name, ".ndjson") {
 			files = append(files, e.Name())
 		}
 	}

@@ -152,7 +152,9 @@ func (s *Store) In(typ string, w Window) []Version {
 	for _, r := range t.order {
 		out = r.choose(w, out)
 	}
-	slices.SortStableFunc(out, func(a, b Version) int { return a.LastUpdated.Compare(b.LastUpdated) })
+	slices.SortStableFunc(out, func(a, b Version) int {
+		return a.LastUpdated.Compare(b.LastUpdated)
+	})
 	return out
 }
 
@@ -245,7 +247,9 @@ func (s *Store) insert(v Version, line []byte) error {
 		t.order = append(t.order, r)
 	}
 	r.versions = append(r.versions, v)
-	slices.SortStableFunc(r.versions, func(a, b Version) int { return a.LastUpdated.Compare(b.LastUpdated) })
+	slices.SortStableFunc(r.versions, func(a, b Version) int {
+		return a.LastUpdated.Compare(b.LastUpdated)
+	})
 	return nil
 }
 

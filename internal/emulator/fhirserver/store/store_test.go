@@ -58,15 +58,30 @@ func TestGivenLinesKeepTheirBytesButForMissingMeta(t *testing.T) {
 	t.Parallel()
 	const stamp = `"versionId":"1","lastUpdated":"2026-01-02T03:04:05.12+00:00"`
 	tests := map[string]struct{ in, want string }{
-		"no meta":      {`{"resourceType":"Patient","id":"a","v":1.10, "w":"\u00e9"}`, `{"resourceType":"Patient","id":"a","meta":{` + stamp + `},"v":1.10, "w":"\u00e9"}`},
-		"id last":      {`{"v":0.0,"resourceType":"Patient","id":"a"}`, `{"v":0.0,"resourceType":"Patient","id":"a","meta":{` + stamp + `}}`},
-		"empty meta":   {`{"resourceType":"Patient","id":"a","meta":{}}`, `{"resourceType":"Patient","id":"a","meta":{` + stamp + `}}`},
-		"profile only": {`{"meta":{"profile":["p"]},"resourceType":"Patient","id":"a"}`, `{"meta":{"profile":["p"],` + stamp + `},"resourceType":"Patient","id":"a"}`},
+		"no meta": {
+			`{"resourceType":"Patient","id":"a","v":1.10, "w":"\u00e9"}`,
+			`{"resourceType":"Patient","id":"a","meta":{` + stamp + `},"v":1.10, "w":"\u00e9"}`,
+		},
+		"id last": {
+			`{"v":0.0,"resourceType":"Patient","id":"a"}`,
+			`{"v":0.0,"resourceType":"Patient","id":"a","meta":{` + stamp + `}}`,
+		},
+		"empty meta": {
+			`{"resourceType":"Patient","id":"a","meta":{}}`,
+			`{"resourceType":"Patient","id":"a","meta":{` + stamp + `}}`,
+		},
+		"profile only": {
+			`{"meta":{"profile":["p"]},"resourceType":"Patient","id":"a"}`,
+			`{"meta":{"profile":["p"],` + stamp + `},"resourceType":"Patient","id":"a"}`,
+		},
 		"full meta": {
 			`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2018-05-25T00:00:00+00:00","versionId":"7"}}`,
 			`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2018-05-25T00:00:00+00:00","versionId":"7"}}`,
 		},
-		"line breaks": {"{\"resourceType\":\"Patient\",\n\"id\":\"a\",\"v\":\"\\n\"}", "{\"resourceType\":\"Patient\", \"id\":\"a\",\"meta\":{" + stamp + "},\"v\":\"\\n\"}"},
+		"line breaks": {
+			"{\"resourceType\":\"Patient\",\n\"id\":\"a\",\"v\":\"\\n\"}",
+			"{\"resourceType\":\"Patient\", \"id\":\"a\",\"meta\":{" + stamp + "},\"v\":\"\\n\"}",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -85,8 +100,10 @@ func TestBadLinesAreRefusedWithoutTheirContent(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Options{})
 	for _, line := range []string{
-		`{"resourceType":"Patient","id":"secret"`, `["secret"]`, `{"id":"secret"}`, `{"resourceType":"Secret"}`,
-		`{"resourceType":"Patient","id":"secret","meta":{"lastUpdated":"secret"}}`, `{"resourceType":"Patient","id":"secret","meta":7}`,
+		`{"resourceType":"Patient","id":"secret"`, `["secret"]`, `{"id":"secret"}`,
+		`{"resourceType":"Secret"}`,
+		`{"resourceType":"Patient","id":"secret","meta":{"lastUpdated":"secret"}}`,
+		`{"resourceType":"Patient","id":"secret","meta":7}`,
 	} {
 		err := s.Add([]byte(line))
 		if err == nil || strings.Contains(strings.ToLower(err.Error()), "secret") {
@@ -115,7 +132,10 @@ func TestVersionsCountUpAndTimeNeverStandsStill(t *testing.T) {
 		t.Errorf("tombstone is %s", current(t, s, "Patient", "a"))
 	}
 	note(s.Put([]byte(`{"resourceType":"Patient","id":"a","back":true}`), base.Add(time.Second)))
-	want := []string{"2 2026-01-02T03:04:05.121+00:00", "3 2026-01-02T03:04:05.122+00:00", "4 2026-01-02T03:04:06.12+00:00"}
+	want := []string{
+		"2 2026-01-02T03:04:05.121+00:00", "3 2026-01-02T03:04:05.122+00:00",
+		"4 2026-01-02T03:04:06.12+00:00",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
 	}
@@ -135,7 +155,9 @@ func TestLoadFolderReadsPlainAndGzipFiles(t *testing.T) {
 	dir := t.TempDir()
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
-	if _, err := w.Write([]byte("\xef\xbb\xbf{\"resourceType\":\"Patient\",\"id\":\"b\"}\r\n\r\n" + `{"resourceType":"Patient","id":"c","v":"` + strings.Repeat("x", 1<<18) + `"}`)); err != nil {
+	if _, err := w.Write([]byte("\xef\xbb\xbf{\"resourceType\":\"Patient\",\"id\":\"b\"}\r\n\r\n" +
+		`{"resourceType":"Patient","id":"c","v":"` + strings.Repeat("x", 1<<18) +
+		`"}`)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -155,7 +177,8 @@ func TestLoadFolderReadsPlainAndGzipFiles(t *testing.T) {
 		t.Fatalf("loaded %d, %v; want 3", n, err)
 	}
 	write("z.ndjson", []byte("{\"resourceType\":\"Patient\",\"id\":\"d\"}\n\n{broken\n"))
-	if _, err := open(t, store.Options{}).LoadFolder(dir); err == nil || !strings.Contains(err.Error(), "z.ndjson line 3") {
+	if _, err := open(t, store.Options{}).LoadFolder(dir); err == nil ||
+		!strings.Contains(err.Error(), "z.ndjson line 3") {
 		t.Errorf("error %v, want one that names file and line", err)
 	}
 	if _, err := s.LoadFolder(t.TempDir()); err == nil {
@@ -166,7 +189,8 @@ func TestLoadFolderReadsPlainAndGzipFiles(t *testing.T) {
 func synth(t *testing.T, seed uint64) *store.Store {
 	t.Helper()
 	s := open(t, store.Options{})
-	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 24}, func(_ string, line []byte) error { return s.Add(line) }); err != nil {
+	if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 24},
+		func(_ string, line []byte) error { return s.Add(line) }); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -178,7 +202,8 @@ func TestChangeRepeatsBySeed(t *testing.T) {
 	dump := func(seed uint64) map[string]string {
 		s := synth(t, 1)
 		for n := range 2 {
-			if _, err := s.Change(seed, shares, base.Add(time.Duration(n+1)*time.Hour)); err != nil {
+			if _, err := s.Change(seed, shares,
+				base.Add(time.Duration(n+1)*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -216,13 +241,16 @@ func TestChangeDoesWhatItCounts(t *testing.T) {
 		if want := before[typ] + c.Added[typ] - c.Deleted[typ] + c.Recreated[typ]; n != want {
 			t.Errorf("%s: %d present, want %d", typ, n, want)
 		}
-		for name, did := range map[string]int{"updated": c.Updated[typ], "added": c.Added[typ], "deleted": c.Deleted[typ]} {
+		for name, did := range map[string]int{
+			"updated": c.Updated[typ], "added": c.Added[typ], "deleted": c.Deleted[typ],
+		} {
 			if did == 0 {
 				t.Errorf("no %s was %s", typ, name)
 			}
 		}
 		newer := len(s.In(typ, store.Window{Since: at, Deleted: true, History: true}))
-		if want := c.Updated[typ] + c.Added[typ] + c.Deleted[typ] + c.Recreated[typ]; newer != want {
+		if want := c.Updated[typ] + c.Added[typ] + c.Deleted[typ] +
+			c.Recreated[typ]; newer != want {
 			t.Errorf("%s: %d new versions, want %d", typ, newer, want)
 		}
 	}
@@ -241,7 +269,8 @@ func TestChangeDoesWhatItCounts(t *testing.T) {
 		}
 	}
 	if c.Recreated["Observation"] == 0 || c.Recreated["Patient"] >= c.Deleted["Patient"] {
-		t.Errorf("came back: %v of the deleted %v; want some, and some to stay away", c.Recreated, c.Deleted)
+		t.Errorf("came back: %v of the deleted %v; want some, and some to stay away", c.Recreated,
+			c.Deleted)
 	}
 	if !rowsGone || !rowsFewer {
 		t.Errorf("child rows vanished: %t, became fewer: %t; want both", rowsGone, rowsFewer)

@@ -77,7 +77,9 @@ func (s *Store) remove(typ, id string, at time.Time) (Version, error) {
 	if r == nil || r.newest().Deleted {
 		return Version{}, fmt.Errorf("delete a %s: %w", typ, ErrNotFound)
 	}
-	v := Version{Type: typ, ID: id, VersionID: nextVersion(r), LastUpdated: after(r, at), Deleted: true}
+	v := Version{
+		Type: typ, ID: id, VersionID: nextVersion(r), LastUpdated: after(r, at), Deleted: true,
+	}
 	line, err := tombstone(typ, id, v.VersionID, v.LastUpdated)
 	if err != nil {
 		return Version{}, err
@@ -97,7 +99,10 @@ func oneLine(text []byte) []byte {
 }
 
 func (h head) version() Version {
-	return Version{Type: h.typ, ID: h.id, VersionID: h.versionID, LastUpdated: h.lastUpdated, Deleted: h.deleted}
+	return Version{
+		Type: h.typ, ID: h.id, VersionID: h.versionID, LastUpdated: h.lastUpdated,
+		Deleted: h.deleted,
+	}
 }
 
 func floor(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -37,7 +37,8 @@ func newTemplate(line []byte) (template, error) {
 	}
 	id := gjson.GetBytes(line, "id")
 	if id.Str == "" || len(id.Str) > maxID-8 {
-		return template{}, fmt.Errorf("the id must have 1 to %d characters to take a suffix", maxID-8)
+		return template{},
+			fmt.Errorf("the id must have 1 to %d characters to take a suffix", maxID-8)
 	}
 	t.cuts = []int{id.Index + len(id.Raw) - 1}
 	for at := 0; ; {

@@ -26,8 +26,10 @@ func TestMultiplyRewritesIdsAndReferencesAndNothingElse(t *testing.T) {
 	}
 	var want string
 	for _, k := range []string{"1", "2"} {
-		want += `{"subject" : {"reference" : "Patient/x-` + k + `"},"resourceType":"Observation","id":"o-` + k + `","v":1.10,` +
-			`"performer":[{"reference":"Practitioner/p-` + k + `/_history/2"},{"reference":"#c"},{"reference":"http://h/Patient/x"},{"reference":"Location?identifier=a|b"},{"reference":"urn:uuid:1"}],` +
+		want += `{"subject" : {"reference" : "Patient/x-` + k +
+			`"},"resourceType":"Observation","id":"o-` + k + `","v":1.10,` +
+			`"performer":[{"reference":"Practitioner/p-` + k +
+			`/_history/2"},{"reference":"#c"},{"reference":"http://h/Patient/x"},{"reference":"Location?identifier=a|b"},{"reference":"urn:uuid:1"}],` +
 			`"text":"\"reference\":\"Patient/x\"","contained":[{"resourceType":"Patient","id":"c"}]}` + "\n"
 	}
 	if diff := cmp.Diff(want, got.String()); diff != "" {
@@ -43,7 +45,8 @@ func TestMultiplySaysWhereALineIsBad(t *testing.T) {
 	t.Parallel()
 	for name, line := range map[string]string{
 		"no JSON": `{"resourceType":"Patient","id":"a"`, "no id": `{"resourceType":"Patient"}`,
-		"no type": `{"id":"a"}`, "long id": `{"resourceType":"Patient","id":"` + strings.Repeat("a", 60) + `"}`,
+		"no type": `{"id":"a"}`,
+		"long id": `{"resourceType":"Patient","id":"` + strings.Repeat("a", 60) + `"}`,
 	} {
 		dir := fstest.MapFS{"Patient.ndjson": {Data: []byte("\n" + line + "\n")}}
 		err := synthetic.Multiply(dir, 1, func(string, []byte) error { return nil })

@@ -47,7 +47,8 @@ type Options struct {
 // error.
 func Generate(o Options, emit func(typ string, line []byte) error) error {
 	seed := "-" + strconv.FormatUint(o.Seed, 36)
-	return multiply(Hospital(), seed, (o.Patients+dozen-1)/dozen, func(typ string, line []byte) error {
+	return multiply(Hospital(), seed, (o.Patients+
+		dozen-1)/dozen, func(typ string, line []byte) error {
 		return emit(typ, bytes.Clone(line))
 	})
 }

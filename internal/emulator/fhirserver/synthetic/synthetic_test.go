@@ -30,7 +30,9 @@ func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	text := func(seed uint64) string {
 		var all bytes.Buffer
-		if err := synthetic.Generate(synthetic.Options{Seed: seed, Patients: 20}, func(_ string, line []byte) error {
+		if err := synthetic.Generate(synthetic.Options{
+			Seed: seed, Patients: 20,
+		}, func(_ string, line []byte) error {
 			all.Write(line)
 			return nil
 		}); err != nil {
@@ -66,7 +68,8 @@ func resources(t *testing.T, o synthetic.Options) map[string]made {
 	for typ, lines := range generate(t, o) {
 		for _, line := range lines {
 			var r struct{ ResourceType, ID string }
-			if !json.Valid(line) || json.Unmarshal(line, &r) != nil || r.ResourceType != typ || bytes.ContainsAny(line, "\r\n") {
+			if !json.Valid(line) || json.Unmarshal(line, &r) != nil || r.ResourceType != typ ||
+				bytes.ContainsAny(line, "\r\n") {
 				t.Fatalf("not one line of a %s", typ)
 			}
 			m := made{typ: typ, id: r.ID, line: line}
@@ -138,7 +141,8 @@ func TestResourcesStayWithTheirPatient(t *testing.T) {
 			continue
 		}
 		for _, r := range m.references {
-			if to := all[r]; to.typ != "Group" && search.InCompartment(to.typ) && !slices.Contains(search.Patients(to.typ, to.id, to.line), patients[0]) {
+			if to := all[r]; to.typ != "Group" && search.InCompartment(to.typ) &&
+				!slices.Contains(search.Patients(to.typ, to.id, to.line), patients[0]) {
 				t.Errorf("a %s refers to a %s of another patient", m.typ, to.typ)
 			}
 		}
@@ -154,7 +158,8 @@ func TestPatientsComeInDozensWithTheirGroup(t *testing.T) {
 		}
 		most := 0
 		for _, line := range lines["Group"] {
-			members, err := search.Members(line, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), func(string) []byte { return nil })
+			members, err := search.Members(line, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+				func(string) []byte { return nil })
 			if err != nil {
 				t.Error(err)
 			}
@@ -182,8 +187,15 @@ func TestTheOdditiesAreThere(t *testing.T) {
 		}
 	}
 	for typ, wants := range map[string][]string{
-		"Patient":           {`"_birthDate":{"extension"`, `us-core-race`, `,null],"_given":[null,{`, `"birthDate":"1970"`, `"birthDate":"1970-06"`, `佐藤`, `\ud842\udfb7`, `","`, `"meta":{"profile"`},
-		"Observation":       {`72166-2`, `8517006`, `"value":1.10`, `"value":0.0`, `"component":[`, `\ud83d\ude80`, `🚀`, `\"fine\"`},
+		"Patient": {
+			`"_birthDate":{"extension"`, `us-core-race`,
+			`,null],"_given":[null,{`, `"birthDate":"1970"`, `"birthDate":"1970-06"`, `佐藤`,
+			`\ud842\udfb7`, `","`, `"meta":{"profile"`,
+		},
+		"Observation": {
+			`72166-2`, `8517006`, `"value":1.10`, `"value":0.0`, `"component":[`,
+			`\ud83d\ude80`, `🚀`, `\"fine\"`,
+		},
 		"MedicationRequest": {`"contained":[`, `"#med"`},
 		"Organization":      {`"resourceType": "Organization"`},
 	} {

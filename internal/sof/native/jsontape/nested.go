@@ -123,7 +123,9 @@ func (n *Nested) membersOf(t *schema.Type) map[string]member {
 	if known == nil {
 		known = map[string]member{}
 		if t.Kind == schema.Resource {
-			known["resourceType"] = member{formOf("resourceType", schema.String.Type(), false), schema.String.Type()}
+			known["resourceType"] = member{
+				formOf("resourceType", schema.String.Type(), false), schema.String.Type(),
+			}
 		}
 		for _, e := range t.Elements {
 			for _, of := range e.Types {

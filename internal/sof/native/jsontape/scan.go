@@ -54,7 +54,8 @@ type Tape struct {
 // Read validates the line and keeps the members in root. It returns the node of the root object, or
 // -1 after a fault.
 func (t *Tape) Read(line []byte, root *Shape) int32 {
-	t.Line, t.Nodes, t.Slots, t.depth, t.reason, t.limit = line, t.Nodes[:0], t.Slots[:0], 0, "", false
+	t.Line, t.Nodes, t.Slots, t.depth, t.reason, t.limit = line, t.Nodes[:0], t.Slots[:0], 0, "",
+		false
 	t.differences = t.differences[:0]
 	if ascii := t.survey(); !ascii && !utf8.Valid(line) {
 		return int32(t.fail(invalidUTF8(line), "invalid UTF-8"))
@@ -139,7 +140,10 @@ func (t *Tape) stringValue(i int) (int, int32) {
 		return -1, -1
 	}
 
-	t.Nodes = append(t.Nodes, Node{Start: int32(i), End: int32(end) - 1, Next: -1, First: -1, Shape: -1, Kind: KindString, Escaped: escaped})
+	t.Nodes = append(t.Nodes, Node{
+		Start: int32(i), End: int32(end) - 1, Next: -1, First: -1, Shape: -1, Kind: KindString,
+		Escaped: escaped,
+	})
 	return end, int32(len(t.Nodes)) - 1
 }
 
@@ -160,7 +164,9 @@ func (t *Tape) object(i int, s *Shape) (int, int32) { //nolint:gocognit // one l
 	if !t.enter(i) {
 		return -1, -1
 	}
-	self := t.add(Node{Shape: s.Number, Kind: KindObject, Start: int32(i), Next: -1, First: int32(len(t.Slots))})
+	self := t.add(Node{
+		Shape: s.Number, Kind: KindObject, Start: int32(i), Next: -1, First: int32(len(t.Slots)),
+	})
 	base := len(t.Slots)
 	if base+len(s.names) > cap(t.Slots) && !t.growSlots(i, len(s.names)) {
 		return -1, -1

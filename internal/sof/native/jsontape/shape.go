@@ -253,11 +253,14 @@ func (s *Shape) lookup(line []byte, start, end int) int {
 func (s *Shape) isAt(slot int, line []byte, start int) (end int, ok bool) {
 	k := &s.keys[slot]
 	end = start + k.length
-	if k.mask == 0 || end+2 > len(line) || start+word > len(line) || line[end] != '"' || line[end+1] != ':' ||
+	if k.mask == 0 || end+2 > len(line) || start+word > len(line) || line[end] != '"' ||
+		line[end+1] != ':' ||
 		binary.LittleEndian.Uint64(line[start:])&k.mask != k.first {
 		return 0, false
 	}
-	if k.length > word && (binary.LittleEndian.Uint64(line[end-word:]) != k.last || k.length > 2*word && s.names[slot] != string(line[start:end])) {
+	if k.length > word &&
+		(binary.LittleEndian.Uint64(line[end-word:]) != k.last ||
+			k.length > 2*word && s.names[slot] != string(line[start:end])) {
 		return 0, false
 	}
 	return end + 2, true

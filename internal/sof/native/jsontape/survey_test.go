@@ -20,7 +20,9 @@ func FuzzSurveyFindsTheQuotes(f *testing.F) {
 		var tp Tape
 		tp.Line, tp.allocated = line, func(int) {}
 		ascii := tp.survey()
-		if want := bytes.IndexFunc(line, func(r rune) bool { return r >= 0x80 }) < 0; ascii != want {
+		if want := bytes.IndexFunc(line, func(r rune) bool {
+			return r >= 0x80
+		}) < 0; ascii != want {
 			t.Errorf("%q: ASCII %t", line, ascii)
 		}
 		isOdd := func(i int) bool { return line[i] < ' ' || line[i] == '\\' }
@@ -61,7 +63,9 @@ func FuzzSurveysAgree(f *testing.F) {
 			High, Strange bool
 		}
 		var got []notes
-		for _, survey := range []func([]byte, []uint64, []uint64) (uint64, uint64){surveyBlocks, surveyInGo} {
+		for _, survey := range []func([]byte, []uint64, []uint64) (uint64, uint64){
+			surveyBlocks, surveyInGo,
+		} {
 			s := notes{Quotes: make([]uint64, n), Odd: make([]uint64, n)}
 			all, strange := survey(b, s.Quotes, s.Odd)
 			s.High, s.Strange = all != 0, strange != 0

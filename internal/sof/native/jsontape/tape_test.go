@@ -22,7 +22,8 @@ func newTape(t *testing.T, most int) (*Tape, *Shape) {
 func TestAShrunkTapeHoldsLittle(t *testing.T) {
 	t.Parallel()
 	tape, root := newTape(t, 80<<20)
-	line := `{"a":["\n"` + strings.Repeat(`,"long\t"`, 1<<18) + `],"x":"` + strings.Repeat("x", 40<<20) + `"}`
+	line := `{"a":["\n"` + strings.Repeat(`,"long\t"`, 1<<18) + `],"x":"` +
+		strings.Repeat("x", 40<<20) + `"}`
 	if tape.Read([]byte(line), root) < 0 {
 		t.Fatal(tape.Fault())
 	}
