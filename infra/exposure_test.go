@@ -233,8 +233,8 @@ func TestEveryClosedServiceHasItsPrivateEndpoint(t *testing.T) {
 			t.Errorf("%d zones, %d links", len(zones), len(links))
 		}
 		for _, e := range d.all("Microsoft.Network/privateEndpoints") {
-			connection := e.at("properties",
-				"privateLinkServiceConnections").([]any)[0].(map[string]any)["properties"].(map[string]any)
+			connections := e.at("properties", "privateLinkServiceConnections").([]any)
+			connection := connections[0].(map[string]any)["properties"].(map[string]any)
 			id, group := text(connection["privateLinkServiceId"]),
 				text(connection["groupIds"].([]any)[0])
 			_, kind, _ := strings.Cut(id, "/providers/")

@@ -26,14 +26,16 @@ var wanted = pipeline.Request{Level: "system"}
 func TestAServerOfAnotherFHIRVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	for statement, version := range map[string]string{
-		`{"resourceType":"CapabilityStatement","fhirVersion":"5.0.0"}`:                                "5.0.0",
-		`{"resourceType":"CapabilityStatement","rest":[{"mode":"server"}],"fhirVersion":"3.0.2"}`:     "3.0.2",
-		`{"resourceType":"Conformance","fhirVersion":"1.0.2"}`:                                        "1.0.2",
-		`{"resourceType":"CapabilityStatement","software":7,"fhirVersion":"4.1.0"}`:                   "4.1.0",
-		`{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}`:                                "",
+		`{"resourceType":"CapabilityStatement","fhirVersion":"5.0.0"}`:                            "5.0.0",
+		`{"resourceType":"CapabilityStatement","rest":[{"mode":"server"}],"fhirVersion":"3.0.2"}`: "3.0.2",
+		`{"resourceType":"Conformance","fhirVersion":"1.0.2"}`:                                    "1.0.2",
+		`{"resourceType":"CapabilityStatement","software":7,"fhirVersion":"4.1.0"}`:               "4.1.0",
+		`{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}`:                            "",
+
 		`{"resourceType":"CapabilityStatement","fhirVersion":"4.3.0","software":{"name":"A server"}}`: "",
-		`{"resourceType":"CapabilityStatement"}`:                                                      "",
-		`<html>`:                                                                                      "",
+
+		`{"resourceType":"CapabilityStatement"}`: "",
+		`<html>`:                                 "",
 	} {
 		asked := 0
 		s := ofBulk(t, func(w http.ResponseWriter, r *http.Request) {

@@ -158,8 +158,9 @@ func TestTheListShowsPausesAndWishes(t *testing.T) {
 		return []records.ExportSummary{wish, before}, nil
 	}
 	got := run(t, c, nil, "exports")
-	if !strings.HasSuffix(got.out,
-		"\nplan nightly is paused since 2026-01-02T03:04:05Z: fhirsynapse exports resume nightly\n") || strings.Count(got.out, "is paused") != 1 {
+	if last := "\nplan nightly is paused since 2026-01-02T03:04:05Z: " +
+		"fhirsynapse exports resume nightly\n"; !strings.HasSuffix(got.out, last) ||
+		strings.Count(got.out, "is paused") != 1 {
 		t.Errorf("the pause is not shown, once:\n%s", got.out)
 	}
 	if !strings.Contains(got.out, "│ the app's next tick begins it ") {

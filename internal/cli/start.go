@@ -344,7 +344,8 @@ func (f *startFlags) auth(a *config.Auth) (errs []error) {
 	}
 	if a.Audience != "" && a.Scope != "" {
 		errs = append(errs,
-			errors.New("--audience and --scope: the scope is the audience with /.default; give one"))
+			errors.New(
+				"--audience and --scope: the scope is the audience with /.default; give one"))
 	}
 	if base, err := url.Parse(f.r.Source); a.Audience == "" && err == nil &&
 		slices.Contains(form.Optional, "audience") {

@@ -304,7 +304,8 @@ func TestStartAsJSON(t *testing.T) {
 func TestAnEmptyExportSaysSo(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"\nthe export is empty: the server has no resources, or none that this sign-in may see\n": nil,
+		"\nthe export is empty: the server has no resources, " +
+			"or none that this sign-in may see\n": nil,
 		"\nthe export is empty: the server has nothing for --level group, --group g, --types Patient,Device, --type-filter Patient?active=true, --since 2026-01-31T00:00:00Z\n": {
 			"--level", "group", "--group", "g", "--types", "Patient,Device", "--type-filter",
 			"Patient?active=true", "--since", "2026-01-31T00:00:00Z",

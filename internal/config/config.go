@@ -29,7 +29,8 @@ type Config struct {
 
 	StepsQueue, BlobEventsQueue string
 
-	LandingContainer, StagingContainer, QuarantineContainer, JournalContainer, PublishedContainer string
+	LandingContainer, StagingContainer, QuarantineContainer string
+	JournalContainer, PublishedContainer                    string
 
 	// ExportsFile is the location of exports.yaml. Exports is its content, but empty if the file is
 	// in the journal container: then the app reads it and ParseExports parses it.
@@ -40,7 +41,8 @@ type Config struct {
 	// name.
 	ViewsFolder string
 
-	Settle, StepTimeout, PollMin, PollMax, SilentAfter, ExportTimeout, StuckAfter, KickOffPatience, LeaseFor time.Duration
+	Settle, StepTimeout, PollMin, PollMax, SilentAfter, ExportTimeout time.Duration
+	StuckAfter, KickOffPatience, LeaseFor                             time.Duration
 
 	// LineLimit bounds a line of an NDJSON file, in bytes.
 	LineLimit int

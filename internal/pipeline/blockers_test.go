@@ -28,8 +28,8 @@ func TestTwoCommittersWithAStalledOneWakingLate(t *testing.T) {
 		w.clock = w.clock.Add(11 * time.Minute)
 		other := w.p
 		w.boot()
-		if err := w.p.Handle(w.t.Context(),
-			[]byte(`{"step":"commit","export":"nightly-000001","type":"Patient","round":7}`)); err != nil {
+		message := `{"step":"commit","export":"nightly-000001","type":"Patient","round":7}`
+		if err := w.p.Handle(w.t.Context(), []byte(message)); err != nil {
 			t.Error(err)
 		}
 		w.server.put("Patient", "p1", "second", 2, false)

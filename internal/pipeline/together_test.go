@@ -184,8 +184,8 @@ func TestAnExportThatIsNotThereYetIsNotRemembered(t *testing.T) {
 	if err := w.instance().Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.p.Handle(t.Context(),
-		[]byte(`{"step":"prepare","export":"nightly-000001","job":1,"type":"Patient","path":"x/y"}`)); err != nil {
+	message := `{"step":"prepare","export":"nightly-000001","job":1,"type":"Patient","path":"x/y"}`
+	if err := w.p.Handle(t.Context(), []byte(message)); err != nil {
 		t.Fatal(err)
 	}
 	again := w.queue.Drop(func(m pipeline.Message) bool { return strings.Contains(m.ID, "/file/") })

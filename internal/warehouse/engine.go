@@ -106,8 +106,8 @@ type Replacer interface {
 
 // Repairer rebuilds tables in place.
 type Repairer interface {
-	// Repair changes the tables of one resource type to the columns of the current views, and marks its
-	// resources as not written. It refuses a rebuild that cannot be completed.
+	// Repair changes the tables of one resource type to the columns of the current views, and marks
+	// its resources as not written. It refuses a rebuild that cannot be completed.
 	Repair(ctx context.Context, r Repair) error
 	// Unwritten counts the live resources that are still marked.
 	Unwritten(ctx context.Context, r Repair) (int64, error)

@@ -45,8 +45,9 @@ func TestARefusedViewIsRebuiltByTheCommandNamed(t *testing.T) {
 	dates := view(t, `,"tag":[{"name":"ansi/type","value":"DATE"}]`)
 	code, _, errs := run(t, "load", incremental, "--to", "duckdb:"+db, "--schema", "nightly",
 		"--views", dates)
-	m := regexp.MustCompile(
-		`fhirsynapse (load) DIR (--to) duckdb:FILE (--schema) (nightly) (--rebuild=Patient), where`).FindStringSubmatch(errs)
+	said := regexp.MustCompile(
+		`fhirsynapse (load) DIR (--to) duckdb:FILE (--schema) (nightly) (--rebuild=Patient), where`)
+	m := said.FindStringSubmatch(errs)
 	if code != 1 || m == nil ||
 		!strings.Contains(errs, "column born.day is VARCHAR in the database and DATE in the view") {
 		t.Fatalf("code %d, %s", code, errs)
@@ -83,8 +84,10 @@ func TestARefusedViewIsRebuiltByTheCommandNamed(t *testing.T) {
 		dates); code != 0 {
 		t.Error(errs)
 	}
-	if code, out, errs := run(t, "query", "--db", db, "--csv",
-		`select count(*) as n from duckdb_schemas() where schema_name like '\_rebuild%' escape '\'`); code != 0 || !strings.HasSuffix(out, "0\n") {
+	const left = `select count(*) as n from duckdb_schemas()
+		where schema_name like '\_rebuild%' escape '\'`
+	if code, out, errs := run(t, "query", "--db", db, "--csv", left); code != 0 ||
+		!strings.HasSuffix(out, "0\n") {
 		t.Errorf("left behind: code %d, %q, %s", code, out, errs)
 	}
 }

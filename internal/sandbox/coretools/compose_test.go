@@ -57,10 +57,12 @@ func TestMicrosoftsEmulatorHasTheQueuesOfTheApp(t *testing.T) {
 				Queues []struct {
 					Name       string
 					Properties struct {
-						LockDuration, DuplicateDetectionHistoryTimeWindow, DefaultMessageTimeToLive string
+						LockDuration, DefaultMessageTimeToLive string
+						DuplicateDetectionHistoryTimeWindow    string
 
-						MaxDeliveryCount                                                              int
-						RequiresDuplicateDetection, DeadLetteringOnMessageExpiration, RequiresSession bool
+						MaxDeliveryCount                                             int
+						RequiresDuplicateDetection, DeadLetteringOnMessageExpiration bool
+						RequiresSession                                              bool
 					}
 				}
 			}
@@ -161,7 +163,8 @@ func TestComposeListensWhereTheSampleSettingsLead(t *testing.T) {
 	if diff := cmp.Diff(want, published); diff != "" {
 		t.Errorf("ports (-settings +compose): %s", diff)
 	}
-	if server := file.Services["servicebus"].Environment["SQL_SERVER"]; file.Services[server].Image == "" {
+	server := file.Services["servicebus"].Environment["SQL_SERVER"]
+	if file.Services[server].Image == "" {
 		t.Errorf("SQL_SERVER %q is no service", server)
 	}
 	// Both places that start Azurite use the same version.

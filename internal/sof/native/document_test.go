@@ -20,8 +20,18 @@ import (
 var documented = map[string]struct {
 	file, want string
 }{
-	"more rows, values, text or work than a line may ask for":                                                                    {good("1") + "\n" + twice(`"contact":[`+strings.TrimSuffix(strings.Repeat(`{"gender":"x"},`, 600), ",")+"]") + good("3"), "1, view v, column v: the line is too large: its expressions hold more than 500 items at a time, 3"},
-	"a resourceType that is no name of a type (`^[A-Z][A-Za-z]{1,63}$`), or differs from one of FHIR's in case only (`PATIENT`)": {`{"resourceType":"P; DROP","id":"1"}` + "\n" + `{"resourceType":"PATIENT","id":"1"}` + "\n" + good("3"), "P; DROP, PATIENT, 3"},
+	"more rows, values, text or work than a line may ask for": {
+		good("1") + "\n" +
+			twice(`"contact":[`+strings.TrimSuffix(strings.Repeat(`{"gender":"x"},`, 600), ",")+
+				"]") +
+			good("3"),
+		"1, view v, column v: the line is too large: its expressions hold more than 500 items at a time, 3",
+	},
+	"a resourceType that is no name of a type (`^[A-Z][A-Za-z]{1,63}$`), or differs from one of FHIR's in case only (`PATIENT`)": {
+		`{"resourceType":"P; DROP","id":"1"}` + "\n" + `{"resourceType":"PATIENT","id":"1"}` + "\n" +
+			good("3"),
+		"P; DROP, PATIENT, 3",
+	},
 	"over the limit": {good("1") + "\n" +
 		`{"resourceType":"Patient","id":"2","x":"` + strings.Repeat("x", limit) + `"}` + "\n" +
 		good("3"), "1, line over the limit, 3"},
@@ -41,7 +51,8 @@ var documented = map[string]struct {
 	"nested 10,000 levels deep": {
 		twice(`"x":`+nested("[", "", "]", 10_000)) +
 			twice(`"x":`+nested(`{"x":`, "1", "}", 10_000)) +
-			twice(`"contact":`+nested("[", "", "]", 10_000)) + twice(`"x":`+nested("[", "", "]", 999)),
+			twice(`"contact":`+nested("[", "", "]", 10_000)) +
+			twice(`"x":`+nested("[", "", "]", 999)),
 		"byte 1039: nested too deeply, byte 5035: nested too deeply, byte 1044: nested too deeply, 1",
 	},
 	"another resourceType than the file's": {

@@ -63,17 +63,19 @@ func TestMembersThatR4DoesNotHaveAreTold(t *testing.T) {
 		`"type":[null,"x"]`:                                                "type:other",
 		`"type":[],"class":null`:                                           "",
 		// members that the view does not read
-		`"period":{"start":"2026"},"language":"en","implicitRules":"x","text":{"div":"x"}`:                   "",
+		`"period":{"start":"2026"},"language":"en","implicitRules":"x","text":{"div":"x"}`: "",
+
 		`"identifier":[{"value":"x"}],"contained":[{"id":"x"}],"extension":[{}],"modifierExtension":[ { } ]`: "",
-		`"_status":{"id":"x"},"_language":{"id":"x"},"actualPeriod":null`:                                    "",
-		`"period":[{"start":"2026"}]`:                       "period:list",
-		`"language":{}`:                                     "language:other",
-		`"language":5,"length":5`:                           "length:other",
-		`"identifier":{"value":"x"}`:                        "identifier:no list",
-		`"identifier":[ "x"]`:                               "identifier:other",
-		`"identifier":[],"account":[null]`:                  "",
-		`"\u0070eriod":[{}],"identifie\u0072":[{}]`:         "period:list",
-		`"actualPeriod":{},"admission" : {},"x":1,"y":true`: "actualPeriod:unknown admission:unknown x:unknown y:unknown",
+
+		`"_status":{"id":"x"},"_language":{"id":"x"},"actualPeriod":null`: "",
+		`"period":[{"start":"2026"}]`:                                     "period:list",
+		`"language":{}`:                                                   "language:other",
+		`"language":5,"length":5`:                                         "length:other",
+		`"identifier":{"value":"x"}`:                                      "identifier:no list",
+		`"identifier":[ "x"]`:                                             "identifier:other",
+		`"identifier":[],"account":[null]`:                                "",
+		`"\u0070eriod":[{}],"identifie\u0072":[{}]`:                       "period:list",
+		`"actualPeriod":{},"admission" : {},"x":1,"y":true`:               "actualPeriod:unknown admission:unknown x:unknown y:unknown",
 		// names that may be health data
 		`"Jane Doe":1,"1990":{},"":2,"fhir_comments":["x"],"é":"x","\u0041nna":5`: ":unknown :unknown :unknown :unknown :unknown :unknown",
 		`"` + strings.Repeat("a", 65) + `":1,"` + strings.Repeat("b", 64) +

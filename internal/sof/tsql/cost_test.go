@@ -93,7 +93,8 @@ func (p postgres) cpu(ctx context.Context, bodies []string, lines [][]byte) ([]f
 // BenchmarkBodiesOnPostgreSQL compares the CPU time of the bodies with the bodies from before their
 // cost was optimized, on one server in one run:
 //
-//	FHIRSYNAPSE_POSTGRES_URL=... go test ./internal/sof/tsql -run '^$' -bench OnPostgreSQL -benchtime 1x
+//	FHIRSYNAPSE_POSTGRES_URL=... \
+//	  go test ./internal/sof/tsql -run '^$' -bench OnPostgreSQL -benchtime 1x
 func BenchmarkBodiesOnPostgreSQL(t *testing.B) {
 	p := newPostgres(t)
 	p.engine = tsql.SQLServer

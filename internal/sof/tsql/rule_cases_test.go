@@ -98,7 +98,8 @@ var rules = []rule{
 		[]string{"false"},
 	},
 	{
-		"where keeps true alone", "Patient", `{"resourceType":"Patient"}`, column("id.exists()", ""),
+		"where keeps true alone", "Patient", `{"resourceType":"Patient"}`,
+		column("id.exists()", ""),
 		`{"path":"(gender = 'male').not()"}`, nil,
 	},
 	{

@@ -1,10 +1,11 @@
 // Package serverless implements the warehouse on the serverless pool of Synapse, which has no
 // tables. The lines of a batch are published as files, and views read them.
 //
-//	<schema>/<Type>/part=<number>-<attempt>/<file>.lines   id, version, deleted, export and resource of each line
-//	                                       /<file>.large   the same of resources that are too large for a snapshot
-//	                                       /_ready.json    the part is whole
-//	                                       /_done-<export>.json   the part is committed: its ledger
+//	<schema>/<Type>/part=<number>-<attempt>/
+//	  <file>.lines          id, version, deleted, export and resource of each line
+//	  <file>.large          the same of resources that are too large for a snapshot
+//	  _ready.json           the part is whole
+//	  _done-<export>.json   the part is committed: its ledger
 //
 // The view _newest_<Type> returns the newest version of each id without tombstones, from the
 // complete parts up to a bound, except for parts of unfinished attempts. One statement moves the
@@ -18,10 +19,11 @@
 //
 // Optionally the pool writes the newest versions into a snapshot now and then:
 //
-//	<schema>/<Type>/snapshot=<number>-<attempt>/_intent.json   the parts that it replaces
-//	                                           /data/*.parquet written by the pool: tombstones, too, but nothing large
-//	                                           /_ready.json    it is complete, and is read instead of those parts
-//	                                           /_retired.json  a later one is read; removed after the grace period
+//	<schema>/<Type>/snapshot=<number>-<attempt>/
+//	  _intent.json     the parts that it replaces
+//	  data/*.parquet   written by the pool: tombstones, too, but nothing large
+//	  _ready.json      it is complete, and is read instead of those parts
+//	  _retired.json    a later one is read; removed after the grace period
 //
 // The parts stay, as the ledger and as the source of later snapshots. A failed snapshot changes
 // nothing for readers and fails no commit; the next try comes after the usual number of parts. A
