@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	emulator "fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof/conformance"
@@ -100,7 +101,7 @@ func open(t *testing.T) *sqlserver.Server {
 }
 
 // standIn signs in to an emulator over loopback.
-func standIn(t *testing.T, d tsqleval.Dialect) *sqlserver.Server {
+func standIn(t *testing.T, d eval.Dialect) *sqlserver.Server {
 	t.Helper()
 	server, err := emulator.Listen(
 		emulator.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
@@ -136,7 +137,7 @@ func TestTheStandInRunsTheOfficialCases(t *testing.T) {
 			t.Run(string(e)+name, func(t *testing.T) {
 				t.Parallel()
 				officialCases(t, e,
-					standIn(t, tsqleval.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
+					standIn(t, eval.Dialect{Varchar: !e.Facts().National, Jsonb: onPostgreSQL}))
 			})
 		}
 	}
@@ -206,7 +207,7 @@ func TestSQLServerGivesTheRowsOfTheNativeEngine(t *testing.T) { bundledViews(t, 
 
 func TestTheStandInGivesTheRowsOfTheNativeEngine(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]tsqleval.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
+	for name, d := range map[string]eval.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bundledViews(t, standIn(t, d))

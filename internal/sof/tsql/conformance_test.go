@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/schema"
 	"fhirsynapse/internal/sof/tsql"
@@ -17,8 +18,8 @@ import (
 // standIn is the stand-in server for an engine.
 type standIn tsql.Engine
 
-func (s standIn) dialect() tsqleval.Dialect {
-	return tsqleval.Dialect{Varchar: !tsql.Engine(s).Facts().National}
+func (s standIn) dialect() eval.Dialect {
+	return eval.Dialect{Varchar: !tsql.Engine(s).Facts().National}
 }
 
 func (s standIn) Rows(
@@ -28,14 +29,14 @@ func (s standIn) Rows(
 }
 
 func runBody(
-	d tsqleval.Dialect, docs []json.RawMessage, body func(string) (string, error),
+	d eval.Dialect, docs []json.RawMessage, body func(string) (string, error),
 ) ([][][]byte, error) {
 	text, err := body("[docs]")
 	if err != nil {
 		return nil, err
 	}
 	_, rows, err := tsqleval.Run(text, d, tsqleval.Documents("docs", docs))
-	if err != nil && !tsqleval.IsDataError(err) {
+	if err != nil && !eval.IsDataError(err) {
 		return nil, &conformance.NotRun{Err: err}
 	}
 	return rows, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/schema"
 	"fhirsynapse/internal/sof/tsql"
@@ -117,7 +118,7 @@ func (c *comparison) generated(t *testing.T, seed uint64) {
 		_, got, err := tsqleval.Run(body, standIn(e).dialect(),
 			tsqleval.Documents("docs", [][]byte{line}))
 		switch {
-		case tsqleval.IsDataError(err):
+		case eval.IsDataError(err):
 			c.early++
 			continue
 		case err != nil:

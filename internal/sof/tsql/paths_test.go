@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/testkit/randview"
@@ -49,7 +50,7 @@ func TestPathsGiveWhatTheNativeEngineGives(t *testing.T) {
 				_, got, err := tsqleval.Run(body, standIn(e).dialect(),
 					tsqleval.Documents("docs", [][]byte{line}))
 				if bad != nil {
-					if !tsqleval.IsDataError(err) {
+					if !eval.IsDataError(err) {
 						t.Errorf("%s, %s: the native engine says %v, the body %v", path, form, bad,
 							err)
 					}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/schema"
@@ -103,7 +104,7 @@ func (p postgres) run(ctx context.Context, body string, docs [][]byte) ([][][]by
 }
 
 // readRow reads an object that has the columns as members, in order.
-func readRow(d *json.Decoder, columns []tsqleval.Column) (row [][]byte, err error) {
+func readRow(d *json.Decoder, columns []sqlserver.Column) (row [][]byte, err error) {
 	if _, err := d.Token(); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/testkit/tsqleval"
@@ -99,7 +100,7 @@ func TestMoreThanOneItemFailsByACast(t *testing.T) {
 			t.Errorf("%s: one item gives %v, %v", e, got, err)
 		}
 		_, err := run(t, v, e, twoNames)
-		if !tsqleval.IsDataError(err) ||
+		if !eval.IsDataError(err) ||
 			!strings.Contains(err.Error(), "view v, column v: more than one item: 3") ||
 			!tsql.IsVerdict(err.Error()) {
 			t.Errorf("%s: three items give %v", e, err)
@@ -118,7 +119,7 @@ func TestRepeatBelowTheDeepestLevelFailsByACast(t *testing.T) {
 	if got, err := run(t, v, tsql.SQLServer, nested(10)); err != nil || len(got) != 10 {
 		t.Errorf("ten levels give %d rows, %v", len(got), err)
 	}
-	if got, err := run(t, v, tsql.SQLServer, nested(11)); !tsqleval.IsDataError(err) ||
+	if got, err := run(t, v, tsql.SQLServer, nested(11)); !eval.IsDataError(err) ||
 		!tsql.IsVerdict(err.Error()) {
 		t.Errorf("eleven levels give %d rows, %v", len(got), err)
 	}

@@ -8,6 +8,7 @@ package bodies
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -15,19 +16,20 @@ import (
 	"time"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/testkit/tsqleval"
 )
 
 // Sessions returns a function that opens sessions of a database which also run bodies.
-func Sessions(db *tables.Database, d tsqleval.Dialect) func(name string) sqlserver.Session {
+func Sessions(db *tables.Database, d eval.Dialect) func(name string) sqlserver.Session {
 	return func(name string) sqlserver.Session {
 		return &session{Session: db.Session(name), dialect: d, documents: map[string][]string{}}
 	}
 }
 
 // Shred returns the function by which a database of package tables fills its tables from bodies.
-func Shred(d tsqleval.Dialect) func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
+func Shred(d eval.Dialect) func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
 	return func(body string, columns []string, rows [][]string) ([]string, [][]any, error) {
 		r, err := run(body, d, tsqleval.Table{Name: "docs", Names: columns, Rows: rows})
 		var names []string
@@ -40,7 +42,7 @@ func Shred(d tsqleval.Dialect) func(body string, columns []string, rows [][]stri
 
 type session struct {
 	sqlserver.Session
-	dialect   tsqleval.Dialect
+	dialect   eval.Dialect
 	documents map[string][]string // by table
 }
 
@@ -87,7 +89,7 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (sql
 	return s.Session.Batch(ctx, text, parameters)
 }
 
-func run(text string, d tsqleval.Dialect, from ...tsqleval.Table) (sqlserver.Result, error) {
+func run(text string, d eval.Dialect, from ...tsqleval.Table) (sqlserver.Result, error) {
 	var r sqlserver.Result
 	columns, rows, err := tsqleval.Run(text, d, from...)
 	if err != nil {
@@ -112,16 +114,14 @@ func run(text string, d tsqleval.Dialect, from ...tsqleval.Table) (sqlserver.Res
 	return r, nil
 }
 
-var numbered = regexp.MustCompile(`^(?:[a-z ]+: )?error (\d+)(?:/\d+)?: `)
-
 // failure returns an error with the number of SQL Server. On PostgreSQL all but a few errors share
 // one number.
-func failure(err error, d tsqleval.Dialect) error {
+func failure(err error, d eval.Dialect) error {
 	const unmapped = 33557097
 	e := &sqlserver.Error{Number: 102, Message: err.Error()}
-	if m := numbered.FindStringSubmatch(e.Message); m != nil {
-		n, _ := strconv.ParseInt(m[1], 10, 32)
-		e.Number, e.Message = int32(n), e.Message[len(m[0]):]
+	var known *sqlserver.Error
+	if errors.As(err, &known) {
+		e.Number, e.Message = known.Number, known.Message
 	}
 	if d.Jsonb {
 		e.Number = unmapped
@@ -129,7 +129,7 @@ func failure(err error, d tsqleval.Dialect) error {
 	return e
 }
 
-func cellOf(text string, c tsqleval.Column) (any, error) {
+func cellOf(text string, c sqlserver.Column) (any, error) {
 	kind, _, _ := strings.Cut(c.Type, "(")
 	switch {
 	case c.Name == "_file" || c.Name == "_line":

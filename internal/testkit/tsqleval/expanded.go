@@ -1,12 +1,16 @@
 package tsqleval
 
-import "strings"
+import (
+	"strings"
+
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
+)
 
 // Expanded returns the number of nodes of the largest expression of a statement, after a planner
 // has replaced every computed column by its expression. Like planners, it replaces the columns of a
 // SELECT without FROM and without TOP.
 func Expanded(statement string) (int, error) {
-	q, err := parse(statement)
+	q, err := syntax.ParseSelect(statement)
 	if err != nil {
 		return 0, err
 	}
@@ -18,7 +22,7 @@ func Expanded(statement string) (int, error) {
 // Cost returns the work of a statement per row: the number of passes through JSON, and the number
 // of function calls after a planner has replaced every computed column by its expression.
 func Cost(statement string) (parses, calls int, err error) {
-	q, err := parse(statement)
+	q, err := syntax.ParseSelect(statement)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -53,35 +57,35 @@ func (w *expander) node() int {
 // enough is the limit of counting, because numbers double fast.
 const enough = 1 << 40
 
-func (w *expander) query(q query) {
+func (w *expander) query(q syntax.Query) {
 	for _, s := range q {
-		for _, f := range s.from {
+		for _, f := range s.From {
 			w.source(f)
 		}
-		for _, o := range s.items {
-			if n := w.expr(o.expr); s.from != nil || s.top >= 0 || !w.calls {
+		for _, o := range s.Items {
+			if n := w.expr(o.Expr); s.From != nil || s.Top >= 0 || !w.calls {
 				w.seen(n)
 			}
 		}
-		if s.where != nil {
-			w.seen(w.cond(s.where))
+		if s.Where != nil {
+			w.seen(w.cond(s.Where))
 		}
-		for _, o := range s.order {
-			w.seen(w.expr(o.expr))
+		for _, o := range s.Order {
+			w.seen(w.expr(o.Expr))
 		}
 	}
 }
 
-func (w *expander) source(f tableSource) {
+func (w *expander) source(f syntax.Source) {
 	switch {
-	case f.json != nil:
-		w.seen(w.expr(f.json.arg))
+	case f.JSON != nil:
+		w.seen(w.expr(f.JSON.Arg))
 		w.parses++
-	case f.query != nil:
-		w.query(f.query)
-		if s := f.query[0]; len(f.query) == 1 && s.from == nil && s.top < 0 {
-			for _, o := range s.items {
-				w.sizes[strings.ToLower(f.alias+"."+o.name)] = w.expr(o.expr)
+	case f.Query != nil:
+		w.query(f.Query)
+		if s := f.Query[0]; len(f.Query) == 1 && s.From == nil && s.Top < 0 {
+			for _, o := range s.Items {
+				w.sizes[strings.ToLower(f.Alias+"."+o.Name)] = w.expr(o.Expr)
 			}
 		}
 	}
@@ -95,7 +99,7 @@ func (w *expander) add(all ...int) int {
 	return n
 }
 
-func (w *expander) exprs(all []expr) int {
+func (w *expander) exprs(all []syntax.Expr) int {
 	n := 0
 	for _, e := range all {
 		n = min(enough, n+w.expr(e))
@@ -103,48 +107,48 @@ func (w *expander) exprs(all []expr) int {
 	return n
 }
 
-func (w *expander) expr(e expr) int {
+func (w *expander) expr(e syntax.Expr) int {
 	switch e := e.(type) {
-	case columnRef:
-		return max(w.node(), w.sizes[strings.ToLower(e.alias+"."+e.name)])
-	case negative:
-		return w.add(w.expr(e.x))
-	case collated:
-		return w.add(w.expr(e.x))
-	case castExpr:
-		return w.add(w.expr(e.expr))
-	case binary:
-		return w.add(w.expr(e.l), w.expr(e.r))
-	case call:
-		return min(enough, 1+w.exprs(e.args))
-	case subquery:
-		w.query(e.q)
-	case caseExpr:
+	case syntax.Column:
+		return max(w.node(), w.sizes[strings.ToLower(e.Alias+"."+e.Name)])
+	case syntax.Negative:
+		return w.add(w.expr(e.X))
+	case syntax.Collated:
+		return w.add(w.expr(e.X))
+	case syntax.Cast:
+		return w.add(w.expr(e.Expr))
+	case syntax.Binary:
+		return w.add(w.expr(e.L), w.expr(e.R))
+	case syntax.Call:
+		return min(enough, 1+w.exprs(e.Args))
+	case syntax.Subquery:
+		w.query(e.Query)
+	case syntax.Case:
 		n := w.node()
-		for _, c := range e.whens {
-			n = w.add(n, w.cond(c.cond), w.expr(c.val), w.expr(c.then))
+		for _, c := range e.Whens {
+			n = w.add(n, w.cond(c.Cond), w.expr(c.Value), w.expr(c.Then))
 		}
-		return w.add(n, w.expr(e.input), w.expr(e.els))
+		return w.add(n, w.expr(e.Input), w.expr(e.Else))
 	}
 	return w.node()
 }
 
-func (w *expander) cond(c cond) int {
+func (w *expander) cond(c syntax.Cond) int {
 	switch c := c.(type) {
-	case comparison:
-		return w.add(w.expr(c.l), w.expr(c.r))
-	case logic:
-		return w.add(w.cond(c.l), w.cond(c.r))
-	case notCond:
-		return w.add(w.cond(c.x))
-	case isNull:
-		return w.add(w.expr(c.x))
-	case inList:
-		return w.add(w.expr(c.x), w.exprs(c.list))
-	case like:
-		return w.add(w.expr(c.x), w.expr(c.pattern))
-	case between:
-		return w.add(w.expr(c.x), w.expr(c.low), w.expr(c.high))
+	case syntax.Compare:
+		return w.add(w.expr(c.L), w.expr(c.R))
+	case syntax.Logic:
+		return w.add(w.cond(c.L), w.cond(c.R))
+	case syntax.Not:
+		return w.add(w.cond(c.X))
+	case syntax.IsNull:
+		return w.add(w.expr(c.X))
+	case syntax.In:
+		return w.add(w.expr(c.X), w.exprs(c.List))
+	case syntax.Like:
+		return w.add(w.expr(c.X), w.expr(c.Pattern))
+	case syntax.Between:
+		return w.add(w.expr(c.X), w.expr(c.Low), w.expr(c.High))
 	}
 	return w.node()
 }

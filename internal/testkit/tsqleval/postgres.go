@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
 )
 
 // PostgresFunctions creates the functions that the statements of Postgres call, in the first schema
@@ -16,7 +18,7 @@ var PostgresFunctions string
 // Postgres writes a SELECT in the language of PostgreSQL, over PostgresFunctions. An independent
 // engine then computes the same plan; bits are int there.
 func Postgres(statement string) (string, error) {
-	q, err := parse(statement)
+	q, err := syntax.ParseSelect(statement)
 	if err != nil {
 		return "", fmt.Errorf("parse the statement: %w", err)
 	}
@@ -39,7 +41,7 @@ func pgName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `
 
 func pgText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'::text" }
 
-func (w *postgres) query(q query) string {
+func (w *postgres) query(q syntax.Query) string {
 	parts := make([]string, len(q))
 	for i, s := range q {
 		parts[i] = w.selection(s)
@@ -47,57 +49,57 @@ func (w *postgres) query(q query) string {
 	return strings.Join(parts, "\nUNION ALL\n")
 }
 
-func (w *postgres) selection(s *selection) string {
-	items := make([]string, len(s.items))
-	for i, o := range s.items {
-		items[i] = w.expr(o.expr)
-		if o.name != "" {
-			items[i] += " AS " + pgName(o.name)
+func (w *postgres) selection(s *syntax.Select) string {
+	items := make([]string, len(s.Items))
+	for i, o := range s.Items {
+		items[i] = w.expr(o.Expr)
+		if o.Name != "" {
+			items[i] += " AS " + pgName(o.Name)
 		}
 	}
 	out := "SELECT " + strings.Join(items, ", ")
-	for i, f := range s.from {
+	for i, f := range s.From {
 		switch {
 		case i == 0:
 			out += "\nFROM " + w.source(f)
-		case f.outer:
+		case f.Join == syntax.OuterApply:
 			out += "\nLEFT JOIN LATERAL " + w.source(f) + " ON true"
 		default:
 			out += "\nCROSS JOIN LATERAL " + w.source(f)
 		}
 	}
-	if s.where != nil {
-		out += "\nWHERE " + w.cond(s.where)
+	if s.Where != nil {
+		out += "\nWHERE " + w.cond(s.Where)
 	}
-	if s.order != nil {
-		out += "\nORDER BY " + w.orders(s.order)
+	if s.Order != nil {
+		out += "\nORDER BY " + w.orders(s.Order)
 	}
-	if s.top >= 0 {
-		out += fmt.Sprintf("\nLIMIT %d", s.top)
+	if s.Top >= 0 {
+		out += fmt.Sprintf("\nLIMIT %d", s.Top)
 	}
 	return out
 }
 
-func (w *postgres) source(f tableSource) string {
+func (w *postgres) source(f syntax.Source) string {
 	switch {
-	case f.query != nil:
-		return "(" + w.query(f.query) + ") AS " + pgName(f.alias)
-	case f.json == nil:
-		return pgName(f.table) + " AS " + pgName(f.alias)
-	case f.json.columns == nil:
-		return "openjson(" + w.expr(f.json.arg) + ") AS " + pgName(f.alias) + " (key, value, type)"
+	case f.Query != nil:
+		return "(" + w.query(f.Query) + ") AS " + pgName(f.Alias)
+	case f.JSON == nil:
+		return pgName(f.Table.Base) + " AS " + pgName(f.Alias)
+	case f.JSON.Columns == nil:
+		return "openjson(" + w.expr(f.JSON.Arg) + ") AS " + pgName(f.Alias) + " (key, value, type)"
 	}
 	// one pass over the text returns the members that the columns begin with
-	columns := make([]string, len(f.json.columns))
+	columns := make([]string, len(f.JSON.Columns))
 	var members []string
-	for i, c := range f.json.columns {
+	for i, c := range f.JSON.Columns {
 		of := "scalar"
-		if c.json {
+		if c.JSON {
 			of = "nested"
 		}
-		names, err := readPath(c.path)
-		if err != nil || len(names) == 0 || names[0] == firstStep {
-			return w.fail(c.path)
+		names, err := syntax.JSONPath(c.Path)
+		if err != nil || len(names) == 0 || names[0] == syntax.FirstItem {
+			return w.fail(c.Path)
 		}
 		if member := pgName(names[0]) + " json"; !slices.Contains(members, member) {
 			members = append(members, member)
@@ -106,14 +108,14 @@ func (w *postgres) source(f tableSource) string {
 		if len(names) > 1 {
 			value += " #> " + pgPath(names[1:])
 		}
-		columns[i] = of + "(" + value + ") AS " + pgName(c.name)
+		columns[i] = of + "(" + value + ") AS " + pgName(c.Name)
 	}
-	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.json.arg) + ") AS o (j) CROSS JOIN LATERAL json_to_record(o.j) AS r (" +
-		strings.Join(members, ", ") + ")) AS " + pgName(f.alias)
+	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.JSON.Arg) + ") AS o (j) CROSS JOIN LATERAL json_to_record(o.j) AS r (" +
+		strings.Join(members, ", ") + ")) AS " + pgName(f.Alias)
 }
 
 func (w *postgres) path(text string) string {
-	names, err := readPath(text)
+	names, err := syntax.JSONPath(text)
 	if err != nil {
 		return w.fail(err)
 	}
@@ -123,7 +125,7 @@ func (w *postgres) path(text string) string {
 func pgPath(names []string) string {
 	out := make([]string, len(names))
 	for i, name := range names {
-		if name == firstStep {
+		if name == syntax.FirstItem {
 			name = "0"
 		}
 		out[i] = pgText(name)
@@ -132,15 +134,15 @@ func pgPath(names []string) string {
 }
 
 // orders writes an ORDER BY list. NULL comes first in SQL Server, and last in descending order.
-func (w *postgres) orders(all []orderItem) string {
+func (w *postgres) orders(all []syntax.Order) string {
 	out := make([]string, len(all))
 	for i, o := range all {
-		out[i] = w.expr(o.expr) + map[bool]string{false: " NULLS FIRST", true: " DESC NULLS LAST"}[o.desc]
+		out[i] = w.expr(o.Expr) + map[bool]string{false: " NULLS FIRST", true: " DESC NULLS LAST"}[o.Desc]
 	}
 	return strings.Join(out, ", ")
 }
 
-func (w *postgres) exprs(all []expr) []string {
+func (w *postgres) exprs(all []syntax.Expr) []string {
 	out := make([]string, len(all))
 	for i, e := range all {
 		out[i] = w.expr(e)
@@ -148,81 +150,81 @@ func (w *postgres) exprs(all []expr) []string {
 	return out
 }
 
-func (w *postgres) expr(e expr) string {
+func (w *postgres) expr(e syntax.Expr) string {
 	switch e := e.(type) {
-	case columnRef:
-		return pgName(e.alias) + "." + pgName(e.name)
-	case literal:
-		return pgText(e.text)
-	case numeral:
-		return e.text
-	case nullExpr:
+	case syntax.Column:
+		return pgName(e.Alias) + "." + pgName(e.Name)
+	case syntax.Text:
+		return pgText(e.Value)
+	case syntax.Number:
+		return e.Text
+	case syntax.Null:
 		return "NULL"
-	case negative:
-		return "(- " + w.expr(e.x) + ")"
-	case collated:
-		return "(" + w.expr(e.x) + `) COLLATE "C"`
-	case subquery:
-		return "(" + w.query(e.q) + ")"
-	case binary:
-		return "(" + w.expr(e.l) + " " + e.op + " " + w.expr(e.r) + ")"
-	case castExpr:
+	case syntax.Negative:
+		return "(- " + w.expr(e.X) + ")"
+	case syntax.Collated:
+		return "(" + w.expr(e.X) + `) COLLATE "C"`
+	case syntax.Subquery:
+		return "(" + w.query(e.Query) + ")"
+	case syntax.Binary:
+		return "(" + w.expr(e.L) + " " + e.Op + " " + w.expr(e.R) + ")"
+	case syntax.Cast:
 		return w.cast(e)
-	case caseExpr:
+	case syntax.Case:
 		return w.choice(e)
-	case call:
+	case syntax.Call:
 		return w.call(e)
 	}
 	return w.fail(e)
 }
 
-func (w *postgres) choice(e caseExpr) string {
+func (w *postgres) choice(e syntax.Case) string {
 	out := "CASE"
-	if e.input != nil {
-		out += " " + w.expr(e.input)
+	if e.Input != nil {
+		out += " " + w.expr(e.Input)
 	}
-	for _, c := range e.whens {
-		if e.input != nil {
-			out += " WHEN " + w.expr(c.val)
+	for _, c := range e.Whens {
+		if e.Input != nil {
+			out += " WHEN " + w.expr(c.Value)
 		} else {
-			out += " WHEN " + w.cond(c.cond)
+			out += " WHEN " + w.cond(c.Cond)
 		}
-		out += " THEN " + w.expr(c.then)
+		out += " THEN " + w.expr(c.Then)
 	}
-	if e.els != nil {
-		out += " ELSE " + w.expr(e.els)
+	if e.Else != nil {
+		out += " ELSE " + w.expr(e.Else)
 	}
 	return out + " END"
 }
 
-func (w *postgres) cast(e castExpr) string {
-	x := "(" + w.expr(e.expr) + ")"
+func (w *postgres) cast(e syntax.Cast) string {
+	x := "(" + w.expr(e.Expr) + ")"
 	switch {
-	case e.convert && e.style == "126":
+	case e.Convert && e.Style == "126":
 		return "to_char(" + x + `, 'YYYY-MM-DD"T"HH24:MI:SS')`
-	case e.convert:
+	case e.Convert:
 		return w.fail(e)
-	case e.try && e.typ.base == "decimal":
-		return fmt.Sprintf("try_decimal(%s::text, %d, %d)", x, e.typ.precision, e.typ.scale)
-	case e.try:
-		return "try_" + e.typ.base + "(" + x + "::text)"
+	case e.Try && e.Type.Base == "decimal":
+		return fmt.Sprintf("try_decimal(%s::text, %d, %d)", x, e.Type.Precision, e.Type.Scale)
+	case e.Try:
+		return "try_" + e.Type.Base + "(" + x + "::text)"
 	}
-	switch e.typ.base {
+	switch e.Type.Base {
 	case "varbinary":
 		return "convert_to(" + x + "::text, 'UTF8')"
 	case "nvarchar", "varchar":
-		if e.typ.max {
+		if e.Type.Max {
 			return x + "::text"
 		}
-		return fmt.Sprintf("substr(%s::text, 1, %d)", x, e.typ.size)
+		return fmt.Sprintf("substr(%s::text, 1, %d)", x, e.Type.Size)
 	case "decimal":
-		return fmt.Sprintf("%s::numeric(%d, %d)", x, e.typ.precision, e.typ.scale)
+		return fmt.Sprintf("%s::numeric(%d, %d)", x, e.Type.Precision, e.Type.Scale)
 	case "bit":
 		return x + "::int"
 	case "datetime2":
-		return fmt.Sprintf("%s::timestamp(%d)", x, e.typ.scale)
+		return fmt.Sprintf("%s::timestamp(%d)", x, e.Type.Scale)
 	}
-	return x + "::" + e.typ.base
+	return x + "::" + e.Type.Base
 }
 
 // pgFunctions maps functions that have another name in PostgreSQL. The others are PostgreSQL's, or
@@ -232,56 +234,56 @@ var pgFunctions = map[string]string{
 	"REPLICATE": "repeat", "CEILING": "ceil", "CHAR": "chr", "NCHAR": "chr",
 }
 
-func (w *postgres) call(e call) string {
-	args := w.exprs(e.args)
-	switch e.name {
+func (w *postgres) call(e syntax.Call) string {
+	args := w.exprs(e.Args)
+	switch e.Name {
 	case "JSON_QUERY":
-		path, ok := e.args[1].(literal)
+		path, ok := e.Args[1].(syntax.Text)
 		if !ok {
 			return w.fail(e)
 		}
-		args[1] = w.path(path.text)
+		args[1] = w.path(path.Value)
 	case "COUNT":
-		if e.star {
+		if e.Star {
 			args = []string{"*"}
 		}
 	}
-	name, ok := pgFunctions[e.name]
+	name, ok := pgFunctions[e.Name]
 	if !ok {
-		name = strings.ToLower(e.name)
+		name = strings.ToLower(e.Name)
 	}
 	in := strings.Join(args, ", ")
-	if e.within != nil {
-		in += " ORDER BY " + w.orders(e.within)
+	if e.Within != nil {
+		in += " ORDER BY " + w.orders(e.Within)
 	}
 	out := name + "(" + in + ")"
-	if e.over {
+	if e.Over {
 		out += " OVER ("
-		if e.part != nil {
-			out += "PARTITION BY " + strings.Join(w.exprs(e.part), ", ") + " "
+		if e.Part != nil {
+			out += "PARTITION BY " + strings.Join(w.exprs(e.Part), ", ") + " "
 		}
-		out += "ORDER BY " + w.orders(e.order) + ")"
+		out += "ORDER BY " + w.orders(e.Order) + ")"
 	}
 	return out
 }
 
-func (w *postgres) cond(c cond) string {
+func (w *postgres) cond(c syntax.Cond) string {
 	not := map[bool]string{true: "NOT "}
 	switch c := c.(type) {
-	case comparison:
-		return "(" + w.expr(c.l) + " " + c.op + " " + w.expr(c.r) + ")"
-	case logic:
-		return "(" + w.cond(c.l) + " " + c.op + " " + w.cond(c.r) + ")"
-	case notCond:
-		return "(NOT " + w.cond(c.x) + ")"
-	case isNull:
-		return "(" + w.expr(c.x) + " IS " + not[c.not] + "NULL)"
-	case inList:
-		return "(" + w.expr(c.x) + " " + not[c.not] + "IN (" + strings.Join(w.exprs(c.list), ", ") + "))"
-	case like:
-		return "(" + w.expr(c.x) + " " + not[c.not] + "LIKE " + w.expr(c.pattern) + ")"
-	case between:
-		return "(" + w.expr(c.x) + " BETWEEN " + w.expr(c.low) + " AND " + w.expr(c.high) + ")"
+	case syntax.Compare:
+		return "(" + w.expr(c.L) + " " + c.Op + " " + w.expr(c.R) + ")"
+	case syntax.Logic:
+		return "(" + w.cond(c.L) + " " + c.Op + " " + w.cond(c.R) + ")"
+	case syntax.Not:
+		return "(NOT " + w.cond(c.X) + ")"
+	case syntax.IsNull:
+		return "(" + w.expr(c.X) + " IS " + not[c.Not] + "NULL)"
+	case syntax.In:
+		return "(" + w.expr(c.X) + " " + not[c.Not] + "IN (" + strings.Join(w.exprs(c.List), ", ") + "))"
+	case syntax.Like:
+		return "(" + w.expr(c.X) + " " + not[c.Not] + "LIKE " + w.expr(c.Pattern) + ")"
+	case syntax.Between:
+		return "(" + w.expr(c.X) + " BETWEEN " + w.expr(c.Low) + " AND " + w.expr(c.High) + ")"
 	}
 	return w.fail(c)
 }

@@ -1,9 +1,15 @@
+// Package tsqleval runs the SELECT statements that package tsql writes, for its tests: on the
+// emulator's evaluator, and on PostgreSQL after a translation.
 package tsqleval
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
 )
 
 // Table is a table of documents, or of other text.
@@ -11,9 +17,6 @@ type Table struct {
 	Name  string
 	Names []string // names of the columns
 	Rows  [][]string
-
-	types []sqlType
-	rows  [][]value
 }
 
 // Documents returns a table with one column doc.
@@ -25,89 +28,67 @@ func Documents[T ~[]byte | string](name string, docs []T) Table {
 	return t
 }
 
-// Dialect holds the differences between servers.
-type Dialect struct {
-	// Varchar is set if text is UTF-8 in varchar, and there is no nvarchar.
-	Varchar bool
-	// Jsonb is set if JSON is read as by a server on PostgreSQL that only speaks T-SQL. The escapes
-	// of a text stay, OPENJSON WITH cuts at 4,000 characters, and the result is jsonb's text.
-	Jsonb bool
-	// Parses counts how often OPENJSON goes through a text. nil counts nothing.
-	Parses *int
-}
-
-// Column is a column of a result, with its type.
-type Column struct{ Name, Type string }
-
-// IsDataError reports whether a statement failed by a cast that its data does not allow, rather
-// than by its own text.
-func IsDataError(err error) bool {
-	var failed conversionError
-	return errors.As(err, &failed)
-}
-
 // Run runs a SELECT. A nil cell is NULL; other cells are text: true and false of a bit, digits of
 // numbers, days as 2006-01-02, moments as 2006-01-02T15:04:05.000.
-func Run(statement string, d Dialect, tables ...Table) ([]Column, [][][]byte, error) {
-	q, err := parse(statement)
+func Run(statement string, d eval.Dialect, tables ...Table) ([]sqlserver.Column, [][][]byte, error) {
+	q, err := syntax.ParseSelect(statement)
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse the statement: %w", err)
 	}
-	c := &compiler{tables: map[string]*Table{}, fabric: d.Varchar, jsonb: d.Jsonb, parses: d.Parses, texts: map[string]jsonValue{}}
+	all := map[string]*eval.Table{}
 	for _, t := range tables {
-		typ := maxText
-		if d.Varchar {
-			typ.base = "varchar"
-		}
-		for range t.Names {
-			t.types = append(t.types, typ)
-		}
-		for _, r := range t.Rows {
-			row := make([]value, len(r))
-			for i, s := range r {
-				row[i] = textValue(s)
-			}
-			t.rows = append(t.rows, row)
-		}
-		c.tables[strings.ToLower(t.Name)] = &t
+		all[strings.ToLower(t.Name)] = t.typed(d)
 	}
-	cols, r, err := c.query(q, nil)
+	names := eval.Names{Dialect: d, Table: func(n syntax.Name) (*eval.Table, error) {
+		if t := all[strings.ToLower(n.Base)]; t != nil && n.Schema == "" {
+			return t, nil
+		}
+		return nil, &sqlserver.Error{Number: 208, Message: "invalid object name " + n.Base}
+	}}
+	r, err := names.Query(q)
 	if err != nil {
-		return nil, nil, fmt.Errorf("compile the statement: %w", err)
-	}
-	var columns []Column
-	for i, name := range cols.names {
-		columns = append(columns, Column{name, cols.types[i].spelt()})
-	}
-	rows, err := r(nil)
-	if err != nil {
-		return columns, nil, err
+		return r.Columns, nil, err
 	}
 	var out [][][]byte
-	for _, row := range rows {
+	for _, row := range r.Rows {
 		cells := make([][]byte, len(row))
 		for i, v := range row {
-			cells[i] = shown(v, cols.types[i])
+			cells[i] = shown(v, r.Columns[i].Type)
 		}
 		out = append(out, cells)
 	}
-	return columns, out, nil
+	return r.Columns, out, nil
 }
 
-func shown(v value, t sqlType) []byte {
-	switch {
-	case v.null:
-		return nil
-	case t.base == "bit":
-		return fmt.Append(nil, v.n.Sign() != 0)
-	case t.base == "decimal":
-		return []byte(decimalString(v.n, t.scale))
-	case t.number():
-		return []byte(v.n.String())
-	case t.base == "date":
-		return []byte(v.t.Format("2006-01-02"))
-	case t.base == "datetime2" || t.base == "datetimeoffset":
-		return []byte(v.t.Format("2006-01-02T15:04:05.000"))
+func (t Table) typed(d eval.Dialect) *eval.Table {
+	text := syntax.Type{Base: "nvarchar", Max: true}
+	if d.Varchar {
+		text.Base = "varchar"
 	}
-	return append([]byte{}, v.s...)
+	out := &eval.Table{Names: t.Names}
+	for range t.Names {
+		out.Types = append(out.Types, text)
+	}
+	for _, r := range t.Rows {
+		row := make([]any, len(r))
+		for i, s := range r {
+			row[i] = s
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+func shown(v any, kind string) []byte {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case time.Time:
+		layout := "2006-01-02T15:04:05.000"
+		if kind == "date" {
+			layout = time.DateOnly
+		}
+		return []byte(v.Format(layout))
+	}
+	return fmt.Append([]byte{}, v) // never nil, which is NULL
 }

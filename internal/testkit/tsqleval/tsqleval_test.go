@@ -3,9 +3,11 @@ package tsqleval
 import (
 	"strings"
 	"testing"
+
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 )
 
-func one(t *testing.T, statement string, d Dialect) (string, error) {
+func one(t *testing.T, statement string, d eval.Dialect) (string, error) {
 	t.Helper()
 	docs := Documents("docs", []string{`{"a":"x ","n":1.50,"t":true,"z":null,"o":{"b":"y"},"l":[10,null,"q",{"c":1},[2]]}`})
 	_, rows, err := Run(statement, d, docs)
@@ -28,12 +30,12 @@ func TestStatementsGiveWhatSQLServerDocuments(t *testing.T) {
 	t.Parallel()
 	const over = " FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([a] nvarchar(max) '$.a', [n] nvarchar(max) '$.n', [t] nvarchar(max) '$.t', [z] nvarchar(max) '$.z', [o] nvarchar(max) '$.o', [oj] nvarchar(max) '$.o' AS JSON, [aj] nvarchar(max) '$.a' AS JSON, [b] nvarchar(max) '$.o.b', [l] nvarchar(max) '$.l' AS JSON, [lb] nvarchar(max) '$.l.b') AS j"
 	for statement, want := range map[string]string{
-		"SELECT j.[a], j.[n], j.[t], j.[z], j.[o], j.[oj], j.[aj], j.[b], j.[lb]" + over:                                `x |1.50|true|NULL|NULL|{"b":"y"}|NULL|y|NULL`,
-		"SELECT e.[key], e.[value], e.[type]" + over + " CROSS APPLY OPENJSON(j.[l]) AS e WHERE e.[type] > 2":           `4|[2]|4;3|{"c":1}|5`,
-		"SELECT CASE WHEN j.[a] = N'X' THEN 1 ELSE 0 END AS [v]" + over:                                                 "1", // case and the blank at the end do not count
-		"SELECT CASE WHEN j.[a] = N'x' COLLATE Latin1_General_100_BIN2 THEN 1 ELSE 0 END AS [v]" + over:                 "1",
-		"SELECT CASE WHEN j.[a] COLLATE Latin1_General_100_BIN2 = N'X' THEN 1 ELSE 0 END AS [v]" + over:                 "0",
-		"SELECT CASE WHEN CAST(j.[a] AS varbinary(max)) = CAST(N'x' AS varbinary(max)) THEN 1 ELSE 0 END AS [v]" + over: "0",
+		"SELECT j.[a], j.[n], j.[t], j.[z], j.[o], j.[oj], j.[aj], j.[b], j.[lb]" + over:                                       `x |1.50|true|NULL|NULL|{"b":"y"}|NULL|y|NULL`,
+		"SELECT e.[key], e.[value], e.[type]" + over + " CROSS APPLY OPENJSON(j.[l]) AS e WHERE e.[type] > 2":                  `4|[2]|4;3|{"c":1}|5`,
+		"SELECT CASE WHEN j.[a] = N'X' THEN 1 ELSE 0 END AS [v]" + over:                                                        "1", // case and the blank at the end do not count
+		"SELECT CASE WHEN j.[a] = CAST(N'x' AS nvarchar(9)) COLLATE Latin1_General_100_BIN2 THEN 1 ELSE 0 END AS [v]" + over:   "1",
+		"SELECT CASE WHEN CAST(j.[a] AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'X' THEN 1 ELSE 0 END AS [v]" + over: "0",
+		"SELECT CASE WHEN CAST(j.[a] AS varbinary(max)) = CAST(N'x' AS varbinary(max)) THEN 1 ELSE 0 END AS [v]" + over:        "0",
 		"SELECT LEN(j.[a]) AS [v]" + over:                                               "1",
 		"SELECT CASE WHEN NULL = 1 THEN 1 WHEN NOT (NULL = 1) THEN 2 ELSE 3 END AS [v]": "3",
 		"SELECT 7 / 2 AS [v]":                                                           "3",
@@ -52,7 +54,7 @@ func TestStatementsGiveWhatSQLServerDocuments(t *testing.T) {
 		"SELECT SUBSTRING(N'abc', 0, 2) AS [v]":        "a",
 		"SELECT x.[n] FROM (SELECT 1 AS [one]) AS o OUTER APPLY OPENJSON(CAST(NULL AS nvarchar(max))) WITH ([n] nvarchar(max) '$.n') AS x": "NULL",
 	} {
-		got, err := one(t, statement, Dialect{})
+		got, err := one(t, statement, eval.Dialect{})
 		if want == "error" {
 			if err == nil {
 				t.Errorf("%s\ngives %s", statement, got)
@@ -90,11 +92,11 @@ func TestWhatSQLServerRefusesIsRefused(t *testing.T) {
 		"SELECT N'x AS [v]":                                                                                                 "not closed",
 		"SELECT 1 AS [v] FROM docs AS d WHERE (1 = 1":                                                                       "expected",
 	} {
-		if got, err := one(t, statement, Dialect{}); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := one(t, statement, eval.Dialect{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngives %s, %v, want %s", statement, got, err, want)
 		}
 	}
-	if _, err := one(t, "SELECT e.[x] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([x] varchar(max) '$.o' AS JSON) AS e", Dialect{Varchar: true}); err == nil || !strings.Contains(err.Error(), "13618") {
+	if _, err := one(t, "SELECT e.[x] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([x] varchar(max) '$.o' AS JSON) AS e", eval.Dialect{Varchar: true}); err == nil || !strings.Contains(err.Error(), "13618") {
 		t.Errorf("AS JSON of varchar: %v", err)
 	}
 }
@@ -110,7 +112,7 @@ func TestJSONIsReadAsOnPostgreSQL(t *testing.T) {
 		"SELECT e.[value] AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) AS e WHERE e.[key] = N'z'":                     `{"a": [100, -15.0, 0.00250, 7], "bb": 1}`,
 		"SELECT COUNT(*) AS [v] FROM OPENJSON(N'{}') WITH ([a] nvarchar(max) '$.a') AS e":                                    "1",
 	} {
-		_, rows, err := Run(statement, Dialect{Jsonb: true}, docs)
+		_, rows, err := Run(statement, eval.Dialect{Jsonb: true}, docs)
 		if err != nil || len(rows) != 1 || string(rows[0][0]) != want {
 			t.Errorf("%s\ngives %q, %v, want %s", statement, rows, err, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -15,7 +16,6 @@ import (
 	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
-	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse/mssql"
 	"fhirsynapse/internal/warehouse/tds"
@@ -32,7 +32,7 @@ func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &transforming{store: &store{engine: engine, lake: lake}}
 	w.db = tables.New(tables.Options{
-		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: bodies.Shred(tsqleval.Dialect{Varchar: engine == tsql.Fabric}),
+		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: bodies.Shred(eval.Dialect{Varchar: engine == tsql.Fabric}),
 	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: w.db.Session})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
@@ -254,7 +255,7 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c refwarehous
 
 // standIn starts an emulator that accepts all statements of these tests, so that the tests
 // themselves are tested.
-func standIn(t *testing.T, d tsqleval.Dialect) string {
+func standIn(t *testing.T, d eval.Dialect) string {
 	t.Helper()
 	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(d)})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: bodies.Sessions(db, d)})
@@ -278,7 +279,7 @@ func TestSQLServerIsAWarehouse(t *testing.T) {
 
 func TestTheStandInIsAWarehouse(t *testing.T) {
 	t.Parallel()
-	dsn := standIn(t, tsqleval.Dialect{})
+	dsn := standIn(t, eval.Dialect{})
 	pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newReal(t, dsn) })
 }
 
@@ -291,7 +292,7 @@ func TestSQLServerSurvivesCutConnections(t *testing.T) {
 
 func TestTheStandInSurvivesCutConnections(t *testing.T) {
 	t.Parallel()
-	killed(t, standIn(t, tsqleval.Dialect{}))
+	killed(t, standIn(t, eval.Dialect{}))
 }
 
 func killed(t *testing.T, dsn string) {
@@ -351,7 +352,7 @@ func TestSQLServerMakesTheRowsOfBundledViews(t *testing.T) {
 
 func TestTheStandInMakesTheRowsOfBundledViews(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]tsqleval.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
+	for name, d := range map[string]eval.Dialect{"": {}, "on PostgreSQL": {Jsonb: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rowsOfBundledViews(t, standIn(t, d))

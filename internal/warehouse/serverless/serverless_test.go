@@ -20,6 +20,7 @@ import (
 	"github.com/sqlc-dev/teesql/parser"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
@@ -269,7 +270,7 @@ func (w *world) rows(t *testing.T) refwarehouse.Content {
 	for _, v := range compiled {
 		body := strings.ReplaceAll(w.views["[fhir].["+v.Name+"]"], "[fhir].[_newest_Patient]",
 			"[docs]")
-		columns, rows, err := tsqleval.Run(body, tsqleval.Dialect{}, docs)
+		columns, rows, err := tsqleval.Run(body, eval.Dialect{}, docs)
 		if err != nil {
 			t.Fatalf("view %s: %v", v.Name, err)
 		}

@@ -1,10 +1,10 @@
-package tsqleval
+package eval
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"strings"
+
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
 )
 
 // The types of JSON values, as OPENJSON numbers them.
@@ -27,7 +27,7 @@ type jsonValue struct {
 	items []json.RawMessage
 }
 
-var errJSON = errors.New("error 13609: JSON text is not properly formatted")
+var errJSON = fail(13609, "JSON text is not properly formatted")
 
 func readJSON(raw []byte) (jsonValue, error) {
 	raw = bytes.TrimSpace(raw)
@@ -75,7 +75,7 @@ func readJSON(raw []byte) (jsonValue, error) {
 // follow returns the value at a lax path. ok is false if there is none.
 func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (jsonValue, bool, error) {
 	for _, name := range path {
-		if name == firstStep && v.kind == jsonArray && len(v.items) > 0 {
+		if name == syntax.FirstItem && v.kind == jsonArray && len(v.items) > 0 {
 			var err error
 			if v, err = read(string(v.items[0])); err != nil {
 				return v, false, err
@@ -101,54 +101,4 @@ func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (
 		}
 	}
 	return v, true, nil
-}
-
-// firstStep is the first item of an array in a path.
-const firstStep = "[0]"
-
-// readPath reads the paths of members and of first items: $.a."b c"[0].
-func readPath(s string) ([]string, error) {
-	bad := errors.New("error 13607: JSON path is not properly formatted: " + s)
-	rest, ok := strings.CutPrefix(s, "$")
-	if !ok {
-		return nil, bad
-	}
-	var out []string
-	for rest != "" {
-		if after, first := strings.CutPrefix(rest, "[0]"); first {
-			out, rest = append(out, firstStep), after
-			continue
-		}
-		if rest, ok = strings.CutPrefix(rest, "."); !ok || rest == "" {
-			return nil, bad
-		}
-		if rest[0] == '"' {
-			i := 1
-			for i < len(rest) && rest[i] != '"' {
-				if rest[i] == '\\' {
-					i++
-				}
-				i++
-			}
-			if i >= len(rest) {
-				return nil, bad
-			}
-			var name string
-			if err := json.Unmarshal([]byte(rest[:i+1]), &name); err != nil {
-				return nil, bad
-			}
-			out, rest = append(out, name), rest[i+1:]
-			continue
-		}
-		i := 0
-		for i < len(rest) && (letter(rest[i]) || i > 0 && rest[i] >= '0' && rest[i] <= '9') {
-			i++
-		}
-		if i == 0 || rest[0] == '_' {
-			// names that are not plain words must be quoted
-			return nil, bad
-		}
-		out, rest = append(out, rest[:i]), rest[i:]
-	}
-	return out, nil
 }

@@ -1,4 +1,4 @@
-package tsqleval
+package eval
 
 import (
 	"bytes"
@@ -70,7 +70,7 @@ func appendJsonb(out *bytes.Buffer, v any) error {
 		out.Write(b)
 		return err
 	}
-	return fmt.Errorf("a value of %T", v)
+	return refuse("a value of %T", v)
 }
 
 func appendText(out *bytes.Buffer, s string) error {
@@ -91,12 +91,12 @@ func appendNumber(out *bytes.Buffer, s string) error {
 	}
 	n, ok := new(big.Rat).SetString(s)
 	if !ok {
-		return fmt.Errorf("no number: %s", s)
+		return refuse("no number: %s", s)
 	}
 	_, fraction, _ := strings.Cut(digits, ".")
 	var e int
 	if _, err := fmt.Sscan(exponent, &e); err != nil {
-		return fmt.Errorf("no exponent: %s", exponent)
+		return refuse("no exponent: %s", exponent)
 	}
 	out.WriteString(n.FloatString(max(0, len(fraction)-e)))
 	return nil
