@@ -61,11 +61,21 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserve
 			names = append(names, c.Name)
 		}
 		if err := s.insertAll(t, names, rows); err != nil {
-			return none, err
+			return none, bridged(err)
 		}
 		n += int64(len(rows))
 	}
 	return sqlserver.Result{Affected: n}, nil
+}
+
+// bridged returns the error of a COPY whose texts are too long for the table. The pool reports it
+// under the number of its reader.
+func bridged(err error) error {
+	var e *sqlserver.Error
+	if errors.As(err, &e) && e.Number == 2628 {
+		return fail(107090, "HdfsBridge::recordReaderFillBuffer - Unexpected error encountered filling record reader buffer: %s", e.Message)
+	}
+	return err
 }
 
 // textRows splits lines into fields, one for each column of the table.

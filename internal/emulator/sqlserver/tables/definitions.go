@@ -32,6 +32,8 @@ func (s *definitions) define(st ast.Statement) error {
 		return s.addColumns(st)
 	case *ast.AlterTableDropTableElementStatement:
 		return s.dropColumns(st)
+	case *ast.AlterTableAlterColumnStatement:
+		return s.alterColumn(st)
 	case *ast.CreateIndexStatement:
 		t, err := s.of(st.OnName)
 		if err != nil {
@@ -216,6 +218,44 @@ func (s *definitions) dropColumn(t *table, name string) error {
 			r.cells = was
 		}
 	}})
+	return nil
+}
+
+// alterColumn changes the type of a column. The values must fit, and no transaction may be open, as
+// in the dedicated pool. Fabric refuses the statement.
+func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error {
+	if s.open {
+		return fail(111212, "Operation cannot be performed within a transaction.")
+	}
+	if s.db.o.Conflicts {
+		return fail(24585, "The specified ALTER TABLE statement is not supported in this edition of SQL Server.")
+	}
+	t, err := s.of(st.SchemaObjectName)
+	if err != nil {
+		return err
+	}
+	at, err := t.column(st.ColumnIdentifier.Value)
+	if err != nil {
+		return fail(4924, "ALTER TABLE ALTER COLUMN failed because column '%s' does not exist in table '%s'.", st.ColumnIdentifier.Value, t.name)
+	}
+	if slices.Contains(t.key, at) {
+		return fail(4922, "ALTER TABLE ALTER COLUMN %s failed because one or more objects access this column.", st.ColumnIdentifier.Value)
+	}
+	changed := t.columns[at]
+	if changed.Type, err = typeOf(st.DataType); err != nil {
+		return err
+	}
+	changed.notNull = st.AlterTableAlterColumnOption == "NotNull"
+	cells := make([]any, len(t.rows))
+	for i, r := range t.rows {
+		if cells[i], err = coerce(r.cells[at], changed); err != nil {
+			return err
+		}
+	}
+	t.columns[at] = changed
+	for i, r := range t.rows {
+		r.cells[at] = cells[i]
+	}
 	return nil
 }
 
