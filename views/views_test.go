@@ -104,7 +104,7 @@ func TestMarkdownNamesEveryColumn(t *testing.T) {
 	for _, want := range []string{
 		"\n## mine\n\nMine. From `Observation`.\n", "| `a` | decimal(38,18) | x \\| y |\n",
 		"| `b` | list, as JSON text | z |\n",
-		"| `patient_id` | text | Id of the patient; joins patient.id. |\n",
+		"| `patient_id` | key | Id of the patient; joins patient.id. |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)

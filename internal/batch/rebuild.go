@@ -53,7 +53,7 @@ func (l Loader) RebuildInPlace(
 	ctx context.Context, schema string, types []string, tables warehouse.Repairer,
 ) (LoadReport, error) {
 	report, err := l.load(ctx, schema, types, func(ctx context.Context, b pipeline.Batch) error {
-		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema}
+		r := warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema, Files: b.Files}
 		for _, f := range b.Files {
 			r.Lines += f.Done.Heads
 		}

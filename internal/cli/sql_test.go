@@ -28,7 +28,7 @@ func TestSQLPrintsTheBodyOfAView(t *testing.T) {
 	for engine, want := range map[string]string{
 		"sqlserver":          "CREATE OR ALTER VIEW [dbo].[v] AS\nSELECT j1.[id] AS [id]\n",
 		"synapse-dedicated":  "CREATE VIEW [dbo].[v] AS\nSELECT j1.[id] AS [id]\n",
-		"synapse-serverless": "CREATE OR ALTER VIEW [dbo].[v] AS\nSELECT j1.[id] COLLATE Latin1_General_100_BIN2 AS [id]\n",
+		"synapse-serverless": "CREATE OR ALTER VIEW [dbo].[v] AS\nSELECT CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [id]\n",
 	} {
 		if got := run(t, commands(), nil, "sql", file, "--engine", engine, "--statement",
 			"view"); !strings.HasPrefix(got.out, want) {

@@ -14,6 +14,7 @@ import (
 	"fhirsynapse/internal/ndjson"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/native/jsontape"
 )
 
@@ -46,11 +47,12 @@ type badLine struct {
 
 // result is the outcome of a block.
 type result struct {
-	head    *columns       // nil if no heads are needed
-	tables  []rows         // by table
-	parquet []*parquetRows // the same; nil for other forms
-	texts   []*textRows    // the same; nil for other forms
-	counts  [][]fitCounts  // by table and column
+	head    *columns               // nil if no heads are needed
+	tables  []rows                 // by table
+	parquet []*parquetRows         // the same; nil for other forms
+	texts   []*textRows            // the same; nil for other forms
+	counts  [][]fitCounts          // by table and column
+	longest [][]parquetfile.Extent // by table and column; nil for other forms
 	bad     []badLine
 
 	differences differences
@@ -70,6 +72,7 @@ func (r *result) addParquet(tables []Table, keys []parquetfile.Column) {
 	for i := range tables {
 		p := &parquetRows{columns: newColumns(tableColumns(tables[i], keys)), table: &tables[i], keys: len(keys)}
 		r.parquet = append(r.parquet, p)
+		r.longest = append(r.longest, make([]parquetfile.Extent, len(tables[i].Columns)))
 		r.add(p, &tables[i])
 	}
 }
@@ -87,10 +90,28 @@ func (r *result) reset() {
 		t.reset()
 		clear(r.counts[i])
 	}
+	for _, l := range r.longest {
+		clear(l)
+	}
 	clear(r.bad) // so that the lines can be freed
 	r.bad = r.bad[:0]
 	r.differences = differences{}
 	r.lines, r.blank, r.filtered, r.deleted, r.resources, r.oddIDs = 0, 0, 0, 0, 0, 0
+}
+
+// measure finds the longest texts.
+func (r *result) measure() {
+	for i, p := range r.parquet {
+		if p.rows == 0 {
+			continue
+		}
+		for c := range p.table.Columns {
+			if col := &p.table.Columns[c]; col.Kind == sof.Text {
+				r.longest[i][c] = p.values[p.keys+c].Longest(r.longest[i][c],
+					col.Class == sof.Moment)
+			}
+		}
+	}
 }
 
 // tally adds the counts of a result to the totals of its file.
@@ -120,6 +141,8 @@ type evaluation struct {
 	misfits []misfit // of the line
 	version []byte
 	nested  *jsontape.Nested // nil if no view reads the type
+	limits  [][]keyLimit     // by table
+	badKey  string           // why a key of the line is bad
 }
 
 // misfit is a value that its column cannot hold unchanged.
@@ -138,6 +161,9 @@ func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evalua
 	e := &evaluation{in: in, tables: tables, ev: ev}
 	if len(tables) > 0 {
 		e.nested = jsontape.NewNested()
+	}
+	for _, t := range tables {
+		e.limits = append(e.limits, keyLimits(t))
 	}
 	e.emit = e.row
 	e.told = func(column int, f fit) { e.misfits = append(e.misfits, misfit{e.view, column, f}) }
@@ -182,7 +208,7 @@ func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) (rest
 // begin counts a line and reports whether it must be evaluated.
 func (e *evaluation) begin(line ndjson.Line, err error) (wanted bool, _ error) {
 	e.number = line.Number
-	e.marks, e.misfits = e.marks[:0], e.misfits[:0]
+	e.marks, e.misfits, e.badKey = e.marks[:0], e.misfits[:0], ""
 	if e.leavesOut(line.JSON) {
 		return false, nil
 	}
@@ -283,13 +309,15 @@ func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string,
 		return lastUpdated, "the resource has no id of 1 to 128 letters, digits, '-', '.' and '_'", nil
 	case !usableVersionID(res.VersionID):
 		return lastUpdated, "meta.versionId is over 64 characters or not visible ASCII", nil
+	case e.badKey != "" && !res.Deleted && !res.Subsetted:
+		return lastUpdated, e.badKey, nil
 	case len(res.LastUpdated) == 0 && e.in.LastUpdated.IsZero():
 		return lastUpdated, "", pipeline.ErrNoInstant
 	case len(res.LastUpdated) == 0:
 		return e.in.LastUpdated, "", nil
 	}
 	lastUpdated, ok := parseInstant(res.LastUpdated)
-	if !ok {
+	if !ok || lastUpdated.Year() < 1 { // no database has the year 0
 		return lastUpdated, "meta.lastUpdated is not an instant with a zone", nil
 	}
 	return lastUpdated, "", nil
@@ -371,6 +399,11 @@ func (e *evaluation) checkRow(view int, cells [][]byte) error {
 	}
 	if table := &e.tables[view]; len(cells) != len(table.Columns) {
 		return fmt.Errorf("the engine has %d cells for the %d columns of %s", len(cells), len(table.Columns), table.Name)
+	}
+	for _, k := range e.limits[view] {
+		if reason := k.refuse(cells[k.column]); reason != "" {
+			e.badKey = reason
+		}
 	}
 	return nil
 }

@@ -156,6 +156,10 @@ func TestRowsHeadsAndBadLines(t *testing.T) {
 			Nulled: map[string]int64{"patient.weight": 1},
 			NoDay:  map[string]int64{"patient.born": 1},
 		},
+		Longest: map[string]pipeline.Extent{
+			"patient.family":   {Characters: 3, Bytes: 3},
+			"patient_name.use": {Characters: 5, Bytes: 6},
+		},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)
@@ -205,7 +209,10 @@ func TestAFileWithoutResourcesLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(pipeline.Done{Lines: 1, Blank: 1, Rows: map[string]int64{}}, got); d != "" {
+	want := pipeline.Done{
+		Lines: 1, Blank: 1, Rows: map[string]int64{}, Longest: map[string]pipeline.Extent{},
+	}
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)
 	}
 	expectNothing(t, lake)

@@ -59,6 +59,7 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 	e.r = x.shape.result()
 	written := 0
 	flush := func() error {
+		e.r.measure()
 		err := x.shape.write(e.r)
 		e.r.reset()
 		if written += e.size; written >= garbageLimit {

@@ -155,6 +155,7 @@ func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 func (x *run) evaluateBlock(ctx context.Context, e *evaluation, j *job) (ok bool) {
 	defer caught(&j.err, e.place)
 	j.rest, j.err = e.block(ctx, j.block, j.result)
+	j.result.measure()
 	return j.err == nil
 }
 

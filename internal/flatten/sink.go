@@ -31,7 +31,7 @@ func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Ta
 	p := newUploads(ctx, o.Lake)
 	return &sink{
 		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), uploads: p,
-		done:       pipeline.Done{Rows: map[string]int64{}},
+		done:       pipeline.Done{Rows: map[string]int64{}, Longest: map[string]pipeline.Extent{}},
 		quarantine: &quarantine{uploads: p, path: in.Dir + ".ndjson", told: o.Quarantined},
 	}
 }
@@ -45,6 +45,12 @@ func (s *sink) write(r *result) error {
 			return err
 		}
 		count(&s.done, t, r.parquet[i].rows, r.counts[i])
+		for c, e := range r.longest[i] {
+			if e.Bytes > 0 {
+				name := t.Name + "." + t.Columns[c].Name
+				s.done.Longest[name] = s.done.Longest[name].Widened(pipeline.Extent(e))
+			}
+		}
 	}
 	if err := s.quarantine.add(r.bad); err != nil {
 		return err

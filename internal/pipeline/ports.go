@@ -236,6 +236,23 @@ type Done struct {
 	Rows map[string]int64 `json:"rows"`
 	// Heads is the number of rows of head.parquet; 0 means that the file does not exist.
 	Heads int64 `json:"heads"`
+	// Longest are the longest texts of the rows, by table.column. It is nil if an older version has
+	// prepared the file, and then they are unknown.
+	Longest map[string]Extent `json:"longest"`
+}
+
+// Extent is the longest text of a column.
+type Extent struct {
+	// Characters counts UTF-16 units, Bytes counts UTF-8.
+	Characters int `json:"characters"`
+	Bytes      int `json:"bytes"`
+	// Wide is set if a date or time has characters that ASCII lacks.
+	Wide bool `json:"wide,omitempty"`
+}
+
+// Widened returns the extent of the texts of both.
+func (e Extent) Widened(o Extent) Extent {
+	return Extent{max(e.Characters, o.Characters), max(e.Bytes, o.Bytes), e.Wide || o.Wide}
 }
 
 // LedgerEntry is the outcome of one committed file.

@@ -1,6 +1,7 @@
 package sof
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -53,6 +54,39 @@ func kindOfType(t *schema.Type) Kind {
 	return Text
 }
 
+// classes maps the text types of FHIR and FHIRPath to classes. All other types are long text.
+var classes = map[string]Class{
+	"id": Key, "code": Code, "string": ShortText,
+	"uri": URI, "url": URI, "canonical": URI, "oid": URI, "uuid": URI,
+	"date": Moment, "dateTime": Moment, "instant": Moment, "time": Moment,
+	"System.Date": Moment, "System.DateTime": Moment, "System.Time": Moment,
+	// Their texts are short too, for a column that a tag makes text.
+	"boolean": ShortText, "integer": ShortText, "positiveInt": ShortText,
+	"unsignedInt": ShortText, "integer64": ShortText, "decimal": ShortText,
+	"System.Boolean": ShortText, "System.Integer": ShortText, "System.Decimal": ShortText,
+}
+
+// classOf returns the class of a column with a declared type, if any, and a value, if it compiled.
+func classOf(declared string, e Expr) Class {
+	switch {
+	case declared == "id" || isKey(e):
+		return Key
+	case declared != "":
+		return classes[strings.TrimPrefix(declared, "http://hl7.org/fhirpath/")]
+	case e == nil:
+		return LongText
+	}
+	class := LongText
+	for i, t := range e.Type().Any {
+		if next := classes[t.Name]; i == 0 {
+			class = next
+		} else if next != class {
+			return LongText
+		}
+	}
+	return class
+}
+
 // inferKind returns the kind of a column that declares no type.
 func inferKind(t Type) Kind {
 	k := Text
@@ -90,9 +124,13 @@ func setAnsi(c *Column, tag string) error {
 	}
 	c.Precision, c.Scale = 0, 0
 	switch m[1] {
-	case "CHARACTER", "CHAR", "CHARACTER VARYING", "CHAR VARYING", "VARCHAR", "NATIONAL CHARACTER VARYING", "NVARCHAR",
-		"CHARACTER LARGE OBJECT", "CLOB", "TEXT":
+	case "CHARACTER", "CHAR", "CHARACTER VARYING", "CHAR VARYING", "VARCHAR",
+		"NATIONAL CHARACTER VARYING", "NVARCHAR":
 		c.Kind = Text
+		return setLength(c, tag, m[2])
+	case "CHARACTER LARGE OBJECT", "CLOB", "TEXT":
+		c.Kind = Text
+		return setLength(c, tag, cmp.Or(m[2], "MAX"))
 	case "BOOLEAN":
 		c.Kind = Boolean
 	case "SMALLINT", "INTEGER", "INT":
@@ -115,6 +153,22 @@ func setAnsi(c *Column, tag string) error {
 		}
 	default:
 		return fmt.Errorf("the type %q is not supported; use BOOLEAN, INTEGER, BIGINT, DECIMAL(p,s), DATE, TIMESTAMP or VARCHAR", tag)
+	}
+	return nil
+}
+
+// setLength applies the length of a text type; without one the class decides.
+func setLength(c *Column, tag, length string) error {
+	switch length {
+	case "":
+	case "MAX":
+		c.Length = Unlimited
+	default:
+		n, err := strconv.Atoi(length)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q: a length is at least 1, or MAX", tag)
+		}
+		c.Length = n
 	}
 	return nil
 }

@@ -296,6 +296,11 @@ func (c *compiler) union(s *selectDef, focus Type, base int) (Row, []Column) {
 		if before == len(c.faults) {
 			c.sameColumns(branch, first, columns)
 		}
+		if before == len(c.faults) {
+			for i := range first {
+				first[i] = first[i].widened(columns[i])
+			}
+		}
 	}
 	return u, first
 }
@@ -361,7 +366,6 @@ func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
 			})
 		}
 	}
-	col.Key = col.Kind == Text && !col.Collection && (def.fhirType == "id" || isKey(e))
 	if col.Kind == Decimal {
 		col.Precision, col.Scale = DefaultPrecision, DefaultScale
 	}
@@ -373,6 +377,8 @@ func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
 	if col.Collection {
 		// a list is JSON text, whatever its items are
 		col.Kind, col.Precision, col.Scale = Text, 0, 0
+	} else if col.Kind == Text {
+		col.Class = classOf(def.fhirType, e)
 	}
 	return col, e
 }

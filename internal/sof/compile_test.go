@@ -161,17 +161,17 @@ func TestColumnsCarryTheirTypes(t *testing.T) {
 		t.Errorf("the view is %s of %s", v.Name, v.Resource)
 	}
 	want := []Column{
-		{Name: "id", Description: "the id", FHIRType: "id", Key: true},
+		{Name: "id", Description: "the id", FHIRType: "id", Class: Key},
 		{Name: "n", Kind: Decimal, Precision: 38, Scale: 18, FHIRType: "decimal"},
 		{Name: "n2", Kind: Decimal, Precision: 10, Scale: 2, FHIRType: "decimal"},
 		{Name: "b", Kind: Boolean, FHIRType: "boolean"},
 		{Name: "i", Kind: Integer},
-		{Name: "d", FHIRType: "dateTime"},
+		{Name: "d", FHIRType: "dateTime", Class: Moment},
 		{Name: "t", Kind: Timestamp, FHIRType: "dateTime"},
 		{Name: "day", Kind: Date},
 		{Name: "big", Kind: BigInt, FHIRType: "integer64"},
 		{Name: "l", FHIRType: "code", Collection: true},
-		{Name: "txt", FHIRType: "integer"},
+		{Name: "txt", FHIRType: "integer", Class: ShortText, Length: 10},
 		{Name: "any"},
 	}
 	if d := cmp.Diff(want, v.Columns); d != "" {

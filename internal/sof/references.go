@@ -1,6 +1,10 @@
 package sof
 
-import "strings"
+import (
+	"strings"
+
+	"fhirsynapse/internal/sof/schema"
+)
 
 // References sets how getReferenceKey() reads references that are not relative.
 type References struct {
@@ -23,7 +27,7 @@ func isKey(e Expr) bool {
 	case *ResourceKey, *ReferenceKey:
 		return true
 	case *Child:
-		return e.Name == "id"
+		return e.Name == "id" && ofResource(e.In)
 	case *Filter:
 		return isKey(e.In)
 	case *Call:
@@ -38,4 +42,14 @@ func isKey(e Expr) bool {
 		return e.Op == "|" && isKey(e.L) && isKey(e.R)
 	}
 	return false
+}
+
+// ofResource reports whether an expression yields resources, or whatever the schema does not tell.
+func ofResource(e Expr) bool {
+	for _, t := range e.Type().Any {
+		if t.Kind != schema.Resource {
+			return false
+		}
+	}
+	return true
 }

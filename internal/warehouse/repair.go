@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
 )
 
 // Repair describes tables of one resource type to be rebuilt in place, for engines that cannot swap
@@ -14,6 +15,8 @@ type Repair struct {
 	Plan, Type, Schema string
 	// Lines is the maximum number of resources to be committed.
 	Lines int64
+	// Files are the files to be committed; the columns get room for their texts.
+	Files []pipeline.PreparedFile
 }
 
 // Check returns an error for names that no engine accepts.

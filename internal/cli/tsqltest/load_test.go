@@ -162,7 +162,7 @@ func TestATableChangedByHandIsRebuilt(t *testing.T) {
 	code, _, errs := run(t, "load", data, "--to", to)
 	if code != 1 ||
 		!strings.Contains(errs,
-			"column patient.gender is int in schema dbo and should be nvarchar(max)") ||
+			"column patient.gender is int in schema dbo and should be nvarchar(256)") ||
 		!strings.Contains(errs,
 			"table dbo.patient has no column _id: someone changed it by hand") ||
 		strings.Count(errs,
@@ -291,7 +291,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 			"-- with snapshot=20: snapshot\nCREATE EXTERNAL TABLE",
 		},
 		"fabric": {
-			"COPY INTO", "varchar(max)", "UPDATE [fhir].[_lock_Patient]",
+			"COPY INTO", "varchar(8000)", "UPDATE [fhir].[_lock_Patient]",
 			"COMMIT TRANSACTION",
 		},
 	} {

@@ -86,3 +86,58 @@ func (v *Values) start(i int) int {
 	}
 	return v.ends[i-1]
 }
+
+// Extent is the longest text of a column.
+type Extent struct {
+	// Characters counts UTF-16 units, Bytes counts UTF-8.
+	Characters, Bytes int
+	// Wide is set if a text has characters that ASCII lacks. It is known of short columns only.
+	Wide bool
+}
+
+// Longest returns e with the longest of the texts. short columns are checked for Wide too.
+func (v *Values) Longest(e Extent, short bool) Extent {
+	from := 0
+	for _, end := range v.ends {
+		text := v.data[from+4 : end]
+		from = end
+		e.Bytes = max(e.Bytes, len(text))
+		if len(text) > e.Characters {
+			e.Characters = max(e.Characters, characters(text))
+		}
+		if short && !e.Wide {
+			e.Wide = !IsASCII(text)
+		}
+	}
+	return e
+}
+
+// characters returns the length of a UTF-8 text in UTF-16 units.
+func characters(text []byte) int {
+	n := 0
+	for _, b := range text {
+		switch {
+		case b < 0x80, b >= 0xC0 && b < 0xF0:
+			n++
+		case b >= 0xF0:
+			n += 2
+		}
+	}
+	return n
+}
+
+// IsASCII reports whether a text has only ASCII characters.
+func IsASCII(text []byte) bool {
+	const high = 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] {
+		if binary.LittleEndian.Uint64(text)&high != 0 {
+			return false
+		}
+	}
+	for _, b := range text {
+		if b >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

@@ -70,11 +70,14 @@ func (w plan) cell(cell sof.Cell, c scope) string {
 	if slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }) {
 		text = fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
 	}
-	if col.Key && w.engine == Serverless {
-		// ids differ in case, and a view has no other place for a collation of its columns
-		text += " COLLATE " + w.facts.Binary
+	if w.engine != Serverless || !Bytewise(col) {
+		return text
 	}
-	return text
+	// a view has no other place for the type and the collation of its columns
+	if col.KeyLimit() > 0 {
+		text = fmt.Sprintf("CAST(%s AS %s)", w.items.text(n), ColumnType(col, w.engine, Extent{}))
+	}
+	return text + " COLLATE " + w.facts.Bytewise
 }
 
 // ownPred lowers an expression that is itself a condition. It reports false for a value of the

@@ -26,7 +26,7 @@ type Shape struct {
 	From string
 	// Keys are columns of the source. The body returns them first, under their own names.
 	Keys []string
-	// ID adds the column _id after the keys: the resource's id, as varchar(64) in the binary
+	// ID adds the column _id after the keys: the resource's id, as varchar(128) in the binary
 	// collation.
 	ID bool
 }
@@ -36,7 +36,3 @@ type Shape struct {
 func Body(v *sof.View, e Engine, s Shape) (string, error) {
 	return newWriter(v, e, s).body()
 }
-
-// ColumnType returns the type of a view's column, both in a table of the engine and in the rows of
-// a body.
-func ColumnType(c sof.Column, e Engine) string { return columnType(c, e.Facts()) }

@@ -48,8 +48,13 @@ type Facts struct {
 	// literals are written N'...'.
 	Text     string
 	National bool
+	// WideText is set if tables hold text as nvarchar; other tables hold it as varchar in UTF-8.
+	WideText bool
 	// Binary is the collation that compares text by its characters alone.
 	Binary string
+	// Bytewise is the collation of columns whose texts are compared by their bytes. It is empty if
+	// the collation of the database does that.
+	Bytewise string
 	// CompareBytes is set if texts are compared as bytes instead of in a collation.
 	CompareBytes bool
 	// AsJSON is set if OPENJSON WITH returns objects and arrays too. It returns them as
@@ -76,15 +81,18 @@ type Facts struct {
 
 var facts = map[Engine]Facts{
 	SQLServer: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, WideText: true, Binary: "Latin1_General_100_BIN2",
+		Bytewise: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
 		CreateOrAlter: true, Stage: InsertSelect, RecursiveCTE: true, StringEscape: true, ScalarFunctions: true,
 	},
 	Dedicated: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, WideText: true, Binary: "Latin1_General_100_BIN2",
+		Bytewise: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
 		Stage: CreateTableAs, Distributed: true, FromAlways: true,
 	},
 	Serverless: {
-		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
+		Text: "nvarchar(max)", National: true, Binary: "Latin1_General_100_BIN2",
+		Bytewise: "Latin1_General_100_BIN2_UTF8", AsJSON: true, Timestamp: "datetime2(3)",
 		CreateOrAlter: true, StringEscape: true,
 	},
 	Fabric: {

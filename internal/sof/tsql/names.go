@@ -39,6 +39,8 @@ func literal(text string, f Facts) string {
 	return "CONCAT(" + strings.Join(parts, ", ") + ")"
 }
 
+// columnType returns the type of a column in a body, where a text has any length: a cast would cut
+// it without an error.
 func columnType(c sof.Column, f Facts) string {
 	switch c.Kind {
 	case sof.Boolean:

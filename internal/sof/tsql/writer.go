@@ -192,8 +192,8 @@ func (w *writer) begin() (c scope, kind string) {
 	return scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}, kind
 }
 
-// idLength is the most characters of a FHIR id.
-const idLength = 64
+// idLength is the most characters of an id that package flatten accepts.
+const idLength = sof.KeyLength
 
 // narrow returns ASCII text for a column that is compared by its characters.
 func (w phrases) narrow(text string, length int) string {

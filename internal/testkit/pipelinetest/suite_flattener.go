@@ -72,6 +72,7 @@ func flattenerAccounts(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	must(t, err)
 	want := pipeline.Done{
 		Lines: 9, Blank: 1, Quarantined: 6, Heads: 2, Rows: map[string]int64{"patient": 2},
+		Longest: map[string]pipeline.Extent{"patient.id": {Characters: 1, Bytes: 1}},
 	}
 	if d := cmp.Diff(want, done); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)
@@ -94,7 +95,8 @@ func flattenerAccounts(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 func flattenerEmpty(t *testing.T, lake *MemoryLake, f pipeline.Flattener) {
 	done, err := f.Flatten(t.Context(), flattening("d"), strings.NewReader(""))
 	must(t, err)
-	if d := cmp.Diff(pipeline.Done{Rows: map[string]int64{}}, done); d != "" {
+	want := pipeline.Done{Rows: map[string]int64{}, Longest: map[string]pipeline.Extent{}}
+	if d := cmp.Diff(want, done); d != "" {
 		t.Errorf("done (-want +got):\n%s", d)
 	}
 	noBlobs(t, lake)

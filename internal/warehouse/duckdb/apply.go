@@ -258,8 +258,8 @@ func (a *attempt) insertRows(table string, t flatten.Table) error {
 		to, from = append(to, name(c.Name)), append(from, selected(c))
 	}
 	to = append(to, name(warehouse.IDColumn), name(warehouse.VersionColumn), name(warehouse.LastUpdatedColumn), name(warehouse.ExportColumn))
-	// A version begins with its instant in nine digits; the column shows milliseconds.
-	from = append(from, "v."+name(flatten.IDColumn), "v."+name(flatten.VersionColumn), "substr(v."+name(flatten.VersionColumn)+", 1, 23) || 'Z'", "?")
+	from = append(from, "v."+name(flatten.IDColumn), "v."+name(flatten.VersionColumn),
+		lastUpdated("v."), "?")
 	insert := "INSERT INTO " + table + " (" + strings.Join(to, ", ") + ") SELECT " + strings.Join(from, ", ") + " FROM " + parquetFiles(paths) + " AS v"
 	// If every staged line has won, no lookup is needed.
 	if a.won < a.staged {
@@ -274,6 +274,12 @@ func (a *attempt) insertRows(table string, t flatten.Table) error {
 		return fault.Permanentf("table %s has taken %d of %d rows: prepare the files again", t.Name, n, rows)
 	}
 	return nil
+}
+
+// lastUpdated returns the instant that a version begins with. A version has nine digits of a
+// second, the column has milliseconds.
+func lastUpdated(of string) string {
+	return "substr(" + of + name(flatten.VersionColumn) + ", 1, 23)::TIMESTAMP"
 }
 
 // selected returns a column of the prepared form in its table's type.

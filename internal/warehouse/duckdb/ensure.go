@@ -67,9 +67,10 @@ func wantedTables(resource string, tables []flatten.Table) []wanted {
 		for _, c := range t.Columns {
 			w.columns = append(w.columns, column{c.Name, kindOf(c)})
 		}
-		for _, own := range []string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn} {
-			w.columns = append(w.columns, column{own, "VARCHAR"})
-		}
+		w.columns = append(w.columns, column{warehouse.IDColumn, "VARCHAR"},
+			column{warehouse.VersionColumn, "VARCHAR"},
+			column{warehouse.LastUpdatedColumn, "TIMESTAMP"},
+			column{warehouse.ExportColumn, "VARCHAR"})
 		all = append(all, w)
 	}
 	return all
@@ -145,6 +146,10 @@ func missingColumns(schema string, want wanted, there map[string]string) (ddl []
 	for _, c := range want.columns {
 		kind, known := there[strings.ToLower(c.name)]
 		switch {
+		case known && kind != c.kind && c.name == warehouse.LastUpdatedColumn && kind == "VARCHAR":
+			// In tables of older versions it is a text. The version has the same instant.
+			ddl = append(ddl, "ALTER TABLE "+table+" ALTER COLUMN "+name(c.name)+
+				" TYPE TIMESTAMP USING "+lastUpdated(""))
 		case known && kind != c.kind:
 			faults = append(faults, fmt.Errorf("column %s.%s is %s in the database and %s in the view",
 				want.table, c.name, kind, c.kind))

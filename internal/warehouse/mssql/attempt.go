@@ -18,7 +18,10 @@ import (
 
 // attempt tries once to commit the files of a batch that are not in the ledger.
 func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatten.Table, try int) error {
-	t := statements.Target{Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views}
+	t := statements.Target{
+		Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views,
+		Longest: longest(b.Files, views),
+	}
 	a := statements.Attempt{
 		Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(), Stage: statements.StageName(w.o.Now(), b.Attempt, try),
 		Documents: w.o.Documents != nil,
@@ -56,8 +59,18 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatt
 	if err != nil && staged {
 		w.cleanUp(ctx, a)
 	}
+	if n := tds.Number(err); (n == tooLong || n == tooLongOlder) && try == 1 {
+		// Another committer may have widened the same columns for less.
+		return tds.Retry(tds.Step(err), err)
+	}
 	return err
 }
+
+// tooLong and tooLongOlder are the error numbers for a text that is longer than its column.
+const (
+	tooLong      = 2628
+	tooLongOlder = 8152
+)
 
 // abandonedAfter is the age at which the stage of a dead attempt is dropped. No attempt lives that
 // long.
@@ -69,6 +82,9 @@ type definer struct{ core }
 // ensure creates missing parts of the schema and drops the stages of dead attempts. fresh reports
 // whether tables were created.
 func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (fresh bool, err error) {
+	if err := w.collation(ctx, s); err != nil {
+		return false, err
+	}
 	there, err := s.catalog(ctx, t)
 	if err != nil {
 		return false, err
@@ -80,12 +96,41 @@ func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (f
 	if err := w.define(ctx, s, t, there, todo); err != nil {
 		return false, err
 	}
+	if err := w.widen(ctx, s, t, there); err != nil {
+		return false, err
+	}
 	for _, st := range t.Abandoned(there, w.o.Now().Add(-abandonedAfter)) {
 		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
 			return false, err
 		}
 	}
 	return len(todo) > 0, nil
+}
+
+// widen alters the columns that are too narrow for the longest texts of the batch.
+func (w *definer) widen(
+	ctx context.Context, s session, t statements.Target, there statements.Catalog,
+) error {
+	for _, st := range t.Widen(there) {
+		_, err := s.exec(ctx, st)
+		if err == nil {
+			w.o.Log.InfoContext(ctx, "a column was too narrow for the rows of a commit",
+				"statement", st.Text)
+			continue
+		}
+		if tds.Number(err) == 0 || tds.Known(err) {
+			return err
+		}
+		column := strings.TrimPrefix(st.Step, statements.StepWiden)
+		return &fault.Error{
+			Class: fault.Permanent,
+			Err: fmt.Errorf("column %s of schema %s is too narrow for the rows of this commit, "+
+				"and the server cannot widen it: %w", column, t.Schema, err),
+			Remedy: "drop the statistics, indexes and views of others that use the column, " +
+				t.Rebuilding(),
+		}
+	}
+	return nil
 }
 
 // notThere is the error number for dropping a table that does not exist.
@@ -127,17 +172,19 @@ func (w *definer) rowVersions(ctx context.Context, s session) error {
 	return nil
 }
 
-// collation refuses a database that merges ids, on engines whose columns have no collation.
+// collation refuses a database that merges ids, on engines whose columns have no collation. The
+// collation of a database never changes, so it is read once.
 func (w *definer) collation(ctx context.Context, s session) error {
-	if w.engine.Collate {
+	if w.engine.Collate || w.collated.Load() {
 		return nil
 	}
 	var collation string
 	err := s.query(ctx, statements.CollationQuery(), func(scan func(...any) error) error { return scan(&collation) })
-	if err != nil {
-		return err
+	if err == nil {
+		err = statements.CheckCollation(collation)
 	}
-	return statements.CheckCollation(collation)
+	w.collated.Store(err == nil)
+	return err
 }
 
 // define creates the schema and its tables, if any are missing.
@@ -146,9 +193,6 @@ func (w *definer) define(ctx context.Context, s session, t statements.Target, th
 		return nil
 	}
 	if err := w.rowVersions(ctx, s); err != nil {
-		return err
-	}
-	if err := w.collation(ctx, s); err != nil {
 		return err
 	}
 	if len(there) == 0 {

@@ -34,6 +34,7 @@ func (w *Warehouse) repaired(r warehouse.Repair) (statements.Target, error) {
 	}
 	var err error
 	t.Views, err = w.o.Views.Tables(r.Plan, r.Type)
+	t.Longest = longest(r.Files, t.Views)
 	return t, err
 }
 
@@ -41,6 +42,9 @@ func (w *Warehouse) repaired(r warehouse.Repair) (statements.Target, error) {
 // that fit; in the other order, a commit with the old columns would count as one with the new
 // columns.
 func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, r warehouse.Repair) error {
+	if err := w.collation(ctx, s); err != nil {
+		return err
+	}
 	there, err := s.catalog(ctx, t)
 	if err != nil {
 		return err

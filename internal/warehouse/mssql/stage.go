@@ -117,7 +117,9 @@ func (w *stager) bulkPart(ctx context.Context, b *bulk, t statements.Table, p pa
 	}
 	from := make([]int, len(t.Columns))
 	makers := make([]func(parquet.Value) any, len(t.Columns))
+	most := make([]int, len(t.Columns))
 	for i, c := range t.Columns {
+		most[i] = statements.MostBytes(c.Type)
 		from[i] = -1 // the number of the file
 		if name, ok := p.columns[c.Name]; ok {
 			from[i], makers[i] = at[name], forBulk(kinds[c.Name], c.Type)
@@ -137,6 +139,11 @@ func (w *stager) bulkPart(ctx context.Context, b *bulk, t statements.Table, p pa
 				cells[i] = nil
 			default:
 				cells[i] = makers[i](row[position])
+				if text, ok := cells[i].([]byte); ok && len(text) > most[i] {
+					// The driver would panic.
+					return fault.Permanentf("column %s of %s has a longer text than was counted: "+
+						"prepare the file again", t.Columns[i].Name, p.path)
+				}
 				if row[position].Kind() == parquet.ByteArray {
 					size += len(row[position].ByteArray())
 				}

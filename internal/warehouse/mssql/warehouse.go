@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -59,6 +60,8 @@ type core struct {
 	o      Options
 	engine statements.Engine
 	pool   *tds.Pool
+	// collated is set once the collation of the database is known to tell ids apart.
+	collated *atomic.Bool
 }
 
 // Open returns a Warehouse. It does not connect yet.
@@ -84,7 +87,8 @@ func Open(o Options) (*Warehouse, error) {
 			return nil, err
 		}
 	}
-	return &Warehouse{stager{definer{core{o: o, engine: engine, pool: pool}}}}, nil
+	return &Warehouse{stager{definer{core{o: o, engine: engine, pool: pool,
+		collated: new(atomic.Bool)}}}}, nil
 }
 
 // Close closes the idle connections.

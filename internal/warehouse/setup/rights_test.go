@@ -115,7 +115,10 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	shred, err := a.Shred(v)
 	must([]statements.Statement{shred}, err)
 	must(a.Ensure(nil))
-	must(a.Ensure(statements.Catalog{{Table: "patient", Column: "_id", Type: "varchar", Length: -1}, {Table: "patient", Column: "_version", Type: "varchar", Length: -1}, {Table: "patient", Column: "_last_updated", Type: "varchar", Length: -1}, {Table: "patient", Column: "_export", Type: "varchar", Length: -1}}))
+	must(a.Ensure(statements.Catalog{{Table: "patient", Column: "_id", Type: "varchar", Length: -1},
+		{Table: "patient", Column: "_version", Type: "varchar", Length: -1}, {Table: "patient",
+			Column: "_last_updated", Type: "datetime2"}, {Table: "patient", Column: "_export",
+			Type: "varchar", Length: -1}}))
 	all = append(all, a.CatalogQuery(), a.SchemaQuery(), a.CreateSchema(), a.LedgerThere(), a.LedgerQuery("x"), a.RowsQuery("patient", "x"), statements.RowVersionsQuery())
 	if lock, is := a.LockRow(); is {
 		all = append(all, lock)

@@ -145,6 +145,12 @@ func classified(ctx context.Context, step string, err error) error {
 	return &fault.Error{Class: m.class, After: m.after, Remedy: m.remedy, Err: s}
 }
 
+// Known reports whether the meaning of a server error is known by its number.
+func Known(err error) bool {
+	_, known := meanings[Number(err)]
+	return known
+}
+
 // passesSoon reports whether a server error is worth another try within the step.
 func passesSoon(err error) bool {
 	var s *serverError

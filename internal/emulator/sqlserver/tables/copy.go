@@ -73,7 +73,9 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserve
 func bridged(err error) error {
 	var e *sqlserver.Error
 	if errors.As(err, &e) && e.Number == 2628 {
-		return fail(107090, "HdfsBridge::recordReaderFillBuffer - Unexpected error encountered filling record reader buffer: %s", e.Message)
+		return fail(107090,
+			"HdfsBridge::recordReaderFillBuffer - Unexpected error encountered filling record reader buffer: %s",
+			e.Message)
 	}
 	return err
 }

@@ -228,7 +228,8 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 		return fail(111212, "Operation cannot be performed within a transaction.")
 	}
 	if s.db.o.Conflicts {
-		return fail(24585, "The specified ALTER TABLE statement is not supported in this edition of SQL Server.")
+		return fail(24585,
+			"The specified ALTER TABLE statement is not supported in this edition of SQL Server.")
 	}
 	t, err := s.of(st.SchemaObjectName)
 	if err != nil {
@@ -236,10 +237,14 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 	}
 	at, err := t.column(st.ColumnIdentifier.Value)
 	if err != nil {
-		return fail(4924, "ALTER TABLE ALTER COLUMN failed because column '%s' does not exist in table '%s'.", st.ColumnIdentifier.Value, t.name)
+		return fail(4924,
+			"ALTER TABLE ALTER COLUMN failed because column '%s' does not exist in table '%s'.",
+			st.ColumnIdentifier.Value, t.name)
 	}
 	if slices.Contains(t.key, at) {
-		return fail(4922, "ALTER TABLE ALTER COLUMN %s failed because one or more objects access this column.", st.ColumnIdentifier.Value)
+		return fail(4922,
+			"ALTER TABLE ALTER COLUMN %s failed because one or more objects access this column.",
+			st.ColumnIdentifier.Value)
 	}
 	changed := t.columns[at]
 	if changed.Type, err = typeOf(st.DataType); err != nil {

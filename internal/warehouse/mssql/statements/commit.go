@@ -69,7 +69,7 @@ func (a Attempt) Heads() Table {
 func (a Attempt) Rows(v flatten.Table) Table {
 	columns := []Column{{fileColumn, "int", true}, {lineColumn, "bigint", true}, {warehouse.IDColumn, a.name(idLength), true}}
 	for _, c := range v.Columns {
-		columns = append(columns, Column{Name: c.Name, Type: a.columnType(c)})
+		columns = append(columns, Column{Name: c.Name, Type: columnType(a.Target, v.Name, c)})
 	}
 	return Table{Schema: a.Schema, Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
 }
@@ -254,11 +254,11 @@ func (a transaction) replaceRows(v flatten.Table) []Statement {
 	if len(columns) > 0 {
 		from = list("v", columns) + ",\n  "
 	}
-	// A version begins with its instant in nine digits; the column shows milliseconds.
+	// A version begins with its instant in nine digits; the column has milliseconds.
 	return []Statement{
 		a.labelled("delete "+v.Name, "DELETE FROM "+table.quoted()+a.ofWinners()),
 		a.labelled("insert "+v.Name, fmt.Sprintf(`INSERT INTO %s (%s)
-SELECT %sw.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', %s
+SELECT %sw.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), %s
 FROM %s AS v
 JOIN %s AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0`,

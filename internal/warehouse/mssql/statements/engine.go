@@ -50,6 +50,8 @@ type Engine struct {
 	Labels bool
 	// Collate: columns declare their collation; otherwise the database's collation is bytewise.
 	Collate bool
+	// FixedTypes: ALTER COLUMN cannot widen a column.
+	FixedTypes bool
 	// Statistics: CREATE STATISTICS runs after the first load.
 	Statistics bool
 	// RowVersions must be switched on, so that readers see no half commit.
@@ -76,7 +78,7 @@ var engines = map[tsql.Engine]Engine{
 	},
 	tsql.Fabric: {
 		Name: tsql.Fabric, Stage: CopyInto, Exclusion: LockRow,
-		NoQuote: "0x1f", LongestText: 16 << 20, LongestDocument: 1 << 20,
+		FixedTypes: true, NoQuote: "0x1f", LongestText: 16 << 20, LongestDocument: 1 << 20,
 	},
 }
 
@@ -112,12 +114,12 @@ func (e Engine) nameLiteral(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
 
-// columnType returns the type of a view's column.
-func (e Engine) columnType(c sof.Column) string {
+// columnType returns the type of a view's column, with its collation.
+func columnType(t Target, table string, c sof.Column) string {
 	c.Precision, c.Scale = flatten.DecimalSize(c)
-	text := tsql.ColumnType(c, e.Name)
-	if c.Key && e.Collate {
-		text += " COLLATE " + e.Name.Facts().Binary
+	text := tsql.ColumnType(c, t.Name, t.Longest[table+"."+c.Name])
+	if t.Collate && tsql.Bytewise(c) {
+		text += " COLLATE " + t.Name.Facts().Binary
 	}
 	return text
 }

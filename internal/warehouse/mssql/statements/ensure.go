@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +20,8 @@ type Target struct {
 	Engine
 	Schema, Type string
 	Views        []flatten.Table
+	// Longest are the longest texts of a batch, by table.column. Columns have room for them.
+	Longest map[string]tsql.Extent
 }
 
 // Statement is one batch of text with its step.
@@ -87,7 +88,8 @@ func (t Target) permanent() []Table {
 }
 
 // Ensure returns the statements that create missing tables and columns. Columns that the views no
-// longer have stay. It refuses all data losses and manual changes together, as Permanent.
+// longer have stay; see Widen for columns that are too narrow. It refuses all data losses and
+// manual changes together, as Permanent.
 func (t Target) Ensure(there Catalog) ([]Statement, error) {
 	var out []Statement
 	var names, tables []error
@@ -106,14 +108,14 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 		return out, nil
 	}
 	if errors.Join(tables...) != nil {
-		refused.Remedy = "give the view's column another name, " + t.rebuilding()
+		refused.Remedy = "give the view's column another name, " + t.Rebuilding()
 	}
 	return nil, refused
 }
 
-// rebuilding returns the rebuild command for remedies. Engines that read files from a storage
+// Rebuilding returns the rebuild command for remedies. Engines that read files from a storage
 // account need a place for them there.
-func (t Target) rebuilding() string {
+func (t Target) Rebuilding() string {
 	to := string(t.Name) + "://HOST?database=NAME"
 	if t.Stage == CopyInto {
 		to += " --staging https://ACCOUNT.blob.core.windows.net/CONTAINER"
@@ -163,7 +165,7 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		got, known := there[strings.ToLower(c.Name)]
 		switch {
 		case known:
-			faults = append(faults, got.fits(t, c))
+			faults = append(faults, got.refused(t, c))
 		case c.NotNull:
 			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s",
 				t.Schema, want.Name, c.Name, c.Type))
@@ -172,48 +174,6 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		}
 	}
 	return out, errors.Join(faults...)
-}
-
-// shortID is the length of ids in tables of older versions. These tables stay: an engine refuses a
-// longer id at the commit.
-const shortID = 64
-
-var typeParts = regexp.MustCompile(`^([a-z0-9]+)(?:\((max|\d+)(?:, ?(\d+))?\))?`)
-
-// fits checks that a column can hold every value of the wanted one. Engines spell types in several
-// ways and do not report everything, so only reported properties are compared.
-func (f Found) fits(t Target, want Column) error {
-	m := typeParts.FindStringSubmatch(want.Type)
-	base, first := m[1], m[2]
-	length, _ := strconv.Atoi(first)
-	if first == "max" {
-		length = -1
-	}
-	scale, _ := strconv.Atoi(m[3])
-	same := strings.EqualFold(f.Type, base) || base == "decimal" && strings.EqualFold(f.Type, "numeric")
-	switch {
-	case !same:
-	case strings.HasSuffix(base, "char") && f.Length != 0:
-		same = f.Length == -1 || length != -1 && (f.Length >= length || want.Name == warehouse.IDColumn && f.Length >= shortID)
-	case base == "decimal" && f.Precision != 0:
-		same = f.Scale >= scale && f.Precision-f.Scale >= length-scale
-	}
-	if same {
-		return nil
-	}
-	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s", f.Table, f.Column, f.spelt(), t.Schema, want.Type)
-}
-
-func (f Found) spelt() string {
-	switch {
-	case f.Length == -1:
-		return f.Type + "(max)"
-	case f.Length > 0:
-		return fmt.Sprintf("%s(%d)", f.Type, f.Length)
-	case strings.EqualFold(f.Type, "decimal") || strings.EqualFold(f.Type, "numeric"):
-		return fmt.Sprintf("%s(%d, %d)", f.Type, f.Precision, f.Scale)
-	}
-	return f.Type
 }
 
 // RowVersionsQuery reads whether readers see row versions.

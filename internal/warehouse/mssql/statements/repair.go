@@ -66,9 +66,10 @@ func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 			i := slices.IndexFunc(after, func(f Found) bool {
 				return strings.EqualFold(f.Table, table.Name) && strings.EqualFold(f.Column, c.Name)
 			})
-			if i < 0 || c.NotNull || after[i].fits(t, c) == nil {
+			if i < 0 || !after[i].refits(t, c) {
 				continue
 			}
+			c.NotNull = false // until the rows are written again
 			out = append(out,
 				Statement{StepDropColumn + table.Name + "." + c.Name, "ALTER TABLE " + table.quoted() + " DROP COLUMN " + tsql.Quote(after[i].Column)},
 				t.addColumn(table, c))
@@ -76,6 +77,16 @@ func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 		}
 	}
 	return out, after
+}
+
+// refits reports whether a column must be dropped and added again. The reserved columns describe
+// the content and stay, except the instant, which the version has too.
+func (f Found) refits(t Target, want Column) bool {
+	if want.NotNull && want.Name != warehouse.LastUpdatedColumn {
+		return false
+	}
+	fit := f.fit(want)
+	return fit == unfit || fit == narrow && t.FixedTypes
 }
 
 func (t Target) addColumn(to Table, c Column) Statement {

@@ -90,9 +90,11 @@ const (
 	idLength      = "128"
 	versionLength = "128"
 	exportLength  = "128"
-	instantLength = "24"
 	keyLength     = "64" // of SHA-256 in hexadecimal
 )
+
+// instantType is the type of the reserved instants.
+const instantType = "datetime2(3)"
 
 // ledger returns the table of committed files of a schema.
 func (e Engine) ledger(schema string) Table {
@@ -112,7 +114,7 @@ func (e Engine) ledger(schema string) Table {
 			{"superseded", "bigint", true},
 			{"deleted", "bigint", true},
 			{"view_set", "int", true},
-			{"committed_at", "datetime2(3)", true},
+			{"committed_at", instantType, true},
 		},
 	}
 }
@@ -138,18 +140,19 @@ func (e Engine) lock(schema, resource string) Table {
 func lockTable(resource string) string { return "_lock_" + resource }
 
 // view returns the table of a view.
-func (e Engine) view(schema string, v flatten.Table) Table {
-	t := Table{Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn, Spread: warehouse.IDColumn}
+func (t Target) view(schema string, v flatten.Table) Table {
+	out := Table{Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn,
+		Spread: warehouse.IDColumn}
 	for _, c := range v.Columns {
-		t.Columns = append(t.Columns, Column{Name: c.Name, Type: e.columnType(c)})
+		out.Columns = append(out.Columns, Column{Name: c.Name, Type: columnType(t, v.Name, c)})
 	}
-	t.Columns = append(t.Columns,
-		Column{warehouse.IDColumn, e.name(idLength), true},
-		Column{warehouse.VersionColumn, e.name(versionLength), true},
-		Column{warehouse.LastUpdatedColumn, e.name(instantLength), true},
-		Column{warehouse.ExportColumn, e.name(exportLength), true},
+	out.Columns = append(out.Columns,
+		Column{warehouse.IDColumn, t.name(idLength), true},
+		Column{warehouse.VersionColumn, t.name(versionLength), true},
+		Column{warehouse.LastUpdatedColumn, instantType, true},
+		Column{warehouse.ExportColumn, t.name(exportLength), true},
 	)
-	return t
+	return out
 }
 
 // sorted sorts the columns as in a Parquet file, because COPY INTO goes by position.

@@ -2,7 +2,7 @@ INSERT INTO [stage].[condition] ([_file], [_line], [_id], [id], [clinical_status
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   COALESCE(j1.[clinicalStatus_coding_0_code], f1.[code]) AS [clinical_status],
   COALESCE(j1.[verificationStatus_coding_0_code], f2.[code]) AS [verification_status],

@@ -3,7 +3,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id])) AS
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [id],
   COALESCE(j1.[clinicalStatus_coding_0_code], f1.[code]) AS [clinical_status],
   COALESCE(j1.[verificationStatus_coding_0_code], f2.[code]) AS [verification_status],

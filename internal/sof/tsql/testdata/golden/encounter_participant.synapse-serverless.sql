@@ -1,14 +1,14 @@
 CREATE OR ALTER VIEW [dbo].[encounter_participant] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [encounter_id],
-  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [encounter_id],
+  CAST(CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  COALESCE(j2.[type_0_coding_0_code], f2.[code]) AS [type],
-  COALESCE(j2.[type_0_coding_0_system], f2.[system]) AS [type_system],
+  COALESCE(j2.[type_0_coding_0_code], f2.[code]) COLLATE Latin1_General_100_BIN2_UTF8 AS [type],
+  COALESCE(j2.[type_0_coding_0_system], f2.[system]) COLLATE Latin1_General_100_BIN2_UTF8 AS [type_system],
   COALESCE(j2.[type_0_coding_0_display], f2.[display]) AS [type_display],
   COALESCE(j2.[type_0_text], f1.[text]) AS [type_text],
-  CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX(N'/', k2.[id]) = 0 AND CHARINDEX(N'?', k2.[id]) = 0 AND CHARINDEX(N'#', k2.[id]) = 0 THEN k2.[id] END COLLATE Latin1_General_100_BIN2 AS [practitioner_id],
-  CASE WHEN LEN(k3.[id]) > 0 AND CHARINDEX(N'/', k3.[id]) = 0 AND CHARINDEX(N'?', k3.[id]) = 0 AND CHARINDEX(N'#', k3.[id]) = 0 THEN k3.[id] END COLLATE Latin1_General_100_BIN2 AS [practitioner_role_id],
+  CAST(CASE WHEN LEN(k2.[id]) > 0 AND CHARINDEX(N'/', k2.[id]) = 0 AND CHARINDEX(N'?', k2.[id]) = 0 AND CHARINDEX(N'#', k2.[id]) = 0 THEN k2.[id] END AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [practitioner_id],
+  CAST(CASE WHEN LEN(k3.[id]) > 0 AND CHARINDEX(N'/', k3.[id]) = 0 AND CHARINDEX(N'?', k3.[id]) = 0 AND CHARINDEX(N'#', k3.[id]) = 0 THEN k3.[id] END AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [practitioner_role_id],
   j2.[individual_display] AS [display],
   j2.[period_start] AS [start_time],
   j2.[period_end] AS [end_time]

@@ -2,7 +2,7 @@ INSERT INTO [stage].[lists] ([_file], [_line], [_id], [id], [given], [systems], 
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   CAST('[' + ISNULL(l1.[v], '') + ']' AS varchar(max)) AS [given],
   l2.[v] AS [systems],

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[lists] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [id],
   N'[' + ISNULL(l1.[v], N'') + N']' AS [given],
   l2.[v] AS [systems],
   f1.[v] AS [last_family],

@@ -2,7 +2,7 @@ INSERT INTO [stage].[moments] ([_file], [_line], [_id], [id], [time], [day], [ti
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   j1.[effectiveDateTime] AS [time],
   CASE WHEN j1.[effectiveDateTime] LIKE '____-__-__' OR j1.[effectiveDateTime] LIKE '____-__-__T%' THEN TRY_CAST(LEFT(j1.[effectiveDateTime], 10) AS date) END AS [day],

@@ -3,7 +3,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id])) AS
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [id],
   j1.[effectiveDateTime] AS [time],
   CASE WHEN j1.[effectiveDateTime] LIKE N'____-__-__' OR j1.[effectiveDateTime] LIKE N'____-__-__T%' THEN TRY_CAST(LEFT(j1.[effectiveDateTime], 10) AS date) END AS [day],

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[moments] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [id],
   j1.[effectiveDateTime] AS [time],
   CASE WHEN j1.[effectiveDateTime] LIKE N'____-__-__' OR j1.[effectiveDateTime] LIKE N'____-__-__T%' THEN TRY_CAST(LEFT(j1.[effectiveDateTime], 10) AS date) END AS [day],
   CASE WHEN z1.[n] > 0 AND LEN(z1.[t]) >= 20 AND z1.[t] LIKE N'____-__-__T__:__:__%' THEN CASE WHEN SUBSTRING(z1.[t], 18, 2) <> N'60' THEN CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 19) + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3)) WHEN LEFT(z1.[t], 10) <> N'9999-12-31' THEN DATEADD(second, 1, CAST(SWITCHOFFSET(TRY_CAST(LEFT(z1.[t], 17) + N'59' + LEFT(SUBSTRING(z1.[t], 20, LEN(z1.[t]) - 19 - z1.[n]), 4) + RIGHT(z1.[t], z1.[n]) AS datetimeoffset), '+00:00') AS datetime2(3))) END END AS [time_utc],

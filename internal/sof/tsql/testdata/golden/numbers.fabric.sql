@@ -2,7 +2,7 @@ INSERT INTO [stage].[numbers] ([_file], [_line], [_id], [id], [value], [low], [s
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) END AS [value],
   TRY_CAST(TRY_CAST(ISNULL(n2.[v], j1.[valueQuantity_value]) AS decimal(37, 17)) - TRY_CAST('0.' + REPLICATE('0', CASE WHEN CHARINDEX('.', ISNULL(n2.[v], j1.[valueQuantity_value])) = 0 THEN 0 ELSE LEN(ISNULL(n2.[v], j1.[valueQuantity_value])) - CHARINDEX('.', ISNULL(n2.[v], j1.[valueQuantity_value])) END) + '5' AS decimal(37, 17)) AS decimal(38, 18)) AS [low],

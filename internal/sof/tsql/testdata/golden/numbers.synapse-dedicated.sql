@@ -3,7 +3,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id])) AS
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [id],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) END AS [value],
   TRY_CAST(TRY_CAST(ISNULL(n2.[v], j1.[valueQuantity_value]) AS decimal(37, 17)) - TRY_CAST(N'0.' + REPLICATE(N'0', CASE WHEN CHARINDEX(N'.', ISNULL(n2.[v], j1.[valueQuantity_value])) = 0 THEN 0 ELSE LEN(ISNULL(n2.[v], j1.[valueQuantity_value])) - CHARINDEX(N'.', ISNULL(n2.[v], j1.[valueQuantity_value])) END) + N'5' AS decimal(37, 17)) AS decimal(38, 18)) AS [low],

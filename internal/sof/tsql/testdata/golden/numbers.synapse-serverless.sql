@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[numbers] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [id],
   CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j1.[valueQuantity_value] AS decimal(38, 18)) END AS [value],
   TRY_CAST(TRY_CAST(ISNULL(n2.[v], j1.[valueQuantity_value]) AS decimal(37, 17)) - TRY_CAST(N'0.' + REPLICATE(N'0', CASE WHEN CHARINDEX(N'.', ISNULL(n2.[v], j1.[valueQuantity_value])) = 0 THEN 0 ELSE LEN(ISNULL(n2.[v], j1.[valueQuantity_value])) - CHARINDEX(N'.', ISNULL(n2.[v], j1.[valueQuantity_value])) END) + N'5' AS decimal(37, 17)) AS decimal(38, 18)) AS [low],
   TRY_CAST(TRY_CAST(ISNULL(n3.[v], j1.[valueRange_high_value]) AS decimal(37, 17)) - TRY_CAST(ISNULL(n4.[v], j1.[valueRange_low_value]) AS decimal(37, 17)) AS decimal(38, 18)) AS [spread],

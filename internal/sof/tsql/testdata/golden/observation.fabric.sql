@@ -2,7 +2,7 @@ INSERT INTO [stage].[observation] ([_file], [_line], [_id], [id], [status], [cat
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   j1.[status] AS [status],
   COALESCE(j1.[category_0_coding_0_code], f3.[code]) AS [category],

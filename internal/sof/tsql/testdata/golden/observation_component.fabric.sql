@@ -2,7 +2,7 @@ INSERT INTO [stage].[observation_component] ([_file], [_line], [_id], [observati
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [observation_id],
   CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX('/', k1.[id]) = 0 AND CHARINDEX('?', k1.[id]) = 0 AND CHARINDEX('#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
   COALESCE(j1.[code_coding_0_code], f1.[code]) AS [observation_code],

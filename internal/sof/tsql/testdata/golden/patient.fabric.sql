@@ -2,7 +2,7 @@ INSERT INTO [stage].[patient] ([_file], [_line], [_id], [id], [active], [gender]
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   CAST(CASE j1.[active] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [active],
   j1.[gender] AS [gender],

@@ -3,7 +3,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id])) AS
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [id],
   CAST(CASE j1.[active] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [active],
   j1.[gender] AS [gender],

@@ -1,8 +1,8 @@
 CREATE OR ALTER VIEW [dbo].[patient] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [id],
   CAST(CASE j1.[active] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [active],
-  j1.[gender] AS [gender],
+  j1.[gender] COLLATE Latin1_General_100_BIN2_UTF8 AS [gender],
   j1.[birthDate] AS [birth_date],
   CAST(CASE j1.[deceasedBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [deceased_flag],
   j1.[deceasedDateTime] AS [deceased_time],
@@ -11,18 +11,18 @@ SELECT
   u1.[name_prefix] AS [name_prefix],
   u1.[name_suffix] AS [name_suffix],
   u1.[name_text] AS [name_text],
-  SUBSTRING(f1.[race_code], 21, 2147483647) AS [race_code],
+  SUBSTRING(f1.[race_code], 21, 2147483647) COLLATE Latin1_General_100_BIN2_UTF8 AS [race_code],
   SUBSTRING(f1.[race_display], 21, 2147483647) AS [race_display],
   SUBSTRING(f1.[race_text], 21, 2147483647) AS [race_text],
-  SUBSTRING(f1.[ethnicity_code], 21, 2147483647) AS [ethnicity_code],
+  SUBSTRING(f1.[ethnicity_code], 21, 2147483647) COLLATE Latin1_General_100_BIN2_UTF8 AS [ethnicity_code],
   SUBSTRING(f1.[ethnicity_display], 21, 2147483647) AS [ethnicity_display],
   SUBSTRING(f1.[ethnicity_text], 21, 2147483647) AS [ethnicity_text],
-  SUBSTRING(f1.[birth_sex], 11, 2147483647) AS [birth_sex],
-  COALESCE(j1.[maritalStatus_coding_0_code], f5.[code]) AS [marital_status],
-  COALESCE(j1.[maritalStatus_coding_0_system], f5.[system]) AS [marital_status_system],
+  SUBSTRING(f1.[birth_sex], 11, 2147483647) COLLATE Latin1_General_100_BIN2_UTF8 AS [birth_sex],
+  COALESCE(j1.[maritalStatus_coding_0_code], f5.[code]) COLLATE Latin1_General_100_BIN2_UTF8 AS [marital_status],
+  COALESCE(j1.[maritalStatus_coding_0_system], f5.[system]) COLLATE Latin1_General_100_BIN2_UTF8 AS [marital_status_system],
   COALESCE(j1.[maritalStatus_coding_0_display], f5.[display]) AS [marital_status_display],
   j1.[maritalStatus_text] AS [marital_status_text],
-  COALESCE(j9.[language_coding_0_code], f8.[code]) AS [language],
+  COALESCE(j9.[language_coding_0_code], f8.[code]) COLLATE Latin1_General_100_BIN2_UTF8 AS [language],
   CAST(CASE j1.[multipleBirthBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [multiple_birth],
   TRY_CAST(NULLIF(j1.[multipleBirthInteger], N'') AS int) AS [multiple_birth_order],
   f9.[v] AS [mrn],
@@ -33,8 +33,8 @@ SELECT
   u2.[state] AS [state],
   u2.[postal_code] AS [postal_code],
   u2.[country] AS [country],
-  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [organization_id],
-  f11.[v] COLLATE Latin1_General_100_BIN2 AS [practitioner_id]
+  CAST(CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [organization_id],
+  CAST(f11.[v] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [practitioner_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -2,7 +2,7 @@ INSERT INTO [stage].[patient_contact] ([_file], [_line], [_id], [patient_id], [r
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   COALESCE(j5.[relationship_0_coding_0_code], f2.[code]) AS [relationship],

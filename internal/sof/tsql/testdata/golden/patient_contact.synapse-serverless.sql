@@ -1,16 +1,16 @@
 CREATE OR ALTER VIEW [dbo].[patient_contact] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [patient_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  COALESCE(j2.[relationship_0_coding_0_code], f2.[code]) AS [relationship],
-  COALESCE(j2.[relationship_0_coding_0_system], f2.[system]) AS [relationship_system],
+  COALESCE(j2.[relationship_0_coding_0_code], f2.[code]) COLLATE Latin1_General_100_BIN2_UTF8 AS [relationship],
+  COALESCE(j2.[relationship_0_coding_0_system], f2.[system]) COLLATE Latin1_General_100_BIN2_UTF8 AS [relationship_system],
   COALESCE(j2.[relationship_0_coding_0_display], f2.[display]) AS [relationship_display],
   COALESCE(j2.[relationship_0_text], f1.[text]) AS [relationship_text],
   j2.[name_family] AS [family],
   l1.[v] AS [given],
-  j2.[gender] AS [gender],
+  j2.[gender] COLLATE Latin1_General_100_BIN2_UTF8 AS [gender],
   f3.[v] AS [phone],
-  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [organization_id]
+  CAST(CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [organization_id]
 FROM [stage].[documents] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [resourceType] nvarchar(max) '$.resourceType',

@@ -2,7 +2,7 @@ INSERT INTO [stage].[patient_name] ([_file], [_line], [_id], [patient_id], [row_
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
   j3.[use] AS [use],

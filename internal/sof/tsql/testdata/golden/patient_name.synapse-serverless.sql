@@ -1,8 +1,8 @@
 CREATE OR ALTER VIEW [dbo].[patient_name] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [patient_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  j2.[use] AS [use],
+  j2.[use] COLLATE Latin1_General_100_BIN2_UTF8 AS [use],
   j2.[family] AS [family],
   l1.[v] AS [given],
   l2.[v] AS [prefix],

@@ -2,7 +2,7 @@ INSERT INTO [stage].[questionnaire_response_item] ([_file], [_line], [_id], [que
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [questionnaire_response_id],
   CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX('/', k1.[id]) = 0 AND CHARINDEX('?', k1.[id]) = 0 AND CHARINDEX('#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
   r1.[i] AS [row_index],

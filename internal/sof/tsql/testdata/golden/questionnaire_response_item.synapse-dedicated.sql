@@ -3,7 +3,7 @@ WITH (HEAP, DISTRIBUTION = HASH([_id])) AS
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) COLLATE Latin1_General_100_BIN2 AS [_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2 AS [_id],
   j1.[id] AS [questionnaire_response_id],
   CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS [patient_id],
   r1.[i] AS [row_index],

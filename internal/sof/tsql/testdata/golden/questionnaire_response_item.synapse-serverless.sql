@@ -1,11 +1,11 @@
 CREATE OR ALTER VIEW [dbo].[questionnaire_response_item] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [questionnaire_response_id],
-  CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END COLLATE Latin1_General_100_BIN2 AS [patient_id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [questionnaire_response_id],
+  CAST(CASE WHEN LEN(k1.[id]) > 0 AND CHARINDEX(N'/', k1.[id]) = 0 AND CHARINDEX(N'?', k1.[id]) = 0 AND CHARINDEX(N'#', k1.[id]) = 0 THEN k1.[id] END AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [patient_id],
   r1.[i] AS [row_index],
   j23.[linkId] AS [link_id],
   j23.[text] AS [item_text],
-  j23.[definition] AS [definition],
+  j23.[definition] COLLATE Latin1_General_100_BIN2_UTF8 AS [definition],
   ISNULL(u1.[answer_index], 0) AS [answer_index],
   u1.[value_boolean] AS [value_boolean],
   u1.[value_decimal] AS [value_decimal],
@@ -397,13 +397,13 @@ OUTER APPLY ( -- answer
     j24.[valueDateTime] AS [value_time],
     j24.[valueTime] AS [value_time_of_day],
     j24.[valueString] AS [value_string],
-    j24.[valueUri] AS [value_uri],
-    j24.[valueCoding_code] AS [value_code],
-    j24.[valueCoding_system] AS [value_code_system],
+    j24.[valueUri] COLLATE Latin1_General_100_BIN2_UTF8 AS [value_uri],
+    j24.[valueCoding_code] COLLATE Latin1_General_100_BIN2_UTF8 AS [value_code],
+    j24.[valueCoding_system] COLLATE Latin1_General_100_BIN2_UTF8 AS [value_code_system],
     j24.[valueCoding_display] AS [value_code_display],
     CASE WHEN n2.[rare] = 1 THEN n2.[v] ELSE TRY_CAST(j24.[valueQuantity_value] AS decimal(38, 18)) END AS [value_number],
     j24.[valueQuantity_unit] AS [value_number_unit],
-    j24.[valueQuantity_code] AS [value_number_unit_code],
+    j24.[valueQuantity_code] COLLATE Latin1_General_100_BIN2_UTF8 AS [value_number_unit_code],
     j24.[valueReference_reference] AS [value_reference]
   FROM OPENJSON(CASE WHEN LEFT(j23.[answer], 1) = N'[' THEN j23.[answer] ELSE N'[' + j23.[answer] + N']' END) AS e34
   CROSS APPLY OPENJSON(CASE WHEN e34.[type] = 5 THEN e34.[value] END) WITH (

@@ -2,7 +2,7 @@ INSERT INTO [stage].[unions] ([_file], [_line], [_id], [id], [row_index], [sourc
 SELECT
   d.[_file],
   d.[_line],
-  CAST(j1.[id] AS varchar(64)) AS [_id],
+  CAST(j1.[id] AS varchar(128)) AS [_id],
   j1.[id] AS [id],
   u2.[row_index] AS [row_index],
   u2.[source] AS [source],

@@ -1,6 +1,6 @@
 CREATE OR ALTER VIEW [dbo].[unions] AS
 SELECT
-  j1.[id] COLLATE Latin1_General_100_BIN2 AS [id],
+  CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [id],
   u2.[row_index] AS [row_index],
   u2.[source] AS [source],
   u2.[value] AS [value],

@@ -56,7 +56,7 @@ CREATE TABLE [fhir].[patient_name] (
   [row_index] int NULL,
   [_id] varchar(128) NOT NULL,
   [_version] varchar(128) NOT NULL,
-  [_last_updated] varchar(24) NOT NULL,
+  [_last_updated] datetime2(3) NOT NULL,
   [_export] varchar(128) NOT NULL
 );
 
@@ -72,7 +72,7 @@ CREATE TABLE [fhir].[patient] (
   [select] varchar(max) NULL,
   [_id] varchar(128) NOT NULL,
   [_version] varchar(128) NOT NULL,
-  [_last_updated] varchar(24) NOT NULL,
+  [_last_updated] datetime2(3) NOT NULL,
   [_export] varchar(128) NOT NULL
 );
 
@@ -197,7 +197,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
@@ -209,7 +209,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;

@@ -48,11 +48,11 @@ CREATE TABLE [fhir].[_head_Patient] (
 
 -- create table patient_name
 CREATE TABLE [fhir].[patient_name] (
-  [given] nvarchar(max) NULL,
+  [given] nvarchar(4000) NULL,
   [row_index] int NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_last_updated] datetime2(3) NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
 );
 
@@ -61,17 +61,17 @@ CREATE CLUSTERED INDEX [cx_patient_name] ON [fhir].[patient_name] ([_id]);
 
 -- create table patient
 CREATE TABLE [fhir].[patient] (
-  [id] nvarchar(max) NULL,
+  [id] nvarchar(4000) NULL,
   [active] bit NULL,
   [number] bigint NULL,
   [weight] decimal(38, 18) NULL,
   [price] decimal(9, 2) NULL,
   [born] date NULL,
   [seen] datetime2(3) NULL,
-  [select] nvarchar(max) NULL,
+  [select] nvarchar(4000) NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_last_updated] datetime2(3) NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
 );
 
@@ -116,11 +116,11 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [_line] bigint NOT NULL,
   [active] bit NULL,
   [born] date NULL,
-  [id] nvarchar(max) NULL,
+  [id] nvarchar(4000) NULL,
   [number] bigint NULL,
   [price] decimal(9, 2) NULL,
   [seen] datetime2(3) NULL,
-  [select] nvarchar(max) NULL,
+  [select] nvarchar(4000) NULL,
   [weight] decimal(38, 18) NULL
 );
 
@@ -129,7 +129,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
-  [given] nvarchar(max) NULL,
+  [given] nvarchar(4000) NULL,
   [row_index] int NULL
 );
 
@@ -174,7 +174,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
@@ -186,7 +186,7 @@ WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS 
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;

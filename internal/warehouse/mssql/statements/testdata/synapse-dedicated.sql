@@ -55,28 +55,28 @@ WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 
 -- create table patient_name
 CREATE TABLE [fhir].[patient_name] (
-  [given] nvarchar(max) NULL,
+  [given] nvarchar(4000) NULL,
   [row_index] int NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_last_updated] datetime2(3) NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
 )
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- create table patient
 CREATE TABLE [fhir].[patient] (
-  [id] nvarchar(max) NULL,
+  [id] nvarchar(4000) NULL,
   [active] bit NULL,
   [number] bigint NULL,
   [weight] decimal(38, 18) NULL,
   [price] decimal(9, 2) NULL,
   [born] date NULL,
   [seen] datetime2(3) NULL,
-  [select] nvarchar(max) NULL,
+  [select] nvarchar(4000) NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [_last_updated] varchar(24) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [_last_updated] datetime2(3) NOT NULL,
   [_export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL
 )
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
@@ -126,11 +126,11 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
   [_line] bigint NOT NULL,
   [active] bit NULL,
   [born] date NULL,
-  [id] nvarchar(max) NULL,
+  [id] nvarchar(4000) NULL,
   [number] bigint NULL,
   [price] decimal(9, 2) NULL,
   [seen] datetime2(3) NULL,
-  [select] nvarchar(max) NULL,
+  [select] nvarchar(4000) NULL,
   [weight] decimal(38, 18) NULL
 )
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
@@ -140,7 +140,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
-  [given] nvarchar(max) NULL,
+  [given] nvarchar(4000) NULL,
   [row_index] int NULL
 )
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
@@ -202,11 +202,11 @@ CROSS APPLY OPENJSON(d.[doc]) WITH (
   [_line] bigint '$."_line"',
   [active] bit '$."active"',
   [born] date '$."born"',
-  [id] nvarchar(max) '$."id"',
+  [id] nvarchar(4000) '$."id"',
   [number] bigint '$."number"',
   [price] decimal(9, 2) '$."price"',
   [seen] datetime2(3) '$."seen"',
-  [select] nvarchar(max) '$."select"',
+  [select] nvarchar(4000) '$."select"',
   [weight] decimal(38, 18) '$."weight"'
 ) AS j
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-large-patient');
@@ -249,7 +249,7 @@ OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-patient');
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0
@@ -263,7 +263,7 @@ OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-patient_name');
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
-  w.[_id], w.[_version], LEFT(w.[_version], 23) + 'Z', 'nightly-000012'
+  w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
 FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
 JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0
