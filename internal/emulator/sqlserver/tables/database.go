@@ -69,6 +69,8 @@ func (d *Database) Session(string) sqlserver.Session {
 type column struct {
 	sqlserver.Column
 	notNull bool
+	// codePage is set if varchar cannot hold all characters.
+	codePage bool
 }
 
 type table struct {
@@ -80,6 +82,7 @@ type table struct {
 	// at is the number of the last commit that changed or deleted rows.
 	at         int
 	statistics map[string]bool // by name
+	utf8       bool            // varchar holds all characters, as in Fabric
 }
 
 // row is one version of a row, with the sessions of the open transactions that made or deleted it.

@@ -102,7 +102,7 @@ func (s *definitions) createTable(st *ast.CreateTableStatement) error {
 	if s.db.tables[k] != nil {
 		return fail(2714, "There is already an object named '%s' in the database.", name)
 	}
-	t := &table{schema: schema, name: name, byKey: map[string][]*row{}}
+	t := &table{schema: schema, name: name, byKey: map[string][]*row{}, utf8: s.db.o.Conflicts}
 	for _, d := range st.Definition.ColumnDefinitions {
 		if err := t.add(d); err != nil {
 			return err
@@ -148,6 +148,7 @@ func (t *table) add(d *ast.ColumnDefinition) error {
 	if d.Nullable != nil {
 		c.notNull = !d.Nullable.Nullable
 	}
+	c.codePage = !t.utf8
 	t.columns = append(t.columns, c)
 	return nil
 }

@@ -107,6 +107,38 @@ func TestColumnsAreDroppedAndAdded(t *testing.T) {
 	s.fails(one, 2627, "INSERT INTO [dbo].[k] ([id], [m]) SELECT 'a', 3") // the key is still unique
 }
 
+func TestColumnsAreWidened(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{})
+	one := s.Session("x")
+	s.run(one,
+		"CREATE TABLE [dbo].[w] ([id] varchar(4) NOT NULL, [text] nvarchar(2) NULL, PRIMARY KEY ([id]))")
+	s.run(one, "INSERT INTO [dbo].[w] ([id], [text]) SELECT 'a', N'\u6771\u4eac'")
+	s.fails(one, 2628, "INSERT INTO [dbo].[w] ([id], [text]) SELECT 'b', N'abc'")
+	s.run(one,
+		"ALTER TABLE [dbo].[w] ALTER COLUMN [TEXT] nvarchar(4) COLLATE Latin1_General_100_BIN2 NULL")
+	s.run(one, "INSERT INTO [dbo].[w] ([id], [text]) SELECT 'b', N'abcd'")
+	s.fails(one, 2628, "ALTER TABLE [dbo].[w] ALTER COLUMN [text] nvarchar(3) NULL")
+	s.fails(one, 4924, "ALTER TABLE [dbo].[w] ALTER COLUMN [other] nvarchar(3) NULL")
+	s.fails(one, 4922, "ALTER TABLE [dbo].[w] ALTER COLUMN [id] varchar(8) NOT NULL")
+	s.run(one, "BEGIN TRANSACTION")
+	s.fails(one, 111212, "ALTER TABLE [dbo].[w] ALTER COLUMN [text] nvarchar(max) NULL")
+	s.run(one, "ALTER TABLE [dbo].[w] ALTER COLUMN [text] nvarchar(max) NULL")
+	s.run(one, "INSERT INTO [dbo].[w] ([id], [text]) SELECT 'c', N'abcde'")
+	const text = "SELECT t.[text] FROM [dbo].[w] AS t WHERE t.[id] = 'a'"
+	if got := s.cell(one, text); got != "\u6771\u4eac" {
+		t.Errorf("kept: %s", got)
+	}
+	// A code page has no such characters, and nobody says so.
+	s.run(one, "ALTER TABLE [dbo].[w] ALTER COLUMN [text] varchar(8) NULL")
+	if got := s.cell(one, text); got != "??" {
+		t.Errorf("in a code page: %s", got)
+	}
+	fabric := newSessions(t, tables.Options{Conflicts: true})
+	fabric.fails(fabric.Session("x"), 24585,
+		"ALTER TABLE [dbo].[t] ALTER COLUMN [id] varchar(8) NOT NULL")
+}
+
 func TestReadersSeeWhatIsCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t, tables.Options{})

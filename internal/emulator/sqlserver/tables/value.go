@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf16"
 )
 
@@ -39,6 +40,9 @@ func coerce(v any, c column) (any, error) {
 			if n := lengthOf(s, word); first >= 0 && n > first {
 				return nil, fail(2628, "String or binary data would be truncated in column '%s'.", c.Name)
 			}
+			if word != "nvarchar" && c.codePage {
+				return asciiOf(s), nil
+			}
 			return s, nil
 		}
 	case "bigint", "int":
@@ -65,6 +69,16 @@ func coerce(v any, c column) (any, error) {
 		}
 	}
 	return nil, fail(245, "Conversion failed when converting a %T to data type %s.", v, c.Type)
+}
+
+// asciiOf replaces the characters that a code page may lack, as a server does without an error.
+func asciiOf(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func lengthOf(s, word string) int {
