@@ -224,3 +224,44 @@ func TestFormsOfTheBallot(t *testing.T) {
 		}
 	}
 }
+
+// The column of a union has room for the texts of every branch.
+func TestTheBranchesOfAUnionShareAClass(t *testing.T) {
+	t.Parallel()
+	v, err := Compile("v.json", []byte(`{"resource":"Patient","select":[{"unionAll":[
+		{"column":[{"name":"same","path":"gender"},{"name":"other","path":"gender"},
+			{"name":"key","path":"managingOrganization.getReferenceKey()"},
+			{"name":"tag","path":"gender","tag":[{"name":"ansi/type","value":"VARCHAR(5)"}]},
+			{"name":"max","path":"gender","tag":[{"name":"ansi/type","value":"VARCHAR(5)"}]},
+			{"name":"own","path":"contact.first().id"}]},
+		{"column":[{"name":"same","path":"language"},{"name":"other","path":"implicitRules"},
+			{"name":"key","path":"managingOrganization.display"},
+			{"name":"tag","path":"gender","tag":[{"name":"ansi/type","value":"VARCHAR(9)"}]},
+			{"name":"max","path":"gender","tag":[{"name":"ansi/type","value":"VARCHAR(MAX)"}]},
+			{"name":"own","path":"contact.first().id"}]}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Column{
+		{Name: "same", Class: Code}, {Name: "other"}, {Name: "key"},
+		{Name: "tag", Class: Code, Length: 9}, {Name: "max", Class: Code, Length: Unlimited},
+		{Name: "own"},
+	}
+	if d := cmp.Diff(want, v.Columns); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestALengthIsAtLeastOne(t *testing.T) {
+	t.Parallel()
+	for tag, ok := range map[string]bool{
+		"VARCHAR(0)": false, "VARCHAR(99999999999999999999)": false,
+		"varchar(max)": true, "VARCHAR": true, "CLOB(7)": true,
+	} {
+		_, err := Compile("v.json", []byte(`{"resource":"Patient","select":[{"column":[{"name":"v",
+			"path":"gender","tag":[{"name":"ansi/type","value":"`+tag+`"}]}]}]}`))
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", tag, err)
+		}
+	}
+}

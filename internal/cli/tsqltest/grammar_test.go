@@ -8,11 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/setup"
 	"fhirsynapse/views"
 )
@@ -98,6 +101,39 @@ func viewScripts(t *testing.T) []script {
 	return out
 }
 
+// widenScripts returns the statements that widen every text column of the bundled views.
+func widenScripts(t *testing.T) []script {
+	t.Helper()
+	bundled, err := views.Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []script
+	for _, name := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
+		e, err := statements.For(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range bundled {
+			target := statements.Target{
+				Engine: e, Schema: "fhir", Type: v.Resource, Longest: map[string]tsql.Extent{},
+				Views: []flatten.Table{{Name: v.Name, Resource: v.Resource, Columns: v.Columns}},
+			}
+			var there statements.Catalog
+			for i, c := range v.Columns {
+				there = append(there, statements.Found{Table: v.Name, Column: c.Name,
+					Type: "varchar", Length: 1})
+				n := 1 << (i % 16)
+				target.Longest[v.Name+"."+c.Name] = tsql.Extent{Characters: n, Bytes: n}
+			}
+			for _, st := range target.Widen(there) {
+				out = append(out, script{st.Step + " on " + string(name), grammars[name], st.Text})
+			}
+		}
+	}
+	return out
+}
+
 // Microsoft's grammar accepts every statement that is sent to a server, except one.
 func TestGrammar(t *testing.T) {
 	t.Parallel()
@@ -113,7 +149,7 @@ func TestGrammar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := append(setupScripts(t), viewScripts(t)...)
+	all := slices.Concat(setupScripts(t), viewScripts(t), widenScripts(t))
 	seen := map[script]bool{}
 	for _, s := range all {
 		if !seen[s] {
